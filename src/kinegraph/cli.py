@@ -1,0 +1,71 @@
+"""`kinegraph VERB ...`: finds the verb's module, calls its one function, turns wrong input into one clear line."""
+
+import os
+import sys
+from difflib import get_close_matches
+from importlib import import_module
+
+# verb -> (function of kinegraph.commands.<verb> of the same name, what `kinegraph --help` says about it)
+VERBS = {
+    "synthesize": "write synthetic recordings in NTU RGB+D's raw format",
+    "prepare": "raw files -> dataset folder",
+    "train": "train a network as a config says",
+    "test": "measure a trained network on a split: metrics, result file, report",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb. Returns the exit code: 0, or 2 for wrong input, or 130 when interrupted."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if not argv or argv[0] in ("-h", "--help"):
+        print(usage())
+        return 0
+    if argv[0] in ("-V", "--version"):
+        from kinegraph import __version__
+
+        print(f"kinegraph {__version__}")
+        return 0
+    verb = argv.pop(0)
+    if verb not in VERBS:
+        close = get_close_matches(verb, VERBS, n=1)
+        return _complain(f"no command '{verb}'" + (f"; did you mean '{close[0]}'?" if close else "; see kinegraph --help"))
+    try:
+        return run_verb(verb, argv)
+    except (ValueError, OSError) as error:  # wrong input; anything else is our mistake and shows its traceback
+        if os.environ.get("KINEGRAPH_TRACEBACK"):
+            raise
+        return _complain(_one_line(error))
+    except KeyboardInterrupt:
+        return _complain("interrupted", code=130)
+
+
+def usage() -> str:
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {summary}" for verb, summary in VERBS.items()]
+    return "\n".join(
+        ["usage: kinegraph COMMAND ...", "", "Recognise actions from skeleton sequences.", "", *lines, ""]
+        + ["kinegraph COMMAND --help lists its options."]
+    )
+
+
+def run_verb(verb: str, argv: list[str]) -> int:
+    """Parse argv by the signature of the verb's function and call it."""
+    from jsonargparse import ArgumentParser, ActionConfigFile
+
+    function = getattr(import_module(f"kinegraph.commands.{verb}"), verb)
+    ...
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror.lower()}" if error.filename else error.strerror
+    return str(error)
+
+
+def _complain(message: str, code: int = 2) -> int:
+    print(f"kinegraph: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

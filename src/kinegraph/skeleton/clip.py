@@ -1,0 +1,53 @@
+"""A recorded clip: what every reader yields and every transform starts from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.skeleton.layout import JointLayout
+
+
+@dataclass(frozen=True, eq=False)
+class SkeletonClip:
+    """Some people's joints over the frames of one recording, in the recording's own coordinates.
+
+    keypoint: C = 2 (pixels) or 3 (metres, camera or world frame); the dataset says which. A joint that was not seen
+        is all zero; a person who is absent for a while has frames of zeros.
+    score: detector confidence in [0, 1], where the source has one.
+    image_size: (width, height) in pixels, for 2D keypoints.
+    attributes: what the source knows about the clip (subject, camera, setup ...).
+    splits: which part of each published split the clip belongs to, e.g. {"xsub": "train", "xview": "val"}.
+    """
+
+    keypoint: Float[np.ndarray, "M T V C"]
+    layout: JointLayout
+    name: str = ""
+    label: int | None = None
+    score: Float[np.ndarray, "M T V"] | None = None
+    fps: float | None = None
+    image_size: tuple[int, int] | None = None
+    attributes: Mapping[str, int | str] = field(default_factory=dict)
+    splits: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.keypoint.ndim != 4 or self.keypoint.shape[3] not in (2, 3):
+            raise ValueError(f"clip '{self.name}': keypoint has shape {self.keypoint.shape}, expected (people, frames, joints, 2 or 3)")
+        if self.keypoint.shape[2] != len(self.layout.joints):
+            raise ValueError(
+                f"clip '{self.name}' has {self.keypoint.shape[2]} joints, "
+                f"layout '{self.layout.name}' has {len(self.layout.joints)}"
+            )
+        if self.score is not None and self.score.shape != self.keypoint.shape[:3]:
+            raise ValueError(
+                f"clip '{self.name}': score has shape {self.score.shape}, expected {self.keypoint.shape[:3]} as keypoint"
+            )
+
+    @property
+    def people(self) -> int:
+        return self.keypoint.shape[0]
+
+    @property
+    def frames(self) -> int:
+        return self.keypoint.shape[1]
