@@ -13,6 +13,8 @@ VERBS = {
     "test": "measure a trained network on a split: metrics, result file, report",
 }
 
+CONFIG_VERBS = ("train",)  # their options may stand in a YAML file, given first
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb. Returns the exit code: 0, or 2 for wrong input, or 130 when interrupted."""
@@ -49,11 +51,12 @@ def usage() -> str:
 
 
 def run_verb(verb: str, argv: list[str]) -> int:
-    """Parse argv by the signature of the verb's function and call it."""
-    from jsonargparse import ArgumentParser, ActionConfigFile
-
+    """Parse argv by the signature of the verb's function and call it. Only this verb's module is imported."""
     function = getattr(import_module(f"kinegraph.commands.{verb}"), verb)
-    ...
+    from kinegraph.commands.arguments import parse
+
+    function(**parse(function, argv, from_config=verb in CONFIG_VERBS))
+    return 0
 
 
 def _one_line(error: Exception) -> str:

@@ -18,10 +18,12 @@ import yaml
 class JointLayout:
     """Names and structure of the joints of one body.
 
-    bones: (child, parent) pairs, the child being farther from the centre; cycles are allowed (published COCO graph).
+    bones: (child, parent) pairs, the parent on the side of the centre (published COCO and NTU-24 lists turn a few
+        round); cycles are allowed (published COCO list).
     centre: the joint that partitions measure distance to.
     mirror: (left, right) pairs; joints not named are on the midline.
-    parents: joint -> the joint its bone vector starts from, itself at the root. A tree, also where bones have cycles.
+    parents: joint -> the joint its bone vector starts from, itself at the root. A tree, also where bones have cycles;
+        if left out, the way to the centre. Published bone vectors (JointToBone) need not follow bones or end there.
     spine: (lower, upper) joint whose direction is "up" for body alignment; shoulders: (left, right).
     """
 
@@ -36,6 +38,7 @@ class JointLayout:
     source: str = ""
 
     def __post_init__(self):
+        _check_indices(self)
         if not self.parents:
             object.__setattr__(self, "parents", _parents_toward(self.centre, self.joints, self.bones))
         _check(self)
@@ -89,9 +92,8 @@ def load_layout(name: str | Path) -> JointLayout:
         return _built_in(str(name))
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
-        close = get_close_matches(str(name), layout_names(), n=1)
-        hint = f"did you mean '{close[0]}'?" if close else "or give the path of a .yaml file"
-        raise ValueError(f"no layout '{name}'; built in are {', '.join(layout_names())}; {hint}")
+        hint = _did_you_mean(name, layout_names()) or "; or give the path of a .yaml file"
+        raise ValueError(f"no layout '{name}'; built in are {', '.join(layout_names())}{hint}")
     if not path.is_file():
         raise ValueError(f"no layout file {path}")
     try:
@@ -116,43 +118,65 @@ FIELDS = ("name", "source", "joints", "bones", "centre", "mirror", "parents", "s
 def _from_names(spec: Mapping) -> JointLayout:
     if not isinstance(spec, Mapping):
         raise ValueError(f"a layout is a mapping with {', '.join(FIELDS)}; found {type(spec).__name__}")
-    if unknown := sorted(set(spec) - set(FIELDS)):
-        raise ValueError(f"unknown layout field '{unknown[0]}'; the fields are {', '.join(FIELDS)}")
+    if unknown := [key for key in spec if key not in FIELDS]:
+        hint = _did_you_mean(unknown[0], FIELDS) or f"; the fields are {', '.join(FIELDS)}"
+        raise ValueError(f"unknown layout field '{unknown[0]}'{hint}")
     if missing := [key for key in ("name", "joints", "bones", "centre") if not spec.get(key)]:
         raise ValueError(f"the layout lacks '{missing[0]}'")
-    joints = tuple(spec["joints"]) if isinstance(spec["joints"], Sequence) else ()
-    if not all(isinstance(joint, str) for joint in joints) or isinstance(spec["joints"], str):
-        raise ValueError("'joints' must be a list of names")
-    if repeated := sorted({joint for joint in joints if joints.count(joint) > 1}):
-        raise ValueError(f"joint '{repeated[0]}' is named twice")
+    joints = _joint_names(spec["joints"])
     index = {joint: i for i, joint in enumerate(joints)}
 
-    def joint_index(joint) -> int:
-        if joint not in index:
-            close = get_close_matches(str(joint), joints, n=1)
-            raise ValueError(f"unknown joint '{joint}'" + (f"; did you mean '{close[0]}'?" if close else ""))
+    def joint_index(key, joint) -> int:
+        if not isinstance(joint, str) or joint not in index:
+            raise ValueError(f"'{key}' names an unknown joint '{joint}'{_did_you_mean(joint, joints)}")
         return index[joint]
 
     def pair(key, value) -> tuple[int, int]:
-        if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
+        if not _is_list(value) or len(value) != 2:
             raise ValueError(f"'{key}' holds {value!r}, expected two joint names")
-        return joint_index(value[0]), joint_index(value[1])
+        return joint_index(key, value[0]), joint_index(key, value[1])
+
+    def pairs(key) -> tuple[tuple[int, int], ...]:
+        value = spec.get(key) or ()
+        if not _is_list(value):
+            raise ValueError(f"'{key}' is {value!r}, expected a list of pairs of joint names")
+        return tuple(pair(key, two) for two in value)
 
     parents = spec.get("parents") or {}
-    if parents and set(parents) != set(joints):
-        odd = sorted(set(parents) ^ set(joints))[0]
-        raise ValueError(f"'parents' must name every joint once; check '{odd}'")
+    if not isinstance(parents, Mapping):
+        raise ValueError(f"'parents' is a {type(parents).__name__}, expected a mapping from each joint to its parent")
+    for joint in parents:
+        joint_index("parents", joint)
+    if parents and (lacking := [joint for joint in joints if joint not in parents]):
+        raise ValueError(f"'parents' lacks joint '{lacking[0]}'; name every joint, the root as its own parent")
     return JointLayout(
         name=str(spec["name"]),
         joints=joints,
-        bones=tuple(pair("bones", bone) for bone in spec["bones"]),
-        centre=joint_index(spec["centre"]),
-        mirror=tuple(pair("mirror", sides) for sides in spec.get("mirror") or ()),
-        parents=tuple(joint_index(parents[joint]) for joint in joints) if parents else (),
+        bones=pairs("bones"),
+        centre=joint_index("centre", spec["centre"]),
+        mirror=pairs("mirror"),
+        parents=tuple(joint_index("parents", parents[joint]) for joint in joints) if parents else (),
         spine=pair("spine", spec["spine"]) if spec.get("spine") else None,
         shoulders=pair("shoulders", spec["shoulders"]) if spec.get("shoulders") else None,
         source=str(spec.get("source") or ""),
     )
+
+
+def _joint_names(names) -> tuple[str, ...]:
+    if not _is_list(names):
+        raise ValueError(f"'joints' is {names!r}, expected a list of names")
+    if odd := [name for name in names if not isinstance(name, str)]:
+        raise ValueError(f"'joints' holds {odd[0]!r}, expected names; put it in quotes if it is one")
+    return tuple(names)
+
+
+def _is_list(value) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _did_you_mean(found, known: Sequence[str]) -> str:
+    close = get_close_matches(str(found), known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def _parents_toward(centre: int, joints: Sequence[str], bones: Sequence[tuple[int, int]]) -> tuple[int, ...]:
@@ -176,19 +200,52 @@ def _parents_toward(centre: int, joints: Sequence[str], bones: Sequence[tuple[in
 
 def _check(layout: JointLayout) -> None:
     joints, bones = layout.joints, layout.bones
-    _parents_toward(layout.centre, joints, bones)  # raises if the bones do not connect every joint
     if loops := [joints[i] for i, j in bones if i == j]:
         raise ValueError(f"joint '{loops[0]}' has a bone to itself")
     if len({frozenset(bone) for bone in bones}) < len(bones):
-        raise ValueError("a bone is listed twice")
+        twice = next(bone for bone in bones if bones.count(bone) + bones.count(bone[::-1]) > 1)
+        raise ValueError(f"the bone '{joints[twice[0]]}' - '{joints[twice[1]]}' is listed twice")
+    _parents_toward(layout.centre, joints, bones)  # raises if the bones do not connect every joint
     _check_mirror(layout)
-    for joint, parent in enumerate(layout.parents):
-        seen = {joint}
-        while parent != layout.parents[parent]:
-            if parent in seen:
-                raise ValueError(f"the parents of joint '{joints[joint]}' run in a circle")
-            seen.add(parent)
-            parent = layout.parents[parent]
+    _check_parents(layout)
+    for key in ("spine", "shoulders"):
+        if (pair := getattr(layout, key)) is not None and pair[0] == pair[1]:
+            raise ValueError(f"'{key}' names joint '{joints[pair[0]]}' twice, expected two joints")
+
+
+def _check_indices(layout: JointLayout) -> None:
+    """Names are distinct and every index in the layout is one of a joint (a layout may be built from code)."""
+    joints = layout.joints
+    if repeated := [joint for i, joint in enumerate(joints) if joint in joints[:i]]:
+        raise ValueError(f"joint '{repeated[0]}' is named twice")
+    groups = {
+        "bones": [joint for bone in layout.bones for joint in bone],
+        "centre": [layout.centre],
+        "mirror": [joint for sides in layout.mirror for joint in sides],
+        "parents": layout.parents,
+        "spine": layout.spine or (),
+        "shoulders": layout.shoulders or (),
+    }
+    for key, indices in groups.items():
+        if odd := [joint for joint in indices if joint not in range(len(joints))]:
+            raise ValueError(f"'{key}' names joint {odd[0]!r}, the {len(joints)} joints are 0 to {len(joints) - 1}")
+
+
+def _check_parents(layout: JointLayout) -> None:
+    """Following parents leads from every joint to the one root."""
+    joints, parents = layout.joints, layout.parents
+    if len(parents) != len(joints):
+        raise ValueError(f"'parents' has {len(parents)} entries for {len(joints)} joints")
+    roots = [joint for joint, parent in enumerate(parents) if joint == parent]
+    if len(roots) > 1:
+        raise ValueError(f"joints '{joints[roots[0]]}' and '{joints[roots[1]]}' are both their own parent; one is root")
+    for start in range(len(joints)):
+        joint, seen = start, set()
+        while joint != parents[joint]:
+            if joint in seen:
+                raise ValueError(f"the parents of joint '{joints[start]}' run in a circle")
+            seen.add(joint)
+            joint = parents[joint]
 
 
 def _check_mirror(layout: JointLayout) -> None:

@@ -1,0 +1,42 @@
+# Needs Python 3.11 and pip; everything else is installed into .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/ready  ## synthetic raw files -> dataset -> training -> test report
+	rm -rf $(DEMO)
+	$(BIN)/kinegraph synthesize $(DEMO)/raw --clips 960
+	$(BIN)/kinegraph prepare ntu60 $(DEMO)/raw $(DEMO)/dataset
+	$(BIN)/kinegraph train configs/demo_synthetic.yaml --dataset $(DEMO)/dataset --work-dir $(DEMO)/run
+	$(BIN)/kinegraph test configs/demo_synthetic.yaml $(DEMO)/run/checkpoints/last.safetensors \
+		--dataset $(DEMO)/dataset --eval top_k_accuracy mean_class_accuracy --out $(DEMO)/test/result.pkl
+	@echo
+	@echo "The recordings above are synthetic; the figures say nothing about people. Your own NTU RGB+D files come next:"
+	@echo "  $(BIN)/kinegraph prepare ntu60 path/to/nturgb+d_skeletons data/ntu60"
+	@echo "  $(BIN)/kinegraph train configs/stgcn_80e_ntu60_xsub_keypoint_3d.yaml"
+
+test: $(VENV)/ready  ## the test suite
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/ready  ## style, formatting and the floors of the house
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+bench: $(VENV)/ready
+	$(BIN)/python bench/read_ntu.py
+
+# torch first and pinned: whatever else is installed then takes the build that is there.
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test,lint]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(DEMO) runs build dist

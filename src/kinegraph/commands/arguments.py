@@ -1,0 +1,116 @@
+"""How a verb's signature becomes its command line, and a YAML file a call of it."""
+
+import inspect
+import re
+import typing
+from argparse import ArgumentError
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
+
+
+# Parameters that no option sets: the YAML of the call itself and its file's name, for a verb that keeps them.
+WRITTEN = ("config_text", "config_name")
+
+
+class _Help(DefaultHelpFormatter):
+    """jsonargparse's help without the list of every subclass of torch's Module."""
+
+    def _expand_help(self, action):
+        return re.sub(r", known subclasses: [^)]*", "", super()._expand_help(action))
+
+
+def parser_for(verb: Callable, from_config: bool = False) -> ArgumentParser:
+    """A parser whose options are the function's parameters; with from_config they may stand in a YAML file."""
+    name = f"kinegraph {verb.__name__}"
+    usage = f"{name} CONFIG [--option value ...]" if from_config else None
+    parser = ArgumentParser(prog=name, usage=usage, exit_on_error=False, formatter_class=_Help)
+    if from_config:
+        parser.add_argument("--config", action="config", help="YAML file with any of the options below")
+    parser.add_function_arguments(verb, as_positional=not from_config, skip=set(WRITTEN), sub_configs=False)
+    return parser
+
+
+def parse(verb: Callable, argv: Sequence[str], from_config: bool = False) -> dict:
+    """The verb's arguments, built; for a verb with a config also the whole call written down as YAML.
+
+    argv: as typed; --work-dir and --work_dir are the same, booleans are --validate and --no-validate, a list option takes
+    several words. Raises ValueError with one line that names the option, what was found and what is expected.
+    """
+    parser = parser_for(verb, from_config)
+    options = read_options(parser, verb, argv, from_config)
+    arguments = dict(parser.instantiate(options))
+    if from_config:
+        files = arguments.pop("config") or []
+        written = parser.dump(options, skip_none=False), Path(str(files[-1])).stem if files else ""
+        arguments.update(zip(WRITTEN, written, strict=True))
+    return arguments
+
+
+def read_config(verb: Callable, path: Path, argv: Sequence[str] = ()) -> Namespace:
+    """The options of a verb's YAML file, checked, nothing built yet."""
+    return read_options(parser_for(verb, from_config=True), verb, [str(path), *argv], from_config=True)
+
+
+def read_options(parser: ArgumentParser, verb: Callable, argv: Sequence[str], from_config: bool) -> Namespace:
+    words = as_parsed(verb, argv)
+    if from_config and words and not words[0].startswith("-"):
+        if not Path(words[0]).is_file():
+            raise ValueError(f"no config file {words[0]}")
+        words = ["--config", *words]
+    try:
+        return parser.parse_args(words)
+    except ArgumentError as error:
+        raise ValueError(explain(str(error), parser)) from None
+
+
+def as_parsed(verb: Callable, argv: Sequence[str]) -> list[str]:
+    """The words as jsonargparse wants them, from the words as people type them."""
+    types = {name: parameter.annotation for name, parameter in inspect.signature(verb).parameters.items()}
+    words, rest = [], list(argv)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--"):
+            words.append(word)
+            continue
+        option, equals, value = word[2:].partition("=")
+        option = option.replace("-", "_")
+        positive = option.removeprefix("no_")
+        if types.get(option) is bool and not equals and not (rest and rest[0] in ("true", "false")):
+            words.append(f"--{option}=true")
+        elif option not in types and types.get(positive) is bool and not equals:
+            words.append(f"--{positive}=false")
+        elif _is_list(types.get(option)) and not equals:
+            values = []
+            while rest and not rest[0].startswith("--"):
+                values.append(rest.pop(0))
+            words.append(f"--{option}=[{','.join(values)}]" if not (values and values[0].startswith("[")) else f"--{option}={values[0]}")
+        else:
+            words.append(f"--{option}{equals}{value}")
+    return words
+
+
+def _is_list(annotation) -> bool:
+    choices = [annotation, *typing.get_args(annotation)]
+    return any(typing.get_origin(choice) in (list, tuple, Sequence) for choice in choices)
+
+
+def explain(problem: str, parser: ArgumentParser) -> str:
+    """One line out of a parser's message: which option, what was found, what is allowed."""
+    text = " ".join(problem.split())
+    text = re.sub(r'^Parser key "([^"]+)":', r"\1:", text)
+    text = re.sub(r"Type typing\.Callable\[.*?\] expects a function or a callable class: ", "", text)
+    text = re.sub(r"Expected an? (<class '(\w+)'>|typing\.Literal\[(.*?)\])\.", lambda m: f"expected {m[2] or 'one of ' + m[3]}.", text)
+    text = re.sub(r"Got value: (Namespace\(.*\)|(.*))$", lambda m: "" if m[2] is None else f"found '{m[2]}'", text)
+    unknown = re.search(r"[Oo]ption '(\w+)' is not accepted|unrecognized arguments: --([\w.]+)", text)
+    if unknown and (close := _nearest(unknown[1] or unknown[2], parser)):
+        text = f"{text.rstrip('. ')}; did you mean '{close}'?"
+    return text.strip()
+
+
+def _nearest(name: str, parser: ArgumentParser) -> str | None:
+    known = {option.lstrip("-") for action in parser._actions for option in action.option_strings}
+    known |= {option.rpartition(".")[2] for option in known}
+    return next(iter(get_close_matches(name, sorted(known), n=1)), None)

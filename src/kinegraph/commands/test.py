@@ -1,0 +1,109 @@
+"""kinegraph test: weights on a split -> metrics, result file, report."""
+
+from pathlib import Path
+from typing import Literal
+
+from lightning_fabric import Fabric
+from rich.console import Console
+from rich.progress import Progress
+
+from kinegraph.commands.arguments import read_config
+from kinegraph.commands.train import train
+from kinegraph.data.loading import ClipDataset
+from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.data.store import SkeletonDataset, open_dataset
+from kinegraph.models.weights import Weights, load_weights
+from kinegraph.report.evaluation import Evaluation
+from kinegraph.report.results import checked_result_path, write_report
+from kinegraph.training.metrics import check_metrics, evaluate
+from kinegraph.training.run_folder import environment
+from kinegraph.training.scoring import score_clips
+
+
+def test(
+    config: Path,
+    checkpoint: Path,
+    eval: list[str] | None = None,
+    out: Path | None = None,
+    dataset: Path | None = None,
+    split: str | None = None,
+    part: str = "val",
+    batch_size: int | None = None,
+    workers: int | None = None,
+    accelerator: str = "auto",
+    devices: int = 1,
+    precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true",
+) -> None:
+    """Measure trained weights on one part of a split.
+
+    Args:
+        config: the YAML file the weights were trained with: dataset, split and batch size are taken from it.
+        checkpoint: weights, e.g. runs/NAME/checkpoints/best.safetensors.
+        eval: metrics to print: top_k_accuracy, mean_class_accuracy; by default both.
+        out: where to write the result file (.pkl); tables, pictures and report.html go beside it.
+        dataset: another dataset folder than the config's.
+        split: another split than the config's.
+        part: part of the split.
+        batch_size: clips at a time.
+        workers: processes that prepare batches.
+        accelerator: cpu, cuda, mps or auto.
+        devices: processes, one a GPU or, on the CPU, that many.
+        precision: 32-true, or 16-mixed, bf16-mixed or 64-true.
+    """
+    metrics = check_metrics(eval or ["top_k_accuracy", "mean_class_accuracy"])
+    out = checked_result_path(out) if out else None
+    options = read_config(train, config)
+    weights = load_weights(checkpoint)
+    folder = open_dataset(dataset or Path(str(options.dataset)), check_values=True)
+    split = split or options.split
+    check_fit(weights, folder, checkpoint)
+    clips = ClipDataset(folder, folder.indices(split, part), Preprocessing.from_dict(weights.preprocessing))
+    labels = folder.label[clips.indices]
+    if (labels < 0).any():
+        raise ValueError(f"clip '{folder.names[clips.indices[(labels < 0).argmax()]]}' has no label to compare with")
+
+    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
+    fabric.launch()
+    network = fabric.to_device(weights.model)
+    console = Console(stderr=True, quiet=not fabric.is_global_zero)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"{split} / {part}", total=len(clips))
+        scores = score_clips(
+            fabric,
+            network,
+            clips,
+            classes=len(folder.class_names),
+            batch_size=batch_size or options.batch_size,
+            workers=options.workers if workers is None else workers,
+            done=lambda count: bar.advance(task, count),
+        )
+    if not fabric.is_global_zero:
+        return
+    for name, value in evaluate(scores, labels, metrics).items():
+        print(f"{name}: {value:.4f}")
+    if out:
+        names = [folder.names[i] for i in clips.indices]
+        evaluation = Evaluation(scores, labels, names, folder.class_names, split, part, folder.source)
+        log = checkpoint.parent.parent / "log.jsonl"
+        paths = write_report(
+            out,
+            evaluation,
+            config_text=config.read_text(encoding="utf-8"),
+            environment=environment() | {"weights": str(checkpoint), "dataset": str(folder.path)},
+            log=log if log.is_file() else None,
+        )
+        print(f"report: {paths['report']}")
+
+
+def check_fit(weights: Weights, folder: SkeletonDataset, checkpoint: Path) -> None:
+    """The network's joints and classes must be the dataset's. Raises ValueError with both."""
+    if weights.layout.joints != folder.layout.joints:
+        raise ValueError(
+            f"{checkpoint} was trained on layout '{weights.layout.name}' with {len(weights.layout)} joints, "
+            f"{folder.path} has '{folder.layout.name}' with {len(folder.layout)}"
+        )
+    if tuple(weights.class_names) != folder.class_names:
+        raise ValueError(
+            f"{checkpoint} knows {len(weights.class_names)} classes ({', '.join(weights.class_names[:3])} ...), "
+            f"{folder.path} has {len(folder.class_names)} ({', '.join(folder.class_names[:3])} ...)"
+        )

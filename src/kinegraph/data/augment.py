@@ -1,0 +1,84 @@
+"""Random variations of a training clip. Each draws from the generator it is given and keeps absent (zero) joints zero."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.skeleton.layout import JointLayout
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far training clips are varied; every value 0 means not at all.
+
+    Args:
+        rotation: largest angle about the x, y and z axis in radians; 2D clips turn by the last.
+        scale: each axis is stretched by a factor between 1 - scale and 1 + scale.
+        shear: each axis leans toward each other by up to this much.
+        mirror: probability of exchanging left and right (x is negated and mirror joints change places).
+        crop: shortest share of the clip that is kept when frames are resampled; 0 or 1 keeps all of it.
+        noise: standard deviation of noise added to every coordinate, in the unit after normalisation.
+    """
+
+    rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: float = 0.0
+    shear: float = 0.0
+    mirror: float = 0.0
+    crop: float = 0.0
+    noise: float = 0.0
+
+    def __post_init__(self):
+        for name, top in (("scale", 1.0), ("mirror", 1.0), ("crop", 1.0), ("shear", np.inf), ("noise", np.inf)):
+            if not 0 <= getattr(self, name) <= top:
+                raise ValueError(f"augment.{name} is {getattr(self, name)}, expected between 0 and {top:g}")
+
+
+def augment(
+    joints: Float[np.ndarray, "M T V C"], layout: JointLayout, how: Augmentation, dimensions: int, rng: np.random.Generator
+) -> Float[np.ndarray, "M T V C"]:
+    """One random variation of a normalised clip. The first `dimensions` channels are coordinates; a score stays."""
+    varied = joints.copy()
+    place = varied[..., :dimensions]
+    place[:] = place @ random_linear(how, dimensions, rng).astype(place.dtype).T
+    if how.noise:
+        seen = (place != 0).any(-1, keepdims=True)
+        place += seen * rng.normal(0, how.noise, place.shape).astype(place.dtype)
+    if how.mirror and rng.random() < how.mirror:
+        varied = mirror(varied, layout)
+    return varied
+
+
+def mirror(joints: Float[np.ndarray, "M T V C"], layout: JointLayout) -> Float[np.ndarray, "M T V C"]:
+    """The clip seen in a mirror across the plane x = 0; what was the left hand is the right one."""
+    mirrored = joints[:, :, list(layout.mirrored())]
+    mirrored[..., 0] *= -1
+    return mirrored
+
+
+def random_linear(how: Augmentation, dimensions: int, rng: np.random.Generator) -> Float[np.ndarray, "D D"]:
+    """A random rotation, then stretch, then shear, each with mean zero effect."""
+    angles = rng.uniform(-1, 1, 3) * how.rotation
+    turn = rotation_3d(angles) if dimensions == 3 else rotation_3d([0, 0, angles[2]])[:2, :2]
+    stretch = np.diag(1 + rng.uniform(-how.scale, how.scale, dimensions))
+    lean = rng.uniform(-how.shear, how.shear, (dimensions, dimensions))
+    np.fill_diagonal(lean, 1)
+    return lean @ stretch @ turn
+
+
+def rotation_3d(angles) -> Float[np.ndarray, "3 3"]:
+    """Turn about x, then y, then z, angles in radians, counter-clockwise seen from the axis' tip."""
+    (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
+    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    return about_z @ about_y @ about_x
+
+
+def random_crop(how: Augmentation, rng: np.random.Generator) -> tuple[float, float]:
+    """The share [start, stop] of the clip to keep."""
+    if how.crop in (0, 1):
+        return 0.0, 1.0
+    kept = rng.uniform(how.crop, 1)
+    start = rng.uniform(0, 1 - kept)
+    return start, start + kept

@@ -1,0 +1,50 @@
+"""Streams computed from joints: bones, and the motion of either. Axes M T V C; a score, if any, is the last channel."""
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.skeleton.layout import JointLayout
+
+Stream = Literal["joint", "bone", "joint_motion", "bone_motion"]
+
+
+def bones(
+    joints: Float[np.ndarray, "M T V C"], layout: JointLayout, scored: bool = False
+) -> Float[np.ndarray, "M T V C"]:
+    """Each joint as seen from its parent in the layout (the root's bone is zero). A bone's score is the mean of both ends'.
+
+    Source: JointToBone of MMAction2 and PYSKL, for any layout.
+    """
+    return _difference(joints, joints[:, :, list(layout.parents)], scored)
+
+
+def motion(values: Float[np.ndarray, "M T V C"], scored: bool = False) -> Float[np.ndarray, "M T V C"]:
+    """The step to the next frame, zero in the last frame. The score is the mean of both frames', in the last too zero.
+
+    Source: ToMotion of MMAction2 and PYSKL.
+    """
+    moved = np.zeros_like(values)
+    moved[:, :-1] = _difference(values[:, 1:], values[:, :-1], scored)
+    return moved
+
+
+def streams(
+    joints: Float[np.ndarray, "M T V C"], layout: JointLayout, wanted: tuple[Stream, ...], scored: bool = False
+) -> Float[np.ndarray, "M T V D"]:
+    """The wanted streams side by side on the channel axis."""
+    made = {"joint": joints}
+    if any(stream.startswith("bone") for stream in wanted):
+        made["bone"] = bones(joints, layout, scored)
+    for still in ("joint", "bone"):
+        if f"{still}_motion" in wanted:
+            made[f"{still}_motion"] = motion(made[still], scored)
+    return np.concatenate([made[stream] for stream in wanted], axis=-1)
+
+
+def _difference(ends, starts, scored: bool):
+    vectors = ends - starts
+    if scored:
+        vectors[..., -1] = (ends[..., -1] + starts[..., -1]) / 2
+    return vectors

@@ -1,0 +1,88 @@
+"""Batches for training and testing: what is drawn for a clip depends on (seed, epoch, clip) alone.
+
+Neither workers, processes nor a restart change it: no random state lives here.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.data.store import SkeletonDataset
+
+Sample = tuple[Float[Tensor, "views M T V C"], int, int, int]
+
+
+class ClipDataset(Dataset):
+    """Some clips of a dataset folder as (views, label, people, position).
+
+    An item is asked for by (epoch, position); with a seed it is a random training view, without the fixed test views.
+    """
+
+    def __init__(self, folder: SkeletonDataset, indices: Int[np.ndarray, "N"], how: Preprocessing, seed: int | None = None):
+        self.folder, self.indices, self.how, self.seed = folder, indices, how, seed
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        epoch, position = key
+        clip = self.folder[self.indices[position % len(self)]]
+        rng = None if self.seed is None else np.random.default_rng((self.seed, epoch, position))
+        views = prepare_clip(clip, self.how, rng)
+        label = -1 if clip.label is None else clip.label
+        return torch.from_numpy(views), label, min(clip.people, self.how.people), position
+
+
+class EpochBatches:
+    """Batches of keys (epoch, position) in the order of one epoch, this process's share of them, from batch `skip` on.
+
+    With several processes every one gets the same number of clips: the first clips of the order fill up the last.
+    """
+
+    def __init__(self, clips: int, batch_size: int, seed: int, epoch: int, skip: int = 0, rank: int = 0, processes: int = 1):
+        order = np.random.default_rng((seed, epoch)).permutation(clips)
+        share = np.resize(order, -(-clips // processes) * processes)[rank::processes]
+        keys = [(epoch, int(position)) for position in share]
+        self.batches = [keys[i : i + batch_size] for i in range(0, len(keys), batch_size)][skip:]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        return iter(self.batches)
+
+
+def train_loader(
+    clips: ClipDataset, batch_size: int, epoch: int, *, repeat=1, skip=0, rank=0, processes=1, workers=0
+) -> DataLoader:
+    """One epoch of training batches; `repeat` passes over the clips make an epoch."""
+    batches = EpochBatches(len(clips) * repeat, batch_size, clips.seed, epoch, skip, rank, processes)
+    return _loader(clips, batches, workers)
+
+
+def test_loader(clips: ClipDataset, batch_size: int, *, rank=0, processes=1, workers=0) -> DataLoader:
+    """Every clip once, over all processes together: none is counted twice."""
+    keys = [(0, position) for position in range(rank, len(clips), processes)]
+    return _loader(clips, [keys[i : i + batch_size] for i in range(0, len(keys), batch_size)], workers)
+
+
+def _loader(clips: ClipDataset, batches, workers: int) -> DataLoader:
+    return DataLoader(
+        clips,
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=collate,
+        generator=torch.Generator(),  # the loader draws a seed for its workers; not from the run's random numbers
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def collate(samples: list[Sample]) -> tuple[Float[Tensor, "N views M T V C"], Int[Tensor, "N"], Int[Tensor, "N"], Int[Tensor, "N"]]:
+    """Clips stacked into one batch: views, labels, people and positions."""
+    views, labels, people, positions = zip(*samples, strict=True)
+    return torch.stack(views), torch.tensor(labels), torch.tensor(people), torch.tensor(positions)

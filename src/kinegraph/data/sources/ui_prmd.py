@@ -1,0 +1,169 @@
+"""UI-PRMD: rehabilitation movements recorded with a Kinect v2, from the data set's own text files.
+
+10 movements x 10 subjects x 10 episodes, each done well and done badly: 2000 clips of 22 joints, 30 frames/s. A clip is
+two files, `Positions` (cm, each joint's offset in its parent's frame; the first joint's place in the room) and `Angles`
+(degrees), a line a frame with x, y, z of every joint.
+
+Source: Vakanski et al. 2018, "A data set of human body movements for physical rehabilitation exercises", Data 3(1):2.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import load_layout
+
+Labels = Literal["movement", "quality"]
+
+LAYOUT = "kinect22"
+FPS = 30.0
+SOURCE = "UI-PRMD, Kinect (Vakanski et al. 2018, Data 3(1):2)"
+LICENCE = "Open Data Commons PDDL 1.0 (public domain)"
+MOVEMENTS = (
+    "deep squat",
+    "hurdle step",
+    "inline lunge",
+    "side lunge",
+    "sit to stand",
+    "standing active straight leg raise",
+    "standing shoulder abduction",
+    "standing shoulder extension",
+    "standing shoulder internal-external rotation",
+    "standing shoulder scaption",
+)
+FILE_NAME = re.compile(r"(m(\d\d)_s(\d\d)_e(\d\d))_(positions|angles)(_inc)?\.txt", re.IGNORECASE)
+
+
+def class_names(labels: Labels = "movement", movements: Sequence[str] = MOVEMENTS) -> tuple[str, ...]:
+    """The 10 movements, or with "quality" the 20 of movement x (correct, incorrect), correct first."""
+    if labels == "movement":
+        return tuple(movements)
+    return tuple(f"{movement}, {quality}" for movement in movements for quality in ("correct", "incorrect"))
+
+
+def class_index(movement: int, correct: bool, labels: Labels = "movement") -> int:
+    """The index in class_names(labels)."""
+    return movement if labels == "movement" else 2 * movement + (not correct)
+
+
+def clip_files(path: str | Path) -> list[tuple[Path, Path]]:
+    """The (Positions, Angles) files of every clip under a folder, correct ones first, by movement, subject, episode.
+
+    Only folders named Kinect count; the data set's Vicon files have the same names. Raises ValueError when there are
+    none, or one file of a pair is missing.
+    """
+    path = Path(path).resolve()
+    if not path.is_dir():
+        raise ValueError(f"no folder {path}; give the one that holds UI-PRMD's 'Segmented Movements'")
+    found = {kind: {} for kind in ("positions", "angles")}
+    for file in path.rglob("*.txt"):
+        match = FILE_NAME.fullmatch(file.name)
+        if match and file.parent.parent.name.lower() == "kinect":
+            found[match[5].lower()][file.parent.parent, bool(match[6]), match[1].lower()] = file
+    for clip in found["positions"].keys() ^ found["angles"].keys():
+        here, lacking = ("Positions", "Angles") if clip in found["positions"] else ("Angles", "Positions")
+        raise ValueError(f"{found[here.lower()][clip]} has no counterpart in {clip[0] / lacking}")
+    if not found["positions"]:
+        raise ValueError(
+            f"there are no UI-PRMD files such as Kinect/Positions/m01_s01_e01_positions.txt under {path}; {_contents(path)}"
+        )
+    clips = sorted(found["positions"], key=lambda clip: (clip[1], clip[2], clip[0]))
+    return [(found["positions"][clip], found["angles"][clip]) for clip in clips]
+
+
+def _contents(path: Path) -> str:
+    names = sorted(entry.name for entry in path.iterdir())
+    return f"found {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}" if names else "it is empty"
+
+
+def read(path: str | Path, labels: Labels = "movement") -> Iterator[SkeletonClip]:
+    """The clips under a folder, in metres, in the order of `clip_files`.
+
+    Attributes are subject, episode and correct (1 or 0); split xsub trains on odd subjects.
+    Raises ValueError naming the file and line that is not as expected.
+    """
+    for positions, angles in clip_files(path):
+        yield read_clip(positions, angles, labels)
+
+
+def read_clip(positions: Path, angles: Path, labels: Labels = "movement") -> SkeletonClip:
+    """One clip from its two files."""
+    match = FILE_NAME.fullmatch(positions.name)
+    movement, subject, episode = (int(match[group]) for group in (2, 3, 4))
+    if not 1 <= movement <= len(MOVEMENTS):
+        raise ValueError(f"{positions} is of movement {movement}, UI-PRMD has 1 to {len(MOVEMENTS)}")
+    layout, correct = load_layout(LAYOUT), not match[6]
+    offset, angle = (read_table(file, len(layout.joints)) for file in (positions, angles))
+    if len(offset) != len(angle):
+        raise ValueError(f"{positions} has {len(offset)} frames, {angles} has {len(angle)}")
+    joints = forward_kinematics(offset / 100, np.radians(angle), layout.parents)
+    return SkeletonClip(
+        keypoint=joints[None].astype(np.float32),
+        layout=layout,
+        name=match[1].lower() + (match[6] or "").lower(),
+        label=class_index(movement - 1, correct, labels),
+        fps=FPS,
+        attributes={"subject": subject, "episode": episode, "correct": int(correct)},
+        splits={"xsub": "train" if subject % 2 else "val"},
+    )
+
+
+def read_table(file: Path, joints: int) -> Float[np.ndarray, "T V 3"]:
+    """A text file of x, y, z of every joint, a line a frame. Raises ValueError naming file and line."""
+    rows = []
+    try:
+        lines = file.read_text(encoding="ascii").rstrip().splitlines()
+    except UnicodeDecodeError:
+        raise ValueError(f"{file} is not a text file of numbers") from None
+    for number, line in enumerate(lines, start=1):
+        cells = line.split(",")
+        if len(cells) != 3 * joints:
+            raise ValueError(f"{file} line {number} has {len(cells)} numbers, expected {3 * joints} ({joints} joints x 3)")
+        try:
+            row = [float(cell) for cell in cells]
+        except ValueError as error:
+            raise ValueError(f"{file} line {number}: {error}") from None
+        if not all(map(math.isfinite, row)):
+            raise ValueError(f"{file} line {number} holds a value that is not finite")
+        rows.append(row)
+    if not rows:
+        raise ValueError(f"{file} is empty")
+    return np.array(rows).reshape(len(rows), joints, 3)
+
+
+def forward_kinematics(
+    offset: Float[np.ndarray, "T V 3"], angle: Float[np.ndarray, "T V 3"], parents: Sequence[int]
+) -> Float[np.ndarray, "T V 3"]:
+    """Places of the joints in the room from their offsets in the parent's frame and their rotations.
+
+    offset: any unit; the root's is its place. angle: radians about x, y, z. parents: before their children, the root
+    is its own. R[j] = R[parent] Rz Rx Ry, p[j] = p[parent] + R[parent] offset[j]. UI-PRMD does not state the order of the
+    rotations; this is the one that keeps the feet on the floor in a squat (Rz Ry Rx lets the legs fly out).
+    """
+    turn = _rotation(angle, 2) @ _rotation(angle, 0) @ _rotation(angle, 1)  # (T, V, 3, 3)
+    place = np.empty_like(offset)
+    for joint, parent in enumerate(parents):
+        if joint == parent:
+            place[:, joint] = offset[:, joint]
+            continue
+        assert parent < joint, "parents come before their children"
+        place[:, joint] = place[:, parent] + np.einsum("tij,tj->ti", turn[:, parent], offset[:, joint])
+        turn[:, joint] = turn[:, parent] @ turn[:, joint]
+    return place
+
+
+def _rotation(angle: Float[np.ndarray, "T V 3"], axis: int) -> Float[np.ndarray, "T V 3 3"]:
+    """Rotation matrices about one axis (0 x, 1 y, 2 z) by angle[..., axis]."""
+    i, j = (axis + 1) % 3, (axis + 2) % 3
+    cos, sin = np.cos(angle[..., axis]), np.sin(angle[..., axis])
+    turn = np.zeros((*angle.shape[:2], 3, 3))
+    turn[..., axis, axis] = 1
+    turn[..., i, i], turn[..., i, j] = cos, -sin
+    turn[..., j, i], turn[..., j, j] = sin, cos
+    return turn

@@ -1,0 +1,143 @@
+"""What a test leaves behind: the scores, tables to go on with, a picture, and a page to read."""
+
+import csv
+import io
+import os
+import pickle
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.report.evaluation import Evaluation, plain
+from kinegraph.report.html import report_page
+from kinegraph.report.plots import confusion_png, learning_curve
+from kinegraph.training.metrics import per_class_accuracy, per_class_precision
+
+
+def checked_result_path(out: str | Path) -> Path:
+    """The path of the result file, if one can be written there: to be asked before hours of testing."""
+    path = Path(out)
+    if path.suffix != ".pkl":
+        raise ValueError(f"the result file is '{path}', expected a name that ends in .pkl")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, expected a file such as {path / 'result.pkl'}")
+    for folder in path.parents:
+        if folder.exists():
+            if not folder.is_dir() or not os.access(folder, os.W_OK):
+                raise ValueError(f"{path} cannot be written: {folder} is not a folder one may write to")
+            break
+    return path
+
+
+def write_report(
+    out: str | Path,
+    evaluation: Evaluation,
+    *,
+    config_text: str = "",
+    environment: Mapping[str, object] | None = None,
+    log: str | Path | None = None,
+) -> dict[str, Path]:
+    """Write the result file `out` and beside it the tables, the picture and report.html.
+
+    log: a run's log.jsonl, for the learning curve. Each file appears whole or not at all, the scores first.
+    Returns the paths: result, predictions, per_class, confusion_matrix, picture, report.
+    """
+    out = checked_result_path(out)
+    folder = out.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    curve = learning_curve(log) if log is not None else {}
+    paths = {
+        "result": out,
+        "predictions": folder / "predictions.csv",
+        "per_class": folder / "per_class.csv",
+        "confusion_matrix": folder / "confusion_matrix.csv",
+        "picture": folder / "confusion_matrix.png",
+        "report": folder / "report.html",
+    }
+    write_whole(paths["result"], result_pickle(evaluation.scores))
+    write_whole(paths["predictions"], _csv(prediction_rows(evaluation)))
+    write_whole(paths["per_class"], _csv(per_class_rows(evaluation)))
+    write_whole(paths["confusion_matrix"], _csv(confusion_rows(evaluation)))
+    write_whole(paths["picture"], confusion_png(evaluation.confusion, evaluation.class_names, evaluation.title))
+    page = report_page(evaluation, config_text=config_text, environment=environment or {}, curve=curve)
+    write_whole(paths["report"], page.encode("utf-8"))
+    return paths
+
+
+def result_pickle(scores: Float[np.ndarray, "N classes"]) -> bytes:
+    """A pickled list of one float32 array of shape (classes,) a clip, as MMAction2 0.x writes and reads it."""
+    data = pickle.dumps([np.array(row, dtype=np.float32) for row in scores], protocol=3)
+    # numpy 2 names its own module in the pickle's head, which the numpy of MMAction2 0.x does not have. The old name
+    # is understood by both.
+    return data.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n", 1)
+
+
+def prediction_rows(evaluation: Evaluation) -> Iterable[list]:
+    """One row a clip: what it is, what the network says, and its five likeliest classes."""
+    names, shown = evaluation.class_names, min(5, len(evaluation.class_names))
+    header = ["clip", "label", "label_name", "prediction", "prediction_name", "probability", "correct"]
+    header += [f"top{k}_{what}" for k in range(1, shown + 1) for what in ("name", "probability")]
+    yield header + ["synthetic_data"] * evaluation.synthetic
+    # Stable, so that of equal scores the lower class comes first, as in the metrics.
+    best = np.argsort(-np.asarray(evaluation.scores), axis=1, kind="stable")[:, :shown]
+    for clip, label, probability, top in zip(
+        evaluation.names, evaluation.labels, evaluation.probability, best, strict=True
+    ):
+        row = [clip, int(label), names[label], int(top[0]), names[top[0]], f"{probability[top[0]]:.6f}"]
+        row.append(int(label == top[0]))
+        for index in top:
+            row += [names[index], f"{probability[index]:.6f}"]
+        yield row + ["yes"] * evaluation.synthetic
+
+
+def per_class_rows(evaluation: Evaluation) -> Iterable[list]:
+    """One row a class; accuracy is empty without clips, precision without predictions."""
+    names, confusion = evaluation.class_names, evaluation.confusion
+    header = ["class", "class_name", "clips", "correct", "accuracy", "predicted", "precision"]
+    yield header + ["most_confused_with", "confused_clips"] + ["synthetic_data"] * evaluation.synthetic
+    accuracy, precision = per_class_accuracy(confusion), per_class_precision(confusion)
+    worst = {label: (names[other], clips) for label, other, clips in reversed(evaluation.confused_pairs())}
+    for index, name in enumerate(names):
+        row = [index, name, int(confusion[index].sum()), int(confusion[index, index]), _decimal(accuracy[index])]
+        row += [int(confusion[:, index].sum()), _decimal(precision[index]), *worst.get(index, ("", 0))]
+        yield row + ["yes"] * evaluation.synthetic
+
+
+def confusion_rows(evaluation: Evaluation) -> Iterable[list]:
+    """Clips by label (row) and prediction (column), with names at both edges."""
+    yield ["synthetic data: label" if evaluation.synthetic else "label", *evaluation.class_names]
+    for name, row in zip(evaluation.class_names, evaluation.confusion, strict=True):
+        yield [name, *row.tolist()]
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file through a temporary one beside it, so that a killed run leaves the old file or the new."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _csv(rows: Iterable[list]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue().encode("utf-8")
+
+
+def _cell(value: object) -> object:
+    """Text that a spreadsheet would run as a formula is quoted; our own numbers are not text in that sense."""
+    if not isinstance(value, str):
+        return value
+    text = plain(value)
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
+
+
+def _decimal(fraction: float) -> str:
+    return "" if np.isnan(fraction) else f"{fraction:.4f}"

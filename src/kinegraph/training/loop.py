@@ -1,0 +1,257 @@
+"""The training loop. All of its state is in the network, the optimizer and `Progress`; all of its randomness follows from
+(seed, epoch, step, process), so that a resumed run is the uninterrupted one, bit for bit."""
+
+import math
+import signal
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from kinegraph.data.loading import ClipDataset, train_loader
+from kinegraph.training.metrics import evaluate
+from kinegraph.training.progress import TrainingDisplay
+from kinegraph.training.run_folder import RunFolder
+from kinegraph.training.schedule import Schedule
+from kinegraph.training.scoring import score_clips
+
+METRICS = ("top_k_accuracy", "mean_class_accuracy")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run does, apart from network, loss and optimizer."""
+
+    epochs: int
+    batch_size: int
+    schedule: Schedule
+    seed: int = 0
+    repeat: int = 1
+    clip_gradients: float | None = None
+    validate_every: int = 1
+    save_every: int = 500
+    log_every: int = 100
+    monitor: str = "top1"
+    workers: int = 0
+
+
+@dataclass
+class Progress:
+    """Where a run is: epochs finished, batches done since, and the sums that its log lines are made of."""
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    best: float = -math.inf
+    best_epoch: int = 0
+    totals: list[float] = field(default_factory=lambda: [0.0] * 4)  # this epoch: loss * clips, top1 hits, top5 hits, clips
+    logged: list[float] = field(default_factory=lambda: [0.0] * 4)  # the part of it that is in the log
+
+
+class Training:
+    """One run: `fit` takes it from where `progress` says to the end.
+
+    save_weights: writes the network as it is to a path, with what the run knows to say about it.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        network: nn.Module,
+        criterion: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        clips: ClipDataset,
+        val_clips: ClipDataset | None,
+        plan: Plan,
+        run: RunFolder,
+        save_weights: Callable,
+    ):
+        self.fabric, self.plan, self.run, self.save_weights = fabric, plan, run, save_weights
+        self.clips, self.val_clips = clips, val_clips
+        self.base_rates = [group["lr"] for group in optimizer.param_groups]
+        self.network = network
+        self.model, self.optimizer = fabric.setup(network, optimizer)
+        self.criterion = fabric.to_device(criterion)
+        self.progress = Progress()
+        share = math.ceil(len(clips) * plan.repeat / fabric.world_size)
+        self.batches = math.ceil(share / plan.batch_size)
+        self.steps = self.batches * plan.epochs
+        self.display = TrainingDisplay(plan.epochs, self.batches, shown=fabric.is_global_zero)
+
+    def fit(self) -> Progress:
+        """Train to the last epoch. Ctrl-C finishes the step, saves and raises KeyboardInterrupt."""
+        with _stop_request() as stop, self.display:
+            while self.progress.epoch < self.plan.epochs:
+                self._epoch(stop)
+                self._finish_epoch()
+        if self.fabric.is_global_zero:
+            self.save_weights(self.run.last, self.network, self.progress)
+        return self.progress
+
+    def restore(self) -> None:
+        """Take up the state in the run's last.ckpt. Raises ValueError if it belongs to another network or plan."""
+        state = self.run.load_state()
+        try:
+            self.network.load_state_dict(state["network"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            reason = str(error).split("\n")[1 if "\n" in str(error) else 0].strip()
+            raise ValueError(f"{self.run.checkpoint} belongs to another network than the config describes: {reason}") from None
+        if state["batches"] != self.batches and state["progress"]["batch"]:
+            raise ValueError(
+                f"{self.run.checkpoint} was saved inside an epoch of {state['batches']} batches, this run has "
+                f"{self.batches}: resume with the same batch size, processes and data"
+            )
+        self.progress = Progress(**state["progress"])
+        if self.fabric.is_global_zero:
+            self.run.cut_log(state["log_bytes"])
+
+    def save(self) -> None:
+        """Write last.ckpt."""
+        if self.fabric.is_global_zero:
+            self.run.save_state(
+                {
+                    "network": self.network.state_dict(),
+                    "optimizer": self.optimizer.state_dict(),
+                    "progress": asdict(self.progress),
+                    "batches": self.batches,
+                }
+            )
+
+    def _epoch(self, stop: Callable[[], bool]) -> None:
+        plan, at, fabric = self.plan, self.progress, self.fabric
+        loader = train_loader(
+            self.clips,
+            plan.batch_size,
+            at.epoch,
+            repeat=plan.repeat,
+            skip=at.batch,
+            rank=fabric.global_rank,
+            processes=fabric.world_size,
+            workers=plan.workers,
+        )
+        totals = torch.tensor(at.totals, dtype=torch.float64, device=fabric.device)
+        self.model.train()
+        started = waiting = time.perf_counter()
+        waited, since = 0.0, at.batch
+        for views, labels, people, positions in loader:
+            waited += time.perf_counter() - waiting
+            totals += self._step(*map(fabric.to_device, (views[:, 0], labels, people)))
+            at.batch += 1
+            at.step += 1
+            self.display.step(at.batch, totals, plan.batch_size * fabric.world_size)
+            if at.batch % plan.log_every == 0 or at.batch == self.batches:
+                at.totals = self._finite(totals, positions)
+                done = at.batch - since
+                self._log_step((time.perf_counter() - started) / done, waited / done)
+                started, waited, since = time.perf_counter(), 0.0, at.batch
+            if at.batch < self.batches and (at.batch % plan.save_every == 0 or stop()):
+                at.totals = self._finite(totals, positions)
+                self.save()
+            if stop():
+                raise KeyboardInterrupt
+            waiting = time.perf_counter()
+
+    def _step(self, clips: Tensor, labels: Tensor, people: Tensor) -> Tensor:
+        """One optimizer step. Returns loss * clips, hits, hits among five, clips."""
+        at = self.progress
+        seed = np.random.default_rng((self.plan.seed, at.step, self.fabric.global_rank)).integers(2**63)
+        torch.manual_seed(int(seed))  # what dropout draws from: nothing to save or restore
+        factor = self.plan.schedule.factor(at.step, self.steps, self.plan.epochs)
+        for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
+            group["lr"] = rate * factor
+        logits = self.model(clips, people)
+        loss = self.criterion(logits, labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        if self.plan.clip_gradients:
+            self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.plan.clip_gradients)
+        self.optimizer.step()
+        best5 = logits.detach().topk(min(5, logits.shape[1])).indices == labels[:, None]
+        counts = [loss.detach() * len(labels), best5[:, 0].sum(), best5.sum()]
+        return torch.stack([*(count.double() for count in counts), torch.tensor(len(labels), device=loss.device).double()])
+
+    def _finite(self, totals: Tensor, positions: Tensor) -> list[float]:
+        values = totals.tolist()
+        if not math.isfinite(values[0]):
+            names = [self.clips.folder.names[self.clips.indices[i % len(self.clips)]] for i in positions[:3].tolist()]
+            raise ValueError(
+                f"the loss is not a finite number in epoch {self.progress.epoch + 1}, near step {self.progress.step} "
+                f"(clips {', '.join(names)} ...): lower the learning rate, clip gradients or check the data with NaN in mind"
+            )
+        return values
+
+    def _log_step(self, seconds: float, data_seconds: float) -> None:
+        at = self.progress
+        new = torch.tensor([now - then for now, then in zip(at.totals, at.logged, strict=True)], dtype=torch.float64)
+        at.logged = list(at.totals)
+        if self.fabric.world_size > 1:
+            new = self.fabric.all_reduce(self.fabric.to_device(new), reduce_op="sum").cpu()
+        loss, top1, top5, clips = new.tolist()
+        memory = torch.cuda.max_memory_allocated() // 2**20 if self.fabric.device.type == "cuda" else 0
+        if self.fabric.is_global_zero:
+            self.run.log(
+                mode="train", epoch=at.epoch + 1, iter=at.batch, lr=self.optimizer.param_groups[0]["lr"],
+                loss=loss / clips, top1=top1 / clips, top5=top5 / clips, time=seconds, data_time=data_seconds, memory=memory,
+            )  # fmt: skip
+
+    def _finish_epoch(self) -> None:
+        at, plan = self.progress, self.plan
+        loss, hits, _, clips = at.totals
+        at.epoch, at.batch, at.totals, at.logged = at.epoch + 1, 0, [0.0] * 4, [0.0] * 4
+        found = None
+        if self.val_clips is not None and (at.epoch % plan.validate_every == 0 or at.epoch == plan.epochs):
+            found = self._validate()
+        rate = self.optimizer.param_groups[0]["lr"]
+        self.display.epoch(at.epoch, loss / clips, hits / clips, rate, found, at.best, at.best_epoch)
+        self.save()
+
+    def _validate(self) -> dict[str, float]:
+        at = self.progress
+        _share_buffers(self.fabric, self.network)
+        classes = len(self.val_clips.folder.class_names)
+        labels = self.val_clips.folder.label[self.val_clips.indices]
+        started = time.perf_counter()
+        scores = score_clips(self.fabric, self.network, self.val_clips, classes, self.plan.batch_size, self.plan.workers)
+        found = evaluate(scores, labels, METRICS)
+        found["loss"] = float(nn.functional.cross_entropy(torch.from_numpy(scores), torch.from_numpy(labels)))
+        if self.fabric.is_global_zero:
+            self.run.log(mode="val", epoch=at.epoch, iter=at.step, **found, time=time.perf_counter() - started)
+            self.run.write_metrics()
+        if found[self.plan.monitor] > at.best:
+            at.best, at.best_epoch = found[self.plan.monitor], at.epoch
+            if self.fabric.is_global_zero:
+                self.save_weights(self.run.best, self.network, at)
+        return found
+
+
+def _share_buffers(fabric: Fabric, network: nn.Module) -> None:
+    """BatchNorm's running statistics differ between processes; the first one's count, as they do in the checkpoint."""
+    if fabric.world_size > 1:
+        for buffer in network.buffers():
+            buffer.copy_(fabric.broadcast(buffer))
+
+
+@contextmanager
+def _stop_request():
+    """Yields a function that tells whether Ctrl-C or SIGTERM came; a second one interrupts at once."""
+    asked = []
+
+    def ask(number, frame):
+        asked.append(number)
+        signal.signal(number, before[number])
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        signal.signal(number, ask)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number in numbers:
+            signal.signal(number, before[number])

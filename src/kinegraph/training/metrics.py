@@ -1,0 +1,151 @@
+"""Accuracy of scores against labels, as published results count it. Pure functions of numpy arrays, fractions 0..1."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+import numpy as np
+from jaxtyping import Float, Int
+
+METRICS = ("top_k_accuracy", "mean_class_accuracy")
+
+
+def evaluate(
+    scores: Float[np.ndarray, "N classes"],
+    labels: Int[np.ndarray, "N"],
+    metrics: Sequence[str] = METRICS,
+    top_k: int | Sequence[int] = (1, 5),
+) -> dict[str, float]:
+    """The metrics a user asks for by name: {"top1": ..., "top5": ..., "mean_class_accuracy": ...}.
+
+    With fewer classes than k every label is among the first k, so that top5 of four classes is 1.
+    Raises ValueError for an unknown metric, no clips, a label outside the classes or scores that are not numbers.
+    """
+    found = {}
+    for metric in metrics:
+        if metric == "top_k_accuracy":
+            for k in [top_k] if isinstance(top_k, int) else top_k:
+                found[f"top{k}"] = top_k_accuracy(scores, labels, k)
+        elif metric == "mean_class_accuracy":
+            found[metric] = mean_class_accuracy(scores, labels)
+        else:
+            close = get_close_matches(str(metric), METRICS, n=1)
+            hint = f"; did you mean '{close[0]}'?" if close else ""
+            raise ValueError(f"no metric '{metric}'; there are {', '.join(METRICS)}{hint}")
+    return found
+
+
+def top_k_accuracy(scores: Float[np.ndarray, "N classes"], labels: Int[np.ndarray, "N"], k: int) -> float:
+    """Share of clips whose label is among the k largest scores.
+
+    Of equal scores the lower class comes first, as argmax has it, so that k = 1 agrees with the confusion matrix.
+    Source: MMAction2 0.x, top_k_accuracy, whose argsort leaves the order of equal scores open.
+    """
+    scores, labels = _checked(scores, labels)
+    if k < 1:
+        raise ValueError(f"top-{k} accuracy: k must be at least 1")
+    own = np.take_along_axis(scores, labels[:, None], axis=1)  # (N, 1)
+    lower_class = np.arange(scores.shape[1]) < labels[:, None]
+    ahead = (scores > own) | ((scores == own) & lower_class)
+    return float(np.mean(ahead.sum(axis=1) < k))
+
+
+def mean_class_accuracy(scores: Float[np.ndarray, "N classes"], labels: Int[np.ndarray, "N"]) -> float:
+    """Mean of the classes' accuracies over the classes that occur, as labels or as predictions.
+
+    A class that is predicted but has no clip counts as 0 and lowers the mean; one that is neither is left out.
+    Source: MMAction2 0.x, mean_class_accuracy. (BABEL's "Top-1-norm" averages over the labels' classes only.)
+    """
+    scores, labels = _checked(scores, labels)
+    confusion = confusion_matrix(scores.argmax(axis=1), labels, scores.shape[1])
+    accuracy = per_class_accuracy(confusion)
+    return float(np.nan_to_num(accuracy[_occurring(confusion)]).mean())
+
+
+def confusion_matrix(
+    predicted: Int[np.ndarray, "N"], labels: Int[np.ndarray, "N"], classes: int
+) -> Int[np.ndarray, "classes classes"]:
+    """Number of clips by label (row) and prediction (column)."""
+    for what, values in (("label", labels), ("prediction", predicted)):
+        _check_range(np.asarray(values), classes, what)
+    cells = np.asarray(labels, dtype=np.int64) * classes + np.asarray(predicted, dtype=np.int64)
+    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
+
+
+def per_class_accuracy(confusion: Int[np.ndarray, "classes classes"]) -> Float[np.ndarray, "classes"]:
+    """Share of each class's clips that are predicted right, NaN for a class without clips."""
+    return _ratio(confusion.diagonal(), confusion.sum(axis=1))
+
+
+def per_class_precision(confusion: Int[np.ndarray, "classes classes"]) -> Float[np.ndarray, "classes"]:
+    """Share of the predictions of each class that are right, NaN for a class that is never predicted."""
+    return _ratio(confusion.diagonal(), confusion.sum(axis=0))
+
+
+def bootstrap_intervals(
+    confusion: Int[np.ndarray, "classes classes"],
+    rng: np.random.Generator,
+    resamples: int = 10_000,
+    level: float = 0.95,
+) -> dict[str, tuple[float, float]]:
+    """Percentile bootstrap intervals of top1 and mean_class_accuracy: {"top1": (low, high), ...}.
+
+    Drawing clips again with replacement makes the number of hits binomial, so hits are drawn instead of clips. For
+    top1 all clips are drawn; for the mean over classes clips are drawn within each class, so that no class is lost.
+    Clips count as independent: those of one subject are not, and the true interval is wider. Nothing but hits (or
+    nothing but misses) gives an interval of width 0.
+    """
+    clips, hits = confusion.sum(axis=1), confusion.diagonal()
+    total = int(clips.sum())
+    if total == 0:
+        raise ValueError("there are no clips to measure")
+    top1 = rng.binomial(total, hits.sum() / total, size=resamples) / total
+    present = clips > 0
+    drawn = rng.binomial(clips[present], (hits / np.maximum(clips, 1))[present], size=(resamples, present.sum()))
+    mean_class = (drawn / clips[present]).sum(axis=1) / _occurring(confusion).sum()
+    tails = (0.5 - level / 2, 0.5 + level / 2)
+    return {
+        name: tuple(float(bound) for bound in np.quantile(values, tails))
+        for name, values in (("top1", top1), ("mean_class_accuracy", mean_class))
+    }
+
+
+def softmax(scores: Float[np.ndarray, "*N classes"]) -> Float[np.ndarray, "*N classes"]:
+    """Probabilities of the classes, float64."""
+    scores = np.asarray(scores, dtype=np.float64)
+    odds = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return odds / odds.sum(axis=-1, keepdims=True)
+
+
+def _occurring(confusion: np.ndarray) -> np.ndarray:
+    """Which classes are among the labels or the predictions."""
+    return (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
+
+
+def _checked(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    scores, labels = np.asarray(scores), np.asarray(labels)
+    if scores.ndim != 2 or labels.shape != scores.shape[:1]:
+        raise ValueError(
+            f"scores of shape {scores.shape} with labels of shape {labels.shape}; expected (clips, classes) and (clips,)"
+        )
+    if len(labels) == 0:
+        raise ValueError("there are no clips to measure")
+    if not (finite := np.isfinite(scores).all(axis=1)).all():
+        raise ValueError(
+            f"{(~finite).sum()} of {len(scores)} clips have scores that are not finite numbers, the first is clip "
+            f"{finite.argmin()}; the training has probably diverged: lower the learning rate"
+        )
+    _check_range(labels, scores.shape[1], "label")
+    return scores, labels
+
+
+def _check_range(values: np.ndarray, classes: int, what: str) -> None:
+    if values.dtype.kind not in "iu":
+        raise ValueError(f"the {what}s are {values.dtype}, expected integers")
+    outside = (values < 0) | (values >= classes)
+    if outside.any():
+        clip = int(outside.argmax())
+        raise ValueError(f"clip {clip} has {what} {values[clip]}, expected 0 to {classes - 1}")

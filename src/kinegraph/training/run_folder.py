@@ -1,0 +1,106 @@
+"""The folder of one training run: config, log, checkpoints. Every file is whole or not there.
+
+    config.yaml · log.jsonl · metrics.csv · checkpoints/{last.ckpt, best.safetensors, last.safetensors}
+"""
+
+import csv
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from kinegraph import __version__
+
+METRICS = ("epoch", "loss", "top1", "top5", "mean_class_accuracy")
+
+
+class RunFolder:
+    """Where one run keeps what it makes.
+
+    A new run needs a folder without a run in it; a resumed one goes on in its own. Raises ValueError otherwise.
+    """
+
+    def __init__(self, path: Path, resume: bool = False):
+        self.path = path
+        self.checkpoint = path / "checkpoints" / "last.ckpt"
+        self.best = path / "checkpoints" / "best.safetensors"
+        self.last = path / "checkpoints" / "last.safetensors"
+        self.log_file = path / "log.jsonl"
+        if resume and not self.checkpoint.is_file():
+            raise ValueError(f"nothing to resume: {self.checkpoint} does not exist")
+        if not resume and self.log_file.exists():
+            raise ValueError(f"{path} already holds a run: --resume goes on with it, another --work-dir starts beside it")
+
+    def create(self, config_text: str) -> None:
+        """Make the folder and keep the config."""
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(self.path / "config.yaml", config_text.encode())
+
+    def log(self, **record) -> None:
+        """Append one line to log.jsonl."""
+        rounded = {key: round(value, 6) if isinstance(value, float) else value for key, value in record.items()}
+        with self.log_file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(rounded) + "\n")
+
+    def records(self, mode: str) -> list[dict]:
+        """The lines of log.jsonl of one mode: environment, train or val."""
+        lines = self.log_file.read_text(encoding="utf-8").splitlines()
+        return [record for record in map(json.loads, lines) if record["mode"] == mode]
+
+    def save_state(self, state: dict) -> None:
+        """Write last.ckpt: all that resuming needs, and how long the log was."""
+        state = {**state, "log_bytes": self.log_file.stat().st_size, "kinegraph": __version__}
+        unfinished = self.checkpoint.with_suffix(".tmp")
+        torch.save(state, unfinished)
+        os.replace(unfinished, self.checkpoint)
+
+    def load_state(self) -> dict:
+        """Read last.ckpt."""
+        try:
+            return torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        except Exception as error:
+            raise ValueError(f"{self.checkpoint} is not a checkpoint of Kinegraph: {_first_line(error)}") from None
+
+    def cut_log(self, size: int) -> None:
+        """Forget what was logged after the checkpoint was written; it will be logged again."""
+        with self.log_file.open("r+b") as file:
+            file.truncate(size)
+
+    def write_metrics(self) -> None:
+        """metrics.csv: one row a validation."""
+        rows = self.records("val")
+        unfinished = self.path / "metrics.csv.tmp"
+        with unfinished.open("w", newline="", encoding="utf-8") as file:
+            table = csv.DictWriter(file, METRICS, extrasaction="ignore")
+            table.writeheader()
+            table.writerows(rows)
+        os.replace(unfinished, self.path / "metrics.csv")
+
+
+def environment() -> dict:
+    """What a result may depend on besides the config."""
+    return {
+        "kinegraph": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "threads": torch.get_num_threads(),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is never seen half written."""
+    unfinished = path.with_name(path.name + ".tmp")
+    unfinished.write_bytes(content)
+    os.replace(unfinished, path)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0][:200]

@@ -1,0 +1,50 @@
+"""The scores of every clip of a split, from one process or several, in dataset order."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from kinegraph.data.loading import ClipDataset, test_loader
+
+
+@torch.no_grad()
+def score_clips(
+    fabric: Fabric,
+    network: nn.Module,
+    clips: ClipDataset,
+    classes: int,
+    batch_size: int,
+    workers: int = 0,
+    done: Callable[[int], None] = lambda clips: None,
+) -> Float[np.ndarray, "N classes"]:
+    """Logits of each clip; where a clip has several test views, the log of their mean probability. float32.
+
+    Every process scores its share and all of them return the whole. `done` is told how many clips a batch had.
+    """
+    scores = torch.zeros(len(clips), classes, device=fabric.device)
+    was_training = network.training
+    network.eval()
+    loader = test_loader(clips, batch_size, rank=fabric.global_rank, processes=fabric.world_size, workers=workers)
+    for views, _, people, positions in loader:
+        with fabric.autocast():
+            scores[positions] = view_scores(network, fabric.to_device(views), fabric.to_device(people)).float()
+        done(len(positions) * fabric.world_size)
+    network.train(was_training)
+    if fabric.world_size > 1:  # the other rows of each are zero: the sum is exact
+        scores = fabric.all_reduce(scores, reduce_op="sum")
+    return scores.cpu().numpy()
+
+
+def view_scores(
+    network: nn.Module, views: Float[Tensor, "N views M T V C"], people: Int[Tensor, "N"]
+) -> Float[Tensor, "N classes"]:
+    """One row a clip: its logits, or the log of the mean probability of its views."""
+    clips, count = views.shape[:2]
+    logits = network(views.flatten(0, 1), people.repeat_interleave(count)).view(clips, count, -1)
+    if count == 1:
+        return logits[:, 0]
+    return logits.log_softmax(-1).logsumexp(1) - np.log(count)

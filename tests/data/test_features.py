@@ -1,0 +1,39 @@
+"""Streams. `features/*` of transforms.npz: MMAction2 v1.2.0 GenSkeFeat (JointToBone, ToMotion)."""
+
+import numpy as np
+import pytest
+
+from kinegraph.data.features import bones, motion, streams
+from kinegraph.skeleton.layout import layout_names, load_layout
+from tests.golden import golden
+
+TRANSFORMS = golden("transforms.npz")
+PUBLISHED = {"nturgb+d": ("ntu25", False), "coco": ("coco17", True), "openpose": ("openpose18", True)}
+
+
+@pytest.mark.parametrize(("key", "stream"), [("b", "bone"), ("jm", "joint_motion"), ("bm", "bone_motion")])
+@pytest.mark.parametrize("source", PUBLISHED)
+def test_streams_are_the_published_ones(source, key, stream):
+    name, scored = PUBLISHED[source]
+    made = streams(TRANSFORMS[f"features/{source}/in"], load_layout(name), (stream,), scored)
+    np.testing.assert_allclose(made, TRANSFORMS[f"features/{source}/{key}"], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", layout_names())
+def test_bones_do_not_see_where_the_body_stands(name):
+    layout = load_layout(name)
+    joints = np.random.default_rng(0).normal(size=(1, 3, len(layout), 3))
+    np.testing.assert_allclose(bones(joints + [5.0, -2.0, 1.0], layout), bones(joints, layout), atol=1e-12)
+
+
+def test_motion_of_constant_speed():
+    moving = np.arange(6, dtype=np.float64).reshape(1, 6, 1, 1) * 0.5
+    assert motion(moving).ravel().tolist() == [0.5] * 5 + [0.0]
+
+
+def test_several_streams_are_channels_in_the_order_asked_for():
+    layout = load_layout("ntu25")
+    joints = np.random.default_rng(1).normal(size=(2, 5, 25, 3))
+    both = streams(joints, layout, ("bone_motion", "joint"))
+    np.testing.assert_array_equal(both[..., :3], motion(bones(joints, layout)))
+    np.testing.assert_array_equal(both[..., 3:], joints)
