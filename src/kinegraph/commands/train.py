@@ -18,14 +18,14 @@ from kinegraph.models.weights import save_weights
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import JointLayout, load_layout
 from kinegraph.training.loop import Plan, Progress, Training
-from kinegraph.training.losses import cross_entropy
+from kinegraph.training.losses import CrossEntropy
 from kinegraph.training.run_folder import RunFolder, environment
 from kinegraph.training.schedule import Schedule
 
 
-def sgd(parameters: Iterable) -> torch.optim.SGD:
+def sgd(parameters: Iterable, lr: float = 0.1) -> torch.optim.SGD:
     """The published optimizer."""
-    return torch.optim.SGD(parameters, lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4)
+    return torch.optim.SGD(parameters, lr=lr, momentum=0.9, nesterov=True, weight_decay=1e-4)
 
 
 def train(
@@ -36,7 +36,7 @@ def train(
     partition: Literal["uniform", "distance", "spatial", "spatial_true", "inward_outward"] = "spatial",
     max_hop: int = 1,
     preprocessing: Preprocessing = Preprocessing(),  # noqa: B008  frozen
-    loss: Callable[[Sequence[int]], nn.Module] = cross_entropy,
+    loss: Callable[[Sequence[int]], nn.Module] = CrossEntropy,
     optimizer: Callable[[Iterable], torch.optim.Optimizer] = sgd,
     decay_all: bool = True,
     clip_gradients: float | None = None,
@@ -73,7 +73,7 @@ def train(
         max_hop: how many bones away a neighbour may be.
         preprocessing: how a recorded clip becomes what the network sees.
         loss: loss function, built with the number of training clips of each class.
-        optimizer: optimizer class, built with the parameters.
+        optimizer: optimizer class, built with the parameters; by default SGD as published.
         decay_all: weight decay on every parameter, as published; false spares biases, norms and edge weights.
         clip_gradients: largest norm of all gradients together.
         schedule: how the learning rate changes.

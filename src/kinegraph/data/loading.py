@@ -65,7 +65,7 @@ def train_loader(
     return _loader(clips, batches, workers)
 
 
-def test_loader(clips: ClipDataset, batch_size: int, *, rank=0, processes=1, workers=0) -> DataLoader:
+def fixed_loader(clips: ClipDataset, batch_size: int, *, rank=0, processes=1, workers=0) -> DataLoader:
     """Every clip once, over all processes together: none is counted twice."""
     keys = [(0, position) for position in range(rank, len(clips), processes)]
     return _loader(clips, [keys[i : i + batch_size] for i in range(0, len(keys), batch_size)], workers)

@@ -144,9 +144,7 @@ def _rotation(axis: Float[np.ndarray, "3"], angle: float) -> Float[np.ndarray, "
 def _pair(layout: JointLayout, what: str) -> tuple[int, int]:
     pair = getattr(layout, what)
     if pair is None:
-        raise ValueError(
-            f"layout '{layout.name}' does not say which joints its {what} are; add '{what}' to its YAML file"
-        )
+        raise ValueError(f"layout '{layout.name}' does not name its {what}; add '{what}: [joint, joint]' to its YAML")
     return pair
 
 

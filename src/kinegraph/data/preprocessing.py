@@ -110,7 +110,7 @@ def _normalise(joints, clip: SkeletonClip, how: Preprocessing):
         case "image":
             return _image(joints, clip)
         case "image_published":
-            return normalize.image_published(joints)
+            return normalize.image_and_score_to_half(joints)
 
 
 def _image(joints, clip: SkeletonClip):

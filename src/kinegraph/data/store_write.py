@@ -34,6 +34,7 @@ def check_replaceable(path: Path, overwrite: bool) -> None:
 @contextmanager
 def folder_that_becomes(path: Path) -> Iterator[Path]:
     """A folder beside `path` that is renamed to it at the end, or removed on an error."""
+    path = path.resolve()  # through a link: to the disk where the folder is
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = path.with_name(f".{path.name}.partial-{secrets.token_hex(4)}")
     folder.mkdir()
@@ -106,6 +107,9 @@ class Columns:
             return f"has splits {_listed(clip.splits)}, the clips before it have {_listed(self.splits)}"
         if odd := [key for key, part in clip.splits.items() if not isinstance(part, str) or not part]:
             return f"is in no part of split '{odd[0]}'"
+        for text in (clip.name, *clip.attributes.values(), *clip.splits.values()):
+            if isinstance(text, str) and text.splitlines() not in ([], [text]):
+                return f"has a line break in {text!r}"
         return ""
 
 

@@ -1,11 +1,13 @@
 """ST-GCN, the spatial-temporal graph convolutional network of Yan et al. 2018 (arXiv:1801.07455).
 
-The network as yysijie/st-gcn and MMAction2 define it: the same function of the same numbers, which the tests hold to
-their published outputs. Written for bodies in (body, time, joint, channel) order from the first layer to the last:
-mixing channels is then one matrix product without a copy, and the temporal convolution runs in its fastest layout.
+The function that yysijie/st-gcn and MMAction2 compute, held to their published outputs by the tests, written for bodies
+in (body, time, joint, channel) order from the first layer to the last: mixing channels is then one matrix product
+without a copy, and the convolution over time runs in its fastest memory order.
 """
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -14,94 +16,247 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Edges = Literal["importance", "fixed", "learned"]
-Init = Literal["kaiming", "stgcn2018", "tensorflow"]
+from kinegraph.models.batchnorm import BatchNorm
 
 
 class GraphConvolution(nn.Module):
-    """z[w] = sum_k W_k (sum_v G_k[v, w] x[v]) + b_k sum_v G_k[v, w], with G the graph's weighted edges.
+    """z[w] = sum_k W_k (sum_v G_k[v, w] x[v]) + b_k (sum_v G_k[v, w]), where G_k[v, w] weighs the edge v -> w.
 
-    The published code mixes channels before it sums over neighbours. The sum comes first here: the result is the same
-    and the K times wider array of mixed channels is never built. What the bias gains on its way through the graph is
-    a constant per joint, the last term.
+    The published code mixes channels first and sums over neighbours then. With the sum first the result is the same,
+    and the K times wider array of mixed channels is never built.
     """
 
-    def __init__(self, partitions: int, wide_in: int, wide_out: int):
+    def __init__(self, partitions: int, width_in: int, width: int):
         super().__init__()
-        self.mix = nn.Linear(partitions * wide_in, wide_out, bias=False)  # [W_1 | ... | W_K]
-        self.bias = nn.Parameter(torch.zeros(partitions, wide_out))
+        self.mix = nn.Linear(partitions * width_in, width, bias=False)  # [W_1 | ... | W_K]
+        self.bias = nn.Parameter(torch.zeros(partitions, width))
 
     def forward(self, x: Float[Tensor, "B T V C"], graph: Float[Tensor, "K V V"]) -> Float[Tensor, "B T V D"]:
-        (bodies, frames, joints, wide), partitions = x.shape, len(graph)
-        gather = graph.permute(2, 0, 1).reshape(joints * partitions, joints)  # (w k, v): k fast, beside the channels
-        x = gather.expand(bodies * frames, -1, -1) @ x.reshape(bodies * frames, joints, wide)  # (B T, w k, C)
-        x = self.mix(x.view(bodies, frames, joints, partitions * wide))
-        return x + graph.sum(1).T @ self.bias
+        B, T, V, C = x.shape
+        K = len(graph)
+        gather = graph.permute(2, 0, 1).reshape(V * K, V)  # row (w, k): partitions end up beside the channels
+        x = gather.expand(B * T, -1, -1) @ x.reshape(B * T, V, C)  # (B T, V K, C)
+        x = self.mix(x.view(B, T, V, K * C))  # (B, T, V, D)
+        return x + graph.sum(1).T @ self.bias  # a constant for each joint
+
+
+class Projection(nn.Module):
+    """1x1 convolution and BatchNorm: a residual path between different widths or frame rates."""
+
+    def __init__(self, width_in: int, width: int, stride: int):
+        super().__init__()
+        self.stride = stride
+        self.mix = nn.Linear(width_in, width)
+        self.norm = BatchNorm(width)
+
+    def forward(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
+        return self.norm(self.mix(x[:, :: self.stride]))
 
 
 class Block(nn.Module):
-    """y = ReLU(TCN(ReLU(BN(GCN(x)))) + R(x)), TCN = convolution over time, BN, dropout.
+    """y = ReLU(TCN(ReLU(BN(GCN(x)))) + R(x)), TCN being convolution over time, BatchNorm and dropout.
 
-    R is zero in the first block, x itself where the shapes agree, otherwise 1x1 convolution and BN.
+    R is nothing in the first block, x itself where the shapes agree, else a projection. graph_residual adds one more
+    path around the GCN, as ST-GCN++ does: ReLU(BN(GCN(x)) + R'(x)).
     """
 
     def __init__(
         self,
         graph: Float[Tensor, "K V V"],
-        wide_in: int,
-        wide_out: int,
+        width_in: int,
+        width: int,
         stride: int,
-        *,
         kernel: int,
         dropout: float,
-        first: bool,
-        edges: Edges,
+        edges: str,
+        residual: bool,
         graph_residual: bool,
     ):
         super().__init__()
-        if edges != "fixed":
-            self.edges = nn.Parameter(torch.ones_like(graph) if edges == "importance" else graph.clone())
-        self.importance = edges == "importance"
-        self.spatial = GraphConvolution(len(graph), wide_in, wide_out)
-        self.spatial_norm = nn.BatchNorm2d(wide_out)
-        self.temporal = nn.Conv2d(wide_out, wide_out, (kernel, 1), (stride, 1), (kernel // 2, 0))
-        self.temporal_norm = nn.BatchNorm2d(wide_out)
-        self.dropout = nn.Dropout(0.0 if first else dropout)
-        self.residual = None if first else _shortcut(wide_in, wide_out, stride)
+        self.importance = nn.Parameter(torch.ones_like(graph)) if edges == "importance" else None
+        self.graph = nn.Parameter(graph.clone()) if edges == "learned" else None
+        self.spatial = GraphConvolution(len(graph), width_in, width)
+        self.spatial_norm = BatchNorm(width)
+        self.temporal = nn.Conv2d(width, width, (kernel, 1), (stride, 1), (kernel // 2, 0))
+        self.temporal_norm = BatchNorm(width)
+        self.dropout = nn.Dropout(dropout)
+        self.residual = _shortcut(width_in, width, stride) if residual else None
+        self.graph_residual = _shortcut(width_in, width, 1) if graph_residual else None
 
-    def forward(self, x: Float[Tensor, "B C T V"], graph: Float[Tensor, "K V V"]) -> Float[Tensor, "B D S V"]:
-        y = self.spatial(x.permute(0, 2, 3, 1), graph * self.edges).permute(0, 3, 1, 2)
-        y = F.relu(self.spatial_norm(y), inplace=True)
-        y = self.dropout(self.temporal_norm(self.temporal(y)))
+    def forward(self, x: Float[Tensor, "B T V C"], graph: Float[Tensor, "K V V"]) -> Float[Tensor, "B S V D"]:
+        if self.importance is not None:
+            graph = graph * self.importance
+        elif self.graph is not None:
+            graph = self.graph
+        y = self.spatial_norm(self.spatial(x, graph))
+        if self.graph_residual is not None:
+            y = y + self.graph_residual(x)
+        y = F.relu(y)  # (B, T, V, D)
+        y = self.temporal(y.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # (B, S, V, D), S = T / stride
+        y = self.dropout(self.temporal_norm(y))
         if self.residual is not None:
             y = y + self.residual(x)
-        return F.relu(y, inplace=True)
+        return F.relu(y)
 
 
-def _shortcut(wide_in: int, wide_out: int, stride: int) -> nn.Module:
-    if wide_in == wide_out and stride == 1:
-        return nn.Identity()
-    return nn.Sequential(nn.Conv2d(wide_in, wide_out, 1, (stride, 1)), nn.BatchNorm2d(wide_out))
+def _shortcut(width_in: int, width: int, stride: int) -> nn.Module:
+    return nn.Identity() if (width_in, stride) == (width, 1) else Projection(width_in, width, stride)
 
 
 class STGCN(nn.Module):
-    def __init__(self, adjacency, channels, classes, *, widths=(64,)*4+(128,)*3+(256,)*3, kernel=9, dropout=0.0):
+    """logits = Linear(mean over people, time and joints (Blocks(BN(x)))), one BN scale for each joint and channel.
+
+    Args:
+        adjacency: the graph in K partitions; adjacency[k, v, w] weighs the edge from joint v to joint w.
+        channels: numbers per joint and frame.
+        classes: number of classes.
+        widths: channels of each block.
+        strides: of each block in time; by the published rule 2 where the width doubles, 1 elsewhere.
+        kernel: frames that the convolution over time sees, an odd number.
+        dropout: probability, in every block but the first.
+        edges: "importance" multiplies every edge of every block by a learned weight, 1 at first, as published; "fixed"
+            learns none, as the TensorFlow implementation; "learned" starts each block with the graph and learns all of
+            it, edges that were not there too: not ST-GCN as published, but better on small data.
+        graph_residual: also a residual path around the graph convolution; not ST-GCN as published either.
+        init: first weights as in MMAction2 ("kaiming"), yysijie/st-gcn ("stgcn2018"), itskalvik/ST-GCN ("tensorflow").
+        norm_eps: added to the variance; 1e-3 in the TensorFlow implementation.
+        norm_momentum: share of a batch in the running statistics; 0.01 in the TensorFlow implementation.
+
+    Source: MMAction2 0.x, backbones/stgcn.py and heads/stgcn_head.py; yysijie/st-gcn, net/st_gcn.py. The TensorFlow
+    implementation pads a stride of 2 by 3 and 4 frames, this network by 4 and 4 as the others.
+    """
+
+    def __init__(
+        self,
+        adjacency: Float[Tensor, "K V V"] | Float[np.ndarray, "K V V"],
+        channels: int,
+        classes: int,
+        *,
+        widths: Sequence[int] = (64,) * 4 + (128,) * 3 + (256,) * 3,
+        strides: Sequence[int] | None = None,
+        kernel: int = 9,
+        dropout: float = 0.0,
+        edges: Literal["importance", "fixed", "learned"] = "importance",
+        graph_residual: bool = False,
+        init: Literal["kaiming", "stgcn2018", "tensorflow"] = "kaiming",
+        norm_eps: float = 1e-5,
+        norm_momentum: float = 0.1,
+    ):
         super().__init__()
-        A = torch.as_tensor(adjacency, dtype=torch.get_default_dtype())
-        V = A.shape[1]
-        self.register_buffer("A", A)
-        self.data_norm = nn.BatchNorm1d(V * channels)
-        ins = (channels, *widths[:-1])
+        if strides is None:
+            strides = [1] + [2 if b == 2 * a else 1 for a, b in pairwise(widths)]
+        self.config = {  # all it takes, with A, to build this network again
+            "channels": channels,
+            "classes": classes,
+            "widths": list(widths),
+            "strides": list(strides),
+            "kernel": kernel,
+            "dropout": dropout,
+            "edges": edges,
+            "graph_residual": graph_residual,
+            "init": init,
+            "norm_eps": norm_eps,
+            "norm_momentum": norm_momentum,
+        }
+        graph = torch.as_tensor(adjacency, dtype=torch.get_default_dtype())
+        _check(graph, self.config)
+        self.register_buffer("A", graph.clone())
+        self.data_norm = BatchNorm(graph.shape[1] * channels)
         self.blocks = nn.ModuleList(
-            Block(A, i, o, 2 if (l and o == 2 * i) else 1, kernel=kernel, dropout=dropout, first=l == 0, edges="importance", graph_residual=False)
-            for l, (i, o) in enumerate(zip(ins, widths))
+            Block(graph, a, b, stride, kernel, dropout if i else 0.0, edges, i > 0, graph_residual)
+            for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, strides, strict=False))
         )
         self.head = nn.Linear(widths[-1], classes)
+        initialise(self, init)
+        for norm in self.modules():
+            if isinstance(norm, BatchNorm):
+                norm.eps, norm.momentum = norm_eps, norm_momentum
 
-    def forward(self, x):
-        N, M, T, V, C = x.shape
-        x = self.data_norm(x.reshape(N * M * T, V * C)).view(N * M, T, V, C)
-        x = x.permute(0, 3, 1, 2)
-        for b in self.blocks:
-            x = b(x, self.A)
-        return self.head(x.mean((2, 3)).view(N, M, -1).mean(1))
+    def forward(
+        self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
+    ) -> Float[Tensor, "N classes"]:
+        """Logits. Absent people count in the mean over M like real ones, as in the published networks.
+
+        people: how many bodies of each clip are real, the first ones; the caller promises that all others are alike
+            (padding). Outside training one of those is computed then and counted for all, to the same logits.
+        """
+        self._check_input(x)
+        N, M = x.shape[:2]
+        x = x.flatten(0, 1)  # (N M, T, V, C)
+        if people is None or self.training:
+            x = self._bodies(x).mean((1, 2))  # (N M, D)
+        else:
+            real = (torch.arange(M, device=x.device) < people[:, None]).flatten()  # (N M)
+            x = torch.cat((x[real], x[~real][:1]))  # (bodies, T, V, C), the last one for all who are absent
+            place = torch.where(real, real.cumsum(0) - 1, real.sum())  # (N M), which of them each body is
+            x = self._bodies(x).mean((1, 2))[place]  # (N M, D)
+        return self.head(x.view(N, M, -1).mean(1))
+
+    def features(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:
+        """What the last block says of each person, moment and joint; their mean through `head` gives the logits."""
+        self._check_input(x)
+        return self._bodies(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+    def _bodies(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
+        x = self.data_norm(x.flatten(2).unsqueeze(2)).reshape(x.shape)
+        for block in self.blocks:
+            x = block(x, self.A)
+        return x
+
+    def _check_input(self, x: Tensor) -> None:
+        if x.ndim != 5:
+            raise ValueError(
+                f"the network takes (clips, people, frames, joints, channels), found shape {tuple(x.shape)}"
+            )
+        for axis, what, built in ((3, "joints", self.A.shape[1]), (4, "channels", self.config["channels"])):
+            if x.shape[axis] != built:
+                raise ValueError(f"the network was built for {built} {what}, the clips have {x.shape[axis]}")
+
+
+def initialise(model: nn.Module, init: str) -> None:
+    """First weights as a published implementation draws them; biases 0, BatchNorm scales 1 where nothing else is said.
+
+    "kaiming": normal, variance 2 / fan-out, the head's 1e-4 (MMAction2). "stgcn2018": normal(0, 0.02), scales of
+    BatchNorm normal(1, 0.02). "tensorflow": normal cut at two deviations, variance 2 / fan-out.
+    """
+    for name, layer in model.named_modules():
+        if isinstance(layer, BatchNorm) and init == "stgcn2018":
+            nn.init.normal_(layer.weight, 1.0, 0.02)
+        if not isinstance(layer, nn.Linear | nn.Conv2d):
+            continue
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+        fan_out = layer.weight[:, 0].numel()
+        if name.endswith("spatial.mix"):
+            fan_out *= len(model.A)  # published as one convolution to the channels of all partitions
+        deviation = math.sqrt(2 / fan_out)
+        if init == "stgcn2018":
+            nn.init.normal_(layer.weight, 0.0, 0.02)
+        elif init == "tensorflow":
+            deviation /= 0.87962566  # what cutting a normal distribution at two deviations leaves of its deviation
+            nn.init.trunc_normal_(layer.weight, 0.0, deviation, -2 * deviation, 2 * deviation)
+        else:
+            nn.init.normal_(layer.weight, 0.0, 0.01 if name == "head" else deviation)
+
+
+def _check(graph: Tensor, config: dict) -> None:
+    """Raises ValueError with what was found and what is allowed."""
+    widths, strides = config["widths"], config["strides"]
+    if graph.ndim != 3 or graph.shape[1] != graph.shape[2]:
+        raise ValueError(f"the adjacency has shape {tuple(graph.shape)}, expected (partitions, joints, joints)")
+    if not widths or len(strides) != len(widths):
+        raise ValueError(f"{len(widths)} widths and {len(strides)} strides, expected one of each for every block")
+    for name, numbers in (("widths", widths), ("strides", strides), ("kernel", [config["kernel"]])):
+        if min(numbers) < 1:
+            raise ValueError(f"{name} has {min(numbers)}, expected at least 1")
+    for name in ("channels", "classes"):
+        if config[name] < 1:
+            raise ValueError(f"{name} is {config[name]}, expected at least 1")
+    if config["kernel"] % 2 == 0:
+        raise ValueError(f"kernel is {config['kernel']}, expected an odd number of frames")
+    if not 0 <= config["dropout"] < 1:
+        raise ValueError(f"dropout is {config['dropout']}, expected a probability below 1")
+    choices = {"edges": ("importance", "fixed", "learned"), "init": ("kaiming", "stgcn2018", "tensorflow")}
+    for name, allowed in choices.items():
+        if config[name] not in allowed:
+            raise ValueError(f"{name} is '{config[name]}', expected {' or '.join(allowed)}")

@@ -55,12 +55,12 @@ def _headline(evaluation: Evaluation) -> str:
     metrics, intervals = evaluation.metrics, evaluation.intervals
     clips, classes = len(evaluation.labels), len(evaluation.class_names)
     largest = evaluation.confusion.sum(axis=1).max() / clips
-    chance = f"Guessing is right in {_percent(1 / classes)} of cases"
+    chance = f"Chance level {_percent(1 / classes)}"
     if largest > 1.2 / classes:
-        chance += f", always naming the largest class in {_percent(largest)}"
+        chance += f"; always naming the largest class would give {_percent(largest)}"
     tiles = [_tile("Top-1", metrics["top1"], _interval(intervals["top1"]))]
     if classes > 5:
-        tiles.append(_tile("Top-5", metrics["top5"], "label among the first five"))
+        tiles.append(_tile("Top-5", metrics["top5"], "in the first five"))
     tiles.append(_tile("Mean class", metrics["mean_class_accuracy"], _interval(intervals["mean_class_accuracy"])))
     where = " / ".join(word for word in (evaluation.split, evaluation.part) if word)
     facts = [f"<strong>{_text(where)}</strong>"] if where else []
@@ -127,15 +127,17 @@ def _mistakes(evaluation: Evaluation, most: int = 10) -> str:
     sureness = np.where(predicted == labels, -1.0, evaluation.probability.max(axis=1))
     surest = [clip for clip in np.argsort(-sureness, kind="stable")[:most] if sureness[clip] >= 0]
     wrong = [
-        [_name(evaluation.names[clip]), _name(names[labels[clip]]), _name(names[predicted[clip]])]
-        + [_number(f"{100 * sureness[clip]:.1f}")]
+        [
+            *map(_name, (evaluation.names[clip], names[labels[clip]], names[predicted[clip]])),
+            _number(f"{100 * sureness[clip]:.1f}"),
+        ]
         for clip in surest
     ]
     return (
         "<section><h2>Most confused</h2>"
         + _table(["Label", "Predicted as", "#Clips", "#% of label"], pairs)
         + "</section>\n<section><h2>Surest mistakes</h2>"
-        + _table(["Clip", "Label", "Predicted as", "#Probability, %"], wrong)
+        + _table(["Clip", "Label", "Predicted as", "#Sure, %"], wrong, kind="clips")
         + "</section>"
     )
 
@@ -144,11 +146,11 @@ def _classes(evaluation: Evaluation) -> str:
     names, confusion = evaluation.class_names, evaluation.confusion
     accuracy, precision = per_class_accuracy(confusion), per_class_precision(confusion)
     worst = {label: names[other] for label, other, _ in reversed(evaluation.confused_pairs())}
-    rows = [
-        [_number(str(index)), _name(name), _number(str(confusion[index].sum())), _bar(accuracy[index])]
-        + [_bar(precision[index]), _name(worst.get(index, ""))]
-        for index, name in enumerate(names)
-    ]
+    clips = confusion.sum(axis=1)
+    rows = []
+    for index, name in enumerate(names):
+        cells = [_number(str(index)), _name(name), _number(str(clips[index]))]
+        rows.append([*cells, _bar(accuracy[index]), _bar(precision[index]), _name(worst.get(index, ""))])
     heads = ["#No.", "Class", "#Clips", "#Accuracy, %", "#Precision, %", "Most confused with"]
     return (
         "<section><h2>Classes</h2>"

@@ -4,6 +4,7 @@ The SVGs take their colours from the page they stand in, so that they follow its
 """
 
 import io
+import itertools
 import json
 import math
 from collections import defaultdict
@@ -22,21 +23,34 @@ from kinegraph.report.evaluation import plain
 
 # White to dark blue: one hue that only gets darker reads the same with any kind of colour vision, and in print.
 SHARE_COLOURS = LinearSegmentedColormap.from_list(
-    "share", ["#ffffff", "#d3e2f2", "#94bbdf", "#4a86c2", "#1f5593", "#0b2d5c"]
+    "share",
+    [(0, "#ffffff"), (0.05, "#dbe8f5"), (0.2, "#abcbe7"), (0.4, "#6fa3d3"), (0.7, "#2a66a8"), (1, "#0b2d5c")],
 )
 NO_CLIPS = "#ececec"
+SHADES = (0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)  # upper limits, for the SVG
 COUNTED = 24  # classes up to which there is room for a number in each cell
 
 Curve = Mapping[tuple[str, str], Sequence[tuple[int, float]]]
 
 
 def confusion_png(confusion: Int[np.ndarray, "classes classes"], class_names: Sequence[str], title: str = "") -> bytes:
-    """The matrix with rows as shares of each label's clips; a picture that grows with the number of classes."""
+    """The matrix as a PNG file; the same figures give the same bytes."""
+    file = io.BytesIO()
+    figure = confusion_figure(confusion, class_names, title)
+    figure.savefig(file, format="png", bbox_inches="tight", pad_inches=0.25, metadata={"Software": "kinegraph"})
+    return file.getvalue()
+
+
+def confusion_figure(
+    confusion: Int[np.ndarray, "classes classes"], class_names: Sequence[str], title: str = ""
+) -> Figure:
+    """The matrix with rows as shares of each label's clips; a figure that grows with the number of classes."""
     classes = len(class_names)
     pitch, size = _pitch(classes)  # inches between classes, points of their names
     clips = confusion.sum(axis=1, keepdims=True)
     share = np.where(clips > 0, confusion / np.maximum(clips, 1), np.nan)
-    labels = [_picture_name(index, name) for index, name in enumerate(class_names)]
+    longest = 40 if classes <= COUNTED else 34
+    labels = [_picture_name(index, name, longest) for index, name in enumerate(class_names)]
 
     figure = Figure(figsize=(classes * pitch, classes * pitch), dpi=150)
     FigureCanvasAgg(figure)
@@ -58,10 +72,8 @@ def confusion_png(confusion: Int[np.ndarray, "classes classes"], class_names: Se
     axes.set_title(plain(title), fontsize=heading + 2, loc="left", pad=12, parse_math=False)
     if classes <= COUNTED:
         _print_counts(axes, confusion, share, size)
-    _add_scale(figure, picture, classes * pitch, heading)
-    file = io.BytesIO()
-    figure.savefig(file, format="png", bbox_inches="tight", pad_inches=0.25, metadata={"Software": "kinegraph"})
-    return file.getvalue()
+    _add_scale(figure, picture, classes * pitch, heading, empty=bool((clips == 0).any()))
+    return figure
 
 
 def _pitch(classes: int) -> tuple[float, float]:
@@ -73,13 +85,21 @@ def _pitch(classes: int) -> tuple[float, float]:
     return (0.2, 9.0) if classes <= 64 else (0.15, 7.5)
 
 
-def _picture_name(index: int, name: str, longest: int = 34) -> str:
+def _picture_name(index: int, name: str, longest: int) -> str:
     """A class's name, shortened; its number where the font lacks its letters."""
-    name = plain(name).strip()
+    name = shortened(name, longest)
     font = font_manager.get_font(font_manager.findfont("DejaVu Sans")).get_charmap()
     if not name or any(ord(character) not in font for character in name):
         return f"class {index}"
-    return name if len(name) <= longest else name[: longest - 1].rstrip() + "…"
+    return name
+
+
+def shortened(name: str, longest: int) -> str:
+    """A name cut in its middle, because names that begin alike often differ at their ends."""
+    name = plain(name).strip()
+    head = (longest - 1) // 2
+    tail = longest - 1 - head
+    return name if len(name) <= longest else f"{name[:head].rstrip()}…{name[-tail:].lstrip()}"
 
 
 def _print_counts(axes, confusion: np.ndarray, share: np.ndarray, size: float) -> None:
@@ -87,10 +107,10 @@ def _print_counts(axes, confusion: np.ndarray, share: np.ndarray, size: float) -
         colour = "white" if share[row, column] > 0.5 else "#22262c"
         count = str(confusion[row, column])
         small = size * min(1.0, 4 / len(count)) * 0.95
-        axes.text(column, row, count, ha="center", va="center", fontsize=small, color=colour)
+        axes.text(column, row, count, ha="center", va="center_baseline", fontsize=small, color=colour)
 
 
-def _add_scale(figure: Figure, picture, side: float, heading: float) -> None:
+def _add_scale(figure: Figure, picture, side: float, heading: float, empty: bool) -> None:
     """A slim colour scale to the right, of the same size whatever the number of classes."""
     height = min(2.5, 0.6 * side) / side
     scale = figure.colorbar(picture, cax=figure.add_axes((1 + 0.2 / side, 1 - height, 0.13 / side, height)))
@@ -98,29 +118,33 @@ def _add_scale(figure: Figure, picture, side: float, heading: float) -> None:
     scale.ax.tick_params(length=0, pad=5)
     scale.outline.set_visible(False)
     scale.ax.set_ylabel("of the label's clips", fontsize=heading - 2, labelpad=6)
+    if empty:
+        figure.text(1 + 0.2 / side, 1 - height - 0.3 / side, "grey: no clips", fontsize=heading - 2, va="top")
 
 
 def confusion_svg(confusion: Int[np.ndarray, "classes classes"], class_names: Sequence[str]) -> str:
     """The matrix for a page: cells as paths, one a shade, so that 120 classes stay a small file."""
     classes = len(class_names)
     cell = 28 if classes <= 12 else 23 if classes <= COUNTED else 12 if classes <= 64 else 7
-    names = [f"{index}  {_shortened(name)}" for index, name in enumerate(class_names)]
+    names = [shortened(name, 40 if classes <= COUNTED else 30) for name in class_names]
     named = cell >= 12
     font = min(12, cell - 2) if named else 10
-    left = round(0.56 * font * max(map(len, names))) + 10 if named else 30
+    numbers = 32  # width of the row numbers; on a phone the page shows no names
+    left = numbers + (round(0.56 * font * max(map(len, names))) if named else 0)
     top, side = 22, cell * classes
     parts = [
         f'<svg class="matrix" viewBox="0 0 {left + side + 1} {top + side + 1}" width="{left + side + 1}"'
-        f' data-left="{left}" data-top="{top}" data-cell="{cell}" role="img"'
+        f' data-left="{left}" data-top="{top}" data-cell="{cell}" data-numbers="{numbers}" role="img"'
         f' aria-label="Confusion matrix: labels in rows, predictions in columns">'
     ]
     step = 1 if cell >= 20 else 5 if named else 10
     for index in range(classes):
         middle = cell * (index + 0.5)
-        row = names[index] if named else str(index) if index % step == 0 else ""
-        if row:
-            spot = f'x="{left - 6}" y="{top + middle + 0.36 * font:.1f}" font-size="{font}"'
-            parts.append(f'<text {spot} text-anchor="end">{escape(row)}</text>')
+        down = f'y="{top + middle + 0.36 * font:.1f}" font-size="{font}" text-anchor="end"'
+        if named:
+            parts.append(f'<text x="{left - numbers}" {down}>{escape(names[index])}</text>')
+        if named or index % step == 0:
+            parts.append(f'<text x="{left - 6}" {down}>{index}</text>')
         if index % step == 0:
             spot = f'x="{left + middle:.1f}" y="{top - 6}" font-size="{min(font + 1, 11)}"'
             parts.append(f'<text {spot} text-anchor="middle">{index}</text>')
@@ -132,14 +156,14 @@ def confusion_svg(confusion: Int[np.ndarray, "classes classes"], class_names: Se
 
 
 def _shades(confusion: np.ndarray, cell: int) -> list[str]:
-    """Filled cells, grouped by their share of the row in steps of 5 %; rows without clips get a shade of their own."""
+    """Filled cells, grouped by their share of the row; rows without clips get a shade of their own."""
     clips = confusion.sum(axis=1, keepdims=True)
-    level = np.ceil(confusion / np.maximum(clips, 1) * 20).astype(int)
+    share = confusion / np.maximum(clips, 1)
     size = f"h{cell}v{cell}h-{cell}z"
     paths = []
-    for shade in range(1, 21):
-        if cells := "".join(f"M{cell * j} {cell * i}{size}" for i, j in np.argwhere(level == shade)):
-            paths.append(f'<path class="share" fill-opacity="{0.06 + 0.94 * shade / 20:.2f}" d="{cells}"/>')
+    for low, high in itertools.pairwise(SHADES):
+        if cells := "".join(f"M{cell * j} {cell * i}{size}" for i, j in np.argwhere((share > low) & (share <= high))):
+            paths.append(f'<path class="share" fill-opacity="{0.03 + 0.97 * high:.2f}" d="{cells}"/>')
     row = f"h{cell * len(confusion)}v{cell}h-{cell * len(confusion)}z"
     if empty := "".join(f"M0 {cell * i}{row}" for i in np.flatnonzero(clips == 0)):
         paths.append(f'<path class="empty" d="{empty}"/>')
@@ -156,11 +180,6 @@ def _counts(confusion: np.ndarray, cell: int) -> list[str]:
         spot = f'x="{cell * (j + 0.5):g}" y="{cell * (i + 0.5) + 0.36 * size:.1f}" font-size="{size:.1f}"'
         texts.append(f'<text {spot} text-anchor="middle"{strong}>{count}</text>')
     return texts
-
-
-def _shortened(name: str, longest: int = 26) -> str:
-    name = plain(name)
-    return name if len(name) <= longest else name[: longest - 1].rstrip() + "…"
 
 
 def learning_curve(log: str | Path) -> Curve:

@@ -2,7 +2,7 @@
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
     const head = button.closest("th"), body = head.closest("table").tBodies[0], column = head.cellIndex;
-    const numeric = head.classList.contains("number"), before = head.ariaSort;
+    const numeric = head.classList.contains("number"), before = head.getAttribute("aria-sort");
     const descending = before ? before === "ascending" : numeric;
     for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", descending ? "descending" : "ascending");
@@ -33,6 +33,14 @@ if (matrix) {
     const what = i === j ? `${names[i]}, predicted right` : `${names[i]} → ${names[j]}`;
     line.textContent = `${what}: ${count} of ${clips[i]} clips${share}`;
   };
+  const phone = matchMedia("(max-width: 560px)"), { width, height } = matrix.viewBox.baseVal;
+  const fit = () => {
+    const cut = phone.matches ? left - matrix.dataset.numbers : 0;  // the names of the rows
+    matrix.setAttribute("viewBox", `${cut} 0 ${width - cut} ${height}`);
+    matrix.setAttribute("width", phone.matches ? "100%" : width);
+  };
+  phone.addEventListener("change", fit);
+  fit();
   matrix.addEventListener("pointermove", read);
   matrix.addEventListener("click", read);
 }

@@ -5,12 +5,18 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import one_hot, softplus
+from torch.nn.functional import cross_entropy, one_hot, softplus
 
 
-def cross_entropy(counts: Sequence[int], label_smoothing: float = 0.0) -> nn.CrossEntropyLoss:
-    """Mean cross entropy of the softmax; the counts do not matter."""
-    return nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+class CrossEntropy(nn.Module):
+    """Mean cross entropy of the softmax; the counts do not matter to it."""
+
+    def __init__(self, counts: Sequence[int], label_smoothing: float = 0.0):
+        super().__init__()
+        self.label_smoothing = label_smoothing
+
+    def forward(self, logits: Float[Tensor, "N classes"], labels: Int[Tensor, "N"]) -> Float[Tensor, ""]:
+        return cross_entropy(logits.float(), labels, label_smoothing=self.label_smoothing)
 
 
 class ClassBalancedFocalLoss(nn.Module):
@@ -54,7 +60,7 @@ def class_balanced_weights(counts: Sequence[int], beta: float = 0.9999) -> Float
     if empty := [index for index, number in enumerate(count.tolist()) if not number >= 1]:
         raise ValueError(
             f"class {empty[0]} has {count[empty[0]]:g} training clips; class-balanced weights need at least one of "
-            f"every class: drop the class or use cross_entropy"
+            f"every class: drop the class or use CrossEntropy"
         )
     weight = (1 - beta) / (1 - beta**count)
     return weight * len(weight) / weight.sum()

@@ -21,17 +21,23 @@ def evaluate(
     Raises ValueError for an unknown metric, no clips, a label outside the classes or scores that are not numbers.
     """
     found = {}
-    for metric in metrics:
+    for metric in check_metrics(metrics):
         if metric == "top_k_accuracy":
             for k in [top_k] if isinstance(top_k, int) else top_k:
                 found[f"top{k}"] = top_k_accuracy(scores, labels, k)
-        elif metric == "mean_class_accuracy":
-            found[metric] = mean_class_accuracy(scores, labels)
         else:
+            found[metric] = mean_class_accuracy(scores, labels)
+    return found
+
+
+def check_metrics(metrics: Sequence[str]) -> Sequence[str]:
+    """The names as they are, if there are such metrics: to be asked before hours of testing."""
+    for metric in metrics:
+        if metric not in METRICS:
             close = get_close_matches(str(metric), METRICS, n=1)
             hint = f"; did you mean '{close[0]}'?" if close else ""
             raise ValueError(f"no metric '{metric}'; there are {', '.join(METRICS)}{hint}")
-    return found
+    return metrics
 
 
 def top_k_accuracy(scores: Float[np.ndarray, "N classes"], labels: Int[np.ndarray, "N"], k: int) -> float:
@@ -129,7 +135,7 @@ def _checked(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nda
     scores, labels = np.asarray(scores), np.asarray(labels)
     if scores.ndim != 2 or labels.shape != scores.shape[:1]:
         raise ValueError(
-            f"scores of shape {scores.shape} with labels of shape {labels.shape}; expected (clips, classes) and (clips,)"
+            f"scores have shape {scores.shape}, labels {labels.shape}; expected (clips, classes) and (clips,)"
         )
     if len(labels) == 0:
         raise ValueError("there are no clips to measure")

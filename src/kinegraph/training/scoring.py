@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from kinegraph.data.loading import ClipDataset, test_loader
+from kinegraph.data.loading import ClipDataset, fixed_loader
 
 
 @torch.no_grad()
@@ -28,7 +28,7 @@ def score_clips(
     scores = torch.zeros(len(clips), classes, device=fabric.device)
     was_training = network.training
     network.eval()
-    loader = test_loader(clips, batch_size, rank=fabric.global_rank, processes=fabric.world_size, workers=workers)
+    loader = fixed_loader(clips, batch_size, rank=fabric.global_rank, processes=fabric.world_size, workers=workers)
     for views, _, people, positions in loader:
         with fabric.autocast():
             scores[positions] = view_scores(network, fabric.to_device(views), fabric.to_device(people)).float()

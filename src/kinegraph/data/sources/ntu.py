@@ -188,7 +188,9 @@ def _clip(name: str, keypoint: Float[np.ndarray, "M T 25 3"], classes: int) -> S
     )
 
 
-def _keypoints(files: list[Path], bodies: BodyPolicy, workers: int) -> Generator[Float[np.ndarray, "M T 25 3"] | str]:
+def _keypoints(
+    files: list[Path], bodies: BodyPolicy, workers: int
+) -> Generator[Float[np.ndarray, "M T 25 3"] | str, None, None]:
     """The keypoints of each file in order, or what is wrong with it. At most a few tasks a worker are under way."""
     if workers == 1 or len(files) <= FILES_A_TASK:
         for file in files:
@@ -223,7 +225,9 @@ def _keypoint(file: Path, bodies: BodyPolicy) -> Float[np.ndarray, "M T 25 3"] |
         if not keypoint.any():
             raise ValueError("every joint of every body is zero")
         return keypoint
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    except ValueError as error:
         return str(error)
 
 

@@ -18,7 +18,7 @@ BODY_VALUES = 10
 JOINT_VALUES = 12
 BODY_LINES = JOINTS + 2
 LONGEST_ID = 40
-LARGEST = float(np.finfo(np.float32).max)
+FARTHEST = 1e6  # metres; the camera sees 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,14 +95,14 @@ def _joint(lines: list[bytes], at: int, what: str) -> list[float]:
     """x, y and z. The other nine values have to be numbers, but the camera may have found no finite ones."""
     xyz = [float(value) for value in _values(lines, at, JOINT_VALUES, what)[:3]]
     for value in xyz:
-        if not abs(value) <= LARGEST:
-            raise ValueError(f"line {at + 1}: coordinate {value} is not a finite number, in {what}")
+        if not abs(value) <= FARTHEST:
+            raise ValueError(f"line {at + 1}: {value} is not a coordinate in metres, in {what}")
     return xyz
 
 
 def _show(value: bytes) -> str:
-    text = value.decode("ascii", "backslashreplace")
-    return repr(text if len(text) <= 40 else text[:37] + "...")
+    text = value.decode("latin-1")
+    return ascii(text if len(text) <= 40 else text[:37] + "...")
 
 
 # ---- fast: all bytes at once -----------------------------------------------------------------------------------------
@@ -155,16 +155,20 @@ def _fast(data: bytes) -> Bodies | None:
     xyz = (first[:, :, None] + np.arange(3)).ravel()
     values = _decimals(tokens, xyz)
     start = tokens.mark[tokens.before[xyz]] + 1
-    for place, value in with_exponent.items():
-        values[start == place] = value
-    if not (np.abs(values) <= LARGEST).all():
+    for i, place in zip(np.searchsorted(start, list(with_exponent)), with_exponent, strict=True):
+        if i < len(start) and start[i] == place:
+            values[i] = with_exponent[place]
+    if not (np.abs(values) <= FARTHEST).all():
         return None
     ids = _whole_numbers(tokens, tokens.line[body_line])
     return None if -1 in ids else Bodies(frames, frame, tuple(ids), values.reshape(-1, JOINTS, 3))
 
 
 def _without_exponents(text: bytes) -> tuple[bytes, dict[int, float]]:
-    """Numbers such as 5e-05 are few: their values by place, and the text with zeros in their places."""
+    """Numbers such as 5e-05 are few: their values by place, and the text with 0.0... in their places.
+
+    The point stays so that no such number is taken for a count or an id.
+    """
     values = {}
     edited = None
     for letter in (b"e", b"E"):
@@ -175,7 +179,7 @@ def _without_exponents(text: bytes) -> tuple[bytes, dict[int, float]]:
             if number is None or number.end() <= e or text[number.end()] not in b" \r\n":
                 return text, {}  # the letter stays where it is, and is found to be none of a number
             edited = edited or bytearray(text)
-            edited[start : number.end()] = b"0" * (number.end() - start)
+            edited[start : number.end()] = b"0.".ljust(number.end() - start, b"0")
             values[start] = float(number.group())
             e = text.find(letter, number.end())
     return bytes(edited or text), values

@@ -8,6 +8,7 @@ measurements of people.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
@@ -15,14 +16,12 @@ from jaxtyping import Float
 from kinegraph.data.sources.synthetic_human import Body, Motion, smoothed, still
 
 HANG = None  # where the arm was when standing
-OVERHEAD = ((0.12, 0.90, 0.12), (1.0, 0.0, 0.2))
 SIDEWAYS = ((0.75, 0.25, 0.45), (0.6, -1.0, -0.2))
 FOREHEAD = ((-0.10, 0.38, 0.24), (1.0, 0.0, 0.1))
 MOUTH = ((-0.20, 0.18, 0.36), (0.6, -1.0, 0.2))
 EAR = ((-0.08, 0.27, 0.14), (0.7, -0.8, 0.3))
 PALMS = ((-0.28, -0.10, 0.50), (0.6, -1.0, -0.2))
 THIGH = ((-0.08, -0.62, 0.42), (0.7, -0.2, -1.0))
-AHEAD = ((-0.05, 0.02, 0.95), (0.4, -1.0, 0.0))
 FLOOR = ((-0.05, -0.85, 0.45), (0.5, 0.3, -1.0))
 
 
@@ -164,7 +163,7 @@ def _sit(motion, seated, style, rng):
 
 
 def clap(motion, u, style, rng):
-    high = rng.choice([-0.1, 0.1, 0.35]) + rng.normal(0, 0.06)
+    high = rng.choice([-0.15, 0.05, 0.3]) + rng.normal(0, 0.06)
     together = ((PALMS[0][0], high, 0.48 + rng.normal(0, 0.05)), PALMS[1])
     on = path(u, (0, 0), (0.15, 1), (0.85, 1), (1, 0))
     beat = 0.5 - 0.5 * np.cos(2 * np.pi * u * rng.integers(4, 9))
@@ -231,7 +230,7 @@ def hop(motion, u, style, rng):
 def jump_up(motion, u, style, rng):
     count = 1 if rng.random() < 0.7 else 2
     edges = np.linspace(0.25, 0.85, count + 1)
-    flights = [(a + 0.03, b - 0.12 / count) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    flights = [(a + 0.03, b - 0.12 / count) for a, b in pairwise(edges)]
     crouch = sum(_bump(u, a - 0.07, 0.13) + 0.7 * _bump(u, b + 0.06, 0.11) for a, b in flights)
     depth = rng.uniform(0.1, 0.28) * style.size
     motion.height -= depth * crouch
@@ -241,7 +240,7 @@ def jump_up(motion, u, style, rng):
     swing = rng.uniform(0.2, 1.0)  # of the arms
     first, landed = flights[0][0], flights[-1][1]
     back = ((0.2, -0.85, -0.3), (0.5, 0.3, -1.0))
-    up = ((0.2, -0.85 + 1.5 * swing, 0.25 + 0.5 * swing * (1 - swing)), (1.0, -0.4, -0.3))
+    up = ((0.2, -0.85 + 1.5 * swing, 0.25 + 0.5 * np.sin(np.pi * swing)), (0.7, -1.0, -0.5))
     for side in (0, 1):
         move_arm(motion, side, u, style, (0.05, HANG), (first - 0.07, back), (first + 0.08, up), (landed + 0.08, HANG))
 
@@ -299,7 +298,7 @@ def fall(motion, u, style, rng):
         motion.pelvis[:, 0] -= flat * rng.uniform(1.3, 1.5)
         motion.head[:, 0] += flat * 0.3
     elif way == "front":
-        motion.shift[:, 1] += flat * rng.uniform(0.85, 0.95)
+        motion.shift[:, 1] += flat * rng.uniform(0.92, 0.97)
         motion.pelvis[:, 0] += flat * rng.uniform(1.35, 1.5)
         motion.head[:, 0] -= flat * 0.3
     else:
@@ -307,7 +306,7 @@ def fall(motion, u, style, rng):
         motion.pelvis[:, 1] += left_or_right * flat * rng.uniform(1.2, 1.45)
         motion.shift[:, 1] -= down * 0.15
     motion.follow += 0.75 * flat
-    guard = {"back": (0.6, -0.55, -0.1), "front": (0.35, 0.35, 0.45), "side": (0.3, -0.5, 0.5)}[way]
+    guard = {"back": (0.6, -0.55, -0.1), "front": (0.4, 0.65, 0.0), "side": (0.3, -0.5, 0.5)}[way]
     for side in (0, 1):
         move_arm(motion, side, u, style, (0.15, HANG), (knees, ((0.5, -0.3, 0.5), (0.6, -1, -0.3))))
         move_arm(motion, side, flat, style, (0, HANG), (1, (guard, (0.8, -0.3, -0.5))), blend=True)
@@ -356,10 +355,10 @@ def shake_hands(motions, bodies, u, style, rng):
     start, end = rng.uniform(0.2, 0.35), rng.uniform(0.7, 0.85)
     shake = np.sin(2 * np.pi * u * rng.integers(3, 7)) * rng.uniform(0.03, 0.12)
     shake *= path(u, (start, 0), (start + 0.08, 1), (end - 0.05, 1), (end, 0))
-    high = rng.uniform(-0.55, -0.3)
+    high = np.mean([body.shoulder_height for body in bodies]) - rng.uniform(0.18, 0.34)
     for motion, body in zip(motions, bodies, strict=True):
         forward = min((distance / 2 - 0.06) / body.arm, 0.9)
-        hand = ((-0.25, high, forward), (0.5, -1.0, -0.6))
+        hand = ((-0.25, (high - body.shoulder_height) / body.arm, forward), (0.5, -1.0, -0.6))
         move_arm(motion, 1, u, style, (0.05, HANG), (start, hand), (end, hand), (1, HANG))  # by custom the right hand
         motion.wrist[:, 1, 1] += shake
         motion.spine[:, 0] += path(u, (0.05, 0), (start, 1), (end, 1), (1, 0)) * rng.uniform(0, 0.2)
@@ -423,14 +422,19 @@ def path(u: Float[np.ndarray, "T"], *keys: tuple[float, float]) -> Float[np.ndar
 
 def move_arm(motion: Motion, side: int, u, style: Style, *keys, blend: bool = False) -> None:
     """Take one arm through (progress, (wrist, elbow)) keys; HANG is where it rests. blend: from where it already is."""
-    for track, part in ((motion.wrist, 0), (motion.elbow, 1)):
-        rest = track[0, side].copy()
-        size = style.size**0.5 if part == 0 else 1.0
-        values = [rest if pose is HANG else rest + size * (np.array(pose[part]) - rest) for _, pose in keys]
-        for axis in range(3):
-            new = path(u, *((at, value[axis]) for (at, _), value in zip(keys, values, strict=True)))
-            share = path(u, (0, 0), (1, 1)) if blend else 1.0
-            track[:, side, axis] += share * (new - track[:, side, axis])
+    size = style.size**0.5
+    rest = motion.wrist[0, side].copy(), motion.elbow[0, side].copy()
+    poses = [rest if pose is HANG else pose for _, pose in keys]
+    wrists = [rest[0] + size * (np.array(wrist) - rest[0]) for wrist, _ in poses]
+    at = [progress for progress, _ in keys]
+    wrist = np.stack([path(u, *zip(at, axis, strict=True)) for axis in np.transpose(wrists)], axis=1)
+    elbow = np.stack([path(u, *zip(at, axis, strict=True)) for axis in np.transpose([e for _, e in poses])], axis=1)
+    for i in range(len(at) - 1):  # a hand goes in front of the shoulder, not through it
+        x = path(u, (at[i], 0), (at[i + 1], 1))
+        wrist[:, 2] += 4 * x * (1 - x) * max(0.6 - np.linalg.norm(wrists[i] + wrists[i + 1]) / 2, 0)
+    share = path(u, (0, 0), (1, 1))[:, None] if blend else 1.0
+    motion.wrist[:, side] += share * (wrist - motion.wrist[:, side])
+    motion.elbow[:, side] += share * (elbow - motion.elbow[:, side])
 
 
 def _bump(u, middle: float, width: float):

@@ -47,6 +47,12 @@ class Body:
     def leg(self) -> float:
         return self.thigh + self.shin
 
+    @property
+    def shoulder_height(self) -> float:
+        """Of someone who stands upright."""
+        legs = self.ankle + self.leg + self.hip_drop
+        return legs + self.spine_lower + self.spine_upper - self.shoulder_drop
+
 
 def random_body(rng: np.random.Generator) -> Body:
     """Someone between 1.50 m and 1.95 m, each bone a few percent off the mean of its share of the height.

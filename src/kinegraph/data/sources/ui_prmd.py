@@ -56,25 +56,28 @@ def clip_files(path: str | Path) -> list[tuple[Path, Path]]:
     """The (Positions, Angles) files of every clip under a folder, correct ones first, by movement, subject, episode.
 
     Only folders named Kinect count; the data set's Vicon files have the same names. Raises ValueError when there are
-    none, or one file of a pair is missing.
+    none.
     """
     path = Path(path).resolve()
     if not path.is_dir():
         raise ValueError(f"no folder {path}; give the one that holds UI-PRMD's 'Segmented Movements'")
-    found = {kind: {} for kind in ("positions", "angles")}
+    found: dict[tuple, dict[str, Path]] = {}
     for file in path.rglob("*.txt"):
-        match = FILE_NAME.fullmatch(file.name)
-        if match and file.parent.parent.name.lower() == "kinect":
-            found[match[5].lower()][file.parent.parent, bool(match[6]), match[1].lower()] = file
-    for clip in found["positions"].keys() ^ found["angles"].keys():
-        here, lacking = ("Positions", "Angles") if clip in found["positions"] else ("Angles", "Positions")
-        raise ValueError(f"{found[here.lower()][clip]} has no counterpart in {clip[0] / lacking}")
-    if not found["positions"]:
-        raise ValueError(
-            f"there are no UI-PRMD files such as Kinect/Positions/m01_s01_e01_positions.txt under {path}; {_contents(path)}"
-        )
-    clips = sorted(found["positions"], key=lambda clip: (clip[1], clip[2], clip[0]))
-    return [(found["positions"][clip], found["angles"][clip]) for clip in clips]
+        match, kinect = FILE_NAME.fullmatch(file.name), file.parent.parent
+        if match and kinect.name.lower() == "kinect":
+            clip = bool(match[6]), match[1].lower(), str(kinect)
+            found.setdefault(clip, {})[match[5].lower()] = file
+    if not found:
+        example = "Kinect/Positions/m01_s01_e01_positions.txt"
+        raise ValueError(f"there are no UI-PRMD files such as {example} under {path}; {_contents(path)}")
+    pairs = [found[clip] for clip in sorted(found)]
+    return [tuple(pair.get(kind) or _counterpart(pair, kind) for kind in ("positions", "angles")) for pair in pairs]
+
+
+def _counterpart(pair: dict[str, Path], kind: str) -> Path:
+    """Where the file of this kind should be, beside the other of its pair."""
+    (file,) = pair.values()
+    return file.parent.with_name(kind.title()) / FILE_NAME.sub(rf"\1_{kind}\6.txt", file.name)
 
 
 def _contents(path: Path) -> str:
@@ -82,18 +85,29 @@ def _contents(path: Path) -> str:
     return f"found {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}" if names else "it is empty"
 
 
-def read(path: str | Path, labels: Labels = "movement") -> Iterator[SkeletonClip]:
+def read(path: str | Path, labels: Labels = "movement", skipped: list[str] | None = None) -> Iterator[SkeletonClip]:
     """The clips under a folder, in metres, in the order of `clip_files`.
 
     Attributes are subject, episode and correct (1 or 0); split xsub trains on odd subjects.
-    Raises ValueError naming the file and line that is not as expected.
+    skipped: a list that takes what is wrong with each broken clip; without it the first one raises ValueError, naming
+        the file and line that is not as expected.
     """
     for positions, angles in clip_files(path):
-        yield read_clip(positions, angles, labels)
+        try:
+            clip = read_clip(positions, angles, labels)
+        except (ValueError, OSError) as error:
+            if skipped is None:
+                raise
+            skipped.append(str(error))
+        else:
+            yield clip
 
 
 def read_clip(positions: Path, angles: Path, labels: Labels = "movement") -> SkeletonClip:
     """One clip from its two files."""
+    for file, other in ((positions, angles), (angles, positions)):
+        if not file.is_file():
+            raise ValueError(f"{other} has no counterpart {file}")
     match = FILE_NAME.fullmatch(positions.name)
     movement, subject, episode = (int(match[group]) for group in (2, 3, 4))
     if not 1 <= movement <= len(MOVEMENTS):
@@ -124,7 +138,9 @@ def read_table(file: Path, joints: int) -> Float[np.ndarray, "T V 3"]:
     for number, line in enumerate(lines, start=1):
         cells = line.split(",")
         if len(cells) != 3 * joints:
-            raise ValueError(f"{file} line {number} has {len(cells)} numbers, expected {3 * joints} ({joints} joints x 3)")
+            raise ValueError(
+                f"{file} line {number} has {len(cells)} numbers, expected {3 * joints} ({joints} joints x 3)"
+            )
         try:
             row = [float(cell) for cell in cells]
         except ValueError as error:
@@ -143,8 +159,8 @@ def forward_kinematics(
     """Places of the joints in the room from their offsets in the parent's frame and their rotations.
 
     offset: any unit; the root's is its place. angle: radians about x, y, z. parents: before their children, the root
-    is its own. R[j] = R[parent] Rz Rx Ry, p[j] = p[parent] + R[parent] offset[j]. UI-PRMD does not state the order of the
-    rotations; this is the one that keeps the feet on the floor in a squat (Rz Ry Rx lets the legs fly out).
+    is its own. R[j] = R[parent] Rz Rx Ry, p[j] = p[parent] + R[parent] offset[j]. UI-PRMD does not state the order of
+    the rotations; this is the one that keeps the feet on the floor in a squat (Rz Ry Rx lets the legs fly out).
     """
     turn = _rotation(angle, 2) @ _rotation(angle, 0) @ _rotation(angle, 1)  # (T, V, 3, 3)
     place = np.empty_like(offset)

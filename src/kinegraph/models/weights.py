@@ -1,0 +1,162 @@
+"""Weights files: a trained network and all that is needed to use it, in one safetensors file.
+
+The tensors are the network's state; one JSON text in the file's header says how to build the network around them and
+what belongs to it. Reading such a file runs no code from it.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from kinegraph.skeleton.layout import JointLayout
+
+VERSION = 1
+HEADER = "kinegraph"  # the key of our text in the safetensors header
+FIELDS = ("network", "config", "layout", "class_names", "preprocessing", "extra")
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """What a weights file holds.
+
+    model: in evaluation mode, on the CPU. preprocessing: how clips were prepared for it, as plain data.
+    extra: anything else that was told when it was saved (recipe, metrics ...).
+    """
+
+    model: nn.Module
+    layout: JointLayout
+    class_names: tuple[str, ...]
+    preprocessing: dict
+    extra: dict
+
+
+def load_model(path: str | Path) -> nn.Module:
+    """The network in a weights file, or in a published .pth checkpoint: model(x) with x (N, M, T, V, C) -> logits.
+
+    Raises ValueError when the file is neither.
+    """
+    from kinegraph.models.dialects import load_published
+
+    return load_published(path) if Path(path).suffix in (".pth", ".pt") else load_weights(path).model
+
+
+def save_weights(
+    path: str | Path,
+    model: nn.Module,
+    *,
+    layout: JointLayout,
+    class_names: Sequence[str],
+    preprocessing: Mapping,
+    extra: Mapping | None = None,
+) -> None:
+    """Write a network of kinegraph.models, whole or not at all. preprocessing and extra: plain data.
+
+    Raises ValueError when layout or class names do not fit the network.
+    """
+    joints, classes = model.A.shape[1], model.config["classes"]
+    if len(layout) != joints:
+        raise ValueError(f"the network was built for {joints} joints, layout '{layout.name}' has {len(layout)}")
+    if len(class_names) != classes:
+        raise ValueError(f"the network was built for {classes} classes, there are {len(class_names)} class names")
+    network = f"{type(model).__module__}.{type(model).__qualname__}"
+    told = (network, model.config, layout.to_dict(), list(class_names), dict(preprocessing), dict(extra or {}))
+    header = json.dumps({"version": VERSION} | dict(zip(FIELDS, told, strict=True)))
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(save(state, metadata={HEADER: header}))
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load_weights(path: str | Path) -> Weights:
+    """Read a weights file. Raises ValueError when it is another kind of file or does not fit together."""
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, expected a .safetensors file in it")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  not a dict
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a safetensors file: {error}") from None
+    header = _header(metadata, path)
+    try:
+        layout = JointLayout.from_dict(header["layout"])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    model = rebuild(_network_class(header["network"], path), header["config"], state, path)
+    if len(header["class_names"]) != model.config["classes"] or len(layout) != model.A.shape[1]:
+        raise ValueError(
+            f"{path} names {len(header['class_names'])} classes and {len(layout)} joints, "
+            f"its network has {model.config['classes']} and {model.A.shape[1]}"
+        )
+    return Weights(model, layout, tuple(header["class_names"]), header["preprocessing"], header["extra"])
+
+
+def rebuild(network: type[nn.Module], config: Mapping, state: Mapping[str, Tensor], origin: object) -> nn.Module:
+    """network(state["A"], **config) with that state, in evaluation mode.
+
+    Raises ValueError, which begins with the origin, when they do not fit each other.
+    """
+    if "A" not in state:
+        raise ValueError(f"{origin} lacks the tensor 'A', the graph")
+    try:
+        with torch.device("meta"):  # shapes alone: no memory for what the file only claims, no random numbers
+            model = network(state["A"], **config)
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError) as error:
+        raise ValueError(f"{origin} describes no {network.__name__}: {str(error).splitlines()[0]}") from None
+    expected = model.state_dict()
+    if odd := sorted(expected.keys() ^ state.keys()):
+        raise ValueError(f"{origin} {'lacks' if odd[0] in expected else 'has an unknown'} tensor '{odd[0]}'")
+    for name, tensor in expected.items():
+        found = state[name]
+        if found.shape != tensor.shape or found.is_floating_point() != tensor.is_floating_point():
+            raise ValueError(
+                f"{origin}: tensor '{name}' is {tuple(found.shape)} of {found.dtype}, "
+                f"expected {tuple(tensor.shape)} of {tensor.dtype}"
+            )
+    model.load_state_dict(state, assign=True)
+    return model.eval()
+
+
+def _header(metadata: Mapping[str, str], path: Path) -> dict:
+    if HEADER not in metadata:
+        raise ValueError(f"{path} is a safetensors file of another program: its header has no '{HEADER}'")
+    try:
+        header = json.loads(metadata[HEADER])
+        version = header["version"]
+    except (ValueError, TypeError, LookupError) as error:
+        raise ValueError(f"{path} has a damaged header: {error}") from None
+    if version != VERSION:
+        raise ValueError(f"{path} has format version {version}, this Kinegraph reads version {VERSION}")
+    kinds = dict(zip(FIELDS, (str, dict, dict, list, dict, dict), strict=True))
+    for field, kind in kinds.items():
+        if not isinstance(header.get(field), kind):
+            raise ValueError(f"{path} has a damaged header: '{field}' is {header.get(field)!r:.60}")
+    return header
+
+
+def _network_class(name: str, path: Path) -> type[nn.Module]:
+    """A network of kinegraph.models by its import path; nothing else is imported for a file."""
+    module, _, attribute = name.rpartition(".")
+    if re.fullmatch(r"kinegraph\.models\.[a-z0-9_]+", module):
+        try:
+            found = getattr(import_module(module), attribute, None)
+        except ModuleNotFoundError:
+            found = None
+        if isinstance(found, type) and issubclass(found, nn.Module) and found.__module__ == module:
+            return found
+    raise ValueError(f"{path} asks for the network '{name}', expected one of kinegraph.models")

@@ -1,0 +1,78 @@
+"""Batches: each clip once, and nothing but (seed, epoch, clip) decides what is drawn for it."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kinegraph.data.augment import Augmentation
+from kinegraph.data.loading import ClipDataset, EpochBatches, fixed_loader, train_loader
+from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.data.store import write_dataset
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import load_layout
+
+LAYOUT = load_layout("ntu25")
+HOW = Preprocessing(sampling="resample", frames=8, augment=Augmentation(rotation=(1, 1, 1), crop=0.5))
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    made = [
+        SkeletonClip(rng.normal(size=(1 + i % 2, 10 + i, 25, 3)).astype(np.float32), LAYOUT, name=f"c{i}", label=i % 3)
+        for i in range(11)
+    ]
+    path = tmp_path_factory.mktemp("loading") / "dataset"
+    folder = write_dataset(path, made, layout=LAYOUT, class_names=["a", "b", "c"], units="m", source="made up")
+    return ClipDataset(folder, np.arange(11), HOW, seed=5)
+
+
+def drawn(loader):
+    """{position: what the network sees}"""
+    return {int(p): view.numpy() for views, _, _, positions in loader for p, view in zip(positions, views, strict=True)}
+
+
+def test_workers_and_processes_change_nothing(clips):
+    alone = drawn(train_loader(clips, 4, epoch=2))
+    assert len(alone) == 11
+    several = drawn(train_loader(clips, 4, epoch=2, workers=2))
+    shared = drawn(train_loader(clips, 2, epoch=2, rank=0, processes=2)) | drawn(
+        train_loader(clips, 2, epoch=2, rank=1, processes=2)
+    )
+    for other in (several, shared):
+        assert other.keys() == alone.keys()
+        assert all(np.array_equal(other[position], alone[position]) for position in alone)
+    again = drawn(train_loader(clips, 4, epoch=3))
+    assert not any(np.array_equal(again[position], alone[position]) for position in alone)
+
+
+@given(
+    st.integers(1, 60), st.integers(1, 9), st.integers(0, 3), st.integers(0, 3), st.integers(1, 4), st.integers(0, 10)
+)
+def test_an_epoch_is_a_permutation_shared_out(clips_count, batch_size, seed, epoch, processes, skip):
+    shares = [EpochBatches(clips_count, batch_size, seed, epoch, 0, rank, processes) for rank in range(processes)]
+    keys = [key for share in shares for batch in share for key in batch]
+    assert {position for _, position in keys} == set(range(clips_count))
+    assert len(keys) == -(-clips_count // processes) * processes  # nobody twice but to fill up the last row
+    for rank, share in enumerate(shares):
+        rest = EpochBatches(clips_count, batch_size, seed, epoch, skip, rank, processes)
+        assert list(rest) == list(share)[skip:]
+
+
+def test_testing_visits_every_clip_once_over_all_processes(clips):
+    fixed = ClipDataset(clips.folder, clips.indices, HOW)
+    seen = [int(p) for rank in range(3) for *_, positions in fixed_loader(fixed, 2, rank=rank, processes=3) for p in positions]
+    assert sorted(seen) == list(range(11))
+
+
+def test_repeating_gives_other_views_of_the_same_clips(clips):
+    twice = drawn(train_loader(clips, 4, epoch=0, repeat=2))
+    assert sorted(twice) == list(range(22))
+    assert not np.array_equal(twice[0], twice[11])
+
+
+def test_batches_say_how_many_people_are_there(clips):
+    (_, labels, people, positions), *_ = fixed_loader(ClipDataset(clips.folder, clips.indices, HOW), 11)
+    assert people.tolist() == [1 + p % 2 for p in positions.tolist()]
+    assert labels.tolist() == [p % 3 for p in positions.tolist()]

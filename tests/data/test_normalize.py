@@ -1,0 +1,193 @@
+"""Normalisation: published results, and what turning and shifting a recording may not change.
+
+golden/ntu.npz `normalised_300` is what the converter of 2s-AGCN / MMAction2 0.x makes of `energy_selected` (the first
+120 of 300 frames); golden/transforms.npz is PreNormalize3D and PreNormalize2D of MMAction2 1.x, PoseNormalize of 0.x.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kinegraph.data import normalize
+from kinegraph.skeleton.layout import load_layout
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+NTU = load_layout("ntu25")
+SPINE = NTU.spine[1]
+
+
+@pytest.fixture(scope="module")
+def transforms():
+    with np.load(GOLDEN / "transforms.npz") as file:
+        return dict(file)
+
+
+def people(seed: int = 0, frames: int = 12) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.normal((0, 0, 3), 1, (2, frames, 25, 3)).astype(np.float32)
+
+
+# ---- published results -----------------------------------------------------------------------------------------------
+
+
+def test_ntu_published():
+    with np.load(GOLDEN / "ntu.npz") as golden:
+        for selected, frames, expected in zip(
+            golden["energy_selected"], golden["total_frames"], golden["normalised_300"], strict=True
+        ):
+            keypoint = selected.transpose(3, 1, 2, 0)[:, :frames]
+            normalised = normalize.ntu_published(keypoint, NTU, 300)
+            assert (normalised.shape, normalised.dtype) == ((2, 300, 25, 3), np.float32)
+            np.testing.assert_allclose(normalised[:, :120].transpose(3, 1, 2, 0), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", ["one", "two", "second_empty", "gaps", "swap"])
+def test_prenormalize3d(transforms, case):
+    keypoint, expected = transforms[f"prenormalize3d/{case}/in"], transforms[f"prenormalize3d/{case}/out"]
+    normalised = normalize.prenormalize3d(keypoint, NTU)
+    assert (normalised.shape, normalised.dtype) == (expected.shape, np.float32)
+    np.testing.assert_allclose(normalised, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1080, 1920), (480, 640)])
+def test_image_to_unit(transforms, height, width):
+    scaled = normalize.image_to_unit(transforms["prenormalize2d/in"], width, height)
+    np.testing.assert_allclose(scaled, transforms[f"prenormalize2d/out_{height}x{width}"], atol=1e-6)
+
+
+@pytest.mark.parametrize("i", range(3))
+def test_image_and_score_to_half(transforms, i):
+    keypoint = transforms[f"pipeline0_2d/{i}/in"]
+    scored = np.concatenate([keypoint, transforms[f"pipeline0_2d/{i}/score"][..., None]], axis=-1)
+    padded = np.zeros((2, 300, 17, 3), np.float32)
+    padded[: len(scored)] = scored[:, np.arange(300) % scored.shape[1]]
+    scaled = normalize.image_and_score_to_half(padded)
+    np.testing.assert_allclose(scaled.transpose(3, 1, 2, 0), transforms[f"pipeline0_2d/{i}/out"], atol=1e-5)
+
+
+# ---- frames ----------------------------------------------------------------------------------------------------------
+
+
+def test_filling_repeats_each_person_from_the_start():
+    keypoint = people(frames=6)
+    keypoint[0, [2, 4, 5]] = 0  # there from the first frame: the gap stays, the end is filled
+    keypoint[1, [0, 3]] = 0  # late: closes up
+    filled = normalize.fill_missing_frames(keypoint, 9)
+    np.testing.assert_array_equal(filled[0], keypoint[0, [0, 1, 2, 3, 0, 1, 2, 3, 0]])
+    np.testing.assert_array_equal(filled[1], keypoint[1, [1, 2, 4, 5, 1, 2, 4, 5, 1]])
+
+
+def test_filling_leaves_an_absent_person_and_cuts_a_long_clip():
+    keypoint = people(frames=6)
+    keypoint[1] = 0
+    filled = normalize.fill_missing_frames(keypoint, 4)
+    np.testing.assert_array_equal(filled, keypoint[:, :4])
+    with pytest.raises(ValueError, match="give 1 or more"):
+        normalize.fill_missing_frames(keypoint, 0)
+
+
+def test_empty_frames_are_those_of_the_person_who_is_there_most():
+    with pytest.raises(ValueError, match="1 or 2 people, the clip has 3"):
+        normalize.drop_empty_frames(np.ones((3, 4, 25, 3)))
+    nobody = np.zeros((2, 4, 25, 3), np.float32)
+    np.testing.assert_array_equal(normalize.prenormalize3d(nobody, NTU), nobody)
+    np.testing.assert_array_equal(normalize.ntu_published(nobody, NTU, None), nobody)
+
+
+# ---- invariants ------------------------------------------------------------------------------------------------------
+
+
+def turn(seed: int) -> np.ndarray:
+    q = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))[0]
+    return q * np.sign(np.linalg.det(q))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6))
+def test_spine_then_shoulders_end_on_their_axes(seed):
+    keypoint = people(seed)
+    upright = normalize.align_body(keypoint, NTU, shoulders_to=None)[0, 0]
+    spine = upright[NTU.spine[1]] - upright[NTU.spine[0]]
+    np.testing.assert_allclose(spine / np.linalg.norm(spine), [0, 0, 1], atol=1e-5)
+    aligned = normalize.align_body(keypoint, NTU)
+    across = aligned[0, 0, NTU.shoulders[1]] - aligned[0, 0, NTU.shoulders[0]]
+    np.testing.assert_allclose(across / np.linalg.norm(across), [1, 0, 0], atol=1e-5)
+    np.testing.assert_allclose(_distances(aligned), _distances(keypoint), atol=1e-4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.floats(-np.pi, np.pi))
+def test_where_the_camera_stands_does_not_matter(seed, angle):
+    """Facing front undoes a step and a turn about the vertical; lean and height of the body stay."""
+    keypoint = people(seed)
+    yaw = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    elsewhere = (keypoint @ yaw.T + [0.5, -0.2, 1]).astype(np.float32)
+    one, other = (normalize.face_front(normalize.centre_first_frame(k, SPINE), NTU) for k in (keypoint, elsewhere))
+    np.testing.assert_allclose(one, other, atol=2e-4)
+    across = one[0, 0, NTU.shoulders[1]] - one[0, 0, NTU.shoulders[0]]
+    assert across[0] > 0
+    assert abs(across[2]) < 1e-5
+    np.testing.assert_allclose(one[..., 1], keypoint[..., 1] - keypoint[0, 0, SPINE, 1], atol=1e-5)
+
+
+@pytest.mark.parametrize("centre", [normalize.centre_each_frame, normalize.centre_first_frame])
+def test_centring_keeps_zeros_and_distances(centre):
+    keypoint = people()
+    keypoint[1, 3] = 0
+    keypoint[0, 5, 7] = 0
+    centred = centre(keypoint, SPINE)
+    assert not centred[0, 0, SPINE].any()
+    assert not centred[1, 3].any()
+    assert not centred[0, 5, 7].any()
+    np.testing.assert_allclose(_distances(centred)[0, 0], _distances(keypoint)[0, 0], atol=1e-5)
+    assert centred[0, :, SPINE].any() == (centre is normalize.centre_first_frame)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6))
+def test_shortest_rotation_is_a_rotation_onto_the_target(seed):
+    vector, target = np.random.default_rng(seed).normal(size=(2, 3))
+    matrix = normalize.shortest_rotation(vector, target)
+    np.testing.assert_allclose(matrix @ matrix.T, np.eye(3), atol=1e-12)
+    assert np.linalg.det(matrix) == pytest.approx(1)
+    turned = matrix @ vector
+    np.testing.assert_allclose(turned / np.linalg.norm(turned), target / np.linalg.norm(target), atol=1e-9)
+
+
+def test_no_turn_where_there_is_no_axis():
+    for vector in ([0, 0, 0], [0, 0, 2], [0, 0, -2]):
+        np.testing.assert_array_equal(normalize.shortest_rotation(vector, (0, 0, 1)), np.eye(3))
+    flat = people()
+    flat[0, 0, list(NTU.shoulders)] = [[0, 1, 0], [0, 0, 0]]  # one shoulder above the other
+    np.testing.assert_array_equal(normalize.face_front(flat, NTU), flat)
+    with pytest.raises(ValueError, match="'up' and 'right' are the same"):
+        normalize.face_front(flat, NTU, right=(0, 1, 0))
+
+
+def test_a_layout_without_shoulders_says_so():
+    with pytest.raises(ValueError, match="layout 'ntu25' does not name its shoulders; add 'shoulders: "):
+        normalize.align_body(people(), replace(NTU, shoulders=None))
+
+
+def test_inputs_are_not_changed():
+    keypoint = people()
+    before = keypoint.copy()
+    normalize.ntu_published(keypoint, NTU, 20)
+    normalize.prenormalize3d(keypoint, NTU)
+    normalize.image_to_unit(keypoint, 640, 480)
+    np.testing.assert_array_equal(keypoint, before)
+
+
+def test_an_image_needs_a_size():
+    with pytest.raises(ValueError, match="0 x 480 pixels"):
+        normalize.image_to_unit(people(), 0, 480)
+    with pytest.raises(ValueError, match="expected x, y and score, the clip has 2 channels"):
+        normalize.image_and_score_to_half(np.ones((1, 2, 17, 2)))
+
+
+def _distances(keypoint: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(keypoint[:, :, :, None] - keypoint[:, :, None], axis=-1)

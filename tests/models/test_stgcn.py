@@ -1,0 +1,191 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from kinegraph.models.batchnorm import BatchNorm
+from kinegraph.models.dialects import identify, load_published
+from kinegraph.models.stgcn import STGCN, GraphConvolution
+from tests.models.golden_weights import NETWORKS, golden_arrays, golden_state
+
+SMALL = {"widths": [8, 16, 16], "kernel": 5}
+
+
+def path_graph(joints: int = 5) -> torch.Tensor:
+    """Partitions self, one way and the other way along a chain of joints."""
+    steps = torch.diag(torch.ones(joints - 1), 1)
+    return torch.stack((torch.eye(joints), steps, steps.T))
+
+
+def small(**options) -> STGCN:
+    torch.manual_seed(0)
+    model = STGCN(path_graph(), 3, 4, **(SMALL | options))
+    for norm in model.modules():  # statistics as after training, so that no step is trivial
+        if isinstance(norm, BatchNorm):
+            torch.nn.init.uniform_(norm.running_mean, -1, 1)
+            torch.nn.init.uniform_(norm.running_var, 0.5, 2)
+    return model
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_logits_equal_the_published_implementation(network):
+    state, golden = golden_state(network), golden_arrays(network)
+    assert identify(state) == NETWORKS[network]["dialect"]
+    model = load_published(state)
+    with torch.no_grad():
+        logits = model(torch.from_numpy(golden["input"])).numpy()
+    assert np.abs(logits - golden["logits"]).max() < 1e-5 * np.abs(golden["logits"]).max()
+    assert sum(p.numel() for p in model.parameters()) == NETWORKS[network]["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("joints", "classes", "edges", "parameters"),
+    # Published networks built from source; the TensorFlow one is derived: ten blocks of 3 x 25 x 25 edge weights less.
+    [(25, 60, "importance", 3_098_832), (17, 60, "importance", 3_088_704), (25, 120, "importance", 3_114_252),
+     (25, 60, "fixed", 3_080_082), (25, 60, "learned", 3_098_832)],
+)  # fmt: skip
+def test_parameter_count(joints, classes, edges, parameters):
+    with torch.device("meta"):
+        model = STGCN(path_graph(joints), 3, classes, edges=edges)
+    assert sum(p.numel() for p in model.parameters()) == parameters
+    assert model.features(torch.zeros(2, 2, 300, joints, 3, device="meta")).shape == (2, 2, 75, joints, 256)
+
+
+def test_graph_convolution_is_its_formula():
+    rng = torch.Generator().manual_seed(0)
+    x, graph = torch.rand(2, 4, 5, 3, generator=rng), torch.rand(3, 5, 5, generator=rng)
+    layer = GraphConvolution(3, 3, 6)
+    torch.nn.init.normal_(layer.bias)
+    mixed = torch.einsum("kdc,btvc->kbtvd", layer.mix.weight.view(6, 3, 3).transpose(0, 1), x)
+    mixed = mixed + layer.bias[:, None, None, None]  # channels first, then neighbours, as published
+    assert torch.allclose(layer(x, graph), torch.einsum("kbtvd,kvw->btwd", mixed, graph), atol=1e-5)
+
+
+@pytest.mark.parametrize("people", [[2, 1, 3, 0], [3, 3, 3, 3], [0, 0, 0, 0], [7, 1, 1, 1]])
+@pytest.mark.parametrize("padding", [0.0, -0.5])
+def test_absent_people_computed_once_give_the_same_logits(people, padding):
+    model = small().double().eval()
+    x = torch.randn(4, 3, 12, 5, 3, dtype=torch.float64)
+    for clip, count in enumerate(people):
+        x[clip, count:] = padding
+    with torch.no_grad():
+        full, once = model(x), model(x, torch.tensor(people))
+    assert (full - once).abs().max() < 1e-10
+    model.train()  # statistics of a batch are over all bodies: there nothing is left out
+    assert torch.equal(model(x, torch.tensor(people)), model(x))
+
+
+def test_people_may_come_in_any_order_and_clips_do_not_touch():
+    model = small().double().eval()
+    x = torch.randn(3, 2, 10, 5, 3, dtype=torch.float64)
+    with torch.no_grad():
+        logits = model(x)
+        assert torch.allclose(model(x.flip(1)), logits, atol=1e-12)
+        assert torch.allclose(model(x[1:2]), logits[1:2], atol=1e-12)
+
+
+def test_head_of_the_mean_features_is_the_logits():
+    model = small().double().eval()
+    x = torch.randn(2, 2, 9, 5, 3, dtype=torch.float64)
+    features = model.features(x)  # 9 frames, one stride of 2
+    assert features.shape == (2, 2, 5, 5, 16)
+    assert torch.allclose(model.head(features).mean((1, 2, 3)), model(x), atol=1e-12)
+
+
+@pytest.mark.parametrize("edges", ["importance", "fixed", "learned"])
+@pytest.mark.parametrize("graph_residual", [False, True])
+def test_every_parameter_learns(edges, graph_residual):
+    model = small(edges=edges, graph_residual=graph_residual).eval()  # in training a bias before BatchNorm gets none
+    F.cross_entropy(model(torch.randn(4, 2, 12, 5, 3)), torch.tensor([0, 1, 2, 3])).backward()
+    silent = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
+    assert silent == []
+
+
+def test_dropout_spares_the_first_block():
+    one = small(widths=[8], dropout=0.9).train()
+    two = small(widths=[8, 8], dropout=0.9).train()
+    x = torch.randn(2, 1, 8, 5, 3)
+    assert torch.equal(one(x), one(x))
+    assert not torch.equal(two(x), two(x))
+
+
+@pytest.mark.parametrize(
+    ("init", "spatial", "temporal", "head", "scale"),
+    # deviation of the first weights: sqrt(2 / fan-out), fan-out of the graph convolution counted over its K outputs
+    [("kaiming", (2 / 192) ** 0.5, (2 / (64 * 9)) ** 0.5, 0.01, 0.0), ("stgcn2018", 0.02, 0.02, 0.02, 0.02),
+     ("tensorflow", (2 / 192) ** 0.5, (2 / (64 * 9)) ** 0.5, (2 / 60) ** 0.5, 0.0)],
+)  # fmt: skip
+def test_published_initialisation(init, spatial, temporal, head, scale):
+    torch.manual_seed(0)
+    model = STGCN(path_graph(25), 3, 60, widths=[64] * 4, init=init)
+    block = model.blocks[1]
+    found = [block.spatial.mix.weight.std(), block.temporal.weight.std(), model.head.weight.std()]
+    assert torch.stack(found).tolist() == pytest.approx([spatial, temporal, head], rel=0.05)
+    assert torch.cat([b.temporal_norm.weight for b in model.blocks]).std().item() == pytest.approx(scale, rel=0.2)
+    assert all(b.abs().max() == 0 for name, b in model.named_parameters() if name.endswith("bias"))
+    if init == "tensorflow":  # cut at two deviations of the normal distribution that was cut
+        assert block.temporal.weight.abs().max() < 2 * temporal / 0.8796
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 5, 7), (1, 6, 2, 3), (3, 1, 1, 2)])
+def test_batchnorm_is_torchs(shape):
+    ours, theirs = BatchNorm(shape[3]).train(), torch.nn.BatchNorm2d(shape[3]).double().train()
+    torch.nn.init.uniform_(ours.weight)
+    torch.nn.init.uniform_(ours.bias)
+    theirs.load_state_dict(ours.state_dict())
+    torch.manual_seed(0)
+    for _ in range(3):
+        x = (3 + 2 * torch.randn(shape)).requires_grad_()
+        x64 = x.detach().double().requires_grad_()
+        y, y64 = ours(x), theirs(x64.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        weigh = torch.randn(shape)
+        (y * weigh).sum().backward()
+        (y64 * weigh).sum().backward()
+        assert torch.allclose(y.double(), y64, atol=1e-5)
+        assert torch.allclose(x.grad.double(), x64.grad, atol=1e-5)
+    pairs = [(ours.state_dict(), theirs.state_dict())]
+    pairs.append(({k: p.grad for k, p in ours.named_parameters()}, {k: p.grad for k, p in theirs.named_parameters()}))
+    for found, expected in pairs:
+        for name, tensor in expected.items():
+            assert torch.allclose(found[name].double(), tensor.double(), rtol=1e-5, atol=1e-5), name
+
+
+def test_batchnorm_statistics_are_as_accurate_as_torchs_default_order():
+    torch.manual_seed(0)
+    x = 10 + torch.randn(16, 64, 17, 8)
+    ours, plain = BatchNorm(8, momentum=1.0), torch.nn.BatchNorm2d(8, momentum=1.0)
+    ours(x), plain(x.permute(0, 3, 1, 2).contiguous())
+    exact = x.double().var((0, 1, 2))
+    error = (ours.running_var - exact).abs().max()
+    assert error < 1e-6
+    assert error < 4 * (plain.running_var - exact).abs().max() + 1e-7
+
+
+def test_gradients_are_as_accurate_as_float32_allows():
+    model, x, target = small().train(), torch.randn(4, 2, 20, 5, 3), torch.tensor([0, 1, 2, 3])
+    exact = small().double().train()
+    F.cross_entropy(model(x), target).backward()
+    F.cross_entropy(exact(x.double()), target).backward()
+    for (name, p), q in zip(model.named_parameters(), exact.parameters(), strict=True):
+        assert (p.grad - q.grad).norm() <= 1e-4 * q.grad.norm() + 1e-6, name
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [((1, 1, 8, 7, 3), "5 joints, the clips have 7"), ((1, 1, 8, 5, 2), "3 channels, the clips have 2"),
+     ((1, 8, 5, 3), r"\(clips, people, frames, joints, channels\), found shape \(1, 8, 5, 3\)")],
+)  # fmt: skip
+def test_wrong_input_is_named_with_both_numbers(shape, message):
+    with pytest.raises(ValueError, match=message):
+        small()(torch.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"strides": [1, 2]}, "3 widths and 2 strides"), ({"kernel": 4}, "kernel is 4"),
+     ({"dropout": 1.5}, "dropout is 1.5"), ({"edges": "free"}, "edges is 'free', expected importance or"),
+     ({"widths": []}, "0 widths"), ({"init": "zero"}, "init is 'zero'"), ({"widths": [8, 0]}, "widths has 0")],
+)  # fmt: skip
+def test_wrong_options_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        small(**options)

@@ -1,0 +1,174 @@
+import json
+import pickle
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from kinegraph.models.dialects import load_published
+from kinegraph.models.stgcn import STGCN
+from kinegraph.models.weights import load_model, load_weights, save_weights
+from kinegraph.skeleton.layout import JointLayout
+from tests.models.golden_weights import golden_state
+
+LAYOUT = JointLayout("chain", tuple("abcd"), ((1, 0), (2, 1), (3, 2)), centre=0)
+TOLD = {"preprocessing": {"frames": 12, "streams": ["joint"]}, "extra": {"recipe": "demo", "top1": 0.5, "epoch": 3}}
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    model = STGCN(torch.rand(2, 4, 4), 3, 2, widths=[4, 8], kernel=3, dropout=0.1, edges="learned", graph_residual=True)
+    model(torch.randn(2, 1, 6, 4, 3))  # statistics that are not the initial ones
+    return model
+
+
+@pytest.fixture
+def path(model, tmp_path):
+    save_weights(tmp_path / "best.safetensors", model, layout=LAYOUT, class_names=["wave", "sit"], **TOLD)
+    return tmp_path / "best.safetensors"
+
+
+def changed(path, tensors=None, **fields):
+    """The same file with other header fields, or other tensors."""
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["kinegraph"]) | fields
+    save_file(load_file(path) if tensors is None else tensors, path, metadata={"kinegraph": json.dumps(header)})
+    return path
+
+
+def test_round_trip_keeps_every_bit(model, path):
+    before = torch.random.get_rng_state()
+    weights = load_weights(path)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    state = weights.model.state_dict()
+    assert state.keys() == model.state_dict().keys()
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(state[name], tensor), name
+        assert state[name].dtype == tensor.dtype
+    x = torch.randn(3, 2, 9, 4, 3)
+    assert torch.equal(weights.model(x), model.eval()(x))
+    assert weights.model.config == model.config
+    assert weights.layout == LAYOUT
+    assert weights.class_names == ("wave", "sit")
+    assert (weights.preprocessing, weights.extra) == (TOLD["preprocessing"], TOLD["extra"])
+
+
+def test_loaded_network_trains_on(path):
+    model = load_model(path).train()
+    model(torch.randn(2, 1, 6, 4, 3)).square().sum().backward()
+    assert all(p.requires_grad and p.grad is not None for p in model.parameters())
+
+
+def test_written_whole_or_not_at_all(model, path):
+    before = path.read_bytes()
+    unwritable = {"preprocessing": {}, "extra": {"function": print}}
+    with pytest.raises(TypeError):
+        save_weights(path, model, layout=LAYOUT, class_names=["a", "b"], **unwritable)
+    (path.parent / "folder").mkdir()
+    with pytest.raises(OSError):
+        save_weights(path.parent / "folder", model, layout=LAYOUT, class_names=["a", "b"], **TOLD)
+    assert path.read_bytes() == before
+    assert {p.name for p in path.parent.iterdir()} == {"best.safetensors", "folder"}
+
+
+def test_save_refuses_names_that_do_not_fit(model, tmp_path):
+    with pytest.raises(ValueError, match="2 classes, there are 3 class names"):
+        save_weights(tmp_path / "x", model, layout=LAYOUT, class_names=["a", "b", "c"], **TOLD)
+    other = JointLayout("short", tuple("abc"), ((1, 0), (2, 1)), centre=0)
+    with pytest.raises(ValueError, match="4 joints, layout 'short' has 3"):
+        save_weights(tmp_path / "x", model, layout=other, class_names=["a", "b"], **TOLD)
+
+
+@pytest.mark.parametrize(
+    "network",
+    ["os.system", "kinegraph.models.weights.os.system", "kinegraph.models.stgcn.nn", "kinegraph.models.stgcn.BatchNorm",
+     "kinegraph.models.weights.save_weights", "kinegraph.cli.main", "kinegraph.models.nothing.STGCN", "STGCN", ""],
+)  # fmt: skip
+def test_only_networks_of_ours_are_built(path, network):
+    with pytest.raises(ValueError, match=f"asks for the network '{network}', expected one of kinegraph.models"):
+        load_weights(changed(path, network=network))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [({"version": 9}, "format version 9"), ({"config": {"channels": 3}}, "describes no STGCN"),
+     ({"config": {"channels": 3, "classes": 2, "widths": [10**9, 10**9]}}, "describes no STGCN"),
+     ({"config": {"channels": 3, "classes": 2, "widths": [10**5, 10**5], "kernel": 3, "edges": "learned",
+                  "graph_residual": True}}, "expected .*100000"),
+     ({"config": []}, "damaged header"),
+     ({"config": {"channels": 3, "classes": 2, "nonsense": 1}}, "describes no STGCN: .*nonsense"),
+     ({"class_names": ["only"]}, "names 1 classes and 4 joints"), ({"layout": {}}, "the layout lacks 'name'")],
+)  # fmt: skip
+def test_header_that_does_not_fit(path, fields, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        load_weights(changed(path, **fields))
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_tensors_that_do_not_fit(path):
+    tensors = load_file(path)
+    cases = {
+        "lacks tensor 'head.bias'": {k: t for k, t in tensors.items() if k != "head.bias"},
+        "lacks the tensor 'A'": {k: t for k, t in tensors.items() if k != "A"},
+        "unknown tensor 'head.spare'": tensors | {"head.spare": torch.zeros(1)},
+        r"'head.weight' is \(5, 8\) .* expected \(2, 8\)": tensors | {"head.weight": torch.zeros(5, 8)},
+        "'head.bias' is .*int64": tensors | {"head.bias": torch.zeros(2, dtype=torch.int64)},
+    }
+    for message, state in cases.items():
+        with pytest.raises(ValueError, match=message):
+            load_weights(changed(path, state))
+
+
+def test_other_files_are_refused(path, tmp_path):
+    (tmp_path / "text.safetensors").write_text("not weights at all, just some words")
+    (tmp_path / "short.safetensors").write_bytes(path.read_bytes()[:-100])
+    save_file({"x": torch.zeros(1)}, tmp_path / "foreign.safetensors")
+    (tmp_path / "text.pth").write_text("not weights at all, just some words")
+    (tmp_path / "empty.pth").write_bytes(b"")
+    torch.save({"epoch": 3}, tmp_path / "empty_state.pth")
+    messages = {"text.safetensors": "not a safetensors file", "short.safetensors": "not a safetensors file",
+                "foreign.safetensors": "another program", "text.pth": "not a checkpoint",
+                "empty.pth": "not a checkpoint", "empty_state.pth": "no state dict"}  # fmt: skip
+    for name, message in messages.items():
+        with pytest.raises(ValueError, match=message) as caught:
+            load_model(tmp_path / name)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(FileNotFoundError):
+        load_model(tmp_path / "none.safetensors")
+    with pytest.raises(ValueError, match="is a folder"):
+        load_model(tmp_path)
+
+
+class Hostile:
+    def __reduce__(self):
+        return exec, ("raise SystemExit('code of the file ran')",)
+
+
+def test_published_checkpoint_file(tmp_path):
+    state = golden_state("mmaction0_stgcn_coco17_60")
+    torch.save({"meta": {"epoch": 80}, "state_dict": {f"module.{k}": t for k, t in state.items()}}, tmp_path / "a.pth")
+    model = load_model(tmp_path / "a.pth")
+    assert torch.equal(model.A, state["backbone.A"])
+    assert model.config["widths"] == [64] * 4 + [128] * 3 + [256] * 3
+    (tmp_path / "hostile.pth").write_bytes(pickle.dumps({"state_dict": Hostile()}, protocol=2))
+    with pytest.raises(ValueError, match="not a checkpoint that can be read safely"):
+        load_model(tmp_path / "hostile.pth")
+
+
+def test_published_state_that_does_not_fit():
+    state = golden_state("mmaction1_stgcn_coco")
+    spoiled = {
+        "different graphs": state | {"backbone.gcn.3.gcn.A": torch.zeros(3, 17, 17)},
+        "tensor 'backbone.gcn.0.tcn.extra.weight' does not belong": state
+        | {"backbone.gcn.0.tcn.extra.weight": torch.ones(1)},
+        "lacks .*blocks.4.temporal.weight": {k: t for k, t in state.items() if k != "backbone.gcn.4.tcn.conv.weight"},
+        "of no ST-GCN of stgcn2018, mmaction0, mmaction1, pyskl": {
+            "backbone.gcn.0.tcn.branches.0.weight": torch.ones(1)
+        },
+    }
+    for message, wrong in spoiled.items():
+        with pytest.raises(ValueError, match=message):
+            load_published(wrong)

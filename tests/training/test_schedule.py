@@ -1,0 +1,36 @@
+"""The learning rate over time, on numbers worked out by hand."""
+
+import pytest
+
+from kinegraph.training.schedule import Schedule
+
+
+def test_published_steps():
+    """lr 0.1, x0.1 after epochs 10 and 50, as MMAction2 0.x: epochs counted from 1, ten at the first rate."""
+    schedule = Schedule("step", milestones=(10, 50))
+    rates = [schedule.factor(epoch * 7 + 6, steps=80 * 7, epochs=80) for epoch in range(80)]
+    assert rates[:10] == [1.0] * 10
+    assert rates[10:50] == pytest.approx([0.1] * 40)
+    assert rates[50:] == pytest.approx([0.01] * 30)
+
+
+def test_step_falls_on_the_first_batch_of_an_epoch_whatever_the_number_of_batches():
+    for batches in range(1, 60):
+        schedule = Schedule("step", milestones=(3,))
+        factors = [schedule.factor(step, steps=10 * batches, epochs=10) for step in range(10 * batches)]
+        assert factors.index(0.1) == 3 * batches
+
+
+def test_cosine_with_warmup():
+    schedule = Schedule("cosine", warmup=0.1)
+    factors = [schedule.factor(step, steps=100, epochs=5) for step in range(100)]
+    assert factors[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
+    assert factors[55] == pytest.approx(0.5)
+    assert all(after <= before for before, after in zip(factors[10:], factors[11:], strict=False))
+    assert factors[-1] < 0.001
+
+
+@pytest.mark.parametrize("wrong", [{"warmup": 1.0}, {"warmup": -0.1}, {"milestones": (50, 10)}])
+def test_impossible_schedules_are_named(wrong):
+    with pytest.raises(ValueError, match=f"schedule.{next(iter(wrong))}"):
+        Schedule(**wrong)
