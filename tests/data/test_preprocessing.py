@@ -84,7 +84,7 @@ def test_survives_json():
         (lambda: Preprocessing(test_clips=10), "needs sampling 'uniform', found 'loop'"),
         (lambda: Preprocessing.from_dict({"streams": ["joint"], "colour": 1}), "'colour'"),
         (lambda: prepare_clip(walker(), Preprocessing(normalize="image")), "clip 'w' has no image size"),
-        (lambda: prepare_clip(walker(layout=COCO), Preprocessing(normalize="first_frame")), "'coco17' does not say"),
+        (lambda: prepare_clip(walker(layout=COCO), Preprocessing(normalize="first_frame")), "'coco17' does not name its spine"),
     ],
 )
 def test_impossible_wishes_are_named(make, words):

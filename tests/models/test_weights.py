@@ -95,7 +95,7 @@ def test_only_networks_of_ours_are_built(path, network):
     ("fields", "message"),
     [({"version": 9}, "format version 9"), ({"config": {"channels": 3}}, "describes no STGCN"),
      ({"config": {"channels": 3, "classes": 2, "widths": [10**9, 10**9]}}, "describes no STGCN"),
-     ({"config": {"channels": 3, "classes": 2, "widths": [10**5, 10**5], "kernel": 3, "edges": "learned",
+     ({"config": {"channels": 3, "classes": 2, "widths": [10**5, 2 * 10**5], "kernel": 3, "edges": "learned",
                   "graph_residual": True}}, "expected .*100000"),
      ({"config": []}, "damaged header"),
      ({"config": {"channels": 3, "classes": 2, "nonsense": 1}}, "describes no STGCN: .*nonsense"),

@@ -6,6 +6,7 @@ import typing
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
@@ -44,7 +45,7 @@ def parse(verb: Callable, argv: Sequence[str], from_config: bool = False) -> dic
     arguments = dict(parser.instantiate(options))
     if from_config:
         files = arguments.pop("config") or []
-        written = parser.dump(options, skip_none=False), Path(str(files[-1])).stem if files else ""
+        written = parser.dump(options, skip_unset=False), Path(str(files[-1])).stem if files else ""
         arguments.update(zip(WRITTEN, written, strict=True))
     return arguments
 
@@ -101,16 +102,20 @@ def explain(problem: str, parser: ArgumentParser) -> str:
     """One line out of a parser's message: which option, what was found, what is allowed."""
     text = " ".join(problem.split())
     text = re.sub(r'^Parser key "([^"]+)":', r"\1:", text)
-    text = re.sub(r"Type typing\.Callable\[.*?\] expects a function or a callable class: ", "", text)
+    text = re.sub(r"Type \S*Callable\[.*\] expects a function or a callable class: ", "", text)
     text = re.sub(r"Expected an? (<class '(\w+)'>|typing\.Literal\[(.*?)\])\.", lambda m: f"expected {m[2] or 'one of ' + m[3]}.", text)
     text = re.sub(r"Got value: (Namespace\(.*\)|(.*))$", lambda m: "" if m[2] is None else f"found '{m[2]}'", text)
     unknown = re.search(r"[Oo]ption '(\w+)' is not accepted|unrecognized arguments: --([\w.]+)", text)
-    if unknown and (close := _nearest(unknown[1] or unknown[2], parser)):
+    owner = re.search(r"class_path='([\w.]+)'", problem)
+    if unknown and (close := _nearest(unknown[1] or unknown[2], parser, owner[1] if owner else None)):
         text = f"{text.rstrip('. ')}; did you mean '{close}'?"
     return text.strip()
 
 
-def _nearest(name: str, parser: ArgumentParser) -> str | None:
+def _nearest(name: str, parser: ArgumentParser, class_path: str | None) -> str | None:
     known = {option.lstrip("-") for action in parser._actions for option in action.option_strings}
     known |= {option.rpartition(".")[2] for option in known}
+    if class_path:
+        module, _, attribute = class_path.rpartition(".")
+        known = set(inspect.signature(getattr(import_module(module), attribute)).parameters)
     return next(iter(get_close_matches(name, sorted(known), n=1)), None)

@@ -30,7 +30,8 @@ def synthesize(
         overwrite: replace a folder of synthetic recordings.
     """
     columns = (TextColumn("synthesizing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    terminal = Console(stderr=True)
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as progress:
         task = progress.add_task("", total=clips)
         done = write_recordings(
             out,

@@ -23,7 +23,8 @@ class Preprocessing:
         people: bodies a clip has for the network; missing ones are zeros, further ones are left out.
         normalize: "none" keeps the recording's coordinates; "ntu_published" centres every frame on the first body and
             turns it upright (2s-AGCN, MMAction2 0.x, TensorFlow); "first_frame" does so with one offset for the whole
-            clip (MMAction2 1.x, PYSKL); "image" maps pixels to [-1, 1] with the clip's image size; "image_published"
+            clip (MMAction2 1.x, PYSKL); "facing" also has one offset, but turns about the vertical (y) only, so that how
+            a body leans is kept; "image" maps pixels to [-1, 1] with the clip's image size; "image_published"
             maps 1920x1080 pixels and scores to [-0.5, 0.5] (MMAction2 0.x).
         streams: joint, bone, joint_motion, bone_motion; several become channels side by side.
         sampling: "loop" repeats a short clip and cuts a long one (MMAction2 0.x); "fill" does so body by body before
@@ -36,7 +37,7 @@ class Preprocessing:
     """
 
     people: int = 2
-    normalize: Literal["none", "ntu_published", "first_frame", "image", "image_published"] = "none"
+    normalize: Literal["none", "ntu_published", "first_frame", "facing", "image", "image_published"] = "none"
     streams: tuple[Stream, ...] = ("joint",)
     sampling: Literal["loop", "fill", "uniform", "resample"] = "loop"
     frames: int = 300
@@ -107,6 +108,9 @@ def _normalise(joints, clip: SkeletonClip, how: Preprocessing):
             return normalize.ntu_published(joints, clip.layout, frames)
         case "first_frame":
             return normalize.prenormalize3d(joints, clip.layout)
+        case "facing":
+            spine = clip.layout.spine or (clip.layout.centre,)
+            return normalize.face_front(normalize.centre_first_frame(joints, spine[0]), clip.layout)
         case "image":
             return _image(joints, clip)
         case "image_published":

@@ -18,8 +18,9 @@ import numpy as np
 
 from kinegraph import __version__
 from kinegraph.data.sources.ntu import TRAIN_SUBJECTS_60, class_names, missing_skeletons
-from kinegraph.data.sources.synthetic_actions import ACTIONS, perform, random_style
+from kinegraph.data.sources.synthetic_actions import ACTIONS, perform
 from kinegraph.data.sources.synthetic_human import joints_of, random_body
+from kinegraph.data.sources.synthetic_moves import random_style
 from kinegraph.data.sources.synthetic_sensor import Recording, as_skeleton_file, record
 from kinegraph.data.store_write import folder_that_becomes
 
@@ -51,7 +52,7 @@ class ClipName:
     action: int
 
     def __str__(self) -> str:
-        return "S{:03d}C{:03d}P{:03d}R{:03d}A{:03d}".format(*astuple(self))
+        return f"S{self.setup:03d}C{self.camera:03d}P{self.subject:03d}R{self.replication:03d}A{self.action:03d}"
 
 
 @dataclass(frozen=True)

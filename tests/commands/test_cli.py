@@ -1,0 +1,91 @@
+"""The command line: wrong input is one clear line and exit code 2, and leaves nothing behind."""
+
+import subprocess
+import sys
+
+import pytest
+
+from kinegraph.cli import VERBS, main
+from tests import made_up
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    made_up.dataset(folder / "dataset")
+    made_up.dataset(folder / "other", layout_name="openpose25")
+    config = made_up.config(folder / "config.yaml", folder / "dataset", epochs=1)
+    assert main(["train", str(config), "--work-dir", str(folder / "run")]) == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["trian"], "did you mean 'train'"),
+        (["train", "none.yaml"], "no config file none.yaml"),
+        (["train", "{config}", "--epohs", "3"], "did you mean 'epochs'"),
+        (["train", "{config}", "--epochs", "many"], "epochs: expected int. found 'many'"),
+        (["train", "{config}", "--epochs", "0"], "epochs is 0, expected at least 1"),
+        (["train", "{config}", "--preprocessing.sampling", "lop"], "'loop', 'fill', 'uniform', 'resample'"),
+        (["train", "{config}", "--model.init_args.dropuot", "0.1"], "did you mean 'dropout'"),
+        (["train", "{config}", "--dataset", "nowhere"], "nowhere"),
+        (["train", "{config}", "--split", "xview"], "xsub"),
+        (["train", "{config}", "--layout", "coco17"], "'coco17' has 17 joints"),
+        (["train", "{config}", "--layout", "ntu52"], "did you mean"),
+        (["train", "{config}", "--preprocessing.normalize", "image"], "no image size"),
+        (["train", "{config}", "--work-dir", "{run}"], "--resume goes on"),
+        (["train", "{config}", "--work-dir", "{new}", "--resume"], "nothing to resume"),
+        (["test", "{config}", "{weights}", "--dataset", "{other}"], "'ntu25' with 25 joints"),
+        (["test", "{config}", "{weights}", "--eval", "top_k_acuracy"], "top_k_accuracy"),
+        (["test", "{config}", "{weights}", "--out", "result.txt"], ".pkl"),
+        (["test", "{config}", "{config}"], "is not a safetensors file"),
+        (["test", "{config}", "none.safetensors"], "none.safetensors"),
+        (["prepare", "ntu60", "nowhere", "{new}"], "nowhere"),
+        (["prepare", "ntu", "{run}", "{new}"], "ntu60"),
+    ],
+)
+def test_wrong_input_is_one_line(place, capsys, monkeypatch, arguments, words):
+    monkeypatch.chdir(place)
+    names = {
+        "config": place / "config.yaml",
+        "run": place / "run",
+        "new": place / "new",
+        "other": place / "other",
+        "weights": place / "run" / "checkpoints" / "last.safetensors",
+    }
+    before = sorted(place.rglob("*"))
+    assert main([word.format(**names) for word in arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1, captured.err
+    assert words in captured.err
+    assert sorted(place.rglob("*")) == before
+
+
+def test_a_misspelt_key_in_a_config_is_named(place, tmp_path, capsys):
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text((place / "config.yaml").read_text().replace("batch_size", "batchsize"))
+    assert main(["train", str(wrong)]) == 2
+    assert "did you mean 'batch_size'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([verb, "--help"])
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: kinegraph {verb}")
+    assert len(text) < 20_000
+
+
+def test_help_and_import_load_nothing_heavy():
+    for code in ("import kinegraph", "from kinegraph.cli import main; main(['--help'])"):
+        check = f"{code}\nimport sys; assert not {{'torch', 'lightning_fabric', 'matplotlib'}} & set(sys.modules)"
+        subprocess.run([sys.executable, "-c", check], check=True, capture_output=True)
+
+
+def test_dashes_and_underscores_are_the_same(place, tmp_path):
+    config = str(place / "config.yaml")
+    assert main(["train", config, "--work_dir", str(tmp_path / "a"), "--no-validate"]) == 0
+    assert main(["train", config, "--work-dir", str(tmp_path / "b"), "--validate=false"]) == 0

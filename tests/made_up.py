@@ -1,0 +1,57 @@
+"""A small dataset that a network can learn: three ways of moving one joint, and noise."""
+
+from pathlib import Path
+
+import numpy as np
+
+from kinegraph.data.store import SkeletonDataset, write_dataset
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import load_layout
+
+CONFIG = """
+split: xsub
+model:
+  class_path: kinegraph.models.stgcn.STGCN
+  init_args: {widths: [8, 16], dropout: 0.2}
+preprocessing:
+  people: 2
+  normalize: none
+  sampling: resample
+  frames: 12
+  augment: {rotation: [0.1, 0.1, 0.1], crop: 0.8, mirror: 0.5}
+optimizer:
+  class_path: torch.optim.SGD
+  init_args: {lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 1.0e-4}
+schedule: {kind: cosine}
+epochs: 3
+batch_size: 4
+seed: 7
+"""
+
+
+def clips(count: int, layout_name: str = "ntu25") -> list[SkeletonClip]:
+    """Every third clip is of the same class; the last third is the "val" part."""
+    layout, rng = load_layout(layout_name), np.random.default_rng(count)
+    rest = rng.normal(0, 0.2, (len(layout), 3))
+    made = []
+    for i in range(count):
+        keypoint = rest + rng.normal(0, 0.05, (1 + i % 2, 14 + i % 5, len(layout), 3))
+        keypoint[0, :, 5, i % 3] += np.linspace(0, 3, keypoint.shape[1])
+        part = "val" if i >= count - count // 3 else "train"
+        made.append(SkeletonClip(keypoint.astype(np.float32), layout, f"clip{i:03}", i % 3, splits={"xsub": part}))
+    return made
+
+
+def dataset(path: Path, count: int = 27, layout_name: str = "ntu25") -> SkeletonDataset:
+    """Write it to `path`."""
+    layout = load_layout(layout_name)
+    return write_dataset(
+        path, clips(count, layout_name), layout=layout, class_names=["a", "b", "c"], units="m", source="made up"
+    )
+
+
+def config(path: Path, dataset_path: Path, **more: object) -> Path:
+    """Write a config that trains on it to `path`."""
+    lines = [f"dataset: {dataset_path}", CONFIG, *(f"{key}: {value}" for key, value in more.items())]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path

@@ -1,0 +1,137 @@
+"""Whole runs: learning, resuming bit for bit, and several processes that agree with one."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from kinegraph.cli import main
+from kinegraph.training.loop import Training
+from tests import made_up
+
+TIMES = ("time", "data_time", "command")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("training") / "dataset"
+    made_up.dataset(path)
+    return path
+
+
+def run(tmp_path: Path, data: Path, name: str, *options: str) -> Path:
+    config = made_up.config(tmp_path / "config.yaml", data)
+    assert main(["train", str(config), "--work-dir", str(tmp_path / name), *options]) == 0
+    return tmp_path / name
+
+
+def logged(folder: Path) -> list[dict]:
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in TIMES} for line in lines]
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    for name in ("last", "best"):
+        left, right = (load_file(folder / "checkpoints" / f"{name}.safetensors") for folder in (one, other))
+        assert left.keys() == right.keys()
+        for key in left:
+            assert torch.equal(left[key], right[key]), f"{name}: {key}"
+    assert logged(one) == logged(other)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("killed_at", "options"),
+    [
+        (5, ("--save-every", "100")),  # at the end of the first epoch: its 5 batches are done, nothing of the second
+        (8, ("--save-every", "2")),  # inside the second: 3 batches done, 2 of them saved
+        (8, ("--save-every", "2", "--workers", "2")),
+        (12, ("--save-every", "1")),
+    ],
+)
+def test_resumed_is_uninterrupted_bit_for_bit(tmp_path, data, monkeypatch, killed_at, options):
+    whole = run(tmp_path, data, "whole", "--log-every", "2")
+    step = Training._step
+
+    def dying_step(self, *batch):
+        if self.progress.step == killed_at:
+            raise Killed
+        return step(self, *batch)
+
+    monkeypatch.setattr(Training, "_step", dying_step)
+    with pytest.raises(Killed):
+        run(tmp_path, data, "killed", "--log-every", "2", *options)
+    monkeypatch.setattr(Training, "_step", step)
+    run(tmp_path, data, "killed", "--log-every", "2", *options, "--resume")
+    assert_same_run(tmp_path / "killed", whole)
+
+
+def test_ctrl_c_saves_and_resumes(tmp_path, data, monkeypatch, capsys):
+    whole = run(tmp_path, data, "whole")
+    step = Training._step
+
+    def interrupted_step(self, *batch):
+        if self.progress.step == 7 and not resumed:
+            os.kill(os.getpid(), 2)
+        return step(self, *batch)
+
+    monkeypatch.setattr(Training, "_step", interrupted_step)
+    resumed = False
+    config = tmp_path / "config.yaml"
+    arguments = ["train", str(config), "--work-dir", str(tmp_path / "stopped")]
+    assert main(arguments) == 130
+    assert "--resume goes on" in capsys.readouterr().out
+    resumed = True
+    assert main([*arguments, "--resume"]) == 0
+    assert_same_run(tmp_path / "stopped", whole)
+
+
+def test_the_saved_config_runs_again_to_the_same_weights(tmp_path, data):
+    first = run(tmp_path, data, "first", "--deterministic")
+    again = tmp_path / "again"
+    assert main(["train", str(first / "config.yaml"), "--work-dir", str(again)]) == 0
+    assert_same_run(first, again)
+
+
+def test_eight_clips_are_learnt_by_heart(tmp_path):
+    made_up.dataset(tmp_path / "dataset", count=12)
+    plain = '{rotation: [0, 0, 0], crop: 0, mirror: 0}'
+    folder = run(tmp_path, tmp_path / "dataset", "run", "--epochs", "40", "--no-validate", "--preprocessing.augment", plain,
+                 "--preprocessing.people", "1",
+                 "--model.init_args", "{widths: [16, 32], dropout: 0}")  # fmt: skip
+    train_lines = [line for line in logged(folder) if line["mode"] == "train"]
+    assert train_lines[-1]["top1"] == 1.0
+    assert not (folder / "checkpoints" / "best.safetensors").exists()
+
+
+def kinegraph(*arguments: object) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    words = [sys.executable, "-m", "kinegraph.cli", *map(str, arguments)]
+    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def test_two_processes_give_the_figures_of_one(tmp_path, data):
+    """9 test clips do not divide by two: a padded sampler would count one twice."""
+    config = made_up.config(tmp_path / "config.yaml", data)
+    both = ("--accelerator", "cpu", "--devices", 2)
+    trained = kinegraph("train", config, "--work-dir", tmp_path / "run", *both)
+    assert trained.returncode == 0, trained.stderr
+    weights = tmp_path / "run" / "checkpoints" / "last.safetensors"
+    assert kinegraph("test", config, weights, "--out", tmp_path / "two" / "r.pkl", *both).returncode == 0
+    assert main(["test", str(config), str(weights), "--out", str(tmp_path / "one" / "r.pkl")]) == 0
+    one, two = (pickle.loads((tmp_path / name / "r.pkl").read_bytes()) for name in ("one", "two"))
+    assert len(one) == 9
+    np.testing.assert_allclose(np.stack(one), np.stack(two), rtol=1e-5, atol=1e-6)
+    validated = [line for line in logged(tmp_path / "run") if line["mode"] == "val"]
+    found = np.stack(one).argmax(1) == [i % 3 for i in range(18, 27)]
+    assert validated[-1]["top1"] == pytest.approx(found.mean(), abs=1e-6)
