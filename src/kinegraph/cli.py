@@ -30,7 +30,9 @@ def main(argv: list[str] | None = None) -> int:
     verb = argv.pop(0)
     if verb not in VERBS:
         close = get_close_matches(verb, VERBS, n=1)
-        return _complain(f"no command '{verb}'" + (f"; did you mean '{close[0]}'?" if close else "; see kinegraph --help"))
+        return _complain(
+            f"no command '{verb}'" + (f"; did you mean '{close[0]}'?" if close else "; see kinegraph --help")
+        )
     try:
         return run_verb(verb, argv)
     except (ValueError, OSError) as error:  # wrong input; anything else is our mistake and shows its traceback

@@ -23,7 +23,7 @@ def test_streams_are_the_published_ones(source, key, stream):
 def test_bones_do_not_see_where_the_body_stands(name):
     layout = load_layout(name)
     joints = np.random.default_rng(0).normal(size=(1, 3, len(layout), 3))
-    np.testing.assert_allclose(bones(joints + [5.0, -2.0, 1.0], layout), bones(joints, layout), atol=1e-12)
+    np.testing.assert_allclose(bones(joints + np.array([5.0, -2.0, 1.0]), layout), bones(joints, layout), atol=1e-12)
 
 
 def test_motion_of_constant_speed():

@@ -62,7 +62,12 @@ def test_an_epoch_is_a_permutation_shared_out(clips_count, batch_size, seed, epo
 
 def test_testing_visits_every_clip_once_over_all_processes(clips):
     fixed = ClipDataset(clips.folder, clips.indices, HOW)
-    seen = [int(p) for rank in range(3) for *_, positions in fixed_loader(fixed, 2, rank=rank, processes=3) for p in positions]
+    seen = [
+        int(p)
+        for rank in range(3)
+        for *_, positions in fixed_loader(fixed, 2, rank=rank, processes=3)
+        for p in positions
+    ]
     assert sorted(seen) == list(range(11))
 
 

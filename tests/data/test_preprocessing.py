@@ -60,7 +60,9 @@ def test_every_clip_gets_the_same_shape(sampling, people):
 
 
 def test_training_views_depend_on_the_generator_alone():
-    how = Preprocessing(sampling="resample", frames=16, augment=Augmentation(rotation=(0.1, 0.2, 0.3), crop=0.5, mirror=0.5))
+    how = Preprocessing(
+        sampling="resample", frames=16, augment=Augmentation(rotation=(0.1, 0.2, 0.3), crop=0.5, mirror=0.5)
+    )
     one, same, other = (prepare_clip(walker(), how, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert not np.allclose(one, other)
@@ -84,7 +86,10 @@ def test_survives_json():
         (lambda: Preprocessing(test_clips=10), "needs sampling 'uniform', found 'loop'"),
         (lambda: Preprocessing.from_dict({"streams": ["joint"], "colour": 1}), "'colour'"),
         (lambda: prepare_clip(walker(), Preprocessing(normalize="image")), "clip 'w' has no image size"),
-        (lambda: prepare_clip(walker(layout=COCO), Preprocessing(normalize="first_frame")), "'coco17' does not name its spine"),
+        (
+            lambda: prepare_clip(walker(layout=COCO), Preprocessing(normalize="first_frame")),
+            "'coco17' does not name its spine",
+        ),
     ],
 )
 def test_impossible_wishes_are_named(make, words):

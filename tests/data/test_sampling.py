@@ -1,4 +1,4 @@
-"""Frame rules. `uniform_sample_test/*` of transforms.npz: indices of MMAction2 v1.2.0 UniformSampleFrames, test mode."""
+"""Frame rules. `uniform_sample_test/*` of transforms.npz: MMAction2 v1.2.0 UniformSampleFrames, test mode."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,11 @@ def test_uniform_indices_cover_the_clip_in_order(recorded, frames, seed):
 
 @given(st.integers(1, 60), st.integers(2, 40))
 def test_resampling_a_straight_line_gives_the_line(recorded, frames):
-    line = np.linspace(0, 1, recorded, dtype=np.float64).reshape(1, recorded, 1, 1) if recorded > 1 else np.ones((1, 1, 1, 1))
+    line = (
+        np.linspace(0, 1, recorded, dtype=np.float64).reshape(1, recorded, 1, 1)
+        if recorded > 1
+        else np.ones((1, 1, 1, 1))
+    )
     expected = np.linspace(0.2, 0.9, frames) if recorded > 1 else np.ones(frames)
     np.testing.assert_allclose(resample(line, frames, 0.2, 0.9).ravel(), expected, atol=1e-12)
 

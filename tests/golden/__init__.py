@@ -1,4 +1,4 @@
-"""Figures computed by the published implementations on made-up inputs; README.md beside this file tells their origin."""
+"""Figures that the published implementations compute on made-up inputs; README.md tells their origin."""
 
 from pathlib import Path
 

@@ -105,9 +105,9 @@ def test_the_saved_config_runs_again_to_the_same_weights(tmp_path, data):
 
 def test_eight_clips_are_learnt_by_heart(tmp_path):
     made_up.dataset(tmp_path / "dataset", count=12)
-    plain = '{rotation: [0, 0, 0], crop: 0, mirror: 0}'
-    folder = run(tmp_path, tmp_path / "dataset", "run", "--epochs", "40", "--no-validate", "--preprocessing.augment", plain,
-                 "--preprocessing.people", "1",
+    plain = "{rotation: [0, 0, 0], crop: 0, mirror: 0}"
+    folder = run(tmp_path, tmp_path / "dataset", "run", "--epochs", "40", "--no-validate",
+                 "--preprocessing.augment", plain, "--preprocessing.people", "1",
                  "--model.init_args", "{widths: [16, 32], dropout: 0}")  # fmt: skip
     train_lines = [line for line in logged(folder) if line["mode"] == "train"]
     assert train_lines[-1]["top1"] == 1.0

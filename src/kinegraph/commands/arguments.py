@@ -11,7 +11,6 @@ from pathlib import Path
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
-
 # Parameters that no option sets: the YAML of the call itself and its file's name, for a verb that keeps them.
 WRITTEN = ("config_text", "config_name")
 
@@ -37,8 +36,8 @@ def parser_for(verb: Callable, from_config: bool = False) -> ArgumentParser:
 def parse(verb: Callable, argv: Sequence[str], from_config: bool = False) -> dict:
     """The verb's arguments, built; for a verb with a config also the whole call written down as YAML.
 
-    argv: as typed; --work-dir and --work_dir are the same, booleans are --validate and --no-validate, a list option takes
-    several words. Raises ValueError with one line that names the option, what was found and what is expected.
+    argv: as typed; --work-dir and --work_dir are the same, booleans are --validate and --no-validate, a list option
+    takes several words. Raises ValueError with one line that names the option, what was found and what is expected.
     """
     parser = parser_for(verb, from_config)
     options = read_options(parser, verb, argv, from_config)
@@ -87,7 +86,8 @@ def as_parsed(verb: Callable, argv: Sequence[str]) -> list[str]:
             values = []
             while rest and not rest[0].startswith("--"):
                 values.append(rest.pop(0))
-            words.append(f"--{option}=[{','.join(values)}]" if not (values and values[0].startswith("[")) else f"--{option}={values[0]}")
+            listed = ",".join(values)
+            words.append(f"--{option}={listed if listed.startswith('[') else f'[{listed}]'}")
         else:
             words.append(f"--{option}{equals}{value}")
     return words
@@ -103,7 +103,11 @@ def explain(problem: str, parser: ArgumentParser) -> str:
     text = " ".join(problem.split())
     text = re.sub(r'^Parser key "([^"]+)":', r"\1:", text)
     text = re.sub(r"Type \S*Callable\[.*\] expects a function or a callable class: ", "", text)
-    text = re.sub(r"Expected an? (<class '(\w+)'>|typing\.Literal\[(.*?)\])\.", lambda m: f"expected {m[2] or 'one of ' + m[3]}.", text)
+    text = re.sub(
+        r"Expected an? (<class '(\w+)'>|typing\.Literal\[(.*?)\])\.",
+        lambda m: f"expected {m[2] or 'one of ' + m[3]}.",
+        text,
+    )
     text = re.sub(r"Got value: (Namespace\(.*\)|(.*))$", lambda m: "" if m[2] is None else f"found '{m[2]}'", text)
     unknown = re.search(r"[Oo]ption '(\w+)' is not accepted|unrecognized arguments: --([\w.]+)", text)
     owner = re.search(r"class_path='([\w.]+)'", problem)

@@ -80,7 +80,8 @@ def train(
         epochs: passes over the training part, `repeat` times each.
         repeat: how often an epoch passes over the training part.
         batch_size: clips a step and process.
-        base_batch_size: clips a step over all processes that the learning rate is meant for; it is scaled to the real number.
+        base_batch_size: clips a step, over all processes, that the learning rate is meant for; it is scaled to the
+            real number.
         validate: measure the "val" part while training and keep the best weights.
         validate_every: epochs from one validation to the next.
         monitor: which figure makes weights the best.
@@ -96,52 +97,70 @@ def train(
         nodes: machines.
         precision: 32-true, or 16-mixed, bf16-mixed or 64-true.
     """
-    _check_numbers(epochs=epochs, repeat=repeat, batch_size=batch_size, validate_every=validate_every,
-                   save_every=save_every, log_every=log_every, devices=devices, nodes=nodes)  # fmt: skip
+    _check_numbers(
+        epochs=epochs, repeat=repeat, batch_size=batch_size, validate_every=validate_every, save_every=save_every,
+        log_every=log_every, devices=devices, nodes=nodes,
+    )  # fmt: skip
     run = RunFolder(work_dir or Path("runs") / (config_name or "train"), resume)
     folder = open_dataset(dataset, check_values=True)
-    train_clips, val_clips = _parts(folder, split, preprocessing, seed, validate)
-    graph_layout = load_layout(layout) if layout else folder.layout
-    _check_joints(graph_layout, folder)
+    clips, val_clips = _parts(folder, split, preprocessing, seed, validate)
+    graph_layout = _layout(layout, folder)
+    graph = torch.from_numpy(adjacency(graph_layout, partition, max_hop)).float()
 
     fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, precision=precision)
     fabric.launch()
     set_determinism(deterministic)
     torch.manual_seed(seed)
-    classes, channels = len(folder.class_names), preprocessing.channels(folder.channels, folder.has_score)
-    graph = torch.from_numpy(adjacency(graph_layout, partition, max_hop)).float()
-    network = model(graph, channels, classes)
-    counts = np.bincount(folder.label[train_clips.indices], minlength=classes).tolist()
+    network = model(graph, preprocessing.channels(folder.channels, folder.has_score), len(folder.class_names))
+    counts = np.bincount(folder.label[clips.indices], minlength=len(folder.class_names)).tolist()
     stepper = optimizer(parameter_groups(network, decay_all))
-    total_batch = batch_size * fabric.world_size
     if base_batch_size:
-        _scale_rate(fabric, stepper, total_batch, base_batch_size)
+        _scale_rate(fabric, stepper, batch_size * fabric.world_size, base_batch_size)
 
     def save(path: Path, trained: nn.Module, at: Progress) -> None:
         told = {"dataset": folder.source, "split": split, "epoch": at.epoch, "config": config_text}
-        told |= {f"best_{monitor}": at.best, "best_epoch": at.best_epoch} if validate else {}
-        save_weights(path, trained, layout=graph_layout, class_names=folder.class_names,
-                     preprocessing=preprocessing.to_dict(), extra=told)  # fmt: skip
+        if at.best_epoch:
+            told |= {f"best_{monitor}": at.best, "best_epoch": at.best_epoch}
+        how, names = preprocessing.to_dict(), folder.class_names
+        save_weights(path, trained, layout=graph_layout, class_names=names, preprocessing=how, extra=told)
 
-    plan = Plan(epochs, batch_size, schedule, seed, repeat, clip_gradients, validate_every, save_every, log_every, monitor, workers)
-    training = Training(fabric, network, loss(counts), stepper, train_clips, val_clips, plan, run, save)
-    if fabric.is_global_zero:
-        run.create(config_text)
-        if not resume:
-            run.log(mode="environment", **environment(), seed=seed, dataset=str(dataset), clips=len(train_clips))
+    plan = Plan(
+        epochs=epochs, batch_size=batch_size, schedule=schedule, seed=seed, repeat=repeat,
+        clip_gradients=clip_gradients, validate_every=validate_every, save_every=save_every, log_every=log_every,
+        monitor=monitor, workers=workers,
+    )  # fmt: skip
+    training = Training(fabric, network, loss(counts), stepper, clips, val_clips, plan, run, save)
     if resume:
         training.restore()
-    parameters = sum(weight.numel() for weight in network.parameters())
-    _say(fabric, f"{type(network).__name__}, {parameters:,} parameters; {len(train_clips):,} clips of {classes} classes; run folder {run.path}")
+    elif fabric.is_global_zero:
+        run.create(config_text)
+        run.log(mode="environment", **environment(), seed=seed, dataset=str(dataset), clips=len(clips))
+    _introduce(fabric, network, clips, run)
+    return _fit(fabric, training, run, monitor)
+
+
+def _fit(fabric: Fabric, training: Training, run: RunFolder, monitor: str) -> Path:
     try:
         progress = training.fit()
     except KeyboardInterrupt:
         _say(fabric, f"saved; the same command with --resume goes on with {run.path}")
         raise
-    if validate:
+    if progress.best_epoch:
         _say(fabric, f"best {monitor} {progress.best:.4f} in epoch {progress.best_epoch}: {run.best}")
     _say(fabric, f"last weights: {run.last}")
     return run.path
+
+
+def _introduce(fabric: Fabric, network: nn.Module, clips: ClipDataset, run: RunFolder) -> None:
+    parameters = sum(weight.numel() for weight in network.parameters())
+    labels = clips.folder.label[clips.indices]
+    _say(
+        fabric,
+        f"{type(network).__name__}, {parameters:,} parameters; {len(clips):,} clips of {len(set(labels.tolist()))} "
+        f"classes; run folder {run.path}",
+    )
+    if absent := [name for i, name in enumerate(clips.folder.class_names) if i not in set(labels.tolist())]:
+        _say(fabric, f"no training clip has {len(absent)} of the classes: {', '.join(absent[:3])} ...")
 
 
 def set_determinism(deterministic: bool) -> None:
@@ -156,9 +175,7 @@ def parameter_groups(network: nn.Module, decay_all: bool) -> list[dict]:
     """All parameters, or matrices and kernels apart from the rest, which then keeps its size."""
     if decay_all:
         return [{"params": list(network.parameters())}]
-    kernels = {
-        id(layer.weight) for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d)
-    }
+    kernels = {id(layer.weight) for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d)}
     groups = {True: [], False: []}
     for parameter in network.parameters():
         groups[id(parameter) in kernels].append(parameter)
@@ -178,12 +195,16 @@ def _parts(
     return train_clips, val_clips
 
 
-def _check_joints(layout: JointLayout, folder: SkeletonDataset) -> None:
+def _layout(name: str | None, folder: SkeletonDataset) -> JointLayout:
+    if name is None:
+        return folder.layout
+    layout = load_layout(name)
     if layout.joints != folder.layout.joints:
         raise ValueError(
-            f"layout '{layout.name}' has {len(layout)} joints, the dataset's '{folder.layout.name}' {len(folder.layout)}: "
-            f"only another set of edges between the same joints can be asked for"
+            f"layout '{layout.name}' has {len(layout)} joints, the dataset's '{folder.layout.name}' "
+            f"{len(folder.layout)}: only other bones between the same joints can be asked for"
         )
+    return layout
 
 
 def _check_numbers(**numbers: int) -> None:

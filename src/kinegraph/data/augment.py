@@ -1,4 +1,4 @@
-"""Random variations of a training clip. Each draws from the generator it is given and keeps absent (zero) joints zero."""
+"""Random variations of a training clip. Each draws from the generator it is given; absent joints stay zero."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,11 @@ class Augmentation:
 
 
 def augment(
-    joints: Float[np.ndarray, "M T V C"], layout: JointLayout, how: Augmentation, dimensions: int, rng: np.random.Generator
+    joints: Float[np.ndarray, "M T V C"],
+    layout: JointLayout,
+    how: Augmentation,
+    dimensions: int,
+    rng: np.random.Generator,
 ) -> Float[np.ndarray, "M T V C"]:
     """One random variation of a normalised clip. The first `dimensions` channels are coordinates; a score stays."""
     varied = joints.copy()

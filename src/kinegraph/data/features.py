@@ -13,9 +13,9 @@ Stream = Literal["joint", "bone", "joint_motion", "bone_motion"]
 def bones(
     joints: Float[np.ndarray, "M T V C"], layout: JointLayout, scored: bool = False
 ) -> Float[np.ndarray, "M T V C"]:
-    """Each joint as seen from its parent in the layout (the root's bone is zero). A bone's score is the mean of both ends'.
+    """Each joint as seen from its parent in the layout; the root's bone is zero.
 
-    Source: JointToBone of MMAction2 and PYSKL, for any layout.
+    A bone's score is the mean of both ends'. Source: JointToBone of MMAction2 and PYSKL, for any layout.
     """
     return _difference(joints, joints[:, :, list(layout.parents)], scored)
 

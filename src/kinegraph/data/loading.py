@@ -23,7 +23,9 @@ class ClipDataset(Dataset):
     An item is asked for by (epoch, position); with a seed it is a random training view, without the fixed test views.
     """
 
-    def __init__(self, folder: SkeletonDataset, indices: Int[np.ndarray, "N"], how: Preprocessing, seed: int | None = None):
+    def __init__(
+        self, folder: SkeletonDataset, indices: Int[np.ndarray, "N"], how: Preprocessing, seed: int | None = None
+    ):
         self.folder, self.indices, self.how, self.seed = folder, indices, how, seed
 
     def __len__(self) -> int:
@@ -44,7 +46,9 @@ class EpochBatches:
     With several processes every one gets the same number of clips: the first clips of the order fill up the last.
     """
 
-    def __init__(self, clips: int, batch_size: int, seed: int, epoch: int, skip: int = 0, rank: int = 0, processes: int = 1):
+    def __init__(
+        self, clips: int, batch_size: int, seed: int, epoch: int, skip: int = 0, rank: int = 0, processes: int = 1
+    ):
         order = np.random.default_rng((seed, epoch)).permutation(clips)
         share = np.resize(order, -(-clips // processes) * processes)[rank::processes]
         keys = [(epoch, int(position)) for position in share]
@@ -82,7 +86,9 @@ def _loader(clips: ClipDataset, batches, workers: int) -> DataLoader:
     )
 
 
-def collate(samples: list[Sample]) -> tuple[Float[Tensor, "N views M T V C"], Int[Tensor, "N"], Int[Tensor, "N"], Int[Tensor, "N"]]:
+def collate(
+    samples: list[Sample],
+) -> tuple[Float[Tensor, "N views M T V C"], Int[Tensor, "N"], Int[Tensor, "N"], Int[Tensor, "N"]]:
     """Clips stacked into one batch: views, labels, people and positions."""
     views, labels, people, positions = zip(*samples, strict=True)
     return torch.stack(views), torch.tensor(labels), torch.tensor(people), torch.tensor(positions)

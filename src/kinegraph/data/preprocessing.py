@@ -1,6 +1,6 @@
 """From a recorded clip to what a network sees: one data class says how, one function does it, in one fixed order.
 
-    people -> normalise -> augment (training only) -> streams -> frames
+people -> normalise -> augment (training only) -> streams -> frames
 """
 
 from dataclasses import asdict, dataclass, field, fields
@@ -23,8 +23,8 @@ class Preprocessing:
         people: bodies a clip has for the network; missing ones are zeros, further ones are left out.
         normalize: "none" keeps the recording's coordinates; "ntu_published" centres every frame on the first body and
             turns it upright (2s-AGCN, MMAction2 0.x, TensorFlow); "first_frame" does so with one offset for the whole
-            clip (MMAction2 1.x, PYSKL); "facing" also has one offset, but turns about the vertical (y) only, so that how
-            a body leans is kept; "image" maps pixels to [-1, 1] with the clip's image size; "image_published"
+            clip (MMAction2 1.x, PYSKL); "facing" also has one offset, but turns about the vertical (y) only: how a
+            body leans is kept; "image" maps pixels to [-1, 1] with the clip's image size; "image_published"
             maps 1920x1080 pixels and scores to [-0.5, 0.5] (MMAction2 0.x).
         streams: joint, bone, joint_motion, bone_motion; several become channels side by side.
         sampling: "loop" repeats a short clip and cuts a long one (MMAction2 0.x); "fill" does so body by body before
@@ -50,7 +50,9 @@ class Preprocessing:
             if getattr(self, name) < 1:
                 raise ValueError(f"preprocessing.{name} is {getattr(self, name)}, expected at least 1")
         if not self.streams:
-            raise ValueError("preprocessing.streams is empty, expected at least one of joint, bone, joint_motion, bone_motion")
+            raise ValueError(
+                "preprocessing.streams is empty, expected at least one of joint, bone, joint_motion, bone_motion"
+            )
         if self.test_clips > 1 and self.sampling != "uniform":
             raise ValueError(f"preprocessing.test_clips needs sampling 'uniform', found '{self.sampling}'")
 
@@ -67,7 +69,9 @@ class Preprocessing:
         """The inverse of to_dict, also after a round trip through JSON."""
         known = {f.name for f in fields(cls)}
         if odd := sorted(set(saved) - known):
-            raise ValueError(f"the weights ask for preprocessing '{odd[0]}', which this version of Kinegraph does not know")
+            raise ValueError(
+                f"the weights ask for preprocessing '{odd[0]}', which this version of Kinegraph does not know"
+            )
         varied = dict(saved.get("augment", {}))
         varied["rotation"] = tuple(varied.get("rotation", (0.0, 0.0, 0.0)))
         return cls(**{**saved, "streams": tuple(saved["streams"]), "augment": Augmentation(**varied)})

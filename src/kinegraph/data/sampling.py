@@ -32,7 +32,7 @@ def uniform_test_indices(
     recorded: int, frames: int, clips: int, seed: int = PUBLISHED_TEST_SEED
 ) -> Int[np.ndarray, "clips F"]:
     """The same rule for testing: `clips` fixed choices of frames, to the index those of MMAction2 1.x and PYSKL."""
-    rng = np.random.RandomState(seed)  # noqa: NPY002  the published indices come from this generator
+    rng = np.random.RandomState(seed)
     chosen = []
     for clip in range(clips):
         if recorded < frames:

@@ -25,12 +25,12 @@ from kinegraph.data.store_write import (
     VERSION,
     Columns,
     check_replaceable,
-    folder_that_becomes,
     sha256,
     write_rows,
 )
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
+from kinegraph.whole import whole_folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +165,7 @@ def write_dataset(
     clips = iter(clips)
     if (first := next(clips, None)) is None:
         raise ValueError(f"there are no clips to write to {path}")
-    with folder_that_becomes(path) as folder:
+    with whole_folder(path) as folder:
         columns = Columns.of(first, layout, class_names)
         written = write_rows(folder, chain([first], clips), columns, dtype)
         about = {

@@ -2,9 +2,6 @@
 
 import csv
 import hashlib
-import os
-import secrets
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,30 +26,6 @@ def check_replaceable(path: Path, overwrite: bool) -> None:
         raise ValueError(f"{path} exists and is not a dataset folder; choose another place")
     if not overwrite:
         raise ValueError(f"{path} exists; remove it, choose another place or give --overwrite")
-
-
-@contextmanager
-def folder_that_becomes(path: Path) -> Iterator[Path]:
-    """A folder beside `path` that is renamed to it at the end, or removed on an error."""
-    path = path.resolve()  # through a link: to the disk where the folder is
-    path.parent.mkdir(parents=True, exist_ok=True)
-    folder = path.with_name(f".{path.name}.partial-{secrets.token_hex(4)}")
-    folder.mkdir()
-    try:
-        yield folder
-        if path.exists():
-            old = folder.with_name(f".{path.name}.replaced-{secrets.token_hex(4)}")
-            os.rename(path, old)
-            try:
-                os.rename(folder, path)
-            except BaseException:
-                os.rename(old, path)
-                raise
-            shutil.rmtree(old)
-        else:
-            os.rename(folder, path)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from kinegraph.report.evaluation import Evaluation, plain
 from kinegraph.report.html import report_page
 from kinegraph.report.plots import confusion_png, learning_curve
 from kinegraph.training.metrics import per_class_accuracy, per_class_precision
+from kinegraph.whole import write_whole
 
 
 def checked_result_path(out: str | Path) -> Path:
@@ -110,19 +111,6 @@ def confusion_rows(evaluation: Evaluation) -> Iterable[list]:
     yield ["synthetic data: label" if evaluation.synthetic else "label", *evaluation.class_names]
     for name, row in zip(evaluation.class_names, evaluation.confusion, strict=True):
         yield [name, *row.tolist()]
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file through a temporary one beside it, so that a killed run leaves the old file or the new."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _csv(rows: Iterable[list]) -> bytes:

@@ -32,17 +32,17 @@ class SkeletonClip:
     splits: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
-        if self.keypoint.ndim != 4 or self.keypoint.shape[3] not in (2, 3):
-            raise ValueError(f"clip '{self.name}': keypoint has shape {self.keypoint.shape}, expected (people, frames, joints, 2 or 3)")
-        if self.keypoint.shape[2] != len(self.layout.joints):
+        shape = self.keypoint.shape
+        if len(shape) != 4 or shape[3] not in (2, 3):
             raise ValueError(
-                f"clip '{self.name}' has {self.keypoint.shape[2]} joints, "
-                f"layout '{self.layout.name}' has {len(self.layout.joints)}"
+                f"clip '{self.name}': keypoint has shape {shape}, expected (people, frames, joints, 2 or 3)"
             )
-        if self.score is not None and self.score.shape != self.keypoint.shape[:3]:
+        if shape[2] != len(self.layout):
             raise ValueError(
-                f"clip '{self.name}': score has shape {self.score.shape}, expected {self.keypoint.shape[:3]} as keypoint"
+                f"clip '{self.name}' has {shape[2]} joints, layout '{self.layout.name}' has {len(self.layout)}"
             )
+        if self.score is not None and self.score.shape != shape[:3]:
+            raise ValueError(f"clip '{self.name}': score has shape {self.score.shape}, expected {shape[:3]}")
 
     @property
     def people(self) -> int:

@@ -1,5 +1,8 @@
-"""The training loop. All of its state is in the network, the optimizer and `Progress`; all of its randomness follows from
-(seed, epoch, step, process), so that a resumed run is the uninterrupted one, bit for bit."""
+"""The training loop.
+
+All of its state is in the network, the optimizer and `Progress`; all of its randomness follows from (seed, epoch, step,
+process). So a resumed run is the uninterrupted one, bit for bit.
+"""
 
 import math
 import signal
@@ -49,7 +52,9 @@ class Progress:
     step: int = 0
     best: float = -math.inf
     best_epoch: int = 0
-    totals: list[float] = field(default_factory=lambda: [0.0] * 4)  # this epoch: loss * clips, top1 hits, top5 hits, clips
+    totals: list[float] = field(
+        default_factory=lambda: [0.0] * 4
+    )  # this epoch: loss * clips, top1 hits, top5 hits, clips
     logged: list[float] = field(default_factory=lambda: [0.0] * 4)  # the part of it that is in the log
 
 
@@ -101,7 +106,9 @@ class Training:
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError, KeyError) as error:
             reason = str(error).split("\n")[1 if "\n" in str(error) else 0].strip()
-            raise ValueError(f"{self.run.checkpoint} belongs to another network than the config describes: {reason}") from None
+            raise ValueError(
+                f"{self.run.checkpoint} belongs to another network than the config describes: {reason}"
+            ) from None
         if state["batches"] != self.batches and state["progress"]["batch"]:
             raise ValueError(
                 f"{self.run.checkpoint} was saved inside an epoch of {state['batches']} batches, this run has "
@@ -174,7 +181,9 @@ class Training:
         self.optimizer.step()
         best5 = logits.detach().topk(min(5, logits.shape[1])).indices == labels[:, None]
         counts = [loss.detach() * len(labels), best5[:, 0].sum(), best5.sum()]
-        return torch.stack([*(count.double() for count in counts), torch.tensor(len(labels), device=loss.device).double()])
+        return torch.stack(
+            [*(count.double() for count in counts), torch.tensor(len(labels), device=loss.device).double()]
+        )
 
     def _finite(self, totals: Tensor, positions: Tensor) -> list[float]:
         values = totals.tolist()
@@ -182,7 +191,7 @@ class Training:
             names = [self.clips.folder.names[self.clips.indices[i % len(self.clips)]] for i in positions[:3].tolist()]
             raise ValueError(
                 f"the loss is not a finite number in epoch {self.progress.epoch + 1}, near step {self.progress.step} "
-                f"(clips {', '.join(names)} ...): lower the learning rate, clip gradients or check the data with NaN in mind"
+                f"(clips {', '.join(names)} ...): lower the learning rate or clip gradients"
             )
         return values
 
@@ -197,7 +206,8 @@ class Training:
         if self.fabric.is_global_zero:
             self.run.log(
                 mode="train", epoch=at.epoch + 1, iter=at.batch, lr=self.optimizer.param_groups[0]["lr"],
-                loss=loss / clips, top1=top1 / clips, top5=top5 / clips, time=seconds, data_time=data_seconds, memory=memory,
+                loss=loss / clips, top1=top1 / clips, top5=top5 / clips,
+                time=seconds, data_time=data_seconds, memory=memory,
             )  # fmt: skip
 
     def _finish_epoch(self) -> None:
@@ -217,7 +227,9 @@ class Training:
         classes = len(self.val_clips.folder.class_names)
         labels = self.val_clips.folder.label[self.val_clips.indices]
         started = time.perf_counter()
-        scores = score_clips(self.fabric, self.network, self.val_clips, classes, self.plan.batch_size, self.plan.workers)
+        scores = score_clips(
+            self.fabric, self.network, self.val_clips, classes, self.plan.batch_size, self.plan.workers
+        )
         found = evaluate(scores, labels, METRICS)
         found["loss"] = float(nn.functional.cross_entropy(torch.from_numpy(scores), torch.from_numpy(labels)))
         if self.fabric.is_global_zero:

@@ -54,7 +54,9 @@ class TrainingDisplay:
         self.epochs_here += 1
         speed = self.clips / (now - self.epoch_began)
         left = (now - self.began) / self.epochs_here * (self.epochs - epoch)
-        line = f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}  lr {rate:.2e}  loss {loss:.4f}  top-1 {top1:6.1%}"
+        line = (
+            f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}  lr {rate:.2e}  loss {loss:.4f}  top-1 {top1:6.1%}"
+        )
         if found is not None:
             line += f"  val top-1 {found['top1']:6.1%}  best {best:6.1%} (epoch {best_epoch})"
         self.console.print(f"{line}  {speed:,.0f} clips/s  {_clock(left)} left")

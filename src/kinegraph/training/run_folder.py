@@ -1,11 +1,10 @@
 """The folder of one training run: config, log, checkpoints. Every file is whole or not there.
 
-    config.yaml · log.jsonl · metrics.csv · checkpoints/{last.ckpt, best.safetensors, last.safetensors}
+config.yaml · log.jsonl · metrics.csv · checkpoints/{last.ckpt, best.safetensors, last.safetensors}
 """
 
 import csv
 import json
-import os
 import platform
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 from kinegraph import __version__
+from kinegraph.whole import whole_file, write_whole
 
 METRICS = ("epoch", "loss", "top1", "top5", "mean_class_accuracy")
 
@@ -33,7 +33,9 @@ class RunFolder:
         if resume and not self.checkpoint.is_file():
             raise ValueError(f"nothing to resume: {self.checkpoint} does not exist")
         if not resume and self.log_file.exists():
-            raise ValueError(f"{path} already holds a run: --resume goes on with it, another --work-dir starts beside it")
+            raise ValueError(
+                f"{path} already holds a run: --resume goes on with it, another --work-dir starts beside it"
+            )
 
     def create(self, config_text: str) -> None:
         """Make the folder and keep the config."""
@@ -54,9 +56,8 @@ class RunFolder:
     def save_state(self, state: dict) -> None:
         """Write last.ckpt: all that resuming needs, and how long the log was."""
         state = {**state, "log_bytes": self.log_file.stat().st_size, "kinegraph": __version__}
-        unfinished = self.checkpoint.with_suffix(".tmp")
-        torch.save(state, unfinished)
-        os.replace(unfinished, self.checkpoint)
+        with whole_file(self.checkpoint) as unfinished:
+            torch.save(state, unfinished)
 
     def load_state(self) -> dict:
         """Read last.ckpt."""
@@ -73,12 +74,10 @@ class RunFolder:
     def write_metrics(self) -> None:
         """metrics.csv: one row a validation."""
         rows = self.records("val")
-        unfinished = self.path / "metrics.csv.tmp"
-        with unfinished.open("w", newline="", encoding="utf-8") as file:
+        with whole_file(self.path / "metrics.csv") as unfinished, unfinished.open("w", newline="") as file:
             table = csv.DictWriter(file, METRICS, extrasaction="ignore")
             table.writeheader()
             table.writerows(rows)
-        os.replace(unfinished, self.path / "metrics.csv")
 
 
 def environment() -> dict:
@@ -93,13 +92,6 @@ def environment() -> dict:
         "threads": torch.get_num_threads(),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is never seen half written."""
-    unfinished = path.with_name(path.name + ".tmp")
-    unfinished.write_bytes(content)
-    os.replace(unfinished, path)
 
 
 def _first_line(error: Exception) -> str:

@@ -22,7 +22,7 @@ from kinegraph.data.sources.synthetic_actions import ACTIONS, perform
 from kinegraph.data.sources.synthetic_human import joints_of, random_body
 from kinegraph.data.sources.synthetic_moves import random_style
 from kinegraph.data.sources.synthetic_sensor import Recording, as_skeleton_file, record
-from kinegraph.data.store_write import folder_that_becomes
+from kinegraph.whole import whole_folder
 
 SOURCE = "synthetic"  # what a dataset made of these recordings names as its source
 MARKER = "SYNTHETIC.json"
@@ -100,7 +100,7 @@ def write_recordings(
     names = plan_names(clips, actions, subjects)
     _check_place(out, overwrite)
     written = 0
-    with folder_that_becomes(out) as folder:
+    with whole_folder(out) as folder:
         for size in _write_all(folder, names, seed, workers or _cores()):
             written += size
             if on_written:
