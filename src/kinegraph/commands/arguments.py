@@ -16,16 +16,33 @@ WRITTEN = ("config_text", "config_name")
 
 
 class _Help(DefaultHelpFormatter):
-    """jsonargparse's help without the list of every subclass of torch's Module."""
+    """jsonargparse's help as people read and type it: dashes, --no-validate, defaults; no Python types."""
+
+    def _format_action(self, action):
+        return (
+            ""
+            if action.option_strings and action.option_strings[0].endswith(".help")
+            else super()._format_action(action)
+        )
+
+    def _format_action_invocation(self, action):
+        text = re.sub(r", --\w+\+ \w+", "", super()._format_action_invocation(action))
+        text = re.sub(r"--[\w.]+", lambda option: option[0].replace("_", "-"), text)
+        return re.sub(r"--([\w-]+) \{true,false\}", r"--\1, --no-\1", text)
 
     def _expand_help(self, action):
-        return re.sub(r", known subclasses: [^)]*", "", super()._expand_help(action))
+        text, _, told = super()._expand_help(action).partition(" (type: ")
+        default = re.search(r"default: ([^{}]*)\)$", told)
+        plain = default and not default[1].startswith(("null", "kinegraph.")) and default[1] not in ("True", "False")
+        text = text.partition(" (required, type: ")[0]
+        return f"{text} (default: {default[1]})" if plain else text
 
 
 def parser_for(verb: Callable, from_config: bool = False) -> ArgumentParser:
     """A parser whose options are the function's parameters; with from_config they may stand in a YAML file."""
     name = f"kinegraph {verb.__name__}"
-    usage = f"{name} CONFIG [--option value ...]" if from_config else None
+    needed = [word.upper() for word, it in inspect.signature(verb).parameters.items() if it.default is it.empty]
+    usage = f"{name} {'CONFIG' if from_config else ' '.join(needed)} [--option value ...]"
     parser = ArgumentParser(prog=name, usage=usage, exit_on_error=False, formatter_class=_Help)
     if from_config:
         parser.add_argument("--config", action="config", help="YAML file with any of the options below")
