@@ -5,7 +5,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import replace
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Literal
 
@@ -15,38 +17,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from kinegraph.data.sources import arrays, ntu, synthetic, ui_prmd
+from kinegraph.data.sources.recordings import Recordings
+from kinegraph.data.sources.synthetic import is_synthetic
 from kinegraph.data.store import SkeletonDataset, write_dataset
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.layout import JointLayout, load_layout
 
 Source = Literal["ntu60", "ntu120", "ui-prmd", "npz"]
-NTU_LICENCE = "NTU RGB+D terms of use (academic research): https://rose1.ntu.edu.sg/dataset/actionRecognition"
-# option -> the sources that know it
-OPTIONS = {
-    "bodies": ("ntu60", "ntu120"),
-    "keep_missing": ("ntu60", "ntu120"),
-    "workers": ("ntu60", "ntu120"),
-    "skip_broken": ("ntu60", "ntu120", "ui-prmd"),
-    "labels": ("ui-prmd", "npz"),
-    "layout": ("npz",),
-}
+# source -> its module in kinegraph.data.sources, whose function `recordings` takes the options that it knows
+MODULES = {"ntu60": "ntu", "ntu120": "ntu", "ui-prmd": "ui_prmd", "npz": "arrays"}
+FIXED = {"ntu60": {"classes": 60}, "ntu120": {"classes": 120}}
 CLASSES_LISTED = 16
 SECONDS_A_LINE = 10
-
-
-@dataclass(frozen=True, eq=False)
-class _Recordings:
-    """What a source holds. left_out: after the clips are taken, the reasons and how many or which files they hit."""
-
-    clips: Iterator[SkeletonClip]
-    count: int
-    layout: JointLayout
-    class_names: tuple[str, ...]
-    units: str
-    source: str
-    licence: str
-    left_out: Callable[[], list[str]]
 
 
 def prepare(
@@ -54,8 +35,8 @@ def prepare(
     raw: Path,
     out: Path,
     *,
-    bodies: ntu.BodyPolicy | None = None,
-    labels: ui_prmd.Labels | None = None,
+    bodies: Literal["tracked", "energy"] | None = None,
+    labels: Literal["movement", "quality"] | None = None,
     layout: str | None = None,
     keep_missing: bool = False,
     skip_broken: bool = False,
@@ -81,18 +62,9 @@ def prepare(
         dtype: float16 halves the size on disk and keeps about 3 digits.
         overwrite: replace the dataset that is already in out, once the new one is complete.
     """
-    given = {"bodies": bodies, "labels": labels, "layout": layout, "workers": workers}
-    given |= {"keep_missing": keep_missing or None, "skip_broken": skip_broken or None}
-    for option, value in given.items():
-        if value is not None and source not in OPTIONS[option]:
-            name = option.replace("_", "-")
-            raise ValueError(f"--{name} is an option for {', '.join(OPTIONS[option])}; {source} has no use for it")
-    if source == "npz":
-        found = _arrays(raw, labels or "movement", load_layout(layout) if layout else None)
-    elif source == "ui-prmd":
-        found = _ui_prmd(raw, labels or "movement", skip_broken)
-    else:
-        found = _ntu(raw, int(source.removeprefix("ntu")), bodies or "tracked", keep_missing, skip_broken, workers)
+    options = {"bodies": bodies, "labels": labels, "layout": layout, "workers": workers}
+    options |= {"keep_missing": keep_missing or None, "skip_broken": skip_broken or None}
+    found = recordings_of(source, raw, **{name: value for name, value in options.items() if value is not None})
     # Closed on an error, so that the bar ends before its message and reading processes stop.
     with closing(found.clips), closing(_shown(found.clips, found.count, f"preparing {out}")) as clips:
         dataset = write_dataset(
@@ -109,85 +81,23 @@ def prepare(
     summarize(dataset, out, found.left_out())
 
 
-def _ntu(
-    raw: Path, classes: int, bodies: ntu.BodyPolicy, keep_missing: bool, skip_broken: bool, workers: int | None
-) -> _Recordings:
-    report = ntu.ReadReport()
-    clips = ntu.read(
-        raw,
-        bodies=bodies,
-        classes=classes,
-        keep_missing=keep_missing,
-        skip_broken=skip_broken,
-        workers=workers,
-        report=report,
-    )
-
-    def left_out() -> list[str]:
-        counts = [
-            (len(report.missing), "on the published list of missing skeletons (--keep-missing reads them)"),
-            (len(report.other_actions), f"of actions that NTU RGB+D {classes} does not have"),
-        ]
-        lines = [f"{count:,} {reason}" for count, reason in counts if count]
-        return lines + [f"broken: {file}: {fault}" for file, fault in report.skipped]
-
-    made = synthetic.is_synthetic(raw)
-    origin = "synthetic recordings in the raw format of" if made else "raw recordings of"
-    return _Recordings(
-        clips=_some(clips, left_out),
-        count=report.found,
-        layout=load_layout("ntu25"),
-        class_names=ntu.class_names(classes),
-        units="m",
-        source=f"{origin} NTU RGB+D {classes}, bodies {bodies}",
-        licence="" if made else NTU_LICENCE,
-        left_out=left_out,
-    )
+def recordings_of(source: str, raw: Path, **options: object) -> Recordings:
+    """Ask a source for its recordings. Raises ValueError for an option that it does not have."""
+    reader = _reader(source)
+    for option in options:
+        if option not in signature(reader).parameters:
+            name, others = option.replace("_", "-"), [other for other in MODULES if _knows(other, option)]
+            raise ValueError(f"--{name} is an option for {', '.join(others)}; {source} has no use for it")
+    found = reader(raw, **FIXED.get(source, {}), **options)
+    return replace(found, source=f"synthetic: {found.source}", licence="") if is_synthetic(raw) else found
 
 
-def _ui_prmd(raw: Path, labels: ui_prmd.Labels, skip_broken: bool) -> _Recordings:
-    skipped: list[str] = []
-
-    def left_out() -> list[str]:
-        return [f"broken: {reason}" for reason in skipped]
-
-    return _Recordings(
-        clips=_some(ui_prmd.read(raw, labels, skipped if skip_broken else None), left_out),
-        count=len(ui_prmd.clip_files(raw)),
-        layout=load_layout(ui_prmd.LAYOUT),
-        class_names=ui_prmd.class_names(labels),
-        units="m",
-        source=ui_prmd.SOURCE,
-        licence=ui_prmd.LICENCE,
-        left_out=left_out,
-    )
+def _reader(source: str) -> Callable[..., Recordings]:
+    return import_module(f"kinegraph.data.sources.{MODULES[source]}").recordings
 
 
-def _arrays(raw: Path, labels: ui_prmd.Labels, layout: JointLayout | None) -> _Recordings:
-    found = arrays.load_arrays(raw, labels, layout)
-    return _Recordings(
-        clips=found.clips(),
-        count=len(found),
-        layout=found.layout,
-        class_names=found.class_names,
-        units=found.units,
-        source=f"arrays of {raw.name}",
-        licence="",
-        left_out=list,
-    )
-
-
-def _some(clips: Iterator[SkeletonClip], left_out: Callable[[], list[str]]) -> Iterator[SkeletonClip]:
-    """The clips. Raises ValueError with what was left out when there are none."""
-    with closing(clips):
-        none = True
-        for clip in clips:
-            none = False
-            yield clip
-    if none:
-        reasons = left_out()
-        more = f"; and {len(reasons) - 3:,} more" if len(reasons) > 3 else ""
-        raise ValueError(f"nothing is left to prepare; left out: {'; '.join(reasons[:3])}{more}")
+def _knows(source: str, option: str) -> bool:
+    return option in signature(_reader(source)).parameters and option not in FIXED.get(source, {})
 
 
 def _shown(clips: Iterable[SkeletonClip], count: int, what: str) -> Iterator[SkeletonClip]:

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, Num
 
+from kinegraph.data.sources.recordings import Recordings
 from kinegraph.data.sources.ui_prmd import Labels, class_index, class_names
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
@@ -229,3 +230,16 @@ def _splits(attributes: Mapping[str, list]) -> dict[str, list[str]]:
     if subjects and all(isinstance(subject, int) for subject in subjects):
         return {"xsub": ["train" if subject % 2 else "val" for subject in subjects]}
     return {}
+
+
+def recordings(raw: Path, *, labels: Labels = "movement", layout: str | None = None) -> Recordings:
+    """`read` for a dataset folder."""
+    found = load_arrays(raw, labels, load_layout(layout) if layout else None)
+    return Recordings(
+        clips=found.clips(),
+        count=len(found),
+        layout=found.layout,
+        class_names=found.class_names,
+        units=found.units,
+        source=f"arrays of {raw.name}",
+    )

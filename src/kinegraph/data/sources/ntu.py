@@ -22,10 +22,12 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.sources.ntu_text import JOINTS, Bodies, parse_bodies
+from kinegraph.data.sources.recordings import Recordings, at_least_one
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
 BodyPolicy = Literal["tracked", "energy"]
+LICENCE = "NTU RGB+D terms of use (academic research): https://rose1.ntu.edu.sg/dataset/actionRecognition"
 FPS = 30.0
 FILE_NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.ASCII)
 FILES_A_TASK = 8
@@ -84,6 +86,47 @@ def read(
     report = ReadReport() if report is None else report
     files = _choose(_list(Path(path)), classes, keep_missing, report)
     return _clips(files, bodies, classes, skip_broken, workers or _cores(), report)
+
+
+def recordings(
+    raw: Path,
+    *,
+    classes: int,
+    bodies: BodyPolicy = "tracked",
+    keep_missing: bool = False,
+    skip_broken: bool = False,
+    workers: int | None = None,
+) -> Recordings:
+    """`read` for a dataset folder."""
+    report = ReadReport()
+    clips = read(
+        raw,
+        bodies=bodies,
+        classes=classes,
+        keep_missing=keep_missing,
+        skip_broken=skip_broken,
+        workers=workers,
+        report=report,
+    )
+
+    def left_out() -> list[str]:
+        counts = [
+            (len(report.missing), "on the published list of missing skeletons (--keep-missing reads them)"),
+            (len(report.other_actions), f"of actions that NTU RGB+D {classes} does not have"),
+        ]
+        lines = [f"{count:,} {reason}" for count, reason in counts if count]
+        return lines + [f"broken: {file}: {fault}" for file, fault in report.skipped]
+
+    return Recordings(
+        clips=at_least_one(clips, left_out),
+        count=report.found,
+        layout=load_layout("ntu25"),
+        class_names=class_names(classes),
+        units="m",
+        source=f"NTU RGB+D {classes}, raw files, bodies {bodies}",
+        licence=LICENCE,
+        left_out=left_out,
+    )
 
 
 @cache

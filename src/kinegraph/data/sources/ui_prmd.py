@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.data.sources.recordings import Recordings, at_least_one
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
@@ -183,3 +184,22 @@ def _rotation(angle: Float[np.ndarray, "T V 3"], axis: int) -> Float[np.ndarray,
     turn[..., i, i], turn[..., i, j] = cos, -sin
     turn[..., j, i], turn[..., j, j] = sin, cos
     return turn
+
+
+def recordings(raw: Path, *, labels: Labels = "movement", skip_broken: bool = False) -> Recordings:
+    """`read` for a dataset folder."""
+    skipped: list[str] = []
+
+    def left_out() -> list[str]:
+        return [f"broken: {reason}" for reason in skipped]
+
+    return Recordings(
+        clips=at_least_one(read(raw, labels, skipped if skip_broken else None), left_out),
+        count=len(clip_files(raw)),
+        layout=load_layout(LAYOUT),
+        class_names=class_names(labels),
+        units="m",
+        source=SOURCE,
+        licence=LICENCE,
+        left_out=left_out,
+    )

@@ -1,0 +1,40 @@
+"""What every source tells about the recordings it reads, beside the clips themselves."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout
+
+
+@dataclass(frozen=True, eq=False)
+class Recordings:
+    """Clips and all that a dataset folder says about them.
+
+    clips: read while they are taken. count: how many there are at most, for a progress bar. units: "m" or "px".
+    source, licence: where they come from, in words. left_out: asked after the last clip, one line for each reason why
+        something was not read.
+    """
+
+    clips: Iterator[SkeletonClip]
+    count: int
+    layout: JointLayout
+    class_names: tuple[str, ...]
+    units: str
+    source: str
+    licence: str = ""
+    left_out: Callable[[], list[str]] = list
+
+
+def at_least_one(clips: Iterator[SkeletonClip], left_out: Callable[[], list[str]]) -> Iterator[SkeletonClip]:
+    """The clips. Raises ValueError with what was left out when there are none."""
+    with closing(clips):
+        none = True
+        for clip in clips:
+            none = False
+            yield clip
+    if none:
+        reasons = left_out()
+        more = f"; and {len(reasons) - 3:,} more" if len(reasons) > 3 else ""
+        raise ValueError(f"nothing is left to prepare; left out: {'; '.join(reasons[:3])}{more}")
