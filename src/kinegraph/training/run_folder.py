@@ -44,7 +44,7 @@ class RunFolder:
 
     def log(self, **record) -> None:
         """Append one line to log.jsonl."""
-        rounded = {key: round(value, 6) if isinstance(value, float) else value for key, value in record.items()}
+        rounded = {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in record.items()}
         with self.log_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(rounded) + "\n")
 
