@@ -25,7 +25,7 @@ def place(tmp_path_factory):
         (["trian"], "did you mean 'train'"),
         (["train", "none.yaml"], "no config file none.yaml"),
         (["train", "{config}", "--epohs", "3"], "did you mean 'epochs'"),
-        (["train", "{config}", "--epochs", "many"], "epochs: expected int. found 'many'"),
+        (["train", "{config}", "--epochs", "many"], "epochs: expected int, found 'many'"),
         (["train", "{config}", "--epochs", "0"], "epochs is 0, expected at least 1"),
         (["train", "{config}", "--preprocessing.sampling", "lop"], "'loop', 'fill', 'uniform', 'resample'"),
         (["train", "{config}", "--model.init_args.dropuot", "0.1"], "did you mean 'dropout'"),

@@ -120,12 +120,10 @@ def explain(problem: str, parser: ArgumentParser) -> str:
     text = " ".join(problem.split())
     text = re.sub(r'^Parser key "([^"]+)":', r"\1:", text)
     text = re.sub(r"Type \S*Callable\[.*\] expects a function or a callable class: ", "", text)
-    text = re.sub(
-        r"Expected an? (<class '(\w+)'>|typing\.Literal\[(.*?)\])\.",
-        lambda m: f"expected {m[2] or 'one of ' + m[3]}.",
-        text,
-    )
-    text = re.sub(r"Got value: (Namespace\(.*\)|(.*))$", lambda m: "" if m[2] is None else f"found '{m[2]}'", text)
+    text = re.sub(r"Expected an? <class '(\w+)'>\.", r"expected \1.", text)
+    text = re.sub(r"Expected an? typing\.Literal\[(.*?)\]\.", r"expected one of \1.", text)
+    text = re.sub(r"\. Got value: Namespace\(.*\)$", "", text)
+    text = re.sub(r"\. Got value: (.*)$", r", found '\1'", text)
     unknown = re.search(r"[Oo]ption '(\w+)' is not accepted|unrecognized arguments: --([\w.]+)", text)
     owner = re.search(r"class_path='([\w.]+)'", problem)
     if unknown and (close := _nearest(unknown[1] or unknown[2], parser, owner[1] if owner else None)):

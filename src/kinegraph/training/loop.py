@@ -94,6 +94,8 @@ class Training:
             while self.progress.epoch < self.plan.epochs:
                 self._epoch(stop)
                 self._finish_epoch()
+                if stop() and self.progress.epoch < self.plan.epochs:
+                    raise KeyboardInterrupt
         if self.fabric.is_global_zero:
             self.save_weights(self.run.last, self.network, self.progress)
         return self.progress
@@ -160,8 +162,8 @@ class Training:
             if at.batch < self.batches and (at.batch % plan.save_every == 0 or stop()):
                 at.totals = self._finite(totals, positions)
                 self.save()
-            if stop():
-                raise KeyboardInterrupt
+                if stop():
+                    raise KeyboardInterrupt
             waiting = time.perf_counter()
 
     def _step(self, clips: Tensor, labels: Tensor, people: Tensor) -> Tensor:
