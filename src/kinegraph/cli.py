@@ -9,15 +9,18 @@ from importlib import import_module
 VERBS = {
     "synthesize": "write synthetic recordings in NTU RGB+D's raw format",
     "prepare": "raw files -> dataset folder",
+    "inspect": "say what a dataset, raw files, a pickle or a checkpoint are, and what is wrong with them",
+    "convert": "dataset folder -> annotation pickles or arrays of other projects",
     "train": "train a network as a config says",
     "test": "measure a trained network on a split: metrics, result file, report",
+    "fuse": "result files of several networks on the same clips -> their weighted mean",
 }
 
 CONFIG_VERBS = ("train",)  # their options may stand in a YAML file, given first
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb. Returns the exit code: 0, or 2 for wrong input, or 130 when interrupted."""
+    """Run one verb. Returns the exit code: 0 or the verb's own, or 2 for wrong input, or 130 when interrupted."""
     argv = list(sys.argv[1:] if argv is None else argv)
     if not argv or argv[0] in ("-h", "--help"):
         print(usage())
@@ -35,6 +38,9 @@ def main(argv: list[str] | None = None) -> int:
         )
     try:
         return run_verb(verb, argv)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        sys.stdout = None
+        return 0
     except (ValueError, OSError) as error:  # wrong input; anything else is our mistake and shows its traceback
         if os.environ.get("KINEGRAPH_TRACEBACK"):
             raise
@@ -53,12 +59,15 @@ def usage() -> str:
 
 
 def run_verb(verb: str, argv: list[str]) -> int:
-    """Parse argv by the signature of the verb's function and call it. Only this verb's module is imported."""
+    """Parse argv by the signature of the verb's function and call it. Only this verb's module is imported.
+
+    A verb's own exit code, where it returns one, becomes the command's.
+    """
     function = getattr(import_module(f"kinegraph.commands.{verb}"), verb)
     from kinegraph.commands.arguments import parse
 
-    function(**parse(function, argv, from_config=verb in CONFIG_VERBS))
-    return 0
+    code = function(**parse(function, argv, from_config=verb in CONFIG_VERBS))
+    return code if isinstance(code, int) else 0
 
 
 def _one_line(error: Exception) -> str:

@@ -30,6 +30,35 @@ def test_mirror_twice_is_the_clip_and_once_exchanges_hands():
     np.testing.assert_array_equal(once[:, :, left], CLIP[:, :, right] * [-1, 1, 1])
 
 
+def test_missing_joints_are_missing_in_the_whole_clip():
+    dropped = augment(CLIP, NTU, Augmentation(joint_dropout=0.4), 3, np.random.default_rng(4))
+    gone = ~dropped.any(-1)  # people, frames, joints
+    assert (gone == gone[:, :1]).all()
+    np.testing.assert_array_equal(dropped[~gone], CLIP[~gone])
+    share = np.mean([
+        ~augment(CLIP, NTU, Augmentation(joint_dropout=0.4), 3, np.random.default_rng(seed))[:, 0].any(-1)
+        for seed in range(100)
+    ])  # fmt: skip
+    assert share == pytest.approx(0.4, abs=0.03)
+    assert not augment(CLIP, NTU, Augmentation(joint_dropout=1), 3, np.random.default_rng(0)).any()
+
+
+def test_missing_frames_are_missing_for_everybody():
+    long = np.ones((2, 500, 25, 3), np.float32)
+    dropped = augment(long, NTU, Augmentation(frame_dropout=0.2), 3, np.random.default_rng(4))
+    gone = (dropped == 0).all((0, 2, 3))
+    np.testing.assert_array_equal(dropped, long * ~gone[:, None, None])
+    assert gone.mean() == pytest.approx(0.2, abs=0.06)
+
+
+def test_shear_adds_a_share_of_the_other_axes():
+    lean = random_linear(Augmentation(shear=0.3), 3, np.random.default_rng(2))
+    np.testing.assert_allclose(np.diag(lean), 1)
+    assert 0 < np.abs(lean - np.eye(3)).max() <= 0.3
+    sheared = augment(CLIP, NTU, Augmentation(shear=0.3), 3, np.random.default_rng(2))
+    np.testing.assert_allclose(sheared[..., 0], CLIP @ lean[0].astype(np.float32), atol=1e-5)
+
+
 def test_rotation_by_a_quarter_about_z_takes_x_to_y():
     np.testing.assert_allclose(rotation_3d([0, 0, np.pi / 2]) @ [1, 0, 0], [0, 1, 0], atol=1e-12)
 
@@ -70,7 +99,9 @@ def test_no_augmentation_changes_nothing():
     np.testing.assert_allclose(augment(CLIP, NTU, Augmentation(), 3, np.random.default_rng(0)), CLIP, rtol=1e-6)
 
 
-@pytest.mark.parametrize("wrong", [{"scale": 1.5}, {"mirror": -0.1}, {"crop": 2.0}, {"noise": -1.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"scale": 1.5}, {"mirror": -0.1}, {"crop": 2.0}, {"noise": -1.0}, {"warp": 1.1}, {"joint_dropout": -1}]
+)
 def test_impossible_values_are_named(wrong):
     with pytest.raises(ValueError, match=f"augment.{next(iter(wrong))}"):
         Augmentation(**wrong)

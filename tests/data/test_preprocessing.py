@@ -1,18 +1,28 @@
-"""Whole recipes. `pipeline0_*` of transforms.npz: what MMAction2 0.x feeds its ST-GCN, axes C T V M there."""
+"""Whole recipes.
+
+`pipeline0_*` of transforms.npz: what MMAction2 0.x feeds its ST-GCN, axes C T V M there. `pipeline1_*` of
+transforms1.npz: what MMAction2 1.x tests its ST-GCN on, the first 2 of 10 clips, axes clips M T V C.
+"""
 
 import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from kinegraph.data.augment import Augmentation
+from kinegraph.data import normalize
+from kinegraph.data.augment import Augmentation, rotation_3d
+from kinegraph.data.features import streams
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.data.sampling import loop_indices, uniform_test_indices
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 from tests.golden import golden
 
-TRANSFORMS, NTU_FILES = golden("transforms.npz"), golden("ntu.npz")
+TRANSFORMS, TRANSFORMS1, NTU_FILES = golden("transforms.npz"), golden("transforms1.npz"), golden("ntu.npz")
 NTU, COCO = load_layout("ntu25"), load_layout("coco17")
+STREAMS = {"j": "joint", "b": "bone", "jm": "joint_motion", "bm": "bone_motion"}
 
 
 def published(array):
@@ -43,11 +53,139 @@ def test_raw_bodies_become_what_the_tensorflow_pipeline_trains_on(i):
     np.testing.assert_allclose(seen[:, : expected.shape[1]], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("key", STREAMS)
+@pytest.mark.parametrize("i", range(3))
+@pytest.mark.parametrize("space", ["3d", "2d"])
+def test_mmaction1_test_pipeline(space, i, key):
+    case = f"pipeline1_{space}/{i}"
+    layout, normalised = ("ntu25_star", "first_frame") if space == "3d" else ("coco17_tree", "image")
+    clip = SkeletonClip(
+        TRANSFORMS1[f"{case}/in"],
+        load_layout(layout),
+        score=TRANSFORMS1.get(f"{case}/score"),
+        image_size=(1920, 1080),
+    )
+    how = Preprocessing(normalize=normalised, streams=(STREAMS[key],), sampling="uniform", frames=100, test_clips=10)
+    seen = prepare_clip(clip, how)
+    assert len(seen) == 10
+    np.testing.assert_allclose(seen[:2], TRANSFORMS1[f"{case}/{key}"], atol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 90),
+    st.sampled_from(["none", "first_frame", "facing"]),
+    st.sampled_from(["loop", "uniform"]),
+    st.sampled_from([("joint",), ("bone",), ("joint_motion",), ("bone_motion", "joint")]),
+)
+def test_leaving_out_frames_early_changes_nothing(frames, normalised, sampling, wanted):
+    """The order of the published recipes: everything is computed for the whole clip, then frames are taken."""
+    clip = walker(2, frames)
+    clip.keypoint[0, 1::7] = 0
+    how = Preprocessing(normalize=normalised, streams=wanted, sampling=sampling, frames=20)
+    whole = {
+        "none": lambda joints: joints.astype(np.float32),
+        "first_frame": lambda joints: normalize.prenormalize3d(joints, NTU),
+        "facing": lambda joints: normalize.face_front(normalize.centre_first_frame(joints, NTU.spine[0]), NTU),
+    }[normalised](clip.keypoint)
+    whole = streams(whole, NTU, wanted)
+    chosen = {"loop": loop_indices(whole.shape[1], 20), "uniform": uniform_test_indices(whole.shape[1], 20, 1)[0]}
+    np.testing.assert_allclose(prepare_clip(clip, how)[0], whole[:, chosen[sampling]], atol=1e-6)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.sampled_from(["loop", "fill", "pad", "window", "uniform", "resample"]),
+    st.integers(1, 80),
+    st.integers(1, 60),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.integers(0, 99),
+)
+def test_sampling_never_leaves_the_clip(sampling, recorded, frames, crop, warp, seed):
+    """Frame t says t + 1 everywhere, so a frame that is not of the clip would show."""
+    keypoint = np.broadcast_to(np.arange(1.0, recorded + 1)[None, :, None, None], (1, recorded, 25, 3))
+    clip = SkeletonClip(keypoint, NTU)
+    how = Preprocessing(people=1, sampling=sampling, frames=frames, augment=Augmentation(crop=crop, warp=warp))
+    for rng in (None, np.random.default_rng(seed)):
+        seen = prepare_clip(clip, how, rng)[0, 0, :, 0, 0]
+        padded = sampling in ("pad", "window")
+        assert ((seen >= 1 - 1e-4) & (seen <= recorded + 1e-4) | padded & (seen == 0)).all()
+        if padded and not (rng and crop):
+            assert (seen != 0).sum() == min(frames, recorded)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(["first_frame", "ntu_published", "facing"]), st.booleans(), st.integers(0, 10**6))
+def test_how_the_camera_stood_does_not_matter(normalised, square, seed):
+    """Normalising undoes a rigid motion of the whole recording; "facing" one that keeps the vertical.
+
+    The published turns do so only where the first body's shoulders are square to its spine: otherwise the second turn
+    tilts the spine again, and by how much it rolls about the shoulders (x) depends on where the camera stood.
+    """
+    rng = np.random.default_rng(seed)
+    clip = walker(2, 12)
+    clip.keypoint[1, 4:] = 0
+    if square:
+        clip.keypoint[0, 0, list(NTU.spine)] = [[0.1, -0.5, 3], [0.1, 0.1, 3]]
+        clip.keypoint[0, 0, list(NTU.shoulders)] = [[-0.2, 0.5, 3.1], [0.3, 0.5, 2.9]]
+    turn, step = rotation_3d(rng.uniform(-3, 3, 3) * ([0, 1, 0] if normalised == "facing" else 1)), rng.normal(size=3)
+    there = clip.keypoint.any(-1, keepdims=True)
+    elsewhere = SkeletonClip((clip.keypoint @ turn.T + step) * there, NTU)
+    how = Preprocessing(normalize=normalised, sampling="uniform", frames=8, streams=("joint", "bone_motion"))
+    one, other = (prepare_clip(recording, how).reshape(-1, 3) for recording in (clip, elsewhere))
+    if square or normalised == "facing":
+        np.testing.assert_allclose(other, one, atol=2e-4)
+    np.testing.assert_allclose(other[:, 0], one[:, 0], atol=2e-4)
+    np.testing.assert_allclose(np.linalg.norm(other, axis=1), np.linalg.norm(one, axis=1), atol=2e-4)
+
+
+def test_the_person_who_is_there_most_comes_first_and_may_be_the_only_one():
+    clip = walker(3, 10)
+    clip.keypoint[0, 3:] = 0
+    how = Preprocessing(people=1, normalize="first_frame", sampling="loop", frames=10)
+    (seen,) = prepare_clip(clip, how)
+    np.testing.assert_allclose(seen, normalize.prenormalize3d(clip.keypoint[1:2], NTU), atol=1e-6)
+
+
+def pictured(people=1):
+    pixels = np.random.default_rng(3).uniform(50, 400, (people, 9, 17, 2))
+    score = np.tile(np.linspace(0, 1, 17), (people, 9, 1))
+    return SkeletonClip(pixels, COCO, "p", score=score, image_size=(640, 480))
+
+
+def test_absent_people_are_zero_after_scaling_by_the_image_unless_published_otherwise():
+    (seen,) = prepare_clip(pictured(), Preprocessing(normalize="image", frames=9))
+    expected = (pictured().keypoint - [320, 240]) / [320, 240]
+    np.testing.assert_allclose(seen[0, ..., :2], expected[0], atol=1e-6)
+    assert not seen[1].any()
+    views = prepare_clip(pictured(), Preprocessing(normalize="image_published", frames=9, test_mirror=True))
+    np.testing.assert_array_equal(views[:, 1], -0.5)
+
+
+def test_unsure_joints_are_at_the_origin():
+    (seen,) = prepare_clip(pictured(), Preprocessing(people=1, normalize="image", min_score=0.25, frames=9))
+    (plain,) = prepare_clip(pictured(), Preprocessing(people=1, normalize="image", frames=9))
+    assert not seen[:, :, :5, :2].any()  # scores 0 to 0.25
+    np.testing.assert_array_equal(seen[:, :, 5:], plain[:, :, 5:])
+    np.testing.assert_array_equal(seen[..., 2], plain[..., 2])
+
+
+def test_networks_may_see_more_frames_at_test_time():
+    how = Preprocessing(people=1, sampling="window", frames=6, test_frames=20)
+    clip = walker(frames=12)
+    (seen,) = prepare_clip(clip, how)
+    np.testing.assert_array_equal(seen[:, :12], clip.keypoint.astype(np.float32))
+    assert seen.shape[1] == 20
+    assert not seen[:, 12:].any()
+    assert prepare_clip(clip, how, np.random.default_rng(0)).shape == (1, 1, 6, 25, 3)
+
+
 def walker(people=1, frames=20, layout=NTU):
     return SkeletonClip(np.random.default_rng(frames).normal(size=(people, frames, len(layout), 3)), layout, name="w")
 
 
-@pytest.mark.parametrize("sampling", ["loop", "fill", "uniform", "resample"])
+@pytest.mark.parametrize("sampling", ["loop", "fill", "pad", "window", "uniform", "resample"])
 @pytest.mark.parametrize("people", [1, 2, 3])
 def test_every_clip_gets_the_same_shape(sampling, people):
     how = Preprocessing(people=2, sampling=sampling, frames=32, streams=("joint", "bone", "joint_motion"))
@@ -73,6 +211,13 @@ def test_test_views_are_clips_times_mirror():
     assert len(prepare_clip(walker(frames=90), how)) == 8
 
 
+def test_weights_saved_before_an_option_existed_can_be_read():
+    saved = {"people": 1, "normalize": "facing", "streams": ["bone"], "sampling": "uniform", "frames": 64,
+             "test_clips": 2, "test_mirror": False, "augment": {"rotation": [0.1, 0.0, 0.0], "crop": 0.5}}  # fmt: skip
+    read = Preprocessing.from_dict(saved)
+    assert (read.min_score, read.test_frames, read.augment.warp, read.augment.crop) == (None, None, 0.0, 0.5)
+
+
 def test_survives_json():
     how = Preprocessing(streams=("bone",), sampling="resample", augment=Augmentation(rotation=(0.1, 0, 0.2), scale=0.1))
     assert Preprocessing.from_dict(json.loads(json.dumps(how.to_dict()))) == how
@@ -85,7 +230,9 @@ def test_survives_json():
         (lambda: Preprocessing(streams=()), "preprocessing.streams is empty"),
         (lambda: Preprocessing(test_clips=10), "needs sampling 'uniform', found 'loop'"),
         (lambda: Preprocessing.from_dict({"streams": ["joint"], "colour": 1}), "'colour'"),
+        (lambda: Preprocessing(test_frames=0), "preprocessing.test_frames is 0"),
         (lambda: prepare_clip(walker(), Preprocessing(normalize="image")), "clip 'w' has no image size"),
+        (lambda: prepare_clip(walker(), Preprocessing(min_score=0.1)), "clip 'w' has no scores"),
         (
             lambda: prepare_clip(walker(layout=COCO), Preprocessing(normalize="first_frame")),
             "'coco17' does not name its spine",

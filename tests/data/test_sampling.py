@@ -5,7 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinegraph.data.sampling import loop_indices, resample, uniform_indices, uniform_test_indices
+from kinegraph.data.sampling import (
+    NO_FRAME,
+    bent,
+    bent_indices,
+    loop_indices,
+    needed_frames,
+    pad_indices,
+    resample,
+    take_frames,
+    uniform_indices,
+    uniform_test_indices,
+    window_indices,
+)
 from tests.golden import golden
 
 TRANSFORMS = golden("transforms.npz")
@@ -20,6 +32,45 @@ def test_test_indices_are_the_published_ones(key):
 def test_loop_repeats_short_clips_and_cuts_long_ones():
     assert loop_indices(3, 7).tolist() == [0, 1, 2, 0, 1, 2, 0]
     assert loop_indices(9, 4).tolist() == [0, 1, 2, 3]
+
+
+def test_padding_and_windows():
+    assert pad_indices(3, 5).tolist() == [0, 1, 2, NO_FRAME, NO_FRAME]
+    assert pad_indices(9, 4).tolist() == [0, 1, 2, 3]
+    assert window_indices(9, 4).tolist() == [2, 3, 4, 5]
+    assert window_indices(3, 5).tolist() == pad_indices(3, 5).tolist()
+    starts = {int(window_indices(9, 4, np.random.default_rng(seed))[0]) for seed in range(200)}
+    assert starts == set(range(6))
+
+
+def test_taking_frames_puts_zeros_where_there_is_none():
+    clip = np.arange(1.0, 5).reshape(1, 4, 1, 1)
+    assert take_frames(clip, np.array([3, NO_FRAME, 0])).ravel().tolist() == [4, 0, 1]
+
+
+def test_needed_frames_by_hand():
+    needed, place = needed_frames(np.array([[5, 2, NO_FRAME, 5]]), 7, following=False)
+    assert (needed.tolist(), place.tolist()) == ([0, 2, 5], [[2, 1, NO_FRAME, 2]])
+    needed, place = needed_frames(np.array([[6, 2]]), 7, following=True)
+    assert (needed.tolist(), place.tolist()) == ([0, 1, 2, 3, 6], [[4, 2]])
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.floats(-0.99, 0.99))
+def test_a_change_of_speed_keeps_ends_and_order(recorded, frames, bend):
+    moments = bent(np.linspace(0, 1, 50), bend)
+    np.testing.assert_allclose(moments[[0, -1]], [0, 1], atol=1e-12)
+    assert (np.diff(moments) > 0).all()
+    moved = bent_indices(np.sort(uniform_indices(recorded, frames, np.random.default_rng(0))), recorded, bend)
+    assert ((moved >= 0) & (moved < recorded)).all()
+    assert (np.diff(moved) >= 0).all()
+
+
+def test_a_change_of_speed_by_hand():
+    """Half way through, the clip has gone bend / pi further than at constant speed."""
+    line = np.linspace(0, 1, 101).reshape(1, 101, 1, 1)
+    np.testing.assert_allclose(resample(line, 3, bend=0.5).ravel(), [0, 0.5 + 0.5 / np.pi, 1], atol=1e-12)
+    assert bent_indices(np.array([0, 50, 100, NO_FRAME]), 101, 0.5).tolist() == [0, 66, 100, NO_FRAME]
+    assert bent_indices(np.arange(9), 9, 0.0).tolist() == list(range(9))
 
 
 @given(st.integers(1, 400), st.integers(1, 120), st.integers(0, 9))

@@ -16,8 +16,10 @@ SHARED = Path(os.environ.get("KINEGRAPH_SHARED") or Path(__file__).parents[2].pa
 def test_built_in_layouts():
     sizes = {name: len(load_layout(name)) for name in layout_names()}
     assert sizes == {
+        "blazepose33": 33,
         "coco17": 17,
         "coco17_tree": 17,
+        "halpe26": 26,
         "hand21": 21,
         "hdm31": 31,
         "kinect22": 22,
@@ -178,7 +180,7 @@ def test_layouts_built_from_code_are_checked_too(change, message):
 
 
 def test_files_that_are_no_layout(tmp_path):
-    with pytest.raises(ValueError, match=r"no layout 'coco71'; built in are coco17.* did you mean 'coco17'"):
+    with pytest.raises(ValueError, match=r"no layout 'coco71'; built in are blazepose33, coco17.* did you mean 'coco17'"):
         load_layout("coco71")
     with pytest.raises(ValueError, match=r"no layout file .*nowhere\.yaml"):
         load_layout(tmp_path / "nowhere.yaml")

@@ -76,6 +76,29 @@ def test_resumed_is_uninterrupted_bit_for_bit(tmp_path, data, monkeypatch, kille
     assert_same_run(tmp_path / "killed", whole)
 
 
+def test_a_run_that_died_before_its_first_checkpoint_starts_anew(tmp_path, data, monkeypatch):
+    step = Training._step
+    monkeypatch.setattr(Training, "_step", lambda self, *batch: (_ for _ in ()).throw(Killed))
+    with pytest.raises(Killed):
+        run(tmp_path, data, "dead")
+    monkeypatch.setattr(Training, "_step", step)
+    assert_same_run(run(tmp_path, data, "dead"), run(tmp_path, data, "whole"))
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_place(tmp_path, data, capsys):
+    config = made_up.config(tmp_path / "config.yaml", data)
+    rate = ("--optimizer.init_args.lr", "1e30", "--schedule.kind", "step")
+    assert main(["train", str(config), "--work-dir", str(tmp_path / "run"), *rate]) == 2
+    assert "not a finite number in epoch 1" in capsys.readouterr().err
+
+
+def test_double_precision_trains_and_tests(tmp_path, data):
+    config = made_up.config(tmp_path / "config.yaml", data, precision="64-true")
+    assert main(["train", str(config), "--work-dir", str(tmp_path / "run")]) == 0
+    weights = tmp_path / "run" / "checkpoints" / "last.safetensors"
+    assert main(["test", str(config), str(weights), "--precision", "64-true"]) == 0
+
+
 def test_ctrl_c_saves_and_resumes(tmp_path, data, monkeypatch, capsys):
     whole = run(tmp_path, data, "whole")
     step = Training._step

@@ -1,6 +1,7 @@
 """How a verb's signature becomes its command line, and a YAML file a call of it."""
 
 import inspect
+import json
 import re
 import typing
 from argparse import ArgumentError
@@ -27,6 +28,7 @@ class _Help(DefaultHelpFormatter):
 
     def _format_action_invocation(self, action):
         text = re.sub(r", --\w+\+ \w+", "", super()._format_action_invocation(action))
+        text = f"{action.dest} ..." if "LIST_OF_PATHS" in text else text
         text = re.sub(r"--[\w.]+", lambda option: option[0].replace("_", "-"), text)
         return re.sub(r"--([\w-]+) \{true,false\}", r"--\1, --no-\1", text)
 
@@ -41,8 +43,7 @@ class _Help(DefaultHelpFormatter):
 def parser_for(verb: Callable, from_config: bool = False) -> ArgumentParser:
     """A parser whose options are the function's parameters; with from_config they may stand in a YAML file."""
     name = f"kinegraph {verb.__name__}"
-    needed = [word.upper() for word, it in inspect.signature(verb).parameters.items() if it.default is it.empty]
-    usage = f"{name} {'CONFIG' if from_config else ' '.join(needed)} [--option value ...]"
+    usage = f"{name} {'CONFIG' if from_config else ' '.join(_needed(verb))} [--option value ...]"
     parser = ArgumentParser(prog=name, usage=usage, exit_on_error=False, formatter_class=_Help)
     if from_config:
         parser.add_argument("--config", action="config", help="YAML file with any of the options below")
@@ -71,6 +72,17 @@ def read_config(verb: Callable, path: Path, argv: Sequence[str] = ()) -> Namespa
     return read_options(parser_for(verb, from_config=True), verb, [str(path), *argv], from_config=True)
 
 
+def _needed(verb: Callable) -> list[str]:
+    """What has to be given, as the usage line shows it."""
+    needed = [it for it in inspect.signature(verb).parameters.values() if it.default is it.empty]
+    return [
+        f"--{it.name.replace('_', '-')} {it.name.upper()}"
+        if it.kind is it.KEYWORD_ONLY
+        else it.name.upper() + " ..." * _is_list(it.annotation)
+        for it in needed
+    ]
+
+
 def read_options(parser: ArgumentParser, verb: Callable, argv: Sequence[str], from_config: bool) -> Namespace:
     words = as_parsed(verb, argv)
     if from_config and words and not words[0].startswith("-"):
@@ -85,12 +97,15 @@ def read_options(parser: ArgumentParser, verb: Callable, argv: Sequence[str], fr
 
 def as_parsed(verb: Callable, argv: Sequence[str]) -> list[str]:
     """The words as jsonargparse wants them, from the words as people type them."""
-    types = {name: parameter.annotation for name, parameter in inspect.signature(verb).parameters.items()}
-    words, rest = [], list(argv)
+    parameters = inspect.signature(verb).parameters
+    types = {name: parameter.annotation for name, parameter in parameters.items()}
+    first = next(iter(parameters.values()))
+    many = first.default is first.empty and _is_list(first.annotation)  # `fuse A B C`: these words are one list
+    words, rest, several = [], list(argv), []
     while rest:
         word = rest.pop(0)
         if not word.startswith("--"):
-            words.append(word)
+            (several if many and not word.startswith("-") else words).append(word)
             continue
         option, equals, value = word[2:].partition("=")
         option = option.replace("-", "_")
@@ -105,9 +120,11 @@ def as_parsed(verb: Callable, argv: Sequence[str]) -> list[str]:
                 values.append(rest.pop(0))
             listed = ",".join(values)
             words.append(f"--{option}={listed if listed.startswith('[') else f'[{listed}]'}")
+        elif many and option in types and not equals and rest and not rest[0].startswith("--"):
+            words.append(f"--{option}={rest.pop(0)}")  # its value is not one of the several
         else:
             words.append(f"--{option}{equals}{value}")
-    return words
+    return [json.dumps(several), *words] if several else words
 
 
 def _is_list(annotation) -> bool:
@@ -120,6 +137,8 @@ def explain(problem: str, parser: ArgumentParser) -> str:
     text = " ".join(problem.split())
     text = re.sub(r'^Parser key "([^"]+)":', r"\1:", text)
     text = re.sub(r"Type \S*Callable\[.*\] expects a function or a callable class: ", "", text)
+    union = r"Does not validate against any of the Union subtypes.*?Errors: - (.*?) - Expected a <class 'NoneType'>.*?"
+    text = re.sub(union + r"Given value type:.*?Given value: (.*)$", r"\1. Got value: \2", text)
     text = re.sub(r"Expected an? <class '(\w+)'>\.", r"expected \1.", text)
     text = re.sub(r"Expected an? typing\.Literal\[(.*?)\]\.", r"expected one of \1.", text)
     text = re.sub(r"\. Got value: Namespace\(.*\)$", "", text)
@@ -138,3 +157,10 @@ def _nearest(name: str, parser: ArgumentParser, class_path: str | None) -> str |
         module, _, attribute = class_path.rpartition(".")
         known = set(inspect.signature(getattr(import_module(module), attribute)).parameters)
     return next(iter(get_close_matches(name, sorted(known), n=1)), None)
+
+
+def check_numbers(least: int = 1, **numbers: int | None) -> None:
+    """Raises ValueError naming the option that is smaller than `least`."""
+    for name, number in numbers.items():
+        if number is not None and number < least:
+            raise ValueError(f"{name} is {number}, expected at least {least}")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from rich.console import Console
@@ -22,9 +22,20 @@ from kinegraph.data.sources.synthetic import is_synthetic
 from kinegraph.data.store import SkeletonDataset, write_dataset
 from kinegraph.skeleton.clip import SkeletonClip
 
-Source = Literal["ntu60", "ntu120", "ui-prmd", "npz"]
+Source = Literal["ntu60", "ntu120", "ui-prmd", "npz", "annotations", "npy", "tfrecord", "babel", "openpose", "table"]
 # source -> its module in kinegraph.data.sources, whose function `recordings` takes the options that it knows
-MODULES = {"ntu60": "ntu", "ntu120": "ntu", "ui-prmd": "ui_prmd", "npz": "arrays"}
+MODULES = {
+    "ntu60": "ntu",
+    "ntu120": "ntu",
+    "ui-prmd": "ui_prmd",
+    "npz": "arrays",
+    "annotations": "annotations",
+    "npy": "padded",
+    "tfrecord": "tfrecord",
+    "babel": "babel",
+    "openpose": "openpose",
+    "table": "table",
+}
 FIXED = {"ntu60": {"classes": 60}, "ntu120": {"classes": 120}}
 CLASSES_LISTED = 16
 SECONDS_A_LINE = 10
@@ -35,9 +46,20 @@ def prepare(
     raw: Path,
     out: Path,
     *,
-    bodies: Literal["tracked", "energy"] | None = None,
+    bodies: Literal["tracked", "energy", "score"] | None = None,
     labels: Literal["movement", "quality"] | None = None,
     layout: str | None = None,
+    class_names: str | None = None,
+    split_name: str | None = None,
+    box_threshold: float | None = None,
+    classes: Literal[60, 120] | None = None,
+    extra: bool = False,
+    people: int | None = None,
+    labels_file: Path | None = None,
+    units: Literal["m", "cm", "mm", "px", "image"] | None = None,
+    image_size: str | None = None,
+    fps: float | None = None,
+    val_share: float | None = None,
     keep_missing: bool = False,
     skip_broken: bool = False,
     workers: int | None = None,
@@ -48,21 +70,48 @@ def prepare(
 
     Args:
         source: ntu60 and ntu120 are folders of NTU RGB+D's .skeleton files; ui-prmd is the folder with UI-PRMD's
-            Segmented Movements; npz is one file of arrays.
+            Segmented Movements; npz is one file of arrays; annotations is a pickle of MMAction2 or PYSKL, or a folder
+            with the train and val pickles of one split; npy is a folder with *_data_joint.npy and *_label.pkl;
+            tfrecord is a folder of *.tfrecord shards; babel is a folder with BABEL's train.json and val.json and the
+            joints of AMASS; openpose is the Kinetics-skeleton folder, or folders CLASS/CLIP of *_keypoints.json; table
+            is your own .csv (a row a joint), .json or .npz, see docs/own_data.md.
         raw: folder or file of the recordings.
         out: dataset folder to make; written whole or not at all.
         bodies: ntu60, ntu120: "tracked" (the default) follows body ids and drops ghosts, "energy" keeps the two of the
-            first four bodies that spread most.
+            first four bodies that spread most. openpose: "tracked" (the default) follows people by nearness, "score"
+            takes the best of each frame, as the published reader does.
         labels: ui-prmd, npz: "movement" (the default) is the recording's class, "quality" makes it two, correct and
             incorrect.
-        layout: npz: layout of the joints, a name or a .yaml file, where joint_names of the file do not tell.
+        layout: npz, annotations, npy, tfrecord, table: layout of the joints, a name or a .yaml file, where the file
+            does not tell.
+        class_names: annotations, npy, tfrecord, openpose, table: text file with a class name a line, or ntu60,
+            ntu120, babel60, babel120.
+        split_name: annotations, npy, tfrecord: name of the split that train and val files are the parts of; by
+            default what the names of file and folder say, xsub, xview or xset, else split.
+        box_threshold: annotations: of Kinetics-400, leave out skeletons whose box has a lower score.
+        classes: babel: 60 (the default) or 120, the most frequent actions.
+        extra: babel: also read the annotations that BABEL calls extra, extra_train.json and extra_val.json.
+        people: openpose, table: bodies to keep: the best by score (openpose, 2 by default), those who are seen most
+            (table, all by default).
+        labels_file: openpose, table: CSV with a row a clip: clip, label, split, subject and more.
+        units: table: of the coordinates; by default px in 2D, m in 3D. cm and mm become metres, image (fractions of
+            width and height) becomes pixels.
+        image_size: openpose, table: width x height in pixels, such as 1920x1080, where the files do not tell.
+        fps: openpose, table: frames a second, where the files do not tell.
+        val_share: openpose, table: part of the clips that becomes "val" where the files give no split, by default 0.2;
+            whole subjects (split xsub) where there are several, else clips of each class (split holdout).
         keep_missing: ntu60, ntu120: also read the samples that are published as having missing skeletons.
-        skip_broken: ntu60, ntu120, ui-prmd: leave out broken files and list them at the end, instead of stopping.
+        skip_broken: ntu60, ntu120, ui-prmd, annotations, babel, openpose: leave out what is broken and list it at
+            the end, instead of stopping.
         workers: ntu60, ntu120: processes that read files, one a core by default.
         dtype: float16 halves the size on disk and keeps about 3 digits.
         overwrite: replace the dataset that is already in out, once the new one is complete.
     """
     options = {"bodies": bodies, "labels": labels, "layout": layout, "workers": workers}
+    options |= {"class_names": class_names, "split_name": split_name, "box_threshold": box_threshold}
+    options |= {"classes": classes, "extra": extra or None}
+    options |= {"people": people, "labels_file": labels_file, "units": units, "image_size": image_size}
+    options |= {"fps": fps, "val_share": val_share}
     options |= {"keep_missing": keep_missing or None, "skip_broken": skip_broken or None}
     found = recordings_of(source, raw, **{name: value for name, value in options.items() if value is not None})
     # Closed on an error, so that the bar ends before its message and reading processes stop.
@@ -85,9 +134,12 @@ def recordings_of(source: str, raw: Path, **options: object) -> Recordings:
     """Ask a source for its recordings. Raises ValueError for an option that it does not have."""
     reader = _reader(source)
     for option in options:
-        if option not in signature(reader).parameters:
+        if not _knows(source, option):
             name, others = option.replace("_", "-"), [other for other in MODULES if _knows(other, option)]
             raise ValueError(f"--{name} is an option for {', '.join(others)}; {source} has no use for it")
+        choices = get_args(signature(reader).parameters[option].annotation)
+        if choices and all(isinstance(choice, str) for choice in choices) and options[option] not in choices:
+            raise ValueError(f"--{option} '{options[option]}' is not for {source}, expected {' or '.join(choices)}")
     found = reader(raw, **FIXED.get(source, {}), **options)
     return replace(found, source=f"synthetic: {found.source}", licence="") if is_synthetic(raw) else found
 

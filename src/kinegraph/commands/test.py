@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from lightning_fabric import Fabric
 from rich.console import Console
 from rich.progress import Progress
 
-from kinegraph.commands.arguments import read_config
+from kinegraph.commands.arguments import check_numbers, read_config
 from kinegraph.commands.train import train
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
@@ -16,6 +15,7 @@ from kinegraph.models.weights import Weights, load_weights
 from kinegraph.report.evaluation import Evaluation
 from kinegraph.report.results import checked_result_path, write_report
 from kinegraph.training.metrics import check_metrics, evaluate
+from kinegraph.training.processes import start_processes
 from kinegraph.training.run_folder import environment
 from kinegraph.training.scoring import score_clips
 
@@ -50,6 +50,8 @@ def test(
         devices: processes, one a GPU or, on the CPU, that many.
         precision: 32-true, or 16-mixed, bf16-mixed or 64-true.
     """
+    check_numbers(batch_size=batch_size, devices=devices)
+    check_numbers(0, workers=workers)
     metrics = check_metrics(eval or ["top_k_accuracy", "mean_class_accuracy"])
     out = checked_result_path(out) if out else None
     options = read_config(train, config)
@@ -62,9 +64,8 @@ def test(
     if (labels < 0).any():
         raise ValueError(f"clip '{folder.names[clips.indices[(labels < 0).argmax()]]}' has no label to compare with")
 
-    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
-    fabric.launch()
-    network = fabric.to_device(weights.model)
+    fabric = start_processes(accelerator, devices, precision=precision)
+    network = fabric.to_device(weights.model.double() if precision == "64-true" else weights.model)
     console = Console(stderr=True, quiet=not fabric.is_global_zero)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"{split} / {part}", total=len(clips))

@@ -1,6 +1,5 @@
 """kinegraph train: a config -> a run folder with weights."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -10,6 +9,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from kinegraph.commands.arguments import check_numbers
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.store import SkeletonDataset, open_dataset
@@ -19,6 +19,7 @@ from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import JointLayout, load_layout
 from kinegraph.training.loop import Plan, Progress, Training
 from kinegraph.training.losses import CrossEntropy
+from kinegraph.training.processes import set_determinism, start_processes
 from kinegraph.training.run_folder import RunFolder, environment
 from kinegraph.training.schedule import Schedule
 
@@ -97,18 +98,22 @@ def train(
         nodes: machines.
         precision: 32-true, or 16-mixed, bf16-mixed or 64-true.
     """
-    _check_numbers(
-        epochs=epochs, repeat=repeat, batch_size=batch_size, validate_every=validate_every, save_every=save_every,
-        log_every=log_every, devices=devices, nodes=nodes,
+    check_numbers(
+        epochs=epochs, repeat=repeat, batch_size=batch_size, base_batch_size=base_batch_size,
+        validate_every=validate_every, save_every=save_every, log_every=log_every, devices=devices, nodes=nodes,
     )  # fmt: skip
+    check_numbers(0, seed=seed, workers=workers)
+    if clip_gradients is not None and not clip_gradients > 0:
+        raise ValueError(f"clip_gradients is {clip_gradients:g}, expected more than 0")
     run = RunFolder(work_dir or Path("runs") / (config_name or "train"), resume)
+    if resume:
+        run.check_same_run(config_text)
     folder = open_dataset(dataset, check_values=True)
     clips, val_clips = _parts(folder, split, preprocessing, seed, validate)
     graph_layout = _layout(layout, folder)
     graph = torch.from_numpy(adjacency(graph_layout, partition, max_hop)).float()
 
-    fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, precision=precision)
-    fabric.launch()
+    fabric = start_processes(accelerator, devices, nodes, precision)
     set_determinism(deterministic)
     torch.manual_seed(seed)
     network = model(graph, preprocessing.channels(folder.channels, folder.has_score), len(folder.class_names))
@@ -133,8 +138,10 @@ def train(
     if resume:
         training.restore()
     elif fabric.is_global_zero:
-        run.create(config_text)
+        run.create()
         run.log(mode="environment", **environment(), seed=seed, dataset=str(dataset), clips=len(clips))
+    if fabric.is_global_zero:
+        run.keep_config(config_text)
     _introduce(fabric, network, clips, run)
     return _fit(fabric, training, run, monitor)
 
@@ -163,14 +170,6 @@ def _introduce(fabric: Fabric, network: nn.Module, clips: ClipDataset, run: RunF
         _say(fabric, f"no training clip has {len(absent)} of the classes: {', '.join(absent[:3])} ...")
 
 
-def set_determinism(deterministic: bool) -> None:
-    """Only operations that give the same result each time, or the fastest."""
-    if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic)
-    torch.backends.cudnn.benchmark = not deterministic
-
-
 def parameter_groups(network: nn.Module, decay_all: bool) -> list[dict]:
     """All parameters, or matrices and kernels apart from the rest, which then keeps its size."""
     if decay_all:
@@ -186,11 +185,10 @@ def _parts(
     folder: SkeletonDataset, split: str, how: Preprocessing, seed: int, validate: bool
 ) -> tuple[ClipDataset, ClipDataset | None]:
     train_clips = ClipDataset(folder, folder.indices(split, "train"), how, seed)
-    if (unlabelled := folder.label[train_clips.indices] < 0).any():
-        name = folder.names[train_clips.indices[unlabelled.argmax()]]
-        raise ValueError(f"clip '{name}' of the training part has no label")
     val_clips = ClipDataset(folder, folder.indices(split, "val"), how) if validate else None
     for clips in filter(None, (train_clips, val_clips)):
+        if (unlabelled := folder.label[clips.indices] < 0).any():
+            raise ValueError(f"clip '{folder.names[clips.indices[unlabelled.argmax()]]}' has no label")
         clips[0, 0]  # a recipe that does not fit the data fails here, before anything is written
     return train_clips, val_clips
 
@@ -205,12 +203,6 @@ def _layout(name: str | None, folder: SkeletonDataset) -> JointLayout:
             f"{len(folder.layout)}: only other bones between the same joints can be asked for"
         )
     return layout
-
-
-def _check_numbers(**numbers: int) -> None:
-    for name, number in numbers.items():
-        if number < 1:
-            raise ValueError(f"{name} is {number}, expected at least 1")
 
 
 def _scale_rate(fabric: Fabric, stepper: torch.optim.Optimizer, total: int, base: int) -> None:

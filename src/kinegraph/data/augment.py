@@ -1,4 +1,4 @@
-"""Random variations of a training clip. Each draws from the generator it is given; absent joints stay zero."""
+"""Random variations of a training clip. Each draws from the generator it is given; joints at zero stay at zero."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,16 @@ class Augmentation:
     """How far training clips are varied; every value 0 means not at all.
 
     Args:
-        rotation: largest angle about the x, y and z axis in radians; 2D clips turn by the last.
+        rotation: largest angle about the x, y and z axis in radians; 2D clips turn by the last, about the origin of
+            their coordinates after normalising (with "image" the middle of the picture).
         scale: each axis is stretched by a factor between 1 - scale and 1 + scale.
         shear: each axis leans toward each other by up to this much.
         mirror: probability of exchanging left and right (x is negated and mirror joints change places).
-        crop: shortest share of the clip that is kept when frames are resampled; 0 or 1 keeps all of it.
+        crop: shortest share of the clip that frames are taken from; 0 or 1 takes them from all of it.
+        warp: a clip's first half runs faster than its second or the other way round, at its ends by up to this share.
         noise: standard deviation of noise added to every coordinate, in the unit after normalisation.
+        joint_dropout: probability for each joint of each person to be missing (zero) in the whole clip.
+        frame_dropout: probability for each frame to be missing (zero), for everybody.
     """
 
     rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -27,9 +31,13 @@ class Augmentation:
     mirror: float = 0.0
     crop: float = 0.0
     noise: float = 0.0
+    warp: float = 0.0
+    joint_dropout: float = 0.0
+    frame_dropout: float = 0.0
 
     def __post_init__(self):
-        for name, top in (("scale", 1.0), ("mirror", 1.0), ("crop", 1.0), ("shear", np.inf), ("noise", np.inf)):
+        for name in ("scale", "shear", "mirror", "crop", "noise", "warp", "joint_dropout", "frame_dropout"):
+            top = np.inf if name in ("shear", "noise") else 1.0
             if not 0 <= getattr(self, name) <= top:
                 raise ValueError(f"augment.{name} is {getattr(self, name)}, expected between 0 and {top:g}")
 
@@ -44,18 +52,26 @@ def augment(
     """One random variation of a normalised clip. The first `dimensions` channels are coordinates; a score stays."""
     varied = joints.copy()
     place = varied[..., :dimensions]
-    place[:] = place @ random_linear(how, dimensions, rng).astype(place.dtype).T
+    if any(how.rotation) or how.scale or how.shear:
+        linear = random_linear(how, dimensions, rng).astype(place.dtype)
+        place[:] = (place.reshape(-1, dimensions) @ linear.T).reshape(place.shape)
     if how.noise:
         seen = (place != 0).any(-1, keepdims=True)
         place += seen * rng.normal(0, how.noise, place.shape).astype(place.dtype)
     if how.mirror and rng.random() < how.mirror:
         varied = mirror(varied, layout)
+    people, frames, joint_count, _ = varied.shape
+    if how.joint_dropout:
+        lost = rng.random((people, joint_count)) < how.joint_dropout
+        varied *= ~lost[:, None, :, None]
+    if how.frame_dropout:
+        varied *= (rng.random(frames) >= how.frame_dropout)[:, None, None]
     return varied
 
 
 def mirror(joints: Float[np.ndarray, "M T V C"], layout: JointLayout) -> Float[np.ndarray, "M T V C"]:
     """The clip seen in a mirror across the plane x = 0; what was the left hand is the right one."""
-    mirrored = joints[:, :, list(layout.mirrored())]
+    mirrored = joints.take(layout.mirrored(), axis=2)
     mirrored[..., 0] *= -1
     return mirrored
 
@@ -86,3 +102,8 @@ def random_crop(how: Augmentation, rng: np.random.Generator) -> tuple[float, flo
     kept = rng.uniform(how.crop, 1)
     start = rng.uniform(0, 1 - kept)
     return start, start + kept
+
+
+def random_bend(how: Augmentation, rng: np.random.Generator) -> float:
+    """How the clip's speed changes, see `sampling.bent`."""
+    return rng.uniform(-how.warp, how.warp) if how.warp else 0.0

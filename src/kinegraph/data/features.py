@@ -17,7 +17,7 @@ def bones(
 
     A bone's score is the mean of both ends'. Source: JointToBone of MMAction2 and PYSKL, for any layout.
     """
-    return _difference(joints, joints[:, :, list(layout.parents)], scored)
+    return _difference(joints, joints.take(layout.parents, axis=2), scored)
 
 
 def motion(values: Float[np.ndarray, "M T V C"], scored: bool = False) -> Float[np.ndarray, "M T V C"]:

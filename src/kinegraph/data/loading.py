@@ -3,6 +3,7 @@
 Neither workers, processes nor a restart change it: no random state lives here.
 """
 
+import signal
 from collections.abc import Iterator
 
 import numpy as np
@@ -81,9 +82,14 @@ def _loader(clips: ClipDataset, batches, workers: int) -> DataLoader:
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=collate,
+        worker_init_fn=_leave_ctrl_c_to_the_run,
         generator=torch.Generator(),  # the loader draws a seed for its workers; not from the run's random numbers
         pin_memory=torch.cuda.is_available(),
     )
+
+
+def _leave_ctrl_c_to_the_run(worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the run finishes its step and saves
 
 
 def collate(

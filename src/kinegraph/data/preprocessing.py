@@ -1,16 +1,18 @@
 """From a recorded clip to what a network sees: one data class says how, one function does it, in one fixed order.
 
-people -> normalise -> augment (training only) -> streams -> frames
+normalise -> augment (training only) -> streams -> frames -> people
+
+Frames that no chosen frame is made of are left out before the first step; what comes out is the same.
 """
 
 from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from kinegraph.data import normalize, sampling
-from kinegraph.data.augment import Augmentation, augment, mirror, random_crop
+from kinegraph.data.augment import Augmentation, augment, mirror, random_bend, random_crop
 from kinegraph.data.features import Stream, streams
 from kinegraph.skeleton.clip import SkeletonClip
 
@@ -25,12 +27,16 @@ class Preprocessing:
             turns it upright (2s-AGCN, MMAction2 0.x, TensorFlow); "first_frame" does so with one offset for the whole
             clip (MMAction2 1.x, PYSKL); "facing" also has one offset, but turns about the vertical (y) only: how a
             body leans is kept; "image" maps pixels to [-1, 1] with the clip's image size; "image_published"
-            maps 1920x1080 pixels and scores to [-0.5, 0.5] (MMAction2 0.x).
+            maps 1920x1080 pixels and scores to [-0.5, 0.5], absent people too (MMAction2 0.x).
+        min_score: joints with this score or a lower one are put at the origin after normalising (PYSKL: 0.01).
         streams: joint, bone, joint_motion, bone_motion; several become channels side by side.
         sampling: "loop" repeats a short clip and cuts a long one (MMAction2 0.x); "fill" does so body by body before
-            normalising (2s-AGCN, TensorFlow); "uniform" takes a frame from each of equal parts (MMAction2 1.x);
-            "resample" stretches the clip to the wanted frames, linear between recorded ones.
+            normalising (2s-AGCN, TensorFlow); "pad" adds zeros to a short one (ST-GCN 2018); "window" takes frames in a
+            row, from a random place while training (ST-GCN 2018 on Kinetics); "uniform" takes a frame from each of
+            equal parts (MMAction2 1.x); "resample" stretches the clip to the wanted frames, linear between recorded
+            ones.
         frames: frames the network sees.
+        test_frames: frames it sees at test time, if others.
         test_clips: choices of frames per clip at test time, "uniform" only; their probabilities are averaged.
         test_mirror: also look at each test clip in the mirror.
         augment: random variations of training clips.
@@ -38,16 +44,18 @@ class Preprocessing:
 
     people: int = 2
     normalize: Literal["none", "ntu_published", "first_frame", "facing", "image", "image_published"] = "none"
+    min_score: float | None = None
     streams: tuple[Stream, ...] = ("joint",)
-    sampling: Literal["loop", "fill", "uniform", "resample"] = "loop"
+    sampling: Literal["loop", "fill", "pad", "window", "uniform", "resample"] = "loop"
     frames: int = 300
+    test_frames: int | None = None
     test_clips: int = 1
     test_mirror: bool = False
     augment: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self):
-        for name in ("people", "frames", "test_clips"):
-            if getattr(self, name) < 1:
+        for name in ("people", "frames", "test_frames", "test_clips"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"preprocessing.{name} is {getattr(self, name)}, expected at least 1")
         if not self.streams:
             raise ValueError(
@@ -85,57 +93,106 @@ def prepare_clip(
     Raises ValueError where the clip lacks what `how` needs (image size, shoulders in the layout ...).
     """
     scored, dimensions = clip.score is not None, clip.keypoint.shape[3]
-    joints = clip.keypoint if not scored else np.concatenate([clip.keypoint, clip.score[..., None]], axis=3)
-    joints = fit_people(joints.astype(np.float32, copy=False), how.people)
-    joints = _normalise(joints, clip, how)
+    frames = how.frames if rng is not None else how.test_frames or how.frames
+    joints = _bodies(clip, how)
+    chosen = None
+    if how.sampling != "resample":
+        filled = how.normalize == "ntu_published" and how.sampling == "fill"
+        chosen = _choose(frames if filled else joints.shape[1], frames, how, rng)
+        if how.normalize != "ntu_published":  # which repeats frames before it looks at them
+            moving = any(stream.endswith("motion") for stream in how.streams)
+            needed, chosen = sampling.needed_frames(chosen, joints.shape[1], moving)
+            joints = joints if len(needed) == joints.shape[1] else joints.take(needed, axis=1)
+    joints = _normalise(joints, clip, how, frames)[: how.people]
     if rng is not None:
         views = [augment(joints, clip.layout, how.augment, dimensions, rng)]
     else:
-        views = [joints, mirror(joints, clip.layout)] if how.test_mirror else [joints]
+        views = [joints, _mirrored(joints, clip)] if how.test_mirror else [joints]
     seen = [streams(view, clip.layout, how.streams, scored) for view in views]
-    return np.stack([sampled for view in seen for sampled in _sample(view, how, rng)])
+    if chosen is None:
+        return np.stack([fit_people(_resampled(view, frames, how, rng), how.people) for view in seen])
+    return np.stack([fit_people(sampling.take_frames(view, row), how.people) for view in seen for row in chosen])
 
 
 def fit_people(joints: Float[np.ndarray, "M T V C"], people: int) -> Float[np.ndarray, "P T V C"]:
     """The first `people` bodies, or zeros for those that are not there."""
+    if len(joints) >= people:
+        return joints[:people]
     fitted = np.zeros((people, *joints.shape[1:]), joints.dtype)
-    fitted[: len(joints)] = joints[:people]
+    fitted[: len(joints)] = joints
     return fitted
 
 
-def _normalise(joints, clip: SkeletonClip, how: Preprocessing):
+def _bodies(clip: SkeletonClip, how: Preprocessing) -> Float[np.ndarray, "M T V C"]:
+    """The bodies that the recipe looks at, with their scores."""
+    people = max(2, how.people) if how.normalize == "first_frame" else how.people  # the second may come first there
+    joints = clip.keypoint[:people]
+    if clip.score is not None:
+        joints = np.concatenate([joints, clip.score[:people, ..., None]], axis=3)
+    joints = joints.astype(np.float32, copy=False)
+    if how.normalize == "image_published":
+        return fit_people(joints, how.people)
+    return normalize.drop_empty_frames(joints) if how.normalize == "first_frame" else joints
+
+
+def _normalise(joints, clip: SkeletonClip, how: Preprocessing, frames: int):
+    placed = _placed(joints, clip, how, frames)
+    if how.min_score is None:
+        return placed
+    if clip.score is None:
+        raise ValueError(f"clip '{clip.name}' has no scores, which preprocessing.min_score needs")
+    unsure = placed[..., -1:] <= how.min_score
+    return np.concatenate([placed[..., :-1] * ~unsure, placed[..., -1:]], axis=3)
+
+
+def _placed(joints, clip: SkeletonClip, how: Preprocessing, frames: int):
     match how.normalize:
         case "none":
             return joints
         case "ntu_published":
-            frames = how.frames if how.sampling == "fill" else joints.shape[1]
-            return normalize.ntu_published(joints, clip.layout, frames)
+            return normalize.ntu_published(joints, clip.layout, frames if how.sampling == "fill" else joints.shape[1])
         case "first_frame":
             return normalize.prenormalize3d(joints, clip.layout)
         case "facing":
             spine = clip.layout.spine or (clip.layout.centre,)
             return normalize.face_front(normalize.centre_first_frame(joints, spine[0]), clip.layout)
         case "image":
-            return _image(joints, clip)
+            if clip.image_size is None:
+                raise ValueError(f"clip '{clip.name}' has no image size, which normalize 'image' needs")
+            return normalize.image_to_unit(joints, *clip.image_size)
         case "image_published":
             return normalize.image_and_score_to_half(joints)
 
 
-def _image(joints, clip: SkeletonClip):
-    if clip.image_size is None:
-        raise ValueError(f"clip '{clip.name}' has no image size, which normalize 'image' needs")
-    placed = joints.copy()
-    placed[..., :2] = normalize.image_to_unit(joints[..., :2], *clip.image_size)
-    return placed
+def _mirrored(joints, clip: SkeletonClip):
+    seen = mirror(joints, clip.layout)
+    seen[clip.people :] = joints[clip.people :]  # absent people look the same everywhere
+    return seen
 
 
-def _sample(values, how: Preprocessing, rng: np.random.Generator | None) -> list:
-    recorded = values.shape[1]
-    if how.sampling == "resample":
-        crop = (0.0, 1.0) if rng is None else random_crop(how.augment, rng)
-        return [sampling.resample(values, how.frames, *crop)]
-    if how.sampling == "uniform" and rng is not None:
-        return [values[:, sampling.uniform_indices(recorded, how.frames, rng)]]
-    if how.sampling == "uniform":
-        return [values[:, chosen] for chosen in sampling.uniform_test_indices(recorded, how.frames, how.test_clips)]
-    return [values[:, sampling.loop_indices(recorded, how.frames)]]
+def _choose(
+    recorded: int, frames: int, how: Preprocessing, rng: np.random.Generator | None
+) -> Int[np.ndarray, "views F"]:
+    """The frames of each view, by index."""
+    if how.sampling == "uniform" and rng is None:
+        return sampling.uniform_test_indices(recorded, frames, how.test_clips)
+    start, stop = (0.0, 1.0) if rng is None else random_crop(how.augment, rng)
+    first = min(int(start * recorded), recorded - 1)
+    length = min(int(np.ceil(stop * recorded)), recorded) - first
+    match how.sampling:
+        case "uniform":
+            chosen = sampling.uniform_indices(length, frames, rng)
+        case "pad":
+            chosen = sampling.pad_indices(length, frames)
+        case "window":
+            chosen = sampling.window_indices(length, frames, rng)
+        case _:
+            chosen = sampling.loop_indices(length, frames)
+    if bend := 0.0 if rng is None else random_bend(how.augment, rng):
+        chosen = sampling.bent_indices(chosen, length, bend)
+    return np.where(chosen == sampling.NO_FRAME, sampling.NO_FRAME, chosen + first)[None]
+
+
+def _resampled(values, frames: int, how: Preprocessing, rng: np.random.Generator | None):
+    crop = (0.0, 1.0) if rng is None else random_crop(how.augment, rng)
+    return sampling.resample(values, frames, *crop, 0.0 if rng is None else random_bend(how.augment, rng))

@@ -1,9 +1,13 @@
-"""Which frames of a clip the network sees: index rules of the published recipes, and linear resampling."""
+"""Which frames of a clip the network sees: index rules of the published recipes, and linear resampling.
+
+An index of NO_FRAME stands for a frame of zeros.
+"""
 
 import numpy as np
 from jaxtyping import Float, Int
 
 PUBLISHED_TEST_SEED = 255  # MMAction2 and PYSKL reseed with it before sampling each test clip
+NO_FRAME = -1
 
 
 def loop_indices(recorded: int, frames: int) -> Int[np.ndarray, "F"]:
@@ -12,6 +16,25 @@ def loop_indices(recorded: int, frames: int) -> Int[np.ndarray, "F"]:
     Source: MMAction2 0.x PaddingWithLoop.
     """
     return np.arange(frames) % recorded
+
+
+def pad_indices(recorded: int, frames: int) -> Int[np.ndarray, "F"]:
+    """The clip from its start, then zeros until `frames` are full; a longer clip is cut to its first `frames`.
+
+    Source: Yan et al. 2018 (yysijie/st-gcn), "vanilla" recipes of PYSKL.
+    """
+    return np.where(np.arange(frames) < recorded, np.arange(frames), NO_FRAME)
+
+
+def window_indices(recorded: int, frames: int, rng: np.random.Generator | None = None) -> Int[np.ndarray, "F"]:
+    """`frames` frames in a row from a random place of the clip, without `rng` from its middle; a short clip is padded.
+
+    Source: random_choose of yysijie/st-gcn, which puts a short clip at a random place among the zeros.
+    """
+    room = max(recorded - frames, 0)
+    start = room // 2 if rng is None else int(rng.integers(room + 1))
+    chosen = pad_indices(recorded, frames)
+    return np.where(chosen == NO_FRAME, NO_FRAME, chosen + start)
 
 
 def uniform_indices(recorded: int, frames: int, rng: np.random.Generator) -> Int[np.ndarray, "F"]:
@@ -53,12 +76,57 @@ def _skip(skipped: Int[np.ndarray, "S"], frames: int) -> Int[np.ndarray, "F"]:
     return np.arange(frames) + np.cumsum(jumps)[:-1]
 
 
+def bent(share: Float[np.ndarray, "F"], bend: float) -> Float[np.ndarray, "F"]:
+    """Moments 0 to 1 of a clip played at a changing speed, from 1 + bend at its start to 1 - bend at its end.
+
+    Both ends and, for |bend| < 1, the order stay.
+    """
+    return share + bend / np.pi * np.sin(np.pi * share)
+
+
+def bent_indices(chosen: Int[np.ndarray, "F"], recorded: int, bend: float) -> Int[np.ndarray, "F"]:
+    """The same change of speed for chosen frames."""
+    moved = np.minimum((bent((chosen + 0.5) / recorded, bend) * recorded).astype(np.int64), recorded - 1)
+    return np.where(chosen == NO_FRAME, NO_FRAME, moved)
+
+
+def needed_frames(
+    chosen: Int[np.ndarray, "views F"], recorded: int, following: bool
+) -> tuple[Int[np.ndarray, "n"], Int[np.ndarray, "views F"]]:
+    """The recorded frames that the chosen ones are made of, in order, and where the chosen ones are among them.
+
+    The first frame is always needed, normalising refers to it. following: the frame after each chosen one too, at once
+    behind it, so that motion computed from the needed frames is that of the recording.
+    """
+    wanted = np.zeros(recorded + 1, bool)
+    wanted[0] = True
+    wanted[chosen[chosen != NO_FRAME]] = True
+    if following:
+        wanted[1:] |= wanted[:-1]
+    needed = np.flatnonzero(wanted[:recorded])
+    place = np.cumsum(wanted) - 1
+    return needed, np.where(chosen == NO_FRAME, NO_FRAME, place[chosen])
+
+
+def take_frames(values: Float[np.ndarray, "M T V C"], chosen: Int[np.ndarray, "F"]) -> Float[np.ndarray, "M F V C"]:
+    """The chosen frames, zeros for NO_FRAME."""
+    taken = values.take(chosen, axis=1)
+    if (empty := chosen == NO_FRAME).any():
+        taken[:, empty] = 0
+    return taken
+
+
 def resample(
-    values: Float[np.ndarray, "M T V C"], frames: int, start: float = 0.0, stop: float = 1.0
+    values: Float[np.ndarray, "M T V C"], frames: int, start: float = 0.0, stop: float = 1.0, bend: float = 0.0
 ) -> Float[np.ndarray, "M F V C"]:
-    """`frames` moments spread evenly over the share [start, stop] of the clip, linear between recorded frames."""
+    """`frames` moments over the share [start, stop] of the clip, linear between recorded frames.
+
+    They are spread evenly, or with `bend` as `bent` says.
+    """
     last = values.shape[1] - 1
     position = np.linspace(start * last, stop * last, frames)
+    if bend:
+        position = (start + (stop - start) * bent(np.linspace(0, 1, frames), bend)) * last
     before = np.minimum(position.astype(np.int64), max(last - 1, 0))
     after = np.minimum(before + 1, last)
     share = (position - before).astype(values.dtype)[:, None, None]

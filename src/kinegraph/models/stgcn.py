@@ -7,7 +7,6 @@ without a copy, and the convolution over time runs in its fastest memory order.
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -17,6 +16,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kinegraph.models.batchnorm import BatchNorm
+from kinegraph.models.blocks import (
+    check_input,
+    check_kernel,
+    check_network,
+    mean_over_bodies,
+    published_strides,
+    scale_joints,
+    shortcut,
+)
 
 
 class GraphConvolution(nn.Module):
@@ -38,19 +46,6 @@ class GraphConvolution(nn.Module):
         x = gather.expand(B * T, -1, -1) @ x.reshape(B * T, V, C)  # (B T, V K, C)
         x = self.mix(x.view(B, T, V, K * C))  # (B, T, V, D)
         return x + graph.sum(1).T @ self.bias  # a constant for each joint
-
-
-class Projection(nn.Module):
-    """1x1 convolution and BatchNorm: a residual path between different widths or frame rates."""
-
-    def __init__(self, width_in: int, width: int, stride: int):
-        super().__init__()
-        self.stride = stride
-        self.mix = nn.Linear(width_in, width)
-        self.norm = BatchNorm(width)
-
-    def forward(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
-        return self.norm(self.mix(x[:, :: self.stride]))
 
 
 class Block(nn.Module):
@@ -80,8 +75,8 @@ class Block(nn.Module):
         self.temporal = nn.Conv2d(width, width, (kernel, 1), (stride, 1), (kernel // 2, 0))
         self.temporal_norm = BatchNorm(width)
         self.dropout = nn.Dropout(dropout)
-        self.residual = _shortcut(width_in, width, stride) if residual else None
-        self.graph_residual = _shortcut(width_in, width, 1) if graph_residual else None
+        self.residual = shortcut(width_in, width, stride) if residual else None
+        self.graph_residual = shortcut(width_in, width) if graph_residual else None
 
     def forward(self, x: Float[Tensor, "B T V C"], graph: Float[Tensor, "K V V"]) -> Float[Tensor, "B S V D"]:
         if self.importance is not None:
@@ -97,10 +92,6 @@ class Block(nn.Module):
         if self.residual is not None:
             y = y + self.residual(x)
         return F.relu(y)
-
-
-def _shortcut(width_in: int, width: int, stride: int) -> nn.Module:
-    return nn.Identity() if (width_in, stride) == (width, 1) else Projection(width_in, width, stride)
 
 
 class STGCN(nn.Module):
@@ -143,13 +134,11 @@ class STGCN(nn.Module):
         norm_momentum: float = 0.1,
     ):
         super().__init__()
-        if strides is None:
-            strides = [1] + [2 if b == 2 * a else 1 for a, b in pairwise(widths)]
         self.config = {  # all it takes, with A, to build this network again
             "channels": channels,
             "classes": classes,
             "widths": list(widths),
-            "strides": list(strides),
+            "strides": published_strides(widths) if strides is None else list(strides),
             "kernel": kernel,
             "dropout": dropout,
             "edges": edges,
@@ -164,7 +153,7 @@ class STGCN(nn.Module):
         self.data_norm = BatchNorm(graph.shape[1] * channels)
         self.blocks = nn.ModuleList(
             Block(graph, a, b, stride, kernel, dropout if i else 0.0, edges, i > 0, graph_residual)
-            for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, strides, strict=False))
+            for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, self.config["strides"], strict=False))
         )
         self.head = nn.Linear(widths[-1], classes)
         initialise(self, init)
@@ -180,37 +169,19 @@ class STGCN(nn.Module):
         people: how many bodies of each clip are real, the first ones; the caller promises that all others are alike
             (padding). Outside training one of those is computed then and counted for all, to the same logits.
         """
-        self._check_input(x)
-        N, M = x.shape[:2]
-        x = x.flatten(0, 1)  # (N M, T, V, C)
-        if people is None or self.training:
-            x = self._bodies(x).mean((1, 2))  # (N M, D)
-        else:
-            real = (torch.arange(M, device=x.device) < people[:, None]).flatten()  # (N M)
-            x = torch.cat((x[real], x[~real][:1]))  # (bodies, T, V, C), the last one for all who are absent
-            place = torch.where(real, real.cumsum(0) - 1, real.sum())  # (N M), which of them each body is
-            x = self._bodies(x).mean((1, 2))[place]  # (N M, D)
-        return self.head(x.view(N, M, -1).mean(1))
+        check_input(x, self.A.shape[1], self.config["channels"])
+        return self.head(mean_over_bodies(self._bodies, x, None if self.training else people))
 
     def features(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:
         """What the last block says of each person, moment and joint; their mean through `head` gives the logits."""
-        self._check_input(x)
+        check_input(x, self.A.shape[1], self.config["channels"])
         return self._bodies(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
     def _bodies(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
-        x = self.data_norm(x.flatten(2).unsqueeze(2)).reshape(x.shape)
+        x = scale_joints(self.data_norm, x)
         for block in self.blocks:
             x = block(x, self.A)
         return x
-
-    def _check_input(self, x: Tensor) -> None:
-        if x.ndim != 5:
-            raise ValueError(
-                f"the network takes (clips, people, frames, joints, channels), found shape {tuple(x.shape)}"
-            )
-        for axis, what, built in ((3, "joints", self.A.shape[1]), (4, "channels", self.config["channels"])):
-            if x.shape[axis] != built:
-                raise ValueError(f"the network was built for {built} {what}, the clips have {x.shape[axis]}")
 
 
 def initialise(model: nn.Module, init: str) -> None:
@@ -241,21 +212,8 @@ def initialise(model: nn.Module, init: str) -> None:
 
 def _check(graph: Tensor, config: dict) -> None:
     """Raises ValueError with what was found and what is allowed."""
-    widths, strides = config["widths"], config["strides"]
-    if graph.ndim != 3 or graph.shape[1] != graph.shape[2]:
-        raise ValueError(f"the adjacency has shape {tuple(graph.shape)}, expected (partitions, joints, joints)")
-    if not widths or len(strides) != len(widths):
-        raise ValueError(f"{len(widths)} widths and {len(strides)} strides, expected one of each for every block")
-    for name, numbers in (("widths", widths), ("strides", strides), ("kernel", [config["kernel"]])):
-        if min(numbers) < 1:
-            raise ValueError(f"{name} has {min(numbers)}, expected at least 1")
-    for name in ("channels", "classes"):
-        if config[name] < 1:
-            raise ValueError(f"{name} is {config[name]}, expected at least 1")
-    if config["kernel"] % 2 == 0:
-        raise ValueError(f"kernel is {config['kernel']}, expected an odd number of frames")
-    if not 0 <= config["dropout"] < 1:
-        raise ValueError(f"dropout is {config['dropout']}, expected a probability below 1")
+    check_network(graph, config)
+    check_kernel(config["kernel"])
     choices = {"edges": ("importance", "fixed", "learned"), "init": ("kaiming", "stgcn2018", "tensorflow")}
     for name, allowed in choices.items():
         if config[name] not in allowed:

@@ -5,7 +5,6 @@ what belongs to it. Reading such a file runs no code from it.
 """
 
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from kinegraph.skeleton.layout import JointLayout
+from kinegraph.whole import write_whole
 
 VERSION = 1
 HEADER = "kinegraph"  # the key of our text in the safetensors header
@@ -39,14 +39,24 @@ class Weights:
     extra: dict
 
 
-def load_model(path: str | Path) -> nn.Module:
+def load_model(path: str | Path, strides: Sequence[int] | None = None) -> nn.Module:
     """The network in a weights file, or in a published .pth checkpoint: model(x) with x (N, M, T, V, C) -> logits.
 
+    strides: of each block of a published network; if left out, 2 where the width doubles.
     Raises ValueError when the file is neither.
     """
-    from kinegraph.models.dialects import load_published
+    from kinegraph.models.published import load_published
 
-    return load_published(path) if Path(path).suffix in (".pth", ".pt") else load_weights(path).model
+    if is_published(path):
+        return load_published(path, strides=strides)
+    if strides is not None:
+        raise ValueError(f"{path} knows its strides; only those of .pth checkpoints can be given")
+    return load_weights(path).model
+
+
+def is_published(path: str | Path) -> bool:
+    """Whether a path is named as a checkpoint of another project, not as a weights file."""
+    return Path(path).suffix in (".pth", ".pt")
 
 
 def save_weights(
@@ -72,18 +82,14 @@ def save_weights(
     header = json.dumps({"version": VERSION} | dict(zip(FIELDS, told, strict=True)))
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
 
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(save(state, metadata={HEADER: header}))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(Path(path), save(state, metadata={HEADER: header}))
 
 
 def load_weights(path: str | Path) -> Weights:
     """Read a weights file. Raises ValueError when it is another kind of file or does not fit together."""
     path = Path(path)
+    if is_published(path):
+        raise ValueError(f"{path} is no weights file; `kinegraph convert {path} OUT.safetensors` makes one of it")
     if path.is_dir():
         raise ValueError(f"{path} is a folder, expected a .safetensors file in it")
     try:
@@ -106,16 +112,22 @@ def load_weights(path: str | Path) -> Weights:
     return Weights(model, layout, tuple(header["class_names"]), header["preprocessing"], header["extra"])
 
 
+def graph_of(state: Mapping[str, Tensor]) -> Tensor:
+    """The graph (K, V, V) a network was built with; where all blocks learned their own, the first block's."""
+    graph = state["A"] if "A" in state else state.get("blocks.0.graph")
+    if graph is None:
+        raise ValueError("it lacks the tensor 'A', the graph")
+    return graph
+
+
 def rebuild(network: type[nn.Module], config: Mapping, state: Mapping[str, Tensor], origin: object) -> nn.Module:
-    """network(state["A"], **config) with that state, in evaluation mode.
+    """network(graph, **config) with that state, in evaluation mode.
 
     Raises ValueError, which begins with the origin, when they do not fit each other.
     """
-    if "A" not in state:
-        raise ValueError(f"{origin} lacks the tensor 'A', the graph")
     try:
         with torch.device("meta"):  # shapes alone: no memory for what the file only claims, no random numbers
-            model = network(state["A"], **config)
+            model = network(graph_of(state), **config)
     except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError) as error:
         raise ValueError(f"{origin} describes no {network.__name__}: {str(error).splitlines()[0]}") from None
     expected = model.state_dict()

@@ -6,6 +6,7 @@ process). So a resumed run is the uninterrupted one, bit for bit.
 
 import math
 import signal
+import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -52,10 +53,8 @@ class Progress:
     step: int = 0
     best: float = -math.inf
     best_epoch: int = 0
-    totals: list[float] = field(
-        default_factory=lambda: [0.0] * 4
-    )  # this epoch: loss * clips, top1 hits, top5 hits, clips
-    logged: list[float] = field(default_factory=lambda: [0.0] * 4)  # the part of it that is in the log
+    totals: list[float] = field(default_factory=lambda: [0.0] * 4)  # this epoch: loss * clips, hits, hits of 5, clips
+    logged: list[float] = field(default_factory=lambda: [0.0] * 4)  # the part of them that is in the log
 
 
 class Training:
@@ -86,6 +85,7 @@ class Training:
         share = math.ceil(len(clips) * plan.repeat / fabric.world_size)
         self.batches = math.ceil(share / plan.batch_size)
         self.steps = self.batches * plan.epochs
+        self.look_every = 1 if fabric.world_size == 1 else 16  # batches from one look at stop requests to the next
         self.display = TrainingDisplay(plan.epochs, self.batches, shown=fabric.is_global_zero)
 
     def fit(self) -> Progress:
@@ -94,7 +94,7 @@ class Training:
             while self.progress.epoch < self.plan.epochs:
                 self._epoch(stop)
                 self._finish_epoch()
-                if stop() and self.progress.epoch < self.plan.epochs:
+                if self.progress.epoch < self.plan.epochs and self._everywhere(stop()):
                     raise KeyboardInterrupt
         if self.fabric.is_global_zero:
             self.save_weights(self.run.last, self.network, self.progress)
@@ -106,15 +106,16 @@ class Training:
         try:
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
+            self.fabric.strategy.precision.load_state_dict(state["precision"])
         except (RuntimeError, ValueError, KeyError) as error:
             reason = str(error).split("\n")[1 if "\n" in str(error) else 0].strip()
             raise ValueError(
                 f"{self.run.checkpoint} belongs to another network than the config describes: {reason}"
             ) from None
-        if state["batches"] != self.batches and state["progress"]["batch"]:
+        if state["batches"] != self.batches:
             raise ValueError(
-                f"{self.run.checkpoint} was saved inside an epoch of {state['batches']} batches, this run has "
-                f"{self.batches}: resume with the same batch size, processes and data"
+                f"{self.run.checkpoint} was saved in a run of {state['batches']} batches an epoch, this one has "
+                f"{self.batches}: resume with the same data, batch size and processes"
             )
         self.progress = Progress(**state["progress"])
         if self.fabric.is_global_zero:
@@ -127,6 +128,7 @@ class Training:
                 {
                     "network": self.network.state_dict(),
                     "optimizer": self.optimizer.state_dict(),
+                    "precision": self.fabric.strategy.precision.state_dict(),
                     "progress": asdict(self.progress),
                     "batches": self.batches,
                 }
@@ -144,26 +146,28 @@ class Training:
             processes=fabric.world_size,
             workers=plan.workers,
         )
-        totals = torch.tensor(at.totals, dtype=torch.float64, device=fabric.device)
+        fresh = torch.zeros(4, dtype=torch.float64, device=fabric.device)  # sums of this process, not yet in at.totals
         self.model.train()
         started = waiting = time.perf_counter()
         waited, since = 0.0, at.batch
         for views, labels, people, positions in loader:
             waited += time.perf_counter() - waiting
-            totals += self._step(*map(fabric.to_device, (views[:, 0], labels, people)))
+            fresh += self._step(*map(fabric.to_device, (views[:, 0], labels, people)))
             at.batch += 1
             at.step += 1
-            self.display.step(at.batch, totals, plan.batch_size * fabric.world_size)
-            if at.batch % plan.log_every == 0 or at.batch == self.batches:
-                at.totals = self._finite(totals, positions)
+            self.display.step(at.batch, at.totals, fresh, plan.batch_size * fabric.world_size)
+            last = at.batch == self.batches
+            if at.batch % plan.log_every == 0 or last:
+                self._count(fresh, positions)
                 done = at.batch - since
                 self._log_step((time.perf_counter() - started) / done, waited / done)
                 started, waited, since = time.perf_counter(), 0.0, at.batch
-            if at.batch < self.batches and (at.batch % plan.save_every == 0 or stop()):
-                at.totals = self._finite(totals, positions)
+            asked = not last and at.batch % self.look_every == 0 and self._everywhere(stop())
+            if asked or (not last and at.batch % plan.save_every == 0):
+                self._count(fresh, positions)
                 self.save()
-                if stop():
-                    raise KeyboardInterrupt
+            if asked:
+                raise KeyboardInterrupt
             waiting = time.perf_counter()
 
     def _step(self, clips: Tensor, labels: Tensor, people: Tensor) -> Tensor:
@@ -182,28 +186,32 @@ class Training:
             self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.plan.clip_gradients)
         self.optimizer.step()
         best5 = logits.detach().topk(min(5, logits.shape[1])).indices == labels[:, None]
-        counts = [loss.detach() * len(labels), best5[:, 0].sum(), best5.sum()]
-        return torch.stack(
-            [*(count.double() for count in counts), torch.tensor(len(labels), device=loss.device).double()]
-        )
+        clips_here = torch.ones_like(labels).sum()
+        return torch.stack([loss.detach().double() * len(labels), best5[:, 0].sum(), best5.sum(), clips_here])
 
-    def _finite(self, totals: Tensor, positions: Tensor) -> list[float]:
-        values = totals.tolist()
-        if not math.isfinite(values[0]):
-            names = [self.clips.folder.names[self.clips.indices[i % len(self.clips)]] for i in positions[:3].tolist()]
+    def _everywhere(self, asked: bool) -> bool:
+        """Whether any process was asked to stop; all of them get the same answer."""
+        if self.fabric.world_size == 1:
+            return asked
+        return bool(self.fabric.all_reduce(torch.tensor(float(asked), device=self.fabric.device), reduce_op="sum"))
+
+    def _count(self, fresh: Tensor, positions: Tensor) -> None:
+        """Move the sums of all processes to the epoch's. Raises ValueError in all of them if the loss is no number."""
+        at, folder = self.progress, self.clips.folder
+        summed = self.fabric.all_reduce(fresh, reduce_op="sum") if self.fabric.world_size > 1 else fresh
+        at.totals = [old + new for old, new in zip(at.totals, summed.tolist(), strict=True)]
+        fresh.zero_()
+        if not math.isfinite(at.totals[0]):
+            names = [folder.names[self.clips.indices[i % len(self.clips)]] for i in positions[:3].tolist()]
             raise ValueError(
-                f"the loss is not a finite number in epoch {self.progress.epoch + 1}, near step {self.progress.step} "
+                f"the loss is not a finite number in epoch {at.epoch + 1}, at or before step {at.step} "
                 f"(clips {', '.join(names)} ...): lower the learning rate or clip gradients"
             )
-        return values
 
     def _log_step(self, seconds: float, data_seconds: float) -> None:
         at = self.progress
-        new = torch.tensor([now - then for now, then in zip(at.totals, at.logged, strict=True)], dtype=torch.float64)
+        loss, top1, top5, clips = (now - then for now, then in zip(at.totals, at.logged, strict=True))
         at.logged = list(at.totals)
-        if self.fabric.world_size > 1:
-            new = self.fabric.all_reduce(self.fabric.to_device(new), reduce_op="sum").cpu()
-        loss, top1, top5, clips = new.tolist()
         memory = torch.cuda.max_memory_allocated() // 2**20 if self.fabric.device.type == "cuda" else 0
         if self.fabric.is_global_zero:
             self.run.log(
@@ -260,7 +268,8 @@ def _stop_request():
         asked.append(number)
         signal.signal(number, before[number])
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    in_main = threading.current_thread() is threading.main_thread()  # elsewhere Python allows no handlers
+    numbers = (signal.SIGINT, signal.SIGTERM) if in_main else ()
     before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
         signal.signal(number, ask)

@@ -37,13 +37,13 @@ class TrainingDisplay:
     def __exit__(self, *_):
         self.bar.stop()
 
-    def step(self, batch: int, totals: Tensor, clips: int) -> None:
+    def step(self, batch: int, totals: list[float], fresh: Tensor, clips: int) -> None:
         """After each step: moves the bar; loss, top-1 and clips a second now and then."""
         self.clips += clips
         self.bar.update(self.task, completed=batch)
         now = time.perf_counter()
         if now - self.looked >= REFRESH and not self.bar.disable:
-            loss, hits, _, seen = totals.tolist()
+            loss, hits, _, seen = (old + new for old, new in zip(totals, fresh.tolist(), strict=True))
             speed = (self.clips - self.clips_at_look) / (now - self.looked)
             self.bar.update(self.task, state=f"loss {loss / seen:.4f}  top-1 {hits / seen:.1%}  {speed:,.0f} clips/s")
             self.looked, self.clips_at_look = now, self.clips

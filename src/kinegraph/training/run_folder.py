@@ -11,10 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
 
 from kinegraph import __version__
 from kinegraph.whole import whole_file, write_whole
 
+# What may be different when a run goes on: none of it changes the weights. Nor do more epochs of a stepped schedule.
+FREE = {"work_dir", "resume", "workers", "accelerator", "log_every", "save_every"}
 METRICS = ("epoch", "loss", "top1", "top5", "mean_class_accuracy")
 
 
@@ -32,15 +35,31 @@ class RunFolder:
         self.log_file = path / "log.jsonl"
         if resume and not self.checkpoint.is_file():
             raise ValueError(f"nothing to resume: {self.checkpoint} does not exist")
-        if not resume and self.log_file.exists():
+        if not resume and (self.checkpoint.exists() or self.last.exists()):
             raise ValueError(
                 f"{path} already holds a run: --resume goes on with it, another --work-dir starts beside it"
             )
 
-    def create(self, config_text: str) -> None:
-        """Make the folder and keep the config."""
+    def create(self) -> None:
+        """Make the folder. A run that died before its first checkpoint leaves nothing to keep."""
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        self.log_file.unlink(missing_ok=True)
+
+    def keep_config(self, config_text: str) -> None:
+        """Write config.yaml."""
         write_whole(self.path / "config.yaml", config_text.encode())
+
+    def check_same_run(self, config_text: str) -> None:
+        """Raises ValueError where a config would give other weights than the one the run was started with."""
+        kept = (self.path / "config.yaml").read_text(encoding="utf-8")
+        before, now = yaml.safe_load(kept) or {}, yaml.safe_load(config_text) or {}
+        free = FREE | ({"epochs"} if now.get("schedule", {}).get("kind") == "step" else set())
+        if other := [key for key in before.keys() | now.keys() if key not in free and before.get(key) != now.get(key)]:
+            key = min(other)
+            raise ValueError(
+                f"the run in {self.path} has {key} {before.get(key)}, asked for is {now.get(key)}: it would be another "
+                f"run; start it in another --work-dir"
+            )
 
     def log(self, **record) -> None:
         """Append one line to log.jsonl."""
@@ -69,7 +88,7 @@ class RunFolder:
     def cut_log(self, size: int) -> None:
         """Forget what was logged after the checkpoint was written; it will be logged again."""
         with self.log_file.open("r+b") as file:
-            file.truncate(size)
+            file.truncate(min(size, self.log_file.stat().st_size))
 
     def write_metrics(self) -> None:
         """metrics.csv: one row a validation."""

@@ -26,12 +26,14 @@ def score_clips(
     Every process scores its share and all of them return the whole. `done` is told how many clips a batch had.
     """
     scores = torch.zeros(len(clips), classes, device=fabric.device)
+    dtype = next(network.parameters()).dtype
     was_training = network.training
     network.eval()
     loader = fixed_loader(clips, batch_size, rank=fabric.global_rank, processes=fabric.world_size, workers=workers)
     for views, _, people, positions in loader:
         with fabric.autocast():
-            scores[positions] = view_scores(network, fabric.to_device(views), fabric.to_device(people)).float()
+            seen = fabric.to_device(views).to(dtype)
+            scores[positions] = view_scores(network, seen, fabric.to_device(people)).float()
         done(len(positions) * fabric.world_size)
     network.train(was_training)
     if fabric.world_size > 1:  # the other rows of each are zero: the sum is exact

@@ -1,0 +1,153 @@
+"""`kinegraph convert`: a dataset folder or a checkpoint -> that of another project, so that nothing is locked in."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Int
+from rich.console import Console
+
+from kinegraph.commands.convert_weights import SUFFIXES, Dialect, convert_weights
+from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.data.sources.annotations_write import write_annotation_list, write_annotations
+from kinegraph.data.sources.padded_write import is_padded_folder, write_padded
+from kinegraph.data.sources.split_names import ABSENT
+from kinegraph.data.sources.tfrecord_write import is_shard_folder, write_tfrecords
+from kinegraph.data.store import SkeletonDataset, open_dataset
+
+Format = Literal["pyskl", "mmaction0", "npy", "tfrecord"]
+# format -> what of the options below it takes
+OPTIONS = {
+    "pyskl": (),
+    "mmaction0": ("split", "part"),
+    "npy": ("split", "part", "frames", "people"),
+    "tfrecord": ("split", "part", "frames", "people", "shards", "shuffle_seed"),
+}
+
+
+def convert(
+    dataset: Path,
+    out: Path,
+    *,
+    format: Format = "pyskl",
+    split: str | None = None,
+    part: str | None = None,
+    frames: int | None = None,
+    people: int | None = None,
+    shards: int | None = None,
+    shuffle_seed: int | None = None,
+    to: Dialect | None = None,
+    layout: str | None = None,
+    class_names: str | None = None,
+    preprocessing: Preprocessing | None = None,
+    strides: list[int] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write a dataset as another project's files, which `kinegraph prepare` reads back; or a checkpoint as another's.
+
+    Args:
+        dataset: dataset folder that `kinegraph prepare` made; or a checkpoint of another project (.pth) or of Kinegraph
+            (.safetensors).
+        out: file to write for pyskl and mmaction0 (a .pkl), folder for npy and tfrecord; of a checkpoint, a
+            .safetensors file, or with --to a .pth. Written whole or not at all.
+        format: pyskl is the pickle {split, annotations} of PYSKL and MMAction2 1.x; mmaction0 is the list of MMAction2
+            0.x, of one part of a split; npy are the arrays *_data_joint.npy and *_label.pkl of 2s-AGCN; tfrecord are
+            the shards of the TensorFlow project.
+        split: mmaction0, npy, tfrecord: the split whose parts are written apart, by default the only one there is.
+        part: mmaction0, npy, tfrecord: only this part of the split.
+        frames: npy, tfrecord: frames of every clip, 300 by default; shorter ones are followed by zeros.
+        people: npy, tfrecord: people of every clip, 2 by default.
+        shards: tfrecord: files a part, 40 by default.
+        shuffle_seed: tfrecord: mix the clips of each part; in the dataset's order by default.
+        to: checkpoint: write it for yysijie/st-gcn (stgcn2018), MMAction2 0.x, 1.x or PYSKL; else for Kinegraph.
+        layout: checkpoint: its joints, a built-in layout's name or a YAML file; by default the one with its graph.
+        class_names: checkpoint: text file with a class name a line, or ntu60, ntu120, babel60, babel120; by default
+            they are numbered.
+        preprocessing: checkpoint: how clips are prepared for it, which published files do not tell and `test` needs.
+        strides: checkpoint: of each block in time; by default 2 where the width doubles.
+        overwrite: replace what is already in out.
+    """
+    options = {"split": split, "part": part, "frames": frames, "people": people}
+    options |= {"shards": shards, "shuffle_seed": shuffle_seed}
+    given = {name: value for name, value in options.items() if value is not None}
+    of_weights = {"to": to, "layout": layout, "class_names": class_names, "preprocessing": preprocessing}
+    of_weights |= {"strides": strides}
+    if dataset.suffix in SUFFIXES and not dataset.is_dir():
+        _check_none(given, "a dataset folder", dataset)
+        print(convert_weights(dataset, out, overwrite=overwrite, **of_weights))
+        return
+    _check_none({name: value for name, value in of_weights.items() if value is not None}, "a checkpoint", dataset)
+    _check_options(given, format)
+    found = open_dataset(dataset)
+    if format != "pyskl":
+        split = split or _only_split(found)
+    sizes = {name: value for name, value in given.items() if name not in ("split", "part")}
+    if not out.parent.is_dir():
+        raise ValueError(f"there is no folder {out.parent}")
+    match format:
+        case "pyskl":
+            _check_free(out, overwrite, out.is_file(), "no file")
+            write_annotations(out, found)
+        case "mmaction0":
+            _check_free(out, overwrite, out.is_file(), "no file")
+            write_annotation_list(out, found, _one(_parts(found, split, part)))
+        case "npy":
+            _check_free(out, overwrite, is_padded_folder(out), "no folder of such arrays")
+            write_padded(out, found, _parts(found, split, part), split=split, **sizes)
+        case "tfrecord":
+            _check_free(out, overwrite, is_shard_folder(out), "no folder of such shards")
+            write_tfrecords(out, found, _parts(found, split, part), split=split, **sizes)
+    _tell(out)
+
+
+def _check_none(given: dict[str, object], kind: str, path: Path) -> None:
+    for name in given:
+        raise ValueError(f"--{name.replace('_', '-')} is an option for {kind}, which {path} is not")
+
+
+def _check_options(given: dict[str, object], format: str) -> None:
+    for name in given:
+        if name not in OPTIONS[format]:
+            others = ", ".join(other for other, names in OPTIONS.items() if name in names)
+            raise ValueError(f"--{name.replace('_', '-')} is an option for {others}; {format} has no use for it")
+    for name in ("frames", "people"):
+        if given.get(name, 1) < 1:
+            raise ValueError(f"--{name} is {given[name]}, expected at least 1")
+
+
+def _only_split(dataset: SkeletonDataset) -> str | None:
+    if len(dataset.splits) > 1:
+        raise ValueError(f"{dataset.path} has splits {', '.join(dataset.splits)}; choose one by --split")
+    return next(iter(dataset.splits), None)
+
+
+def _parts(dataset: SkeletonDataset, split: str | None, part: str | None) -> dict[str, Int[np.ndarray, "n"]]:
+    """The clips of each part of the split, or of the one part that is given; without a split all, under no name."""
+    if split is None:
+        if part is not None:
+            raise ValueError(f"{dataset.path} has no split to take part '{part}' of")
+        return {"": np.arange(len(dataset))}
+    parts = [part] if part is not None else [name for name in dataset.parts(split) if name != ABSENT]
+    return {name: dataset.indices(split, name) for name in parts}
+
+
+def _one(parts: dict[str, Int[np.ndarray, "n"]]) -> Int[np.ndarray, "n"]:
+    if len(parts) != 1:
+        raise ValueError(f"a list of MMAction2 0.x is one part of a split; give --part {' or '.join(parts)}")
+    return next(iter(parts.values()))
+
+
+def _check_free(out: Path, overwrite: bool, replaceable: bool, otherwise: str) -> None:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir()) and otherwise != "no file"):
+        return
+    if not replaceable:
+        raise ValueError(f"{out} exists and is {otherwise}; choose another place")
+    if not overwrite:
+        raise ValueError(f"{out} exists; choose another place or give --overwrite")
+
+
+def _tell(out: Path) -> None:
+    files = [out] if out.is_file() else [file for file in out.rglob("*") if file.is_file()]
+    size = sum(file.stat().st_size for file in files) / 1e6
+    text = f"{out}: {size:,.1f} MB" + (f" in {len(files)} files" if out.is_dir() else "")
+    Console(highlight=False, soft_wrap=True).print(text, markup=False)

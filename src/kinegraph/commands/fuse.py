@@ -1,0 +1,249 @@
+"""kinegraph fuse: result files of several networks on the same clips -> what they say together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kinegraph.data.store import SkeletonDataset, open_dataset
+from kinegraph.inference.fusion import (
+    check_weights,
+    cross_fit,
+    folds,
+    log_probability,
+    published_weights,
+    search_weights,
+)
+from kinegraph.inference.fusion import fuse as fuse_streams
+from kinegraph.inference.result_files import Result, read_result
+from kinegraph.report.evaluation import Evaluation, plain
+from kinegraph.report.results import checked_result_path, write_report
+from kinegraph.training.metrics import evaluate
+
+PIPE_WIDTH = 200  # columns of a table that is not read on a terminal
+
+
+@dataclass(frozen=True, eq=False)
+class Clips:
+    """One part of a dataset: what the results have to fit."""
+
+    folder: SkeletonDataset
+    split: str
+    part: str
+    indices: Int[np.ndarray, "N"]
+
+    @property
+    def labels(self) -> Int[np.ndarray, "N"]:
+        return self.folder.label[self.indices]
+
+    @property
+    def names(self) -> list[str]:
+        return [self.folder.names[i] for i in self.indices]
+
+    def __str__(self) -> str:
+        return f"part '{self.part}' of split '{self.split}' of {self.folder.path}"
+
+
+@dataclass(frozen=True, eq=False)
+class Fusion:
+    """The fused probabilities; how: what was done, to be told; weights: None where they differ between clips."""
+
+    probability: Float[np.ndarray, "N classes"]
+    how: str
+    weights: tuple[float, ...] | None = None
+
+
+def fuse(
+    results: list[Path],
+    *,
+    data: Path,
+    weights: list[float] | None = None,
+    split: str | None = None,
+    part: str = "val",
+    out: Path | None = None,
+    search: bool = False,
+    search_part: str | None = None,
+    search_results: list[Path] | None = None,
+) -> None:
+    """Add up the probabilities that several networks give the same clips.
+
+    Args:
+        results: result files of `kinegraph test --out`, MMAction2 (0.x, or 1.x dumps) or PYSKL, clips in dataset order.
+        data: dataset folder with the clips and their labels.
+        weights: one a result file; by default 1 1 for two, 2 2 1 1 for four (joint, bone, joint motion, bone motion).
+        split: column of the dataset; needed if there are several.
+        part: part of the split that the results are of.
+        out: where to write the fused result file (.pkl); tables, pictures and report.html go beside it.
+        search: find the weights; by default each fifth of the clips (of the subjects, where they are known) gets the
+            weights found on the rest, so that no clip is measured with weights it helped to find.
+        search_part: find them on this other part of the split instead.
+        search_results: result files of the same networks on search_part, in the same order.
+    """
+    _check_options(results, weights, search, part, search_part, search_results)
+    out = _checked_out(out, results) if out else None
+    folder = open_dataset(data)
+    clips = clips_of(folder, split, part)
+    streams = [read_fitting(path, clips) for path in results]
+    if out and (owner := _report_owner(out, streams)):
+        raise ValueError(f"{out} would replace the report of {owner} in the same folder: choose another folder")
+    if search_part:
+        others = clips_of(folder, clips.split, search_part)
+        fusion = _searched(streams, [read_fitting(path, others) for path in search_results], others)
+    elif search:
+        fusion = _cross_fitted(streams, clips)
+    else:
+        fusion = _weighted(streams, weights)
+    show(streams, fusion, clips)
+    if out:
+        print(f"report: {_write(out, streams, fusion, clips)}")
+
+
+def clips_of(folder: SkeletonDataset, split: str | None, part: str) -> Clips:
+    """The clips of a part; split None: of the only split. Raises ValueError if there is a choice or a missing label."""
+    if split is None:
+        if len(folder.splits) != 1:
+            there = f"the splits {', '.join(folder.splits)}" if folder.splits else "no splits"
+            raise ValueError(f"{folder.path} has {there}: say with --split which one the results are of")
+        (split,) = folder.splits
+    clips = Clips(folder, split, part, folder.indices(split, part))
+    if (unlabelled := clips.labels < 0).any():
+        raise ValueError(f"clip '{clips.names[unlabelled.argmax()]}' has no label to compare with")
+    return clips
+
+
+def read_fitting(path: Path, clips: Clips) -> Result:
+    """Read a result of these clips. Raises ValueError where clips, classes, names or labels are not the dataset's."""
+    result = read_result(path)
+    count, classes = result.scores.shape
+    if count != len(clips.indices):
+        splits = clips.folder.splits
+        fits = [
+            f"{part} of {split}" for split in splits for part in clips.folder.parts(split)
+            if len(clips.folder.indices(split, part)) == count
+        ]  # fmt: skip
+        hint = f"; {fits[0]} has so many" if fits else ""
+        raise ValueError(f"{path} has {count} clips, {clips} has {len(clips.indices)}{hint}")
+    if classes != len(clips.folder.class_names):
+        raise ValueError(f"{path} has {classes} classes, {clips.folder.path} has {len(clips.folder.class_names)}")
+    for index, (found, name) in enumerate(zip(result.names or [], clips.names, strict=False)):
+        if found not in (plain(name), f"'{plain(name)}"):  # tables quote what a spreadsheet would run
+            raise ValueError(
+                f"{path}: clip {index} is '{found}', in {clips} it is '{name}': other clips or another order"
+            )
+    if result.labels is not None and (wrong := result.labels != clips.labels).any():
+        index = int(wrong.argmax())
+        raise ValueError(
+            f"{path}: clip {index} has label {result.labels[index]}, '{clips.names[index]}' in {clips} has "
+            f"{clips.labels[index]}: other clips or another order"
+        )
+    return result
+
+
+def _check_options(results, weights, search, part, search_part, search_results) -> None:
+    if len(results) < 2:
+        raise ValueError(f"{len(results)} result file, expected two or more to fuse")
+    if weights is not None:
+        check_weights(weights, len(results))
+    if weights is not None and (search or search_part):
+        raise ValueError("--weights and --search: weights are either given or searched")
+    if bool(search_part) != bool(search_results):
+        raise ValueError(
+            "--search-part and --search-results go together: a part, and the same networks' result files on it"
+        )
+    if search_part == part:
+        raise ValueError(
+            f"--search-part is '{part}', the part that is reported: weights found on it would flatter it; "
+            "--search alone finds them by cross-fitting"
+        )
+    if search_results and len(search_results) != len(results):
+        raise ValueError(f"{len(search_results)} --search-results for {len(results)} result files, expected as many")
+
+
+def _checked_out(out: Path, results: list[Path]) -> Path:
+    out = checked_result_path(out)
+    if any(out.resolve() == path.resolve() for path in results):
+        raise ValueError(f"--out {out} is one of the result files to fuse")
+    return out
+
+
+def _report_owner(out: Path, streams: list[Result]) -> Path | None:
+    """The result whose own report lies where the fused one would go."""
+    return next((it.path for it in streams if it.names and it.path.parent.resolve() == out.parent.resolve()), None)
+
+
+def _weighted(streams: list[Result], weights: list[float] | None) -> Fusion:
+    used = tuple(weights or published_weights(len(streams)))
+    how = f"weights {_ratio(used)}"
+    if not weights:
+        order = ", meant for joint, bone, joint motion, bone motion in this order" if len(streams) == 4 else ""
+        how += f" (the default{order})"
+    return Fusion(fuse_streams([it.probability for it in streams], used), how, used)
+
+
+def _searched(streams: list[Result], others: list[Result], clips: Clips) -> Fusion:
+    found = search_weights([it.probability for it in others], clips.labels)
+    how = f"weights {_ratio(found)}, searched on the {len(clips.labels):,} clips of {clips.split} / {clips.part}"
+    if clips.part == "train":
+        how += (
+            "; networks that were trained on these clips look better there than they are, and the most overfitted "
+            "gets too much weight"
+        )
+    return Fusion(fuse_streams([it.probability for it in streams], found), how, found)
+
+
+def _cross_fitted(streams: list[Result], clips: Clips) -> Fusion:
+    subjects = clips.folder.attributes.get("subject")
+    groups = subjects[clips.indices] if subjects is not None else None
+    if groups is not None and len(set(groups.tolist())) < 2:
+        groups = None
+    fold = folds(clips.labels, groups)
+    probabilities = [it.probability for it in streams]
+    fused, found = cross_fit(probabilities, clips.labels, fold)
+    whole = search_weights(probabilities, clips.labels)
+    what = f"{len(set(groups.tolist()))} subjects" if groups is not None else "clips (their subjects are not known)"
+    how = (
+        f"weights searched on {clips.split} / {clips.part} itself by cross-fitting: {len(found)} folds of {what}, each "
+        f"fused with the weights found on the others: {', '.join(map(_ratio, found))}\n"
+        f"weights searched on all these clips, for new ones and not measured here: {_ratio(whole)}"
+    )
+    return Fusion(fused, how)
+
+
+def show(streams: list[Result], fusion: Fusion, clips: Clips) -> None:
+    """The table of all streams and the fusion, and what was done."""
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+    table = Table("result", "scores", "order checked by", "weight", "top1", "top5", "mean_class_accuracy")
+    weights = fusion.weights or [None] * len(streams)
+    for stream, weight in zip(streams, weights, strict=True):
+        checked = "clip names" if stream.names else "labels" if stream.labels is not None else "number of clips only"
+        figures = evaluate(stream.scores, clips.labels).values()
+        told = "per fold" if weight is None else f"{weight:g}"
+        table.add_row(Text(str(stream.path)), stream.kind, checked, told, *(f"{value:.4f}" for value in figures))
+    table.add_section()
+    figures = evaluate(fusion.probability, clips.labels).values()
+    table.add_row("fusion", "probabilities", "", "", *(f"{value:.4f}" for value in figures), style="bold")
+    console.print(table)
+    print(f"{clips.split} / {clips.part} of {clips.folder.path}, {len(clips.labels):,} clips")
+    print(fusion.how)
+
+
+def _write(out: Path, streams: list[Result], fusion: Fusion, clips: Clips) -> Path:
+    from kinegraph.training.run_folder import environment
+
+    scores = log_probability(fusion.probability)
+    folder = clips.folder
+    evaluation = Evaluation(
+        scores, clips.labels, clips.names, folder.class_names, clips.split, clips.part, folder.source
+    )
+    text = "\n".join(["# fused from", *(f"{it.path}  # {it.kind}" for it in streams), fusion.how, ""])
+    told = environment() | {"dataset": str(folder.path)}
+    return write_report(out, evaluation, config_text=text, environment=told)["report"]
+
+
+def _ratio(weights: tuple[float, ...]) -> str:
+    return ":".join(f"{weight:g}" for weight in weights)

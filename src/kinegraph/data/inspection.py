@@ -1,0 +1,305 @@
+"""What is wrong with recordings: every fault with the names of its clips, not only the first.
+
+A `problem` would stop training or falsify what it reports, a `note` is only worth knowing. Clips are judged by their
+facts, see `inspection_clip`, so that any number of them can be looked at. Nothing here raises because of what a file
+holds.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from kinegraph.data.inspection_clip import FLAT_UNITS, ClipFacts, likely_layout, third_is_score, units_of
+from kinegraph.skeleton.layout import JointLayout
+
+Severity = Literal["problem", "note"]
+FOLD = 10  # a clip whose bodies are so many times larger or smaller than usual has other units
+LONG_BONES = 0.4  # of a body's size
+BY_DESIGN = ("xview", "xset")  # splits of NTU RGB+D that share subjects; they are by camera and by setup
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault and the clips that have it; kind is a short name for programs."""
+
+    severity: Severity
+    kind: str
+    message: str
+    clips: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is said about the clips, where it is said: layout, number of classes, units (m, mm, px, [-1, 1]).
+
+    flat_units: of (x, y) or (x, y, score), where they differ.
+    copies: one recording may be there several times, under one name, once for each of its labels.
+    """
+
+    layout: JointLayout | None = None
+    classes: int | None = None
+    units: str | None = None
+    flat_units: str | None = None
+    copies: bool = False
+
+
+def findings(facts: Sequence[ClipFacts], expected: Expected, complete: bool = True) -> list[Finding]:
+    """Everything that is wrong or remarkable, problems first. complete: no clip of the file was left out."""
+    checks: list[Callable[[Sequence[ClipFacts], Expected], Iterable[Finding]]] = [
+        _broken, _names, _shapes, _values, _labels, _units, _directions, _subjects, _contents,
+    ]  # fmt: skip
+    if complete:
+        checks.append(_classes)
+    found = [finding for check in checks for finding in check(facts, expected)]
+    return sorted(found, key=lambda finding: finding.severity != "problem")
+
+
+def _of(facts: Iterable[ClipFacts]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.name for one in facts))
+
+
+def _where(
+    facts: Sequence[ClipFacts], severity: Severity, kind: str, message: str, test: Callable[[ClipFacts], bool]
+) -> Iterable[Finding]:
+    """A finding on the clips that pass the test; none where there are none."""
+    if chosen := [one for one in facts if test(one)]:
+        yield Finding(severity, kind, message, _of(chosen))
+
+
+def _broken(facts, expected) -> Iterable[Finding]:
+    reasons = defaultdict(list)
+    for one in facts:
+        if one.fault:
+            reasons[one.fault].append(one)
+    for reason, clips in reasons.items():
+        yield Finding("problem", "broken", reason, _of(clips))
+
+
+def _names(facts, expected) -> Iterable[Finding]:
+    times = Counter(one.name for one in facts)
+    yield from _where(facts, "problem", "no_name", "has no name", lambda one: not one.name)
+    repeated = [one for one in facts if one.name and times[one.name] > 1]
+    if expected.copies:  # one recording under several labels
+        kinds = defaultdict(list)
+        for one in repeated:
+            kinds[one.name].append(one)
+        repeated = [one for group in kinds.values() if not _copies(group) for one in group]
+    yield from _where(repeated, "problem", "duplicate_name", "a name that several clips have", lambda one: True)
+
+
+def _copies(group: Sequence[ClipFacts]) -> bool:
+    return len({one.digest for one in group}) == 1 and len({str(one.clip.label) for one in group}) == len(group)
+
+
+def _shapes(facts, expected) -> Iterable[Finding]:
+    shaped = [one for one in facts if one.shape]
+    for axes, stated in sorted({(one.swapped, one.clip.axes) for one in shaped if one.swapped}):
+        message = f"swapped axes: looks like ({', '.join(axes)}), expected ({', '.join(stated)})"
+        yield from _where(shaped, "problem", "swapped_axes", message, lambda one, axes=axes: one.swapped == axes)
+    if not shaped:
+        return
+    usual = Counter(one.shape[2:] for one in shaped).most_common(1)[0][0]
+    joints = len(expected.layout) if expected.layout else usual[0]
+    whose = f"layout '{expected.layout.name}' has" if expected.layout else "most clips have"
+    for count in sorted({one.shape[2] for one in shaped} - {joints}):
+        message = f"{count} joints, {whose} {joints}"
+        yield from _where(shaped, "problem", "joints", message, lambda one, count=count: one.shape[2] == count)
+    for count in sorted({one.shape[3] for one in shaped} - {usual[1]} | ({usual[1]} - {2, 3})):
+        message = f"{count} channels, " + ("expected 2 or 3" if usual[1] not in (2, 3) else f"most have {usual[1]}")
+        yield from _where(shaped, "problem", "channels", message, lambda one, count=count: one.shape[3] == count)
+    if expected.layout is None:
+        yield from _unstated_layout(shaped, *usual)
+    yield from _stated(shaped)
+
+
+def _unstated_layout(facts, joints: int, channels: int) -> Iterable[Finding]:
+    if (near := likely_layout(joints + 1, channels)) and joints != 17:
+        # 24 joints have a layout, too, which hardly any published file has: one of 25 was lost.
+        lost = f"{joints} joints, one less than '{near.name}'; if none was lost, name the layout by --layout"
+        if len(near) == 25 or not likely_layout(joints, channels):
+            yield from _where(facts, "problem", "joints", lost, lambda one: one.shape[2] == joints)
+    elif likely_layout(joints, channels) is None:
+        message = f"{joints} joints in {channels}D are of no built-in layout; describe them in a YAML file (--layout)"
+        yield from _where(facts, "problem", "joints", message, lambda one: one.shape[2] == joints)
+
+
+def _stated(facts) -> Iterable[Finding]:
+    wrong = [one for one in facts if one.clip.stated_frames not in (None, one.shape[1])]
+    if wrong:
+        first = wrong[0]
+        message = (
+            f"the stated frames are not those there are ({first.clip.stated_frames} and {first.shape[1]} in the first)"
+        )
+        yield Finding("problem", "stated_frames", message, _of(wrong))
+
+
+def _values(facts, expected) -> Iterable[Finding]:
+    shaped = [one for one in facts if one.shape]
+    if bad := [one for one in shaped if one.not_finite]:
+        message = f"NaN or infinity ({bad[0].not_finite})"
+        yield Finding("problem", "not_finite", message, _of(bad))
+    empty = "nobody in it: no frames, or every joint zero"
+    yield from _where(shaped, "problem", "empty", empty, lambda one: not one.present)
+    yield from _where(shaped, "note", "one_frame", "only one frame", lambda one: one.shape[1] == 1)
+    yield from _where(shaped, "note", "still", "nobody moves: all frames are the same", lambda one: one.still)
+    yield from _where(shaped, "note", "missing", "more than half of the joints missing", lambda one: one.missing > 0.5)
+    outside = "scores outside of 0 to 1"
+    beyond = [one for one in shaped if one.score_range and not (one.score_range[0] >= 0 and one.score_range[1] <= 1.01)]
+    yield from _where(beyond, "note", "score", outside, lambda one: not one.not_finite)
+    seen = [one for one in shaped if one.never is not None]
+    if seen and len({one.never.shape for one in seen}) == 1 and (never := np.all([one.never for one in seen], 0)).any():
+        layout = expected.layout or likely_layout(*seen[0].shape[2:])
+        names = [layout.joints[i] if layout and len(layout) == len(never) else str(i) for i in np.flatnonzero(never)]
+        yield Finding("note", "never_seen", f"always zero: {', '.join(names)} (centred there, or never seen)")
+
+
+def _labels(facts, expected) -> Iterable[Finding]:
+    numbered, odd = [], []
+    for one in facts:
+        if one.clip.label is not None:
+            (numbered if isinstance(one.clip.label, int | np.integer) else odd).append(one)
+    yield from _where(odd, "problem", "label", "a label that is not a whole number", lambda one: True)
+    classes = expected.classes
+    limit = f"the {classes} classes are 0 to {classes - 1}" if classes else "classes count from 0"
+    outside = [one for one in numbered if one.clip.label < 0 or (classes and one.clip.label >= classes)]
+    for label in sorted({int(one.clip.label) for one in outside}):
+        yield from _where(
+            outside, "problem", "label", f"label {label}, {limit}", lambda one, n=label: one.clip.label == n
+        )
+    if numbered and len(numbered) + len(odd) < len(facts):
+        yield from _where(
+            facts, "problem", "no_label", "no label", lambda one: one.clip.label is None and not one.fault
+        )
+    elif not numbered and not odd:
+        yield Finding("note", "no_label", "the clips have no labels: they can be predicted, not trained on")
+    if numbered and not classes and min(one.clip.label for one in numbered) == 1:
+        yield Finding("note", "label", "labels start at 1, so class 0 has no clips; classes count from 0")
+
+
+def _units(facts, expected) -> Iterable[Finding]:
+    sizes = [one.size for one in facts if one.size > 0]
+    if not sizes:
+        return
+    middle = float(np.median(sizes))
+    apart = [one for one in facts if one.size > 0 and not middle / FOLD < one.size < middle * FOLD]
+    if apart and len({units_of(one) for one in facts if one.size > 0}) > 1:
+        message = f"other units than most: bodies of {apart[0].size:.4g}, usual are {middle:.4g}"
+        yield Finding("problem", "units", message, _of(apart))
+    found = Counter(units_of(one) for one in facts if one.size > 0).most_common(1)[0][0]
+    wanted = expected.flat_units if found in FLAT_UNITS else expected.units
+    if wanted and found != wanted:
+        seem = f"the coordinates seem to be in {found}" if found else "the coordinates are in no usual unit"
+        message = f"{seem}, expected {wanted}: bodies are {middle:.4g} large"
+        yield Finding("problem" if found else "note", "units", message)
+    if any(third_is_score(one) for one in facts):
+        yield Finding("note", "score", "the third channel looks like a score, not like a coordinate")
+    bones = [one.bone for one in facts if one.bone > 0]
+    if bones and np.median(bones) > LONG_BONES:
+        message = f"bones are {np.median(bones):.0%} of a body's size: the joints may be in another order"
+        yield Finding("note", "joint_order", message)
+    yield from _pictures(facts)
+
+
+def _pictures(facts) -> Iterable[Finding]:
+    sized = [one for one in facts if one.clip.image_size and one.high and units_of(one) == "px"]
+    beyond = [
+        one for one in sized if any(h > 1.2 * side for h, side in zip(one.high, one.clip.image_size, strict=False))
+    ]
+    if beyond:
+        width, height = beyond[0].clip.image_size
+        x, y = beyond[0].high[:2]
+        swapped = "; are width and height swapped?" if x <= 1.2 * height and y <= 1.2 * width else ""
+        message = f"joints far outside of the image: up to ({x:.0f}, {y:.0f}) in {width}x{height}{swapped}"
+        yield Finding("note", "image_size", message, _of(beyond))
+
+
+def upward(facts: Sequence[ClipFacts]) -> str:
+    """The axis from feet to head of most clips, such as "y up"; "" where it is not clear."""
+    axes = Counter(_upward(one) for one in facts if one.upward)
+    return axes.most_common(1)[0][0] if axes else ""
+
+
+def _upward(one: ClipFacts) -> str:
+    axis = int(np.argmax(np.abs(one.upward)))
+    return f"{'xyz'[axis]} {'up' if one.upward[axis] > 0 else 'down'}" if axis < 3 else ""
+
+
+def _directions(facts, expected) -> Iterable[Finding]:
+    way = upward(facts)
+    directed = [units_of(one) in FLAT_UNITS for one in facts if one.upward]  # a sample may be few of all clips
+    flat = sum(directed) * 2 > len(directed)
+    expected_ways = ("y down",) if flat else ("y up", "z up")
+    if way and way not in expected_ways:
+        usual = "y down, as in pictures" if flat else "y or z up"
+        yield Finding(
+            "note", "upward", f"heads are above feet with {way}; usual is {usual}. Axes swapped or turned round?"
+        )
+
+
+def _subjects(facts, expected) -> Iterable[Finding]:
+    for split in _splits(facts):
+        parts = defaultdict(set)
+        for one in facts:
+            if one.clip.subject is not None and one.clip.splits.get(split) not in (None, "none"):
+                parts[one.clip.subject].add(one.clip.splits[split])
+        both = sorted((who for who, there in parts.items() if len(there) > 1), key=str)
+        if not both or split in BY_DESIGN:
+            continue
+        clips = _of(one for one in facts if one.clip.subject in both)
+        listed = ", ".join(map(str, both[:5])) + (" ..." if len(both) > 5 else "")
+        # A split that was made by subject has at most a few on both sides; another one nearly all of them.
+        meant = split == "xsub" or len(both) * 2 <= len(parts)
+        message = f"split {split}: {len(both)} of {len(parts)} subjects are in more than one part ({listed})"
+        yield Finding("problem" if meant else "note", "shared_subjects", message, clips)
+
+
+def _splits(facts: Iterable[ClipFacts]) -> list[str]:
+    return list(dict.fromkeys(split for one in facts for split in one.clip.splits))
+
+
+def _contents(facts, expected) -> Iterable[Finding]:
+    same = defaultdict(list)
+    for one in facts:
+        if one.digest and not one.not_finite:
+            same[one.digest].append(one)
+    groups = [group for group in same.values() if len(group) > 1]
+    across = defaultdict(list)
+    for group in groups:
+        for split in _splits(group):
+            if len({one.clip.splits.get(split) for one in group} - {None, "none"}) > 1:
+                across[split] += group
+    for split, clips in across.items():
+        yield Finding("problem", "duplicate_content", f"split {split}: the same recording in several parts", _of(clips))
+    told = {id(one) for clips in across.values() for one in clips}
+    rest = [one for group in groups for one in group if id(one) not in told]
+    two_labels = {id(one) for group in groups if len({str(o.clip.label) for o in group}) > 1 for one in group}
+    yield from _where(rest, "note", "duplicate_content", "the same recording as another clip", lambda one: True)
+    labelled = "the same recording under several labels"
+    yield from _where(rest, "note", "two_labels", labelled, lambda one: id(one) in two_labels)
+
+
+def _classes(facts, expected) -> Iterable[Finding]:
+    for split in _splits(facts):
+        parts = defaultdict(set)
+        for one in facts:
+            if isinstance(one.clip.label, int | np.integer) and (part := one.clip.splits.get(split)):
+                parts[part].add(int(one.clip.label))
+        if not parts.get("train"):
+            continue
+        for part, labels in parts.items():
+            if part not in ("train", "none") and (lost := sorted(labels - parts["train"])):
+                message = f"split {split}: {part} has classes that train lacks: {_short(lost)}"
+                clips = [one for one in facts if one.clip.splits.get(split) == part and one.clip.label in lost]
+                yield Finding("problem", "class_not_in_train", message, _of(clips))
+    there = {int(one.clip.label) for one in facts if isinstance(one.clip.label, int | np.integer)}
+    if there and expected.classes and (absent := sorted(set(range(expected.classes)) - there)):
+        yield Finding(
+            "note", "absent_classes", f"{len(absent)} of {expected.classes} classes have no clip: {_short(absent)}"
+        )
+
+
+def _short(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:8])) + (" ..." if len(numbers) > 8 else "")

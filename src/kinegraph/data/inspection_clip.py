@@ -1,0 +1,240 @@
+"""A clip as a file holds it, which may break every rule, and the few numbers by which it is judged."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import permutations
+
+import numpy as np
+from jaxtyping import Bool, Float, Shaped
+
+from kinegraph.data.sources.guesses import FLAT, LAYOUTS
+from kinegraph.skeleton.layout import JointLayout, load_layout
+
+AXES = "MTVC"
+FLAT_UNITS = ("px", "[-1, 1]")
+MOST_PEOPLE = 10
+FRAMES_MEASURED = 16
+
+
+@dataclass(frozen=True, eq=False)
+class FoundClip:
+    """A clip as a file holds it, which may break every rule of a SkeletonClip.
+
+    keypoint: None where it was not looked at, or could not be read: then `fault` tells why. axes: their order as the
+    format says it is: M people, T frames, V joints, C channels. stated_frames: how many frames the file says there are.
+    """
+
+    name: str
+    keypoint: Shaped[np.ndarray, "..."] | None = None
+    label: object = None
+    score: Shaped[np.ndarray, "..."] | None = None
+    image_size: tuple[int, int] | None = None
+    stated_frames: int | None = None
+    subject: object = None
+    splits: Mapping[str, str] = field(default_factory=dict)
+    axes: str = AXES
+    fault: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class ClipFacts:
+    """A clip in a few numbers.
+
+    shape: people, frames, joints, channels, None where it has no such axes. swapped: what the order of its axes looks
+    like, where that is another one than stated. present: people who are not all zero. missing: share of joints that
+    are zero while their person is there. never: joints that always are. still: all frames are the same.
+    size: how large a body is, median over frames, in the file's units. upward: from feet to head, likewise. bone:
+    length of a bone as a share of size.
+    """
+
+    clip: FoundClip
+    fault: str = ""
+    shape: tuple[int, int, int, int] | None = None
+    swapped: str = ""
+    present: int = 0
+    not_finite: str = ""
+    missing: float = 0.0
+    never: Bool[np.ndarray, "V"] | None = None
+    still: bool = False
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    size: float = float("nan")
+    upward: tuple[float, ...] = ()
+    bone: float = float("nan")
+    score_range: tuple[float, float] | None = None
+    digest: bytes = b""
+
+    @property
+    def name(self) -> str:
+        return self.clip.name
+
+
+# ---- one clip --------------------------------------------------------------------------------------------------------
+
+
+def examine(clip: FoundClip, layout: JointLayout | None = None) -> ClipFacts:
+    """Reduce a clip to its facts. layout: of the joints, where it is known."""
+    if clip.fault or clip.keypoint is None:
+        return ClipFacts(clip, clip.fault)
+    keypoint = np.asarray(clip.keypoint)
+    light = replace(clip, keypoint=None, score=None)
+    if keypoint.dtype.kind not in "fiu":
+        return ClipFacts(light, f"has keypoints of type {keypoint.dtype}, expected numbers")
+    if keypoint.ndim != 4:
+        return ClipFacts(light, f"has keypoints of shape {keypoint.shape}, expected people, frames, joints, channels")
+    axes = guess_axes(keypoint, layout, clip.axes)
+    swapped = axes if axes != clip.axes else ""
+    keypoint = np.transpose(keypoint, [axes.index(axis) for axis in AXES])
+    if clip.axes != AXES and keypoint.any():  # padded to the longest
+        keypoint = keypoint[:, : np.flatnonzero(keypoint.any((0, 2, 3)))[-1] + 1]
+    shape = tuple(map(int, keypoint.shape))
+    fault = "" if swapped else _score_fault(clip.score, shape)
+    if 0 in shape:
+        return ClipFacts(light, fault, shape, swapped)
+    told = _measure(keypoint.astype(np.float64, copy=False), layout or likely_layout(shape[2], shape[3]))
+    scores = clip.score if clip.score is not None and not fault and clip.score.size else None
+    limits = (float(np.min(scores)), float(np.max(scores))) if scores is not None else None
+    if limits and not np.isfinite(limits).all():
+        told["not_finite"] = told["not_finite"] or "in its scores"
+    return ClipFacts(light, fault, shape, swapped, score_range=limits, **told)
+
+
+def _score_fault(score: np.ndarray | None, shape: tuple[int, ...]) -> str:
+    if score is None or np.shape(score) == shape[:3]:
+        return ""
+    return f"has scores of shape {np.shape(score)}, expected {shape[:3]} as the keypoints"
+
+
+def _measure(keypoint: Float[np.ndarray, "M T V C"], layout: JointLayout | None) -> dict:
+    finite = np.isfinite(keypoint)
+    where = ""
+    if not finite.all():
+        person, frame = np.argwhere(~finite)[0][:2]
+        where = f"first of person {person}, frame {frame}"
+        keypoint = np.where(finite, keypoint, 0)
+    seen = keypoint.any(3)
+    there = seen.any(2)
+    told: dict = {"not_finite": where, "present": int(there.any(1).sum())}
+    if not there.any():
+        return told
+    bodies, joints = keypoint[there], seen[there]  # (B, V, C): every person in every frame
+    chosen = np.unique(np.linspace(0, len(bodies) - 1, min(len(bodies), FRAMES_MEASURED)).astype(int))
+    told |= _body(bodies[chosen], joints[chosen], layout)
+    moved = any(np.ptp(person[now], axis=0).any() for person, now in zip(keypoint, there, strict=True) if now.any())
+    digest = hashlib.blake2b(bodies.tobytes(), digest_size=16)
+    return told | {
+        "missing": float(1 - joints.mean()),
+        "never": ~joints.any(0),
+        "still": not moved and keypoint.shape[1] > 1,
+        "low": tuple(bodies[joints].min(0).tolist()),
+        "high": tuple(bodies[joints].max(0).tolist()),
+        "digest": digest.digest(),
+    }
+
+
+def _body(bodies: Float[np.ndarray, "B V C"], joints: Bool[np.ndarray, "B V"], layout: JointLayout | None) -> dict:
+    """Size, direction and bones of the bodies; a joint that was not seen is left out."""
+    bodies = np.where(joints[..., None], bodies, np.nan)
+    low, high = np.fmin.reduce(bodies, axis=1), np.fmax.reduce(bodies, axis=1)
+    extent = (high - low).max(1)
+    told: dict = {"size": float(np.median(extent))}
+    if layout is None or len(layout) != bodies.shape[1]:
+        return told
+    child, parent = zip(*((c, p) for c, p in enumerate(layout.parents) if c != p), strict=True)
+    bones = np.linalg.norm(bodies[:, list(child)] - bodies[:, list(parent)], axis=2)
+    if np.isfinite(bones).any() and told["size"] > 0:
+        told["bone"] = float(np.nanmedian(bones) / told["size"])
+    ends = _ends(layout)
+    if ends and np.isfinite(heights := bodies[:, ends[0]] - bodies[:, ends[1]]).any(0).all():
+        told["upward"] = tuple(np.nanmedian(heights, axis=0).tolist())
+    return told
+
+
+def _ends(layout: JointLayout) -> tuple[int, int] | None:
+    """A joint of the head and one of the legs, by their names."""
+    found = [
+        next((i for i, name in enumerate(layout.joints) if any(word in name for word in words)), None)
+        for words in (("head", "nose"), ("ankle", "foot", "knee", "leg"))
+    ]
+    return None if None in found else (found[0], found[1])
+
+
+# ---- layout and axes -------------------------------------------------------------------------------------------------
+
+
+def likely_layout(joints: int, channels: int) -> JointLayout | None:
+    """The layout that published files of this shape have; (x, y, score) counts as 2D."""
+    name = LAYOUTS.get((joints, channels)) or LAYOUTS.get((joints, 5 - channels))
+    return load_layout(name) if name else None
+
+
+def guess_axes(keypoint: Shaped[np.ndarray, "..."], layout: JointLayout | None = None, stated: str = AXES) -> str:
+    """What the axes of a clip's array look like, such as "MTVC" or "CTVM"; the stated ones if nothing else fits better.
+
+    The number of joints and the 2 or 3 channels decide. Where several orders have the right sizes, the content does: a
+    second person who is absent, bones that keep their lengths, neighbouring frames that are more alike than joints.
+    """
+    shape = keypoint.shape
+    joints = {len(layout)} if layout else {v for v, _ in LAYOUTS}
+
+    def fits(axes: str) -> bool:
+        people, _, v, channels = (shape[axes.index(axis)] for axis in AXES)
+        return v in joints and channels in (2, 3) and people <= MOST_PEOPLE
+
+    fitting = [axes for axes in (stated, AXES, "CTVM", *map("".join, permutations(AXES))) if fits(axes)]
+    keypoint = np.nan_to_num(keypoint.astype(float), posinf=0, neginf=0)
+    if stated in fitting and keypoint.any() and {AXES, "CTVM"} <= {*fitting}:
+        stated = _ends_swapped(keypoint, stated)
+    if fitting and stated not in fitting and shape[stated.index("C")] not in (2, 3):
+        stated = fitting[0]
+    turned = stated.replace("TV", "VT")  # a number of joints that is not known needs the content's word, too
+    return turned if turned in fitting and _changes(keypoint, 1) > 2 * _changes(keypoint, 2) else stated
+
+
+def _changes(keypoint: np.ndarray, axis: int) -> float:
+    return float(np.abs(np.diff(keypoint, axis=axis)).mean()) if keypoint.shape[axis] > 1 else 0.0
+
+
+def _ends_swapped(keypoint: Float[np.ndarray, "a T V b"], stated: str) -> str:
+    """ "MTVC" or "CTVM" where both ends of the shape could be the channels."""
+    if not keypoint[..., 1:].any():
+        return "CTVM"  # not two or three channels with only the first in use, but people who are absent
+    if not keypoint[1:].any():
+        return AXES
+    unrest = {AXES: _unrest(keypoint), "CTVM": _unrest(keypoint.transpose(3, 1, 2, 0))}
+    other = AXES if stated == "CTVM" else "CTVM"
+    return other if unrest[other] < unrest[stated] / 2 else stated
+
+
+def _unrest(keypoint: Float[np.ndarray, "M T V C"]) -> float:
+    """How much bones change their length over time, relative to their length."""
+    if (layout := likely_layout(*keypoint.shape[2:])) is None:
+        return float("inf")
+    seen = keypoint.any((2, 3))
+    bones = np.linalg.norm(keypoint - keypoint[:, :, list(layout.parents)], axis=3)
+    people = [person[now] for person, now in zip(bones, seen, strict=True) if now.sum() > 1]
+    changes = [np.median(person.std(0) / np.maximum(person.mean(0), 1e-9)) for person in people]
+    return float(np.mean(changes)) if changes else float("inf")
+
+
+def units_of(facts: ClipFacts) -> str | None:
+    """What a clip's coordinates seem to be in: m, cm, mm, px or [-1, 1], by the size of its bodies; else None."""
+    if facts.shape is None or not facts.size > 0:
+        return None
+    if facts.shape[3] == 2 or third_is_score(facts):
+        return "px" if facts.size > 5 else "[-1, 1]"
+    for units, least, most in (("m", 0.05, 8), ("cm", 25, 320), ("mm", 320, 8000)):
+        if least <= facts.size < most:
+            return units
+    return None
+
+
+def third_is_score(facts: ClipFacts) -> bool:
+    """Whether the third channel seems to be a confidence: a layout that comes in 2D, and values from 0 to 1."""
+    return (
+        facts.shape is not None
+        and facts.shape[2] in FLAT
+        and facts.shape[3] == 3
+        and (len(facts.low) == 3 and facts.low[2] >= 0 and facts.high[2] <= 1)
+    )

@@ -1,0 +1,77 @@
+"""Clips of a dataset -> shards for the TensorFlow project, without TensorFlow; `tfrecord` tells what is in them."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from kinegraph.data.sources.about import FILE, described, write_about
+from kinegraph.data.sources.padded_write import check_fits, padded
+from kinegraph.data.sources.split_names import PARTS
+from kinegraph.data.sources.tfrecord_wire import serialize_example, serialize_tensor, write_record
+from kinegraph.data.store import SkeletonDataset
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.whole import whole_folder
+
+
+def write_tfrecords(
+    folder: Path,
+    dataset: SkeletonDataset,
+    parts: Mapping[str, Int[np.ndarray, "n"]],
+    *,
+    split: str | None = None,
+    shards: int = 40,
+    frames: int = 300,
+    people: int = 2,
+    shuffle_seed: int | None = None,
+) -> None:
+    """Write the clips of each part to PART_data/PART_data_joint-<shard>.tfrecord, folders that the project trains on.
+
+    parts: name of a part -> its clips; under the name "" they go to data_joint-<shard>.tfrecord. split: what they are
+    the parts of. A part of fewer clips than shards makes one a clip. shuffle_seed: mixes the clips of a part; the
+    project's training shuffles batches only, and needs it. Coordinates are those of the dataset; the clips' attributes
+    and other splits are lost. One clip is in memory at a time.
+    Raises ValueError naming a clip that is too long, has too many people or no label.
+    """
+    if shards < 1:
+        raise ValueError(f"{shards} shards cannot hold a clip; give 1 or more")
+    if other := [part for part in parts if part and part not in PARTS]:
+        raise ValueError(f"a part is named '{other[0]}', shards are named by {', '.join(PARTS)}")
+    check_fits(dataset, np.concatenate(list(parts.values())), frames, people)
+    generator = np.random.default_rng(shuffle_seed)
+    with whole_folder(folder) as unfinished:
+        for part, clips in parts.items():
+            inside = unfinished / f"{part}_data" if part else unfinished
+            inside.mkdir(exist_ok=True)
+            clips = clips if shuffle_seed is None else generator.permutation(clips)
+            for number, some in enumerate(_shares(clips, shards)):
+                name = f"{part}_data_joint-{number}.tfrecord" if part else f"data_joint-{number}.tfrecord"
+                with (inside / name).open("wb") as file:
+                    for i in some:
+                        write_record(file, _example(dataset[int(i)], frames, people))
+        rates = np.unique(dataset.fps)
+        fps = float(rates[0]) if len(rates) == 1 and rates[0] == rates[0] else None
+        write_about(unfinished, described(dataset) | {"split": split, "fps": fps})
+
+
+def is_shard_folder(folder: Path) -> bool:
+    """Whether a folder holds nothing but what `write_tfrecords` writes."""
+    files = [file for file in folder.rglob("*") if not file.is_dir()]
+    return (folder / FILE).is_file() and all(file.name == FILE or file.suffix == ".tfrecord" for file in files)
+
+
+def _shares(clips: Int[np.ndarray, "n"], shards: int) -> Iterator[Int[np.ndarray, "m"]]:
+    """Equal shares in order; the last takes the rest, as in the TensorFlow project."""
+    shards = min(shards, len(clips))
+    for shard in range(shards):
+        step = len(clips) // shards
+        yield clips[step * shard : step * (shard + 1) if shard < shards - 1 else None]
+
+
+def _example(clip: SkeletonClip, frames: int, people: int) -> bytes:
+    features = {"features": serialize_tensor(padded(clip, frames, people)), "label": clip.label}
+    features |= {"name": clip.name.encode(), "frames": clip.frames, "people": clip.people}
+    if clip.image_size is not None:
+        features |= dict(zip(("width", "height"), clip.image_size, strict=True))
+    return serialize_example(features)

@@ -1,0 +1,147 @@
+"""Late fusion: the weighted mean of what several networks think of the same clips, and the search for its weights.
+
+    p[n, c] = sum_s w_s softmax(z_s)[n, c] / sum_s w_s
+
+Source: PYSKL and MMAction2 1.x, whose results are probabilities. 2s-AGCN adds logits instead, so that a network with
+larger numbers counts more than its weight says.
+"""
+
+from collections.abc import Hashable, Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+PUBLISHED = {2: (1.0, 1.0), 4: (2.0, 2.0, 1.0, 1.0)}  # joint, bone[, joint motion, bone motion]
+MOST_SEARCHED = 8  # streams
+SMALLEST = np.finfo(np.float64).tiny  # stands for a probability of 0 where a logarithm is taken
+NUMBERS_AT_ONCE = 1 << 23
+
+Probability = Float[np.ndarray, "N classes"]
+
+
+def published_weights(streams: int) -> tuple[float, ...]:
+    """1:1 for two streams, 2:2:1:1 for joint, bone, joint motion and bone motion; otherwise all equal.
+
+    Source: the published results of PYSKL and MMAction2 1.x.
+    """
+    return PUBLISHED.get(streams, (1.0,) * streams)
+
+
+def check_weights(weights: Sequence[float], streams: int) -> None:
+    """Raises ValueError unless there is one weight a stream, none is negative and one is positive."""
+    if len(weights) != streams:
+        raise ValueError(f"{len(weights)} weights for {streams} result files, expected one a file")
+    told = " ".join(f"{weight:g}" for weight in weights)
+    if not all(np.isfinite(weight) and weight >= 0 for weight in weights):
+        raise ValueError(f"the weights are {told}, expected numbers from 0 up")
+    if not any(weights):
+        raise ValueError(f"the weights are {told}: at least one must be above 0")
+
+
+def fuse(streams: Sequence[Probability], weights: Sequence[float]) -> Probability:
+    """The weighted mean of the streams' probabilities; only the ratio of the weights counts."""
+    check_weights(weights, len(streams))
+    share = np.asarray(weights, dtype=np.float64) / np.sum(weights)
+    return sum(part * np.asarray(stream, dtype=np.float64) for part, stream in zip(share, streams, strict=True))
+
+
+def candidate_weights(streams: int) -> Int[np.ndarray, "candidates streams"]:
+    """Every way of dividing 12 equal parts (6 from five streams on) between the streams: 13, 91, 455, 210, ...
+
+    12 parts hold the published weights, 6:6, 4:4:4 and 4:4:2:2. The nearest to equal come first.
+    """
+    if not 2 <= streams <= MOST_SEARCHED:
+        raise ValueError(f"weights can be searched for 2 to {MOST_SEARCHED} result files, there are {streams}")
+    ways = np.array(list(_divisions(12 if streams < 5 else 6, streams)))
+    return ways[np.argsort((ways**2).sum(axis=1), kind="stable")]
+
+
+def _divisions(parts: int, streams: int) -> Iterator[tuple[int, ...]]:
+    if streams == 1:
+        yield (parts,)
+        return
+    for first in range(parts, -1, -1):
+        for rest in _divisions(parts - first, streams - 1):
+            yield (first, *rest)
+
+
+def search_weights(streams: Sequence[Probability], labels: Int[np.ndarray, "N"]) -> tuple[int, ...]:
+    """The weights with most clips right; of several, those that give the labels the highest probability.
+
+    Every candidate is tried. What they reach on these very clips is too good: measure them on others, or `cross_fit`.
+    """
+    candidates = candidate_weights(len(streams))
+    right, likelihood = _merits(streams, labels, candidates)
+    return tuple(candidates[_best(right, likelihood)].tolist())
+
+
+def cross_fit(
+    streams: Sequence[Probability], labels: Int[np.ndarray, "N"], fold: Int[np.ndarray, "N"]
+) -> tuple[Probability, list[tuple[int, ...]]]:
+    """Each clip fused with weights that were searched on the clips of the other folds only.
+
+    fold: of each clip, 0 to F - 1. Returns the probabilities and each fold's weights.
+    """
+    candidates = candidate_weights(len(streams))
+    right, likelihood = _merits(streams, labels, candidates)
+    fused, weights = np.empty(np.shape(streams[0])), []
+    for number in range(fold.max() + 1):
+        inside = fold == number
+        found = candidates[_best(right[:, ~inside], likelihood[:, ~inside])]
+        fused[inside] = fuse([np.asarray(stream)[inside] for stream in streams], found)
+        weights.append(tuple(found.tolist()))
+    return fused, weights
+
+
+def folds(labels: Int[np.ndarray, "N"], groups: Sequence[Hashable] | None = None, count: int = 5) -> np.ndarray:
+    """The fold of each clip, without chance: clips of one group stay together, folds are about equal.
+
+    groups: e.g. each clip's subject. Without them the clips of every class are dealt out in turn.
+    Raises ValueError when there are fewer than two groups or clips.
+    """
+    if groups is None:
+        order = np.argsort(labels, kind="stable")
+        fold = np.empty(len(labels), dtype=np.int64)
+        fold[order] = np.arange(len(labels)) % count
+        if len(labels) < 2:
+            raise ValueError(f"weights cannot be searched on {len(labels)} clips")
+        return fold
+    found, member = np.unique(np.asarray(groups), return_inverse=True)
+    if len(found) < 2:
+        raise ValueError(f"all clips are of one group ({found[0]}), cross-fitting needs at least two")
+    sizes = np.bincount(member)
+    filled, fold_of = np.zeros(min(count, len(found)), dtype=np.int64), np.empty(len(found), dtype=np.int64)
+    for group in np.argsort(-sizes, kind="stable"):  # the largest first, each into the emptiest fold
+        fold_of[group] = filled.argmin()
+        filled[fold_of[group]] += sizes[group]
+    return fold_of[member]
+
+
+def log_probability(probability: Probability) -> Probability:
+    """Scores whose softmax is `probability`; a probability of 0 becomes the smallest there is."""
+    return np.log(np.maximum(probability, SMALLEST))
+
+
+def _merits(
+    streams: Sequence[Probability], labels: Int[np.ndarray, "N"], candidates: Int[np.ndarray, "G S"]
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each candidate and clip: whether it is right (G, N), and the log of the label's probability (G, N)."""
+    share = candidates / candidates.sum(axis=1, keepdims=True)
+    clips, classes = np.shape(streams[0])
+    right = np.empty((len(share), clips), dtype=bool)
+    likelihood = np.empty((len(share), clips), dtype=np.float32)
+    step = max(1, NUMBERS_AT_ONCE // (len(share) * classes))
+    for start in range(0, clips, step):
+        part = slice(start, start + step)
+        own = labels[part]
+        block = np.stack([np.asarray(stream[part], dtype=np.float64) for stream in streams])  # (S, n, classes)
+        fused = np.tensordot(share, block, axes=1)  # (G, n, classes)
+        right[:, part] = fused.argmax(axis=2) == own
+        likelihood[:, part] = log_probability(fused[:, np.arange(len(own)), own])
+    return right, likelihood
+
+
+def _best(right: np.ndarray, likelihood: np.ndarray) -> int:
+    """The candidate with most hits, then the highest likelihood, then the one that comes first."""
+    hits, total = right.sum(axis=1), likelihood.sum(axis=1, dtype=np.float64)
+    return int(np.lexsort((np.arange(len(hits)), -total, -hits))[0])

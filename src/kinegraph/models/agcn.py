@@ -1,0 +1,185 @@
+"""2s-AGCN, the adaptive graph convolutional network of Shi et al. 2019 (arXiv:1805.07694), one of its two streams.
+
+The function that MMAction2 0.x computes, held to its published outputs by the tests, in (body, time, joint, channel)
+order as `stgcn.py`. The two streams are two such networks, on joints and on bones, whose scores are added.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kinegraph.models.batchnorm import BatchNorm
+from kinegraph.models.blocks import (
+    check_input,
+    check_kernel,
+    check_network,
+    mean_over_bodies,
+    published_strides,
+    scale_joints,
+    shortcut,
+)
+
+REDUCTION = 4  # the embeddings that joints are compared in have a quarter of the channels
+
+
+class AdaptiveGraphConvolution(nn.Module):
+    """z[w] = sum_k W_k (sum_v B_k[v, w] x[v]) + b_k, with B = A + P + S: the skeleton, what is learned, what is seen.
+
+    S_k[v, w] = softmax over v (theta_k(x[v]) . phi_k(x[w]) / size), the product over all frames and channels of the
+    embeddings: how alike two joints of this body move. P is learned and the same for every body.
+    """
+
+    def __init__(self, graph: Float[Tensor, "K V V"], width_in: int, width: int):
+        super().__init__()
+        K = len(graph)
+        self.offset = nn.Parameter(torch.full_like(graph, 1e-6))  # P
+        self.theta = nn.Linear(width_in, K * (width // REDUCTION))
+        self.phi = nn.Linear(width_in, K * (width // REDUCTION))
+        self.mix = nn.Linear(K * width_in, width, bias=False)  # [W_1 | ... | W_K]
+        self.bias = nn.Parameter(torch.zeros(K, width))
+
+    def forward(self, x: Float[Tensor, "B T V C"], graph: Float[Tensor, "K V V"]) -> Float[Tensor, "B T V D"]:
+        B, T, V, C = x.shape
+        K = len(graph)
+        graph = graph + self.offset + self.likeness(x)  # (B, K, V, V)
+        gather = graph.permute(0, 3, 1, 2).reshape(B, 1, V * K, V)  # row (w, k): partitions end up beside the channels
+        x = gather @ x  # (B, T, V K, C)
+        return self.mix(x.view(B, T, V, K * C)) + self.bias.sum(0)
+
+    def likeness(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B K V V"]:
+        """S: for each body and partition, how much every joint takes from every other; each column sums to 1."""
+        K, T = len(self.bias), x.shape[1]
+        theta = self.theta(x).unflatten(3, (K, -1))  # (B, T, V, K, E)
+        phi = self.phi(x).unflatten(3, (K, -1))
+        alike = torch.einsum("btvke,btwke->bkvw", theta, phi)
+        return (alike / (theta.shape[4] * T)).softmax(2)
+
+
+class Block(nn.Module):
+    """y = ReLU(TCN(h) + R(x)), h = ReLU(BN(GCN(x)) + D(x)), TCN being convolution over time, BatchNorm and dropout.
+
+    R is nothing in the first block; else R and D are x itself where the shapes agree, and otherwise projections.
+    """
+
+    def __init__(
+        self,
+        graph: Float[Tensor, "K V V"],
+        width_in: int,
+        width: int,
+        stride: int,
+        kernel: int,
+        dropout: float,
+        residual: bool,
+    ):
+        super().__init__()
+        self.spatial = AdaptiveGraphConvolution(graph, width_in, width)
+        self.spatial_norm = BatchNorm(width)
+        self.graph_residual = shortcut(width_in, width)
+        self.temporal = nn.Conv2d(width, width, (kernel, 1), (stride, 1), (kernel // 2, 0))
+        self.temporal_norm = BatchNorm(width)
+        self.dropout = nn.Dropout(dropout)
+        self.residual = shortcut(width_in, width, stride) if residual else None
+
+    def forward(self, x: Float[Tensor, "B T V C"], graph: Float[Tensor, "K V V"]) -> Float[Tensor, "B S V D"]:
+        y = self.spatial_norm(self.spatial(x, graph))
+        y = F.relu(y + self.graph_residual(x))  # (B, T, V, D)
+        y = self.temporal(y.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # (B, S, V, D), S = T / stride
+        y = self.dropout(self.temporal_norm(y))
+        if self.residual is not None:
+            y = y + self.residual(x)
+        return F.relu(y)
+
+
+class AGCN(nn.Module):
+    """logits = Linear(mean over people, time and joints (Blocks(BN(x)))), one BN scale for each joint and channel.
+
+    Args:
+        adjacency: the graph in K partitions; adjacency[k, v, w] weighs the edge from joint v to joint w. Published with
+            the strategy `inward_outward`.
+        channels: numbers per joint and frame.
+        classes: number of classes.
+        widths: channels of each block.
+        strides: of each block in time; by the published rule 2 where the width doubles, 1 elsewhere.
+        kernel: frames that the convolution over time sees, an odd number.
+        dropout: probability, in every block but the first; 0 as published.
+
+    Source: MMAction2 0.x, backbones/agcn.py; lshiwjx/2s-AGCN, model/agcn.py.
+    """
+
+    def __init__(
+        self,
+        adjacency: Float[Tensor, "K V V"] | Float[np.ndarray, "K V V"],
+        channels: int,
+        classes: int,
+        *,
+        widths: Sequence[int] = (64,) * 4 + (128,) * 3 + (256,) * 3,
+        strides: Sequence[int] | None = None,
+        kernel: int = 9,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.config = {  # all it takes, with A, to build this network again
+            "channels": channels,
+            "classes": classes,
+            "widths": list(widths),
+            "strides": published_strides(widths) if strides is None else list(strides),
+            "kernel": kernel,
+            "dropout": dropout,
+        }
+        graph = torch.as_tensor(adjacency, dtype=torch.get_default_dtype())
+        check_network(graph, self.config, narrowest=REDUCTION)
+        check_kernel(kernel)
+        self.register_buffer("A", graph.clone())
+        self.data_norm = BatchNorm(graph.shape[1] * channels)
+        self.blocks = nn.ModuleList(
+            Block(graph, a, b, stride, kernel, dropout if i else 0.0, residual=i > 0)
+            for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, self.config["strides"], strict=False))
+        )
+        self.head = nn.Linear(widths[-1], classes)
+        initialise(self)
+
+    def forward(
+        self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
+    ) -> Float[Tensor, "N classes"]:
+        """Logits. Absent people count in the mean over M like real ones, as in the published networks.
+
+        people: how many bodies of each clip are real, the first ones; the caller promises that all others are alike
+            (padding). Outside training one of those is computed then and counted for all, to the same logits.
+        """
+        check_input(x, self.A.shape[1], self.config["channels"])
+        return self.head(mean_over_bodies(self._bodies, x, None if self.training else people))
+
+    def features(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:
+        """What the last block says of each person, moment and joint; their mean through `head` gives the logits."""
+        check_input(x, self.A.shape[1], self.config["channels"])
+        return self._bodies(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+    def _bodies(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
+        x = scale_joints(self.data_norm, x)
+        for block in self.blocks:
+            x = block(x, self.A)
+        return x
+
+
+def initialise(model: AGCN) -> None:
+    """First weights as published: normal with variance 2 / fan-out, the head's 1e-4 (MMAction2); biases 0.
+
+    W_k has variance 2 / (in · out · K), and the scale of the BatchNorm behind the graph convolution is 1e-6: at first
+    its shortcut speaks alone.
+    """
+    for name, layer in model.named_modules():
+        if isinstance(layer, AdaptiveGraphConvolution):
+            nn.init.normal_(layer.mix.weight, 0.0, math.sqrt(2 / layer.mix.weight.numel()))
+        elif isinstance(layer, nn.Linear | nn.Conv2d) and not name.endswith("spatial.mix"):
+            fan_out = layer.weight[:, 0].numel()
+            if name.endswith(("theta", "phi")):
+                fan_out //= len(model.A)  # published as one convolution for each partition
+            nn.init.normal_(layer.weight, 0.0, 0.01 if name == "head" else math.sqrt(2 / fan_out))
+            nn.init.zeros_(layer.bias)
+        elif name.endswith("spatial_norm"):
+            nn.init.constant_(layer.weight, 1e-6)

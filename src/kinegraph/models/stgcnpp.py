@@ -1,0 +1,178 @@
+"""ST-GCN++, of Duan et al. 2022 (arXiv:2205.09443): ST-GCN with a learned graph and a multi-scale view of time.
+
+The function that PYSKL and MMAction2 1.x compute, held to their published outputs by the tests, in (body, time, joint,
+channel) order as `stgcn.py`.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kinegraph.models.batchnorm import BatchNorm
+from kinegraph.models.blocks import (
+    check_input,
+    check_network,
+    mean_over_bodies,
+    published_strides,
+    scale_joints,
+    shortcut,
+)
+from kinegraph.models.stgcn import GraphConvolution
+
+DILATIONS = (1, 2, 3, 4)
+BRANCHES = len(DILATIONS) + 2
+
+
+def branch_widths(width: int) -> list[int]:
+    """Channels of the branches over time: equal shares, the first one also takes the rest."""
+    share = width // BRANCHES
+    return [width - (BRANCHES - 1) * share] + [share] * (BRANCHES - 1)
+
+
+class MultiScaleConvolution(nn.Module):
+    """y = U ReLU(BN([conv_1(h_1), .., conv_4(h_4), max(h_5), g])): six views of a moment and those around it.
+
+    [h_1, .., h_5] = ReLU(BN(W x)), g = W' x; conv_d sees three frames d apart, max three frames, g only its own.
+    The six 1x1 convolutions of the published code are one matrix here, their BatchNorms one BatchNorm.
+    """
+
+    def __init__(self, width: int, stride: int):
+        super().__init__()
+        self.stride = stride
+        *self.moving, self.still = branch_widths(width)  # channels of h_1 .. h_5, of g
+        self.divide = nn.Linear(width, width)  # [W; W']
+        self.divide_norm = BatchNorm(width - self.still)
+        self.dilated = nn.ModuleList(
+            nn.Conv2d(branch, branch, (3, 1), (stride, 1), (dilation, 0), (dilation, 1))
+            for dilation, branch in zip(DILATIONS, self.moving, strict=False)
+        )
+        self.join_norm = BatchNorm(width)
+        self.join = nn.Linear(width, width)  # U
+
+    def forward(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V C"]:
+        moving, still = self.divide(x).split((sum(self.moving), self.still), dim=3)
+        moving = F.relu(self.divide_norm(moving)).permute(0, 3, 1, 2).split(self.moving, dim=1)  # each (B, c, T, V)
+        seen = [convolve(h) for convolve, h in zip(self.dilated, moving, strict=False)]  # each (B, c, S, V)
+        seen.append(F.max_pool2d(moving[-1], (3, 1), (self.stride, 1), (1, 0)))
+        y = torch.cat([h.permute(0, 2, 3, 1) for h in seen] + [still[:, :: self.stride]], dim=3)  # (B, S, V, C)
+        return self.join(F.relu(self.join_norm(y)))
+
+
+class Block(nn.Module):
+    """y = ReLU(BN(TCN(h)) + R(x)), h = ReLU(BN(GCN(x)) + D(x)).
+
+    R is nothing in the first block; else R and D are x itself where the shapes agree, and otherwise projections.
+    """
+
+    def __init__(
+        self, graph: Float[Tensor, "K V V"], width_in: int, width: int, stride: int, dropout: float, residual: bool
+    ):
+        super().__init__()
+        self.graph = nn.Parameter(graph.clone())  # learned, edges that are no bones too
+        self.spatial = GraphConvolution(len(graph), width_in, width)
+        self.spatial_norm = BatchNorm(width)
+        self.graph_residual = shortcut(width_in, width)
+        self.temporal = MultiScaleConvolution(width, stride)
+        self.temporal_norm = BatchNorm(width)
+        self.dropout = nn.Dropout(dropout)
+        self.residual = shortcut(width_in, width, stride) if residual else None
+
+    def forward(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
+        y = self.spatial_norm(self.spatial(x, self.graph))
+        y = F.relu(y + self.graph_residual(x))  # (B, T, V, D)
+        y = self.dropout(self.temporal_norm(self.temporal(y)))  # (B, S, V, D), S = T / stride
+        if self.residual is not None:
+            y = y + self.residual(x)
+        return F.relu(y)
+
+
+class STGCNPP(nn.Module):
+    """logits = Linear(mean over people, time and joints (Blocks(BN(x)))), one BN scale for each joint and channel.
+
+    Args:
+        adjacency: where every block's graph starts, K partitions; adjacency[k, v, w] weighs the edge from joint v to
+            joint w. Published with the strategy `inward_outward`. It is not kept: the blocks' graphs take its place.
+        channels: numbers per joint and frame.
+        classes: number of classes.
+        widths: channels of each block.
+        strides: of each block in time; by the published rule 2 where the width doubles, 1 elsewhere.
+        dropout: probability, in every block but the first.
+
+    Source: PYSKL, models/gcns/stgcn.py with gcn_adaptive "init", gcn_with_res and tcn_type "mstcn", its first weights
+    too; MMAction2 1.x draws those of the dilated convolutions otherwise.
+    """
+
+    def __init__(
+        self,
+        adjacency: Float[Tensor, "K V V"] | Float[np.ndarray, "K V V"],
+        channels: int,
+        classes: int,
+        *,
+        widths: Sequence[int] = (64,) * 4 + (128,) * 3 + (256,) * 3,
+        strides: Sequence[int] | None = None,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.config = {  # all it takes, with a graph, to build this network again
+            "channels": channels,
+            "classes": classes,
+            "widths": list(widths),
+            "strides": published_strides(widths) if strides is None else list(strides),
+            "dropout": dropout,
+        }
+        graph = torch.as_tensor(adjacency, dtype=torch.get_default_dtype())
+        check_network(graph, self.config, narrowest=BRANCHES)
+        self.data_norm = BatchNorm(graph.shape[1] * channels)
+        self.blocks = nn.ModuleList(
+            Block(graph, a, b, stride, dropout if i else 0.0, residual=i > 0)
+            for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, self.config["strides"], strict=False))
+        )
+        self.head = nn.Linear(widths[-1], classes)
+        initialise(self)
+
+    @property
+    def A(self) -> Float[Tensor, "K V V"]:
+        """The first block's graph; no other is common to all."""
+        return self.blocks[0].graph
+
+    def forward(
+        self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
+    ) -> Float[Tensor, "N classes"]:
+        """Logits. Absent people count in the mean over M like real ones, as in the published networks.
+
+        people: how many bodies of each clip are real, the first ones; the caller promises that all others are alike
+            (padding). Outside training one of those is computed then and counted for all, to the same logits.
+        """
+        check_input(x, self.A.shape[1], self.config["channels"])
+        return self.head(mean_over_bodies(self._bodies, x, None if self.training else people))
+
+    def features(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:
+        """What the last block says of each person, moment and joint; their mean through `head` gives the logits."""
+        check_input(x, self.A.shape[1], self.config["channels"])
+        return self._bodies(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+    def _bodies(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
+        x = scale_joints(self.data_norm, x)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+def initialise(model: STGCNPP) -> None:
+    """First weights as PYSKL draws them: uniform within 1 / sqrt(fan-in), biases too; the head's normal(0, 0.01) and 0.
+
+    That is torch's own choice for all layers but these.
+    """
+    for layer in model.modules():
+        if isinstance(layer, GraphConvolution):
+            fan_in = layer.mix.in_features // len(layer.bias)  # published as a convolution that mixes no partitions
+            bound = 1 / math.sqrt(fan_in)
+            nn.init.uniform_(layer.mix.weight, -bound, bound)
+            nn.init.uniform_(layer.bias, -bound, bound)
+    nn.init.normal_(model.head.weight, 0.0, 0.01)
+    nn.init.zeros_(model.head.bias)

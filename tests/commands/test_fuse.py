@@ -1,0 +1,214 @@
+"""`kinegraph fuse` on files: its table, its result, its refusals."""
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kinegraph.cli import main
+from kinegraph.data.store import open_dataset, write_dataset
+from kinegraph.inference.fusion import cross_fit, folds, search_weights
+from kinegraph.inference.fusion import fuse as fuse_streams
+from kinegraph.inference.result_files import read_result
+from kinegraph.report.evaluation import Evaluation
+from kinegraph.report.results import write_report
+from kinegraph.skeleton.layout import load_layout
+from kinegraph.training.metrics import evaluate, softmax
+from tests import made_up
+
+STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
+CLIPS = 90  # the last 30 are "val"; three classes
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A dataset; results of ours in folders of their own, others' in `plain`, both parts."""
+    folder = tmp_path_factory.mktemp("fuse")
+    clips = [replace(clip, attributes={"subject": i % 7}) for i, clip in enumerate(made_up.clips(CLIPS))]
+    layout, about = load_layout("ntu25"), {"class_names": ["a", "b", "c"], "units": "m", "source": "made up"}
+    dataset = write_dataset(folder / "data", clips, layout=layout, **about)
+    write_dataset(
+        folder / "none", [replace(clip, splits={}, attributes={}) for clip in clips[:9]], layout=layout, **about
+    )
+    (folder / "plain").mkdir()
+    for number, (name, skill) in enumerate(zip(STREAMS, (2.0, 1.5, 0.5, 0.5), strict=True)):
+        for part in ("val", "train"):
+            logits = made_up_logits(dataset, part, skill, number)
+            save(folder / "plain" / f"{name}_{part}.pkl", list(logits))
+            chosen = dataset.indices("xsub", part)
+            names = [dataset.names[i] for i in chosen]
+            told = Evaluation(logits, dataset.label[chosen], names, dataset.class_names, "xsub", part)
+            write_report(folder / f"{name}_{part}" / "result.pkl", told)
+    wrong_ones(folder)
+    return folder
+
+
+def wrong_ones(place) -> None:
+    """Results of four classes, with a wrong label and of swapped clips."""
+    streams, labels, _ = val(place)
+    save(place / "four.pkl", [np.zeros(4, np.float32)] * 30)
+    wrong = np.where(np.arange(30) == 3, 1, labels)
+    clips = [{"pred_score": row, "gt_label": np.array([y])} for row, y in zip(streams[0], wrong, strict=True)]
+    save(place / "relabelled.pkl", clips)
+    names = [f"clip{i:03}" for i in (61, 60, *range(62, 90))]
+    told = Evaluation(np.log(streams[0]), labels, names, ("a", "b", "c"))
+    write_report(place / "swapped" / "result.pkl", told)
+
+
+def made_up_logits(dataset, part: str, skill: float, seed: int) -> np.ndarray:
+    labels = dataset.label[dataset.indices("xsub", part)]
+    noise = np.random.default_rng((seed, len(labels))).normal(size=(len(labels), 3))
+    return (skill * np.eye(3)[labels] + noise).astype(np.float32)
+
+
+def save(path, value) -> None:
+    path.write_bytes(pickle.dumps(value))
+
+
+def val(place) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """The four streams' probabilities, labels and subjects of the val part."""
+    dataset = open_dataset(place / "data")
+    chosen = dataset.indices("xsub", "val")
+    logits = [made_up_logits(dataset, "val", skill, i) for i, skill in enumerate((2.0, 1.5, 0.5, 0.5))]
+    return [softmax(rows) for rows in logits], dataset.label[chosen], dataset.attributes["subject"][chosen]
+
+
+def figures(text: str) -> list[list[float]]:
+    """top1, top5 and mean class accuracy of every row of the table."""
+    rows = [line.strip("│ \n").split("│") for line in text.splitlines() if line.startswith("│")]
+    return [[float(cell) for cell in row[-3:]] for row in rows]
+
+
+def expected(probability: np.ndarray, labels: np.ndarray) -> list[float]:
+    return [round(value, 4) for value in evaluate(probability, labels).values()]
+
+
+def test_four_streams(place, tmp_path, capsys):
+    """Ours, published weights: the table and the files are those of the weighted mean."""
+    streams, labels, _ = val(place)
+    files = [str(place / f"{name}_val" / "result.pkl") for name in STREAMS]
+    out = tmp_path / "fused" / "result.pkl"
+    assert main(["fuse", *files, "--data", str(place / "data"), "--out", str(out)]) == 0
+    text = capsys.readouterr().out
+    fused = (2 * streams[0] + 2 * streams[1] + streams[2] + streams[3]) / 6
+    assert figures(text) == [expected(probability, labels) for probability in [*streams, fused]]
+    assert text.count("clip names") == 4
+    assert "2:2:1:1" in text
+    again = read_result(out)
+    np.testing.assert_allclose(again.probability, fused, atol=1e-6)
+    assert again.names == [f"clip{i:03}" for i in range(60, 90)]
+    assert (out.parent / "report.html").is_file()
+    assert main(["fuse", str(out), files[0], "--data", str(place / "data")]) == 0  # a fusion can be fused again
+
+
+def test_formats_are_told_apart_and_mixed(place, tmp_path, capsys):
+    torch = pytest.importorskip("torch")
+    streams, labels, _ = val(place)
+    save(tmp_path / "pyskl.pkl", [row.astype(np.float32) for row in streams[1]])
+    clips = [
+        {"pred_score": torch.from_numpy(row), "gt_label": torch.tensor([label])}
+        for row, label in zip(streams[2], labels.tolist(), strict=True)
+    ]
+    save(tmp_path / "dump.pkl", clips)
+    files = [str(place / "plain" / "joint_val.pkl"), str(tmp_path / "pyskl.pkl"), str(tmp_path / "dump.pkl")]
+    assert main(["fuse", "--weights", "3", "0.5", "1", "--data", str(place / "data"), *files]) == 0
+    text = capsys.readouterr().out
+    fused = (3 * streams[0] + 0.5 * streams[1] + streams[2]) / 4.5
+    assert figures(text)[-1] == expected(fused, labels)
+    rows = [line for line in text.splitlines() if ".pkl" in line]
+    assert ["logits" in row for row in rows] == [True, False, False]
+    assert ["number of clips only" in row for row in rows] == [True, True, False]
+    assert "labels" in rows[2]
+
+
+def test_search_on_another_part(place, capsys):
+    streams, labels, _ = val(place)
+    dataset = open_dataset(place / "data")
+    train = [softmax(made_up_logits(dataset, "train", skill, i)) for i, skill in enumerate((2.0, 1.5, 0.5, 0.5))]
+    weights = search_weights(train, dataset.label[dataset.indices("xsub", "train")])
+    files, others = ([str(place / "plain" / f"{name}_{part}.pkl") for name in STREAMS] for part in ("val", "train"))
+    command = ["fuse", *files, "--data", str(place / "data"), "--search", "--search-part", "train"]
+    assert main([*command, "--search-results", *others]) == 0
+    text = capsys.readouterr().out
+    assert figures(text)[-1] == expected(fuse_streams(streams, weights), labels)
+    assert f"weights {':'.join(map(str, weights))}, searched on the 60 clips of xsub / train" in text
+
+
+def test_search_by_cross_fitting(place, tmp_path, capsys):
+    """Folds of subjects; what is written was never fused with weights that the clip helped to find."""
+    streams, labels, subjects = val(place)
+    fused, weights = cross_fit(streams, labels, folds(labels, subjects))
+    files = [str(place / "plain" / f"{name}_val.pkl") for name in STREAMS]
+    out = tmp_path / "fused.pkl"
+    assert main(["fuse", *files, "--data", str(place / "data"), "--search", "--out", str(out)]) == 0
+    text = capsys.readouterr().out
+    assert figures(text)[-1] == expected(fused, labels)
+    assert "itself by cross-fitting: 5 folds of 7 subjects" in text
+    assert ", ".join(":".join(map(str, found)) for found in weights) in text
+    np.testing.assert_allclose(read_result(out).probability, fused, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["{joint}"], "1 result file, expected two or more"),
+        (["{joint}", "{bone}", "--weights", "2", "1", "1"], "3 weights for 2 result files"),
+        (["{joint}", "{bone}", "--weights", "0", "0"], "at least one must be above 0"),
+        (["{joint}", "{bone}", "--weights", "-1", "2"], "numbers from 0 up"),
+        (["{joint}", "{bone}", "--weights", "1", "1", "--search"], "--weights and --search"),
+        (["{joint}", "none.pkl"], "none.pkl: no such file"),
+        (["{joint}", "{train}"], "has 60 clips, part 'val' of split 'xsub'"),
+        (["{joint}", "{train}"], "has 30; train of xsub has so many"),
+        (["{joint}", "{four}"], "has 4 classes, "),
+        (["{joint}", "{swapped}"], "clip 0 is 'clip061', in part 'val' of split 'xsub' of "),
+        (["{joint}", "{relabelled}"], "clip 3 has label 1, 'clip063' in "),
+        (["{joint}", "{bone}", "--part", "test"], "its parts are train, val"),
+        (["{joint}", "{bone}", "--split", "xview"], "no split 'xview'"),
+        (["{joint}", "{bone}", "--data", "{none}"], "no splits"),
+        (["{joint}", "{bone}", "--search-part", "val", "--search-results", "{joint}", "{bone}"], "would flatter it"),
+        (["{joint}", "{bone}", "--search-part", "train"], "--search-results go together"),
+        (["{joint}", "{bone}", "--search-part", "train", "--search-results", "{train}"], "expected as many"),
+        (["{joint}", "{bone}", "--out", "{joint}"], "is one of the result files"),
+        (["{joint}", "{ours}", "--out", "{beside}"], "would replace the report of"),
+        (["{joint}", "{bone}", "--out", "fused.txt"], ".pkl"),
+    ],
+)
+def test_wrong_input_is_one_line(place, capsys, arguments, words):
+    paths = {
+        **{name: place / "plain" / f"{name}_val.pkl" for name in STREAMS},
+        "train": place / "plain" / "joint_train.pkl",
+        "ours": place / "joint_val" / "result.pkl",
+        "beside": place / "joint_val" / "fused.pkl",
+        "swapped": place / "swapped" / "result.pkl",
+        "none": place / "none",
+        **{name: place / f"{name}.pkl" for name in ("four", "relabelled")},
+    }
+    before = sorted(place.rglob("*"))
+    if "--data" not in arguments:
+        arguments = ["--data", str(place / "data"), *arguments]
+    assert main(["fuse", *(word.format(**paths) for word in arguments)]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1, captured.err
+    assert words in captured.err
+    assert sorted(place.rglob("*")) == before
+
+
+def test_a_table_of_another_result_is_not_trusted(place, tmp_path, capsys):
+    """Two results in one folder: predictions.csv is the second's, so that the first one's order is not known."""
+    dataset = open_dataset(place / "data")
+    chosen = dataset.indices("xsub", "val")
+    names = [dataset.names[i] for i in chosen]
+    for number, name in enumerate(("first", "second")):
+        logits = made_up_logits(dataset, "val", 1.0, 10 + number)
+        told = Evaluation(logits, dataset.label[chosen], names, dataset.class_names, "xsub", "val")
+        write_report(tmp_path / f"{name}.pkl", told)
+    assert main(["fuse", str(tmp_path / "first.pkl"), str(tmp_path / "second.pkl"), "--data", str(place / "data")]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if ".pkl" in line]
+    assert ["number of clips only" in row for row in rows] == [True, False]
+
+
+def test_file_names_with_commas_and_brackets(place, tmp_path):
+    odd = tmp_path / "[a], b c.pkl"
+    odd.write_bytes((place / "plain" / "joint_val.pkl").read_bytes())
+    assert main(["fuse", str(odd), str(odd), f"--data={place / 'data'}"]) == 0

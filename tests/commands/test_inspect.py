@@ -1,0 +1,272 @@
+"""`kinegraph inspect`: faults planted in files of every format are found, clean files have none."""
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from kinegraph.cli import main
+from kinegraph.models.stgcn import STGCN
+from kinegraph.models.weights import save_weights
+from kinegraph.skeleton.graph import adjacency
+from kinegraph.skeleton.layout import load_layout
+from tests.data import faulty
+
+SHARED = Path(os.environ.get("KINEGRAPH_SHARED") or Path(__file__).parents[2].parent / "shared") / "data"
+UNNAMED = (faulty.annotations, faulty.lists, faulty.padded, faulty.not_transposed, faulty.tfrecord, faulty.table_csv)
+
+
+def inspect(path, capsys, *options) -> tuple[int, dict]:
+    code = main(["inspect", str(path), "--json", *options])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def written(tmp_path, write, fault=None) -> tuple[Path, list[faulty.Clip]]:
+    clips = faulty.recordings()
+    if fault:
+        fault(clips)
+    return write(tmp_path, clips), clips
+
+
+FORMATS = (
+    faulty.dataset, faulty.npz, faulty.annotations, faulty.lists, faulty.padded, faulty.tfrecord, faulty.table_csv,
+    faulty.table_json, faulty.skeleton,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("write", FORMATS, ids=lambda write: write.__name__)
+def test_a_clean_file_has_no_problem(tmp_path, capsys, write):
+    path, clips = written(tmp_path, write)
+    code, told = inspect(path, capsys, *(("--class-names", "ntu60") if write in UNNAMED else ()))
+    assert code == 0, told["findings"]
+    assert told["ok"]
+    assert {finding["kind"] for finding in told["findings"]} <= {"absent_classes", "joint_order"}
+    facts = told["facts"]
+    assert (facts["clips"], facts["joints"], facts["channels"], facts["layout_guess"]) == (32, 25, 3, "ntu25")
+    assert (facts["units_guess"], facts["upward"], facts["subjects"]) == ("m", "y up", 8)
+    assert facts["frames"]["longest"] == max(clip.keypoint.shape[1] for clip in clips)
+    assert facts["classes"]["clips"] == {str(action): 8 for action in range(4)}
+    if write is not faulty.skeleton:  # whose splits are made by prepare
+        (parts,) = facts["splits"].values()
+        assert parts == {"train": 16, "val": 16}
+
+
+# Which faults a format can hold, and what they are called there.
+ARRAYS = (faulty.dataset, faulty.npz, faulty.annotations, faulty.lists, faulty.padded, faulty.tfrecord)
+TABLES = (faulty.table_csv, faulty.table_json)
+RAGGED = (faulty.annotations, faulty.lists, faulty.table_json)
+PLANTED = [
+    *((write, faulty.nan, "not_finite") for write in ARRAYS),
+    *((write, faulty.infinity, "not_finite") for write in TABLES),  # there nan means not seen
+    (faulty.skeleton, faulty.nan, "broken"),
+    *((write, faulty.label_60, "label") for write in (*ARRAYS, *TABLES)),
+    (faulty.skeleton, faulty.label_60, "broken"),
+    *((write, faulty.empty, "empty") for write in (*ARRAYS, *TABLES, faulty.skeleton)),
+    *((write, faulty.duplicate_name, "duplicate_name") for write in (*ARRAYS, *TABLES, faulty.skeleton)),
+    *((write, faulty.duplicate_content, "duplicate_content") for write in (*ARRAYS, *TABLES)),
+    *((write, faulty.shared_subject, "shared_subjects") for write in (*ARRAYS, *TABLES)),
+    *((write, faulty.joints_24, "joints") for write in RAGGED),
+    (faulty.skeleton, faulty.joints_24, "broken"),
+    *((write, faulty.all_24, "joints") for write in (*ARRAYS, *TABLES)),
+    *((write, faulty.swapped, "swapped_axes") for write in RAGGED),
+    *((write, faulty.joints_last, "swapped_axes") for write in (faulty.dataset, faulty.npz)),
+    (faulty.not_transposed, None, "swapped_axes"),
+    *((write, faulty.millimetres, "units") for write in (*ARRAYS, faulty.skeleton)),
+]
+
+
+@pytest.mark.parametrize(
+    ("write", "fault", "kind"), PLANTED, ids=[f"{w.__name__}-{f.__name__ if f else ''}" for w, f, _ in PLANTED]
+)
+def test_a_planted_fault_is_found(tmp_path, capsys, write, fault, kind):
+    path, clips = written(tmp_path, write, fault)
+    code, told = inspect(path, capsys, *(("--class-names", "ntu60") if write in UNNAMED else ()))
+    found = [finding for finding in told["findings"] if finding["severity"] == "problem" and finding["kind"] == kind]
+    assert code == 1
+    assert found, told["findings"]
+    named = {name for finding in found for name in finding["clips"]}
+    if fault in (faulty.nan, faulty.infinity, faulty.label_60, faulty.empty, faulty.joints_24, faulty.swapped):
+        odd = clips[faulty.ODD].name
+        assert named == ({f"{odd[:-3]}121"} if write is faulty.skeleton and fault is faulty.label_60 else {odd})
+    if fault is faulty.duplicate_name:
+        assert named == {clips[3].name}
+    if fault is faulty.duplicate_content:
+        assert named == {clips[3].name, clips[-1].name}
+
+
+def test_all_faults_are_found_at_once(tmp_path, capsys):
+    def every(clips):
+        faulty.nan(clips)
+        clips[2] = faulty.replace(clips[2], label=60)
+        clips[4].keypoint[:] = 0
+        clips[6] = faulty.replace(clips[6], keypoint=clips[6].keypoint[:, :, :24])
+        clips[8] = faulty.replace(clips[8], name="")
+        clips[12] = faulty.replace(clips[12], keypoint=clips[12].keypoint * 1000)
+
+    path, clips = written(tmp_path, faulty.annotations, every)
+    code, told = inspect(path, capsys, "--class-names", "ntu60")
+    kinds = {finding["kind"]: finding["clips"] for finding in told["findings"] if finding["severity"] == "problem"}
+    assert code == 1
+    names = {"not_finite": 9, "label": 2, "empty": 4, "joints": 6, "no_name": 8, "units": 12}
+    assert {kind: kinds[kind] for kind in names} == {kind: [clips[i].name] for kind, i in names.items()}
+    assert main(["inspect", str(path), "--class-names", "ntu60"]) == 1
+    shown = capsys.readouterr().out
+    assert clips[9].name in shown
+    assert "label 60, the 60 classes are 0 to 59" in shown
+    assert "problems" in shown
+
+
+def test_stated_frames_are_compared(tmp_path, capsys):
+    items = faulty._annotations(faulty.recordings())
+    items[5]["total_frames"] += 3
+    (tmp_path / "a_train.pkl").write_bytes(pickle.dumps(items))
+    code, told = inspect(tmp_path / "a_train.pkl", capsys)
+    assert (code, told["findings"][0]["kind"]) == (1, "stated_frames")
+    assert told["findings"][0]["clips"] == [items[5]["frame_dir"]]
+
+
+def test_a_clip_in_two_parts_of_a_split(tmp_path, capsys):
+    clips = faulty.recordings()
+    path = faulty.annotations(tmp_path, clips)
+    content = pickle.loads(path.read_bytes())
+    content["split"]["xsub_val"].append(clips[0].name)
+    path.write_bytes(pickle.dumps(content))
+    code, told = inspect(path, capsys)
+    assert (code, told["findings"][0]["kind"], told["findings"][0]["clips"]) == (1, "two_parts", [clips[0].name])
+
+
+class Malicious:
+    def __reduce__(self):
+        return os.system, ("echo planted",)
+
+
+@pytest.mark.parametrize("name", ["ntu60.pkl", "train_label.pkl", "checkpoint.pth"])
+def test_a_malicious_pickle_is_named_and_not_run(tmp_path, capfd, name):
+    if name == "checkpoint.pth":
+        torch.save({"state_dict": Malicious()}, tmp_path / name)
+    else:
+        (tmp_path / name).write_bytes(pickle.dumps(Malicious()))
+    code, told = inspect(tmp_path / name, capfd)
+    assert code == 1
+    assert "system" in told["findings"][0]["message"]
+    assert "planted" not in capfd.readouterr().out
+
+
+def test_checkpoints(tmp_path, capsys):
+    layout = load_layout("ntu25")
+    torch.manual_seed(0)
+    model = STGCN(torch.from_numpy(adjacency(layout)).float(), 3, 4, widths=[8, 8])
+    path = tmp_path / "best.safetensors"
+    names = ["sit", "stand", "walk", "wave"]
+    save_weights(path, model, layout=layout, class_names=names, preprocessing={"frames": 20})
+    code, told = inspect(path, capsys)
+    facts = told["facts"]
+    assert (code, facts["network"], facts["joints"], facts["channels"], facts["classes"]) == (0, "STGCN", 25, 3, 4)
+    assert facts["parameters"] == sum(weight.numel() for weight in model.parameters())
+    assert (facts["layout"], facts["class_names"], facts["preprocessing"]["frames"]) == ("ntu25", names, 20)
+    with torch.no_grad():
+        model.head.bias[1] = float("nan")
+    save_weights(path, model, layout=layout, class_names=names, preprocessing={})
+    code, told = inspect(path, capsys)
+    assert (code, told["findings"][0]["kind"]) == (1, "not_finite")
+    assert "head.bias" in told["findings"][0]["message"]
+    path.write_bytes(path.read_bytes()[:-40])
+    assert inspect(path, capsys)[0] == 1
+
+
+def test_a_large_folder_is_looked_at_in_part(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("kinegraph.commands.inspect.SAMPLE", 7)
+    path, _ = written(tmp_path, faulty.skeleton, faulty.nan)
+    code, told = inspect(path, capsys)
+    assert (code, told["facts"]["looked_at"], told["facts"]["clips"]) == (0, 7, 32)
+    assert told["facts"]["subjects"] == 8  # names are looked at in any case
+    assert inspect(path, capsys, "--all")[0] == 1
+    main(["inspect", str(path)])
+    assert "32, 7 of them looked at" in capsys.readouterr().out
+
+
+def test_what_is_not_recognised(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("nothing")
+    (tmp_path / "odd.pkl").write_bytes(pickle.dumps({"a": 1}))
+    for path in (tmp_path / "notes.txt", tmp_path / "odd.pkl", tmp_path, tmp_path / "nowhere"):
+        assert main(["inspect", str(path)]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert path.name in error
+
+
+@pytest.mark.parametrize(
+    ("path", "clips", "layout", "units"),
+    [
+        (SHARED / "ui_prmd_kinect.npz", 2000, "kinect22", "mm"),
+        (SHARED / "hdm05_11.npz", 287, "hdm31", "mm"),
+        (SHARED / "ui_prmd_raw", 24, "kinect22", "m"),
+    ],
+    ids=lambda value: value.name if isinstance(value, Path) else "",
+)
+def test_real_recordings_have_no_problem(capsys, path, clips, layout, units):
+    if not path.exists():
+        pytest.skip("the recordings are not beside the checkout")
+    code, told = inspect(path, capsys)
+    facts = told["facts"]
+    assert code == 0, told["findings"]
+    assert (facts["clips"], facts["layout"], facts["units_guess"], facts["upward"]) == (clips, layout, units, "y up")
+    assert np.isclose(facts["body_size"] / (1000 if units == "mm" else 1), 1.5, atol=0.2)
+
+
+def test_openpose_folders(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    rest = np.stack([rng.uniform(280, 360, 18), np.linspace(60, 400, 18), np.full(18, 0.9)], axis=1)
+    for action in ("sit", "stand"):
+        for clip in range(3):
+            folder = tmp_path / action / f"{action}{clip}"
+            folder.mkdir(parents=True)
+            for frame in range(8):
+                pose = (rest + rng.normal(0, 0.01, (18, 3)) + [frame + clip, 0, 0]).ravel().tolist()
+                text = json.dumps({"people": [{"pose_keypoints_2d": pose}]})
+                (folder / f"{action}{clip}_{frame:012}_keypoints.json").write_text(text)
+    code, told = inspect(tmp_path, capsys)
+    assert code == 0, told["findings"]
+    facts = told["facts"]
+    assert (facts["clips"], facts["layout"], facts["units_guess"]) == (6, "openpose18", "px")
+    broken = tmp_path / "sit" / "sit1" / "sit1_000000000003_keypoints.json"
+    broken.write_text('{"people": [')
+    code, told = inspect(tmp_path, capsys)
+    assert code == 1
+    assert any(broken.name in finding["message"] for finding in told["findings"])
+
+
+def test_2d_annotations_of_pyskl(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    rest = np.stack([rng.uniform(900, 1000, 17), np.linspace(300, 700, 17)], axis=1)
+    items = []
+    for i in range(8):
+        keypoint = (rest + rng.normal(0, 1, (1, 10, 17, 2)) + i).astype(np.float16)
+        items.append({
+            "frame_dir": f"clip{i}", "label": i % 2, "img_shape": (1080, 1920), "original_shape": (1080, 1920),
+            "total_frames": 10, "keypoint": keypoint, "keypoint_score": np.ones(keypoint.shape[:3], np.float16),
+        })  # fmt: skip
+    split = {"train1": [f"clip{i}" for i in range(6)], "test1": ["clip6", "clip7"]}
+    path = tmp_path / "gym.pkl"
+    path.write_bytes(pickle.dumps({"split": split, "annotations": items}))
+    code, told = inspect(path, capsys)
+    assert code == 0, told["findings"]
+    assert (told["facts"]["layout_guess"], told["facts"]["splits"]) == ("coco17", {"split1": {"train": 6, "test": 2}})
+    for item in items:
+        item["keypoint"] = (item["keypoint"] / [960, 540] - 1).astype(np.float16)
+    path.write_bytes(pickle.dumps({"split": split, "annotations": items}))
+    code, told = inspect(path, capsys)
+    assert (code, told["findings"][0]["kind"]) == (1, "units")
+    assert "[-1, 1], expected px" in told["findings"][0]["message"]
+
+
+def test_label_pickles(tmp_path, capsys):
+    path = tmp_path / "train_label.pkl"
+    path.write_bytes(pickle.dumps((["a", "b", "c"], [0, 1, 60])))
+    assert inspect(path, capsys)[0] == 0
+    code, told = inspect(path, capsys, "--class-names", "ntu60")
+    assert (code, told["findings"][0]["kind"], told["findings"][0]["clips"]) == (1, "label", ["c"])
