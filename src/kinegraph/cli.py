@@ -10,7 +10,7 @@ VERBS = {
     "synthesize": "write synthetic recordings in NTU RGB+D's raw format",
     "prepare": "raw files -> dataset folder",
     "inspect": "say what a dataset, raw files, a pickle or a checkpoint are, and what is wrong with them",
-    "convert": "dataset folder -> annotation pickles or arrays of other projects",
+    "convert": "dataset folder or checkpoint <-> the files of other projects",
     "train": "train a network as a config says",
     "test": "measure a trained network on a split: metrics, result file, report",
     "fuse": "result files of several networks on the same clips -> their weighted mean",

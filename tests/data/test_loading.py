@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinegraph.data.augment import Augmentation
-from kinegraph.data.loading import ClipDataset, EpochBatches, fixed_loader, train_loader
+from kinegraph.data.loading import ClipDataset, EpochBatches, class_balanced, fixed_loader, train_loader
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.store import write_dataset
 from kinegraph.skeleton.clip import SkeletonClip
@@ -58,6 +58,29 @@ def test_an_epoch_is_a_permutation_shared_out(clips_count, batch_size, seed, epo
     for rank, share in enumerate(shares):
         rest = EpochBatches(clips_count, batch_size, seed, epoch, skip, rank, processes)
         assert list(rest) == list(share)[skip:]
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=40), st.integers(1, 100), st.integers(0, 9))
+def test_class_balanced_draws(labels, draws, seed):
+    labels = np.array(labels)
+    drawn = class_balanced(labels, draws, np.random.default_rng(seed))
+    assert len(drawn) == draws == len(set(drawn.tolist()))  # a clip that comes back has another position
+    per_class = np.bincount(labels[drawn % len(labels)], minlength=5)[np.unique(labels)]
+    assert per_class.max() - per_class.min() <= 1
+    for label in np.unique(labels):  # no clip of a class a second time before all had their turn
+        turns = np.bincount((drawn % len(labels))[labels[drawn % len(labels)] == label], minlength=len(labels))
+        turns = turns[labels == label]
+        assert turns.max() - turns.min() <= 1
+
+
+def test_class_balanced_epochs_follow_from_seed_and_epoch_alone(clips):
+    labels = np.array([0] * 9 + [1] * 2)
+    whole, again = (EpochBatches(11, 3, seed=5, epoch=2, labels=labels) for _ in range(2))
+    assert list(whole) == list(again)
+    assert list(EpochBatches(11, 3, seed=5, epoch=2, skip=2, labels=labels)) == list(whole)[2:]
+    assert list(EpochBatches(11, 3, seed=5, epoch=3, labels=labels)) != list(whole)
+    views = drawn(train_loader(clips, 4, epoch=1, balanced=True))
+    assert len(views) == 11
 
 
 def test_testing_visits_every_clip_once_over_all_processes(clips):

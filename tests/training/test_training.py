@@ -158,3 +158,16 @@ def test_two_processes_give_the_figures_of_one(tmp_path, data):
     validated = [line for line in logged(tmp_path / "run") if line["mode"] == "val"]
     found = np.stack(one).argmax(1) == [i % 3 for i in range(18, 27)]
     assert validated[-1]["top1"] == pytest.approx(found.mean(), abs=1e-6)
+
+
+def test_a_published_checkpoint_is_tested_with_the_preprocessing_of_the_config(tmp_path, data, capsys):
+    """Exported for MMAction2 1.x and tested from there, a network has the figures it had."""
+    folder = run(tmp_path, data, "run")
+    weights, theirs = folder / "checkpoints" / "last.safetensors", tmp_path / "theirs.pth"
+    assert main(["convert", str(weights), str(theirs), "--to", "mmaction1"]) == 0
+    scores = []
+    for checkpoint in (weights, theirs):
+        out = tmp_path / checkpoint.stem / "result.pkl"
+        assert main(["test", str(tmp_path / "config.yaml"), str(checkpoint), "--out", str(out)]) == 0
+        scores.append(np.stack(pickle.loads(out.read_bytes())))
+    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-5, atol=1e-6)

@@ -11,7 +11,8 @@ from kinegraph.commands.train import train
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.store import SkeletonDataset, open_dataset
-from kinegraph.models.weights import Weights, load_weights
+from kinegraph.models.published import published_weights
+from kinegraph.models.weights import Weights, is_published, load_weights
 from kinegraph.report.evaluation import Evaluation
 from kinegraph.report.results import checked_result_path, write_report
 from kinegraph.training.metrics import check_metrics, evaluate
@@ -38,7 +39,8 @@ def test(
 
     Args:
         config: the YAML file the weights were trained with: dataset, split and batch size are taken from it.
-        checkpoint: weights, e.g. runs/NAME/checkpoints/best.safetensors.
+        checkpoint: weights, e.g. runs/NAME/checkpoints/best.safetensors, which know how clips are prepared for them;
+            or a .pth of MMAction2, PYSKL or yysijie/st-gcn, for which the config says it.
         eval: metrics to print: top_k_accuracy, mean_class_accuracy; by default both.
         out: where to write the result file (.pkl); tables, pictures and report.html go beside it.
         dataset: another dataset folder than the config's.
@@ -55,11 +57,15 @@ def test(
     metrics = check_metrics(eval or ["top_k_accuracy", "mean_class_accuracy"])
     out = checked_result_path(out) if out else None
     options = read_config(train, config)
-    weights = load_weights(checkpoint)
     folder = open_dataset(dataset or Path(str(options.dataset)), check_values=True)
     split = split or options.split
+    if is_published(checkpoint):
+        weights = published_weights(checkpoint, layout=folder.layout, class_names=folder.class_names)
+    else:
+        weights = load_weights(checkpoint)
     check_fit(weights, folder, checkpoint)
-    clips = ClipDataset(folder, folder.indices(split, part), Preprocessing.from_dict(weights.preprocessing))
+    how = weights.preprocessing or options.preprocessing.as_dict()  # published weights do not say: the config does
+    clips = ClipDataset(folder, folder.indices(split, part), Preprocessing.from_dict(how))
     labels = folder.label[clips.indices]
     if (labels < 0).any():
         raise ValueError(f"clip '{folder.names[clips.indices[(labels < 0).argmax()]]}' has no label to compare with")

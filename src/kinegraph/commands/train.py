@@ -44,6 +44,7 @@ def train(
     schedule: Schedule = Schedule(),  # noqa: B008  frozen
     epochs: int = 80,
     repeat: int = 1,
+    sample: Literal["all", "class_balanced"] = "all",
     batch_size: int = 16,
     base_batch_size: int | None = None,
     validate: bool = True,
@@ -80,6 +81,7 @@ def train(
         schedule: how the learning rate changes.
         epochs: passes over the training part, `repeat` times each.
         repeat: how often an epoch passes over the training part.
+        sample: "all" takes every clip once in a pass; "class_balanced" as many clips, but every class equally often.
         batch_size: clips a step and process.
         base_batch_size: clips a step, over all processes, that the learning rate is meant for; it is scaled to the
             real number.
@@ -131,6 +133,7 @@ def train(
 
     plan = Plan(
         epochs=epochs, batch_size=batch_size, schedule=schedule, seed=seed, repeat=repeat,
+        balanced=sample == "class_balanced",
         clip_gradients=clip_gradients, validate_every=validate_every, save_every=save_every, log_every=log_every,
         monitor=monitor, workers=workers,
     )  # fmt: skip

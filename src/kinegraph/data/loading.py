@@ -45,12 +45,22 @@ class EpochBatches:
     """Batches of keys (epoch, position) in the order of one epoch, this process's share of them, from batch `skip` on.
 
     With several processes every one gets the same number of clips: the first clips of the order fill up the last.
+    labels: draw every class equally often, instead of every clip.
     """
 
     def __init__(
-        self, clips: int, batch_size: int, seed: int, epoch: int, skip: int = 0, rank: int = 0, processes: int = 1
+        self,
+        clips: int,
+        batch_size: int,
+        seed: int,
+        epoch: int,
+        skip: int = 0,
+        rank: int = 0,
+        processes: int = 1,
+        labels: Int[np.ndarray, "N"] | None = None,
     ):
-        order = np.random.default_rng((seed, epoch)).permutation(clips)
+        rng = np.random.default_rng((seed, epoch))
+        order = rng.permutation(clips) if labels is None else class_balanced(labels, clips, rng)
         share = np.resize(order, -(-clips // processes) * processes)[rank::processes]
         keys = [(epoch, int(position)) for position in share]
         self.batches = [keys[i : i + batch_size] for i in range(0, len(keys), batch_size)][skip:]
@@ -62,11 +72,32 @@ class EpochBatches:
         return iter(self.batches)
 
 
+def class_balanced(labels: Int[np.ndarray, "N"], draws: int, rng: np.random.Generator) -> Int[np.ndarray, "draws"]:
+    """Positions of clips, every class that has clips equally often (give or take one), in random order.
+
+    A clip comes back only after all others of its class; then as position + N, so that it is varied in another way.
+    """
+    classes = rng.permutation(np.unique(labels))
+    shares = np.full(len(classes), draws // len(classes))
+    shares[: draws % len(classes)] += 1
+    drawn = []
+    for label, share in zip(classes, shares, strict=True):
+        members = np.flatnonzero(labels == label)
+        passes = -(-share // len(members))
+        rounds = [rng.permutation(members) + i * len(labels) for i in range(passes)]
+        drawn += [clip for members in rounds for clip in members][:share]
+    return rng.permutation(np.array(drawn, np.int64))
+
+
 def train_loader(
-    clips: ClipDataset, batch_size: int, epoch: int, *, repeat=1, skip=0, rank=0, processes=1, workers=0
+    clips: ClipDataset, batch_size: int, epoch: int, *, repeat=1, balanced=False, skip=0, rank=0, processes=1, workers=0
 ) -> DataLoader:
-    """One epoch of training batches; `repeat` passes over the clips make an epoch."""
-    batches = EpochBatches(len(clips) * repeat, batch_size, clips.seed, epoch, skip, rank, processes)
+    """One epoch of training batches; `repeat` passes over the clips make an epoch.
+
+    balanced: as many clips, but every class equally often.
+    """
+    labels = clips.folder.label[clips.indices] if balanced else None
+    batches = EpochBatches(len(clips) * repeat, batch_size, clips.seed, epoch, skip, rank, processes, labels)
     return _loader(clips, batches, workers)
 
 

@@ -36,6 +36,7 @@ class Plan:
     schedule: Schedule
     seed: int = 0
     repeat: int = 1
+    balanced: bool = False
     clip_gradients: float | None = None
     validate_every: int = 1
     save_every: int = 500
@@ -141,6 +142,7 @@ class Training:
             plan.batch_size,
             at.epoch,
             repeat=plan.repeat,
+            balanced=plan.balanced,
             skip=at.batch,
             rank=fabric.global_rank,
             processes=fabric.world_size,

@@ -1,22 +1,63 @@
 """Losses, each built from the number of training clips of every class in class order."""
 
 from collections.abc import Sequence
+from importlib import resources
+from typing import Literal
 
 import torch
+import yaml
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, one_hot, softplus
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot, softplus
+
+Weights = Literal["balanced"] | list[float] | None
 
 
 class CrossEntropy(nn.Module):
-    """Mean cross entropy of the softmax; the counts do not matter to it."""
+    """Cross entropy of the softmax, the mean over clips by the weight of their class.
 
-    def __init__(self, counts: Sequence[int], label_smoothing: float = 0.0):
+    label_smoothing: share of the target that is spread evenly over all classes.
+    class_weights: "balanced" weighs every class with 1 / its number of clips, a list gives the weights in class order;
+        by default all weigh 1, and the counts do not matter.
+    """
+
+    weight: Float[Tensor, "classes"] | None
+
+    def __init__(self, counts: Sequence[int], label_smoothing: float = 0.0, class_weights: Weights = None):
         super().__init__()
+        if not 0 <= label_smoothing <= 1:
+            raise ValueError(f"label_smoothing is {label_smoothing}, expected between 0 and 1")
         self.label_smoothing = label_smoothing
+        self.register_buffer("weight", _weights(class_weights, counts), persistent=False)
 
     def forward(self, logits: Float[Tensor, "N classes"], labels: Int[Tensor, "N"]) -> Float[Tensor, ""]:
-        return cross_entropy(logits.float(), labels, label_smoothing=self.label_smoothing)
+        return cross_entropy(logits.float(), labels, weight=self.weight, label_smoothing=self.label_smoothing)
+
+
+class BinaryCrossEntropy(nn.Module):
+    """A yes or no for each class by itself, for clips that may be of several: the mean over clips and classes.
+
+    Targets are shares (N, classes) between 0 and 1, or one label a clip (N,), then all its other classes are a no.
+    class_weights: as for CrossEntropy. Datasets hold one label a clip, so `kinegraph train` gives labels; your own loop
+    may give several.
+    """
+
+    weight: Float[Tensor, "classes"] | None
+
+    def __init__(self, counts: Sequence[int], class_weights: Weights = None):
+        super().__init__()
+        self.register_buffer("weight", _weights(class_weights, counts), persistent=False)
+
+    def forward(
+        self, logits: Float[Tensor, "N classes"], targets: Float[Tensor, "N classes"] | Int[Tensor, "N"]
+    ) -> Float[Tensor, ""]:
+        if targets.ndim == 1:
+            targets = one_hot(targets, logits.shape[1])
+        if targets.shape != logits.shape:
+            raise ValueError(
+                f"the network has {logits.shape[1]} classes, the targets have shape {tuple(targets.shape)}"
+            )
+        return binary_cross_entropy_with_logits(logits.float(), targets.float(), weight=self.weight)
 
 
 class ClassBalancedFocalLoss(nn.Module):
@@ -26,17 +67,27 @@ class ClassBalancedFocalLoss(nn.Module):
     w_c ∝ (1 - beta) / (1 - beta^counts_c), scaled to mean 1
 
     counts: clips of each class in the training part, in class order: np.bincount(labels, minlength=classes).
+    published_counts: weigh by the lists in the BABEL configs of MMAction2 0.x instead. They seem to be in the wrong
+        order (published_counts.yaml tells why): for repeating that training only.
     Source: Cui et al. 2019 (class-balanced loss); as in MMAction2 0.x, CBFocalLoss. There log(1 + exp(-z)) overflows
     below z = -88; softplus does not.
     """
 
     weight: Float[Tensor, "classes"]
 
-    def __init__(self, counts: Sequence[int], beta: float = 0.9999, gamma: float = 2.0):
+    def __init__(
+        self,
+        counts: Sequence[int],
+        beta: float = 0.9999,
+        gamma: float = 2.0,
+        published_counts: Literal["babel60", "babel120"] | None = None,
+    ):
         super().__init__()
         self.gamma = gamma
         if gamma < 0:
             raise ValueError(f"gamma is {gamma}, expected 0 or more")
+        if published_counts:
+            counts = _published(published_counts, len(counts))
         # From the training labels, so no part of a checkpoint.
         self.register_buffer("weight", class_balanced_weights(counts, beta).float(), persistent=False)
 
@@ -64,3 +115,33 @@ def class_balanced_weights(counts: Sequence[int], beta: float = 0.9999) -> Float
         )
     weight = (1 - beta) / (1 - beta**count)
     return weight * len(weight) / weight.sum()
+
+
+def balanced_weights(counts: Sequence[int]) -> Float[Tensor, "classes"]:
+    """1 / clips of each class, scaled to mean 1 over the classes that have clips; 1 for those without."""
+    count = torch.as_tensor(counts, dtype=torch.float64)
+    there = count > 0
+    if not there.any():
+        raise ValueError("no class has training clips, so there is nothing to balance")
+    weight = torch.ones_like(count)
+    weight[there] = 1 / count[there] / (1 / count[there]).mean()
+    return weight
+
+
+def _weights(asked: Weights, counts: Sequence[int]) -> Float[Tensor, "classes"] | None:
+    if asked is None:
+        return None
+    if asked == "balanced":
+        return balanced_weights(counts).float()
+    if len(asked) != len(counts):
+        raise ValueError(f"class_weights has {len(asked)} numbers, the dataset {len(counts)} classes")
+    if not all(0 <= weight < float("inf") for weight in asked) or not any(asked):
+        raise ValueError("class_weights are expected to be 0 or more, and one above 0")
+    return torch.tensor(asked, dtype=torch.float32)
+
+
+def _published(name: str, classes: int) -> list[int]:
+    counts = yaml.safe_load((resources.files("kinegraph.training") / "published_counts.yaml").read_text())[name]
+    if len(counts) != classes:
+        raise ValueError(f"published_counts '{name}' has {len(counts)} classes, the dataset {classes}")
+    return counts

@@ -4,7 +4,7 @@ Labels, splits and what else is known of a clip stand in the file or in a second
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -49,35 +49,27 @@ def recordings(
         raise ValueError(f"{raw} is a folder, expected one .csv, .json or .npz file")
     given = {"--labels-file": labels_file, "--class-names": class_names, "--units": units, "--people": people}
     given |= {"--image-size": image_size, "--fps": fps, "--val-share": val_share}
-    match raw.suffix.lower():
-        case ".npz":
-            if asked := [option for option, value in given.items() if value is not None]:
-                raise ValueError(f"{asked[0]} is not for .npz files: {raw.name} says such things in its arrays")
-            return arrays.recordings(raw, layout=layout)
-        case ".json":
-            file = load_json(raw, layout)
-            table, channels, of, unknown = file.facts, file.channels, file.layout, []
-            fps, image_size = fps or file.fps, image_size or file.image_size
-            class_names = class_names or file.class_names
-            units = units or file.units
-            rows: Iterator[ClipRows] = file.clips(people)
-        case ".csv" | ".tsv" | ".txt":
-            found = scan(raw)
-            table, channels, unknown = found.facts, found.channels, found.unknown
-            of = layout_of(raw, found.joints, channels, layout)
-            rows = read_rows(raw, found, of, people)
-        case other:
-            raise ValueError(f"{raw} ends in '{other}', expected .csv, .json or .npz")
-    left_out = [f"column '{name}', which has no meaning here" for name in unknown]
+    if raw.suffix.lower() == ".npz":
+        if asked := [option for option, value in given.items() if value is not None]:
+            raise ValueError(f"{asked[0]} is not for .npz files: {raw.name} says such things in its arrays")
+        return arrays.recordings(raw, layout=layout)
+    file = _csv(raw, layout, people) if raw.suffix.lower() in (".csv", ".tsv", ".txt") else _json(raw, layout, people)
+    table, of, units = file.facts, file.layout, units or file.units or ("px" if file.channels == 2 else "m")
+    left_out = [f"column '{name}', which has no meaning here" for name in file.unknown]
     if labels_file is not None:
         table, missing = _with_labels(table, labels_file)
         left_out += missing
-    known = facts(table, class_names=class_names, val_share=val_share, fps=fps, image_size=image_size)
-    units = units or ("px" if channels == 2 else "m")
-    if units == "image" and channels == 3:
+    known = facts(
+        table,
+        class_names=class_names or file.class_names,
+        val_share=val_share,
+        fps=fps or file.fps,
+        image_size=image_size or file.image_size,
+    )
+    if units == "image" and file.channels == 3:
         left_out.append("z, whose unit is not the image's")
     return Recordings(
-        clips=at_least_one(_clips(rows, known, of, units), lambda: left_out),
+        clips=at_least_one(_clips(file.rows, known, of, units), lambda: left_out),
         count=len(known.clips),
         layout=of,
         class_names=known.class_names,
@@ -85,6 +77,35 @@ def recordings(
         source="; ".join(filter(None, [f"table {raw.name}", known.told])),
         left_out=lambda: left_out,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _File:
+    """What a file of either kind holds; what it says of all clips is None where it does not."""
+
+    rows: Iterator[ClipRows]
+    facts: dict[str, dict[str, str]]
+    layout: JointLayout
+    channels: int
+    unknown: list[str]
+    fps: float | None = None
+    units: str | None = None
+    image_size: str | None = None
+    class_names: tuple[str, ...] | None = None
+
+
+def _csv(raw: Path, layout: str | None, people: int | None) -> _File:
+    found = scan(raw)
+    of = layout_of(raw, found.joints, found.channels, layout)
+    return _File(read_rows(raw, found, of, people), found.facts, of, found.channels, found.unknown)
+
+
+def _json(raw: Path, layout: str | None, people: int | None) -> _File:
+    if raw.suffix.lower() != ".json":
+        raise ValueError(f"{raw} ends in '{raw.suffix}', expected .csv, .json or .npz")
+    found = load_json(raw, layout)
+    rows, said = found.clips(people), (found.fps, found.units, found.image_size, found.class_names)
+    return _File(rows, found.facts, found.layout, found.channels, [], *said)
 
 
 def read(path: str | Path, layout: str | None = None) -> Iterator[SkeletonClip]:
