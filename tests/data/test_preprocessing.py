@@ -8,7 +8,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kinegraph.data import normalize
@@ -90,7 +90,7 @@ def test_leaving_out_frames_early_changes_nothing(frames, normalised, sampling, 
     }[normalised](clip.keypoint)
     whole = streams(whole, NTU, wanted)
     chosen = {"loop": loop_indices(whole.shape[1], 20), "uniform": uniform_test_indices(whole.shape[1], 20, 1)[0]}
-    np.testing.assert_allclose(prepare_clip(clip, how)[0], whole[:, chosen[sampling]], atol=1e-6)
+    np.testing.assert_allclose(prepare_clip(clip, how)[0], whole[:, chosen[sampling]], atol=1e-5)
 
 
 @settings(max_examples=50, deadline=None)
@@ -115,6 +115,13 @@ def test_sampling_never_leaves_the_clip(sampling, recorded, frames, crop, warp, 
             assert (seen != 0).sum() == min(frames, recorded)
 
 
+def nearly_opposite(body):
+    """Whether a published turn is nearly half a turn: about which axis, rounding decides."""
+    spine, across = (body[end] - body[start] for start, end in (NTU.spine, NTU.shoulders))
+    across = normalize.shortest_rotation(spine, (0, 0, 1)) @ across
+    return spine[2] < -0.98 * np.linalg.norm(spine) or across[0] < -0.98 * np.linalg.norm(across)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(["first_frame", "ntu_published", "facing"]), st.booleans(), st.integers(0, 10**6))
 def test_how_the_camera_stood_does_not_matter(normalised, square, seed):
@@ -132,6 +139,7 @@ def test_how_the_camera_stood_does_not_matter(normalised, square, seed):
     turn, step = rotation_3d(rng.uniform(-3, 3, 3) * ([0, 1, 0] if normalised == "facing" else 1)), rng.normal(size=3)
     there = clip.keypoint.any(-1, keepdims=True)
     elsewhere = SkeletonClip((clip.keypoint @ turn.T + step) * there, NTU)
+    assume(not any(nearly_opposite(recording.keypoint[0, 0]) for recording in (clip, elsewhere)))
     how = Preprocessing(normalize=normalised, sampling="uniform", frames=8, streams=("joint", "bone_motion"))
     one, other = (prepare_clip(recording, how).reshape(-1, 3) for recording in (clip, elsewhere))
     if square or normalised == "facing":

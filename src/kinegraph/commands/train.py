@@ -1,6 +1,7 @@
 """kinegraph train: a config -> a run folder with weights."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -188,7 +189,8 @@ def _parts(
     folder: SkeletonDataset, split: str, how: Preprocessing, seed: int, validate: bool
 ) -> tuple[ClipDataset, ClipDataset | None]:
     train_clips = ClipDataset(folder, folder.indices(split, "train"), how, seed)
-    val_clips = ClipDataset(folder, folder.indices(split, "val"), how) if validate else None
+    once = replace(how, test_clips=1)  # as published: only a test looks at several choices of frames
+    val_clips = ClipDataset(folder, folder.indices(split, "val"), once) if validate else None
     for clips in filter(None, (train_clips, val_clips)):
         if (unlabelled := folder.label[clips.indices] < 0).any():
             raise ValueError(f"clip '{folder.names[clips.indices[unlabelled.argmax()]]}' has no label")

@@ -38,6 +38,7 @@ class Preprocessing:
         frames: frames the network sees.
         test_frames: frames it sees at test time, if others.
         test_clips: choices of frames per clip at test time, "uniform" only; their probabilities are averaged.
+            Validation while training looks at the first alone.
         test_mirror: also look at each test clip in the mirror.
         augment: random variations of training clips.
     """
