@@ -45,6 +45,8 @@ def main(argv: list[str] | None = None) -> int:
         if os.environ.get("KINEGRAPH_TRACEBACK"):
             raise
         return _complain(_one_line(error))
+    except MemoryError as error:
+        return _complain(f"not enough memory: {_one_line(error)}")
     except KeyboardInterrupt:
         return _complain("interrupted", code=130)
 

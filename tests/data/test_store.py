@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from kinegraph.data.store import open_dataset, write_dataset
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.layout import JointLayout
+from kinegraph.skeleton.layout import JointLayout, load_layout
+from tests import made_up
 
 LAYOUT = JointLayout("stick", ("hip", "neck", "head"), ((1, 0), (2, 1)), centre=0)
 ABOUT = {"layout": LAYOUT, "class_names": ("walk", "sit, then stand"), "units": "m", "source": "made for a test"}
@@ -334,3 +335,14 @@ def test_a_dataset_travels_as_its_path(folder, monkeypatch):
     monkeypatch.chdir("/")
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         assert list(pool.map(_sum, [dataset] * 5, range(5))) == sums
+
+
+def test_overwriting_spares_what_is_not_of_the_dataset(tmp_path):
+    made_up.dataset(tmp_path / "dataset")
+    (tmp_path / "dataset" / "raw").mkdir()
+    clips, layout = made_up.clips(6), load_layout("ntu25")
+    with pytest.raises(ValueError, match="also holds 'raw'"):
+        write_dataset(
+            tmp_path / "dataset", clips, layout=layout, class_names="abc", units="m", source="made up", overwrite=True
+        )
+    assert (tmp_path / "dataset" / "raw").is_dir()

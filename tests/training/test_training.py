@@ -126,6 +126,13 @@ def test_the_saved_config_runs_again_to_the_same_weights(tmp_path, data):
     assert_same_run(first, again)
 
 
+def test_the_config_of_a_resumed_run_runs_again_too(tmp_path, data):
+    folder = run(tmp_path, data, "run", "--schedule.kind", "step", "--epochs", "1")
+    run(tmp_path, data, "run", "--schedule.kind", "step", "--epochs", "2", "--resume")
+    assert main(["train", str(folder / "config.yaml"), "--work-dir", str(tmp_path / "again")]) == 0
+    assert_same_run(folder, tmp_path / "again")
+
+
 def test_eight_clips_are_learnt_by_heart(tmp_path):
     made_up.dataset(tmp_path / "dataset", count=12)
     plain = "{rotation: [0, 0, 0], crop: 0, mirror: 0}"

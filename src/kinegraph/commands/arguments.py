@@ -14,6 +14,7 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
 # Parameters that no option sets: the YAML of the call itself and its file's name, for a verb that keeps them.
 WRITTEN = ("config_text", "config_name")
+NOT_KEPT = {"resume": False, "work_dir": None}  # of a call, not of what it computes: the YAML is to run again
 
 
 class _Help(DefaultHelpFormatter):
@@ -62,6 +63,8 @@ def parse(verb: Callable, argv: Sequence[str], from_config: bool = False) -> dic
     arguments = dict(parser.instantiate(options))
     if from_config:
         files = arguments.pop("config") or []
+        for name in NOT_KEPT.keys() & vars(options).keys():
+            options[name] = NOT_KEPT[name]
         written = parser.dump(options, skip_unset=False), Path(str(files[-1])).stem if files else ""
         arguments.update(zip(WRITTEN, written, strict=True))
     return arguments
@@ -87,7 +90,9 @@ def read_options(parser: ArgumentParser, verb: Callable, argv: Sequence[str], fr
     words = as_parsed(verb, argv)
     if from_config and words and not words[0].startswith("-"):
         if not Path(words[0]).is_file():
-            raise ValueError(f"no config file {words[0]}")
+            raise ValueError(f"no config file {words[0]}" + ", it is a folder" * Path(words[0]).is_dir())
+        if Path(words[0]).suffix not in (".yaml", ".yml"):
+            raise ValueError(f"{words[0]} is no YAML config; expected {parser.usage}")
         words = ["--config", *words]
     try:
         return parser.parse_args(words)

@@ -84,6 +84,8 @@ def convert(
     sizes = {name: value for name, value in given.items() if name not in ("split", "part")}
     if not out.parent.is_dir():
         raise ValueError(f"there is no folder {out.parent}")
+    if format == "pyskl" and out.suffix != ".pkl" and not out.exists():
+        raise ValueError(f"pyskl is a .pkl file, asked for is {out}; for a folder give --format npy or tfrecord")
     match format:
         case "pyskl":
             _check_free(out, overwrite, out.is_file(), "no file")

@@ -10,6 +10,7 @@ from kinegraph.data.inspection_clip import FoundClip
 from kinegraph.data.inspection_read import PADDED, UNREADABLE, Look, problem, spread, subject_of, unreadable
 from kinegraph.data.sources import padded
 from kinegraph.data.sources.annotations import PART_FILE
+from kinegraph.data.sources.arrays import splits_of
 from kinegraph.data.sources.pickles import load_pickle
 from kinegraph.data.sources.split_names import PARTS, columns, known_split
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
@@ -156,14 +157,10 @@ def look_at_npz(path: Path) -> Look:
 def _rows_of(arrays: Mapping, keypoint: np.ndarray, length: np.ndarray, cells: Mapping) -> Iterator[FoundClip]:
     ends = np.cumsum(length)
     score = arrays.get("score")
-    split = "holdout" if "train" in cells else "xsub"
+    parts_of = splits_of({key: cells[key].tolist() for key in ("subject", "train") if key in cells})
     for i, (start, end) in enumerate(zip(ends - length, ends, strict=True)):
         subject = cells["subject"][i].item() if "subject" in cells else None
-        splits = {}
-        if "train" in cells:
-            splits = {split: "train" if cells["train"][i] else "val"}
-        elif isinstance(subject, int):
-            splits = {split: "train" if subject % 2 else "val"}
+        splits = {split: parts[i] for split, parts in parts_of.items()}
         scored = score is not None and score.shape == keypoint.shape[:2]
         yield FoundClip(
             str(cells["name"][i]) if "name" in cells else f"clip{i:06d}",

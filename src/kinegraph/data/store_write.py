@@ -19,11 +19,18 @@ DTYPES = ("float32", "float16")
 COLUMNS = ("name", "label", "offset", "people", "frames", "fps", "width", "height")
 
 
+FILES = ("keypoint.npy", "score.npy", "clips.csv", "dataset.json")
+
+
 def check_replaceable(path: Path, overwrite: bool) -> None:
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not (path / "dataset.json").is_file():
         raise ValueError(f"{path} exists and is not a dataset folder; choose another place")
+    if others := sorted(file.name for file in path.iterdir() if file.name not in FILES):
+        raise ValueError(
+            f"{path} also holds '{others[0]}', which is not of the dataset; move it or choose another place"
+        )
     if not overwrite:
         raise ValueError(f"{path} exists; remove it, choose another place or give --overwrite")
 

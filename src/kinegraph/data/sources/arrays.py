@@ -132,7 +132,7 @@ def _fit(arrays: Mapping[str, np.ndarray], path: Path, labels: Labels, layout: J
         layout=_layout(arrays, keypoint.shape[1], path, layout),
         fps=float(_array(arrays, "fps", "iuf", ())) if "fps" in arrays else None,
         attributes={key: values for key, values in attributes.items() if key != "train"},
-        splits=_splits(attributes),
+        splits=splits_of(attributes),
         units=units,
     )
 
@@ -220,7 +220,7 @@ def _layout(arrays: Mapping[str, np.ndarray], joints: int, path: Path, given: Jo
     return JointLayout(f"from {path.name}", names, bones, centre=parents.index(-1), parents=tree)
 
 
-def _splits(attributes: Mapping[str, list]) -> dict[str, list[str]]:
+def splits_of(attributes: Mapping[str, list]) -> dict[str, list[str]]:
     subjects = attributes.get("subject")
     if "train" in attributes:
         train = attributes["train"]
