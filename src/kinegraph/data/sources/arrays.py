@@ -24,6 +24,7 @@ from jaxtyping import Float, Int, Num
 
 from kinegraph.data.sources.recordings import Recordings
 from kinegraph.data.sources.ui_prmd import Labels, class_index, class_names
+from kinegraph.skeleton.anatomy import complete
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
@@ -85,7 +86,8 @@ def load_arrays(path: str | Path, labels: Labels = "movement", layout: JointLayo
     """Load a .npz file and check that its arrays fit together.
 
     labels: "movement" takes the file's labels, "quality" makes two classes of each by the array `correct`.
-    layout: of the joints; by default the built-in one with the file's joint names, else one made from its `parents`.
+    layout: of the joints; by default the built-in one with the file's joint names, else one made from its `parents`,
+        left and right from the joints' names or the bones' lengths.
     Raises ValueError naming the file and the array that is not as expected.
     """
     path = Path(path)
@@ -129,7 +131,7 @@ def _fit(arrays: Mapping[str, np.ndarray], path: Path, labels: Labels, layout: J
         names=_names(arrays, len(length)),
         label=label,
         class_names=classes,
-        layout=_layout(arrays, keypoint.shape[1], path, layout),
+        layout=_layout(arrays, keypoint, path, layout),
         fps=float(_array(arrays, "fps", "iuf", ())) if "fps" in arrays else None,
         attributes={key: values for key, values in attributes.items() if key != "train"},
         splits=splits_of(attributes),
@@ -198,7 +200,10 @@ def _names(arrays: Mapping[str, np.ndarray], clips: int) -> list[str]:
     return [f"clip{i:06d}" for i in range(clips)]
 
 
-def _layout(arrays: Mapping[str, np.ndarray], joints: int, path: Path, given: JointLayout | None) -> JointLayout:
+def _layout(
+    arrays: Mapping[str, np.ndarray], keypoint: Num[np.ndarray, "rows V C"], path: Path, given: JointLayout | None
+) -> JointLayout:
+    joints = keypoint.shape[1]
     names = tuple(_array(arrays, "joint_names", "U", (joints,)).tolist()) if "joint_names" in arrays else None
     if given is not None:
         if len(given.joints) != joints or (names and names != given.joints):
@@ -217,7 +222,9 @@ def _layout(arrays: Mapping[str, np.ndarray], joints: int, path: Path, given: Jo
         raise ValueError(f"'parents' {wrong}, expected joints 0 to {joints - 1} and -1 at the one root")
     bones = tuple((joint, parent) for joint, parent in enumerate(parents) if parent >= 0)
     tree = tuple(joint if parent < 0 else parent for joint, parent in enumerate(parents))
-    return JointLayout(f"from {path.name}", names, bones, centre=parents.index(-1), parents=tree)
+    layout = JointLayout(f"from {path.name}", names, bones, centre=parents.index(-1), parents=tree)
+    some = keypoint[:: max(1, len(keypoint) // 1000)].astype(np.float64)
+    return complete(layout, np.median(np.linalg.norm(some - some[:, list(tree)], axis=2), axis=0))
 
 
 def splits_of(attributes: Mapping[str, list]) -> dict[str, list[str]]:
