@@ -1,5 +1,7 @@
 """Batches: each clip once, and nothing but (seed, epoch, clip) decides what is drawn for it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -104,3 +106,28 @@ def test_batches_say_how_many_people_are_there(clips):
     (_, labels, people, positions), *_ = fixed_loader(ClipDataset(clips.folder, clips.indices, HOW), 11)
     assert people.tolist() == [1 + p % 2 for p in positions.tolist()]
     assert labels.tolist() == [p % 3 for p in positions.tolist()]
+
+
+def test_a_blended_clip_lies_on_the_way_to_another_of_its_class_and_number_of_people(clips):
+    plain = replace(HOW, augment=Augmentation())
+    blended = ClipDataset(clips.folder, clips.indices, replace(plain, augment=Augmentation(blend=1.0)), seed=5)
+    still = ClipDataset(clips.folder, clips.indices, plain, seed=5)
+    label, people = clips.folder.label, clips.folder.people
+    for position in range(len(clips)):
+        alike = np.flatnonzero((label == label[position]) & (people == people[position]))
+        own, moved = still[0, position][0], blended[0, position][0]
+        ways = [still[0, other][0] - own for other in alike]
+        shares = [((moved - own) * way).sum() / max((way**2).sum(), 1e-9) for way in ways]
+        on = [np.allclose(moved - own, share * way, atol=1e-5) for share, way in zip(shares, ways, strict=True)]
+        assert any(0 <= share <= 0.5 for share, fits in zip(shares, on, strict=True) if fits)
+
+
+def test_lent_limbs_change_nothing_but_bone_lengths(clips):
+    plain = replace(HOW, people=1, augment=Augmentation())
+    lent = ClipDataset(clips.folder, clips.indices, replace(plain, augment=Augmentation(limbs=1.0)), seed=5)
+    still = ClipDataset(clips.folder, clips.indices, plain, seed=5)
+    own, other = (np.concatenate([data[0, i][0][:, 0] for i in range(len(clips))]) for data in (still, lent))
+    assert not np.allclose(own, other, atol=0.1)
+    bones = [view - view[:, :, list(LAYOUT.parents)] for view in (own, other)]
+    lengths = [np.linalg.norm(bone, axis=-1) for bone in bones]
+    np.testing.assert_allclose((bones[0] * bones[1]).sum(-1), lengths[0] * lengths[1], atol=1e-3)

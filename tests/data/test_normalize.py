@@ -191,3 +191,30 @@ def test_an_image_needs_a_size():
 
 def _distances(keypoint: np.ndarray) -> np.ndarray:
     return np.linalg.norm(keypoint[:, :, :, None] - keypoint[:, :, None], axis=-1)
+
+
+@pytest.mark.parametrize("up", ["x", "y", "z", "-x", "-y", "-z"])
+def test_set_upright_brings_the_vertical_to_y_and_turns(up):
+    vertical = np.zeros(3)
+    vertical["xyz".index(up[-1])] = -1 if up[0] == "-" else 1
+    axes = np.stack([vertical, *np.eye(3)])[None, None].astype(np.float32)  # the vertical and a frame of axes
+    upright = normalize.set_upright(axes, up)[0, 0]
+    np.testing.assert_array_equal(upright[0], (0, 1, 0))
+    assert np.linalg.det(upright[1:]) == 1
+
+
+def test_body_size_is_the_mean_bone_length_of_the_first_person():
+    keypoint = np.random.default_rng(0).normal(size=(2, 3, 25, 3)).astype(np.float32)
+    still = np.repeat(keypoint[:, :1], 3, axis=1)
+    bones = np.linalg.norm(still[0, 0] - still[0, 0, list(NTU.parents)], axis=-1)
+    assert normalize.body_size(still, NTU) == pytest.approx(bones[bones > 0].mean(), rel=1e-6)
+    assert normalize.body_size(2 * still, NTU) == pytest.approx(2 * normalize.body_size(still, NTU), rel=1e-6)
+    assert normalize.body_size(np.zeros((1, 2, 25, 3)), NTU) == 1
+
+
+def test_from_first_seen_leaves_out_frames_before_the_body_is_there():
+    keypoint = np.ones((2, 4, 25, 3), np.float32)
+    keypoint[0, :2, 4] = 0
+    assert normalize.from_first_seen(keypoint, (0, 4)).shape[1] == 2
+    assert normalize.from_first_seen(keypoint, (0, 5)).shape[1] == 4
+    assert normalize.from_first_seen(np.zeros_like(keypoint), (0,)).shape[1] == 4

@@ -1,10 +1,11 @@
 """Random variations of a training clip. Each draws from the generator it is given; joints at zero stay at zero."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.data.normalize import seen
 from kinegraph.skeleton.layout import JointLayout
 
 
@@ -23,6 +24,8 @@ class Augmentation:
         noise: standard deviation of noise added to every coordinate, in the unit after normalisation.
         joint_dropout: probability for each joint of each person to be missing (zero) in the whole clip.
         frame_dropout: probability for each frame to be missing (zero), for everybody.
+        limbs: probability of moving with the bone lengths of another training clip's person.
+        blend: probability of being blended with another training clip of the same class, by up to one half.
     """
 
     rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -34,12 +37,17 @@ class Augmentation:
     warp: float = 0.0
     joint_dropout: float = 0.0
     frame_dropout: float = 0.0
+    limbs: float = 0.0
+    blend: float = 0.0
 
     def __post_init__(self):
-        for name in ("scale", "shear", "mirror", "crop", "noise", "warp", "joint_dropout", "frame_dropout"):
+        for name in (field.name for field in fields(self) if field.name != "rotation"):
             top = np.inf if name in ("shear", "noise") else 1.0
             if not 0 <= getattr(self, name) <= top:
                 raise ValueError(f"augment.{name} is {getattr(self, name)}, expected between 0 and {top:g}")
+
+
+NONE = Augmentation()
 
 
 def augment(
@@ -49,23 +57,28 @@ def augment(
     dimensions: int,
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "M T V C"]:
-    """One random variation of a normalised clip. The first `dimensions` channels are coordinates; a score stays."""
+    """One random variation of a normalised clip. The first `dimensions` channels are coordinates; a score stays.
+
+    What borrows from other clips, limbs and blend, is up to those who have them: `loading.ClipDataset`.
+    """
+    if how == NONE:
+        return joints
     varied = joints.copy()
     place = varied[..., :dimensions]
     if any(how.rotation) or how.scale or how.shear:
         linear = random_linear(how, dimensions, rng).astype(place.dtype)
         place[:] = (place.reshape(-1, dimensions) @ linear.T).reshape(place.shape)
     if how.noise:
-        seen = (place != 0).any(-1, keepdims=True)
-        place += seen * rng.normal(0, how.noise, place.shape).astype(place.dtype)
+        place += rng.standard_normal(place.shape, np.float32) * (how.noise * seen(place)[..., None])
     if how.mirror and rng.random() < how.mirror:
         varied = mirror(varied, layout)
     people, frames, joint_count, _ = varied.shape
     if how.joint_dropout:
         lost = rng.random((people, joint_count)) < how.joint_dropout
-        varied *= ~lost[:, None, :, None]
+        person, joint = lost.nonzero()
+        varied[person, :, joint] = 0
     if how.frame_dropout:
-        varied *= (rng.random(frames) >= how.frame_dropout)[:, None, None]
+        varied[:, rng.random(frames) < how.frame_dropout] = 0
     return varied
 
 

@@ -5,6 +5,8 @@ Neither workers, processes nor a restart change it: no random state lives here.
 
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,10 +14,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from kinegraph.data.limbs import bone_lengths, exchange_factor, stretched
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.data.store import SkeletonDataset
+from kinegraph.skeleton.clip import SkeletonClip
 
-Sample = tuple[Float[Tensor, "views M T V C"], int, int, int]
+Key = tuple[int, int]
+Sample = tuple[Float[np.ndarray, "views M T V C"], int, int, int]
+Batch = tuple[Float[Tensor, "N views M T V C"], Int[Tensor, "N"], Int[Tensor, "N"], Int[Tensor, "N"]]
 
 
 class ClipDataset(Dataset):
@@ -32,13 +38,50 @@ class ClipDataset(Dataset):
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
+    def __getitem__(self, key: Key) -> Sample:
         epoch, position = key
         clip = self.folder[self.indices[position % len(self)]]
-        rng = None if self.seed is None else np.random.default_rng((self.seed, epoch, position))
-        views = prepare_clip(clip, self.how, rng)
         label = -1 if clip.label is None else clip.label
-        return torch.from_numpy(views), label, min(clip.people, self.how.people), position
+        if self.seed is None:
+            views = prepare_clip(clip, self.how)
+        else:
+            views = self._varied(position % len(self), clip, np.random.default_rng((self.seed, epoch, position)))
+        return views, label, min(clip.people, self.how.people), position
+
+    def __getitems__(self, keys: list[Key]) -> Batch:
+        """A whole batch, which is what a DataLoader asks for: views, labels, people and positions."""
+        views, labels, people, positions = zip(*map(self.__getitem__, keys), strict=True)
+        return torch.from_numpy(np.stack(views)), torch.tensor(labels), torch.tensor(people), torch.tensor(positions)
+
+    def _varied(self, member: int, clip: SkeletonClip, rng: np.random.Generator) -> Float[np.ndarray, "1 people F V D"]:
+        """A random training view, maybe blended with one of another clip of the same class and number of people."""
+        view = self._with_limbs(member, clip, rng)
+        blend = self.how.augment.blend
+        if not blend or rng.random() >= blend:
+            return view
+        label, people = self.folder.label[self.indices], self.folder.people[self.indices]
+        alike = np.flatnonzero((label == label[member]) & (people == people[member]))
+        other = int(rng.choice(alike))
+        lent = self._with_limbs(other, self.folder[self.indices[other]], rng)
+        share = np.float32(rng.uniform(0, 0.5)) * (lent != 0)  # nothing is blended with joints that were not seen
+        return view + share * (lent - view)
+
+    def _with_limbs(
+        self, member: int, clip: SkeletonClip, rng: np.random.Generator
+    ) -> Float[np.ndarray, "1 people F V D"]:
+        """A random training view, maybe with the bone lengths of the first person of another clip."""
+        limbs = self.how.augment.limbs
+        if limbs and rng.random() < limbs:
+            other = int(rng.integers(len(self)))
+            factor = exchange_factor(self._bone_lengths[member], self._bone_lengths[other][0])
+            keypoint = stretched(clip.keypoint, factor.astype(np.float32), clip.layout)
+            clip = replace(clip, keypoint=keypoint)
+        return prepare_clip(clip, self.how, rng)
+
+    @cached_property
+    def _bone_lengths(self) -> list[Float[np.ndarray, "M V"]]:
+        clips = (self.folder[index] for index in self.indices)
+        return [bone_lengths(clip.keypoint, clip.layout) for clip in clips]
 
 
 class EpochBatches:
@@ -68,7 +111,7 @@ class EpochBatches:
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+    def __iter__(self) -> Iterator[list[Key]]:
         return iter(self.batches)
 
 
@@ -112,7 +155,7 @@ def _loader(clips: ClipDataset, batches, workers: int) -> DataLoader:
         clips,
         batch_sampler=batches,
         num_workers=workers,
-        collate_fn=collate,
+        collate_fn=_as_it_is,
         worker_init_fn=_leave_ctrl_c_to_the_run,
         generator=torch.Generator(),  # the loader draws a seed for its workers; not from the run's random numbers
         pin_memory=torch.cuda.is_available(),
@@ -123,9 +166,5 @@ def _leave_ctrl_c_to_the_run(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the run finishes its step and saves
 
 
-def collate(
-    samples: list[Sample],
-) -> tuple[Float[Tensor, "N views M T V C"], Int[Tensor, "N"], Int[Tensor, "N"], Int[Tensor, "N"]]:
-    """Clips stacked into one batch: views, labels, people and positions."""
-    views, labels, people, positions = zip(*samples, strict=True)
-    return torch.stack(views), torch.tensor(labels), torch.tensor(people), torch.tensor(positions)
+def _as_it_is(batch: Batch) -> Batch:
+    return batch

@@ -14,7 +14,10 @@ from jaxtyping import Float, Int
 from kinegraph.data import normalize, sampling
 from kinegraph.data.augment import Augmentation, augment, mirror, random_bend, random_crop
 from kinegraph.data.features import Stream, streams
+from kinegraph.data.normalize import Up
 from kinegraph.skeleton.clip import SkeletonClip
+
+MOST_POSES = 100_000  # a clip; published recipes have up to 2,000
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,11 @@ class Preprocessing:
         people: bodies a clip has for the network; missing ones are zeros, further ones are left out.
         normalize: "none" keeps the recording's coordinates; "ntu_published" centres every frame on the first body and
             turns it upright (2s-AGCN, MMAction2 0.x, TensorFlow); "first_frame" does so with one offset for the whole
-            clip (MMAction2 1.x, PYSKL); "facing" also has one offset, but turns about the vertical (y) only: how a
-            body leans is kept; "image" maps pixels to [-1, 1] with the clip's image size; "image_published"
-            maps 1920x1080 pixels and scores to [-0.5, 0.5], absent people too (MMAction2 0.x).
+            clip (MMAction2 1.x, PYSKL); "facing" also has one offset, but turns about the vertical only: how a body
+            leans is kept; "sized" has one offset too, divides by the mean bone length and turns nothing; "image" maps
+            pixels to [-1, 1] with the clip's image size; "image_published" maps 1920x1080 pixels and scores to
+            [-0.5, 0.5], absent people too (MMAction2 0.x).
+        up: the vertical of 3D recordings, for "facing"; it becomes y.
         min_score: joints with this score or a lower one are put at the origin after normalising (PYSKL: 0.01).
         streams: joint, bone, joint_motion, bone_motion; several become channels side by side.
         sampling: "loop" repeats a short clip and cuts a long one (MMAction2 0.x); "fill" does so body by body before
@@ -44,7 +49,8 @@ class Preprocessing:
     """
 
     people: int = 2
-    normalize: Literal["none", "ntu_published", "first_frame", "facing", "image", "image_published"] = "none"
+    normalize: Literal["none", "ntu_published", "first_frame", "facing", "sized", "image", "image_published"] = "none"
+    up: Up = "y"
     min_score: float | None = None
     streams: tuple[Stream, ...] = ("joint",)
     sampling: Literal["loop", "fill", "pad", "window", "uniform", "resample"] = "loop"
@@ -64,6 +70,12 @@ class Preprocessing:
             )
         if self.test_clips > 1 and self.sampling != "uniform":
             raise ValueError(f"preprocessing.test_clips needs sampling 'uniform', found '{self.sampling}'")
+        poses = self.people * max(self.frames, self.test_frames or 0) * self.test_clips * (1 + self.test_mirror)
+        if poses > MOST_POSES:  # else the machine runs out of memory, and of patience
+            raise ValueError(
+                f"preprocessing asks for {poses:,} poses a clip (people x frames x test views), "
+                f"expected at most {MOST_POSES:,}"
+            )
 
     def channels(self, dimensions: int, scored: bool) -> int:
         """Channels of the network's input for a dataset with 2 or 3 coordinates, with or without scores."""
@@ -109,10 +121,25 @@ def prepare_clip(
         views = [augment(joints, clip.layout, how.augment, dimensions, rng)]
     else:
         views = [joints, _mirrored(joints, clip)] if how.test_mirror else [joints]
-    seen = [streams(view, clip.layout, how.streams, scored) for view in views]
+    made = [streams(view, clip.layout, how.streams, scored) for view in views]
     if chosen is None:
-        return np.stack([fit_people(_resampled(view, frames, how, rng), how.people) for view in seen])
-    return np.stack([fit_people(sampling.take_frames(view, row), how.people) for view in seen for row in chosen])
+        part = _part(how, rng)
+        made = [[sampling.resample(stream, frames, *part) for stream in view] for view in made]
+    else:
+        made = [[sampling.take_frames(stream, row) for stream in view] for view in made for row in chosen]
+    return _side_by_side(made, how.people)
+
+
+def _side_by_side(
+    views: list[list[Float[np.ndarray, "M F V C"]]], people: int
+) -> Float[np.ndarray, "views people F V D"]:
+    """The streams of each view next to each other on the channel axis; absent people stay zero."""
+    _, frames, joints, channels = views[0][0].shape
+    seen = np.zeros((len(views), people, frames, joints, len(views[0]), channels), np.float32)
+    for view, parts in zip(seen, views, strict=True):
+        for i, stream in enumerate(parts):
+            view[: len(stream), :, :, i] = stream
+    return seen.reshape(len(views), people, frames, joints, -1)
 
 
 def fit_people(joints: Float[np.ndarray, "M T V C"], people: int) -> Float[np.ndarray, "P T V C"]:
@@ -133,7 +160,20 @@ def _bodies(clip: SkeletonClip, how: Preprocessing) -> Float[np.ndarray, "M T V 
     joints = joints.astype(np.float32, copy=False)
     if how.normalize == "image_published":
         return fit_people(joints, how.people)
-    return normalize.drop_empty_frames(joints) if how.normalize == "first_frame" else joints
+    if how.normalize == "first_frame":
+        return normalize.drop_empty_frames(joints)
+    if how.normalize in ("facing", "sized"):
+        turned_by = clip.layout.shoulders if how.normalize == "facing" and clip.layout.shoulders else ()
+        joints = normalize.from_first_seen(joints, (_root(clip), *turned_by))
+    if how.normalize == "sized":
+        size = np.ones(joints.shape[3], np.float32)
+        size[: clip.keypoint.shape[3]] = normalize.body_size(joints[..., : clip.keypoint.shape[3]], clip.layout)
+        joints = joints / size
+    return joints
+
+
+def _root(clip: SkeletonClip) -> int:
+    return clip.layout.spine[0] if clip.layout.spine else clip.layout.centre
 
 
 def _normalise(joints, clip: SkeletonClip, how: Preprocessing, frames: int):
@@ -150,19 +190,30 @@ def _placed(joints, clip: SkeletonClip, how: Preprocessing, frames: int):
     match how.normalize:
         case "none":
             return joints
-        case "ntu_published":
-            return normalize.ntu_published(joints, clip.layout, frames if how.sampling == "fill" else joints.shape[1])
-        case "first_frame":
-            return normalize.prenormalize3d(joints, clip.layout)
-        case "facing":
-            spine = clip.layout.spine or (clip.layout.centre,)
-            return normalize.face_front(normalize.centre_first_frame(joints, spine[0]), clip.layout)
         case "image":
             if clip.image_size is None:
                 raise ValueError(f"clip '{clip.name}' has no image size, which normalize 'image' needs")
             return normalize.image_to_unit(joints, *clip.image_size)
         case "image_published":
             return normalize.image_and_score_to_half(joints)
+        case "sized":
+            place, score = np.split(joints, [clip.keypoint.shape[3]], axis=3)
+            return np.concatenate([normalize.centre_first_frame(place, _root(clip)), score], axis=3)
+    if clip.keypoint.shape[3] != 3:
+        raise ValueError(
+            f"clip '{clip.name}' has no z, which normalize '{how.normalize}' needs; for pixels there is 'image'"
+        )
+    if how.normalize == "ntu_published":
+        joints = normalize.fill_missing_frames(joints, frames if how.sampling == "fill" else joints.shape[1])
+    placed = _turned(joints[..., :3], clip, how)
+    return placed if clip.score is None else np.concatenate([placed, joints[..., 3:]], axis=3)
+
+
+def _turned(joints: Float[np.ndarray, "M T V 3"], clip: SkeletonClip, how: Preprocessing):
+    if how.normalize == "facing":
+        upright = normalize.set_upright(joints, how.up)
+        return normalize.face_front(normalize.centre_first_frame(upright, _root(clip)), clip.layout)
+    return normalize.centre_and_align(joints, clip.layout, each_frame=how.normalize == "ntu_published")
 
 
 def _mirrored(joints, clip: SkeletonClip):
@@ -191,9 +242,11 @@ def _choose(
             chosen = sampling.loop_indices(length, frames)
     if bend := 0.0 if rng is None else random_bend(how.augment, rng):
         chosen = sampling.bent_indices(chosen, length, bend)
-    return np.where(chosen == sampling.NO_FRAME, sampling.NO_FRAME, chosen + first)[None]
+    if first:
+        chosen = np.where(chosen == sampling.NO_FRAME, sampling.NO_FRAME, chosen + first)
+    return chosen[None]
 
 
-def _resampled(values, frames: int, how: Preprocessing, rng: np.random.Generator | None):
-    crop = (0.0, 1.0) if rng is None else random_crop(how.augment, rng)
-    return sampling.resample(values, frames, *crop, 0.0 if rng is None else random_bend(how.augment, rng))
+def _part(how: Preprocessing, rng: np.random.Generator | None) -> tuple[float, float, float]:
+    """From where to where a clip is resampled, and how its speed changes."""
+    return (0.0, 1.0, 0.0) if rng is None else (*random_crop(how.augment, rng), random_bend(how.augment, rng))
