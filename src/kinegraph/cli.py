@@ -13,6 +13,10 @@ VERBS = {
     "convert": "dataset folder or checkpoint <-> the files of other projects",
     "train": "train a network as a config says",
     "test": "measure a trained network on a split: metrics, result file, report",
+    "predict": "say what is done in recordings: a clip, each person in it, or when in a long one",
+    "draw": "a clip as a page that plays it, a video or a film strip; with what a network says of it",
+    "explain": "which joints a network's answers rest on, over a whole split",
+    "report": "a page about a run or a test, or several compared",
     "fuse": "result files of several networks on the same clips -> their weighted mean",
 }
 

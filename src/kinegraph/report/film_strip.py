@@ -1,0 +1,124 @@
+"""A clip as one picture: key frames beside each other, with their times."""
+
+import io
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from kinegraph.report.colours import LIGHT, Theme
+from kinegraph.report.drawing import (
+    Panel,
+    blank,
+    draw_bars,
+    draw_ground,
+    draw_heat,
+    draw_people,
+    draw_ribbon,
+    fill,
+    part,
+    pixels,
+    write,
+)
+from kinegraph.report.evaluation import shortened
+from kinegraph.report.scene import Scene
+from kinegraph.report.stage import Stage, stage_of
+
+HEIGHT = 300  # of a frame, in pixels
+WIDEST = 1500  # of a row
+EDGE = 24
+STILL = 0.35  # part of the way through a clip that is counted by the clock, the rest by movement
+
+
+def film_strip_png(scene: Scene, count: int = 8, theme: Theme = LIGHT, scale: float = 1.5) -> bytes:
+    """The picture as a PNG file; the same scene gives the same bytes.
+
+    count: frames shown. scale: true pixels for each pixel of the layout.
+    """
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(film_strip(scene, count, theme, scale)).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def film_strip(scene: Scene, count: int = 8, theme: Theme = LIGHT, scale: float = 1.5) -> UInt8[np.ndarray, "H W 3"]:
+    """The picture: frames in as many rows as they need, what the network says below."""
+    if count < 1:
+        raise ValueError(f"{count} frames cannot be shown; give 1 or more")
+    stage = stage_of(scene, room=0.1)
+    frames, wide = key_frames(stage.points, count), panel_width(stage)
+    columns = min(len(frames), max(int(WIDEST / wide), 1))
+    rows = -(-len(frames) // columns)
+    columns = -(-len(frames) // rows)  # as many in each row
+    width = max(int(columns * wide), 360) + 2 * EDGE
+    top = 62 if scene.note or scene.label else 46
+    body = rows * (HEIGHT + 28)
+    whole = blank(width, top + body + (_answers_height(scene) if scene.answers else 0) + 10, theme, scale)
+    _draw_head(part(whole, EDGE, 0, width - 2 * EDGE, 62), scene, theme)
+    for at, frame in enumerate(frames.tolist()):
+        x, y = EDGE + at % columns * wide, top + at // columns * (HEIGHT + 28)
+        panel = part(whole, x + 2, y, wide - 4, HEIGHT)
+        draw_ground(panel, scene, stage, theme)
+        draw_people(panel, scene, stage, frame, theme)
+        below = part(whole, x, y + HEIGHT, wide, 28)
+        write(below, wide / 2, 13, scene.time(frame), theme.quiet, 11.5, align="center")
+    if scene.answers:
+        _draw_answers(part(whole, EDGE, top + body, width - 2 * EDGE, 100), scene, frames, theme)
+    return pixels(whole)
+
+
+def panel_width(stage: Stage) -> float:
+    """The width that a frame needs at its height."""
+    if stage.flat:
+        shape = (stage.high[0] - stage.low[0]) / (stage.high[1] - stage.low[1])
+    else:
+        shape = stage.reach / (stage.half * np.cos(stage.pitch) + stage.reach * np.sin(stage.pitch))
+    return float(np.clip(shape, 0.5, 1.8)) * HEIGHT
+
+
+def key_frames(points: Float[np.ndarray, "M T V C"], count: int) -> Int[np.ndarray, "count"]:
+    """The first frame, the last, and those between that divide the movement into equal parts.
+
+    Some of the way is counted by the clock, so that long stillness is shown too.
+    """
+    frames = points.shape[1]
+    if frames <= count:
+        return np.arange(frames)
+    if count == 1:
+        return np.array([frames // 2])
+    steps = np.linalg.norm(np.diff(points, axis=1), axis=-1)  # (M, T - 1, V)
+    moved = np.nansum(np.minimum(steps, 5 * max(np.nanmedian(steps), 1e-9) if (~np.isnan(steps)).any() else 1), (0, 2))
+    moved = np.convolve(np.pad(moved, 2, mode="edge"), np.ones(5) / 5, mode="valid")  # sensors tremble
+    even = np.full(frames - 1, 1 / (frames - 1))
+    pace = STILL * even + (1 - STILL) * (moved / moved.sum() if moved.sum() > 0 else even)
+    way = np.concatenate([[0], np.cumsum(pace)])
+    wanted = np.searchsorted(way, np.linspace(0, way[-1], count) - 1e-9)
+    wanted[0], wanted[-1], place = 0, frames - 1, np.arange(count)
+    wanted = np.maximum.accumulate(wanted - place) + place  # no frame twice,
+    return np.minimum(wanted, frames - count + place)  # and room for those that follow
+
+
+def _draw_head(panel: Panel, scene: Scene, theme: Theme) -> None:
+    if scene.importance is not None:
+        draw_heat(part(panel, panel.width - 160, 16, 160, 20), theme)
+    write(panel, 0, 26, shortened(scene.name, int(panel.width / 9)), theme.text, 15, bold=True)
+    write(panel, 0, 48, shortened(told_of(scene), int(panel.width / 7)), theme.quiet, 12)
+
+
+def told_of(scene: Scene) -> str:
+    """The quiet line below a picture's heading."""
+    return " · ".join(line for line in (f"label: {scene.label}" if scene.label else "", scene.note) if line)
+
+
+def _answers_height(scene: Scene) -> int:
+    return 56 if len(scene.answers.probabilities) > 1 else 3 * 24 + 18
+
+
+def _draw_answers(panel: Panel, scene: Scene, frames: Int[np.ndarray, "n"], theme: Theme) -> None:
+    if len(scene.answers.probabilities) == 1:
+        draw_bars(part(panel, 0, 8, panel.width, 3 * 24), scene.answers, 0, theme, label=scene.label)
+        return
+    draw_ribbon(part(panel, 0, 20, panel.width, 24), scene.answers, scene.clip.frames, theme)
+    for frame in frames.tolist():  # where the pictures above are in it
+        x = frame / max(scene.clip.frames - 1, 1) * (panel.width - 2)
+        fill(panel, x, 8, 2, 10, theme.quiet)

@@ -1,0 +1,140 @@
+"""A clip as a player: one figure of a page, or a whole page that needs nothing but itself.
+
+A page holds the style sheet and the script once (`player_css`, `player_js`), and figures (`player_fragment`) anywhere
+above the script. A figure carries its data: coordinates as 16-bit steps through the box that holds them, which is finer
+than a tenth of a millimetre for people in a room.
+"""
+
+import base64
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.report.colours import DARK, LIGHT, bone_sides, css_variables, sides
+from kinegraph.report.evaluation import plain
+from kinegraph.report.page import POLICY, data, part, text
+from kinegraph.report.scene import Answers, Scene
+from kinegraph.report.stage import DISTANCE, MARGIN, Stage, stage_of
+
+UNSEEN = -32768
+CLASSES, COMPACT_CLASSES = 5, 3  # listed with their probabilities; more where more are ever the likeliest
+
+
+def player_html(scenes: Scene | Sequence[Scene], heading: str = "") -> str:
+    """A page with a player for each scene, that works from a file and without a network."""
+    scenes = [scenes] if isinstance(scenes, Scene) else list(scenes)
+    title = heading or scenes[0].name
+    above = f"<h1>{text(heading)}</h1>\n" if heading else ""
+    return "\n".join(
+        [
+            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+            f'<meta name="color-scheme" content="light dark">\n<title>{text(title)}</title>',
+            f"<style>\n{part('player_page.css')}{player_css()}</style>\n</head>\n<body>\n<main>",
+            above + "\n".join(player_fragment(scene) for scene in scenes),
+            f"</main>\n<script>\n{player_js()}</script>\n</body>\n</html>\n",
+        ]
+    )
+
+
+def player_css() -> str:
+    """The style sheet of players; it touches nothing else of a page, and follows its light or dark mode."""
+    light, dark = css_variables(LIGHT), css_variables(DARK)
+    return (
+        f".kg-player {{ {light} }}\n"
+        f"@media (prefers-color-scheme: dark) {{ .kg-player {{ {dark} }} }}\n{part('player.css')}"
+    )
+
+
+def player_js() -> str:
+    """The script of players. It wakes every figure above it; where figures are added later, `kinegraphPlayers()`."""
+    parts = (part(f"player{name}.js") for name in ("_stage", "", "_parts"))
+    return "(() => {\n" + "\n".join(parts) + "})();\n"
+
+
+def player_fragment(scene: Scene, compact: bool = False) -> str:
+    """One player as a figure. compact: for several beside each other, with a smaller stage and fewer controls."""
+    clip = scene.clip
+    packed = data(_packed(scene, COMPACT_CLASSES if compact else CLASSES))
+    people = "1 person" if clip.people == 1 else f"{clip.people} people"
+    told = f"Moving skeleton: {scene.name}; {people}, {clip.frames} frames"
+    lines = [f'<div class="kg-title">{text(scene.name)}</div>']
+    known = f"label: {scene.label}" if scene.label and scene.answers is None else ""
+    lines += [f'<div class="kg-note">{text(line)}</div>' for line in (known, scene.note) if line]
+    kind = "kg-player kg-compact" if compact else "kg-player"
+    return (
+        f'<figure class="{kind}" data-frame="0" data-playing="false">\n'
+        f"<figcaption>{''.join(lines)}</figcaption>\n"
+        f'<div class="kg-stage"><canvas tabindex="0" role="img" aria-label="{text(told)}"></canvas></div>\n'
+        "<noscript>The skeleton is drawn by a script, which this browser does not run.</noscript>\n"
+        f"{packed}\n</figure>"
+    )
+
+
+# ---- the data of a figure --------------------------------------------------------------------------------------------
+
+
+def _packed(scene: Scene, classes: int) -> dict:
+    clip, stage = scene.clip, stage_of(scene)
+    found = {
+        "shape": list(clip.keypoint.shape),
+        "fps": scene.rate,
+        "timed": scene.timed,
+        "joints": [plain(name) for name in clip.layout.joints],
+        "bones": [list(bone) for bone in clip.layout.bones],
+        "side": sides(clip.layout),
+        "hues": len(LIGHT.people),
+        "boneSide": bone_sides(clip.layout),
+        "view": _view(stage),
+        "image": list(clip.image_size or ()),
+        "label": plain(scene.label),
+        **_coordinates(stage),
+    }
+    if clip.score is not None:
+        found["score"] = _bytes(clip.score)
+    if scene.importance is not None:
+        found["importance"] = _bytes(scene.importance)
+    if scene.answers is not None:
+        found["answers"] = _answers(scene.answers, classes)
+    return found
+
+
+def _view(stage: Stage) -> dict:
+    numbers = {name: getattr(stage, name) for name in ("size", "floor", "yaw", "pitch", "grid", "half")}
+    view = {name: _short(value) for name, value in numbers.items()} | {"distance": DISTANCE, "margin": MARGIN}
+    if not stage.flat:
+        view["reach"] = _short(stage.reach)
+    return view | {"low": [_short(value) for value in stage.low], "high": [_short(value) for value in stage.high]}
+
+
+def _coordinates(stage: Stage) -> dict:
+    """Integers of 16 bits: origin + step · integer is the coordinate, one step for all axes."""
+    points = stage.points
+    low = np.nanmin(points, axis=(0, 1, 2))
+    step = max(float((np.nanmax(points, axis=(0, 1, 2)) - low).max()) / 65534, 1e-12)
+    whole = np.where(np.isnan(points), UNSEEN, np.rint((points - low) / step) - 32767)
+    packed = base64.b64encode(whole.astype("<i2").tobytes()).decode()
+    origin = [float(value) for value in low + 32767 * step]
+    return {"points": packed, "origin": origin, "step": step}
+
+
+def _bytes(share: Float[np.ndarray, "M T V"]) -> str:
+    """Numbers in [0, 1] in steps of 1/255."""
+    return base64.b64encode(np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8).tobytes()).decode()
+
+
+def _answers(answers: Answers, most: int) -> dict:
+    classes = answers.leading(max(most, len(answers.winners())))
+    shown = np.rint(np.clip(answers.probabilities[:, classes], 0, 1) * 65535).astype("<u2")
+    return {
+        "names": [plain(answers.class_names[i]) for i in classes],
+        "edges": answers.edges.tolist(),
+        "best": [classes.index(best) if best >= 0 else -1 for best in answers.best().tolist()],
+        "probabilities": base64.b64encode(shown.tobytes()).decode(),
+    }
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.7g}")
