@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from kinegraph.data.store import SkeletonDataset, write_dataset
 from kinegraph.skeleton.clip import SkeletonClip
@@ -52,6 +53,7 @@ def dataset(path: Path, count: int = 27, layout_name: str = "ntu25") -> Skeleton
 
 def config(path: Path, dataset_path: Path, **more: object) -> Path:
     """Write a config that trains on it to `path`."""
-    lines = [f"dataset: {dataset_path}", CONFIG, *(f"{key}: {value}" for key, value in more.items())]
-    path.write_text("\n".join(lines), encoding="utf-8")
+    options = {"dataset": str(dataset_path)} | yaml.safe_load(CONFIG)
+    options |= {key: yaml.safe_load(str(value)) for key, value in more.items()}
+    path.write_text(yaml.safe_dump(options, sort_keys=False), encoding="utf-8")
     return path

@@ -35,6 +35,21 @@ def test_from_and_to_another_project(published, tmp_path, capsys):
         assert torch.equal(weights.model(x), load_model(published)(x))
 
 
+def test_half_the_room(published, tmp_path, capsys):
+    out, again = tmp_path / "out.safetensors", tmp_path / "again.safetensors"
+    assert main(["convert", str(published), str(out), "--half"]) == 0
+    assert main(["convert", str(out), str(again), "--half"]) == 0
+    assert re.search(r"again.safetensors: 0.\d\d MB, was 0.\d\d MB", capsys.readouterr().out)
+    x = torch.randn(1, 2, 20, 25, 3)
+    with torch.no_grad():
+        assert torch.equal(load_model(out)(x), load_model(again)(x))
+        assert torch.allclose(load_model(out)(x), load_model(published)(x), rtol=1e-2, atol=1e-3)
+    assert main(["convert", str(out), str(tmp_path / "o.safetensors"), "--half", "--layout", "ntu25"]) == 2
+    assert "knows its layout; leave out --layout" in capsys.readouterr().err
+    assert main(["convert", str(out), str(tmp_path / "o.pth"), "--half", "--to", "pyskl"]) == 2
+    assert "--half is for a .safetensors file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("out", "options", "message"),
     [("out.pth", [], "name the dialect"), ("in.pth", ["--to", "pyskl"], "exists; choose another place or give"),

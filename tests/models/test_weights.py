@@ -5,8 +5,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from kinegraph import __version__
+from kinegraph.models import zoo
 from kinegraph.models.stgcn import STGCN
-from kinegraph.models.weights import load_model, load_weights, save_weights
+from kinegraph.models.weights import add_measured, load_model, load_weights, save_weights, save_weights_again
 from kinegraph.skeleton.layout import JointLayout
 
 LAYOUT = JointLayout("chain", tuple("abcd"), ((1, 0), (2, 1), (3, 2)), centre=0)
@@ -49,7 +51,8 @@ def test_round_trip_keeps_every_bit(model, path):
     assert weights.model.config == model.config
     assert weights.layout == LAYOUT
     assert weights.class_names == ("wave", "sit")
-    assert (weights.preprocessing, weights.extra) == (TOLD["preprocessing"], TOLD["extra"])
+    assert weights.preprocessing == TOLD["preprocessing"]
+    assert weights.extra == TOLD["extra"] | {"made_with": {"kinegraph": __version__, "torch": torch.__version__}}
 
 
 def test_loaded_network_trains_on(path):
@@ -67,7 +70,55 @@ def test_written_whole_or_not_at_all(model, path):
     with pytest.raises(OSError):
         save_weights(path.parent / "folder", model, layout=LAYOUT, class_names=["a", "b"], **TOLD)
     assert path.read_bytes() == before
-    assert {p.name for p in path.parent.iterdir()} == {"best.safetensors", "folder"}
+    assert {p.name for p in path.parent.iterdir()} == {"best.safetensors", "best.md", "folder"}
+
+
+def test_half_the_room(model, path, tmp_path):
+    """Kernels lose bits; graphs and statistics none, nor does a kernel beyond what float16 can hold."""
+    with torch.no_grad():
+        model.blocks[1].temporal.weight[0, 0, 0] = 1e5
+    save_weights(path, model, layout=LAYOUT, class_names=["wave", "sit"], **TOLD)
+    save_weights_again(path, tmp_path / "half.safetensors", half=True)
+    kept, found = load_file(tmp_path / "half.safetensors"), load_model(tmp_path / "half.safetensors").state_dict()
+    for name, tensor in model.state_dict().items():
+        halved = tensor.ndim in (2, 4) and name != "blocks.1.temporal.weight"
+        assert kept[name].dtype == (torch.float16 if halved else tensor.dtype), name
+        assert found[name].dtype == tensor.dtype
+        assert torch.equal(found[name], tensor.half().float() if halved else tensor), name
+    add_measured(tmp_path / "half.safetensors", {"source": "s", "split": "xsub", "part": "val", "clips": 4, "top1": 1})
+    again = load_file(tmp_path / "half.safetensors")
+    assert all(torch.equal(again[name], tensor) and again[name].dtype == tensor.dtype for name, tensor in kept.items())
+    extra = load_weights(tmp_path / "half.safetensors").extra
+    assert (extra["stored"], extra["recipe"], len(extra["measured"])) == ("float16", "demo", 1)
+
+
+def test_a_card_stands_beside_them_but_spares_the_notes_of_others(model, path):
+    card = path.with_suffix(".md")
+    assert "from 4 joints" in card.read_text()
+    assert "wave; sit" in card.read_text()
+    save_weights_again(path, path, more={"notes": "Mind the cat.", "licence": "CC0"})
+    assert card.read_text().count("Mind the cat.") == 1
+    assert "## Licence\n\nCC0\n" in card.read_text()
+    card.write_text("my own")
+    save_weights_again(path, path)
+    assert card.read_text() == "my own"
+
+
+def test_the_zoo(model, path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(zoo, "FOLDER", tmp_path / "zoo")
+    with pytest.raises(ValueError, match="no weights 'waver': there is no such file, and the zoo is empty"):
+        load_model("waver")
+    (tmp_path / "zoo").mkdir()
+    save_weights_again(path, tmp_path / "zoo" / "waver.safetensors", half=True)
+    assert load_weights("waver").class_names == ("wave", "sit")
+    assert load_model("waver").config == model.config
+    assert 'kg.predict("waver", clip)' in (tmp_path / "zoo" / "waver.md").read_text()
+    with pytest.raises(ValueError, match="no weights 'wavr': there is no such file, and those in the zoo are waver"):
+        load_model("wavr")
+    (tmp_path / "waver").mkdir()
+    with pytest.raises(ValueError, match="is a folder"):
+        load_model("waver")
 
 
 def test_save_refuses_names_that_do_not_fit(model, tmp_path):

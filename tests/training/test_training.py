@@ -113,7 +113,7 @@ def test_ctrl_c_saves_and_resumes(tmp_path, data, monkeypatch, capsys):
     config = tmp_path / "config.yaml"
     arguments = ["train", str(config), "--work-dir", str(tmp_path / "stopped")]
     assert main(arguments) == 130
-    assert "--resume goes on" in capsys.readouterr().out
+    assert "saved; go on with\n  kinegraph train" in capsys.readouterr().out
     resumed = True
     assert main([*arguments, "--resume"]) == 0
     assert_same_run(tmp_path / "stopped", whole)

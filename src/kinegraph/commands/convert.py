@@ -9,6 +9,7 @@ from rich.console import Console
 
 from kinegraph.commands.convert_weights import SUFFIXES, Dialect, convert_weights
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.data.sources.about import beside
 from kinegraph.data.sources.annotations_write import write_annotation_list, write_annotations
 from kinegraph.data.sources.padded_write import is_padded_folder, write_padded
 from kinegraph.data.sources.split_names import ABSENT
@@ -41,6 +42,7 @@ def convert(
     class_names: str | None = None,
     preprocessing: Preprocessing | None = None,
     strides: list[int] | None = None,
+    half: bool = False,
     overwrite: bool = False,
 ) -> None:
     """Write a dataset as another project's files, which `kinegraph prepare` reads back; or a checkpoint as another's.
@@ -65,13 +67,21 @@ def convert(
             they are numbered.
         preprocessing: checkpoint: how clips are prepared for it, which published files do not tell and `test` needs.
         strides: checkpoint: of each block in time; by default 2 where the width doubles.
+        half: checkpoint: for Kinegraph, in half the room (float16); also of a .safetensors file.
         overwrite: replace what is already in out.
+
+    Examples:
+        kinegraph convert data/ntu60 ntu60.pkl                                        for PYSKL and MMAction2 1.x
+        kinegraph convert data/ntu60 ntu60_xsub_train.pkl --format mmaction0 --split xsub --part train
+        kinegraph convert data/ntu60 ntu60_npy --format npy --split xsub
+        kinegraph convert stgcn.pth stgcn.safetensors --class-names ntu60             a published checkpoint
+        kinegraph convert best.safetensors mine.pth --to pyskl                        and back
     """
     options = {"split": split, "part": part, "frames": frames, "people": people}
     options |= {"shards": shards, "shuffle_seed": shuffle_seed}
     given = {name: value for name, value in options.items() if value is not None}
     of_weights = {"to": to, "layout": layout, "class_names": class_names, "preprocessing": preprocessing}
-    of_weights |= {"strides": strides}
+    of_weights |= {"strides": strides, "half": half or None}
     if dataset.suffix in SUFFIXES and not dataset.is_dir():
         _check_none(given, "a dataset folder", dataset)
         print(convert_weights(dataset, out, overwrite=overwrite, **of_weights))
@@ -92,14 +102,14 @@ def convert(
             write_annotations(out, found)
         case "mmaction0":
             _check_free(out, overwrite, out.is_file(), "no file")
-            write_annotation_list(out, found, _one(_parts(found, split, part)))
+            write_annotation_list(out, found, _one(_parts(found, split, part)), split)
         case "npy":
             _check_free(out, overwrite, is_padded_folder(out), "no folder of such arrays")
             write_padded(out, found, _parts(found, split, part), split=split, **sizes)
         case "tfrecord":
             _check_free(out, overwrite, is_shard_folder(out), "no folder of such shards")
             write_tfrecords(out, found, _parts(found, split, part), split=split, **sizes)
-    _tell(out)
+    _tell(out, found, None if format == "pyskl" else _parts(found, split, part))
 
 
 def _check_none(given: dict[str, object], kind: str, path: Path) -> None:
@@ -148,8 +158,15 @@ def _check_free(out: Path, overwrite: bool, replaceable: bool, otherwise: str) -
         raise ValueError(f"{out} exists; choose another place or give --overwrite")
 
 
-def _tell(out: Path) -> None:
+def _tell(out: Path, dataset: SkeletonDataset, parts: dict[str, Int[np.ndarray, "n"]] | None) -> None:
+    """What was written, and what is not in it. parts: None where all of the dataset is, in one file."""
     files = [out] if out.is_file() else [file for file in out.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files) / 1e6
-    text = f"{out}: {size:,.1f} MB" + (f" in {len(files)} files" if out.is_dir() else "")
-    Console(highlight=False, soft_wrap=True).print(text, markup=False)
+    say = Console(highlight=False, soft_wrap=True, markup=False).print
+    say(f"{out}: {size:,.1f} MB" + (f" in {len(files)} files" if out.is_dir() else ""))
+    if parts is None:
+        return
+    written = sum(map(len, parts.values()))
+    if written < len(dataset):
+        say(f"{written:,} of the dataset's {len(dataset):,} clips: {', '.join(parts)}")
+    say(f"layout, class names, frame rates, attributes and splits: {beside(out)}, which `kinegraph prepare` reads")

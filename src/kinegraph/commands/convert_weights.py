@@ -8,7 +8,7 @@ from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.sources.guesses import names_of_classes
 from kinegraph.skeleton.layout import load_layout
 
-SUFFIXES = (".safetensors", ".pth", ".pt")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
 Dialect = Literal["mmaction0", "mmaction1", "pyskl", "stgcn2018"]
 
 
@@ -21,15 +21,27 @@ def convert_weights(
     class_names: str | None,
     preprocessing: Preprocessing | None,
     strides: Sequence[int] | None,
+    half: bool | None,
     overwrite: bool,
 ) -> str:
     """Convert a checkpoint; the options are those of `convert`. Returns what was done, for people to read."""
     from kinegraph.models.published import convert_checkpoint  # torch: not for datasets
+    from kinegraph.models.weights import is_published, save_weights_again
+    from kinegraph.models.zoo import find_weights
 
+    source = find_weights(source)
     if out.is_dir() or (out.exists() and not overwrite):
         raise ValueError(f"{out} exists; choose another place{'' if out.is_dir() else ' or give --overwrite'}")
     if not out.parent.is_dir():
         raise ValueError(f"there is no folder {out.parent}")
+    if half and to:
+        raise ValueError("--half is for a .safetensors file, other projects' checkpoints are float32")
+    if half and not is_published(source) and not is_published(out):
+        given = {"layout": layout, "class-names": class_names, "preprocessing": preprocessing, "strides": strides}
+        if odd := [name for name, value in given.items() if value is not None]:
+            raise ValueError(f"{source} knows its {odd[0].replace('-', ' ')}; leave out --{odd[0]}")
+        save_weights_again(source, out, half=True)
+        return f"{out}: {_smaller(source, out)}"
     said = convert_checkpoint(
         source,
         out,
@@ -39,6 +51,13 @@ def convert_weights(
         preprocessing=preprocessing.to_dict() if preprocessing else None,
         strides=strides,
     )
+    if half:
+        save_weights_again(out, out, half=True)
     if to is None and preprocessing is None:
         said += "; it does not say how clips are prepared, give --preprocessing to test it"
     return said
+
+
+def _smaller(source: Path, out: Path) -> str:
+    before, after = (path.stat().st_size / 1e6 for path in (source, out))
+    return f"{after:.2f} MB, was {before:.2f} MB"

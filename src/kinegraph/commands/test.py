@@ -1,20 +1,25 @@
 """kinegraph test: weights on a split -> metrics, result file, report."""
 
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 from rich.progress import Progress
+from torch import nn
 
 from kinegraph.commands.arguments import check_numbers, read_config
 from kinegraph.commands.train import train
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.store import SkeletonDataset, open_dataset
+from kinegraph.inference.explanation import joint_importance
+from kinegraph.inference.predictor import Predictor
 from kinegraph.models.published import published_weights
-from kinegraph.models.weights import Weights, is_published, load_weights
-from kinegraph.report.evaluation import Evaluation
-from kinegraph.report.results import checked_result_path, write_report
+from kinegraph.models.weights import Weights, add_measured, is_published, load_weights
+from kinegraph.report.evaluation import evaluation_of
+from kinegraph.report.results import checked_result_path, write_page, write_report
+from kinegraph.report.scenes import Explain
 from kinegraph.training.metrics import check_metrics, evaluate
 from kinegraph.training.processes import start_processes
 from kinegraph.training.run_folder import environment
@@ -26,9 +31,11 @@ def test(
     checkpoint: Path,
     eval: list[str] | None = None,
     out: Path | None = None,
+    report: Path | None = None,
     dataset: Path | None = None,
     split: str | None = None,
     part: str = "val",
+    keep: bool = False,
     batch_size: int | None = None,
     workers: int | None = None,
     accelerator: str = "auto",
@@ -43,23 +50,33 @@ def test(
             or a .pth of MMAction2, PYSKL or yysijie/st-gcn, for which the config says it.
         eval: metrics to print: top_k_accuracy, mean_class_accuracy; by default both.
         out: where to write the result file (.pkl); tables, pictures and report.html go beside it.
+        report: where to write the report, a page to be opened in a browser, if not beside the result file.
         dataset: another dataset folder than the config's.
         split: another split than the config's.
         part: part of the split.
+        keep: also write the figures into the weights file and its card.
         batch_size: clips at a time.
         workers: processes that prepare batches.
         accelerator: cpu, cuda, mps or auto.
         devices: processes, one a GPU or, on the CPU, that many.
         precision: 32-true, or 16-mixed, bf16-mixed or 64-true.
+
+    Examples:
+        kinegraph test runs/mine/config.yaml runs/mine/checkpoints/best.safetensors --out results/mine/result.pkl
+        kinegraph test configs/stgcn_80e_ntu60_xsub_keypoint_3d.yaml published.pth --eval top_k_accuracy
     """
     check_numbers(batch_size=batch_size, devices=devices)
     check_numbers(0, workers=workers)
     metrics = check_metrics(eval or ["top_k_accuracy", "mean_class_accuracy"])
     out = checked_result_path(out) if out else None
+    if report is not None and report.suffix not in (".html", ".htm"):
+        raise ValueError(f"the report is '{report}', expected a name that ends in .html")
     options = read_config(train, config)
     folder = open_dataset(dataset or Path(str(options.dataset)), check_values=True)
     split = split or options.split
     if is_published(checkpoint):
+        if keep:
+            raise ValueError(f"--keep is for weights files of Kinegraph, {checkpoint} is another project's")
         weights = published_weights(checkpoint, layout=folder.layout, class_names=folder.class_names)
     else:
         weights = load_weights(checkpoint)
@@ -86,20 +103,30 @@ def test(
         )
     if not fabric.is_global_zero:
         return
-    for name, value in evaluate(scores, labels, metrics).items():
+    found = evaluate(scores, labels, metrics)
+    for name, value in found.items():
         print(f"{name}: {value:.4f}")
-    if out:
-        names = [folder.names[i] for i in clips.indices]
-        evaluation = Evaluation(scores, labels, names, folder.class_names, split, part, folder.source)
+    if keep:
+        add_measured(checkpoint, {"source": folder.source, "split": split, "part": part, "clips": len(clips)} | found)
+    if out or report:
         log = checkpoint.parent.parent / "log.jsonl"
-        paths = write_report(
-            out,
-            evaluation,
-            config_text=config.read_text(encoding="utf-8"),
-            environment=environment() | {"weights": str(checkpoint), "dataset": str(folder.path)},
-            log=log if log.is_file() else None,
-        )
-        print(f"report: {paths['report']}")
+        told = {
+            "config_text": config.read_text(encoding="utf-8"),
+            "environment": environment() | {"weights": str(checkpoint), "dataset": str(folder.path)},
+            "log": log if log.is_file() else None,
+            "explain": _explained(weights, network, clips.how),
+        }
+        evaluation = evaluation_of(folder, split, part, scores)
+        if out:
+            report = write_report(out, evaluation, page=report, **told)["report"]
+        else:
+            write_page(report, evaluation, **told)
+        print(f"report: {report}")
+
+
+def _explained(weights: Weights, network: nn.Module, how: Preprocessing) -> Explain:
+    """What tells the importance of joints in a clip."""
+    return partial(joint_importance, Predictor(network, weights.layout, tuple(weights.class_names), how))
 
 
 def check_fit(weights: Weights, folder: SkeletonDataset, checkpoint: Path) -> None:

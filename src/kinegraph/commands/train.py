@@ -1,28 +1,41 @@
 """kinegraph train: a config -> a run folder with weights."""
 
+import inspect
+import shlex
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from kinegraph.commands.arguments import check_numbers
+from kinegraph.data.adapt import STEPS, Setting, adapt, epochs_for
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
-from kinegraph.data.store import SkeletonDataset, open_dataset
+from kinegraph.data.store import open_dataset
 from kinegraph.models.stgcn import STGCN
+from kinegraph.models.transfer import Meaning, Start, describe, freeze_blocks, open_start, take_over
 from kinegraph.models.weights import save_weights
 from kinegraph.skeleton.graph import adjacency
-from kinegraph.skeleton.layout import JointLayout, load_layout
 from kinegraph.training.loop import Plan, Progress, Training
 from kinegraph.training.losses import CrossEntropy
+from kinegraph.training.optimizer import parameter_groups, scale_rates
+from kinegraph.training.parts import (
+    absent_classes,
+    choose_layout,
+    class_counts,
+    coordinates,
+    measured_facts,
+    open_parts,
+    training_facts,
+)
 from kinegraph.training.processes import set_determinism, start_processes
-from kinegraph.training.run_folder import RunFolder, environment
+from kinegraph.training.run_folder import RunFolder, environment, portable_recipe
 from kinegraph.training.schedule import Schedule
+from kinegraph.training.settling import settle
+from kinegraph.training.tensorboard import check_tensorboard
 
 
 def sgd(parameters: Iterable, lr: float = 0.1) -> torch.optim.SGD:
@@ -37,10 +50,14 @@ def train(
     layout: str | None = None,
     partition: Literal["uniform", "distance", "spatial", "spatial_true", "inward_outward"] = "spatial",
     max_hop: int = 1,
+    init_from: str | None = None,
+    freeze: int = 0,
     preprocessing: Preprocessing = Preprocessing(),  # noqa: B008  frozen
+    from_data: Sequence[Setting] = (),
     loss: Callable[[Sequence[int]], nn.Module] = CrossEntropy,
     optimizer: Callable[[Iterable], torch.optim.Optimizer] = sgd,
     decay_all: bool = True,
+    head_lr: float = 1.0,
     clip_gradients: float | None = None,
     schedule: Schedule = Schedule(),  # noqa: B008  frozen
     epochs: int = 80,
@@ -53,6 +70,7 @@ def train(
     monitor: Literal["top1", "mean_class_accuracy"] = "top1",
     save_every: int = 500,
     log_every: int = 100,
+    tensorboard: bool = False,
     seed: int = 0,
     deterministic: bool = False,
     workers: int = 0,
@@ -74,10 +92,16 @@ def train(
         layout: other edges between the dataset's joints: a layout's name or YAML file; by default the dataset's own.
         partition: how a joint's neighbours are divided.
         max_hop: how many bones away a neighbour may be.
+        init_from: weights to start from: a file of Kinegraph, a name in its zoo, or a published .pth. Taken is what
+            fits: blocks, joints by name, the head for the same classes.
+        freeze: input norm and this many first blocks keep what was taken.
         preprocessing: how a recorded clip becomes what the network sees.
+        from_data: settings that the training clips decide instead of the recipe: people, normalize (with up), mirror,
+            epochs; what they decide is said and saved.
         loss: loss function, built with the number of training clips of each class.
         optimizer: optimizer class, built with the parameters; by default SGD as published.
         decay_all: weight decay on every parameter, as published; false spares biases, norms and edge weights.
+        head_lr: learning rate of the head as a multiple of the others'.
         clip_gradients: largest norm of all gradients together.
         schedule: how the learning rate changes.
         epochs: passes over the training part, `repeat` times each.
@@ -91,6 +115,7 @@ def train(
         monitor: which figure makes weights the best.
         save_every: steps from one checkpoint to the next inside an epoch.
         log_every: steps from one line in log.jsonl to the next.
+        tensorboard: also write the log's figures for TensorBoard.
         seed: decides initial weights, order, augmentation and dropout.
         deterministic: allow only operations that give the same result each time.
         workers: processes that prepare batches, 0 for none.
@@ -100,35 +125,58 @@ def train(
         devices: processes on this machine, one a GPU or, on the CPU, that many.
         nodes: machines.
         precision: 32-true, or 16-mixed, bf16-mixed or 64-true.
+
+    Examples:
+        kinegraph train configs/stgcn_ui_prmd20.yaml --dataset data/ui_prmd20 --seed 1
+        kinegraph train configs/stgcn_ui_prmd20.yaml --dataset MINE --init-from best.safetensors --freeze 2 --head-lr 5
+        kinegraph train runs/stgcn_ui_prmd20/config.yaml --work-dir runs/stgcn_ui_prmd20 --resume
     """
     check_numbers(
         epochs=epochs, repeat=repeat, batch_size=batch_size, base_batch_size=base_batch_size,
         validate_every=validate_every, save_every=save_every, log_every=log_every, devices=devices, nodes=nodes,
     )  # fmt: skip
-    check_numbers(0, seed=seed, workers=workers)
-    if clip_gradients is not None and not clip_gradients > 0:
-        raise ValueError(f"clip_gradients is {clip_gradients:g}, expected more than 0")
+    check_numbers(0, seed=seed, workers=workers, freeze=freeze)
+    for name, number in {"clip_gradients": clip_gradients, "head_lr": head_lr}.items():
+        if number is not None and not number > 0:
+            raise ValueError(f"{name} is {number:g}, expected more than 0")
+    if freeze and not init_from:
+        raise ValueError("freeze keeps what weights have learnt: it needs --init-from WEIGHTS")
+    if tensorboard:
+        check_tensorboard()
     run = RunFolder(work_dir or Path("runs") / (config_name or "train"), resume)
     if resume:
-        run.check_same_run(config_text)
+        run.check_same_run(config_text, {name: it.default for name, it in inspect.signature(train).parameters.items()})
+    start = open_start(init_from) if init_from and not resume else None
     folder = open_dataset(dataset, check_values=True)
-    clips, val_clips = _parts(folder, split, preprocessing, seed, validate)
-    graph_layout = _layout(layout, folder)
+    train_part = folder.indices(split, "train")
+    preprocessing, decided = adapt(preprocessing, folder, train_part, from_data)
+    if "epochs" in from_data:
+        epochs = epochs_for(len(train_part), batch_size)
+        decided.append(f"{epochs} epochs, about {STEPS:,} steps")
+    clips, val_clips = open_parts(folder, split, preprocessing, seed, validate)
+    graph_layout = choose_layout(layout, folder)
     graph = torch.from_numpy(adjacency(graph_layout, partition, max_hop)).float()
 
     fabric = start_processes(accelerator, devices, nodes, precision)
     set_determinism(deterministic)
     torch.manual_seed(seed)
     network = model(graph, preprocessing.channels(folder.channels, folder.has_score), len(folder.class_names))
-    counts = np.bincount(folder.label[clips.indices], minlength=len(folder.class_names)).tolist()
-    stepper = optimizer(parameter_groups(network, decay_all))
-    if base_batch_size:
-        _scale_rate(fabric, stepper, batch_size * fabric.world_size, base_batch_size)
+    named = Meaning(folder.layout.joints, folder.class_names, preprocessing.streams, coordinates(folder))
+    taken = take_over(network, named, start) if start else None
+    frozen = freeze_blocks(network, freeze, taken)
+    if start:
+        settle(network.to(fabric.device), clips, batch_size, frozen)
+    stepper = optimizer(parameter_groups(network, decay_all=decay_all, head_lr=head_lr))
+    _scale_rates(fabric, stepper, batch_size * fabric.world_size, base_batch_size)
 
     def save(path: Path, trained: nn.Module, at: Progress) -> None:
-        told = {"dataset": folder.source, "split": split, "epoch": at.epoch, "config": config_text}
-        if at.best_epoch:
-            told |= {f"best_{monitor}": at.best, "best_epoch": at.best_epoch}
+        validations = [record for record in run.records("val") if record["epoch"] == at.epoch][-1:]
+        chosen_by = monitor if path == run.best else None
+        told = {"training": training_facts(clips, split), "epoch": at.epoch, "epochs": epochs}
+        told["measured"] = [measured_facts(val_clips, split, record, chosen_by) for record in validations]
+        if based_on := run.records("environment")[0].get("based_on"):
+            told["based_on"] = based_on
+        told["recipe"] = portable_recipe(config_text)
         how, names = preprocessing.to_dict(), folder.class_names
         save_weights(path, trained, layout=graph_layout, class_names=names, preprocessing=how, extra=told)
 
@@ -136,17 +184,23 @@ def train(
         epochs=epochs, batch_size=batch_size, schedule=schedule, seed=seed, repeat=repeat,
         balanced=sample == "class_balanced",
         clip_gradients=clip_gradients, validate_every=validate_every, save_every=save_every, log_every=log_every,
-        monitor=monitor, workers=workers,
+        monitor=monitor, workers=workers, tensorboard=tensorboard,
     )  # fmt: skip
-    training = Training(fabric, network, loss(counts), stepper, clips, val_clips, plan, run, save)
+    criterion = loss(class_counts(clips))
+    training = Training(fabric, network, criterion, stepper, clips, val_clips, plan, run, save, frozen)
     if resume:
         training.restore()
     elif fabric.is_global_zero:
         run.create()
-        run.log(mode="environment", **environment(), seed=seed, dataset=str(dataset), clips=len(clips))
+        base = {"based_on": _origin(start)} if start else {}
+        run.log(mode="environment", **environment(), seed=seed, dataset=str(dataset), clips=len(clips), **base)
     if fabric.is_global_zero:
         run.keep_config(config_text)
     _introduce(fabric, network, clips, run)
+    for line in decided:
+        _say(fabric, f"from the data: {line}")
+    if start:
+        _say(fabric, "\n".join(describe(taken, network, named, start, preprocessing.to_dict())))
     return _fit(fabric, training, run, monitor)
 
 
@@ -154,7 +208,8 @@ def _fit(fabric: Fabric, training: Training, run: RunFolder, monitor: str) -> Pa
     try:
         progress = training.fit()
     except KeyboardInterrupt:
-        _say(fabric, f"saved; the same command with --resume goes on with {run.path}")
+        path = shlex.quote(str(run.path))
+        _say(fabric, f"saved; go on with\n  kinegraph train {path}/config.yaml --work-dir {path} --resume")
         raise
     if progress.best_epoch:
         _say(fabric, f"best {monitor} {progress.best:.4f} in epoch {progress.best_epoch}: {run.best}")
@@ -163,58 +218,30 @@ def _fit(fabric: Fabric, training: Training, run: RunFolder, monitor: str) -> Pa
 
 
 def _introduce(fabric: Fabric, network: nn.Module, clips: ClipDataset, run: RunFolder) -> None:
+    learning = [weight.numel() for weight in network.parameters() if weight.requires_grad]
     parameters = sum(weight.numel() for weight in network.parameters())
-    labels = clips.folder.label[clips.indices]
+    frozen = f", {sum(learning):,} of them learn" if sum(learning) < parameters else ""
+    absent, classes = absent_classes(clips), len(clips.folder.class_names)
     _say(
         fabric,
-        f"{type(network).__name__}, {parameters:,} parameters; {len(clips):,} clips of {len(set(labels.tolist()))} "
+        f"{type(network).__name__}, {parameters:,} parameters{frozen}; {len(clips):,} clips of {classes - len(absent)} "
         f"classes; run folder {run.path}",
     )
-    if absent := [name for i, name in enumerate(clips.folder.class_names) if i not in set(labels.tolist())]:
-        _say(fabric, f"no training clip has {len(absent)} of the classes: {', '.join(absent[:3])} ...")
+    if absent:
+        names = ", ".join(absent[:3]) + " ..." * (len(absent) > 3)
+        _say(fabric, f"warning: no training clip has {len(absent)} of the {classes} classes: {names}")
 
 
-def parameter_groups(network: nn.Module, decay_all: bool) -> list[dict]:
-    """All parameters, or matrices and kernels apart from the rest, which then keeps its size."""
-    if decay_all:
-        return [{"params": list(network.parameters())}]
-    kernels = {id(layer.weight) for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d)}
-    groups = {True: [], False: []}
-    for parameter in network.parameters():
-        groups[id(parameter) in kernels].append(parameter)
-    return [{"params": groups[True]}, {"params": groups[False], "weight_decay": 0.0}]
+def _origin(start: Start) -> dict:
+    """What the weights tell about those they started from."""
+    data, licence = start.extra.get("training", {}), start.extra.get("licence")
+    return {"weights": start.name, **data} | ({"weights_licence": licence} if licence else {})
 
 
-def _parts(
-    folder: SkeletonDataset, split: str, how: Preprocessing, seed: int, validate: bool
-) -> tuple[ClipDataset, ClipDataset | None]:
-    train_clips = ClipDataset(folder, folder.indices(split, "train"), how, seed)
-    once = replace(how, test_clips=1)  # as published: only a test looks at several choices of frames
-    val_clips = ClipDataset(folder, folder.indices(split, "val"), once) if validate else None
-    for clips in filter(None, (train_clips, val_clips)):
-        if (unlabelled := folder.label[clips.indices] < 0).any():
-            raise ValueError(f"clip '{folder.names[clips.indices[unlabelled.argmax()]]}' has no label")
-        clips[0, 0]  # a recipe that does not fit the data fails here, before anything is written
-    return train_clips, val_clips
-
-
-def _layout(name: str | None, folder: SkeletonDataset) -> JointLayout:
-    if name is None:
-        return folder.layout
-    layout = load_layout(name)
-    if layout.joints != folder.layout.joints:
-        raise ValueError(
-            f"layout '{layout.name}' has {len(layout)} joints, the dataset's '{folder.layout.name}' "
-            f"{len(folder.layout)}: only other bones between the same joints can be asked for"
-        )
-    return layout
-
-
-def _scale_rate(fabric: Fabric, stepper: torch.optim.Optimizer, total: int, base: int) -> None:
-    for group in stepper.param_groups:
-        group["lr"] *= total / base
-    rate = stepper.param_groups[0]["lr"]
-    _say(fabric, f"learning rate {rate:g}: scaled by {total}/{base}, the real batch over the one it is meant for")
+def _scale_rates(fabric: Fabric, stepper: torch.optim.Optimizer, total: int, base: int | None) -> None:
+    rate = scale_rates(stepper, total / base if base else 1.0)
+    if base:
+        _say(fabric, f"learning rate {rate:g}: scaled by {total}/{base}, the real batch over the one it is meant for")
 
 
 def _say(fabric: Fabric, line: str) -> None:

@@ -1,7 +1,12 @@
 """Weights files: a trained network and all that is needed to use it, in one safetensors file.
 
 The tensors are the network's state; one JSON text in the file's header says how to build the network around them and
-what belongs to it. Reading such a file runs no code from it.
+what belongs to it. Reading such a file runs no code from it. A model card for people is written beside it.
+
+What is told in the header's `extra`, each where it is known: `made_with` (versions), `training` (data, licence, clips,
+classes, subjects), `measured` (a list: figures and on which clips), `epoch`, `epochs`, `recipe` (the config's text),
+`based_on` (the weights it started from), `stored` (float16), `source` (the checkpoint it was converted from), `licence`
+and `notes` (people's own words).
 """
 
 import json
@@ -16,6 +21,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from kinegraph import __version__
+from kinegraph.models.card import model_card, write_card
+from kinegraph.models.zoo import find_weights, name_of
 from kinegraph.skeleton.layout import JointLayout
 from kinegraph.whole import write_whole
 
@@ -29,7 +37,7 @@ class Weights:
     """What a weights file holds.
 
     model: in evaluation mode, on the CPU. preprocessing: how clips were prepared for it, as plain data.
-    extra: anything else that was told when it was saved (recipe, metrics ...).
+    extra: what else was told when it was saved: recipe, metrics, data ...
     """
 
     model: nn.Module
@@ -42,6 +50,7 @@ class Weights:
 def load_model(path: str | Path, strides: Sequence[int] | None = None) -> nn.Module:
     """The network in a weights file, or in a published .pth checkpoint: model(x) with x (N, M, T, V, C) -> logits.
 
+    path: also a name in the zoo, such as "ui-prmd-10".
     strides: of each block of a published network; if left out, 2 where the width doubles.
     Raises ValueError when the file is neither.
     """
@@ -51,7 +60,9 @@ def load_model(path: str | Path, strides: Sequence[int] | None = None) -> nn.Mod
         return load_published(path, strides=strides)
     if strides is not None:
         raise ValueError(f"{path} knows its strides; only those of .pth checkpoints can be given")
-    return load_weights(path).model
+    weights = load_weights(path)
+    weights.model.weights = weights  # so that kinegraph.predict(model, clip) knows what belongs to it
+    return weights.model
 
 
 def is_published(path: str | Path) -> bool:
@@ -67,9 +78,11 @@ def save_weights(
     class_names: Sequence[str],
     preprocessing: Mapping,
     extra: Mapping | None = None,
+    half: bool = False,
 ) -> None:
-    """Write a network of kinegraph.models, whole or not at all. preprocessing and extra: plain data.
+    """Write a network of kinegraph.models, whole or not at all, and its card beside it as .md.
 
+    preprocessing and extra: plain data. half: keep matrices and kernels as float16, in half the room.
     Raises ValueError when layout or class names do not fit the network.
     """
     joints, classes = model.A.shape[1], model.config["classes"]
@@ -78,16 +91,44 @@ def save_weights(
     if len(class_names) != classes:
         raise ValueError(f"the network was built for {classes} classes, there are {len(class_names)} class names")
     network = f"{type(model).__module__}.{type(model).__qualname__}"
-    told = (network, model.config, layout.to_dict(), list(class_names), dict(preprocessing), dict(extra or {}))
+    extra = {"made_with": {"kinegraph": __version__, "torch": torch.__version__}} | dict(extra or {})
+    if half:
+        extra["stored"] = "float16"
+    told = (network, model.config, layout.to_dict(), list(class_names), dict(preprocessing), extra)
     header = json.dumps({"version": VERSION} | dict(zip(FIELDS, told, strict=True)))
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    if half:
+        state = {name: _halved(tensor) for name, tensor in state.items()}
+    path = Path(path)
+    card = model_card(name_of(path), model, layout, class_names, preprocessing, extra)
+    write_whole(path, save(state, metadata={HEADER: header}))
+    write_card(path.with_suffix(".md"), card)
 
-    write_whole(Path(path), save(state, metadata={HEADER: header}))
+
+def save_weights_again(source: str | Path, out: str | Path, *, half: bool = False, more: Mapping | None = None) -> None:
+    """Write a weights file anew, the same or another one, with `more` in its header. What was half stays half."""
+    weights = load_weights(source)
+    told = {"class_names": weights.class_names, "preprocessing": weights.preprocessing}
+    half = half or weights.extra.get("stored") == "float16"
+    save_weights(out, weights.model, layout=weights.layout, extra=weights.extra | dict(more or {}), half=half, **told)
+
+
+def add_measured(path: str | Path, figures: Mapping) -> None:
+    """Add what was measured to a weights file and its card, in the place of older figures for the same clips.
+
+    figures: source, split, part and clips, which say on what; top1, mean_class_accuracy, top5 as far as they are known.
+    """
+    path, of = find_weights(path), ("source", "split", "part")
+    kept = [one for one in load_weights(path).extra.get("measured", []) if any(one[k] != figures[k] for k in of)]
+    save_weights_again(path, path, more={"measured": [*kept, dict(figures)]})
 
 
 def load_weights(path: str | Path) -> Weights:
-    """Read a weights file. Raises ValueError when it is another kind of file or does not fit together."""
-    path = Path(path)
+    """Read a weights file, given by its path or its name in the zoo.
+
+    Raises ValueError when it is another kind of file or does not fit together.
+    """
+    path = find_weights(path)
     if is_published(path):
         raise ValueError(f"{path} is no weights file; `kinegraph convert {path} OUT.safetensors` makes one of it")
     if path.is_dir():
@@ -96,6 +137,7 @@ def load_weights(path: str | Path) -> Weights:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  not a dict
+            state = {name: t.float() if t.dtype == torch.float16 else t for name, t in state.items()}
     except SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file: {error}") from None
     header = _header(metadata, path)
@@ -142,6 +184,12 @@ def rebuild(network: type[nn.Module], config: Mapping, state: Mapping[str, Tenso
             )
     model.load_state_dict(state, assign=True)
     return model.eval()
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    """Matrices and kernels as float16 where it can hold them; the rest is little, or BatchNorm's wide range."""
+    wide = tensor.ndim in (2, 4) and tensor.is_floating_point()
+    return tensor.half() if wide and tensor.abs().max() <= torch.finfo(torch.float16).max else tensor
 
 
 def _header(metadata: Mapping[str, str], path: Path) -> dict:

@@ -5,11 +5,9 @@ process). So a resumed run is the uninterrupted one, bit for bit.
 """
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -18,13 +16,17 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from kinegraph.data.loading import ClipDataset, train_loader
+from kinegraph.training.interrupt import stop_request
 from kinegraph.training.metrics import evaluate
+from kinegraph.training.parts import class_counts
 from kinegraph.training.progress import TrainingDisplay
 from kinegraph.training.run_folder import RunFolder
 from kinegraph.training.schedule import Schedule
 from kinegraph.training.scoring import score_clips
+from kinegraph.training.tensorboard import Scalars
 
 METRICS = ("top_k_accuracy", "mean_class_accuracy")
+PATIENCE = 5  # epochs in which a network should have learnt something
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Plan:
     log_every: int = 100
     monitor: str = "top1"
     workers: int = 0
+    tensorboard: bool = False
 
 
 @dataclass
@@ -62,6 +65,7 @@ class Training:
     """One run: `fit` takes it from where `progress` says to the end.
 
     save_weights: writes the network as it is to a path, with what the run knows to say about it.
+    frozen: parts of the network that learn nothing; they stay in evaluation mode.
     """
 
     def __init__(
@@ -75,9 +79,10 @@ class Training:
         plan: Plan,
         run: RunFolder,
         save_weights: Callable,
+        frozen: Sequence[nn.Module] = (),
     ):
         self.fabric, self.plan, self.run, self.save_weights = fabric, plan, run, save_weights
-        self.clips, self.val_clips = clips, val_clips
+        self.clips, self.val_clips, self.frozen = clips, val_clips, frozen
         self.base_rates = [group["lr"] for group in optimizer.param_groups]
         self.network = network
         self.model, self.optimizer = fabric.setup(network, optimizer)
@@ -87,11 +92,13 @@ class Training:
         self.batches = math.ceil(share / plan.batch_size)
         self.steps = self.batches * plan.epochs
         self.look_every = 1 if fabric.world_size == 1 else 16  # batches from one look at stop requests to the next
-        self.display = TrainingDisplay(plan.epochs, self.batches, shown=fabric.is_global_zero)
+        self.display = TrainingDisplay(plan.epochs, self.batches, plan.monitor, shown=fabric.is_global_zero)
+        self.recent: list[tuple[Tensor, Tensor]] = []  # loss and positions of the batches since the sums were looked at
+        self.warned = False
 
     def fit(self) -> Progress:
         """Train to the last epoch. Ctrl-C finishes the step, saves and raises KeyboardInterrupt."""
-        with _stop_request() as stop, self.display:
+        with stop_request() as stop, self.display, self._open_board() as self.board:
             while self.progress.epoch < self.plan.epochs:
                 self._epoch(stop)
                 self._finish_epoch()
@@ -150,23 +157,29 @@ class Training:
         )
         fresh = torch.zeros(4, dtype=torch.float64, device=fabric.device)  # sums of this process, not yet in at.totals
         self.model.train()
+        for part in self.frozen:
+            part.eval()
+        self.display.begin_epoch(at.epoch + 1)
         started = waiting = time.perf_counter()
         waited, since = 0.0, at.batch
         for views, labels, people, positions in loader:
-            waited += time.perf_counter() - waiting
-            fresh += self._step(*map(fabric.to_device, (views[:, 0], labels, people)))
+            wait = time.perf_counter() - waiting
+            waited += wait
+            sums = self._step(*map(fabric.to_device, (views[:, 0], labels, people)))
+            fresh += sums
+            self.recent.append((sums[0], positions))
             at.batch += 1
             at.step += 1
-            self.display.step(at.batch, at.totals, fresh, plan.batch_size * fabric.world_size)
+            self.display.step(at.batch, at.totals, fresh, len(labels) * fabric.world_size, wait)
             last = at.batch == self.batches
             if at.batch % plan.log_every == 0 or last:
-                self._count(fresh, positions)
+                self._count(fresh)
                 done = at.batch - since
                 self._log_step((time.perf_counter() - started) / done, waited / done)
                 started, waited, since = time.perf_counter(), 0.0, at.batch
             asked = not last and at.batch % self.look_every == 0 and self._everywhere(stop())
             if asked or (not last and at.batch % plan.save_every == 0):
-                self._count(fresh, positions)
+                self._count(fresh)
                 self.save()
             if asked:
                 raise KeyboardInterrupt
@@ -197,30 +210,50 @@ class Training:
             return asked
         return bool(self.fabric.all_reduce(torch.tensor(float(asked), device=self.fabric.device), reduce_op="sum"))
 
-    def _count(self, fresh: Tensor, positions: Tensor) -> None:
+    def _count(self, fresh: Tensor) -> None:
         """Move the sums of all processes to the epoch's. Raises ValueError in all of them if the loss is no number."""
-        at, folder = self.progress, self.clips.folder
+        at = self.progress
         summed = self.fabric.all_reduce(fresh, reduce_op="sum") if self.fabric.world_size > 1 else fresh
         at.totals = [old + new for old, new in zip(at.totals, summed.tolist(), strict=True)]
         fresh.zero_()
         if not math.isfinite(at.totals[0]):
-            names = [folder.names[self.clips.indices[i % len(self.clips)]] for i in positions[:3].tolist()]
             raise ValueError(
-                f"the loss is not a finite number in epoch {at.epoch + 1}, at or before step {at.step} "
-                f"(clips {', '.join(names)} ...): lower the learning rate or clip gradients"
+                f"the loss is not a finite number {self._where()}: lower the learning rate or clip gradients"
             )
+        self.recent.clear()
+
+    def _where(self) -> str:
+        """The first batch whose loss is no number."""
+        at, folder = self.progress, self.clips.folder
+        odd = (~torch.stack([loss for loss, _ in self.recent]).isfinite()).nonzero()
+        if not len(odd):
+            return f"in epoch {at.epoch + 1}, in a batch of another process"
+        first = int(odd[0])
+        positions = self.recent[first][1].tolist()
+        names = [folder.names[self.clips.indices[i % len(self.clips)]] for i in positions[:6]]
+        batch = at.batch - len(self.recent) + first + 1
+        return f"in epoch {at.epoch + 1}, batch {batch} (clips {', '.join(names)}{' ...' * (len(positions) > 6)})"
 
     def _log_step(self, seconds: float, data_seconds: float) -> None:
         at = self.progress
         loss, top1, top5, clips = (now - then for now, then in zip(at.totals, at.logged, strict=True))
         at.logged = list(at.totals)
         memory = torch.cuda.max_memory_allocated() // 2**20 if self.fabric.device.type == "cuda" else 0
+        self._log(
+            mode="train", epoch=at.epoch + 1, iter=at.batch, lr=self.optimizer.param_groups[0]["lr"],
+            loss=loss / clips, top1=top1 / clips, top5=top5 / clips,
+            time=seconds, data_time=data_seconds, memory=memory,
+        )  # fmt: skip
+
+    def _log(self, **record) -> None:
         if self.fabric.is_global_zero:
-            self.run.log(
-                mode="train", epoch=at.epoch + 1, iter=at.batch, lr=self.optimizer.param_groups[0]["lr"],
-                loss=loss / clips, top1=top1 / clips, top5=top5 / clips,
-                time=seconds, data_time=data_seconds, memory=memory,
-            )  # fmt: skip
+            self.run.log(**record)
+            if self.board:
+                self.board.add(self.progress.step, record)
+
+    def _open_board(self) -> Scalars | nullcontext:
+        wanted = self.plan.tensorboard and self.fabric.is_global_zero
+        return Scalars(self.run.path / "tensorboard", self.progress.step + 1) if wanted else nullcontext()
 
     def _finish_epoch(self) -> None:
         at, plan = self.progress, self.plan
@@ -231,7 +264,22 @@ class Training:
             found = self._validate()
         rate = self.optimizer.param_groups[0]["lr"]
         self.display.epoch(at.epoch, loss / clips, hits / clips, rate, found, at.best, at.best_epoch)
+        self._warn_at_chance(hits, clips)
         self.save()
+
+    def _warn_at_chance(self, hits: float, clips: float) -> None:
+        """Say so, once, when the training clips are told apart no better than by naming the largest class."""
+        if self.warned or self.progress.epoch < PATIENCE:
+            return
+        counts = class_counts(self.clips)
+        chance = 1 / sum(count > 0 for count in counts) if self.plan.balanced else max(counts) / sum(counts)
+        self.warned = hits <= clips * chance + 2 * math.sqrt(clips * chance * (1 - chance)) and chance < 1
+        if self.warned:
+            self.display.say(
+                f"warning: after {self.progress.epoch} epochs top-1 on the training clips is {hits / clips:.1%}, as by "
+                f"always naming the largest class ({chance:.1%}): try another learning rate, and look at the data with "
+                f"`kinegraph inspect {self.clips.folder.path}`"
+            )
 
     def _validate(self) -> dict[str, float]:
         at = self.progress
@@ -244,8 +292,8 @@ class Training:
         )
         found = evaluate(scores, labels, METRICS)
         found["loss"] = float(nn.functional.cross_entropy(torch.from_numpy(scores), torch.from_numpy(labels)))
+        self._log(mode="val", epoch=at.epoch, iter=at.step, **found, time=time.perf_counter() - started)
         if self.fabric.is_global_zero:
-            self.run.log(mode="val", epoch=at.epoch, iter=at.step, **found, time=time.perf_counter() - started)
             self.run.write_metrics()
         if found[self.plan.monitor] > at.best:
             at.best, at.best_epoch = found[self.plan.monitor], at.epoch
@@ -259,24 +307,3 @@ def _share_buffers(fabric: Fabric, network: nn.Module) -> None:
     if fabric.world_size > 1:
         for buffer in network.buffers():
             buffer.copy_(fabric.broadcast(buffer))
-
-
-@contextmanager
-def _stop_request():
-    """Yields a function that tells whether Ctrl-C or SIGTERM came; a second one interrupts at once."""
-    asked = []
-
-    def ask(number, frame):
-        asked.append(number)
-        signal.signal(number, before[number])
-
-    in_main = threading.current_thread() is threading.main_thread()  # elsewhere Python allows no handlers
-    numbers = (signal.SIGINT, signal.SIGTERM) if in_main else ()
-    before = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        signal.signal(number, ask)
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number in numbers:
-            signal.signal(number, before[number])

@@ -1,12 +1,13 @@
 """The folder of one training run: config, log, checkpoints. Every file is whole or not there.
 
-config.yaml · log.jsonl · metrics.csv · checkpoints/{last.ckpt, best.safetensors, last.safetensors}
+config.yaml · log.jsonl · metrics.csv · checkpoints/{last.ckpt, best.safetensors, last.safetensors, their cards *.md}
 """
 
 import csv
 import json
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from kinegraph import __version__
 from kinegraph.whole import whole_file, write_whole
 
 # What may be different when a run goes on: none of it changes the weights. Nor do more epochs of a stepped schedule.
-FREE = {"work_dir", "resume", "workers", "accelerator", "log_every", "save_every"}
+FREE = {"work_dir", "resume", "workers", "accelerator", "log_every", "save_every", "tensorboard"}
+PATHS = {"dataset", "init_from", "layout"}
 METRICS = ("epoch", "loss", "top1", "top5", "mean_class_accuracy")
 
 
@@ -51,10 +53,15 @@ class RunFolder:
         """Write config.yaml."""
         write_whole(self.path / "config.yaml", config_text.encode())
 
-    def check_same_run(self, config_text: str) -> None:
-        """Raises ValueError where a config would give other weights than the one the run was started with."""
+    def check_same_run(self, config_text: str, defaults: Mapping) -> None:
+        """Raises ValueError where a config would give other weights than the one the run was started with.
+
+        defaults: of options, for those that there were not yet when it was started.
+        """
         kept = (self.path / "config.yaml").read_text(encoding="utf-8")
-        before, now = yaml.safe_load(kept) or {}, yaml.safe_load(config_text) or {}
+        now = yaml.safe_load(config_text) or {}
+        unset = {key: list(it) if isinstance(it, tuple) else it for key, it in defaults.items() if key in now}
+        before = unset | (yaml.safe_load(kept) or {})
         free = FREE | ({"epochs"} if now.get("schedule", {}).get("kind") == "step" else set())
         if other := [key for key in before.keys() | now.keys() if key not in free and before.get(key) != now.get(key)]:
             key = min(other)
@@ -99,6 +106,21 @@ class RunFolder:
             table = csv.DictWriter(file, METRICS, extrasaction="ignore")
             table.writeheader()
             table.writerows(rows)
+
+
+def portable_recipe(config_text: str) -> str:
+    """The config without what nobody set and this machine's folders: of an absolute path only the last name."""
+    config = _said(yaml.safe_load(config_text) or {})
+    for key in PATHS & config.keys():
+        if config[key] and Path(config[key]).is_absolute():
+            config[key] = Path(config[key]).name
+    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+
+
+def _said(config):
+    if not isinstance(config, dict):
+        return config
+    return {key: _said(value) for key, value in config.items() if value not in (None, "", [], {})}
 
 
 def environment() -> dict:

@@ -1,19 +1,23 @@
 """The scores of every clip of a split, from one process or several, in dataset order."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from kinegraph.data.loading import ClipDataset, fixed_loader
+from kinegraph.models.optimize import NETWORKS, optimize
+
+if TYPE_CHECKING:  # it takes as long to import as torch, and prediction does without it
+    from lightning_fabric import Fabric
 
 
 @torch.no_grad()
 def score_clips(
-    fabric: Fabric,
+    fabric: "Fabric",
     network: nn.Module,
     clips: ClipDataset,
     classes: int,
@@ -24,21 +28,34 @@ def score_clips(
     """Logits of each clip; where a clip has several test views, the log of their mean probability. float32.
 
     Every process scores its share and all of them return the whole. `done` is told how many clips a batch had.
+    A network that `optimize` knows is folded once for all clips; in bfloat16 if it is trained so.
     """
     scores = torch.zeros(len(clips), classes, device=fabric.device)
     dtype = next(network.parameters()).dtype
     was_training = network.training
     network.eval()
+    quick = _optimized(network, fabric)
     loader = fixed_loader(clips, batch_size, rank=fabric.global_rank, processes=fabric.world_size, workers=workers)
     for views, _, people, positions in loader:
         with fabric.autocast():
             seen = fabric.to_device(views).to(dtype)
-            scores[positions] = view_scores(network, seen, fabric.to_device(people)).float()
+            scores[positions] = view_scores(quick, seen, fabric.to_device(people)).float()
         done(len(positions) * fabric.world_size)
     network.train(was_training)
     if fabric.world_size > 1:  # the other rows of each are zero: the sum is exact
         scores = fabric.all_reduce(scores, reduce_op="sum")
     return scores.cpu().numpy()
+
+
+def _optimized(network: nn.Module, fabric: "Fabric") -> nn.Module:
+    """The engine of a float32 network, in the precision of the run; other networks as they are."""
+    if not isinstance(network, NETWORKS) or network.head.weight.dtype != torch.float32:
+        return network
+    device = fabric.device.type
+    with fabric.autocast():
+        precision = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
+    names = {torch.float32: "fp32", torch.bfloat16: "bf16"}
+    return optimize(network, names[precision]) if precision in names else network
 
 
 def view_scores(

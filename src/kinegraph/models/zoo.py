@@ -1,0 +1,34 @@
+"""The zoo: trained weights that come with Kinegraph and are called by a short name."""
+
+from pathlib import Path
+
+import kinegraph
+
+FOLDER = Path(kinegraph.__file__).parent / "zoo"
+
+
+def zoo_names() -> tuple[str, ...]:
+    """Names of the weights in the zoo, in alphabetical order."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.safetensors")))
+
+
+def name_of(path: Path) -> str:
+    """What people call weights by: the name in the zoo, or the file's."""
+    return path.stem if path.parent == FOLDER else path.name
+
+
+def find_weights(path: str | Path) -> Path:
+    """A path as it is; a name without suffix that is no path means weights of the zoo.
+
+    Raises ValueError with the names that there are.
+    """
+    path = Path(path)
+    if path.suffix == ".ckpt":
+        beside = path.with_name("last.safetensors")
+        raise ValueError(f"{path} is a checkpoint to resume training from; the weights are beside it: {beside}")
+    if path.suffix or path.exists():
+        return path
+    if str(path) in zoo_names():
+        return FOLDER / f"{path}.safetensors"
+    there = f"those in the zoo are {', '.join(zoo_names())}" if zoo_names() else "the zoo is empty"
+    raise ValueError(f"no weights '{path}': there is no such file, and {there}")
