@@ -27,6 +27,7 @@ schedule: {kind: cosine}
 epochs: 3
 batch_size: 4
 seed: 7
+report: false
 """
 
 

@@ -9,10 +9,17 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from kinegraph.report.evaluation import Evaluation, plain
+from kinegraph.report.breakdown import calibration, groups, near_order, wilson
+from kinegraph.report.evaluation import Evaluation, evaluation_of, plain, shortened
 from kinegraph.report.html import report_page
-from kinegraph.report.plots import confusion_png, confusion_svg, learning_curve, shortened
+from kinegraph.report.learning import learning_curve
+from kinegraph.report.plots import confusion_png
 from kinegraph.report.results import checked_result_path, write_report
+from kinegraph.report.scenes import scenes_of
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import load_layout
+from tests import made_up
+from tests.browser import needs_browser, open_page
 
 FILES = ["confusion_matrix.csv", "confusion_matrix.png", "per_class.csv", "predictions.csv", "report.html"]
 
@@ -40,8 +47,8 @@ def rows(path):
 def test_result_file_comes_back_as_it_went(tmp_path):
     evaluation = an_evaluation()
     paths = write_report(tmp_path / "new" / "result.pkl", evaluation)
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [*FILES, "result.pkl"]
-    assert sorted(path.name for path in paths.values()) == [*FILES, "result.pkl"]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [*FILES, "result.json", "result.pkl"]
+    assert sorted(path.name for path in paths.values()) == [*FILES, "result.json", "result.pkl"]
     data = paths["result"].read_bytes()
     found = pickle.loads(data)
     assert isinstance(found, list)
@@ -113,13 +120,13 @@ def test_names_cannot_become_markup_or_formulas(tmp_path):
     assert page.elements.count("script") == 2  # the matrix's numbers and the page's own
     assert f"{evil}0" in page.text
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", text)
-    assert json.loads(re.search(r'id="confusion">(.*?)</script>', text)[1])["names"][0] == f"{evil}0"
+    assert json.loads(re.search(r'json">(.*?)</script>', text)[1])["names"][0] == f"{evil}0"
     assert [row["clip"] for row in rows(paths["predictions"])] == ["'=1+1", "'+1", "'-1", "'@sum", "' =1"]
 
 
 def test_the_page_needs_nothing_else():
     page = report_page(an_evaluation(), config_text="seed: 0", environment={"torch": "2.13"}, curve={})
-    assert Page(page).references == []
+    assert all(reference.startswith("#") for reference in Page(page).references)
     assert "url(" not in page
     assert "@import" not in page
     assert "default-src 'none'" in page
@@ -155,7 +162,7 @@ def test_names_in_the_picture_have_room(classes):
     confusion = np.arange(classes**2).reshape(classes, classes)
     figure = confusion_figure(confusion, [f"a rather long name of an action, number {i}" for i in range(classes)])
     renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)
+    figure.draw_without_rendering()
     boxes = [label.get_window_extent(renderer) for label in figure.axes[0].get_yticklabels()]
     assert len(boxes) == classes
     assert all(upper.y0 >= lower.y1 for upper, lower in itertools.pairwise(boxes))
@@ -167,12 +174,6 @@ def test_picture_of_odd_names_and_empty_rows():
     png = confusion_png(np.diag([3, 0, 1, 2]), names, title="$ odd")
     assert png.startswith(b"\x89PNG")
     assert png == confusion_png(np.diag([3, 0, 1, 2]), names, title="$ odd")
-
-
-def test_every_cell_is_drawn_once():
-    confusion = np.random.default_rng(0).integers(0, 3, size=(30, 30))
-    svg = confusion_svg(confusion, [str(i) for i in range(30)])
-    assert sum(path.count("M") for path in re.findall(r'class="share"[^>]* d="([^"]*)"', svg)) == (confusion > 0).sum()
 
 
 def test_shortened_names_keep_both_ends():
@@ -205,7 +206,7 @@ def test_a_failure_leaves_no_half_written_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         write_report(tmp_path / "r.pkl", an_evaluation(right=0))
     assert (tmp_path / "r.pkl").read_bytes() == before
-    assert {path.name for path in tmp_path.iterdir()} == {*FILES, "r.pkl"}
+    assert {path.name for path in tmp_path.iterdir()} == {*FILES, "r.json", "r.pkl"}
 
 
 def test_wrong_input_is_named(tmp_path):
@@ -220,3 +221,118 @@ def test_wrong_input_is_named(tmp_path):
 
 def test_plain_text():
     assert plain("a\x00b\tc\nd\u202e \udcff é") == "ab c d � é"
+
+
+def test_calibration_by_hand():
+    found = calibration(np.array([0.95, 0.95, 0.85, 0.1]), np.array([True, False, True, False]), bins=10)
+    assert found.count.tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 1, 2]  # a bin holds its upper edge
+    assert found.accuracy[9] == 0.5
+    assert found.error == pytest.approx((2 * 0.45 + 0.15 + 0.1) / 4)
+
+
+def test_a_network_that_means_what_it_says_is_calibrated():
+    rng = np.random.default_rng(0)
+    sure = rng.uniform(0.3, 1, 40_000)
+    right = rng.random(40_000) < sure
+    assert calibration(sure, right).error < 0.01
+    too_sure = np.minimum(sure + 0.2, 1)
+    assert calibration(too_sure, right).error == pytest.approx((too_sure - sure).mean(), abs=0.01)
+
+
+def test_wilson_interval():
+    # Newcombe 1998, table I: 81 of 263, 0 of 20
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
+
+
+def test_order_puts_confused_classes_side_by_side():
+    confusion = np.diag([20] * 8)
+    for a, b in ((0, 5), (1, 7), (2, 4), (3, 6)):
+        confusion[a, b] = confusion[b, a] = 9
+    place = np.argsort(near_order(confusion))
+    assert sorted(place) == list(range(8))
+    assert [abs(place[a] - place[b]) for a, b in ((0, 5), (1, 7), (2, 4), (3, 6))] == [1, 1, 1, 1]
+
+
+def test_kinds_of_clips(tmp_path):
+    folder = made_up.dataset(tmp_path / "dataset", count=90)
+    labels = folder.label[folder.indices("xsub", "val")]
+    alone = folder.people[folder.indices("xsub", "val")] == 1
+    evaluation = evaluation_of(folder, "xsub", "val", np.eye(3)[np.where(alone, labels, 0)])
+    found = groups(evaluation)
+    assert set(found) == {"length", "people"}
+    one, two = found["people"]
+    assert (one.name, one.accuracy, two.name) == ("1", 1.0, "2")
+    assert two.accuracy == pytest.approx((labels[~alone] == 0).mean())
+    assert sum(group.clips for group in found["length"]) == one.clips + two.clips == 30
+    scenes = scenes_of(evaluation, evaluation.surest_mistakes(10))
+    assert {scene.label for scene in scenes} == {"b", "c"}
+    assert "kg-player" in report_page(evaluation, curve={}, scenes=scenes)
+
+
+class LongClips:
+    """A dataset of one clip, many times."""
+
+    def __init__(self, clip):
+        self.clip = clip
+
+    def __getitem__(self, index):
+        return self.clip
+
+
+def test_a_report_as_large_as_ntu60_stays_small():
+    rng, layout = np.random.default_rng(0), load_layout("ntu25")
+    evaluation = an_evaluation(classes=60, clips=16_487, names=[f"S001C001P003R001A{i:013}" for i in range(16_487)])
+    walk = rng.normal(0, 0.01, (2, 900, 25, 3)).cumsum(axis=1) + rng.normal(0, 0.4, (2, 1, 25, 3))
+    clip = SkeletonClip(walk.astype(np.float32), layout, "long", fps=30)
+    object.__setattr__(evaluation, "folder", LongClips(clip))
+    object.__setattr__(evaluation, "indices", np.arange(16_487))
+    surest = evaluation.surest_mistakes(10)
+    scenes = scenes_of(evaluation, surest, explain=lambda clip: np.ones(clip.keypoint.shape[:3]))
+    assert [(scene.clip.frames, scene.rate) for scene in scenes] == [(300, 10)] * 10
+    object.__setattr__(evaluation, "folder", None)
+    page = report_page(evaluation, curve={}, scenes=scenes)
+    assert len(page.encode()) < 3_000_000
+
+
+@needs_browser
+def test_the_page_is_sorted_zoomed_and_read(tmp_path):
+    page_file = write_report(tmp_path / "r.pkl", an_evaluation(classes=30, clips=900, right=1.0))["report"]
+    with open_page(page_file) as page:
+        clips = "[...document.querySelectorAll('.classes td:nth-child(3)')].map(it => +it.dataset.value)"
+        unsorted = page.run(clips)
+        page.click(".classes th:nth-child(3) button")
+        assert page.run(clips) == sorted(unsorted, reverse=True) != unsorted
+        page.click(".classes th:nth-child(3) button")
+        assert page.run(clips) == sorted(unsorted)
+
+        page.run("document.querySelector('.matrix canvas').scrollIntoView({block: 'center'})")
+        page.run(
+            "for (const select of document.querySelectorAll('.order'))"
+            "{ select.value = 'clips'; select.dispatchEvent(new Event('change')) }"
+        )
+        state = "document.querySelector('figure.matrix').matrix.state"
+        order = page.run(f"{state}.order")
+        assert [unsorted[label] for label in order] == sorted(unsorted, reverse=True)
+        page.click(".matrix canvas", across=0.95, down=0.99)
+        assert page.run(f"{state}.cell[0]") == order[-1]
+        assert f"of {unsorted[order[-1]]} clips" in page.run("document.querySelector('.matrix .cell').textContent")
+        page.click(".matrix .in")
+        assert page.run(f"{state}.zoom") > 1
+        page.click("button.show")
+        label, prediction = page.run("document.querySelector('button.show').dataset.cell").split(",")
+        assert page.run(f"{state}.cell") == [int(label), int(prediction)]
+        assert page.run("document.querySelector('.matrix .clips').textContent").startswith("clip")
+        assert page.messages == []
+
+
+@needs_browser
+def test_a_page_of_evil_names_runs_nothing_and_fits_a_phone(tmp_path):
+    evil = "</script><img src=x onerror=alert(1)><script>document.title='taken'</script>"
+    names = [evil + "x" * 80 + str(i) for i in range(6)]
+    page_file = write_report(tmp_path / "r.pkl", an_evaluation(class_names=names, source=evil, right=0))["report"]
+    with open_page(page_file, width=390, phone=True, dark=True) as page:
+        assert page.run("document.title").startswith("Test report")
+        assert page.run("document.images.length") == 0
+        assert page.run("document.documentElement.scrollWidth") == 390
+        assert page.messages == []

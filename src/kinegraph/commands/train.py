@@ -17,7 +17,7 @@ from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.store import open_dataset
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.transfer import Meaning, Start, describe, freeze_blocks, open_start, take_over
-from kinegraph.models.weights import save_weights
+from kinegraph.models.weights import load_weights, save_weights
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.training.loop import Plan, Progress, Training
 from kinegraph.training.losses import CrossEntropy
@@ -34,6 +34,7 @@ from kinegraph.training.parts import (
 from kinegraph.training.processes import set_determinism, start_processes
 from kinegraph.training.run_folder import RunFolder, environment, portable_recipe
 from kinegraph.training.schedule import Schedule
+from kinegraph.training.scoring import score_clips
 from kinegraph.training.settling import settle
 from kinegraph.training.tensorboard import check_tensorboard
 
@@ -71,6 +72,7 @@ def train(
     save_every: int = 500,
     log_every: int = 100,
     tensorboard: bool = False,
+    report: bool = True,
     seed: int = 0,
     deterministic: bool = False,
     workers: int = 0,
@@ -116,6 +118,7 @@ def train(
         save_every: steps from one checkpoint to the next inside an epoch.
         log_every: steps from one line in log.jsonl to the next.
         tensorboard: also write the log's figures for TensorBoard.
+        report: write the run folder's report.html at the end.
         seed: decides initial weights, order, augmentation and dropout.
         deterministic: allow only operations that give the same result each time.
         workers: processes that prepare batches, 0 for none.
@@ -201,10 +204,13 @@ def train(
         _say(fabric, f"from the data: {line}")
     if start:
         _say(fabric, "\n".join(describe(taken, network, named, start, preprocessing.to_dict())))
-    return _fit(fabric, training, run, monitor)
+    _fit(fabric, training, run, monitor)
+    if report:
+        _report(fabric, run, val_clips, split, batch_size, workers)
+    return run.path
 
 
-def _fit(fabric: Fabric, training: Training, run: RunFolder, monitor: str) -> Path:
+def _fit(fabric: Fabric, training: Training, run: RunFolder, monitor: str) -> None:
     try:
         progress = training.fit()
     except KeyboardInterrupt:
@@ -214,7 +220,22 @@ def _fit(fabric: Fabric, training: Training, run: RunFolder, monitor: str) -> Pa
     if progress.best_epoch:
         _say(fabric, f"best {monitor} {progress.best:.4f} in epoch {progress.best_epoch}: {run.best}")
     _say(fabric, f"last weights: {run.last}")
-    return run.path
+
+
+def _report(
+    fabric: Fabric, run: RunFolder, val_clips: ClipDataset | None, split: str, batch_size: int, workers: int
+) -> None:
+    """Write the run's report.html: the course of training and, where it was validated, what the best weights say."""
+    from kinegraph.report.evaluation import evaluation_of
+    from kinegraph.report.runs import write_run_report
+
+    evaluation = None
+    if val_clips is not None and run.best.is_file():
+        best, folder = fabric.to_device(load_weights(run.best).model), val_clips.folder
+        scores = score_clips(fabric, best, val_clips, len(folder.class_names), batch_size, workers)
+        evaluation = evaluation_of(folder, split, "val", scores)
+    if fabric.is_global_zero:
+        _say(fabric, f"report: {write_run_report(run.path, evaluation)}")
 
 
 def _introduce(fabric: Fabric, network: nn.Module, clips: ClipDataset, run: RunFolder) -> None:

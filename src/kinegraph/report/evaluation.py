@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
+from kinegraph.data.store import SkeletonDataset
 from kinegraph.training.metrics import bootstrap_intervals, confusion_matrix, evaluate, softmax
+
+RESAMPLES = 10_000  # of the bootstrap
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +21,7 @@ class Evaluation:
     scores: raw logits, clips in dataset order.
     split, part: which clips these are, e.g. "xsub" and "val". source: what the dataset says about its origin; if it
         says "synthetic", everything written says so too.
+    folder, indices: the dataset, and which of its clips these are, where it is at hand.
     """
 
     scores: Float[np.ndarray, "N classes"]
@@ -28,6 +32,8 @@ class Evaluation:
     part: str = ""
     source: str = ""
     seed: int = 0  # of the bootstrap
+    folder: SkeletonDataset | None = None
+    indices: Int[np.ndarray, "N"] | None = None
     metrics: dict[str, float] = field(init=False)  # top1, top5, mean_class_accuracy
 
     def __post_init__(self):
@@ -47,13 +53,33 @@ class Evaluation:
         return softmax(self.scores)
 
     @cached_property
+    def confidence(self) -> Float[np.ndarray, "N"]:
+        """The probability that each clip's prediction is given."""
+        return self.probability.max(axis=1)
+
+    @cached_property
+    def right(self) -> Bool[np.ndarray, "N"]:
+        return self.predicted == np.asarray(self.labels)
+
+    @cached_property
     def confusion(self) -> Int[np.ndarray, "classes classes"]:
         return confusion_matrix(self.predicted, self.labels, len(self.class_names))
 
     @cached_property
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """95 % intervals of top1 and mean_class_accuracy."""
-        return bootstrap_intervals(self.confusion, np.random.default_rng(self.seed))
+        """95 % bootstrap intervals of top1, top5 and mean_class_accuracy."""
+        found = bootstrap_intervals(self.confusion, np.random.default_rng(self.seed), RESAMPLES)
+        clips, rng = len(self.labels), np.random.default_rng((self.seed, 5))
+        top5 = rng.binomial(clips, self.metrics["top5"], RESAMPLES) / clips  # as for top1 there
+        return found | {"top5": tuple(np.quantile(top5, (0.025, 0.975)).tolist())}
+
+    @cached_property
+    def facts(self) -> dict[str, np.ndarray]:
+        """What the dataset knows of each clip besides its class: frames, people and its own columns."""
+        if self.folder is None:
+            return {}
+        known = {"frames": self.folder.frames, "people": self.folder.people} | self.folder.attributes
+        return {name: values[self.indices] for name, values in known.items()}
 
     @property
     def synthetic(self) -> bool:
@@ -72,6 +98,19 @@ class Evaluation:
         order = np.argsort(-mistakes[rows, columns], kind="stable")
         return [(int(i), int(j), int(mistakes[i, j])) for i, j in zip(rows[order], columns[order], strict=True)]
 
+    def surest_mistakes(self, most: int) -> list[int]:
+        """The wrong predictions that were given the highest probability, the highest first."""
+        wrong = np.flatnonzero(~self.right)
+        return wrong[np.argsort(-self.confidence[wrong], kind="stable")][:most].tolist()
+
+
+def evaluation_of(folder: SkeletonDataset, split: str, part: str, scores: Float[np.ndarray, "N classes"]) -> Evaluation:
+    """The evaluation of scores for all clips of one part of a dataset's split, in dataset order."""
+    indices = folder.indices(split, part)
+    names = [folder.names[i] for i in indices]
+    told = (folder.class_names, split, part, folder.source)
+    return Evaluation(scores, folder.label[indices], names, *told, folder=folder, indices=indices)
+
 
 def plain(text: object) -> str:
     """Text on one line: without control characters, marks that reverse its direction, or halves of characters."""
@@ -85,3 +124,11 @@ def plain(text: object) -> str:
         return {"Cc": "", "Cs": "\N{REPLACEMENT CHARACTER}"}.get(category, character)
 
     return "".join(map(kept, str(text)))
+
+
+def shortened(name: str, longest: int) -> str:
+    """A name cut in its middle, because names that begin alike often differ at their ends."""
+    name = plain(name).strip()
+    head = (longest - 1) // 2
+    tail = longest - 1 - head
+    return name if len(name) <= longest else f"{name[:head].rstrip()}…{name[-tail:].lstrip()}"

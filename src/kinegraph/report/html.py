@@ -1,145 +1,209 @@
-"""The report of a test: one page that needs nothing but itself, on a phone or a desk, in light or dark."""
+"""The report of a test or of a run, as one page."""
 
-import json
 import math
-from collections.abc import Iterable, Mapping
-from html import escape
-from importlib import resources
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kinegraph import __version__
+from kinegraph.report.breakdown import BINS, calibration, groups, near_order
+from kinegraph.report.charts import SCARCE, calibration_svg, curve_figures
 from kinegraph.report.evaluation import Evaluation, plain
-from kinegraph.report.plots import Curve, confusion_svg, curve_svg
+from kinegraph.report.learning import Curve
+from kinegraph.report.page import (
+    bar,
+    code,
+    contents,
+    data,
+    facts,
+    folded,
+    interval_bar,
+    name,
+    number,
+    percent,
+    quiet,
+    section,
+    span,
+    table,
+    text,
+    tile,
+    tiles,
+    whole_page,
+)
+from kinegraph.report.player import player_css, player_fragment, player_js
+from kinegraph.report.scene import Scene
 from kinegraph.training.metrics import per_class_accuracy, per_class_precision
 
-# The browser is told to load nothing from anywhere, and to run no script but the page's own.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 SYNTHETIC = (
     '<p class="note"><strong>Synthetic data.</strong> The movements were generated; '
     "these figures say nothing about recordings of people.</p>"
 )
+WRONG_NAMED = 4000  # wrong clips whose names the page holds, to be read cell by cell
+SECTIONS = {
+    "learning": "Learning",
+    "confusion": "Confusion",
+    "mistakes": "Mistakes",
+    "classes": "Classes",
+    "groups": "Kinds of clips",
+    "calibration": "Calibration",
+    "details": "Details",
+}
 
 
 def report_page(
-    evaluation: Evaluation, *, config_text: str = "", environment: Mapping[str, object] | None = None, curve: Curve
+    evaluation: Evaluation | None,
+    *,
+    config_text: str = "",
+    environment: Mapping[str, object] | None = None,
+    curve: Curve,
+    validations: Sequence[Mapping] = (),
+    scenes: Sequence[Scene] = (),
+    title: str = "Test report",
+    hint: str = "",
 ) -> str:
     """The page as text. Everything that comes from data is escaped; control characters are dropped.
 
-    curve: what learning_curve() read from the run's log; empty leaves the section out.
+    evaluation: None where only the course of a training is known. curve, validations: what a run's log tells; empty
+    leaves the section out. scenes: of mistakes, to be played. hint: what would tell more.
     """
-    title = f"Test report: {evaluation.title}"
-    sections = [
-        _headline(evaluation),
-        _learning(curve),
-        _matrix(evaluation),
-        _mistakes(evaluation),
-        _classes(evaluation),
-        _details(config_text, environment or {}),
-    ]
-    return "\n".join(
-        [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-            f'<meta name="color-scheme" content="light dark">\n<title>{_text(title)}</title>',
-            f"<style>\n{_part('report.css')}</style>\n</head>\n<body>\n<main>",
-            *filter(None, sections),
-            f"<footer>Kinegraph {__version__}</footer>\n</main>",
-            f"<script>\n{_part('report.js')}</script>\n</body>\n</html>\n",
-        ]
-    )
+    found = {"learning": _learning(curve, validations)}
+    if evaluation is not None:
+        found |= {
+            "confusion": _matrix(evaluation),
+            "mistakes": _mistakes(evaluation, scenes),
+            "classes": _classes(evaluation),
+            "groups": _groups(evaluation),
+            "calibration": _calibration(evaluation),
+        }
+    found["details"] = _details(config_text, environment or {})
+    head = _headline(evaluation, title) if evaluation is not None else _run_headline(title, validations)
+    shown = contents({key: SECTIONS[key] for key, content in found.items() if content})
+    players = {"css": player_css(), "js": player_js()} if scenes else {}
+    where = f": {evaluation.title}" if evaluation is not None else ""
+    note = f'<p class="note">{text(hint)}</p>' if hint else ""
+    return whole_page(plain(title + where), [head, note, shown, *found.values()], **players)
 
 
-def _headline(evaluation: Evaluation) -> str:
+def _headline(evaluation: Evaluation, title: str) -> str:
     metrics, intervals = evaluation.metrics, evaluation.intervals
     clips, classes = len(evaluation.labels), len(evaluation.class_names)
     largest = evaluation.confusion.sum(axis=1).max() / clips
-    chance = f"Chance level {_percent(1 / classes)}"
+    chance = f"Chance level {percent(1 / classes)}"
     if largest > 1.2 / classes:
-        chance += f"; always naming the largest class would give {_percent(largest)}"
-    tiles = [_tile("Top-1", metrics["top1"], _interval(intervals["top1"]))]
-    if classes > 5:
-        tiles.append(_tile("Top-5", metrics["top5"], "in the first five"))
-    tiles.append(_tile("Mean class", metrics["mean_class_accuracy"], _interval(intervals["mean_class_accuracy"])))
+        chance += f"; always naming the largest class would give {percent(largest)}"
+    wanted = {"top1": "Top-1", "top5": "Top-5", "mean_class_accuracy": "Mean class"}
+    figures = [
+        tile(word, f"{100 * metrics[key]:.1f}", "%", span(intervals[key]))
+        for key, word in wanted.items()
+        if key != "top5" or classes > 5
+    ]
+    error = calibration(evaluation.confidence, evaluation.right).error
+    figures.append(tile("Calibration error", f"{100 * error:.1f}", "%", "0 is ideal"))
     where = " / ".join(word for word in (evaluation.split, evaluation.part) if word)
-    facts = [f"<strong>{_text(where)}</strong>"] if where else []
-    facts += [f"{clips:,} clips", f"{classes} classes"]
-    source = f'<p class="quiet">{_text(evaluation.source)}</p>' if evaluation.source else ""
+    known = [f"<strong>{text(where)}</strong>"] if where else []
+    known += [f"{clips:,} clips", f"{classes} classes"]
+    source = quiet(text(evaluation.source)) if evaluation.source else ""
     return (
-        f"<header><h1>Test report</h1><p>{' · '.join(facts)}</p>{source}</header>\n"
+        f"<header><h1>{text(title)}</h1><p>{' · '.join(known)}</p>{source}</header>\n"
         f"{SYNTHETIC if evaluation.synthetic else ''}"
-        f'<section><dl class="tiles">{"".join(tiles)}</dl>'
-        f'<p class="quiet">{chance}. Intervals: 95 % bootstrap over clips taken as independent; '
-        f"clips of the same person are not, so allow for more.</p></section>"
+        f'<section id="figures">{tiles(*figures)}'
+        + quiet(
+            f"{chance}. Intervals: 95 % bootstrap over clips taken as independent; "
+            f"clips of the same person are not, so allow for more."
+        )
+        + "</section>"
     )
 
 
-def _tile(name: str, value: float, remark: str) -> str:
-    return f'<div><dt>{name}</dt><dd><b>{100 * value:.1f}<i>%</i></b><span class="quiet">{remark}</span></dd></div>'
+def _run_headline(title: str, validations: Sequence[Mapping]) -> str:
+    head = f"<header><h1>{text(title)}</h1></header>"
+    if not validations:
+        return head
+    best = max(validations, key=lambda record: record["top1"])
+    wanted = {"top1": "Top-1", "top5": "Top-5", "mean_class_accuracy": "Mean class"}
+    figures = [tile(word, f"{100 * best[key]:.1f}", "%") for key, word in wanted.items() if key in best]
+    epoch = tile("Epoch", f"{best['epoch']}", "", "the best by top-1")
+    return f'{head}\n<section id="figures">{tiles(*figures, epoch)}</section>'
 
 
-def _interval(bounds: tuple[float, float]) -> str:
-    return f"{100 * bounds[0]:.1f} – {100 * bounds[1]:.1f}"
-
-
-def _learning(curve: Curve) -> str:
-    figures = []
-    for key, name in (("top1", "Top-1, %"), ("loss", "Loss")):
-        series = {mode: curve[mode, key] for mode in ("train", "val") if (mode, key) in curve}
-        if series:
-            keys = "".join(
-                f'<span class="{mode}">{"training" if mode == "train" else "validation"}</span>' for mode in series
-            )
-            drawn = curve_svg(series, percent=key == "top1")
-            figures.append(f"<figure><figcaption><b>{name}</b>{keys}</figcaption>{drawn}</figure>")
+def _learning(curve: Curve, validations: Sequence[Mapping]) -> str:
+    figures = curve_figures({"run": curve})
     if not figures:
         return ""
-    return f'<section><h2>Learning, by epoch</h2><div class="pair">{"".join(figures)}</div></section>'
+    told = ""
+    if validations:
+        best, last = max(validations, key=lambda record: record["top1"]), validations[-1]
+        told = f"Best validation: top-1 {percent(best['top1'])} in epoch {best['epoch']}"
+        told += f"; {percent(last['top1'])} in the last, {last['epoch']}." if last is not best else "."
+    return section("learning", "Learning, by epoch", figures, quiet(told) if told else "")
 
 
 def _matrix(evaluation: Evaluation) -> str:
     confusion = evaluation.confusion
-    cells = [[int(i), int(j), int(confusion[i, j])] for i, j in np.argwhere(confusion)]
-    data = {"names": list(map(plain, evaluation.class_names)), "clips": confusion.sum(axis=1).tolist(), "cells": cells}
-    # In a script element only "<" could end the element early.
-    packed = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
-    size = "large" if len(data["names"]) > 24 else "small"
-    return (
-        "<section><h2>Confusion matrix</h2>"
-        '<p class="quiet">Rows are labels, columns predictions; shade is the share of the row.</p>'
-        f'<div class="scroll {size}">{confusion_svg(confusion, evaluation.class_names)}</div>'
-        '<p id="cell" class="quiet" aria-live="polite">Point at a cell, or tap it, to read it.</p>'
-        f'<script type="application/json" id="confusion">{packed}</script></section>'
+    wrong = np.flatnonzero(~evaluation.right)
+    wrong = wrong[np.argsort(-evaluation.confidence[wrong], kind="stable")][:WRONG_NAMED]
+    named = defaultdict(list)
+    for clip in wrong.tolist():
+        cell = f"{evaluation.labels[clip]},{evaluation.predicted[clip]}"
+        named[cell].append(plain(evaluation.names[clip]))
+    told = {
+        "names": list(map(plain, evaluation.class_names)),
+        "clips": confusion.sum(axis=1).tolist(),
+        "cells": [[int(i), int(j), int(confusion[i, j])] for i, j in np.argwhere(confusion)],
+        "near": near_order(confusion),
+        "wrong": named,
+    }
+    orders = {"number": "as numbered", "accuracy": "worst first", "near": "confused together", "clips": "most clips"}
+    orders["name"] = "by name"
+    options = "".join(f'<option value="{key}">{word}</option>' for key, word in orders.items())
+    return section(
+        "confusion",
+        "Confusion matrix",
+        quiet("Rows are labels, columns predictions; the shade is the share of the row's clips."),
+        '<figure class="matrix"><div class="tools">'
+        f'<label>Order <select class="order">{options}</select></label>'
+        '<label><input type="checkbox" class="only"> mistakes only</label><span class="gap"></span>'
+        '<button type="button" class="out" aria-label="Zoom out">−</button>'
+        '<button type="button" class="in" aria-label="Zoom in">+</button>'
+        '<button type="button" class="fit">Fit</button></div>'
+        '<canvas tabindex="0" role="img" aria-label="Confusion matrix; the arrow keys go from cell to cell"></canvas>'
+        '<p class="cell" aria-live="polite">Point at a cell, or tap it, to read it.</p><p class="clips quiet"></p>'
+        "<noscript>The matrix is drawn by a script; the table of classes below needs none.</noscript>"
+        f"{data(told)}</figure>",
     )
 
 
-def _mistakes(evaluation: Evaluation, most: int = 10) -> str:
+def _mistakes(evaluation: Evaluation, scenes: Sequence[Scene], most: int = 10) -> str:
     """The commonest confusions, and single clips that the network was surest of: often wrong labels."""
     names, clips = evaluation.class_names, evaluation.confusion.sum(axis=1)
     pairs = [
-        [_name(names[i]), _name(names[j]), _number(str(count)), _number(f"{100 * count / clips[i]:.1f}")]
+        [
+            name(names[i]),
+            name(names[j]),
+            number(str(count)),
+            number(f"{100 * count / clips[i]:.1f}"),
+            f'<td><button type="button" class="show" data-cell="{i},{j}">show</button></td>',
+        ]
         for i, j, count in evaluation.confused_pairs()[:most]
     ]
     if not pairs:
-        return '<section><h2>Mistakes</h2><p class="quiet">None: every clip is predicted right.</p></section>'
-    labels, predicted = np.asarray(evaluation.labels), evaluation.predicted
-    sureness = np.where(predicted == labels, -1.0, evaluation.probability.max(axis=1))
-    surest = [clip for clip in np.argsort(-sureness, kind="stable")[:most] if sureness[clip] >= 0]
-    wrong = [
-        [
-            *map(_name, (evaluation.names[clip], names[labels[clip]], names[predicted[clip]])),
-            _number(f"{100 * sureness[clip]:.1f}"),
+        return section("mistakes", "Mistakes", quiet("None: every clip is predicted right."))
+    confused = table(["Label", "Predicted as", "#Clips", "#% of label", ""], pairs, kind="pairs")
+    content = ["<h3>Most confused</h3>", confused, "<h3>Surest mistakes</h3>"]
+    content.append(quiet("The network was wrong here, and sure of it. Some of these may be wrong labels."))
+    if scenes:
+        content.append(f'<div class="players">{"".join(player_fragment(it, compact=True) for it in scenes)}</div>')
+    else:
+        labels, predicted = np.asarray(evaluation.labels), evaluation.predicted
+        wrong = [
+            [
+                *map(name, (evaluation.names[clip], names[labels[clip]], names[predicted[clip]])),
+                number(f"{100 * evaluation.confidence[clip]:.1f}"),
+            ]
+            for clip in evaluation.surest_mistakes(most)
         ]
-        for clip in surest
-    ]
-    return (
-        "<section><h2>Most confused</h2>"
-        + _table(["Label", "Predicted as", "#Clips", "#% of label"], pairs)
-        + "</section>\n<section><h2>Surest mistakes</h2>"
-        + _table(["Clip", "Label", "Predicted as", "#Sure, %"], wrong, kind="clips")
-        + "</section>"
-    )
+        content.append(table(["Clip", "Label", "Predicted as", "#Sure, %"], wrong, kind="clips"))
+    return section("mistakes", "Mistakes", *content)
 
 
 def _classes(evaluation: Evaluation) -> str:
@@ -148,64 +212,66 @@ def _classes(evaluation: Evaluation) -> str:
     worst = {label: names[other] for label, other, _ in reversed(evaluation.confused_pairs())}
     clips = confusion.sum(axis=1)
     rows = []
-    for index, name in enumerate(names):
-        cells = [_number(str(index)), _name(name), _number(str(clips[index]))]
-        rows.append([*cells, _bar(accuracy[index]), _bar(precision[index]), _name(worst.get(index, ""))])
+    for index, word in enumerate(names):
+        cells = [number(str(index)), name(word), number(str(clips[index]))]
+        rows.append([*cells, bar(accuracy[index]), bar(precision[index]), name(worst.get(index, ""))])
     heads = ["#No.", "Class", "#Clips", "#Accuracy, %", "#Precision, %", "Most confused with"]
-    return (
-        "<section><h2>Classes</h2>"
-        '<p class="quiet">Accuracy: of the class\'s clips, those predicted right. '
-        "Precision: of the predictions of the class, those that are right. A heading sorts.</p>"
-        + _table(heads, rows, kind="classes", sortable=True)
-        + "</section>"
+    return section(
+        "classes",
+        "Classes",
+        quiet(
+            "Accuracy: of the class's clips, those predicted right. "
+            "Precision: of the predictions of the class, those that are right. A heading sorts."
+        ),
+        table(heads, rows, kind="classes", sortable=True),
     )
 
 
+def _groups(evaluation: Evaluation) -> str:
+    found, tables = groups(evaluation), []
+    every = [it for rows in found.values() for it in rows]
+    if not every:
+        return ""
+    scale = math.floor(10 * min(it.low for it in every)) / 10, math.ceil(10 * max(it.high for it in every)) / 10
+    mark = evaluation.metrics["top1"]
+    for what, rows in found.items():
+        cells = [
+            [name(it.name), number(f"{it.clips}"), interval_bar(it.accuracy, it.low, it.high, scale, mark)]
+            for it in rows
+        ]
+        drawn = table([text(what.capitalize()), "#Clips", "#Top-1, %"], cells, kind="kinds", sortable=len(rows) > 2)
+        tables.append(f"<div>{drawn}</div>")
+    told = quiet(
+        f"Top-1 of the clips that have something in common, with its 95 % interval (Wilson). The lines go from "
+        f"{100 * scale[0]:.0f} to {100 * scale[1]:.0f} %; the thin mark is all clips."
+    )
+    return section("groups", "Kinds of clips", told, f'<div class="pair">{"".join(tables)}</div>')
+
+
+def _calibration(evaluation: Evaluation) -> str:
+    found = calibration(evaluation.confidence, evaluation.right)
+    sure, right = float(evaluation.confidence.mean()), float(evaluation.right.mean())
+    if abs(sure - right) < 0.005:
+        lean = "on the whole as sure as it is right"
+    else:
+        lean = f"on the whole {'too' if sure > right else 'not'} sure{' of itself' if sure > right else ' enough'}"
+    told = (
+        f"<p>The network is {lean}: its predictions claim {percent(sure)} on average, and {percent(right)} are right. "
+        f"Expected calibration error: <strong>{percent(found.error)}</strong>.</p>"
+    )
+    how = quiet(
+        f"Predictions in {BINS} bins by the probability that the network gave them (across, %). Bars: how many of them "
+        f"are right; on the dashed line they would be as many as claimed. Pale: fewer than {SCARCE} clips. "
+        f"Below: clips in the bin."
+    )
+    words = {"right": "right", "over": "claimed but wrong", "under": "right beyond what was claimed"}
+    keys = "".join(f'<span class="key {kind}">{word}</span>' for kind, word in words.items())
+    key = f'<p class="legend">{keys}</p>'
+    drawn = f'<figure class="chart narrow">{calibration_svg(found)}</figure>'
+    return section("calibration", "Calibration", f'<div class="beside">{drawn}<div>{told}{key}{how}</div></div>')
+
+
 def _details(config_text: str, environment: Mapping[str, object]) -> str:
-    blocks = []
-    if environment:
-        rows = "".join(f"<dt>{_text(key)}</dt><dd>{_text(value)}</dd>" for key, value in environment.items())
-        blocks.append(f'<details><summary>Environment</summary><dl class="facts">{rows}</dl></details>')
-    if config_text:
-        text = "\n".join(_text(line) for line in config_text.expandtabs(2).splitlines())
-        blocks.append(f"<details><summary>Config</summary><pre>{text}</pre></details>")
-    return f"<section>{''.join(blocks)}</section>" if blocks else ""
-
-
-def _table(heads: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "", sortable: bool = False) -> str:
-    """heads: "#" in front marks a column of numbers. rows: cells made by _name, _number and _bar."""
-    cells = []
-    for head in heads:
-        text = f'<button type="button">{head.lstrip("#")}</button>' if sortable else head.lstrip("#")
-        cells.append(f'<th scope="col"{" class=number" if head.startswith("#") else ""}>{text}</th>')
-    body = "\n".join(f"<tr>{''.join(row)}</tr>" for row in rows)
-    opening = f'<table class="{kind}">' if kind else "<table>"
-    return f'<div class="scroll">{opening}<thead><tr>{"".join(cells)}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _name(text: str) -> str:
-    return f"<td>{_text(text)}</td>"
-
-
-def _number(text: str) -> str:
-    return f'<td class="number" data-value="{text}">{text}</td>'
-
-
-def _bar(fraction: float) -> str:
-    """A share as a number with a bar below; "–" where there is nothing to divide by, which sorts last."""
-    if math.isnan(fraction):
-        return '<td class="number" data-value="-1">–</td>'
-    share = f"{100 * fraction:.1f}"
-    return f'<td class="number bar" data-value="{share}" style="--share:{share}%">{share}</td>'
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f} %"
-
-
-def _text(value: object) -> str:
-    return escape(plain(value))
-
-
-def _part(name: str) -> str:
-    return (resources.files("kinegraph.report") / name).read_text(encoding="utf-8")
+    blocks = [folded("Environment", facts(environment))] if environment else []
+    blocks += [folded("Config", code(config_text))] if config_text else []
+    return section("details", "Details", *blocks) if blocks else ""

@@ -8,39 +8,31 @@ for (const button of document.querySelectorAll("th button")) {
     head.setAttribute("aria-sort", descending ? "descending" : "ascending");
     const compare = (a, b) => {
       const [x, y] = [a.cells[column], b.cells[column]];
-      return numeric ? x.dataset.value - y.dataset.value : x.textContent.localeCompare(y.textContent);
+      return numeric ? x.dataset.value - y.dataset.value
+                     : x.textContent.localeCompare(y.textContent, undefined, { numeric: true });
     };
     body.append(...[...body.rows].sort((a, b) => (descending ? compare(b, a) : compare(a, b))));
   });
 }
 
-// Read the cell of the confusion matrix that is pointed at or tapped.
-const matrix = document.querySelector("svg.matrix");
-if (matrix) {
-  const { names, clips, cells } = JSON.parse(document.getElementById("confusion").textContent);
-  const counts = new Map(cells.map(([i, j, count]) => [i * names.length + j, count]));
-  const mark = matrix.querySelector(".mark"), line = document.getElementById("cell");
-  const { left, top, cell } = matrix.dataset;
-  const read = (event) => {
-    const spot = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix.getScreenCTM().inverse());
-    const i = Math.floor((spot.y - top) / cell), j = Math.floor((spot.x - left) / cell);
-    if (i < 0 || j < 0 || i >= names.length || j >= names.length) return;
-    mark.setAttribute("x", j * cell);
-    mark.setAttribute("y", i * cell);
-    mark.setAttribute("visibility", "visible");
-    const count = counts.get(i * names.length + j) ?? 0;
-    const share = clips[i] ? ` (${((100 * count) / clips[i]).toFixed(1)} %)` : "";
-    const what = i === j ? `${names[i]}, predicted right` : `${names[i]} → ${names[j]}`;
-    line.textContent = `${what}: ${count} of ${clips[i]} clips${share}`;
+// Read the values of curves where they are pointed at: a line through the nearest epoch, its values in the caption.
+for (const chart of document.querySelectorAll("svg.curve")) {
+  const lines = JSON.parse(chart.dataset.lines), at = chart.querySelector(".at");
+  const keys = [...chart.closest("figure").querySelectorAll(".key b")];
+  const leave = () => {
+    at.setAttribute("visibility", "hidden");
+    for (const key of keys) key.textContent = "";
   };
-  const phone = matchMedia("(max-width: 560px)"), { width, height } = matrix.viewBox.baseVal;
-  const fit = () => {
-    const cut = phone.matches ? left - matrix.dataset.numbers : 0;  // the names of the rows
-    matrix.setAttribute("viewBox", `${cut} 0 ${width - cut} ${height}`);
-    matrix.setAttribute("width", phone.matches ? "100%" : width);
-  };
-  phone.addEventListener("change", fit);
-  fit();
-  matrix.addEventListener("pointermove", read);
-  matrix.addEventListener("click", read);
+  chart.addEventListener("pointerleave", leave);
+  chart.addEventListener("pointermove", (event) => {
+    const spot = new DOMPoint(event.clientX, event.clientY).matrixTransform(chart.getScreenCTM().inverse());
+    const all = lines.flat(), near = all.reduce((a, b) => (Math.abs(b[1] - spot.x) < Math.abs(a[1] - spot.x) ? b : a));
+    at.setAttribute("x1", near[1]);
+    at.setAttribute("x2", near[1]);
+    at.setAttribute("visibility", "visible");
+    lines.forEach((line, index) => {
+      const here = line.find(([epoch]) => epoch === near[0]);
+      if (keys[index]) keys[index].textContent = here ? ` ${+here[2].toPrecision(3)}` : " –";
+    });
+  });
 }

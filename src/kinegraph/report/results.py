@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import pickle
 from collections.abc import Iterable, Mapping
@@ -10,11 +11,17 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph import __version__
+from kinegraph.report.breakdown import calibration
 from kinegraph.report.evaluation import Evaluation, plain
 from kinegraph.report.html import report_page
-from kinegraph.report.plots import confusion_png, learning_curve
+from kinegraph.report.learning import learning_curve, validations
+from kinegraph.report.plots import confusion_png
+from kinegraph.report.scenes import Explain, scenes_of
 from kinegraph.training.metrics import per_class_accuracy, per_class_precision
 from kinegraph.whole import write_whole
+
+SHOWN = 10  # mistakes that are played
 
 
 def checked_result_path(out: str | Path) -> Path:
@@ -39,32 +46,88 @@ def write_report(
     config_text: str = "",
     environment: Mapping[str, object] | None = None,
     log: str | Path | None = None,
+    page: Path | None = None,
+    explain: Explain | None = None,
+    title: str = "Test report",
 ) -> dict[str, Path]:
-    """Write the result file `out` and beside it the tables, the picture and report.html.
+    """Write the result file `out` and beside it what belongs to it, the tables, the picture and report.html.
 
-    log: a run's log.jsonl, for the learning curve. Each file appears whole or not at all, the scores first.
-    Returns the paths: result, predictions, per_class, confusion_matrix, picture, report.
+    log: a run's log.jsonl, for the learning curve. page: another place for the report. explain: the importance of
+    joints in a clip, to be drawn on the mistakes. Each file appears whole or not at all, the scores first.
+    Returns the paths: result, about, predictions, per_class, confusion_matrix, picture, report.
     """
     out = checked_result_path(out)
     folder = out.parent
     folder.mkdir(parents=True, exist_ok=True)
-    curve = learning_curve(log) if log is not None else {}
     paths = {
         "result": out,
+        "about": out.with_suffix(".json"),
         "predictions": folder / "predictions.csv",
         "per_class": folder / "per_class.csv",
         "confusion_matrix": folder / "confusion_matrix.csv",
         "picture": folder / "confusion_matrix.png",
-        "report": folder / "report.html",
+        "report": page or folder / "report.html",
     }
     write_whole(paths["result"], result_pickle(evaluation.scores))
+    write_whole(paths["about"], about_result(evaluation, config_text, environment or {}, log))
     write_whole(paths["predictions"], _csv(prediction_rows(evaluation)))
     write_whole(paths["per_class"], _csv(per_class_rows(evaluation)))
     write_whole(paths["confusion_matrix"], _csv(confusion_rows(evaluation)))
     write_whole(paths["picture"], confusion_png(evaluation.confusion, evaluation.class_names, evaluation.title))
-    page = report_page(evaluation, config_text=config_text, environment=environment or {}, curve=curve)
-    write_whole(paths["report"], page.encode("utf-8"))
+    told = {"config_text": config_text, "environment": environment, "log": log, "explain": explain, "title": title}
+    write_page(paths["report"], evaluation, **told)
     return paths
+
+
+def write_page(
+    path: Path,
+    evaluation: Evaluation | None,
+    *,
+    config_text: str = "",
+    environment: Mapping[str, object] | None = None,
+    log: str | Path | None = None,
+    explain: Explain | None = None,
+    title: str = "Test report",
+    hint: str = "",
+) -> None:
+    """Write the report alone."""
+    scenes = scenes_of(evaluation, evaluation.surest_mistakes(SHOWN), explain) if evaluation is not None else []
+    page = report_page(
+        evaluation,
+        config_text=config_text,
+        environment=environment or {},
+        curve=learning_curve(log) if log is not None else {},
+        validations=validations(log) if log is not None else [],
+        scenes=scenes,
+        title=title,
+        hint=hint,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, page.encode("utf-8"))
+
+
+def about_result(
+    evaluation: Evaluation, config_text: str, environment: Mapping[str, object], log: str | Path | None
+) -> bytes:
+    """All that belongs to the scores in a result file, as JSON: with it `kinegraph report` needs nothing else."""
+    told = {
+        "kinegraph": __version__,
+        "split": evaluation.split,
+        "part": evaluation.part,
+        "source": evaluation.source,
+        "dataset": str(evaluation.folder.path) if evaluation.folder is not None else None,
+        "log": str(Path(log).resolve()) if log is not None else None,
+        "metrics": evaluation.metrics,
+        "intervals": evaluation.intervals,
+        "calibration_error": calibration(evaluation.confidence, evaluation.right).error,
+        "environment": {key: str(value) for key, value in environment.items()},
+        "config": config_text,
+        "class_names": list(evaluation.class_names),
+        "clips": list(evaluation.names),
+        "labels": np.asarray(evaluation.labels).tolist(),
+    }
+    lines = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in told.items()]
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode("utf-8", errors="replace")
 
 
 def result_pickle(scores: Float[np.ndarray, "N classes"]) -> bytes:

@@ -1,0 +1,121 @@
+"""`kinegraph explain WEIGHTS DATASET`: which joints a network's answers rest on, over many clips."""
+
+import csv
+import io
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+from kinegraph.commands.arguments import check_numbers
+
+if TYPE_CHECKING:  # torch takes seconds to import: not for --help
+    from kinegraph.inference.explanation import JointShares
+    from kinegraph.skeleton.layout import JointLayout
+
+BAR = 24  # characters of the largest share
+NAMED = 3  # joints of a class
+PIPE_WIDTH = 160  # columns of a table that is not read on a terminal
+
+
+def explain(
+    weights: Path,
+    dataset: Path,
+    *,
+    split: str | None = None,
+    part: str | None = None,
+    out: Path | None = None,
+    map_layout: bool = False,
+    device: str = "auto",
+    batch_size: int = 32,
+) -> None:
+    """Which joints the answers rest on: of all that speaks for the class a clip is given, the share of each joint.
+
+    Args:
+        weights: a .safetensors file or the name of weights that come with Kinegraph.
+        dataset: dataset folder made by `kinegraph prepare`.
+        split: only the clips of one part of a split.
+        part: part of the split, by default val.
+        out: also write all shares of all classes to a .csv file.
+        map_layout: take the joints by name where the dataset has others too, or has them in another order.
+        device: cpu, cuda or auto.
+        batch_size: clips at a time.
+
+    Examples:
+        kinegraph explain ui-prmd-10 data/ui-prmd --split xsub --part val --out joints.csv
+    """
+    check_numbers(batch_size=batch_size)
+    if part is not None and split is None:
+        raise ValueError("--part is of a split: give --split too")
+    if out is not None and (out.suffix != ".csv" or not out.parent.is_dir()):
+        raise ValueError(f"--out is {out}, expected a .csv file in a folder that exists")
+    from kinegraph.data.store import open_dataset
+    from kinegraph.inference.explanation import joint_shares
+    from kinegraph.inference.predictor import placed, predictor_of
+    from kinegraph.whole import write_whole
+
+    predictor = placed(predictor_of(weights, map_layout=map_layout), device)
+    folder = open_dataset(dataset)
+    indices = folder.indices(split, part or "val") if split else np.arange(len(folder))
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+    bar = Console(stderr=True)
+    clips = track(indices, "explaining", console=bar, transient=True, disable=not bar.is_terminal)
+    found = joint_shares(predictor, (predictor.fit(folder[i]) for i in clips), batch_size)
+    _show(console, found, predictor.layout)
+    where = f"{split} / {part or 'val'} of {folder.path}" if split else f"{folder.path}"
+    print(f"{where}, {len(indices):,} clips; evenly shared, a joint would have {1 / len(found.joints):.1%}")
+    if out:
+        write_whole(out, _csv(found, predictor.layout))
+        print(f"table: {out}")
+
+
+def _show(console: Console, found: "JointShares", layout: "JointLayout") -> None:
+    overall = found.overall
+    against_even = overall * len(overall) - 1
+    table = Table("joint", "share", "against even", "", title="all classes", title_justify="left")
+    for joint in np.argsort(-overall, kind="stable"):
+        more = against_even[joint]
+        size = round(BAR * abs(more) / np.abs(against_even).max()) if more else 0
+        bar = Text("█" * size, style="blue") if more > 0 else Text("░" * size)
+        table.add_row(Text(found.joints[joint]), f"{overall[joint]:.1%}", f"{more:+.0%}", bar)
+    console.print(table)
+    console.print(f"left {_told(_side(overall, layout, 0))}, right {_told(_side(overall, layout, 1))}")
+    table = Table("answer", "clips", "left", "right", "joints with the largest shares", title_justify="left")
+    table.title = "by class"
+    for label, name in enumerate(found.class_names):
+        clips = int((found.answers == label).sum())
+        if not clips:
+            continue
+        share = found.of_class(label)
+        best = ", ".join(f"{found.joints[i]} {share[i]:.1%}" for i in np.argsort(-share, kind="stable")[:NAMED])
+        sides = (_told(_side(share, layout, side)) for side in (0, 1))
+        table.add_row(Text(name), f"{clips:,}", *sides, Text(best))
+    console.print(table)
+
+
+def _side(share: np.ndarray, layout: "JointLayout", side: int) -> float:
+    """The share of all joints on the left (0) or the right (1); NaN where the layout has no pairs."""
+    return float(share[[pair[side] for pair in layout.mirror]].sum()) if layout.mirror else math.nan
+
+
+def _told(share: float) -> str:
+    return "–" if math.isnan(share) else f"{share:.1%}"
+
+
+def _csv(found: "JointShares", layout: "JointLayout") -> bytes:
+    """A row for all clips together and one for each class: clips, left, right and the share of each joint."""
+    rows = [("all", len(found.answers), found.overall)]
+    rows += [(name, int((found.answers == i).sum()), found.of_class(i)) for i, name in enumerate(found.class_names)]
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["answer", "clips", "left", "right", *found.joints])
+    for name, clips, share in rows:
+        values = [_side(share, layout, 0), _side(share, layout, 1), *share]
+        table.writerow([name, clips, *("" if math.isnan(value) else f"{value:.6f}" for value in values)])
+    return text.getvalue().encode("utf-8")

@@ -1,0 +1,52 @@
+"""`kinegraph report RUN...`: the page of one run or test, or several compared."""
+
+from pathlib import Path
+
+
+def report(runs: list[Path], *, out: Path | None = None) -> None:
+    """Write a page about a run or a test, or about two or more side by side.
+
+    Args:
+        runs: run folders of `kinegraph train`, and folders or result files of `kinegraph test --out`. The others are
+            compared with the first: options that differ, learning curves, figures and whether they differ by more than
+            chance, classes, and the clips that only one gets right.
+        out: the page, by default report.html in the folder of a single run, compare.html here for several.
+
+    Examples:
+        kinegraph report runs/joint
+        kinegraph report runs/joint runs/bone --out joint_bone.html
+    """
+    if out is not None and out.suffix not in (".html", ".htm"):
+        raise ValueError(f"the page is '{out}', expected a name that ends in .html")
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from kinegraph.report.compare import short_names
+    from kinegraph.report.compare_page import METRICS, comparison_page, pairs_with_first, verdict
+    from kinegraph.report.runs import read_run, write_single
+    from kinegraph.whole import write_whole
+
+    found = [read_run(path) for path in runs]
+    if len(found) == 1:
+        run = found[0]
+        page = out or (run.path if run.path.is_dir() else run.path.parent) / "report.html"
+        write_single(run, page)
+        print(f"report: {page}")
+        return
+    names = short_names([path.resolve() for path in runs])
+    page = out or Path("compare.html")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(page, comparison_page(found, names).encode("utf-8"))
+
+    shown = [key for key in METRICS if any(key in run.metrics for run in found)]
+    table = Table("run", *shown)
+    for run, name in zip(found, names, strict=True):
+        figures = (f"{run.metrics[key]:.4f}" if key in run.metrics else "" for key in shown)
+        table.add_row(Text(name), *figures)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table)
+    for pair, name in zip(pairs_with_first(found), names[1:], strict=True):
+        if pair is not None:
+            console.print(Text(verdict(pair, names[0], name)))
+    print(f"report: {page}")

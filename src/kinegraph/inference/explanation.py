@@ -1,0 +1,211 @@
+"""Which joints and moments an answer rests on: class activation maps, exact because the head is linear.
+
+The networks average what their last block says of every person, moment and joint, and the head is a linear map: so a
+logit is a sum over persons, moments and joints, and each of them has its share. A share tells where the evidence
+stands in the last block; by then a joint has also heard of its neighbours, and a moment of those around it.
+Source: Zhou et al. 2016 (arXiv:1512.04150), section 2; the sum over the graph's joints in place of an image's pixels.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from kinegraph.data.normalize import drop_empty_frames, seen
+from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.inference.predictor import Predictor
+from kinegraph.models.bodies import one_for_absent
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.training.scoring import view_scores
+
+STRONG = 0.99  # quantile of the evidence for an answer that is drawn as full importance
+
+
+@torch.no_grad()
+def activation_map(
+    model: nn.Module,
+    x: Float[Tensor, "N M T V C"],
+    classes: Int[Tensor, "N"] | None = None,
+    people: Int[Tensor, "N"] | None = None,
+    *,
+    contrast: bool = False,
+) -> Float[Tensor, "N M S V"]:
+    """What each person, moment and joint adds to a class's logit: over M, S and V it sums to the logit.
+
+    model: in evaluation mode, with `bodies` and a linear `head`. classes: one a clip, by default the likeliest.
+    people: how many bodies of each clip are real; it only saves time. contrast: shares of the logit's distance from
+        the mean of all logits. What is added to all classes alike decides nothing, and is left out that way.
+    S is T over the network's strides; the bias is shared equally.
+    """
+    bodies = x.shape[1]
+    x, place = x.flatten(0, 1), None
+    if people is not None:
+        x, place, _ = one_for_absent(x, people, bodies)
+    features = model.bodies(x)  # (B, S, V, D)
+    features = features.to(torch.promote_types(features.dtype, torch.float32))
+    if classes is None:
+        pooled = features.mean((1, 2))
+        pooled = pooled if place is None else pooled[place]
+        classes = model.head(pooled.unflatten(0, (-1, bodies)).mean(1)).argmax(1)
+    weight, bias = model.head.weight, model.head.bias
+    if contrast:
+        weight, bias = weight - weight.mean(0), bias - bias.mean()
+    features = (features if place is None else features[place]).unflatten(0, (-1, bodies))  # (N, M, S, V, D)
+    said = torch.einsum("nmsvd,nd->nmsv", features, weight[classes]) + bias[classes, None, None, None]
+    return said / said[0].numel()
+
+
+# ---- one clip, to be drawn -------------------------------------------------------------------------------------------
+
+
+def joint_importance(predictor: Predictor, clip: SkeletonClip, label: int | None = None) -> Float[np.ndarray, "M T V"]:
+    """How much each joint of a recorded clip speaks for a class at each time, from 0 to 1, to be drawn.
+
+    label: the class, by default the answer. What speaks against it is 0, as are people and frames that the network
+    does not look at. The clip's strongest hundredth is 1.
+    """
+    evidence = np.maximum(clip_evidence(predictor, clip, label), 0)
+    if not evidence.any():
+        return evidence
+    return np.clip(evidence / np.quantile(evidence[evidence > 0], STRONG), 0, 1)
+
+
+def clip_evidence(predictor: Predictor, clip: SkeletonClip, label: int | None = None) -> Float[np.ndarray, "M T V"]:
+    """For each recorded person, frame and joint what it adds to a class's logit above the mean of all, or takes away.
+
+    The network's moments are laid back on the frames they were made of, and the mean over its views is taken.
+    """
+    clip = predictor.fit(clip)
+    _, maps = next(_batches(predictor, [clip], 1, label))
+    times, order = frames_seen(clip, predictor.how)
+    times = np.resize(times, (maps.shape[1], times.shape[1]))  # mirrored views look at the same frames
+    found = np.zeros(clip.keypoint.shape[:3], np.float32)
+    for view, at in zip(maps[0], times, strict=True):
+        for person, said in zip(order, view, strict=False):
+            found[person] += _on_recorded(_stretched(said, len(at)), at, clip.frames) / len(times)
+    return found * seen(clip.keypoint).any(2, keepdims=True)
+
+
+def frames_seen(clip: SkeletonClip, how: Preprocessing) -> tuple[Float[np.ndarray, "views F"], list[int]]:
+    """The recorded frame behind each of a network's frames in its unmirrored views, NaN where it sees zeros; fractions
+    between two frames. And which recorded person is its first, second ...
+
+    A clip whose coordinates are its frame numbers goes the way of all clips, so that no rule of sampling is told twice.
+    """
+    frames, order = np.arange(clip.frames), list(range(min(clip.people, how.people)))
+    if how.normalize == "first_frame":  # it leaves out frames, and the person who is there most often comes first
+        there = seen(clip.keypoint[: max(2, how.people)]).any(2)
+        codes = np.where(there, 1 + np.arange(there.size).reshape(there.shape), 0)
+        kept = drop_empty_frames(codes[..., None, None].astype(np.float64)).astype(np.int64)[..., 0, 0]
+        if kept.any():
+            order = [int(row.max() - 1) // clip.frames for row in kept if row.any()][: how.people]
+            frames = (kept.max(0) - 1) % clip.frames
+    numbers = np.broadcast_to((frames + 1.0)[None, :, None, None], (1, len(frames), *clip.keypoint.shape[2:]))
+    ramp = replace(clip, keypoint=numbers.astype(np.float32), score=None)
+    plain = replace(how, normalize="none", streams=("joint",), min_score=None, test_mirror=False, people=1)
+    times = prepare_clip(ramp, plain)[:, 0, :, 0, 0].astype(np.float64) - 1
+    return np.where(times < 0, np.nan, times), order
+
+
+def _stretched(said: Float[np.ndarray, "S V"], frames: int) -> Float[np.ndarray, "F V"]:
+    """A map of the last block's moments on the network's frames: moment s stands at frame s · F / S."""
+    steps = len(said)
+    return _between(np.arange(steps) * frames / steps, said, np.arange(frames))
+
+
+def _on_recorded(
+    said: Float[np.ndarray, "F V"], times: Float[np.ndarray, "F"], frames: int
+) -> Float[np.ndarray, "T V"]:
+    """The mean of what is said at a recorded frame; between frames that were looked at linear, outside of them 0."""
+    looked = ~np.isnan(times)
+    before = np.floor(times[looked]).astype(np.int64)
+    share = times[looked] - before
+    total, weight = np.zeros((frames, said.shape[1])), np.zeros(frames)
+    for frame, part in ((before, 1 - share), (np.minimum(before + 1, frames - 1), share)):
+        np.add.at(total, frame, part[:, None] * said[looked])
+        np.add.at(weight, frame, part)
+    known = np.flatnonzero(weight > 1e-6)
+    if not len(known):
+        return total
+    result = _between(known, total[known] / weight[known, None], np.arange(frames))
+    result[: known[0]], result[known[-1] + 1 :] = 0, 0
+    return result
+
+
+def _between(
+    at: Float[np.ndarray, "n"], values: Float[np.ndarray, "n V"], wanted: Float[np.ndarray, "m"]
+) -> Float[np.ndarray, "m V"]:
+    """Values at rising places -> values at wanted places, linear between, constant outside."""
+    return np.stack([np.interp(wanted, at, column) for column in values.T], axis=1)
+
+
+# ---- many clips, to be counted ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class JointShares:
+    """Of the evidence for the answers, the share of each joint; rows sum to 1.
+
+    answers: the class that each clip was given. shares: a row a clip.
+    """
+
+    joints: tuple[str, ...]
+    class_names: tuple[str, ...]
+    answers: Int[np.ndarray, "N"]
+    shares: Float[np.ndarray, "N V"]
+
+    @property
+    def overall(self) -> Float[np.ndarray, "V"]:
+        return self.shares.mean(axis=0)
+
+    def of_class(self, label: int) -> Float[np.ndarray, "V"]:
+        """The mean over the clips that were given this class; NaN where there are none."""
+        chosen = self.shares[self.answers == label]
+        return chosen.mean(axis=0) if len(chosen) else np.full(len(self.joints), np.nan)
+
+
+def joint_shares(predictor: Predictor, clips: Iterable[SkeletonClip], batch_size: int = 32) -> JointShares:
+    """For each clip: of all that speaks for its answer, over real people and all time, the share of each joint.
+
+    clips: that fit (`Predictor.fit`). Raises ValueError where there are none.
+    """
+    answers, shares = [], []
+    for labels, maps in _batches(predictor, clips, batch_size):
+        spoken = maps.clip(min=0).sum(axis=(1, 2, 3))  # (N, V)
+        total = spoken.sum(axis=1, keepdims=True)
+        answers.append(labels)
+        shares.append(np.where(total > 0, spoken / np.where(total > 0, total, 1), 1 / spoken.shape[1]))
+    if not answers:
+        raise ValueError("there are no clips to explain")
+    names = predictor.layout.joints, predictor.class_names
+    return JointShares(*names, np.concatenate(answers), np.concatenate(shares))
+
+
+@torch.no_grad()
+def _batches(
+    predictor: Predictor, clips: Iterable[SkeletonClip], batch_size: int, label: int | None = None
+) -> Iterator[tuple[Int[np.ndarray, "N"], Float[np.ndarray, "N views M S V"]]]:
+    """Answers (or `label`) and contrast maps; absent people are 0, mirrored views turned back."""
+    network, how, clips = predictor.network.eval(), predictor.how, iter(clips)
+    weight = next(network.parameters())
+    while batch := list(islice(clips, batch_size)):
+        views = torch.from_numpy(np.stack([prepare_clip(clip, how) for clip in batch]))
+        views = views.to(weight.device, weight.dtype)  # (N, W, M, F, V, C)
+        count = views.shape[1]
+        people = torch.tensor([min(clip.people, how.people) for clip in batch], device=weight.device)
+        if label is None:
+            labels = view_scores(network, views, people).argmax(1)
+        else:
+            labels = torch.full((len(batch),), label, device=weight.device)
+        repeated = labels.repeat_interleave(count), people.repeat_interleave(count)
+        maps = activation_map(network, views.flatten(0, 1), *repeated, contrast=True).unflatten(0, (-1, count))
+        there = torch.arange(maps.shape[2], device=weight.device) < people[:, None]  # (N, M)
+        maps = (maps * there[:, None, :, None, None]).double().cpu().numpy()
+        if how.test_mirror:
+            turned = maps[:, count // 2 :]
+            maps[:, count // 2 :] = turned[..., predictor.layout.mirrored()]
+        yield labels.cpu().numpy(), maps

@@ -1,0 +1,133 @@
+"""Two evaluations of the same clips: where they differ, and whether that is more than chance."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from kinegraph.report.evaluation import RESAMPLES, Evaluation
+
+OF_A_CALL = {"work_dir", "resume"}  # differ between any two runs
+
+
+@dataclass(frozen=True, eq=False)
+class Paired:
+    """What a second network gets right on the clips that the first was asked too. Differences are second - first.
+
+    places: the common clips in the first and in the second evaluation. first, second: which of them each gets right.
+    intervals: 95 %, paired bootstrap, of the differences of top1 and mean_class_accuracy. p: McNemar's exact test.
+    """
+
+    places: tuple[Int[np.ndarray, "n"], Int[np.ndarray, "n"]]
+    first: Bool[np.ndarray, "n"]
+    second: Bool[np.ndarray, "n"]
+    labels: Int[np.ndarray, "n"]
+    differences: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    p: float
+
+    @property
+    def gained(self) -> Int[np.ndarray, "k"]:
+        """Of the common clips, those that only the second gets right."""
+        return np.flatnonzero(self.second & ~self.first)
+
+    @property
+    def lost(self) -> Int[np.ndarray, "k"]:
+        """Those that only the first gets right."""
+        return np.flatnonzero(self.first & ~self.second)
+
+
+def paired(first: Evaluation, second: Evaluation, seed: int = 0) -> Paired | None:
+    """The comparison on the clips that both were tested on, matched by name; None where they have none in common.
+
+    Raises ValueError where a clip is of different classes in the two.
+    """
+    place = {name: index for index, name in enumerate(first.names)}
+    common = [(place[name], index) for index, name in enumerate(second.names) if name in place]
+    if not common or first.class_names != second.class_names:
+        return None
+    a, b = np.array(sorted(common)).T
+    labels = np.asarray(first.labels)[a]
+    if (other := labels != np.asarray(second.labels)[b]).any():
+        raise ValueError(f"clip '{first.names[a[other.argmax()]]}' has another label in the second result")
+    first_right, second_right = first.right[a], second.right[b]
+    step = second_right.astype(int) - first_right
+    differences, intervals = _differences(step, labels, np.random.default_rng(seed))
+    p = mcnemar(int((step > 0).sum()), int((step < 0).sum()))
+    return Paired((a, b), first_right, second_right, labels, differences, intervals, p)
+
+
+def _differences(
+    step: Int[np.ndarray, "n"], labels: Int[np.ndarray, "n"], rng: np.random.Generator
+) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+    """Drawing pairs again with replacement makes the counts of won and lost clips multinomial: these are drawn.
+
+    For the mean over classes clips are drawn within each class, as `bootstrap_intervals` does. mean_class_accuracy
+    is here over the classes that have clips.
+    """
+    clips = len(step)
+    drawn = rng.multinomial(clips, [(step > 0).mean(), (step < 0).mean(), (step == 0).mean()], RESAMPLES)
+    classes = np.unique(labels)
+    means, resampled = [], np.zeros(RESAMPLES)
+    for label in classes:
+        own = step[labels == label]
+        counts = rng.multinomial(len(own), [(own > 0).mean(), (own < 0).mean(), (own == 0).mean()], RESAMPLES)
+        resampled += (counts[:, 0] - counts[:, 1]) / len(own) / len(classes)
+        means.append(own.mean())
+    found = {"top1": float(step.mean()), "mean_class_accuracy": float(np.mean(means))}
+    spread = {"top1": (drawn[:, 0] - drawn[:, 1]) / clips, "mean_class_accuracy": resampled}
+    return found, {name: tuple(np.quantile(values, (0.025, 0.975)).tolist()) for name, values in spread.items()}
+
+
+def mcnemar(won: int, lost: int) -> float:
+    """The chance that clips which only one gets right are shared out at least this unevenly between equal networks.
+
+    Source: McNemar 1947, exact and two-sided.
+    """
+    total = won + lost
+    logs = [math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1) for k in range(min(won, lost) + 1)]
+    return min(1.0, 2 * math.fsum(math.exp(log - total * math.log(2)) for log in logs))
+
+
+def class_accuracy(evaluation: Evaluation, places: Int[np.ndarray, "n"], classes: int) -> Float[np.ndarray, "classes"]:
+    """Accuracy of each class on some of the clips, NaN where it has none."""
+    labels, right = np.asarray(evaluation.labels)[places], evaluation.right[places]
+    clips, hits = np.bincount(labels, minlength=classes), np.bincount(labels, weights=right, minlength=classes)
+    return np.where(clips > 0, hits / np.maximum(clips, 1), np.nan)
+
+
+# ---- configs ---------------------------------------------------------------------------------------------------------
+
+
+def config_differences(configs: Sequence[Mapping]) -> list[tuple[str, list[str | None]]]:
+    """Options that are not the same in all configs, with what each says; None where one says nothing."""
+    flat = [dict(_leaves(config)) for config in configs]
+    keys = list(dict.fromkeys(key for one in flat for key in one))
+    rows = [(key, [one.get(key) for one in flat]) for key in keys if key not in OF_A_CALL]
+    return [(key, values) for key, values in rows if len(set(values)) > 1]
+
+
+def _leaves(config: object, name: str = ""):
+    if isinstance(config, Mapping) and config:
+        for key, value in config.items():
+            yield from _leaves(value, f"{name}.{key}" if name else str(key))
+    elif config is not None:
+        yield name, _shown(config)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def short_names(paths: Sequence) -> list[str]:
+    """The last words of each path that tell it from the others."""
+    parts = [path.parts for path in paths]
+    for length in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(part[-length:]) for part in parts]
+        if len(set(names)) == len(names):
+            return names
+    return names
