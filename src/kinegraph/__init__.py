@@ -15,6 +15,8 @@ _PUBLIC = {
     "open_dataset": "kinegraph.data.store",
     "write_dataset": "kinegraph.data.store",
     "load_model": "kinegraph.models.weights",
+    "optimize": "kinegraph.models.optimize",
+    "predict": "kinegraph.inference.prediction",
 }
 
 __all__ = ["__version__", *_PUBLIC]

@@ -1,0 +1,181 @@
+"""`kinegraph predict WEIGHTS INPUT...`: what is done in recordings, as a table on the screen or in a file."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from rich.console import Console
+from rich.progress import track
+
+from kinegraph.commands.arguments import check_numbers, read_config
+
+if TYPE_CHECKING:  # torch takes seconds to import: not for --help
+    from jsonargparse import Namespace
+
+    from kinegraph.data.sources.recordings import Recordings
+    from kinegraph.inference.predictor import Predictor
+    from kinegraph.models.weights import Weights
+
+MANY = 64  # clips, for which making the network quick is worth its time
+ROWS_SHOWN = 20  # of answers that are written to a file too
+
+
+def predict(
+    weights: Path,
+    inputs: list[Path],
+    *,
+    top: int | None = None,
+    per_person: bool = False,
+    window: int | None = None,
+    stride: int | None = None,
+    out: Path | None = None,
+    split: str | None = None,
+    part: str | None = None,
+    map_layout: bool = False,
+    layout: str | None = None,
+    fps: float | None = None,
+    image_size: str | None = None,
+    units: Literal["m", "cm", "mm", "px", "image"] | None = None,
+    bodies: Literal["tracked", "energy", "score"] | None = None,
+    skip_broken: bool = False,
+    preprocessing: Path | None = None,
+    class_names: str | None = None,
+    device: str = "auto",
+    precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true",
+    batch_size: int = 32,
+    workers: int = 1,
+) -> None:
+    """Say what is done in recordings: in a clip, by each person in it, or when in a long one.
+
+    Args:
+        weights: a .safetensors file, the name of weights that come with Kinegraph, or with --preprocessing a .pth of
+            MMAction2, PYSKL or yysijie/st-gcn.
+        inputs: .skeleton files, UI-PRMD text files, .csv, .json or .npz of your own, annotation pickles, dataset
+            folders, folders of OpenPose's JSON, or folders of such files.
+        top: classes to show for each clip; by default 5 for one clip, 1 for several.
+        per_person: an answer for each person in a clip instead of one for all.
+        window: for long recordings: a timeline, from windows of so many frames.
+        stride: frames from one window to the next, by default a quarter of a window.
+        out: also write the answers to a .csv or .json file, each with its 5 likeliest classes or --top.
+        split: of a dataset folder: only the clips of one part of a split.
+        part: part of the split, by default val.
+        map_layout: take the joints by name where a recording has others too, or has them in another order.
+        layout: layout of the joints, a name or a .yaml file, where a file does not tell.
+        fps: frames a second, where a file does not tell.
+        image_size: width x height in pixels, such as 1920x1080, where a file does not tell.
+        units: of the coordinates in .csv and .json files, where the file does not tell.
+        bodies: how people are followed, see prepare.
+        skip_broken: leave out what is broken and list it at the end, instead of stopping.
+        preprocessing: for a .pth: the YAML config of its recipe, which says how clips are prepared.
+        class_names: for a .pth: text file with a class name a line, or ntu60, ntu120, babel60, babel120.
+        device: cpu, cuda or auto.
+        precision: 32-true, or 16-mixed, bf16-mixed or 64-true.
+        batch_size: clips or windows at a time.
+        workers: processes that read .skeleton files.
+
+    Examples:
+        kinegraph predict ui-prmd-10 Positions/m03_s02_e01_positions.txt
+        kinegraph predict best.safetensors data/ntu60 --split xsub --out answers.csv
+        kinegraph predict best.safetensors long.npz --window 100 --stride 25 --fps 30
+    """
+    check_numbers(top=top, window=window, stride=stride, batch_size=batch_size, workers=workers)
+    if stride is not None and window is None:
+        raise ValueError("--stride is between windows: give --window too")
+    if part is not None and split is None:
+        raise ValueError("--part is of a split: give --split too")
+    from kinegraph.commands.predict_table import AnswerTable
+    from kinegraph.inference.answer_files import answer_file, checked_out
+    from kinegraph.inference.answers import answers
+    from kinegraph.inference.inputs import questions
+    from kinegraph.inference.predictor import placed
+    from kinegraph.inference.timeline import window_starts
+
+    if out:
+        checked_out(out)
+    if window is not None and stride is not None:
+        window_starts(0, window, stride)  # a stride that leaves frames out is found now
+    options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
+    options |= {"split": split, "part": part, "workers": workers, "skip_broken": skip_broken or None}
+    predictor, found = _predictor_and_inputs(weights, inputs, options, preprocessing, class_names, map_layout)
+    clips, console = sum(one.count for one in found), Console(highlight=False, soft_wrap=True)
+    predictor = placed(predictor, device, precision, many=clips >= MANY or window is not None)
+    single = clips == 1 and not per_person and window is None
+    shown, written = top or (5 if single else 1), min(top or 5, len(predictor.class_names))
+    table = AnswerTable(console, predictor.class_names, shown, per_person=per_person, timeline=window is not None)
+    with ExitStack() as opened:
+        asked = opened.enter_context(closing(questions(found, inputs, predictor.class_names)))
+        asked = opened.enter_context(closing(_counted(asked, clips, console, quiet=out is None)))
+        write = opened.enter_context(answer_file(out, written)) if out else None
+        for answer in answers(
+            predictor, asked, per_person=per_person, window=window, stride=stride, batch_size=batch_size
+        ):
+            table.add(answer, show=write is None or table.answers < ROWS_SHOWN)
+            if write is not None:
+                write(answer)
+    table.finish(out, synthetic=any("synthetic" in one.source.lower() for one in found))
+    for line in (line for one in found for line in one.left_out()):
+        print(f"left out: {line}", file=sys.stderr)
+
+
+def _predictor_and_inputs(
+    weights: Path,
+    inputs: list[Path],
+    options: dict,
+    preprocessing: Path | None,
+    class_names: str | None,
+    map_layout: bool,
+) -> "tuple[Predictor, list[Recordings]]":
+    """The network and what it is asked. Weights of other projects take from the inputs what they do not tell."""
+    from kinegraph.data.preprocessing import Preprocessing
+    from kinegraph.inference.inputs import read_inputs
+    from kinegraph.inference.predictor import predictor_of
+    from kinegraph.models.weights import is_published, load_weights
+
+    config, how = None, None
+    if preprocessing is not None:
+        from kinegraph.commands.train import train
+
+        config = read_config(train, preprocessing)
+        how = Preprocessing.from_dict(config.preprocessing.as_dict())
+    if is_published(weights):
+        if config is None:
+            raise ValueError(f"{weights} does not say how clips are prepared for it: give --preprocessing CONFIG.yaml")
+        found = read_inputs(inputs, (), options)
+        known = _published(weights, config, class_names, found[0])
+    elif class_names is not None:
+        raise ValueError(f"--class-names is for .pth checkpoints; {weights} knows its classes")
+    else:
+        known = load_weights(weights)
+        found = read_inputs(inputs, known.class_names, options)
+    return predictor_of(known, how, map_layout=map_layout), found
+
+
+def _published(path: Path, config: "Namespace", class_names: str | None, found: "Recordings") -> "Weights":
+    """A .pth with layout and class names: those that are given, else the config's dataset's, else the input's."""
+    from kinegraph.data.sources import ntu
+    from kinegraph.data.sources.guesses import names_of_classes
+    from kinegraph.data.store import open_dataset
+    from kinegraph.models.published import infer_layout, load_published, published_weights
+    from kinegraph.skeleton.layout import load_layout
+
+    model = load_published(path)
+    classes = model.config["classes"]
+    names = found.class_names
+    if class_names is not None:
+        names = names_of_classes(class_names, (), ())
+    elif (dataset := Path(str(config.dataset))).is_dir():
+        names = open_dataset(dataset).class_names
+    elif classes == 60 and names == ntu.class_names(120):
+        names = ntu.class_names(60)
+    layout = load_layout(config.layout) if config.layout else infer_layout(model) or found.layout
+    fitting = names if class_names is not None or len(names) == classes else None
+    return published_weights(path, layout=layout, class_names=fitting)
+
+
+def _counted(asked: Iterable, total: int, console: Console, quiet: bool) -> Iterator:
+    """With a bar on the terminal, where no table grows on it."""
+    bar = console if console.is_terminal else Console(stderr=True)
+    hidden = not bar.is_terminal or (quiet and console.is_terminal)
+    return track(asked, "predicting", total, console=bar, transient=True, disable=hidden)

@@ -1,0 +1,121 @@
+"""Questions answered as they come: one answer a clip, one a person, or the stretches of a timeline."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby, tee
+
+import numpy as np
+
+from kinegraph.inference.inputs import Question
+from kinegraph.inference.prediction import Prediction
+from kinegraph.inference.predictor import Predictor, probabilities
+from kinegraph.inference.timeline import segments, window_starts
+from kinegraph.skeleton.clip import SkeletonClip
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a network says of a clip, of one person in it, or of a stretch of either.
+
+    person: from 1, or None where the answer is for all. start, stop: frames of the recording, stop not included.
+    """
+
+    question: Question
+    prediction: Prediction
+    person: int | None
+    start: int
+    stop: int
+
+    @property
+    def seconds(self) -> tuple[float, float] | None:
+        """Start and end, where the frame rate is known."""
+        fps = self.question.clip.fps
+        return (self.start / fps, self.stop / fps) if fps else None
+
+    @property
+    def right(self) -> bool | None:
+        """Whether it is the true class; None where that is not known, or is none of the network's classes."""
+        truth = self.question.truth
+        return truth == self.prediction.class_name if truth in self.prediction.class_names else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """What the network sees at once: frames from `start` on, of everybody or one person of the clip of that number."""
+
+    number: int
+    question: Question
+    person: int | None
+    start: int
+    clip: SkeletonClip
+
+
+def answers(
+    predictor: Predictor,
+    asked: Iterable[Question],
+    *,
+    per_person: bool = False,
+    window: int | None = None,
+    stride: int | None = None,
+    batch_size: int = 32,
+) -> Iterator[Answer]:
+    """The answers in the order of the questions, which are read while the answers are taken.
+
+    per_person: one for each body of a clip, seen alone from its first frame to its last. window, stride: in frames; an
+    answer for each stretch of one class (see `timeline`), where anybody is. Batches of `batch_size` go across clips.
+    """
+    pieces, seen = tee(_pieces(predictor, asked, per_person, window, stride))
+    found = zip(pieces, probabilities(predictor, (piece.clip for piece in seen), batch_size), strict=True)
+    for _, group in groupby(found, key=lambda pair: (pair[0].number, pair[0].person)):
+        if window is not None:
+            yield from _timeline(predictor, group, window)
+            continue
+        for piece, row in group:
+            prediction = Prediction(predictor.class_names, row)
+            yield Answer(piece.question, prediction, piece.person, piece.start, piece.start + piece.clip.frames)
+
+
+def _timeline(predictor: Predictor, group: Iterable[tuple[_Piece, np.ndarray]], window: int) -> Iterator[Answer]:
+    starts, rows = [], []
+    for piece, row in group:  # its frames are let go of
+        starts.append(piece.start)
+        rows.append(row)
+    for segment in segments(starts, window, piece.start + piece.clip.frames, np.stack(rows)):
+        prediction = Prediction(predictor.class_names, segment.probabilities)
+        yield Answer(piece.question, prediction, piece.person, segment.start, segment.stop)
+
+
+def _pieces(
+    predictor: Predictor, asked: Iterable[Question], per_person: bool, window: int | None, stride: int | None
+) -> Iterator[_Piece]:
+    for number, question in enumerate(asked):
+        clip = predictor.fit(question.clip)
+        nobody = np.zeros((0, *clip.keypoint.shape[1:]), np.float32)
+        question = replace(question, clip=replace(clip, keypoint=nobody, score=None))  # its facts outlive its frames
+        for person, start, part in _people(clip) if per_person else [(None, 0, clip)]:
+            if window is None:
+                yield _Piece(number, question, person, start, part)
+                continue
+            for first in window_starts(part.frames, window, stride or max(window // 4, 1)):
+                if (seen := _stretch(part, first, first + window)) is not None:
+                    yield _Piece(number, question, person, start + first, seen)
+
+
+def _people(clip: SkeletonClip) -> Iterator[tuple[int, int, SkeletonClip]]:
+    """Each body's number from 1, its first frame, and the clip of it alone."""
+    for person, body in enumerate(clip.keypoint):
+        there = np.flatnonzero(body.any((1, 2)))
+        if len(there):
+            start, stop = int(there[0]), int(there[-1]) + 1
+            yield person + 1, start, _only(clip, slice(person, person + 1), slice(start, stop))
+
+
+def _stretch(clip: SkeletonClip, start: int, stop: int) -> SkeletonClip | None:
+    """Some frames and who is in them, or None where nobody is."""
+    there = clip.keypoint[:, start:stop].any((1, 2, 3))
+    return _only(clip, slice(None) if there.all() else there, slice(start, stop)) if there.any() else None
+
+
+def _only(clip: SkeletonClip, people, frames: slice) -> SkeletonClip:
+    score = None if clip.score is None else clip.score[people, frames]
+    return replace(clip, keypoint=clip.keypoint[people, frames], score=score)

@@ -1,0 +1,99 @@
+"""`kinegraph.predict`: what is done in one clip. Nothing here needs torch before it is asked."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from kinegraph.data.preprocessing import Preprocessing
+    from kinegraph.models.weights import Weights
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a network says: a probability for each class."""
+
+    class_names: tuple[str, ...]
+    probabilities: Float[np.ndarray, "classes"]
+
+    @property
+    def label(self) -> int:
+        """Number of the likeliest class; of equals, the first."""
+        return int(np.argmax(self.probabilities))
+
+    @property
+    def class_name(self) -> str:
+        return self.class_names[self.label]
+
+    @property
+    def probability(self) -> float:
+        """Of the likeliest class."""
+        return float(self.probabilities[self.label])
+
+    def top(self, count: int = 5) -> list[tuple[str, float]]:
+        """The likeliest classes with their probabilities, likeliest first."""
+        best = np.argsort(-self.probabilities, kind="stable")[:count]
+        return [(self.class_names[i], float(self.probabilities[i])) for i in best]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {probability:.1%}" for name, probability in self.top(3))
+
+
+def predict(
+    model: "nn.Module | Weights | str | Path",
+    clip: SkeletonClip | Float[np.ndarray, "M T V C"] | Float[np.ndarray, "T V C"],
+    *,
+    score: Float[np.ndarray, "M T V"] | Float[np.ndarray, "T V"] | None = None,
+    image_size: tuple[int, int] | None = None,
+    preprocessing: "Preprocessing | None" = None,
+    map_layout: bool = False,
+) -> Prediction:
+    """Class names and probabilities of one clip.
+
+    model: what `load_model` or `load_weights` gave, or the path or name of a weights file, which is then read anew
+        each time. The network is asked on the device where it is.
+    clip: a clip, or the coordinates of one person (T, V, C) or several (M, T, V, C) with the joints in the network's
+        order: metres (C = 3) or pixels (C = 2), as in the recordings that it was trained on.
+    score: confidences of the joints, for coordinates. image_size: (width, height) in pixels, where the network's
+        preprocessing needs it and the clip does not tell.
+    preprocessing: for weights that do not tell, as those of a published .pth. map_layout: take the joints by name from
+        a clip that has others too, or has them in another order.
+    Raises ValueError when clip and network do not fit each other.
+    """
+    from kinegraph.inference.predictor import predictor_of, probabilities
+
+    predictor = predictor_of(model, preprocessing, map_layout=map_layout)
+    if not isinstance(clip, SkeletonClip):
+        clip = clip_of(clip, predictor.layout, score)
+    elif score is not None:
+        raise ValueError("score is for plain coordinates; a SkeletonClip holds its own")
+    clip = predictor.fit(clip if image_size is None else replace(clip, image_size=image_size))
+    return Prediction(predictor.class_names, next(probabilities(predictor, [clip])))
+
+
+def clip_of(
+    keypoint: Float[np.ndarray, "M T V C"] | Float[np.ndarray, "T V C"],
+    layout: JointLayout,
+    score: Float[np.ndarray, "M T V"] | Float[np.ndarray, "T V"] | None = None,
+) -> SkeletonClip:
+    """A clip of plain arrays, of one person or several."""
+    keypoint = np.asarray(keypoint, np.float32)
+    if keypoint.ndim not in (3, 4) or 0 in keypoint.shape:
+        raise ValueError(f"the coordinates have shape {keypoint.shape}, expected (people, frames, joints, 2 or 3)")
+    if keypoint.shape[-2] != len(layout):
+        raise ValueError(
+            f"the coordinates are of {keypoint.shape[-2]} joints, the network was trained on the {len(layout)} of "
+            f"layout '{layout.name}'; of a layout with others too, give a SkeletonClip with it, and map_layout=True"
+        )
+    if score is not None:
+        score = np.asarray(score, np.float32)
+        score = score[None] if score.ndim == 2 else score
+    return SkeletonClip(keypoint[None] if keypoint.ndim == 3 else keypoint, layout, score=score)

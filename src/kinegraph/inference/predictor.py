@@ -1,0 +1,112 @@
+"""From recorded clips to class probabilities: a trained network with all that it takes to ask it."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import nn
+
+from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.inference.fitting import fitted
+from kinegraph.models.optimize import optimize
+from kinegraph.models.weights import Weights, load_weights
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout
+from kinegraph.training.scoring import view_scores
+
+DEVICES = ("cpu", "cuda", "mps")
+WIDE = 256  # channels from which `optimize` pays: 1.1 to 1.2 times as fast on a CPU, where 128 gain nothing
+ENGINES = {"32-true": "fp32", "bf16-mixed": "bf16"}
+MIXED = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A network ready to be asked.
+
+    how: the way clips are prepared for it. map_layout: take joints by name from clips of other layouts.
+    """
+
+    network: nn.Module
+    layout: JointLayout
+    class_names: tuple[str, ...]
+    how: Preprocessing
+    precision: str = "32-true"
+    map_layout: bool = False
+
+    def fit(self, clip: SkeletonClip) -> SkeletonClip:
+        """The clip with the network's joints and channels. Raises ValueError where it cannot have them."""
+        return fitted(clip, self.layout, self.how, self.network.config["channels"], self.map_layout)
+
+
+def predictor_of(
+    model: nn.Module | Weights | str | Path, preprocessing: Preprocessing | None = None, *, map_layout: bool = False
+) -> Predictor:
+    """A network with what belongs to it. Raises ValueError where that is not known."""
+    if isinstance(model, str | Path):
+        model = load_weights(model)
+    weights = model if isinstance(model, Weights) else getattr(model, "weights", None)
+    if not isinstance(weights, Weights):
+        raise ValueError(
+            f"this {type(model).__name__} does not know its classes and joints, as one that load_model reads from a "
+            ".safetensors file does; of a .pth, `kinegraph convert` makes such a file"
+        )
+    if preprocessing is None and not weights.preprocessing:
+        raise ValueError(
+            "these weights do not say how clips are prepared for them: give preprocessing, "
+            "on the command line --preprocessing CONFIG, the YAML of their recipe"
+        )
+    how = preprocessing or Preprocessing.from_dict(weights.preprocessing)
+    network = model if isinstance(model, nn.Module) else weights.model
+    return Predictor(network, weights.layout, tuple(weights.class_names), how, map_layout=map_layout)
+
+
+def placed(predictor: Predictor, device: str = "auto", precision: str = "32-true", many: bool = False) -> Predictor:
+    """The same on a device and in a precision, with its network moved there.
+
+    device: cpu, cuda, cuda:1, mps, or auto. many: make a large network quick before it is asked (`optimize`).
+    Raises ValueError for a device that this machine does not have.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device.partition(":")[0] not in DEVICES:
+        raise ValueError(f"there is no device '{device}', expected auto, {', '.join(DEVICES)}")
+    try:
+        torch.empty(0, device=device)
+        network = predictor.network.to(device, torch.float64 if precision == "64-true" else torch.float32)
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        raise ValueError(f"device '{device}' cannot be used here: {str(error).splitlines()[0]}") from None
+    if many and precision in ENGINES and max(network.config["widths"]) >= WIDE:
+        return replace(predictor, network=optimize(network, ENGINES[precision]))
+    return replace(predictor, network=network, precision=precision)
+
+
+@torch.no_grad()
+def probabilities(
+    predictor: Predictor, clips: Iterable[SkeletonClip], batch_size: int = 32
+) -> Iterator[Float[np.ndarray, "classes"]]:
+    """The probabilities of each clip, float64, taking `batch_size` of them at a time.
+
+    clips: that fit (`Predictor.fit`) and may be read while they are taken.
+    """
+    network, clips = predictor.network, iter(clips)
+    weight = next(network.parameters())
+    people = predictor.how.people
+    while batch := list(islice(clips, batch_size)):
+        views = torch.from_numpy(np.stack([prepare_clip(clip, predictor.how) for clip in batch]))
+        present = torch.tensor([min(clip.people, people) for clip in batch])
+        training = network.training
+        network.eval()
+        with _autocast(weight.device.type, predictor.precision):
+            scores = view_scores(network, views.to(weight.device, weight.dtype), present.to(weight.device))
+        network.train(training)
+        yield from scores.double().softmax(-1).cpu().numpy()
+
+
+def _autocast(device: str, precision: str) -> AbstractContextManager:
+    return torch.autocast(device, MIXED[precision]) if precision in MIXED else nullcontext()

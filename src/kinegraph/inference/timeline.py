@@ -1,0 +1,99 @@
+"""What is done when in a long recording: windows over it, their answers laid over each other, stretches of one class.
+
+The network is asked about overlapping windows. At each moment the answers of all windows over it are averaged. Then
+the course of classes is chosen that explains these probabilities best, if every change of class has its price: a short
+doubt in the middle of a movement is not worth two changes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+CHANGE = 0.5  # price of a change of class: what a class e^0.5 times as likely gains in the length of a window
+LEAST = 1e-4  # probability that a class is given at least: one confident window does not decide alone
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """A stretch of a recording in which one thing is done: frames start to stop, stop not included."""
+
+    start: int
+    stop: int
+    probabilities: Float[np.ndarray, "classes"]
+
+
+def window_starts(frames: int, window: int, stride: int) -> list[int]:
+    """First frames of the windows: every `stride` frames, the last one so that it ends with the recording.
+
+    Raises ValueError where windows would leave frames out.
+    """
+    if not 1 <= stride <= window:
+        raise ValueError(f"a stride of {stride} frames between windows of {window}, expected from 1 to {window}")
+    return [*range(0, frames - window, stride), frames - window] if frames > window else [0]
+
+
+def segments(
+    starts: Sequence[int], window: int, frames: int, probabilities: Float[np.ndarray, "windows classes"]
+) -> list[Segment]:
+    """Stretches of one class from the answers for each window; together they are all that the windows cover.
+
+    A segment's probabilities are the mean over its time, and its class is the likeliest by them.
+    """
+    edges = np.unique([*starts, *(min(start + window, frames) for start in starts)])
+    smooth, there = smoothed(starts, window, edges, probabilities)
+    cells, length = np.flatnonzero(there), np.diff(edges)
+    path = steady_path(smooth[cells], length[cells] / window)
+    ends = np.flatnonzero((np.diff(path) != 0) | (np.diff(cells) > 1)) + 1
+    found: list[Segment] = []
+    for run in np.split(cells, ends):
+        mean = np.average(smooth[run], axis=0, weights=length[run])
+        segment = Segment(int(edges[run[0]]), int(edges[run[-1] + 1]), mean)
+        if found and found[-1].stop == segment.start and found[-1].probabilities.argmax() == mean.argmax():
+            segment = _joined(found.pop(), segment)
+        found.append(segment)
+    return found
+
+
+def _joined(first: Segment, second: Segment) -> Segment:
+    lengths = [first.stop - first.start, second.stop - second.start]
+    mean = np.average([first.probabilities, second.probabilities], axis=0, weights=lengths)
+    return Segment(first.start, second.stop, mean)
+
+
+def smoothed(
+    starts: Sequence[int],
+    window: int,
+    edges: Int[np.ndarray, "cells+1"],
+    probabilities: Float[np.ndarray, "windows classes"],
+) -> tuple[Float[np.ndarray, "cells classes"], Bool[np.ndarray, "cells"]]:
+    """The mean probabilities of the windows over each cell, from one edge to the next, and whether there are any."""
+    total, count = np.zeros((len(edges) - 1, probabilities.shape[1])), np.zeros((len(edges) - 1, 1))
+    first = np.searchsorted(edges, starts)
+    last = np.searchsorted(edges, np.minimum(np.add(starts, window), edges[-1]))
+    for probability, a, b in zip(probabilities, first, last, strict=True):
+        total[a:b] += probability
+        count[a:b] += 1
+    return total / np.maximum(count, 1), count[:, 0] > 0
+
+
+def steady_path(
+    probabilities: Float[np.ndarray, "cells classes"], windows: Float[np.ndarray, "cells"], change: float = CHANGE
+) -> Int[np.ndarray, "cells"]:
+    """The class of each cell that makes Σ windows · log p(class) − change · (number of changes) largest.
+
+    windows: length of each cell in windows. Source: the Viterbi algorithm, with one price for all changes.
+    """
+    gain = np.log(np.maximum(probabilities, LEAST)) * windows[:, None]
+    best, came_from = gain[0], np.zeros(gain.shape, np.int64)
+    stay = np.arange(gain.shape[1])
+    for cell in range(1, len(gain)):
+        top = int(best.argmax())
+        came_from[cell] = np.where(best >= best[top] - change, stay, top)
+        best = np.maximum(best, best[top] - change) + gain[cell]
+    path = np.empty(len(gain), np.int64)
+    path[-1] = best.argmax()
+    for cell in range(len(gain) - 1, 0, -1):
+        path[cell - 1] = came_from[cell, path[cell]]
+    return path

@@ -1,0 +1,251 @@
+"""`kinegraph predict` on files of every format: the same clips get the same answers, and wrong input one line."""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from inspect import signature
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from kinegraph.cli import main
+from kinegraph.commands.predict import predict as predict_verb
+from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.inference.inputs import source_of
+from kinegraph.models.published import save_published
+from kinegraph.models.stgcn import STGCN
+from kinegraph.models.weights import load_model, save_weights
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.graph import adjacency
+from kinegraph.skeleton.layout import load_layout
+from tests import made_up
+from tests.data import faulty
+
+SHARED = Path(os.environ.get("KINEGRAPH_SHARED") or Path(__file__).parents[2].parent / "shared") / "data"
+HOW = Preprocessing(normalize="none", sampling="resample", frames=8)
+
+
+def weights(path, layout="ntu25", names=faulty.CLASSES):
+    """Untrained, but with norms and a head that tell clips of `faulty` apart."""
+    torch.manual_seed(5)
+    network = STGCN(adjacency(layout), 3, len(names), widths=[8], norm_momentum=1.0)
+    torch.nn.init.normal_(network.head.weight, 0.0, 5.0)
+    joints = slice(len(load_layout(layout)))
+    clips = [SkeletonClip(one.keypoint[:, :, joints], load_layout(layout)) for one in faulty.recordings()]
+    with torch.no_grad():
+        network.head.bias -= network(torch.from_numpy(np.concatenate([prepare_clip(one, HOW) for one in clips]))).mean(
+            0
+        )
+    save_weights(path, network, layout=load_layout(layout), class_names=names, preprocessing=HOW.to_dict())
+    return path
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("predict")
+    weights(folder / "w.safetensors")
+    faulty.dataset(folder, faulty.recordings())
+    made_up.dataset(folder / "flat", count=6, layout_name="openpose25")
+    return folder
+
+
+def predict(place, *arguments) -> list[dict]:
+    out = place / "answers.json"
+    out.unlink(missing_ok=True)
+    assert main(["predict", str(place / "w.safetensors"), *map(str, arguments), "--out", str(out)]) == 0
+    return json.loads(out.read_text())
+
+
+FORMATS = {
+    faulty.dataset: "dataset",
+    faulty.npz: "arrays",
+    faulty.annotations: "annotations",
+    faulty.lists: "annotations",
+    faulty.padded: "padded",
+    faulty.tfrecord: "tfrecord",
+    faulty.table_csv: "table",
+    faulty.table_json: "table",
+    faulty.skeleton: "ntu",
+}
+
+
+@pytest.mark.parametrize("write", FORMATS, ids=lambda write: write.__name__)
+def test_every_format_gets_the_same_answers(place, tmp_path, capsys, write):
+    expected = {one["clip"]: one for one in predict(place, place / "dataset")}
+    assert len({one["top"][0]["class"] for one in expected.values()}) > 3
+    path = write(tmp_path, faulty.recordings())
+    assert source_of(path) == FORMATS[write]
+    answers = predict(place, path)
+    one_body = {clip.name for clip in faulty.recordings() if len(clip.keypoint) == 1}  # all that an .npz can hold
+    assert {one["clip"] for one in answers} == set(expected)
+    for answer in answers:
+        if answer["clip"] in one_body or write is not faulty.npz:
+            known = expected[answer["clip"]]
+            assert (answer["truth"], answer["right"]) == (known["truth"], known["right"])
+            for found, wanted in zip(answer["top"], known["top"], strict=True):
+                assert found["class"] == wanted["class"]
+                assert found["probability"] == pytest.approx(wanted["probability"], abs=2e-4)
+
+
+def test_the_accuracy_is_that_of_the_answers(place, capsys):
+    answers = predict(place, place / "dataset", "--split", "xsub")
+    printed = capsys.readouterr().out
+    right = sum(one["right"] for one in answers)
+    assert len(answers) == 16
+    assert f"{right} of 16 are right" in printed
+    assert all(one["right"] == (one["truth"] == one["top"][0]["class"]) for one in answers)
+
+
+def test_a_table_on_the_screen(place, capsys, tmp_path):
+    clip = faulty.skeleton(tmp_path, faulty.recordings()[1:2]) / "S001C001P001R001A002.skeleton"
+    assert main(["predict", str(place / "w.safetensors"), str(clip)]) == 0
+    alone = capsys.readouterr().out.splitlines()
+    assert len(alone) == 1 + 5  # a single clip shows its five likeliest classes
+    assert re.fullmatch(r"S001C001P001R001A002  \S.*\d%  (right|wrong, it is eat meal(/snack)?)", alone[1])
+    assert main(["predict", str(place / "w.safetensors"), str(clip), "--per-person", "--top", "2"]) == 0
+    by_person = capsys.readouterr().out.splitlines()
+    assert len(by_person) == 1 + 2 * 2 + 1  # and the accuracy
+    assert [line[20:30].split() for line in by_person[1:5:2]] == [["1"], ["2"]]
+    assert main(["predict", str(place / "w.safetensors"), str(clip), "--window", "6", "--stride", "3"]) == 0
+    times = [re.search(r"([\d.]+) - +([\d.]+) s", line) for line in capsys.readouterr().out.splitlines()[1:]]
+    ends = [(float(time[1]), float(time[2])) for time in times]
+    assert ends[0][0] == 0
+    assert all(one[1] == other[0] for one, other in pairwise(ends))
+
+
+def test_a_csv_holds_what_the_json_holds(place, capsys):
+    answers = predict(place, place / "dataset", "--top", "2", "--window", "10")
+    out = place / "answers.csv"
+    command = ["predict", str(place / "w.safetensors"), str(place / "dataset"), "--top", "2", "--window", "10"]
+    assert main([*command, "--out", str(out)]) == 0
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["clip"], row["first_frame"], row["class"], row["class_2"], row["right"]) for row in rows] == [
+        (one["clip"], str(one["first_frame"]), *(best["class"] for best in one["top"]), str(int(one["right"])))
+        for one in answers
+    ]
+
+
+def test_published_checkpoints_are_asked_with_their_recipe(place, tmp_path, capsys):
+    save_published(tmp_path / "w.pth", load_model(place / "w.safetensors"), "mmaction0")
+    config = tmp_path / "recipe.yaml"
+    config.write_text(
+        "dataset: nowhere\nsplit: xsub\npreprocessing: {normalize: none, sampling: resample, frames: 8}\n"
+    )
+    clips = str(faulty.skeleton(tmp_path, faulty.recordings()[:6]))
+    told = []
+    for asked in ([str(place / "w.safetensors")], [str(tmp_path / "w.pth"), "--preprocessing", str(config)]):
+        assert main(["predict", asked[0], clips, *asked[1:]]) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+    assert "brushing teeth" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["{w}", "nowhere.npz"], "there is no file or folder nowhere.npz"),
+        (["{w}", "{w}"], "is not recognised, it is a .safetensors file; expected .skeleton"),
+        (["{w}"], "predict WEIGHTS INPUTS ..."),
+        (["nothing.safetensors", "{data}"], "nothing.safetensors"),
+        (["{w}", "{flat}"], "has the 25 joints of layout 'openpose25', the network was trained on the 25 joints of"),
+        (["{w}", "{data}", "--split", "xview"], "its splits are xsub"),
+        (["{w}", "{data}", "--part", "val"], "give --split too"),
+        (["{w}", "{data}", "--stride", "5"], "give --window too"),
+        (["{w}", "{data}", "--window", "5", "--stride", "6"], "expected from 1 to 5"),
+        (["{w}", "{data}", "--top", "0"], "top is 0"),
+        (["{w}", "{data}", "--units", "mm"], "--units has no use for what is read here (dataset)"),
+        (["{w}", "{data}", "--out", "answers.txt"], "ends in .csv or .json"),
+        (["{w}", "{data}", "--out", "no/such/folder.csv"], "there is no folder no/such"),
+        (["{w}", "{data}", "--device", "abacus"], "no device 'abacus'"),
+        (["{w}", "{data}", "--class-names", "ntu60"], "knows its classes"),
+        (["x.pth", "{data}"], "--preprocessing"),
+    ],
+)
+def test_wrong_input_is_one_line(place, capsys, arguments, words):
+    names = {"w": place / "w.safetensors", "data": place / "dataset", "flat": place / "flat"}
+    assert main(["predict", *(word.format(**names) for word in arguments)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1, said
+    assert words in said
+
+
+def test_a_broken_file_leaves_no_answers_behind(place, tmp_path, capsys):
+    (tmp_path / "raw").mkdir()
+    raw = faulty.skeleton(tmp_path / "raw", faulty.recordings()[:3])
+    last = sorted(raw.glob("*.skeleton"))[-1]
+    last.write_text(last.read_text()[:900])
+    command = ["predict", str(place / "w.safetensors"), str(raw), "--batch-size", "1"]
+    assert main([*command, "--out", str(tmp_path / "a.csv")]) == 2
+    assert last.name in capsys.readouterr().err
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["raw"]
+    assert main([*command, "--out", str(tmp_path / "a.csv"), "--skip-broken"]) == 0
+    assert "left out: broken" in capsys.readouterr().err
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 1 + 2
+
+
+def test_files_with_names_of_their_own_have_no_label(place, tmp_path, capsys):
+    clip = faulty.recordings()[0]
+    (faulty.skeleton(tmp_path, [clip]) / f"{clip.name}.skeleton").rename(tmp_path / "mine.skeleton")
+    (answer,) = predict(place, tmp_path / "mine.skeleton")
+    assert (answer["clip"], answer["truth"], answer["right"]) == ("mine", None, None)
+    assert answer["end_seconds"] == pytest.approx(clip.keypoint.shape[1] / 30, abs=1e-3)
+
+
+def test_joints_are_mapped_when_asked(place, tmp_path, capsys):
+    clip = faulty.recordings()[0]
+    order = np.random.default_rng(0).permutation(25)
+    names = [faulty.LAYOUT.joints[i].replace("_", " ").title() for i in order]
+    place_of = {int(joint): place for place, joint in enumerate(order)}
+    parents = [place_of[faulty.LAYOUT.parents[i]] if faulty.LAYOUT.parents[i] != i else -1 for i in order]
+    np.savez(tmp_path / "own.npz", keypoint=clip.keypoint[0][:, order], length=[clip.keypoint.shape[1]],
+             joint_names=names, parents=parents, name=[clip.name])  # fmt: skip
+    (expected,) = (one for one in predict(place, place / "dataset") if one["clip"] == clip.name)
+    assert main(["predict", str(place / "w.safetensors"), str(tmp_path / "own.npz")]) == 2
+    assert "all of them are there by name" in capsys.readouterr().err
+    (answer,) = predict(place, tmp_path / "own.npz", "--map-layout")
+    assert answer["top"] == expected["top"]
+
+
+@pytest.mark.skipif(not (SHARED / "ui_prmd_raw").is_dir(), reason="needs ../shared/data/ui_prmd_raw")
+@pytest.mark.parametrize("labels", ["movement", "quality"])
+def test_labels_of_ui_prmd_are_those_of_the_network(tmp_path, capsys, labels):
+    from kinegraph.data.sources import ui_prmd
+
+    raw = SHARED / "ui_prmd_raw" / "Segmented Movements"
+    place = tmp_path
+    weights(place / "w.safetensors", ui_prmd.LAYOUT, ui_prmd.class_names(labels))
+    truths = {one["clip"]: one["truth"] for one in predict(place, raw)}
+    assert truths == {clip.name: ui_prmd.class_names(labels)[clip.label] for clip in ui_prmd.read(raw, labels)}
+    files = [raw / "Kinect" / kind.title() / f"m01_s01_e01_{kind}.txt" for kind in ("positions", "angles")]
+    one, other = predict(place, *files)  # a clip may be named by either of its files
+    assert one["clip"] == other["clip"] == "m01_s01_e01"
+    assert one["top"] == other["top"]
+
+
+def test_help_needs_no_torch():
+    check = "import sys\nfrom kinegraph.cli import main\ntry: main(['predict', '--help'])\nexcept SystemExit: pass\n"
+    subprocess.run([sys.executable, "-c", f"{check}assert 'torch' not in sys.modules"], check=True, capture_output=True)
+
+
+def test_the_page_says_what_is_true(place, tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[2] / "docs" / "predict.md").read_text(encoding="utf-8")
+    named = {option.replace("-", "_") for option in re.findall(r"--([a-z][a-z-]+)", page)}
+    assert named <= set(signature(predict_verb).parameters)
+    monkeypatch.chdir(tmp_path)
+    Path("best.safetensors").write_bytes((place / "w.safetensors").read_bytes())
+    Path("recordings").mkdir()
+    clip = faulty.recordings()[0]
+    faulty.skeleton(Path("recordings"), [clip])
+    variables = {"keypoint": clip.keypoint}
+    for block in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        exec(compile(block, "docs/predict.md", "exec"), variables)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith(variables["prediction"].class_name)
+    assert printed[1] == f"{clip.name} 0 {clip.keypoint.shape[1]} {variables['prediction'].class_name}"
