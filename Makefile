@@ -6,7 +6,7 @@ DEMO ?= demo
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench bench-peers clean
 
 demo: $(VENV)/ready  ## synthetic raw files -> dataset -> training -> test report
 	rm -rf $(DEMO)
@@ -28,8 +28,11 @@ lint: $(VENV)/ready  ## style, formatting and the floors of the house
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-bench: $(VENV)/ready
-	$(BIN)/python bench/read_ntu.py
+bench: $(VENV)/ready  ## speed beside other implementations, one table; options: make bench BENCH="--quick --rows latency"
+	$(BIN)/python bench $(BENCH)
+
+bench-peers:  ## those other implementations, for the bench alone
+	PYTHON=$(PYTHON) bash bench/peers.sh
 
 # torch first and pinned: whatever else is installed then takes the build that is there.
 $(VENV)/ready: pyproject.toml constraints.txt

@@ -3,8 +3,9 @@
     python bench/read_ntu.py [FOLDER] [--files 200] [--rounds 7] [--workers 1]
 
 Without a folder, `--files` made-up files of a few hundred kB are written to a temporary one. Speeds are of one process,
-from file to the two people's array (energy policy, which both readers compute, and their results are compared), in MB
-of text per second. The two take turns, so that another process's load falls on both; medians and the ratio are printed.
+from file to the two people's array (energy policy, which all readers compute, and their results are compared), in MB of
+text per second of processor time. The readers take turns, so that another process's load falls on all; medians and
+ratios are printed. The reader that numba compiles is there if numba is (pip install kinegraph[fast]).
 """
 
 import argparse
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.sources import ntu
+from kinegraph.data.sources import ntu, ntu_scan
 from kinegraph.data.sources.ntu_text import parse_bodies
 
 BODY = ("id", "clippedEdges", "leftConfidence", "leftState", "rightConfidence", "rightState", "isRestricted")
@@ -51,8 +52,17 @@ def plain_reader(path: Path) -> np.ndarray:
     return people[widest].astype(np.float32)
 
 
-def vectorised_reader(path: Path) -> np.ndarray:
+def numpy_reader(path: Path) -> np.ndarray:
     return ntu.energetic_bodies(parse_bodies(path.read_bytes()))
+
+
+def numba_reader(path: Path) -> np.ndarray:
+    return ntu.energetic_bodies(ntu_scan.parse_bodies(path.read_bytes()))
+
+
+READERS = {"line by line": plain_reader, "Kinegraph, numpy": numpy_reader}
+if ntu_scan.njit is not None:
+    READERS["Kinegraph, numba"] = numba_reader
 
 
 def write_made_up(folder: Path, files: int) -> None:
@@ -77,19 +87,19 @@ def write_made_up(folder: Path, files: int) -> None:
 
 
 def compare(files: list[Path], rounds: int) -> None:
-    for file in files[:5]:
-        np.testing.assert_array_equal(plain_reader(file), vectorised_reader(file))
+    for file, reader in itertools.product(files[:5], READERS.values()):
+        np.testing.assert_array_equal(plain_reader(file), reader(file))
     size = sum(file.stat().st_size for file in files) / 1e6
-    speed = {plain_reader: [], vectorised_reader: []}
-    for _, (reader, speeds) in itertools.product(range(rounds), speed.items()):
-        start = time.perf_counter()
+    speed = {name: [] for name in READERS}
+    for _, (name, reader) in itertools.product(range(rounds), READERS.items()):
+        start = time.process_time()
         for file in files:
             reader(file)
-        speeds.append(size / (time.perf_counter() - start))
-    plain, vectorised = (statistics.median(speeds) for speeds in speed.values())
+        speed[name].append(size / (time.process_time() - start))
     print(f"{len(files)} files, {size:.1f} MB, median of {rounds} rounds, one core")
-    print(f"line by line  {plain:7.1f} MB/s")
-    print(f"Kinegraph     {vectorised:7.1f} MB/s   {vectorised / plain:.1f} x")
+    plain = statistics.median(speed["line by line"])
+    for name, speeds in speed.items():
+        print(f"{name:18}{statistics.median(speeds):7.1f} MB/s   {statistics.median(speeds) / plain:.1f} x")
 
 
 def memory(folder: Path, workers: int) -> None:

@@ -1,0 +1,114 @@
+"""One contestant in a process of its own: reads requests, a JSON line each, and answers each with a JSON line.
+
+python bench/worker.py CONTESTANT
+"""
+
+import ctypes
+import gc
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from jobs import Job
+
+
+class Worker:
+    """What a contestant can be asked; each method takes and returns plain data."""
+
+    def __init__(self, contestant: str):
+        self.contestant = importlib.import_module(f"contestants.{contestant}")
+        self.torch = sys.modules.get("torch")  # not there for TensorFlow
+        self.steps = {}
+
+    def versions(self) -> dict[str, str]:
+        return self.contestant.versions()
+
+    def prepare(self, job: dict) -> float:
+        """Build, run once to warm up, and once for a first figure."""
+        step = self.steps[Job(**job)] = self._step(Job(**job))
+        step()
+        return self.time(job)
+
+    def time(self, job: dict) -> float:
+        """Seconds of a step. On a GPU of one of several; their memory is then free for the next contestant."""
+        step, steps = self.steps[Job(**job)], 1
+        if on_gpu := job["device"] == "cuda":
+            steps = 10
+            step()  # takes the memory again
+        start = time.perf_counter()
+        for _ in range(steps):
+            step()
+        seconds = (time.perf_counter() - start) / steps
+        if on_gpu:
+            self.torch.cuda.empty_cache()
+        return seconds
+
+    def result(self, job: dict) -> list:
+        result = self._step(Job(**job))()
+        return (result.double().cpu() if self.torch else result).tolist()
+
+    def memory(self, job: dict) -> float:
+        """Peak memory of two steps in MB, above what the process had with network, batch and libraries."""
+        step = self._step(Job(**job))
+        if job["device"] == "cuda":
+            gpu = self.torch.cuda
+            before = gpu.memory_allocated()
+            gpu.reset_peak_memory_stats()
+            step(), step()
+            return (gpu.max_memory_allocated() - before) / 1e6
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)  # memory that building has left to the C library would hide what steps take
+        before = _status("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")  # from here on a new high-water mark
+        step(), step()
+        return _status("VmHWM") - before
+
+    def forget(self) -> None:
+        self.steps.clear()
+
+    def _step(self, job: Job) -> Callable:
+        """A step that is over when it returns, on a GPU too."""
+        if self.torch:
+            self.torch.set_num_threads(job.threads)
+        step = self.contestant.prepare(job)
+        if job.device != "cuda":
+            return step
+
+        def finished():
+            result = step()
+            self.torch.cuda.synchronize()
+            return result
+
+        return finished
+
+
+def _status(field: str) -> float:
+    """A memory figure of this process in MB."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise OSError(f"no {field} in /proc/self/status")
+
+
+def serve(contestant: str) -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever a library prints
+    worker = None
+    for line in sys.stdin:
+        request, *arguments = json.loads(line)
+        try:
+            worker = worker or Worker(contestant)
+            answer = {"answer": getattr(worker, request)(*arguments)}
+        except Exception as error:
+            traceback.print_exc()
+            answer = {"error": f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

@@ -1,0 +1,51 @@
+"""The bench asserts nothing; here are its arithmetic, and that its plain path and ours are the same networks."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parent.parent / "bench"
+
+
+@pytest.fixture
+def table(monkeypatch):
+    monkeypatch.syspath_prepend(BENCH)
+    import table
+
+    yield table
+    del sys.modules["table"]
+
+
+def test_ratios_are_those_within_rounds(table):
+    cells = {"plain path": [9.0, 9.0, 9.0], "MMAction2": [2.0, 4.0, 80.0], "Kinegraph": [1.0, 2.0, 20.0]}
+    row = table.Row("inference", "ms", cells)  # the third round ran beside another program
+    assert row.reference() == "MMAction2"
+    assert row.ratio("Kinegraph") == 2.0
+    assert row.ratio("MMAction2") is None
+    assert table.cell(row, "Kinegraph") == "2 [1.5-11] 2.00x"
+
+
+def test_without_mmaction2_the_plain_path_is_the_measure(table):
+    row = table.Row("loading", "clips/s", {"plain path": [10.0], "Kinegraph": [1234.0]}, more_is_better=True)
+    assert table.cell(row, "Kinegraph") == "1,234 123.40x"
+    assert table.as_markdown([row]).splitlines() == [
+        "| work | unit | plain path | Kinegraph |",
+        "| --- | --- | --- | --- |",
+        "| loading | clips/s | 10 | 1,234 **123.40x** |",
+    ]
+
+
+def test_plain_path_and_ours_say_the_same(tmp_path):
+    rows = r"of (stgcn|stgcnpp|agcn) logits from fp64, V=17"
+    command = [sys.executable, BENCH, "--quick", "--rows", rows, "--peers", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("largest difference")]
+    assert len(lines) == 3
+    for line in lines:
+        plain, ours = map(float, re.findall(r"\d\.?\d*e-\d+", line)[:2])
+        assert 0 < plain < 1e-5
+        assert 0 < ours < 1e-5
+    assert "not installed: mmaction2, tensorflow; `make bench-peers` brings them" in done.stdout
