@@ -165,3 +165,18 @@ def test_hdm05_is_split_by_actors():
     assert (len(found), found.layout.name, len(found.class_names)) == (287, "hdm31", 11)
     train = {found.attributes["subject"][i] for i, part in enumerate(found.splits["xsub"]) if part == "train"}
     assert (train, found.splits["xsub"].count("train")) == ({"bd", "bk", "dg"}, 188)
+
+
+def test_correct_leaves_out_what_was_done_badly(tmp_path):
+    keypoint = np.arange(6 * 22 * 3, dtype=float).reshape(6, 22, 3)
+    np.savez(
+        tmp_path / "clips.npz", keypoint=keypoint, length=[1, 2, 3], label=[0, 1, 1], class_names=["a", "b"],
+        joint_names=load_layout("kinect22").joints, subject=[1, 2, 3], correct=[True, False, True],
+    )  # fmt: skip
+    found = arrays.load_arrays(tmp_path / "clips.npz", "correct")
+    clips = list(found.clips())
+    assert [(clip.label, clip.attributes["subject"], clip.splits["xsub"]) for clip in clips] == [
+        (0, 1, "train"), (1, 3, "train"),
+    ]  # fmt: skip
+    np.testing.assert_array_equal(clips[1].keypoint[0], keypoint[3:].astype(np.float32))
+    assert found.class_names == ("a", "b")

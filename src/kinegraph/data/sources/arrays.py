@@ -16,7 +16,7 @@ subjects give xsub: odd ones train, even ones val.
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +85,8 @@ def read(path: str | Path, labels: Labels = "movement", layout: JointLayout | No
 def load_arrays(path: str | Path, labels: Labels = "movement", layout: JointLayout | None = None) -> ClipArrays:
     """Load a .npz file and check that its arrays fit together.
 
-    labels: "movement" takes the file's labels, "quality" makes two classes of each by the array `correct`.
+    labels: "movement" takes the file's labels, "quality" makes two classes of each by the array `correct`, "correct"
+        takes the file's labels and leaves out the clips that are not correct.
     layout: of the joints; by default the built-in one with the file's joint names, else one made from its `parents`,
         left and right from the joints' names or the bones' lengths.
     Raises ValueError naming the file and the array that is not as expected.
@@ -93,7 +94,8 @@ def load_arrays(path: str | Path, labels: Labels = "movement", layout: JointLayo
     path = Path(path)
     arrays = _load(path)
     try:
-        return _fit(arrays, path, labels, layout)
+        found = _fit(arrays, path, labels, layout)
+        return _some(found, _array(arrays, "correct", "iub", (len(found),))) if labels == "correct" else found
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -136,6 +138,24 @@ def _fit(arrays: Mapping[str, np.ndarray], path: Path, labels: Labels, layout: J
         attributes={key: values for key, values in attributes.items() if key != "train"},
         splits=splits_of(attributes),
         units=units,
+    )
+
+
+def _some(found: ClipArrays, chosen: np.ndarray) -> ClipArrays:
+    """The chosen clips of a file, those with anything but 0."""
+    kept = np.flatnonzero(chosen)
+    if not len(kept):
+        raise ValueError("no clip is marked in 'correct'")
+    rows = np.repeat(chosen.astype(bool), found.length)
+    return replace(
+        found,
+        keypoint=found.keypoint[rows],
+        score=None if found.score is None else found.score[rows],
+        length=found.length[kept],
+        names=[found.names[i] for i in kept],
+        label=None if found.label is None else found.label[kept],
+        attributes={key: [values[i] for i in kept] for key, values in found.attributes.items()},
+        splits={key: [values[i] for i in kept] for key, values in found.splits.items()},
     )
 
 

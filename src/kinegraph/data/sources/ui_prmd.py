@@ -20,7 +20,7 @@ from kinegraph.data.sources.recordings import Recordings, at_least_one
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
-Labels = Literal["movement", "quality"]
+Labels = Literal["movement", "quality", "correct"]
 
 LAYOUT = "kinect22"
 FPS = 30.0
@@ -43,14 +43,14 @@ FILE_NAME = re.compile(r"(m(\d\d)_s(\d\d)_e(\d\d))_(positions|angles)(_inc)?\.tx
 
 def class_names(labels: Labels = "movement", movements: Sequence[str] = MOVEMENTS) -> tuple[str, ...]:
     """The 10 movements, or with "quality" the 20 of movement x (correct, incorrect), correct first."""
-    if labels == "movement":
+    if labels != "quality":
         return tuple(movements)
     return tuple(f"{movement}, {quality}" for movement in movements for quality in ("correct", "incorrect"))
 
 
 def class_index(movement: int, correct: bool, labels: Labels = "movement") -> int:
     """The index in class_names(labels)."""
-    return movement if labels == "movement" else 2 * movement + (not correct)
+    return 2 * movement + (not correct) if labels == "quality" else movement
 
 
 def clip_files(path: str | Path) -> list[tuple[Path, Path]]:
@@ -89,11 +89,14 @@ def _contents(path: Path) -> str:
 def read(path: str | Path, labels: Labels = "movement", skipped: list[str] | None = None) -> Iterator[SkeletonClip]:
     """The clips under a folder, in metres, in the order of `clip_files`.
 
+    labels: "movement", "quality", or "correct", which leaves out the clips of movements done badly.
     Attributes are subject, episode and correct (1 or 0); split xsub trains on odd subjects.
     skipped: a list that takes what is wrong with each broken clip; without it the first one raises ValueError, naming
         the file and line that is not as expected.
     """
     for positions, angles in clip_files(path):
+        if labels == "correct" and FILE_NAME.fullmatch(positions.name)[6]:
+            continue
         try:
             clip = read_clip(positions, angles, labels)
         except (ValueError, OSError) as error:
