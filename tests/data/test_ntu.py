@@ -4,6 +4,9 @@ golden/ntu_raw.zip holds synthetic raw files; golden/ntu.npz what published prog
 converter of 2s-AGCN as MMAction2 0.x has it (300 frames, the first 50 kept here), `tracked/...` PYSKL's ntu_preproc.py.
 """
 
+import subprocess
+import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinegraph.data.sources import ntu
+from kinegraph.data.sources import ntu, ntu_scan
 from kinegraph.data.sources.ntu_text import _careful, _fast, parse_bodies
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -77,11 +80,11 @@ def test_lf_reads_as_crlf(raw, tmp_path, golden):
         np.testing.assert_array_equal(clip.keypoint, golden[f"tracked/{clip.name}"])
 
 
-def test_fast_path_takes_published_form_and_agrees_with_the_careful_one(raw):
+@pytest.mark.parametrize("fast", [_fast, ntu_scan.fast])
+def test_fast_readers_take_published_form_and_agree_with_the_careful_one(raw, fast):
     data = (raw / "S005C003P009R001A060.skeleton").read_bytes()
-    fast, careful = _fast(data), _careful(data)
-    assert (fast.frames, fast.ids, fast.joints.tobytes()) == (careful.frames, careful.ids, careful.joints.tobytes())
-    assert max(fast.ids) > 2**53
+    same_bodies(fast(data), _careful(data))
+    assert max(fast(data).ids) > 2**53
 
 
 @settings(max_examples=50, deadline=None)
@@ -90,8 +93,14 @@ def test_numbers_are_rounded_as_python_rounds_them(numbers, form):
     lines = lines_of([1])
     written = [form % number for number in numbers]
     lines[4] = " ".join(written) + " 1 2 3 4 0.1 0.2 0.3 -0.4 2"
-    joints = _fast("\n".join(lines).encode()).joints
-    assert joints[0, 0].tolist() == [float(number) for number in written]
+    for fast in (_fast, ntu_scan.fast):
+        joints = fast("\n".join(lines).encode()).joints
+        assert joints[0, 0].tolist() == [float(number) for number in written]
+
+
+def same_bodies(one, other):
+    assert (one.frames, one.ids, one.frame.tolist()) == (other.frames, other.ids, other.frame.tolist())
+    assert one.joints.tobytes() == other.joints.tobytes()
 
 
 # ---- names, splits, lists --------------------------------------------------------------------------------------------
@@ -131,7 +140,7 @@ def test_files_left_out_are_reported(raw, tmp_path):
 
 def test_workers_change_nothing(raw, tmp_path):
     texts = [file.read_bytes() for file in sorted(raw.iterdir())[:3]]
-    for i in range(20):
+    for i in range(40):
         (tmp_path / f"S001C001P{i + 1:03d}R001A001.skeleton").write_bytes(texts[i % 3] if i != 13 else b"31\r\n")
     one, two = ntu.ReadReport(), ntu.ReadReport()
     alone = list(ntu.read(tmp_path, skip_broken=True, report=one))
@@ -139,7 +148,46 @@ def test_workers_change_nothing(raw, tmp_path):
     assert [clip.name for clip in shared] == [clip.name for clip in alone]
     assert all((a.keypoint == b.keypoint).all() for a, b in zip(alone, shared, strict=True))
     assert one == two
-    assert (one.read, len(one.skipped)) == (19, 1)
+    assert (one.read, len(one.skipped)) == (39, 1)
+
+
+def test_a_regular_file_with_odd_numbers_is_read_fast():
+    """The camera writes -inf and nan where a joint falls outside its depth image."""
+    data = "\n".join(changed(7, "0.1 1e-05 2 -inf nan 3.00000000000000000001 4 5 6 7 8 2")).encode()
+    for fast in (_fast, ntu_scan.fast):
+        same_bodies(fast(data), _careful(data))
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks in /proc whether processes run")
+def test_workers_end_with_a_killed_parent(tmp_path):
+    for i in range(64):
+        write(tmp_path, lines_of([1] * 30), f"S001C001P{i + 1:03d}R001A001")
+    program = (
+        "import multiprocessing, time\n"
+        "from kinegraph.data.sources import ntu\n"
+        "if __name__ == '__main__':\n"
+        f"    clips = ntu.read({str(tmp_path)!r}, workers=2); next(clips)\n"
+        "    print(*(child.pid for child in multiprocessing.active_children()), flush=True); time.sleep(600)\n"
+    )
+    (tmp_path / "program.py").write_text(program)
+    parent = subprocess.Popen([sys.executable, str(tmp_path / "program.py")], stdout=subprocess.PIPE, text=True)
+    workers = [int(pid) for pid in parent.stdout.readline().split()]
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    assert len(workers) == 2
+    for _ in range(300):
+        if not any(runs(pid) for pid in workers):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the workers of a killed process still run after 30 s")
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"  # nobody may have reaped it
+    except OSError:
+        return False
 
 
 # ---- whose bodies ----------------------------------------------------------------------------------------------------
@@ -270,9 +318,9 @@ GOOD = "".join(line + "\r\n" for line in lines_of()).encode()
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_damage_is_noticed_or_harmless(data):
-    """Whatever happens to a file, the fast path takes only what the careful one takes, and as it takes it."""
+    """Whatever happens to a file, the fast readers take only what the careful one takes, and as it takes it."""
     at = data.draw(st.integers(0, len(GOOD) - 1))
-    damage = data.draw(st.sampled_from(["change", "insert", "remove", "cut", "double line", "drop line"]))
+    damage = data.draw(st.sampled_from(["change", "insert", "remove", "cut", "double line", "drop line", "blank"]))
     byte = data.draw(st.sampled_from([*b"0123456789.-+eE \r\n\t_nif\x00\xff"]).map(lambda value: bytes([value])))
     line_end = GOOD.find(b"\n", at) + 1
     line_start = GOOD.rfind(b"\n", 0, at) + 1
@@ -283,20 +331,18 @@ def test_damage_is_noticed_or_harmless(data):
         "cut": GOOD[:at],
         "double line": GOOD[:line_end] + GOOD[line_start:],
         "drop line": GOOD[:line_start] + GOOD[line_end:],
+        "blank": GOOD[:line_start] + b"\r\n" * 90,
     }[damage]
     try:
         careful = _careful(damaged)
     except ValueError:
         assert _fast(damaged) is None
+        assert ntu_scan.fast(damaged) is None
         with pytest.raises(ValueError, match=r"^line \d+: [^\n]*$"):
             parse_bodies(damaged)
     else:
         bodies = parse_bodies(damaged)
-        assert (bodies.frames, bodies.ids, bodies.frame.tolist()) == (
-            careful.frames,
-            careful.ids,
-            careful.frame.tolist(),
-        )
-        assert bodies.joints.tobytes() == careful.joints.tobytes()
+        same_bodies(bodies, careful)
+        same_bodies(ntu_scan.parse_bodies(damaged), careful)
         if bodies.ids:
             assert ntu.tracked_bodies(bodies).shape[2:] == ntu.energetic_bodies(bodies).shape[2:] == (25, 3)

@@ -232,6 +232,22 @@ def test_broken_frames_are_named(tmp_path, text, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("broken", [None, 40])
+def test_clips_do_not_depend_on_the_number_of_processes(tmp_path, broken):
+    for i in range(70):
+        write_frames(tmp_path / "raw" / "wave" / f"{i:02}", {t: [body(0.3 + 0.001 * i + 0.01 * t)] for t in range(3)})
+    if broken is not None:
+        next((tmp_path / "raw" / "wave" / f"{broken:02}").iterdir()).write_text("{")
+        with pytest.raises(ValueError, match=r"wave/40/.+ is not readable JSON"):
+            list(recordings(tmp_path / "raw", workers=2).clips)
+    alone, shared = (recordings(tmp_path / "raw", workers=n, skip_broken=True) for n in (1, 2))
+    for one, other in zip(alone.clips, shared.clips, strict=True):
+        assert (one.name, one.splits) == (other.name, other.splits)
+        np.testing.assert_array_equal(one.keypoint, other.keypoint)
+    assert alone.left_out() == shared.left_out()
+    assert len(alone.left_out()) == (broken is not None)
+
+
 def test_broken_clips_can_be_skipped(tmp_path):
     write_frames(tmp_path / "walk" / "b", {0: [body(0.5)]})
     write_frames(tmp_path / "wave" / "c", {0: [body(0.5, joints=25)]})

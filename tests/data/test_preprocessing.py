@@ -5,6 +5,7 @@ transforms1.npz: what MMAction2 1.x tests its ST-GCN on, the first 2 of 10 clips
 """
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,7 +89,7 @@ def test_leaving_out_frames_early_changes_nothing(frames, normalised, sampling, 
         "first_frame": lambda joints: normalize.prenormalize3d(joints, NTU),
         "facing": lambda joints: normalize.face_front(normalize.centre_first_frame(joints, NTU.spine[0]), NTU),
     }[normalised](clip.keypoint)
-    whole = streams(whole, NTU, wanted)
+    whole = np.concatenate(streams(whole, NTU, wanted), axis=-1)
     chosen = {"loop": loop_indices(whole.shape[1], 20), "uniform": uniform_test_indices(whole.shape[1], 20, 1)[0]}
     np.testing.assert_allclose(prepare_clip(clip, how)[0], whole[:, chosen[sampling]], atol=1e-5)
 
@@ -179,6 +180,17 @@ def test_unsure_joints_are_at_the_origin():
     np.testing.assert_array_equal(seen[..., 2], plain[..., 2])
 
 
+@pytest.mark.parametrize("normalised", ["first_frame", "ntu_published", "facing"])
+@pytest.mark.parametrize("sampling", ["uniform", "fill", "resample"])
+def test_scores_of_3d_joints_stay(normalised, sampling):
+    clip = walker(2, 40)
+    score = np.broadcast_to(np.linspace(0.1, 1, 25), (2, 40, 25))
+    how = Preprocessing(normalize=normalised, sampling=sampling, frames=16)
+    (seen,) = prepare_clip(replace(clip, score=score), how)
+    np.testing.assert_allclose(seen[..., 3], score[:, :16], atol=1e-6)
+    np.testing.assert_array_equal(seen[..., :3], prepare_clip(clip, how)[0])
+
+
 def test_networks_may_see_more_frames_at_test_time():
     how = Preprocessing(people=1, sampling="window", frames=6, test_frames=20)
     clip = walker(frames=12)
@@ -241,6 +253,7 @@ def test_survives_json():
         (lambda: Preprocessing(test_frames=0), "preprocessing.test_frames is 0"),
         (lambda: prepare_clip(walker(), Preprocessing(normalize="image")), "clip 'w' has no image size"),
         (lambda: prepare_clip(walker(), Preprocessing(min_score=0.1)), "clip 'w' has no scores"),
+        (lambda: prepare_clip(pictured(), Preprocessing(normalize="facing")), "clip 'p' has no z, which normalize"),
         (
             lambda: prepare_clip(walker(layout=COCO), Preprocessing(normalize="first_frame")),
             "'coco17' does not name its spine",

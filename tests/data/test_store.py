@@ -101,6 +101,9 @@ def test_a_clip_is_a_copy(folder):
     assert_same(dataset[-4], clips()[1])
     with pytest.raises(IndexError):
         dataset[5]
+    for odd in (slice(0, 2), "clip0", 1.0, [0, 1]):
+        with pytest.raises(TypeError, match="takes the number of one clip, found"):
+            dataset[odd]
 
 
 def test_splits(folder):

@@ -1,7 +1,9 @@
 """Synthetic recordings: a body that moves as told, and files that say what the sensor saw."""
 
 import json
+import shutil
 from collections import Counter
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ from kinegraph.data.sources.synthetic_human import JOINT, joints_of, random_body
 from kinegraph.data.sources.synthetic_moves import random_style
 from kinegraph.data.sources.synthetic_sensor import as_skeleton_file, from_camera
 from kinegraph.skeleton.layout import load_layout
+from tests.golden import FOLDER as GOLDEN
 
 LAYOUT = load_layout("ntu25")
 SEEDS = st.integers(0, 10_000)
@@ -215,6 +218,23 @@ def test_the_folder_reads_as_ntu_and_says_synthetic(tmp_path, capsys):
     assert is_synthetic(next(raw.glob("*.skeleton")))
     (tmp_path / "own").mkdir()
     assert not is_synthetic(tmp_path / "own")
+    shutil.copy(next(raw.glob("*.skeleton")), tmp_path / "own")  # without the marker
+    assert is_synthetic(tmp_path / "own")
+    assert is_synthetic(next((tmp_path / "own").iterdir()))
+
+
+def test_real_recordings_are_not_taken_for_synthetic(tmp_path):
+    ZipFile(GOLDEN / "ntu_raw.zip").extractall(tmp_path)
+    assert not is_synthetic(tmp_path)
+    assert len(list(tmp_path.rglob("*.skeleton"))) == 8
+
+
+def test_what_is_said_counts_right_and_can_be_pasted(tmp_path, capsys):
+    out = tmp_path / "my raw files"
+    assert main(["synthesize", str(out), "--clips", "50", "--actions", "8", "--subjects", "1"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "of 1 action by 1 subject in" in told
+    assert f"kinegraph prepare ntu60 '{out}' DATASET" in told
 
 
 @pytest.mark.parametrize(

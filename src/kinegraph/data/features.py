@@ -25,22 +25,23 @@ def motion(values: Float[np.ndarray, "M T V C"], scored: bool = False) -> Float[
 
     Source: ToMotion of MMAction2 and PYSKL.
     """
-    moved = np.zeros_like(values)
+    moved = np.empty_like(values)
     moved[:, :-1] = _difference(values[:, 1:], values[:, :-1], scored)
+    moved[:, -1] = 0
     return moved
 
 
 def streams(
     joints: Float[np.ndarray, "M T V C"], layout: JointLayout, wanted: tuple[Stream, ...], scored: bool = False
-) -> Float[np.ndarray, "M T V D"]:
-    """The wanted streams side by side on the channel axis."""
+) -> list[Float[np.ndarray, "M T V C"]]:
+    """The wanted streams, in this order."""
     made = {"joint": joints}
     if any(stream.startswith("bone") for stream in wanted):
         made["bone"] = bones(joints, layout, scored)
     for still in ("joint", "bone"):
         if f"{still}_motion" in wanted:
             made[f"{still}_motion"] = motion(made[still], scored)
-    return np.concatenate([made[stream] for stream in wanted], axis=-1)
+    return [made[stream] for stream in wanted]
 
 
 def _difference(ends, starts, scored: bool):

@@ -37,6 +37,7 @@ class Expected:
 
     flat_units: of (x, y) or (x, y, score), where they differ.
     copies: one recording may be there several times, under one name, once for each of its labels.
+    class_names: where they are known, to tell classes by.
     """
 
     layout: JointLayout | None = None
@@ -44,6 +45,11 @@ class Expected:
     units: str | None = None
     flat_units: str | None = None
     copies: bool = False
+    class_names: tuple[str, ...] = ()
+
+    def class_name(self, label: int) -> str:
+        """A class as people know it."""
+        return self.class_names[label] if 0 <= label < len(self.class_names) else f"class {label}"
 
 
 def findings(facts: Sequence[ClipFacts], expected: Expected, complete: bool = True) -> list[Finding]:
@@ -146,6 +152,7 @@ def _values(facts, expected) -> Iterable[Finding]:
     yield from _where(shaped, "note", "one_frame", "only one frame", lambda one: one.shape[1] == 1)
     yield from _where(shaped, "note", "still", "nobody moves: all frames are the same", lambda one: one.still)
     yield from _where(shaped, "note", "missing", "more than half of the joints missing", lambda one: one.missing > 0.5)
+    yield from _unseen(shaped)
     outside = "scores outside of 0 to 1"
     beyond = [one for one in shaped if one.score_range and not (one.score_range[0] >= 0 and one.score_range[1] <= 1.01)]
     yield from _where(beyond, "note", "score", outside, lambda one: not one.not_finite)
@@ -156,7 +163,20 @@ def _values(facts, expected) -> Iterable[Finding]:
         yield Finding("note", "never_seen", f"always zero: {', '.join(names)} (centred there, or never seen)")
 
 
+def _unseen(facts) -> Iterable[Finding]:
+    """Joints that a detector did not see lie at pixel (0, 0), a corner of the picture, if nobody says otherwise."""
+    flat = [one for one in facts if one.shape[3] == 2 and one.score_range and units_of(one) == "px"]
+    if any(one.missing > 0 for one in flat):
+        share = float(np.mean([one.missing for one in flat]))
+        message = (
+            f"{share:.1%} of the joints were not seen and lie at pixel (0, 0); with --preprocessing.normalize image "
+        )
+        yield Finding("note", "unseen", f"{message}add --preprocessing.min-score 0, else they end in a corner")
+
+
 def _labels(facts, expected) -> Iterable[Finding]:
+    if not facts:
+        return
     numbered, odd = [], []
     for one in facts:
         if one.clip.label is not None:
@@ -173,7 +193,7 @@ def _labels(facts, expected) -> Iterable[Finding]:
         yield from _where(
             facts, "problem", "no_label", "no label", lambda one: one.clip.label is None and not one.fault
         )
-    elif not numbered and not odd:
+    elif not numbered and not odd and not all(one.fault for one in facts):
         yield Finding("note", "no_label", "the clips have no labels: they can be predicted, not trained on")
     if numbered and not classes and min(one.clip.label for one in numbered) == 1:
         yield Finding("note", "label", "labels start at 1, so class 0 has no clips; classes count from 0")
@@ -291,15 +311,17 @@ def _classes(facts, expected) -> Iterable[Finding]:
             continue
         for part, labels in parts.items():
             if part not in ("train", "none") and (lost := sorted(labels - parts["train"])):
-                message = f"split {split}: {part} has classes that train lacks: {_short(lost)}"
+                message = f"split {split}: {part} has classes that train lacks: {_short(lost, expected)}"
                 clips = [one for one in facts if one.clip.splits.get(split) == part and one.clip.label in lost]
                 yield Finding("problem", "class_not_in_train", message, _of(clips))
     there = {int(one.clip.label) for one in facts if isinstance(one.clip.label, int | np.integer)}
     if there and expected.classes and (absent := sorted(set(range(expected.classes)) - there)):
         yield Finding(
-            "note", "absent_classes", f"{len(absent)} of {expected.classes} classes have no clip: {_short(absent)}"
+            "note",
+            "absent_classes",
+            f"{len(absent)} of {expected.classes} classes have no clip: {_short(absent, expected)}",
         )
 
 
-def _short(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers[:8])) + (" ..." if len(numbers) > 8 else "")
+def _short(labels: Sequence[int], expected: Expected) -> str:
+    return ", ".join(map(expected.class_name, labels[:5])) + (" ..." if len(labels) > 5 else "")

@@ -7,9 +7,20 @@ import numpy as np
 
 from kinegraph.data.inspection import Expected, Finding
 from kinegraph.data.inspection_clip import FoundClip
-from kinegraph.data.inspection_read import PADDED, UNREADABLE, Look, problem, spread, subject_of, unreadable
+from kinegraph.data.inspection_read import (
+    PADDED,
+    UNREADABLE,
+    Look,
+    problem,
+    spread,
+    subject_of,
+    told_by,
+    unreadable,
+    with_about,
+)
 from kinegraph.data.sources import padded
-from kinegraph.data.sources.annotations import PART_FILE
+from kinegraph.data.sources.about import beside, checked
+from kinegraph.data.sources.annotations import ABOUT, PART_FILE
 from kinegraph.data.sources.arrays import splits_of
 from kinegraph.data.sources.pickles import load_pickle
 from kinegraph.data.sources.split_names import PARTS, columns, known_split
@@ -26,9 +37,8 @@ def look_at_pickles(paths: Sequence[Path]) -> Look | None:
         return unreadable("pickle", error)
     (content, *_), path = contents, paths[0]
     if isinstance(content, Mapping) and "annotations" in content:
-        return _annotations(
-            "annotation pickle of PYSKL and MMAction2 1.x", content["annotations"], content.get("split")
-        )
+        what, splits = "annotation pickle of PYSKL and MMAction2 1.x", content.get("split")
+        return _told_inside(_annotations(what, content["annotations"], splits), content.get(ABOUT), path)
     if all(isinstance(some, list) and some and all(isinstance(item, Mapping) for item in some) for some in contents):
         if not any("label" in item or "keypoint" in item for item in content[:9]):
             return None
@@ -36,10 +46,20 @@ def look_at_pickles(paths: Sequence[Path]) -> Look | None:
         parts = [part for part, some in zip(named, contents, strict=True) for _ in some]
         column = known_split(path.stem, path.absolute().parent.name) or "split"
         items = [item for some in contents for item in some]
-        return _annotations("annotation pickle of MMAction2 0.x", items, None, {column: parts} if all(parts) else {})
+        what, parts_of = "annotation pickle of MMAction2 0.x", {column: parts} if all(parts) else {}
+        return with_about(_annotations(what, items, None, parts_of), beside(path))
     if isinstance(content, tuple | list) and len(content) == 2 and all(map(_is_sequence, content)):
         return _label_pickle(path)
     return None
+
+
+def _told_inside(look: Look, about: object, path: Path) -> Look:
+    """With what `kinegraph convert` wrote under a key of its own."""
+    try:
+        return told_by(look, checked(about, path) | {"clips": {}}) if about is not None else look
+    except ValueError as error:
+        look.findings.append(problem("about", error))
+        return look
 
 
 def _is_sequence(value: object) -> bool:
@@ -214,7 +234,8 @@ def look_at_padded(path: Path, most: int | None) -> Look:
                 number += 1
 
     expected = Expected(units="m", copies=True)
-    return Look(what, clips(), total, len(chosen), expected, findings=found, source="padded")
+    look = Look(what, clips(), total, len(chosen), expected, findings=found, source="padded")
+    return with_about(look, beside(path if path.is_dir() else path.absolute().parent))
 
 
 def _array_files(path: Path) -> dict[Path, str | None]:

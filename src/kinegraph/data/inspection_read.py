@@ -8,7 +8,7 @@ import csv
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -17,9 +17,12 @@ import numpy as np
 from kinegraph.data.inspection import Expected, Finding
 from kinegraph.data.inspection_clip import FoundClip
 from kinegraph.data.sources import ntu, tfrecord_wire, ui_prmd
+from kinegraph.data.sources.about import beside, read_about
 from kinegraph.data.sources.recordings import Recordings
 from kinegraph.data.sources.split_names import PARTS
-from kinegraph.data.store_read import check_arrays, check_sums, read_about, read_clips
+from kinegraph.data.sources.synthetic import is_synthetic
+from kinegraph.data.store_read import check_arrays, check_sums, read_clips
+from kinegraph.data.store_read import read_about as read_dataset_about
 from kinegraph.data.store_write import COLUMNS
 from kinegraph.skeleton.layout import load_layout
 
@@ -48,11 +51,40 @@ class Look:
 
 
 def problem(kind: str, message: object, *clips: str) -> Finding:
+    """message: also an error, of which one of the system tells the file and the reason."""
+    if isinstance(message, OSError) and message.filename and message.strerror:
+        message = f"{message.filename}: {message.strerror.lower()}"
     return Finding("problem", kind, str(message), clips)
 
 
 def unreadable(what: str, reason: object) -> Look:
     return Look(what, findings=[problem("unreadable", reason)])
+
+
+def with_about(look: Look, path: Path) -> Look:
+    """With what `kinegraph convert` wrote beside its files: layout, class names, splits and subjects."""
+    try:
+        about = read_about(path)
+    except ValueError as error:
+        look.findings.append(problem("about", error))
+        about = {}
+    return told_by(look, about) if about else look
+
+
+def told_by(look: Look, about: Mapping) -> Look:
+    """With what a dataset said about itself, see `data.sources.about`."""
+
+    def clips() -> Iterator[FoundClip]:
+        for clip in look.clips:
+            told = about["clips"].get(clip.name)
+            subject = told.attributes.get("subject", clip.subject) if told else None
+            yield replace(clip, splits=told.splits, subject=subject) if told else clip
+
+    names = tuple(about["class_names"])
+    units, flat_units = _units(about["units"])
+    expected = replace(look.expected, layout=about["layout"], classes=len(names), units=units, flat_units=flat_units)
+    told = {key: about[key] for key in ("source", "licence") if about[key]}
+    return replace(look, clips=clips(), expected=expected, class_names=names, told=told | look.told)
 
 
 def spread(total: int, most: int | None) -> list[int]:
@@ -74,7 +106,7 @@ def look_at_dataset(path: Path) -> Look:
     """A dataset folder, clip by clip by its table, and at the end as strictly as training opens it."""
     what, found = "dataset folder", []
     try:
-        about = read_about(path)
+        about = read_dataset_about(path)
         keypoint = np.load(path / "keypoint.npy", mmap_mode="r", allow_pickle=False)
         score = np.load(path / "score.npy", mmap_mode="r", allow_pickle=False) if about["score"] else None
         with (path / "clips.csv").open(newline="", encoding="utf-8") as file:
@@ -151,7 +183,7 @@ def look_at_ntu(path: Path, most: int | None) -> Look:
     clips = (_skeleton(file, i in chosen) for i, file in enumerate(kept))
     expected = Expected(load_layout("ntu25"), classes, "m")
     names = ntu.class_names(classes)
-    what = f"raw NTU RGB+D {classes} (.skeleton)"
+    what = f"raw NTU RGB+D {classes} (.skeleton)" + ", SYNTHETIC" * is_synthetic(path)
     return Look(what, clips, len(kept), len(chosen), expected, names, found)
 
 
@@ -206,7 +238,10 @@ def look_at_tfrecords(path: Path, most: int | None) -> Look:
                 found.append(problem("unreadable", error))
 
     looked = sum(min(count, each) for count in counts)
-    return Look("TFRecord shards", clips(), sum(counts), looked, Expected(units="m"), findings=found)
+    look = Look("TFRecord shards", clips(), sum(counts), looked, Expected(units="m"), findings=found)
+    folder = path if path.is_dir() else path.absolute().parent
+    told = next((file for file in map(beside, (folder, folder.parent)) if file.is_file()), beside(folder))
+    return with_about(look, told)
 
 
 def _example(data: bytes, name: str, splits: Mapping[str, str]) -> FoundClip:

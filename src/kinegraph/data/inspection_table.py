@@ -10,7 +10,7 @@ import numpy as np
 from kinegraph.data.inspection import Expected, Finding
 from kinegraph.data.inspection_clip import FoundClip
 from kinegraph.data.inspection_read import Look, problem, unreadable
-from kinegraph.data.sources.clip_facts import csv_lines
+from kinegraph.data.sources.clip_facts import csv_lines, listed
 from kinegraph.data.sources.table_csv import NEEDED, SCORES, layout_of
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
@@ -24,7 +24,7 @@ def look_at_csv(path: Path, layout: str | None) -> Look:
         header = [cell.lower() for cell in next(csv_lines(path), (1, []))[1]]
         columns = {name: i for i, name in enumerate(header)}
         if missing := [name for name in NEEDED if name not in columns]:
-            return unreadable(what, f"no column '{missing[0]}'; there are {', '.join(header) or 'none'}")
+            return unreadable(what, f"no column '{missing[0]}'; there are {listed(header) or 'none'}")
         rows = (row for _, row in _rows(path) if len(row) == len(header))
         clips, joints, labels = 0, {}, {}
         previous = None

@@ -100,12 +100,14 @@ def needed_frames(
     """
     wanted = np.zeros(recorded + 1, bool)
     wanted[0] = True
-    wanted[chosen[chosen != NO_FRAME]] = True
+    missing = chosen == NO_FRAME
+    wanted[chosen[~missing] if missing.any() else chosen] = True
     if following:
         wanted[1:] |= wanted[:-1]
-    needed = np.flatnonzero(wanted[:recorded])
-    place = np.cumsum(wanted) - 1
-    return needed, np.where(chosen == NO_FRAME, NO_FRAME, place[chosen])
+    place = wanted.cumsum()[chosen]
+    place -= 1
+    place[missing] = NO_FRAME
+    return wanted[:recorded].nonzero()[0], place
 
 
 def take_frames(values: Float[np.ndarray, "M T V C"], chosen: Int[np.ndarray, "F"]) -> Float[np.ndarray, "M F V C"]:
@@ -128,6 +130,10 @@ def resample(
     if bend:
         position = (start + (stop - start) * bent(np.linspace(0, 1, frames), bend)) * last
     before = np.minimum(position.astype(np.int64), max(last - 1, 0))
-    after = np.minimum(before + 1, last)
-    share = (position - before).astype(values.dtype)[:, None, None]
-    return values[:, before] * (1 - share) + values[:, after] * share
+    share = (position - before).astype(values.dtype)
+    earlier = values.take(before, axis=1)
+    between = values.take(np.minimum(before + 1, last), axis=1)
+    between -= earlier
+    between *= share[:, None, None]
+    between += earlier
+    return between

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from kinegraph.data.sources.split_names import order_of
 from kinegraph.data.store_read import check_arrays, check_finite, check_sums, read_about, read_clips
 from kinegraph.data.store_write import (
     AXES,
@@ -66,6 +67,8 @@ class SkeletonDataset:
 
     def __getitem__(self, index: int) -> SkeletonClip:
         """Clip `index` with its coordinates copied to float32. Raises ValueError naming a clip that is not finite."""
+        if not isinstance(index, int | np.integer):
+            raise TypeError(f"dataset[...] takes the number of one clip, found {index!r}; [dataset[i] for i in ...]")
         if not -len(self) <= index < len(self):
             raise IndexError(f"clip {index} of {len(self)}")
         index = int(index) % len(self)
@@ -105,11 +108,11 @@ class SkeletonDataset:
         return np.load(self.path / "score.npy", mmap_mode="r").view(np.ndarray)
 
     def parts(self, split: str) -> tuple[str, ...]:
-        """The parts of a split, such as ("train", "val"), in alphabetical order."""
+        """The parts of a split, such as ("train", "val", "test"), in this order."""
         if split not in self.splits:
             there = f"its splits are {', '.join(self.splits)}" if self.splits else "it has no splits"
             raise ValueError(f"{self.path} has no split '{split}'; {there}")
-        return tuple(np.unique(self.splits[split]).tolist())
+        return tuple(sorted(np.unique(self.splits[split]).tolist(), key=order_of))
 
     def indices(self, split: str, part: str) -> Int[np.ndarray, "clips"]:
         """Clips that belong to a part of a split, in dataset order."""

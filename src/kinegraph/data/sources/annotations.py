@@ -15,14 +15,14 @@ Source: MMAction2 0.x tools/data/skeleton/README.md, PYSKL tools/data/README.md 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
 
 from kinegraph.data.sources import kpfiles, ntu
-from kinegraph.data.sources.about import checked
+from kinegraph.data.sources.about import beside, checked, completed, read_about
 from kinegraph.data.sources.guesses import is_name, is_ntu, layout_for, names_of_classes, split_score, third_is_score
 from kinegraph.data.sources.pickles import load_pickle, quoted
 from kinegraph.data.sources.recordings import Recordings, at_least_one
@@ -131,7 +131,10 @@ def load_annotations(raw: Path, split_name: str | None = None) -> Annotations:
         part_of += [files[path]] * len(content)
     column = split_name or known_split(path.stem, path.absolute().parent.name) or "split"
     splits = {column: part_of} if None not in part_of else {}
-    return Annotations(path.parent, items, _names(path, items), splits, about={})
+    about = {}
+    if all(told := [read_about(beside(path)) for path in files]):  # `kinegraph convert` wrote the lists
+        about = told[0] | {"clips": dict(chain.from_iterable(each["clips"].items() for each in told))}
+    return Annotations(path.parent, items, _names(path, items), splits, about)
 
 
 def _files(raw: Path) -> dict[Path, str | None]:
@@ -170,7 +173,8 @@ def _with_splits(path: Path, content: Mapping) -> Annotations:
     )
     if not lists:
         raise ValueError(f"{path}: 'split' is no dict of names to lists of clips")
-    about, names = checked(content[ABOUT], path) if ABOUT in content else {}, _names(path, items)
+    about = checked(content[ABOUT], path) | {"clips": {}} if ABOUT in content else {}  # annotations tell of clips
+    names = _names(path, items)
     try:
         listed = [str(_identifier(items, item)) for item in items]
         of_names, unlisted = columns(splits, listed, _meant(about.get("splits")))
@@ -270,7 +274,7 @@ def _clips(
             report.broken.append(fault)
             continue
         if len(keypoint):
-            yield clip
+            yield completed(clip, found.about)
         else:
             report.nobody.append(found.names[i])
 

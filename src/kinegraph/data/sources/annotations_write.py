@@ -8,11 +8,11 @@ from typing import BinaryIO
 import numpy as np
 from jaxtyping import Int
 
-from kinegraph.data.sources.about import described
+from kinegraph.data.sources.about import about_text, beside, described
 from kinegraph.data.sources.annotations import ABOUT, OWN_KEYS
 from kinegraph.data.sources.split_names import ABSENT, published_name
 from kinegraph.data.store import SkeletonDataset
-from kinegraph.whole import whole_file
+from kinegraph.whole import whole_file, write_whole
 
 
 def write_annotations(path: Path, dataset: SkeletonDataset) -> None:
@@ -40,8 +40,14 @@ def write_annotations(path: Path, dataset: SkeletonDataset) -> None:
         file.write(pickle.SETITEM + pickle.STOP)
 
 
-def write_annotation_list(path: Path, dataset: SkeletonDataset, clips: Int[np.ndarray, "n"]) -> None:
-    """Write a plain list of some clips' annotations, as MMAction2 0.x reads it: one file for each part of a split."""
+def write_annotation_list(
+    path: Path, dataset: SkeletonDataset, clips: Int[np.ndarray, "n"], split: str | None = None
+) -> None:
+    """Write a plain list of some clips' annotations, as MMAction2 0.x reads it: one file for each part of a split.
+
+    A list has no place for layout, class names, source and splits: they go to NAME.kinegraph.json beside it.
+    """
+    write_whole(beside(path), about_text(dataset, clips, split).encode())
     with whole_file(path) as unfinished, unfinished.open("wb") as file:
         file.write(_PROTO)
         _write_list(file, _annotations(dataset, clips))

@@ -4,17 +4,12 @@ Shahroudy et al. 2016 (60 actions) and Liu et al. 2020 (120 actions). Names, sub
 samples with missing skeletons are those that the data sets' authors publish.
 """
 
-import os
 import re
-from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib import resources
-from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.sources.ntu_text import JOINTS, Bodies, parse_bodies
+from kinegraph.data.sources.pool import cores, in_order
 from kinegraph.data.sources.recordings import Recordings, at_least_one
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
@@ -30,7 +26,7 @@ BodyPolicy = Literal["tracked", "energy"]
 LICENCE = "NTU RGB+D terms of use (academic research): https://rose1.ntu.edu.sg/dataset/actionRecognition"
 FPS = 30.0
 FILE_NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.ASCII)
-FILES_A_TASK = 8
+MANY_FILES = 1000  # of which on numba's start is worth its seconds
 
 TRAIN_SUBJECTS_60 = frozenset((1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38))
 TRAIN_SUBJECTS_120 = TRAIN_SUBJECTS_60.union(
@@ -85,7 +81,7 @@ def read(
         raise ValueError(f"{workers} workers cannot read anything; give 1 or more")
     report = ReadReport() if report is None else report
     files = _choose(_list(Path(path)), classes, keep_missing, report)
-    return _clips(files, bodies, classes, skip_broken, workers or _cores(), report)
+    return _clips(files, bodies, classes, skip_broken, workers or cores(), report)
 
 
 def recordings(
@@ -188,10 +184,6 @@ def _choose(files: Sequence[Path], classes: int, keep_missing: bool, report: Rea
     return chosen
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 # ---- clips -----------------------------------------------------------------------------------------------------------
 
 
@@ -199,7 +191,8 @@ def _clips(
     files: list[Path], bodies: BodyPolicy, classes: int, skip_broken: bool, workers: int, report: ReadReport
 ) -> Iterator[SkeletonClip]:
     first_of: dict[str, Path] = {}
-    with closing(_keypoints(files, bodies, workers)) as keypoints:  # a fault ends the workers at once
+    read_one = partial(_keypoint, bodies=bodies, parse=_parser(len(files)))
+    with closing(in_order(read_one, files, workers)) as keypoints:  # a fault ends the workers at once
         for file, keypoint in zip(files, keypoints, strict=True):
             fault = keypoint if isinstance(keypoint, str) else None
             if fault is None and (first := first_of.setdefault(file.stem, file)) != file:
@@ -231,37 +224,23 @@ def _clip(name: str, keypoint: Float[np.ndarray, "M T 25 3"], classes: int) -> S
     )
 
 
-def _keypoints(
-    files: list[Path], bodies: BodyPolicy, workers: int
-) -> Generator[Float[np.ndarray, "M T 25 3"] | str, None, None]:
-    """The keypoints of each file in order, or what is wrong with it. At most a few tasks a worker are under way."""
-    if workers == 1 or len(files) <= FILES_A_TASK:
-        for file in files:
-            yield _keypoint(file, bodies)
-        return
-    tasks = (files[i : i + FILES_A_TASK] for i in range(0, len(files), FILES_A_TASK))
-    workers = min(workers, -(-len(files) // FILES_A_TASK))
-    # Not fork: torch and numpy may have threads, which a forked process inherits locked.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        under_way: deque[Future] = deque()
-        try:
-            under_way.extend(pool.submit(_keypoints_of, task, bodies) for task in islice(tasks, 3 * workers))
-            while under_way:
-                done = under_way.popleft().result()
-                under_way.extend(pool.submit(_keypoints_of, task, bodies) for task in islice(tasks, 1))
-                yield from done
-        finally:
-            pool.shutdown(cancel_futures=True)
+def _parser(files: int) -> Callable[[bytes], Bodies]:
+    """The reader of one file's text that is the fastest for so many."""
+    if files >= MANY_FILES:
+        from kinegraph.data.sources import ntu_scan  # imports numba
+
+        if ntu_scan.njit is not None:
+            return ntu_scan.parse_bodies
+    return parse_bodies
 
 
-def _keypoints_of(files: list[Path], bodies: BodyPolicy) -> list[Float[np.ndarray, "M T 25 3"] | str]:
-    return [_keypoint(file, bodies) for file in files]
-
-
-def _keypoint(file: Path, bodies: BodyPolicy) -> Float[np.ndarray, "M T 25 3"] | str:
+def _keypoint(
+    file: Path, bodies: BodyPolicy, parse: Callable[[bytes], Bodies] = parse_bodies
+) -> Float[np.ndarray, "M T 25 3"] | str:
+    """The keypoints of a file, or what is wrong with it."""
     try:
         name_numbers(file.stem)
-        found = parse_bodies(file.read_bytes())
+        found = parse(file.read_bytes())
         if not found.ids:
             raise ValueError(f"nobody is in any of its {found.frames} frames")
         keypoint = POLICIES[bodies](found)
@@ -311,6 +290,8 @@ def tracked_bodies(bodies: Bodies) -> Float[np.ndarray, "M T 25 3"]:
     frame comes first. A rule that would leave nobody (the published program stops there) is not applied.
     Source: PYSKL, tools/data/ntu_preproc.py, which keeps a second person of zeros if everybody fits into the first.
     """
+    if len(set(bodies.ids)) == 1:
+        return bodies.joints.astype(np.float32)[None]
     runs = _runs(bodies)
     if len(runs) > 1:
         runs = [run for run in runs if len(run.joints) > SHORT] or runs

@@ -3,15 +3,16 @@
 A file is the number of frames; for each frame the number of bodies; for each body a line of 10 values that starts with
 the body's id, the number of joints, and 12 values a joint, of which x y z come first (metres, Kinect camera frame).
 
-Two readers give the same answer. `_fast` works on all bytes at once with numpy and takes regular files only; whatever
-it is not sure of goes to `_careful`, which reads line by line, takes everything that is right and names what is wrong.
+Three readers give the same answer. `_careful` goes line by line, takes all that is right and names what is wrong.
+`_fast` works on all bytes at once with numpy and takes regular files only; what it is not sure of goes to `_careful`.
+The third, in `ntu_scan`, is for many files.
 """
 
 import re
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Float, Int, UInt8
 
 JOINTS = 25
 BODY_VALUES = 10
@@ -43,7 +44,12 @@ def parse_bodies(data: bytes) -> Bodies:
 # ---- careful: line by line -------------------------------------------------------------------------------------------
 
 NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+WORD = re.compile(rb"[^ \t\r\n]*")
 NOT_FINITE = re.compile(rb"[-+]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+
+
+def is_number(written: bytes) -> bool:
+    return bool(NUMBER.fullmatch(written) or NOT_FINITE.fullmatch(written))
 
 
 def _careful(data: bytes) -> Bodies:
@@ -77,7 +83,7 @@ def _values(lines: list[bytes], at: int, expected: int, what: str) -> list[bytes
         raise ValueError(f"line {at + 1}: the file ends here, expected {what}")
     values = lines[at].split()
     for value in values:
-        if not NUMBER.fullmatch(value) and not NOT_FINITE.fullmatch(value):
+        if not is_number(value):
             raise ValueError(f"line {at + 1}: {_show(value)} is not a number, in {what}")
     if len(values) != expected:
         raise ValueError(f"line {at + 1}: {len(values)} values, expected {expected}, in {what}")
@@ -106,164 +112,206 @@ def _show(value: bytes) -> str:
 
 
 # ---- fast: all bytes at once -----------------------------------------------------------------------------------------
+#
+# Looking at every byte costs little (numpy compares 32 or 64 at a time), making positions of them costs much. So the
+# form of all numbers is checked byte by byte, and only where something begins becomes a position.
 
-SEPARATOR, POINT, SIGN, ODD = range(4)
-KIND = np.full(256, ODD, np.uint8)
-KIND[list(b" \t\r\n")] = SEPARATOR
-KIND[list(b".")] = POINT
-KIND[list(b"+-")] = SIGN
-
-
-def _grammar() -> Bool[np.ndarray, " 32"]:
-    """Which non-digit may follow which, with (4) or without (0) digits between: blanks and [sign] digits [. digits]."""
-    allowed = np.zeros(32, bool)
-    for before, digits, after in (
-        (SEPARATOR, 0, SEPARATOR), (SEPARATOR, 0, SIGN), (SEPARATOR, 4, SEPARATOR), (SEPARATOR, 4, POINT),
-        (SIGN, 4, POINT), (SIGN, 4, SEPARATOR), (POINT, 4, SEPARATOR),
-    ):  # fmt: skip
-        allowed[before * 8 + digits + after] = True
-    return allowed
-
-
-ALLOWED = _grammar()
-POWER_OF_TEN = 10 ** np.arange(17)
-PAD = 16  # blanks in front, so that 16 bytes can be taken before the end of any number
+PIECE = 1 << 16  # bytes looked at together, few enough to stay in a core's cache
+POWER_OF_TEN = 10 ** np.arange(16)
+USUAL_WHOLE, USUAL_DECIMALS = 4, 11  # digits before and after the point, together below 2^53
+LAST = np.array([(1 << 64) - (1 << 8 * (8 - n)) for n in range(9)], np.uint64)  # the last n of 8 bytes
 
 
 @dataclass(frozen=True, eq=False)
-class _Tokens:
-    """Where the numbers of a text are. mark: places of all bytes that are no digits; kind: what they are."""
+class _Lines:
+    """How many numbers each line has, where its first four begin and where the first three have their points, else 0.
+
+    Of a shorter line, the later places mean nothing.
+    """
 
     text: bytes
-    mark: Int[np.ndarray, " mark"]
-    kind: UInt8[np.ndarray, " mark"]
-    before: Int[np.ndarray, " token"]  # index into mark of the separator in front of each number
-    line: Int[np.ndarray, " line"]  # index into before of the first number of each line, and of the end
+    numbers: Int[np.ndarray, " line"]
+    begin: Int[np.ndarray, "line 4"]
+    point: Int[np.ndarray, "line 3"]
 
 
 def _fast(data: bytes) -> Bodies | None:
     """The bodies of a regular file; None where the file is not regular, or wrong."""
-    text, with_exponent = _without_exponents(b" " * PAD + data + b"\n")
-    tokens = _tokens(text)
-    if tokens is None or (found := _walk(tokens)) is None:
+    text, with_letters = _without_letters(data if data.endswith(b"\n") else data + b"\n")
+    lines = _lines(text)
+    if lines is None or (found := _walk(lines)) is None:
         return None
-    frames, frame, body_line = found
-    joint_line = body_line[:, None] + np.arange(2, BODY_LINES)
-    first = tokens.line[joint_line]
-    if (tokens.line[joint_line + 1] - first != JOINT_VALUES).any():
+    frames, frame, ids, body_line = found
+    joint_line = (body_line[:, None] + np.arange(2, BODY_LINES)).ravel()
+    if (lines.numbers[joint_line] != JOINT_VALUES).any():
         return None
-    xyz = (first[:, :, None] + np.arange(3)).ravel()
-    values = _decimals(tokens, xyz)
-    start = tokens.mark[tokens.before[xyz]] + 1
-    for i, place in zip(np.searchsorted(start, list(with_exponent)), with_exponent, strict=True):
-        if i < len(start) and start[i] == place:
-            values[i] = with_exponent[place]
+    begin = lines.begin[joint_line]
+    values = _decimals(text, begin[:, :3].ravel(), lines.point[joint_line].ravel(), begin[:, 1:].ravel())
+    for place, value in with_letters.items():
+        values[begin[:, :3].ravel() == place] = value
     if not (np.abs(values) <= FARTHEST).all():
         return None
-    ids = _whole_numbers(tokens, tokens.line[body_line])
-    return None if -1 in ids else Bodies(frames, frame, tuple(ids), values.reshape(-1, JOINTS, 3))
+    return Bodies(frames, frame, ids, values.reshape(-1, JOINTS, 3))
 
 
-def _without_exponents(text: bytes) -> tuple[bytes, dict[int, float]]:
-    """Numbers such as 5e-05 are few: their values by place, and the text with 0.0... in their places.
+def _without_letters(text: bytes) -> tuple[bytes, dict[int, float]]:
+    """Numbers such as 5e-05 or -inf are few: their values by place, and the text with 0.0... in their places.
 
     The point stays so that no such number is taken for a count or an id.
     """
-    values = {}
-    edited = None
-    for letter in (b"e", b"E"):
-        e = text.find(letter)
-        while e >= 0:
-            start = max(text.rfind(b" ", 0, e), text.rfind(b"\n", 0, e)) + 1
-            number = NUMBER.match(text, start)
-            if number is None or number.end() <= e or text[number.end()] not in b" \r\n":
-                return text, {}  # the letter stays where it is, and is found to be none of a number
-            edited = edited or bytearray(text)
-            edited[start : number.end()] = b"0.".ljust(number.end() - start, b"0")
-            values[start] = float(number.group())
-            e = text.find(letter, number.end())
-    return bytes(edited or text), values
+    letter = np.frombuffer(text, np.uint8) > ord("9")
+    if not letter.any():
+        return text, {}
+    edited, values, end = bytearray(text), {}, 0
+    for at in np.flatnonzero(letter).tolist():
+        if at < end:
+            continue
+        start = max(text.rfind(b" ", 0, at), text.rfind(b"\n", 0, at)) + 1
+        end = WORD.match(text, at).end()
+        if not is_number(text[start:end]):
+            return text, {}  # the letter stays where it is, and is found to be none of a number
+        edited[start:end] = b"0.".ljust(end - start, b"0")
+        values[start] = float(text[start:end])
+    return bytes(edited), values
 
 
-def _tokens(text: bytes) -> _Tokens | None:
+def _lines(text: bytes) -> _Lines | None:
     """Find the numbers; None if anything is no plain decimal number."""
-    byte = np.frombuffer(text, np.uint8)
-    mark = np.flatnonzero(byte - np.uint8(ord("0")) > 9)
-    kind = KIND[byte[mark]]
-    pair = kind[:-1] * np.uint8(8) + kind[1:]
-    pair += (np.diff(mark) > 1) * np.uint8(4)
-    if not ALLOWED[pair].all():
+    found, start = [], 0
+    while start < len(text):
+        stop = (text.find(b"\n", start + PIECE) + 1) or len(text)
+        if (lines := _lines_of_piece(np.frombuffer(text, np.uint8, stop - start, start))) is None:
+            return None
+        numbers, begin, point = lines
+        begin += start
+        point += np.sign(point) * start
+        found.append((numbers, begin, point))
+        start = stop
+    return _Lines(text, *map(np.concatenate, zip(*found, strict=True)))
+
+
+def _lines_of_piece(
+    byte: UInt8[np.ndarray, " byte"],
+) -> tuple[Int[np.ndarray, " line"], Int[np.ndarray, "line 4"], Int[np.ndarray, "line 3"]] | None:
+    """Numbers, begin and point of `_Lines` in some whole lines."""
+    if (mark := _marks(byte)) is None:
         return None
-    before = np.flatnonzero((kind[:-1] == SEPARATOR) & (pair != SEPARATOR * 8 + SEPARATOR))
-    newline = np.flatnonzero(byte == ord("\n"))
-    line = np.searchsorted(mark[before], newline)
-    return _Tokens(text, mark, kind, before, np.concatenate([[0], line]))
+    what = byte[mark]
+    is_point = what == ord(".")
+    if (is_point[1:] & is_point[:-1]).any():  # two in one number
+        return None
+    end = np.flatnonzero(what == ord("\n"))
+    points = np.cumsum(is_point)[end]
+    at = np.concatenate([[0], end[:-1] + 1])  # of the first, second ... number of each line
+    numbers = end - at - np.diff(points, prepend=0)
+    begin, point = np.empty((len(end), 4), np.int64), np.empty((len(end), 3), np.int64)
+    begin[:, 0] = mark[at]
+    for i in range(3):
+        pointed = is_point.take(at + 1, mode="clip")
+        point[:, i] = mark.take(at + 1, mode="clip") * pointed
+        at += 1 + pointed
+        begin[:, i + 1] = mark.take(at, mode="clip")
+    return numbers, begin, point
 
 
-def _whole_numbers(tokens: _Tokens, which: Int[np.ndarray, " n"]) -> list[int]:
-    """The chosen numbers; -1 for one that has a sign or a point, or is absurdly long."""
-    at = tokens.before[which]
-    start, end = tokens.mark[at] + 1, tokens.mark[at + 1]
-    whole = (tokens.kind[at + 1] == SEPARATOR) & (end - start <= LONGEST_ID)
-    spans = zip(start.tolist(), end.tolist(), whole.tolist(), strict=True)
-    return [int(tokens.text[i:j]) if ok else -1 for i, j, ok in spans]
+def _marks(byte: UInt8[np.ndarray, " byte"]) -> Int[np.ndarray, " mark"] | None:
+    """Where numbers begin, their points, and line ends. None unless all is [sign] digits [. digits] between blanks."""
+    newline, point = byte == ord("\n"), byte == ord(".")
+    blank = byte == ord(" ")
+    blank |= newline
+    blank |= byte == ord("\r")
+    sign = byte == ord("-")
+    sign |= byte == ord("+")
+    begins = ~blank
+    begins[1:] &= blank[:-1]
+    no_digit = byte < ord("0")
+    other = no_digit ^ blank
+    bad = byte > ord("9")
+    bad |= other ^ ((sign & begins) | (point > begins))  # a > b of booleans: a and not b
+    bad[:-1] |= other[:-1] & no_digit[1:]
+    return None if bad.any() else np.flatnonzero(begins | point | newline)
 
 
-def _walk(tokens: _Tokens) -> tuple[int, Int[np.ndarray, " body"], Int[np.ndarray, " body"]] | None:
-    """Step from count to count: number of frames, and frame and first line of each body. None if out of step."""
-    line = tokens.line
-    lines = len(line) - 1
-    alone = np.flatnonzero(np.diff(line) == 1)
-    count = dict(zip(alone.tolist(), _whole_numbers(tokens, line[alone]), strict=True))
+def _walk(
+    lines: _Lines,
+) -> tuple[int, Int[np.ndarray, " body"], tuple[int, ...], Int[np.ndarray, " body"]] | None:
+    """Step from count to count: number of frames; frame, id and line of each body. None if out of step."""
+    text, numbers, begin = lines.text, lines.numbers, lines.begin[:, 0]
+
+    def count(line: int) -> int:
+        return _whole(text, int(begin[line])) if line < len(numbers) and numbers[line] == 1 else -1
+
     frame, body_line = [], []
     at = 1
-    for f in range(frames := count.get(0, -1)):
-        bodies = count.get(at, -1)
-        if bodies < 0 or at + bodies * BODY_LINES >= lines:
+    for f in range(frames := count(0)):
+        bodies = count(at)
+        if bodies < 0 or at + bodies * BODY_LINES >= len(numbers):
             return None
         frame += [f] * bodies
         body_line += range(at + 1, at + bodies * BODY_LINES, BODY_LINES)
         at += 1 + bodies * BODY_LINES
-    if frames < 0 or line[at] != line[-1] or any(count.get(first + 1) != JOINTS for first in body_line):
+    if frames < 0 or numbers[at:].any():
         return None
     body_line = np.array(body_line, int)
-    if (line[body_line + 1] - line[body_line] != BODY_VALUES).any():
+    ids = tuple(_whole(text, place) for place in begin[body_line].tolist())
+    joints = begin[body_line + 1]
+    byte = np.frombuffer(text, np.uint8)
+    written = [byte.take(joints + i, mode="clip") for i in range(3)]
+    counted = (written[0] == ord("2")) & (written[1] == ord("5")) & (written[2] <= ord(" "))  # JOINTS
+    counted &= numbers[body_line + 1] == 1
+    if -1 in ids or not counted.all() or (numbers[body_line] != BODY_VALUES).any():
         return None
-    return frames, np.array(frame, int), body_line
+    return frames, np.array(frame, int), ids, body_line
 
 
-def _decimals(tokens: _Tokens, which: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """The chosen numbers, rounded as `float` rounds them.
+def _whole(text: bytes, begin: int) -> int:
+    """The whole number there; -1 for one that has a sign or a point, or is absurdly long."""
+    (written,) = text[begin : begin + LONGEST_ID + 1].split(maxsplit=1)[:1] or [b""]
+    return int(written) if written.isdigit() and len(written) <= LONGEST_ID else -1
 
-    A number of at most 15 characters is an integer below 2^53 divided by a power of ten below 10^22: both are exact as
-    doubles, so the one division rounds correctly (Clinger 1990, "How to read floating point numbers accurately").
+
+def _decimals(
+    text: bytes, begin: Int[np.ndarray, " n"], point: Int[np.ndarray, " n"], following: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """The numbers at `begin`, rounded as `float` rounds them. point: 0 if there is none; following: the next number.
+
+    Such a number is an integer below 2^53 divided by a power of ten below 10^22: both are exact as doubles, so the one
+    division rounds correctly (Clinger 1990, "How to read floating point numbers accurately"). Long ones go to `float`.
     """
-    mark, kind = tokens.mark, tokens.kind
-    at = tokens.before[which]
-    signed = kind[at + 1] == SIGN
-    stop = at + 1 + signed  # mark that ends the whole part
-    pointed = kind[stop] == POINT
-    end = mark[stop + pointed]
-    start = mark[at] + 1 + signed
-    decimals = np.minimum(np.where(pointed, end - mark[stop] - 1, 0), 15)
-    unshifted = _digits_before(tokens.text, end, end - start)  # the point counts as a digit 0
-    whole = unshifted // POWER_OF_TEN[decimals + 1] * pointed
-    values = (unshifted - 9 * whole * POWER_OF_TEN[decimals]) / POWER_OF_TEN[decimals].astype(np.float64)
-    minus = np.frombuffer(tokens.text, np.uint8)[mark[at] + 1] == ord("-")
-    np.negative(values, out=values, where=minus)
-    for i in np.flatnonzero(end - start > 15):
-        values[i] = float(tokens.text[mark[at[i]] + 1 : end[i]])
+    byte = np.frombuffer(text, np.uint8)
+    end = following - 1
+    while (blank := byte[end - 1] <= ord(" ")).any():
+        end -= blank
+    point = np.where(point, point, end)
+    sign = byte[begin]
+    whole = point - begin - (sign < ord("0"))  # how many digits
+    decimals = np.maximum(end - point - 1, 0)
+    unusual = np.flatnonzero((whole > USUAL_WHOLE) | (decimals > USUAL_DECIMALS))
+    whole[unusual] = decimals[unusual] = 1
+    scale = POWER_OF_TEN[decimals]
+    value = _last_digits(text, end, np.minimum(decimals, 8))
+    value += (byte[point - 1] - np.uint8(ord("0"))) * scale
+    for place in range(8, decimals.max(initial=0)):  # what is left of longer ones, digit by digit
+        long = np.flatnonzero(decimals > place)
+        value[long] += (byte[end[long] - 1 - place] - np.uint8(ord("0"))) * POWER_OF_TEN[place]
+    for place in range(1, whole.max(initial=0)):
+        long = np.flatnonzero(whole > place)
+        value[long] += (byte[point[long] - 1 - place] - np.uint8(ord("0"))) * POWER_OF_TEN[place] * scale[long]
+    values = value / scale
+    np.negative(values, out=values, where=sign == ord("-"))
+    for i in unusual:
+        values[i] = float(text[begin[i] : end[i]])
     return values
 
 
-def _digits_before(text: bytes, end: Int[np.ndarray, " n"], length: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """The integer written in the `length` (at most 16) bytes that end at `end`; a byte that is no digit counts as 0."""
-    windows = np.ndarray(len(text) - 15, "V16", buffer=text, strides=1)
-    digit = windows[end - 16].view(np.uint8).reshape(-1, 16) - np.uint8(ord("0"))
-    digit *= (digit <= 9) & (np.arange(16, dtype=np.uint8) >= 16 - length[:, None])
-    # Neighbouring digits are joined to pairs, pairs to fours and fours to eights, all in one word of 8 bytes.
-    word = digit.view("<u8")
+def _last_digits(text: bytes, end: Int[np.ndarray, " n"], length: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """The integers written in the `length` (at most 8) digits that end at `end`, each in one word of 8 bytes."""
+    windows = np.ndarray(len(text) - 7, "V8", buffer=text, strides=1)
+    word = windows[end - 8].view("<u8")
+    word ^= 0x3030303030303030  # the digits 0 to 9
+    word &= LAST[length]
+    # Neighbouring digits are joined to pairs, pairs to fours, fours to eights.
     word = (word * 10 + (word >> 8)) & 0x00FF00FF00FF00FF
     word = (word * 100 + (word >> 16)) & 0x0000FFFF0000FFFF
     word = (word * 10000 + (word >> 32)) & 0x00000000FFFFFFFF
-    return (word[:, 0] * 100_000_000 + word[:, 1]).astype(np.int64)
+    return word.view(np.int64)

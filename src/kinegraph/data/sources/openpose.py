@@ -18,8 +18,9 @@ Source: feeder_kinetics.py of yysijie/st-gcn; doc/02_output.md of OpenPose.
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -27,13 +28,15 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.sources.clip_facts import Facts, facts, listed, read_labels_file
-from kinegraph.data.sources.openpose_people import Detections, best_of_each_frame, tracked
+from kinegraph.data.sources.openpose_people import Bodies, Detections, best_of_each_frame, tracked
+from kinegraph.data.sources.pool import cores, in_order
 from kinegraph.data.sources.recordings import Recordings, at_least_one
 from kinegraph.data.sources.split_names import PARTS, column_and_part
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
-Bodies = Literal["tracked", "score"]
+BodyPolicy = Literal["tracked", "score"]
+POLICIES = {"tracked": tracked, "score": best_of_each_frame}
 LAYOUTS = {18: "openpose18", 25: "openpose25"}
 KINETICS_SIZE, KINETICS_FPS = (340, 256), 30.0
 FRAME_FILE = re.compile(r"(.*?)_?(\d+)_keypoints\.json")
@@ -63,24 +66,27 @@ def recordings(
     raw: Path,
     *,
     people: int | None = None,
-    bodies: Bodies = "tracked",
+    bodies: BodyPolicy = "tracked",
     labels_file: Path | None = None,
     class_names: str | None = None,
     image_size: str | None = None,
     fps: float | None = None,
     val_share: float | None = None,
     skip_broken: bool = False,
+    workers: int | None = None,
 ) -> Recordings:
     """The clips of a Kinetics-skeleton folder or of folders of OpenPose's frames.
 
     people: bodies a clip has, 2 by default, the best first. bodies: "tracked" follows people from frame to frame,
         "score" takes the best of each frame, as the published reader does. labels_file: CSV with a row a clip.
     image_size: of frames in pixels, "1920x1080". val_share: part of the clips for validation where nothing gives a
-        split. Raises ValueError naming the file and what is not as expected.
+        split. workers: processes; None is one a core. Raises ValueError naming the file and what is not as expected.
     """
     raw = Path(raw)
     if people is not None and people < 1:
         raise ValueError(f"{people} people cannot be kept; give 1 or more")
+    if workers is not None and workers < 1:
+        raise ValueError(f"{workers} workers cannot read anything; give 1 or more")
     if not raw.is_dir():
         raise ValueError(f"no folder {raw}; give the one with kinetics_train/, or with folders of *_keypoints.json")
     found = _kinetics(raw) or _frame_folders(raw)
@@ -104,7 +110,9 @@ def recordings(
         nobody = [f"{len(empty):,} without any person: {listed(empty)}"] if empty else []
         return reasons + nobody + [f"broken: {reason}" for reason in broken or ()]
 
-    clips = _clips(entries, known, layout, people or 2, bodies, found.fractions, empty, broken)
+    read = partial(_bodies, joints=len(layout), people=people or 2, choose=POLICIES[bodies])
+    found_bodies = in_order(read, entries, workers or cores())
+    clips = _clips(entries, found_bodies, known, layout, found.fractions, empty, broken)
     return Recordings(
         clips=at_least_one(clips, left_out),
         count=len(entries),
@@ -118,25 +126,21 @@ def recordings(
 
 def _clips(
     entries: Sequence[Entry],
+    found: Generator[Bodies | str, None, None],
     known: Facts,
     layout: JointLayout,
-    people: int,
-    bodies: Bodies,
     fractions: bool,
     empty: list[str],
     broken: list[str] | None,
 ) -> Iterator[SkeletonClip]:
-    choose = tracked if bodies == "tracked" else best_of_each_frame
-    for entry in entries:
-        about = known.clips[entry.name]
-        try:
-            seen = _read(entry, len(layout))
-        except (ValueError, OSError) as error:
+    for entry, bodies in zip(entries, found, strict=True):
+        if isinstance(bodies, str):
             if broken is None:
-                raise
-            broken.append(str(error))
+                found.close()  # a fault ends the workers at once
+                raise ValueError(bodies)
+            broken.append(bodies)
             continue
-        keypoint, score = choose(seen, people)
+        about, (keypoint, score) = known.clips[entry.name], bodies
         if not len(keypoint):
             empty.append(entry.name)
             continue
@@ -153,6 +157,16 @@ def _clips(
             attributes=about.attributes,
             splits=about.splits,
         )
+
+
+def _bodies(entry: Entry, joints: int, people: int, choose: Callable) -> Bodies | str:
+    """The bodies of a clip, or what is wrong with its files."""
+    try:
+        return choose(_read(entry, joints), people)
+    except OSError as error:
+        return f"{error.filename} cannot be read: {error.strerror}"
+    except ValueError as error:
+        return str(error)
 
 
 # ---- which clips there are -------------------------------------------------------------------------------------------

@@ -6,15 +6,15 @@
                                 annotators))                                                       BABEL
 
 Every clip fills T frames and M people, with zeros where there is nothing. What is read back are the frames up to the
-last in which anybody is, and the people who are there at all. NTU RGB+D's and BABEL's arrays were filled by repeating
-the clip instead, and cannot be told from longer clips: they stay as they are. They are also centred and turned upright
-already, hence their units.
+last in which anybody is, and the people who are there at all; what `kinegraph convert` wrote comes back as it was. NTU
+RGB+D's and BABEL's arrays were filled by repeating the clip instead, and cannot be told from longer clips: they stay as
+they are. They are also centred and turned upright already, hence their units.
 
 Sources: lshiwjx/2s-AGCN and itskalvik/ST-GCN, data_gen/; abhinanda-punnakkal/BABEL, action_recognition/.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from numbers import Integral
@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.sources import ntu
-from kinegraph.data.sources.about import read_about
+from kinegraph.data.sources.about import ToldClip, beside, completed, read_about
 from kinegraph.data.sources.guesses import is_name, is_ntu, layout_for, names_of_classes, split_score, third_is_score
 from kinegraph.data.sources.pickles import load_pickle, quoted
 from kinegraph.data.sources.recordings import Recordings, at_least_one
@@ -63,7 +63,7 @@ def recordings(
     if odd := [file for file in others if _kind(file) != _kind(first)]:
         raise ValueError(f"{odd[0].path} is {_axes(odd[0].shape)}, {first.path.name} is {_axes(first.shape)}")
     labels = list(chain.from_iterable(file.labels for file in files))
-    about = read_about(first.path.parent)  # where `kinegraph convert` wrote the arrays
+    about = read_about(beside(first.path.parent))  # where `kinegraph convert` wrote the arrays
     scored = about["score"] if about else third_is_score(_people(_chunk(first.path, 0, CLIPS_AT_ONCE)))
     given = about.get("layout") if layout is None else None
     of = given or layout_for(first.shape[3], 2 if scored else first.shape[1], layout)
@@ -79,7 +79,9 @@ def recordings(
     def clips() -> Iterator[SkeletonClip]:
         of_ntu = is_ntu(names)
         for file in files:
-            yield from _clips(file, of, scored, {column: file.part} if file.part else {}, of_ntu, nobody)
+            parts = {column: file.part} if file.part else {}
+            for clip in _clips(file, of, scored, parts, of_ntu, about.get("clips", {}), nobody):
+                yield completed(clip, about)
 
     return Recordings(
         clips=at_least_one(clips(), left_out),
@@ -130,9 +132,12 @@ def _open(path: Path, part: str | None) -> PaddedFile:
 
 def _mapped(path: Path) -> np.ndarray:
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError:
-        raise ValueError(f"{path} is not a whole .npy file of numbers") from None
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (EOFError, ValueError):
+        array = None
+    if not isinstance(array, np.ndarray):  # np.load reads .npz too
+        raise ValueError(f"{path} is not a whole .npy file of numbers")
+    return array
 
 
 def _label_file(path: Path) -> Path:
@@ -207,11 +212,18 @@ def _people(clips: Float[np.ndarray, "n C T V M"]) -> Float[np.ndarray, "n M T V
 
 
 def _clips(
-    file: PaddedFile, layout: JointLayout, scored: bool, splits: dict[str, str], of_ntu: bool, nobody: list[str]
+    file: PaddedFile,
+    layout: JointLayout,
+    scored: bool,
+    splits: dict[str, str],
+    of_ntu: bool,
+    told: Mapping[str, ToldClip],
+    nobody: list[str],
 ) -> Iterator[SkeletonClip]:
     for start in range(0, file.shape[0], CLIPS_AT_ONCE):
         for i, people in enumerate(_people(_chunk(file.path, start, CLIPS_AT_ONCE)), start):
-            name, keypoint = file.names[i], unpadded(people)
+            name = file.names[i]
+            keypoint = people[: told[name].people, : told[name].frames] if name in told else unpadded(people)
             if not keypoint.size:
                 nobody.append(name)
                 continue

@@ -1,12 +1,13 @@
 """Clips of a dataset -> the padded arrays of 2s-AGCN, which `padded` reads back."""
 
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.data.sources.about import FILE, described, write_about
+from kinegraph.data.sources.about import FILE, about_text
 from kinegraph.data.sources.split_names import PARTS
 from kinegraph.data.store import SkeletonDataset
 from kinegraph.skeleton.clip import SkeletonClip
@@ -27,19 +28,20 @@ def write_padded(
     """Write PART_data_joint.npy (N, C, T, V, M) float32 and PART_label.pkl = (names, labels) of each part of a split.
 
     parts: name of a part -> its clips; "" where there is no split. Coordinates are those of the dataset, zeros where a
-    clip has ended; a score is the third channel after x and y. Raises ValueError naming a clip that is too long, has
-    too many people or no label.
+    clip has ended; a score is the third channel after x and y. What else is known goes to kinegraph.json.
+    Raises ValueError naming a clip that is too long, has too many people or no label.
     """
     if odd := sorted({*parts}.difference(PARTS, [""])):
         raise ValueError(f"{dataset.path}: split '{split}' has part '{odd[0]}', the arrays are {', '.join(PARTS)}")
-    check_fits(dataset, np.concatenate(list(parts.values())), frames, people)
+    written = np.concatenate(list(parts.values()))
+    check_fits(folder, dataset, written, frames, people)
     with whole_folder(folder) as unfinished:
         for part, clips in parts.items():
             start = f"{part}_" if part else ""
             _write_array(unfinished / f"{start}{ARRAY}", dataset, clips, frames, people)
             labels = [dataset.names[i] for i in clips], dataset.label[clips].tolist()
             (unfinished / f"{start}{LABELS}").write_bytes(pickle.dumps(labels, protocol=3))
-        write_about(unfinished, described(dataset) | {"split": split})
+        (unfinished / FILE).write_text(about_text(dataset, written, split), encoding="utf-8")
 
 
 def is_padded_folder(folder: Path) -> bool:
@@ -47,8 +49,14 @@ def is_padded_folder(folder: Path) -> bool:
     return folder.is_dir() and all(file.name.endswith((ARRAY, LABELS, FILE)) for file in folder.iterdir())
 
 
-def check_fits(dataset: SkeletonDataset, clips: Int[np.ndarray, "n"], frames: int, people: int) -> None:
-    """Raise ValueError naming a clip that is too long, has too many people or no label."""
+def check_fits(folder: Path, dataset: SkeletonDataset, clips: Int[np.ndarray, "n"], frames: int, people: int) -> None:
+    """Raise ValueError naming a clip that is too long, has too many people or no label; or if there is no such room."""
+    size = 4 * len(clips) * (dataset.channels + dataset.has_score) * frames * len(dataset.layout) * people
+    if size > (free := shutil.disk_usage(folder.absolute().parent).free):
+        raise ValueError(
+            f"{len(clips):,} clips of {frames:,} frames and {people:,} people take {size / 1e9:,.1f} GB, "
+            f"{free / 1e9:,.1f} GB are free at {folder.absolute().parent}"
+        )
     for what, counts, most in (("frames", dataset.frames, frames), ("people", dataset.people, people)):
         if (long := clips[counts[clips] > most]).size:
             raise ValueError(

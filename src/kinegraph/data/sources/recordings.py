@@ -1,8 +1,10 @@
 """What every source tells about the recordings it reads, beside the clips themselves."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
@@ -38,3 +40,19 @@ def at_least_one(clips: Iterator[SkeletonClip], left_out: Callable[[], list[str]
         reasons = left_out()
         more = f"; and {len(reasons) - 3:,} more" if len(reasons) > 3 else ""
         raise ValueError(f"nothing is left to prepare; left out: {'; '.join(reasons[:3])}{more}")
+
+
+def check_readable(raw: Path) -> None:
+    """Raises ValueError for an empty file, and the system's error for a folder inside that may not be looked into.
+
+    The files of such a folder would only seem to be absent.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    if raw.is_file() and not raw.stat().st_size:
+        raise ValueError(f"{raw} is an empty file")
+    if raw.is_dir():
+        for _ in os.walk(raw, onerror=fail):
+            pass

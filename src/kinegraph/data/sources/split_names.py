@@ -13,6 +13,12 @@ _BEFORE = re.compile(rf"({'|'.join(PARTS)})[_-](.+)")
 _NUMBERED = re.compile(rf"({'|'.join(PARTS)})[_-]?(\d+)")
 
 
+def order_of(part: str) -> tuple[int, str]:
+    """To sort parts by: train, val, test, then others by name, and last the clips in no part."""
+    place = PARTS.index(part) if part in PARTS else len(PARTS) + (part == ABSENT)
+    return place, part
+
+
 def column_and_part(name: str) -> tuple[str, str]:
     """The split and the part that a published name stands for.
 

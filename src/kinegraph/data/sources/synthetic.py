@@ -5,30 +5,28 @@ The folder carries a README.txt and a marker file, and `is_synthetic` tells ever
 """
 
 import json
-import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import astuple, dataclass
-from itertools import islice
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from kinegraph import __version__
 from kinegraph.data.sources.ntu import TRAIN_SUBJECTS_60, class_names, missing_skeletons
+from kinegraph.data.sources.pool import cores, in_order
 from kinegraph.data.sources.synthetic_actions import ACTIONS, perform
 from kinegraph.data.sources.synthetic_human import joints_of, random_body
 from kinegraph.data.sources.synthetic_moves import random_style
-from kinegraph.data.sources.synthetic_sensor import Recording, as_skeleton_file, record
+from kinegraph.data.sources.synthetic_sensor import FIRST_ID, Recording, as_skeleton_file, record
 from kinegraph.whole import whole_folder
 
 SOURCE = "synthetic"  # what a dataset made of these recordings names as its source
 MARKER = "SYNTHETIC.json"
 FEWEST, MOST = 50, 56_880
 SETUPS, CAMERAS, SUBJECTS, REPLICATIONS = 17, 3, 40, 2
-CLIPS_A_TASK = 16
+FILES_LOOKED_AT = 50
 
 README = """\
 These recordings are SYNTHETIC. Nobody was recorded.
@@ -66,11 +64,25 @@ class Synthesis:
 
 
 def is_synthetic(raw: str | Path) -> bool:
-    """Whether a raw folder, one of its subfolders, or the folder of a raw file was written by `write_recordings`."""
+    """Whether a raw folder, one of its subfolders or a raw file was written by `write_recordings`, or holds copies.
+
+    The folder has a marker; copied files are known by the ids of their bodies, which some of a folder's are asked for.
+    """
     raw = Path(raw)
     if raw.is_file():
-        return (raw.parent / MARKER).is_file()
-    return (raw / MARKER).is_file() or any(raw.rglob(MARKER))
+        return (raw.parent / MARKER).is_file() or (raw.suffix == ".skeleton" and _has_our_ids(raw))
+    if (raw / MARKER).is_file() or any(raw.rglob(MARKER)):
+        return True
+    files = sorted(raw.rglob("*.skeleton"))
+    return any(_has_our_ids(file) for file in files[:: max(1, len(files) // FILES_LOOKED_AT)])
+
+
+def _has_our_ids(file: Path) -> bool:
+    """Whether the first body of a file has an id as no Kinect gives."""
+    with file.open("rb") as content:
+        words = [line.split() for line in content.read(1000).split(b"\n")]
+    first = next((line[0] for line in words if len(line) == 10 and line[0].isdigit()), b"0")
+    return int(first) // FIRST_ID == 1
 
 
 def write_recordings(
@@ -101,10 +113,11 @@ def write_recordings(
     _check_place(out, overwrite)
     written = 0
     with whole_folder(out) as folder:
-        for size in _write_all(folder, names, seed, workers or _cores()):
-            written += size
-            if on_written:
-                on_written(1)
+        with closing(in_order(partial(_write, folder=folder, seed=seed), names, workers or cores())) as sizes:
+            for size in sizes:
+                written += size
+                if on_written:
+                    on_written(1)
         summary = Synthesis(clips, _used(names, "action"), _used(names, "subject"), written)
         _describe(folder, summary, seed)
     return summary
@@ -202,30 +215,8 @@ def _used(names: list[ClipName], field: str) -> tuple[int, ...]:
 # ---- writing ---------------------------------------------------------------------------------------------------------
 
 
-def _write_all(folder: Path, names: list[ClipName], seed: int, workers: int) -> Iterator[int]:
-    """Size of each file as it is written. At most a few tasks a worker are under way."""
-    workers = min(workers, -(-len(names) // CLIPS_A_TASK))
-    if workers == 1:
-        yield from (_write(folder, name, seed) for name in names)
-        return
-    tasks = (names[i : i + CLIPS_A_TASK] for i in range(0, len(names), CLIPS_A_TASK))
-    # Not fork: a process may have threads, which a forked one inherits locked.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        under_way: deque[Future] = deque()
-        try:
-            under_way.extend(pool.submit(_write_some, folder, task, seed) for task in islice(tasks, 3 * workers))
-            while under_way:
-                yield from under_way.popleft().result()
-                under_way.extend(pool.submit(_write_some, folder, task, seed) for task in islice(tasks, 1))
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _write_some(folder: Path, names: list[ClipName], seed: int) -> list[int]:
-    return [_write(folder, name, seed) for name in names]
-
-
-def _write(folder: Path, name: ClipName, seed: int) -> int:
+def _write(name: ClipName, folder: Path, seed: int) -> int:
+    """Write one file. Returns its size."""
     return (folder / f"{name}.skeleton").write_bytes(as_skeleton_file(*recording(name, seed)))
 
 
@@ -250,7 +241,3 @@ def _describe(folder: Path, summary: Synthesis, seed: int) -> None:
         names=", ".join(f"A{action:03d} {titles[action - 1]}" for action in summary.actions),
     )
     (folder / "README.txt").write_text(text, encoding="utf-8")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

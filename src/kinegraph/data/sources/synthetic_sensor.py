@@ -30,7 +30,7 @@ NEW_ID = 0.5  # share of those gaps after which the tracker takes the person for
 GHOSTS = 0.10  # share of clips with a body that is no person
 SWAPS = 0.25  # share of clips with two people whose order in the file changes
 LATE_PERSON = 0.25  # share of clips with two people whose second is found late
-FIRST_ID = 2**56  # Kinect's tracking ids start here: 7205759403792793x
+FIRST_ID = 2**57  # Kinect's tracking ids start at 2^56, ours where no Kinect's are: so copies of the files are known
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,8 @@ A folder of `<name>-<shard>.tfrecord`, one `tf.train.Example` a clip:
 
 Shards whose name begins with train or val, or that lie in a folder such as train_data, make a split. What
 `kinegraph convert` writes (`tfrecord_write`) has more, which TensorFlow's parser passes over and which brings every
-clip back as it was: name, frames, people, in 2D width and height, and beside the shards `kinegraph.json` with layout
-and class names.
+clip back as it was: name, frames, people, in 2D width and height, and beside the shards `kinegraph.json` with layout,
+class names and what else is known of the clips.
 
 Source: itskalvik/ST-GCN, data_gen/gen_tfrecord_data.py and main.py. Its own shards hold joints that are centred, turned
 and repeated to 300 frames.
@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.sources.about import read_about
+from kinegraph.data.sources.about import beside, completed, read_about
 from kinegraph.data.sources.guesses import layout_for, names_of_classes, split_score, third_is_score
 from kinegraph.data.sources.padded import unpadded
 from kinegraph.data.sources.recordings import Recordings, at_least_one
@@ -55,7 +55,6 @@ class Contents:
     scored: bool
     class_names: tuple[str, ...]
     column: str
-    fps: float | None
 
 
 def recordings(
@@ -69,17 +68,17 @@ def recordings(
     """
     raw, nobody = Path(raw), []
     shards, around = _shards(raw), _folders(raw)
-    about = read_about(around[0]) or read_about(around[1])  # where `kinegraph convert` wrote the shards
+    about = read_about(beside(around[0])) or read_about(beside(around[1]))  # where `kinegraph convert` wrote the shards
     of, channels, scored = _kind(shards, about, layout)
     names = tuple(about["class_names"]) if about and class_names is None else _class_names(class_names, of)
     column = split_name or about.get("split") or known_split(*(folder.name for folder in around)) or "split"
-    contents = Contents(of, channels, scored, names, column, about.get("fps"))
+    contents = Contents(of, channels, scored, names, column)
 
     def left_out() -> list[str]:
         return [f"{len(nobody):,} clips without any person: {', '.join(nobody[:3])}"] if nobody else []
 
     return Recordings(
-        clips=at_least_one(_clips(shards, contents, nobody), left_out),
+        clips=at_least_one((completed(clip, about) for clip in _clips(shards, contents, nobody)), left_out),
         count=sum(map(count_records, shards)),
         layout=of,
         class_names=names,
@@ -178,7 +177,6 @@ def _clips(shards: Mapping[Path, str | None], contents: Contents, nobody: list[s
                 name=name,
                 label=label,
                 score=score,
-                fps=contents.fps,
                 image_size=(width, height) if width and height else None,
                 splits={contents.column: part} if part else {},
             )

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from kinegraph.data.sources.about import FILE, described, write_about
+from kinegraph.data.sources.about import FILE, about_text
 from kinegraph.data.sources.padded_write import check_fits, padded
 from kinegraph.data.sources.split_names import PARTS
 from kinegraph.data.sources.tfrecord_wire import serialize_example, serialize_tensor, write_record
 from kinegraph.data.store import SkeletonDataset
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.whole import whole_folder
+
+MOST_SHARDS = 10_000  # files a part
 
 
 def write_tfrecords(
@@ -30,15 +32,16 @@ def write_tfrecords(
 
     parts: name of a part -> its clips; under the name "" they go to data_joint-<shard>.tfrecord. split: what they are
     the parts of. A part of fewer clips than shards makes one a clip. shuffle_seed: mixes the clips of a part; the
-    project's training shuffles batches only, and needs it. Coordinates are those of the dataset; the clips' attributes
-    and other splits are lost. One clip is in memory at a time.
+    project's training shuffles batches only, and needs it. Coordinates are those of the dataset; what else is known of
+    the clips goes to kinegraph.json. One clip is in memory at a time.
     Raises ValueError naming a clip that is too long, has too many people or no label.
     """
-    if shards < 1:
-        raise ValueError(f"{shards} shards cannot hold a clip; give 1 or more")
+    if not 1 <= shards <= MOST_SHARDS:
+        raise ValueError(f"{shards} shards a part, expected 1 to {MOST_SHARDS:,}")
     if other := [part for part in parts if part and part not in PARTS]:
         raise ValueError(f"a part is named '{other[0]}', shards are named by {', '.join(PARTS)}")
-    check_fits(dataset, np.concatenate(list(parts.values())), frames, people)
+    written = np.concatenate(list(parts.values()))
+    check_fits(folder, dataset, written, frames, people)
     generator = np.random.default_rng(shuffle_seed)
     with whole_folder(folder) as unfinished:
         for part, clips in parts.items():
@@ -50,9 +53,7 @@ def write_tfrecords(
                 with (inside / name).open("wb") as file:
                     for i in some:
                         write_record(file, _example(dataset[int(i)], frames, people))
-        rates = np.unique(dataset.fps)
-        fps = float(rates[0]) if len(rates) == 1 and rates[0] == rates[0] else None
-        write_about(unfinished, described(dataset) | {"split": split, "fps": fps})
+        (unfinished / FILE).write_text(about_text(dataset, written, split), encoding="utf-8")
 
 
 def is_shard_folder(folder: Path) -> bool:

@@ -1,0 +1,59 @@
+"""Many files read or written by several processes, their results in order."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from itertools import islice
+from multiprocessing import get_context, parent_process
+from threading import Thread
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+ITEMS_A_TASK = 16  # what is sent to a process at a time
+TASKS_AHEAD = 3  # tasks a process that are under way: memory does not grow with the number of items
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_order(function: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Generator[Result, None, None]:
+    """function(item) for each item, by up to `workers` processes; few items are not worth another process.
+
+    function: of a module, or a partial of one. Its error is raised when it is its item's turn; what is under way then
+    is left. Close the iterator to leave it early.
+    """
+    tasks = [items[i : i + ITEMS_A_TASK] for i in range(0, len(items), ITEMS_A_TASK)]
+    workers = min(workers, len(tasks) // 2)
+    if workers < 2:
+        yield from map(function, items)
+        return
+    # Not fork: torch and numpy may have threads, which a forked process inherits locked.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
+        under_way: deque[Future] = deque()
+        waiting = iter(tasks)
+        try:
+            under_way.extend(pool.submit(_all, function, task) for task in islice(waiting, TASKS_AHEAD * workers))
+            while under_way:
+                yield from under_way.popleft().result()
+                under_way.extend(pool.submit(_all, function, task) for task in islice(waiting, 1))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """A process that is killed cannot tell its workers to stop: each watches whether its parent is still there."""
+
+    def watch() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def _all(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    return [function(item) for item in items]
