@@ -34,6 +34,7 @@ SHAPES = {
     "data/babel120": ("ntu25", 3, 120),
     "data/kinetics_skeleton": ("openpose18", 2, 400),
     "data/ui_prmd20": ("kinect22", 3, 20),
+    "data/mine": ("coco17", 2, 5),
 }
 SPLITS = ("xsub", "xview", "xset", "split")
 

@@ -31,7 +31,7 @@ from kinegraph.training.parts import (
     open_parts,
     training_facts,
 )
-from kinegraph.training.processes import set_determinism, start_processes
+from kinegraph.training.processes import naming_lost_processes, set_determinism, start_processes, started_again
 from kinegraph.training.run_folder import RunFolder, environment, portable_recipe
 from kinegraph.training.schedule import Schedule
 from kinegraph.training.scoring import score_clips
@@ -61,7 +61,7 @@ def train(
     head_lr: float = 1.0,
     clip_gradients: float | None = None,
     schedule: Schedule = Schedule(),  # noqa: B008  frozen
-    epochs: int = 80,
+    epochs: int | Literal["auto"] = 80,
     repeat: int = 1,
     sample: Literal["all", "class_balanced"] = "all",
     batch_size: int = 16,
@@ -98,15 +98,15 @@ def train(
             fits: blocks, joints by name, the head for the same classes.
         freeze: input norm and this many first blocks keep what was taken.
         preprocessing: how a recorded clip becomes what the network sees.
-        from_data: settings that the training clips decide instead of the recipe: people, normalize (with up), mirror,
-            epochs; what they decide is said and saved.
+        from_data: settings that the training clips decide instead of `preprocessing`: people, normalize (with up),
+            mirror; what they decide is said and saved.
         loss: loss function, built with the number of training clips of each class.
         optimizer: optimizer class, built with the parameters; by default SGD as published.
         decay_all: weight decay on every parameter, as published; false spares biases, norms and edge weights.
         head_lr: learning rate of the head as a multiple of the others'.
         clip_gradients: largest norm of all gradients together.
         schedule: how the learning rate changes.
-        epochs: passes over the training part, `repeat` times each.
+        epochs: passes over the training part, `repeat` times each; auto makes about 2,500 steps of them.
         repeat: how often an epoch passes over the training part.
         sample: "all" takes every clip once in a pass; "class_balanced" as many clips, but every class equally often.
         batch_size: clips a step and process.
@@ -123,7 +123,8 @@ def train(
         deterministic: allow only operations that give the same result each time.
         workers: processes that prepare batches, 0 for none.
         work_dir: run folder; by default runs/ and the config's name.
-        resume: go on with the run in work_dir where its last checkpoint was written.
+        resume: go on with the run in work_dir where its last checkpoint was written. A command that torchrun or SLURM
+            starts again does so by itself.
         accelerator: cpu, cuda, mps or auto.
         devices: processes on this machine, one a GPU or, on the CPU, that many.
         nodes: machines.
@@ -135,8 +136,9 @@ def train(
         kinegraph train runs/stgcn_ui_prmd20/config.yaml --work-dir runs/stgcn_ui_prmd20 --resume
     """
     check_numbers(
-        epochs=epochs, repeat=repeat, batch_size=batch_size, base_batch_size=base_batch_size,
-        validate_every=validate_every, save_every=save_every, log_every=log_every, devices=devices, nodes=nodes,
+        epochs=None if epochs == "auto" else epochs, repeat=repeat, batch_size=batch_size,
+        base_batch_size=base_batch_size, validate_every=validate_every, save_every=save_every, log_every=log_every,
+        devices=devices, nodes=nodes,
     )  # fmt: skip
     check_numbers(0, seed=seed, workers=workers, freeze=freeze)
     for name, number in {"clip_gradients": clip_gradients, "head_lr": head_lr}.items():
@@ -146,15 +148,17 @@ def train(
         raise ValueError("freeze keeps what weights have learnt: it needs --init-from WEIGHTS")
     if tensorboard:
         check_tensorboard()
-    run = RunFolder(work_dir or Path("runs") / (config_name or "train"), resume)
+    place = work_dir or Path("runs") / (config_name or "train")
+    resume = resume or (started_again() and RunFolder.can_resume(place))
+    run = RunFolder(place, resume)
     if resume:
         run.check_same_run(config_text, {name: it.default for name, it in inspect.signature(train).parameters.items()})
     start = open_start(init_from) if init_from and not resume else None
     folder = open_dataset(dataset, check_values=True)
     train_part = folder.indices(split, "train")
     preprocessing, decided = adapt(preprocessing, folder, train_part, from_data)
-    if "epochs" in from_data:
-        epochs = epochs_for(len(train_part), batch_size)
+    if epochs == "auto":
+        epochs = epochs_for(len(train_part) * repeat, batch_size)
         decided.append(f"{epochs} epochs, about {STEPS:,} steps")
     clips, val_clips = open_parts(folder, split, preprocessing, seed, validate)
     graph_layout = choose_layout(layout, folder)
@@ -210,6 +214,7 @@ def train(
     return run.path
 
 
+@naming_lost_processes()
 def _fit(fabric: Fabric, training: Training, run: RunFolder, monitor: str) -> None:
     try:
         progress = training.fit()
@@ -222,6 +227,7 @@ def _fit(fabric: Fabric, training: Training, run: RunFolder, monitor: str) -> No
     _say(fabric, f"last weights: {run.last}")
 
 
+@naming_lost_processes()
 def _report(
     fabric: Fabric, run: RunFolder, val_clips: ClipDataset | None, split: str, batch_size: int, workers: int
 ) -> None:
@@ -230,6 +236,7 @@ def _report(
     from kinegraph.report.runs import write_run_report
 
     evaluation = None
+    fabric.barrier()  # the first process writes the best weights, all of them read them
     if val_clips is not None and run.best.is_file():
         best, folder = fabric.to_device(load_weights(run.best).model), val_clips.folder
         scores = score_clips(fabric, best, val_clips, len(folder.class_names), batch_size, workers)

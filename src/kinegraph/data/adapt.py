@@ -13,7 +13,7 @@ from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.data.store import SkeletonDataset
 from kinegraph.skeleton.anatomy import other_side
 
-Setting = Literal["people", "normalize", "mirror", "epochs"]
+Setting = Literal["people", "normalize", "mirror"]
 
 CLIPS = 2000  # looked at, spread over the training part, at most
 FRAMES = 8  # of each clip, for the comparison of clips with mirrored ones
@@ -29,7 +29,7 @@ def adapt(
 
     people: the most that a training clip has. normalize: "facing" with the vertical along which shoulders are above the
     rest of the body, on average; "sized" in 2D and where the layout names no shoulders. mirror: no mirrored clips,
-    neither in training nor in a test, where they would look like another class. epochs: see `epochs_for`.
+    neither in training nor in a test, where they would look like another class.
     """
     said = []
     looked = indices[np.linspace(0, len(indices) - 1, min(len(indices), CLIPS)).astype(int)]
