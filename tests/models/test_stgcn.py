@@ -116,6 +116,18 @@ def test_batchnorm_statistics_are_as_accurate_as_torchs_default_order():
     assert error < 4 * (plain.running_var - exact).abs().max() + 1e-7
 
 
+def test_batchnorm_gradients_are_as_accurate_as_torchs_default_order():
+    torch.manual_seed(0)
+    x, weigh = torch.randn(16, 64, 17, 8), 1 + torch.randn(16, 64, 17, 8)
+    exact, plain, ours = torch.nn.BatchNorm2d(8).double(), torch.nn.BatchNorm2d(8), BatchNorm(8)
+    (exact(x.double().permute(0, 3, 1, 2)) * weigh.permute(0, 3, 1, 2)).sum().backward()
+    (plain(x.permute(0, 3, 1, 2).contiguous()) * weigh.permute(0, 3, 1, 2)).sum().backward()
+    (ours(x) * weigh).sum().backward()
+    for found, theirs, reference in zip(ours.parameters(), plain.parameters(), exact.parameters(), strict=True):
+        error, allowed = ((grad - reference.grad).norm() / reference.grad.norm() for grad in (found.grad, theirs.grad))
+        assert error < 1.5 * allowed + 1e-7
+
+
 def test_gradients_are_as_accurate_as_float32_allows():
     model, x, target = small().train(), torch.randn(4, 2, 20, 5, 3), torch.tensor([0, 1, 2, 3])
     exact = small().double().train()

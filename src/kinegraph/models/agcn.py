@@ -15,14 +15,14 @@ from torch.nn import functional as F
 
 from kinegraph.models.batchnorm import BatchNorm
 from kinegraph.models.blocks import (
-    check_input,
     check_kernel,
     check_network,
-    mean_over_bodies,
+    over_time,
     published_strides,
     scale_joints,
     shortcut,
 )
+from kinegraph.models.bodies import clip_features, clip_logits
 
 REDUCTION = 4  # the embeddings that joints are compared in have a quarter of the channels
 
@@ -48,7 +48,7 @@ class AdaptiveGraphConvolution(nn.Module):
         K = len(graph)
         graph = graph + self.offset + self.likeness(x)  # (B, K, V, V)
         gather = graph.permute(0, 3, 1, 2).reshape(B, 1, V * K, V)  # row (w, k): partitions end up beside the channels
-        x = gather @ x  # (B, T, V K, C)
+        x = gather.to(x.dtype) @ x  # (B, T, V K, C)
         return self.mix(x.view(B, T, V, K * C)) + self.bias.sum(0)
 
     def likeness(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B K V V"]:
@@ -85,14 +85,15 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.residual = shortcut(width_in, width, stride) if residual else None
 
-    def forward(self, x: Float[Tensor, "B T V C"], graph: Float[Tensor, "K V V"]) -> Float[Tensor, "B S V D"]:
-        y = self.spatial_norm(self.spatial(x, graph))
-        y = F.relu(y + self.graph_residual(x))  # (B, T, V, D)
-        y = self.temporal(y.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # (B, S, V, D), S = T / stride
-        y = self.dropout(self.temporal_norm(y))
+    def forward(
+        self, x: Float[Tensor, "B T V C"], graph: Float[Tensor, "K V V"], copies: int = 1
+    ) -> Float[Tensor, "B S V D"]:
+        y = self.spatial_norm(self.spatial(x, graph), copies)
+        y = F.relu_(y.add_(self.graph_residual(x, copies)))  # (B, T, V, D)
+        y = self.dropout(self.temporal_norm(over_time(self.temporal, y), copies))  # (B, S, V, D), S = T / stride
         if self.residual is not None:
-            y = y + self.residual(x)
-        return F.relu(y)
+            y = y.add_(self.residual(x, copies))
+        return F.relu_(y)
 
 
 class AGCN(nn.Module):
@@ -146,23 +147,18 @@ class AGCN(nn.Module):
     def forward(
         self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
     ) -> Float[Tensor, "N classes"]:
-        """Logits. Absent people count in the mean over M like real ones, as in the published networks.
-
-        people: how many bodies of each clip are real, the first ones; the caller promises that all others are alike
-            (padding). Outside training one of those is computed then and counted for all, to the same logits.
-        """
-        check_input(x, self.A.shape[1], self.config["channels"])
-        return self.head(mean_over_bodies(self._bodies, x, None if self.training else people))
+        """Logits. people: how many bodies of each clip are real; the others are computed once, see `clip_logits`."""
+        return clip_logits(self, x, people)
 
     def features(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:
         """What the last block says of each person, moment and joint; their mean through `head` gives the logits."""
-        check_input(x, self.A.shape[1], self.config["channels"])
-        return self._bodies(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        return clip_features(self, x)
 
-    def _bodies(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
-        x = scale_joints(self.data_norm, x)
+    def bodies(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
+        """The blocks one after another. copies: how many bodies the last one stands for while training."""
+        x = scale_joints(self.data_norm, x, copies)
         for block in self.blocks:
-            x = block(x, self.A)
+            x = block(x, self.A, copies)
         return x
 
 
@@ -172,6 +168,8 @@ def initialise(model: AGCN) -> None:
     W_k has variance 2 / (in · out · K), and the scale of the BatchNorm behind the graph convolution is 1e-6: at first
     its shortcut speaks alone.
     """
+    if model.head.weight.is_meta:
+        return  # shapes alone; for numbers that are not kept torch would import its compiler, which takes a second
     for name, layer in model.named_modules():
         if isinstance(layer, AdaptiveGraphConvolution):
             nn.init.normal_(layer.mix.weight, 0.0, math.sqrt(2 / layer.mix.weight.numel()))

@@ -1,4 +1,4 @@
-"""Batch normalisation of the last axis, with statistics as accurate as torch's for its default memory order."""
+"""Batch normalisation of the last axis, as accurate as torch's for its default memory order; a body may count often."""
 
 import torch
 from jaxtyping import Float
@@ -8,31 +8,37 @@ from torch import Tensor, nn
 class BatchNorm(nn.BatchNorm2d):
     """y = (x - mean) / sqrt(variance + eps) * weight + bias over all axes but the last; state as torch's BatchNorm.
 
+    The last body may stand for several that are alike. They count as several in the statistics, and what comes back
+    for it in the backward pass is the sum of their gradients: all as if each of them were there.
+
     On a CPU torch sums the statistics of channels-last data in one float32 run over all rows, which makes them about
     a hundred times less accurate than in its default order, and gradients of deep networks several times. So while
-    training there, every (frame, joint, channel) gets the statistics of its column of bodies first, and those are
-    pooled per channel: as quick, and accurate.
+    training, every (frame, joint, channel) gets the statistics of its column of bodies first, and those are pooled per
+    channel: as quick, and accurate.
     """
 
-    def forward(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B T V C"]:
-        columns = x.permute(0, 3, 1, 2)  # torch's axes; in memory nothing moves
-        if self.training and x.device.type == "cpu" and x.dtype == torch.float32:
-            y = _Normalise.apply(columns, *self._statistics(x), self.weight, self.bias, self.eps)
-        else:
-            y = super().forward(columns)
-        return y.permute(0, 2, 3, 1)
+    def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B T V C"]:
+        """copies: how many bodies the last one stands for. It matters while training only."""
+        if not self.training or (copies == 1 and x.device.type != "cpu"):
+            return super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # torch's axes; in memory nothing moves
+        return _Normalise.apply(x, *self._statistics(x, copies), self.weight, self.bias, self.eps, copies)
 
     @torch.no_grad()
-    def _statistics(self, x: Float[Tensor, "B T V C"]) -> tuple[Float[Tensor, "C"], Float[Tensor, "C"]]:
+    def _statistics(self, x: Float[Tensor, "B T V C"], copies: int) -> tuple[Float[Tensor, "C"], Float[Tensor, "C"]]:
         """Mean and (biased) variance of this batch; the running ones move towards them, unbiased."""
-        channels = x.shape[3]
-        rows = x.numel() // channels
+        B, T, V, C = x.shape
+        bodies = B - 1 + copies
+        rows = bodies * T * V
         if rows < 2:
             raise ValueError(
                 f"training needs more than one value per channel to normalise, found shape {tuple(x.shape)}"
             )
-        columns = torch.batch_norm_update_stats(x.flatten(1), None, None, 0.0)
-        means, variances = (column.view(-1, channels) for column in columns)  # (T V, C)
+        means, variances = _column_statistics(x[:-1] if B > 1 and copies > 1 else x)  # (T V, C)
+        if copies > 1:  # pool them with those of the last body, who does not vary
+            share = copies / bodies
+            offset = x[-1].reshape(-1, C).to(means.dtype) - means
+            means = means + share * offset
+            variances = (1 - share) * (variances + share * offset.square())
         mean = means.mean(0)
         variance = (variances + (means - mean).square()).mean(0)
         self.num_batches_tracked += 1
@@ -41,19 +47,56 @@ class BatchNorm(nn.BatchNorm2d):
         return mean, variance
 
 
+def _column_statistics(x: Float[Tensor, "B T V C"]) -> tuple[Float[Tensor, "TV C"], Float[Tensor, "TV C"]]:
+    """Mean and variance over bodies, at least in float32."""
+    x, exact = x.flatten(1, 2), torch.promote_types(x.dtype, torch.float32)
+    if x.device.type == "cpu":
+        unused = torch.zeros(x[0].numel(), dtype=exact)  # running statistics: of this type are also the new ones
+        statistics = torch.batch_norm_update_stats(x.flatten(1), unused, unused, 0.0)
+        means, variances = (column.view(x.shape[1:]) for column in statistics)
+    else:
+        variances, means = torch.var_mean(x.to(exact), 0, correction=0)
+    return means, variances
+
+
 class _Normalise(torch.autograd.Function):
-    """BatchNorm by given statistics; its gradient knows that they are those of x."""
+    """BatchNorm by given statistics; its gradient knows that they are those of x, the last body counted `copies` times.
+
+    With n rows in all, g the gradient of y, and z = (x - mean) / deviation:
+        gradient of x = weight / deviation * (g - copies of the body * (sum g + z sum g z) / n)
+    where the g of the last body is already the sum over its copies.
+    """
 
     @staticmethod
-    def forward(ctx, x: Float[Tensor, "B C T V"], mean, variance, weight, bias, eps):
-        ctx.eps = eps
-        ctx.save_for_backward(x, mean, (variance + eps).rsqrt(), weight)
-        return torch.batch_norm(x, weight, bias, mean, variance, False, 0.0, eps, False)
+    def forward(ctx, x: Float[Tensor, "B T V C"], mean, variance, weight, bias, eps, copies):
+        inverse_deviation = (variance + eps).rsqrt()
+        ctx.copies = copies
+        ctx.save_for_backward(x, mean, inverse_deviation, weight)
+        scale = weight * inverse_deviation
+        return _affine(x, scale, bias - mean * scale)
 
     @staticmethod
+    @torch.autograd.function.once_differentiable
     def backward(ctx, gradient):
         x, mean, inverse_deviation, weight = ctx.saved_tensors
-        gradient_x, gradient_weight, gradient_bias = torch.ops.aten.native_batch_norm_backward(
-            gradient, x, weight, None, None, mean, inverse_deviation, True, ctx.eps, (True, True, True)
-        )
-        return gradient_x, None, None, gradient_weight, gradient_bias, None
+        places = x[0, ..., 0].numel()
+        _, *columns = torch.ops.aten.native_batch_norm_backward(
+            gradient.reshape(len(x), -1), x.reshape(len(x), -1), None, None, None, mean.repeat(places),
+            inverse_deviation.repeat(places), True, 0.0, (False, True, True),
+        )  # fmt: skip
+        of_weight, of_bias = (column.view(places, -1).sum(0) for column in columns)  # in two steps, as the statistics
+        rows = (len(x) - 1 + ctx.copies) * places
+        scale = weight * inverse_deviation
+        slope = -scale * inverse_deviation * of_weight / rows
+        of_x = _affine(x, slope, -scale * of_bias / rows - mean * slope)
+        of_x[-1] *= ctx.copies
+        return of_x.addcmul_(gradient, scale.to(gradient.dtype)), None, None, of_weight, of_bias, None, None
+
+
+def _affine(x: Float[Tensor, "B T V C"], scale: Float[Tensor, "C"], shift: Float[Tensor, "C"]) -> Tensor:
+    """x * scale + shift in the type of x, computed in that of scale."""
+    if x.dtype == scale.dtype:
+        return torch.addcmul(shift, x, scale)
+    zero, one = torch.zeros_like(scale), torch.ones_like(scale)
+    y = torch.batch_norm(x.reshape(-1, len(scale)), scale, shift, zero, one, False, 0.0, 0.0, False)
+    return torch.ops.aten._unsafe_view(y, x.shape)  # no view: it may be changed in place

@@ -1,10 +1,9 @@
-"""What the networks of several papers share: shortcuts, one scale for each joint and channel, from bodies to clips."""
+"""What the blocks of several papers share: residual paths, one scale for each joint and channel, checks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from kinegraph.models.batchnorm import BatchNorm
@@ -19,54 +18,35 @@ class Projection(nn.Module):
         self.mix = nn.Linear(width_in, width)
         self.norm = BatchNorm(width)
 
-    def forward(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
-        return self.norm(self.mix(x[:, :: self.stride]))
+    def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
+        return self.norm(self.mix(x[:, :: self.stride].contiguous()), copies)
+
+
+class Identity(nn.Module):
+    """x itself, where a projection or BatchNorm could be."""
+
+    def forward(self, x: Tensor, copies: int = 1) -> Tensor:
+        return x
 
 
 def shortcut(width_in: int, width: int, stride: int = 1) -> nn.Module:
     """x itself where the shapes agree, else a projection."""
-    return nn.Identity() if (width_in, stride) == (width, 1) else Projection(width_in, width, stride)
+    return Identity() if (width_in, stride) == (width, 1) else Projection(width_in, width, stride)
 
 
-def scale_joints(norm: BatchNorm, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B T V C"]:
+def scale_joints(norm: BatchNorm, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B T V C"]:
     """BatchNorm with statistics and scales of every joint and channel: norm is over V C numbers."""
-    return norm(x.flatten(2).unsqueeze(2)).reshape(x.shape)
+    return norm(x.flatten(2).unsqueeze(2), copies).reshape(x.shape)
+
+
+def over_time(convolution: nn.Module, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
+    """A convolution whose kernel is one joint wide, in torch's axes; in memory nothing moves."""
+    return convolution(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
 def published_strides(widths: Sequence[int]) -> list[int]:
     """2 where the width doubles, 1 elsewhere."""
     return [1] + [2 if b == 2 * a else 1 for a, b in pairwise(widths)]
-
-
-def mean_over_bodies(
-    bodies: Callable[[Float[Tensor, "B T V C"]], Float[Tensor, "B S V D"]],
-    x: Float[Tensor, "N M T V C"],
-    people: Int[Tensor, "N"] | None,
-) -> Float[Tensor, "N D"]:
-    """bodies(x) for the people of each clip, and its mean over people, time and joints.
-
-    people: how many bodies of each clip are real, the first ones; the caller promises that all others are alike
-        (padding). One of those is computed then and counted for all.
-    """
-    N, M = x.shape[:2]
-    x = x.flatten(0, 1)  # (N M, T, V, C)
-    if people is None:
-        x = bodies(x).mean((1, 2))  # (N M, D)
-    else:
-        real = (torch.arange(M, device=x.device) < people[:, None]).flatten()  # (N M)
-        x = torch.cat((x[real], x[~real][:1]))  # (bodies, T, V, C), the last one for all who are absent
-        place = torch.where(real, real.cumsum(0) - 1, real.sum())  # (N M), which of them each body is
-        x = bodies(x).mean((1, 2))[place]  # (N M, D)
-    return x.view(N, M, -1).mean(1)
-
-
-def check_input(x: Tensor, joints: int, channels: int) -> None:
-    """Raises ValueError when clips are not what a network was built for."""
-    if x.ndim != 5:
-        raise ValueError(f"the network takes (clips, people, frames, joints, channels), found shape {tuple(x.shape)}")
-    for axis, what, built in ((3, "joints", joints), (4, "channels", channels)):
-        if x.shape[axis] != built:
-            raise ValueError(f"the network was built for {built} {what}, the clips have {x.shape[axis]}")
 
 
 def check_network(graph: Tensor, config: Mapping, narrowest: int = 1) -> None:

@@ -17,14 +17,15 @@ from torch.nn import functional as F
 
 from kinegraph.models.batchnorm import BatchNorm
 from kinegraph.models.blocks import (
-    check_input,
     check_kernel,
     check_network,
-    mean_over_bodies,
+    over_time,
     published_strides,
     scale_joints,
     shortcut,
 )
+from kinegraph.models.bodies import clip_features, clip_logits
+from kinegraph.models.graph_product import graph_product
 
 
 class GraphConvolution(nn.Module):
@@ -40,12 +41,7 @@ class GraphConvolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(partitions, width))
 
     def forward(self, x: Float[Tensor, "B T V C"], graph: Float[Tensor, "K V V"]) -> Float[Tensor, "B T V D"]:
-        B, T, V, C = x.shape
-        K = len(graph)
-        gather = graph.permute(2, 0, 1).reshape(V * K, V)  # row (w, k): partitions end up beside the channels
-        x = gather.expand(B * T, -1, -1) @ x.reshape(B * T, V, C)  # (B T, V K, C)
-        x = self.mix(x.view(B, T, V, K * C))  # (B, T, V, D)
-        return x + graph.sum(1).T @ self.bias  # a constant for each joint
+        return graph_product(x, graph, self.mix.weight, graph.sum(1).T @ self.bias)
 
 
 class Block(nn.Module):
@@ -78,20 +74,21 @@ class Block(nn.Module):
         self.residual = shortcut(width_in, width, stride) if residual else None
         self.graph_residual = shortcut(width_in, width) if graph_residual else None
 
-    def forward(self, x: Float[Tensor, "B T V C"], graph: Float[Tensor, "K V V"]) -> Float[Tensor, "B S V D"]:
+    def forward(
+        self, x: Float[Tensor, "B T V C"], graph: Float[Tensor, "K V V"], copies: int = 1
+    ) -> Float[Tensor, "B S V D"]:
         if self.importance is not None:
             graph = graph * self.importance
         elif self.graph is not None:
             graph = self.graph
-        y = self.spatial_norm(self.spatial(x, graph))
+        y = self.spatial_norm(self.spatial(x, graph), copies)
         if self.graph_residual is not None:
-            y = y + self.graph_residual(x)
-        y = F.relu(y)  # (B, T, V, D)
-        y = self.temporal(y.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # (B, S, V, D), S = T / stride
-        y = self.dropout(self.temporal_norm(y))
+            y = y.add_(self.graph_residual(x, copies))  # in place: no one else needs what BatchNorm returns
+        y = F.relu_(y)  # (B, T, V, D)
+        y = self.dropout(self.temporal_norm(over_time(self.temporal, y), copies))  # (B, S, V, D), S = T / stride
         if self.residual is not None:
-            y = y + self.residual(x)
-        return F.relu(y)
+            y = y.add_(self.residual(x, copies))
+        return F.relu_(y)
 
 
 class STGCN(nn.Module):
@@ -164,23 +161,18 @@ class STGCN(nn.Module):
     def forward(
         self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
     ) -> Float[Tensor, "N classes"]:
-        """Logits. Absent people count in the mean over M like real ones, as in the published networks.
-
-        people: how many bodies of each clip are real, the first ones; the caller promises that all others are alike
-            (padding). Outside training one of those is computed then and counted for all, to the same logits.
-        """
-        check_input(x, self.A.shape[1], self.config["channels"])
-        return self.head(mean_over_bodies(self._bodies, x, None if self.training else people))
+        """Logits. people: how many bodies of each clip are real; the others are computed once, see `clip_logits`."""
+        return clip_logits(self, x, people)
 
     def features(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:
         """What the last block says of each person, moment and joint; their mean through `head` gives the logits."""
-        check_input(x, self.A.shape[1], self.config["channels"])
-        return self._bodies(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        return clip_features(self, x)
 
-    def _bodies(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
-        x = scale_joints(self.data_norm, x)
+    def bodies(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
+        """The blocks one after another. copies: how many bodies the last one stands for while training."""
+        x = scale_joints(self.data_norm, x, copies)
         for block in self.blocks:
-            x = block(x, self.A)
+            x = block(x, self.A, copies)
         return x
 
 
@@ -190,6 +182,8 @@ def initialise(model: nn.Module, init: str) -> None:
     "kaiming": normal, variance 2 / fan-out, the head's 1e-4 (MMAction2). "stgcn2018": normal(0, 0.02), scales of
     BatchNorm normal(1, 0.02). "tensorflow": normal cut at two deviations, variance 2 / fan-out.
     """
+    if model.head.weight.is_meta:
+        return  # shapes alone; for numbers that are not kept torch would import its compiler, which takes a second
     for name, layer in model.named_modules():
         if isinstance(layer, BatchNorm) and init == "stgcn2018":
             nn.init.normal_(layer.weight, 1.0, 0.02)

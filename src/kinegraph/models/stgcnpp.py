@@ -15,13 +15,13 @@ from torch.nn import functional as F
 
 from kinegraph.models.batchnorm import BatchNorm
 from kinegraph.models.blocks import (
-    check_input,
     check_network,
-    mean_over_bodies,
+    over_time,
     published_strides,
     scale_joints,
     shortcut,
 )
+from kinegraph.models.bodies import clip_features, clip_logits
 from kinegraph.models.stgcn import GraphConvolution
 
 DILATIONS = (1, 2, 3, 4)
@@ -51,16 +51,17 @@ class MultiScaleConvolution(nn.Module):
             nn.Conv2d(branch, branch, (3, 1), (stride, 1), (dilation, 0), (dilation, 1))
             for dilation, branch in zip(DILATIONS, self.moving, strict=False)
         )
+        self.highest = nn.MaxPool2d((3, 1), (stride, 1), (1, 0))
         self.join_norm = BatchNorm(width)
         self.join = nn.Linear(width, width)  # U
 
-    def forward(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V C"]:
+    def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V C"]:
         moving, still = self.divide(x).split((sum(self.moving), self.still), dim=3)
-        moving = F.relu(self.divide_norm(moving)).permute(0, 3, 1, 2).split(self.moving, dim=1)  # each (B, c, T, V)
-        seen = [convolve(h) for convolve, h in zip(self.dilated, moving, strict=False)]  # each (B, c, S, V)
-        seen.append(F.max_pool2d(moving[-1], (3, 1), (self.stride, 1), (1, 0)))
-        y = torch.cat([h.permute(0, 2, 3, 1) for h in seen] + [still[:, :: self.stride]], dim=3)  # (B, S, V, C)
-        return self.join(F.relu(self.join_norm(y)))
+        moving = F.relu_(self.divide_norm(moving, copies)).split(self.moving, dim=3)  # each (B, T, V, c)
+        seen = [over_time(convolve, h) for convolve, h in zip(self.dilated, moving, strict=False)]  # each (B, S, V, c)
+        seen.append(over_time(self.highest, moving[-1]))
+        y = torch.cat([*seen, still[:, :: self.stride]], dim=3)  # (B, S, V, C)
+        return self.join(F.relu_(self.join_norm(y, copies)))
 
 
 class Block(nn.Module):
@@ -82,13 +83,13 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.residual = shortcut(width_in, width, stride) if residual else None
 
-    def forward(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
-        y = self.spatial_norm(self.spatial(x, self.graph))
-        y = F.relu(y + self.graph_residual(x))  # (B, T, V, D)
-        y = self.dropout(self.temporal_norm(self.temporal(y)))  # (B, S, V, D), S = T / stride
+    def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
+        y = self.spatial_norm(self.spatial(x, self.graph), copies)
+        y = F.relu_(y.add_(self.graph_residual(x, copies)))  # (B, T, V, D)
+        y = self.dropout(self.temporal_norm(self.temporal(y, copies), copies))  # (B, S, V, D), S = T / stride
         if self.residual is not None:
-            y = y + self.residual(x)
-        return F.relu(y)
+            y = y.add_(self.residual(x, copies))
+        return F.relu_(y)
 
 
 class STGCNPP(nn.Module):
@@ -143,23 +144,18 @@ class STGCNPP(nn.Module):
     def forward(
         self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
     ) -> Float[Tensor, "N classes"]:
-        """Logits. Absent people count in the mean over M like real ones, as in the published networks.
-
-        people: how many bodies of each clip are real, the first ones; the caller promises that all others are alike
-            (padding). Outside training one of those is computed then and counted for all, to the same logits.
-        """
-        check_input(x, self.A.shape[1], self.config["channels"])
-        return self.head(mean_over_bodies(self._bodies, x, None if self.training else people))
+        """Logits. people: how many bodies of each clip are real; the others are computed once, see `clip_logits`."""
+        return clip_logits(self, x, people)
 
     def features(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:
         """What the last block says of each person, moment and joint; their mean through `head` gives the logits."""
-        check_input(x, self.A.shape[1], self.config["channels"])
-        return self._bodies(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        return clip_features(self, x)
 
-    def _bodies(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
-        x = scale_joints(self.data_norm, x)
+    def bodies(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
+        """The blocks one after another. copies: how many bodies the last one stands for while training."""
+        x = scale_joints(self.data_norm, x, copies)
         for block in self.blocks:
-            x = block(x)
+            x = block(x, copies)
         return x
 
 
@@ -168,6 +164,8 @@ def initialise(model: STGCNPP) -> None:
 
     That is torch's own choice for all layers but these.
     """
+    if model.head.weight.is_meta:
+        return  # shapes alone; for numbers that are not kept torch would import its compiler, which takes a second
     for layer in model.modules():
         if isinstance(layer, GraphConvolution):
             fan_in = layer.mix.in_features // len(layer.bias)  # published as a convolution that mixes no partitions

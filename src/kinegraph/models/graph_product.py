@@ -1,0 +1,81 @@
+"""Sum over neighbouring joints, then mix channels, piece by piece: what lies between the two never leaves the cache."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+PIECE = 2**18  # numbers in what lies between, on a CPU: 1 MB, about what a core keeps to itself
+
+
+def graph_product(
+    x: Float[Tensor, "B T V C"],
+    graph: Float[Tensor, "K V V"],
+    weight: Float[Tensor, "D KC"],
+    constant: Float[Tensor, "V D"],
+) -> Float[Tensor, "B T V D"]:
+    """y[w] = sum_k W_k (sum_v graph_k[v, w] x[v]) + constant[w] in every frame, weight being [W_1 | ... | W_K].
+
+    The neighbours' sums are K times as large as x. They are neither built as a whole nor kept for the backward pass,
+    which computes them again.
+    """
+    gather, device = gathering(graph), x.device.type
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+        x, gather, weight, constant = (t.to(dtype) for t in (x, gather, weight, constant))
+    return product_with(x, gather, weight, constant)
+
+
+def gathering(graph: Float[Tensor, "K V V"]) -> Float[Tensor, "VK V"]:
+    """The graph as one matrix; row (w, k), so that a joint's partitions end up beside its channels."""
+    return graph.permute(2, 0, 1).flatten(0, 1)
+
+
+def product_with(
+    x: Float[Tensor, "B T V C"], gather: Float[Tensor, "VK V"], weight: Float[Tensor, "D KC"], constant
+) -> Float[Tensor, "B T V D"]:
+    """`graph_product` with a graph from `gathering`."""
+    if torch.compiler.is_compiling():  # also while exporting: a compiler sees through these, and not through pieces
+        return _neighbours(x.flatten(0, 1), gather).view(*x.shape[:3], -1) @ weight.T + constant
+    return _GraphProduct.apply(x.flatten(0, 1), gather, weight, constant).unflatten(0, x.shape[:2])
+
+
+class _GraphProduct(torch.autograd.Function):
+    """Frames F = (body, time) at once."""
+
+    @staticmethod
+    def forward(ctx, x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"], weight, constant):
+        ctx.save_for_backward(x, gather, weight)
+        y = x.new_empty(*x.shape[:2], len(weight))
+        for frames in _pieces(x, gather):
+            sums = _neighbours(x[frames], gather).view(-1, weight.shape[1])  # (frames V, K C)
+            torch.mm(sums, weight.T, out=y[frames].view(-1, len(weight)))
+            y[frames].add_(constant)
+        return y
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient: Float[Tensor, "F V D"]):
+        x, gather, weight = ctx.saved_tensors
+        gradient = gradient.contiguous()
+        exact = torch.promote_types(x.dtype, torch.float32)
+        of_x = torch.empty_like(x)
+        of_gather, of_weight = (torch.zeros_like(t, dtype=exact) for t in (gather, weight))
+        for frames in _pieces(x, gather):
+            seen, told = x[frames], gradient[frames]
+            sums = _neighbours(seen, gather).view(-1, weight.shape[1])
+            of_weight += told.flatten(0, 1).T @ sums
+            of_sums = (told.flatten(0, 1) @ weight).view(len(seen), len(gather), -1)  # (frames, V K, C)
+            of_gather += (of_sums @ seen.mT).sum(0, dtype=exact)
+            torch.matmul(gather.T, of_sums, out=of_x[frames])
+        return of_x, of_gather.to(gather.dtype), of_weight.to(weight.dtype), gradient.sum(0)
+
+
+def _neighbours(x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"]) -> Float[Tensor, "F VK C"]:
+    return gather.expand(len(x), -1, -1) @ x
+
+
+def _pieces(x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"]) -> list[slice]:
+    if x.device.type != "cpu":
+        return [slice(None)]
+    frames = max(1, PIECE // (len(gather) * max(x.shape[2], 64)))  # long sums of weight gradients would lose accuracy
+    return [slice(start, start + frames) for start in range(0, len(x), frames)]
