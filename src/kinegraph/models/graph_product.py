@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 PIECE = 2**18  # numbers in what lies between, on a CPU: 1 MB, about what a core keeps to itself
+FEW = 2**21  # numbers in what lies between that are no burden as a whole: pieces of them would only cost calls
 
 
 def graph_product(
@@ -34,7 +35,8 @@ def product_with(
     x: Float[Tensor, "B T V C"], gather: Float[Tensor, "VK V"], weight: Float[Tensor, "D KC"], constant
 ) -> Float[Tensor, "B T V D"]:
     """`graph_product` with a graph from `gathering`."""
-    if torch.compiler.is_compiling():  # also while exporting: a compiler sees through these, and not through pieces
+    little = x.shape[0] * x.shape[1] * len(gather) * x.shape[3] <= FEW
+    if little or torch.compiler.is_compiling():  # also while exporting: a compiler does not see through pieces
         return _neighbours(x.flatten(0, 1), gather).view(*x.shape[:3], -1) @ weight.T + constant
     return _GraphProduct.apply(x.flatten(0, 1), gather, weight, constant).unflatten(0, x.shape[:2])
 
