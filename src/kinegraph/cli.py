@@ -34,6 +34,10 @@ def main(argv: list[str] | None = None) -> int:
 
         print(f"kinegraph {__version__}")
         return 0
+    if "LOCAL_RANK" in os.environ:  # torchrun or our own run on several devices started this process
+        from kinegraph.training.interrupt import end_with_launcher
+
+        end_with_launcher()
     verb = argv.pop(0)
     if verb not in VERBS:
         close = get_close_matches(verb, VERBS, n=1)

@@ -14,6 +14,8 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     made_up.dataset(folder / "dataset")
     made_up.dataset(folder / "other", layout_name="openpose25")
+    (folder / "array.npz").write_bytes(b"PK")
+    (folder / "nothing.npy").touch()
     config = made_up.config(folder / "config.yaml", folder / "dataset", epochs=1)
     assert main(["train", str(config), "--work-dir", str(folder / "run")]) == 0
     return folder
@@ -25,7 +27,7 @@ def place(tmp_path_factory):
         (["trian"], "did you mean 'train'"),
         (["train", "none.yaml"], "no config file none.yaml"),
         (["train", "{config}", "--epohs", "3"], "did you mean 'epochs'"),
-        (["train", "{config}", "--epochs", "many"], "epochs: expected int, found 'many'"),
+        (["train", "{config}", "--epochs", "many"], "epochs: expected a whole number or 'auto', found 'many'"),
         (["train", "{config}", "--epochs", "0"], "epochs is 0, expected at least 1"),
         (["train", "{config}", "--preprocessing.sampling", "lop"], "expected one of 'loop', 'fill'"),
         (["train", "{config}", "--model.init_args.dropuot", "0.1"], "did you mean 'dropout'"),
@@ -38,7 +40,7 @@ def place(tmp_path_factory):
         (["train", "{config}", "--work-dir", "{new}", "--resume"], "nothing to resume"),
         (["train", "{config}", "--work-dir", "{run}", "--resume", "--batch-size", "2"], "batch_size 4, asked for is 2"),
         (["train", "{config}", "--clip-gradients", "-1"], "clip_gradients is -1"),
-        (["train", "{config}", "--clip-gradients", "abc"], "clip_gradients: expected float, found 'abc'"),
+        (["train", "{config}", "--clip-gradients", "abc"], "clip_gradients: expected a number, found 'abc'"),
         (["train", "{config}", "--seed", "-1"], "seed is -1, expected at least 0"),
         (["train", "{config}", "--accelerator", "abacus"], "accelerator 'abacus'"),
         (["test", "{config}", "{weights}", "--batch-size", "-1"], "batch_size is -1"),
@@ -48,11 +50,33 @@ def place(tmp_path_factory):
         (["test", "{config}", "{config}"], "is not a safetensors file"),
         (["test", "{config}", "none.safetensors"], "none.safetensors"),
         (["train", "{config}", "--work-dir", "{other}"], "is a dataset folder"),
+        (["test", "{config}", "{checkpoint}"], "the weights are beside it"),
+        (["convert", "{checkpoint}", "{new}"], "the weights are beside it"),
+        (["train", "{config}", "--seed", "9" * 30], "seed is 99999"),
+        (["train", "{config}", "--workers", "1000000"], "workers is 1000000, expected at most 128"),
+        (["train", "{config}", "--devices", "1000000"], "devices is 1000000, expected at most 64"),
+        (["prepare", "ntu60", "{run}", "{new}", "--workers", "1000000"], "workers is 1000000"),
+        (["prepare", "table", "{run}", "{new}", "--fps", "0"], "fps is 0, expected frames a second"),
+        (["synthesize", "{new}", "--workers", "1000000"], "workers is 1000000"),
+        (["convert", "{other}", "{new}", "--format", "tfrecord", "--shuffle-seed", "-1"], "--shuffle-seed is -1"),
+        (["train", "{config}", "--loss.class_weights", "balancd"], "found 'balancd'; did you mean 'balanced'?"),
+        (["train", "{config}", "--frames", "9"], "did you mean 'preprocessing.frames'?"),
+        (["train", "{config}", "--model", "STGNC"], "did you mean 'kinegraph.models.stgcn.STGCN'?"),
+        (["train", "{config}", "--preprocessing.frames", "1000000000"], "poses"),
+        (["fuse", "a.pkl", "b.pkl", "--data", "{other}", "--weights", "-1", "nan"], "expected a number, found 'nan'"),
+        (["fuse", "a.pkl", "b.pkl", "--data", "{other}", "--weights", "-1", "2"], "the weights are -1 2"),
+        (["fuse", "--data", "{other}"], "results is missing; expected kinegraph fuse RESULTS ..."),
+        (["convert", "{other}", "{new}", "--format", "tfrecord", "--shards", "1000000"], "expected 1 to 10,000"),
         (["train", "{weights}"], "is no YAML config"),
         (["test", "{weights}", "{config}"], "is no YAML config"),
-        (["train", "{run}"], "it is a folder"),
+        (["train", "{run}"], "run is a folder, no YAML config; did you mean"),
         (["convert", "{other}", "{new}"], "is a .pkl file"),
         (["prepare", "ntu60", "nowhere", "{new}"], "nowhere"),
+        (["prepare"], "source, raw and out are missing; expected kinegraph prepare SOURCE RAW OUT"),
+        (["prepare", "NTU_60", "{run}", "{new}"], "did you mean 'ntu60'?"),
+        (["prepare", "ntu60", "{array}", "{new}"], "no file for ntu60, which reads .skeleton; did you mean 'npz'?"),
+        (["prepare", "npy", "{nothing}", "{new}"], "nothing.npy is an empty file"),
+        (["inspect", "{nothing}"], "nothing.npy is an empty file"),
         (["prepare", "ntu", "{run}", "{new}"], "ntu60"),
     ],
 )
@@ -64,7 +88,9 @@ def test_wrong_input_is_one_line(place, capsys, monkeypatch, arguments, words):
         "new": place / "new",
         "other": place / "other",
         "weights": place / "run" / "checkpoints" / "last.safetensors",
+        "checkpoint": place / "run" / "checkpoints" / "last.ckpt",
     }
+    names |= {"array": place / "array.npz", "nothing": place / "nothing.npy"}
     before = sorted(place.rglob("*"))
     assert main([word.format(**names) for word in arguments]) == 2
     captured = capsys.readouterr()
@@ -81,13 +107,16 @@ def test_a_misspelt_key_in_a_config_is_named(place, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_explains_itself(verb, capsys):
+def test_every_verb_explains_itself(verb, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     with pytest.raises(SystemExit) as end:
         main([verb, "--help"])
     assert end.value.code == 0
     text = capsys.readouterr().out
     assert text.startswith(f"usage: kinegraph {verb}")
-    assert len(text) < 20_000
+    assert f"\nexamples:\n  kinegraph {verb} " in text
+    assert len(text.splitlines()) <= 96  # two screens
+    assert max(map(len, text.splitlines())) <= 120  # examples are not broken
 
 
 def test_help_and_import_load_nothing_heavy():

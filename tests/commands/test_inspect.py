@@ -10,10 +10,13 @@ import pytest
 import torch
 
 from kinegraph.cli import main
+from kinegraph.data.store import write_dataset
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import save_weights
+from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import load_layout
+from tests import made_up
 from tests.data import faulty
 
 SHARED = Path(os.environ.get("KINEGRAPH_SHARED") or Path(__file__).parents[2].parent / "shared") / "data"
@@ -176,6 +179,65 @@ def test_checkpoints(tmp_path, capsys):
     assert "head.bias" in told["findings"][0]["message"]
     path.write_bytes(path.read_bytes()[:-40])
     assert inspect(path, capsys)[0] == 1
+
+
+def test_classes_are_told_by_their_names(tmp_path, capsys):
+    path, _ = written(tmp_path, faulty.skeleton)
+    assert main(["inspect", str(path)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "4 of 60, 8 clips each: drink water; eat meal/snack; brushing teeth; brushing hair" in told
+    assert "56 of 60 classes have no clip: drop, pickup" in told
+
+
+def test_a_run_and_what_it_and_its_test_leave(tmp_path, capsys):
+    data = made_up.dataset(tmp_path / "data")
+    config = made_up.config(tmp_path / "mine.yaml", data.path, epochs=1)
+    run, out = tmp_path / "my run", tmp_path / "test" / "result.pkl"
+    assert main(["train", str(config), "--work-dir", str(run)]) == 0
+    weights = run / "checkpoints" / "last.safetensors"
+    assert main(["test", str(config), str(weights), "--out", str(out)]) == 0
+    capsys.readouterr()
+    code, told = inspect(run, capsys)
+    facts = told["facts"]
+    assert (code, told["findings"], facts["epochs"], facts["network"]) == (0, [], "1 of 1", "STGCN")
+    assert str(weights) in facts["weights"]
+    assert "top1" in facts["best"]
+    code, told = inspect(run / "checkpoints" / "last.ckpt", capsys)
+    assert (code, told["facts"]["epoch"], told["findings"][0]["kind"]) == (0, 1, "not_weights")
+    assert str(weights) in told["findings"][0]["message"]
+    code, told = inspect(out, capsys)
+    facts = told["facts"]
+    assert (code, told["findings"], facts["clips"], facts["classes"]) == (0, [], 9, 3)
+    right = data.label[data.indices("xsub", "val")] == np.argmax(pickle.loads(out.read_bytes()), axis=1)
+    for path, rows, what in (("predictions", 9, "predictions"), ("per_class", 3, "accuracy by class")):
+        code, told = inspect(out.with_name(f"{path}.csv"), capsys)
+        assert (code, told["findings"], told["facts"]["rows"]) == (0, [], rows)
+        assert what in told["facts"]["what"]
+        assert told["facts"].get("top1") in (None, f"{right.mean():.4f}")
+    assert inspect(out.with_name("confusion_matrix.csv"), capsys)[1]["facts"]["classes"] == 3
+    assert inspect(out.parent, capsys)[0] == 0
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace("epochs: 1", "epochs: 5"))
+    with (run / "log.jsonl").open("a") as file:
+        file.write('{"mode": "train", "epoch": 2, "loss": NaN}\n')
+    code, told = inspect(run, capsys)
+    assert (code, [finding["kind"] for finding in told["findings"]]) == (1, ["not_finite", "unfinished"])
+
+
+def test_joints_that_were_not_seen_need_a_min_score(tmp_path, capsys):
+    layout, rng = load_layout("openpose18"), np.random.default_rng(0)
+    clips = []
+    for i in range(6):
+        keypoint = (rng.uniform(100, 400, (1, 10, 18, 2)) + i).astype(np.float32)
+        score = np.full((1, 10, 18), 0.8, np.float32)
+        keypoint[:, :, 4], score[:, :, 4] = 0, 0
+        clips.append(SkeletonClip(keypoint, layout, f"clip{i}", i % 2, score, image_size=(640, 480)))
+    write_dataset(tmp_path / "flat", clips, layout=layout, class_names=["a", "b"], units="px", source="made up")
+    code, told = inspect(tmp_path / "flat", capsys)
+    (found,) = [finding for finding in told["findings"] if finding["kind"] == "unseen"]
+    assert (code, found["severity"]) == (0, "note")
+    assert "5.6% of the joints" in found["message"]
+    assert "--preprocessing.min-score 0" in found["message"]
 
 
 def test_a_large_folder_is_looked_at_in_part(tmp_path, capsys, monkeypatch):

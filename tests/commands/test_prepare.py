@@ -58,6 +58,15 @@ def test_ntu120_has_its_own_split_and_classes(raw, out):
     assert dataset.parts("xset") == ("train", "val")
 
 
+def test_ntu120_on_files_of_ntu60_is_remarked(raw, tmp_path, capsys):
+    prepare("ntu120", raw, tmp_path / "all", workers=1)
+    assert "note: " not in capsys.readouterr().out
+    for name in ("S006C001P045R001A061", "S007C002P004R002A120"):
+        next(raw.rglob(f"{name}.skeleton")).unlink()
+    prepare("ntu120", raw, tmp_path / "some", workers=1)
+    assert "note: all clips are of NTU RGB+D 60's actions; `prepare ntu60`" in capsys.readouterr().out
+
+
 def test_missing_skeletons_are_left_out_unless_wanted(raw, out, capsys):
     missing = min(ntu.missing_skeletons())
     shutil.copy(min(raw.glob("*.skeleton")), raw / f"{missing}.skeleton")

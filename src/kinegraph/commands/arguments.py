@@ -3,49 +3,30 @@
 import inspect
 import json
 import re
+import types
 import typing
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
 
-from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
+from jsonargparse import ArgumentParser, Namespace
+
+from kinegraph.commands.complaints import check_yaml, explain
+from kinegraph.commands.help import SYNONYMS, help_text, options_of, topic_text
 
 # Parameters that no option sets: the YAML of the call itself and its file's name, for a verb that keeps them.
 WRITTEN = ("config_text", "config_name")
+CONFIGS = (".yaml", ".yml")
+LARGEST = 2**63 - 1  # what torch takes as a seed
+MOST = {"workers": 128, "devices": 64, "nodes": 10_000}  # processes: more would take the machine's memory
 NOT_KEPT = {"resume": False, "work_dir": None}  # of a call, not of what it computes: the YAML is to run again
-
-
-class _Help(DefaultHelpFormatter):
-    """jsonargparse's help as people read and type it: dashes, --no-validate, defaults; no Python types."""
-
-    def _format_action(self, action):
-        return (
-            ""
-            if action.option_strings and action.option_strings[0].endswith(".help")
-            else super()._format_action(action)
-        )
-
-    def _format_action_invocation(self, action):
-        text = re.sub(r", --\w+\+ \w+", "", super()._format_action_invocation(action))
-        text = f"{action.dest} ..." if "LIST_OF_PATHS" in text else text
-        text = re.sub(r"--[\w.]+", lambda option: option[0].replace("_", "-"), text)
-        return re.sub(r"--([\w-]+) \{true,false\}", r"--\1, --no-\1", text)
-
-    def _expand_help(self, action):
-        text, _, told = super()._expand_help(action).partition(" (type: ")
-        default = re.search(r"default: ([^{}]*)\)$", told)
-        plain = default and not default[1].startswith(("null", "kinegraph.")) and default[1] not in ("True", "False")
-        text = text.partition(" (required, type: ")[0]
-        return f"{text} (default: {default[1]})" if plain else text
 
 
 def parser_for(verb: Callable, from_config: bool = False) -> ArgumentParser:
     """A parser whose options are the function's parameters; with from_config they may stand in a YAML file."""
     name = f"kinegraph {verb.__name__}"
     usage = f"{name} {'CONFIG' if from_config else ' '.join(_needed(verb))} [--option value ...]"
-    parser = ArgumentParser(prog=name, usage=usage, exit_on_error=False, formatter_class=_Help)
+    parser = ArgumentParser(prog=name, usage=usage, exit_on_error=False)
     if from_config:
         parser.add_argument("--config", action="config", help="YAML file with any of the options below")
     parser.add_function_arguments(verb, as_positional=not from_config, skip=set(WRITTEN), sub_configs=False)
@@ -57,8 +38,13 @@ def parse(verb: Callable, argv: Sequence[str], from_config: bool = False) -> dic
 
     argv: as typed; --work-dir and --work_dir are the same, booleans are --validate and --no-validate, a list option
     takes several words. Raises ValueError with one line that names the option, what was found and what is expected.
+    Where argv asks for help, prints it and exits.
     """
     parser = parser_for(verb, from_config)
+    if (topic := help_topic(argv)) is not None:
+        hidden = frozenset(WRITTEN)
+        print(topic_text(verb, topic, hidden) if topic else help_text(verb, parser.usage, from_config, hidden))
+        raise SystemExit(0)
     options = read_options(parser, verb, argv, from_config)
     arguments = dict(parser.instantiate(options))
     if from_config:
@@ -86,26 +72,46 @@ def _needed(verb: Callable) -> list[str]:
     ]
 
 
+def help_topic(argv: Sequence[str]) -> str | None:
+    """What `--help` is to explain: nothing in particular (""), or the word behind it; None where nobody asks."""
+    for i, word in enumerate(argv):
+        if word in ("-h", "--help") or word.startswith("--help="):
+            topic = "".join(argv[i + 1 : i + 2]) if word in ("-h", "--help") else word.partition("=")[2]
+            return "" if Path(topic).suffix in CONFIGS else topic
+    return None
+
+
 def read_options(parser: ArgumentParser, verb: Callable, argv: Sequence[str], from_config: bool) -> Namespace:
     words = as_parsed(verb, argv)
-    if from_config and words and not words[0].startswith("-"):
-        if not Path(words[0]).is_file():
-            raise ValueError(f"no config file {words[0]}" + ", it is a folder" * Path(words[0]).is_dir())
-        if Path(words[0]).suffix not in (".yaml", ".yml"):
-            raise ValueError(f"{words[0]} is no YAML config; expected {parser.usage}")
-        words = ["--config", *words]
+    words = _config_first(words) if from_config else words
+    if words[:1] == ["--config"]:
+        check_yaml(Path("".join(words[1:2])))
     try:
-        return parser.parse_args(words)
+        options = parser.parse_args(words)
     except ArgumentError as error:
-        raise ValueError(explain(str(error), parser)) from None
+        raise ValueError(explain(str(error), parser, verb)) from None
+    for name, parameter in inspect.signature(verb).parameters.items():
+        if parameter.default is not None and name in options and options[name] is None:
+            raise ValueError(f"{name} is there without a value; give one or leave it out")
+    return options
+
+
+def _config_first(words: list[str]) -> list[str]:
+    """The word that is no option's value is the config; what the command line says comes after it and counts more."""
+    for i, word in enumerate(words):
+        before = words[i - 1] if i else ""
+        if not word.startswith("-") and (not before.startswith("--") or "=" in before or before == "--config"):
+            options = words[: i - (before == "--config")] + words[i + 1 :]
+            return ["--config", word, *options]
+    return words
 
 
 def as_parsed(verb: Callable, argv: Sequence[str]) -> list[str]:
     """The words as jsonargparse wants them, from the words as people type them."""
     parameters = inspect.signature(verb).parameters
-    types = {name: parameter.annotation for name, parameter in parameters.items()}
-    first = next(iter(parameters.values()))
-    many = first.default is first.empty and _is_list(first.annotation)  # `fuse A B C`: these words are one list
+    kinds = _kinds(verb)
+    needed = [it for it in parameters.values() if it.default is it.empty and it.kind is not it.KEYWORD_ONLY]
+    many = needed and _is_list(needed[-1].annotation)  # `fuse A B C`, `predict WEIGHTS A B`: the last words are a list
     words, rest, several = [], list(argv), []
     while rest:
         word = rest.pop(0)
@@ -114,22 +120,45 @@ def as_parsed(verb: Callable, argv: Sequence[str]) -> list[str]:
             continue
         option, equals, value = word[2:].partition("=")
         option = option.replace("-", "_")
+        meant = SYNONYMS.get(option, option)
+        option = meant if option not in kinds and meant.partition(".")[0] in kinds else option
         positive = option.removeprefix("no_")
-        if types.get(option) is bool and not equals and not (rest and rest[0] in ("true", "false")):
+        kind = kinds.get(option.replace(".init_args.", "."))
+        if kind is bool and not equals and not (rest and rest[0] in ("true", "false")):
             words.append(f"--{option}=true")
-        elif option not in types and types.get(positive) is bool and not equals:
+        elif option not in kinds and kinds.get(positive) is bool and not equals:
             words.append(f"--{positive}=false")
-        elif _is_list(types.get(option)) and not equals:
+        elif _is_list(kind) and not equals:
             values = []
             while rest and not rest[0].startswith("--"):
                 values.append(rest.pop(0))
-            listed = ",".join(values)
-            words.append(f"--{option}={listed if listed.startswith('[') else f'[{listed}]'}")
-        elif many and option in types and not equals and rest and not rest[0].startswith("--"):
+            words.append(f"--{option}={_listed(values, kind)}")
+        elif many and option in kinds and not equals and rest and not rest[0].startswith("--"):
             words.append(f"--{option}={rest.pop(0)}")  # its value is not one of the several
         else:
             words.append(f"--{option}{equals}{value}")
-    return [json.dumps(several), *words] if several else words
+    alone, together = several[: len(needed) - 1], several[len(needed) - 1 :]
+    return [*alone, *([_listed(together, list[Path])] if together else []), *words]
+
+
+def _kinds(verb: Callable) -> dict[str, object]:
+    """The type of every option, those of the classes that are defaults too."""
+    kinds = {option.name: option.annotation for option in options_of(verb)}
+    for name, parameter in inspect.signature(verb).parameters.items():
+        if inspect.isclass(parameter.default) and parameter.default is not parameter.empty:
+            kinds |= {option.name: option.annotation for option in options_of(parameter.default, prefix=f"{name}.")}
+    return kinds
+
+
+def _listed(values: Sequence[str], annotation: object) -> str:
+    """Several words as a YAML list; text in quotes, in which a path may hold any character."""
+    union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    choices = typing.get_args(annotation) if union else ()  # of a list or a word, such as "balanced"
+    words = [word for it in choices if typing.get_origin(it) is typing.Literal for word in typing.get_args(it)]
+    if len(values) == 1 and (values[0].startswith("[") or values[0] in words):
+        return values[0]
+    numbers = re.search(r"\b(int|float)\b", str(annotation))
+    return f"[{','.join(values)}]" if numbers else json.dumps(list(values), ensure_ascii=False)
 
 
 def _is_list(annotation) -> bool:
@@ -137,35 +166,10 @@ def _is_list(annotation) -> bool:
     return any(typing.get_origin(choice) in (list, tuple, Sequence) for choice in choices)
 
 
-def explain(problem: str, parser: ArgumentParser) -> str:
-    """One line out of a parser's message: which option, what was found, what is allowed."""
-    text = " ".join(problem.split())
-    text = re.sub(r'^Parser key "([^"]+)":', r"\1:", text)
-    text = re.sub(r"Type \S*Callable\[.*\] expects a function or a callable class: ", "", text)
-    union = r"Does not validate against any of the Union subtypes.*?Errors: - (.*?) - Expected a <class 'NoneType'>.*?"
-    text = re.sub(union + r"Given value type:.*?Given value: (.*)$", r"\1. Got value: \2", text)
-    text = re.sub(r"Expected an? <class '(\w+)'>\.", r"expected \1.", text)
-    text = re.sub(r"Expected an? typing\.Literal\[(.*?)\]\.", r"expected one of \1.", text)
-    text = re.sub(r"\. Got value: Namespace\(.*\)$", "", text)
-    text = re.sub(r"\. Got value: (.*)$", r", found '\1'", text)
-    unknown = re.search(r"[Oo]ption '(\w+)' is not accepted|unrecognized arguments: --([\w.]+)", text)
-    owner = re.search(r"class_path='([\w.]+)'", problem)
-    if unknown and (close := _nearest(unknown[1] or unknown[2], parser, owner[1] if owner else None)):
-        text = f"{text.rstrip('. ')}; did you mean '{close}'?"
-    return text.strip()
-
-
-def _nearest(name: str, parser: ArgumentParser, class_path: str | None) -> str | None:
-    known = {option.lstrip("-") for action in parser._actions for option in action.option_strings}
-    known |= {option.rpartition(".")[2] for option in known}
-    if class_path:
-        module, _, attribute = class_path.rpartition(".")
-        known = set(inspect.signature(getattr(import_module(module), attribute)).parameters)
-    return next(iter(get_close_matches(name, sorted(known), n=1)), None)
-
-
 def check_numbers(least: int = 1, **numbers: int | None) -> None:
-    """Raises ValueError naming the option that is smaller than `least`."""
+    """Raises ValueError naming the option that is smaller than `least`, or larger than a machine can bear."""
     for name, number in numbers.items():
         if number is not None and number < least:
             raise ValueError(f"{name} is {number}, expected at least {least}")
+        if number is not None and number > (most := MOST.get(name, LARGEST)):
+            raise ValueError(f"{name} is {number}, expected at most {most}")

@@ -94,8 +94,8 @@ def convert(
     sizes = {name: value for name, value in given.items() if name not in ("split", "part")}
     if not out.parent.is_dir():
         raise ValueError(f"there is no folder {out.parent}")
-    if format == "pyskl" and out.suffix != ".pkl" and not out.exists():
-        raise ValueError(f"pyskl is a .pkl file, asked for is {out}; for a folder give --format npy or tfrecord")
+    if format in ("pyskl", "mmaction0") and out.suffix != ".pkl" and not out.exists():
+        raise ValueError(f"{format} is a .pkl file, asked for is {out}; for a folder give --format npy or tfrecord")
     match format:
         case "pyskl":
             _check_free(out, overwrite, out.is_file(), "no file")
@@ -122,9 +122,9 @@ def _check_options(given: dict[str, object], format: str) -> None:
         if name not in OPTIONS[format]:
             others = ", ".join(other for other, names in OPTIONS.items() if name in names)
             raise ValueError(f"--{name.replace('_', '-')} is an option for {others}; {format} has no use for it")
-    for name in ("frames", "people"):
-        if given.get(name, 1) < 1:
-            raise ValueError(f"--{name} is {given[name]}, expected at least 1")
+    for name, least in (("frames", 1), ("people", 1), ("shuffle_seed", 0)):
+        if given.get(name, least) < least:
+            raise ValueError(f"--{name.replace('_', '-')} is {given[name]}, expected at least {least}")
 
 
 def _only_split(dataset: SkeletonDataset) -> str | None:

@@ -82,6 +82,11 @@ def fuse(
             weights found on the rest, so that no clip is measured with weights it helped to find.
         search_part: find them on this other part of the split instead.
         search_results: result files of the same networks on search_part, in the same order.
+
+    Examples:
+        kinegraph fuse joint/result.pkl bone/result.pkl --data data/ntu60 --split xsub
+        kinegraph fuse joint/result.pkl bone/result.pkl --data data/mine --weights 3 2 --out fused/result.pkl
+        kinegraph fuse joint/result.pkl bone/result.pkl --data data/mine --search
     """
     _check_options(results, weights, search, part, search_part, search_results)
     out = _checked_out(out, results) if out else None

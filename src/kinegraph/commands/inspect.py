@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
@@ -15,6 +14,7 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
+from kinegraph.commands.inspect_trained import look_at_result, look_at_trained
 from kinegraph.data.inspection import Finding, findings, upward
 from kinegraph.data.inspection_arrays import look_at_npz, look_at_padded, look_at_pickles
 from kinegraph.data.inspection_clip import ClipFacts, examine, likely_layout, units_of
@@ -31,16 +31,14 @@ from kinegraph.data.inspection_table import look_at_csv, look_at_json
 from kinegraph.data.sources import ui_prmd
 from kinegraph.data.sources.annotations import PART_FILE
 from kinegraph.data.sources.guesses import names_of_classes
-from kinegraph.data.sources.recordings import Recordings
+from kinegraph.data.sources.recordings import Recordings, check_readable
+from kinegraph.data.sources.split_names import order_of
 from kinegraph.skeleton.layout import load_layout
-
-if TYPE_CHECKING:
-    from torch import nn
 
 SAMPLE = 400  # clips of raw files that are looked at without --all
 CLIPS_NAMED = 4
+CLASSES_NAMED = 12
 FINDINGS_SHOWN = 20
-CHECKPOINTS = (".safetensors", ".pth", ".pt")
 
 
 def inspect(
@@ -55,20 +53,30 @@ def inspect(
 
     Args:
         path: dataset folder; raw file or folder (.skeleton, UI-PRMD, .npz, .npy of 2s-AGCN, OpenPose .json, .csv,
-            .tfrecord); annotation or label pickle; checkpoint (.safetensors, .pth).
+            .tfrecord); annotation or label pickle; run folder, weights (.safetensors), checkpoint (.pth, .ckpt), result
+            file or table of a test.
         layout: layout of the joints, a name or a .yaml file, where the file does not tell.
         class_names: text file with a class name a line, or ntu60, ntu120, babel60, babel120: labels must be of these.
         all: look at every clip of raw files, not at some of them.
         json: print everything as JSON, with the names of all clips.
+
+    Examples:
+        kinegraph inspect nturgb+d_skeletons                       raw files, before prepare
+        kinegraph inspect data/ntu60                               a dataset, before train
+        kinegraph inspect runs/mine                                how far a run has come, and where its weights are
+        kinegraph inspect best.safetensors
+        kinegraph inspect ntu60_2d.pkl --class-names ntu60 --json > findings.json
     """
     if not path.exists():
         raise ValueError(f"there is no file or folder {path}")
-    if path.suffix in CHECKPOINTS and path.is_file():
-        told, found = look_at_checkpoint(path)
+    check_readable(path)
+    trained = look_at_trained(path)
+    look = None if trained else recognise(path, None if all else SAMPLE, layout)
+    if look is None and (trained := trained or look_at_result(path)) is None:
+        raise ValueError(f"{path} is not recognised: {_contents(path)}. kinegraph inspect --help lists what is")
+    if trained:
+        told, found = trained
     else:
-        look = recognise(path, None if all else SAMPLE, layout)
-        if look is None:
-            raise ValueError(f"{path} is not recognised: {_contents(path)}. kinegraph inspect --help lists what is")
         look = _with_options(look, layout, class_names)
         told, found = _judge(look, quiet=json)
         if not any(finding.severity == "problem" for finding in found) and look.source and look.looked == look.total:
@@ -91,7 +99,7 @@ def _with_options(look: Look, layout: str | None, class_names: str | None) -> Lo
     if class_names is not None:
         names = names_of_classes(class_names, (), ())
         expected = replace(expected, classes=len(names))
-    return replace(look, expected=expected, class_names=names)
+    return replace(look, expected=replace(expected, class_names=names), class_names=names)
 
 
 # ---- what it is ------------------------------------------------------------------------------------------------------
@@ -134,7 +142,7 @@ def _recognise_file(path: Path, most: int | None, layout: str | None) -> Look | 
         case ".tfrecord":
             return look_at_tfrecords(path, most)
         case ".pkl" | ".pickle":
-            return look_at_pickles([path]) or _result_file(path)
+            return look_at_pickles([path])
         case ".csv" | ".tsv":
             return look_at_csv(path, layout)
         case ".json":
@@ -163,68 +171,11 @@ def _as_prepare_reads(look: Look, path: Path, layout: str | None) -> Iterable[Fi
         yield problem("refused", f"prepare stops: {error}")
 
 
-def _result_file(path: Path) -> Look | None:
-    from kinegraph.inference.result_files import read_result
-
-    try:
-        result = read_result(path)
-    except ValueError:
-        return None
-    clips, classes = result.scores.shape
-    found = [] if np.isfinite(result.scores).all() else [problem("not_finite", "the scores hold NaN or infinity")]
-    return Look("result file (scores of a network)", findings=found, told={"clips": clips, "classes": classes})
-
-
 def _contents(path: Path) -> str:
     if path.is_file():
         return f"a file of {path.stat().st_size:,} bytes"
     names = sorted(entry.name for entry in path.iterdir())
     return f"it holds {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}" if names else "it is empty"
-
-
-# ---- checkpoints -----------------------------------------------------------------------------------------------------
-
-
-def look_at_checkpoint(path: Path) -> tuple[dict, list[Finding]]:
-    """What network a checkpoint holds, and whether it can be used."""
-    import torch
-
-    from kinegraph.models.weights import graph_of, is_published
-
-    told: dict = {"what": "checkpoint of another project" if is_published(path) else "weights of Kinegraph"}
-    try:
-        model, more = _published(path) if is_published(path) else _ours(path)
-    except (ValueError, OSError) as error:
-        return told, [problem("unreadable", error)]
-    config, state = dict(model.config), model.state_dict()
-    told |= {
-        "network": type(model).__name__,
-        "joints": int(graph_of(state).shape[-1]),
-        "channels": config.pop("channels"),
-        "classes": config.pop("classes"),
-        "parameters": sum(weight.numel() for weight in model.parameters()),
-        "config": config,
-    }
-    odd = [name for name, tensor in state.items() if not torch.isfinite(tensor.double()).all()]
-    return told | more, [problem("not_finite", f"NaN or infinity in {', '.join(odd[:5])}")] if odd else []
-
-
-def _ours(path: Path) -> tuple["nn.Module", dict]:
-    from kinegraph.models.weights import load_weights
-
-    weights = load_weights(path)
-    told = {"layout": weights.layout.name, "preprocessing": weights.preprocessing, "recipe": weights.extra}
-    return weights.model, told | {"class_names": list(weights.class_names)}
-
-
-def _published(path: Path) -> tuple["nn.Module", dict]:
-    from kinegraph.models.checkpoint_file import read_state
-    from kinegraph.models.dialects import identify
-    from kinegraph.models.published import infer_layout, load_published
-
-    model = load_published(path)
-    layout = infer_layout(model)
-    return model, {"dialect": identify(read_state(path))[0].dialect, "layout": layout.name if layout else None}
 
 
 # ---- what is in it ---------------------------------------------------------------------------------------------------
@@ -239,6 +190,8 @@ def _judge(look: Look, quiet: bool) -> tuple[dict, list[Finding]]:
     judged = findings(facts, look.expected, complete=look.looked == look.total)
     if not facts and not look.findings and "clips" not in look.told:
         judged.append(problem("empty", "there are no clips in it"))
+    if any(finding.kind == "joints" for finding in look.findings):  # said with their names
+        judged = [finding for finding in judged if finding.kind != "joints"]
     found = sorted([*look.findings, *judged], key=lambda finding: finding.severity != "problem")
     if any(finding.kind != "refused" and finding.severity == "problem" for finding in found) and facts:
         found = [finding for finding in found if finding.kind != "refused"]  # said again, by the strict reader
@@ -265,12 +218,14 @@ def _facts(look: Look, facts: Sequence[ClipFacts]) -> dict:
         told["upward"] = upward(seen) or None
     labels = Counter(int(one.clip.label) for one in facts if isinstance(one.clip.label, int | np.integer))
     told["classes"] = {"named": look.expected.classes, "with_clips": len(labels), "clips": dict(sorted(labels.items()))}
+    told["classes"]["names"] = {label: look.expected.class_name(label) for label in sorted(labels)}
     told["subjects"] = len({one.clip.subject for one in facts} - {None})
     splits = {split: Counter() for one in facts for split in one.clip.splits}
     for one in facts:
         for split, part in one.clip.splits.items():
             splits[split][part] += 1
-    return told | {"splits": {split: dict(parts) for split, parts in splits.items()}}
+    ordered = {split: {part: parts[part] for part in sorted(parts, key=order_of)} for split, parts in splits.items()}
+    return told | {"splits": ordered}
 
 
 # ---- shown -----------------------------------------------------------------------------------------------------------
@@ -348,14 +303,16 @@ def _clip_rows(told: dict) -> Iterable[tuple[str, str]]:
         yield key, str(value)
 
 
-def _classes(named: int | None, with_clips: int, clips: dict[int, int]) -> str:
+def _classes(named: int | None, with_clips: int, clips: dict[int, int], names: dict[int, str]) -> str:
+    """How many there are, and their clips: of each class where they are few, else the fewest and the most."""
     if not clips:
         return "the clips have no labels"
+    told = f"{with_clips} of {named}" if named and named != with_clips else f"{with_clips}"
     rare, common = min(clips, key=clips.__getitem__), max(clips, key=clips.__getitem__)
-    of = f" of {named}" if named and named != with_clips else ""
-    balance = "each" if clips[rare] == clips[common] else f"({rare}) to {clips[common]:,} ({common})"
+    alike = clips[rare] == clips[common]
+    told += f", {clips[rare]:,} clips each" * alike
+    if with_clips <= CLASSES_NAMED:
+        return f"{told}: {'; '.join(names[i] + f' {clips[i]:,}' * (not alike) for i in clips)}"
     return (
-        f"{with_clips}{of}, {clips[rare]:,} clips {balance}"
-        if balance == "each"
-        else (f"{with_clips}{of}; from {clips[rare]:,} clips {balance}")
+        told if alike else f"{told}; from {clips[rare]:,} clips ({names[rare]}) to {clips[common]:,} ({names[common]})"
     )

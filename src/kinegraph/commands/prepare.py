@@ -17,7 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from kinegraph.data.sources.recordings import Recordings
+from kinegraph.commands.arguments import check_numbers
+from kinegraph.data.sources.recordings import Recordings, check_readable
 from kinegraph.data.sources.synthetic import is_synthetic
 from kinegraph.data.store import SkeletonDataset, write_dataset
 from kinegraph.skeleton.clip import SkeletonClip
@@ -36,6 +37,16 @@ MODULES = {
     "openpose": "openpose",
     "table": "table",
 }
+# source -> the usual ends of its files' names, where it also reads a single file
+SUFFIXES = {
+    "ntu60": (".skeleton",),
+    "ntu120": (".skeleton",),
+    "npz": (".npz",),
+    "annotations": (".pkl", ".pickle"),
+    "npy": (".npy",),
+    "tfrecord": (".tfrecord",),
+    "table": (".csv", ".tsv", ".txt", ".json", ".npz"),
+}
 FIXED = {"ntu60": {"classes": 60}, "ntu120": {"classes": 120}}
 CLASSES_LISTED = 16
 SECONDS_A_LINE = 10
@@ -47,7 +58,7 @@ def prepare(
     out: Path,
     *,
     bodies: Literal["tracked", "energy", "score"] | None = None,
-    labels: Literal["movement", "quality"] | None = None,
+    labels: Literal["movement", "quality", "correct"] | None = None,
     layout: str | None = None,
     class_names: str | None = None,
     split_name: str | None = None,
@@ -81,7 +92,7 @@ def prepare(
             first four bodies that spread most. openpose: "tracked" (the default) follows people by nearness, "score"
             takes the best of each frame, as the published reader does.
         labels: ui-prmd, npz: "movement" (the default) is the recording's class, "quality" makes it two, correct and
-            incorrect.
+            incorrect, "correct" leaves out the incorrect ones.
         layout: npz, annotations, npy, tfrecord, table: layout of the joints, a name or a .yaml file, where the file
             does not tell.
         class_names: annotations, npy, tfrecord, openpose, table: text file with a class name a line, or ntu60,
@@ -103,10 +114,19 @@ def prepare(
         keep_missing: ntu60, ntu120: also read the samples that are published as having missing skeletons.
         skip_broken: ntu60, ntu120, ui-prmd, annotations, babel, openpose: leave out what is broken and list it at
             the end, instead of stopping.
-        workers: ntu60, ntu120: processes that read files, one a core by default.
+        workers: ntu60, ntu120, openpose: processes that read files, one a core by default.
         dtype: float16 halves the size on disk and keeps about 3 digits.
         overwrite: replace the dataset that is already in out, once the new one is complete.
+
+    Examples:
+        kinegraph prepare ntu60 nturgb+d_skeletons data/ntu60
+        kinegraph prepare annotations ntu60_2d.pkl data/ntu60_2d
+        kinegraph prepare openpose my_videos data/mine --labels-file clips.csv --image-size 1920x1080 --fps 30
+        kinegraph prepare table gestures.csv data/gestures
     """
+    check_numbers(0, workers=workers)
+    if fps is not None and not 0 < fps < 1e6:
+        raise ValueError(f"fps is {fps:g}, expected frames a second, such as 30")
     options = {"bodies": bodies, "labels": labels, "layout": layout, "workers": workers}
     options |= {"class_names": class_names, "split_name": split_name, "box_threshold": box_threshold}
     options |= {"classes": classes, "extra": extra or None}
@@ -128,6 +148,11 @@ def prepare(
             overwrite=overwrite,
         )
     summarize(dataset, out, found.left_out())
+    if source == "ntu120" and dataset.label.max() < 60:
+        print(
+            "note: all clips are of NTU RGB+D 60's actions; `prepare ntu60` gives them its 60 classes and its splits "
+            "xsub and xview"
+        )
 
 
 def recordings_of(source: str, raw: Path, **options: object) -> Recordings:
@@ -140,8 +165,19 @@ def recordings_of(source: str, raw: Path, **options: object) -> Recordings:
         choices = get_args(signature(reader).parameters[option].annotation)
         if choices and all(isinstance(choice, str) for choice in choices) and options[option] not in choices:
             raise ValueError(f"--{option} '{options[option]}' is not for {source}, expected {' or '.join(choices)}")
+    check_readable(raw)
+    _check_suffix(source, raw)
     found = reader(raw, **FIXED.get(source, {}), **options)
     return replace(found, source=f"synthetic: {found.source}", licence="") if is_synthetic(raw) else found
+
+
+def _check_suffix(source: str, raw: Path) -> None:
+    """Raises ValueError for a file that is another source's by its name."""
+    suffix, suffixes = raw.suffix.lower(), SUFFIXES.get(source, ())
+    others = [name for name, ends in SUFFIXES.items() if suffix in ends]
+    if raw.is_file() and suffixes and suffix not in suffixes and others:
+        hint = f"did you mean '{others[0]}'?"
+        raise ValueError(f"{raw} is no file for {source}, which reads {', '.join(suffixes)}; {hint}")
 
 
 def _reader(source: str) -> Callable[..., Recordings]:

@@ -1,11 +1,13 @@
 """kinegraph synthesize: a folder of synthetic recordings in NTU RGB+D's raw format."""
 
 from pathlib import Path
+from shlex import quote
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from kinegraph.commands.arguments import check_numbers
 from kinegraph.data.sources.synthetic import write_recordings
 
 
@@ -28,7 +30,12 @@ def synthesize(
         subjects: performers, 1 to 40; by default all.
         workers: processes; by default one a core.
         overwrite: replace a folder of synthetic recordings.
+
+    Examples:
+        kinegraph synthesize raw
+        kinegraph synthesize raw --clips 960 --actions 8 9 23 27 --seed 1
     """
+    check_numbers(0, workers=workers)
     columns = (TextColumn("synthesizing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     terminal = Console(stderr=True)
     with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as progress:
@@ -44,8 +51,12 @@ def synthesize(
             on_written=lambda more: progress.advance(task, more),
         )
     Console(soft_wrap=True).print(
-        f"{done.clips} [bold]synthetic[/bold] recordings ({done.bytes / 1e6:,.0f} MB) of {len(done.actions)} actions "
-        f"by {len(done.subjects)} subjects in {escape(str(out))}\n"
+        f"{done.clips} [bold]synthetic[/bold] recordings ({done.bytes / 1e6:,.0f} MB) of "
+        f"{_counted(len(done.actions), 'action')} by {_counted(len(done.subjects), 'subject')} in {escape(str(out))}\n"
         "They come from a kinematic model: results on them say nothing about people.\n"
-        f"next: kinegraph prepare ntu60 {escape(str(out))} DATASET"
+        f"next: kinegraph prepare ntu60 {escape(quote(str(out)))} DATASET"
     )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

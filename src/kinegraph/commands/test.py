@@ -21,7 +21,7 @@ from kinegraph.report.evaluation import evaluation_of
 from kinegraph.report.results import checked_result_path, write_page, write_report
 from kinegraph.report.scenes import Explain
 from kinegraph.training.metrics import check_metrics, evaluate
-from kinegraph.training.processes import start_processes
+from kinegraph.training.processes import naming_lost_processes, start_processes
 from kinegraph.training.run_folder import environment
 from kinegraph.training.scoring import score_clips
 
@@ -90,7 +90,7 @@ def test(
     fabric = start_processes(accelerator, devices, precision=precision)
     network = fabric.to_device(weights.model.double() if precision == "64-true" else weights.model)
     console = Console(stderr=True, quiet=not fabric.is_global_zero)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with naming_lost_processes(), Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"{split} / {part}", total=len(clips))
         scores = score_clips(
             fabric,

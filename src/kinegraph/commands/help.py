@@ -1,0 +1,187 @@
+"""`kinegraph VERB --help`: what a verb does, its options as people type them, its examples, on two screens at most.
+
+All of it stands in the verb's signature and docstring: what comes before `Args:`, the options, and `Examples:`, which
+is printed as it stands. The fields of a data class are only named; `--help preprocessing` explains those of one.
+"""
+
+import builtins
+import collections.abc
+import inspect
+import re
+import shutil
+import textwrap
+import types
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import docstring_parser
+
+WIDEST, NARROWEST = 100, 60  # columns
+COLUMN = 26  # where the explanations begin
+SYNONYMS = {  # what people type -> the option it stands for, in a verb that has it
+    "data.dataset": "dataset",
+    "data.split": "split",
+    "lr": "optimizer.lr",
+}
+VALUES = {int: "N", float: "X", Path: "PATH"}  # what to type behind an option; TEXT for the rest
+
+
+@dataclass(frozen=True)
+class Option:
+    """A parameter of a verb or a field of one of its data classes, name with dots. word: among those without a dash."""
+
+    name: str
+    says: str
+    annotation: object
+    default: object
+    word: bool = False
+
+
+def options_of(function: Callable, skip: frozenset[str] = frozenset(), prefix: str = "") -> Iterator[Option]:
+    """The parameters of a function or class in order; those of a data class after it."""
+    says = {it.arg_name: " ".join((it.description or "").split()) for it in _parsed(function).params}
+    for it in inspect.signature(function).parameters.values():
+        if it.name in skip:
+            continue
+        name = f"{prefix}{it.name}"
+        word = it.default is it.empty and it.kind is not it.KEYWORD_ONLY
+        default = None if is_dataclass(it.annotation) else it.default
+        yield Option(name, says.get(it.name, ""), it.annotation, default, word)
+        if is_dataclass(it.annotation):
+            yield from options_of(it.annotation, prefix=f"{name}.")
+
+
+def help_text(verb: Callable, usage: str, from_config: bool = False, hidden: frozenset[str] = frozenset()) -> str:
+    """What `--help` prints. from_config: options may stand in a YAML file. hidden: parameters that are no options."""
+    options = [option for option in options_of(verb, hidden) if "." not in option.name]
+    words = [] if from_config else [option for option in options if option.word]
+    lines = [f"usage: {usage}", "", *_wrapped(_about(verb)), ""]
+    if from_config:
+        lines += _entry("CONFIG", "YAML file with any of the options below, there without dashes in front and with _.")
+    lines += [line for option in words for line in _shown(option, option.name.upper())]
+    lines += ["", "options:"]
+    for option in options:
+        if option not in words:
+            lines += _group(option) if is_dataclass(option.annotation) else _shown(option)
+    if from_config:
+        lines += _entry("--print-config", "print the whole config as it would run, and exit.")
+        typed = ", ".join(f"--{other} for --{name}" for other, name in SYNONYMS.items())
+        lines += _entry("also understood", f"{typed}.")
+    return "\n".join([*lines, *_examples(verb)])
+
+
+def topic_text(verb: Callable, topic: str, hidden: frozenset[str] = frozenset()) -> str:
+    """What `--help TOPIC` prints: one option, the fields of a data class, or those of the class that is the default."""
+    name = topic.lstrip("-").replace("-", "_").rstrip(".")
+    options = {option.name: option for option in options_of(verb, hidden)}
+    if name not in options:
+        close = get_close_matches(name, options, n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise ValueError(f"there is no option '{topic}' of kinegraph {verb.__name__} to explain{hint}")
+    lines, default = _shown(options[name]), options[name].default
+    inside = [option for option in options.values() if option.name.startswith(f"{name}.")]
+    if inspect.isclass(default):
+        inside = [option for option in options_of(default, prefix=f"{name}.") if not option.word]  # words: the verb's
+        lines += ["", *_wrapped(f"{_path(default)}: {_about(default)}"), "", f"another class's: --{name}.help CLASS"]
+    if inside:
+        lines += ["", f"options --{name}.NAME:"]
+    for option in inside:
+        if not is_dataclass(option.annotation):
+            lines += _shown(option, option.name.removeprefix(f"{name}.").replace("_", "-"))
+    return "\n".join(lines)
+
+
+# ---- lines -----------------------------------------------------------------------------------------------------------
+
+
+def _shown(option: Option, name: str | None = None) -> list[str]:
+    """What an option is, under its own name with dashes or another one."""
+    kind, typed = option.annotation, name or f"--{option.name.replace('_', '-')}"
+    if kind is bool:
+        return _entry(typed.replace("--", "--[no-]") if option.default is True else typed, option.says)
+    said = option.says
+    choices = [str(choice) for choice in _choices(kind)]
+    if choices and not all(re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", said) for choice in choices):
+        said += f" One of {', '.join(choices)}."
+    if (default := _told(option.default)) and not re.search(r"by default|the default", said):
+        said += f" (default: {default})"
+    return _entry(typed if typed.isupper() else f"{typed} {_value(kind)}", said.strip())
+
+
+def _group(option: Option) -> list[str]:
+    """A data class in a few lines: what it is for and what its fields are called."""
+    fields = [it.name for it in options_of(option.annotation) if not is_dataclass(it.annotation)]
+    told = f"{option.says.rstrip('.')}: {', '.join(fields).replace('_', '-')}; --help {option.name} explains them."
+    return _entry(f"--{option.name}.NAME", told)
+
+
+def _entry(name: str, text: str) -> list[str]:
+    start = f"  {name:<{COLUMN - 4}}  "
+    indent = {"initial_indent": start, "subsequent_indent": " " * COLUMN}
+    return textwrap.wrap(text, _width(), break_on_hyphens=False, **indent) or [start.rstrip()]
+
+
+def _wrapped(text: str) -> list[str]:
+    paragraphs = text.split("\n\n")
+    lines = [[*textwrap.wrap(" ".join(part.split()), _width(), break_on_hyphens=False), ""] for part in paragraphs]
+    return [line for part in lines for line in part][:-1]
+
+
+def _width() -> int:
+    return max(NARROWEST, min(WIDEST, shutil.get_terminal_size().columns))
+
+
+# ---- what the docstring and the signature say ------------------------------------------------------------------------
+
+
+def _parsed(function: Callable) -> docstring_parser.Docstring:
+    return docstring_parser.parse(inspect.getdoc(function) or "", style=docstring_parser.DocstringStyle.GOOGLE)
+
+
+def _about(function: Callable) -> str:
+    return re.split(r"\n(?:Args|Examples?|Raises|Returns|Shapes?):\s*\n", inspect.getdoc(function) or "")[0].strip()
+
+
+def _examples(verb: Callable) -> list[str]:
+    found = re.search(r"^Examples?:\n((?:[ \t]+\S.*\n?|\n)+)", inspect.getdoc(verb) or "", re.MULTILINE)
+    return ["", "examples:", *textwrap.indent(textwrap.dedent(found[1]).strip(), "  ").splitlines()] if found else []
+
+
+def _alone(annotation: object) -> object:
+    """An annotation without its `| None`, of several kinds the first."""
+    kinds = [kind for kind in typing.get_args(annotation) if kind is not type(None)]
+    return kinds[0] if typing.get_origin(annotation) in (typing.Union, types.UnionType) else annotation
+
+
+def _choices(annotation: object) -> tuple:
+    """The values there are, if they are all there is."""
+    kind = _alone(annotation)
+    several = kind is not annotation and len({*typing.get_args(annotation), type(None)}) > 2
+    return typing.get_args(kind) if typing.get_origin(kind) is typing.Literal and not several else ()
+
+
+def _value(annotation: object) -> str:
+    """What stands for the value: N, PATH, N ... for several."""
+    kind = _alone(annotation)
+    match typing.get_origin(kind):
+        case builtins.list | builtins.tuple | collections.abc.Sequence:
+            return f"{_value(typing.get_args(kind)[0])} ..."
+        case collections.abc.Callable:
+            return "CLASS"
+    return "YAML" if is_dataclass(kind) else VALUES.get(kind, "TEXT")
+
+
+def _told(default: object) -> str:
+    """A default for people; nothing where there is none to tell."""
+    if default in (None, inspect.Parameter.empty) or isinstance(default, bool) or is_dataclass(default):
+        return ""
+    if isinstance(default, tuple | list):
+        return " ".join(map(str, default))
+    return _path(default) if callable(default) else str(default)
+
+
+def _path(thing: object) -> str:
+    return f"{thing.__module__}.{thing.__qualname__}"

@@ -1,0 +1,183 @@
+"""What `kinegraph inspect` says about what training and testing leave: runs, weights, checkpoints, results, tables."""
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from kinegraph.data.inspection import Finding
+from kinegraph.data.inspection_read import problem
+
+if TYPE_CHECKING:
+    from torch import nn
+
+WEIGHTS = (".safetensors", ".pth", ".pt")
+RESUMED = ".ckpt"
+FIGURES = ("top1", "mean_class_accuracy", "loss")
+TABLES = {  # first columns of the tables that stand beside a result file or in a run folder -> what they are
+    ("clip", "label", "label_name", "prediction"): "predictions of `kinegraph test`, a row a clip",
+    ("class", "class_name", "clips", "correct"): "accuracy by class of `kinegraph test`, a row a class",
+    ("epoch", "loss", "top1", "top5"): "validations of a run of `kinegraph train`, a row each",
+}
+Told = tuple[dict, list[Finding]]
+
+
+def look_at_trained(path: Path) -> Told | None:
+    """What is known of a file or folder of these kinds, and what is wrong with it; None where it is none of them."""
+    if path.is_dir() and (path / "predictions.csv").is_file():
+        return look_at_table(path / "predictions.csv")
+    if path.is_dir():
+        return look_at_run(path) if is_run(path) else None
+    if path.suffix in WEIGHTS:
+        return look_at_weights(path)
+    if path.suffix == RESUMED:
+        return look_at_checkpoint(path)
+    return look_at_table(path) if path.suffix == ".csv" else None
+
+
+# ---- runs ------------------------------------------------------------------------------------------------------------
+
+
+def is_run(path: Path) -> bool:
+    return (path / "config.yaml").is_file() and ((path / "log.jsonl").is_file() or (path / "checkpoints").is_dir())
+
+
+def look_at_run(path: Path) -> Told:
+    """How far a run has come, what it reached and where its weights are."""
+    found: list[Finding] = []
+    told: dict = {"what": "run folder of `kinegraph train`"}
+    try:
+        config = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+        records = [json.loads(line) for line in (path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        return told, [problem("unreadable", error)]
+    if not isinstance(config, dict) or not all(isinstance(record, dict) for record in records):
+        return told, [problem("unreadable", "config.yaml or log.jsonl is not as training writes it")]
+    told |= {key: config.get(key) for key in ("dataset", "split")}
+    told["network"] = str((config.get("model") or {}).get("class_path", "")).rpartition(".")[2]
+    trained, measured = ([one for one in records if one.get("mode") == mode] for mode in ("train", "val"))
+    epochs, done = config.get("epochs") or 0, max((one.get("epoch", 0) for one in trained), default=0)
+    told["epochs"] = f"{done} of {epochs}"
+    monitor = config.get("monitor") or "top1"
+    if measured:
+        best = max(measured, key=lambda one: one.get(monitor, -math.inf))
+        told["best"] = f"{_figures(best)} (epoch {best.get('epoch')})"
+        told["last"] = f"{_figures(measured[-1])} (epoch {measured[-1].get('epoch')})"
+    weights = [path / "checkpoints" / f"{name}.safetensors" for name in ("best", "last")]
+    told["weights"] = ", ".join(str(file) for file in weights if file.is_file())
+    if lost := [one for one in records if not math.isfinite(one.get("loss", 0.0))]:
+        found.append(problem("not_finite", f"the loss was not finite in epoch {lost[0].get('epoch')}"))
+    if not told["weights"]:
+        found.append(problem("no_weights", "there are no weights in it"))
+    if done < epochs and (path / "checkpoints" / "last.ckpt").is_file():
+        resume = f"kinegraph train {path / 'config.yaml'} --work-dir {path} --resume"
+        found.append(Finding("note", "unfinished", f"not finished; `{resume}` goes on with it"))
+    return told, found
+
+
+def _figures(record: dict) -> str:
+    return ", ".join(f"{name} {record[name]:.4g}" for name in FIGURES if isinstance(record.get(name), int | float))
+
+
+# ---- weights ---------------------------------------------------------------------------------------------------------
+
+
+def look_at_weights(path: Path) -> Told:
+    """What network a weights file or another project's checkpoint holds, and whether it can be used."""
+    import torch
+
+    from kinegraph.models.weights import graph_of, is_published
+
+    told: dict = {"what": "checkpoint of another project" if is_published(path) else "weights of Kinegraph"}
+    try:
+        model, more = _published(path) if is_published(path) else _ours(path)
+    except (ValueError, OSError) as error:
+        return told, [problem("unreadable", error)]
+    config, state = dict(model.config), model.state_dict()
+    told |= {
+        "network": type(model).__name__,
+        "joints": int(graph_of(state).shape[-1]),
+        "channels": config.pop("channels"),
+        "classes": config.pop("classes"),
+        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "config": config,
+    }
+    odd = [name for name, tensor in state.items() if not torch.isfinite(tensor.double()).all()]
+    return told | more, [problem("not_finite", f"NaN or infinity in {', '.join(odd[:5])}")] if odd else []
+
+
+def _ours(path: Path) -> tuple["nn.Module", dict]:
+    from kinegraph.models.weights import load_weights
+
+    weights = load_weights(path)
+    told = {"layout": weights.layout.name, "preprocessing": weights.preprocessing, "recipe": weights.extra}
+    return weights.model, told | {"class_names": list(weights.class_names)}
+
+
+def _published(path: Path) -> tuple["nn.Module", dict]:
+    from kinegraph.models.checkpoint_file import read_state
+    from kinegraph.models.dialects import identify
+    from kinegraph.models.published import infer_layout, load_published
+
+    model = load_published(path)
+    layout = infer_layout(model)
+    return model, {"dialect": identify(read_state(path))[0].dialect, "layout": layout.name if layout else None}
+
+
+def look_at_checkpoint(path: Path) -> Told:
+    """A checkpoint to resume from, which is of use inside its run only."""
+    from kinegraph.models.checkpoint_file import read_resumed, weights_beside
+
+    told: dict = {"what": "checkpoint of `kinegraph train`, to resume from"}
+    try:
+        state = read_resumed(path)
+    except ValueError as error:
+        return told, [problem("unreadable", error)]
+    progress = state["progress"] if isinstance(state["progress"], dict) else {}
+    told |= {key: progress[key] for key in ("epoch", "batch", "best", "best_epoch") if key in progress}
+    return told, [Finding("note", "not_weights", f"to test or predict take the weights, {weights_beside(path)}")]
+
+
+# ---- results ---------------------------------------------------------------------------------------------------------
+
+
+def look_at_result(path: Path) -> Told | None:
+    """A result file; None for another one."""
+    from kinegraph.inference.result_files import read_result
+
+    if path.suffix not in (".pkl", ".pickle"):
+        return None
+    try:
+        result = read_result(path)
+    except ValueError:
+        return None
+    clips, classes = result.scores.shape
+    told = {"what": "result file (scores of a network)", "clips": clips, "classes": classes, "scores": result.kind}
+    labels = "in the file" if result.labels is not None else "not in the file; `kinegraph fuse --data` has them"
+    return told | {"labels": labels, "clip names": "in predictions.csv beside it" if result.names else "unknown"}, []
+
+
+def look_at_table(path: Path) -> Told | None:
+    """A table that a test or a run wrote; None for another one."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = csv.reader(file)
+            header = next(lines, [])
+            if header[:1] not in (["clip"], ["class"], ["epoch"], ["label"], ["synthetic data: label"]):
+                return None  # somebody's own table, which may be large
+            rows = [row for row in lines if row]
+    except (ValueError, csv.Error):
+        return None
+    what = next((told for columns, told in TABLES.items() if tuple(header[: len(columns)]) == columns), None)
+    if what is None and header[1:] and [row[0] for row in rows] == header[1:]:
+        return {"what": "confusion matrix of `kinegraph test`, a row a label", "classes": len(rows)}, []
+    if what is None:
+        return None
+    told: dict = {"what": what, "rows": len(rows)}
+    if "correct" in header and header[0] == "clip" and rows:
+        correct = [row[header.index("correct")] for row in rows]
+        told["top1"] = f"{correct.count('1') / len(rows):.4f}"
+    return told | {"columns": ", ".join(header)}, []
