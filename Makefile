@@ -6,7 +6,7 @@ DEMO ?= demo
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint bench bench-peers clean
+.PHONY: demo test lint docs bench bench-peers clean
 
 demo: $(VENV)/ready  ## synthetic raw files -> dataset -> training -> test report
 	rm -rf $(DEMO)
@@ -28,6 +28,9 @@ lint: $(VENV)/ready  ## style, formatting and the floors of the house
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
+docs: $(VENV)/ready-docs  ## these pages as a site in site/, with a reference of the command line
+	COLUMNS=80 NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: $(VENV)/ready  ## speed beside other implementations, one table; options: make bench BENCH="--quick --rows latency"
 	$(BIN)/python bench $(BENCH)
 
@@ -41,5 +44,9 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test,lint]"
 	touch $@
 
+$(VENV)/ready-docs: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[docs]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(DEMO) runs build dist
+	rm -rf $(VENV) $(DEMO) runs build dist site

@@ -1,24 +1,45 @@
-"""Files and folders that appear whole or not at all: a killed run leaves the old one or the new one, never a half."""
+"""Files and folders that appear whole or not at all: a killed run leaves the old one or the new one, never a half.
 
+What a killed run has not finished lies hidden beside its place, as .NAME.partial-HOST-PROCESS-...; the next one that
+writes there clears it away.
+"""
+
+import errno
 import os
+import platform
 import secrets
 import shutil
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; it is moved to `path` at the end, or removed on an error."""
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    unfinished = _place_beside(path)
     try:
-        yield unfinished
-        with unfinished.open("rb+") as file:
-            os.fsync(file.fileno())  # else the name can reach the disk before the content
-        os.replace(unfinished, path)
+        with _naming(path, unfinished):
+            yield unfinished
+            _to_disk(unfinished)  # else the name can reach it before the content
+            os.replace(unfinished, path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # it may not be there; and what went wrong is told already
+            unfinished.unlink()
+
+
+@contextmanager
+def _naming(path: Path, unfinished: Path) -> Iterator[None]:
+    """An error of the system names what was asked for, not the hidden place beside it."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            error.filename = str(error.filename).replace(str(unfinished), str(path))
+        elif error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # writing does not say where
+            error.filename = str(path)
+        raise
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -32,20 +53,70 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """A folder beside `path` that is renamed to it at the end, or removed on an error."""
     path = path.resolve()  # through a link: to the disk where the folder is
     path.parent.mkdir(parents=True, exist_ok=True)
-    folder = path.with_name(f".{path.name}.partial-{secrets.token_hex(4)}")
-    folder.mkdir()
+    folder = _place_beside(path)
     try:
-        yield folder
-        if path.exists():
-            old = folder.with_name(f".{path.name}.replaced-{secrets.token_hex(4)}")
-            os.rename(path, old)
-            try:
-                os.rename(folder, path)
-            except BaseException:
-                os.rename(old, path)
-                raise
-            shutil.rmtree(old)
-        else:
-            os.rename(folder, path)
+        with _naming(path, folder):
+            folder.mkdir()
+            yield folder
+            _put_in_place(folder, path)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put_in_place(folder: Path, path: Path) -> None:
+    if not path.exists():
+        os.rename(folder, path)
+        return
+    for file in filter(Path.is_file, folder.rglob("*")):  # the old ones are deleted next
+        _to_disk(file)
+    if _exchange(folder, path):
+        return
+    old = folder.with_name(f".{path.name}.replaced-{secrets.token_hex(4)}")
+    os.rename(path, old)
+    try:
+        os.rename(folder, path)
+    except BaseException:
+        os.rename(old, path)
+        raise
+    shutil.rmtree(old)
+
+
+def _to_disk(file: Path) -> None:
+    """Wait until the content is where a power cut leaves it."""
+    with file.open("rb+") as content:
+        os.fsync(content.fileno())
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two folders in one step, so that there is no moment without them. False where the system cannot."""
+    import ctypes  # seldom needed
+
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError, TypeError):  # not Linux
+        return False
+    from_here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename(from_here, os.fsencode(one), from_here, os.fsencode(other), swap) == 0
+
+
+def _place_beside(path: Path) -> Path:
+    """A new name beside `path` that tells who writes there. Those of killed processes of this machine are removed."""
+    start = f".{path.name}.partial-{zlib.crc32(platform.node().encode()):08x}-"
+    with suppress(OSError):  # no folder, or one that may not be changed: writing will say so
+        for left in [it for it in path.parent.iterdir() if it.name.startswith(start)]:
+            if not _is_running(left.name.removeprefix(start).partition("-")[0]):
+                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
+    return path.with_name(f"{start}{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def _is_running(process: str) -> bool:
+    """Whether there is a process of that number; so it seems where one may not ask."""
+    if os.name != "posix" or not process.isdigit():
+        return True
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -65,8 +65,8 @@ def test_a_hand_has_no_left_and_right():
 
 @pytest.mark.parametrize(
     ("name", "other"),
-    [("left_knee", "right_knee"), ("LKnee", "RKnee"), ("lhumerus", "rhumerus"), ("knee_l", "knee_r"), ("KneeL", "KneeR"),
-     ("HandLeft", "HandRight"), ("hand.L.001", "hand.R.001"), ("L_hip", "R_hip")],
+    [("left_knee", "right_knee"), ("LKnee", "RKnee"), ("lhumerus", "rhumerus"), ("knee_l", "knee_r"),
+     ("KneeL", "KneeR"), ("HandLeft", "HandRight"), ("hand.L.001", "hand.R.001"), ("L_hip", "R_hip")],
 )  # fmt: skip
 def test_the_ways_people_name_sides(name, other):
     assert other in other_side(name)

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,7 @@ def about_result(
         "calibration_error": calibration(evaluation.confidence, evaluation.right).error,
         "environment": {key: str(value) for key, value in environment.items()},
         "config": config_text,
+        "sha256": sha256(result_pickle(evaluation.scores)).hexdigest(),
         "class_names": list(evaluation.class_names),
         "clips": list(evaluation.names),
         "labels": np.asarray(evaluation.labels).tolist(),

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,8 @@ def _test(path: Path, result: Path, about: Path) -> Run:
         split, part, source = (str(told.get(key, "")) for key in ("split", "part", "source"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{about} does not tell about a result: {' '.join(str(error).split())[:100]}") from None
+    if told.get("sha256", own := sha256(result.read_bytes()).hexdigest()) != own:
+        raise ValueError(f"{result} and {about.name} do not belong together: one is of another test; test again")
     scores = read_result(result).scores  # as they were written, logits
     try:
         evaluation = Evaluation(scores, labels, names, class_names, split, part, source)

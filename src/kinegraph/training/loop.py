@@ -19,6 +19,7 @@ from kinegraph.data.loading import ClipDataset, train_loader
 from kinegraph.training.interrupt import stop_request
 from kinegraph.training.metrics import evaluate
 from kinegraph.training.parts import class_counts
+from kinegraph.training.processes import naming_lost_processes
 from kinegraph.training.progress import TrainingDisplay
 from kinegraph.training.run_folder import RunFolder
 from kinegraph.training.schedule import Schedule
@@ -85,7 +86,8 @@ class Training:
         self.clips, self.val_clips, self.frozen = clips, val_clips, frozen
         self.base_rates = [group["lr"] for group in optimizer.param_groups]
         self.network = network
-        self.model, self.optimizer = fabric.setup(network, optimizer)
+        with naming_lost_processes():
+            self.model, self.optimizer = fabric.setup(network, optimizer)
         self.criterion = fabric.to_device(criterion)
         self.progress = Progress()
         share = math.ceil(len(clips) * plan.repeat / fabric.world_size)

@@ -4,6 +4,7 @@ config.yaml · log.jsonl · metrics.csv · checkpoints/{last.ckpt, best.safetens
 """
 
 import csv
+import io
 import json
 import platform
 import sys
@@ -44,10 +45,16 @@ class RunFolder:
                 f"{path} already holds a run: --resume goes on with it, another --work-dir starts beside it"
             )
 
+    @staticmethod
+    def can_resume(path: Path) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return (path / "checkpoints" / "last.ckpt").is_file()
+
     def create(self) -> None:
         """Make the folder. A run that died before its first checkpoint leaves nothing to keep."""
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        self.log_file.unlink(missing_ok=True)
+        for left in (self.log_file, self.best, self.best.with_suffix(".md"), self.path / "metrics.csv"):
+            left.unlink(missing_ok=True)
 
     def keep_config(self, config_text: str) -> None:
         """Write config.yaml."""
@@ -73,8 +80,12 @@ class RunFolder:
     def log(self, **record) -> None:
         """Append one line to log.jsonl."""
         rounded = {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in record.items()}
-        with self.log_file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(rounded) + "\n")
+        try:
+            with self.log_file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(rounded) + "\n")
+        except OSError as error:
+            error.filename = str(self.log_file)  # a full disk does not say where
+            raise
 
     def records(self, mode: str) -> list[dict]:
         """The lines of log.jsonl of one mode: environment, train or val."""
@@ -84,8 +95,9 @@ class RunFolder:
     def save_state(self, state: dict) -> None:
         """Write last.ckpt: all that resuming needs, and how long the log was."""
         state = {**state, "log_bytes": self.log_file.stat().st_size, "kinegraph": __version__}
-        with whole_file(self.checkpoint) as unfinished:
-            torch.save(state, unfinished)
+        content = io.BytesIO()  # writing to a file, torch does not say that the disk is full
+        torch.save(state, content)
+        write_whole(self.checkpoint, content.getvalue())
 
     def load_state(self) -> dict:
         """Read last.ckpt."""

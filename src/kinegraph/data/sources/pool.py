@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from threading import Thread
@@ -41,6 +42,10 @@ def in_order(function: Callable[[Item], Result], items: Sequence[Item], workers:
             while under_way:
                 yield from under_way.popleft().result()
                 under_way.extend(pool.submit(_all, function, task) for task in islice(waiting, 1))
+        except BrokenProcessPool:
+            raise ChildProcessError(
+                f"one of {workers} processes was ended from outside, perhaps for want of memory: try fewer --workers"
+            ) from None
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -1,0 +1,17 @@
+"""A few kills of `python -m tests.crash`; fifty of them are `make crash`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_in_six_kills():
+    words = [sys.executable, "-m", "tests.crash", "--kills", "6", "--seed", "1"]
+    told = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "6 of 6 kills survived" in told.stdout
