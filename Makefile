@@ -6,7 +6,7 @@ DEMO ?= demo
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint docs bench bench-peers clean
+.PHONY: demo test test-slow lint docs bench bench-peers clean
 
 demo: $(VENV)/ready  ## synthetic raw files -> dataset -> training -> test report
 	rm -rf $(DEMO)
@@ -20,8 +20,11 @@ demo: $(VENV)/ready  ## synthetic raw files -> dataset -> training -> test repor
 	@echo "  $(BIN)/kinegraph prepare ntu60 path/to/nturgb+d_skeletons data/ntu60"
 	@echo "  $(BIN)/kinegraph train configs/stgcn_80e_ntu60_xsub_keypoint_3d.yaml"
 
-test: $(VENV)/ready  ## the test suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+test: $(VENV)/ready  ## the test suite, without what takes minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: $(VENV)/ready  ## killed runs and processes that wait for each other
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/ready  ## style, formatting and the floors of the house
 	$(BIN)/ruff check .

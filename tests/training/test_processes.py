@@ -22,6 +22,7 @@ from tests import made_up
 pytestmark = pytest.mark.slow
 
 BOTH = ("--accelerator", "cpu", "--devices", "2")
+TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 NETWORK = "{class_path: tests.training.test_processes.Plain}"
 PATIENCE = 300  # seconds
 
@@ -136,7 +137,7 @@ def test_one_killed_process_ends_the_others_with_the_reason(place):
 def test_a_killed_launcher_takes_its_processes_along(place):
     run = place / "orphaned"
     command = ("kinegraph.cli", "train", place / "two.yaml", "--work-dir", run, "--epochs", "100000", *BOTH)
-    with started("torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "-m", *command) as launcher:
+    with started(*TORCHRUN, "-m", *command) as launcher:
         wait_for((run / "checkpoints" / "last.ckpt").exists)
         trainers = children(launcher.pid)
         assert len(trainers) == 2
@@ -144,11 +145,11 @@ def test_a_killed_launcher_takes_its_processes_along(place):
         wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in trainers))
 
 
-def test_torchrun_starts_a_killed_run_again_where_it_was(place, two):
+def test_torchrun_starts_a_killed_run_again_where_it_was(place, two, monkeypatch):
     run = place / "elastic"
     command = ("kinegraph.cli", "train", place / "two.yaml", "--work-dir", run, *BOTH)
-    elastic = ("torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1", "--master-port", "0")
-    with started(*elastic, "-m", *command) as launcher:
+    monkeypatch.setenv("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
+    with started(*TORCHRUN, "--max-restarts", "1", "-m", *command) as launcher:
         wait_for((run / "checkpoints" / "last.ckpt").exists)
         os.kill(children(launcher.pid)[1], signal.SIGKILL)
         said = launcher.communicate(timeout=PATIENCE)[0]
@@ -156,3 +157,11 @@ def test_torchrun_starts_a_killed_run_again_where_it_was(place, two):
     assert (run / "log.jsonl").read_text().count('"environment"') == 1  # gone on with, not started anew
     for name, tensor in weights(run).items():
         assert torch.equal(tensor, weights(two)[name]), name
+
+
+def test_restarts_that_would_hang_are_refused_at_the_first_start(place, monkeypatch, capsys):
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "1")
+    assert main(["train", str(place / "one.yaml"), "--work-dir", str(place / "refused")]) == 2
+    assert "set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1" in capsys.readouterr().err
+    assert not (place / "refused").exists()

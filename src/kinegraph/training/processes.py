@@ -1,5 +1,6 @@
 """Where a run takes place: device, processes, precision, determinism."""
 
+import atexit
 import os
 import re
 from collections.abc import Iterator
@@ -20,9 +21,18 @@ def start_processes(accelerator: str, devices: int, nodes: int = 1, precision: s
     except (RuntimeError, ValueError, ImportError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"accelerator '{accelerator}' with {devices} devices in {precision}: {reason}") from None
+    _check_restarts()
     with naming_lost_processes():
         fabric.launch()
+    if fabric.world_size > 1:
+        atexit.register(_part)
     return fabric
+
+
+def _part() -> None:
+    """Left to itself the connection is torn down with the interpreter, which now and then ends in an abort."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def started_again() -> bool:
@@ -30,16 +40,31 @@ def started_again() -> bool:
     return any(os.environ.get(count, "0") not in ("", "0") for count in RESTARTS)
 
 
+def _check_restarts() -> None:
+    """Where torchrun's processes share its store, those it starts again wait for the addresses of those that are gone.
+
+    Source: pytorch issue 135712. Raises ValueError at the first start, instead of hanging at the second.
+    """
+    shared = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    if shared and os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0":
+        raise ValueError(
+            "torchrun --max-restarts would hang when it starts again: set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 in its "
+            "environment and give it --standalone, or --rdzv-backend c10d for several machines"
+        )
+
+
 @contextmanager
 def naming_lost_processes() -> Iterator[None]:
     """What torch says when another process of the run is gone, in one line. Raises OSError with it."""
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, ConnectionResetError, EOFError) as error:
         text = " ".join(str(error).split())
-        if worker := re.search(r"DataLoader worker \(pid[^)]*\) .*?(?:signal: (\w+)|exited unexpectedly)", text):
-            end = f"was ended from outside ({worker[1] or 'killed'}), perhaps for want of memory: try fewer --workers"
-            raise ChildProcessError(f"a process that prepares batches {end}") from None
+        if not isinstance(error, RuntimeError) or "DataLoader worker" in text:
+            raise ChildProcessError(
+                "a process that prepares batches was ended from outside, perhaps for want of memory: try fewer "
+                "--workers. What is saved can be gone on with: --resume"
+            ) from None
         if isinstance(error, DistError) or "gloo" in text:
             reason = re.sub(r"\[\S*(?:gloo|torch)\S*\]\s*|\. (?:This|Check) .*", "", text)[:200]
             raise ConnectionError(
