@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+KILLS ?= 50
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow lint docs bench bench-peers clean
+.PHONY: demo test test-slow crash lint docs bench bench-peers clean
 
 demo: $(VENV)/ready  ## synthetic raw files -> dataset -> training -> test report
 	rm -rf $(DEMO)
@@ -25,6 +26,9 @@ test: $(VENV)/ready  ## the test suite, without what takes minutes
 
 test-slow: $(VENV)/ready  ## killed runs and processes that wait for each other
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
+
+crash: $(VENV)/ready  ## commands killed at random moments, and whether anything is lost; options: make crash KILLS=200
+	$(BIN)/python -m tests.crash --kills $(KILLS)
 
 lint: $(VENV)/ready  ## style, formatting and the floors of the house
 	$(BIN)/ruff check .
