@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -62,3 +64,27 @@ def test_a_folder_that_may_not_be_read_or_written_is_named(locked, tmp_path, cap
         with pytest.raises(PermissionError) as error:
             write_whole(out, b"scores")
         assert error.value.filename == str(out)
+
+
+def test_what_killed_processes_left_is_cleared_away_and_nothing_else(tmp_path):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    with whole_file(tmp_path / "result.pkl") as unfinished:
+        unfinished.write_bytes(b"mine")
+        mine = unfinished.name
+        for pid in (ended.pid, os.getppid()):
+            (tmp_path / mine.replace(f"-{os.getpid()}-", f"-{pid}-")).write_bytes(b"half")
+        write_whole(tmp_path / "result.pkl", b"another's")
+        left = sorted(path.name for path in tmp_path.iterdir())
+        assert left == sorted([mine, mine.replace(f"-{os.getpid()}-", f"-{os.getppid()}-"), "result.pkl"])
+    assert (tmp_path / "result.pkl").read_bytes() == b"mine"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is a moment without it")
+def test_a_folder_is_replaced_without_a_moment_when_it_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "rename", None)  # which would be two steps
+    (tmp_path / "set").mkdir()
+    with whole_folder(tmp_path / "set") as folder:
+        (folder / "clips.csv").write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+    assert (tmp_path / "set" / "clips.csv").read_text() == "new"
