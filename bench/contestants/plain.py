@@ -135,9 +135,9 @@ def network(name: str, graph: torch.Tensor) -> nn.Module:
     return Recognizer(Backbone(graph, plus=name == "stgcnpp"))
 
 
-def random_weights(name: str, graph: np.ndarray) -> dict[str, np.ndarray]:
+def random_weights(name: str, graph: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
     """Random weights of a network with running statistics that fit them, so that nothing dies or explodes."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     built = network(name, torch.from_numpy(graph).float())
     for module in built.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):

@@ -4,13 +4,14 @@ from copy import deepcopy
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 import kinegraph
 from kinegraph.models.agcn import AGCN
 from kinegraph.models.batchnorm import BatchNorm
+from kinegraph.models.bodies import in_parts
 from kinegraph.models.minimal_filtering import MinimalFiltering, minimal_filter
 from kinegraph.models.optimize import optimize
 from kinegraph.models.published import load_published
@@ -86,6 +87,49 @@ def test_engine_keeps_its_precision_under_autocast(model):
         assert torch.equal(engine(x, people), expected)
 
 
+@pytest.fixture
+def threads():
+    """torch.set_num_threads, until the test ends."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_threads_share_the_bodies(model, threads):
+    x, people = clips()
+    engine = optimize(model, "fp32")
+    threads(1)
+    alone = engine(x, people)
+    threads(3)
+    together = engine(x, people)
+    assert torch.get_num_threads() == 3
+    assert not together.requires_grad
+    assert torch.allclose(together, alone, rtol=1e-5, atol=1e-5 * alone.abs().max().item())
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 9), st.integers(1, 4), st.integers(1, 4))
+def test_parts_are_the_whole_in_order(threads, bodies, at_once, count):
+    threads(count)
+    sizes = []
+
+    def double(part):
+        sizes.append(len(part))
+        return 2 * part
+
+    x = torch.arange(3.0 * bodies).view(bodies, 3)
+    assert torch.equal(in_parts(double, x, at_once), 2 * x)
+    assert max(sizes) <= at_once
+    assert torch.get_num_threads() == count
+
+
+def test_an_error_in_a_part_is_told_and_threads_remain(threads):
+    threads(2)
+    with pytest.raises(RuntimeError, match="shape '\\[7\\]' is invalid"):
+        in_parts(lambda part: part.view(7), torch.zeros(4, 3), 1)
+    assert torch.get_num_threads() == 2
+
+
 @pytest.mark.parametrize(
     "network", ["mmaction0_stgcn_coco17_60", "mmaction0_agcn_ntu25_60", "mmaction1_stgcnpp_nturgbd"]
 )
@@ -97,12 +141,10 @@ def test_published_logits_hold(network):
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.integers(1, 4), st.integers(1, 40), st.integers(1, 3), st.integers(0, 4), st.sampled_from([1, 2, 3]), st.data()
+    st.integers(1, 4), st.integers(1, 40), st.integers(1, 3), st.integers(0, 4), st.integers(1, 5), st.integers(1, 5)
 )
-def test_minimal_filtering_is_the_convolution(bodies, frames, joints, half, stride, data):
-    kernel = min(2 * half + 1, 9 * stride)
-    channels, width = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 5))
-    plain = nn.Conv2d(channels, width, (kernel, 1), (stride, 1), (kernel // 2, 0))
+def test_minimal_filtering_is_the_convolution(bodies, frames, joints, half, channels, width):
+    plain = nn.Conv2d(channels, width, (2 * half + 1, 1), padding=(half, 0))
     x = torch.randn(bodies, channels, frames, joints)
     with torch.no_grad():
         expected = plain.double()(x.double())

@@ -1,5 +1,9 @@
 """From clips to the bodies in them and back: a network sees bodies, one apart from another."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -16,7 +20,7 @@ def clip_logits(
     people: how many bodies of each clip are real, the first ones. Of the others those that look like the first of them
         (they do: padding) are computed as one body that stands for all, to the same logits, gradients and statistics.
         Not in training with dropout, which makes them differ.
-    at_once: compute so many bodies at once, not all; only where bodies do not touch, that is outside training.
+    at_once: compute so many bodies at once, not all, see `in_parts`; only outside training, where bodies do not touch.
     """
     check_input(model, x)
     N, M = x.shape[:2]
@@ -24,7 +28,8 @@ def clip_logits(
     place, copies = None, 1
     if people is not None and not (model.training and model.config["dropout"] > 0):
         x, place, copies = one_for_absent(x, people, M)
-    y = torch.cat([mean_features(model, part, copies) for part in x.split(at_once or len(x))])  # (B, D)
+    features = partial(mean_features, model, copies=copies)
+    y = features(x) if at_once is None else in_parts(features, x, at_once)  # (B, D)
     y = y if place is None else y[place]
     return model.head(y.view(N, M, -1).mean(1))
 
@@ -39,6 +44,25 @@ def mean_features(model: nn.Module, x: Float[Tensor, "B T V C"], copies: int = 1
     """Mean over time and joints of what the last block says, at least in float32."""
     y = model.bodies(x, copies)
     return y.mean((1, 2), dtype=torch.promote_types(y.dtype, torch.float32))
+
+
+def in_parts(function: Callable[[Tensor], Tensor], x: Float[Tensor, "B ..."], at_once: int) -> Float[Tensor, "B ..."]:
+    """function(x) of at_once rows at a time, without gradients.
+
+    On a CPU torch's threads do not share every operation but take parts of their own: they wait for each other once,
+    not hundreds of times, and what they compute stays in their own caches.
+    """
+    threads = 1 if x.device.type != "cpu" or torch.compiler.is_compiling() else torch.get_num_threads()
+    workers = max(1, min(threads, len(x)))
+    rounds = -(-len(x) // (at_once * workers))
+    parts = x.tensor_split(max(1, min(rounds * workers, len(x))))
+    if workers == 1:
+        return torch.cat([function(part) for part in parts])
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,)) as pool:
+            return torch.cat(list(pool.map(torch.no_grad()(function), parts)))
+    finally:
+        torch.set_num_threads(threads)  # the workers' number is also that of threads yet to come
 
 
 def one_for_absent(

@@ -50,47 +50,40 @@ def _polynomial(roots: list[Fraction]) -> list[Fraction]:
 
 
 class MinimalFiltering(nn.Module):
-    """A convolution (k, 1) with stride (s, 1) and padding (k // 2, 0), for k up to 9 s; in torch's axes.
-
-    With a stride the frames of a step become channels side by side: 9 taps with a stride of 2 are 5 on twice as many.
-    """
+    """A convolution (k, 1) of stride 1 with padding (k // 2, 0), for k up to 9; in torch's axes."""
 
     def __init__(self, convolution: nn.Conv2d):
         super().__init__()
         weight = convolution.weight.detach().double().squeeze(3)  # (D, C, k)
-        self.stride, self.padding = convolution.stride[0], convolution.padding[0]
-        taps = -(-weight.shape[2] // self.stride)
-        blocks = -(-taps // TAPS)
+        self.padding = convolution.padding[0]
+        blocks = -(-weight.shape[2] // TAPS)
         A, G, B = minimal_filter(TAPS, TAPS)
         outer_A, outer_G, outer_B = minimal_filter(TAPS if blocks > 1 else 1, blocks)
-        weight = F.pad(weight, (0, TAPS * blocks * self.stride - weight.shape[2]))
-        weight = weight.unflatten(2, (blocks, TAPS, self.stride))  # (D, C, block, tap, s)
-        weight = torch.einsum("ob,pt,dcbts->opscd", *map(torch.from_numpy, (outer_G, G)), weight)
-        frames = TAPS * (len(outer_B) - 1) + len(B)  # that one tile reads, in steps
+        weight = F.pad(weight, (0, TAPS * blocks - weight.shape[2])).unflatten(2, (blocks, TAPS))
+        weight = torch.einsum("ob,pt,dcbt->opcd", *map(torch.from_numpy, (outer_G, G)), weight)
+        frames = TAPS * (len(outer_B) - 1) + len(B)  # that one tile reads
         reads = np.zeros((len(outer_B), len(B), frames))
         for block, column in enumerate(outer_B.T):
             reads[:, :, TAPS * block : TAPS * block + len(B)] += column[:, None, None] * B
         self.register_buffer("reads", torch.from_numpy(reads).flatten(0, 1).float())  # (P, frames)
-        self.register_buffer("weight", weight.flatten(0, 1).flatten(1, 2).float().contiguous())  # (P, s C, D)
+        self.register_buffer("weight", weight.flatten(0, 1).float().contiguous())  # (P, C, D)
         self.register_buffer("writes", torch.from_numpy(np.kron(outer_A, A)).float())  # (outputs, P)
         self.register_buffer("bias", convolution.bias.detach().float())
 
-    def forward(self, x: Float[Tensor, "B C T V"]) -> Float[Tensor, "B D S V"]:
+    def forward(self, x: Float[Tensor, "B C T V"]) -> Float[Tensor, "B D T V"]:
         x = x.permute(0, 2, 3, 1)  # (B, T, V, C), as it is in memory
         B, T, V, C = x.shape
-        outputs, products = self.writes.shape
-        window = self.reads.shape[1]
-        steps = (T - 1) // self.stride + 1
-        tiles = -(-steps // outputs)
-        needed = (outputs * (tiles - 1) + window) * self.stride
+        (outputs, products), window = self.writes.shape, self.reads.shape[1]
+        tiles = -(-T // outputs)
+        needed = outputs * (tiles - 1) + window
         x = F.pad(x, (0, 0, 0, 0, self.padding, needed - T - self.padding))
-        x = x.unflatten(1, (-1, self.stride)).unfold(1, window, outputs)  # (B, tiles, s, V, C, window)
+        x = x.unfold(1, window, outputs)  # (B, tiles, V, C, window)
         y = x.new_empty(B, tiles, outputs, V, self.weight.shape[2])
         at_once = max(1, PIECE // (B * products * V * max(self.weight.shape[1:])))
         for start in range(0, tiles, at_once):
             piece = x[:, start : start + at_once]
-            rows = piece.permute(5, 0, 1, 3, 2, 4).reshape(window, -1)  # (window, B tiles V s C)
-            rows = (self.reads @ rows).view(products, -1, self.stride * C) @ self.weight  # (P, B tiles V, D)
+            rows = piece.permute(4, 0, 1, 2, 3).reshape(window, -1)  # (window, B tiles V C)
+            rows = (self.reads @ rows).view(products, -1, C) @ self.weight  # (P, B tiles V, D)
             rows = (self.writes @ rows.flatten(1)).view(outputs, B, -1, V, y.shape[4])
             torch.add(rows.permute(1, 2, 0, 3, 4), self.bias, out=y[:, start : start + at_once])
-        return y.flatten(1, 2)[:, :steps].permute(0, 3, 1, 2)
+        return y.flatten(1, 2)[:, :T].permute(0, 3, 1, 2)
