@@ -4,10 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 KILLS ?= 50
+MINUTES ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow crash lint docs bench bench-peers clean
+.PHONY: demo test test-slow crash fuzz lint types coverage mutation docs bench bench-peers clean
 
 demo: $(VENV)/ready  ## synthetic raw files -> dataset -> training -> test report
 	rm -rf $(DEMO)
@@ -30,10 +31,24 @@ test-slow: $(VENV)/ready  ## killed runs and processes that wait for each other
 crash: $(VENV)/ready  ## commands killed at random moments, and whether anything is lost; options: make crash KILLS=200
 	$(BIN)/python -m tests.crash --kills $(KILLS)
 
-lint: $(VENV)/ready  ## style, formatting and the floors of the house
+fuzz: $(VENV)/ready  ## every reader on mutated files, guided by coverage; options: make fuzz MINUTES=5 (for each reader)
+	$(BIN)/python -m pip install --quiet atheris
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+lint: $(VENV)/ready types  ## style, formatting, types and the floors of the house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+
+types: $(VENV)/ready  ## pyright, strict, over what users call
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+coverage: $(VENV)/ready-quality  ## lines and branches that the tests run
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" --cov --cov-report=term-missing:skip-covered
+
+mutation: $(VENV)/ready-quality  ## small faults put into graph, sampling, normalize, features, losses, metrics: are they found?
+	JAXTYPING_DISABLE=1 OMP_NUM_THREADS=1 $(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut results
 
 docs: $(VENV)/ready-docs  ## these pages as a site in site/, with a reference of the command line
 	COLUMNS=80 NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -49,6 +64,10 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[test,lint]"
+	touch $@
+
+$(VENV)/ready-quality: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[quality]"
 	touch $@
 
 $(VENV)/ready-docs: $(VENV)/ready

@@ -4,6 +4,16 @@ Nothing heavy is imported before something needs it.
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for editors and type checkers, which do not run __getattr__
+    from kinegraph.data.store import open_dataset, write_dataset
+    from kinegraph.inference.prediction import predict
+    from kinegraph.models.optimize import optimize
+    from kinegraph.models.weights import load_model
+    from kinegraph.skeleton.clip import SkeletonClip
+    from kinegraph.skeleton.graph import adjacency
+    from kinegraph.skeleton.layout import JointLayout, load_layout
 
 __version__ = "0.1.0"
 
@@ -19,14 +29,25 @@ _PUBLIC = {
     "predict": "kinegraph.inference.prediction",
 }
 
-__all__ = ["__version__", *_PUBLIC]
+__all__ = [
+    "JointLayout",
+    "SkeletonClip",
+    "__version__",
+    "adjacency",
+    "load_layout",
+    "load_model",
+    "open_dataset",
+    "optimize",
+    "predict",
+    "write_dataset",
+]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'kinegraph' has no attribute '{name}'")
     return getattr(import_module(_PUBLIC[name]), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return __all__

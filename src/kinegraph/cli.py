@@ -87,7 +87,9 @@ def _one_line(error: Exception) -> str:
 
 
 def _complain(message: str, code: int = 2) -> int:
-    print(f"kinegraph: {message}", file=sys.stderr)
+    from kinegraph.reading import CONTROL
+
+    print(f"kinegraph: {CONTROL.sub(' ', message)}", file=sys.stderr)  # it may quote a stranger's file
     return code
 
 

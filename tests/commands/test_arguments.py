@@ -6,9 +6,10 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kinegraph.cli import CONFIG_VERBS, VERBS, main
-from kinegraph.commands.arguments import as_parsed, parser_for, read_options
+from kinegraph.commands.arguments import as_parsed, parser_for, read_config, read_options
 from kinegraph.commands.help import help_text, options_of
 from kinegraph.commands.train import train
 
@@ -138,3 +139,21 @@ def test_every_option_is_in_the_help_and_says_something(verb, monkeypatch):
         if "." not in option.name:
             assert option.says, option.name
             assert re.search(rf"(^  |--|--\[no-\]){re.escape(option.name.replace('_', '-'))}\b", told, re.M | re.I)
+
+
+@pytest.mark.parametrize(
+    ("block", "words", "expected"),
+    [
+        (None, ["--optimizer.lr", "0.01"], {"lr": 0.01, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-4}),
+        ({"lr": 0.5, "weight_decay": 0.3}, ["--optimizer", "torch.optim.AdamW"], {"lr": 1e-3, "weight_decay": 0.01}),
+        ({"lr": 0.5, "weight_decay": 0.3}, ["--optimizer", "torch.optim.AdamW", "--optimizer.lr", "0.02"],
+         {"lr": 0.02, "weight_decay": 0.01}),
+        ({"lr": 0.5, "weight_decay": 0.3}, ["--optimizer.lr", "0.02"], {"lr": 0.02, "weight_decay": 0.3}),
+    ],
+)  # fmt: skip
+def test_an_optimizer_has_its_own_defaults(tmp_path, block, words, expected):
+    config = {"dataset": "a", "split": "b"}
+    config |= {"optimizer": {"class_path": "torch.optim.SGD", "init_args": block}} if block else {}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(config))
+    found = vars(read_config(train, tmp_path / "c.yaml", words).optimizer.init_args)
+    assert found | expected == found

@@ -107,11 +107,11 @@ def test_a_table_on_the_screen(place, capsys, tmp_path):
     assert main(["predict", str(place / "w.safetensors"), str(clip)]) == 0
     alone = capsys.readouterr().out.splitlines()
     assert len(alone) == 1 + 5  # a single clip shows its five likeliest classes
-    assert re.fullmatch(r"S001C001P001R001A002  \S.*\d%  (right|wrong, it is eat meal(/snack)?)", alone[1])
+    assert re.fullmatch(r"S001C001P001R001A002 +\S.*\d%  (right|wrong, it is eat meal(/snack)?)", alone[1])
     assert main(["predict", str(place / "w.safetensors"), str(clip), "--per-person", "--top", "2"]) == 0
     by_person = capsys.readouterr().out.splitlines()
     assert len(by_person) == 1 + 2 * 2 + 1  # and the accuracy
-    assert [line[20:30].split() for line in by_person[1:5:2]] == [["1"], ["2"]]
+    assert [line[20:34].split() for line in by_person[1:5:2]] == [["1"], ["2"]]
     assert main(["predict", str(place / "w.safetensors"), str(clip), "--window", "6", "--stride", "3"]) == 0
     times = [re.search(r"([\d.]+) - +([\d.]+) s", line) for line in capsys.readouterr().out.splitlines()[1:]]
     ends = [(float(time[1]), float(time[2])) for time in times]

@@ -179,7 +179,7 @@ def test_missing_and_broken_joints_stop_or_are_listed(raw):
         ({"poses": joints(9)}, "has no array 'joints'"),
         ({"joints": joints(9), "fps": 0}, "the frame rate is 0"),
         ({"joints": joints(9), "fps": np.array([30.0, 30.0])}, "the frame rate is"),
-        ({"joints": np.array([{}])}, "not a readable .npz"),
+        ({"joints": np.array([{}])}, "holds Python objects"),
     ],
 )
 def test_joints_that_are_no_smplh_are_told(raw, arrays, reason):

@@ -116,7 +116,7 @@ def test_a_blended_clip_lies_on_the_way_to_another_of_its_class_and_number_of_pe
     for position in range(len(clips)):
         alike = np.flatnonzero((label == label[position]) & (people == people[position]))
         own, moved = still[0, position][0], blended[0, position][0]
-        ways = [still[0, other][0] - own for other in alike]
+        ways = [still[0, other][0] - own for other in alike.tolist()]
         shares = [((moved - own) * way).sum() / max((way**2).sum(), 1e-9) for way in ways]
         on = [np.allclose(moved - own, share * way, atol=1e-5) for share, way in zip(shares, ways, strict=True)]
         assert any(0 <= share <= 0.5 for share, fits in zip(shares, on, strict=True) if fits)

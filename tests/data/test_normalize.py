@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinegraph.data import normalize
-from kinegraph.skeleton.layout import load_layout
+from kinegraph.skeleton.layout import JointLayout, load_layout
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 NTU = load_layout("ntu25")
@@ -86,6 +86,8 @@ def test_filling_leaves_an_absent_person_and_cuts_a_long_clip():
     keypoint[1] = 0
     filled = normalize.fill_missing_frames(keypoint, 4)
     np.testing.assert_array_equal(filled, keypoint[:, :4])
+    np.testing.assert_array_equal(normalize.fill_missing_frames(keypoint[::-1], 4), keypoint[::-1, :4])
+    np.testing.assert_array_equal(normalize.fill_missing_frames(keypoint, 1), keypoint[:, :1])
     with pytest.raises(ValueError, match="give 1 or more"):
         normalize.fill_missing_frames(keypoint, 0)
 
@@ -96,6 +98,17 @@ def test_empty_frames_are_those_of_the_person_who_is_there_most():
     nobody = np.zeros((2, 4, 25, 3), np.float32)
     np.testing.assert_array_equal(normalize.prenormalize3d(nobody, NTU), nobody)
     np.testing.assert_array_equal(normalize.ntu_published(nobody, NTU, None), nobody)
+
+
+def test_an_empty_frame_is_one_within_1e_8_of_zero():
+    """The bound of numpy.isclose, by which the published code decides."""
+    keypoint = np.repeat([0.5, 1e-8, 2e-8, 0.5], 75).reshape(1, 4, 25, 3)
+    np.testing.assert_array_equal(normalize.drop_empty_frames(keypoint), np.float32(keypoint[:, [0, 2, 3]]))
+
+
+def test_a_joint_is_seen_if_any_coordinate_is_not_zero():
+    keypoint = np.concatenate([np.eye(3), -np.eye(3), np.zeros((1, 3))])[None, None]
+    assert normalize.seen(keypoint).tolist() == [[[True] * 6 + [False]]]
 
 
 # ---- invariants ------------------------------------------------------------------------------------------------------
@@ -159,13 +172,30 @@ def test_shortest_rotation_is_a_rotation_onto_the_target(seed):
 
 
 def test_no_turn_where_there_is_no_axis():
-    for vector in ([0, 0, 0], [0, 0, 2], [0, 0, -2]):
+    for vector in ((0, 0, 0), (0, 0, 2), (0, 0, -2)):
         np.testing.assert_array_equal(normalize.shortest_rotation(vector, (0, 0, 1)), np.eye(3))
+    np.testing.assert_array_equal(normalize.shortest_rotation((9e-7, 0, 0), (0, 0, 1)), np.eye(3))
+    shortest = normalize.shortest_rotation((1e-6, 0, 0), (0, 0, 1))  # what is published turns from here on
+    np.testing.assert_allclose(shortest @ (1, 0, 0), (0, 0, 1), atol=1e-12)
     flat = people()
     flat[0, 0, list(NTU.shoulders)] = [[0, 1, 0], [0, 0, 0]]  # one shoulder above the other
     np.testing.assert_array_equal(normalize.face_front(flat, NTU), flat)
-    with pytest.raises(ValueError, match="'up' and 'right' are the same"):
+    with pytest.raises(ValueError, match=r"^the directions 'up' and 'right' are the same; give two that are not$"):
         normalize.face_front(flat, NTU, right=(0, 1, 0))
+
+
+def test_only_the_directions_of_up_and_right_matter():
+    keypoint, up, right = people(), np.array([0.1, 0.9, -0.2]), np.array([1.0, 0.3, 0.5])
+    expected = normalize.face_front(keypoint, NTU, tuple(up), tuple(right))
+    longer = normalize.face_front(keypoint, NTU, tuple(3 * up), tuple(2 * right))
+    np.testing.assert_allclose(longer, expected, atol=1e-5)
+
+
+def test_the_turn_of_a_clip_in_half_floats_is_not_rounded_so():
+    half = people().astype(np.float16)
+    np.testing.assert_allclose(
+        normalize.align_body(half, NTU), normalize.align_body(half.astype(np.float64), NTU), atol=1e-6
+    )
 
 
 def test_a_layout_without_shoulders_says_so():
@@ -182,11 +212,35 @@ def test_inputs_are_not_changed():
     np.testing.assert_array_equal(keypoint, before)
 
 
+@pytest.mark.parametrize("stored", [np.float16, np.float32, np.float64])
+def test_whatever_clips_are_stored_in_becomes_float32(stored):
+    keypoint = people().astype(stored)
+    gap = keypoint.copy()
+    gap[0, 3] = 0
+    for clip in (keypoint, gap):
+        made = [
+            normalize.fill_missing_frames(clip, 20),
+            normalize.drop_empty_frames(clip),
+            normalize.drop_empty_frames(np.zeros_like(clip)),
+            normalize.centre_each_frame(clip, SPINE),
+            normalize.centre_first_frame(clip, SPINE),
+            normalize.align_body(clip, NTU),
+            normalize.face_front(clip, NTU),
+            normalize.set_upright(clip, "z"),
+            normalize.image_and_score_to_half(clip),
+        ]
+        assert {values.dtype.name for values in made} == {"float32"}
+    assert normalize.ntu_published(keypoint, NTU).shape == (2, 300, 25, 3)
+
+
 def test_an_image_needs_a_size():
     with pytest.raises(ValueError, match="0 x 480 pixels"):
         normalize.image_to_unit(people(), 0, 480)
+    with pytest.raises(ValueError, match="480 x 0 pixels"):
+        normalize.image_to_unit(people(), 480, 0)
+    assert not normalize.image_to_unit(np.full((1, 1, 1, 2), 0.5), 1, 1).any()  # the middle of a single pixel
     with pytest.raises(ValueError, match="expected x, y and score, the clip has 2 channels"):
-        normalize.image_and_score_to_half(np.ones((1, 2, 17, 2)))
+        normalize.image_and_score_to_half(np.ones((1, 5, 17, 2)))
 
 
 def _distances(keypoint: np.ndarray) -> np.ndarray:
@@ -210,6 +264,11 @@ def test_body_size_is_the_mean_bone_length_of_the_first_person():
     assert normalize.body_size(still, NTU) == pytest.approx(bones[bones > 0].mean(), rel=1e-6)
     assert normalize.body_size(2 * still, NTU) == pytest.approx(2 * normalize.body_size(still, NTU), rel=1e-6)
     assert normalize.body_size(np.zeros((1, 2, 25, 3)), NTU) == 1
+    unseen = still.copy()
+    unseen[0, :2, NTU.joints.index("head")] = 0  # its bone is measured in the frame that shows it
+    assert normalize.body_size(unseen, NTU) == pytest.approx(normalize.body_size(still, NTU), rel=1e-6)
+    stick = JointLayout("stick", ("a", "b"), ((1, 0),), centre=0)
+    assert normalize.body_size(np.array([[[[1.0, 1.0], [4.0, 5.0]]]]), stick) == 5
 
 
 def test_from_first_seen_leaves_out_frames_before_the_body_is_there():
@@ -218,3 +277,16 @@ def test_from_first_seen_leaves_out_frames_before_the_body_is_there():
     assert normalize.from_first_seen(keypoint, (0, 4)).shape[1] == 2
     assert normalize.from_first_seen(keypoint, (0, 5)).shape[1] == 4
     assert normalize.from_first_seen(np.zeros_like(keypoint), (0,)).shape[1] == 4
+
+
+def test_whatever_pixels_are_stored_in_becomes_float32():
+    pixels = np.array([960, 540, 0, 0]).reshape(1, 1, 2, 2)
+    for stored in (np.float64, np.float16):
+        scaled = normalize.image_to_unit(pixels.astype(stored), 1920, 1080)
+        assert scaled.dtype == np.float32
+        assert scaled.ravel().tolist() == [0, 0, -1, -1]
+
+
+def test_only_three_coordinates_are_turned():
+    with pytest.raises(ValueError, match=r"^only clips with x, y and z can be turned, this one has 2 channels$"):
+        normalize.set_upright(np.ones((1, 1, 25, 2), np.float32), "z")

@@ -16,7 +16,7 @@ from kinegraph.data import normalize
 from kinegraph.data.augment import Augmentation, rotation_3d
 from kinegraph.data.features import streams
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
-from kinegraph.data.sampling import loop_indices, uniform_test_indices
+from kinegraph.data.sampling import loop_indices, resample, uniform_test_indices
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 from tests.golden import golden
@@ -263,3 +263,24 @@ def test_survives_json():
 def test_impossible_wishes_are_named(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_min_score_of_image_published_is_compared_with_the_recorded_score():
+    """Normalising moves scores by a half; 0.3 is above a least score of 0.1, whatever becomes of it."""
+    layout = load_layout("coco17")
+    score = np.full((1, 4, 17), 0.3, np.float32)
+    score[0, :, 2] = 0.05
+    clip = SkeletonClip(np.full((1, 4, 17, 2), 500, np.float32), layout, score=score)
+    (view,) = prepare_clip(clip, Preprocessing(people=1, normalize="image_published", min_score=0.1, frames=4))
+    assert (view[0, :, 2, :2] == 0).all()
+    assert (np.delete(view, 2, axis=2)[..., :2] != 0).all()
+
+
+def test_a_long_clip_is_resampled_from_the_frames_that_are_needed():
+    layout = load_layout("ntu25")
+    clip = SkeletonClip(np.random.default_rng(0).normal(0, 1, (2, 500, 25, 3)).astype(np.float32), layout)
+    how = Preprocessing(normalize="facing", sampling="resample", frames=16, test_mirror=True, streams=("bone_motion",))
+    views = prepare_clip(clip, how)
+    placed = normalize.face_front(normalize.centre_first_frame(clip.keypoint, layout.spine[0]), layout)
+    expected = resample(streams(placed, layout, ("bone_motion",))[0], 16)
+    np.testing.assert_allclose(views[0], expected, atol=1e-5)

@@ -10,6 +10,7 @@ from kinegraph.data.sampling import (
     bent,
     bent_indices,
     loop_indices,
+    moments,
     needed_frames,
     pad_indices,
     resample,
@@ -41,6 +42,8 @@ def test_padding_and_windows():
     assert window_indices(3, 5).tolist() == pad_indices(3, 5).tolist()
     starts = {int(window_indices(9, 4, np.random.default_rng(seed))[0]) for seed in range(200)}
     assert starts == set(range(6))
+    short = {tuple(window_indices(3, 5, np.random.default_rng(seed)).tolist()) for seed in range(20)}
+    assert short == {(0, 1, 2, NO_FRAME, NO_FRAME)}  # there is nothing to choose
 
 
 def test_taking_frames_puts_zeros_where_there_is_none():
@@ -57,9 +60,9 @@ def test_needed_frames_by_hand():
 
 @given(st.integers(1, 60), st.integers(1, 60), st.floats(-0.99, 0.99))
 def test_a_change_of_speed_keeps_ends_and_order(recorded, frames, bend):
-    moments = bent(np.linspace(0, 1, 50), bend)
-    np.testing.assert_allclose(moments[[0, -1]], [0, 1], atol=1e-12)
-    assert (np.diff(moments) > 0).all()
+    shares = bent(np.linspace(0, 1, 50), bend)
+    np.testing.assert_allclose(shares[[0, -1]], [0, 1], atol=1e-12)
+    assert (np.diff(shares) > 0).all()
     moved = bent_indices(np.sort(uniform_indices(recorded, frames, np.random.default_rng(0))), recorded, bend)
     assert ((moved >= 0) & (moved < recorded)).all()
     assert (np.diff(moved) >= 0).all()
@@ -69,6 +72,8 @@ def test_a_change_of_speed_by_hand():
     """Half way through, the clip has gone bend / pi further than at constant speed."""
     line = np.linspace(0, 1, 101).reshape(1, 101, 1, 1)
     np.testing.assert_allclose(resample(line, 3, bend=0.5).ravel(), [0, 0.5 + 0.5 / np.pi, 1], atol=1e-12)
+    part = resample(line, 3, 0.2, 0.6, bend=0.5).ravel()
+    np.testing.assert_allclose(part, [0.2, 0.4 + 0.4 * 0.5 / np.pi, 0.6], atol=1e-12)
     assert bent_indices(np.array([0, 50, 100, NO_FRAME]), 101, 0.5).tolist() == [0, 66, 100, NO_FRAME]
     assert bent_indices(np.arange(9), 9, 0.0).tolist() == list(range(9))
 
@@ -96,6 +101,17 @@ def test_resampling_a_straight_line_gives_the_line(recorded, frames):
     )
     expected = np.linspace(0.2, 0.9, frames) if recorded > 1 else np.ones(frames)
     np.testing.assert_allclose(resample(line, frames, 0.2, 0.9).ravel(), expected, atol=1e-12)
+
+
+def test_a_moment_lies_between_two_recorded_frames():
+    """The last one too, as long as there are two."""
+    for recorded, wanted, frames, share in (
+        (5, 3, [[0, 2, 3], [1, 3, 4]], [0, 0, 1]),
+        (2, 3, [[0, 0, 0], [1, 1, 1]], [0, 0.5, 1]),
+        (1, 2, [[0, 0], [0, 0]], [0, 0]),
+    ):
+        found = moments(recorded, wanted)
+        assert (found[0].tolist(), found[1].tolist()) == (frames, share)
 
 
 def test_resampling_to_the_same_length_changes_nothing():

@@ -104,6 +104,7 @@ def test_evidence_lies_where_the_network_looks():
     class Listening(torch.nn.Module):
         def __init__(self):
             super().__init__()
+            self.register_buffer("A", torch.ones(1, 25, 25))
             self.config = {"channels": 3, "classes": 2}
             self.head = torch.nn.Linear(1, 2)
             self.head.weight.data, self.head.bias.data = torch.tensor([[1.0], [-1.0]]), torch.zeros(2)

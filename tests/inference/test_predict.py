@@ -231,3 +231,20 @@ def test_right_is_known_only_of_known_classes(predictor):
     other = next(name for name in NAMES if name != best)
     asked = [Question(a_clip(), truth) for truth in (best, other, "fly", None)]
     assert [one.right for one in answers(predictor, asked)] == [True, False, None, None]
+
+
+def test_scores_of_plain_coordinates_go_with_them(tmp_path):
+    """Of one person or with an axis for people, and not beside a clip that has its own."""
+    pixels, layout = np.random.default_rng(5).uniform(0, 400, (1, 20, 17, 2)), load_layout("coco17")
+    sure = np.random.default_rng(6).uniform(0, 1, (1, 20, 17))
+    how = Preprocessing(people=1, normalize="image", sampling="resample", frames=8)
+    path = a_file(tmp_path / "scored.safetensors", how, layout, channels=3)
+    one = kg.predict(path, pixels[0], score=sure[0], image_size=(640, 480))
+    several = kg.predict(path, pixels, score=sure, image_size=(640, 480))
+    np.testing.assert_array_equal(one.probabilities, several.probabilities)
+    unsure = kg.predict(path, pixels, score=sure * 0.1, image_size=(640, 480))
+    assert np.abs(unsure.probabilities - one.probabilities).max() > 1e-3
+    clip = SkeletonClip(pixels.astype(np.float32), layout, score=sure.astype(np.float32), image_size=(640, 480))
+    np.testing.assert_array_equal(kg.predict(path, clip).probabilities, one.probabilities)
+    with pytest.raises(ValueError, match="a SkeletonClip holds its own"):
+        kg.predict(path, clip, score=sure)

@@ -180,7 +180,7 @@ def test_other_files_are_refused(path, tmp_path):
         with pytest.raises(ValueError, match=message) as caught:
             load_model(tmp_path / name)
         assert "\n" not in str(caught.value)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ValueError, match=r"there is no file .*none.safetensors; weights that come with Kinegraph are "):
         load_model(tmp_path / "none.safetensors")
     with pytest.raises(ValueError, match="is a folder"):
         load_model(tmp_path)

@@ -44,6 +44,8 @@ def test_label_smoothing_by_hand():
     expected = -0.95 * np.log(1 / (1 + np.e)) - 0.05 * np.log(np.e / (1 + np.e))
     found = CrossEntropy([5, 1], label_smoothing=0.1)(torch.tensor([[0.0, 1.0]]), torch.tensor([0]))
     assert found.item() == pytest.approx(expected)
+    blind = CrossEntropy([5, 1], label_smoothing=1.0)  # nothing of the label is left
+    assert blind(torch.tensor([[0.0, 1.0]]), torch.tensor([0])) == blind(torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
 
 
 def test_balanced_cross_entropy_is_the_mean_of_the_classes_own_means():
@@ -51,8 +53,9 @@ def test_balanced_cross_entropy_is_the_mean_of_the_classes_own_means():
     plain = CrossEntropy([6, 2])
     expected = (plain(logits[:6], labels[:6]) + plain(logits[6:], labels[6:])) / 2
     torch.testing.assert_close(CrossEntropy([6, 2], class_weights="balanced")(logits, labels), expected)
-    torch.testing.assert_close(CrossEntropy([9, 9], class_weights=[1.0, 3.0])(logits, labels), expected)
+    torch.testing.assert_close(CrossEntropy([9, 9], class_weights=[1, 3])(logits, labels), expected)
     assert balanced_weights([6, 0, 2]).tolist() == pytest.approx([0.5, 1, 1.5])
+    assert balanced_weights([1, 3]).tolist() == pytest.approx([1.5, 0.5])  # a single clip is one
 
 
 def test_several_classes_a_clip():
@@ -112,6 +115,8 @@ def test_rare_classes_weigh_more_and_the_mean_is_one():
 
 def test_weights_are_no_part_of_a_checkpoint():
     assert ClassBalancedFocalLoss([1, 2]).state_dict() == {}
+    for loss in (CrossEntropy, BinaryCrossEntropy):
+        assert loss([1, 2], class_weights="balanced").state_dict() == {}
 
 
 @pytest.mark.parametrize(
@@ -133,7 +138,8 @@ def test_wrong_settings_are_named(counts, options, message):
     ("options", "message"),
     [
         ({"class_weights": [1.0]}, "class_weights has 1 numbers, the dataset 2 classes"),
-        ({"class_weights": [1.0, -1.0]}, "expected to be 0 or more"),
+        ({"class_weights": [1.0, -1.0]}, "^class_weights are expected to be 0 or more, and one above 0$"),
+        ({"class_weights": [1.0, float("inf")]}, "expected to be 0 or more"),
         ({"label_smoothing": 1.5}, "label_smoothing is 1.5"),
     ],
 )
@@ -145,3 +151,18 @@ def test_wrong_settings_of_cross_entropy_are_named(options, message):
 def test_other_number_of_classes_is_named():
     with pytest.raises(ValueError, match="the network has 3 classes, the loss has counts of 2"):
         ClassBalancedFocalLoss([1, 2])(torch.zeros(1, 3), torch.tensor([0]))
+
+
+def test_nothing_to_balance_is_named():
+    with pytest.raises(ValueError, match=r"^no class has training clips, so there is nothing to balance$"):
+        balanced_weights([0, 0])
+    assert balanced_weights([0, 4]).tolist() == [1, 1]
+
+
+def test_logits_of_half_precision_give_a_loss_of_float32():
+    """Sums over classes and clips lose too much in half precision, so they are not taken there."""
+    logits, labels = torch.randn(6, 3, generator=torch.Generator().manual_seed(2)), torch.arange(6) % 3
+    for loss in (CrossEntropy([1, 1, 1]), BinaryCrossEntropy([1, 1, 1]), ClassBalancedFocalLoss([1, 1, 1])):
+        found = loss(logits.half(), labels)
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, loss(logits.half().float(), labels), rtol=1e-6, atol=0)

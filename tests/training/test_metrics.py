@@ -12,6 +12,7 @@ from kinegraph.training.metrics import (
     mean_class_accuracy,
     per_class_accuracy,
     per_class_precision,
+    remarks,
     softmax,
     top_k_accuracy,
 )
@@ -59,6 +60,16 @@ def test_confusion_matrix_by_hand():
     assert confusion.tolist() == [[1, 2, 0], [0, 1, 0], [0, 0, 0]]
     np.testing.assert_array_equal(per_class_accuracy(confusion), [1 / 3, 1, np.nan])
     np.testing.assert_array_equal(per_class_precision(confusion), [1, 1 / 3, np.nan])
+    with pytest.raises(ValueError, match=r"^clip 1 has prediction 3, expected 0 to 2$"):
+        confusion_matrix(np.array([0, 3]), np.array([0, 0]), 3)
+    with pytest.raises(ValueError, match=r"^clip 0 has label -1, expected 0 to 2$"):
+        confusion_matrix(np.array([0, 1]), np.array([-1, 0]), 3)
+
+
+@pytest.mark.parametrize("stored", [np.int8, np.uint64])
+def test_labels_may_be_integers_of_any_size(stored):
+    values = np.arange(100).astype(stored)
+    np.testing.assert_array_equal(confusion_matrix(values, values, 100), np.eye(100))
 
 
 @settings(max_examples=50, deadline=None)
@@ -94,6 +105,44 @@ def test_interval_of_a_thousand_clips_is_the_normal_one():
     assert (low, high) == pytest.approx((0.6 - half, 0.6 + half), abs=0.003)
 
 
+def test_nothing_but_hits_leaves_no_doubt_even_of_single_clips():
+    assert set(bootstrap_intervals(np.eye(2, dtype=int), np.random.default_rng(0)).values()) == {(1.0, 1.0)}
+
+
+@pytest.mark.parametrize(
+    ("predicted", "labels", "lines"),
+    [
+        ([0, 1, 2] * 10, [0, 1, 2] * 10, []),
+        ([0] * 30, [0] * 30, ["mean_class_accuracy is over 1 classes; 2 have no clip here"]),
+        (
+            [1] * 40,
+            [0, 1] * 20,
+            [
+                "every one of the 40 clips is taken for 'b'",
+                "mean_class_accuracy is over 2 classes; 1 have no clip here",
+            ],
+        ),
+        (
+            [1, 1, 1],
+            [0, 1, 2],
+            ["every one of the 3 clips is taken for 'b'", "only 3 clips: each is 33 points of top1"],
+        ),
+        (
+            [0, 2] * 15,
+            [0, 1] * 15,
+            ["mean_class_accuracy counts 1 classes without clips as 0, because clips are taken for them"],
+        ),
+        ([0, 1, 2] * 9 + [0, 1], [0, 1, 2] * 9 + [0, 1], ["only 29 clips: each is 3 points of top1"]),
+    ],
+)
+def test_what_makes_figures_doubtful(predicted, labels, lines):
+    assert remarks(scores_for(predicted, 3), np.array(labels), ["a", "b", "c"]) == lines
+
+
+def test_a_single_clip_is_all_of_the_figure():
+    assert remarks(np.ones((1, 1)), np.zeros(1, int), ["a"]) == ["only 1 clip: each is 100 points of top1"]
+
+
 def test_softmax_of_large_scores():
     np.testing.assert_allclose(softmax(np.array([[1000.0, 1000.0], [0.0, np.log(3)]])), [[0.5, 0.5], [0.25, 0.75]])
 
@@ -102,6 +151,7 @@ def test_softmax_of_large_scores():
     ("scores", "labels", "metrics", "message"),
     [
         (np.eye(3), np.arange(3), ["top_k_acuracy"], "did you mean 'top_k_accuracy'"),
+        (np.eye(3), np.arange(3), ["f1"], "^no metric 'f1'; there are top_k_accuracy, mean_class_accuracy$"),
         (np.eye(3), np.array([0, 1, 3]), ["mean_class_accuracy"], "clip 2 has label 3, expected 0 to 2"),
         (np.eye(3), np.array([0, -1, 1]), ["top_k_accuracy"], "clip 1 has label -1"),
         (np.eye(3), np.array([0.0, 1.0, 2.0]), ["top_k_accuracy"], "labels are float64"),
@@ -113,3 +163,20 @@ def test_softmax_of_large_scores():
 def test_what_cannot_be_measured_is_named(scores, labels, metrics, message):
     with pytest.raises(ValueError, match=message):
         evaluate(scores, labels, metrics)
+
+
+def test_softmax_is_over_classes_and_in_float64():
+    """Logarithms of two classes' probabilities differ as their scores do, whatever the other clips are."""
+    scores = np.random.default_rng(0).normal(0, 3, (2, 3, 4)).astype(np.float32)
+    found = softmax(scores)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found.sum(axis=-1), np.ones((2, 3)), atol=1e-14)
+    exact = scores.astype(np.float64)
+    np.testing.assert_allclose(np.diff(np.log(found)), np.diff(exact), atol=1e-12)
+
+
+def test_no_clips_and_no_first_place_are_named():
+    with pytest.raises(ValueError, match=r"^there are no clips to measure$"):
+        bootstrap_intervals(np.zeros((2, 2), int), np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"^top-0 accuracy: k must be at least 1$"):
+        top_k_accuracy(np.eye(2), np.arange(2), 0)

@@ -7,10 +7,13 @@ import types
 import typing
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
+import yaml
 from jsonargparse import ArgumentParser, Namespace
 
+from kinegraph.commands.built import check_built
 from kinegraph.commands.complaints import check_yaml, explain
 from kinegraph.commands.help import SYNONYMS, help_text, options_of, topic_text
 
@@ -19,7 +22,11 @@ WRITTEN = ("config_text", "config_name")
 CONFIGS = (".yaml", ".yml")
 LARGEST = 2**63 - 1  # what torch takes as a seed
 MOST = {"workers": 128, "devices": 64, "nodes": 10_000}  # processes: more would take the machine's memory
-NOT_KEPT = {"resume": False, "work_dir": None}  # of a call, not of what it computes: the YAML is to run again
+NOT_KEPT = {
+    "resume": False,
+    "overwrite": False,
+    "work_dir": None,
+}  # of a call, not of what it computes: the YAML is to run again
 
 
 def parser_for(verb: Callable, from_config: bool = False) -> ArgumentParser:
@@ -90,10 +97,33 @@ def read_options(parser: ArgumentParser, verb: Callable, argv: Sequence[str], fr
         options = parser.parse_args(words)
     except ArgumentError as error:
         raise ValueError(explain(str(error), parser, verb)) from None
+    if words[:1] == ["--config"]:
+        _forget_other_classes(options, Path(words[1]), words[2:])
+    check_built(options)
     for name, parameter in inspect.signature(verb).parameters.items():
         if parameter.default is not None and name in options and options[name] is None:
             raise ValueError(f"{name} is there without a value; give one or leave it out")
     return options
+
+
+def _forget_other_classes(options: Namespace, config: Path, words: Sequence[str]) -> None:
+    """A class named on the command line has its own defaults, not what the config says of another class."""
+    written = yaml.safe_load(config.read_text(encoding="utf-8"))
+    for name, was in written.items():
+        now = options.get(name)
+        if not isinstance(was, dict) or "class_path" not in was or not isinstance(now, Namespace):
+            continue
+        if (
+            was["class_path"].rpartition(".")[2] == (path := now.class_path).rpartition(".")[2]
+            or "init_args" not in now
+        ):
+            continue
+        typed = {word.partition("=")[0].rpartition(".")[2] for word in words if word.startswith(f"--{name}.")}
+        module, _, attribute = path.rpartition(".")
+        taken = inspect.signature(getattr(import_module(module), attribute)).parameters
+        for key in vars(now.init_args).keys() - typed:
+            if key in taken and taken[key].default is not inspect.Parameter.empty:
+                now.init_args[key] = taken[key].default
 
 
 def _config_first(words: list[str]) -> list[str]:

@@ -10,6 +10,8 @@ from pathlib import Path
 import yaml
 from jsonargparse import ArgumentParser
 
+from kinegraph.reading import compose_yaml, read_yaml
+
 KINDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
 KINDS |= {"list": "a list", "tuple": "a list", "Sequence": "a list", "dict": "options of its own"}
 
@@ -33,6 +35,8 @@ def explain(problem: str, parser: ArgumentParser, verb: Callable) -> str:
         name = wrong[1] or wrong[2].lstrip("-").partition("=")[0]
         if wrong[2] and not wrong[2].startswith("-"):
             return f"'{wrong[2]}' is one word too many; expected {parser.usage}"
+        if name == "class_path" and key:
+            return f"{key}: what a class is given stands under init_args, beside class_path"
         if owner and key:
             return f"{key}: {owner[1].rpartition('.')[2]} has no option '{name}'{_near(name, _taken_by(owner[1]))}"
         whole = f"{group[1]}.{name}" if group else name
@@ -109,13 +113,8 @@ def check_yaml(path: Path) -> None:
         raise ValueError(f"there is no config file {path}")
     if path.suffix not in (".yaml", ".yml"):
         raise ValueError(f"{path} is no YAML config: its name does not end in .yaml")
-    try:
-        top = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ValueError(f"{path} line {line}: {error.problem or error.context}") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise ValueError(f"{path} is no text that YAML can be") from None
+    top = compose_yaml(path)
+    read_yaml(path)
     if top is None:
         raise ValueError(f"{path} is empty; expected options, one a line, such as 'epochs: 20'")
     if not isinstance(top, yaml.MappingNode):

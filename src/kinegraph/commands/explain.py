@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # torch takes seconds to import: not for --help
     from kinegraph.skeleton.layout import JointLayout
 
 BAR = 24  # characters of the largest share
+JOINTS = 8  # of all classes
 NAMED = 3  # joints of a class
 PIPE_WIDTH = 160  # columns of a table that is not read on a terminal
 
@@ -68,7 +69,7 @@ def explain(
     clips = track(indices, "explaining", console=bar, transient=True, disable=not bar.is_terminal)
     found = joint_shares(predictor, (predictor.fit(folder[i]) for i in clips), batch_size)
     _show(console, found, predictor.layout)
-    where = f"{split} / {part or 'val'} of {folder.path}" if split else f"{folder.path}"
+    where = f"{split} / {part or 'val'} of {dataset}" if split else f"{dataset}"
     print(f"{where}, {len(indices):,} clips; evenly shared, a joint would have {1 / len(found.joints):.1%}")
     if out:
         write_whole(out, _csv(found, predictor.layout))
@@ -79,12 +80,17 @@ def _show(console: Console, found: "JointShares", layout: "JointLayout") -> None
     overall = found.overall
     against_even = overall * len(overall) - 1
     table = Table("joint", "share", "against even", "", title="all classes", title_justify="left")
-    for joint in np.argsort(-overall, kind="stable"):
+    order = np.argsort(-overall, kind="stable")
+    for joint in order[:JOINTS]:
         more = against_even[joint]
         size = round(BAR * abs(more) / np.abs(against_even).max()) if more else 0
         bar = Text("█" * size, style="blue") if more > 0 else Text("░" * size)
         table.add_row(Text(found.joints[joint]), f"{overall[joint]:.1%}", f"{more:+.0%}", bar)
     console.print(table)
+    if len(order) > JOINTS:
+        console.print(
+            f"... and {len(order) - JOINTS} joints with less, of {overall[order[JOINTS:]].sum():.1%} together"
+        )
     console.print(f"left {_told(_side(overall, layout, 0))}, right {_told(_side(overall, layout, 1))}")
     table = Table("answer", "clips", "left", "right", "joints with the largest shares", title_justify="left")
     table.title = "by class"
@@ -110,12 +116,14 @@ def _told(share: float) -> str:
 
 def _csv(found: "JointShares", layout: "JointLayout") -> bytes:
     """A row for all clips together and one for each class: clips, left, right and the share of each joint."""
+    from kinegraph.inference.answer_files import cell
+
     rows = [("all", len(found.answers), found.overall)]
     rows += [(name, int((found.answers == i).sum()), found.of_class(i)) for i, name in enumerate(found.class_names)]
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["answer", "clips", "left", "right", *found.joints])
+    table.writerow(["answer", "clips", "left", "right", *map(cell, found.joints)])
     for name, clips, share in rows:
         values = [_side(share, layout, 0), _side(share, layout, 1), *share]
-        table.writerow([name, clips, *("" if math.isnan(value) else f"{value:.6f}" for value in values)])
+        table.writerow([cell(name), clips, *("" if math.isnan(value) else f"{value:.6f}" for value in values)])
     return text.getvalue().encode("utf-8")

@@ -20,9 +20,9 @@ from kinegraph.inference.fusion import (
 )
 from kinegraph.inference.fusion import fuse as fuse_streams
 from kinegraph.inference.result_files import Result, read_result
-from kinegraph.report.evaluation import Evaluation, plain
+from kinegraph.report.evaluation import evaluation_of, plain
 from kinegraph.report.results import checked_result_path, write_report
-from kinegraph.training.metrics import evaluate
+from kinegraph.training.metrics import evaluate, remarks
 
 PIPE_WIDTH = 200  # columns of a table that is not read on a terminal
 
@@ -235,6 +235,8 @@ def show(streams: list[Result], fusion: Fusion, clips: Clips) -> None:
     console.print(table)
     print(f"{clips.split} / {clips.part} of {clips.folder.path}, {len(clips.labels):,} clips")
     print(fusion.how)
+    for line in remarks(fusion.probability, clips.labels, clips.folder.class_names):
+        print(f"warning: {line}")
 
 
 def _write(out: Path, streams: list[Result], fusion: Fusion, clips: Clips) -> Path:
@@ -242,9 +244,7 @@ def _write(out: Path, streams: list[Result], fusion: Fusion, clips: Clips) -> Pa
 
     scores = log_probability(fusion.probability)
     folder = clips.folder
-    evaluation = Evaluation(
-        scores, clips.labels, clips.names, folder.class_names, clips.split, clips.part, folder.source
-    )
+    evaluation = evaluation_of(folder, clips.split, clips.part, scores)
     text = "\n".join(["# fused from", *(f"{it.path}  # {it.kind}" for it in streams), fusion.how, ""])
     told = environment() | {"dataset": str(folder.path)}
     return write_report(out, evaluation, config_text=text, environment=told)["report"]

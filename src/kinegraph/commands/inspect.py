@@ -33,6 +33,7 @@ from kinegraph.data.sources.annotations import PART_FILE
 from kinegraph.data.sources.guesses import names_of_classes
 from kinegraph.data.sources.recordings import Recordings, check_readable
 from kinegraph.data.sources.split_names import order_of
+from kinegraph.models.zoo import find_weights, zoo_names
 from kinegraph.skeleton.layout import load_layout
 
 SAMPLE = 400  # clips of raw files that are looked at without --all
@@ -53,8 +54,8 @@ def inspect(
 
     Args:
         path: dataset folder; raw file or folder (.skeleton, UI-PRMD, .npz, .npy of 2s-AGCN, OpenPose .json, .csv,
-            .tfrecord); annotation or label pickle; run folder, weights (.safetensors), checkpoint (.pth, .ckpt), result
-            file or table of a test.
+            .tfrecord); annotation or label pickle; run folder, weights (.safetensors, or a name such as ui-prmd-10),
+            checkpoint (.pth, .ckpt), result file or table of a test.
         layout: layout of the joints, a name or a .yaml file, where the file does not tell.
         class_names: text file with a class name a line, or ntu60, ntu120, babel60, babel120: labels must be of these.
         all: look at every clip of raw files, not at some of them.
@@ -67,6 +68,8 @@ def inspect(
         kinegraph inspect best.safetensors
         kinegraph inspect ntu60_2d.pkl --class-names ntu60 --json > findings.json
     """
+    if str(path) in zoo_names():
+        path = find_weights(path)
     if not path.exists():
         raise ValueError(f"there is no file or folder {path}")
     check_readable(path)
@@ -275,7 +278,7 @@ def _rows(told: dict) -> Iterable[tuple[str, str]]:
 def _flat(value: object) -> str:
     if not isinstance(value, dict):
         return str(value)
-    cells = {key: cell for key, cell in value.items() if key != "config"}
+    cells = {key: cell for key, cell in value.items() if key != "config" and "\n" not in str(cell)}
     return ", ".join(f"{key} {cell}" for key, cell in cells.items())
 
 

@@ -8,9 +8,10 @@ from rich.text import Text
 
 from kinegraph.inference.answers import Answer
 from kinegraph.inference.inputs import Question
-from kinegraph.report.evaluation import plain
+from kinegraph.report.evaluation import plain, shortened
 
-WIDEST = 40  # characters; longer names push their row
+WIDEST = 40  # characters; longer names of classes push their row, of clips lose their middle
+ROOM = 4  # for names longer than the first
 TIME = 19
 
 
@@ -49,10 +50,10 @@ class AnswerTable:
     def _print(self, answer: Answer) -> None:
         question = answer.question
         name = plain(question.clip.name or Path(question.source).name)
-        self.clip_width = max(self.clip_width, len(name))
         if self.last is None:
+            self.clip_width = min(max(self.clip_width, len(name) + ROOM), WIDEST)
             self.console.print(Text(self._row("clip", "person", "time", "class") + "  probability", "bold"))
-        name = "" if self.last is question else name
+        name = "" if self.last is question else shortened(name, self.clip_width)
         for place, (of_class, probability) in enumerate(answer.prediction.top(self.top)):
             first = place == 0
             where = (name, str(answer.person), _time(answer)) if first else ("", "", "")

@@ -18,6 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kinegraph.commands.arguments import check_numbers
+from kinegraph.data.doubts import doubts, line_of
+from kinegraph.data.sources.about import beside
 from kinegraph.data.sources.recordings import Recordings, check_readable
 from kinegraph.data.sources.synthetic import is_synthetic
 from kinegraph.data.store import SkeletonDataset, write_dataset
@@ -167,6 +169,8 @@ def recordings_of(source: str, raw: Path, **options: object) -> Recordings:
             raise ValueError(f"--{option} '{options[option]}' is not for {source}, expected {' or '.join(choices)}")
     check_readable(raw)
     _check_suffix(source, raw)
+    if "split_name" in options and (told := beside(raw)).is_file():
+        raise ValueError(f"--split-name is for files that do not name their splits; {told} does: leave it out")
     found = reader(raw, **FIXED.get(source, {}), **options)
     return replace(found, source=f"synthetic: {found.source}", licence="") if is_synthetic(raw) else found
 
@@ -235,6 +239,8 @@ def summarize(dataset: SkeletonDataset, path: Path, left_out: Iterable[str] = ()
     Console().print(table)
     for line in left_out:
         console.print(f"left out: {line}")
+    for finding in doubts(dataset):
+        console.print(f"{finding.severity}: {line_of(finding)}")
 
 
 def _classes(dataset: SkeletonDataset) -> str:

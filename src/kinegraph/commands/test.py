@@ -10,6 +10,7 @@ from torch import nn
 
 from kinegraph.commands.arguments import check_numbers, read_config
 from kinegraph.commands.train import train
+from kinegraph.data.doubts import check_scale, doubts, line_of
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.store import SkeletonDataset, open_dataset
@@ -20,10 +21,12 @@ from kinegraph.models.weights import Weights, add_measured, is_published, load_w
 from kinegraph.report.evaluation import evaluation_of
 from kinegraph.report.results import checked_result_path, write_page, write_report
 from kinegraph.report.scenes import Explain
-from kinegraph.training.metrics import check_metrics, evaluate
+from kinegraph.training.metrics import check_metrics, evaluate, remarks
 from kinegraph.training.processes import naming_lost_processes, start_processes
 from kinegraph.training.run_folder import environment
 from kinegraph.training.scoring import score_clips
+
+OF_TESTS = ("duplicate_content", "shared_subjects", "class_not_in_train")  # doubts about what a test measures
 
 
 def test(
@@ -87,6 +90,9 @@ def test(
     if (labels < 0).any():
         raise ValueError(f"clip '{folder.names[clips.indices[(labels < 0).argmax()]]}' has no label to compare with")
 
+    doubtful = doubts(folder, split)
+    check_scale(doubtful, folder)
+
     fabric = start_processes(accelerator, devices, precision=precision)
     network = fabric.to_device(weights.model.double() if precision == "64-true" else weights.model)
     console = Console(stderr=True, quiet=not fabric.is_global_zero)
@@ -106,6 +112,9 @@ def test(
     found = evaluate(scores, labels, metrics)
     for name, value in found.items():
         print(f"{name}: {value:.4f}")
+    doubtful = [line_of(one) for one in doubtful if one.kind in OF_TESTS]
+    for line in doubtful + remarks(scores, labels, folder.class_names):
+        print(f"warning: {line}")
     if keep:
         add_measured(checkpoint, {"source": folder.source, "split": split, "part": part, "clips": len(clips)} | found)
     if out or report:

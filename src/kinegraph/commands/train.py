@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from kinegraph.commands.arguments import check_numbers
 from kinegraph.data.adapt import STEPS, Setting, adapt, epochs_for
+from kinegraph.data.doubts import check_scale, doubts, line_of
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.store import open_dataset
@@ -21,7 +22,7 @@ from kinegraph.models.weights import load_weights, save_weights
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.training.loop import Plan, Progress, Training
 from kinegraph.training.losses import CrossEntropy
-from kinegraph.training.optimizer import parameter_groups, scale_rates
+from kinegraph.training.optimizer import SGD, parameter_groups, scale_rates
 from kinegraph.training.parts import (
     absent_classes,
     choose_layout,
@@ -39,11 +40,6 @@ from kinegraph.training.settling import settle
 from kinegraph.training.tensorboard import check_tensorboard
 
 
-def sgd(parameters: Iterable, lr: float = 0.1) -> torch.optim.SGD:
-    """The published optimizer."""
-    return torch.optim.SGD(parameters, lr=lr, momentum=0.9, nesterov=True, weight_decay=1e-4)
-
-
 def train(
     dataset: Path,
     split: str,
@@ -56,7 +52,7 @@ def train(
     preprocessing: Preprocessing = Preprocessing(),  # noqa: B008  frozen
     from_data: Sequence[Setting] = (),
     loss: Callable[[Sequence[int]], nn.Module] = CrossEntropy,
-    optimizer: Callable[[Iterable], torch.optim.Optimizer] = sgd,
+    optimizer: Callable[[Iterable], torch.optim.Optimizer] = SGD,
     decay_all: bool = True,
     head_lr: float = 1.0,
     clip_gradients: float | None = None,
@@ -78,6 +74,7 @@ def train(
     workers: int = 0,
     work_dir: Path | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     accelerator: str = "auto",
     devices: int = 1,
     nodes: int = 1,
@@ -125,6 +122,7 @@ def train(
         work_dir: run folder; by default runs/ and the config's name.
         resume: go on with the run in work_dir where its last checkpoint was written. A command that torchrun or SLURM
             starts again does so by itself.
+        overwrite: replace the run that is already in work_dir, as soon as this one begins.
         accelerator: cpu, cuda, mps or auto.
         devices: processes on this machine, one a GPU or, on the CPU, that many.
         nodes: machines.
@@ -149,8 +147,10 @@ def train(
     if tensorboard:
         check_tensorboard()
     place = work_dir or Path("runs") / (config_name or "train")
+    if resume and overwrite:
+        raise ValueError("--resume goes on with a run, --overwrite replaces it: give one of them")
     resume = resume or (started_again() and RunFolder.can_resume(place))
-    run = RunFolder(place, resume)
+    run = RunFolder(place, resume, overwrite)
     if resume:
         run.check_same_run(config_text, {name: it.default for name, it in inspect.signature(train).parameters.items()})
     start = open_start(init_from) if init_from and not resume else None
@@ -163,6 +163,9 @@ def train(
     clips, val_clips = open_parts(folder, split, preprocessing, seed, validate)
     graph_layout = choose_layout(layout, folder)
     graph = torch.from_numpy(adjacency(graph_layout, partition, max_hop)).float()
+
+    doubtful = doubts(folder, split)
+    check_scale(doubtful, folder)
 
     fabric = start_processes(accelerator, devices, nodes, precision)
     set_determinism(deterministic)
@@ -204,6 +207,10 @@ def train(
     if fabric.is_global_zero:
         run.keep_config(config_text)
     _introduce(fabric, network, clips, run)
+    for finding in doubtful:
+        _say(fabric, f"warning: {line_of(finding)}")
+    if batch_size * fabric.world_size > len(clips) * repeat:
+        _say(fabric, f"warning: {len(clips) * repeat} training clips do not fill one batch of {batch_size}")
     for line in decided:
         _say(fabric, f"from the data: {line}")
     if start:

@@ -1,5 +1,6 @@
 """Random variations of a training clip. Each draws from the generator it is given; joints at zero stay at zero."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -40,7 +41,7 @@ class Augmentation:
     limbs: float = 0.0
     blend: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in (field.name for field in fields(self) if field.name != "rotation"):
             top = np.inf if name in ("shear", "noise") else 1.0
             if not 0 <= getattr(self, name) <= top:
@@ -99,7 +100,7 @@ def random_linear(how: Augmentation, dimensions: int, rng: np.random.Generator) 
     return lean @ stretch @ turn
 
 
-def rotation_3d(angles) -> Float[np.ndarray, "3 3"]:
+def rotation_3d(angles: Sequence[float] | Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
     """Turn about x, then y, then z, angles in radians, counter-clockwise seen from the axis' tip."""
     (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
     about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])

@@ -44,7 +44,9 @@ def streams(
     return [made[stream] for stream in wanted]
 
 
-def _difference(ends, starts, scored: bool):
+def _difference(
+    ends: Float[np.ndarray, "*shape C"], starts: Float[np.ndarray, "*shape C"], scored: bool
+) -> Float[np.ndarray, "*shape C"]:
     vectors = ends - starts
     if scored:
         vectors[..., -1] = (ends[..., -1] + starts[..., -1]) / 2

@@ -13,9 +13,13 @@ from typing import Literal
 import numpy as np
 
 from kinegraph.data.inspection_clip import FLAT_UNITS, ClipFacts, likely_layout, third_is_score, units_of
+from kinegraph.data.sources.split_names import order_of
+from kinegraph.data.store_write import LARGEST
 from kinegraph.skeleton.layout import JointLayout
 
 Severity = Literal["problem", "note"]
+SMALLEST = 1e-6  # body
+FEW = 3  # training clips of a class, on average
 FOLD = 10  # a clip whose bodies are so many times larger or smaller than usual has other units
 LONG_BONES = 0.4  # of a body's size
 BY_DESIGN = ("xview", "xset")  # splits of NTU RGB+D that share subjects; they are by camera and by setup
@@ -58,7 +62,7 @@ def findings(facts: Sequence[ClipFacts], expected: Expected, complete: bool = Tr
         _broken, _names, _shapes, _values, _labels, _units, _directions, _subjects, _contents,
     ]  # fmt: skip
     if complete:
-        checks.append(_classes)
+        checks += [_parts, _classes]
     found = [finding for check in checks for finding in check(facts, expected)]
     return sorted(found, key=lambda finding: finding.severity != "problem")
 
@@ -200,11 +204,18 @@ def _labels(facts, expected) -> Iterable[Finding]:
 
 
 def _units(facts, expected) -> Iterable[Finding]:
+    if beyond := [one for one in facts if one.largest > LARGEST]:
+        message = f"a coordinate of {beyond[0].largest:.3g}: no recording is that large, and none can be computed with"
+        yield Finding("problem", "scale", message, _of(beyond))
     sizes = [one.size for one in facts if one.size > 0]
     if not sizes:
         return
     middle = float(np.median(sizes))
+    if middle < SMALLEST:
+        yield Finding("problem", "scale", f"bodies are {middle:.3g} large, which is next to nothing in any unit")
+        return
     apart = [one for one in facts if one.size > 0 and not middle / FOLD < one.size < middle * FOLD]
+    apart = [one for one in apart if one.largest <= LARGEST]
     if apart and len({units_of(one) for one in facts if one.size > 0}) > 1:
         message = f"other units than most: bodies of {apart[0].size:.4g}, usual are {middle:.4g}"
         yield Finding("problem", "units", message, _of(apart))
@@ -299,6 +310,30 @@ def _contents(facts, expected) -> Iterable[Finding]:
     yield from _where(rest, "note", "duplicate_content", "the same recording as another clip", lambda one: True)
     labelled = "the same recording under several labels"
     yield from _where(rest, "note", "two_labels", labelled, lambda one: id(one) in two_labels)
+
+
+def _parts(facts, expected) -> Iterable[Finding]:
+    """Splits that lack a part, or nearly."""
+    for split in _splits(facts):
+        parts = Counter(one.clip.splits.get(split) for one in facts)
+        named = sorted((part for part in parts if part not in (None, "", "none")), key=order_of)
+        if "train" in named and "val" not in named:
+            message = f"split {split} has no part val, only {' and '.join(named)}: train needs --no-validate"
+            yield Finding("note", "no_part", message)
+        if "train" not in named and {"val", "test"} & {*named}:
+            message = f"split {split} has no part train, only {' and '.join(named)}: it can be tested on alone"
+            yield Finding("note", "no_part", message)
+        labels = Counter(
+            int(one.clip.label) for one in facts
+            if one.clip.splits.get(split) == "train" and isinstance(one.clip.label, int | np.integer)
+        )  # fmt: skip
+        if labels and labels.total() < FEW * len(labels):
+            message = f"split {split}: only {labels.total()} training clips for {len(labels)} classes"
+            yield Finding("note", "few_clips", message)
+        elif rare := sorted(label for label, clips in labels.items() if clips == 1):
+            message = f"split {split}: a single training clip for {_short(rare, expected)}"
+            clips = [one for one in facts if one.clip.splits.get(split) == "train" and one.clip.label in rare]
+            yield Finding("note", "rare_class", message, _of(clips))
 
 
 def _classes(facts, expected) -> Iterable[Finding]:

@@ -22,6 +22,7 @@ from kinegraph.data.sources import padded
 from kinegraph.data.sources.about import beside, checked
 from kinegraph.data.sources.annotations import ABOUT, PART_FILE
 from kinegraph.data.sources.arrays import splits_of
+from kinegraph.data.sources.npz_file import load_npz
 from kinegraph.data.sources.pickles import load_pickle
 from kinegraph.data.sources.split_names import PARTS, columns, known_split
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
@@ -146,10 +147,9 @@ def look_at_npz(path: Path) -> Look:
     """The arrays of one .npz file, see `data.sources.arrays`."""
     what = "arrays of one .npz file"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except UNREADABLE:
-        return unreadable(what, f"{path} is not a readable .npz file of plain arrays")
+        arrays = load_npz(path)
+    except UNREADABLE as error:
+        return unreadable(what, error)
     key = next((key for key in ("keypoint", "keypoint_mm") if key in arrays), None)
     if key is None or "length" not in arrays:
         return unreadable(what, f"{path} holds {', '.join(arrays) or 'nothing'}, expected keypoint, length, label ...")

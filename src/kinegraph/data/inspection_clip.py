@@ -43,7 +43,8 @@ class ClipFacts:
 
     shape: people, frames, joints, channels, None where it has no such axes. swapped: what the order of its axes looks
     like, where that is another one than stated. present: people who are not all zero. missing: share of joints that
-    are zero while their person is there. never: joints that always are. still: all frames are the same.
+    are zero while their person is there. never: joints that always are. still: all frames are the same. largest: of all
+    coordinates, without their signs.
     size: how large a body is, median over frames, in the file's units. upward: from feet to head, likewise. bone:
     length of a bone as a share of size.
     """
@@ -57,6 +58,7 @@ class ClipFacts:
     missing: float = 0.0
     never: Bool[np.ndarray, "V"] | None = None
     still: bool = False
+    largest: float = 0.0
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
     size: float = float("nan")
@@ -127,6 +129,7 @@ def _measure(keypoint: Float[np.ndarray, "M T V C"], layout: JointLayout | None)
         "missing": float(1 - joints.mean()),
         "never": ~joints.any(0),
         "still": not moved and keypoint.shape[1] > 1,
+        "largest": float(np.abs(bodies).max()),
         "low": tuple(bodies[joints].min(0).tolist()),
         "high": tuple(bodies[joints].max(0).tolist()),
         "digest": digest.digest(),

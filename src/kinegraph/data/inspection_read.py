@@ -81,7 +81,7 @@ def told_by(look: Look, about: Mapping) -> Look:
             yield replace(clip, splits=told.splits, subject=subject) if told else clip
 
     names = tuple(about["class_names"])
-    units, flat_units = _units(about["units"])
+    units, flat_units = units_expected(about["units"])
     expected = replace(look.expected, layout=about["layout"], classes=len(names), units=units, flat_units=flat_units)
     told = {key: about[key] for key in ("source", "licence") if about[key]}
     return replace(look, clips=clips(), expected=expected, class_names=names, told=told | look.told)
@@ -126,11 +126,11 @@ def look_at_dataset(path: Path) -> Look:
         found.extend(_strictly(path, about))
 
     told = {key: about[key] for key in ("source", "licence") if about[key]}
-    expected = Expected(about["layout"], len(about["class_names"]), *_units(about["units"]))
+    expected = Expected(about["layout"], len(about["class_names"]), *units_expected(about["units"]))
     return Look(what, clips(), len(rows), len(rows), expected, tuple(about["class_names"]), found, told)
 
 
-def _units(said: str) -> tuple[str | None, str | None]:
+def units_expected(said: str) -> tuple[str | None, str | None]:
     """Of 3D and of 2D coordinates, as far as a dataset's units say."""
     return ("m" if said == "m" else None), ("px" if said == "px" else None)
 

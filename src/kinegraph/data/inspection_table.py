@@ -1,6 +1,5 @@
 """Own recordings in a CSV or JSON table read to be judged, see `inspection_read` and `data.sources.table`."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -12,6 +11,7 @@ from kinegraph.data.inspection_clip import FoundClip
 from kinegraph.data.inspection_read import Look, problem, unreadable
 from kinegraph.data.sources.clip_facts import csv_lines, listed
 from kinegraph.data.sources.table_csv import NEEDED, SCORES, layout_of
+from kinegraph.reading import read_json
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 MOST_CELLS = 50_000_000  # of one clip: frames that are not counted one by one would fill the memory
@@ -132,9 +132,9 @@ def look_at_json(path: Path, layout: str | None) -> Look | None:
     """A JSON file with a list of clips; None for another one."""
     what = "table of clips (JSON)"
     try:
-        spec = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        return unreadable(what, f"{path} is not readable JSON: {' '.join(str(error).split())}")
+        spec = read_json(path)
+    except ValueError as error:
+        return unreadable(what, error)
     if not isinstance(spec, Mapping) or not isinstance(items := spec.get("clips"), list):
         return None
     items = [item if isinstance(item, Mapping) else {} for item in items]

@@ -4,9 +4,10 @@ Neither workers, processes nor a restart change it: no random state lives here.
 """
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ Sample = tuple[Float[np.ndarray, "views M T V C"], int, int, int]
 Batch = tuple[Float[Tensor, "N views M T V C"], Int[Tensor, "N"], Int[Tensor, "N"], Int[Tensor, "N"]]
 
 
-class ClipDataset(Dataset):
+class ClipDataset(Dataset[Sample]):
     """Some clips of a dataset folder as (views, label, people, position).
 
     An item is asked for by (epoch, position); with a seed it is a random training view, without the fixed test views.
@@ -133,24 +134,37 @@ def class_balanced(labels: Int[np.ndarray, "N"], draws: int, rng: np.random.Gene
 
 
 def train_loader(
-    clips: ClipDataset, batch_size: int, epoch: int, *, repeat=1, balanced=False, skip=0, rank=0, processes=1, workers=0
-) -> DataLoader:
+    clips: ClipDataset,
+    batch_size: int,
+    epoch: int,
+    *,
+    repeat: int = 1,
+    balanced: bool = False,
+    skip: int = 0,
+    rank: int = 0,
+    processes: int = 1,
+    workers: int = 0,
+) -> DataLoader[Sample]:
     """One epoch of training batches; `repeat` passes over the clips make an epoch.
 
     balanced: as many clips, but every class equally often.
     """
+    if clips.seed is None:
+        raise ValueError("these clips have no seed, which training views are drawn from: give ClipDataset one")
     labels = clips.folder.label[clips.indices] if balanced else None
     batches = EpochBatches(len(clips) * repeat, batch_size, clips.seed, epoch, skip, rank, processes, labels)
     return _loader(clips, batches, workers)
 
 
-def fixed_loader(clips: ClipDataset, batch_size: int, *, rank=0, processes=1, workers=0) -> DataLoader:
+def fixed_loader(
+    clips: ClipDataset, batch_size: int, *, rank: int = 0, processes: int = 1, workers: int = 0
+) -> DataLoader[Sample]:
     """Every clip once, over all processes together: none is counted twice."""
     keys = [(0, position) for position in range(rank, len(clips), processes)]
     return _loader(clips, [keys[i : i + batch_size] for i in range(0, len(keys), batch_size)], workers)
 
 
-def _loader(clips: ClipDataset, batches, workers: int) -> DataLoader:
+def _loader(clips: ClipDataset, batches: Iterable[list[Key]], workers: int) -> DataLoader[Sample]:
     return DataLoader(
         clips,
         batch_sampler=batches,
@@ -166,5 +180,5 @@ def _leave_ctrl_c_to_the_run(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the run finishes its step and saves
 
 
-def _as_it_is(batch: Batch) -> Batch:
-    return batch
+def _as_it_is(batch: Any) -> Any:
+    return batch  # a Batch already, of ClipDataset.__getitems__

@@ -29,27 +29,28 @@ UPRIGHT = {  # rotations that bring each axis to y
 # ---- frames ----------------------------------------------------------------------------------------------------------
 
 
-def fill_missing_frames(keypoint: Keypoint, frames: int | None = None) -> Keypoint:
+def fill_missing_frames(keypoint: Keypoint, frames: int | None = None) -> Float[np.ndarray, "M filled V C"]:
     """Fill each person's empty frames at the end by repeating the person from the start, to `frames` frames in all.
 
     A person who is absent in the first frame first loses all empty frames, also those in between; else frames in
     between stay empty. A person who is never there stays empty. A longer clip is cut to its first `frames` frames.
     Source: pre_normalization of 2s-AGCN and MMAction2 0.x; cutting is ours, they cannot take more than 300 frames.
     """
-    frames = keypoint.shape[1] if frames is None else frames
-    if frames < 1:
-        raise ValueError(f"a clip cannot be filled to {frames} frames; give 1 or more")
-    keypoint = keypoint[:, :frames]
-    filled = np.zeros((len(keypoint), frames, *keypoint.shape[2:]), np.float32)
-    for person, there, full in zip(keypoint, seen(keypoint).any(2), filled, strict=True):
+    length = keypoint.shape[1] if frames is None else frames
+    if length < 1:
+        raise ValueError(f"a clip cannot be filled to {length} frames; give 1 or more")
+    keypoint = keypoint[:, :length]
+    filled = np.zeros((len(keypoint), length, *keypoint.shape[2:]), np.float32)
+    shown = np.any(seen(keypoint), axis=2)
+    for person, there, full in zip(keypoint, shown, filled, strict=True):
         if not there.any():
             continue
         kept = person[: np.flatnonzero(there)[-1] + 1] if there[0] else person[there]
-        full[:] = kept[np.arange(frames) % len(kept)]
+        full[:] = kept[np.arange(length) % len(kept)]
     return filled
 
 
-def drop_empty_frames(keypoint: Keypoint) -> Keypoint:
+def drop_empty_frames(keypoint: Keypoint) -> Float[np.ndarray, "M t V C"]:
     """Keep the frames of the person who is there most often, who comes first. Takes one or two people.
 
     Source: PreNormalize3D of MMAction2 1.x and PYSKL.
@@ -58,7 +59,7 @@ def drop_empty_frames(keypoint: Keypoint) -> Keypoint:
         raise ValueError(f"empty frames are dropped for 1 or 2 people, the clip has {len(keypoint)}")
     if (np.abs(keypoint[0, :, 0, 0]) > 1e-8).all():  # nearly always, and quickly seen
         return keypoint.astype(np.float32, copy=False)
-    there = (np.abs(keypoint) > 1e-8).any((2, 3))
+    there = np.any(np.abs(keypoint) > 1e-8, axis=(2, 3))
     main = int(there.sum(1).argmax())
     if not there[main].any():
         return keypoint.astype(np.float32)
@@ -66,7 +67,7 @@ def drop_empty_frames(keypoint: Keypoint) -> Keypoint:
     return keypoint[order][:, there[main]].astype(np.float32)
 
 
-def from_first_seen(keypoint: Keypoint, joints: Sequence[int]) -> Keypoint:
+def from_first_seen(keypoint: Keypoint, joints: Sequence[int]) -> Float[np.ndarray, "M t V C"]:
     """Leave out the first frames, up to the one in which all these joints of the first person are seen, if any is."""
     usable = seen(keypoint[0][None, :, list(joints)])[0].all(1)
     return keypoint[:, int(usable.argmax()) :]
@@ -153,14 +154,13 @@ def face_front(
     right: where left to right shoulder points afterwards, seen from above. Shoulders one above the other: no turn.
     """
     left_shoulder, right_shoulder = _pair(layout, "shoulders")
-    up = np.asarray(up, np.float64)
-    up /= hypot(*up)
+    vertical = np.asarray(up, np.float64) / hypot(*up)
     across = keypoint[0, 0, right_shoulder].astype(np.float64) - keypoint[0, 0, left_shoulder]
-    level, target = (v - up * (v @ up) for v in (across, np.asarray(right, np.float64)))
+    level, target = (v - vertical * (v @ vertical) for v in (across, np.asarray(right, np.float64)))
     if not target.any():
         raise ValueError("the directions 'up' and 'right' are the same; give two that are not")
-    angle = atan2(np.array(_cross(level, target)) @ up, level @ target)
-    return _turned(keypoint, _rotation(up.tolist(), cos(angle), sin(angle)))
+    angle = atan2(np.array(_cross(level, target)) @ vertical, level @ target)
+    return _turned(keypoint, _rotation(vertical.tolist(), cos(angle), sin(angle)))
 
 
 def set_upright(keypoint: Float[np.ndarray, "M T V 3"], up: Up) -> Float[np.ndarray, "M T V 3"]:
@@ -177,7 +177,7 @@ def _turned(keypoint: Float[np.ndarray, "M T V 3"], turn: Float[np.ndarray, "3 3
 
 
 def shortest_rotation(
-    vector: Float[np.ndarray, "3"], target: Float[np.ndarray, "3"] | Vector
+    vector: Float[np.ndarray, "3"] | Vector, target: Float[np.ndarray, "3"] | Vector
 ) -> Float[np.ndarray, "3 3"]:
     """The matrix that turns `vector` into the direction of `target`, about the axis perpendicular to both.
 

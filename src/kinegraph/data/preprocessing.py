@@ -5,8 +5,9 @@ normalise -> augment (training only) -> streams -> frames -> people
 Frames that no chosen frame is made of are left out before the first step; what comes out is the same.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -60,7 +61,7 @@ class Preprocessing:
     test_mirror: bool = False
     augment: Augmentation = field(default_factory=Augmentation)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("people", "frames", "test_frames", "test_clips"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"preprocessing.{name} is {getattr(self, name)}, expected at least 1")
@@ -81,12 +82,12 @@ class Preprocessing:
         """Channels of the network's input for a dataset with 2 or 3 coordinates, with or without scores."""
         return (dimensions + scored) * len(self.streams)
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain data, for the weights file."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, saved: dict) -> "Preprocessing":
+    def from_dict(cls, saved: Mapping[str, Any]) -> "Preprocessing":
         """The inverse of to_dict, also after a round trip through JSON."""
         known = {f.name for f in fields(cls)}
         if odd := sorted(set(saved) - known):
@@ -95,7 +96,8 @@ class Preprocessing:
             )
         varied = dict(saved.get("augment", {}))
         varied["rotation"] = tuple(varied.get("rotation", (0.0, 0.0, 0.0)))
-        return cls(**{**saved, "streams": tuple(saved["streams"]), "augment": Augmentation(**varied)})
+        read: dict[str, Any] = {"streams": tuple(saved["streams"]), "augment": Augmentation(**varied)}
+        return cls(**{**saved, **read})
 
 
 def prepare_clip(
@@ -108,14 +110,16 @@ def prepare_clip(
     scored, dimensions = clip.score is not None, clip.keypoint.shape[3]
     frames = how.frames if rng is not None else how.test_frames or how.frames
     joints = _bodies(clip, how)
-    chosen = None
-    if how.sampling != "resample":
+    chosen = share = None
+    if how.sampling == "resample" and rng is None:
+        chosen, share = sampling.moments(joints.shape[1], frames)
+    elif how.sampling != "resample":
         filled = how.normalize == "ntu_published" and how.sampling == "fill"
         chosen = _choose(frames if filled else joints.shape[1], frames, how, rng)
-        if how.normalize != "ntu_published":  # which repeats frames before it looks at them
-            moving = any(stream.endswith("motion") for stream in how.streams)
-            needed, chosen = sampling.needed_frames(chosen, joints.shape[1], moving)
-            joints = joints if len(needed) == joints.shape[1] else joints.take(needed, axis=1)
+    if chosen is not None and how.normalize != "ntu_published":  # which repeats frames before it looks at them
+        moving = any(stream.endswith("motion") for stream in how.streams)
+        needed, chosen = sampling.needed_frames(chosen, joints.shape[1], moving)
+        joints = joints if len(needed) == joints.shape[1] else joints.take(needed, axis=1)
     joints = _normalise(joints, clip, how, frames)[: how.people]
     if rng is not None:
         views = [augment(joints, clip.layout, how.augment, dimensions, rng)]
@@ -125,6 +129,8 @@ def prepare_clip(
     if chosen is None:
         part = _part(how, rng)
         made = [[sampling.resample(stream, frames, *part) for stream in view] for view in made]
+    elif share is not None:
+        made = [[sampling.between(stream, chosen, share) for stream in view] for view in made]
     else:
         made = [[sampling.take_frames(stream, row) for stream in view] for view in made for row in chosen]
     return _side_by_side(made, how.people)
@@ -176,17 +182,22 @@ def _root(clip: SkeletonClip) -> int:
     return clip.layout.spine[0] if clip.layout.spine else clip.layout.centre
 
 
-def _normalise(joints, clip: SkeletonClip, how: Preprocessing, frames: int):
+def _normalise(
+    joints: Float[np.ndarray, "M T V C"], clip: SkeletonClip, how: Preprocessing, frames: int
+) -> Float[np.ndarray, "M t V C"]:
     placed = _placed(joints, clip, how, frames)
     if how.min_score is None:
         return placed
     if clip.score is None:
         raise ValueError(f"clip '{clip.name}' has no scores, which preprocessing.min_score needs")
-    unsure = placed[..., -1:] <= how.min_score
+    recorded = joints if how.normalize == "image_published" else placed  # which shifts scores, too
+    unsure = recorded[..., -1:] <= how.min_score
     return np.concatenate([placed[..., :-1] * ~unsure, placed[..., -1:]], axis=3)
 
 
-def _placed(joints, clip: SkeletonClip, how: Preprocessing, frames: int):
+def _placed(
+    joints: Float[np.ndarray, "M T V C"], clip: SkeletonClip, how: Preprocessing, frames: int
+) -> Float[np.ndarray, "M t V C"]:
     match how.normalize:
         case "none":
             return joints
@@ -199,6 +210,8 @@ def _placed(joints, clip: SkeletonClip, how: Preprocessing, frames: int):
         case "sized":
             place, score = np.split(joints, [clip.keypoint.shape[3]], axis=3)
             return np.concatenate([normalize.centre_first_frame(place, _root(clip)), score], axis=3)
+        case _:
+            pass
     if clip.keypoint.shape[3] != 3:
         raise ValueError(
             f"clip '{clip.name}' has no z, which normalize '{how.normalize}' needs; for pixels there is 'image'"
@@ -209,14 +222,16 @@ def _placed(joints, clip: SkeletonClip, how: Preprocessing, frames: int):
     return placed if clip.score is None else np.concatenate([placed, joints[..., 3:]], axis=3)
 
 
-def _turned(joints: Float[np.ndarray, "M T V 3"], clip: SkeletonClip, how: Preprocessing):
+def _turned(
+    joints: Float[np.ndarray, "M T V 3"], clip: SkeletonClip, how: Preprocessing
+) -> Float[np.ndarray, "M T V 3"]:
     if how.normalize == "facing":
         upright = normalize.set_upright(joints, how.up)
         return normalize.face_front(normalize.centre_first_frame(upright, _root(clip)), clip.layout)
     return normalize.centre_and_align(joints, clip.layout, each_frame=how.normalize == "ntu_published")
 
 
-def _mirrored(joints, clip: SkeletonClip):
+def _mirrored(joints: Float[np.ndarray, "M T V C"], clip: SkeletonClip) -> Float[np.ndarray, "M T V C"]:
     seen = mirror(joints, clip.layout)
     seen[clip.people :] = joints[clip.people :]  # absent people look the same everywhere
     return seen
@@ -232,7 +247,7 @@ def _choose(
     first = min(int(start * recorded), recorded - 1)
     length = min(int(np.ceil(stop * recorded)), recorded) - first
     match how.sampling:
-        case "uniform":
+        case "uniform" if rng is not None:
             chosen = sampling.uniform_indices(length, frames, rng)
         case "pad":
             chosen = sampling.pad_indices(length, frames)

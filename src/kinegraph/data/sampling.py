@@ -33,8 +33,7 @@ def window_indices(recorded: int, frames: int, rng: np.random.Generator | None =
     """
     room = max(recorded - frames, 0)
     start = room // 2 if rng is None else int(rng.integers(room + 1))
-    chosen = pad_indices(recorded, frames)
-    return np.where(chosen == NO_FRAME, NO_FRAME, chosen + start)
+    return pad_indices(recorded, frames) + start  # a clip that is padded has no room: its start is 0
 
 
 def uniform_indices(recorded: int, frames: int, rng: np.random.Generator) -> Int[np.ndarray, "F"]:
@@ -98,15 +97,14 @@ def needed_frames(
     The first frame is always needed, normalising refers to it. following: the frame after each chosen one too, at once
     behind it, so that motion computed from the needed frames is that of the recording.
     """
-    wanted = np.zeros(recorded + 1, bool)
+    wanted = np.zeros(recorded + 1, bool)  # the entry behind the last frame is NO_FRAME's
     wanted[0] = True
-    missing = chosen == NO_FRAME
-    wanted[chosen[~missing] if missing.any() else chosen] = True
+    wanted[chosen] = True
     if following:
         wanted[1:] |= wanted[:-1]
     place = wanted.cumsum()[chosen]
     place -= 1
-    place[missing] = NO_FRAME
+    place[chosen == NO_FRAME] = NO_FRAME
     return wanted[:recorded].nonzero()[0], place
 
 
@@ -125,15 +123,27 @@ def resample(
 
     They are spread evenly, or with `bend` as `bent` says.
     """
-    last = values.shape[1] - 1
+    return between(values, *moments(values.shape[1], frames, start, stop, bend))
+
+
+def moments(
+    recorded: int, frames: int, start: float = 0.0, stop: float = 1.0, bend: float = 0.0
+) -> tuple[Int[np.ndarray, "2 F"], Float[np.ndarray, "F"]]:
+    """The recorded frames before and after each moment, and how far it is from the one to the other."""
+    last = recorded - 1
     position = np.linspace(start * last, stop * last, frames)
     if bend:
         position = (start + (stop - start) * bent(np.linspace(0, 1, frames), bend)) * last
     before = np.minimum(position.astype(np.int64), max(last - 1, 0))
-    share = (position - before).astype(values.dtype)
-    earlier = values.take(before, axis=1)
-    between = values.take(np.minimum(before + 1, last), axis=1)
-    between -= earlier
-    between *= share[:, None, None]
-    between += earlier
-    return between
+    return np.stack([before, np.minimum(before + 1, last)]), position - before
+
+
+def between(
+    values: Float[np.ndarray, "M T V C"], frames: Int[np.ndarray, "2 F"], share: Float[np.ndarray, "F"]
+) -> Float[np.ndarray, "M F V C"]:
+    """The frames at a share of the way from the first to the second, linear."""
+    earlier, mixed = (values.take(row, axis=1) for row in frames)
+    mixed -= earlier
+    mixed *= share.astype(values.dtype)[:, None, None]
+    mixed += earlier
+    return mixed

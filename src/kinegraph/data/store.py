@@ -8,11 +8,12 @@ dataset.json   format and version, layout, units, class names, source, licence, 
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import SupportsIndex
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -65,7 +66,7 @@ class SkeletonDataset:
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index: int) -> SkeletonClip:
+    def __getitem__(self, index: SupportsIndex) -> SkeletonClip:
         """Clip `index` with its coordinates copied to float32. Raises ValueError naming a clip that is not finite."""
         if not isinstance(index, int | np.integer):
             raise TypeError(f"dataset[...] takes the number of one clip, found {index!r}; [dataset[i] for i in ...]")
@@ -78,8 +79,8 @@ class SkeletonDataset:
             int(self.label[index]),
             float(self.fps[index]),
         )
+        keypoint = self.rows(index).astype(np.float32).reshape(people, frames, *self._keypoint.shape[1:])
         rows = slice(int(self.offset[index]), int(self.offset[index]) + people * frames)
-        keypoint = self._keypoint[rows].astype(np.float32).reshape(people, frames, *self._keypoint.shape[1:])
         score = self._score[rows].astype(np.float32).reshape(keypoint.shape[:3]) if self.has_score else None
         if not np.isfinite(keypoint).all() or (score is not None and not np.isfinite(score).all()):
             raise ValueError(f"{self.path}: clip '{self.names[index]}' holds values that are not finite")
@@ -96,7 +97,12 @@ class SkeletonDataset:
             splits={key: str(values[index]) for key, values in self.splits.items()},
         )
 
-    def __reduce__(self):
+    def rows(self, index: int) -> Float[np.ndarray, "rows V C"]:
+        """The coordinates of clip `index` as they lie on disk: person after person, frame after frame; not copied."""
+        start = int(self.offset[index])
+        return self._keypoint[start : start + int(self.people[index]) * int(self.frames[index])]
+
+    def __reduce__(self) -> tuple[Callable[[Path], "SkeletonDataset"], tuple[Path]]:
         return open_dataset, (self.path,)
 
     @cached_property

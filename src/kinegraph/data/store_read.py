@@ -2,15 +2,17 @@
 
 import csv
 import io
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
 from kinegraph.data.store_write import COLUMNS, DTYPES, FORMAT, VERSION, sha256
+from kinegraph.reading import CONTROL, one_line, quoted, read_json
 from kinegraph.skeleton.layout import JointLayout
 
 FIELDS = {
@@ -32,7 +34,7 @@ ROWS_A_CHUNK = 1 << 16
 SHORT_TEXT = 32  # letters
 
 
-def read_about(path: Path) -> dict:
+def read_about(path: Path) -> dict[str, Any]:
     """dataset.json, with its layout built."""
     if not path.is_dir():
         raise ValueError(f"no dataset folder {path}; `kinegraph prepare` makes one")
@@ -41,24 +43,25 @@ def read_about(path: Path) -> dict:
         raise ValueError(
             f"{path} is not a dataset folder, there is no dataset.json in it; `kinegraph prepare` makes one"
         )
-    try:
-        about = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{file} is not readable JSON: {error}") from None
+    about = read_json(file)
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise ValueError(f"{file} does not describe a {FORMAT}")
     if about.get("version") != VERSION:
         raise ValueError(
-            f"{file} has format version {about.get('version')}, this Kinegraph reads version {VERSION}; "
+            f"{file} has format version {quoted(about.get('version'))}, this Kinegraph reads version {VERSION}; "
             "prepare the dataset again with this Kinegraph, or read it with the one that wrote it"
         )
     for key, kind in FIELDS.items():
         if not isinstance(about.get(key), kind):
-            raise ValueError(f"{file}: '{key}' is {about.get(key)!r}, expected {kind.__name__}")
+            raise ValueError(f"{file}: '{key}' is {quoted(about.get(key))}, expected {kind.__name__}")
     if about["dtype"] not in DTYPES or about["channels"] not in (2, 3):
         raise ValueError(
-            f"{file}: dtype {about['dtype']} and {about['channels']} channels, expected float32 or float16, 2 or 3"
+            f"{file}: dtype {quoted(about['dtype'])} and {about['channels']} channels, expected float32 or float16, "
+            "2 or 3"
         )
+    texts = about["class_names"] + list(about["splits"]) + list(about["attributes"])
+    if odd := [text for text in texts if not isinstance(text, str) or CONTROL.search(text)]:
+        raise ValueError(f"{file} holds as a name {quoted(odd[0])}, expected a line of text")
     try:
         about["layout"] = JointLayout.from_dict(about["layout"])
     except ValueError as error:
@@ -66,7 +69,7 @@ def read_about(path: Path) -> dict:
     return about
 
 
-def check_arrays(path: Path, about: dict) -> None:
+def check_arrays(path: Path, about: dict[str, Any]) -> None:
     """keypoint.npy and score.npy are there and as long as dataset.json says."""
     shape = about["rows"], len(about["layout"].joints), about["channels"]
     _check_array(path / "keypoint.npy", shape, about["dtype"])
@@ -81,8 +84,8 @@ def _check_array(file: Path, shape: tuple[int, ...], dtype: str) -> None:
         try:
             np.lib.format.read_magic(content)
             found, fortran, found_dtype = np.lib.format.read_array_header_1_0(content)
-        except ValueError as error:
-            raise ValueError(f"{file} is not readable: {error}") from None
+        except (ValueError, ArithmeticError, SyntaxError, TypeError, RecursionError, TokenError) as error:
+            raise ValueError(f"{file} is not readable: {one_line(error)}") from None
         start = content.tell()
     if (found, fortran, found_dtype) != (shape, False, np.dtype(dtype)):
         raise ValueError(f"{file} holds {found_dtype} {found}, dataset.json says {dtype} {shape}")
@@ -91,7 +94,7 @@ def _check_array(file: Path, shape: tuple[int, ...], dtype: str) -> None:
         raise ValueError(f"{file} has {size:,} bytes, expected {expected:,}: it was cut short or changed")
 
 
-def read_clips(path: Path, about: dict) -> dict:
+def read_clips(path: Path, about: dict[str, Any]) -> dict[str, Any]:
     """clips.csv as the fields of a SkeletonDataset, checked: counts, offsets, labels, names, parts of the splits."""
     file = path / "clips.csv"
     cells = _read_cells(file, [*COLUMNS, *about["attributes"], *about["splits"]])
@@ -163,7 +166,7 @@ def _read_cells(file: Path, columns: list[str]) -> dict[str, _Cells]:
         text = data.decode()
         header, cells = _split_plain(data) or _split_quoted(text)
     except (csv.Error, ValueError) as error:
-        raise ValueError(f"{file} is not a readable table: {error}") from None
+        raise ValueError(f"{file} is not a readable table: {one_line(error)}") from None
     if missing := [column for column in columns if column not in header]:
         raise ValueError(f"{file} has no column '{missing[0]}'")
     if odd := [column for column, times in Counter(header).items() if column not in columns or times > 1]:
@@ -218,7 +221,9 @@ def _numbers(file: Path, names: list[str], column: str, cells: _Cells, kind: typ
         raise
 
 
-def _check_clips(file: Path, fields: dict, about: dict) -> None:
+def _check_clips(file: Path, fields: dict[str, Any], about: dict[str, Any]) -> None:
+    if odd := next((text for text in fields["names"] if CONTROL.search(text)), None):
+        raise ValueError(f"{file}: a name holds a control character: {quoted(odd)}")
     names, people, frames, label, offset = (fields[key] for key in ("names", "people", "frames", "label", "offset"))
 
     def first(wrong: np.ndarray) -> int | None:
@@ -261,7 +266,7 @@ def check_finite(path: Path, keypoint: np.ndarray, names: list[str], offset: Int
             raise ValueError(f"{path}: clip '{names[clip]}' holds values that are not finite (row {row})")
 
 
-def check_sums(path: Path, about: dict) -> None:
+def check_sums(path: Path, about: dict[str, Any]) -> None:
     """Raise ValueError naming a file that is not the one that was written."""
     for name, expected in about["sha256"].items():
         if sha256(path / name) != expected:

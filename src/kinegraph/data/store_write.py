@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from kinegraph.reading import CONTROL
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
 FORMAT, VERSION = "kinegraph dataset", 1
 AXES = "keypoint.npy (row, joint, channel); rows: clip by clip, person by person, frame by frame"
 DTYPES = ("float32", "float16")
+LARGEST = 1e9  # coordinate: beyond it squares and their sums leave float32, and no unit makes a recording of it
 COLUMNS = ("name", "label", "offset", "people", "frames", "fps", "width", "height")
 
 
@@ -88,8 +90,8 @@ class Columns:
         if odd := [key for key, part in clip.splits.items() if not isinstance(part, str) or not part]:
             return f"is in no part of split '{odd[0]}'"
         for text in (clip.name, *clip.attributes.values(), *clip.splits.values()):
-            if isinstance(text, str) and text.splitlines() not in ([], [text]):
-                return f"has a line break in {text!r}"
+            if isinstance(text, str) and (text.splitlines() not in ([], [text]) or CONTROL.search(text)):
+                return f"has a line break or control character in {text!r}"
         return ""
 
 
@@ -131,11 +133,19 @@ def _stored(clip: SkeletonClip, field: str, dtype: str) -> np.ndarray:
     values = getattr(clip, field)
     with np.errstate(over="ignore"):
         stored = np.ascontiguousarray(values, dtype=dtype)
-    if not np.isfinite(stored).all():
-        person, frame = np.argwhere(~np.isfinite(stored))[0][:2]
-        reason = f"a value too large for {dtype}" if np.isfinite(values).all() else "a value that is not finite"
-        raise ValueError(f"clip '{clip.name}' holds {reason} ({field}, person {person}, frame {frame})")
+    if stored.size and not (float(stored.max()) <= LARGEST and float(stored.min()) >= -LARGEST):  # nor is NaN
+        raise ValueError(f"clip '{clip.name}' holds {_oddity(values, stored, field, dtype)}")
     return stored
+
+
+def _oddity(values: np.ndarray, stored: np.ndarray, field: str, dtype: str) -> str:
+    """The first value that cannot be kept, with its place."""
+    place = tuple(np.argwhere(~(np.abs(stored.astype(np.float64)) <= LARGEST))[0])
+    value = values[place]
+    reason = "a value that is not finite"
+    if np.isfinite(value):
+        reason = f"a value too large for {dtype}" if abs(value) <= LARGEST else f"{value:.3g}, which is no coordinate"
+    return f"{reason} ({field}, person {place[0]}, frame {place[1]}); a joint that was not seen is all zero"
 
 
 def _cells(clip: SkeletonClip, offset: int, columns: Columns) -> list:

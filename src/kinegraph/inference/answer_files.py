@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from kinegraph.inference.answers import Answer
 from kinegraph.whole import whole_file
@@ -40,8 +40,9 @@ def _csv(file: TextIO, top: int) -> Iterator[Callable[[Answer], None]]:
     table.writerow(list(_facts(None)) + ["class", "probability", *more])
 
     def write(answer: Answer) -> None:
-        cells = [cell for name, probability in answer.prediction.top(top) for cell in (name, f"{probability:.6f}")]
-        table.writerow([_cell(value) for value in [*_facts(answer).values(), *cells]])
+        best = answer.prediction.top(top)
+        cells = [told for name, probability in best for told in (name, f"{probability:.6f}")]
+        table.writerow([cell(value) for value in [*_facts(answer).values(), *cells]])
 
     yield write
 
@@ -61,7 +62,7 @@ def _json(file: TextIO, top: int) -> Iterator[Callable[[Answer], None]]:
     file.write("\n]\n")
 
 
-def _facts(answer: Answer | None) -> dict:
+def _facts(answer: Answer | None) -> dict[str, Any]:
     """What is said beside the classes; the names alone where there is no answer."""
     names = ("clip", "source", "person", "first_frame", "end_frame", "start_seconds", "end_seconds", "truth", "right")
     if answer is None:
@@ -73,7 +74,8 @@ def _facts(answer: Answer | None) -> dict:
     return dict(zip(names, (*told, question.truth, answer.right), strict=True))
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
+    """What stands in a table: text that a spreadsheet would run as a formula gets a quotation mark in front."""
     if isinstance(value, bool):
         return int(value)
     return f"'{value}" if isinstance(value, str) and value.lstrip().startswith(FORMULA) else value

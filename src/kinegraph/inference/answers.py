@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby, tee
 
 import numpy as np
+from jaxtyping import Bool
 
 from kinegraph.inference.inputs import Question
 from kinegraph.inference.prediction import Prediction
@@ -76,10 +77,11 @@ def answers(
 
 
 def _timeline(predictor: Predictor, group: Iterable[tuple[_Piece, np.ndarray]], window: int) -> Iterator[Answer]:
-    starts, rows = [], []
+    starts, rows, piece = [], [], None
     for piece, row in group:  # its frames are let go of
         starts.append(piece.start)
         rows.append(row)
+    assert piece is not None, "groupby makes no empty groups"
     for segment in segments(starts, window, piece.start + piece.clip.frames, np.stack(rows)):
         prediction = Prediction(predictor.class_names, segment.probabilities)
         yield Answer(piece.question, prediction, piece.person, segment.start, segment.stop)
@@ -112,10 +114,10 @@ def _people(clip: SkeletonClip) -> Iterator[tuple[int, int, SkeletonClip]]:
 
 def _stretch(clip: SkeletonClip, start: int, stop: int) -> SkeletonClip | None:
     """Some frames and who is in them, or None where nobody is."""
-    there = clip.keypoint[:, start:stop].any((1, 2, 3))
+    there = np.any(clip.keypoint[:, start:stop], axis=(1, 2, 3))
     return _only(clip, slice(None) if there.all() else there, slice(start, stop)) if there.any() else None
 
 
-def _only(clip: SkeletonClip, people, frames: slice) -> SkeletonClip:
+def _only(clip: SkeletonClip, people: slice | Bool[np.ndarray, "M"], frames: slice) -> SkeletonClip:
     score = None if clip.score is None else clip.score[people, frames]
     return replace(clip, keypoint=clip.keypoint[people, frames], score=score)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,14 +14,16 @@ from torch import nn
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.inference.fitting import fitted
 from kinegraph.models.optimize import optimize
-from kinegraph.models.weights import Weights, load_weights
+from kinegraph.models.weights import Weights, built_with, load_weights
+from kinegraph.reading import quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 from kinegraph.training.scoring import view_scores
 
 DEVICES = ("cpu", "cuda", "mps")
+MOST_FRAMES = 200_000  # of all people of a batch: some hundred megabytes
 WIDE = 256  # channels from which `optimize` pays: 1.1 to 1.2 times as fast on a CPU, where 128 gain nothing
-ENGINES = {"32-true": "fp32", "bf16-mixed": "bf16"}
+ENGINES: dict[str, Literal["fp32", "bf16"]] = {"32-true": "fp32", "bf16-mixed": "bf16"}
 MIXED = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 
 
@@ -41,7 +43,7 @@ class Predictor:
 
     def fit(self, clip: SkeletonClip) -> SkeletonClip:
         """The clip with the network's joints and channels. Raises ValueError where it cannot have them."""
-        return fitted(clip, self.layout, self.how, self.network.config["channels"], self.map_layout)
+        return fitted(clip, self.layout, self.how, built_with(self.network)[1]["channels"], self.map_layout)
 
 
 def predictor_of(
@@ -61,7 +63,10 @@ def predictor_of(
             "these weights do not say how clips are prepared for them: give preprocessing, "
             "on the command line --preprocessing CONFIG, the YAML of their recipe"
         )
-    how = preprocessing or Preprocessing.from_dict(weights.preprocessing)
+    try:
+        how = preprocessing or Preprocessing.from_dict(weights.preprocessing)
+    except (TypeError, LookupError, AttributeError) as error:  # of a file that was not written by training
+        raise ValueError(f"the weights say of preprocessing what cannot be read: {quoted(error)}") from None
     network = model if isinstance(model, nn.Module) else weights.model
     return Predictor(network, weights.layout, tuple(weights.class_names), how, map_layout=map_layout)
 
@@ -81,12 +86,11 @@ def placed(predictor: Predictor, device: str = "auto", precision: str = "32-true
         network = predictor.network.to(device, torch.float64 if precision == "64-true" else torch.float32)
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise ValueError(f"device '{device}' cannot be used here: {str(error).splitlines()[0]}") from None
-    if many and precision in ENGINES and max(network.config["widths"]) >= WIDE:
+    if many and precision in ENGINES and max(built_with(network)[1]["widths"]) >= WIDE:
         return replace(predictor, network=optimize(network, ENGINES[precision]))
     return replace(predictor, network=network, precision=precision)
 
 
-@torch.no_grad()
 def probabilities(
     predictor: Predictor, clips: Iterable[SkeletonClip], batch_size: int = 32
 ) -> Iterator[Float[np.ndarray, "classes"]]:
@@ -94,19 +98,32 @@ def probabilities(
 
     clips: that fit (`Predictor.fit`) and may be read while they are taken.
     """
-    network, clips = predictor.network, iter(clips)
+    network = predictor.network
     weight = next(network.parameters())
     people = predictor.how.people
-    while batch := list(islice(clips, batch_size)):
+    for batch in _batches(clips, batch_size):
         views = torch.from_numpy(np.stack([prepare_clip(clip, predictor.how) for clip in batch]))
         present = torch.tensor([min(clip.people, people) for clip in batch])
         training = network.training
         network.eval()
-        with _autocast(weight.device.type, predictor.precision):
+        with torch.no_grad(), _autocast(weight.device.type, predictor.precision):
             scores = view_scores(network, views.to(weight.device, weight.dtype), present.to(weight.device))
         network.train(training)
         yield from scores.double().softmax(-1).cpu().numpy()
 
 
-def _autocast(device: str, precision: str) -> AbstractContextManager:
+def _batches(clips: Iterable[SkeletonClip], most: int) -> Iterator[list[SkeletonClip]]:
+    """Up to `most` clips at a time, fewer where they are long: all of their frames are in memory."""
+    batch, frames = [], 0
+    for clip in clips:
+        batch.append(clip)
+        frames += clip.people * clip.frames
+        if len(batch) == most or frames > MOST_FRAMES:
+            yield batch
+            batch, frames = [], 0
+    if batch:
+        yield batch
+
+
+def _autocast(device: str, precision: str) -> AbstractContextManager[object]:
     return torch.autocast(device, MIXED[precision]) if precision in MIXED else nullcontext()

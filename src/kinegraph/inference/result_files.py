@@ -11,19 +11,27 @@ import csv
 import io
 import pickle
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from kinegraph.data.sources.pickles import load_pickle
+from kinegraph.models.checkpoint_file import load_file
+from kinegraph.reading import quoted
 from kinegraph.training.metrics import softmax
 
 ROW_SUM_TOLERANCE = 1e-3  # half floats and rounded tables still count as probabilities
+
+
+@runtime_checkable
+class Copying(Protocol):
+    """A reader of pickles that accounts for what is copied."""
+
+    def spend(self, count: int) -> None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +62,7 @@ def read_result(path: str | Path) -> Result:
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder, expected a result file such as {path / 'result.pkl'}")
-    try:
-        found = load_pickle(path)
-    except ValueError as error:
-        if "torch." not in str(error):
-            raise
-        found = load_tensors(path)
+    found = load_pickle(path, TENSORS)
     rows, labels = _rows(path, found)
     scores = _scores(path, rows)
     if not scores.shape[1] > 1:
@@ -92,66 +95,13 @@ def clip_names(path: Path, scores: Float[np.ndarray, "N classes"]) -> list[str] 
     return [name for name, _ in clips]
 
 
-def load_tensors(path: Path) -> object:
-    """The value in a pickle of torch tensors and plain Python values; the tensors come as numpy arrays.
-
-    `pickle` keeps a tensor's memory as a file of torch inside the file, which torch would load with whatever code it
-    asks for: here it is loaded as plain data. Raises ValueError naming anything else that the file asks for.
-    """
-    try:
-        with path.open("rb") as file:
-            return _TensorReader(file).load()
-    except (OSError, _RefusedError):
-        raise
-    except Exception as error:  # whatever a broken file leads the interpreter into
-        raise ValueError(f"{path} is not a readable pickle: {' '.join(str(error).split())[:200]}") from None
-
-
-class _RefusedError(ValueError):
-    """A pickle asked for what it does not get."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Word:
-    """A function that a pickle may call, without an inside that it could change."""
-
-    call: Callable
-
-    def __call__(self, *arguments: object) -> object:
-        return self.call(*arguments)
-
-
-class _TensorReader(pickle.Unpickler):
-    def __init__(self, file: BinaryIO):
-        super().__init__(file, encoding="latin-1")
-        self.name = file.name
-
-    def find_class(self, module: str, name: str) -> _Word:
-        words = {
-            "torch._utils._rebuild_tensor_v2": _tensor,
-            "torch.storage._load_from_bytes": _memory,
-            "collections.OrderedDict": dict,
-            "_codecs.encode": _encode,
-        }
-        if (word := f"{module}.{name}") not in words:
-            raise _RefusedError(
-                f"{self.name} asks for '{word}'; beside torch tensors only plain Python values are read, code is never "
-                "run: save the scores as a list of numpy arrays"
-            )
-        return _Word(words[word])
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    """Bytes as protocol 2 spells them."""
-    return text.encode("latin-1")
-
-
-def _memory(content: bytes) -> Shaped[np.ndarray, "n"]:
-    """The numbers of a torch storage that was saved by torch."""
+def _memory(reader: Copying, content: bytes | str) -> Shaped[np.ndarray, "n"]:
+    """The numbers of a torch storage that was saved by torch, which is a file inside the file."""
     import torch
 
+    content = content.encode("latin-1") if isinstance(content, str) else content
     try:
-        storage = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+        storage = load_file(io.BytesIO(content), len(content))
     except pickle.UnpicklingError as error:  # whose text tells how to run the code after all
         asked = re.search(r"GLOBAL ([\w.]+)", str(error))
         raise ValueError(
@@ -160,18 +110,25 @@ def _memory(content: bytes) -> Shaped[np.ndarray, "n"]:
     if not isinstance(storage, torch.storage.TypedStorage):
         raise ValueError(f"a tensor's memory is a {type(storage).__name__}")
     flat = torch.tensor([], dtype=storage.dtype).set_(storage)
+    reader.spend(2 * flat.nbytes)
     return (flat.float() if flat.dtype is torch.bfloat16 else flat).numpy()
 
 
-def _tensor(memory: np.ndarray, offset: int, size: tuple, stride: tuple, *_) -> np.ndarray:
+def _tensor(reader: Copying, memory: np.ndarray, offset: int, size: tuple, stride: tuple, *_) -> np.ndarray:
     """The tensor of a given shape and steps in a storage; it cannot reach out of it, nor be larger."""
     last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
     inside = offset >= 0 and last < len(memory) and all(step >= 0 for step in stride)
     count = int(np.prod([int(length) for length in size], dtype=object)) if size else 1
     if not 0 < count <= len(memory) or not inside:
-        raise ValueError(f"a tensor of shape {tuple(size)} does not fit into its {len(memory)} numbers")
+        raise ValueError(f"a tensor of shape {quoted(tuple(size))} does not fit into its {len(memory)} numbers")
+    reader.spend(count * memory.itemsize)
     steps = [step * memory.itemsize for step in stride]
     return np.lib.stride_tricks.as_strided(memory[offset:], tuple(size), steps).copy()
+
+
+# What MMAction2 1.x writes beside numpy arrays. `pickle` keeps a tensor's memory as a file of torch inside the file,
+# which torch would load with whatever code it asks for: here it is loaded as plain data.
+TENSORS = {"torch._utils._rebuild_tensor_v2": _tensor, "torch.storage._load_from_bytes": _memory}
 
 
 def _rows(path: Path, found: object) -> tuple[list, Int[np.ndarray, "N"] | None]:

@@ -65,7 +65,7 @@ def _joined(first: Segment, second: Segment) -> Segment:
 def smoothed(
     starts: Sequence[int],
     window: int,
-    edges: Int[np.ndarray, "cells+1"],
+    edges: Int[np.ndarray, "edges"],
     probabilities: Float[np.ndarray, "windows classes"],
 ) -> tuple[Float[np.ndarray, "cells classes"], Bool[np.ndarray, "cells"]]:
     """The mean probabilities of the windows over each cell, from one edge to the next, and whether there are any."""

@@ -6,6 +6,7 @@ order as `stgcn.py`. The two streams are two such networks, on joints and on bon
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -112,6 +113,8 @@ class AGCN(nn.Module):
     Source: MMAction2 0.x, backbones/agcn.py; lshiwjx/2s-AGCN, model/agcn.py.
     """
 
+    A: Float[Tensor, "K V V"]
+
     def __init__(
         self,
         adjacency: Float[Tensor, "K V V"] | Float[np.ndarray, "K V V"],
@@ -124,7 +127,7 @@ class AGCN(nn.Module):
         dropout: float = 0.0,
     ):
         super().__init__()
-        self.config = {  # all it takes, with A, to build this network again
+        self.config: dict[str, Any] = {  # all it takes, with A, to build this network again
             "channels": channels,
             "classes": classes,
             "widths": list(widths),
@@ -178,6 +181,7 @@ def initialise(model: AGCN) -> None:
             if name.endswith(("theta", "phi")):
                 fan_out //= len(model.A)  # published as one convolution for each partition
             nn.init.normal_(layer.weight, 0.0, 0.01 if name == "head" else math.sqrt(2 / fan_out))
-            nn.init.zeros_(layer.bias)
-        elif name.endswith("spatial_norm"):
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        elif isinstance(layer, BatchNorm) and name.endswith("spatial_norm"):
             nn.init.constant_(layer.weight, 1e-6)

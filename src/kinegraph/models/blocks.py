@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -34,8 +35,8 @@ def shortcut(width_in: int, width: int, stride: int = 1) -> nn.Module:
     return Identity() if (width_in, stride) == (width, 1) else Projection(width_in, width, stride)
 
 
-def scale_joints(norm: BatchNorm, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B T V C"]:
-    """BatchNorm with statistics and scales of every joint and channel: norm is over V C numbers."""
+def scale_joints(norm: nn.Module, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B T V C"]:
+    """BatchNorm with statistics and scales of every joint and channel: norm is a BatchNorm over V C numbers."""
     return norm(x.flatten(2).unsqueeze(2), copies).reshape(x.shape)
 
 
@@ -49,7 +50,7 @@ def published_strides(widths: Sequence[int]) -> list[int]:
     return [1] + [2 if b == 2 * a else 1 for a, b in pairwise(widths)]
 
 
-def check_network(graph: Tensor, config: Mapping, narrowest: int = 1) -> None:
+def check_network(graph: Tensor, config: Mapping[str, Any], narrowest: int = 1) -> None:
     """Raises ValueError when a graph or the numbers that every network has in its config are out of range."""
     widths, strides = config["widths"], config["strides"]
     if graph.ndim != 3 or graph.shape[1] != graph.shape[2]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -23,8 +24,8 @@ def model_card(
     model: nn.Module,
     layout: JointLayout,
     class_names: Sequence[str],
-    preprocessing: Mapping,
-    extra: Mapping,
+    preprocessing: Mapping[str, Any],
+    extra: Mapping[str, Any],
 ) -> str:
     """The card's text. name: of the weights file. extra: what its header tells, see `weights.py`."""
     sections = {
@@ -58,7 +59,7 @@ def _use(name: str, joints: int, channels: int, prepares: bool) -> list[str]:
     return ["```python", "import kinegraph as kg", *lines, "```"]
 
 
-def _trained_on(extra: Mapping) -> list[str]:
+def _trained_on(extra: Mapping[str, Any]) -> list[str]:
     facts, base = extra.get("training", {}), extra.get("based_on", {})
     if not facts and not base:
         source = extra.get("source")
@@ -73,7 +74,7 @@ def _trained_on(extra: Mapping) -> list[str]:
     return [line for line in lines if line]
 
 
-def _data(facts: Mapping) -> Iterator[str]:
+def _data(facts: Mapping[str, Any]) -> Iterator[str]:
     if "source" in facts:
         yield f"* data: {facts['source']}{_part(facts)}"
     if "clips" in facts:
@@ -85,7 +86,7 @@ def _data(facts: Mapping) -> Iterator[str]:
     yield f"* licence of the data: {facts.get('licence') or 'not stated by the data set'}"
 
 
-def _part(facts: Mapping) -> str:
+def _part(facts: Mapping[str, Any]) -> str:
     return f", {facts['split']} / {facts['part']}" if {"split", "part"} <= facts.keys() else ""
 
 
@@ -101,7 +102,9 @@ def _measured(figures: Sequence[Mapping]) -> list[str]:
     return lines
 
 
-def _input(model: nn.Module, layout: JointLayout, preprocessing: Mapping, extra: Mapping) -> list[str]:
+def _input(
+    model: nn.Module, layout: JointLayout, preprocessing: Mapping[str, Any], extra: Mapping[str, Any]
+) -> list[str]:
     coordinates = extra.get("training", {}).get("coordinates")
     lines = [f"* joints of layout `{layout.name}`: {', '.join(layout.joints)}"]
     if coordinates:
@@ -115,7 +118,7 @@ def _input(model: nn.Module, layout: JointLayout, preprocessing: Mapping, extra:
     return [*lines, f"* prepared by: {'; '.join(told)} (done by Kinegraph)"]
 
 
-def _limits(extra: Mapping, layout: JointLayout) -> list[str]:
+def _limits(extra: Mapping[str, Any], layout: JointLayout) -> list[str]:
     facts = extra.get("training", {})
     lines = ["* It always names one of its classes, also for a movement that is none of them."]
     if absent := facts.get("absent"):

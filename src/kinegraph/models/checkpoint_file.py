@@ -1,23 +1,34 @@
-"""State dicts in .pth files, read without running the code that such a file may carry."""
+"""State dicts in .pth files, read without running the code that such a file may carry.
+
+What a file claims to hold is compared with its size first: torch would unpack a small file to any size, and reserve
+memory for numbers that are not there.
+"""
 
 import io
 import pickle
 import pickletools
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from itertools import islice
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from torch import Tensor
 
+from kinegraph.reading import one_line, quoted
 from kinegraph.whole import write_whole
+
+OLD_PICKLES = 5  # at the head of a file: magic number, version, machine, content, keys of the tensors
+COPIED_A_BYTE, COPIED_ALWAYS = 4, 64 << 20
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
     """The state dict in a file of torch.save. Raises ValueError when there is none, or the file asks for more."""
-    found = _loaded(path)
+    found = load_plain(path)
     if is_resumed(found):
         raise ValueError(f"{path} is a checkpoint to resume training from; the weights are {weights_beside(path)}")
     state = found.get("state_dict", found) if isinstance(found, dict) else {}
@@ -25,13 +36,18 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"{path} holds no state dict: expected tensors by name")
     for name, tensor in state.items():
         if tensor.layout is not torch.strided or tensor.nbytes > tensor.untyped_storage().nbytes():
-            raise ValueError(f"{path} has no values for all of tensor '{name}' of shape {tuple(tensor.shape)}")
+            raise ValueError(
+                f"{path} has no values for all of tensor {quoted(name)} of shape {quoted(tuple(tensor.shape))}"
+            )
+    claimed, size = sum(tensor.nbytes for tensor in state.values()), path.stat().st_size
+    if claimed > COPIED_ALWAYS + COPIED_A_BYTE * size:  # each tensor fits, but all show the same numbers
+        raise ValueError(f"{path} has {size:,} bytes, its tensors claim {claimed:,}")
     return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}
 
 
 def read_resumed(path: Path) -> dict:
     """What a last.ckpt of `kinegraph train` holds. Raises ValueError when it is something else."""
-    found = _loaded(path)
+    found = load_plain(path)
     if not is_resumed(found):
         raise ValueError(f"{path} is no checkpoint that `kinegraph train` wrote")
     return found
@@ -46,17 +62,64 @@ def weights_beside(checkpoint: Path) -> Path:
     return checkpoint.with_name("last.safetensors")
 
 
-def _loaded(path: Path) -> object:
-    """What torch.save wrote, tensors and plain values only."""
+def load_plain(path: Path) -> object:
+    """What torch.save wrote, tensors and plain values only. Raises ValueError when the file asks for more."""
+    with path.open("rb") as file:
+        try:
+            return load_file(file, path.stat().st_size)
+        except Exception as error:  # whatever a broken file leads torch into
+            if isinstance(error, OSError) and error.filename is not None:
+                raise
+            raise ValueError(f"{path} {_reason(path, error)}") from None
+
+
+def load_file(file: BinaryIO, size: int) -> object:
+    """`load_plain` of an open file of that many bytes; what is wrong is raised as torch raises it."""
+    _check_claims(file, size)
+    file.seek(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the protocol of a pickle that is refused anyway
+        return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _check_claims(file: BinaryIO, size: int) -> None:
+    """Raise ValueError where a file claims to hold more than it can."""
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as packed:
+            members = packed.infolist()
+        if any(it.compress_type != zipfile.ZIP_STORED for it in members) or sum(it.file_size for it in members) > size:
+            raise ValueError(f"it has {size:,} bytes and would unpack to more, which torch.save never writes")
+        return
+    if (claimed := _claimed(file)) > size:
+        raise ValueError(f"it has {size:,} bytes and claims a tensor of {claimed:,} numbers")
+
+
+def _claimed(file: BinaryIO) -> int:
+    """The largest number of numbers that the pickles at the head of an old file (before torch 1.6) give a tensor.
+
+    It is the largest whole number of the tuple that stands for the tensor's memory.
+    """
+    file.seek(0)
+    content = file if isinstance(file, io.BytesIO) else mmap(file.fileno(), 0, access=ACCESS_READ)
+    claimed = largest = 0
+    memo: dict[int, int] = {}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the protocol of a pickle that is refused anyway
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # whatever a broken file leads torch into
-        raise ValueError(f"{path} {_reason(path, error)}") from None
-    return found
+        for _ in range(OLD_PICKLES):
+            for operation, value, _ in pickletools.genops(content):  # reads no more than there is, unlike torch
+                if operation.name == "MARK":
+                    largest = 0
+                elif operation.name.endswith("PUT"):
+                    memo[value] = largest
+                elif operation.name.endswith("GET"):
+                    largest = max(largest, memo.get(value, 0))
+                elif operation.name == "BINPERSID":
+                    claimed = max(claimed, largest)
+                elif isinstance(value, int):
+                    largest = max(largest, value)
+    except (ValueError, LookupError) as error:
+        if "remain" in str(error):  # a text longer than the file
+            raise
+    return claimed
 
 
 def write_state(path: Path, state: Mapping[str, Tensor], beside: Mapping | None = None) -> None:
@@ -77,7 +140,11 @@ def _reason(path: Path, error: Exception) -> str:
         )
     if isinstance(error, pickle.UnpicklingError):  # torch explains at length what it could be told to allow
         text = text.partition("WeightsUnpickler error:")[2].strip() or text
-    text = text.strip().splitlines()[0].partition(". ")[0] if text.strip() and not text.isdigit() else "it is broken"
+    text = (
+        one_line(text.strip().splitlines()[0].partition(". ")[0])
+        if text.strip() and not text.isdigit()
+        else "it is broken"
+    )
     return f"is not a checkpoint that can be read: {text}"
 
 
@@ -85,8 +152,8 @@ def _first_global(path: Path) -> str | None:
     """What a bare pickle of a later protocol than torch's asks for first."""
     strings = []
     try:
-        with open(path, "rb") as file:
-            for operation, argument, _ in islice(pickletools.genops(file), 1000):
+        with open(path, "rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            for operation, argument, _ in islice(pickletools.genops(content), 1000):
                 if operation.name == "STACK_GLOBAL":
                     return ".".join(strings[-2:])
                 if isinstance(argument, str):

@@ -7,6 +7,7 @@ what the weights were trained with.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -149,7 +150,7 @@ def infer_layout(model: nn.Module) -> JointLayout | None:
     return load_layout(name) if distances[name] <= near < min(others, default=1.0) else None
 
 
-def _config(ours: Mapping[str, Tensor], network: type[nn.Module]) -> dict:
+def _config(ours: Mapping[str, Tensor], network: type[nn.Module]) -> dict[str, Any]:
     """What a network is built with, from the shapes of its tensors. Raises KeyError when one is lacking."""
     blocks = range(sum(name.endswith(".temporal_norm.weight") for name in ours))
     widths = [ours[f"blocks.{i}.temporal_norm.weight"].numel() for i in blocks]
@@ -171,7 +172,9 @@ def _config(ours: Mapping[str, Tensor], network: type[nn.Module]) -> dict:
     return config
 
 
-def _check_shapes(state: Mapping[str, Tensor], table: Table, ours: Mapping[str, Tensor], config: dict) -> None:
+def _check_shapes(
+    state: Mapping[str, Tensor], table: Table, ours: Mapping[str, Tensor], config: dict[str, Any]
+) -> None:
     """The network of that config must have the very names and shapes of the state."""
     with torch.device("meta"):  # shapes alone
         expected = to_dialect(table.network(graph_of(ours), **config), table.dialect)

@@ -7,7 +7,7 @@ without a copy, and the convolution over time runs in its fastest memory order.
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -114,6 +114,8 @@ class STGCN(nn.Module):
     implementation pads a stride of 2 by 3 and 4 frames, this network by 4 and 4 as the others.
     """
 
+    A: Float[Tensor, "K V V"]
+
     def __init__(
         self,
         adjacency: Float[Tensor, "K V V"] | Float[np.ndarray, "K V V"],
@@ -131,7 +133,7 @@ class STGCN(nn.Module):
         norm_momentum: float = 0.1,
     ):
         super().__init__()
-        self.config = {  # all it takes, with A, to build this network again
+        self.config: dict[str, Any] = {  # all it takes, with A, to build this network again
             "channels": channels,
             "classes": classes,
             "widths": list(widths),
@@ -176,7 +178,7 @@ class STGCN(nn.Module):
         return x
 
 
-def initialise(model: nn.Module, init: str) -> None:
+def initialise(model: STGCN, init: str) -> None:
     """First weights as a published implementation draws them; biases 0, BatchNorm scales 1 where nothing else is said.
 
     "kaiming": normal, variance 2 / fan-out, the head's 1e-4 (MMAction2). "stgcn2018": normal(0, 0.02), scales of
@@ -204,7 +206,7 @@ def initialise(model: nn.Module, init: str) -> None:
             nn.init.normal_(layer.weight, 0.0, 0.01 if name == "head" else deviation)
 
 
-def _check(graph: Tensor, config: dict) -> None:
+def _check(graph: Tensor, config: dict[str, Any]) -> None:
     """Raises ValueError with what was found and what is allowed."""
     check_network(graph, config)
     check_kernel(config["kernel"])

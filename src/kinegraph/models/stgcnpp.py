@@ -6,6 +6,7 @@ channel) order as `stgcn.py`.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -119,7 +120,7 @@ class STGCNPP(nn.Module):
         dropout: float = 0.0,
     ):
         super().__init__()
-        self.config = {  # all it takes, with a graph, to build this network again
+        self.config: dict[str, Any] = {  # all it takes, with a graph, to build this network again
             "channels": channels,
             "classes": classes,
             "widths": list(widths),
@@ -139,7 +140,7 @@ class STGCNPP(nn.Module):
     @property
     def A(self) -> Float[Tensor, "K V V"]:
         """The first block's graph; no other is common to all."""
-        return self.blocks[0].graph
+        return next(block.graph for block in self.blocks if isinstance(block, Block))
 
     def forward(
         self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -103,7 +104,9 @@ def take_over(network: nn.Module, ours: Meaning, start: Start) -> Taken:
     return Taken(*(tuple(n for n, what in became.items() if what == kind) for kind in ("whole", "part", "new")))
 
 
-def describe(taken: Taken, network: nn.Module, ours: Meaning, start: Start, preprocessing: Mapping) -> list[str]:
+def describe(
+    taken: Taken, network: nn.Module, ours: Meaning, start: Start, preprocessing: Mapping[str, Any]
+) -> list[str]:
     """What was taken and what is new, for people to read: a few lines. preprocessing: of the network, plain data."""
     lines = [f"started from {start.name}, all of it taken over" + " but" * bool(taken.part or taken.new)]
     for title, names in (("taken in part", taken.part), ("new", taken.new)):
@@ -178,7 +181,7 @@ def _sizes(network: nn.Module) -> _Sizes:
     return _Sizes(network.A.shape[1], network.config["channels"])
 
 
-def _take(name: str, ours: Tensor, theirs: Tensor | None, match: dict, here: _Sizes, there: _Sizes) -> str:
+def _take(name: str, ours: Tensor, theirs: Tensor | None, match: dict[str, Any], here: _Sizes, there: _Sizes) -> str:
     """Copy what fits of one tensor. Returns "whole", "part" or "new"."""
     if theirs is None or theirs.ndim != ours.ndim:
         return "new"

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 from kinegraph import __version__
 from kinegraph.models.card import model_card, write_card
 from kinegraph.models.zoo import find_weights, name_of
+from kinegraph.reading import CONTROL, one_line, parsed_json, quoted
 from kinegraph.skeleton.layout import JointLayout
 from kinegraph.whole import write_whole
 
@@ -43,8 +45,8 @@ class Weights:
     model: nn.Module
     layout: JointLayout
     class_names: tuple[str, ...]
-    preprocessing: dict
-    extra: dict
+    preprocessing: dict[str, Any]
+    extra: dict[str, Any]
 
 
 def load_model(path: str | Path, strides: Sequence[int] | None = None) -> nn.Module:
@@ -61,7 +63,7 @@ def load_model(path: str | Path, strides: Sequence[int] | None = None) -> nn.Mod
     if strides is not None:
         raise ValueError(f"{path} knows its strides; only those of .pth checkpoints can be given")
     weights = load_weights(path)
-    weights.model.weights = weights  # so that kinegraph.predict(model, clip) knows what belongs to it
+    weights.model.weights = weights  # pyright: ignore[reportArgumentType]  so that kg.predict knows what belongs to it
     return weights.model
 
 
@@ -76,8 +78,8 @@ def save_weights(
     *,
     layout: JointLayout,
     class_names: Sequence[str],
-    preprocessing: Mapping,
-    extra: Mapping | None = None,
+    preprocessing: Mapping[str, Any],
+    extra: Mapping[str, Any] | None = None,
     half: bool = False,
 ) -> None:
     """Write a network of kinegraph.models, whole or not at all, and its card beside it as .md.
@@ -85,7 +87,8 @@ def save_weights(
     preprocessing and extra: plain data. half: keep matrices and kernels as float16, in half the room.
     Raises ValueError when layout or class names do not fit the network.
     """
-    joints, classes = model.A.shape[1], model.config["classes"]
+    graph, config = built_with(model)
+    joints, classes = graph.shape[1], config["classes"]
     if len(layout) != joints:
         raise ValueError(f"the network was built for {joints} joints, layout '{layout.name}' has {len(layout)}")
     if len(class_names) != classes:
@@ -94,7 +97,7 @@ def save_weights(
     extra = {"made_with": {"kinegraph": __version__, "torch": torch.__version__}} | dict(extra or {})
     if half:
         extra["stored"] = "float16"
-    told = (network, model.config, layout.to_dict(), list(class_names), dict(preprocessing), extra)
+    told = (network, config, layout.to_dict(), list(class_names), dict(preprocessing), extra)
     header = json.dumps({"version": VERSION} | dict(zip(FIELDS, told, strict=True)))
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if half:
@@ -105,15 +108,17 @@ def save_weights(
     write_card(path.with_suffix(".md"), card)
 
 
-def save_weights_again(source: str | Path, out: str | Path, *, half: bool = False, more: Mapping | None = None) -> None:
+def save_weights_again(
+    source: str | Path, out: str | Path, *, half: bool = False, more: Mapping[str, Any] | None = None
+) -> None:
     """Write a weights file anew, the same or another one, with `more` in its header. What was half stays half."""
     weights = load_weights(source)
-    told = {"class_names": weights.class_names, "preprocessing": weights.preprocessing}
+    told: dict[str, Any] = {"class_names": weights.class_names, "preprocessing": weights.preprocessing}
     half = half or weights.extra.get("stored") == "float16"
     save_weights(out, weights.model, layout=weights.layout, extra=weights.extra | dict(more or {}), half=half, **told)
 
 
-def add_measured(path: str | Path, figures: Mapping) -> None:
+def add_measured(path: str | Path, figures: Mapping[str, Any]) -> None:
     """Add what was measured to a weights file and its card, in the place of older figures for the same clips.
 
     figures: source, split, part and clips, which say on what; top1, mean_class_accuracy, top5 as far as they are known.
@@ -139,19 +144,30 @@ def load_weights(path: str | Path) -> Weights:
             state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  not a dict
             state = {name: t.float() if t.dtype == torch.float16 else t for name, t in state.items()}
     except SafetensorError as error:
-        raise ValueError(f"{path} is not a safetensors file: {error}") from None
+        raise ValueError(f"{path} is not a safetensors file: {one_line(error)}") from None
     header = _header(metadata, path)
+    if odd := [name for name in header["class_names"] if not isinstance(name, str) or CONTROL.search(name)]:
+        raise ValueError(f"{path} names a class {quoted(odd[0])}, expected a line of text")
     try:
         layout = JointLayout.from_dict(header["layout"])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     model = rebuild(_network_class(header["network"], path), header["config"], state, path)
-    if len(header["class_names"]) != model.config["classes"] or len(layout) != model.A.shape[1]:
+    graph, config = built_with(model)
+    if len(header["class_names"]) != config["classes"] or len(layout) != graph.shape[1]:
         raise ValueError(
             f"{path} names {len(header['class_names'])} classes and {len(layout)} joints, "
-            f"its network has {model.config['classes']} and {model.A.shape[1]}"
+            f"its network has {config['classes']} and {graph.shape[1]}"
         )
     return Weights(model, layout, tuple(header["class_names"]), header["preprocessing"], header["extra"])
+
+
+def built_with(model: nn.Module) -> tuple[Tensor, dict[str, Any]]:
+    """The graph and the config that a network was built with. Raises ValueError for one that is not of ours."""
+    graph, config = getattr(model, "A", None), getattr(model, "config", None)
+    if not isinstance(graph, Tensor) or not isinstance(config, dict):
+        raise ValueError(f"a {type(model).__name__} is no network of kinegraph.models, which weights files are for")
+    return graph, config
 
 
 def graph_of(state: Mapping[str, Tensor]) -> Tensor:
@@ -162,7 +178,9 @@ def graph_of(state: Mapping[str, Tensor]) -> Tensor:
     return graph
 
 
-def rebuild(network: type[nn.Module], config: Mapping, state: Mapping[str, Tensor], origin: object) -> nn.Module:
+def rebuild(
+    network: type[nn.Module], config: Mapping[str, Any], state: Mapping[str, Tensor], origin: object
+) -> nn.Module:
     """network(graph, **config) with that state, in evaluation mode.
 
     Raises ValueError, which begins with the origin, when they do not fit each other.
@@ -171,10 +189,10 @@ def rebuild(network: type[nn.Module], config: Mapping, state: Mapping[str, Tenso
         with torch.device("meta"):  # shapes alone: no memory for what the file only claims, no random numbers
             model = network(graph_of(state), **config)
     except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError) as error:
-        raise ValueError(f"{origin} describes no {network.__name__}: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"{origin} describes no {network.__name__}: {one_line(error)}") from None
     expected = model.state_dict()
     if odd := sorted(expected.keys() ^ state.keys()):
-        raise ValueError(f"{origin} {'lacks' if odd[0] in expected else 'has an unknown'} tensor '{odd[0]}'")
+        raise ValueError(f"{origin} {'lacks' if odd[0] in expected else 'has an unknown'} tensor {quoted(odd[0])}")
     for name, tensor in expected.items():
         found = state[name]
         if found.shape != tensor.shape or found.is_floating_point() != tensor.is_floating_point():
@@ -192,20 +210,18 @@ def _halved(tensor: Tensor) -> Tensor:
     return tensor.half() if wide and tensor.abs().max() <= torch.finfo(torch.float16).max else tensor
 
 
-def _header(metadata: Mapping[str, str], path: Path) -> dict:
+def _header(metadata: Mapping[str, str], path: Path) -> dict[str, Any]:
     if HEADER not in metadata:
         raise ValueError(f"{path} is a safetensors file of another program: its header has no '{HEADER}'")
-    try:
-        header = json.loads(metadata[HEADER])
-        version = header["version"]
-    except (ValueError, TypeError, LookupError) as error:
-        raise ValueError(f"{path} has a damaged header: {error}") from None
-    if version != VERSION:
-        raise ValueError(f"{path} has format version {version}, this Kinegraph reads version {VERSION}")
+    header = parsed_json(metadata[HEADER], f"{path}: its header")
+    if not isinstance(header, dict):
+        raise ValueError(f"{path} has a damaged header: {quoted(header)}")
+    if (version := header.get("version")) != VERSION:
+        raise ValueError(f"{path} has format version {quoted(version)}, this Kinegraph reads version {VERSION}")
     kinds = dict(zip(FIELDS, (str, dict, dict, list, dict, dict), strict=True))
     for field, kind in kinds.items():
         if not isinstance(header.get(field), kind):
-            raise ValueError(f"{path} has a damaged header: '{field}' is {header.get(field)!r:.60}")
+            raise ValueError(f"{path} has a damaged header: '{field}' is {quoted(header.get(field))}")
     return header
 
 
@@ -219,4 +235,4 @@ def _network_class(name: str, path: Path) -> type[nn.Module]:
             found = None
         if isinstance(found, type) and issubclass(found, nn.Module) and found.__module__ == module:
             return found
-    raise ValueError(f"{path} asks for the network '{name}', expected one of kinegraph.models")
+    raise ValueError(f"{path} asks for the network {quoted(name)}, expected one of kinegraph.models")

@@ -18,7 +18,7 @@ def name_of(path: Path) -> str:
 
 
 def find_weights(path: str | Path) -> Path:
-    """A path as it is; a name without suffix that is no path means weights of the zoo.
+    """A path as it is, the best or else the last weights of a run folder, or the zoo's weights of that name.
 
     Raises ValueError with the names that there are.
     """
@@ -26,8 +26,15 @@ def find_weights(path: str | Path) -> Path:
     if path.suffix == ".ckpt":
         beside = path.with_name("last.safetensors")
         raise ValueError(f"{path} is a checkpoint to resume training from; the weights are beside it: {beside}")
-    if path.suffix or path.exists():
+    if path.is_dir():  # a run, or the checkpoints in it
+        for place in (path / "checkpoints" / "best", path / "checkpoints" / "last", path / "best", path / "last"):
+            if (found := place.with_suffix(".safetensors")).is_file():
+                return found
+        raise ValueError(f"{path} is a folder without weights: there is no checkpoints/last.safetensors in it")
+    if path.exists():
         return path
+    if path.suffix:
+        raise ValueError(f"there is no file {path}; weights that come with Kinegraph are {', '.join(zoo_names())}")
     if str(path) in zoo_names():
         return FOLDER / f"{path}.safetensors"
     there = f"those in the zoo are {', '.join(zoo_names())}" if zoo_names() else "the zoo is empty"

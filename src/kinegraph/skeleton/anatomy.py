@@ -102,7 +102,7 @@ def _limbs(
     roots = [pair for pair in mirror if layout.parents[pair[0]] not in sides]
     roots.sort(key=lambda pair: -_reach(children, lengths, pair[0]))
 
-    def named(pair: tuple[int, int], pattern: re.Pattern) -> bool:
+    def named(pair: tuple[int, int], pattern: re.Pattern[str]) -> bool:
         return any(pattern.search(layout.joints[joint]) for joint in _below(children, pair[0]))
 
     legs = next((pair for pair in roots if named(pair, LEG)), None)

@@ -31,7 +31,7 @@ class SkeletonClip:
     attributes: Mapping[str, int | str] = field(default_factory=dict)
     splits: Mapping[str, str] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         shape = self.keypoint.shape
         if len(shape) != 4 or shape[3] not in (2, 3):
             raise ValueError(

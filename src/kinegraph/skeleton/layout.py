@@ -3,15 +3,18 @@
 A layout is data, a YAML file of names; graphs, bone vectors, mirroring, alignment and drawing all come from it.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any, TypeGuard
 
 import yaml
+
+from kinegraph.reading import CONTROL, quoted, read_yaml
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class JointLayout:
     shoulders: tuple[int, int] | None = None
     source: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_indices(self)
         if not self.parents:
             object.__setattr__(self, "parents", _parents_toward(self.centre, self.joints, self.bones))
@@ -53,10 +56,10 @@ class JointLayout:
             order[left], order[right] = right, left
         return tuple(order)
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """The layout as plain names, the same form as its YAML file."""
         names = self.joints
-        named = {
+        named: dict[str, Any] = {
             "name": self.name,
             "source": self.source,
             "joints": list(names),
@@ -71,7 +74,7 @@ class JointLayout:
         return named
 
     @classmethod
-    def from_dict(cls, spec: Mapping) -> "JointLayout":
+    def from_dict(cls, spec: Mapping[str, Any]) -> "JointLayout":
         """Build a layout from names (a parsed YAML file). Raises ValueError naming what is unknown or missing."""
         return _from_names(spec)
 
@@ -96,10 +99,7 @@ def load_layout(name: str | Path) -> JointLayout:
         raise ValueError(f"no layout '{name}'; built in are {', '.join(layout_names())}{hint}")
     if not path.is_file():
         raise ValueError(f"no layout file {path}")
-    try:
-        spec = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from None
+    spec = read_yaml(path)
     try:
         return _from_names(spec)
     except ValueError as error:
@@ -112,34 +112,35 @@ def _built_in(name: str) -> JointLayout:
     return _from_names(yaml.safe_load(text))
 
 
+MOST_JOINTS, LONGEST_NAME = 1000, 100
 FIELDS = ("name", "source", "joints", "bones", "centre", "mirror", "parents", "spine", "shoulders")
 
 
-def _from_names(spec: Mapping) -> JointLayout:
+def _from_names(spec: Any) -> JointLayout:
     if not isinstance(spec, Mapping):
         raise ValueError(f"a layout is a mapping with {', '.join(FIELDS)}; found {type(spec).__name__}")
     if unknown := [key for key in spec if key not in FIELDS]:
         hint = _did_you_mean(unknown[0], FIELDS) or f"; the fields are {', '.join(FIELDS)}"
-        raise ValueError(f"unknown layout field '{unknown[0]}'{hint}")
+        raise ValueError(f"unknown layout field {quoted(unknown[0])}{hint}")
     if missing := [key for key in ("name", "joints", "bones", "centre") if not spec.get(key)]:
         raise ValueError(f"the layout lacks '{missing[0]}'")
     joints = _joint_names(spec["joints"])
     index = {joint: i for i, joint in enumerate(joints)}
 
-    def joint_index(key, joint) -> int:
+    def joint_index(key: str, joint: object) -> int:
         if not isinstance(joint, str) or joint not in index:
-            raise ValueError(f"'{key}' names an unknown joint '{joint}'{_did_you_mean(joint, joints)}")
+            raise ValueError(f"'{key}' names an unknown joint {quoted(joint)}{_did_you_mean(joint, joints)}")
         return index[joint]
 
-    def pair(key, value) -> tuple[int, int]:
+    def pair(key: str, value: object) -> tuple[int, int]:
         if not _is_list(value) or len(value) != 2:
-            raise ValueError(f"'{key}' holds {value!r}, expected two joint names")
+            raise ValueError(f"'{key}' holds {quoted(value)}, expected two joint names")
         return joint_index(key, value[0]), joint_index(key, value[1])
 
-    def pairs(key) -> tuple[tuple[int, int], ...]:
+    def pairs(key: str) -> tuple[tuple[int, int], ...]:
         value = spec.get(key) or ()
         if not _is_list(value):
-            raise ValueError(f"'{key}' is {value!r}, expected a list of pairs of joint names")
+            raise ValueError(f"'{key}' is {quoted(value)}, expected a list of pairs of joint names")
         return tuple(pair(key, two) for two in value)
 
     parents = spec.get("parents") or {}
@@ -150,7 +151,7 @@ def _from_names(spec: Mapping) -> JointLayout:
     if parents and (lacking := [joint for joint in joints if joint not in parents]):
         raise ValueError(f"'parents' lacks joint '{lacking[0]}'; name every joint, the root as its own parent")
     return JointLayout(
-        name=str(spec["name"]),
+        name=_line("name", str(spec["name"])),
         joints=joints,
         bones=pairs("bones"),
         centre=joint_index("centre", spec["centre"]),
@@ -162,20 +163,29 @@ def _from_names(spec: Mapping) -> JointLayout:
     )
 
 
-def _joint_names(names) -> tuple[str, ...]:
+def _joint_names(names: object) -> tuple[str, ...]:
     if not _is_list(names):
-        raise ValueError(f"'joints' is {names!r}, expected a list of names")
+        raise ValueError(f"'joints' is {quoted(names)}, expected a list of names")
     if odd := [name for name in names if not isinstance(name, str)]:
-        raise ValueError(f"'joints' holds {odd[0]!r}, expected names; put it in quotes if it is one")
-    return tuple(names)
+        raise ValueError(f"'joints' holds {quoted(odd[0])}, expected names; put it in quotes if it is one")
+    if len(names) > MOST_JOINTS:
+        raise ValueError(f"'joints' holds {len(names):,} names, expected at most {MOST_JOINTS:,}")
+    return tuple(_line("joints", name) for name in names)
 
 
-def _is_list(value) -> bool:
+def _line(key: str, name: str) -> str:
+    """A name that can stand in a line of a message, whoever wrote the file."""
+    if CONTROL.search(name) or len(name) > LONGEST_NAME:
+        raise ValueError(f"'{key}' holds {quoted(name)}, expected one line of at most {LONGEST_NAME} letters")
+    return name
+
+
+def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, Sequence) and not isinstance(value, str)
 
 
-def _did_you_mean(found, known: Sequence[str]) -> str:
-    close = get_close_matches(str(found), known, n=1)
+def _did_you_mean(found: object, known: Sequence[str]) -> str:
+    close = get_close_matches(str(found)[:LONGEST_NAME], known, n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
@@ -203,7 +213,8 @@ def _check(layout: JointLayout) -> None:
     if loops := [joints[i] for i, j in bones if i == j]:
         raise ValueError(f"joint '{loops[0]}' has a bone to itself")
     if len({frozenset(bone) for bone in bones}) < len(bones):
-        twice = next(bone for bone in bones if bones.count(bone) + bones.count(bone[::-1]) > 1)
+        times = Counter(map(frozenset, bones))
+        twice = next(bone for bone in bones if times[frozenset(bone)] > 1)
         raise ValueError(f"the bone '{joints[twice[0]]}' - '{joints[twice[1]]}' is listed twice")
     _parents_toward(layout.centre, joints, bones)  # raises if the bones do not connect every joint
     _check_mirror(layout)

@@ -28,6 +28,7 @@ from kinegraph.training.tensorboard import Scalars
 
 METRICS = ("top_k_accuracy", "mean_class_accuracy")
 PATIENCE = 5  # epochs in which a network should have learnt something
+SPIKE = 5  # a batch whose loss is so many times the last epoch's, and worse than guessing, is told of
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Progress:
     best_epoch: int = 0
     totals: list[float] = field(default_factory=lambda: [0.0] * 4)  # this epoch: loss * clips, hits, hits of 5, clips
     logged: list[float] = field(default_factory=lambda: [0.0] * 4)  # the part of them that is in the log
+    peak: list[float] = field(default_factory=lambda: [0.0] * 2)  # largest loss of a batch: since the log, this epoch
+    before: float = 0.0  # loss of the epoch before
 
 
 class Training:
@@ -182,6 +185,7 @@ class Training:
             asked = not last and at.batch % self.look_every == 0 and self._everywhere(stop())
             if asked or (not last and at.batch % plan.save_every == 0):
                 self._count(fresh)
+                self._check_weights()
                 self.save()
             if asked:
                 raise KeyboardInterrupt
@@ -219,10 +223,25 @@ class Training:
         at.totals = [old + new for old, new in zip(at.totals, summed.tolist(), strict=True)]
         fresh.zero_()
         if not math.isfinite(at.totals[0]):
-            raise ValueError(
-                f"the loss is not a finite number {self._where()}: lower the learning rate or clip gradients"
-            )
+            self._stop(f"the loss is not a finite number {self._where()}")
+        if self.recent:  # sums of batches; the largest mean of one is kept
+            largest = torch.stack([loss / len(positions) for loss, positions in self.recent]).max()
+            largest = self.fabric.all_reduce(largest, reduce_op="max") if self.fabric.world_size > 1 else largest
+            at.peak = [max(peak, float(largest)) for peak in at.peak]
         self.recent.clear()
+
+    def _stop(self, reason: str) -> None:
+        """Raises ValueError: nothing that comes now can be trusted, what was saved before stays."""
+        kept = f"; {self.run.checkpoint} is from before" if self.run.checkpoint.is_file() else ""
+        raise ValueError(f"{reason}: lower the learning rate or clip gradients{kept}")
+
+    def _check_weights(self) -> None:
+        """A step may spoil the weights though its loss was a number; that would be found only after they are saved."""
+        for name, tensor in self.network.state_dict().items():
+            if tensor.is_floating_point() and not tensor.isfinite().all():
+                at = self.progress
+                place = f"epoch {at.epoch + 1}, batch {at.batch}" if at.batch else f"epoch {at.epoch}"
+                self._stop(f"weights are not finite numbers after {place} (first '{name}')")
 
     def _where(self) -> str:
         """The first batch whose loss is no number."""
@@ -240,10 +259,11 @@ class Training:
         at = self.progress
         loss, top1, top5, clips = (now - then for now, then in zip(at.totals, at.logged, strict=True))
         at.logged = list(at.totals)
+        peak, at.peak[0] = at.peak[0], 0.0
         memory = torch.cuda.max_memory_allocated() // 2**20 if self.fabric.device.type == "cuda" else 0
         self._log(
             mode="train", epoch=at.epoch + 1, iter=at.batch, lr=self.optimizer.param_groups[0]["lr"],
-            loss=loss / clips, top1=top1 / clips, top5=top5 / clips,
+            loss=loss / clips, peak=peak, top1=top1 / clips, top5=top5 / clips,
             time=seconds, data_time=data_seconds, memory=memory,
         )  # fmt: skip
 
@@ -261,12 +281,14 @@ class Training:
         at, plan = self.progress, self.plan
         loss, hits, _, clips = at.totals
         at.epoch, at.batch, at.totals, at.logged = at.epoch + 1, 0, [0.0] * 4, [0.0] * 4
+        self._check_weights()
         found = None
         if self.val_clips is not None and (at.epoch % plan.validate_every == 0 or at.epoch == plan.epochs):
             found = self._validate()
         rate = self.optimizer.param_groups[0]["lr"]
         self.display.epoch(at.epoch, loss / clips, hits / clips, rate, found, at.best, at.best_epoch)
         self._warn_at_chance(hits, clips)
+        self._warn_of_spike(loss / clips)
         self.save()
 
     def _warn_at_chance(self, hits: float, clips: float) -> None:
@@ -282,6 +304,16 @@ class Training:
                 f"always naming the largest class ({chance:.1%}): try another learning rate, and look at the data with "
                 f"`kinegraph inspect {self.clips.folder.path}`"
             )
+
+    def _warn_of_spike(self, loss: float) -> None:
+        """Say that a batch of this epoch was far worse than the epoch before, and worse than guessing."""
+        at, guessing = self.progress, math.log(len(self.clips.folder.class_names))
+        if at.before and at.peak[1] > max(SPIKE * at.before, guessing):
+            self.display.say(
+                f"warning: a spike in epoch {at.epoch}: the loss of a batch was {at.peak[1]:.3g}, on average it was "
+                f"{at.before:.3g} in the epoch before; --clip-gradients 1 or a lower learning rate may help"
+            )
+        at.before, at.peak[1] = loss, 0.0
 
     def _validate(self) -> dict[str, float]:
         at = self.progress

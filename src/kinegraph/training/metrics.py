@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 METRICS = ("top_k_accuracy", "mean_class_accuracy")
+FEW = 30  # clips
 
 
 def evaluate(
@@ -28,6 +29,24 @@ def evaluate(
         else:
             found[metric] = mean_class_accuracy(scores, labels)
     return found
+
+
+def remarks(
+    scores: Float[np.ndarray, "N classes"], labels: Int[np.ndarray, "N"], class_names: Sequence[str]
+) -> list[str]:
+    """What makes figures of these scores doubtful, a line each: one answer for all, empty classes, few clips."""
+    predicted, clips = np.asarray(scores).argmax(axis=1), len(labels)
+    there, answers = np.unique(labels), np.unique(predicted)
+    said = []
+    if len(answers) == 1 and len(there) > 1:
+        said.append(f"every one of the {clips:,} clips is taken for '{class_names[answers[0]]}'")
+    if absent := len(class_names) - len(np.union1d(there, answers)):
+        said.append(f"mean_class_accuracy is over {len(class_names) - absent} classes; {absent} have no clip here")
+    if wrong := len(np.setdiff1d(answers, there)):
+        said.append(f"mean_class_accuracy counts {wrong} classes without clips as 0, because clips are taken for them")
+    if clips < FEW:
+        said.append(f"only {clips} clip{'s' * (clips != 1)}: each is {100 / clips:.0f} points of top1")
+    return said
 
 
 def check_metrics(metrics: Sequence[str]) -> Sequence[str]:
@@ -109,10 +128,11 @@ def bootstrap_intervals(
     drawn = rng.binomial(clips[present], (hits / np.maximum(clips, 1))[present], size=(resamples, present.sum()))
     mean_class = (drawn / clips[present]).sum(axis=1) / _occurring(confusion).sum()
     tails = (0.5 - level / 2, 0.5 + level / 2)
-    return {
-        name: tuple(float(bound) for bound in np.quantile(values, tails))
-        for name, values in (("top1", top1), ("mean_class_accuracy", mean_class))
-    }
+    intervals = {}
+    for name, values in (("top1", top1), ("mean_class_accuracy", mean_class)):
+        low, high = np.quantile(values, tails)
+        intervals[name] = (float(low), float(high))
+    return intervals
 
 
 def softmax(scores: Float[np.ndarray, "*N classes"]) -> Float[np.ndarray, "*N classes"]:

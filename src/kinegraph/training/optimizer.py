@@ -4,6 +4,15 @@ import torch
 from torch import nn
 
 
+class SGD(torch.optim.SGD):
+    """torch's SGD with the published settings as defaults."""
+
+    def __init__(
+        self, params, lr: float = 0.1, momentum: float = 0.9, nesterov: bool = True, weight_decay: float = 1e-4
+    ):
+        super().__init__(params, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
+
+
 def parameter_groups(network: nn.Module, *, decay_all: bool = True, head_lr: float = 1.0) -> list[dict]:
     """The parameters that learn, in one group, or in several.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,11 @@ def open_parts(
     """The "train" and, to validate, the "val" part. Raises ValueError when clips lack a label or do not fit `how`."""
     train_clips = ClipDataset(folder, folder.indices(split, "train"), how, seed)
     once = replace(how, test_clips=1)  # as published: only a test looks at several choices of frames
+    if validate and "val" not in folder.parts(split):
+        there = ", ".join(folder.parts(split))
+        raise ValueError(
+            f"split '{split}' has no part 'val' to validate on, only {there}; --no-validate trains without"
+        )
     val_clips = ClipDataset(folder, folder.indices(split, "val"), once) if validate else None
     for clips in filter(None, (train_clips, val_clips)):
         if (unlabelled := folder.label[clips.indices] < 0).any():
@@ -55,7 +61,7 @@ def coordinates(folder: SkeletonDataset) -> tuple[str, ...]:
     return ("x", "y", "z")[: folder.channels] + ("score",) * folder.has_score
 
 
-def training_facts(clips: ClipDataset, split: str) -> dict:
+def training_facts(clips: ClipDataset, split: str) -> dict[str, Any]:
     """What weights trained on these clips tell about them: source, licence, how many, of whom."""
     folder, counts = clips.folder, class_counts(clips)
     facts = {
@@ -74,7 +80,9 @@ def training_facts(clips: ClipDataset, split: str) -> dict:
     return facts | ({"absent": absent} if (absent := absent_classes(clips)) else {})
 
 
-def measured_facts(clips: ClipDataset, split: str, record: Mapping, chosen_by: str | None = None) -> dict:
+def measured_facts(
+    clips: ClipDataset, split: str, record: Mapping[str, Any], chosen_by: str | None = None
+) -> dict[str, Any]:
     """What weights tell about a validation; record: its line in the log. chosen_by: the figure that chose the epoch."""
     facts = {"source": clips.folder.source, "split": split, "part": "val", "clips": len(clips)}
     facts |= {name: record[name] for name in FIGURES if name in record}

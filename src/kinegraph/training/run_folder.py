@@ -10,16 +10,19 @@ import platform
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import yaml
 
 from kinegraph import __version__
+from kinegraph.models.checkpoint_file import read_resumed
+from kinegraph.reading import parsed_json, read_yaml
 from kinegraph.whole import whole_file, write_whole
 
 # What may be different when a run goes on: none of it changes the weights. Nor do more epochs of a stepped schedule.
-FREE = {"work_dir", "resume", "workers", "accelerator", "log_every", "save_every", "tensorboard"}
+FREE = {"work_dir", "resume", "overwrite", "workers", "accelerator", "log_every", "save_every", "tensorboard"}
 PATHS = {"dataset", "init_from", "layout"}
 METRICS = ("epoch", "loss", "top1", "top5", "mean_class_accuracy")
 
@@ -30,7 +33,7 @@ class RunFolder:
     A new run needs a folder without a run in it; a resumed one goes on in its own. Raises ValueError otherwise.
     """
 
-    def __init__(self, path: Path, resume: bool = False):
+    def __init__(self, path: Path, resume: bool = False, overwrite: bool = False):
         self.path = path
         self.checkpoint = path / "checkpoints" / "last.ckpt"
         self.best = path / "checkpoints" / "best.safetensors"
@@ -40,9 +43,10 @@ class RunFolder:
             raise ValueError(f"{path} is a dataset folder; choose another --work-dir")
         if resume and not self.checkpoint.is_file():
             raise ValueError(f"nothing to resume: {self.checkpoint} does not exist")
-        if not resume and (self.checkpoint.exists() or self.last.exists()):
+        if not resume and not overwrite and (self.checkpoint.exists() or self.last.exists()):
             raise ValueError(
-                f"{path} already holds a run: --resume goes on with it, another --work-dir starts beside it"
+                f"{path} already holds a run: --resume goes on with it, another --work-dir starts beside it, "
+                "--overwrite replaces it"
             )
 
     @staticmethod
@@ -51,24 +55,25 @@ class RunFolder:
         return (path / "checkpoints" / "last.ckpt").is_file()
 
     def create(self) -> None:
-        """Make the folder. A run that died before its first checkpoint leaves nothing to keep."""
+        """Make the folder. Of a run that died before its first checkpoint, or is replaced, nothing is kept."""
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        for left in (self.log_file, self.best, self.best.with_suffix(".md"), self.path / "metrics.csv"):
+        weights = (self.checkpoint, self.last, self.best, self.last.with_suffix(".md"), self.best.with_suffix(".md"))
+        for left in (*weights, self.log_file, self.path / "metrics.csv", self.path / "report.html"):
             left.unlink(missing_ok=True)
 
     def keep_config(self, config_text: str) -> None:
         """Write config.yaml."""
         write_whole(self.path / "config.yaml", config_text.encode())
 
-    def check_same_run(self, config_text: str, defaults: Mapping) -> None:
+    def check_same_run(self, config_text: str, defaults: Mapping[str, Any]) -> None:
         """Raises ValueError where a config would give other weights than the one the run was started with.
 
         defaults: of options, for those that there were not yet when it was started.
         """
-        kept = (self.path / "config.yaml").read_text(encoding="utf-8")
+        kept = read_yaml(self.path / "config.yaml")
         now = yaml.safe_load(config_text) or {}
         unset = {key: list(it) if isinstance(it, tuple) else it for key, it in defaults.items() if key in now}
-        before = unset | (yaml.safe_load(kept) or {})
+        before = unset | (kept if isinstance(kept, dict) else {})
         free = FREE | ({"epochs"} if now.get("schedule", {}).get("kind") == "step" else set())
         if other := [key for key in before.keys() | now.keys() if key not in free and before.get(key) != now.get(key)]:
             key = min(other)
@@ -90,21 +95,19 @@ class RunFolder:
     def records(self, mode: str) -> list[dict]:
         """The lines of log.jsonl of one mode: environment, train or val."""
         lines = self.log_file.read_text(encoding="utf-8").splitlines()
-        return [record for record in map(json.loads, lines) if record["mode"] == mode]
+        records = (parsed_json(line, f"{self.log_file} line {i}") for i, line in enumerate(lines, 1))
+        return [record for record in records if isinstance(record, dict) and record.get("mode") == mode]
 
-    def save_state(self, state: dict) -> None:
+    def save_state(self, state: dict[str, Any]) -> None:
         """Write last.ckpt: all that resuming needs, and how long the log was."""
         state = {**state, "log_bytes": self.log_file.stat().st_size, "kinegraph": __version__}
         content = io.BytesIO()  # writing to a file, torch does not say that the disk is full
         torch.save(state, content)
         write_whole(self.checkpoint, content.getvalue())
 
-    def load_state(self) -> dict:
+    def load_state(self) -> dict[str, Any]:
         """Read last.ckpt."""
-        try:
-            return torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        except Exception as error:
-            raise ValueError(f"{self.checkpoint} is not a checkpoint of Kinegraph: {_first_line(error)}") from None
+        return read_resumed(self.checkpoint)
 
     def cut_log(self, size: int) -> None:
         """Forget what was logged after the checkpoint was written; it will be logged again."""
@@ -135,7 +138,7 @@ def _said(config):
     return {key: _said(value) for key, value in config.items() if value not in (None, "", [], {})}
 
 
-def environment() -> dict:
+def environment() -> dict[str, Any]:
     """What a result may depend on besides the config."""
     return {
         "kinegraph": __version__,
@@ -147,7 +150,3 @@ def environment() -> dict:
         "threads": torch.get_num_threads(),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0][:200]

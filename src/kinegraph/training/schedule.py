@@ -21,7 +21,7 @@ class Schedule:
     gamma: float = 0.1
     warmup: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.warmup < 1:
             raise ValueError(f"schedule.warmup is {self.warmup}, expected a share of the steps from 0 to below 1")
         if list(self.milestones) != sorted(self.milestones):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kinegraph.data.sources.pickles import quoted
 from kinegraph.data.store import SkeletonDataset
+from kinegraph.reading import read_json
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
@@ -92,10 +93,7 @@ def read_about(file: Path) -> dict:
     """The file's content, its clips as `ToldClip` by name; nothing where there is no such file."""
     if not file.is_file():
         return {}
-    try:
-        about = checked(json.loads(file.read_text(encoding="utf-8")), file)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
-        raise ValueError(f"{file} is not readable JSON") from None
+    about = checked(read_json(file), file)
     clips = about.get("clips", {})
     if not isinstance(clips, Mapping):
         raise ValueError(f"{file}: 'clips' is no mapping of names to what is known of a clip")

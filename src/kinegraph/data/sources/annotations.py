@@ -25,7 +25,7 @@ from kinegraph.data.sources import kpfiles, ntu
 from kinegraph.data.sources.about import beside, checked, completed, read_about
 from kinegraph.data.sources.guesses import is_name, is_ntu, layout_for, names_of_classes, split_score, third_is_score
 from kinegraph.data.sources.pickles import load_pickle, quoted
-from kinegraph.data.sources.recordings import Recordings, at_least_one
+from kinegraph.data.sources.recordings import Recordings, at_least_one, placed
 from kinegraph.data.sources.split_names import PARTS, columns, known_split
 from kinegraph.data.store_write import COLUMNS
 from kinegraph.skeleton.clip import SkeletonClip
@@ -61,6 +61,7 @@ class ReadReport:
     broken: list[str] = field(default_factory=list)
 
 
+@placed
 def recordings(
     raw: Path,
     *,

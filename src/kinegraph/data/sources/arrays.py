@@ -13,8 +13,6 @@ Splits: `train` becomes xsub where no subject is on both sides, otherwise holdou
 subjects give xsub: odd ones train, even ones val.
 """
 
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, Num
 
-from kinegraph.data.sources.recordings import Recordings
+from kinegraph.data.sources.npz_file import load_npz
+from kinegraph.data.sources.recordings import Recordings, placed
 from kinegraph.data.sources.ui_prmd import Labels, class_index, class_names
 from kinegraph.skeleton.anatomy import complete
 from kinegraph.skeleton.clip import SkeletonClip
@@ -92,26 +91,12 @@ def load_arrays(path: str | Path, labels: Labels = "movement", layout: JointLayo
     Raises ValueError naming the file and the array that is not as expected.
     """
     path = Path(path)
-    arrays = _load(path)
+    arrays = load_npz(path)
     try:
         found = _fit(arrays, path, labels, layout)
         return _some(found, _array(arrays, "correct", "iub", (len(found),))) if labels == "correct" else found
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-
-
-def _load(path: Path) -> dict[str, np.ndarray]:
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder, expected a .npz file")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except (AttributeError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        if "allow_pickle" in str(error) and zipfile.is_zipfile(path):
-            raise ValueError(
-                f"{path} holds Python objects (pickles), which are not loaded; save plain arrays"
-            ) from None
-        raise ValueError(f"{path} is not a readable .npz file of arrays") from None
 
 
 def _fit(arrays: Mapping[str, np.ndarray], path: Path, labels: Labels, layout: JointLayout | None) -> ClipArrays:
@@ -259,6 +244,7 @@ def splits_of(attributes: Mapping[str, list]) -> dict[str, list[str]]:
     return {}
 
 
+@placed
 def recordings(raw: Path, *, labels: Labels = "movement", layout: str | None = None) -> Recordings:
     """`read` for a dataset folder."""
     found = load_arrays(raw, labels, load_layout(layout) if layout else None)

@@ -15,10 +15,7 @@ Sources: Punnakkal et al. 2021; abhinanda-punnakkal/BABEL, action_recognition/da
 choice of joints, frames and chunks this follows, so that counts and labels agree.
 """
 
-import json
 import math
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,7 +26,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from kinegraph.data.sources.guesses import babel_class_names
-from kinegraph.data.sources.recordings import Recordings, at_least_one
+from kinegraph.data.sources.npz_file import load_npz
+from kinegraph.data.sources.recordings import Recordings, at_least_one, placed
+from kinegraph.reading import read_json
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
@@ -201,10 +200,7 @@ def _seconds(number: float) -> float:
 
 
 def _json(file: Path) -> dict:
-    try:
-        content = json.loads(file.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{file} is not a readable JSON file: {error}") from None
+    content = read_json(file)
     if not isinstance(content, dict):
         raise ValueError(f"{file} is a JSON {type(content).__name__}, expected an object with an entry a sequence")
     return content
@@ -219,13 +215,10 @@ def read_joints(path: Path, annotation: Annotation, rates: Mapping[str, float]) 
     rates: frames/s by the sequence's path in AMASS, for files that do not say.
     """
     file = _joint_file(path, annotation)
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            joints = next((arrays[key] for key in ("joints", "joint_pos") if key in arrays), None)
-            keys = ("fps", "mocap_framerate", "mocap_frame_rate")
-            fps = next((arrays[key] for key in keys if key in arrays), rates.get(annotation.joints))
-    except (AttributeError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
-        raise ValueError(f"{file} is not a readable .npz file of arrays") from None
+    keys = ("fps", "mocap_framerate", "mocap_frame_rate")
+    arrays = load_npz(file, ("joints", "joint_pos", *keys))
+    joints = next((arrays[key] for key in ("joints", "joint_pos") if key in arrays), None)
+    fps = next((arrays[key] for key in keys if key in arrays), rates.get(annotation.joints))
     if joints is None:
         raise ValueError(f"{file} has no array 'joints' (T, {SMPLH_JOINTS}, 3)")
     if joints.ndim == 2 and joints.shape[1] % 3 == 0:
@@ -275,6 +268,7 @@ def _rates(file: Path) -> dict[str, float]:
 # ---- the dataset -----------------------------------------------------------------------------------------------------
 
 
+@placed
 def recordings(raw: Path, *, classes: Classes = 60, extra: bool = False, skip_broken: bool = False) -> Recordings:
     """`read` for a dataset folder."""
     counts: Counter[str] = Counter()

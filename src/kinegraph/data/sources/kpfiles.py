@@ -94,6 +94,7 @@ def by_person(skeleton: Float[np.ndarray, "n V 3"], frame: Int[np.ndarray, "n"])
     if most > PEOPLE:
         order = np.lexsort((-skeleton[..., 2].sum(1), frame))  # stable, so that frames stay together
         skeleton = skeleton[order]
-    people = np.zeros((most, len(count), *skeleton.shape[1:]), np.float32)
-    people[person, frame] = skeleton
-    return people[:PEOPLE]
+    kept = person < PEOPLE
+    people = np.zeros((min(most, PEOPLE), len(count), *skeleton.shape[1:]), np.float32)
+    people[person[kept], frame[kept]] = skeleton[kept]
+    return people

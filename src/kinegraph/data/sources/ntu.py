@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from kinegraph.data.sources.ntu_text import JOINTS, Bodies, parse_bodies
 from kinegraph.data.sources.pool import cores, in_order
-from kinegraph.data.sources.recordings import Recordings, at_least_one
+from kinegraph.data.sources.recordings import Recordings, at_least_one, placed
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
@@ -84,6 +84,7 @@ def read(
     return _clips(files, bodies, classes, skip_broken, workers or cores(), report)
 
 
+@placed
 def recordings(
     raw: Path,
     *,

@@ -138,7 +138,7 @@ class _Lines:
 def _fast(data: bytes) -> Bodies | None:
     """The bodies of a regular file; None where the file is not regular, or wrong."""
     text, with_letters = _without_letters(data if data.endswith(b"\n") else data + b"\n")
-    lines = _lines(text)
+    lines = _lines(text) if len(text) >= 8 else None  # eight bytes are read at once
     if lines is None or (found := _walk(lines)) is None:
         return None
     frames, frame, ids, body_line = found

@@ -15,7 +15,6 @@ one without people, is empty. One folder may hold several clips, whose files the
 Source: feeder_kinetics.py of yysijie/st-gcn; doc/02_output.md of OpenPose.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -30,8 +29,9 @@ from jaxtyping import Float
 from kinegraph.data.sources.clip_facts import Facts, facts, listed, read_labels_file
 from kinegraph.data.sources.openpose_people import Bodies, Detections, best_of_each_frame, tracked
 from kinegraph.data.sources.pool import cores, in_order
-from kinegraph.data.sources.recordings import Recordings, at_least_one
+from kinegraph.data.sources.recordings import Recordings, at_least_one, placed
 from kinegraph.data.sources.split_names import PARTS, column_and_part
+from kinegraph.reading import quoted, read_json
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
@@ -40,7 +40,7 @@ POLICIES = {"tracked": tracked, "score": best_of_each_frame}
 LAYOUTS = {18: "openpose18", 25: "openpose25"}
 KINETICS_SIZE, KINETICS_FPS = (340, 256), 30.0
 FRAME_FILE = re.compile(r"(.*?)_?(\d+)_keypoints\.json")
-LONGEST = 1_000_000  # frames; a number beyond it is no frame number
+SPARSE, LONGEST_GAP = 100, 10_000  # frames a clip may be long for each that is there, and without any
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Found:
     fractions: bool  # coordinates are fractions of the image, not pixels
 
 
+@placed
 def recordings(
     raw: Path,
     *,
@@ -195,7 +196,9 @@ def _kinetics(raw: Path) -> Found | None:
             if name in table:
                 raise ValueError(f"clip {name!r} is in {folder} and in another part")
             if names.setdefault(index, label) != label:
-                raise ValueError(f"label {index} is {names[index]!r} and, for clip {name!r} of {folder}, {label!r}")
+                raise ValueError(
+                    f"label {index} is {quoted(names[index])} and, for clip {quoted(name)} of {folder}, {quoted(label)}"
+                )
             entries.append(Entry(name, files[name]))
             table[name] = {"label": str(index)} | ({"split": part} if part in PARTS else {})
     if len({len(cells) for cells in table.values()}) > 1:
@@ -220,10 +223,10 @@ def _is_kinetics(folder: Path) -> bool:
 def _kinetics_labels(folder: Path, files: Mapping[str, Path]) -> dict[str, tuple[str, int, bool]]:
     """Clip -> label, its index, whether it has skeletons; from the label file, or else from the clips themselves."""
     path = folder.parent / f"{folder.name}_label.json"
-    listing = _load(path) if path.is_file() else None
+    listing = read_json(path) if path.is_file() else None
     if listing is not None and not isinstance(listing, Mapping):
         raise ValueError(f"{path} is no object of clips")
-    told = listing.items() if listing is not None else ((name, _load(file)) for name, file in files.items())
+    told = listing.items() if listing is not None else ((name, read_json(file)) for name, file in files.items())
     found = {}
     for name, about in told:
         where = f"{path}: clip {name!r}" if listing is not None else f"{files[name]}"
@@ -231,7 +234,9 @@ def _kinetics_labels(folder: Path, files: Mapping[str, Path]) -> dict[str, tuple
             raise ValueError(f"{where} is no object with label and label_index")
         label, index, has = about.get("label"), about.get("label_index"), about.get("has_skeleton", True)
         if not isinstance(label, str) or type(index) is not int or not 0 <= index < 10_000:
-            raise ValueError(f"{where} has label {label!r} and label_index {index!r}, expected text and a class number")
+            raise ValueError(
+                f"{where} has label {quoted(label)} and label_index {quoted(index)}, expected text and a class number"
+            )
         found[name] = label, index, bool(has)
     return found
 
@@ -299,8 +304,11 @@ def _read(entry: Entry, joints: int) -> Detections:
     if not frames:
         return Detections([])
     first, last = min(frames), max(frames)
-    if last - first >= LONGEST:
-        raise ValueError(f"clip {entry.name!r} goes from frame {first} to {last}, expected frames counted one by one")
+    if last - first > SPARSE * len(frames) + LONGEST_GAP:
+        raise ValueError(
+            f"clip {entry.name!r} goes from frame {quoted(first)} to {quoted(last)} in {len(frames):,} frames, "
+            "expected frames counted one by one"
+        )
     for poses in frames.values():
         for pose in poses:
             if len(pose) != joints:
@@ -314,7 +322,7 @@ def _frames(entry: Entry) -> Iterator[tuple[int, list[Float[np.ndarray, "V 3"]]]
         yield from _kinetics_frames(entry.files)
         return
     for number, file in sorted(entry.files.items()):
-        content = _load(file)
+        content = read_json(file)
         people = content.get("people") if isinstance(content, Mapping) else None
         if not isinstance(people, list):
             raise ValueError(f"{file} has no list 'people'; is it written by OpenPose?")
@@ -323,19 +331,21 @@ def _frames(entry: Entry) -> Iterator[tuple[int, list[Float[np.ndarray, "V 3"]]]
 
 
 def _kinetics_frames(file: Path) -> Iterator[tuple[int, list[Float[np.ndarray, "V 3"]]]]:
-    content = _load(file)
+    content = read_json(file)
     data = content.get("data") if isinstance(content, Mapping) else None
     if not isinstance(data, list):
         raise ValueError(f"{file} has no list 'data' of frames")
     for frame in data:
         number = frame.get("frame_index") if isinstance(frame, Mapping) else None
         if type(number) is not int:
-            raise ValueError(f"{file} has a frame with frame_index {number!r}, expected a whole number")
+            raise ValueError(f"{file} has a frame with frame_index {quoted(number)}, expected a whole number")
         poses = []
         for one in frame.get("skeleton") or ():
             place, score = (one.get("pose"), one.get("score")) if isinstance(one, Mapping) else (None, None)
             if not isinstance(place, list) or not isinstance(score, list) or len(place) != 2 * len(score):
-                raise ValueError(f"{file} frame {number} has a skeleton without two numbers in 'pose' for each 'score'")
+                raise ValueError(
+                    f"{file} frame {quoted(number)} has a skeleton without two numbers in 'pose' for each 'score'"
+                )
             poses.append(_pose(file, [value for i, s in enumerate(score) for value in (*place[2 * i : 2 * i + 2], s)]))
         yield number, poses
 
@@ -350,10 +360,3 @@ def _pose(file: Path, values: object) -> Float[np.ndarray, "V 3"]:
         raise ValueError(f"{file} holds a number that is not finite")
     pose[pose[:, 2] <= 0] = 0
     return pose.astype(np.float32)
-
-
-def _load(file: Path) -> object:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file} is not readable JSON: {' '.join(str(error).split())}") from None

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from itertools import chain
 from numbers import Integral
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from jaxtyping import Float
@@ -27,7 +28,7 @@ from kinegraph.data.sources import ntu
 from kinegraph.data.sources.about import ToldClip, beside, completed, read_about
 from kinegraph.data.sources.guesses import is_name, is_ntu, layout_for, names_of_classes, split_score, third_is_score
 from kinegraph.data.sources.pickles import load_pickle, quoted
-from kinegraph.data.sources.recordings import Recordings, at_least_one
+from kinegraph.data.sources.recordings import Recordings, at_least_one, placed
 from kinegraph.data.sources.split_names import PARTS, known_split
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
@@ -49,6 +50,7 @@ class PaddedFile:
     attributes: dict[str, list]
 
 
+@placed
 def recordings(
     raw: Path, *, layout: str | None = None, class_names: str | None = None, split_name: str | None = None
 ) -> Recordings:
@@ -133,7 +135,7 @@ def _open(path: Path, part: str | None) -> PaddedFile:
 def _mapped(path: Path) -> np.ndarray:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (EOFError, ValueError):
+    except (EOFError, ValueError, ArithmeticError, SyntaxError, TypeError, RecursionError, TokenError):
         array = None
     if not isinstance(array, np.ndarray):  # np.load reads .npz too
         raise ValueError(f"{path} is not a whole .npy file of numbers")

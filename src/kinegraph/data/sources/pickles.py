@@ -8,12 +8,16 @@ the standard library's interpreter in Python: the one in C reserves memory for w
 import math
 import os
 import pickle
+import sys
 from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 import numpy as np
+
+from kinegraph import reading
 
 KINDS = "biufcSUO"  # dtypes of plain values; structured ones could point outside of their memory
 OBJECTS = (
@@ -31,36 +35,40 @@ COPIED_A_BYTE = 4  # what may be copied for each byte of the file: words that co
 COPIED_ALWAYS = 1 << 16
 
 
-def load_pickle(path: str | Path) -> object:
+def load_pickle(path: str | Path, more_words: Mapping[str, Callable] | None = None) -> object:
     """The value in a pickle of numpy arrays and scalars, numbers, strings, lists, tuples, dicts and sets.
+
+    more_words: functions that stand for other names in the file, called as those of `WORDS` below.
 
     Pickles of Python 2 are read too, their byte strings as latin-1 text. Memory is bounded by the size of the file.
     Raises ValueError naming the `module.name` that a pickle asks for beyond these, and for a broken file.
     """
     with open(path, "rb") as file:
         try:
-            return _Reader(file).load()
+            return _Reader(file, WORDS | dict(more_words or {})).load()
         except _Refused as refused:
             raise ValueError(
-                f"{path} asks for {_told(refused)}; of a pickle only numpy arrays and plain Python values are read, "
-                "its code is not run"
+                f"{path} asks for {reading.one_line(refused)}; of a pickle only numpy arrays and plain Python values "
+                "are read, its code is not run"
             ) from None
         except OSError:
             raise
         except Exception as error:  # whatever a broken file leads the interpreter into
-            reason = "the file ends too early" if isinstance(error, EOFError) else _told(error)
+            reason = "the file ends too early" if isinstance(error, EOFError) else reading.one_line(error)
             raise ValueError(f"{path} is not a readable pickle: {reason or type(error).__name__}") from None
 
 
 def quoted(value: object) -> str:
     """A value from a file in a message: one short line, whatever it is."""
-    return _told(f"a {type(value).__name__}" if isinstance(value, np.ndarray) else repr(value))[:40]
+    return "a ndarray" if isinstance(value, np.ndarray) else reading.quoted(value)
 
 
-def _told(message: object) -> str:
-    """A message that may quote a file, on one line that a terminal can show."""
-    text = str(message)[:200]
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+def check_letters(array: np.ndarray) -> np.ndarray:
+    """The array, in a row. Raises ValueError where its text has letters that do not exist, which break Python."""
+    if array.dtype.kind == "U" and array.dtype.itemsize:
+        if (array.view(array.dtype.byteorder + "u4") > sys.maxunicode).any():
+            raise ValueError("an array of text holds letters that do not exist")
+    return array
 
 
 class _Refused(Exception):
@@ -101,15 +109,16 @@ class _Reader(pickle._Unpickler):
 
     dispatch: ClassVar = dict(pickle._Unpickler.dispatch)
 
-    def __init__(self, file: BinaryIO):
+    def __init__(self, file: BinaryIO, words: Mapping[str, Callable | None]):
         bounded = _Input(file)
         super().__init__(bounded, encoding="latin1")
+        self.words = words
         self.left = COPIED_ALWAYS + COPIED_A_BYTE * bounded.size
         self.unbuilt: dict[int, np.ndarray] = {}
 
     def find_class(self, module: str, name: str) -> _Word:
         today = module.replace("__builtin__", "builtins").replace("numpy.core.", "numpy._core.")
-        if f"{today}.{name}" not in WORDS:
+        if f"{today}.{name}" not in self.words:
             raise _Refused(f"'{module}.{name}'")
         return _Word(f"{today}.{name}")
 
@@ -121,9 +130,9 @@ class _Reader(pickle._Unpickler):
         self.append(self._apply(klass, args))
 
     def _apply(self, word: object, arguments: tuple | list) -> object:
-        if not isinstance(word, _Word) or WORDS[word.name] is None:
+        if not isinstance(word, _Word) or self.words[word.name] is None:
             raise _Refused(f"a call of '{getattr(word, 'name', None) or quoted(word)}'")
-        return WORDS[word.name](self, *arguments)
+        return self.words[word.name](self, *arguments)
 
     def load_build(self) -> None:
         state, value = self.stack.pop(), self.stack[-1]
@@ -144,6 +153,8 @@ class _Reader(pickle._Unpickler):
         if not fits or min(shape, default=0) < 0:
             raise ValueError(f"the values of an array do not fit its shape {shape}")
         self.spend(len(raw))
+        if raw:
+            check_letters(np.frombuffer(raw, of.dtype) if isinstance(raw, bytes) else array)
         array.__setstate__((1, shape, of.dtype, bool(fortran), raw))
 
     def spend(self, count: int) -> None:
@@ -183,12 +194,12 @@ def _dtype(reader: _Reader, code: str, align: bool = False, copy: bool = True) -
 def _scalar(reader: _Reader, of: _DType, raw: bytes | str) -> np.generic:
     raw = raw.encode("latin1") if isinstance(raw, str) else raw
     reader.spend(len(raw))
-    (value,) = np.frombuffer(raw, of.dtype)
+    (value,) = check_letters(np.frombuffer(raw, of.dtype))
     return value
 
 
 def _frombuffer(reader: _Reader, buffer: bytes, of: _DType, shape: tuple, order: str) -> np.ndarray:
-    return np.frombuffer(buffer, of.dtype).reshape(shape, order=order)
+    return check_letters(np.frombuffer(buffer, of.dtype)).reshape(shape, order=order)
 
 
 def _encode(reader: _Reader, text: str, encoding: str) -> bytes:

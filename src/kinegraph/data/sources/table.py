@@ -12,7 +12,7 @@ import numpy as np
 
 from kinegraph.data.sources import arrays
 from kinegraph.data.sources.clip_facts import ClipFacts, Facts, facts, listed, read_labels_file
-from kinegraph.data.sources.recordings import Recordings, at_least_one
+from kinegraph.data.sources.recordings import Recordings, at_least_one, placed
 from kinegraph.data.sources.table_csv import ClipRows, layout_of, read_rows, scan
 from kinegraph.data.sources.table_json import load_json
 from kinegraph.skeleton.clip import SkeletonClip
@@ -22,6 +22,7 @@ Units = Literal["m", "cm", "mm", "px", "image"]
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 
 
+@placed
 def recordings(
     raw: Path,
     *,

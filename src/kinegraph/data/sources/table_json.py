@@ -12,7 +12,6 @@
 A joint with a coordinate that is null was not seen.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from jaxtyping import Float
 from kinegraph.data.sources.clip_facts import did_you_mean
 from kinegraph.data.sources.guesses import layout_for
 from kinegraph.data.sources.table_csv import ClipRows
+from kinegraph.reading import read_json
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 FIELDS = ("layout", "units", "fps", "image_size", "class_names", "clips")
@@ -55,10 +55,7 @@ class JsonTable:
 
 def load_json(path: Path, layout: str | None = None) -> JsonTable:
     """Load a file and check what all clips have in common. Raises ValueError naming file, field and clip."""
-    try:
-        spec = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not readable JSON: {' '.join(str(error).split())}") from None
+    spec = read_json(path)
     try:
         return _table(path, spec, layout)
     except ValueError as error:

@@ -26,7 +26,7 @@ from jaxtyping import Float
 from kinegraph.data.sources.about import beside, completed, read_about
 from kinegraph.data.sources.guesses import layout_for, names_of_classes, split_score, third_is_score
 from kinegraph.data.sources.padded import unpadded
-from kinegraph.data.sources.recordings import Recordings, at_least_one
+from kinegraph.data.sources.recordings import Recordings, at_least_one, placed
 from kinegraph.data.sources.split_names import PARTS, known_split
 from kinegraph.data.sources.tfrecord_wire import (
     count_records,
@@ -57,6 +57,7 @@ class Contents:
     column: str
 
 
+@placed
 def recordings(
     raw: Path, *, layout: str | None = None, class_names: str | None = None, split_name: str | None = None
 ) -> Recordings:

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.sources.recordings import Recordings, at_least_one
+from kinegraph.data.sources.recordings import Recordings, at_least_one, placed
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
@@ -189,6 +189,7 @@ def _rotation(angle: Float[np.ndarray, "T V 3"], axis: int) -> Float[np.ndarray,
     return turn
 
 
+@placed
 def recordings(raw: Path, *, labels: Labels = "movement", skip_broken: bool = False) -> Recordings:
     """`read` for a dataset folder."""
     skipped: list[str] = []

@@ -1,0 +1,110 @@
+"""JSON and YAML from anybody's files: values only, in bounded time and memory, and one line for what is wrong.
+
+YAML may name a value once and use it many times; such a file of some hundred bytes can stand for more values than fit
+into memory ("billion laughs"), or for one that holds itself. So what it would unfold to is counted first.
+"""
+
+import json
+import re
+from itertools import accumulate
+from pathlib import Path
+
+import yaml
+
+LARGEST_YAML = 1 << 20  # bytes; a layout of a thousand joints has a tenth of it
+DEEPEST, BRACKET = 100, re.compile(r"[\[\]{}]")
+MOST_VALUES = 100_000  # that a YAML file unfolds to
+BROKEN = (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError)
+
+
+def read_json(path: Path) -> object:
+    """The value in a JSON file. Raises ValueError naming the file and what is wrong."""
+    return parsed_json(path.read_bytes(), path)
+
+
+def parsed_json(text: str | bytes, origin: object) -> object:
+    """The value of a JSON text, of a file or of a part of one. Raises ValueError that begins with the origin."""
+    try:
+        return json.loads(text.decode("utf-8-sig") if isinstance(text, bytes) else text)
+    except RecursionError:
+        raise ValueError(f"{origin} is not readable JSON: it is nested too deeply") from None
+    except ValueError as error:
+        reason = "a number has too many digits" if "digits" in str(error) else one_line(error)
+        raise ValueError(f"{origin} is not readable JSON: {reason}") from None
+
+
+def read_yaml(path: Path) -> object:
+    """The value in a YAML file. Raises ValueError naming the file, the line where there is one, and what is wrong."""
+    top = compose_yaml(path)
+    try:
+        return None if top is None else yaml.constructor.SafeConstructor().construct_document(top)
+    except yaml.MarkedYAMLError as error:
+        raise _fault(path, error) from None
+    except BROKEN as error:  # such as a date of month 13
+        raise ValueError(f"{path} is not readable YAML: {one_line(error)}") from None
+
+
+def compose_yaml(path: Path) -> yaml.Node | None:
+    """The nodes of a YAML file, no values yet; None where it is empty. Raises ValueError as `read_yaml` does."""
+    if (size := path.stat().st_size) > LARGEST_YAML:
+        raise ValueError(f"{path} has {size:,} bytes, expected a YAML file of at most {LARGEST_YAML:,}")
+    try:
+        text = path.read_text(encoding="utf-8")
+        if max(accumulate(1 if it[0] in "[{" else -1 for it in BRACKET.finditer(text)), default=0) > DEEPEST:
+            raise RecursionError  # PyYAML would take its time to find out
+        top = yaml.compose(text, yaml.SafeLoader)
+        values = 0 if top is None else _unfolded(top, {})
+    except yaml.MarkedYAMLError as error:
+        raise _fault(path, error) from None
+    except RecursionError:
+        raise ValueError(f"{path} is not readable YAML: it is nested too deeply") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise ValueError(f"{path} is no text that YAML can be") from None
+    except BROKEN as error:
+        raise ValueError(f"{path} is not readable YAML: {one_line(error)}") from None
+    if values > MOST_VALUES:
+        raise ValueError(f"{path} unfolds to more than {MOST_VALUES:,} values by its aliases (*name); write them out")
+    return top
+
+
+def _fault(path: Path, error: yaml.MarkedYAMLError) -> ValueError:
+    mark = error.problem_mark or error.context_mark
+    where = f"{path} line {mark.line + 1}" if mark else f"{path}"
+    return ValueError(f"{where}: not readable YAML: {one_line(error.problem or error.context)}")
+
+
+def _unfolded(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node stands for, aliases written out. known: of the nodes looked at; 0 while one is."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if (count := known.get(id(node))) == 0:
+        raise ValueError("a value holds itself")
+    if count is None:
+        known[id(node)] = 0
+        inside = [it for pair in node.value for it in pair] if isinstance(node, yaml.MappingNode) else node.value
+        count = known[id(node)] = 1 + sum(_unfolded(it, known) for it in inside)
+    return count
+
+
+# ---- what a file holds, in a message ---------------------------------------------------------------------------------
+
+# Ends of lines, what a terminal would obey, and marks that turn the order of letters round.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def plain_name(text: str) -> str:
+    """A name from a file as it may be shown anywhere: each control character becomes a replacement character."""
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def one_line(message: object) -> str:
+    """A message that may quote a file: one line of at most 300 letters that a terminal can show."""
+    return " ".join(CONTROL.sub(" ", str(message)[:1000]).split())[:300]
+
+
+def quoted(value: object) -> str:
+    """A value from a file: the beginning of one line, whatever it is."""
+    try:
+        return one_line(repr(value))[:60]
+    except (ValueError, RecursionError):  # a number of thousands of digits
+        return f"a huge {type(value).__name__}"
