@@ -8,7 +8,7 @@ MINUTES ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow crash fuzz lint types coverage mutation docs bench bench-peers clean
+.PHONY: demo test test-slow test-shapes crash fuzz lint types coverage mutation docs bench bench-peers clean
 
 demo: $(VENV)/ready  ## synthetic raw files -> dataset -> training -> test report
 	rm -rf $(DEMO)
@@ -27,6 +27,9 @@ test: $(VENV)/ready  ## the test suite, without what takes minutes
 
 test-slow: $(VENV)/ready  ## killed runs and processes that wait for each other
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
+
+test-shapes: $(VENV)/ready  ## the suite of `make test`, every annotated shape and type checked while it runs
+	CHECK_SHAPES=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
 
 crash: $(VENV)/ready  ## commands killed at random moments, and whether anything is lost; options: make crash KILLS=200
 	$(BIN)/python -m tests.crash --kills $(KILLS)

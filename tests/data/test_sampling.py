@@ -1,5 +1,7 @@
 """Frame rules. `uniform_sample_test/*` of transforms.npz: MMAction2 v1.2.0 UniformSampleFrames, test mode."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -27,7 +29,9 @@ TRANSFORMS = golden("transforms.npz")
 @pytest.mark.parametrize("key", [key for key in TRANSFORMS if key.startswith("uniform_sample_test/")])
 def test_test_indices_are_the_published_ones(key):
     recorded, clips = (int(number) for number in key.split("/T")[1].split("_clips"))
-    assert uniform_test_indices(recorded, 100, clips).ravel().tolist() == TRANSFORMS[key].tolist()
+    chosen = uniform_test_indices(recorded, 100, clips)
+    assert chosen.dtype.kind == "i"
+    assert chosen.ravel().tolist() == TRANSFORMS[key].tolist()
 
 
 def test_loop_repeats_short_clips_and_cuts_long_ones():
@@ -76,12 +80,14 @@ def test_a_change_of_speed_by_hand():
     np.testing.assert_allclose(part, [0.2, 0.4 + 0.4 * 0.5 / np.pi, 0.6], atol=1e-12)
     assert bent_indices(np.array([0, 50, 100, NO_FRAME]), 101, 0.5).tolist() == [0, 66, 100, NO_FRAME]
     assert bent_indices(np.arange(9), 9, 0.0).tolist() == list(range(9))
+    assert bent_indices(np.array([999_999]), 1_000_000, 1.0).tolist() == [999_999]  # a speed of 0 at the end
 
 
 @given(st.integers(1, 400), st.integers(1, 120), st.integers(0, 9))
 def test_uniform_indices_cover_the_clip_in_order(recorded, frames, seed):
     chosen = uniform_indices(recorded, frames, np.random.default_rng(seed))
     assert len(chosen) == frames
+    assert chosen.dtype.kind == "i"
     assert 0 <= chosen.min() <= chosen.max() < recorded
     if recorded < frames:
         assert set((np.diff(chosen) % recorded).tolist()) <= {1 % recorded}
@@ -90,6 +96,14 @@ def test_uniform_indices_cover_the_clip_in_order(recorded, frames, seed):
     if recorded >= 2 * frames:  # one from each equal part
         starts = np.arange(frames + 1) * recorded // frames
         assert ((starts[:-1] <= chosen) & (chosen < starts[1:])).all()
+
+
+def test_uniform_indices_are_any_of_those_that_the_published_rule_allows():
+    """Of less than twice the frames, any may be left out that are not neighbours; of more, each part has any of its."""
+    few = {tuple(uniform_indices(5, 3, np.random.default_rng(seed)).tolist()) for seed in range(200)}
+    assert few == {(1, 3, 4), (1, 2, 4), (1, 2, 3), (0, 2, 4), (0, 2, 3), (0, 1, 3)}
+    many = {tuple(uniform_indices(6, 3, np.random.default_rng(seed)).tolist()) for seed in range(200)}
+    assert many == set(product((0, 1), (2, 3), (4, 5)))
 
 
 @given(st.integers(1, 60), st.integers(2, 40))

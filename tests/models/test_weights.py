@@ -182,8 +182,10 @@ def test_other_files_are_refused(path, tmp_path):
         assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match=r"there is no file .*none.safetensors; weights that come with Kinegraph are "):
         load_model(tmp_path / "none.safetensors")
-    with pytest.raises(ValueError, match="is a folder"):
-        load_model(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="is a folder without weights"):
+        load_model(tmp_path / "empty")
+    (tmp_path / "best.pth").touch()
     with pytest.raises(ValueError, match=r"`kinegraph convert .*best.pth OUT.safetensors` makes one of it"):
         load_weights(tmp_path / "best.pth")
     with pytest.raises(ValueError, match="knows its strides"):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinegraph.skeleton.graph import STRATEGIES, adjacency, hop_distances
+from kinegraph.skeleton.graph import STRATEGIES, adjacency, hop_distances, normalise_columns
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 # Adjacency as MMAction2 branch 0.x, MMAction2 v1.2.0 and PYSKL build it: <source>/<their layout>/<their strategy>.
@@ -132,6 +132,11 @@ def test_the_order_of_the_joints_does_not_matter(layout, data):
         np.testing.assert_allclose(A, adjacency(layout, strategy), atol=1e-15, err_msg=strategy)
 
 
+def test_columns_of_any_weights_are_shares():
+    graph = np.array([[0.1, 0, 1], [0.3, 0, 4], [0, 0, 0]])
+    np.testing.assert_allclose(normalise_columns(graph), [[0.25, 0, 0.2], [0.75, 0, 0.8], [0, 0, 0]])
+
+
 def test_inward_and_outward_columns_sum_to_one_where_there_is_a_bone():
     layout = load_layout("kinect22")  # a tree whose bones all run to its centre
     _, inward, outward = adjacency(layout, "inward_outward")
@@ -152,6 +157,10 @@ def test_layout_by_name_by_file_and_as_object_are_the_same(tmp_path):
     ("arguments", "message"),
     [
         ({"strategy": "spatail"}, "no graph strategy 'spatail'.* did you mean 'spatial'"),
+        (
+            {"strategy": "?"},
+            r"^no graph strategy '\?'; there are uniform, distance, spatial, spatial_true, inward_outward$",
+        ),
         ({"strategy": "agcn"}, "did you mean 'inward_outward'"),
         ({"strategy": "stgcn_spatial"}, "did you mean 'spatial'"),
         ({"max_hop": 0}, "max_hop is 0.* use 1"),

@@ -170,7 +170,7 @@ def _read_cells(file: Path, columns: list[str]) -> dict[str, _Cells]:
     if missing := [column for column in columns if column not in header]:
         raise ValueError(f"{file} has no column '{missing[0]}'")
     if odd := [column for column, times in Counter(header).items() if column not in columns or times > 1]:
-        raise ValueError(f"{file} has a column '{odd[0]}' that dataset.json does not list, or has it twice")
+        raise ValueError(f"{file} has a column {quoted(odd[0])} that dataset.json does not list, or has it twice")
     return dict(zip(header, cells, strict=True))
 
 
@@ -194,7 +194,7 @@ def _split_plain(data: bytes) -> tuple[list[str], list[_Cells]] | None:
 def _split_quoted(text: str) -> tuple[list[str], list[_Cells]]:
     header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     if odd := [row for row in rows if len(row) != len(header)]:
-        raise ValueError(f"clip '{''.join(odd[0][:1])}' has {len(odd[0])} cells, the header has {len(header)}")
+        raise ValueError(f"clip {quoted(''.join(odd[0][:1]))} has {len(odd[0])} cells, the header has {len(header)}")
     cells = [cell.encode() for row in rows for cell in row]
     length = np.array([len(cell) for cell in cells], np.int64).reshape(-1, len(header))
     end = length.cumsum().reshape(length.shape)
@@ -217,7 +217,9 @@ def _numbers(file: Path, names: list[str], column: str, cells: _Cells, kind: typ
             try:
                 dtype(cell or empty)
             except (ValueError, TypeError, OverflowError):
-                raise ValueError(f"{file}: clip '{name}' has {column} '{cell}', expected a number") from None
+                raise ValueError(
+                    f"{file}: clip {quoted(name)} has {column} {quoted(cell)}, expected a number"
+                ) from None
         raise
 
 
@@ -231,7 +233,7 @@ def _check_clips(file: Path, fields: dict[str, Any], about: dict[str, Any]) -> N
 
     if len(set(names)) < len(names):
         twice = next(name for name, times in Counter(names).items() if times > 1)
-        raise ValueError(f"{file}: two clips are named '{twice}'")
+        raise ValueError(f"{file}: two clips are named {quoted(twice)}")
     if (i := first((people < 1) | (frames < 1))) is not None:
         raise ValueError(
             f"{file}: clip '{names[i]}' has {people[i]} people and {frames[i]} frames, expected at least 1"

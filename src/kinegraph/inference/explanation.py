@@ -12,7 +12,7 @@ from itertools import islice
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from torch import Tensor, nn
 
 from kinegraph.data.normalize import drop_empty_frames, seen
@@ -137,7 +137,7 @@ def _on_recorded(
 
 
 def _between(
-    at: Float[np.ndarray, "n"], values: Float[np.ndarray, "n V"], wanted: Float[np.ndarray, "m"]
+    at: Real[np.ndarray, "n"], values: Float[np.ndarray, "n V"], wanted: Real[np.ndarray, "m"]
 ) -> Float[np.ndarray, "m V"]:
     """Values at rising places -> values at wanted places, linear between, constant outside."""
     return np.stack([np.interp(wanted, at, column) for column in values.T], axis=1)

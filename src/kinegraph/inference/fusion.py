@@ -9,7 +9,7 @@ larger numbers counts more than its weight says.
 from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real, Shaped
 
 PUBLISHED = {2: (1.0, 1.0), 4: (2.0, 2.0, 1.0, 1.0)}  # joint, bone[, joint motion, bone motion]
 MOST_SEARCHED = 8  # streams
@@ -17,6 +17,7 @@ SMALLEST = np.finfo(np.float64).tiny  # stands for a probability of 0 where a lo
 NUMBERS_AT_ONCE = 1 << 23
 
 Probability = Float[np.ndarray, "N classes"]
+Streams = Sequence[Probability] | Float[np.ndarray, "S N classes"]
 
 
 def published_weights(streams: int) -> tuple[float, ...]:
@@ -27,7 +28,7 @@ def published_weights(streams: int) -> tuple[float, ...]:
     return PUBLISHED.get(streams, (1.0,) * streams)
 
 
-def check_weights(weights: Sequence[float], streams: int) -> None:
+def check_weights(weights: Sequence[float] | Real[np.ndarray, "S"], streams: int) -> None:
     """Raises ValueError unless there is one weight a stream, none is negative and one is positive."""
     if len(weights) != streams:
         raise ValueError(f"{len(weights)} weights for {streams} result files, expected one a file")
@@ -38,7 +39,7 @@ def check_weights(weights: Sequence[float], streams: int) -> None:
         raise ValueError(f"the weights are {told}: at least one must be above 0")
 
 
-def fuse(streams: Sequence[Probability], weights: Sequence[float]) -> Probability:
+def fuse(streams: Streams, weights: Sequence[float] | Real[np.ndarray, "S"]) -> Probability:
     """The weighted mean of the streams' probabilities; only the ratio of the weights counts."""
     check_weights(weights, len(streams))
     share = np.asarray(weights, dtype=np.float64) / np.sum(weights)
@@ -65,7 +66,7 @@ def _divisions(parts: int, streams: int) -> Iterator[tuple[int, ...]]:
             yield (first, *rest)
 
 
-def search_weights(streams: Sequence[Probability], labels: Int[np.ndarray, "N"]) -> tuple[int, ...]:
+def search_weights(streams: Streams, labels: Int[np.ndarray, "N"]) -> tuple[int, ...]:
     """The weights with most clips right; of several, those that give the labels the highest probability.
 
     Every candidate is tried. What they reach on these very clips is too good: measure them on others, or `cross_fit`.
@@ -76,7 +77,7 @@ def search_weights(streams: Sequence[Probability], labels: Int[np.ndarray, "N"])
 
 
 def cross_fit(
-    streams: Sequence[Probability], labels: Int[np.ndarray, "N"], fold: Int[np.ndarray, "N"]
+    streams: Streams, labels: Int[np.ndarray, "N"], fold: Int[np.ndarray, "N"]
 ) -> tuple[Probability, list[tuple[int, ...]]]:
     """Each clip fused with weights that were searched on the clips of the other folds only.
 
@@ -93,7 +94,9 @@ def cross_fit(
     return fused, weights
 
 
-def folds(labels: Int[np.ndarray, "N"], groups: Sequence[Hashable] | None = None, count: int = 5) -> np.ndarray:
+def folds(
+    labels: Int[np.ndarray, "N"], groups: Sequence[Hashable] | Shaped[np.ndarray, "N"] | None = None, count: int = 5
+) -> Int[np.ndarray, "N"]:
     """The fold of each clip, without chance: clips of one group stay together, folds are about equal.
 
     groups: e.g. each clip's subject. Without them the clips of every class are dealt out in turn.
@@ -123,7 +126,7 @@ def log_probability(probability: Probability) -> Probability:
 
 
 def _merits(
-    streams: Sequence[Probability], labels: Int[np.ndarray, "N"], candidates: Int[np.ndarray, "G S"]
+    streams: Streams, labels: Int[np.ndarray, "N"], candidates: Int[np.ndarray, "G S"]
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each candidate and clip: whether it is right (G, N), and the log of the label's probability (G, N)."""
     share = candidates / candidates.sum(axis=1, keepdims=True)

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from itertools import islice
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 from torch import Tensor
@@ -73,7 +72,7 @@ def load_plain(path: Path) -> object:
             raise ValueError(f"{path} {_reason(path, error)}") from None
 
 
-def load_file(file: BinaryIO, size: int) -> object:
+def load_file(file: io.BufferedIOBase, size: int) -> object:
     """`load_plain` of an open file of that many bytes; what is wrong is raised as torch raises it."""
     _check_claims(file, size)
     file.seek(0)
@@ -82,7 +81,7 @@ def load_file(file: BinaryIO, size: int) -> object:
         return torch.load(file, map_location="cpu", weights_only=True)
 
 
-def _check_claims(file: BinaryIO, size: int) -> None:
+def _check_claims(file: io.BufferedIOBase, size: int) -> None:
     """Raise ValueError where a file claims to hold more than it can."""
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as packed:
@@ -94,7 +93,7 @@ def _check_claims(file: BinaryIO, size: int) -> None:
         raise ValueError(f"it has {size:,} bytes and claims a tensor of {claimed:,} numbers")
 
 
-def _claimed(file: BinaryIO) -> int:
+def _claimed(file: io.BufferedIOBase) -> int:
     """The largest number of numbers that the pickles at the head of an old file (before torch 1.6) give a tensor.
 
     It is the largest whole number of the tuple that stands for the tensor's memory.

@@ -83,9 +83,7 @@ def spatial_partition(
     return np.stack([near & (neighbour == joint), near & (neighbour < joint), near & (neighbour > joint)])
 
 
-def published_spatial_partition(
-    hop: Int[np.ndarray, "V V"], centre: int, max_hop: int = 1
-) -> Bool[np.ndarray, "K V V"]:
+def published_spatial_partition(hop: Int[np.ndarray, "V V"], centre: int, max_hop: int) -> Bool[np.ndarray, "K V V"]:
     """The spatial partition as the published code computes it: K = 1 + 2 max_hop, for hop 0 and each hop h >= 1.
 
     The masks are: the joint itself; then for each h the neighbours h bones away that are equally far or farther from

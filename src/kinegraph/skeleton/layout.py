@@ -96,7 +96,7 @@ def load_layout(name: str | Path) -> JointLayout:
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         hint = _did_you_mean(name, layout_names()) or "; or give the path of a .yaml file"
-        raise ValueError(f"no layout '{name}'; built in are {', '.join(layout_names())}{hint}")
+        raise ValueError(f"no layout {quoted(name)}; built in are {', '.join(layout_names())}{hint}")
     if not path.is_file():
         raise ValueError(f"no layout file {path}")
     spec = read_yaml(path)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 
 METRICS = ("top_k_accuracy", "mean_class_accuracy")
 FEW = 30  # clips
@@ -87,7 +87,7 @@ def mean_class_accuracy(scores: Float[np.ndarray, "N classes"], labels: Int[np.n
 
 
 def confusion_matrix(
-    predicted: Int[np.ndarray, "N"], labels: Int[np.ndarray, "N"], classes: int
+    predicted: Integer[np.ndarray, "N"], labels: Integer[np.ndarray, "N"], classes: int
 ) -> Int[np.ndarray, "classes classes"]:
     """Number of clips by label (row) and prediction (column)."""
     for what, values in (("label", labels), ("prediction", predicted)):

@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Int
+
 from kinegraph.data.sources.pickles import quoted
 from kinegraph.data.store import SkeletonDataset
 from kinegraph.reading import read_json
@@ -49,7 +52,7 @@ def described(dataset: SkeletonDataset) -> dict:
     }
 
 
-def about_text(dataset: SkeletonDataset, clips: Iterable[int], split: str | None = None) -> str:
+def about_text(dataset: SkeletonDataset, clips: Iterable[int] | Int[np.ndarray, "n"], split: str | None = None) -> str:
     """The content of the file: what `described` says, the split whose parts were written, and a line a clip."""
     head = json.dumps(described(dataset) | {"split": split}, indent=1, ensure_ascii=False)
     lines = (f"  {_json(dataset.names[i])}: {_json(_told(dataset, int(i)))}" for i in clips)

@@ -23,6 +23,7 @@ from jaxtyping import Float, Int, Num
 from kinegraph.data.sources.npz_file import load_npz
 from kinegraph.data.sources.recordings import Recordings, placed
 from kinegraph.data.sources.ui_prmd import Labels, class_index, class_names
+from kinegraph.reading import one_line
 from kinegraph.skeleton.anatomy import complete
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
@@ -147,7 +148,7 @@ def _some(found: ClipArrays, chosen: np.ndarray) -> ClipArrays:
 def _array(arrays: Mapping[str, np.ndarray], key: str, kinds: str, shape: tuple[int | None, ...]) -> np.ndarray:
     """An array of one of numpy's kinds and of a shape, None standing for any size."""
     if key not in arrays:
-        raise ValueError(f"there is no array '{key}'; there are {', '.join(arrays) or 'none'}")
+        raise ValueError(f"there is no array '{key}'; there are {one_line(', '.join(arrays)) or 'none'}")
     array = arrays[key]
     fits = len(array.shape) == len(shape) and all(a == b or b is None for a, b in zip(array.shape, shape, strict=True))
     if array.dtype.kind not in kinds or not fits:
@@ -188,7 +189,7 @@ def _classes(
         raise ValueError(f"clip {clip} has label {label[clip]}, the {len(names)} classes are 0 to {len(names) - 1}")
     if labels == "quality":
         correct = _array(arrays, "correct", "iub", (clips,))
-        label = np.array([class_index(i, bool(good), labels) for i, good in zip(label, correct, strict=True)])
+        label = np.array([class_index(int(i), bool(good), labels) for i, good in zip(label, correct, strict=True)])
     return label, class_names(labels, names)
 
 

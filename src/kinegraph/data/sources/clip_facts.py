@@ -21,6 +21,7 @@ import numpy as np
 from kinegraph.data.sources.guesses import names_of_classes
 from kinegraph.data.sources.split_names import ABSENT
 from kinegraph.data.store_write import COLUMNS
+from kinegraph.reading import one_line, quoted
 
 VAL_SHARE = 0.2
 MOST_CLASSES = 10_000
@@ -71,7 +72,7 @@ def facts(
         splits, told = made_split(table, labels, VAL_SHARE if val_share is None else val_share)
     attributes = {key: _values(table, key) for key in columns if key not in (*OWN, *given)}
     if taken := [key for key in (*attributes, *splits) if key in COLUMNS or not key]:
-        raise ValueError(f"the column {taken[0]!r} cannot be an attribute of clips, the name is taken; rename it")
+        raise ValueError(f"the column {quoted(taken[0])} cannot be an attribute of clips, the name is taken; rename it")
     size = image_size_of(image_size) if image_size else None
     clips = {
         clip: ClipFacts(
@@ -125,7 +126,7 @@ def _natural(text: str) -> tuple[int, str]:
 def image_size_of(text: str) -> tuple[int, int]:
     """Width and height from "1920x1080"."""
     if not (match := re.fullmatch(r"([1-9]\d{0,5})\s*[x×,]\s*([1-9]\d{0,5})", text.strip())):
-        raise ValueError(f"image size {text!r} is not width x height, such as 1920x1080")
+        raise ValueError(f"image size {quoted(text)} is not width x height, such as 1920x1080")
     return int(match[1]), int(match[2])
 
 
@@ -136,14 +137,14 @@ def read_labels_file(path: Path) -> dict[str, dict[str, str]]:
     _, header = next(lines, (1, []))
     key = next((column for column in ("clip", "name") if column in header), None)
     if key is None:
-        raise ValueError(f"{path} has no column 'clip'; found {', '.join(header) or 'nothing'}")
+        raise ValueError(f"{path} has no column 'clip'; found {one_line(', '.join(header)) or 'nothing'}")
     for line, row in lines:
         if len(row) != len(header):
             raise ValueError(f"{path} line {line} has {len(row)} cells, the header has {len(header)}")
         cells = dict(zip(header, (cell.strip() for cell in row), strict=True))
         clip = cells.pop(key)
         if not clip or clip in found:
-            raise ValueError(f"{path} line {line}: clip {clip!r} {'is listed twice' if clip else 'has no name'}")
+            raise ValueError(f"{path} line {line}: clip {quoted(clip)} {'is listed twice' if clip else 'has no name'}")
         found[clip] = cells
     if not found:
         raise ValueError(f"{path} lists no clips")
@@ -159,9 +160,9 @@ def csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             reader = csv.reader(file, delimiter=max(",;\t", key=start.count))
             header = [cell.strip() for cell in next(reader, [])]
             if odd := [column for column in header if not column.isprintable()]:
-                raise ValueError(f"{path} has the column {odd[0]!r}; is it a table with commas?")
+                raise ValueError(f"{path} has the column {quoted(odd[0])}; is it a table with commas?")
             if twice := [column for i, column in enumerate(header) if column in header[:i]]:
-                raise ValueError(f"{path} has the column {twice[0]!r} twice")
+                raise ValueError(f"{path} has the column {quoted(twice[0])} twice")
             yield 1, header
             for row in reader:
                 if row:
@@ -197,13 +198,13 @@ def _labels(
         numbers = sorted(map(int, there))
         if numbers and numbers[-1] >= MOST_CLASSES:
             clip = next(clip for clip, cell in cells.items() if cell and int(cell) == numbers[-1])
-            raise ValueError(f"clip {clip!r} has label {numbers[-1]}; a number is the number of a class, from 0")
+            raise ValueError(f"clip {quoted(clip)} has label {numbers[-1]}; a number is the number of a class, from 0")
         names = named(numbers)
         return {clip: int(cell) if cell else None for clip, cell in cells.items()}, names
     names = tuple(there) if class_names is None else named([])
     if unknown := [clip for clip, cell in cells.items() if cell and cell not in names]:
         label = cells[unknown[0]]
-        raise ValueError(f"clip {unknown[0]!r}: {given} has no class {label!r}{did_you_mean(label, names)}")
+        raise ValueError(f"clip {quoted(unknown[0])}: {given} has no class {quoted(label)}{did_you_mean(label, names)}")
     return {clip: names.index(cell) if cell else None for clip, cell in cells.items()}, names
 
 
@@ -227,7 +228,7 @@ def _positive(clip: str, column: str, cell: str, otherwise: float | None) -> flo
     except ValueError:
         number = -1.0
     if not 0 < number < 1e6:
-        raise ValueError(f"clip {clip!r} has {column} {cell!r}, expected a positive number")
+        raise ValueError(f"clip {quoted(clip)} has {column} {quoted(cell)}, expected a positive number")
     return number
 
 
@@ -240,4 +241,6 @@ def _size(clip: str, cells: Mapping[str, str], otherwise: tuple[int, int] | None
 
 def listed(names: Sequence[str]) -> str:
     """The first of them, on one line."""
-    return ", ".join(name if name.isprintable() else repr(name) for name in names[:3]) + " ..." * (len(names) > 3)
+    return ", ".join(name if name.isprintable() and len(name) < 60 else quoted(name) for name in names[:3]) + " ..." * (
+        len(names) > 3
+    )

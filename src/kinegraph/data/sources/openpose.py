@@ -194,7 +194,7 @@ def _kinetics(raw: Path) -> Found | None:
             if not has_skeleton or name not in files:
                 continue
             if name in table:
-                raise ValueError(f"clip {name!r} is in {folder} and in another part")
+                raise ValueError(f"clip {quoted(name)} is in {folder} and in another part")
             if names.setdefault(index, label) != label:
                 raise ValueError(
                     f"label {index} is {quoted(names[index])} and, for clip {quoted(name)} of {folder}, {quoted(label)}"
@@ -229,7 +229,7 @@ def _kinetics_labels(folder: Path, files: Mapping[str, Path]) -> dict[str, tuple
     told = listing.items() if listing is not None else ((name, read_json(file)) for name, file in files.items())
     found = {}
     for name, about in told:
-        where = f"{path}: clip {name!r}" if listing is not None else f"{files[name]}"
+        where = f"{path}: clip {quoted(name)}" if listing is not None else f"{files[name]}"
         if not isinstance(about, Mapping):
             raise ValueError(f"{where} is no object with label and label_index")
         label, index, has = about.get("label"), about.get("label_index"), about.get("has_skeleton", True)
@@ -294,7 +294,7 @@ def _layout_of(raw: Path, entries: Sequence[Entry], skip_broken: bool) -> JointL
         if joints in LAYOUTS:
             return load_layout(LAYOUTS[joints])
         if joints:
-            raise ValueError(f"clip {entry.name!r} in {raw} has {joints} joints, expected OpenPose's 18 or 25")
+            raise ValueError(f"clip {quoted(entry.name)} in {raw} has {joints} joints, expected OpenPose's 18 or 25")
     raise ValueError(f"none of the {len(entries):,} clips in {raw} shows a person")
 
 
@@ -306,13 +306,15 @@ def _read(entry: Entry, joints: int) -> Detections:
     first, last = min(frames), max(frames)
     if last - first > SPARSE * len(frames) + LONGEST_GAP:
         raise ValueError(
-            f"clip {entry.name!r} goes from frame {quoted(first)} to {quoted(last)} in {len(frames):,} frames, "
+            f"clip {quoted(entry.name)} goes from frame {quoted(first)} to {quoted(last)} in {len(frames):,} frames, "
             "expected frames counted one by one"
         )
     for poses in frames.values():
         for pose in poses:
             if len(pose) != joints:
-                raise ValueError(f"clip {entry.name!r} has a person of {len(pose)} joints, the first had {joints}")
+                raise ValueError(
+                    f"clip {quoted(entry.name)} has a person of {len(pose)} joints, the first had {joints}"
+                )
     return Detections([np.array(frames.get(i) or np.zeros((0, joints, 3)), np.float32) for i in range(first, last + 1)])
 
 

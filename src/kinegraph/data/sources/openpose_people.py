@@ -17,7 +17,7 @@ Bodies = tuple[Float[np.ndarray, "M T V 2"], Float[np.ndarray, "M T V"]]
 class Detections:
     """The people of each frame as x, y, score; a joint that was not seen is all zero."""
 
-    frames: Sequence[Float[np.ndarray, "P V 3"]]
+    frames: Sequence[Float[np.ndarray, "_ V 3"]]  # as many people as there are in each
 
 
 @dataclass

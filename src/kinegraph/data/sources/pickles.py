@@ -65,9 +65,9 @@ def quoted(value: object) -> str:
 
 def check_letters(array: np.ndarray) -> np.ndarray:
     """The array, in a row. Raises ValueError where its text has letters that do not exist, which break Python."""
-    if array.dtype.kind == "U" and array.dtype.itemsize:
-        if (array.view(array.dtype.byteorder + "u4") > sys.maxunicode).any():
-            raise ValueError("an array of text holds letters that do not exist")
+    text = array.dtype.kind == "U" and array.dtype.itemsize
+    if text and (array.view(array.dtype.byteorder + "u4") > sys.maxunicode).any():
+        raise ValueError("an array of text holds letters that do not exist")
     return array
 
 
@@ -184,7 +184,7 @@ def _reconstruct(reader: _Reader, kind: _Word, shape: tuple, code: object) -> np
     return array
 
 
-def _dtype(reader: _Reader, code: str, align: bool = False, copy: bool = True) -> _DType:
+def _dtype(reader: _Reader, code: str, align: bool | int = False, copy: bool | int = True) -> _DType:
     dtype = np.dtype(code) if isinstance(code, str) else None
     if dtype is None or dtype.kind not in KINDS or dtype.subdtype:
         raise _Refused(f"an array of dtype {quoted(code)}")
@@ -198,7 +198,7 @@ def _scalar(reader: _Reader, of: _DType, raw: bytes | str) -> np.generic:
     return value
 
 
-def _frombuffer(reader: _Reader, buffer: bytes, of: _DType, shape: tuple, order: str) -> np.ndarray:
+def _frombuffer(reader: _Reader, buffer: bytes | bytearray, of: _DType, shape: tuple, order: str) -> np.ndarray:
     return check_letters(np.frombuffer(buffer, of.dtype)).reshape(shape, order=order)
 
 

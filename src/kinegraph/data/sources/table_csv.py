@@ -20,6 +20,7 @@ from jaxtyping import Float, Int
 
 from kinegraph.data.sources.clip_facts import csv_lines, did_you_mean, listed
 from kinegraph.data.sources.guesses import layout_for
+from kinegraph.reading import one_line, quoted
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 NEEDED = ("clip", "frame", "joint", "x", "y")
@@ -68,7 +69,7 @@ def scan(path: Path) -> Scan:
             raise ValueError(f"{path} line {line} names no clip")
         if name in found:
             raise ValueError(
-                f"{path} line {line}: the rows of clip {name!r} are scattered, those before it are of another; "
+                f"{path} line {line}: the rows of clip {quoted(name)} are scattered, those before it are of another; "
                 "sort the file by clip"
             )
         found[name] = {column: row[i].strip() for column, i in told.items()}
@@ -86,13 +87,13 @@ def _columns(path: Path, header: Sequence[str]) -> tuple[dict[str, int], list[st
         hint = did_you_mean(missing[0], [name for name in columns if name not in ROW])
         raise ValueError(
             f"{path} has no column '{missing[0]}', expected clip, frame, joint, x, y and more; "
-            f"found {', '.join(header) or 'nothing'}{hint}"
+            f"found {one_line(', '.join(header)) or 'nothing'}{hint}"
         )
     known = {name for name in columns if name in (*ROW, *FACTS) or name.startswith("split_")}
     unknown = [name for name in columns if name not in known]
     for name in unknown:
         if name and (hint := did_you_mean(name, [fact for fact in (*ROW, *FACTS) if fact not in known])):
-            raise ValueError(f"{path} has an unknown column {name!r}{hint}")
+            raise ValueError(f"{path} has an unknown column {quoted(name)}{hint}")
     return {name: columns[name] for name in columns if name in known}, unknown
 
 
@@ -161,14 +162,16 @@ class _Place:
     lines: Sequence[int]
 
     def fault(self, row: int, problem: str) -> ValueError:
-        return ValueError(f"{self.path} line {self.lines[row]} (clip {self.clip!r}): {problem}")
+        return ValueError(f"{self.path} line {self.lines[row]} (clip {quoted(self.clip)}): {problem}")
 
 
 def _clip(place: _Place, cells: Mapping[str, Sequence[str]], layout: JointLayout, joint_index, people) -> ClipRows:
     for column in cells.keys() - set(ROW):
         if len(set(cells[column])) > 1:
             row = next(i for i, cell in enumerate(cells[column]) if cell != cells[column][0])
-            raise place.fault(row, f"{column} {cells[column][row]!r}, the clip began with {cells[column][0]!r}")
+            raise place.fault(
+                row, f"{column} {quoted(cells[column][row])}, the clip began with {quoted(cells[column][0])}"
+            )
     joint = _indices(place, cells["joint"], joint_index)
     frame = _indices(place, cells["frame"], _frame_number)
     frame -= frame.min()
@@ -185,8 +188,8 @@ def _clip(place: _Place, cells: Mapping[str, Sequence[str]], layout: JointLayout
         kept = np.sort(np.argsort(-np.bincount(person[seen], minlength=bodies), kind="stable")[:people])
     if len(kept) * frames * len(layout) > SPARSE * len(joint) + 100_000:
         raise ValueError(
-            f"{place.path}: clip {place.clip!r} has {len(joint):,} rows for {len(kept)} people in {frames:,} frames of "
-            f"{len(layout)} joints; are frame numbers counted one by one, and --people given where ids change?"
+            f"{place.path}: clip {quoted(place.clip)} has {len(joint):,} rows for {len(kept)} people in {frames:,} "
+            f"frames of {len(layout)} joints; are frames counted one by one, and --people given where ids change?"
         )
     row = np.full(bodies, -1)
     row[kept] = np.arange(len(kept))
@@ -210,7 +213,7 @@ def _joint_index(layout: JointLayout, joint: str) -> int:
         if int(joint) < len(layout):
             return int(joint)
         raise ValueError(f"joint {int(joint)}, layout '{layout.name}' has 0 to {len(layout) - 1}")
-    raise ValueError(f"layout '{layout.name}' has no joint {joint!r}{did_you_mean(plain, names)}")
+    raise ValueError(f"layout '{layout.name}' has no joint {quoted(joint)}{did_you_mean(plain, names)}")
 
 
 def _frame_number(cell: str) -> int:
@@ -219,7 +222,7 @@ def _frame_number(cell: str) -> int:
     except ValueError:
         number = nan
     if not number.is_integer() or abs(number) > 2**53:
-        raise ValueError(f"frame {cell!r}, expected a whole number")
+        raise ValueError(f"frame {quoted(cell)}, expected a whole number")
     return int(number)
 
 
@@ -253,7 +256,7 @@ def _numbers(place: _Place, column: str, cells: Sequence[str]) -> Float[np.ndarr
         values = np.array([_number(place, column, row, cell) for row, cell in enumerate(cells)])
     if (wrong := np.abs(values) > 1e30).any():  # infinite, or too large for what is stored
         row = int(wrong.argmax())
-        raise place.fault(row, f"{column} is {cells[row]!r}, expected a finite number")
+        raise place.fault(row, f"{column} is {quoted(cells[row])}, expected a finite number")
     return values
 
 
@@ -264,7 +267,7 @@ def _number(place: _Place, column: str, row: int, cell: str) -> float:
         return float(cell)
     except ValueError:
         hint = "; write decimals with a point" if isfinite(_with_point(cell)) else ""
-        raise place.fault(row, f"{column} is {cell!r}, expected a number{hint}") from None
+        raise place.fault(row, f"{column} is {quoted(cell)}, expected a number{hint}") from None
 
 
 def _with_point(cell: str) -> float:
@@ -279,7 +282,6 @@ def _check_twice(place: _Place, cells: Mapping[str, Sequence[str]], where: Int[n
     again = order[1:][where[order][1:] == where[order][:-1]]
     if len(again):
         row = int(again.min())
-        who = f" of person {cells['person'][row]!r}" if "person" in cells else ""
-        raise place.fault(
-            row, f"joint {cells['joint'][row]!r}{who} is there twice in frame {_frame_number(cells['frame'][row])}"
-        )
+        who = f" of person {quoted(cells['person'][row])}" if "person" in cells else ""
+        when = _frame_number(cells["frame"][row])
+        raise place.fault(row, f"joint {quoted(cells['joint'][row])}{who} is there twice in frame {when}")

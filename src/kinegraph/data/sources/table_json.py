@@ -22,7 +22,7 @@ from jaxtyping import Float
 from kinegraph.data.sources.clip_facts import did_you_mean
 from kinegraph.data.sources.guesses import layout_for
 from kinegraph.data.sources.table_csv import ClipRows
-from kinegraph.reading import read_json
+from kinegraph.reading import quoted, read_json
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 FIELDS = ("layout", "units", "fps", "image_size", "class_names", "clips")
@@ -59,7 +59,7 @@ def load_json(path: Path, layout: str | None = None) -> JsonTable:
     try:
         return _table(path, spec, layout)
     except ValueError as error:
-        text = " ".join(str(error).split())  # names in the file may hold line breaks
+        text = " ".join(str(error).split())[:800]  # names in the file may hold line breaks, or be endless
         raise ValueError(text if text.startswith(str(path)) else f"{path}: {text}") from None
 
 
@@ -75,17 +75,17 @@ def _table(path: Path, spec: object, given: str | None) -> JsonTable:
     names = [item.get("name") for item in items]
     for i, name in enumerate(names):
         if not isinstance(name, str) or not name:
-            raise ValueError(f"clip {i} has the name {name!r}, expected text")
+            raise ValueError(f"clip {i} has the name {quoted(name)}, expected text")
     if len(set(names)) < len(names):
         raise ValueError(f"two clips are named '{next(name for name in names if names.count(name) > 1)}'")
     first = _array(items[0], "keypoint", 4)
     size, units, fps = spec.get("image_size"), spec.get("units"), spec.get("fps")
     if size is not None and not (isinstance(size, list) and len(size) == 2):
-        raise ValueError(f"'image_size' is {size!r}, expected [width, height]")
+        raise ValueError(f"'image_size' is {quoted(size)}, expected [width, height]")
     if units is not None and units not in UNITS:
-        raise ValueError(f"'units' is {units!r}, expected one of {', '.join(UNITS)}")
+        raise ValueError(f"'units' is {quoted(units)}, expected one of {', '.join(UNITS)}")
     if fps is not None and not (isinstance(fps, int | float) and 0 < fps < 1e6):
-        raise ValueError(f"'fps' is {fps!r}, expected a positive number")
+        raise ValueError(f"'fps' is {quoted(fps)}, expected a positive number")
     classes = spec.get("class_names")
     if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
         raise ValueError("'class_names' is no list of names")
@@ -106,7 +106,7 @@ def _layout(said: object, joints: int, channels: int) -> JointLayout:
     if isinstance(said, Mapping):
         return JointLayout.from_dict(said)
     if said is not None and not isinstance(said, str):
-        raise ValueError(f"'layout' is {said!r}, expected a name or an object")
+        raise ValueError(f"'layout' is {quoted(said)}, expected a name or an object")
     return load_layout(said) if said else layout_for(joints, channels)
 
 
@@ -116,7 +116,7 @@ def _facts(items: list[Mapping]) -> dict[str, dict[str, str]]:
     for item in items:
         cells = {key: item.get(key) for key in columns}
         if odd := [key for key, value in cells.items() if isinstance(value, list | Mapping)]:
-            raise ValueError(f"clip {item['name']!r}: '{odd[0]}' is no number or text")
+            raise ValueError(f"clip {quoted(item['name'])}: '{odd[0]}' is no number or text")
         facts[item["name"]] = {key: "" if value is None else _cell(value) for key, value in cells.items()}
     return facts
 
@@ -133,7 +133,7 @@ def _joints(
         keypoint = _array(item, "keypoint", 4)
         if keypoint.shape[2:] != (len(layout), channels):
             raise ValueError(
-                f"clip {item['name']!r} has {keypoint.shape[2]} joints in {keypoint.shape[3]}D, "
+                f"clip {quoted(item['name'])} has {keypoint.shape[2]} joints in {keypoint.shape[3]}D, "
                 f"expected the {len(layout)} of layout '{layout.name}' in {channels}D"
             )
         score = _array(item, "score", 3) if item.get("score") is not None else None
@@ -143,7 +143,9 @@ def _joints(
     keypoint[unseen] = 0
     if score is not None:
         if score.shape != unseen.shape:
-            raise ValueError(f"{path}: clip {item['name']!r} has scores {score.shape} for keypoints {keypoint.shape}")
+            raise ValueError(
+                f"{path}: clip {quoted(item['name'])} has scores {score.shape} for keypoints {keypoint.shape}"
+            )
         score[unseen | np.isnan(score)] = 0
     return keypoint, score
 
@@ -159,7 +161,7 @@ def _array(item: Mapping, key: str, axes: int) -> Float[np.ndarray, "..."]:
         array = array[None]
     if array.ndim != axes or not array.size:
         sizes = "people x frames x joints" + (" x 2 or 3" if axes == 4 else "")
-        raise ValueError(f"clip {item.get('name')!r}: '{key}' is no nested list of {sizes} numbers")
+        raise ValueError(f"clip {quoted(item.get('name'))}: '{key}' is no nested list of {sizes} numbers")
     if np.isinf(array).any():
-        raise ValueError(f"clip {item.get('name')!r}: '{key}' holds a number that is not finite")
+        raise ValueError(f"clip {quoted(item.get('name'))}: '{key}' holds a number that is not finite")
     return array
