@@ -52,7 +52,7 @@ class Weights:
 def load_model(path: str | Path, strides: Sequence[int] | None = None) -> nn.Module:
     """The network in a weights file, or in a published .pth checkpoint: model(x) with x (N, M, T, V, C) -> logits.
 
-    path: also a name in the zoo, such as "ui-prmd-10".
+    path: also a run folder, for its best weights, or a name in the zoo, such as "ui-prmd-10".
     strides: of each block of a published network; if left out, 2 where the width doubles.
     Raises ValueError when the file is neither.
     """
@@ -129,7 +129,7 @@ def add_measured(path: str | Path, figures: Mapping[str, Any]) -> None:
 
 
 def load_weights(path: str | Path) -> Weights:
-    """Read a weights file, given by its path or its name in the zoo.
+    """Read a weights file, given by its path, its run folder or its name in the zoo.
 
     Raises ValueError when it is another kind of file or does not fit together.
     """
