@@ -93,8 +93,8 @@ CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]
 
 
 def plain_name(text: str) -> str:
-    """A name from a file as it may be shown anywhere: each control character becomes a replacement character."""
-    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+    """A name from a file as it may be shown anywhere: a tab is a blank, other control characters are replaced."""
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\t", " "))
 
 
 def one_line(message: object) -> str:

@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from kinegraph.cli import CONFIG_VERBS, VERBS, main
@@ -97,7 +98,7 @@ def test_a_path_in_a_list_may_hold_any_character(name):
         ("dataset: a\nsplit: b\nepochs:\n", "epochs is there without a value"),
         ("dataset: a\nsplit: b\npreprocessing: {fames: 3}\n", "preprocessing.fames' of kinegraph train; did you mean"),
         ("dataset: a\nsplit: b\nschedule: cosine\n", "schedule: "),
-        ("dataset: a\nsplit: b\noptimizer: {lr: 1}\n", "optimizer"),
+        ("dataset: a\nsplit: b\noptimizer: {rate: 1}\n", "optimizer"),
         ("dataset: a\nsplit: b\noptimizer: {class_path: torch.optim.SGD, lr: 1}\n", "under init_args"),
         ("epochs: 3\n", "dataset and split are missing"),
     ],
@@ -141,19 +142,35 @@ def test_every_option_is_in_the_help_and_says_something(verb, monkeypatch):
             assert re.search(rf"(^  |--|--\[no-\]){re.escape(option.name.replace('_', '-'))}\b", told, re.M | re.I)
 
 
+PUBLISHED = {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-4}
+TORCHS = {"lr": 1e-3, "momentum": 0, "nesterov": False, "weight_decay": 0}
+OURS = {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.5, "weight_decay": 0.3}}
+
+
 @pytest.mark.parametrize(
-    ("block", "words", "expected"),
+    ("written", "words", "expected"),
     [
-        (None, ["--optimizer.lr", "0.01"], {"lr": 0.01, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-4}),
-        ({"lr": 0.5, "weight_decay": 0.3}, ["--optimizer", "torch.optim.AdamW"], {"lr": 1e-3, "weight_decay": 0.01}),
-        ({"lr": 0.5, "weight_decay": 0.3}, ["--optimizer", "torch.optim.AdamW", "--optimizer.lr", "0.02"],
-         {"lr": 0.02, "weight_decay": 0.01}),
-        ({"lr": 0.5, "weight_decay": 0.3}, ["--optimizer.lr", "0.02"], {"lr": 0.02, "weight_decay": 0.3}),
+        (None, ["--optimizer.lr", "0.01"], PUBLISHED | {"lr": 0.01}),
+        ({"lr": 0.05}, [], PUBLISHED | {"lr": 0.05}),
+        ("torch.optim.SGD", [], TORCHS),
+        ({"class_path": "torch.optim.SGD", "init_args": {"lr": 0.05}}, [], TORCHS | {"lr": 0.05}),
+        ({"class_path": "torch.optim.Adam"}, [], {"lr": 1e-3, "weight_decay": 0}),
+        (None, ["--optimizer", "SGD", "--optimizer.momentum", "0.5"], TORCHS | {"momentum": 0.5}),
+        (OURS, ["--optimizer.lr", "0.02"], TORCHS | {"lr": 0.02, "weight_decay": 0.3}),
+        (OURS, ["--optimizer", "torch.optim.AdamW"], {"lr": 1e-3, "weight_decay": 0.01}),
+        (OURS, ["--optimizer", "torch.optim.AdamW", "--optimizer.lr", "0.02"], {"lr": 0.02, "weight_decay": 0.01}),
+        (OURS, ["--optimizer", '{"class_path": "torch.optim.Adam", "init_args": {"lr": 0.2}}'],
+         {"lr": 0.2, "weight_decay": 0}),
     ],
 )  # fmt: skip
-def test_an_optimizer_has_its_own_defaults(tmp_path, block, words, expected):
-    config = {"dataset": "a", "split": "b"}
-    config |= {"optimizer": {"class_path": "torch.optim.SGD", "init_args": block}} if block else {}
+def test_an_optimizer_has_its_own_defaults(tmp_path, written, words, expected):
+    config = {"dataset": "a", "split": "b"} | ({"optimizer": written} if written else {})
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(config))
     found = vars(read_config(train, tmp_path / "c.yaml", words).optimizer.init_args)
     assert found | expected == found
+
+
+def test_runs_of_earlier_versions_name_their_optimizer_otherwise(tmp_path):
+    (tmp_path / "c.yaml").write_text("dataset: a\nsplit: b\noptimizer: kinegraph.commands.train.sgd\n")
+    built = read_config(train, tmp_path / "c.yaml").optimizer([torch.nn.Parameter(torch.zeros(1))], lr=0.3)
+    assert {key: built.defaults[key] for key in PUBLISHED} == PUBLISHED | {"lr": 0.3}

@@ -211,10 +211,13 @@ def test_names_in_files_and_on_the_screen(named, capsys):
 
 
 @pytest.mark.parametrize("name", ["\x1b[2J", "two\nlines", "a\u202eb"])
-def test_our_own_files_hold_no_such_names(named, capsys, name):
+def test_names_in_our_own_files_are_cleaned_too(named, capsys, name):
     assert main(["prepare", "table", str(named / "a.json"), str(named / "set")]) == 0
     about = json.loads((named / "set" / "dataset.json").read_text(encoding="utf-8"))
     about["class_names"][1] = name
+    (named / "set" / "dataset.json").write_text(json.dumps(about))
+    assert harmless(open_dataset(named / "set").class_names[1])
+    about["splits"] = {name: "x"} if isinstance(about["splits"], dict) else [name]
     (named / "set" / "dataset.json").write_text(json.dumps(about))
     with pytest.raises(ValueError, match=r"dataset\.json holds as a name"):
         open_dataset(named / "set")

@@ -1,5 +1,6 @@
 """What `optimize` makes of a network computes the same."""
 
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 
 import pytest
@@ -128,6 +129,19 @@ def test_an_error_in_a_part_is_told_and_threads_remain(threads):
     with pytest.raises(RuntimeError, match="shape '\\[7\\]' is invalid"):
         in_parts(lambda part: part.view(7), torch.zeros(4, 3), 1)
     assert torch.get_num_threads() == 2
+
+
+def test_threads_of_the_caller_keep_their_number(threads):
+    threads(2)
+    with ThreadPoolExecutor(3) as callers:
+
+        def call(i):
+            in_parts(lambda part: part, torch.zeros(4, 3), 1)
+            return torch.get_num_threads()
+
+        assert set(callers.map(call, range(30))) == {2}
+    inside = in_parts(lambda part: torch.full((len(part),), torch.get_num_threads()), torch.zeros(4, 3), 1)
+    assert inside.tolist() == [1] * 4
 
 
 @pytest.mark.parametrize(

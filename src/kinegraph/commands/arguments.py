@@ -8,6 +8,7 @@ import typing
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
@@ -22,11 +23,8 @@ WRITTEN = ("config_text", "config_name")
 CONFIGS = (".yaml", ".yml")
 LARGEST = 2**63 - 1  # what torch takes as a seed
 MOST = {"workers": 128, "devices": 64, "nodes": 10_000}  # processes: more would take the machine's memory
-NOT_KEPT = {
-    "resume": False,
-    "overwrite": False,
-    "work_dir": None,
-}  # of a call, not of what it computes: the YAML is to run again
+# Of a call, not of what it computes: the YAML is to run again.
+NOT_KEPT = {"resume": False, "overwrite": False, "work_dir": None}
 
 
 def parser_for(verb: Callable, from_config: bool = False) -> ArgumentParser:
@@ -107,23 +105,39 @@ def read_options(parser: ArgumentParser, verb: Callable, argv: Sequence[str], fr
 
 
 def _forget_other_classes(options: Namespace, config: Path, words: Sequence[str]) -> None:
-    """A class named on the command line has its own defaults, not what the config says of another class."""
+    """A class has its own defaults, not what the config or the verb's default says of another class."""
     written = yaml.safe_load(config.read_text(encoding="utf-8"))
-    for name, was in written.items():
-        now = options.get(name)
-        if not isinstance(was, dict) or "class_path" not in was or not isinstance(now, Namespace):
+    for name, now in vars(options).items():
+        if not isinstance(now, Namespace) or "init_args" not in now:
             continue
-        if (
-            was["class_path"].rpartition(".")[2] == (path := now.class_path).rpartition(".")[2]
-            or "init_args" not in now
-        ):
-            continue
-        typed = {word.partition("=")[0].rpartition(".")[2] for word in words if word.startswith(f"--{name}.")}
-        module, _, attribute = path.rpartition(".")
+        module, _, attribute = now.class_path.rpartition(".")
+        said = _said_of(written.get(name), attribute) | _typed_of(name, words)
         taken = inspect.signature(getattr(import_module(module), attribute)).parameters
-        for key in vars(now.init_args).keys() - typed:
+        for key in vars(now.init_args).keys() - said:
             if key in taken and taken[key].default is not inspect.Parameter.empty:
                 now.init_args[key] = taken[key].default
+
+
+def _said_of(written: object, attribute: str) -> set[str]:
+    """The settings that a config gives to the class `attribute`: none where it names another, or no settings."""
+    if not isinstance(written, dict):
+        return set()
+    if "class_path" not in written:
+        return {*written}
+    return {*written.get("init_args", {})} if written["class_path"].rpartition(".")[2] == attribute else set()
+
+
+def _typed_of(name: str, words: Sequence[str]) -> set[str]:
+    """The settings of a class on the command line, as --optimizer.lr 0.1 or --optimizer '{...}'."""
+    typed = set()
+    for word, after in pairwise([*words, ""]):
+        option, equals, value = word.partition("=")
+        if option.startswith(f"--{name}."):
+            typed.add(option.rpartition(".")[2])
+        elif option == f"--{name}" and (given := value if equals else after).startswith("{"):
+            block = yaml.safe_load(given)
+            typed |= {*block.get("init_args", block)}
+    return typed
 
 
 def _config_first(words: list[str]) -> list[str]:

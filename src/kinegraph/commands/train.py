@@ -22,7 +22,7 @@ from kinegraph.models.weights import load_weights, save_weights
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.training.loop import Plan, Progress, Training
 from kinegraph.training.losses import CrossEntropy
-from kinegraph.training.optimizer import SGD, parameter_groups, scale_rates
+from kinegraph.training.optimizer import PublishedSGD, parameter_groups, scale_rates
 from kinegraph.training.parts import (
     absent_classes,
     choose_layout,
@@ -40,6 +40,11 @@ from kinegraph.training.settling import settle
 from kinegraph.training.tensorboard import check_tensorboard
 
 
+def sgd(parameters: Iterable, lr: float = 0.1) -> torch.optim.SGD:
+    """The default optimizer as the configs of earlier runs name it."""
+    return PublishedSGD(parameters, lr)
+
+
 def train(
     dataset: Path,
     split: str,
@@ -52,7 +57,7 @@ def train(
     preprocessing: Preprocessing = Preprocessing(),  # noqa: B008  frozen
     from_data: Sequence[Setting] = (),
     loss: Callable[[Sequence[int]], nn.Module] = CrossEntropy,
-    optimizer: Callable[[Iterable], torch.optim.Optimizer] = SGD,
+    optimizer: Callable[[Iterable], torch.optim.Optimizer] = PublishedSGD,
     decay_all: bool = True,
     head_lr: float = 1.0,
     clip_gradients: float | None = None,

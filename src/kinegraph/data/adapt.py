@@ -54,7 +54,7 @@ def adapt(
 
 
 def epochs_for(clips: int, batch_size: int) -> int:
-    """Passes over the training clips that make about 2,500 steps."""
+    """Passes over the training clips that make about 2,500 steps, from 1 to 300."""
     return int(np.clip(round(STEPS / -(-clips // batch_size)), 1, MOST_EPOCHS))
 
 

@@ -27,6 +27,8 @@ class Augmentation:
         frame_dropout: probability for each frame to be missing (zero), for everybody.
         limbs: probability of moving with the bone lengths of another training clip's person.
         blend: probability of being blended with another training clip of the same class, by up to one half.
+
+    Raises ValueError naming a value that is out of range.
     """
 
     rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -110,7 +112,7 @@ def rotation_3d(angles: Sequence[float] | Float[np.ndarray, "3"]) -> Float[np.nd
 
 
 def random_crop(how: Augmentation, rng: np.random.Generator) -> tuple[float, float]:
-    """The share [start, stop] of the clip to keep."""
+    """The share [start, stop] of the clip to keep, from 0 to 1."""
     if how.crop in (0, 1):
         return 0.0, 1.0
     kept = rng.uniform(how.crop, 1)

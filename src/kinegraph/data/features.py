@@ -21,9 +21,9 @@ def bones(
 
 
 def motion(values: Float[np.ndarray, "M T V C"], scored: bool = False) -> Float[np.ndarray, "M T V C"]:
-    """The step to the next frame, zero in the last frame. The score is the mean of both frames', in the last too zero.
+    """The step to the next frame, in the values' unit per frame, zero in the last frame.
 
-    Source: ToMotion of MMAction2 and PYSKL.
+    The score is the mean of both frames', in the last too zero. Source: ToMotion of MMAction2 and PYSKL.
     """
     moved = np.empty_like(values)
     moved[:, :-1] = _difference(values[:, 1:], values[:, :-1], scored)
@@ -34,7 +34,7 @@ def motion(values: Float[np.ndarray, "M T V C"], scored: bool = False) -> Float[
 def streams(
     joints: Float[np.ndarray, "M T V C"], layout: JointLayout, wanted: tuple[Stream, ...], scored: bool = False
 ) -> list[Float[np.ndarray, "M T V C"]]:
-    """The wanted streams, in this order."""
+    """The wanted streams, in this order. scored: the last channel of `joints` is a score."""
     made = {"joint": joints}
     if any(stream.startswith("bone") for stream in wanted):
         made["bone"] = bones(joints, layout, scored)

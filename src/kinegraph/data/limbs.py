@@ -10,7 +10,7 @@ LEAST, MOST = 0.5, 2.0  # a bone that is seldom seen from the side looks too sho
 
 
 def bone_lengths(keypoint: Float[np.ndarray, "M T V C"], layout: JointLayout) -> Float[np.ndarray, "M V"]:
-    """The median length of the bone from each joint's parent, 0 where it was never seen; the root's is 0."""
+    """The median length of the bone from each joint's parent, in keypoint's unit; 0 if never seen, and at the root."""
     parents = list(layout.parents)
     there = seen(keypoint)
     length = np.linalg.norm(keypoint - keypoint[:, :, parents], axis=-1)  # (M, T, V)
@@ -33,7 +33,7 @@ def stretched(
 
 
 def exchange_factor(own: Float[np.ndarray, "M V"], other: Float[np.ndarray, "V"]) -> Float[np.ndarray, "M V"]:
-    """What makes bones of own lengths as long as the other ones; 1 where one of the two is not known."""
+    """What makes bones of own lengths as long as the other ones, from 0.5 to 2; 1 where one of the two is not known."""
     known = (own > 0) & (other > 0)
     return np.where(known, np.clip(other / np.where(known, own, 1), LEAST, MOST), 1)
 

@@ -29,6 +29,8 @@ class ClipDataset(Dataset[Sample]):
     """Some clips of a dataset folder as (views, label, people, position).
 
     An item is asked for by (epoch, position); with a seed it is a random training view, without the fixed test views.
+    A position beyond the last clip begins anew, and is varied in another way. A clip without a label has -1.
+    Raises ValueError where a clip lacks what `how` needs.
     """
 
     def __init__(
@@ -147,7 +149,9 @@ def train_loader(
 ) -> DataLoader[Sample]:
     """One epoch of training batches; `repeat` passes over the clips make an epoch.
 
-    balanced: as many clips, but every class equally often.
+    balanced: as many clips, but every class equally often. skip: batches of this epoch that were done before.
+    rank, processes: this process and how many there are. workers: processes that prepare clips.
+    Raises ValueError for clips without a seed.
     """
     if clips.seed is None:
         raise ValueError("these clips have no seed, which training views are drawn from: give ClipDataset one")

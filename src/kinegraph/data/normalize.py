@@ -34,6 +34,7 @@ def fill_missing_frames(keypoint: Keypoint, frames: int | None = None) -> Float[
 
     A person who is absent in the first frame first loses all empty frames, also those in between; else frames in
     between stay empty. A person who is never there stays empty. A longer clip is cut to its first `frames` frames.
+    frames: by default as many as there are. Raises ValueError for fewer than one.
     Source: pre_normalization of 2s-AGCN and MMAction2 0.x; cutting is ours, they cannot take more than 300 frames.
     """
     length = keypoint.shape[1] if frames is None else frames
@@ -51,9 +52,9 @@ def fill_missing_frames(keypoint: Keypoint, frames: int | None = None) -> Float[
 
 
 def drop_empty_frames(keypoint: Keypoint) -> Float[np.ndarray, "M t V C"]:
-    """Keep the frames of the person who is there most often, who comes first. Takes one or two people.
+    """Keep the frames of the person who is there most often, who comes first.
 
-    Source: PreNormalize3D of MMAction2 1.x and PYSKL.
+    Raises ValueError for more than two people. Source: PreNormalize3D of MMAction2 1.x and PYSKL.
     """
     if len(keypoint) not in (1, 2):
         raise ValueError(f"empty frames are dropped for 1 or 2 people, the clip has {len(keypoint)}")
@@ -111,7 +112,8 @@ def seen(keypoint: Keypoint) -> Bool[np.ndarray, "M T V"]:
 def body_size(keypoint: Keypoint, layout: JointLayout) -> float:
     """The mean bone length of the first person, each bone's the median over frames; 1 if there is none.
 
-    In pixels a person is as large as the distance to the camera makes it, in metres as tall as people are.
+    Its unit is that of keypoint: in pixels a person is as large as the distance to the camera makes it, in metres as
+    tall as people are.
     """
     parents = list(layout.parents)
     bones = keypoint[0] - keypoint[0][:, parents]  # (T, V, C)
@@ -135,7 +137,8 @@ def align_body(
 
     spine_to: where lower to upper spine points after the first turn. shoulders_to: where left to right shoulder points
         after the second, which in general tilts the spine again. None leaves out a turn; so does a bone of no length.
-    Both turns are the shortest ones. Source: pre_normalization of 2s-AGCN and MMAction2 0.x, PreNormalize3D of 1.x.
+    Both turns are the shortest ones. Raises ValueError when the layout does not name its spine or shoulders.
+    Source: pre_normalization of 2s-AGCN and MMAction2 0.x, PreNormalize3D of 1.x.
     """
     first, turn = np.asarray(keypoint[0, 0], np.float64), np.eye(3)
     for what, target in (("spine", spine_to), ("shoulders", shoulders_to)):
@@ -152,6 +155,7 @@ def face_front(
 
     How the body leans is kept, which `align_body` takes away. up: the vertical of the recording, y for Kinect cameras.
     right: where left to right shoulder points afterwards, seen from above. Shoulders one above the other: no turn.
+    Raises ValueError for a clip without z, a layout that does not name its shoulders, and directions that are the same.
     """
     left_shoulder, right_shoulder = _pair(layout, "shoulders")
     vertical = np.asarray(up, np.float64) / hypot(*up)
@@ -164,7 +168,10 @@ def face_front(
 
 
 def set_upright(keypoint: Float[np.ndarray, "M T V 3"], up: Up) -> Float[np.ndarray, "M T V 3"]:
-    """Exchange axes so that y points up, by a quarter or half turn; the recording's vertical is `up`."""
+    """Exchange axes so that y points up, by a quarter or half turn; the recording's vertical is `up`.
+
+    Raises ValueError for a clip without z.
+    """
     return _turned(keypoint, np.array(UPRIGHT[up], float)) if up != "y" else keypoint
 
 
@@ -226,7 +233,8 @@ def ntu_published(
 ) -> Float[np.ndarray, "M frames V 3"]:
     """What the published NTU converters do to a clip: fill, centre each frame on the upper spine joint, align.
 
-    That is joint 1, the middle of the spine, in ntu25. Source: pre_normalization of 2s-AGCN, MMAction2 0.x, BABEL and
+    That is joint 1, the middle of the spine, in ntu25. frames: None leaves a clip as long as it is. Raises ValueError
+    when the layout does not name its spine or shoulders. Source: pre_normalization of 2s-AGCN, MMAction2 0.x, BABEL and
     the TensorFlow ST-GCN. They sum coordinates to see whether a joint is zero; we look at each coordinate.
     """
     return centre_and_align(fill_missing_frames(keypoint, frames), layout, each_frame=True)
@@ -235,8 +243,9 @@ def ntu_published(
 def prenormalize3d(keypoint: Float[np.ndarray, "M T V 3"], layout: JointLayout) -> Float[np.ndarray, "M t V 3"]:
     """What MMAction2 1.x and PYSKL do to a clip: drop empty frames, centre on the first upper spine joint, align.
 
-    The clip may come back with fewer frames and its two people exchanged. Source: PreNormalize3D, which centres layouts
-    other than ntu25 on their last joint; we take the upper spine joint in all.
+    The clip may come back with fewer frames and its two people exchanged. Raises ValueError for more than two people
+    and when the layout does not name its spine or shoulders. Source: PreNormalize3D, which centres layouts other than
+    ntu25 on their last joint; we take the upper spine joint in all.
     """
     return centre_and_align(drop_empty_frames(keypoint), layout)
 
@@ -258,6 +267,7 @@ def centre_and_align(
 def image_to_unit(keypoint: Float[np.ndarray, "M T V C"], width: int, height: int) -> Float[np.ndarray, "M T V C"]:
     """Pixels to [-1, 1], x by the width and y by the height; a score in the third channel stays.
 
+    width, height: of the image in pixels; ValueError when one is not above 0.
     A joint that was not seen, at pixel (0, 0), goes to (-1, -1). Source: PreNormalize2D of MMAction2 1.x.
     """
     half = _half_size(width, height)
@@ -271,7 +281,8 @@ def image_and_score_to_half(
 ) -> Float[np.ndarray, "M T V 3"]:
     """Pixels and score (x, y, score) to [-0.5, 0.5], as the 2D recipes of MMAction2 0.x do after padding people.
 
-    A person of zeros becomes one of -0.5. Source: PoseNormalize, which takes every clip for 1920 x 1080 pixels.
+    A person of zeros becomes one of -0.5. width, height: of the image in pixels. Raises ValueError without a score and
+    for a size that is not above 0. Source: PoseNormalize, which takes every clip for 1920 x 1080 pixels.
     """
     if keypoint.shape[-1] != 3:
         raise ValueError(f"expected x, y and score, the clip has {keypoint.shape[-1]} channels")

@@ -47,6 +47,8 @@ class Preprocessing:
             Validation while training looks at the first alone.
         test_mirror: also look at each test clip in the mirror.
         augment: random variations of training clips.
+
+    Raises ValueError naming a number that is out of range. Words are checked where a config is read, not here.
     """
 
     people: int = 2
@@ -88,7 +90,10 @@ class Preprocessing:
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> "Preprocessing":
-        """The inverse of to_dict, also after a round trip through JSON."""
+        """The inverse of to_dict, also after a round trip through JSON.
+
+        Raises ValueError for a setting that is unknown or out of range, KeyError without `streams`.
+        """
         known = {f.name for f in fields(cls)}
         if odd := sorted(set(saved) - known):
             raise ValueError(
@@ -102,9 +107,11 @@ class Preprocessing:
 
 def prepare_clip(
     clip: SkeletonClip, how: Preprocessing, rng: np.random.Generator | None = None
-) -> Float[np.ndarray, "views M F V C"]:
+) -> Float[np.ndarray, "views M F V D"]:
     """What the network sees of one clip: one random view with `rng` (training), else the fixed test views.
 
+    Returns float32 with M = how.people and D channels as `Preprocessing.channels` counts them, stream after stream, in
+    the unit that `how.normalize` leaves. Mirrored views come last.
     Raises ValueError where the clip lacks what `how` needs (image size, shoulders in the layout ...).
     """
     scored, dimensions = clip.score is not None, clip.keypoint.shape[3]

@@ -40,8 +40,8 @@ class SkeletonDataset:
     """Clips on disk: what is known about each in arrays, coordinates memory-mapped when first asked for.
 
     label: -1 where a clip has none. fps: NaN, image_size (width, height): 0 where unknown. offset: first row of a
-    clip in keypoint.npy. units: of the coordinates, "m" or "px". Pickles as its path, so that workers map the same
-    pages instead of copying them.
+    clip in keypoint.npy. attributes, splits: a value for each clip. units: of the coordinates, "m" or "px". Pickles as
+    its path, so that workers map the same pages instead of copying them.
     """
 
     path: Path
@@ -67,7 +67,10 @@ class SkeletonDataset:
         return len(self.names)
 
     def __getitem__(self, index: SupportsIndex) -> SkeletonClip:
-        """Clip `index` with its coordinates copied to float32. Raises ValueError naming a clip that is not finite."""
+        """Clip `index`, from the end if negative, with its coordinates copied to float32, in `units`.
+
+        Raises ValueError naming a clip that is not finite, IndexError where there is none, TypeError for several.
+        """
         if not isinstance(index, int | np.integer):
             raise TypeError(f"dataset[...] takes the number of one clip, found {index!r}; [dataset[i] for i in ...]")
         if not -len(self) <= index < len(self):
@@ -114,14 +117,20 @@ class SkeletonDataset:
         return np.load(self.path / "score.npy", mmap_mode="r").view(np.ndarray)
 
     def parts(self, split: str) -> tuple[str, ...]:
-        """The parts of a split, such as ("train", "val", "test"), in this order."""
+        """The parts of a split, such as ("train", "val", "test"), in this order.
+
+        Raises ValueError naming the splits that there are.
+        """
         if split not in self.splits:
             there = f"its splits are {', '.join(self.splits)}" if self.splits else "it has no splits"
             raise ValueError(f"{self.path} has no split '{split}'; {there}")
         return tuple(sorted(np.unique(self.splits[split]).tolist(), key=order_of))
 
     def indices(self, split: str, part: str) -> Int[np.ndarray, "clips"]:
-        """Clips that belong to a part of a split, in dataset order."""
+        """Numbers of the clips in a part of a split, in dataset order.
+
+        Raises ValueError naming the splits or parts that there are.
+        """
         if part not in (parts := self.parts(split)):
             raise ValueError(f"{self.path}: split '{split}' has no part '{part}'; its parts are {', '.join(parts)}")
         return np.flatnonzero(self.splits[split] == part)
@@ -163,9 +172,12 @@ def write_dataset(
 
     Everything goes to a folder `.NAME.partial-...` beside `path`, which takes its name when complete: neither an
     error nor a killed run leaves half a dataset or harms the one that `overwrite` would replace.
-    units: "m" or "px", of all clips. dtype: float16 halves the size and keeps about 3 digits.
-    Raises ValueError naming the first clip that is not finite, has another layout, channels, attributes or splits
-    than the first, a label outside the classes or a name already taken.
+    layout: of every clip. class_names: in the order of the labels. units: "m" or "px", of all clips. source, licence:
+        where they are from and what may be done with them, for people. dtype: float16 halves the size and keeps about
+        3 digits. overwrite: replace a dataset that is there.
+    Raises ValueError when there are no clips or `path` is taken, and naming the first clip that is not finite, has
+    another layout, or other channels, attributes or splits than the first, a label outside the classes or a name
+    already taken. Raises OSError when the disk is full.
     """
     path, class_names = Path(path).resolve(), tuple(class_names)
     if dtype not in DTYPES:

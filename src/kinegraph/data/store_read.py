@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int
 
 from kinegraph.data.store_write import COLUMNS, DTYPES, FORMAT, VERSION, sha256
-from kinegraph.reading import CONTROL, one_line, quoted, read_json
+from kinegraph.reading import CONTROL, one_line, plain_name, quoted, read_json
 from kinegraph.skeleton.layout import JointLayout
 
 FIELDS = {
@@ -59,9 +59,11 @@ def read_about(path: Path) -> dict[str, Any]:
             f"{file}: dtype {quoted(about['dtype'])} and {about['channels']} channels, expected float32 or float16, "
             "2 or 3"
         )
-    texts = about["class_names"] + list(about["splits"]) + list(about["attributes"])
-    if odd := [text for text in texts if not isinstance(text, str) or CONTROL.search(text)]:
+    columns = [*about["splits"], *about["attributes"]]
+    odd = [text for text in about["class_names"] + columns if not isinstance(text, str)]
+    if odd := odd or [text for text in columns if CONTROL.search(text)]:
         raise ValueError(f"{file} holds as a name {quoted(odd[0])}, expected a line of text")
+    about["class_names"] = [*map(plain_name, about["class_names"])]
     try:
         about["layout"] = JointLayout.from_dict(about["layout"])
     except ValueError as error:
@@ -98,7 +100,7 @@ def read_clips(path: Path, about: dict[str, Any]) -> dict[str, Any]:
     """clips.csv as the fields of a SkeletonDataset, checked: counts, offsets, labels, names, parts of the splits."""
     file = path / "clips.csv"
     cells = _read_cells(file, [*COLUMNS, *about["attributes"], *about["splits"]])
-    names = cells["name"].texts()
+    names = [*map(plain_name, cells["name"].texts())]
     if len(names) != about["clips"]:
         raise ValueError(f"{file} has {len(names)} clips, dataset.json says {about['clips']}; a row was lost or added")
 
@@ -224,8 +226,6 @@ def _numbers(file: Path, names: list[str], column: str, cells: _Cells, kind: typ
 
 
 def _check_clips(file: Path, fields: dict[str, Any], about: dict[str, Any]) -> None:
-    if odd := next((text for text in fields["names"] if CONTROL.search(text)), None):
-        raise ValueError(f"{file}: a name holds a control character: {quoted(odd)}")
     names, people, frames, label, offset = (fields[key] for key in ("names", "people", "frames", "label", "offset"))
 
     def first(wrong: np.ndarray) -> int | None:

@@ -25,6 +25,7 @@ FILES = ("keypoint.npy", "score.npy", "clips.csv", "dataset.json")
 
 
 def check_replaceable(path: Path, overwrite: bool) -> None:
+    """Raise ValueError where something else than a dataset would be lost, or one that `overwrite` does not give up."""
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not (path / "dataset.json").is_file():
@@ -39,7 +40,7 @@ def check_replaceable(path: Path, overwrite: bool) -> None:
 
 @dataclass(frozen=True)
 class Columns:
-    """What every clip of a dataset must agree on, taken from the first."""
+    """What every clip of a dataset must agree on: given, or taken from the first."""
 
     layout: JointLayout
     class_names: tuple[str, ...]
@@ -50,6 +51,7 @@ class Columns:
 
     @classmethod
     def of(cls, clip: SkeletonClip, layout: JointLayout, class_names: tuple[str, ...]) -> "Columns":
+        """Those of a dataset that begins with this clip. Raises ValueError for a column whose name is taken."""
         names = [*clip.attributes, *clip.splits]
         if taken := [name for i, name in enumerate(names) if name in COLUMNS or name in names[:i] or not name]:
             raise ValueError(f"clip '{clip.name}': '{taken[0]}' cannot name an attribute or a split, the name is taken")
@@ -100,7 +102,10 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def write_rows(folder: Path, clips: Iterable[SkeletonClip], columns: Columns, dtype: str) -> dict:
-    """Write keypoint.npy, score.npy and clips.csv. Returns the counts and the columns for dataset.json."""
+    """Write keypoint.npy, score.npy and clips.csv. Returns the counts and the columns for dataset.json.
+
+    Raises ValueError naming the first clip that does not fit its columns, or has a value that cannot be kept.
+    """
     joints, names, rows = len(columns.layout.joints), set(), 0
     parts = {split: Counter() for split in columns.splits}
     with ExitStack() as files:

@@ -63,7 +63,8 @@ def answers(
     """The answers in the order of the questions, which are read while the answers are taken.
 
     per_person: one for each body of a clip, seen alone from its first frame to its last. window, stride: in frames; an
-    answer for each stretch of one class (see `timeline`), where anybody is. Batches of `batch_size` go across clips.
+    answer for each stretch of one class (see `timeline`), where anybody is; by default the stride is a quarter window.
+    Batches of `batch_size` go across clips. Raises ValueError where a clip does not fit the network.
     """
     pieces, seen = tee(_pieces(predictor, asked, per_person, window, stride))
     found = zip(pieces, probabilities(predictor, (piece.clip for piece in seen), batch_size), strict=True)

@@ -66,7 +66,7 @@ def joint_importance(predictor: Predictor, clip: SkeletonClip, label: int | None
     """How much each joint of a recorded clip speaks for a class at each time, from 0 to 1, to be drawn.
 
     label: the class, by default the answer. What speaks against it is 0, as are people and frames that the network
-    does not look at. The clip's strongest hundredth is 1.
+    does not look at. The clip's strongest hundredth is 1. Raises ValueError when the clip does not fit the network.
     """
     evidence = np.maximum(clip_evidence(predictor, clip, label), 0)
     if not evidence.any():
@@ -78,6 +78,7 @@ def clip_evidence(predictor: Predictor, clip: SkeletonClip, label: int | None = 
     """For each recorded person, frame and joint what it adds to a class's logit above the mean of all, or takes away.
 
     The network's moments are laid back on the frames they were made of, and the mean over its views is taken.
+    Raises ValueError when the clip does not fit the network.
     """
     clip = predictor.fit(clip)
     _, maps = next(_batches(predictor, [clip], 1, label))
@@ -160,6 +161,7 @@ class JointShares:
 
     @property
     def overall(self) -> Float[np.ndarray, "V"]:
+        """The mean over all clips."""
         return self.shares.mean(axis=0)
 
     def of_class(self, label: int) -> Float[np.ndarray, "V"]:

@@ -29,7 +29,7 @@ def fitted(
     clip = with_channels(clip, how, channels)
     if not np.isfinite(clip.keypoint).all() or (clip.score is not None and not np.isfinite(clip.score).all()):
         raise ValueError(f"{_called(clip)} holds values that are not finite; a joint that was not seen is all zero")
-    if (largest := float(max(clip.keypoint.max(), -clip.keypoint.min(), 0))) > LARGEST:
+    if (largest := float(max(clip.keypoint.max(initial=0), -clip.keypoint.min(initial=0)))) > LARGEST:
         raise ValueError(f"{_called(clip)} has a coordinate of {largest:.3g}: no recording is that large")
     if not clip.keypoint.any():
         raise ValueError(f"{_called(clip)} shows nobody: every joint in all of its {clip.frames} frames is zero")

@@ -40,7 +40,10 @@ def check_weights(weights: Sequence[float] | Real[np.ndarray, "S"], streams: int
 
 
 def fuse(streams: Streams, weights: Sequence[float] | Real[np.ndarray, "S"]) -> Probability:
-    """The weighted mean of the streams' probabilities; only the ratio of the weights counts."""
+    """The weighted mean of the streams' probabilities; only the ratio of the weights counts.
+
+    Raises ValueError as `check_weights` does.
+    """
     check_weights(weights, len(streams))
     share = np.asarray(weights, dtype=np.float64) / np.sum(weights)
     return sum(part * np.asarray(stream, dtype=np.float64) for part, stream in zip(share, streams, strict=True))
@@ -49,7 +52,8 @@ def fuse(streams: Streams, weights: Sequence[float] | Real[np.ndarray, "S"]) -> 
 def candidate_weights(streams: int) -> Int[np.ndarray, "candidates streams"]:
     """Every way of dividing 12 equal parts (6 from five streams on) between the streams: 13, 91, 455, 210, ...
 
-    12 parts hold the published weights, 6:6, 4:4:4 and 4:4:2:2. The nearest to equal come first.
+    12 parts hold the published weights, 6:6, 4:4:4 and 4:4:2:2. The nearest to equal come first. Raises ValueError for
+    one stream or more than 8.
     """
     if not 2 <= streams <= MOST_SEARCHED:
         raise ValueError(f"weights can be searched for 2 to {MOST_SEARCHED} result files, there are {streams}")

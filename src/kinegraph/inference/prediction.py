@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a network says: a probability for each class."""
+    """What a network says: a probability for each class, 0 to 1, all together 1."""
 
     class_names: tuple[str, ...]
     probabilities: Float[np.ndarray, "classes"]
@@ -31,6 +31,7 @@ class Prediction:
 
     @property
     def class_name(self) -> str:
+        """Of the likeliest class."""
         return self.class_names[self.label]
 
     @property
@@ -56,17 +57,20 @@ def predict(
     preprocessing: "Preprocessing | None" = None,
     map_layout: bool = False,
 ) -> Prediction:
-    """Class names and probabilities of one clip.
+    """What is done in one clip: class names and a probability for each.
+
+    Of the result, .class_name is the answer and .top() the likeliest few with their probabilities.
 
     model: what `load_model` or `load_weights` gave, or the path or name of a weights file, which is then read anew
         each time. The network is asked on the device where it is.
-    clip: a clip, or the coordinates of one person (T, V, C) or several (M, T, V, C) with the joints in the network's
-        order: metres (C = 3) or pixels (C = 2), as in the recordings that it was trained on.
+    clip: a clip, such as dataset[i], or the coordinates of one person (T, V, C) or several (M, T, V, C) with the joints
+        in the network's order: metres (C = 3) or pixels (C = 2), as in the recordings that it was trained on.
     score: confidences of the joints, for coordinates. image_size: (width, height) in pixels, where the network's
         preprocessing needs it and the clip does not tell.
-    preprocessing: for weights that do not tell, as those of a published .pth. map_layout: take the joints by name from
-        a clip that has others too, or has them in another order.
-    Raises ValueError when clip and network do not fit each other.
+    preprocessing: for weights that do not tell, as those that `kinegraph convert` made of a .pth unless it was told.
+    map_layout: take the joints by name from a clip that has others too, or has them in another order.
+    The clip is prepared as in training; give it as it was recorded, at the frame rate of those recordings.
+    Raises ValueError when clip and network do not fit each other, or the network's classes and joints are not known.
     """
     from kinegraph.inference.predictor import predictor_of, probabilities
 
@@ -84,7 +88,7 @@ def clip_of(
     layout: JointLayout,
     score: Float[np.ndarray, "M T V"] | Float[np.ndarray, "T V"] | None = None,
 ) -> SkeletonClip:
-    """A clip of plain arrays, of one person or several."""
+    """A clip of plain arrays, of one person or several. Raises ValueError when they are not of the layout's joints."""
     keypoint = np.asarray(keypoint, np.float32)
     if keypoint.ndim not in (3, 4) or 0 in keypoint.shape:
         raise ValueError(f"the coordinates have shape {keypoint.shape}, expected (people, frames, joints, 2 or 3)")

@@ -31,7 +31,8 @@ MIXED = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 class Predictor:
     """A network ready to be asked.
 
-    how: the way clips are prepared for it. map_layout: take joints by name from clips of other layouts.
+    how: the way clips are prepared for it. precision: in Lightning's words, "32-true", "64-true", "bf16-mixed" or
+    "16-mixed". map_layout: take joints by name from clips of other layouts.
     """
 
     network: nn.Module
@@ -49,7 +50,11 @@ class Predictor:
 def predictor_of(
     model: nn.Module | Weights | str | Path, preprocessing: Preprocessing | None = None, *, map_layout: bool = False
 ) -> Predictor:
-    """A network with what belongs to it. Raises ValueError where that is not known."""
+    """A network with what belongs to it. Raises ValueError where that is not known.
+
+    model: a path or name as `load_weights` takes it, or what that or `load_model` gave. preprocessing: for weights that
+    do not tell, or in place of what they tell.
+    """
     if isinstance(model, str | Path):
         model = load_weights(model)
     weights = model if isinstance(model, Weights) else getattr(model, "weights", None)
@@ -96,7 +101,8 @@ def probabilities(
 ) -> Iterator[Float[np.ndarray, "classes"]]:
     """The probabilities of each clip, float64, taking `batch_size` of them at a time.
 
-    clips: that fit (`Predictor.fit`) and may be read while they are taken.
+    clips: that fit (`Predictor.fit`) and may be read while they are taken. Raises ValueError where one lacks what its
+    preparation needs (image size, scores ...).
     """
     network = predictor.network
     weight = next(network.parameters())

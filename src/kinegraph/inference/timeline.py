@@ -39,6 +39,7 @@ def segments(
 ) -> list[Segment]:
     """Stretches of one class from the answers for each window; together they are all that the windows cover.
 
+    starts, window, frames: of the recording, all counted in frames.
     A segment's probabilities are the mean over its time, and its class is the likeliest by them.
     """
     edges = np.unique([*starts, *(min(start + window, frames) for start in starts)])

@@ -110,6 +110,8 @@ class AGCN(nn.Module):
         kernel: frames that the convolution over time sees, an odd number.
         dropout: probability, in every block but the first; 0 as published.
 
+    Raises ValueError naming a number that is out of range.
+
     Source: MMAction2 0.x, backbones/agcn.py; lshiwjx/2s-AGCN, model/agcn.py.
     """
 
@@ -150,7 +152,10 @@ class AGCN(nn.Module):
     def forward(
         self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
     ) -> Float[Tensor, "N classes"]:
-        """Logits. people: how many bodies of each clip are real; the others are computed once, see `clip_logits`."""
+        """Logits, before any softmax. x: as `prepare_clip` makes it. Raises ValueError for other joints or channels.
+
+        people: how many bodies of each clip are real; the others are computed once, see `clip_logits`.
+        """
         return clip_logits(self, x, people)
 
     def features(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:

@@ -1,8 +1,10 @@
 """From clips to the bodies in them and back: a network sees bodies, one apart from another."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
+from threading import Barrier
 
 import torch
 from jaxtyping import Float, Int
@@ -49,7 +51,7 @@ def mean_features(model: nn.Module, x: Float[Tensor, "B T V C"], copies: int = 1
 def in_parts(function: Callable[[Tensor], Tensor], x: Float[Tensor, "B ..."], at_once: int) -> Float[Tensor, "B ..."]:
     """function(x) of at_once rows at a time, without gradients.
 
-    On a CPU torch's threads do not share every operation but take parts of their own: they wait for each other once,
+    On a CPU torch's threads do not share every operation: each computes whole bodies, so they wait for each other once,
     not hundreds of times, and what they compute stays in their own caches.
     """
     threads = 1 if x.device.type != "cpu" or torch.compiler.is_compiling() else torch.get_num_threads()
@@ -58,11 +60,22 @@ def in_parts(function: Callable[[Tensor], Tensor], x: Float[Tensor, "B ..."], at
     parts = x.tensor_split(max(1, min(rounds * workers, len(x))))
     if workers == 1:
         return torch.cat([function(part) for part in parts])
-    try:
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,)) as pool:
-            return torch.cat(list(pool.map(torch.no_grad()(function), parts)))
-    finally:
-        torch.set_num_threads(threads)  # the workers' number is also that of threads yet to come
+    return torch.cat(list(_pool(workers, threads, os.getpid()).map(torch.no_grad()(function), parts)))
+
+
+@cache
+def _pool(workers: int, threads: int, process: int) -> ThreadPoolExecutor:
+    """Workers that share torch's threads, kept: process makes sure of it, as a forked one has none of their threads."""
+    ready = Barrier(workers)
+    pool = ThreadPoolExecutor(workers, initializer=_take_share, initargs=(threads // workers,))
+    list(pool.map(lambda _: ready.wait(), range(workers)))  # all are there
+    torch.set_num_threads(threads)  # the workers' number is also that of threads yet to come
+    return pool
+
+
+def _take_share(threads: int) -> None:
+    torch.get_num_threads()  # a thread takes the common number when it is first asked: before it gets its own
+    torch.set_num_threads(threads)
 
 
 def one_for_absent(

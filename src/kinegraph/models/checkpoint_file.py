@@ -74,6 +74,8 @@ def load_plain(path: Path) -> object:
 
 def load_file(file: io.BufferedIOBase, size: int) -> object:
     """`load_plain` of an open file of that many bytes; what is wrong is raised as torch raises it."""
+    if not size:
+        raise ValueError("it is empty")
     _check_claims(file, size)
     file.seek(0)
     with warnings.catch_warnings():
@@ -139,12 +141,8 @@ def _reason(path: Path, error: Exception) -> str:
         )
     if isinstance(error, pickle.UnpicklingError):  # torch explains at length what it could be told to allow
         text = text.partition("WeightsUnpickler error:")[2].strip() or text
-    text = (
-        one_line(text.strip().splitlines()[0].partition(". ")[0])
-        if text.strip() and not text.isdigit()
-        else "it is broken"
-    )
-    return f"is not a checkpoint that can be read: {text}"
+    first = "" if text.isdigit() else text.strip().split("\n")[0].partition(". ")[0]
+    return f"is not a checkpoint that can be read: {one_line(first) or 'it is broken'}"
 
 
 def _first_global(path: Path) -> str | None:

@@ -35,6 +35,7 @@ def optimize(
     precision: "fp32" gives the model's logits to about 1e-6 of their size, "bf16" to about 1e-2. "auto" takes bf16
         where the device has matrix units for it (AMX, or a GPU) and fp32 elsewhere.
     at_once: bodies to compute at once; by default some on a CPU, where each thread has its own, and all on a GPU.
+    Raises ValueError for another network, a precision that there is not, and no body at once.
     """
     if not isinstance(model, NETWORKS):
         names = ", ".join(network.__name__ for network in NETWORKS)
@@ -85,7 +86,7 @@ class Engine(nn.Module):
     def forward(
         self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
     ) -> Float[Tensor, "N classes"]:
-        """Logits. people: how many bodies of each clip are real; the others are computed once."""
+        """Logits, before any softmax. people: how many bodies of each clip are real; the others are computed once."""
         check_input(self.network, x)
         at_once = self.at_once
         if at_once is None and x.device.type == "cpu":

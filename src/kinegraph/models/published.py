@@ -28,7 +28,7 @@ def load_published(source: str | Path | Mapping[str, Tensor], *, strides: Sequen
 
     All is inferred from the tensors' names and shapes but the strides: if not given, 2 where the width doubles, or
     where there is a projection though it does not change.
-    Raises ValueError when it is no checkpoint, or of a network that is not known.
+    Raises ValueError when it is no checkpoint, or of a network that is not known; OSError when it cannot be read.
     """
     origin = "the checkpoint" if isinstance(source, Mapping) else str(source)
     state = source if isinstance(source, Mapping) else read_state(Path(source))
@@ -54,7 +54,7 @@ def load_published(source: str | Path | Mapping[str, Tensor], *, strides: Sequen
 def save_published(path: str | Path, model: nn.Module, dialect: str) -> None:
     """Write a network as a checkpoint that another project loads, whole or not at all.
 
-    Raises ValueError when that project has no such network.
+    dialect: "stgcn2018", "mmaction0", "mmaction1" or "pyskl". Raises ValueError when that project has no such network.
     """
     beside = None if dialect == "stgcn2018" else {"meta": {}}  # yysijie/st-gcn reads and writes the bare state dict
     write_state(Path(path), to_dialect(model, dialect), beside)

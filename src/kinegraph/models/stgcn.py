@@ -110,6 +110,8 @@ class STGCN(nn.Module):
         norm_eps: added to the variance; 1e-3 in the TensorFlow implementation.
         norm_momentum: share of a batch in the running statistics; 0.01 in the TensorFlow implementation.
 
+    Raises ValueError naming a number or word that is out of range.
+
     Source: MMAction2 0.x, backbones/stgcn.py and heads/stgcn_head.py; yysijie/st-gcn, net/st_gcn.py. The TensorFlow
     implementation pads a stride of 2 by 3 and 4 frames, this network by 4 and 4 as the others.
     """
@@ -163,7 +165,10 @@ class STGCN(nn.Module):
     def forward(
         self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
     ) -> Float[Tensor, "N classes"]:
-        """Logits. people: how many bodies of each clip are real; the others are computed once, see `clip_logits`."""
+        """Logits, before any softmax. x: as `prepare_clip` makes it. Raises ValueError for other joints or channels.
+
+        people: how many bodies of each clip are real; the others are computed once, see `clip_logits`.
+        """
         return clip_logits(self, x, people)
 
     def features(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:

@@ -105,6 +105,8 @@ class STGCNPP(nn.Module):
         strides: of each block in time; by the published rule 2 where the width doubles, 1 elsewhere.
         dropout: probability, in every block but the first.
 
+    Raises ValueError naming a number that is out of range.
+
     Source: PYSKL, models/gcns/stgcn.py with gcn_adaptive "init", gcn_with_res and tcn_type "mstcn", its first weights
     too; MMAction2 1.x draws those of the dilated convolutions otherwise.
     """
@@ -145,7 +147,10 @@ class STGCNPP(nn.Module):
     def forward(
         self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
     ) -> Float[Tensor, "N classes"]:
-        """Logits. people: how many bodies of each clip are real; the others are computed once, see `clip_logits`."""
+        """Logits, before any softmax. x: as `prepare_clip` makes it. Raises ValueError for other joints or channels.
+
+        people: how many bodies of each clip are real; the others are computed once, see `clip_logits`.
+        """
         return clip_logits(self, x, people)
 
     def features(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:

@@ -59,7 +59,7 @@ class Taken:
 
 
 def open_start(path: str | Path) -> Start:
-    """Weights of Kinegraph, by path or name in the zoo, or a published .pth checkpoint."""
+    """Weights of Kinegraph, by path or name in the zoo, or a published .pth. Raises ValueError for another."""
     name = Path(path).stem
     if is_published(path):
         model = load_published(path)
@@ -129,7 +129,8 @@ def describe(
 def freeze_blocks(network: nn.Module, blocks: int, taken: Taken | None = None) -> list[nn.Module]:
     """Stop the input norm and the first blocks from learning. Returns them; keep them in evaluation mode.
 
-    taken: what their tensors are, if known. Raises ValueError when one would be frozen as it starts.
+    taken: what their tensors are, if known. Raises ValueError when one would be frozen as it starts, or when the
+    network has fewer blocks.
     """
     if blocks > len(network.blocks):
         raise ValueError(f"freeze is {blocks}, the network has {len(network.blocks)} blocks")

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from kinegraph import __version__
 from kinegraph.models.card import model_card, write_card
 from kinegraph.models.zoo import find_weights, name_of
-from kinegraph.reading import CONTROL, one_line, parsed_json, quoted
+from kinegraph.reading import one_line, parsed_json, plain_name, quoted
 from kinegraph.skeleton.layout import JointLayout
 from kinegraph.whole import write_whole
 
@@ -52,9 +52,12 @@ class Weights:
 def load_model(path: str | Path, strides: Sequence[int] | None = None) -> nn.Module:
     """The network in a weights file, or in a published .pth checkpoint: model(x) with x (N, M, T, V, C) -> logits.
 
+    In evaluation mode, on the CPU. x holds clips as `prepare_clip` makes them; for recordings as they are there is
+    `kinegraph.predict`. What a weights file says of layout, class names and preprocessing is model.weights (`Weights`);
+    a .pth says nothing of them.
     path: also a run folder, for its best weights, or a name in the zoo, such as "ui-prmd-10".
     strides: of each block of a published network; if left out, 2 where the width doubles.
-    Raises ValueError when the file is neither.
+    Raises ValueError when the file is neither or damaged, OSError when it cannot be read.
     """
     from kinegraph.models.published import load_published
 
@@ -85,7 +88,7 @@ def save_weights(
     """Write a network of kinegraph.models, whole or not at all, and its card beside it as .md.
 
     preprocessing and extra: plain data. half: keep matrices and kernels as float16, in half the room.
-    Raises ValueError when layout or class names do not fit the network.
+    Raises ValueError when it is another network, or layout or class names do not fit it; OSError when the disk is full.
     """
     graph, config = built_with(model)
     joints, classes = graph.shape[1], config["classes"]
@@ -131,13 +134,11 @@ def add_measured(path: str | Path, figures: Mapping[str, Any]) -> None:
 def load_weights(path: str | Path) -> Weights:
     """Read a weights file, given by its path, its run folder or its name in the zoo.
 
-    Raises ValueError when it is another kind of file or does not fit together.
+    Raises ValueError when there is none, it is another kind of file or does not fit together.
     """
     path = find_weights(path)
     if is_published(path):
         raise ValueError(f"{path} is no weights file; `kinegraph convert {path} OUT.safetensors` makes one of it")
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder, expected a .safetensors file in it")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -146,7 +147,7 @@ def load_weights(path: str | Path) -> Weights:
     except SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file: {one_line(error)}") from None
     header = _header(metadata, path)
-    if odd := [name for name in header["class_names"] if not isinstance(name, str) or CONTROL.search(name)]:
+    if odd := [name for name in header["class_names"] if not isinstance(name, str)]:
         raise ValueError(f"{path} names a class {quoted(odd[0])}, expected a line of text")
     try:
         layout = JointLayout.from_dict(header["layout"])
@@ -159,7 +160,8 @@ def load_weights(path: str | Path) -> Weights:
             f"{path} names {len(header['class_names'])} classes and {len(layout)} joints, "
             f"its network has {config['classes']} and {graph.shape[1]}"
         )
-    return Weights(model, layout, tuple(header["class_names"]), header["preprocessing"], header["extra"])
+    names = tuple(map(plain_name, header["class_names"]))
+    return Weights(model, layout, names, header["preprocessing"], header["extra"])
 
 
 def built_with(model: nn.Module) -> tuple[Tensor, dict[str, Any]]:

@@ -27,6 +27,7 @@ def complete(layout: JointLayout, lengths: Float[np.ndarray, "V"] | None = None)
 
     lengths: of the bone from each joint's parent, in any unit; by default all are equally long. Which side is the
         left one is not known where names do not tell; it is the same one for all pairs that hang on each other.
+    Raises ValueError where joints that are left and right by name hang on bones that are not each other's mirror image.
     """
     if layout.mirror and layout.spine and layout.shoulders:
         return layout

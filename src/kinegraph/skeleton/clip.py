@@ -15,10 +15,12 @@ class SkeletonClip:
 
     keypoint: C = 2 (pixels) or 3 (metres, camera or world frame); the dataset says which. A joint that was not seen
         is all zero; a person who is absent for a while has frames of zeros.
-    score: detector confidence in [0, 1], where the source has one.
+    name: no two clips of a dataset have the same. label: number of the class, from 0, in the dataset's class names.
+    score: detector confidence in [0, 1], where the source has one. fps: frames per second, where it is known.
     image_size: (width, height) in pixels, for 2D keypoints.
     attributes: what the source knows about the clip (subject, camera, setup ...).
     splits: which part of each published split the clip belongs to, e.g. {"xsub": "train", "xview": "val"}.
+    Raises ValueError when keypoint, score and layout do not fit each other.
     """
 
     keypoint: Float[np.ndarray, "M T V C"]
@@ -46,8 +48,10 @@ class SkeletonClip:
 
     @property
     def people(self) -> int:
+        """M, also counting people who are never seen."""
         return self.keypoint.shape[0]
 
     @property
     def frames(self) -> int:
+        """T, of the recording at its own frame rate."""
         return self.keypoint.shape[1]

@@ -19,17 +19,17 @@ OTHER_NAMES = {"agcn": "inward_outward", "stgcn_spatial": "spatial"}  # MMAction
 def adjacency(
     layout: JointLayout | str | Path, strategy: str = "spatial", max_hop: int = 1
 ) -> Float[np.ndarray, "K V V"]:
-    """The partitioned, column-normalised adjacency of a layout.
+    """The partitioned, column-normalised adjacency of a layout: A[k, v, w] is how much of joint v flows into joint w.
 
     uniform: one slice, all joints within max_hop bones. distance: one slice for each number of bones 0..max_hop.
     spatial: as published with the 2018 code, 1 + 2 max_hop slices; the graph of every published ST-GCN checkpoint,
         named `spatial` in yysijie/st-gcn and MMAction2 0.x, `stgcn_spatial` in MMAction2 1.x and PYSKL.
     spatial_true: the three slices of the paper, by full distances to the centre.
-    inward_outward: itself, toward the centre, away from it, along the layout's directed bones; `agcn` in
+    inward_outward: itself, its parent (inward), its children (outward), by the layout's directed bones; `agcn` in
         MMAction2 0.x, `spatial` in MMAction2 1.x and PYSKL, and the graph of the TensorFlow implementation.
     layout: a layout, the name of a built-in one or the path of a YAML file.
-    The slices of the first four sum to one matrix whose columns each sum to 1. Raises ValueError for an unknown
-    strategy and for a max_hop that the strategy or the layout does not have.
+    The slices of the first four sum to one matrix whose columns each sum to 1; of the last each is normalised alone.
+    Raises ValueError for an unknown layout or strategy and for a max_hop that either does not have.
     Source: Yan et al. 2018, sections 3.2 and 3.3; Shi et al. 2019 for inward_outward.
     """
     if not isinstance(layout, JointLayout):

@@ -19,7 +19,7 @@ from kinegraph.reading import CONTROL, quoted, read_yaml
 
 @dataclass(frozen=True)
 class JointLayout:
-    """Names and structure of the joints of one body.
+    """Names and structure of the joints of one body. Numbers are places in `joints`.
 
     bones: (child, parent) pairs, the parent on the side of the centre (published COCO and NTU-24 lists turn a few
         round); cycles are allowed (published COCO list).
@@ -28,6 +28,8 @@ class JointLayout:
     parents: joint -> the joint its bone vector starts from, itself at the root. A tree, also where bones have cycles;
         if left out, the way to the centre. Published bone vectors (JointToBone) need not follow bones or end there.
     spine: (lower, upper) joint whose direction is "up" for body alignment; shoulders: (left, right).
+    Raises ValueError naming the joint where this is no skeleton: one that bones do not connect to the centre, parents
+    in a circle, a bone without its mirror image ...
     """
 
     name: str
@@ -87,9 +89,9 @@ def layout_names() -> tuple[str, ...]:
 
 
 def load_layout(name: str | Path) -> JointLayout:
-    """A built-in layout by name, or your own from a YAML file.
+    """A built-in layout by name, such as "ntu25" or "coco17", or your own from a YAML file (docs/own_data.md).
 
-    Raises ValueError when there is no such layout or the file describes no proper skeleton.
+    Raises ValueError when there is no such layout, with the names there are, or the file describes no proper skeleton.
     """
     if str(name) in layout_names():
         return _built_in(str(name))

@@ -16,9 +16,13 @@ Weights = Literal["balanced"] | list[float] | None
 class CrossEntropy(nn.Module):
     """Cross entropy of the softmax, the mean over clips by the weight of their class.
 
-    label_smoothing: share of the target that is spread evenly over all classes.
-    class_weights: "balanced" weighs every class with 1 / its number of clips, a list gives the weights in class order;
-        by default all weigh 1, and the counts do not matter.
+    Args:
+        counts: training clips of each class, in class order.
+        label_smoothing: share of the target that is spread evenly over all classes.
+        class_weights: "balanced" weighs every class with 1 / its number of clips, a list gives the weights in class
+            order; by default all weigh 1, and the counts do not matter.
+
+    Raises ValueError naming a value that is out of range, or a list that has not one weight a class.
     """
 
     weight: Float[Tensor, "classes"] | None
@@ -38,8 +42,13 @@ class BinaryCrossEntropy(nn.Module):
     """A yes or no for each class by itself, for clips that may be of several: the mean over clips and classes.
 
     Targets are shares (N, classes) between 0 and 1, or one label a clip (N,), then all its other classes are a no.
-    class_weights: as for CrossEntropy. Datasets hold one label a clip, so `kinegraph train` gives labels; your own loop
-    may give several.
+    Datasets hold one label a clip, so `kinegraph train` gives labels; your own loop may give several.
+
+    Args:
+        counts: training clips of each class, in class order.
+        class_weights: as for CrossEntropy: "balanced", a list in class order, or by default 1 for all.
+
+    Raises ValueError for weights or targets that are not one a class.
     """
 
     weight: Float[Tensor, "classes"] | None
@@ -66,9 +75,15 @@ class ClassBalancedFocalLoss(nn.Module):
     L = 1/N sum_n w[y_n] sum_c (1 - p_nc)^gamma (-log p_nc)   with p_nc = s(z_nc) where c = y_n, else 1 - s(z_nc)
     w_c ∝ (1 - beta) / (1 - beta^counts_c), scaled to mean 1
 
-    counts: clips of each class in the training part, in class order: np.bincount(labels, minlength=classes).
-    published_counts: weigh by the lists in the BABEL configs of MMAction2 0.x instead. They seem to be in the wrong
-        order (published_counts.yaml tells why): for repeating that training only.
+    Args:
+        counts: training clips of each class, in class order: np.bincount(labels, minlength=classes).
+        beta: from 0, all classes weigh the same, to nearly 1, a class weighs with 1 / its number of clips.
+        gamma: how much less is learned from what is right already; 0 is plain binary cross entropy.
+        published_counts: weigh by the lists in the BABEL configs of MMAction2 0.x instead. They seem to be in the wrong
+            order (published_counts.yaml tells why): for repeating that training only.
+
+    Raises ValueError for a value that is out of range and for a class without clips.
+
     Source: Cui et al. 2019 (class-balanced loss); as in MMAction2 0.x, CBFocalLoss. There log(1 + exp(-z)) overflows
     below z = -88; softplus does not.
     """
@@ -102,7 +117,10 @@ class ClassBalancedFocalLoss(nn.Module):
 
 
 def class_balanced_weights(counts: Sequence[int], beta: float = 0.9999) -> Float[Tensor, "classes"]:
-    """Weight of each class by its effective number of clips (Cui et al. 2019, section 3), mean 1; beta 0: all equal."""
+    """Weight of each class by its effective number of clips (Cui et al. 2019, section 3), mean 1; beta 0: all equal.
+
+    Raises ValueError for a class without clips and for beta outside [0, 1).
+    """
     count = torch.as_tensor(counts, dtype=torch.float64)
     if count.ndim != 1 or len(count) == 0:
         raise ValueError(f"class counts have shape {tuple(count.shape)}, expected one number a class")
@@ -118,7 +136,10 @@ def class_balanced_weights(counts: Sequence[int], beta: float = 0.9999) -> Float
 
 
 def balanced_weights(counts: Sequence[int]) -> Float[Tensor, "classes"]:
-    """1 / clips of each class, scaled to mean 1 over the classes that have clips; 1 for those without."""
+    """1 / clips of each class, scaled to mean 1 over the classes that have clips; 1 for those without.
+
+    Raises ValueError when no class has clips.
+    """
     count = torch.as_tensor(counts, dtype=torch.float64)
     there = count > 0
     if not there.any():

@@ -50,7 +50,7 @@ def remarks(
 
 
 def check_metrics(metrics: Sequence[str]) -> Sequence[str]:
-    """The names as they are, if there are such metrics: to be asked before hours of testing."""
+    """The names as they are, if there are such metrics, else ValueError: to be asked before hours of testing."""
     for metric in metrics:
         if metric not in METRICS:
             close = get_close_matches(str(metric), METRICS, n=1)
@@ -63,6 +63,7 @@ def top_k_accuracy(scores: Float[np.ndarray, "N classes"], labels: Int[np.ndarra
     """Share of clips whose label is among the k largest scores.
 
     Of equal scores the lower class comes first, as argmax has it, so that k = 1 agrees with the confusion matrix.
+    Raises ValueError for no clips, a label outside the classes, scores that are not finite and k below 1.
     Source: MMAction2 0.x, top_k_accuracy, whose argsort leaves the order of equal scores open.
     """
     scores, labels = _checked(scores, labels)
@@ -78,6 +79,7 @@ def mean_class_accuracy(scores: Float[np.ndarray, "N classes"], labels: Int[np.n
     """Mean of the classes' accuracies over the classes that occur, as labels or as predictions.
 
     A class that is predicted but has no clip counts as 0 and lowers the mean; one that is neither is left out.
+    Raises ValueError for no clips, a label outside the classes and scores that are not finite.
     Source: MMAction2 0.x, mean_class_accuracy. (BABEL's "Top-1-norm" averages over the labels' classes only.)
     """
     scores, labels = _checked(scores, labels)
@@ -89,7 +91,7 @@ def mean_class_accuracy(scores: Float[np.ndarray, "N classes"], labels: Int[np.n
 def confusion_matrix(
     predicted: Integer[np.ndarray, "N"], labels: Integer[np.ndarray, "N"], classes: int
 ) -> Int[np.ndarray, "classes classes"]:
-    """Number of clips by label (row) and prediction (column)."""
+    """Number of clips by label (row) and prediction (column). Raises ValueError for one outside the classes."""
     for what, values in (("label", labels), ("prediction", predicted)):
         _check_range(np.asarray(values), classes, what)
     cells = np.asarray(labels, dtype=np.int64) * classes + np.asarray(predicted, dtype=np.int64)
@@ -117,7 +119,7 @@ def bootstrap_intervals(
     Drawing clips again with replacement makes the number of hits binomial, so hits are drawn instead of clips. For
     top1 all clips are drawn; for the mean over classes clips are drawn within each class, so that no class is lost.
     Clips count as independent: those of one subject are not, and the true interval is wider. Nothing but hits (or
-    nothing but misses) gives an interval of width 0.
+    nothing but misses) gives an interval of width 0. Raises ValueError when there are no clips.
     """
     clips, hits = confusion.sum(axis=1), confusion.diagonal()
     total = int(clips.sum())
@@ -136,7 +138,7 @@ def bootstrap_intervals(
 
 
 def softmax(scores: Float[np.ndarray, "*N classes"]) -> Float[np.ndarray, "*N classes"]:
-    """Probabilities of the classes, float64."""
+    """Probabilities of the classes from logits, float64."""
     scores = np.asarray(scores, dtype=np.float64)
     odds = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return odds / odds.sum(axis=-1, keepdims=True)

@@ -1,14 +1,30 @@
 """What the optimizer is given: the parameters that learn, in groups with their weight decay and learning rate."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import torch
 from torch import nn
 
 
-class SGD(torch.optim.SGD):
-    """torch's SGD with the published settings as defaults."""
+class PublishedSGD(torch.optim.SGD):
+    """torch's SGD with the settings of MMAction2's ST-GCN recipes as defaults.
+
+    Args:
+        params: parameters, or groups of them.
+        lr: learning rate before the schedule.
+        momentum: share of the last step that goes into the next one.
+        nesterov: look at the gradient where momentum leads.
+        weight_decay: pull of every parameter to zero, as a factor of it that is added to its gradient.
+    """
 
     def __init__(
-        self, params, lr: float = 0.1, momentum: float = 0.9, nesterov: bool = True, weight_decay: float = 1e-4
+        self,
+        params: Iterable[Any],
+        lr: float = 0.1,
+        momentum: float = 0.9,
+        nesterov: bool = True,
+        weight_decay: float = 1e-4,
     ):
         super().__init__(params, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
 
@@ -17,7 +33,8 @@ def parameter_groups(network: nn.Module, *, decay_all: bool = True, head_lr: flo
     """The parameters that learn, in one group, or in several.
 
     decay_all: false spares all but matrices and kernels from weight decay. head_lr: the head's learning rate as a
-    multiple of the others'; it waits in its groups until `scale_rates` applies it.
+    multiple of the others'; it waits in its groups until `scale_rates` applies it. Raises ValueError for a head_lr of a
+    network without a head.
     """
     if head_lr != 1 and not hasattr(network, "head"):
         raise ValueError(f"head_lr is {head_lr:g}, but {type(network).__name__} has no part named 'head'")

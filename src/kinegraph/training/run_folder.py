@@ -24,6 +24,14 @@ from kinegraph.whole import whole_file, write_whole
 # What may be different when a run goes on: none of it changes the weights. Nor do more epochs of a stepped schedule.
 FREE = {"work_dir", "resume", "overwrite", "workers", "accelerator", "log_every", "save_every", "tensorboard"}
 PATHS = {"dataset", "init_from", "layout"}
+MEASURED = (
+    "result.pkl",
+    "result.json",
+    "predictions.csv",
+    "per_class.csv",
+    "confusion_matrix.csv",
+    "confusion_matrix.png",
+)
 METRICS = ("epoch", "loss", "top1", "top5", "mean_class_accuracy")
 
 
@@ -58,7 +66,8 @@ class RunFolder:
         """Make the folder. Of a run that died before its first checkpoint, or is replaced, nothing is kept."""
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         weights = (self.checkpoint, self.last, self.best, self.last.with_suffix(".md"), self.best.with_suffix(".md"))
-        for left in (*weights, self.log_file, self.path / "metrics.csv", self.path / "report.html"):
+        measured = (self.path / "val" / name for name in MEASURED)
+        for left in (*weights, self.log_file, self.path / "metrics.csv", self.path / "report.html", *measured):
             left.unlink(missing_ok=True)
 
     def keep_config(self, config_text: str) -> None:

@@ -14,6 +14,8 @@ class Schedule:
         milestones: epochs after which "step" lowers the rate.
         gamma: factor at each milestone.
         warmup: share of all steps over which the rate rises linearly from zero.
+
+    Raises ValueError for a warmup outside [0, 1) and milestones that do not rise.
     """
 
     kind: Literal["step", "cosine"] = "step"

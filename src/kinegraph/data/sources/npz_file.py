@@ -62,17 +62,16 @@ def _array(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     with file.open(member) as content:
         version = np.lib.format.read_magic(content)
         read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
-        shape, fortran, dtype = read_header[version[0]](content)
+        shape, _, dtype = read_header[version[0]](content)
         if dtype.hasobject:
             raise _RefusedError("holds Python objects (pickles), which are not loaded; save plain arrays")
         if dtype.kind == "V":
             raise _RefusedError(f"holds an array of {str(dtype)[:60]}, expected numbers or text")
-        data = content.read()  # no more than the zip's own list says, which was weighed
-    if min(shape, default=0) < 0 or math.prod(shape) * max(dtype.itemsize, 1) != len(data):
-        name = "".join(filter(str.isprintable, member.filename))[:60]
-        raise _RefusedError(
-            f"holds an array {name} of shape {str(shape)[:60]} in {len(data):,} bytes, which do not fit"
-        )
-    flat = np.frombuffer(data, dtype) if data else np.zeros(0, dtype)
-    check_letters(flat)
-    return flat.reshape(shape, order="F" if fortran else "C")
+        held = member.file_size - content.tell()  # by the zip's own list, which was weighed
+        if min(shape, default=0) < 0 or math.prod(shape) * max(dtype.itemsize, 1) != held:
+            name = "".join(filter(str.isprintable, member.filename))[:60]
+            raise _RefusedError(f"holds an array {name} of shape {str(shape)[:60]} in {held:,} bytes, which do not fit")
+        content.seek(0)
+        array = np.lib.format.read_array(content, allow_pickle=False)
+    check_letters(array.reshape(-1, order="A"))
+    return array
