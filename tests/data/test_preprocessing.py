@@ -284,3 +284,11 @@ def test_a_long_clip_is_resampled_from_the_frames_that_are_needed():
     placed = normalize.face_front(normalize.centre_first_frame(clip.keypoint, layout.spine[0]), layout)
     expected = resample(streams(placed, layout, ("bone_motion",))[0], 16)
     np.testing.assert_allclose(views[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"normalize": "foo"}, {"sampling": "foo"}, {"up": "w"}, {"streams": ("joint", "foo")}]
+)
+def test_unknown_words_are_named(wrong):
+    with pytest.raises(ValueError, match=rf"preprocessing.{next(iter(wrong))} is '(foo|w)', expected one of "):
+        Preprocessing(**wrong)

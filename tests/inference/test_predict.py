@@ -83,6 +83,8 @@ def test_every_way_to_ask_is_the_same(path):
         (a_clip().keypoint[:, :, :20], "of 20 joints, the network was trained on the 25 of layout 'ntu25'"),
         (a_clip().keypoint[..., :2], "has xy without scores, the network wants xyz without scores"),
         (a_clip().keypoint[0, 0], r"shape \(25, 3\), expected \(people, frames, joints"),
+        (object(), "a object is no clip: give one, such as"),
+        ("recordings/wave.npy", "a str is no clip: give one, such as"),
         (a_clip().keypoint * np.nan, "not finite"),
         (a_clip().keypoint * 0, "shows nobody"),
         (a_clip(layout=load_layout("kinect22")), r"it lacks spine_base, .* \(23 of 25\): use weights .* kinect22"),

@@ -7,7 +7,7 @@ Frames that no chosen frame is made of are left out before the first step; what 
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -16,8 +16,11 @@ from kinegraph.data import normalize, sampling
 from kinegraph.data.augment import Augmentation, augment, mirror, random_bend, random_crop
 from kinegraph.data.features import Stream, streams
 from kinegraph.data.normalize import Up
+from kinegraph.reading import quoted
 from kinegraph.skeleton.clip import SkeletonClip
 
+Placing = Literal["none", "ntu_published", "first_frame", "facing", "sized", "image", "image_published"]
+Sampling = Literal["loop", "fill", "pad", "window", "uniform", "resample"]
 MOST_POSES = 100_000  # a clip; published recipes have up to 2,000
 
 
@@ -48,15 +51,15 @@ class Preprocessing:
         test_mirror: also look at each test clip in the mirror.
         augment: random variations of training clips.
 
-    Raises ValueError naming a number that is out of range. Words are checked where a config is read, not here.
+    Raises ValueError naming a number that is out of range, or a word that is not known.
     """
 
     people: int = 2
-    normalize: Literal["none", "ntu_published", "first_frame", "facing", "sized", "image", "image_published"] = "none"
+    normalize: Placing = "none"
     up: Up = "y"
     min_score: float | None = None
     streams: tuple[Stream, ...] = ("joint",)
-    sampling: Literal["loop", "fill", "pad", "window", "uniform", "resample"] = "loop"
+    sampling: Sampling = "loop"
     frames: int = 300
     test_frames: int | None = None
     test_clips: int = 1
@@ -64,6 +67,12 @@ class Preprocessing:
     augment: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
+        words = [("normalize", self.normalize, Placing), ("up", self.up, Up), ("sampling", self.sampling, Sampling)]
+        for name, word, known in words + [("streams", stream, Stream) for stream in self.streams]:
+            if word not in get_args(known):  # a weights file may say anything
+                raise ValueError(
+                    f"preprocessing.{name} is {quoted(word)}, expected one of {', '.join(get_args(known))}"
+                )
         for name in ("people", "frames", "test_frames", "test_clips"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"preprocessing.{name} is {getattr(self, name)}, expected at least 1")

@@ -89,7 +89,13 @@ def clip_of(
     score: Float[np.ndarray, "M T V"] | Float[np.ndarray, "T V"] | None = None,
 ) -> SkeletonClip:
     """A clip of plain arrays, of one person or several. Raises ValueError when they are not of the layout's joints."""
-    keypoint = np.asarray(keypoint, np.float32)
+    try:
+        keypoint = np.asarray(keypoint, np.float32)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"a {type(keypoint).__name__} is no clip: give one, such as open_dataset(FOLDER)[0], or an array of "
+            "coordinates"
+        ) from None
     if keypoint.ndim not in (3, 4) or 0 in keypoint.shape:
         raise ValueError(f"the coordinates have shape {keypoint.shape}, expected (people, frames, joints, 2 or 3)")
     if keypoint.shape[-2] != len(layout):

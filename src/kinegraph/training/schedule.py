@@ -15,7 +15,7 @@ class Schedule:
         gamma: factor at each milestone.
         warmup: share of all steps over which the rate rises linearly from zero.
 
-    Raises ValueError for a warmup outside [0, 1) and milestones that do not rise.
+    Raises ValueError for an unknown kind, a warmup outside [0, 1) and milestones that do not rise.
     """
 
     kind: Literal["step", "cosine"] = "step"
@@ -24,6 +24,8 @@ class Schedule:
     warmup: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.kind not in ("step", "cosine"):
+            raise ValueError(f"schedule.kind is '{self.kind}', expected step or cosine")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"schedule.warmup is {self.warmup}, expected a share of the steps from 0 to below 1")
         if list(self.milestones) != sorted(self.milestones):
