@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from kinegraph.models import graph_product
+from kinegraph.models import bodies, graph_product, minimal_filtering
 from kinegraph.models.agcn import AGCN
 from kinegraph.models.batchnorm import BatchNorm
 from kinegraph.models.stgcn import STGCN
@@ -24,9 +24,11 @@ LABELS = torch.tensor([0, 1, 2, 3])
 
 @pytest.fixture(autouse=True)
 def in_pieces(monkeypatch):
-    """Even these few numbers go through the graph product's own backward pass, several pieces of them."""
+    """Even these few numbers go through the backward passes of our own, several pieces of them."""
     monkeypatch.setattr(graph_product, "FEW", 0)
     monkeypatch.setattr(graph_product, "PIECE", 2**13)
+    monkeypatch.setattr(minimal_filtering, "NARROWEST", 1)
+    monkeypatch.setattr(minimal_filtering, "PIECE", 2**13)
 
 
 @pytest.fixture(params=NETWORKS)
@@ -42,7 +44,7 @@ def model(request):
 
 
 def clips(people: list[int], padding: float = 0.0) -> torch.Tensor:
-    x = torch.randn(4, 3, 12, 5, 3, dtype=torch.float64)
+    x = torch.randn(4, 3, 17, 5, 3, dtype=torch.float64)
     for clip, count in enumerate(people):
         x[clip, count:] = padding
     return x
@@ -69,6 +71,15 @@ def test_a_body_that_is_no_padding_is_not_left_out(model):
     x = clips([1, 1, 1, 1])
     x[2, 2] += 0.1  # noise was added to one absent body
     assert torch.allclose(model(x, torch.ones(4, dtype=torch.int64)), plain_logits(model, x), atol=1e-10)
+
+
+def test_a_gpu_gets_a_multiple_of_bodies(model, monkeypatch):
+    monkeypatch.setitem(bodies.MULTIPLE, "cpu", 4)
+    x, people = clips([2, 1, 1, 1]), torch.tensor([2, 1, 1, 1])
+    computed, place, copies = bodies.one_for_absent(x.flatten(0, 1), people, 3)
+    assert (len(computed), copies) == (8, 5)
+    assert torch.equal(computed[place], x.flatten(0, 1))
+    assert torch.allclose(model(x, people), plain_logits(model, x), atol=1e-10)
 
 
 def test_with_dropout_absent_people_differ():

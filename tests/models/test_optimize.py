@@ -13,7 +13,6 @@ import kinegraph
 from kinegraph.models.agcn import AGCN
 from kinegraph.models.batchnorm import BatchNorm
 from kinegraph.models.bodies import in_parts
-from kinegraph.models.minimal_filtering import MinimalFiltering, minimal_filter
 from kinegraph.models.optimize import optimize
 from kinegraph.models.published import load_published
 from kinegraph.models.stgcn import STGCN
@@ -151,27 +150,6 @@ def test_published_logits_hold(network):
     arrays = golden_arrays(network)
     logits = optimize(load_published(golden_state(network)), "fp32")(torch.from_numpy(arrays["input"]))
     assert torch.allclose(logits, torch.from_numpy(arrays["logits"]), rtol=1e-4, atol=1e-4)
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    st.integers(1, 4), st.integers(1, 40), st.integers(1, 3), st.integers(0, 4), st.integers(1, 5), st.integers(1, 5)
-)
-def test_minimal_filtering_is_the_convolution(bodies, frames, joints, half, channels, width):
-    plain = nn.Conv2d(channels, width, (2 * half + 1, 1), padding=(half, 0))
-    x = torch.randn(bodies, channels, frames, joints)
-    with torch.no_grad():
-        expected = plain.double()(x.double())
-        found = MinimalFiltering(plain)(x)
-    assert found.shape == expected.shape
-    assert (found - expected).abs().max() < 2e-5 * max(1, expected.abs().max())
-
-
-@pytest.mark.parametrize(("outputs", "taps"), [(3, 3), (3, 2), (2, 2), (1, 1), (1, 3)])
-def test_minimal_filter_is_its_formula(outputs, taps):
-    A, G, B = map(torch.from_numpy, minimal_filter(outputs, taps))
-    weights, x = torch.randn(taps).double(), torch.randn(outputs + taps - 1).double()
-    assert torch.allclose(A @ ((G @ weights) * (B @ x)), x.unfold(0, taps, 1) @ weights)
 
 
 def test_wrong_options_are_named():

@@ -24,6 +24,7 @@ from kinegraph.models.blocks import (
     shortcut,
 )
 from kinegraph.models.bodies import clip_features, clip_logits
+from kinegraph.models.minimal_filtering import TemporalConvolution
 
 REDUCTION = 4  # the embeddings that joints are compared in have a quarter of the channels
 
@@ -81,7 +82,7 @@ class Block(nn.Module):
         self.spatial = AdaptiveGraphConvolution(graph, width_in, width)
         self.spatial_norm = BatchNorm(width)
         self.graph_residual = shortcut(width_in, width)
-        self.temporal = nn.Conv2d(width, width, (kernel, 1), (stride, 1), (kernel // 2, 0))
+        self.temporal = TemporalConvolution(width, kernel, stride)
         self.temporal_norm = BatchNorm(width)
         self.dropout = nn.Dropout(dropout)
         self.residual = shortcut(width_in, width, stride) if residual else None

@@ -1,14 +1,15 @@
 """From clips to the bodies in them and back: a network sees bodies, one apart from another."""
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
-from threading import Barrier
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+from kinegraph.models.threads import each, workers
+
+MULTIPLE = {"cuda": 16}  # of bodies: for every number of them a GPU chooses its kernels anew
 
 
 def clip_logits(
@@ -49,33 +50,10 @@ def mean_features(model: nn.Module, x: Float[Tensor, "B T V C"], copies: int = 1
 
 
 def in_parts(function: Callable[[Tensor], Tensor], x: Float[Tensor, "B ..."], at_once: int) -> Float[Tensor, "B ..."]:
-    """function(x) of at_once rows at a time, without gradients.
-
-    On a CPU torch's threads do not share every operation: each computes whole bodies, so they wait for each other once,
-    not hundreds of times, and what they compute stays in their own caches.
-    """
-    threads = 1 if x.device.type != "cpu" or torch.compiler.is_compiling() else torch.get_num_threads()
-    workers = max(1, min(threads, len(x)))
-    rounds = -(-len(x) // (at_once * workers))
-    parts = x.tensor_split(max(1, min(rounds * workers, len(x))))
-    if workers == 1:
-        return torch.cat([function(part) for part in parts])
-    return torch.cat(list(_pool(workers, threads, os.getpid()).map(torch.no_grad()(function), parts)))
-
-
-@cache
-def _pool(workers: int, threads: int, process: int) -> ThreadPoolExecutor:
-    """Workers that share torch's threads, kept: process makes sure of it, as a forked one has none of their threads."""
-    ready = Barrier(workers)
-    pool = ThreadPoolExecutor(workers, initializer=_take_share, initargs=(threads // workers,))
-    list(pool.map(lambda _: ready.wait(), range(workers)))  # all are there
-    torch.set_num_threads(threads)  # the workers' number is also that of threads yet to come
-    return pool
-
-
-def _take_share(threads: int) -> None:
-    torch.get_num_threads()  # a thread takes the common number when it is first asked: before it gets its own
-    torch.set_num_threads(threads)
+    """function(x) of at_once rows at a time, without gradients; each thread of a CPU computes rows of its own."""
+    count = max(1, min(workers(x.device), len(x)))
+    rounds = -(-len(x) // (at_once * count))
+    return torch.cat(each(function, x.tensor_split(max(1, min(rounds * count, len(x))))))
 
 
 def one_for_absent(
@@ -83,22 +61,32 @@ def one_for_absent(
 ) -> tuple[Float[Tensor, "B T V C"], Int[Tensor, "NM"] | None, int]:
     """The bodies to compute, which of them each body of x is (None: itself), and how many the last one stands for.
 
-    bodies: M, of each clip.
+    bodies: M, of each clip. A GPU is waited for once, and gets some absent bodies as well, to a MULTIPLE.
     """
     real = (torch.arange(bodies, device=x.device) < people.to(x.device)[:, None]).flatten()  # (N M)
-    absent = x[~real]
-    real[~real] = (absent != absent[:1]).flatten(1).any(1)  # one who is not like the others is computed as well
-    copies = len(x) - int(real.sum())
+    absent = x.index_select(0, real.int().argmin().view(1))
+    computed = real | (x != absent).flatten(1).any(1)  # one who is not like the others is computed as well
+    multiple = MULTIPLE.get(x.device.type, 1)
+    kept = -(-(int(computed.sum()) + 1) // multiple) * multiple - 1
+    copies = len(x) - kept
     if copies < 2:
         return x, None, 1
-    place = torch.where(real, real.cumsum(0) - 1, len(x) - copies)
-    return torch.cat((x[real], absent[:1])), place, copies
+    order = (~computed).int().argsort(stable=True)
+    place = order.argsort().clamp(max=kept)
+    return torch.cat((x[order[:kept]], absent)), place, copies
 
 
 def check_input(model: nn.Module, x: Tensor) -> None:
     """Raises ValueError when clips are not what a network was built for."""
-    if x.ndim != 5:
-        raise ValueError(f"the network takes (clips, people, frames, joints, channels), found shape {tuple(x.shape)}")
+    if not isinstance(x, Tensor) or x.ndim != 5 or 0 in x.shape:
+        found = f"shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
+        raise ValueError(
+            f"the network takes a tensor (clips, people, frames, joints, channels), found {found}; a recording is for "
+            "kg.predict(model, clip)"
+        )
     for axis, what, built in ((3, "joints", model.A.shape[1]), (4, "channels", model.config["channels"])):
         if x.shape[axis] != built:
-            raise ValueError(f"the network was built for {built} {what}, the clips have {x.shape[axis]}")
+            raise ValueError(
+                f"the network was built for {built} {what}, the clips have {x.shape[axis]}; a recording is for "
+                "kg.predict(model, clip)"
+            )

@@ -1,8 +1,12 @@
 """Sum over neighbouring joints, then mix channels, piece by piece: what lies between the two never leaves the cache."""
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from kinegraph.models.threads import each, workers
 
 PIECE = 2**20  # numbers in what lies between, on a CPU: 4 MB stay in the shared cache, and fewer would cost calls
 FEW = 2**21  # numbers in what lies between that are no burden as a whole: pieces of them would only cost calls
@@ -42,16 +46,20 @@ def product_with(
 
 
 class _GraphProduct(torch.autograd.Function):
-    """Frames F = (body, time) at once."""
+    """Frames F = (body, time) at once. Each thread of a CPU has its share of them, piece after piece."""
 
     @staticmethod
     def forward(ctx, x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"], weight, constant):
         ctx.save_for_backward(x, gather, weight)
         y = x.new_empty(*x.shape[:2], len(weight))
-        for frames in _pieces(x, gather):
-            sums = _neighbours(x[frames], gather).view(-1, weight.shape[1])  # (frames V, K C)
-            torch.mm(sums, weight.T, out=y[frames].view(-1, len(weight)))
-            y[frames].add_(constant)
+
+        def compute(share: list[slice]) -> None:
+            for frames in share:
+                sums = _neighbours(x[frames], gather).view(-1, weight.shape[1])  # (frames V, K C)
+                torch.mm(sums, weight.T, out=y[frames].view(-1, len(weight)))
+                y[frames].add_(constant)
+
+        each(compute, _shares(x, gather))
         return y
 
     @staticmethod
@@ -61,23 +69,35 @@ class _GraphProduct(torch.autograd.Function):
         gradient = gradient.contiguous()
         exact = torch.promote_types(x.dtype, torch.float32)
         of_x = torch.empty_like(x)
-        of_gather, of_weight = (torch.zeros_like(t, dtype=exact) for t in (gather, weight))
-        for frames in _pieces(x, gather):
-            seen, told = x[frames], gradient[frames]
-            sums = _neighbours(seen, gather).view(-1, weight.shape[1])
-            of_weight += told.flatten(0, 1).T @ sums
-            of_sums = (told.flatten(0, 1) @ weight).view(len(seen), len(gather), -1)  # (frames, V K, C)
-            of_gather += (of_sums @ seen.mT).sum(0, dtype=exact)
-            torch.matmul(gather.T, of_sums, out=of_x[frames])
-        return of_x, of_gather.to(gather.dtype), of_weight.to(weight.dtype), gradient.sum(0)
+
+        def compute(share: list[slice]) -> list[Tensor]:
+            of_gather, of_weight = (torch.zeros_like(t, dtype=exact) for t in (gather, weight))
+            for frames in share:
+                seen, told = x[frames], gradient[frames]
+                sums = _neighbours(seen, gather).view(-1, weight.shape[1])
+                of_weight += told.flatten(0, 1).T @ sums
+                of_sums = (told.flatten(0, 1) @ weight).view(len(seen), len(gather), -1)  # (frames, V K, C)
+                of_gather += (of_sums @ seen.mT).sum(0, dtype=exact)
+                torch.matmul(gather.T, of_sums, out=of_x[frames])
+            return [of_gather, of_weight, gradient[share[0].start : share[-1].stop].sum(0, dtype=exact)]
+
+        parts = each(compute, _shares(x, gather))
+        of_gather, of_weight, of_constant = (torch.stack(t).sum(0).to(x.dtype) for t in zip(*parts, strict=True))
+        return of_x, of_gather, of_weight, of_constant
 
 
 def _neighbours(x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"]) -> Float[Tensor, "F VK C"]:
     return gather.expand(len(x), -1, -1) @ x
 
 
-def _pieces(x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"]) -> list[slice]:
+def _shares(x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"]) -> list[list[slice]]:
+    """The pieces of all frames, dealt out to as many workers as there are, in order."""
     if x.device.type != "cpu":
-        return [slice(None)]
+        return [[slice(0, len(x))]]
     frames = max(1, PIECE // (len(gather) * max(x.shape[2], 64)))  # long sums of weight gradients would lose accuracy
-    return [slice(start, start + frames) for start in range(0, len(x), frames)]
+    count = min(workers(x.device), len(x))
+    bounds = [len(x) * i // count for i in range(count + 1)]
+    return [
+        [slice(start, min(start + frames, last)) for start in range(first, last, frames)]
+        for first, last in pairwise(bounds)
+    ]

@@ -5,11 +5,16 @@ three times three: a 3-tap filter over blocks of three frames, whose products ar
 is used twice, 25 products for 9 outputs. F(9, 9) would need 17, but with numbers so large that float32 is lost; here
 the error is about twice that of the plain sum (relative L2 of the output at 256 channels: 1.0e-6 for 6e-7).
 
+The inference engine filters so. Training does in the backward pass alone: a gradient that is a little off stays so,
+while a result that is a little off tips ReLUs over.
+
 Source: Winograd 1980, Arithmetic Complexity of Computations; Lavin & Gray 2016 (arXiv:1509.09308) for the transforms.
 """
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import torch
@@ -17,10 +22,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kinegraph.models.threads import each, workers
+
 TAPS = 3  # of each of the two levels
 MOST_TAPS = TAPS * TAPS
 PIECE = 2**18  # numbers in the products of some tiles that are computed together: they stay in the cache
 POINTS = (0, 1, -1, 2)  # where polynomials are evaluated, and infinity
+NARROWEST = 48  # channels from which it pays
 
 
 def minimal_filter(outputs: int, taps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -49,41 +57,161 @@ def _polynomial(roots: list[Fraction]) -> list[Fraction]:
     return coefficients
 
 
+@dataclass(frozen=True)
+class Tile:
+    """So many outputs of a convolution over time from so many frames: y = writes ((gain w) * (reads x))."""
+
+    gain: Float[Tensor, "P taps"]
+    reads: Float[Tensor, "P frames"]
+    writes: Float[Tensor, "outputs P"]
+
+    def fits(self, frames: int) -> bool:
+        """Whether tiles cover so many frames without much waste."""
+        outputs = len(self.writes)
+        return outputs * -(-frames // outputs) <= 1.2 * frames
+
+
+@cache
+def tile_of(taps: int) -> Tile:
+    """Minimal filters inside a minimal filter, for up to nine taps. Float64."""
+    blocks = -(-taps // TAPS)
+    A, G, B = minimal_filter(TAPS, TAPS)
+    outer_A, outer_G, outer_B = minimal_filter(TAPS if blocks > 1 else 1, blocks)
+    frames = TAPS * (len(outer_B) - 1) + len(B)
+    reads = np.zeros((len(outer_B), len(B), frames))
+    for block, column in enumerate(outer_B.T):
+        reads[:, :, TAPS * block : TAPS * block + len(B)] += column[:, None, None] * B
+    gain = np.kron(outer_G, G)[:, :taps]  # taps that the last block has too many are zero
+    return Tile(*map(torch.from_numpy, (gain, reads.reshape(-1, frames), np.kron(outer_A, A))))
+
+
 class MinimalFiltering(nn.Module):
-    """A convolution (k, 1) of stride 1 with padding (k // 2, 0), for k up to 9; in torch's axes."""
+    """A trained convolution (k, 1) of stride 1 with padding (k // 2, 0), for k up to 9; in torch's axes."""
 
     def __init__(self, convolution: nn.Conv2d):
         super().__init__()
         weight = convolution.weight.detach().double().squeeze(3)  # (D, C, k)
-        self.padding = convolution.padding[0]
-        blocks = -(-weight.shape[2] // TAPS)
-        A, G, B = minimal_filter(TAPS, TAPS)
-        outer_A, outer_G, outer_B = minimal_filter(TAPS if blocks > 1 else 1, blocks)
-        weight = F.pad(weight, (0, TAPS * blocks - weight.shape[2])).unflatten(2, (blocks, TAPS))
-        weight = torch.einsum("ob,pt,dcbt->opcd", *map(torch.from_numpy, (outer_G, G)), weight)
-        frames = TAPS * (len(outer_B) - 1) + len(B)  # that one tile reads
-        reads = np.zeros((len(outer_B), len(B), frames))
-        for block, column in enumerate(outer_B.T):
-            reads[:, :, TAPS * block : TAPS * block + len(B)] += column[:, None, None] * B
-        self.register_buffer("reads", torch.from_numpy(reads).flatten(0, 1).float())  # (P, frames)
-        self.register_buffer("weight", weight.flatten(0, 1).float().contiguous())  # (P, C, D)
-        self.register_buffer("writes", torch.from_numpy(np.kron(outer_A, A)).float())  # (outputs, P)
+        self.padding, tile = convolution.padding[0], tile_of(weight.shape[2])
+        self.register_buffer("reads", tile.reads.float())
+        self.register_buffer("weight", torch.einsum("pk,dck->pcd", tile.gain, weight).float().contiguous())
+        self.register_buffer("writes", tile.writes.float())
         self.register_buffer("bias", convolution.bias.detach().float())
 
     def forward(self, x: Float[Tensor, "B C T V"]) -> Float[Tensor, "B D T V"]:
         x = x.permute(0, 2, 3, 1)  # (B, T, V, C), as it is in memory
-        B, T, V, C = x.shape
-        (outputs, products), window = self.writes.shape, self.reads.shape[1]
-        tiles = -(-T // outputs)
-        needed = outputs * (tiles - 1) + window
-        x = F.pad(x, (0, 0, 0, 0, self.padding, needed - T - self.padding))
-        x = x.unfold(1, window, outputs)  # (B, tiles, V, C, window)
+        T, (outputs, products) = x.shape[1], self.writes.shape
+        x = _tiles(x, outputs, self.reads.shape[1], self.padding)
+        B, tiles, V = x.shape[:3]
         y = x.new_empty(B, tiles, outputs, V, self.weight.shape[2])
         at_once = max(1, PIECE // (B * products * V * max(self.weight.shape[1:])))
         for start in range(0, tiles, at_once):
-            piece = x[:, start : start + at_once]
-            rows = piece.permute(4, 0, 1, 2, 3).reshape(window, -1)  # (window, B tiles V C)
-            rows = (self.reads @ rows).view(products, -1, C) @ self.weight  # (P, B tiles V, D)
+            rows = _read(x[:, start : start + at_once], self.reads) @ self.weight  # (P, B tiles V, D)
             rows = (self.writes @ rows.flatten(1)).view(outputs, B, -1, V, y.shape[4])
             torch.add(rows.permute(1, 2, 0, 3, 4), self.bias, out=y[:, start : start + at_once])
         return y.flatten(1, 2)[:, :T].permute(0, 3, 1, 2)
+
+
+class TemporalConvolution(nn.Conv2d):
+    """A convolution (k, 1) with padding (k // 2, 0), while training as exact as torch's for its default memory order.
+
+    For our memory order oneDNN adds up all products of an output in one run, which makes float32 results two to four
+    times less exact. So those of wide layers take the default order, and their gradients fewer multiplications.
+    """
+
+    def __init__(self, width: int, kernel: int, stride: int):
+        super().__init__(width, width, (kernel, 1), (stride, 1), (kernel // 2, 0))
+
+    def forward(self, x: Float[Tensor, "B C T V"]) -> Float[Tensor, "B D S V"]:
+        exact = x.device.type == "cpu" and x.dtype.itemsize >= 4
+        if torch.compiler.is_compiling() or not (self.training and exact) or torch.is_autocast_enabled("cpu"):
+            return super().forward(x)
+        return _Convolution.apply(x, self.weight, self.bias, self.stride) if wide(self.weight) else super().forward(x)
+
+
+def filters(convolution: nn.Conv2d) -> bool:
+    """Whether a convolution over time is one that minimal filtering makes quicker; strides leave little to save."""
+    return wide(convolution.weight) and convolution.stride[0] == 1 and 1 < convolution.kernel_size[0] <= MOST_TAPS
+
+
+def wide(weight: Float[Tensor, "D C k 1"]) -> bool:
+    return min(weight.shape[:2]) >= NARROWEST
+
+
+class _Convolution(torch.autograd.Function):
+    """Results by way of torch's default memory order, gradients in ours."""
+
+    @staticmethod
+    def forward(ctx, x: Float[Tensor, "B C T V"], weight: Float[Tensor, "D C k 1"], bias: Float[Tensor, "D"], stride):
+        ctx.save_for_backward(x, weight)
+        ctx.stride = stride
+        y = F.conv2d(x.contiguous(), weight.contiguous(), bias, stride, (weight.shape[2] // 2, 0))
+        return y.contiguous(memory_format=torch.channels_last)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient: Float[Tensor, "B D S V"]):
+        x, weight = ctx.saved_tensors
+        taps, wanted = weight.shape[2], ctx.needs_input_grad[:3]
+        if all(wanted) and ctx.stride[0] == 1 and 1 < taps <= MOST_TAPS and tile_of(taps).fits(x.shape[2]):
+            x, gradient = (t.permute(0, 2, 3, 1).contiguous() for t in (x, gradient))
+            of_x, of_weight = filtered_gradients(x, weight, gradient)
+            return of_x.permute(0, 3, 1, 2), of_weight, gradient.sum((0, 1, 2)), None
+        gradients = torch.ops.aten.convolution_backward(
+            gradient, x, weight, weight.shape[:1], ctx.stride, (taps // 2, 0), (1, 1), False, (0, 0), 1, wanted
+        )  # fmt: skip
+        return *gradients, None
+
+
+def filtered_gradients(
+    x: Float[Tensor, "B T V C"], weight: Float[Tensor, "D C k 1"], gradient: Float[Tensor, "B T V D"]
+) -> tuple[Float[Tensor, "B T V C"], Float[Tensor, "D C k 1"]]:
+    """The gradients of x and weight, given that of a convolution of stride 1 with padding k // 2.
+
+    With y = writes (w' * x'), w' = gain w and x' = reads x, the gradient g of y becomes g' = writes^T g, that of w is
+    gain^T (sum over tiles of g' * x'), and that of x is reads^T (w' * g').
+    """
+    tile, padding = tile_of(weight.shape[2]), weight.shape[2] // 2
+    gain, reads, writes = (t.to(x.dtype) for t in (tile.gain, tile.reads, tile.writes))
+    mixed = torch.einsum("pk,dck->pdc", gain, weight.squeeze(3)).contiguous()
+    outputs, products = writes.shape
+    at_once = max(1, PIECE // (products * -(-x.shape[1] // outputs) * x.shape[2] * max(weight.shape[:2])))
+    of_x = torch.empty_like(x)
+
+    def compute(share: Tensor) -> Tensor:
+        of_mixed = torch.zeros_like(mixed)
+        for bodies in share.split(at_once):
+            body = slice(int(bodies[0]), int(bodies[-1]) + 1)
+            seen = _read(_tiles(x[body], outputs, reads.shape[1], padding), reads)  # (P, B tiles V, C)
+            told = _read(_tiles(gradient[body], outputs, outputs, 0), writes.T)  # (P, B tiles V, D)
+            of_mixed.baddbmm_(told.mT, seen)
+            found = reads.T @ torch.bmm(told, mixed, out=seen).flatten(1)
+            of_x[body] = _written(found, outputs, of_x[body].shape, padding)
+        return of_mixed
+
+    shares = torch.arange(len(x)).tensor_split(min(workers(x.device), len(x)))
+    of_mixed = torch.stack(each(compute, shares)).sum(0)
+    return of_x, torch.einsum("pk,pdc->dck", gain, of_mixed).unsqueeze(3)
+
+
+def _tiles(x: Float[Tensor, "B T V C"], outputs: int, frames: int, padding: int) -> Float[Tensor, "B tiles V C frames"]:
+    """What each tile reads, zeros before and after: a view."""
+    tiles = -(-x.shape[1] // outputs)
+    after = outputs * (tiles - 1) + frames - x.shape[1] - padding
+    return F.pad(x, (0, 0, 0, 0, padding, after)).unfold(1, frames, outputs)
+
+
+def _read(x: Float[Tensor, "B tiles V C frames"], reads: Float[Tensor, "P frames"]) -> Float[Tensor, "P rows C"]:
+    """reads @ x for every tile, joint and channel; a row is a (body, tile, joint)."""
+    return (reads @ x.permute(4, 0, 1, 2, 3).reshape(len(reads.T), -1)).view(len(reads), -1, x.shape[3])
+
+
+def _written(
+    y: Float[Tensor, "frames rows"], outputs: int, shape: tuple[int, int, int, int], padding: int
+) -> Float[Tensor, "B T V C"]:
+    """The transpose of `_tiles`: what tiles have for the same frame is added up."""
+    B, T, V, C = shape
+    y = y.view(len(y), B, -1, V, C).permute(1, 2, 0, 3, 4)  # (B, tiles, frames, V, C)
+    x = y.new_zeros(B, y.shape[1] + 1, outputs, V, C)
+    x[:, :-1] = y[:, :, :outputs]
+    x[:, 1:, : y.shape[2] - outputs] += y[:, :, outputs:]
+    return x.flatten(1, 2)[:, padding : padding + T]

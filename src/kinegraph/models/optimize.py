@@ -12,11 +12,10 @@ from kinegraph.models.batchnorm import BatchNorm
 from kinegraph.models.blocks import Identity, Projection
 from kinegraph.models.bodies import check_input, clip_logits
 from kinegraph.models.graph_product import gathering, product_with
-from kinegraph.models.minimal_filtering import MOST_TAPS, MinimalFiltering
+from kinegraph.models.minimal_filtering import MinimalFiltering, filters
 from kinegraph.models.stgcn import STGCN, GraphConvolution
 from kinegraph.models.stgcnpp import STGCNPP, MultiScaleConvolution
 
-NARROWEST = 48  # channels from which minimal filtering pays
 AT_ONCE = 2**14  # rows (frame, joint) that a thread of a CPU computes at once: nine bodies of 100 frames, 17 joints
 Network = STGCN | STGCNPP | AGCN
 NETWORKS = (STGCN, STGCNPP, AGCN)
@@ -187,10 +186,8 @@ def _scale_and_shift(norm: BatchNorm) -> tuple[Float[Tensor, "C"], Float[Tensor,
 
 def _filter_minimally(model: Any) -> None:
     for block in model.blocks:
-        layer = block.temporal
-        wide = isinstance(layer, nn.Conv2d) and min(layer.weight.shape[:2]) >= NARROWEST
-        if wide and layer.stride[0] == 1 and 1 < layer.kernel_size[0] <= MOST_TAPS:  # strides leave little to save
-            block.temporal = MinimalFiltering(layer)
+        if isinstance(block.temporal, nn.Conv2d) and filters(block.temporal):
+            block.temporal = MinimalFiltering(block.temporal)
 
 
 def _convert(module: nn.Module, dtype: torch.dtype) -> None:

@@ -26,6 +26,7 @@ from kinegraph.models.blocks import (
 )
 from kinegraph.models.bodies import clip_features, clip_logits
 from kinegraph.models.graph_product import graph_product
+from kinegraph.models.minimal_filtering import TemporalConvolution
 
 
 class GraphConvolution(nn.Module):
@@ -68,7 +69,7 @@ class Block(nn.Module):
         self.graph = nn.Parameter(graph.clone()) if edges == "learned" else None
         self.spatial = GraphConvolution(len(graph), width_in, width)
         self.spatial_norm = BatchNorm(width)
-        self.temporal = nn.Conv2d(width, width, (kernel, 1), (stride, 1), (kernel // 2, 0))
+        self.temporal = TemporalConvolution(width, kernel, stride)
         self.temporal_norm = BatchNorm(width)
         self.dropout = nn.Dropout(dropout)
         self.residual = shortcut(width_in, width, stride) if residual else None

@@ -1,0 +1,54 @@
+"""Work shared out among the threads of a CPU: each computes whole pieces by itself.
+
+torch's threads share single operations, and not every one: they wait for each other hundreds of times in a network, and
+what one has computed another reads. Pieces that a thread computes from beginning to end stay in its own cache.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from threading import Barrier
+from typing import TypeVar
+
+import torch
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+
+def workers(device: torch.device) -> int:
+    """How many threads there are to share out work to: one where a device or a compiler does that itself."""
+    return 1 if device.type != "cpu" or torch.compiler.is_compiling() else torch.get_num_threads()
+
+
+def each(compute: Callable[[Piece], Result], pieces: Sequence[Piece]) -> list[Result]:
+    """compute(piece) of every piece, without gradients, as many at once as torch has threads: make that many pieces.
+
+    A thread has its share of torch's threads, so whatever it computes by sharing out again stays with it.
+    """
+    if len(pieces) == 1 or torch.get_num_threads() == 1:
+        with torch.no_grad():
+            return [compute(piece) for piece in pieces]
+    threads, inference = torch.get_num_threads(), torch.is_inference_mode_enabled()
+
+    def alone(piece: Piece) -> Result:
+        with torch.inference_mode(inference), torch.no_grad():  # both are a thread's own
+            return compute(piece)
+
+    return list(_pool(min(threads, len(pieces)), threads, os.getpid()).map(alone, pieces))
+
+
+@cache
+def _pool(workers: int, threads: int, process: int) -> ThreadPoolExecutor:
+    """Workers that share torch's threads, kept: process makes sure of it, as a forked one has none of their threads."""
+    ready = Barrier(workers)
+    pool = ThreadPoolExecutor(workers, initializer=_take_share, initargs=(threads // workers,))
+    list(pool.map(lambda _: ready.wait(), range(workers)))  # all are there
+    torch.set_num_threads(threads)  # the workers' number is also that of threads yet to come
+    return pool
+
+
+def _take_share(threads: int) -> None:
+    torch.get_num_threads()  # a thread takes the common number when it is first asked: before it gets its own
+    torch.set_num_threads(threads)
