@@ -78,6 +78,15 @@ def test_impossible_weights(weights, words):
         fuse(streams(0)[0][:2], weights)
 
 
+@pytest.mark.parametrize("other", [(1, 5), (39, 5), (40, 1), (5,), (1, 40, 5)])
+def test_streams_of_other_clips_are_not_broadcast(other):
+    (given_, *_), labels = streams(0)
+    odd = [given_, np.full(other, 0.2)]
+    for use in (lambda: fuse(odd, (1, 1)), lambda: search_weights(odd, labels)):
+        with pytest.raises(ValueError, match=r"shapes \(40, 5\), \(.*expected the same one of all: \(clips, classes\)"):
+            use()
+
+
 @pytest.mark.parametrize(("count", "number"), [(2, 13), (3, 91), (4, 455), (5, 210)])
 def test_candidates_hold_the_published_weights(count, number):
     found = candidate_weights(count)

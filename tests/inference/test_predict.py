@@ -87,6 +87,7 @@ def test_every_way_to_ask_is_the_same(path):
         ("recordings/wave.npy", "a str is no clip: give one, such as"),
         (a_clip().keypoint * np.nan, "not finite"),
         (a_clip().keypoint * 0, "shows nobody"),
+        (torch.ones(2, 9, 25, 3, requires_grad=True), "a Tensor is no clip: give one"),
         (a_clip(layout=load_layout("kinect22")), r"it lacks spine_base, .* \(23 of 25\): use weights .* kinect22"),
     ],
 )
@@ -103,8 +104,20 @@ def test_a_network_without_its_facts_is_told_from_one_with(tmp_path):
     with pytest.raises(ValueError, match="give preprocessing"):
         kg.predict(weights, a_clip())
     assert kg.predict(weights, a_clip(), preprocessing=HOW).probability > 0
+    with pytest.raises(ValueError, match="preprocessing is a str, expected a Preprocessing"):
+        kg.predict(weights, a_clip(), preprocessing="recipe.yaml")
     with pytest.raises(ValueError, match="no device 'abacus', expected auto, cpu"):
         placed(predictor_of(tmp_path / "w.safetensors"), "abacus")
+    with pytest.raises(ValueError, match="no precision 'fp16', expected 32-true, 16-mixed"):
+        placed(predictor_of(tmp_path / "w.safetensors"), "cpu", "fp16")
+
+
+def test_arguments_in_the_wrong_order_are_named(path):
+    for found, clip in (("SkeletonClip", a_clip()), ("ndarray", a_clip().keypoint), ("Tensor", torch.ones(1))):
+        with pytest.raises(ValueError, match=rf"a {found} is no network: kg.predict\(model, clip\)"):
+            kg.predict(clip, kg.load_model(path))
+    with pytest.raises(ValueError, match="load_model takes the path or name of a weights file, found a STGCN"):
+        kg.load_model(kg.load_model(path))
 
 
 # ---- joints and channels ---------------------------------------------------------------------------------------------

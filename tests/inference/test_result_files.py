@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from kinegraph.inference import result_files
 from kinegraph.inference.result_files import read_result
 from kinegraph.training.metrics import softmax
 
@@ -70,6 +71,23 @@ def test_tensors_that_share_memory(tmp_path, dtype):
     np.testing.assert_array_equal(rows.scores, batch.float().numpy())
     columns = read_result(saved(tmp_path / "columns.pkl", [{"pred_score": column} for column in batch.T]))
     np.testing.assert_array_equal(columns.scores, batch.T.float().numpy())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_memory_that_torch_wrote_is_read_without_torch(tmp_path, monkeypatch, dtype):
+    """Torch takes several times as long. A file that lies about its numbers still goes that way, and fails."""
+    rows = torch.from_numpy(LOGITS).to(dtype)
+    path = saved(tmp_path / "a.pkl", [{"pred_score": row.clone()} for row in rows])
+    with monkeypatch.context() as changed:
+        changed.setattr(result_files, "load_file", None)
+        np.testing.assert_array_equal(read_result(path).scores, rows.numpy())
+    count = b"a." + (5).to_bytes(8, "little")
+    honest = path.read_bytes()
+    assert honest.count(count) == len(LOGITS)
+    for lie in (4, 6, 2**62):
+        path.write_bytes(honest.replace(count, b"a." + lie.to_bytes(8, "little")))
+        with pytest.raises(ValueError, match="not a readable pickle"):
+            read_result(path)
 
 
 @pytest.mark.parametrize(

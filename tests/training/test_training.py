@@ -85,10 +85,11 @@ def test_a_run_that_died_before_its_first_checkpoint_starts_anew(tmp_path, data,
     assert_same_run(run(tmp_path, data, "dead"), run(tmp_path, data, "whole"))
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_names_the_place(tmp_path, data, capsys):
+@pytest.mark.parametrize("clipped", [(), ("--clip-gradients", "1")])
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_place(tmp_path, data, capsys, clipped):
     config = made_up.config(tmp_path / "config.yaml", data)
     rate = ("--optimizer.init_args.lr", "1e30", "--schedule.kind", "step")
-    assert main(["train", str(config), "--work-dir", str(tmp_path / "run"), *rate]) == 2
+    assert main(["train", str(config), "--work-dir", str(tmp_path / "run"), *rate, *clipped]) == 2
     assert "not a finite number in epoch 1" in capsys.readouterr().err
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from kinegraph.cli import main
@@ -80,6 +81,16 @@ def test_a_loss_that_is_no_number_names_its_batch(tmp_path, data, monkeypatch, c
     clips = [f"clip{position:03}" for _, position in EpochBatches(18, 4, seed=7, epoch=1).batches[2]]
     said = capsys.readouterr().err.splitlines()[-1]
     assert f"not a finite number in epoch 2, batch 3 (clips {', '.join(clips)})" in said
+
+
+def test_a_full_gpu_is_one_line(tmp_path, data, monkeypatch, capsys):
+    def full(self, *batch):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB. GPU 0 has a total capacity of 8.")
+
+    monkeypatch.setattr(Training, "_step", full)
+    assert train(tmp_path, data) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.endswith("CUDA out of memory. Tried to allocate 9.00 GiB. Try a smaller --batch-size")
 
 
 def test_a_network_that_learns_nothing_is_warned_of_once(tmp_path, data, capsys):

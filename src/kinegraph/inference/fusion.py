@@ -42,9 +42,10 @@ def check_weights(weights: Sequence[float] | Real[np.ndarray, "S"], streams: int
 def fuse(streams: Streams, weights: Sequence[float] | Real[np.ndarray, "S"]) -> Probability:
     """The weighted mean of the streams' probabilities; only the ratio of the weights counts.
 
-    Raises ValueError as `check_weights` does.
+    Raises ValueError as `check_weights` does, and unless all streams are of as many clips and classes.
     """
     check_weights(weights, len(streams))
+    _check_streams(streams)
     share = np.asarray(weights, dtype=np.float64) / np.sum(weights)
     return sum(part * np.asarray(stream, dtype=np.float64) for part, stream in zip(share, streams, strict=True))
 
@@ -129,10 +130,18 @@ def log_probability(probability: Probability) -> Probability:
     return np.log(np.maximum(probability, SMALLEST))
 
 
+def _check_streams(streams: Streams) -> None:
+    shapes = [np.shape(stream) for stream in streams]
+    if len(shapes[0]) != 2 or len(set(shapes)) > 1:
+        found = ", ".join(map(str, shapes))
+        raise ValueError(f"the streams have shapes {found}, expected the same one of all: (clips, classes)")
+
+
 def _merits(
     streams: Streams, labels: Int[np.ndarray, "N"], candidates: Int[np.ndarray, "G S"]
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each candidate and clip: whether it is right (G, N), and the log of the label's probability (G, N)."""
+    _check_streams(streams)
     share = candidates / candidates.sum(axis=1, keepdims=True)
     clips, classes = np.shape(streams[0])
     right = np.empty((len(share), clips), dtype=bool)

@@ -91,7 +91,7 @@ def clip_of(
     """A clip of plain arrays, of one person or several. Raises ValueError when they are not of the layout's joints."""
     try:
         keypoint = np.asarray(keypoint, np.float32)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):  # the last of tensors with gradients
         raise ValueError(
             f"a {type(keypoint).__name__} is no clip: give one, such as open_dataset(FOLDER)[0], or an array of "
             "coordinates"

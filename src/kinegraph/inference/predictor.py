@@ -21,6 +21,7 @@ from kinegraph.skeleton.layout import JointLayout
 from kinegraph.training.scoring import view_scores
 
 DEVICES = ("cpu", "cuda", "mps")
+PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "64-true")
 MOST_FRAMES = 200_000  # of all people of a batch: some hundred megabytes
 WIDE = 256  # channels from which `optimize` pays: 1.3 to 1.4 times as fast on two threads of a CPU
 ENGINES: dict[str, Literal["fp32", "bf16"]] = {"32-true": "fp32", "bf16-mixed": "bf16"}
@@ -57,6 +58,13 @@ def predictor_of(
     """
     if isinstance(model, str | Path):
         model = load_weights(model)
+    if not isinstance(model, nn.Module | Weights):
+        raise ValueError(
+            f"a {type(model).__name__} is no network: kg.predict(model, clip) takes what load_model gives, or the path "
+            "or name of a weights file, and then the clip"
+        )
+    if not isinstance(preprocessing, Preprocessing | None):
+        raise ValueError(f"preprocessing is a {type(preprocessing).__name__}, expected a Preprocessing")
     weights = model if isinstance(model, Weights) else getattr(model, "weights", None)
     if not isinstance(weights, Weights):
         raise ValueError(
@@ -80,12 +88,14 @@ def placed(predictor: Predictor, device: str = "auto", precision: str = "32-true
     """The same on a device and in a precision, with its network moved there.
 
     device: cpu, cuda, cuda:1, mps, or auto. many: make a large network quick before it is asked (`optimize`).
-    Raises ValueError for a device that this machine does not have.
+    Raises ValueError for a device that this machine does not have, and a precision that there is not.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.partition(":")[0] not in DEVICES:
+    if str(device).partition(":")[0] not in DEVICES:
         raise ValueError(f"there is no device '{device}', expected auto, {', '.join(DEVICES)}")
+    if precision not in PRECISIONS:
+        raise ValueError(f"there is no precision '{precision}', expected {', '.join(PRECISIONS)}")
     try:
         torch.empty(0, device=device)
         network = predictor.network.to(device, torch.float64 if precision == "64-true" else torch.float32)

@@ -61,6 +61,8 @@ def load_model(path: str | Path, strides: Sequence[int] | None = None) -> nn.Mod
     """
     from kinegraph.models.published import load_published
 
+    if not isinstance(path, str | Path):
+        raise ValueError(f"load_model takes the path or name of a weights file, found a {type(path).__name__}")
     if is_published(path):
         return load_published(path, strides=strides)
     if strides is not None:

@@ -204,7 +204,8 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         if self.plan.clip_gradients:
-            self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.plan.clip_gradients)
+            limit = self.plan.clip_gradients  # an infinite norm is for 16-mixed to skip, or for our own checks
+            self.fabric.clip_gradients(self.model, self.optimizer, max_norm=limit, error_if_nonfinite=False)
         self.optimizer.step()
         best5 = logits.detach().topk(min(5, logits.shape[1])).indices == labels[:, None]
         clips_here = torch.ones_like(labels).sum()
@@ -237,11 +238,12 @@ class Training:
 
     def _check_weights(self) -> None:
         """A step may spoil the weights though its loss was a number; that would be found only after they are saved."""
-        for name, tensor in self.network.state_dict().items():
-            if tensor.is_floating_point() and not tensor.isfinite().all():
-                at = self.progress
-                place = f"epoch {at.epoch + 1}, batch {at.batch}" if at.batch else f"epoch {at.epoch}"
-                self._stop(f"weights are not finite numbers after {place} (first '{name}')")
+        state = {name: tensor for name, tensor in self.network.state_dict().items() if tensor.is_floating_point()}
+        finite = torch.stack([tensor.isfinite().all() for tensor in state.values()]).tolist()  # waits for the GPU once
+        if odd := [name for name, fine in zip(state, finite, strict=True) if not fine]:
+            at = self.progress
+            place = f"epoch {at.epoch + 1}, batch {at.batch}" if at.batch else f"epoch {at.epoch}"
+            self._stop(f"weights are not finite numbers after {place} (first '{odd[0]}')")
 
     def _where(self) -> str:
         """The first batch whose loss is no number."""
@@ -340,4 +342,6 @@ def _share_buffers(fabric: Fabric, network: nn.Module) -> None:
     """BatchNorm's running statistics differ between processes; the first one's count, as they do in the checkpoint."""
     if fabric.world_size > 1:
         for buffer in network.buffers():
-            buffer.copy_(fabric.broadcast(buffer))
+            sent = buffer.contiguous()
+            torch.distributed.broadcast(sent, 0)  # Fabric's own goes by way of pickles, and of the first GPU
+            buffer.copy_(sent)

@@ -55,11 +55,16 @@ def _check_restarts() -> None:
 
 @contextmanager
 def naming_lost_processes() -> Iterator[None]:
-    """What torch says when another process of the run is gone, in one line. Raises OSError with it."""
+    """What torch says when another process of the run is gone, in one line. Raises OSError with it.
+
+    Raises MemoryError when a GPU's memory is full.
+    """
     try:
         yield
     except (RuntimeError, ConnectionResetError, EOFError) as error:
         text = " ".join(str(error).split())
+        if isinstance(error, torch.OutOfMemoryError):
+            raise MemoryError(f"{text.partition(' GPU ')[0]} Try a smaller --batch-size") from None
         if not isinstance(error, RuntimeError) or "DataLoader worker" in text:
             raise ChildProcessError(
                 "a process that prepares batches was ended from outside, perhaps for want of memory: try fewer "

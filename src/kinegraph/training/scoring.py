@@ -38,8 +38,9 @@ def score_clips(
     loader = fixed_loader(clips, batch_size, rank=fabric.global_rank, processes=fabric.world_size, workers=workers)
     for views, _, people, positions in loader:
         with fabric.autocast():
-            seen = fabric.to_device(views).to(dtype)
-            scores[positions] = view_scores(quick, seen, fabric.to_device(people)).float()
+            # The rows too: numbers on the CPU would make it wait for the GPU.
+            views, people, rows = map(fabric.to_device, (views, people, positions))
+            scores[rows] = view_scores(quick, views.to(dtype), people).float()
         done(len(positions) * fabric.world_size)
     network.train(was_training)
     if fabric.world_size > 1:  # the other rows of each are zero: the sum is exact
