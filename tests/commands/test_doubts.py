@@ -1,6 +1,7 @@
 """Numbers that cannot be trusted are said so, or refused: docs/reliability.md has the table of these cases."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,8 @@ from kinegraph.cli import main
 from kinegraph.data.doubts import doubts, line_of
 from kinegraph.data.store import open_dataset
 from kinegraph.models.zoo import find_weights
+from kinegraph.report.learning import SPIKE
+from kinegraph.training import loop
 from kinegraph.training.loop import Training
 from kinegraph.training.metrics import remarks
 from tests import made_up
@@ -157,14 +160,21 @@ def test_train_and_test_say_what_is_doubtful(tmp_path, capsys):
     capsys.readouterr()
     assert trained(tmp_path, "--batch-size", "16", epochs=1) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert sum("warning: nobody moves" in line for line in lines) == 1
-    assert sum("warning: split xsub: the same recording in several parts" in line for line in lines) == 1
+    assert sum("note: nobody moves" in line for line in lines) == 1
+    assert sum("problem: split xsub: the same recording in several parts" in line for line in lines) == 1
     assert "warning: 13 training clips do not fill one batch of 16" in lines
     weights = tmp_path / "run" / "checkpoints" / "last.safetensors"
-    assert main(["test", str(tmp_path / "config.yaml"), str(weights)]) == 0
+    page = tmp_path / "page.html"
+    assert main(["test", str(tmp_path / "config.yaml"), str(weights), "--report", str(page)]) == 0
     out = capsys.readouterr().out
-    assert "warning: split xsub: the same recording in several parts" in out
-    assert "warning: only 16 clips: each is 6 points of top1" in out
+    said = {"problem": "split xsub: the same recording in several parts", "warning": "only 16 clips: each is 6 points"}
+    for kind, line in said.items():
+        assert f"{kind}: {line}" in out
+        assert f"<b>{kind}</b> {line}" in page.read_text()
+    assert main(["report", str(tmp_path / "run")]) == 0  # from the run's log
+    shown = (tmp_path / "run" / "report.html").read_text()
+    assert "<b>note</b> nobody moves" in shown
+    assert f"<b>problem</b> {said['problem']}" in shown
 
 
 @pytest.mark.parametrize(
@@ -218,6 +228,10 @@ def test_a_spike_is_told_and_logged(tmp_path, capsys, monkeypatch):
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     peaks = {line["epoch"]: line["peak"] for line in log if line["mode"] == "train"}
     assert peaks[2] > 20 * max(peaks[1], peaks[3])
+    assert main(["report", str(tmp_path / "run")]) == 0
+    shown = (tmp_path / "run" / "report.html").read_text()
+    assert f"a spike in epoch 2: the loss of a batch was {peaks[2]:.3g}, on average it was" in shown
+    assert SPIKE == loop.SPIKE
 
 
 def test_figures_are_remarked_on():
@@ -236,6 +250,25 @@ def test_doubts_of_one_split_are_of_its_clips(tmp_path):
     prepared(tmp_path, still)
     folder = open_dataset(tmp_path / "data")
     assert [line_of(one) for one in doubts(folder, "xsub")] == [f"{SAID[0][1].removeprefix('note: ')}"]
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "log.jsonl", "report.html", "config.yaml", "val/predictions.csv"])
+def test_a_file_that_no_run_wrote_is_spared(tmp_path, capsys, name):
+    made_up.dataset(tmp_path / "data")
+    mine = tmp_path / "run" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine: 1\n")
+    for option in ((), ("--overwrite",)):
+        assert trained(tmp_path, *option, epochs=1) == 2
+        assert f"{mine} is of no run, and this one would replace it; move it or" in capsys.readouterr().err
+        assert mine.read_text() == "mine: 1\n"
+
+
+def test_a_run_that_died_early_is_begun_anew(tmp_path):
+    made_up.dataset(tmp_path / "data")
+    assert trained(tmp_path, epochs=1) == 0
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    assert trained(tmp_path, epochs=1) == 0
 
 
 def test_a_run_is_replaced_when_asked_and_stands_for_its_weights(tmp_path, capsys):

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from tests import made_up
 from tests.data import faulty
 
 SHARED = Path(os.environ.get("KINEGRAPH_SHARED") or Path(__file__).parents[2].parent / "shared") / "data"
+GOLDEN = Path(__file__).parents[1] / "golden"
 UNNAMED = (faulty.annotations, faulty.lists, faulty.padded, faulty.not_transposed, faulty.tfrecord, faulty.table_csv)
 
 
@@ -205,9 +207,10 @@ def test_a_run_and_what_it_and_its_test_leave(tmp_path, capsys):
     code, told = inspect(run / "checkpoints" / "last.ckpt", capsys)
     assert (code, told["facts"]["epoch"], told["findings"][0]["kind"]) == (0, 1, "not_weights")
     assert str(weights) in told["findings"][0]["message"]
-    code, told = inspect(out, capsys)
-    facts = told["facts"]
-    assert (code, told["findings"], facts["clips"], facts["classes"]) == (0, [], 9, 3)
+    for path in (out, out.with_suffix(".json")):
+        code, told = inspect(path, capsys)
+        facts = told["facts"]
+        assert (code, told["findings"], facts["clips"], facts["classes"]) == (0, [], 9, 3)
     right = data.label[data.indices("xsub", "val")] == np.argmax(pickle.loads(out.read_bytes()), axis=1)
     for path, rows, what in (("predictions", 9, "predictions"), ("per_class", 3, "accuracy by class")):
         code, told = inspect(out.with_name(f"{path}.csv"), capsys)
@@ -216,12 +219,38 @@ def test_a_run_and_what_it_and_its_test_leave(tmp_path, capsys):
         assert told["facts"].get("top1") in (None, f"{right.mean():.4f}")
     assert inspect(out.with_name("confusion_matrix.csv"), capsys)[1]["facts"]["classes"] == 3
     assert inspect(out.parent, capsys)[0] == 0
+    shutil.copytree(out.parent, run / "test")  # a test in a run does not make it one
+    facts = inspect(run, capsys)[1]["facts"]
+    assert facts["what"] == "run folder of `kinegraph train`"
+    assert facts["tests"].startswith(f"{Path('test', 'result.pkl')} (xsub / val): top1 {right.mean():.4g}")
     config = run / "config.yaml"
-    config.write_text(config.read_text().replace("epochs: 1", "epochs: 5"))
+    log = (run / "log.jsonl").read_text()
+    config.write_text(config.read_text().replace("epochs: 1", "epochs: auto"))
+    assert inspect(run, capsys)[1]["facts"]["epochs"] == "1"
+    (run / "log.jsonl").write_text(log.replace('"classes": 3', '"classes": 3, "epochs": 1', 1))  # what `auto` was
+    assert inspect(run, capsys)[1]["facts"]["epochs"] == "1 of 1"
+    config.write_text(config.read_text().replace("epochs: auto", "epochs: 5"))
     with (run / "log.jsonl").open("a") as file:
         file.write('{"mode": "train", "epoch": 2, "loss": NaN}\n')
     code, told = inspect(run, capsys)
     assert (code, [finding["kind"] for finding in told["findings"]]) == (1, ["not_finite", "unfinished"])
+
+
+def test_a_folder_of_datasets_and_runs_names_one(tmp_path, capsys):
+    made_up.dataset(tmp_path / "all" / "mine")
+    assert main(["inspect", str(tmp_path / "all")]) == 2
+    assert f"it holds datasets or runs; give one of them, such as {tmp_path / 'all' / 'mine'}" in (
+        capsys.readouterr().err
+    )
+    assert inspect(tmp_path / "all" / "mine" / "clips.csv", capsys)[1]["facts"]["what"] == "dataset folder"
+
+
+@pytest.mark.parametrize("kind", ["Positions", "Angles"])
+def test_one_half_of_a_ui_prmd_recording_is_enough(capsys, kind):
+    folder = GOLDEN / "ui_prmd" / "Segmented Movements" / "Kinect" / kind
+    for path in (folder, folder / f"m08_s02_e01_{kind.lower()}.txt"):
+        code, told = inspect(path, capsys)
+        assert (code, told["facts"]["clips"], told["facts"]["joints"]) == (0, 1, 22)
 
 
 def test_joints_that_were_not_seen_need_a_min_score(tmp_path, capsys):

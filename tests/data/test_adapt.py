@@ -57,6 +57,15 @@ def test_without_depth_or_shoulders_nobody_is_turned(tmp_path):
     assert adapt(MIRRORING, folder, np.arange(1), ["normalize"])[0].normalize == "sized"
 
 
+def test_where_no_clip_shows_the_shoulders_nobody_is_turned(tmp_path):
+    body = standing(np.random.default_rng(0))[None, None].astype(np.float32)
+    body[..., LAYOUT.shoulders[0], :] = 0
+    clips = [SkeletonClip(body, LAYOUT, "a", label=0)]
+    folder = write_dataset(tmp_path / "one", clips, layout=LAYOUT, class_names=["a"], units="m", source="made up")
+    how, said = adapt(MIRRORING, folder, np.arange(1), ["normalize"])
+    assert (how.normalize, said) == ("sized", ["normalize sized: no clip shows both shoulders"])
+
+
 @pytest.mark.parametrize(
     ("axes", "up"), [(Y_UP, "y"), (np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]]), "z"), (np.diag([-1, -1, 1]), "-y")]
 )

@@ -290,3 +290,5 @@ def test_whatever_pixels_are_stored_in_becomes_float32():
 def test_only_three_coordinates_are_turned():
     with pytest.raises(ValueError, match=r"^only clips with x, y and z can be turned, this one has 2 channels$"):
         normalize.set_upright(np.ones((1, 1, 25, 2), np.float32), "z")
+    with pytest.raises(ValueError, match=r"^only clips with x, y and z can be turned, this one has 2 channels$"):
+        normalize.align_body(np.ones((1, 1, 25, 2), np.float32), NTU)

@@ -236,6 +236,7 @@ def test_weights_saved_before_an_option_existed_can_be_read():
              "test_clips": 2, "test_mirror": False, "augment": {"rotation": [0.1, 0.0, 0.0], "crop": 0.5}}  # fmt: skip
     read = Preprocessing.from_dict(saved)
     assert (read.min_score, read.test_frames, read.augment.warp, read.augment.crop) == (None, None, 0.0, 0.5)
+    assert Preprocessing.from_dict({}) == Preprocessing()
 
 
 def test_survives_json():
@@ -250,6 +251,7 @@ def test_survives_json():
         (lambda: Preprocessing(streams=()), "preprocessing.streams is empty"),
         (lambda: Preprocessing(test_clips=10), "needs sampling 'uniform', found 'loop'"),
         (lambda: Preprocessing.from_dict({"streams": ["joint"], "colour": 1}), "'colour'"),
+        (lambda: Preprocessing.from_dict({"augment": {"noize": 1}}), "preprocessing.augment 'noize'"),
         (lambda: Preprocessing(test_frames=0), "preprocessing.test_frames is 0"),
         (lambda: prepare_clip(walker(), Preprocessing(normalize="image")), "clip 'w' has no image size"),
         (lambda: prepare_clip(walker(), Preprocessing(min_score=0.1)), "clip 'w' has no scores"),

@@ -208,6 +208,11 @@ def test_a_clip_that_does_not_fit_is_named(tmp_path, odd, reason):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_layout_may_be_given_by_name(tmp_path):
+    named = ABOUT | {"layout": "ntu25", "class_names": [*"abc"]}
+    assert write_dataset(tmp_path / "set", made_up.clips(3), **named).layout == load_layout("ntu25")
+
+
 def test_odd_collections_are_refused(tmp_path):
     path = tmp_path / "set"
     with pytest.raises(ValueError, match="two clips are named 'clip1'"):
@@ -220,6 +225,12 @@ def test_odd_collections_are_refused(tmp_path):
         write_dataset(path, [clip("far", keypoint=np.full((1, 2, 3, 3), 1e5, np.float32))], dtype="float16", **ABOUT)
     with pytest.raises(ValueError, match=r"float64.*expected float32 or float16"):
         write_dataset(path, clips(), dtype="float64", **ABOUT)
+    with pytest.raises(ValueError, match=r"^units is 'feet', expected m or px or normalised$"):
+        write_dataset(path, clips(), **ABOUT | {"units": "feet"})
+    with pytest.raises(ValueError, match=r"^the classes 0 and 2 are both named 'sit'"):
+        write_dataset(path, clips(), **ABOUT | {"class_names": ["sit", "stand", "sit"]})
+    with pytest.raises(ValueError, match="class_names is the text 'sit', expected a list with a name for each"):
+        write_dataset(path, clips(), **ABOUT | {"class_names": "sit"})
     assert not path.exists()
 
 
@@ -346,6 +357,6 @@ def test_overwriting_spares_what_is_not_of_the_dataset(tmp_path):
     clips, layout = made_up.clips(6), load_layout("ntu25")
     with pytest.raises(ValueError, match="also holds 'raw'"):
         write_dataset(
-            tmp_path / "dataset", clips, layout=layout, class_names="abc", units="m", source="made up", overwrite=True
+            tmp_path / "dataset", clips, layout=layout, class_names=[*"abc"], units="m", source="", overwrite=True
         )
     assert (tmp_path / "dataset" / "raw").is_dir()

@@ -296,7 +296,9 @@ def test_scores_pixels_rates_and_empty_ends_come_back(tmp_path):
         keypoint[-1] = 0
         score = rng.uniform(0, 1, (people, frames, 17)).astype(np.float32)
         clips.append(SkeletonClip(keypoint, layout, f"é{i}", i, score, fps=25.0, image_size=(640, 480)))
-    dataset = write_dataset(tmp_path / "data", clips, layout=layout, class_names="ab", units="px", source="made up")
+    dataset = write_dataset(
+        tmp_path / "data", clips, layout=layout, class_names=["a", "b"], units="px", source="made up"
+    )
     write_tfrecords(tmp_path / "shards", dataset, {"": np.arange(2)}, frames=8, people=3)
     found = tfrecord.recordings(tmp_path / "shards")
     assert found.units == "px"

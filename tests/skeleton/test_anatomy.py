@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kinegraph.skeleton.anatomy import complete, other_side
-from kinegraph.skeleton.layout import layout_names, load_layout
+from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 # bone lengths (m) of a grown person, as far as trees differ in them
 LENGTHS = {"collar": 0.03, "upper_arm": 0.17, "forearm": 0.29, "l_hand": 0.25, "r_hand": 0.25, "head_tip": 0.1,
@@ -56,6 +56,13 @@ def test_one_side_is_the_same_for_all_joints_of_a_limb():
     found = complete(robbed(layout, opaque=True), lengths_of(layout))
     sides = [{layout.joints[pair[side]][0] for pair in found.mirror if layout.parents[pair[0]] != 0} for side in (0, 1)]
     assert all(len(side) == 1 for side in sides)
+
+
+def test_sides_that_hang_differently_are_named_with_the_way_out():
+    names = {"name": "odd", "joints": ["hip", "left_knee", "right_knee", "left_foot", "right_foot"], "centre": "hip"}
+    bones = [["left_knee", "hip"], ["right_knee", "hip"], ["left_foot", "left_knee"], ["right_foot", "left_knee"]]
+    with pytest.raises(ValueError, match=r"no bone 'right_foot' - 'right_knee'; hang both sides alike, or .*'mirror'"):
+        complete(JointLayout.from_dict(names | {"bones": bones}))
 
 
 def test_a_hand_has_no_left_and_right():

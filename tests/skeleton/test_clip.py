@@ -28,6 +28,13 @@ def test_wrong_shapes_are_named_with_the_clip(keypoint, score, message):
         SkeletonClip(np.zeros(keypoint), NTU, name="wave", score=None if score is None else np.zeros(score))
 
 
+def test_a_name_is_no_layout():
+    with pytest.raises(ValueError, match=r"layout is 'coco17', expected a JointLayout: load_layout\('coco17'\)$"):
+        SkeletonClip(np.zeros((1, 30, 17, 2)), "coco17", name="wave")
+    with pytest.raises(ValueError, match=r"^clip 'wave': keypoint is a list, expected a numpy array$"):
+        SkeletonClip([[[[0, 0]]]], NTU, name="wave")
+
+
 def test_clips_share_no_attributes():
     one, two = (SkeletonClip(np.zeros((1, 1, 25, 3)), NTU) for _ in range(2))
     assert one.attributes is not two.attributes

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import yaml
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
 from kinegraph.commands.built import check_built
 from kinegraph.commands.complaints import check_yaml, explain
@@ -25,6 +25,8 @@ LARGEST = 2**63 - 1  # what torch takes as a seed
 MOST = {"workers": 128, "devices": 64, "nodes": 10_000}  # processes: more would take the machine's memory
 # Of a call, not of what it computes: the YAML is to run again.
 NOT_KEPT = {"resume": False, "overwrite": False, "work_dir": None}
+# Import paths that jsonargparse denies (os, pickle ...) are refused now, as from its version 5 on, not warned of.
+set_parsing_settings(import_path_denylist=[])
 
 
 def parser_for(verb: Callable, from_config: bool = False) -> ArgumentParser:

@@ -14,6 +14,7 @@ from jsonargparse import Namespace
 from kinegraph.reading import quoted
 
 BASES = {"torch.nn.modules.module.Module", "torch.optim.optimizer.Optimizer"}  # by name: torch takes seconds to import
+NOT_BUILT = "is no network, loss or optimizer, and nothing else is called"
 
 
 def check_built(options: Namespace) -> None:
@@ -21,7 +22,7 @@ def check_built(options: Namespace) -> None:
     for key, asked in _asked(options):
         if not _is_allowed(asked):
             named = asked if isinstance(asked, str) else f"{asked.__module__}.{asked.__qualname__}"
-            raise ValueError(f"{key}: {quoted(named)} is no network, loss or optimizer, and nothing else is called")
+            raise ValueError(f"{key}: {quoted(named)} {NOT_BUILT}")
 
 
 def _asked(options: object, key: str = "") -> Iterator[tuple[str, object]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 from jsonargparse import ArgumentParser
 
+from kinegraph.commands.built import NOT_BUILT
 from kinegraph.reading import compose_yaml, read_yaml
 
 KINDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
@@ -41,6 +42,8 @@ def explain(problem: str, parser: ArgumentParser, verb: Callable) -> str:
             return f"{key}: {owner[1].rpartition('.')[2]} has no option '{name}'{_near(name, _taken_by(owner[1]))}"
         whole = f"{group[1]}.{name}" if group else name
         return f"there is no option '{whole}' of kinegraph {verb.__name__}{_near(whole, _known(parser))}"
+    if refused := re.search(r"Importing '([\w.]+)' is not allowed|Expected '([\w.]+)' to be a function", problem):
+        return f"{key}: '{refused[1] or refused[2]}' {NOT_BUILT}"
     if re.search(r"dot import path|has no attribute|No module named", problem):
         return _no_class(problem, key, verb)
     if expected := _expected(problem):

@@ -14,7 +14,7 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from kinegraph.commands.inspect_trained import look_at_result, look_at_trained
+from kinegraph.commands.inspect_trained import is_run, look_at_result, look_at_trained
 from kinegraph.data.inspection import Finding, findings, upward
 from kinegraph.data.inspection_arrays import look_at_npz, look_at_padded, look_at_pickles
 from kinegraph.data.inspection_clip import ClipFacts, examine, likely_layout, units_of
@@ -33,6 +33,7 @@ from kinegraph.data.sources.annotations import PART_FILE
 from kinegraph.data.sources.guesses import names_of_classes
 from kinegraph.data.sources.recordings import Recordings, check_readable
 from kinegraph.data.sources.split_names import order_of
+from kinegraph.data.store_write import FILES, checked_class_names
 from kinegraph.models.zoo import find_weights, zoo_names
 from kinegraph.skeleton.layout import load_layout
 
@@ -72,6 +73,8 @@ def inspect(
         path = find_weights(path)
     if not path.exists():
         raise ValueError(f"there is no file or folder {path}")
+    if _is_part(path):
+        path = path.parent
     check_readable(path)
     trained = look_at_trained(path)
     look = None if trained else recognise(path, None if all else SAMPLE, layout)
@@ -121,7 +124,7 @@ def _recognise_folder(path: Path, most: int | None, layout: str | None) -> Look 
         return look_at_dataset(path)
     if has("*.skeleton"):
         return look_at_ntu(path, most)
-    if any(ui_prmd.FILE_NAME.fullmatch(file.name) for file in path.rglob("*_positions*.txt")):
+    if any(ui_prmd.FILE_NAME.fullmatch(file.name) for file in path.rglob("*_s*_e*_*.txt")):
         return look_at_ui_prmd(path, most)
     if has("*.tfrecord"):
         return look_at_tfrecords(path, most)
@@ -129,7 +132,7 @@ def _recognise_folder(path: Path, most: int | None, layout: str | None) -> Look 
         return look_at_padded(path, most)
     if pickles := sorted(file for file in path.glob("*.pkl") if PART_FILE.fullmatch(file.name)):
         return look_at_pickles(pickles)
-    if has("*.json"):
+    if not _ours_in(path) and has("*.json"):
         return _strict("openpose", path, most, layout)
     return None
 
@@ -138,6 +141,8 @@ def _recognise_file(path: Path, most: int | None, layout: str | None) -> Look | 
     match path.suffix.lower():
         case ".skeleton":
             return look_at_ntu(path, most)
+        case ".txt" if ui_prmd.FILE_NAME.fullmatch(path.name):
+            return look_at_ui_prmd(path, most)
         case ".npz":
             return look_at_npz(path)
         case ".npy":
@@ -149,7 +154,8 @@ def _recognise_file(path: Path, most: int | None, layout: str | None) -> Look | 
         case ".csv" | ".tsv":
             return look_at_csv(path, layout)
         case ".json":
-            return look_at_json(path, layout) or _strict("openpose", path, most, layout)
+            source = "openpose" if path.stem.endswith("_keypoints") else "table"
+            return look_at_json(path, layout) or _strict(source, path, most, layout)
     return None
 
 
@@ -168,15 +174,31 @@ def _source(source: str, path: Path, layout: str | None, lenient: bool = False) 
 def _as_prepare_reads(look: Look, path: Path, layout: str | None) -> Iterable[Finding]:
     """What `kinegraph prepare` would stop at, for a file in which nothing else was found."""
     try:
-        for _ in _source(look.source, path, layout).clips:
+        found = _source(look.source, path, layout)
+        checked_class_names(found.class_names)
+        for _ in found.clips:
             pass
     except (ValueError, OSError) as error:
         yield problem("refused", f"prepare stops: {error}")
 
 
+def _is_part(path: Path) -> bool:
+    """Whether a path is told about with its folder, a dataset or a run, only."""
+    if path.name in FILES:
+        return (path.parent / "dataset.json").is_file()
+    return path.name in ("config.yaml", "log.jsonl", "checkpoints") and is_run(path.parent)
+
+
+def _ours_in(path: Path) -> list[Path]:
+    """The datasets and runs that lie in a folder."""
+    return [it for it in sorted(path.iterdir()) if (it / "dataset.json").is_file() or is_run(it)]
+
+
 def _contents(path: Path) -> str:
     if path.is_file():
         return f"a file of {path.stat().st_size:,} bytes"
+    if ours := _ours_in(path):
+        return f"it holds datasets or runs; give one of them, such as {ours[0]}"
     names = sorted(entry.name for entry in path.iterdir())
     return f"it holds {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}" if names else "it is empty"
 

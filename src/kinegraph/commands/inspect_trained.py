@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import yaml
 
 from kinegraph.data.inspection import Finding
 from kinegraph.data.inspection_read import problem
+from kinegraph.reading import read_json
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,10 +29,12 @@ Told = tuple[dict, list[Finding]]
 
 def look_at_trained(path: Path) -> Told | None:
     """What is known of a file or folder of these kinds, and what is wrong with it; None where it is none of them."""
-    if path.is_dir() and (path / "predictions.csv").is_file():
-        return look_at_table(path / "predictions.csv")
+    if path.is_dir() and is_run(path):
+        return look_at_run(path)
     if path.is_dir():
-        return look_at_run(path) if is_run(path) else None
+        return look_at_table(path / "predictions.csv") if (path / "predictions.csv").is_file() else None
+    if path.suffix == ".json" and (result := path.with_suffix(".pkl")).is_file():
+        return look_at_result(result)
     if path.suffix in WEIGHTS:
         return look_at_weights(path)
     if path.suffix == RESUMED:
@@ -46,7 +50,7 @@ def is_run(path: Path) -> bool:
 
 
 def look_at_run(path: Path) -> Told:
-    """How far a run has come, what it reached and where its weights are."""
+    """How far a run has come, what it reached, where its weights are and what tests lie in it."""
     found: list[Finding] = []
     told: dict = {"what": "run folder of `kinegraph train`"}
     try:
@@ -59,8 +63,10 @@ def look_at_run(path: Path) -> Told:
     told |= {key: config.get(key) for key in ("dataset", "split")}
     told["network"] = str((config.get("model") or {}).get("class_path", "")).rpartition(".")[2]
     trained, measured = ([one for one in records if one.get("mode") == mode] for mode in ("train", "val"))
-    epochs, done = config.get("epochs") or 0, max((one.get("epoch", 0) for one in trained), default=0)
-    told["epochs"] = f"{done} of {epochs}"
+    done = max((one.get("epoch", 0) for one in trained), default=0)
+    meant = [one.get("epochs") for one in (config, *records) if isinstance(one.get("epochs"), int)]
+    epochs = meant[0] if meant else 0  # "auto" in the config, and in runs of earlier versions nowhere else
+    told["epochs"] = f"{done} of {epochs}" if meant else f"{done}"
     monitor = config.get("monitor") or "top1"
     if measured:
         best = max(measured, key=lambda one: one.get(monitor, -math.inf))
@@ -68,6 +74,7 @@ def look_at_run(path: Path) -> Told:
         told["last"] = f"{_figures(measured[-1])} (epoch {measured[-1].get('epoch')})"
     weights = [path / "checkpoints" / f"{name}.safetensors" for name in ("best", "last")]
     told["weights"] = ", ".join(str(file) for file in weights if file.is_file())
+    told["tests"] = "; ".join(_tests(path))
     if lost := [one for one in records if not math.isfinite(one.get("loss", 0.0))]:
         found.append(problem("not_finite", f"the loss was not finite in epoch {lost[0].get('epoch')}"))
     if not told["weights"]:
@@ -76,6 +83,18 @@ def look_at_run(path: Path) -> Told:
         resume = f"kinegraph train {path / 'config.yaml'} --work-dir {path} --resume"
         found.append(Finding("note", "unfinished", f"not finished; `{resume}` goes on with it"))
     return told, found
+
+
+def _tests(run: Path) -> Iterator[str]:
+    """The result files with what belongs to them: where, on what part, and how well."""
+    for result in sorted([*run.glob("*.pkl"), *run.glob("*/*.pkl")]):
+        try:
+            about = read_json(result.with_suffix(".json"))
+        except (ValueError, OSError):
+            continue
+        if isinstance(about, dict) and isinstance(about.get("metrics"), dict):
+            what = "validation" if result.parent == run / "val" else f"{about.get('split')} / {about.get('part')}"
+            yield f"{result.relative_to(run)} ({what}): {_figures(about['metrics'])}"
 
 
 def _figures(record: dict) -> str:

@@ -112,9 +112,9 @@ def test(
     found = evaluate(scores, labels, metrics)
     for name, value in found.items():
         print(f"{name}: {value:.4f}")
-    doubtful = [line_of(one) for one in doubtful if one.kind in OF_TESTS]
-    for line in doubtful + remarks(scores, labels, folder.class_names):
-        print(f"warning: {line}")
+    doubtful = [f"{one.severity}: {line_of(one)}" for one in doubtful if one.kind in OF_TESTS]
+    for line in doubtful + [f"warning: {line}" for line in remarks(scores, labels, folder.class_names)]:
+        print(line)
     if keep:
         add_measured(checkpoint, {"source": folder.source, "split": split, "part": part, "clips": len(clips)} | found)
     if out or report:
@@ -124,6 +124,7 @@ def test(
             "environment": environment() | {"weights": str(checkpoint), "dataset": str(folder.path)},
             "log": log if log.is_file() else None,
             "explain": _explained(weights, network, clips.how),
+            "doubts": doubtful,
         }
         evaluation = evaluation_of(folder, split, part, scores)
         if out:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from kinegraph.data.augment import Augmentation
+from kinegraph.data.normalize import Up
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.data.store import SkeletonDataset
 from kinegraph.skeleton.anatomy import other_side
@@ -28,8 +29,8 @@ def adapt(
     """`how` with the settings in `what` chosen from the training clips `indices`, and a line on each choice.
 
     people: the most that a training clip has. normalize: "facing" with the vertical along which shoulders are above the
-    rest of the body, on average; "sized" in 2D and where the layout names no shoulders. mirror: no mirrored clips,
-    neither in training nor in a test, where they would look like another class.
+    rest of the body, on average; "sized" in 2D, and where the layout names no shoulders or no clip shows them. mirror:
+    no mirrored clips, neither in training nor in a test, where they would look like another class.
     """
     said = []
     looked = indices[np.linspace(0, len(indices) - 1, min(len(indices), CLIPS)).astype(int)]
@@ -37,12 +38,15 @@ def adapt(
         how = replace(how, people=int(folder.people[indices].max()))
         said.append(f"people {how.people}, the most that a training clip has")
     if "normalize" in what:
-        if folder.channels == 3 and folder.layout.shoulders:
-            how = replace(how, normalize="facing", up=upward(folder, looked))
+        up = upward(folder, looked) if folder.channels == 3 and folder.layout.shoulders else None
+        if up is not None:
+            how = replace(how, normalize="facing", up=up)
             said.append(f"normalize facing, up {how.up}: there shoulders are above the rest of the body")
         else:
             how = replace(how, normalize="sized")
-            lacks = "the layout names no shoulders" if folder.channels == 3 else "there is no z to turn bodies with"
+            lacks = "there is no z to turn bodies with"
+            if folder.channels == 3:
+                lacks = "no clip shows both shoulders" if folder.layout.shoulders else "the layout names no shoulders"
             said.append(f"normalize sized: {lacks}")
     if "mirror" in what and (how.augment.mirror or how.test_mirror):
         if reason := mirror_forbidden(folder, looked, how):
@@ -61,8 +65,11 @@ def epochs_for(clips: int, batch_size: int) -> int:
 # ---- up --------------------------------------------------------------------------------------------------------------
 
 
-def upward(folder: SkeletonDataset, indices: Int[np.ndarray, "n"]) -> str:
-    """The signed axis, such as "y" or "-z", nearest to the mean way from the middle of the body to the shoulders."""
+def upward(folder: SkeletonDataset, indices: Int[np.ndarray, "n"]) -> Up | None:
+    """The signed axis, such as "y" or "-z", nearest to the mean way from the middle of the body to the shoulders.
+
+    None where no clip shows both shoulders and another joint.
+    """
     total = np.zeros(3)
     for index in indices:
         first = folder[index].keypoint[0]  # (T, V, 3)
@@ -70,6 +77,8 @@ def upward(folder: SkeletonDataset, indices: Int[np.ndarray, "n"]) -> str:
         if (usable := seen[:, list(folder.layout.shoulders)].all(1)).any():
             body, shown = first[usable][0], seen[usable][0]
             total += body[list(folder.layout.shoulders)].mean(0) - body[shown].mean(0)
+    if not total.any():
+        return None
     axis = int(np.abs(total).argmax())
     return "-" * bool(total[axis] < 0) + "xyz"[axis]
 

@@ -328,7 +328,9 @@ def _parts(facts, expected) -> Iterable[Finding]:
             if one.clip.splits.get(split) == "train" and isinstance(one.clip.label, int | np.integer)
         )  # fmt: skip
         if labels and labels.total() < FEW * len(labels):
-            message = f"split {split}: only {labels.total()} training clips for {len(labels)} classes"
+            one, few = labels.total() == 1, len(labels) == 1
+            count = f"{labels.total()} training clip{'s' * (not one)} for {len(labels)} class{'es' * (not few)}"
+            message = f"split {split}: only {count}"
             yield Finding("note", "few_clips", message)
         elif rare := sorted(label for label, clips in labels.items() if clips == 1):
             message = f"split {split}: a single training clip for {_short(rare, expected)}"

@@ -202,8 +202,8 @@ def _skeleton(file: Path, looked: bool) -> FoundClip:
 
 
 def look_at_ui_prmd(path: Path, most: int | None) -> Look:
-    """Pairs of UI-PRMD text files."""
-    pairs = ui_prmd.clip_files(path)
+    """Pairs of UI-PRMD text files, of a folder or the one that a file belongs to."""
+    pairs = ui_prmd.clip_files(path) if path.is_dir() else [ui_prmd.pair_of(path.resolve())]
     chosen = [pairs[i] for i in spread(len(pairs), most)]
 
     def clips() -> Iterator[FoundClip]:

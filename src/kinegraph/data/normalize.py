@@ -137,9 +137,11 @@ def align_body(
 
     spine_to: where lower to upper spine points after the first turn. shoulders_to: where left to right shoulder points
         after the second, which in general tilts the spine again. None leaves out a turn; so does a bone of no length.
-    Both turns are the shortest ones. Raises ValueError when the layout does not name its spine or shoulders.
+    Both turns are the shortest ones. Raises ValueError for a clip without z, and when the layout does not name its
+    spine or shoulders.
     Source: pre_normalization of 2s-AGCN and MMAction2 0.x, PreNormalize3D of 1.x.
     """
+    _check_depth(keypoint)
     first, turn = np.asarray(keypoint[0, 0], np.float64), np.eye(3)
     for what, target in (("spine", spine_to), ("shoulders", shoulders_to)):
         if target is not None:
@@ -157,6 +159,7 @@ def face_front(
     right: where left to right shoulder points afterwards, seen from above. Shoulders one above the other: no turn.
     Raises ValueError for a clip without z, a layout that does not name its shoulders, and directions that are the same.
     """
+    _check_depth(keypoint)
     left_shoulder, right_shoulder = _pair(layout, "shoulders")
     vertical = np.asarray(up, np.float64) / hypot(*up)
     across = keypoint[0, 0, right_shoulder].astype(np.float64) - keypoint[0, 0, left_shoulder]
@@ -177,10 +180,14 @@ def set_upright(keypoint: Float[np.ndarray, "M T V 3"], up: Up) -> Float[np.ndar
 
 def _turned(keypoint: Float[np.ndarray, "M T V 3"], turn: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "M T V 3"]:
     """One product in float32, of which the turn is computed in float64."""
-    if keypoint.shape[-1] != 3:
-        raise ValueError(f"only clips with x, y and z can be turned, this one has {keypoint.shape[-1]} channels")
+    _check_depth(keypoint)
     rows = keypoint.reshape(-1, 3).astype(np.float32, copy=False)
     return (rows @ np.ascontiguousarray(turn.T, np.float32)).reshape(keypoint.shape)
+
+
+def _check_depth(keypoint: Float[np.ndarray, "M T V C"]) -> None:
+    if keypoint.shape[-1] != 3:
+        raise ValueError(f"only clips with x, y and z can be turned, this one has {keypoint.shape[-1]} channels")
 
 
 def shortest_rotation(

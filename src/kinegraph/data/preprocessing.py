@@ -101,17 +101,18 @@ class Preprocessing:
     def from_dict(cls, saved: Mapping[str, Any]) -> "Preprocessing":
         """The inverse of to_dict, also after a round trip through JSON.
 
-        Raises ValueError for a setting that is unknown or out of range, KeyError without `streams`.
+        A setting that is not there has its default. Raises ValueError for one that is unknown or out of range.
         """
-        known = {f.name for f in fields(cls)}
-        if odd := sorted(set(saved) - known):
-            raise ValueError(
-                f"the weights ask for preprocessing '{odd[0]}', which this version of Kinegraph does not know"
-            )
-        varied = dict(saved.get("augment", {}))
-        varied["rotation"] = tuple(varied.get("rotation", (0.0, 0.0, 0.0)))
-        read: dict[str, Any] = {"streams": tuple(saved["streams"]), "augment": Augmentation(**varied)}
-        return cls(**{**saved, **read})
+        read: dict[str, Any] = dict(saved)
+        varied: dict[str, Any] = dict(read.pop("augment", {}))
+        for name, given, known in (("preprocessing", read, cls), ("preprocessing.augment", varied, Augmentation)):
+            if odd := sorted(set(given) - {f.name for f in fields(known)}):
+                raise ValueError(f"the weights ask for {name} '{odd[0]}', which this Kinegraph does not know")
+        if "rotation" in varied:
+            varied["rotation"] = tuple(varied["rotation"])
+        if "streams" in read:
+            read["streams"] = tuple(read["streams"])
+        return cls(**read, augment=Augmentation(**varied))
 
 
 def prepare_clip(

@@ -24,14 +24,16 @@ from kinegraph.data.store_write import (
     AXES,
     DTYPES,
     FORMAT,
+    UNITS,
     VERSION,
     Columns,
     check_replaceable,
+    checked_class_names,
     sha256,
     write_rows,
 )
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.layout import JointLayout
+from kinegraph.skeleton.layout import JointLayout, load_layout
 from kinegraph.whole import whole_folder
 
 
@@ -40,8 +42,8 @@ class SkeletonDataset:
     """Clips on disk: what is known about each in arrays, coordinates memory-mapped when first asked for.
 
     label: -1 where a clip has none. fps: NaN, image_size (width, height): 0 where unknown. offset: first row of a
-    clip in keypoint.npy. attributes, splits: a value for each clip. units: of the coordinates, "m" or "px". Pickles as
-    its path, so that workers map the same pages instead of copying them.
+    clip in keypoint.npy. attributes, splits: a value for each clip. units: of the coordinates. Pickles as its
+    path, so that workers map the same pages instead of copying them.
     """
 
     path: Path
@@ -160,7 +162,7 @@ def write_dataset(
     path: str | Path,
     clips: Iterable[SkeletonClip],
     *,
-    layout: JointLayout,
+    layout: JointLayout | str | Path,
     class_names: Iterable[str],
     units: str,
     source: str,
@@ -172,16 +174,20 @@ def write_dataset(
 
     Everything goes to a folder `.NAME.partial-...` beside `path`, which takes its name when complete: neither an
     error nor a killed run leaves half a dataset or harms the one that `overwrite` would replace.
-    layout: of every clip. class_names: in the order of the labels. units: "m" or "px", of all clips. source, licence:
-        where they are from and what may be done with them, for people. dtype: float16 halves the size and keeps about
-        3 digits. overwrite: replace a dataset that is there.
-    Raises ValueError when there are no clips or `path` is taken, and naming the first clip that is not finite, has
-    another layout, or other channels, attributes or splits than the first, a label outside the classes or a name
-    already taken. Raises OSError when the disk is full.
+    layout: of every clip, or its name or YAML file. class_names: in the order of the labels. units: of all clips, "m",
+        "px" or, where they are neither any more, "normalised". source, licence: where they are from and what may be
+        done with them, for people. dtype: float16 halves the size and keeps about 3 digits. overwrite: replace a
+        dataset that is there.
+    Raises ValueError when there are no clips, `path` is taken, units are unknown or two classes have one name, and
+    naming the first clip that is not finite, has another layout, or other channels, attributes or splits than the
+    first, a label outside the classes or a name already taken. Raises OSError when the disk is full.
     """
-    path, class_names = Path(path).resolve(), tuple(class_names)
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype is '{dtype}', expected {' or '.join(DTYPES)}")
+    path, class_names = Path(path).resolve(), checked_class_names(class_names)
+    if not isinstance(layout, JointLayout):
+        layout = load_layout(layout)
+    for what, word, known in (("dtype", dtype, DTYPES), ("units", units, UNITS)):
+        if word not in known:
+            raise ValueError(f"{what} is '{word}', expected {' or '.join(known)}")
     check_replaceable(path, overwrite)
     clips = iter(clips)
     if (first := next(clips, None)) is None:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.reading import CONTROL
+from kinegraph.reading import CONTROL, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
 FORMAT, VERSION = "kinegraph dataset", 1
 AXES = "keypoint.npy (row, joint, channel); rows: clip by clip, person by person, frame by frame"
 DTYPES = ("float32", "float16")
+UNITS = ("m", "px", "normalised")  # in 3D, of pictures, and of arrays that were centred and turned before
 LARGEST = 1e9  # coordinate: beyond it squares and their sums leave float32, and no unit makes a recording of it
 COLUMNS = ("name", "label", "offset", "people", "frames", "fps", "width", "height")
 
@@ -36,6 +37,17 @@ def check_replaceable(path: Path, overwrite: bool) -> None:
         )
     if not overwrite:
         raise ValueError(f"{path} exists; remove it, choose another place or give --overwrite")
+
+
+def checked_class_names(names: Iterable[str]) -> tuple[str, ...]:
+    """The names in the order of the labels. Raises ValueError where two classes have the same one."""
+    if isinstance(names, str):
+        raise ValueError(f"class_names is the text {quoted(names)}, expected a list with a name for each class")
+    names = tuple(names)
+    if repeated := [name for name, times in Counter(names).items() if times > 1]:
+        labels = [label for label, name in enumerate(names) if name == repeated[0]]
+        raise ValueError(f"the classes {labels[0]} and {labels[1]} are both named '{repeated[0]}'; give each its own")
+    return names
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from kinegraph.report.page import (
 )
 from kinegraph.report.player import player_css, player_fragment, player_js
 from kinegraph.report.scene import Scene
-from kinegraph.training.metrics import per_class_accuracy, per_class_precision
+from kinegraph.training.metrics import per_class_accuracy, per_class_precision, remarks
 
 SYNTHETIC = (
     '<p class="note"><strong>Synthetic data.</strong> The movements were generated; '
@@ -40,6 +40,7 @@ SYNTHETIC = (
 )
 WRONG_NAMED = 4000  # wrong clips whose names the page holds, to be read cell by cell
 SECTIONS = {
+    "doubts": "Doubts",
     "learning": "Learning",
     "confusion": "Confusion",
     "mistakes": "Mistakes",
@@ -58,15 +59,17 @@ def report_page(
     curve: Curve,
     validations: Sequence[Mapping] = (),
     scenes: Sequence[Scene] = (),
+    doubts: Sequence[str] = (),
     title: str = "Test report",
     hint: str = "",
 ) -> str:
     """The page as text. Everything that comes from data is escaped; control characters are dropped.
 
     evaluation: None where only the course of a training is known. curve, validations: what a run's log tells; empty
-    leaves the section out. scenes: of mistakes, to be played. hint: what would tell more.
+    leaves the section out. scenes: of mistakes, to be played. doubts: lines on what the figures are not to be trusted
+    for, such as "problem: ...". hint: what would tell more.
     """
-    found = {"learning": _learning(curve, validations)}
+    found = {"doubts": _doubts(evaluation, doubts), "learning": _learning(curve, validations)}
     if evaluation is not None:
         found |= {
             "confusion": _matrix(evaluation),
@@ -124,6 +127,18 @@ def _run_headline(title: str, validations: Sequence[Mapping]) -> str:
     figures = [tile(word, f"{100 * best[key]:.1f}", "%") for key, word in wanted.items() if key in best]
     epoch = tile("Epoch", f"{best['epoch']}", "", "the best by top-1")
     return f'{head}\n<section id="figures">{tiles(*figures, epoch)}</section>'
+
+
+def _doubts(evaluation: Evaluation | None, lines: Sequence[str]) -> str:
+    """The lines, and what the scores themselves make doubtful; nothing where there is neither."""
+    if evaluation is not None:
+        told = remarks(evaluation.scores, evaluation.labels, evaluation.class_names)
+        lines = [*lines, *(f"warning: {line}" for line in told)]
+    order, items = ("problem", "warning", "note"), []
+    parts = [line.partition(": ") for line in lines]
+    for kind, _, message in sorted(parts, key=lambda it: order.index(it[0]) if it[0] in order else len(order)):
+        items.append(f'<li data-kind="{text(kind)}"><b>{text(kind)}</b> {text(message)}</li>')
+    return section("doubts", "Doubts", f'<ul class="doubts">{"".join(items)}</ul>') if items else ""
 
 
 def _learning(curve: Curve, validations: Sequence[Mapping]) -> str:

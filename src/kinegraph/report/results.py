@@ -5,7 +5,7 @@ import io
 import json
 import os
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -49,12 +49,14 @@ def write_report(
     log: str | Path | None = None,
     page: Path | None = None,
     explain: Explain | None = None,
+    doubts: Sequence[str] = (),
     title: str = "Test report",
 ) -> dict[str, Path]:
     """Write the result file `out` and beside it what belongs to it, the tables, the picture and report.html.
 
     log: a run's log.jsonl, for the learning curve. page: another place for the report. explain: the importance of
-    joints in a clip, to be drawn on the mistakes. Each file appears whole or not at all, the scores first.
+    joints in a clip, to be drawn on the mistakes. doubts: lines on what the figures are not to be trusted for.
+    Each file appears whole or not at all, the scores first.
     Returns the paths: result, about, predictions, per_class, confusion_matrix, picture, report.
     """
     out = checked_result_path(out)
@@ -70,13 +72,13 @@ def write_report(
         "report": page or folder / "report.html",
     }
     write_whole(paths["result"], result_pickle(evaluation.scores))
-    write_whole(paths["about"], about_result(evaluation, config_text, environment or {}, log))
+    write_whole(paths["about"], about_result(evaluation, config_text, environment or {}, log, doubts))
     write_whole(paths["predictions"], _csv(prediction_rows(evaluation)))
     write_whole(paths["per_class"], _csv(per_class_rows(evaluation)))
     write_whole(paths["confusion_matrix"], _csv(confusion_rows(evaluation)))
     write_whole(paths["picture"], confusion_png(evaluation.confusion, evaluation.class_names, evaluation.title))
     told = {"config_text": config_text, "environment": environment, "log": log, "explain": explain, "title": title}
-    write_page(paths["report"], evaluation, **told)
+    write_page(paths["report"], evaluation, doubts=doubts, **told)
     return paths
 
 
@@ -88,6 +90,7 @@ def write_page(
     environment: Mapping[str, object] | None = None,
     log: str | Path | None = None,
     explain: Explain | None = None,
+    doubts: Sequence[str] = (),
     title: str = "Test report",
     hint: str = "",
 ) -> None:
@@ -100,6 +103,7 @@ def write_page(
         curve=learning_curve(log) if log is not None else {},
         validations=validations(log) if log is not None else [],
         scenes=scenes,
+        doubts=doubts,
         title=title,
         hint=hint,
     )
@@ -108,7 +112,11 @@ def write_page(
 
 
 def about_result(
-    evaluation: Evaluation, config_text: str, environment: Mapping[str, object], log: str | Path | None
+    evaluation: Evaluation,
+    config_text: str,
+    environment: Mapping[str, object],
+    log: str | Path | None,
+    doubts: Sequence[str] = (),
 ) -> bytes:
     """All that belongs to the scores in a result file, as JSON: with it `kinegraph report` needs nothing else."""
     told = {
@@ -121,6 +129,7 @@ def about_result(
         "metrics": evaluation.metrics,
         "intervals": evaluation.intervals,
         "calibration_error": calibration(evaluation.confidence, evaluation.right).error,
+        "doubts": list(doubts),
         "environment": {key: str(value) for key, value in environment.items()},
         "config": config_text,
         "sha256": sha256(result_pickle(evaluation.scores)).hexdigest(),

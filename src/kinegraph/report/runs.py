@@ -1,6 +1,7 @@
 """Runs and tests as their folders tell them: what `kinegraph report` reads, and the report that a training leaves."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from hashlib import sha256
@@ -15,7 +16,7 @@ from kinegraph.inference.predictor import predictor_of
 from kinegraph.inference.result_files import read_result
 from kinegraph.report.breakdown import calibration
 from kinegraph.report.evaluation import Evaluation
-from kinegraph.report.learning import Curve, environment_of, learning_curve, validations
+from kinegraph.report.learning import Curve, doubts_of, environment_of, learning_curve, validations
 from kinegraph.report.results import write_page, write_report
 from kinegraph.report.scenes import Explain
 
@@ -25,13 +26,17 @@ METRICS = ("top1", "top5", "mean_class_accuracy")
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A training or a test. evaluation: where there are scores. log: where there is a training's log.jsonl."""
+    """A training or a test. evaluation: where there are scores. log: where there is a training's log.jsonl.
+
+    doubts: lines on what its figures are not to be trusted for.
+    """
 
     path: Path
     config_text: str
     environment: dict
     log: Path | None
     evaluation: Evaluation | None
+    doubts: Sequence[str] = ()
 
     @cached_property
     def config(self) -> dict:
@@ -95,7 +100,7 @@ def _training(path: Path) -> Run:
     text = config.read_text(encoding="utf-8") if config.is_file() else ""
     about = result.with_suffix(".json")
     evaluation = _test(path, result, about).evaluation if result.is_file() and about.is_file() else None
-    return Run(path, text, environment_of(log), log, evaluation)
+    return Run(path, text, environment_of(log), log, evaluation, doubts_of(log))
 
 
 def _test(path: Path, result: Path, about: Path) -> Run:
@@ -104,6 +109,7 @@ def _test(path: Path, result: Path, about: Path) -> Run:
         labels, names = np.array(told["labels"], np.int64), list(map(str, told["clips"]))
         class_names = tuple(map(str, told["class_names"]))
         split, part, source = (str(told.get(key, "")) for key in ("split", "part", "source"))
+        doubts = list(map(str, told.get("doubts", [])))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{about} does not tell about a result: {' '.join(str(error).split())[:100]}") from None
     if told.get("sha256", own := sha256(result.read_bytes()).hexdigest()) != own:
@@ -116,7 +122,7 @@ def _test(path: Path, result: Path, about: Path) -> Run:
     log = Path(told["log"]) if told.get("log") else None
     log = log if log and log.is_file() else None
     evaluation = _with_folder(evaluation, told.get("dataset"))
-    return Run(path, str(told.get("config", "")), dict(told.get("environment", {})), log, evaluation)
+    return Run(path, str(told.get("config", "")), dict(told.get("environment", {})), log, evaluation, doubts)
 
 
 def _with_folder(evaluation: Evaluation, dataset: str | None) -> Evaluation:
@@ -149,6 +155,7 @@ def write_run_report(path: str | Path, evaluation: Evaluation | None = None) -> 
         config = (path / "config.yaml").read_text(encoding="utf-8")
         log = path / "log.jsonl"
         told = {"config_text": config, "environment": environment_of(log), "log": log, "title": run_title(path)}
+        told["doubts"] = doubts_of(log)
         write_report(path / VALIDATION, evaluation, page=page, explain=_explain(_weights(path)), **told)
         return page
     write_single(read_run(path), page)
@@ -170,6 +177,7 @@ def write_single(run: Run, page: Path) -> None:
         environment=run.environment,
         log=run.log,
         explain=_explain(weights) if run.evaluation is not None else None,
+        doubts=run.doubts,
         title=run_title(run.path) if training else "Test report",
         hint=hint,
     )

@@ -38,7 +38,13 @@ def complete(layout: JointLayout, lengths: Float[np.ndarray, "V"] | None = None)
     spine = trunk if trunk and trunk[0] != trunk[1] else None
     named = (pair for pair in mirror if all("shoulder" in layout.joints[joint].lower() for joint in pair))
     shoulders = next(named, None) or (_shoulders(layout, arms, lengths) if arms else None)
-    return replace(layout, mirror=mirror, spine=layout.spine or spine, shoulders=layout.shoulders or shoulders)
+    try:
+        return replace(layout, mirror=mirror, spine=layout.spine or spine, shoulders=layout.shoulders or shoulders)
+    except ValueError as error:
+        raise ValueError(
+            f"by the joints' names, {error}; hang both sides alike, or give a layout file whose 'mirror' lists the "
+            "pairs that are alike ([] for none)"
+        ) from None
 
 
 # ---- left and right --------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.reading import quoted
 from kinegraph.skeleton.layout import JointLayout
 
 
@@ -20,7 +21,7 @@ class SkeletonClip:
     image_size: (width, height) in pixels, for 2D keypoints.
     attributes: what the source knows about the clip (subject, camera, setup ...).
     splits: which part of each published split the clip belongs to, e.g. {"xsub": "train", "xview": "val"}.
-    Raises ValueError when keypoint, score and layout do not fit each other.
+    Raises ValueError when keypoint, score and layout do not fit each other, or are of other kinds.
     """
 
     keypoint: Float[np.ndarray, "M T V C"]
@@ -34,6 +35,12 @@ class SkeletonClip:
     splits: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.layout, JointLayout):
+            found, name = quoted(self.layout), self.layout if isinstance(self.layout, str) else "ntu25"
+            raise ValueError(f"clip '{self.name}': layout is {found}, expected a JointLayout: load_layout('{name}')")
+        if not isinstance(self.keypoint, np.ndarray):
+            found = type(self.keypoint).__name__
+            raise ValueError(f"clip '{self.name}': keypoint is a {found}, expected a numpy array")
         shape = self.keypoint.shape
         if len(shape) != 4 or shape[3] not in (2, 3):
             raise ValueError(

@@ -75,6 +75,13 @@ def clip_files(path: str | Path) -> list[tuple[Path, Path]]:
     return [tuple(pair.get(kind) or _counterpart(pair, kind) for kind in ("positions", "angles")) for pair in pairs]
 
 
+def pair_of(file: Path) -> tuple[Path, Path]:
+    """The positions and the angles of the clip that a file is one half of."""
+    kind = FILE_NAME.fullmatch(file.name)[5].lower()
+    other = _counterpart({kind: file}, "angles" if kind == "positions" else "positions")
+    return (file, other) if kind == "positions" else (other, file)
+
+
 def _counterpart(pair: dict[str, Path], kind: str) -> Path:
     """Where the file of this kind should be, beside the other of its pair."""
     (file,) = pair.values()
