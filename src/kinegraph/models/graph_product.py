@@ -1,12 +1,10 @@
 """Sum over neighbouring joints, then mix channels, piece by piece: what lies between the two never leaves the cache."""
 
-from itertools import pairwise
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kinegraph.models.threads import each, workers
+from kinegraph.models.threads import each, shares
 
 PIECE = 2**20  # numbers in what lies between, on a CPU: 4 MB stay in the shared cache, and fewer would cost calls
 FEW = 2**21  # numbers in what lies between that are no burden as a whole: pieces of them would only cost calls
@@ -91,13 +89,7 @@ def _neighbours(x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"]) -> Flo
 
 
 def _shares(x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"]) -> list[list[slice]]:
-    """The pieces of all frames, dealt out to as many workers as there are, in order."""
     if x.device.type != "cpu":
         return [[slice(0, len(x))]]
     frames = max(1, PIECE // (len(gather) * max(x.shape[2], 64)))  # long sums of weight gradients would lose accuracy
-    count = min(workers(x.device), len(x))
-    bounds = [len(x) * i // count for i in range(count + 1)]
-    return [
-        [slice(start, min(start + frames, last)) for start in range(first, last, frames)]
-        for first, last in pairwise(bounds)
-    ]
+    return shares(len(x), frames, x.device)

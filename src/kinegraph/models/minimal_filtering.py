@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinegraph.models.threads import each, workers
+from kinegraph.models.threads import each, shares
 
 TAPS = 3  # of each of the two levels
 MOST_TAPS = TAPS * TAPS
@@ -144,8 +144,16 @@ class _Convolution(torch.autograd.Function):
     def forward(ctx, x: Float[Tensor, "B C T V"], weight: Float[Tensor, "D C k 1"], bias: Float[Tensor, "D"], stride):
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
-        y = F.conv2d(x.contiguous(), weight.contiguous(), bias, stride, (weight.shape[2] // 2, 0))
-        return y.contiguous(memory_format=torch.channels_last)
+        weight, padding = weight.contiguous(), weight.shape[2] // 2
+        y = x.new_empty(len(x), 1 + (x.shape[2] + 2 * padding - weight.shape[2]) // stride[0], x.shape[3], len(weight))
+
+        def compute(share: list[slice]) -> None:
+            for bodies in share:
+                found = F.conv2d(x[bodies].contiguous(), weight, bias, stride, (padding, 0))
+                y[bodies] = found.permute(0, 2, 3, 1)
+
+        each(compute, shares(len(x), max(1, PIECE // x[0].numel()), x.device))
+        return y.permute(0, 3, 1, 2)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -177,19 +185,17 @@ def filtered_gradients(
     at_once = max(1, PIECE // (products * -(-x.shape[1] // outputs) * x.shape[2] * max(weight.shape[:2])))
     of_x = torch.empty_like(x)
 
-    def compute(share: Tensor) -> Tensor:
+    def compute(share: list[slice]) -> Tensor:
         of_mixed = torch.zeros_like(mixed)
-        for bodies in share.split(at_once):
-            body = slice(int(bodies[0]), int(bodies[-1]) + 1)
-            seen = _read(_tiles(x[body], outputs, reads.shape[1], padding), reads)  # (P, B tiles V, C)
-            told = _read(_tiles(gradient[body], outputs, outputs, 0), writes.T)  # (P, B tiles V, D)
+        for bodies in share:
+            seen = _read(_tiles(x[bodies], outputs, reads.shape[1], padding), reads)  # (P, B tiles V, C)
+            told = _read(_tiles(gradient[bodies], outputs, outputs, 0), writes.T)  # (P, B tiles V, D)
             of_mixed.baddbmm_(told.mT, seen)
             found = reads.T @ torch.bmm(told, mixed, out=seen).flatten(1)
-            of_x[body] = _written(found, outputs, of_x[body].shape, padding)
+            of_x[bodies] = _written(found, outputs, of_x[bodies].shape, padding)
         return of_mixed
 
-    shares = torch.arange(len(x)).tensor_split(min(workers(x.device), len(x)))
-    of_mixed = torch.stack(each(compute, shares)).sum(0)
+    of_mixed = torch.stack(each(compute, shares(len(x), at_once, x.device))).sum(0)
     return of_x, torch.einsum("pk,pdc->dck", gain, of_mixed).unsqueeze(3)
 
 

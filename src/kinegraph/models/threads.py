@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from threading import Barrier
 from typing import TypeVar
 
@@ -20,6 +21,16 @@ Result = TypeVar("Result")
 def workers(device: torch.device) -> int:
     """How many threads there are to share out work to: one where a device or a compiler does that itself."""
     return 1 if device.type != "cpu" or torch.compiler.is_compiling() else torch.get_num_threads()
+
+
+def shares(rows: int, at_once: int, device: torch.device) -> list[list[slice]]:
+    """All rows, in order: for each thread those that are its own, at most so many at once."""
+    count = max(1, min(workers(device), rows))
+    bounds = [rows * i // count for i in range(count + 1)]
+    return [
+        [slice(start, min(start + at_once, last)) for start in range(first, last, at_once)]
+        for first, last in pairwise(bounds)
+    ]
 
 
 def each(compute: Callable[[Piece], Result], pieces: Sequence[Piece]) -> list[Result]:
