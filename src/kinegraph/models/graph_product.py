@@ -6,7 +6,7 @@ from torch import Tensor
 
 from kinegraph.models.threads import each, shares
 
-PIECE = 2**20  # numbers in what lies between, on a CPU: 4 MB stay in the shared cache, and fewer would cost calls
+PIECE = 2**18  # numbers in what lies between, on a CPU: 1 MB stay in a core's own cache
 FEW = 2**21  # numbers in what lies between that are no burden as a whole: pieces of them would only cost calls
 
 
@@ -37,8 +37,10 @@ def product_with(
     x: Float[Tensor, "B T V C"], gather: Float[Tensor, "VK V"], weight: Float[Tensor, "D KC"], constant
 ) -> Float[Tensor, "B T V D"]:
     """`graph_product` with a graph from `gathering`."""
-    little = x.shape[0] * x.shape[1] * len(gather) * x.shape[3] <= FEW
-    if little or torch.compiler.is_compiling():  # also while exporting: a compiler does not see through pieces
+    little = FEW if torch.is_grad_enabled() else PIECE
+    if (
+        x.shape[0] * x.shape[1] * len(gather) * x.shape[3] <= little or torch.compiler.is_compiling()
+    ):  # also while exporting: a compiler does not see through pieces
         return _neighbours(x.flatten(0, 1), gather).view(*x.shape[:3], -1) @ weight.T + constant
     return _GraphProduct.apply(x.flatten(0, 1), gather, weight, constant).unflatten(0, x.shape[:2])
 
@@ -52,9 +54,12 @@ class _GraphProduct(torch.autograd.Function):
         y = x.new_empty(*x.shape[:2], len(weight))
 
         def compute(share: list[slice]) -> None:
+            room = x.new_empty(
+                share[0].stop - share[0].start, len(gather), x.shape[2]
+            )  # the same for each: in the cache
             for frames in share:
-                sums = _neighbours(x[frames], gather).view(-1, weight.shape[1])  # (frames V, K C)
-                torch.mm(sums, weight.T, out=y[frames].view(-1, len(weight)))
+                sums = _neighbours(x[frames], gather, room)
+                torch.mm(sums.view(-1, weight.shape[1]), weight.T, out=y[frames].view(-1, len(weight)))
                 y[frames].add_(constant)
 
         each(compute, _shares(x, gather))
@@ -70,11 +75,13 @@ class _GraphProduct(torch.autograd.Function):
 
         def compute(share: list[slice]) -> list[Tensor]:
             of_gather, of_weight = (torch.zeros_like(t, dtype=exact) for t in (gather, weight))
+            room = x.new_empty(2, share[0].stop - share[0].start, len(gather), x.shape[2])
             for frames in share:
-                seen, told = x[frames], gradient[frames]
-                sums = _neighbours(seen, gather).view(-1, weight.shape[1])
-                of_weight += told.flatten(0, 1).T @ sums
-                of_sums = (told.flatten(0, 1) @ weight).view(len(seen), len(gather), -1)  # (frames, V K, C)
+                seen, told = x[frames], gradient[frames].flatten(0, 1)
+                sums = _neighbours(seen, gather, room[0]).view(-1, weight.shape[1])
+                of_weight += told.T @ sums
+                of_sums = torch.mm(told, weight, out=room[1, : len(seen)].view(-1, weight.shape[1]))
+                of_sums = of_sums.view(len(seen), len(gather), -1)  # (frames, V K, C)
                 of_gather += (of_sums @ seen.mT).sum(0, dtype=exact)
                 torch.matmul(gather.T, of_sums, out=of_x[frames])
             return [of_gather, of_weight, gradient[share[0].start : share[-1].stop].sum(0, dtype=exact)]
@@ -84,8 +91,11 @@ class _GraphProduct(torch.autograd.Function):
         return of_x, of_gather, of_weight, of_constant
 
 
-def _neighbours(x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"]) -> Float[Tensor, "F VK C"]:
-    return gather.expand(len(x), -1, -1) @ x
+def _neighbours(
+    x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"], room: Float[Tensor, "most VK C"] | None = None
+) -> Float[Tensor, "F VK C"]:
+    """gather @ x, in the memory of `room` if there is one."""
+    return torch.bmm(gather.expand(len(x), -1, -1), x, out=None if room is None else room[: len(x)])
 
 
 def _shares(x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"]) -> list[list[slice]]:

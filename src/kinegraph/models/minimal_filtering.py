@@ -26,7 +26,7 @@ from kinegraph.models.threads import each, shares
 
 TAPS = 3  # of each of the two levels
 MOST_TAPS = TAPS * TAPS
-PIECE = 2**18  # numbers in the products of some tiles that are computed together: they stay in the cache
+PIECE = 2**19  # numbers in the products of some tiles that are computed together: they stay in the cache
 POINTS = (0, 1, -1, 2)  # where polynomials are evaluated, and infinity
 NARROWEST = 48  # channels from which it pays
 
@@ -100,14 +100,18 @@ class MinimalFiltering(nn.Module):
     def forward(self, x: Float[Tensor, "B C T V"]) -> Float[Tensor, "B D T V"]:
         x = x.permute(0, 2, 3, 1)  # (B, T, V, C), as it is in memory
         T, (outputs, products) = x.shape[1], self.writes.shape
+        D = self.weight.shape[2]
         x = _tiles(x, outputs, self.reads.shape[1], self.padding)
         B, tiles, V = x.shape[:3]
-        y = x.new_empty(B, tiles, outputs, V, self.weight.shape[2])
+        y = x.new_empty(B, tiles, outputs, V, D)
         at_once = max(1, PIECE // (B * products * V * max(self.weight.shape[1:])))
+        room = x.new_empty(2, products * B * min(at_once, tiles) * V * max(self.weight.shape[1:]))  # stays in the cache
         for start in range(0, tiles, at_once):
-            rows = _read(x[:, start : start + at_once], self.reads) @ self.weight  # (P, B tiles V, D)
-            rows = (self.writes @ rows.flatten(1)).view(outputs, B, -1, V, y.shape[4])
-            torch.add(rows.permute(1, 2, 0, 3, 4), self.bias, out=y[:, start : start + at_once])
+            read = _read(x[:, start : start + at_once], self.reads, *room)  # (P, B tiles V, C)
+            found = torch.bmm(read, self.weight, out=_within(room[0], *read.shape[:2], D)).flatten(1)
+            rows = torch.mm(self.writes, found, out=_within(room[1], outputs, found.shape[1]))
+            rows = rows.view(outputs, B, -1, V, D).permute(1, 2, 0, 3, 4)
+            torch.add(rows, self.bias, out=y[:, start : start + at_once])
         return y.flatten(1, 2)[:, :T].permute(0, 3, 1, 2)
 
 
@@ -181,17 +185,21 @@ def filtered_gradients(
     tile, padding = tile_of(weight.shape[2]), weight.shape[2] // 2
     gain, reads, writes = (t.to(x.dtype) for t in (tile.gain, tile.reads, tile.writes))
     mixed = torch.einsum("pk,dck->pdc", gain, weight.squeeze(3)).contiguous()
-    outputs, products = writes.shape
-    at_once = max(1, PIECE // (products * -(-x.shape[1] // outputs) * x.shape[2] * max(weight.shape[:2])))
+    (outputs, products), frames = writes.shape, reads.shape[1]
+    tiles = -(-x.shape[1] // outputs)
+    at_once = max(1, PIECE // (products * tiles * x.shape[2] * max(weight.shape[:2])))
     of_x = torch.empty_like(x)
 
     def compute(share: list[slice]) -> Tensor:
         of_mixed = torch.zeros_like(mixed)
+        most = (share[0].stop - share[0].start) * tiles * x.shape[2] * max(weight.shape[:2])
+        room = x.new_empty(3, products * most)  # the same for each: it stays in the cache
         for bodies in share:
-            seen = _read(_tiles(x[bodies], outputs, reads.shape[1], padding), reads)  # (P, B tiles V, C)
-            told = _read(_tiles(gradient[bodies], outputs, outputs, 0), writes.T)  # (P, B tiles V, D)
+            seen = _read(_tiles(x[bodies], outputs, frames, padding), reads, room[0], room[1])  # (P, B tiles V, C)
+            told = _read(_tiles(gradient[bodies], outputs, outputs, 0), writes.T, room[0], room[2])
             of_mixed.baddbmm_(told.mT, seen)
-            found = reads.T @ torch.bmm(told, mixed, out=seen).flatten(1)
+            found = torch.bmm(told, mixed, out=seen).flatten(1)
+            found = torch.mm(reads.T, found, out=_within(room[0], frames, found.shape[1]))
             of_x[bodies] = _written(found, outputs, of_x[bodies].shape, padding)
         return of_mixed
 
@@ -206,9 +214,17 @@ def _tiles(x: Float[Tensor, "B T V C"], outputs: int, frames: int, padding: int)
     return F.pad(x, (0, 0, 0, 0, padding, after)).unfold(1, frames, outputs)
 
 
-def _read(x: Float[Tensor, "B tiles V C frames"], reads: Float[Tensor, "P frames"]) -> Float[Tensor, "P rows C"]:
-    """reads @ x for every tile, joint and channel; a row is a (body, tile, joint)."""
-    return (reads @ x.permute(4, 0, 1, 2, 3).reshape(len(reads.T), -1)).view(len(reads), -1, x.shape[3])
+def _read(
+    x: Float[Tensor, "B tiles V C frames"], reads: Float[Tensor, "P frames"], scratch: Tensor, into: Tensor
+) -> Float[Tensor, "P rows C"]:
+    """reads @ x for every tile, joint and channel, in memory that is there; a row is a (body, tile, joint)."""
+    x = x.permute(4, 0, 1, 2, 3)
+    seen = _within(scratch, *x.shape).copy_(x).flatten(1)
+    return torch.mm(reads, seen, out=_within(into, len(reads), seen.shape[1])).view(len(reads), -1, x.shape[4])
+
+
+def _within(room: Float[Tensor, "n"], *shape: int) -> Tensor:
+    return room[: math.prod(shape)].view(shape)
 
 
 def _written(

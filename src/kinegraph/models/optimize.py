@@ -16,7 +16,7 @@ from kinegraph.models.minimal_filtering import MinimalFiltering, filters
 from kinegraph.models.stgcn import STGCN, GraphConvolution
 from kinegraph.models.stgcnpp import STGCNPP, MultiScaleConvolution
 
-AT_ONCE = 2**14  # rows (frame, joint) that a thread of a CPU computes at once: nine bodies of 100 frames, 17 joints
+AT_ONCE = 2**15  # rows (frame, joint) that a thread of a CPU computes at once: 19 bodies of 100 frames, 17 joints
 Network = STGCN | STGCNPP | AGCN
 NETWORKS = (STGCN, STGCNPP, AGCN)
 
