@@ -115,3 +115,12 @@ def test_bfloat16_keeps_float32_statistics_and_gradients(model):
         assert norm.running_var.dtype == norm.weight.grad.dtype == torch.float32
     for name in ("logits", "data_norm.running_var", "blocks.2.temporal_norm.running_var"):
         assert torch.allclose(found[name].double(), reference[name], rtol=0.1, atol=0.1), name
+
+
+def test_a_compiler_sees_through_the_network(model):
+    x, plain = clips([3, 3, 3, 3]), deepcopy(model)
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    expected = trained(plain, plain(x))
+    found = trained(model, compiled(x))
+    for name in expected:
+        assert torch.allclose(found[name], expected[name], atol=1e-10), name

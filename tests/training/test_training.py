@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -179,3 +180,20 @@ def test_a_published_checkpoint_is_tested_with_the_preprocessing_of_the_config(t
         assert main(["test", str(tmp_path / "config.yaml"), str(checkpoint), "--out", str(out)]) == 0
         scores.append(np.stack(pickle.loads(out.read_bytes())))
     np.testing.assert_allclose(scores[0], scores[1], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_a_compiled_network_trains_alike(tmp_path, data):
+    often = ("--log-every", "1", "--epochs", "1")
+    plain, compiled = (run(tmp_path, data, name, *often, *more) for name, more in (("a", ()), ("b", ("--compile",))))
+    losses, names = (
+        [read(folder) for folder in (plain, compiled)]
+        for read in (
+            lambda folder: [line["loss"] for line in logged(folder) if line["mode"] == "train"],
+            lambda folder: load_file(folder / "checkpoints" / "last.safetensors").keys(),
+        )
+    )
+    assert len(losses[0]) == 5
+    assert losses[1] == pytest.approx(losses[0], rel=1e-2)
+    assert names[0] == names[1]

@@ -86,6 +86,7 @@ def train(
     devices: int = 1,
     nodes: int = 1,
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true",
+    compile: bool = False,
     config_text: str = "",
     config_name: str = "",
 ) -> Path:
@@ -134,6 +135,8 @@ def train(
         devices: processes on this machine, one a GPU or, on the CPU, that many.
         nodes: machines.
         precision: 32-true, or 16-mixed, bf16-mixed or 64-true.
+        compile: have torch.compile fuse the network, and on a GPU replay it as one CUDA graph. It takes a minute at
+            the start and computes absent people like real ones; on a CPU it is slower.
 
     Examples:
         kinegraph train configs/stgcn_ui_prmd20.yaml --dataset data/ui_prmd20 --seed 1
@@ -204,7 +207,7 @@ def train(
         epochs=epochs, batch_size=batch_size, schedule=schedule, seed=seed, repeat=repeat,
         balanced=sample == "class_balanced",
         clip_gradients=clip_gradients, validate_every=validate_every, save_every=save_every, log_every=log_every,
-        monitor=monitor, workers=workers, tensorboard=tensorboard,
+        monitor=monitor, workers=workers, tensorboard=tensorboard, compile=compile,
     )  # fmt: skip
     criterion = loss(class_counts(clips))
     training = Training(fabric, network, criterion, stepper, clips, val_clips, plan, run, save, frozen)

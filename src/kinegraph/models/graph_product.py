@@ -37,10 +37,9 @@ def product_with(
     x: Float[Tensor, "B T V C"], gather: Float[Tensor, "VK V"], weight: Float[Tensor, "D KC"], constant
 ) -> Float[Tensor, "B T V D"]:
     """`graph_product` with a graph from `gathering`."""
-    little = FEW if torch.is_grad_enabled() else PIECE
-    if (
-        x.shape[0] * x.shape[1] * len(gather) * x.shape[3] <= little or torch.compiler.is_compiling()
-    ):  # also while exporting: a compiler does not see through pieces
+    numbers = x.shape[0] * x.shape[1] * len(gather) * x.shape[3]
+    little = numbers <= (FEW if torch.is_grad_enabled() else PIECE)
+    if little or torch.compiler.is_compiling():  # also while exporting: a compiler does not see through pieces
         return _neighbours(x.flatten(0, 1), gather).view(*x.shape[:3], -1) @ weight.T + constant
     return _GraphProduct.apply(x.flatten(0, 1), gather, weight, constant).unflatten(0, x.shape[:2])
 
@@ -54,9 +53,7 @@ class _GraphProduct(torch.autograd.Function):
         y = x.new_empty(*x.shape[:2], len(weight))
 
         def compute(share: list[slice]) -> None:
-            room = x.new_empty(
-                share[0].stop - share[0].start, len(gather), x.shape[2]
-            )  # the same for each: in the cache
+            room = _room(share, x, gather)
             for frames in share:
                 sums = _neighbours(x[frames], gather, room)
                 torch.mm(sums.view(-1, weight.shape[1]), weight.T, out=y[frames].view(-1, len(weight)))
@@ -75,12 +72,12 @@ class _GraphProduct(torch.autograd.Function):
 
         def compute(share: list[slice]) -> list[Tensor]:
             of_gather, of_weight = (torch.zeros_like(t, dtype=exact) for t in (gather, weight))
-            room = x.new_empty(2, share[0].stop - share[0].start, len(gather), x.shape[2])
+            room, more = _room(share, x, gather), _room(share, x, gather)
             for frames in share:
                 seen, told = x[frames], gradient[frames].flatten(0, 1)
-                sums = _neighbours(seen, gather, room[0]).view(-1, weight.shape[1])
+                sums = _neighbours(seen, gather, room).view(-1, weight.shape[1])
                 of_weight += told.T @ sums
-                of_sums = torch.mm(told, weight, out=room[1, : len(seen)].view(-1, weight.shape[1]))
+                of_sums = torch.mm(told, weight, out=more[: len(seen)].view(-1, weight.shape[1]))
                 of_sums = of_sums.view(len(seen), len(gather), -1)  # (frames, V K, C)
                 of_gather += (of_sums @ seen.mT).sum(0, dtype=exact)
                 torch.matmul(gather.T, of_sums, out=of_x[frames])
@@ -96,6 +93,11 @@ def _neighbours(
 ) -> Float[Tensor, "F VK C"]:
     """gather @ x, in the memory of `room` if there is one."""
     return torch.bmm(gather.expand(len(x), -1, -1), x, out=None if room is None else room[: len(x)])
+
+
+def _room(share: list[slice], x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"]) -> Float[Tensor, "most VK C"]:
+    """Memory for the largest piece, for one after another, so that it stays in the cache."""
+    return x.new_empty(share[0].stop - share[0].start, len(gather), x.shape[2])
 
 
 def _shares(x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"]) -> list[list[slice]]:

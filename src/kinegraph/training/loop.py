@@ -48,6 +48,7 @@ class Plan:
     monitor: str = "top1"
     workers: int = 0
     tensorboard: bool = False
+    compile: bool = False
 
 
 @dataclass
@@ -89,6 +90,9 @@ class Training:
         self.clips, self.val_clips, self.frozen = clips, val_clips, frozen
         self.base_rates = [group["lr"] for group in optimizer.param_groups]
         self.network = network
+        if plan.compile:
+            mode = "reduce-overhead" if fabric.device.type == "cuda" else "default"  # the former: CUDA graphs
+            network = torch.compile(network, mode=mode, dynamic=False)
         with naming_lost_processes():
             self.model, self.optimizer = fabric.setup(network, optimizer)
         self.criterion = fabric.to_device(criterion)
@@ -199,7 +203,7 @@ class Training:
         factor = self.plan.schedule.factor(at.step, self.steps, self.plan.epochs)
         for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = rate * factor
-        logits = self.model(clips, people)
+        logits = self.model(clips, None if self.plan.compile else people)
         loss = self.criterion(logits, labels)
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
