@@ -139,7 +139,7 @@ def test_threads_of_the_caller_keep_their_number(threads):
             return torch.get_num_threads()
 
         assert set(callers.map(call, range(30))) == {2}
-    inside = in_parts(lambda part: torch.full((len(part),), torch.get_num_threads()), torch.zeros(4, 3), 1)
+    inside = in_parts(lambda part: torch.full((len(part),), float(torch.get_num_threads())), torch.zeros(4, 3), 1)
     assert inside.tolist() == [1] * 4
 
 

@@ -9,18 +9,19 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
-from threading import Barrier
+from threading import Barrier, Lock
 from typing import TypeVar
 
 import torch
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
+_making = Lock()
 
 
 def workers(device: torch.device) -> int:
     """How many threads there are to share out work to: one where a device or a compiler does that itself."""
-    return 1 if device.type != "cpu" or torch.compiler.is_compiling() else torch.get_num_threads()
+    return 1 if device.type != "cpu" or torch.compiler.is_compiling() else _threads()
 
 
 def shares(rows: int, at_once: int, device: torch.device) -> list[list[slice]]:
@@ -38,16 +39,24 @@ def each(compute: Callable[[Piece], Result], pieces: Sequence[Piece]) -> list[Re
 
     A thread has its share of torch's threads, so whatever it computes by sharing out again stays with it.
     """
-    if len(pieces) == 1 or torch.get_num_threads() == 1:
+    if len(pieces) == 1 or (threads := _threads()) == 1:
         with torch.no_grad():
             return [compute(piece) for piece in pieces]
-    threads, inference = torch.get_num_threads(), torch.is_inference_mode_enabled()
+    inference = torch.is_inference_mode_enabled()
 
     def alone(piece: Piece) -> Result:
         with torch.inference_mode(inference), torch.no_grad():  # both are a thread's own
             return compute(piece)
 
-    return list(_pool(min(threads, len(pieces)), threads, os.getpid()).map(alone, pieces))
+    with _making:
+        pool = _pool(min(threads, len(pieces)), threads, os.getpid())
+    return list(pool.map(alone, pieces))
+
+
+def _threads() -> int:
+    """torch's number of threads, in a thread that may be new: not while workers that are being made change it."""
+    with _making:
+        return torch.get_num_threads()
 
 
 @cache

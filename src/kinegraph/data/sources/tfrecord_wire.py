@@ -13,8 +13,8 @@ import math
 import struct
 from collections.abc import Iterator, Mapping
 from functools import cache
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Float, UInt32
@@ -51,7 +51,7 @@ def read_records(path: Path) -> Iterator[tuple[int, bytes]]:
             number += 1
 
 
-def _read_record(file: BinaryIO, left: int) -> bytes:
+def _read_record(file: BufferedIOBase, left: int) -> bytes:
     if left < HEADER.size:
         raise ValueError(f"truncated, the file ends {left} bytes into its length")
     header = file.read(HEADER.size)
@@ -80,7 +80,7 @@ def count_records(path: Path) -> int:
     return number
 
 
-def write_record(file: BinaryIO, data: bytes) -> None:
+def write_record(file: BufferedIOBase, data: bytes) -> None:
     """Append a record."""
     length = struct.pack("<Q", len(data))
     for part in (length, struct.pack("<I", masked_crc32c(length)), data, struct.pack("<I", masked_crc32c(data))):
