@@ -146,6 +146,26 @@ def test_a_tensor_cannot_reach_out_of_its_memory(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("memory", "offset", "size", "stride"),
+    [
+        (np.zeros((5000, 0)), 0, (8,), (1,)),  # has a length, and no numbers
+        (np.zeros((2**40, 0)), 2**39, (10,), (1,)),
+        (np.zeros(64), 0, (17,), (np.int64(2**60),)),  # times 16 it is 0
+        (np.zeros(64), 0, (-2, -2), (1, 1)),
+        (np.array([1, 2, "x"], dtype=object), 0, (3,), (1,)),
+        (np.float64(1), 0, (1,), (1,)),
+    ],
+)
+def test_arrays_are_not_taken_for_more_memory_than_they_are(tmp_path, memory, offset, size, stride):
+    class Tensor:
+        def __reduce__(self):
+            return torch._utils._rebuild_tensor_v2, (memory, offset, size, stride, False, OrderedDict())
+
+    with pytest.raises(ValueError, match=r"does not fit into its 64 numbers|is no row of numbers"):
+        read_result(saved(tmp_path / "a.pkl", [Tensor()]))
+
+
+@pytest.mark.parametrize(
     ("value", "words"),
     [
         ({"a": 1}, "a dict, expected a list"),

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from threading import current_thread
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from kinegraph.models.optimize import optimize
 from kinegraph.models.published import load_published
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.stgcnpp import STGCNPP
+from kinegraph.models.threads import each
 from tests.models.golden_weights import golden_arrays, golden_state
 
 KINDS = {
@@ -150,6 +152,15 @@ def test_published_logits_hold(network):
     arrays = golden_arrays(network)
     logits = optimize(load_published(golden_state(network)), "fp32")(torch.from_numpy(arrays["input"]))
     assert torch.allclose(logits, torch.from_numpy(arrays["logits"]), rtol=1e-4, atol=1e-4)
+
+
+def test_workers_do_not_share_out_again(threads):
+    threads(6)
+    with ThreadPoolExecutor(1) as later:
+        inner = each(lambda _: set(each(lambda _: current_thread(), [0, 1, 2])), [0, 1])
+        assert [len(seen) for seen in inner] == [1, 1]
+        assert later.submit(torch.get_num_threads).result() == 6
+    assert torch.get_num_threads() == 6
 
 
 def test_wrong_options_are_named():

@@ -1,6 +1,7 @@
 """`kinegraph inspect PATH`: what a dataset, raw files, a pickle or a checkpoint are, and what is wrong with them."""
 
 import json as jsons
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
@@ -35,6 +36,7 @@ from kinegraph.data.sources.recordings import Recordings, check_readable
 from kinegraph.data.sources.split_names import order_of
 from kinegraph.data.store_write import FILES, checked_class_names
 from kinegraph.models.zoo import find_weights, zoo_names
+from kinegraph.reading import read_json
 from kinegraph.skeleton.layout import load_layout
 
 SAMPLE = 400  # clips of raw files that are looked at without --all
@@ -132,7 +134,7 @@ def _recognise_folder(path: Path, most: int | None, layout: str | None) -> Look 
         return look_at_padded(path, most)
     if pickles := sorted(file for file in path.glob("*.pkl") if PART_FILE.fullmatch(file.name)):
         return look_at_pickles(pickles)
-    if not _ours_in(path) and has("*.json"):
+    if has("*.json") and not _ours_in(path):
         return _strict("openpose", path, most, layout)
     return None
 
@@ -154,9 +156,21 @@ def _recognise_file(path: Path, most: int | None, layout: str | None) -> Look | 
         case ".csv" | ".tsv":
             return look_at_csv(path, layout)
         case ".json":
-            source = "openpose" if path.stem.endswith("_keypoints") else "table"
-            return look_at_json(path, layout) or _strict(source, path, most, layout)
+            if found := look_at_json(path, layout):
+                return found
+            if path.stem.endswith("_keypoints"):
+                return _strict("openpose", path, most, layout)
+            return _strict("table", path, most, layout) if _has_clips(path) else None
     return None
+
+
+def _has_clips(path: Path) -> bool:
+    """Whether a JSON file is a table's other form, or is not readable, which is told by the reader."""
+    try:
+        found = read_json(path)
+    except (ValueError, OSError):
+        return True
+    return isinstance(found, dict) and "clips" in found
 
 
 def _strict(source: str, path: Path, most: int | None, layout: str | None) -> Look:
@@ -191,7 +205,8 @@ def _is_part(path: Path) -> bool:
 
 def _ours_in(path: Path) -> list[Path]:
     """The datasets and runs that lie in a folder."""
-    return [it for it in sorted(path.iterdir()) if (it / "dataset.json").is_file() or is_run(it)]
+    readable = [it for it in sorted(path.iterdir()) if it.is_dir() and os.access(it, os.X_OK)]
+    return [it for it in readable if (it / "dataset.json").is_file() or is_run(it)]
 
 
 def _contents(path: Path) -> str:

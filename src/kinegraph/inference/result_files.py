@@ -9,6 +9,8 @@ None of them says which of the two its numbers are, so that is read off the numb
 
 import csv
 import io
+import math
+import operator
 import pickle
 import re
 from dataclasses import dataclass
@@ -143,10 +145,14 @@ def _loaded_memory(content: bytes) -> Shaped[np.ndarray, "n"]:
 
 def _tensor(reader: Copying, memory: np.ndarray, offset: int, size: tuple, stride: tuple, *_) -> np.ndarray:
     """The tensor of a given shape and steps in a storage; it cannot reach out of it, nor be larger."""
+    if not isinstance(memory, np.ndarray) or memory.ndim != 1 or memory.dtype.kind not in "fiub":
+        raise ValueError("a tensor's memory is no row of numbers")
+    offset, *numbers = (int(operator.index(number)) for number in (offset, *size, *stride))  # numpy's would overflow
+    size, stride = numbers[: len(size)], numbers[len(size) :]
     last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
     inside = offset >= 0 and last < len(memory) and all(step >= 0 for step in stride)
-    count = int(np.prod([int(length) for length in size], dtype=object)) if size else 1
-    if not 0 < count <= len(memory) or not inside:
+    count = math.prod(size)
+    if min(size, default=1) < 1 or count > len(memory) or not inside:
         raise ValueError(f"a tensor of shape {quoted(tuple(size))} does not fit into its {len(memory)} numbers")
     reader.spend(count * memory.itemsize)
     steps = [step * memory.itemsize for step in stride]

@@ -79,7 +79,8 @@ class _GraphProduct(torch.autograd.Function):
                 of_weight += told.T @ sums
                 of_sums = torch.mm(told, weight, out=more[: len(seen)].view(-1, weight.shape[1]))
                 of_sums = of_sums.view(len(seen), len(gather), -1)  # (frames, V K, C)
-                of_gather += (of_sums @ seen.mT).sum(0, dtype=exact)
+                if ctx.needs_input_grad[1]:
+                    of_gather += (of_sums @ seen.mT).sum(0, dtype=exact)
                 torch.matmul(gather.T, of_sums, out=of_x[frames])
             return [of_gather, of_weight, gradient[share[0].start : share[-1].stop].sum(0, dtype=exact)]
 

@@ -29,6 +29,7 @@ MOST_TAPS = TAPS * TAPS
 PIECE = 2**19  # numbers in the products of some tiles that are computed together: they stay in the cache
 POINTS = (0, 1, -1, 2)  # where polynomials are evaluated, and infinity
 NARROWEST = 48  # channels from which it pays
+LONGEST = 600  # frames up to which gradients are filtered
 
 
 def minimal_filter(outputs: int, taps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -66,9 +67,9 @@ class Tile:
     writes: Float[Tensor, "outputs P"]
 
     def fits(self, frames: int) -> bool:
-        """Whether tiles cover so many frames without much waste."""
+        """Whether tiles cover so many frames without much waste, and without much memory, for a body is one piece."""
         outputs = len(self.writes)
-        return outputs * -(-frames // outputs) <= 1.2 * frames
+        return frames <= LONGEST and outputs * -(-frames // outputs) <= 1.2 * frames
 
 
 @cache
@@ -119,7 +120,8 @@ class TemporalConvolution(nn.Conv2d):
     """A convolution (k, 1) with padding (k // 2, 0), while training as exact as torch's for its default memory order.
 
     For our memory order oneDNN adds up all products of an output in one run, which makes float32 results two to four
-    times less exact. So those of wide layers take the default order, and their gradients fewer multiplications.
+    times less exact. So those of wide layers take the default order, and their gradients fewer multiplications;
+    gradients of those gradients there are none.
     """
 
     def __init__(self, width: int, kernel: int, stride: int):
@@ -138,6 +140,7 @@ def filters(convolution: nn.Conv2d) -> bool:
 
 
 def wide(weight: Float[Tensor, "D C k 1"]) -> bool:
+    """Whether products are most of the work, not passes over memory."""
     return min(weight.shape[:2]) >= NARROWEST
 
 
@@ -163,6 +166,7 @@ class _Convolution(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient: Float[Tensor, "B D S V"]):
         x, weight = ctx.saved_tensors
+        x, gradient = (t.contiguous(memory_format=torch.channels_last) for t in (x, gradient))
         taps, wanted = weight.shape[2], ctx.needs_input_grad[:3]
         if all(wanted) and ctx.stride[0] == 1 and 1 < taps <= MOST_TAPS and tile_of(taps).fits(x.shape[2]):
             x, gradient = (t.permute(0, 2, 3, 1).contiguous() for t in (x, gradient))

@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
-from threading import Barrier, Lock
+from threading import Barrier, Lock, local
 from typing import TypeVar
 
 import torch
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
-_making = Lock()
+_making, _here = Lock(), local()
 
 
 def workers(device: torch.device) -> int:
@@ -37,7 +37,7 @@ def shares(rows: int, at_once: int, device: torch.device) -> list[list[slice]]:
 def each(compute: Callable[[Piece], Result], pieces: Sequence[Piece]) -> list[Result]:
     """compute(piece) of every piece, without gradients, as many at once as torch has threads: make that many pieces.
 
-    A thread has its share of torch's threads, so whatever it computes by sharing out again stays with it.
+    A thread has its share of torch's threads, and does not share out again.
     """
     if len(pieces) == 1 or (threads := _threads()) == 1:
         with torch.no_grad():
@@ -55,6 +55,8 @@ def each(compute: Callable[[Piece], Result], pieces: Sequence[Piece]) -> list[Re
 
 def _threads() -> int:
     """torch's number of threads, in a thread that may be new: not while workers that are being made change it."""
+    if getattr(_here, "is_worker", False):
+        return 1
     with _making:
         return torch.get_num_threads()
 
@@ -70,5 +72,6 @@ def _pool(workers: int, threads: int, process: int) -> ThreadPoolExecutor:
 
 
 def _take_share(threads: int) -> None:
+    _here.is_worker = True
     torch.get_num_threads()  # a thread takes the common number when it is first asked: before it gets its own
     torch.set_num_threads(threads)
