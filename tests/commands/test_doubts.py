@@ -12,8 +12,6 @@ from kinegraph.cli import main
 from kinegraph.data.doubts import doubts, line_of
 from kinegraph.data.store import open_dataset
 from kinegraph.models.zoo import find_weights
-from kinegraph.report.learning import SPIKE
-from kinegraph.training import loop
 from kinegraph.training.loop import Training
 from kinegraph.training.metrics import remarks
 from tests import made_up
@@ -231,7 +229,6 @@ def test_a_spike_is_told_and_logged(tmp_path, capsys, monkeypatch):
     assert main(["report", str(tmp_path / "run")]) == 0
     shown = (tmp_path / "run" / "report.html").read_text()
     assert f"a spike in epoch 2: the loss of a batch was {peaks[2]:.3g}, on average it was" in shown
-    assert SPIKE == loop.SPIKE
 
 
 def test_figures_are_remarked_on():

@@ -227,7 +227,7 @@ def test_a_run_and_what_it_and_its_test_leave(tmp_path, capsys):
     log = (run / "log.jsonl").read_text()
     config.write_text(config.read_text().replace("epochs: 1", "epochs: auto"))
     assert inspect(run, capsys)[1]["facts"]["epochs"] == "1"
-    (run / "log.jsonl").write_text(log.replace('"classes": 3', '"classes": 3, "epochs": 1', 1))  # what `auto` was
+    (run / "log.jsonl").write_text(log.replace('"clips": ', '"epochs": 1, "clips": ', 1))  # what `auto` was
     assert inspect(run, capsys)[1]["facts"]["epochs"] == "1 of 1"
     config.write_text(config.read_text().replace("epochs: auto", "epochs: 5"))
     with (run / "log.jsonl").open("a") as file:

@@ -19,8 +19,6 @@ from kinegraph.data.store import open_dataset
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.transfer import Meaning, Start, describe, freeze_blocks, open_start, take_over
 from kinegraph.models.weights import load_weights, save_weights
-from kinegraph.reading import read_yaml
-from kinegraph.report.learning import environment_of
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.training.loop import Plan, Progress, Training
 from kinegraph.training.losses import CrossEntropy
@@ -35,7 +33,7 @@ from kinegraph.training.parts import (
     training_facts,
 )
 from kinegraph.training.processes import naming_lost_processes, set_determinism, start_processes, started_again
-from kinegraph.training.run_folder import MEASURED, RunFolder, environment, portable_recipe
+from kinegraph.training.run_folder import RunFolder, environment, portable_recipe
 from kinegraph.training.schedule import Schedule
 from kinegraph.training.scoring import score_clips
 from kinegraph.training.settling import settle
@@ -161,17 +159,18 @@ def train(
         raise ValueError("--resume goes on with a run, --overwrite replaces it: give one of them")
     resume = resume or (started_again() and RunFolder.can_resume(place))
     run = RunFolder(place, resume, overwrite)
+    defaults = {name: option.default for name, option in inspect.signature(train).parameters.items()}
     if resume:
-        run.check_same_run(config_text, {name: it.default for name, it in inspect.signature(train).parameters.items()})
+        run.check_same_run(config_text, defaults)
     else:
-        _check_spared(place)
+        run.check_spared(defaults)
     start = open_start(init_from) if init_from and not resume else None
     folder = open_dataset(dataset, check_values=True)
     train_part = folder.indices(split, "train")
     preprocessing, decided = adapt(preprocessing, folder, train_part, from_data)
-    sizes = {"classes": len(folder.class_names)}
+    about = {"seed": seed, "dataset": str(dataset)}
     if epochs == "auto":
-        sizes["epochs"] = epochs = epochs_for(len(train_part) * repeat, batch_size)
+        about["epochs"] = epochs = epochs_for(len(train_part) * repeat, batch_size)
         decided.append(f"{epochs} epochs, about {STEPS:,} steps")
     clips, val_clips = open_parts(folder, split, preprocessing, seed, validate)
     graph_layout = choose_layout(layout, folder)
@@ -216,7 +215,7 @@ def train(
     elif fabric.is_global_zero:
         run.create()
         base = {"based_on": _origin(start)} if start else {}
-        run.log(mode="environment", **environment(), seed=seed, dataset=str(dataset), clips=len(clips), **sizes, **base)
+        run.log(mode="environment", **environment(), **about, clips=len(clips), **base)
         for finding in doubtful:
             run.log(mode="doubt", severity=finding.severity, message=line_of(finding))
     if fabric.is_global_zero:
@@ -234,29 +233,6 @@ def train(
     if report:
         _report(fabric, run, val_clips, split, batch_size, workers)
     return run.path
-
-
-def _check_spared(place: Path) -> None:
-    """Raise ValueError where a folder that holds no run has a file that this one would replace."""
-    log, config = place / "log.jsonl", place / "config.yaml"
-    weights = (place / "checkpoints" / name for name in ("last.ckpt", "last.safetensors"))
-    if any(file.exists() for file in weights) or (log.is_file() and environment_of(log)):
-        return
-    names = ("metrics.csv", "report.html", "checkpoints/best.safetensors", *(f"val/{name}" for name in MEASURED))
-    lost = [file for file in (log, *(place / name for name in names)) if file.exists()]
-    if config.exists() and not _is_config(config):
-        lost.append(config)
-    if lost:
-        raise ValueError(f"{lost[0]} is of no run, and this one would replace it; move it or choose another --work-dir")
-
-
-def _is_config(path: Path) -> bool:
-    """Whether a file is a call of `train` written down."""
-    try:
-        found = read_yaml(path)
-    except (ValueError, OSError):
-        return False
-    return isinstance(found, dict) and found.keys() <= inspect.signature(train).parameters.keys()
 
 
 @naming_lost_processes()

@@ -134,9 +134,9 @@ class TemporalConvolution(nn.Conv2d):
         return _Convolution.apply(x, self.weight, self.bias, self.stride) if wide(self.weight) else super().forward(x)
 
 
-def filters(convolution: nn.Conv2d) -> bool:
+def filters(weight: Float[Tensor, "D C k 1"], stride: tuple[int, ...]) -> bool:
     """Whether a convolution over time is one that minimal filtering makes quicker; strides leave little to save."""
-    return wide(convolution.weight) and convolution.stride[0] == 1 and 1 < convolution.kernel_size[0] <= MOST_TAPS
+    return wide(weight) and stride[0] == 1 and 1 < weight.shape[2] <= MOST_TAPS
 
 
 def wide(weight: Float[Tensor, "D C k 1"]) -> bool:
@@ -168,7 +168,7 @@ class _Convolution(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         x, gradient = (t.contiguous(memory_format=torch.channels_last) for t in (x, gradient))
         taps, wanted = weight.shape[2], ctx.needs_input_grad[:3]
-        if all(wanted) and ctx.stride[0] == 1 and 1 < taps <= MOST_TAPS and tile_of(taps).fits(x.shape[2]):
+        if all(wanted) and filters(weight, ctx.stride) and tile_of(taps).fits(x.shape[2]):
             x, gradient = (t.permute(0, 2, 3, 1).contiguous() for t in (x, gradient))
             of_x, of_weight = filtered_gradients(x, weight, gradient)
             return of_x.permute(0, 3, 1, 2), of_weight, gradient.sum((0, 1, 2)), None

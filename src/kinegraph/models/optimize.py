@@ -186,8 +186,9 @@ def _scale_and_shift(norm: BatchNorm) -> tuple[Float[Tensor, "C"], Float[Tensor,
 
 def _filter_minimally(model: Any) -> None:
     for block in model.blocks:
-        if isinstance(block.temporal, nn.Conv2d) and filters(block.temporal):
-            block.temporal = MinimalFiltering(block.temporal)
+        layer = block.temporal
+        if isinstance(layer, nn.Conv2d) and filters(layer.weight, layer.stride):
+            block.temporal = MinimalFiltering(layer)
 
 
 def _convert(module: nn.Module, dtype: torch.dtype) -> None:

@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-SPIKE = 5  # as in training.loop, whose import takes a second
-
 Curve = Mapping[tuple[str, str], Sequence[tuple[int, float]]]
 
 
@@ -48,30 +46,9 @@ def environment_of(log: str | Path) -> dict[str, object]:
 
 
 def doubts_of(log: str | Path) -> list[str]:
-    """What training said is doubtful, a line each: findings about the dataset, and spikes of the loss."""
-    found = [entry for entry in records(log) if entry.get("mode") == "doubt"]
-    return [f"{entry.get('severity')}: {entry.get('message')}" for entry in found] + _spikes(log)
-
-
-def _spikes(log: str | Path) -> list[str]:
-    """A line on the epochs with a batch far worse than the epoch before and than guessing; of older runs none."""
-    classes, losses = environment_of(log).get("classes"), dict(learning_curve(log).get(("train", "loss"), ()))
-    if not isinstance(classes, int) or classes < 1:
-        return []
-    peaks: dict[int, float] = defaultdict(float)
-    for entry in records(log):
-        epoch, peak = entry.get("epoch"), entry.get("peak")
-        before = losses.get(epoch - 1) if isinstance(epoch, int) else None
-        if before and isinstance(peak, int | float) and peak > max(SPIKE * before, math.log(classes)):
-            peaks[epoch] = max(peaks[epoch], peak)
-    if not peaks:
-        return []
-    epochs = f"epoch{'s' * (len(peaks) > 1)} {', '.join(map(str, sorted(peaks)))}"
-    highest = max(peaks, key=peaks.__getitem__)
-    return [
-        f"warning: a spike in {epochs}: the loss of a batch was {peaks[highest]:.3g}, on average it was "
-        f"{losses[highest - 1]:.3g} in the epoch before; --clip-gradients 1 or a lower learning rate may help"
-    ]
+    """What training said is doubtful, a line each: findings about the dataset, and how it went."""
+    found = (entry for entry in records(log) if entry.get("mode") == "doubt")
+    return [f"{entry.get('severity')}: {entry.get('message')}" for entry in found]
 
 
 def validations(log: str | Path) -> list[dict]:

@@ -279,6 +279,12 @@ class Training:
             if self.board:
                 self.board.add(self.progress.step, record)
 
+    def _doubt(self, message: str) -> None:
+        """Say it, and keep it for the report."""
+        self.display.say(f"warning: {message}")
+        if self.fabric.is_global_zero:
+            self.run.log(mode="doubt", severity="warning", message=message)
+
     def _open_board(self) -> Scalars | nullcontext:
         wanted = self.plan.tensorboard and self.fabric.is_global_zero
         return Scalars(self.run.path / "tensorboard", self.progress.step + 1) if wanted else nullcontext()
@@ -305,8 +311,8 @@ class Training:
         chance = 1 / sum(count > 0 for count in counts) if self.plan.balanced else max(counts) / sum(counts)
         self.warned = hits <= clips * chance + 2 * math.sqrt(clips * chance * (1 - chance)) and chance < 1
         if self.warned:
-            self.display.say(
-                f"warning: after {self.progress.epoch} epochs top-1 on the training clips is {hits / clips:.1%}, as by "
+            self._doubt(
+                f"after {self.progress.epoch} epochs top-1 on the training clips is {hits / clips:.1%}, as by "
                 f"always naming the largest class ({chance:.1%}): try another learning rate, and look at the data with "
                 f"`kinegraph inspect {self.clips.folder.path}`"
             )
@@ -315,8 +321,8 @@ class Training:
         """Say that a batch of this epoch was far worse than the epoch before, and worse than guessing."""
         at, guessing = self.progress, math.log(len(self.clips.folder.class_names))
         if at.before and at.peak[1] > max(SPIKE * at.before, guessing):
-            self.display.say(
-                f"warning: a spike in epoch {at.epoch}: the loss of a batch was {at.peak[1]:.3g}, on average it was "
+            self._doubt(
+                f"a spike in epoch {at.epoch}: the loss of a batch was {at.peak[1]:.3g}, on average it was "
                 f"{at.before:.3g} in the epoch before; --clip-gradients 1 or a lower learning rate may help"
             )
         at.before, at.peak[1] = loss, 0.0

@@ -8,7 +8,7 @@ import io
 import json
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +62,40 @@ class RunFolder:
         """Whether there is a checkpoint to go on from."""
         return (path / "checkpoints" / "last.ckpt").is_file()
 
+    def check_spared(self, options: Collection[str]) -> None:
+        """Raises ValueError where the folder holds no run but a file that this one would replace.
+
+        options: the keys that a config has.
+        """
+        if self.checkpoint.exists() or self.last.exists() or self._has_own_log():
+            return
+        lost = [file for file in self._replaced() if file.exists()]
+        config = self.path / "config.yaml"
+        if config.exists() and not _is_config(config, options):
+            lost.append(config)
+        if lost:
+            raise ValueError(
+                f"{lost[0]} is of no run, and this one would replace it; move it or choose another --work-dir"
+            )
+
+    def _has_own_log(self) -> bool:
+        try:
+            with self.log_file.open(encoding="utf-8", errors="replace") as file:
+                first = parsed_json(file.readline(), f"{self.log_file} line 1")
+        except (ValueError, OSError):
+            return False
+        return isinstance(first, dict) and first.get("mode") == "environment"
+
+    def _replaced(self) -> list[Path]:
+        """What a run leaves, but its config."""
+        weights = (self.checkpoint, self.last, self.best, self.last.with_suffix(".md"), self.best.with_suffix(".md"))
+        measured = (self.path / "val" / name for name in MEASURED)
+        return [self.log_file, self.path / "metrics.csv", self.path / "report.html", *weights, *measured]
+
     def create(self) -> None:
         """Make the folder. Of a run that died before its first checkpoint, or is replaced, nothing is kept."""
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        weights = (self.checkpoint, self.last, self.best, self.last.with_suffix(".md"), self.best.with_suffix(".md"))
-        measured = (self.path / "val" / name for name in MEASURED)
-        for left in (*weights, self.log_file, self.path / "metrics.csv", self.path / "report.html", *measured):
+        for left in self._replaced():
             left.unlink(missing_ok=True)
 
     def keep_config(self, config_text: str) -> None:
@@ -102,7 +130,7 @@ class RunFolder:
             raise
 
     def records(self, mode: str) -> list[dict]:
-        """The lines of log.jsonl of one mode: environment, train or val."""
+        """The lines of log.jsonl of one mode: environment, doubt, train or val."""
         lines = self.log_file.read_text(encoding="utf-8").splitlines()
         records = (parsed_json(line, f"{self.log_file} line {i}") for i, line in enumerate(lines, 1))
         return [record for record in records if isinstance(record, dict) and record.get("mode") == mode]
@@ -130,6 +158,15 @@ class RunFolder:
             table = csv.DictWriter(file, METRICS, extrasaction="ignore")
             table.writeheader()
             table.writerows(rows)
+
+
+def _is_config(path: Path, options: Collection[str]) -> bool:
+    """Whether a file is a call of `train` written down."""
+    try:
+        found = read_yaml(path)
+    except (ValueError, OSError):
+        return False
+    return isinstance(found, dict) and found.keys() <= set(options)
 
 
 def portable_recipe(config_text: str) -> str:
