@@ -21,11 +21,11 @@ import numpy as np
 import torch
 
 from kinegraph.data.augment import Augmentation
+from kinegraph.data.dataset import SkeletonDataset, write_dataset
 from kinegraph.data.loading import ClipDataset, fixed_loader, train_loader
 from kinegraph.data.normalize import shortest_rotation
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.sampling import uniform_indices, uniform_test_indices
-from kinegraph.data.store import SkeletonDataset, write_dataset
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 

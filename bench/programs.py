@@ -12,7 +12,7 @@ from measure import HERE, Contest, Unavailable, take_turns
 from table import Row
 
 from kinegraph.cli import VERBS
-from kinegraph.data.store import open_dataset
+from kinegraph.data.dataset import open_dataset
 
 CONFIG = HERE.parent / "configs" / "stgcn_8xb16-u100-80e_ntu60-keypoint-3d.yaml"
 SCRIPTS = {  # a script, what its figures are called here, their unit, its options for a quick run

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.sources import ntu, ntu_scan
-from kinegraph.data.sources.ntu_text import parse_bodies
+from kinegraph.data.formats import ntu, ntu_scan
+from kinegraph.data.formats.ntu_text import parse_bodies
 
 BODY = ("id", "clippedEdges", "leftConfidence", "leftState", "rightConfidence", "rightState", "isRestricted")
 BODY += ("leanX", "leanY", "state")

@@ -18,8 +18,8 @@ from contestants.plain import network, random_weights
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinegraph.models.blocks import over_time
-from kinegraph.models.minimal_filtering import TemporalConvolution
+from kinegraph.models.layers.blocks import over_time
+from kinegraph.models.layers.winograd import TemporalConvolution
 from kinegraph.models.published import load_published
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import load_layout

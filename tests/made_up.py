@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from kinegraph.data.store import SkeletonDataset, write_dataset
+from kinegraph.data.dataset import SkeletonDataset, write_dataset
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 

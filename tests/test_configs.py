@@ -13,9 +13,9 @@ import torch
 from kinegraph.cli import main
 from kinegraph.commands.arguments import read_config
 from kinegraph.commands.train import train
+from kinegraph.data.dataset import write_dataset
 from kinegraph.data.loading import train_loader
 from kinegraph.data.preprocessing import Preprocessing
-from kinegraph.data.store import write_dataset
 from kinegraph.models.weights import load_weights
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout

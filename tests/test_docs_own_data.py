@@ -14,7 +14,7 @@ from kinegraph.commands.arguments import read_config
 from kinegraph.commands.prepare import prepare
 from kinegraph.commands.test import test as score
 from kinegraph.commands.train import train
-from kinegraph.data.store import open_dataset
+from kinegraph.data.dataset import open_dataset
 
 PAGE = (Path(__file__).parents[1] / "docs" / "own_data.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors and type checkers, which do not run __getattr__
-    from kinegraph.data.store import open_dataset, write_dataset
+    from kinegraph.data.dataset import open_dataset, write_dataset
     from kinegraph.inference.prediction import predict
     from kinegraph.models.optimize import optimize
     from kinegraph.models.weights import load_model
@@ -22,8 +22,8 @@ _PUBLIC = {
     "JointLayout": "kinegraph.skeleton.layout",
     "load_layout": "kinegraph.skeleton.layout",
     "adjacency": "kinegraph.skeleton.graph",
-    "open_dataset": "kinegraph.data.store",
-    "write_dataset": "kinegraph.data.store",
+    "open_dataset": "kinegraph.data.dataset",
+    "write_dataset": "kinegraph.data.dataset",
     "load_model": "kinegraph.models.weights",
     "optimize": "kinegraph.models.optimize",
     "predict": "kinegraph.inference.prediction",

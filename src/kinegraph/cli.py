@@ -87,7 +87,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _complain(message: str, code: int = 2) -> int:
-    from kinegraph.reading import CONTROL
+    from kinegraph.safe_io import CONTROL
 
     print(f"kinegraph: {CONTROL.sub(' ', message)}", file=sys.stderr)  # it may quote a stranger's file
     return code

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kinegraph.cli import main
-from kinegraph.data.store import open_dataset, write_dataset
+from kinegraph.data.dataset import open_dataset, write_dataset
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 from tests import made_up

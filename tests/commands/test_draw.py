@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from kinegraph.cli import main
-from kinegraph.data.store import write_dataset
+from kinegraph.data.dataset import write_dataset
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import save_weights
 from kinegraph.skeleton import graph

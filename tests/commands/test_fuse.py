@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from kinegraph.cli import main
-from kinegraph.data.store import open_dataset, write_dataset
-from kinegraph.inference.fusion import cross_fit, folds, search_weights
-from kinegraph.inference.fusion import fuse as fuse_streams
-from kinegraph.inference.result_files import read_result
+from kinegraph.data.dataset import open_dataset, write_dataset
+from kinegraph.evaluation.fusion import cross_fit, folds, search_weights
+from kinegraph.evaluation.fusion import fuse as fuse_streams
+from kinegraph.evaluation.metrics import evaluate, softmax
+from kinegraph.evaluation.results import read_result
 from kinegraph.report.evaluation import Evaluation
 from kinegraph.report.results import write_report
 from kinegraph.skeleton.layout import load_layout
-from kinegraph.training.metrics import evaluate, softmax
 from tests import made_up
 
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion")

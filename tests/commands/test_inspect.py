@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from kinegraph.cli import main
-from kinegraph.data.store import write_dataset
+from kinegraph.data.dataset import write_dataset
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import save_weights
 from kinegraph.skeleton.clip import SkeletonClip

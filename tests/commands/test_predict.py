@@ -216,7 +216,7 @@ def test_joints_are_mapped_when_asked(place, tmp_path, capsys):
 @pytest.mark.skipif(not (SHARED / "ui_prmd_raw").is_dir(), reason="needs ../shared/data/ui_prmd_raw")
 @pytest.mark.parametrize("labels", ["movement", "quality"])
 def test_labels_of_ui_prmd_are_those_of_the_network(tmp_path, capsys, labels):
-    from kinegraph.data.sources import ui_prmd
+    from kinegraph.data.formats import ui_prmd
 
     raw = SHARED / "ui_prmd_raw" / "Segmented Movements"
     place = tmp_path

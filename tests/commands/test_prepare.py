@@ -11,8 +11,9 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.commands.prepare import prepare
-from kinegraph.data.sources import ntu, synthetic, ui_prmd
-from kinegraph.data.store import open_dataset
+from kinegraph.data.dataset import open_dataset
+from kinegraph.data.formats import ntu, ui_prmd
+from kinegraph.synthetic.recordings import MARKER
 from tests.golden import FOLDER as GOLDEN
 
 SHARED = Path(os.environ.get("KINEGRAPH_SHARED") or Path(__file__).parents[2].parent / "shared") / "data"
@@ -78,7 +79,7 @@ def test_missing_skeletons_are_left_out_unless_wanted(raw, out, capsys):
 
 
 def test_synthetic_recordings_stay_synthetic(raw, out):
-    (raw / synthetic.MARKER).write_text("{}")
+    (raw / MARKER).write_text("{}")
     prepare("ntu60", raw, out, workers=1)
     assert open_dataset(out).source.startswith("synthetic")
     assert "synthetic" in json.loads((out / "dataset.json").read_text())["source"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kinegraph.cli import main
-from kinegraph.data.store import open_dataset
+from kinegraph.data.dataset import open_dataset
 from kinegraph.report.evaluation import evaluation_of
 from kinegraph.report.results import write_report
 from kinegraph.report.runs import read_run, write_run_report

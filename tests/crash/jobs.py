@@ -9,8 +9,8 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from kinegraph.data.store import open_dataset
-from kinegraph.inference.result_files import read_result
+from kinegraph.data.dataset import open_dataset
+from kinegraph.evaluation.results import read_result
 from kinegraph.models.weights import load_weights
 from tests import made_up
 from tests.crash.killing import run

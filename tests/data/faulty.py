@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.sources.ntu import TRAIN_SUBJECTS_60, class_names
-from kinegraph.data.sources.tfrecord_wire import serialize_example, serialize_tensor, write_record
-from kinegraph.data.store import write_dataset
+from kinegraph.data.dataset import write_dataset
+from kinegraph.data.formats.ntu import TRAIN_SUBJECTS_60, class_names
+from kinegraph.data.formats.tfrecord_wire import serialize_example, serialize_tensor, write_record
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 

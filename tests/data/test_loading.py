@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinegraph.data.augment import Augmentation
+from kinegraph.data.dataset import write_dataset
 from kinegraph.data.loading import ClipDataset, EpochBatches, class_balanced, fixed_loader, train_loader
 from kinegraph.data.preprocessing import Preprocessing
-from kinegraph.data.store import write_dataset
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 

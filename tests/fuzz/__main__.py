@@ -28,7 +28,7 @@ def main() -> int:
     asked = options.parse_args()
     import atheris
 
-    with atheris.instrument_imports(include=["kinegraph"], exclude=["kinegraph.data.sources.ntu_scan"]):  # for numba
+    with atheris.instrument_imports(include=["kinegraph"], exclude=["kinegraph.data.formats.ntu_scan"]):  # for numba
         from tests.fuzz.readers import READERS
 
     asked.found.mkdir(parents=True, exist_ok=True)

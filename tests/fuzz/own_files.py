@@ -15,9 +15,9 @@ from safetensors.torch import save
 from kinegraph.commands.arguments import read_config
 from kinegraph.commands.complaints import check_yaml
 from kinegraph.commands.train import train
-from kinegraph.data.store import open_dataset
+from kinegraph.data.dataset import open_dataset
+from kinegraph.evaluation.results import read_result
 from kinegraph.inference.inputs import read_inputs
-from kinegraph.inference.result_files import read_result
 from kinegraph.models.published import load_published
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import HEADER, load_weights, save_weights

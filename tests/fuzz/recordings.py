@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.sources import annotations, arrays, ntu, ntu_scan, ntu_text, openpose, padded, table, tfrecord
-from kinegraph.data.sources.ntu_text import Bodies
-from kinegraph.data.sources.tfrecord_wire import serialize_example, serialize_tensor, write_record
+from kinegraph.data.formats import annotations, arrays, ntu, ntu_scan, ntu_text, openpose, padded, table, tfrecord
+from kinegraph.data.formats.ntu_text import Bodies
+from kinegraph.data.formats.tfrecord_wire import serialize_example, serialize_tensor, write_record
 from kinegraph.skeleton.layout import load_layout
 from tests.fuzz.reader import Reader, as_file, drain, made
 

@@ -14,9 +14,9 @@ import torch
 import yaml
 
 from kinegraph.cli import main
+from kinegraph.data.dataset import open_dataset
+from kinegraph.data.formats.pickles import load_pickle
 from kinegraph.data.preprocessing import Preprocessing
-from kinegraph.data.sources.pickles import load_pickle
-from kinegraph.data.store import open_dataset
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import load_model, save_weights
 from kinegraph.skeleton.graph import adjacency

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from kinegraph.models.agcn import AGCN
-from kinegraph.models.batchnorm import BatchNorm
+from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.stgcnpp import STGCNPP
 from kinegraph.models.weights import load_weights, save_weights

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from kinegraph.models import bodies, graph_product, minimal_filtering
 from kinegraph.models.agcn import AGCN
-from kinegraph.models.batchnorm import BatchNorm
+from kinegraph.models.layers import absent, graph_product, winograd
+from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.stgcnpp import STGCNPP
 from tests.models.plain import plain_logits
@@ -28,8 +28,8 @@ def in_pieces(monkeypatch):
     """Even these few numbers go through the backward passes of our own, several pieces of them."""
     monkeypatch.setattr(graph_product, "FEW", 0)
     monkeypatch.setattr(graph_product, "PIECE", 2**13)
-    monkeypatch.setattr(minimal_filtering, "NARROWEST", 1)
-    monkeypatch.setattr(minimal_filtering, "PIECE", 2**13)
+    monkeypatch.setattr(winograd, "NARROWEST", 1)
+    monkeypatch.setattr(winograd, "PIECE", 2**13)
 
 
 @pytest.fixture(params=NETWORKS)
@@ -75,9 +75,9 @@ def test_a_body_that_is_no_padding_is_not_left_out(model):
 
 
 def test_a_gpu_gets_a_multiple_of_bodies(model, monkeypatch):
-    monkeypatch.setitem(bodies.MULTIPLE, "cpu", 4)
+    monkeypatch.setitem(absent.MULTIPLE, "cpu", 4)
     x, people = clips([2, 1, 1, 1]), torch.tensor([2, 1, 1, 1])
-    computed, place, copies = bodies.one_for_absent(x.flatten(0, 1), people, 3)
+    computed, place, copies = absent.one_for_absent(x.flatten(0, 1), people, 3)
     assert (len(computed), copies) == (8, 5)
     assert torch.equal(computed[place], x.flatten(0, 1))
     assert torch.allclose(model(x, people), plain_logits(model, x), atol=1e-10)

@@ -12,13 +12,13 @@ from torch import nn
 
 import kinegraph
 from kinegraph.models.agcn import AGCN
-from kinegraph.models.batchnorm import BatchNorm
-from kinegraph.models.bodies import in_parts
+from kinegraph.models.layers.absent import in_parts
+from kinegraph.models.layers.batchnorm import BatchNorm
+from kinegraph.models.layers.threads import each
 from kinegraph.models.optimize import optimize
 from kinegraph.models.published import load_published
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.stgcnpp import STGCNPP
-from kinegraph.models.threads import each
 from tests.models.golden_weights import golden_arrays, golden_state
 
 KINDS = {

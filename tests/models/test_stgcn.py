@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from kinegraph.models.batchnorm import BatchNorm
+from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.stgcn import STGCN, GraphConvolution
 
 SMALL = {"widths": [8, 16, 16], "kernel": 5}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinegraph.data.sources import arrays
+from kinegraph.data.formats import arrays
 from kinegraph.report.film_strip import key_frames
 from kinegraph.report.scene import Scene
 from kinegraph.report.stage import TURNS, project, stage_of, upward

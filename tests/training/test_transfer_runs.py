@@ -11,16 +11,16 @@ from safetensors.torch import load_file
 
 from kinegraph.cli import main
 from kinegraph.commands.train import parameter_groups
+from kinegraph.data.dataset import open_dataset, write_dataset
 from kinegraph.data.loading import ClipDataset, train_loader
 from kinegraph.data.preprocessing import Preprocessing
-from kinegraph.data.store import open_dataset, write_dataset
 from kinegraph.models import zoo
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import load_weights
 from kinegraph.skeleton.layout import JointLayout, load_layout
+from kinegraph.training.batchnorm_statistics import settle
 from kinegraph.training.loop import Training
-from kinegraph.training.optimizer import scale_rates
-from kinegraph.training.settling import settle
+from kinegraph.training.optim import scale_rates
 from tests import made_up
 
 

@@ -11,8 +11,8 @@ import torch
 import yaml
 
 from kinegraph.cli import main
+from kinegraph.data.dataset import write_dataset
 from kinegraph.data.loading import EpochBatches
-from kinegraph.data.store import write_dataset
 from kinegraph.models.weights import add_measured, load_weights
 from kinegraph.training.loop import Training
 from tests import made_up

@@ -11,7 +11,7 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from kinegraph.commands.built import NOT_BUILT
-from kinegraph.reading import compose_yaml, read_yaml
+from kinegraph.safe_io import compose_yaml, read_yaml
 
 KINDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
 KINDS |= {"list": "a list", "tuple": "a list", "Sequence": "a list", "dict": "options of its own"}

@@ -8,13 +8,13 @@ from jaxtyping import Int
 from rich.console import Console
 
 from kinegraph.commands.convert_weights import SUFFIXES, Dialect, convert_weights
+from kinegraph.data.dataset import SkeletonDataset, open_dataset
+from kinegraph.data.formats.about import beside
+from kinegraph.data.formats.annotations_write import write_annotation_list, write_annotations
+from kinegraph.data.formats.padded_write import is_padded_folder, write_padded
+from kinegraph.data.formats.split_names import ABSENT
+from kinegraph.data.formats.tfrecord_write import is_shard_folder, write_tfrecords
 from kinegraph.data.preprocessing import Preprocessing
-from kinegraph.data.sources.about import beside
-from kinegraph.data.sources.annotations_write import write_annotation_list, write_annotations
-from kinegraph.data.sources.padded_write import is_padded_folder, write_padded
-from kinegraph.data.sources.split_names import ABSENT
-from kinegraph.data.sources.tfrecord_write import is_shard_folder, write_tfrecords
-from kinegraph.data.store import SkeletonDataset, open_dataset
 
 Format = Literal["pyskl", "mmaction0", "npy", "tfrecord"]
 # format -> what of the options below it takes

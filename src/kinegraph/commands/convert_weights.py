@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from kinegraph.data.formats.guesses import names_of_classes
 from kinegraph.data.preprocessing import Preprocessing
-from kinegraph.data.sources.guesses import names_of_classes
 from kinegraph.skeleton.layout import load_layout
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")

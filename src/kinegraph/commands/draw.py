@@ -15,7 +15,7 @@ from rich.progress import Progress
 from kinegraph.commands.arguments import check_numbers
 
 if TYPE_CHECKING:
-    from kinegraph.data.sources.recordings import Recordings
+    from kinegraph.data.formats.recordings import Recordings
     from kinegraph.inference.predictor import Predictor
     from kinegraph.report.scene import Answers, Scene
     from kinegraph.skeleton.clip import SkeletonClip
@@ -219,8 +219,8 @@ def _note(clip: "SkeletonClip") -> str:
 def _write(
     out: Path, kind: str, scene: "Scene", theme: str, frames: int, width: int, height: int, speed: float
 ) -> None:
+    from kinegraph.atomic import write_whole
     from kinegraph.report.colours import DARK, LIGHT
-    from kinegraph.whole import write_whole
 
     colours = DARK if theme == "dark" else LIGHT
     if kind == ".html":

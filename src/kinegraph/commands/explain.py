@@ -55,10 +55,10 @@ def explain(
         raise ValueError("--part is of a split: give --split too")
     if out is not None and (out.suffix != ".csv" or not out.parent.is_dir()):
         raise ValueError(f"--out is {out}, expected a .csv file in a folder that exists")
-    from kinegraph.data.store import open_dataset
+    from kinegraph.atomic import write_whole
+    from kinegraph.data.dataset import open_dataset
     from kinegraph.inference.explanation import joint_shares
     from kinegraph.inference.predictor import placed, predictor_of
-    from kinegraph.whole import write_whole
 
     predictor = placed(predictor_of(weights, map_layout=map_layout), device)
     folder = open_dataset(dataset)

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kinegraph.data.store import SkeletonDataset, open_dataset
-from kinegraph.inference.fusion import (
+from kinegraph.data.dataset import SkeletonDataset, open_dataset
+from kinegraph.evaluation.fusion import (
     check_weights,
     cross_fit,
     folds,
@@ -18,11 +18,11 @@ from kinegraph.inference.fusion import (
     published_weights,
     search_weights,
 )
-from kinegraph.inference.fusion import fuse as fuse_streams
-from kinegraph.inference.result_files import Result, read_result
+from kinegraph.evaluation.fusion import fuse as fuse_streams
+from kinegraph.evaluation.metrics import evaluate, remarks
+from kinegraph.evaluation.results import Result, read_result
 from kinegraph.report.evaluation import evaluation_of, plain
 from kinegraph.report.results import checked_result_path, write_report
-from kinegraph.training.metrics import evaluate, remarks
 
 PIPE_WIDTH = 200  # columns of a table that is not read on a terminal
 

@@ -16,6 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from kinegraph.commands.inspect_trained import is_run, look_at_result, look_at_trained
+from kinegraph.data.dataset_write import FILES, checked_class_names
+from kinegraph.data.formats import ui_prmd
+from kinegraph.data.formats.annotations import PART_FILE
+from kinegraph.data.formats.guesses import names_of_classes
+from kinegraph.data.formats.recordings import Recordings, check_readable
+from kinegraph.data.formats.split_names import order_of
 from kinegraph.data.inspection import Finding, findings, upward
 from kinegraph.data.inspection_arrays import look_at_npz, look_at_padded, look_at_pickles
 from kinegraph.data.inspection_clip import ClipFacts, examine, likely_layout, units_of
@@ -29,14 +35,8 @@ from kinegraph.data.inspection_read import (
     problem,
 )
 from kinegraph.data.inspection_table import look_at_csv, look_at_json
-from kinegraph.data.sources import ui_prmd
-from kinegraph.data.sources.annotations import PART_FILE
-from kinegraph.data.sources.guesses import names_of_classes
-from kinegraph.data.sources.recordings import Recordings, check_readable
-from kinegraph.data.sources.split_names import order_of
-from kinegraph.data.store_write import FILES, checked_class_names
 from kinegraph.models.zoo import find_weights, zoo_names
-from kinegraph.reading import read_json
+from kinegraph.safe_io import read_json
 from kinegraph.skeleton.layout import load_layout
 
 SAMPLE = 400  # clips of raw files that are looked at without --all
@@ -179,7 +179,7 @@ def _strict(source: str, path: Path, most: int | None, layout: str | None) -> Lo
 
 def _source(source: str, path: Path, layout: str | None, lenient: bool = False) -> Recordings:
     """The recordings as `kinegraph prepare` reads them, or with --skip-broken where it can."""
-    read = import_module(f"kinegraph.data.sources.{source}").recordings
+    read = import_module(f"kinegraph.data.formats.{source}").recordings
     options = {"layout": layout, "skip_broken": lenient or None}
     options = {name: value for name, value in options.items() if value and name in signature(read).parameters}
     return read(path, **options)

@@ -11,7 +11,7 @@ import yaml
 
 from kinegraph.data.inspection import Finding
 from kinegraph.data.inspection_read import problem
-from kinegraph.reading import read_json
+from kinegraph.safe_io import read_json
 
 if TYPE_CHECKING:
     from torch import nn
@@ -165,7 +165,7 @@ def look_at_checkpoint(path: Path) -> Told:
 
 def look_at_result(path: Path) -> Told | None:
     """A result file; None for another one."""
-    from kinegraph.inference.result_files import read_result
+    from kinegraph.evaluation.results import read_result
 
     if path.suffix not in (".pkl", ".pickle"):
         return None

@@ -14,7 +14,7 @@ from kinegraph.commands.arguments import check_numbers, read_config
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
     from jsonargparse import Namespace
 
-    from kinegraph.data.sources.recordings import Recordings
+    from kinegraph.data.formats.recordings import Recordings
     from kinegraph.inference.predictor import Predictor
     from kinegraph.models.weights import Weights
 
@@ -154,9 +154,9 @@ def _predictor_and_inputs(
 
 def _published(path: Path, config: "Namespace", class_names: str | None, found: "Recordings") -> "Weights":
     """A .pth with layout and class names: those that are given, else the config's dataset's, else the input's."""
-    from kinegraph.data.sources import ntu
-    from kinegraph.data.sources.guesses import names_of_classes
-    from kinegraph.data.store import open_dataset
+    from kinegraph.data.dataset import open_dataset
+    from kinegraph.data.formats import ntu
+    from kinegraph.data.formats.guesses import names_of_classes
     from kinegraph.models.published import infer_layout, load_published, published_weights
     from kinegraph.skeleton.layout import load_layout
 

@@ -18,15 +18,15 @@ from rich.table import Table
 from rich.text import Text
 
 from kinegraph.commands.arguments import check_numbers
-from kinegraph.data.doubts import doubts, line_of
-from kinegraph.data.sources.about import beside
-from kinegraph.data.sources.recordings import Recordings, check_readable
-from kinegraph.data.sources.synthetic import is_synthetic
-from kinegraph.data.store import SkeletonDataset, write_dataset
+from kinegraph.data.checks import doubts, line_of
+from kinegraph.data.dataset import SkeletonDataset, write_dataset
+from kinegraph.data.formats.about import beside
+from kinegraph.data.formats.recordings import Recordings, check_readable
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.synthetic.recordings import is_synthetic
 
 Source = Literal["ntu60", "ntu120", "ui-prmd", "npz", "annotations", "npy", "tfrecord", "babel", "openpose", "table"]
-# source -> its module in kinegraph.data.sources, whose function `recordings` takes the options that it knows
+# source -> its module in kinegraph.data.formats, whose function `recordings` takes the options that it knows
 MODULES = {
     "ntu60": "ntu",
     "ntu120": "ntu",
@@ -185,7 +185,7 @@ def _check_suffix(source: str, raw: Path) -> None:
 
 
 def _reader(source: str) -> Callable[..., Recordings]:
-    return import_module(f"kinegraph.data.sources.{MODULES[source]}").recordings
+    return import_module(f"kinegraph.data.formats.{MODULES[source]}").recordings
 
 
 def _knows(source: str, option: str) -> bool:

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kinegraph.commands.arguments import check_numbers
-from kinegraph.data.sources.synthetic import write_recordings
+from kinegraph.synthetic.recordings import write_recordings
 
 
 def synthesize(

@@ -10,10 +10,12 @@ from torch import nn
 
 from kinegraph.commands.arguments import check_numbers, read_config
 from kinegraph.commands.train import train
-from kinegraph.data.doubts import check_scale, doubts, line_of
+from kinegraph.data.checks import check_scale, doubts, line_of
+from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
-from kinegraph.data.store import SkeletonDataset, open_dataset
+from kinegraph.evaluation.metrics import check_metrics, evaluate, remarks
+from kinegraph.evaluation.scoring import score_clips
 from kinegraph.inference.explanation import joint_importance
 from kinegraph.inference.predictor import Predictor
 from kinegraph.models.published import published_weights
@@ -21,10 +23,8 @@ from kinegraph.models.weights import Weights, add_measured, is_published, load_w
 from kinegraph.report.evaluation import evaluation_of
 from kinegraph.report.results import checked_result_path, write_page, write_report
 from kinegraph.report.scenes import Explain
-from kinegraph.training.metrics import check_metrics, evaluate, remarks
-from kinegraph.training.processes import naming_lost_processes, start_processes
+from kinegraph.training.distributed import naming_lost_processes, start_processes
 from kinegraph.training.run_folder import environment
-from kinegraph.training.scoring import score_clips
 
 OF_TESTS = ("duplicate_content", "shared_subjects", "class_not_in_train")  # doubts about what a test measures
 

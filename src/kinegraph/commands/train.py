@@ -11,18 +11,21 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from kinegraph.commands.arguments import check_numbers
-from kinegraph.data.adapt import STEPS, Setting, adapt, epochs_for
-from kinegraph.data.doubts import check_scale, doubts, line_of
+from kinegraph.data.auto import STEPS, Setting, adapt, epochs_for
+from kinegraph.data.checks import check_scale, doubts, line_of
+from kinegraph.data.dataset import open_dataset
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
-from kinegraph.data.store import open_dataset
+from kinegraph.evaluation.scoring import score_clips
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.transfer import Meaning, Start, describe, freeze_blocks, open_start, take_over
 from kinegraph.models.weights import load_weights, save_weights
 from kinegraph.skeleton.graph import adjacency
+from kinegraph.training.batchnorm_statistics import settle
+from kinegraph.training.distributed import naming_lost_processes, set_determinism, start_processes, started_again
 from kinegraph.training.loop import Plan, Progress, Training
 from kinegraph.training.losses import CrossEntropy
-from kinegraph.training.optimizer import PublishedSGD, parameter_groups, scale_rates
+from kinegraph.training.optim import PublishedSGD, parameter_groups, scale_rates
 from kinegraph.training.parts import (
     absent_classes,
     choose_layout,
@@ -32,11 +35,8 @@ from kinegraph.training.parts import (
     open_parts,
     training_facts,
 )
-from kinegraph.training.processes import naming_lost_processes, set_determinism, start_processes, started_again
 from kinegraph.training.run_folder import RunFolder, environment, portable_recipe
 from kinegraph.training.schedule import Schedule
-from kinegraph.training.scoring import score_clips
-from kinegraph.training.settling import settle
 from kinegraph.training.tensorboard import check_tensorboard
 
 

@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 
+from kinegraph.data.dataset_write import LARGEST
+from kinegraph.data.formats.split_names import order_of
 from kinegraph.data.inspection_clip import FLAT_UNITS, ClipFacts, likely_layout, third_is_score, units_of
-from kinegraph.data.sources.split_names import order_of
-from kinegraph.data.store_write import LARGEST
 from kinegraph.skeleton.layout import JointLayout
 
 Severity = Literal["problem", "note"]

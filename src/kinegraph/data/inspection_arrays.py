@@ -5,6 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
+from kinegraph.data.formats import padded
+from kinegraph.data.formats.about import beside, checked
+from kinegraph.data.formats.annotations import ABOUT, PART_FILE
+from kinegraph.data.formats.arrays import splits_of
+from kinegraph.data.formats.npz_file import load_npz
+from kinegraph.data.formats.pickles import load_pickle
+from kinegraph.data.formats.split_names import PARTS, columns, known_split
 from kinegraph.data.inspection import Expected, Finding
 from kinegraph.data.inspection_clip import FoundClip
 from kinegraph.data.inspection_read import (
@@ -18,13 +25,6 @@ from kinegraph.data.inspection_read import (
     unreadable,
     with_about,
 )
-from kinegraph.data.sources import padded
-from kinegraph.data.sources.about import beside, checked
-from kinegraph.data.sources.annotations import ABOUT, PART_FILE
-from kinegraph.data.sources.arrays import splits_of
-from kinegraph.data.sources.npz_file import load_npz
-from kinegraph.data.sources.pickles import load_pickle
-from kinegraph.data.sources.split_names import PARTS, columns, known_split
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 # ---- pickles ---------------------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def _label_pickle(path: Path) -> Look:
 
 
 def look_at_npz(path: Path) -> Look:
-    """The arrays of one .npz file, see `data.sources.arrays`."""
+    """The arrays of one .npz file, see `data.formats.arrays`."""
     what = "arrays of one .npz file"
     try:
         arrays = load_npz(path)

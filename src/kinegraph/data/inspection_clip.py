@@ -8,7 +8,7 @@ from itertools import permutations
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from kinegraph.data.sources.guesses import FLAT, LAYOUTS
+from kinegraph.data.formats.guesses import FLAT, LAYOUTS
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 AXES = "MTVC"

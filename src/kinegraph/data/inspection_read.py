@@ -14,17 +14,17 @@ from pathlib import Path
 
 import numpy as np
 
+from kinegraph.data.dataset_read import check_arrays, check_sums, read_clips
+from kinegraph.data.dataset_read import read_about as read_dataset_about
+from kinegraph.data.dataset_write import COLUMNS
+from kinegraph.data.formats import ntu, tfrecord_wire, ui_prmd
+from kinegraph.data.formats.about import beside, read_about
+from kinegraph.data.formats.recordings import Recordings
+from kinegraph.data.formats.split_names import PARTS
 from kinegraph.data.inspection import Expected, Finding
 from kinegraph.data.inspection_clip import FoundClip
-from kinegraph.data.sources import ntu, tfrecord_wire, ui_prmd
-from kinegraph.data.sources.about import beside, read_about
-from kinegraph.data.sources.recordings import Recordings
-from kinegraph.data.sources.split_names import PARTS
-from kinegraph.data.sources.synthetic import is_synthetic
-from kinegraph.data.store_read import check_arrays, check_sums, read_clips
-from kinegraph.data.store_read import read_about as read_dataset_about
-from kinegraph.data.store_write import COLUMNS
 from kinegraph.skeleton.layout import load_layout
+from kinegraph.synthetic.recordings import is_synthetic
 
 PADDED = "CTVM"
 UNREADABLE = (AttributeError, EOFError, OSError, ValueError, zipfile.BadZipFile, zlib.error)
@@ -36,7 +36,7 @@ class Look:
 
     clips: read while they are taken. looked: how many of them are looked at, of how many there are.
     findings: on the whole file; grows while clips are taken. told: further facts, by name. source: the
-    module of data.sources that reads it for `kinegraph prepare`, where that may find still more.
+    module of data.formats that reads it for `kinegraph prepare`, where that may find still more.
     """
 
     what: str
@@ -72,7 +72,7 @@ def with_about(look: Look, path: Path) -> Look:
 
 
 def told_by(look: Look, about: Mapping) -> Look:
-    """With what a dataset said about itself, see `data.sources.about`."""
+    """With what a dataset said about itself, see `data.formats.about`."""
 
     def clips() -> Iterator[FoundClip]:
         for clip in look.clips:

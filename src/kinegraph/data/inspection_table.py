@@ -1,4 +1,4 @@
-"""Own recordings in a CSV or JSON table read to be judged, see `inspection_read` and `data.sources.table`."""
+"""Own recordings in a CSV or JSON table read to be judged, see `inspection_read` and `data.formats.table`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from kinegraph.data.formats.clip_facts import csv_lines, listed
+from kinegraph.data.formats.table_csv import NEEDED, SCORES, layout_of
 from kinegraph.data.inspection import Expected, Finding
 from kinegraph.data.inspection_clip import FoundClip
 from kinegraph.data.inspection_read import Look, problem, unreadable
-from kinegraph.data.sources.clip_facts import csv_lines, listed
-from kinegraph.data.sources.table_csv import NEEDED, SCORES, layout_of
-from kinegraph.reading import read_json
+from kinegraph.safe_io import read_json
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 MOST_CELLS = 50_000_000  # of one clip: frames that are not counted one by one would fill the memory

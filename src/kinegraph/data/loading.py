@@ -15,9 +15,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from kinegraph.data.limbs import bone_lengths, exchange_factor, stretched
+from kinegraph.data.bone_lengths import bone_lengths, exchange_factor, stretched
+from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
-from kinegraph.data.store import SkeletonDataset
 from kinegraph.skeleton.clip import SkeletonClip
 
 Key = tuple[int, int]

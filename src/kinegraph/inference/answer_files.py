@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from kinegraph.atomic import whole_file
 from kinegraph.inference.answers import Answer
-from kinegraph.whole import whole_file
 
 FORMULA = ("=", "+", "-", "@")  # what a spreadsheet would run
 

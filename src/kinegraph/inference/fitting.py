@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from kinegraph.data.dataset_write import LARGEST
 from kinegraph.data.preprocessing import Preprocessing
-from kinegraph.data.store_write import LARGEST
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 

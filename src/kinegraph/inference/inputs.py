@@ -7,15 +7,15 @@ from importlib import import_module
 from inspect import signature
 from pathlib import Path
 
-from kinegraph.data.sources import ntu, ui_prmd
-from kinegraph.data.sources.annotations import PART_FILE
-from kinegraph.data.sources.clip_facts import image_size_of
-from kinegraph.data.sources.ntu_text import parse_bodies
-from kinegraph.data.sources.recordings import Recordings
-from kinegraph.data.sources.synthetic import is_synthetic
-from kinegraph.data.store import open_dataset
+from kinegraph.data.dataset import open_dataset
+from kinegraph.data.formats import ntu, ui_prmd
+from kinegraph.data.formats.annotations import PART_FILE
+from kinegraph.data.formats.clip_facts import image_size_of
+from kinegraph.data.formats.ntu_text import parse_bodies
+from kinegraph.data.formats.recordings import Recordings
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
+from kinegraph.synthetic.recordings import is_synthetic
 
 SUFFIXES = {
     ".skeleton": "ntu",
@@ -43,7 +43,7 @@ class Question:
 
 
 def source_of(path: Path) -> str | None:
-    """What reads a path: "dataset", or a module of data.sources; None where it is nothing known.
+    """What reads a path: "dataset", or a module of data.formats; None where it is nothing known.
 
     By names first and content second. Raises ValueError when there is no such path.
     """
@@ -145,7 +145,7 @@ def _known(source: str) -> set[str]:
 
 
 def _reader(source: str) -> Callable[..., Recordings]:
-    return import_module(f"kinegraph.data.sources.{source}").recordings
+    return import_module(f"kinegraph.data.formats.{source}").recordings
 
 
 def _recordings(path: Path, source: str, classes: Sequence[str], options: Mapping[str, object]) -> Recordings:

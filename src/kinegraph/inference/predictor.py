@@ -12,13 +12,13 @@ from jaxtyping import Float
 from torch import nn
 
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.evaluation.scoring import view_scores
 from kinegraph.inference.fitting import fitted
 from kinegraph.models.optimize import optimize
 from kinegraph.models.weights import Weights, built_with, load_weights
-from kinegraph.reading import quoted
+from kinegraph.safe_io import quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
-from kinegraph.training.scoring import view_scores
 
 DEVICES = ("cpu", "cuda", "mps")
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "64-true")

@@ -14,8 +14,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinegraph.models.batchnorm import BatchNorm
-from kinegraph.models.blocks import (
+from kinegraph.models.layers.absent import clip_features, clip_logits
+from kinegraph.models.layers.batchnorm import BatchNorm
+from kinegraph.models.layers.blocks import (
     check_kernel,
     check_network,
     over_time,
@@ -23,8 +24,7 @@ from kinegraph.models.blocks import (
     scale_joints,
     shortcut,
 )
-from kinegraph.models.bodies import clip_features, clip_logits
-from kinegraph.models.minimal_filtering import TemporalConvolution
+from kinegraph.models.layers.winograd import TemporalConvolution
 
 REDUCTION = 4  # the embeddings that joints are compared in have a quarter of the channels
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kinegraph.reading import one_line, quoted
-from kinegraph.whole import write_whole
+from kinegraph.atomic import write_whole
+from kinegraph.safe_io import one_line, quoted
 
 OLD_PICKLES = 5  # at the head of a file: magic number, version, machine, content, keys of the tensors
 COPIED_A_BYTE, COPIED_ALWAYS = 4, 64 << 20

@@ -8,11 +8,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from kinegraph.models.agcn import AGCN, AdaptiveGraphConvolution
-from kinegraph.models.batchnorm import BatchNorm
-from kinegraph.models.blocks import Identity, Projection
-from kinegraph.models.bodies import check_input, clip_logits
-from kinegraph.models.graph_product import gathering, product_with
-from kinegraph.models.minimal_filtering import MinimalFiltering, filters
+from kinegraph.models.layers.absent import check_input, clip_logits
+from kinegraph.models.layers.batchnorm import BatchNorm
+from kinegraph.models.layers.blocks import Identity, Projection
+from kinegraph.models.layers.graph_product import gathering, product_with
+from kinegraph.models.layers.winograd import MinimalFiltering, filters
 from kinegraph.models.stgcn import STGCN, GraphConvolution
 from kinegraph.models.stgcnpp import STGCNPP, MultiScaleConvolution
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from kinegraph.models.agcn import AGCN
-from kinegraph.models.blocks import published_strides
 from kinegraph.models.checkpoint_file import read_state, write_state
 from kinegraph.models.dialects import Table, identify, to_dialect, to_ours
+from kinegraph.models.layers.blocks import published_strides
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import Weights, graph_of, is_published, load_weights, rebuild, save_weights
 from kinegraph.skeleton.graph import STRATEGIES, adjacency

@@ -15,8 +15,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinegraph.models.batchnorm import BatchNorm
-from kinegraph.models.blocks import (
+from kinegraph.models.layers.absent import clip_features, clip_logits
+from kinegraph.models.layers.batchnorm import BatchNorm
+from kinegraph.models.layers.blocks import (
     check_kernel,
     check_network,
     over_time,
@@ -24,9 +25,8 @@ from kinegraph.models.blocks import (
     scale_joints,
     shortcut,
 )
-from kinegraph.models.bodies import clip_features, clip_logits
-from kinegraph.models.graph_product import graph_product
-from kinegraph.models.minimal_filtering import TemporalConvolution
+from kinegraph.models.layers.graph_product import graph_product
+from kinegraph.models.layers.winograd import TemporalConvolution
 
 
 class GraphConvolution(nn.Module):

@@ -14,15 +14,15 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinegraph.models.batchnorm import BatchNorm
-from kinegraph.models.blocks import (
+from kinegraph.models.layers.absent import clip_features, clip_logits
+from kinegraph.models.layers.batchnorm import BatchNorm
+from kinegraph.models.layers.blocks import (
     check_network,
     over_time,
     published_strides,
     scale_joints,
     shortcut,
 )
-from kinegraph.models.bodies import clip_features, clip_logits
 from kinegraph.models.stgcn import GraphConvolution
 
 DILATIONS = (1, 2, 3, 4)

@@ -23,11 +23,11 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from kinegraph import __version__
-from kinegraph.models.card import model_card, write_card
+from kinegraph.atomic import write_whole
+from kinegraph.models.model_card import model_card, write_card
 from kinegraph.models.zoo import find_weights, name_of
-from kinegraph.reading import one_line, parsed_json, plain_name, quoted
+from kinegraph.safe_io import one_line, parsed_json, plain_name, quoted
 from kinegraph.skeleton.layout import JointLayout
-from kinegraph.whole import write_whole
 
 VERSION = 1
 HEADER = "kinegraph"  # the key of our text in the safetensors header

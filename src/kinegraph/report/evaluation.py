@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from kinegraph.data.store import SkeletonDataset
-from kinegraph.training.metrics import bootstrap_intervals, confusion_matrix, evaluate, softmax
+from kinegraph.data.dataset import SkeletonDataset
+from kinegraph.evaluation.metrics import bootstrap_intervals, confusion_matrix, evaluate, softmax
 
 RESAMPLES = 10_000  # of the bootstrap
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from kinegraph.evaluation.metrics import per_class_accuracy, per_class_precision, remarks
 from kinegraph.report.breakdown import BINS, calibration, groups, near_order
 from kinegraph.report.charts import SCARCE, calibration_svg, curve_figures
 from kinegraph.report.evaluation import Evaluation, plain
@@ -32,7 +33,6 @@ from kinegraph.report.page import (
 )
 from kinegraph.report.player import player_css, player_fragment, player_js
 from kinegraph.report.scene import Scene
-from kinegraph.training.metrics import per_class_accuracy, per_class_precision, remarks
 
 SYNTHETIC = (
     '<p class="note"><strong>Synthetic data.</strong> The movements were generated; '

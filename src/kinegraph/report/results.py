@@ -13,14 +13,14 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph import __version__
+from kinegraph.atomic import write_whole
+from kinegraph.evaluation.metrics import per_class_accuracy, per_class_precision
 from kinegraph.report.breakdown import calibration
 from kinegraph.report.evaluation import Evaluation, plain
 from kinegraph.report.html import report_page
 from kinegraph.report.learning import learning_curve, validations
 from kinegraph.report.plots import confusion_png
 from kinegraph.report.scenes import Explain, scenes_of
-from kinegraph.training.metrics import per_class_accuracy, per_class_precision
-from kinegraph.whole import write_whole
 
 SHOWN = 10  # mistakes that are played
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from kinegraph.data.store import open_dataset
+from kinegraph.data.dataset import open_dataset
+from kinegraph.evaluation.results import read_result
 from kinegraph.inference.explanation import joint_importance
 from kinegraph.inference.predictor import predictor_of
-from kinegraph.inference.result_files import read_result
 from kinegraph.report.breakdown import calibration
 from kinegraph.report.evaluation import Evaluation
 from kinegraph.report.learning import Curve, doubts_of, environment_of, learning_curve, validations

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 from matplotlib.transforms import Bbox
 
+from kinegraph.atomic import whole_file, write_whole
 from kinegraph.report.colours import LIGHT, Theme
 from kinegraph.report.drawing import (
     Panel,
@@ -28,7 +29,6 @@ from kinegraph.report.evaluation import shortened
 from kinegraph.report.film_strip import told_of
 from kinegraph.report.scene import Scene
 from kinegraph.report.stage import stage_of
-from kinegraph.whole import whole_file, write_whole
 
 EDGE = 22
 BARS = 3 * 22  # height of the answers

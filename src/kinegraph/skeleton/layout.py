@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 
 import yaml
 
-from kinegraph.reading import CONTROL, quoted, read_yaml
+from kinegraph.safe_io import CONTROL, quoted, read_yaml
 
 
 @dataclass(frozen=True)

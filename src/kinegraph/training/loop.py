@@ -16,14 +16,14 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from kinegraph.data.loading import ClipDataset, train_loader
+from kinegraph.evaluation.metrics import evaluate
+from kinegraph.evaluation.scoring import score_clips
+from kinegraph.training.distributed import naming_lost_processes
 from kinegraph.training.interrupt import stop_request
-from kinegraph.training.metrics import evaluate
 from kinegraph.training.parts import class_counts
-from kinegraph.training.processes import naming_lost_processes
 from kinegraph.training.progress import TrainingDisplay
 from kinegraph.training.run_folder import RunFolder
 from kinegraph.training.schedule import Schedule
-from kinegraph.training.scoring import score_clips
 from kinegraph.training.tensorboard import Scalars
 
 METRICS = ("top_k_accuracy", "mean_class_accuracy")

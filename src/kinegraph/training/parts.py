@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
-from kinegraph.data.store import SkeletonDataset
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 FIGURES = ("top1", "mean_class_accuracy", "top5")

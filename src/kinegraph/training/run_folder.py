@@ -17,9 +17,9 @@ import torch
 import yaml
 
 from kinegraph import __version__
+from kinegraph.atomic import whole_file, write_whole
 from kinegraph.models.checkpoint_file import read_resumed
-from kinegraph.reading import parsed_json, read_yaml
-from kinegraph.whole import whole_file, write_whole
+from kinegraph.safe_io import parsed_json, read_yaml
 
 # What may be different when a run goes on: none of it changes the weights. Nor do more epochs of a stepped schedule.
 FREE = {"work_dir", "resume", "overwrite", "workers", "accelerator", "log_every", "save_every", "tensorboard"}

@@ -1,0 +1,167 @@
+"""Settings that follow from the recordings: how many people, which way is up, whether a mirror changes a class."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from kinegraph.data.augment import Augmentation
+from kinegraph.data.dataset import SkeletonDataset
+from kinegraph.data.normalize import Up
+from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.skeleton.anatomy import other_side
+
+Setting = Literal["people", "normalize", "mirror"]
+
+CLIPS = 2000  # looked at, spread over the training part, at most
+FRAMES = 8  # of each clip, for the comparison of clips with mirrored ones
+TAKEN = 0.2  # share of a class's clips that a mirrored class has to take away, for mirroring to be unsafe
+STEPS = 2500  # that small data is trained for
+MOST_EPOCHS = 300
+
+
+def adapt(
+    how: Preprocessing, folder: SkeletonDataset, indices: Int[np.ndarray, "n"], what: Sequence[Setting]
+) -> tuple[Preprocessing, list[str]]:
+    """`how` with the settings in `what` chosen from the training clips `indices`, and a line on each choice.
+
+    people: the most that a training clip has. normalize: "facing" with the vertical along which shoulders are above the
+    rest of the body, on average; "sized" in 2D, and where the layout names no shoulders or no clip shows them. mirror:
+    no mirrored clips, neither in training nor in a test, where they would look like another class.
+    """
+    said = []
+    looked = indices[np.linspace(0, len(indices) - 1, min(len(indices), CLIPS)).astype(int)]
+    if "people" in what:
+        how = replace(how, people=int(folder.people[indices].max()))
+        said.append(f"people {how.people}, the most that a training clip has")
+    if "normalize" in what:
+        up = upward(folder, looked) if folder.channels == 3 and folder.layout.shoulders else None
+        if up is not None:
+            how = replace(how, normalize="facing", up=up)
+            said.append(f"normalize facing, up {how.up}: there shoulders are above the rest of the body")
+        else:
+            how = replace(how, normalize="sized")
+            lacks = "there is no z to turn bodies with"
+            if folder.channels == 3:
+                lacks = "no clip shows both shoulders" if folder.layout.shoulders else "the layout names no shoulders"
+            said.append(f"normalize sized: {lacks}")
+    if "mirror" in what and (how.augment.mirror or how.test_mirror):
+        if reason := mirror_forbidden(folder, looked, how):
+            how = replace(how, test_mirror=False, augment=replace(how.augment, mirror=0.0))
+            said.append(f"no mirrored clips: {reason}")
+        else:
+            said.append("mirrored clips: no class looks like the mirror image of another")
+    return how, said
+
+
+def epochs_for(clips: int, batch_size: int) -> int:
+    """Passes over the training clips that make about 2,500 steps, from 1 to 300."""
+    return int(np.clip(round(STEPS / -(-clips // batch_size)), 1, MOST_EPOCHS))
+
+
+# ---- up --------------------------------------------------------------------------------------------------------------
+
+
+def upward(folder: SkeletonDataset, indices: Int[np.ndarray, "n"]) -> Up | None:
+    """The signed axis, such as "y" or "-z", nearest to the mean way from the middle of the body to the shoulders.
+
+    None where no clip shows both shoulders and another joint.
+    """
+    total = np.zeros(3)
+    for index in indices:
+        first = folder[index].keypoint[0]  # (T, V, 3)
+        seen = first.any(-1)
+        if (usable := seen[:, list(folder.layout.shoulders)].all(1)).any():
+            body, shown = first[usable][0], seen[usable][0]
+            total += body[list(folder.layout.shoulders)].mean(0) - body[shown].mean(0)
+    if not total.any():
+        return None
+    axis = int(np.abs(total).argmax())
+    return "-" * bool(total[axis] < 0) + "xyz"[axis]
+
+
+# ---- mirror ----------------------------------------------------------------------------------------------------------
+
+
+def mirror_forbidden(folder: SkeletonDataset, indices: Int[np.ndarray, "n"], how: Preprocessing) -> str:
+    """Why clips of this dataset must not be mirrored, or nothing: two classes are called, or look, like twins."""
+    if not folder.layout.mirror:
+        return f"layout '{folder.layout.name}' says nothing of left and right"
+    if twins := twin_names(folder.class_names):
+        return f"the classes '{twins[0]}' and '{twins[1]}' are mirror images by name"
+    label = folder.label[indices]
+    seen, mirrored = _looks(folder, indices, how)
+    group = folder.attributes["subject"][indices] if "subject" in folder.attributes else np.arange(len(indices))
+    if twins := twin_looks(seen, mirrored, label, group):
+        one, other = (folder.class_names[i] for i in twins)
+        return f"mirrored clips of '{one}' look like '{other}' and the other way round"
+    return ""
+
+
+def twin_names(names: Sequence[str]) -> tuple[str, str] | None:
+    """Two classes whose names differ in left and right, or in clockwise and counterclockwise, alone."""
+    known = {name.casefold(): name for name in names}
+    for folded, name in known.items():
+        turned = [re.sub(r"(?<!counter)(?<!anti)(?<!counter.)(?<!anti.)clockwise", way, folded)
+                  for way in ("counterclockwise", "counter-clockwise", "counter clockwise", "anticlockwise",
+                              "anti-clockwise")]  # fmt: skip
+        words = [folded.replace(a, b) for a, b in (("left", "right"), ("right", "left"))]
+        for other in [*other_side(folded), *words, *turned]:
+            if other in known and known[other] != name:
+                return name, known[other]
+    return None
+
+
+def twin_looks(
+    seen: Float[np.ndarray, "n d"],
+    mirrored: Float[np.ndarray, "n d"],
+    label: Int[np.ndarray, "n"],
+    group: np.ndarray,
+) -> tuple[int, int] | None:
+    """Two classes whose clips, once mirrored ones are around, mostly lie nearest to those of the other class.
+
+    A clip's nearest neighbour among clips of other groups (subjects) is found twice, without and with mirrored clips.
+    Twins are classes that both lose clips to the other's mirror image, more than they win back by their own. So two
+    classes that are hard to tell apart anyway are no twins.
+    """
+    apart = group[:, None] != group[None, :]
+    plain = np.where(apart, _distances(seen, seen), np.inf)
+    turned = np.where(apart, _distances(seen, mirrored), np.inf)
+    before = label[plain.argmin(1)]
+    after = np.where(turned.min(1) < plain.min(1), label[turned.argmin(1)], before)
+    classes = int(label.max()) + 1
+    moved = np.zeros((classes, classes))
+    lost, won = (before == label) & (after != label), (before != label) & (after == label)
+    np.add.at(moved, (label[lost], after[lost]), 1)
+    np.add.at(moved, (label[won], before[won]), -1)
+    share = moved / np.maximum(np.bincount(label, minlength=classes), 1)[:, None]
+    both = np.minimum(share, share.T)
+    one, other = np.unravel_index(both.argmax(), both.shape)
+    return (int(one), int(other)) if both[one, other] > TAKEN else None
+
+
+def _looks(
+    folder: SkeletonDataset, indices: Int[np.ndarray, "n"], how: Preprocessing
+) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n d"]]:
+    """Every clip in a few frames as the network would get it, and its mirror image."""
+    how = replace(
+        how,
+        streams=("joint",),
+        augment=Augmentation(),
+        test_clips=1,
+        sampling="resample",
+        frames=FRAMES,
+        test_frames=None,
+        test_mirror=True,
+    )
+    views = np.stack([prepare_clip(folder[index], how) for index in indices])
+    plain, turned = (views[:, i].reshape(len(views), -1) for i in (0, 1))
+    return plain, turned
+
+
+def _distances(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "n m"]:
+    """Squared."""
+    return (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T

@@ -1,0 +1,215 @@
+"""The dataset folder: written in one pass and whole or not at all, opened memory-mapped, checked on opening.
+
+keypoint.npy   (rows, V, C) float32 or float16; one row is one person in one frame, clip after clip, and within
+               a clip person after person: clip i is rows offset[i] to offset[i] + people[i] * frames[i]
+score.npy      (rows, V), the same rows, where the source has confidences
+clips.csv      a row a clip: name, label, offset, people, frames, fps, width, height, its attributes, its splits
+dataset.json   format and version, layout, units, class names, source, licence, counts, columns, checksums
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import SupportsIndex
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from kinegraph.atomic import whole_folder
+from kinegraph.data.dataset_read import check_arrays, check_finite, check_sums, read_about, read_clips
+from kinegraph.data.dataset_write import (
+    AXES,
+    DTYPES,
+    FORMAT,
+    UNITS,
+    VERSION,
+    Columns,
+    check_replaceable,
+    checked_class_names,
+    sha256,
+    write_rows,
+)
+from kinegraph.data.formats.split_names import order_of
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout, load_layout
+
+
+@dataclass(frozen=True, eq=False)
+class SkeletonDataset:
+    """Clips on disk: what is known about each in arrays, coordinates memory-mapped when first asked for.
+
+    label: -1 where a clip has none. fps: NaN, image_size (width, height): 0 where unknown. offset: first row of a
+    clip in keypoint.npy. attributes, splits: a value for each clip. units: of the coordinates. Pickles as its
+    path, so that workers map the same pages instead of copying them.
+    """
+
+    path: Path
+    layout: JointLayout
+    class_names: tuple[str, ...]
+    names: list[str]
+    label: Int[np.ndarray, "n"]
+    offset: Int[np.ndarray, "n"]
+    people: Int[np.ndarray, "n"]
+    frames: Int[np.ndarray, "n"]
+    fps: Float[np.ndarray, "n"]
+    image_size: Int[np.ndarray, "n 2"]
+    attributes: dict[str, np.ndarray]
+    splits: dict[str, np.ndarray]
+    units: str
+    source: str
+    licence: str
+    dtype: str
+    channels: int
+    has_score: bool
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: SupportsIndex) -> SkeletonClip:
+        """Clip `index`, from the end if negative, with its coordinates copied to float32, in `units`.
+
+        Raises ValueError naming a clip that is not finite, IndexError where there is none, TypeError for several.
+        """
+        if not isinstance(index, int | np.integer):
+            raise TypeError(f"dataset[...] takes the number of one clip, found {index!r}; [dataset[i] for i in ...]")
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"clip {index} of {len(self)}")
+        index = int(index) % len(self)
+        people, frames, label, fps = (
+            int(self.people[index]),
+            int(self.frames[index]),
+            int(self.label[index]),
+            float(self.fps[index]),
+        )
+        keypoint = self.rows(index).astype(np.float32).reshape(people, frames, *self._keypoint.shape[1:])
+        rows = slice(int(self.offset[index]), int(self.offset[index]) + people * frames)
+        score = self._score[rows].astype(np.float32).reshape(keypoint.shape[:3]) if self.has_score else None
+        if not np.isfinite(keypoint).all() or (score is not None and not np.isfinite(score).all()):
+            raise ValueError(f"{self.path}: clip '{self.names[index]}' holds values that are not finite")
+        width, height = self.image_size[index].tolist()
+        return SkeletonClip(
+            keypoint=keypoint,
+            layout=self.layout,
+            name=self.names[index],
+            label=label if label >= 0 else None,
+            score=score,
+            fps=None if fps != fps else fps,
+            image_size=(width, height) if width else None,
+            attributes={key: values[index].item() for key, values in self.attributes.items()},
+            splits={key: str(values[index]) for key, values in self.splits.items()},
+        )
+
+    def rows(self, index: int) -> Float[np.ndarray, "rows V C"]:
+        """The coordinates of clip `index` as they lie on disk: person after person, frame after frame; not copied."""
+        start = int(self.offset[index])
+        return self._keypoint[start : start + int(self.people[index]) * int(self.frames[index])]
+
+    def __reduce__(self) -> tuple[Callable[[Path], "SkeletonDataset"], tuple[Path]]:
+        return open_dataset, (self.path,)
+
+    @cached_property
+    def _keypoint(self) -> Float[np.ndarray, "rows v c"]:
+        return np.load(self.path / "keypoint.npy", mmap_mode="r").view(np.ndarray)  # slices of np.memmap are slow
+
+    @cached_property
+    def _score(self) -> Float[np.ndarray, "rows v"]:
+        return np.load(self.path / "score.npy", mmap_mode="r").view(np.ndarray)
+
+    def parts(self, split: str) -> tuple[str, ...]:
+        """The parts of a split, such as ("train", "val", "test"), in this order.
+
+        Raises ValueError naming the splits that there are.
+        """
+        if split not in self.splits:
+            there = f"its splits are {', '.join(self.splits)}" if self.splits else "it has no splits"
+            raise ValueError(f"{self.path} has no split '{split}'; {there}")
+        return tuple(sorted(np.unique(self.splits[split]).tolist(), key=order_of))
+
+    def indices(self, split: str, part: str) -> Int[np.ndarray, "clips"]:
+        """Numbers of the clips in a part of a split, in dataset order.
+
+        Raises ValueError naming the splits or parts that there are.
+        """
+        if part not in (parts := self.parts(split)):
+            raise ValueError(f"{self.path}: split '{split}' has no part '{part}'; its parts are {', '.join(parts)}")
+        return np.flatnonzero(self.splits[split] == part)
+
+
+def open_dataset(path: str | Path, check_values: bool = False) -> SkeletonDataset:
+    """Open a dataset folder and check that its files fit together; coordinates stay on disk.
+
+    check_values: also read every coordinate, for values that are not finite and for changes since it was written.
+    Raises ValueError naming the file, and the clip where one is wrong.
+    """
+    path = Path(path).resolve()
+    about = read_about(path)
+    check_arrays(path, about)
+    fields = read_clips(path, about)
+    same = {key: about[key] for key in ("layout", "units", "source", "licence", "dtype", "channels")}
+    dataset = SkeletonDataset(path, class_names=tuple(about["class_names"]), has_score=about["score"], **same, **fields)
+    if check_values:
+        check_finite(path / "keypoint.npy", dataset._keypoint, dataset.names, dataset.offset)
+        if dataset.has_score:
+            check_finite(path / "score.npy", dataset._score, dataset.names, dataset.offset)
+        check_sums(path, about)
+    return dataset
+
+
+def write_dataset(
+    path: str | Path,
+    clips: Iterable[SkeletonClip],
+    *,
+    layout: JointLayout | str | Path,
+    class_names: Iterable[str],
+    units: str,
+    source: str,
+    licence: str = "",
+    dtype: str = "float32",
+    overwrite: bool = False,
+) -> SkeletonDataset:
+    """Write clips to a new dataset folder, in one pass, and open it. Memory does not grow with their coordinates.
+
+    Everything goes to a folder `.NAME.partial-...` beside `path`, which takes its name when complete: neither an
+    error nor a killed run leaves half a dataset or harms the one that `overwrite` would replace.
+    layout: of every clip, or its name or YAML file. class_names: in the order of the labels. units: of all clips, "m",
+        "px" or, where they are neither any more, "normalised". source, licence: where they are from and what may be
+        done with them, for people. dtype: float16 halves the size and keeps about 3 digits. overwrite: replace a
+        dataset that is there.
+    Raises ValueError when there are no clips, `path` is taken, units are unknown or two classes have one name, and
+    naming the first clip that is not finite, has another layout, or other channels, attributes or splits than the
+    first, a label outside the classes or a name already taken. Raises OSError when the disk is full.
+    """
+    path, class_names = Path(path).resolve(), checked_class_names(class_names)
+    if not isinstance(layout, JointLayout):
+        layout = load_layout(layout)
+    for what, word, known in (("dtype", dtype, DTYPES), ("units", units, UNITS)):
+        if word not in known:
+            raise ValueError(f"{what} is '{word}', expected {' or '.join(known)}")
+    check_replaceable(path, overwrite)
+    clips = iter(clips)
+    if (first := next(clips, None)) is None:
+        raise ValueError(f"there are no clips to write to {path}")
+    with whole_folder(path) as folder:
+        columns = Columns.of(first, layout, class_names)
+        written = write_rows(folder, chain([first], clips), columns, dtype)
+        about = {
+            "format": FORMAT,
+            "version": VERSION,
+            "source": source,
+            "licence": licence,
+            "units": units,
+            "axes": AXES,
+            "dtype": dtype,
+            "channels": columns.channels,
+            "score": columns.score,
+            **written,
+            "class_names": list(class_names),
+            "layout": layout.to_dict(),
+            "sha256": {file.name: sha256(file) for file in sorted(folder.iterdir())},
+        }
+        text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
+        (folder / "dataset.json").write_text(text, encoding="utf-8")
+    return open_dataset(path)

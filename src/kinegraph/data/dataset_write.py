@@ -1,0 +1,204 @@
+"""The writing of a dataset folder: rows appended one clip at a time, every clip checked against the first."""
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kinegraph.safe_io import CONTROL, quoted
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout
+
+FORMAT, VERSION = "kinegraph dataset", 1
+AXES = "keypoint.npy (row, joint, channel); rows: clip by clip, person by person, frame by frame"
+DTYPES = ("float32", "float16")
+UNITS = ("m", "px", "normalised")  # in 3D, of pictures, and of arrays that were centred and turned before
+LARGEST = 1e9  # coordinate: beyond it squares and their sums leave float32, and no unit makes a recording of it
+COLUMNS = ("name", "label", "offset", "people", "frames", "fps", "width", "height")
+
+
+FILES = ("keypoint.npy", "score.npy", "clips.csv", "dataset.json")
+
+
+def check_replaceable(path: Path, overwrite: bool) -> None:
+    """Raise ValueError where something else than a dataset would be lost, or one that `overwrite` does not give up."""
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not (path / "dataset.json").is_file():
+        raise ValueError(f"{path} exists and is not a dataset folder; choose another place")
+    if others := sorted(file.name for file in path.iterdir() if file.name not in FILES):
+        raise ValueError(
+            f"{path} also holds '{others[0]}', which is not of the dataset; move it or choose another place"
+        )
+    if not overwrite:
+        raise ValueError(f"{path} exists; remove it, choose another place or give --overwrite")
+
+
+def checked_class_names(names: Iterable[str]) -> tuple[str, ...]:
+    """The names in the order of the labels. Raises ValueError where two classes have the same one."""
+    if isinstance(names, str):
+        raise ValueError(f"class_names is the text {quoted(names)}, expected a list with a name for each class")
+    names = tuple(names)
+    if repeated := [name for name, times in Counter(names).items() if times > 1]:
+        labels = [label for label, name in enumerate(names) if name == repeated[0]]
+        raise ValueError(f"the classes {labels[0]} and {labels[1]} are both named '{repeated[0]}'; give each its own")
+    return names
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What every clip of a dataset must agree on: given, or taken from the first."""
+
+    layout: JointLayout
+    class_names: tuple[str, ...]
+    channels: int
+    score: bool
+    attributes: dict[str, str]  # name -> "int" or "str"
+    splits: tuple[str, ...]
+
+    @classmethod
+    def of(cls, clip: SkeletonClip, layout: JointLayout, class_names: tuple[str, ...]) -> "Columns":
+        """Those of a dataset that begins with this clip. Raises ValueError for a column whose name is taken."""
+        names = [*clip.attributes, *clip.splits]
+        if taken := [name for i, name in enumerate(names) if name in COLUMNS or name in names[:i] or not name]:
+            raise ValueError(f"clip '{clip.name}': '{taken[0]}' cannot name an attribute or a split, the name is taken")
+        kinds = {key: "str" if isinstance(value, str) else "int" for key, value in clip.attributes.items()}
+        channels, score = clip.keypoint.shape[3], clip.score is not None
+        return cls(layout, class_names, channels, score, kinds, tuple(clip.splits))
+
+    def check(self, clip: SkeletonClip) -> None:
+        """Raise ValueError when the clip does not fit its dataset."""
+        problem = self._problem(clip)
+        if problem:
+            raise ValueError(f"clip '{clip.name}' {problem}")
+
+    def _problem(self, clip: SkeletonClip) -> str:
+        if not clip.name:
+            return "has no name"
+        if clip.layout is not self.layout and clip.layout != self.layout:
+            return f"has layout '{clip.layout.name}', the dataset has '{self.layout.name}'"
+        if clip.keypoint.shape[3] != self.channels:
+            return f"has {clip.keypoint.shape[3]} channels, the clips before it have {self.channels}"
+        if not clip.people or not clip.frames:
+            return f"has {clip.people} people and {clip.frames} frames, expected at least one of each"
+        if (clip.score is not None) != self.score:
+            return (
+                "has no score, the clips before it have" if self.score else "has a score, the clips before it have not"
+            )
+        if clip.label is not None and not 0 <= clip.label < len(self.class_names):
+            return f"has label {clip.label}, the {len(self.class_names)} classes are 0 to {len(self.class_names) - 1}"
+        if clip.image_size is not None and not all(side > 0 for side in clip.image_size):
+            return f"has image size {tuple(clip.image_size)}, expected positive pixels"
+        if clip.attributes.keys() != self.attributes.keys():
+            return f"has attributes {_listed(clip.attributes)}, the clips before it have {_listed(self.attributes)}"
+        for key, value in clip.attributes.items():
+            if not isinstance(value, str if self.attributes[key] == "str" else int | np.integer):
+                return f"has {key} {value!r}, the column is {self.attributes[key]}"
+        if set(clip.splits) != set(self.splits):
+            return f"has splits {_listed(clip.splits)}, the clips before it have {_listed(self.splits)}"
+        if odd := [key for key, part in clip.splits.items() if not isinstance(part, str) or not part]:
+            return f"is in no part of split '{odd[0]}'"
+        for text in (clip.name, *clip.attributes.values(), *clip.splits.values()):
+            if isinstance(text, str) and (text.splitlines() not in ([], [text]) or CONTROL.search(text)):
+                return f"has a line break or control character in {text!r}"
+        return ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def write_rows(folder: Path, clips: Iterable[SkeletonClip], columns: Columns, dtype: str) -> dict:
+    """Write keypoint.npy, score.npy and clips.csv. Returns the counts and the columns for dataset.json.
+
+    Raises ValueError naming the first clip that does not fit its columns, or has a value that cannot be kept.
+    """
+    joints, names, rows = len(columns.layout.joints), set(), 0
+    parts = {split: Counter() for split in columns.splits}
+    with ExitStack() as files:
+        keypoint = files.enter_context(_growing_npy(folder / "keypoint.npy", (joints, columns.channels), dtype))
+        score = files.enter_context(_growing_npy(folder / "score.npy", (joints,), dtype)) if columns.score else None
+        table = files.enter_context((folder / "clips.csv").open("w", newline="", encoding="utf-8"))
+        line = csv.writer(table, lineterminator="\n")
+        line.writerow([*COLUMNS, *columns.attributes, *columns.splits])
+        for clip in clips:
+            columns.check(clip)
+            if clip.name in names:
+                raise ValueError(f"two clips are named '{clip.name}'")
+            names.add(clip.name)
+            keypoint(_stored(clip, "keypoint", dtype))
+            if score:
+                score(_stored(clip, "score", dtype))
+            line.writerow(_cells(clip, rows, columns))
+            rows += clip.people * clip.frames
+            for split, part in clip.splits.items():
+                parts[split][part] += 1
+    return {
+        "clips": len(names),
+        "rows": rows,
+        "attributes": columns.attributes,
+        "splits": {split: dict(sorted(counts.items())) for split, counts in parts.items()},
+    }
+
+
+def _stored(clip: SkeletonClip, field: str, dtype: str) -> np.ndarray:
+    values = getattr(clip, field)
+    with np.errstate(over="ignore"):
+        stored = np.ascontiguousarray(values, dtype=dtype)
+    if stored.size and not (float(stored.max()) <= LARGEST and float(stored.min()) >= -LARGEST):  # nor is NaN
+        raise ValueError(f"clip '{clip.name}' holds {_oddity(values, stored, field, dtype)}")
+    return stored
+
+
+def _oddity(values: np.ndarray, stored: np.ndarray, field: str, dtype: str) -> str:
+    """The first value that cannot be kept, with its place."""
+    place = tuple(np.argwhere(~(np.abs(stored.astype(np.float64)) <= LARGEST))[0])
+    value = values[place]
+    reason = "a value that is not finite"
+    if np.isfinite(value):
+        reason = f"a value too large for {dtype}" if abs(value) <= LARGEST else f"{value:.3g}, which is no coordinate"
+    return f"{reason} ({field}, person {place[0]}, frame {place[1]}); a joint that was not seen is all zero"
+
+
+def _cells(clip: SkeletonClip, offset: int, columns: Columns) -> list:
+    width, height = clip.image_size or ("", "")
+    fps = "" if clip.fps is None else repr(float(clip.fps))
+    label = "" if clip.label is None else int(clip.label)
+    attributes = [
+        value if (value := clip.attributes[key]).__class__ is str else int(value) for key in columns.attributes
+    ]
+    splits = [clip.splits[key] for key in columns.splits]
+    return [clip.name, label, offset, clip.people, clip.frames, fps, width, height, *attributes, *splits]
+
+
+@contextmanager
+def _growing_npy(path: Path, shape: tuple[int, ...], dtype: str) -> Iterator:
+    """A function that appends rows to a new .npy file; the header gets their number when the file is closed."""
+    rows = 0
+
+    def header() -> None:
+        about = {"descr": np.dtype(dtype).newbyteorder("<").str, "fortran_order": False, "shape": (rows, *shape)}
+        np.lib.format.write_array_header_1_0(file, about)  # leaves room for the first axis to grow
+
+    def append(values: np.ndarray) -> None:
+        nonlocal rows
+        file.write(values.data)
+        rows += int(values.size // np.prod(shape))
+
+    with path.open("wb") as file:
+        header()
+        start = file.tell()
+        yield append
+        file.seek(0)
+        header()
+        assert file.tell() == start, "the .npy header outgrew its room"
+
+
+def sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,0 +1,135 @@
+"""What a dataset says about itself and its clips, for other projects' formats that have no place for it.
+
+A file kinegraph.json in the folder that `kinegraph convert` writes, or NAME.kinegraph.json beside its one file
+NAME.pkl: layout, class names, units, source and licence, and a line for each clip with what only its dataset knows.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from numbers import Real
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from kinegraph.data.dataset import SkeletonDataset
+from kinegraph.data.formats.pickles import quoted
+from kinegraph.safe_io import read_json
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout
+
+FILE = "kinegraph.json"
+KINDS = {"layout": Mapping, "class_names": list, "units": str, "score": bool, "source": str, "licence": str}
+
+
+@dataclass(frozen=True)
+class ToldClip:
+    """What the file says about a clip. people, frames: without what pads them."""
+
+    people: int
+    frames: int
+    fps: float | None
+    image_size: tuple[int, int] | None
+    attributes: dict[str, int | str]
+    splits: dict[str, str]
+
+
+def beside(path: Path) -> Path:
+    """The file that tells about a folder, or about one file."""
+    return path / FILE if path.is_dir() else path.with_name(f"{path.stem}.{FILE}")
+
+
+def described(dataset: SkeletonDataset) -> dict:
+    """Plain values for a JSON file or a pickle."""
+    return {
+        "layout": dataset.layout.to_dict(),
+        "class_names": list(dataset.class_names),
+        "units": dataset.units,
+        "score": dataset.has_score,
+        "source": dataset.source,
+        "licence": dataset.licence,
+    }
+
+
+def about_text(dataset: SkeletonDataset, clips: Iterable[int] | Int[np.ndarray, "n"], split: str | None = None) -> str:
+    """The content of the file: what `described` says, the split whose parts were written, and a line a clip."""
+    head = json.dumps(described(dataset) | {"split": split}, indent=1, ensure_ascii=False)
+    lines = (f"  {_json(dataset.names[i])}: {_json(_told(dataset, int(i)))}" for i in clips)
+    return head.removesuffix("\n}") + ',\n "clips": {\n' + ",\n".join(lines) + "\n }\n}\n"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _told(dataset: SkeletonDataset, i: int) -> dict:
+    fps, (width, height) = float(dataset.fps[i]), dataset.image_size[i].tolist()
+    return {
+        "people": int(dataset.people[i]),
+        "frames": int(dataset.frames[i]),
+        "fps": fps if fps == fps else None,
+        "image_size": [width, height] if width else None,
+        "attributes": {key: values[i].item() for key, values in dataset.attributes.items()},
+        "splits": {key: str(values[i]) for key, values in dataset.splits.items()},
+    }
+
+
+# ---- read ------------------------------------------------------------------------------------------------------------
+
+
+def checked(about: object, where: Path) -> dict:
+    """What `described` wrote, with the layout built. Raises ValueError when it is something else."""
+    if not isinstance(about, Mapping):
+        raise ValueError(f"{where}: what it says about the dataset is no mapping")
+    if odd := [key for key, kind in KINDS.items() if not isinstance(about.get(key), kind)]:
+        raise ValueError(f"{where}: '{odd[0]}' is {quoted(about.get(odd[0]))}, expected {KINDS[odd[0]].__name__}")
+    if not all(isinstance(name, str) for name in about["class_names"]):
+        raise ValueError(f"{where}: 'class_names' holds something else than names")
+    try:
+        return {**about, "layout": JointLayout.from_dict(about["layout"])}
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def read_about(file: Path) -> dict:
+    """The file's content, its clips as `ToldClip` by name; nothing where there is no such file."""
+    if not file.is_file():
+        return {}
+    about = checked(read_json(file), file)
+    clips = about.get("clips", {})
+    if not isinstance(clips, Mapping):
+        raise ValueError(f"{file}: 'clips' is no mapping of names to what is known of a clip")
+    return {**about, "clips": {name: _clip(told, f"{file}: clip '{name}'") for name, told in clips.items()}}
+
+
+def _clip(told: object, where: str) -> ToldClip:
+    def whole(value: object) -> bool:
+        return type(value) is int and value > 0
+
+    def mapping(value: object, *kinds: type) -> bool:
+        return isinstance(value, Mapping) and all(type(cell) in kinds for cell in value.values())
+
+    tests = {
+        "people": whole,
+        "frames": whole,
+        "fps": lambda value: value is None or (isinstance(value, Real) and value > 0),
+        "image_size": lambda value: value is None or (isinstance(value, list) and [*map(whole, value)] == [True, True]),
+        "attributes": lambda value: mapping(value, int, str),
+        "splits": lambda value: mapping(value, str),
+    }
+    if not isinstance(told, Mapping):
+        raise ValueError(f"{where} is no mapping")
+    if odd := [key for key, test in tests.items() if not test(told.get(key))]:
+        raise ValueError(f"{where} has as '{odd[0]}' {quoted(told.get(odd[0]))}")
+    size = told["image_size"] and tuple(told["image_size"])
+    return ToldClip(**{key: told[key] for key in tests} | {"image_size": size})
+
+
+def completed(clip: SkeletonClip, about: Mapping) -> SkeletonClip:
+    """A clip with what the file says about it; as it is where the file is not there or does not know it."""
+    told = about.get("clips", {}).get(clip.name)
+    if told is None:
+        return clip
+    fields = {key: getattr(told, key) for key in ("fps", "image_size", "attributes", "splits")}
+    return replace(clip, **fields)

@@ -1,0 +1,346 @@
+"""Annotation pickles of MMAction2 and PYSKL -> clips.
+
+MMAction2 0.x keeps a list of dicts in a file for each part of a split (`ntu60_xsub_train.pkl`); PYSKL and MMAction2 1.x
+keep {"split": {name: [frame_dir ...]}, "annotations": [the same dicts]}. An annotation holds
+
+    keypoint (M, T, V, 2 or 3), total_frames, label, frame_dir (or filename), and in 2D keypoint_score (M, T, V),
+    img_shape (height, width);   what else it has as a number or a string becomes an attribute of the clip
+
+or, for Kinetics-400, the place of its skeletons in another file, see `kpfiles`. A file is read as data, see `pickles`,
+and is in memory as a whole while it is read.
+
+Source: MMAction2 0.x tools/data/skeleton/README.md, PYSKL tools/data/README.md and pyskl/datasets/pose_dataset.py.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+
+from kinegraph.data.dataset_write import COLUMNS
+from kinegraph.data.formats import kpfiles, ntu
+from kinegraph.data.formats.about import beside, checked, completed, read_about
+from kinegraph.data.formats.guesses import is_name, is_ntu, layout_for, names_of_classes, split_score, third_is_score
+from kinegraph.data.formats.pickles import load_pickle, quoted
+from kinegraph.data.formats.recordings import Recordings, at_least_one, placed
+from kinegraph.data.formats.split_names import PARTS, columns, known_split
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout
+
+ABOUT = "kinegraph"  # the key under which `kinegraph convert` writes what the format has no place for
+OWN_KEYS = {"keypoint", "keypoint_score", "frame_dir", "filename", "label", "total_frames", "img_shape"}
+OWN_KEYS |= {"original_shape", "fps", "raw_file", "frame_inds", "box_score", "valid", "anno_inds"}
+PART_FILE = re.compile(rf"(?:(.+)[_-])?({'|'.join(PARTS)})\.pkl")
+LOOKED_AT = 20  # clips that tell whether a third channel is a score
+
+
+@dataclass
+class Annotations:
+    """What a file or a pair of files holds.
+
+    splits: each split's part of every clip. about: what `kinegraph convert` wrote beside it, else nothing.
+    """
+
+    folder: Path
+    items: list[dict]
+    names: list[str]
+    splits: dict[str, list[str]]
+    about: dict
+    unlisted: int = 0  # names of splits that are no annotation's
+
+
+@dataclass
+class ReadReport:
+    """What was left out while clips were taken."""
+
+    nobody: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+
+
+@placed
+def recordings(
+    raw: Path,
+    *,
+    layout: str | None = None,
+    class_names: str | None = None,
+    split_name: str | None = None,
+    box_threshold: float | None = None,
+    skip_broken: bool = False,
+) -> Recordings:
+    """The clips of an annotation file, or of the train and val files of MMAction2 0.x.
+
+    raw: a .pkl; a folder with the train and val .pkl of one split; or what comes before _train.pkl and _val.pkl.
+    split_name: of two files, by default xsub, xview or xset if their name or their folder's says so, else split.
+    box_threshold: Kinetics-400: leave out skeletons whose box has a lower score.
+    Raises ValueError naming the file, and the annotation that is not as expected.
+    """
+    found, report = load_annotations(raw, split_name), ReadReport()
+    about, skeletons = found.about, None
+    if "raw_file" in found.items[0]:
+        skeletons = kpfiles.Skeletons(found.folder, box_threshold)
+    elif box_threshold is not None:
+        raise ValueError(f"{raw} has no boxes; --box-threshold is for the annotations of Kinetics-400")
+    first = _first_keypoints(raw, found, skeletons)
+    scored = "keypoint_score" not in found.items[0] and third_is_score(first)
+    joints, channels = first[0].shape[2], 2 if scored else first[0].shape[3]
+    of = about["layout"] if about and layout is None else layout_for(joints, channels, layout)
+    labels = [item.get("label") for item in found.items]
+    labels = [label for label in labels if isinstance(label, Integral)]
+    named = about.get("class_names") if class_names is None else None
+
+    def left_out() -> list[str]:
+        lines = [f"{len(report.nobody):,} without any person: {_some(report.nobody)}"] if report.nobody else []
+        lines += [f"{found.unlisted:,} names in splits without an annotation"] if found.unlisted else []
+        return lines + [f"broken: {fault}" for fault in report.broken]
+
+    return Recordings(
+        clips=at_least_one(_clips(raw, found, of, scored, skeletons, skip_broken, report), left_out),
+        count=len(found.items),
+        layout=of,
+        class_names=tuple(named or names_of_classes(class_names, labels, found.names)),
+        units=about.get("units") or ("px" if channels == 2 else "m"),
+        source=about.get("source") or f"annotations of {raw.name}",
+        licence=about.get("licence") or "",
+        left_out=left_out,
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
+
+
+# ---- files -----------------------------------------------------------------------------------------------------------
+
+
+def load_annotations(raw: Path, split_name: str | None = None) -> Annotations:
+    """Read the file or files and check that they hold annotations; their arrays are not looked at."""
+    files = _files(Path(raw))
+    contents = {path: load_pickle(path) for path in files}
+    (path, content), *more = contents.items()
+    if not more and isinstance(content, Mapping):
+        if split_name is not None:
+            raise ValueError(f"{path} names its splits itself, it has no use for --split-name")
+        return _with_splits(path, content)
+    items, part_of = [], []
+    for path, content in contents.items():
+        _check_items(path, content)
+        items += content
+        part_of += [files[path]] * len(content)
+    column = split_name or known_split(path.stem, path.absolute().parent.name) or "split"
+    splits = {column: part_of} if None not in part_of else {}
+    about = {}
+    if all(told := [read_about(beside(path)) for path in files]):  # `kinegraph convert` wrote the lists
+        about = told[0] | {"clips": dict(chain.from_iterable(each["clips"].items() for each in told))}
+    return Annotations(path.parent, items, _names(path, items), splits, about)
+
+
+def _files(raw: Path) -> dict[Path, str | None]:
+    """The .pkl files to read, and the part of a split that each is."""
+    if raw.is_file():
+        found = PART_FILE.fullmatch(raw.name)
+        return {raw: found[2] if found else None}
+    if not raw.is_dir():
+        paths = {raw.with_name(f"{raw.name}_{part}.pkl"): part for part in PARTS}
+        if not (there := {path: part for path, part in paths.items() if path.is_file()}):
+            raise ValueError(f"there is no file or folder {raw}, and no {raw.name}_train.pkl")
+        return there
+    paths = sorted(raw.glob("*.pkl"))
+    if len(paths) == 1:
+        return _files(paths[0])
+    named = {path: PART_FILE.fullmatch(path.name) for path in paths}
+    stems = sorted({found[1] or "" for found in named.values() if found})
+    if len(stems) != 1:
+        hint = f"; give one of {', '.join(str(raw / stem) for stem in stems)}" if stems else ""
+        raise ValueError(f"{raw} holds {len(paths)} .pkl files, expected the train and val files of one split{hint}")
+    return {path: found[2] for part in PARTS for path, found in named.items() if found and found[2] == part}
+
+
+def _with_splits(path: Path, content: Mapping) -> Annotations:
+    items, splits = content.get("annotations"), content.get("split", {})
+    if items is None:
+        keys = ", ".join(map(str, islice(content, 5)))
+        raise ValueError(f"{path} holds a dict with {keys or 'nothing'}, expected annotations and split")
+    _check_items(path, items)
+    lists = isinstance(splits, Mapping) and all(
+        isinstance(key, str)
+        and is_name(key)
+        and isinstance(names, list | tuple | set | frozenset)
+        and all(map(is_name, names))
+        for key, names in splits.items()
+    )
+    if not lists:
+        raise ValueError(f"{path}: 'split' is no dict of names to lists of clips")
+    about = checked(content[ABOUT], path) | {"clips": {}} if ABOUT in content else {}  # annotations tell of clips
+    names = _names(path, items)
+    try:
+        listed = [str(_identifier(items, item)) for item in items]
+        of_names, unlisted = columns(splits, listed, _meant(about.get("splits")))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return Annotations(path.parent, list(items), names, of_names, about, unlisted)
+
+
+def _meant(splits: object) -> dict[str, tuple[str, str]]:
+    """Split and part that `kinegraph convert` noted for each list."""
+    pairs = splits.items() if isinstance(splits, Mapping) else ()
+    return {key: tuple(map(str, pair)) for key, pair in pairs if isinstance(pair, list | tuple) and len(pair) == 2}
+
+
+def _check_items(path: Path, items: object) -> None:
+    if not isinstance(items, list | tuple) or not all(isinstance(item, Mapping) for item in items):
+        raise ValueError(f"{path} holds no list of annotations (dicts with keypoint, frame_dir, label ...)")
+    if not items:
+        raise ValueError(f"{path} holds no annotations")
+
+
+def _identifier(items: Sequence[Mapping], item: Mapping) -> object:
+    return item.get("filename" if "filename" in items[0] else "frame_dir")
+
+
+def _names(path: Path, items: Sequence[Mapping]) -> list[str]:
+    """Names of the clips. Copies of a clip under other labels, as in BABEL's, are told apart by a number."""
+    names = [_identifier(items, item) for item in items]
+    for i, name in enumerate(names):
+        if name is None:
+            raise ValueError(f"{path}: annotation {i} has no frame_dir, the name of the clip")
+        if not is_name(name):
+            raise ValueError(f"{path}: annotation {i} has as name {quoted(name)}, expected one line of text")
+    names, seen = [str(name) for name in names], {}
+    if len(set(names)) == len(names):
+        return names
+    for i, name in enumerate(names):
+        labels = seen.setdefault(name, [])
+        label = items[i].get("label")
+        if label not in labels:
+            labels.append(label)
+        if len(labels) > 1:
+            names[i] = f"{name}-{labels.index(label) + 1}" if label != labels[0] else name
+    return names
+
+
+# ---- clips -----------------------------------------------------------------------------------------------------------
+
+
+def _first_keypoints(raw: Path, found: Annotations, skeletons: kpfiles.Skeletons | None) -> list[np.ndarray]:
+    """Keypoints of the first clips that have any."""
+    if skeletons:
+        try:
+            return [skeletons.expanded(found.items[0])["keypoint"]]
+        except ValueError as error:
+            raise ValueError(f"{raw}: clip '{found.names[0]}' {error}") from None
+    arrays = [item.get("keypoint") for item in islice(found.items, LOOKED_AT)]
+    arrays = [array for array in arrays if _is_keypoint(array)]
+    if not arrays:
+        raise ValueError(f"{raw}: clip '{found.names[0]}' has no keypoint array (people, frames, joints, 2 or 3)")
+    return arrays
+
+
+def _clips(
+    raw: Path,
+    found: Annotations,
+    layout: JointLayout,
+    scored: bool,
+    skeletons: kpfiles.Skeletons | None,
+    skip_broken: bool,
+    report: ReadReport,
+) -> Iterator[SkeletonClip]:
+    attributes = _attributes(found)
+    for i in skeletons.order(found.items) if skeletons else range(len(found.items)):
+        try:
+            item = skeletons.expanded(found.items[i]) if skeletons else found.items[i]
+            keypoint, score = _arrays(item, scored)
+            if not found.about:  # what we wrote ourselves comes back as it was
+                present = keypoint.any((1, 2, 3))
+                keypoint, score = keypoint[present], None if score is None else score[present]
+            if len(keypoint):
+                clip = SkeletonClip(
+                    keypoint=keypoint,
+                    layout=layout,
+                    name=found.names[i],
+                    label=_label(item),
+                    score=score,
+                    fps=_fps(item),
+                    image_size=_image_size(item) if keypoint.shape[3] == 2 or found.about else None,
+                    attributes={key: values[i] for key, values in attributes.items()},
+                    splits={split: parts[i] for split, parts in found.splits.items()},
+                )
+        except ValueError as error:
+            fault = str(error) if found.names[i] in str(error) else f"clip '{found.names[i]}' {error}"
+            if not skip_broken:
+                raise ValueError(f"{raw}: {fault}") from None
+            report.broken.append(fault)
+            continue
+        if len(keypoint):
+            yield completed(clip, found.about)
+        else:
+            report.nobody.append(found.names[i])
+
+
+def _arrays(item: Mapping, scored: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """Keypoints and scores of an annotation, their shapes checked."""
+    keypoint, score = item.get("keypoint"), item.get("keypoint_score")
+    if not _is_keypoint(keypoint):
+        found = f"{keypoint.dtype} {keypoint.shape}" if isinstance(keypoint, np.ndarray) else type(keypoint).__name__
+        raise ValueError(f"has as keypoint {found}, expected numbers (people, frames, joints, 2 or 3)")
+    total = item.get("total_frames", keypoint.shape[1])
+    if not isinstance(total, Integral) or total != keypoint.shape[1]:
+        raise ValueError(f"has {keypoint.shape[1]} frames of keypoints, total_frames says {quoted(total)}")
+    if len(keypoint) and not total:
+        raise ValueError("has no frames")
+    if score is None:
+        return split_score(keypoint) if scored else (keypoint, None)
+    if not isinstance(score, np.ndarray) or score.dtype.kind not in "fiu" or score.shape != keypoint.shape[:3]:
+        raise ValueError(
+            f"has keypoint_score {getattr(score, 'shape', None) or quoted(score)}, expected {keypoint.shape[:3]}"
+        )
+    return keypoint, score
+
+
+def _is_keypoint(value: object) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 4 and value.dtype.kind in "fiu"
+
+
+def _label(item: Mapping) -> int | None:
+    label = item.get("label")
+    if label is None:
+        return None
+    if not isinstance(label, Integral) or label < 0:
+        raise ValueError(f"has label {quoted(label)}, expected a number from 0")
+    return int(label)
+
+
+def _fps(item: Mapping) -> float | None:
+    fps = item.get("fps")
+    return float(fps) if isinstance(fps, Real) and fps > 0 else None
+
+
+def _image_size(item: Mapping) -> tuple[int, int] | None:
+    shape = item.get("img_shape")
+    if shape is None:
+        return None
+    sides = shape.tolist() if isinstance(shape, np.ndarray) else shape
+    pixels = isinstance(sides, tuple | list) and all(isinstance(side, Integral) and side > 0 for side in sides[:2])
+    if not pixels or len(sides) < 2:
+        raise ValueError(f"has img_shape {quoted(shape)}, expected (height, width) in pixels")
+    return int(sides[1]), int(sides[0])
+
+
+def _attributes(found: Annotations) -> dict[str, list]:
+    """Numbers and strings that every annotation has, and what names of NTU RGB+D's form tell."""
+    kept = {}
+    for key in found.items[0]:
+        values = [item.get(key) for item in found.items]
+        if key in OWN_KEYS or key in COLUMNS or key in found.splits or not isinstance(key, str):
+            continue
+        for kind, plain in ((Integral, int), (str, str)):
+            if all(isinstance(value, kind) for value in values):
+                kept[key] = [plain(value) for value in values]
+    if is_ntu(found.names):
+        numbers = [ntu.name_numbers(name) for name in found.names]
+        for key in numbers[0]:
+            kept.setdefault(key, [number[key] for number in numbers])
+    return kept

@@ -1,0 +1,259 @@
+"""Recordings of one person each as the arrays of one .npz file, without pickles.
+
+    keypoint_mm   (rows, V, C) integers in millimetres, or
+    keypoint      (rows, V, C) floats: metres for C = 3, pixels for C = 2; frames of all clips one after another
+    length        (clips,) frames of each clip
+    joint_names   (V,) and parents (V,), -1 at the root: the layout, unless one is given
+    label         (clips,) from 0, and class_names: the classes
+    name          (clips,) names;   score (rows, V) confidences;   fps one number;   all three optional
+    train         (clips,) whether the clip is for training
+    any other     (clips,) integers, booleans or strings: an attribute, such as subject, episode, correct
+
+Splits: `train` becomes xsub where no subject is on both sides, otherwise holdout (train, val). Without it, integer
+subjects give xsub: odd ones train, even ones val.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int, Num
+
+from kinegraph.data.formats.npz_file import load_npz
+from kinegraph.data.formats.recordings import Recordings, placed
+from kinegraph.data.formats.ui_prmd import Labels, class_index, class_names
+from kinegraph.safe_io import one_line
+from kinegraph.skeleton.anatomy import complete
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
+
+OWN_KEYS = (
+    "keypoint",
+    "keypoint_mm",
+    "length",
+    "joint_names",
+    "parents",
+    "label",
+    "class_names",
+    "name",
+    "score",
+    "fps",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ClipArrays:
+    """The clips of a file. units: of the coordinates as `clips` gives them, "m" or "px"."""
+
+    keypoint: Num[np.ndarray, "rows V C"]
+    scale: float
+    score: Float[np.ndarray, "rows V"] | None
+    length: Int[np.ndarray, "n"]
+    names: list[str]
+    label: Int[np.ndarray, "n"] | None
+    class_names: tuple[str, ...]
+    layout: JointLayout
+    fps: float | None
+    attributes: dict[str, list]
+    splits: dict[str, list[str]]
+    units: str
+
+    def __len__(self) -> int:
+        return len(self.length)
+
+    def clips(self) -> Iterator[SkeletonClip]:
+        ends = np.cumsum(self.length)
+        for i, (start, end) in enumerate(zip(ends - self.length, ends, strict=True)):
+            yield SkeletonClip(
+                keypoint=(self.keypoint[None, start:end] * self.scale).astype(np.float32),
+                layout=self.layout,
+                name=self.names[i],
+                label=None if self.label is None else int(self.label[i]),
+                score=None if self.score is None else self.score[None, start:end].astype(np.float32),
+                fps=self.fps,
+                attributes={key: values[i] for key, values in self.attributes.items()},
+                splits={key: values[i] for key, values in self.splits.items()},
+            )
+
+
+def read(path: str | Path, labels: Labels = "movement", layout: JointLayout | None = None) -> Iterator[SkeletonClip]:
+    """The clips of a .npz file, see `load_arrays`."""
+    return load_arrays(path, labels, layout).clips()
+
+
+def load_arrays(path: str | Path, labels: Labels = "movement", layout: JointLayout | None = None) -> ClipArrays:
+    """Load a .npz file and check that its arrays fit together.
+
+    labels: "movement" takes the file's labels, "quality" makes two classes of each by the array `correct`, "correct"
+        takes the file's labels and leaves out the clips that are not correct.
+    layout: of the joints; by default the built-in one with the file's joint names, else one made from its `parents`,
+        left and right from the joints' names or the bones' lengths.
+    Raises ValueError naming the file and the array that is not as expected.
+    """
+    path = Path(path)
+    arrays = load_npz(path)
+    try:
+        found = _fit(arrays, path, labels, layout)
+        return _some(found, _array(arrays, "correct", "iub", (len(found),))) if labels == "correct" else found
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _fit(arrays: Mapping[str, np.ndarray], path: Path, labels: Labels, layout: JointLayout | None) -> ClipArrays:
+    keypoint, scale, units = _coordinates(arrays)
+    length = _array(arrays, "length", "iu", (None,)).astype(np.int64)
+    if not len(length) or (length < 1).any() or length.sum() != len(keypoint):
+        raise ValueError(
+            f"'length' has {len(length)} clips of together {length.sum()} frames, "
+            f"expected at least one frame each and together the {len(keypoint)} of the keypoints"
+        )
+    attributes = _attributes(arrays, len(length))
+    label, classes = _classes(arrays, len(length), labels)
+    score = _array(arrays, "score", "f", keypoint.shape[:2]) if "score" in arrays else None
+    return ClipArrays(
+        keypoint=keypoint,
+        scale=scale,
+        score=score,
+        length=length,
+        names=_names(arrays, len(length)),
+        label=label,
+        class_names=classes,
+        layout=_layout(arrays, keypoint, path, layout),
+        fps=float(_array(arrays, "fps", "iuf", ())) if "fps" in arrays else None,
+        attributes={key: values for key, values in attributes.items() if key != "train"},
+        splits=splits_of(attributes),
+        units=units,
+    )
+
+
+def _some(found: ClipArrays, chosen: np.ndarray) -> ClipArrays:
+    """The chosen clips of a file, those with anything but 0."""
+    kept = np.flatnonzero(chosen)
+    if not len(kept):
+        raise ValueError("no clip is marked in 'correct'")
+    rows = np.repeat(chosen.astype(bool), found.length)
+    return replace(
+        found,
+        keypoint=found.keypoint[rows],
+        score=None if found.score is None else found.score[rows],
+        length=found.length[kept],
+        names=[found.names[i] for i in kept],
+        label=None if found.label is None else found.label[kept],
+        attributes={key: [values[i] for i in kept] for key, values in found.attributes.items()},
+        splits={key: [values[i] for i in kept] for key, values in found.splits.items()},
+    )
+
+
+def _array(arrays: Mapping[str, np.ndarray], key: str, kinds: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    """An array of one of numpy's kinds and of a shape, None standing for any size."""
+    if key not in arrays:
+        raise ValueError(f"there is no array '{key}'; there are {one_line(', '.join(arrays)) or 'none'}")
+    array = arrays[key]
+    fits = len(array.shape) == len(shape) and all(a == b or b is None for a, b in zip(array.shape, shape, strict=True))
+    if array.dtype.kind not in kinds or not fits:
+        names = {"i": "integers", "u": "", "f": "floats", "b": "booleans", "U": "strings"}
+        wanted = " or ".join(filter(None, (names[kind] for kind in kinds)))
+        sizes = ", ".join("any" if size is None else str(size) for size in shape)
+        raise ValueError(f"'{key}' is {array.dtype} {array.shape}, expected {wanted} ({sizes})")
+    return array
+
+
+def _coordinates(arrays: Mapping[str, np.ndarray]) -> tuple[Num[np.ndarray, "rows V C"], float, str]:
+    """Keypoints, the factor that brings them to metres or pixels, and which of the two."""
+    if "keypoint_mm" in arrays:
+        keypoint, scale = _array(arrays, "keypoint_mm", "iu", (None, None, None)), 1 / 1000
+    else:
+        keypoint, scale = _array(arrays, "keypoint", "f", (None, None, None)), 1.0
+    if keypoint.shape[2] not in (2, 3):
+        raise ValueError(f"the keypoints have {keypoint.shape[2]} channels, expected 2 or 3")
+    return keypoint, scale, "px" if keypoint.shape[2] == 2 and scale == 1 else "m"
+
+
+def _attributes(arrays: Mapping[str, np.ndarray], clips: int) -> dict[str, list]:
+    found = {key: _array(arrays, key, "iubU", (clips,)) for key in arrays if key not in OWN_KEYS}
+    return {key: (array.astype(int) if array.dtype.kind == "b" else array).tolist() for key, array in found.items()}
+
+
+def _classes(
+    arrays: Mapping[str, np.ndarray], clips: int, labels: Labels
+) -> tuple[Int[np.ndarray, "n"] | None, tuple[str, ...]]:
+    if "label" not in arrays:
+        if labels == "quality":
+            raise ValueError("labels 'quality' needs an array 'label'")
+        return None, ()
+    label = _array(arrays, "label", "iu", (clips,)).astype(np.int64)
+    names = tuple(_array(arrays, "class_names", "U", (None,)).tolist())
+    if (wrong := (label < 0) | (label >= len(names))).any():
+        clip = int(np.argmax(wrong))
+        raise ValueError(f"clip {clip} has label {label[clip]}, the {len(names)} classes are 0 to {len(names) - 1}")
+    if labels == "quality":
+        correct = _array(arrays, "correct", "iub", (clips,))
+        label = np.array([class_index(int(i), bool(good), labels) for i, good in zip(label, correct, strict=True)])
+    return label, class_names(labels, names)
+
+
+def _names(arrays: Mapping[str, np.ndarray], clips: int) -> list[str]:
+    """The file's names; else, where it says enough, those of UI-PRMD's own files; else numbers."""
+    if "name" in arrays:
+        return _array(arrays, "name", "U", (clips,)).tolist()
+    parts = [arrays.get(key) for key in ("label", "subject", "episode", "correct")]
+    if all(part is not None and part.dtype.kind in "iub" for part in parts):
+        return [
+            f"m{label + 1:02d}_s{subject:02d}_e{episode:02d}{'' if correct else '_inc'}"
+            for label, subject, episode, correct in zip(*(part.tolist() for part in parts), strict=True)
+        ]
+    return [f"clip{i:06d}" for i in range(clips)]
+
+
+def _layout(
+    arrays: Mapping[str, np.ndarray], keypoint: Num[np.ndarray, "rows V C"], path: Path, given: JointLayout | None
+) -> JointLayout:
+    joints = keypoint.shape[1]
+    names = tuple(_array(arrays, "joint_names", "U", (joints,)).tolist()) if "joint_names" in arrays else None
+    if given is not None:
+        if len(given.joints) != joints or (names and names != given.joints):
+            first = next((pair for pair in zip(names or (), given.joints, strict=False) if pair[0] != pair[1]), None)
+            differ = f"; its '{first[0]}' is the layout's '{first[1]}'" if first else ""
+            raise ValueError(f"layout '{given.name}' has {len(given.joints)} joints, the file {joints}{differ}")
+        return given
+    if names is None:
+        raise ValueError("there is no array 'joint_names' to find the layout by; add it or give --layout")
+    for name in layout_names():
+        if load_layout(name).joints == names:
+            return load_layout(name)
+    parents = _array(arrays, "parents", "iu", (joints,)).tolist()
+    if (odd := [parent for parent in parents if not -1 <= parent < joints]) or parents.count(-1) != 1:
+        wrong = f"names joint {odd[0]}" if odd else f"has {parents.count(-1)} roots"
+        raise ValueError(f"'parents' {wrong}, expected joints 0 to {joints - 1} and -1 at the one root")
+    bones = tuple((joint, parent) for joint, parent in enumerate(parents) if parent >= 0)
+    tree = tuple(joint if parent < 0 else parent for joint, parent in enumerate(parents))
+    layout = JointLayout(f"from {path.name}", names, bones, centre=parents.index(-1), parents=tree)
+    some = keypoint[:: max(1, len(keypoint) // 1000)].astype(np.float64)
+    return complete(layout, np.median(np.linalg.norm(some - some[:, list(tree)], axis=2), axis=0))
+
+
+def splits_of(attributes: Mapping[str, list]) -> dict[str, list[str]]:
+    subjects = attributes.get("subject")
+    if "train" in attributes:
+        train = attributes["train"]
+        sides = set(zip(subjects, map(bool, train), strict=True)) if subjects else ()
+        apart = subjects and len(sides) == len(set(subjects))
+        return {"xsub" if apart else "holdout": ["train" if is_train else "val" for is_train in train]}
+    if subjects and all(isinstance(subject, int) for subject in subjects):
+        return {"xsub": ["train" if subject % 2 else "val" for subject in subjects]}
+    return {}
+
+
+@placed
+def recordings(raw: Path, *, labels: Labels = "movement", layout: str | None = None) -> Recordings:
+    """`read` for a dataset folder."""
+    found = load_arrays(raw, labels, load_layout(layout) if layout else None)
+    return Recordings(
+        clips=found.clips(),
+        count=len(found),
+        layout=found.layout,
+        class_names=found.class_names,
+        units=found.units,
+        source=f"arrays of {raw.name}",
+    )

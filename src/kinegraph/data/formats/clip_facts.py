@@ -1,0 +1,246 @@
+"""What people write about their clips in columns of a table: labels, splits, subjects, frame rate, image size.
+
+    label              name of a class, or its number from 0; empty for a clip without label
+    split, split_ANY   train, val or test: becomes the split `split` or `ANY`
+    fps, width, height frames a second; image size in pixels
+    any other          an attribute; integers where every clip has one, else text
+
+A table without a split gets one, see `made_split`.
+"""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from kinegraph.data.dataset_write import COLUMNS
+from kinegraph.data.formats.guesses import names_of_classes
+from kinegraph.data.formats.split_names import ABSENT
+from kinegraph.safe_io import one_line, quoted
+
+VAL_SHARE = 0.2
+MOST_CLASSES = 10_000
+PARTS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
+OWN = ("label", "fps", "width", "height")
+
+
+@dataclass(frozen=True)
+class ClipFacts:
+    label: int | None
+    fps: float | None
+    image_size: tuple[int, int] | None
+    attributes: dict[str, int | str]
+    splits: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of all clips. told: what was decided here and not by the table, in words."""
+
+    clips: dict[str, ClipFacts]
+    class_names: tuple[str, ...]
+    told: str
+
+
+def facts(
+    table: Mapping[str, Mapping[str, str]],
+    *,
+    class_names: str | Sequence[str] | None = None,
+    val_share: float | None = None,
+    fps: float | None = None,
+    image_size: str | None = None,
+) -> Facts:
+    """Make sense of the columns of every clip (name -> column -> cell). All clips have the same columns.
+
+    class_names: a text file of class names, one a line, or the names. val_share: part of the clips that `made_split`
+        sets apart.
+    fps, image_size ("1920x1080"): of clips that do not tell. Raises ValueError naming the clip whose cell is odd.
+    """
+    columns = list(next(iter(table.values()), {}))
+    given = [column for column in columns if column == "split" or column.startswith("split_")]
+    if given and val_share is not None:
+        raise ValueError(f"the clips have a split in column '{given[0]}'; --val-share is for clips without one")
+    labels, names = _labels({clip: cells.get("label", "") for clip, cells in table.items()}, class_names)
+    splits = {column.removeprefix("split_"): _parts(table, column) for column in given}
+    told = ""
+    if not given:
+        splits, told = made_split(table, labels, VAL_SHARE if val_share is None else val_share)
+    attributes = {key: _values(table, key) for key in columns if key not in (*OWN, *given)}
+    if taken := [key for key in (*attributes, *splits) if key in COLUMNS or not key]:
+        raise ValueError(f"the column {quoted(taken[0])} cannot be an attribute of clips, the name is taken; rename it")
+    size = image_size_of(image_size) if image_size else None
+    clips = {
+        clip: ClipFacts(
+            label=labels[clip],
+            fps=_positive(clip, "fps", cells.get("fps", ""), fps),
+            image_size=_size(clip, cells, size),
+            attributes={key: values[clip] for key, values in attributes.items()},
+            splits={key: parts[clip] for key, parts in splits.items()},
+        )
+        for clip, cells in table.items()
+    }
+    return Facts(clips, names, told)
+
+
+def made_split(
+    table: Mapping[str, Mapping[str, str]], labels: Mapping[str, int | None], share: float
+) -> tuple[dict[str, dict[str, str]], str]:
+    """A split for clips that have none: `xsub`, whole subjects drawn until `share` of the clips are in "val"; without
+    two subjects `holdout`, `share` of each class. The draw is always the same. Returns it and says it in words.
+
+    Where some clips have labels, those without are in no part.
+    """
+    if not 0 <= share < 1:
+        raise ValueError(f"a validation share of {share:g} is not possible, expected from 0 to less than 1")
+    clips = sorted(clip for clip in table if labels[clip] is not None) or sorted(table)
+    absent = dict.fromkeys(table, ABSENT)
+    if share == 0:
+        return {"holdout": absent | dict.fromkeys(clips, "train")}, "split holdout made here, all clips in train"
+    rng = np.random.default_rng(0)
+    clips_of = Counter(table[clip].get("subject", "") for clip in clips)
+    if len(clips_of) > 1:
+        val: set[str] = set()
+        for subject in rng.permutation(sorted(clips_of))[:-1].tolist():
+            if sum(clips_of[other] for other in val) < share * len(clips):
+                val.add(subject)
+        parts = {clip: "val" if table[clip]["subject"] in val else "train" for clip in clips}
+        return {"xsub": absent | parts}, f"split xsub made here, val is subject {', '.join(sorted(val, key=_natural))}"
+    parts = {}
+    for label in sorted({labels[clip] for clip in clips}, key=lambda label: -1 if label is None else label):
+        of_class = rng.permutation([clip for clip in clips if labels[clip] == label]).tolist()
+        count = min(max(round(share * len(of_class)), 1), len(of_class) - 1)
+        parts |= {clip: "val" if i < count else "train" for i, clip in enumerate(of_class)}
+    return {"holdout": absent | parts}, f"split holdout made here, {share:.0%} of each class drawn for val"
+
+
+def _natural(text: str) -> tuple[int, str]:
+    """Numbers by their size, before words."""
+    return (int(text), "") if re.fullmatch(r"\d{1,18}", text, re.ASCII) else (10**18, text)
+
+
+def image_size_of(text: str) -> tuple[int, int]:
+    """Width and height from "1920x1080"."""
+    if not (match := re.fullmatch(r"([1-9]\d{0,5})\s*[x×,]\s*([1-9]\d{0,5})", text.strip())):
+        raise ValueError(f"image size {quoted(text)} is not width x height, such as 1920x1080")
+    return int(match[1]), int(match[2])
+
+
+def read_labels_file(path: Path) -> dict[str, dict[str, str]]:
+    """A CSV with a row a clip: its column `clip` (or `name`), and any of the columns above."""
+    found: dict[str, dict[str, str]] = {}
+    lines = csv_lines(path)
+    _, header = next(lines, (1, []))
+    key = next((column for column in ("clip", "name") if column in header), None)
+    if key is None:
+        raise ValueError(f"{path} has no column 'clip'; found {one_line(', '.join(header)) or 'nothing'}")
+    for line, row in lines:
+        if len(row) != len(header):
+            raise ValueError(f"{path} line {line} has {len(row)} cells, the header has {len(header)}")
+        cells = dict(zip(header, (cell.strip() for cell in row), strict=True))
+        clip = cells.pop(key)
+        if not clip or clip in found:
+            raise ValueError(f"{path} line {line}: clip {quoted(clip)} {'is listed twice' if clip else 'has no name'}")
+        found[clip] = cells
+    if not found:
+        raise ValueError(f"{path} lists no clips")
+    return found
+
+
+def csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV with their line numbers, the header first; commas, semicolons or tabs, whichever it has."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        try:
+            start = file.readline(1 << 16)
+            file.seek(0)
+            reader = csv.reader(file, delimiter=max(",;\t", key=start.count))
+            header = [cell.strip() for cell in next(reader, [])]
+            if odd := [column for column in header if not column.isprintable()]:
+                raise ValueError(f"{path} has the column {quoted(odd[0])}; is it a table with commas?")
+            if twice := [column for i, column in enumerate(header) if column in header[:i]]:
+                raise ValueError(f"{path} has the column {quoted(twice[0])} twice")
+            yield 1, header
+            for row in reader:
+                if row:
+                    yield reader.line_num, row
+        except csv.Error as error:
+            raise ValueError(f"{path} line {reader.line_num} is not readable: {error}") from None
+        except UnicodeDecodeError:
+            raise ValueError(f"{path} is not a table in UTF-8; save it as CSV UTF-8") from None
+
+
+def did_you_mean(found: str, known: Iterable[str]) -> str:
+    close = get_close_matches(found, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+# ---- columns ---------------------------------------------------------------------------------------------------------
+
+
+def _labels(
+    cells: Mapping[str, str], class_names: str | Sequence[str] | None
+) -> tuple[dict[str, int | None], tuple[str, ...]]:
+    there = sorted({cell for cell in cells.values() if cell})
+    given = class_names if class_names is None or isinstance(class_names, str) else "the list of class names"
+
+    def named(numbers: Sequence[int]) -> tuple[str, ...]:
+        if class_names is None or isinstance(class_names, str):
+            return names_of_classes(class_names, numbers, list(cells))
+        if numbers and numbers[-1] >= len(class_names):
+            raise ValueError(f"{given} has {len(class_names)}, the labels go up to {numbers[-1]}")
+        return tuple(class_names)
+
+    if all(re.fullmatch(r"\d{1,9}", cell, re.ASCII) for cell in there):
+        numbers = sorted(map(int, there))
+        if numbers and numbers[-1] >= MOST_CLASSES:
+            clip = next(clip for clip, cell in cells.items() if cell and int(cell) == numbers[-1])
+            raise ValueError(f"clip {quoted(clip)} has label {numbers[-1]}; a number is the number of a class, from 0")
+        names = named(numbers)
+        return {clip: int(cell) if cell else None for clip, cell in cells.items()}, names
+    names = tuple(there) if class_names is None else named([])
+    if unknown := [clip for clip, cell in cells.items() if cell and cell not in names]:
+        label = cells[unknown[0]]
+        raise ValueError(f"clip {quoted(unknown[0])}: {given} has no class {quoted(label)}{did_you_mean(label, names)}")
+    return {clip: names.index(cell) if cell else None for clip, cell in cells.items()}, names
+
+
+def _parts(table: Mapping[str, Mapping[str, str]], column: str) -> dict[str, str]:
+    parts = {clip: cells[column].lower() for clip, cells in table.items()}
+    return {clip: PARTS.get(part, part) or ABSENT for clip, part in parts.items()}
+
+
+def _values(table: Mapping[str, Mapping[str, str]], key: str) -> dict[str, int | str]:
+    cells = {clip: row[key] for clip, row in table.items()}
+    if all(re.fullmatch(r"-?(0|[1-9]\d{0,17})", cell, re.ASCII) for cell in cells.values()):
+        return {clip: int(cell) for clip, cell in cells.items()}
+    return cells
+
+
+def _positive(clip: str, column: str, cell: str, otherwise: float | None) -> float | None:
+    if not cell:
+        return otherwise
+    try:
+        number = float(cell)
+    except ValueError:
+        number = -1.0
+    if not 0 < number < 1e6:
+        raise ValueError(f"clip {quoted(clip)} has {column} {quoted(cell)}, expected a positive number")
+    return number
+
+
+def _size(clip: str, cells: Mapping[str, str], otherwise: tuple[int, int] | None) -> tuple[int, int] | None:
+    sides = [_positive(clip, side, cells.get(side, ""), None) for side in ("width", "height")]
+    if None in sides:
+        return otherwise
+    return int(sides[0]), int(sides[1])
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first of them, on one line."""
+    return ", ".join(name if name.isprintable() and len(name) < 60 else quoted(name) for name in names[:3]) + " ..." * (
+        len(names) > 3
+    )

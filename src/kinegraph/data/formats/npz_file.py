@@ -1,0 +1,77 @@
+"""The arrays in a .npz file, which is a zip: what it claims to hold is weighed before anything is unpacked.
+
+A zip of some kilobytes can unpack to terabytes, and the head of an array in it can promise as much. numpy would believe
+both and reserve the memory.
+"""
+
+import math
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from kinegraph.data.formats.pickles import check_letters
+
+UNPACKED_A_BYTE = 200  # for each byte of the file; recordings are packed to a third, padded ones to a fiftieth
+UNPACKED_ALWAYS = 64 << 20
+BROKEN = (
+    *(ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, RecursionError, RuntimeError),
+    *(SyntaxError, TypeError, ValueError, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+)
+
+
+class _RefusedError(Exception):
+    """An array that is whole, but not one that is read."""
+
+
+def load_npz(path: Path, keys: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+    """The arrays of a file by name, or those of `keys` that it has. Objects (pickles) are refused.
+
+    Raises ValueError naming the file, and the array that is not whole or too large to be honest.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, expected a .npz file")
+    try:
+        with zipfile.ZipFile(path) as file:
+            members = {it.filename.removesuffix(".npy"): it for it in file.infolist() if it.filename.endswith(".npy")}
+            _check_size(path, members.values())
+            wanted = members if keys is None else [key for key in keys if key in members]
+            return {key: _array(file, members[key]) for key in wanted}
+    except _RefusedError as refused:
+        raise ValueError(f"{path} {refused}") from None
+    except OSError as error:  # without a name: a place in the file that does not exist
+        if error.filename is not None:
+            raise
+        raise ValueError(f"{path} is not a readable .npz file of arrays") from None
+    except BROKEN:
+        raise ValueError(f"{path} is not a readable .npz file of arrays") from None
+
+
+def _check_size(path: Path, members: Iterable[zipfile.ZipInfo]) -> None:
+    claimed, size = sum(it.file_size for it in members), path.stat().st_size
+    if claimed > UNPACKED_ALWAYS + UNPACKED_A_BYTE * size:
+        raise _RefusedError(
+            f"has {size:,} bytes and would unpack to {claimed:,}; if that is right, save it by numpy.savez, not packed"
+        )
+
+
+def _array(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    with file.open(member) as content:
+        version = np.lib.format.read_magic(content)
+        read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+        shape, _, dtype = read_header[version[0]](content)
+        if dtype.hasobject:
+            raise _RefusedError("holds Python objects (pickles), which are not loaded; save plain arrays")
+        if dtype.kind == "V":
+            raise _RefusedError(f"holds an array of {str(dtype)[:60]}, expected numbers or text")
+        held = member.file_size - content.tell()  # by the zip's own list, which was weighed
+        if min(shape, default=0) < 0 or math.prod(shape) * max(dtype.itemsize, 1) != held:
+            name = "".join(filter(str.isprintable, member.filename))[:60]
+            raise _RefusedError(f"holds an array {name} of shape {str(shape)[:60]} in {held:,} bytes, which do not fit")
+        content.seek(0)
+        array = np.lib.format.read_array(content, allow_pickle=False)
+    check_letters(array.reshape(-1, order="A"))
+    return array

@@ -1,0 +1,367 @@
+"""Raw NTU RGB+D 60 and 120: folders of `.skeleton` text files -> clips.
+
+Shahroudy et al. 2016 (60 actions) and Liu et al. 2020 (120 actions). Names, subject lists, splits and the list of
+samples with missing skeletons are those that the data sets' authors publish.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import cache, partial
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.data.formats.ntu_text import JOINTS, Bodies, parse_bodies
+from kinegraph.data.formats.pool import cores, in_order
+from kinegraph.data.formats.recordings import Recordings, at_least_one, placed
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import load_layout
+
+BodyPolicy = Literal["tracked", "energy"]
+LICENCE = "NTU RGB+D terms of use (academic research): https://rose1.ntu.edu.sg/dataset/actionRecognition"
+FPS = 30.0
+FILE_NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.ASCII)
+MANY_FILES = 1000  # of which on numba's start is worth its seconds
+
+TRAIN_SUBJECTS_60 = frozenset((1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38))
+TRAIN_SUBJECTS_120 = TRAIN_SUBJECTS_60.union(
+    (45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81, 82, 83, 84, 85, 86, 89, 91, 92, 93, 94),
+    (95, 97, 98, 100, 103),
+)
+TRAIN_CAMERAS = frozenset((2, 3))
+
+
+@dataclass
+class ReadReport:
+    """What `read` did with each file. Give it an empty one; it is filled as clips are taken.
+
+    found: files that will be tried, known at once (the length of a progress bar); it does not count the next two.
+    missing: names on the published list of missing skeletons. other_actions: names whose action the data set lacks.
+    skipped: (file, reason) of each broken file, with skip_broken.
+    """
+
+    found: int = 0
+    read: int = 0
+    missing: list[str] = field(default_factory=list)
+    other_actions: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+
+def read(
+    path: str | Path,
+    *,
+    bodies: BodyPolicy = "tracked",
+    classes: int = 60,
+    keep_missing: bool = False,
+    skip_broken: bool = False,
+    workers: int | None = 1,
+    report: ReadReport | None = None,
+) -> Iterator[SkeletonClip]:
+    """Clips of a folder of `.skeleton` files (with its subfolders), in the order of their names, or of one file.
+
+    bodies: "tracked" follows the camera's body ids and drops ghosts; "energy" keeps the two of the first four bodies
+        of each frame that spread most. Both give one or two people; see `tracked_bodies` and `energetic_bodies`.
+    classes: 60 gives splits xsub and xview, 120 xsub and xset. With 60, files of the other 60 actions are left out.
+    keep_missing: also read the samples that are published as having missing or incomplete skeletons.
+    skip_broken: put a broken file on `report.skipped` and go on.
+    workers: processes; None is one a core. Clips and their order do not depend on it, memory hardly.
+    Keypoints are in metres in the camera's frame, float32. Raises ValueError with file, line and reason at the first
+    broken file, also for a file without any body and for a name that comes twice.
+    """
+    if bodies not in POLICIES:
+        raise ValueError(f"body policy '{bodies}' is not known; there are {', '.join(POLICIES)}")
+    if classes not in (60, 120):
+        raise ValueError(f"NTU RGB+D has 60 or 120 classes, not {classes}")
+    if workers is not None and workers < 1:
+        raise ValueError(f"{workers} workers cannot read anything; give 1 or more")
+    report = ReadReport() if report is None else report
+    files = _choose(_list(Path(path)), classes, keep_missing, report)
+    return _clips(files, bodies, classes, skip_broken, workers or cores(), report)
+
+
+@placed
+def recordings(
+    raw: Path,
+    *,
+    classes: int,
+    bodies: BodyPolicy = "tracked",
+    keep_missing: bool = False,
+    skip_broken: bool = False,
+    workers: int | None = None,
+) -> Recordings:
+    """`read` for a dataset folder."""
+    report = ReadReport()
+    clips = read(
+        raw,
+        bodies=bodies,
+        classes=classes,
+        keep_missing=keep_missing,
+        skip_broken=skip_broken,
+        workers=workers,
+        report=report,
+    )
+
+    def left_out() -> list[str]:
+        counts = [
+            (len(report.missing), "on the published list of missing skeletons (--keep-missing reads them)"),
+            (len(report.other_actions), f"of actions that NTU RGB+D {classes} does not have"),
+        ]
+        lines = [f"{count:,} {reason}" for count, reason in counts if count]
+        return lines + [f"broken: {file}: {fault}" for file, fault in report.skipped]
+
+    return Recordings(
+        clips=at_least_one(clips, left_out),
+        count=report.found,
+        layout=load_layout("ntu25"),
+        class_names=class_names(classes),
+        units="m",
+        source=f"NTU RGB+D {classes}, raw files, bodies {bodies}",
+        licence=LICENCE,
+        left_out=left_out,
+    )
+
+
+@cache
+def class_names(classes: int = 60) -> tuple[str, ...]:
+    """Names of the actions; class i is action A(i+1)."""
+    return _facts("class_names.txt")[:classes]
+
+
+@cache
+def missing_skeletons() -> frozenset[str]:
+    """The 535 samples (302 of them in NTU RGB+D 60) that the authors list as having missing or incomplete skeletons."""
+    return frozenset(_facts("missing_skeletons.txt"))
+
+
+def _facts(name: str) -> tuple[str, ...]:
+    text = (resources.files("kinegraph.data.formats") / "ntu_facts" / name).read_text(encoding="utf-8")
+    return tuple(text.splitlines())
+
+
+# ---- files -----------------------------------------------------------------------------------------------------------
+
+
+def _list(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise ValueError(f"there is no file or folder {path}")
+    files = sorted(path.rglob("*.skeleton"), key=lambda file: (file.name, str(file)))
+    if not files:
+        raise ValueError(f"there is no .skeleton file in {path} or its subfolders")
+    return files
+
+
+def name_numbers(name: str) -> dict[str, int]:
+    """Setup, camera, subject, replication and action of a sample name such as S001C002P003R002A013."""
+    found = FILE_NAME.fullmatch(name)
+    if not found:
+        raise ValueError(f"the name '{name}' is not of the form S001C002P003R002A013")
+    numbers = dict(zip(("setup", "camera", "subject", "replication", "action"), map(int, found.groups()), strict=True))
+    if lacking := [what for what, number in numbers.items() if number == 0]:
+        raise ValueError(f"the name '{name}' has {lacking[0]} 0; they count from 1")
+    if numbers["action"] > 120:
+        raise ValueError(f"the name '{name}' has action {numbers['action']}; there are 120")
+    return numbers
+
+
+def _choose(files: Sequence[Path], classes: int, keep_missing: bool, report: ReadReport) -> list[Path]:
+    """The files to read. Those with a broken name stay in, to be found broken when it is their turn."""
+    chosen = []
+    for file in files:
+        found = FILE_NAME.fullmatch(file.stem)
+        if found and not keep_missing and file.stem in missing_skeletons():
+            report.missing.append(file.stem)
+        elif found and classes < int(found[5]) <= 120:
+            report.other_actions.append(file.stem)
+        else:
+            chosen.append(file)
+    report.found = len(chosen)
+    return chosen
+
+
+# ---- clips -----------------------------------------------------------------------------------------------------------
+
+
+def _clips(
+    files: list[Path], bodies: BodyPolicy, classes: int, skip_broken: bool, workers: int, report: ReadReport
+) -> Iterator[SkeletonClip]:
+    first_of: dict[str, Path] = {}
+    read_one = partial(_keypoint, bodies=bodies, parse=_parser(len(files)))
+    with closing(in_order(read_one, files, workers)) as keypoints:  # a fault ends the workers at once
+        for file, keypoint in zip(files, keypoints, strict=True):
+            fault = keypoint if isinstance(keypoint, str) else None
+            if fault is None and (first := first_of.setdefault(file.stem, file)) != file:
+                fault = f"a sample of this name was read from {first} before"
+            if fault is None:
+                report.read += 1
+                yield _clip(file.stem, keypoint, classes)
+            elif skip_broken:
+                report.skipped.append((str(file), fault))
+            else:
+                raise ValueError(f"{file}: {fault}")
+
+
+def _clip(name: str, keypoint: Float[np.ndarray, "M T 25 3"], classes: int) -> SkeletonClip:
+    numbers = name_numbers(name)
+    train = {"xsub": numbers["subject"] in (TRAIN_SUBJECTS_60 if classes == 60 else TRAIN_SUBJECTS_120)}
+    if classes == 60:
+        train["xview"] = numbers["camera"] in TRAIN_CAMERAS
+    else:
+        train["xset"] = numbers["setup"] % 2 == 0
+    return SkeletonClip(
+        keypoint=keypoint,
+        layout=load_layout("ntu25"),
+        name=name,
+        label=numbers["action"] - 1,
+        fps=FPS,
+        attributes=numbers,
+        splits={split: "train" if is_train else "val" for split, is_train in train.items()},
+    )
+
+
+def _parser(files: int) -> Callable[[bytes], Bodies]:
+    """The reader of one file's text that is the fastest for so many."""
+    if files >= MANY_FILES:
+        from kinegraph.data.formats import ntu_scan  # imports numba
+
+        if ntu_scan.njit is not None:
+            return ntu_scan.parse_bodies
+    return parse_bodies
+
+
+def _keypoint(
+    file: Path, bodies: BodyPolicy, parse: Callable[[bytes], Bodies] = parse_bodies
+) -> Float[np.ndarray, "M T 25 3"] | str:
+    """The keypoints of a file, or what is wrong with it."""
+    try:
+        name_numbers(file.stem)
+        found = parse(file.read_bytes())
+        if not found.ids:
+            raise ValueError(f"nobody is in any of its {found.frames} frames")
+        keypoint = POLICIES[bodies](found)
+        if not keypoint.any():
+            raise ValueError("every joint of every body is zero")
+        return keypoint
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    except ValueError as error:
+        return str(error)
+
+
+# ---- whose bodies ----------------------------------------------------------------------------------------------------
+
+
+def energetic_bodies(bodies: Bodies) -> Float[np.ndarray, "M T 25 3"]:
+    """The first four bodies of each frame by position, of which the two that spread most are kept, widest first.
+
+    The k-th body of every frame is taken for the same person, whatever its id; a fifth is ignored. Spread is the sum of
+    the standard deviations of x, y and z over all joints of the frames that have the body. All frames stay.
+    Source: the converters of 2s-AGCN and MMAction2 0.x, which keep a second person of zeros where there is only one.
+    """
+    first_of_frame = np.searchsorted(bodies.frame, bodies.frame)
+    place = np.arange(len(bodies.frame)) - first_of_frame
+    keep = place < 4
+    people = np.zeros((4, bodies.frames, JOINTS, 3))
+    people[place[keep], bodies.frame[keep]] = bodies.joints[keep]
+    seen = people.any((2, 3))
+    spread = [person[there].std((0, 1)).sum() if there.any() else 0 for person, there in zip(people, seen, strict=True)]
+    widest = np.argsort(spread)[::-1][:2]
+    return people[widest[seen[widest].any(1)]].astype(np.float32)
+
+
+SHORT = 11  # frames
+WIDE = 0.8  # of the height
+WIDE_SHARE = 0.69754  # of the frames
+
+
+def tracked_bodies(bodies: Bodies) -> Float[np.ndarray, "M T 25 3"]:
+    """Bodies followed by their ids, ghosts dropped, put one after another into at most two people.
+
+    Frames without any body are dropped. The frames of an id are taken as one run from its first, without the gaps.
+    Where there are several ids, those of at most 11 frames go, then those that are wider than 0.8 of their height in
+    69.754 % of their frames or more. The rest are placed by motion (the variance of their joints, largest first): into
+    the first person if they begin after or end before what is there, else likewise into the second, else nowhere, so
+    that of three people at a time the two who move most stay. Empty ends are cut. The person who is there in the first
+    frame comes first. A rule that would leave nobody (the published program stops there) is not applied.
+    Source: PYSKL, tools/data/ntu_preproc.py, which keeps a second person of zeros if everybody fits into the first.
+    """
+    if len(set(bodies.ids)) == 1:
+        return bodies.joints.astype(np.float32)[None]
+    runs = _runs(bodies)
+    if len(runs) > 1:
+        runs = [run for run in runs if len(run.joints) > SHORT] or runs
+    if len(runs) > 1:
+        runs = _without_wide(runs) or runs
+    if len(runs) == 1:
+        return runs[0].joints[None]
+    people = _two_people(runs)
+    there = np.flatnonzero(np.abs(people).sum((0, 2, 3)) >= 1e-3)
+    people = people[:, there[0] : there[-1] + 1] if len(there) else people
+    # The published program looks at joint 1 only, the middle of the spine.
+    absent = np.abs(people[:, 0, 1]).sum(1) < 1e-3
+    if absent[0] and not absent[1]:
+        people = people[::-1]
+    return np.ascontiguousarray(people[people.any((1, 2, 3))])
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """One body id: from frame `start` (of the frames with bodies), frame by frame."""
+
+    start: int
+    joints: Float[np.ndarray, "frame 25 3"]
+    motion: float
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.joints)
+
+
+def _runs(bodies: Bodies) -> list[_Run]:
+    """One run an id, most motion first."""
+    joints = bodies.joints.astype(np.float32)
+    frame = np.unique(bodies.frame, return_inverse=True)[1]  # frames without bodies do not count
+    rows: dict[int, list[int]] = {}
+    for row, body in enumerate(bodies.ids):
+        rows.setdefault(body, []).append(row)
+    runs = [_Run(int(frame[row[0]]), joints[row], _motion(joints[row])) for row in rows.values()]
+    return sorted(runs, key=lambda run: -run.motion)
+
+
+def _motion(joints: Float[np.ndarray, "frame 25 3"]) -> float:
+    return float(joints.reshape(-1, 3).var(0).sum())
+
+
+def _without_wide(runs: list[_Run]) -> list[_Run]:
+    """Bodies that are mostly wider than tall are furniture; the motion of the others counts in their tall frames."""
+    kept = []
+    for run in runs:
+        width, height = np.ptp(run.joints[:, :, :2], axis=1).T
+        tall = width <= np.float32(WIDE) * height
+        if tall.all():
+            kept.append(run)
+        elif 1 - tall.mean() < WIDE_SHARE:
+            kept.append(_Run(run.start, run.joints, min(run.motion, _motion(run.joints[tall]))))
+    return sorted(kept, key=lambda run: -run.motion)
+
+
+def _two_people(runs: list[_Run]) -> Float[np.ndarray, "2 T 25 3"]:
+    people = np.zeros((2, max(run.end for run in runs), JOINTS, 3), np.float32)
+    taken = [(runs[0].start, runs[0].end), (0, 0)]
+    people[0, runs[0].start : runs[0].end] = runs[0].joints
+    for run in runs[1:]:
+        for person, (start, end) in enumerate(taken):
+            if max(start, run.start) >= min(end, run.end):
+                people[person, run.start : run.end] = run.joints
+                taken[person] = min(start, run.start), max(end, run.end)
+                break
+    return people
+
+
+POLICIES = {"tracked": tracked_bodies, "energy": energetic_bodies}

@@ -1,0 +1,249 @@
+"""Padded arrays of the 2s-AGCN and TensorFlow pipelines, of ST-GCN and of BABEL -> clips.
+
+    {train,val}_data_joint.npy  (N, C, T, V, M), with {train,val}_label.pkl = (names, labels)      2s-AGCN, TensorFlow
+    {train,val}_data.npy        likewise                                                           ST-GCN, AGCN
+    {train,val}_ntu_sk_60.npy   likewise, with {train,val}_label_60.pkl = (segments, (labels, sequences, chunks,
+                                annotators))                                                       BABEL
+
+Every clip fills T frames and M people, with zeros where there is nothing. What is read back are the frames up to the
+last in which anybody is, and the people who are there at all; what `kinegraph convert` wrote comes back as it was. NTU
+RGB+D's and BABEL's arrays were filled by repeating the clip instead, and cannot be told from longer clips: they stay as
+they are. They are also centred and turned upright already, hence their units.
+
+Sources: lshiwjx/2s-AGCN and itskalvik/ST-GCN, data_gen/; abhinanda-punnakkal/BABEL, action_recognition/.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from numbers import Integral
+from pathlib import Path
+from tokenize import TokenError
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.data.formats import ntu
+from kinegraph.data.formats.about import ToldClip, beside, completed, read_about
+from kinegraph.data.formats.guesses import is_name, is_ntu, layout_for, names_of_classes, split_score, third_is_score
+from kinegraph.data.formats.pickles import load_pickle, quoted
+from kinegraph.data.formats.recordings import Recordings, at_least_one, placed
+from kinegraph.data.formats.split_names import PARTS, known_split
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout
+
+PART_FILE = re.compile(rf"({'|'.join(PARTS)})_(.+)\.npy")
+JOINT_FILE = re.compile(rf"(?:({'|'.join(PARTS)})_)?(data_joint|data|\w*ntu_sk_\w+)\.npy")
+CLIPS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class PaddedFile:
+    """A .npy and what its label file says. part: of the split, None where its name does not tell."""
+
+    path: Path
+    part: str | None
+    shape: tuple[int, ...]
+    names: list[str]
+    labels: list[int]
+    attributes: dict[str, list]
+
+
+@placed
+def recordings(
+    raw: Path, *, layout: str | None = None, class_names: str | None = None, split_name: str | None = None
+) -> Recordings:
+    """The clips of a folder's train and val (and test) arrays, or of one array and its fellows.
+
+    raw: the folder; or one of the .npy, where there are several kinds in the folder.
+    split_name: by default xsub, xview or xset if a file's or the folder's name says so, else split.
+    Raises ValueError naming the file and the array that is not as expected.
+    """
+    files = [_open(path, part) for path, part in _files(Path(raw)).items()]
+    (first, *others), names = files, list(chain.from_iterable(file.names for file in files))
+    if odd := [file for file in others if _kind(file) != _kind(first)]:
+        raise ValueError(f"{odd[0].path} is {_axes(odd[0].shape)}, {first.path.name} is {_axes(first.shape)}")
+    labels = list(chain.from_iterable(file.labels for file in files))
+    about = read_about(beside(first.path.parent))  # where `kinegraph convert` wrote the arrays
+    scored = about["score"] if about else third_is_score(_people(_chunk(first.path, 0, CLIPS_AT_ONCE)))
+    given = about.get("layout") if layout is None else None
+    of = given or layout_for(first.shape[3], 2 if scored else first.shape[1], layout)
+    named = about.get("class_names") if class_names is None else None
+    if class_names is None and "segment" in first.attributes:
+        class_names = "babel60" if max(labels) < 60 else "babel120"
+    column = split_name or about.get("split") or known_split(raw.stem, raw.absolute().parent.name) or "split"
+    nobody: list[str] = []
+
+    def left_out() -> list[str]:
+        return [f"{len(nobody):,} of zeros only: {', '.join(nobody[:3])}"] if nobody else []
+
+    def clips() -> Iterator[SkeletonClip]:
+        of_ntu = is_ntu(names)
+        for file in files:
+            parts = {column: file.part} if file.part else {}
+            for clip in _clips(file, of, scored, parts, of_ntu, about.get("clips", {}), nobody):
+                yield completed(clip, about)
+
+    return Recordings(
+        clips=at_least_one(clips(), left_out),
+        count=len(names),
+        layout=of,
+        class_names=tuple(named or names_of_classes(class_names, labels, names)),
+        units=about.get("units", "normalised"),
+        source=about.get("source") or f"arrays of {', '.join(file.path.name for file in files)}",
+        licence=about.get("licence", ""),
+        left_out=left_out,
+    )
+
+
+# ---- files -----------------------------------------------------------------------------------------------------------
+
+
+def _files(raw: Path) -> dict[Path, str | None]:
+    """The .npy files to read, and the part of a split that each is."""
+    if raw.is_file():
+        named = PART_FILE.fullmatch(raw.name)
+        fellows = {raw.with_name(f"{part}_{named[2]}.npy"): part for part in PARTS} if named else {raw: None}
+        return {path: part for path, part in fellows.items() if path.is_file()}
+    if not raw.is_dir():
+        raise ValueError(f"there is no file or folder {raw}")
+    found = {path: named for path in sorted(raw.glob("*.npy")) if (named := JOINT_FILE.fullmatch(path.name))}
+    kinds = sorted({named[2] for named in found.values()})
+    if not kinds:
+        raise ValueError(f"there is no train_data_joint.npy, train_data.npy or train_ntu_sk_60.npy in {raw}")
+    if len(kinds) > 1:
+        some = ", ".join(str(next(path for path in found if found[path][2] == kind)) for kind in kinds)
+        raise ValueError(f"{raw} holds arrays of several kinds; give one of {some}")
+    return {path: named[1] for part in (*PARTS, None) for path, named in found.items() if named[1] == part}
+
+
+def _open(path: Path, part: str | None) -> PaddedFile:
+    array = _mapped(path)
+    if array.ndim != 5 or array.shape[1] not in (2, 3) or array.dtype.kind not in "f" or 0 in array.shape:
+        raise ValueError(
+            f"{path} holds {array.dtype} {array.shape}, expected floats (clips, 2 or 3 channels, frames, joints, "
+            "people)"
+        )
+    file = _label_file(path)
+    names, labels, attributes = read_labels(file)
+    if len(labels) != len(array):
+        raise ValueError(f"{file} has {len(labels)} labels, {path.name} has {len(array)} clips")
+    return PaddedFile(path, part, array.shape, names, labels, attributes)
+
+
+def _mapped(path: Path) -> np.ndarray:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (EOFError, ValueError, ArithmeticError, SyntaxError, TypeError, RecursionError, TokenError):
+        array = None
+    if not isinstance(array, np.ndarray):  # np.load reads .npz too
+        raise ValueError(f"{path} is not a whole .npy file of numbers")
+    return array
+
+
+def _label_file(path: Path) -> Path:
+    candidates = [
+        path.with_name(path.stem.replace(word, "label") + ".pkl")
+        for word in ("data_joint", "ntu_sk", "data_bone", "data", "joint")
+        if word in path.stem
+    ] or [path.with_name(f"{path.stem}_label.pkl")]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise ValueError(f"there are no labels {candidates[0]} to {path.name}")
+
+
+def _kind(file: PaddedFile) -> tuple:
+    return file.shape[1], file.shape[3], tuple(file.attributes)
+
+
+def _axes(shape: Sequence[int]) -> str:
+    return f"(clips {shape[0]}, channels {shape[1]}, frames {shape[2]}, joints {shape[3]}, people {shape[4]})"
+
+
+# ---- labels ----------------------------------------------------------------------------------------------------------
+
+
+def read_labels(path: Path) -> tuple[list[str], list[int], dict[str, list]]:
+    """Names, labels and, for BABEL, attributes of the clips in a label pickle."""
+    content = load_pickle(path)
+    if not isinstance(content, tuple | list) or len(content) != 2 or not all(map(_is_sequence, content)):
+        raise ValueError(f"{path} holds no pair of names and labels")
+    names, labels = content
+    attributes = {}
+    if len(labels) == 4 and all(map(_is_sequence, labels)):
+        names, labels, attributes = _babel(path, names, *labels)
+    if odd := [name for name in names if not is_name(name)]:
+        raise ValueError(f"{path} holds the name {quoted(odd[0])}, expected one line of text")
+    names = [str(name).removesuffix(".skeleton") for name in names]
+    if len(names) != len(labels):
+        raise ValueError(f"{path} holds {len(names)} names and {len(labels)} labels")
+    if odd := [i for i, label in enumerate(labels) if not isinstance(label, Integral) or label < 0]:
+        raise ValueError(f"{path}: clip '{names[odd[0]]}' has label {quoted(labels[odd[0]])}, expected a number from 0")
+    return names, [int(label) for label in labels], attributes
+
+
+def _babel(path: Path, segments: Sequence, labels: Sequence, *about: Sequence) -> tuple[list, Sequence, dict]:
+    """Names as MMAction2's conversion writes them; a segment of several actions is there once for each, so numbered."""
+    if len({len(segments), len(labels), *map(len, about)}) > 1:
+        raise ValueError(f"{path} holds columns of {', '.join(map(str, map(len, (segments, labels, *about))))} clips")
+    names, times = [], {}
+    for cells in zip(segments, *about, strict=True):
+        name = "_".join(map(str, cells))
+        times[name] = times.get(name, 0) + 1
+        names.append(name if times[name] == 1 else f"{name}-{times[name]}")
+    columns = zip(("segment", "sequence", "chunk", "annotator"), (segments, *about), strict=True)
+    return names, labels, {key: [str(cell) for cell in column] for key, column in columns}
+
+
+def _is_sequence(value: object) -> bool:
+    return isinstance(value, tuple | list) or (isinstance(value, np.ndarray) and value.ndim == 1)
+
+
+# ---- clips -----------------------------------------------------------------------------------------------------------
+
+
+def _chunk(path: Path, start: int, count: int) -> Float[np.ndarray, "n C T V M"]:
+    """A copy of some clips. The file is mapped anew each time: pages that stay mapped would count as memory in use."""
+    return np.array(_mapped(path)[start : start + count])
+
+
+def _people(clips: Float[np.ndarray, "n C T V M"]) -> Float[np.ndarray, "n M T V C"]:
+    return clips.transpose(0, 4, 2, 3, 1)
+
+
+def _clips(
+    file: PaddedFile,
+    layout: JointLayout,
+    scored: bool,
+    splits: dict[str, str],
+    of_ntu: bool,
+    told: Mapping[str, ToldClip],
+    nobody: list[str],
+) -> Iterator[SkeletonClip]:
+    for start in range(0, file.shape[0], CLIPS_AT_ONCE):
+        for i, people in enumerate(_people(_chunk(file.path, start, CLIPS_AT_ONCE)), start):
+            name = file.names[i]
+            keypoint = people[: told[name].people, : told[name].frames] if name in told else unpadded(people)
+            if not keypoint.size:
+                nobody.append(name)
+                continue
+            keypoint, score = split_score(keypoint) if scored else (keypoint, None)
+            attributes = {key: values[i] for key, values in file.attributes.items()}
+            yield SkeletonClip(
+                keypoint=keypoint,
+                layout=layout,
+                name=name,
+                label=file.labels[i],
+                score=score,
+                attributes=ntu.name_numbers(name) if of_ntu else attributes,
+                splits=splits,
+            )
+
+
+def unpadded(people: Float[np.ndarray, "M T V C"]) -> Float[np.ndarray, "m t V C"]:
+    """Without the frames after the last in which anybody is, and without people who are nowhere."""
+    there = people.any((2, 3))
+    frames = there.any(0).nonzero()[0]
+    return people[there.any(1), : frames[-1] + 1 if len(frames) else 0]

@@ -1,0 +1,242 @@
+"""Pickles as data: numpy arrays and plain Python values are read, nothing else is looked up and no code is run.
+
+A pickle is a program for a small machine whose words may name any function of any module. Other projects keep
+annotations and labels in such files, so they are read here by a machine with a dozen words, all of this module. It is
+the standard library's interpreter in Python: the one in C reserves memory for whatever a file claims to hold.
+"""
+
+import math
+import os
+import pickle
+import sys
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, ClassVar
+
+import numpy as np
+
+from kinegraph import safe_io
+
+KINDS = "biufcSUO"  # dtypes of plain values; structured ones could point outside of their memory
+OBJECTS = (
+    pickle.NEWOBJ,
+    pickle.NEWOBJ_EX,
+    pickle.EXT1,
+    pickle.EXT2,
+    pickle.EXT4,
+    pickle.PERSID,
+    pickle.BINPERSID,
+    pickle.NEXT_BUFFER,
+    pickle.READONLY_BUFFER,
+)
+COPIED_A_BYTE = 4  # what may be copied for each byte of the file: words that copy must not multiply it
+COPIED_ALWAYS = 1 << 16
+
+
+def load_pickle(path: str | Path, more_words: Mapping[str, Callable] | None = None) -> object:
+    """The value in a pickle of numpy arrays and scalars, numbers, strings, lists, tuples, dicts and sets.
+
+    more_words: functions that stand for other names in the file, called as those of `WORDS` below.
+
+    Pickles of Python 2 are read too, their byte strings as latin-1 text. Memory is bounded by the size of the file.
+    Raises ValueError naming the `module.name` that a pickle asks for beyond these, and for a broken file.
+    """
+    with open(path, "rb") as file:
+        try:
+            return _Reader(file, WORDS | dict(more_words or {})).load()
+        except _Refused as refused:
+            raise ValueError(
+                f"{path} asks for {safe_io.one_line(refused)}; of a pickle only numpy arrays and plain Python values "
+                "are read, its code is not run"
+            ) from None
+        except OSError:
+            raise
+        except Exception as error:  # whatever a broken file leads the interpreter into
+            reason = "the file ends too early" if isinstance(error, EOFError) else safe_io.one_line(error)
+            raise ValueError(f"{path} is not a readable pickle: {reason or type(error).__name__}") from None
+
+
+def quoted(value: object) -> str:
+    """A value from a file in a message: one short line, whatever it is."""
+    return "a ndarray" if isinstance(value, np.ndarray) else safe_io.quoted(value)
+
+
+def check_letters(array: np.ndarray) -> np.ndarray:
+    """The array, in a row. Raises ValueError where its text has letters that do not exist, which break Python."""
+    text = array.dtype.kind == "U" and array.dtype.itemsize
+    if text and (array.view(array.dtype.byteorder + "u4") > sys.maxunicode).any():
+        raise ValueError("an array of text holds letters that do not exist")
+    return array
+
+
+class _Refused(Exception):
+    """What a pickle asked for and does not get."""
+
+
+@dataclass(frozen=True)
+class _Word:
+    """A name on the machine's stack. It is no function and no class, so that nothing but `_Reader` can use it."""
+
+    name: str
+
+
+@dataclass
+class _DType:
+    """A dtype on the machine's stack; its byte order comes after it."""
+
+    dtype: np.dtype
+
+
+class _Input:
+    """A file of which no more is read than it has."""
+
+    def __init__(self, file: BinaryIO):
+        self.file, self.size, self.readline = file, os.fstat(file.fileno()).st_size, file.readline
+
+    def read(self, count: int) -> bytes:
+        if count > self.size or len(found := self.file.read(count)) < count:
+            raise EOFError
+        return found
+
+    def readinto(self, buffer: bytearray) -> int:
+        return self.file.readinto(buffer)
+
+
+class _Reader(pickle._Unpickler):
+    """The interpreter with our words only; whatever else could call, build or fetch an object is cut off."""
+
+    dispatch: ClassVar = dict(pickle._Unpickler.dispatch)
+
+    def __init__(self, file: BinaryIO, words: Mapping[str, Callable | None]):
+        bounded = _Input(file)
+        super().__init__(bounded, encoding="latin1")
+        self.words = words
+        self.left = COPIED_ALWAYS + COPIED_A_BYTE * bounded.size
+        self.unbuilt: dict[int, np.ndarray] = {}
+
+    def find_class(self, module: str, name: str) -> _Word:
+        today = module.replace("__builtin__", "builtins").replace("numpy.core.", "numpy._core.")
+        if f"{today}.{name}" not in self.words:
+            raise _Refused(f"'{module}.{name}'")
+        return _Word(f"{today}.{name}")
+
+    def load_reduce(self) -> None:
+        arguments = self.stack.pop()
+        self.stack[-1] = self._apply(self.stack[-1], arguments)
+
+    def _instantiate(self, klass: object, args: list) -> None:  # the opcodes INST and OBJ
+        self.append(self._apply(klass, args))
+
+    def _apply(self, word: object, arguments: tuple | list) -> object:
+        if not isinstance(word, _Word) or self.words[word.name] is None:
+            raise _Refused(f"a call of '{getattr(word, 'name', None) or quoted(word)}'")
+        return self.words[word.name](self, *arguments)
+
+    def load_build(self) -> None:
+        state, value = self.stack.pop(), self.stack[-1]
+        if isinstance(value, _DType):
+            value.dtype = value.dtype.newbyteorder(state[1] if state[1] in ("<", ">") else "=")
+        elif id(value) in self.unbuilt:
+            self._fill(self.unbuilt.pop(id(value)), *state)
+        else:
+            raise _Refused(f"the inside of a {type(value).__name__}")
+
+    def _fill(self, array: np.ndarray, version: int, shape: tuple, of: _DType, fortran: bool, raw: object) -> None:
+        """Set a new array's values; numpy itself would trust the shape and the dtype."""
+        size, raw = math.prod(shape), raw.encode("latin1") if isinstance(raw, str) else raw
+        if of.dtype.kind == "O":
+            fits = isinstance(raw, list) and len(raw) == size
+        else:
+            fits = isinstance(raw, bytes) and len(raw) == size * of.dtype.itemsize and (raw or not size)
+        if not fits or min(shape, default=0) < 0:
+            raise ValueError(f"the values of an array do not fit its shape {shape}")
+        self.spend(len(raw))
+        if raw:
+            check_letters(np.frombuffer(raw, of.dtype) if isinstance(raw, bytes) else array)
+        array.__setstate__((1, shape, of.dtype, bool(fortran), raw))
+
+    def spend(self, count: int) -> None:
+        """Note that so many bytes or items are copied."""
+        self.left -= count
+        if self.left < 0:
+            raise _Refused("more memory than its size can need")
+
+    def load_bytearray8(self) -> None:
+        self.append(bytearray(self.read(int.from_bytes(self.read(8), "little"))))
+
+    def refuse(self) -> None:
+        raise _Refused("an object of a class, or one kept outside of the file")
+
+    dispatch[pickle.REDUCE[0]] = load_reduce
+    dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
+    dispatch |= dict.fromkeys(map(ord, OBJECTS), refuse)
+
+
+# ---- the words: each is given the reader, to account for what it copies ----------------------------------------------
+
+
+def _reconstruct(reader: _Reader, kind: _Word, shape: tuple, code: object) -> np.ndarray:
+    array = np.empty(0, np.int8)
+    reader.unbuilt[id(array)] = array
+    return array
+
+
+def _dtype(reader: _Reader, code: str, align: bool | int = False, copy: bool | int = True) -> _DType:
+    dtype = np.dtype(code) if isinstance(code, str) else None
+    if dtype is None or dtype.kind not in KINDS or dtype.subdtype:
+        raise _Refused(f"an array of dtype {quoted(code)}")
+    return _DType(dtype)
+
+
+def _scalar(reader: _Reader, of: _DType, raw: bytes | str) -> np.generic:
+    raw = raw.encode("latin1") if isinstance(raw, str) else raw
+    reader.spend(len(raw))
+    (value,) = check_letters(np.frombuffer(raw, of.dtype))
+    return value
+
+
+def _frombuffer(reader: _Reader, buffer: bytes | bytearray, of: _DType, shape: tuple, order: str) -> np.ndarray:
+    return check_letters(np.frombuffer(buffer, of.dtype)).reshape(shape, order=order)
+
+
+def _encode(reader: _Reader, text: str, encoding: str) -> bytes:
+    """Bytes as protocols 0 to 2 of Python 3 write them."""
+    reader.spend(len(text))
+    if encoding not in ("latin1", "latin-1"):
+        raise _Refused(f"the encoding '{encoding}'")
+    return text.encode("latin1")
+
+
+def _bytes(reader: _Reader) -> bytes:
+    return b""
+
+
+def _bytearray(reader: _Reader, content: bytes | str = b"", encoding: str = "latin1") -> bytearray:
+    reader.spend(len(content))
+    return bytearray(_encode(reader, content, encoding) if isinstance(content, str) else content)
+
+
+def _copy(kind: type):
+    def copy(reader: _Reader, items: list | dict | tuple = ()) -> object:
+        reader.spend(len(items))
+        return kind(items)
+
+    return copy
+
+
+WORDS = {
+    "numpy.ndarray": None,
+    "numpy.dtype": _dtype,
+    "numpy._core.multiarray._reconstruct": _reconstruct,
+    "numpy._core.multiarray.scalar": _scalar,
+    "numpy._core.numeric._frombuffer": _frombuffer,
+    "_codecs.encode": _encode,
+    "builtins.bytes": _bytes,
+    "builtins.bytearray": _bytearray,
+    "collections.OrderedDict": _copy(OrderedDict),
+    "collections.Counter": _copy(Counter),
+    **{f"builtins.{kind.__name__}": _copy(kind) for kind in (list, tuple, dict, set, frozenset)},
+}

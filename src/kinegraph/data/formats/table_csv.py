@@ -1,0 +1,287 @@
+"""Own recordings as one long CSV: a row is one joint of one person in one frame.
+
+    clip, frame, joint, x, y                    needed; joint is a name of the layout or its number from 0
+    person, z, score                            optional; score may be called confidence or visibility
+    label, split, split_ANY, subject, fps ...   optional, the same in all rows of a clip, see `clip_facts`
+
+The rows of a clip stand together; within a clip they may have any order. Frames count up from the clip's first one; a
+joint or frame without a row, and a coordinate that is empty or nan, was not seen. The file is read twice, first for the
+clips' names and labels, then for coordinates, one clip at a time: its size does not matter.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from math import isfinite, nan
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from kinegraph.data.formats.clip_facts import csv_lines, did_you_mean, listed
+from kinegraph.data.formats.guesses import layout_for
+from kinegraph.safe_io import one_line, quoted
+from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
+
+NEEDED = ("clip", "frame", "joint", "x", "y")
+ROW = (*NEEDED, "person", "z", "score")
+SCORES = ("confidence", "visibility")
+FACTS = ("label", "split", "fps", "width", "height", "subject", "camera", "setup", "replication", "view", "session")
+SPARSE = 100  # a clip may have this many places for joints for each row it has
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What the first reading finds. facts: clip -> column -> cell. unknown: columns that mean nothing here."""
+
+    columns: dict[str, int]
+    facts: dict[str, dict[str, str]]
+    joints: list[str]
+    unknown: list[str]
+
+    @property
+    def channels(self) -> int:
+        return 3 if "z" in self.columns else 2
+
+
+def scan(path: Path) -> Scan:
+    """Read the names of clips and joints and the facts in each clip's first row.
+
+    Raises ValueError naming a column that is missing, or the line where a clip begins a second time.
+    """
+    lines = csv_lines(path)
+    _, header = next(lines)
+    columns, unknown = _columns(path, header)
+    told = {name: i for name, i in columns.items() if name not in ROW}
+    clip_at, joint_at, width = columns["clip"], columns["joint"], len(header)
+    found: dict[str, dict[str, str]] = {}
+    joints: dict[str, None] = {}
+    current = None
+    for line, row in lines:
+        if len(row) != width:
+            raise ValueError(f"{path} line {line} has {len(row)} cells, the header has {width}")
+        joints[row[joint_at]] = None
+        if row[clip_at] == current:
+            continue
+        current = row[clip_at]
+        name = current.strip()
+        if not name:
+            raise ValueError(f"{path} line {line} names no clip")
+        if name in found:
+            raise ValueError(
+                f"{path} line {line}: the rows of clip {quoted(name)} are scattered, those before it are of another; "
+                "sort the file by clip"
+            )
+        found[name] = {column: row[i].strip() for column, i in told.items()}
+    if not found:
+        raise ValueError(f"{path} has no rows")
+    return Scan(columns, found, [joint.strip() for joint in joints], unknown)
+
+
+def _columns(path: Path, header: Sequence[str]) -> tuple[dict[str, int], list[str]]:
+    """Where the columns are that mean something, and the names of the others."""
+    columns = {name.lower(): i for i, name in enumerate(header)}
+    if "score" not in columns and (other := next((name for name in SCORES if name in columns), None)):
+        columns["score"] = columns.pop(other)
+    if missing := [name for name in NEEDED if name not in columns]:
+        hint = did_you_mean(missing[0], [name for name in columns if name not in ROW])
+        raise ValueError(
+            f"{path} has no column '{missing[0]}', expected clip, frame, joint, x, y and more; "
+            f"found {one_line(', '.join(header)) or 'nothing'}{hint}"
+        )
+    known = {name for name in columns if name in (*ROW, *FACTS) or name.startswith("split_")}
+    unknown = [name for name in columns if name not in known]
+    for name in unknown:
+        if name and (hint := did_you_mean(name, [fact for fact in (*ROW, *FACTS) if fact not in known])):
+            raise ValueError(f"{path} has an unknown column {quoted(name)}{hint}")
+    return {name: columns[name] for name in columns if name in known}, unknown
+
+
+def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | None) -> JointLayout:
+    """The given layout, or the built-in one that has these joints; numbers are counted."""
+    if given is not None:
+        return load_layout(given)
+    if all(joint.isdecimal() and len(joint) < 5 for joint in joints):
+        return layout_for(max(map(int, joints)) + 1, channels)
+    names = {_plain(joint) for joint in joints}
+    for name in layout_names():
+        if set(load_layout(name).joints) == names:
+            return load_layout(name)
+    nearest = min(layout_names(), key=lambda name: len(names ^ set(load_layout(name).joints)))
+    odd = [joint for joint in joints if _plain(joint) not in load_layout(nearest).joints]
+    hint = f"; nearest is '{nearest}', which lacks {listed(odd)}" if 0 < len(odd) < len(names) / 2 else ""
+    raise ValueError(
+        f"{path}: the {len(joints)} joints {listed(joints)} are of no built-in layout; give --layout{hint}"
+    )
+
+
+def _plain(joint: str) -> str:
+    return joint.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+@dataclass(frozen=True, eq=False)
+class ClipRows:
+    """The coordinates of one clip as its rows tell them; unseen joints are zero."""
+
+    name: str
+    keypoint: Float[np.ndarray, "M T V C"]
+    score: Float[np.ndarray, "M T V"] | None
+
+
+def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None = None) -> Iterator[ClipRows]:
+    """The clips one after another. people: keep those who are seen most; by default everybody, by number or as named.
+
+    Raises ValueError naming the line that is not as expected.
+    """
+    lines = csv_lines(path)
+    _, header = next(lines)
+    clip_at, width = found.columns["clip"], len(header)
+    joint_index = cache(partial(_joint_index, layout))
+
+    def clip() -> ClipRows:
+        cells = {column: flat[i::width] for column, i in found.columns.items()}
+        return _clip(_Place(path, current.strip(), numbers), cells, layout, joint_index, people)
+
+    current, numbers, flat = None, [], []
+    for line, row in lines:
+        if row[clip_at] != current:
+            if current is not None:
+                yield clip()
+            current, numbers, flat = row[clip_at], [], []
+        numbers.append(line)
+        flat += row  # one list of cells: rows kept as lists would be three times as slow
+    yield clip()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a clip's rows are, to name them."""
+
+    path: Path
+    clip: str
+    lines: Sequence[int]
+
+    def fault(self, row: int, problem: str) -> ValueError:
+        return ValueError(f"{self.path} line {self.lines[row]} (clip {quoted(self.clip)}): {problem}")
+
+
+def _clip(place: _Place, cells: Mapping[str, Sequence[str]], layout: JointLayout, joint_index, people) -> ClipRows:
+    for column in cells.keys() - set(ROW):
+        if len(set(cells[column])) > 1:
+            row = next(i for i, cell in enumerate(cells[column]) if cell != cells[column][0])
+            raise place.fault(
+                row, f"{column} {quoted(cells[column][row])}, the clip began with {quoted(cells[column][0])}"
+            )
+    joint = _indices(place, cells["joint"], joint_index)
+    frame = _indices(place, cells["frame"], _frame_number)
+    frame -= frame.min()
+    person, bodies = _people(cells.get("person"), len(joint))
+    axes = [axis for axis in ("x", "y", "z") if axis in cells]
+    value = np.stack([_numbers(place, axis, cells[axis]) for axis in axes], axis=1)  # (rows, C)
+    score = _numbers(place, "score", cells["score"]) if "score" in cells else None
+
+    frames = int(frame.max()) + 1
+    _check_twice(place, cells, (person * frames + frame) * len(layout) + joint)
+    seen = ~np.isnan(value).any(axis=1)
+    kept = np.arange(bodies)
+    if people is not None and bodies > people:
+        kept = np.sort(np.argsort(-np.bincount(person[seen], minlength=bodies), kind="stable")[:people])
+    if len(kept) * frames * len(layout) > SPARSE * len(joint) + 100_000:
+        raise ValueError(
+            f"{place.path}: clip {quoted(place.clip)} has {len(joint):,} rows for {len(kept)} people in {frames:,} "
+            f"frames of {len(layout)} joints; are frames counted one by one, and --people given where ids change?"
+        )
+    row = np.full(bodies, -1)
+    row[kept] = np.arange(len(kept))
+    taken = seen & (row[person] >= 0)
+    at = row[person[taken]], frame[taken], joint[taken]
+    keypoint = np.zeros((len(kept), frames, len(layout), len(axes)), np.float32)
+    keypoint[at] = value[taken]
+    if score is None:
+        return ClipRows(place.clip, keypoint, None)
+    confidence = np.zeros(keypoint.shape[:3], np.float32)
+    confidence[at] = np.nan_to_num(score[taken])
+    return ClipRows(place.clip, keypoint, confidence)
+
+
+def _joint_index(layout: JointLayout, joint: str) -> int:
+    names = {_plain(name): i for i, name in enumerate(layout.joints)}
+    plain = _plain(joint)
+    if plain in names:
+        return names[plain]
+    if joint.strip().isdecimal() and len(joint) < 5:
+        if int(joint) < len(layout):
+            return int(joint)
+        raise ValueError(f"joint {int(joint)}, layout '{layout.name}' has 0 to {len(layout) - 1}")
+    raise ValueError(f"layout '{layout.name}' has no joint {quoted(joint)}{did_you_mean(plain, names)}")
+
+
+def _frame_number(cell: str) -> int:
+    try:
+        number = float(cell)  # 12.0 is how some programs write 12
+    except ValueError:
+        number = nan
+    if not number.is_integer() or abs(number) > 2**53:
+        raise ValueError(f"frame {quoted(cell)}, expected a whole number")
+    return int(number)
+
+
+def _indices(place: _Place, cells: Sequence[str], index_of) -> Int[np.ndarray, "rows"]:
+    """What each cell stands for; every different cell is looked at once."""
+    known = {}
+    for cell in dict.fromkeys(cells):
+        try:
+            known[cell] = index_of(cell)
+        except ValueError as error:
+            raise place.fault(cells.index(cell), str(error)) from None
+    return np.fromiter(map(known.__getitem__, cells), np.int64, len(cells))
+
+
+def _people(cells: Sequence[str] | None, rows: int) -> tuple[Int[np.ndarray, "rows"], int]:
+    """People counted from 0, by number where they have numbers, else in the order they appear; and how many."""
+    if cells is None:
+        return np.zeros(rows, np.int64), 1
+    names = list(dict.fromkeys(cells))
+    if all(name.strip().isdecimal() for name in names):
+        names.sort(key=int)
+    index = {name: i for i, name in enumerate(names)}
+    return np.fromiter(map(index.__getitem__, cells), np.int64, rows), len(names)
+
+
+def _numbers(place: _Place, column: str, cells: Sequence[str]) -> Float[np.ndarray, "rows"]:
+    """The cells as numbers, NaN for one that is empty."""
+    try:
+        values = np.fromiter(map(float, cells), np.float64, len(cells))
+    except ValueError:
+        values = np.array([_number(place, column, row, cell) for row, cell in enumerate(cells)])
+    if (wrong := np.abs(values) > 1e30).any():  # infinite, or too large for what is stored
+        row = int(wrong.argmax())
+        raise place.fault(row, f"{column} is {quoted(cells[row])}, expected a finite number")
+    return values
+
+
+def _number(place: _Place, column: str, row: int, cell: str) -> float:
+    if not cell.strip():
+        return nan
+    try:
+        return float(cell)
+    except ValueError:
+        hint = "; write decimals with a point" if isfinite(_with_point(cell)) else ""
+        raise place.fault(row, f"{column} is {quoted(cell)}, expected a number{hint}") from None
+
+
+def _with_point(cell: str) -> float:
+    try:
+        return float(cell.replace(",", "."))
+    except ValueError:
+        return nan
+
+
+def _check_twice(place: _Place, cells: Mapping[str, Sequence[str]], where: Int[np.ndarray, "rows"]) -> None:
+    order = np.argsort(where, kind="stable")
+    again = order[1:][where[order][1:] == where[order][:-1]]
+    if len(again):
+        row = int(again.min())
+        who = f" of person {quoted(cells['person'][row])}" if "person" in cells else ""
+        when = _frame_number(cells["frame"][row])
+        raise place.fault(row, f"joint {quoted(cells['joint'][row])}{who} is there twice in frame {when}")

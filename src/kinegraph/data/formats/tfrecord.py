@@ -1,0 +1,202 @@
+"""Shards of the TensorFlow project's pipeline, read without TensorFlow.
+
+A folder of `<name>-<shard>.tfrecord`, one `tf.train.Example` a clip:
+
+    features   a serialised float32 tensor (C, T, V, M): (3, 300, 25, 2), zero where no frame or second person is
+    label      an integer from 0
+
+Shards whose name begins with train or val, or that lie in a folder such as train_data, make a split. What
+`kinegraph convert` writes (`tfrecord_write`) has more, which TensorFlow's parser passes over and which brings every
+clip back as it was: name, frames, people, in 2D width and height, and beside the shards `kinegraph.json` with layout,
+class names and what else is known of the clips.
+
+Source: itskalvik/ST-GCN, data_gen/gen_tfrecord_data.py and main.py. Its own shards hold joints that are centred, turned
+and repeated to 300 frames.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.data.formats.about import beside, completed, read_about
+from kinegraph.data.formats.guesses import layout_for, names_of_classes, split_score, third_is_score
+from kinegraph.data.formats.padded import unpadded
+from kinegraph.data.formats.recordings import Recordings, at_least_one, placed
+from kinegraph.data.formats.split_names import PARTS, known_split
+from kinegraph.data.formats.tfrecord_wire import (
+    count_records,
+    parse_example,
+    parse_tensor,
+    read_records,
+)
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout
+
+PART = re.compile(rf"({'|'.join(PARTS)})(?![a-z]).*", re.IGNORECASE)
+PART_FOLDER = re.compile(rf"({'|'.join(PARTS)})([_-]data)?", re.IGNORECASE)
+SHARD = re.compile(r"(.*)-(\d+)")
+LOOKED_AT = 20  # clips that tell whether a third channel is a score
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What all examples of some shards have in common. channels: with the score, if `scored` says that it is the last.
+
+    column: the split of the shards that are named after a part.
+    """
+
+    layout: JointLayout
+    channels: int
+    scored: bool
+    class_names: tuple[str, ...]
+    column: str
+
+
+@placed
+def recordings(
+    raw: Path, *, layout: str | None = None, class_names: str | None = None, split_name: str | None = None
+) -> Recordings:
+    """The clips of a folder of shards, or of one; shards are read in the order of their numbers, one record at a time.
+
+    split_name: of train and val shards, by default xsub, xview or xset if a folder's name says so, else split.
+    class_names: see `names_of_classes`; by default NTU RGB+D 60's, where the joints are the Kinect's 25.
+    Raises ValueError naming file, record, byte and reason at the first record that is broken or of another shape.
+    """
+    raw, nobody = Path(raw), []
+    shards, around = _shards(raw), _folders(raw)
+    about = read_about(beside(around[0])) or read_about(beside(around[1]))  # where `kinegraph convert` wrote the shards
+    of, channels, scored = _kind(shards, about, layout)
+    names = tuple(about["class_names"]) if about and class_names is None else _class_names(class_names, of)
+    column = split_name or about.get("split") or known_split(*(folder.name for folder in around)) or "split"
+    contents = Contents(of, channels, scored, names, column)
+
+    def left_out() -> list[str]:
+        return [f"{len(nobody):,} clips without any person: {', '.join(nobody[:3])}"] if nobody else []
+
+    return Recordings(
+        clips=at_least_one((completed(clip, about) for clip in _clips(shards, contents, nobody)), left_out),
+        count=sum(map(count_records, shards)),
+        layout=of,
+        class_names=names,
+        units=about.get("units", "normalised"),
+        source=about.get("source") or f"TFRecord shards of {raw.name}",
+        licence=about.get("licence", ""),
+        left_out=left_out,
+    )
+
+
+def _shards(raw: Path) -> dict[Path, str | None]:
+    """The files in the order in which they are read, and the part of a split that each is."""
+    if not raw.exists():
+        raise ValueError(f"there is no file or folder {raw}")
+    files = [raw] if raw.is_file() else list(raw.rglob("*.tfrecord"))
+    if not files:
+        raise ValueError(f"there is no .tfrecord file in {raw} or its subfolders")
+    parts = {file: _part(file) for file in sorted(files, key=_order)}
+    if None in parts.values() and any(parts.values()):
+        lost = next(file for file, part in parts.items() if part is None)
+        raise ValueError(f"{lost} is neither train nor val by its name or its folder's, but other shards are")
+    return parts
+
+
+def _order(file: Path) -> tuple[str, str, int]:
+    numbered = SHARD.fullmatch(file.stem)
+    return (str(file.parent), numbered[1], int(numbered[2])) if numbered else (str(file.parent), file.stem, -1)
+
+
+def _part(file: Path) -> str | None:
+    found = PART.fullmatch(file.stem) or PART_FOLDER.fullmatch(file.absolute().parent.name)
+    return found[1].lower() if found else None
+
+
+def _folders(raw: Path) -> list[Path]:
+    """The folder and the one around it."""
+    folder = raw.absolute() if raw.is_dir() else raw.absolute().parent
+    return [folder, folder.parent]
+
+
+def _kind(shards: Iterable[Path], about: Mapping, given: str | None) -> tuple[JointLayout, int, bool]:
+    """The layout, the number of channels and whether the last is a score, from the first clips."""
+    first = [array for array, _, _ in islice(chain.from_iterable(map(_arrays, shards)), LOOKED_AT)]
+    if not first:
+        raise ValueError(f"there is no record in {next(iter(shards))} or any other shard")
+    channels, _, joints, _ = first[0].shape
+    scored = about["score"] if about else third_is_score([array.transpose(3, 1, 2, 0) for array in first])
+    if channels - scored not in (2, 3):
+        raise ValueError(f"the clips have {channels} channels, expected (x, y), (x, y, z) or (x, y, score)")
+    if about and given is None:
+        return about["layout"], channels, scored
+    return layout_for(joints, channels - scored, given), channels, scored
+
+
+def _class_names(given: str | None, layout: JointLayout) -> tuple[str, ...]:
+    if given is None and len(layout) != 25:
+        raise ValueError("the shards do not name their classes; give --class-names, a text file with one a line")
+    return names_of_classes(given or "ntu60", (), ())
+
+
+def _arrays(path: Path) -> Iterator[tuple[Float[np.ndarray, "C T V M"], int, dict]]:
+    """Each example's tensor, label and other features. Raises ValueError naming the record that is not as expected."""
+    for number, (start, data) in enumerate(read_records(path)):
+        try:
+            example = parse_example(data)
+            for name, kind in {"features": bytes, "label": int}.items():
+                if [type(value) for value in example.get(name, ())] != [kind]:
+                    raise ValueError(
+                        f"its '{name}' is not one value, expected a serialised tensor and an integer label"
+                    )
+            array = parse_tensor(example["features"][0])
+            if array.ndim != 4 or 0 in array.shape:
+                raise ValueError(f"its tensor has shape {array.shape}, expected (channels, frames, joints, people)")
+        except ValueError as error:
+            raise ValueError(f"{path}: record {number} at byte {start:,}: {error}") from None
+        yield array, example["label"][0], {name: values[0] for name, values in example.items() if values}
+
+
+def _clips(shards: Mapping[Path, str | None], contents: Contents, nobody: list[str]) -> Iterator[SkeletonClip]:
+    alike = len({path.stem for path in shards}) < len(shards)
+    for path, part in shards.items():
+        for number, (array, label, more) in enumerate(_arrays(path)):
+            _check(array, label, contents, f"{path}: record {number}")
+            given = more.get("name")
+            folder = f"{path.parent.name}/" if alike else ""
+            name = given.decode("utf-8", "replace") if isinstance(given, bytes) else f"{folder}{path.stem}-{number:06}"
+            keypoint = _there(array, more)
+            if not keypoint.size:
+                nobody.append(name)
+                continue
+            keypoint, score = split_score(keypoint) if contents.scored else (keypoint, None)
+            width, height = (more.get(side) if isinstance(more.get(side), int) else 0 for side in ("width", "height"))
+            yield SkeletonClip(
+                keypoint=keypoint,
+                layout=contents.layout,
+                name=name,
+                label=label,
+                score=score,
+                image_size=(width, height) if width and height else None,
+                splits={contents.column: part} if part else {},
+            )
+
+
+def _check(array: Float[np.ndarray, "C T V M"], label: int, contents: Contents, where: str) -> None:
+    """That an example is like the first one and its label one of the classes."""
+    joints, channels = len(contents.layout), contents.channels
+    if (array.shape[0], array.shape[2]) != (channels, joints):
+        found = f"{array.shape[2]} joints in {array.shape[0]} channels"
+        raise ValueError(f"{where} has {found}, the first one {joints} in {channels}")
+    if not 0 <= label < len(contents.class_names):
+        count = len(contents.class_names)
+        raise ValueError(f"{where} has label {label}, there are {count} classes; name the classes by --class-names")
+
+
+def _there(array: Float[np.ndarray, "C T V M"], more: Mapping) -> Float[np.ndarray, "m t V C"]:
+    """The frames and people of an example: as many as it says, else those in which there is something."""
+    keypoint = array.transpose(3, 1, 2, 0).astype(np.float32)
+    if all(isinstance(more.get(what), int) and more[what] > 0 for what in ("people", "frames")):
+        return keypoint[: more["people"], : more["frames"]]
+    return unpadded(keypoint)

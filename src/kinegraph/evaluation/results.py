@@ -1,0 +1,219 @@
+"""The scores of a test as ours, MMAction2's and PYSKL's result files hold them.
+
+    ours, MMAction2 0.x   a list of one float array of shape (classes,) a clip: logits
+    PYSKL                 the same: probabilities
+    MMAction2 1.x         a list of one dict a clip: "pred_score", probabilities, and "gt_label"
+
+None of them says which of the two its numbers are, so that is read off the numbers themselves.
+"""
+
+import csv
+import io
+import math
+import operator
+import pickle
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from kinegraph.data.formats.pickles import load_pickle
+from kinegraph.evaluation.metrics import softmax
+from kinegraph.models.checkpoint_file import load_file
+from kinegraph.safe_io import quoted
+
+ROW_SUM_TOLERANCE = 1e-3  # half floats and rounded tables still count as probabilities
+
+# A storage as torch.save writes it: magic number, version and machine; type, key, device and count; the key again and
+# the count again, then the numbers. A key is an address, so no two are alike.
+MACHINE = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
+STORAGE = re.compile(
+    b"".join(re.escape(pickle.dumps(value, protocol=2)) for value in (0x1950A86A20F9469CFC6C, 1001, MACHINE))
+    + rb"\x80\x02\(X\x07\0\0\0storageq\0ctorch\n(?P<type>\w{3,6})Storage\nq\x01X.{4}(?P<key>\d{1,20})q\x02"
+    + rb"X.{4}[\w:]{1,20}q\x03(?:K.|M..|J.{4})Ntq\x04Q\.\x80\x02]q\0X.{4}(?P=key)q\x01a\.(?P<count>.{8})",
+    re.DOTALL,
+)
+NUMBERS = {b"Double": "<f8", b"Float": "<f4", b"Half": "<f2", b"Long": "<i8", b"Int": "<i4"}
+
+
+@runtime_checkable
+class Copying(Protocol):
+    """A reader of pickles that accounts for what is copied."""
+
+    def spend(self, count: int) -> None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The scores of one network, clips in the file's order.
+
+    labels: of the clips, where the file tells them. names: of the clips, where the predictions.csv that was written
+        with the file lies beside it.
+    """
+
+    path: Path
+    scores: Float[np.ndarray, "N classes"]
+    kind: Literal["logits", "probabilities"]
+    labels: Int[np.ndarray, "N"] | None = None
+    names: list[str] | None = None
+
+    @cached_property
+    def probability(self) -> Float[np.ndarray, "N classes"]:
+        """Rows that sum to 1, float64."""
+        if self.kind == "logits":
+            return softmax(self.scores)
+        scores = self.scores.astype(np.float64)
+        return scores / scores.sum(axis=1, keepdims=True)
+
+
+def read_result(path: str | Path) -> Result:
+    """Read a result file. Raises ValueError naming the file and the first clip that is not as expected."""
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, expected a result file such as {path / 'result.pkl'}")
+    found = load_pickle(path, TENSORS)
+    rows, labels = _rows(path, found)
+    scores = _scores(path, rows)
+    if not scores.shape[1] > 1:
+        raise ValueError(f"{path} has {scores.shape[1]} score a clip, expected one a class")
+    kind = "probabilities" if are_probabilities(scores) else "logits"
+    return Result(path, scores, kind, labels, clip_names(path, scores))
+
+
+def are_probabilities(scores: Float[np.ndarray, "N classes"]) -> bool:
+    """Whether no score is negative and every row sums to 1."""
+    sums = scores.sum(axis=1, dtype=np.float64)
+    return bool((scores >= 0).all() and (np.abs(sums - 1) <= ROW_SUM_TOLERANCE).all())
+
+
+def clip_names(path: Path, scores: Float[np.ndarray, "N classes"]) -> list[str] | None:
+    """The clips of the predictions.csv beside a result file, as it spells them; None where that is of another result.
+
+    A folder may hold several results and the table only of the last: it counts if its predictions are the scores' own.
+    """
+    table = path.parent / "predictions.csv"
+    if not table.is_file():
+        return None
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            clips = [(row["clip"], int(row["prediction"])) for row in csv.DictReader(file)]
+    except (csv.Error, KeyError, TypeError, ValueError):
+        return None  # a table of somebody else's
+    if [prediction for _, prediction in clips] != scores.argmax(axis=1).tolist():
+        return None
+    return [name for name, _ in clips]
+
+
+def _memory(reader: Copying, content: bytes | str) -> Shaped[np.ndarray, "n"]:
+    """The numbers of a torch storage that was saved by torch, which is a file inside the file."""
+    reader.spend(2 * len(content))
+    content = content.encode("latin-1") if isinstance(content, str) else content
+    found = _usual_memory(content)
+    return _loaded_memory(content) if found is None else found
+
+
+def _usual_memory(content: bytes) -> Shaped[np.ndarray, "n"] | None:
+    """Numbers in the form that torch's own pickles have; None for any other. Torch takes several times as long."""
+    found = STORAGE.match(content)
+    if not found or found["type"] not in NUMBERS:
+        return None
+    numbers = memoryview(content)[found.end() :]
+    dtype = np.dtype(NUMBERS[found["type"]])
+    fits = len(numbers) == int.from_bytes(found["count"], "little") * dtype.itemsize
+    return np.frombuffer(numbers, dtype) if fits else None
+
+
+def _loaded_memory(content: bytes) -> Shaped[np.ndarray, "n"]:
+    import torch
+
+    try:
+        storage = load_file(io.BytesIO(content), len(content))
+    except pickle.UnpicklingError as error:  # whose text tells how to run the code after all
+        asked = re.search(r"GLOBAL ([\w.]+)", str(error))
+        raise ValueError(
+            f"a tensor's memory asks for '{asked[1]}'" if asked else "a tensor's memory is broken"
+        ) from None
+    if not isinstance(storage, torch.storage.TypedStorage):
+        raise ValueError(f"a tensor's memory is a {type(storage).__name__}")
+    flat = torch.tensor([], dtype=storage.dtype).set_(storage)
+    return (flat.float() if flat.dtype is torch.bfloat16 else flat).numpy()
+
+
+def _tensor(reader: Copying, memory: np.ndarray, offset: int, size: tuple, stride: tuple, *_) -> np.ndarray:
+    """The tensor of a given shape and steps in a storage; it cannot reach out of it, nor be larger."""
+    if not isinstance(memory, np.ndarray) or memory.ndim != 1 or memory.dtype.kind not in "fiub":
+        raise ValueError("a tensor's memory is no row of numbers")
+    offset, *numbers = (int(operator.index(number)) for number in (offset, *size, *stride))  # numpy's would overflow
+    size, stride = numbers[: len(size)], numbers[len(size) :]
+    last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
+    inside = offset >= 0 and last < len(memory) and all(step >= 0 for step in stride)
+    count = math.prod(size)
+    if min(size, default=1) < 1 or count > len(memory) or not inside:
+        raise ValueError(f"a tensor of shape {quoted(tuple(size))} does not fit into its {len(memory)} numbers")
+    reader.spend(count * memory.itemsize)
+    steps = [step * memory.itemsize for step in stride]
+    return np.lib.stride_tricks.as_strided(memory[offset:], tuple(size), steps).copy()
+
+
+# What MMAction2 1.x writes beside numpy arrays. `pickle` keeps a tensor's memory as a file of torch inside the file,
+# which torch would load with whatever code it asks for: here it is loaded as plain data.
+TENSORS = {"torch._utils._rebuild_tensor_v2": _tensor, "torch.storage._load_from_bytes": _memory}
+
+
+def _rows(path: Path, found: object) -> tuple[list, Int[np.ndarray, "N"] | None]:
+    """The rows of scores in a result of any kind, and the labels if all clips have one."""
+    if isinstance(found, np.ndarray) and found.ndim == 2:
+        found = list(found)
+    if not isinstance(found, list) or not found:
+        raise ValueError(
+            f"{path} holds {_told(found)}, expected a list of one row of scores, or dict with 'pred_score', a clip"
+        )
+    if not isinstance(found[0], dict):
+        return found, None
+    rows, labels = [], []
+    for index, clip in enumerate(found):
+        scores = _item(clip, "pred_score") if isinstance(clip, dict) else None
+        if scores is None:
+            keys = ", ".join(map(str, clip)) if isinstance(clip, dict) else _told(clip)
+            raise ValueError(f"{path}: clip {index} has no 'pred_score'; it has {keys}")
+        rows.append(scores)
+        labels.append(np.ravel(_item(clip, "gt_label", ())))
+    if any(label.shape != (1,) or label.dtype.kind not in "iu" for label in labels):
+        return rows, None  # several labels a clip, or none
+    return rows, np.concatenate(labels).astype(np.int64)
+
+
+def _item(clip: dict, key: str, missing: object = None) -> object:
+    """What MMAction2 1.2 keeps under `key`; 1.0 and 1.1 keep it as "item" under the plural."""
+    older = clip.get(f"{key}s")
+    return clip.get(key, older.get("item", missing) if isinstance(older, dict) else missing)
+
+
+def _scores(path: Path, rows: list) -> Float[np.ndarray, "N classes"]:
+    first = None
+    for index, row in enumerate(rows):
+        try:
+            row = np.asarray(row)
+        except ValueError:  # lists of different lengths
+            row = np.asarray(None)
+        first = row if first is None else first
+        if row.dtype.kind not in "fiu" or row.ndim != 1 or row.shape != first.shape:
+            expected = (
+                f"{len(first)} scores as clip 0 has" if first.ndim == 1 and index else "scores of shape (classes,)"
+            )
+            raise ValueError(f"{path}: clip {index} has {_told(row)}, expected {expected}")
+        if not np.isfinite(row).all():
+            raise ValueError(f"{path}: clip {index} has scores that are not finite; did its training diverge?")
+    scores = np.array(rows)
+    return scores if scores.dtype == np.float64 else scores.astype(np.float32)
+
+
+def _told(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype} {value.shape}"
+    kind = type(value).__name__
+    return f"an empty {kind}" if isinstance(value, list | dict | tuple) and not value else f"a {kind}"

@@ -1,0 +1,92 @@
+"""From clips to the bodies in them and back: a network sees bodies, one apart from another."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from kinegraph.models.layers.threads import each, workers
+
+MULTIPLE = {"cuda": 16}  # of bodies: for every number of them a GPU chooses its kernels anew
+
+
+def clip_logits(
+    model: nn.Module,
+    x: Float[Tensor, "N M T V C"],
+    people: Int[Tensor, "N"] | None = None,
+    at_once: int | None = None,
+) -> Float[Tensor, "N classes"]:
+    """head(mean over people, time and joints of model.bodies), absent people counted like real ones.
+
+    people: how many bodies of each clip are real, the first ones. Of the others those that look like the first of them
+        (they do: padding) are computed as one body that stands for all, to the same logits, gradients and statistics.
+        Not in training with dropout, which makes them differ.
+    at_once: compute so many bodies at once, not all, see `in_parts`; only outside training, where bodies do not touch.
+    """
+    check_input(model, x)
+    N, M = x.shape[:2]
+    x = x.flatten(0, 1)  # (N M, T, V, C)
+    place, copies = None, 1
+    if people is not None and not (model.training and model.config["dropout"] > 0):
+        x, place, copies = one_for_absent(x, people, M)
+    features = partial(mean_features, model, copies=copies)
+    y = features(x) if at_once is None else in_parts(features, x, at_once)  # (B, D)
+    y = y if place is None else y[place]
+    return model.head(y.view(N, M, -1).mean(1))
+
+
+def clip_features(model: nn.Module, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:
+    """What the last block says of each person, moment and joint; their mean through `head` gives the logits."""
+    check_input(model, x)
+    return model.bodies(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+def mean_features(model: nn.Module, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B D"]:
+    """Mean over time and joints of what the last block says, at least in float32."""
+    y = model.bodies(x, copies)
+    return y.mean((1, 2), dtype=torch.promote_types(y.dtype, torch.float32))
+
+
+def in_parts(function: Callable[[Tensor], Tensor], x: Float[Tensor, "B ..."], at_once: int) -> Float[Tensor, "B ..."]:
+    """function(x) of at_once rows at a time, without gradients; each thread of a CPU computes rows of its own."""
+    count = max(1, min(workers(x.device), len(x)))
+    rounds = -(-len(x) // (at_once * count))
+    return torch.cat(each(function, x.tensor_split(max(1, min(rounds * count, len(x))))))
+
+
+def one_for_absent(
+    x: Float[Tensor, "NM T V C"], people: Int[Tensor, "N"], bodies: int
+) -> tuple[Float[Tensor, "B T V C"], Int[Tensor, "NM"] | None, int]:
+    """The bodies to compute, which of them each body of x is (None: itself), and how many the last one stands for.
+
+    bodies: M, of each clip. A GPU is waited for once, and gets some absent bodies as well, to a MULTIPLE.
+    """
+    real = (torch.arange(bodies, device=x.device) < people.to(x.device)[:, None]).flatten()  # (N M)
+    absent = x.index_select(0, real.int().argmin().view(1))
+    computed = real | (x != absent).flatten(1).any(1)  # one who is not like the others is computed as well
+    multiple = MULTIPLE.get(x.device.type, 1)
+    kept = -(-(int(computed.sum()) + 1) // multiple) * multiple - 1
+    copies = len(x) - kept
+    if copies < 2:
+        return x, None, 1
+    order = (~computed).int().argsort(stable=True)
+    place = order.argsort().clamp(max=kept)
+    return torch.cat((x[order[:kept]], absent)), place, copies
+
+
+def check_input(model: nn.Module, x: Tensor) -> None:
+    """Raises ValueError when clips are not what a network was built for."""
+    if not isinstance(x, Tensor) or x.ndim != 5 or 0 in x.shape:
+        found = f"shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
+        raise ValueError(
+            f"the network takes a tensor (clips, people, frames, joints, channels), found {found}; a recording is for "
+            "kg.predict(model, clip)"
+        )
+    for axis, what, built in ((3, "joints", model.A.shape[1]), (4, "channels", model.config["channels"])):
+        if x.shape[axis] != built:
+            raise ValueError(
+                f"the network was built for {built} {what}, the clips have {x.shape[axis]}; a recording is for "
+                "kg.predict(model, clip)"
+            )

@@ -1,0 +1,73 @@
+"""What the blocks of several papers share: residual paths, one scale for each joint and channel, checks."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from kinegraph.models.layers.batchnorm import BatchNorm
+
+
+class Projection(nn.Module):
+    """1x1 convolution and BatchNorm: a residual path between different widths or frame rates."""
+
+    def __init__(self, width_in: int, width: int, stride: int):
+        super().__init__()
+        self.stride = stride
+        self.mix = nn.Linear(width_in, width)
+        self.norm = BatchNorm(width)
+
+    def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
+        return self.norm(self.mix(x[:, :: self.stride].contiguous()), copies)
+
+
+class Identity(nn.Module):
+    """x itself, where a projection or BatchNorm could be."""
+
+    def forward(self, x: Tensor, copies: int = 1) -> Tensor:
+        return x
+
+
+def shortcut(width_in: int, width: int, stride: int = 1) -> nn.Module:
+    """x itself where the shapes agree, else a projection."""
+    return Identity() if (width_in, stride) == (width, 1) else Projection(width_in, width, stride)
+
+
+def scale_joints(norm: nn.Module, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B T V C"]:
+    """BatchNorm with statistics and scales of every joint and channel: norm is a BatchNorm over V C numbers."""
+    return norm(x.flatten(2).unsqueeze(2), copies).reshape(x.shape)
+
+
+def over_time(convolution: nn.Module, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
+    """A convolution whose kernel is one joint wide, in torch's axes; in memory nothing moves."""
+    return convolution(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+
+def published_strides(widths: Sequence[int]) -> list[int]:
+    """2 where the width doubles, 1 elsewhere."""
+    return [1] + [2 if b == 2 * a else 1 for a, b in pairwise(widths)]
+
+
+def check_network(graph: Tensor, config: Mapping[str, Any], narrowest: int = 1) -> None:
+    """Raises ValueError when a graph or the numbers that every network has in its config are out of range."""
+    widths, strides = config["widths"], config["strides"]
+    if graph.ndim != 3 or graph.shape[1] != graph.shape[2]:
+        raise ValueError(f"the adjacency has shape {tuple(graph.shape)}, expected (partitions, joints, joints)")
+    if not widths or len(strides) != len(widths):
+        raise ValueError(f"{len(widths)} widths and {len(strides)} strides, expected one of each for every block")
+    for name, numbers, least in (("widths", widths, narrowest), ("strides", strides, 1)):
+        if min(numbers) < least:
+            raise ValueError(f"{name} has {min(numbers)}, expected at least {least}")
+    for name in ("channels", "classes"):
+        if config[name] < 1:
+            raise ValueError(f"{name} is {config[name]}, expected at least 1")
+    if not 0 <= config["dropout"] < 1:
+        raise ValueError(f"dropout is {config['dropout']}, expected a probability below 1")
+
+
+def check_kernel(kernel: int) -> None:
+    """Raises ValueError when a convolution over time would not be centred on its frame."""
+    if kernel < 1 or kernel % 2 == 0:
+        raise ValueError(f"kernel is {kernel}, expected an odd number of frames")

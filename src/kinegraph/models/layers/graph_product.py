@@ -1,0 +1,108 @@
+"""Sum over neighbouring joints, then mix channels, piece by piece: what lies between the two never leaves the cache."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from kinegraph.models.layers.threads import each, shares
+
+PIECE = 2**18  # numbers in what lies between, on a CPU: 1 MB stay in a core's own cache
+FEW = 2**21  # numbers in what lies between that are no burden as a whole: pieces of them would only cost calls
+
+
+def graph_product(
+    x: Float[Tensor, "B T V C"],
+    graph: Float[Tensor, "K V V"],
+    weight: Float[Tensor, "D KC"],
+    constant: Float[Tensor, "V D"],
+) -> Float[Tensor, "B T V D"]:
+    """y[w] = sum_k W_k (sum_v graph_k[v, w] x[v]) + constant[w] in every frame, weight being [W_1 | ... | W_K].
+
+    The neighbours' sums are K times as large as x. They are neither built as a whole nor kept for the backward pass,
+    which computes them again.
+    """
+    gather, device = gathering(graph), x.device.type
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+        x, gather, weight, constant = (t.to(dtype) for t in (x, gather, weight, constant))
+    return product_with(x, gather, weight, constant)
+
+
+def gathering(graph: Float[Tensor, "K V V"]) -> Float[Tensor, "VK V"]:
+    """The graph as one matrix; row (w, k), so that a joint's partitions end up beside its channels."""
+    return graph.permute(2, 0, 1).flatten(0, 1)
+
+
+def product_with(
+    x: Float[Tensor, "B T V C"], gather: Float[Tensor, "VK V"], weight: Float[Tensor, "D KC"], constant
+) -> Float[Tensor, "B T V D"]:
+    """`graph_product` with a graph from `gathering`."""
+    numbers = x.shape[0] * x.shape[1] * len(gather) * x.shape[3]
+    little = numbers <= (FEW if torch.is_grad_enabled() else PIECE)
+    if little or torch.compiler.is_compiling():  # also while exporting: a compiler does not see through pieces
+        return _neighbours(x.flatten(0, 1), gather).view(*x.shape[:3], -1) @ weight.T + constant
+    return _GraphProduct.apply(x.flatten(0, 1), gather, weight, constant).unflatten(0, x.shape[:2])
+
+
+class _GraphProduct(torch.autograd.Function):
+    """Frames F = (body, time) at once. Each thread of a CPU has its share of them, piece after piece."""
+
+    @staticmethod
+    def forward(ctx, x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"], weight, constant):
+        ctx.save_for_backward(x, gather, weight)
+        y = x.new_empty(*x.shape[:2], len(weight))
+
+        def compute(share: list[slice]) -> None:
+            room = _room(share, x, gather)
+            for frames in share:
+                sums = _neighbours(x[frames], gather, room)
+                torch.mm(sums.view(-1, weight.shape[1]), weight.T, out=y[frames].view(-1, len(weight)))
+                y[frames].add_(constant)
+
+        each(compute, _shares(x, gather))
+        return y
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient: Float[Tensor, "F V D"]):
+        x, gather, weight = ctx.saved_tensors
+        gradient = gradient.contiguous()
+        exact = torch.promote_types(x.dtype, torch.float32)
+        of_x = torch.empty_like(x)
+
+        def compute(share: list[slice]) -> list[Tensor]:
+            of_gather, of_weight = (torch.zeros_like(t, dtype=exact) for t in (gather, weight))
+            room, more = _room(share, x, gather), _room(share, x, gather)
+            for frames in share:
+                seen, told = x[frames], gradient[frames].flatten(0, 1)
+                sums = _neighbours(seen, gather, room).view(-1, weight.shape[1])
+                of_weight += told.T @ sums
+                of_sums = torch.mm(told, weight, out=more[: len(seen)].view(-1, weight.shape[1]))
+                of_sums = of_sums.view(len(seen), len(gather), -1)  # (frames, V K, C)
+                if ctx.needs_input_grad[1]:
+                    of_gather += (of_sums @ seen.mT).sum(0, dtype=exact)
+                torch.matmul(gather.T, of_sums, out=of_x[frames])
+            return [of_gather, of_weight, gradient[share[0].start : share[-1].stop].sum(0, dtype=exact)]
+
+        parts = each(compute, _shares(x, gather))
+        of_gather, of_weight, of_constant = (torch.stack(t).sum(0).to(x.dtype) for t in zip(*parts, strict=True))
+        return of_x, of_gather, of_weight, of_constant
+
+
+def _neighbours(
+    x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"], room: Float[Tensor, "most VK C"] | None = None
+) -> Float[Tensor, "F VK C"]:
+    """gather @ x, in the memory of `room` if there is one."""
+    return torch.bmm(gather.expand(len(x), -1, -1), x, out=None if room is None else room[: len(x)])
+
+
+def _room(share: list[slice], x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"]) -> Float[Tensor, "most VK C"]:
+    """Memory for the largest piece, for one after another, so that it stays in the cache."""
+    return x.new_empty(share[0].stop - share[0].start, len(gather), x.shape[2])
+
+
+def _shares(x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"]) -> list[list[slice]]:
+    if x.device.type != "cpu":
+        return [[slice(0, len(x))]]
+    frames = max(1, PIECE // (len(gather) * max(x.shape[2], 64)))  # long sums of weight gradients would lose accuracy
+    return shares(len(x), frames, x.device)

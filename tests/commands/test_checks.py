@@ -1,0 +1,283 @@
+"""Numbers that cannot be trusted are said so, or refused: docs/reliability.md has the table of these cases."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from kinegraph.cli import main
+from kinegraph.data.checks import doubts, line_of
+from kinegraph.data.dataset import open_dataset
+from kinegraph.evaluation.metrics import remarks
+from kinegraph.models.zoo import find_weights
+from kinegraph.training.loop import Training
+from tests import made_up
+from tests.data import faulty
+
+NAMES = [clip.name for clip in faulty.recordings()]
+
+
+def still(clips):
+    clips[2].keypoint[:] = clips[2].keypoint[:, :1]
+
+
+def one_frame(clips):
+    clips[2] = replace(clips[2], keypoint=clips[2].keypoint[:, :1])
+
+
+def one_clip_of_a_class(clips):
+    others = [clip for clip in clips if clip.label == 3 and clip.part == "train"][1:]
+    clips[:] = [clip for clip in clips if clip not in others]
+
+
+def class_in_val_only(clips):
+    clips[:] = [clip for clip in clips if clip.label != 3 or clip.part == "val"]
+
+
+def three_clips(clips):
+    clips[:] = [*clips[:3], *clips[-4:-1]]
+
+
+def no_val(clips):
+    clips[:] = [clip for clip in clips if clip.part == "train"]
+
+
+def no_train(clips):
+    clips[:] = [clip for clip in clips if clip.part == "val"]
+
+
+def one_in_millimetres(clips):
+    clips[2] = replace(clips[2], keypoint=clips[2].keypoint * 1000)
+
+
+def nothing_large(clips):
+    clips[:] = [replace(clip, keypoint=clip.keypoint * np.float32(1e-30)) for clip in clips]
+
+
+def huge(clips):
+    clips[2] = replace(clips[2], keypoint=clips[2].keypoint * np.float32(1e30))
+
+
+def no_frames(clips):
+    clips[2] = replace(clips[2], keypoint=clips[2].keypoint[:, :0])
+
+
+def nobody(clips):
+    for clip in clips:
+        clip.keypoint[:] = 0
+
+
+def prepared(folder, fault, write=faulty.annotations, source="annotations"):
+    clips = faulty.recordings()
+    fault(clips)
+    path = write(folder, clips)
+    names = () if write in (faulty.npz, faulty.table_json) else ("--class-names", "ntu60")
+    return path, main(["prepare", source, str(path), str(folder / "data"), *names])
+
+
+SAID = [
+    (still, f"note: nobody moves: all frames are the same (1 clip: {NAMES[2]})"),
+    (one_frame, f"note: only one frame (1 clip: {NAMES[2]})"),
+    (one_clip_of_a_class, f"note: split xsub: a single training clip for brushing hair (1 clip: {NAMES[3]})"),
+    (class_in_val_only, "problem: split xsub: val has classes that train lacks: brushing hair (4 clips:"),
+    (three_clips, "note: split xsub: only 3 training clips for 3 classes"),
+    (no_val, "note: split xsub has no part val, only train: train needs --no-validate"),
+    (no_train, "note: split xsub has no part train, only val: it can be tested on alone"),
+    (faulty.duplicate_content, f"problem: split xsub: the same recording in several parts (2 clips: {NAMES[3]},"),
+    (one_in_millimetres, "problem: other units than most: bodies of"),
+    (nothing_large, "problem: bodies are 1.6e-30 large, which is next to nothing in any unit"),
+]
+
+
+@pytest.mark.parametrize(("fault", "line"), SAID, ids=lambda it: getattr(it, "__name__", ""))
+def test_prepare_and_inspect_say_it_in_the_same_words(tmp_path, capsys, fault, line):
+    assert prepared(tmp_path, fault)[1] == 0
+    assert line in capsys.readouterr().out
+    code = main(["inspect", str(tmp_path / "data")])
+    assert code == int(line.startswith("problem"))
+    assert line.partition(" (")[0] in capsys.readouterr().out
+
+
+def test_a_clean_dataset_has_no_doubts(tmp_path, capsys):
+    assert prepared(tmp_path, lambda clips: None)[1] == 0
+    out = capsys.readouterr().out
+    assert "note:" not in out
+    assert "problem:" not in out
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (faulty.nan, f"clip '{NAMES[faulty.ODD]}' holds a value that is not finite (keypoint, person 0, frame 3)"),
+        (faulty.infinity, f"clip '{NAMES[faulty.ODD]}' holds a value that is not finite"),
+        (huge, "which is no coordinate (keypoint, person 0, frame 0)"),
+        (no_frames, f"clip '{NAMES[2]}' has no frames"),
+        (nobody, "nothing is left to prepare; left out: 32 without any person"),
+        (faulty.label_60, "ntu60 has 60 class names, the labels go up to 60"),
+    ],
+)
+def test_prepare_refuses(tmp_path, capsys, fault, message):
+    path, code = prepared(tmp_path, fault)
+    assert code == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+    assert main(["inspect", str(path), "--class-names", "ntu60"]) == 1  # and finds it too
+
+
+@pytest.mark.parametrize(
+    ("write", "source"), [(faulty.padded, "npy"), (faulty.npz, "npz"), (faulty.table_csv, "table")]
+)
+def test_infinity_is_refused_in_every_format(tmp_path, capsys, write, source):
+    assert prepared(tmp_path, faulty.infinity, write, source)[1] == 2
+    assert NAMES[faulty.ODD] in capsys.readouterr().err
+
+
+def test_an_empty_clip_of_a_table_is_told(tmp_path, capsys):
+    """A table says that the clip is there, so it is kept; pickles and arrays leave it out and list it."""
+    assert prepared(tmp_path, faulty.empty, faulty.table_json, "table")[1] == 0
+    assert f"problem: nobody in it: no frames, or every joint zero (1 clip: {NAMES[faulty.ODD]})" in (
+        capsys.readouterr().out
+    )
+
+
+def trained(tmp_path, *options, **more):
+    config = made_up.config(tmp_path / "config.yaml", tmp_path / "data", **more)
+    return main(["train", str(config), "--work-dir", str(tmp_path / "run"), *options])
+
+
+def test_train_and_test_say_what_is_doubtful(tmp_path, capsys):
+    def all_at_once(clips):
+        still(clips)
+        faulty.duplicate_content(clips)
+        one_clip_of_a_class(clips)
+
+    assert prepared(tmp_path, all_at_once)[1] == 0
+    capsys.readouterr()
+    assert trained(tmp_path, "--batch-size", "16", epochs=1) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("note: nobody moves" in line for line in lines) == 1
+    assert sum("problem: split xsub: the same recording in several parts" in line for line in lines) == 1
+    assert "warning: 13 training clips do not fill one batch of 16" in lines
+    weights = tmp_path / "run" / "checkpoints" / "last.safetensors"
+    page = tmp_path / "page.html"
+    assert main(["test", str(tmp_path / "config.yaml"), str(weights), "--report", str(page)]) == 0
+    out = capsys.readouterr().out
+    said = {"problem": "split xsub: the same recording in several parts", "warning": "only 16 clips: each is 6 points"}
+    for kind, line in said.items():
+        assert f"{kind}: {line}" in out
+        assert f"<b>{kind}</b> {line}" in page.read_text()
+    assert main(["report", str(tmp_path / "run")]) == 0  # from the run's log
+    shown = (tmp_path / "run" / "report.html").read_text()
+    assert "<b>note</b> nobody moves" in shown
+    assert f"<b>problem</b> {said['problem']}" in shown
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (no_val, "split 'xsub' has no part 'val' to validate on, only train; --no-validate trains without"),
+        (no_train, "split 'xsub' has no part 'train'; its parts are val"),
+        (nothing_large, "bodies are 1.6e-30 large, which is next to nothing in any unit; prepare the dataset again"),
+    ],
+)
+def test_train_refuses(tmp_path, capsys, fault, message):
+    assert prepared(tmp_path, fault)[1] == 0
+    assert trained(tmp_path) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path, capsys, monkeypatch):
+    """A step spoils the weights though its loss was finite: found before the checkpoint is replaced."""
+    made_up.dataset(tmp_path / "data")
+    step = Training._step
+
+    def spoiling(self, *batch):
+        sums = step(self, *batch)
+        if self.progress.step == 9:  # the last of epoch 2
+            next(self.network.parameters()).data.fill_(torch.nan)
+        return sums
+
+    monkeypatch.setattr(Training, "_step", spoiling)
+    assert trained(tmp_path) == 2
+    checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    error = capsys.readouterr().err
+    assert "weights are not finite numbers after epoch 2" in error
+    assert f"{checkpoint} is from before" in error
+    state = torch.load(checkpoint, weights_only=True)
+    assert state["progress"]["epoch"] == 1
+    assert all(tensor.isfinite().all() for tensor in state["network"].values() if tensor.is_floating_point())
+    assert not (checkpoint.parent / "last.safetensors").exists()
+
+
+def test_a_spike_is_told_and_logged(tmp_path, capsys, monkeypatch):
+    made_up.dataset(tmp_path / "data")
+    step = Training._step
+
+    def spiking(self, *batch):
+        return step(self, *batch) * torch.tensor([100 if self.progress.step == 7 else 1, 1, 1, 1])
+
+    monkeypatch.setattr(Training, "_step", spiking)
+    assert trained(tmp_path) == 0
+    assert "warning: a spike in epoch 2: the loss of a batch was" in capsys.readouterr().err
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    peaks = {line["epoch"]: line["peak"] for line in log if line["mode"] == "train"}
+    assert peaks[2] > 20 * max(peaks[1], peaks[3])
+    assert main(["report", str(tmp_path / "run")]) == 0
+    shown = (tmp_path / "run" / "report.html").read_text()
+    assert f"a spike in epoch 2: the loss of a batch was {peaks[2]:.3g}, on average it was" in shown
+
+
+def test_figures_are_remarked_on():
+    scores, names = np.eye(4)[np.zeros(40, int)], ["a", "b", "c", "d"]
+    assert remarks(scores, np.arange(40) % 3, names) == [
+        "every one of the 40 clips is taken for 'a'",
+        "mean_class_accuracy is over 3 classes; 1 have no clip here",
+    ]
+    assert remarks(np.eye(4)[np.arange(40) % 4], np.arange(40) % 3, names) == [
+        "mean_class_accuracy counts 1 classes without clips as 0, because clips are taken for them"
+    ]
+    assert remarks(np.eye(4)[np.arange(40) % 4], np.arange(40) % 4, names) == []
+
+
+def test_doubts_of_one_split_are_of_its_clips(tmp_path):
+    prepared(tmp_path, still)
+    folder = open_dataset(tmp_path / "data")
+    assert [line_of(one) for one in doubts(folder, "xsub")] == [f"{SAID[0][1].removeprefix('note: ')}"]
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "log.jsonl", "report.html", "config.yaml", "val/predictions.csv"])
+def test_a_file_that_no_run_wrote_is_spared(tmp_path, capsys, name):
+    made_up.dataset(tmp_path / "data")
+    mine = tmp_path / "run" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine: 1\n")
+    for option in ((), ("--overwrite",)):
+        assert trained(tmp_path, *option, epochs=1) == 2
+        assert f"{mine} is of no run, and this one would replace it; move it or" in capsys.readouterr().err
+        assert mine.read_text() == "mine: 1\n"
+
+
+def test_a_run_that_died_early_is_begun_anew(tmp_path):
+    made_up.dataset(tmp_path / "data")
+    assert trained(tmp_path, epochs=1) == 0
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    assert trained(tmp_path, epochs=1) == 0
+
+
+def test_a_run_is_replaced_when_asked_and_stands_for_its_weights(tmp_path, capsys):
+    made_up.dataset(tmp_path / "data")
+    assert trained(tmp_path, epochs=1) == 0
+    assert trained(tmp_path, epochs=2) == 2
+    assert "--overwrite replaces it" in capsys.readouterr().err
+    assert trained(tmp_path, "--overwrite", epochs=2) == 0
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in log if line["mode"] == "val"] == [1, 2]
+    assert find_weights(tmp_path / "run") == tmp_path / "run" / "checkpoints" / "best.safetensors"
+    with pytest.raises(ValueError, match="a folder without weights"):
+        find_weights(tmp_path / "data")
+    with pytest.raises(ValueError, match="there is no file"):
+        find_weights(tmp_path / "absent.safetensors")

@@ -1,0 +1,276 @@
+"""Kinetics-skeleton files and folders of OpenPose's frames, made up in the published forms."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kinegraph.cli import main
+from kinegraph.data.dataset import open_dataset
+from kinegraph.data.formats.openpose import recordings
+from kinegraph.data.formats.openpose_people import Detections, best_of_each_frame, tracked
+
+
+def body(x: float, y: float = 0.5, score: float = 0.9, joints: int = 18) -> np.ndarray:
+    """A person of the height 0.4 as x, y, score, all joints seen."""
+    pose = np.full((joints, 3), score, np.float32)
+    pose[:, 0] = x + 0.02 * np.arange(joints) % 0.1
+    pose[:, 1] = y + np.linspace(-0.2, 0.2, joints)
+    return pose
+
+
+# ---- who is who ------------------------------------------------------------------------------------------------------
+
+
+def test_people_are_followed_whatever_their_order():
+    left, right = ([body(x + 0.01 * t, score=s) for t in range(20)] for x, s in ((0.1, 0.8), (0.6, 0.7)))
+    rng = np.random.default_rng(0)
+    frames = [np.stack([(left, right)[i][t] for i in rng.permutation(2)]) for t in range(20)]
+    frames[7] = right[7][None]  # the left one is hidden for a frame
+    keypoint, score = tracked(Detections(frames), people=2)
+    expected = np.stack([left, right])
+    expected[0, 7] = 0
+    np.testing.assert_array_equal(keypoint, expected[..., :2])
+    np.testing.assert_array_equal(score, expected[..., 2])
+
+
+def test_the_best_over_the_clip_stay_and_a_ghost_goes():
+    frames = [np.stack([body(0.1, score=0.5), body(0.6, score=0.6)]) for _ in range(10)]
+    frames[3] = np.concatenate([frames[3], body(0.4, y=0.9, score=0.99)[None]])
+    _, score = tracked(Detections(frames), people=2)
+    np.testing.assert_allclose(score[:, :, 0], [[0.6] * 10, [0.5] * 10])
+    assert tracked(Detections(frames), people=1)[0].shape == (1, 10, 18, 2)
+    assert tracked(Detections(frames), people=5)[0].shape[0] == 3
+
+
+def test_one_who_leaves_is_continued_by_one_who_comes():
+    frames = [body(0.1)[None] for _ in range(5)] + [np.zeros((0, 18, 3), np.float32)] * 20 + [body(0.8)[None]] * 5
+    keypoint, _ = tracked(Detections(frames), people=2)
+    assert len(keypoint) == 1
+    assert (keypoint.any((0, 2, 3)) == [True] * 5 + [False] * 20 + [True] * 5).all()
+
+
+def published_reader(frames: list[np.ndarray]) -> np.ndarray:
+    """What feeder_kinetics.py of yysijie/st-gcn does to the people of a clip, in its axes: C, T, V, M."""
+    data = np.zeros((3, len(frames), 18, 5))
+    for t, poses in enumerate(frames):
+        for m, pose in enumerate(poses[:5]):
+            data[:, t, :, m] = pose.T
+    order = (-data[2].sum(axis=1)).argsort(axis=1, kind="stable")
+    for t, people in enumerate(order):
+        data[:, t] = data[:, t][:, :, people]
+    return data[..., :2]
+
+
+def test_the_best_of_each_frame_are_those_of_the_published_reader():
+    rng = np.random.default_rng(1)
+    frames = [rng.random((rng.integers(0, 8), 18, 3), dtype=np.float32) for _ in range(30)]
+    keypoint, score = best_of_each_frame(Detections(frames), people=2)
+    expected = published_reader(frames).transpose(3, 1, 2, 0)  # M, T, V, C
+    np.testing.assert_allclose(keypoint, expected[..., :2], rtol=1e-6)
+    np.testing.assert_allclose(score, expected[..., 2], rtol=1e-6)
+
+
+# ---- Kinetics-skeleton -----------------------------------------------------------------------------------------------
+
+
+def kinetics_clip(label: str, index: int, frames: dict[int, list[np.ndarray]]) -> dict:
+    data = [
+        {
+            "frame_index": number,
+            "skeleton": [{"pose": one[:, :2].ravel().tolist(), "score": one[:, 2].tolist()} for one in people],
+        }
+        for number, people in frames.items()
+    ]
+    return {"data": data, "label": label, "label_index": index}
+
+
+@pytest.fixture
+def kinetics(tmp_path):
+    """Two training clips, one without skeleton and one that is listed but not there; one validation clip."""
+    half_seen = body(0.3)
+    half_seen[4] = 0.25, 0.25, 0
+    clips = {
+        "train": {
+            "a": kinetics_clip("yoga", 2, {1: [body(0.2)], 2: [], 4: [half_seen, body(0.7, score=0.95)]}),
+            "b": kinetics_clip("abseiling", 0, {1: [body(0.2)]}),
+            "empty": kinetics_clip("yoga", 2, {}),
+        },
+        "val": {"c": kinetics_clip("zumba", 3, {0: [body(0.5)]})},
+    }
+    for part, of_part in clips.items():
+        folder = tmp_path / "kinetics" / f"kinetics_{part}"
+        folder.mkdir(parents=True)
+        listing = {"gone": {"has_skeleton": True, "label": "yoga", "label_index": 2}} if part == "train" else {}
+        for name, clip in of_part.items():
+            (folder / f"{name}.json").write_text(json.dumps(clip))
+            about = {key: clip[key] for key in ("label", "label_index")}
+            listing[name] = about | {"has_skeleton": name != "empty"}
+        folder.with_name(f"kinetics_{part}_label.json").write_text(json.dumps(listing))
+    return tmp_path / "kinetics"
+
+
+def test_kinetics_skeleton(kinetics):
+    found = recordings(kinetics)
+    clips = {clip.name: clip for clip in found.clips}
+    assert found.class_names == ("abseiling", "class 1", "yoga", "zumba")
+    assert {name: (clip.label, clip.splits["split"]) for name, clip in clips.items()} == {
+        "a": (2, "train"),
+        "b": (0, "train"),
+        "c": (3, "val"),
+    }
+    assert (found.layout.name, found.units, clips["a"].fps, clips["a"].image_size) == (
+        "openpose18",
+        "px",
+        30,
+        (340, 256),
+    )
+    assert clips["a"].keypoint.shape == (2, 4, 18, 2)  # frames 1 to 4
+    assert not clips["a"].keypoint[:, 1:3].any()  # nobody, and no frame
+    first = clips["a"].keypoint[0, 0]
+    np.testing.assert_allclose(first, body(0.2)[:, :2] * (340, 256), rtol=1e-5)
+    half_seen = next(one for one in clips["a"].keypoint[:, 3] if not one[4].any())  # a score of 0: not seen
+    np.testing.assert_allclose(half_seen[5], body(0.3)[5, :2] * (340, 256), rtol=1e-5)
+    told = "; ".join(found.left_out())
+    assert "1 of kinetics_train that are listed but not there: gone" in told
+    assert "1 of kinetics_train without skeleton by the label file: empty" in told
+
+
+def test_kinetics_clips_alone_tell_their_labels(kinetics):
+    for file in kinetics.glob("*_label.json"):
+        file.unlink()
+    found = recordings(kinetics)
+    assert sorted((clip.name, clip.label) for clip in found.clips) == [("a", 2), ("b", 0), ("c", 3)]
+    assert "1 without any person: empty" in "; ".join(found.left_out())
+
+
+def test_prepare_kinetics(kinetics, tmp_path):
+    out = tmp_path / "out"
+    assert main(["prepare", "openpose", str(kinetics), str(out), "--bodies", "score", "--people", "1"]) == 0
+    dataset = open_dataset(out, check_values=True)
+    assert (dataset.people.tolist(), dataset.parts("split")) == ([1, 1, 1], ("train", "val"))
+
+
+# ---- folders of frames -----------------------------------------------------------------------------------------------
+
+
+def write_frames(folder: Path, frames: dict[int, list[np.ndarray]], prefix: str = "video_") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, people in frames.items():
+        listed = [{"person_id": [-1], "pose_keypoints_2d": one.ravel().tolist()} for one in people]
+        content = {"version": 1.3, "people": listed}
+        (folder / f"{prefix}{number:012d}_keypoints.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(("joints", "layout"), [(18, "openpose18"), (25, "openpose25")])
+def test_frames_of_classes(tmp_path, joints, layout):
+    pose = body(0.4, joints=joints) * (1000, 1000, 1)
+    pose[3] = 0
+    write_frames(tmp_path / "wave" / "one", {5: [pose], 6: [], 8: [pose + (1, 1, 0)]})
+    write_frames(tmp_path / "walk" / "two", {0: [pose]})
+    found = recordings(tmp_path, image_size="1920x1080", fps=25)
+    clips = {clip.name: clip for clip in found.clips}
+    assert found.layout.name == layout
+    assert found.class_names == ("walk", "wave")
+    one = clips["wave/one"]
+    assert (one.label, one.image_size, one.fps, one.keypoint.shape) == (1, (1920, 1080), 25, (1, 4, joints, 2))
+    np.testing.assert_allclose(one.keypoint[0, 0], pose[:, :2], rtol=1e-5)
+    np.testing.assert_allclose(one.score[0, 3], (pose + (1, 1, 0))[:, 2], rtol=1e-5)
+    assert not one.keypoint[0, 1:3].any()
+    assert set(one.splits) == {"holdout"}
+
+
+def test_frames_with_parts_or_a_table_of_labels(tmp_path):
+    for part, action, clip in (("train", "wave", "a"), ("train", "walk", "b"), ("val", "walk", "c")):
+        write_frames(tmp_path / "raw" / part / action / clip, {0: [body(0.5)]})
+    clips = {clip.name: clip for clip in recordings(tmp_path / "raw").clips}
+    assert {name: (clip.label, clip.splits) for name, clip in clips.items()} == {
+        "train/wave/a": (1, {"split": "train"}),
+        "train/walk/b": (0, {"split": "train"}),
+        "val/walk/c": (0, {"split": "val"}),
+    }
+    labels = tmp_path / "labels.csv"
+    labels.write_text("clip,label,subject,split\na,clap,7,train\nc,sit,8,test\n")
+    found = recordings(tmp_path / "raw", labels_file=labels)
+    listed = {clip.name: (found.class_names[clip.label], clip.attributes, clip.splits["split"]) for clip in found.clips}
+    assert listed == {
+        "train/wave/a": ("clap", {"subject": 7}, "train"),
+        "val/walk/c": ("sit", {"subject": 8}, "test"),
+    }
+    assert found.left_out() == ["1 clips that labels.csv does not list: train/walk/b"]
+
+
+def test_several_clips_in_one_folder(tmp_path):
+    write_frames(tmp_path, {0: [body(0.5)], 1: [body(0.5)]}, prefix="left_")
+    write_frames(tmp_path, {0: [body(0.5)]}, prefix="right_")
+    clips = list(recordings(tmp_path).clips)
+    assert [(clip.name, clip.frames, clip.label) for clip in clips] == [("left", 2, None), ("right", 1, None)]
+
+
+# ---- wrong input -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not readable JSON"),
+        ("[]", "no list 'people'"),
+        ('{"people": [{"pose_keypoints_2d": [1, 2]}]}', "keypoints that are not x, y, score"),
+        ('{"people": [{"pose_keypoints_2d": [1, 2, "a"]}]}', "keypoints that are not x, y, score"),
+        ('{"people": [{"pose_keypoints_2d": [1, 2, NaN]}]}', "not finite"),
+        (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 45}]}), "15 joints, expected OpenPose's 18 or 25"),
+        ('{"people": []}', "none of the 1 clips .* shows a person"),
+    ],
+)
+def test_broken_frames_are_named(tmp_path, text, message):
+    folder = tmp_path / "raw" / "wave" / "a"
+    folder.mkdir(parents=True)
+    (folder / "v_000_keypoints.json").write_text(text)
+    with pytest.raises(ValueError, match=message) as caught:
+        list(recordings(tmp_path / "raw").clips)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("broken", [None, 40])
+def test_clips_do_not_depend_on_the_number_of_processes(tmp_path, broken):
+    for i in range(70):
+        write_frames(tmp_path / "raw" / "wave" / f"{i:02}", {t: [body(0.3 + 0.001 * i + 0.01 * t)] for t in range(3)})
+    if broken is not None:
+        next((tmp_path / "raw" / "wave" / f"{broken:02}").iterdir()).write_text("{")
+        with pytest.raises(ValueError, match=r"wave/40/.+ is not readable JSON"):
+            list(recordings(tmp_path / "raw", workers=2).clips)
+    alone, shared = (recordings(tmp_path / "raw", workers=n, skip_broken=True) for n in (1, 2))
+    for one, other in zip(alone.clips, shared.clips, strict=True):
+        assert (one.name, one.splits) == (other.name, other.splits)
+        np.testing.assert_array_equal(one.keypoint, other.keypoint)
+    assert alone.left_out() == shared.left_out()
+    assert len(alone.left_out()) == (broken is not None)
+
+
+def test_broken_clips_can_be_skipped(tmp_path):
+    write_frames(tmp_path / "walk" / "b", {0: [body(0.5)]})
+    write_frames(tmp_path / "wave" / "c", {0: [body(0.5, joints=25)]})
+    with pytest.raises(ValueError, match=r"wave/c' has a person of 25 joints, the first had 18"):
+        list(recordings(tmp_path).clips)
+    found = recordings(tmp_path, skip_broken=True)
+    assert [clip.name for clip in found.clips] == ["walk/b"]
+    assert found.left_out()[0].startswith("broken: clip 'wave/c'")
+
+
+def test_other_wrong_input(kinetics, tmp_path, capsys):
+    with pytest.raises(ValueError, match="no folder"):
+        recordings(tmp_path / "nothing")
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(ValueError, match=r"neither kinetics_train/ .* nor folders"):
+        recordings(tmp_path / "bare")
+    with pytest.raises(ValueError, match="image size '1920' is not width x height"):
+        recordings(kinetics, image_size="1920")
+    with pytest.raises(ValueError, match="column 'split'; --val-share is for clips without one"):
+        recordings(kinetics, val_share=0.3)
+    assert main(["prepare", "openpose", str(kinetics), str(tmp_path / "out"), "--bodies", "energy"]) == 2
+    assert "'energy' is not for openpose, expected tracked or score" in capsys.readouterr().err
+    labels = kinetics / "kinetics_val_label.json"
+    labels.write_text(labels.read_text().replace("zumba", "yoga").replace("3", "2.5"))
+    with pytest.raises(ValueError, match=r"clip 'c' has label 'yoga' and label_index 2.5"):
+        recordings(kinetics)

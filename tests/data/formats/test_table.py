@@ -1,0 +1,386 @@
+"""Own recordings in a CSV, a JSON or an npz file: what is read, how splits are made, what is refused and where."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kinegraph.cli import main
+from kinegraph.data.dataset import open_dataset
+from kinegraph.data.formats.table import recordings
+from kinegraph.skeleton.layout import load_layout
+
+ARM = {
+    "name": "arm",
+    "joints": ["shoulder", "elbow", "wrist"],
+    "bones": [["elbow", "shoulder"], ["wrist", "elbow"]],
+    "centre": "shoulder",
+}
+CSV = """clip,frame,person,joint,x,y,score,label
+b,10,0,shoulder,1,2,0.9,wave
+b,10,0,elbow,3,4,0.8,wave
+b,10,0,wrist,5,6,0.7,wave
+b,12,0,wrist,7,8,0.6,wave
+b,12,3,Elbow,9,10,0.5,wave
+a,0,0,0,1.5,2.5,1,point
+a,0,0,1,,2.5,1,point
+a,0,0,2,nan,2.5,1,point
+"""
+
+
+@pytest.fixture
+def arm(tmp_path):
+    file = tmp_path / "arm.yaml"
+    file.write_text(yaml.safe_dump(ARM))
+    return str(file)
+
+
+@pytest.fixture
+def table(tmp_path):
+    def written(text: str, name: str = "own.csv") -> Path:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return tmp_path / name
+
+    return written
+
+
+def test_rows_become_clips(table, arm):
+    found = recordings(table(CSV), layout=arm)
+    b, a = found.clips
+    assert (found.count, found.class_names, found.units) == (2, ("point", "wave"), "px")
+    assert (b.name, b.label, a.name, a.label) == ("b", 1, "a", 0)
+    expected = np.zeros((2, 3, 3, 2))  # two people, frames 10 to 12
+    expected[0, 0] = [1, 2], [3, 4], [5, 6]
+    expected[0, 2, 2] = 7, 8
+    expected[1, 2, 1] = 9, 10
+    np.testing.assert_array_equal(b.keypoint, expected)
+    np.testing.assert_allclose(b.score[:, 2], [[0, 0, 0.6], [0, 0.5, 0]], rtol=1e-6)
+    np.testing.assert_array_equal(a.keypoint, [[[[1.5, 2.5], [0, 0], [0, 0]]]])  # what is empty was not seen
+    np.testing.assert_array_equal(a.score, [[[1, 0, 0]]])
+
+
+def test_people_who_are_seen_most_are_kept(table, arm):
+    b, _ = recordings(table(CSV), layout=arm, people=1).clips
+    assert b.keypoint.shape == (1, 3, 3, 2)
+    np.testing.assert_array_equal(b.keypoint[0, 0, 0], [1, 2])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace(",", ";"),
+        lambda text: text.replace(",", "\t"),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("score", "Visibility").replace("clip", "Clip"),
+        lambda text: text.replace("\n", "\n\n"),
+        lambda text: text.replace(",10,", ",10.0,").replace("wave", '"wave"'),
+    ],
+)
+def test_spellings_of_the_same_table(table, arm, change):
+    plain = list(recordings(table(CSV), layout=arm).clips)
+    other = list(recordings(table(change(CSV), "other.csv"), layout=arm).clips)
+    for one, two in zip(plain, other, strict=True):
+        np.testing.assert_array_equal(one.keypoint, two.keypoint)
+        np.testing.assert_array_equal(one.score, two.score)
+        assert (one.name, one.label) == (two.name, two.label)
+
+
+@given(seed=st.integers(0, 10**6), people=st.integers(1, 3), frames=st.integers(1, 6), channels=st.integers(2, 3))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_clip_comes_back_whatever_the_order_of_its_rows(tmp_path, seed, people, frames, channels):
+    rng = np.random.default_rng(seed)
+    keypoint = rng.normal(0, 1, (people, frames, 17, channels)).astype(np.float32)
+    keypoint[rng.random(keypoint.shape[:3]) < 0.3] = 0
+    keypoint[:, [0, -1], 0] = 1  # everybody is there, at both ends
+    names = load_layout("coco17").joints
+    rows = [
+        ",".join(["clip", str(t), str(m), names[v], *(repr(float(c)) for c in keypoint[m, t, v])])
+        for m, t, v in zip(*np.nonzero(keypoint.any(-1)), strict=True)
+    ]
+    text = "\n".join(["clip,frame,person,joint," + ",".join("xyz"[:channels]), *rng.permutation(rows)])
+    (tmp_path / "one.csv").write_text(text)
+    # All of COCO's joints seldom have a row, so the layout is named.
+    (clip,) = recordings(tmp_path / "one.csv", layout="coco17").clips
+    np.testing.assert_array_equal(clip.keypoint, keypoint)
+
+
+def rows(layout: str, clips: str = "a", axes: str = "x,y") -> str:
+    values = ",".join("1" for _ in axes.split(","))
+    lines = [f"{clip},0,{joint},{values}" for clip in clips for joint in load_layout(layout).joints]
+    return "\n".join([f"clip,frame,joint,{axes}", *lines])
+
+
+@pytest.mark.parametrize("layout", ["coco17", "blazepose33", "halpe26", "ntu25", "openpose18"])
+def test_layouts_are_found_by_their_joints(table, layout):
+    assert recordings(table(rows(layout))).layout.name == layout
+    assert recordings(table(rows(layout).upper().replace("CLIP,FRAME,JOINT,X,Y", "clip,frame,joint,x,y"))).layout.name
+    numbered = "\n".join(["clip,frame,joint,x,y", *(f"a,0,{i},1,1" for i in range(len(load_layout(layout))))])
+    assert len(recordings(table(numbered)).layout) == len(load_layout(layout))
+
+
+@pytest.mark.parametrize(("units", "unit", "factor"), [("m", "m", 1), ("cm", "m", 0.01), ("mm", "m", 0.001)])
+def test_units_in_space(table, units, unit, factor):
+    found = recordings(table(rows("ntu25", axes="x,y,z")), units=units)
+    assert found.units == unit
+    np.testing.assert_allclose(next(found.clips).keypoint, factor)
+
+
+def test_fractions_of_the_image_become_pixels(table):
+    found = recordings(table(rows("blazepose33", axes="x,y,z")), units="image", image_size="640x480")
+    clip = next(found.clips)
+    assert (found.units, clip.image_size, clip.keypoint.shape) == ("px", (640, 480), (1, 1, 33, 2))
+    np.testing.assert_array_equal(clip.keypoint[0, 0, 7], [640, 480])
+    assert found.left_out() == ["z, whose unit is not the image's"]
+    with pytest.raises(ValueError, match="unknown size; give --image-size"):
+        next(recordings(table(rows("blazepose33")), units="image").clips)
+
+
+# ---- labels, splits --------------------------------------------------------------------------------------------------
+
+
+def many(column: str, cells: list[str]) -> str:
+    lines = [f"clip{i},0,{joint},1,1,{cell}" for i, cell in enumerate(cells) for joint in range(17)]
+    return "\n".join([f"clip,frame,joint,x,y,{column}", *lines])
+
+
+def test_whole_subjects_are_drawn_for_validation(table):
+    cells = [f"{'ab'[i % 2]},{i // 4}" for i in range(40)]
+    found = recordings(table(many("label,subject", cells)))
+    clips = list(found.clips)
+    parts = {clip.attributes["subject"]: clip.splits["xsub"] for clip in clips}
+    assert sorted(parts) == list(range(10))
+    assert all(clip.splits["xsub"] == parts[clip.attributes["subject"]] for clip in clips)
+    assert list(parts.values()).count("val") == 2
+    drawn = ", ".join(str(subject) for subject, part in sorted(parts.items()) if part == "val")
+    assert f"split xsub made here, val is subject {drawn}" in found.source
+    reordered = "\n".join(
+        [many("label,subject", cells).splitlines()[0], *many("label,subject", cells).splitlines()[:0:-1]]
+    )
+    again = {clip.name: clip.splits for clip in recordings(table(reordered)).clips}
+    assert again == {clip.name: clip.splits for clip in clips}, "the draw depends on the order of the rows"
+
+
+def test_without_subjects_each_class_is_divided(table):
+    found = recordings(table(many("label", ["a"] * 10 + ["b"] * 5 + ["c"])), val_share=0.4)
+    drawn = [(clip.label, clip.splits["holdout"]) for clip in found.clips]
+    assert [drawn.count((label, "val")) for label in range(3)] == [4, 2, 0]  # one clip alone is for training
+    assert "split holdout made here, 40% of each class" in found.source
+    some = [clip.splits["holdout"] for clip in recordings(table(many("label", ["a", "a", ""]))).clips]
+    assert (sorted(some[:2]), some[2]) == (["train", "val"], "none")  # nothing can be learned from the third
+    everything = recordings(table(many("label", ["a", "b"])), val_share=0)
+    assert {clip.splits["holdout"] for clip in everything.clips} == {"train"}
+
+
+def test_splits_and_facts_of_the_table(table):
+    text = many(
+        "label,split,split_xview,fps,width,height,camera", ["3,Training,val,30,640,480,left", "0,test,,25,,,right"]
+    )
+    found = recordings(table(text), image_size="100x50")
+    first, second = found.clips
+    assert found.class_names == tuple(f"class {i}" for i in range(4))  # numbers are class numbers
+    assert (first.label, first.fps, first.image_size, first.attributes) == (3, 30, (640, 480), {"camera": "left"})
+    assert first.splits == {"split": "train", "xview": "val"}
+    assert (second.image_size, second.splits) == ((100, 50), {"split": "test", "xview": "none"})
+
+
+def test_labels_file(table, tmp_path):
+    labels = table("name,label,subject\nclip0,sit,p1\nclip2,stand,p2\nclip9,sit,p1\n", "labels.csv")
+    found = recordings(table(many("camera", ["1", "2", "3"])), labels_file=labels)
+    listed = [(clip.name, found.class_names[clip.label], clip.attributes) for clip in found.clips]
+    assert listed == [
+        ("clip0", "sit", {"camera": 1, "subject": "p1"}),
+        ("clip2", "stand", {"camera": 3, "subject": "p2"}),
+    ]
+    assert found.left_out() == [
+        "1 clips that labels.csv does not list: clip1",
+        "1 clips of labels.csv without recording: clip9",
+    ]
+    names = table("stand\nsit\nrun\n", "names.txt")
+    ordered = recordings(table(many("camera", ["1", "2", "3"])), labels_file=labels, class_names=str(names))
+    assert [clip.label for clip in ordered.clips] == [1, 0]
+
+
+def test_clips_without_labels(table, tmp_path, capsys):
+    assert main(["prepare", "table", str(table(many("camera", ["1", "2"]))), str(tmp_path / "out")]) == 0
+    assert open_dataset(tmp_path / "out").label.tolist() == [-1, -1]
+    assert "the clips have no labels" in capsys.readouterr().out
+
+
+# ---- wrong input -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("7,8,0.6", "seven,8,0.6"), r"line 5 \(clip 'b'\): x is 'seven', expected a number"),
+        (("7,8,0.6", '"7,5",8,0.6'), r"line 5 .*x is '7,5', expected a number; write decimals with a point"),
+        (("7,8,0.6", "inf,8,0.6"), r"line 5 .*x is 'inf', expected a finite number"),
+        (("b,10,0,elbow", "b,10,0,elbwo"), r"line 3 .*layout 'arm' has no joint 'elbwo'; did you mean 'elbow'"),
+        (("a,0,0,2", "a,0,0,3"), r"line 9 .*joint 3, layout 'arm' has 0 to 2"),
+        (("b,10,0,elbow", "b,10,0,shoulder"), r"line 3 .*joint 'shoulder' of person '0' is there twice in frame 10"),
+        (("b,10,0,elbow", "b,0.5,0,elbow"), r"line 3 .*frame '0.5', expected a whole number"),
+        (("b,12,3", "c,12,3"), None),
+        (("b,12,0,wrist", "a,12,0,wrist"), r"line 6: the rows of clip 'b' are scattered"),
+        (("0.8,wave", "0.8,walk"), r"line 3 \(clip 'b'\): label 'walk', the clip began with 'wave'"),
+        (("0.8,wave", "0.8,wave,1"), r"line 3 has 9 cells, the header has 8"),
+        (("b,12,3", ",12,3"), "line 6 names no clip"),
+        (("label", "lable"), "unknown column 'lable'; did you mean 'label'"),
+        (("joint", "joints"), "no column 'joint', .*did you mean 'joints'"),
+        (("score", "x"), "has the column 'x' twice"),
+        (("b,12,3", "b,900000000,3"), r"900,000,000|899,999,991|frames"),
+        (("b,10,0", "b,1e300,0"), "frame '1e300', expected a whole number"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(table, arm, change, message):
+    text = CSV.replace(*change, 1)
+    if message is None:
+        assert [clip.name for clip in recordings(table(text), layout=arm).clips] == ["b", "c", "a"]
+        return
+    with pytest.raises(ValueError, match=message) as caught:
+        list(recordings(table(text), layout=arm).clips)
+    assert "own.csv" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("", {}, "no column 'clip', expected .*found nothing"),
+        ("clip,frame,joint,x,y\n", {}, "has no rows"),
+        ("clip,frame,joint,x,y\na,0,hip,1,1\n", {}, "1 joints hip are of no built-in layout; give --layout"),
+        (rows("coco17").replace("nose", "tail"), {}, "nearest is 'coco17', which lacks tail"),
+        (rows("coco17"), {"people": 0}, "0 people"),
+        (rows("coco17"), {"val_share": 1.5}, "share of 1.5 is not possible"),
+        (many("split", ["train"]), {"val_share": 0.2}, "--val-share is for clips without one"),
+        (many("label", ["99999"]), {}, "clip 'clip0' has label 99999"),
+        (many("fps", ["fast"]), {}, "clip 'clip0' has fps 'fast', expected a positive number"),
+        (many("split_label", ["train"]), {}, "'label' cannot be an attribute"),
+    ],
+)
+def test_wrong_tables(table, text, options, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        list(recordings(table(text), **options).clips)
+    assert "\n" not in str(caught.value)
+
+
+def test_wrong_files(table, tmp_path):
+    with pytest.raises(ValueError, match="is a folder, expected one"):
+        recordings(tmp_path)
+    with pytest.raises(ValueError, match=r"ends in '.xlsx', expected .csv, .json or .npz"):
+        recordings(table("", "own.xlsx"))
+    with pytest.raises(OSError, match=r"gone\.csv"):
+        recordings(tmp_path / "gone.csv")
+    (tmp_path / "binary.csv").write_bytes(b"clip,frame,joint,x,y\n\xff\xfe\x00")
+    with pytest.raises(ValueError, match="UTF-8"):
+        recordings(tmp_path / "binary.csv")
+    labels = table("clip,label\nother,a\n", "labels.csv")
+    with pytest.raises(ValueError, match="lists none of the clips, which are clip0; its own are other"):
+        recordings(table(many("camera", ["1"])), labels_file=labels)
+
+
+CELLS = st.sampled_from(
+    ["", "a", "b", "0", "1", "-1", "1e400", "nan", "nose", "16", "17", '"', "é", "\x00", "1_0", "٣"]
+)
+LINES = st.lists(st.lists(CELLS, min_size=5, max_size=7).map(",".join), max_size=12).map("\n".join)
+
+
+@given(lines=LINES, junk=st.text(max_size=30), at=st.integers(0, 40))
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_nothing_but_value_errors(tmp_path, lines, junk, at):
+    text = "clip,frame,joint,x,y,label\n" + lines
+    file = tmp_path / "fuzz.csv"
+    file.write_text(text[:at] + junk + text[at:] if junk else text, encoding="utf-8", errors="replace", newline="")
+    try:
+        clips = list(recordings(file, layout="coco17").clips)
+    except ValueError as error:
+        assert len(str(error).splitlines()) == 1  # noqa: PT017  it need not be raised
+    else:
+        assert all(np.isfinite(clip.keypoint).all() for clip in clips)
+
+
+# ---- JSON and npz ----------------------------------------------------------------------------------------------------
+
+JSON = {
+    "layout": ARM,
+    "fps": 25,
+    "image_size": [640, 480],
+    "class_names": ["wave", "point"],
+    "clips": [
+        {"name": "one", "label": "point", "keypoint": [[[[1, 2], [3, 4], [5, None]]]], "score": [[[1, 0.5, 1]]]},
+        {"name": "two", "label": "wave", "keypoint": [[[1, 2], [3, 4], [5, 6]]], "score": [[1, 1, 1]], "subject": 4},
+    ],
+}
+
+
+def test_json(table):
+    found = recordings(table(json.dumps(JSON), "own.json"))
+    one, two = found.clips
+    assert (found.class_names, found.units, found.layout.name) == (("wave", "point"), "px", "arm")
+    assert (one.label, one.fps, one.image_size) == (1, 25, (640, 480))
+    np.testing.assert_array_equal(one.keypoint, [[[[1, 2], [3, 4], [0, 0]]]])
+    np.testing.assert_array_equal(one.score, [[[1, 0.5, 0]]])
+    np.testing.assert_array_equal(two.keypoint, [[[[1, 2], [3, 4], [5, 6]]]])
+    assert two.attributes == {"subject": "4"}  # the other clip has none
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"clips": []}, "'clips' is no list of objects with at least one"),
+        ({"clip": 1}, "unknown field 'clip'; did you mean 'clips'"),
+        ({"layout": "amr"}, "no layout 'amr'"),
+        ({"layout": "coco17"}, "3 joints in 2D, expected the 17 of layout 'coco17'"),
+        ({"units": "inch"}, "'units' is 'inch', expected one of m, cm"),
+        ({"image_size": 640}, r"'image_size' is 640, expected \[width, height\]"),
+        ({"class_names": ["wave", "pont"]}, "no class 'point'; did you mean 'pont'"),
+        ({"clips": [{"name": "a", "keypoint": [[1, 2], [3]]}]}, "clip 'a': 'keypoint' is no nested list"),
+        ({"clips": [{"name": "a", "keypoint": [[[["x", 1]] * 3]]}]}, "clip 'a': 'keypoint' is no nested list"),
+        ({"clips": JSON["clips"][:1] * 2}, "two clips are named 'one'"),
+        ({"clips": [JSON["clips"][0] | {"score": [[[1, 1]]]}]}, r"scores \(1, 1, 2\)"),
+    ],
+)
+def test_wrong_json(table, change, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        list(recordings(table(json.dumps(JSON | change), "own.json")).clips)
+    assert "\n" not in str(caught.value)
+
+
+def test_broken_json(table):
+    with pytest.raises(ValueError, match=r"own\.json is not readable JSON"):
+        recordings(table("{", "own.json"))
+
+
+def test_npz_is_read_as_arrays(tmp_path):
+    np.savez(
+        tmp_path / "own.npz", keypoint=np.ones((4, 17, 2)), length=np.array([1, 3]), label=np.array([0, 1]),
+        class_names=np.array(["a", "b"]),
+    )  # fmt: skip
+    found = recordings(tmp_path / "own.npz", layout="coco17")
+    assert [(clip.frames, clip.label) for clip in found.clips] == [(1, 0), (3, 1)]
+    with pytest.raises(ValueError, match=r"--fps is not for .npz files"):
+        recordings(tmp_path / "own.npz", layout="coco17", fps=30)
+
+
+SHARED = Path(os.environ.get("KINEGRAPH_SHARED") or Path(__file__).parents[3].parent / "shared") / "data"
+
+
+def test_real_recordings_survive_the_table(tmp_path):
+    if not (SHARED / "ui_prmd_kinect.npz").is_file():
+        pytest.skip("the recordings are not beside the checkout")
+    clips = [clip for _, clip in zip(range(3), recordings(SHARED / "ui_prmd_kinect.npz").clips, strict=False)]
+    lines = ["clip,frame,joint,x,y,z,label"]
+    for clip in clips:
+        for t, v in np.ndindex(clip.keypoint.shape[1:3]):
+            x, y, z = map(float, clip.keypoint[0, t, v])
+            lines.append(f"{clip.name},{t},{clip.layout.joints[v]},{x},{y},{z},{clip.label}")
+    (tmp_path / "own.csv").write_text("\n".join(lines))
+    found = recordings(tmp_path / "own.csv")
+    assert found.layout.name == "kinect22"
+    for clip, again in zip(clips, found.clips, strict=True):
+        np.testing.assert_array_equal(again.keypoint, clip.keypoint)

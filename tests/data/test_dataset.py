@@ -1,0 +1,362 @@
+"""The dataset folder: exact round trip, whole or not at all, and every damage named."""
+
+import csv
+import json
+import pickle
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kinegraph.data.dataset import open_dataset, write_dataset
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout, load_layout
+from tests import made_up
+
+LAYOUT = JointLayout("stick", ("hip", "neck", "head"), ((1, 0), (2, 1)), centre=0)
+ABOUT = {"layout": LAYOUT, "class_names": ("walk", "sit, then stand"), "units": "m", "source": "made for a test"}
+
+
+def clip(name="a", people=1, frames=4, label=0, seed=0, **changes):
+    keypoint = np.random.default_rng(seed).standard_normal((people, frames, 3, 3)).astype(np.float32)
+    about = {"attributes": {"subject": seed + 1, "room": "lab"}, "splits": {"xsub": "val" if seed % 2 else "train"}}
+    return SkeletonClip(**{"keypoint": keypoint, "layout": LAYOUT, "name": name, "label": label, **about, **changes})
+
+
+def clips(count=5):
+    return [clip(f"clip{i}", people=1 + i % 2, frames=3 + i, label=i % 2, seed=i) for i in range(count)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_dataset(tmp_path / "set", clips(), **ABOUT).path
+
+
+def assert_same(a: SkeletonClip, b: SkeletonClip):
+    np.testing.assert_array_equal(a.keypoint, b.keypoint)
+    assert (a.score is None) == (b.score is None)
+    if a.score is not None:
+        np.testing.assert_array_equal(a.score, b.score)
+    for key in ("layout", "name", "label", "fps", "image_size"):
+        assert getattr(a, key) == getattr(b, key)
+    assert (dict(a.attributes), dict(a.splits)) == (dict(b.attributes), dict(b.splits))
+
+
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]) | st.sampled_from('," '), min_size=1, max_size=8
+)
+
+
+@st.composite
+def recordings(draw):
+    names = draw(st.lists(TEXT, min_size=1, max_size=5, unique=True))
+    channels, scored = draw(st.sampled_from((2, 3))), draw(st.booleans())
+    found = []
+    for i, name in enumerate(names):
+        shape = draw(st.integers(1, 3)), draw(st.integers(1, 5)), 3
+        rng = np.random.default_rng(draw(st.integers(0, 99)))
+        found.append(
+            SkeletonClip(
+                keypoint=rng.standard_normal((*shape, channels)).astype(np.float32),
+                layout=LAYOUT,
+                name=name,
+                label=draw(st.none() | st.integers(0, 1)),
+                score=rng.random(shape, np.float32) if scored else None,
+                fps=draw(st.none() | st.floats(1, 240)),
+                image_size=draw(st.none() | st.tuples(st.integers(1, 4000), st.integers(1, 4000))),
+                attributes={"subject": draw(st.integers(-(2**40), 2**40)), "place": draw(TEXT)},
+                splits={"xsub": draw(TEXT), "xview": ("train", "val")[i % 2]},
+            )
+        )
+    return found
+
+
+@settings(max_examples=40, deadline=None)
+@given(recordings())
+def test_what_is_written_is_read(tmp_path_factory, found):
+    path = tmp_path_factory.mktemp("round") / "set"
+    write_dataset(path, iter(found), **ABOUT)
+    dataset = open_dataset(path, check_values=True)
+    assert len(dataset) == len(found)
+    for i, expected in enumerate(found):
+        assert_same(dataset[i], expected)
+    assert dataset.label.tolist() == [-1 if clip.label is None else clip.label for clip in found]
+    assert (dataset.class_names, dataset.units, dataset.source) == (ABOUT["class_names"], "m", "made for a test")
+
+
+def test_float16_is_float32_rounded(tmp_path):
+    dataset = write_dataset(tmp_path / "set", clips(), dtype="float16", **ABOUT)
+    for i, expected in enumerate(clips()):
+        np.testing.assert_array_equal(dataset[i].keypoint, expected.keypoint.astype(np.float16))
+        assert dataset[i].keypoint.dtype == np.float32
+
+
+def test_a_clip_is_a_copy(folder):
+    dataset = open_dataset(folder)
+    dataset[1].keypoint[:] = 7
+    assert_same(dataset[1], clips()[1])
+    assert_same(dataset[-4], clips()[1])
+    with pytest.raises(IndexError):
+        dataset[5]
+    for odd in (slice(0, 2), "clip0", 1.0, [0, 1]):
+        with pytest.raises(TypeError, match="takes the number of one clip, found"):
+            dataset[odd]
+
+
+def test_splits(folder):
+    dataset = open_dataset(folder)
+    assert dataset.parts("xsub") == ("train", "val")
+    assert dataset.indices("xsub", "val").tolist() == [1, 3]
+    with pytest.raises(ValueError, match="no split 'xview'; its splits are xsub"):
+        dataset.indices("xview", "val")
+    with pytest.raises(ValueError, match="no part 'test'; its parts are train, val"):
+        dataset.indices("xsub", "test")
+
+
+def test_memory_does_not_grow_with_the_clips(tmp_path):
+    """A clip is let go before the next but one is asked for: the writer holds none back."""
+    import weakref
+
+    alive = []
+
+    def one_at_a_time():
+        for i in range(6):
+            assert sum(past() is not None for past in alive) <= 2, "written clips are kept"
+            made = clip(f"clip{i}", seed=i)
+            alive.append(weakref.ref(made))
+            yield made
+
+    assert len(write_dataset(tmp_path / "set", one_at_a_time(), **ABOUT)) == 6
+
+
+# ---- whole or not at all -------------------------------------------------------------------------------------------
+
+
+def breaking():
+    yield from clips(3)
+    raise OSError("the disk is gone")
+
+
+def test_a_run_that_fails_leaves_nothing(tmp_path):
+    with pytest.raises(OSError, match="the disk is gone"):
+        write_dataset(tmp_path / "set", breaking(), **ABOUT)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_overwrite_replaces_only_with_a_whole_dataset(tmp_path):
+    path = write_dataset(tmp_path / "set", clips(), **ABOUT).path
+    with pytest.raises(ValueError, match=r"exists; .*--overwrite"):
+        write_dataset(path, clips(2), **ABOUT)
+    with pytest.raises(OSError, match="the disk is gone"):
+        write_dataset(path, breaking(), overwrite=True, **ABOUT)
+    assert len(open_dataset(path, check_values=True)) == 5
+    assert len(write_dataset(path, clips(2), overwrite=True, **ABOUT)) == 2
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_overwrite_spares_what_is_no_dataset(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match="not a dataset folder"):
+        write_dataset(tmp_path, clips(), overwrite=True, **ABOUT)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_remains_of_a_killed_run_do_not_disturb(tmp_path):
+    (tmp_path / ".set.partial-0000").mkdir()
+    (tmp_path / ".set.partial-0000" / "keypoint.npy").write_bytes(b"half")
+    assert len(write_dataset(tmp_path / "set", clips(), **ABOUT)) == 5
+
+
+def test_a_linked_folder_is_replaced_where_it_is(tmp_path):
+    real = write_dataset(tmp_path / "disk" / "set", clips(), **ABOUT).path
+    (tmp_path / "link").symlink_to(real)
+    write_dataset(tmp_path / "link", clips(2), overwrite=True, **ABOUT)
+    assert (tmp_path / "link").is_symlink()
+    assert len(open_dataset(real)) == 2
+
+
+# ---- what is refused -----------------------------------------------------------------------------------------------
+
+OTHER = JointLayout("other", ("hip", "neck", "hat"), ((1, 0), (2, 1)), centre=0)
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        (clip("odd", keypoint=np.full((1, 2, 3, 3), np.nan, np.float32)), "not finite"),
+        (clip("odd", label=2), "label 2, the 2 classes are 0 to 1"),
+        (clip("odd", label=-1), "label -1"),
+        (clip("odd", layout=OTHER), "layout 'other'.*'stick'"),
+        (clip("odd", keypoint=np.zeros((1, 2, 3, 2), np.float32)), "2 channels, .* 3"),
+        (clip("odd", score=np.zeros((1, 4, 3), np.float32)), "has a score"),
+        (clip("odd", people=0), "0 people"),
+        (clip("odd", frames=0), "0 frames"),
+        (clip("odd", attributes={"subject": 1}), "attributes subject, .* subject, room"),
+        (clip("odd", attributes={"subject": "one", "room": "lab"}), "subject 'one', the column is int"),
+        (clip("odd", splits={"xview": "train"}), "splits xview, .* xsub"),
+        (clip("odd", splits={"xsub": ""}), "no part of split 'xsub'"),
+        (clip("odd", image_size=(0, 5)), "image size"),
+        (clip("odd", attributes={"subject": 1, "room": "lab\r3"}), "line break or control character in"),
+    ],
+)
+def test_a_clip_that_does_not_fit_is_named(tmp_path, odd, reason):
+    with pytest.raises(ValueError, match=f"clip 'odd' .*{reason}"):
+        write_dataset(tmp_path / "set", [*clips(), odd], **ABOUT)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_layout_may_be_given_by_name(tmp_path):
+    named = ABOUT | {"layout": "ntu25", "class_names": [*"abc"]}
+    assert write_dataset(tmp_path / "set", made_up.clips(3), **named).layout == load_layout("ntu25")
+
+
+def test_odd_collections_are_refused(tmp_path):
+    path = tmp_path / "set"
+    with pytest.raises(ValueError, match="two clips are named 'clip1'"):
+        write_dataset(path, [*clips(), clip("clip1")], **ABOUT)
+    with pytest.raises(ValueError, match="no clips"):
+        write_dataset(path, [], **ABOUT)
+    with pytest.raises(ValueError, match="'frames' cannot name"):
+        write_dataset(path, [clip(attributes={"frames": 3})], **ABOUT)
+    with pytest.raises(ValueError, match="clip 'far' holds a value too large for float16"):
+        write_dataset(path, [clip("far", keypoint=np.full((1, 2, 3, 3), 1e5, np.float32))], dtype="float16", **ABOUT)
+    with pytest.raises(ValueError, match=r"float64.*expected float32 or float16"):
+        write_dataset(path, clips(), dtype="float64", **ABOUT)
+    with pytest.raises(ValueError, match=r"^units is 'feet', expected m or px or normalised$"):
+        write_dataset(path, clips(), **ABOUT | {"units": "feet"})
+    with pytest.raises(ValueError, match=r"^the classes 0 and 2 are both named 'sit'"):
+        write_dataset(path, clips(), **ABOUT | {"class_names": ["sit", "stand", "sit"]})
+    with pytest.raises(ValueError, match="class_names is the text 'sit', expected a list with a name for each"):
+        write_dataset(path, clips(), **ABOUT | {"class_names": "sit"})
+    assert not path.exists()
+
+
+# ---- what is found out on opening ----------------------------------------------------------------------------------
+
+
+def edit_table(folder, change):
+    """Apply `change` to the rows of clips.csv as dicts."""
+    with (folder / "clips.csv").open(newline="") as table:
+        rows = list(csv.DictReader(table))
+    columns = list(rows[0])
+    change(rows)
+    with (folder / "clips.csv").open("w", newline="") as table:
+        writer = csv.DictWriter(table, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def edit_about(folder, **changes):
+    about = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps(about | changes))
+
+
+def shorten(file):
+    file.write_bytes(file.read_bytes()[:-40])
+
+
+DAMAGE = {
+    "truncated": (lambda f: shorten(f / "keypoint.npy"), "keypoint.npy has .* bytes, expected"),
+    "no header": (lambda f: (f / "keypoint.npy").write_bytes(b"x" * 99), "keypoint.npy is not readable"),
+    "other array": (
+        lambda f: np.save(f / "keypoint.npy", np.zeros((2, 3, 3))),
+        r"float64 \(2, 3, 3\), dataset.json says",
+    ),
+    "no array": (lambda f: (f / "keypoint.npy").unlink(), "no .*keypoint.npy"),
+    "no table": (lambda f: (f / "clips.csv").unlink(), "no .*clips.csv"),
+    "row lost": (lambda f: edit_table(f, lambda rows: rows.pop(2)), "has 4 clips, dataset.json says 5"),
+    "rows swapped": (lambda f: edit_table(f, lambda rows: rows.reverse()), "clip 'clip4' starts at row .* ends at 0"),
+    "label": (
+        lambda f: edit_table(f, lambda rows: rows[3].update(label="2")),
+        "clip 'clip3' has label 2, the 2 classes",
+    ),
+    "letters": (lambda f: edit_table(f, lambda rows: rows[3].update(frames="six")), "clip 'clip3' has frames 'six'"),
+    "empty cell": (lambda f: edit_table(f, lambda rows: rows[3].update(people="")), "clip 'clip3' has people ''"),
+    "no frames": (lambda f: edit_table(f, lambda rows: rows[3].update(frames="0")), "clip 'clip3' has .* 0 frames"),
+    "last frames": (
+        lambda f: edit_table(f, lambda rows: rows[4].update(frames="8")),
+        "rows together, dataset.json says",
+    ),
+    "name twice": (lambda f: edit_table(f, lambda rows: rows[3].update(name="clip0")), "two clips are named 'clip0'"),
+    "part": (
+        lambda f: edit_table(f, lambda rows: rows[3].update(xsub="vall")),
+        "'clip3' is in part 'vall' of split 'xsub'",
+    ),
+    "column": (lambda f: edit_about(f, attributes={"age": "int"}), "no column 'age'"),
+    "extra column": (lambda f: edit_about(f, attributes={"subject": "int"}), "a column 'room'"),
+    "ragged": (lambda f: (f / "clips.csv").write_text((f / "clips.csv").read_text() + "x,1\n"), "not a readable table"),
+    "version": (lambda f: edit_about(f, version=99), "format version 99, this Kinegraph reads version 1"),
+    "format": (lambda f: edit_about(f, format="shoes"), "does not describe"),
+    "field": (lambda f: edit_about(f, units=3), "'units' is 3, expected str"),
+    "layout": (lambda f: edit_about(f, layout={"name": "x"}), "the layout lacks 'joints'"),
+    "json": (lambda f: shorten(f / "dataset.json"), "not readable JSON"),
+    "no json": (lambda f: (f / "dataset.json").unlink(), "not a dataset folder"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_named(folder, damage):
+    do, message = DAMAGE[damage]
+    do(folder)
+    with pytest.raises(ValueError, match=message) as error:
+        open_dataset(folder)
+    assert str(folder) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_no_folder(tmp_path):
+    with pytest.raises(ValueError, match=r"no dataset folder .*kinegraph prepare"):
+        open_dataset(tmp_path / "nothing")
+
+
+def test_values_that_are_not_finite_are_named(folder):
+    array = np.load(folder / "keypoint.npy", mmap_mode="r+")
+    array[open_dataset(folder).offset[2] + 1, 0, 2] = np.nan
+    array.flush()
+    dataset = open_dataset(folder)
+    assert_same(dataset[1], clips()[1])
+    with pytest.raises(ValueError, match="clip 'clip2' holds values that are not finite"):
+        dataset[2]
+    with pytest.raises(ValueError, match="clip 'clip2' holds values that are not finite"):
+        open_dataset(folder, check_values=True)
+
+
+def test_changed_values_are_found(folder):
+    array = np.load(folder / "keypoint.npy", mmap_mode="r+")
+    array[0] += 1
+    array.flush()
+    open_dataset(folder)
+    with pytest.raises(ValueError, match=r"keypoint.npy was changed after it was written"):
+        open_dataset(folder, check_values=True)
+
+
+# ---- worker processes ----------------------------------------------------------------------------------------------
+
+
+def _sum(dataset, index):
+    return float(dataset[index].keypoint.sum())
+
+
+def test_a_dataset_travels_as_its_path(folder, monkeypatch):
+    """Opened by a relative path and read from, it pickles small, and is right in a fresh process elsewhere."""
+    monkeypatch.chdir(folder.parent)
+    dataset = open_dataset("set")
+    sums = [_sum(dataset, i) for i in range(5)]
+    assert len(pickle.dumps(dataset)) < 1000
+    monkeypatch.chdir("/")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert list(pool.map(_sum, [dataset] * 5, range(5))) == sums
+
+
+def test_overwriting_spares_what_is_not_of_the_dataset(tmp_path):
+    made_up.dataset(tmp_path / "dataset")
+    (tmp_path / "dataset" / "raw").mkdir()
+    clips, layout = made_up.clips(6), load_layout("ntu25")
+    with pytest.raises(ValueError, match="also holds 'raw'"):
+        write_dataset(
+            tmp_path / "dataset", clips, layout=layout, class_names=[*"abc"], units="m", source="", overwrite=True
+        )
+    assert (tmp_path / "dataset" / "raw").is_dir()
