@@ -1,0 +1,64 @@
+"""Networks, losses, optimizers and graphs of the user's own, from Python files that the user names by `--plugins`.
+
+A config or a weights file alone never imports a module and never runs anything: the classes that either may name are
+ours, torch's, and those of the files that were given here, on the command line or in Python.
+"""
+
+import inspect
+import sys
+from collections.abc import Iterable
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+_LOADED: dict[str, ModuleType] = {}  # module name -> module, in the order in which they were loaded
+
+
+def load_plugins(files: Iterable[str | Path]) -> None:
+    """Run Python files, so that configs and weights may name their classes as `FILE_STEM.ClassName`.
+
+    A file that is loaded already is not run again. Raises ValueError for a path that is no Python file, for a name that
+    is taken by another module, and for a file that cannot be imported.
+    """
+    for file in map(Path, files):
+        if file.suffix != ".py" or not file.is_file():
+            raise ValueError(f"--plugins {file}: expected a Python file (.py) that exists")
+        name, place = file.stem, str(file.resolve())
+        known = _LOADED.get(name) or sys.modules.get(name)
+        if known is not None and getattr(known, "__file__", None) == place:
+            _LOADED[name] = known
+            continue
+        if known is not None or not name.isidentifier() or name in sys.stdlib_module_names:
+            raise ValueError(f"--plugins {file}: the name '{name}' is taken or no Python name; rename the file")
+        _LOADED[name] = _imported(name, file)
+
+
+def _imported(name: str, file: Path) -> ModuleType:
+    spec = spec_from_file_location(name, file.resolve())
+    if spec is None or spec.loader is None:
+        raise ValueError(f"--plugins {file}: Python cannot import this file")
+    module = module_from_spec(spec)
+    sys.modules[name] = module  # pickling and inspect find the classes by it
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if not isinstance(error, Exception):
+            raise
+        raise ValueError(f"--plugins {file}: {type(error).__name__}: {error}") from error
+    return module
+
+
+def plugin_classes() -> dict[str, type]:
+    """The classes that the loaded files define themselves: import path -> class."""
+    return {
+        f"{name}.{key}": it
+        for name, module in _LOADED.items()
+        for key, it in vars(module).items()
+        if inspect.isclass(it) and it.__module__ == name
+    }
+
+
+def plugin_files() -> list[Path]:
+    """The loaded files: a run writes them down, to be resumed with them."""
+    return [Path(str(module.__file__)) for module in _LOADED.values()]
