@@ -39,6 +39,7 @@ def draw(
     frames: int = 8,
     size: str | None = None,
     speed: float = 1.0,
+    format: str | None = None,
     layout: str | None = None,
     fps: float | None = None,
     image_size: str | None = None,
@@ -62,7 +63,8 @@ def draw(
         frames: how many a film strip shows.
         size: of a video, such as 1280x720; by default 960x720, of a .gif 640x480.
         speed: of a video; 0.5 is slow motion.
-        layout: layout of the joints, a name or a .yaml file, where the file does not tell.
+        format: name of the file's format (see prepare), where its content does not decide it.
+        layout: layout of the joints, a name or a .yaml file, where the file does not say it.
         fps: frames a second, where the file does not tell; 30 if nothing does.
         image_size: width x height in pixels, such as 1920x1080, where the file does not tell.
         units: of the coordinates in .csv and .json files, where the file does not tell.
@@ -88,7 +90,7 @@ def draw(
 
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
     predictor = _predictor(weights, map_layout)
-    (found,) = read_inputs([input], predictor.class_names if predictor else (), options)
+    (found,) = read_inputs([input], predictor.class_names if predictor else (), options, format=format)
     chosen, label = _chosen(found, input, clip, predictor)
     answers = importance = None
     if predictor:
