@@ -55,7 +55,7 @@ def explain(
         raise ValueError("--part is of a split: give --split too")
     if out is not None and (out.suffix != ".csv" or not out.parent.is_dir()):
         raise ValueError(f"--out is {out}, expected a .csv file in a folder that exists")
-    from kinegraph.atomic import write_whole
+    from kinegraph.atomic import write_atomic
     from kinegraph.data.dataset import open_dataset
     from kinegraph.inference.explanation import joint_shares
     from kinegraph.inference.predictor import placed, predictor_of
@@ -72,7 +72,7 @@ def explain(
     where = f"{split} / {part or 'val'} of {dataset}" if split else f"{dataset}"
     print(f"{where}, {len(indices):,} clips; evenly shared, a joint would have {1 / len(found.joints):.1%}")
     if out:
-        write_whole(out, _csv(found, predictor.layout))
+        write_atomic(out, _csv(found, predictor.layout))
         print(f"table: {out}")
 
 

@@ -16,7 +16,7 @@ from kinegraph.data import normalize, sampling
 from kinegraph.data.augment import Augmentation, augment, mirror, random_bend, random_crop
 from kinegraph.data.features import Stream, streams
 from kinegraph.data.normalize import Up
-from kinegraph.safe_io import quoted
+from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
 
 Placing = Literal["none", "ntu_published", "first_frame", "facing", "sized", "image", "image_published"]

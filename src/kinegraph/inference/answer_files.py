@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from kinegraph.atomic import whole_file
+from kinegraph.atomic import atomic_file
 from kinegraph.inference.answers import Answer
 
 FORMULA = ("=", "+", "-", "@")  # what a spreadsheet would run
@@ -26,7 +26,7 @@ def answer_file(path: Path, top: int) -> Iterator[Callable[[Answer], None]]:
     """A function that writes an answer with its `top` classes. The file appears whole at the end or not at all."""
     rows = _csv if path.suffix == ".csv" else _json
     with (
-        whole_file(path) as unfinished,
+        atomic_file(path) as unfinished,
         unfinished.open("w", newline="", encoding="utf-8") as file,
         rows(file, top) as write,
     ):

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph import __version__
-from kinegraph.atomic import write_whole
+from kinegraph.atomic import write_atomic
 from kinegraph.evaluation.metrics import per_class_accuracy, per_class_precision
 from kinegraph.report.breakdown import calibration
 from kinegraph.report.evaluation import Evaluation, plain
@@ -71,12 +71,12 @@ def write_report(
         "picture": folder / "confusion_matrix.png",
         "report": page or folder / "report.html",
     }
-    write_whole(paths["result"], result_pickle(evaluation.scores))
-    write_whole(paths["about"], about_result(evaluation, config_text, environment or {}, log, doubts))
-    write_whole(paths["predictions"], _csv(prediction_rows(evaluation)))
-    write_whole(paths["per_class"], _csv(per_class_rows(evaluation)))
-    write_whole(paths["confusion_matrix"], _csv(confusion_rows(evaluation)))
-    write_whole(paths["picture"], confusion_png(evaluation.confusion, evaluation.class_names, evaluation.title))
+    write_atomic(paths["result"], result_pickle(evaluation.scores))
+    write_atomic(paths["about"], about_result(evaluation, config_text, environment or {}, log, doubts))
+    write_atomic(paths["predictions"], _csv(prediction_rows(evaluation)))
+    write_atomic(paths["per_class"], _csv(per_class_rows(evaluation)))
+    write_atomic(paths["confusion_matrix"], _csv(confusion_rows(evaluation)))
+    write_atomic(paths["picture"], confusion_png(evaluation.confusion, evaluation.class_names, evaluation.title))
     told = {"config_text": config_text, "environment": environment, "log": log, "explain": explain, "title": title}
     write_page(paths["report"], evaluation, doubts=doubts, **told)
     return paths
@@ -108,7 +108,7 @@ def write_page(
         hint=hint,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, page.encode("utf-8"))
+    write_atomic(path, page.encode("utf-8"))
 
 
 def about_result(

@@ -14,7 +14,8 @@ from typing import Any, TypeGuard
 
 import yaml
 
-from kinegraph.safe_io import CONTROL, quoted, read_yaml
+from kinegraph.messages import CONTROL, quoted
+from kinegraph.safe_io import read_yaml
 
 
 @dataclass(frozen=True)

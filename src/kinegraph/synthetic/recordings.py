@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from kinegraph import __version__
-from kinegraph.atomic import whole_folder
+from kinegraph.atomic import atomic_folder
 from kinegraph.data.formats.ntu import TRAIN_SUBJECTS_60, class_names, missing_skeletons
 from kinegraph.data.formats.pool import cores, in_order
 from kinegraph.synthetic.actions import ACTIONS, perform
@@ -112,7 +112,7 @@ def write_recordings(
     names = plan_names(clips, actions, subjects)
     _check_place(out, overwrite)
     written = 0
-    with whole_folder(out) as folder:
+    with atomic_folder(out) as folder:
         with closing(in_order(partial(_write, folder=folder, seed=seed), names, workers or cores())) as sizes:
             for size in sizes:
                 written += size

@@ -21,7 +21,7 @@ import numpy as np
 from kinegraph.data.dataset_write import COLUMNS
 from kinegraph.data.formats.guesses import names_of_classes
 from kinegraph.data.formats.split_names import ABSENT
-from kinegraph.safe_io import one_line, quoted
+from kinegraph.messages import one_line, quoted
 
 VAL_SHARE = 0.2
 MOST_CLASSES = 10_000

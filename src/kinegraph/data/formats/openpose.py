@@ -31,7 +31,8 @@ from kinegraph.data.formats.openpose_people import Bodies, Detections, best_of_e
 from kinegraph.data.formats.pool import cores, in_order
 from kinegraph.data.formats.recordings import Recordings, at_least_one, placed
 from kinegraph.data.formats.split_names import PARTS, column_and_part
-from kinegraph.safe_io import quoted, read_json
+from kinegraph.messages import quoted
+from kinegraph.safe_io import read_json
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 

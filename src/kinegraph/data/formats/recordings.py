@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 
-from kinegraph.safe_io import CONTROL, plain_name
+from kinegraph.messages import CONTROL, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 

@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 
 from kinegraph.data.formats.clip_facts import csv_lines, did_you_mean, listed
 from kinegraph.data.formats.guesses import layout_for
-from kinegraph.safe_io import one_line, quoted
+from kinegraph.messages import one_line, quoted
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 NEEDED = ("clip", "frame", "joint", "x", "y")
