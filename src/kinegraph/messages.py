@@ -6,13 +6,23 @@ from difflib import get_close_matches
 
 # Line ends, what a terminal would execute, and marks that reverse the order of letters.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+BLANK, HALF = re.compile("[\t\r\n]"), re.compile("[\ud800-\udfff]")  # HALF: of a character, which no file can hold
+REPLACED = "\N{REPLACEMENT CHARACTER}"
 FORMULA = ("=", "+", "-", "@")  # a spreadsheet computes a cell that begins with one of these
 LONGEST_GUESS = 200  # letters of a wrong name that are compared with the known names
 
 
-def plain_name(text: str) -> str:
-    """A name from a file, safe to show anywhere: a tab becomes a blank, other control characters are replaced."""
-    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\t", " "))
+def plain_name(text: object) -> str:
+    """A name from a file, safe to show anywhere: tabs and line ends become blanks, control characters are replaced."""
+    return HALF.sub(REPLACED, CONTROL.sub(REPLACED, BLANK.sub(" ", str(text))))
+
+
+def shortened(name: object, longest: int) -> str:
+    """A name of at most `longest` letters, cut in its middle: names that begin alike often differ at their ends."""
+    name = plain_name(name).strip()
+    head = (longest - 1) // 2
+    tail = longest - 1 - head
+    return name if len(name) <= longest else f"{name[:head].rstrip()}…{name[-tail:].lstrip()}"
 
 
 def one_line(message: object) -> str:

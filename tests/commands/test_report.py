@@ -8,9 +8,9 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
-from kinegraph.report.evaluation import evaluation_of
-from kinegraph.report.results import write_report
-from kinegraph.report.runs import read_run, write_run_report
+from kinegraph.evaluation.evaluation import evaluation_of
+from kinegraph.report.runs import read_run
+from kinegraph.report.write import write_report, write_run_report
 from tests import made_up
 from tests.browser import needs_browser, open_page
 

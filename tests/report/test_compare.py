@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinegraph.report.compare import class_accuracy, config_differences, mcnemar, paired, short_names
+from kinegraph.evaluation.compare import class_accuracy, mcnemar, paired
+from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.report.compare_page import comparison_page, verdict
-from kinegraph.report.evaluation import Evaluation
-from kinegraph.report.runs import Run
+from kinegraph.report.runs import Run, config_differences, short_names
 
 
 def an_evaluation(right, labels=None, names=None, classes=3):

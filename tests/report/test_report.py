@@ -9,13 +9,17 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from kinegraph.report.breakdown import calibration, groups, near_order, wilson
-from kinegraph.report.evaluation import Evaluation, evaluation_of, plain, shortened
+from kinegraph.evaluation.calibration import calibration
+from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
+from kinegraph.evaluation.groups import groups
+from kinegraph.evaluation.metrics import near_order, wilson
+from kinegraph.evaluation.results import checked_result_path
+from kinegraph.messages import plain_name, shortened
 from kinegraph.report.html import report_page
-from kinegraph.report.learning import learning_curve
 from kinegraph.report.plots import confusion_png
-from kinegraph.report.results import checked_result_path, write_report
-from kinegraph.report.scenes import scenes_of
+from kinegraph.report.runs import learning_curve
+from kinegraph.report.scene import scenes_of
+from kinegraph.report.write import write_report
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 from tests import made_up
@@ -120,7 +124,7 @@ def test_names_cannot_become_markup_or_formulas(tmp_path):
     assert page.elements.count("script") == 2  # the matrix's numbers and the page's own
     assert f"{evil}0" in page.text
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", text)
-    assert json.loads(re.search(r'json">(.*?)</script>', text)[1])["names"][0] == f"{evil}0"
+    assert json.loads(re.search(r'json">(.*?)</script>', text)[1])["names"][0] == f"{evil}0\ufffd\ufffd"
     assert [row["clip"] for row in rows(paths["predictions"])] == ["'=1+1", "'+1", "'-1", "'@sum", "' =1"]
 
 
@@ -220,7 +224,7 @@ def test_wrong_input_is_named(tmp_path):
 
 
 def test_plain_text():
-    assert plain("a\x00b\tc\nd\u202e \udcff é") == "ab c d � é"
+    assert plain_name("a\x00b\tc\nd\u202e \udcff é") == "ab c d � é"
 
 
 def test_calibration_by_hand():

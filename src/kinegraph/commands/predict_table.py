@@ -8,7 +8,7 @@ from rich.text import Text
 
 from kinegraph.inference.answers import Answer
 from kinegraph.inference.inputs import Question
-from kinegraph.report.evaluation import plain, shortened
+from kinegraph.messages import plain_name, shortened
 
 WIDEST = 40  # characters; longer names of classes push their row, of clips lose their middle
 ROOM = 4  # for names longer than the first
@@ -49,7 +49,7 @@ class AnswerTable:
 
     def _print(self, answer: Answer) -> None:
         question = answer.question
-        name = plain(question.clip.name or Path(question.source).name)
+        name = plain_name(question.clip.name or Path(question.source).name)
         if self.last is None:
             self.clip_width = min(max(self.clip_width, len(name) + ROOM), WIDEST)
             self.console.print(Text(self._row("clip", "person", "time", "class") + "  probability", "bold"))
@@ -58,7 +58,7 @@ class AnswerTable:
             first = place == 0
             where = (name, str(answer.person), _time(answer)) if first else ("", "", "")
             line = Text(self._row(*where, ""), "bold" if first else "")
-            line.append(f"{plain(of_class):<{self.class_width}}", "bold" if first else "")
+            line.append(f"{plain_name(of_class):<{self.class_width}}", "bold" if first else "")
             line.append(f"{probability:13.1%}")
             if first and not self.timeline:
                 line.append(*_verdict(answer))
@@ -83,7 +83,7 @@ def _verdict(answer: Answer) -> tuple[str, str]:
     """What is known of the truth, and its colour."""
     if answer.question.truth is None:
         return "", ""
-    truth = plain(answer.question.truth)
+    truth = plain_name(answer.question.truth)
     if answer.right is None:
         return f"  it is {truth}, which the network does not know", "yellow"
     return ("  right", "green") if answer.right else (f"  wrong, it is {truth}", "red")

@@ -23,9 +23,9 @@ def report(runs: list[Path], *, out: Path | None = None) -> None:
     from rich.text import Text
 
     from kinegraph.atomic import write_atomic
-    from kinegraph.report.compare import short_names
     from kinegraph.report.compare_page import METRICS, comparison_page, pairs_with_first, verdict
-    from kinegraph.report.runs import read_run, write_single
+    from kinegraph.report.runs import read_run, short_names
+    from kinegraph.report.write import write_single
 
     found = [read_run(path) for path in runs]
     if len(found) == 1:

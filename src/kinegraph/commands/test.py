@@ -14,15 +14,16 @@ from kinegraph.data.checks import check_scale, doubts, line_of
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.evaluation.evaluation import evaluation_of
 from kinegraph.evaluation.metrics import check_metrics, evaluate, remarks
+from kinegraph.evaluation.results import checked_result_path
 from kinegraph.evaluation.scoring import score_clips
 from kinegraph.inference.explanation import joint_importance
 from kinegraph.inference.predictor import Predictor
 from kinegraph.models.published import published_weights
 from kinegraph.models.weights import Weights, add_measured, is_published, load_weights
-from kinegraph.report.evaluation import evaluation_of
-from kinegraph.report.results import checked_result_path, write_page, write_report
-from kinegraph.report.scenes import Explain
+from kinegraph.report.scene import Explain
+from kinegraph.report.write import write_page, write_report
 from kinegraph.training.distributed import naming_lost_processes, start_processes
 from kinegraph.training.run_folder import environment
 

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from matplotlib.transforms import Bbox
 
 from kinegraph.atomic import atomic_file, write_atomic
+from kinegraph.messages import shortened
 from kinegraph.report.colours import LIGHT, Theme
 from kinegraph.report.drawing import (
     Panel,
@@ -25,7 +26,6 @@ from kinegraph.report.drawing import (
     pixels,
     write,
 )
-from kinegraph.report.evaluation import shortened
 from kinegraph.report.film_strip import told_of
 from kinegraph.report.scene import Scene
 from kinegraph.report.stage import stage_of
