@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.skeleton.clip import SkeletonClip
-
-Up = Literal["x", "y", "z", "-x", "-y", "-z"]
+from kinegraph.skeleton.geometry import Up
 
 Explain = Callable[[SkeletonClip], Float[np.ndarray, "M T V"]]
 
