@@ -22,8 +22,8 @@ from kinegraph.data.checks import doubts, line_of
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
 from kinegraph.data.formats.about import beside
 from kinegraph.data.formats.recordings import Recordings, check_readable
+from kinegraph.data.synthetic_marker import is_synthetic
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.synthetic.recordings import is_synthetic
 
 Source = Literal["ntu60", "ntu120", "ui-prmd", "npz", "annotations", "npy", "tfrecord", "babel", "openpose", "table"]
 # source -> its module in kinegraph.data.formats, whose function `recordings` takes the options that it knows

@@ -23,8 +23,8 @@ from kinegraph.data.formats.recordings import Recordings
 from kinegraph.data.formats.split_names import PARTS
 from kinegraph.data.inspection import Expected, Finding
 from kinegraph.data.inspection_clip import FoundClip
+from kinegraph.data.synthetic_marker import is_synthetic
 from kinegraph.skeleton.layout import load_layout
-from kinegraph.synthetic.recordings import is_synthetic
 
 PADDED = "CTVM"
 UNREADABLE = (AttributeError, EOFError, OSError, ValueError, zipfile.BadZipFile, zlib.error)

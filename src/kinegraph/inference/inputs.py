@@ -13,9 +13,9 @@ from kinegraph.data.formats.annotations import PART_FILE
 from kinegraph.data.formats.clip_facts import image_size_of
 from kinegraph.data.formats.ntu_text import parse_bodies
 from kinegraph.data.formats.recordings import Recordings
+from kinegraph.data.synthetic_marker import is_synthetic
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
-from kinegraph.synthetic.recordings import is_synthetic
 
 SUFFIXES = {
     ".skeleton": "ntu",

@@ -1,7 +1,7 @@
 """Synthetic recordings in NTU RGB+D's raw format, for people who have no data yet.
 
 A kinematic model performs; nobody was recorded. What a network reaches on them says nothing about people.
-The folder carries a README.txt and a marker file, and `is_synthetic` tells every later step.
+The folder carries a README.txt and a marker file; every later step asks `data.synthetic_marker.is_synthetic`.
 """
 
 import json
@@ -17,16 +17,15 @@ from kinegraph import __version__
 from kinegraph.atomic import atomic_folder
 from kinegraph.data.formats.ntu import TRAIN_SUBJECTS_60, class_names, missing_skeletons
 from kinegraph.data.formats.pool import cores, in_order
+from kinegraph.data.synthetic_marker import MARKER
 from kinegraph.synthetic.actions import ACTIONS, perform
 from kinegraph.synthetic.human import joints_of, random_body
 from kinegraph.synthetic.moves import random_style
-from kinegraph.synthetic.sensor import FIRST_ID, Recording, as_skeleton_file, record
+from kinegraph.synthetic.sensor import Recording, as_skeleton_file, record
 
 SOURCE = "synthetic"  # what a dataset made of these recordings names as its source
-MARKER = "SYNTHETIC.json"
 FEWEST, MOST = 50, 56_880
 SETUPS, CAMERAS, SUBJECTS, REPLICATIONS = 17, 3, 40, 2
-FILES_LOOKED_AT = 50
 
 README = """\
 These recordings are SYNTHETIC. Nobody was recorded.
@@ -61,28 +60,6 @@ class Synthesis:
     actions: tuple[int, ...]
     subjects: tuple[int, ...]
     bytes: int
-
-
-def is_synthetic(raw: str | Path) -> bool:
-    """Whether a raw folder, one of its subfolders or a raw file was written by `write_recordings`, or holds copies.
-
-    The folder has a marker; copied files are known by the ids of their bodies, which some of a folder's are asked for.
-    """
-    raw = Path(raw)
-    if raw.is_file():
-        return (raw.parent / MARKER).is_file() or (raw.suffix == ".skeleton" and _has_our_ids(raw))
-    if (raw / MARKER).is_file() or any(raw.rglob(MARKER)):
-        return True
-    files = sorted(raw.rglob("*.skeleton"))
-    return any(_has_our_ids(file) for file in files[:: max(1, len(files) // FILES_LOOKED_AT)])
-
-
-def _has_our_ids(file: Path) -> bool:
-    """Whether the first body of a file has an id as no Kinect gives."""
-    with file.open("rb") as content:
-        words = [line.split() for line in content.read(1000).split(b"\n")]
-    first = next((line[0] for line in words if len(line) == 10 and line[0].isdigit()), b"0")
-    return int(first) // FIRST_ID == 1
 
 
 def write_recordings(

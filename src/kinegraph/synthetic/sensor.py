@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from kinegraph.data.synthetic_marker import FIRST_ID
 from kinegraph.skeleton.layout import load_layout
 from kinegraph.synthetic.human import JOINT
 
@@ -30,7 +31,6 @@ NEW_ID = 0.5  # share of those gaps after which the tracker takes the person for
 GHOSTS = 0.10  # share of clips with a body that is no person
 SWAPS = 0.25  # share of clips with two people whose order in the file changes
 LATE_PERSON = 0.25  # share of clips with two people whose second is found late
-FIRST_ID = 2**57  # Kinect's tracking ids start at 2^56, ours where no Kinect's are: so copies of the files are known
 
 
 @dataclass(frozen=True, eq=False)
