@@ -1,7 +1,5 @@
 """`kinegraph explain WEIGHTS DATASET`: which joints a network's answers rest on, over many clips."""
 
-import csv
-import io
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,14 +114,12 @@ def _told(share: float) -> str:
 
 def _csv(found: "JointShares", layout: "JointLayout") -> bytes:
     """A row for all clips together and one for each class: clips, left, right and the share of each joint."""
-    from kinegraph.inference.answer_files import cell
+    from kinegraph.evaluation.tables import csv_bytes
 
-    rows = [("all", len(found.answers), found.overall)]
-    rows += [(name, int((found.answers == i).sum()), found.of_class(i)) for i, name in enumerate(found.class_names)]
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["answer", "clips", "left", "right", *map(cell, found.joints)])
-    for name, clips, share in rows:
+    groups = [("all", len(found.answers), found.overall)]
+    groups += [(name, int((found.answers == i).sum()), found.of_class(i)) for i, name in enumerate(found.class_names)]
+    rows: list[list] = [["answer", "clips", "left", "right", *found.joints]]
+    for name, clips, share in groups:
         values = [_side(share, layout, 0), _side(share, layout, 1), *share]
-        table.writerow([cell(name), clips, *("" if math.isnan(value) else f"{value:.6f}" for value in values)])
-    return text.getvalue().encode("utf-8")
+        rows.append([name, clips, *("" if math.isnan(value) else f"{value:.6f}" for value in values)])
+    return csv_bytes(rows)
