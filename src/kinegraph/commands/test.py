@@ -20,6 +20,7 @@ from kinegraph.evaluation.results import checked_result_path
 from kinegraph.evaluation.scoring import score_clips
 from kinegraph.inference.explanation import joint_importance
 from kinegraph.inference.predictor import Predictor
+from kinegraph.messages import first_few
 from kinegraph.models.published import published_weights
 from kinegraph.models.weights import Weights, add_measured, is_published, load_weights
 from kinegraph.report.scene import Explain
@@ -149,6 +150,6 @@ def check_fit(weights: Weights, folder: SkeletonDataset, checkpoint: Path) -> No
         )
     if tuple(weights.class_names) != folder.class_names:
         raise ValueError(
-            f"{checkpoint} knows {len(weights.class_names)} classes ({', '.join(weights.class_names[:3])} ...), "
-            f"{folder.path} has {len(folder.class_names)} ({', '.join(folder.class_names[:3])} ...)"
+            f"{checkpoint} knows {len(weights.class_names)} classes ({first_few(weights.class_names)}), "
+            f"{folder.path} has {len(folder.class_names)} ({first_few(folder.class_names)})"
         )

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby, tee
@@ -143,7 +143,7 @@ def checked_out(path: Path) -> None:
 
 
 @contextmanager
-def answer_file(path: Path, top: int) -> Iterator[Callable[[Answer], None]]:
+def answer_file(path: Path, top: int) -> Generator[Callable[[Answer], None], None, None]:
     """A function that writes an answer with its `top` classes. The file appears whole at the end or not at all."""
     rows = _csv if path.suffix == ".csv" else _json
     with (
@@ -155,7 +155,7 @@ def answer_file(path: Path, top: int) -> Iterator[Callable[[Answer], None]]:
 
 
 @contextmanager
-def _csv(file: TextIO, top: int) -> Iterator[Callable[[Answer], None]]:
+def _csv(file: TextIO, top: int) -> Generator[Callable[[Answer], None], None, None]:
     table = csv.writer(file, lineterminator="\n")
     more = [f"{what}_{k}" for k in range(2, top + 1) for what in ("class", "probability")]
     table.writerow(list(_facts(None)) + ["class", "probability", *more])
@@ -169,7 +169,7 @@ def _csv(file: TextIO, top: int) -> Iterator[Callable[[Answer], None]]:
 
 
 @contextmanager
-def _json(file: TextIO, top: int) -> Iterator[Callable[[Answer], None]]:
+def _json(file: TextIO, top: int) -> Generator[Callable[[Answer], None], None, None]:
     comma = ""
 
     def write(answer: Answer) -> None:

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from kinegraph.skeleton.layout import JointLayout
 
 Up = Literal["x", "y", "z", "-x", "-y", "-z"]
+AXES: tuple[tuple[Up, Up], ...] = (("x", "-x"), ("y", "-y"), ("z", "-z"))
 
 # Rows make the new x, y (up) and z out of the axes of a recording whose vertical is the key. All are turns, so left
 # stays left.
@@ -124,24 +125,26 @@ def nearest_axis(direction: Sequence[float] | Float[np.ndarray, "3"]) -> Up | No
     if not direction.any():
         return None
     axis = int(np.abs(direction).argmax())
-    return "-" * bool(direction[axis] < 0) + "xyz"[axis]
+    return AXES[axis][int(direction[axis] < 0)]
 
 
 def foot_and_head(layout: JointLayout) -> tuple[int, int] | None:
     """A joint low on a leg and one of the head, by their names; None where a layout does not name both."""
     names = list(map(str.lower, layout.joints))
-    found = [
+    low, high = (
         next((i for part in parts for i, name in enumerate(names) if part in name), None)
         for parts in (LOW_JOINTS, HIGH_JOINTS)
-    ]
-    return None if None in found else (found[0], found[1])
+    )
+    return None if low is None or high is None else (low, high)
 
 
 def toward_shoulders(keypoint: Float[np.ndarray, "M T V 3"], layout: JointLayout) -> Float[np.ndarray, "3"]:
     """From the mean of the first person's joints to the middle of the shoulders, in the first frame that shows both.
 
-    Zero where no frame does. The layout must name its shoulders.
+    Zero where no frame does. Raises ValueError for a layout that does not name its shoulders.
     """
+    if layout.shoulders is None:
+        raise ValueError(f"layout '{layout.name}' does not name its shoulders")
     first, shoulders = keypoint[0], list(layout.shoulders)
     there = seen(first)
     usable = there[:, shoulders].all(1)
