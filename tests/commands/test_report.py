@@ -125,3 +125,6 @@ def test_a_damaged_result_is_named(place, tmp_path, capsys):
     (tmp_path / "result.json").write_text(json.dumps(told | {"clips": told["clips"][1:]}))
     assert main(["report", str(tmp_path)]) == 2
     assert "do not belong together" in capsys.readouterr().err
+    (tmp_path / "result.json").write_text("[" * 100_000)
+    assert main(["report", str(tmp_path)]) == 2
+    assert "nested too deeply" in capsys.readouterr().err

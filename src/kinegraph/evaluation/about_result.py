@@ -17,6 +17,7 @@ from kinegraph.data.dataset import open_dataset
 from kinegraph.evaluation.calibration import calibration
 from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.evaluation.results import read_result, result_pickle
+from kinegraph.safe_io import read_json
 
 
 def about_result(
@@ -57,7 +58,7 @@ def read_evaluation(result: Path) -> tuple[Evaluation, dict[str, Any]]:
     """
     about = result.with_suffix(".json")
     try:
-        told = json.loads(about.read_text(encoding="utf-8"))
+        told: Any = read_json(about)
         labels, names = np.array(told["labels"], np.int64), list(map(str, told["clips"]))
         class_names = tuple(map(str, told["class_names"]))
         split, part, source = (str(told.get(key, "")) for key in ("split", "part", "source"))

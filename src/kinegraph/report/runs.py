@@ -1,6 +1,5 @@
 """Runs and tests as their folders tell them: what `kinegraph report` reads. Nothing is drawn here."""
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ import yaml
 from kinegraph.evaluation.about_result import read_evaluation
 from kinegraph.evaluation.calibration import calibration
 from kinegraph.evaluation.evaluation import Evaluation
+from kinegraph.safe_io import parsed_json
 
 Curve = Mapping[tuple[str, str], Sequence[tuple[int, float]]]
 
@@ -114,7 +114,7 @@ def records(log: str | Path) -> Iterator[dict]:
     """The lines that are JSON objects; a killed run may leave half a line."""
     for line in Path(log).read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            entry = json.loads(line)
+            entry = parsed_json(line, log)
         except ValueError:
             continue
         if isinstance(entry, dict):
