@@ -17,6 +17,7 @@ from kinegraph.data.dataset import open_dataset
 from kinegraph.evaluation.calibration import calibration
 from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.evaluation.results import read_result, result_pickle
+from kinegraph.messages import one_line
 from kinegraph.safe_io import read_json
 
 
@@ -64,7 +65,7 @@ def read_evaluation(result: Path) -> tuple[Evaluation, dict[str, Any]]:
         split, part, source = (str(told.get(key, "")) for key in ("split", "part", "source"))
         doubts = list(map(str, told.get("doubts", [])))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{about} does not tell about a result: {' '.join(str(error).split())[:100]}") from None
+        raise ValueError(f"{about} does not tell about a result: {one_line(error)}") from None
     if told.get("sha256", own := sha256(result.read_bytes()).hexdigest()) != own:
         raise ValueError(f"{result} and {about.name} do not belong together: one is of another test; test again")
     scores = read_result(result).scores  # as they were written, logits
