@@ -7,19 +7,19 @@ import sys
 
 import pytest
 
-from kinegraph.atomic import whole_file, whole_folder, write_whole
+from kinegraph.atomic import atomic_file, atomic_folder, write_atomic
 from kinegraph.cli import main
 from kinegraph.data.formats.recordings import check_readable
 
 
 def test_a_file_in_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError) as error:
-        write_whole(tmp_path / "none" / "result.pkl", b"scores")
+        write_atomic(tmp_path / "none" / "result.pkl", b"scores")
     assert error.value.filename == str(tmp_path / "none" / "result.pkl")
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-@pytest.mark.parametrize("whole", [whole_file, whole_folder])
+@pytest.mark.parametrize("whole", [atomic_file, atomic_folder])
 def test_a_full_disk_says_where(tmp_path, whole, number):
     with pytest.raises(OSError, match="result") as error, whole(tmp_path / "result"):
         raise OSError(number, os.strerror(number))  # as a write does, which names no file
@@ -28,13 +28,13 @@ def test_a_full_disk_says_where(tmp_path, whole, number):
 
 
 def test_a_file_inside_a_folder_is_named_by_its_place_to_be(tmp_path):
-    with pytest.raises(FileNotFoundError) as error, whole_folder(tmp_path / "dataset") as unfinished:
+    with pytest.raises(FileNotFoundError) as error, atomic_folder(tmp_path / "dataset") as unfinished:
         (unfinished / "deep" / "keypoint.npy").write_bytes(b"")
     assert error.value.filename == str(tmp_path / "dataset" / "deep" / "keypoint.npy")
 
 
 def test_an_error_of_another_file_keeps_its_name(tmp_path):
-    with pytest.raises(FileNotFoundError) as error, whole_file(tmp_path / "out.pkl"):
+    with pytest.raises(FileNotFoundError) as error, atomic_file(tmp_path / "out.pkl"):
         (tmp_path / "in.npz").read_bytes()
     assert error.value.filename == str(tmp_path / "in.npz")
 
@@ -62,19 +62,19 @@ def test_a_folder_that_may_not_be_read_or_written_is_named(locked, tmp_path, cap
         assert capsys.readouterr().err == f"kinegraph: {locked}: permission denied\n"
     for out in (locked / "result.pkl", tmp_path / "read only" / "result.pkl"):
         with pytest.raises(PermissionError) as error:
-            write_whole(out, b"scores")
+            write_atomic(out, b"scores")
         assert error.value.filename == str(out)
 
 
 def test_what_killed_processes_left_is_cleared_away_and_nothing_else(tmp_path):
     ended = subprocess.Popen(["true"])
     ended.wait()
-    with whole_file(tmp_path / "result.pkl") as unfinished:
+    with atomic_file(tmp_path / "result.pkl") as unfinished:
         unfinished.write_bytes(b"mine")
         mine = unfinished.name
         for pid in (ended.pid, os.getppid()):
             (tmp_path / mine.replace(f"-{os.getpid()}-", f"-{pid}-")).write_bytes(b"half")
-        write_whole(tmp_path / "result.pkl", b"another's")
+        write_atomic(tmp_path / "result.pkl", b"another's")
         left = sorted(path.name for path in tmp_path.iterdir())
         assert left == sorted([mine, mine.replace(f"-{os.getpid()}-", f"-{os.getppid()}-"), "result.pkl"])
     assert (tmp_path / "result.pkl").read_bytes() == b"mine"
@@ -84,7 +84,7 @@ def test_what_killed_processes_left_is_cleared_away_and_nothing_else(tmp_path):
 def test_a_folder_is_replaced_without_a_moment_when_it_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "rename", None)  # which would be two steps
     (tmp_path / "set").mkdir()
-    with whole_folder(tmp_path / "set") as folder:
+    with atomic_folder(tmp_path / "set") as folder:
         (folder / "clips.csv").write_text("new")
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
     assert (tmp_path / "set" / "clips.csv").read_text() == "new"

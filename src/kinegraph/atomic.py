@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; it is moved to `path` at the end, or removed on an error."""
     unfinished = _place_beside(path)
     try:
@@ -42,14 +42,14 @@ def _naming(path: Path, unfinished: Path) -> Iterator[None]:
         raise
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes) -> None:
     """Write a file at once."""
-    with whole_file(path) as unfinished:
+    with atomic_file(path) as unfinished:
         unfinished.write_bytes(content)
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Iterator[Path]:
     """A folder beside `path` that is renamed to it at the end, or removed on an error."""
     path = path.resolve()  # through a link: to the disk where the folder is
     path.parent.mkdir(parents=True, exist_ok=True)

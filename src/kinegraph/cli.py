@@ -2,8 +2,9 @@
 
 import os
 import sys
-from difflib import get_close_matches
 from importlib import import_module
+
+from kinegraph.messages import CONTROL, did_you_mean
 
 # verb -> (function of kinegraph.commands.<verb> of the same name, what `kinegraph --help` says about it)
 VERBS = {
@@ -40,10 +41,7 @@ def main(argv: list[str] | None = None) -> int:
         end_with_launcher()
     verb = argv.pop(0)
     if verb not in VERBS:
-        close = get_close_matches(verb, VERBS, n=1)
-        return _complain(
-            f"no command '{verb}'" + (f"; did you mean '{close[0]}'?" if close else "; see kinegraph --help")
-        )
+        return _complain(f"no command '{verb}'{did_you_mean(verb, VERBS) or '; see kinegraph --help'}")
     try:
         return run_verb(verb, argv)
     except BrokenPipeError:  # whoever read our output has seen enough
@@ -88,8 +86,6 @@ def _one_line(error: Exception) -> str:
 
 
 def _complain(message: str, code: int = 2) -> int:
-    from kinegraph.safe_io import CONTROL
-
     print(f"kinegraph: {CONTROL.sub(' ', message)}", file=sys.stderr)  # it may quote a stranger's file
     return code
 

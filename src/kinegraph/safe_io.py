@@ -11,6 +11,8 @@ from pathlib import Path
 
 import yaml
 
+from kinegraph.messages import one_line
+
 LARGEST_YAML = 1 << 20  # bytes; a layout of a thousand joints has a tenth of it
 DEEPEST, BRACKET = 100, re.compile(r"[\[\]{}]")
 MOST_VALUES = 100_000  # that a YAML file unfolds to
@@ -84,27 +86,3 @@ def _unfolded(node: yaml.Node, known: dict[int, int]) -> int:
         inside = [it for pair in node.value for it in pair] if isinstance(node, yaml.MappingNode) else node.value
         count = known[id(node)] = 1 + sum(_unfolded(it, known) for it in inside)
     return count
-
-
-# ---- what a file holds, in a message ---------------------------------------------------------------------------------
-
-# Ends of lines, what a terminal would obey, and marks that turn the order of letters round.
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
-
-def plain_name(text: str) -> str:
-    """A name from a file as it may be shown anywhere: a tab is a blank, other control characters are replaced."""
-    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\t", " "))
-
-
-def one_line(message: object) -> str:
-    """A message that may quote a file: one line of at most 300 letters that a terminal can show."""
-    return " ".join(CONTROL.sub(" ", str(message)[:1000]).split())[:300]
-
-
-def quoted(value: object) -> str:
-    """A value from a file: the beginning of one line, whatever it is."""
-    try:
-        return one_line(repr(value))[:60]
-    except (ValueError, RecursionError):  # a number of thousands of digits
-        return f"a huge {type(value).__name__}"

@@ -8,12 +8,12 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset, write_dataset
+from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.evaluation.fusion import cross_fit, folds, search_weights
 from kinegraph.evaluation.fusion import fuse as fuse_streams
 from kinegraph.evaluation.metrics import evaluate, softmax
 from kinegraph.evaluation.results import read_result
-from kinegraph.report.evaluation import Evaluation
-from kinegraph.report.results import write_report
+from kinegraph.report.write import write_report
 from kinegraph.skeleton.layout import load_layout
 from tests import made_up
 

@@ -8,9 +8,9 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
-from kinegraph.report.evaluation import evaluation_of
-from kinegraph.report.results import write_report
-from kinegraph.report.runs import read_run, write_run_report
+from kinegraph.evaluation.evaluation import evaluation_of
+from kinegraph.report.runs import read_run
+from kinegraph.report.write import write_report, write_run_report
 from tests import made_up
 from tests.browser import needs_browser, open_page
 
@@ -125,3 +125,6 @@ def test_a_damaged_result_is_named(place, tmp_path, capsys):
     (tmp_path / "result.json").write_text(json.dumps(told | {"clips": told["clips"][1:]}))
     assert main(["report", str(tmp_path)]) == 2
     assert "do not belong together" in capsys.readouterr().err
+    (tmp_path / "result.json").write_text("[" * 100_000)
+    assert main(["report", str(tmp_path)]) == 2
+    assert "nested too deeply" in capsys.readouterr().err

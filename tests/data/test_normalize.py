@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinegraph.data import normalize
-from kinegraph.skeleton.layout import JointLayout, load_layout
+from kinegraph.skeleton.geometry import seen
+from kinegraph.skeleton.layout import load_layout
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 NTU = load_layout("ntu25")
@@ -108,7 +109,7 @@ def test_an_empty_frame_is_one_within_1e_8_of_zero():
 
 def test_a_joint_is_seen_if_any_coordinate_is_not_zero():
     keypoint = np.concatenate([np.eye(3), -np.eye(3), np.zeros((1, 3))])[None, None]
-    assert normalize.seen(keypoint).tolist() == [[[True] * 6 + [False]]]
+    assert seen(keypoint).tolist() == [[[True] * 6 + [False]]]
 
 
 # ---- invariants ------------------------------------------------------------------------------------------------------
@@ -255,20 +256,6 @@ def test_set_upright_brings_the_vertical_to_y_and_turns(up):
     upright = normalize.set_upright(axes, up)[0, 0]
     np.testing.assert_array_equal(upright[0], (0, 1, 0))
     assert np.linalg.det(upright[1:]) == 1
-
-
-def test_body_size_is_the_mean_bone_length_of_the_first_person():
-    keypoint = np.random.default_rng(0).normal(size=(2, 3, 25, 3)).astype(np.float32)
-    still = np.repeat(keypoint[:, :1], 3, axis=1)
-    bones = np.linalg.norm(still[0, 0] - still[0, 0, list(NTU.parents)], axis=-1)
-    assert normalize.body_size(still, NTU) == pytest.approx(bones[bones > 0].mean(), rel=1e-6)
-    assert normalize.body_size(2 * still, NTU) == pytest.approx(2 * normalize.body_size(still, NTU), rel=1e-6)
-    assert normalize.body_size(np.zeros((1, 2, 25, 3)), NTU) == 1
-    unseen = still.copy()
-    unseen[0, :2, NTU.joints.index("head")] = 0  # its bone is measured in the frame that shows it
-    assert normalize.body_size(unseen, NTU) == pytest.approx(normalize.body_size(still, NTU), rel=1e-6)
-    stick = JointLayout("stick", ("a", "b"), ((1, 0),), centre=0)
-    assert normalize.body_size(np.array([[[[1.0, 1.0], [4.0, 5.0]]]]), stick) == 5
 
 
 def test_from_first_seen_leaves_out_frames_before_the_body_is_there():

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from kinegraph.data.formats import read
 from kinegraph.report.film_strip import key_frames
 from kinegraph.report.scene import Scene
-from kinegraph.report.stage import TURNS, project, stage_of, upward
+from kinegraph.report.stage import project, stage_of
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.geometry import UPRIGHT, upward
 from kinegraph.skeleton.layout import load_layout
 from tests.report import moving
 
@@ -29,10 +30,10 @@ def moved(clip: SkeletonClip, points: np.ndarray) -> SkeletonClip:
     return replace(clip, keypoint=points.astype(np.float64))
 
 
-@pytest.mark.parametrize("up", TURNS)
+@pytest.mark.parametrize("up", UPRIGHT)
 def test_every_vertical_axis_is_found_and_gives_the_same_picture(up):
     clip = moving.clip()
-    turned = moved(clip, clip.keypoint @ np.array(TURNS[up], float))  # so that the turn leads back
+    turned = moved(clip, clip.keypoint @ np.array(UPRIGHT[up], float))  # so that the turn leads back
     if up[-1] != "x":  # which is not guessed
         assert np.allclose(picture(turned), picture(clip), atol=1e-3)
     assert np.allclose(picture(turned, up=up), picture(clip), atol=1e-3)

@@ -11,7 +11,7 @@ from importlib import import_module
 
 from jsonargparse import Namespace
 
-from kinegraph.safe_io import quoted
+from kinegraph.messages import quoted
 
 BASES = {"torch.nn.modules.module.Module", "torch.optim.optimizer.Optimizer"}  # by name: torch takes seconds to import
 NOT_BUILT = "is no network, loss or optimizer, and nothing else is called"

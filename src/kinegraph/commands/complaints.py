@@ -3,7 +3,6 @@
 import inspect
 import re
 from collections.abc import Callable
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from kinegraph.commands.built import NOT_BUILT
+from kinegraph.messages import nearest
 from kinegraph.safe_io import compose_yaml, read_yaml
 
 KINDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
@@ -83,8 +83,8 @@ def _no_class(problem: str, key: str, verb: Callable) -> str:
         known = [word for word in vars(import_module(module)) if word[:1].isupper()]
     except (ImportError, ValueError):
         known = []
-    close = get_close_matches(name.rpartition(".")[2], known, n=1)
-    hint = f"; did you mean '{module}.{close[0]}'?" if close else ""
+    close = nearest(name.rpartition(".")[2], known)
+    hint = f"; did you mean '{module}.{close}'?" if close else ""
     such = f" such as {usual.__module__}.{usual.__qualname__}" if inspect.isclass(usual) and not close else ""
     return f"{key}: there is no class '{name}'; expected its import path{such}{hint}"
 
@@ -93,8 +93,8 @@ def _near(name: str, known: list[str]) -> str:
     """The option or value somebody may have meant, however it is written and wherever it belongs to."""
     name = name.lower().replace("_", "-") if any("-" in word for word in known) else name.lower()
     last = {word.rpartition(".")[2]: word for word in reversed(known)}
-    close = get_close_matches(name, known, n=1) or get_close_matches(name.rpartition(".")[2], last, n=1)
-    return f"; did you mean '{last.get(close[0], close[0])}'?" if close else ""
+    close = nearest(name, known) or nearest(name.rpartition(".")[2], last)
+    return f"; did you mean '{last.get(close, close)}'?" if close else ""
 
 
 def _known(parser: ArgumentParser) -> list[str]:

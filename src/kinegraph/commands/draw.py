@@ -221,18 +221,18 @@ def _note(clip: "SkeletonClip") -> str:
 def _write(
     out: Path, kind: str, scene: "Scene", theme: str, frames: int, width: int, height: int, speed: float
 ) -> None:
-    from kinegraph.atomic import write_whole
+    from kinegraph.atomic import write_atomic
     from kinegraph.report.colours import DARK, LIGHT
 
     colours = DARK if theme == "dark" else LIGHT
     if kind == ".html":
         from kinegraph.report.player import player_html
 
-        write_whole(out, player_html(scene).encode())
+        write_atomic(out, player_html(scene).encode())
     elif kind == ".png":
         from kinegraph.report.film_strip import film_strip_png
 
-        write_whole(out, film_strip_png(scene, frames, colours))
+        write_atomic(out, film_strip_png(scene, frames, colours))
     else:
         from kinegraph.report.video import write_gif, write_mp4
 

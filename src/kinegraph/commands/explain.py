@@ -1,7 +1,5 @@
 """`kinegraph explain WEIGHTS DATASET`: which joints a network's answers rest on, over many clips."""
 
-import csv
-import io
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +53,7 @@ def explain(
         raise ValueError("--part is of a split: give --split too")
     if out is not None and (out.suffix != ".csv" or not out.parent.is_dir()):
         raise ValueError(f"--out is {out}, expected a .csv file in a folder that exists")
-    from kinegraph.atomic import write_whole
+    from kinegraph.atomic import write_atomic
     from kinegraph.data.dataset import open_dataset
     from kinegraph.inference.explanation import joint_shares
     from kinegraph.inference.predictor import placed, predictor_of
@@ -72,7 +70,7 @@ def explain(
     where = f"{split} / {part or 'val'} of {dataset}" if split else f"{dataset}"
     print(f"{where}, {len(indices):,} clips; evenly shared, a joint would have {1 / len(found.joints):.1%}")
     if out:
-        write_whole(out, _csv(found, predictor.layout))
+        write_atomic(out, _csv(found, predictor.layout))
         print(f"table: {out}")
 
 
@@ -116,14 +114,12 @@ def _told(share: float) -> str:
 
 def _csv(found: "JointShares", layout: "JointLayout") -> bytes:
     """A row for all clips together and one for each class: clips, left, right and the share of each joint."""
-    from kinegraph.inference.answer_files import cell
+    from kinegraph.evaluation.tables import csv_bytes
 
-    rows = [("all", len(found.answers), found.overall)]
-    rows += [(name, int((found.answers == i).sum()), found.of_class(i)) for i, name in enumerate(found.class_names)]
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["answer", "clips", "left", "right", *map(cell, found.joints)])
-    for name, clips, share in rows:
+    groups = [("all", len(found.answers), found.overall)]
+    groups += [(name, int((found.answers == i).sum()), found.of_class(i)) for i, name in enumerate(found.class_names)]
+    rows: list[list] = [["answer", "clips", "left", "right", *found.joints]]
+    for name, clips, share in groups:
         values = [_side(share, layout, 0), _side(share, layout, 1), *share]
-        table.writerow([cell(name), clips, *("" if math.isnan(value) else f"{value:.6f}" for value in values)])
-    return text.getvalue().encode("utf-8")
+        rows.append([name, clips, *("" if math.isnan(value) else f"{value:.6f}" for value in values)])
+    return csv_bytes(rows)

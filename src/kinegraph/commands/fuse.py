@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
+from kinegraph.evaluation.evaluation import evaluation_of
 from kinegraph.evaluation.fusion import (
     check_weights,
     cross_fit,
@@ -20,9 +21,9 @@ from kinegraph.evaluation.fusion import (
 )
 from kinegraph.evaluation.fusion import fuse as fuse_streams
 from kinegraph.evaluation.metrics import evaluate, remarks
-from kinegraph.evaluation.results import Result, read_result
-from kinegraph.report.evaluation import evaluation_of, plain
-from kinegraph.report.results import checked_result_path, write_report
+from kinegraph.evaluation.results import Result, checked_result_path, read_result
+from kinegraph.messages import plain_name
+from kinegraph.report.write import write_report
 
 PIPE_WIDTH = 200  # columns of a table that is not read on a terminal
 
@@ -135,7 +136,7 @@ def read_fitting(path: Path, clips: Clips) -> Result:
     if classes != len(clips.folder.class_names):
         raise ValueError(f"{path} has {classes} classes, {clips.folder.path} has {len(clips.folder.class_names)}")
     for index, (found, name) in enumerate(zip(result.names or [], clips.names, strict=False)):
-        if found not in (plain(name), f"'{plain(name)}"):  # tables quote what a spreadsheet would run
+        if found not in (plain_name(name), f"'{plain_name(name)}"):  # tables quote what a spreadsheet would run
             raise ValueError(
                 f"{path}: clip {index} is '{found}', in {clips} it is '{name}': other clips or another order"
             )

@@ -14,10 +14,11 @@ import types
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, is_dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import docstring_parser
+
+from kinegraph.messages import did_you_mean
 
 WIDEST, NARROWEST = 100, 60  # columns
 COLUMN = 26  # where the explanations begin
@@ -78,8 +79,7 @@ def topic_text(verb: Callable, topic: str, hidden: frozenset[str] = frozenset())
     name = topic.lstrip("-").replace("-", "_").rstrip(".")
     options = {option.name: option for option in options_of(verb, hidden)}
     if name not in options:
-        close = get_close_matches(name, options, n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
+        hint = did_you_mean(name, options)
         raise ValueError(f"there is no option '{topic}' of kinegraph {verb.__name__} to explain{hint}")
     lines, default = _shown(options[name]), options[name].default
     inside = [option for option in options.values() if option.name.startswith(f"{name}.")]

@@ -22,10 +22,10 @@ def report(runs: list[Path], *, out: Path | None = None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from kinegraph.atomic import write_whole
-    from kinegraph.report.compare import short_names
+    from kinegraph.atomic import write_atomic
     from kinegraph.report.compare_page import METRICS, comparison_page, pairs_with_first, verdict
-    from kinegraph.report.runs import read_run, write_single
+    from kinegraph.report.runs import read_run, short_names
+    from kinegraph.report.write import write_single
 
     found = [read_run(path) for path in runs]
     if len(found) == 1:
@@ -37,7 +37,7 @@ def report(runs: list[Path], *, out: Path | None = None) -> None:
     names = short_names([path.resolve() for path in runs])
     page = out or Path("compare.html")
     page.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(page, comparison_page(found, names).encode("utf-8"))
+    write_atomic(page, comparison_page(found, names).encode("utf-8"))
 
     shown = [key for key in METRICS if any(key in run.metrics for run in found)]
     table = Table("run", *shown)

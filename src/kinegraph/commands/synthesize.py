@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kinegraph.commands.arguments import check_numbers
+from kinegraph.messages import counted, megabytes
 from kinegraph.synthetic.recordings import write_recordings
 
 
@@ -51,12 +52,8 @@ def synthesize(
             on_written=lambda more: progress.advance(task, more),
         )
     Console(soft_wrap=True).print(
-        f"{done.clips} [bold]synthetic[/bold] recordings ({done.bytes / 1e6:,.0f} MB) of "
-        f"{_counted(len(done.actions), 'action')} by {_counted(len(done.subjects), 'subject')} in {escape(str(out))}\n"
+        f"{done.clips} [bold]synthetic[/bold] recordings ({megabytes(done.bytes, 0)}) of "
+        f"{counted(len(done.actions), 'action')} by {counted(len(done.subjects), 'subject')} in {escape(str(out))}\n"
         "They come from a kinematic model: results on them say nothing about people.\n"
         f"next: kinegraph prepare ntu60 {escape(quote(str(out)))} DATASET"
     )
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"

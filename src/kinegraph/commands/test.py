@@ -14,15 +14,17 @@ from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.data.dataset_checks import check_scale, doubts, line_of
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.evaluation.evaluation import evaluation_of
 from kinegraph.evaluation.metrics import check_metrics, evaluate, remarks
+from kinegraph.evaluation.results import checked_result_path
 from kinegraph.evaluation.scoring import score_clips
 from kinegraph.inference.explanation import joint_importance
 from kinegraph.inference.predictor import Predictor
+from kinegraph.messages import first_few
 from kinegraph.models.published import published_weights
 from kinegraph.models.weights import Weights, add_measured, is_published, load_weights
-from kinegraph.report.evaluation import evaluation_of
-from kinegraph.report.results import checked_result_path, write_page, write_report
-from kinegraph.report.scenes import Explain
+from kinegraph.report.scene import Explain
+from kinegraph.report.write import write_page, write_report
 from kinegraph.training.distributed import naming_lost_processes, start_processes
 from kinegraph.training.run_folder import environment
 
@@ -148,6 +150,6 @@ def check_fit(weights: Weights, folder: SkeletonDataset, checkpoint: Path) -> No
         )
     if tuple(weights.class_names) != folder.class_names:
         raise ValueError(
-            f"{checkpoint} knows {len(weights.class_names)} classes ({', '.join(weights.class_names[:3])} ...), "
-            f"{folder.path} has {len(folder.class_names)} ({', '.join(folder.class_names[:3])} ...)"
+            f"{checkpoint} knows {len(weights.class_names)} classes ({first_few(weights.class_names)}), "
+            f"{folder.path} has {len(folder.class_names)} ({first_few(folder.class_names)})"
         )

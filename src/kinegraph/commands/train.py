@@ -253,8 +253,8 @@ def _report(
     fabric: Fabric, run: RunFolder, val_clips: ClipDataset | None, split: str, batch_size: int, workers: int
 ) -> None:
     """Write the run's report.html: the course of training and, where it was validated, what the best weights say."""
-    from kinegraph.report.evaluation import evaluation_of
-    from kinegraph.report.runs import write_run_report
+    from kinegraph.evaluation.evaluation import evaluation_of
+    from kinegraph.report.write import write_run_report
 
     evaluation = None
     fabric.barrier()  # the first process writes the best weights, all of them read them

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.normalize import seen
+from kinegraph.skeleton.geometry import seen
 from kinegraph.skeleton.layout import JointLayout
 
 
@@ -51,6 +51,7 @@ class Augmentation:
 
 
 NONE = Augmentation()
+LEAST, MOST = 0.5, 2.0  # a bone that is seldom seen from the side looks too short in 2D; do not stretch it to rags
 
 
 def augment(
@@ -123,3 +124,9 @@ def random_crop(how: Augmentation, rng: np.random.Generator) -> tuple[float, flo
 def random_bend(how: Augmentation, rng: np.random.Generator) -> float:
     """How the clip's speed changes, see `sampling.bent`."""
     return rng.uniform(-how.warp, how.warp) if how.warp else 0.0
+
+
+def exchange_factor(own: Float[np.ndarray, "M V"], other: Float[np.ndarray, "V"]) -> Float[np.ndarray, "M V"]:
+    """What makes bones of own lengths as long as the other ones, from 0.5 to 2; 1 where one of the two is not known."""
+    known = (own > 0) & (other > 0)
+    return np.where(known, np.clip(other / np.where(known, own, 1), LEAST, MOST), 1)

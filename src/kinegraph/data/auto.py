@@ -10,9 +10,9 @@ from jaxtyping import Float, Int
 
 from kinegraph.data.augment import Augmentation
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.normalize import Up
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.skeleton.anatomy import other_side
+from kinegraph.skeleton.geometry import Up, nearest_axis, toward_shoulders
 
 Setting = Literal["people", "normalize", "mirror"]
 
@@ -72,15 +72,8 @@ def upward(folder: SkeletonDataset, indices: Int[np.ndarray, "n"]) -> Up | None:
     """
     total = np.zeros(3)
     for index in indices:
-        first = folder[index].keypoint[0]  # (T, V, 3)
-        seen = first.any(-1)
-        if (usable := seen[:, list(folder.layout.shoulders)].all(1)).any():
-            body, shown = first[usable][0], seen[usable][0]
-            total += body[list(folder.layout.shoulders)].mean(0) - body[shown].mean(0)
-    if not total.any():
-        return None
-    axis = int(np.abs(total).argmax())
-    return "-" * bool(total[axis] < 0) + "xyz"[axis]
+        total += toward_shoulders(folder[index].keypoint, folder.layout)
+    return nearest_axis(total)
 
 
 # ---- mirror ----------------------------------------------------------------------------------------------------------

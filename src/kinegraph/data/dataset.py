@@ -18,7 +18,7 @@ from typing import SupportsIndex
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.atomic import whole_folder
+from kinegraph.atomic import atomic_folder
 from kinegraph.data.dataset_read import check_arrays, check_finite, check_sums, read_about, read_clips
 from kinegraph.data.dataset_write import (
     AXES,
@@ -192,7 +192,7 @@ def write_dataset(
     clips = iter(clips)
     if (first := next(clips, None)) is None:
         raise ValueError(f"there are no clips to write to {path}")
-    with whole_folder(path) as folder:
+    with atomic_folder(path) as folder:
         columns = Columns.of(first, layout, class_names)
         written = write_rows(folder, chain([first], clips), columns, dtype)
         about = {

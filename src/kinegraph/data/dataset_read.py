@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Int
 
 from kinegraph.data.dataset_write import COLUMNS, DTYPES, FORMAT, VERSION, sha256
-from kinegraph.safe_io import CONTROL, one_line, plain_name, quoted, read_json
+from kinegraph.messages import CONTROL, one_line, plain_name, quoted
+from kinegraph.safe_io import read_json
 from kinegraph.skeleton.layout import JointLayout
 
 FIELDS = {

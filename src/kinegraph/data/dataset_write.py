@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.safe_io import CONTROL, quoted
+from kinegraph.messages import CONTROL, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 

@@ -15,10 +15,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from kinegraph.data.bone_lengths import bone_lengths, exchange_factor, stretched
+from kinegraph.data.augment import exchange_factor
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.geometry import bone_lengths, scale_bones
 
 Key = tuple[int, int]
 Sample = tuple[Float[np.ndarray, "views M T V C"], int, int, int]
@@ -77,7 +78,7 @@ class ClipDataset(Dataset[Sample]):
         if limbs and rng.random() < limbs:
             other = int(rng.integers(len(self)))
             factor = exchange_factor(self._bone_lengths[member], self._bone_lengths[other][0])
-            keypoint = stretched(clip.keypoint, factor.astype(np.float32), clip.layout)
+            keypoint = scale_bones(clip.keypoint, factor.astype(np.float32), clip.layout)
             clip = replace(clip, keypoint=keypoint)
         return prepare_clip(clip, self.how, rng)
 

@@ -7,23 +7,15 @@ published recipes do; the others are the steps they are made of and may be compo
 
 from collections.abc import Iterable, Sequence
 from math import atan2, cos, hypot, sin
-from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
+from kinegraph.skeleton.geometry import UPRIGHT, Up, seen
 from kinegraph.skeleton.layout import JointLayout
 
 Keypoint = Float[np.ndarray, "M T V C"]
 Vector = tuple[float, float, float]
-Up = Literal["x", "y", "z", "-x", "-y", "-z"]
-UPRIGHT = {  # rotations that bring each axis to y
-    "x": ((0, -1, 0), (1, 0, 0), (0, 0, 1)),
-    "-x": ((0, 1, 0), (-1, 0, 0), (0, 0, 1)),
-    "-y": ((-1, 0, 0), (0, -1, 0), (0, 0, 1)),
-    "z": ((1, 0, 0), (0, 0, 1), (0, -1, 0)),
-    "-z": ((1, 0, 0), (0, 0, -1), (0, 1, 0)),
-}
 
 
 # ---- frames ----------------------------------------------------------------------------------------------------------
@@ -96,32 +88,6 @@ def _minus(keypoint: Keypoint, centre: Float[np.ndarray, "1 _ 1 C"]) -> Keypoint
     centres = centre.repeat(joints, axis=2).reshape(1, centre.shape[1], -1)
     moved = (keypoint.reshape(people, frames, -1) - centres).astype(np.float32, copy=False).reshape(keypoint.shape)
     return moved if keypoint.all() else moved * seen(keypoint)[..., None]
-
-
-def seen(keypoint: Keypoint) -> Bool[np.ndarray, "M T V"]:
-    """The joints that are not all zero."""
-    there = keypoint[..., 0] != 0  # axis by axis: faster than any(-1) over so few
-    for axis in range(1, keypoint.shape[-1]):
-        there |= keypoint[..., axis] != 0
-    return there
-
-
-# ---- size ------------------------------------------------------------------------------------------------------------
-
-
-def body_size(keypoint: Keypoint, layout: JointLayout) -> float:
-    """The mean bone length of the first person, each bone's the median over frames; 1 if there is none.
-
-    Its unit is that of keypoint: in pixels a person is as large as the distance to the camera makes it, in metres as
-    tall as people are.
-    """
-    parents = list(layout.parents)
-    bones = keypoint[0] - keypoint[0][:, parents]  # (T, V, C)
-    there = seen(keypoint[:1])[0]
-    there = there & there[:, parents]
-    lengths = [np.median(norm[shown]) for norm, shown in zip(np.hypot.reduce(bones, axis=2).T, there.T, strict=True)
-               if shown.any()]  # fmt: skip
-    return float(np.sum(lengths) / max(np.count_nonzero(lengths), 1)) or 1.0
 
 
 # ---- turn ------------------------------------------------------------------------------------------------------------

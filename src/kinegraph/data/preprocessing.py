@@ -15,9 +15,9 @@ from jaxtyping import Float, Int
 from kinegraph.data import normalize, sampling
 from kinegraph.data.augment import Augmentation, augment, mirror, random_bend, random_crop
 from kinegraph.data.features import Stream, streams
-from kinegraph.data.normalize import Up
-from kinegraph.safe_io import quoted
+from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.geometry import Up, body_size
 
 Placing = Literal["none", "ntu_published", "first_frame", "facing", "sized", "image", "image_published"]
 Sampling = Literal["loop", "fill", "pad", "window", "uniform", "resample"]
@@ -190,7 +190,7 @@ def _bodies(clip: SkeletonClip, how: Preprocessing) -> Float[np.ndarray, "M T V 
         joints = normalize.from_first_seen(joints, (_root(clip), *turned_by))
     if how.normalize == "sized":
         size = np.ones(joints.shape[3], np.float32)
-        size[: clip.keypoint.shape[3]] = normalize.body_size(joints[..., : clip.keypoint.shape[3]], clip.layout)
+        size[: clip.keypoint.shape[3]] = body_size(joints[..., : clip.keypoint.shape[3]], clip.layout)
         joints = joints / size
     return joints
 

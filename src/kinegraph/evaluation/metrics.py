@@ -1,10 +1,12 @@
 """Accuracy of scores against labels, as published results count it. Pure functions of numpy arrays, fractions 0..1."""
 
+import math
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 import numpy as np
 from jaxtyping import Float, Int, Integer
+
+from kinegraph.messages import counted, did_you_mean
 
 METRICS = ("top_k_accuracy", "mean_class_accuracy")
 FEW = 30  # clips
@@ -45,7 +47,7 @@ def remarks(
     if wrong := len(np.setdiff1d(answers, there)):
         said.append(f"mean_class_accuracy counts {wrong} classes without clips as 0, because clips are taken for them")
     if clips < FEW:
-        said.append(f"only {clips} clip{'s' * (clips != 1)}: each is {100 / clips:.0f} points of top1")
+        said.append(f"only {counted(clips, 'clip')}: each is {100 / clips:.0f} points of top1")
     return said
 
 
@@ -53,9 +55,7 @@ def check_metrics(metrics: Sequence[str]) -> Sequence[str]:
     """The names as they are, if there are such metrics, else ValueError: to be asked before hours of testing."""
     for metric in metrics:
         if metric not in METRICS:
-            close = get_close_matches(str(metric), METRICS, n=1)
-            hint = f"; did you mean '{close[0]}'?" if close else ""
-            raise ValueError(f"no metric '{metric}'; there are {', '.join(METRICS)}{hint}")
+            raise ValueError(f"no metric '{metric}'; there are {', '.join(METRICS)}{did_you_mean(metric, METRICS)}")
     return metrics
 
 
@@ -98,6 +98,20 @@ def confusion_matrix(
     return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
 
+def near_order(confusion: Int[np.ndarray, "classes classes"]) -> list[int]:
+    """An order of the classes that puts those that are confused with each other side by side.
+
+    Along the Fiedler vector of the graph whose edges are shares of mistakes: Atkins et al. 1998, spectral seriation.
+    """
+    share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    edges = share + share.T
+    np.fill_diagonal(edges, 0)
+    edges += 1e-6  # classes without mistakes belong to the graph too
+    scale = 1 / np.sqrt(edges.sum(axis=1))
+    _, vectors = np.linalg.eigh(np.eye(len(edges)) - scale[:, None] * edges * scale)
+    return np.argsort(vectors[:, 1] * scale, kind="stable").tolist() if len(edges) > 2 else list(range(len(edges)))
+
+
 def per_class_accuracy(confusion: Int[np.ndarray, "classes classes"]) -> Float[np.ndarray, "classes"]:
     """Share of each class's clips that are predicted right, NaN for a class without clips."""
     return _ratio(confusion.diagonal(), confusion.sum(axis=1))
@@ -135,6 +149,17 @@ def bootstrap_intervals(
         low, high = np.quantile(values, tails)
         intervals[name] = (float(low), float(high))
     return intervals
+
+
+def wilson(hits: int, clips: int, z: float = 1.96) -> tuple[float, float]:
+    """95 % interval of a share; unlike the bootstrap's it has a width where all or none are hits.
+
+    Source: Wilson 1927, the score interval.
+    """
+    share, spread = hits / clips, z * z / clips
+    middle = (share + spread / 2) / (1 + spread)
+    half = math.sqrt(share * (1 - share) * spread + spread * spread / 4) / (1 + spread)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def softmax(scores: Float[np.ndarray, "*N classes"]) -> Float[np.ndarray, "*N classes"]:

@@ -1,4 +1,4 @@
-"""The scores of a test as ours, MMAction2's and PYSKL's result files hold them.
+"""Result files: the scores of a test as ours, MMAction2's and PYSKL's result files hold them.
 
     ours, MMAction2 0.x   a list of one float array of shape (classes,) a clip: logits
     PYSKL                 the same: probabilities
@@ -11,6 +11,7 @@ import csv
 import io
 import math
 import operator
+import os
 import pickle
 import re
 from dataclasses import dataclass
@@ -23,8 +24,8 @@ from jaxtyping import Float, Int, Shaped
 
 from kinegraph.data.formats.pickles import load_pickle
 from kinegraph.evaluation.metrics import softmax
+from kinegraph.messages import quoted
 from kinegraph.models.checkpoint_file import load_file
-from kinegraph.safe_io import quoted
 
 ROW_SUM_TOLERANCE = 1e-3  # half floats and rounded tables still count as probabilities
 
@@ -82,6 +83,29 @@ def read_result(path: str | Path) -> Result:
         raise ValueError(f"{path} has {scores.shape[1]} score a clip, expected one a class")
     kind = "probabilities" if are_probabilities(scores) else "logits"
     return Result(path, scores, kind, labels, clip_names(path, scores))
+
+
+def result_pickle(scores: Float[np.ndarray, "N classes"]) -> bytes:
+    """A pickled list of one float32 array of shape (classes,) a clip, as MMAction2 0.x writes and reads it."""
+    data = pickle.dumps([np.array(row, dtype=np.float32) for row in scores], protocol=3)
+    # numpy 2 names its own module in the pickle's head, which the numpy of MMAction2 0.x does not have. The old name
+    # is understood by both.
+    return data.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n", 1)
+
+
+def checked_result_path(out: str | Path) -> Path:
+    """The path of the result file, if one can be written there: to be asked before hours of testing."""
+    path = Path(out)
+    if path.suffix != ".pkl":
+        raise ValueError(f"the result file is '{path}', expected a name that ends in .pkl")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, expected a file such as {path / 'result.pkl'}")
+    for folder in path.parents:
+        if folder.exists():
+            if not folder.is_dir() or not os.access(folder, os.W_OK):
+                raise ValueError(f"{path} cannot be written: {folder} is not a folder one may write to")
+            break
+    return path
 
 
 def are_probabilities(scores: Float[np.ndarray, "N classes"]) -> bool:

@@ -1,16 +1,23 @@
-"""Questions answered as they come: one answer a clip, one a person, or the stretches of a timeline."""
+"""Answers of a network to questions, one after another: for clips, persons or stretches of a timeline, and in files."""
 
-from collections.abc import Iterable, Iterator
+import csv
+import json
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby, tee
+from pathlib import Path
+from typing import Any, TextIO
 
 import numpy as np
 from jaxtyping import Bool
 
+from kinegraph.atomic import atomic_file
 from kinegraph.inference.inputs import Question
 from kinegraph.inference.prediction import Prediction
 from kinegraph.inference.predictor import Predictor, probabilities
 from kinegraph.inference.timeline import segments, window_starts
+from kinegraph.messages import spreadsheet_cell
 from kinegraph.skeleton.clip import SkeletonClip
 
 
@@ -122,3 +129,67 @@ def _stretch(clip: SkeletonClip, start: int, stop: int) -> SkeletonClip | None:
 def _only(clip: SkeletonClip, people: slice | Bool[np.ndarray, "M"], frames: slice) -> SkeletonClip:
     score = None if clip.score is None else clip.score[people, frames]
     return replace(clip, keypoint=clip.keypoint[people, frames], score=score)
+
+
+# ---- in a file: rows as they come, a .csv for spreadsheets or a .json for programs -----------------------------------
+
+
+def checked_out(path: Path) -> None:
+    """Raises ValueError for a file of answers that cannot be written, before anything is computed."""
+    if path.suffix not in (".csv", ".json"):
+        raise ValueError(f"--out is '{path}', expected a name that ends in .csv or .json")
+    if path.is_dir() or not path.parent.is_dir():
+        raise ValueError(f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}")
+
+
+@contextmanager
+def answer_file(path: Path, top: int) -> Generator[Callable[[Answer], None], None, None]:
+    """A function that writes an answer with its `top` classes. The file appears whole at the end or not at all."""
+    rows = _csv if path.suffix == ".csv" else _json
+    with (
+        atomic_file(path) as unfinished,
+        unfinished.open("w", newline="", encoding="utf-8") as file,
+        rows(file, top) as write,
+    ):
+        yield write
+
+
+@contextmanager
+def _csv(file: TextIO, top: int) -> Generator[Callable[[Answer], None], None, None]:
+    table = csv.writer(file, lineterminator="\n")
+    more = [f"{what}_{k}" for k in range(2, top + 1) for what in ("class", "probability")]
+    table.writerow(list(_facts(None)) + ["class", "probability", *more])
+
+    def write(answer: Answer) -> None:
+        best = answer.prediction.top(top)
+        cells = [told for name, probability in best for told in (name, f"{probability:.6f}")]
+        table.writerow([spreadsheet_cell(value) for value in [*_facts(answer).values(), *cells]])
+
+    yield write
+
+
+@contextmanager
+def _json(file: TextIO, top: int) -> Generator[Callable[[Answer], None], None, None]:
+    comma = ""
+
+    def write(answer: Answer) -> None:
+        nonlocal comma
+        best = [{"class": name, "probability": round(value, 6)} for name, value in answer.prediction.top(top)]
+        file.write(f"{comma}\n{json.dumps(_facts(answer) | {'top': best}, ensure_ascii=False)}")
+        comma = ","
+
+    file.write("[")
+    yield write
+    file.write("\n]\n")
+
+
+def _facts(answer: Answer | None) -> dict[str, Any]:
+    """What is said beside the classes; the names alone where there is no answer."""
+    names = ("clip", "source", "person", "first_frame", "end_frame", "start_seconds", "end_seconds", "truth", "right")
+    if answer is None:
+        return dict.fromkeys(names)
+    start, end = answer.seconds or (None, None)
+    rounded = [None if second is None else round(second, 3) for second in (start, end)]
+    question = answer.question
+    told = (question.clip.name, question.source, answer.person, answer.start, answer.stop, *rounded)
+    return dict(zip(names, (*told, question.truth, answer.right), strict=True))

@@ -15,12 +15,13 @@ import torch
 from jaxtyping import Float, Int, Real
 from torch import Tensor, nn
 
-from kinegraph.data.normalize import drop_empty_frames, seen
+from kinegraph.data.normalize import drop_empty_frames
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.evaluation.scoring import view_scores
 from kinegraph.inference.predictor import Predictor
 from kinegraph.models.layers.absent import one_for_absent
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.geometry import seen
 
 STRONG = 0.99  # quantile of the evidence for an answer that is drawn as full importance
 

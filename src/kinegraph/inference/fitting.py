@@ -9,6 +9,7 @@ import numpy as np
 
 from kinegraph.data.dataset_write import LARGEST
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
@@ -77,9 +78,8 @@ def _what_can_be_done(found: JointLayout, wanted: JointLayout, order: Sequence[i
     lacking = [name for name, place in zip(wanted.joints, order, strict=True) if place is None]
     if len(lacking) == len(wanted) == len(found):
         return f"no name is the same; if they are the same joints in the same order, say --layout {wanted.name}"
-    more = " ..." if len(lacking) > JOINTS_NAMED else ""
-    text = f"it lacks {', '.join(lacking[:JOINTS_NAMED])}{more}"
-    text += f" ({len(lacking)} of {len(wanted)})" if more else ""
+    text = f"it lacks {first_few(lacking, JOINTS_NAMED)}"
+    text += f" ({len(lacking)} of {len(wanted)})" if len(lacking) > JOINTS_NAMED else ""
     others = [name for name in layout_names() if load_layout(name).joints != wanted.joints]
     fitting = [name for name in others if None not in joints_by_name(found.joints, load_layout(name).joints)]
     return f"{text}: use weights that were trained on {' or '.join(sorted({found.name, *fitting}))}"

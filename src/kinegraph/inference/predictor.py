@@ -14,9 +14,9 @@ from torch import nn
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.evaluation.scoring import view_scores
 from kinegraph.inference.fitting import fitted
+from kinegraph.messages import quoted
 from kinegraph.models.optimize import optimize
 from kinegraph.models.weights import Weights, built_with, load_weights
-from kinegraph.safe_io import quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 

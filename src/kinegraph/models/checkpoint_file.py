@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kinegraph.atomic import write_whole
-from kinegraph.safe_io import one_line, quoted
+from kinegraph.atomic import write_atomic
+from kinegraph.messages import one_line, quoted
 
 OLD_PICKLES = 5  # at the head of a file: magic number, version, machine, content, keys of the tensors
 COPIED_A_BYTE, COPIED_ALWAYS = 4, 64 << 20
@@ -128,7 +128,7 @@ def write_state(path: Path, state: Mapping[str, Tensor], beside: Mapping | None 
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     content = io.BytesIO()  # writing to a file, torch does not say that the disk is full
     torch.save(state if beside is None else {**beside, "state_dict": state}, content)
-    write_whole(path, content.getvalue())
+    write_atomic(path, content.getvalue())
 
 
 def _reason(path: Path, error: Exception) -> str:

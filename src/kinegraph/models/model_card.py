@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from kinegraph.atomic import write_whole
+from kinegraph.atomic import write_atomic
 from kinegraph.skeleton.layout import JointLayout
 
 MARK = "<!-- Written by Kinegraph with the weights file beside it, and again whenever that is written. -->"
@@ -16,7 +16,7 @@ def write_card(path: Path, text: str) -> None:
     """Write a card, unless there is a file of that name which is no card."""
     if path.is_dir() or (path.exists() and not path.read_bytes().startswith(MARK.encode())):
         return
-    write_whole(path, text.encode())
+    write_atomic(path, text.encode())
 
 
 def model_card(

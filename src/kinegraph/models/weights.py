@@ -23,10 +23,11 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from kinegraph import __version__
-from kinegraph.atomic import write_whole
+from kinegraph.atomic import write_atomic
+from kinegraph.messages import one_line, plain_name, quoted
 from kinegraph.models.model_card import model_card, write_card
 from kinegraph.models.zoo import find_weights, name_of
-from kinegraph.safe_io import one_line, parsed_json, plain_name, quoted
+from kinegraph.safe_io import parsed_json
 from kinegraph.skeleton.layout import JointLayout
 
 VERSION = 1
@@ -109,7 +110,7 @@ def save_weights(
         state = {name: _halved(tensor) for name, tensor in state.items()}
     path = Path(path)
     card = model_card(name_of(path), model, layout, class_names, preprocessing, extra)
-    write_whole(path, save(state, metadata={HEADER: header}))
+    write_atomic(path, save(state, metadata={HEADER: header}))
     write_card(path.with_suffix(".md"), card)
 
 

@@ -5,9 +5,9 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from kinegraph.report.breakdown import Calibration
-from kinegraph.report.learning import Curve
+from kinegraph.evaluation.calibration import Calibration
 from kinegraph.report.page import text
+from kinegraph.report.runs import Curve
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 440, 210, 40, 12, 10, 26
 SCARCE = 10  # clips in a bin, below which its height says little

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kinegraph.evaluation.compare import Paired, class_accuracy, paired
 from kinegraph.report.charts import curve_figures, legend
-from kinegraph.report.compare import Paired, class_accuracy, config_differences, paired
 from kinegraph.report.html import SYNTHETIC
 from kinegraph.report.page import (
     bar,
@@ -24,8 +24,8 @@ from kinegraph.report.page import (
     whole_page,
 )
 from kinegraph.report.player import player_css, player_fragment, player_js
-from kinegraph.report.runs import Run
-from kinegraph.report.scenes import scenes_of
+from kinegraph.report.runs import Run, config_differences
+from kinegraph.report.scene import scenes_of
 
 METRICS = {
     "top1": "Top-1",

@@ -19,8 +19,8 @@ from matplotlib.path import Path
 from matplotlib.text import Text
 from matplotlib.transforms import Affine2D, Bbox
 
+from kinegraph.messages import plain_name, shortened
 from kinegraph.report.colours import Theme, bone_sides, sides
-from kinegraph.report.evaluation import plain, shortened
 from kinegraph.report.scene import Answers, Scene
 from kinegraph.report.stage import Stage, project
 
@@ -83,7 +83,7 @@ def write(
     """Text whose middle line is at y; names from data stay what they are."""
     weight = "bold" if bold else "normal"
     look = {"color": colour, "fontsize": size, "fontweight": weight, "horizontalalignment": align}
-    put(panel, Text(x, y, plain(text), verticalalignment="center_baseline", parse_math=False, **look))
+    put(panel, Text(x, y, plain_name(text), verticalalignment="center_baseline", parse_math=False, **look))
 
 
 # ---- a moment --------------------------------------------------------------------------------------------------------

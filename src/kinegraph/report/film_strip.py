@@ -5,6 +5,7 @@ import io
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from kinegraph.messages import shortened
 from kinegraph.report.colours import LIGHT, Theme
 from kinegraph.report.drawing import (
     Panel,
@@ -19,7 +20,6 @@ from kinegraph.report.drawing import (
     pixels,
     write,
 )
-from kinegraph.report.evaluation import shortened
 from kinegraph.report.scene import Scene
 from kinegraph.report.stage import Stage, stage_of
 

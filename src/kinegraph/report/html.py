@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kinegraph.evaluation.metrics import per_class_accuracy, per_class_precision, remarks
-from kinegraph.report.breakdown import BINS, calibration, groups, near_order
+from kinegraph.evaluation.calibration import BINS, calibration
+from kinegraph.evaluation.evaluation import Evaluation
+from kinegraph.evaluation.groups import groups
+from kinegraph.evaluation.metrics import near_order, per_class_accuracy, per_class_precision, remarks
+from kinegraph.messages import plain_name
 from kinegraph.report.charts import SCARCE, calibration_svg, curve_figures
-from kinegraph.report.evaluation import Evaluation, plain
-from kinegraph.report.learning import Curve
 from kinegraph.report.page import (
     bar,
     code,
@@ -32,6 +33,7 @@ from kinegraph.report.page import (
     whole_page,
 )
 from kinegraph.report.player import player_css, player_fragment, player_js
+from kinegraph.report.runs import Curve
 from kinegraph.report.scene import Scene
 
 SYNTHETIC = (
@@ -84,7 +86,7 @@ def report_page(
     players = {"css": player_css(), "js": player_js()} if scenes else {}
     where = f": {evaluation.title}" if evaluation is not None else ""
     note = f'<p class="note">{text(hint)}</p>' if hint else ""
-    return whole_page(plain(title + where), [head, note, shown, *found.values()], **players)
+    return whole_page(plain_name(title + where), [head, note, shown, *found.values()], **players)
 
 
 def _headline(evaluation: Evaluation, title: str) -> str:
@@ -160,9 +162,9 @@ def _matrix(evaluation: Evaluation) -> str:
     named = defaultdict(list)
     for clip in wrong.tolist():
         cell = f"{evaluation.labels[clip]},{evaluation.predicted[clip]}"
-        named[cell].append(plain(evaluation.names[clip]))
+        named[cell].append(plain_name(evaluation.names[clip]))
     told = {
-        "names": list(map(plain, evaluation.class_names)),
+        "names": list(map(plain_name, evaluation.class_names)),
         "clips": confusion.sum(axis=1).tolist(),
         "cells": [[int(i), int(j), int(confusion[i, j])] for i, j in np.argwhere(confusion)],
         "near": near_order(confusion),

@@ -9,7 +9,7 @@ from html import escape
 from importlib import resources
 
 from kinegraph import __version__
-from kinegraph.report.evaluation import plain
+from kinegraph.messages import plain_name
 
 # The browser is told to load nothing from anywhere, and to run no script but the page's own.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -145,7 +145,7 @@ def span(bounds: tuple[float, float]) -> str:
 
 
 def text(value: object) -> str:
-    return escape(plain(value))
+    return escape(plain_name(value))
 
 
 def part(file: str) -> str:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.messages import plain_name
 from kinegraph.report.colours import DARK, LIGHT, bone_sides, css_variables, sides
-from kinegraph.report.evaluation import plain
 from kinegraph.report.page import POLICY, data, part, text
 from kinegraph.report.scene import Answers, Scene
 from kinegraph.report.stage import DISTANCE, MARGIN, Stage, stage_of
@@ -82,14 +82,14 @@ def _packed(scene: Scene, classes: int) -> dict:
         "shape": list(clip.keypoint.shape),
         "fps": scene.rate,
         "timed": scene.timed,
-        "joints": [plain(name) for name in clip.layout.joints],
+        "joints": [plain_name(name) for name in clip.layout.joints],
         "bones": [list(bone) for bone in clip.layout.bones],
         "side": sides(clip.layout),
         "hues": len(LIGHT.people),
         "boneSide": bone_sides(clip.layout),
         "view": _view(stage),
         "image": list(clip.image_size or ()),
-        "label": plain(scene.label),
+        "label": plain_name(scene.label),
         **_coordinates(stage),
     }
     if clip.score is not None:
@@ -129,7 +129,7 @@ def _answers(answers: Answers, most: int) -> dict:
     classes = answers.leading(max(most, len(answers.winners())))
     shown = np.rint(np.clip(answers.probabilities[:, classes], 0, 1) * 65535).astype("<u2")
     return {
-        "names": [plain(answers.class_names[i]) for i in classes],
+        "names": [plain_name(answers.class_names[i]) for i in classes],
         "edges": answers.edges.tolist(),
         "best": [classes.index(best) if best >= 0 else -1 for best in answers.best().tolist()],
         "probabilities": base64.b64encode(shown.tobytes()).decode(),

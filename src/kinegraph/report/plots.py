@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from kinegraph.report.evaluation import plain, shortened
+from kinegraph.messages import plain_name, shortened
 
 # White to dark blue: one hue that only gets darker reads the same with any kind of colour vision, and in print.
 SHARE_COLOURS = LinearSegmentedColormap.from_list(
@@ -57,7 +57,7 @@ def confusion_figure(
     heading = 11 if classes <= COUNTED else 15
     axes.set_xlabel("predicted", fontsize=heading, labelpad=8)
     axes.set_ylabel("label", fontsize=heading, labelpad=8)
-    axes.set_title(plain(title), fontsize=heading + 2, loc="left", pad=12, parse_math=False)
+    axes.set_title(plain_name(title), fontsize=heading + 2, loc="left", pad=12, parse_math=False)
     if classes <= COUNTED:
         _print_counts(axes, confusion, share, size)
     _add_scale(figure, picture, classes * pitch, heading, empty=bool((clips == 0).any()))

@@ -1,25 +1,22 @@
-"""Runs and tests as their folders tell them: what `kinegraph report` reads, and the report that a training leaves."""
+"""Runs and tests as their folders tell them: what `kinegraph report` reads. Nothing is drawn here."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from hashlib import sha256
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import yaml
 
-from kinegraph.data.dataset import open_dataset
-from kinegraph.evaluation.results import read_result
-from kinegraph.inference.explanation import joint_importance
-from kinegraph.inference.predictor import predictor_of
-from kinegraph.report.breakdown import calibration
-from kinegraph.report.evaluation import Evaluation
-from kinegraph.report.learning import Curve, doubts_of, environment_of, learning_curve, validations
-from kinegraph.report.results import write_page, write_report
-from kinegraph.report.scenes import Explain
+from kinegraph.evaluation.about_result import read_evaluation
+from kinegraph.evaluation.calibration import calibration
+from kinegraph.evaluation.evaluation import Evaluation
+from kinegraph.safe_io import parsed_json
 
+Curve = Mapping[tuple[str, str], Sequence[tuple[int, float]]]
+
+OF_A_CALL = {"work_dir", "resume"}  # differ between any two runs
 VALIDATION = Path("val") / "result.pkl"  # in a run folder: the scores of its best weights
 METRICS = ("top1", "top5", "mean_class_accuracy")
 
@@ -80,7 +77,7 @@ def read_run(path: str | Path) -> Run:
         raise ValueError(
             f"{path} is no result of `kinegraph test`: expected a file such as result.pkl with {about.name} beside it"
         )
-    return _test(path, result, about)
+    return _test(path, result)
 
 
 def _result_in(folder: Path) -> Path:
@@ -99,103 +96,98 @@ def _training(path: Path) -> Run:
     config, log, result = path / "config.yaml", path / "log.jsonl", path / VALIDATION
     text = config.read_text(encoding="utf-8") if config.is_file() else ""
     about = result.with_suffix(".json")
-    evaluation = _test(path, result, about).evaluation if result.is_file() and about.is_file() else None
+    evaluation = _test(path, result).evaluation if result.is_file() and about.is_file() else None
     return Run(path, text, environment_of(log), log, evaluation, doubts_of(log))
 
 
-def _test(path: Path, result: Path, about: Path) -> Run:
-    try:
-        told = json.loads(about.read_text(encoding="utf-8"))
-        labels, names = np.array(told["labels"], np.int64), list(map(str, told["clips"]))
-        class_names = tuple(map(str, told["class_names"]))
-        split, part, source = (str(told.get(key, "")) for key in ("split", "part", "source"))
-        doubts = list(map(str, told.get("doubts", [])))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{about} does not tell about a result: {' '.join(str(error).split())[:100]}") from None
-    if told.get("sha256", own := sha256(result.read_bytes()).hexdigest()) != own:
-        raise ValueError(f"{result} and {about.name} do not belong together: one is of another test; test again")
-    scores = read_result(result).scores  # as they were written, logits
-    try:
-        evaluation = Evaluation(scores, labels, names, class_names, split, part, source)
-    except ValueError as error:
-        raise ValueError(f"{result} and {about.name} do not belong together: {error}") from None
+def _test(path: Path, result: Path) -> Run:
+    evaluation, told = read_evaluation(result)
     log = Path(told["log"]) if told.get("log") else None
     log = log if log and log.is_file() else None
-    evaluation = _with_folder(evaluation, told.get("dataset"))
-    return Run(path, str(told.get("config", "")), dict(told.get("environment", {})), log, evaluation, doubts)
+    return Run(path, str(told.get("config", "")), dict(told.get("environment", {})), log, evaluation, told["doubts"])
 
 
-def _with_folder(evaluation: Evaluation, dataset: str | None) -> Evaluation:
-    """The evaluation with its dataset, if that is still there and has the same clips: without it, less is told."""
-    try:
-        folder = open_dataset(dataset) if dataset else None
-    except (ValueError, OSError):
-        return evaluation
-    if folder is None or folder.class_names != evaluation.class_names:
-        return evaluation
-    place = {name: index for index, name in enumerate(folder.names)}
-    indices = np.array([place.get(name, -1) for name in evaluation.names])
-    if (indices < 0).any() or (folder.label[indices] != evaluation.labels).any():
-        return evaluation
-    return replace(evaluation, folder=folder, indices=indices)
+# ---- a run's log.jsonl -----------------------------------------------------------------------------------------------
 
 
-# ---- reports ---------------------------------------------------------------------------------------------------------
+def records(log: str | Path) -> Iterator[dict]:
+    """The lines that are JSON objects; a killed run may leave half a line."""
+    for line in Path(log).read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            entry = parsed_json(line, log)
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            yield entry
 
 
-def write_run_report(path: str | Path, evaluation: Evaluation | None = None) -> Path:
-    """Write report.html into a run folder, from its log and config and from what its weights said of clips.
+def learning_curve(log: str | Path) -> Curve:
+    """Values by epoch: {("train", "loss"): [(epoch, mean of the epoch's lines), ...], ...}.
 
-    evaluation: of the run's best weights on the "val" part, see `evaluation_of`; it is kept in val/ beside the tables
-    that a test writes. Without it the one that is kept there is shown again; without either, the course of training.
+    Lines without mode, epoch and finite numbers are passed over.
     """
-    path = Path(path)
-    page = path / "report.html"
-    if evaluation is not None:
-        config = (path / "config.yaml").read_text(encoding="utf-8")
-        log = path / "log.jsonl"
-        told = {"config_text": config, "environment": environment_of(log), "log": log, "title": run_title(path)}
-        told["doubts"] = doubts_of(log)
-        write_report(path / VALIDATION, evaluation, page=page, explain=_explain(_weights(path)), **told)
-        return page
-    write_single(read_run(path), page)
-    return page
+    values: dict[tuple[str, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for entry in records(log):
+        if not isinstance(entry.get("epoch"), int):
+            continue
+        for key in ("loss", "top1", "mean_class_accuracy"):
+            value = entry.get(key)
+            if entry.get("mode") in ("train", "val") and isinstance(value, int | float) and math.isfinite(value):
+                values[entry["mode"], key][entry["epoch"]].append(value)
+    return {
+        series: [(epoch, math.fsum(found) / len(found)) for epoch, found in sorted(epochs.items())]
+        for series, epochs in values.items()
+    }
 
 
-def write_single(run: Run, page: Path) -> None:
-    """Write the report of one run or test."""
-    training = (run.path / "log.jsonl").is_file()
-    weights = _weights(run.path) if training else Path(run.environment.get("weights", ""))
-    hint = ""
-    if run.evaluation is None and weights:
-        command = f"kinegraph test {run.path / 'config.yaml'} {weights} --report report.html"
-        hint = f"No scores of single clips are kept in this run; {command} tells more."
-    write_page(
-        page,
-        run.evaluation,
-        config_text=run.config_text,
-        environment=run.environment,
-        log=run.log,
-        explain=_explain(weights) if run.evaluation is not None else None,
-        doubts=run.doubts,
-        title=run_title(run.path) if training else "Test report",
-        hint=hint,
-    )
+def environment_of(log: str | Path) -> dict[str, object]:
+    """The first line that tells the environment, without its mode."""
+    found = next((entry for entry in records(log) if entry.get("mode") == "environment"), {})
+    return {key: value for key, value in found.items() if key != "mode"}
 
 
-def run_title(path: Path) -> str:
-    return f"Training report: {path.resolve().name}"
+def doubts_of(log: str | Path) -> list[str]:
+    """What training said is doubtful, a line each: findings about the dataset, and how it went."""
+    found = (entry for entry in records(log) if entry.get("mode") == "doubt")
+    return [f"{entry.get('severity')}: {entry.get('message')}" for entry in found]
 
 
-def _weights(run: Path) -> Path | None:
-    """A run's best weights, or its last."""
-    kept = (run / "checkpoints" / f"{which}.safetensors" for which in ("best", "last"))
-    return next(filter(Path.is_file, kept), None)
+def validations(log: str | Path) -> list[dict]:
+    """The lines of validations in which there is a top1, by epoch."""
+    found = [entry for entry in records(log) if entry.get("mode") == "val" and isinstance(entry.get("epoch"), int)]
+    return sorted((it for it in found if isinstance(it.get("top1"), int | float)), key=lambda it: it["epoch"])
 
 
-def _explain(weights: Path | None) -> Explain | None:
-    """What tells the importance of joints, where weights that know their preprocessing are still there."""
-    try:
-        return partial(joint_importance, predictor_of(weights)) if weights and weights.is_file() else None
-    except ValueError:
-        return None
+# ---- names and options of several runs -------------------------------------------------------------------------------
+
+
+def config_differences(configs: Sequence[Mapping]) -> list[tuple[str, list[str | None]]]:
+    """Options that are not the same in all configs, with what each says; None where one says nothing."""
+    flat = [dict(_leaves(config)) for config in configs]
+    keys = list(dict.fromkeys(key for one in flat for key in one))
+    rows = [(key, [one.get(key) for one in flat]) for key in keys if key not in OF_A_CALL]
+    return [(key, values) for key, values in rows if len(set(values)) > 1]
+
+
+def _leaves(config: object, name: str = ""):
+    if isinstance(config, Mapping) and config:
+        for key, value in config.items():
+            yield from _leaves(value, f"{name}.{key}" if name else str(key))
+    elif config is not None:
+        yield name, _shown(config)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def short_names(paths: Sequence) -> list[str]:
+    """The last words of each path that tell it from the others."""
+    parts = [path.parts for path in paths]
+    for length in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(part[-length:]) for part in parts]
+        if len(set(names)) == len(names):
+            return names
+    return names

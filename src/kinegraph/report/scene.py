@@ -1,17 +1,19 @@
 """What is shown of a clip: its movement, and what a network says of it when, and which joints mattered."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.geometry import Up
 
-Up = Literal["x", "y", "z", "-x", "-y", "-z"]
+Explain = Callable[[SkeletonClip], Float[np.ndarray, "M T V"]]
 
 USUAL_FPS = 30.0
+LONGEST, MOST_PEOPLE = 300, 4  # frames and people of a clip that a page holds: it is to stay small
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,3 +122,36 @@ class Scene:
     def time(self, frame: int) -> str:
         """When a frame is, to be shown."""
         return f"{frame / self.rate:.2f} s" if self.timed else f"frame {frame + 1}"
+
+
+# ---- clips of an evaluation ------------------------------------------------------------------------------------------
+
+
+def scenes_of(evaluation: Evaluation, places: Sequence[int], explain: Explain | None = None) -> list[Scene]:
+    """The clips at some places of an evaluation; none where the dataset is not at hand.
+
+    explain: the importance of joints in a clip.
+    """
+    if evaluation.folder is None:
+        return []
+    return [_scene(evaluation, place, explain) for place in places]
+
+
+def _scene(evaluation: Evaluation, place: int, explain: Explain | None) -> Scene:
+    clip = evaluation.folder[evaluation.indices[place]]
+    importance = explain(clip) if explain else None
+    clip, importance = _thinned(clip, importance)
+    names, label = evaluation.class_names, int(evaluation.labels[place])
+    said = Answers(names, np.array([0, clip.frames]), evaluation.probability[place][None])
+    return Scene(clip, label=names[label], answers=said, importance=importance)
+
+
+def _thinned(clip: SkeletonClip, importance: np.ndarray | None) -> tuple[SkeletonClip, np.ndarray | None]:
+    """Every second, third ... frame of a long clip, at as much a lower rate."""
+    step = -(-clip.frames // LONGEST)
+    if step == 1 and clip.people <= MOST_PEOPLE:
+        return clip, importance
+    kept = (slice(MOST_PEOPLE), slice(None, None, step))
+    score = None if clip.score is None else clip.score[kept]
+    thin = replace(clip, keypoint=clip.keypoint[kept], score=score, fps=(clip.fps or USUAL_FPS) / step)
+    return thin, None if importance is None else importance[kept]

@@ -9,21 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from kinegraph.report.scene import Scene, Up
+from kinegraph.report.scene import Scene
+from kinegraph.skeleton.geometry import UPRIGHT, body_extent, seen, upward
 from kinegraph.skeleton.layout import JointLayout
 
-# Rows make x, y (up), z of a picture's world out of a recording's axes; turns only, so left stays left.
-TURNS: dict[Up, tuple[tuple[int, int, int], ...]] = {
-    "y": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
-    "-y": ((1, 0, 0), (0, -1, 0), (0, 0, -1)),
-    "z": ((1, 0, 0), (0, 0, 1), (0, -1, 0)),
-    "-z": ((1, 0, 0), (0, 0, -1), (0, 1, 0)),
-    "x": ((0, -1, 0), (1, 0, 0), (0, 0, 1)),
-    "-x": ((0, 1, 0), (-1, 0, 0), (0, 0, 1)),
-}
 PITCH = 0.16  # rad, from slightly above
 ASIDE = 0.45  # rad, away from a person's front: depth shows
-FLOOR = 6.0  # how much a floor that moves by the size of a body speaks against a direction, where heads speak 1 for it
 DISTANCE = 5.0  # of the eye from the middle, in halves of the scene's largest extent
 ROOM = 0.4  # around people in an image, in sizes of a body
 MARGIN = 0.88  # of a picture's width and height is filled
@@ -80,8 +71,8 @@ def stage_of(scene: Scene, room: float = ROOM) -> Stage:
     if points.shape[3] == 2:
         return _flat_stage(points, clip.image_size, room)
     up = scene.up or upward(points, clip.layout)
-    points = points @ np.array(TURNS[up], float).T
-    size = _body_size(points)
+    points = points @ np.array(UPRIGHT[up], float).T
+    size = max(body_extent(points), 1e-6)
     low, high = _bounds(points)
     stage = Stage(points, size, low, high, floor=float(low[1]), pitch=PITCH, grid=_round_step(size / 3))
     return replace(stage, yaw=front(points, clip.layout))
@@ -89,13 +80,13 @@ def stage_of(scene: Scene, room: float = ROOM) -> Stage:
 
 def seen_joints(scene: Scene) -> Bool[np.ndarray, "M T V"]:
     """Where a joint has a place and, if the clip has confidences, one above zero."""
-    seen = scene.clip.keypoint.any(axis=-1)
-    return seen if scene.clip.score is None else seen & (scene.clip.score > 0)
+    there = seen(scene.clip.keypoint)
+    return there if scene.clip.score is None else there & (scene.clip.score > 0)
 
 
 def _flat_stage(points: Float[np.ndarray, "M T V 2"], image_size: tuple[int, int] | None, room: float) -> Stage:
     """The part of the image where people are, with room around them."""
-    size = _body_size(points)
+    size = max(body_extent(points), 1e-6)
     low, high = _bounds(points)
     first, last = low - room * size, high + room * size
     if image_size:  # not beyond its edges, unless somebody is
@@ -110,49 +101,13 @@ def _bounds(points: Float[np.ndarray, "M T V C"]) -> tuple[Float[np.ndarray, "C"
     return low, np.maximum(high, low + 1e-6)
 
 
-def _body_size(points: Float[np.ndarray, "M T V C"]) -> float:
-    seen = points[~np.isnan(points).all(axis=(2, 3))]  # (bodies, V, C)
-    extent = np.nanmax(seen, axis=1) - np.nanmin(seen, axis=1)
-    return max(float(np.median(np.linalg.norm(extent, axis=1))), 1e-6)
-
-
 def _round_step(step: float) -> float:
     """The nearest of 1, 2, 5, 10 ... and 0.5, 0.2, 0.1 ..."""
     power = 10.0 ** np.floor(np.log10(step))
     return float(min((1, 2, 5, 10), key=lambda digit: abs(np.log(step / (digit * power)))) * power)
 
 
-# ---- which way is up, and where the front is -------------------------------------------------------------------------
-
-
-def upward(points: Float[np.ndarray, "M T V 3"], layout: JointLayout) -> Up:
-    """The direction from feet to heads (or along spines), most of the time, that has a floor: a height that the lowest
-    joint keeps. Either alone errs, the one with people who lie or bend, the other with people who stand still.
-
-    Never x: people who lie all the time are more frequent than recordings on their side.
-    """
-    ends = _feet_and_head(layout) or layout.spine
-    if ends is None:
-        return "y"
-    along = (points[:, :, ends[1]] - points[:, :, ends[0]]).reshape(-1, 3)
-    along = along[~np.isnan(along).any(axis=1)]
-    if not along.any():
-        return "y"
-    rising = np.mean(along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9), axis=0)
-    present = points[:, ~np.isnan(points).all(axis=(0, 2, 3))]
-    spread = np.stack([np.nanmin(present, axis=(0, 2)), np.nanmax(present, axis=(0, 2))]).std(axis=1)  # (2, 3)
-    rise = np.stack([rising, -rising]) - FLOOR * spread / _body_size(points)
-    return max(("y", "z", "-y", "-z"), key=lambda up: rise[int(up[0] == "-"), "xyz".index(up[-1])])
-
-
-def _feet_and_head(layout: JointLayout) -> tuple[int, int] | None:
-    """A joint low on a leg and one of the head, by their names."""
-    names = list(map(str.lower, layout.joints))
-    found = [
-        next((i for word in words for i, name in enumerate(names) if word in name), None)
-        for words in (("ankle", "foot", "feet", "toe", "heel", "knee"), ("head", "nose", "neck"))
-    ]
-    return None if None in found else (found[0], found[1])
+# ---- where the front is ----------------------------------------------------------------------------------------------
 
 
 def front(points: Float[np.ndarray, "M T V 3"], layout: JointLayout) -> float:

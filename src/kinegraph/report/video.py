@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import UInt8
 from matplotlib.transforms import Bbox
 
-from kinegraph.atomic import whole_file, write_whole
+from kinegraph.atomic import atomic_file, write_atomic
+from kinegraph.messages import shortened
 from kinegraph.report.colours import LIGHT, Theme
 from kinegraph.report.drawing import (
     Panel,
@@ -25,7 +26,6 @@ from kinegraph.report.drawing import (
     pixels,
     write,
 )
-from kinegraph.report.evaluation import shortened
 from kinegraph.report.film_strip import told_of
 from kinegraph.report.scene import Scene
 from kinegraph.report.stage import stage_of
@@ -58,7 +58,7 @@ def write_mp4(
 
     width, height = width + width % 2, height + height % 2
     rate = Fraction(scene.rate * speed).limit_denominator(1001)
-    with whole_file(path) as unfinished, av.open(str(unfinished), "w", format="mp4", options=START) as file:
+    with atomic_file(path) as unfinished, av.open(str(unfinished), "w", format="mp4", options=START) as file:
         stream = file.add_stream("libx264", rate=rate, options={"crf": "18", "preset": "medium"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for count, image in enumerate(moving(scene, width, height, theme, range(scene.clip.frames)), start=1):
@@ -101,7 +101,7 @@ def write_gif(
     file = io.BytesIO()
     milliseconds = round(100 * step / rate) * 10  # GIF counts hundredths
     palette.save(file, "GIF", save_all=True, append_images=rest(), duration=max(milliseconds, 20), loop=0)
-    write_whole(path, file.getvalue())
+    write_atomic(path, file.getvalue())
 
 
 def moving(scene: Scene, width: int, height: int, theme: Theme, frames: range | list[int]) -> Frames:

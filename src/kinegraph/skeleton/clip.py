@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.safe_io import quoted
+from kinegraph.messages import quoted
 from kinegraph.skeleton.layout import JointLayout
 
 

@@ -3,13 +3,13 @@
 Slice k, row v, column w: how much of joint v flows into joint w through partition k, out[w] = Σ_v x[v] A[k, v, w].
 """
 
-from difflib import get_close_matches
 from operator import index
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from kinegraph.messages import did_you_mean
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 STRATEGIES = ("uniform", "distance", "spatial", "spatial_true", "inward_outward")
@@ -115,8 +115,7 @@ def inward_outward(layout: JointLayout) -> Float[np.ndarray, "3 V V"]:
 def _check_request(layout: JointLayout, strategy: str, max_hop: int, farthest: int) -> None:
     if strategy not in STRATEGIES:
         same = OTHER_NAMES.get(str(strategy))
-        close = [same] if same else get_close_matches(str(strategy), STRATEGIES, n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
+        hint = did_you_mean(same or strategy, STRATEGIES)
         raise ValueError(f"no graph strategy '{strategy}'; there are {', '.join(STRATEGIES)}{hint}")
     try:
         hops = index(max_hop)

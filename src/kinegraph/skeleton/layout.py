@@ -6,7 +6,6 @@ A layout is data, a YAML file of names; graphs, bone vectors, mirroring, alignme
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Any, TypeGuard
 
 import yaml
 
-from kinegraph.safe_io import CONTROL, quoted, read_yaml
+from kinegraph.messages import CONTROL, did_you_mean, quoted
+from kinegraph.safe_io import read_yaml
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def load_layout(name: str | Path) -> JointLayout:
         return _built_in(str(name))
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
-        hint = _did_you_mean(name, layout_names()) or "; or give the path of a .yaml file"
+        hint = did_you_mean(name, layout_names()) or "; or give the path of a .yaml file"
         raise ValueError(f"no layout {quoted(name)}; built in are {', '.join(layout_names())}{hint}")
     if not path.is_file():
         raise ValueError(f"no layout file {path}")
@@ -122,7 +122,7 @@ def _from_names(spec: Any) -> JointLayout:
     if not isinstance(spec, Mapping):
         raise ValueError(f"a layout is a mapping with {', '.join(FIELDS)}; found {type(spec).__name__}")
     if unknown := [key for key in spec if key not in FIELDS]:
-        hint = _did_you_mean(unknown[0], FIELDS) or f"; the fields are {', '.join(FIELDS)}"
+        hint = did_you_mean(unknown[0], FIELDS) or f"; the fields are {', '.join(FIELDS)}"
         raise ValueError(f"unknown layout field {quoted(unknown[0])}{hint}")
     if missing := [key for key in ("name", "joints", "bones", "centre") if not spec.get(key)]:
         raise ValueError(f"the layout lacks '{missing[0]}'")
@@ -131,7 +131,7 @@ def _from_names(spec: Any) -> JointLayout:
 
     def joint_index(key: str, joint: object) -> int:
         if not isinstance(joint, str) or joint not in index:
-            raise ValueError(f"'{key}' names an unknown joint {quoted(joint)}{_did_you_mean(joint, joints)}")
+            raise ValueError(f"'{key}' names an unknown joint {quoted(joint)}{did_you_mean(joint, joints)}")
         return index[joint]
 
     def pair(key: str, value: object) -> tuple[int, int]:
@@ -184,11 +184,6 @@ def _line(key: str, name: str) -> str:
 
 def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, Sequence) and not isinstance(value, str)
-
-
-def _did_you_mean(found: object, known: Sequence[str]) -> str:
-    close = get_close_matches(str(found)[:LONGEST_NAME], known, n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def _parents_toward(centre: int, joints: Sequence[str], bones: Sequence[tuple[int, int]]) -> tuple[int, ...]:

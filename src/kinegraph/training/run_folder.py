@@ -17,7 +17,7 @@ import torch
 import yaml
 
 from kinegraph import __version__
-from kinegraph.atomic import whole_file, write_whole
+from kinegraph.atomic import atomic_file, write_atomic
 from kinegraph.models.checkpoint_file import read_resumed
 from kinegraph.safe_io import parsed_json, read_yaml
 
@@ -100,7 +100,7 @@ class RunFolder:
 
     def keep_config(self, config_text: str) -> None:
         """Write config.yaml."""
-        write_whole(self.path / "config.yaml", config_text.encode())
+        write_atomic(self.path / "config.yaml", config_text.encode())
 
     def check_same_run(self, config_text: str, defaults: Mapping[str, Any]) -> None:
         """Raises ValueError where a config would give other weights than the one the run was started with.
@@ -140,7 +140,7 @@ class RunFolder:
         state = {**state, "log_bytes": self.log_file.stat().st_size, "kinegraph": __version__}
         content = io.BytesIO()  # writing to a file, torch does not say that the disk is full
         torch.save(state, content)
-        write_whole(self.checkpoint, content.getvalue())
+        write_atomic(self.checkpoint, content.getvalue())
 
     def load_state(self) -> dict[str, Any]:
         """Read last.ckpt."""
@@ -154,7 +154,7 @@ class RunFolder:
     def write_metrics(self) -> None:
         """metrics.csv: one row a validation."""
         rows = self.records("val")
-        with whole_file(self.path / "metrics.csv") as unfinished, unfinished.open("w", newline="") as file:
+        with atomic_file(self.path / "metrics.csv") as unfinished, unfinished.open("w", newline="") as file:
             table = csv.DictWriter(file, METRICS, extrasaction="ignore")
             table.writeheader()
             table.writerows(rows)

@@ -12,7 +12,7 @@ and, where other projects read the format, a function that writes it. A reader g
 `inspect` lists all faults, while `prepare`, `predict` and `draw` stop at the first one.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from inspect import signature
@@ -35,10 +35,10 @@ from kinegraph.data.formats import (
     ui_prmd,
 )
 from kinegraph.data.formats.about import beside
-from kinegraph.data.formats.clip_facts import did_you_mean, image_size_of, listed
-from kinegraph.data.formats.marker import is_synthetic
+from kinegraph.data.formats.clip_facts import image_size_of
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable
-from kinegraph.safe_io import CONTROL, plain_name
+from kinegraph.data.synthetic_marker import is_synthetic
+from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
 
 FORMATS: tuple[ModuleType, ...] = (
@@ -129,17 +129,22 @@ def recognise(path: Path, format: str | None = None) -> tuple[ModuleType, str, d
         return module, "named by --format", fixed
     if not path.exists():
         raise ValueError(f"there is no file or folder {path}")
-    claims = [(module, reason) for module in FORMATS if (reason := module.detect(path))]
+    suffix = path.suffix.lower()
+    usual = [module for module in FORMATS if path.is_file() and suffix in module.SUFFIXES]
+    claims = _claims(path, usual) or _claims(path, [module for module in FORMATS if module not in usual])
     if len(claims) > 1:
         those = " or ".join(f"{module.NAME} ({reason})" for module, reason in claims)
         names = " or ".join(f"--format {module.NAME}" for module, _ in claims)
         raise ValueError(f"{path} may be {those}: give {names}")
     if claims:
         return *claims[0], {}
-    suffix = path.suffix.lower()
-    if path.is_file() and (named := [module for module in FORMATS if suffix in module.SUFFIXES]):
-        return named[0], f"ends in {suffix}", {}
+    if usual and suffix != ".txt":  # an ending that says nothing
+        return usual[0], f"ends in {suffix}", {}
     raise FormatError("unknown", f"{path} is not recognised, it is {_description(path)}")
+
+
+def _claims(path: Path, modules: Iterable[ModuleType]) -> list[tuple[ModuleType, str]]:
+    return [(module, reason) for module in modules if (reason := module.detect(path))]
 
 
 def _check_suffix(module: ModuleType, path: Path) -> None:
@@ -258,7 +263,7 @@ def _by_policy(
     for item in items:
         if isinstance(item, Fault) and item.skip and on_fault != "keep":
             without.append(item.clip)
-            line = f"{len(without):,} {item.message}: {listed(without)}"
+            line = f"{len(without):,} {item.message}: {first_few(without)}"
             faults[: len(without) > 1] = [line]  # the first line, written anew
             continue
         if isinstance(item, Fault) and on_fault != "keep":

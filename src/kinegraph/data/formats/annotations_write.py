@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 from jaxtyping import Int
 
-from kinegraph.atomic import whole_file, write_whole
+from kinegraph.atomic import atomic_file, write_atomic
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.formats.about import about_text, beside, described
 from kinegraph.data.formats.annotations import ABOUT, OWN_KEYS
@@ -31,7 +31,7 @@ def write_annotations(path: Path, dataset: SkeletonDataset) -> None:
             lists[name] = [dataset.names[i] for i in dataset.indices(split, part)]
             meant[name] = [split, part]
     about = described(dataset) | {"splits": meant}
-    with whole_file(path) as unfinished, unfinished.open("wb") as file:
+    with atomic_file(path) as unfinished, unfinished.open("wb") as file:
         file.write(_PROTO + pickle.EMPTY_DICT)
         for key, value in (("split", lists), (ABOUT, about)):
             file.write(_value(key) + _value(value) + pickle.SETITEM)
@@ -47,8 +47,8 @@ def write_annotation_list(
 
     A list has no place for layout, class names, source and splits: they go to NAME.kinegraph.json beside it.
     """
-    write_whole(beside(path), about_text(dataset, clips, split).encode())
-    with whole_file(path) as unfinished, unfinished.open("wb") as file:
+    write_atomic(beside(path), about_text(dataset, clips, split).encode())
+    with atomic_file(path) as unfinished, unfinished.open("wb") as file:
         file.write(_PROTO)
         _write_list(file, _annotations(dataset, clips))
         file.write(pickle.STOP)

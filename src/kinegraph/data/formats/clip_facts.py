@@ -11,9 +11,8 @@ A table without a split gets one, see `made_split`.
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ import numpy as np
 from kinegraph.data.dataset_write import COLUMNS
 from kinegraph.data.formats.guesses import names_of_classes
 from kinegraph.data.split_names import ABSENT
-from kinegraph.safe_io import one_line, quoted
+from kinegraph.messages import did_you_mean, one_line, quoted
 
 VAL_SHARE = 0.2
 MOST_CLASSES = 10_000
@@ -179,11 +178,6 @@ def csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             raise ValueError(f"{path} is not a table in UTF-8; save it as CSV UTF-8") from None
 
 
-def did_you_mean(found: str, known: Iterable[str]) -> str:
-    close = get_close_matches(found, list(known), n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
-
-
 # ---- columns ---------------------------------------------------------------------------------------------------------
 
 
@@ -242,10 +236,3 @@ def _size(cells: Mapping[str, str], otherwise: tuple[int, int] | None) -> tuple[
     if None in sides:
         return otherwise
     return int(sides[0]), int(sides[1])
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first of them, on one line."""
-    return ", ".join(name if name.isprintable() and len(name) < 60 else quoted(name) for name in names[:3]) + " ..." * (
-        len(names) > 3
-    )

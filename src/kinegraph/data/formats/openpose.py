@@ -27,12 +27,13 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_facts import Facts, facts, listed, read_labels_file
+from kinegraph.data.formats.clip_facts import Facts, facts, read_labels_file
 from kinegraph.data.formats.openpose_people import Bodies, Detections, best_of_each_frame, tracked
 from kinegraph.data.formats.pool import cores, in_order
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of, nobody
 from kinegraph.data.split_names import PARTS, column_and_part
-from kinegraph.safe_io import quoted, read_json
+from kinegraph.messages import first_few, quoted
+from kinegraph.safe_io import read_json
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
@@ -190,11 +191,11 @@ def _kinetics(raw: Path) -> Found | None:
         part = column_and_part(folder.name)[1]
         listing = _kinetics_labels(folder, files)
         if absent := [name for name in listing if name not in files]:
-            reasons.append(f"{len(absent):,} of {folder.name} that are listed but not there: {listed(absent)}")
+            reasons.append(f"{len(absent):,} of {folder.name} that are listed but not there: {first_few(absent)}")
         if unlisted := [name for name in files if name not in listing]:
-            reasons.append(f"{len(unlisted):,} of {folder.name} that are not listed: {listed(unlisted)}")
+            reasons.append(f"{len(unlisted):,} of {folder.name} that are not listed: {first_few(unlisted)}")
         if absent := [name for name, (_, _, has) in listing.items() if not has and name in files]:
-            reasons.append(f"{len(absent):,} of {folder.name} without skeleton by the label file: {listed(absent)}")
+            reasons.append(f"{len(absent):,} of {folder.name} without skeleton by the label file: {first_few(absent)}")
         for name, (label, index, has_skeleton) in listing.items():
             if not has_skeleton or name not in files:
                 continue
@@ -207,7 +208,9 @@ def _kinetics(raw: Path) -> Found | None:
             entries.append(Entry(name, files[name]))
             table[name] = {"label": str(index)} | ({"split": part} if part in PARTS else {})
     if len({len(cells) for cells in table.values()}) > 1:
-        raise ValueError(f"of the folders {listed([folder.name for folder in folders])}, only some end in train or val")
+        raise ValueError(
+            f"of the folders {first_few([folder.name for folder in folders])}, only some end in train or val"
+        )
     if not table:
         raise ValueError(f"{raw} has no clips to read: {'; '.join(reasons)}")
     classes = tuple(names.get(index, f"class {index}") for index in range(max(names) + 1))
@@ -279,9 +282,9 @@ def _with_labels(table: Mapping[str, dict[str, str]], file: Path) -> tuple[dict[
     row = {name: next((key for key in (name, name.rpartition("/")[2]) if key in listing), None) for name in table}
     both = {name: table[name] | listing[key] for name, key in row.items() if key is not None}
     if not both:
-        raise ValueError(f"{file} lists none of the clips, which are {listed(list(table))}")
+        raise ValueError(f"{file} lists none of the clips, which are {first_few(list(table))}")
     unlisted = [name for name, key in row.items() if key is None]
-    return both, [f"{len(unlisted):,} clips that {file.name} does not list: {listed(unlisted)}"] if unlisted else []
+    return both, [f"{len(unlisted):,} clips that {file.name} does not list: {first_few(unlisted)}"] if unlisted else []
 
 
 # ---- what is in their files ------------------------------------------------------------------------------------------

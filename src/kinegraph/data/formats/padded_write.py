@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.atomic import whole_folder
+from kinegraph.atomic import atomic_folder
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.formats.about import FILE, about_text
 from kinegraph.data.split_names import PARTS
@@ -35,7 +35,7 @@ def write_padded(
         raise ValueError(f"{dataset.path}: split '{split}' has part '{odd[0]}', the arrays are {', '.join(PARTS)}")
     written = np.concatenate(list(parts.values()))
     check_fits(folder, dataset, written, frames, people)
-    with whole_folder(folder) as unfinished:
+    with atomic_folder(folder) as unfinished:
         for part, clips in parts.items():
             start = f"{part}_" if part else ""
             _write_array(unfinished / f"{start}{ARRAY}", dataset, clips, frames, people)

@@ -17,7 +17,7 @@ from typing import BinaryIO, ClassVar
 
 import numpy as np
 
-from kinegraph import safe_io
+from kinegraph import messages
 
 KINDS = "biufcSUO"  # dtypes of plain values; structured ones could point outside of their memory
 OBJECTS = (
@@ -48,19 +48,19 @@ def load_pickle(path: str | Path, more_words: Mapping[str, Callable] | None = No
             return _Reader(file, WORDS | dict(more_words or {})).load()
         except _Refused as refused:
             raise ValueError(
-                f"{path} asks for {safe_io.one_line(refused)}; of a pickle only numpy arrays and plain Python values "
+                f"{path} asks for {messages.one_line(refused)}; of a pickle only numpy arrays and plain Python values "
                 "are read, its code is not run"
             ) from None
         except OSError:
             raise
         except Exception as error:  # whatever a broken file leads the interpreter into
-            reason = "the file ends too early" if isinstance(error, EOFError) else safe_io.one_line(error)
+            reason = "the file ends too early" if isinstance(error, EOFError) else messages.one_line(error)
             raise ValueError(f"{path} is not a readable pickle: {reason or type(error).__name__}") from None
 
 
 def quoted(value: object) -> str:
     """A value from a file in a message: one short line, whatever it is."""
-    return "a ndarray" if isinstance(value, np.ndarray) else safe_io.quoted(value)
+    return "a ndarray" if isinstance(value, np.ndarray) else messages.quoted(value)
 
 
 def check_letters(array: np.ndarray) -> np.ndarray:

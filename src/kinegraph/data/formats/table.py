@@ -11,10 +11,11 @@ from typing import Literal
 import numpy as np
 
 from kinegraph.data.formats import arrays
-from kinegraph.data.formats.clip_facts import ClipFacts, Facts, csv_lines, facts, listed, read_labels_file
+from kinegraph.data.formats.clip_facts import ClipFacts, Facts, csv_lines, facts, read_labels_file
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of
 from kinegraph.data.formats.table_csv import ClipRows, layout_of, read_rows, scan
 from kinegraph.data.formats.table_json import load_json
+from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
@@ -136,12 +137,12 @@ def _with_labels(table: dict[str, dict[str, str]], file: Path) -> tuple[dict[str
     listing = read_labels_file(file)
     both = {clip: cells | listing[clip] for clip, cells in table.items() if clip in listing}
     if not both:
-        raise ValueError(f"{file} lists none of the clips, which are {listed(list(table))}; its own are "
-                         f"{listed(list(listing))}")  # fmt: skip
+        raise ValueError(f"{file} lists none of the clips, which are {first_few(list(table))}; its own are "
+                         f"{first_few(list(listing))}")  # fmt: skip
     unlisted = [clip for clip in table if clip not in listing]
     absent = [clip for clip in listing if clip not in table]
-    lines = [f"{len(unlisted):,} clips that {file.name} does not list: {listed(unlisted)}"] if unlisted else []
-    lines += [f"{len(absent):,} clips of {file.name} without recording: {listed(absent)}"] if absent else []
+    lines = [f"{len(unlisted):,} clips that {file.name} does not list: {first_few(unlisted)}"] if unlisted else []
+    lines += [f"{len(absent):,} clips of {file.name} without recording: {first_few(absent)}"] if absent else []
     return both, lines
 
 

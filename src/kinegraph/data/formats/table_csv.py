@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.data.formats.clip_facts import csv_lines, did_you_mean, listed
+from kinegraph.data.formats.clip_facts import csv_lines
 from kinegraph.data.formats.guesses import layout_for
 from kinegraph.data.formats.recordings import Fault, FormatError
-from kinegraph.safe_io import one_line, quoted
+from kinegraph.messages import did_you_mean, first_few, one_line, quoted
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 NEEDED = ("clip", "frame", "joint", "x", "y")
@@ -112,10 +112,10 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Non
             return load_layout(name)
     nearest = min(layout_names(), key=lambda name: len(names ^ set(load_layout(name).joints)))
     odd = [joint for joint in joints if _plain(joint) not in load_layout(nearest).joints]
-    hint = f"; nearest is '{nearest}', which lacks {listed(odd)}" if 0 < len(odd) < len(names) / 2 else ""
+    hint = f"; nearest is '{nearest}', which lacks {first_few(odd)}" if 0 < len(odd) < len(names) / 2 else ""
     raise FormatError(
         "joints",
-        f"{path}: the {len(joints)} joints {listed(joints)} are of no built-in layout; give --layout{hint}",
+        f"{path}: the {len(joints)} joints {first_few(joints)} are of no built-in layout; give --layout{hint}",
     )
 
 

@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_facts import did_you_mean
 from kinegraph.data.formats.guesses import layout_for
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.data.formats.table_csv import ClipRows
-from kinegraph.safe_io import quoted, read_json
+from kinegraph.messages import did_you_mean, quoted
+from kinegraph.safe_io import read_json
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 FIELDS = ("layout", "units", "fps", "image_size", "class_names", "clips")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from kinegraph.atomic import whole_folder
+from kinegraph.atomic import atomic_folder
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.formats.about import FILE, about_text
 from kinegraph.data.formats.padded_write import check_fits, padded
@@ -43,7 +43,7 @@ def write_tfrecords(
     written = np.concatenate(list(parts.values()))
     check_fits(folder, dataset, written, frames, people)
     generator = np.random.default_rng(shuffle_seed)
-    with whole_folder(folder) as unfinished:
+    with atomic_folder(folder) as unfinished:
         for part, clips in parts.items():
             inside = unfinished / f"{part}_data" if part else unfinished
             inside.mkdir(exist_ok=True)

@@ -24,7 +24,7 @@ Labels = Literal["movement", "quality", "correct"]
 
 NAME = "ui-prmd"
 TITLE = "raw UI-PRMD (Kinect text files)"
-SUFFIXES = ()
+SUFFIXES = (".txt",)
 LAYOUT = "kinect22"
 FPS = 30.0
 SOURCE = "UI-PRMD, Kinect (Vakanski et al. 2018, Data 3(1):2)"

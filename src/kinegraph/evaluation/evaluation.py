@@ -1,6 +1,5 @@
 """What a test found: the scores of every clip, and all figures that follow from them."""
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -110,25 +109,3 @@ def evaluation_of(folder: SkeletonDataset, split: str, part: str, scores: Float[
     names = [folder.names[i] for i in indices]
     told = (folder.class_names, split, part, folder.source)
     return Evaluation(scores, folder.label[indices], names, *told, folder=folder, indices=indices)
-
-
-def plain(text: object) -> str:
-    """Text on one line: without control characters, marks that reverse its direction, or halves of characters."""
-
-    def kept(character: str) -> str:
-        if character in "\t\r\n":
-            return " "
-        if character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
-            return ""
-        category = unicodedata.category(character)
-        return {"Cc": "", "Cs": "\N{REPLACEMENT CHARACTER}"}.get(category, character)
-
-    return "".join(map(kept, str(text)))
-
-
-def shortened(name: str, longest: int) -> str:
-    """A name cut in its middle, because names that begin alike often differ at their ends."""
-    name = plain(name).strip()
-    head = (longest - 1) // 2
-    tail = longest - 1 - head
-    return name if len(name) <= longest else f"{name[:head].rstrip()}…{name[-tail:].lstrip()}"

@@ -1,15 +1,12 @@
 """Two evaluations of the same clips: where they differ, and whether that is more than chance."""
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from kinegraph.report.evaluation import RESAMPLES, Evaluation
-
-OF_A_CALL = {"work_dir", "resume"}  # differ between any two runs
+from kinegraph.evaluation.evaluation import RESAMPLES, Evaluation
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,38 +93,3 @@ def class_accuracy(evaluation: Evaluation, places: Int[np.ndarray, "n"], classes
     labels, right = np.asarray(evaluation.labels)[places], evaluation.right[places]
     clips, hits = np.bincount(labels, minlength=classes), np.bincount(labels, weights=right, minlength=classes)
     return np.where(clips > 0, hits / np.maximum(clips, 1), np.nan)
-
-
-# ---- configs ---------------------------------------------------------------------------------------------------------
-
-
-def config_differences(configs: Sequence[Mapping]) -> list[tuple[str, list[str | None]]]:
-    """Options that are not the same in all configs, with what each says; None where one says nothing."""
-    flat = [dict(_leaves(config)) for config in configs]
-    keys = list(dict.fromkeys(key for one in flat for key in one))
-    rows = [(key, [one.get(key) for one in flat]) for key in keys if key not in OF_A_CALL]
-    return [(key, values) for key, values in rows if len(set(values)) > 1]
-
-
-def _leaves(config: object, name: str = ""):
-    if isinstance(config, Mapping) and config:
-        for key, value in config.items():
-            yield from _leaves(value, f"{name}.{key}" if name else str(key))
-    elif config is not None:
-        yield name, _shown(config)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_shown, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def short_names(paths: Sequence) -> list[str]:
-    """The last words of each path that tell it from the others."""
-    parts = [path.parts for path in paths]
-    for length in range(1, max(map(len, parts)) + 1):
-        names = ["/".join(part[-length:]) for part in parts]
-        if len(set(names)) == len(names):
-            return names
-    return names

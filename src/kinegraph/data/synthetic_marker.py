@@ -1,14 +1,17 @@
-"""How synthetic recordings are known, whatever they are copied to."""
+"""Synthetic recordings among raw files: nobody was recorded, so all that is made of them has to say so.
+
+`kinegraph.synthetic` writes the marks that are looked for here.
+"""
 
 from pathlib import Path
 
-MARKER = "SYNTHETIC.json"
+MARKER = "SYNTHETIC.json"  # a file in their folder
+FIRST_ID = 2**57  # of bodies. Kinect's tracking ids start at 2^56: copies of single files are known by theirs
 FILES_LOOKED_AT = 50
-FIRST_ID = 2**57  # Kinect's tracking ids start at 2^56, ours where no Kinect's are: so copies of the files are known
 
 
 def is_synthetic(raw: str | Path) -> bool:
-    """Whether a raw folder, one of its subfolders or a raw file was written by `write_recordings`, or holds copies.
+    """Whether a raw folder, one of its subfolders or a raw file was written by `kinegraph synthesize`, or holds copies.
 
     The folder has a marker; copied files are known by the ids of their bodies, which some of a folder's are asked for.
     """

@@ -1,0 +1,92 @@
+"""The JSON file beside a result file: with it the scores become an Evaluation again.
+
+It holds the names of the clips and the classes, the labels, and what the test was made with.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kinegraph import __version__
+from kinegraph.data.dataset import open_dataset
+from kinegraph.evaluation.calibration import calibration
+from kinegraph.evaluation.evaluation import Evaluation
+from kinegraph.evaluation.results import read_result, result_pickle
+from kinegraph.messages import one_line
+from kinegraph.safe_io import read_json
+
+
+def about_result(
+    evaluation: Evaluation,
+    config_text: str,
+    environment: Mapping[str, object],
+    log: str | Path | None,
+    doubts: Sequence[str] = (),
+) -> bytes:
+    """All that belongs to the scores in a result file, as JSON: with it `kinegraph report` needs nothing else."""
+    told = {
+        "kinegraph": __version__,
+        "split": evaluation.split,
+        "part": evaluation.part,
+        "source": evaluation.source,
+        "dataset": str(evaluation.folder.path) if evaluation.folder is not None else None,
+        "log": str(Path(log).resolve()) if log is not None else None,
+        "metrics": evaluation.metrics,
+        "intervals": evaluation.intervals,
+        "calibration_error": calibration(evaluation.confidence, evaluation.right).error,
+        "doubts": list(doubts),
+        "environment": {key: str(value) for key, value in environment.items()},
+        "config": config_text,
+        "sha256": sha256(result_pickle(evaluation.scores)).hexdigest(),
+        "class_names": list(evaluation.class_names),
+        "clips": list(evaluation.names),
+        "labels": np.asarray(evaluation.labels).tolist(),
+    }
+    lines = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in told.items()]
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode("utf-8", errors="replace")
+
+
+def read_evaluation(result: Path) -> tuple[Evaluation, dict[str, Any]]:
+    """The evaluation in a result file of `kinegraph test`, and all that the JSON file beside it says.
+
+    The evaluation has its dataset if that is still at its place. Raises ValueError where the two files do not belong
+    together.
+    """
+    about = result.with_suffix(".json")
+    try:
+        told: Any = read_json(about)
+        labels, names = np.array(told["labels"], np.int64), list(map(str, told["clips"]))
+        class_names = tuple(map(str, told["class_names"]))
+        split, part, source = (str(told.get(key, "")) for key in ("split", "part", "source"))
+        doubts = list(map(str, told.get("doubts", [])))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{about} does not tell about a result: {one_line(error)}") from None
+    if told.get("sha256", own := sha256(result.read_bytes()).hexdigest()) != own:
+        raise ValueError(f"{result} and {about.name} do not belong together: one is of another test; test again")
+    scores = read_result(result).scores  # as they were written, logits
+    try:
+        evaluation = Evaluation(scores, labels, names, class_names, split, part, source)
+    except ValueError as error:
+        raise ValueError(f"{result} and {about.name} do not belong together: {error}") from None
+    told["doubts"] = doubts
+    return _with_folder(evaluation, told.get("dataset")), told
+
+
+def _with_folder(evaluation: Evaluation, dataset: str | None) -> Evaluation:
+    """The evaluation with its dataset, if that is still there and has the same clips: without it, less is told."""
+    try:
+        folder = open_dataset(dataset) if dataset else None
+    except (ValueError, OSError):
+        return evaluation
+    if folder is None or folder.class_names != evaluation.class_names:
+        return evaluation
+    place = {name: index for index, name in enumerate(folder.names)}
+    indices = np.array([place.get(name, -1) for name in evaluation.names])
+    if (indices < 0).any() or (folder.label[indices] != evaluation.labels).any():
+        return evaluation
+    return replace(evaluation, folder=folder, indices=indices)
