@@ -32,6 +32,7 @@ from kinegraph.data.formats import (
     padded,
     table,
     tfrecord,
+    trc,
     ui_prmd,
 )
 from kinegraph.data.formats.about import beside
@@ -42,7 +43,7 @@ from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
 
 FORMATS: tuple[ModuleType, ...] = (
-    folder, ntu, ui_prmd, arrays, annotations, padded, tfrecord, babel, openpose, table,
+    folder, ntu, ui_prmd, arrays, annotations, padded, tfrecord, babel, openpose, trc, table,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.
@@ -75,8 +76,8 @@ def recordings(
         gives it among the clips. fps, image_size: options of every format, for clips that do not have them.
     """
     path = Path(path)
-    module, reason, fixed = recognise(path, format)
     check_readable(path)
+    module, reason, fixed = recognise(path, format)
     options = {name: value for name, value in options.items() if value is not None}
     check_options(module, options, fixed)
     own = {name: value for name, value in options.items() if name in options_of(module)} | fixed

@@ -105,8 +105,16 @@ def check_readable(path: Path) -> None:
     def fail(error: OSError) -> None:
         raise error
 
+    check_kind(path)
     if path.is_file() and not path.stat().st_size:
         raise ValueError(f"{path} is an empty file")
     if path.is_dir():
-        for _ in os.walk(path, onerror=fail):
-            pass
+        for folder, _, names in os.walk(path, onerror=fail):
+            for name in names:
+                check_kind(Path(folder, name))
+
+
+def check_kind(path: Path) -> None:
+    """Raises ValueError for a device or a pipe, also behind a link: reading one would not end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ValueError(f"{path} is a device or a pipe, expected a file or a folder")
