@@ -12,9 +12,9 @@ from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.data.formats.about import beside
 from kinegraph.data.formats.annotations_write import write_annotation_list, write_annotations
 from kinegraph.data.formats.padded_write import is_padded_folder, write_padded
-from kinegraph.data.formats.split_names import ABSENT
 from kinegraph.data.formats.tfrecord_write import is_shard_folder, write_tfrecords
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.data.split_names import ABSENT
 
 Format = Literal["pyskl", "mmaction0", "npy", "tfrecord"]
 # format -> what of the options below it takes

@@ -10,8 +10,8 @@ from torch import nn
 
 from kinegraph.commands.arguments import check_numbers, read_config
 from kinegraph.commands.train import train
-from kinegraph.data.checks import check_scale, doubts, line_of
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
+from kinegraph.data.dataset_checks import check_scale, doubts, line_of
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.evaluation.evaluation import evaluation_of

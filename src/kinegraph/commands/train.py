@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from kinegraph.commands.arguments import check_numbers
 from kinegraph.data.auto import STEPS, Setting, adapt, epochs_for
-from kinegraph.data.checks import check_scale, doubts, line_of
 from kinegraph.data.dataset import open_dataset
+from kinegraph.data.dataset_checks import check_scale, doubts, line_of
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.evaluation.scoring import score_clips

@@ -1,7 +1,7 @@
 """Synthetic recordings in NTU RGB+D's raw format, for people who have no data yet.
 
 A kinematic model performs; nobody was recorded. What a network reaches on them says nothing about people.
-The folder carries a README.txt and a marker file; every later step asks `data.synthetic_marker.is_synthetic`.
+The folder carries a README.txt and a marker file; every later step asks `data.formats.marker.is_synthetic`.
 """
 
 import json
@@ -15,9 +15,9 @@ import numpy as np
 
 from kinegraph import __version__
 from kinegraph.atomic import atomic_folder
+from kinegraph.data.formats.marker import MARKER
 from kinegraph.data.formats.ntu import TRAIN_SUBJECTS_60, class_names, missing_skeletons
 from kinegraph.data.formats.pool import cores, in_order
-from kinegraph.data.synthetic_marker import MARKER
 from kinegraph.synthetic.actions import ACTIONS, perform
 from kinegraph.synthetic.human import joints_of, random_body
 from kinegraph.synthetic.moves import random_style

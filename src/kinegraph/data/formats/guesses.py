@@ -71,15 +71,11 @@ def split_score(keypoint: Float[np.ndarray, "... V 3"]) -> tuple[np.ndarray, np.
 def names_of_classes(given: str | None, labels: Sequence[int], names: Sequence[str]) -> tuple[str, ...]:
     """Class names: those given, else NTU RGB+D's where clip names and labels are NTU RGB+D's, else "class 0" and so on.
 
-    given: ntu60, ntu120, babel60, babel120, or a text file with one name a line. Raises ValueError when it has fewer
-    names than there are labels.
+    given: ntu60, ntu120, babel60, babel120, or a text file with one name a line.
     """
     count = max(labels, default=-1) + 1
     if given is not None:
-        found = _named(given)
-        if len(found) < count:
-            raise ValueError(f"{given} has {len(found)} class names, the labels go up to {count - 1}")
-        return found
+        return _named(given)
     if count > MOST_CLASSES:
         raise ValueError(f"the labels go up to {count - 1}, expected the numbers of at most {MOST_CLASSES} classes")
     if labels and is_ntu(names, labels):

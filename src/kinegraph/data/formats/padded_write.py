@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from kinegraph.atomic import atomic_folder
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.formats.about import FILE, about_text
-from kinegraph.data.formats.split_names import PARTS
+from kinegraph.data.split_names import PARTS
 from kinegraph.skeleton.clip import SkeletonClip
 
 ARRAY, LABELS = "data_joint.npy", "label.pkl"

@@ -1,17 +1,14 @@
-"""Synthetic recordings among raw files: nobody was recorded, so all that is made of them has to say so.
-
-`kinegraph.synthetic` writes the marks that are looked for here.
-"""
+"""How synthetic recordings are known, whatever they are copied to."""
 
 from pathlib import Path
 
-MARKER = "SYNTHETIC.json"  # a file in their folder
-FIRST_ID = 2**57  # of bodies. Kinect's tracking ids start at 2^56: copies of single files are known by theirs
+MARKER = "SYNTHETIC.json"
 FILES_LOOKED_AT = 50
+FIRST_ID = 2**57  # Kinect's tracking ids start at 2^56, ours where no Kinect's are: so copies of the files are known
 
 
 def is_synthetic(raw: str | Path) -> bool:
-    """Whether a raw folder, one of its subfolders or a raw file was written by `kinegraph synthesize`, or holds copies.
+    """Whether a raw folder, one of its subfolders or a raw file was written by `write_recordings`, or holds copies.
 
     The folder has a marker; copied files are known by the ids of their bodies, which some of a folder's are asked for.
     """
@@ -20,7 +17,7 @@ def is_synthetic(raw: str | Path) -> bool:
         return (raw.parent / MARKER).is_file() or (raw.suffix == ".skeleton" and _has_our_ids(raw))
     if (raw / MARKER).is_file() or any(raw.rglob(MARKER)):
         return True
-    files = sorted(raw.rglob("*.skeleton"))
+    files = sorted(filter(Path.is_file, raw.rglob("*.skeleton")))
     return any(_has_our_ids(file) for file in files[:: max(1, len(files) // FILES_LOOKED_AT)])
 
 
