@@ -4,7 +4,6 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from kinegraph.commands.arguments import check_numbers
+from kinegraph.messages import did_you_mean, first_few
 
 if TYPE_CHECKING:
     from kinegraph.data.formats.recordings import Recordings
@@ -169,9 +169,8 @@ def _no_such_clip(path: Path, wanted: str, names: Sequence[str]) -> str:
         return f"{path} holds no clips"
     if re.fullmatch(r"-?\d+", wanted):
         return f"{path} has no clip {wanted}: its {len(names):,} clips are numbered 0 to {len(names) - 1}"
-    close = get_close_matches(wanted, names, n=1)
-    hint = f"did you mean '{close[0]}'?" if close else f"its {len(names):,} clips are {', '.join(names[:3])} ..."
-    return f"{path} has no clip '{wanted}'; {hint}"
+    hint = did_you_mean(wanted, names) or f"; its {len(names):,} clips are {first_few(names)}"
+    return f"{path} has no clip '{wanted}'{hint}"
 
 
 # ---- what the network says -------------------------------------------------------------------------------------------

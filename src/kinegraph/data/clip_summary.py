@@ -12,6 +12,7 @@ from kinegraph.data.formats.guesses import FLAT, LAYOUTS
 from kinegraph.data.formats.ntu import FILE_NAME
 from kinegraph.data.formats.recordings import Fault, Item
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.geometry import bones, extent, foot_and_head
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 AXES = "MTVC"
@@ -106,28 +107,17 @@ def _measure(keypoint: Float[np.ndarray, "M T V C"], layout: JointLayout | None)
 def _body(bodies: Float[np.ndarray, "B V C"], joints: Bool[np.ndarray, "B V"], layout: JointLayout | None) -> dict:
     """Size, direction and bones of the bodies; a joint that was not seen is left out."""
     bodies = np.where(joints[..., None], bodies, np.nan)
-    low, high = np.fmin.reduce(bodies, axis=1), np.fmax.reduce(bodies, axis=1)
-    extent = (high - low).max(1)
-    measured: dict = {"size": float(np.median(extent))}
+    measured: dict = {"size": float(np.median(extent(bodies).max(1)))}
     if layout is None or len(layout) != bodies.shape[1]:
         return measured
-    child, parent = zip(*((c, p) for c, p in enumerate(layout.parents) if c != p), strict=True)
-    bones = np.linalg.norm(bodies[:, list(child)] - bodies[:, list(parent)], axis=2)
-    if np.isfinite(bones).any() and measured["size"] > 0:
-        measured["bone"] = float(np.nanmedian(bones) / measured["size"])
-    ends = _ends(layout)
-    if ends and np.isfinite(heights := bodies[:, ends[0]] - bodies[:, ends[1]]).any(0).all():
+    lengths = np.linalg.norm(bones(bodies, layout), axis=2)
+    lengths = lengths[:, [joint for joint, parent in enumerate(layout.parents) if joint != parent]]
+    if np.isfinite(lengths).any() and measured["size"] > 0:
+        measured["bone"] = float(np.nanmedian(lengths) / measured["size"])
+    ends = foot_and_head(layout)
+    if ends and np.isfinite(heights := bodies[:, ends[1]] - bodies[:, ends[0]]).any(0).all():
         measured["upward"] = tuple(np.nanmedian(heights, axis=0).tolist())
     return measured
-
-
-def _ends(layout: JointLayout) -> tuple[int, int] | None:
-    """A joint of the head and one of the legs, by their names."""
-    found = [
-        next((i for i, name in enumerate(layout.joints) if any(word in name for word in words)), None)
-        for words in (("head", "nose"), ("ankle", "foot", "knee", "leg"))
-    ]
-    return None if None in found else (found[0], found[1])
 
 
 # ---- layout and axes -------------------------------------------------------------------------------------------------
@@ -184,8 +174,8 @@ def _unrest(keypoint: Float[np.ndarray, "M T V C"]) -> float:
     if (layout := likely_layout(*keypoint.shape[2:])) is None:
         return float("inf")
     seen = keypoint.any((2, 3))
-    bones = np.linalg.norm(keypoint - keypoint[:, :, list(layout.parents)], axis=3)
-    people = [person[now] for person, now in zip(bones, seen, strict=True) if now.sum() > 1]
+    lengths = np.linalg.norm(bones(keypoint, layout), axis=3)
+    people = [person[now] for person, now in zip(lengths, seen, strict=True) if now.sum() > 1]
     changes = [np.median(person.std(0) / np.maximum(person.mean(0), 1e-9)) for person in people]
     return float(np.mean(changes)) if changes else float("inf")
 

@@ -13,6 +13,8 @@ from jaxtyping import Bool, Float
 from kinegraph.data.checks import Expected, Finding, findings, units_expected
 from kinegraph.data.clip_summary import ClipSummary
 from kinegraph.data.dataset import SkeletonDataset
+from kinegraph.messages import counted, first_few
+from kinegraph.skeleton.geometry import extent, seen
 
 KINDS = (
     "scale", "units", "empty", "one_frame", "still", "duplicate_content", "two_labels", "shared_subjects", "no_part",
@@ -37,8 +39,7 @@ def line_of(finding: Finding) -> str:
     """A finding with how many clips have it, and the first of them."""
     if not finding.clips:
         return finding.message
-    named = ", ".join(finding.clips[:CLIPS_NAMED]) + " ..." * (len(finding.clips) > CLIPS_NAMED)
-    return f"{finding.message} ({len(finding.clips):,} clip{'s' * (len(finding.clips) != 1)}: {named})"
+    return f"{finding.message} ({counted(len(finding.clips), 'clip')}: {first_few(finding.clips, CLIPS_NAMED)})"
 
 
 def _glance(folder: SkeletonDataset, index: int, splits: Sequence[str]) -> ClipSummary:
@@ -74,16 +75,15 @@ def _moves(bodies: Float[np.ndarray, "M T D"], there: Bool[np.ndarray, "M T"]) -
     for person, now in zip(bodies, there, strict=True):
         if now[0] and now[-1] and (person[0] != person[-1]).any():  # nearly always, and quickly seen
             return True
-        seen = person[now]
-        if len(seen) and (seen != seen[0]).any():
+        poses = person[now]
+        if len(poses) and (poses != poses[0]).any():
             return True
     return False
 
 
 def _size(body: Float[np.ndarray, "V C"]) -> float:
     """How large a body is, along the longest axis, in a frame in which it is there."""
-    seen = body[body.any(1)].astype(np.float64)
-    return float(np.ptp(seen, axis=0).max())
+    return float(extent(body[seen(body)].astype(np.float64)).max())
 
 
 def check_scale(found: Sequence[Finding], folder: SkeletonDataset) -> None:
