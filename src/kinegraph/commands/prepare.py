@@ -19,6 +19,7 @@ from kinegraph.commands.arguments import check_numbers
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
 from kinegraph.data.dataset_checks import doubts, line_of
 from kinegraph.data.formats import recordings
+from kinegraph.data.formats.recordings import facts_of
 from kinegraph.skeleton.clip import SkeletonClip
 
 CLASSES_LISTED = 16
@@ -114,11 +115,7 @@ def prepare(
         dataset = write_dataset(
             out,
             clips,
-            layout=found.layout,
-            class_names=found.class_names,
-            units=found.units,
-            source=found.source,
-            licence=found.licence,
+            **facts_of(found),
             dtype=dtype,
             overwrite=overwrite,
         )

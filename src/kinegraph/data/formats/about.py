@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Int
 
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.formats.pickles import quoted
 from kinegraph.safe_io import read_json
+from kinegraph.safe_pickle import quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 

@@ -6,8 +6,8 @@ keep {"split": {name: [frame_dir ...]}, "annotations": [the same dicts]}. An ann
     keypoint (M, T, V, 2 or 3), total_frames, label, frame_dir (or filename), and in 2D keypoint_score (M, T, V),
     img_shape (height, width);   what else it has as a number or a string becomes an attribute of the clip
 
-or, for Kinetics-400, the place of its skeletons in another file, see `kpfiles`. A file is read as data, see `pickles`,
-and is in memory as a whole while it is read.
+or, for Kinetics-400, the place of its skeletons in another file, see `kpfiles`. A file is read as data, see
+`safe_pickle`, and is in memory as a whole while it is read.
 
 Source: MMAction2 0.x tools/data/skeleton/README.md, PYSKL tools/data/README.md and pyskl/datasets/pose_dataset.py.
 """
@@ -25,9 +25,9 @@ from kinegraph.data.dataset_write import COLUMNS
 from kinegraph.data.formats import kpfiles, ntu
 from kinegraph.data.formats.about import beside, checked, completed, read_about
 from kinegraph.data.formats.guesses import is_name, is_ntu, layout_for, names_of_classes, split_score, third_is_score
-from kinegraph.data.formats.pickles import load_pickle, quoted
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.split_names import PARTS, ClipInTwoParts, columns, known_split
+from kinegraph.safe_pickle import load_pickle, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 

@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, Num
 
-from kinegraph.data.formats.npz_file import load_npz
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of
 from kinegraph.data.formats.ui_prmd import Labels, class_index, class_names
 from kinegraph.messages import one_line
+from kinegraph.safe_npz import load_npz
 from kinegraph.skeleton.anatomy import complete
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout

@@ -26,9 +26,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from kinegraph.data.formats.guesses import babel_class_names
-from kinegraph.data.formats.npz_file import load_npz
 from kinegraph.data.formats.recordings import Item, Recordings, fault_of
 from kinegraph.safe_io import read_json
+from kinegraph.safe_npz import load_npz
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 

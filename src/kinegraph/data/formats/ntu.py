@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.ntu_text import JOINTS, Bodies, parse_bodies
-from kinegraph.data.formats.pool import cores, in_order
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, spread
+from kinegraph.data.pool import cores, in_order
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 

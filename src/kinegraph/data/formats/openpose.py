@@ -29,8 +29,8 @@ from jaxtyping import Float
 
 from kinegraph.data.formats.clip_facts import Facts, facts, read_labels_file
 from kinegraph.data.formats.openpose_people import Bodies, Detections, best_of_each_frame, tracked
-from kinegraph.data.formats.pool import cores, in_order
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of, nobody
+from kinegraph.data.pool import cores, in_order
 from kinegraph.data.split_names import PARTS, column_and_part
 from kinegraph.messages import first_few, quoted
 from kinegraph.safe_io import read_json

@@ -28,9 +28,9 @@ from jaxtyping import Float
 from kinegraph.data.formats import ntu
 from kinegraph.data.formats.about import ToldClip, beside, completed, read_about
 from kinegraph.data.formats.guesses import is_name, is_ntu, layout_for, names_of_classes, split_score, third_is_score
-from kinegraph.data.formats.pickles import load_pickle, quoted
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, Unread, nobody, spread
 from kinegraph.data.split_names import PARTS, known_split
+from kinegraph.safe_pickle import load_pickle, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
@@ -77,6 +78,11 @@ class Recordings:
     guessed: frozenset[str] = frozenset()
     format: str = ""
     reason: str = ""
+
+
+def facts_of(found: Recordings) -> dict[str, Any]:
+    """The facts about all clips, as `write_dataset` takes them."""
+    return {name: getattr(found, name) for name in ("layout", "class_names", "units", "source", "licence")}
 
 
 def fault_of(error: Exception, clip: str = "") -> Fault:
