@@ -8,7 +8,7 @@ from itertools import permutations
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from kinegraph.data.formats.guesses import FLAT, LAYOUTS
+from kinegraph.data.formats.guesses import FLAT, LAYOUTS, is_flat
 from kinegraph.data.formats.ntu import FILE_NAME
 from kinegraph.data.formats.recordings import Fault, Item
 from kinegraph.skeleton.clip import SkeletonClip
@@ -26,6 +26,7 @@ class ClipSummary:
     """A clip in a few numbers, a fault, or a clip that was not read (shape is None then).
 
     shape: people, frames, joints, channels. axes: the order that its axes seem to have, where it is another one.
+    flat: whether published files have joints of the clip's layout in 2D only, as far as the layout is known.
     present: people who are not all zero. missing: share of joints that are zero while their person is there.
     never: joints that always are. still: all frames are the same. largest: of all coordinates, without their signs.
     size: of a body, median over frames, in the clip's units. upward: from feet to head, likewise. bone: length of a
@@ -40,6 +41,7 @@ class ClipSummary:
     fault: Fault | None = None
     shape: tuple[int, int, int, int] | None = None
     axes: str = ""
+    flat: bool = True
     present: int = 0
     missing: float = 0.0
     never: Bool[np.ndarray, "V"] | None = None
@@ -66,7 +68,7 @@ def summarize(item: Item, layout: JointLayout | None = None) -> ClipSummary:
     facts: dict = {"label": item.label, "subject": subject, "splits": item.splits}
     if not isinstance(item, SkeletonClip):
         return ClipSummary(item.name, **facts)
-    facts["image_size"] = item.image_size
+    facts |= {"image_size": item.image_size, "flat": layout is None or is_flat(layout)}
     keypoint = item.keypoint
     if 0 in keypoint.shape:
         return ClipSummary(item.name, **facts, shape=keypoint.shape)
@@ -196,6 +198,7 @@ def third_is_score(facts: ClipSummary) -> bool:
     """Whether the third channel seems to be a confidence: a layout that comes in 2D, and values from 0 to 1."""
     return (
         facts.shape is not None
+        and facts.flat
         and facts.shape[2] in FLAT
         and facts.shape[3] == 3
         and (len(facts.low) == 3 and facts.low[2] >= 0 and facts.high[2] <= 1)

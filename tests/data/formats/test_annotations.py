@@ -8,7 +8,7 @@ import pytest
 from kinegraph.cli import main
 from kinegraph.commands.prepare import prepare
 from kinegraph.data.dataset import open_dataset
-from kinegraph.data.formats import kpfiles
+from kinegraph.data.formats import kpfiles, read
 from kinegraph.data.split_names import column_and_part, published_name
 
 
@@ -271,3 +271,18 @@ def test_broken_annotations_can_be_left_out(tmp_path, out, capsys):
     printed = capsys.readouterr().out
     assert "skipped: broken: clip 'bad' has 5 frames" in printed
     assert "skipped: broken: clip 'worse' has label -1" in printed
+
+
+def test_a_named_layout_of_17_joints_in_3d_keeps_its_third_coordinate(tmp_path):
+    """Human3.6M's joints with z in 0 to 1: the same for every command, because one reader decides it."""
+    layout = tmp_path / "h36m.yaml"
+    joints = [f"joint{i}" for i in range(17)]
+    bones = "".join(f"  - [joint{i}, joint0]\n" for i in range(1, 17))
+    layout.write_text(f"name: h36m\njoints: [{', '.join(joints)}]\nbones:\n{bones}centre: joint0\n")
+    keypoint = np.random.default_rng(0).uniform(0.1, 0.9, (1, 5, 17, 3)).astype(np.float32)
+    path = written(tmp_path / "own.pkl", [{"frame_dir": "a", "label": 0, "total_frames": 5, "keypoint": keypoint}])
+    (flat,) = read(path)
+    (deep,) = read(path, layout=str(layout))
+    assert (flat.keypoint.shape, flat.layout.name) == ((1, 5, 17, 2), "coco17")
+    np.testing.assert_array_equal(deep.keypoint, keypoint)
+    assert (deep.score, deep.layout.name) == (None, "h36m")

@@ -92,7 +92,7 @@ def read(
     elif box_threshold is not None:
         raise ValueError(f"{path} has no boxes; --box-threshold is for the annotations of Kinetics-400")
     first = _first_keypoints(path, found, skeletons)
-    scored = "keypoint_score" not in found.items[0] and third_is_score(first)
+    scored = "keypoint_score" not in found.items[0] and third_is_score(first, layout)
     joints, channels = first[0].shape[2], 2 if scored else first[0].shape[3]
     of = about["layout"] if about and layout is None else layout_for(joints, channels, layout)
     labels = [item.get("label") for item in found.items]

@@ -87,7 +87,7 @@ def read(
         raise ValueError(f"{odd[0].path} is {_axes(odd[0].shape)}, {first.path.name} is {_axes(first.shape)}")
     labels = list(chain.from_iterable(file.labels for file in files))
     about = read_about(beside(first.path.parent))  # where `kinegraph convert` wrote the arrays
-    scored = about["score"] if about else third_is_score(_people(_chunk(first.path, 0, CLIPS_AT_ONCE)))
+    scored = about["score"] if about else third_is_score(_people(_chunk(first.path, 0, CLIPS_AT_ONCE)), layout)
     given = about.get("layout") if layout is None else None
     of = given or layout_for(first.shape[3], 2 if scored else first.shape[1], layout)
     named = about.get("class_names") if class_names is None else None

@@ -131,7 +131,7 @@ def _kind(shards: Iterable[Path], about: Mapping, given: str | None) -> tuple[Jo
     if not first:
         raise ValueError(f"there is no record in {next(iter(shards))} or any other shard")
     channels, _, joints, _ = first[0].shape
-    scored = about["score"] if about else third_is_score([array.transpose(3, 1, 2, 0) for array in first])
+    scored = about["score"] if about else third_is_score([array.transpose(3, 1, 2, 0) for array in first], given)
     if channels - scored not in (2, 3):
         raise ValueError(f"the clips have {channels} channels, expected (x, y), (x, y, z) or (x, y, score)")
     if about and given is None:
