@@ -10,7 +10,7 @@ import torch
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
-from kinegraph.data.dataset_checks import doubts, line_of
+from kinegraph.data.dataset_checks import dataset_findings, line_of
 from kinegraph.evaluation.metrics import remarks
 from kinegraph.models.zoo import find_weights
 from kinegraph.training.loop import Training
@@ -246,7 +246,7 @@ def test_figures_are_remarked_on():
 def test_doubts_of_one_split_are_of_its_clips(tmp_path):
     prepared(tmp_path, still)
     folder = open_dataset(tmp_path / "data")
-    assert [line_of(one) for one in doubts(folder, "xsub")] == [f"{SAID[0][1].removeprefix('note: ')}"]
+    assert [line_of(one) for one in dataset_findings(folder, "xsub")] == [f"{SAID[0][1].removeprefix('note: ')}"]
 
 
 @pytest.mark.parametrize("name", ["metrics.csv", "log.jsonl", "report.html", "config.yaml", "val/predictions.csv"])

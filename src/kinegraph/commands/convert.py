@@ -13,8 +13,8 @@ from rich.console import Console
 from kinegraph.commands.convert_weights import SUFFIXES, Dialect, convert_weights
 from kinegraph.data.dataset import SkeletonDataset, open_dataset, write_dataset
 from kinegraph.data.formats import folder, recordings
-from kinegraph.data.formats.about import beside
 from kinegraph.data.formats.annotations_write import write_annotation_list, write_annotations
+from kinegraph.data.formats.companion import beside
 from kinegraph.data.formats.padded_write import is_padded_folder, write_padded
 from kinegraph.data.formats.recordings import facts_of
 from kinegraph.data.formats.tfrecord_write import is_shard_folder, write_tfrecords

@@ -19,7 +19,7 @@ from kinegraph.data.checks import Expected, Finding, findings, problem, upward
 from kinegraph.data.clip_summary import ClipSummary, likely_layout, summarize, units_of
 from kinegraph.data.dataset_write import FILES, checked_class_names
 from kinegraph.data.formats import BY_NAME, options_of, recognise, recordings
-from kinegraph.data.formats.guesses import names_of_classes
+from kinegraph.data.formats.conventions import names_of_classes
 from kinegraph.data.formats.ntu import FILE_NAME as NTU_NAME
 from kinegraph.data.formats.padded import read_labels
 from kinegraph.data.formats.recordings import FormatError, Recordings, Unread, check_readable

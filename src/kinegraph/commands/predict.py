@@ -163,7 +163,7 @@ def _published(path: Path, config: "Namespace", class_names: str | None, found: 
     """A .pth with layout and class names: those that are given, else the config's dataset's, else the input's."""
     from kinegraph.data.dataset import open_dataset
     from kinegraph.data.formats import ntu
-    from kinegraph.data.formats.guesses import names_of_classes
+    from kinegraph.data.formats.conventions import names_of_classes
     from kinegraph.models.published import infer_layout, load_published, published_weights
     from kinegraph.skeleton.layout import load_layout
 

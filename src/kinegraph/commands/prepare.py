@@ -17,7 +17,7 @@ from rich.text import Text
 
 from kinegraph.commands.arguments import check_numbers
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
-from kinegraph.data.dataset_checks import doubts, line_of
+from kinegraph.data.dataset_checks import dataset_findings, line_of
 from kinegraph.data.formats import recordings
 from kinegraph.data.formats.recordings import facts_of
 from kinegraph.skeleton.clip import SkeletonClip
@@ -186,7 +186,7 @@ def summarize(dataset: SkeletonDataset, path: Path, skipped: Iterable[str] = (),
     Console().print(table)
     for line in skipped:
         console.print(f"skipped: {line}")
-    for finding in doubts(dataset):
+    for finding in dataset_findings(dataset):
         console.print(f"{finding.severity}: {line_of(finding)}")
 
 

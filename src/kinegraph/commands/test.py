@@ -11,7 +11,7 @@ from torch import nn
 from kinegraph.commands.arguments import check_numbers, read_config
 from kinegraph.commands.train import train
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
-from kinegraph.data.dataset_checks import check_scale, doubts, line_of
+from kinegraph.data.dataset_checks import check_scale, dataset_findings, line_of
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.evaluation.evaluation import evaluation_of
@@ -92,7 +92,7 @@ def test(
     if (labels < 0).any():
         raise ValueError(f"clip '{folder.names[clips.indices[(labels < 0).argmax()]]}' has no label to compare with")
 
-    doubtful = doubts(folder, split)
+    doubtful = dataset_findings(folder, split)
     check_scale(doubtful, folder)
 
     fabric = start_processes(accelerator, devices, precision=precision)
@@ -125,7 +125,7 @@ def test(
             "config_text": config.read_text(encoding="utf-8"),
             "environment": environment() | {"weights": str(checkpoint), "dataset": str(folder.path)},
             "log": log if log.is_file() else None,
-            "explain": _explained(weights, network, clips.how),
+            "explain": _explained(weights, network, clips.preprocessing),
             "doubts": doubtful,
         }
         evaluation = evaluation_of(folder, split, part, scores)

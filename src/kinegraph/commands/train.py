@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from kinegraph.commands.arguments import check_numbers
 from kinegraph.data.auto import STEPS, Setting, adapt, epochs_for
 from kinegraph.data.dataset import open_dataset
-from kinegraph.data.dataset_checks import check_scale, doubts, line_of
+from kinegraph.data.dataset_checks import check_scale, dataset_findings, line_of
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.evaluation.scoring import score_clips
@@ -176,7 +176,7 @@ def train(
     graph_layout = choose_layout(layout, folder)
     graph = torch.from_numpy(adjacency(graph_layout, partition, max_hop)).float()
 
-    doubtful = doubts(folder, split)
+    doubtful = dataset_findings(folder, split)
     check_scale(doubtful, folder)
 
     fabric = start_processes(accelerator, devices, nodes, precision)

@@ -260,8 +260,8 @@ def _contents(facts, expected) -> Iterable[Finding]:
                 across[split] += group
     for split, clips in across.items():
         yield Finding("problem", "duplicate_content", f"split {split}: the same recording in several parts", _of(clips))
-    told = {id(one) for clips in across.values() for one in clips}
-    rest = [one for group in groups for one in group if id(one) not in told]
+    across_parts = {id(one) for clips in across.values() for one in clips}
+    rest = [one for group in groups for one in group if id(one) not in across_parts]
     two_labels = {id(one) for group in groups if len({str(o.label) for o in group}) > 1 for one in group}
     yield from _where(rest, "note", "duplicate_content", "the same recording as another clip", lambda one: True)
     labelled = "the same recording under several labels"

@@ -8,7 +8,7 @@ from itertools import permutations
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from kinegraph.data.formats.guesses import FLAT, LAYOUTS, is_flat
+from kinegraph.data.formats.conventions import FLAT, LAYOUTS, is_flat
 from kinegraph.data.formats.ntu import FILE_NAME
 from kinegraph.data.formats.recordings import Fault, Item
 from kinegraph.skeleton.clip import SkeletonClip

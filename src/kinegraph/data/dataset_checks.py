@@ -23,7 +23,7 @@ KINDS = (
 CLIPS_NAMED = 3
 
 
-def doubts(folder: SkeletonDataset, split: str | None = None) -> list[Finding]:
+def dataset_findings(folder: SkeletonDataset, split: str | None = None) -> list[Finding]:
     """What is doubtful about a dataset, the worst first; of one split, about the clips in its parts alone."""
     indices = np.arange(len(folder))
     if split is not None:

@@ -135,9 +135,9 @@ def test_kinetics_skeleton(kinetics):
     np.testing.assert_allclose(first, body(0.2)[:, :2] * (340, 256), rtol=1e-5)
     half_seen = next(one for one in clips["a"].keypoint[:, 3] if not one[4].any())  # a score of 0: not seen
     np.testing.assert_allclose(half_seen[5], body(0.3)[5, :2] * (340, 256), rtol=1e-5)
-    told = "; ".join(found.skipped())
-    assert "1 of kinetics_train that are listed but not there: gone" in told
-    assert "1 of kinetics_train without skeleton by the label file: empty" in told
+    record = "; ".join(found.skipped())
+    assert "1 of kinetics_train that are listed but not there: gone" in record
+    assert "1 of kinetics_train without skeleton by the label file: empty" in record
 
 
 def test_kinetics_clips_alone_tell_their_labels(kinetics):

@@ -35,8 +35,8 @@ from kinegraph.data.formats import (
     trc,
     ui_prmd,
 )
-from kinegraph.data.formats.about import beside
-from kinegraph.data.formats.clip_facts import image_size_of
+from kinegraph.data.formats.clip_columns import image_size_of
+from kinegraph.data.formats.companion import beside
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable
 from kinegraph.data.synthetic_marker import is_synthetic
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name

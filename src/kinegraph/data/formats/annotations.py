@@ -23,8 +23,15 @@ import numpy as np
 
 from kinegraph.data.dataset_write import COLUMNS
 from kinegraph.data.formats import kpfiles, ntu
-from kinegraph.data.formats.about import beside, checked, completed, read_about
-from kinegraph.data.formats.guesses import is_name, is_ntu, layout_for, names_of_classes, split_score, third_is_score
+from kinegraph.data.formats.companion import beside, checked, completed, read_about
+from kinegraph.data.formats.conventions import (
+    is_name,
+    is_ntu,
+    layout_for,
+    names_of_classes,
+    split_score,
+    third_is_score,
+)
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.split_names import PARTS, ClipInTwoParts, columns, known_split
 from kinegraph.safe_pickle import load_pickle, quoted
@@ -135,8 +142,8 @@ def load_annotations(raw: Path, split_name: str | None = None) -> Annotations:
     column = split_name or known_split(path.stem, path.absolute().parent.name) or "split"
     splits = {column: part_of} if None not in part_of else {}
     about = {}
-    if all(told := [read_about(beside(path)) for path in files]):  # `kinegraph convert` wrote the lists
-        about = told[0] | {"clips": dict(chain.from_iterable(each["clips"].items() for each in told))}
+    if all(records := [read_about(beside(path)) for path in files]):  # `kinegraph convert` wrote the lists
+        about = records[0] | {"clips": dict(chain.from_iterable(each["clips"].items() for each in records))}
     return Annotations(path.parent, items, _names(path, items), splits, about)
 
 

@@ -257,8 +257,8 @@ def _layout(
         if load_layout(name).joints == names:
             return load_layout(name)
     parents = _array(arrays, "parents", "iu", (joints,)).tolist()
-    if (odd := [parent for parent in parents if not -1 <= parent < joints]) or parents.count(-1) != 1:
-        wrong = f"names joint {odd[0]}" if odd else f"has {parents.count(-1)} roots"
+    if (extra := [parent for parent in parents if not -1 <= parent < joints]) or parents.count(-1) != 1:
+        wrong = f"names joint {extra[0]}" if extra else f"has {parents.count(-1)} roots"
         raise ValueError(f"'parents' {wrong}, expected joints 0 to {joints - 1} and -1 at the one root")
     bones = tuple((joint, parent) for joint, parent in enumerate(parents) if parent >= 0)
     tree = tuple(joint if parent < 0 else parent for joint, parent in enumerate(parents))

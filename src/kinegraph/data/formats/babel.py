@@ -25,7 +25,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.data.formats.guesses import babel_class_names
+from kinegraph.data.formats.conventions import babel_class_names
 from kinegraph.data.formats.recordings import Item, Recordings, fault_of
 from kinegraph.safe_io import read_json
 from kinegraph.safe_npz import load_npz

@@ -27,7 +27,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_facts import Facts, facts, read_labels_file
+from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
 from kinegraph.data.formats.openpose_people import Bodies, Detections, best_of_each_frame, tracked
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of, nobody
 from kinegraph.data.pool import cores, in_order
@@ -234,9 +234,9 @@ def _kinetics_labels(folder: Path, files: Mapping[str, Path]) -> dict[str, tuple
     listing = read_json(path) if path.is_file() else None
     if listing is not None and not isinstance(listing, Mapping):
         raise ValueError(f"{path} is no object of clips")
-    told = listing.items() if listing is not None else ((name, read_json(file)) for name, file in files.items())
+    listed = listing.items() if listing is not None else ((name, read_json(file)) for name, file in files.items())
     found = {}
-    for name, about in told:
+    for name, about in listed:
         where = f"{path}: clip {quoted(name)}" if listing is not None else f"{files[name]}"
         if not isinstance(about, Mapping):
             raise ValueError(f"{where} is no object with label and label_index")

@@ -26,8 +26,15 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats import ntu
-from kinegraph.data.formats.about import ToldClip, beside, completed, read_about
-from kinegraph.data.formats.guesses import is_name, is_ntu, layout_for, names_of_classes, split_score, third_is_score
+from kinegraph.data.formats.companion import ClipRecord, beside, completed, read_about
+from kinegraph.data.formats.conventions import (
+    is_name,
+    is_ntu,
+    layout_for,
+    names_of_classes,
+    split_score,
+    third_is_score,
+)
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, Unread, nobody, spread
 from kinegraph.data.split_names import PARTS, known_split
 from kinegraph.safe_pickle import load_pickle, quoted
@@ -83,8 +90,8 @@ def read(
     """
     files = [_open(path, part) for path, part in _files(path).items()]
     (first, *others), names = files, list(chain.from_iterable(file.names for file in files))
-    if odd := [file for file in others if _kind(file) != _kind(first)]:
-        raise ValueError(f"{odd[0].path} is {_axes(odd[0].shape)}, {first.path.name} is {_axes(first.shape)}")
+    if wrong := [file for file in others if _kind(file) != _kind(first)]:
+        raise ValueError(f"{wrong[0].path} is {_axes(wrong[0].shape)}, {first.path.name} is {_axes(first.shape)}")
     labels = list(chain.from_iterable(file.labels for file in files))
     about = read_about(beside(first.path.parent))  # where `kinegraph convert` wrote the arrays
     scored = about["score"] if about else third_is_score(_people(_chunk(first.path, 0, CLIPS_AT_ONCE)), layout)
@@ -196,13 +203,15 @@ def read_labels(path: Path) -> tuple[list[str], list[int], dict[str, list]]:
     attributes = {}
     if len(labels) == 4 and all(map(_is_sequence, labels)):
         names, labels, attributes = _babel(path, names, *labels)
-    if odd := [name for name in names if not is_name(name)]:
-        raise ValueError(f"{path} holds the name {quoted(odd[0])}, expected one line of text")
+    if wrong := [name for name in names if not is_name(name)]:
+        raise ValueError(f"{path} holds the name {quoted(wrong[0])}, expected one line of text")
     names = [str(name).removesuffix(".skeleton") for name in names]
     if len(names) != len(labels):
         raise ValueError(f"{path} holds {len(names)} names and {len(labels)} labels")
-    if odd := [i for i, label in enumerate(labels) if not isinstance(label, Integral) or label < 0]:
-        raise ValueError(f"{path}: clip '{names[odd[0]]}' has label {quoted(labels[odd[0]])}, expected a number from 0")
+    if wrong := [i for i, label in enumerate(labels) if not isinstance(label, Integral) or label < 0]:
+        raise ValueError(
+            f"{path}: clip '{names[wrong[0]]}' has label {quoted(labels[wrong[0]])}, expected a number from 0"
+        )
     return names, [int(label) for label in labels], attributes
 
 
@@ -241,7 +250,7 @@ def _clips(
     scored: bool,
     splits: dict[str, str],
     of_ntu: bool,
-    told: Mapping[str, ToldClip],
+    record: Mapping[str, ClipRecord],
     chosen: frozenset[int],
 ) -> Iterator[Item]:
     for start in range(0, file.shape[0], CLIPS_AT_ONCE):
@@ -254,7 +263,7 @@ def _clips(
             if i not in chosen:
                 yield Unread(name, file.labels[i], splits=splits)
                 continue
-            keypoint = people[: told[name].people, : told[name].frames] if name in told else unpadded(people)
+            keypoint = people[: record[name].people, : record[name].frames] if name in record else unpadded(people)
             if not keypoint.size:
                 yield nobody(name)
                 continue

@@ -1,6 +1,6 @@
 """Own recordings -> clips: a long CSV (`table_csv`), a JSON file (`table_json`) or arrays in an .npz (`arrays`).
 
-Labels, splits and what else is known of a clip stand in the file or in a second one, see `clip_facts`.
+Labels, splits and what else is known of a clip stand in the file or in a second one, see `clip_columns`.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from kinegraph.data.formats import arrays
-from kinegraph.data.formats.clip_facts import ClipFacts, Facts, csv_lines, facts, read_labels_file
+from kinegraph.data.formats.clip_columns import ClipColumns, Facts, csv_lines, facts, read_labels_file
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of
 from kinegraph.data.formats.table_csv import ClipRows, layout_of, read_rows, scan
 from kinegraph.data.formats.table_json import load_json
@@ -159,7 +159,7 @@ def _clips(rows: Iterator[ClipRows | Fault], known: Facts, layout: JointLayout, 
                 yield fault_of(error, clip.name)
 
 
-def _clip(rows: ClipRows, about: ClipFacts, layout: JointLayout, units: Units) -> SkeletonClip:
+def _clip(rows: ClipRows, about: ClipColumns, layout: JointLayout, units: Units) -> SkeletonClip:
     keypoint = rows.keypoint
     if units == "image":
         if about.image_size is None:

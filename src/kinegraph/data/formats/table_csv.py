@@ -2,7 +2,7 @@
 
     clip, frame, joint, x, y                    needed; joint is a name of the layout or its number from 0
     person, z, score                            optional; score may be called confidence or visibility
-    label, split, split_ANY, subject, fps ...   optional, the same in all rows of a clip, see `clip_facts`
+    label, split, split_ANY, subject, fps ...   optional, the same in all rows of a clip, see `clip_columns`
 
 The rows of a clip stand together; within a clip they may have any order. Frames count up from the clip's first one; a
 joint or frame without a row, and a coordinate that is empty or nan, was not seen. The file is read twice, first for the
@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.data.formats.clip_facts import csv_lines
-from kinegraph.data.formats.guesses import layout_for
+from kinegraph.data.formats.clip_columns import csv_lines
+from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.messages import did_you_mean, first_few, one_line, quoted
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
@@ -57,7 +57,7 @@ def scan(path: Path) -> Scan:
     lines = csv_lines(path)
     _, header = next(lines)
     columns, unknown = _columns(path, header)
-    told = {name: i for name, i in columns.items() if name not in ROW}
+    of_clips = {name: i for name, i in columns.items() if name not in ROW}
     clip_at, joint_at, width = columns["clip"], columns["joint"], len(header)
     found: dict[str, dict[str, str]] = {}
     joints: dict[str, None] = {}
@@ -75,7 +75,7 @@ def scan(path: Path) -> Scan:
         if name in found:
             scattered.add(line)
             continue
-        found[name] = {column: row[i].strip() for column, i in told.items()}
+        found[name] = {column: row[i].strip() for column, i in of_clips.items()}
     if not found:
         raise ValueError(f"{path} has no rows")
     return Scan(columns, found, [joint.strip() for joint in joints], unknown, frozenset(scattered))
@@ -111,8 +111,8 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Non
         if set(load_layout(name).joints) == names:
             return load_layout(name)
     nearest = min(layout_names(), key=lambda name: len(names ^ set(load_layout(name).joints)))
-    odd = [joint for joint in joints if _plain(joint) not in load_layout(nearest).joints]
-    hint = f"; nearest is '{nearest}', which lacks {first_few(odd)}" if 0 < len(odd) < len(names) / 2 else ""
+    extra = [joint for joint in joints if _plain(joint) not in load_layout(nearest).joints]
+    hint = f"; nearest is '{nearest}', which lacks {first_few(extra)}" if 0 < len(extra) < len(names) / 2 else ""
     raise FormatError(
         "joints",
         f"{path}: the {len(joints)} joints {first_few(joints)} are of no built-in layout; give --layout{hint}",

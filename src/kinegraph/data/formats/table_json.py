@@ -7,7 +7,7 @@
      "clips": [{"name": "a", "label": "wave",
                 "keypoint": [[[[x, y], ...], ...], ...],     people, frames, joints, 2 or 3; or without people
                 "score":    [[[s, ...], ...], ...],          optional
-                "subject": 3, "split": "train"}, ...]}       anything else, see `clip_facts`
+                "subject": 3, "split": "train"}, ...]}       anything else, see `clip_columns`
 
 A joint with a coordinate that is null was not seen.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.guesses import layout_for
+from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.data.formats.table_csv import ClipRows
 from kinegraph.messages import did_you_mean, quoted
@@ -118,8 +118,8 @@ def _facts(items: list[Mapping]) -> dict[str, dict[str, str]]:
     facts = {}
     for item in items:
         cells = {key: item.get(key) for key in columns}
-        if odd := [key for key, value in cells.items() if isinstance(value, list | Mapping)]:
-            raise ValueError(f"clip {quoted(item['name'])}: '{odd[0]}' is no number or text")
+        if wrong := [key for key, value in cells.items() if isinstance(value, list | Mapping)]:
+            raise ValueError(f"clip {quoted(item['name'])}: '{wrong[0]}' is no number or text")
         facts[item["name"]] = {key: "" if value is None else _cell(value) for key, value in cells.items()}
     return facts
 

@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.about import beside, completed, read_about
-from kinegraph.data.formats.guesses import layout_for, names_of_classes, split_score, third_is_score
+from kinegraph.data.formats.companion import beside, completed, read_about
+from kinegraph.data.formats.conventions import layout_for, names_of_classes, split_score, third_is_score
 from kinegraph.data.formats.padded import unpadded
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, nobody
 from kinegraph.data.formats.tfrecord_wire import (

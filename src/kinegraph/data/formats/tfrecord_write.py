@@ -8,7 +8,7 @@ from jaxtyping import Int
 
 from kinegraph.atomic import atomic_folder
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.formats.about import FILE, about_text
+from kinegraph.data.formats.companion import FILE, about_text
 from kinegraph.data.formats.padded_write import check_fits, padded
 from kinegraph.data.formats.tfrecord_wire import serialize_example, serialize_tensor, write_record
 from kinegraph.data.split_names import PARTS

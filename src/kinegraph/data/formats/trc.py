@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_facts import Facts, facts, read_labels_file
+from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.messages import first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from kinegraph.data.dataset_write import COLUMNS
-from kinegraph.data.formats.guesses import names_of_classes
+from kinegraph.data.formats.conventions import names_of_classes
 from kinegraph.data.split_names import ABSENT
 from kinegraph.messages import did_you_mean, one_line, quoted
 
@@ -29,7 +29,7 @@ OWN = ("label", "fps", "width", "height")
 
 
 @dataclass(frozen=True)
-class ClipFacts:
+class ClipColumns:
     label: int | None
     fps: float | None
     image_size: tuple[int, int] | None
@@ -41,7 +41,7 @@ class ClipFacts:
 class Facts:
     """Of all clips. note: what was decided here and not by the table, in words. faults: of single clips."""
 
-    clips: dict[str, ClipFacts]
+    clips: dict[str, ClipColumns]
     class_names: tuple[str, ...]
     note: str
     faults: dict[str, str]
@@ -82,7 +82,7 @@ def facts(
         except ValueError as error:
             rate, sides = fps, size
             faults.setdefault(clip, str(error))
-        clips[clip] = ClipFacts(
+        clips[clip] = ClipColumns(
             label=labels[clip],
             fps=rate,
             image_size=sides,
@@ -164,8 +164,8 @@ def csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             file.seek(0)
             reader = csv.reader(file, delimiter=max(",;\t", key=start.count))
             header = [cell.strip() for cell in next(reader, [])]
-            if odd := [column for column in header if not column.isprintable()]:
-                raise ValueError(f"{path} has the column {quoted(odd[0])}; is it a table with commas?")
+            if wrong := [column for column in header if not column.isprintable()]:
+                raise ValueError(f"{path} has the column {quoted(wrong[0])}; is it a table with commas?")
             if twice := [column for i, column in enumerate(header) if column in header[:i]]:
                 raise ValueError(f"{path} has the column {quoted(twice[0])} twice")
             yield 1, header
