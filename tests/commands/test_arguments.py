@@ -6,7 +6,6 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 
 from kinegraph.cli import CONFIG_VERBS, VERBS, main
@@ -170,7 +169,9 @@ def test_an_optimizer_has_its_own_defaults(tmp_path, written, words, expected):
     assert found | expected == found
 
 
-def test_runs_of_earlier_versions_name_their_optimizer_otherwise(tmp_path):
-    (tmp_path / "c.yaml").write_text("dataset: a\nsplit: b\noptimizer: kinegraph.commands.train.sgd\n")
-    built = read_config(train, tmp_path / "c.yaml").optimizer([torch.nn.Parameter(torch.zeros(1))], lr=0.3)
-    assert {key: built.defaults[key] for key in PUBLISHED} == PUBLISHED | {"lr": 0.3}
+@pytest.mark.parametrize("name", ["kinegraph.commands.train.sgd", "kinegraph.training.optimizer.PublishedSGD"])
+def test_runs_of_earlier_versions_name_their_optimizer_otherwise(tmp_path, name):
+    (tmp_path / "c.yaml").write_text(f"dataset: a\nsplit: b\noptimizer: {name}\n")
+    found = read_config(train, tmp_path / "c.yaml").optimizer
+    assert found.class_path == "kinegraph.training.optim.PublishedSGD"
+    assert vars(found.init_args) == PUBLISHED

@@ -7,15 +7,14 @@ import types
 import typing
 from argparse import ArgumentError
 from collections.abc import Callable, Sequence
-from importlib import import_module
-from itertools import pairwise
+from functools import partial
 from pathlib import Path
 
 import yaml
-from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
+from jsonargparse import ArgumentParser, Namespace
 
-from kinegraph.commands.built import check_built
-from kinegraph.commands.complaints import check_yaml, explain
+from kinegraph.commands.complaints import explain
+from kinegraph.commands.configs import allow_words, forget_other_classes, read_options_file
 from kinegraph.commands.help import SYNONYMS, help_text, options_of, topic_text
 
 # Parameters that no option sets: the YAML of the call itself and its file's name, for a verb that keeps them.
@@ -25,8 +24,6 @@ LARGEST = 2**63 - 1  # what torch takes as a seed
 MOST = {"workers": 128, "devices": 64, "nodes": 10_000}  # processes: more would take the machine's memory
 # Of a call, not of what it computes: the YAML is to run again.
 NOT_KEPT = {"resume": False, "overwrite": False, "work_dir": None}
-# Import paths that jsonargparse denies (os, pickle ...) are refused now, as from its version 5 on, not warned of.
-set_parsing_settings(import_path_denylist=[])
 
 
 def parser_for(verb: Callable, from_config: bool = False) -> ArgumentParser:
@@ -36,7 +33,9 @@ def parser_for(verb: Callable, from_config: bool = False) -> ArgumentParser:
     parser = ArgumentParser(prog=name, usage=usage, exit_on_error=False)
     if from_config:
         parser.add_argument("--config", action="config", help="YAML file with any of the options below")
-    parser.add_function_arguments(verb, as_positional=not from_config, skip=set(WRITTEN), sub_configs=False)
+    parser.add_function_arguments(
+        verb, as_positional=not from_config, skip=set(WRITTEN), sub_configs=False, fail_untyped=False
+    )
     return parser
 
 
@@ -53,14 +52,20 @@ def parse(verb: Callable, argv: Sequence[str], from_config: bool = False) -> dic
         print(topic_text(verb, topic, hidden) if topic else help_text(verb, parser.usage, from_config, hidden))
         raise SystemExit(0)
     options = read_options(parser, verb, argv, from_config)
-    arguments = dict(parser.instantiate(options))
+    arguments = {name: _builder(value) for name, value in parser.instantiate(options).items(nested=False)}
     if from_config:
-        files = arguments.pop("config") or []
+        arguments.pop("config")
         for name in NOT_KEPT.keys() & vars(options).keys():
             options[name] = NOT_KEPT[name]
-        written = parser.dump(options, skip_unset=False), Path(str(files[-1])).stem if files else ""
+        written = parser.dump(options, skip_unset=False), _config_name(verb, argv)
         arguments.update(zip(WRITTEN, written, strict=True))
     return arguments
+
+
+def _builder(value: object) -> object:
+    """A class with its settings, still to be called, as the plain partial that it is."""
+    made_by_parser = isinstance(value, partial) and inspect.isclass(next(iter(value.args), None))
+    return partial(value.args[0], **value.keywords) if made_by_parser else value
 
 
 def read_config(verb: Callable, path: Path, argv: Sequence[str] = ()) -> Namespace:
@@ -91,55 +96,29 @@ def help_topic(argv: Sequence[str]) -> str | None:
 def read_options(parser: ArgumentParser, verb: Callable, argv: Sequence[str], from_config: bool) -> Namespace:
     words = as_parsed(verb, argv)
     words = _config_first(words) if from_config else words
+    written, given = [], None
     if words[:1] == ["--config"]:
-        check_yaml(Path("".join(words[1:2])))
+        given, words = read_options_file(Path("".join(words[1:2]))), words[2:]
+        written = ["--config", yaml.safe_dump(given, sort_keys=False, allow_unicode=True)]  # what was checked
+    if from_config:
+        if any("--config".startswith(word.partition("=")[0]) for word in words if word.startswith("--con")):
+            raise ValueError("expected one config, as the first word or behind --config; options change what it says")
+        words = allow_words(words)
     try:
-        options = parser.parse_args(words)
+        options = parser.parse_args([*written, *words])
     except ArgumentError as error:
         raise ValueError(explain(str(error), parser, verb)) from None
-    if words[:1] == ["--config"]:
-        _forget_other_classes(options, Path(words[1]), words[2:])
-    check_built(options)
+    if given is not None:
+        forget_other_classes(options, given, words)
     for name, parameter in inspect.signature(verb).parameters.items():
         if parameter.default is not None and name in options and options[name] is None:
             raise ValueError(f"{name} is there without a value; give one or leave it out")
     return options
 
 
-def _forget_other_classes(options: Namespace, config: Path, words: Sequence[str]) -> None:
-    """A class has its own defaults, not what the config or the verb's default says of another class."""
-    written = yaml.safe_load(config.read_text(encoding="utf-8"))
-    for name, now in vars(options).items():
-        if not isinstance(now, Namespace) or "init_args" not in now:
-            continue
-        module, _, attribute = now.class_path.rpartition(".")
-        said = _said_of(written.get(name), attribute) | _typed_of(name, words)
-        taken = inspect.signature(getattr(import_module(module), attribute)).parameters
-        for key in vars(now.init_args).keys() - said:
-            if key in taken and taken[key].default is not inspect.Parameter.empty:
-                now.init_args[key] = taken[key].default
-
-
-def _said_of(written: object, attribute: str) -> set[str]:
-    """The settings that a config gives to the class `attribute`: none where it names another, or no settings."""
-    if not isinstance(written, dict):
-        return set()
-    if "class_path" not in written:
-        return {*written}
-    return {*written.get("init_args", {})} if written["class_path"].rpartition(".")[2] == attribute else set()
-
-
-def _typed_of(name: str, words: Sequence[str]) -> set[str]:
-    """The settings of a class on the command line, as --optimizer.lr 0.1 or --optimizer '{...}'."""
-    typed = set()
-    for word, after in pairwise([*words, ""]):
-        option, equals, value = word.partition("=")
-        if option.startswith(f"--{name}."):
-            typed.add(option.rpartition(".")[2])
-        elif option == f"--{name}" and (given := value if equals else after).startswith("{"):
-            block = yaml.safe_load(given)
-            typed |= {*block.get("init_args", block)}
-    return typed
+def _config_name(verb: Callable, argv: Sequence[str]) -> str:
+    words = _config_first(as_parsed(verb, argv))
+    return Path(words[1]).stem if words[:1] == ["--config"] else ""
 
 
 def _config_first(words: list[str]) -> list[str]:

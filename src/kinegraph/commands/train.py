@@ -24,7 +24,7 @@ from kinegraph.skeleton.graph import adjacency
 from kinegraph.training.batchnorm_statistics import settle
 from kinegraph.training.distributed import naming_lost_processes, set_determinism, start_processes, started_again
 from kinegraph.training.loop import Plan, Progress, Training
-from kinegraph.training.losses import CrossEntropy
+from kinegraph.training.losses import CrossEntropy, build_loss
 from kinegraph.training.optim import PublishedSGD, parameter_groups, scale_rates
 from kinegraph.training.parts import (
     absent_classes,
@@ -38,11 +38,6 @@ from kinegraph.training.parts import (
 from kinegraph.training.run_folder import RunFolder, environment, portable_recipe
 from kinegraph.training.schedule import Schedule
 from kinegraph.training.tensorboard import check_tensorboard
-
-
-def sgd(parameters: Iterable, lr: float = 0.1) -> torch.optim.SGD:
-    """The default optimizer as the configs of earlier runs name it."""
-    return PublishedSGD(parameters, lr)
 
 
 def train(
@@ -208,7 +203,7 @@ def train(
         clip_gradients=clip_gradients, validate_every=validate_every, save_every=save_every, log_every=log_every,
         monitor=monitor, workers=workers, tensorboard=tensorboard, compile=compile,
     )  # fmt: skip
-    criterion = loss(class_counts(clips))
+    criterion = build_loss(loss, class_counts(clips))
     training = Training(fabric, network, criterion, stepper, clips, val_clips, plan, run, save, frozen)
     if resume:
         training.restore()
