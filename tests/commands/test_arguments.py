@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from kinegraph.cli import CONFIG_VERBS, VERBS, main
-from kinegraph.commands.arguments import as_parsed, parser_for, read_config, read_options
-from kinegraph.commands.help import help_text, options_of
+from kinegraph.commands.arguments import as_parsed, options_of, parser_for, read_config, read_options
+from kinegraph.commands.help import help_text
 from kinegraph.commands.train import train
 
 ROOT = Path(__file__).parents[2]
@@ -133,9 +133,8 @@ def test_help_explains_one_option_or_the_fields_of_one(capsys):
 def test_every_option_is_in_the_help_and_says_something(verb, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     function = function_of(verb)
-    hidden = frozenset({"config_text", "config_name"})
-    told = help_text(function, "", verb in CONFIG_VERBS, hidden)
-    for option in options_of(function, hidden):
+    told = help_text(function, "", verb in CONFIG_VERBS)
+    for option in options_of(function):
         if "." not in option.name:
             assert option.says, option.name
             assert re.search(rf"(^  |--|--\[no-\]){re.escape(option.name.replace('_', '-'))}\b", told, re.M | re.I)

@@ -6,24 +6,67 @@ import re
 import types
 import typing
 from argparse import ArgumentError
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import docstring_parser
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from kinegraph.commands.complaints import explain
 from kinegraph.commands.configs import allow_words, forget_other_classes, read_options_file
-from kinegraph.commands.help import SYNONYMS, help_text, options_of, topic_text
+from kinegraph.plugins import load_plugins
+from kinegraph.safe_io import parsed_yaml
 
-# Parameters that no option sets: the YAML of the call itself and its file's name, for a verb that keeps them.
-WRITTEN = ("config_text", "config_name")
 CONFIGS = (".yaml", ".yml")
 LARGEST = 2**63 - 1  # what torch takes as a seed
 MOST = {"workers": 128, "devices": 64, "nodes": 10_000}  # processes: more would take the machine's memory
-# Of a call, not of what it computes: the YAML is to run again.
-NOT_KEPT = {"resume": False, "overwrite": False, "work_dir": None}
+SYNONYMS = {  # what people type -> the option it stands for, in a verb that has it
+    "data.dataset": "dataset",
+    "data.split": "split",
+    "lr": "optimizer.lr",
+}
+
+
+@dataclass(frozen=True)
+class Option:
+    """A parameter of a verb or a field of one of its data classes, name with dots. word: among those without a dash."""
+
+    name: str
+    says: str
+    annotation: object
+    default: object
+    word: bool = False
+
+
+def options_class(verb: Callable) -> Callable:
+    """What declares a verb's options: the data class that it takes as `options`, or else the verb itself."""
+    declared = inspect.signature(verb).parameters.get("options")
+    return declared.annotation if declared is not None and is_dataclass(declared.annotation) else verb
+
+
+def parameters_of(verb: Callable) -> Mapping[str, inspect.Parameter]:
+    """The options of a verb by name."""
+    return inspect.signature(options_class(verb)).parameters
+
+
+def options_of(function: Callable, prefix: str = "") -> Iterator[Option]:
+    """The options of a verb or the parameters of a class in order; those of a data class after it."""
+    declared = options_class(function)
+    fields_here = fields(declared) if is_dataclass(declared) else ()
+    documented = docstring_parser.parse(inspect.getdoc(declared) or "", style=docstring_parser.DocstringStyle.GOOGLE)
+    says = {it.arg_name: " ".join((it.description or "").split()) for it in documented.params}
+    says |= {it.name: it.metadata["help"] for it in fields_here if "help" in it.metadata}
+    for it in inspect.signature(declared).parameters.values():
+        name = f"{prefix}{it.name}"
+        word = it.default is it.empty and it.kind is not it.KEYWORD_ONLY
+        default = None if is_dataclass(it.annotation) else it.default
+        yield Option(name, says.get(it.name, ""), it.annotation, default, word)
+        if is_dataclass(it.annotation):
+            yield from options_of(it.annotation, prefix=f"{name}.")
 
 
 def parser_for(verb: Callable, from_config: bool = False) -> ArgumentParser:
@@ -33,9 +76,11 @@ def parser_for(verb: Callable, from_config: bool = False) -> ArgumentParser:
     parser = ArgumentParser(prog=name, usage=usage, exit_on_error=False)
     if from_config:
         parser.add_argument("--config", action="config", help="YAML file with any of the options below")
-    parser.add_function_arguments(
-        verb, as_positional=not from_config, skip=set(WRITTEN), sub_configs=False, fail_untyped=False
-    )
+    declared, how = options_class(verb), {"as_positional": not from_config, "sub_configs": False, "fail_untyped": False}
+    if declared is verb:
+        parser.add_function_arguments(verb, **how)
+    else:
+        parser.add_class_arguments(declared, instantiate=False, **how)
     return parser
 
 
@@ -48,18 +93,37 @@ def parse(verb: Callable, argv: Sequence[str], from_config: bool = False) -> dic
     """
     parser = parser_for(verb, from_config)
     if (topic := help_topic(argv)) is not None:
-        hidden = frozenset(WRITTEN)
-        print(topic_text(verb, topic, hidden) if topic else help_text(verb, parser.usage, from_config, hidden))
+        from kinegraph.commands.help import help_text, topic_text
+
+        print(topic_text(verb, topic) if topic else help_text(verb, parser.usage, from_config))
         raise SystemExit(0)
     options = read_options(parser, verb, argv, from_config)
     arguments = {name: _builder(value) for name, value in parser.instantiate(options).items(nested=False)}
-    if from_config:
-        arguments.pop("config")
-        for name in NOT_KEPT.keys() & vars(options).keys():
-            options[name] = NOT_KEPT[name]
-        written = parser.dump(options, skip_unset=False), _config_name(verb, argv)
-        arguments.update(zip(WRITTEN, written, strict=True))
-    return arguments
+    if not from_config:
+        return arguments
+    del arguments["config"]
+    words = _config_first(as_parsed(verb, argv))
+    name = Path(words[1]).stem if words[:1] == ["--config"] else ""
+    return {
+        "options": options_class(verb)(**arguments),
+        "config_text": _written(parser, verb, options),
+        "config_name": name,
+    }
+
+
+def _written(parser: ArgumentParser, verb: Callable, options: Namespace) -> str:
+    """The options as YAML that runs again: those of the call itself are left at their defaults."""
+    for it in fields(options_class(verb)):
+        if it.metadata.get("resume") == "of the call":
+            options[it.name] = it.default
+    return parser.dump(options, skip_unset=False)
+
+
+def written_options(verb: Callable, path: Path) -> dict[str, Any]:
+    """The options in a config as plain data, with the defaults for those that it does not have."""
+    parser = parser_for(verb, from_config=True)
+    options = read_options(parser, verb, [str(path)], from_config=True)
+    return yaml.safe_load(_written(parser, verb, options))
 
 
 def _builder(value: object) -> object:
@@ -75,7 +139,7 @@ def read_config(verb: Callable, path: Path, argv: Sequence[str] = ()) -> Namespa
 
 def _needed(verb: Callable) -> list[str]:
     """What has to be given, as the usage line shows it."""
-    needed = [it for it in inspect.signature(verb).parameters.values() if it.default is it.empty]
+    needed = [it for it in parameters_of(verb).values() if it.default is it.empty]
     return [
         f"--{it.name.replace('_', '-')} {it.name.upper()}"
         if it.kind is it.KEYWORD_ONLY
@@ -93,9 +157,17 @@ def help_topic(argv: Sequence[str]) -> str | None:
     return None
 
 
+def _files(word: str) -> list[str]:
+    """The files that --plugins names."""
+    option, _, value = word.partition("=")
+    files = parsed_yaml(value, option)
+    return [str(file) for file in files] if isinstance(files, list) else [value]
+
+
 def read_options(parser: ArgumentParser, verb: Callable, argv: Sequence[str], from_config: bool) -> Namespace:
     words = as_parsed(verb, argv)
     words = _config_first(words) if from_config else words
+    load_plugins(file for word in words if word.startswith("--plugins=") for file in _files(word))
     written, given = [], None
     if words[:1] == ["--config"]:
         given, words = read_options_file(Path("".join(words[1:2]))), words[2:]
@@ -110,15 +182,10 @@ def read_options(parser: ArgumentParser, verb: Callable, argv: Sequence[str], fr
         raise ValueError(explain(str(error), parser, verb)) from None
     if given is not None:
         forget_other_classes(options, given, words)
-    for name, parameter in inspect.signature(verb).parameters.items():
+    for name, parameter in parameters_of(verb).items():
         if parameter.default is not None and name in options and options[name] is None:
             raise ValueError(f"{name} is there without a value; give one or leave it out")
     return options
-
-
-def _config_name(verb: Callable, argv: Sequence[str]) -> str:
-    words = _config_first(as_parsed(verb, argv))
-    return Path(words[1]).stem if words[:1] == ["--config"] else ""
 
 
 def _config_first(words: list[str]) -> list[str]:
@@ -133,7 +200,7 @@ def _config_first(words: list[str]) -> list[str]:
 
 def as_parsed(verb: Callable, argv: Sequence[str]) -> list[str]:
     """The words as jsonargparse wants them, from the words as people type them."""
-    parameters = inspect.signature(verb).parameters
+    parameters = parameters_of(verb)
     kinds = _kinds(verb)
     needed = [it for it in parameters.values() if it.default is it.empty and it.kind is not it.KEYWORD_ONLY]
     many = needed and _is_list(needed[-1].annotation)  # `fuse A B C`, `predict WEIGHTS A B`: the last words are a list
@@ -169,7 +236,7 @@ def as_parsed(verb: Callable, argv: Sequence[str]) -> list[str]:
 def _kinds(verb: Callable) -> dict[str, object]:
     """The type of every option, those of the classes that are defaults too."""
     kinds = {option.name: option.annotation for option in options_of(verb)}
-    for name, parameter in inspect.signature(verb).parameters.items():
+    for name, parameter in parameters_of(verb).items():
         if inspect.isclass(parameter.default) and parameter.default is not parameter.empty:
             kinds |= {option.name: option.annotation for option in options_of(parameter.default, prefix=f"{name}.")}
     return kinds
@@ -198,3 +265,13 @@ def check_numbers(least: int = 1, **numbers: int | None) -> None:
             raise ValueError(f"{name} is {number}, expected at least {least}")
         if number is not None and number > (most := MOST.get(name, LARGEST)):
             raise ValueError(f"{name} is {number}, expected at most {most}")
+
+
+def check_ranges(options: Any) -> None:
+    """Raises ValueError for the first option of a data class that is outside of its range."""
+    for it in fields(options):
+        least, above, number = it.metadata["least"], it.metadata["above"], getattr(options, it.name)
+        if least is not None and not isinstance(number, str):
+            check_numbers(least, **{it.name: number})
+        if above is not None and number is not None and not number > above:
+            raise ValueError(f"{it.name} is {number:g}, expected more than {above}")

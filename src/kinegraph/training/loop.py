@@ -18,15 +18,13 @@ from torch import Tensor, nn
 from kinegraph.data.loading import ClipDataset, train_loader
 from kinegraph.evaluation.metrics import evaluate
 from kinegraph.evaluation.scoring import score_clips
-from kinegraph.training.distributed import naming_lost_processes
-from kinegraph.training.interrupt import stop_request
-from kinegraph.training.parts import class_counts
-from kinegraph.training.progress import TrainingDisplay
+from kinegraph.training.distributed import naming_lost_processes, stop_request
+from kinegraph.training.losses import class_counts
+from kinegraph.training.progress import Scalars, TrainingDisplay
 from kinegraph.training.run_folder import RunFolder
 from kinegraph.training.schedule import Schedule
-from kinegraph.training.tensorboard import Scalars
 
-METRICS = ("top_k_accuracy", "mean_class_accuracy")
+VALIDATED = ("top_k_accuracy", "mean_class_accuracy")
 PATIENCE = 5  # epochs in which a network should have learnt something
 SPIKE = 5  # a batch whose loss is so many times the last epoch's, and worse than guessing, is told of
 
@@ -336,7 +334,7 @@ class Training:
         scores = score_clips(
             self.fabric, self.network, self.val_clips, classes, self.plan.batch_size, self.plan.workers
         )
-        found = evaluate(scores, labels, METRICS)
+        found = evaluate(scores, labels, VALIDATED)
         found["loss"] = float(nn.functional.cross_entropy(torch.from_numpy(scores), torch.from_numpy(labels)))
         self._log(mode="val", epoch=at.epoch, iter=at.step, **found, time=time.perf_counter() - started)
         if self.fabric.is_global_zero:

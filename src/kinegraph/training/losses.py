@@ -5,11 +5,14 @@ from functools import partial
 from importlib import resources
 from typing import Literal
 
+import numpy as np
 import torch
 import yaml
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot, softplus
+
+from kinegraph.data.loading import ClipDataset
 
 Weights = Literal["balanced"] | list[float] | None
 
@@ -135,6 +138,11 @@ class TorchLoss(nn.Module):
         if isinstance(self.loss, nn.BCEWithLogitsLoss | nn.MultiLabelSoftMarginLoss):
             return self.loss(logits, one_hot(labels, logits.shape[1]).float())
         return self.loss(logits, labels)
+
+
+def class_counts(clips: ClipDataset) -> list[int]:
+    """How many clips each class of the dataset has."""
+    return np.bincount(clips.folder.label[clips.indices], minlength=len(clips.folder.class_names)).tolist()
 
 
 def build_loss(loss: Callable[..., nn.Module], counts: Sequence[int]) -> nn.Module:
