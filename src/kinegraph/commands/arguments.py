@@ -166,9 +166,10 @@ def _files(word: str) -> list[str]:
 
 def read_options(parser: ArgumentParser, verb: Callable, argv: Sequence[str], from_config: bool) -> Namespace:
     words = as_parsed(verb, argv)
-    words = _config_first(words) if from_config else words
-    load_plugins(file for word in words if word.startswith("--plugins=") for file in _files(word))
     written, given = [], None
+    if from_config:
+        words = _config_first(words)
+        load_plugins(file for word in words if word.startswith("--plugins=") for file in _files(word))
     if words[:1] == ["--config"]:
         given, words = read_options_file(Path("".join(words[1:2]))), words[2:]
         written = ["--config", yaml.safe_dump(given, sort_keys=False, allow_unicode=True)]  # what was checked

@@ -30,9 +30,8 @@ def read_options_file(path: Path) -> dict[str, object]:
     assert isinstance(options, dict)
     if "config" in options:
         raise ValueError(f"{path}: config: a config cannot name another config; write its options here")
-    options = {str(name): _allowed(value, str(name)) for name, value in options.items()}
     _check_plugins(path, options.get("plugins"))
-    return options
+    return {str(name): _allowed(value, str(name)) for name, value in options.items()}
 
 
 def check_yaml(path: Path) -> None:
@@ -104,7 +103,7 @@ def _allowed(value: object, key: str) -> object:
     Raises ValueError, naming the key, for a class that is not allowed.
     """
     if isinstance(value, Mapping):
-        return {name: _allowed(inner, f"{key}.{name}") for name, inner in value.items()}
+        return _kwargs_apart({name: _allowed(inner, f"{key}.{name}") for name, inner in value.items()})
     if isinstance(value, list | tuple | set):
         return [_allowed(inner, key) for inner in value]
     option, _, last = key.rpartition(".")
@@ -122,6 +121,19 @@ def _allowed(value: object, key: str) -> object:
         raise ValueError(f"{option}: {error}") from None
     set_parsing_settings(import_path_allowlist=[name, f"{found.__module__}.{found.__qualname__}"])
     return name
+
+
+def _kwargs_apart(value: dict) -> dict:
+    """A class with its settings; those that its constructor takes as **kwargs stand in dict_kwargs, for the parser."""
+    given = value.get("init_args")
+    if "class_path" not in value or not isinstance(given, dict):
+        return value
+    named = inspect.signature(allowed_class(value["class_path"])).parameters
+    if all(it.kind is not it.VAR_KEYWORD for it in named.values()):
+        return value
+    apart = {name: it for name, it in given.items() if name not in named}
+    kept = {name: it for name, it in given.items() if name in named}
+    return value | {"init_args": kept, "dict_kwargs": {**apart, **value.get("dict_kwargs", {})}}
 
 
 def _parsed(text: str, key: str) -> Mapping | list | None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kinegraph.commands.arguments import check_numbers
+from kinegraph.plugins import load_plugins
 
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
     from kinegraph.inference.explanation import JointShares
@@ -32,6 +33,7 @@ def explain(
     map_layout: bool = False,
     device: str = "auto",
     batch_size: int = 32,
+    plugins: list[Path] | None = None,
 ) -> None:
     """Which joints the answers rest on: of all that speaks for the class a clip is given, the share of each joint.
 
@@ -44,10 +46,12 @@ def explain(
         map_layout: take the joints by name where the dataset has others too, or has them in another order.
         device: cpu, cuda or auto.
         batch_size: clips at a time.
+        plugins: Python files that define the network, where the weights name one of your own.
 
     Examples:
         kinegraph explain ui-prmd-10 data/ui-prmd --split xsub --part val --out joints.csv
     """
+    load_plugins(plugins or ())
     check_numbers(batch_size=batch_size)
     if part is not None and split is None:
         raise ValueError("--part is of a split: give --split too")

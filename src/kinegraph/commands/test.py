@@ -23,6 +23,7 @@ from kinegraph.inference.predictor import Predictor
 from kinegraph.messages import first_few
 from kinegraph.models.published import published_weights
 from kinegraph.models.weights import Weights, add_measured, is_published, load_weights
+from kinegraph.plugins import load_plugins
 from kinegraph.report.scene import Explain
 from kinegraph.report.write import write_page, write_report
 from kinegraph.training.distributed import naming_lost_processes, start_processes
@@ -46,6 +47,7 @@ def test(
     accelerator: str = "auto",
     devices: int = 1,
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true",
+    plugins: list[Path] | None = None,
 ) -> None:
     """Measure trained weights on one part of a split.
 
@@ -65,11 +67,13 @@ def test(
         accelerator: cpu, cuda, mps or auto.
         devices: processes, one a GPU or, on the CPU, that many.
         precision: 32-true, or 16-mixed, bf16-mixed or 64-true.
+        plugins: Python files that define the network, loss, optimizer or graph that the config or the weights name.
 
     Examples:
         kinegraph test runs/mine/config.yaml runs/mine/checkpoints/best.safetensors --out results/mine/result.pkl
         kinegraph test configs/stgcn_80e_ntu60_xsub_keypoint_3d.yaml published.pth --eval top_k_accuracy
     """
+    load_plugins(plugins or ())
     check_numbers(batch_size=batch_size, devices=devices)
     check_numbers(0, workers=workers)
     metrics = check_metrics(eval or ["top_k_accuracy", "mean_class_accuracy"])
