@@ -76,16 +76,17 @@ def parser_for(verb: Callable, from_config: bool = False) -> ArgumentParser:
     parser = ArgumentParser(prog=name, usage=usage, exit_on_error=False)
     if from_config:
         parser.add_argument("--config", action="config", help="YAML file with any of the options below")
-    declared, how = options_class(verb), {"as_positional": not from_config, "sub_configs": False, "fail_untyped": False}
+    declared = options_class(verb)
+    rules = {"as_positional": not from_config, "sub_configs": False, "fail_untyped": False}
     if declared is verb:
-        parser.add_function_arguments(verb, **how)
+        parser.add_function_arguments(verb, **rules)
     else:
-        parser.add_class_arguments(declared, instantiate=False, **how)
+        parser.add_class_arguments(declared, instantiate=False, **rules)
     return parser
 
 
 def parse(verb: Callable, argv: Sequence[str], from_config: bool = False) -> dict:
-    """The verb's arguments, built; for a verb with a config also the whole call written down as YAML.
+    """The verb's arguments, built; for a verb with a config also the call written down as YAML.
 
     argv: as typed; --work-dir and --work_dir are the same, booleans are --validate and --no-validate, a list option
     takes several words. Raises ValueError with one line that names the option, what was found and what is expected.
@@ -169,7 +170,9 @@ def read_options(parser: ArgumentParser, verb: Callable, argv: Sequence[str], fr
     written, given = [], None
     if from_config:
         words = _config_first(words)
-        load_plugins(file for word in words if word.startswith("--plugins=") for file in _files(word))
+        for word in words:
+            if word.startswith("--plugins="):
+                load_plugins(_files(word))
     if words[:1] == ["--config"]:
         given, words = read_options_file(Path("".join(words[1:2]))), words[2:]
         written = ["--config", yaml.safe_dump(given, sort_keys=False, allow_unicode=True)]  # what was checked

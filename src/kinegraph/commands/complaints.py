@@ -36,8 +36,8 @@ def explain(problem: str, parser: ArgumentParser, verb: Callable) -> str:
             return f"{key}: what a class is given stands under init_args, beside class_path"
         if owner and key:
             return f"{key}: {owner[1].rpartition('.')[2]} has no option '{name}'{_near(name, _taken_by(owner[1]))}"
-        whole = f"{group[1]}.{name}" if group else name
-        return f"there is no option '{whole}' of kinegraph {verb.__name__}{_near(whole, _known(parser))}"
+        full = f"{group[1]}.{name}" if group else name
+        return f"there is no option '{full}' of kinegraph {verb.__name__}{_near(full, _known(parser))}"
     if refused := re.search(r"Importing '([\w.]+)' is not allowed|Expected '([\w.]+)' to be a function", problem):
         return f"{key}: '{refused[1] or refused[2]}' is not allowed; a config may name {ALLOWED}"
     if expected := _expected(problem):

@@ -38,7 +38,7 @@ def help_text(verb: Callable, usage: str, from_config: bool = False) -> str:
         if option not in words:
             lines += _group(option) if is_dataclass(option.annotation) else _shown(option)
     if from_config:
-        lines += _entry("--print-config", "print the whole config as it would run, and exit.")
+        lines += _entry("--print-config", "print the full config as it would run, and exit.")
         typed = ", ".join(f"--{other} for --{name}" for other, name in SYNONYMS.items())
         lines += _entry("also understood", f"{typed}.")
     return "\n".join([*lines, *_examples(verb)])
@@ -76,7 +76,7 @@ def _shown(option: Option, name: str | None = None) -> list[str]:
     choices = [str(choice) for choice in _choices(kind)]
     if choices and not all(re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", said) for choice in choices):
         said += f" One of {', '.join(choices)}."
-    if (default := _told(option.default)) and not re.search(r"by default|the default", said):
+    if (default := _default(option.default)) and not re.search(r"by default|the default", said):
         said += f" (default: {default})"
     return _entry(typed if typed.isupper() else f"{typed} {_value(kind)}", said.strip())
 
@@ -84,8 +84,8 @@ def _shown(option: Option, name: str | None = None) -> list[str]:
 def _group(option: Option) -> list[str]:
     """A data class in a few lines: what it is for and what its fields are called."""
     fields = [it.name for it in options_of(option.annotation) if not is_dataclass(it.annotation)]
-    told = f"{option.says.rstrip('.')}: {', '.join(fields).replace('_', '-')}; --help {option.name} explains them."
-    return _entry(f"--{option.name}.NAME", told)
+    line = f"{option.says.rstrip('.')}: {', '.join(fields).replace('_', '-')}; --help {option.name} explains them."
+    return _entry(f"--{option.name}.NAME", line)
 
 
 def _entry(name: str, text: str) -> list[str]:
@@ -140,8 +140,8 @@ def _value(annotation: object) -> str:
     return "YAML" if is_dataclass(kind) else VALUES.get(kind, "TEXT")
 
 
-def _told(default: object) -> str:
-    """A default for people; nothing where there is none to tell."""
+def _default(default: object) -> str:
+    """A default as text; nothing where there is none to show."""
     if default in (None, inspect.Parameter.empty) or isinstance(default, bool) or is_dataclass(default):
         return ""
     if isinstance(default, tuple | list):

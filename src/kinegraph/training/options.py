@@ -12,8 +12,7 @@ from kinegraph.data.auto import Setting
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.models.stgcn import STGCN
 from kinegraph.training.losses import CrossEntropy
-from kinegraph.training.optim import PublishedSGD
-from kinegraph.training.schedule import Schedule
+from kinegraph.training.optim import PublishedSGD, Schedule
 
 REQUIRED = MISSING
 # What a resumed run may change. The default is SAME: another value gives other weights.

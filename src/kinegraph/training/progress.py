@@ -68,14 +68,14 @@ class TrainingDisplay:
             self.bar.update(self.task, state=f"loss {loss / seen:.4f}  top-1 {hits / seen:.1%}  {speed:,.0f} clips/s")
             self.looked, self.clips_at_look = now, self.clips
 
-    def epoch(self, epoch, loss, top1, rate, found: dict | None, best: float, best_epoch: int) -> None:
+    def epoch(self, epoch, loss, top1, rate, figures: dict | None, best: float, best_epoch: int) -> None:
         """After each epoch: the line that stays."""
         line = f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}"
         line += f"  loss {loss:.4f}  lr {rate:.2e}  top-1 {top1:6.1%}"
-        if found is not None:
-            line += f"  val top-1 {found['top1']:6.1%}"
+        if figures is not None:
+            line += f"  val top-1 {figures['top1']:6.1%}"
             if self.monitor == "mean_class_accuracy":
-                line += f"  mean class {found[self.monitor]:6.1%}"
+                line += f"  mean class {figures[self.monitor]:6.1%}"
             line += f"  best {best:6.1%} (epoch {best_epoch})"
         passed = time.perf_counter() - self.began
         training = max(self.stepped - self.epoch_began, 1e-9)

@@ -1,4 +1,4 @@
-"""The folder of one training run: config, log, checkpoints. Every file is whole or not there.
+"""The folder of one training run: config, log, checkpoints. Every write is atomic.
 
 config.yaml · log.jsonl · metrics.csv · checkpoints/{last.ckpt, best.safetensors, last.safetensors, their cards *.md}
 """
@@ -73,7 +73,8 @@ class RunFolder:
             lost.append(config)
         if lost:
             raise ValueError(
-                f"{lost[0]} is of no run, and this one would replace it; move it or choose another --work-dir"
+                f"{lost[0]} was not written by a run, and this run would replace it; move it or choose another "
+                "--work-dir"
             )
 
     def _has_own_log(self) -> bool:
@@ -156,10 +157,10 @@ class RunFolder:
 def _is_config(path: Path, options: Collection[str]) -> bool:
     """Whether a file is a call of `train` written down."""
     try:
-        found = read_yaml(path)
+        config = read_yaml(path)
     except (ValueError, OSError):
         return False
-    return isinstance(found, dict) and found.keys() <= set(options)
+    return isinstance(config, dict) and config.keys() <= set(options)
 
 
 def portable_recipe(config_text: str) -> str:

@@ -45,7 +45,8 @@ def check_together(options: TrainOptions) -> None:
         raise ValueError("--resume goes on with a run, --overwrite replaces it: give one of them")
     if options.tensorboard:
         check_tensorboard()
-    if options.partition not in (known := (*STRATEGIES, *plugin_functions())):
+    if options.partition not in STRATEGIES and options.partition not in (own := plugin_functions()):
+        known = (*STRATEGIES, *own)
         hint = (
             did_you_mean(options.partition, known) or "; name a graph of your own as FILE.NAME, with --plugins FILE.py"
         )
@@ -174,10 +175,9 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
 
 def build_graph(layout: JointLayout, partition: str, max_hop: int) -> Float[np.ndarray, "K V V"]:
     """The adjacency: one of ours, or what a plugin's function makes of the layout."""
-    make = plugin_functions().get(partition)
-    if make is None:
+    if partition in STRATEGIES:
         return adjacency(layout, partition, max_hop)
-    graph = np.asarray(make(layout))
+    graph = np.asarray(plugin_functions()[partition](layout))
     joints = len(layout)
     if graph.ndim != 3 or graph.shape[1:] != (joints, joints) or graph.dtype.kind not in "biuf":
         raise ValueError(
