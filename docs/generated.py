@@ -9,8 +9,8 @@ from importlib import import_module
 from pathlib import Path
 
 from kinegraph.cli import CONFIG_VERBS, VERBS, usage
-from kinegraph.commands.arguments import WRITTEN, parser_for
-from kinegraph.commands.help import help_text, options_of, topic_text
+from kinegraph.commands.arguments import options_of, parser_for
+from kinegraph.commands.help import help_text, topic_text
 
 TUTORIAL = Path(__file__).with_name("tutorial.py")
 TOPICS = {"train": ("preprocessing", "schedule", "loss", "model")}  # options that `--help TOPIC` explains further
@@ -29,19 +29,18 @@ def on_files(files, config):
 def cli_page() -> str:
     """What `kinegraph --help` and `kinegraph VERB --help` print, verb after verb."""
     parts = ["# Command line", _shown(usage())]
-    hidden = frozenset(WRITTEN)
     for verb in VERBS:
         function = getattr(import_module(f"kinegraph.commands.{verb}"), verb)
         from_config = verb in CONFIG_VERBS
         parts += [
             f"## {verb}",
-            _shown(help_text(function, parser_for(function, from_config).usage, from_config, hidden)),
+            _shown(help_text(function, parser_for(function, from_config).usage, from_config)),
         ]
         known = {option.name for option in options_of(function)}
         for topic in TOPICS.get(verb, ()):
             if topic not in known:
                 raise ValueError(f"kinegraph {verb} has no option {topic} to explain")
-            parts += [f"### {verb} --help {topic}", _shown(topic_text(function, topic, hidden))]
+            parts += [f"### {verb} --help {topic}", _shown(topic_text(function, topic))]
     return "\n\n".join(parts) + "\n"
 
 

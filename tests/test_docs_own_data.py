@@ -3,14 +3,13 @@
 import csv
 import re
 import shlex
-from inspect import signature
 from pathlib import Path
 
 import numpy as np
 import yaml
 
 from kinegraph.cli import main
-from kinegraph.commands.arguments import read_config
+from kinegraph.commands.arguments import parameters_of, read_config
 from kinegraph.commands.prepare import prepare
 from kinegraph.commands.test import test as score
 from kinegraph.commands.train import train
@@ -68,5 +67,5 @@ def test_messages_of_the_page_are_those_of_the_program():
 
 def test_every_option_of_the_page_exists():
     named = {option.replace("-", "_") for option in re.findall(r"--([a-z][a-z-]+)", PAGE)}
-    assert named <= {name for verb in (prepare, train, score) for name in signature(verb).parameters}
+    assert named <= {name for verb in (prepare, train, score) for name in parameters_of(verb)}
     assert len(named) > 10

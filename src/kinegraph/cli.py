@@ -2,6 +2,8 @@
 
 import os
 import sys
+import threading
+import time
 from importlib import import_module
 
 from kinegraph.messages import CONTROL, did_you_mean
@@ -36,9 +38,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"kinegraph {__version__}")
         return 0
     if "LOCAL_RANK" in os.environ:  # torchrun or our own run on several devices started this process
-        from kinegraph.training.interrupt import end_with_launcher
-
-        end_with_launcher()
+        _end_with_launcher()
     verb = argv.pop(0)
     if verb not in VERBS:
         return _complain(f"no command '{verb}'{did_you_mean(verb, VERBS) or '; see kinegraph --help'}")
@@ -77,6 +77,21 @@ def run_verb(verb: str, argv: list[str]) -> int:
 
     code = function(**parse(function, words(argv), from_config=verb in CONFIG_VERBS))
     return code if isinstance(code, int) else 0
+
+
+def _end_with_launcher() -> None:
+    """End this process soon after the one that started it; a launcher that is killed cannot tell its processes to stop.
+
+    They would wait for each other, half an hour or for ever, and keep their GPUs.
+    """
+    launcher = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == launcher:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _one_line(error: Exception) -> str:

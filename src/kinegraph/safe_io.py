@@ -37,13 +37,21 @@ def parsed_json(text: str | bytes, origin: object) -> object:
 
 def read_yaml(path: Path) -> object:
     """The value in a YAML file. Raises ValueError naming the file, the line where there is one, and what is wrong."""
-    top = compose_yaml(path)
+    return _values(compose_yaml(path), path)
+
+
+def parsed_yaml(text: str, origin: object) -> object:
+    """The value of a YAML text. Raises ValueError that begins with the origin, as `read_yaml` does."""
+    return _values(_composed(text, origin), origin)
+
+
+def _values(top: yaml.Node | None, origin: object) -> object:
     try:
         return None if top is None else yaml.constructor.SafeConstructor().construct_document(top)
     except yaml.MarkedYAMLError as error:
-        raise _fault(path, error) from None
+        raise _fault(origin, error) from None
     except BROKEN as error:  # such as a date of month 13
-        raise ValueError(f"{path} is not readable YAML: {one_line(error)}") from None
+        raise ValueError(f"{origin} is not readable YAML: {one_line(error)}") from None
 
 
 def compose_yaml(path: Path) -> yaml.Node | None:
@@ -52,26 +60,33 @@ def compose_yaml(path: Path) -> yaml.Node | None:
         raise ValueError(f"{path} has {size:,} bytes, expected a YAML file of at most {LARGEST_YAML:,}")
     try:
         text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no text that YAML can be") from None
+    return _composed(text, path)
+
+
+def _composed(text: str, origin: object) -> yaml.Node | None:
+    try:
         if max(accumulate(1 if it[0] in "[{" else -1 for it in BRACKET.finditer(text)), default=0) > DEEPEST:
             raise RecursionError  # PyYAML would take its time to find out
         top = yaml.compose(text, yaml.SafeLoader)
         values = 0 if top is None else _unfolded(top, {})
     except yaml.MarkedYAMLError as error:
-        raise _fault(path, error) from None
+        raise _fault(origin, error) from None
     except RecursionError:
-        raise ValueError(f"{path} is not readable YAML: it is nested too deeply") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise ValueError(f"{path} is no text that YAML can be") from None
+        raise ValueError(f"{origin} is not readable YAML: it is nested too deeply") from None
+    except yaml.YAMLError:
+        raise ValueError(f"{origin} is no text that YAML can be") from None
     except BROKEN as error:
-        raise ValueError(f"{path} is not readable YAML: {one_line(error)}") from None
+        raise ValueError(f"{origin} is not readable YAML: {one_line(error)}") from None
     if values > MOST_VALUES:
-        raise ValueError(f"{path} unfolds to more than {MOST_VALUES:,} values by its aliases (*name); write them out")
+        raise ValueError(f"{origin} unfolds to more than {MOST_VALUES:,} values by its aliases (*name); write them out")
     return top
 
 
-def _fault(path: Path, error: yaml.MarkedYAMLError) -> ValueError:
+def _fault(origin: object, error: yaml.MarkedYAMLError) -> ValueError:
     mark = error.problem_mark or error.context_mark
-    where = f"{path} line {mark.line + 1}" if mark else f"{path}"
+    where = f"{origin} line {mark.line + 1}" if mark else f"{origin}"
     return ValueError(f"{where}: not readable YAML: {one_line(error.problem or error.context)}")
 
 

@@ -257,7 +257,7 @@ def test_a_file_that_no_run_wrote_is_spared(tmp_path, capsys, name):
     mine.write_text("mine: 1\n")
     for option in ((), ("--overwrite",)):
         assert trained(tmp_path, *option, epochs=1) == 2
-        assert f"{mine} is of no run, and this one would replace it; move it or" in capsys.readouterr().err
+        assert f"{mine} was not written by a run, and this run would replace it; move it or" in capsys.readouterr().err
         assert mine.read_text() == "mine: 1\n"
 
 

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save
 
 from kinegraph.commands.arguments import read_config
-from kinegraph.commands.complaints import check_yaml
+from kinegraph.commands.configs import check_yaml
 from kinegraph.commands.train import train
 from kinegraph.data.dataset import open_dataset
 from kinegraph.evaluation.results import read_result

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import nn
 
 from kinegraph.cli import main
 from tests import made_up
@@ -23,23 +22,9 @@ pytestmark = pytest.mark.slow
 
 BOTH = ("--accelerator", "cpu", "--devices", "2")
 TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-NETWORK = "{class_path: tests.training.test_distributed.Plain}"
+NETWORK = "{class_path: plain_network.Plain}"
+PLUGINS = ("--plugins", str(Path(__file__).with_name("plain_network.py")))
 PATIENCE = 300  # seconds
-
-
-class Plain(nn.Module):
-    """Neither BatchNorm nor dropout: what it learns does not depend on how a batch is divided."""
-
-    def __init__(self, graph: torch.Tensor, channels: int, classes: int):
-        super().__init__()
-        self.register_buffer("A", graph)
-        self.config = {"channels": channels, "classes": classes}
-        self.blocks = nn.ModuleList()  # none that could be frozen
-        self.hidden = nn.Linear(2 * 12 * 25 * channels, 16)
-        self.head = nn.Linear(16, classes)
-
-    def forward(self, x: torch.Tensor, people: torch.Tensor | None = None) -> torch.Tensor:
-        return self.head(self.hidden(x.flatten(1)).tanh())
 
 
 @pytest.fixture(scope="module")
@@ -93,14 +78,14 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 @pytest.fixture(scope="module")
 def two(place):
     """The run of two processes that nobody disturbs."""
-    finished("kinegraph.cli", "train", place / "two.yaml", "--work-dir", place / "two", *BOTH)
+    finished("kinegraph.cli", "train", place / "two.yaml", "--work-dir", place / "two", *PLUGINS, *BOTH)
     return place / "two"
 
 
 def test_two_processes_train_to_the_weights_of_one(place, two):
-    assert main(["train", str(place / "one.yaml"), "--work-dir", str(place / "one")]) == 0
+    assert main(["train", str(place / "one.yaml"), "--work-dir", str(place / "one"), *PLUGINS]) == 0
     one = weights(place / "one")
-    assert main(["train", str(place / "one.yaml"), "--work-dir", str(place / "none"), "--epochs", "1"]) == 0
+    assert main(["train", str(place / "one.yaml"), "--work-dir", str(place / "none"), "--epochs", "1", *PLUGINS]) == 0
     for name, tensor in weights(two).items():
         torch.testing.assert_close(tensor, one[name], rtol=1e-5, atol=1e-6)
     moved = (weights(place / "none")["head.weight"] - one["head.weight"]).abs().max()
@@ -123,7 +108,7 @@ def test_two_processes_measure_the_figures_of_one(place):
 
 def test_one_killed_process_ends_the_others_with_the_reason(place):
     run = place / "killed"
-    command = ("kinegraph.cli", "train", place / "two.yaml", "--work-dir", run, "--epochs", "100000")
+    command = ("kinegraph.cli", "train", place / "two.yaml", "--work-dir", run, "--epochs", "100000", *PLUGINS)
     with started(*command, *BOTH) as process:
         wait_for((run / "checkpoints" / "last.ckpt").exists)
         (child,) = children(process.pid)
@@ -136,7 +121,7 @@ def test_one_killed_process_ends_the_others_with_the_reason(place):
 
 def test_a_killed_launcher_takes_its_processes_along(place):
     run = place / "orphaned"
-    command = ("kinegraph.cli", "train", place / "two.yaml", "--work-dir", run, "--epochs", "100000", *BOTH)
+    command = ("kinegraph.cli", "train", place / "two.yaml", "--work-dir", run, "--epochs", "100000", *PLUGINS, *BOTH)
     with started(*TORCHRUN, "-m", *command) as launcher:
         wait_for((run / "checkpoints" / "last.ckpt").exists)
         trainers = children(launcher.pid)
@@ -147,7 +132,7 @@ def test_a_killed_launcher_takes_its_processes_along(place):
 
 def test_torchrun_starts_a_killed_run_again_where_it_was(place, two, monkeypatch):
     run = place / "elastic"
-    command = ("kinegraph.cli", "train", place / "two.yaml", "--work-dir", run, *BOTH)
+    command = ("kinegraph.cli", "train", place / "two.yaml", "--work-dir", run, *PLUGINS, *BOTH)
     monkeypatch.setenv("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
     with started(*TORCHRUN, "--max-restarts", "1", "-m", *command) as launcher:
         wait_for((run / "checkpoints" / "last.ckpt").exists)
@@ -162,6 +147,6 @@ def test_torchrun_starts_a_killed_run_again_where_it_was(place, two, monkeypatch
 def test_restarts_that_would_hang_are_refused_at_the_first_start(place, monkeypatch, capsys):
     monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
     monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "1")
-    assert main(["train", str(place / "one.yaml"), "--work-dir", str(place / "refused")]) == 2
+    assert main(["train", str(place / "one.yaml"), "--work-dir", str(place / "refused"), *PLUGINS]) == 2
     assert "set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1" in capsys.readouterr().err
     assert not (place / "refused").exists()

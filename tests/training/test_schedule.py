@@ -2,7 +2,7 @@
 
 import pytest
 
-from kinegraph.training.schedule import Schedule
+from kinegraph.training.optim import Schedule
 
 
 def test_published_steps():

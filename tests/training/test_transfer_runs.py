@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import load_file
 
 from kinegraph.cli import main
-from kinegraph.commands.train import parameter_groups
 from kinegraph.data.dataset import open_dataset, write_dataset
 from kinegraph.data.loading import ClipDataset, train_loader
 from kinegraph.data.preprocessing import Preprocessing
@@ -18,9 +17,9 @@ from kinegraph.models import zoo
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import load_weights
 from kinegraph.skeleton.layout import JointLayout, load_layout
-from kinegraph.training.batchnorm_statistics import settle
 from kinegraph.training.loop import Training
-from kinegraph.training.optim import scale_rates
+from kinegraph.training.optim import parameter_groups, scale_rates
+from kinegraph.training.setup import recalibrate_batchnorm
 from tests import made_up
 
 
@@ -86,7 +85,7 @@ def test_statistics_are_those_of_the_new_clips(place):
         open_dataset(place / "dataset"), np.arange(18), Preprocessing(frames=12, sampling="resample"), 7
     )
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    settle(model, clips, batch_size=6, frozen=[model.blocks[0]])
+    recalibrate_batchnorm(model, clips, batch_size=6, frozen=[model.blocks[0]])
     batches = [batch[0][:, 0] for batch in train_loader(clips, 6, epoch=0)]  # each (6, M, T, V, C)
     after = model.state_dict()
     mean = torch.stack([batch.mean((0, 1, 2)) for batch in batches]).mean(0)

@@ -6,27 +6,67 @@ import re
 import types
 import typing
 from argparse import ArgumentError
-from collections.abc import Callable, Sequence
-from importlib import import_module
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import docstring_parser
 import yaml
-from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
+from jsonargparse import ArgumentParser, Namespace
 
-from kinegraph.commands.built import check_built
-from kinegraph.commands.complaints import check_yaml, explain
-from kinegraph.commands.help import SYNONYMS, help_text, options_of, topic_text
+from kinegraph.commands.complaints import explain
+from kinegraph.commands.configs import allow_words, forget_other_classes, read_options_file
+from kinegraph.plugins import load_plugins
+from kinegraph.safe_io import parsed_yaml
 
-# Parameters that no option sets: the YAML of the call itself and its file's name, for a verb that keeps them.
-WRITTEN = ("config_text", "config_name")
 CONFIGS = (".yaml", ".yml")
 LARGEST = 2**63 - 1  # what torch takes as a seed
 MOST = {"workers": 128, "devices": 64, "nodes": 10_000}  # processes: more would take the machine's memory
-# Of a call, not of what it computes: the YAML is to run again.
-NOT_KEPT = {"resume": False, "overwrite": False, "work_dir": None}
-# Import paths that jsonargparse denies (os, pickle ...) are refused now, as from its version 5 on, not warned of.
-set_parsing_settings(import_path_denylist=[])
+SYNONYMS = {  # what people type -> the option it stands for, in a verb that has it
+    "data.dataset": "dataset",
+    "data.split": "split",
+    "lr": "optimizer.lr",
+}
+
+
+@dataclass(frozen=True)
+class Option:
+    """A parameter of a verb or a field of one of its data classes, name with dots. word: among those without a dash."""
+
+    name: str
+    says: str
+    annotation: object
+    default: object
+    word: bool = False
+
+
+def options_class(verb: Callable) -> Callable:
+    """What declares a verb's options: the data class that it takes as `options`, or else the verb itself."""
+    declared = inspect.signature(verb).parameters.get("options")
+    return declared.annotation if declared is not None and is_dataclass(declared.annotation) else verb
+
+
+def parameters_of(verb: Callable) -> Mapping[str, inspect.Parameter]:
+    """The options of a verb by name."""
+    return inspect.signature(options_class(verb)).parameters
+
+
+def options_of(function: Callable, prefix: str = "") -> Iterator[Option]:
+    """The options of a verb or the parameters of a class in order; those of a data class after it."""
+    declared = options_class(function)
+    fields_here = fields(declared) if is_dataclass(declared) else ()
+    documented = docstring_parser.parse(inspect.getdoc(declared) or "", style=docstring_parser.DocstringStyle.GOOGLE)
+    says = {it.arg_name: " ".join((it.description or "").split()) for it in documented.params}
+    says |= {it.name: it.metadata["help"] for it in fields_here if "help" in it.metadata}
+    for it in inspect.signature(declared).parameters.values():
+        name = f"{prefix}{it.name}"
+        word = it.default is it.empty and it.kind is not it.KEYWORD_ONLY
+        default = None if is_dataclass(it.annotation) else it.default
+        yield Option(name, says.get(it.name, ""), it.annotation, default, word)
+        if is_dataclass(it.annotation):
+            yield from options_of(it.annotation, prefix=f"{name}.")
 
 
 def parser_for(verb: Callable, from_config: bool = False) -> ArgumentParser:
@@ -36,12 +76,17 @@ def parser_for(verb: Callable, from_config: bool = False) -> ArgumentParser:
     parser = ArgumentParser(prog=name, usage=usage, exit_on_error=False)
     if from_config:
         parser.add_argument("--config", action="config", help="YAML file with any of the options below")
-    parser.add_function_arguments(verb, as_positional=not from_config, skip=set(WRITTEN), sub_configs=False)
+    declared = options_class(verb)
+    rules = {"as_positional": not from_config, "sub_configs": False, "fail_untyped": False}
+    if declared is verb:
+        parser.add_function_arguments(verb, **rules)
+    else:
+        parser.add_class_arguments(declared, instantiate=False, **rules)
     return parser
 
 
 def parse(verb: Callable, argv: Sequence[str], from_config: bool = False) -> dict:
-    """The verb's arguments, built; for a verb with a config also the whole call written down as YAML.
+    """The verb's arguments, built; for a verb with a config also the call written down as YAML.
 
     argv: as typed; --work-dir and --work_dir are the same, booleans are --validate and --no-validate, a list option
     takes several words. Raises ValueError with one line that names the option, what was found and what is expected.
@@ -49,18 +94,43 @@ def parse(verb: Callable, argv: Sequence[str], from_config: bool = False) -> dic
     """
     parser = parser_for(verb, from_config)
     if (topic := help_topic(argv)) is not None:
-        hidden = frozenset(WRITTEN)
-        print(topic_text(verb, topic, hidden) if topic else help_text(verb, parser.usage, from_config, hidden))
+        from kinegraph.commands.help import help_text, topic_text
+
+        print(topic_text(verb, topic) if topic else help_text(verb, parser.usage, from_config))
         raise SystemExit(0)
     options = read_options(parser, verb, argv, from_config)
-    arguments = dict(parser.instantiate(options))
-    if from_config:
-        files = arguments.pop("config") or []
-        for name in NOT_KEPT.keys() & vars(options).keys():
-            options[name] = NOT_KEPT[name]
-        written = parser.dump(options, skip_unset=False), Path(str(files[-1])).stem if files else ""
-        arguments.update(zip(WRITTEN, written, strict=True))
-    return arguments
+    arguments = {name: _builder(value) for name, value in parser.instantiate(options).items(nested=False)}
+    if not from_config:
+        return arguments
+    del arguments["config"]
+    words = _config_first(as_parsed(verb, argv))
+    name = Path(words[1]).stem if words[:1] == ["--config"] else ""
+    return {
+        "options": options_class(verb)(**arguments),
+        "config_text": _written(parser, verb, options),
+        "config_name": name,
+    }
+
+
+def _written(parser: ArgumentParser, verb: Callable, options: Namespace) -> str:
+    """The options as YAML that runs again: those of the call itself are left at their defaults."""
+    for it in fields(options_class(verb)):
+        if it.metadata.get("resume") == "of the call":
+            options[it.name] = it.default
+    return parser.dump(options, skip_unset=False)
+
+
+def written_options(verb: Callable, path: Path) -> dict[str, Any]:
+    """The options in a config as plain data, with the defaults for those that it does not have."""
+    parser = parser_for(verb, from_config=True)
+    options = read_options(parser, verb, [str(path)], from_config=True)
+    return yaml.safe_load(_written(parser, verb, options))
+
+
+def _builder(value: object) -> object:
+    """A class with its settings, still to be called, as the plain partial that it is."""
+    made_by_parser = isinstance(value, partial) and inspect.isclass(next(iter(value.args), None))
+    return partial(value.args[0], **value.keywords) if made_by_parser else value
 
 
 def read_config(verb: Callable, path: Path, argv: Sequence[str] = ()) -> Namespace:
@@ -70,7 +140,7 @@ def read_config(verb: Callable, path: Path, argv: Sequence[str] = ()) -> Namespa
 
 def _needed(verb: Callable) -> list[str]:
     """What has to be given, as the usage line shows it."""
-    needed = [it for it in inspect.signature(verb).parameters.values() if it.default is it.empty]
+    needed = [it for it in parameters_of(verb).values() if it.default is it.empty]
     return [
         f"--{it.name.replace('_', '-')} {it.name.upper()}"
         if it.kind is it.KEYWORD_ONLY
@@ -88,58 +158,38 @@ def help_topic(argv: Sequence[str]) -> str | None:
     return None
 
 
+def _files(word: str) -> list[str]:
+    """The files that --plugins names."""
+    option, _, value = word.partition("=")
+    files = parsed_yaml(value, option)
+    return [str(file) for file in files] if isinstance(files, list) else [value]
+
+
 def read_options(parser: ArgumentParser, verb: Callable, argv: Sequence[str], from_config: bool) -> Namespace:
     words = as_parsed(verb, argv)
-    words = _config_first(words) if from_config else words
+    written, given = [], None
+    if from_config:
+        words = _config_first(words)
+        for word in words:
+            if word.startswith("--plugins="):
+                load_plugins(_files(word))
     if words[:1] == ["--config"]:
-        check_yaml(Path("".join(words[1:2])))
+        given, words = read_options_file(Path("".join(words[1:2]))), words[2:]
+        written = ["--config", yaml.safe_dump(given, sort_keys=False, allow_unicode=True)]  # what was checked
+    if from_config:
+        if any("--config".startswith(word.partition("=")[0]) for word in words if word.startswith("--con")):
+            raise ValueError("expected one config, as the first word or behind --config; options change what it says")
+        words = allow_words(words)
     try:
-        options = parser.parse_args(words)
+        options = parser.parse_args([*written, *words])
     except ArgumentError as error:
         raise ValueError(explain(str(error), parser, verb)) from None
-    if words[:1] == ["--config"]:
-        _forget_other_classes(options, Path(words[1]), words[2:])
-    check_built(options)
-    for name, parameter in inspect.signature(verb).parameters.items():
+    if given is not None:
+        forget_other_classes(options, given, words)
+    for name, parameter in parameters_of(verb).items():
         if parameter.default is not None and name in options and options[name] is None:
             raise ValueError(f"{name} is there without a value; give one or leave it out")
     return options
-
-
-def _forget_other_classes(options: Namespace, config: Path, words: Sequence[str]) -> None:
-    """A class has its own defaults, not what the config or the verb's default says of another class."""
-    written = yaml.safe_load(config.read_text(encoding="utf-8"))
-    for name, now in vars(options).items():
-        if not isinstance(now, Namespace) or "init_args" not in now:
-            continue
-        module, _, attribute = now.class_path.rpartition(".")
-        said = _said_of(written.get(name), attribute) | _typed_of(name, words)
-        taken = inspect.signature(getattr(import_module(module), attribute)).parameters
-        for key in vars(now.init_args).keys() - said:
-            if key in taken and taken[key].default is not inspect.Parameter.empty:
-                now.init_args[key] = taken[key].default
-
-
-def _said_of(written: object, attribute: str) -> set[str]:
-    """The settings that a config gives to the class `attribute`: none where it names another, or no settings."""
-    if not isinstance(written, dict):
-        return set()
-    if "class_path" not in written:
-        return {*written}
-    return {*written.get("init_args", {})} if written["class_path"].rpartition(".")[2] == attribute else set()
-
-
-def _typed_of(name: str, words: Sequence[str]) -> set[str]:
-    """The settings of a class on the command line, as --optimizer.lr 0.1 or --optimizer '{...}'."""
-    typed = set()
-    for word, after in pairwise([*words, ""]):
-        option, equals, value = word.partition("=")
-        if option.startswith(f"--{name}."):
-            typed.add(option.rpartition(".")[2])
-        elif option == f"--{name}" and (given := value if equals else after).startswith("{"):
-            block = yaml.safe_load(given)
-            typed |= {*block.get("init_args", block)}
-    return typed
 
 
 def _config_first(words: list[str]) -> list[str]:
@@ -154,7 +204,7 @@ def _config_first(words: list[str]) -> list[str]:
 
 def as_parsed(verb: Callable, argv: Sequence[str]) -> list[str]:
     """The words as jsonargparse wants them, from the words as people type them."""
-    parameters = inspect.signature(verb).parameters
+    parameters = parameters_of(verb)
     kinds = _kinds(verb)
     needed = [it for it in parameters.values() if it.default is it.empty and it.kind is not it.KEYWORD_ONLY]
     many = needed and _is_list(needed[-1].annotation)  # `fuse A B C`, `predict WEIGHTS A B`: the last words are a list
@@ -190,7 +240,7 @@ def as_parsed(verb: Callable, argv: Sequence[str]) -> list[str]:
 def _kinds(verb: Callable) -> dict[str, object]:
     """The type of every option, those of the classes that are defaults too."""
     kinds = {option.name: option.annotation for option in options_of(verb)}
-    for name, parameter in inspect.signature(verb).parameters.items():
+    for name, parameter in parameters_of(verb).items():
         if inspect.isclass(parameter.default) and parameter.default is not parameter.empty:
             kinds |= {option.name: option.annotation for option in options_of(parameter.default, prefix=f"{name}.")}
     return kinds
@@ -219,3 +269,13 @@ def check_numbers(least: int = 1, **numbers: int | None) -> None:
             raise ValueError(f"{name} is {number}, expected at least {least}")
         if number is not None and number > (most := MOST.get(name, LARGEST)):
             raise ValueError(f"{name} is {number}, expected at most {most}")
+
+
+def check_ranges(options: Any) -> None:
+    """Raises ValueError for the first option of a data class that is outside of its range."""
+    for it in fields(options):
+        least, above, number = it.metadata["least"], it.metadata["above"], getattr(options, it.name)
+        if least is not None and not isinstance(number, str):
+            check_numbers(least, **{it.name: number})
+        if above is not None and number is not None and not number > above:
+            raise ValueError(f"{it.name} is {number:g}, expected more than {above}")

@@ -3,15 +3,11 @@
 import inspect
 import re
 from collections.abc import Callable
-from importlib import import_module
-from pathlib import Path
 
-import yaml
 from jsonargparse import ArgumentParser
 
-from kinegraph.commands.built import NOT_BUILT
+from kinegraph.allowed import ALLOWED, allowed_class
 from kinegraph.messages import nearest
-from kinegraph.safe_io import compose_yaml, read_yaml
 
 KINDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
 KINDS |= {"list": "a list", "tuple": "a list", "Sequence": "a list", "dict": "options of its own"}
@@ -40,12 +36,10 @@ def explain(problem: str, parser: ArgumentParser, verb: Callable) -> str:
             return f"{key}: what a class is given stands under init_args, beside class_path"
         if owner and key:
             return f"{key}: {owner[1].rpartition('.')[2]} has no option '{name}'{_near(name, _taken_by(owner[1]))}"
-        whole = f"{group[1]}.{name}" if group else name
-        return f"there is no option '{whole}' of kinegraph {verb.__name__}{_near(whole, _known(parser))}"
+        full = f"{group[1]}.{name}" if group else name
+        return f"there is no option '{full}' of kinegraph {verb.__name__}{_near(full, _known(parser))}"
     if refused := re.search(r"Importing '([\w.]+)' is not allowed|Expected '([\w.]+)' to be a function", problem):
-        return f"{key}: '{refused[1] or refused[2]}' {NOT_BUILT}"
-    if re.search(r"dot import path|has no attribute|No module named", problem):
-        return _no_class(problem, key, verb)
+        return f"{key}: '{refused[1] or refused[2]}' is not allowed; a config may name {ALLOWED}"
     if expected := _expected(problem):
         found = _found(problem)
         choices = re.findall(r"'([^']*)'", expected)
@@ -73,22 +67,6 @@ def _found(problem: str) -> str:
     return min([*values, *given] or [""], key=len)
 
 
-def _no_class(problem: str, key: str, verb: Callable) -> str:
-    """A class that is not there; the nearest is one of the same module, or of the default's."""
-    asked = re.search(r"dot import path string: (\S+)|class_path[=' ]+([\w.]+)|Got value: ([\w.]+)$", problem.strip())
-    name = next(filter(None, asked.groups()), "") if asked else ""
-    usual = getattr(inspect.signature(verb).parameters.get(key.partition(".")[0]), "default", None)
-    module = name.rpartition(".")[0] or getattr(usual, "__module__", "")
-    try:
-        known = [word for word in vars(import_module(module)) if word[:1].isupper()]
-    except (ImportError, ValueError):
-        known = []
-    close = nearest(name.rpartition(".")[2], known)
-    hint = f"; did you mean '{module}.{close}'?" if close else ""
-    such = f" such as {usual.__module__}.{usual.__qualname__}" if inspect.isclass(usual) and not close else ""
-    return f"{key}: there is no class '{name}'; expected its import path{such}{hint}"
-
-
 def _near(name: str, known: list[str]) -> str:
     """The option or value somebody may have meant, however it is written and wherever it belongs to."""
     name = name.lower().replace("_", "-") if any("-" in word for word in known) else name.lower()
@@ -103,33 +81,4 @@ def _known(parser: ArgumentParser) -> list[str]:
 
 
 def _taken_by(class_path: str) -> list[str]:
-    module, _, attribute = class_path.rpartition(".")
-    return list(inspect.signature(getattr(import_module(module), attribute)).parameters)
-
-
-def check_yaml(path: Path) -> None:
-    """Raise ValueError, naming the line, unless a config is a YAML file of options, each there once."""
-    if path.is_dir():
-        own = path / "config.yaml"
-        raise ValueError(f"{path} is a folder, no YAML config" + (f"; did you mean {own}?" if own.is_file() else ""))
-    if not path.exists():
-        raise ValueError(f"there is no config file {path}")
-    if path.suffix not in (".yaml", ".yml"):
-        raise ValueError(f"{path} is no YAML config: its name does not end in .yaml")
-    top = compose_yaml(path)
-    read_yaml(path)
-    if top is None:
-        raise ValueError(f"{path} is empty; expected options, one a line, such as 'epochs: 20'")
-    if not isinstance(top, yaml.MappingNode):
-        raise ValueError(f"{path} line {top.start_mark.line + 1} is no option; expected lines such as 'epochs: 20'")
-    _check_once(path, top)
-
-
-def _check_once(path: Path, node: yaml.MappingNode) -> None:
-    there: dict[str, int] = {}
-    for key, value in node.value:
-        line = key.start_mark.line + 1
-        if (first := there.setdefault(str(key.value), line)) != line:
-            raise ValueError(f"{path} line {line}: '{key.value}' is already on line {first}; keep one of them")
-        if isinstance(value, yaml.MappingNode):
-            _check_once(path, value)
+    return list(inspect.signature(allowed_class(class_path)).parameters)

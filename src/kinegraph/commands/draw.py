@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from kinegraph.commands.arguments import check_numbers
 from kinegraph.messages import did_you_mean, first_few
+from kinegraph.plugins import load_plugins
 
 if TYPE_CHECKING:
     from kinegraph.data.formats.recordings import Recordings
@@ -45,6 +46,7 @@ def draw(
     image_size: str | None = None,
     units: Literal["m", "cm", "mm", "px", "image"] | None = None,
     bodies: Literal["tracked", "energy", "score"] | None = None,
+    plugins: list[Path] | None = None,
 ) -> None:
     """Draw a clip, as a page to play and turn it (.html), a video (.mp4, .gif) or a film strip (.png).
 
@@ -69,11 +71,13 @@ def draw(
         image_size: width x height in pixels, such as 1920x1080, where the file does not tell.
         units: of the coordinates in .csv and .json files, where the file does not tell.
         bodies: how people are followed, see prepare.
+        plugins: Python files that define the network, where the weights name one of your own.
 
     Examples:
         kinegraph draw data/ui-prmd squat.html --clip m01_s02_e03
         kinegraph draw recording.skeleton strip.png --weights best.safetensors --explain
     """
+    load_plugins(plugins or ())
     kind = _checked_out(out)
     wide, high = _size(size, kind)
     check_numbers(window=window, stride=stride, frames=frames)

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kinegraph.commands.arguments import check_numbers
+from kinegraph.plugins import load_plugins
 
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
     from kinegraph.inference.explanation import JointShares
@@ -32,6 +33,7 @@ def explain(
     map_layout: bool = False,
     device: str = "auto",
     batch_size: int = 32,
+    plugins: list[Path] | None = None,
 ) -> None:
     """Which joints the answers rest on: of all that speaks for the class a clip is given, the share of each joint.
 
@@ -44,10 +46,12 @@ def explain(
         map_layout: take the joints by name where the dataset has others too, or has them in another order.
         device: cpu, cuda or auto.
         batch_size: clips at a time.
+        plugins: Python files that define the network, where the weights name one of your own.
 
     Examples:
         kinegraph explain ui-prmd-10 data/ui-prmd --split xsub --part val --out joints.csv
     """
+    load_plugins(plugins or ())
     check_numbers(batch_size=batch_size)
     if part is not None and split is None:
         raise ValueError("--part is of a split: give --split too")
@@ -65,17 +69,17 @@ def explain(
     console = console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
     bar = Console(stderr=True)
     clips = track(indices, "explaining", console=bar, transient=True, disable=not bar.is_terminal)
-    found = joint_shares(predictor, (predictor.fit(folder[i]) for i in clips), batch_size)
-    _show(console, found, predictor.layout)
+    shares = joint_shares(predictor, (predictor.fit(folder[i]) for i in clips), batch_size)
+    _show(console, shares, predictor.layout)
     where = f"{split} / {part or 'val'} of {dataset}" if split else f"{dataset}"
-    print(f"{where}, {len(indices):,} clips; evenly shared, a joint would have {1 / len(found.joints):.1%}")
+    print(f"{where}, {len(indices):,} clips; evenly shared, a joint would have {1 / len(shares.joints):.1%}")
     if out:
-        write_atomic(out, _csv(found, predictor.layout))
+        write_atomic(out, _csv(shares, predictor.layout))
         print(f"table: {out}")
 
 
-def _show(console: Console, found: "JointShares", layout: "JointLayout") -> None:
-    overall = found.overall
+def _show(console: Console, shares: "JointShares", layout: "JointLayout") -> None:
+    overall = shares.overall
     against_even = overall * len(overall) - 1
     table = Table("joint", "share", "against even", "", title="all classes", title_justify="left")
     order = np.argsort(-overall, kind="stable")
@@ -83,22 +87,22 @@ def _show(console: Console, found: "JointShares", layout: "JointLayout") -> None
         more = against_even[joint]
         size = round(BAR * abs(more) / np.abs(against_even).max()) if more else 0
         bar = Text("█" * size, style="blue") if more > 0 else Text("░" * size)
-        table.add_row(Text(found.joints[joint]), f"{overall[joint]:.1%}", f"{more:+.0%}", bar)
+        table.add_row(Text(shares.joints[joint]), f"{overall[joint]:.1%}", f"{more:+.0%}", bar)
     console.print(table)
     if len(order) > JOINTS:
         console.print(
             f"... and {len(order) - JOINTS} joints with less, of {overall[order[JOINTS:]].sum():.1%} together"
         )
-    console.print(f"left {_told(_side(overall, layout, 0))}, right {_told(_side(overall, layout, 1))}")
+    console.print(f"left {_percent(_side(overall, layout, 0))}, right {_percent(_side(overall, layout, 1))}")
     table = Table("answer", "clips", "left", "right", "joints with the largest shares", title_justify="left")
     table.title = "by class"
-    for label, name in enumerate(found.class_names):
-        clips = int((found.answers == label).sum())
+    for label, name in enumerate(shares.class_names):
+        clips = int((shares.answers == label).sum())
         if not clips:
             continue
-        share = found.of_class(label)
-        best = ", ".join(f"{found.joints[i]} {share[i]:.1%}" for i in np.argsort(-share, kind="stable")[:NAMED])
-        sides = (_told(_side(share, layout, side)) for side in (0, 1))
+        share = shares.of_class(label)
+        best = ", ".join(f"{shares.joints[i]} {share[i]:.1%}" for i in np.argsort(-share, kind="stable")[:NAMED])
+        sides = (_percent(_side(share, layout, side)) for side in (0, 1))
         table.add_row(Text(name), f"{clips:,}", *sides, Text(best))
     console.print(table)
 
@@ -108,17 +112,19 @@ def _side(share: np.ndarray, layout: "JointLayout", side: int) -> float:
     return float(share[[pair[side] for pair in layout.mirror]].sum()) if layout.mirror else math.nan
 
 
-def _told(share: float) -> str:
+def _percent(share: float) -> str:
     return "–" if math.isnan(share) else f"{share:.1%}"
 
 
-def _csv(found: "JointShares", layout: "JointLayout") -> bytes:
+def _csv(shares: "JointShares", layout: "JointLayout") -> bytes:
     """A row for all clips together and one for each class: clips, left, right and the share of each joint."""
     from kinegraph.evaluation.tables import csv_bytes
 
-    groups = [("all", len(found.answers), found.overall)]
-    groups += [(name, int((found.answers == i).sum()), found.of_class(i)) for i, name in enumerate(found.class_names)]
-    rows: list[list] = [["answer", "clips", "left", "right", *found.joints]]
+    groups = [("all", len(shares.answers), shares.overall)]
+    groups += [
+        (name, int((shares.answers == i).sum()), shares.of_class(i)) for i, name in enumerate(shares.class_names)
+    ]
+    rows: list[list] = [["answer", "clips", "left", "right", *shares.joints]]
     for name, clips, share in groups:
         values = [_side(share, layout, 0), _side(share, layout, 1), *share]
         rows.append([name, clips, *("" if math.isnan(value) else f"{value:.6f}" for value in values)])

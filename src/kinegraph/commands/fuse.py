@@ -51,10 +51,13 @@ class Clips:
 
 @dataclass(frozen=True, eq=False)
 class Fusion:
-    """The fused probabilities; how: what was done, to be told; weights: None where they differ between clips."""
+    """The fused probabilities.
+
+    description: the weights, and where they are from. weights: None where they differ between clips.
+    """
 
     probability: Float[np.ndarray, "N classes"]
-    how: str
+    description: str
     weights: tuple[float, ...] | None = None
 
 
@@ -135,10 +138,10 @@ def read_fitting(path: Path, clips: Clips) -> Result:
         raise ValueError(f"{path} has {count} clips, {clips} has {len(clips.indices)}{hint}")
     if classes != len(clips.folder.class_names):
         raise ValueError(f"{path} has {classes} classes, {clips.folder.path} has {len(clips.folder.class_names)}")
-    for index, (found, name) in enumerate(zip(result.names or [], clips.names, strict=False)):
-        if found not in (plain_name(name), f"'{plain_name(name)}"):  # tables quote what a spreadsheet would run
+    for index, (given, name) in enumerate(zip(result.names or [], clips.names, strict=False)):
+        if given not in (plain_name(name), f"'{plain_name(name)}"):  # tables quote what a spreadsheet would run
             raise ValueError(
-                f"{path}: clip {index} is '{found}', in {clips} it is '{name}': other clips or another order"
+                f"{path}: clip {index} is '{given}', in {clips} it is '{name}': other clips or another order"
             )
     if result.labels is not None and (wrong := result.labels != clips.labels).any():
         index = int(wrong.argmax())
@@ -183,22 +186,22 @@ def _report_owner(out: Path, streams: list[Result]) -> Path | None:
 
 def _weighted(streams: list[Result], weights: list[float] | None) -> Fusion:
     used = tuple(weights or published_weights(len(streams)))
-    how = f"weights {_ratio(used)}"
+    description = f"weights {_ratio(used)}"
     if not weights:
         order = ", meant for joint, bone, joint motion, bone motion in this order" if len(streams) == 4 else ""
-        how += f" (the default{order})"
-    return Fusion(fuse_streams([it.probability for it in streams], used), how, used)
+        description += f" (the default{order})"
+    return Fusion(fuse_streams([it.probability for it in streams], used), description, used)
 
 
 def _searched(streams: list[Result], others: list[Result], clips: Clips) -> Fusion:
-    found = search_weights([it.probability for it in others], clips.labels)
-    how = f"weights {_ratio(found)}, searched on the {len(clips.labels):,} clips of {clips.split} / {clips.part}"
+    best = search_weights([it.probability for it in others], clips.labels)
+    description = f"weights {_ratio(best)}, searched on the {len(clips.labels):,} clips of {clips.split} / {clips.part}"
     if clips.part == "train":
-        how += (
+        description += (
             "; networks that were trained on these clips look better there than they are, and the most overfitted "
             "gets too much weight"
         )
-    return Fusion(fuse_streams([it.probability for it in streams], found), how, found)
+    return Fusion(fuse_streams([it.probability for it in streams], best), description, best)
 
 
 def _cross_fitted(streams: list[Result], clips: Clips) -> Fusion:
@@ -208,15 +211,15 @@ def _cross_fitted(streams: list[Result], clips: Clips) -> Fusion:
         groups = None
     fold = folds(clips.labels, groups)
     probabilities = [it.probability for it in streams]
-    fused, found = cross_fit(probabilities, clips.labels, fold)
-    whole = search_weights(probabilities, clips.labels)
+    fused, of_folds = cross_fit(probabilities, clips.labels, fold)
+    for_all = search_weights(probabilities, clips.labels)
     what = f"{len(set(groups.tolist()))} subjects" if groups is not None else "clips (their subjects are not known)"
-    how = (
-        f"weights searched on {clips.split} / {clips.part} itself by cross-fitting: {len(found)} folds of {what}, each "
-        f"fused with the weights found on the others: {', '.join(map(_ratio, found))}\n"
-        f"weights searched on all these clips, for new ones and not measured here: {_ratio(whole)}"
+    description = (
+        f"weights searched on {clips.split} / {clips.part} itself by cross-fitting: {len(of_folds)} folds of {what}, "
+        f"each fused with the weights found on the others: {', '.join(map(_ratio, of_folds))}\n"
+        f"weights searched on all these clips, for new ones and not measured here: {_ratio(for_all)}"
     )
-    return Fusion(fused, how)
+    return Fusion(fused, description)
 
 
 def show(streams: list[Result], fusion: Fusion, clips: Clips) -> None:
@@ -228,14 +231,14 @@ def show(streams: list[Result], fusion: Fusion, clips: Clips) -> None:
     for stream, weight in zip(streams, weights, strict=True):
         checked = "clip names" if stream.names else "labels" if stream.labels is not None else "number of clips only"
         figures = evaluate(stream.scores, clips.labels).values()
-        told = "per fold" if weight is None else f"{weight:g}"
-        table.add_row(Text(str(stream.path)), stream.kind, checked, told, *(f"{value:.4f}" for value in figures))
+        shown = "per fold" if weight is None else f"{weight:g}"
+        table.add_row(Text(str(stream.path)), stream.kind, checked, shown, *(f"{value:.4f}" for value in figures))
     table.add_section()
     figures = evaluate(fusion.probability, clips.labels).values()
     table.add_row("fusion", "probabilities", "", "", *(f"{value:.4f}" for value in figures), style="bold")
     console.print(table)
     print(f"{clips.split} / {clips.part} of {clips.folder.path}, {len(clips.labels):,} clips")
-    print(fusion.how)
+    print(fusion.description)
     for line in remarks(fusion.probability, clips.labels, clips.folder.class_names):
         print(f"warning: {line}")
 
@@ -246,9 +249,9 @@ def _write(out: Path, streams: list[Result], fusion: Fusion, clips: Clips) -> Pa
     scores = log_probability(fusion.probability)
     folder = clips.folder
     evaluation = evaluation_of(folder, clips.split, clips.part, scores)
-    text = "\n".join(["# fused from", *(f"{it.path}  # {it.kind}" for it in streams), fusion.how, ""])
-    told = environment() | {"dataset": str(folder.path)}
-    return write_report(out, evaluation, config_text=text, environment=told)["report"]
+    text = "\n".join(["# fused from", *(f"{it.path}  # {it.kind}" for it in streams), fusion.description, ""])
+    about = environment() | {"dataset": str(folder.path)}
+    return write_report(out, evaluation, config_text=text, environment=about)["report"]
 
 
 def _ratio(weights: tuple[float, ...]) -> str:

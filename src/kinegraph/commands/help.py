@@ -1,7 +1,8 @@
 """`kinegraph VERB --help`: what a verb does, its options as people type them, its examples, on two screens at most.
 
-All of it stands in the verb's signature and docstring: what comes before `Args:`, the options, and `Examples:`, which
-is printed as it stands. The fields of a data class are only named; `--help preprocessing` explains those of one.
+All of it stands in the verb's docstring and signature, or in the data class of its options: what comes before `Args:`,
+the options, and `Examples:`, which is printed as it stands. The fields of a data class are only named; `--help
+preprocessing` explains those of one.
 """
 
 import builtins
@@ -12,52 +13,21 @@ import shutil
 import textwrap
 import types
 import typing
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Callable
+from dataclasses import is_dataclass
 from pathlib import Path
 
-import docstring_parser
-
+from kinegraph.commands.arguments import SYNONYMS, Option, options_of
 from kinegraph.messages import did_you_mean
 
 WIDEST, NARROWEST = 100, 60  # columns
 COLUMN = 26  # where the explanations begin
-SYNONYMS = {  # what people type -> the option it stands for, in a verb that has it
-    "data.dataset": "dataset",
-    "data.split": "split",
-    "lr": "optimizer.lr",
-}
 VALUES = {int: "N", float: "X", Path: "PATH"}  # what to type behind an option; TEXT for the rest
 
 
-@dataclass(frozen=True)
-class Option:
-    """A parameter of a verb or a field of one of its data classes, name with dots. word: among those without a dash."""
-
-    name: str
-    says: str
-    annotation: object
-    default: object
-    word: bool = False
-
-
-def options_of(function: Callable, skip: frozenset[str] = frozenset(), prefix: str = "") -> Iterator[Option]:
-    """The parameters of a function or class in order; those of a data class after it."""
-    says = {it.arg_name: " ".join((it.description or "").split()) for it in _parsed(function).params}
-    for it in inspect.signature(function).parameters.values():
-        if it.name in skip:
-            continue
-        name = f"{prefix}{it.name}"
-        word = it.default is it.empty and it.kind is not it.KEYWORD_ONLY
-        default = None if is_dataclass(it.annotation) else it.default
-        yield Option(name, says.get(it.name, ""), it.annotation, default, word)
-        if is_dataclass(it.annotation):
-            yield from options_of(it.annotation, prefix=f"{name}.")
-
-
-def help_text(verb: Callable, usage: str, from_config: bool = False, hidden: frozenset[str] = frozenset()) -> str:
-    """What `--help` prints. from_config: options may stand in a YAML file. hidden: parameters that are no options."""
-    options = [option for option in options_of(verb, hidden) if "." not in option.name]
+def help_text(verb: Callable, usage: str, from_config: bool = False) -> str:
+    """What `--help` prints. from_config: options may stand in a YAML file."""
+    options = [option for option in options_of(verb) if "." not in option.name]
     words = [] if from_config else [option for option in options if option.word]
     lines = [f"usage: {usage}", "", *_wrapped(_about(verb)), ""]
     if from_config:
@@ -68,16 +38,16 @@ def help_text(verb: Callable, usage: str, from_config: bool = False, hidden: fro
         if option not in words:
             lines += _group(option) if is_dataclass(option.annotation) else _shown(option)
     if from_config:
-        lines += _entry("--print-config", "print the whole config as it would run, and exit.")
+        lines += _entry("--print-config", "print the full config as it would run, and exit.")
         typed = ", ".join(f"--{other} for --{name}" for other, name in SYNONYMS.items())
         lines += _entry("also understood", f"{typed}.")
     return "\n".join([*lines, *_examples(verb)])
 
 
-def topic_text(verb: Callable, topic: str, hidden: frozenset[str] = frozenset()) -> str:
+def topic_text(verb: Callable, topic: str) -> str:
     """What `--help TOPIC` prints: one option, the fields of a data class, or those of the class that is the default."""
     name = topic.lstrip("-").replace("-", "_").rstrip(".")
-    options = {option.name: option for option in options_of(verb, hidden)}
+    options = {option.name: option for option in options_of(verb)}
     if name not in options:
         hint = did_you_mean(name, options)
         raise ValueError(f"there is no option '{topic}' of kinegraph {verb.__name__} to explain{hint}")
@@ -106,7 +76,7 @@ def _shown(option: Option, name: str | None = None) -> list[str]:
     choices = [str(choice) for choice in _choices(kind)]
     if choices and not all(re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", said) for choice in choices):
         said += f" One of {', '.join(choices)}."
-    if (default := _told(option.default)) and not re.search(r"by default|the default", said):
+    if (default := _default(option.default)) and not re.search(r"by default|the default", said):
         said += f" (default: {default})"
     return _entry(typed if typed.isupper() else f"{typed} {_value(kind)}", said.strip())
 
@@ -114,8 +84,8 @@ def _shown(option: Option, name: str | None = None) -> list[str]:
 def _group(option: Option) -> list[str]:
     """A data class in a few lines: what it is for and what its fields are called."""
     fields = [it.name for it in options_of(option.annotation) if not is_dataclass(it.annotation)]
-    told = f"{option.says.rstrip('.')}: {', '.join(fields).replace('_', '-')}; --help {option.name} explains them."
-    return _entry(f"--{option.name}.NAME", told)
+    line = f"{option.says.rstrip('.')}: {', '.join(fields).replace('_', '-')}; --help {option.name} explains them."
+    return _entry(f"--{option.name}.NAME", line)
 
 
 def _entry(name: str, text: str) -> list[str]:
@@ -135,10 +105,6 @@ def _width() -> int:
 
 
 # ---- what the docstring and the signature say ------------------------------------------------------------------------
-
-
-def _parsed(function: Callable) -> docstring_parser.Docstring:
-    return docstring_parser.parse(inspect.getdoc(function) or "", style=docstring_parser.DocstringStyle.GOOGLE)
 
 
 def _about(function: Callable) -> str:
@@ -174,8 +140,8 @@ def _value(annotation: object) -> str:
     return "YAML" if is_dataclass(kind) else VALUES.get(kind, "TEXT")
 
 
-def _told(default: object) -> str:
-    """A default for people; nothing where there is none to tell."""
+def _default(default: object) -> str:
+    """A default as text; nothing where there is none to show."""
     if default in (None, inspect.Parameter.empty) or isinstance(default, bool) or is_dataclass(default):
         return ""
     if isinstance(default, tuple | list):

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from kinegraph.commands.arguments import check_numbers, read_config
 from kinegraph.messages import plain_name, shortened
+from kinegraph.plugins import load_plugins
 
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
     from jsonargparse import Namespace
@@ -55,6 +56,7 @@ def predict(
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true",
     batch_size: int = 32,
     workers: int = 1,
+    plugins: list[Path] | None = None,
 ) -> None:
     """Say what is done in recordings: in a clip, by each person in it, or when in a long one.
 
@@ -84,12 +86,14 @@ def predict(
         precision: 32-true, or 16-mixed, bf16-mixed or 64-true.
         batch_size: clips or windows at a time.
         workers: processes that read .skeleton files.
+        plugins: Python files that define the network, where the weights name one of your own.
 
     Examples:
         kinegraph predict ui-prmd-10 Positions/m03_s02_e01_positions.txt
         kinegraph predict best.safetensors data/ntu60 --split xsub --out answers.csv
         kinegraph predict best.safetensors long.npz --window 100 --stride 25 --fps 30
     """
+    load_plugins(plugins or ())
     check_numbers(top=top, window=window, stride=stride, batch_size=batch_size, workers=workers)
     if stride is not None and window is None:
         raise ValueError("--stride is between windows: give --window too")

@@ -4,6 +4,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from jaxtyping import Float
+from lightning_fabric import Fabric
 from rich.console import Console
 from rich.progress import Progress
 from torch import nn
@@ -14,7 +17,7 @@ from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.data.dataset_checks import check_scale, dataset_findings, line_of
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
-from kinegraph.evaluation.evaluation import evaluation_of
+from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
 from kinegraph.evaluation.metrics import check_metrics, evaluate, remarks
 from kinegraph.evaluation.results import checked_result_path
 from kinegraph.evaluation.scoring import score_clips
@@ -23,6 +26,7 @@ from kinegraph.inference.predictor import Predictor
 from kinegraph.messages import first_few
 from kinegraph.models.published import published_weights
 from kinegraph.models.weights import Weights, add_measured, is_published, load_weights
+from kinegraph.plugins import load_plugins
 from kinegraph.report.scene import Explain
 from kinegraph.report.write import write_page, write_report
 from kinegraph.training.distributed import naming_lost_processes, start_processes
@@ -46,6 +50,7 @@ def test(
     accelerator: str = "auto",
     devices: int = 1,
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true",
+    plugins: list[Path] | None = None,
 ) -> None:
     """Measure trained weights on one part of a split.
 
@@ -65,11 +70,13 @@ def test(
         accelerator: cpu, cuda, mps or auto.
         devices: processes, one a GPU or, on the CPU, that many.
         precision: 32-true, or 16-mixed, bf16-mixed or 64-true.
+        plugins: Python files that define the network, loss, optimizer or graph that the config or the weights name.
 
     Examples:
         kinegraph test runs/mine/config.yaml runs/mine/checkpoints/best.safetensors --out results/mine/result.pkl
         kinegraph test configs/stgcn_80e_ntu60_xsub_keypoint_3d.yaml published.pth --eval top_k_accuracy
     """
+    load_plugins(plugins or ())
     check_numbers(batch_size=batch_size, devices=devices)
     check_numbers(0, workers=workers)
     metrics = check_metrics(eval or ["top_k_accuracy", "mean_class_accuracy"])
@@ -79,6 +86,41 @@ def test(
     options = read_config(train, config)
     folder = open_dataset(dataset or Path(str(options.dataset)), check_values=True)
     split = split or options.split
+    weights = _open_weights(checkpoint, folder, keep)
+    preprocessing = weights.preprocessing or options.preprocessing.as_dict()  # a .pth has none: the config's
+    clips = _labelled_clips(folder, split, part, Preprocessing.from_dict(preprocessing))
+    findings = dataset_findings(folder, split)
+    check_scale(findings, folder)
+
+    fabric = start_processes(accelerator, devices, precision=precision)
+    network = fabric.to_device(weights.model.double() if precision == "64-true" else weights.model)
+    size, workers = batch_size or options.batch_size, options.workers if workers is None else workers
+    scores = _score(fabric, network, clips, f"{split} / {part}", size, workers)
+    if not fabric.is_global_zero:
+        return
+    labels = folder.label[clips.indices]
+    figures = evaluate(scores, labels, metrics)
+    for name, value in figures.items():
+        print(f"{name}: {value:.4f}")
+    doubtful = [f"{one.severity}: {line_of(one)}" for one in findings if one.kind in OF_TESTS]
+    for line in doubtful + [f"warning: {line}" for line in remarks(scores, labels, folder.class_names)]:
+        print(line)
+    if keep:
+        add_measured(checkpoint, {"source": folder.source, "split": split, "part": part, "clips": len(clips)} | figures)
+    if out or report:
+        log = checkpoint.parent.parent / "log.jsonl"
+        about = {
+            "config_text": config.read_text(encoding="utf-8"),
+            "environment": environment() | {"weights": str(checkpoint), "dataset": str(folder.path)},
+            "log": log if log.is_file() else None,
+            "explain": _explained(weights, network, clips.preprocessing),
+            "doubts": doubtful,
+        }
+        print(f"report: {_write(evaluation_of(folder, split, part, scores), out, report, about)}")
+
+
+def _open_weights(checkpoint: Path, folder: SkeletonDataset, keep: bool) -> Weights:
+    """The weights, which fit the dataset. Raises ValueError where they do not."""
     if is_published(checkpoint):
         if keep:
             raise ValueError(f"--keep is for weights files of Kinegraph, {checkpoint} is another project's")
@@ -86,59 +128,46 @@ def test(
     else:
         weights = load_weights(checkpoint)
     check_fit(weights, folder, checkpoint)
-    how = weights.preprocessing or options.preprocessing.as_dict()  # published weights do not say: the config does
-    clips = ClipDataset(folder, folder.indices(split, part), Preprocessing.from_dict(how))
-    labels = folder.label[clips.indices]
-    if (labels < 0).any():
-        raise ValueError(f"clip '{folder.names[clips.indices[(labels < 0).argmax()]]}' has no label to compare with")
+    return weights
 
-    doubtful = dataset_findings(folder, split)
-    check_scale(doubtful, folder)
 
-    fabric = start_processes(accelerator, devices, precision=precision)
-    network = fabric.to_device(weights.model.double() if precision == "64-true" else weights.model)
+def _labelled_clips(folder: SkeletonDataset, split: str, part: str, preprocessing: Preprocessing) -> ClipDataset:
+    """The clips of a part. Raises ValueError where one has no label."""
+    clips = ClipDataset(folder, folder.indices(split, part), preprocessing)
+    if (unlabelled := folder.label[clips.indices] < 0).any():
+        raise ValueError(f"clip '{folder.names[clips.indices[unlabelled.argmax()]]}' has no label to compare with")
+    return clips
+
+
+def _score(
+    fabric: Fabric, network: nn.Module, clips: ClipDataset, title: str, batch_size: int, workers: int
+) -> Float[np.ndarray, "N classes"]:
+    """The logits of each clip, with a bar on the terminal."""
     console = Console(stderr=True, quiet=not fabric.is_global_zero)
     with naming_lost_processes(), Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(f"{split} / {part}", total=len(clips))
-        scores = score_clips(
+        task = bar.add_task(title, total=len(clips))
+        return score_clips(
             fabric,
             network,
             clips,
-            classes=len(folder.class_names),
-            batch_size=batch_size or options.batch_size,
-            workers=options.workers if workers is None else workers,
+            classes=len(clips.folder.class_names),
+            batch_size=batch_size,
+            workers=workers,
             done=lambda count: bar.advance(task, count),
         )
-    if not fabric.is_global_zero:
-        return
-    found = evaluate(scores, labels, metrics)
-    for name, value in found.items():
-        print(f"{name}: {value:.4f}")
-    doubtful = [f"{one.severity}: {line_of(one)}" for one in doubtful if one.kind in OF_TESTS]
-    for line in doubtful + [f"warning: {line}" for line in remarks(scores, labels, folder.class_names)]:
-        print(line)
-    if keep:
-        add_measured(checkpoint, {"source": folder.source, "split": split, "part": part, "clips": len(clips)} | found)
-    if out or report:
-        log = checkpoint.parent.parent / "log.jsonl"
-        told = {
-            "config_text": config.read_text(encoding="utf-8"),
-            "environment": environment() | {"weights": str(checkpoint), "dataset": str(folder.path)},
-            "log": log if log.is_file() else None,
-            "explain": _explained(weights, network, clips.preprocessing),
-            "doubts": doubtful,
-        }
-        evaluation = evaluation_of(folder, split, part, scores)
-        if out:
-            report = write_report(out, evaluation, page=report, **told)["report"]
-        else:
-            write_page(report, evaluation, **told)
-        print(f"report: {report}")
 
 
-def _explained(weights: Weights, network: nn.Module, how: Preprocessing) -> Explain:
-    """What tells the importance of joints in a clip."""
-    return partial(joint_importance, Predictor(network, weights.layout, tuple(weights.class_names), how))
+def _write(evaluation: Evaluation, out: Path | None, report: Path | None, about: dict) -> Path:
+    """Write the result file and the report, or the report alone. Returns the report's path."""
+    if out:
+        return write_report(out, evaluation, page=report, **about)["report"]
+    write_page(report, evaluation, **about)
+    return report
+
+
+def _explained(weights: Weights, network: nn.Module, preprocessing: Preprocessing) -> Explain:
+    """The function that computes the importance of joints in a clip."""
+    return partial(joint_importance, Predictor(network, weights.layout, tuple(weights.class_names), preprocessing))
 
 
 def check_fit(weights: Weights, folder: SkeletonDataset, checkpoint: Path) -> None:

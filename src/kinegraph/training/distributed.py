@@ -1,9 +1,11 @@
-"""Where a run takes place: device, processes, precision, determinism."""
+"""Where a run takes place, and how it ends early: device, processes, precision, determinism, requests to stop."""
 
 import atexit
 import os
 import re
-from collections.abc import Iterator
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -77,6 +79,30 @@ def naming_lost_processes() -> Iterator[None]:
                 "on with: --resume"
             ) from None
         raise
+
+
+@contextmanager
+def stop_request() -> Iterator[Callable[[], bool]]:
+    """Yields a function that tells whether Ctrl-C or SIGTERM came; a second one interrupts at once.
+
+    A question that the loop asks when it suits, so that what it was doing gets done.
+    """
+    asked = []
+
+    def ask(number, frame):
+        asked.append(number)
+        signal.signal(number, before[number])
+
+    in_main = threading.current_thread() is threading.main_thread()  # elsewhere Python allows no handlers
+    numbers = (signal.SIGINT, signal.SIGTERM) if in_main else ()
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        signal.signal(number, ask)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number in numbers:
+            signal.signal(number, before[number])
 
 
 def set_determinism(deterministic: bool) -> None:

@@ -18,17 +18,15 @@ from torch import Tensor, nn
 from kinegraph.data.loading import ClipDataset, train_loader
 from kinegraph.evaluation.metrics import evaluate
 from kinegraph.evaluation.scoring import score_clips
-from kinegraph.training.distributed import naming_lost_processes
-from kinegraph.training.interrupt import stop_request
-from kinegraph.training.parts import class_counts
-from kinegraph.training.progress import TrainingDisplay
+from kinegraph.training.distributed import naming_lost_processes, stop_request
+from kinegraph.training.losses import class_counts
+from kinegraph.training.optim import Schedule
+from kinegraph.training.progress import Scalars, TrainingDisplay
 from kinegraph.training.run_folder import RunFolder
-from kinegraph.training.schedule import Schedule
-from kinegraph.training.tensorboard import Scalars
 
-METRICS = ("top_k_accuracy", "mean_class_accuracy")
+VALIDATED = ("top_k_accuracy", "mean_class_accuracy")
 PATIENCE = 5  # epochs in which a network should have learnt something
-SPIKE = 5  # a batch whose loss is so many times the last epoch's, and worse than guessing, is told of
+SPIKE = 5  # a batch whose loss is so many times the last epoch's, and worse than chance, is reported
 
 
 @dataclass(frozen=True)
@@ -244,18 +242,18 @@ class Training:
         """A step may spoil the weights though its loss was a number; that would be found only after they are saved."""
         state = {name: tensor for name, tensor in self.network.state_dict().items() if tensor.is_floating_point()}
         finite = torch.stack([tensor.isfinite().all() for tensor in state.values()]).tolist()  # waits for the GPU once
-        if odd := [name for name, fine in zip(state, finite, strict=True) if not fine]:
+        if wrong := [name for name, fine in zip(state, finite, strict=True) if not fine]:
             at = self.progress
             place = f"epoch {at.epoch + 1}, batch {at.batch}" if at.batch else f"epoch {at.epoch}"
-            self._stop(f"weights are not finite numbers after {place} (first '{odd[0]}')")
+            self._stop(f"weights are not finite numbers after {place} (first '{wrong[0]}')")
 
     def _where(self) -> str:
         """The first batch whose loss is no number."""
         at, folder = self.progress, self.clips.folder
-        odd = (~torch.stack([loss for loss, _ in self.recent]).isfinite()).nonzero()
-        if not len(odd):
+        wrong = (~torch.stack([loss for loss, _ in self.recent]).isfinite()).nonzero()
+        if not len(wrong):
             return f"in epoch {at.epoch + 1}, in a batch of another process"
-        first = int(odd[0])
+        first = int(wrong[0])
         positions = self.recent[first][1].tolist()
         names = [folder.names[self.clips.indices[i % len(self.clips)]] for i in positions[:6]]
         batch = at.batch - len(self.recent) + first + 1
@@ -279,7 +277,7 @@ class Training:
             if self.board:
                 self.board.add(self.progress.step, record)
 
-    def _doubt(self, message: str) -> None:
+    def _warn(self, message: str) -> None:
         """Say it, and keep it for the report."""
         self.display.say(f"warning: {message}")
         if self.fabric.is_global_zero:
@@ -294,34 +292,34 @@ class Training:
         loss, hits, _, clips = at.totals
         at.epoch, at.batch, at.totals, at.logged = at.epoch + 1, 0, [0.0] * 4, [0.0] * 4
         self._check_weights()
-        found = None
+        figures = None
         if self.val_clips is not None and (at.epoch % plan.validate_every == 0 or at.epoch == plan.epochs):
-            found = self._validate()
+            figures = self._validate()
         rate = self.optimizer.param_groups[0]["lr"]
-        self.display.epoch(at.epoch, loss / clips, hits / clips, rate, found, at.best, at.best_epoch)
+        self.display.epoch(at.epoch, loss / clips, hits / clips, rate, figures, at.best, at.best_epoch)
         self._warn_at_chance(hits, clips)
         self._warn_of_spike(loss / clips)
         self.save()
 
     def _warn_at_chance(self, hits: float, clips: float) -> None:
-        """Say so, once, when the training clips are told apart no better than by naming the largest class."""
+        """Say so, once, when the training clips are recognised no better than by naming the largest class."""
         if self.warned or self.progress.epoch < PATIENCE:
             return
         counts = class_counts(self.clips)
         chance = 1 / sum(count > 0 for count in counts) if self.plan.balanced else max(counts) / sum(counts)
         self.warned = hits <= clips * chance + 2 * math.sqrt(clips * chance * (1 - chance)) and chance < 1
         if self.warned:
-            self._doubt(
+            self._warn(
                 f"after {self.progress.epoch} epochs top-1 on the training clips is {hits / clips:.1%}, as by "
                 f"always naming the largest class ({chance:.1%}): try another learning rate, and look at the data with "
                 f"`kinegraph inspect {self.clips.folder.path}`"
             )
 
     def _warn_of_spike(self, loss: float) -> None:
-        """Say that a batch of this epoch was far worse than the epoch before, and worse than guessing."""
-        at, guessing = self.progress, math.log(len(self.clips.folder.class_names))
-        if at.before and at.peak[1] > max(SPIKE * at.before, guessing):
-            self._doubt(
+        """Say that a batch of this epoch was far worse than the epoch before, and worse than chance."""
+        at, chance = self.progress, math.log(len(self.clips.folder.class_names))
+        if at.before and at.peak[1] > max(SPIKE * at.before, chance):
+            self._warn(
                 f"a spike in epoch {at.epoch}: the loss of a batch was {at.peak[1]:.3g}, on average it was "
                 f"{at.before:.3g} in the epoch before; --clip-gradients 1 or a lower learning rate may help"
             )
@@ -336,16 +334,16 @@ class Training:
         scores = score_clips(
             self.fabric, self.network, self.val_clips, classes, self.plan.batch_size, self.plan.workers
         )
-        found = evaluate(scores, labels, METRICS)
-        found["loss"] = float(nn.functional.cross_entropy(torch.from_numpy(scores), torch.from_numpy(labels)))
-        self._log(mode="val", epoch=at.epoch, iter=at.step, **found, time=time.perf_counter() - started)
+        figures = evaluate(scores, labels, VALIDATED)
+        figures["loss"] = float(nn.functional.cross_entropy(torch.from_numpy(scores), torch.from_numpy(labels)))
+        self._log(mode="val", epoch=at.epoch, iter=at.step, **figures, time=time.perf_counter() - started)
         if self.fabric.is_global_zero:
             self.run.write_metrics()
-        if found[self.plan.monitor] > at.best:
-            at.best, at.best_epoch = found[self.plan.monitor], at.epoch
+        if figures[self.plan.monitor] > at.best:
+            at.best, at.best_epoch = figures[self.plan.monitor], at.epoch
             if self.fabric.is_global_zero:
                 self.save_weights(self.run.best, self.network, at)
-        return found
+        return figures
 
 
 def _share_buffers(fabric: Fabric, network: nn.Module) -> None:

@@ -1,14 +1,18 @@
 """Losses, each built from the number of training clips of every class in class order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import resources
 from typing import Literal
 
+import numpy as np
 import torch
 import yaml
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot, softplus
+
+from kinegraph.data.loading import ClipDataset
 
 Weights = Literal["balanced"] | list[float] | None
 
@@ -114,6 +118,39 @@ class ClassBalancedFocalLoss(nn.Module):
         margin = logits.float() * sign  # p = s(margin), 1 - p = s(-margin)
         focal = torch.exp(-self.gamma * softplus(margin)) * softplus(-margin)  # (N, classes)
         return (self.weight[labels] * focal.sum(dim=1)).mean()
+
+
+class TorchLoss(nn.Module):
+    """A loss of torch.nn on logits and labels.
+
+    Those of a yes or no for each class get labels as one_hot; NLLLoss gets log-probabilities, whatever the network
+    gives: log_softmax changes nothing where it was applied before.
+    """
+
+    def __init__(self, loss: nn.Module):
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, logits: Float[Tensor, "N classes"], labels: Int[Tensor, "N"]) -> Float[Tensor, ""]:
+        logits = logits.float()
+        if isinstance(self.loss, nn.NLLLoss):
+            logits = logits.log_softmax(dim=1)
+        if isinstance(self.loss, nn.BCEWithLogitsLoss | nn.MultiLabelSoftMarginLoss):
+            return self.loss(logits, one_hot(labels, logits.shape[1]).float())
+        return self.loss(logits, labels)
+
+
+def class_counts(clips: ClipDataset) -> list[int]:
+    """How many clips each class of the dataset has."""
+    return np.bincount(clips.folder.label[clips.indices], minlength=len(clips.folder.class_names)).tolist()
+
+
+def build_loss(loss: Callable[..., nn.Module], counts: Sequence[int]) -> nn.Module:
+    """A loss from its class, or from a partial of it, and the training clips of each class, if it takes them."""
+    of_class = loss.func if isinstance(loss, partial) else loss
+    if of_class.__module__.startswith("torch.nn."):
+        return TorchLoss(loss())
+    return loss(counts)
 
 
 def class_balanced_weights(counts: Sequence[int], beta: float = 0.9999) -> Float[Tensor, "classes"]:

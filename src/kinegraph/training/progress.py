@@ -1,12 +1,15 @@
-"""What a person sees while a network trains: a bar that moves and one line an epoch that stays."""
+"""What a person sees while a network trains: a bar that moves, one line an epoch that stays, and TensorBoard."""
 
 import sys
 import time
+from importlib.util import find_spec
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
+NOT_DRAWN = ("mode", "epoch", "iter")
 REFRESH = 0.5  # seconds between looks at the running sums: each look waits for the GPU
 
 
@@ -65,14 +68,14 @@ class TrainingDisplay:
             self.bar.update(self.task, state=f"loss {loss / seen:.4f}  top-1 {hits / seen:.1%}  {speed:,.0f} clips/s")
             self.looked, self.clips_at_look = now, self.clips
 
-    def epoch(self, epoch, loss, top1, rate, found: dict | None, best: float, best_epoch: int) -> None:
+    def epoch(self, epoch, loss, top1, rate, figures: dict | None, best: float, best_epoch: int) -> None:
         """After each epoch: the line that stays."""
         line = f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}"
         line += f"  loss {loss:.4f}  lr {rate:.2e}  top-1 {top1:6.1%}"
-        if found is not None:
-            line += f"  val top-1 {found['top1']:6.1%}"
+        if figures is not None:
+            line += f"  val top-1 {figures['top1']:6.1%}"
             if self.monitor == "mean_class_accuracy":
-                line += f"  mean class {found[self.monitor]:6.1%}"
+                line += f"  mean class {figures[self.monitor]:6.1%}"
             line += f"  best {best:6.1%} (epoch {best_epoch})"
         passed = time.perf_counter() - self.began
         training = max(self.stepped - self.epoch_began, 1e-9)
@@ -85,3 +88,34 @@ def _clock(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def check_tensorboard() -> None:
+    """Raises ValueError when it is not installed."""
+    if find_spec("tensorboard") is None:
+        raise ValueError("tensorboard is not installed: pip install 'kinegraph[tensorboard]', or leave --tensorboard")
+
+
+class Scalars:
+    """The log's figures as TensorBoard scalars, in an event file in `folder`.
+
+    first_step: what an interrupted run has drawn from there on is not shown.
+    """
+
+    def __init__(self, folder: Path, first_step: int):
+        from torch.utils.tensorboard import SummaryWriter  # seconds to import
+
+        self.writer = SummaryWriter(str(folder), purge_step=first_step)
+
+    def __enter__(self) -> "Scalars":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.writer.close()
+
+    def add(self, step: int, record: dict) -> None:
+        """The numbers of one line of the log."""
+        for name, value in record.items():
+            if name not in NOT_DRAWN:
+                self.writer.add_scalar(f"{record['mode']}/{name}", value, step)
+        self.writer.flush()

@@ -1,4 +1,4 @@
-"""The folder of one training run: config, log, checkpoints. Every file is whole or not there.
+"""The folder of one training run: config, log, checkpoints. Every write is atomic.
 
 config.yaml · log.jsonl · metrics.csv · checkpoints/{last.ckpt, best.safetensors, last.safetensors, their cards *.md}
 """
@@ -21,9 +21,7 @@ from kinegraph.atomic import atomic_file, write_atomic
 from kinegraph.models.checkpoint_file import read_resumed
 from kinegraph.safe_io import parsed_json, read_yaml
 
-# What may be different when a run goes on: none of it changes the weights. Nor do more epochs of a stepped schedule.
-FREE = {"work_dir", "resume", "overwrite", "workers", "accelerator", "log_every", "save_every", "tensorboard"}
-PATHS = {"dataset", "init_from", "layout"}
+PATHS = {"dataset", "init_from", "layout", "plugins"}  # options
 MEASURED = (
     "result.pkl",
     "result.json",
@@ -32,7 +30,7 @@ MEASURED = (
     "confusion_matrix.csv",
     "confusion_matrix.png",
 )
-METRICS = ("epoch", "loss", "top1", "top5", "mean_class_accuracy")
+COLUMNS = ("epoch", "loss", "top1", "top5", "mean_class_accuracy")
 
 
 class RunFolder:
@@ -75,7 +73,8 @@ class RunFolder:
             lost.append(config)
         if lost:
             raise ValueError(
-                f"{lost[0]} is of no run, and this one would replace it; move it or choose another --work-dir"
+                f"{lost[0]} was not written by a run, and this run would replace it; move it or choose another "
+                "--work-dir"
             )
 
     def _has_own_log(self) -> bool:
@@ -102,17 +101,12 @@ class RunFolder:
         """Write config.yaml."""
         write_atomic(self.path / "config.yaml", config_text.encode())
 
-    def check_same_run(self, config_text: str, defaults: Mapping[str, Any]) -> None:
-        """Raises ValueError where a config would give other weights than the one the run was started with.
+    def check_same_run(self, before: Mapping[str, Any], now: Mapping[str, Any], may_change: Collection[str]) -> None:
+        """Raises ValueError where the options of now would give other weights than those the run was started with.
 
-        defaults: of options, for those that there were not yet when it was started.
+        may_change: names of the options that change no weights.
         """
-        kept = read_yaml(self.path / "config.yaml")
-        now = yaml.safe_load(config_text) or {}
-        unset = {key: list(it) if isinstance(it, tuple) else it for key, it in defaults.items() if key in now}
-        before = unset | (kept if isinstance(kept, dict) else {})
-        free = FREE | ({"epochs"} if now.get("schedule", {}).get("kind") == "step" else set())
-        if other := [key for key in before.keys() | now.keys() if key not in free and before.get(key) != now.get(key)]:
+        if other := [key for key in (before.keys() | now.keys()) - set(may_change) if before.get(key) != now.get(key)]:
             key = min(other)
             raise ValueError(
                 f"the run in {self.path} has {key} {before.get(key)}, asked for is {now.get(key)}: it would be another "
@@ -155,7 +149,7 @@ class RunFolder:
         """metrics.csv: one row a validation."""
         rows = self.records("val")
         with atomic_file(self.path / "metrics.csv") as unfinished, unfinished.open("w", newline="") as file:
-            table = csv.DictWriter(file, METRICS, extrasaction="ignore")
+            table = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
             table.writeheader()
             table.writerows(rows)
 
@@ -163,25 +157,28 @@ class RunFolder:
 def _is_config(path: Path, options: Collection[str]) -> bool:
     """Whether a file is a call of `train` written down."""
     try:
-        found = read_yaml(path)
+        config = read_yaml(path)
     except (ValueError, OSError):
         return False
-    return isinstance(found, dict) and found.keys() <= set(options)
+    return isinstance(config, dict) and config.keys() <= set(options)
 
 
 def portable_recipe(config_text: str) -> str:
     """The config without what nobody set and this machine's folders: of an absolute path only the last name."""
-    config = _said(yaml.safe_load(config_text) or {})
+    config = _given(yaml.safe_load(config_text) or {})
     for key in PATHS & config.keys():
-        if config[key] and Path(config[key]).is_absolute():
-            config[key] = Path(config[key]).name
+        config[key] = [_portable(it) for it in config[key]] if isinstance(config[key], list) else _portable(config[key])
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
 
 
-def _said(config):
+def _portable(path: str) -> str:
+    return Path(path).name if Path(path).is_absolute() else path
+
+
+def _given(config):
     if not isinstance(config, dict):
         return config
-    return {key: _said(value) for key, value in config.items() if value not in (None, "", [], {})}
+    return {key: _given(value) for key, value in config.items() if value not in (None, "", [], {})}
 
 
 def environment() -> dict[str, Any]:

@@ -1,0 +1,140 @@
+"""The options of a training run: default, range, help and resume rule of each stand here, and only here."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from kinegraph.data.auto import Setting
+from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.models.stgcn import STGCN
+from kinegraph.training.losses import CrossEntropy
+from kinegraph.training.optim import PublishedSGD, Schedule
+
+REQUIRED = MISSING
+# What a resumed run may change. The default is SAME: another value gives other weights.
+SAME, MAY_CHANGE, OF_THE_CALL = "same", "may change", "of the call"  # the last is not written into the run's config
+
+
+def option(
+    default: Any, help: str, *, least: float | None = None, above: float | None = None, resume: str = SAME
+) -> Any:
+    """A field of the options. least, above: its smallest value, included or not."""
+    return field(default=default, metadata={"help": help, "least": least, "above": above, "resume": resume})
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What `kinegraph train` takes from its command line and its config."""
+
+    dataset: Path = option(REQUIRED, "dataset folder made by `kinegraph prepare`.")
+    split: str = option(REQUIRED, "column of the dataset with the parts 'train' and 'val'.")
+    model: Callable[[Tensor, int, int], nn.Module] = option(
+        STGCN,
+        "network class, built with the adjacency, the number of channels and of classes.",
+    )
+    plugins: Sequence[Path] = option(
+        (),
+        "Python files whose networks, losses, optimizers and graphs may be named, as FILE.NAME. In a config they are "
+        "only a record: no file is run that the command line does not name.",
+        resume=MAY_CHANGE,
+    )
+    layout: str | None = option(
+        None,
+        "other edges between the dataset's joints: a layout's name or YAML file; by default the dataset's own.",
+    )
+    partition: str = option(
+        "spatial",
+        "how a joint's neighbours are divided: uniform, distance, spatial, spatial_true or inward_outward; or a "
+        "function of a plugin, FILE.NAME, that takes the layout and returns the adjacency (K, V, V).",
+    )
+    max_hop: int = option(1, "how many bones away a neighbour may be.")
+    init_from: str | None = option(
+        None,
+        "weights to start from: a file of Kinegraph, a name in its zoo, or a published .pth. Taken is what fits: "
+        "blocks, joints by name, the head for the same classes.",
+    )
+    freeze: int = option(0, "input norm and this many first blocks keep what was taken.", least=0)
+    preprocessing: Preprocessing = option(Preprocessing(), "how a recorded clip becomes what the network sees.")
+    from_data: Sequence[Setting] = option(
+        (),
+        "settings that the training clips decide instead of `preprocessing`: people, normalize (with up), mirror; "
+        "what they decide is said and saved.",
+    )
+    loss: Callable[[Sequence[int]], nn.Module] = option(
+        CrossEntropy,
+        "loss function, built with the number of training clips of each class.",
+    )
+    optimizer: Callable[[Iterable], torch.optim.Optimizer] = option(
+        PublishedSGD,
+        "optimizer class, built with the parameters; by default SGD as published.",
+    )
+    decay_all: bool = option(
+        True,
+        "weight decay on every parameter, as published; false spares biases, norms and edge weights.",
+    )
+    head_lr: float = option(1.0, "learning rate of the head as a multiple of the others'.", above=0)
+    clip_gradients: float | None = option(None, "largest norm of all gradients together.", above=0)
+    schedule: Schedule = option(Schedule(), "how the learning rate changes.")
+    epochs: int | Literal["auto"] = option(
+        80,
+        "passes over the training part, `repeat` times each; auto makes about 2,500 steps of them.",
+        least=1,
+    )
+    repeat: int = option(1, "how often an epoch passes over the training part.", least=1)
+    sample: Literal["all", "class_balanced"] = option(
+        "all",
+        "'all' takes every clip once in a pass; 'class_balanced' as many clips, but every class equally often.",
+    )
+    batch_size: int = option(16, "clips a step and process.", least=1)
+    base_batch_size: int | None = option(
+        None,
+        "clips a step, over all processes, that the learning rate is meant for; it is scaled to the real number.",
+        least=1,
+    )
+    validate: bool = option(True, "measure the 'val' part while training and keep the best weights.")
+    validate_every: int = option(1, "epochs from one validation to the next.", least=1)
+    monitor: Literal["top1", "mean_class_accuracy"] = option("top1", "which figure makes weights the best.")
+    save_every: int = option(500, "steps from one checkpoint to the next inside an epoch.", least=1, resume=MAY_CHANGE)
+    log_every: int = option(100, "steps from one line in log.jsonl to the next.", least=1, resume=MAY_CHANGE)
+    tensorboard: bool = option(False, "also write the log's figures for TensorBoard.", resume=MAY_CHANGE)
+    report: bool = option(True, "write the run folder's report.html at the end.")
+    seed: int = option(0, "decides initial weights, order, augmentation and dropout.", least=0)
+    deterministic: bool = option(False, "allow only operations that give the same result each time.")
+    workers: int = option(0, "processes that prepare batches, 0 for none.", least=0, resume=MAY_CHANGE)
+    work_dir: Path | None = option(None, "run folder; by default runs/ and the config's name.", resume=OF_THE_CALL)
+    resume: bool = option(
+        False,
+        "go on with the run in work_dir where its last checkpoint was written. A command that torchrun or SLURM "
+        "starts again does so by itself.",
+        resume=OF_THE_CALL,
+    )
+    overwrite: bool = option(
+        False,
+        "replace the run that is already in work_dir, as soon as this one begins.",
+        resume=OF_THE_CALL,
+    )
+    accelerator: str = option("auto", "cpu, cuda, mps or auto.", resume=MAY_CHANGE)
+    devices: int = option(1, "processes on this machine, one a GPU or, on the CPU, that many.", least=1)
+    nodes: int = option(1, "machines.", least=1)
+    precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = option(
+        "32-true",
+        "32-true, or 16-mixed, bf16-mixed or 64-true.",
+    )
+    compile: bool = option(
+        False,
+        "have torch.compile fuse the network, and on a GPU replay it as one CUDA graph. It takes a minute at the "
+        "start and computes absent people like real ones; on a CPU it is slower.",
+    )
+
+
+def may_change(options: TrainOptions) -> set[str]:
+    """Names of the options that do not change the weights, so that a resumed run may have others.
+
+    Nor do more epochs of a stepped schedule.
+    """
+    names = {it.name for it in fields(options) if it.metadata["resume"] != SAME}
+    return names | ({"epochs"} if options.schedule.kind == "step" else set())

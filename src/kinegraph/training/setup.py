@@ -1,0 +1,296 @@
+"""What a run is made of, from its options: clips, network, optimizer, loss, plan, and what its weights say about it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from inspect import signature
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from lightning_fabric import Fabric
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from kinegraph.data.auto import STEPS, adapt, epochs_for
+from kinegraph.data.checks import Finding
+from kinegraph.data.dataset import SkeletonDataset, open_dataset
+from kinegraph.data.dataset_checks import check_scale, dataset_findings
+from kinegraph.data.loading import ClipDataset, train_loader
+from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.messages import did_you_mean
+from kinegraph.models.transfer import Meaning, Start, Taken, freeze_blocks, take_over
+from kinegraph.models.weights import save_weights
+from kinegraph.plugins import plugin_functions
+from kinegraph.skeleton.graph import STRATEGIES, adjacency
+from kinegraph.skeleton.layout import JointLayout, load_layout
+from kinegraph.training.loop import Plan, Progress
+from kinegraph.training.losses import build_loss, class_counts
+from kinegraph.training.optim import parameter_groups, scale_rates
+from kinegraph.training.options import TrainOptions
+from kinegraph.training.progress import check_tensorboard
+from kinegraph.training.run_folder import RunFolder, portable_recipe
+
+FIGURES = ("top1", "mean_class_accuracy", "top5")
+BATCHES = 10  # from which BatchNorm's statistics are measured
+
+
+def check_together(options: TrainOptions) -> None:
+    """Raises ValueError for options that contradict each other or this installation."""
+    if options.freeze and not options.init_from:
+        raise ValueError("freeze keeps what weights have learnt: it needs --init-from WEIGHTS")
+    if options.resume and options.overwrite:
+        raise ValueError("--resume goes on with a run, --overwrite replaces it: give one of them")
+    if options.tensorboard:
+        check_tensorboard()
+    if options.partition not in STRATEGIES and options.partition not in (own := plugin_functions()):
+        known = (*STRATEGIES, *own)
+        hint = (
+            did_you_mean(options.partition, known) or "; name a graph of your own as FILE.NAME, with --plugins FILE.py"
+        )
+        raise ValueError(f"partition: expected one of {', '.join(known)}, found '{options.partition}'{hint}")
+
+
+# ---- clips -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """The clips of a run, and the settings that depend on them.
+
+    layout: the joints and the bones of the graph. chosen: a line for each setting that the clips decided.
+    """
+
+    folder: SkeletonDataset
+    clips: ClipDataset
+    val_clips: ClipDataset | None
+    layout: JointLayout
+    preprocessing: Preprocessing
+    epochs: int
+    chosen: Sequence[str]
+    findings: Sequence[Finding]
+
+
+def open_data(options: TrainOptions) -> Data:
+    """Open the dataset and its parts. Raises ValueError where they do not fit the options."""
+    folder = open_dataset(options.dataset, check_values=True)
+    indices = folder.indices(options.split, "train")
+    preprocessing, chosen = adapt(options.preprocessing, folder, indices, options.from_data)
+    epochs = options.epochs
+    if epochs == "auto":
+        epochs = epochs_for(len(indices) * options.repeat, options.batch_size)
+        chosen.append(f"{epochs} epochs, about {STEPS:,} steps")
+    clips, val_clips = open_parts(folder, options.split, preprocessing, options.seed, options.validate)
+    layout = choose_layout(options.layout, folder)
+    findings = dataset_findings(folder, options.split)
+    check_scale(findings, folder)
+    return Data(folder, clips, val_clips, layout, preprocessing, epochs, chosen, findings)
+
+
+def open_parts(
+    folder: SkeletonDataset, split: str, preprocessing: Preprocessing, seed: int, validate: bool
+) -> tuple[ClipDataset, ClipDataset | None]:
+    """The "train" and, to validate, the "val" part.
+
+    Raises ValueError when clips lack a label or do not fit the preprocessing.
+    """
+    train_clips = ClipDataset(folder, folder.indices(split, "train"), preprocessing, seed)
+    once = replace(preprocessing, test_clips=1)  # as published: only a test looks at several choices of frames
+    if validate and "val" not in folder.parts(split):
+        there = ", ".join(folder.parts(split))
+        raise ValueError(
+            f"split '{split}' has no part 'val' to validate on, only {there}; --no-validate trains without"
+        )
+    val_clips = ClipDataset(folder, folder.indices(split, "val"), once) if validate else None
+    for clips in filter(None, (train_clips, val_clips)):
+        if (unlabelled := folder.label[clips.indices] < 0).any():
+            raise ValueError(f"clip '{folder.names[clips.indices[unlabelled.argmax()]]}' has no label")
+        clips[0, 0]  # a recipe that does not fit the data fails here, before anything is written
+    return train_clips, val_clips
+
+
+def choose_layout(name: str | None, folder: SkeletonDataset) -> JointLayout:
+    """The layout of that name, whose joints must be the dataset's, or the dataset's own."""
+    if name is None:
+        return folder.layout
+    layout = load_layout(name)
+    if layout.joints != folder.layout.joints:
+        raise ValueError(
+            f"layout '{layout.name}' has {len(layout)} joints, the dataset's '{folder.layout.name}' "
+            f"{len(folder.layout)}: only other bones between the same joints can be asked for"
+        )
+    return layout
+
+
+def absent_classes(clips: ClipDataset) -> list[str]:
+    """Names of the classes without a clip."""
+    return [name for name, count in zip(clips.folder.class_names, class_counts(clips), strict=True) if count == 0]
+
+
+def coordinates(folder: SkeletonDataset) -> tuple[str, ...]:
+    """What the numbers of a joint are."""
+    return ("x", "y", "z")[: folder.channels] + ("score",) * folder.has_score
+
+
+# ---- network, optimizer, loss ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What learns. frozen: the parts of the network that do not. rate: the learning rate before the schedule.
+
+    axes: the names on the network's axes. taken: what became of each tensor, for a network that starts from weights.
+    """
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    criterion: nn.Module
+    frozen: Sequence[nn.Module]
+    rate: float
+    axes: Meaning
+    taken: Taken | None
+
+
+def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start | None) -> Parts:
+    """Build network, optimizer and loss; the seed is set. start: weights that the network starts from."""
+    folder, preprocessing = data.folder, data.preprocessing
+    graph = torch.from_numpy(build_graph(data.layout, options.partition, options.max_hop)).float()
+    channels = preprocessing.channels(folder.channels, folder.has_score)
+    network = options.model(graph, channels, len(folder.class_names))
+    _accept_people(network)
+    axes = Meaning(folder.layout.joints, folder.class_names, preprocessing.streams, coordinates(folder))
+    taken = take_over(network, axes, start) if start else None
+    frozen = freeze_blocks(network, options.freeze, taken) if options.freeze else []
+    if start:
+        recalibrate_batchnorm(network.to(fabric.device), data.clips, options.batch_size, frozen)
+    groups = parameter_groups(network, decay_all=options.decay_all, head_lr=options.head_lr)
+    optimizer = options.optimizer(groups)
+    base, total = options.base_batch_size, options.batch_size * fabric.world_size
+    rate = scale_rates(optimizer, total / base if base else 1.0)
+    criterion = build_loss(options.loss, class_counts(data.clips))
+    return Parts(network, optimizer, criterion, frozen, rate, axes, taken)
+
+
+def build_graph(layout: JointLayout, partition: str, max_hop: int) -> Float[np.ndarray, "K V V"]:
+    """The adjacency: one of ours, or what a plugin's function makes of the layout."""
+    if partition in STRATEGIES:
+        return adjacency(layout, partition, max_hop)
+    graph = np.asarray(plugin_functions()[partition](layout))
+    joints = len(layout)
+    if graph.ndim != 3 or graph.shape[1:] != (joints, joints) or graph.dtype.kind not in "biuf":
+        raise ValueError(
+            f"partition: {partition} gave an array {graph.shape} of {graph.dtype}, expected numbers in the shape "
+            f"(K, {joints}, {joints})"
+        )
+    if not np.isfinite(graph).all():
+        raise ValueError(f"partition: {partition} gave a value that is not a finite number")
+    return graph.astype(np.float32)
+
+
+def _accept_people(network: nn.Module) -> None:
+    """A network of the user's own may take the clips alone; ours also take how many people are in each."""
+    takes = signature(network.forward).parameters.values()
+    positional = [it for it in takes if it.kind in (it.POSITIONAL_ONLY, it.POSITIONAL_OR_KEYWORD)]
+    if len(positional) > 1 or any(it.kind is it.VAR_POSITIONAL for it in takes):
+        return
+    forward = network.forward
+    network.forward = lambda x, people=None: forward(x)
+
+
+@torch.no_grad()
+def recalibrate_batchnorm(
+    network: nn.Module, clips: ClipDataset, batch_size: int, frozen: Sequence[nn.Module] = ()
+) -> None:
+    """Make BatchNorm's running statistics the mean over the first batches of training; those of frozen parts stay.
+
+    For a network that starts from other weights: it would need a hundred steps to forget the other data, which is all
+    of a short run.
+    """
+    device = next(network.parameters()).device
+    norms = [part for part in network.modules() if isinstance(part, _BatchNorm)]
+    usual = [norm.momentum for norm in norms]
+    network.train()
+    for part in frozen:
+        part.eval()
+    for seen, (views, _, people, _) in enumerate(islice(train_loader(clips, batch_size, epoch=0), BATCHES), start=1):
+        for norm in norms:
+            norm.momentum = 1 / seen
+        network(views[:, 0].to(device), people.to(device))
+    for norm, momentum in zip(norms, usual, strict=True):
+        norm.momentum = momentum
+
+
+# ---- plan and weights ------------------------------------------------------------------------------------------------
+
+
+def build_plan(options: TrainOptions, data: Data) -> Plan:
+    """What the loop does."""
+    return Plan(
+        epochs=data.epochs,
+        batch_size=options.batch_size,
+        schedule=options.schedule,
+        seed=options.seed,
+        repeat=options.repeat,
+        balanced=options.sample == "class_balanced",
+        clip_gradients=options.clip_gradients,
+        validate_every=options.validate_every,
+        save_every=options.save_every,
+        log_every=options.log_every,
+        monitor=options.monitor,
+        workers=options.workers,
+        tensorboard=options.tensorboard,
+        compile=options.compile,
+    )
+
+
+def weights_writer(
+    options: TrainOptions, data: Data, run: RunFolder, config_text: str
+) -> Callable[[Path, nn.Module, Progress], None]:
+    """The function that writes the weights of a run, with what is known about them."""
+
+    def write(path: Path, network: nn.Module, progress: Progress) -> None:
+        validations = [record for record in run.records("val") if record["epoch"] == progress.epoch][-1:]
+        chosen_by = options.monitor if path == run.best else None
+        extra = {
+            "training": training_facts(data.clips, options.split),
+            "epoch": progress.epoch,
+            "epochs": data.epochs,
+            "measured": [measured_facts(data.val_clips, options.split, record, chosen_by) for record in validations],
+        }
+        if based_on := run.records("environment")[0].get("based_on"):
+            extra["based_on"] = based_on
+        extra["recipe"] = portable_recipe(config_text)
+        names, preprocessing = data.folder.class_names, data.preprocessing.to_dict()
+        save_weights(path, network, layout=data.layout, class_names=names, preprocessing=preprocessing, extra=extra)
+
+    return write
+
+
+def training_facts(clips: ClipDataset, split: str) -> dict[str, Any]:
+    """What weights trained on these clips say about them: source, licence, how many, of whom."""
+    folder, counts = clips.folder, class_counts(clips)
+    facts = {
+        "source": folder.source,
+        "licence": folder.licence,
+        "split": split,
+        "part": "train",
+        "clips": len(clips),
+        "classes": sum(count > 0 for count in counts),
+        "frames": [int(n) for n in np.percentile(folder.frames[clips.indices], (0, 50, 100))],
+        "coordinates": list(coordinates(folder)),
+        "units": folder.units,
+    }
+    if (subjects := folder.attributes.get("subject")) is not None:
+        facts["subjects"] = len(np.unique(subjects[clips.indices]))
+    return facts | ({"absent": absent} if (absent := absent_classes(clips)) else {})
+
+
+def measured_facts(
+    clips: ClipDataset, split: str, record: Mapping[str, Any], chosen_by: str | None = None
+) -> dict[str, Any]:
+    """What weights say about a validation; record: its line in the log. chosen_by: the figure that chose the epoch."""
+    facts = {"source": clips.folder.source, "split": split, "part": "val", "clips": len(clips)}
+    facts |= {name: record[name] for name in FIGURES if name in record}
+    return facts | ({"chosen_by": chosen_by} if chosen_by else {})
