@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.formats import ntu, ntu_scan
+from kinegraph.data.formats import ntu, ntu_scan, recordings
 from kinegraph.data.formats.ntu_text import parse_bodies
 
 BODY = ("id", "clippedEdges", "leftConfidence", "leftState", "rightConfidence", "rightState", "isRestricted")
@@ -103,14 +103,14 @@ def compare(files: list[Path], rounds: int) -> None:
 
 
 def memory(folder: Path, workers: int) -> None:
-    report = ntu.ReadReport()
+    found = recordings(folder, "ntu", classes=120, workers=workers, on_fault="skip")
     start = time.perf_counter()
-    for _ in ntu.read(folder, classes=120, workers=workers, skip_broken=True, report=report):
-        pass
+    clips = sum(1 for _ in found.clips)
     seconds = time.perf_counter() - start
     unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
     own, child = (resource.getrusage(who).ru_maxrss / unit for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    print(f"{report.read} clips read in {seconds:.1f} s by {workers} process(es), {len(report.skipped)} broken files")
+    broken = sum(line.startswith("broken") for line in found.skipped())
+    print(f"{clips} clips read in {seconds:.1f} s by {workers} process(es), {broken} broken files")
     print(f"peak memory   {own:7.0f} MB" + (f", {child:.0f} MB in the largest worker" if workers > 1 else ""))
 
 

@@ -35,7 +35,7 @@ def kinegraph(command: str) -> None:
 
 # %%
 kinegraph("synthesize tutorial/raw --clips 240 --actions 8 9 23 27 --workers 1")
-kinegraph("prepare ntu60 tutorial/raw tutorial/dataset --workers 1")
+kinegraph("prepare tutorial/raw tutorial/dataset --workers 1")
 
 # %% [markdown]
 # Before training it is worth a second to ask what is wrong with the data. Here, nothing is. (There are sixty class
@@ -147,5 +147,5 @@ print(f"{prediction.class_name}: most at", ", ".join(clip.layout.joints[joint] f
 # ## From here
 #
 # * Your own recordings: [own_data.md](own_data.md). A table with a row a joint is enough.
-# * NTU RGB+D: `kinegraph prepare ntu60 path/to/nturgb+d_skeletons data/ntu60` and a config of [recipes.md](recipes.md).
+# * NTU RGB+D: `kinegraph prepare path/to/nturgb+d_skeletons data/ntu60` and a config of [recipes.md](recipes.md).
 # * Trained weights to start from: [transfer.md](transfer.md).

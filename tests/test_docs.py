@@ -55,6 +55,8 @@ def test_commands_can_be_typed(page, monkeypatch):
                 word if Path(word).exists() or Path(word).suffix != ".yaml" else "configs/small_data.yaml"
                 for word in argv
             ]
+        module = import_module(f"kinegraph.commands.{verb}")
+        argv = getattr(module, "words", list)(argv)
         read_options(parser_for(function, configured), function, argv, configured)
 
 

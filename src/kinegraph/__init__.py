@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors and type checkers, which do not run __getattr__
     from kinegraph.data.dataset import open_dataset, write_dataset
+    from kinegraph.data.formats import read
     from kinegraph.inference.prediction import predict
     from kinegraph.models.optimize import optimize
     from kinegraph.models.weights import load_model
@@ -27,6 +28,7 @@ _PUBLIC = {
     "load_model": "kinegraph.models.weights",
     "optimize": "kinegraph.models.optimize",
     "predict": "kinegraph.inference.prediction",
+    "read": "kinegraph.data.formats",
 }
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "open_dataset",
     "optimize",
     "predict",
+    "read",
     "write_dataset",
 ]
 

@@ -71,10 +71,11 @@ def run_verb(verb: str, argv: list[str]) -> int:
 
     A verb's own exit code, where it returns one, becomes the command's.
     """
-    function = getattr(import_module(f"kinegraph.commands.{verb}"), verb)
+    module = import_module(f"kinegraph.commands.{verb}")
+    function, words = getattr(module, verb), getattr(module, "words", list)
     from kinegraph.commands.arguments import parse
 
-    code = function(**parse(function, argv, from_config=verb in CONFIG_VERBS))
+    code = function(**parse(function, words(argv), from_config=verb in CONFIG_VERBS))
     return code if isinstance(code, int) else 0
 
 

@@ -52,7 +52,7 @@ def did_you_mean(given: object, known: Iterable[str]) -> str:
 
 def first_few(names: Sequence[object], count: int = 3) -> str:
     """The first names of a list and the number of the others: "wave, jump, sit and 4 more"."""
-    listed = ", ".join(map(str, names[:count]))
+    listed = ", ".join(shortened(name, 60) for name in names[:count])
     return f"{listed} and {len(names) - count:,} more" if len(names) > count else listed
 
 

@@ -72,12 +72,12 @@ def place(tmp_path_factory):
         (["train", "{run}"], "run is a folder, no YAML config; did you mean"),
         (["convert", "{other}", "{new}"], "is a .pkl file"),
         (["prepare", "ntu60", "nowhere", "{new}"], "nowhere"),
-        (["prepare"], "source, raw and out are missing; expected kinegraph prepare SOURCE RAW OUT"),
+        (["prepare"], "path and out are missing; expected kinegraph prepare PATH OUT"),
         (["prepare", "NTU_60", "{run}", "{new}"], "did you mean 'ntu60'?"),
-        (["prepare", "ntu60", "{array}", "{new}"], "no file for ntu60, which reads .skeleton; did you mean 'npz'?"),
+        (["prepare", "ntu60", "{array}", "{new}"], "no file for ntu, which reads .skeleton; did you mean 'npz'?"),
         (["prepare", "npy", "{nothing}", "{new}"], "nothing.npy is an empty file"),
         (["inspect", "{nothing}"], "nothing.npy is an empty file"),
-        (["prepare", "ntu", "{run}", "{new}"], "ntu60"),
+        (["prepare", "{run}", "{new}"], "is not recognised, it is a folder with checkpoints, config.yaml"),
     ],
 )
 def test_wrong_input_is_one_line(place, capsys, monkeypatch, arguments, words):

@@ -8,9 +8,11 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset, write_dataset
+from kinegraph.data.formats import read
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 from tests import made_up
+from tests.data import faulty
 
 
 @pytest.fixture
@@ -167,7 +169,7 @@ def test_shards_of_tensorflow(tmp_path, dataset):
         ("{dataset} {dataset} --overwrite", "exists and is no file"),
         ("{dataset} {dataset} --format npy --overwrite", "exists and is no folder of such arrays"),
         ("{dataset} {out}/deep/down.pkl", "there is no folder"),
-        ("{out} {out}", "no dataset folder"),
+        ("{out} {out}", "no file or folder"),
     ],
 )
 def test_wrong_input_is_one_line_and_leaves_nothing(tmp_path, dataset, rich, capsys, words, message):
@@ -199,3 +201,13 @@ def test_a_failed_conversion_keeps_what_was_there(tmp_path, dataset, capsys):
     )
     assert out.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir() if ".partial" in file.name] == []
+
+
+def test_recordings_need_no_dataset_folder(tmp_path):
+    path = faulty.table_json(tmp_path, faulty.recordings())
+    run("convert", path, tmp_path / "out.pkl")
+    before, after = list(read(path)), list(read(tmp_path / "out.pkl"))
+    assert [clip.name for clip in after] == [clip.name for clip in before]
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one.keypoint, other.keypoint)
+        assert (one.label, one.splits) == (other.label, other.splits)

@@ -49,7 +49,7 @@ def test_a_clean_file_has_no_problem(tmp_path, capsys, write):
     code, told = inspect(path, capsys, *(("--class-names", "ntu60") if write in UNNAMED else ()))
     assert code == 0, told["findings"]
     assert told["ok"]
-    assert {finding["kind"] for finding in told["findings"]} <= {"absent_classes", "joint_order"}
+    assert {finding["kind"] for finding in told["findings"]} <= {"absent_classes", "joint_order", "no_part"}
     facts = told["facts"]
     assert (facts["clips"], facts["joints"], facts["channels"], facts["layout_guess"]) == (32, 25, 3, "ntu25")
     assert (facts["units_guess"], facts["upward"], facts["subjects"]) == ("m", "y up", 8)
@@ -116,7 +116,8 @@ def test_all_faults_are_found_at_once(tmp_path, capsys):
     code, told = inspect(path, capsys, "--class-names", "ntu60")
     kinds = {finding["kind"]: finding["clips"] for finding in told["findings"] if finding["severity"] == "problem"}
     assert code == 1
-    names = {"not_finite": 9, "label": 2, "empty": 4, "joints": 6, "no_name": 8, "units": 12}
+    assert kinds.pop("no_name") == []
+    names = {"not_finite": 9, "label": 2, "empty": 4, "joints": 6, "units": 12}
     assert {kind: kinds[kind] for kind in names} == {kind: [clips[i].name] for kind, i in names.items()}
     assert main(["inspect", str(path), "--class-names", "ntu60"]) == 1
     shown = capsys.readouterr().out
@@ -283,7 +284,9 @@ def test_a_large_folder_is_looked_at_in_part(tmp_path, capsys, monkeypatch):
 def test_what_is_not_recognised(tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("nothing")
     (tmp_path / "odd.pkl").write_bytes(pickle.dumps({"a": 1}))
-    for path in (tmp_path / "notes.txt", tmp_path / "odd.pkl", tmp_path, tmp_path / "nowhere"):
+    assert main(["inspect", str(tmp_path / "odd.pkl")]) == 1
+    assert "odd.pkl holds a dict with a, expected annotations and split" in capsys.readouterr().out
+    for path in (tmp_path / "notes.txt", tmp_path, tmp_path / "nowhere"):
         assert main(["inspect", str(path)]) == 2
         error = capsys.readouterr().err
         assert error.count("\n") == 1
@@ -291,22 +294,22 @@ def test_what_is_not_recognised(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("path", "clips", "layout", "units"),
+    ("path", "clips", "layout"),
     [
-        (SHARED / "ui_prmd_kinect.npz", 2000, "kinect22", "mm"),
-        (SHARED / "hdm05_11.npz", 287, "hdm31", "mm"),
-        (SHARED / "ui_prmd_raw", 24, "kinect22", "m"),
+        (SHARED / "ui_prmd_kinect.npz", 2000, "kinect22"),
+        (SHARED / "hdm05_11.npz", 287, "hdm31"),
+        (SHARED / "ui_prmd_raw", 24, "kinect22"),
     ],
     ids=lambda value: value.name if isinstance(value, Path) else "",
 )
-def test_real_recordings_have_no_problem(capsys, path, clips, layout, units):
+def test_real_recordings_have_no_problem(capsys, path, clips, layout):
     if not path.exists():
         pytest.skip("the recordings are not beside the checkout")
     code, told = inspect(path, capsys)
     facts = told["facts"]
     assert code == 0, told["findings"]
-    assert (facts["clips"], facts["layout"], facts["units_guess"], facts["upward"]) == (clips, layout, units, "y up")
-    assert np.isclose(facts["body_size"] / (1000 if units == "mm" else 1), 1.5, atol=0.2)
+    assert (facts["clips"], facts["layout"], facts["units_guess"], facts["upward"]) == (clips, layout, "m", "y up")
+    assert np.isclose(facts["body_size"], 1.5, atol=0.2)
 
 
 def test_openpose_folders(tmp_path, capsys):

@@ -16,8 +16,8 @@ import torch
 
 from kinegraph.cli import main
 from kinegraph.commands.predict import predict as predict_verb
+from kinegraph.data.formats import read, recognise
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
-from kinegraph.inference.inputs import source_of
 from kinegraph.models.published import save_published
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import load_model, save_weights
@@ -64,10 +64,10 @@ def predict(place, *arguments) -> list[dict]:
 
 FORMATS = {
     faulty.dataset: "dataset",
-    faulty.npz: "arrays",
+    faulty.npz: "npz",
     faulty.annotations: "annotations",
     faulty.lists: "annotations",
-    faulty.padded: "padded",
+    faulty.padded: "npy",
     faulty.tfrecord: "tfrecord",
     faulty.table_csv: "table",
     faulty.table_json: "table",
@@ -80,7 +80,7 @@ def test_every_format_gets_the_same_answers(place, tmp_path, capsys, write):
     expected = {one["clip"]: one for one in predict(place, place / "dataset")}
     assert len({one["top"][0]["class"] for one in expected.values()}) > 3
     path = write(tmp_path, faulty.recordings())
-    assert source_of(path) == FORMATS[write]
+    assert FORMATS[write] == recognise(path)[0].NAME
     answers = predict(place, path)
     one_body = {clip.name for clip in faulty.recordings() if len(clip.keypoint) == 1}  # all that an .npz can hold
     assert {one["clip"] for one in answers} == set(expected)
@@ -160,7 +160,7 @@ def test_published_checkpoints_are_asked_with_their_recipe(place, tmp_path, caps
         (["{w}", "{data}", "--stride", "5"], "give --window too"),
         (["{w}", "{data}", "--window", "5", "--stride", "6"], "expected from 1 to 5"),
         (["{w}", "{data}", "--top", "0"], "top is 0"),
-        (["{w}", "{data}", "--units", "mm"], "--units has no use for what is read here (dataset)"),
+        (["{w}", "{data}", "--units", "mm"], "--units is an option for table; dataset has no use for it"),
         (["{w}", "{data}", "--out", "answers.txt"], "ends in .csv or .json"),
         (["{w}", "{data}", "--out", "no/such/folder.csv"], "there is no folder no/such"),
         (["{w}", "{data}", "--device", "abacus"], "no device 'abacus'"),
@@ -186,7 +186,7 @@ def test_a_broken_file_leaves_no_answers_behind(place, tmp_path, capsys):
     assert last.name in capsys.readouterr().err
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["raw"]
     assert main([*command, "--out", str(tmp_path / "a.csv"), "--skip-broken"]) == 0
-    assert "left out: broken" in capsys.readouterr().err
+    assert "skipped: broken" in capsys.readouterr().err
     assert len((tmp_path / "a.csv").read_text().splitlines()) == 1 + 2
 
 
@@ -222,7 +222,7 @@ def test_labels_of_ui_prmd_are_those_of_the_network(tmp_path, capsys, labels):
     place = tmp_path
     weights(place / "w.safetensors", ui_prmd.LAYOUT, ui_prmd.class_names(labels))
     truths = {one["clip"]: one["truth"] for one in predict(place, raw)}
-    assert truths == {clip.name: ui_prmd.class_names(labels)[clip.label] for clip in ui_prmd.read(raw, labels)}
+    assert truths == {clip.name: ui_prmd.class_names(labels)[clip.label] for clip in read(raw, labels=labels)}
     files = [raw / "Kinect" / kind.title() / f"m01_s01_e01_{kind}.txt" for kind in ("positions", "angles")]
     one, other = predict(place, *files)  # a clip may be named by either of its files
     assert one["clip"] == other["clip"] == "m01_s01_e01"

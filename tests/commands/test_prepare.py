@@ -12,7 +12,7 @@ import pytest
 from kinegraph.cli import main
 from kinegraph.commands.prepare import prepare
 from kinegraph.data.dataset import open_dataset
-from kinegraph.data.formats import ntu, ui_prmd
+from kinegraph.data.formats import ntu, read, ui_prmd
 from kinegraph.data.synthetic_marker import MARKER
 from tests.golden import FOLDER as GOLDEN
 
@@ -37,9 +37,9 @@ def squeezed(text: str) -> str:
 
 @pytest.mark.parametrize("bodies", ["tracked", "energy"])
 def test_ntu(raw, out, bodies, capsys):
-    prepare("ntu60", raw, out, bodies=bodies, workers=1)
+    prepare(raw, out, format="ntu60", bodies=bodies, workers=1)
     dataset = open_dataset(out, check_values=True)
-    expected = list(ntu.read(raw, bodies=bodies))
+    expected = list(read(raw, classes=60, bodies=bodies))
     assert dataset.names == [clip.name for clip in expected]
     for found, clip in zip(dataset, expected, strict=True):
         np.testing.assert_array_equal(found.keypoint, clip.keypoint)
@@ -49,44 +49,44 @@ def test_ntu(raw, out, bodies, capsys):
     printed = squeezed(capsys.readouterr().out)
     assert "6 clips" in printed
     assert "split xsub train 4, val 2" in printed
-    assert "left out: 2 of actions that NTU RGB+D 60 does not have" in printed
+    assert "skipped: 2 of actions that NTU RGB+D 60 does not have" in printed
 
 
 def test_ntu120_has_its_own_split_and_classes(raw, out):
-    prepare("ntu120", raw, out, dtype="float16", workers=2)
+    prepare(raw, out, format="ntu120", dtype="float16", workers=2)
     dataset = open_dataset(out)
     assert (len(dataset), len(dataset.class_names), dataset.dtype) == (8, 120, "float16")
     assert dataset.parts("xset") == ("train", "val")
 
 
 def test_ntu120_on_files_of_ntu60_is_remarked(raw, tmp_path, capsys):
-    prepare("ntu120", raw, tmp_path / "all", workers=1)
+    prepare(raw, tmp_path / "all", format="ntu120", workers=1)
     assert "note: all clips" not in capsys.readouterr().out
     for name in ("S006C001P045R001A061", "S007C002P004R002A120"):
         next(raw.rglob(f"{name}.skeleton")).unlink()
-    prepare("ntu120", raw, tmp_path / "some", workers=1)
-    assert "note: all clips are of NTU RGB+D 60's actions; `prepare ntu60`" in capsys.readouterr().out
+    prepare(raw, tmp_path / "some", format="ntu120", workers=1)
+    assert "note: all clips are of NTU RGB+D 60's actions; --classes 60" in capsys.readouterr().out
 
 
 def test_missing_skeletons_are_left_out_unless_wanted(raw, out, capsys):
     missing = min(ntu.missing_skeletons())
     shutil.copy(min(raw.glob("*.skeleton")), raw / f"{missing}.skeleton")
-    prepare("ntu60", raw, out, workers=1)
+    prepare(raw, out, format="ntu60", workers=1)
     assert missing not in open_dataset(out).names
-    assert "left out: 1 on the published list of missing skeletons" in capsys.readouterr().out
-    prepare("ntu60", raw, out, workers=1, keep_missing=True, overwrite=True)
+    assert "skipped: 1 on the published list of missing skeletons" in capsys.readouterr().out
+    prepare(raw, out, format="ntu60", workers=1, keep_missing=True, overwrite=True)
     assert missing in open_dataset(out).names
 
 
 def test_synthetic_recordings_stay_synthetic(raw, out):
     (raw / MARKER).write_text("{}")
-    prepare("ntu60", raw, out, workers=1)
+    prepare(raw, out, format="ntu60", workers=1)
     assert open_dataset(out).source.startswith("synthetic")
     assert "synthetic" in json.loads((out / "dataset.json").read_text())["source"]
 
 
 def test_ui_prmd(out, capsys):
-    prepare("ui-prmd", GOLDEN / "ui_prmd", out, labels="quality")
+    prepare(GOLDEN / "ui_prmd", out, format="ui-prmd", labels="quality")
     dataset = open_dataset(out, check_values=True)
     assert [dataset.class_names[label] for label in dataset.label] == [
         "standing shoulder extension, correct",
@@ -107,7 +107,7 @@ def test_ui_prmd(out, capsys):
 def test_arrays_of_real_recordings(out, name, labels, clips, classes, train):
     if not (SHARED / name).is_file():
         pytest.skip("the recordings are not beside the checkout")
-    prepare("npz", SHARED / name, out, labels=labels)
+    prepare(SHARED / name, out, format="npz", labels=labels)
     dataset = open_dataset(out, check_values=True)
     assert (len(dataset), len(dataset.class_names)) == (clips, classes)
     assert (np.bincount(dataset.label) > 0).all()
@@ -128,47 +128,46 @@ def test_broken_files_stop_the_run_or_are_listed(raw, out, capsys):
     broken = sorted(raw.glob("*.skeleton"))[2]
     cut(broken)
     with pytest.raises(ValueError, match=f"{broken.name}: line"):
-        prepare("ntu60", raw, out, workers=1)
+        prepare(raw, out, format="ntu60", workers=1)
     assert not out.exists()
-    prepare("ntu60", raw, out, workers=1, skip_broken=True)
+    prepare(raw, out, format="ntu60", workers=1, skip_broken=True)
     assert broken.stem not in open_dataset(out).names
-    assert f"left out: broken: {broken}: line" in capsys.readouterr().out
+    assert f"skipped: broken: {broken}: line" in capsys.readouterr().out
 
 
 def test_only_broken_files(raw, out):
     for file in raw.iterdir():
         cut(file)
-    with pytest.raises(ValueError, match=r"nothing is left to prepare; .*: 2 of actions .*; broken: .*; and 4 more"):
-        prepare("ntu60", raw, out, workers=1, skip_broken=True)
+    with pytest.raises(ValueError, match=r"no clip is left; .*: 2 of actions .*; broken: .*; and 4 more"):
+        prepare(raw, out, format="ntu60", workers=1, skip_broken=True)
     assert not out.exists()
 
 
 def test_broken_ui_prmd_files_are_listed(tmp_path, out, capsys):
     raw = shutil.copytree(GOLDEN / "ui_prmd", tmp_path / "ui")
     next(raw.rglob("*angles_inc.txt")).write_text("1,2,3\n")
-    prepare("ui-prmd", raw, out, skip_broken=True)
+    prepare(raw, out, format="ui-prmd", skip_broken=True)
     assert len(open_dataset(out)) == 1
     assert "angles_inc.txt line 1 has 3 numbers" in capsys.readouterr().out
 
 
 def test_an_older_dataset_is_replaced_only_on_request(raw, out):
-    prepare("ntu60", raw, out, workers=1)
+    prepare(raw, out, format="ntu60", workers=1)
     with pytest.raises(ValueError, match="exists"):
-        prepare("ntu120", raw, out, workers=1)
-    prepare("ntu120", raw, out, workers=1, overwrite=True)
+        prepare(raw, out, format="ntu120", workers=1)
+    prepare(raw, out, format="ntu120", workers=1, overwrite=True)
     assert len(open_dataset(out)) == 8
 
 
 WRONG = {
     "no folder": ("ntu60 {raw}/nothing {out}", "nothing"),
     "no skeletons": ("ntu60 {golden}/ui_prmd {out}", "no .skeleton file"),
-    "no such source": ("ntu61 {raw} {out}", "'ntu120'"),
+    "no such source": ("ntu61 {raw} {out}", "there is no format 'ntu61'; did you mean 'ntu60'?"),
     "no texts": ("ui-prmd {raw} {out}", "no UI-PRMD files"),
     "no file": ("npz {raw}/nothing.npz {out}", "nothing.npz"),
     "a folder": ("npz {raw} {out}", "is a folder, expected a .npz file"),
     "other arrays": ("npz {golden}/graphs.npz {out}", "no array 'keypoint'"),
-    "another's option": ("npz {golden}/graphs.npz {out} --bodies energy", "--bodies is an option for ntu60, ntu120"),
-    "another's flag": ("npz {golden}/graphs.npz {out} --skip-broken", "--skip-broken is an option for"),
+    "another's option": ("npz {golden}/graphs.npz {out} --bodies energy", "--bodies is an option for ntu, openpose"),
     "no such policy": ("ntu60 {raw} {out} --bodies all", "energy"),
     "no workers": ("ntu60 {raw} {out} --workers 0", "0 workers"),
     "no such layout": ("npz {golden}/graphs.npz {out} --layout ntu52", "did you mean 'ntu2"),

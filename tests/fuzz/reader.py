@@ -35,7 +35,7 @@ class Reader:
 def drain(found: Recordings) -> None:
     for clip in found.clips:
         assert clip.keypoint.dtype.kind == "f", clip.keypoint.dtype
-    found.left_out()
+    found.skipped()
 
 
 def as_file(name: str, read: Callable[[Path], object]) -> Form:

@@ -9,7 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.formats import annotations, arrays, ntu, ntu_scan, ntu_text, openpose, padded, table, tfrecord
+from kinegraph.data.formats import (
+    ntu,
+    ntu_scan,
+    ntu_text,
+    recordings,
+)
 from kinegraph.data.formats.ntu_text import Bodies
 from kinegraph.data.formats.tfrecord_wire import serialize_example, serialize_tensor, write_record
 from kinegraph.skeleton.layout import load_layout
@@ -27,7 +32,7 @@ def _ntu(folder: Path, data: bytes) -> None:
     for one in filter(None, found):  # what the quick readers take, the careful one takes, and it is the same
         assert _same(one, bodies), "two readers of NTU's text differ"
     for policy in ntu.POLICIES:
-        drain(ntu.recordings(folder / SAMPLE, bodies=policy, classes=60, keep_missing=True, workers=1))
+        drain(recordings(folder / SAMPLE, "ntu", bodies=policy, classes=60, keep_missing=True, workers=1))
 
 
 def _same(one: Bodies, other: Bodies) -> bool:
@@ -69,13 +74,13 @@ def _kpfile(folder: Path, data: bytes) -> None:
     item = {"frame_dir": "a", "label": 0, "img_shape": (9, 9), "original_shape": (9, 9), "total_frames": 3}
     item |= {"raw_file": "k.pkl", "frame_inds": np.array([0, 0, 1, 2, 2]), "box_score": np.ones(5)}
     (folder / "a.pkl").write_bytes(pickle.dumps([item]))
-    drain(annotations.recordings(folder / "a.pkl"))
+    drain(recordings(folder / "a.pkl", "annotations"))
 
 
 def _padded(folder: Path, array: bytes, labels: bytes) -> None:
     (folder / "train_data_joint.npy").write_bytes(array)
     (folder / "train_label.pkl").write_bytes(labels)
-    drain(padded.recordings(folder / "train_data_joint.npy"))
+    drain(recordings(folder / "train_data_joint.npy", "npy"))
 
 
 @cache
@@ -126,7 +131,7 @@ def _npz_member(folder: Path, data: bytes) -> None:
     members = {f"{name}.npy": _npy(array) for name, array in NPZ.items()}
     name = names[data[0] % len(names)] if data else names[0]
     (folder / "a.npz").write_bytes(_npz(members | {f"{name}.npy": data[1:]}))
-    drain(arrays.recordings(folder / "a.npz"))
+    drain(recordings(folder / "a.npz", "npz"))
 
 
 def _npz_seeds() -> list[list[bytes]]:
@@ -146,7 +151,7 @@ def _record(data: bytes) -> bytes:
 
 def _tfrecord(folder: Path, data: bytes) -> None:
     (folder / "train-0.tfrecord").write_bytes(data)
-    drain(tfrecord.recordings(folder))
+    drain(recordings(folder, "tfrecord"))
 
 
 def _tensor(folder: Path, data: bytes) -> None:
@@ -176,7 +181,7 @@ def _csv_seeds() -> list[list[bytes]]:
 def _labels_file(folder: Path, data: bytes) -> None:
     (folder / "labels.csv").write_bytes(data)
     (folder / "a.csv").write_bytes(_csv_seeds()[0][0])
-    drain(table.recordings(folder / "a.csv", labels_file=folder / "labels.csv"))
+    drain(recordings(folder / "a.csv", "table", labels_file=folder / "labels.csv"))
 
 
 def _json_seeds() -> list[list[bytes]]:
@@ -197,13 +202,13 @@ def _openpose_frames(folder: Path, data: bytes) -> None:
     (folder / "wave" / "a").mkdir(parents=True)
     for number, content in ((0, _openpose_seeds()[0][0]), (1, data)):
         (folder / "wave" / "a" / f"a_{number:012}_keypoints.json").write_bytes(content)
-    drain(openpose.recordings(folder, workers=1))
+    drain(recordings(folder, "openpose", workers=1))
 
 
 def _kinetics(folder: Path, data: bytes) -> None:
     (folder / "k_train").mkdir()
     (folder / "k_train" / "a.json").write_bytes(data)
-    drain(openpose.recordings(folder, workers=1))
+    drain(recordings(folder, "openpose", workers=1))
 
 
 def _kinetics_labels(folder: Path, data: bytes) -> None:
@@ -223,7 +228,7 @@ def _openpose_seeds() -> list[list[bytes]]:
 RECORDINGS = {
     "NTU text": Reader([_ntu], lambda: [_ntu_seeds()]),
     "annotation pickles": Reader(
-        [as_file("a.pkl", lambda path: drain(annotations.recordings(path))), _kpfile], _annotation_seeds
+        [as_file("a.pkl", lambda path: drain(recordings(path, "annotations"))), _kpfile], _annotation_seeds
     ),
     "npy and label pickles": Reader(
         [
@@ -232,9 +237,9 @@ RECORDINGS = {
         ],
         _padded_seeds,
     ),
-    "npz": Reader([as_file("a.npz", lambda path: drain(arrays.recordings(path))), _npz_member], _npz_seeds),
+    "npz": Reader([as_file("a.npz", lambda path: drain(recordings(path, "npz"))), _npz_member], _npz_seeds),
     "TFRecord": Reader([_tfrecord, lambda folder, data: _tfrecord(folder, _record(data)), _tensor], _tfrecord_seeds),
-    "CSV tables": Reader([as_file("a.csv", lambda path: drain(table.recordings(path))), _labels_file], _csv_seeds),
-    "JSON tables": Reader([as_file("a.json", lambda path: drain(table.recordings(path)))], _json_seeds),
+    "CSV tables": Reader([as_file("a.csv", lambda path: drain(recordings(path, "table"))), _labels_file], _csv_seeds),
+    "JSON tables": Reader([as_file("a.json", lambda path: drain(recordings(path, "table")))], _json_seeds),
     "OpenPose JSON": Reader([_openpose_frames, _kinetics, _kinetics_labels], _openpose_seeds),
 }

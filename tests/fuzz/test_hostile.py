@@ -15,10 +15,10 @@ import yaml
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
-from kinegraph.data.formats.pickles import load_pickle
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import load_model, save_weights
+from kinegraph.safe_pickle import load_pickle
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import load_layout
 

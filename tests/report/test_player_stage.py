@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinegraph.data.formats import arrays
+from kinegraph.data.formats import read
 from kinegraph.report.film_strip import key_frames
 from kinegraph.report.scene import Scene
 from kinegraph.report.stage import project, stage_of
@@ -53,7 +53,7 @@ def test_somebody_who_bends_nearly_all_the_time_still_stands_on_the_floor():
 def test_real_recordings_stand_upright_people_who_lie_and_pick_things_up_too(file, every):
     if not (path := SHARED / file).is_file():
         pytest.skip(f"no {path}")
-    clips = list(arrays.read(path))[::every]
+    clips = list(read(path))[::every]
     seen = (np.where(clip.keypoint.any(-1, keepdims=True), clip.keypoint, np.nan) for clip in clips)
     assert {upward(points, clip.layout) for points, clip in zip(seen, clips, strict=True)} == {"y"}
 

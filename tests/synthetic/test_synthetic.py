@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinegraph.cli import main
-from kinegraph.data.formats.ntu import TRAIN_SUBJECTS_60, missing_skeletons, name_numbers, read
+from kinegraph.data.formats import read
+from kinegraph.data.formats.ntu import TRAIN_SUBJECTS_60, missing_skeletons, name_numbers
 from kinegraph.data.formats.ntu_text import parse_bodies
 from kinegraph.data.synthetic_marker import MARKER, is_synthetic
 from kinegraph.skeleton.layout import load_layout
@@ -202,7 +203,7 @@ def test_the_folder_reads_as_ntu_and_says_synthetic(tmp_path, capsys):
     raw = tmp_path / "raw"
     assert main(["synthesize", str(raw), "--clips", "60", "--actions", "8", "23", "58", "--workers", "1"]) == 0
     assert "synthetic" in capsys.readouterr().out
-    clips = list(read(raw))
+    clips = list(read(raw, classes=60))
     assert len(clips) == 60
     assert Counter(clip.label + 1 for clip in clips) == {8: 20, 23: 20, 58: 20}
     assert {clip.people for clip in clips if clip.label + 1 == 58} == {2}

@@ -1,6 +1,9 @@
 """`kinegraph convert`: a dataset folder or a checkpoint -> that of another project, so that nothing is locked in."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
@@ -8,13 +11,15 @@ from jaxtyping import Int
 from rich.console import Console
 
 from kinegraph.commands.convert_weights import SUFFIXES, Dialect, convert_weights
-from kinegraph.data.dataset import SkeletonDataset, open_dataset
-from kinegraph.data.formats.about import beside
+from kinegraph.data.dataset import SkeletonDataset, open_dataset, write_dataset
+from kinegraph.data.formats import folder, recordings
 from kinegraph.data.formats.annotations_write import write_annotation_list, write_annotations
+from kinegraph.data.formats.companion import beside
 from kinegraph.data.formats.padded_write import is_padded_folder, write_padded
-from kinegraph.data.formats.split_names import ABSENT
+from kinegraph.data.formats.recordings import facts_of
 from kinegraph.data.formats.tfrecord_write import is_shard_folder, write_tfrecords
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.data.split_names import ABSENT
 
 Format = Literal["pyskl", "mmaction0", "npy", "tfrecord"]
 # format -> what of the options below it takes
@@ -27,7 +32,7 @@ OPTIONS = {
 
 
 def convert(
-    dataset: Path,
+    path: Path,
     out: Path,
     *,
     format: Format = "pyskl",
@@ -48,8 +53,8 @@ def convert(
     """Write a dataset as another project's files, which `kinegraph prepare` reads back; or a checkpoint as another's.
 
     Args:
-        dataset: dataset folder that `kinegraph prepare` made; or a checkpoint of another project (.pth) or of Kinegraph
-            (.safetensors).
+        path: dataset folder that `kinegraph prepare` made, or recordings of any format that it reads; or a checkpoint
+            of another project (.pth) or of Kinegraph (.safetensors).
         out: file to write for pyskl and mmaction0 (a .pkl), folder for npy and tfrecord; of a checkpoint, a
             .safetensors file, or with --to a .pth. Written whole or not at all.
         format: pyskl is the pickle {split, annotations} of PYSKL and MMAction2 1.x; mmaction0 is the list of MMAction2
@@ -62,9 +67,10 @@ def convert(
         shards: tfrecord: files a part, 40 by default.
         shuffle_seed: tfrecord: mix the clips of each part; in the dataset's order by default.
         to: checkpoint: write it for yysijie/st-gcn (stgcn2018), MMAction2 0.x, 1.x or PYSKL; else for Kinegraph.
-        layout: checkpoint: its joints, a built-in layout's name or a YAML file; by default the one with its graph.
-        class_names: checkpoint: text file with a class name a line, or ntu60, ntu120, babel60, babel120; by default
-            they are numbered.
+        layout: joints of a checkpoint, or of recordings whose files do not name them: a built-in layout's name or a
+            YAML file; by default a checkpoint's is the one with its graph.
+        class_names: text file with a class name a line, or ntu60, ntu120, babel60, babel120; by default a
+            checkpoint's classes are numbered.
         preprocessing: checkpoint: how clips are prepared for it, which published files do not tell and `test` needs.
         strides: checkpoint: of each block in time; by default 2 where the width doubles.
         half: checkpoint: for Kinegraph, in half the room (float16); also of a .safetensors file.
@@ -72,6 +78,7 @@ def convert(
 
     Examples:
         kinegraph convert data/ntu60 ntu60.pkl                                        for PYSKL and MMAction2 1.x
+        kinegraph convert gestures.csv gestures.pkl                                   without a dataset folder
         kinegraph convert data/ntu60 ntu60_xsub_train.pkl --format mmaction0 --split xsub --part train
         kinegraph convert data/ntu60 ntu60_npy --format npy --split xsub
         kinegraph convert stgcn.pth stgcn.safetensors --class-names ntu60             a published checkpoint
@@ -82,20 +89,41 @@ def convert(
     given = {name: value for name, value in options.items() if value is not None}
     of_weights = {"to": to, "layout": layout, "class_names": class_names, "preprocessing": preprocessing}
     of_weights |= {"strides": strides, "half": half or None}
-    if dataset.suffix in SUFFIXES and not dataset.is_dir():
-        _check_none(given, "a dataset folder", dataset)
-        print(convert_weights(dataset, out, overwrite=overwrite, **of_weights))
+    if path.suffix in SUFFIXES and not path.is_dir():
+        _check_none(given, "a dataset folder", path)
+        print(convert_weights(path, out, overwrite=overwrite, **of_weights))
         return
-    _check_none({name: value for name, value in of_weights.items() if value is not None}, "a checkpoint", dataset)
+    for_recordings = {name: of_weights.pop(name) for name in ("layout", "class_names")}
+    _check_none({name: value for name, value in of_weights.items() if value is not None}, "a checkpoint", path)
     _check_options(given, format)
-    found = open_dataset(dataset)
-    if format != "pyskl":
-        split = split or _only_split(found)
-    sizes = {name: value for name, value in given.items() if name not in ("split", "part")}
+    if not path.exists():
+        raise ValueError(f"there is no file or folder {path}")
     if not out.parent.is_dir():
         raise ValueError(f"there is no folder {out.parent}")
     if format in ("pyskl", "mmaction0") and out.suffix != ".pkl" and not out.exists():
         raise ValueError(f"{format} is a .pkl file, asked for is {out}; for a folder give --format npy or tfrecord")
+    with _opened(path, **for_recordings) as found:
+        split = split or (_only_split(found) if format != "pyskl" else None)
+        sizes = {name: value for name, value in given.items() if name not in ("split", "part")}
+        _write(found, out, format, split, part, sizes, overwrite)
+        _tell(out, found, None if format == "pyskl" else _parts(found, split, part))
+
+
+@contextmanager
+def _opened(path: Path, **options: object) -> Iterator[SkeletonDataset]:
+    """A dataset folder, or one for a while that holds the recordings of a path."""
+    if folder.detect(path):
+        _check_none({name: value for name, value in options.items() if value is not None}, "recordings", path)
+        yield open_dataset(path)
+        return
+    found = recordings(path, **options)
+    with TemporaryDirectory() as place, closing(found.clips):
+        yield write_dataset(Path(place, path.stem), found.clips, **facts_of(found))
+
+
+def _write(
+    found: SkeletonDataset, out: Path, format: Format, split: str | None, part: str | None, sizes: dict, overwrite: bool
+) -> None:
     match format:
         case "pyskl":
             _check_free(out, overwrite, out.is_file(), "no file")
@@ -109,7 +137,6 @@ def convert(
         case "tfrecord":
             _check_free(out, overwrite, is_shard_folder(out), "no folder of such shards")
             write_tfrecords(out, found, _parts(found, split, part), split=split, **sizes)
-    _tell(out, found, None if format == "pyskl" else _parts(found, split, part))
 
 
 def _check_none(given: dict[str, object], kind: str, path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from kinegraph.data.formats.guesses import names_of_classes
+from kinegraph.data.formats.conventions import names_of_classes
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.skeleton.layout import load_layout
 

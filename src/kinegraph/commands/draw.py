@@ -4,7 +4,6 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from kinegraph.commands.arguments import check_numbers
+from kinegraph.messages import did_you_mean, first_few
 from kinegraph.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def draw(
     frames: int = 8,
     size: str | None = None,
     speed: float = 1.0,
+    format: str | None = None,
     layout: str | None = None,
     fps: float | None = None,
     image_size: str | None = None,
@@ -64,7 +65,8 @@ def draw(
         frames: how many a film strip shows.
         size: of a video, such as 1280x720; by default 960x720, of a .gif 640x480.
         speed: of a video; 0.5 is slow motion.
-        layout: layout of the joints, a name or a .yaml file, where the file does not tell.
+        format: name of the file's format (see prepare), where its content does not decide it.
+        layout: layout of the joints, a name or a .yaml file, where the file does not say it.
         fps: frames a second, where the file does not tell; 30 if nothing does.
         image_size: width x height in pixels, such as 1920x1080, where the file does not tell.
         units: of the coordinates in .csv and .json files, where the file does not tell.
@@ -92,7 +94,7 @@ def draw(
 
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
     predictor = _predictor(weights, map_layout)
-    (found,) = read_inputs([input], predictor.class_names if predictor else (), options)
+    (found,) = read_inputs([input], predictor.class_names if predictor else (), options, format=format)
     chosen, label = _chosen(found, input, clip, predictor)
     answers = importance = None
     if predictor:
@@ -171,9 +173,8 @@ def _no_such_clip(path: Path, wanted: str, names: Sequence[str]) -> str:
         return f"{path} holds no clips"
     if re.fullmatch(r"-?\d+", wanted):
         return f"{path} has no clip {wanted}: its {len(names):,} clips are numbered 0 to {len(names) - 1}"
-    close = get_close_matches(wanted, names, n=1)
-    hint = f"did you mean '{close[0]}'?" if close else f"its {len(names):,} clips are {', '.join(names[:3])} ..."
-    return f"{path} has no clip '{wanted}'; {hint}"
+    hint = did_you_mean(wanted, names) or f"; its {len(names):,} clips are {first_few(names)}"
+    return f"{path} has no clip '{wanted}'{hint}"
 
 
 # ---- what the network says -------------------------------------------------------------------------------------------

@@ -5,8 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from importlib import import_module
-from inspect import signature
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,27 +15,16 @@ from rich.table import Table
 from rich.text import Text
 
 from kinegraph.commands.inspect_trained import is_run, look_at_result, look_at_trained
+from kinegraph.data.checks import Expected, Finding, findings, problem, upward
+from kinegraph.data.clip_summary import ClipSummary, likely_layout, summarize, units_of
 from kinegraph.data.dataset_write import FILES, checked_class_names
-from kinegraph.data.formats import ui_prmd
-from kinegraph.data.formats.annotations import PART_FILE
-from kinegraph.data.formats.guesses import names_of_classes
-from kinegraph.data.formats.recordings import Recordings, check_readable
-from kinegraph.data.formats.split_names import order_of
-from kinegraph.data.inspection import Finding, findings, upward
-from kinegraph.data.inspection_arrays import look_at_npz, look_at_padded, look_at_pickles
-from kinegraph.data.inspection_clip import ClipFacts, examine, likely_layout, units_of
-from kinegraph.data.inspection_read import (
-    Look,
-    look_at_dataset,
-    look_at_ntu,
-    look_at_tfrecords,
-    look_at_ui_prmd,
-    look_through,
-    problem,
-)
-from kinegraph.data.inspection_table import look_at_csv, look_at_json
+from kinegraph.data.formats import BY_NAME, options_of, recognise, recordings
+from kinegraph.data.formats.conventions import names_of_classes
+from kinegraph.data.formats.ntu import FILE_NAME as NTU_NAME
+from kinegraph.data.formats.padded import read_labels
+from kinegraph.data.formats.recordings import FormatError, Recordings, Unread, check_readable
+from kinegraph.data.split_names import order_of
 from kinegraph.models.zoo import find_weights, zoo_names
-from kinegraph.safe_io import read_json
 from kinegraph.skeleton.layout import load_layout
 
 SAMPLE = 400  # clips of raw files that are looked at without --all
@@ -79,17 +67,7 @@ def inspect(
         path = path.parent
     check_readable(path)
     trained = look_at_trained(path)
-    look = None if trained else recognise(path, None if all else SAMPLE, layout)
-    if look is None and (trained := trained or look_at_result(path)) is None:
-        raise ValueError(f"{path} is not recognised: {_contents(path)}. kinegraph inspect --help lists what is")
-    if trained:
-        told, found = trained
-    else:
-        look = _with_options(look, layout, class_names)
-        told, found = _judge(look, quiet=json)
-        if not any(finding.severity == "problem" for finding in found) and look.source and look.looked == look.total:
-            unstated = None if look.expected.layout else told.get("layout_guess")
-            found = [*_as_prepare_reads(look, path, layout or unstated), *found]
+    told, found = trained or _recordings(path, None if all else SAMPLE, layout, class_names, quiet=json)
     broken = any(finding.severity == "problem" for finding in found)
     if json:
         findings_told = [asdict(finding) for finding in found]
@@ -99,101 +77,27 @@ def inspect(
     return int(broken)
 
 
-def _with_options(look: Look, layout: str | None, class_names: str | None) -> Look:
-    expected = look.expected
-    if layout is not None:
-        expected = replace(expected, layout=load_layout(layout))
-    names = look.class_names
-    if class_names is not None:
-        names = names_of_classes(class_names, (), ())
-        expected = replace(expected, classes=len(names))
-    return replace(look, expected=replace(expected, class_names=names), class_names=names)
-
-
 # ---- what it is ------------------------------------------------------------------------------------------------------
 
 
-def recognise(path: Path, most: int | None, layout: str | None = None) -> Look | None:
-    """What a file or folder is, by its names first and its content second; None where it is nothing known."""
-    return _recognise_folder(path, most, layout) if path.is_dir() else _recognise_file(path, most, layout)
+def _open(path: Path, sample: int | None, layout: str | None, class_names: str | None) -> Recordings:
+    """The recordings of a path with their faults among the clips. Raises ValueError where nothing can be read."""
+    module, _, _ = recognise(path)
+    known = options_of(module)
+    options = {"layout": layout, "class_names": class_names, "sample": sample}
+    found = recordings(path, on_fault="keep", **{key: it for key, it in options.items() if key in known})
+    return found if "sample" in known else replace(found, clips=islice(found.clips, sample))
 
 
-def _recognise_folder(path: Path, most: int | None, layout: str | None) -> Look | None:
-    def has(pattern: str) -> bool:
-        return next(path.rglob(pattern), None) is not None
-
-    if (path / "dataset.json").is_file() or (path / "keypoint.npy").is_file():
-        return look_at_dataset(path)
-    if has("*.skeleton"):
-        return look_at_ntu(path, most)
-    if any(ui_prmd.FILE_NAME.fullmatch(file.name) for file in path.rglob("*_s*_e*_*.txt")):
-        return look_at_ui_prmd(path, most)
-    if has("*.tfrecord"):
-        return look_at_tfrecords(path, most)
-    if any(path.glob("*.npy")):
-        return look_at_padded(path, most)
-    if pickles := sorted(file for file in path.glob("*.pkl") if PART_FILE.fullmatch(file.name)):
-        return look_at_pickles(pickles)
-    if has("*.json") and not _ours_in(path):
-        return _strict("openpose", path, most, layout)
-    return None
-
-
-def _recognise_file(path: Path, most: int | None, layout: str | None) -> Look | None:
-    match path.suffix.lower():
-        case ".skeleton":
-            return look_at_ntu(path, most)
-        case ".txt" if ui_prmd.FILE_NAME.fullmatch(path.name):
-            return look_at_ui_prmd(path, most)
-        case ".npz":
-            return look_at_npz(path)
-        case ".npy":
-            return look_at_padded(path, most)
-        case ".tfrecord":
-            return look_at_tfrecords(path, most)
-        case ".pkl" | ".pickle":
-            return look_at_pickles([path])
-        case ".csv" | ".tsv":
-            return look_at_csv(path, layout)
-        case ".json":
-            if found := look_at_json(path, layout):
-                return found
-            if path.stem.endswith("_keypoints"):
-                return _strict("openpose", path, most, layout)
-            return _strict("table", path, most, layout) if _has_clips(path) else None
-    return None
-
-
-def _has_clips(path: Path) -> bool:
-    """Whether a JSON file is a table's other form, or is not readable, which is told by the reader."""
+def _labels(path: Path) -> Recordings | None:
+    """The names and labels in a label pickle of padded arrays; None for another file."""
     try:
-        found = read_json(path)
-    except (ValueError, OSError):
-        return True
-    return isinstance(found, dict) and "clips" in found
-
-
-def _strict(source: str, path: Path, most: int | None, layout: str | None) -> Look:
-    return look_through(f"recordings for `prepare {source}`", lambda: _source(source, path, layout, lenient=True), most)
-
-
-def _source(source: str, path: Path, layout: str | None, lenient: bool = False) -> Recordings:
-    """The recordings as `kinegraph prepare` reads them, or with --skip-broken where it can."""
-    read = import_module(f"kinegraph.data.formats.{source}").recordings
-    options = {"layout": layout, "skip_broken": lenient or None}
-    options = {name: value for name, value in options.items() if value and name in signature(read).parameters}
-    return read(path, **options)
-
-
-def _as_prepare_reads(look: Look, path: Path, layout: str | None) -> Iterable[Finding]:
-    """What `kinegraph prepare` would stop at, for a file in which nothing else was found."""
-    try:
-        found = _source(look.source, path, layout)
-        checked_class_names(found.class_names)
-        for _ in found.clips:
-            pass
-    except (ValueError, OSError) as error:
-        yield problem("refused", f"prepare stops: {error}")
+        names, labels, _ = read_labels(path)
+    except ValueError:
+        return None
+    subject = [{"subject": int(found[3])} if (found := NTU_NAME.match(name)) else {} for name in names]
+    clips = (Unread(*facts) for facts in zip(names, labels, subject, strict=True))
+    return Recordings(clips, len(names), load_layout("ntu25"), (), "normalised", "", format="labels")
 
 
 def _is_part(path: Path) -> bool:
@@ -221,29 +125,70 @@ def _contents(path: Path) -> str:
 # ---- what is in it ---------------------------------------------------------------------------------------------------
 
 
-def _judge(look: Look, quiet: bool) -> tuple[dict, list[Finding]]:
+def _recordings(
+    path: Path, sample: int | None, layout: str | None, class_names: str | None, quiet: bool
+) -> tuple[dict, list[Finding]]:
+    """The facts of recordings and what is wrong with them."""
+    try:
+        found = _open(path, sample, layout, class_names)
+    except FormatError as error:
+        if (others := look_at_result(path) or _look_at_labels(path, class_names, quiet)) is not None:
+            return others
+        if error.kind == "unknown":
+            raise ValueError(
+                f"{path} is not recognised: {_contents(path)}. kinegraph inspect --help lists formats"
+            ) from None
+        return {"what": "recordings"}, [problem(error.kind, error)]
+    except (ValueError, OSError) as error:
+        return {"what": "recordings"}, [problem("unreadable", error)]
+    names = names_of_classes(class_names, (), ()) if class_names is not None else found.class_names
+    return _judge(found, layout, names, quiet)
+
+
+def _look_at_labels(path: Path, class_names: str | None, quiet: bool) -> tuple[dict, list[Finding]] | None:
+    if path.suffix not in (".pkl", ".pickle") or (labels := _labels(path)) is None:
+        return None
+    return _judge(labels, None, names_of_classes(class_names, (), ()) if class_names else (), quiet)
+
+
+def _judge(
+    found: Recordings, layout: str | None, class_names: tuple[str, ...], quiet: bool
+) -> tuple[dict, list[Finding]]:
+    guessed = "layout" in found.guessed and layout is None
+    units, flat = ("m", "px") if found.units == "m" or found.units == "px" else ("m", None)
+    classes = len(class_names) or None
+    expected = Expected(None if guessed else found.layout, classes, units, flat, class_names)
     console = Console(stderr=True)
-    clips = track(
-        look.clips, "looking", look.total, console=console, transient=True, disable=quiet or not console.is_terminal
-    )
-    facts = [examine(clip, look.expected.layout) for clip in clips]
-    judged = findings(facts, look.expected, complete=look.looked == look.total)
-    if not facts and not look.findings and "clips" not in look.told:
+    hidden = quiet or not console.is_terminal
+    items = track(found.clips, "reading", found.count, console=console, transient=True, disable=hidden)
+    facts, judged = [], []
+    try:
+        facts.extend(summarize(item, found.layout) for item in items)
+    except (ValueError, OSError) as error:
+        judged.append(problem(getattr(error, "kind", "unreadable"), error))
+    looked = sum(one.shape is not None or one.fault is not None for one in facts)
+    judged += findings(facts, expected, complete=looked in (found.count, len(facts)) or found.format == "labels")
+    if not facts and not judged:
         judged.append(problem("empty", "there are no clips in it"))
-    if any(finding.kind == "joints" for finding in look.findings):  # said with their names
-        judged = [finding for finding in judged if finding.kind != "joints"]
-    found = sorted([*look.findings, *judged], key=lambda finding: finding.severity != "problem")
-    if any(finding.kind != "refused" and finding.severity == "problem" for finding in found) and facts:
-        found = [finding for finding in found if finding.kind != "refused"]  # said again, by the strict reader
-    return {"what": look.what} | look.told | (_facts(look, facts) if facts else {}), found
+    judged += [Finding("note", "skipped", line) for line in found.skipped()]
+    try:
+        checked_class_names(found.class_names)
+    except ValueError as error:
+        judged.append(problem("class_names", error))
+    said = {key: value for key in ("source", "licence") if (value := getattr(found, key))}
+    title = BY_NAME[found.format].TITLE if found.format in BY_NAME else "labels of padded arrays"
+    what = {"what": f"{title}, SYNTHETIC" if found.source.startswith("synthetic") else title, "format": found.reason}
+    told = what | said | (_facts(found, expected, facts, looked) if facts else {})
+    return told, sorted(judged, key=lambda finding: finding.severity != "problem")
 
 
-def _facts(look: Look, facts: Sequence[ClipFacts]) -> dict:
-    told: dict = {"clips": look.total, "looked_at": look.looked}
+def _facts(found: Recordings, expected: Expected, facts: Sequence[ClipSummary], looked: int) -> dict:
+    read = [one for one in facts if not one.fault]
+    told: dict = {"clips": max(len(facts), found.count), "looked_at": looked}
     shaped = [one for one in facts if one.shape]
     if shaped:
         _, _, joints, channels = Counter(one.shape for one in shaped).most_common(1)[0][0]
-        stated, guess = look.expected.layout, likely_layout(joints, channels)
+        stated, guess = expected.layout, likely_layout(joints, channels)
         told |= {"joints": joints, "channels": channels, "layout": stated.name if stated else None}
         told["layout_guess"] = guess.name if guess else None
         told["people"] = dict(sorted(Counter(one.present for one in shaped).items()))
@@ -256,13 +201,13 @@ def _facts(look: Look, facts: Sequence[ClipFacts]) -> dict:
         told["body_size"] = round(float(np.median([one.size for one in seen])), 4)
         told["units_guess"] = Counter(units_of(one) for one in seen).most_common(1)[0][0]
         told["upward"] = upward(seen) or None
-    labels = Counter(int(one.clip.label) for one in facts if isinstance(one.clip.label, int | np.integer))
-    told["classes"] = {"named": look.expected.classes, "with_clips": len(labels), "clips": dict(sorted(labels.items()))}
-    told["classes"]["names"] = {label: look.expected.class_name(label) for label in sorted(labels)}
-    told["subjects"] = len({one.clip.subject for one in facts} - {None})
-    splits = {split: Counter() for one in facts for split in one.clip.splits}
+    labels = Counter(one.label for one in read if one.label is not None)
+    told["classes"] = {"named": expected.classes, "with_clips": len(labels), "clips": dict(sorted(labels.items()))}
+    told["classes"]["names"] = {label: expected.class_name(label) for label in sorted(labels)}
+    told["subjects"] = len({one.subject for one in facts} - {None})
+    splits = {split: Counter() for one in facts for split in one.splits}
     for one in facts:
-        for split, part in one.clip.splits.items():
+        for split, part in one.splits.items():
             splits[split][part] += 1
     ordered = {split: {part: parts[part] for part in sorted(parts, key=order_of)} for split, parts in splits.items()}
     return told | {"splits": ordered}

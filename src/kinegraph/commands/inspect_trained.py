@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from kinegraph.data.inspection import Finding
-from kinegraph.data.inspection_read import problem
+from kinegraph.data.checks import Finding, problem
 from kinegraph.safe_io import read_json
 
 if TYPE_CHECKING:

@@ -1,8 +1,9 @@
 """`kinegraph predict WEIGHTS INPUT...`: what is done in recordings, as a table on the screen or in a file."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -42,6 +43,7 @@ def predict(
     split: str | None = None,
     part: str | None = None,
     map_layout: bool = False,
+    format: str | None = None,
     layout: str | None = None,
     fps: float | None = None,
     image_size: str | None = None,
@@ -71,7 +73,8 @@ def predict(
         split: of a dataset folder: only the clips of one part of a split.
         part: part of the split, by default val.
         map_layout: take the joints by name where a recording has others too, or has them in another order.
-        layout: layout of the joints, a name or a .yaml file, where a file does not tell.
+        format: name of the files' format (see prepare), where their content does not decide it.
+        layout: layout of the joints, a name or a .yaml file, where a file does not say it.
         fps: frames a second, where a file does not tell.
         image_size: width x height in pixels, such as 1920x1080, where a file does not tell.
         units: of the coordinates in .csv and .json files, where the file does not tell.
@@ -97,7 +100,7 @@ def predict(
     if part is not None and split is None:
         raise ValueError("--part is of a split: give --split too")
     from kinegraph.inference.answers import answer_file, answers, checked_out
-    from kinegraph.inference.inputs import questions
+    from kinegraph.inference.inputs import questions, read_inputs
     from kinegraph.inference.predictor import placed
     from kinegraph.inference.timeline import window_starts
 
@@ -106,8 +109,9 @@ def predict(
     if window is not None and stride is not None:
         window_starts(0, window, stride)  # a stride that leaves frames out is found now
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
-    options |= {"split": split, "part": part, "workers": workers, "skip_broken": skip_broken or None}
-    predictor, found = _predictor_and_inputs(weights, inputs, options, preprocessing, class_names, map_layout)
+    options |= {"split": split, "part": part, "workers": workers}
+    read = partial(read_inputs, inputs, options=options, format=format, on_fault="skip" if skip_broken else "stop")
+    predictor, found = _predictor_and_inputs(weights, read, preprocessing, class_names, map_layout)
     clips, console = sum(one.count for one in found), Console(highlight=False, soft_wrap=True)
     predictor = placed(predictor, device, precision, many=clips >= MANY or window is not None)
     single = clips == 1 and not per_person and window is None
@@ -124,21 +128,19 @@ def predict(
             if write is not None:
                 write(answer)
     table.finish(out, synthetic=any("synthetic" in one.source.lower() for one in found))
-    for line in (line for one in found for line in one.left_out()):
-        print(f"left out: {line}", file=sys.stderr)
+    for line in (line for one in found for line in one.skipped()):
+        print(f"skipped: {line}", file=sys.stderr)
 
 
 def _predictor_and_inputs(
     weights: Path,
-    inputs: list[Path],
-    options: dict,
+    read: "Callable[..., list[Recordings]]",
     preprocessing: Path | None,
     class_names: str | None,
     map_layout: bool,
 ) -> "tuple[Predictor, list[Recordings]]":
     """The network and what it is asked. Weights of other projects take from the inputs what they do not tell."""
     from kinegraph.data.preprocessing import Preprocessing
-    from kinegraph.inference.inputs import read_inputs
     from kinegraph.inference.predictor import predictor_of
     from kinegraph.models.weights import is_published, load_weights
 
@@ -151,13 +153,13 @@ def _predictor_and_inputs(
     if is_published(weights):
         if config is None:
             raise ValueError(f"{weights} does not say how clips are prepared for it: give --preprocessing CONFIG.yaml")
-        found = read_inputs(inputs, (), options)
+        found = read()
         known = _published(weights, config, class_names, found[0])
     elif class_names is not None:
         raise ValueError(f"--class-names is for .pth checkpoints; {weights} knows its classes")
     else:
         known = load_weights(weights)
-        found = read_inputs(inputs, known.class_names, options)
+        found = read(classes=known.class_names)
     return predictor_of(known, how, map_layout=map_layout), found
 
 
@@ -165,7 +167,7 @@ def _published(path: Path, config: "Namespace", class_names: str | None, found: 
     """A .pth with layout and class names: those that are given, else the config's dataset's, else the input's."""
     from kinegraph.data.dataset import open_dataset
     from kinegraph.data.formats import ntu
-    from kinegraph.data.formats.guesses import names_of_classes
+    from kinegraph.data.formats.conventions import names_of_classes
     from kinegraph.models.published import infer_layout, load_published, published_weights
     from kinegraph.skeleton.layout import load_layout
 

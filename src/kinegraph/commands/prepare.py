@@ -1,15 +1,13 @@
-"""`kinegraph prepare SOURCE RAW OUT`: raw recordings -> a dataset folder, with a summary of what is in it."""
+"""`kinegraph prepare PATH OUT`: raw recordings -> a dataset folder, with a summary of what is in it."""
 
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
-from importlib import import_module
-from inspect import signature
+from itertools import takewhile
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from rich.console import Console
@@ -18,47 +16,21 @@ from rich.table import Table
 from rich.text import Text
 
 from kinegraph.commands.arguments import check_numbers
-from kinegraph.data.checks import doubts, line_of
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
-from kinegraph.data.formats.about import beside
-from kinegraph.data.formats.recordings import Recordings, check_readable
-from kinegraph.data.synthetic_marker import is_synthetic
+from kinegraph.data.dataset_checks import dataset_findings, line_of
+from kinegraph.data.formats import recordings
+from kinegraph.data.formats.recordings import facts_of
 from kinegraph.skeleton.clip import SkeletonClip
 
-Source = Literal["ntu60", "ntu120", "ui-prmd", "npz", "annotations", "npy", "tfrecord", "babel", "openpose", "table"]
-# source -> its module in kinegraph.data.formats, whose function `recordings` takes the options that it knows
-MODULES = {
-    "ntu60": "ntu",
-    "ntu120": "ntu",
-    "ui-prmd": "ui_prmd",
-    "npz": "arrays",
-    "annotations": "annotations",
-    "npy": "padded",
-    "tfrecord": "tfrecord",
-    "babel": "babel",
-    "openpose": "openpose",
-    "table": "table",
-}
-# source -> the usual ends of its files' names, where it also reads a single file
-SUFFIXES = {
-    "ntu60": (".skeleton",),
-    "ntu120": (".skeleton",),
-    "npz": (".npz",),
-    "annotations": (".pkl", ".pickle"),
-    "npy": (".npy",),
-    "tfrecord": (".tfrecord",),
-    "table": (".csv", ".tsv", ".txt", ".json", ".npz"),
-}
-FIXED = {"ntu60": {"classes": 60}, "ntu120": {"classes": 120}}
 CLASSES_LISTED = 16
 SECONDS_A_LINE = 10
 
 
 def prepare(
-    source: Source,
-    raw: Path,
+    path: Path,
     out: Path,
     *,
+    format: str | None = None,
     bodies: Literal["tracked", "energy", "score"] | None = None,
     labels: Literal["movement", "quality", "correct"] | None = None,
     layout: str | None = None,
@@ -82,15 +54,17 @@ def prepare(
     """Write raw recordings to a dataset folder that train and test read.
 
     Args:
-        source: ntu60 and ntu120 are folders of NTU RGB+D's .skeleton files; ui-prmd is the folder with UI-PRMD's
-            Segmented Movements; npz is one file of arrays; annotations is a pickle of MMAction2 or PYSKL, or a folder
-            with the train and val pickles of one split; npy is a folder with *_data_joint.npy and *_label.pkl;
-            tfrecord is a folder of *.tfrecord shards; babel is a folder with BABEL's train.json and val.json and the
-            joints of AMASS; openpose is the Kinetics-skeleton folder, or folders CLASS/CLIP of *_keypoints.json; table
-            is your own .csv (a row a joint), .json or .npz, see docs/own_data.md.
-        raw: folder or file of the recordings.
+        path: file or folder of the recordings. Its format is recognised by its content: folders of NTU RGB+D's
+            .skeleton files (ntu); UI-PRMD's Segmented Movements (ui-prmd); one file of arrays (npz); a pickle of
+            MMAction2 or PYSKL, or a folder with the train and val pickles of one split (annotations); a folder with
+            *_data_joint.npy and *_label.pkl (npy); a folder of *.tfrecord shards (tfrecord); a folder with BABEL's
+            train.json and val.json and the joints of AMASS (babel); the Kinetics-skeleton folder, or folders
+            CLASS/CLIP of *_keypoints.json (openpose); your own .csv (a row a joint) or .json, see docs/own_data.md
+            (table); a dataset folder (dataset).
         out: dataset folder to make; written whole or not at all.
-        bodies: ntu60, ntu120: "tracked" (the default) follows body ids and drops ghosts, "energy" keeps the two of the
+        format: name of the format, in brackets above, where the content does not decide it; ntu60 and ntu120 are ntu
+            with --classes. `prepare FORMAT PATH OUT` is the same.
+        bodies: ntu: "tracked" (the default) follows body ids and drops ghosts, "energy" keeps the two of the
             first four bodies that spread most. openpose: "tracked" (the default) follows people by nearness, "score"
             takes the best of each frame, as the published reader does.
         labels: ui-prmd, npz: "movement" (the default) is the recording's class, "quality" makes it two, correct and
@@ -102,29 +76,29 @@ def prepare(
         split_name: annotations, npy, tfrecord: name of the split that train and val files are the parts of; by
             default what the names of file and folder say, xsub, xview or xset, else split.
         box_threshold: annotations: of Kinetics-400, leave out skeletons whose box has a lower score.
-        classes: babel: 60 (the default) or 120, the most frequent actions.
+        classes: ntu: 60 or 120, by default what the files' names need. babel: the 60 (the default) or 120 most frequent
+            actions.
         extra: babel: also read the annotations that BABEL calls extra, extra_train.json and extra_val.json.
         people: openpose, table: bodies to keep: the best by score (openpose, 2 by default), those who are seen most
             (table, all by default).
         labels_file: openpose, table: CSV with a row a clip: clip, label, split, subject and more.
         units: table: of the coordinates; by default px in 2D, m in 3D. cm and mm become metres, image (fractions of
             width and height) becomes pixels.
-        image_size: openpose, table: width x height in pixels, such as 1920x1080, where the files do not tell.
-        fps: openpose, table: frames a second, where the files do not tell.
+        image_size: width x height in pixels, such as 1920x1080, where the files do not say it.
+        fps: frames a second, where the files do not say it.
         val_share: openpose, table: part of the clips that becomes "val" where the files give no split, by default 0.2;
             whole subjects (split xsub) where there are several, else clips of each class (split holdout).
-        keep_missing: ntu60, ntu120: also read the samples that are published as having missing skeletons.
-        skip_broken: ntu60, ntu120, ui-prmd, annotations, babel, openpose: leave out what is broken and list it at
-            the end, instead of stopping.
-        workers: ntu60, ntu120, openpose: processes that read files, one a core by default.
+        keep_missing: ntu: also read the samples that are published as having missing skeletons.
+        skip_broken: leave out clips that cannot be read and list them at the end, instead of stopping.
+        workers: ntu, openpose: processes that read files, one a core by default.
         dtype: float16 halves the size on disk and keeps about 3 digits.
         overwrite: replace the dataset that is already in out, once the new one is complete.
 
     Examples:
-        kinegraph prepare ntu60 nturgb+d_skeletons data/ntu60
-        kinegraph prepare annotations ntu60_2d.pkl data/ntu60_2d
-        kinegraph prepare openpose my_videos data/mine --labels-file clips.csv --image-size 1920x1080 --fps 30
-        kinegraph prepare table gestures.csv data/gestures
+        kinegraph prepare nturgb+d_skeletons data/ntu60
+        kinegraph prepare ntu60_2d.pkl data/ntu60_2d
+        kinegraph prepare my_videos data/mine --labels-file clips.csv --image-size 1920x1080 --fps 30
+        kinegraph prepare gestures.csv data/gestures
     """
     check_numbers(0, workers=workers)
     if fps is not None and not 0 < fps < 1e6:
@@ -134,62 +108,34 @@ def prepare(
     options |= {"classes": classes, "extra": extra or None}
     options |= {"people": people, "labels_file": labels_file, "units": units, "image_size": image_size}
     options |= {"fps": fps, "val_share": val_share}
-    options |= {"keep_missing": keep_missing or None, "skip_broken": skip_broken or None}
-    found = recordings_of(source, raw, **{name: value for name, value in options.items() if value is not None})
+    options |= {"keep_missing": keep_missing or None}
+    found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options)
     # Closed on an error, so that the bar ends before its message and reading processes stop.
     with closing(found.clips), closing(_shown(found.clips, found.count, f"preparing {out}")) as clips:
         dataset = write_dataset(
             out,
             clips,
-            layout=found.layout,
-            class_names=found.class_names,
-            units=found.units,
-            source=found.source,
-            licence=found.licence,
+            **facts_of(found),
             dtype=dtype,
             overwrite=overwrite,
         )
-    summarize(dataset, out, found.left_out())
-    if source == "ntu120" and dataset.label.max() < 60:
+    summarize(dataset, out, found.skipped(), f"{found.format}, {found.reason}")
+    if found.format == "ntu" and len(dataset.class_names) == 120 and dataset.label.max() < 60:
         print(
-            "note: all clips are of NTU RGB+D 60's actions; `prepare ntu60` gives them its 60 classes and its splits "
+            "note: all clips are of NTU RGB+D 60's actions; --classes 60 gives them its 60 classes and its splits "
             "xsub and xview"
         )
 
 
-def recordings_of(source: str, raw: Path, **options: object) -> Recordings:
-    """Ask a source for its recordings. Raises ValueError for an option that it does not have."""
-    reader = _reader(source)
-    for option in options:
-        if not _knows(source, option):
-            name, others = option.replace("_", "-"), [other for other in MODULES if _knows(other, option)]
-            raise ValueError(f"--{name} is an option for {', '.join(others)}; {source} has no use for it")
-        choices = get_args(signature(reader).parameters[option].annotation)
-        if choices and all(isinstance(choice, str) for choice in choices) and options[option] not in choices:
-            raise ValueError(f"--{option} '{options[option]}' is not for {source}, expected {' or '.join(choices)}")
-    check_readable(raw)
-    _check_suffix(source, raw)
-    if "split_name" in options and (told := beside(raw)).is_file():
-        raise ValueError(f"--split-name is for files that do not name their splits; {told} does: leave it out")
-    found = reader(raw, **FIXED.get(source, {}), **options)
-    return replace(found, source=f"synthetic: {found.source}", licence="") if is_synthetic(raw) else found
+def words(argv: Sequence[str]) -> list[str]:
+    """The words of the command line, where FORMAT PATH OUT of earlier versions becomes PATH OUT --format FORMAT."""
+    if sum(1 for _ in takewhile(_is_value, argv)) > 2:
+        return [*argv[1:], f"--format={argv[0]}"]
+    return list(argv)
 
 
-def _check_suffix(source: str, raw: Path) -> None:
-    """Raises ValueError for a file that is another source's by its name."""
-    suffix, suffixes = raw.suffix.lower(), SUFFIXES.get(source, ())
-    others = [name for name, ends in SUFFIXES.items() if suffix in ends]
-    if raw.is_file() and suffixes and suffix not in suffixes and others:
-        hint = f"did you mean '{others[0]}'?"
-        raise ValueError(f"{raw} is no file for {source}, which reads {', '.join(suffixes)}; {hint}")
-
-
-def _reader(source: str) -> Callable[..., Recordings]:
-    return import_module(f"kinegraph.data.formats.{MODULES[source]}").recordings
-
-
-def _knows(source: str, option: str) -> bool:
-    return option in signature(_reader(source)).parameters and option not in FIXED.get(source, {})
+def _is_value(word: str) -> bool:
+    return not word.startswith("-")
 
 
 def _shown(clips: Iterable[SkeletonClip], count: int, what: str) -> Iterator[SkeletonClip]:
@@ -213,7 +159,7 @@ def _shown(clips: Iterable[SkeletonClip], count: int, what: str) -> Iterator[Ske
             print(f"{what}: {done:,} of {count:,}", file=sys.stderr, flush=True)
 
 
-def summarize(dataset: SkeletonDataset, path: Path, left_out: Iterable[str] = ()) -> None:
+def summarize(dataset: SkeletonDataset, path: Path, skipped: Iterable[str] = (), format: str = "") -> None:
     """Print what is in a dataset folder."""
     size = sum(file.stat().st_size for file in dataset.path.iterdir()) / 1e6
     low, middle, high = np.percentile(dataset.frames, (0, 50, 100))
@@ -221,6 +167,7 @@ def summarize(dataset: SkeletonDataset, path: Path, left_out: Iterable[str] = ()
     people = Counter(dataset.people.tolist())
     table = Table.grid(padding=(0, 2))
     for row in [
+        ("format", format),
         ("source", dataset.source),
         ("licence", dataset.licence),
         ("joints", f"{len(dataset.layout.joints)} ({dataset.layout.name}), {dataset.channels}D in {dataset.units}"),
@@ -237,9 +184,9 @@ def summarize(dataset: SkeletonDataset, path: Path, left_out: Iterable[str] = ()
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(f"{path}: {len(dataset):,} clips, {dataset.dtype}, {size:,.1f} MB")
     Console().print(table)
-    for line in left_out:
-        console.print(f"left out: {line}")
-    for finding in doubts(dataset):
+    for line in skipped:
+        console.print(f"skipped: {line}")
+    for finding in dataset_findings(dataset):
         console.print(f"{finding.severity}: {line_of(finding)}")
 
 

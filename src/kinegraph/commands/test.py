@@ -13,8 +13,8 @@ from torch import nn
 
 from kinegraph.commands.arguments import check_numbers, read_config
 from kinegraph.commands.train import train
-from kinegraph.data.checks import check_scale, doubts, line_of
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
+from kinegraph.data.dataset_checks import check_scale, dataset_findings, line_of
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
@@ -89,7 +89,7 @@ def test(
     weights = _open_weights(checkpoint, folder, keep)
     preprocessing = weights.preprocessing or options.preprocessing.as_dict()  # a .pth has none: the config's
     clips = _labelled_clips(folder, split, part, Preprocessing.from_dict(preprocessing))
-    findings = doubts(folder, split)
+    findings = dataset_findings(folder, split)
     check_scale(findings, folder)
 
     fabric = start_processes(accelerator, devices, precision=precision)
@@ -113,7 +113,7 @@ def test(
             "config_text": config.read_text(encoding="utf-8"),
             "environment": environment() | {"weights": str(checkpoint), "dataset": str(folder.path)},
             "log": log if log.is_file() else None,
-            "explain": _explained(weights, network, clips.how),
+            "explain": _explained(weights, network, clips.preprocessing),
             "doubts": doubtful,
         }
         print(f"report: {_write(evaluation_of(folder, split, part, scores), out, report, about)}")

@@ -9,7 +9,7 @@ import yaml
 from lightning_fabric import Fabric
 
 from kinegraph.commands.arguments import check_ranges, written_options
-from kinegraph.data.checks import line_of
+from kinegraph.data.dataset_checks import line_of
 from kinegraph.data.loading import ClipDataset
 from kinegraph.evaluation.scoring import score_clips
 from kinegraph.messages import first_few

@@ -57,7 +57,7 @@ LEAST, MOST = 0.5, 2.0  # a bone that is seldom seen from the side looks too sho
 def augment(
     joints: Float[np.ndarray, "M T V C"],
     layout: JointLayout,
-    how: Augmentation,
+    amounts: Augmentation,
     dimensions: int,
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "M T V C"]:
@@ -65,24 +65,24 @@ def augment(
 
     What borrows from other clips, limbs and blend, is up to those who have them: `loading.ClipDataset`.
     """
-    if how == NONE:
+    if amounts == NONE:
         return joints
     varied = joints.copy()
     place = varied[..., :dimensions]
-    if any(how.rotation) or how.scale or how.shear:
-        linear = random_linear(how, dimensions, rng).astype(place.dtype)
+    if any(amounts.rotation) or amounts.scale or amounts.shear:
+        linear = random_linear(amounts, dimensions, rng).astype(place.dtype)
         place[:] = (place.reshape(-1, dimensions) @ linear.T).reshape(place.shape)
-    if how.noise:
-        place += rng.standard_normal(place.shape, np.float32) * (how.noise * seen(place)[..., None])
-    if how.mirror and rng.random() < how.mirror:
+    if amounts.noise:
+        place += rng.standard_normal(place.shape, np.float32) * (amounts.noise * seen(place)[..., None])
+    if amounts.mirror and rng.random() < amounts.mirror:
         varied = mirror(varied, layout)
     people, frames, joint_count, _ = varied.shape
-    if how.joint_dropout:
-        lost = rng.random((people, joint_count)) < how.joint_dropout
+    if amounts.joint_dropout:
+        lost = rng.random((people, joint_count)) < amounts.joint_dropout
         person, joint = lost.nonzero()
         varied[person, :, joint] = 0
-    if how.frame_dropout:
-        varied[:, rng.random(frames) < how.frame_dropout] = 0
+    if amounts.frame_dropout:
+        varied[:, rng.random(frames) < amounts.frame_dropout] = 0
     return varied
 
 
@@ -93,12 +93,12 @@ def mirror(joints: Float[np.ndarray, "M T V C"], layout: JointLayout) -> Float[n
     return mirrored
 
 
-def random_linear(how: Augmentation, dimensions: int, rng: np.random.Generator) -> Float[np.ndarray, "D D"]:
+def random_linear(amounts: Augmentation, dimensions: int, rng: np.random.Generator) -> Float[np.ndarray, "D D"]:
     """A random rotation, then stretch, then shear, each with mean zero effect."""
-    angles = rng.uniform(-1, 1, 3) * how.rotation
+    angles = rng.uniform(-1, 1, 3) * amounts.rotation
     turn = rotation_3d(angles) if dimensions == 3 else rotation_3d([0, 0, angles[2]])[:2, :2]
-    stretch = np.diag(1 + rng.uniform(-how.scale, how.scale, dimensions))
-    lean = rng.uniform(-how.shear, how.shear, (dimensions, dimensions))
+    stretch = np.diag(1 + rng.uniform(-amounts.scale, amounts.scale, dimensions))
+    lean = rng.uniform(-amounts.shear, amounts.shear, (dimensions, dimensions))
     np.fill_diagonal(lean, 1)
     return lean @ stretch @ turn
 
@@ -112,18 +112,18 @@ def rotation_3d(angles: Sequence[float] | Float[np.ndarray, "3"]) -> Float[np.nd
     return about_z @ about_y @ about_x
 
 
-def random_crop(how: Augmentation, rng: np.random.Generator) -> tuple[float, float]:
+def random_crop(amounts: Augmentation, rng: np.random.Generator) -> tuple[float, float]:
     """The share [start, stop] of the clip to keep, from 0 to 1."""
-    if how.crop in (0, 1):
+    if amounts.crop in (0, 1):
         return 0.0, 1.0
-    kept = rng.uniform(how.crop, 1)
+    kept = rng.uniform(amounts.crop, 1)
     start = rng.uniform(0, 1 - kept)
     return start, start + kept
 
 
-def random_bend(how: Augmentation, rng: np.random.Generator) -> float:
+def random_bend(amounts: Augmentation, rng: np.random.Generator) -> float:
     """How the clip's speed changes, see `sampling.bent`."""
-    return rng.uniform(-how.warp, how.warp) if how.warp else 0.0
+    return rng.uniform(-amounts.warp, amounts.warp) if amounts.warp else 0.0
 
 
 def exchange_factor(own: Float[np.ndarray, "M V"], other: Float[np.ndarray, "V"]) -> Float[np.ndarray, "M V"]:

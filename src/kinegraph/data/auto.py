@@ -24,9 +24,9 @@ MOST_EPOCHS = 300
 
 
 def adapt(
-    how: Preprocessing, folder: SkeletonDataset, indices: Int[np.ndarray, "n"], what: Sequence[Setting]
+    preprocessing: Preprocessing, folder: SkeletonDataset, indices: Int[np.ndarray, "n"], what: Sequence[Setting]
 ) -> tuple[Preprocessing, list[str]]:
-    """`how` with the settings in `what` chosen from the training clips `indices`, and a line on each choice.
+    """`preprocessing` with the settings in `what` chosen from the training clips `indices`, and a line on each choice.
 
     people: the most that a training clip has. normalize: "facing" with the vertical along which shoulders are above the
     rest of the body, on average; "sized" in 2D, and where the layout names no shoulders or no clip shows them. mirror:
@@ -35,26 +35,28 @@ def adapt(
     said = []
     looked = indices[np.linspace(0, len(indices) - 1, min(len(indices), CLIPS)).astype(int)]
     if "people" in what:
-        how = replace(how, people=int(folder.people[indices].max()))
-        said.append(f"people {how.people}, the most that a training clip has")
+        preprocessing = replace(preprocessing, people=int(folder.people[indices].max()))
+        said.append(f"people {preprocessing.people}, the most that a training clip has")
     if "normalize" in what:
         up = upward(folder, looked) if folder.channels == 3 and folder.layout.shoulders else None
         if up is not None:
-            how = replace(how, normalize="facing", up=up)
-            said.append(f"normalize facing, up {how.up}: there shoulders are above the rest of the body")
+            preprocessing = replace(preprocessing, normalize="facing", up=up)
+            said.append(f"normalize facing, up {preprocessing.up}: there shoulders are above the rest of the body")
         else:
-            how = replace(how, normalize="sized")
+            preprocessing = replace(preprocessing, normalize="sized")
             lacks = "there is no z to turn bodies with"
             if folder.channels == 3:
                 lacks = "no clip shows both shoulders" if folder.layout.shoulders else "the layout names no shoulders"
             said.append(f"normalize sized: {lacks}")
-    if "mirror" in what and (how.augment.mirror or how.test_mirror):
-        if reason := mirror_forbidden(folder, looked, how):
-            how = replace(how, test_mirror=False, augment=replace(how.augment, mirror=0.0))
+    if "mirror" in what and (preprocessing.augment.mirror or preprocessing.test_mirror):
+        if reason := mirror_forbidden(folder, looked, preprocessing):
+            preprocessing = replace(
+                preprocessing, test_mirror=False, augment=replace(preprocessing.augment, mirror=0.0)
+            )
             said.append(f"no mirrored clips: {reason}")
         else:
             said.append("mirrored clips: no class looks like the mirror image of another")
-    return how, said
+    return preprocessing, said
 
 
 def epochs_for(clips: int, batch_size: int) -> int:
@@ -79,14 +81,14 @@ def upward(folder: SkeletonDataset, indices: Int[np.ndarray, "n"]) -> Up | None:
 # ---- mirror ----------------------------------------------------------------------------------------------------------
 
 
-def mirror_forbidden(folder: SkeletonDataset, indices: Int[np.ndarray, "n"], how: Preprocessing) -> str:
+def mirror_forbidden(folder: SkeletonDataset, indices: Int[np.ndarray, "n"], preprocessing: Preprocessing) -> str:
     """Why clips of this dataset must not be mirrored, or nothing: two classes are called, or look, like twins."""
     if not folder.layout.mirror:
         return f"layout '{folder.layout.name}' says nothing of left and right"
     if twins := twin_names(folder.class_names):
         return f"the classes '{twins[0]}' and '{twins[1]}' are mirror images by name"
     label = folder.label[indices]
-    seen, mirrored = _looks(folder, indices, how)
+    seen, mirrored = _looks(folder, indices, preprocessing)
     group = folder.attributes["subject"][indices] if "subject" in folder.attributes else np.arange(len(indices))
     if twins := twin_looks(seen, mirrored, label, group):
         one, other = (folder.class_names[i] for i in twins)
@@ -137,11 +139,11 @@ def twin_looks(
 
 
 def _looks(
-    folder: SkeletonDataset, indices: Int[np.ndarray, "n"], how: Preprocessing
+    folder: SkeletonDataset, indices: Int[np.ndarray, "n"], preprocessing: Preprocessing
 ) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n d"]]:
     """Every clip in a few frames as the network would get it, and its mirror image."""
-    how = replace(
-        how,
+    preprocessing = replace(
+        preprocessing,
         streams=("joint",),
         augment=Augmentation(),
         test_clips=1,
@@ -150,7 +152,7 @@ def _looks(
         test_frames=None,
         test_mirror=True,
     )
-    views = np.stack([prepare_clip(folder[index], how) for index in indices])
+    views = np.stack([prepare_clip(folder[index], preprocessing) for index in indices])
     plain, turned = (views[:, i].reshape(len(views), -1) for i in (0, 1))
     return plain, turned
 

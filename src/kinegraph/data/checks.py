@@ -1,94 +1,320 @@
-"""What makes the figures of a dataset doubtful: seen quickly, to be said in a line each by prepare, train and test.
+"""What is wrong with recordings: every fault with the names of its clips, not only the first.
 
-It is a part of what `kinegraph inspect` says, in the same words: what one look at each clip tells, without bones or the
-order of axes. A minute of NTU RGB+D's clips takes seconds.
+A `problem` would stop training or falsify what it reports, a `note` is only worth knowing. Clips are judged by their
+summaries, see `clip_summary`, so that any number of them can be looked at. Nothing here raises because of what a file
+holds.
 """
 
-import hashlib
-from collections.abc import Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float
 
-from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.inspection import Expected, Finding, findings
-from kinegraph.data.inspection_clip import ClipFacts, FoundClip
-from kinegraph.data.inspection_read import units_expected
+from kinegraph.data.clip_summary import FLAT_UNITS, ClipSummary, likely_layout, third_is_score, units_of
+from kinegraph.data.dataset_write import LARGEST
+from kinegraph.data.split_names import order_of
+from kinegraph.skeleton.layout import JointLayout
 
-KINDS = (
-    "scale", "units", "empty", "one_frame", "still", "duplicate_content", "two_labels", "shared_subjects", "no_part",
-    "class_not_in_train", "rare_class", "few_clips",
-)  # fmt: skip
-CLIPS_NAMED = 3
-
-
-def doubts(folder: SkeletonDataset, split: str | None = None) -> list[Finding]:
-    """What is doubtful about a dataset, the worst first; of one split, about the clips in its parts alone."""
-    indices = np.arange(len(folder))
-    if split is not None:
-        indices = indices[folder.splits[split] != "none"]
-    facts = [_glance(folder, index, [split] if split else list(folder.splits)) for index in indices.tolist()]
-    expected = Expected(
-        folder.layout, len(folder.class_names), *units_expected(folder.units), class_names=folder.class_names
-    )
-    return [one for one in findings(facts, expected) if one.kind in KINDS]
+Severity = Literal["problem", "note"]
+SMALLEST = 1e-6  # body
+FEW = 3  # training clips of a class, on average
+FOLD = 10  # a clip whose bodies are so many times larger or smaller than usual has other units
+LONG_BONES = 0.4  # of a body's size
+BY_DESIGN = ("xview", "xset")  # splits of NTU RGB+D that share subjects; they are by camera and by setup
 
 
-def line_of(finding: Finding) -> str:
-    """A finding with how many clips have it, and the first of them."""
-    if not finding.clips:
-        return finding.message
-    named = ", ".join(finding.clips[:CLIPS_NAMED]) + " ..." * (len(finding.clips) > CLIPS_NAMED)
-    return f"{finding.message} ({len(finding.clips):,} clip{'s' * (len(finding.clips) != 1)}: {named})"
+@dataclass(frozen=True)
+class Finding:
+    """One fault and the clips that have it; kind is a short name for programs."""
+
+    severity: Severity
+    kind: str
+    message: str
+    clips: tuple[str, ...] = ()
 
 
-def _glance(folder: SkeletonDataset, index: int, splits: Sequence[str]) -> ClipFacts:
-    """The facts of a clip that cost no more than to read it once."""
-    people, frames, label = int(folder.people[index]), int(folder.frames[index]), int(folder.label[index])
-    rows = folder.rows(index)
-    subject = folder.attributes["subject"][index].item() if "subject" in folder.attributes else None
-    clip = FoundClip(
-        folder.names[index],
-        label=label if label >= 0 else None,
-        subject=subject,
-        splits={split: str(folder.splits[split][index]) for split in splits},
-    )
-    there = rows.reshape(people, frames, -1).any(2)
-    shape = people, frames, *rows.shape[1:]
-    if not there.any():
-        return ClipFacts(clip, shape=shape)
-    digest = hashlib.blake2b(rows, digest_size=16)
-    digest.update(bytes(shape[:2]) if max(shape[:2]) < 256 else repr(shape).encode())
-    return ClipFacts(
-        clip,
-        shape=shape,
-        present=int(there.any(1).sum()),
-        still=frames > 1 and not _moves(rows.reshape(people, frames, -1), there),
-        size=_size(rows[np.flatnonzero(there)[there.sum() // 2]]),
-        largest=max(float(rows.max()), -float(rows.min())),
-        digest=digest.digest(),
-    )
+@dataclass(frozen=True)
+class Expected:
+    """What is said about the clips, where it is said: layout, number of classes, units (m, mm, px, [-1, 1]).
+
+    flat_units: of (x, y) or (x, y, score), where they differ.
+    class_names: where they are known, to tell classes by.
+    """
+
+    layout: JointLayout | None = None
+    classes: int | None = None
+    units: str | None = None
+    flat_units: str | None = None
+    class_names: tuple[str, ...] = ()
+
+    def class_name(self, label: int) -> str:
+        """A class as people know it."""
+        return self.class_names[label] if 0 <= label < len(self.class_names) else f"class {label}"
 
 
-def _moves(bodies: Float[np.ndarray, "M T D"], there: Bool[np.ndarray, "M T"]) -> bool:
-    """Whether somebody differs from one frame to another in which they are there."""
-    for person, now in zip(bodies, there, strict=True):
-        if now[0] and now[-1] and (person[0] != person[-1]).any():  # nearly always, and quickly seen
-            return True
-        seen = person[now]
-        if len(seen) and (seen != seen[0]).any():
-            return True
-    return False
+def units_expected(units: str) -> tuple[str | None, str | None]:
+    """The units of 3D and of 2D coordinates, as far as a dataset's units say them."""
+    return ("m" if units == "m" else None), ("px" if units == "px" else None)
 
 
-def _size(body: Float[np.ndarray, "V C"]) -> float:
-    """How large a body is, along the longest axis, in a frame in which it is there."""
-    seen = body[body.any(1)].astype(np.float64)
-    return float(np.ptp(seen, axis=0).max())
+def problem(kind: str, message: object, *clips: str) -> Finding:
+    """A problem; message: also an error, of which one of the system names the file and the cause."""
+    if isinstance(message, OSError) and message.filename and message.strerror:
+        message = f"{message.filename}: {message.strerror.lower()}"
+    return Finding("problem", kind, str(message), clips)
 
 
-def check_scale(found: Sequence[Finding], folder: SkeletonDataset) -> None:
-    """Raises ValueError where coordinates are too large or too small to compute with."""
-    for finding in found:
-        if finding.kind == "scale":
-            raise ValueError(f"{folder.path}: {line_of(finding)}; prepare the dataset again with the right units")
+def findings(facts: Sequence[ClipSummary], expected: Expected, complete: bool = True) -> list[Finding]:
+    """Everything that is wrong or remarkable, problems first. complete: no clip of the file was left out."""
+    checks: list[Callable[[Sequence[ClipSummary], Expected], Iterable[Finding]]] = [
+        _faults, _shapes, _values, _labels, _units, _directions, _subjects, _contents,
+    ]  # fmt: skip
+    if complete:
+        checks += [_parts, _classes]
+    found = [finding for check in checks for finding in check(facts, expected)]
+    return sorted(found, key=lambda finding: finding.severity != "problem")
+
+
+def _of(facts: Iterable[ClipSummary]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.name for one in facts))
+
+
+def _where(
+    facts: Sequence[ClipSummary], severity: Severity, kind: str, message: str, test: Callable[[ClipSummary], bool]
+) -> Iterable[Finding]:
+    """A finding on the clips that pass the test; none where there are none."""
+    if chosen := [one for one in facts if test(one)]:
+        yield Finding(severity, kind, message, _of(chosen))
+
+
+def _faults(facts, expected) -> Iterable[Finding]:
+    groups = defaultdict(list)
+    for one in facts:
+        if one.fault:  # places differ by their numbers
+            groups[one.fault.kind, re.sub(r"\d+", "", one.fault.message)].append(one)
+    for (kind, _), clips in groups.items():
+        first, more = clips[0].fault.message, f"; {len(clips) - 1:,} more like it" if len(clips) > 1 else ""
+        yield Finding("problem", kind, f"{first}{more}", tuple(name for name in _of(clips) if name))
+
+
+def _shapes(facts, expected) -> Iterable[Finding]:
+    shaped = [one for one in facts if one.shape]
+    for axes in sorted({one.axes for one in shaped if one.axes}):
+        message = f"swapped axes: looks like ({', '.join(axes)}), expected (M, T, V, C)"
+        yield from _where(shaped, "problem", "swapped_axes", message, lambda one, axes=axes: one.axes == axes)
+    if not shaped:
+        return
+    joints, channels = Counter(one.shape[2:] for one in shaped).most_common(1)[0][0]
+    for count in sorted({one.shape[3] for one in shaped} - {channels}):
+        message = f"{count} channels, most clips have {channels}"
+        yield from _where(shaped, "problem", "channels", message, lambda one, count=count: one.shape[3] == count)
+    if expected.layout is None and (near := likely_layout(joints + 1, channels)) and len(near) == 25:
+        # 24 joints have a layout, too, which hardly any published file has: one of 25 was lost.
+        lost = f"{joints} joints, one less than '{near.name}'; if none was lost, name the layout by --layout"
+        yield from _where(shaped, "problem", "joints", lost, lambda one: one.shape[2] == joints)
+
+
+def _values(facts, expected) -> Iterable[Finding]:
+    shaped = [one for one in facts if one.shape]
+    empty = "nobody in it: no frames, or every joint zero"
+    yield from _where(shaped, "problem", "empty", empty, lambda one: not one.present)
+    yield from _where(shaped, "note", "one_frame", "only one frame", lambda one: one.shape[1] == 1)
+    yield from _where(shaped, "note", "still", "nobody moves: all frames are the same", lambda one: one.still)
+    yield from _where(shaped, "note", "missing", "more than half of the joints missing", lambda one: one.missing > 0.5)
+    yield from _unseen(shaped)
+    outside = "scores outside of 0 to 1"
+    beyond = [one for one in shaped if one.score_range and not (one.score_range[0] >= 0 and one.score_range[1] <= 1.01)]
+    yield from _where(beyond, "note", "score", outside, lambda one: True)
+    seen = [one for one in shaped if one.never is not None]
+    if seen and len({one.never.shape for one in seen}) == 1 and (never := np.all([one.never for one in seen], 0)).any():
+        layout = expected.layout or likely_layout(*seen[0].shape[2:])
+        names = [layout.joints[i] if layout and len(layout) == len(never) else str(i) for i in np.flatnonzero(never)]
+        yield Finding("note", "never_seen", f"always zero: {', '.join(names)} (centred there, or never seen)")
+
+
+def _unseen(facts) -> Iterable[Finding]:
+    """Joints that a detector did not see lie at pixel (0, 0), a corner of the picture, if nobody says otherwise."""
+    flat = [one for one in facts if one.shape[3] == 2 and one.score_range and units_of(one) == "px"]
+    if any(one.missing > 0 for one in flat):
+        share = float(np.mean([one.missing for one in flat]))
+        message = (
+            f"{share:.1%} of the joints were not seen and lie at pixel (0, 0); with --preprocessing.normalize image "
+        )
+        yield Finding("note", "unseen", f"{message}add --preprocessing.min-score 0, else they end in a corner")
+
+
+def _labels(facts, expected) -> Iterable[Finding]:
+    read = [one for one in facts if not one.fault]
+    labels = [one.label for one in read if one.label is not None]
+    classes = expected.classes
+    for label in sorted({label for label in labels if label < 0 or (classes and label >= classes)}):
+        limit = f"the {classes} classes are 0 to {classes - 1}" if classes else "classes count from 0"
+        yield from _where(read, "problem", "label", f"label {label}, {limit}", lambda one, n=label: one.label == n)
+    if labels and len(labels) < len(read):
+        yield from _where(read, "problem", "no_label", "no label", lambda one: one.label is None)
+    elif not labels and read:
+        yield Finding("note", "no_label", "the clips have no labels: they can be predicted, not trained on")
+    if labels and not classes and min(labels) == 1:
+        yield Finding("note", "label", "labels start at 1, so class 0 has no clips; classes count from 0")
+
+
+def _units(facts, expected) -> Iterable[Finding]:
+    if beyond := [one for one in facts if one.largest > LARGEST]:
+        message = f"a coordinate of {beyond[0].largest:.3g}: no recording is that large, and none can be computed with"
+        yield Finding("problem", "scale", message, _of(beyond))
+    sizes = [one.size for one in facts if one.size > 0]
+    if not sizes:
+        return
+    middle = float(np.median(sizes))
+    if middle < SMALLEST:
+        yield Finding("problem", "scale", f"bodies are {middle:.3g} large, which is next to nothing in any unit")
+        return
+    apart = [one for one in facts if one.size > 0 and not middle / FOLD < one.size < middle * FOLD]
+    apart = [one for one in apart if one.largest <= LARGEST]
+    if apart and len({units_of(one) for one in facts if one.size > 0}) > 1:
+        message = f"other units than most: bodies of {apart[0].size:.4g}, usual are {middle:.4g}"
+        yield Finding("problem", "units", message, _of(apart))
+    found = Counter(units_of(one) for one in facts if one.size > 0).most_common(1)[0][0]
+    wanted = expected.flat_units if found in FLAT_UNITS else expected.units
+    if wanted and found != wanted:
+        seem = f"the coordinates seem to be in {found}" if found else "the coordinates are in no usual unit"
+        message = f"{seem}, expected {wanted}: bodies are {middle:.4g} large"
+        yield Finding("problem" if found else "note", "units", message)
+    if any(third_is_score(one) for one in facts):
+        yield Finding("note", "score", "the third channel looks like a score, not like a coordinate")
+    bones = [one.bone for one in facts if one.bone > 0]
+    if bones and np.median(bones) > LONG_BONES:
+        message = f"bones are {np.median(bones):.0%} of a body's size: the joints may be in another order"
+        yield Finding("note", "joint_order", message)
+    yield from _pictures(facts)
+
+
+def _pictures(facts) -> Iterable[Finding]:
+    sized = [one for one in facts if one.image_size and one.high and units_of(one) == "px"]
+    beyond = [one for one in sized if any(h > 1.2 * side for h, side in zip(one.high, one.image_size, strict=False))]
+    if beyond:
+        width, height = beyond[0].image_size
+        x, y = beyond[0].high[:2]
+        swapped = "; are width and height swapped?" if x <= 1.2 * height and y <= 1.2 * width else ""
+        message = f"joints far outside of the image: up to ({x:.0f}, {y:.0f}) in {width}x{height}{swapped}"
+        yield Finding("note", "image_size", message, _of(beyond))
+
+
+def upward(facts: Sequence[ClipSummary]) -> str:
+    """The axis from feet to head of most clips, such as "y up"; "" where it is not clear."""
+    axes = Counter(_upward(one) for one in facts if one.upward)
+    return axes.most_common(1)[0][0] if axes else ""
+
+
+def _upward(one: ClipSummary) -> str:
+    axis = int(np.argmax(np.abs(one.upward)))
+    return f"{'xyz'[axis]} {'up' if one.upward[axis] > 0 else 'down'}" if axis < 3 else ""
+
+
+def _directions(facts, expected) -> Iterable[Finding]:
+    way = upward(facts)
+    directed = [units_of(one) in FLAT_UNITS for one in facts if one.upward]  # a sample may be few of all clips
+    flat = sum(directed) * 2 > len(directed)
+    expected_ways = ("y down",) if flat else ("y up", "z up")
+    if way and way not in expected_ways:
+        usual = "y down, as in pictures" if flat else "y or z up"
+        yield Finding(
+            "note", "upward", f"heads are above feet with {way}; usual is {usual}. Axes swapped or turned round?"
+        )
+
+
+def _subjects(facts, expected) -> Iterable[Finding]:
+    for split in _splits(facts):
+        parts = defaultdict(set)
+        for one in facts:
+            if one.subject is not None and one.splits.get(split) not in (None, "none"):
+                parts[one.subject].add(one.splits[split])
+        both = sorted((who for who, there in parts.items() if len(there) > 1), key=str)
+        if not both or split in BY_DESIGN:
+            continue
+        clips = _of(one for one in facts if one.subject in both)
+        listed = ", ".join(map(str, both[:5])) + (" ..." if len(both) > 5 else "")
+        # A split that was made by subject has at most a few on both sides; another one nearly all of them.
+        meant = split == "xsub" or len(both) * 2 <= len(parts)
+        message = f"split {split}: {len(both)} of {len(parts)} subjects are in more than one part ({listed})"
+        yield Finding("problem" if meant else "note", "shared_subjects", message, clips)
+
+
+def _splits(facts: Iterable[ClipSummary]) -> list[str]:
+    return list(dict.fromkeys(split for one in facts for split in one.splits))
+
+
+def _contents(facts, expected) -> Iterable[Finding]:
+    same = defaultdict(list)
+    for one in facts:
+        if one.digest:
+            same[one.digest].append(one)
+    groups = [group for group in same.values() if len(group) > 1]
+    across = defaultdict(list)
+    for group in groups:
+        for split in _splits(group):
+            if len({one.splits.get(split) for one in group} - {None, "none"}) > 1:
+                across[split] += group
+    for split, clips in across.items():
+        yield Finding("problem", "duplicate_content", f"split {split}: the same recording in several parts", _of(clips))
+    across_parts = {id(one) for clips in across.values() for one in clips}
+    rest = [one for group in groups for one in group if id(one) not in across_parts]
+    two_labels = {id(one) for group in groups if len({str(o.label) for o in group}) > 1 for one in group}
+    yield from _where(rest, "note", "duplicate_content", "the same recording as another clip", lambda one: True)
+    labelled = "the same recording under several labels"
+    yield from _where(rest, "note", "two_labels", labelled, lambda one: id(one) in two_labels)
+
+
+def _parts(facts, expected) -> Iterable[Finding]:
+    """Splits that lack a part, or nearly."""
+    for split in _splits(facts):
+        parts = Counter(one.splits.get(split) for one in facts)
+        named = sorted((part for part in parts if part not in (None, "", "none")), key=order_of)
+        if "train" in named and "val" not in named:
+            message = f"split {split} has no part val, only {' and '.join(named)}: train needs --no-validate"
+            yield Finding("note", "no_part", message)
+        if "train" not in named and {"val", "test"} & {*named}:
+            message = f"split {split} has no part train, only {' and '.join(named)}: it can be tested on alone"
+            yield Finding("note", "no_part", message)
+        labels = Counter(
+            one.label for one in facts
+            if one.splits.get(split) == "train" and one.label is not None
+        )  # fmt: skip
+        if labels and labels.total() < FEW * len(labels):
+            one, few = labels.total() == 1, len(labels) == 1
+            count = f"{labels.total()} training clip{'s' * (not one)} for {len(labels)} class{'es' * (not few)}"
+            message = f"split {split}: only {count}"
+            yield Finding("note", "few_clips", message)
+        elif rare := sorted(label for label, clips in labels.items() if clips == 1):
+            message = f"split {split}: a single training clip for {_short(rare, expected)}"
+            clips = [one for one in facts if one.splits.get(split) == "train" and one.label in rare]
+            yield Finding("note", "rare_class", message, _of(clips))
+
+
+def _classes(facts, expected) -> Iterable[Finding]:
+    for split in _splits(facts):
+        parts = defaultdict(set)
+        for one in facts:
+            if one.label is not None and (part := one.splits.get(split)):
+                parts[part].add(one.label)
+        if not parts.get("train"):
+            continue
+        for part, labels in parts.items():
+            if part not in ("train", "none") and (lost := sorted(labels - parts["train"])):
+                message = f"split {split}: {part} has classes that train lacks: {_short(lost, expected)}"
+                clips = [one for one in facts if one.splits.get(split) == part and one.label in lost]
+                yield Finding("problem", "class_not_in_train", message, _of(clips))
+    there = {one.label for one in facts if one.label is not None}
+    if there and expected.classes and (absent := sorted(set(range(expected.classes)) - there)):
+        yield Finding(
+            "note",
+            "absent_classes",
+            f"{len(absent)} of {expected.classes} classes have no clip: {_short(absent, expected)}",
+        )
+
+
+def _short(labels: Sequence[int], expected: Expected) -> str:
+    return ", ".join(map(expected.class_name, labels[:5])) + (" ..." if len(labels) > 5 else "")

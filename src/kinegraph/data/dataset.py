@@ -32,7 +32,7 @@ from kinegraph.data.dataset_write import (
     sha256,
     write_rows,
 )
-from kinegraph.data.formats.split_names import order_of
+from kinegraph.data.split_names import order_of
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 

@@ -61,9 +61,9 @@ def read_about(path: Path) -> dict[str, Any]:
             "2 or 3"
         )
     columns = [*about["splits"], *about["attributes"]]
-    odd = [text for text in about["class_names"] + columns if not isinstance(text, str)]
-    if odd := odd or [text for text in columns if CONTROL.search(text)]:
-        raise ValueError(f"{file} holds as a name {quoted(odd[0])}, expected a line of text")
+    extra = [text for text in about["class_names"] + columns if not isinstance(text, str)]
+    if extra := extra or [text for text in columns if CONTROL.search(text)]:
+        raise ValueError(f"{file} holds as a name {quoted(extra[0])}, expected a line of text")
     about["class_names"] = [*map(plain_name, about["class_names"])]
     try:
         about["layout"] = JointLayout.from_dict(about["layout"])
@@ -172,8 +172,8 @@ def _read_cells(file: Path, columns: list[str]) -> dict[str, _Cells]:
         raise ValueError(f"{file} is not a readable table: {one_line(error)}") from None
     if missing := [column for column in columns if column not in header]:
         raise ValueError(f"{file} has no column '{missing[0]}'")
-    if odd := [column for column, times in Counter(header).items() if column not in columns or times > 1]:
-        raise ValueError(f"{file} has a column {quoted(odd[0])} that dataset.json does not list, or has it twice")
+    if extra := [column for column, times in Counter(header).items() if column not in columns or times > 1]:
+        raise ValueError(f"{file} has a column {quoted(extra[0])} that dataset.json does not list, or has it twice")
     return dict(zip(header, cells, strict=True))
 
 
@@ -196,8 +196,10 @@ def _split_plain(data: bytes) -> tuple[list[str], list[_Cells]] | None:
 
 def _split_quoted(text: str) -> tuple[list[str], list[_Cells]]:
     header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    if odd := [row for row in rows if len(row) != len(header)]:
-        raise ValueError(f"clip {quoted(''.join(odd[0][:1]))} has {len(odd[0])} cells, the header has {len(header)}")
+    if extra := [row for row in rows if len(row) != len(header)]:
+        raise ValueError(
+            f"clip {quoted(''.join(extra[0][:1]))} has {len(extra[0])} cells, the header has {len(header)}"
+        )
     cells = [cell.encode() for row in rows for cell in row]
     length = np.array([len(cell) for cell in cells], np.int64).reshape(-1, len(header))
     end = length.cumsum().reshape(length.shape)

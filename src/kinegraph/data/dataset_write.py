@@ -101,8 +101,8 @@ class Columns:
                 return f"has {key} {value!r}, the column is {self.attributes[key]}"
         if set(clip.splits) != set(self.splits):
             return f"has splits {_listed(clip.splits)}, the clips before it have {_listed(self.splits)}"
-        if odd := [key for key, part in clip.splits.items() if not isinstance(part, str) or not part]:
-            return f"is in no part of split '{odd[0]}'"
+        if wrong := [key for key, part in clip.splits.items() if not isinstance(part, str) or not part]:
+            return f"is in no part of split '{wrong[0]}'"
         for text in (clip.name, *clip.attributes.values(), *clip.splits.values()):
             if isinstance(text, str) and (text.splitlines() not in ([], [text]) or CONTROL.search(text)):
                 return f"has a line break or control character in {text!r}"

@@ -31,13 +31,17 @@ class ClipDataset(Dataset[Sample]):
 
     An item is asked for by (epoch, position); with a seed it is a random training view, without the fixed test views.
     A position beyond the last clip begins anew, and is varied in another way. A clip without a label has -1.
-    Raises ValueError where a clip lacks what `how` needs.
+    Raises ValueError where a clip lacks what `preprocessing` needs.
     """
 
     def __init__(
-        self, folder: SkeletonDataset, indices: Int[np.ndarray, "N"], how: Preprocessing, seed: int | None = None
+        self,
+        folder: SkeletonDataset,
+        indices: Int[np.ndarray, "N"],
+        preprocessing: Preprocessing,
+        seed: int | None = None,
     ):
-        self.folder, self.indices, self.how, self.seed = folder, indices, how, seed
+        self.folder, self.indices, self.preprocessing, self.seed = folder, indices, preprocessing, seed
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -47,10 +51,10 @@ class ClipDataset(Dataset[Sample]):
         clip = self.folder[self.indices[position % len(self)]]
         label = -1 if clip.label is None else clip.label
         if self.seed is None:
-            views = prepare_clip(clip, self.how)
+            views = prepare_clip(clip, self.preprocessing)
         else:
             views = self._varied(position % len(self), clip, np.random.default_rng((self.seed, epoch, position)))
-        return views, label, min(clip.people, self.how.people), position
+        return views, label, min(clip.people, self.preprocessing.people), position
 
     def __getitems__(self, keys: list[Key]) -> Batch:
         """A whole batch, which is what a DataLoader asks for: views, labels, people and positions."""
@@ -60,7 +64,7 @@ class ClipDataset(Dataset[Sample]):
     def _varied(self, member: int, clip: SkeletonClip, rng: np.random.Generator) -> Float[np.ndarray, "1 people F V D"]:
         """A random training view, maybe blended with one of another clip of the same class and number of people."""
         view = self._with_limbs(member, clip, rng)
-        blend = self.how.augment.blend
+        blend = self.preprocessing.augment.blend
         if not blend or rng.random() >= blend:
             return view
         label, people = self.folder.label[self.indices], self.folder.people[self.indices]
@@ -74,13 +78,13 @@ class ClipDataset(Dataset[Sample]):
         self, member: int, clip: SkeletonClip, rng: np.random.Generator
     ) -> Float[np.ndarray, "1 people F V D"]:
         """A random training view, maybe with the bone lengths of the first person of another clip."""
-        limbs = self.how.augment.limbs
+        limbs = self.preprocessing.augment.limbs
         if limbs and rng.random() < limbs:
             other = int(rng.integers(len(self)))
             factor = exchange_factor(self._bone_lengths[member], self._bone_lengths[other][0])
             keypoint = scale_bones(clip.keypoint, factor.astype(np.float32), clip.layout)
             clip = replace(clip, keypoint=keypoint)
-        return prepare_clip(clip, self.how, rng)
+        return prepare_clip(clip, self.preprocessing, rng)
 
     @cached_property
     def _bone_lengths(self) -> list[Float[np.ndarray, "M V"]]:

@@ -106,8 +106,8 @@ class Preprocessing:
         read: dict[str, Any] = dict(saved)
         varied: dict[str, Any] = dict(read.pop("augment", {}))
         for name, given, known in (("preprocessing", read, cls), ("preprocessing.augment", varied, Augmentation)):
-            if odd := sorted(set(given) - {f.name for f in fields(known)}):
-                raise ValueError(f"the weights ask for {name} '{odd[0]}', which this Kinegraph does not know")
+            if wrong := sorted(set(given) - {f.name for f in fields(known)}):
+                raise ValueError(f"the weights ask for {name} '{wrong[0]}', which this Kinegraph does not know")
         if "rotation" in varied:
             varied["rotation"] = tuple(varied["rotation"])
         if "streams" in read:
@@ -116,41 +116,41 @@ class Preprocessing:
 
 
 def prepare_clip(
-    clip: SkeletonClip, how: Preprocessing, rng: np.random.Generator | None = None
+    clip: SkeletonClip, steps: Preprocessing, rng: np.random.Generator | None = None
 ) -> Float[np.ndarray, "views M F V D"]:
     """What the network sees of one clip: one random view with `rng` (training), else the fixed test views.
 
-    Returns float32 with M = how.people and D channels as `Preprocessing.channels` counts them, stream after stream, in
-    the unit that `how.normalize` leaves. Mirrored views come last.
-    Raises ValueError where the clip lacks what `how` needs (image size, shoulders in the layout ...).
+    Returns float32 with M = steps.people and D channels as `Preprocessing.channels` counts them, stream after stream,
+    in the unit that `steps.normalize` leaves. Mirrored views come last.
+    Raises ValueError where the clip lacks what `steps` need (image size, shoulders ...).
     """
     scored, dimensions = clip.score is not None, clip.keypoint.shape[3]
-    frames = how.frames if rng is not None else how.test_frames or how.frames
-    joints = _bodies(clip, how)
+    frames = steps.frames if rng is not None else steps.test_frames or steps.frames
+    joints = _bodies(clip, steps)
     chosen = share = None
-    if how.sampling == "resample" and rng is None:
+    if steps.sampling == "resample" and rng is None:
         chosen, share = sampling.moments(joints.shape[1], frames)
-    elif how.sampling != "resample":
-        filled = how.normalize == "ntu_published" and how.sampling == "fill"
-        chosen = _choose(frames if filled else joints.shape[1], frames, how, rng)
-    if chosen is not None and how.normalize != "ntu_published":  # which repeats frames before it looks at them
-        moving = any(stream.endswith("motion") for stream in how.streams)
+    elif steps.sampling != "resample":
+        filled = steps.normalize == "ntu_published" and steps.sampling == "fill"
+        chosen = _choose(frames if filled else joints.shape[1], frames, steps, rng)
+    if chosen is not None and steps.normalize != "ntu_published":  # which repeats frames before it looks at them
+        moving = any(stream.endswith("motion") for stream in steps.streams)
         needed, chosen = sampling.needed_frames(chosen, joints.shape[1], moving)
         joints = joints if len(needed) == joints.shape[1] else joints.take(needed, axis=1)
-    joints = _normalise(joints, clip, how, frames)[: how.people]
+    joints = _normalise(joints, clip, steps, frames)[: steps.people]
     if rng is not None:
-        views = [augment(joints, clip.layout, how.augment, dimensions, rng)]
+        views = [augment(joints, clip.layout, steps.augment, dimensions, rng)]
     else:
-        views = [joints, _mirrored(joints, clip)] if how.test_mirror else [joints]
-    made = [streams(view, clip.layout, how.streams, scored) for view in views]
+        views = [joints, _mirrored(joints, clip)] if steps.test_mirror else [joints]
+    made = [streams(view, clip.layout, steps.streams, scored) for view in views]
     if chosen is None:
-        part = _part(how, rng)
+        part = _part(steps, rng)
         made = [[sampling.resample(stream, frames, *part) for stream in view] for view in made]
     elif share is not None:
         made = [[sampling.between(stream, chosen, share) for stream in view] for view in made]
     else:
         made = [[sampling.take_frames(stream, row) for stream in view] for view in made for row in chosen]
-    return _side_by_side(made, how.people)
+    return _side_by_side(made, steps.people)
 
 
 def _side_by_side(
@@ -174,21 +174,23 @@ def fit_people(joints: Float[np.ndarray, "M T V C"], people: int) -> Float[np.nd
     return fitted
 
 
-def _bodies(clip: SkeletonClip, how: Preprocessing) -> Float[np.ndarray, "M T V C"]:
+def _bodies(clip: SkeletonClip, steps: Preprocessing) -> Float[np.ndarray, "M T V C"]:
     """The bodies that the recipe looks at, with their scores."""
-    people = max(2, how.people) if how.normalize == "first_frame" else how.people  # the second may come first there
+    people = (
+        max(2, steps.people) if steps.normalize == "first_frame" else steps.people
+    )  # the second may come first there
     joints = clip.keypoint[:people]
     if clip.score is not None:
         joints = np.concatenate([joints, clip.score[:people, ..., None]], axis=3)
     joints = joints.astype(np.float32, copy=False)
-    if how.normalize == "image_published":
-        return fit_people(joints, how.people)
-    if how.normalize == "first_frame":
+    if steps.normalize == "image_published":
+        return fit_people(joints, steps.people)
+    if steps.normalize == "first_frame":
         return normalize.drop_empty_frames(joints)
-    if how.normalize in ("facing", "sized"):
-        turned_by = clip.layout.shoulders if how.normalize == "facing" and clip.layout.shoulders else ()
+    if steps.normalize in ("facing", "sized"):
+        turned_by = clip.layout.shoulders if steps.normalize == "facing" and clip.layout.shoulders else ()
         joints = normalize.from_first_seen(joints, (_root(clip), *turned_by))
-    if how.normalize == "sized":
+    if steps.normalize == "sized":
         size = np.ones(joints.shape[3], np.float32)
         size[: clip.keypoint.shape[3]] = body_size(joints[..., : clip.keypoint.shape[3]], clip.layout)
         joints = joints / size
@@ -200,22 +202,22 @@ def _root(clip: SkeletonClip) -> int:
 
 
 def _normalise(
-    joints: Float[np.ndarray, "M T V C"], clip: SkeletonClip, how: Preprocessing, frames: int
+    joints: Float[np.ndarray, "M T V C"], clip: SkeletonClip, steps: Preprocessing, frames: int
 ) -> Float[np.ndarray, "M t V C"]:
-    placed = _placed(joints, clip, how, frames)
-    if how.min_score is None:
+    placed = _placed(joints, clip, steps, frames)
+    if steps.min_score is None:
         return placed
     if clip.score is None:
         raise ValueError(f"clip '{clip.name}' has no scores, which preprocessing.min_score needs")
-    recorded = joints if how.normalize == "image_published" else placed  # which shifts scores, too
-    unsure = recorded[..., -1:] <= how.min_score
+    recorded = joints if steps.normalize == "image_published" else placed  # which shifts scores, too
+    unsure = recorded[..., -1:] <= steps.min_score
     return np.concatenate([placed[..., :-1] * ~unsure, placed[..., -1:]], axis=3)
 
 
 def _placed(
-    joints: Float[np.ndarray, "M T V C"], clip: SkeletonClip, how: Preprocessing, frames: int
+    joints: Float[np.ndarray, "M T V C"], clip: SkeletonClip, steps: Preprocessing, frames: int
 ) -> Float[np.ndarray, "M t V C"]:
-    match how.normalize:
+    match steps.normalize:
         case "none":
             return joints
         case "image":
@@ -231,21 +233,21 @@ def _placed(
             pass
     if clip.keypoint.shape[3] != 3:
         raise ValueError(
-            f"clip '{clip.name}' has no z, which normalize '{how.normalize}' needs; for pixels there is 'image'"
+            f"clip '{clip.name}' has no z, which normalize '{steps.normalize}' needs; for pixels there is 'image'"
         )
-    if how.normalize == "ntu_published":
-        joints = normalize.fill_missing_frames(joints, frames if how.sampling == "fill" else joints.shape[1])
-    placed = _turned(joints[..., :3], clip, how)
+    if steps.normalize == "ntu_published":
+        joints = normalize.fill_missing_frames(joints, frames if steps.sampling == "fill" else joints.shape[1])
+    placed = _turned(joints[..., :3], clip, steps)
     return placed if clip.score is None else np.concatenate([placed, joints[..., 3:]], axis=3)
 
 
 def _turned(
-    joints: Float[np.ndarray, "M T V 3"], clip: SkeletonClip, how: Preprocessing
+    joints: Float[np.ndarray, "M T V 3"], clip: SkeletonClip, steps: Preprocessing
 ) -> Float[np.ndarray, "M T V 3"]:
-    if how.normalize == "facing":
-        upright = normalize.set_upright(joints, how.up)
+    if steps.normalize == "facing":
+        upright = normalize.set_upright(joints, steps.up)
         return normalize.face_front(normalize.centre_first_frame(upright, _root(clip)), clip.layout)
-    return normalize.centre_and_align(joints, clip.layout, each_frame=how.normalize == "ntu_published")
+    return normalize.centre_and_align(joints, clip.layout, each_frame=steps.normalize == "ntu_published")
 
 
 def _mirrored(joints: Float[np.ndarray, "M T V C"], clip: SkeletonClip) -> Float[np.ndarray, "M T V C"]:
@@ -255,15 +257,15 @@ def _mirrored(joints: Float[np.ndarray, "M T V C"], clip: SkeletonClip) -> Float
 
 
 def _choose(
-    recorded: int, frames: int, how: Preprocessing, rng: np.random.Generator | None
+    recorded: int, frames: int, steps: Preprocessing, rng: np.random.Generator | None
 ) -> Int[np.ndarray, "views F"]:
     """The frames of each view, by index."""
-    if how.sampling == "uniform" and rng is None:
-        return sampling.uniform_test_indices(recorded, frames, how.test_clips)
-    start, stop = (0.0, 1.0) if rng is None else random_crop(how.augment, rng)
+    if steps.sampling == "uniform" and rng is None:
+        return sampling.uniform_test_indices(recorded, frames, steps.test_clips)
+    start, stop = (0.0, 1.0) if rng is None else random_crop(steps.augment, rng)
     first = min(int(start * recorded), recorded - 1)
     length = min(int(np.ceil(stop * recorded)), recorded) - first
-    match how.sampling:
+    match steps.sampling:
         case "uniform" if rng is not None:
             chosen = sampling.uniform_indices(length, frames, rng)
         case "pad":
@@ -272,13 +274,13 @@ def _choose(
             chosen = sampling.window_indices(length, frames, rng)
         case _:
             chosen = sampling.loop_indices(length, frames)
-    if bend := 0.0 if rng is None else random_bend(how.augment, rng):
+    if bend := 0.0 if rng is None else random_bend(steps.augment, rng):
         chosen = sampling.bent_indices(chosen, length, bend)
     if first:
         chosen = np.where(chosen == sampling.NO_FRAME, sampling.NO_FRAME, chosen + first)
     return chosen[None]
 
 
-def _part(how: Preprocessing, rng: np.random.Generator | None) -> tuple[float, float, float]:
+def _part(steps: Preprocessing, rng: np.random.Generator | None) -> tuple[float, float, float]:
     """From where to where a clip is resampled, and how its speed changes."""
-    return (0.0, 1.0, 0.0) if rng is None else (*random_crop(how.augment, rng), random_bend(how.augment, rng))
+    return (0.0, 1.0, 0.0) if rng is None else (*random_crop(steps.augment, rng), random_bend(steps.augment, rng))

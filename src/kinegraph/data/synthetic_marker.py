@@ -20,7 +20,7 @@ def is_synthetic(raw: str | Path) -> bool:
         return (raw.parent / MARKER).is_file() or (raw.suffix == ".skeleton" and _has_our_ids(raw))
     if (raw / MARKER).is_file() or any(raw.rglob(MARKER)):
         return True
-    files = sorted(raw.rglob("*.skeleton"))
+    files = sorted(filter(Path.is_file, raw.rglob("*.skeleton")))
     return any(_has_our_ids(file) for file in files[:: max(1, len(files) // FILES_LOOKED_AT)])
 
 

@@ -22,10 +22,10 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from kinegraph.data.formats.pickles import load_pickle
 from kinegraph.evaluation.metrics import softmax
 from kinegraph.messages import quoted
 from kinegraph.models.checkpoint_file import load_file
+from kinegraph.safe_pickle import load_pickle
 
 ROW_SUM_TOLERANCE = 1e-3  # half floats and rounded tables still count as probabilities
 

@@ -10,6 +10,14 @@ from kinegraph.messages import quoted
 from kinegraph.skeleton.layout import JointLayout
 
 
+class ClipError(ValueError):
+    """Arrays that do not make a clip. kind: "joints", "axes", "swapped_axes" or "score"."""
+
+    def __init__(self, kind: str, message: str):
+        super().__init__(message)
+        self.kind = kind
+
+
 @dataclass(frozen=True, eq=False)
 class SkeletonClip:
     """Some people's joints over the frames of one recording, in the recording's own coordinates.
@@ -43,15 +51,17 @@ class SkeletonClip:
             raise ValueError(f"clip '{self.name}': keypoint is a {found}, expected a numpy array")
         shape = self.keypoint.shape
         if len(shape) != 4 or shape[3] not in (2, 3):
-            raise ValueError(
-                f"clip '{self.name}': keypoint has shape {shape}, expected (people, frames, joints, 2 or 3)"
-            )
+            swapped = len(shape) == 4 and len(self.layout) in shape and {2, 3} & {*shape}
+            hint = "; its axes seem to be in another order" if swapped else ""
+            message = f"clip '{self.name}': keypoint has shape {shape}, expected (people, frames, joints, 2 or 3){hint}"
+            raise ClipError("swapped_axes" if swapped else "axes", message)
         if shape[2] != len(self.layout):
-            raise ValueError(
-                f"clip '{self.name}' has {shape[2]} joints, layout '{self.layout.name}' has {len(self.layout)}"
+            raise ClipError(
+                "joints",
+                f"clip '{self.name}' has {shape[2]} joints, layout '{self.layout.name}' has {len(self.layout)}",
             )
         if self.score is not None and self.score.shape != shape[:3]:
-            raise ValueError(f"clip '{self.name}': score has shape {self.score.shape}, expected {shape[:3]}")
+            raise ClipError("score", f"clip '{self.name}': score has shape {self.score.shape}, expected {shape[:3]}")
 
     @property
     def people(self) -> int:

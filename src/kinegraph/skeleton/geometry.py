@@ -26,7 +26,7 @@ UPRIGHT: dict[Up, tuple[tuple[int, int, int], ...]] = {
     "-x": ((0, 1, 0), (-1, 0, 0), (0, 0, 1)),
 }
 FLOOR_WEIGHT = 6.0  # of a floor that moves by the size of a body, where a head straight above the feet weighs 1
-LOW_JOINTS = ("ankle", "foot", "feet", "toe", "heel", "knee")  # parts of names, the best first
+LOW_JOINTS = ("ankle", "foot", "feet", "toe", "heel", "knee", "leg")  # parts of names, the best first
 HIGH_JOINTS = ("head", "nose", "neck")
 
 

@@ -15,9 +15,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from kinegraph.data.auto import STEPS, adapt, epochs_for
-from kinegraph.data.checks import check_scale, doubts
+from kinegraph.data.checks import Finding
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
-from kinegraph.data.inspection import Finding
+from kinegraph.data.dataset_checks import check_scale, dataset_findings
 from kinegraph.data.loading import ClipDataset, train_loader
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.messages import did_you_mean
@@ -84,7 +84,7 @@ def open_data(options: TrainOptions) -> Data:
         chosen.append(f"{epochs} epochs, about {STEPS:,} steps")
     clips, val_clips = open_parts(folder, options.split, preprocessing, options.seed, options.validate)
     layout = choose_layout(options.layout, folder)
-    findings = doubts(folder, options.split)
+    findings = dataset_findings(folder, options.split)
     check_scale(findings, folder)
     return Data(folder, clips, val_clips, layout, preprocessing, epochs, chosen, findings)
 

@@ -8,8 +8,8 @@ import pytest
 from kinegraph.cli import main
 from kinegraph.commands.prepare import prepare
 from kinegraph.data.dataset import open_dataset
-from kinegraph.data.formats import kpfiles
-from kinegraph.data.formats.split_names import column_and_part, published_name
+from kinegraph.data.formats import kpfiles, read
+from kinegraph.data.split_names import column_and_part, published_name
 
 
 def flat(name: str, label: int = 0, people: int = 2, frames: int = 5, **more: object) -> dict:
@@ -50,7 +50,7 @@ def out(tmp_path):
 def test_2d_with_scores_and_splits(tmp_path, out, capsys):
     items = [flat("a", 0, 2), flat("b", 2, 1, 9), flat("c", 1, 1, 3, img_shape=(240, 320))]
     splits = {"xsub_train": ["a", "c"], "xsub_val": ["b"], "train1": ["a"], "test1": ["b", "gone"], "mini": ["c"]}
-    prepare("annotations", written(tmp_path / "hrnet.pkl", {"split": splits, "annotations": items}), out)
+    prepare(written(tmp_path / "hrnet.pkl", {"split": splits, "annotations": items}), out, format="annotations")
     dataset = open_dataset(out, check_values=True)
     assert (dataset.names, dataset.label.tolist(), dataset.units) == (["a", "b", "c"], [0, 2, 1], "px")
     assert {split: parts.tolist() for split, parts in dataset.splits.items()} == {
@@ -64,7 +64,7 @@ def test_2d_with_scores_and_splits(tmp_path, out, capsys):
     for clip, item in zip(dataset, items, strict=True):
         np.testing.assert_array_equal(clip.keypoint, item["keypoint"])
         np.testing.assert_array_equal(clip.score, item["keypoint_score"])
-    assert "left out: 1 names in splits without an annotation" in capsys.readouterr().out
+    assert "skipped: 1 names in splits without an annotation" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -87,18 +87,18 @@ def test_3d_of_ntu(tmp_path, out, capsys):
     items = [deep("S001C002P003R002A013", 12, 2), deep("S002C001P007R001A060", 59), deep("S002C001P007R002A060", 59)]
     items[0]["keypoint"][1] = 0
     items[2]["keypoint"][:] = 0
-    prepare("annotations", written(tmp_path / "3danno.pkl", {"split": {}, "annotations": items}), out)
+    prepare(written(tmp_path / "3danno.pkl", {"split": {}, "annotations": items}), out, format="annotations")
     dataset = open_dataset(out)
     assert (dataset.names, dataset.people.tolist()) == (["S001C002P003R002A013", "S002C001P007R001A060"], [1, 1])
     assert (dataset.layout.name, dataset.units, len(dataset.class_names)) == ("ntu25", "m", 60)
     assert dataset[0].attributes == {"setup": 1, "camera": 2, "subject": 3, "replication": 2, "action": 13}
-    assert "left out: 1 without any person: S002C001P007R002A060" in capsys.readouterr().out
+    assert "skipped: 1 without any person: S002C001P007R002A060" in capsys.readouterr().out
     np.testing.assert_array_equal(dataset[0].keypoint, items[0]["keypoint"][:1])
 
 
 def test_filename_comes_before_frame_dir_and_what_is_more_becomes_attributes(tmp_path, out):
     items = [flat(f"dir{i}", filename=f"clip{i}", person="ann", age=np.int64(30 + i), note=None) for i in range(2)]
-    prepare("annotations", written(tmp_path / "a.pkl", {"split": {"val": ["clip1"]}, "annotations": items}), out)
+    prepare(written(tmp_path / "a.pkl", {"split": {"val": ["clip1"]}, "annotations": items}), out, format="annotations")
     dataset = open_dataset(out)
     assert dataset.names == ["clip0", "clip1"]
     assert dataset.splits["split"].tolist() == ["none", "val"]
@@ -108,7 +108,7 @@ def test_filename_comes_before_frame_dir_and_what_is_more_becomes_attributes(tmp
 def test_a_third_channel_of_scores_becomes_the_score(tmp_path, out):
     item, plain = flat("a"), flat("a")
     item["keypoint"] = np.concatenate([item["keypoint"], item.pop("keypoint_score")[..., None]], axis=-1)
-    prepare("annotations", written(tmp_path / "a.pkl", [item]), out)
+    prepare(written(tmp_path / "a.pkl", [item]), out, format="annotations")
     np.testing.assert_array_equal(open_dataset(out)[0].score, plain["keypoint_score"])
     item["keypoint"][0, 0, 0, 2] = -1  # a depth
     assert main(["prepare", "annotations", str(written(tmp_path / "b.pkl", [item])), str(out), "--overwrite"]) == 2
@@ -130,7 +130,7 @@ def test_the_two_lists_of_a_split(tmp_path, out, files, raw, split):
     for file in files:
         part = "train" if "train" in file else "val"
         written(tmp_path / "raw" / file, [deep(f"{part}{i}", label=i) for i in range(2)])
-    prepare("annotations", tmp_path / "raw" / raw, out)
+    prepare(tmp_path / "raw" / raw, out, format="annotations")
     dataset = open_dataset(out)
     assert dataset.names == ["train0", "train1", "val0", "val1"]
     assert {name: parts.tolist() for name, parts in dataset.splits.items()} == {split: ["train"] * 2 + ["val"] * 2}
@@ -139,7 +139,13 @@ def test_the_two_lists_of_a_split(tmp_path, out, files, raw, split):
 def test_copies_of_a_clip_under_other_labels_get_names(tmp_path, out):
     """BABEL's segments with several actions, as MMAction2 0.x has them: the same name once for each."""
     items = [deep("7_12_0_a", label) for label in (4, 9, 0)] + [deep("8_12_0_a", 4)]
-    prepare("annotations", written(tmp_path / "babel60_val.pkl", items), out, class_names="babel60", split_name="half")
+    prepare(
+        written(tmp_path / "babel60_val.pkl", items),
+        out,
+        format="annotations",
+        class_names="babel60",
+        split_name="half",
+    )
     dataset = open_dataset(out)
     assert dataset.names == ["7_12_0_a", "7_12_0_a-2", "7_12_0_a-3", "8_12_0_a"]
     assert dataset.class_names[:2] == ("walk", "stand")
@@ -169,7 +175,7 @@ def kinetics(folder):
 
 def test_kpfiles(tmp_path, out):
     content = {"split": {"train": ["a", "b"], "val": ["c"]}, "annotations": kinetics(tmp_path)}
-    prepare("annotations", written(tmp_path / "k400.pkl", content), out)
+    prepare(written(tmp_path / "k400.pkl", content), out, format="annotations")
     dataset = open_dataset(out)
     assert dataset.names == ["a", "c", "b"]  # one kpfile after another
     assert dataset.splits["split"].tolist() == ["train", "val", "train"]
@@ -182,10 +188,10 @@ def test_kpfiles(tmp_path, out):
 
 def test_kpfiles_with_a_threshold(tmp_path, out, capsys):
     raw = written(tmp_path / "k400.pkl", {"split": {}, "annotations": kinetics(tmp_path)})
-    prepare("annotations", raw, out, box_threshold=0.7)
+    prepare(raw, out, format="annotations", box_threshold=0.7)
     dataset = open_dataset(out)
     assert (dataset.names, dataset.people.tolist(), dataset.frames.tolist()) == (["a", "b"], [1, 1], [3, 1])
-    assert "left out: 1 without any person: c" in capsys.readouterr().out
+    assert "skipped: 1 without any person: c" in capsys.readouterr().out
 
 
 def test_of_a_crowd_the_ten_best_stay():
@@ -211,7 +217,7 @@ WRONG = {
     "score": ([GOOD, flat("bad", keypoint_score=np.ones((2, 4, 17)))], "clip 'bad' has keypoint_score (2, 4, 17)"),
     "label": ([GOOD, flat("bad", label="walk")], "clip 'bad' has label 'walk'"),
     "image": ([GOOD, flat("bad", img_shape=(0, 0))], "clip 'bad' has img_shape (0, 0)"),
-    "not finite": ([GOOD, flat("bad", keypoint=np.full((2, 5, 17, 2), np.nan))], "clip 'bad' holds a value"),
+    "not finite": ([GOOD, flat("bad", keypoint=np.full((2, 5, 17, 2), np.nan))], "clip 'bad' holds NaN or infinity"),
     "no score": ([GOOD, {k: v for k, v in flat("bad").items() if k != "keypoint_score"}], "clip 'bad' has no score"),
     "twice": ([GOOD, GOOD], "two clips are named 'good'"),
     "no name": ([GOOD, {"keypoint": GOOD["keypoint"]}], "annotation 1 has no frame_dir"),
@@ -240,7 +246,7 @@ def test_wrong_annotations_are_one_line_that_names_the_clip(tmp_path, out, wrong
         ("{raw}/none {out}", "there is no file or folder"),
         ("{raw} {out}", "expected the train and val files of one split; give one of {raw}/a, {raw}/b"),
         ("{raw}/a_val.pkl {out} --layout ntu25", "layout 'ntu25' has 25 joints, the clips have 17: did you mean 'coco"),
-        ("{raw}/a_val.pkl {out} --class-names {raw}/names.txt", "names.txt has 2 class names, the labels go up to 5"),
+        ("{raw}/a_val.pkl {out} --class-names {raw}/names.txt", "clip 'good' has label 5, the 2 classes are 0 to 1"),
         ("{raw}/a_val.pkl {out} --class-names ntu61", "there is no file ntu61 of class names; or give one of ntu60"),
         ("{raw}/a_val.pkl {out} --box-threshold 0.5", "--box-threshold is for the annotations of Kinetics-400"),
         ("{raw}/new.pkl {out} --split-name xsub", "names its splits itself"),
@@ -260,8 +266,23 @@ def test_wrong_options_and_places(tmp_path, out, words, message, capsys):
 
 def test_broken_annotations_can_be_left_out(tmp_path, out, capsys):
     raw = written(tmp_path / "a.pkl", [flat("bad", total_frames=99), GOOD, flat("worse", label=-1)])
-    prepare("annotations", raw, out, skip_broken=True)
+    prepare(raw, out, format="annotations", skip_broken=True)
     assert open_dataset(out).names == ["good"]
     printed = capsys.readouterr().out
-    assert "left out: broken: clip 'bad' has 5 frames" in printed
-    assert "left out: broken: clip 'worse' has label -1" in printed
+    assert "skipped: broken: clip 'bad' has 5 frames" in printed
+    assert "skipped: broken: clip 'worse' has label -1" in printed
+
+
+def test_a_named_layout_of_17_joints_in_3d_keeps_its_third_coordinate(tmp_path):
+    """Human3.6M's joints with z in 0 to 1: the same for every command, because one reader decides it."""
+    layout = tmp_path / "h36m.yaml"
+    joints = [f"joint{i}" for i in range(17)]
+    bones = "".join(f"  - [joint{i}, joint0]\n" for i in range(1, 17))
+    layout.write_text(f"name: h36m\njoints: [{', '.join(joints)}]\nbones:\n{bones}centre: joint0\n")
+    keypoint = np.random.default_rng(0).uniform(0.1, 0.9, (1, 5, 17, 3)).astype(np.float32)
+    path = written(tmp_path / "own.pkl", [{"frame_dir": "a", "label": 0, "total_frames": 5, "keypoint": keypoint}])
+    (flat,) = read(path)
+    (deep,) = read(path, layout=str(layout))
+    assert (flat.keypoint.shape, flat.layout.name) == ((1, 5, 17, 2), "coco17")
+    np.testing.assert_array_equal(deep.keypoint, keypoint)
+    assert (deep.score, deep.layout.name) == (None, "h36m")

@@ -1,13 +1,18 @@
 """Recordings as the arrays of one .npz file."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import arrays, ui_prmd
+from kinegraph.data.formats import arrays, read, ui_prmd
 from kinegraph.skeleton.layout import load_layout
+
+read_ui_prmd = partial(read, format="ui-prmd")
+
+read_arrays = partial(read, format="npz")
 
 SHARED = Path(os.environ.get("KINEGRAPH_SHARED") or Path(__file__).parents[3].parent / "shared") / "data"
 GOLDEN = Path(__file__).parents[2] / "golden" / "ui_prmd"
@@ -36,7 +41,7 @@ def save(tmp_path):
 
 
 def test_clips_are_the_rows_in_metres(save):
-    clips = list(arrays.read(save()))
+    clips = list(read_arrays(save()))
     assert [clip.label for clip in clips] == [1, 0, 1]
     for clip, rows in zip(clips, (slice(0, 2), slice(2, 6), slice(6, 7)), strict=True):
         np.testing.assert_allclose(clip.keypoint[0], FILE["keypoint_mm"][rows] / 1000, rtol=1e-6)
@@ -108,10 +113,10 @@ def test_a_file_without_labels(save):
         ({"keypoint_mm": np.zeros((7, 3, 4), np.int16)}, "4 channels, expected 2 or 3"),
         ({"keypoint_mm": np.zeros((7, 9), np.int16)}, r"'keypoint_mm' is int16 \(7, 9\), expected integers"),
         ({"keypoint_mm": np.zeros((7, 3, 3))}, "'keypoint_mm' is float64"),
-        ({"label": np.array([0, 1, 2])}, "clip 2 has label 2, the 2 classes are 0 to 1"),
+        ({"label": np.array([0, 1, 2])}, "clip 'clip000002' has label 2, the 2 classes are 0 to 1"),
         ({"label": np.array([0, 1])}, r"'label' is int64 \(2,\), expected integers \(3\)"),
         ({"class_names": None}, "no array 'class_names'"),
-        ({"joint_names": np.array(["hip", "neck"])}, "'joint_names' is"),
+        ({"joint_names": np.array(["hip", "neck"])}, "'joint_names' has 2 names"),
         ({"joint_names": None}, "joint_names.*--layout"),
         ({"parents": np.array([-1, 0, 7])}, "'parents' names joint 7, expected joints 0 to 2"),
         ({"parents": np.array([-1, -1, 1])}, "'parents' has 2 roots"),
@@ -123,7 +128,7 @@ def test_a_file_without_labels(save):
 def test_what_does_not_fit_is_named(save, changes, message):
     path = save(**changes)
     with pytest.raises(ValueError, match=message) as error:
-        arrays.load_arrays(path)
+        list(read_arrays(path))
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
 
@@ -147,7 +152,7 @@ def shared(name: str) -> Path:
 
 
 def test_ui_prmd_is_the_same_from_arrays_and_from_text():
-    of_text = {clip.name: clip for clip in ui_prmd.read(GOLDEN, "quality")}
+    of_text = {clip.name: clip for clip in read_ui_prmd(GOLDEN, labels="quality")}
     found = arrays.load_arrays(shared("ui_prmd_kinect.npz"), "quality")
     assert (len(found), found.layout.name, len(found.class_names)) == (2000, "kinect22", 20)
     assert found.class_names == ui_prmd.class_names("quality")

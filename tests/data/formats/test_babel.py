@@ -1,6 +1,7 @@
 """BABEL's annotations and joints of AMASS, made up, with answers worked out by hand."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,13 @@ from hypothesis import strategies as st
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
 from kinegraph.data.formats import babel
+from kinegraph.data.formats import recordings as any_recordings
 
 # A joint's x is its number, y the frame it was recorded in, z 1.
 SMPLH = [0, 3, 12, 15, 16, 18, 20, 22, 17, 19, 21, 37, 1, 4, 7, 10, 2, 5, 8, 11, 9, 63, 64, 68, 69]
+
+
+recordings = partial(any_recordings, format="babel")
 
 
 def joints(frames: int, count: int = 73) -> np.ndarray:
@@ -78,7 +83,7 @@ def save(raw: Path, name: str, **arrays: object) -> None:
 
 
 def test_segments_become_chunks_with_their_actions(raw):
-    found = babel.recordings(raw)
+    found = recordings(raw)
     clips = list(found.clips)
     got = [(clip.name, found.class_names[clip.label], clip.frames, clip.splits["split"]) for clip in clips]
     assert got == [
@@ -103,7 +108,7 @@ def test_segments_become_chunks_with_their_actions(raw):
 
 
 def test_frames_and_joints_are_those_of_the_recording(raw):
-    clips = {clip.name: clip for clip in babel.recordings(raw).clips}
+    clips = {clip.name: clip for clip in recordings(raw).clips}
     second = clips["a_1_1_ann2"].keypoint
     np.testing.assert_array_equal(second[0, :, 0, 1], 4 * np.arange(150, 195))  # of 120 frames/s
     np.testing.assert_array_equal(second[0, 3, :, 0], SMPLH)
@@ -114,20 +119,20 @@ def test_frames_and_joints_are_those_of_the_recording(raw):
 
 
 def test_what_is_left_out_is_counted(raw):
-    found = babel.recordings(raw)
+    found = recordings(raw)
     list(found.clips)
-    assert found.left_out() == [
+    assert found.skipped() == [
         "3 clips of actions that are not among the 60",
         "1 chunks shorter than a frame, without their action",
     ]
-    found = babel.recordings(raw, classes=120)
+    found = recordings(raw, classes=120)
     labels = [clip.label for clip in found.clips if clip.name.startswith("c_")]
     assert labels == [found.class_names.index("stand"), found.class_names.index("crouch")]
     assert len(found.class_names) == 120
 
 
 def test_extra_annotations_are_of_the_kind_of_the_sequence(raw):
-    names = [clip.name for clip in babel.recordings(raw, extra=True).clips]
+    names = [clip.name for clip in recordings(raw, extra=True).clips]
     assert names[9:] == ["x_1_0_ann5", "y_1_0_ann6", "z_3_0_ann7"]
 
 
@@ -158,7 +163,7 @@ def test_prepare_makes_a_dataset_with_the_published_splits(raw, capsys):
     assert main(["prepare", "babel", str(raw), str(raw / "out"), "--classes", "120", "--extra"]) == 0
     dataset = open_dataset(raw / "out", check_values=True)
     assert (len(dataset), dataset.parts("split"), dataset.units) == (13, ("train", "val"), "m")
-    assert "left out: 2 clips of actions that are not among the 120" in capsys.readouterr().out
+    assert "skipped: 2 clips of actions that are not among the 120" in capsys.readouterr().out
 
 
 def test_missing_and_broken_joints_stop_or_are_listed(raw):
@@ -166,10 +171,10 @@ def test_missing_and_broken_joints_stop_or_are_listed(raw):
     with pytest.raises(
         ValueError, match=r"there is no .*joints/ACCAD/s1/run_poses.npz, the joints of sequence 3 \(train\)"
     ):
-        list(babel.recordings(raw).clips)
-    found = babel.recordings(raw, skip_broken=True)
+        list(recordings(raw).clips)
+    found = recordings(raw, on_fault="skip")
     assert len(list(found.clips)) == 7
-    assert any(line.startswith("broken: there is no") for line in found.left_out())
+    assert any(line.startswith("broken: there is no") for line in found.skipped())
 
 
 @pytest.mark.parametrize(
@@ -185,10 +190,10 @@ def test_missing_and_broken_joints_stop_or_are_listed(raw):
 def test_joints_that_are_no_smplh_are_told(raw, arrays, reason):
     save(raw, "KIT/4/Walk01_poses.npz", **{"fps": 30, **arrays})
     with pytest.raises(ValueError, match=rf"Walk01_poses.npz.*{reason}"):
-        list(babel.recordings(raw).clips)
+        list(recordings(raw).clips)
     save(raw, "KIT/4/Walk01_poses.npz", joints=joints(9))
     with pytest.raises(ValueError, match=r"no 'fps' or 'mocap_framerate', and featp_2_fps.json does not name"):
-        list(babel.recordings(raw).clips)
+        list(recordings(raw).clips)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +211,7 @@ def test_annotations_that_are_not_babels_are_told(raw, change, reason):
     content["1"] |= change
     (raw / "train.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match=rf"train.json: sequence 1 is not as BABEL writes it: .*{reason}"):
-        babel.recordings(raw)
+        recordings(raw)
 
 
 def test_paths_that_leave_the_folder_are_no_paths_of_amass(raw):
@@ -214,4 +219,4 @@ def test_paths_that_leave_the_folder_are_no_paths_of_amass(raw):
     content["1"]["feat_p"] = "../../outside/x.npz"
     (raw / "train.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"sequence 1: '../../outside/x.npz' is no path of AMASS"):
-        list(babel.recordings(raw).clips)
+        list(recordings(raw).clips)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinegraph.data.formats import ntu, ntu_scan
+from kinegraph.data.formats import ntu, ntu_scan, read, recordings
 from kinegraph.data.formats.ntu_text import _careful, _fast, parse_bodies
+
+read_ntu = partial(read, format="ntu")
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 NAME = "S001C001P001R001A001"
@@ -56,7 +59,7 @@ def write(folder: Path, lines: list[str], name: str = NAME, end: str = "\r\n") -
 
 
 def test_tracked_bodies_are_those_of_pyskl(raw, golden):
-    clips = list(ntu.read(raw, classes=120))
+    clips = list(read_ntu(raw, classes=120))
     assert [clip.name for clip in clips] == list(golden["names"])
     for clip in clips:
         np.testing.assert_array_equal(clip.keypoint, golden[f"tracked/{clip.name}"])
@@ -65,7 +68,7 @@ def test_tracked_bodies_are_those_of_pyskl(raw, golden):
 
 def test_energetic_bodies_are_those_of_the_published_converter(raw, golden):
     for clip, expected, frames in zip(
-        ntu.read(raw, bodies="energy", classes=120), golden["energy_selected"], golden["total_frames"], strict=True
+        read_ntu(raw, bodies="energy", classes=120), golden["energy_selected"], golden["total_frames"], strict=True
     ):
         assert clip.frames == frames
         padded = np.zeros((2, 50, 25, 3), np.float32)  # a person who is never there is not in the clip
@@ -76,7 +79,7 @@ def test_energetic_bodies_are_those_of_the_published_converter(raw, golden):
 def test_lf_reads_as_crlf(raw, tmp_path, golden):
     for file in raw.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes().replace(b"\r\n", b"\n"))
-    for clip in ntu.read(tmp_path, classes=120):
+    for clip in read_ntu(tmp_path, classes=120):
         np.testing.assert_array_equal(clip.keypoint, golden[f"tracked/{clip.name}"])
 
 
@@ -107,12 +110,12 @@ def same_bodies(one, other):
 
 
 def test_labels_attributes_and_splits(raw):
-    by_name = {clip.name: clip for clip in ntu.read(raw, classes=60)}
+    by_name = {clip.name: clip for clip in read_ntu(raw, classes=60)}
     clip = by_name["S002C003P003R002A055"]
     assert (clip.label, clip.fps, clip.layout.name) == (54, 30, "ntu25")
     assert clip.attributes == {"setup": 2, "camera": 3, "subject": 3, "replication": 2, "action": 55}
     assert clip.splits == {"xsub": "val", "xview": "train"}
-    clip = next(c for c in ntu.read(raw, classes=120) if c.name == "S006C001P045R001A061")
+    clip = next(c for c in read_ntu(raw, classes=120) if c.name == "S006C001P045R001A061")
     assert clip.splits == {"xsub": "train", "xset": "train"}
 
 
@@ -130,25 +133,26 @@ def test_files_left_out_are_reported(raw, tmp_path):
     listed = sorted(ntu.missing_skeletons())[0]
     for name in (listed, NAME, "S001C001P001R001A061"):
         write(tmp_path, lines_of(), name)
-    report = ntu.ReadReport()
-    clips = ntu.read(tmp_path, report=report)
-    assert report.found == 1  # known before anything is read
-    assert [clip.name for clip in clips] == [NAME]
-    assert (report.read, report.missing, report.other_actions) == (1, [listed], ["S001C001P001R001A061"])
-    assert {clip.name for clip in ntu.read(tmp_path, keep_missing=True)} == {listed, NAME}
+    found = recordings(tmp_path, classes=60)
+    assert found.count == 1  # known before anything is read
+    assert [clip.name for clip in found.clips] == [NAME]
+    missing, others = found.skipped()
+    assert missing.startswith("1 on the published list of missing skeletons")
+    assert others == "1 of actions that NTU RGB+D 60 does not have"
+    assert len(recordings(tmp_path).class_names) == 120  # as its names need
+    assert {clip.name for clip in read_ntu(tmp_path, classes=60, keep_missing=True)} == {listed, NAME}
 
 
 def test_workers_change_nothing(raw, tmp_path):
     texts = [file.read_bytes() for file in sorted(raw.iterdir())[:3]]
     for i in range(40):
         (tmp_path / f"S001C001P{i + 1:03d}R001A001.skeleton").write_bytes(texts[i % 3] if i != 13 else b"31\r\n")
-    one, two = ntu.ReadReport(), ntu.ReadReport()
-    alone = list(ntu.read(tmp_path, skip_broken=True, report=one))
-    shared = list(ntu.read(tmp_path, skip_broken=True, workers=2, report=two))
+    one, two = (recordings(tmp_path, on_fault="skip", workers=workers) for workers in (1, 2))
+    alone, shared = list(one.clips), list(two.clips)
     assert [clip.name for clip in shared] == [clip.name for clip in alone]
     assert all((a.keypoint == b.keypoint).all() for a, b in zip(alone, shared, strict=True))
-    assert one == two
-    assert (one.read, len(one.skipped)) == (39, 1)
+    assert one.skipped() == two.skipped()
+    assert (len(alone), len(one.skipped())) == (39, 1)
 
 
 def test_a_regular_file_with_odd_numbers_is_read_fast():
@@ -164,9 +168,9 @@ def test_workers_end_with_a_killed_parent(tmp_path):
         write(tmp_path, lines_of([1] * 30), f"S001C001P{i + 1:03d}R001A001")
     program = (
         "import multiprocessing, time\n"
-        "from kinegraph.data.formats import ntu\n"
+        "from kinegraph.data.formats import read\n"
         "if __name__ == '__main__':\n"
-        f"    clips = ntu.read({str(tmp_path)!r}, workers=2); next(clips)\n"
+        f"    clips = read({str(tmp_path)!r}, workers=2); next(clips)\n"
         "    print(*(child.pid for child in multiprocessing.active_children()), flush=True); time.sleep(600)\n"
     )
     (tmp_path / "program.py").write_text(program)
@@ -194,7 +198,7 @@ def runs(pid: int) -> bool:
 
 
 def test_when_every_body_is_short_the_rule_is_not_applied(tmp_path):
-    (clip,) = ntu.read(write(tmp_path, lines_of([2, 0, 1])))
+    (clip,) = read_ntu(write(tmp_path, lines_of([2, 0, 1])))
     assert (clip.people, clip.frames) == (2, 2)  # the frame without bodies is gone
 
 
@@ -202,7 +206,7 @@ def test_people_who_never_meet_become_one_person(tmp_path):
     lines = lines_of([1] * 30)
     for frame in range(15, 30):
         lines[2 + 28 * frame] = lines[2].replace("72", "99", 1)  # another id from frame 15 on
-    (clip,) = ntu.read(write(tmp_path, lines))
+    (clip,) = read_ntu(write(tmp_path, lines))
     assert (clip.people, clip.frames) == (1, 30)
     assert clip.keypoint.any((2, 3)).all()
 
@@ -254,22 +258,20 @@ def test_a_broken_file_stops_or_is_listed(tmp_path, fault, bodies):
     lines, reason = FAULTS[fault]
     file = write(tmp_path, lines)
     with pytest.raises(ValueError) as stopped:
-        list(ntu.read(tmp_path, bodies=bodies))
+        list(read_ntu(tmp_path, bodies=bodies))
     assert str(stopped.value).startswith(f"{file}: {reason}")
     assert "\n" not in str(stopped.value)
 
     good = write(tmp_path, lines_of(), "S001C001P001R001A002")
-    report = ntu.ReadReport()
-    assert [clip.name for clip in ntu.read(tmp_path, bodies=bodies, skip_broken=True, report=report)] == [good.stem]
-    ((skipped, why),) = report.skipped
-    assert skipped == str(file)
-    assert why.startswith(reason)
+    found = recordings(tmp_path, bodies=bodies, on_fault="skip")
+    assert [clip.name for clip in found.clips] == [good.stem]
+    (skipped,) = found.skipped()
+    assert skipped.startswith(f"broken: {file}: {reason}")
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("S001C001P001R001", "is not of the form S001C002P003R002A013"),
         ("S001C001P001R001A121", "has action 121; there are 120"),
         ("S001C001P000R001A001", "has subject 0"),
     ],
@@ -277,13 +279,22 @@ def test_a_broken_file_stops_or_is_listed(tmp_path, fault, bodies):
 def test_a_wrong_name_is_a_fault(tmp_path, name, reason):
     write(tmp_path, lines_of(), name)
     with pytest.raises(ValueError, match=reason):
-        list(ntu.read(tmp_path))
+        list(read_ntu(tmp_path))
+
+
+def test_names_of_another_form_have_no_label_and_stand_alone(tmp_path):
+    write(tmp_path, lines_of(), "walk")
+    (clip,) = read_ntu(tmp_path)
+    assert (clip.name, clip.label, clip.splits) == ("walk", None, {})
+    write(tmp_path, lines_of(), NAME)
+    with pytest.raises(ValueError, match="'walk' is not of the form S001C002P003R002A013"):
+        list(read_ntu(tmp_path))
 
 
 def test_what_is_no_file_is_a_fault(tmp_path):
     (tmp_path / f"{NAME}.skeleton").mkdir()
     with pytest.raises(ValueError, match=f"{NAME}.skeleton: cannot be read: "):
-        list(ntu.read(tmp_path))
+        list(read_ntu(tmp_path))
 
 
 def test_a_name_that_comes_twice_is_a_fault(tmp_path):
@@ -291,24 +302,24 @@ def test_a_name_that_comes_twice_is_a_fault(tmp_path):
     write(tmp_path, lines_of())
     write(tmp_path / "copy", lines_of())
     with pytest.raises(ValueError, match="a sample of this name was read from"):
-        list(ntu.read(tmp_path))
+        list(read_ntu(tmp_path))
 
 
 def test_wrong_arguments_are_named_at_once(tmp_path):
     for arguments, reason in (
         ({"path": tmp_path / "nowhere"}, "there is no file or folder"),
         ({"path": tmp_path}, "there is no .skeleton file in"),
-        ({"path": tmp_path, "bodies": "all"}, "body policy 'all' is not known; there are tracked, energy"),
+        ({"path": tmp_path, "bodies": "all"}, "--bodies 'all' is not for ntu, expected tracked or energy"),
         ({"path": tmp_path, "classes": 61}, "60 or 120 classes, not 61"),
         ({"path": tmp_path, "workers": 0}, "0 workers cannot read anything"),
     ):
         with pytest.raises(ValueError, match=reason):
-            ntu.read(**arguments)
+            read_ntu(**arguments)
 
 
 def test_values_that_are_not_used_may_be_infinite(tmp_path):
     """The camera writes so where a joint falls outside its depth image."""
-    (clip,) = ntu.read(write(tmp_path, changed(7, "0.1 1 2 -inf nan 3 4 5 6 7 8 2")))
+    (clip,) = read_ntu(write(tmp_path, changed(7, "0.1 1 2 -inf nan 3 4 5 6 7 8 2")))
     np.testing.assert_array_equal(clip.keypoint[0, 0, 2], np.float32([0.1, 1, 2]))
 
 

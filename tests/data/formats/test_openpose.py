@@ -1,6 +1,7 @@
 """Kinetics-skeleton files and folders of OpenPose's frames, made up in the published forms."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
-from kinegraph.data.formats.openpose import recordings
+from kinegraph.data.formats import recordings as any_recordings
 from kinegraph.data.formats.openpose_people import Detections, best_of_each_frame, tracked
+
+recordings = partial(any_recordings, format="openpose")
 
 
 def body(x: float, y: float = 0.5, score: float = 0.9, joints: int = 18) -> np.ndarray:
@@ -132,9 +135,9 @@ def test_kinetics_skeleton(kinetics):
     np.testing.assert_allclose(first, body(0.2)[:, :2] * (340, 256), rtol=1e-5)
     half_seen = next(one for one in clips["a"].keypoint[:, 3] if not one[4].any())  # a score of 0: not seen
     np.testing.assert_allclose(half_seen[5], body(0.3)[5, :2] * (340, 256), rtol=1e-5)
-    told = "; ".join(found.left_out())
-    assert "1 of kinetics_train that are listed but not there: gone" in told
-    assert "1 of kinetics_train without skeleton by the label file: empty" in told
+    record = "; ".join(found.skipped())
+    assert "1 of kinetics_train that are listed but not there: gone" in record
+    assert "1 of kinetics_train without skeleton by the label file: empty" in record
 
 
 def test_kinetics_clips_alone_tell_their_labels(kinetics):
@@ -142,7 +145,7 @@ def test_kinetics_clips_alone_tell_their_labels(kinetics):
         file.unlink()
     found = recordings(kinetics)
     assert sorted((clip.name, clip.label) for clip in found.clips) == [("a", 2), ("b", 0), ("c", 3)]
-    assert "1 without any person: empty" in "; ".join(found.left_out())
+    assert "1 without any person: empty" in "; ".join(found.skipped())
 
 
 def test_prepare_kinetics(kinetics, tmp_path):
@@ -198,7 +201,7 @@ def test_frames_with_parts_or_a_table_of_labels(tmp_path):
         "train/wave/a": ("clap", {"subject": 7}, "train"),
         "val/walk/c": ("sit", {"subject": 8}, "test"),
     }
-    assert found.left_out() == ["1 clips that labels.csv does not list: train/walk/b"]
+    assert found.skipped() == ["1 clips that labels.csv does not list: train/walk/b"]
 
 
 def test_several_clips_in_one_folder(tmp_path):
@@ -240,12 +243,12 @@ def test_clips_do_not_depend_on_the_number_of_processes(tmp_path, broken):
         next((tmp_path / "raw" / "wave" / f"{broken:02}").iterdir()).write_text("{")
         with pytest.raises(ValueError, match=r"wave/40/.+ is not readable JSON"):
             list(recordings(tmp_path / "raw", workers=2).clips)
-    alone, shared = (recordings(tmp_path / "raw", workers=n, skip_broken=True) for n in (1, 2))
+    alone, shared = (recordings(tmp_path / "raw", workers=n, on_fault="skip") for n in (1, 2))
     for one, other in zip(alone.clips, shared.clips, strict=True):
         assert (one.name, one.splits) == (other.name, other.splits)
         np.testing.assert_array_equal(one.keypoint, other.keypoint)
-    assert alone.left_out() == shared.left_out()
-    assert len(alone.left_out()) == (broken is not None)
+    assert alone.skipped() == shared.skipped()
+    assert len(alone.skipped()) == (broken is not None)
 
 
 def test_broken_clips_can_be_skipped(tmp_path):
@@ -253,9 +256,9 @@ def test_broken_clips_can_be_skipped(tmp_path):
     write_frames(tmp_path / "wave" / "c", {0: [body(0.5, joints=25)]})
     with pytest.raises(ValueError, match=r"wave/c' has a person of 25 joints, the first had 18"):
         list(recordings(tmp_path).clips)
-    found = recordings(tmp_path, skip_broken=True)
+    found = recordings(tmp_path, on_fault="skip")
     assert [clip.name for clip in found.clips] == ["walk/b"]
-    assert found.left_out()[0].startswith("broken: clip 'wave/c'")
+    assert found.skipped()[0].startswith("broken: clip 'wave/c'")
 
 
 def test_other_wrong_input(kinetics, tmp_path, capsys):

@@ -45,7 +45,7 @@ def test_train_and_val_of_2s_agcn(tmp_path, out):
     write(raw, "train_data_joint", train, (names, [0, 1, 2, 3]))
     write(raw, "val_data_joint", val, (["S002C001P008R002A060.skeleton", "S002C001P008R001A001.skeleton"], [59, 0]))
     write(raw, "train_data_bone", train, (names, [0, 1, 2, 3]))  # other streams are beside it
-    prepare("npy", raw, out)
+    prepare(raw, out, format="npy")
     dataset = open_dataset(out, check_values=True)
     assert dataset.names[0] == "S001C002P001R001A001"
     assert dataset.splits["xview"].tolist() == ["train"] * 4 + ["val"] * 2
@@ -59,7 +59,7 @@ def test_train_and_val_of_2s_agcn(tmp_path, out):
 def test_more_clips_than_are_read_at_once(tmp_path, out):
     array = np.random.default_rng(0).normal(size=(150, 3, 2, 25, 1)).astype(np.float32)
     write(tmp_path / "raw", "train_data_joint", array, ([f"c{i}" for i in range(150)], np.arange(150) % 7))
-    prepare("npy", tmp_path / "raw", out, split_name="half")
+    prepare(tmp_path / "raw", out, format="npy", split_name="half")
     dataset = open_dataset(out)
     assert set(dataset.splits["half"]) == {"train"}
     for i in (0, 63, 64, 127, 128, 149):
@@ -70,7 +70,7 @@ def test_babel(tmp_path, out):
     """Its label files keep labels, sequences, chunks and annotators apart; a segment of two actions is there twice."""
     about = [4, 9, 119], [12, 12, 5], [0, 0, 1], ["ann", "ann", "bob"]
     write(tmp_path / "raw", "val_ntu_sk_120", clips(3, people=1), (["s7", "s7", "s8"], about))
-    prepare("npy", tmp_path / "raw", out)
+    prepare(tmp_path / "raw", out, format="npy")
     dataset = open_dataset(out)
     assert dataset.names == ["s7_12_0_ann", "s7_12_0_ann-2", "s8_5_1_bob"]
     assert (len(dataset.class_names), dataset.class_names[0], dataset.label.tolist()) == (120, "walk", [4, 9, 119])
@@ -84,7 +84,7 @@ def test_of_several_kinds_one_is_named(tmp_path, out, capsys):
             write(tmp_path / "raw", f"{part}_ntu_sk_{classes}", clips(1, people=1), ([part], labels))
     assert main(["prepare", "npy", str(tmp_path / "raw"), str(out)]) == 2
     assert "holds arrays of several kinds; give one of" in capsys.readouterr().err
-    prepare("npy", tmp_path / "raw" / "val_ntu_sk_60.npy", out)
+    prepare(tmp_path / "raw" / "val_ntu_sk_60.npy", out, format="npy")
     dataset = open_dataset(out)
     assert (dataset.splits["split"].tolist(), len(dataset.class_names)) == (["train", "val"], 60)
 
@@ -94,7 +94,7 @@ def test_openpose_joints_with_scores(tmp_path, out):
     array = clips(2, joints=18)
     array[:, 2] = np.clip(np.abs(array[:, 2]), 0, 1)
     write(tmp_path / "raw", "train_data", array, (["a", "b"], [1, 0]))
-    prepare("npy", tmp_path / "raw", out)
+    prepare(tmp_path / "raw", out, format="npy")
     clip = open_dataset(out)[1]
     assert (clip.layout.name, clip.keypoint.shape) == ("openpose18", (1, 3, 18, 2))
     np.testing.assert_array_equal(clip.score, array[1, 2].transpose(2, 0, 1)[:1, :3])
@@ -104,9 +104,9 @@ def test_empty_clips_are_left_out_and_told(tmp_path, out, capsys):
     array = clips(3)
     array[1] = 0
     write(tmp_path / "raw", "train_data_joint", array, (["a", "b", "c"], [0, 1, 0]))
-    prepare("npy", tmp_path / "raw", out)
+    prepare(tmp_path / "raw", out, format="npy")
     assert open_dataset(out).names == ["a", "c"]
-    assert "left out: 1 of zeros only: b" in capsys.readouterr().out
+    assert "skipped: 1 without any person: b" in capsys.readouterr().out
 
 
 VALUES = st.sampled_from([0, 0, 0, 1.5, -2])
@@ -149,8 +149,8 @@ WRONG = {
     "label": (GOOD, (["a", "b"], [0, -1]), "clip 'b' has label -1"),
     "columns": (GOOD, (["a", "b"], ([0, 1], [1, 1], [0], ["x", "x"])), "holds columns of 2, 2, 2, 1, 2 clips"),
     "names": (GOOD, (["a", "a"], [0, 1]), "two clips are named 'a'"),
-    "not finite": (np.full_like(GOOD, np.nan), LABELS, "clip 'a' holds a value that is not finite"),
-    "zeros": (np.zeros_like(GOOD), LABELS, "nothing is left to prepare; left out: 2 of zeros only: a, b"),
+    "not finite": (np.full_like(GOOD, np.nan), LABELS, "clip 'a' holds NaN or infinity"),
+    "zeros": (np.zeros_like(GOOD), LABELS, "no clip is left; skipped: 2 without any person: a, b"),
 }
 
 

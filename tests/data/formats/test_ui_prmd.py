@@ -6,6 +6,7 @@ published, and the joints composed from them elsewhere, rounded to millimetres.
 
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinegraph.data.formats import ui_prmd
+from kinegraph.data.formats import read, recordings, ui_prmd
 from kinegraph.skeleton.layout import load_layout
+
+read_ui_prmd = partial(read, format="ui-prmd")
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "ui_prmd"
 SHARED = Path(os.environ.get("KINEGRAPH_SHARED") or Path(__file__).parents[3].parent / "shared") / "data"
@@ -23,7 +26,7 @@ HALF_MM = 0.51e-3  # the golden joints are whole millimetres
 
 def test_joints_are_the_golden_ones():
     golden = np.load(GOLDEN / "expected_mm.npz")
-    clips = {clip.name: clip for clip in ui_prmd.read(GOLDEN)}
+    clips = {clip.name: clip for clip in read_ui_prmd(GOLDEN)}
     assert clips.keys() == set(golden.files)
     for name, clip in clips.items():
         np.testing.assert_allclose(clip.keypoint[0], golden[name] / 1000, atol=HALF_MM)
@@ -39,7 +42,7 @@ def test_whole_clips_are_the_composed_ones():
     ends = np.cumsum(arrays["length"])
     about = zip(*(arrays[key].tolist() for key in ("label", "subject", "episode", "correct")), strict=True)
     row = {key: i for i, key in enumerate(about)}
-    clips = list(ui_prmd.read(SHARED / "ui_prmd_raw"))
+    clips = list(read_ui_prmd(SHARED / "ui_prmd_raw"))
     assert len(clips) == 24
     for clip in clips:
         i = row[clip.label, *(clip.attributes[key] for key in ("subject", "episode", "correct"))]
@@ -48,11 +51,11 @@ def test_whole_clips_are_the_composed_ones():
 
 
 def test_labels_attributes_and_split():
-    well, badly = ui_prmd.read(GOLDEN)
+    well, badly = read_ui_prmd(GOLDEN)
     assert (well.name, well.label, dict(well.splits)) == ("m08_s02_e01", 7, {"xsub": "val"})
     assert (badly.name, badly.label, dict(badly.splits)) == ("m01_s01_e01_inc", 0, {"xsub": "train"})
     assert badly.attributes == {"subject": 1, "episode": 1, "correct": 0}
-    well, badly = ui_prmd.read(GOLDEN, "quality")
+    well, badly = read_ui_prmd(GOLDEN, labels="quality")
     names = ui_prmd.class_names("quality")
     assert names[well.label] == "standing shoulder extension, correct"
     assert names[badly.label] == "deep squat, incorrect"
@@ -116,19 +119,20 @@ def test_a_broken_file_is_named_and_can_be_skipped(raw, fault):
     damage, message = BROKEN[fault]
     damage(raw / "Segmented Movements" / "Kinect" / "Positions" / "m08_s02_e01_positions.txt")
     with pytest.raises(ValueError, match=message) as error:
-        list(ui_prmd.read(raw))
-    skipped = []
-    assert [clip.name for clip in ui_prmd.read(raw, skipped=skipped)] == ["m01_s01_e01_inc"]
-    assert skipped == [str(error.value)]
+        list(read_ui_prmd(raw))
+    found = recordings(raw, on_fault="skip")
+    assert [clip.name for clip in found.clips] == ["m01_s01_e01_inc"]
+    (line,) = found.skipped()
+    assert str(error.value).endswith(line.removeprefix("broken: "))
 
 
 def test_folders_without_recordings(tmp_path):
     with pytest.raises(ValueError, match="no folder"):
-        list(ui_prmd.read(tmp_path / "nothing"))
+        list(read_ui_prmd(tmp_path / "nothing"))
     with pytest.raises(ValueError, match=r"no UI-PRMD files .* it is empty"):
-        list(ui_prmd.read(tmp_path))
+        list(read_ui_prmd(tmp_path))
     vicon = shutil.copytree(GOLDEN / "Segmented Movements" / "Kinect", tmp_path / "Vicon")
     with pytest.raises(ValueError, match="found Vicon"):
-        list(ui_prmd.read(tmp_path))
+        list(read_ui_prmd(tmp_path))
     vicon.rename(tmp_path / "Kinect")
-    assert len(list(ui_prmd.read(tmp_path / "Kinect" / "Positions" / ".."))) == 1
+    assert len(list(read_ui_prmd(tmp_path / "Kinect" / "Positions" / ".."))) == 1

@@ -1,0 +1,280 @@
+"""File formats of recordings: one module each. Every command reads every path through `recordings` of this file.
+
+A module of FORMATS has
+
+    NAME, TITLE                      the name for --format, and a title for people
+    SUFFIXES                         the usual ends of its files' names; they decide where no content does
+    detect(path) -> str | None       why the path has this format, by its content; None where it has another one
+    read(path, **options)            -> Recordings, whose clips are SkeletonClips and Faults; raises ValueError for a
+                                     file of which nothing can be read. Its keyword arguments are its options.
+
+and, where other projects read the format, a function that writes it. A reader goes on behind a fault, so that
+`inspect` lists all faults, while `prepare`, `predict` and `draw` stop at the first one.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
+from inspect import signature
+from pathlib import Path
+from types import ModuleType
+from typing import Literal, get_args
+
+import numpy as np
+
+from kinegraph.data.formats import (
+    annotations,
+    arrays,
+    babel,
+    folder,
+    ntu,
+    openpose,
+    padded,
+    table,
+    tfrecord,
+    trc,
+    ui_prmd,
+)
+from kinegraph.data.formats.clip_columns import image_size_of
+from kinegraph.data.formats.companion import beside
+from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable
+from kinegraph.data.synthetic_marker import is_synthetic
+from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
+from kinegraph.skeleton.clip import SkeletonClip
+
+FORMATS: tuple[ModuleType, ...] = (
+    folder, ntu, ui_prmd, arrays, annotations, padded, tfrecord, babel, openpose, trc, table,
+)  # fmt: skip
+BY_NAME = {module.NAME: module for module in FORMATS}
+# Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.
+ALIASES: dict[str, tuple[str, dict[str, object]]] = {
+    "ntu60": ("ntu", {"classes": 60}),
+    "ntu120": ("ntu", {"classes": 120}),
+}
+OnFault = Literal["stop", "skip", "keep"]
+
+
+def read(
+    path: str | Path, format: str | None = None, *, skip_broken: bool = False, **options: object
+) -> Iterator[SkeletonClip]:
+    """The clips of a file or folder of any known format, read one after another.
+
+    format: name of the format, where the content does not decide it. skip_broken: leave out clips that cannot be read.
+    options: facts that the files do not contain, such as layout, fps, units, image_size.
+    Raises ValueError with the file, the place and the cause; also for an option that the format does not have.
+    """
+    found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options)
+    return (item for item in found.clips if isinstance(item, SkeletonClip))
+
+
+def recordings(
+    path: str | Path, format: str | None = None, *, on_fault: OnFault = "stop", **options: object
+) -> Recordings:
+    """The clips of a path with the facts about all of them; see `read`.
+
+    on_fault: "stop" raises ValueError at the first fault, "skip" leaves it out and lists it among `skipped`, "keep"
+        gives it among the clips. fps, image_size: options of every format, for clips that do not have them.
+    """
+    path = Path(path)
+    check_readable(path)
+    module, reason, fixed = recognise(path, format)
+    options = {name: value for name, value in options.items() if value is not None}
+    check_options(module, options, fixed)
+    own = {name: value for name, value in options.items() if name in options_of(module)} | fixed
+    if "split_name" in own and (about := beside(path)).is_file():
+        raise ValueError(f"--split-name is for files that do not name their splits; {about} does: leave it out")
+    try:
+        found = module.read(path, **own)
+    except ValueError as error:
+        raise _named(path, options, error) from None
+    rest = {name: value for name, value in options.items() if name not in own}
+    faults: list[str] = []
+
+    def clips() -> Iterator[Item]:
+        items = _completed(_checked(found), rest)
+        try:
+            with closing(found.clips):
+                yield from _by_policy(items, on_fault, faults, found.skipped)
+        except ValueError as error:
+            raise _named(path, options, error) from None
+
+    synthetic = is_synthetic(path)
+    return replace(
+        found,
+        clips=clips(),
+        class_names=tuple(map(plain_name, found.class_names)),
+        source=f"synthetic: {found.source}" if synthetic else found.source,
+        licence="" if synthetic else found.licence,
+        skipped=lambda: found.skipped() + faults,
+        format=module.NAME,
+        reason=reason,
+    )
+
+
+# ---- which format ----------------------------------------------------------------------------------------------------
+
+
+def recognise(path: Path, format: str | None = None) -> tuple[ModuleType, str, dict[str, object]]:
+    """The module that reads a path, the reason, and options that the name of the format implies.
+
+    Raises ValueError for a path that no format claims, and for one that several do.
+    """
+    if format is not None:
+        name, fixed = ALIASES.get(format, (format, {}))
+        if name not in BY_NAME:
+            known = [*ALIASES, *BY_NAME]
+            hint = did_you_mean(format.lower(), known) or f"; there are {', '.join(known)}"
+            raise ValueError(f"there is no format '{format}'{hint}")
+        module = BY_NAME[name]
+        _check_suffix(module, path)
+        return module, "named by --format", fixed
+    if not path.exists():
+        raise ValueError(f"there is no file or folder {path}")
+    suffix = path.suffix.lower()
+    usual = [module for module in FORMATS if path.is_file() and suffix in module.SUFFIXES]
+    claims = _claims(path, usual) or _claims(path, [module for module in FORMATS if module not in usual])
+    if len(claims) > 1:
+        those = " or ".join(f"{module.NAME} ({reason})" for module, reason in claims)
+        names = " or ".join(f"--format {module.NAME}" for module, _ in claims)
+        raise ValueError(f"{path} may be {those}: give {names}")
+    if claims:
+        return *claims[0], {}
+    if usual and suffix != ".txt":  # an ending that says nothing
+        return usual[0], f"ends in {suffix}", {}
+    raise FormatError("unknown", f"{path} is not recognised, it is {_description(path)}")
+
+
+def _claims(path: Path, modules: Iterable[ModuleType]) -> list[tuple[ModuleType, str]]:
+    return [(module, reason) for module in modules if (reason := module.detect(path))]
+
+
+def _check_suffix(module: ModuleType, path: Path) -> None:
+    """Raises ValueError for a file whose name ends like those of another format only."""
+    suffix = path.suffix.lower()
+    others = [other.NAME for other in FORMATS if suffix in other.SUFFIXES]
+    if path.is_file() and module.SUFFIXES and suffix not in module.SUFFIXES and others and module.NAME not in others:
+        raise ValueError(
+            f"{path} is no file for {module.NAME}, which reads {', '.join(module.SUFFIXES)}; "
+            f"did you mean '{others[0]}'?"
+        )
+
+
+def _description(path: Path) -> str:
+    if path.is_file():
+        known = ", ".join(dict.fromkeys(suffix for module in FORMATS for suffix in module.SUFFIXES))
+        return f"a {path.suffix or 'nameless'} file; expected {known}, a dataset or a folder of recordings"
+    names = sorted(entry.name for entry in path.iterdir())
+    return f"a folder with {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}" if names else "an empty folder"
+
+
+# ---- options ---------------------------------------------------------------------------------------------------------
+
+
+def options_of(module: ModuleType) -> Mapping[str, object]:
+    """The options of a format and their annotations."""
+    return {
+        name: parameter.annotation
+        for name, parameter in signature(module.read).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+
+
+def check_options(module: ModuleType, options: Mapping[str, object], fixed: Mapping[str, object]) -> None:
+    """Raises ValueError for an option, or a value of one, that the format does not have."""
+    known = options_of(module)
+    for name, value in options.items():
+        option = f"--{name.replace('_', '-')}"
+        if name in ("fps", "image_size"):
+            continue
+        if name not in known or name in fixed:
+            others = [other.NAME for other in FORMATS if name in options_of(other)]
+            raise ValueError(f"{option} is an option for {', '.join(others)}; {module.NAME} has no use for it")
+        choices = [choice for kind in (known[name], *get_args(known[name])) for choice in get_args(kind)]
+        words = [choice for choice in choices if isinstance(choice, str)]
+        if words and isinstance(value, str) and value not in words:
+            raise ValueError(f"{option} '{value}' is not for {module.NAME}, expected {' or '.join(words)}")
+
+
+# ---- clips -----------------------------------------------------------------------------------------------------------
+
+
+def _named(path: Path, options: Mapping[str, object], error: ValueError) -> ValueError:
+    """The error with the path in front, where its message names no file."""
+    given = (path, path.resolve(), *(it for it in options.values() if it and isinstance(it, str | Path)))
+    message = " ".join(CONTROL.sub(" ", str(error)).split())
+    where = "" if any(str(it) in message for it in given) else f"{path}: "
+    return FormatError(getattr(error, "kind", "unreadable"), f"{where}{message}")
+
+
+def _checked(found: Recordings) -> Iterator[Item]:
+    """Faults in place of clips that no command can use; names that are safe to show."""
+    names: set[str] = set()
+    for number, item in enumerate(found.clips):
+        if not isinstance(item, SkeletonClip):
+            yield item
+            continue
+        clip = _plainly_named(item)
+        fault = _fault(clip, number, len(found.class_names), names)
+        names.add(clip.name)
+        yield fault or clip
+
+
+def _fault(clip: SkeletonClip, number: int, classes: int, names: set[str]) -> Fault | None:
+    if not clip.name:
+        return Fault(f"clip number {number} has no name", kind="no_name")
+    if clip.name in names:
+        return Fault(f"two clips are named '{clip.name}'", clip.name, "duplicate_name")
+    if clip.label is not None and not 0 <= clip.label < (classes or clip.label + 1):
+        expected = (
+            f"the {classes} classes are 0 to {classes - 1} (--class-names)" if classes else "classes count from 0"
+        )
+        return Fault(f"has label {clip.label}, {expected}", clip.name, "label")
+    for array in filter(lambda it: it is not None, (clip.keypoint, clip.score)):
+        if not (finite := np.isfinite(array)).all():
+            person, frame = np.argwhere(~finite)[0][:2]
+            return Fault(f"holds NaN or infinity, first of person {person} in frame {frame}", clip.name, "not_finite")
+    return None
+
+
+def _plainly_named(clip: SkeletonClip) -> SkeletonClip:
+    """Without control characters, which a terminal or a page would obey."""
+    texts = [clip.name, *(it for it in (*clip.attributes.values(), *clip.splits) if isinstance(it, str))]
+    if not any(map(CONTROL.search, texts)):
+        return clip
+    cells = {key: plain_name(it) if isinstance(it, str) else it for key, it in clip.attributes.items()}
+    splits = {plain_name(split): plain_name(part) for split, part in clip.splits.items()}
+    return replace(clip, name=plain_name(clip.name), attributes=cells, splits=splits)
+
+
+def _completed(items: Iterator[Item], options: Mapping[str, object]) -> Iterator[Item]:
+    """Clips with the frame rate and the image size that were given, where they have none of their own."""
+    fps, size = options.get("fps"), options.get("image_size")
+    size = image_size_of(str(size)) if size else None
+    for item in items:
+        if isinstance(item, SkeletonClip) and (fps or size):
+            item = replace(item, fps=item.fps or fps, image_size=item.image_size or size)
+        yield item
+
+
+def _by_policy(
+    items: Iterator[Item], on_fault: OnFault, faults: list[str], skipped: Callable[[], list[str]]
+) -> Iterator[Item]:
+    """The clips, and what happens at a fault. Raises ValueError where no clip is left."""
+    empty, without = True, []
+    for item in items:
+        if isinstance(item, Fault) and item.skip and on_fault != "keep":
+            without.append(item.clip)
+            line = f"{len(without):,} {item.message}: {first_few(without)}"
+            faults[: len(without) > 1] = [line]  # the first line, written anew
+            continue
+        if isinstance(item, Fault) and on_fault != "keep":
+            if on_fault == "stop":
+                raise FormatError(item.kind, str(item))
+            faults.append(f"broken: {item}")
+            continue
+        empty = False
+        yield item
+    if empty and on_fault != "keep":
+        reasons = skipped() + faults
+        more = f"; and {len(reasons) - 3:,} more" if len(reasons) > 3 else ""
+        raise ValueError(f"no clip is left; skipped: {'; '.join(reasons[:3])}{more}")

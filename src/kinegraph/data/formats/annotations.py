@@ -6,8 +6,8 @@ keep {"split": {name: [frame_dir ...]}, "annotations": [the same dicts]}. An ann
     keypoint (M, T, V, 2 or 3), total_frames, label, frame_dir (or filename), and in 2D keypoint_score (M, T, V),
     img_shape (height, width);   what else it has as a number or a string becomes an attribute of the clip
 
-or, for Kinetics-400, the place of its skeletons in another file, see `kpfiles`. A file is read as data, see `pickles`,
-and is in memory as a whole while it is read.
+or, for Kinetics-400, the place of its skeletons in another file, see `kpfiles`. A file is read as data, see
+`safe_pickle`, and is in memory as a whole while it is read.
 
 Source: MMAction2 0.x tools/data/skeleton/README.md, PYSKL tools/data/README.md and pyskl/datasets/pose_dataset.py.
 """
@@ -23,14 +23,25 @@ import numpy as np
 
 from kinegraph.data.dataset_write import COLUMNS
 from kinegraph.data.formats import kpfiles, ntu
-from kinegraph.data.formats.about import beside, checked, completed, read_about
-from kinegraph.data.formats.guesses import is_name, is_ntu, layout_for, names_of_classes, split_score, third_is_score
-from kinegraph.data.formats.pickles import load_pickle, quoted
-from kinegraph.data.formats.recordings import Recordings, at_least_one, placed
-from kinegraph.data.formats.split_names import PARTS, columns, known_split
+from kinegraph.data.formats.companion import beside, checked, completed, read_about
+from kinegraph.data.formats.conventions import (
+    is_name,
+    is_ntu,
+    layout_for,
+    names_of_classes,
+    split_score,
+    third_is_score,
+)
+from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
+from kinegraph.data.split_names import PARTS, ClipInTwoParts, columns, known_split
+from kinegraph.safe_pickle import load_pickle, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
+NAME = "annotations"
+TITLE = "annotation pickle of MMAction2 or PYSKL"
+SUFFIXES = (".pkl", ".pickle")
+KEYS = (b"annotations", b"keypoint", b"frame_dir", b"filename", b"raw_file")  # of what a pickle begins with
 ABOUT = "kinegraph"  # the key under which `kinegraph convert` writes what the format has no place for
 OWN_KEYS = {"keypoint", "keypoint_score", "frame_dir", "filename", "label", "total_frames", "img_shape"}
 OWN_KEYS |= {"original_shape", "fps", "raw_file", "frame_inds", "box_score", "valid", "anno_inds"}
@@ -51,66 +62,64 @@ class Annotations:
     splits: dict[str, list[str]]
     about: dict
     unlisted: int = 0  # names of splits that are no annotation's
+    faults: list[Fault] = field(default_factory=list)  # of the splits
 
 
-@dataclass
-class ReadReport:
-    """What was left out while clips were taken."""
+def detect(path: Path) -> str | None:
+    """A pickle that begins with the keys of annotations, or a folder with the pickles of a split's parts."""
+    if path.is_file():
+        if path.suffix.lower() not in SUFFIXES:
+            return None
+        with path.open("rb") as file:
+            start = file.read(1 << 16)
+        return "a pickle of annotations" if any(key in start for key in KEYS) else None
+    named = [file for file in path.glob("*.pkl") if PART_FILE.fullmatch(file.name)]
+    return "holds pickles of annotations" if any(map(detect, named)) else None
 
-    nobody: list[str] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
 
-
-@placed
-def recordings(
-    raw: Path,
+def read(
+    path: Path,
     *,
     layout: str | None = None,
     class_names: str | None = None,
     split_name: str | None = None,
     box_threshold: float | None = None,
-    skip_broken: bool = False,
 ) -> Recordings:
     """The clips of an annotation file, or of the train and val files of MMAction2 0.x.
 
-    raw: a .pkl; a folder with the train and val .pkl of one split; or what comes before _train.pkl and _val.pkl.
+    path: a .pkl; a folder with the train and val .pkl of one split; or what comes before _train.pkl and _val.pkl.
     split_name: of two files, by default xsub, xview or xset if their name or their folder's says so, else split.
     box_threshold: Kinetics-400: leave out skeletons whose box has a lower score.
     Raises ValueError naming the file, and the annotation that is not as expected.
     """
-    found, report = load_annotations(raw, split_name), ReadReport()
+    found = load_annotations(path, split_name)
     about, skeletons = found.about, None
     if "raw_file" in found.items[0]:
         skeletons = kpfiles.Skeletons(found.folder, box_threshold)
     elif box_threshold is not None:
-        raise ValueError(f"{raw} has no boxes; --box-threshold is for the annotations of Kinetics-400")
-    first = _first_keypoints(raw, found, skeletons)
-    scored = "keypoint_score" not in found.items[0] and third_is_score(first)
+        raise ValueError(f"{path} has no boxes; --box-threshold is for the annotations of Kinetics-400")
+    first = _first_keypoints(path, found, skeletons)
+    scored = "keypoint_score" not in found.items[0] and third_is_score(first, layout)
     joints, channels = first[0].shape[2], 2 if scored else first[0].shape[3]
     of = about["layout"] if about and layout is None else layout_for(joints, channels, layout)
     labels = [item.get("label") for item in found.items]
     labels = [label for label in labels if isinstance(label, Integral)]
     named = about.get("class_names") if class_names is None else None
 
-    def left_out() -> list[str]:
-        lines = [f"{len(report.nobody):,} without any person: {_some(report.nobody)}"] if report.nobody else []
-        lines += [f"{found.unlisted:,} names in splits without an annotation"] if found.unlisted else []
-        return lines + [f"broken: {fault}" for fault in report.broken]
+    def skipped() -> list[str]:
+        return [f"{found.unlisted:,} names in splits without an annotation"] * bool(found.unlisted)
 
     return Recordings(
-        clips=at_least_one(_clips(raw, found, of, scored, skeletons, skip_broken, report), left_out),
+        clips=_clips(found, of, scored, skeletons),
         count=len(found.items),
         layout=of,
         class_names=tuple(named or names_of_classes(class_names, labels, found.names)),
         units=about.get("units") or ("px" if channels == 2 else "m"),
-        source=about.get("source") or f"annotations of {raw.name}",
+        source=about.get("source") or f"annotations of {path.name}",
         licence=about.get("licence") or "",
-        left_out=left_out,
+        skipped=skipped,
+        guessed=frozenset() if about or layout else frozenset(("layout",)),
     )
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
 
 
 # ---- files -----------------------------------------------------------------------------------------------------------
@@ -133,8 +142,8 @@ def load_annotations(raw: Path, split_name: str | None = None) -> Annotations:
     column = split_name or known_split(path.stem, path.absolute().parent.name) or "split"
     splits = {column: part_of} if None not in part_of else {}
     about = {}
-    if all(told := [read_about(beside(path)) for path in files]):  # `kinegraph convert` wrote the lists
-        about = told[0] | {"clips": dict(chain.from_iterable(each["clips"].items() for each in told))}
+    if all(records := [read_about(beside(path)) for path in files]):  # `kinegraph convert` wrote the lists
+        about = records[0] | {"clips": dict(chain.from_iterable(each["clips"].items() for each in records))}
     return Annotations(path.parent, items, _names(path, items), splits, about)
 
 
@@ -169,19 +178,31 @@ def _with_splits(path: Path, content: Mapping) -> Annotations:
         isinstance(key, str)
         and is_name(key)
         and isinstance(names, list | tuple | set | frozenset)
-        and all(map(is_name, names))
+        and all(name == "" or is_name(name) for name in names)
         for key, names in splits.items()
     )
     if not lists:
         raise ValueError(f"{path}: 'split' is no dict of names to lists of clips")
     about = checked(content[ABOUT], path) | {"clips": {}} if ABOUT in content else {}  # annotations tell of clips
     names = _names(path, items)
-    try:
-        listed = [str(_identifier(items, item)) for item in items]
-        of_names, unlisted = columns(splits, listed, _meant(about.get("splits")))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    return Annotations(path.parent, list(items), names, of_names, about, unlisted)
+    listed = [str(_identifier(items, item)) for item in items]
+    splits, faults = _without_doubles(splits, _meant(about.get("splits")))
+    of_names, unlisted = columns(splits, listed, _meant(about.get("splits")))
+    return Annotations(path.parent, list(items), names, of_names, about, unlisted, faults)
+
+
+def _without_doubles(splits: Mapping, meant: Mapping[str, tuple[str, str]]) -> tuple[dict[str, list[str]], list[Fault]]:
+    """The lists without the clips that are in two parts of one split, and a fault for each of these."""
+    lists = {key: [str(name) for name in names] for key, names in splits.items()}
+    faults = []
+    while True:
+        try:
+            columns(lists, (), meant)
+        except ClipInTwoParts as error:
+            faults.append(Fault(str(error), error.clip, "two_parts"))
+            lists = {key: [name for name in names if name != error.clip] for key, names in lists.items()}
+        else:
+            return lists, faults
 
 
 def _meant(splits: object) -> dict[str, tuple[str, str]]:
@@ -205,21 +226,27 @@ def _names(path: Path, items: Sequence[Mapping]) -> list[str]:
     """Names of the clips. Copies of a clip under other labels, as in BABEL's, are told apart by a number."""
     names = [_identifier(items, item) for item in items]
     for i, name in enumerate(names):
-        if name is None:
-            raise ValueError(f"{path}: annotation {i} has no frame_dir, the name of the clip")
-        if not is_name(name):
+        if name in (None, ""):
+            names[i] = ""
+        elif not is_name(name):
             raise ValueError(f"{path}: annotation {i} has as name {quoted(name)}, expected one line of text")
     names, seen = [str(name) for name in names], {}
     if len(set(names)) == len(names):
         return names
     for i, name in enumerate(names):
-        labels = seen.setdefault(name, [])
+        if not name:
+            continue  # a fault of its own
+        first, labels = seen.setdefault(name, (i, []))
         label = items[i].get("label")
-        if label not in labels:
-            labels.append(label)
-        if len(labels) > 1:
-            names[i] = f"{name}-{labels.index(label) + 1}" if label != labels[0] else name
+        if label in labels or not _same_recording(items[first], items[i]):
+            continue  # a name that is there twice: found when the clip is read
+        labels.append(label)
+        names[i] = name if len(labels) == 1 else f"{name}-{len(labels)}"
     return names
+
+
+def _same_recording(one: Mapping, other: Mapping) -> bool:
+    return np.array_equal(np.asarray(one.get("keypoint")), np.asarray(other.get("keypoint")))
 
 
 # ---- clips -----------------------------------------------------------------------------------------------------------
@@ -240,16 +267,14 @@ def _first_keypoints(raw: Path, found: Annotations, skeletons: kpfiles.Skeletons
 
 
 def _clips(
-    raw: Path,
-    found: Annotations,
-    layout: JointLayout,
-    scored: bool,
-    skeletons: kpfiles.Skeletons | None,
-    skip_broken: bool,
-    report: ReadReport,
-) -> Iterator[SkeletonClip]:
+    found: Annotations, layout: JointLayout, scored: bool, skeletons: kpfiles.Skeletons | None
+) -> Iterator[Item]:
+    yield from found.faults
     attributes = _attributes(found)
     for i in skeletons.order(found.items) if skeletons else range(len(found.items)):
+        if not found.names[i]:
+            yield Fault(f"annotation {i} has no frame_dir, the name of the clip", kind="no_name")
+            continue
         try:
             item = skeletons.expanded(found.items[i]) if skeletons else found.items[i]
             keypoint, score = _arrays(item, scored)
@@ -269,15 +294,12 @@ def _clips(
                     splits={split: parts[i] for split, parts in found.splits.items()},
                 )
         except ValueError as error:
-            fault = str(error) if found.names[i] in str(error) else f"clip '{found.names[i]}' {error}"
-            if not skip_broken:
-                raise ValueError(f"{raw}: {fault}") from None
-            report.broken.append(fault)
+            yield fault_of(error, found.names[i])
             continue
         if len(keypoint):
             yield completed(clip, found.about)
         else:
-            report.nobody.append(found.names[i])
+            yield nobody(found.names[i])
 
 
 def _arrays(item: Mapping, scored: bool) -> tuple[np.ndarray, np.ndarray | None]:
@@ -288,7 +310,8 @@ def _arrays(item: Mapping, scored: bool) -> tuple[np.ndarray, np.ndarray | None]
         raise ValueError(f"has as keypoint {found}, expected numbers (people, frames, joints, 2 or 3)")
     total = item.get("total_frames", keypoint.shape[1])
     if not isinstance(total, Integral) or total != keypoint.shape[1]:
-        raise ValueError(f"has {keypoint.shape[1]} frames of keypoints, total_frames says {quoted(total)}")
+        message = f"has {keypoint.shape[1]} frames of keypoints, total_frames says {quoted(total)}"
+        raise FormatError("stated_frames", message)
     if len(keypoint) and not total:
         raise ValueError("has no frames")
     if score is None:
@@ -309,7 +332,7 @@ def _label(item: Mapping) -> int | None:
     if label is None:
         return None
     if not isinstance(label, Integral) or label < 0:
-        raise ValueError(f"has label {quoted(label)}, expected a number from 0")
+        raise FormatError("label", f"has label {quoted(label)}, expected a number from 0")
     return int(label)
 
 

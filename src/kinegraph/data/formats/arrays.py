@@ -13,21 +13,26 @@ Splits: `train` becomes xsub where no subject is on both sides, otherwise holdou
 subjects give xsub: odd ones train, even ones val.
 """
 
+import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int, Num
 
-from kinegraph.data.formats.npz_file import load_npz
-from kinegraph.data.formats.recordings import Recordings, placed
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of
 from kinegraph.data.formats.ui_prmd import Labels, class_index, class_names
 from kinegraph.messages import one_line
+from kinegraph.safe_npz import load_npz
 from kinegraph.skeleton.anatomy import complete
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
+NAME = "npz"
+TITLE = "arrays of one .npz file"
+SUFFIXES = (".npz",)
 OWN_KEYS = (
     "keypoint",
     "keypoint_mm",
@@ -62,24 +67,49 @@ class ClipArrays:
     def __len__(self) -> int:
         return len(self.length)
 
-    def clips(self) -> Iterator[SkeletonClip]:
+    def clips(self) -> Iterator[Item]:
         ends = np.cumsum(self.length)
         for i, (start, end) in enumerate(zip(ends - self.length, ends, strict=True)):
-            yield SkeletonClip(
-                keypoint=(self.keypoint[None, start:end] * self.scale).astype(np.float32),
-                layout=self.layout,
-                name=self.names[i],
-                label=None if self.label is None else int(self.label[i]),
-                score=None if self.score is None else self.score[None, start:end].astype(np.float32),
-                fps=self.fps,
-                attributes={key: values[i] for key, values in self.attributes.items()},
-                splits={key: values[i] for key, values in self.splits.items()},
-            )
+            try:
+                yield self._clip(i, start, end)
+            except ValueError as error:
+                yield fault_of(error, self.names[i])
+
+    def _clip(self, i: int, start: int, end: int) -> SkeletonClip:
+        return SkeletonClip(
+            keypoint=(self.keypoint[None, start:end] * self.scale).astype(np.float32),
+            layout=self.layout,
+            name=self.names[i],
+            label=None if self.label is None else int(self.label[i]),
+            score=None if self.score is None else self.score[None, start:end].astype(np.float32),
+            fps=self.fps,
+            attributes={key: values[i] for key, values in self.attributes.items()},
+            splits={key: values[i] for key, values in self.splits.items()},
+        )
 
 
-def read(path: str | Path, labels: Labels = "movement", layout: JointLayout | None = None) -> Iterator[SkeletonClip]:
-    """The clips of a .npz file, see `load_arrays`."""
-    return load_arrays(path, labels, layout).clips()
+def detect(path: Path) -> str | None:
+    """A .npz with the arrays keypoint (or keypoint_mm) and length."""
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return None
+    with suppress(zipfile.BadZipFile, OSError, ValueError), zipfile.ZipFile(path) as file:
+        members = {name.removesuffix(".npy") for name in file.namelist()}
+        if "length" in members and members & {"keypoint", "keypoint_mm"}:
+            return "a .npz with the arrays keypoint and length"
+    return None
+
+
+def read(path: Path, *, labels: Labels = "movement", layout: str | None = None) -> Recordings:
+    """The clips of a .npz file, see `load_arrays`. layout: a name or a YAML file."""
+    found = load_arrays(path, labels, load_layout(layout) if layout else None)
+    return Recordings(
+        clips=found.clips(),
+        count=len(found),
+        layout=found.layout,
+        class_names=found.class_names,
+        units=found.units,
+        source=f"arrays of {path.name}",
+    )
 
 
 def load_arrays(path: str | Path, labels: Labels = "movement", layout: JointLayout | None = None) -> ClipArrays:
@@ -97,7 +127,7 @@ def load_arrays(path: str | Path, labels: Labels = "movement", layout: JointLayo
         found = _fit(arrays, path, labels, layout)
         return _some(found, _array(arrays, "correct", "iub", (len(found),))) if labels == "correct" else found
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise FormatError(getattr(error, "kind", "unreadable"), f"{path}: {error}") from None
 
 
 def _fit(arrays: Mapping[str, np.ndarray], path: Path, labels: Labels, layout: JointLayout | None) -> ClipArrays:
@@ -166,7 +196,10 @@ def _coordinates(arrays: Mapping[str, np.ndarray]) -> tuple[Num[np.ndarray, "row
     else:
         keypoint, scale = _array(arrays, "keypoint", "f", (None, None, None)), 1.0
     if keypoint.shape[2] not in (2, 3):
-        raise ValueError(f"the keypoints have {keypoint.shape[2]} channels, expected 2 or 3")
+        swapped = keypoint.shape[1] in (2, 3)
+        hint = f"; {keypoint.shape} looks like (rows, channels, joints): swap the last two axes" if swapped else ""
+        message = f"the keypoints have {keypoint.shape[2]} channels, expected 2 or 3{hint}"
+        raise FormatError("swapped_axes" if swapped else "channels", message)
     return keypoint, scale, "px" if keypoint.shape[2] == 2 and scale == 1 else "m"
 
 
@@ -184,9 +217,6 @@ def _classes(
         return None, ()
     label = _array(arrays, "label", "iu", (clips,)).astype(np.int64)
     names = tuple(_array(arrays, "class_names", "U", (None,)).tolist())
-    if (wrong := (label < 0) | (label >= len(names))).any():
-        clip = int(np.argmax(wrong))
-        raise ValueError(f"clip {clip} has label {label[clip]}, the {len(names)} classes are 0 to {len(names) - 1}")
     if labels == "quality":
         correct = _array(arrays, "correct", "iub", (clips,))
         label = np.array([class_index(int(i), bool(good), labels) for i, good in zip(label, correct, strict=True)])
@@ -210,7 +240,11 @@ def _layout(
     arrays: Mapping[str, np.ndarray], keypoint: Num[np.ndarray, "rows V C"], path: Path, given: JointLayout | None
 ) -> JointLayout:
     joints = keypoint.shape[1]
-    names = tuple(_array(arrays, "joint_names", "U", (joints,)).tolist()) if "joint_names" in arrays else None
+    names = None
+    if "joint_names" in arrays:
+        names = tuple(_array(arrays, "joint_names", "U", (None,)).tolist())
+        if len(names) != joints:
+            raise FormatError("joints", f"'joint_names' has {len(names)} names, the keypoints have {joints} joints")
     if given is not None:
         if len(given.joints) != joints or (names and names != given.joints):
             first = next((pair for pair in zip(names or (), given.joints, strict=False) if pair[0] != pair[1]), None)
@@ -223,8 +257,8 @@ def _layout(
         if load_layout(name).joints == names:
             return load_layout(name)
     parents = _array(arrays, "parents", "iu", (joints,)).tolist()
-    if (odd := [parent for parent in parents if not -1 <= parent < joints]) or parents.count(-1) != 1:
-        wrong = f"names joint {odd[0]}" if odd else f"has {parents.count(-1)} roots"
+    if (extra := [parent for parent in parents if not -1 <= parent < joints]) or parents.count(-1) != 1:
+        wrong = f"names joint {extra[0]}" if extra else f"has {parents.count(-1)} roots"
         raise ValueError(f"'parents' {wrong}, expected joints 0 to {joints - 1} and -1 at the one root")
     bones = tuple((joint, parent) for joint, parent in enumerate(parents) if parent >= 0)
     tree = tuple(joint if parent < 0 else parent for joint, parent in enumerate(parents))
@@ -243,17 +277,3 @@ def splits_of(attributes: Mapping[str, list]) -> dict[str, list[str]]:
     if subjects and all(isinstance(subject, int) for subject in subjects):
         return {"xsub": ["train" if subject % 2 else "val" for subject in subjects]}
     return {}
-
-
-@placed
-def recordings(raw: Path, *, labels: Labels = "movement", layout: str | None = None) -> Recordings:
-    """`read` for a dataset folder."""
-    found = load_arrays(raw, labels, load_layout(layout) if layout else None)
-    return Recordings(
-        clips=found.clips(),
-        count=len(found),
-        layout=found.layout,
-        class_names=found.class_names,
-        units=found.units,
-        source=f"arrays of {raw.name}",
-    )

@@ -25,14 +25,17 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.data.formats.guesses import babel_class_names
-from kinegraph.data.formats.npz_file import load_npz
-from kinegraph.data.formats.recordings import Recordings, at_least_one, placed
+from kinegraph.data.formats.conventions import babel_class_names
+from kinegraph.data.formats.recordings import Item, Recordings, fault_of
 from kinegraph.safe_io import read_json
+from kinegraph.safe_npz import load_npz
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
 Classes = Literal[60, 120]
+NAME = "babel"
+TITLE = "BABEL with the joints of AMASS"
+SUFFIXES = ()
 SPLIT = "split"
 FPS = 30
 CHUNK = 150  # frames
@@ -66,47 +69,69 @@ class Annotation:
     segments: tuple[Segment, ...]
 
 
-def read(
-    path: Path,
-    annotated: Iterable[Annotation],
-    classes: Classes = 60,
-    left_out: Counter[str] | None = None,
-    skip_broken: bool = False,
-) -> Iterator[SkeletonClip]:
+def detect(path: Path) -> str | None:
+    """A folder with BABEL's train.json and val.json."""
+    files = [path / "train.json", path / "val.json"]
+    if not all(file.is_file() for file in files):
+        return None
+    with files[0].open("rb") as file:
+        return "holds BABEL's train.json and val.json" if b'"babel_sid"' in file.read(1 << 16) else None
+
+
+def read(path: Path, *, classes: Classes | None = None, extra: bool = False) -> Recordings:
     """The chunks of all segments, one clip for each of a segment's actions that is among the classes.
 
-    path: folder with the joints. left_out: counts what was passed over, by reason. skip_broken: pass over sequences
-    whose joints are missing or broken; without it the first raises ValueError.
+    path: folder with the annotations and the joints. classes: 60 (the default) or 120. extra: also the annotations that
+    BABEL calls extra. A sequence whose joints are missing or broken is a fault.
     Names and attributes are those that clips of the published arrays get (`padded`), and the file in AMASS.
     """
-    left_out = Counter() if left_out is None else left_out
-    index = {name: i for i, name in enumerate(babel_class_names(classes))}
+    counts: Counter[str] = Counter()
+    classes = classes or 60
+    annotated, names = annotations(path, extra), babel_class_names(classes)
+    expected = sum(
+        len(chunks(segment, int(FPS * annotation.duration) + 1)) * sum(action in names for action in segment.actions)
+        for annotation in annotated
+        for segment in annotation.segments
+    )
+    return Recordings(
+        clips=_sequences(path, annotated, {name: i for i, name in enumerate(names)}, counts),
+        count=expected,
+        layout=load_layout("ntu25"),
+        class_names=names,
+        units="m",
+        source=f"BABEL-{classes}{' with extra annotations' if extra else ''}, joints of AMASS (Punnakkal et al. 2021)",
+        licence=LICENCE,
+        skipped=lambda: [f"{count:,} {reason}" for reason, count in counts.items() if count],
+    )
+
+
+def _sequences(
+    path: Path, annotated: Iterable[Annotation], index: Mapping[str, int], counts: Counter[str]
+) -> Iterator[Item]:
     rates = _rates(path / "featp_2_fps.json")
     for annotation in annotated:
         if not any(segment.actions for segment in annotation.segments):
-            left_out["annotations without an action"] += 1
+            counts["annotations without an action"] += 1
             continue
         try:
             joints = read_joints(path, annotation, rates)
         except (ValueError, OSError) as error:
-            if not skip_broken:
-                raise
-            left_out[f"broken: {error}"] += 1
+            yield fault_of(error)
             continue
-        yield from _clips(annotation, joints, index, left_out)
+        yield from _clips(annotation, joints, index, counts)
 
 
 def _clips(
-    annotation: Annotation, joints: Float[np.ndarray, "T 25 3"], index: Mapping[str, int], left_out: Counter[str]
+    annotation: Annotation, joints: Float[np.ndarray, "T 25 3"], index: Mapping[str, int], counts: Counter[str]
 ) -> Iterator[SkeletonClip]:
     layout = load_layout("ntu25")
     for segment in annotation.segments:
         for number, frames in enumerate(chunks(segment, len(joints))):
             if segment.actions and not _happens(segment.actions[0], annotation, frames):
-                left_out["chunks shorter than a frame, without their action"] += 1
+                counts["chunks shorter than a frame, without their action"] += 1
                 continue
             known = [action for action in segment.actions if action in index]
-            left_out[f"clips of actions that are not among the {len(index)}"] += len(segment.actions) - len(known)
+            counts[f"clips of actions that are not among the {len(index)}"] += len(segment.actions) - len(known)
             name = f"{segment.name}_{annotation.sequence}_{number}_{annotation.annotator}"
             for copy, action in enumerate(known, start=1):
                 yield SkeletonClip(
@@ -263,32 +288,3 @@ def at_30_fps(frames: int, fps: float) -> Int[np.ndarray, "t"]:
 
 def _rates(file: Path) -> dict[str, float]:
     return _json(file) if file.is_file() else {}
-
-
-# ---- the dataset -----------------------------------------------------------------------------------------------------
-
-
-@placed
-def recordings(raw: Path, *, classes: Classes = 60, extra: bool = False, skip_broken: bool = False) -> Recordings:
-    """`read` for a dataset folder."""
-    counts: Counter[str] = Counter()
-
-    def left_out() -> list[str]:
-        return [why if why.startswith("broken") else f"{count:,} {why}" for why, count in counts.items() if count]
-
-    annotated, names = annotations(raw, extra), babel_class_names(classes)
-    expected = sum(
-        len(chunks(segment, int(FPS * annotation.duration) + 1)) * sum(action in names for action in segment.actions)
-        for annotation in annotated
-        for segment in annotation.segments
-    )
-    return Recordings(
-        clips=at_least_one(read(raw, annotated, classes, counts, skip_broken), left_out),
-        count=expected,
-        layout=load_layout("ntu25"),
-        class_names=names,
-        units="m",
-        source=f"BABEL-{classes}{' with extra annotations' if extra else ''}, joints of AMASS (Punnakkal et al. 2021)",
-        licence=LICENCE,
-        left_out=left_out,
-    )

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.data.formats.guesses import is_name
-from kinegraph.data.formats.pickles import load_pickle
+from kinegraph.data.formats.conventions import is_name
+from kinegraph.safe_pickle import load_pickle
 
 PEOPLE = 10  # at most, in one frame
 

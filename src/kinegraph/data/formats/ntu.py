@@ -5,9 +5,9 @@ samples with missing skeletons are those that the data sets' authors publish.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
 from importlib import resources
 from pathlib import Path
@@ -17,14 +17,15 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.ntu_text import JOINTS, Bodies, parse_bodies
-from kinegraph.data.formats.pool import cores, in_order
-from kinegraph.data.formats.recordings import Recordings, at_least_one, placed
+from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, spread
+from kinegraph.data.pool import cores, in_order
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
 BodyPolicy = Literal["tracked", "energy"]
 LICENCE = "NTU RGB+D terms of use (academic research): https://rose1.ntu.edu.sg/dataset/actionRecognition"
 FPS = 30.0
+EMPTY = ("nobody is", "every joint of every body is zero")  # how the faults of an empty file begin
 FILE_NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.ASCII)
 MANY_FILES = 1000  # of which on numba's start is worth its seconds
 
@@ -36,93 +37,62 @@ TRAIN_SUBJECTS_120 = TRAIN_SUBJECTS_60.union(
 TRAIN_CAMERAS = frozenset((2, 3))
 
 
-@dataclass
-class ReadReport:
-    """What `read` did with each file. Give it an empty one; it is filled as clips are taken.
+NAME = "ntu"
+TITLE = "raw NTU RGB+D (.skeleton)"
+SUFFIXES = (".skeleton",)
 
-    found: files that will be tried, known at once (the length of a progress bar); it does not count the next two.
-    missing: names on the published list of missing skeletons. other_actions: names whose action the data set lacks.
-    skipped: (file, reason) of each broken file, with skip_broken.
-    """
 
-    found: int = 0
-    read: int = 0
-    missing: list[str] = field(default_factory=list)
-    other_actions: list[str] = field(default_factory=list)
-    skipped: list[tuple[str, str]] = field(default_factory=list)
+def detect(path: Path) -> str | None:
+    """A .skeleton file, or a folder with some at any depth."""
+    if path.is_file():
+        return "ends in .skeleton" if path.suffix.lower() == ".skeleton" else None
+    return "holds .skeleton files" if next(path.rglob("*.skeleton"), None) else None
 
 
 def read(
-    path: str | Path,
+    path: Path,
     *,
     bodies: BodyPolicy = "tracked",
-    classes: int = 60,
+    classes: Literal[60, 120] | None = None,
     keep_missing: bool = False,
-    skip_broken: bool = False,
     workers: int | None = 1,
-    report: ReadReport | None = None,
-) -> Iterator[SkeletonClip]:
-    """Clips of a folder of `.skeleton` files (with its subfolders), in the order of their names, or of one file.
+    sample: int | None = None,
+) -> Recordings:
+    """The clips of a folder of `.skeleton` files (with its subfolders), in the order of their names, or of one file.
 
     bodies: "tracked" follows the camera's body ids and drops ghosts; "energy" keeps the two of the first four bodies
         of each frame that spread most. Both give one or two people; see `tracked_bodies` and `energetic_bodies`.
-    classes: 60 gives splits xsub and xview, 120 xsub and xset. With 60, files of the other 60 actions are left out.
+    classes: 60 gives splits xsub and xview, 120 xsub and xset; by default what the files' names need. With 60, files
+        of the other 60 actions are left out.
     keep_missing: also read the samples that are published as having missing or incomplete skeletons.
-    skip_broken: put a broken file on `report.skipped` and go on.
     workers: processes; None is one a core. Clips and their order do not depend on it, memory hardly.
-    Keypoints are in metres in the camera's frame, float32. Raises ValueError with file, line and reason at the first
-    broken file, also for a file without any body and for a name that comes twice.
+    sample: read the joints of so many files only.
+    Where no file has a name of NTU RGB+D, the clips have no labels and no splits.
+    Keypoints are in metres in the camera's frame, float32. A file without any body is a fault.
     """
     if bodies not in POLICIES:
         raise ValueError(f"body policy '{bodies}' is not known; there are {', '.join(POLICIES)}")
-    if classes not in (60, 120):
+    if classes not in (60, 120, None):
         raise ValueError(f"NTU RGB+D has 60 or 120 classes, not {classes}")
     if workers is not None and workers < 1:
         raise ValueError(f"{workers} workers cannot read anything; give 1 or more")
-    report = ReadReport() if report is None else report
-    files = _choose(_list(Path(path)), classes, keep_missing, report)
-    return _clips(files, bodies, classes, skip_broken, workers or cores(), report)
-
-
-@placed
-def recordings(
-    raw: Path,
-    *,
-    classes: int,
-    bodies: BodyPolicy = "tracked",
-    keep_missing: bool = False,
-    skip_broken: bool = False,
-    workers: int | None = None,
-) -> Recordings:
-    """`read` for a dataset folder."""
-    report = ReadReport()
-    clips = read(
-        raw,
-        bodies=bodies,
-        classes=classes,
-        keep_missing=keep_missing,
-        skip_broken=skip_broken,
-        workers=workers,
-        report=report,
-    )
-
-    def left_out() -> list[str]:
-        counts = [
-            (len(report.missing), "on the published list of missing skeletons (--keep-missing reads them)"),
-            (len(report.other_actions), f"of actions that NTU RGB+D {classes} does not have"),
-        ]
-        lines = [f"{count:,} {reason}" for count, reason in counts if count]
-        return lines + [f"broken: {file}: {fault}" for file, fault in report.skipped]
-
+    files = _list(path)
+    published = any(FILE_NAME.fullmatch(file.stem) for file in files)
+    actions = [int(found[5]) for file in files if (found := FILE_NAME.fullmatch(file.stem))]
+    classes = classes or (60 if max((action for action in actions if action <= 120), default=0) <= 60 else 120)
+    chosen, missing, others = _choose(files, classes, keep_missing)
+    lines = [f"{len(missing):,} on the published list of missing skeletons (--keep-missing reads them)"] * bool(missing)
+    lines += [f"{len(others):,} of actions that NTU RGB+D {classes} does not have"] * bool(others)
+    names = _Names(classes) if published else None
     return Recordings(
-        clips=at_least_one(clips, left_out),
-        count=report.found,
+        clips=_clips(chosen, bodies, names, workers or cores(), spread(len(chosen), sample)),
+        count=len(chosen),
         layout=load_layout("ntu25"),
-        class_names=class_names(classes),
+        class_names=class_names(classes) if published else (),
         units="m",
-        source=f"NTU RGB+D {classes}, raw files, bodies {bodies}",
-        licence=LICENCE,
-        left_out=left_out,
+        source=f"NTU RGB+D {classes}, raw files, bodies {bodies}" if published else f"files of {path.name}",
+        licence=LICENCE if published else "",
+        skipped=lambda: lines,
     )
 
 
@@ -170,59 +140,76 @@ def name_numbers(name: str) -> dict[str, int]:
     return numbers
 
 
-def _choose(files: Sequence[Path], classes: int, keep_missing: bool, report: ReadReport) -> list[Path]:
-    """The files to read. Those with a broken name stay in, to be found broken when it is their turn."""
-    chosen = []
+def _choose(files: Sequence[Path], classes: int, keep_missing: bool) -> tuple[list[Path], list[Path], list[Path]]:
+    """The files to read, those on the list of missing skeletons, and those of other actions.
+
+    Files with a broken name are read, and found broken then.
+    """
+    chosen, missing, others = [], [], []
     for file in files:
         found = FILE_NAME.fullmatch(file.stem)
         if found and not keep_missing and file.stem in missing_skeletons():
-            report.missing.append(file.stem)
+            missing.append(file)
         elif found and classes < int(found[5]) <= 120:
-            report.other_actions.append(file.stem)
+            others.append(file)
         else:
             chosen.append(file)
-    report.found = len(chosen)
-    return chosen
+    return chosen, missing, others
 
 
 # ---- clips -----------------------------------------------------------------------------------------------------------
 
 
 def _clips(
-    files: list[Path], bodies: BodyPolicy, classes: int, skip_broken: bool, workers: int, report: ReadReport
-) -> Iterator[SkeletonClip]:
-    first_of: dict[str, Path] = {}
-    read_one = partial(_keypoint, bodies=bodies, parse=_parser(len(files)))
-    with closing(in_order(read_one, files, workers)) as keypoints:  # a fault ends the workers at once
-        for file, keypoint in zip(files, keypoints, strict=True):
-            fault = keypoint if isinstance(keypoint, str) else None
-            if fault is None and (first := first_of.setdefault(file.stem, file)) != file:
-                fault = f"a sample of this name was read from {first} before"
-            if fault is None:
-                report.read += 1
-                yield _clip(file.stem, keypoint, classes)
-            elif skip_broken:
-                report.skipped.append((str(file), fault))
+    files: list[Path], bodies: BodyPolicy, names: "_Names | None", workers: int, chosen: frozenset[int]
+) -> Iterator[Item]:
+    read_one = partial(_keypoint, bodies=bodies, named=names is not None, parse=_parser(len(files)))
+    to_read = [file for i, file in enumerate(files) if i in chosen]
+    with closing(in_order(read_one, to_read, workers)) as keypoints:  # a fault ends the workers at once
+        first_of: dict[str, Path] = {}
+        for i, file in enumerate(files):
+            keypoint = next(keypoints) if i in chosen else None
+            if (first := first_of.setdefault(file.stem, file)) != file:
+                yield Fault(f"{file}: a sample of this name was read from {first} before", file.stem, "duplicate_name")
+            elif isinstance(keypoint, str):
+                yield Fault(f"{file}: {keypoint}", file.stem, "empty" if keypoint.startswith(EMPTY) else "broken")
+            elif names is None:
+                unnamed = None if keypoint is None else SkeletonClip(keypoint, load_layout("ntu25"), file.stem, fps=FPS)
+                yield unnamed or Unread(file.stem)
             else:
-                raise ValueError(f"{file}: {fault}")
+                yield names.clip(file, keypoint)
 
 
-def _clip(name: str, keypoint: Float[np.ndarray, "M T 25 3"], classes: int) -> SkeletonClip:
-    numbers = name_numbers(name)
-    train = {"xsub": numbers["subject"] in (TRAIN_SUBJECTS_60 if classes == 60 else TRAIN_SUBJECTS_120)}
-    if classes == 60:
-        train["xview"] = numbers["camera"] in TRAIN_CAMERAS
-    else:
-        train["xset"] = numbers["setup"] % 2 == 0
-    return SkeletonClip(
-        keypoint=keypoint,
-        layout=load_layout("ntu25"),
-        name=name,
-        label=numbers["action"] - 1,
-        fps=FPS,
-        attributes=numbers,
-        splits={split: "train" if is_train else "val" for split, is_train in train.items()},
-    )
+@dataclass(frozen=True)
+class _Names:
+    """What the names of NTU RGB+D's files say, in a data set of 60 or 120 classes."""
+
+    classes: int
+
+    def clip(self, file: Path, keypoint: Float[np.ndarray, "M T 25 3"] | None) -> Item:
+        try:
+            numbers = name_numbers(file.stem)
+        except ValueError as error:
+            return Fault(f"{file}: {error}", file.stem)
+        splits = {split: "train" if is_train else "val" for split, is_train in self._train(numbers).items()}
+        if keypoint is None:
+            return Unread(file.stem, numbers["action"] - 1, numbers, splits)
+        return SkeletonClip(
+            keypoint=keypoint,
+            layout=load_layout("ntu25"),
+            name=file.stem,
+            label=numbers["action"] - 1,
+            fps=FPS,
+            attributes=numbers,
+            splits=splits,
+        )
+
+    def _train(self, numbers: Mapping[str, int]) -> dict[str, bool]:
+        """Whether a clip is for training, by the rules of each split."""
+        if self.classes == 60:
+            xsub, xview = numbers["subject"] in TRAIN_SUBJECTS_60, numbers["camera"] in TRAIN_CAMERAS
+            return {"xsub": xsub, "xview": xview}
+        return {"xsub": numbers["subject"] in TRAIN_SUBJECTS_120, "xset": numbers["setup"] % 2 == 0}
 
 
 def _parser(files: int) -> Callable[[bytes], Bodies]:
@@ -236,17 +223,18 @@ def _parser(files: int) -> Callable[[bytes], Bodies]:
 
 
 def _keypoint(
-    file: Path, bodies: BodyPolicy, parse: Callable[[bytes], Bodies] = parse_bodies
+    file: Path, bodies: BodyPolicy, named: bool = True, parse: Callable[[bytes], Bodies] = parse_bodies
 ) -> Float[np.ndarray, "M T 25 3"] | str:
     """The keypoints of a file, or what is wrong with it."""
     try:
-        name_numbers(file.stem)
+        if named:
+            name_numbers(file.stem)
         found = parse(file.read_bytes())
         if not found.ids:
-            raise ValueError(f"nobody is in any of its {found.frames} frames")
+            raise ValueError(f"{EMPTY[0]} in any of its {found.frames} frames")
         keypoint = POLICIES[bodies](found)
         if not keypoint.any():
-            raise ValueError("every joint of every body is zero")
+            raise ValueError(EMPTY[1])
         return keypoint
     except OSError as error:
         return f"cannot be read: {error.strerror}"

@@ -33,12 +33,12 @@ def fast(data: bytes) -> Bodies | None:
     text = data if data.endswith(b"\n") else data + b"\n"
     most = len(text) // BODY_BYTES
     frame, name = np.empty(most, np.int64), np.empty((most, 2), np.int64)
-    joints, odd = np.empty((most, JOINTS, 3)), np.empty((ODD_NUMBERS, 3), np.int64)
-    frames, bodies, odds = _scan(text, frame, name, joints, odd)
+    joints, irregular = np.empty((most, JOINTS, 3)), np.empty((ODD_NUMBERS, 3), np.int64)
+    frames, bodies, irregulars = _scan(text, frame, name, joints, irregular)
     if frames < 0:
         return None
     joints = joints[:bodies]
-    for begin, end, place in odd[:odds].tolist():
+    for begin, end, place in irregular[:irregulars].tolist():
         written = text[begin:end]
         if not ntu_text.is_number(written):
             return None
@@ -121,7 +121,7 @@ def _scan(
     frame: Int[np.ndarray, " body"],
     name: Int[np.ndarray, "body 2"],
     joints: Float[np.ndarray, "body 25 3"],
-    odd: Int[np.ndarray, "odd 3"],
+    irregular: Int[np.ndarray, "odd 3"],
 ) -> tuple[int, int, int]:
     """Fill in each body's frame, where its id is written, and its joints.
 
@@ -130,7 +130,7 @@ def _scan(
     """
     broken = -1, 0, 0
     last = len(text) - 1  # a newline, so that nothing runs past the end
-    body = odds = 0
+    body = irregulars = 0
     frames, at = _count(text, 0)
     for f in range(frames):
         bodies, at = _count(text, min(at + 1, last))
@@ -157,12 +157,12 @@ def _scan(
                         end = at
                         while text[end] > BLANK:
                             end += 1
-                        if end == at or odds == len(odd):
+                        if end == at or irregulars == len(irregular):
                             return broken
-                        odd[odds, 0], odd[odds, 1], odd[odds, 2] = at, end, NO_PLACE
+                        irregular[irregulars, 0], irregular[irregulars, 1], irregular[irregulars, 2] = at, end, NO_PLACE
                         if line > 1 and i < 3:
-                            odd[odds, 2] = (body * JOINTS + line - 2) * 3 + i
-                        odds += 1
+                            irregular[irregulars, 2] = (body * JOINTS + line - 2) * 3 + i
+                        irregulars += 1
                     elif line > 1 and i < 3:
                         joints[body, line - 2, i] = value
                     at = end
@@ -172,4 +172,4 @@ def _scan(
             body += 1
     while at < last and (text[at] == NEWLINE or text[at] == BLANK or text[at] == RETURN):
         at += 1
-    return (frames, body, odds) if at == last else broken
+    return (frames, body, irregulars) if at == last else broken

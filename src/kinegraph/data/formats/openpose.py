@@ -18,6 +18,7 @@ Source: feeder_kinetics.py of yysijie/st-gcn; doc/02_output.md of OpenPose.
 import re
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,16 +27,19 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_facts import Facts, facts, listed, read_labels_file
+from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
 from kinegraph.data.formats.openpose_people import Bodies, Detections, best_of_each_frame, tracked
-from kinegraph.data.formats.pool import cores, in_order
-from kinegraph.data.formats.recordings import Recordings, at_least_one, placed
-from kinegraph.data.formats.split_names import PARTS, column_and_part
-from kinegraph.messages import quoted
+from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of, nobody
+from kinegraph.data.pool import cores, in_order
+from kinegraph.data.split_names import PARTS, column_and_part
+from kinegraph.messages import first_few, quoted
 from kinegraph.safe_io import read_json
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
+NAME = "openpose"
+TITLE = "JSON of OpenPose or Kinetics-skeleton"
+SUFFIXES = ()
 BodyPolicy = Literal["tracked", "score"]
 POLICIES = {"tracked": tracked, "score": best_of_each_frame}
 LAYOUTS = {18: "openpose18", 25: "openpose25"}
@@ -63,9 +67,18 @@ class Found:
     fractions: bool  # coordinates are fractions of the image, not pixels
 
 
-@placed
-def recordings(
-    raw: Path,
+def detect(path: Path) -> str | None:
+    """A folder of Kinetics-skeleton, or one with files of OpenPose's frames at any depth."""
+    if not path.is_dir():
+        return None
+    if any(_is_kinetics(folder) for folder in (path, *sorted(path.iterdir())) if folder.is_dir()):
+        return "holds JSON files of Kinetics-skeleton"
+    named = next(path.rglob("*_keypoints.json"), None)
+    return f"holds {named.name}, as OpenPose writes them" if named else None
+
+
+def read(
+    path: Path,
     *,
     people: int | None = None,
     bodies: BodyPolicy = "tracked",
@@ -74,7 +87,6 @@ def recordings(
     image_size: str | None = None,
     fps: float | None = None,
     val_share: float | None = None,
-    skip_broken: bool = False,
     workers: int | None = None,
 ) -> Recordings:
     """The clips of a Kinetics-skeleton folder or of folders of OpenPose's frames.
@@ -84,14 +96,13 @@ def recordings(
     image_size: of frames in pixels, "1920x1080". val_share: part of the clips for validation where nothing gives a
         split. workers: processes; None is one a core. Raises ValueError naming the file and what is not as expected.
     """
-    raw = Path(raw)
     if people is not None and people < 1:
         raise ValueError(f"{people} people cannot be kept; give 1 or more")
     if workers is not None and workers < 1:
         raise ValueError(f"{workers} workers cannot read anything; give 1 or more")
-    if not raw.is_dir():
-        raise ValueError(f"no folder {raw}; give the one with kinetics_train/, or with folders of *_keypoints.json")
-    found = _kinetics(raw) or _frame_folders(raw)
+    if not path.is_dir():
+        raise ValueError(f"no folder {path}; give the one with kinetics_train/, or with folders of *_keypoints.json")
+    found = _kinetics(path) or _frame_folders(path)
     table, reasons = found.table, list(found.left_out)
     if labels_file is not None:
         table, more = _with_labels(table, labels_file)
@@ -104,25 +115,18 @@ def recordings(
         image_size=image_size or ("{}x{}".format(*KINETICS_SIZE) if found.fractions else None),
     )
     entries = [entry for entry in found.entries if entry.name in table]
-    layout = _layout_of(raw, entries, skip_broken)
-    empty: list[str] = []
-    broken: list[str] | None = [] if skip_broken else None
-
-    def left_out() -> list[str]:
-        nobody = [f"{len(empty):,} without any person: {listed(empty)}"] if empty else []
-        return reasons + nobody + [f"broken: {reason}" for reason in broken or ()]
-
+    layout = _layout_of(path, entries)
     read = partial(_bodies, joints=len(layout), people=people or 2, choose=POLICIES[bodies])
     found_bodies = in_order(read, entries, workers or cores())
-    clips = _clips(entries, found_bodies, known, layout, found.fractions, empty, broken)
+    clips = _clips(entries, found_bodies, known, layout, found.fractions)
     return Recordings(
-        clips=at_least_one(clips, left_out),
+        clips=clips,
         count=len(entries),
         layout=layout,
         class_names=known.class_names,
         units="px",
-        source="; ".join(filter(None, [f"OpenPose joints of {raw.resolve().name}", f"bodies {bodies}", known.told])),
-        left_out=left_out,
+        source="; ".join(filter(None, [f"OpenPose joints of {path.resolve().name}", f"bodies {bodies}", known.note])),
+        skipped=lambda: reasons,
     )
 
 
@@ -132,33 +136,35 @@ def _clips(
     known: Facts,
     layout: JointLayout,
     fractions: bool,
-    empty: list[str],
-    broken: list[str] | None,
-) -> Iterator[SkeletonClip]:
-    for entry, bodies in zip(entries, found, strict=True):
-        if isinstance(bodies, str):
-            if broken is None:
-                found.close()  # a fault ends the workers at once
-                raise ValueError(bodies)
-            broken.append(bodies)
-            continue
-        about, (keypoint, score) = known.clips[entry.name], bodies
-        if not len(keypoint):
-            empty.append(entry.name)
-            continue
-        if fractions:
-            keypoint *= np.array(about.image_size, np.float32)
-        yield SkeletonClip(
-            keypoint=keypoint,
-            layout=layout,
-            name=entry.name,
-            label=about.label,
-            score=score,
-            fps=about.fps,
-            image_size=about.image_size,
-            attributes=about.attributes,
-            splits=about.splits,
-        )
+) -> Iterator[Item]:
+    with closing(found):  # whoever stops at a fault ends the workers at once
+        for entry, bodies in zip(entries, found, strict=True):
+            yield _clip(entry, bodies, known, layout, fractions)
+
+
+def _clip(
+    entry: Entry, bodies: Bodies | str, known: Facts, layout: JointLayout, fractions: bool
+) -> SkeletonClip | Fault:
+    if isinstance(bodies, str):
+        return Fault(bodies, entry.name)
+    if entry.name in known.faults:
+        return Fault(known.faults[entry.name], entry.name)
+    about, (keypoint, score) = known.clips[entry.name], bodies
+    if not len(keypoint):
+        return nobody(entry.name)
+    if fractions:
+        keypoint *= np.array(about.image_size, np.float32)
+    return SkeletonClip(
+        keypoint=keypoint,
+        layout=layout,
+        name=entry.name,
+        label=about.label,
+        score=score,
+        fps=about.fps,
+        image_size=about.image_size,
+        attributes=about.attributes,
+        splits=about.splits,
+    )
 
 
 def _bodies(entry: Entry, joints: int, people: int, choose: Callable) -> Bodies | str:
@@ -185,12 +191,11 @@ def _kinetics(raw: Path) -> Found | None:
         part = column_and_part(folder.name)[1]
         listing = _kinetics_labels(folder, files)
         if absent := [name for name in listing if name not in files]:
-            reasons.append(f"{len(absent):,} of {folder.name} that are listed but not there: {listed(absent)}")
+            reasons.append(f"{len(absent):,} of {folder.name} that are listed but not there: {first_few(absent)}")
         if unlisted := [name for name in files if name not in listing]:
-            reasons.append(f"{len(unlisted):,} of {folder.name} that are not listed: {listed(unlisted)}")
-        nobody = [name for name, (_, _, has) in listing.items() if not has and name in files]
-        if nobody:
-            reasons.append(f"{len(nobody):,} of {folder.name} without skeleton by the label file: {listed(nobody)}")
+            reasons.append(f"{len(unlisted):,} of {folder.name} that are not listed: {first_few(unlisted)}")
+        if absent := [name for name, (_, _, has) in listing.items() if not has and name in files]:
+            reasons.append(f"{len(absent):,} of {folder.name} without skeleton by the label file: {first_few(absent)}")
         for name, (label, index, has_skeleton) in listing.items():
             if not has_skeleton or name not in files:
                 continue
@@ -203,7 +208,9 @@ def _kinetics(raw: Path) -> Found | None:
             entries.append(Entry(name, files[name]))
             table[name] = {"label": str(index)} | ({"split": part} if part in PARTS else {})
     if len({len(cells) for cells in table.values()}) > 1:
-        raise ValueError(f"of the folders {listed([folder.name for folder in folders])}, only some end in train or val")
+        raise ValueError(
+            f"of the folders {first_few([folder.name for folder in folders])}, only some end in train or val"
+        )
     if not table:
         raise ValueError(f"{raw} has no clips to read: {'; '.join(reasons)}")
     classes = tuple(names.get(index, f"class {index}") for index in range(max(names) + 1))
@@ -227,9 +234,9 @@ def _kinetics_labels(folder: Path, files: Mapping[str, Path]) -> dict[str, tuple
     listing = read_json(path) if path.is_file() else None
     if listing is not None and not isinstance(listing, Mapping):
         raise ValueError(f"{path} is no object of clips")
-    told = listing.items() if listing is not None else ((name, read_json(file)) for name, file in files.items())
+    listed = listing.items() if listing is not None else ((name, read_json(file)) for name, file in files.items())
     found = {}
-    for name, about in told:
+    for name, about in listed:
         where = f"{path}: clip {quoted(name)}" if listing is not None else f"{files[name]}"
         if not isinstance(about, Mapping):
             raise ValueError(f"{where} is no object with label and label_index")
@@ -275,27 +282,29 @@ def _with_labels(table: Mapping[str, dict[str, str]], file: Path) -> tuple[dict[
     row = {name: next((key for key in (name, name.rpartition("/")[2]) if key in listing), None) for name in table}
     both = {name: table[name] | listing[key] for name, key in row.items() if key is not None}
     if not both:
-        raise ValueError(f"{file} lists none of the clips, which are {listed(list(table))}")
+        raise ValueError(f"{file} lists none of the clips, which are {first_few(list(table))}")
     unlisted = [name for name, key in row.items() if key is None]
-    return both, [f"{len(unlisted):,} clips that {file.name} does not list: {listed(unlisted)}"] if unlisted else []
+    return both, [f"{len(unlisted):,} clips that {file.name} does not list: {first_few(unlisted)}"] if unlisted else []
 
 
 # ---- what is in their files ------------------------------------------------------------------------------------------
 
 
-def _layout_of(raw: Path, entries: Sequence[Entry], skip_broken: bool) -> JointLayout:
+def _layout_of(raw: Path, entries: Sequence[Entry]) -> JointLayout:
     """By the number of joints of the first person there is."""
+    first: Exception | None = None
     for entry in entries:
         try:
             joints = next((len(pose) for _, poses in _frames(entry) for pose in poses), 0)
-        except (ValueError, OSError):
-            if not skip_broken:
-                raise
+        except (ValueError, OSError) as error:
+            first = first or error
             continue
         if joints in LAYOUTS:
             return load_layout(LAYOUTS[joints])
         if joints:
             raise ValueError(f"clip {quoted(entry.name)} in {raw} has {joints} joints, expected OpenPose's 18 or 25")
+    if first:
+        raise ValueError(str(fault_of(first)))
     raise ValueError(f"none of the {len(entries):,} clips in {raw} shows a person")
 
 

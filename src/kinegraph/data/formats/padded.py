@@ -15,6 +15,7 @@ Sources: lshiwjx/2s-AGCN and itskalvik/ST-GCN, data_gen/; abhinanda-punnakkal/BA
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from numbers import Integral
@@ -25,14 +26,24 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats import ntu
-from kinegraph.data.formats.about import ToldClip, beside, completed, read_about
-from kinegraph.data.formats.guesses import is_name, is_ntu, layout_for, names_of_classes, split_score, third_is_score
-from kinegraph.data.formats.pickles import load_pickle, quoted
-from kinegraph.data.formats.recordings import Recordings, at_least_one, placed
-from kinegraph.data.formats.split_names import PARTS, known_split
+from kinegraph.data.formats.companion import ClipRecord, beside, completed, read_about
+from kinegraph.data.formats.conventions import (
+    is_name,
+    is_ntu,
+    layout_for,
+    names_of_classes,
+    split_score,
+    third_is_score,
+)
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings, Unread, nobody, spread
+from kinegraph.data.split_names import PARTS, known_split
+from kinegraph.safe_pickle import load_pickle, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
+NAME = "npy"
+TITLE = "padded arrays (N, C, T, V, M)"
+SUFFIXES = (".npy",)
 PART_FILE = re.compile(rf"({'|'.join(PARTS)})_(.+)\.npy")
 JOINT_FILE = re.compile(rf"(?:({'|'.join(PARTS)})_)?(data_joint|data|\w*ntu_sk_\w+)\.npy")
 CLIPS_AT_ONCE = 64
@@ -50,50 +61,65 @@ class PaddedFile:
     attributes: dict[str, list]
 
 
-@placed
-def recordings(
-    raw: Path, *, layout: str | None = None, class_names: str | None = None, split_name: str | None = None
+def detect(path: Path) -> str | None:
+    """A .npy with five axes, or a folder with arrays of these names."""
+    if path.is_file():
+        if path.suffix.lower() != ".npy":
+            return None
+        with suppress(ValueError):
+            return "a .npy with five axes" if _mapped(path).ndim == 5 else None
+        return None
+    named = next((file.name for file in path.glob("*.npy") if JOINT_FILE.fullmatch(file.name)), None)
+    return f"holds {named}" if named else None
+
+
+def read(
+    path: Path,
+    *,
+    layout: str | None = None,
+    class_names: str | None = None,
+    split_name: str | None = None,
+    sample: int | None = None,
 ) -> Recordings:
     """The clips of a folder's train and val (and test) arrays, or of one array and its fellows.
 
-    raw: the folder; or one of the .npy, where there are several kinds in the folder.
-    split_name: by default xsub, xview or xset if a file's or the folder's name says so, else split.
+    path: the folder; or one of the .npy, where there are several kinds in the folder.
+    split_name: by default xsub, xview or xset if a file's or the folder's name says so, else split. sample: read so
+        many clips only.
     Raises ValueError naming the file and the array that is not as expected.
     """
-    files = [_open(path, part) for path, part in _files(Path(raw)).items()]
+    files = [_open(path, part) for path, part in _files(path).items()]
     (first, *others), names = files, list(chain.from_iterable(file.names for file in files))
-    if odd := [file for file in others if _kind(file) != _kind(first)]:
-        raise ValueError(f"{odd[0].path} is {_axes(odd[0].shape)}, {first.path.name} is {_axes(first.shape)}")
+    if wrong := [file for file in others if _kind(file) != _kind(first)]:
+        raise ValueError(f"{wrong[0].path} is {_axes(wrong[0].shape)}, {first.path.name} is {_axes(first.shape)}")
     labels = list(chain.from_iterable(file.labels for file in files))
     about = read_about(beside(first.path.parent))  # where `kinegraph convert` wrote the arrays
-    scored = about["score"] if about else third_is_score(_people(_chunk(first.path, 0, CLIPS_AT_ONCE)))
+    scored = about["score"] if about else third_is_score(_people(_chunk(first.path, 0, CLIPS_AT_ONCE)), layout)
     given = about.get("layout") if layout is None else None
     of = given or layout_for(first.shape[3], 2 if scored else first.shape[1], layout)
     named = about.get("class_names") if class_names is None else None
     if class_names is None and "segment" in first.attributes:
         class_names = "babel60" if max(labels) < 60 else "babel120"
-    column = split_name or about.get("split") or known_split(raw.stem, raw.absolute().parent.name) or "split"
-    nobody: list[str] = []
+    column = split_name or about.get("split") or known_split(path.stem, path.absolute().parent.name) or "split"
 
-    def left_out() -> list[str]:
-        return [f"{len(nobody):,} of zeros only: {', '.join(nobody[:3])}"] if nobody else []
-
-    def clips() -> Iterator[SkeletonClip]:
-        of_ntu = is_ntu(names)
+    def clips() -> Iterator[Item]:
+        of_ntu, chosen, start = is_ntu(names), spread(len(names), sample), 0
         for file in files:
             parts = {column: file.part} if file.part else {}
-            for clip in _clips(file, of, scored, parts, of_ntu, about.get("clips", {}), nobody):
-                yield completed(clip, about)
+            some = frozenset(i - start for i in chosen)
+            for item in _clips(file, of, scored, parts, of_ntu, about.get("clips", {}), some):
+                yield completed(item, about) if isinstance(item, SkeletonClip) else item
+            start += len(file.names)
 
     return Recordings(
-        clips=at_least_one(clips(), left_out),
+        clips=clips(),
         count=len(names),
         layout=of,
         class_names=tuple(named or names_of_classes(class_names, labels, names)),
         units=about.get("units", "normalised"),
         source=about.get("source") or f"arrays of {', '.join(file.path.name for file in files)}",
         licence=about.get("licence", ""),
-        left_out=left_out,
+        guessed=frozenset() if given or layout else frozenset(("layout",)),
     )
 
 
@@ -121,9 +147,12 @@ def _files(raw: Path) -> dict[Path, str | None]:
 def _open(path: Path, part: str | None) -> PaddedFile:
     array = _mapped(path)
     if array.ndim != 5 or array.shape[1] not in (2, 3) or array.dtype.kind not in "f" or 0 in array.shape:
-        raise ValueError(
+        last = array.ndim == 5 and array.shape[4] in (2, 3)
+        hint = "; it looks like (clips, people, frames, joints, channels)" if last else ""
+        raise FormatError(
+            "swapped_axes" if last else "shape",
             f"{path} holds {array.dtype} {array.shape}, expected floats (clips, 2 or 3 channels, frames, joints, "
-            "people)"
+            f"people){hint}",
         )
     file = _label_file(path)
     names, labels, attributes = read_labels(file)
@@ -174,13 +203,15 @@ def read_labels(path: Path) -> tuple[list[str], list[int], dict[str, list]]:
     attributes = {}
     if len(labels) == 4 and all(map(_is_sequence, labels)):
         names, labels, attributes = _babel(path, names, *labels)
-    if odd := [name for name in names if not is_name(name)]:
-        raise ValueError(f"{path} holds the name {quoted(odd[0])}, expected one line of text")
+    if wrong := [name for name in names if not is_name(name)]:
+        raise ValueError(f"{path} holds the name {quoted(wrong[0])}, expected one line of text")
     names = [str(name).removesuffix(".skeleton") for name in names]
     if len(names) != len(labels):
         raise ValueError(f"{path} holds {len(names)} names and {len(labels)} labels")
-    if odd := [i for i, label in enumerate(labels) if not isinstance(label, Integral) or label < 0]:
-        raise ValueError(f"{path}: clip '{names[odd[0]]}' has label {quoted(labels[odd[0]])}, expected a number from 0")
+    if wrong := [i for i, label in enumerate(labels) if not isinstance(label, Integral) or label < 0]:
+        raise ValueError(
+            f"{path}: clip '{names[wrong[0]]}' has label {quoted(labels[wrong[0]])}, expected a number from 0"
+        )
     return names, [int(label) for label in labels], attributes
 
 
@@ -219,15 +250,22 @@ def _clips(
     scored: bool,
     splits: dict[str, str],
     of_ntu: bool,
-    told: Mapping[str, ToldClip],
-    nobody: list[str],
-) -> Iterator[SkeletonClip]:
+    record: Mapping[str, ClipRecord],
+    chosen: frozenset[int],
+) -> Iterator[Item]:
     for start in range(0, file.shape[0], CLIPS_AT_ONCE):
+        if not chosen & {*range(start, start + CLIPS_AT_ONCE)}:
+            rest = range(start, min(start + CLIPS_AT_ONCE, file.shape[0]))
+            yield from (Unread(file.names[i], file.labels[i], splits=splits) for i in rest)
+            continue
         for i, people in enumerate(_people(_chunk(file.path, start, CLIPS_AT_ONCE)), start):
             name = file.names[i]
-            keypoint = people[: told[name].people, : told[name].frames] if name in told else unpadded(people)
+            if i not in chosen:
+                yield Unread(name, file.labels[i], splits=splits)
+                continue
+            keypoint = people[: record[name].people, : record[name].frames] if name in record else unpadded(people)
             if not keypoint.size:
-                nobody.append(name)
+                yield nobody(name)
                 continue
             keypoint, score = split_score(keypoint) if scored else (keypoint, None)
             attributes = {key: values[i] for key, values in file.attributes.items()}

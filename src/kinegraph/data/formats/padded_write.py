@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 
 from kinegraph.atomic import atomic_folder
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.formats.about import FILE, about_text
-from kinegraph.data.formats.split_names import PARTS
+from kinegraph.data.formats.companion import FILE, about_text
+from kinegraph.data.split_names import PARTS
 from kinegraph.skeleton.clip import SkeletonClip
 
 ARRAY, LABELS = "data_joint.npy", "label.pkl"
@@ -31,8 +31,8 @@ def write_padded(
     clip has ended; a score is the third channel after x and y. What else is known goes to kinegraph.json.
     Raises ValueError naming a clip that is too long, has too many people or no label.
     """
-    if odd := sorted({*parts}.difference(PARTS, [""])):
-        raise ValueError(f"{dataset.path}: split '{split}' has part '{odd[0]}', the arrays are {', '.join(PARTS)}")
+    if wrong := sorted({*parts}.difference(PARTS, [""])):
+        raise ValueError(f"{dataset.path}: split '{split}' has part '{wrong[0]}', the arrays are {', '.join(PARTS)}")
     written = np.concatenate(list(parts.values()))
     check_fits(folder, dataset, written, frames, people)
     with atomic_folder(folder) as unfinished:

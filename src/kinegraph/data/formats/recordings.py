@@ -1,87 +1,109 @@
-"""What every source tells about the recordings it reads, beside the clips themselves."""
+"""The result of reading a path: clips one after another, and the facts that hold for all of them."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
-from functools import wraps
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from kinegraph.messages import CONTROL, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
 
-@dataclass(frozen=True, eq=False)
-class Recordings:
-    """Clips and all that a dataset folder says about them.
+@dataclass(frozen=True)
+class Fault:
+    """A part of a file that cannot be read. The clips after it are still read.
 
-    clips: read while they are taken. count: how many there are at most, for a progress bar. units: "m" or "px".
-    source, licence: where they come from, in words. left_out: asked after the last clip, one line for each reason why
-        something was not read.
+    message: place, cause and remedy, without the name of the clip. kind: a short name for programs, such as "joints".
+    skip: whether the clip is skipped in any case, such as one in which nobody is, and reading does not stop.
     """
 
-    clips: Iterator[SkeletonClip]
+    message: str
+    clip: str = ""
+    kind: str = "broken"
+    skip: bool = False
+
+    def __str__(self) -> str:
+        named = re.search(rf"['/\\\\]{re.escape(self.clip)}['.:]", self.message)
+        return self.message if named or not self.clip else f"clip '{self.clip}' {self.message}"
+
+
+class FormatError(ValueError):
+    """A fault of a whole file. kind: as of a `Fault`."""
+
+    def __init__(self, kind: str, message: str):
+        super().__init__(message)
+        self.kind = kind
+
+
+def nobody(clip: str) -> Fault:
+    """The fault of a clip without any person, of which published files have some."""
+    return Fault("without any person", clip, "empty", skip=True)
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A clip outside of the sample that was asked for: only its name and what the name says."""
+
+    name: str
+    label: int | None = None
+    attributes: Mapping[str, int | str] = field(default_factory=dict)
+    splits: Mapping[str, str] = field(default_factory=dict)
+
+
+Item = SkeletonClip | Fault | Unread
+
+
+@dataclass(frozen=True, eq=False)
+class Recordings:
+    """Clips and the facts that a dataset folder keeps about them.
+
+    clips: read while they are taken; a ValueError ends them where the rest of a file cannot be read.
+    count: number of clips at most, for a progress bar. units: "m", "px" or "normalised".
+    guessed: "layout" where the number of joints alone decided it.
+    source, licence: origin of the recordings, in words. skipped: called after the last clip; a line for each reason
+        for which something was not read, although it is no fault.
+    format, reason: name of the format, and why the path has this format.
+    """
+
+    clips: Iterator[Item]
     count: int
     layout: JointLayout
     class_names: tuple[str, ...]
     units: str
     source: str
     licence: str = ""
-    left_out: Callable[[], list[str]] = list
+    skipped: Callable[[], list[str]] = list
+    guessed: frozenset[str] = frozenset()
+    format: str = ""
+    reason: str = ""
 
 
-def at_least_one(clips: Iterator[SkeletonClip], left_out: Callable[[], list[str]]) -> Iterator[SkeletonClip]:
-    """The clips. Raises ValueError with what was left out when there are none."""
-    with closing(clips):
-        none = True
-        for clip in clips:
-            none = False
-            yield clip
-    if none:
-        reasons = left_out()
-        more = f"; and {len(reasons) - 3:,} more" if len(reasons) > 3 else ""
-        raise ValueError(f"nothing is left to prepare; left out: {'; '.join(reasons[:3])}{more}")
+def facts_of(found: Recordings) -> dict[str, Any]:
+    """The facts about all clips, as `write_dataset` takes them."""
+    return {name: getattr(found, name) for name in ("layout", "class_names", "units", "source", "licence")}
 
 
-def placed(recordings: Callable[..., Recordings]) -> Callable[..., Recordings]:
-    """A source's `recordings(raw, ...)` whose faults name the path, also those found while clips are taken."""
-
-    @contextmanager
-    def naming(raw: Path, options: Mapping[str, object]) -> Iterator[None]:
-        try:
-            yield
-        except ValueError as error:
-            given = (raw, raw.resolve(), *(it for it in options.values() if it and isinstance(it, str | Path)))
-            if any(str(it) in str(error) for it in given):
-                raise  # it says where
-            raise ValueError(f"{raw}: {error}") from None
-
-    @wraps(recordings)
-    def told(raw: Path, **options: object) -> Recordings:
-        def clips() -> Iterator[SkeletonClip]:
-            with naming(Path(raw), options), closing(found.clips) as inner:
-                yield from map(_plainly_named, inner)
-
-        with naming(Path(raw), options):
-            found = recordings(raw, **options)
-        return replace(found, clips=clips(), class_names=tuple(map(plain_name, found.class_names)))
-
-    return told
+def fault_of(error: Exception, clip: str = "") -> Fault:
+    """The fault that an exception describes."""
+    if isinstance(error, OSError) and error.strerror:
+        return Fault(f"{error.filename} cannot be read: {error.strerror}", clip)
+    message = str(error)
+    for start in (f"clip '{clip}': ", f"clip '{clip}' "):
+        message = message.removeprefix(start) if clip else message
+    return Fault(message, clip, getattr(error, "kind", "broken"))
 
 
-def _plainly_named(clip: SkeletonClip) -> SkeletonClip:
-    """Without control characters, which a stranger's file may hold for a terminal or a page to obey."""
-    texts = [clip.name, *(it for it in (*clip.attributes.values(), *clip.splits) if isinstance(it, str))]
-    if not any(map(CONTROL.search, texts)):
-        return clip
-    cells = {key: plain_name(it) if isinstance(it, str) else it for key, it in clip.attributes.items()}
-    splits = {plain_name(split): plain_name(part) for split, part in clip.splits.items()}
-    return replace(clip, name=plain_name(clip.name), attributes=cells, splits=splits)
+def spread(total: int, sample: int | None) -> frozenset[int]:
+    """The numbers of the clips to read: all, or `sample` of them at equal distances."""
+    if sample is None or total <= sample:
+        return frozenset(range(total))
+    return frozenset(round(i * (total - 1) / max(sample - 1, 1)) for i in range(sample))
 
 
-def check_readable(raw: Path) -> None:
-    """Raises ValueError for an empty file, and the system's error for a folder inside that may not be looked into.
+def check_readable(path: Path) -> None:
+    """Raises ValueError for an empty file, and the system's error for a folder inside that may not be opened.
 
     The files of such a folder would only seem to be absent.
     """
@@ -89,8 +111,16 @@ def check_readable(raw: Path) -> None:
     def fail(error: OSError) -> None:
         raise error
 
-    if raw.is_file() and not raw.stat().st_size:
-        raise ValueError(f"{raw} is an empty file")
-    if raw.is_dir():
-        for _ in os.walk(raw, onerror=fail):
-            pass
+    check_kind(path)
+    if path.is_file() and not path.stat().st_size:
+        raise ValueError(f"{path} is an empty file")
+    if path.is_dir():
+        for folder, _, names in os.walk(path, onerror=fail):
+            for name in names:
+                check_kind(Path(folder, name))
+
+
+def check_kind(path: Path) -> None:
+    """Raises ValueError for a device or a pipe, also behind a link: reading one would not end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ValueError(f"{path} is a device or a pipe, expected a file or a folder")

@@ -1,6 +1,6 @@
 """Own recordings -> clips: a long CSV (`table_csv`), a JSON file (`table_json`) or arrays in an .npz (`arrays`).
 
-Labels, splits and what else is known of a clip stand in the file or in a second one, see `clip_facts`.
+Labels, splits and what else is known of a clip stand in the file or in a second one, see `clip_columns`.
 """
 
 from collections.abc import Iterator
@@ -11,20 +11,40 @@ from typing import Literal
 import numpy as np
 
 from kinegraph.data.formats import arrays
-from kinegraph.data.formats.clip_facts import ClipFacts, Facts, facts, listed, read_labels_file
-from kinegraph.data.formats.recordings import Recordings, at_least_one, placed
+from kinegraph.data.formats.clip_columns import ClipColumns, Facts, csv_lines, facts, read_labels_file
+from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of
 from kinegraph.data.formats.table_csv import ClipRows, layout_of, read_rows, scan
 from kinegraph.data.formats.table_json import load_json
+from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
+NAME = "table"
+TITLE = "table of joints (CSV or JSON)"
+SUFFIXES = (".csv", ".tsv", ".json", ".npz")
 Units = Literal["m", "cm", "mm", "px", "image"]
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 
 
-@placed
-def recordings(
-    raw: Path,
+def detect(path: Path) -> str | None:
+    """A CSV whose header has clip, joint, x and y, or a JSON file with a list of clips."""
+    if not path.is_file():
+        return None
+    if path.suffix.lower() == ".json":
+        with path.open("rb") as file:
+            return "a JSON file with clips" if b'"clips"' in file.read(1 << 16) else None
+    if path.suffix.lower() not in (".csv", ".tsv", ".txt"):
+        return None
+    try:
+        _, header = next(csv_lines(path), (1, []))
+    except ValueError:
+        return None
+    known = {"clip", "joint", "x", "y"} <= {column.lower() for column in header}
+    return "a table with the columns clip, joint, x, y" if known else None
+
+
+def read(
+    path: Path,
     *,
     layout: str | None = None,
     labels_file: Path | None = None,
@@ -43,23 +63,23 @@ def recordings(
     val_share: part of the clips for validation where nothing gives a split, by default 0.2.
     Raises ValueError naming file, line and clip that is not as expected.
     """
-    raw = Path(raw)
     if people is not None and people < 1:
         raise ValueError(f"{people} people cannot be kept; give 1 or more")
-    if raw.is_dir():
-        raise ValueError(f"{raw} is a folder, expected one .csv, .json or .npz file")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, expected one .csv, .json or .npz file")
     given = {"--labels-file": labels_file, "--class-names": class_names, "--units": units, "--people": people}
     given |= {"--image-size": image_size, "--fps": fps, "--val-share": val_share}
-    if raw.suffix.lower() == ".npz":
+    if path.suffix.lower() == ".npz":
         if asked := [option for option, value in given.items() if value is not None]:
-            raise ValueError(f"{asked[0]} is not for .npz files: {raw.name} says such things in its arrays")
-        return arrays.recordings(raw, layout=layout)
-    file = _csv(raw, layout, people) if raw.suffix.lower() in (".csv", ".tsv", ".txt") else _json(raw, layout, people)
+            raise ValueError(f"{asked[0]} is not for .npz files: {path.name} says such things in its arrays")
+        return arrays.read(path, layout=layout)
+    is_csv = path.suffix.lower() in (".csv", ".tsv", ".txt")
+    file = (_csv if is_csv else _json)(path, layout, people)
     table, of, units = file.facts, file.layout, units or file.units or ("px" if file.channels == 2 else "m")
-    left_out = [f"column '{name}', which has no meaning here" for name in file.unknown]
+    skipped = [f"column '{name}', which has no meaning here" for name in file.unknown]
     if labels_file is not None:
         table, missing = _with_labels(table, labels_file)
-        left_out += missing
+        skipped += missing
     known = facts(
         table,
         class_names=class_names or file.class_names,
@@ -68,15 +88,16 @@ def recordings(
         image_size=image_size or file.image_size,
     )
     if units == "image" and file.channels == 3:
-        left_out.append("z, whose unit is not the image's")
+        skipped.append("z, whose unit is not the image's")
     return Recordings(
-        clips=at_least_one(_clips(file.rows, known, of, units), lambda: left_out),
+        clips=_clips(file.rows, known, of, units),
         count=len(known.clips),
         layout=of,
         class_names=known.class_names,
         units="m" if units in METRES else "px",
-        source="; ".join(filter(None, [f"table {raw.name}", known.told])),
-        left_out=lambda: left_out,
+        source="; ".join(filter(None, [f"table {path.name}", known.note])),
+        skipped=lambda: skipped,
+        guessed=frozenset(("layout",)) if file.guessed else frozenset(),
     )
 
 
@@ -84,7 +105,7 @@ def recordings(
 class _File:
     """What a file of either kind holds; what it says of all clips is None where it does not."""
 
-    rows: Iterator[ClipRows]
+    rows: Iterator[ClipRows | Fault]
     facts: dict[str, dict[str, str]]
     layout: JointLayout
     channels: int
@@ -93,12 +114,14 @@ class _File:
     units: str | None = None
     image_size: str | None = None
     class_names: tuple[str, ...] | None = None
+    guessed: bool = False  # the layout, from the number of joints
 
 
 def _csv(raw: Path, layout: str | None, people: int | None) -> _File:
     found = scan(raw)
     of = layout_of(raw, found.joints, found.channels, layout)
-    return _File(read_rows(raw, found, of, people), found.facts, of, found.channels, found.unknown)
+    rows, numbered = read_rows(raw, found, of, people), all(map(str.isdecimal, found.joints))
+    return _File(rows, found.facts, of, found.channels, found.unknown, guessed=numbered and layout is None)
 
 
 def _json(raw: Path, layout: str | None, people: int | None) -> _File:
@@ -109,32 +132,34 @@ def _json(raw: Path, layout: str | None, people: int | None) -> _File:
     return _File(rows, found.facts, found.layout, found.channels, [], *said)
 
 
-def read(path: str | Path, layout: str | None = None) -> Iterator[SkeletonClip]:
-    """The clips of a file, see `recordings`."""
-    return recordings(Path(path), layout=layout).clips
-
-
 def _with_labels(table: dict[str, dict[str, str]], file: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
     """The facts of the clips that the labels file lists, its columns first; and what is left out."""
     listing = read_labels_file(file)
     both = {clip: cells | listing[clip] for clip, cells in table.items() if clip in listing}
     if not both:
-        raise ValueError(f"{file} lists none of the clips, which are {listed(list(table))}; its own are "
-                         f"{listed(list(listing))}")  # fmt: skip
+        raise ValueError(f"{file} lists none of the clips, which are {first_few(list(table))}; its own are "
+                         f"{first_few(list(listing))}")  # fmt: skip
     unlisted = [clip for clip in table if clip not in listing]
     absent = [clip for clip in listing if clip not in table]
-    lines = [f"{len(unlisted):,} clips that {file.name} does not list: {listed(unlisted)}"] if unlisted else []
-    lines += [f"{len(absent):,} clips of {file.name} without recording: {listed(absent)}"] if absent else []
+    lines = [f"{len(unlisted):,} clips that {file.name} does not list: {first_few(unlisted)}"] if unlisted else []
+    lines += [f"{len(absent):,} clips of {file.name} without recording: {first_few(absent)}"] if absent else []
     return both, lines
 
 
-def _clips(rows: Iterator[ClipRows], known: Facts, layout: JointLayout, units: Units) -> Iterator[SkeletonClip]:
+def _clips(rows: Iterator[ClipRows | Fault], known: Facts, layout: JointLayout, units: Units) -> Iterator[Item]:
     for clip in rows:
-        if clip.name in known.clips:
-            yield _clip(clip, known.clips[clip.name], layout, units)
+        if isinstance(clip, Fault):
+            yield clip
+        elif clip.name in known.faults:
+            yield Fault(known.faults[clip.name], clip.name, "label")
+        elif clip.name in known.clips:
+            try:
+                yield _clip(clip, known.clips[clip.name], layout, units)
+            except ValueError as error:
+                yield fault_of(error, clip.name)
 
 
-def _clip(rows: ClipRows, about: ClipFacts, layout: JointLayout, units: Units) -> SkeletonClip:
+def _clip(rows: ClipRows, about: ClipColumns, layout: JointLayout, units: Units) -> SkeletonClip:
     keypoint = rows.keypoint
     if units == "image":
         if about.image_size is None:

@@ -2,7 +2,7 @@
 
     clip, frame, joint, x, y                    needed; joint is a name of the layout or its number from 0
     person, z, score                            optional; score may be called confidence or visibility
-    label, split, split_ANY, subject, fps ...   optional, the same in all rows of a clip, see `clip_facts`
+    label, split, split_ANY, subject, fps ...   optional, the same in all rows of a clip, see `clip_columns`
 
 The rows of a clip stand together; within a clip they may have any order. Frames count up from the clip's first one; a
 joint or frame without a row, and a coordinate that is empty or nan, was not seen. The file is read twice, first for the
@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.data.formats.clip_facts import csv_lines, did_you_mean, listed
-from kinegraph.data.formats.guesses import layout_for
-from kinegraph.messages import one_line, quoted
+from kinegraph.data.formats.clip_columns import csv_lines
+from kinegraph.data.formats.conventions import layout_for
+from kinegraph.data.formats.recordings import Fault, FormatError
+from kinegraph.messages import did_you_mean, first_few, one_line, quoted
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 NEEDED = ("clip", "frame", "joint", "x", "y")
@@ -32,12 +33,16 @@ SPARSE = 100  # a clip may have this many places for joints for each row it has
 
 @dataclass(frozen=True)
 class Scan:
-    """What the first reading finds. facts: clip -> column -> cell. unknown: columns that mean nothing here."""
+    """What the first reading finds. facts: clip -> column -> cell. unknown: columns that mean nothing here.
+
+    scattered: first lines of groups of rows whose clip has rows before, with other clips between.
+    """
 
     columns: dict[str, int]
     facts: dict[str, dict[str, str]]
     joints: list[str]
     unknown: list[str]
+    scattered: frozenset[int] = frozenset()
 
     @property
     def channels(self) -> int:
@@ -47,16 +52,16 @@ class Scan:
 def scan(path: Path) -> Scan:
     """Read the names of clips and joints and the facts in each clip's first row.
 
-    Raises ValueError naming a column that is missing, or the line where a clip begins a second time.
+    Raises ValueError naming a column that is missing.
     """
     lines = csv_lines(path)
     _, header = next(lines)
     columns, unknown = _columns(path, header)
-    told = {name: i for name, i in columns.items() if name not in ROW}
+    of_clips = {name: i for name, i in columns.items() if name not in ROW}
     clip_at, joint_at, width = columns["clip"], columns["joint"], len(header)
     found: dict[str, dict[str, str]] = {}
     joints: dict[str, None] = {}
-    current = None
+    current, scattered = None, set()
     for line, row in lines:
         if len(row) != width:
             raise ValueError(f"{path} line {line} has {len(row)} cells, the header has {width}")
@@ -68,14 +73,12 @@ def scan(path: Path) -> Scan:
         if not name:
             raise ValueError(f"{path} line {line} names no clip")
         if name in found:
-            raise ValueError(
-                f"{path} line {line}: the rows of clip {quoted(name)} are scattered, those before it are of another; "
-                "sort the file by clip"
-            )
-        found[name] = {column: row[i].strip() for column, i in told.items()}
+            scattered.add(line)
+            continue
+        found[name] = {column: row[i].strip() for column, i in of_clips.items()}
     if not found:
         raise ValueError(f"{path} has no rows")
-    return Scan(columns, found, [joint.strip() for joint in joints], unknown)
+    return Scan(columns, found, [joint.strip() for joint in joints], unknown, frozenset(scattered))
 
 
 def _columns(path: Path, header: Sequence[str]) -> tuple[dict[str, int], list[str]]:
@@ -108,10 +111,11 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Non
         if set(load_layout(name).joints) == names:
             return load_layout(name)
     nearest = min(layout_names(), key=lambda name: len(names ^ set(load_layout(name).joints)))
-    odd = [joint for joint in joints if _plain(joint) not in load_layout(nearest).joints]
-    hint = f"; nearest is '{nearest}', which lacks {listed(odd)}" if 0 < len(odd) < len(names) / 2 else ""
-    raise ValueError(
-        f"{path}: the {len(joints)} joints {listed(joints)} are of no built-in layout; give --layout{hint}"
+    extra = [joint for joint in joints if _plain(joint) not in load_layout(nearest).joints]
+    hint = f"; nearest is '{nearest}', which lacks {first_few(extra)}" if 0 < len(extra) < len(names) / 2 else ""
+    raise FormatError(
+        "joints",
+        f"{path}: the {len(joints)} joints {first_few(joints)} are of no built-in layout; give --layout{hint}",
     )
 
 
@@ -128,19 +132,25 @@ class ClipRows:
     score: Float[np.ndarray, "M T V"] | None
 
 
-def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None = None) -> Iterator[ClipRows]:
+def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None = None) -> Iterator[ClipRows | Fault]:
     """The clips one after another. people: keep those who are seen most; by default everybody, by number or as named.
 
-    Raises ValueError naming the line that is not as expected.
+    The fault of a clip names the line that is not as expected.
     """
     lines = csv_lines(path)
     _, header = next(lines)
     clip_at, width = found.columns["clip"], len(header)
     joint_index = cache(partial(_joint_index, layout))
 
-    def clip() -> ClipRows:
-        cells = {column: flat[i::width] for column, i in found.columns.items()}
-        return _clip(_Place(path, current.strip(), numbers), cells, layout, joint_index, people)
+    def clip() -> ClipRows | Fault:
+        cells, name = {column: flat[i::width] for column, i in found.columns.items()}, current.strip()
+        if numbers[0] in found.scattered:
+            where = f"{path} line {numbers[0]}: the rows of clip {quoted(name)} are scattered, "
+            return Fault(f"{where}those before it are of another; sort the file by clip", name, "duplicate_name")
+        try:
+            return _clip(_Place(path, name, numbers), cells, layout, joint_index, people)
+        except ValueError as error:
+            return Fault(str(error), name, getattr(error, "kind", "broken"))
 
     current, numbers, flat = None, [], []
     for line, row in lines:
@@ -161,8 +171,8 @@ class _Place:
     clip: str
     lines: Sequence[int]
 
-    def fault(self, row: int, problem: str) -> ValueError:
-        return ValueError(f"{self.path} line {self.lines[row]} (clip {quoted(self.clip)}): {problem}")
+    def fault(self, row: int, problem: str, kind: str = "broken") -> FormatError:
+        return FormatError(kind, f"{self.path} line {self.lines[row]} (clip {quoted(self.clip)}): {problem}")
 
 
 def _clip(place: _Place, cells: Mapping[str, Sequence[str]], layout: JointLayout, joint_index, people) -> ClipRows:
@@ -256,7 +266,7 @@ def _numbers(place: _Place, column: str, cells: Sequence[str]) -> Float[np.ndarr
         values = np.array([_number(place, column, row, cell) for row, cell in enumerate(cells)])
     if (wrong := np.abs(values) > 1e30).any():  # infinite, or too large for what is stored
         row = int(wrong.argmax())
-        raise place.fault(row, f"{column} is {quoted(cells[row])}, expected a finite number")
+        raise place.fault(row, f"{column} is {quoted(cells[row])}, expected a finite number", "not_finite")
     return values
 
 

@@ -7,7 +7,7 @@
      "clips": [{"name": "a", "label": "wave",
                 "keypoint": [[[[x, y], ...], ...], ...],     people, frames, joints, 2 or 3; or without people
                 "score":    [[[s, ...], ...], ...],          optional
-                "subject": 3, "split": "train"}, ...]}       anything else, see `clip_facts`
+                "subject": 3, "split": "train"}, ...]}       anything else, see `clip_columns`
 
 A joint with a coordinate that is null was not seen.
 """
@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_facts import did_you_mean
-from kinegraph.data.formats.guesses import layout_for
+from kinegraph.data.formats.conventions import layout_for
+from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.data.formats.table_csv import ClipRows
-from kinegraph.messages import quoted
+from kinegraph.messages import did_you_mean, quoted
 from kinegraph.safe_io import read_json
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
@@ -45,9 +45,13 @@ class JsonTable:
     facts: dict[str, dict[str, str]]
     items: list[Mapping]
 
-    def clips(self, people: int | None = None) -> Iterator[ClipRows]:
+    def clips(self, people: int | None = None) -> Iterator[ClipRows | Fault]:
         for item in self.items:
-            keypoint, score = _joints(self.path, item, self.layout, self.channels)
+            try:
+                keypoint, score = _joints(self.path, item, self.layout, self.channels)
+            except ValueError as error:
+                yield Fault(str(error), item["name"], getattr(error, "kind", "broken"))
+                continue
             if people is not None and len(keypoint) > people:
                 kept = np.sort(np.argsort(-keypoint.any(-1).sum((1, 2)), kind="stable")[:people])
                 keypoint, score = keypoint[kept], None if score is None else score[kept]
@@ -77,8 +81,6 @@ def _table(path: Path, spec: object, given: str | None) -> JsonTable:
     for i, name in enumerate(names):
         if not isinstance(name, str) or not name:
             raise ValueError(f"clip {i} has the name {quoted(name)}, expected text")
-    if len(set(names)) < len(names):
-        raise ValueError(f"two clips are named '{next(name for name in names if names.count(name) > 1)}'")
     first = _array(items[0], "keypoint", 4)
     size, units, fps = spec.get("image_size"), spec.get("units"), spec.get("fps")
     if size is not None and not (isinstance(size, list) and len(size) == 2):
@@ -116,8 +118,8 @@ def _facts(items: list[Mapping]) -> dict[str, dict[str, str]]:
     facts = {}
     for item in items:
         cells = {key: item.get(key) for key in columns}
-        if odd := [key for key, value in cells.items() if isinstance(value, list | Mapping)]:
-            raise ValueError(f"clip {quoted(item['name'])}: '{odd[0]}' is no number or text")
+        if wrong := [key for key, value in cells.items() if isinstance(value, list | Mapping)]:
+            raise ValueError(f"clip {quoted(item['name'])}: '{wrong[0]}' is no number or text")
         facts[item["name"]] = {key: "" if value is None else _cell(value) for key, value in cells.items()}
     return facts
 
@@ -133,13 +135,15 @@ def _joints(
     try:
         keypoint = _array(item, "keypoint", 4)
         if keypoint.shape[2:] != (len(layout), channels):
-            raise ValueError(
+            kind = "joints" if keypoint.shape[3] == channels else "swapped_axes"
+            raise FormatError(
+                kind,
                 f"clip {quoted(item['name'])} has {keypoint.shape[2]} joints in {keypoint.shape[3]}D, "
-                f"expected the {len(layout)} of layout '{layout.name}' in {channels}D"
+                f"expected the {len(layout)} of layout '{layout.name}' in {channels}D",
             )
         score = _array(item, "score", 3) if item.get("score") is not None else None
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise FormatError(getattr(error, "kind", "broken"), f"{path}: {error}") from None
     unseen = np.isnan(keypoint).any(-1)
     keypoint[unseen] = 0
     if score is not None:
@@ -164,5 +168,6 @@ def _array(item: Mapping, key: str, axes: int) -> Float[np.ndarray, "..."]:
         sizes = "people x frames x joints" + (" x 2 or 3" if axes == 4 else "")
         raise ValueError(f"clip {quoted(item.get('name'))}: '{key}' is no nested list of {sizes} numbers")
     if np.isinf(array).any():
-        raise ValueError(f"clip {quoted(item.get('name'))}: '{key}' holds a number that is not finite")
+        message = f"clip {quoted(item.get('name'))}: '{key}' holds a number that is not finite"
+        raise FormatError("not_finite", message)
     return array

@@ -23,20 +23,23 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.about import beside, completed, read_about
-from kinegraph.data.formats.guesses import layout_for, names_of_classes, split_score, third_is_score
+from kinegraph.data.formats.companion import beside, completed, read_about
+from kinegraph.data.formats.conventions import layout_for, names_of_classes, split_score, third_is_score
 from kinegraph.data.formats.padded import unpadded
-from kinegraph.data.formats.recordings import Recordings, at_least_one, placed
-from kinegraph.data.formats.split_names import PARTS, known_split
+from kinegraph.data.formats.recordings import Fault, Item, Recordings, nobody
 from kinegraph.data.formats.tfrecord_wire import (
     count_records,
     parse_example,
     parse_tensor,
     read_records,
 )
+from kinegraph.data.split_names import PARTS, known_split
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
+NAME = "tfrecord"
+TITLE = "TFRecord shards"
+SUFFIXES = (".tfrecord",)
 PART = re.compile(rf"({'|'.join(PARTS)})(?![a-z]).*", re.IGNORECASE)
 PART_FOLDER = re.compile(rf"({'|'.join(PARTS)})([_-]data)?", re.IGNORECASE)
 SHARD = re.compile(r"(.*)-(\d+)")
@@ -57,9 +60,15 @@ class Contents:
     column: str
 
 
-@placed
-def recordings(
-    raw: Path, *, layout: str | None = None, class_names: str | None = None, split_name: str | None = None
+def detect(path: Path) -> str | None:
+    """A .tfrecord, or a folder with some at any depth."""
+    if path.is_file():
+        return "ends in .tfrecord" if path.suffix.lower() == ".tfrecord" else None
+    return "holds .tfrecord shards" if next(path.rglob("*.tfrecord"), None) else None
+
+
+def read(
+    path: Path, *, layout: str | None = None, class_names: str | None = None, split_name: str | None = None
 ) -> Recordings:
     """The clips of a folder of shards, or of one; shards are read in the order of their numbers, one record at a time.
 
@@ -67,26 +76,22 @@ def recordings(
     class_names: see `names_of_classes`; by default NTU RGB+D 60's, where the joints are the Kinect's 25.
     Raises ValueError naming file, record, byte and reason at the first record that is broken or of another shape.
     """
-    raw, nobody = Path(raw), []
-    shards, around = _shards(raw), _folders(raw)
+    shards, around = _shards(path), _folders(path)
     about = read_about(beside(around[0])) or read_about(beside(around[1]))  # where `kinegraph convert` wrote the shards
     of, channels, scored = _kind(shards, about, layout)
     names = tuple(about["class_names"]) if about and class_names is None else _class_names(class_names, of)
     column = split_name or about.get("split") or known_split(*(folder.name for folder in around)) or "split"
     contents = Contents(of, channels, scored, names, column)
 
-    def left_out() -> list[str]:
-        return [f"{len(nobody):,} clips without any person: {', '.join(nobody[:3])}"] if nobody else []
-
     return Recordings(
-        clips=at_least_one((completed(clip, about) for clip in _clips(shards, contents, nobody)), left_out),
+        clips=(completed(item, about) if isinstance(item, SkeletonClip) else item for item in _clips(shards, contents)),
         count=sum(map(count_records, shards)),
         layout=of,
         class_names=names,
         units=about.get("units", "normalised"),
-        source=about.get("source") or f"TFRecord shards of {raw.name}",
+        source=about.get("source") or f"TFRecord shards of {path.name}",
         licence=about.get("licence", ""),
-        left_out=left_out,
+        guessed=frozenset() if about or layout else frozenset(("layout",)),
     )
 
 
@@ -126,7 +131,7 @@ def _kind(shards: Iterable[Path], about: Mapping, given: str | None) -> tuple[Jo
     if not first:
         raise ValueError(f"there is no record in {next(iter(shards))} or any other shard")
     channels, _, joints, _ = first[0].shape
-    scored = about["score"] if about else third_is_score([array.transpose(3, 1, 2, 0) for array in first])
+    scored = about["score"] if about else third_is_score([array.transpose(3, 1, 2, 0) for array in first], given)
     if channels - scored not in (2, 3):
         raise ValueError(f"the clips have {channels} channels, expected (x, y), (x, y, z) or (x, y, score)")
     if about and given is None:
@@ -158,40 +163,49 @@ def _arrays(path: Path) -> Iterator[tuple[Float[np.ndarray, "C T V M"], int, dic
         yield array, example["label"][0], {name: values[0] for name, values in example.items() if values}
 
 
-def _clips(shards: Mapping[Path, str | None], contents: Contents, nobody: list[str]) -> Iterator[SkeletonClip]:
+def _clips(shards: Mapping[Path, str | None], contents: Contents) -> Iterator[Item]:
+    """The clips of all shards. A broken record ends its shard: where the next one begins is not known."""
     alike = len({path.stem for path in shards}) < len(shards)
     for path, part in shards.items():
-        for number, (array, label, more) in enumerate(_arrays(path)):
-            _check(array, label, contents, f"{path}: record {number}")
-            given = more.get("name")
-            folder = f"{path.parent.name}/" if alike else ""
-            name = given.decode("utf-8", "replace") if isinstance(given, bytes) else f"{folder}{path.stem}-{number:06}"
-            keypoint = _there(array, more)
-            if not keypoint.size:
-                nobody.append(name)
-                continue
-            keypoint, score = split_score(keypoint) if contents.scored else (keypoint, None)
-            width, height = (more.get(side) if isinstance(more.get(side), int) else 0 for side in ("width", "height"))
-            yield SkeletonClip(
-                keypoint=keypoint,
-                layout=contents.layout,
-                name=name,
-                label=label,
-                score=score,
-                image_size=(width, height) if width and height else None,
-                splits={contents.column: part} if part else {},
-            )
+        folder = f"{path.parent.name}/" if alike else ""
+        splits = {contents.column: part} if part else {}
+        try:
+            for number, example in enumerate(_arrays(path)):
+                name, place = f"{folder}{path.stem}-{number:06}", f"{path}: record {number}"
+                yield _clip(example, contents, name, place, splits)
+        except ValueError as error:
+            yield Fault(str(error))
 
 
-def _check(array: Float[np.ndarray, "C T V M"], label: int, contents: Contents, where: str) -> None:
-    """That an example is like the first one and its label one of the classes."""
+def _clip(
+    example: tuple[Float[np.ndarray, "C T V M"], int, dict],
+    contents: Contents,
+    name: str,
+    where: str,
+    splits: dict[str, str],
+) -> Item:
+    """The clip of an example. name: where the example has none."""
+    array, label, more = example
+    given = more.get("name")
+    name = given.decode("utf-8", "replace") if isinstance(given, bytes) else name
     joints, channels = len(contents.layout), contents.channels
     if (array.shape[0], array.shape[2]) != (channels, joints):
         found = f"{array.shape[2]} joints in {array.shape[0]} channels"
-        raise ValueError(f"{where} has {found}, the first one {joints} in {channels}")
-    if not 0 <= label < len(contents.class_names):
-        count = len(contents.class_names)
-        raise ValueError(f"{where} has label {label}, there are {count} classes; name the classes by --class-names")
+        return Fault(f"{where} has {found}, the first one {joints} in {channels}", name, "joints")
+    keypoint = _there(array, more)
+    if not keypoint.size:
+        return nobody(name)
+    keypoint, score = split_score(keypoint) if contents.scored else (keypoint, None)
+    width, height = (more.get(side) if isinstance(more.get(side), int) else 0 for side in ("width", "height"))
+    return SkeletonClip(
+        keypoint=keypoint,
+        layout=contents.layout,
+        name=name,
+        label=label,
+        score=score,
+        image_size=(width, height) if width and height else None,
+        splits=splits,
+    )
 
 
 def _there(array: Float[np.ndarray, "C T V M"], more: Mapping) -> Float[np.ndarray, "m t V C"]:

@@ -8,10 +8,10 @@ from jaxtyping import Int
 
 from kinegraph.atomic import atomic_folder
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.formats.about import FILE, about_text
+from kinegraph.data.formats.companion import FILE, about_text
 from kinegraph.data.formats.padded_write import check_fits, padded
-from kinegraph.data.formats.split_names import PARTS
 from kinegraph.data.formats.tfrecord_wire import serialize_example, serialize_tensor, write_record
+from kinegraph.data.split_names import PARTS
 from kinegraph.skeleton.clip import SkeletonClip
 
 MOST_SHARDS = 10_000  # files a part

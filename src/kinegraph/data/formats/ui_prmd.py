@@ -16,12 +16,15 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.recordings import Recordings, at_least_one, placed
+from kinegraph.data.formats.recordings import Item, Recordings, Unread, fault_of, spread
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
 Labels = Literal["movement", "quality", "correct"]
 
+NAME = "ui-prmd"
+TITLE = "raw UI-PRMD (Kinect text files)"
+SUFFIXES = (".txt",)
 LAYOUT = "kinect22"
 FPS = 30.0
 SOURCE = "UI-PRMD, Kinect (Vakanski et al. 2018, Data 3(1):2)"
@@ -93,25 +96,47 @@ def _contents(path: Path) -> str:
     return f"found {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}" if names else "it is empty"
 
 
-def read(path: str | Path, labels: Labels = "movement", skipped: list[str] | None = None) -> Iterator[SkeletonClip]:
-    """The clips under a folder, in metres, in the order of `clip_files`.
+def detect(path: Path) -> str | None:
+    """A text file of a clip, or a folder with some at any depth."""
+    if path.is_file():
+        return "has a name of UI-PRMD" if FILE_NAME.fullmatch(path.name) else None
+    found = any(FILE_NAME.fullmatch(file.name) for file in path.rglob("*_s*_e*_*.txt"))
+    return "holds text files of UI-PRMD" if found else None
+
+
+def read(path: Path, *, labels: Labels = "movement", sample: int | None = None) -> Recordings:
+    """The clips under a folder, in metres, in the order of `clip_files`; or the clip of one text file and its pair.
 
     labels: "movement", "quality", or "correct", which leaves out the clips of movements done badly.
-    Attributes are subject, episode and correct (1 or 0); split xsub trains on odd subjects.
-    skipped: a list that takes what is wrong with each broken clip; without it the first one raises ValueError, naming
-        the file and line that is not as expected.
+    sample: read so many clips only. Attributes are subject, episode and correct (1 or 0); split xsub trains on odd
+    subjects.
     """
-    for positions, angles in clip_files(path):
-        if labels == "correct" and FILE_NAME.fullmatch(positions.name)[6]:
-            continue
+    pairs = [pair_of(path.resolve())] if path.is_file() else clip_files(path)
+    if labels == "correct":
+        pairs = [pair for pair in pairs if not FILE_NAME.fullmatch(pair[0].name)[6]]
+    return Recordings(
+        clips=_clips(pairs, labels, spread(len(pairs), sample)),
+        count=len(pairs),
+        layout=load_layout(LAYOUT),
+        class_names=class_names(labels),
+        units="m",
+        source=SOURCE,
+        licence=LICENCE,
+    )
+
+
+def _clips(pairs: Sequence[tuple[Path, Path]], labels: Labels, chosen: frozenset[int]) -> Iterator[Item]:
+    for i, (positions, angles) in enumerate(pairs):
+        match = FILE_NAME.fullmatch(positions.name)
+        name, subject = match[1].lower() + (match[6] or "").lower(), int(match[3])
         try:
-            clip = read_clip(positions, angles, labels)
+            if i in chosen:
+                yield read_clip(positions, angles, labels)
+            else:
+                label = class_index(int(match[2]) - 1, not match[6], labels)
+                yield Unread(name, label, {"subject": subject}, {"xsub": "train" if subject % 2 else "val"})
         except (ValueError, OSError) as error:
-            if skipped is None:
-                raise
-            skipped.append(str(error))
-        else:
-            yield clip
+            yield fault_of(error, name)
 
 
 def read_clip(positions: Path, angles: Path, labels: Labels = "movement") -> SkeletonClip:
@@ -194,23 +219,3 @@ def _rotation(angle: Float[np.ndarray, "T V 3"], axis: int) -> Float[np.ndarray,
     turn[..., i, i], turn[..., i, j] = cos, -sin
     turn[..., j, i], turn[..., j, j] = sin, cos
     return turn
-
-
-@placed
-def recordings(raw: Path, *, labels: Labels = "movement", skip_broken: bool = False) -> Recordings:
-    """`read` for a dataset folder."""
-    skipped: list[str] = []
-
-    def left_out() -> list[str]:
-        return [f"broken: {reason}" for reason in skipped]
-
-    return Recordings(
-        clips=at_least_one(read(raw, labels, skipped if skip_broken else None), left_out),
-        count=len(clip_files(raw)),
-        layout=load_layout(LAYOUT),
-        class_names=class_names(labels),
-        units="m",
-        source=SOURCE,
-        licence=LICENCE,
-        left_out=left_out,
-    )

@@ -7,26 +7,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinegraph.data.inspection import Expected, findings, upward
-from kinegraph.data.inspection_clip import FoundClip, examine, guess_axes, third_is_score, units_of
-from kinegraph.skeleton.layout import load_layout
+from kinegraph.data.checks import Expected, findings, upward
+from kinegraph.data.clip_summary import guess_axes, summarize, third_is_score, units_of
+from kinegraph.data.formats.recordings import Fault
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout, load_layout
 from tests.data import faulty
 
 CLIPS = faulty.recordings()
 NTU = Expected(load_layout("ntu25"), 60, "m")
 
 
-def found(clip: faulty.Clip, **changes) -> FoundClip:
-    told = FoundClip(clip.name, clip.keypoint.copy(), clip.label, subject=clip.subject, splits={"xsub": clip.part})
-    return replace(told, **changes)
+def found(clip: faulty.Clip, **changes) -> SkeletonClip:
+    attributes, splits = {"subject": clip.subject}, {"xsub": clip.part}
+    made = SkeletonClip(clip.keypoint.copy(), NTU.layout, clip.name, clip.label, attributes=attributes, splits=splits)
+    return replace(made, **changes)
 
 
 def kinds(clips, expected=NTU, severity="problem") -> dict[str, tuple[str, ...]]:
-    facts = [examine(clip, expected.layout) for clip in clips]
+    facts = [summarize(clip, expected.layout) for clip in clips]
     return {one.kind: one.clips for one in findings(facts, expected) if one.severity == severity}
 
 
-def pictures(count=6, seed=0) -> list[FoundClip]:
+def pictures(count=6, seed=0) -> list[SkeletonClip]:
     """People of COCO's 17 joints in pictures of 640x480, y down, with scores."""
     rng = np.random.default_rng(seed)
     rest = rng.uniform(-40, 40, (17, 2))
@@ -36,13 +39,14 @@ def pictures(count=6, seed=0) -> list[FoundClip]:
         place = [320, 240] + np.cumsum(rng.normal(0, 1, (1, 12, 1, 2)), axis=1)
         keypoint = (rest + place + rng.normal(0, 1, (1, 12, 17, 2))).astype(np.float32)
         score = rng.uniform(0.2, 1, keypoint.shape[:3])
-        clips.append(FoundClip(f"clip{i}", keypoint, i % 2, score, (640, 480), splits={"split": "train"}))
+        about = {"image_size": (640, 480), "splits": {"split": "train"}}
+        clips.append(SkeletonClip(keypoint, load_layout("coco17"), f"clip{i}", i % 2, score, **about))
     return clips
 
 
 def test_clean_recordings():
     assert kinds(map(found, CLIPS)) == {}
-    facts = [examine(found(clip), NTU.layout) for clip in CLIPS]
+    facts = [summarize(found(clip), NTU.layout) for clip in CLIPS]
     assert {(one.shape[2:], units_of(one), one.present) for one in facts} == {((25, 3), "m", n) for n in (1, 2)}
     assert upward(facts) == "y up"
     assert np.median([one.size for one in facts]) == pytest.approx(1.6, abs=0.05)  # from head to foot, as made
@@ -81,7 +85,7 @@ def test_zeros_and_unknown_shapes_keep_the_stated_axes():
 
 @pytest.mark.parametrize(("factor", "units"), [(1, "m"), (100, "cm"), (1000, "mm"), (1e-4, None)])
 def test_units_of_bodies_in_space(factor, units):
-    clip = examine(found(CLIPS[0], keypoint=CLIPS[0].keypoint * factor))
+    clip = summarize(found(CLIPS[0], keypoint=CLIPS[0].keypoint * factor))
     assert units_of(clip) == units
     severity = "note" if units is None else "problem"
     scaled = [found(clip, keypoint=clip.keypoint * factor) for clip in CLIPS]
@@ -91,20 +95,20 @@ def test_units_of_bodies_in_space(factor, units):
 def test_units_of_bodies_in_pictures():
     clips = pictures()
     small = [replace(clip, keypoint=clip.keypoint / [320, 240] - 1) for clip in clips]
-    assert units_of(examine(clips[0])) == "px"
-    assert units_of(examine(small[0])) == "[-1, 1]"
+    assert units_of(summarize(clips[0])) == "px"
+    assert units_of(summarize(small[0])) == "[-1, 1]"
     assert "units" in kinds(small, Expected(flat_units="px"))
     mixed = [*clips[:5], small[5]]
     assert kinds(mixed, Expected(flat_units="px"))["units"] == ("clip5",)
     assert third_is_score(
-        examine(replace(clips[0], keypoint=np.concatenate([clips[0].keypoint, clips[0].score[..., None]], 3)))
+        summarize(replace(clips[0], keypoint=np.concatenate([clips[0].keypoint, clips[0].score[..., None]], 3)))
     )
-    assert not third_is_score(examine(found(CLIPS[0])))
+    assert not third_is_score(summarize(found(CLIPS[0])))
 
 
 def test_width_and_height_swapped():
     tall = [replace(clip, keypoint=clip.keypoint + [0, 500], image_size=(1280, 480)) for clip in pictures()]
-    facts = [examine(clip) for clip in tall]
+    facts = [summarize(clip) for clip in tall]
     (note,) = [one for one in findings(facts, Expected(flat_units="px")) if one.kind == "image_size"]
     assert note.message.endswith("are width and height swapped?")
 
@@ -142,33 +146,25 @@ def test_a_class_that_train_lacks():
     assert kinds(clips)["class_not_in_train"] == tuple(c.name for c in CLIPS if c.part == "val" and c.label == 2)
 
 
-def test_copies_under_other_labels_are_no_duplicates_where_the_format_has_them():
+def test_a_recording_under_several_labels_is_noted():
     clips = [found(clip) for clip in CLIPS]
-    clips.append(replace(clips[0], label=1))
-    assert "duplicate_name" in kinds(clips)
-    assert "duplicate_name" not in kinds(clips, replace(NTU, copies=True))
-    assert "two_labels" in kinds(clips, replace(NTU, copies=True), severity="note")
-    clips[-1] = replace(clips[1], name=clips[0].name, label=1)
-    assert "duplicate_name" in kinds(clips, replace(NTU, copies=True))
+    clips.append(replace(clips[0], name=f"{clips[0].name}-2", label=1))
+    assert kinds(clips, severity="note")["two_labels"] == (clips[0].name, clips[-1].name)
 
 
-@pytest.mark.parametrize(
-    ("keypoint", "fault"),
-    [
-        (np.array([["a"]]), "expected numbers"),
-        (np.zeros((20, 25, 3)), "shape (20, 25, 3)"),
-        (np.array(None), "expected numbers"),
-    ],
-)
-def test_what_is_no_clip_at_all(keypoint, fault):
-    facts = examine(FoundClip("odd", keypoint))
-    assert fault in facts.fault
-    assert [one.clips for one in findings([facts], Expected()) if one.kind == "broken"] == [("odd",)]
+def test_faults_of_one_kind_are_one_finding():
+    faults = [Fault(f"line {i}: no number", f"clip{i}", "row") for i in range(3)]
+    (one,) = [it for it in findings([summarize(fault) for fault in faults], Expected()) if it.kind == "row"]
+    assert (one.severity, one.clips) == ("problem", ("clip0", "clip1", "clip2"))
+    assert one.message == "line 0: no number; 2 more like it"
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(0, 3), min_size=4, max_size=4), st.floats(allow_nan=True, allow_infinity=True))
-def test_no_shape_or_value_is_too_odd_to_be_looked_at(shape, value):
-    facts = examine(FoundClip("odd", np.full(shape, value), score=np.zeros(shape[:3])))
+@given(st.lists(st.integers(0, 3), min_size=3, max_size=3), st.sampled_from([2, 3]), st.floats(allow_nan=False))
+def test_no_shape_or_value_stops_the_checks(shape, channels, value):
+    names = tuple(f"j{i}" for i in range(max(shape[2], 1)))
+    joints = JointLayout("few", names, tuple((i, 0) for i in range(1, len(names))), centre=0)
+    keypoint = np.full((*shape[:2], len(joints), channels), value)
+    facts = summarize(SkeletonClip(keypoint, joints, "any", score=np.zeros(keypoint.shape[:3])))
     findings([facts, facts], Expected(), complete=True)
     assert facts.shape is not None

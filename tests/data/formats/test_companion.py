@@ -7,7 +7,7 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset, write_dataset
-from kinegraph.data.formats.about import FILE
+from kinegraph.data.formats.companion import FILE
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
@@ -80,9 +80,9 @@ def test_what_is_not_written_is_told(dataset, tmp_path, capsys):
     out = tmp_path / "val.pkl"
     options = ["--format", "mmaction0", "--split", "xsub", "--part", "val"]
     assert main(["convert", str(dataset.path), str(out), *options]) == 0
-    told = " ".join(capsys.readouterr().out.split())
-    assert "4 of the dataset's 12 clips: val" in told
-    assert str(tmp_path / f"val.{FILE}") in told
+    record = " ".join(capsys.readouterr().out.split())
+    assert "4 of the dataset's 12 clips: val" in record
+    assert str(tmp_path / f"val.{FILE}") in record
 
 
 @pytest.mark.parametrize(

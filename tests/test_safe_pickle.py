@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinegraph.cli import main
-from kinegraph.data.formats.pickles import load_pickle
 from kinegraph.models.published import load_published
+from kinegraph.safe_pickle import load_pickle
 
 VALUE = {
     "float": np.arange(12, dtype=np.float32).reshape(3, 4),

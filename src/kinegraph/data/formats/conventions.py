@@ -26,7 +26,8 @@ LAYOUTS = {
     (33, 3): "blazepose33",
 }
 MOST_CLASSES = 10_000
-FLAT = (17, 18)  # joints of layouts that published files hold in 2D only, with the score third
+FLAT_LAYOUTS = ("coco17", "openpose18")  # that published files hold in 2D only, with the score third
+FLAT = (17, 18)  # their joints
 
 
 def layout_for(joints: int, channels: int, given: str | None = None) -> JointLayout:
@@ -43,12 +44,19 @@ def layout_for(joints: int, channels: int, given: str | None = None) -> JointLay
     return layout
 
 
-def third_is_score(keypoints: Iterable[Float[np.ndarray, "... V C"]]) -> bool:
+def is_flat(layout: JointLayout) -> bool:
+    """Whether published files have the joints of this layout in 2D only, with the score third."""
+    return any(layout.joints == load_layout(name).joints for name in FLAT_LAYOUTS)
+
+
+def third_is_score(keypoints: Iterable[Float[np.ndarray, "... V C"]], layout: str | None = None) -> bool:
     """Whether the third channel is a confidence and no coordinate, beyond doubt.
 
     It is where the joints are of a layout that comes in 2D only (COCO's 17, OpenPose's 18) and every third value lies
-    in [0, 1], not all of them 0.
+    in [0, 1], not all of them 0. layout: name or file of the layout, where it was given.
     """
+    if layout is not None and not is_flat(load_layout(layout)):
+        return False
     seen = False
     for keypoint in keypoints:
         if keypoint.shape[-1] != 3 or keypoint.shape[-2] not in FLAT:
@@ -71,15 +79,11 @@ def split_score(keypoint: Float[np.ndarray, "... V 3"]) -> tuple[np.ndarray, np.
 def names_of_classes(given: str | None, labels: Sequence[int], names: Sequence[str]) -> tuple[str, ...]:
     """Class names: those given, else NTU RGB+D's where clip names and labels are NTU RGB+D's, else "class 0" and so on.
 
-    given: ntu60, ntu120, babel60, babel120, or a text file with one name a line. Raises ValueError when it has fewer
-    names than there are labels.
+    given: ntu60, ntu120, babel60, babel120, or a text file with one name a line.
     """
     count = max(labels, default=-1) + 1
     if given is not None:
-        found = _named(given)
-        if len(found) < count:
-            raise ValueError(f"{given} has {len(found)} class names, the labels go up to {count - 1}")
-        return found
+        return _named(given)
     if count > MOST_CLASSES:
         raise ValueError(f"the labels go up to {count - 1}, expected the numbers of at most {MOST_CLASSES} classes")
     if labels and is_ntu(names, labels):

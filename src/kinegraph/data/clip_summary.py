@@ -1,14 +1,18 @@
-"""A clip as a file holds it, which may break every rule, and the few numbers by which it is judged."""
+"""A clip in the few numbers by which it is checked, so that any number of clips can be compared."""
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import permutations
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from kinegraph.data.formats.guesses import FLAT, LAYOUTS
+from kinegraph.data.formats.conventions import FLAT, LAYOUTS, is_flat
+from kinegraph.data.formats.ntu import FILE_NAME
+from kinegraph.data.formats.recordings import Fault, Item
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.geometry import bones, extent, foot_and_head
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 AXES = "MTVC"
@@ -18,43 +22,27 @@ FRAMES_MEASURED = 16
 
 
 @dataclass(frozen=True, eq=False)
-class FoundClip:
-    """A clip as a file holds it, which may break every rule of a SkeletonClip.
+class ClipSummary:
+    """A clip in a few numbers, a fault, or a clip that was not read (shape is None then).
 
-    keypoint: None where it was not looked at, or could not be read: then `fault` tells why. axes: their order as the
-    format says it is: M people, T frames, V joints, C channels. stated_frames: how many frames the file says there are.
+    shape: people, frames, joints, channels. axes: the order that its axes seem to have, where it is another one.
+    flat: whether published files have joints of the clip's layout in 2D only, as far as the layout is known.
+    present: people who are not all zero. missing: share of joints that are zero while their person is there.
+    never: joints that always are. still: all frames are the same. largest: of all coordinates, without their signs.
+    size: of a body, median over frames, in the clip's units. upward: from feet to head, likewise. bone: length of a
+    bone as a share of size.
     """
 
     name: str
-    keypoint: Shaped[np.ndarray, "..."] | None = None
-    label: object = None
-    score: Shaped[np.ndarray, "..."] | None = None
-    image_size: tuple[int, int] | None = None
-    stated_frames: int | None = None
+    label: int | None = None
     subject: object = None
     splits: Mapping[str, str] = field(default_factory=dict)
-    axes: str = AXES
-    fault: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class ClipFacts:
-    """A clip in a few numbers.
-
-    shape: people, frames, joints, channels, None where it has no such axes. swapped: what the order of its axes looks
-    like, where that is another one than stated. present: people who are not all zero. missing: share of joints that
-    are zero while their person is there. never: joints that always are. still: all frames are the same. largest: of all
-    coordinates, without their signs.
-    size: how large a body is, median over frames, in the file's units. upward: from feet to head, likewise. bone:
-    length of a bone as a share of size.
-    """
-
-    clip: FoundClip
-    fault: str = ""
+    image_size: tuple[int, int] | None = None
+    fault: Fault | None = None
     shape: tuple[int, int, int, int] | None = None
-    swapped: str = ""
+    axes: str = ""
+    flat: bool = True
     present: int = 0
-    not_finite: str = ""
     missing: float = 0.0
     never: Bool[np.ndarray, "V"] | None = None
     still: bool = False
@@ -67,65 +55,47 @@ class ClipFacts:
     score_range: tuple[float, float] | None = None
     digest: bytes = b""
 
-    @property
-    def name(self) -> str:
-        return self.clip.name
-
 
 # ---- one clip --------------------------------------------------------------------------------------------------------
 
 
-def examine(clip: FoundClip, layout: JointLayout | None = None) -> ClipFacts:
-    """Reduce a clip to its facts. layout: of the joints, where it is known."""
-    if clip.fault or clip.keypoint is None:
-        return ClipFacts(clip, clip.fault)
-    keypoint = np.asarray(clip.keypoint)
-    light = replace(clip, keypoint=None, score=None)
-    if keypoint.dtype.kind not in "fiu":
-        return ClipFacts(light, f"has keypoints of type {keypoint.dtype}, expected numbers")
-    if keypoint.ndim != 4:
-        return ClipFacts(light, f"has keypoints of shape {keypoint.shape}, expected people, frames, joints, channels")
-    axes = guess_axes(keypoint, layout, clip.axes)
-    swapped = axes if axes != clip.axes else ""
-    keypoint = np.transpose(keypoint, [axes.index(axis) for axis in AXES])
-    if clip.axes != AXES and keypoint.any():  # padded to the longest
-        keypoint = keypoint[:, : np.flatnonzero(keypoint.any((0, 2, 3)))[-1] + 1]
+def summarize(item: Item, layout: JointLayout | None = None) -> ClipSummary:
+    """The summary of a clip, or of what stands in its place. layout: of the joints, where it is known."""
+    if isinstance(item, Fault):
+        return ClipSummary(item.clip, fault=item)
+    named = FILE_NAME.match(item.name)  # of NTU RGB+D
+    subject = item.attributes.get("subject", int(named[3]) if named else None)
+    facts: dict = {"label": item.label, "subject": subject, "splits": item.splits}
+    if not isinstance(item, SkeletonClip):
+        return ClipSummary(item.name, **facts)
+    facts |= {"image_size": item.image_size, "flat": layout is None or is_flat(layout)}
+    keypoint = item.keypoint
+    if 0 in keypoint.shape:
+        return ClipSummary(item.name, **facts, shape=keypoint.shape)
+    axes = guess_axes(keypoint, layout)
+    if axes != AXES:
+        keypoint = np.transpose(keypoint, [axes.index(axis) for axis in AXES])
     shape = tuple(map(int, keypoint.shape))
-    fault = "" if swapped else _score_fault(clip.score, shape)
-    if 0 in shape:
-        return ClipFacts(light, fault, shape, swapped)
-    told = _measure(keypoint.astype(np.float64, copy=False), layout or likely_layout(shape[2], shape[3]))
-    scores = clip.score if clip.score is not None and not fault and clip.score.size else None
-    limits = (float(np.min(scores)), float(np.max(scores))) if scores is not None else None
-    if limits and not np.isfinite(limits).all():
-        told["not_finite"] = told["not_finite"] or "in its scores"
-    return ClipFacts(light, fault, shape, swapped, score_range=limits, **told)
-
-
-def _score_fault(score: np.ndarray | None, shape: tuple[int, ...]) -> str:
-    if score is None or np.shape(score) == shape[:3]:
-        return ""
-    return f"has scores of shape {np.shape(score)}, expected {shape[:3]} as the keypoints"
+    measured = _measure(keypoint.astype(np.float64, copy=False), layout or likely_layout(shape[2], shape[3]))
+    score = item.score if item.score is not None and item.score.size else None
+    limits = None if score is None else (float(np.min(score)), float(np.max(score)))
+    axes = axes if axes != AXES else ""
+    return ClipSummary(item.name, **facts, shape=shape, axes=axes, score_range=limits, **measured)
 
 
 def _measure(keypoint: Float[np.ndarray, "M T V C"], layout: JointLayout | None) -> dict:
-    finite = np.isfinite(keypoint)
-    where = ""
-    if not finite.all():
-        person, frame = np.argwhere(~finite)[0][:2]
-        where = f"first of person {person}, frame {frame}"
-        keypoint = np.where(finite, keypoint, 0)
+    keypoint = np.nan_to_num(keypoint, posinf=0, neginf=0)
     seen = keypoint.any(3)
     there = seen.any(2)
-    told: dict = {"not_finite": where, "present": int(there.any(1).sum())}
+    measured: dict = {"present": int(there.any(1).sum())}
     if not there.any():
-        return told
+        return measured
     bodies, joints = keypoint[there], seen[there]  # (B, V, C): every person in every frame
     chosen = np.unique(np.linspace(0, len(bodies) - 1, min(len(bodies), FRAMES_MEASURED)).astype(int))
-    told |= _body(bodies[chosen], joints[chosen], layout)
+    measured |= _body(bodies[chosen], joints[chosen], layout)
     moved = any(np.ptp(person[now], axis=0).any() for person, now in zip(keypoint, there, strict=True) if now.any())
     digest = hashlib.blake2b(bodies.tobytes(), digest_size=16)
-    return told | {
+    return measured | {
         "missing": float(1 - joints.mean()),
         "never": ~joints.any(0),
         "still": not moved and keypoint.shape[1] > 1,
@@ -139,28 +109,17 @@ def _measure(keypoint: Float[np.ndarray, "M T V C"], layout: JointLayout | None)
 def _body(bodies: Float[np.ndarray, "B V C"], joints: Bool[np.ndarray, "B V"], layout: JointLayout | None) -> dict:
     """Size, direction and bones of the bodies; a joint that was not seen is left out."""
     bodies = np.where(joints[..., None], bodies, np.nan)
-    low, high = np.fmin.reduce(bodies, axis=1), np.fmax.reduce(bodies, axis=1)
-    extent = (high - low).max(1)
-    told: dict = {"size": float(np.median(extent))}
+    measured: dict = {"size": float(np.median(extent(bodies).max(1)))}
     if layout is None or len(layout) != bodies.shape[1]:
-        return told
-    child, parent = zip(*((c, p) for c, p in enumerate(layout.parents) if c != p), strict=True)
-    bones = np.linalg.norm(bodies[:, list(child)] - bodies[:, list(parent)], axis=2)
-    if np.isfinite(bones).any() and told["size"] > 0:
-        told["bone"] = float(np.nanmedian(bones) / told["size"])
-    ends = _ends(layout)
-    if ends and np.isfinite(heights := bodies[:, ends[0]] - bodies[:, ends[1]]).any(0).all():
-        told["upward"] = tuple(np.nanmedian(heights, axis=0).tolist())
-    return told
-
-
-def _ends(layout: JointLayout) -> tuple[int, int] | None:
-    """A joint of the head and one of the legs, by their names."""
-    found = [
-        next((i for i, name in enumerate(layout.joints) if any(word in name for word in words)), None)
-        for words in (("head", "nose"), ("ankle", "foot", "knee", "leg"))
-    ]
-    return None if None in found else (found[0], found[1])
+        return measured
+    lengths = np.linalg.norm(bones(bodies, layout), axis=2)
+    lengths = lengths[:, [joint for joint, parent in enumerate(layout.parents) if joint != parent]]
+    if np.isfinite(lengths).any() and measured["size"] > 0:
+        measured["bone"] = float(np.nanmedian(lengths) / measured["size"])
+    ends = foot_and_head(layout)
+    if ends and np.isfinite(heights := bodies[:, ends[1]] - bodies[:, ends[0]]).any(0).all():
+        measured["upward"] = tuple(np.nanmedian(heights, axis=0).tolist())
+    return measured
 
 
 # ---- layout and axes -------------------------------------------------------------------------------------------------
@@ -173,7 +132,9 @@ def likely_layout(joints: int, channels: int) -> JointLayout | None:
 
 
 def guess_axes(keypoint: Shaped[np.ndarray, "..."], layout: JointLayout | None = None, stated: str = AXES) -> str:
-    """What the axes of a clip's array look like, such as "MTVC" or "CTVM"; the stated ones if nothing else fits better.
+    """The order that the axes of a clip's array seem to have, such as "MTVC" or "CTVM".
+
+    These are the stated axes where no other order fits better.
 
     The number of joints and the 2 or 3 channels decide. Where several orders have the right sizes, the content does: a
     second person who is absent, bones that keep their lengths, neighbouring frames that are more alike than joints.
@@ -215,13 +176,13 @@ def _unrest(keypoint: Float[np.ndarray, "M T V C"]) -> float:
     if (layout := likely_layout(*keypoint.shape[2:])) is None:
         return float("inf")
     seen = keypoint.any((2, 3))
-    bones = np.linalg.norm(keypoint - keypoint[:, :, list(layout.parents)], axis=3)
-    people = [person[now] for person, now in zip(bones, seen, strict=True) if now.sum() > 1]
+    lengths = np.linalg.norm(bones(keypoint, layout), axis=3)
+    people = [person[now] for person, now in zip(lengths, seen, strict=True) if now.sum() > 1]
     changes = [np.median(person.std(0) / np.maximum(person.mean(0), 1e-9)) for person in people]
     return float(np.mean(changes)) if changes else float("inf")
 
 
-def units_of(facts: ClipFacts) -> str | None:
+def units_of(facts: ClipSummary) -> str | None:
     """What a clip's coordinates seem to be in: m, cm, mm, px or [-1, 1], by the size of its bodies; else None."""
     if facts.shape is None or not facts.size > 0:
         return None
@@ -233,10 +194,11 @@ def units_of(facts: ClipFacts) -> str | None:
     return None
 
 
-def third_is_score(facts: ClipFacts) -> bool:
+def third_is_score(facts: ClipSummary) -> bool:
     """Whether the third channel seems to be a confidence: a layout that comes in 2D, and values from 0 to 1."""
     return (
         facts.shape is not None
+        and facts.flat
         and facts.shape[2] in FLAT
         and facts.shape[3] == 3
         and (len(facts.low) == 3 and facts.low[2] >= 0 and facts.high[2] <= 1)

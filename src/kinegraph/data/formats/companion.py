@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Int
 
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.formats.pickles import quoted
 from kinegraph.safe_io import read_json
+from kinegraph.safe_pickle import quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
@@ -24,7 +24,7 @@ KINDS = {"layout": Mapping, "class_names": list, "units": str, "score": bool, "s
 
 
 @dataclass(frozen=True)
-class ToldClip:
+class ClipRecord:
     """What the file says about a clip. people, frames: without what pads them."""
 
     people: int
@@ -55,7 +55,7 @@ def described(dataset: SkeletonDataset) -> dict:
 def about_text(dataset: SkeletonDataset, clips: Iterable[int] | Int[np.ndarray, "n"], split: str | None = None) -> str:
     """The content of the file: what `described` says, the split whose parts were written, and a line a clip."""
     head = json.dumps(described(dataset) | {"split": split}, indent=1, ensure_ascii=False)
-    lines = (f"  {_json(dataset.names[i])}: {_json(_told(dataset, int(i)))}" for i in clips)
+    lines = (f"  {_json(dataset.names[i])}: {_json(_record(dataset, int(i)))}" for i in clips)
     return head.removesuffix("\n}") + ',\n "clips": {\n' + ",\n".join(lines) + "\n }\n}\n"
 
 
@@ -63,7 +63,7 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _told(dataset: SkeletonDataset, i: int) -> dict:
+def _record(dataset: SkeletonDataset, i: int) -> dict:
     fps, (width, height) = float(dataset.fps[i]), dataset.image_size[i].tolist()
     return {
         "people": int(dataset.people[i]),
@@ -82,8 +82,8 @@ def checked(about: object, where: Path) -> dict:
     """What `described` wrote, with the layout built. Raises ValueError when it is something else."""
     if not isinstance(about, Mapping):
         raise ValueError(f"{where}: what it says about the dataset is no mapping")
-    if odd := [key for key, kind in KINDS.items() if not isinstance(about.get(key), kind)]:
-        raise ValueError(f"{where}: '{odd[0]}' is {quoted(about.get(odd[0]))}, expected {KINDS[odd[0]].__name__}")
+    if wrong := [key for key, kind in KINDS.items() if not isinstance(about.get(key), kind)]:
+        raise ValueError(f"{where}: '{wrong[0]}' is {quoted(about.get(wrong[0]))}, expected {KINDS[wrong[0]].__name__}")
     if not all(isinstance(name, str) for name in about["class_names"]):
         raise ValueError(f"{where}: 'class_names' holds something else than names")
     try:
@@ -100,10 +100,10 @@ def read_about(file: Path) -> dict:
     clips = about.get("clips", {})
     if not isinstance(clips, Mapping):
         raise ValueError(f"{file}: 'clips' is no mapping of names to what is known of a clip")
-    return {**about, "clips": {name: _clip(told, f"{file}: clip '{name}'") for name, told in clips.items()}}
+    return {**about, "clips": {name: _clip(record, f"{file}: clip '{name}'") for name, record in clips.items()}}
 
 
-def _clip(told: object, where: str) -> ToldClip:
+def _clip(record: object, where: str) -> ClipRecord:
     def whole(value: object) -> bool:
         return type(value) is int and value > 0
 
@@ -118,18 +118,18 @@ def _clip(told: object, where: str) -> ToldClip:
         "attributes": lambda value: mapping(value, int, str),
         "splits": lambda value: mapping(value, str),
     }
-    if not isinstance(told, Mapping):
+    if not isinstance(record, Mapping):
         raise ValueError(f"{where} is no mapping")
-    if odd := [key for key, test in tests.items() if not test(told.get(key))]:
-        raise ValueError(f"{where} has as '{odd[0]}' {quoted(told.get(odd[0]))}")
-    size = told["image_size"] and tuple(told["image_size"])
-    return ToldClip(**{key: told[key] for key in tests} | {"image_size": size})
+    if wrong := [key for key, test in tests.items() if not test(record.get(key))]:
+        raise ValueError(f"{where} has as '{wrong[0]}' {quoted(record.get(wrong[0]))}")
+    size = record["image_size"] and tuple(record["image_size"])
+    return ClipRecord(**{key: record[key] for key in tests} | {"image_size": size})
 
 
 def completed(clip: SkeletonClip, about: Mapping) -> SkeletonClip:
     """A clip with what the file says about it; as it is where the file is not there or does not know it."""
-    told = about.get("clips", {}).get(clip.name)
-    if told is None:
+    record = about.get("clips", {}).get(clip.name)
+    if record is None:
         return clip
-    fields = {key: getattr(told, key) for key in ("fps", "image_size", "attributes", "splits")}
+    fields = {key: getattr(record, key) for key in ("fps", "image_size", "attributes", "splits")}
     return replace(clip, **fields)

@@ -13,6 +13,14 @@ _BEFORE = re.compile(rf"({'|'.join(PARTS)})[_-](.+)")
 _NUMBERED = re.compile(rf"({'|'.join(PARTS)})[_-]?(\d+)")
 
 
+class ClipInTwoParts(ValueError):
+    """A clip that is in two parts of one split."""
+
+    def __init__(self, clip: str, message: str):
+        super().__init__(message)
+        self.clip = clip
+
+
 def order_of(part: str) -> tuple[int, str]:
     """To sort parts by: train, val, test, then others by name, and last the clips in no part."""
     place = PARTS.index(part) if part in PARTS else len(PARTS) + (part == ABSENT)
@@ -62,7 +70,8 @@ def columns(
         parts = found.setdefault(column, {})
         for name in map(str, members):
             if parts.setdefault(name, part) != part:
-                raise ValueError(f"clip '{name}' is in two parts of split '{column}', {parts[name]} and {part}")
+                message = f"clip '{name}' is in two parts of split '{column}', {parts[name]} and {part}"
+                raise ClipInTwoParts(name, message)
     there = set(names)
     unknown = {name for parts in found.values() for name in parts if name not in there}
     return {column: [parts.get(name, ABSENT) for name in names] for column, parts in found.items()}, len(unknown)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.formats.pickles import check_letters
+from kinegraph.safe_pickle import check_letters
 
 UNPACKED_A_BYTE = 200  # for each byte of the file; recordings are packed to a third, padded ones to a fiftieth
 UNPACKED_ALWAYS = 64 << 20

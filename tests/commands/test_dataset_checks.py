@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from kinegraph.cli import main
-from kinegraph.data.checks import doubts, line_of
 from kinegraph.data.dataset import open_dataset
+from kinegraph.data.dataset_checks import dataset_findings, line_of
 from kinegraph.evaluation.metrics import remarks
 from kinegraph.models.zoo import find_weights
 from kinegraph.training.loop import Training
@@ -111,12 +111,12 @@ def test_a_clean_dataset_has_no_doubts(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (faulty.nan, f"clip '{NAMES[faulty.ODD]}' holds a value that is not finite (keypoint, person 0, frame 3)"),
-        (faulty.infinity, f"clip '{NAMES[faulty.ODD]}' holds a value that is not finite"),
+        (faulty.nan, f"clip '{NAMES[faulty.ODD]}' holds NaN or infinity, first of person 0 in frame 3"),
+        (faulty.infinity, f"clip '{NAMES[faulty.ODD]}' holds NaN or infinity"),
         (huge, "which is no coordinate (keypoint, person 0, frame 0)"),
         (no_frames, f"clip '{NAMES[2]}' has no frames"),
-        (nobody, "nothing is left to prepare; left out: 32 without any person"),
-        (faulty.label_60, "ntu60 has 60 class names, the labels go up to 60"),
+        (nobody, "no clip is left; skipped: 32 without any person"),
+        (faulty.label_60, "has label 60, the 60 classes are 0 to 59"),
     ],
 )
 def test_prepare_refuses(tmp_path, capsys, fault, message):
@@ -246,7 +246,7 @@ def test_figures_are_remarked_on():
 def test_doubts_of_one_split_are_of_its_clips(tmp_path):
     prepared(tmp_path, still)
     folder = open_dataset(tmp_path / "data")
-    assert [line_of(one) for one in doubts(folder, "xsub")] == [f"{SAID[0][1].removeprefix('note: ')}"]
+    assert [line_of(one) for one in dataset_findings(folder, "xsub")] == [f"{SAID[0][1].removeprefix('note: ')}"]
 
 
 @pytest.mark.parametrize("name", ["metrics.csv", "log.jsonl", "report.html", "config.yaml", "val/predictions.csv"])

@@ -11,17 +11,16 @@ A table without a split gets one, see `made_split`.
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
 from kinegraph.data.dataset_write import COLUMNS
-from kinegraph.data.formats.guesses import names_of_classes
-from kinegraph.data.formats.split_names import ABSENT
-from kinegraph.messages import one_line, quoted
+from kinegraph.data.formats.conventions import names_of_classes
+from kinegraph.data.split_names import ABSENT
+from kinegraph.messages import did_you_mean, one_line, quoted
 
 VAL_SHARE = 0.2
 MOST_CLASSES = 10_000
@@ -30,7 +29,7 @@ OWN = ("label", "fps", "width", "height")
 
 
 @dataclass(frozen=True)
-class ClipFacts:
+class ClipColumns:
     label: int | None
     fps: float | None
     image_size: tuple[int, int] | None
@@ -40,11 +39,12 @@ class ClipFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """Of all clips. told: what was decided here and not by the table, in words."""
+    """Of all clips. note: what was decided here and not by the table, in words. faults: of single clips."""
 
-    clips: dict[str, ClipFacts]
+    clips: dict[str, ClipColumns]
     class_names: tuple[str, ...]
-    told: str
+    note: str
+    faults: dict[str, str]
 
 
 def facts(
@@ -59,32 +59,37 @@ def facts(
 
     class_names: a text file of class names, one a line, or the names. val_share: part of the clips that `made_split`
         sets apart.
-    fps, image_size ("1920x1080"): of clips that do not tell. Raises ValueError naming the clip whose cell is odd.
+    fps, image_size ("1920x1080"): of clips that do not say it. A cell that cannot be read is a fault of its clip.
     """
     columns = list(next(iter(table.values()), {}))
     given = [column for column in columns if column == "split" or column.startswith("split_")]
     if given and val_share is not None:
         raise ValueError(f"the clips have a split in column '{given[0]}'; --val-share is for clips without one")
-    labels, names = _labels({clip: cells.get("label", "") for clip, cells in table.items()}, class_names)
+    faults: dict[str, str] = {}
+    labels, names = _labels({clip: cells.get("label", "") for clip, cells in table.items()}, class_names, faults)
     splits = {column.removeprefix("split_"): _parts(table, column) for column in given}
-    told = ""
+    note = ""
     if not given:
-        splits, told = made_split(table, labels, VAL_SHARE if val_share is None else val_share)
+        splits, note = made_split(table, labels, VAL_SHARE if val_share is None else val_share)
     attributes = {key: _values(table, key) for key in columns if key not in (*OWN, *given)}
     if taken := [key for key in (*attributes, *splits) if key in COLUMNS or not key]:
         raise ValueError(f"the column {quoted(taken[0])} cannot be an attribute of clips, the name is taken; rename it")
     size = image_size_of(image_size) if image_size else None
-    clips = {
-        clip: ClipFacts(
+    clips = {}
+    for clip, cells in table.items():
+        try:
+            rate, sides = _positive("fps", cells.get("fps", ""), fps), _size(cells, size)
+        except ValueError as error:
+            rate, sides = fps, size
+            faults.setdefault(clip, str(error))
+        clips[clip] = ClipColumns(
             label=labels[clip],
-            fps=_positive(clip, "fps", cells.get("fps", ""), fps),
-            image_size=_size(clip, cells, size),
+            fps=rate,
+            image_size=sides,
             attributes={key: values[clip] for key, values in attributes.items()},
             splits={key: parts[clip] for key, parts in splits.items()},
         )
-        for clip, cells in table.items()
-    }
-    return Facts(clips, names, told)
+    return Facts(clips, names, note, faults)
 
 
 def made_split(
@@ -159,8 +164,8 @@ def csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             file.seek(0)
             reader = csv.reader(file, delimiter=max(",;\t", key=start.count))
             header = [cell.strip() for cell in next(reader, [])]
-            if odd := [column for column in header if not column.isprintable()]:
-                raise ValueError(f"{path} has the column {quoted(odd[0])}; is it a table with commas?")
+            if wrong := [column for column in header if not column.isprintable()]:
+                raise ValueError(f"{path} has the column {quoted(wrong[0])}; is it a table with commas?")
             if twice := [column for i, column in enumerate(header) if column in header[:i]]:
                 raise ValueError(f"{path} has the column {quoted(twice[0])} twice")
             yield 1, header
@@ -173,16 +178,11 @@ def csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             raise ValueError(f"{path} is not a table in UTF-8; save it as CSV UTF-8") from None
 
 
-def did_you_mean(found: str, known: Iterable[str]) -> str:
-    close = get_close_matches(found, list(known), n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
-
-
 # ---- columns ---------------------------------------------------------------------------------------------------------
 
 
 def _labels(
-    cells: Mapping[str, str], class_names: str | Sequence[str] | None
+    cells: Mapping[str, str], class_names: str | Sequence[str] | None, faults: dict[str, str]
 ) -> tuple[dict[str, int | None], tuple[str, ...]]:
     there = sorted({cell for cell in cells.values() if cell})
     given = class_names if class_names is None or isinstance(class_names, str) else "the list of class names"
@@ -190,8 +190,6 @@ def _labels(
     def named(numbers: Sequence[int]) -> tuple[str, ...]:
         if class_names is None or isinstance(class_names, str):
             return names_of_classes(class_names, numbers, list(cells))
-        if numbers and numbers[-1] >= len(class_names):
-            raise ValueError(f"{given} has {len(class_names)}, the labels go up to {numbers[-1]}")
         return tuple(class_names)
 
     if all(re.fullmatch(r"\d{1,9}", cell, re.ASCII) for cell in there):
@@ -202,10 +200,11 @@ def _labels(
         names = named(numbers)
         return {clip: int(cell) if cell else None for clip, cell in cells.items()}, names
     names = tuple(there) if class_names is None else named([])
-    if unknown := [clip for clip, cell in cells.items() if cell and cell not in names]:
-        label = cells[unknown[0]]
-        raise ValueError(f"clip {quoted(unknown[0])}: {given} has no class {quoted(label)}{did_you_mean(label, names)}")
-    return {clip: names.index(cell) if cell else None for clip, cell in cells.items()}, names
+    index = {name: i for i, name in enumerate(names)}
+    for clip, cell in cells.items():
+        if cell and cell not in index:
+            faults[clip] = f"has label {quoted(cell)}; {given} has no such class{did_you_mean(cell, names)}"
+    return {clip: index.get(cell) for clip, cell in cells.items()}, names
 
 
 def _parts(table: Mapping[str, Mapping[str, str]], column: str) -> dict[str, str]:
@@ -220,7 +219,7 @@ def _values(table: Mapping[str, Mapping[str, str]], key: str) -> dict[str, int |
     return cells
 
 
-def _positive(clip: str, column: str, cell: str, otherwise: float | None) -> float | None:
+def _positive(column: str, cell: str, otherwise: float | None) -> float | None:
     if not cell:
         return otherwise
     try:
@@ -228,19 +227,12 @@ def _positive(clip: str, column: str, cell: str, otherwise: float | None) -> flo
     except ValueError:
         number = -1.0
     if not 0 < number < 1e6:
-        raise ValueError(f"clip {quoted(clip)} has {column} {quoted(cell)}, expected a positive number")
+        raise ValueError(f"has {column} {quoted(cell)}, expected a positive number")
     return number
 
 
-def _size(clip: str, cells: Mapping[str, str], otherwise: tuple[int, int] | None) -> tuple[int, int] | None:
-    sides = [_positive(clip, side, cells.get(side, ""), None) for side in ("width", "height")]
+def _size(cells: Mapping[str, str], otherwise: tuple[int, int] | None) -> tuple[int, int] | None:
+    sides = [_positive(side, cells.get(side, ""), None) for side in ("width", "height")]
     if None in sides:
         return otherwise
     return int(sides[0]), int(sides[1])
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first of them, on one line."""
-    return ", ".join(name if name.isprintable() and len(name) < 60 else quoted(name) for name in names[:3]) + " ..." * (
-        len(names) > 3
-    )

@@ -1,0 +1,81 @@
+"""Every format with files that are empty, cut, changed or hostile: clips, faults, or one line that names the file."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kinegraph.data.formats import FORMATS, recognise, recordings
+from kinegraph.data.formats.recordings import Fault
+from kinegraph.skeleton.clip import SkeletonClip
+from tests.data import faulty
+from tests.data.formats.test_trc import WALK
+
+
+def trc(folder: Path, clips: list[faulty.Clip]) -> Path:
+    (folder / "walk.trc").write_text(WALK)
+    return folder / "walk.trc"
+
+
+# Format -> what writes good files of it. A format whose files need a whole folder has such tests of its own.
+SAMPLES = {
+    "dataset": faulty.dataset, "ntu": faulty.skeleton, "npz": faulty.npz, "annotations": faulty.annotations,
+    "npy": faulty.padded, "tfrecord": faulty.tfrecord, "table": faulty.table_json, "trc": trc,
+}  # fmt: skip
+ELSEWHERE = ("ui-prmd", "babel", "openpose")
+
+
+def test_every_format_has_a_sample():
+    assert {module.NAME for module in FORMATS} == {*SAMPLES, *ELSEWHERE}
+
+
+def variants(data: bytes) -> dict[str, bytes]:
+    rng = np.random.default_rng(0)
+    noise = bytearray(data)
+    for place in rng.integers(0, max(len(data), 1), 20).tolist() if data else ():
+        noise[place] = int(rng.integers(256))
+    return {
+        "empty": b"", "one byte": data[:1], "half": data[: len(data) // 2], "end cut": data[:-3], "noise": bytes(noise),
+        "binary": rng.bytes(2000), "zeros": bytes(2000), "nul in text": data.replace(b"1", b"\0", 3),
+        "long line": data + b"9" * 200_000, "twice": data + data, "numbers": data.replace(b"0.", b"9e99"),
+    }  # fmt: skip
+
+
+def read_all(path: Path, name: str) -> tuple[list, str]:
+    """The items of a path, and the message with which reading ended, if it did."""
+    items = []
+    try:
+        items.extend(recordings(path, name, on_fault="keep").clips)
+    except ValueError as error:
+        return items, str(error)
+    return items, ""
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_damaged_files_give_clips_faults_or_one_line(tmp_path, name):
+    path = SAMPLES[name](tmp_path, faulty.recordings())
+    assert name == recognise(path)[0].NAME
+    files = [path] if path.is_file() else sorted(filter(Path.is_file, path.rglob("*")))
+    victim = max(files, key=lambda file: file.stat().st_size)
+    for what, content in variants(victim.read_bytes()).items():
+        victim.write_bytes(content)
+        began = time.monotonic()
+        items, message = read_all(path, name)
+        assert "\n" not in message, what
+        assert not message or str(tmp_path) in message, what
+        assert all(isinstance(item, SkeletonClip | Fault) for item in items), what
+        assert all(np.isfinite(item.keypoint).all() for item in items if isinstance(item, SkeletonClip)), what
+        assert time.monotonic() - began < 60, what  # a file of some kilobytes holds nobody up
+
+
+@pytest.mark.parametrize("suffix", sorted({suffix for module in FORMATS for suffix in module.SUFFIXES} - {".txt"}))
+def test_a_link_to_an_endless_device_is_refused(tmp_path, suffix):
+    path = tmp_path / f"endless{suffix}"
+    os.symlink("/dev/zero", path)
+    with pytest.raises(ValueError, match="endless"):
+        list(recordings(path).clips)
+    os.mkfifo(tmp_path / f"pipe{suffix}")
+    with pytest.raises(ValueError, match="pipe"):
+        list(recordings(tmp_path / f"pipe{suffix}").clips)

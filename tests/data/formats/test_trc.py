@@ -1,0 +1,78 @@
+"""Marker files: what a public one holds, and what is refused."""
+
+import numpy as np
+import pytest
+
+from kinegraph.data.formats import read, recordings
+from kinegraph.data.formats.trc import plain_marker
+
+# OpenCap's recording of stanfordnmbl/opencap-processing (walk.trc), cut to two frames and four of its markers.
+WALK = """\
+PathFileType\t4\t(X/Y/Z)\twalk.trc
+DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames
+60.0\t60.0\t2\t4\tm\t60.0\t1\t2
+Frame#\tTime\tNeck\t\t\tRShoulder\t\t\tmidHip\t\t\tLBigToe\t\t\t
+\t\tX1\tY1\tZ1\tX2\tY2\tZ2\tX3\tY3\tZ3\tX4\tY4\tZ4
+
+1\t0.0000000\t-4.12985\t1.6742138\t0.33578\t-4.04821\t1.6723338\t0.48349\t-4.29581\t1.0928638\t0.34399\t\t\t
+2\t0.0166667\t-4.10395\t1.6650638\t0.33032\t-4.00622\t1.6667938\t0.47951\t-4.28482\t1.0887938\t0.34493\t-4\t0.1\t0.3
+"""
+
+
+@pytest.fixture
+def walk(tmp_path):
+    def write(text=WALK, name="walk.trc"):
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    return write
+
+
+@pytest.mark.parametrize(("units", "metres"), [("m", 1), ("mm", 0.001), ("cm", 0.01)])
+def test_markers_become_the_joints_of_their_names(walk, units, metres):
+    found = recordings(walk(WALK.replace("\tm\t", f"\t{units}\t")))
+    (clip,) = found.clips
+    place = {name: i for i, name in enumerate(clip.layout.joints)}
+    assert (found.format, clip.layout.name, clip.name, clip.fps) == ("trc", "openpose25", "walk", 60)
+    neck, hip = clip.keypoint[0, :, place["neck"]], clip.keypoint[0, :, place["mid_hip"]]
+    np.testing.assert_allclose(neck[1], np.float32([-4.10395, 1.6650638, 0.33032]) * metres, rtol=1e-6)
+    np.testing.assert_allclose(hip[0], np.float32([-4.29581, 1.0928638, 0.34399]) * metres, rtol=1e-6)
+    assert not clip.keypoint[0, 0, place["left_big_toe"]].any()  # its cells are empty there
+    assert not clip.keypoint[0, :, place["nose"]].any()
+    assert any("21 of its joints have no marker" in line for line in found.skipped())
+
+
+def test_commas_and_labels(walk, tmp_path):
+    walk()
+    walk(WALK.replace("\t", ","), "other.trc")
+    (tmp_path / "labels.csv").write_text("clip,label,subject\nwalk,walking,1\nother,standing,2\n")
+    other, first = read(tmp_path, labels_file=tmp_path / "labels.csv")
+    np.testing.assert_array_equal(other.keypoint, first.keypoint)
+    assert (other.name, other.label, first.label, first.attributes) == ("other", 0, 1, {"subject": 1})
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (("Neck", "LASI"), "the 4 markers LASI, RShoulder, midHip and 1 more are of no built-in layout"),
+        (("midHip", "Neck"), "line 4 names the marker 'Neck' twice"),
+        (("\tm\t", "\tfurlong\t"), "line 3: Units is 'furlong', expected one of m, cm, mm"),
+        (("60.0", "often"), "line 3: DataRate is 'often', expected frames a second"),
+        (("1.6742138", "1,67"), "line 7: could not convert string to float: '1,67'"),
+        (("1.6742138", "1e99"), "line 7 holds a number that is not finite"),
+        (("-4\t0.1\t0.3", "-4\t0.1\t0.3\t7"), "line 8 has 13 coordinates, expected 12"),
+    ],
+)
+def test_what_cannot_be_read_is_named(walk, changes, reason):
+    with pytest.raises(ValueError, match=reason):
+        list(read(walk(WALK.replace(*changes))))
+
+
+def test_names_of_markers():
+    names = {
+        "RBigToe": "right_big_toe",
+        "R_Shoulder": "right_shoulder",
+        "left elbow": "left_elbow",
+        "midHip": "mid_hip",
+    }
+    assert {name: plain_marker(name) for name in names} == names
