@@ -163,9 +163,11 @@ def test_wrong_input_is_one_line_and_leaves_nothing(place, tmp_path, capsys, opt
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_from_before_an_option_came_resumes(place, tmp_path):
-    run = train(place, tmp_path / "run", "--schedule.kind", "step", "--epochs", "1")
-    lines = (run / "config.yaml").read_text().splitlines()
-    (run / "config.yaml").write_text("\n".join(line for line in lines if not line.startswith(("freeze", "head_lr"))))
-    train(place, run, "--schedule.kind", "step", "--epochs", "2", "--resume")
+def test_a_run_from_before_an_option_came_and_a_class_moved_resumes(place, tmp_path):
+    options = ("--schedule.kind", "step", "--optimizer", "PublishedSGD", "--epochs")
+    run = train(place, tmp_path / "run", *options, "1")
+    lines = (run / "config.yaml").read_text().replace("training.optim.", "training.optimizer.").splitlines()
+    later = ("freeze", "head_lr", "plugins")
+    (run / "config.yaml").write_text("\n".join(line for line in lines if not line.startswith(later)))
+    train(place, run, *options, "2", "--resume")
     assert [json.loads(line)["mode"] for line in (run / "log.jsonl").read_text().splitlines()].count("val") == 2

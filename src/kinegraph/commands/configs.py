@@ -66,7 +66,9 @@ def _check_once(path: Path, node: yaml.MappingNode) -> None:
 
 def _check_plugins(path: Path, named: object) -> None:
     """A config only records its plugins; the user names them again. Raises ValueError for one that is not loaded."""
-    files = [str(it) for it in (named if isinstance(named, list) else [named] if named else [])]
+    if not named:
+        return
+    files = [str(it) for it in (named if isinstance(named, list) else [named])]
     loaded = {file.stem for file in plugin_files()}
     if missing := [file for file in files if Path(file).stem not in loaded]:
         raise ValueError(
