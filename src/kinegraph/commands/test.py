@@ -32,7 +32,11 @@ from kinegraph.report.write import write_page, write_report
 from kinegraph.training.distributed import naming_lost_processes, start_processes
 from kinegraph.training.run_folder import environment
 
-OF_TESTS = ("duplicate_content", "shared_subjects", "class_not_in_train")  # doubts about what a test measures
+OF_TESTS = (
+    "duplicate_content",
+    "shared_subjects",
+    "class_not_in_train",
+)  # they make its figures wrong
 
 
 def test(
@@ -102,8 +106,8 @@ def test(
     figures = evaluate(scores, labels, metrics)
     for name, value in figures.items():
         print(f"{name}: {value:.4f}")
-    doubtful = [f"{one.severity}: {line_of(one)}" for one in findings if one.kind in OF_TESTS]
-    for line in doubtful + [f"warning: {line}" for line in remarks(scores, labels, folder.class_names)]:
+    warnings = [f"{one.severity}: {line_of(one)}" for one in findings if one.kind in OF_TESTS]
+    for line in warnings + [f"warning: {line}" for line in remarks(scores, labels, folder.class_names)]:
         print(line)
     if keep:
         add_measured(checkpoint, {"source": folder.source, "split": split, "part": part, "clips": len(clips)} | figures)
@@ -114,7 +118,7 @@ def test(
             "environment": environment() | {"weights": str(checkpoint), "dataset": str(folder.path)},
             "log": log if log.is_file() else None,
             "explain": _explained(weights, network, clips.preprocessing),
-            "doubts": doubtful,
+            "warnings": warnings,
         }
         print(f"report: {_write(evaluation_of(folder, split, part, scores), out, report, about)}")
 

@@ -85,13 +85,13 @@ def _begin_log(options: TrainOptions, data: Data, run: RunFolder, start: Start |
     base = {"based_on": _origin(start)} if start else {}
     run.log(mode="environment", **environment(), **about, clips=len(data.clips), **base)
     for finding in data.findings:
-        run.log(mode="doubt", severity=finding.severity, message=line_of(finding))
+        run.log(mode="warning", severity=finding.severity, message=line_of(finding))
 
 
 def _introduce(
     options: TrainOptions, data: Data, parts: Parts, run: RunFolder, start: Start | None, processes: int
 ) -> None:
-    """Print what will be trained on which clips, and what is doubtful about it."""
+    """Print what will be trained on which clips, and the warnings about them."""
     total, base = options.batch_size * processes, options.base_batch_size
     if base:
         print(f"learning rate {parts.rate:g}: scaled by {total}/{base}, the real batch over the one it is meant for")

@@ -1,4 +1,4 @@
-"""What makes the figures of a dataset doubtful: seen quickly, to be said in a line each by prepare, train and test.
+"""Quick checks of a dataset folder, whose findings prepare, train and test print in a line each.
 
 It is a part of what `kinegraph inspect` says, in the same words: what one look at each clip tells, without bones or the
 order of axes. A minute of NTU RGB+D's clips takes seconds.
@@ -24,7 +24,7 @@ CLIPS_NAMED = 3
 
 
 def dataset_findings(folder: SkeletonDataset, split: str | None = None) -> list[Finding]:
-    """What is doubtful about a dataset, the worst first; of one split, about the clips in its parts alone."""
+    """The findings about a dataset, problems first; with a split, about the clips in its parts alone."""
     indices = np.arange(len(folder))
     if split is not None:
         indices = indices[folder.splits[split] != "none"]

@@ -26,7 +26,7 @@ def about_result(
     config_text: str,
     environment: Mapping[str, object],
     log: str | Path | None,
-    doubts: Sequence[str] = (),
+    warnings: Sequence[str] = (),
 ) -> bytes:
     """All that belongs to the scores in a result file, as JSON: with it `kinegraph report` needs nothing else."""
     told = {
@@ -39,7 +39,7 @@ def about_result(
         "metrics": evaluation.metrics,
         "intervals": evaluation.intervals,
         "calibration_error": calibration(evaluation.confidence, evaluation.right).error,
-        "doubts": list(doubts),
+        "warnings": list(warnings),
         "environment": {key: str(value) for key, value in environment.items()},
         "config": config_text,
         "sha256": sha256(result_pickle(evaluation.scores)).hexdigest(),
@@ -63,7 +63,7 @@ def read_evaluation(result: Path) -> tuple[Evaluation, dict[str, Any]]:
         labels, names = np.array(told["labels"], np.int64), list(map(str, told["clips"]))
         class_names = tuple(map(str, told["class_names"]))
         split, part, source = (str(told.get(key, "")) for key in ("split", "part", "source"))
-        doubts = list(map(str, told.get("doubts", [])))
+        warnings = list(map(str, told.get("warnings", told.get("doubts", []))))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{about} does not tell about a result: {one_line(error)}") from None
     if told.get("sha256", own := sha256(result.read_bytes()).hexdigest()) != own:
@@ -73,7 +73,7 @@ def read_evaluation(result: Path) -> tuple[Evaluation, dict[str, Any]]:
         evaluation = Evaluation(scores, labels, names, class_names, split, part, source)
     except ValueError as error:
         raise ValueError(f"{result} and {about.name} do not belong together: {error}") from None
-    told["doubts"] = doubts
+    told["warnings"] = warnings
     return _with_folder(evaluation, told.get("dataset")), told
 
 

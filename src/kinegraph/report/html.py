@@ -42,7 +42,7 @@ SYNTHETIC = (
 )
 WRONG_NAMED = 4000  # wrong clips whose names the page holds, to be read cell by cell
 SECTIONS = {
-    "doubts": "Doubts",
+    "warnings": "Warnings",
     "learning": "Learning",
     "confusion": "Confusion",
     "mistakes": "Mistakes",
@@ -61,17 +61,17 @@ def report_page(
     curve: Curve,
     validations: Sequence[Mapping] = (),
     scenes: Sequence[Scene] = (),
-    doubts: Sequence[str] = (),
+    warnings: Sequence[str] = (),
     title: str = "Test report",
     hint: str = "",
 ) -> str:
     """The page as text. Everything that comes from data is escaped; control characters are dropped.
 
     evaluation: None where only the course of a training is known. curve, validations: what a run's log tells; empty
-    leaves the section out. scenes: of mistakes, to be played. doubts: lines on what the figures are not to be trusted
+    leaves the section out. scenes: of mistakes, to be played. warnings: lines that say why figures cannot be trusted
     for, such as "problem: ...". hint: what would tell more.
     """
-    found = {"doubts": _doubts(evaluation, doubts), "learning": _learning(curve, validations)}
+    found = {"warnings": _warnings(evaluation, warnings), "learning": _learning(curve, validations)}
     if evaluation is not None:
         found |= {
             "confusion": _matrix(evaluation),
@@ -131,8 +131,8 @@ def _run_headline(title: str, validations: Sequence[Mapping]) -> str:
     return f'{head}\n<section id="figures">{tiles(*figures, epoch)}</section>'
 
 
-def _doubts(evaluation: Evaluation | None, lines: Sequence[str]) -> str:
-    """The lines, and what the scores themselves make doubtful; nothing where there is neither."""
+def _warnings(evaluation: Evaluation | None, lines: Sequence[str]) -> str:
+    """The lines, and those about the scores themselves; nothing where there is neither."""
     if evaluation is not None:
         told = remarks(evaluation.scores, evaluation.labels, evaluation.class_names)
         lines = [*lines, *(f"warning: {line}" for line in told)]
@@ -140,7 +140,7 @@ def _doubts(evaluation: Evaluation | None, lines: Sequence[str]) -> str:
     parts = [line.partition(": ") for line in lines]
     for kind, _, message in sorted(parts, key=lambda it: order.index(it[0]) if it[0] in order else len(order)):
         items.append(f'<li data-kind="{text(kind)}"><b>{text(kind)}</b> {text(message)}</li>')
-    return section("doubts", "Doubts", f'<ul class="doubts">{"".join(items)}</ul>') if items else ""
+    return section("warnings", "Warnings", f'<ul class="warnings">{"".join(items)}</ul>') if items else ""
 
 
 def _learning(curve: Curve, validations: Sequence[Mapping]) -> str:

@@ -25,7 +25,7 @@ METRICS = ("top1", "top5", "mean_class_accuracy")
 class Run:
     """A training or a test. evaluation: where there are scores. log: where there is a training's log.jsonl.
 
-    doubts: lines on what its figures are not to be trusted for.
+    warnings: lines that say why its figures cannot be trusted.
     """
 
     path: Path
@@ -33,7 +33,7 @@ class Run:
     environment: dict
     log: Path | None
     evaluation: Evaluation | None
-    doubts: Sequence[str] = ()
+    warnings: Sequence[str] = ()
 
     @cached_property
     def config(self) -> dict:
@@ -97,14 +97,14 @@ def _training(path: Path) -> Run:
     text = config.read_text(encoding="utf-8") if config.is_file() else ""
     about = result.with_suffix(".json")
     evaluation = _test(path, result).evaluation if result.is_file() and about.is_file() else None
-    return Run(path, text, environment_of(log), log, evaluation, doubts_of(log))
+    return Run(path, text, environment_of(log), log, evaluation, warnings_of(log))
 
 
 def _test(path: Path, result: Path) -> Run:
     evaluation, told = read_evaluation(result)
     log = Path(told["log"]) if told.get("log") else None
     log = log if log and log.is_file() else None
-    return Run(path, str(told.get("config", "")), dict(told.get("environment", {})), log, evaluation, told["doubts"])
+    return Run(path, str(told.get("config", "")), dict(told.get("environment", {})), log, evaluation, told["warnings"])
 
 
 # ---- a run's log.jsonl -----------------------------------------------------------------------------------------------
@@ -146,9 +146,9 @@ def environment_of(log: str | Path) -> dict[str, object]:
     return {key: value for key, value in found.items() if key != "mode"}
 
 
-def doubts_of(log: str | Path) -> list[str]:
-    """What training said is doubtful, a line each: findings about the dataset, and how it went."""
-    found = (entry for entry in records(log) if entry.get("mode") == "doubt")
+def warnings_of(log: str | Path) -> list[str]:
+    """The warnings of training, a line each: about the dataset, and about its course."""
+    found = (entry for entry in records(log) if entry.get("mode") in ("warning", "doubt"))
     return [f"{entry.get('severity')}: {entry.get('message')}" for entry in found]
 
 

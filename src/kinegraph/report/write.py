@@ -13,7 +13,7 @@ from kinegraph.inference.explanation import joint_importance
 from kinegraph.inference.predictor import predictor_of
 from kinegraph.report.html import report_page
 from kinegraph.report.plots import confusion_png
-from kinegraph.report.runs import VALIDATION, Run, doubts_of, environment_of, learning_curve, read_run, validations
+from kinegraph.report.runs import VALIDATION, Run, environment_of, learning_curve, read_run, validations, warnings_of
 from kinegraph.report.scene import Explain, scenes_of
 
 SHOWN = 10  # mistakes that are played
@@ -28,13 +28,13 @@ def write_report(
     log: str | Path | None = None,
     page: Path | None = None,
     explain: Explain | None = None,
-    doubts: Sequence[str] = (),
+    warnings: Sequence[str] = (),
     title: str = "Test report",
 ) -> dict[str, Path]:
     """Write the result file `out` and beside it what belongs to it, the tables, the picture and report.html.
 
     log: a run's log.jsonl, for the learning curve. page: another place for the report. explain: the importance of
-    joints in a clip, to be drawn on the mistakes. doubts: lines on what the figures are not to be trusted for.
+    joints in a clip, to be drawn on the mistakes. warnings: lines that say why the figures cannot be trusted.
     Each file appears whole or not at all, the scores first.
     Returns the paths: result, about, predictions, per_class, confusion_matrix, picture, report.
     """
@@ -51,13 +51,13 @@ def write_report(
         "report": page or folder / "report.html",
     }
     write_atomic(paths["result"], result_pickle(evaluation.scores))
-    write_atomic(paths["about"], about_result(evaluation, config_text, environment or {}, log, doubts))
+    write_atomic(paths["about"], about_result(evaluation, config_text, environment or {}, log, warnings))
     write_atomic(paths["predictions"], csv_bytes(prediction_rows(evaluation)))
     write_atomic(paths["per_class"], csv_bytes(per_class_rows(evaluation)))
     write_atomic(paths["confusion_matrix"], csv_bytes(confusion_rows(evaluation)))
     write_atomic(paths["picture"], confusion_png(evaluation.confusion, evaluation.class_names, evaluation.title))
     told = {"config_text": config_text, "environment": environment, "log": log, "explain": explain, "title": title}
-    write_page(paths["report"], evaluation, doubts=doubts, **told)
+    write_page(paths["report"], evaluation, warnings=warnings, **told)
     return paths
 
 
@@ -69,7 +69,7 @@ def write_page(
     environment: Mapping[str, object] | None = None,
     log: str | Path | None = None,
     explain: Explain | None = None,
-    doubts: Sequence[str] = (),
+    warnings: Sequence[str] = (),
     title: str = "Test report",
     hint: str = "",
 ) -> None:
@@ -82,7 +82,7 @@ def write_page(
         curve=learning_curve(log) if log is not None else {},
         validations=validations(log) if log is not None else [],
         scenes=scenes,
-        doubts=doubts,
+        warnings=warnings,
         title=title,
         hint=hint,
     )
@@ -105,7 +105,7 @@ def write_run_report(path: str | Path, evaluation: Evaluation | None = None) -> 
         config = (path / "config.yaml").read_text(encoding="utf-8")
         log = path / "log.jsonl"
         told = {"config_text": config, "environment": environment_of(log), "log": log, "title": run_title(path)}
-        told["doubts"] = doubts_of(log)
+        told["warnings"] = warnings_of(log)
         write_report(path / VALIDATION, evaluation, page=page, explain=_explain(_weights(path)), **told)
         return page
     write_single(read_run(path), page)
@@ -127,7 +127,7 @@ def write_single(run: Run, page: Path) -> None:
         environment=run.environment,
         log=run.log,
         explain=_explain(weights) if run.evaluation is not None else None,
-        doubts=run.doubts,
+        warnings=run.warnings,
         title=run_title(run.path) if training else "Test report",
         hint=hint,
     )

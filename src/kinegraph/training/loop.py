@@ -281,7 +281,7 @@ class Training:
         """Say it, and keep it for the report."""
         self.display.say(f"warning: {message}")
         if self.fabric.is_global_zero:
-            self.run.log(mode="doubt", severity="warning", message=message)
+            self.run.log(mode="warning", severity="warning", message=message)
 
     def _open_board(self) -> Scalars | nullcontext:
         wanted = self.plan.tensorboard and self.fabric.is_global_zero

@@ -124,7 +124,7 @@ class RunFolder:
             raise
 
     def records(self, mode: str) -> list[dict]:
-        """The lines of log.jsonl of one mode: environment, doubt, train or val."""
+        """The lines of log.jsonl of one mode: environment, warning, train or val."""
         lines = self.log_file.read_text(encoding="utf-8").splitlines()
         records = (parsed_json(line, f"{self.log_file} line {i}") for i, line in enumerate(lines, 1))
         return [record for record in records if isinstance(record, dict) and record.get("mode") == mode]
