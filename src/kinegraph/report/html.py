@@ -68,8 +68,8 @@ def report_page(
     """The page as text. Everything that comes from data is escaped; control characters are dropped.
 
     evaluation: None where only the course of a training is known. curve, validations: what a run's log tells; empty
-    leaves the section out. scenes: of mistakes, to be played. warnings: lines that say why figures cannot be trusted
-    for, such as "problem: ...". hint: what would tell more.
+    leaves the section out. scenes: of mistakes, to be played. warnings: lines that say why figures cannot be trusted,
+    such as "problem: ...". hint: what would tell more.
     """
     found = {"warnings": _warnings(evaluation, warnings), "learning": _learning(curve, validations)}
     if evaluation is not None:
