@@ -110,7 +110,7 @@ def test_batches_say_how_many_people_are_there(clips):
 
 def test_a_blended_clip_lies_on_the_way_to_another_of_its_class_and_number_of_people(clips):
     plain = replace(HOW, augment=Augmentation())
-    blended = ClipDataset(clips.folder, clips.indices, replace(plain, augment=Augmentation(blend=1.0)), seed=5)
+    blended = ClipDataset(clips.folder, clips.indices, replace(plain, augment=Augmentation(mixup=1.0)), seed=5)
     still = ClipDataset(clips.folder, clips.indices, plain, seed=5)
     label, people = clips.folder.label, clips.folder.people
     for position in range(len(clips)):
@@ -124,7 +124,7 @@ def test_a_blended_clip_lies_on_the_way_to_another_of_its_class_and_number_of_pe
 
 def test_lent_limbs_change_nothing_but_bone_lengths(clips):
     plain = replace(HOW, people=1, augment=Augmentation())
-    lent = ClipDataset(clips.folder, clips.indices, replace(plain, augment=Augmentation(limbs=1.0)), seed=5)
+    lent = ClipDataset(clips.folder, clips.indices, replace(plain, augment=Augmentation(bone_lengths=1.0)), seed=5)
     still = ClipDataset(clips.folder, clips.indices, plain, seed=5)
     own, other = (np.concatenate([data[0, i][0][:, 0] for i in range(len(clips))]) for data in (still, lent))
     assert not np.allclose(own, other, atol=0.1)

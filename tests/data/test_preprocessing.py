@@ -107,7 +107,7 @@ def test_sampling_never_leaves_the_clip(sampling, recorded, frames, crop, warp, 
     """Frame t says t + 1 everywhere, so a frame that is not of the clip would show."""
     keypoint = np.broadcast_to(np.arange(1.0, recorded + 1)[None, :, None, None], (1, recorded, 25, 3))
     clip = SkeletonClip(keypoint, NTU)
-    how = Preprocessing(people=1, sampling=sampling, frames=frames, augment=Augmentation(crop=crop, warp=warp))
+    how = Preprocessing(people=1, sampling=sampling, frames=frames, augment=Augmentation(crop=crop, time_warp=warp))
     for rng in (None, np.random.default_rng(seed)):
         seen = prepare_clip(clip, how, rng)[0, 0, :, 0, 0]
         padded = sampling in ("pad", "window")
@@ -235,7 +235,7 @@ def test_weights_saved_before_an_option_existed_can_be_read():
     saved = {"people": 1, "normalize": "facing", "streams": ["bone"], "sampling": "uniform", "frames": 64,
              "test_clips": 2, "test_mirror": False, "augment": {"rotation": [0.1, 0.0, 0.0], "crop": 0.5}}  # fmt: skip
     read = Preprocessing.from_dict(saved)
-    assert (read.min_score, read.test_frames, read.augment.warp, read.augment.crop) == (None, None, 0.0, 0.5)
+    assert (read.min_score, read.test_frames, read.augment.time_warp, read.augment.crop) == (None, None, 0.0, 0.5)
     assert Preprocessing.from_dict({}) == Preprocessing()
 
 
@@ -294,3 +294,9 @@ def test_a_long_clip_is_resampled_from_the_frames_that_are_needed():
 def test_unknown_words_are_named(wrong):
     with pytest.raises(ValueError, match=rf"preprocessing.{next(iter(wrong))} is '(foo|w)', expected one of "):
         Preprocessing(**wrong)
+
+
+def test_weights_and_configs_of_earlier_versions_keep_their_words():
+    read = Preprocessing.from_dict({"augment": {"limbs": 0.5, "blend": 0.25, "warp": 0.1}})
+    assert (read.augment.bone_lengths, read.augment.mixup, read.augment.time_warp) == (0.5, 0.25, 0.1)
+    assert Preprocessing.from_dict(read.to_dict()) == read

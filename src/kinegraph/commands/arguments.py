@@ -18,6 +18,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from kinegraph.commands.complaints import explain
 from kinegraph.commands.configs import allow_words, forget_other_classes, read_options_file
+from kinegraph.data.augment import RENAMED
 from kinegraph.plugins import load_plugins
 from kinegraph.safe_io import parsed_yaml
 
@@ -29,6 +30,7 @@ SYNONYMS = {  # what people type -> the option it stands for, in a verb that has
     "data.split": "split",
     "lr": "optimizer.lr",
 }
+OLD_NAMES = {f"preprocessing.augment.{old}": f"preprocessing.augment.{new}" for old, new in RENAMED.items()}
 
 
 @dataclass(frozen=True)
@@ -216,6 +218,7 @@ def as_parsed(verb: Callable, argv: Sequence[str]) -> list[str]:
             continue
         option, equals, value = word[2:].partition("=")
         option = option.replace("-", "_")
+        option = OLD_NAMES.get(option, option)
         meant = SYNONYMS.get(option, option)
         option = meant if option not in kinds and meant.partition(".")[0] in kinds else option
         positive = option.removeprefix("no_")

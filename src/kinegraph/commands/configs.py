@@ -10,6 +10,7 @@ import yaml
 from jsonargparse import Namespace, set_parsing_settings
 
 from kinegraph.allowed import LOSSES, NETWORKS, OPTIMIZERS, OPTIONS, allowed_class, allowed_name
+from kinegraph.data.augment import RENAMED
 from kinegraph.plugins import plugin_files
 from kinegraph.safe_io import compose_yaml, parsed_yaml, read_yaml
 
@@ -27,6 +28,7 @@ def read_options_file(path: Path) -> dict[str, object]:
     """The options in a YAML file, class names in full. Raises ValueError, naming the line or the option."""
     options = config_values(path)
     _check_plugins(path, options.get("plugins"))
+    _rename_augmentation(options.get("preprocessing"))
     return {str(name): _allowed(value, str(name)) for name, value in options.items()}
 
 
@@ -38,6 +40,13 @@ def config_values(path: Path) -> dict[str, object]:
     if "config" in options:
         raise ValueError(f"{path}: config: a config cannot name another config; write its options here")
     return options
+
+
+def _rename_augmentation(preprocessing: object) -> None:
+    """Give the fields in a config of an earlier version their names of today."""
+    augment = preprocessing.get("augment") if isinstance(preprocessing, dict) else None
+    if isinstance(augment, dict):
+        preprocessing["augment"] = {RENAMED.get(str(name), name): value for name, value in augment.items()}
 
 
 def check_yaml(path: Path) -> None:

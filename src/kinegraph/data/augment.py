@@ -21,12 +21,12 @@ class Augmentation:
         shear: each axis leans toward each other by up to this much.
         mirror: probability of exchanging left and right (x is negated and mirror joints change places).
         crop: shortest share of the clip that frames are taken from; 0 or 1 takes them from all of it.
-        warp: a clip's first half runs faster than its second or the other way round, at its ends by up to this share.
+        time_warp: one half of a clip runs faster than the other, at the ends of the clip by up to this share.
         noise: standard deviation of noise added to every coordinate, in the unit after normalisation.
         joint_dropout: probability for each joint of each person to be missing (zero) in the whole clip.
         frame_dropout: probability for each frame to be missing (zero), for everybody.
-        limbs: probability of moving with the bone lengths of another training clip's person.
-        blend: probability of being blended with another training clip of the same class, by up to one half.
+        bone_lengths: probability of moving with the bone lengths of another training clip's person.
+        mixup: probability of being mixed with another training clip of the same class, by up to one half.
 
     Raises ValueError naming a value that is out of range.
     """
@@ -37,11 +37,11 @@ class Augmentation:
     mirror: float = 0.0
     crop: float = 0.0
     noise: float = 0.0
-    warp: float = 0.0
+    time_warp: float = 0.0
     joint_dropout: float = 0.0
     frame_dropout: float = 0.0
-    limbs: float = 0.0
-    blend: float = 0.0
+    bone_lengths: float = 0.0
+    mixup: float = 0.0
 
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self) if field.name != "rotation"):
@@ -51,6 +51,7 @@ class Augmentation:
 
 
 NONE = Augmentation()
+RENAMED = {"warp": "time_warp", "limbs": "bone_lengths", "blend": "mixup"}  # fields of earlier versions
 LEAST, MOST = 0.5, 2.0  # a bone that is seldom seen from the side looks too short in 2D; do not stretch it to rags
 
 
@@ -63,7 +64,7 @@ def augment(
 ) -> Float[np.ndarray, "M T V C"]:
     """One random variation of a normalised clip. The first `dimensions` channels are coordinates; a score stays.
 
-    What borrows from other clips, limbs and blend, is up to those who have them: `loading.ClipDataset`.
+    `bone_lengths` and `mixup` need other clips: `loading.ClipDataset` applies them.
     """
     if amounts == NONE:
         return joints
@@ -123,7 +124,7 @@ def random_crop(amounts: Augmentation, rng: np.random.Generator) -> tuple[float,
 
 def random_bend(amounts: Augmentation, rng: np.random.Generator) -> float:
     """How the clip's speed changes, see `sampling.bent`."""
-    return rng.uniform(-amounts.warp, amounts.warp) if amounts.warp else 0.0
+    return rng.uniform(-amounts.time_warp, amounts.time_warp) if amounts.time_warp else 0.0
 
 
 def exchange_factor(own: Float[np.ndarray, "M V"], other: Float[np.ndarray, "V"]) -> Float[np.ndarray, "M V"]:

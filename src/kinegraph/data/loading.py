@@ -63,23 +63,23 @@ class ClipDataset(Dataset[Sample]):
 
     def _varied(self, member: int, clip: SkeletonClip, rng: np.random.Generator) -> Float[np.ndarray, "1 people F V D"]:
         """A random training view, maybe blended with one of another clip of the same class and number of people."""
-        view = self._with_limbs(member, clip, rng)
-        blend = self.preprocessing.augment.blend
-        if not blend or rng.random() >= blend:
+        view = self._with_other_bones(member, clip, rng)
+        mixup = self.preprocessing.augment.mixup
+        if not mixup or rng.random() >= mixup:
             return view
         label, people = self.folder.label[self.indices], self.folder.people[self.indices]
         alike = np.flatnonzero((label == label[member]) & (people == people[member]))
         other = int(rng.choice(alike))
-        lent = self._with_limbs(other, self.folder[self.indices[other]], rng)
+        lent = self._with_other_bones(other, self.folder[self.indices[other]], rng)
         share = np.float32(rng.uniform(0, 0.5)) * (lent != 0)  # nothing is blended with joints that were not seen
         return view + share * (lent - view)
 
-    def _with_limbs(
+    def _with_other_bones(
         self, member: int, clip: SkeletonClip, rng: np.random.Generator
     ) -> Float[np.ndarray, "1 people F V D"]:
         """A random training view, maybe with the bone lengths of the first person of another clip."""
-        limbs = self.preprocessing.augment.limbs
-        if limbs and rng.random() < limbs:
+        share = self.preprocessing.augment.bone_lengths
+        if share and rng.random() < share:
             other = int(rng.integers(len(self)))
             factor = exchange_factor(self._bone_lengths[member], self._bone_lengths[other][0])
             keypoint = scale_bones(clip.keypoint, factor.astype(np.float32), clip.layout)

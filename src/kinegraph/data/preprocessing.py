@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from kinegraph.data import normalize, sampling
-from kinegraph.data.augment import Augmentation, augment, mirror, random_bend, random_crop
+from kinegraph.data.augment import RENAMED, Augmentation, augment, mirror, random_bend, random_crop
 from kinegraph.data.features import Stream, streams
 from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
@@ -104,7 +104,9 @@ class Preprocessing:
         A setting that is not there has its default. Raises ValueError for one that is unknown or out of range.
         """
         read: dict[str, Any] = dict(saved)
-        varied: dict[str, Any] = dict(read.pop("augment", {}))
+        varied: dict[str, Any] = {
+            RENAMED.get(name, name): value for name, value in dict(read.pop("augment", {})).items()
+        }
         for name, given, known in (("preprocessing", read, cls), ("preprocessing.augment", varied, Augmentation)):
             if wrong := sorted(set(given) - {f.name for f in fields(known)}):
                 raise ValueError(f"the weights ask for {name} '{wrong[0]}', which this Kinegraph does not know")
