@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from importlib import import_module
+from pathlib import Path
 
 from kinegraph.messages import CONTROL, did_you_mean
 
@@ -71,6 +72,10 @@ def run_verb(verb: str, argv: list[str]) -> int:
 
     A verb's own exit code, where it returns one, becomes the command's.
     """
+    if verb in CONFIG_VERBS and argv and argv[0].endswith((".yaml", ".yml")):
+        from kinegraph.commands.configs import config_values
+
+        config_values(Path(argv[0]))  # a file that cannot be a config is refused before torch is imported
     module = import_module(f"kinegraph.commands.{verb}")
     function, words = getattr(module, verb), getattr(module, "words", list)
     from kinegraph.commands.arguments import parse

@@ -26,14 +26,20 @@ set_parsing_settings(
 
 def read_options_file(path: Path) -> dict[str, object]:
     """The options in a YAML file, class names in full. Raises ValueError, naming the line or the option."""
+    options = config_values(path)
+    _check_plugins(path, options.get("plugins"))
+    _rename_augmentation(options.get("preprocessing"))
+    return {str(name): _allowed(value, str(name)) for name, value in options.items()}
+
+
+def config_values(path: Path) -> dict[str, object]:
+    """What a config says, as it stands there. Raises ValueError for a file that cannot be a config."""
     check_yaml(path)
     options = read_yaml(path)
     assert isinstance(options, dict)
     if "config" in options:
         raise ValueError(f"{path}: config: a config cannot name another config; write its options here")
-    _check_plugins(path, options.get("plugins"))
-    _rename_augmentation(options.get("preprocessing"))
-    return {str(name): _allowed(value, str(name)) for name, value in options.items()}
+    return options
 
 
 def _rename_augmentation(preprocessing: object) -> None:

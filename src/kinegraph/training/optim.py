@@ -31,7 +31,7 @@ class PublishedSGD(torch.optim.SGD):
         super().__init__(params, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
 
 
-def parameter_groups(network: nn.Module, *, decay_all: bool = True, head_lr: float = 1.0) -> list[dict]:
+def parameter_groups(network: nn.Module, *, decay_all: bool = True, head_lr: float = 1.0) -> list[dict[str, Any]]:
     """The parameters that learn, in one group, or in several.
 
     decay_all: false spares all but matrices and kernels from weight decay. head_lr: the head's learning rate as a
@@ -41,8 +41,9 @@ def parameter_groups(network: nn.Module, *, decay_all: bool = True, head_lr: flo
     if head_lr != 1 and not hasattr(network, "head"):
         raise ValueError(f"head_lr is {head_lr:g}, but {type(network).__name__} has no part named 'head'")
     matrices = {id(part.weight) for part in network.modules() if isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d)}
-    head = {id(parameter) for parameter in network.head.parameters()} if head_lr != 1 else set()
-    groups: dict[tuple[bool, bool], list] = {(part, spared): [] for part in (False, True) for spared in (False, True)}
+    head = {id(parameter) for parameter in network.get_submodule("head").parameters()} if head_lr != 1 else set()
+    kinds = [(of_head, spared) for of_head in (False, True) for spared in (False, True)]
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {kind: [] for kind in kinds}
     for parameter in network.parameters():
         if parameter.requires_grad:
             spared = not decay_all and id(parameter) not in matrices
