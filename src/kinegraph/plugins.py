@@ -6,7 +6,7 @@ ours, torch's, and those of the files that were given here, on the command line 
 
 import inspect
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -56,6 +56,16 @@ def plugin_classes() -> dict[str, type]:
         for name, module in _LOADED.items()
         for key, it in vars(module).items()
         if inspect.isclass(it) and it.__module__ == name
+    }
+
+
+def plugin_functions() -> dict[str, Callable]:
+    """The functions that the loaded files define themselves, such as graphs: import path -> function."""
+    return {
+        f"{name}.{key}": it
+        for name, module in _LOADED.items()
+        for key, it in vars(module).items()
+        if inspect.isfunction(it) and it.__module__ == name
     }
 
 
