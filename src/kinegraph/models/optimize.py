@@ -62,11 +62,11 @@ class Engine(nn.Module):
 
     def __init__(self, model: SkeletonNetwork, dtype: torch.dtype, at_once: int | None):
         super().__init__()
-        self.config, self.at_once, self.dtype = model.config, at_once, dtype
+        self.config, self.at_once = model.config, at_once
         self.weights = getattr(model, "weights", None)  # what load_model knows of it
-        self.network = model.fold(dtype)
-        tensors = (*self.network.parameters(), *self.network.buffers())
-        self.by_autocast = dtype != torch.float32 and all(tensor.dtype != dtype for tensor in tensors)
+        network = model.fold(dtype)
+        there = {tensor.dtype for tensor in (*network.parameters(), *network.buffers())}
+        self.network = network if dtype in {torch.float32, *there} else UnderAutocast(network, dtype)
 
     @property
     def A(self) -> Float[Tensor, "K V V"]:
@@ -81,9 +81,27 @@ class Engine(nn.Module):
         at_once = self.at_once
         if at_once is None and x.device.type == "cpu":
             at_once = max(1, AT_ONCE // (x.shape[2] * x.shape[3]))
-        with torch.autocast(x.device.type, self.dtype, enabled=self.by_autocast):  # the precision is decided
+        with torch.autocast(x.device.type, enabled=False):  # the precision is decided
             return clip_logits(self.network, x.float(), people, at_once)
 
     def train(self, mode: bool = True) -> "Engine":
         """Stays in evaluation mode: there is no BatchNorm left that could be trained."""
         return super().train(False)
+
+
+class UnderAutocast(nn.Module):
+    """A network that its `fold` left in float32; its features are computed as torch's autocast to dtype does."""
+
+    takes_copies = False
+
+    def __init__(self, network: SkeletonNetwork, dtype: torch.dtype):
+        super().__init__()
+        self.inner, self.config, self.head, self.dtype = network, network.config, network.head, dtype
+
+    @property
+    def A(self) -> Float[Tensor, "K V V"]:
+        return self.inner.A
+
+    def forward_features(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
+        with torch.autocast(x.device.type, self.dtype):  # here, since every thread has its own
+            return self.inner.forward_features(x)
