@@ -105,7 +105,6 @@ def test_evidence_lies_where_the_network_looks():
     class Listening(SkeletonNetwork):
         def __init__(self):
             super().__init__(torch.ones(1, 25, 25), channels=3, classes=2, width=1)
-            self.config = {"channels": 3, "classes": 2}
             self.head.weight.data, self.head.bias.data = torch.tensor([[1.0], [-1.0]]), torch.zeros(2)
 
         def forward_features(self, x):

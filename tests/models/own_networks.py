@@ -44,10 +44,10 @@ class Raw(SkeletonNetwork):
 class Untyped(SkeletonNetwork):
     """A constructor without types, a buffer that is not in the state, and torch's own BatchNorm."""
 
-    def __init__(self, graph, channels, classes, width=8, steps=(1, 2)):
-        super().__init__(graph, channels, classes, width=width)
+    def __init__(self, graph, inputs, outputs, width=8, steps=(1, 2)):
+        super().__init__(graph, inputs, outputs, width=width)
         self.register_buffer("smooth", torch.ones(len(steps)) / len(steps), persistent=False)
-        self.mix = nn.Linear(channels, width)
+        self.mix = nn.Linear(inputs, width)
         self.norm = nn.BatchNorm1d(width)
 
     def forward_features(self, x):
@@ -58,7 +58,7 @@ class Untyped(SkeletonNetwork):
 class Plain(nn.Module):
     """A black box of (N, M, T, V, C)."""
 
-    def __init__(self, graph, channels, classes, hidden=8):
+    def __init__(self, graph, channels, classes, hidden=8, **more):
         super().__init__()
         self.layers = nn.Sequential(nn.Linear(graph.shape[1] * channels, hidden), nn.ReLU(), nn.Linear(hidden, classes))
 

@@ -28,7 +28,7 @@ OPTIONS = {
     "Narrow": {},
     "Raw": {},
     "Untyped": {"width": 6},
-    "Plain": {"hidden": 5},
+    "Plain": {"hidden": 5, "colour": "red"},
 }
 
 

@@ -28,7 +28,7 @@ class SkeletonNetwork(nn.Module):
     """logits = head(mean over people, time and joints of forward_features(x)).
 
     A class of your own defines `forward_features`, and a constructor whose first three arguments are these. `config`
-    records its other arguments by itself, for the weights file: plain values, such as numbers, texts and lists.
+    records the arguments by itself, for the weights file: plain values, such as numbers, texts and lists.
 
     Args:
         adjacency: the graph in K partitions; adjacency[k, v, w] weighs the edge from joint v to joint w.
@@ -65,6 +65,7 @@ class SkeletonNetwork(nn.Module):
         super().__init__()
         graph = torch.as_tensor(adjacency, dtype=torch.get_default_dtype())
         check_sizes(graph, channels, classes)
+        self.config |= {"channels": channels, "classes": classes}
         self.register_buffer("A", graph.clone())
         if width != 0:
             self.head = nn.Linear(channels if width is None else width, classes)
@@ -129,6 +130,7 @@ class BlackBox(nn.Module):
         adjacency: Float[Tensor, "K V V"] | Float[np.ndarray, "K V V"],
         channels: int,
         classes: int,
+        /,
         **options: Any,
     ):
         super().__init__()
@@ -146,16 +148,16 @@ class BlackBox(nn.Module):
         return self.module(x)
 
 
-def build_network(kind: Callable[..., nn.Module], adjacency: Tensor, *sizes: int) -> nn.Module:
+def build_network(kind: Callable[..., nn.Module], adjacency: Tensor, channels: int, classes: int) -> nn.Module:
     """kind(adjacency, channels, classes), as a BlackBox where it is no SkeletonNetwork.
 
-    kind: a class, or a partial of one with its options, the sizes perhaps among them.
+    kind: a class, or a partial of one with its options.
     """
     options = kind.keywords if isinstance(kind, partial) else {}
     kind = kind.func if isinstance(kind, partial) else kind
     if isinstance(kind, type) and not issubclass(kind, SkeletonNetwork):
-        return BlackBox(kind, adjacency, *sizes, **options)
-    return kind(adjacency, *sizes, **options)
+        return BlackBox(kind, adjacency, channels, classes, **options)
+    return kind(adjacency, channels, classes, **options)
 
 
 def network_kind(network: nn.Module) -> type[nn.Module]:
@@ -207,12 +209,14 @@ def rebuild(
 
 
 def _built_again(network: type[nn.Module], config: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Module:
+    options = {name: value for name, value in config.items() if name not in ("channels", "classes")}
+    arguments = partial(network, **options), graph_of(state), config["channels"], config["classes"]
     if _is_ours(network):
         with torch.device("meta"):  # shapes alone: no memory for what the file only claims, no random numbers
-            return network(graph_of(state), **config)
+            return build_network(*arguments)
     dtypes = [tensor.dtype for name, tensor in state.items() if tensor.is_floating_point() and name != "A"]
     with torch.random.fork_rng(devices=[]):  # constructors of users may not know of the device "meta"
-        return build_network(partial(network, **config), graph_of(state)).to(dtypes[0] if dtypes else None)
+        return build_network(*arguments).to(dtypes[0] if dtypes else None)
 
 
 def _is_ours(network: type[nn.Module]) -> bool:
@@ -226,17 +230,22 @@ def known_networks() -> list[type[nn.Module]]:
 
 
 def arguments_of(kind: type[nn.Module], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a constructor by name, defaults too, as plain values; all but the first one, the graph."""
+    """The arguments of a constructor by name, defaults too, as plain values.
+
+    Not the first one, the graph; the next two are "channels" and "classes", whatever the class calls them.
+    """
     signature = inspect.signature(kind)
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError:
         return {}  # the constructor says what is wrong; and copying calls __new__ without arguments
     bound.apply_defaults()
-    kinds = {name: it.kind for name, it in signature.parameters.items()}
     found: dict[str, Any] = {}
-    for name, value in list(bound.arguments.items())[1:]:
-        found |= value if kinds[name] is inspect.Parameter.VAR_KEYWORD else {name: value}
+    for place, (name, value) in enumerate(bound.arguments.items()):
+        if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            found |= value
+        elif place:
+            found[("channels", "classes")[place - 1] if place < 3 else name] = value
     return {name: plain(value) for name, value in found.items()}
 
 
