@@ -18,6 +18,7 @@ from kinegraph.inference.explanation import (
 )
 from kinegraph.inference.predictor import Predictor
 from kinegraph.models.agcn import AGCN
+from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.stgcnpp import STGCNPP
 from kinegraph.skeleton.clip import SkeletonClip
@@ -101,19 +102,13 @@ def test_dropped_frames_and_exchanged_people_are_put_back():
 def test_evidence_lies_where_the_network_looks():
     """A network that only hears of one joint: a head of one feature, which is that joint's height."""
 
-    class Listening(torch.nn.Module):
+    class Listening(SkeletonNetwork):
         def __init__(self):
-            super().__init__()
-            self.register_buffer("A", torch.ones(1, 25, 25))
-            self.config = {"channels": 3, "classes": 2}
-            self.head = torch.nn.Linear(1, 2)
+            super().__init__(torch.ones(1, 25, 25), channels=3, classes=2, width=1)
             self.head.weight.data, self.head.bias.data = torch.tensor([[1.0], [-1.0]]), torch.zeros(2)
 
-        def bodies(self, x):
+        def forward_features(self, x):
             return x[..., :1] * (torch.arange(25) == 7)[:, None]  # (B, T, V, 1)
-
-        def forward(self, x, people=None):
-            return self.head(self.bodies(x.flatten(0, 1)).mean((1, 2)).view(*x.shape[:2], -1).mean(1))
 
     clip = a_clip(frames=10, people=1)
     clip.keypoint[0, :, 7, 0] = [0, 0, 0, 1, 4, 1, 0, 0, 0, 0]

@@ -168,7 +168,7 @@ def test_wrong_options_are_named():
     for options, message in (("fp16", "precision is 'fp16', expected auto"), (("auto", 0), "at_once is 0, expected")):
         with pytest.raises(ValueError, match=message):
             optimize(model, *([options] if isinstance(options, str) else options))
-    with pytest.raises(ValueError, match="a Linear cannot be optimized, expected one of STGCN"):
+    with pytest.raises(ValueError, match="a Linear cannot be optimized, expected a SkeletonNetwork"):
         optimize(nn.Linear(2, 2))
     with pytest.raises(ValueError, match="5 joints, the clips have 7"):
         optimize(model)(torch.zeros(1, 1, 8, 7, 3))

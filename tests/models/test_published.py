@@ -9,15 +9,9 @@ from torch import Tensor
 
 import kinegraph
 from kinegraph.models.agcn import AGCN
-from kinegraph.models.dialects import identify
-from kinegraph.models.published import (
-    convert_checkpoint,
-    infer_layout,
-    load_published,
-    published_weights,
-    save_published,
-    to_dialect,
-)
+from kinegraph.models.convert import convert_checkpoint, published_weights
+from kinegraph.models.dialects import identify, to_dialect
+from kinegraph.models.published import infer_layout, load_published, save_published
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.stgcnpp import STGCNPP
 from kinegraph.models.weights import load_model, load_weights

@@ -25,8 +25,9 @@ def convert_weights(
     overwrite: bool,
 ) -> str:
     """Convert a checkpoint; the options are those of `convert`. Returns what was done, for people to read."""
-    from kinegraph.models.published import convert_checkpoint  # torch: not for datasets
-    from kinegraph.models.weights import is_published, save_weights_again
+    from kinegraph.models.convert import convert_checkpoint  # torch: not for datasets
+    from kinegraph.models.published import is_published
+    from kinegraph.models.weights import save_weights_again
     from kinegraph.models.zoo import find_weights
 
     source = find_weights(source)

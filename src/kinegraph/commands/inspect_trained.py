@@ -107,7 +107,8 @@ def look_at_weights(path: Path) -> Told:
     """What network a weights file or another project's checkpoint holds, and whether it can be used."""
     import torch
 
-    from kinegraph.models.weights import graph_of, is_published
+    from kinegraph.models.published import is_published
+    from kinegraph.models.tensor_forms import graph_of
 
     told: dict = {"what": "checkpoint of another project" if is_published(path) else "weights of Kinegraph"}
     try:

@@ -142,7 +142,8 @@ def _predictor_and_inputs(
     """The network and what it is asked. Weights of other projects take from the inputs what they do not tell."""
     from kinegraph.data.preprocessing import Preprocessing
     from kinegraph.inference.predictor import predictor_of
-    from kinegraph.models.weights import is_published, load_weights
+    from kinegraph.models.published import is_published
+    from kinegraph.models.weights import load_weights
 
     config, how = None, None
     if preprocessing is not None:
@@ -168,7 +169,8 @@ def _published(path: Path, config: "Namespace", class_names: str | None, found: 
     from kinegraph.data.dataset import open_dataset
     from kinegraph.data.formats import ntu
     from kinegraph.data.formats.conventions import names_of_classes
-    from kinegraph.models.published import infer_layout, load_published, published_weights
+    from kinegraph.models.convert import published_weights
+    from kinegraph.models.published import infer_layout, load_published
     from kinegraph.skeleton.layout import load_layout
 
     model = load_published(path)

@@ -24,8 +24,9 @@ from kinegraph.evaluation.scoring import score_clips
 from kinegraph.inference.explanation import joint_importance
 from kinegraph.inference.predictor import Predictor
 from kinegraph.messages import first_few
-from kinegraph.models.published import published_weights
-from kinegraph.models.weights import Weights, add_measured, is_published, load_weights
+from kinegraph.models.convert import published_weights
+from kinegraph.models.published import is_published
+from kinegraph.models.weights import Weights, add_measured, load_weights
 from kinegraph.plugins import load_plugins
 from kinegraph.report.scene import Explain
 from kinegraph.report.write import write_page, write_report

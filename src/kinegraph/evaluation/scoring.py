@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from kinegraph.data.loading import ClipDataset, fixed_loader
-from kinegraph.models.optimize import NETWORKS, optimize
+from kinegraph.models.optimize import can_optimize, optimize
 
 if TYPE_CHECKING:  # it takes as long to import as torch, and prediction does without it
     from lightning_fabric import Fabric
@@ -50,7 +50,7 @@ def score_clips(
 
 def _optimized(network: nn.Module, fabric: "Fabric") -> nn.Module:
     """The engine of a float32 network, in the precision of the run; other networks as they are."""
-    if not isinstance(network, NETWORKS) or network.head.weight.dtype != torch.float32:
+    if not can_optimize(network) or next(network.parameters()).dtype != torch.float32:
         return network
     device = fabric.device.type
     with fabric.autocast():

@@ -20,6 +20,8 @@ from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.evaluation.scoring import view_scores
 from kinegraph.inference.predictor import Predictor
 from kinegraph.models.layers.absent import one_for_absent
+from kinegraph.models.network import network_kind
+from kinegraph.models.optimize import can_optimize
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import seen
 
@@ -37,16 +39,17 @@ def activation_map(
 ) -> Float[Tensor, "N M S V"]:
     """What each person, moment and joint adds to a class's logit: over M, S and V it sums to the logit.
 
-    model: in evaluation mode, with `bodies` and a linear `head`. classes: one a clip, by default the likeliest.
+    model: a `SkeletonNetwork` in evaluation mode, with a linear `head`. classes: one a clip, by default the likeliest.
     people: how many bodies of each clip are real; it only saves time. contrast: shares of the logit's distance from
         the mean of all logits. What is added to all classes alike decides nothing, and is left out that way.
-    S is T over the network's strides; the bias is shared equally.
+    S is T over the network's strides; the bias is shared equally. Raises ValueError for another network.
     """
+    _check_explainable(model)
     bodies = x.shape[1]
     x, place = x.flatten(0, 1), None
     if people is not None:
         x, place, _ = one_for_absent(x, people, bodies)
-    features = model.bodies(x)  # (B, S, V, D)
+    features = model.forward_features(x)  # (B, S, V, D)
     features = features.to(torch.promote_types(features.dtype, torch.float32))
     if classes is None:
         pooled = features.mean((1, 2))
@@ -58,6 +61,15 @@ def activation_map(
     features = (features if place is None else features[place]).unflatten(0, (-1, bodies))  # (N, M, S, V, D)
     said = torch.einsum("nmsvd,nd->nmsv", features, weight[classes]) + bias[classes, None, None, None]
     return said / said[0].numel()
+
+
+def _check_explainable(model: nn.Module) -> None:
+    """Raises ValueError where logits are no sum over people, moments and joints."""
+    if not can_optimize(model) or not isinstance(model.head, nn.Linear):
+        raise ValueError(
+            f"{network_kind(model).__name__} cannot be explained: its logits are no sum over people, moments and "
+            "joints, as those of a SkeletonNetwork with a linear head are (kinegraph.models.network)"
+        )
 
 
 # ---- one clip, to be drawn -------------------------------------------------------------------------------------------

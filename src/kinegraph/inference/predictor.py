@@ -15,7 +15,7 @@ from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.evaluation.scoring import view_scores
 from kinegraph.inference.fitting import fitted
 from kinegraph.messages import quoted
-from kinegraph.models.optimize import optimize
+from kinegraph.models.optimize import can_optimize, optimize
 from kinegraph.models.weights import Weights, built_with, load_weights
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
@@ -101,7 +101,8 @@ def placed(predictor: Predictor, device: str = "auto", precision: str = "32-true
         network = predictor.network.to(device, torch.float64 if precision == "64-true" else torch.float32)
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise ValueError(f"device '{device}' cannot be used here: {str(error).splitlines()[0]}") from None
-    if many and precision in ENGINES and max(built_with(network)[1]["widths"]) >= WIDE:
+    wide = max(network.config.get("widths", [0])) >= WIDE if can_optimize(network) else False
+    if many and precision in ENGINES and wide:
         return replace(predictor, network=optimize(network, ENGINES[precision]))
     return replace(predictor, network=network, precision=precision)
 

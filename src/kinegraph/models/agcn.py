@@ -5,26 +5,29 @@ order as `stgcn.py`. The two streams are two such networks, on joints and on bon
 """
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any, Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinegraph.models.layers.absent import clip_features, clip_logits
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import (
+    Identity,
+    check_blocks,
     check_kernel,
-    check_network,
     over_time,
-    published_strides,
     scale_joints,
     shortcut,
 )
+from kinegraph.models.layers.folding import finish_folding, fold_norm, scale_and_shift
 from kinegraph.models.layers.winograd import TemporalConvolution
+from kinegraph.models.network import SkeletonNetwork
+from kinegraph.models.tensor_forms import Leaf, Table, as_convolutions, config_of_blocks, equal_rows, rows
 
 REDUCTION = 4  # the embeddings that joints are compared in have a quarter of the channels
 
@@ -98,7 +101,37 @@ class Block(nn.Module):
         return F.relu_(y)
 
 
-class AGCN(nn.Module):
+EMBEDDINGS = [rows(".weight", equal_rows, convolution=True), rows(".bias", equal_rows)]  # one for each partition
+ADAPTIVE = [  # a convolution for each partition, whose results are summed
+    Leaf(
+        ".mix.weight",
+        ".weight",
+        lambda parts, _: torch.cat([part.flatten(1) for part in parts], 1),
+        lambda ours, sizes: as_convolutions(list(ours.chunk(sizes.parts, 1))),
+    ),
+    Leaf(".bias", ".bias", lambda parts, _: torch.stack(parts), lambda ours, _: list(ours)),
+]
+MMACTION0 = Table(
+    "mmaction0",
+    [("A", "backbone.A", "tensor"), ("data_norm", "backbone.data_bn", "norm"), ("head", "cls_head.fc", "matrix")],
+    "backbone.agcn_networks.{i}.",
+    [
+        ("spatial.offset", "gcn.PA", "tensor"),
+        ("spatial.theta", ["gcn.conv_a.0", "gcn.conv_a.1", "gcn.conv_a.2"], EMBEDDINGS),
+        ("spatial.phi", ["gcn.conv_b.0", "gcn.conv_b.1", "gcn.conv_b.2"], EMBEDDINGS),
+        ("spatial", ["gcn.conv_d.0", "gcn.conv_d.1", "gcn.conv_d.2"], ADAPTIVE),
+        ("spatial_norm", "gcn.bn", "norm"),
+        ("graph_residual.mix", "gcn.down.0", "matrix"),
+        ("graph_residual.norm", "gcn.down.1", "norm"),
+        ("temporal", "tcn.0", "layer"),
+        ("temporal_norm", "tcn.1", "norm"),
+        ("residual.mix", "residual.0", "matrix"),
+        ("residual.norm", "residual.1", "norm"),
+    ],
+)
+
+
+class AGCN(SkeletonNetwork):
     """logits = Linear(mean over people, time and joints (Blocks(BN(x)))), one BN scale for each joint and channel.
 
     Args:
@@ -116,7 +149,7 @@ class AGCN(nn.Module):
     Source: MMAction2 0.x, backbones/agcn.py; lshiwjx/2s-AGCN, model/agcn.py.
     """
 
-    A: Float[Tensor, "K V V"]
+    CHECKPOINTS = (MMACTION0,)
 
     def __init__(
         self,
@@ -129,46 +162,45 @@ class AGCN(nn.Module):
         kernel: int = 9,
         dropout: float = 0.0,
     ):
-        super().__init__()
-        self.config: dict[str, Any] = {  # all it takes, with A, to build this network again
-            "channels": channels,
-            "classes": classes,
-            "widths": list(widths),
-            "strides": published_strides(widths) if strides is None else list(strides),
-            "kernel": kernel,
-            "dropout": dropout,
-        }
-        graph = torch.as_tensor(adjacency, dtype=torch.get_default_dtype())
-        check_network(graph, self.config, narrowest=REDUCTION)
+        super().__init__(adjacency, channels, classes, width=0)
+        strides = self.choose_strides(widths, strides)
+        check_blocks(widths, strides, dropout, narrowest=REDUCTION)
         check_kernel(kernel)
-        self.register_buffer("A", graph.clone())
+        graph = self.A
         self.data_norm = BatchNorm(graph.shape[1] * channels)
         self.blocks = nn.ModuleList(
             Block(graph, a, b, stride, kernel, dropout if i else 0.0, residual=i > 0)
-            for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, self.config["strides"], strict=False))
+            for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, strides, strict=False))
         )
         self.head = nn.Linear(widths[-1], classes)
         initialise(self)
 
-    def forward(
-        self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
-    ) -> Float[Tensor, "N classes"]:
-        """Logits, before any softmax. x: as `prepare_clip` makes it. Raises ValueError for other joints or channels.
-
-        people: how many bodies of each clip are real; the others are computed once, see `clip_logits`.
-        """
-        return clip_logits(self, x, people)
-
-    def features(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:
-        """What the last block says of each person, moment and joint; their mean through `head` gives the logits."""
-        return clip_features(self, x)
-
-    def bodies(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
+    def forward_features(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
         """The blocks one after another. copies: how many bodies the last one stands for while training."""
         x = scale_joints(self.data_norm, x, copies)
         for block in self.blocks:
             x = block(x, self.A, copies)
         return x
+
+    @torch.no_grad()
+    def fold(self, dtype: torch.dtype = torch.float32) -> Self:
+        """BatchNorm goes into the convolutions before it; in a subclass, which may use them otherwise, it stays."""
+        if type(self) is not AGCN:
+            return super().fold(dtype)
+        model: Any = deepcopy(self).eval().requires_grad_(False)
+        for block in model.blocks:
+            spatial, (scale, shift) = block.spatial, scale_and_shift(block.spatial_norm)
+            spatial.mix.weight.copy_(spatial.mix.weight * scale[:, None])
+            constant = spatial.bias.sum(0) * scale + shift
+            spatial.bias.zero_()[0] = constant
+            block.spatial_norm = Identity()
+            fold_norm(block, block.temporal, "temporal_norm")
+        finish_folding(model, dtype)
+        return model
+
+    @classmethod
+    def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+        return config_of_blocks(tensors) | {"kernel": tensors["blocks.0.temporal.weight"].shape[2]}
 
 
 def initialise(model: AGCN) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from kinegraph.atomic import write_atomic
+from kinegraph.models.network import network_kind
 from kinegraph.skeleton.layout import JointLayout
 
 MARK = "<!-- Written by Kinegraph with the weights file beside it, and again whenever that is written. -->"
@@ -39,8 +40,9 @@ def model_card(
         "Notes": [extra["notes"]] if extra.get("notes") else [],
         "Recipe": ["```yaml", extra["recipe"].strip(), "```"] if extra.get("recipe") else [],
     }
+    kind = network_kind(model).__name__
     parameters = sum(weight.numel() for weight in model.parameters())
-    head = f"{type(model).__name__} with {parameters:,} parameters that tells {len(class_names)} classes of movement "
+    head = f"{kind} with {parameters:,} parameters that tells {len(class_names)} classes of movement "
     lines = [MARK, "", f"# {Path(name).stem}", "", head + f"from {len(layout)} joints."]
     for title, told in sections.items():
         lines += ["", f"## {title}", "", *told] if told else []

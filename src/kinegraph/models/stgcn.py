@@ -6,27 +6,30 @@ without a copy, and the convolution over time runs in its fastest memory order.
 """
 
 import math
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinegraph.models.layers.absent import clip_features, clip_logits
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import (
+    Identity,
+    check_blocks,
     check_kernel,
-    check_network,
     over_time,
-    published_strides,
     scale_joints,
     shortcut,
 )
+from kinegraph.models.layers.folding import FoldedGraphConvolution, finish_folding, fold_norm
 from kinegraph.models.layers.graph_product import graph_product
 from kinegraph.models.layers.winograd import TemporalConvolution
+from kinegraph.models.network import SkeletonNetwork
+from kinegraph.models.tensor_forms import GCN_BLOCK, Table, config_of_blocks
 
 
 class GraphConvolution(nn.Module):
@@ -92,7 +95,46 @@ class Block(nn.Module):
         return F.relu_(y)
 
 
-class STGCN(nn.Module):
+BLOCK_2018 = [  # our module or tensor in a block, theirs, and the form that one takes as the other (tensor_forms.py)
+    ("spatial", "gcn.conv", "spatial"),
+    ("spatial_norm", "tcn.0", "norm"),
+    ("temporal", "tcn.2", "layer"),
+    ("temporal_norm", "tcn.3", "norm"),
+    ("residual.mix", "residual.0", "matrix"),
+    ("residual.norm", "residual.1", "norm"),
+]
+BLOCK = [*GCN_BLOCK, ("importance", "gcn.PA", "tensor"), ("temporal", "tcn.conv", "layer")]
+NEVER_LEARNED = ("edges", "learned", "learns its edges as edges='learned' does")
+NO_GRAPH_RESIDUAL = ("graph_residual", True, "has a residual path around its graph convolution")
+
+
+def table_2018(dialect: str, backbone: str, head: str) -> Table:
+    """yysijie/st-gcn and MMAction2 0.x, which differ in the first words of the names."""
+    return Table(
+        dialect,
+        [
+            ("A", f"{backbone}A", "tensor"),
+            ("data_norm", f"{backbone}data_bn", "norm"),
+            ("blocks.{i}.importance", backbone + "edge_importance.{i}", "tensor"),
+            ("head", head, "matrix"),
+        ],
+        backbone + "st_gcn_networks.{i}.",
+        BLOCK_2018,
+        [NEVER_LEARNED, NO_GRAPH_RESIDUAL],
+    )
+
+
+def table_of_blocks(dialect: str, head: str) -> Table:
+    """MMAction2 1.x and PYSKL."""
+    rows = [
+        ("A", "backbone.gcn.{i}.gcn.A", "copies"),
+        ("data_norm", "backbone.data_bn", "norm"),
+        ("head", head, "layer"),
+    ]
+    return Table(dialect, rows, "backbone.gcn.{i}.", BLOCK, [NEVER_LEARNED])
+
+
+class STGCN(SkeletonNetwork):
     """logits = Linear(mean over people, time and joints (Blocks(BN(x)))), one BN scale for each joint and channel.
 
     Args:
@@ -117,7 +159,12 @@ class STGCN(nn.Module):
     implementation pads a stride of 2 by 3 and 4 frames, this network by 4 and 4 as the others.
     """
 
-    A: Float[Tensor, "K V V"]
+    CHECKPOINTS = (
+        table_2018("stgcn2018", "", "fcn"),
+        table_2018("mmaction0", "backbone.", "cls_head.fc"),
+        table_of_blocks("mmaction1", "cls_head.fc"),
+        table_of_blocks("pyskl", "cls_head.fc_cls"),
+    )
 
     def __init__(
         self,
@@ -135,27 +182,16 @@ class STGCN(nn.Module):
         norm_eps: float = 1e-5,
         norm_momentum: float = 0.1,
     ):
-        super().__init__()
-        self.config: dict[str, Any] = {  # all it takes, with A, to build this network again
-            "channels": channels,
-            "classes": classes,
-            "widths": list(widths),
-            "strides": published_strides(widths) if strides is None else list(strides),
-            "kernel": kernel,
-            "dropout": dropout,
-            "edges": edges,
-            "graph_residual": graph_residual,
-            "init": init,
-            "norm_eps": norm_eps,
-            "norm_momentum": norm_momentum,
-        }
-        graph = torch.as_tensor(adjacency, dtype=torch.get_default_dtype())
-        _check(graph, self.config)
-        self.register_buffer("A", graph.clone())
+        super().__init__(adjacency, channels, classes, width=0)
+        strides = self.choose_strides(widths, strides)
+        check_blocks(widths, strides, dropout)
+        check_kernel(kernel)
+        _check_choices(edges=edges, init=init)
+        graph = self.A
         self.data_norm = BatchNorm(graph.shape[1] * channels)
         self.blocks = nn.ModuleList(
             Block(graph, a, b, stride, kernel, dropout if i else 0.0, edges, i > 0, graph_residual)
-            for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, self.config["strides"], strict=False))
+            for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, strides, strict=False))
         )
         self.head = nn.Linear(widths[-1], classes)
         initialise(self, init)
@@ -163,25 +199,39 @@ class STGCN(nn.Module):
             if isinstance(norm, BatchNorm):
                 norm.eps, norm.momentum = norm_eps, norm_momentum
 
-    def forward(
-        self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
-    ) -> Float[Tensor, "N classes"]:
-        """Logits, before any softmax. x: as `prepare_clip` makes it. Raises ValueError for other joints or channels.
-
-        people: how many bodies of each clip are real; the others are computed once, see `clip_logits`.
-        """
-        return clip_logits(self, x, people)
-
-    def features(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:
-        """What the last block says of each person, moment and joint; their mean through `head` gives the logits."""
-        return clip_features(self, x)
-
-    def bodies(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
+    def forward_features(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
         """The blocks one after another. copies: how many bodies the last one stands for while training."""
         x = scale_joints(self.data_norm, x, copies)
         for block in self.blocks:
             x = block(x, self.A, copies)
         return x
+
+    @torch.no_grad()
+    def fold(self, dtype: torch.dtype = torch.float32) -> Self:
+        """BatchNorm goes into the convolutions before it, graphs and constants are computed once.
+
+        A subclass may do something else with its graph or between layers: its copy keeps all of them.
+        """
+        if type(self) is not STGCN:
+            return super().fold(dtype)
+        model: Any = deepcopy(self).eval().requires_grad_(False)
+        for block in model.blocks:
+            importance, block.importance = block.importance, None
+            graph = block.graph if block.graph is not None else model.A
+            graph = graph if importance is None else graph * importance
+            mix, bias, norm = block.spatial.mix.weight, block.spatial.bias, block.spatial_norm
+            block.spatial, block.spatial_norm = FoldedGraphConvolution(mix, bias, norm, graph), Identity()
+            fold_norm(block, block.temporal, "temporal_norm")
+        finish_folding(model, dtype)
+        return model
+
+    @classmethod
+    def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+        return config_of_blocks(tensors) | {
+            "kernel": tensors["blocks.0.temporal.weight"].shape[2],
+            "edges": "importance" if "blocks.0.importance" in tensors else "fixed",
+            "graph_residual": any(".graph_residual." in name for name in tensors),
+        }
 
 
 def initialise(model: STGCN, init: str) -> None:
@@ -212,11 +262,9 @@ def initialise(model: STGCN, init: str) -> None:
             nn.init.normal_(layer.weight, 0.0, 0.01 if name == "head" else deviation)
 
 
-def _check(graph: Tensor, config: dict[str, Any]) -> None:
+def _check_choices(**given: str) -> None:
     """Raises ValueError with what was found and what is allowed."""
-    check_network(graph, config)
-    check_kernel(config["kernel"])
     choices = {"edges": ("importance", "fixed", "learned"), "init": ("kaiming", "stgcn2018", "tensorflow")}
     for name, allowed in choices.items():
-        if config[name] not in allowed:
-            raise ValueError(f"{name} is '{config[name]}', expected {' or '.join(allowed)}")
+        if given[name] not in allowed:
+            raise ValueError(f"{name} is '{given[name]}', expected {' or '.join(allowed)}")

@@ -5,25 +5,33 @@ channel) order as `stgcn.py`.
 """
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any, Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinegraph.models.layers.absent import clip_features, clip_logits
 from kinegraph.models.layers.batchnorm import BatchNorm
-from kinegraph.models.layers.blocks import (
-    check_network,
-    over_time,
-    published_strides,
-    scale_joints,
-    shortcut,
-)
+from kinegraph.models.layers.blocks import Identity, check_blocks, over_time, scale_joints, shortcut
+from kinegraph.models.layers.folding import FoldedGraphConvolution, finish_folding, fold_norm
+from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.stgcn import GraphConvolution
+from kinegraph.models.tensor_forms import (
+    COUNT,
+    GCN_BLOCK,
+    VECTORS,
+    Leaf,
+    Sizes,
+    Table,
+    config_of_blocks,
+    copies,
+    first,
+    rows,
+)
 
 DILATIONS = (1, 2, 3, 4)
 BRANCHES = len(DILATIONS) + 2
@@ -93,7 +101,25 @@ class Block(nn.Module):
         return F.relu_(y)
 
 
-class STGCNPP(nn.Module):
+def branch_rows(ours: Tensor, sizes: Sizes) -> list[Tensor]:
+    """What belongs to each branch over time."""
+    return list(ours.split(branch_widths(sizes.width)[: sizes.parts]))
+
+
+BRANCH_LAYERS = [rows(".weight", branch_rows, convolution=True), rows(".bias", branch_rows)]
+BRANCH_NORMS = [*(rows(name, branch_rows) for name in VECTORS), Leaf(COUNT, COUNT, first, copies)]
+BLOCK = [
+    *GCN_BLOCK,
+    ("graph", "gcn.A", "tensor"),
+    ("temporal.divide", [*(f"tcn.branches.{k}.0" for k in range(5)), "tcn.branches.5"], BRANCH_LAYERS),
+    ("temporal.divide_norm", [f"tcn.branches.{k}.1" for k in range(5)], BRANCH_NORMS),
+    *((f"temporal.dilated.{k}", f"tcn.branches.{k}.3.conv", "layer") for k in range(4)),
+    ("temporal.join_norm", "tcn.transform.0", "norm"),
+    ("temporal.join", "tcn.transform.2", "matrix"),
+]
+
+
+class STGCNPP(SkeletonNetwork):
     """logits = Linear(mean over people, time and joints (Blocks(BN(x)))), one BN scale for each joint and channel.
 
     Args:
@@ -111,6 +137,11 @@ class STGCNPP(nn.Module):
     too; MMAction2 1.x draws those of the dilated convolutions otherwise.
     """
 
+    CHECKPOINTS = tuple(
+        Table(dialect, [("data_norm", "backbone.data_bn", "norm"), ("head", head, "layer")], "backbone.gcn.{i}.", BLOCK)
+        for dialect, head in (("mmaction1", "cls_head.fc"), ("pyskl", "cls_head.fc_cls"))
+    )
+
     def __init__(
         self,
         adjacency: Float[Tensor, "K V V"] | Float[np.ndarray, "K V V"],
@@ -121,20 +152,14 @@ class STGCNPP(nn.Module):
         strides: Sequence[int] | None = None,
         dropout: float = 0.0,
     ):
-        super().__init__()
-        self.config: dict[str, Any] = {  # all it takes, with a graph, to build this network again
-            "channels": channels,
-            "classes": classes,
-            "widths": list(widths),
-            "strides": published_strides(widths) if strides is None else list(strides),
-            "dropout": dropout,
-        }
-        graph = torch.as_tensor(adjacency, dtype=torch.get_default_dtype())
-        check_network(graph, self.config, narrowest=BRANCHES)
+        super().__init__(adjacency, channels, classes, width=0)
+        strides = self.choose_strides(widths, strides)
+        check_blocks(widths, strides, dropout, narrowest=BRANCHES)
+        graph = self._buffers.pop("A")  # each block learns its own
         self.data_norm = BatchNorm(graph.shape[1] * channels)
         self.blocks = nn.ModuleList(
             Block(graph, a, b, stride, dropout if i else 0.0, residual=i > 0)
-            for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, self.config["strides"], strict=False))
+            for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, strides, strict=False))
         )
         self.head = nn.Linear(widths[-1], classes)
         initialise(self)
@@ -144,25 +169,30 @@ class STGCNPP(nn.Module):
         """The first block's graph; no other is common to all."""
         return next(block.graph for block in self.blocks if isinstance(block, Block))
 
-    def forward(
-        self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
-    ) -> Float[Tensor, "N classes"]:
-        """Logits, before any softmax. x: as `prepare_clip` makes it. Raises ValueError for other joints or channels.
-
-        people: how many bodies of each clip are real; the others are computed once, see `clip_logits`.
-        """
-        return clip_logits(self, x, people)
-
-    def features(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:
-        """What the last block says of each person, moment and joint; their mean through `head` gives the logits."""
-        return clip_features(self, x)
-
-    def bodies(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
+    def forward_features(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
         """The blocks one after another. copies: how many bodies the last one stands for while training."""
         x = scale_joints(self.data_norm, x, copies)
         for block in self.blocks:
             x = block(x, copies)
         return x
+
+    @torch.no_grad()
+    def fold(self, dtype: torch.dtype = torch.float32) -> Self:
+        """BatchNorm goes into the layers before it; in a subclass, which may use them otherwise, it stays."""
+        if type(self) is not STGCNPP:
+            return super().fold(dtype)
+        model: Any = deepcopy(self).eval().requires_grad_(False)
+        for block in model.blocks:
+            mix, bias, norm = block.spatial.mix.weight, block.spatial.bias, block.spatial_norm
+            block.spatial, block.spatial_norm = FoldedGraphConvolution(mix, bias, norm, block.graph), Identity()
+            fold_norm(block.temporal, block.temporal.divide, "divide_norm")
+            fold_norm(block, block.temporal.join, "temporal_norm")
+        finish_folding(model, dtype)
+        return model
+
+    @classmethod
+    def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+        return config_of_blocks(tensors)
 
 
 def initialise(model: STGCNPP) -> None:

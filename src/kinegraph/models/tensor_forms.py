@@ -1,12 +1,16 @@
-"""The same weights in other projects' tensors and in ours: what is one of ours may be several, or shaped otherwise."""
+"""The same weights in other projects' tensors and in ours: what is one of ours may be several, or shaped otherwise.
 
-from collections.abc import Callable
+A `Table` has the names that one project gives the tensors of one network; every network's module has its own tables.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from kinegraph.models.stgcnpp import branch_widths
+from kinegraph.models.layers.blocks import published_strides
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,6 @@ def equal_rows(whole: Tensor, sizes: Sizes) -> list[Tensor]:
     return list(whole.chunk(sizes.parts))
 
 
-def branch_rows(whole: Tensor, sizes: Sizes) -> list[Tensor]:
-    """What belongs to each branch over time of an ST-GCN++ block."""
-    return list(whole.split(branch_widths(sizes.width)[: sizes.parts]))
-
-
 def below_to_beside(parts: list[Tensor], partitions: int) -> Tensor:
     """The matrices of all partitions: (K D, C, 1, 1), one below another -> (D, K C), side by side."""
     return parts[0].flatten(1).unflatten(0, (partitions, -1)).transpose(0, 1).flatten(1)
@@ -93,16 +92,78 @@ FORMS = {
         Leaf(".mix.weight", ".weight", below_to_beside, beside_to_below),
         Leaf(".bias", ".bias", lambda parts, k: parts[0].unflatten(0, (k, -1)), lambda whole, _: [whole.flatten()]),
     ],
-    "adaptive": [  # a convolution for each partition, whose results are summed
-        Leaf(
-            ".mix.weight",
-            ".weight",
-            lambda parts, _: torch.cat([part.flatten(1) for part in parts], 1),
-            lambda whole, sizes: as_convolutions(list(whole.chunk(sizes.parts, 1))),
-        ),
-        Leaf(".bias", ".bias", lambda parts, _: torch.stack(parts), lambda whole, _: list(whole)),
-    ],
-    "embeddings": [rows(".weight", equal_rows, convolution=True), rows(".bias", equal_rows)],  # one for each partition
-    "branches": [rows(".weight", branch_rows, convolution=True), rows(".bias", branch_rows)],
-    "branch norms": [*(rows(name, branch_rows) for name in VECTORS), Leaf(COUNT, COUNT, first, copies)],
 }
+GCN_BLOCK = [  # what MMAction2 1.x and PYSKL build both ST-GCN and ST-GCN++ of
+    ("spatial", "gcn.conv", "spatial"),
+    ("spatial_norm", "gcn.bn", "norm"),
+    ("graph_residual.mix", "gcn.down.0", "matrix"),
+    ("graph_residual.norm", "gcn.down.1", "norm"),
+    ("temporal_norm", "tcn.bn", "norm"),
+    ("residual.mix", "residual.conv", "matrix"),
+    ("residual.norm", "residual.bn", "norm"),
+]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The names that one project has for one network; {i} counts blocks.
+
+    rows: our module or tensor, theirs (several may make one of ours), and the form, of FORMS or a list of leaves.
+    block, inside: what names in a block begin with, and rows without that (ours begin with "blocks.{i}.").
+    lacks: options of ours that the project does not have: argument, value, and what a network with it does.
+    network: the class; `known_tables` fills it in.
+    """
+
+    dialect: str
+    rows: Sequence[tuple]
+    block: str
+    inside: Sequence[tuple]
+    lacks: Sequence[tuple[str, Any, str]] = ()
+    network: type[nn.Module] = nn.Module
+
+    def entries(self, blocks: int) -> Iterator[tuple[str, list[str], Leaf]]:
+        """Name and parts of every tensor that a network of so many blocks may have. Not all of them need be there."""
+        inside = [
+            (f"blocks.{{i}}.{ours}", [self.block + name for name in _listed(theirs)], form)
+            for ours, theirs, form in self.inside
+        ]
+        for ours, theirs, form in [*self.rows, *inside]:
+            for leaf in FORMS[form] if isinstance(form, str) else form:
+                names = [name + leaf.theirs for name in _listed(theirs)]
+                if "{i}" in ours:
+                    for i in range(blocks):
+                        yield (ours + leaf.ours).format(i=i), [name.format(i=i) for name in names], leaf
+                else:  # one of ours for all blocks
+                    names = [n.format(i=i) for n in names for i in range(blocks if "{i}" in n else 1)]
+                    yield ours + leaf.ours, names, leaf
+
+
+def _listed(names: str | list[str]) -> list[str]:
+    return [names] if isinstance(names, str) else names
+
+
+def config_of_blocks(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """What every network of blocks is built with, from the shapes of its tensors. Raises KeyError when one is lacking.
+
+    The strides are a guess: 2 where the width doubles, or where there is a projection though it does not change.
+    """
+    blocks = range(sum(name.endswith(".temporal_norm.weight") for name in tensors))
+    widths = [tensors[f"blocks.{i}.temporal_norm.weight"].numel() for i in blocks]
+    strides = published_strides(widths)
+    for i in blocks[1:]:
+        if widths[i] == widths[i - 1] and f"blocks.{i}.residual.mix.weight" in tensors:
+            strides[i] = 2  # what else would the projection be for
+    return {
+        "channels": tensors["blocks.0.spatial.mix.weight"].shape[1] // len(graph_of(tensors)),
+        "classes": tensors["head.weight"].shape[0],
+        "widths": widths,
+        "strides": strides,
+    }
+
+
+def graph_of(state: Mapping[str, Tensor]) -> Tensor:
+    """The graph (K, V, V) a network was built with; where all blocks learned their own, the first block's."""
+    graph = state["A"] if "A" in state else state.get("blocks.0.graph")
+    if graph is None:
+        raise ValueError("it lacks the tensor 'A', the graph")
+    return graph

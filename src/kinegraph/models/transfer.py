@@ -16,12 +16,15 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from kinegraph.models.published import infer_layout, load_published
-from kinegraph.models.weights import graph_of, is_published, load_weights
+from kinegraph.models.network import BlackBox, network_kind
+from kinegraph.models.published import infer_layout, is_published, load_published
+from kinegraph.models.tensor_forms import graph_of
+from kinegraph.models.weights import load_weights
 
 GRAPHS = ("A", "graph", "importance", "offset")  # (K, V, V)
 INPUTS = ("spatial.mix.weight", "graph_residual.mix.weight", "spatial.theta.weight", "spatial.phi.weight")
 LEAVES = (".weight", ".bias", ".running_mean", ".running_var", ".num_batches_tracked")
+OUTER = ("A", "head.", "data_norm.")  # tensors that are not inside the network
 NAMED = 6  # joints in a line
 # What may differ without a word: it does not say what the tensors mean.
 FREE = {"channels", "classes", "dropout", "init", "norm_momentum"}
@@ -85,23 +88,32 @@ def take_over(network: nn.Module, ours: Meaning, start: Start) -> Taken:
     The graph is the weights' own where the joints are the same ones, in whatever order: the network computes what it
     did there. Else it stays the one that was built for these joints.
     """
-    if type(network) is not type(start.model):
-        there = type(start.model)
+    here, there = network_kind(network), network_kind(start.model)
+    if not (issubclass(here, there) or issubclass(there, here)):
         raise ValueError(
-            f"{start.name} is of {there.__name__}, this network is {type(network).__name__}: "
+            f"{start.name} is of {there.__name__}, this network is {here.__name__}: "
             f"nothing of one fits the other; give --model {there.__module__}.{there.__name__}"
         )
     match = _matches(network, ours, start)
     state, source = network.state_dict(), start.model.state_dict()
     sizes = _sizes(network), _sizes(start.model)
     became = {name: _take(name, tensor, source.get(name), match, *sizes) for name, tensor in state.items()}
-    if not any(became[name] == "whole" for name in state if re.fullmatch(r"blocks\.\d+\.\w+(\.mix)?\.weight", name)):
-        theirs, here = start.model.config, network.config
-        raise ValueError(
-            f"no block of {start.name} fits: its widths are {_words(theirs['widths'])} with "
-            f"{len(graph_of(source))} partitions, here {_words(here['widths'])} with {len(graph_of(state))}"
-        )
+    inner = [name for name in state if re.fullmatch(r"blocks\.\d+\.\w+(\.mix)?\.weight", name)]
+    inner = inner or [name for name, tensor in state.items() if tensor.ndim > 1 and not name.startswith(OUTER)]
+    if inner and not any(became[name] == "whole" for name in inner):
+        raise ValueError(_no_fit(network, start))
     return Taken(*(tuple(n for n, what in became.items() if what == kind) for kind in ("whole", "part", "new")))
+
+
+def _no_fit(network: nn.Module, start: Start) -> str:
+    theirs, here = start.model.config, network.config
+    if "widths" not in theirs or "widths" not in here:
+        return f"nothing inside {start.name} fits: it was built with {theirs}, this network with {here}"
+    return (
+        f"no block of {start.name} fits: its widths are {_words(theirs['widths'])} with "
+        f"{len(graph_of(start.model.state_dict()))} partitions, here {_words(here['widths'])} with "
+        f"{len(graph_of(network.state_dict()))}"
+    )
 
 
 def describe(
@@ -119,6 +131,8 @@ def describe(
         lines.append(f"  joints: {found} of {len(ours.joints)} by name{_new_ones(lacking)}")
     elif theirs is None:
         lines.append("  its joints have no names: taken in order")
+    if isinstance(network, BlackBox):
+        lines.append("  what its axes stand for is not known: tensors of the same name and shape are taken as they are")
     pairs = [(start.model.config, network.config), (start.preprocessing, preprocessing)]
     for there, here in pairs:
         odd = [key for key in there.keys() & here.keys() - FREE if _words(there[key]) != _words(here[key])]
@@ -132,11 +146,12 @@ def freeze_blocks(network: nn.Module, blocks: int, taken: Taken | None = None) -
     taken: what their tensors are, if known. Raises ValueError when one would be frozen as it starts, or when the
     network has fewer blocks.
     """
-    if blocks > len(network.blocks):
-        raise ValueError(f"freeze is {blocks}, the network has {len(network.blocks)} blocks")
+    there = len(getattr(network, "blocks", ()))
+    if blocks > there:
+        raise ValueError(f"freeze is {blocks}, the network has {there} blocks")
     if blocks == 0:
         return []
-    names = ["data_norm", *(f"blocks.{i}" for i in range(blocks))]
+    names = [*(["data_norm"] if hasattr(network, "data_norm") else []), *(f"blocks.{i}" for i in range(blocks))]
     unfit = [*taken.part, *taken.new] if taken else []
     if unfit := [name for name in unfit if name.startswith(tuple(f"{part}." for part in names))]:
         raise ValueError(f"freeze {blocks} would keep {', '.join(_grouped(unfit))}, of which not all was taken over")
@@ -207,11 +222,11 @@ def _apart(name: str, tensor: Tensor, sizes: _Sizes) -> tuple[Tensor, tuple[str,
     """A view of the tensor with every axis that has names apart, and what the axes are, "" for one without names."""
     if name.rpartition(".")[2] in GRAPHS:
         return tensor, ("", "joint", "joint")
-    if name.startswith("data_norm.") and tensor.ndim:
+    if name.startswith("data_norm.") and tensor.numel() == sizes.joints * sizes.channels:
         return tensor.view(sizes.joints, sizes.channels), ("joint", "channel")
     if name.startswith("head."):
         return tensor, ("class", "")[: tensor.ndim]
-    if name.startswith("blocks.0.") and name.endswith(INPUTS):
+    if name.startswith("blocks.0.") and name.endswith(INPUTS) and tensor.shape[-1] % sizes.channels == 0:
         return tensor.view(len(tensor), -1, sizes.channels), ("", "", "channel")
     return tensor, ("",) * tensor.ndim
 

@@ -10,10 +10,8 @@ and `notes` (people's own words).
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,8 @@ from kinegraph import __version__
 from kinegraph.atomic import write_atomic
 from kinegraph.messages import one_line, plain_name, quoted
 from kinegraph.models.model_card import model_card, write_card
+from kinegraph.models.network import network_class, network_kind, rebuild
+from kinegraph.models.published import is_published, load_published
 from kinegraph.models.zoo import find_weights, name_of
 from kinegraph.safe_io import parsed_json
 from kinegraph.skeleton.layout import JointLayout
@@ -60,8 +60,6 @@ def load_model(path: str | Path, strides: Sequence[int] | None = None) -> nn.Mod
     strides: of each block of a published network; if left out, 2 where the width doubles.
     Raises ValueError when the file is neither or damaged, OSError when it cannot be read.
     """
-    from kinegraph.models.published import load_published
-
     if not isinstance(path, str | Path):
         raise ValueError(f"load_model takes the path or name of a weights file, found a {type(path).__name__}")
     if is_published(path):
@@ -71,11 +69,6 @@ def load_model(path: str | Path, strides: Sequence[int] | None = None) -> nn.Mod
     weights = load_weights(path)
     weights.model.weights = weights  # pyright: ignore[reportArgumentType]  so that kg.predict knows what belongs to it
     return weights.model
-
-
-def is_published(path: str | Path) -> bool:
-    """Whether a path is named as a checkpoint of another project, not as a weights file."""
-    return Path(path).suffix in (".pth", ".pt")
 
 
 def save_weights(
@@ -88,7 +81,7 @@ def save_weights(
     extra: Mapping[str, Any] | None = None,
     half: bool = False,
 ) -> None:
-    """Write a network of kinegraph.models, whole or not at all, and its card beside it as .md.
+    """Write a `SkeletonNetwork` or `BlackBox`, whole or not at all, and its card beside it as .md.
 
     preprocessing and extra: plain data. half: keep matrices and kernels as float16, in half the room.
     Raises ValueError when it is another network, or layout or class names do not fit it; OSError when the disk is full.
@@ -99,7 +92,8 @@ def save_weights(
         raise ValueError(f"the network was built for {joints} joints, layout '{layout.name}' has {len(layout)}")
     if len(class_names) != classes:
         raise ValueError(f"the network was built for {classes} classes, there are {len(class_names)} class names")
-    network = f"{type(model).__module__}.{type(model).__qualname__}"
+    kind = network_kind(model)
+    network = f"{kind.__module__}.{kind.__qualname__}"
     extra = {"made_with": {"kinegraph": __version__, "torch": torch.__version__}} | dict(extra or {})
     if half:
         extra["stored"] = "float16"
@@ -156,7 +150,11 @@ def load_weights(path: str | Path) -> Weights:
         layout = JointLayout.from_dict(header["layout"])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    model = rebuild(_network_class(header["network"], path), header["config"], state, path)
+    try:
+        network = network_class(header["network"])
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from None
+    model = rebuild(network, header["config"], state, path)
     graph, config = built_with(model)
     if len(header["class_names"]) != config["classes"] or len(layout) != graph.shape[1]:
         raise ValueError(
@@ -168,45 +166,23 @@ def load_weights(path: str | Path) -> Weights:
 
 
 def built_with(model: nn.Module) -> tuple[Tensor, dict[str, Any]]:
-    """The graph and the config that a network was built with. Raises ValueError for one that is not of ours."""
+    """The graph and the config that a network was built with. Raises ValueError where it has none."""
     graph, config = getattr(model, "A", None), getattr(model, "config", None)
     if not isinstance(graph, Tensor) or not isinstance(config, dict):
-        raise ValueError(f"a {type(model).__name__} is no network of kinegraph.models, which weights files are for")
-    return graph, config
-
-
-def graph_of(state: Mapping[str, Tensor]) -> Tensor:
-    """The graph (K, V, V) a network was built with; where all blocks learned their own, the first block's."""
-    graph = state["A"] if "A" in state else state.get("blocks.0.graph")
-    if graph is None:
-        raise ValueError("it lacks the tensor 'A', the graph")
-    return graph
-
-
-def rebuild(
-    network: type[nn.Module], config: Mapping[str, Any], state: Mapping[str, Tensor], origin: object
-) -> nn.Module:
-    """network(graph, **config) with that state, in evaluation mode.
-
-    Raises ValueError, which begins with the origin, when they do not fit each other.
-    """
-    try:
-        with torch.device("meta"):  # shapes alone: no memory for what the file only claims, no random numbers
-            model = network(graph_of(state), **config)
-    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError) as error:
-        raise ValueError(f"{origin} describes no {network.__name__}: {one_line(error)}") from None
-    expected = model.state_dict()
-    if odd := sorted(expected.keys() ^ state.keys()):
-        raise ValueError(f"{origin} {'lacks' if odd[0] in expected else 'has an unknown'} tensor {quoted(odd[0])}")
-    for name, tensor in expected.items():
-        found = state[name]
-        if found.shape != tensor.shape or found.is_floating_point() != tensor.is_floating_point():
+        name = type(model).__name__
+        raise ValueError(
+            f"a {name} does not record what it was built with: build it as BlackBox({name}, adjacency, channels, "
+            "classes), or make it a SkeletonNetwork (kinegraph.models.network)"
+        )
+    for argument, value in config.items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError):
             raise ValueError(
-                f"{origin}: tensor '{name}' is {tuple(found.shape)} of {found.dtype}, "
-                f"expected {tuple(tensor.shape)} of {tensor.dtype}"
-            )
-    model.load_state_dict(state, assign=True)
-    return model.eval()
+                f"{type(model).__name__} was built with {argument} = a {type(value).__name__}, which a weights file "
+                "cannot hold: numbers, texts, lists and dicts of them"
+            ) from None
+    return graph, config
 
 
 def _halved(tensor: Tensor) -> Tensor:
@@ -228,16 +204,3 @@ def _header(metadata: Mapping[str, str], path: Path) -> dict[str, Any]:
         if not isinstance(header.get(field), kind):
             raise ValueError(f"{path} has a damaged header: '{field}' is {quoted(header.get(field))}")
     return header
-
-
-def _network_class(name: str, path: Path) -> type[nn.Module]:
-    """A network of kinegraph.models by its import path; nothing else is imported for a file."""
-    module, _, attribute = name.rpartition(".")
-    if re.fullmatch(r"kinegraph\.models\.[a-z0-9_]+", module):
-        try:
-            found = getattr(import_module(module), attribute, None)
-        except ModuleNotFoundError:
-            found = None
-        if isinstance(found, type) and issubclass(found, nn.Module) and found.__module__ == module:
-            return found
-    raise ValueError(f"{path} asks for the network {quoted(name)}, expected one of kinegraph.models")

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from kinegraph.models.layers.threads import each, workers
 
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 MULTIPLE = {"cuda": 16}  # of bodies: for every number of them a GPU chooses its kernels anew
 
 
@@ -18,20 +19,20 @@ def clip_logits(
     people: Int[Tensor, "N"] | None = None,
     at_once: int | None = None,
 ) -> Float[Tensor, "N classes"]:
-    """head(mean over people, time and joints of model.bodies), absent people counted like real ones.
+    """head(mean over people, time and joints of model.forward_features), absent people counted like real ones.
 
     people: how many bodies of each clip are real, the first ones. Of the others those that look like the first of them
         (they do: padding) are computed as one body that stands for all, to the same logits, gradients and statistics.
-        Not in training with dropout, which makes them differ.
+        Not in training with dropout, which makes them differ, nor of a network that does not take `copies`.
     at_once: compute so many bodies at once, not all, see `in_parts`; only outside training, where bodies do not touch.
     """
     check_input(model, x)
     N, M = x.shape[:2]
     x = x.flatten(0, 1)  # (N M, T, V, C)
     place, copies = None, 1
-    if people is not None and not (model.training and model.config["dropout"] > 0):
+    if people is not None and not (model.training and (not model.takes_copies or drops_out(model))):
         x, place, copies = one_for_absent(x, people, M)
-    features = partial(mean_features, model, copies=copies)
+    features = partial(mean_features, model, copies=copies if model.training else 1)
     y = features(x) if at_once is None else in_parts(features, x, at_once)  # (B, D)
     y = y if place is None else y[place]
     return model.head(y.view(N, M, -1).mean(1))
@@ -40,13 +41,18 @@ def clip_logits(
 def clip_features(model: nn.Module, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:
     """What the last block says of each person, moment and joint; their mean through `head` gives the logits."""
     check_input(model, x)
-    return model.bodies(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+    return model.forward_features(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
 def mean_features(model: nn.Module, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B D"]:
     """Mean over time and joints of what the last block says, at least in float32."""
-    y = model.bodies(x, copies)
+    y = model.forward_features(x) if copies == 1 else model.forward_features(x, copies)
     return y.mean((1, 2), dtype=torch.promote_types(y.dtype, torch.float32))
+
+
+def drops_out(model: nn.Module) -> bool:
+    """Whether any layer of a network draws random numbers while training."""
+    return any(isinstance(layer, DROPOUTS) and layer.p > 0 for layer in model.modules())
 
 
 def in_parts(function: Callable[[Tensor], Tensor], x: Float[Tensor, "B ..."], at_once: int) -> Float[Tensor, "B ..."]:

@@ -1,8 +1,7 @@
 """What the blocks of several papers share: residual paths, one scale for each joint and channel, checks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -50,21 +49,15 @@ def published_strides(widths: Sequence[int]) -> list[int]:
     return [1] + [2 if b == 2 * a else 1 for a, b in pairwise(widths)]
 
 
-def check_network(graph: Tensor, config: Mapping[str, Any], narrowest: int = 1) -> None:
-    """Raises ValueError when a graph or the numbers that every network has in its config are out of range."""
-    widths, strides = config["widths"], config["strides"]
-    if graph.ndim != 3 or graph.shape[1] != graph.shape[2]:
-        raise ValueError(f"the adjacency has shape {tuple(graph.shape)}, expected (partitions, joints, joints)")
+def check_blocks(widths: Sequence[int], strides: Sequence[int], dropout: float, narrowest: int = 1) -> None:
+    """Raises ValueError when the numbers that every network of blocks is built with are out of range."""
     if not widths or len(strides) != len(widths):
         raise ValueError(f"{len(widths)} widths and {len(strides)} strides, expected one of each for every block")
     for name, numbers, least in (("widths", widths, narrowest), ("strides", strides, 1)):
         if min(numbers) < least:
             raise ValueError(f"{name} has {min(numbers)}, expected at least {least}")
-    for name in ("channels", "classes"):
-        if config[name] < 1:
-            raise ValueError(f"{name} is {config[name]}, expected at least 1")
-    if not 0 <= config["dropout"] < 1:
-        raise ValueError(f"dropout is {config['dropout']}, expected a probability below 1")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout is {dropout}, expected a probability below 1")
 
 
 def check_kernel(kernel: int) -> None:

@@ -1,0 +1,265 @@
+"""What every network is: a graph, the arguments it was built with, features of each body, and a head over their mean.
+
+`SkeletonNetwork` is the class to build on. Whoever defines `forward_features` has all else: absent people, weights
+files, transfer, explanations and the engine of `optimize`. `BlackBox` takes any other nn.Module, without the last two.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from functools import partial
+from importlib import import_module
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from kinegraph.allowed import NETWORKS
+from kinegraph.messages import one_line, quoted
+from kinegraph.models.layers.absent import check_input, clip_features, clip_logits
+from kinegraph.models.layers.blocks import published_strides
+from kinegraph.models.tensor_forms import Table, graph_of
+from kinegraph.plugins import plugin_classes
+
+
+class SkeletonNetwork(nn.Module):
+    """logits = head(mean over people, time and joints of forward_features(x)).
+
+    A class of your own defines `forward_features`, and a constructor whose first three arguments are these. `config`
+    records the arguments by itself, for the weights file: plain values, such as numbers, texts and lists.
+
+    Args:
+        adjacency: the graph in K partitions; adjacency[k, v, w] weighs the edge from joint v to joint w.
+        channels: numbers per joint and frame.
+        classes: number of classes.
+        width: channels of what `forward_features` returns, by default those of x. 0: the class makes its head itself.
+    """
+
+    CHECKPOINTS: ClassVar[Sequence[Table]] = ()  # how other projects name its tensors
+    takes_copies: ClassVar[bool]  # whether `forward_features` has the argument `copies`
+    A: Float[Tensor, "K V V"]
+    config: dict[str, Any]  # its class called with A and these builds it again
+    head: nn.Linear
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        network = super().__new__(cls)
+        network.__dict__["config"] = arguments_of(cls, args, kwargs)  # nn.Module is not yet ready for attributes
+        return network
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        _, *others = inspect.signature(cls.__init__).parameters.values()
+        cls.__signature__ = inspect.Signature(others)  # else that of __new__, which takes anything
+        cls.takes_copies = "copies" in inspect.signature(cls.forward_features).parameters
+
+    def __init__(
+        self,
+        adjacency: Float[Tensor, "K V V"] | Float[np.ndarray, "K V V"],
+        channels: int,
+        classes: int,
+        *,
+        width: int | None = None,
+    ):
+        super().__init__()
+        graph = torch.as_tensor(adjacency, dtype=torch.get_default_dtype())
+        check_sizes(graph, channels, classes)
+        self.config |= {"channels": channels, "classes": classes}
+        self.register_buffer("A", graph.clone())
+        if width != 0:
+            self.head = nn.Linear(channels if width is None else width, classes)
+
+    def forward(
+        self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
+    ) -> Float[Tensor, "N classes"]:
+        """Logits, before any softmax. x: as `prepare_clip` makes it. Raises ValueError for other joints or channels.
+
+        people: how many bodies of each clip are real; the others are computed once, see `clip_logits`.
+        """
+        return clip_logits(self, x, people)
+
+    def forward_features(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
+        """What the network knows of each moment and joint of each body; bodies do not see each other.
+
+        May also take `copies`: while training, the last body stands for so many bodies that are alike, and has to
+        count as often in whatever is computed over the batch. Without it absent bodies are computed one by one.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define forward_features(self, x)")
+
+    def features(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:
+        """`forward_features` of each person; their mean through `head` gives the logits."""
+        return clip_features(self, x)
+
+    def bodies(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
+        """The earlier name of `forward_features`."""
+        return self.forward_features(x, copies) if self.takes_copies else self.forward_features(x)
+
+    def choose_strides(self, widths: Sequence[int], strides: Sequence[int] | None) -> list[int]:
+        """The strides of blocks of these widths, by the published rule if None; `config` records them."""
+        chosen = published_strides(widths) if strides is None else list(strides)
+        if "strides" in self.config and self.config["strides"] is None:
+            self.config["strides"] = chosen
+        return chosen
+
+    def fold(self, dtype: torch.dtype = torch.float32) -> Self:
+        """A copy for inference; a class that can be made quicker returns one that computes in dtype.
+
+        A copy that stays in float32 is run by `optimize` under autocast to dtype.
+        """
+        return deepcopy(self).eval().requires_grad_(False).float()
+
+    @classmethod
+    def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+        """For classes with CHECKPOINTS: what it is built with, from the shapes of its tensors."""
+        raise NotImplementedError(f"{cls.__name__} does not define config_of(tensors), which its CHECKPOINTS need")
+
+
+class BlackBox(nn.Module):
+    """Any nn.Module of clips (N, M, T, V, C) -> logits, with what is recorded to build it again.
+
+    kind: its class, called as kind(adjacency, channels, classes, **options). options: plain values.
+    What is inside is not known: it is not explained, nor made quicker, and every absent person is computed.
+    """
+
+    A: Float[Tensor, "K V V"]
+
+    def __init__(
+        self,
+        kind: type[nn.Module],
+        adjacency: Float[Tensor, "K V V"] | Float[np.ndarray, "K V V"],
+        channels: int,
+        classes: int,
+        /,
+        **options: Any,
+    ):
+        super().__init__()
+        graph = torch.as_tensor(adjacency, dtype=torch.get_default_dtype())
+        check_sizes(graph, channels, classes)
+        self.config = {"channels": channels, "classes": classes} | {key: plain(it) for key, it in options.items()}
+        self.register_buffer("A", graph.clone())
+        self.module = kind(graph, channels, classes, **options)
+
+    def forward(
+        self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
+    ) -> Float[Tensor, "N classes"]:
+        """Logits, before any softmax. people: is not looked at."""
+        check_input(self, x)
+        return self.module(x)
+
+
+def build_network(kind: Callable[..., nn.Module], adjacency: Tensor, channels: int, classes: int) -> nn.Module:
+    """kind(adjacency, channels, classes), as a BlackBox where it is no SkeletonNetwork.
+
+    kind: a class, or a partial of one with its options.
+    """
+    options = kind.keywords if isinstance(kind, partial) else {}
+    kind = kind.func if isinstance(kind, partial) else kind
+    if isinstance(kind, type) and not issubclass(kind, SkeletonNetwork):
+        return BlackBox(kind, adjacency, channels, classes, **options)
+    return kind(adjacency, channels, classes, **options)
+
+
+def network_kind(network: nn.Module) -> type[nn.Module]:
+    """The class of a network, of a BlackBox the class of what is in it."""
+    return type(network.module) if isinstance(network, BlackBox) else type(network)
+
+
+def network_class(name: str) -> type[nn.Module]:
+    """The class that a weights file names: one of NETWORKS, or of a loaded plugin. Nothing else is ever imported.
+
+    Raises ValueError that says what the name has to be.
+    """
+    if name in NETWORKS:
+        module, _, attribute = name.rpartition(".")
+        return getattr(import_module(module), attribute)
+    found = plugin_classes().get(name)
+    if found is not None and issubclass(found, nn.Module):
+        return found
+    module, _, attribute = name.rpartition(".")
+    needed = " or of your plugins"
+    if module.isidentifier() and attribute.isidentifier():
+        needed = f"; it needs --plugins {module}.py that defines class {attribute}"
+    raise ValueError(f"asks for the network {quoted(name)}, expected one of kinegraph.models{needed}")
+
+
+def rebuild(
+    network: type[nn.Module], config: Mapping[str, Any], state: Mapping[str, Tensor], origin: object
+) -> nn.Module:
+    """network(graph, **config) with that state, in evaluation mode.
+
+    Raises ValueError, which begins with the origin, when they do not fit each other.
+    """
+    try:
+        model = _built_again(network, config, state)
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError) as error:
+        raise ValueError(f"{origin} describes no {network.__name__}: {one_line(error)}") from None
+    expected = model.state_dict()
+    if odd := sorted(expected.keys() ^ state.keys()):
+        raise ValueError(f"{origin} {'lacks' if odd[0] in expected else 'has an unknown'} tensor {quoted(odd[0])}")
+    for name, tensor in expected.items():
+        found = state[name]
+        if found.shape != tensor.shape or found.is_floating_point() != tensor.is_floating_point():
+            raise ValueError(
+                f"{origin}: tensor '{name}' is {tuple(found.shape)} of {found.dtype}, "
+                f"expected {tuple(tensor.shape)} of {tensor.dtype}"
+            )
+    model.load_state_dict(state, assign=_is_ours(network))
+    return model.eval()
+
+
+def _built_again(network: type[nn.Module], config: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Module:
+    options = {name: value for name, value in config.items() if name not in ("channels", "classes")}
+    arguments = partial(network, **options), graph_of(state), config["channels"], config["classes"]
+    if _is_ours(network):
+        with torch.device("meta"):  # shapes alone: no memory for what the file only claims, no random numbers
+            return build_network(*arguments)
+    dtypes = [tensor.dtype for name, tensor in state.items() if tensor.is_floating_point() and name != "A"]
+    with torch.random.fork_rng(devices=[]):  # constructors of users may not know of the device "meta"
+        return build_network(*arguments).to(dtypes[0] if dtypes else None)
+
+
+def _is_ours(network: type[nn.Module]) -> bool:
+    return f"{network.__module__}.{network.__qualname__}" in NETWORKS
+
+
+def known_networks() -> list[type[nn.Module]]:
+    """All classes that `network_class` gives: ours in their order, then those of the loaded plugins."""
+    own = [it for it in plugin_classes().values() if issubclass(it, nn.Module)]
+    return [*map(network_class, NETWORKS), *own]
+
+
+def arguments_of(kind: type[nn.Module], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a constructor by name, defaults too, as plain values.
+
+    Not the first one, the graph; the next two are "channels" and "classes", whatever the class calls them.
+    """
+    signature = inspect.signature(kind)
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError:
+        return {}  # the constructor says what is wrong; and copying calls __new__ without arguments
+    bound.apply_defaults()
+    found: dict[str, Any] = {}
+    for place, (name, value) in enumerate(bound.arguments.items()):
+        if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            found |= value
+        elif place:
+            found[("channels", "classes")[place - 1] if place < 3 else name] = value
+    return {name: plain(value) for name, value in found.items()}
+
+
+def plain(value: Any) -> Any:
+    """Tuples as lists and numpy's numbers as Python's, so that JSON gives back what was written."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return [plain(it) for it in value] if isinstance(value, list | tuple) else value
+
+
+def check_sizes(graph: Tensor, channels: int, classes: int) -> None:
+    """Raises ValueError when a graph is none, or there are no channels or classes."""
+    if graph.ndim != 3 or graph.shape[1] != graph.shape[2]:
+        raise ValueError(f"the adjacency has shape {tuple(graph.shape)}, expected (partitions, joints, joints)")
+    for name, number in (("channels", channels), ("classes", classes)):
+        if number < 1:
+            raise ValueError(f"{name} is {number}, expected at least 1")
