@@ -131,8 +131,9 @@ def written_options(verb: Callable, path: Path) -> dict[str, Any]:
 
 def _builder(value: object) -> object:
     """A class with its settings, still to be called, as the plain partial that it is."""
-    made_by_parser = isinstance(value, partial) and inspect.isclass(next(iter(value.args), None))
-    return partial(value.args[0], **value.keywords) if made_by_parser else value
+    if not isinstance(value, partial) or not (classes := [it for it in value.args if inspect.isclass(it)]):
+        return value
+    return partial(classes[0], **value.keywords)
 
 
 def read_config(verb: Callable, path: Path, argv: Sequence[str] = ()) -> Namespace:

@@ -1,6 +1,5 @@
 """kinegraph test: weights on a split -> metrics, result file, report."""
 
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +20,7 @@ from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
 from kinegraph.evaluation.metrics import check_metrics, evaluate, remarks
 from kinegraph.evaluation.results import checked_result_path
 from kinegraph.evaluation.scoring import score_clips
-from kinegraph.inference.explanation import joint_importance
+from kinegraph.inference.explanation import explainer
 from kinegraph.inference.predictor import Predictor
 from kinegraph.messages import first_few
 from kinegraph.models.convert import published_weights
@@ -170,9 +169,9 @@ def _write(evaluation: Evaluation, out: Path | None, report: Path | None, about:
     return report
 
 
-def _explained(weights: Weights, network: nn.Module, preprocessing: Preprocessing) -> Explain:
-    """The function that computes the importance of joints in a clip."""
-    return partial(joint_importance, Predictor(network, weights.layout, tuple(weights.class_names), preprocessing))
+def _explained(weights: Weights, network: nn.Module, preprocessing: Preprocessing) -> Explain | None:
+    """The function that computes the importance of joints in a clip, where the network can be explained."""
+    return explainer(Predictor(network, weights.layout, tuple(weights.class_names), preprocessing))
 
 
 def check_fit(weights: Weights, folder: SkeletonDataset, checkpoint: Path) -> None:

@@ -6,8 +6,9 @@ stands in the last block; by then a joint has also heard of its neighbours, and 
 Source: Zhou et al. 2016 (arXiv:1512.04150), section 2; the sum over the graph's joints in place of an image's pixels.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -63,9 +64,19 @@ def activation_map(
     return said / said[0].numel()
 
 
+def can_explain(model: nn.Module) -> bool:
+    """Whether the logits of a network are a sum over people, moments and joints."""
+    return can_optimize(model) and isinstance(model.head, nn.Linear)
+
+
+def explainer(predictor: Predictor) -> Callable[..., Float[np.ndarray, "M T V"]] | None:
+    """The function that computes the importance of joints in a clip; None where the network cannot be explained."""
+    return partial(joint_importance, predictor) if can_explain(predictor.network) else None
+
+
 def _check_explainable(model: nn.Module) -> None:
     """Raises ValueError where logits are no sum over people, moments and joints."""
-    if not can_optimize(model) or not isinstance(model.head, nn.Linear):
+    if not can_explain(model):
         raise ValueError(
             f"{network_kind(model).__name__} cannot be explained: its logits are no sum over people, moments and "
             "joints, as those of a SkeletonNetwork with a linear head are (kinegraph.models.network)"

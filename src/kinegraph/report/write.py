@@ -1,7 +1,6 @@
 """What a test leaves behind: the scores, tables to go on with, a picture, and a page to read."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from kinegraph.atomic import write_atomic
@@ -9,7 +8,7 @@ from kinegraph.evaluation.about_result import about_result
 from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.evaluation.results import checked_result_path, result_pickle
 from kinegraph.evaluation.tables import confusion_rows, csv_bytes, per_class_rows, prediction_rows
-from kinegraph.inference.explanation import joint_importance
+from kinegraph.inference.explanation import explainer
 from kinegraph.inference.predictor import predictor_of
 from kinegraph.report.html import report_page
 from kinegraph.report.plots import confusion_png
@@ -146,6 +145,6 @@ def _weights(run: Path) -> Path | None:
 def _explain(weights: Path | None) -> Explain | None:
     """What tells the importance of joints, where weights that know their preprocessing are still there."""
     try:
-        return partial(joint_importance, predictor_of(weights)) if weights and weights.is_file() else None
+        return explainer(predictor_of(weights)) if weights and weights.is_file() else None
     except ValueError:
         return None

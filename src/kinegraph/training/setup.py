@@ -21,6 +21,7 @@ from kinegraph.data.dataset_checks import check_scale, dataset_findings
 from kinegraph.data.loading import ClipDataset, train_loader
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.messages import did_you_mean
+from kinegraph.models.network import build_network
 from kinegraph.models.transfer import Meaning, Start, Taken, freeze_blocks, take_over
 from kinegraph.models.weights import save_weights
 from kinegraph.plugins import plugin_functions
@@ -158,7 +159,7 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
     folder, preprocessing = data.folder, data.preprocessing
     graph = torch.from_numpy(build_graph(data.layout, options.partition, options.max_hop)).float()
     channels = preprocessing.channels(folder.channels, folder.has_score)
-    network = options.model(graph, channels, len(folder.class_names))
+    network = build_network(options.model, graph, channels, len(folder.class_names))
     _accept_people(network)
     axes = Meaning(folder.layout.joints, folder.class_names, preprocessing.streams, coordinates(folder))
     taken = take_over(network, axes, start) if start else None
