@@ -119,7 +119,7 @@ def test_evidence_lies_where_the_network_looks():
     assert not np.delete(drawn[0], 7, axis=1).any()
     assert joint_shares(predictor, [clip]).overall[7] == pytest.approx(1)
     assert not joint_importance(predictor, clip, label=1).any()  # nothing speaks for the other class
-    mirrored = replace(predictor, how=replace(predictor.how, test_mirror=True))
+    mirrored = replace(predictor, preprocessing=replace(predictor.preprocessing, test_mirror=True))
     said = clip_evidence(mirrored, clip)[0].sum(axis=0)
     assert set(np.flatnonzero(np.abs(said) > 1e-9)) == {7, LAYOUT.mirrored()[7]}
 

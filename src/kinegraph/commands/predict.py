@@ -145,12 +145,12 @@ def _predictor_and_inputs(
     from kinegraph.models.published import is_published
     from kinegraph.models.weights import load_weights
 
-    config, how = None, None
+    config, steps = None, None
     if preprocessing is not None:
         from kinegraph.commands.train import train
 
         config = read_config(train, preprocessing)
-        how = Preprocessing.from_dict(config.preprocessing.as_dict())
+        steps = Preprocessing.from_dict(config.preprocessing.as_dict())
     if is_published(weights):
         if config is None:
             raise ValueError(f"{weights} does not say how clips are prepared for it: give --preprocessing CONFIG.yaml")
@@ -161,7 +161,7 @@ def _predictor_and_inputs(
     else:
         known = load_weights(weights)
         found = read(classes=known.class_names)
-    return predictor_of(known, how, map_layout=map_layout), found
+    return predictor_of(known, steps, map_layout=map_layout), found
 
 
 def _published(path: Path, config: "Namespace", class_names: str | None, found: "Recordings") -> "Weights":

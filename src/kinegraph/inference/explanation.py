@@ -106,7 +106,7 @@ def clip_evidence(predictor: Predictor, clip: SkeletonClip, label: int | None = 
     """
     clip = predictor.fit(clip)
     _, maps = next(_batches(predictor, [clip], 1, label))
-    times, order = frames_seen(clip, predictor.how)
+    times, order = frames_seen(clip, predictor.preprocessing)
     times = np.resize(times, (maps.shape[1], times.shape[1]))  # mirrored views look at the same frames
     found = np.zeros(clip.keypoint.shape[:3], np.float32)
     for view, at in zip(maps[0], times, strict=True):
@@ -115,23 +115,23 @@ def clip_evidence(predictor: Predictor, clip: SkeletonClip, label: int | None = 
     return found * seen(clip.keypoint).any(2, keepdims=True)
 
 
-def frames_seen(clip: SkeletonClip, how: Preprocessing) -> tuple[Float[np.ndarray, "views F"], list[int]]:
+def frames_seen(clip: SkeletonClip, preprocessing: Preprocessing) -> tuple[Float[np.ndarray, "views F"], list[int]]:
     """The recorded frame behind each of a network's frames in its unmirrored views, NaN where it sees zeros; fractions
     between two frames. And which recorded person is its first, second ...
 
     A clip whose coordinates are its frame numbers goes the way of all clips, so that no rule of sampling is told twice.
     """
-    frames, order = np.arange(clip.frames), list(range(min(clip.people, how.people)))
-    if how.normalize == "first_frame":  # it leaves out frames, and the person who is there most often comes first
-        there = seen(clip.keypoint[: max(2, how.people)]).any(2)
+    frames, order = np.arange(clip.frames), list(range(min(clip.people, preprocessing.people)))
+    if preprocessing.normalize == "first_frame":  # it drops frames, and the person seen most often comes first
+        there = seen(clip.keypoint[: max(2, preprocessing.people)]).any(2)
         codes = np.where(there, 1 + np.arange(there.size).reshape(there.shape), 0)
         kept = drop_empty_frames(codes[..., None, None].astype(np.float64)).astype(np.int64)[..., 0, 0]
         if kept.any():
-            order = [int(row.max() - 1) // clip.frames for row in kept if row.any()][: how.people]
+            order = [int(row.max() - 1) // clip.frames for row in kept if row.any()][: preprocessing.people]
             frames = (kept.max(0) - 1) % clip.frames
     numbers = np.broadcast_to((frames + 1.0)[None, :, None, None], (1, len(frames), *clip.keypoint.shape[2:]))
     ramp = replace(clip, keypoint=numbers.astype(np.float32), score=None)
-    plain = replace(how, normalize="none", streams=("joint",), min_score=None, test_mirror=False, people=1)
+    plain = replace(preprocessing, normalize="none", streams=("joint",), min_score=None, test_mirror=False, people=1)
     times = prepare_clip(ramp, plain)[:, 0, :, 0, 0].astype(np.float64) - 1
     return np.where(times < 0, np.nan, times), order
 
@@ -216,13 +216,13 @@ def _batches(
     predictor: Predictor, clips: Iterable[SkeletonClip], batch_size: int, label: int | None = None
 ) -> Iterator[tuple[Int[np.ndarray, "N"], Float[np.ndarray, "N views M S V"]]]:
     """Answers (or `label`) and contrast maps; absent people are 0, mirrored views turned back."""
-    network, how, clips = predictor.network.eval(), predictor.how, iter(clips)
+    network, preprocessing, clips = predictor.network.eval(), predictor.preprocessing, iter(clips)
     weight = next(network.parameters())
     while batch := list(islice(clips, batch_size)):
-        views = torch.from_numpy(np.stack([prepare_clip(clip, how) for clip in batch]))
+        views = torch.from_numpy(np.stack([prepare_clip(clip, preprocessing) for clip in batch]))
         views = views.to(weight.device, weight.dtype)  # (N, W, M, F, V, C)
         count = views.shape[1]
-        people = torch.tensor([min(clip.people, how.people) for clip in batch], device=weight.device)
+        people = torch.tensor([min(clip.people, preprocessing.people) for clip in batch], device=weight.device)
         if label is None:
             labels = view_scores(network, views, people).argmax(1)
         else:
@@ -231,7 +231,7 @@ def _batches(
         maps = activation_map(network, views.flatten(0, 1), *repeated, contrast=True).unflatten(0, (-1, count))
         there = torch.arange(maps.shape[2], device=weight.device) < people[:, None]  # (N, M)
         maps = (maps * there[:, None, :, None, None]).double().cpu().numpy()
-        if how.test_mirror:
+        if preprocessing.test_mirror:
             turned = maps[:, count // 2 :]
             maps[:, count // 2 :] = turned[..., predictor.layout.mirrored()]
         yield labels.cpu().numpy(), maps

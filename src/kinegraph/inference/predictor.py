@@ -1,8 +1,10 @@
 """From recorded clips to class probabilities: a trained network with all that it takes to ask it."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -11,14 +13,14 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
+from kinegraph.data.dataset_write import LARGEST
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.evaluation.scoring import view_scores
-from kinegraph.inference.fitting import fitted
-from kinegraph.messages import quoted
+from kinegraph.messages import first_few, quoted
 from kinegraph.models.optimize import can_optimize, optimize
 from kinegraph.models.weights import Weights, built_with, load_weights
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.layout import JointLayout
+from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 DEVICES = ("cpu", "cuda", "mps")
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "64-true")
@@ -39,13 +41,13 @@ class Predictor:
     network: nn.Module
     layout: JointLayout
     class_names: tuple[str, ...]
-    how: Preprocessing
+    preprocessing: Preprocessing
     precision: str = "32-true"
     map_layout: bool = False
 
     def fit(self, clip: SkeletonClip) -> SkeletonClip:
         """The clip with the network's joints and channels. Raises ValueError where it cannot have them."""
-        return fitted(clip, self.layout, self.how, built_with(self.network)[1]["channels"], self.map_layout)
+        return fitted(clip, self.layout, self.preprocessing, built_with(self.network)[1]["channels"], self.map_layout)
 
 
 def predictor_of(
@@ -77,11 +79,11 @@ def predictor_of(
             "on the command line --preprocessing CONFIG, the YAML of their recipe"
         )
     try:
-        how = preprocessing or Preprocessing.from_dict(weights.preprocessing)
+        preprocessing = preprocessing or Preprocessing.from_dict(weights.preprocessing)
     except (TypeError, LookupError, AttributeError) as error:  # of a file that was not written by training
         raise ValueError(f"the weights say of preprocessing what cannot be read: {quoted(error)}") from None
     network = model if isinstance(model, nn.Module) else weights.model
-    return Predictor(network, weights.layout, tuple(weights.class_names), how, map_layout=map_layout)
+    return Predictor(network, weights.layout, tuple(weights.class_names), preprocessing, map_layout=map_layout)
 
 
 def placed(predictor: Predictor, device: str = "auto", precision: str = "32-true", many: bool = False) -> Predictor:
@@ -117,9 +119,9 @@ def probabilities(
     """
     network = predictor.network
     weight = next(network.parameters())
-    people = predictor.how.people
+    people = predictor.preprocessing.people
     for batch in _batches(clips, batch_size):
-        views = torch.from_numpy(np.stack([prepare_clip(clip, predictor.how) for clip in batch]))
+        views = torch.from_numpy(np.stack([prepare_clip(clip, predictor.preprocessing) for clip in batch]))
         present = torch.tensor([min(clip.people, people) for clip in batch])
         training = network.training
         network.eval()
@@ -144,3 +146,113 @@ def _batches(clips: Iterable[SkeletonClip], most: int) -> Iterator[list[Skeleton
 
 def _autocast(device: str, precision: str) -> AbstractContextManager[object]:
     return torch.autocast(device, MIXED[precision]) if precision in MIXED else nullcontext()
+
+
+# ---- clips that fit a network --------------------------------------------------------------------------------------
+
+JOINTS_NAMED = 4
+TURNED = ("ntu_published", "first_frame", "facing")  # ways to normalise that need x, y and z
+
+
+def fitted(
+    clip: SkeletonClip, wanted: JointLayout, preprocessing: Preprocessing, channels: int, map_layout: bool = False
+) -> SkeletonClip:
+    """The clip as the network wants it: its layout, and scores only where it was trained with them.
+
+    wanted: the layout of the network. channels: of its input, all streams together. map_layout: also take joints by
+    name from a layout with other or further joints; nothing is made up, so the layout must have all of them.
+    Raises ValueError with what the network wants, what the clip has, and what can be done.
+    """
+    clip = with_joints(clip, wanted, map_layout)
+    clip = with_channels(clip, preprocessing, channels)
+    if not np.isfinite(clip.keypoint).all() or (clip.score is not None and not np.isfinite(clip.score).all()):
+        raise ValueError(f"{_called(clip)} holds values that are not finite; a joint that was not seen is all zero")
+    if (largest := float(max(clip.keypoint.max(initial=0), -clip.keypoint.min(initial=0)))) > LARGEST:
+        raise ValueError(f"{_called(clip)} has a coordinate of {largest:.3g}: no recording is that large")
+    if not clip.keypoint.any():
+        raise ValueError(f"{_called(clip)} shows nobody: every joint in all of its {clip.frames} frames is zero")
+    return clip
+
+
+# ---- joints ----------------------------------------------------------------------------------------------------------
+
+
+def with_joints(clip: SkeletonClip, wanted: JointLayout, map_layout: bool) -> SkeletonClip:
+    """The clip with the joints of a layout, and with that layout: its bones are those that the network knows."""
+    if clip.layout.joints == wanted.joints:
+        return clip if clip.layout == wanted else replace(clip, layout=wanted)
+    order = joints_by_name(clip.layout.joints, wanted.joints)
+    found = f"{_called(clip)} has {_told(clip.layout)}, the network was trained on {_told(wanted)}"
+    if None in order:
+        raise ValueError(f"{found}; {_what_can_be_done(clip.layout, wanted, order)}")
+    if not map_layout:
+        raise ValueError(f"{found}; all of them are there by name: map_layout (--map-layout) takes them")
+    score = None if clip.score is None else clip.score[:, :, order]
+    return replace(clip, keypoint=clip.keypoint[:, :, order], score=score, layout=wanted)
+
+
+@lru_cache
+def joints_by_name(found: Sequence[str], wanted: Sequence[str]) -> tuple[int | None, ...]:
+    """For each wanted joint the number of the found one with the same name; None where there is none, or several.
+
+    Names are the same if their letters and digits are: left_knee, "Left Knee", LEFT-KNEE and leftKnee.
+    """
+    plain = [_plain(name) for name in found]
+    places = {name: plain.index(name) for name in plain if plain.count(name) == 1}
+    asked = [_plain(name) for name in wanted]
+    return tuple(places.get(name) if asked.count(name) == 1 else None for name in asked)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _told(layout: JointLayout) -> str:
+    return f"the {len(layout)} joints of layout '{layout.name}'"
+
+
+def _what_can_be_done(found: JointLayout, wanted: JointLayout, order: Sequence[int | None]) -> str:
+    lacking = [name for name, place in zip(wanted.joints, order, strict=True) if place is None]
+    if len(lacking) == len(wanted) == len(found):
+        return f"no name is the same; if they are the same joints in the same order, say --layout {wanted.name}"
+    text = f"it lacks {first_few(lacking, JOINTS_NAMED)}"
+    text += f" ({len(lacking)} of {len(wanted)})" if len(lacking) > JOINTS_NAMED else ""
+    others = [name for name in layout_names() if load_layout(name).joints != wanted.joints]
+    fitting = [name for name in others if None not in joints_by_name(found.joints, load_layout(name).joints)]
+    return f"{text}: use weights that were trained on {' or '.join(sorted({found.name, *fitting}))}"
+
+
+# ---- channels --------------------------------------------------------------------------------------------------------
+
+
+def with_channels(clip: SkeletonClip, preprocessing: Preprocessing, channels: int) -> SkeletonClip:
+    """The clip with scores where the network was trained with them. They are left out where it was not."""
+    each = channels // len(preprocessing.streams)  # channels of one stream: coordinates and, with scores, one more
+    flat = _wants_pixels(preprocessing)
+    dimensions, scored = clip.keypoint.shape[3], clip.score is not None
+    allowed = [(size, size < each) for size in (2, 3) if each - 1 <= size <= each and flat in (None, size == 2)]
+    if (dimensions, scored) in allowed:
+        return clip
+    if (dimensions, False) in allowed:
+        return replace(clip, score=None)
+    wanted = " or ".join(_coordinates(size, score) for size, score in allowed) or f"{each} numbers a joint"
+    if (dimensions, True) in allowed:
+        hint = "give each joint its confidence, or use weights that were trained without"
+    else:
+        hint = f"use weights that were trained on {dimensions}D clips"
+    raise ValueError(f"{_called(clip)} has {_coordinates(dimensions, scored)}, the network wants {wanted}; {hint}")
+
+
+def _wants_pixels(preprocessing: Preprocessing) -> bool | None:
+    """Whether the recipe is for 2D clips, for 3D ones, or (None) for either."""
+    if preprocessing.normalize.startswith("image"):
+        return True
+    return False if preprocessing.normalize in TURNED else None
+
+
+def _coordinates(dimensions: int, scored: bool) -> str:
+    return f"{'xyz'[:dimensions]} {'with' if scored else 'without'} scores"
+
+
+def _called(clip: SkeletonClip) -> str:
+    return f"clip '{clip.name}'" if clip.name else "the clip"
