@@ -38,7 +38,6 @@ from kinegraph.data.formats import (
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.companion import beside
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable
-from kinegraph.data.synthetic_marker import is_synthetic
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
 
@@ -98,13 +97,10 @@ def recordings(
         except ValueError as error:
             raise _named(path, options, error) from None
 
-    synthetic = is_synthetic(path)
     return replace(
         found,
         clips=clips(),
         class_names=tuple(map(plain_name, found.class_names)),
-        source=f"synthetic: {found.source}" if synthetic else found.source,
-        licence="" if synthetic else found.licence,
         skipped=lambda: found.skipped() + faults,
         format=module.NAME,
         reason=reason,

@@ -19,6 +19,7 @@ from jaxtyping import Float
 from kinegraph.data.formats.ntu_text import JOINTS, Bodies, parse_bodies
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, spread
 from kinegraph.data.pool import cores, in_order
+from kinegraph.data.synthetic_marker import is_synthetic
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
@@ -84,14 +85,16 @@ def read(
     lines = [f"{len(missing):,} on the published list of missing skeletons (--keep-missing reads them)"] * bool(missing)
     lines += [f"{len(others):,} of actions that NTU RGB+D {classes} does not have"] * bool(others)
     names = _Names(classes) if published else None
+    source = f"NTU RGB+D {classes}, raw files, bodies {bodies}" if published else f"files of {path.name}"
+    synthetic = is_synthetic(path)
     return Recordings(
         clips=_clips(chosen, bodies, names, workers or cores(), spread(len(chosen), sample)),
         count=len(chosen),
         layout=load_layout("ntu25"),
         class_names=class_names(classes) if published else (),
         units="m",
-        source=f"NTU RGB+D {classes}, raw files, bodies {bodies}" if published else f"files of {path.name}",
-        licence=LICENCE if published else "",
+        source=f"synthetic: {source}" if synthetic else source,
+        licence=LICENCE if published and not synthetic else "",
         skipped=lambda: lines,
     )
 
