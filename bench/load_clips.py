@@ -49,7 +49,8 @@ def made_up(clips: int, layout: JointLayout = NTU):
         frames = int(np.clip(rng.gamma(6, 14), 30, 300))
         keypoint = rng.normal((0, 0, 3), 0.4, (2 if i % 5 == 0 else 1, frames, len(layout), 3)).astype(np.float32)
         attributes = {"setup": 1, "camera": 1, "subject": 1 + i % 40, "replication": 1, "action": 1 + i % 60}
-        yield SkeletonClip(keypoint, layout, f"clip{i}", i % 60, fps=30.0, attributes=attributes, splits={"xsub": "train"})
+        about = {"fps": 30.0, "attributes": attributes, "splits": {"xsub": "train"}}
+        yield SkeletonClip(keypoint, layout, f"clip{i}", i % 60, **about)
 
 
 def plain_view(clip: SkeletonClip, rng: np.random.Generator | None) -> np.ndarray:
