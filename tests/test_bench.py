@@ -56,7 +56,7 @@ def test_plain_path_and_ours_say_the_same(tmp_path):
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
 def test_the_script_for_a_gpu_runs_on_a_cpu(tmp_path):
     """Its tests, and a row of each kind, at sizes that measure nothing."""
-    rows = r"^(tests|training step, eager, .* V=17, 0/2|inference, eager, .* V=17, 2/2|kinegraph train, .* V=17)"
+    rows = r"^(tests|training step, eager, .* V=17, 2/2|kinegraph train, .* V=17)"
     command = ["bash", BENCH / "gpu.sh", "--device", "cpu", "--tiny", "--rows", rows]
     where = os.environ | {"PYTHON": sys.executable, "OUT": str(tmp_path)}
     done = subprocess.run(command, capture_output=True, text=True, env=where)
@@ -65,5 +65,5 @@ def test_the_script_for_a_gpu_runs_on_a_cpu(tmp_path):
     assert done.stdout == table
     assert re.search(r"\* tests: \d+ passed", table)
     assert "left out" not in table
-    works = [line.split(" | ")[0] for line in table.splitlines() if re.search(r"\d \|$", line)]
-    assert len(works) == 6  # of each row its speed, and its memory or its waiting for data
+    _, _, *rows = [line for line in table.splitlines() if line.startswith("|")]
+    assert len(rows) == 4  # of each kind its speed, and its memory or its waiting for data
