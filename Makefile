@@ -3,23 +3,24 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+DIST ?= dist
 KILLS ?= 50
 MINUTES ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow test-shapes crash fuzz lint types coverage mutation docs bench bench-peers clean
+.PHONY: demo test test-slow test-shapes crash fuzz lint types coverage mutation docs bench bench-peers wheel clean
 
 demo: $(VENV)/ready  ## synthetic raw files -> dataset -> training -> test report
 	rm -rf $(DEMO)
 	$(BIN)/kinegraph synthesize $(DEMO)/raw --clips 960
-	$(BIN)/kinegraph prepare ntu60 $(DEMO)/raw $(DEMO)/dataset
+	$(BIN)/kinegraph prepare $(DEMO)/raw $(DEMO)/dataset --classes 60
 	$(BIN)/kinegraph train configs/demo_synthetic.yaml --dataset $(DEMO)/dataset --work-dir $(DEMO)/run
 	$(BIN)/kinegraph test configs/demo_synthetic.yaml $(DEMO)/run/checkpoints/last.safetensors \
 		--dataset $(DEMO)/dataset --eval top_k_accuracy mean_class_accuracy --out $(DEMO)/test/result.pkl
 	@echo
 	@echo "The recordings above are synthetic; the figures say nothing about people. Your own NTU RGB+D files come next:"
-	@echo "  $(BIN)/kinegraph prepare ntu60 path/to/nturgb+d_skeletons data/ntu60"
+	@echo "  $(BIN)/kinegraph prepare path/to/nturgb+d_skeletons data/ntu60 --classes 60"
 	@echo "  $(BIN)/kinegraph train configs/stgcn_80e_ntu60_xsub_keypoint_3d.yaml"
 
 test: $(VENV)/ready  ## the test suite, without what takes minutes
@@ -61,6 +62,9 @@ bench: $(VENV)/ready  ## speed beside other implementations, one table; options:
 
 bench-peers:  ## those other implementations, for the bench alone
 	PYTHON=$(PYTHON) bash bench/peers.sh
+
+wheel: $(VENV)/ready  ## the package as one file, dist/kinegraph-*.whl
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(DIST) .
 
 # torch first and pinned: whatever else is installed then takes the build that is there.
 $(VENV)/ready: pyproject.toml constraints.txt

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 CHANNELS, CLASSES = 3, 60
+MODES = ("eager", "compiled", "compiled, CUDA graphs", "CUDA graph")  # the last: an eager step, recorded and replayed
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class Job:
     network: stgcn, stgcnpp or agcn, with the published ten blocks. alone: how many of the clips show one person; the
     second body of those is zeros. precision: fp32, bf16, or fp64 for a reference. optimized: the inference engine
     instead of the network as it is, where a contestant has one. weights: a .npz file with MMAction2's names.
+    mode: one of MODES. Where it is not eager every body is computed, the absent ones too: shapes must not change.
     """
 
     weights: str
@@ -29,6 +31,7 @@ class Job:
     optimized: bool = True
     threads: int = 1
     device: str = "cpu"
+    mode: str = "eager"
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

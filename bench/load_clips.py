@@ -27,7 +27,7 @@ from kinegraph.data.normalize import shortest_rotation
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.sampling import uniform_indices, uniform_test_indices
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.layout import load_layout
+from kinegraph.skeleton.layout import JointLayout, load_layout
 
 NTU = load_layout("ntu25")
 UNIFORM = Preprocessing(normalize="first_frame", sampling="uniform", frames=100)
@@ -43,13 +43,14 @@ OTHERS = {
 }
 
 
-def made_up(clips: int):
+def made_up(clips: int, layout: JointLayout = NTU):
     rng = np.random.default_rng(0)
     for i in range(clips):
         frames = int(np.clip(rng.gamma(6, 14), 30, 300))
-        keypoint = rng.normal((0, 0, 3), 0.4, (2 if i % 5 == 0 else 1, frames, 25, 3)).astype(np.float32)
+        keypoint = rng.normal((0, 0, 3), 0.4, (2 if i % 5 == 0 else 1, frames, len(layout), 3)).astype(np.float32)
         attributes = {"setup": 1, "camera": 1, "subject": 1 + i % 40, "replication": 1, "action": 1 + i % 60}
-        yield SkeletonClip(keypoint, NTU, f"clip{i}", i % 60, fps=30.0, attributes=attributes, splits={"xsub": "train"})
+        about = {"fps": 30.0, "attributes": attributes, "splits": {"xsub": "train"}}
+        yield SkeletonClip(keypoint, layout, f"clip{i}", i % 60, **about)
 
 
 def plain_view(clip: SkeletonClip, rng: np.random.Generator | None) -> np.ndarray:

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import select
 import subprocess
 import sys
 import time
@@ -40,10 +41,14 @@ class Contestant:
                 env=os.environ | settings,
             )
 
-    def ask(self, request: str, *arguments: object) -> object:
-        """Raises Unavailable with the contestant's reason."""
+    def ask(self, request: str, *arguments: object, seconds: float | None = None) -> object:
+        """Raises Unavailable with the contestant's reason; also, and ends its process, after so many seconds."""
         try:
             print(json.dumps([request, *arguments]), file=self.process.stdin, flush=True)
+            if not select.select([self.process.stdout], [], [], seconds)[0]:
+                self.process.kill()
+                self.process.wait()
+                raise Unavailable(f"{self.name}: not done after {seconds:.0f} s")
             line = self.process.stdout.readline()
         except BrokenPipeError:
             line = ""

@@ -46,10 +46,13 @@ def start_rows(contest: Contest, chosen: Chosen, rounds: int) -> Iterator[Row]:
             yield Row(name, "ms", {"Kinegraph" if "kinegraph" in name else "plain path": times}, compared=False)
 
 
-def seconds(command: list) -> float:
-    """How long a command takes. Raises Unavailable with its last words when it fails."""
+def seconds(command: list, limit: float | None = None) -> float:
+    """How long a command takes. Raises Unavailable with its last words when it fails, or after `limit` seconds."""
     start = time.perf_counter()
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=limit)
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"{' '.join(map(str, command[-3:]))}: not done after {limit:.0f} s") from None
     if done.returncode:
         raise Unavailable(f"{' '.join(map(str, command[-3:]))}: {(done.stderr.strip() or 'failed').splitlines()[-1]}")
     return time.perf_counter() - start
@@ -96,14 +99,23 @@ def whole_rows(contest: Contest, folder: Path, chosen: Chosen, quick: bool, gpu:
         yield Row(f"{work}, waiting for data", "%", {COLUMN[precision]: waits})
 
 
-def train(dataset: Path, run: Path, clips: int, workers: int, precision: str, every: int) -> list[tuple[float, float]]:
+def train(
+    dataset: Path,
+    run: Path,
+    clips: int,
+    workers: int,
+    precision: str,
+    every: int,
+    limit: float | None = None,
+    **options: object,
+) -> list[tuple[float, float]]:
     """Clips a second and percent of the time spent waiting for data, as the lines of the run's log tell them."""
     epoch = len(open_dataset(dataset).indices("xsub", "train"))
     settings = {
         "dataset": dataset, "work-dir": run, "precision": precision, "batch-size": clips, "workers": workers,
         "epochs": 1, "repeat": -(-clips * every * 5 // epoch), "validate": "false", "log-every": every,
-    }  # fmt: skip
-    seconds(kinegraph("train", CONFIG, *(f"--{name}={value}" for name, value in settings.items())))
+    } | options  # fmt: skip
+    seconds(kinegraph("train", CONFIG, *(f"--{name}={value}" for name, value in settings.items())), limit)
     records = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     steps = [record for record in records if record["mode"] == "train"][1:]  # the first ones warm up
     return [(clips / step["time"], 1e2 * step["data_time"] / step["time"]) for step in steps]

@@ -68,8 +68,23 @@ class Worker:
         step(), step()
         return _status("VmHWM") - before
 
+    def profile(self, job: dict, rounds: int) -> dict:
+        """Seconds of a step, one number a round, and peak memory in MB with weights and batch. For a row of gpu.py."""
+        gpu = self.torch.cuda if job["device"] == "cuda" else None
+        gc.collect()
+        if gpu:
+            gpu.empty_cache()
+            gpu.reset_peak_memory_stats()
+        self.prepare(job)
+        seconds = [self.time(job) for _ in range(rounds)]
+        memory = gpu.max_memory_allocated() / 1e6 if gpu else _status("VmHWM")
+        self.forget()
+        return {"seconds": seconds, "memory": memory}
+
     def forget(self) -> None:
         self.steps.clear()
+        if self.torch and "torch._dynamo" in sys.modules:
+            self.torch.compiler.reset()
 
     def _step(self, job: Job) -> Callable:
         """A step that is over when it returns, on a GPU too."""

@@ -1,6 +1,8 @@
 """The bench asserts nothing; here are its arithmetic, and that its plain path and ours are the same networks."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,3 +51,19 @@ def test_plain_path_and_ours_say_the_same(tmp_path):
         assert 0 < plain < 1e-5
         assert 0 < ours < 1e-5
     assert "not installed: mmaction2, tensorflow; `make bench-peers` brings them" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+def test_the_script_for_a_gpu_runs_on_a_cpu(tmp_path):
+    """Its tests, and a row of each kind, at sizes that measure nothing."""
+    rows = r"^(tests|training step, eager, .* V=17, 2/2|kinegraph train, .* V=17)"
+    command = ["bash", BENCH / "gpu.sh", "--device", "cpu", "--tiny", "--rows", rows]
+    where = os.environ | {"PYTHON": sys.executable, "OUT": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=where)
+    assert done.returncode == 0, done.stderr
+    table = (tmp_path / "gpu.md").read_text(encoding="utf-8")
+    assert done.stdout == table
+    assert re.search(r"\* tests: \d+ passed", table)
+    assert "left out" not in table
+    _, _, *rows = [line for line in table.splitlines() if line.startswith("|")]
+    assert len(rows) == 4  # of each kind its speed, and its memory or its waiting for data
