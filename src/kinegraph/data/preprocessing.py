@@ -104,9 +104,8 @@ class Preprocessing:
         A setting that is not there has its default. Raises ValueError for one that is unknown or out of range.
         """
         read: dict[str, Any] = dict(saved)
-        varied: dict[str, Any] = {
-            RENAMED.get(name, name): value for name, value in dict(read.pop("augment", {})).items()
-        }
+        amounts: dict[str, Any] = dict(read.pop("augment", {}))
+        varied: dict[str, Any] = {RENAMED.get(name, name): value for name, value in amounts.items()}
         for name, given, known in (("preprocessing", read, cls), ("preprocessing.augment", varied, Augmentation)):
             if wrong := sorted(set(given) - {f.name for f in fields(known)}):
                 raise ValueError(f"the weights ask for {name} '{wrong[0]}', which this Kinegraph does not know")

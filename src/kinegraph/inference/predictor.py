@@ -103,7 +103,7 @@ def placed(predictor: Predictor, device: str = "auto", precision: str = "32-true
         network = predictor.network.to(device, torch.float64 if precision == "64-true" else torch.float32)
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise ValueError(f"device '{device}' cannot be used here: {str(error).splitlines()[0]}") from None
-    wide = max(network.config.get("widths", [0])) >= WIDE if can_optimize(network) else False
+    wide = can_optimize(network) and max(built_with(network)[1].get("widths", [0])) >= WIDE
     if many and precision in ENGINES and wide:
         return replace(predictor, network=optimize(network, ENGINES[precision]))
     return replace(predictor, network=network, precision=precision)
@@ -187,8 +187,9 @@ def with_joints(clip: SkeletonClip, wanted: JointLayout, map_layout: bool) -> Sk
         raise ValueError(f"{found}; {_what_can_be_done(clip.layout, wanted, order)}")
     if not map_layout:
         raise ValueError(f"{found}; all of them are there by name: map_layout (--map-layout) takes them")
-    score = None if clip.score is None else clip.score[:, :, order]
-    return replace(clip, keypoint=clip.keypoint[:, :, order], score=score, layout=wanted)
+    places = [place for place in order if place is not None]
+    score = None if clip.score is None else clip.score[:, :, places]
+    return replace(clip, keypoint=clip.keypoint[:, :, places], score=score, layout=wanted)
 
 
 @lru_cache

@@ -155,7 +155,7 @@ class STGCNPP(SkeletonNetwork):
         super().__init__(adjacency, channels, classes, width=0)
         strides = self.choose_strides(widths, strides)
         check_blocks(widths, strides, dropout, narrowest=BRANCHES)
-        graph = self._buffers.pop("A")  # each block learns its own
+        graph = torch.as_tensor(self._buffers.pop("A"))  # each block learns its own
         self.data_norm = BatchNorm(graph.shape[1] * channels)
         self.blocks = nn.ModuleList(
             Block(graph, a, b, stride, dropout if i else 0.0, residual=i > 0)
@@ -165,7 +165,7 @@ class STGCNPP(SkeletonNetwork):
         initialise(self)
 
     @property
-    def A(self) -> Float[Tensor, "K V V"]:
+    def A(self) -> Float[Tensor, "K V V"]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The first block's graph; no other is common to all."""
         return next(block.graph for block in self.blocks if isinstance(block, Block))
 
