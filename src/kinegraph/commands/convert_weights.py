@@ -39,8 +39,8 @@ def convert_weights(
         raise ValueError("--half is for a .safetensors file, other projects' checkpoints are float32")
     if half and not is_published(source) and not is_published(out):
         given = {"layout": layout, "class-names": class_names, "preprocessing": preprocessing, "strides": strides}
-        if odd := [name for name, value in given.items() if value is not None]:
-            raise ValueError(f"{source} knows its {odd[0].replace('-', ' ')}; leave out --{odd[0]}")
+        if wrong := [name for name, value in given.items() if value is not None]:
+            raise ValueError(f"{source} knows its {wrong[0].replace('-', ' ')}; leave out --{wrong[0]}")
         save_weights_again(source, out, half=True)
         return f"{out}: {_smaller(source, out)}"
     said = convert_checkpoint(

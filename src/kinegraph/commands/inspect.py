@@ -67,13 +67,13 @@ def inspect(
         path = path.parent
     check_readable(path)
     trained = look_at_trained(path)
-    told, found = trained or _recordings(path, None if all else SAMPLE, layout, class_names, quiet=json)
+    about, found = trained or _recordings(path, None if all else SAMPLE, layout, class_names, quiet=json)
     broken = any(finding.severity == "problem" for finding in found)
     if json:
         findings_told = [asdict(finding) for finding in found]
-        print(jsons.dumps({"path": str(path), "ok": not broken, "facts": told, "findings": findings_told}, indent=1))
+        print(jsons.dumps({"path": str(path), "ok": not broken, "facts": about, "findings": findings_told}, indent=1))
     else:
-        _show(path, told, found)
+        _show(path, about, found)
     return int(broken)
 
 
@@ -178,49 +178,49 @@ def _judge(
     said = {key: value for key in ("source", "licence") if (value := getattr(found, key))}
     title = BY_NAME[found.format].TITLE if found.format in BY_NAME else "labels of padded arrays"
     what = {"what": f"{title}, SYNTHETIC" if found.source.startswith("synthetic") else title, "format": found.reason}
-    told = what | said | (_facts(found, expected, facts, looked) if facts else {})
-    return told, sorted(judged, key=lambda finding: finding.severity != "problem")
+    about = what | said | (_facts(found, expected, facts, looked) if facts else {})
+    return about, sorted(judged, key=lambda finding: finding.severity != "problem")
 
 
 def _facts(found: Recordings, expected: Expected, facts: Sequence[ClipSummary], looked: int) -> dict:
     read = [one for one in facts if not one.fault]
-    told: dict = {"clips": max(len(facts), found.count), "looked_at": looked}
+    about: dict = {"clips": max(len(facts), found.count), "looked_at": looked}
     shaped = [one for one in facts if one.shape]
     if shaped:
         _, _, joints, channels = Counter(one.shape for one in shaped).most_common(1)[0][0]
         stated, guess = expected.layout, likely_layout(joints, channels)
-        told |= {"joints": joints, "channels": channels, "layout": stated.name if stated else None}
-        told["layout_guess"] = guess.name if guess else None
-        told["people"] = dict(sorted(Counter(one.present for one in shaped).items()))
+        about |= {"joints": joints, "channels": channels, "layout": stated.name if stated else None}
+        about["layout_guess"] = guess.name if guess else None
+        about["people"] = dict(sorted(Counter(one.present for one in shaped).items()))
         low, middle, high = np.percentile([one.shape[1] for one in shaped], (0, 50, 100)).tolist()
-        told["frames"] = {"shortest": low, "median": middle, "longest": high}
-        told["missing_joints"] = round(float(np.mean([one.missing for one in shaped])), 4)
+        about["frames"] = {"shortest": low, "median": middle, "longest": high}
+        about["missing_joints"] = round(float(np.mean([one.missing for one in shaped])), 4)
     if seen := [one for one in shaped if one.low and len(one.low) == channels]:
         lows, highs = (np.array([getattr(one, side) for one in seen]) for side in ("low", "high"))
-        told["range"] = [[*map(float, pair)] for pair in zip(lows.min(0).round(4), highs.max(0).round(4), strict=True)]
-        told["body_size"] = round(float(np.median([one.size for one in seen])), 4)
-        told["units_guess"] = Counter(units_of(one) for one in seen).most_common(1)[0][0]
-        told["upward"] = upward(seen) or None
+        about["range"] = [[*map(float, pair)] for pair in zip(lows.min(0).round(4), highs.max(0).round(4), strict=True)]
+        about["body_size"] = round(float(np.median([one.size for one in seen])), 4)
+        about["units_guess"] = Counter(units_of(one) for one in seen).most_common(1)[0][0]
+        about["upward"] = upward(seen) or None
     labels = Counter(one.label for one in read if one.label is not None)
-    told["classes"] = {"named": expected.classes, "with_clips": len(labels), "clips": dict(sorted(labels.items()))}
-    told["classes"]["names"] = {label: expected.class_name(label) for label in sorted(labels)}
-    told["subjects"] = len({one.subject for one in facts} - {None})
+    about["classes"] = {"named": expected.classes, "with_clips": len(labels), "clips": dict(sorted(labels.items()))}
+    about["classes"]["names"] = {label: expected.class_name(label) for label in sorted(labels)}
+    about["subjects"] = len({one.subject for one in facts} - {None})
     splits = {split: Counter() for one in facts for split in one.splits}
     for one in facts:
         for split, part in one.splits.items():
             splits[split][part] += 1
     ordered = {split: {part: parts[part] for part in sorted(parts, key=order_of)} for split, parts in splits.items()}
-    return told | {"splits": ordered}
+    return about | {"splits": ordered}
 
 
 # ---- shown -----------------------------------------------------------------------------------------------------------
 
 
-def _show(path: Path, told: dict, found: Sequence[Finding]) -> None:
+def _show(path: Path, about: dict, found: Sequence[Finding]) -> None:
     console = Console(highlight=False, soft_wrap=True)
-    console.print(Text(f"{path}: {told['what']}", "bold"))
+    console.print(Text(f"{path}: {about['what']}", "bold"))
     table = Table.grid(padding=(0, 2))
-    for row in _rows(told):
+    for row in _rows(about):
         table.add_row(*map(Text, row))
     Console(highlight=False).print(table)
     styles = {"problem": "bold red", "note": "yellow"}
@@ -242,18 +242,18 @@ def _named(finding: Finding) -> str:
     return f"  [{count}{', '.join(finding.clips[:CLIPS_NAMED])}{more}]"
 
 
-def _rows(told: dict) -> Iterable[tuple[str, str]]:
+def _rows(about: dict) -> Iterable[tuple[str, str]]:
     """The facts as lines of a table."""
-    told = {key: value for key, value in told.items() if value not in (None, {}, [], "") and key != "what"}
-    if "looked_at" in told:
-        looked = told.pop("looked_at")
-        some = f", {looked:,} of them looked at (--all looks at every one)" if looked < told["clips"] else ""
-        told["clips"] = f"{told['clips']:,}{some}"
-        yield from _clip_rows(told)
+    about = {key: value for key, value in about.items() if value not in (None, {}, [], "") and key != "what"}
+    if "looked_at" in about:
+        looked = about.pop("looked_at")
+        some = f", {looked:,} of them looked at (--all looks at every one)" if looked < about["clips"] else ""
+        about["clips"] = f"{about['clips']:,}{some}"
+        yield from _clip_rows(about)
         return
-    if names := told.pop("class_names", None):
-        told["class names"] = f"{', '.join(names[:4])}{' ...' if len(names) > 4 else ''}"
-    for key, value in told.items():
+    if names := about.pop("class_names", None):
+        about["class names"] = f"{', '.join(names[:4])}{' ...' if len(names) > 4 else ''}"
+    for key, value in about.items():
         yield key, f"{value:,}" if isinstance(value, int) else _flat(value)
 
 
@@ -264,27 +264,27 @@ def _flat(value: object) -> str:
     return ", ".join(f"{key} {cell}" for key, cell in cells.items())
 
 
-def _clip_rows(told: dict) -> Iterable[tuple[str, str]]:
-    if "joints" in told:
-        guess = told.pop("layout_guess", "unknown")
-        stated = told.pop("layout", None)
+def _clip_rows(about: dict) -> Iterable[tuple[str, str]]:
+    if "joints" in about:
+        guess = about.pop("layout_guess", "unknown")
+        stated = about.pop("layout", None)
         layout = stated or f"layout not stated, looks like {guess}"
-        told["joints"] = f"{told['joints']} ({layout}), {told.pop('channels')} channels"
-    if "range" in told:
+        about["joints"] = f"{about['joints']} ({layout}), {about.pop('channels')} channels"
+    if "range" in about:
         ranges = ", ".join(
-            f"{axis} {low:g} to {high:g}" for axis, (low, high) in zip("xyz", told.pop("range"), strict=False)
+            f"{axis} {low:g} to {high:g}" for axis, (low, high) in zip("xyz", about.pop("range"), strict=False)
         )
-        units, size = told.pop("units_guess", "unknown units"), told.pop("body_size")
-        way = f", {told.pop('upward')}" if "upward" in told else ""
-        told["coordinates"] = f"{ranges}; bodies {size:g} large: {units}{way}"
-    if "people" in told:
-        told["people"] = ", ".join(f"{count}: {clips:,} clips" for count, clips in told["people"].items())
-        told["frames"] = ", ".join(f"{word} {number:g}" for word, number in told["frames"].items())
-        told["missing joints"] = f"{told.pop('missing_joints'):.1%}"
-    told["classes"] = _classes(**told.pop("classes"))
-    for split, parts in told.pop("splits", {}).items():
-        told[f"split {split}"] = ", ".join(f"{part} {clips:,}" for part, clips in parts.items())
-    for key, value in told.items():
+        units, size = about.pop("units_guess", "unknown units"), about.pop("body_size")
+        way = f", {about.pop('upward')}" if "upward" in about else ""
+        about["coordinates"] = f"{ranges}; bodies {size:g} large: {units}{way}"
+    if "people" in about:
+        about["people"] = ", ".join(f"{count}: {clips:,} clips" for count, clips in about["people"].items())
+        about["frames"] = ", ".join(f"{word} {number:g}" for word, number in about["frames"].items())
+        about["missing joints"] = f"{about.pop('missing_joints'):.1%}"
+    about["classes"] = _classes(**about.pop("classes"))
+    for split, parts in about.pop("splits", {}).items():
+        about[f"split {split}"] = ", ".join(f"{part} {clips:,}" for part, clips in parts.items())
+    for key, value in about.items():
         yield key, str(value)
 
 
@@ -292,12 +292,14 @@ def _classes(named: int | None, with_clips: int, clips: dict[int, int], names: d
     """How many there are, and their clips: of each class where they are few, else the fewest and the most."""
     if not clips:
         return "the clips have no labels"
-    told = f"{with_clips} of {named}" if named and named != with_clips else f"{with_clips}"
+    about = f"{with_clips} of {named}" if named and named != with_clips else f"{with_clips}"
     rare, common = min(clips, key=clips.__getitem__), max(clips, key=clips.__getitem__)
     alike = clips[rare] == clips[common]
-    told += f", {clips[rare]:,} clips each" * alike
+    about += f", {clips[rare]:,} clips each" * alike
     if with_clips <= CLASSES_NAMED:
-        return f"{told}: {'; '.join(names[i] + f' {clips[i]:,}' * (not alike) for i in clips)}"
+        return f"{about}: {'; '.join(names[i] + f' {clips[i]:,}' * (not alike) for i in clips)}"
     return (
-        told if alike else f"{told}; from {clips[rare]:,} clips ({names[rare]}) to {clips[common]:,} ({names[common]})"
+        about
+        if alike
+        else f"{about}; from {clips[rare]:,} clips ({names[rare]}) to {clips[common]:,} ({names[common]})"
     )

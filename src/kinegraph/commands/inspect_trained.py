@@ -23,10 +23,10 @@ TABLES = {  # first columns of the tables that stand beside a result file or in 
     ("class", "class_name", "clips", "correct"): "accuracy by class of `kinegraph test`, a row a class",
     ("epoch", "loss", "top1", "top5"): "validations of a run of `kinegraph train`, a row each",
 }
-Told = tuple[dict, list[Finding]]
+About = tuple[dict, list[Finding]]
 
 
-def look_at_trained(path: Path) -> Told | None:
+def look_at_trained(path: Path) -> About | None:
     """What is known of a file or folder of these kinds, and what is wrong with it; None where it is none of them."""
     if path.is_dir() and is_run(path):
         return look_at_run(path)
@@ -48,40 +48,40 @@ def is_run(path: Path) -> bool:
     return (path / "config.yaml").is_file() and ((path / "log.jsonl").is_file() or (path / "checkpoints").is_dir())
 
 
-def look_at_run(path: Path) -> Told:
+def look_at_run(path: Path) -> About:
     """How far a run has come, what it reached, where its weights are and what tests lie in it."""
     found: list[Finding] = []
-    told: dict = {"what": "run folder of `kinegraph train`"}
+    about: dict = {"what": "run folder of `kinegraph train`"}
     try:
         config = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
         records = [json.loads(line) for line in (path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError, yaml.YAMLError) as error:
-        return told, [problem("unreadable", error)]
+        return about, [problem("unreadable", error)]
     if not isinstance(config, dict) or not all(isinstance(record, dict) for record in records):
-        return told, [problem("unreadable", "config.yaml or log.jsonl is not as training writes it")]
-    told |= {key: config.get(key) for key in ("dataset", "split")}
-    told["network"] = str((config.get("model") or {}).get("class_path", "")).rpartition(".")[2]
+        return about, [problem("unreadable", "config.yaml or log.jsonl is not as training writes it")]
+    about |= {key: config.get(key) for key in ("dataset", "split")}
+    about["network"] = str((config.get("model") or {}).get("class_path", "")).rpartition(".")[2]
     trained, measured = ([one for one in records if one.get("mode") == mode] for mode in ("train", "val"))
     done = max((one.get("epoch", 0) for one in trained), default=0)
     meant = [one.get("epochs") for one in (config, *records) if isinstance(one.get("epochs"), int)]
     epochs = meant[0] if meant else 0  # "auto" in the config, and in runs of earlier versions nowhere else
-    told["epochs"] = f"{done} of {epochs}" if meant else f"{done}"
+    about["epochs"] = f"{done} of {epochs}" if meant else f"{done}"
     monitor = config.get("monitor") or "top1"
     if measured:
         best = max(measured, key=lambda one: one.get(monitor, -math.inf))
-        told["best"] = f"{_figures(best)} (epoch {best.get('epoch')})"
-        told["last"] = f"{_figures(measured[-1])} (epoch {measured[-1].get('epoch')})"
+        about["best"] = f"{_figures(best)} (epoch {best.get('epoch')})"
+        about["last"] = f"{_figures(measured[-1])} (epoch {measured[-1].get('epoch')})"
     weights = [path / "checkpoints" / f"{name}.safetensors" for name in ("best", "last")]
-    told["weights"] = ", ".join(str(file) for file in weights if file.is_file())
-    told["tests"] = "; ".join(_tests(path))
+    about["weights"] = ", ".join(str(file) for file in weights if file.is_file())
+    about["tests"] = "; ".join(_tests(path))
     if lost := [one for one in records if not math.isfinite(one.get("loss", 0.0))]:
         found.append(problem("not_finite", f"the loss was not finite in epoch {lost[0].get('epoch')}"))
-    if not told["weights"]:
+    if not about["weights"]:
         found.append(problem("no_weights", "there are no weights in it"))
     if done < epochs and (path / "checkpoints" / "last.ckpt").is_file():
         resume = f"kinegraph train {path / 'config.yaml'} --work-dir {path} --resume"
         found.append(Finding("note", "unfinished", f"not finished; `{resume}` goes on with it"))
-    return told, found
+    return about, found
 
 
 def _tests(run: Path) -> Iterator[str]:
@@ -103,20 +103,20 @@ def _figures(record: dict) -> str:
 # ---- weights ---------------------------------------------------------------------------------------------------------
 
 
-def look_at_weights(path: Path) -> Told:
+def look_at_weights(path: Path) -> About:
     """What network a weights file or another project's checkpoint holds, and whether it can be used."""
     import torch
 
     from kinegraph.models.published import is_published
     from kinegraph.models.tensor_forms import graph_of
 
-    told: dict = {"what": "checkpoint of another project" if is_published(path) else "weights of Kinegraph"}
+    about: dict = {"what": "checkpoint of another project" if is_published(path) else "weights of Kinegraph"}
     try:
         model, more = _published(path) if is_published(path) else _ours(path)
     except (ValueError, OSError) as error:
-        return told, [problem("unreadable", error)]
+        return about, [problem("unreadable", error)]
     config, state = dict(model.config), model.state_dict()
-    told |= {
+    about |= {
         "network": type(model).__name__,
         "joints": int(graph_of(state).shape[-1]),
         "channels": config.pop("channels"),
@@ -124,16 +124,16 @@ def look_at_weights(path: Path) -> Told:
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "config": config,
     }
-    odd = [name for name, tensor in state.items() if not torch.isfinite(tensor.double()).all()]
-    return told | more, [problem("not_finite", f"NaN or infinity in {', '.join(odd[:5])}")] if odd else []
+    wrong = [name for name, tensor in state.items() if not torch.isfinite(tensor.double()).all()]
+    return about | more, [problem("not_finite", f"NaN or infinity in {', '.join(wrong[:5])}")] if wrong else []
 
 
 def _ours(path: Path) -> tuple["nn.Module", dict]:
     from kinegraph.models.weights import load_weights
 
     weights = load_weights(path)
-    told = {"layout": weights.layout.name, "preprocessing": weights.preprocessing, "recipe": weights.extra}
-    return weights.model, told | {"class_names": list(weights.class_names)}
+    about = {"layout": weights.layout.name, "preprocessing": weights.preprocessing, "recipe": weights.extra}
+    return weights.model, about | {"class_names": list(weights.class_names)}
 
 
 def _published(path: Path) -> tuple["nn.Module", dict]:
@@ -146,24 +146,24 @@ def _published(path: Path) -> tuple["nn.Module", dict]:
     return model, {"dialect": identify(read_state(path))[0].dialect, "layout": layout.name if layout else None}
 
 
-def look_at_checkpoint(path: Path) -> Told:
+def look_at_checkpoint(path: Path) -> About:
     """A checkpoint to resume from, which is of use inside its run only."""
     from kinegraph.models.checkpoint_file import read_resumed, weights_beside
 
-    told: dict = {"what": "checkpoint of `kinegraph train`, to resume from"}
+    about: dict = {"what": "checkpoint of `kinegraph train`, to resume from"}
     try:
         state = read_resumed(path)
     except ValueError as error:
-        return told, [problem("unreadable", error)]
+        return about, [problem("unreadable", error)]
     progress = state["progress"] if isinstance(state["progress"], dict) else {}
-    told |= {key: progress[key] for key in ("epoch", "batch", "best", "best_epoch") if key in progress}
-    return told, [Finding("note", "not_weights", f"to test or predict take the weights, {weights_beside(path)}")]
+    about |= {key: progress[key] for key in ("epoch", "batch", "best", "best_epoch") if key in progress}
+    return about, [Finding("note", "not_weights", f"to test or predict take the weights, {weights_beside(path)}")]
 
 
 # ---- results ---------------------------------------------------------------------------------------------------------
 
 
-def look_at_result(path: Path) -> Told | None:
+def look_at_result(path: Path) -> About | None:
     """A result file; None for another one."""
     from kinegraph.evaluation.results import read_result
 
@@ -174,12 +174,12 @@ def look_at_result(path: Path) -> Told | None:
     except ValueError:
         return None
     clips, classes = result.scores.shape
-    told = {"what": "result file (scores of a network)", "clips": clips, "classes": classes, "scores": result.kind}
+    about = {"what": "result file (scores of a network)", "clips": clips, "classes": classes, "scores": result.kind}
     labels = "in the file" if result.labels is not None else "not in the file; `kinegraph fuse --data` has them"
-    return told | {"labels": labels, "clip names": "in predictions.csv beside it" if result.names else "unknown"}, []
+    return about | {"labels": labels, "clip names": "in predictions.csv beside it" if result.names else "unknown"}, []
 
 
-def look_at_table(path: Path) -> Told | None:
+def look_at_table(path: Path) -> About | None:
     """A table that a test or a run wrote; None for another one."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -190,13 +190,13 @@ def look_at_table(path: Path) -> Told | None:
             rows = [row for row in lines if row]
     except (ValueError, csv.Error):
         return None
-    what = next((told for columns, told in TABLES.items() if tuple(header[: len(columns)]) == columns), None)
+    what = next((about for columns, about in TABLES.items() if tuple(header[: len(columns)]) == columns), None)
     if what is None and header[1:] and [row[0] for row in rows] == header[1:]:
         return {"what": "confusion matrix of `kinegraph test`, a row a label", "classes": len(rows)}, []
     if what is None:
         return None
-    told: dict = {"what": what, "rows": len(rows)}
+    about: dict = {"what": what, "rows": len(rows)}
     if "correct" in header and header[0] == "clip" and rows:
         correct = [row[header.index("correct")] for row in rows]
-        told["top1"] = f"{correct.count('1') / len(rows):.4f}"
-    return told | {"columns": ", ".join(header)}, []
+        about["top1"] = f"{correct.count('1') / len(rows):.4f}"
+    return about | {"columns": ", ".join(header)}, []

@@ -29,7 +29,7 @@ def about_result(
     warnings: Sequence[str] = (),
 ) -> bytes:
     """All that belongs to the scores in a result file, as JSON: with it `kinegraph report` needs nothing else."""
-    told = {
+    record = {
         "kinegraph": __version__,
         "split": evaluation.split,
         "part": evaluation.part,
@@ -47,7 +47,7 @@ def about_result(
         "clips": list(evaluation.names),
         "labels": np.asarray(evaluation.labels).tolist(),
     }
-    lines = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in told.items()]
+    lines = [f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in record.items()]
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode("utf-8", errors="replace")
 
 
@@ -59,22 +59,22 @@ def read_evaluation(result: Path) -> tuple[Evaluation, dict[str, Any]]:
     """
     about = result.with_suffix(".json")
     try:
-        told: Any = read_json(about)
-        labels, names = np.array(told["labels"], np.int64), list(map(str, told["clips"]))
-        class_names = tuple(map(str, told["class_names"]))
-        split, part, source = (str(told.get(key, "")) for key in ("split", "part", "source"))
-        warnings = list(map(str, told.get("warnings", told.get("doubts", []))))
+        record: Any = read_json(about)
+        labels, names = np.array(record["labels"], np.int64), list(map(str, record["clips"]))
+        class_names = tuple(map(str, record["class_names"]))
+        split, part, source = (str(record.get(key, "")) for key in ("split", "part", "source"))
+        warnings = list(map(str, record.get("warnings", record.get("doubts", []))))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{about} does not tell about a result: {one_line(error)}") from None
-    if told.get("sha256", own := sha256(result.read_bytes()).hexdigest()) != own:
+    if record.get("sha256", own := sha256(result.read_bytes()).hexdigest()) != own:
         raise ValueError(f"{result} and {about.name} do not belong together: one is of another test; test again")
     scores = read_result(result).scores  # as they were written, logits
     try:
         evaluation = Evaluation(scores, labels, names, class_names, split, part, source)
     except ValueError as error:
         raise ValueError(f"{result} and {about.name} do not belong together: {error}") from None
-    told["warnings"] = warnings
-    return _with_folder(evaluation, told.get("dataset")), told
+    record["warnings"] = warnings
+    return _with_folder(evaluation, record.get("dataset")), record
 
 
 def _with_folder(evaluation: Evaluation, dataset: str | None) -> Evaluation:

@@ -107,5 +107,5 @@ def evaluation_of(folder: SkeletonDataset, split: str, part: str, scores: Float[
     """The evaluation of scores for all clips of one part of a dataset's split, in dataset order."""
     indices = folder.indices(split, part)
     names = [folder.names[i] for i in indices]
-    told = (folder.class_names, split, part, folder.source)
-    return Evaluation(scores, folder.label[indices], names, *told, folder=folder, indices=indices)
+    facts = (folder.class_names, split, part, folder.source)
+    return Evaluation(scores, folder.label[indices], names, *facts, folder=folder, indices=indices)

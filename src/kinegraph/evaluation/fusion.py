@@ -32,11 +32,11 @@ def check_weights(weights: Sequence[float] | Real[np.ndarray, "S"], streams: int
     """Raises ValueError unless there is one weight a stream, none is negative and one is positive."""
     if len(weights) != streams:
         raise ValueError(f"{len(weights)} weights for {streams} result files, expected one a file")
-    told = " ".join(f"{weight:g}" for weight in weights)
+    shown = " ".join(f"{weight:g}" for weight in weights)
     if not all(np.isfinite(weight) and weight >= 0 for weight in weights):
-        raise ValueError(f"the weights are {told}, expected numbers from 0 up")
+        raise ValueError(f"the weights are {shown}, expected numbers from 0 up")
     if not any(weights):
-        raise ValueError(f"the weights are {told}: at least one must be above 0")
+        raise ValueError(f"the weights are {shown}: at least one must be above 0")
 
 
 def fuse(streams: Streams, weights: Sequence[float] | Real[np.ndarray, "S"]) -> Probability:

@@ -162,7 +162,7 @@ def _csv(file: TextIO, top: int) -> Generator[Callable[[Answer], None], None, No
 
     def write(answer: Answer) -> None:
         best = answer.prediction.top(top)
-        cells = [told for name, probability in best for told in (name, f"{probability:.6f}")]
+        cells = [cell for name, probability in best for cell in (name, f"{probability:.6f}")]
         table.writerow([spreadsheet_cell(value) for value in [*_facts(answer).values(), *cells]])
 
     yield write
@@ -191,5 +191,5 @@ def _facts(answer: Answer | None) -> dict[str, Any]:
     start, end = answer.seconds or (None, None)
     rounded = [None if second is None else round(second, 3) for second in (start, end)]
     question = answer.question
-    told = (question.clip.name, question.source, answer.person, answer.start, answer.stop, *rounded)
-    return dict(zip(names, (*told, question.truth, answer.right), strict=True))
+    values = (question.clip.name, question.source, answer.person, answer.start, answer.stop, *rounded)
+    return dict(zip(names, (*values, question.truth, answer.right), strict=True))

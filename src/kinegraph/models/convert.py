@@ -71,7 +71,7 @@ def convert_checkpoint(
     weights = published_weights(
         source, layout=layout, class_names=class_names, preprocessing=preprocessing, strides=strides
     )
-    told = {"class_names": weights.class_names, "preprocessing": weights.preprocessing, "extra": weights.extra}
-    save_weights(out, weights.model, layout=weights.layout, **told)
+    saved = {"class_names": weights.class_names, "preprocessing": weights.preprocessing, "extra": weights.extra}
+    save_weights(out, weights.model, layout=weights.layout, **saved)
     joints, classes = len(weights.layout), len(weights.class_names)
     return f"{out}: {type(weights.model).__name__}, {joints} joints of '{weights.layout.name}', {classes} classes"

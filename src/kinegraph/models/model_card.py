@@ -44,8 +44,8 @@ def model_card(
     parameters = sum(weight.numel() for weight in model.parameters())
     head = f"{kind} with {parameters:,} parameters that tells {len(class_names)} classes of movement "
     lines = [MARK, "", f"# {Path(name).stem}", "", head + f"from {len(layout)} joints."]
-    for title, told in sections.items():
-        lines += ["", f"## {title}", "", *told] if told else []
+    for title, text in sections.items():
+        lines += ["", f"## {title}", "", *text] if text else []
     return "\n".join(lines) + "\n"
 
 
@@ -114,10 +114,10 @@ def _input(
         lines.append(f"* coordinates {', '.join(coordinates)}{f', recorded in {units}' if units else ''}")
     lines.append(f"* {model.config['channels']} channels for each joint and frame")
     if not preprocessing:
-        return [*lines, "* how clips were prepared is not told by the file"]
+        return [*lines, "* how clips were prepared is not said in the file"]
     plain = {key: value for key, value in preprocessing.items() if value not in (None, False) and key != "augment"}
-    told = (f"{key} {', '.join(value) if isinstance(value, list | tuple) else value}" for key, value in plain.items())
-    return [*lines, f"* prepared by: {'; '.join(told)} (done by Kinegraph)"]
+    text = (f"{key} {', '.join(value) if isinstance(value, list | tuple) else value}" for key, value in plain.items())
+    return [*lines, f"* prepared by: {'; '.join(text)} (done by Kinegraph)"]
 
 
 def _limits(extra: Mapping[str, Any], layout: JointLayout) -> list[str]:

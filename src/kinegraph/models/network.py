@@ -195,8 +195,8 @@ def rebuild(
     except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError) as error:
         raise ValueError(f"{origin} describes no {network.__name__}: {one_line(error)}") from None
     expected = model.state_dict()
-    if odd := sorted(expected.keys() ^ state.keys()):
-        raise ValueError(f"{origin} {'lacks' if odd[0] in expected else 'has an unknown'} tensor {quoted(odd[0])}")
+    if wrong := sorted(expected.keys() ^ state.keys()):
+        raise ValueError(f"{origin} {'lacks' if wrong[0] in expected else 'has an unknown'} tensor {quoted(wrong[0])}")
     for name, tensor in expected.items():
         found = state[name]
         if found.shape != tensor.shape or found.is_floating_point() != tensor.is_floating_point():

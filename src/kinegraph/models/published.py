@@ -110,8 +110,8 @@ def _misfit(state: Mapping[str, Tensor], table: Table, expected: Sequence[str]) 
     known = set(expected)
     fitting = sum(name in known for name in state)
     lacking = [f"lacks '{name}'" for name in expected if name not in state][:1]
-    odd = [f"has an unknown '{name}'" for name in state if name not in known][:1]
+    wrong = [f"has an unknown '{name}'" for name in state if name not in known][:1]
     return (
         f"fits no network that is known; nearest is {table.network.__name__} in dialect {table.dialect}, with "
-        f"{fitting} of the file's {len(state)} tensors, but it {' and '.join(lacking + odd)}"
+        f"{fitting} of the file's {len(state)} tensors, but it {' and '.join(lacking + wrong)}"
     )

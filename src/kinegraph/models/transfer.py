@@ -135,8 +135,8 @@ def describe(
         lines.append("  what its axes stand for is not known: tensors of the same name and shape are taken as they are")
     pairs = [(start.model.config, network.config), (start.preprocessing, preprocessing)]
     for there, here in pairs:
-        odd = [key for key in there.keys() & here.keys() - FREE if _words(there[key]) != _words(here[key])]
-        lines += [f"  {key} there: {_words(there[key])}; here: {_words(here[key])}" for key in sorted(odd)]
+        wrong = [key for key in there.keys() & here.keys() - FREE if _words(there[key]) != _words(here[key])]
+        lines += [f"  {key} there: {_words(there[key])}; here: {_words(here[key])}" for key in sorted(wrong)]
     return lines
 
 

@@ -97,8 +97,8 @@ def save_weights(
     extra = {"made_with": {"kinegraph": __version__, "torch": torch.__version__}} | dict(extra or {})
     if half:
         extra["stored"] = "float16"
-    told = (network, config, layout.to_dict(), list(class_names), dict(preprocessing), extra)
-    header = json.dumps({"version": VERSION} | dict(zip(FIELDS, told, strict=True)))
+    saved = (network, config, layout.to_dict(), list(class_names), dict(preprocessing), extra)
+    header = json.dumps({"version": VERSION} | dict(zip(FIELDS, saved, strict=True)))
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if half:
         state = {name: _halved(tensor) for name, tensor in state.items()}
@@ -113,9 +113,9 @@ def save_weights_again(
 ) -> None:
     """Write a weights file anew, the same or another one, with `more` in its header. What was half stays half."""
     weights = load_weights(source)
-    told: dict[str, Any] = {"class_names": weights.class_names, "preprocessing": weights.preprocessing}
+    saved: dict[str, Any] = {"class_names": weights.class_names, "preprocessing": weights.preprocessing}
     half = half or weights.extra.get("stored") == "float16"
-    save_weights(out, weights.model, layout=weights.layout, extra=weights.extra | dict(more or {}), half=half, **told)
+    save_weights(out, weights.model, layout=weights.layout, extra=weights.extra | dict(more or {}), half=half, **saved)
 
 
 def add_measured(path: str | Path, figures: Mapping[str, Any]) -> None:
@@ -144,8 +144,8 @@ def load_weights(path: str | Path) -> Weights:
     except SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file: {one_line(error)}") from None
     header = _header(metadata, path)
-    if odd := [name for name in header["class_names"] if not isinstance(name, str)]:
-        raise ValueError(f"{path} names a class {quoted(odd[0])}, expected a line of text")
+    if wrong := [name for name in header["class_names"] if not isinstance(name, str)]:
+        raise ValueError(f"{path} names a class {quoted(wrong[0])}, expected a line of text")
     try:
         layout = JointLayout.from_dict(header["layout"])
     except ValueError as error:

@@ -49,10 +49,10 @@ def lines_svg(series: Mapping[str, Sequence[tuple[int, float]]], *, percent: boo
         return TOP + (HEIGHT - TOP - BOTTOM) * (1 - max(value, 0.0) / highest)
 
     scale = 100 if percent else 1
-    told = [[[x, round(across(x), 1), round(scale * y, 3)] for x, y in line] for line in series.values()]
+    label = [[[x, round(across(x), 1), round(scale * y, 3)] for x, y in line] for line in series.values()]
     parts = [
         f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Learning curve"'
-        f' data-lines="{escape(json.dumps(told, separators=(",", ":")))}">'
+        f' data-lines="{escape(json.dumps(label, separators=(",", ":")))}">'
     ]
     for tick in ticks:
         y = f"{up(tick):.1f}"
@@ -90,10 +90,10 @@ def calibration_svg(found: Calibration) -> str:
         right, sure = found.accuracy[index], found.confidence[index]
         tall = max(low * count / most, 0.75)
         kind, (less, more) = "over" if sure > right else "under", sorted((right, sure))
-        told = f"{count:,} clips, sure {100 * sure:.1f} %, right {100 * right:.1f} %"
+        label = f"{count:,} clips, sure {100 * sure:.1f} %, right {100 * right:.1f} %"
         across = f'x="{x:.1f}" width="{wide:.1f}"'
         parts.append(
-            f"<g{' class=scarce' if count < SCARCE else ''}><title>{told}</title>"
+            f"<g{' class=scarce' if count < SCARCE else ''}><title>{label}</title>"
             f'<rect class="right" {across} y="{top + side * (1 - less):.1f}" height="{side * less:.1f}"/>'
             f'<rect class="{kind}" {across} y="{top + side * (1 - more):.1f}" height="{side * (more - less):.1f}"/>'
             f'<rect class="count" {across} y="{ground - tall:.1f}" height="{tall:.1f}"/></g>'

@@ -59,8 +59,8 @@ def comparison_page(runs: Sequence[Run], names: Sequence[str]) -> str:
         "details": _environments(runs, names),
     }
     first = runs[0].evaluation
-    told = f"{text(first.title)}, {len(first.labels):,} clips" if first is not None else ""
-    head = f"<header><h1>{' · '.join(map(text, names))}</h1><p>{told}</p></header>"
+    note = f"{text(first.title)}, {len(first.labels):,} clips" if first is not None else ""
+    head = f"<header><h1>{' · '.join(map(text, names))}</h1><p>{note}</p></header>"
     synthetic = SYNTHETIC if any(run.evaluation is not None and run.evaluation.synthetic for run in runs) else ""
     shown = contents({key: SECTIONS[key] for key, content in found.items() if content})
     players = {"css": player_css(), "js": player_js()} if "kg-player" in found["clips"] else {}
@@ -110,22 +110,22 @@ def _figures(runs, names, kinds, pairs) -> str:
                 cells.append(number(f"{100 * value:.1f}"))
         rows.append([*cells, _against_first(run, runs[0], pairs[index - 1] if index else None, index == 0)])
     others = list(zip(names[1:], pairs, strict=True))
-    told = [f"<p>{verdict(pair, text(names[0]), text(label))}</p>" for label, pair in others if pair]
+    note = [f"<p>{verdict(pair, text(names[0]), text(label))}</p>" for label, pair in others if pair]
     if unpaired := [text(label) for label, pair in others if pair is None]:
-        told.append(
+        note.append(
             quiet(
                 f"{', '.join(unpaired)}: no scores on the clips that {text(names[0])} was tested on, so that nothing "
                 "can be said about chance. Figures of a run without scores are those of its best validation."
             )
         )
     if any(pairs):
-        told.append(
+        note.append(
             quiet(
                 "In brackets a 95 % interval by paired bootstrap, p by McNemar's exact test; both take clips as "
                 "independent, and tell nothing about what another seed would have done."
             )
         )
-    return section("figures", "Figures", table(heads, rows, kind="runs"), *told)
+    return section("figures", "Figures", table(heads, rows, kind="runs"), *note)
 
 
 def _against_first(run: Run, first: Run, pair: Paired | None, is_first: bool) -> str:
@@ -149,17 +149,17 @@ def _options(runs, names, kinds) -> str:
         return section("options", "Options", quiet("The configs say the same."))
     rows = []
     for key, values in differences:
-        told = text(key).replace(".", ".<wbr>").replace("_", "_<wbr>")
+        note = text(key).replace(".", ".<wbr>").replace("_", "_<wbr>")
         shown = ('<td class="none">–</td>' if value is None else name(value) for value in values)
-        rows.append([f"<td>{told}</td>", *shown])
+        rows.append([f"<td>{note}</td>", *shown])
     heads = ["Option", *(_named(label, kind) for label, kind in zip(names, kinds, strict=True))]
     return section("options", "Options that differ", table(heads, rows, kind="options"))
 
 
 def _learning(runs, names, kinds) -> str:
     drawn = curve_figures({f"{index}": run.curve for index, run in enumerate(runs)}, kinds)
-    told = quiet("Strong lines: validation. Pale lines: training.")
-    return section("learning", "Learning, by epoch", legend(names, kinds), drawn, told) if drawn else ""
+    note = quiet("Strong lines: validation. Pale lines: training.")
+    return section("learning", "Learning, by epoch", legend(names, kinds), drawn, note) if drawn else ""
 
 
 def _classes(runs, names, pairs) -> str:
@@ -181,8 +181,8 @@ def _classes(runs, names, pairs) -> str:
         heads = ["Class", "#Clips", f"#{text(names[0])}", f"#{text(label)}", "#Difference"]
         drawn = table(heads, rows, kind="changes", sortable=True)
         tables.append(folded(f"{text(names[0])} → {text(label)}", drawn) if len(runs) > 2 else drawn)
-    told = quiet("Accuracy in % on the clips that both were tested on; the difference in points. A heading sorts.")
-    return section("classes", "Classes", told, *tables) if tables else ""
+    note = quiet("Accuracy in % on the clips that both were tested on; the difference in points. A heading sorts.")
+    return section("classes", "Classes", note, *tables) if tables else ""
 
 
 def _clips(runs, names, pairs) -> str:
@@ -194,8 +194,8 @@ def _clips(runs, names, pairs) -> str:
         first = runs[0].evaluation
         both, neither = int((pair.first & pair.second).sum()), int((~pair.first & ~pair.second).sum())
         counts = {"both right": both, "both wrong": neither}
-        told = ", ".join(f"{word} {count:,}" for word, count in counts.items())
-        parts.append(quiet(f"{text(names[0])} and {text(label)}: {told}."))
+        note = ", ".join(f"{word} {count:,}" for word, count in counts.items())
+        parts.append(quiet(f"{text(names[0])} and {text(label)}: {note}."))
         sides = (
             (f"Only {text(label)} is right", "won", pair.gained, first, pair.places[0]),
             (f"Only {text(names[0])} is right", "lost", pair.lost, run.evaluation, pair.places[1]),
@@ -213,8 +213,8 @@ def _clips(runs, names, pairs) -> str:
                 listed = table(["Clip", "Label", "The other says", "#Sure, %"], rows, kind="clips")
                 more = quiet(f"and {len(here) - LISTED:,} more") if len(here) > LISTED else ""
                 parts.append(folded("List of clips", listed + more) if scenes else listed + more)
-    told = quiet("What is shown is the answer of the one that is wrong, the surest first.")
-    return section("clips", "Clips", told, *parts) if parts else ""
+    note = quiet("What is shown is the answer of the one that is wrong, the surest first.")
+    return section("clips", "Clips", note, *parts) if parts else ""
 
 
 def _wrong_row(evaluation, place: int) -> list[str]:

@@ -134,8 +134,8 @@ def _run_headline(title: str, validations: Sequence[Mapping]) -> str:
 def _warnings(evaluation: Evaluation | None, lines: Sequence[str]) -> str:
     """The lines, and those about the scores themselves; nothing where there is neither."""
     if evaluation is not None:
-        told = remarks(evaluation.scores, evaluation.labels, evaluation.class_names)
-        lines = [*lines, *(f"warning: {line}" for line in told)]
+        warned = remarks(evaluation.scores, evaluation.labels, evaluation.class_names)
+        lines = [*lines, *(f"warning: {line}" for line in warned)]
     order, items = ("problem", "warning", "note"), []
     parts = [line.partition(": ") for line in lines]
     for kind, _, message in sorted(parts, key=lambda it: order.index(it[0]) if it[0] in order else len(order)):
@@ -147,12 +147,12 @@ def _learning(curve: Curve, validations: Sequence[Mapping]) -> str:
     figures = curve_figures({"run": curve})
     if not figures:
         return ""
-    told = ""
+    note = ""
     if validations:
         best, last = max(validations, key=lambda record: record["top1"]), validations[-1]
-        told = f"Best validation: top-1 {percent(best['top1'])} in epoch {best['epoch']}"
-        told += f"; {percent(last['top1'])} in the last, {last['epoch']}." if last is not best else "."
-    return section("learning", "Learning, by epoch", figures, quiet(told) if told else "")
+        note = f"Best validation: top-1 {percent(best['top1'])} in epoch {best['epoch']}"
+        note += f"; {percent(last['top1'])} in the last, {last['epoch']}." if last is not best else "."
+    return section("learning", "Learning, by epoch", figures, quiet(note) if note else "")
 
 
 def _matrix(evaluation: Evaluation) -> str:
@@ -163,7 +163,7 @@ def _matrix(evaluation: Evaluation) -> str:
     for clip in wrong.tolist():
         cell = f"{evaluation.labels[clip]},{evaluation.predicted[clip]}"
         named[cell].append(plain_name(evaluation.names[clip]))
-    told = {
+    content = {
         "names": list(map(plain_name, evaluation.class_names)),
         "clips": confusion.sum(axis=1).tolist(),
         "cells": [[int(i), int(j), int(confusion[i, j])] for i, j in np.argwhere(confusion)],
@@ -186,7 +186,7 @@ def _matrix(evaluation: Evaluation) -> str:
         '<canvas tabindex="0" role="img" aria-label="Confusion matrix; the arrow keys go from cell to cell"></canvas>'
         '<p class="cell" aria-live="polite">Point at a cell, or tap it, to read it.</p><p class="clips quiet"></p>'
         "<noscript>The matrix is drawn by a script; the table of classes below needs none.</noscript>"
-        f"{data(told)}</figure>",
+        f"{data(content)}</figure>",
     )
 
 
@@ -258,11 +258,11 @@ def _groups(evaluation: Evaluation) -> str:
         ]
         drawn = table([text(what.capitalize()), "#Clips", "#Top-1, %"], cells, kind="kinds", sortable=len(rows) > 2)
         tables.append(f"<div>{drawn}</div>")
-    told = quiet(
+    note = quiet(
         f"Top-1 of the clips that have something in common, with its 95 % interval (Wilson). The lines go from "
         f"{100 * scale[0]:.0f} to {100 * scale[1]:.0f} %; the thin mark is all clips."
     )
-    return section("groups", "Kinds of clips", told, f'<div class="pair">{"".join(tables)}</div>')
+    return section("groups", "Kinds of clips", note, f'<div class="pair">{"".join(tables)}</div>')
 
 
 def _calibration(evaluation: Evaluation) -> str:
@@ -272,11 +272,11 @@ def _calibration(evaluation: Evaluation) -> str:
         lean = "on the whole as sure as it is right"
     else:
         lean = f"on the whole {'too' if sure > right else 'not'} sure{' of itself' if sure > right else ' enough'}"
-    told = (
+    note = (
         f"<p>The network is {lean}: its predictions claim {percent(sure)} on average, and {percent(right)} are right. "
         f"Expected calibration error: <strong>{percent(found.error)}</strong>.</p>"
     )
-    how = quiet(
+    reading = quiet(
         f"Predictions in {BINS} bins by the probability that the network gave them (across, %). Bars: how many of them "
         f"are right; on the dashed line they would be as many as claimed. Pale: fewer than {SCARCE} clips. "
         f"Below: clips in the bin."
@@ -285,7 +285,7 @@ def _calibration(evaluation: Evaluation) -> str:
     keys = "".join(f'<span class="key {kind}">{word}</span>' for kind, word in words.items())
     key = f'<p class="legend">{keys}</p>'
     drawn = f'<figure class="chart narrow">{calibration_svg(found)}</figure>'
-    return section("calibration", "Calibration", f'<div class="beside">{drawn}<div>{told}{key}{how}</div></div>')
+    return section("calibration", "Calibration", f'<div class="beside">{drawn}<div>{note}{key}{reading}</div></div>')
 
 
 def _details(config_text: str, environment: Mapping[str, object]) -> str:

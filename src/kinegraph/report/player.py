@@ -59,7 +59,7 @@ def player_fragment(scene: Scene, compact: bool = False) -> str:
     clip = scene.clip
     packed = data(_packed(scene, COMPACT_CLASSES if compact else CLASSES))
     people = "1 person" if clip.people == 1 else f"{clip.people} people"
-    told = f"Moving skeleton: {scene.name}; {people}, {clip.frames} frames"
+    description = f"Moving skeleton: {scene.name}; {people}, {clip.frames} frames"
     lines = [f'<div class="kg-title">{text(scene.name)}</div>']
     known = f"label: {scene.label}" if scene.label and scene.answers is None else ""
     lines += [f'<div class="kg-note">{text(line)}</div>' for line in (known, scene.note) if line]
@@ -67,7 +67,7 @@ def player_fragment(scene: Scene, compact: bool = False) -> str:
     return (
         f'<figure class="{kind}" data-frame="0" data-playing="false">\n'
         f"<figcaption>{''.join(lines)}</figcaption>\n"
-        f'<div class="kg-stage"><canvas tabindex="0" role="img" aria-label="{text(told)}"></canvas></div>\n'
+        f'<div class="kg-stage"><canvas tabindex="0" role="img" aria-label="{text(description)}"></canvas></div>\n'
         "<noscript>The skeleton is drawn by a script, which this browser does not run.</noscript>\n"
         f"{packed}\n</figure>"
     )

@@ -101,10 +101,12 @@ def _training(path: Path) -> Run:
 
 
 def _test(path: Path, result: Path) -> Run:
-    evaluation, told = read_evaluation(result)
-    log = Path(told["log"]) if told.get("log") else None
+    evaluation, record = read_evaluation(result)
+    log = Path(record["log"]) if record.get("log") else None
     log = log if log and log.is_file() else None
-    return Run(path, str(told.get("config", "")), dict(told.get("environment", {})), log, evaluation, told["warnings"])
+    return Run(
+        path, str(record.get("config", "")), dict(record.get("environment", {})), log, evaluation, record["warnings"]
+    )
 
 
 # ---- a run's log.jsonl -----------------------------------------------------------------------------------------------

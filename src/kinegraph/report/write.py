@@ -55,8 +55,8 @@ def write_report(
     write_atomic(paths["per_class"], csv_bytes(per_class_rows(evaluation)))
     write_atomic(paths["confusion_matrix"], csv_bytes(confusion_rows(evaluation)))
     write_atomic(paths["picture"], confusion_png(evaluation.confusion, evaluation.class_names, evaluation.title))
-    told = {"config_text": config_text, "environment": environment, "log": log, "explain": explain, "title": title}
-    write_page(paths["report"], evaluation, warnings=warnings, **told)
+    about = {"config_text": config_text, "environment": environment, "log": log, "explain": explain, "title": title}
+    write_page(paths["report"], evaluation, warnings=warnings, **about)
     return paths
 
 
@@ -103,9 +103,9 @@ def write_run_report(path: str | Path, evaluation: Evaluation | None = None) -> 
     if evaluation is not None:
         config = (path / "config.yaml").read_text(encoding="utf-8")
         log = path / "log.jsonl"
-        told = {"config_text": config, "environment": environment_of(log), "log": log, "title": run_title(path)}
-        told["warnings"] = warnings_of(log)
-        write_report(path / VALIDATION, evaluation, page=page, explain=_explain(_weights(path)), **told)
+        about = {"config_text": config, "environment": environment_of(log), "log": log, "title": run_title(path)}
+        about["warnings"] = warnings_of(log)
+        write_report(path / VALIDATION, evaluation, page=page, explain=_explain(_weights(path)), **about)
         return page
     write_single(read_run(path), page)
     return page

@@ -168,8 +168,8 @@ def _from_names(spec: Any) -> JointLayout:
 def _joint_names(names: object) -> tuple[str, ...]:
     if not _is_list(names):
         raise ValueError(f"'joints' is {quoted(names)}, expected a list of names")
-    if odd := [name for name in names if not isinstance(name, str)]:
-        raise ValueError(f"'joints' holds {quoted(odd[0])}, expected names; put it in quotes if it is one")
+    if wrong := [name for name in names if not isinstance(name, str)]:
+        raise ValueError(f"'joints' holds {quoted(wrong[0])}, expected names; put it in quotes if it is one")
     if len(names) > MOST_JOINTS:
         raise ValueError(f"'joints' holds {len(names):,} names, expected at most {MOST_JOINTS:,}")
     return tuple(_line("joints", name) for name in names)
@@ -235,8 +235,8 @@ def _check_indices(layout: JointLayout) -> None:
         "shoulders": layout.shoulders or (),
     }
     for key, indices in groups.items():
-        if odd := [joint for joint in indices if joint not in range(len(joints))]:
-            raise ValueError(f"'{key}' names joint {odd[0]!r}, the {len(joints)} joints are 0 to {len(joints) - 1}")
+        if wrong := [joint for joint in indices if joint not in range(len(joints))]:
+            raise ValueError(f"'{key}' names joint {wrong[0]!r}, the {len(joints)} joints are 0 to {len(joints) - 1}")
 
 
 def _check_parents(layout: JointLayout) -> None:

@@ -74,10 +74,10 @@ class _GraphProduct(torch.autograd.Function):
             of_gather, of_weight = (torch.zeros_like(t, dtype=exact) for t in (gather, weight))
             room, more = _room(share, x, gather), _room(share, x, gather)
             for frames in share:
-                seen, told = x[frames], gradient[frames].flatten(0, 1)
+                seen, incoming = x[frames], gradient[frames].flatten(0, 1)
                 sums = _neighbours(seen, gather, room).view(-1, weight.shape[1])
-                of_weight += told.T @ sums
-                of_sums = torch.mm(told, weight, out=more[: len(seen)].view(-1, weight.shape[1]))
+                of_weight += incoming.T @ sums
+                of_sums = torch.mm(incoming, weight, out=more[: len(seen)].view(-1, weight.shape[1]))
                 of_sums = of_sums.view(len(seen), len(gather), -1)  # (frames, V K, C)
                 if ctx.needs_input_grad[1]:
                     of_gather += (of_sums @ seen.mT).sum(0, dtype=exact)

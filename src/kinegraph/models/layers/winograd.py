@@ -200,9 +200,9 @@ def filtered_gradients(
         room = x.new_empty(3, products * most)  # the same for each: it stays in the cache
         for bodies in share:
             seen = _read(_tiles(x[bodies], outputs, frames, padding), reads, room[0], room[1])  # (P, B tiles V, C)
-            told = _read(_tiles(gradient[bodies], outputs, outputs, 0), writes.T, room[0], room[2])
-            of_mixed.baddbmm_(told.mT, seen)
-            found = torch.bmm(told, mixed, out=seen).flatten(1)
+            incoming = _read(_tiles(gradient[bodies], outputs, outputs, 0), writes.T, room[0], room[2])
+            of_mixed.baddbmm_(incoming.mT, seen)
+            found = torch.bmm(incoming, mixed, out=seen).flatten(1)
             found = torch.mm(reads.T, found, out=_within(room[0], frames, found.shape[1]))
             of_x[bodies] = _written(found, outputs, of_x[bodies].shape, padding)
         return of_mixed
