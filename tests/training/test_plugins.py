@@ -92,7 +92,7 @@ def test_all_four_are_trained_and_resumed_bit_for_bit(place, monkeypatch):
     assert config["model"]["dict_kwargs"] == {"colour": "red"}
     whole = load_file("whole/checkpoints/last.safetensors")
     assert whole["A"].shape[0] == 2
-    assert whole["hidden.weight"].shape[0] == 12
+    assert whole["module.hidden.weight"].shape[0] == 12
 
     step = Training._step
 

@@ -13,6 +13,7 @@ from kinegraph.data.dataset_checks import line_of
 from kinegraph.data.loading import ClipDataset
 from kinegraph.evaluation.scoring import score_clips
 from kinegraph.messages import first_few
+from kinegraph.models.network import network_kind
 from kinegraph.models.transfer import Start, describe, open_start
 from kinegraph.models.weights import load_weights
 from kinegraph.training.distributed import naming_lost_processes, set_determinism, start_processes, started_again
@@ -99,7 +100,7 @@ def _introduce(
     count, learning = sum(it.numel() for it in weights), sum(it.numel() for it in weights if it.requires_grad)
     frozen = f", {learning:,} of them learn" if learning < count else ""
     absent, classes, clips = absent_classes(data.clips), len(data.folder.class_names), len(data.clips)
-    name = type(parts.network).__name__
+    name = network_kind(parts.network).__name__
     seen = f"{clips:,} clips of {classes - len(absent)} classes"
     print(f"{name}, {count:,} parameters{frozen}; {seen}; run folder {run.path}")
     if absent:
