@@ -234,7 +234,7 @@ def test_what_is_said_counts_right_and_can_be_pasted(tmp_path, capsys):
     assert main(["synthesize", str(out), "--clips", "50", "--actions", "8", "--subjects", "1"]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert "of 1 action by 1 subject in" in told
-    assert f"kinegraph prepare ntu60 '{out}' DATASET" in told
+    assert f"kinegraph prepare '{out}' DATASET" in told
 
 
 @pytest.mark.parametrize(

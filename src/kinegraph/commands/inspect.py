@@ -36,6 +36,7 @@ FINDINGS_SHOWN = 20
 def inspect(
     path: Path,
     *,
+    format: str | None = None,
     layout: str | None = None,
     class_names: str | None = None,
     all: bool = False,
@@ -47,6 +48,7 @@ def inspect(
         path: dataset folder; raw file or folder (.skeleton, UI-PRMD, .npz, .npy of 2s-AGCN, OpenPose .json, .csv,
             .tfrecord); annotation or label pickle; run folder, weights (.safetensors, or a name such as ui-prmd-10),
             checkpoint (.pth, .ckpt), result file or table of a test.
+        format: name of the format of recordings (see prepare), where their content does not decide it.
         layout: layout of the joints, a name or a .yaml file, where the file does not tell.
         class_names: text file with a class name a line, or ntu60, ntu120, babel60, babel120: labels must be of these.
         all: look at every clip of raw files, not at some of them.
@@ -66,8 +68,8 @@ def inspect(
     if _is_part(path):
         path = path.parent
     check_readable(path)
-    trained = look_at_trained(path)
-    about, found = trained or _recordings(path, None if all else SAMPLE, layout, class_names, quiet=json)
+    trained = None if format else look_at_trained(path)
+    about, found = trained or _recordings(path, format, None if all else SAMPLE, layout, class_names, quiet=json)
     broken = any(finding.severity == "problem" for finding in found)
     if json:
         findings_told = [asdict(finding) for finding in found]
@@ -80,12 +82,14 @@ def inspect(
 # ---- what it is ------------------------------------------------------------------------------------------------------
 
 
-def _open(path: Path, sample: int | None, layout: str | None, class_names: str | None) -> Recordings:
+def _open(
+    path: Path, format: str | None, sample: int | None, layout: str | None, class_names: str | None
+) -> Recordings:
     """The recordings of a path with their faults among the clips. Raises ValueError where nothing can be read."""
-    module, _, _ = recognise(path)
+    module, _, _ = recognise(path, format)
     known = options_of(module)
     options = {"layout": layout, "class_names": class_names, "sample": sample}
-    found = recordings(path, on_fault="keep", **{key: it for key, it in options.items() if key in known})
+    found = recordings(path, format, on_fault="keep", **{key: it for key, it in options.items() if key in known})
     return found if "sample" in known else replace(found, clips=islice(found.clips, sample))
 
 
@@ -126,11 +130,11 @@ def _contents(path: Path) -> str:
 
 
 def _recordings(
-    path: Path, sample: int | None, layout: str | None, class_names: str | None, quiet: bool
+    path: Path, format: str | None, sample: int | None, layout: str | None, class_names: str | None, quiet: bool
 ) -> tuple[dict, list[Finding]]:
     """The facts of recordings and what is wrong with them."""
     try:
-        found = _open(path, sample, layout, class_names)
+        found = _open(path, format, sample, layout, class_names)
     except FormatError as error:
         if (others := look_at_result(path) or _look_at_labels(path, class_names, quiet)) is not None:
             return others

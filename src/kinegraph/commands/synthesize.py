@@ -55,5 +55,5 @@ def synthesize(
         f"{done.clips} [bold]synthetic[/bold] recordings ({megabytes(done.bytes, 0)}) of "
         f"{counted(len(done.actions), 'action')} by {counted(len(done.subjects), 'subject')} in {escape(str(out))}\n"
         "They come from a kinematic model: results on them say nothing about people.\n"
-        f"next: kinegraph prepare ntu60 {escape(quote(str(out)))} DATASET"
+        f"next: kinegraph prepare {escape(quote(str(out)))} DATASET"
     )
