@@ -25,7 +25,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
             _to_disk(unfinished)  # else the name can reach it before the content
             os.replace(unfinished, path)
     finally:
-        with suppress(OSError):  # it may not be there; and what went wrong is told already
+        with suppress(OSError):  # it may not be there; and the fault is reported already
             unfinished.unlink()
 
 
@@ -100,7 +100,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def _place_beside(path: Path) -> Path:
-    """A new name beside `path` that tells who writes there. Those of killed processes of this machine are removed."""
+    """A new name beside `path` that says who writes there. Those of killed processes of this machine are removed."""
     start = f".{path.name}.partial-{zlib.crc32(platform.node().encode()):08x}-"
     with suppress(OSError):  # no folder, or one that may not be changed: writing will say so
         for left in [it for it in path.parent.iterdir() if it.name.startswith(start)]:

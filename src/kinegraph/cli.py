@@ -85,7 +85,7 @@ def run_verb(verb: str, argv: list[str]) -> int:
 
 
 def _end_with_launcher() -> None:
-    """End this process soon after the one that started it; a launcher that is killed cannot tell its processes to stop.
+    """End this process soon after the one that started it; a launcher that is killed cannot stop its processes.
 
     They would wait for each other, half an hour or for ever, and keep their GPUs.
     """

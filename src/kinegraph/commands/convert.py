@@ -71,7 +71,7 @@ def convert(
             YAML file; by default a checkpoint's is the one with its graph.
         class_names: text file with a class name a line, or ntu60, ntu120, babel60, babel120; by default a
             checkpoint's classes are numbered.
-        preprocessing: checkpoint: how clips are prepared for it, which published files do not tell and `test` needs.
+        preprocessing: checkpoint: how clips are prepared for it, which published files do not contain and `test` needs.
         strides: checkpoint: of each block in time; by default 2 where the width doubles.
         half: checkpoint: for Kinegraph, in half the room (float16); also of a .safetensors file.
         overwrite: replace what is already in out.

@@ -67,9 +67,9 @@ def draw(
         speed: of a video; 0.5 is slow motion.
         format: name of the file's format (see prepare), where its content does not decide it.
         layout: layout of the joints, a name or a .yaml file, where the file does not say it.
-        fps: frames a second, where the file does not tell; 30 if nothing does.
-        image_size: width x height in pixels, such as 1920x1080, where the file does not tell.
-        units: of the coordinates in .csv and .json files, where the file does not tell.
+        fps: frames a second, where the file does not say it; 30 if nothing does.
+        image_size: width x height in pixels, such as 1920x1080, where the file does not say it.
+        units: of the coordinates in .csv and .json files, where the file does not say it.
         bodies: how people are followed, see prepare.
         plugins: Python files that define the network, where the weights name one of your own.
 

@@ -49,7 +49,7 @@ def inspect(
             .tfrecord); annotation or label pickle; run folder, weights (.safetensors, or a name such as ui-prmd-10),
             checkpoint (.pth, .ckpt), result file or table of a test.
         format: name of the format of recordings (see prepare), where their content does not decide it.
-        layout: layout of the joints, a name or a .yaml file, where the file does not tell.
+        layout: layout of the joints, a name or a .yaml file, where the file does not say it.
         class_names: text file with a class name a line, or ntu60, ntu120, babel60, babel120: labels must be of these.
         all: look at every clip of raw files, not at some of them.
         json: print everything as JSON, with the names of all clips.
@@ -105,7 +105,7 @@ def _labels(path: Path) -> Recordings | None:
 
 
 def _is_part(path: Path) -> bool:
-    """Whether a path is told about with its folder, a dataset or a run, only."""
+    """Whether a path is a part of a dataset or a run, which is described as a whole."""
     if path.name in FILES:
         return (path.parent / "dataset.json").is_file()
     return path.name in ("config.yaml", "log.jsonl", "checkpoints") and is_run(path.parent)

@@ -75,9 +75,9 @@ def predict(
         map_layout: take the joints by name where a recording has others too, or has them in another order.
         format: name of the files' format (see prepare), where their content does not decide it.
         layout: layout of the joints, a name or a .yaml file, where a file does not say it.
-        fps: frames a second, where a file does not tell.
-        image_size: width x height in pixels, such as 1920x1080, where a file does not tell.
-        units: of the coordinates in .csv and .json files, where the file does not tell.
+        fps: frames a second, where a file does not say it.
+        image_size: width x height in pixels, such as 1920x1080, where a file does not say it.
+        units: of the coordinates in .csv and .json files, where the file does not say it.
         bodies: how people are followed, see prepare.
         skip_broken: leave out what is broken and list it at the end, instead of stopping.
         preprocessing: for a .pth: the YAML config of its recipe, which says how clips are prepared.
@@ -139,7 +139,7 @@ def _predictor_and_inputs(
     class_names: str | None,
     map_layout: bool,
 ) -> "tuple[Predictor, list[Recordings]]":
-    """The network and what it is asked. Weights of other projects take from the inputs what they do not tell."""
+    """The network and what it is asked. Weights of other projects take from the inputs what they lack."""
     from kinegraph.data.preprocessing import Preprocessing
     from kinegraph.inference.predictor import predictor_of
     from kinegraph.models.published import is_published

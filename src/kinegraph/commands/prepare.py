@@ -70,7 +70,7 @@ def prepare(
         labels: ui-prmd, npz: "movement" (the default) is the recording's class, "quality" makes it two, correct and
             incorrect, "correct" leaves out the incorrect ones.
         layout: npz, annotations, npy, tfrecord, table: layout of the joints, a name or a .yaml file, where the file
-            does not tell.
+            does not say it.
         class_names: annotations, npy, tfrecord, openpose, table: text file with a class name a line, or ntu60,
             ntu120, babel60, babel120.
         split_name: annotations, npy, tfrecord: name of the split that train and val files are the parts of; by

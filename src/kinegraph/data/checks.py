@@ -41,7 +41,7 @@ class Expected:
     """What is said about the clips, where it is said: layout, number of classes, units (m, mm, px, [-1, 1]).
 
     flat_units: of (x, y) or (x, y, score), where they differ.
-    class_names: where they are known, to tell classes by.
+    class_names: where they are known.
     """
 
     layout: JointLayout | None = None

@@ -1,6 +1,6 @@
 """Quick checks of a dataset folder, whose findings prepare, train and test print in a line each.
 
-It is a part of what `kinegraph inspect` says, in the same words: what one look at each clip tells, without bones or the
+It is a part of what `kinegraph inspect` says, in the same words: what one pass over a clip shows, without bones or the
 order of axes. A minute of NTU RGB+D's clips takes seconds.
 """
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 PARTS = ("train", "val", "test")
 ABSENT = "none"  # the part of a clip that a split does not list
-LISTED = "in"  # the part of a clip in a list whose name tells no part
+LISTED = "in"  # the part of a clip in a list whose name has no part
 KNOWN = ("xsub", "xview", "xset")
 
 _AFTER = re.compile(rf"(.+)[_-]({'|'.join(PARTS)})")

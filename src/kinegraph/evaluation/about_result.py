@@ -65,7 +65,7 @@ def read_evaluation(result: Path) -> tuple[Evaluation, dict[str, Any]]:
         split, part, source = (str(record.get(key, "")) for key in ("split", "part", "source"))
         warnings = list(map(str, record.get("warnings", record.get("doubts", []))))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{about} does not tell about a result: {one_line(error)}") from None
+        raise ValueError(f"{about} does not describe a result: {one_line(error)}") from None
     if record.get("sha256", own := sha256(result.read_bytes()).hexdigest()) != own:
         raise ValueError(f"{result} and {about.name} do not belong together: one is of another test; test again")
     scores = read_result(result).scores  # as they were written, logits
@@ -78,7 +78,7 @@ def read_evaluation(result: Path) -> tuple[Evaluation, dict[str, Any]]:
 
 
 def _with_folder(evaluation: Evaluation, dataset: str | None) -> Evaluation:
-    """The evaluation with its dataset, if that is still there and has the same clips: without it, less is told."""
+    """The evaluation with its dataset, if that is there and has the same clips: without it, the report has less."""
     try:
         folder = open_dataset(dataset) if dataset else None
     except (ValueError, OSError):

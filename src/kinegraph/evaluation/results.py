@@ -52,7 +52,7 @@ class Copying(Protocol):
 class Result:
     """The scores of one network, clips in the file's order.
 
-    labels: of the clips, where the file tells them. names: of the clips, where the predictions.csv that was written
+    labels: of the clips, where the file has them. names: of the clips, where the predictions.csv that was written
         with the file lies beside it.
     """
 

@@ -27,7 +27,7 @@ def score_clips(
 ) -> Float[np.ndarray, "N classes"]:
     """Logits of each clip; where a clip has several test views, the log of their mean probability. float32.
 
-    Every process scores its share and all of them return the whole. `done` is told how many clips a batch had.
+    Every process scores its share and all of them return the whole. `done` is called with each batch's number of clips.
     A network that `optimize` knows is folded once for all clips; in bfloat16 if it is trained so.
     """
     scores = torch.zeros(len(clips), classes, device=fabric.device)

@@ -1,7 +1,7 @@
 """Which joints and moments an answer rests on: class activation maps, exact because the head is linear.
 
 The networks average what their last block says of every person, moment and joint, and the head is a linear map: so a
-logit is a sum over persons, moments and joints, and each of them has its share. A share tells where the evidence
+logit is a sum over persons, moments and joints, and each of them has its share. A share says where the evidence
 stands in the last block; by then a joint has also heard of its neighbours, and a moment of those around it.
 Source: Zhou et al. 2016 (arXiv:1512.04150), section 2; the sum over the graph's joints in place of an image's pixels.
 """
@@ -119,7 +119,7 @@ def frames_seen(clip: SkeletonClip, preprocessing: Preprocessing) -> tuple[Float
     """The recorded frame behind each of a network's frames in its unmirrored views, NaN where it sees zeros; fractions
     between two frames. And which recorded person is its first, second ...
 
-    A clip whose coordinates are its frame numbers goes the way of all clips, so that no rule of sampling is told twice.
+    A clip whose coordinates are its frame numbers goes the way of all clips, so no rule of sampling is written twice.
     """
     frames, order = np.arange(clip.frames), list(range(min(clip.people, preprocessing.people)))
     if preprocessing.normalize == "first_frame":  # it drops frames, and the person seen most often comes first

@@ -66,8 +66,8 @@ def predict(
     clip: a clip, such as dataset[i], or the coordinates of one person (T, V, C) or several (M, T, V, C) with the joints
         in the network's order: metres (C = 3) or pixels (C = 2), as in the recordings that it was trained on.
     score: confidences of the joints, for coordinates. image_size: (width, height) in pixels, where the network's
-        preprocessing needs it and the clip does not tell.
-    preprocessing: for weights that do not tell, as those that `kinegraph convert` made of a .pth unless it was told.
+        preprocessing needs it and the clip does not have it.
+    preprocessing: for weights without it, such as those that `kinegraph convert` made of a .pth.
     map_layout: take the joints by name from a clip that has others too, or has them in another order.
     The clip is prepared as in training; give it as it was recorded, at the frame rate of those recordings.
     Raises ValueError when clip and network do not fit each other, or the network's classes and joints are not known.

@@ -56,7 +56,7 @@ def predictor_of(
     """A network with what belongs to it. Raises ValueError where that is not known.
 
     model: a path or name as `load_weights` takes it, or what that or `load_model` gave. preprocessing: for weights that
-    do not tell, or in place of what they tell.
+    do not have it, or in place of theirs.
     """
     if isinstance(model, str | Path):
         model = load_weights(model)

@@ -1,4 +1,4 @@
-"""The model card: what a weights file is, in Markdown for people. It tells what the file knows and nothing else."""
+"""The model card: what a weights file is, in Markdown for people. It says what is in the file and nothing else."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ def model_card(
     preprocessing: Mapping[str, Any],
     extra: Mapping[str, Any],
 ) -> str:
-    """The card's text. name: of the weights file. extra: what its header tells, see `weights.py`."""
+    """The card's text. name: of the weights file. extra: of its header, see `weights.py`."""
     sections = {
         "Use": _use(name, len(layout), model.config["channels"], bool(preprocessing)),
         "Trained on": _trained_on(extra),
@@ -42,7 +42,7 @@ def model_card(
     }
     kind = network_kind(model).__name__
     parameters = sum(weight.numel() for weight in model.parameters())
-    head = f"{kind} with {parameters:,} parameters that tells {len(class_names)} classes of movement "
+    head = f"{kind} with {parameters:,} parameters that knows {len(class_names)} classes of movement "
     lines = [MARK, "", f"# {Path(name).stem}", "", head + f"from {len(layout)} joints."]
     for title, text in sections.items():
         lines += ["", f"## {title}", "", *text] if text else []
@@ -65,7 +65,7 @@ def _trained_on(extra: Mapping[str, Any]) -> list[str]:
     facts, base = extra.get("training", {}), extra.get("based_on", {})
     if not facts and not base:
         source = extra.get("source")
-        return [f"The file does not tell{f'; it was converted from `{source}`' if source else ''}."]
+        return [f"The file does not say it{f'; it was converted from `{source}`' if source else ''}."]
     lines = list(_data(facts))
     if extra.get("epoch"):
         lines.append(f"* {extra['epoch']} of {extra['epochs']} epochs" if "epochs" in extra else "")

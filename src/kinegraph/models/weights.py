@@ -3,7 +3,7 @@
 The tensors are the network's state; one JSON text in the file's header says how to build the network around them and
 what belongs to it. Reading such a file runs no code from it. A model card for people is written beside it.
 
-What is told in the header's `extra`, each where it is known: `made_with` (versions), `training` (data, licence, clips,
+The header's `extra` has, each where it is known: `made_with` (versions), `training` (data, licence, clips,
 classes, subjects), `measured` (a list: figures and on which clips), `epoch`, `epochs`, `recipe` (the config's text),
 `based_on` (the weights it started from), `stored` (float16), `source` (the checkpoint it was converted from), `licence`
 and `notes` (people's own words).
@@ -40,7 +40,7 @@ class Weights:
     """What a weights file holds.
 
     model: in evaluation mode, on the CPU. preprocessing: how clips were prepared for it, as plain data.
-    extra: what else was told when it was saved: recipe, metrics, data ...
+    extra: what was saved with it: recipe, metrics, data ...
     """
 
     model: nn.Module

@@ -14,7 +14,7 @@ SCARCE = 10  # clips in a bin, below which its height says little
 
 
 def curve_figures(curves: Mapping[str, Curve], classes: Sequence[str] = ()) -> str:
-    """Top-1 and loss over epochs of one run or several; nothing where no log tells them.
+    """Top-1 and loss over epochs of one run or several; nothing where no log has them.
 
     curves: by the run's name. classes: CSS class of each run's lines; for a single run its lines are told apart by
     training and validation instead.

@@ -122,7 +122,7 @@ def _figures(runs, names, kinds, pairs) -> str:
         note.append(
             quiet(
                 "In brackets a 95 % interval by paired bootstrap, p by McNemar's exact test; both take clips as "
-                "independent, and tell nothing about what another seed would have done."
+                "independent, and say nothing about another seed."
             )
         )
     return section("figures", "Figures", table(heads, rows, kind="runs"), *note)

@@ -67,9 +67,9 @@ def report_page(
 ) -> str:
     """The page as text. Everything that comes from data is escaped; control characters are dropped.
 
-    evaluation: None where only the course of a training is known. curve, validations: what a run's log tells; empty
+    evaluation: None where only the course of a training is known. curve, validations: from a run's log; empty
     leaves the section out. scenes: of mistakes, to be played. warnings: lines that say why figures cannot be trusted,
-    such as "problem: ...". hint: what would tell more.
+    such as "problem: ...". hint: a command that gives more.
     """
     found = {"warnings": _warnings(evaluation, warnings), "learning": _learning(curve, validations)}
     if evaluation is not None:

@@ -11,7 +11,7 @@ from importlib import resources
 from kinegraph import __version__
 from kinegraph.messages import plain_name
 
-# The browser is told to load nothing from anywhere, and to run no script but the page's own.
+# The browser may load nothing, and run no script but the page's own.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 

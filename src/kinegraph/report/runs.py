@@ -1,4 +1,4 @@
-"""Runs and tests as their folders tell them: what `kinegraph report` reads. Nothing is drawn here."""
+"""Runs and tests, read from their folders: what `kinegraph report` reads. Nothing is drawn here."""
 
 import math
 from collections import defaultdict
@@ -53,7 +53,7 @@ class Run:
 
     @cached_property
     def metrics(self) -> dict[str, float]:
-        """Of the evaluation; without one those of the best validation by top-1, as far as the log tells them."""
+        """Of the evaluation; without one those of the best validation by top-1, as far as the log has them."""
         if self.evaluation is not None:
             error = calibration(self.evaluation.confidence, self.evaluation.right).error
             return self.evaluation.metrics | {"calibration_error": error}
@@ -62,7 +62,7 @@ class Run:
 
 
 def read_run(path: str | Path) -> Run:
-    """What a run folder, the folder of a test or a result file tells.
+    """What a run folder, the folder of a test or a result file says.
 
     Raises ValueError where a path is none of these.
     """
@@ -143,7 +143,7 @@ def learning_curve(log: str | Path) -> Curve:
 
 
 def environment_of(log: str | Path) -> dict[str, object]:
-    """The first line that tells the environment, without its mode."""
+    """The first line with the environment, without its mode."""
     found = next((entry for entry in records(log) if entry.get("mode") == "environment"), {})
     return {key: value for key, value in found.items() if key != "mode"}
 
@@ -186,7 +186,7 @@ def _shown(value: object) -> str:
 
 
 def short_names(paths: Sequence) -> list[str]:
-    """The last words of each path that tell it from the others."""
+    """The last words of each path in which it differs from the others."""
     parts = [path.parts for path in paths]
     for length in range(1, max(map(len, parts)) + 1):
         names = ["/".join(part[-length:]) for part in parts]

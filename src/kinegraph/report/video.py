@@ -49,7 +49,7 @@ def write_mp4(
     speed: float = 1.0,
     done: Callable[[int], None] = lambda frames: None,
 ) -> None:
-    """Write H.264 that every player and browser shows. width, height: made even. done: told of frames drawn.
+    """Write H.264 that every player and browser shows. width, height: made even. done: takes the number of frames drawn.
 
     Raises ValueError where PyAV is not installed.
     """
@@ -83,7 +83,7 @@ def write_gif(
     speed: float = 1.0,
     done: Callable[[int], None] = lambda frames: None,
 ) -> None:
-    """Write a GIF that repeats, of at most 20 pictures a second. done: told of frames drawn."""
+    """Write a GIF that repeats, of at most 20 pictures a second. done: takes the number of frames drawn."""
     from PIL import Image
 
     rate = scene.rate * speed

@@ -118,7 +118,7 @@ def write_single(run: Run, page: Path) -> None:
     hint = ""
     if run.evaluation is None and weights:
         command = f"kinegraph test {run.path / 'config.yaml'} {weights} --report report.html"
-        hint = f"No scores of single clips are kept in this run; {command} tells more."
+        hint = f"No scores of single clips are kept in this run; {command} shows more."
     write_page(
         page,
         run.evaluation,
@@ -143,7 +143,7 @@ def _weights(run: Path) -> Path | None:
 
 
 def _explain(weights: Path | None) -> Explain | None:
-    """What tells the importance of joints, where weights that know their preprocessing are still there."""
+    """The function for the importance of joints, where weights that know their preprocessing are still there."""
     try:
         return explainer(predictor_of(weights)) if weights and weights.is_file() else None
     except ValueError:

@@ -1,6 +1,6 @@
 """What a layout leaves unsaid: which joints are left and right, where the spine runs and where the shoulders are.
 
-Joint names tell it, in the ways that people write them; where they do not, the shape of the tree and the lengths of the
+Joint names say it, in the ways that people write them; where they do not, the shape of the tree and the lengths of the
 bones do: left and right hang on the same joint and are equally long, legs are longer than arms.
 """
 
@@ -23,10 +23,10 @@ Pairs = tuple[tuple[int, int], ...]
 
 
 def complete(layout: JointLayout, lengths: Float[np.ndarray, "V"] | None = None) -> JointLayout:
-    """The layout with mirror pairs, spine and shoulders, as far as they were missing and can be told.
+    """The layout with mirror pairs, spine and shoulders, as far as they were missing and can be found.
 
     lengths: of the bone from each joint's parent, in any unit; by default all are equally long. Which side is the
-        left one is not known where names do not tell; it is the same one for all pairs that hang on each other.
+        left one is not known where names do not say it; it is the same one for all pairs that hang on each other.
     Raises ValueError where joints that are left and right by name hang on bones that are not each other's mirror image.
     """
     if layout.mirror and layout.spine and layout.shoulders:

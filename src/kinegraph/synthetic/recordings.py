@@ -78,7 +78,7 @@ def write_recordings(
     clips: 50 to 56,880. actions: NTU's action numbers, by default all there are; classes are equal in number to within
     one. subjects: 1 to 40, by default all. workers: processes, None is one a core; the files do not depend on it.
     overwrite: replace an older synthetic folder; a folder of anything else is never replaced.
-    on_written: told how many more clips are written.
+    on_written: called with the number of clips just written.
     The same seed gives the same bytes, and a larger number of clips holds the files of a smaller one.
     """
     out = Path(out)

@@ -75,7 +75,7 @@ def naming_lost_processes() -> Iterator[None]:
         if isinstance(error, DistError) or "gloo" in text:
             reason = re.sub(r"\[\S*(?:gloo|torch)\S*\]\s*|\. (?:This|Check) .*", "", text)[:200]
             raise ConnectionError(
-                f"another process of this run has ended ({reason}); what it said tells why. What is saved can be gone "
+                f"another process of this run has ended ({reason}); its output says why. What is saved can be gone "
                 "on with: --resume"
             ) from None
         raise
@@ -83,7 +83,7 @@ def naming_lost_processes() -> Iterator[None]:
 
 @contextmanager
 def stop_request() -> Iterator[Callable[[], bool]]:
-    """Yields a function that tells whether Ctrl-C or SIGTERM came; a second one interrupts at once.
+    """Yields a function that returns whether Ctrl-C or SIGTERM came; a second one interrupts at once.
 
     A question that the loop asks when it suits, so that what it was doing gets done.
     """

@@ -84,7 +84,7 @@ class ClassBalancedFocalLoss(nn.Module):
         beta: from 0, all classes weigh the same, to nearly 1, a class weighs with 1 / its number of clips.
         gamma: how much less is learned from what is right already; 0 is plain binary cross entropy.
         published_counts: weigh by the lists in the BABEL configs of MMAction2 0.x instead. They seem to be in the wrong
-            order (published_counts.yaml tells why): for repeating that training only.
+            order (published_counts.yaml says why): for repeating that training only.
 
     Raises ValueError for a value that is out of range and for a class without clips.
 

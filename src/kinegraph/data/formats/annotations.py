@@ -46,7 +46,7 @@ ABOUT = "kinegraph"  # the key under which `kinegraph convert` writes what the f
 OWN_KEYS = {"keypoint", "keypoint_score", "frame_dir", "filename", "label", "total_frames", "img_shape"}
 OWN_KEYS |= {"original_shape", "fps", "raw_file", "frame_inds", "box_score", "valid", "anno_inds"}
 PART_FILE = re.compile(rf"(?:(.+)[_-])?({'|'.join(PARTS)})\.pkl")
-LOOKED_AT = 20  # clips that tell whether a third channel is a score
+LOOKED_AT = 20  # clips that show whether a third channel is a score
 
 
 @dataclass
@@ -183,7 +183,7 @@ def _with_splits(path: Path, content: Mapping) -> Annotations:
     )
     if not lists:
         raise ValueError(f"{path}: 'split' is no dict of names to lists of clips")
-    about = checked(content[ABOUT], path) | {"clips": {}} if ABOUT in content else {}  # annotations tell of clips
+    about = checked(content[ABOUT], path) | {"clips": {}} if ABOUT in content else {}  # the annotations have the rest
     names = _names(path, items)
     listed = [str(_identifier(items, item)) for item in items]
     splits, faults = _without_doubles(splits, _meant(about.get("splits")))
@@ -223,7 +223,7 @@ def _identifier(items: Sequence[Mapping], item: Mapping) -> object:
 
 
 def _names(path: Path, items: Sequence[Mapping]) -> list[str]:
-    """Names of the clips. Copies of a clip under other labels, as in BABEL's, are told apart by a number."""
+    """Names of the clips. Copies of a clip under other labels, as in BABEL's, get a number."""
     names = [_identifier(items, item) for item in items]
     for i, name in enumerate(names):
         if name in (None, ""):
@@ -353,7 +353,7 @@ def _image_size(item: Mapping) -> tuple[int, int] | None:
 
 
 def _attributes(found: Annotations) -> dict[str, list]:
-    """Numbers and strings that every annotation has, and what names of NTU RGB+D's form tell."""
+    """Numbers and strings that every annotation has, and the numbers in names of NTU RGB+D's form."""
     kept = {}
     for key in found.items[0]:
         values = [item.get(key) for item in found.items]

@@ -36,7 +36,7 @@ class ClipRecord:
 
 
 def beside(path: Path) -> Path:
-    """The file that tells about a folder, or about one file."""
+    """The file that describes a folder, or one file."""
     return path / FILE if path.is_dir() else path.with_name(f"{path.stem}.{FILE}")
 
 

@@ -7,7 +7,7 @@
 
 Every clip fills T frames and M people, with zeros where there is nothing. What is read back are the frames up to the
 last in which anybody is, and the people who are there at all; what `kinegraph convert` wrote comes back as it was. NTU
-RGB+D's and BABEL's arrays were filled by repeating the clip instead, and cannot be told from longer clips: they stay as
+RGB+D's and BABEL's arrays were filled by repeating the clip instead, and look like longer clips: they stay as
 they are. They are also centred and turned upright already, hence their units.
 
 Sources: lshiwjx/2s-AGCN and itskalvik/ST-GCN, data_gen/; abhinanda-punnakkal/BABEL, action_recognition/.
@@ -51,7 +51,7 @@ CLIPS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class PaddedFile:
-    """A .npy and what its label file says. part: of the split, None where its name does not tell."""
+    """A .npy and what its label file says. part: of the split, None where its name does not say it."""
 
     path: Path
     part: str | None

@@ -125,7 +125,7 @@ def _plain(joint: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class ClipRows:
-    """The coordinates of one clip as its rows tell them; unseen joints are zero."""
+    """The coordinates of one clip from its rows; unseen joints are zero."""
 
     name: str
     keypoint: Float[np.ndarray, "M T V C"]

@@ -43,7 +43,7 @@ SUFFIXES = (".tfrecord",)
 PART = re.compile(rf"({'|'.join(PARTS)})(?![a-z]).*", re.IGNORECASE)
 PART_FOLDER = re.compile(rf"({'|'.join(PARTS)})([_-]data)?", re.IGNORECASE)
 SHARD = re.compile(r"(.*)-(\d+)")
-LOOKED_AT = 20  # clips that tell whether a third channel is a score
+LOOKED_AT = 20  # clips that show whether a third channel is a score
 
 
 @dataclass(frozen=True, eq=False)

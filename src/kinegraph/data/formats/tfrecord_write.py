@@ -1,4 +1,4 @@
-"""Clips of a dataset -> shards for the TensorFlow project, without TensorFlow; `tfrecord` tells what is in them."""
+"""Clips of a dataset -> shards for the TensorFlow project, without TensorFlow; `tfrecord` says what is in them."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
