@@ -49,7 +49,7 @@ def write_mp4(
     speed: float = 1.0,
     done: Callable[[int], None] = lambda frames: None,
 ) -> None:
-    """Write H.264 that every player and browser shows. width, height: made even. done: takes the number of frames drawn.
+    """Write H.264, which every player and browser shows. width, height: made even. done: takes the frames drawn.
 
     Raises ValueError where PyAV is not installed.
     """
