@@ -7,6 +7,7 @@ import os
 import pickle
 import re
 import zipfile
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -245,3 +246,30 @@ def test_what_a_link_points_to_is_not_written(named, capsys):
     assert code == 2
     assert "not a dataset folder" in error
     assert os.listdir(named / "elsewhere") == ["letter"]
+
+
+BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 8)}]\n" for before, name in pairwise("abcdefghij")
+)
+RUNS = {
+    "aliases": (BOMB, '{"mode": "train"}'),
+    "a model of text": ("model: abc\n", '{"mode": "train"}'),
+    "holds itself": ("a: &a [*a]\n", '{"mode": "train"}'),
+    "nested log": ("epochs: 3\n", "[" * 100_000),
+    "text as loss": ("epochs: 3\n", '{"mode": "train", "epoch": 1, "loss": "low"}'),
+    "a huge epoch": ("epochs: 3\n", '{"mode": "train", "epoch": 1, "loss": ' + "9" * 5000 + "}"),
+    "epochs of text": ("epochs: 3\n", '{"mode": "train", "epoch": "one"}'),
+    "a list": ("- 1\n", '{"mode": "train"}'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_a_run_folder_of_a_stranger_is_one_problem_and_no_traceback(tmp_path, capsys, kind):
+    config, log = RUNS[kind]
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text(config)
+    (run / "log.jsonl").write_text(log + "\n")
+    code, shown, error = ran(["inspect", run], capsys)
+    assert (code, error) == (1, "")
+    assert "problem: " in shown

@@ -1,16 +1,13 @@
 """What `kinegraph inspect` says about what training and testing leave: runs, weights, checkpoints, results, tables."""
 
 import csv
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from kinegraph.data.checks import Finding, problem
-from kinegraph.safe_io import read_json
+from kinegraph.safe_io import parsed_json, read_json, read_yaml
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,15 +47,21 @@ def is_run(path: Path) -> bool:
 
 def look_at_run(path: Path) -> About:
     """How far a run has come, what it reached, where its weights are and what tests lie in it."""
-    found: list[Finding] = []
     about: dict = {"what": "run folder of `kinegraph train`"}
     try:
-        config = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
-        records = [json.loads(line) for line in (path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        config = read_yaml(path / "config.yaml")
+        log = path / "log.jsonl"
+        records = [parsed_json(line, log) for line in log.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
         return about, [problem("unreadable", error)]
-    if not isinstance(config, dict) or not all(isinstance(record, dict) for record in records):
+    try:
+        return _run_facts(path, about, config, records)
+    except (AttributeError, ArithmeticError, LookupError, TypeError, ValueError):
         return about, [problem("unreadable", "config.yaml or log.jsonl is not as training writes it")]
+
+
+def _run_facts(path: Path, about: dict, config: dict, records: list[dict]) -> About:
+    found: list[Finding] = []
     about |= {key: config.get(key) for key in ("dataset", "split")}
     about["network"] = str((config.get("model") or {}).get("class_path", "")).rpartition(".")[2]
     trained, measured = ([one for one in records if one.get("mode") == mode] for mode in ("train", "val"))

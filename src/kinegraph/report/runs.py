@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import yaml
-
 from kinegraph.evaluation.about_result import read_evaluation
 from kinegraph.evaluation.calibration import calibration
 from kinegraph.evaluation.evaluation import Evaluation
-from kinegraph.safe_io import parsed_json
+from kinegraph.safe_io import parsed_json, parsed_yaml
 
 Curve = Mapping[tuple[str, str], Sequence[tuple[int, float]]]
 
@@ -38,8 +36,8 @@ class Run:
     @cached_property
     def config(self) -> dict:
         try:
-            found = yaml.safe_load(self.config_text)
-        except yaml.YAMLError:
+            found = parsed_yaml(self.config_text, "config")
+        except ValueError:
             return {}
         return found if isinstance(found, dict) else {}
 
