@@ -88,7 +88,7 @@ def test_two_processes_train_to_the_weights_of_one(place, two):
     assert main(["train", str(place / "one.yaml"), "--work-dir", str(place / "none"), "--epochs", "1", *PLUGINS]) == 0
     for name, tensor in weights(two).items():
         torch.testing.assert_close(tensor, one[name], rtol=1e-5, atol=1e-6)
-    moved = (weights(place / "none")["head.weight"] - one["head.weight"]).abs().max()
+    moved = (weights(place / "none")["module.head.weight"] - one["module.head.weight"]).abs().max()
     assert moved > 1e-2  # so that the same weights say something
 
 
