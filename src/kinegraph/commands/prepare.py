@@ -59,8 +59,8 @@ def prepare(
             MMAction2 or PYSKL, or a folder with the train and val pickles of one split (annotations); a folder with
             *_data_joint.npy and *_label.pkl (npy); a folder of *.tfrecord shards (tfrecord); a folder with BABEL's
             train.json and val.json and the joints of AMASS (babel); the Kinetics-skeleton folder, or folders
-            CLASS/CLIP of *_keypoints.json (openpose); your own .csv (a row a joint) or .json, see docs/own_data.md
-            (table); a dataset folder (dataset).
+            CLASS/CLIP of *_keypoints.json (openpose); marker files, .trc (trc); your own .csv (a row a joint) or
+            .json, see docs/own_data.md (table); a dataset folder (dataset).
         out: dataset folder to make; written whole or not at all.
         format: name of the format, in brackets above, where the content does not decide it; ntu60 and ntu120 are ntu
             with --classes. `prepare FORMAT PATH OUT` is the same.
@@ -69,9 +69,9 @@ def prepare(
             takes the best of each frame, as the published reader does.
         labels: ui-prmd, npz: "movement" (the default) is the recording's class, "quality" makes it two, correct and
             incorrect, "correct" leaves out the incorrect ones.
-        layout: npz, annotations, npy, tfrecord, table: layout of the joints, a name or a .yaml file, where the file
+        layout: npz, annotations, npy, tfrecord, trc, table: layout of the joints, a name or a .yaml file, where the file
             does not say it.
-        class_names: annotations, npy, tfrecord, openpose, table: text file with a class name a line, or ntu60,
+        class_names: annotations, npy, tfrecord, openpose, trc, table: text file with a class name a line, or ntu60,
             ntu120, babel60, babel120.
         split_name: annotations, npy, tfrecord: name of the split that train and val files are the parts of; by
             default what the names of file and folder say, xsub, xview or xset, else split.
@@ -81,12 +81,12 @@ def prepare(
         extra: babel: also read the annotations that BABEL calls extra, extra_train.json and extra_val.json.
         people: openpose, table: bodies to keep: the best by score (openpose, 2 by default), those who are seen most
             (table, all by default).
-        labels_file: openpose, table: CSV with a row a clip: clip, label, split, subject and more.
+        labels_file: openpose, trc, table: CSV with a row a clip: clip, label, split, subject and more.
         units: table: of the coordinates; by default px in 2D, m in 3D. cm and mm become metres, image (fractions of
             width and height) becomes pixels.
         image_size: width x height in pixels, such as 1920x1080, where the files do not say it.
         fps: frames a second, where the files do not say it.
-        val_share: openpose, table: part of the clips that becomes "val" where the files give no split, by default 0.2;
+        val_share: openpose, trc, table: part of the clips that becomes "val" where the files give no split, by default 0.2;
             whole subjects (split xsub) where there are several, else clips of each class (split holdout).
         keep_missing: ntu: also read the samples that are published as having missing skeletons.
         skip_broken: leave out clips that cannot be read and list them at the end, instead of stopping.
