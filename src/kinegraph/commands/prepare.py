@@ -69,7 +69,7 @@ def prepare(
             takes the best of each frame, as the published reader does.
         labels: ui-prmd, npz: "movement" (the default) is the recording's class, "quality" makes it two, correct and
             incorrect, "correct" leaves out the incorrect ones.
-        layout: npz, annotations, npy, tfrecord, trc, table: layout of the joints, a name or a .yaml file, where the file
+        layout: npz, annotations, npy, tfrecord, trc, table: joints, a layout name or a .yaml file, where the file
             does not say it.
         class_names: annotations, npy, tfrecord, openpose, trc, table: text file with a class name a line, or ntu60,
             ntu120, babel60, babel120.
@@ -86,7 +86,7 @@ def prepare(
             width and height) becomes pixels.
         image_size: width x height in pixels, such as 1920x1080, where the files do not say it.
         fps: frames a second, where the files do not say it.
-        val_share: openpose, trc, table: part of the clips that becomes "val" where the files give no split, by default 0.2;
+        val_share: openpose, trc, table: part of the clips that becomes "val" without a split, by default 0.2;
             whole subjects (split xsub) where there are several, else clips of each class (split holdout).
         keep_missing: ntu: also read the samples that are published as having missing skeletons.
         skip_broken: leave out clips that cannot be read and list them at the end, instead of stopping.
