@@ -281,6 +281,21 @@ def test_a_large_folder_is_looked_at_in_part(tmp_path, capsys, monkeypatch):
     assert "32, 7 of them looked at" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "write", [write for write in FORMATS if write is not faulty.skeleton], ids=lambda it: it.__name__
+)
+def test_facts_do_not_depend_on_the_sample(tmp_path, capsys, monkeypatch, write):
+    """A format either reads all clips or gives the names and labels of the others: no part or class is lost."""
+    monkeypatch.setattr("kinegraph.commands.inspect.SAMPLE", 5)
+    path, _ = written(tmp_path, write)
+    options = ("--class-names", "ntu60") if write in UNNAMED else ()
+    some, every = (inspect(path, capsys, *options, *more) for more in ((), ("--all",)))
+    for key in ("clips", "classes", "splits"):
+        assert some[1]["facts"][key] == every[1]["facts"][key]
+    assert some[1]["facts"]["looked_at"] in (5, 32)
+    assert {one["kind"] for one in some[1]["findings"]} <= {one["kind"] for one in every[1]["findings"]}
+
+
 def test_what_is_not_recognised(tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("nothing")
     (tmp_path / "odd.pkl").write_bytes(pickle.dumps({"a": 1}))

@@ -4,8 +4,7 @@ import json as jsons
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
-from itertools import islice
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -87,10 +86,9 @@ def _open(
 ) -> Recordings:
     """The recordings of a path with their faults among the clips. Raises ValueError where nothing can be read."""
     module, _, _ = recognise(path, format)
-    known = options_of(module)
     options = {"layout": layout, "class_names": class_names, "sample": sample}
-    found = recordings(path, format, on_fault="keep", **{key: it for key, it in options.items() if key in known})
-    return found if "sample" in known else replace(found, clips=islice(found.clips, sample))
+    known = {key: value for key, value in options.items() if key in options_of(module)}
+    return recordings(path, format, on_fault="keep", **known)
 
 
 def _labels(path: Path) -> Recordings | None:
@@ -171,7 +169,8 @@ def _judge(
     except (ValueError, OSError) as error:
         judged.append(problem(getattr(error, "kind", "unreadable"), error))
     looked = sum(one.shape is not None or one.fault is not None for one in facts)
-    judged += findings(facts, expected, complete=looked in (found.count, len(facts)) or found.format == "labels")
+    complete = not judged and (looked == len(facts) or found.format == "labels")
+    judged += findings(facts, expected, complete=complete)
     if not facts and not judged:
         judged.append(problem("empty", "there are no clips in it"))
     judged += [Finding("note", "skipped", line) for line in found.skipped()]

@@ -87,13 +87,18 @@ def recordings(
     except ValueError as error:
         raise _named(path, options, error) from None
     rest = {name: value for name, value in options.items() if name not in own}
-    faults: list[str] = []
+    broken: list[str] = []
+    empty: dict[str, list[str]] = {}  # reason -> clips that are skipped in any case
+
+    def skipped() -> list[str]:
+        lines = [f"{len(names):,} {reason}: {first_few(names)}" for reason, names in empty.items()]
+        return found.skipped() + lines + broken
 
     def clips() -> Iterator[Item]:
         items = _completed(_checked(found), rest)
         try:
             with closing(found.clips):
-                yield from _by_policy(items, on_fault, faults, found.skipped)
+                yield from _by_policy(items, on_fault, broken, empty, skipped)
         except ValueError as error:
             raise _named(path, options, error) from None
 
@@ -101,7 +106,7 @@ def recordings(
         found,
         clips=clips(),
         class_names=tuple(map(plain_name, found.class_names)),
-        skipped=lambda: found.skipped() + faults,
+        skipped=skipped,
         format=module.NAME,
         reason=reason,
     )
@@ -253,24 +258,25 @@ def _completed(items: Iterator[Item], options: Mapping[str, object]) -> Iterator
 
 
 def _by_policy(
-    items: Iterator[Item], on_fault: OnFault, faults: list[str], skipped: Callable[[], list[str]]
+    items: Iterator[Item],
+    on_fault: OnFault,
+    broken: list[str],
+    empty: dict[str, list[str]],
+    skipped: Callable[[], list[str]],
 ) -> Iterator[Item]:
-    """The clips, and what happens at a fault. Raises ValueError where no clip is left."""
-    empty, without = True, []
+    """The clips; faults are raised, kept, or noted in `broken` and `empty`. Raises ValueError where no clip is left."""
+    left = False
     for item in items:
-        if isinstance(item, Fault) and item.skip and on_fault != "keep":
-            without.append(item.clip)
-            line = f"{len(without):,} {item.message}: {first_few(without)}"
-            faults[: len(without) > 1] = [line]  # the first line, written anew
-            continue
-        if isinstance(item, Fault) and on_fault != "keep":
-            if on_fault == "stop":
-                raise FormatError(item.kind, str(item))
-            faults.append(f"broken: {item}")
-            continue
-        empty = False
-        yield item
-    if empty and on_fault != "keep":
-        reasons = skipped() + faults
+        if not isinstance(item, Fault) or on_fault == "keep":
+            left = True
+            yield item
+        elif item.skip:
+            empty.setdefault(item.message, []).append(item.clip)
+        elif on_fault == "stop":
+            raise FormatError(item.kind, str(item))
+        else:
+            broken.append(f"broken: {item}")
+    if not left and on_fault != "keep":
+        reasons = skipped()
         more = f"; and {len(reasons) - 3:,} more" if len(reasons) > 3 else ""
         raise ValueError(f"no clip is left; skipped: {'; '.join(reasons[:3])}{more}")

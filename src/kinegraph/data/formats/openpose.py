@@ -29,7 +29,7 @@ from jaxtyping import Float
 
 from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
 from kinegraph.data.formats.openpose_people import Bodies, Detections, best_of_each_frame, tracked
-from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of, nobody
+from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, fault_of, nobody, spread
 from kinegraph.data.pool import cores, in_order
 from kinegraph.data.split_names import PARTS, column_and_part
 from kinegraph.messages import first_few, quoted
@@ -88,11 +88,13 @@ def read(
     fps: float | None = None,
     val_share: float | None = None,
     workers: int | None = None,
+    sample: int | None = None,
 ) -> Recordings:
     """The clips of a Kinetics-skeleton folder or of folders of OpenPose's frames.
 
     people: bodies a clip has, 2 by default, the best first. bodies: "tracked" follows people from frame to frame,
         "score" takes the best of each frame, as the published reader does. labels_file: CSV with a row a clip.
+    sample: read the joints of so many clips only.
     image_size: of frames in pixels, "1920x1080". val_share: part of the clips for validation where nothing gives a
         split. workers: processes; None is one a core. Raises ValueError naming the file and what is not as expected.
     """
@@ -117,8 +119,9 @@ def read(
     entries = [entry for entry in found.entries if entry.name in table]
     layout = _layout_of(path, entries)
     read = partial(_bodies, joints=len(layout), people=people or 2, choose=POLICIES[bodies])
-    found_bodies = in_order(read, entries, workers or cores())
-    clips = _clips(entries, found_bodies, known, layout, found.fractions)
+    chosen = spread(len(entries), sample)
+    found_bodies = in_order(read, [entry for i, entry in enumerate(entries) if i in chosen], workers or cores())
+    clips = _clips(entries, chosen, found_bodies, known, layout, found.fractions)
     return Recordings(
         clips=clips,
         count=len(entries),
@@ -132,14 +135,19 @@ def read(
 
 def _clips(
     entries: Sequence[Entry],
+    chosen: frozenset[int],
     found: Generator[Bodies | str, None, None],
     known: Facts,
     layout: JointLayout,
     fractions: bool,
 ) -> Iterator[Item]:
     with closing(found):  # whoever stops at a fault ends the workers at once
-        for entry, bodies in zip(entries, found, strict=True):
-            yield _clip(entry, bodies, known, layout, fractions)
+        for i, entry in enumerate(entries):
+            if i in chosen:
+                yield _clip(entry, next(found), known, layout, fractions)
+            else:
+                about = known.clips[entry.name]
+                yield Unread(entry.name, about.label, about.attributes, about.splits)
 
 
 def _clip(

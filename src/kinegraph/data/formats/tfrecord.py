@@ -17,7 +17,7 @@ and repeated to 300 frames.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, count, islice
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from jaxtyping import Float
 from kinegraph.data.formats.companion import beside, completed, read_about
 from kinegraph.data.formats.conventions import layout_for, names_of_classes, split_score, third_is_score
 from kinegraph.data.formats.padded import unpadded
-from kinegraph.data.formats.recordings import Fault, Item, Recordings, nobody
+from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, nobody, spread
 from kinegraph.data.formats.tfrecord_wire import (
     count_records,
     parse_example,
@@ -68,12 +68,18 @@ def detect(path: Path) -> str | None:
 
 
 def read(
-    path: Path, *, layout: str | None = None, class_names: str | None = None, split_name: str | None = None
+    path: Path,
+    *,
+    layout: str | None = None,
+    class_names: str | None = None,
+    split_name: str | None = None,
+    sample: int | None = None,
 ) -> Recordings:
     """The clips of a folder of shards, or of one; shards are read in the order of their numbers, one record at a time.
 
     split_name: of train and val shards, by default xsub, xview or xset if a folder's name says so, else split.
     class_names: see `names_of_classes`; by default NTU RGB+D 60's, where the joints are the Kinect's 25.
+    sample: give the joints of so many clips only.
     Raises ValueError naming file, record, byte and reason at the first record that is broken or of another shape.
     """
     shards, around = _shards(path), _folders(path)
@@ -83,9 +89,11 @@ def read(
     column = split_name or about.get("split") or known_split(*(folder.name for folder in around)) or "split"
     contents = Contents(of, channels, scored, names, column)
 
+    clips = sum(map(count_records, shards))
+    items = _clips(shards, contents, spread(clips, sample))
     return Recordings(
-        clips=(completed(item, about) if isinstance(item, SkeletonClip) else item for item in _clips(shards, contents)),
-        count=sum(map(count_records, shards)),
+        clips=(completed(item, about) if isinstance(item, SkeletonClip) else item for item in items),
+        count=clips,
         layout=of,
         class_names=names,
         units=about.get("units", "normalised"),
@@ -163,16 +171,20 @@ def _arrays(path: Path) -> Iterator[tuple[Float[np.ndarray, "C T V M"], int, dic
         yield array, example["label"][0], {name: values[0] for name, values in example.items() if values}
 
 
-def _clips(shards: Mapping[Path, str | None], contents: Contents) -> Iterator[Item]:
+def _clips(shards: Mapping[Path, str | None], contents: Contents, chosen: frozenset[int]) -> Iterator[Item]:
     """The clips of all shards. A broken record ends its shard: where the next one begins is not known."""
     alike = len({path.stem for path in shards}) < len(shards)
+    place = count()  # of a clip among those of all shards
     for path, part in shards.items():
         folder = f"{path.parent.name}/" if alike else ""
         splits = {contents.column: part} if part else {}
         try:
             for number, example in enumerate(_arrays(path)):
-                name, place = f"{folder}{path.stem}-{number:06}", f"{path}: record {number}"
-                yield _clip(example, contents, name, place, splits)
+                name = f"{folder}{path.stem}-{number:06}"
+                if next(place) in chosen:
+                    yield _clip(example, contents, name, f"{path}: record {number}", splits)
+                else:
+                    yield Unread(name, example[1], splits=splits)
         except ValueError as error:
             yield Fault(str(error))
 
