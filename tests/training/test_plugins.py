@@ -158,3 +158,17 @@ def test_a_mistake_is_one_line(place, capsys, words, message):
         assert not Path("run").exists()
     else:
         assert yaml.safe_load(Path("run/config.yaml").read_text())["model"]["dict_kwargs"]["colour"] == "blue"
+
+
+def test_a_forward_of_its_own_needs_no_people(place):
+    """A subclass that replaces forward is a black box, from training to the weights that are read again."""
+    source = "from kinegraph.models.stgcn import STGCN\n\n\nclass Mean(STGCN):\n"
+    source += "    def forward(self, x):\n        return self.head(self.forward_features(x.mean(1)).mean((1, 2)))\n"
+    (place / "own.py").write_text(source)
+    model = {"class_path": "own.Mean", "init_args": {"widths": [8, 8]}}
+    config = made_up.config(place / "own.yaml", place / "data", model=model, epochs=1)
+    weights, plugin = "run/checkpoints/last.safetensors", ("--plugins", "own.py")
+    assert main(["train", str(config), "--work-dir", "run", *plugin]) == 0
+    assert main(["test", str(config), weights, *plugin, "--out", "result.pkl"]) == 0
+    assert main(["predict", weights, "data", "--split", "xsub", *plugin]) == 0
+    sys.modules.pop("own", None)

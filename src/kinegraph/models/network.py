@@ -149,13 +149,15 @@ class BlackBox(nn.Module):
 
 
 def build_network(kind: Callable[..., nn.Module], adjacency: Tensor, channels: int, classes: int) -> nn.Module:
-    """kind(adjacency, channels, classes), as a BlackBox where it is no SkeletonNetwork.
+    """kind(adjacency, channels, classes), as a BlackBox where it is no SkeletonNetwork, or has a
+    forward of its own that does not take `people`.
 
     kind: a class, or a partial of one with its options.
     """
     options = kind.keywords if isinstance(kind, partial) else {}
     kind = kind.func if isinstance(kind, partial) else kind
-    if isinstance(kind, type) and not issubclass(kind, SkeletonNetwork):
+    takes_people = "people" in inspect.signature(getattr(kind, "forward", kind)).parameters
+    if isinstance(kind, type) and not (issubclass(kind, SkeletonNetwork) and takes_people):
         return BlackBox(kind, adjacency, channels, classes, **options)
     return kind(adjacency, channels, classes, **options)
 

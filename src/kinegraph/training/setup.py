@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from inspect import signature
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -160,7 +159,6 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
     graph = torch.from_numpy(build_graph(data.layout, options.partition, options.max_hop)).float()
     channels = preprocessing.channels(folder.channels, folder.has_score)
     network = build_network(options.model, graph, channels, len(folder.class_names))
-    _accept_people(network)
     axes = Meaning(folder.layout.joints, folder.class_names, preprocessing.streams, coordinates(folder))
     taken = take_over(network, axes, start) if start else None
     frozen = freeze_blocks(network, options.freeze, taken) if options.freeze else []
@@ -188,16 +186,6 @@ def build_graph(layout: JointLayout, partition: str, max_hop: int) -> Float[np.n
     if not np.isfinite(graph).all():
         raise ValueError(f"partition: {partition} gave a value that is not a finite number")
     return graph.astype(np.float32)
-
-
-def _accept_people(network: nn.Module) -> None:
-    """A network of the user's own may take the clips alone; ours also take how many people are in each."""
-    takes = signature(network.forward).parameters.values()
-    positional = [it for it in takes if it.kind in (it.POSITIONAL_ONLY, it.POSITIONAL_OR_KEYWORD)]
-    if len(positional) > 1 or any(it.kind is it.VAR_POSITIONAL for it in takes):
-        return
-    forward = network.forward
-    network.forward = lambda x, people=None: forward(x)
 
 
 @torch.no_grad()
