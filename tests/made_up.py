@@ -58,3 +58,30 @@ def config(path: Path, dataset_path: Path, **more: object) -> Path:
     options |= {key: yaml.safe_load(str(value)) for key, value in more.items()}
     path.write_text(yaml.safe_dump(options, sort_keys=False), encoding="utf-8")
     return path
+
+
+def body(layout_name: str, channels: int = 3, seed: int = 0) -> np.ndarray:
+    """Joints (V, C) at rest of a body that could be one: each a bone's length away from its neighbour, and from others.
+
+    Left and right bones are equally long. About 1 from end to end.
+    """
+    layout, rng = load_layout(layout_name), np.random.default_rng(seed)
+    twin = layout.mirrored()
+    neighbours = [[] for _ in layout.joints]
+    for one, other in layout.bones:
+        neighbours[one].append(other)
+        neighbours[other].append(one)
+    place, waiting, lengths = {layout.centre: np.zeros(channels)}, [layout.centre], {}
+    while waiting:
+        joint = waiting.pop(0)
+        for other in neighbours[joint]:
+            if other in place:
+                continue
+            length = lengths.setdefault(min(other, twin[other]), rng.uniform(0.12, 0.2))
+            tries = rng.normal(size=(200, channels))
+            tries = place[joint] + length * tries / np.linalg.norm(tries, axis=1, keepdims=True)
+            there = np.stack(list(place.values()))
+            nearest = np.linalg.norm(tries[:, None] - there, axis=2).min(1)
+            place[other] = tries[nearest.argmax()]
+            waiting.append(other)
+    return np.stack([place[joint] for joint in range(len(layout))])

@@ -160,7 +160,7 @@ def test_published_checkpoints_are_asked_with_their_recipe(place, tmp_path, caps
         (["{w}", "{data}", "--stride", "5"], "give --window too"),
         (["{w}", "{data}", "--window", "5", "--stride", "6"], "expected from 1 to 5"),
         (["{w}", "{data}", "--top", "0"], "top is 0"),
-        (["{w}", "{data}", "--units", "mm"], "--units is an option for table; dataset has no use for it"),
+        (["{w}", "{data}", "--units", "mm"], "says its units, they are m: leave --units out"),
         (["{w}", "{data}", "--out", "answers.txt"], "ends in .csv or .json"),
         (["{w}", "{data}", "--out", "no/such/folder.csv"], "there is no folder no/such"),
         (["{w}", "{data}", "--device", "abacus"], "no device 'abacus'"),

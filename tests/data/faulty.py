@@ -15,6 +15,7 @@ from kinegraph.data.formats.ntu import TRAIN_SUBJECTS_60, class_names
 from kinegraph.data.formats.tfrecord_wire import serialize_example, serialize_tensor, write_record
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
+from kinegraph.synthetic.human import joints_of, random_body, still
 
 LAYOUT = load_layout("ntu25")
 CLASSES = class_names(60)
@@ -33,13 +34,12 @@ class Clip:
 def recordings() -> list[Clip]:
     """Four actions of eight people who stand upright, sway and turn: 32 clips without fault, some of two people."""
     rng = np.random.default_rng(1)
-    rest = rng.normal(0, 0.2, (25, 3))
-    for joints, height in (((3, 2), 0.8), ((14, 15, 18, 19), -0.8)):
-        rest[joints, 1] = height
+    rest = joints_of(random_body(rng), still(1))[0].astype(float)
+    rest = (rest - (rest.min(0) + rest.max(0)) / 2) * 1.6 / np.ptp(rest[:, 1])
     clips = []
     for subject in (1, 2, 4, 5, 3, 6, 7, 10):
         for action in range(4):
-            people, frames = 1 + action % 2, FRAMES - int(rng.integers(0, 6))
+            people, frames = 1 + action % 2, FRAMES - action
             sway = np.cumsum(rng.normal(0, 0.01, (people, frames, 1, 3)), axis=1)
             turn = np.linspace(0, 1 + action, frames)[:, None]
             keypoint = np.broadcast_to(rest, (people, frames, 25, 3)).copy()

@@ -163,7 +163,9 @@ def named(tmp_path):
          "keypoint": rng.uniform(0, 99, (1, 5, 17, 2)).round(1).tolist()}
         for i, name in enumerate(NAMES)
     ]  # fmt: skip
-    (tmp_path / "a.json").write_text(json.dumps({"fps": 30, "image_size": [99, 99], "clips": clips}))
+    (tmp_path / "a.json").write_text(
+        json.dumps({"layout": "coco17", "fps": 30, "image_size": [99, 99], "clips": clips})
+    )
     layout = load_layout("coco17")
     network = STGCN(torch.from_numpy(adjacency(layout)).float(), 2, len(NAMES), widths=[4])
     shown = [re.sub(r"[\x00-\x1f\u202e]", "\N{REPLACEMENT CHARACTER}", name.strip()) for name in NAMES]

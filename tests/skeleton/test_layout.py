@@ -19,15 +19,21 @@ def test_built_in_layouts():
         "blazepose33": 33,
         "coco17": 17,
         "coco17_tree": 17,
+        "h36m17": 17,
         "halpe26": 26,
         "hand21": 21,
+        "hand22": 22,
         "hdm31": 31,
+        "kinect20": 20,
         "kinect22": 22,
+        "msr20": 20,
         "ntu24": 24,
         "ntu25": 25,
         "ntu25_star": 25,
         "openpose18": 18,
         "openpose25": 25,
+        "smpl22": 22,
+        "smpl24": 24,
     }
 
 

@@ -44,7 +44,7 @@ def draw(
     layout: str | None = None,
     fps: float | None = None,
     image_size: str | None = None,
-    units: Literal["m", "cm", "mm", "px", "image"] | None = None,
+    units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
     bodies: Literal["tracked", "energy", "score"] | None = None,
     plugins: list[Path] | None = None,
 ) -> None:
@@ -68,8 +68,8 @@ def draw(
         format: name of the file's format (see prepare), where its content does not decide it.
         layout: layout of the joints, a name or a .yaml file, where the file does not say it.
         fps: frames a second, where the file does not say it; 30 if nothing does.
-        image_size: width x height in pixels, such as 1920x1080, where the file does not say it.
-        units: of the coordinates in .csv and .json files, where the file does not say it.
+        image_size: width x height in pixels, such as 1920x1080, in place of what the file says.
+        units: of the coordinates, where the file does not say them (see prepare).
         bodies: how people are followed, see prepare.
         plugins: Python files that define the network, where the weights name one of your own.
 

@@ -3,9 +3,10 @@
 import json as jsons
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console
@@ -17,7 +18,7 @@ from kinegraph.commands.inspect_trained import is_run, look_at_result, look_at_t
 from kinegraph.data.checks import Expected, Finding, findings, problem, upward
 from kinegraph.data.clip_summary import ClipSummary, likely_layout, summarize, units_of
 from kinegraph.data.dataset_write import FILES, checked_class_names
-from kinegraph.data.formats import BY_NAME, options_of, recognise, recordings
+from kinegraph.data.formats import BY_NAME, COMMON, options_of, recognise, recordings
 from kinegraph.data.formats.conventions import names_of_classes
 from kinegraph.data.formats.ntu import FILE_NAME as NTU_NAME
 from kinegraph.data.formats.padded import read_labels
@@ -37,6 +38,8 @@ def inspect(
     *,
     format: str | None = None,
     layout: str | None = None,
+    units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
+    image_size: str | None = None,
     class_names: str | None = None,
     all: bool = False,
     json: bool = False,
@@ -49,6 +52,9 @@ def inspect(
             checkpoint (.pth, .ckpt), result file or table of a test.
         format: name of the format of recordings (see prepare), where their content does not decide it.
         layout: layout of the joints, a name or a .yaml file, where the file does not say it.
+        units: of the coordinates: m, cm, mm, px, image (fractions of a picture) or normalised, where the file does not
+            say them.
+        image_size: width x height in pixels, such as 1920x1080, in place of what the file says.
         class_names: text file with a class name a line, or ntu60, ntu120, babel60, babel120: labels must be of these.
         all: look at every clip of raw files, not at some of them.
         json: print everything as JSON, with the names of all clips.
@@ -68,7 +74,8 @@ def inspect(
         path = path.parent
     check_readable(path)
     trained = None if format else look_at_trained(path)
-    about, found = trained or _recordings(path, format, None if all else SAMPLE, layout, class_names, quiet=json)
+    options = {"layout": layout, "class_names": class_names, "units": units, "image_size": image_size}
+    about, found = trained or _recordings(path, format, options | {"sample": None if all else SAMPLE}, quiet=json)
     broken = any(finding.severity == "problem" for finding in found)
     if json:
         findings_told = [asdict(finding) for finding in found]
@@ -81,13 +88,10 @@ def inspect(
 # ---- what it is ------------------------------------------------------------------------------------------------------
 
 
-def _open(
-    path: Path, format: str | None, sample: int | None, layout: str | None, class_names: str | None
-) -> Recordings:
+def _open(path: Path, format: str | None, options: Mapping[str, Any]) -> Recordings:
     """The recordings of a path with their faults among the clips. Raises ValueError where nothing can be read."""
     module, _, _ = recognise(path, format)
-    options = {"layout": layout, "class_names": class_names, "sample": sample}
-    known = {key: value for key, value in options.items() if key in options_of(module)}
+    known = {key: value for key, value in options.items() if key in options_of(module) or key in COMMON}
     return recordings(path, format, on_fault="keep", **known)
 
 
@@ -127,12 +131,11 @@ def _contents(path: Path) -> str:
 # ---- what is in it ---------------------------------------------------------------------------------------------------
 
 
-def _recordings(
-    path: Path, format: str | None, sample: int | None, layout: str | None, class_names: str | None, quiet: bool
-) -> tuple[dict, list[Finding]]:
+def _recordings(path: Path, format: str | None, options: Mapping[str, Any], quiet: bool) -> tuple[dict, list[Finding]]:
     """The facts of recordings and what is wrong with them."""
+    class_names = options["class_names"]
     try:
-        found = _open(path, format, sample, layout, class_names)
+        found = _open(path, format, options)
     except FormatError as error:
         if (others := look_at_result(path) or _look_at_labels(path, class_names, quiet)) is not None:
             return others
@@ -144,22 +147,19 @@ def _recordings(
     except (ValueError, OSError) as error:
         return {"what": "recordings"}, [problem("unreadable", error)]
     names = names_of_classes(class_names, (), ()) if class_names is not None else found.class_names
-    return _judge(found, layout, names, quiet)
+    return _judge(found, names, quiet)
 
 
 def _look_at_labels(path: Path, class_names: str | None, quiet: bool) -> tuple[dict, list[Finding]] | None:
     if path.suffix not in (".pkl", ".pickle") or (labels := _labels(path)) is None:
         return None
-    return _judge(labels, None, names_of_classes(class_names, (), ()) if class_names else (), quiet)
+    return _judge(labels, names_of_classes(class_names, (), ()) if class_names else (), quiet)
 
 
-def _judge(
-    found: Recordings, layout: str | None, class_names: tuple[str, ...], quiet: bool
-) -> tuple[dict, list[Finding]]:
-    guessed = "layout" in found.guessed and layout is None
+def _judge(found: Recordings, class_names: tuple[str, ...], quiet: bool) -> tuple[dict, list[Finding]]:
     units, flat = ("m", "px") if found.units == "m" or found.units == "px" else ("m", None)
     classes = len(class_names) or None
-    expected = Expected(None if guessed else found.layout, classes, units, flat, class_names)
+    expected = Expected(found.layout, classes, units, flat, class_names)
     console = Console(stderr=True)
     hidden = quiet or not console.is_terminal
     items = track(found.clips, "reading", found.count, console=console, transient=True, disable=hidden)
@@ -181,6 +181,7 @@ def _judge(
     said = {key: value for key in ("source", "licence") if (value := getattr(found, key))}
     title = BY_NAME[found.format].TITLE if found.format in BY_NAME else "labels of padded arrays"
     what = {"what": f"{title}, SYNTHETIC" if found.source.startswith("synthetic") else title, "format": found.reason}
+    said |= {"assumed": list(found.assumed)} if found.assumed else {}
     about = what | said | (_facts(found, expected, facts, looked) if facts else {})
     return about, sorted(judged, key=lambda finding: finding.severity != "problem")
 
@@ -191,7 +192,7 @@ def _facts(found: Recordings, expected: Expected, facts: Sequence[ClipSummary], 
     shaped = [one for one in facts if one.shape]
     if shaped:
         _, _, joints, channels = Counter(one.shape for one in shaped).most_common(1)[0][0]
-        stated, guess = expected.layout, likely_layout(joints, channels)
+        stated, guess = expected.layout, likely_layout(joints)
         about |= {"joints": joints, "channels": channels, "layout": stated.name if stated else None}
         about["layout_guess"] = guess.name if guess else None
         about["people"] = dict(sorted(Counter(one.present for one in shaped).items()))
@@ -288,7 +289,7 @@ def _clip_rows(about: dict) -> Iterable[tuple[str, str]]:
     for split, parts in about.pop("splits", {}).items():
         about[f"split {split}"] = ", ".join(f"{part} {clips:,}" for part, clips in parts.items())
     for key, value in about.items():
-        yield key, str(value)
+        yield key, "; ".join(value) if isinstance(value, list) else str(value)
 
 
 def _classes(named: int | None, with_clips: int, clips: dict[int, int], names: dict[int, str]) -> str:

@@ -47,7 +47,7 @@ def predict(
     layout: str | None = None,
     fps: float | None = None,
     image_size: str | None = None,
-    units: Literal["m", "cm", "mm", "px", "image"] | None = None,
+    units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
     bodies: Literal["tracked", "energy", "score"] | None = None,
     skip_broken: bool = False,
     preprocessing: Path | None = None,
@@ -77,7 +77,7 @@ def predict(
         layout: layout of the joints, a name or a .yaml file, where a file does not say it.
         fps: frames a second, where a file does not say it.
         image_size: width x height in pixels, such as 1920x1080, where a file does not say it.
-        units: of the coordinates in .csv and .json files, where the file does not say it.
+        units: of the coordinates, where the file does not say them (see prepare).
         bodies: how people are followed, see prepare.
         skip_broken: leave out what is broken and list it at the end, instead of stopping.
         preprocessing: for a .pth: the YAML config of its recipe, which says how clips are prepared.

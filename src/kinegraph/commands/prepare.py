@@ -21,6 +21,7 @@ from kinegraph.data.dataset_checks import dataset_findings, line_of
 from kinegraph.data.formats import recordings
 from kinegraph.data.formats.recordings import facts_of
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.geometry import Up
 
 CLASSES_LISTED = 16
 SECONDS_A_LINE = 10
@@ -41,9 +42,11 @@ def prepare(
     extra: bool = False,
     people: int | None = None,
     labels_file: Path | None = None,
-    units: Literal["m", "cm", "mm", "px", "image"] | None = None,
+    units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
     image_size: str | None = None,
+    up: Up | None = None,
     fps: float | None = None,
+    resample_fps: float | None = None,
     val_share: float | None = None,
     keep_missing: bool = False,
     skip_broken: bool = False,
@@ -82,10 +85,12 @@ def prepare(
         people: openpose, table: bodies to keep: the best by score (openpose, 2 by default), those who are seen most
             (table, all by default).
         labels_file: openpose, trc, table: CSV with a row a clip: clip, label, split, subject and more.
-        units: table: of the coordinates; by default px in 2D, m in 3D. cm and mm become metres, image (fractions of
-            width and height) becomes pixels.
-        image_size: width x height in pixels, such as 1920x1080, where the files do not say it.
-        fps: frames a second, where the files do not say it.
+        units: of the coordinates, where the files do not say them; by default what the size of bodies tells. cm and mm
+            become metres, image (fractions of width and height) becomes pixels, normalised stays as it is.
+        image_size: width x height in pixels, such as 1920x1080, in place of what the files say.
+        up: vertical axis of the files, such as z or -y; clips are turned so that y is upward (3D) or downward (2D).
+        fps: frames a second, in place of what the files say.
+        resample_fps: bring all clips to so many frames a second.
         val_share: openpose, trc, table: part of the clips that becomes "val" without a split, by default 0.2;
             whole subjects (split xsub) where there are several, else clips of each class (split holdout).
         keep_missing: ntu: also read the samples that are published as having missing skeletons.
@@ -101,13 +106,11 @@ def prepare(
         kinegraph prepare gestures.csv data/gestures
     """
     check_numbers(0, workers=workers)
-    if fps is not None and not 0 < fps < 1e6:
-        raise ValueError(f"fps is {fps:g}, expected frames a second, such as 30")
     options = {"bodies": bodies, "labels": labels, "layout": layout, "workers": workers}
     options |= {"class_names": class_names, "split_name": split_name, "box_threshold": box_threshold}
     options |= {"classes": classes, "extra": extra or None}
     options |= {"people": people, "labels_file": labels_file, "units": units, "image_size": image_size}
-    options |= {"fps": fps, "val_share": val_share}
+    options |= {"up": up, "fps": fps, "resample_fps": resample_fps, "val_share": val_share}
     options |= {"keep_missing": keep_missing or None}
     found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options)
     # Closed on an error, so that the bar ends before its message and reading processes stop.
@@ -119,7 +122,7 @@ def prepare(
             dtype=dtype,
             overwrite=overwrite,
         )
-    summarize(dataset, out, found.skipped(), f"{found.format}, {found.reason}")
+    summarize(dataset, out, found.skipped(), f"{found.format}, {found.reason}", found.assumed)
     if found.format == "ntu" and len(dataset.class_names) == 120 and dataset.label.max() < 60:
         print(
             "note: all clips are of NTU RGB+D 60's actions; --classes 60 gives them its 60 classes and its splits "
@@ -159,7 +162,9 @@ def _shown(clips: Iterable[SkeletonClip], count: int, what: str) -> Iterator[Ske
             print(f"{what}: {done:,} of {count:,}", file=sys.stderr, flush=True)
 
 
-def summarize(dataset: SkeletonDataset, path: Path, skipped: Iterable[str] = (), format: str = "") -> None:
+def summarize(
+    dataset: SkeletonDataset, path: Path, skipped: Iterable[str] = (), format: str = "", assumed: Iterable[str] = ()
+) -> None:
     """Print what is in a dataset folder."""
     size = sum(file.stat().st_size for file in dataset.path.iterdir()) / 1e6
     low, middle, high = np.percentile(dataset.frames, (0, 50, 100))
@@ -186,6 +191,8 @@ def summarize(dataset: SkeletonDataset, path: Path, skipped: Iterable[str] = (),
     Console().print(table)
     for line in skipped:
         console.print(f"skipped: {line}")
+    for line in assumed:
+        console.print(f"assumed: {line}")
     for finding in dataset_findings(dataset):
         console.print(f"{finding.severity}: {line_of(finding)}")
 

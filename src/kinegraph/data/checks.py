@@ -111,7 +111,7 @@ def _shapes(facts, expected) -> Iterable[Finding]:
     for count in sorted({one.shape[3] for one in shaped} - {channels}):
         message = f"{count} channels, most clips have {channels}"
         yield from _where(shaped, "problem", "channels", message, lambda one, count=count: one.shape[3] == count)
-    if expected.layout is None and (near := likely_layout(joints + 1, channels)) and len(near) == 25:
+    if expected.layout is None and (near := likely_layout(joints + 1)) and len(near) == 25:
         # 24 joints have a layout, too, which hardly any published file has: one of 25 was lost.
         lost = f"{joints} joints, one less than '{near.name}'; if none was lost, name the layout by --layout"
         yield from _where(shaped, "problem", "joints", lost, lambda one: one.shape[2] == joints)
@@ -130,7 +130,7 @@ def _values(facts, expected) -> Iterable[Finding]:
     yield from _where(beyond, "note", "score", outside, lambda one: True)
     seen = [one for one in shaped if one.never is not None]
     if seen and len({one.never.shape for one in seen}) == 1 and (never := np.all([one.never for one in seen], 0)).any():
-        layout = expected.layout or likely_layout(*seen[0].shape[2:])
+        layout = expected.layout or likely_layout(seen[0].shape[2])
         names = [layout.joints[i] if layout and len(layout) == len(never) else str(i) for i in np.flatnonzero(never)]
         yield Finding("note", "never_seen", f"always zero: {', '.join(names)} (centred there, or never seen)")
 

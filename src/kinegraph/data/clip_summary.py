@@ -3,21 +3,19 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import permutations
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float
 
-from kinegraph.data.formats.conventions import FLAT, LAYOUTS, is_flat
+from kinegraph.data.formats.axes import AXES, guess_axes
+from kinegraph.data.formats.conventions import FLAT, candidates, is_flat
 from kinegraph.data.formats.ntu import FILE_NAME
 from kinegraph.data.formats.recordings import Fault, Item
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import bones, extent, foot_and_head
-from kinegraph.skeleton.layout import JointLayout, load_layout
+from kinegraph.skeleton.layout import JointLayout
 
-AXES = "MTVC"
 FLAT_UNITS = ("px", "[-1, 1]")
-MOST_PEOPLE = 10
 FRAMES_MEASURED = 16
 
 
@@ -76,7 +74,7 @@ def summarize(item: Item, layout: JointLayout | None = None) -> ClipSummary:
     if axes != AXES:
         keypoint = np.transpose(keypoint, [axes.index(axis) for axis in AXES])
     shape = tuple(map(int, keypoint.shape))
-    measured = _measure(keypoint.astype(np.float64, copy=False), layout or likely_layout(shape[2], shape[3]))
+    measured = _measure(keypoint.astype(np.float64, copy=False), layout or likely_layout(shape[2]))
     score = item.score if item.score is not None and item.score.size else None
     limits = None if score is None else (float(np.min(score)), float(np.max(score)))
     axes = axes if axes != AXES else ""
@@ -122,64 +120,12 @@ def _body(bodies: Float[np.ndarray, "B V C"], joints: Bool[np.ndarray, "B V"], l
     return measured
 
 
-# ---- layout and axes -------------------------------------------------------------------------------------------------
+# ---- layout and units ------------------------------------------------------------------------------------------------
 
 
-def likely_layout(joints: int, channels: int) -> JointLayout | None:
-    """The layout that published files of this shape have; (x, y, score) counts as 2D."""
-    name = LAYOUTS.get((joints, channels)) or LAYOUTS.get((joints, 5 - channels))
-    return load_layout(name) if name else None
-
-
-def guess_axes(keypoint: Shaped[np.ndarray, "..."], layout: JointLayout | None = None, stated: str = AXES) -> str:
-    """The order that the axes of a clip's array seem to have, such as "MTVC" or "CTVM".
-
-    These are the stated axes where no other order fits better.
-
-    The number of joints and the 2 or 3 channels decide. Where several orders have the right sizes, the content does: a
-    second person who is absent, bones that keep their lengths, neighbouring frames that are more alike than joints.
-    """
-    shape = keypoint.shape
-    joints = {len(layout)} if layout else {v for v, _ in LAYOUTS}
-
-    def fits(axes: str) -> bool:
-        people, _, v, channels = (shape[axes.index(axis)] for axis in AXES)
-        return v in joints and channels in (2, 3) and people <= MOST_PEOPLE
-
-    fitting = [axes for axes in (stated, AXES, "CTVM", *map("".join, permutations(AXES))) if fits(axes)]
-    keypoint = np.nan_to_num(keypoint.astype(float), posinf=0, neginf=0)
-    if stated in fitting and keypoint.any() and {AXES, "CTVM"} <= {*fitting}:
-        stated = _ends_swapped(keypoint, stated)
-    if fitting and stated not in fitting and shape[stated.index("C")] not in (2, 3):
-        stated = fitting[0]
-    turned = stated.replace("TV", "VT")  # a number of joints that is not known needs the content's word, too
-    return turned if turned in fitting and _changes(keypoint, 1) > 2 * _changes(keypoint, 2) else stated
-
-
-def _changes(keypoint: np.ndarray, axis: int) -> float:
-    return float(np.abs(np.diff(keypoint, axis=axis)).mean()) if keypoint.shape[axis] > 1 else 0.0
-
-
-def _ends_swapped(keypoint: Float[np.ndarray, "a T V b"], stated: str) -> str:
-    """ "MTVC" or "CTVM" where both ends of the shape could be the channels."""
-    if not keypoint[..., 1:].any():
-        return "CTVM"  # not two or three channels with only the first in use, but people who are absent
-    if not keypoint[1:].any():
-        return AXES
-    unrest = {AXES: _unrest(keypoint), "CTVM": _unrest(keypoint.transpose(3, 1, 2, 0))}
-    other = AXES if stated == "CTVM" else "CTVM"
-    return other if unrest[other] < unrest[stated] / 2 else stated
-
-
-def _unrest(keypoint: Float[np.ndarray, "M T V C"]) -> float:
-    """How much bones change their length over time, relative to their length."""
-    if (layout := likely_layout(*keypoint.shape[2:])) is None:
-        return float("inf")
-    seen = keypoint.any((2, 3))
-    lengths = np.linalg.norm(bones(keypoint, layout), axis=3)
-    people = [person[now] for person, now in zip(lengths, seen, strict=True) if now.sum() > 1]
-    changes = [np.median(person.std(0) / np.maximum(person.mean(0), 1e-9)) for person in people]
-    return float(np.mean(changes)) if changes else float("inf")
+def likely_layout(joints: int) -> JointLayout | None:
+    """The most frequent layout of so many joints."""
+    return next(iter(candidates(joints)), None)
 
 
 def units_of(facts: ClipSummary) -> str | None:

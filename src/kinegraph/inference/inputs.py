@@ -5,11 +5,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from kinegraph.data.formats import FORMATS, OnFault, options_of, recognise, recordings
+from kinegraph.data.formats import COMMON, FORMATS, OnFault, options_of, recognise, recordings
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.skeleton.clip import SkeletonClip
 
-EVERYWHERE = ("fps", "image_size")  # options that every format takes
 LABELS = ("movement", "quality")  # ways to label a clip, of formats that have several
 
 
@@ -33,20 +32,20 @@ def read_inputs(
     """The recordings of each path; coordinates are read later, while clips are taken.
 
     classes: names that labels are compared with: of a format's ways to label, the one that has most of them is taken.
-    options: facts that the files do not contain: layout, fps, image_size, units, bodies, workers; split and part of
+    options: facts that the files do not contain: layout, bodies, workers and those of `COMMON`; split and part of
         dataset folders. A format takes those that it knows.
     Raises ValueError for a path that is not recognised and for an option that none of the formats has.
     """
     options = {name: value for name, value in (options or {}).items() if value is not None}
     modules = [recognise(path, format)[0] for path in paths]
-    known = {name for module in modules for name in options_of(module)} | {*EVERYWHERE, "workers"}
+    known = {name for module in modules for name in options_of(module)} | {*COMMON, "workers"}
     if unknown := [name for name in options if name not in known]:
         others = ", ".join(module.NAME for module in FORMATS if unknown[0] in options_of(module))
         those = " or ".join(sorted({module.NAME for module in modules}))
         raise ValueError(f"--{unknown[0].replace('_', '-')} is an option for {others}; {those} has no use for it")
     found = []
     for path, module in zip(paths, modules, strict=True):
-        own = {name: it for name, it in options.items() if name in options_of(module) or name in EVERYWHERE}
+        own = {name: it for name, it in options.items() if name in options_of(module) or name in COMMON}
         if "keep_missing" in options_of(module):  # of NTU RGB+D: a file that is named is meant
             own["keep_missing"] = True
         ways = LABELS if "labels" in options_of(module) else (None,)

@@ -10,6 +10,7 @@ from kinegraph.commands.prepare import prepare
 from kinegraph.data.dataset import open_dataset
 from kinegraph.data.formats import kpfiles, read
 from kinegraph.data.split_names import column_and_part, published_name
+from tests.made_up import body
 
 
 def flat(name: str, label: int = 0, people: int = 2, frames: int = 5, **more: object) -> dict:
@@ -22,14 +23,15 @@ def flat(name: str, label: int = 0, people: int = 2, frames: int = 5, **more: ob
         "img_shape": (1080, 1920),
         "original_shape": (1080, 1920),
         "total_frames": frames,
-        "keypoint": rng.uniform(1, 1000, (*shape, 2)).astype(np.float16),
+        "keypoint": (500 + 400 * body("coco17", 2) + rng.uniform(-9, 9, (*shape, 2))).astype(np.float16),
         "keypoint_score": rng.uniform(0.1, 1, shape).astype(np.float16),
     } | more
 
 
 def deep(name: str, label: int = 0, people: int = 1, frames: int = 6, joints: int = 25, **more: object) -> dict:
     """An annotation in metres."""
-    keypoint = np.random.default_rng(len(name)).normal(1, 1, (people, frames, joints, 3)).astype(np.float32)
+    keypoint = np.random.default_rng(len(name)).normal(1, 0.02, (people, frames, joints, 3))
+    keypoint = (keypoint + body({17: "h36m17", 25: "ntu25"}.get(joints, "kinect20"))[:joints]).astype(np.float32)
     return {"frame_dir": name, "label": label, "total_frames": frames, "keypoint": keypoint} | more
 
 
@@ -110,8 +112,9 @@ def test_a_third_channel_of_scores_becomes_the_score(tmp_path, out):
     item["keypoint"] = np.concatenate([item["keypoint"], item.pop("keypoint_score")[..., None]], axis=-1)
     prepare(written(tmp_path / "a.pkl", [item]), out, format="annotations")
     np.testing.assert_array_equal(open_dataset(out)[0].score, plain["keypoint_score"])
-    item["keypoint"][0, 0, 0, 2] = -1  # a depth
-    assert main(["prepare", "annotations", str(written(tmp_path / "b.pkl", [item])), str(out), "--overwrite"]) == 2
+    item["keypoint"][..., 2] *= 400  # a depth
+    prepare(written(tmp_path / "b.pkl", [item]), out, format="annotations", layout="coco17", overwrite=True)
+    assert open_dataset(out)[0].keypoint.shape == (2, 5, 17, 3)
 
 
 # ---- lists -----------------------------------------------------------------------------------------------------------
@@ -210,7 +213,7 @@ GOOD = flat("good")
 WRONG = {
     "frames": ([GOOD, flat("bad", total_frames=99)], "clip 'bad' has 5 frames of keypoints, total_frames says 99"),
     "no frames": ([GOOD, flat("bad", frames=0)], "clip 'bad' has no frames"),
-    "axes": ([GOOD, flat("bad", keypoint=np.ones((5, 17, 2)))], "clip 'bad' has as keypoint float64 (5, 17, 2)"),
+    "axes": ([GOOD, flat("bad", keypoint=np.ones((17, 2)))], "clip 'bad' has as keypoint float64 (17, 2)"),
     "no array": ([GOOD, flat("bad", keypoint=None)], "clip 'bad' has as keypoint NoneType"),
     "joints": ([GOOD, flat("bad", keypoint=np.ones((2, 5, 16, 2)), keypoint_score=np.ones((2, 5, 16)))],
                "clip 'bad' has 16 joints, layout 'coco17' has 17"),
@@ -281,8 +284,8 @@ def test_a_named_layout_of_17_joints_in_3d_keeps_its_third_coordinate(tmp_path):
     layout.write_text(f"name: h36m\njoints: [{', '.join(joints)}]\nbones:\n{bones}centre: joint0\n")
     keypoint = np.random.default_rng(0).uniform(0.1, 0.9, (1, 5, 17, 3)).astype(np.float32)
     path = written(tmp_path / "own.pkl", [{"frame_dir": "a", "label": 0, "total_frames": 5, "keypoint": keypoint}])
-    (flat,) = read(path)
+    with pytest.raises(ValueError, match=r"could be those of coco17 or h36m17.*name the layout by --layout"):
+        next(read(path))
     (deep,) = read(path, layout=str(layout))
-    assert (flat.keypoint.shape, flat.layout.name) == ((1, 5, 17, 2), "coco17")
     np.testing.assert_array_equal(deep.keypoint, keypoint)
     assert (deep.score, deep.layout.name) == (None, "h36m")

@@ -15,6 +15,7 @@ from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
 from kinegraph.data.formats import recordings as any_recordings
 from kinegraph.skeleton.layout import load_layout
+from tests.made_up import body
 
 recordings = partial(any_recordings, format="table")
 
@@ -123,8 +124,9 @@ def rows(layout: str, clips: str = "a", axes: str = "x,y") -> str:
 def test_layouts_are_found_by_their_joints(table, layout):
     assert recordings(table(rows(layout))).layout.name == layout
     assert recordings(table(rows(layout).upper().replace("CLIP,FRAME,JOINT,X,Y", "clip,frame,joint,x,y"))).layout.name
-    numbered = "\n".join(["clip,frame,joint,x,y", *(f"a,0,{i},1,1" for i in range(len(load_layout(layout))))])
-    assert len(recordings(table(numbered)).layout) == len(load_layout(layout))
+    pose = 100 + 99 * body(layout, 2)
+    numbered = "\n".join(["clip,frame,joint,x,y", *(f"a,0,{i},{x:.2f},{y:.2f}" for i, (x, y) in enumerate(pose))])
+    assert recordings(table(numbered)).layout.name == layout
 
 
 @pytest.mark.parametrize(("units", "unit", "factor"), [("m", "m", 1), ("cm", "m", 0.01), ("mm", "m", 0.001)])
@@ -139,8 +141,8 @@ def test_fractions_of_the_image_become_pixels(table):
     clip = next(found.clips)
     assert (found.units, clip.image_size, clip.keypoint.shape) == ("px", (640, 480), (1, 1, 33, 2))
     np.testing.assert_array_equal(clip.keypoint[0, 0, 7], [640, 480])
-    assert found.skipped() == ["z, whose unit is not the image's"]
-    with pytest.raises(ValueError, match="unknown size; give --image-size"):
+    assert found.assumed == ("x and y alone: the unit of z is not the picture's",)
+    with pytest.raises(ValueError, match="its size is not known; give --image-size"):
         next(recordings(table(rows("blazepose33")), units="image").clips)
 
 

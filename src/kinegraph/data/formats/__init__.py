@@ -18,7 +18,7 @@ from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -37,9 +37,12 @@ from kinegraph.data.formats import (
 )
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.companion import beside
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable
+from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable, fault_of
+from kinegraph.data.formats.unstated import decided
+from kinegraph.data.repair import at_rate, turned_up
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.geometry import Up
 
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, tfrecord, babel, openpose, trc, table,
@@ -51,6 +54,11 @@ ALIASES: dict[str, tuple[str, dict[str, object]]] = {
     "ntu120": ("ntu", {"classes": 120}),
 }
 OnFault = Literal["stop", "skip", "keep"]
+# Options of every format. fps, image_size: of all clips, in place of what the files say. units: where the files do not
+# say them. up: the vertical axis of the files; clips come with y upward (3D) or downward (2D). resample_fps: the frame
+# rate that clips are brought to.
+COMMON = ("fps", "image_size", "units", "up", "resample_fps")
+UNITS = ("m", "cm", "mm", "px", "image", "normalised")
 
 
 def read(
@@ -59,7 +67,8 @@ def read(
     """The clips of a file or folder of any known format, read one after another.
 
     format: name of the format, where the content does not decide it. skip_broken: leave out clips that cannot be read.
-    options: facts that the files do not contain, such as layout, fps, units, image_size.
+    options: facts that the files do not contain, such as layout, and those of COMMON: fps, image_size, units, up,
+    resample_fps.
     Raises ValueError with the file, the place and the cause; also for an option that the format does not have.
     """
     found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options)
@@ -79,6 +88,7 @@ def recordings(
     module, reason, fixed = recognise(path, format)
     options = {name: value for name, value in options.items() if value is not None}
     check_options(module, options, fixed)
+    check_common(options)
     own = {name: value for name, value in options.items() if name in options_of(module)} | fixed
     if "split_name" in own and (about := beside(path)).is_file():
         raise ValueError(f"--split-name is for files that do not name their splits; {about} does: leave it out")
@@ -86,7 +96,7 @@ def recordings(
         found = module.read(path, **own)
     except ValueError as error:
         raise _named(path, options, error) from None
-    rest = {name: value for name, value in options.items() if name not in own}
+    found = _with_common(path, found, {name: value for name, value in options.items() if name not in own})
     broken: list[str] = []
     empty: dict[str, list[str]] = {}  # reason -> clips that are skipped in any case
 
@@ -95,7 +105,7 @@ def recordings(
         return found.skipped() + lines + broken
 
     def clips() -> Iterator[Item]:
-        items = _completed(_checked(found), rest)
+        items = _checked(found)
         try:
             with closing(found.clips):
                 yield from _by_policy(items, on_fault, broken, empty, skipped)
@@ -185,7 +195,7 @@ def check_options(module: ModuleType, options: Mapping[str, object], fixed: Mapp
     known = options_of(module)
     for name, value in options.items():
         option = f"--{name.replace('_', '-')}"
-        if name in ("fps", "image_size"):
+        if name in COMMON and name not in known:
             continue
         if name not in known or name in fixed:
             others = [other.NAME for other in FORMATS if name in options_of(other)]
@@ -194,6 +204,16 @@ def check_options(module: ModuleType, options: Mapping[str, object], fixed: Mapp
         words = [choice for choice in choices if isinstance(choice, str)]
         if words and isinstance(value, str) and value not in words:
             raise ValueError(f"{option} '{value}' is not for {module.NAME}, expected {' or '.join(words)}")
+
+
+def check_common(options: Mapping[str, Any]) -> None:
+    """Raises ValueError for a value that an option of every format cannot have."""
+    for name, known in (("units", UNITS), ("up", get_args(Up))):
+        if name in options and options[name] not in known:
+            raise ValueError(f"--{name} is '{options[name]}', expected {', '.join(known[:-1])} or {known[-1]}")
+    for name in ("fps", "resample_fps"):
+        if name in options and not 0 < options[name] < 1e6:
+            raise ValueError(f"--{name.replace('_', '-')} is {options[name]:g}, expected frames a second, such as 30")
 
 
 # ---- clips -----------------------------------------------------------------------------------------------------------
@@ -247,14 +267,40 @@ def _plainly_named(clip: SkeletonClip) -> SkeletonClip:
     return replace(clip, name=plain_name(clip.name), attributes=cells, splits=splits)
 
 
-def _completed(items: Iterator[Item], options: Mapping[str, object]) -> Iterator[Item]:
-    """Clips with the frame rate and the image size that were given, where they have none of their own."""
-    fps, size = options.get("fps"), options.get("image_size")
-    size = image_size_of(str(size)) if size else None
-    for item in items:
-        if isinstance(item, SkeletonClip) and (fps or size):
-            item = replace(item, fps=item.fps or fps, image_size=item.image_size or size)
-        yield item
+def _with_common(path: Path, found: Recordings, options: Mapping[str, Any]) -> Recordings:
+    """The recordings with the options of every format: facts first, then what follows from them."""
+    units, up, rate = (options.get(name) for name in ("units", "up", "resample_fps"))
+    if units is not None and units != found.units:
+        if "units" not in found.guessed:
+            raise ValueError(f"{path} says its units, they are {found.units}: leave --units out")
+        found = replace(found, units=units)
+    if units is not None:
+        found = replace(found, guessed=found.guessed - {"units"})
+    size = image_size_of(str(options["image_size"])) if "image_size" in options else None
+    facts = {"fps": options.get("fps"), "image_size": size}
+    facts = {name: value for name, value in facts.items() if value is not None}
+    if facts:
+        found = replace(found, clips=_mapped(found.clips, lambda clip: replace(clip, **facts)))
+    try:
+        found = decided(found)
+    except ValueError as error:
+        raise _named(path, options, error) from None
+    if up is not None:
+        found = replace(found, clips=_mapped(found.clips, lambda clip: turned_up(clip, up)))
+    if rate is not None:
+        found = replace(found, clips=_mapped(found.clips, lambda clip: at_rate(clip, rate)))
+    return found
+
+
+def _mapped(items: Iterator[Item], change: Callable[[SkeletonClip], SkeletonClip]) -> Iterator[Item]:
+    """The items, each clip changed; a clip that cannot be is a fault."""
+    with closing(items):
+        for item in items:
+            try:
+                yield change(item) if isinstance(item, SkeletonClip) else item
+            except ValueError as error:
+                assert isinstance(item, SkeletonClip), "only a clip is changed"
+                yield fault_of(error, item.name)
 
 
 def _by_policy(

@@ -23,14 +23,13 @@ import numpy as np
 
 from kinegraph.data.dataset_write import COLUMNS
 from kinegraph.data.formats import kpfiles, ntu
+from kinegraph.data.formats.axes import FRAMES_FIRST, NO_PEOPLE, frames_come_first, with_people
 from kinegraph.data.formats.companion import beside, checked, completed, read_about
 from kinegraph.data.formats.conventions import (
     is_name,
     is_ntu,
     layout_for,
     names_of_classes,
-    split_score,
-    third_is_score,
 )
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.split_names import PARTS, ClipInTwoParts, columns, known_split
@@ -98,10 +97,11 @@ def read(
         skeletons = kpfiles.Skeletons(found.folder, box_threshold)
     elif box_threshold is not None:
         raise ValueError(f"{path} has no boxes; --box-threshold is for the annotations of Kinetics-400")
-    first = _first_keypoints(path, found, skeletons)
-    scored = "keypoint_score" not in found.items[0] and third_is_score(first, layout)
-    joints, channels = first[0].shape[2], 2 if scored else first[0].shape[3]
-    of = about["layout"] if about and layout is None else layout_for(joints, channels, layout)
+    first, assumed = _first_keypoints(path, found, skeletons), ()
+    if not skeletons and not about:
+        assumed = _ordered(found, first)
+    joints, channels = first[0].shape[2:]
+    of = about["layout"] if about and layout is None else layout_for(joints, layout)
     labels = [item.get("label") for item in found.items]
     labels = [label for label in labels if isinstance(label, Integral)]
     named = about.get("class_names") if class_names is None else None
@@ -110,7 +110,7 @@ def read(
         return [f"{found.unlisted:,} names in splits without an annotation"] * bool(found.unlisted)
 
     return Recordings(
-        clips=_clips(found, of, scored, skeletons),
+        clips=_clips(found, of, skeletons),
         count=len(found.items),
         layout=of,
         class_names=tuple(named or names_of_classes(class_names, labels, found.names)),
@@ -118,7 +118,8 @@ def read(
         source=about.get("source") or f"annotations of {path.name}",
         licence=about.get("licence") or "",
         skipped=skipped,
-        guessed=frozenset() if about or layout else frozenset(("layout",)),
+        assumed=assumed,
+        guessed=frozenset() if about else _guessed(bool(layout or skeletons)),
     )
 
 
@@ -260,15 +261,40 @@ def _first_keypoints(raw: Path, found: Annotations, skeletons: kpfiles.Skeletons
         except ValueError as error:
             raise ValueError(f"{raw}: clip '{found.names[0]}' {error}") from None
     arrays = [item.get("keypoint") for item in islice(found.items, LOOKED_AT)]
-    arrays = [array for array in arrays if _is_keypoint(array)]
+    arrays = [with_people(array) for array in arrays if _is_keypoint(array)]
     if not arrays:
         raise ValueError(f"{raw}: clip '{found.names[0]}' has no keypoint array (people, frames, joints, 2 or 3)")
     return arrays
 
 
-def _clips(
-    found: Annotations, layout: JointLayout, scored: bool, skeletons: kpfiles.Skeletons | None
-) -> Iterator[Item]:
+def _guessed(layout_known: bool) -> frozenset[str]:
+    return frozenset(("units", "score") if layout_known else ("units", "score", "layout"))
+
+
+def _ordered(found: Annotations, first: Sequence[np.ndarray]) -> tuple[str, ...]:
+    """Bring the arrays of all annotations to (people, frames, joints, coordinates). Returns a note for each change."""
+    flat = [item for item in found.items if _is_keypoint(item.get("keypoint")) and item["keypoint"].ndim == 3]
+    totals = [_total(item) for item in islice(found.items, LOOKED_AT) if _is_keypoint(item.get("keypoint"))]
+    turned = frames_come_first(first, totals)
+    for i, item in enumerate(found.items):
+        arrays = {key: item.get(key) for key in ("keypoint", "keypoint_score")}
+        if not all(isinstance(array, np.ndarray) for array in arrays.values() if array is not None):
+            continue
+        for key, array in arrays.items():
+            axes = 4 if key == "keypoint" else 3
+            if array is not None and array.ndim == axes - 1:
+                found.items[i] = found.items[i] | {key: array[None]}
+            elif array is not None and array.ndim == axes and turned:
+                found.items[i] = found.items[i] | {key: array.swapaxes(0, 1)}
+    return (NO_PEOPLE,) * bool(flat) + (FRAMES_FIRST,) * turned
+
+
+def _total(item: Mapping) -> int | None:
+    total = item.get("total_frames")
+    return int(total) if isinstance(total, Integral) else None
+
+
+def _clips(found: Annotations, layout: JointLayout, skeletons: kpfiles.Skeletons | None) -> Iterator[Item]:
     yield from found.faults
     attributes = _attributes(found)
     for i in skeletons.order(found.items) if skeletons else range(len(found.items)):
@@ -277,7 +303,7 @@ def _clips(
             continue
         try:
             item = skeletons.expanded(found.items[i]) if skeletons else found.items[i]
-            keypoint, score = _arrays(item, scored)
+            keypoint, score = _arrays(item)
             if not found.about:  # what we wrote ourselves comes back as it was
                 present = keypoint.any((1, 2, 3))
                 keypoint, score = keypoint[present], None if score is None else score[present]
@@ -289,7 +315,7 @@ def _clips(
                     label=_label(item),
                     score=score,
                     fps=_fps(item),
-                    image_size=_image_size(item) if keypoint.shape[3] == 2 or found.about else None,
+                    image_size=_image_size(item),
                     attributes={key: values[i] for key, values in attributes.items()},
                     splits={split: parts[i] for split, parts in found.splits.items()},
                 )
@@ -302,20 +328,21 @@ def _clips(
             yield nobody(found.names[i])
 
 
-def _arrays(item: Mapping, scored: bool) -> tuple[np.ndarray, np.ndarray | None]:
+def _arrays(item: Mapping) -> tuple[np.ndarray, np.ndarray | None]:
     """Keypoints and scores of an annotation, their shapes checked."""
     keypoint, score = item.get("keypoint"), item.get("keypoint_score")
-    if not _is_keypoint(keypoint):
+    if not _is_keypoint(keypoint) or keypoint.ndim != 4:
         found = f"{keypoint.dtype} {keypoint.shape}" if isinstance(keypoint, np.ndarray) else type(keypoint).__name__
         raise ValueError(f"has as keypoint {found}, expected numbers (people, frames, joints, 2 or 3)")
-    total = item.get("total_frames", keypoint.shape[1])
+    total = item.get("total_frames")
+    total = keypoint.shape[1] if total is None else total
     if not isinstance(total, Integral) or total != keypoint.shape[1]:
         message = f"has {keypoint.shape[1]} frames of keypoints, total_frames says {quoted(total)}"
         raise FormatError("stated_frames", message)
     if len(keypoint) and not total:
         raise ValueError("has no frames")
     if score is None:
-        return split_score(keypoint) if scored else (keypoint, None)
+        return keypoint, None
     if not isinstance(score, np.ndarray) or score.dtype.kind not in "fiu" or score.shape != keypoint.shape[:3]:
         raise ValueError(
             f"has keypoint_score {getattr(score, 'shape', None) or quoted(score)}, expected {keypoint.shape[:3]}"
@@ -324,7 +351,7 @@ def _arrays(item: Mapping, scored: bool) -> tuple[np.ndarray, np.ndarray | None]
 
 
 def _is_keypoint(value: object) -> bool:
-    return isinstance(value, np.ndarray) and value.ndim == 4 and value.dtype.kind in "fiu"
+    return isinstance(value, np.ndarray) and value.ndim in (3, 4) and value.dtype.kind in "fiu"
 
 
 def _label(item: Mapping) -> int | None:

@@ -1,76 +1,58 @@
-"""What files of plain arrays leave unsaid: the layout, from the numbers of joints and channels, and class names."""
+"""Conventions of published files: the layouts that so many joints may have, and names of classes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from numbers import Integral
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float
-
 from kinegraph.data.formats import ntu
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
+# Layouts that published files of plain arrays have, by the number of their joints; the most frequent one first.
 LAYOUTS = {
-    (17, 2): "coco17",
-    (18, 2): "openpose18",
-    (21, 2): "hand21",
-    (21, 3): "hand21",
-    (22, 3): "kinect22",
-    (24, 3): "ntu24",
-    (25, 2): "openpose25",
-    (25, 3): "ntu25",
-    (26, 2): "halpe26",
-    (31, 3): "hdm31",
-    (33, 2): "blazepose33",
-    (33, 3): "blazepose33",
+    17: ("coco17", "h36m17"),
+    18: ("openpose18",),
+    20: ("kinect20", "msr20"),
+    21: ("hand21",),
+    22: ("smpl22", "kinect22", "hand22"),
+    24: ("smpl24", "ntu24"),
+    25: ("ntu25", "openpose25"),
+    26: ("halpe26",),
+    31: ("hdm31",),
+    33: ("blazepose33",),
 }
 MOST_CLASSES = 10_000
+PUBLISHED = (18, 25)  # joints of the padded arrays and shards that data sets are published as
+RARE = ("ntu24",)  # to be named by the user: files that lost one of NTU's 25 joints look like it
 FLAT_LAYOUTS = ("coco17", "openpose18")  # that published files hold in 2D only, with the score third
 FLAT = (17, 18)  # their joints
 
 
-def layout_for(joints: int, channels: int, given: str | None = None) -> JointLayout:
-    """The given layout, checked against the number of joints, or the one that published files of this shape have."""
+def candidates(joints: int) -> list[JointLayout]:
+    """The layouts that so many joints may have."""
+    return [load_layout(name) for name in LAYOUTS.get(joints, ())]
+
+
+def layout_for(joints: int, given: str | None = None) -> JointLayout:
+    """The given layout, checked against the number of joints, or a provisional one until the clips decide."""
     if given is None:
-        if (joints, channels) not in LAYOUTS:
-            raise ValueError(f"{joints} joints in {channels}D are of no layout that is known here; name it by --layout")
-        return load_layout(LAYOUTS[joints, channels])
+        return next(iter(candidates(joints)), None) or numbered(joints)
     layout = load_layout(given)
     if len(layout) != joints:
-        fitting = LAYOUTS.get((joints, channels))
-        hint = f": did you mean '{fitting}'?" if fitting else ""
+        fitting = " or ".join(f"'{name}'" for name in LAYOUTS.get(joints, ()))
+        hint = f": did you mean {fitting}?" if fitting else ""
         raise ValueError(f"layout '{layout.name}' has {len(layout)} joints, the clips have {joints}{hint}")
     return layout
+
+
+def numbered(joints: int) -> JointLayout:
+    """A layout of which only the number of joints is known."""
+    return JointLayout(f"{joints} joints", tuple(map(str, range(joints))), tuple((i, 0) for i in range(1, joints)), 0)
 
 
 def is_flat(layout: JointLayout) -> bool:
     """Whether published files have the joints of this layout in 2D only, with the score third."""
     return any(layout.joints == load_layout(name).joints for name in FLAT_LAYOUTS)
-
-
-def third_is_score(keypoints: Iterable[Float[np.ndarray, "... V C"]], layout: str | None = None) -> bool:
-    """Whether the third channel is a confidence and no coordinate, beyond doubt.
-
-    It is where the joints are of a layout that comes in 2D only (COCO's 17, OpenPose's 18) and every third value lies
-    in [0, 1], not all of them 0. layout: name or file of the layout, where it was given.
-    """
-    if layout is not None and not is_flat(load_layout(layout)):
-        return False
-    seen = False
-    for keypoint in keypoints:
-        if keypoint.shape[-1] != 3 or keypoint.shape[-2] not in FLAT:
-            return False
-        third = keypoint[..., 2]
-        if not ((third >= 0) & (third <= 1)).all():
-            return False
-        seen = seen or bool((third > 0).any())
-    return seen
-
-
-def split_score(keypoint: Float[np.ndarray, "... V 3"]) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates and scores of (x, y, score)."""
-    return keypoint[..., :2], keypoint[..., 2]
 
 
 # ---- names of classes ------------------------------------------------------------------------------------------------

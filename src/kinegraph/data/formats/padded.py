@@ -32,8 +32,6 @@ from kinegraph.data.formats.conventions import (
     is_ntu,
     layout_for,
     names_of_classes,
-    split_score,
-    third_is_score,
 )
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, Unread, nobody, spread
 from kinegraph.data.split_names import PARTS, known_split
@@ -94,9 +92,9 @@ def read(
         raise ValueError(f"{wrong[0].path} is {_axes(wrong[0].shape)}, {first.path.name} is {_axes(first.shape)}")
     labels = list(chain.from_iterable(file.labels for file in files))
     about = read_about(beside(first.path.parent))  # where `kinegraph convert` wrote the arrays
-    scored = about["score"] if about else third_is_score(_people(_chunk(first.path, 0, CLIPS_AT_ONCE)), layout)
+    scored = bool(about) and about["score"]
     given = about.get("layout") if layout is None else None
-    of = given or layout_for(first.shape[3], 2 if scored else first.shape[1], layout)
+    of = given or layout_for(first.shape[3], layout)
     named = about.get("class_names") if class_names is None else None
     if class_names is None and "segment" in first.attributes:
         class_names = "babel60" if max(labels) < 60 else "babel120"
@@ -119,7 +117,7 @@ def read(
         units=about.get("units", "normalised"),
         source=about.get("source") or f"arrays of {', '.join(file.path.name for file in files)}",
         licence=about.get("licence", ""),
-        guessed=frozenset() if given or layout else frozenset(("layout",)),
+        guessed=frozenset() if about else frozenset(("score",) if layout else ("score", "layout", "usual_layout")),
     )
 
 
@@ -267,7 +265,7 @@ def _clips(
             if not keypoint.size:
                 yield nobody(name)
                 continue
-            keypoint, score = split_score(keypoint) if scored else (keypoint, None)
+            keypoint, score = (keypoint[..., :-1], keypoint[..., -1]) if scored else (keypoint, None)
             attributes = {key: values[i] for key, values in file.attributes.items()}
             yield SkeletonClip(
                 keypoint=keypoint,

@@ -60,8 +60,11 @@ class Recordings:
     """Clips and the facts that a dataset folder keeps about them.
 
     clips: read while they are taken; a ValueError ends them where the rest of a file cannot be read.
-    count: number of clips at most, for a progress bar. units: "m", "px" or "normalised".
-    guessed: "layout" where the number of joints alone decided it.
+    count: number of clips at most, for a progress bar. units: "m", "px" or "normalised"; a reader may also say "cm",
+        "mm", or "image" for fractions of a picture.
+    guessed: what the file does not say: "layout" ("usual_layout" too, where data sets are published in the format),
+        "units", or "score" where the third number may be one. It is decided from the first clips (`unstated.decided`),
+        and said in `assumed`, a line for each decision.
     source, licence: origin of the recordings, in words. skipped: called after the last clip; a line for each reason
         for which something was not read, although it is no fault.
     format, reason: name of the format, and why the path has this format.
@@ -76,6 +79,7 @@ class Recordings:
     licence: str = ""
     skipped: Callable[[], list[str]] = list
     guessed: frozenset[str] = frozenset()
+    assumed: tuple[str, ...] = ()
     format: str = ""
     reason: str = ""
 

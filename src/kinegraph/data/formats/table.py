@@ -6,11 +6,9 @@ Labels, splits and what else is known of a clip stand in the file or in a second
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
 
 from kinegraph.data.formats import arrays
+from kinegraph.data.formats.axes import FRAMES_FIRST
 from kinegraph.data.formats.clip_columns import ClipColumns, Facts, csv_lines, facts, read_labels_file
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of
 from kinegraph.data.formats.table_csv import ClipRows, layout_of, read_rows, scan
@@ -22,8 +20,6 @@ from kinegraph.skeleton.layout import JointLayout
 NAME = "table"
 TITLE = "table of joints (CSV or JSON)"
 SUFFIXES = (".csv", ".tsv", ".json", ".npz")
-Units = Literal["m", "cm", "mm", "px", "image"]
-METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 
 
 def detect(path: Path) -> str | None:
@@ -49,7 +45,7 @@ def read(
     layout: str | None = None,
     labels_file: Path | None = None,
     class_names: str | None = None,
-    units: Units | None = None,
+    units: str | None = None,
     image_size: str | None = None,
     fps: float | None = None,
     people: int | None = None,
@@ -58,8 +54,8 @@ def read(
     """The clips of a .csv (or .tsv, .txt), .json or .npz file.
 
     layout: name or YAML file; by default the built-in one with the file's joints. labels_file: CSV with a row a clip.
-    units: of the coordinates in the file, by default px in 2D and m in 3D; "image" is fractions of the image's width
-        and height, which become pixels, and z is left out. people: keep so many, those who are seen most.
+    units: of the coordinates, where the file does not say it; by default what the size of bodies tells.
+    people: keep so many, those who are seen most.
     val_share: part of the clips for validation where nothing gives a split, by default 0.2.
     Raises ValueError naming file, line and clip that is not as expected.
     """
@@ -75,7 +71,9 @@ def read(
         return arrays.read(path, layout=layout)
     is_csv = path.suffix.lower() in (".csv", ".tsv", ".txt")
     file = (_csv if is_csv else _json)(path, layout, people)
-    table, of, units = file.facts, file.layout, units or file.units or ("px" if file.channels == 2 else "m")
+    table, guessed = file.facts, {"layout"} if file.guessed else set()
+    if units is None and file.units is None:
+        guessed.add("units")
     skipped = [f"column '{name}', which has no meaning here" for name in file.unknown]
     if labels_file is not None:
         table, missing = _with_labels(table, labels_file)
@@ -87,17 +85,16 @@ def read(
         fps=fps or file.fps,
         image_size=image_size or file.image_size,
     )
-    if units == "image" and file.channels == 3:
-        skipped.append("z, whose unit is not the image's")
     return Recordings(
-        clips=_clips(file.rows, known, of, units),
+        clips=_clips(file.rows, known, file.layout),
         count=len(known.clips),
-        layout=of,
+        layout=file.layout,
         class_names=known.class_names,
-        units="m" if units in METRES else "px",
+        units=units or file.units or ("px" if file.channels == 2 else "m"),
         source="; ".join(filter(None, [f"table {path.name}", known.note])),
         skipped=lambda: skipped,
-        guessed=frozenset(("layout",)) if file.guessed else frozenset(),
+        guessed=frozenset(guessed),
+        assumed=file.assumed,
     )
 
 
@@ -115,6 +112,7 @@ class _File:
     image_size: str | None = None
     class_names: tuple[str, ...] | None = None
     guessed: bool = False  # the layout, from the number of joints
+    assumed: tuple[str, ...] = ()
 
 
 def _csv(raw: Path, layout: str | None, people: int | None) -> _File:
@@ -129,7 +127,8 @@ def _json(raw: Path, layout: str | None, people: int | None) -> _File:
         raise ValueError(f"{raw} ends in '{raw.suffix}', expected .csv, .json or .npz")
     found = load_json(raw, layout)
     rows, said = found.clips(people), (found.fps, found.units, found.image_size, found.class_names)
-    return _File(rows, found.facts, found.layout, found.channels, [], *said)
+    assumed = (FRAMES_FIRST,) * found.frames_first
+    return _File(rows, found.facts, found.layout, found.channels, [], *said, found.guessed, assumed)
 
 
 def _with_labels(table: dict[str, dict[str, str]], file: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
@@ -146,7 +145,7 @@ def _with_labels(table: dict[str, dict[str, str]], file: Path) -> tuple[dict[str
     return both, lines
 
 
-def _clips(rows: Iterator[ClipRows | Fault], known: Facts, layout: JointLayout, units: Units) -> Iterator[Item]:
+def _clips(rows: Iterator[ClipRows | Fault], known: Facts, layout: JointLayout) -> Iterator[Item]:
     for clip in rows:
         if isinstance(clip, Fault):
             yield clip
@@ -154,20 +153,13 @@ def _clips(rows: Iterator[ClipRows | Fault], known: Facts, layout: JointLayout, 
             yield Fault(known.faults[clip.name], clip.name, "label")
         elif clip.name in known.clips:
             try:
-                yield _clip(clip, known.clips[clip.name], layout, units)
+                yield _clip(clip, known.clips[clip.name], layout)
             except ValueError as error:
                 yield fault_of(error, clip.name)
 
 
-def _clip(rows: ClipRows, about: ClipColumns, layout: JointLayout, units: Units) -> SkeletonClip:
-    keypoint = rows.keypoint
-    if units == "image":
-        if about.image_size is None:
-            raise ValueError(f"clip '{rows.name}' is in fractions of an image of unknown size; give --image-size")
-        keypoint = keypoint[..., :2] * np.array(about.image_size, np.float32)
-    elif units in METRES:
-        keypoint = keypoint * np.float32(METRES[units])
-    clip = SkeletonClip(keypoint, layout, rows.name, score=rows.score)
+def _clip(rows: ClipRows, about: ClipColumns, layout: JointLayout) -> SkeletonClip:
+    clip = SkeletonClip(rows.keypoint, layout, rows.name, score=rows.score)
     return replace(
         clip, label=about.label, fps=about.fps, image_size=about.image_size, attributes=about.attributes,
         splits=about.splits,

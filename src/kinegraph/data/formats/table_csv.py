@@ -105,7 +105,7 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Non
     if given is not None:
         return load_layout(given)
     if all(joint.isdecimal() and len(joint) < 5 for joint in joints):
-        return layout_for(max(map(int, joints)) + 1, channels)
+        return layout_for(max(map(int, joints)) + 1)
     names = {_plain(joint) for joint in joints}
     for name in layout_names():
         if set(load_layout(name).joints) == names:

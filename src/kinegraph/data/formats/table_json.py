@@ -13,12 +13,14 @@ A joint with a coordinate that is null was not seen.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.data.formats.axes import frames_come_first
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.data.formats.table_csv import ClipRows
@@ -28,7 +30,8 @@ from kinegraph.skeleton.layout import JointLayout, load_layout
 
 FIELDS = ("layout", "units", "fps", "image_size", "class_names", "clips")
 ARRAYS = ("name", "keypoint", "score")
-UNITS = ("m", "cm", "mm", "px", "image")
+LOOKED_AT = 10
+UNITS = ("m", "cm", "mm", "px", "image", "normalised")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +47,15 @@ class JsonTable:
     class_names: tuple[str, ...] | None
     facts: dict[str, dict[str, str]]
     items: list[Mapping]
+    guessed: bool = False  # the layout, from the number of joints
+    frames_first: bool = False  # the arrays are (frames, people, joints, coordinates)
 
     def clips(self, people: int | None = None) -> Iterator[ClipRows | Fault]:
         for item in self.items:
             try:
                 keypoint, score = _joints(self.path, item, self.layout, self.channels)
+                if self.frames_first and len(keypoint) > 1:  # one that has no axis of people comes as one person
+                    keypoint, score = keypoint.swapaxes(0, 1), None if score is None else score.swapaxes(0, 1)
             except ValueError as error:
                 yield Fault(str(error), item["name"], getattr(error, "kind", "broken"))
                 continue
@@ -89,12 +96,14 @@ def _table(path: Path, spec: object, given: str | None) -> JsonTable:
         raise ValueError(f"'units' is {quoted(units)}, expected one of {', '.join(UNITS)}")
     if fps is not None and not (isinstance(fps, int | float) and 0 < fps < 1e6):
         raise ValueError(f"'fps' is {quoted(fps)}, expected a positive number")
-    classes = spec.get("class_names")
+    classes, said = spec.get("class_names"), spec.get("layout") if given is None else given
     if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
         raise ValueError("'class_names' is no list of names")
     return JsonTable(
         path=path,
-        layout=_layout(spec.get("layout") if given is None else given, first.shape[2], first.shape[3]),
+        layout=_layout(said, first.shape[2]),
+        guessed=said is None,
+        frames_first=frames_come_first(list(_first_arrays(items))),
         channels=first.shape[3],
         fps=fps,
         units=units,
@@ -105,12 +114,18 @@ def _table(path: Path, spec: object, given: str | None) -> JsonTable:
     )
 
 
-def _layout(said: object, joints: int, channels: int) -> JointLayout:
+def _first_arrays(items: list[Mapping]) -> Iterator[Float[np.ndarray, "a b V C"]]:
+    for item in items[:LOOKED_AT]:
+        with suppress(ValueError):
+            yield _array(item, "keypoint", 4)
+
+
+def _layout(said: object, joints: int) -> JointLayout:
     if isinstance(said, Mapping):
         return JointLayout.from_dict(said)
     if said is not None and not isinstance(said, str):
         raise ValueError(f"'layout' is {quoted(said)}, expected a name or an object")
-    return load_layout(said) if said else layout_for(joints, channels)
+    return load_layout(said) if said else layout_for(joints)
 
 
 def _facts(items: list[Mapping]) -> dict[str, dict[str, str]]:

@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.companion import beside, completed, read_about
-from kinegraph.data.formats.conventions import layout_for, names_of_classes, split_score, third_is_score
+from kinegraph.data.formats.conventions import layout_for, names_of_classes
 from kinegraph.data.formats.padded import unpadded
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, nobody, spread
 from kinegraph.data.formats.tfrecord_wire import (
@@ -99,7 +99,7 @@ def read(
         units=about.get("units", "normalised"),
         source=about.get("source") or f"TFRecord shards of {path.name}",
         licence=about.get("licence", ""),
-        guessed=frozenset() if about or layout else frozenset(("layout",)),
+        guessed=frozenset() if about else frozenset(("score",) if layout else ("score", "layout", "usual_layout")),
     )
 
 
@@ -139,12 +139,12 @@ def _kind(shards: Iterable[Path], about: Mapping, given: str | None) -> tuple[Jo
     if not first:
         raise ValueError(f"there is no record in {next(iter(shards))} or any other shard")
     channels, _, joints, _ = first[0].shape
-    scored = about["score"] if about else third_is_score([array.transpose(3, 1, 2, 0) for array in first], given)
+    scored = bool(about) and about["score"]
     if channels - scored not in (2, 3):
         raise ValueError(f"the clips have {channels} channels, expected (x, y), (x, y, z) or (x, y, score)")
     if about and given is None:
         return about["layout"], channels, scored
-    return layout_for(joints, channels - scored, given), channels, scored
+    return layout_for(joints, given), channels, scored
 
 
 def _class_names(given: str | None, layout: JointLayout) -> tuple[str, ...]:
@@ -207,7 +207,7 @@ def _clip(
     keypoint = _there(array, more)
     if not keypoint.size:
         return nobody(name)
-    keypoint, score = split_score(keypoint) if contents.scored else (keypoint, None)
+    keypoint, score = (keypoint[..., :-1], keypoint[..., -1]) if contents.scored else (keypoint, None)
     width, height = (more.get(side) if isinstance(more.get(side), int) else 0 for side in ("width", "height"))
     return SkeletonClip(
         keypoint=keypoint,

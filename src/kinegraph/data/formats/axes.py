@@ -1,0 +1,117 @@
+"""The order of the axes of plain arrays, where files have people and frames the other way round or leave people out."""
+
+from collections.abc import Sequence
+from itertools import permutations
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from kinegraph.data.formats.conventions import LAYOUTS, candidates
+from kinegraph.skeleton.geometry import body_extent, bones, seen
+from kinegraph.skeleton.layout import JointLayout
+
+AXES = "MTVC"
+MOST_PEOPLE = 10
+
+A_STEP = 0.35  # of a body's size: what lies nearer than this from one frame to the next is one person who moves
+CLEARLY = 2.0
+FRAMES_FIRST = (
+    "arrays are read as (frames, people, joints, coordinates): neighbours on their first axis move like frames"
+)
+NO_PEOPLE = "arrays without an axis of people are read as those of one person"
+
+
+def with_people(keypoint: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
+    """The array with an axis of people in front, where it is one of (frames, joints, coordinates)."""
+    return keypoint[None] if keypoint.ndim == 3 else keypoint
+
+
+def frames_come_first(
+    arrays: Sequence[Float[np.ndarray, "a b V C"]], totals: Sequence[int | None] | None = None
+) -> bool:
+    """Whether most of these arrays are (T, M, V, C) and not (M, T, V, C).
+
+    totals: the number of frames that the file states for each, which decides where both axes differ in size.
+    """
+    totals = totals or [None] * len(arrays)
+    votes = [_frames_first(array, total) for array, total in zip(arrays, totals, strict=True) if array.ndim == 4]
+    votes = [vote for vote in votes if vote is not None]
+    return sum(votes) * 2 > len(votes)
+
+
+def _frames_first(array: Float[np.ndarray, "a b V C"], total: int | None) -> bool | None:
+    """None where one array does not tell."""
+    first, second = array.shape[:2]
+    if total is not None and first != second and total in (first, second):
+        return total == first
+    if first < 2:
+        return None if second < 2 else False
+    along = [_step(array), _step(array.swapaxes(0, 1))]
+    if not along[0] < A_STEP:
+        return False if first > 2 or along[1] < A_STEP else None
+    return first > 2 if second == 1 else bool(along[1] > CLEARLY * along[0])
+
+
+def _step(array: Float[np.ndarray, "a b V C"]) -> float:
+    """How far joints are from those of the neighbour on the first axis, in sizes of a body; NaN without any."""
+    array = np.nan_to_num(array.astype(np.float64), posinf=0, neginf=0)
+    there = seen(array)
+    both = there[1:] & there[:-1]
+    size = body_extent(np.where(there[..., None], array, np.nan))
+    if not both.any() or not size > 0:
+        return float("nan")
+    return float(np.median(np.linalg.norm(np.diff(array, axis=0), axis=-1)[both]) / size)
+
+
+# ---- any order -------------------------------------------------------------------------------------------------------
+
+
+def guess_axes(keypoint: Shaped[np.ndarray, "..."], layout: JointLayout | None = None, stated: str = AXES) -> str:
+    """The order that the axes of a clip's array seem to have, such as "MTVC" or "CTVM".
+
+    These are the stated axes where no other order fits better.
+
+    The number of joints and the 2 or 3 channels decide. Where several orders have the right sizes, the content does: a
+    second person who is absent, bones that keep their lengths, neighbouring frames that are more alike than joints.
+    """
+    shape = keypoint.shape
+    joints = {len(layout)} if layout else {*LAYOUTS}
+
+    def fits(axes: str) -> bool:
+        people, _, v, channels = (shape[axes.index(axis)] for axis in AXES)
+        return v in joints and channels in (2, 3) and people <= MOST_PEOPLE
+
+    fitting = [axes for axes in (stated, AXES, "CTVM", *map("".join, permutations(AXES))) if fits(axes)]
+    keypoint = np.nan_to_num(keypoint.astype(float), posinf=0, neginf=0)
+    if stated in fitting and keypoint.any() and {AXES, "CTVM"} <= {*fitting}:
+        stated = _ends_swapped(keypoint, stated)
+    if fitting and stated not in fitting and shape[stated.index("C")] not in (2, 3):
+        stated = fitting[0]
+    turned = stated.replace("TV", "VT")  # a number of joints that is not known needs the content's word, too
+    return turned if turned in fitting and _changes(keypoint, 1) > 2 * _changes(keypoint, 2) else stated
+
+
+def _changes(keypoint: np.ndarray, axis: int) -> float:
+    return float(np.abs(np.diff(keypoint, axis=axis)).mean()) if keypoint.shape[axis] > 1 else 0.0
+
+
+def _ends_swapped(keypoint: Float[np.ndarray, "a T V b"], stated: str) -> str:
+    """ "MTVC" or "CTVM" where both ends of the shape could be the channels."""
+    if not keypoint[..., 1:].any():
+        return "CTVM"  # not two or three channels with only the first in use, but people who are absent
+    if not keypoint[1:].any():
+        return AXES
+    unrest = {AXES: _unrest(keypoint), "CTVM": _unrest(keypoint.transpose(3, 1, 2, 0))}
+    other = AXES if stated == "CTVM" else "CTVM"
+    return other if unrest[other] < unrest[stated] / 2 else stated
+
+
+def _unrest(keypoint: Float[np.ndarray, "M T V C"]) -> float:
+    """How much bones change their length over time, relative to their length."""
+    if (layout := next(iter(candidates(keypoint.shape[2])), None)) is None:
+        return float("inf")
+    seen = keypoint.any((2, 3))
+    lengths = np.linalg.norm(bones(keypoint, layout), axis=3)
+    people = [person[now] for person, now in zip(lengths, seen, strict=True) if now.sum() > 1]
+    changes = [np.median(person.std(0) / np.maximum(person.mean(0), 1e-9)) for person in people]
+    return float(np.mean(changes)) if changes else float("inf")

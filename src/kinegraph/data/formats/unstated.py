@@ -1,0 +1,281 @@
+"""What a file leaves unsaid, decided from its first clips: the layout, score or z, units. What was decided is said.
+
+A reader names in `Recordings.guessed` what its file does not say. It gives the coordinates as they are; `decided` looks
+at the first clips, brings all of them to metres or pixels, and adds a note for each decision. Where the coordinates do
+not decide, a `FormatError` names the option that does.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.data.formats.axes import AXES, guess_axes
+from kinegraph.data.formats.conventions import PUBLISHED, RARE, candidates, is_flat
+from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.geometry import bones, extent, seen
+from kinegraph.skeleton.layout import JointLayout, layout_names
+from kinegraph.skeleton.proportions import can_tell, recognise
+
+LOOKED_AT, ITEMS, BODIES = 20, 400, 64  # clips that decide, among so many items; bodies of them that are measured
+METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+# The longest edge of the box around a body, in the unit: least and most.
+BODY = {"m": (0.1, 8.0), "cm": (25.0, 320.0), "mm": (320.0, 8000.0)}
+HAND = {"m": (0.02, 1.0), "cm": (3.0, 60.0), "mm": (60.0, 600.0)}
+SMALLEST = 1e-6
+PIXELS = 5.0  # a body that is larger in a picture is in pixels
+IN_PICTURE = (-0.25, 1.25)  # where fractions of a picture lie; detectors also give joints a little outside
+STEADIER = 0.8  # bones are steadier in space if their lengths vary by less than this share of the variation in a plane
+OUTSIDE = 1.2  # of a side of the picture: no detector places joints farther out
+NEAR_HIP = 0.3  # MediaPipe's z counts from the hip or the wrist, in about the unit of x
+
+
+def decided(found: Recordings) -> Recordings:
+    """The recordings with layout, score and units decided where `guessed` names them, in metres or pixels.
+
+    Raises FormatError where the coordinates do not decide.
+    """
+    if not found.guessed and found.units in ("m", "normalised"):
+        return found
+    first, clips = _peeked(found.clips)
+    bodies = _alike([_bodies(clip) for clip in first])
+    assumed = list(found.assumed)
+    stated = None if "layout" in found.guessed else found.layout
+    scored = "score" in found.guessed and third_is_score(bodies, stated)
+    if scored:
+        bodies = [body[..., :2] for body in bodies]
+        assumed.append("the third number of a joint is its score: all are from 0 to 1")
+    layout = found.layout
+    if "layout" in found.guessed and bodies:
+        usual = "usual_layout" in found.guessed
+        layout, reason = _layout(_some(bodies), found.layout, first[0], usual)
+        assumed.append(f"layout '{layout.name}', {reason} (--layout)")
+    units, reason = found.units, ""
+    if "units" in found.guessed and bodies:
+        units, reason = _units(bodies, layout)
+        assumed += [f"units: {reason} (--units)"] if reason else []
+    if units == "image" and first and first[0].image_size is None:
+        reason = reason or "x and y are fractions of a picture"
+        message = f"{reason}, and its size is not known; give --image-size, such as 1920x1080 (or other --units)"
+        raise FormatError("image_size", message)
+    if units == "image" and any(clip.keypoint.shape[3] == 3 and not scored for clip in first):
+        assumed.append("x and y alone: the unit of z is not the picture's")
+    _check_pictures(first, units)
+    items = (_in_units(item, layout, scored, units) for item in clips)
+    stored = "m" if units in METRES else "px" if units == "image" else units
+    return replace(
+        found,
+        clips=_closing(items, found.clips),
+        layout=layout,
+        units=stored,
+        guessed=frozenset(),
+        assumed=tuple(assumed),
+    )
+
+
+def _peeked(items: Iterator[Item]) -> tuple[list[SkeletonClip], Iterator[Item]]:
+    """The first clips, and all items from the first on."""
+    taken: list[Item] = []
+    clips: list[SkeletonClip] = []
+    for item in items:
+        taken.append(item)
+        if isinstance(item, SkeletonClip):
+            clips.append(item)
+        if len(clips) == LOOKED_AT or len(taken) == ITEMS:
+            break
+    return clips, chain(taken, items)
+
+
+def _closing(items: Iterable[Item], source: Iterator[Item]) -> Iterator[Item]:
+    """The items; when they are closed, so is what they come from: it may hold files and processes."""
+    try:
+        yield from items
+    finally:
+        if (close := getattr(source, "close", None)) is not None:
+            close()
+
+
+def _bodies(clip: SkeletonClip) -> Float[np.ndarray, "B V C"]:
+    """The people of a clip in some frames in which they are there."""
+    finite = np.nan_to_num(clip.keypoint, posinf=0, neginf=0)
+    there = finite[seen(finite).any(2)]
+    return there[np.unique(np.linspace(0, len(there) - 1, min(len(there), BODIES)).astype(int))]
+
+
+def _alike(bodies: Sequence[Float[np.ndarray, "B V C"]]) -> list[Float[np.ndarray, "B V C"]]:
+    """Those that have as many joints and coordinates as most; a clip that differs is a fault of its own."""
+    if not bodies:
+        return []
+    usual = Counter(body.shape[1:] for body in bodies).most_common(1)[0][0]
+    return [body for body in bodies if body.shape[1:] == usual]
+
+
+def _some(bodies: Sequence[Float[np.ndarray, "B V C"]]) -> Float[np.ndarray, "B V C"]:
+    """Bodies of all clips, at equal distances."""
+    alike = np.concatenate(bodies)
+    return alike[np.unique(np.linspace(0, len(alike) - 1, min(len(alike), BODIES)).astype(int))]
+
+
+# ---- layout ----------------------------------------------------------------------------------------------------------
+
+
+def _layout(
+    bodies: Float[np.ndarray, "B V C"], provisional: JointLayout, clip: SkeletonClip, usual: bool
+) -> tuple[JointLayout, str]:
+    """The layout whose bones fit the bodies, and the reason.
+
+    Raises FormatError with the candidates where none does, or several do. clip: one of them, whose axes may be in
+    another order. usual: whether the format is that of published data sets, whose number of joints says the layout.
+    """
+    joints, channels = bodies.shape[1:]
+    known = candidates(joints)
+    if not known:
+        message = f"{joints} joints in {channels}D are of no layout that is known here; name it by --layout"
+        raise FormatError("layout", message)
+    if not can_tell(bodies):
+        return provisional, "the usual one of so many joints; too few are seen to compare proportions"
+    if (layout := recognise(bodies, known)) is not None and layout.name not in RARE:
+        return layout, "which fits the proportions of the bodies"
+    if (axes := guess_axes(clip.keypoint)) != AXES:
+        shape = ", ".join(map(str, clip.keypoint.shape))
+        message = f"swapped axes: ({shape}) looks like ({', '.join(axes)}), expected ({', '.join(AXES)})"
+        raise FormatError("swapped_axes", message)
+    if usual and joints in PUBLISHED:
+        return provisional, "the usual one of such files; the proportions of the bodies do not confirm it"
+    names = [layout.name for layout in known]
+    several = f"could be those of {', '.join(names[:-1])} or {names[-1]}; their proportions do not tell which"
+    one = f"do not look like those of {names[0]}, the one layout known here with so many: its bones would be too long"
+    message = f"the {joints} joints in {channels}D {several if len(names) > 1 else one}"
+    raise FormatError("layout", f"{message}; name the layout by --layout, a name or a .yaml file")
+
+
+# ---- score or z ------------------------------------------------------------------------------------------------------
+
+
+def third_is_score(bodies: Sequence[Float[np.ndarray, "B V C"]], layout: JointLayout | None = None) -> bool:
+    """Whether the third number of every joint is a confidence and no coordinate. layout: where it is known.
+
+    Among pixels a third coordinate would be as large as the others; numbers of about 0 to 1 are a score. Where x and y
+    are small too, as fractions are, or where files of these joints usually hold (x, y, score), it is a score unless
+    bones are steadier with it: real bones keep their lengths in space, not in a picture.
+    """
+    if not bodies or any(body.shape[2] != 3 for body in bodies):
+        return False
+    third = np.concatenate([body[..., 2].ravel() for body in bodies])
+    plane = [body[..., :2] for body in bodies]
+    if not third.any():
+        return False
+    if _size(plane) > PIXELS:
+        return third.min() >= -1.001 and third.max() <= 1.5
+    if third.min() < 0 or third.max() > 1.0001:
+        return False
+    known = [layout] if layout else candidates(bodies[0].shape[1])
+    fractions = all(body.min(initial=0) >= 0 and body.max(initial=0) <= 1.0001 for body in plane)
+    if not all(map(is_flat, known)) and (layout or not fractions):
+        return False
+    layout = layout or recognise(_some(plane), known) or (known[0] if len(known) == 1 else None)
+    return layout is not None and not _steadier(bodies, plane, layout)
+
+
+def _steadier(
+    bodies: Sequence[Float[np.ndarray, "B V 3"]], plane: Sequence[Float[np.ndarray, "B V 2"]], layout: JointLayout
+) -> bool:
+    """Whether bones keep their lengths clearly better in space than in the plane, in most clips."""
+
+    def unrest(body: Float[np.ndarray, "B V C"]) -> float:
+        lengths = np.linalg.norm(bones(body.astype(np.float64), layout), axis=2)
+        return float(np.median(lengths.std(0) / np.maximum(lengths.mean(0), 1e-9)))
+
+    pairs = [(unrest(space), unrest(flat)) for space, flat in zip(bodies, plane, strict=True) if len(space) > 1]
+    return sum(in_space < STEADIER * flat for in_space, flat in pairs) * 2 > len(pairs)
+
+
+# ---- units -----------------------------------------------------------------------------------------------------------
+
+
+def _units(bodies: Sequence[Float[np.ndarray, "B V C"]], layout: JointLayout) -> tuple[str, str]:
+    """Units of the coordinates, and in words what they were taken for; "" where they are the usual ones.
+
+    Raises FormatError for bodies that have no human size in any unit.
+    """
+    size = _size(bodies)
+    if not size > 0:
+        return ("px" if bodies[0].shape[2] == 2 else "m"), ""
+    if are_fractions(bodies):
+        return "image", "x and y are fractions of a picture, from 0 to 1"
+    if bodies[0].shape[2] == 2:
+        least, most = (pick([pick(body) for body in bodies if body.size]) for pick in (np.min, np.max))
+        if size > PIXELS or (least >= 0 and most > IN_PICTURE[1]):
+            return "px", ""
+        return "normalised", f"bodies are {size:.3g} large, neither pixels nor fractions of a picture: kept as they are"
+    human = layout.name in layout_names() or layout.shoulders is not None
+    sizes = BODY if layout.mirror else HAND
+    if size < SMALLEST:
+        raise FormatError("scale", f"bodies are {size:.3g} large, which is next to nothing in any unit")
+    unit = next((unit for unit, (least, most) in sizes.items() if least <= size < most), None)
+    if unit == "m" or not human:
+        return "m", "" if unit == "m" else f"m is assumed for bodies that are {size:.3g} large"
+    if unit is None:
+        known = ", ".join((*METRES, "normalised"))
+        raise FormatError("units", f"bodies are {size:.4g} large, in no usual unit; give --units, one of {known}")
+    return unit, f"bodies are {size:.4g} large: {unit}"
+
+
+def are_fractions(bodies: Sequence[Float[np.ndarray, "B V C"]]) -> bool:
+    """Whether x and y are fractions of a picture's width and height; z then counts from the hip or the wrist."""
+    values = [body[seen(body)] for body in bodies]
+    joints = np.concatenate(values) if values else np.zeros((0, 2))
+    if not len(joints):
+        return False
+    low, high = np.percentile(joints[:, :2], (1, 99), axis=0)
+    inside = (low >= 0).all() and (high <= 1).all()
+    inside &= joints[:, :2].min() >= IN_PICTURE[0] and joints[:, :2].max() <= IN_PICTURE[1]
+    if joints.shape[1] == 2:
+        return bool(inside)
+    depth = joints[:, 2]
+    return bool(inside and abs(np.median(depth)) < NEAR_HIP and depth.min() < 0 and np.ptp(depth) < 4)
+
+
+def _check_pictures(clips: Sequence[SkeletonClip], units: str) -> None:
+    """Raises FormatError where most clips lie far outside of their pictures, and inside with its sides swapped."""
+    sized = [clip for clip in clips if units == "px" and clip.image_size and clip.keypoint.any()]
+    swapped = [clip for clip in sized if _is_swapped(clip)]
+    if len(swapped) * 2 > len(sized):
+        width, height = swapped[0].image_size or (0, 0)
+        x, y = swapped[0].keypoint[..., :2].reshape(-1, 2).max(0)
+        message = f"joints reach ({x:.0f}, {y:.0f}) in pictures of {width}x{height}: width and height are swapped"
+        raise FormatError("image_size", f"{message}; give --image-size {height}x{width}")
+
+
+def _is_swapped(clip: SkeletonClip) -> bool:
+    width, height = clip.image_size or (0, 0)
+    x, y = clip.keypoint[..., :2].reshape(-1, 2).max(0)
+    return bool((x > OUTSIDE * width or y > OUTSIDE * height) and x <= OUTSIDE * height and y <= OUTSIDE * width)
+
+
+def _size(bodies: Sequence[Float[np.ndarray, "B V C"]]) -> float:
+    """The longest edge of the box around a body, the median over all of them; 0 where there is none."""
+    edges = [extent(np.where(seen(body)[..., None], body, np.nan)).max(1) for body in bodies if len(body)]
+    return float(np.nanmedian(np.concatenate(edges))) if edges else 0.0
+
+
+def _in_units(item: Item, layout: JointLayout, scored: bool, units: str) -> Item:
+    """The clip with the layout that was decided, its score apart, in metres or pixels; what is no clip stays."""
+    if not isinstance(item, SkeletonClip):
+        return item
+    keypoint, score = item.keypoint, item.score
+    if scored and keypoint.shape[3] == 3:
+        keypoint, score = keypoint[..., :2], keypoint[..., 2]
+    if units == "image":
+        if item.image_size is None:
+            message = "is in fractions of a picture whose size is not known; give --image-size, such as 1920x1080"
+            return Fault(message, item.name, "image_size")
+        keypoint = keypoint[..., :2] * np.array(item.image_size, np.float32)
+    elif units in METRES and units != "m":
+        keypoint = keypoint * np.float32(METRES[units])
+    same = keypoint is item.keypoint and layout == item.layout
+    return item if same else replace(item, keypoint=keypoint, score=score, layout=layout)
