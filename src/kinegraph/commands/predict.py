@@ -14,6 +14,7 @@ from rich.text import Text
 from kinegraph.commands.arguments import check_numbers, read_config
 from kinegraph.messages import plain_name, shortened
 from kinegraph.plugins import load_plugins
+from kinegraph.screen import anybody_reads
 
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
     from jsonargparse import Namespace
@@ -127,6 +128,8 @@ def predict(
             table.add(answer, show=write is None or table.answers < ROWS_SHOWN)
             if write is not None:
                 write(answer)
+            elif not anybody_reads():
+                break
     table.finish(out, synthetic=any("synthetic" in one.source.lower() for one in found))
     for line in (line for one in found for line in one.skipped()):
         print(f"skipped: {line}", file=sys.stderr)
