@@ -1,13 +1,17 @@
 """`kinegraph VERB ...`: finds the verb's module, calls its one function, turns wrong input into one clear line."""
 
 import os
+import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
 from kinegraph.messages import CONTROL, did_you_mean
+from kinegraph.screen import patient_output
 
 # verb -> (function of kinegraph.commands.<verb> of the same name, what `kinegraph --help` says about it)
 VERBS = {
@@ -29,7 +33,15 @@ CONFIG_VERBS = ("train",)  # their options may stand in a YAML file, given first
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb. Returns the exit code: 0 or the verb's own, or 2 for wrong input, or 130 when interrupted."""
-    argv = list(sys.argv[1:] if argv is None else argv)
+    with patient_output() as lost:
+        code = _answer(list(sys.argv[1:] if argv is None else argv))
+    if code or not lost:
+        return code
+    with patient_output():  # stderr may lie on the same full disk
+        return _complain(f"not all that was printed could be written: {lost[0].strerror.lower()}")
+
+
+def _answer(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(usage())
         return 0
@@ -44,10 +56,8 @@ def main(argv: list[str] | None = None) -> int:
     if verb not in VERBS:
         return _complain(f"no command '{verb}'{did_you_mean(verb, VERBS) or '; see kinegraph --help'}")
     try:
-        return run_verb(verb, argv)
-    except BrokenPipeError:  # whoever read our output has seen enough
-        sys.stdout = None
-        return 0
+        with _ended_as_by_ctrl_c():
+            return run_verb(verb, argv)
     except (ValueError, OSError) as error:  # wrong input; anything else is our mistake and shows its traceback
         if os.environ.get("KINEGRAPH_TRACEBACK"):
             raise
@@ -56,6 +66,19 @@ def main(argv: list[str] | None = None) -> int:
         return _complain(f"not enough memory: {_one_line(error)}")
     except KeyboardInterrupt:
         return _complain("interrupted", code=130)
+
+
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """SIGTERM, which schedulers send, ends a command as Ctrl-C does: half-written files are cleared away."""
+    if threading.current_thread() is not threading.main_thread():  # elsewhere Python allows no handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
 
 
 def usage() -> str:

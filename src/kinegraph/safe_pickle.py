@@ -5,6 +5,7 @@ annotations and labels in such files, so they are read here by a machine with a 
 the standard library's interpreter in Python: the one in C reserves memory for whatever a file claims to hold.
 """
 
+import io
 import math
 import os
 import pickle
@@ -13,7 +14,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
@@ -35,17 +36,18 @@ COPIED_A_BYTE = 4  # what may be copied for each byte of the file: words that co
 COPIED_ALWAYS = 1 << 16
 
 
-def load_pickle(path: str | Path, more_words: Mapping[str, Callable] | None = None) -> object:
+def load_pickle(path: str | Path, more_words: Mapping[str, Callable] | None = None, *, foreign: bool = False) -> object:
     """The value in a pickle of numpy arrays and scalars, numbers, strings, lists, tuples, dicts and sets.
 
-    more_words: functions that stand for other names in the file, called as those of `WORDS` below.
+    more_words: functions that stand for other names in the file, called as those of `WORDS` below. foreign: what the
+    file has beyond these becomes `Foreign`, and is no error.
 
     Pickles of Python 2 are read too, their byte strings as latin-1 text. Memory is bounded by the size of the file.
     Raises ValueError naming the `module.name` that a pickle asks for beyond these, and for a broken file.
     """
     with open(path, "rb") as file:
         try:
-            return _Reader(file, WORDS | dict(more_words or {})).load()
+            return (ForeignReader if foreign else _Reader)(file, WORDS | dict(more_words or {})).load()
         except _Refused as refused:
             raise ValueError(
                 f"{path} asks for {messages.one_line(refused)}; of a pickle only numpy arrays and plain Python values "
@@ -89,11 +91,24 @@ class _DType:
     dtype: np.dtype
 
 
+class Foreign:
+    """Stands for an object of a class that is not read: it has the class's name, and does nothing with what it gets."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def take(self, *_: object) -> None:
+        """What a pickle puts into the object is dropped."""
+
+    append = extend = add = __setitem__ = take
+
+
 class _Input:
     """A file of which no more is read than it has."""
 
     def __init__(self, file: BinaryIO):
-        self.file, self.size, self.readline = file, os.fstat(file.fileno()).st_size, file.readline
+        self.file, self.readline = file, file.readline
+        self.size = len(file.getbuffer()) if isinstance(file, io.BytesIO) else os.fstat(file.fileno()).st_size
 
     def read(self, count: int) -> bytes:
         if count > self.size or len(found := self.file.read(count)) < count:
@@ -175,6 +190,55 @@ class _Reader(pickle._Unpickler):
     dispatch |= dict.fromkeys(map(ord, OBJECTS), refuse)
 
 
+class ForeignReader(_Reader):
+    """Reads on where the other stops: what is beyond its words becomes `Foreign`. Nothing is looked up here either.
+
+    memory: what stands for a tensor's memory, which torch keeps outside of the pickle.
+    """
+
+    dispatch: ClassVar = dict(_Reader.dispatch)
+
+    def __init__(self, file: BinaryIO, words: Mapping[str, Callable | None], memory: Callable | None = None):
+        super().__init__(file, words)
+        self.memory = memory
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return super().find_class(module, name)
+        except _Refused:
+            return Foreign(f"{module}.{name}")
+
+    def _apply(self, word: object, arguments: tuple | list) -> object:
+        return Foreign(word.name) if isinstance(word, Foreign) else super()._apply(word, arguments)
+
+    def load_newobj(self) -> None:
+        arguments = self.stack.pop()
+        self.stack[-1] = self._apply(self.stack[-1], arguments)
+
+    def load_newobj_ex(self) -> None:
+        self.stack.pop()  # arguments by name
+        self.load_newobj()
+
+    def load_build(self) -> None:
+        value = self.stack[-2]
+        if isinstance(value, _DType) or id(value) in self.unbuilt:
+            super().load_build()
+        else:
+            self.stack.pop()  # the inside of an object: attributes of a dict, or what `Foreign` would hold
+
+    def load_binpersid(self) -> None:
+        if self.memory is None:
+            self.refuse()
+        else:
+            self.stack[-1] = self.memory(self, self.stack[-1])
+
+    dispatch[pickle.REDUCE[0]] = _Reader.load_reduce
+    dispatch[pickle.NEWOBJ[0]] = load_newobj
+    dispatch[pickle.NEWOBJ_EX[0]] = load_newobj_ex
+    dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.BINPERSID[0]] = load_binpersid
+
+
 # ---- the words: each is given the reader, to account for what it copies ----------------------------------------------
 
 
@@ -240,3 +304,4 @@ WORDS = {
     "collections.Counter": _copy(Counter),
     **{f"builtins.{kind.__name__}": _copy(kind) for kind in (list, tuple, dict, set, frozenset)},
 }
+CONTAINERS = {name: word for name, word in WORDS.items() if not name.startswith("numpy.")}

@@ -59,11 +59,19 @@ def options(*words: str):
         (["--loss.class_weights", "balanced"], ["--loss.init_args.class_weights=balanced"]),
         (["--loss.class_weights", "1", "2"], ["--loss.init_args.class_weights=[1, 2]"]),
         (["--model.graph-residual"], ["--model.init_args.graph_residual=true"]),
+        (["--precision", "bf16"], ["--precision=bf16-mixed"]),
+        (["--precision", "16"], ["--precision=16-mixed"]),
+        (["--work-dir", "-x"], ["--work_dir=-x"]),
     ],
 )
 def test_two_ways_of_saying_it(words, same):
     assert options(CONFIG, *words) == options(CONFIG, *same)
     assert options(CONFIG, *words) != options(CONFIG)
+
+
+def test_a_config_names_a_precision_as_people_do(tmp_path):
+    (tmp_path / "c.yaml").write_text("dataset: a\nsplit: b\nprecision: 16\n")
+    assert read_config(train, tmp_path / "c.yaml").precision == "16-mixed"
 
 
 def test_the_config_may_stand_anywhere():

@@ -1,5 +1,6 @@
 """The command line: wrong input is one clear line and exit code 2, and leaves nothing behind."""
 
+import os
 import subprocess
 import sys
 
@@ -27,6 +28,12 @@ def place(tmp_path_factory):
         (["trian"], "did you mean 'train'"),
         (["train", "none.yaml"], "no config file none.yaml"),
         (["train", "{config}", "--epohs", "3"], "did you mean 'epochs'"),
+        (["train", "{config}", "--epoch", "3"], "no option 'epoch' of kinegraph train; did you mean 'epochs'?"),
+        (["train", "{config}", "--work", "{new}"], "no option 'work' of kinegraph train; did you mean 'workers'?"),
+        (["train", "{config}", "--lr", "fast"], "optimizer.lr: expected a number, found 'fast'"),
+        (["train", "{config}", "--lr"], "--lr is there without a value"),
+        (["draw", "{other}", "a.html", "--up"], "--up is there without a value"),
+        (["train", "{config}", "--precision", "fp31"], "expected one of '32-true'"),
         (["train", "{config}", "--epochs", "many"], "epochs: expected a whole number or 'auto', found 'many'"),
         (["train", "{config}", "--epochs", "0"], "epochs is 0, expected at least 1"),
         (["train", "{config}", "--preprocessing.sampling", "lop"], "expected one of 'loop', 'fill'"),
@@ -68,7 +75,7 @@ def place(tmp_path_factory):
         (["fuse", "--data", "{other}"], "results is missing; expected kinegraph fuse RESULTS ..."),
         (["convert", "{other}", "{new}", "--format", "tfrecord", "--shards", "1000000"], "expected 1 to 10,000"),
         (["train", "{weights}"], "is no YAML config"),
-        (["test", "{weights}", "{config}"], "is no YAML config"),
+        (["test", "{weights}", "{weights}"], "is no YAML config"),
         (["train", "{run}"], "run is a folder, no YAML config; did you mean"),
         (["convert", "{other}", "{new}"], "is a .pkl file"),
         (["prepare", "ntu60", "nowhere", "{new}"], "nowhere"),
@@ -129,3 +136,24 @@ def test_dashes_and_underscores_are_the_same(place, tmp_path):
     config = str(place / "config.yaml")
     assert main(["train", config, "--work_dir", str(tmp_path / "a"), "--no-validate"]) == 0
     assert main(["train", config, "--work-dir", str(tmp_path / "b"), "--validate=false"]) == 0
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_reader_who_leaves_takes_no_file_with_him(place, tmp_path, stream):
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = ["predict", str(place / "run"), str(place / "dataset"), "--out", str(tmp_path / "answers.csv")]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | {stream: writing}
+    done = subprocess.run([sys.executable, "-m", "kinegraph", *words], **streams, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr or "") == (0, "")
+    assert len((tmp_path / "answers.csv").read_text().splitlines()) == 28
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+def test_a_full_disk_below_the_output_is_said():
+    with open("/dev/full", "w") as full:
+        words = [sys.executable, "-m", "kinegraph", "--help"]
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "kinegraph: not all that was printed could be written: no space left on device\n"

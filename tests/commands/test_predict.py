@@ -20,7 +20,7 @@ from kinegraph.data.formats import read, recognise
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.models.published import save_published
 from kinegraph.models.stgcn import STGCN
-from kinegraph.models.weights import load_model, save_weights
+from kinegraph.models.weights import load_model, save_weights, save_weights_again
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import load_layout
@@ -117,6 +117,33 @@ def test_a_table_on_the_screen(place, capsys, tmp_path):
     ends = [(float(time[1]), float(time[2])) for time in times]
     assert ends[0][0] == 0
     assert all(one[1] == other[0] for one, other in pairwise(ends))
+
+
+def test_words_in_the_other_order_are_understood_and_said(place, capsys):
+    words = [str(place / "w.safetensors"), str(place / "dataset")]
+    assert main(["predict", *words]) == 0
+    expected = capsys.readouterr()
+    assert main(["predict", *words[::-1]]) == 0
+    assert capsys.readouterr() == (expected.out, f"note: read as kinegraph predict {' '.join(words)}\n")
+    assert main(["explain", *words[::-1]]) == 0
+    assert capsys.readouterr().err == f"note: read as kinegraph explain {' '.join(words)}\n"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "hinted"), [([4, 5, 5], True), ([4, 5, 6], False), ([4.5, 5, 5], False), (5, False)]
+)
+def test_a_recording_far_longer_than_the_training_clips_hints_at_windows(tmp_path, capsys, lengths, hinted):
+    path = weights(tmp_path / "w.safetensors")
+    save_weights_again(path, path, more={"training": {"frames": lengths}} if isinstance(lengths, list) else {})
+    clip = {"name": "long", "keypoint": np.ones((1, 16, 25, 3)).tolist()}
+    (tmp_path / "a.json").write_text(json.dumps({"layout": "ntu25", "clips": [clip]}))
+    for words in (
+        ["predict", path, tmp_path / "a.json"],
+        ["draw", tmp_path / "a.json", tmp_path / "a.html", "--weights", path],
+    ):
+        assert main(list(map(str, words))) == 0
+        error = capsys.readouterr().err
+        assert ("clip 'long' has 16 frames" in error and "--window 5 says" in error) == hinted
 
 
 def test_a_csv_holds_what_the_json_holds(place, capsys):

@@ -1,5 +1,7 @@
 """Batches: each clip once, and nothing but (seed, epoch, clip) decides what is drawn for it."""
 
+import os
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -47,6 +49,20 @@ def test_workers_and_processes_change_nothing(clips):
         assert all(np.array_equal(other[position], alone[position]) for position in alone)
     again = drawn(train_loader(clips, 4, epoch=3))
     assert not any(np.array_equal(again[position], alone[position]) for position in alone)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_scheduler_stops_the_run_and_not_its_workers(clips, number):
+    """What comes to the run itself at this moment is not lost: it waits until the workers are there."""
+    loading = iter(train_loader(clips, 1, epoch=0, workers=2))
+    for worker in loading._workers:  # perhaps before they have begun
+        os.kill(worker.pid, number)
+    first = next(loading)
+    for worker in loading._workers:
+        os.kill(worker.pid, number)
+    assert len([first, *loading]) == 11
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
 
 
 @given(

@@ -16,7 +16,7 @@ import docstring_parser
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from kinegraph.commands.complaints import explain
+from kinegraph.commands.complaints import SYNONYMS, explain
 from kinegraph.commands.configs import allow_words, forget_other_classes, read_options_file
 from kinegraph.data.augment import RENAMED
 from kinegraph.plugins import load_plugins
@@ -25,10 +25,11 @@ from kinegraph.safe_io import parsed_yaml
 CONFIGS = (".yaml", ".yml")
 LARGEST = 2**63 - 1  # what torch takes as a seed
 MOST = {"workers": 128, "devices": 64, "nodes": 10_000}  # processes: more would take the machine's memory
-SYNONYMS = {  # what people type -> the option it stands for, in a verb that has it
-    "data.dataset": "dataset",
-    "data.split": "split",
-    "lr": "optimizer.lr",
+PRECISIONS = {  # names of number formats -> Lightning's
+    **dict.fromkeys(("32", "fp32", "float32"), "32-true"),
+    **dict.fromkeys(("16", "fp16", "float16", "half"), "16-mixed"),
+    **dict.fromkeys(("bf16", "bfloat16"), "bf16-mixed"),
+    **dict.fromkeys(("64", "fp64", "float64", "double"), "64-true"),
 }
 OLD_NAMES = {f"preprocessing.augment.{old}": f"preprocessing.augment.{new}" for old, new in RENAMED.items()}
 
@@ -75,7 +76,7 @@ def parser_for(verb: Callable, from_config: bool = False) -> ArgumentParser:
     """A parser whose options are the function's parameters; with from_config they may stand in a YAML file."""
     name = f"kinegraph {verb.__name__}"
     usage = f"{name} {'CONFIG' if from_config else ' '.join(_needed(verb))} [--option value ...]"
-    parser = ArgumentParser(prog=name, usage=usage, exit_on_error=False)
+    parser = ArgumentParser(prog=name, usage=usage, exit_on_error=False, allow_abbrev=False)
     if from_config:
         parser.add_argument("--config", action="config", help="YAML file with any of the options below")
     declared = options_class(verb)
@@ -178,6 +179,7 @@ def read_options(parser: ArgumentParser, verb: Callable, argv: Sequence[str], fr
                 load_plugins(_files(word))
     if words[:1] == ["--config"]:
         given, words = read_options_file(Path("".join(words[1:2]))), words[2:]
+        given |= {name: PRECISIONS.get(str(it), it) for name, it in given.items() if name == "precision"}
         written = ["--config", yaml.safe_dump(given, sort_keys=False, allow_unicode=True)]  # what was checked
     if from_config:
         if any("--config".startswith(word.partition("=")[0]) for word in words if word.startswith("--con")):
@@ -217,11 +219,8 @@ def as_parsed(verb: Callable, argv: Sequence[str]) -> list[str]:
         if not word.startswith("--"):
             (several if many and not word.startswith("-") else words).append(word)
             continue
-        option, equals, value = word[2:].partition("=")
-        option = option.replace("-", "_")
-        option = OLD_NAMES.get(option, option)
-        meant = SYNONYMS.get(option, option)
-        option = meant if option not in kinds and meant.partition(".")[0] in kinds else option
+        name, equals, value = word.removeprefix("--").partition("=")
+        option = _meant(name.replace("-", "_"), kinds)
         positive = option.removeprefix("no_")
         kind = kinds.get(option.replace(".init_args.", "."))
         if kind is bool and not equals and not (rest and rest[0] in ("true", "false")):
@@ -232,13 +231,24 @@ def as_parsed(verb: Callable, argv: Sequence[str]) -> list[str]:
             values = []
             while rest and not rest[0].startswith("--"):
                 values.append(rest.pop(0))
+            if not values:
+                raise ValueError(f"{word} is there without a value; give one or leave it out")
             words.append(f"--{option}={_listed(values, kind)}")
-        elif many and option in kinds and not equals and rest and not rest[0].startswith("--"):
-            words.append(f"--{option}={rest.pop(0)}")  # its value is not one of the several
         else:
-            words.append(f"--{option}{equals}{value}")
+            if kind is not None and not equals:
+                if not rest or rest[0].startswith("--"):
+                    raise ValueError(f"{word} is there without a value; give one or leave it out")
+                equals, value = "=", rest.pop(0)  # so it may begin with a dash, and is not one of the several
+            words.append(f"--{option}{equals}{PRECISIONS.get(value, value) if option == 'precision' else value}")
     alone, together = several[: len(needed) - 1], several[len(needed) - 1 :]
     return [*alone, *([_listed(together, list[Path])] if together else []), *words]
+
+
+def _meant(name: str, kinds: Mapping[str, object]) -> str:
+    """The option of today that a word stands for."""
+    name = OLD_NAMES.get(name, name)
+    meant = SYNONYMS.get(name, name)
+    return meant if name not in kinds and meant.partition(".")[0] in kinds else name
 
 
 def _kinds(verb: Callable) -> dict[str, object]:

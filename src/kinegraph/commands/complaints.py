@@ -9,6 +9,11 @@ from jsonargparse import ArgumentParser
 from kinegraph.allowed import ALLOWED, allowed_class
 from kinegraph.messages import nearest
 
+SYNONYMS = {  # what people type -> the option it stands for, in a verb that has it
+    "data.dataset": "dataset",
+    "data.split": "split",
+    "lr": "optimizer.lr",
+}
 KINDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
 KINDS |= {"list": "a list", "tuple": "a list", "Sequence": "a list", "dict": "options of its own"}
 
@@ -72,6 +77,9 @@ def _near(name: str, known: list[str]) -> str:
     name = name.lower().replace("_", "-") if any("-" in word for word in known) else name.lower()
     last = {word.rpartition(".")[2]: word for word in reversed(known)}
     close = nearest(name, known) or nearest(name.rpartition(".")[2], last)
+    close = close or next((word for word in known if name and word.startswith(name)), None)
+    if (meant := SYNONYMS.get(name)) and meant.partition(".")[0] in known:
+        close = meant
     return f"; did you mean '{last.get(close, close)}'?" if close else ""
 
 

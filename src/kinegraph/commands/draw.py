@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from kinegraph.commands.arguments import check_numbers
+from kinegraph.commands.long_clips import window_hint
 from kinegraph.messages import did_you_mean, first_few
 from kinegraph.plugins import load_plugins
 
@@ -93,7 +94,7 @@ def draw(
     from kinegraph.inference.inputs import read_inputs
 
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
-    predictor = _predictor(weights, map_layout)
+    predictor, about = _predictor(weights, map_layout)
     (found,) = read_inputs([input], predictor.class_names if predictor else (), options, format=format)
     chosen, label = _chosen(found, input, clip, predictor)
     answers = importance = None
@@ -111,6 +112,8 @@ def draw(
     _write(out, kind, scene, theme, frames, wide, high, speed)
     if answers is not None:
         print(_said(answers, scene))
+        if window is None and (hint := window_hint(about, chosen.name, chosen.frames)):
+            print(hint, file=sys.stderr)
     print(f"{out}: {scene.name}, {chosen.frames} frames, {out.stat().st_size / 1e6:.2f} MB")
 
 
@@ -180,12 +183,15 @@ def _no_such_clip(path: Path, wanted: str, names: Sequence[str]) -> str:
 # ---- what the network says -------------------------------------------------------------------------------------------
 
 
-def _predictor(weights: str | None, map_layout: bool) -> "Predictor | None":
+def _predictor(weights: str | None, map_layout: bool) -> "tuple[Predictor | None, dict]":
+    """The network that is asked, if any, and what its file says of it."""
     if weights is None:
-        return None
+        return None, {}
     from kinegraph.inference.predictor import placed, predictor_of
+    from kinegraph.models.weights import load_weights
 
-    return placed(predictor_of(weights, map_layout=map_layout))
+    known = load_weights(weights)
+    return placed(predictor_of(known, map_layout=map_layout)), known.extra
 
 
 def _answers(predictor: "Predictor", clip: "SkeletonClip", window: int | None, stride: int | None) -> "Answers":

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kinegraph.commands.arguments import check_numbers
+from kinegraph.commands.swapped import weights_first
 from kinegraph.plugins import load_plugins
 
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
@@ -57,6 +58,7 @@ def explain(
         raise ValueError("--part is of a split: give --split too")
     if out is not None and (out.suffix != ".csv" or not out.parent.is_dir()):
         raise ValueError(f"--out is {out}, expected a .csv file in a folder that exists")
+    weights, (dataset,) = weights_first("explain", weights, [dataset])
     from kinegraph.atomic import write_atomic
     from kinegraph.data.dataset import open_dataset
     from kinegraph.inference.explanation import joint_shares

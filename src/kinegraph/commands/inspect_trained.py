@@ -34,7 +34,9 @@ def look_at_trained(path: Path) -> About | None:
     if path.suffix in WEIGHTS:
         return look_at_weights(path)
     if path.suffix == RESUMED:
-        return look_at_checkpoint(path)
+        from kinegraph.models.published import is_published
+
+        return look_at_weights(path) if is_published(path) else look_at_checkpoint(path)
     return look_at_table(path) if path.suffix == ".csv" else None
 
 

@@ -12,8 +12,11 @@ from rich.progress import track
 from rich.text import Text
 
 from kinegraph.commands.arguments import check_numbers, read_config
+from kinegraph.commands.long_clips import window_hint
+from kinegraph.commands.swapped import weights_first
 from kinegraph.messages import plain_name, shortened
 from kinegraph.plugins import load_plugins
+from kinegraph.screen import anybody_reads
 
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
     from jsonargparse import Namespace
@@ -83,7 +86,7 @@ def predict(
         preprocessing: for a .pth: the YAML config of its recipe, which says how clips are prepared.
         class_names: for a .pth: text file with a class name a line, or ntu60, ntu120, babel60, babel120.
         device: cpu, cuda or auto.
-        precision: 32-true, or 16-mixed, bf16-mixed or 64-true.
+        precision: 32-true (or fp32), 16-mixed (fp16), bf16-mixed (bf16) or 64-true.
         batch_size: clips or windows at a time.
         workers: processes that read .skeleton files.
         plugins: Python files that define the network, where the weights name one of your own.
@@ -104,6 +107,7 @@ def predict(
     from kinegraph.inference.predictor import placed
     from kinegraph.inference.timeline import window_starts
 
+    weights, inputs = weights_first("predict", weights, inputs)
     if out:
         checked_out(out)
     if window is not None and stride is not None:
@@ -111,12 +115,13 @@ def predict(
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
     options |= {"split": split, "part": part, "workers": workers}
     read = partial(read_inputs, inputs, options=options, format=format, on_fault="skip" if skip_broken else "stop")
-    predictor, found = _predictor_and_inputs(weights, read, preprocessing, class_names, map_layout)
+    predictor, found, about = _predictor_and_inputs(weights, read, preprocessing, class_names, map_layout)
     clips, console = sum(one.count for one in found), Console(highlight=False, soft_wrap=True)
     predictor = placed(predictor, device, precision, many=clips >= MANY or window is not None)
     single = clips == 1 and not per_person and window is None
     shown, written = top or (5 if single else 1), min(top or 5, len(predictor.class_names))
     table = AnswerTable(console, predictor.class_names, shown, per_person=per_person, timeline=window is not None)
+    hint: str | None = None  # about the first clip that is very long
     with ExitStack() as opened:
         asked = opened.enter_context(closing(questions(found, inputs, predictor.class_names)))
         asked = opened.enter_context(closing(_counted(asked, clips, console, quiet=out is None)))
@@ -125,11 +130,16 @@ def predict(
             predictor, asked, per_person=per_person, window=window, stride=stride, batch_size=batch_size
         ):
             table.add(answer, show=write is None or table.answers < ROWS_SHOWN)
+            if window is None and hint is None:
+                hint = window_hint(about, answer.question.clip.name, answer.stop - answer.start)
             if write is not None:
                 write(answer)
+            elif not anybody_reads():
+                break
     table.finish(out, synthetic=any("synthetic" in one.source.lower() for one in found))
-    for line in (line for one in found for line in one.skipped()):
-        print(f"skipped: {line}", file=sys.stderr)
+    skipped = (f"skipped: {line}" for one in found for line in one.skipped())
+    for line in (*skipped, *([hint] if hint else [])):
+        print(line, file=sys.stderr)
 
 
 def _predictor_and_inputs(
@@ -138,8 +148,11 @@ def _predictor_and_inputs(
     preprocessing: Path | None,
     class_names: str | None,
     map_layout: bool,
-) -> "tuple[Predictor, list[Recordings]]":
-    """The network and what it is asked. Weights of other projects take from the inputs what they lack."""
+) -> "tuple[Predictor, list[Recordings], dict]":
+    """The network, what it is asked and what its file says of it.
+
+    Weights of other projects take from the inputs what they lack.
+    """
     from kinegraph.data.preprocessing import Preprocessing
     from kinegraph.inference.predictor import predictor_of
     from kinegraph.models.published import is_published
@@ -161,7 +174,7 @@ def _predictor_and_inputs(
     else:
         known = load_weights(weights)
         found = read(classes=known.class_names)
-    return predictor_of(known, steps, map_layout=map_layout), found
+    return predictor_of(known, steps, map_layout=map_layout), found, known.extra
 
 
 def _published(path: Path, config: "Namespace", class_names: str | None, found: "Recordings") -> "Weights":

@@ -11,6 +11,7 @@ from rich.progress import Progress
 from torch import nn
 
 from kinegraph.commands.arguments import check_numbers, read_config
+from kinegraph.commands.swapped import config_first
 from kinegraph.commands.train import train
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.data.dataset_checks import check_scale, dataset_findings, line_of
@@ -73,7 +74,7 @@ def test(
         workers: processes that prepare batches.
         accelerator: cpu, cuda, mps or auto.
         devices: processes, one a GPU or, on the CPU, that many.
-        precision: 32-true, or 16-mixed, bf16-mixed or 64-true.
+        precision: 32-true (or fp32), 16-mixed (fp16), bf16-mixed (bf16) or 64-true.
         plugins: Python files that define the network, loss, optimizer or graph that the config or the weights name.
 
     Examples:
@@ -87,6 +88,7 @@ def test(
     out = checked_result_path(out) if out else None
     if report is not None and report.suffix not in (".html", ".htm"):
         raise ValueError(f"the report is '{report}', expected a name that ends in .html")
+    config, checkpoint = config_first("test", config, checkpoint)
     options = read_config(train, config)
     folder = open_dataset(dataset or Path(str(options.dataset)), check_values=True)
     split = split or options.split

@@ -3,7 +3,6 @@
 Neither workers, processes nor a restart change it: no random state lives here.
 """
 
-import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -17,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from kinegraph.data.augment import exchange_factor
 from kinegraph.data.dataset import SkeletonDataset
+from kinegraph.data.pool import leave_stops_to_the_parent, signals_held
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import bone_lengths, scale_bones
@@ -174,19 +174,25 @@ def fixed_loader(
 
 
 def _loader(clips: ClipDataset, batches: Iterable[list[Key]], workers: int) -> DataLoader[Sample]:
-    return DataLoader(
+    return _Loader(
         clips,
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=_as_it_is,
-        worker_init_fn=_leave_ctrl_c_to_the_run,
+        worker_init_fn=_leave_stops_to_the_run,
         generator=torch.Generator(),  # the loader draws a seed for its workers; not from the run's random numbers
         pin_memory=torch.cuda.is_available(),
     )
 
 
-def _leave_ctrl_c_to_the_run(worker: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the run finishes its step and saves
+class _Loader(DataLoader[Sample]):
+    def __iter__(self) -> Any:
+        with signals_held():  # a worker that ends before it is ready would end the run, which has not saved
+            return super().__iter__()
+
+
+def _leave_stops_to_the_run(worker: int) -> None:
+    leave_stops_to_the_parent()  # the run finishes its step and saves
 
 
 def _as_it_is(batch: Any) -> Any:

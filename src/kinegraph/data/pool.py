@@ -1,10 +1,12 @@
 """Many files read or written by several processes, their results in order."""
 
 import os
+import signal
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from threading import Thread
@@ -14,6 +16,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 ITEMS_A_TASK = 16  # what is sent to a process at a time
+STOPS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C of a terminal, preemption by a scheduler: sent to all processes
 TASKS_AHEAD = 3  # tasks a process that are under way: memory does not grow with the number of items
 
 
@@ -34,11 +37,12 @@ def in_order(function: Callable[[Item], Result], items: Sequence[Item], workers:
         yield from map(function, items)
         return
     # Not fork: torch and numpy may have threads, which a forked process inherits locked.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_obey_the_parent) as pool:
         under_way: deque[Future] = deque()
         waiting = iter(tasks)
         try:
-            under_way.extend(pool.submit(_all, function, task) for task in islice(waiting, TASKS_AHEAD * workers))
+            with signals_held():
+                under_way.extend(pool.submit(_all, function, task) for task in islice(waiting, TASKS_AHEAD * workers))
             while under_way:
                 yield from under_way.popleft().result()
                 under_way.extend(pool.submit(_all, function, task) for task in islice(waiting, 1))
@@ -50,8 +54,28 @@ def in_order(function: Callable[[Item], Result], items: Sequence[Item], workers:
             pool.shutdown(cancel_futures=True)
 
 
-def _end_with_parent() -> None:
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until the end: a process that is started here does not get them before it is ready."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_stops_to_the_parent() -> None:
+    """For a process that works for another: a terminal or scheduler stops all of them, the parent says what becomes."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _obey_the_parent() -> None:
     """A process that is killed cannot tell its workers to stop: each watches whether its parent is still there."""
+    leave_stops_to_the_parent()
 
     def watch() -> None:
         parent_process().join()

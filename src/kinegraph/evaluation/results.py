@@ -14,6 +14,7 @@ import operator
 import os
 import pickle
 import re
+import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,7 @@ from jaxtyping import Float, Int, Shaped
 
 from kinegraph.evaluation.metrics import softmax
 from kinegraph.messages import quoted
-from kinegraph.models.checkpoint_file import load_file
+from kinegraph.models.checkpoint_file import load_file, load_foreign
 from kinegraph.safe_pickle import load_pickle
 
 ROW_SUM_TOLERANCE = 1e-3  # half floats and rounded tables still count as probabilities
@@ -76,13 +77,33 @@ def read_result(path: str | Path) -> Result:
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder, expected a result file such as {path / 'result.pkl'}")
-    found = load_pickle(path, TENSORS)
+    found = _content(path)
     rows, labels = _rows(path, found)
     scores = _scores(path, rows)
     if not scores.shape[1] > 1:
         raise ValueError(f"{path} has {scores.shape[1]} score a clip, expected one a class")
     kind = "probabilities" if are_probabilities(scores) else "logits"
     return Result(path, scores, kind, labels, clip_names(path, scores))
+
+
+def _content(path: Path) -> object:
+    """What a file of pickle or of torch.save holds; objects of other classes are passed over."""
+    if not zipfile.is_zipfile(path):
+        return load_pickle(path, TENSORS, foreign=True)
+    return _as_arrays(load_foreign(path))
+
+
+def _as_arrays(value: object, depth: int = 3) -> object:
+    """Tensors as arrays, in the containers that a result has: a list of dicts of dicts."""
+    import torch
+
+    if isinstance(value, list) and depth:
+        return [_as_arrays(it, depth - 1) for it in value]
+    if isinstance(value, dict) and depth:
+        return {key: _as_arrays(it, depth - 1) for key, it in value.items()}
+    if not isinstance(value, torch.Tensor):
+        return value
+    return (value.float() if value.dtype is torch.bfloat16 else value).numpy()
 
 
 def result_pickle(scores: Float[np.ndarray, "N classes"]) -> bytes:
@@ -167,6 +188,10 @@ def _loaded_memory(content: bytes) -> Shaped[np.ndarray, "n"]:
     return (flat.float() if flat.dtype is torch.bfloat16 else flat).numpy()
 
 
+def _parameter(reader: Copying, tensor: object, *_: object) -> object:
+    return tensor
+
+
 def _tensor(reader: Copying, memory: np.ndarray, offset: int, size: tuple, stride: tuple, *_) -> np.ndarray:
     """The tensor of a given shape and steps in a storage; it cannot reach out of it, nor be larger."""
     if not isinstance(memory, np.ndarray) or memory.ndim != 1 or memory.dtype.kind not in "fiub":
@@ -185,7 +210,11 @@ def _tensor(reader: Copying, memory: np.ndarray, offset: int, size: tuple, strid
 
 # What MMAction2 1.x writes beside numpy arrays. `pickle` keeps a tensor's memory as a file of torch inside the file,
 # which torch would load with whatever code it asks for: here it is loaded as plain data.
-TENSORS = {"torch._utils._rebuild_tensor_v2": _tensor, "torch.storage._load_from_bytes": _memory}
+TENSORS = {
+    "torch._utils._rebuild_tensor_v2": _tensor,
+    "torch._utils._rebuild_parameter": _parameter,
+    "torch.storage._load_from_bytes": _memory,
+}
 
 
 def _rows(path: Path, found: object) -> tuple[list, Int[np.ndarray, "N"] | None]:

@@ -20,19 +20,30 @@ from torch import Tensor
 
 from kinegraph.atomic import write_atomic
 from kinegraph.messages import one_line, quoted
+from kinegraph.models.foreign_file import read_foreign
 
 OLD_PICKLES = 5  # at the head of a file: magic number, version, machine, content, keys of the tensors
+STATES = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params")
+STATES += ("ema_state_dict", "model_ema", "ema")  # averages: mmengine saves the better weights as state_dict
+WRAPPERS = ("module.", "model.", "_orig_mod.", "network.", "net.")
 COPIED_A_BYTE, COPIED_ALWAYS = 4, 64 << 20
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The state dict in a file of torch.save. Raises ValueError when there is none, or the file asks for more."""
-    found = load_plain(path)
+    """The state dict in a file of torch.save, as training frameworks leave it or alone.
+
+    Objects of other classes beside it are passed over, see `foreign_file`. Raises ValueError when there is no state
+    dict, or objects of other classes are in it.
+    """
+    refusal = None
+    try:
+        found = load_plain(path)
+    except ValueError as error:
+        refusal, found = error, _foreign_or_none(path)
     if is_resumed(found):
         raise ValueError(f"{path} is a checkpoint to resume training from; the weights are {weights_beside(path)}")
-    state = found.get("state_dict", found) if isinstance(found, dict) else {}
-    if not isinstance(state, dict) or not state or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise ValueError(f"{path} holds no state dict: expected tensors by name")
+    if not (state := _state_in(found)):
+        raise refusal or ValueError(f"{path} holds no state dict: expected tensors by name")
     for name, tensor in state.items():
         if tensor.layout is not torch.strided or tensor.nbytes > tensor.untyped_storage().nbytes():
             raise ValueError(
@@ -41,7 +52,29 @@ def read_state(path: Path) -> dict[str, Tensor]:
     claimed, size = sum(tensor.nbytes for tensor in state.values()), path.stat().st_size
     if claimed > COPIED_ALWAYS + COPIED_A_BYTE * size:  # each tensor fits, but all show the same numbers
         raise ValueError(f"{path} has {size:,} bytes, its tensors claim {claimed:,}")
-    return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}
+    return _without_wrappers({str(name): tensor for name, tensor in state.items()})
+
+
+def _state_in(found: object) -> dict[object, Tensor]:
+    """The tensors by name in a checkpoint, or {}; where it has several such dicts, the one that a test would load."""
+    if not isinstance(found, dict):
+        return {}
+    for state in (*(found.get(key) for key in STATES), found):
+        if isinstance(state, dict) and state and all(isinstance(tensor, Tensor) for tensor in state.values()):
+            return state
+    return {}
+
+
+def _without_wrappers(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The network's own tensors by its own names: without what wraps it, such as DistributedDataParallel and Lightning.
+
+    What else the wrapper has, such as the number of steps of an average or the weights of a loss, is left out.
+    """
+    for wrapper in WRAPPERS:
+        inside = {name.removeprefix(wrapper): it for name, it in state.items() if name.startswith(wrapper)}
+        if 2 * len(inside) > len(state):
+            return _without_wrappers(inside)
+    return state
 
 
 def read_resumed(path: Path) -> dict:
@@ -70,6 +103,26 @@ def load_plain(path: Path) -> object:
             if isinstance(error, OSError) and error.filename is not None:
                 raise
             raise ValueError(f"{path} {_reason(path, error)}") from None
+
+
+def load_foreign(path: Path) -> object:
+    """What torch.save wrote: `Foreign` in place of objects of other classes. Raises ValueError for a broken file."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        try:
+            _check_claims(file, size)
+            return read_foreign(file, size)
+        except Exception as error:  # whatever a broken file leads the reader into
+            if isinstance(error, OSError) and error.filename is not None:
+                raise
+            raise ValueError(f"{path} is no file of torch.save that can be read: {one_line(error)}") from None
+
+
+def _foreign_or_none(path: Path) -> object:
+    try:
+        return load_foreign(path)
+    except ValueError:
+        return None
 
 
 def load_file(file: io.BufferedIOBase, size: int) -> object:

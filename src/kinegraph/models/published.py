@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kinegraph.models.checkpoint_file import read_state, write_state
+from kinegraph.models.checkpoint_file import read_state, weights_beside, write_state
 from kinegraph.models.dialects import identify, to_dialect, to_ours
 from kinegraph.models.network import SkeletonNetwork, rebuild
 from kinegraph.models.tensor_forms import Table, graph_of
@@ -22,8 +22,13 @@ from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 
 def is_published(path: str | Path) -> bool:
-    """Whether a path is named as a checkpoint of another project, not as a weights file."""
-    return Path(path).suffix in (".pth", ".pt")
+    """Whether a path is named as a checkpoint of another project, not as a weights file.
+
+    Lightning's end in .ckpt as our checkpoints do, which have the weights beside them.
+    """
+    path = Path(path)
+    theirs = path.suffix == ".ckpt" and path.is_file() and not weights_beside(path).is_file()
+    return path.suffix in (".pth", ".pt") or theirs
 
 
 def load_published(source: str | Path | Mapping[str, Tensor], *, strides: Sequence[int] | None = None) -> nn.Module:

@@ -25,6 +25,8 @@ def find_weights(path: str | Path) -> Path:
     path = Path(path)
     if path.suffix == ".ckpt":
         beside = path.with_name("last.safetensors")
+        if path.is_file() and not beside.is_file():
+            return path  # another project's
         raise ValueError(f"{path} is a checkpoint to resume training from; the weights are beside it: {beside}")
     if path.is_dir():  # a run, or the checkpoints in it
         for place in (path / "checkpoints" / "best", path / "checkpoints" / "last", path / "best", path / "last"):

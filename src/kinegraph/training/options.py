@@ -122,7 +122,7 @@ class TrainOptions:
     nodes: int = option(1, "machines.", least=1)
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = option(
         "32-true",
-        "32-true, or 16-mixed, bf16-mixed or 64-true.",
+        "32-true (or fp32), 16-mixed (fp16), bf16-mixed (bf16) or 64-true.",
     )
     compile: bool = option(
         False,

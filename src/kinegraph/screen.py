@@ -1,0 +1,64 @@
+"""What a command prints to a terminal or pipe. Where nobody reads it, the command goes on and writes its files."""
+
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+
+class _Pipe(io.FileIO):
+    """An output whose reader may leave, or whose disk may be full: what cannot be written then is dropped."""
+
+    lost: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        if self.lost is None:
+            try:
+                return super().write(data)
+            except OSError as error:
+                self.lost = error
+        return memoryview(data).nbytes
+
+
+@contextmanager
+def patient_output() -> Iterator[list[OSError]]:
+    """Within it `print` does not fail. Yields a list that has, at the end, why something could not be written."""
+    usual, lost = (sys.stdout, sys.stderr), []
+    pipes = [_patient(stream) for stream in usual]
+    sys.stdout, sys.stderr = pipes
+    try:
+        yield lost
+    finally:
+        for pipe in pipes:
+            if pipe is not None:
+                pipe.flush()
+        sys.stdout, sys.stderr = usual
+        reasons = (_pipe_of(pipe) for pipe in pipes)
+        lost += [it.lost for it in reasons if it is not None and it.lost and not isinstance(it.lost, BrokenPipeError)]
+
+
+def anybody_reads() -> bool:
+    """Whether what is printed arrives, as far as is known; after ten lines `kinegraph predict ... | head` can stop."""
+    pipe = _pipe_of(sys.stdout)
+    return pipe is None or pipe.lost is None
+
+
+def _patient(stream: TextIO | None) -> TextIO | None:
+    """A stream in its place; one that is no file of the system, such as a notebook's, stays."""
+    if stream is None or stream not in (sys.__stdout__, sys.__stderr__):
+        return stream
+    stream.flush()
+    try:
+        pipe = _Pipe(stream.fileno(), "wb", closefd=False)
+    except (OSError, ValueError):
+        return stream
+    lines = stream.line_buffering
+    return io.TextIOWrapper(
+        io.BufferedWriter(pipe), encoding=stream.encoding, errors="replace", line_buffering=lines, write_through=False
+    )
+
+
+def _pipe_of(stream: TextIO | None) -> _Pipe | None:
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    return raw if isinstance(raw, _Pipe) else None
