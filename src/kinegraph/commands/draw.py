@@ -45,7 +45,7 @@ def draw(
     fps: float | None = None,
     image_size: str | None = None,
     units: Literal["m", "cm", "mm", "px", "image"] | None = None,
-    bodies: Literal["tracked", "energy", "score"] | None = None,
+    bodies: Literal["tracked", "energy", "score", "rows"] | None = None,
     plugins: list[Path] | None = None,
 ) -> None:
     """Draw a clip, as a page to play and turn it (.html), a video (.mp4, .gif) or a film strip (.png).

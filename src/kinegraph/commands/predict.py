@@ -48,7 +48,7 @@ def predict(
     fps: float | None = None,
     image_size: str | None = None,
     units: Literal["m", "cm", "mm", "px", "image"] | None = None,
-    bodies: Literal["tracked", "energy", "score"] | None = None,
+    bodies: Literal["tracked", "energy", "score", "rows"] | None = None,
     skip_broken: bool = False,
     preprocessing: Path | None = None,
     class_names: str | None = None,
@@ -130,6 +130,8 @@ def predict(
     table.finish(out, synthetic=any("synthetic" in one.source.lower() for one in found))
     for line in (line for one in found for line in one.skipped()):
         print(f"skipped: {line}", file=sys.stderr)
+    for line in (line for one in found for line in one.notes()):
+        print(f"note: {line}", file=sys.stderr)
 
 
 def _predictor_and_inputs(

@@ -31,7 +31,7 @@ def prepare(
     out: Path,
     *,
     format: str | None = None,
-    bodies: Literal["tracked", "energy", "score"] | None = None,
+    bodies: Literal["tracked", "energy", "score", "rows"] | None = None,
     labels: Literal["movement", "quality", "correct"] | None = None,
     layout: str | None = None,
     class_names: str | None = None,
@@ -66,7 +66,8 @@ def prepare(
             with --classes. `prepare FORMAT PATH OUT` is the same.
         bodies: ntu: "tracked" (the default) follows body ids and drops ghosts, "energy" keeps the two of the
             first four bodies that spread most. openpose: "tracked" (the default) follows people by nearness, "score"
-            takes the best of each frame, as the published reader does.
+            takes the best of each frame, as the published reader does. annotations, npy, table: "tracked" (the
+            default) follows people who change rows of an array, "rows" leaves them in their rows.
         labels: ui-prmd, npz: "movement" (the default) is the recording's class, "quality" makes it two, correct and
             incorrect, "correct" leaves out the incorrect ones.
         layout: npz, annotations, npy, tfrecord, trc, table: joints, a layout name or a .yaml file, where the file
@@ -120,6 +121,8 @@ def prepare(
             overwrite=overwrite,
         )
     summarize(dataset, out, found.skipped(), f"{found.format}, {found.reason}")
+    for line in found.notes():
+        print(f"note: {line}")
     if found.format == "ntu" and len(dataset.class_names) == 120 and dataset.label.max() < 60:
         print(
             "note: all clips are of NTU RGB+D 60's actions; --classes 60 gives them its 60 classes and its splits "

@@ -31,25 +31,25 @@ def test_people_are_followed_whatever_their_order():
     rng = np.random.default_rng(0)
     frames = [np.stack([(left, right)[i][t] for i in rng.permutation(2)]) for t in range(20)]
     frames[7] = right[7][None]  # the left one is hidden for a frame
-    keypoint, score = tracked(Detections(frames), people=2)
+    found = tracked(Detections(frames), people=2)
     expected = np.stack([left, right])
     expected[0, 7] = 0
-    np.testing.assert_array_equal(keypoint, expected[..., :2])
-    np.testing.assert_array_equal(score, expected[..., 2])
+    np.testing.assert_array_equal(found.keypoint, expected[..., :2])
+    np.testing.assert_array_equal(found.score, expected[..., 2])
 
 
 def test_the_best_over_the_clip_stay_and_a_ghost_goes():
     frames = [np.stack([body(0.1, score=0.5), body(0.6, score=0.6)]) for _ in range(10)]
     frames[3] = np.concatenate([frames[3], body(0.4, y=0.9, score=0.99)[None]])
-    _, score = tracked(Detections(frames), people=2)
-    np.testing.assert_allclose(score[:, :, 0], [[0.6] * 10, [0.5] * 10])
-    assert tracked(Detections(frames), people=1)[0].shape == (1, 10, 18, 2)
-    assert tracked(Detections(frames), people=5)[0].shape[0] == 3
+    two, one, all_ = (tracked(Detections(frames), people) for people in (2, 1, 5))
+    np.testing.assert_allclose(two.score[:, :, 0], [[0.6] * 10, [0.5] * 10])
+    assert (len(one.keypoint), len(two.keypoint), len(all_.keypoint)) == (1, 2, 3)
+    assert (one.left_out, two.left_out, all_.left_out) == (11, 1, 0)
 
 
 def test_one_who_leaves_is_continued_by_one_who_comes():
     frames = [body(0.1)[None] for _ in range(5)] + [np.zeros((0, 18, 3), np.float32)] * 20 + [body(0.8)[None]] * 5
-    keypoint, _ = tracked(Detections(frames), people=2)
+    keypoint = tracked(Detections(frames), people=2).keypoint
     assert len(keypoint) == 1
     assert (keypoint.any((0, 2, 3)) == [True] * 5 + [False] * 20 + [True] * 5).all()
 
@@ -69,10 +69,11 @@ def published_reader(frames: list[np.ndarray]) -> np.ndarray:
 def test_the_best_of_each_frame_are_those_of_the_published_reader():
     rng = np.random.default_rng(1)
     frames = [rng.random((rng.integers(0, 8), 18, 3), dtype=np.float32) for _ in range(30)]
-    keypoint, score = best_of_each_frame(Detections(frames), people=2)
+    found = best_of_each_frame(Detections(frames), people=2)
     expected = published_reader(frames).transpose(3, 1, 2, 0)  # M, T, V, C
-    np.testing.assert_allclose(keypoint, expected[..., :2], rtol=1e-6)
-    np.testing.assert_allclose(score, expected[..., 2], rtol=1e-6)
+    np.testing.assert_allclose(found.keypoint, expected[..., :2], rtol=1e-6)
+    np.testing.assert_allclose(found.score, expected[..., 2], rtol=1e-6)
+    assert found.left_out == sum(max(len(poses) - 2, 0) for poses in frames)
 
 
 # ---- Kinetics-skeleton -----------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from kinegraph.data.formats.conventions import (
     split_score,
     third_is_score,
 )
+from kinegraph.data.formats.people import changed_rows, followed
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.split_names import PARTS, ClipInTwoParts, columns, known_split
 from kinegraph.safe_pickle import load_pickle, quoted
@@ -46,6 +48,7 @@ ABOUT = "kinegraph"  # the key under which `kinegraph convert` writes what the f
 OWN_KEYS = {"keypoint", "keypoint_score", "frame_dir", "filename", "label", "total_frames", "img_shape"}
 OWN_KEYS |= {"original_shape", "fps", "raw_file", "frame_inds", "box_score", "valid", "anno_inds"}
 PART_FILE = re.compile(rf"(?:(.+)[_-])?({'|'.join(PARTS)})\.pkl")
+BodyPolicy = Literal["tracked", "rows"]
 LOOKED_AT = 20  # clips that show whether a third channel is a score
 
 
@@ -84,12 +87,14 @@ def read(
     class_names: str | None = None,
     split_name: str | None = None,
     box_threshold: float | None = None,
+    bodies: BodyPolicy = "tracked",
 ) -> Recordings:
     """The clips of an annotation file, or of the train and val files of MMAction2 0.x.
 
     path: a .pkl; a folder with the train and val .pkl of one split; or what comes before _train.pkl and _val.pkl.
     split_name: of two files, by default xsub, xview or xset if their name or their folder's says so, else split.
     box_threshold: Kinetics-400: leave out skeletons whose box has a lower score.
+    bodies: "tracked" follows people who change rows, "rows" leaves everybody in the row of the file.
     Raises ValueError naming the file, and the annotation that is not as expected.
     """
     found = load_annotations(path, split_name)
@@ -105,12 +110,13 @@ def read(
     labels = [item.get("label") for item in found.items]
     labels = [label for label in labels if isinstance(label, Integral)]
     named = about.get("class_names") if class_names is None else None
+    changed: dict[str, int] | None = {} if bodies == "tracked" and not about else None
 
     def skipped() -> list[str]:
         return [f"{found.unlisted:,} names in splits without an annotation"] * bool(found.unlisted)
 
     return Recordings(
-        clips=_clips(found, of, scored, skeletons),
+        clips=_clips(found, of, scored, skeletons, changed),
         count=len(found.items),
         layout=of,
         class_names=tuple(named or names_of_classes(class_names, labels, found.names)),
@@ -118,6 +124,7 @@ def read(
         source=about.get("source") or f"annotations of {path.name}",
         licence=about.get("licence") or "",
         skipped=skipped,
+        notes=lambda: changed_rows(changed or {}),
         guessed=frozenset() if about or layout else frozenset(("layout",)),
     )
 
@@ -267,8 +274,13 @@ def _first_keypoints(raw: Path, found: Annotations, skeletons: kpfiles.Skeletons
 
 
 def _clips(
-    found: Annotations, layout: JointLayout, scored: bool, skeletons: kpfiles.Skeletons | None
+    found: Annotations,
+    layout: JointLayout,
+    scored: bool,
+    skeletons: kpfiles.Skeletons | None,
+    changed: dict[str, int] | None,
 ) -> Iterator[Item]:
+    """changed: clip -> frames in which people changed rows; None where they are not followed."""
     yield from found.faults
     attributes = _attributes(found)
     for i in skeletons.order(found.items) if skeletons else range(len(found.items)):
@@ -281,6 +293,8 @@ def _clips(
             if not found.about:  # what we wrote ourselves comes back as it was
                 present = keypoint.any((1, 2, 3))
                 keypoint, score = keypoint[present], None if score is None else score[present]
+            if changed is not None:
+                keypoint, score = followed(found.names[i], keypoint, score, changed)
             if len(keypoint):
                 clip = SkeletonClip(
                     keypoint=keypoint,

@@ -27,9 +27,19 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.data.folders import files_below
 from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
 from kinegraph.data.formats.openpose_people import Bodies, Detections, best_of_each_frame, tracked
-from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, fault_of, nobody, spread
+from kinegraph.data.formats.people import further_people
+from kinegraph.data.formats.recordings import (
+    Fault,
+    Item,
+    Recordings,
+    Unread,
+    fault_of,
+    nobody,
+    spread,
+)
 from kinegraph.data.pool import cores, in_order
 from kinegraph.data.split_names import PARTS, column_and_part
 from kinegraph.messages import first_few, quoted
@@ -73,7 +83,7 @@ def detect(path: Path) -> str | None:
         return None
     if any(_is_kinetics(folder) for folder in (path, *sorted(path.iterdir())) if folder.is_dir()):
         return "holds JSON files of Kinetics-skeleton"
-    named = next(path.rglob("*_keypoints.json"), None)
+    named = next(files_below(path, "*_keypoints.json"), None)
     return f"holds {named.name}, as OpenPose writes them" if named else None
 
 
@@ -121,7 +131,8 @@ def read(
     read = partial(_bodies, joints=len(layout), people=people or 2, choose=POLICIES[bodies])
     chosen = spread(len(entries), sample)
     found_bodies = in_order(read, [entry for i, entry in enumerate(entries) if i in chosen], workers or cores())
-    clips = _clips(entries, chosen, found_bodies, known, layout, found.fractions)
+    left_out: dict[str, int] = {}  # clip -> detections of people beyond its bodies
+    clips = _clips(entries, chosen, found_bodies, known, layout, found.fractions, left_out)
     return Recordings(
         clips=clips,
         count=len(entries),
@@ -129,7 +140,7 @@ def read(
         class_names=known.class_names,
         units="px",
         source="; ".join(filter(None, [f"OpenPose joints of {path.resolve().name}", f"bodies {bodies}", known.note])),
-        skipped=lambda: reasons,
+        skipped=lambda: reasons + further_people(left_out, people or 2),
     )
 
 
@@ -140,11 +151,15 @@ def _clips(
     known: Facts,
     layout: JointLayout,
     fractions: bool,
+    left_out: dict[str, int],
 ) -> Iterator[Item]:
     with closing(found):  # whoever stops at a fault ends the workers at once
         for i, entry in enumerate(entries):
             if i in chosen:
-                yield _clip(entry, next(found), known, layout, fractions)
+                bodies = next(found)
+                if isinstance(bodies, Bodies) and bodies.left_out:
+                    left_out[entry.name] = bodies.left_out
+                yield _clip(entry, bodies, known, layout, fractions)
             else:
                 about = known.clips[entry.name]
                 yield Unread(entry.name, about.label, about.attributes, about.splits)
@@ -157,7 +172,7 @@ def _clip(
         return Fault(bodies, entry.name)
     if entry.name in known.faults:
         return Fault(known.faults[entry.name], entry.name)
-    about, (keypoint, score) = known.clips[entry.name], bodies
+    about, keypoint, score = known.clips[entry.name], bodies.keypoint, bodies.score
     if not len(keypoint):
         return nobody(entry.name)
     if fractions:
@@ -260,7 +275,7 @@ def _kinetics_labels(folder: Path, files: Mapping[str, Path]) -> dict[str, tuple
 def _frame_folders(raw: Path) -> Found:
     """Clips from files CLASS/CLIP/*_keypoints.json; the name of a clip is its place under the folder."""
     groups: dict[tuple[Path, str], dict[int, Path]] = {}
-    for file in sorted(raw.rglob("*_keypoints.json")):
+    for file in sorted(files_below(raw, "*_keypoints.json")):
         if not (match := FRAME_FILE.fullmatch(file.name)):
             raise ValueError(f"{file} has no frame number before '_keypoints.json'")
         frames = groups.setdefault((file.parent.relative_to(raw), match[1]), {})
@@ -320,7 +335,7 @@ def _read(entry: Entry, joints: int) -> Detections:
     """Everybody in every frame, from the first recorded frame on."""
     frames = dict(_frames(entry))
     if not frames:
-        return Detections([])
+        return Detections([np.zeros((0, joints, 3), np.float32)])
     first, last = min(frames), max(frames)
     if last - first > SPARSE * len(frames) + LONGEST_GAP:
         raise ValueError(

@@ -1,12 +1,12 @@
 """The result of reading a path: clips one after another, and the facts that hold for all of them."""
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kinegraph.data.folders import walk
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
@@ -63,7 +63,8 @@ class Recordings:
     count: number of clips at most, for a progress bar. units: "m", "px" or "normalised".
     guessed: "layout" where the number of joints alone decided it.
     source, licence: origin of the recordings, in words. skipped: called after the last clip; a line for each reason
-        for which something was not read, although it is no fault.
+        for which something was not read, although it is no fault. notes: likewise, a line for each thing that was
+        decided or changed while reading, and that people should know.
     format, reason: name of the format, and why the path has this format.
     """
 
@@ -75,6 +76,7 @@ class Recordings:
     source: str
     licence: str = ""
     skipped: Callable[[], list[str]] = list
+    notes: Callable[[], list[str]] = list
     guessed: frozenset[str] = frozenset()
     format: str = ""
     reason: str = ""
@@ -115,9 +117,9 @@ def check_readable(path: Path) -> None:
     if path.is_file() and not path.stat().st_size:
         raise ValueError(f"{path} is an empty file")
     if path.is_dir():
-        for folder, _, names in os.walk(path, onerror=fail):
+        for place, names in walk(path, fail):
             for name in names:
-                check_kind(Path(folder, name))
+                check_kind(place / name)
 
 
 def check_kind(path: Path) -> None:

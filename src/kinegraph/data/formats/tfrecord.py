@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.data.folders import files_below
 from kinegraph.data.formats.companion import beside, completed, read_about
 from kinegraph.data.formats.conventions import layout_for, names_of_classes, split_score, third_is_score
 from kinegraph.data.formats.padded import unpadded
@@ -64,7 +65,7 @@ def detect(path: Path) -> str | None:
     """A .tfrecord, or a folder with some at any depth."""
     if path.is_file():
         return "ends in .tfrecord" if path.suffix.lower() == ".tfrecord" else None
-    return "holds .tfrecord shards" if next(path.rglob("*.tfrecord"), None) else None
+    return "holds .tfrecord shards" if next(files_below(path, "*.tfrecord"), None) else None
 
 
 def read(
@@ -107,7 +108,7 @@ def _shards(raw: Path) -> dict[Path, str | None]:
     """The files in the order in which they are read, and the part of a split that each is."""
     if not raw.exists():
         raise ValueError(f"there is no file or folder {raw}")
-    files = [raw] if raw.is_file() else list(raw.rglob("*.tfrecord"))
+    files = [raw] if raw.is_file() else list(files_below(raw, "*.tfrecord"))
     if not files:
         raise ValueError(f"there is no .tfrecord file in {raw} or its subfolders")
     parts = {file: _part(file) for file in sorted(files, key=_order)}
