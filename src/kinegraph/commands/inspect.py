@@ -174,7 +174,7 @@ def _judge(
     if not facts and not judged:
         judged.append(problem("empty", "there are no clips in it"))
     judged += [Finding("note", "skipped", line) for line in found.skipped()]
-    judged += [Finding("note", "reading", line) for line in found.notes()]
+    judged += [Finding("note", "changed", line) for line in found.changed()]
     try:
         checked_class_names(found.class_names)
     except ValueError as error:

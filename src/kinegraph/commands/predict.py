@@ -130,7 +130,7 @@ def predict(
     table.finish(out, synthetic=any("synthetic" in one.source.lower() for one in found))
     for line in (line for one in found for line in one.skipped()):
         print(f"skipped: {line}", file=sys.stderr)
-    for line in (line for one in found for line in one.notes()):
+    for line in (line for one in found for line in one.changed()):
         print(f"note: {line}", file=sys.stderr)
 
 

@@ -66,8 +66,8 @@ def prepare(
             with --classes. `prepare FORMAT PATH OUT` is the same.
         bodies: ntu: "tracked" (the default) follows body ids and drops ghosts, "energy" keeps the two of the
             first four bodies that spread most. openpose: "tracked" (the default) follows people by nearness, "score"
-            takes the best of each frame, as the published reader does. annotations, npy, table: "tracked" (the
-            default) follows people who change rows of an array, "rows" leaves them in their rows.
+            takes the best of each frame, as the published reader does. annotations, npy, tfrecord, table: "tracked"
+            (the default) follows people who change rows of an array, "rows" leaves them in their rows.
         labels: ui-prmd, npz: "movement" (the default) is the recording's class, "quality" makes it two, correct and
             incorrect, "correct" leaves out the incorrect ones.
         layout: npz, annotations, npy, tfrecord, trc, table: joints, a layout name or a .yaml file, where the file
@@ -121,7 +121,7 @@ def prepare(
             overwrite=overwrite,
         )
     summarize(dataset, out, found.skipped(), f"{found.format}, {found.reason}")
-    for line in found.notes():
+    for line in found.changed():
         print(f"note: {line}")
     if found.format == "ntu" and len(dataset.class_names) == 120 and dataset.label.max() < 60:
         print(

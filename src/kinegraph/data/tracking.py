@@ -66,7 +66,7 @@ def track(
     continues it. Whoever is then left takes the place of a body that is away for PAUSE frames, or fills frames that
     would be without anybody.
     """
-    frames = [poses.astype(np.float32, copy=False) for poses in frames]
+    frames = [poses.astype(np.float64) for poses in frames]
     seen = [poses.any(-1) for poses in frames]
     if weights is None:
         weights = [joints.mean(1) if joints.size else np.zeros(len(joints)) for joints in seen]
@@ -100,7 +100,7 @@ def follow_rows(keypoint: Float[np.ndarray, "M T V C"]) -> Tracks:
     own = np.where(seen.any(2), np.arange(people)[:, None], -1)
     if people < 2 or people > CROWD or _consistent(keypoint, seen):
         return Tracks(own)
-    frames = list(keypoint.astype(np.float32).swapaxes(0, 1))
+    frames = list(keypoint.astype(np.float64).swapaxes(0, 1))
     there = list(seen.swapaxes(0, 1))
     weights = [joints.mean(1) for joints in there]
     order = [np.flatnonzero(joints.any(1)).tolist() for joints in there]
@@ -157,7 +157,7 @@ def _tracks(
                 _extend(one, t, i, poses[i], joints[i], float(sizes[i]))
             left = [i for i in left if i not in pairs]
         for i in left:
-            one = _Track(poses[i], joints[i], 0.0, np.zeros(poses.shape[2], np.float32))
+            one = _Track(poses[i], joints[i], 0.0, np.zeros(poses.shape[2]))
             _extend(one, t, i, poses[i], joints[i], float(sizes[i]))
             tracks.append(one)
             active.append(one)
@@ -192,8 +192,8 @@ def _matched(
     """Detection -> track, the pairs with the least sum of distances; a pair that is too far apart is none."""
     if not there or not known:
         return {}
-    gap = np.array([t - one.last for one in known], np.float32)
-    size = np.array([one.size for one in known], np.float32)
+    gap = np.array([t - one.last for one in known])
+    size = np.array([one.size for one in known])
     last = np.stack([one.pose for one in known])
     last_seen = np.stack([one.seen for one in known])
     velocity = np.stack([one.velocity for one in known])
@@ -215,7 +215,7 @@ def _distances(
 ) -> Float[np.ndarray, "P K"]:
     """Mean distance of the joints that are seen in both, or of the middles of two poses that share no joint."""
     both = now_seen[:, None] & then_seen
-    apart = np.sqrt(((now[:, None].astype(np.float32) - then) ** 2).sum(-1))
+    apart = np.sqrt(((now[:, None] - then) ** 2).sum(-1))
     count = both.sum(-1)
     mean = (apart * both).sum(-1) / np.maximum(count, 1)
     if (count == 0).any():
@@ -295,14 +295,14 @@ def _consistent(keypoint: Float[np.ndarray, "M T V C"], seen: Bool[np.ndarray, "
     there = seen.any(2)
     last = np.maximum.accumulate(np.where(there, np.arange(length), -1), axis=1)[:, :-1]
     known = (last >= 0) & (np.arange(1, length) - last <= LONGEST_GAP)
-    pose = keypoint[np.arange(people)[:, None], last].astype(np.float32)  # of each row, before each frame but the first
+    pose = keypoint[np.arange(people)[:, None], last].astype(np.float64)  # of each row, before each frame but the first
     joints = seen[np.arange(people)[:, None], last]
     size = np.maximum(_boxes(pose, joints), 1e-6)
 
     def apart(i: int, j: int) -> Float[np.ndarray, "t"]:
         """From where row i last had somebody to who is in row j now, in body sizes; infinite where one is not there."""
         both = joints[i] & seen[j, 1:]
-        far = np.linalg.norm(keypoint[j, 1:].astype(np.float32) - pose[i], axis=-1)
+        far = np.linalg.norm(keypoint[j, 1:] - pose[i], axis=-1)
         mean = (far * both).sum(1) / np.maximum(both.sum(1), 1)
         return np.where(known[i] & there[j, 1:] & both.any(1), mean / size[i], np.inf)
 

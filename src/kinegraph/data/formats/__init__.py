@@ -37,6 +37,7 @@ from kinegraph.data.formats import (
 )
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.companion import beside
+from kinegraph.data.formats.people import changed_rows, followed
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
@@ -88,6 +89,7 @@ def recordings(
         raise _named(path, options, error) from None
     rest = {name: value for name, value in options.items() if name not in own}
     broken: list[str] = []
+    changed: dict[str, int] = {}  # clip -> frames in which people changed rows
     empty: dict[str, list[str]] = {}  # reason -> clips that are skipped in any case
 
     def skipped() -> list[str]:
@@ -96,6 +98,8 @@ def recordings(
 
     def clips() -> Iterator[Item]:
         items = _completed(_checked(found), rest)
+        if found.unordered:
+            items = followed(items, changed)
         try:
             with closing(found.clips):
                 yield from _by_policy(items, on_fault, broken, empty, skipped)
@@ -107,6 +111,7 @@ def recordings(
         clips=clips(),
         class_names=tuple(map(plain_name, found.class_names)),
         skipped=skipped,
+        changed=lambda: found.changed() + changed_rows(changed),
         format=module.NAME,
         reason=reason,
     )

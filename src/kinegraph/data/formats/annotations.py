@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -33,7 +32,7 @@ from kinegraph.data.formats.conventions import (
     split_score,
     third_is_score,
 )
-from kinegraph.data.formats.people import changed_rows, followed
+from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.split_names import PARTS, ClipInTwoParts, columns, known_split
 from kinegraph.safe_pickle import load_pickle, quoted
@@ -48,7 +47,6 @@ ABOUT = "kinegraph"  # the key under which `kinegraph convert` writes what the f
 OWN_KEYS = {"keypoint", "keypoint_score", "frame_dir", "filename", "label", "total_frames", "img_shape"}
 OWN_KEYS |= {"original_shape", "fps", "raw_file", "frame_inds", "box_score", "valid", "anno_inds"}
 PART_FILE = re.compile(rf"(?:(.+)[_-])?({'|'.join(PARTS)})\.pkl")
-BodyPolicy = Literal["tracked", "rows"]
 LOOKED_AT = 20  # clips that show whether a third channel is a score
 
 
@@ -110,13 +108,12 @@ def read(
     labels = [item.get("label") for item in found.items]
     labels = [label for label in labels if isinstance(label, Integral)]
     named = about.get("class_names") if class_names is None else None
-    changed: dict[str, int] | None = {} if bodies == "tracked" and not about else None
 
     def skipped() -> list[str]:
         return [f"{found.unlisted:,} names in splits without an annotation"] * bool(found.unlisted)
 
     return Recordings(
-        clips=_clips(found, of, scored, skeletons, changed),
+        clips=_clips(found, of, scored, skeletons),
         count=len(found.items),
         layout=of,
         class_names=tuple(named or names_of_classes(class_names, labels, found.names)),
@@ -124,7 +121,7 @@ def read(
         source=about.get("source") or f"annotations of {path.name}",
         licence=about.get("licence") or "",
         skipped=skipped,
-        notes=lambda: changed_rows(changed or {}),
+        unordered=bodies == "tracked" and not about,
         guessed=frozenset() if about or layout else frozenset(("layout",)),
     )
 
@@ -274,13 +271,8 @@ def _first_keypoints(raw: Path, found: Annotations, skeletons: kpfiles.Skeletons
 
 
 def _clips(
-    found: Annotations,
-    layout: JointLayout,
-    scored: bool,
-    skeletons: kpfiles.Skeletons | None,
-    changed: dict[str, int] | None,
+    found: Annotations, layout: JointLayout, scored: bool, skeletons: kpfiles.Skeletons | None
 ) -> Iterator[Item]:
-    """changed: clip -> frames in which people changed rows; None where they are not followed."""
     yield from found.faults
     attributes = _attributes(found)
     for i in skeletons.order(found.items) if skeletons else range(len(found.items)):
@@ -293,8 +285,6 @@ def _clips(
             if not found.about:  # what we wrote ourselves comes back as it was
                 present = keypoint.any((1, 2, 3))
                 keypoint, score = keypoint[present], None if score is None else score[present]
-            if changed is not None:
-                keypoint, score = followed(found.names[i], keypoint, score, changed)
             if len(keypoint):
                 clip = SkeletonClip(
                     keypoint=keypoint,

@@ -1,28 +1,42 @@
 """Who is who in formats whose files do not say it (`data.tracking`), and what became of people, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Int
 
+from kinegraph.data.formats.recordings import Item
 from kinegraph.data.tracking import follow_rows
 from kinegraph.messages import first_few
+from kinegraph.skeleton.clip import SkeletonClip
+
+BodyPolicy = Literal["tracked", "rows"]
 
 
-def followed(
-    name: str, keypoint: Float[np.ndarray, "M T V C"], score: Float[np.ndarray, "M T V"] | None, changed: dict[str, int]
-) -> tuple[Float[np.ndarray, "M T V C"], Float[np.ndarray, "M T V"] | None]:
-    """The array of a clip with every person in one row; as it is where the rows are consistent.
+def followed(items: Iterator[Item], changed: dict[str, int]) -> Iterator[Item]:
+    """The clips with every person in one row; as they are where the rows are consistent.
 
-    changed: gets the number of frames in which somebody was in another row.
+    changed: gets, for clips where they are not, the number of frames in which somebody was in another row.
     """
-    tracks = follow_rows(keypoint)
-    if not tracks.changed:
-        return keypoint, score
-    changed[name] = tracks.changed
-    at, absent = np.arange(keypoint.shape[1]), tracks.rows < 0
-    keypoint = np.where(absent[..., None, None], 0, keypoint[tracks.rows, at])
-    return keypoint, None if score is None else np.where(absent[..., None], 0, score[tracks.rows, at])
+    with closing(items):
+        for item in items:
+            if isinstance(item, SkeletonClip):
+                tracks = follow_rows(item.keypoint)
+                if tracks.changed:
+                    changed[item.name] = tracks.changed
+                    item = _in_rows(item, tracks.rows)
+            yield item
+
+
+def _in_rows(clip: SkeletonClip, rows: Int[np.ndarray, "M T"]) -> SkeletonClip:
+    at, absent = np.arange(clip.frames), rows < 0
+    keypoint = np.where(absent[..., None, None], 0, clip.keypoint[rows, at])
+    score = None if clip.score is None else np.where(absent[..., None], 0, clip.score[rows, at])
+    there = (rows >= 0).any(1)  # somebody who went on in another row was one person
+    return replace(clip, keypoint=keypoint[there], score=None if score is None else score[there])
 
 
 def further_people(left_out: Mapping[str, int], people: int) -> list[str]:

@@ -63,8 +63,9 @@ class Recordings:
     count: number of clips at most, for a progress bar. units: "m", "px" or "normalised".
     guessed: "layout" where the number of joints alone decided it.
     source, licence: origin of the recordings, in words. skipped: called after the last clip; a line for each reason
-        for which something was not read, although it is no fault. notes: likewise, a line for each thing that was
-        decided or changed while reading, and that people should know.
+        for which something was not read, although it is no fault. changed: likewise, a line for each thing that reading
+        changed.
+    unordered: whether people may change rows from frame to frame; they are followed then (`people.followed`).
     format, reason: name of the format, and why the path has this format.
     """
 
@@ -76,7 +77,8 @@ class Recordings:
     source: str
     licence: str = ""
     skipped: Callable[[], list[str]] = list
-    notes: Callable[[], list[str]] = list
+    changed: Callable[[], list[str]] = list
+    unordered: bool = False
     guessed: frozenset[str] = frozenset()
     format: str = ""
     reason: str = ""

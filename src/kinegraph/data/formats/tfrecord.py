@@ -27,6 +27,7 @@ from kinegraph.data.folders import files_below
 from kinegraph.data.formats.companion import beside, completed, read_about
 from kinegraph.data.formats.conventions import layout_for, names_of_classes, split_score, third_is_score
 from kinegraph.data.formats.padded import unpadded
+from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, nobody, spread
 from kinegraph.data.formats.tfrecord_wire import (
     count_records,
@@ -75,12 +76,14 @@ def read(
     class_names: str | None = None,
     split_name: str | None = None,
     sample: int | None = None,
+    bodies: BodyPolicy = "tracked",
 ) -> Recordings:
     """The clips of a folder of shards, or of one; shards are read in the order of their numbers, one record at a time.
 
     split_name: of train and val shards, by default xsub, xview or xset if a folder's name says so, else split.
     class_names: see `names_of_classes`; by default NTU RGB+D 60's, where the joints are the Kinect's 25.
     sample: give the joints of so many clips only.
+    bodies: "tracked" follows people who change rows, "rows" leaves everybody in the row of the file.
     Raises ValueError naming file, record, byte and reason at the first record that is broken or of another shape.
     """
     shards, around = _shards(path), _folders(path)
@@ -100,6 +103,7 @@ def read(
         units=about.get("units", "normalised"),
         source=about.get("source") or f"TFRecord shards of {path.name}",
         licence=about.get("licence", ""),
+        unordered=bodies == "tracked" and not about,
         guessed=frozenset() if about or layout else frozenset(("layout",)),
     )
 
