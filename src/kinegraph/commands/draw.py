@@ -94,7 +94,9 @@ def draw(
 
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
     predictor = _predictor(weights, map_layout)
-    (found,) = read_inputs([input], predictor.class_names if predictor else (), options, format=format)
+    (found,) = read_inputs(
+        [input], predictor.class_names if predictor else (), options, format=format, everybody=not predictor
+    )
     chosen, label = _chosen(found, input, clip, predictor)
     answers = importance = None
     if predictor:

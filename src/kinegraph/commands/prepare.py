@@ -18,8 +18,10 @@ from rich.text import Text
 from kinegraph.commands.arguments import check_numbers
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
 from kinegraph.data.dataset_checks import dataset_findings, line_of
-from kinegraph.data.formats import recordings
+from kinegraph.data.formats import options_of, recognise, recordings
+from kinegraph.data.formats.people import each_person
 from kinegraph.data.formats.recordings import facts_of
+from kinegraph.data.tracking import CROWD
 from kinegraph.skeleton.clip import SkeletonClip
 
 CLASSES_LISTED = 16
@@ -40,6 +42,7 @@ def prepare(
     classes: Literal[60, 120] | None = None,
     extra: bool = False,
     people: int | None = None,
+    per_person: bool = False,
     labels_file: Path | None = None,
     units: Literal["m", "cm", "mm", "px", "image"] | None = None,
     image_size: str | None = None,
@@ -82,6 +85,7 @@ def prepare(
         extra: babel: also read the annotations that BABEL calls extra, extra_train.json and extra_val.json.
         people: openpose, table: bodies to keep: the best by score (openpose, 2 by default), those who are seen most
             (table, all by default).
+        per_person: a clip for each person, NAME#1, NAME#2 ..., with the label of the clip; by default of everybody.
         labels_file: openpose, trc, table: CSV with a row a clip: clip, label, split, subject and more.
         units: table: of the coordinates; by default px in 2D, m in 3D. cm and mm become metres, image (fractions of
             width and height) becomes pixels.
@@ -104,6 +108,8 @@ def prepare(
     check_numbers(0, workers=workers)
     if fps is not None and not 0 < fps < 1e6:
         raise ValueError(f"fps is {fps:g}, expected frames a second, such as 30")
+    if per_person and people is None and "people" in options_of(recognise(path, format)[0]):
+        people = CROWD
     options = {"bodies": bodies, "labels": labels, "layout": layout, "workers": workers}
     options |= {"class_names": class_names, "split_name": split_name, "box_threshold": box_threshold}
     options |= {"classes": classes, "extra": extra or None}
@@ -112,7 +118,8 @@ def prepare(
     options |= {"keep_missing": keep_missing or None}
     found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options)
     # Closed on an error, so that the bar ends before its message and reading processes stop.
-    with closing(found.clips), closing(_shown(found.clips, found.count, f"preparing {out}")) as clips:
+    read = each_person(found.clips) if per_person else found.clips
+    with closing(found.clips), closing(_shown(read, found.count, f"preparing {out}")) as clips:
         dataset = write_dataset(
             out,
             clips,

@@ -156,6 +156,23 @@ def test_prepare_kinetics(kinetics, tmp_path):
     assert (dataset.people.tolist(), dataset.parts("split")) == ([1, 1, 1], ("train", "val"))
 
 
+def test_everybody_is_a_clip_of_his_or_her_own(tmp_path, capsys):
+    """Five people, one comes later: two bodies are kept by default, and a line says it; --per-person keeps all."""
+    crowd = [body(x) for x in (0.1, 0.3, 0.5, 0.7)]
+    write_frames(tmp_path / "raw" / "wave" / "a", {t: crowd[:: (-1) ** t] + [body(0.9)] * (t > 3) for t in range(8)})
+    assert main(["prepare", str(tmp_path / "raw"), str(tmp_path / "two")]) == 0
+    assert "people beyond 2 bodies a clip, seen 20 times in 1 clips (wave/a); --people keeps" in capsys.readouterr().out
+    assert main(["prepare", str(tmp_path / "raw"), str(tmp_path / "each"), "--per-person"]) == 0
+    each = open_dataset(tmp_path / "each")
+    assert each.names == [f"wave/a#{i}" for i in range(1, 6)]
+    assert (each.people.tolist(), sorted(each.frames.tolist()), each.label.tolist()) == (
+        [1] * 5,
+        [4, 8, 8, 8, 8],
+        [0] * 5,
+    )
+    assert sorted({round(float(clip.keypoint[0, 0, 0, 0]), 3) for clip in each}) == [0.1, 0.3, 0.5, 0.7, 0.9]
+
+
 # ---- folders of frames -----------------------------------------------------------------------------------------------
 
 
