@@ -43,6 +43,7 @@ def prepare(
     extra: bool = False,
     people: int | None = None,
     per_person: bool = False,
+    parts: list[Literal["body", "hands", "face"]] | None = None,
     labels_file: Path | None = None,
     units: Literal["m", "cm", "mm", "px", "image"] | None = None,
     image_size: str | None = None,
@@ -86,6 +87,7 @@ def prepare(
         people: openpose, table: bodies to keep: the best by score (openpose, 2 by default), those who are seen most
             (table, all by default).
         per_person: a clip for each person, NAME#1, NAME#2 ..., with the label of the clip; by default of everybody.
+        parts: openpose: body hands face, any of them beside the body, which is read alone by default.
         labels_file: openpose, trc, table: CSV with a row a clip: clip, label, split, subject and more.
         units: table: of the coordinates; by default px in 2D, m in 3D. cm and mm become metres, image (fractions of
             width and height) becomes pixels.
@@ -115,7 +117,7 @@ def prepare(
     options |= {"classes": classes, "extra": extra or None}
     options |= {"people": people, "labels_file": labels_file, "units": units, "image_size": image_size}
     options |= {"fps": fps, "val_share": val_share}
-    options |= {"keep_missing": keep_missing or None}
+    options |= {"keep_missing": keep_missing or None, "parts": parts}
     found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options)
     # Closed on an error, so that the bar ends before its message and reading processes stop.
     read = each_person(found.clips) if per_person else found.clips

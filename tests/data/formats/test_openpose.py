@@ -9,6 +9,7 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
+from kinegraph.data.formats import read
 from kinegraph.data.formats import recordings as any_recordings
 from kinegraph.data.formats.openpose_people import Detections, best_of_each_frame, tracked
 
@@ -227,6 +228,57 @@ def test_several_clips_in_one_folder(tmp_path):
     write_frames(tmp_path, {0: [body(0.5)]}, prefix="right_")
     clips = list(recordings(tmp_path).clips)
     assert [(clip.name, clip.frames, clip.label) for clip in clips] == [("left", 2, None), ("right", 1, None)]
+
+
+def test_one_file_is_read_like_its_folder(kinetics, tmp_path):
+    alone = recordings(kinetics / "kinetics_train" / "a.json", format=None)
+    (clip,), clips = alone.clips, {clip.name: clip for clip in recordings(kinetics).clips}
+    np.testing.assert_array_equal(clip.keypoint, clips["a"].keypoint)
+    assert (clip.label, alone.class_names[2], clip.image_size) == (2, "yoga", (340, 256))
+    write_frames(tmp_path / "raw", {7: [body(0.5, joints=25)]})
+    (clip,), (other,) = recordings(next((tmp_path / "raw").iterdir()), format=None).clips, read(tmp_path / "raw")
+    np.testing.assert_array_equal(clip.keypoint, other.keypoint)
+    assert (clip.name, clip.layout.name) == ("video", "openpose25")
+
+
+def test_clips_of_kinetics_form_need_no_label(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps({"data": kinetics_clip("", 0, {1: [body(0.5)]})["data"]}))
+    (clip,) = read(tmp_path / "a.json")
+    assert clip.label is None
+
+
+def test_hands_and_face_are_read_or_said_to_be_left_out(tmp_path, capsys):
+    hands = {f"hand_{side}_keypoints_2d": [place, 0.5, 0.9] * 21 for side, place in (("left", 0.8), ("right", 0.2))}
+    one = {"pose_keypoints_2d": body(0.5, joints=25).ravel().tolist(), "face_keypoints_2d": [0.5, 0.1, 0.7] * 70}
+    (tmp_path / "raw").mkdir()
+    for number, people in enumerate(([one | hands], [one | hands | {"hand_left_keypoints_2d": []}])):
+        (tmp_path / "raw" / f"{number}_keypoints.json").write_text(json.dumps({"people": people}))
+    assert main(["prepare", str(tmp_path / "raw"), str(tmp_path / "body")]) == 0
+    assert "hands and face, which OpenPose wrote too; --parts hands face reads them" in capsys.readouterr().out
+    assert main(["prepare", str(tmp_path / "raw"), str(tmp_path / "all"), "--parts", "body", "hands", "face"]) == 0
+    dataset = open_dataset(tmp_path / "all")
+    layout, clip = dataset.layout, dataset[0]
+    assert clip.keypoint.shape == (1, 2, 25 + 42 + 70, 2)
+    tip = [layout.joints.index(f"{side}_hand_index_finger_tip") for side in ("left", "right")]
+    assert clip.keypoint[0, 0, tip, 0].tolist() == pytest.approx([0.8, 0.2])
+    assert not clip.keypoint[0, 1, tip[0]].any()  # not seen there
+    assert layout.mirrored()[tip[0]] == tip[1]
+    assert (
+        layout.joints[layout.mirrored()[layout.joints.index("face_36")]] == "face_45"
+    )  # the outer corners of the eyes
+    (tmp_path / "raw" / "0_keypoints.json").write_text(json.dumps({"people": [one]}))
+    with pytest.raises(ValueError, match="has no hands: its first person has the body and face"):
+        recordings(tmp_path / "raw", parts=["hands"])
+
+
+def test_other_json_is_not_taken_for_frames_of_openpose(tmp_path):
+    (tmp_path / "person_keypoints.json").write_text('{"images": [], "annotations": [], "categories": []}')
+    with pytest.raises(ValueError, match="is not recognised"):
+        recordings(tmp_path, format=None)
+    write_frames(tmp_path / "clip", {0: [body(0.5)]})
+    found = recordings(tmp_path, format=None)
+    assert [clip.name for clip in found.clips] == ["clip"]
+    assert found.skipped() == ["1 files without a frame number before '_keypoints.json': person_keypoints.json"]
 
 
 # ---- wrong input -----------------------------------------------------------------------------------------------------
