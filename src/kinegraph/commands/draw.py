@@ -46,7 +46,7 @@ def draw(
     fps: float | None = None,
     image_size: str | None = None,
     units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
-    bodies: Literal["tracked", "energy", "score"] | None = None,
+    bodies: Literal["tracked", "energy", "score", "rows"] | None = None,
     plugins: list[Path] | None = None,
 ) -> None:
     """Draw a clip, as a page to play and turn it (.html), a video (.mp4, .gif) or a film strip (.png).
@@ -95,7 +95,9 @@ def draw(
 
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
     predictor, about = _predictor(weights, map_layout)
-    (found,) = read_inputs([input], predictor.class_names if predictor else (), options, format=format)
+    (found,) = read_inputs(
+        [input], predictor.class_names if predictor else (), options, format=format, everybody=not predictor
+    )
     chosen, label = _chosen(found, input, clip, predictor)
     answers = importance = None
     if predictor:

@@ -174,6 +174,7 @@ def _judge(found: Recordings, class_names: tuple[str, ...], quiet: bool) -> tupl
     if not facts and not judged:
         judged.append(problem("empty", "there are no clips in it"))
     judged += [Finding("note", "skipped", line) for line in found.skipped()]
+    judged += [Finding("note", "changed", line) for line in found.changed()]
     try:
         checked_class_names(found.class_names)
     except ValueError as error:

@@ -51,7 +51,8 @@ def predict(
     fps: float | None = None,
     image_size: str | None = None,
     units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
-    bodies: Literal["tracked", "energy", "score"] | None = None,
+    bodies: Literal["tracked", "energy", "score", "rows"] | None = None,
+    people: int | None = None,
     skip_broken: bool = False,
     preprocessing: Path | None = None,
     class_names: str | None = None,
@@ -82,6 +83,7 @@ def predict(
         image_size: width x height in pixels, such as 1920x1080, where a file does not say it.
         units: of the coordinates, where the file does not say them (see prepare).
         bodies: how people are followed, see prepare.
+        people: bodies to keep of a clip, see prepare; with --per-person by default everybody.
         skip_broken: leave out what is broken and list it at the end, instead of stopping.
         preprocessing: for a .pth: the YAML config of its recipe, which says how clips are prepared.
         class_names: for a .pth: text file with a class name a line, or ntu60, ntu120, babel60, babel120.
@@ -97,7 +99,7 @@ def predict(
         kinegraph predict best.safetensors long.npz --window 100 --stride 25 --fps 30
     """
     load_plugins(plugins or ())
-    check_numbers(top=top, window=window, stride=stride, batch_size=batch_size, workers=workers)
+    check_numbers(top=top, people=people, window=window, stride=stride, batch_size=batch_size, workers=workers)
     if stride is not None and window is None:
         raise ValueError("--stride is between windows: give --window too")
     if part is not None and split is None:
@@ -113,8 +115,9 @@ def predict(
     if window is not None and stride is not None:
         window_starts(0, window, stride)  # a stride that leaves frames out is found now
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
-    options |= {"split": split, "part": part, "workers": workers}
-    read = partial(read_inputs, inputs, options=options, format=format, on_fault="skip" if skip_broken else "stop")
+    options |= {"split": split, "part": part, "workers": workers, "people": people}
+    on_fault = "skip" if skip_broken else "stop"
+    read = partial(read_inputs, inputs, options=options, format=format, on_fault=on_fault, everybody=per_person)
     predictor, found, about = _predictor_and_inputs(weights, read, preprocessing, class_names, map_layout)
     clips, console = sum(one.count for one in found), Console(highlight=False, soft_wrap=True)
     predictor = placed(predictor, device, precision, many=clips >= MANY or window is not None)
@@ -138,7 +141,8 @@ def predict(
                 break
     table.finish(out, synthetic=any("synthetic" in one.source.lower() for one in found))
     skipped = (f"skipped: {line}" for one in found for line in one.skipped())
-    for line in (*skipped, *([hint] if hint else [])):
+    changed = (f"note: {line}" for one in found for line in one.changed())
+    for line in (*skipped, *changed, *([hint] if hint else [])):
         print(line, file=sys.stderr)
 
 

@@ -18,8 +18,10 @@ from rich.text import Text
 from kinegraph.commands.arguments import check_numbers
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
 from kinegraph.data.dataset_checks import dataset_findings, line_of
-from kinegraph.data.formats import recordings
+from kinegraph.data.formats import options_of, recognise, recordings
+from kinegraph.data.formats.people import each_person
 from kinegraph.data.formats.recordings import facts_of
+from kinegraph.data.tracking import CROWD
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up
 
@@ -32,7 +34,7 @@ def prepare(
     out: Path,
     *,
     format: str | None = None,
-    bodies: Literal["tracked", "energy", "score"] | None = None,
+    bodies: Literal["tracked", "energy", "score", "rows"] | None = None,
     labels: Literal["movement", "quality", "correct"] | None = None,
     layout: str | None = None,
     class_names: str | None = None,
@@ -41,6 +43,8 @@ def prepare(
     classes: Literal[60, 120] | None = None,
     extra: bool = False,
     people: int | None = None,
+    per_person: bool = False,
+    parts: list[Literal["body", "hands", "face"]] | None = None,
     labels_file: Path | None = None,
     units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
     image_size: str | None = None,
@@ -69,7 +73,8 @@ def prepare(
             with --classes. `prepare FORMAT PATH OUT` is the same.
         bodies: ntu: "tracked" (the default) follows body ids and drops ghosts, "energy" keeps the two of the
             first four bodies that spread most. openpose: "tracked" (the default) follows people by nearness, "score"
-            takes the best of each frame, as the published reader does.
+            takes the best of each frame, as the published reader does. annotations, npy, tfrecord, table: "tracked"
+            (the default) follows people who change rows of an array, "rows" leaves them in their rows.
         labels: ui-prmd, npz: "movement" (the default) is the recording's class, "quality" makes it two, correct and
             incorrect, "correct" leaves out the incorrect ones.
         layout: npz, annotations, npy, tfrecord, trc, table: joints, a layout name or a .yaml file, where the file
@@ -84,6 +89,8 @@ def prepare(
         extra: babel: also read the annotations that BABEL calls extra, extra_train.json and extra_val.json.
         people: openpose, table: bodies to keep: the best by score (openpose, 2 by default), those who are seen most
             (table, all by default).
+        per_person: a clip for each person, NAME#1, NAME#2 ..., with the label of the clip; by default of everybody.
+        parts: openpose: body hands face, any of them beside the body, which is read alone by default.
         labels_file: openpose, trc, table: CSV with a row a clip: clip, label, split, subject and more.
         units: of the coordinates, where the files do not say them; by default what the size of bodies tells. cm and mm
             become metres, image (fractions of width and height) becomes pixels, normalised stays as it is.
@@ -106,15 +113,18 @@ def prepare(
         kinegraph prepare gestures.csv data/gestures
     """
     check_numbers(0, workers=workers)
+    if per_person and people is None and "people" in options_of(recognise(path, format)[0]):
+        people = CROWD
     options = {"bodies": bodies, "labels": labels, "layout": layout, "workers": workers}
     options |= {"class_names": class_names, "split_name": split_name, "box_threshold": box_threshold}
     options |= {"classes": classes, "extra": extra or None}
     options |= {"people": people, "labels_file": labels_file, "units": units, "image_size": image_size}
     options |= {"up": up, "fps": fps, "resample_fps": resample_fps, "val_share": val_share}
-    options |= {"keep_missing": keep_missing or None}
+    options |= {"keep_missing": keep_missing or None, "parts": parts}
     found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options)
     # Closed on an error, so that the bar ends before its message and reading processes stop.
-    with closing(found.clips), closing(_shown(found.clips, found.count, f"preparing {out}")) as clips:
+    read = each_person(found.clips) if per_person else found.clips
+    with closing(found.clips), closing(_shown(read, found.count, f"preparing {out}")) as clips:
         dataset = write_dataset(
             out,
             clips,
@@ -123,6 +133,8 @@ def prepare(
             overwrite=overwrite,
         )
     summarize(dataset, out, found.skipped(), f"{found.format}, {found.reason}", found.assumed)
+    for line in found.changed():
+        print(f"note: {line}")
     if found.format == "ntu" and len(dataset.class_names) == 120 and dataset.label.max() < 60:
         print(
             "note: all clips are of NTU RGB+D 60's actions; --classes 60 gives them its 60 classes and its splits "

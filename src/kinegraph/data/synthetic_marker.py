@@ -5,6 +5,8 @@
 
 from pathlib import Path
 
+from kinegraph.data.folders import files_below
+
 MARKER = "SYNTHETIC.json"  # a file in their folder
 FIRST_ID = 2**57  # of bodies. Kinect's tracking ids start at 2^56: copies of single files are known by theirs
 FILES_LOOKED_AT = 50
@@ -18,9 +20,9 @@ def is_synthetic(raw: str | Path) -> bool:
     raw = Path(raw)
     if raw.is_file():
         return (raw.parent / MARKER).is_file() or (raw.suffix == ".skeleton" and _has_our_ids(raw))
-    if (raw / MARKER).is_file() or any(raw.rglob(MARKER)):
+    if (raw / MARKER).is_file() or any(files_below(raw, MARKER)):
         return True
-    files = sorted(filter(Path.is_file, raw.rglob("*.skeleton")))
+    files = sorted(filter(Path.is_file, files_below(raw, "*.skeleton")))
     return any(_has_our_ids(file) for file in files[:: max(1, len(files) // FILES_LOOKED_AT)])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kinegraph.data.formats import COMMON, FORMATS, OnFault, options_of, recognise, recordings
 from kinegraph.data.formats.recordings import Recordings
+from kinegraph.data.tracking import CROWD
 from kinegraph.skeleton.clip import SkeletonClip
 
 LABELS = ("movement", "quality")  # ways to label a clip, of formats that have several
@@ -28,12 +29,14 @@ def read_inputs(
     *,
     format: str | None = None,
     on_fault: OnFault = "stop",
+    everybody: bool = False,
 ) -> list[Recordings]:
     """The recordings of each path; coordinates are read later, while clips are taken.
 
     classes: names that labels are compared with: of a format's ways to label, the one that has most of them is taken.
     options: facts that the files do not contain: layout, bodies, workers and those of `COMMON`; split and part of
         dataset folders. A format takes those that it knows.
+    everybody: take all people of a clip, where a format would keep the best few.
     Raises ValueError for a path that is not recognised and for an option that none of the formats has.
     """
     options = {name: value for name, value in (options or {}).items() if value is not None}
@@ -48,6 +51,8 @@ def read_inputs(
         own = {name: it for name, it in options.items() if name in options_of(module) or name in COMMON}
         if "keep_missing" in options_of(module):  # of NTU RGB+D: a file that is named is meant
             own["keep_missing"] = True
+        if everybody and "people" in options_of(module):
+            own.setdefault("people", CROWD)
         ways = LABELS if "labels" in options_of(module) else (None,)
         found.append(
             max(_labelled(path, format, on_fault, own, ways), key=lambda one: len({*one.class_names} & {*classes}))

@@ -117,6 +117,20 @@ def test_a_third_channel_of_scores_becomes_the_score(tmp_path, out):
     assert open_dataset(out)[0].keypoint.shape == (2, 5, 17, 3)
 
 
+def test_people_who_change_rows_are_followed_and_a_line_says_so(tmp_path, out, capsys):
+    still = np.ones((6, 1, 1)) * 200 * body("coco17", 2)
+    keypoint = np.stack([still + 100, still + 900]).astype(np.float32)
+    mixed = np.where(np.arange(6).reshape(1, 6, 1, 1) % 2, keypoint[::-1], keypoint)
+    raw = written(tmp_path / "a.pkl", [flat("a", 0, 2, 6, keypoint=mixed), flat("b", 1, 2, 6, keypoint=keypoint)])
+    prepare(raw, out)
+    dataset = open_dataset(out)
+    np.testing.assert_array_equal(dataset[0].keypoint, keypoint)
+    np.testing.assert_array_equal(dataset[1].keypoint, keypoint)
+    assert "note: people changed rows in 1 clips, 3 frames, and were followed: a;" in capsys.readouterr().out
+    prepare(raw, out, bodies="rows", overwrite=True)
+    np.testing.assert_array_equal(open_dataset(out)[0].keypoint, mixed)
+
+
 # ---- lists -----------------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
+from kinegraph.data.formats import read
 from kinegraph.data.formats import recordings as any_recordings
 from kinegraph.data.formats.openpose_people import Detections, best_of_each_frame, tracked
 
@@ -31,25 +32,25 @@ def test_people_are_followed_whatever_their_order():
     rng = np.random.default_rng(0)
     frames = [np.stack([(left, right)[i][t] for i in rng.permutation(2)]) for t in range(20)]
     frames[7] = right[7][None]  # the left one is hidden for a frame
-    keypoint, score = tracked(Detections(frames), people=2)
+    found = tracked(Detections(frames), people=2)
     expected = np.stack([left, right])
     expected[0, 7] = 0
-    np.testing.assert_array_equal(keypoint, expected[..., :2])
-    np.testing.assert_array_equal(score, expected[..., 2])
+    np.testing.assert_array_equal(found.keypoint, expected[..., :2])
+    np.testing.assert_array_equal(found.score, expected[..., 2])
 
 
 def test_the_best_over_the_clip_stay_and_a_ghost_goes():
     frames = [np.stack([body(0.1, score=0.5), body(0.6, score=0.6)]) for _ in range(10)]
     frames[3] = np.concatenate([frames[3], body(0.4, y=0.9, score=0.99)[None]])
-    _, score = tracked(Detections(frames), people=2)
-    np.testing.assert_allclose(score[:, :, 0], [[0.6] * 10, [0.5] * 10])
-    assert tracked(Detections(frames), people=1)[0].shape == (1, 10, 18, 2)
-    assert tracked(Detections(frames), people=5)[0].shape[0] == 3
+    two, one, all_ = (tracked(Detections(frames), people) for people in (2, 1, 5))
+    np.testing.assert_allclose(two.score[:, :, 0], [[0.6] * 10, [0.5] * 10])
+    assert (len(one.keypoint), len(two.keypoint), len(all_.keypoint)) == (1, 2, 3)
+    assert (one.left_out, two.left_out, all_.left_out) == (11, 1, 0)
 
 
 def test_one_who_leaves_is_continued_by_one_who_comes():
     frames = [body(0.1)[None] for _ in range(5)] + [np.zeros((0, 18, 3), np.float32)] * 20 + [body(0.8)[None]] * 5
-    keypoint, _ = tracked(Detections(frames), people=2)
+    keypoint = tracked(Detections(frames), people=2).keypoint
     assert len(keypoint) == 1
     assert (keypoint.any((0, 2, 3)) == [True] * 5 + [False] * 20 + [True] * 5).all()
 
@@ -69,10 +70,11 @@ def published_reader(frames: list[np.ndarray]) -> np.ndarray:
 def test_the_best_of_each_frame_are_those_of_the_published_reader():
     rng = np.random.default_rng(1)
     frames = [rng.random((rng.integers(0, 8), 18, 3), dtype=np.float32) for _ in range(30)]
-    keypoint, score = best_of_each_frame(Detections(frames), people=2)
+    found = best_of_each_frame(Detections(frames), people=2)
     expected = published_reader(frames).transpose(3, 1, 2, 0)  # M, T, V, C
-    np.testing.assert_allclose(keypoint, expected[..., :2], rtol=1e-6)
-    np.testing.assert_allclose(score, expected[..., 2], rtol=1e-6)
+    np.testing.assert_allclose(found.keypoint, expected[..., :2], rtol=1e-6)
+    np.testing.assert_allclose(found.score, expected[..., 2], rtol=1e-6)
+    assert found.left_out == sum(max(len(poses) - 2, 0) for poses in frames)
 
 
 # ---- Kinetics-skeleton -----------------------------------------------------------------------------------------------
@@ -155,6 +157,23 @@ def test_prepare_kinetics(kinetics, tmp_path):
     assert (dataset.people.tolist(), dataset.parts("split")) == ([1, 1, 1], ("train", "val"))
 
 
+def test_everybody_is_a_clip_of_his_or_her_own(tmp_path, capsys):
+    """Five people, one comes later: two bodies are kept by default, and a line says it; --per-person keeps all."""
+    crowd = [body(x) for x in (0.1, 0.3, 0.5, 0.7)]
+    write_frames(tmp_path / "raw" / "wave" / "a", {t: crowd[:: (-1) ** t] + [body(0.9)] * (t > 3) for t in range(8)})
+    assert main(["prepare", str(tmp_path / "raw"), str(tmp_path / "two")]) == 0
+    assert "people beyond 2 bodies a clip, seen 20 times in 1 clips (wave/a); --people keeps" in capsys.readouterr().out
+    assert main(["prepare", str(tmp_path / "raw"), str(tmp_path / "each"), "--per-person"]) == 0
+    each = open_dataset(tmp_path / "each")
+    assert each.names == [f"wave/a#{i}" for i in range(1, 6)]
+    assert (each.people.tolist(), sorted(each.frames.tolist()), each.label.tolist()) == (
+        [1] * 5,
+        [4, 8, 8, 8, 8],
+        [0] * 5,
+    )
+    assert sorted({round(float(clip.keypoint[0, 0, 0, 0]), 3) for clip in each}) == [0.1, 0.3, 0.5, 0.7, 0.9]
+
+
 # ---- folders of frames -----------------------------------------------------------------------------------------------
 
 
@@ -209,6 +228,57 @@ def test_several_clips_in_one_folder(tmp_path):
     write_frames(tmp_path, {0: [body(0.5)]}, prefix="right_")
     clips = list(recordings(tmp_path).clips)
     assert [(clip.name, clip.frames, clip.label) for clip in clips] == [("left", 2, None), ("right", 1, None)]
+
+
+def test_one_file_is_read_like_its_folder(kinetics, tmp_path):
+    alone = recordings(kinetics / "kinetics_train" / "a.json", format=None)
+    (clip,), clips = alone.clips, {clip.name: clip for clip in recordings(kinetics).clips}
+    np.testing.assert_array_equal(clip.keypoint, clips["a"].keypoint)
+    assert (clip.label, alone.class_names[2], clip.image_size) == (2, "yoga", (340, 256))
+    write_frames(tmp_path / "raw", {7: [body(0.5, joints=25)]})
+    (clip,), (other,) = recordings(next((tmp_path / "raw").iterdir()), format=None).clips, read(tmp_path / "raw")
+    np.testing.assert_array_equal(clip.keypoint, other.keypoint)
+    assert (clip.name, clip.layout.name) == ("video", "openpose25")
+
+
+def test_clips_of_kinetics_form_need_no_label(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps({"data": kinetics_clip("", 0, {1: [body(0.5)]})["data"]}))
+    (clip,) = read(tmp_path / "a.json")
+    assert clip.label is None
+
+
+def test_hands_and_face_are_read_or_said_to_be_left_out(tmp_path, capsys):
+    hands = {f"hand_{side}_keypoints_2d": [place, 0.5, 0.9] * 21 for side, place in (("left", 0.8), ("right", 0.2))}
+    one = {"pose_keypoints_2d": body(0.5, joints=25).ravel().tolist(), "face_keypoints_2d": [0.5, 0.1, 0.7] * 70}
+    (tmp_path / "raw").mkdir()
+    for number, people in enumerate(([one | hands], [one | hands | {"hand_left_keypoints_2d": []}])):
+        (tmp_path / "raw" / f"{number}_keypoints.json").write_text(json.dumps({"people": people}))
+    assert main(["prepare", str(tmp_path / "raw"), str(tmp_path / "body")]) == 0
+    assert "hands and face, which OpenPose wrote too; --parts hands face reads them" in capsys.readouterr().out
+    assert main(["prepare", str(tmp_path / "raw"), str(tmp_path / "all"), "--parts", "body", "hands", "face"]) == 0
+    dataset = open_dataset(tmp_path / "all")
+    layout, clip = dataset.layout, dataset[0]
+    assert clip.keypoint.shape == (1, 2, 25 + 42 + 70, 2)
+    tip = [layout.joints.index(f"{side}_hand_index_finger_tip") for side in ("left", "right")]
+    assert clip.keypoint[0, 0, tip, 0].tolist() == pytest.approx([0.8, 0.2])
+    assert not clip.keypoint[0, 1, tip[0]].any()  # not seen there
+    assert layout.mirrored()[tip[0]] == tip[1]
+    assert (
+        layout.joints[layout.mirrored()[layout.joints.index("face_36")]] == "face_45"
+    )  # the outer corners of the eyes
+    (tmp_path / "raw" / "0_keypoints.json").write_text(json.dumps({"people": [one]}))
+    with pytest.raises(ValueError, match="has no hands: its first person has the body and face"):
+        recordings(tmp_path / "raw", parts=["hands"])
+
+
+def test_other_json_is_not_taken_for_frames_of_openpose(tmp_path):
+    (tmp_path / "person_keypoints.json").write_text('{"images": [], "annotations": [], "categories": []}')
+    with pytest.raises(ValueError, match="is not recognised"):
+        recordings(tmp_path, format=None)
+    write_frames(tmp_path / "clip", {0: [body(0.5)]})
+    found = recordings(tmp_path, format=None)
+    assert [clip.name for clip in found.clips] == ["clip"]
+    assert found.skipped() == ["1 files without a frame number before '_keypoints.json': person_keypoints.json"]
 
 
 # ---- wrong input -----------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ from kinegraph.data.formats import (
 )
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.companion import beside
+from kinegraph.data.formats.people import changed_rows, followed
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable, fault_of
 from kinegraph.data.formats.unstated import decided
 from kinegraph.data.repair import at_rate, turned_up
@@ -98,6 +99,7 @@ def recordings(
         raise _named(path, options, error) from None
     found = _with_common(path, found, {name: value for name, value in options.items() if name not in own})
     broken: list[str] = []
+    changed: dict[str, int] = {}  # clip -> frames in which people changed rows
     empty: dict[str, list[str]] = {}  # reason -> clips that are skipped in any case
 
     def skipped() -> list[str]:
@@ -106,6 +108,9 @@ def recordings(
 
     def clips() -> Iterator[Item]:
         items = _checked(found)
+        if found.unordered:
+            items = followed(items, changed)
+        items = _as_asked(items, options)
         try:
             with closing(found.clips):
                 yield from _by_policy(items, on_fault, broken, empty, skipped)
@@ -117,6 +122,7 @@ def recordings(
         clips=clips(),
         class_names=tuple(map(plain_name, found.class_names)),
         skipped=skipped,
+        changed=lambda: found.changed() + changed_rows(changed),
         format=module.NAME,
         reason=reason,
     )
@@ -268,8 +274,8 @@ def _plainly_named(clip: SkeletonClip) -> SkeletonClip:
 
 
 def _with_common(path: Path, found: Recordings, options: Mapping[str, Any]) -> Recordings:
-    """The recordings with the options of every format: facts first, then what follows from them."""
-    units, up, rate = (options.get(name) for name in ("units", "up", "resample_fps"))
+    """The recordings with the facts that were given about them, and with what follows from their coordinates."""
+    units = options.get("units")
     if units is not None and units != found.units:
         if "units" not in found.guessed:
             raise ValueError(f"{path} says its units, they are {found.units}: leave --units out")
@@ -282,14 +288,18 @@ def _with_common(path: Path, found: Recordings, options: Mapping[str, Any]) -> R
     if facts:
         found = replace(found, clips=_mapped(found.clips, lambda clip: replace(clip, **facts)))
     try:
-        found = decided(found)
+        return decided(found)
     except ValueError as error:
         raise _named(path, options, error) from None
-    if up is not None:
-        found = replace(found, clips=_mapped(found.clips, lambda clip: turned_up(clip, up)))
-    if rate is not None:
-        found = replace(found, clips=_mapped(found.clips, lambda clip: at_rate(clip, rate)))
-    return found
+
+
+def _as_asked(items: Iterator[Item], options: Mapping[str, Any]) -> Iterator[Item]:
+    """The clips turned upright and at the frame rate that were asked for."""
+    if (up := options.get("up")) is not None:
+        items = _mapped(items, lambda clip: turned_up(clip, up))
+    if (rate := options.get("resample_fps")) is not None:
+        items = _mapped(items, lambda clip: at_rate(clip, rate))
+    return items
 
 
 def _mapped(items: Iterator[Item], change: Callable[[SkeletonClip], SkeletonClip]) -> Iterator[Item]:

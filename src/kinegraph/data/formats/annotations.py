@@ -31,6 +31,7 @@ from kinegraph.data.formats.conventions import (
     layout_for,
     names_of_classes,
 )
+from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.split_names import PARTS, ClipInTwoParts, columns, known_split
 from kinegraph.safe_pickle import load_pickle, quoted
@@ -83,12 +84,14 @@ def read(
     class_names: str | None = None,
     split_name: str | None = None,
     box_threshold: float | None = None,
+    bodies: BodyPolicy = "tracked",
 ) -> Recordings:
     """The clips of an annotation file, or of the train and val files of MMAction2 0.x.
 
     path: a .pkl; a folder with the train and val .pkl of one split; or what comes before _train.pkl and _val.pkl.
     split_name: of two files, by default xsub, xview or xset if their name or their folder's says so, else split.
     box_threshold: Kinetics-400: leave out skeletons whose box has a lower score.
+    bodies: "tracked" follows people who change rows, "rows" leaves everybody in the row of the file.
     Raises ValueError naming the file, and the annotation that is not as expected.
     """
     found = load_annotations(path, split_name)
@@ -119,6 +122,7 @@ def read(
         licence=about.get("licence") or "",
         skipped=skipped,
         assumed=assumed,
+        unordered=bodies == "tracked" and not about,
         guessed=frozenset() if about else _guessed(bool(layout or skeletons)),
     )
 

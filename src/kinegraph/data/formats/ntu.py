@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.data.folders import files_below
 from kinegraph.data.formats.ntu_text import JOINTS, Bodies, parse_bodies
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, spread
 from kinegraph.data.pool import cores, in_order
@@ -47,7 +48,7 @@ def detect(path: Path) -> str | None:
     """A .skeleton file, or a folder with some at any depth."""
     if path.is_file():
         return "ends in .skeleton" if path.suffix.lower() == ".skeleton" else None
-    return "holds .skeleton files" if next(path.rglob("*.skeleton"), None) else None
+    return "holds .skeleton files" if next(files_below(path, "*.skeleton"), None) else None
 
 
 def read(
@@ -124,7 +125,7 @@ def _list(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise ValueError(f"there is no file or folder {path}")
-    files = sorted(path.rglob("*.skeleton"), key=lambda file: (file.name, str(file)))
+    files = sorted(files_below(path, "*.skeleton"), key=lambda file: (file.name, str(file)))
     if not files:
         raise ValueError(f"there is no .skeleton file in {path} or its subfolders")
     return files

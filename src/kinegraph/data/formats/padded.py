@@ -33,6 +33,7 @@ from kinegraph.data.formats.conventions import (
     layout_for,
     names_of_classes,
 )
+from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, Unread, nobody, spread
 from kinegraph.data.split_names import PARTS, known_split
 from kinegraph.safe_pickle import load_pickle, quoted
@@ -78,12 +79,14 @@ def read(
     class_names: str | None = None,
     split_name: str | None = None,
     sample: int | None = None,
+    bodies: BodyPolicy = "tracked",
 ) -> Recordings:
     """The clips of a folder's train and val (and test) arrays, or of one array and its fellows.
 
     path: the folder; or one of the .npy, where there are several kinds in the folder.
     split_name: by default xsub, xview or xset if a file's or the folder's name says so, else split. sample: read so
         many clips only.
+    bodies: "tracked" follows people who change rows, "rows" leaves everybody in the row of the file.
     Raises ValueError naming the file and the array that is not as expected.
     """
     files = [_open(path, part) for path, part in _files(path).items()]
@@ -117,6 +120,7 @@ def read(
         units=about.get("units", "normalised"),
         source=about.get("source") or f"arrays of {', '.join(file.path.name for file in files)}",
         licence=about.get("licence", ""),
+        unordered=bodies == "tracked" and not about,
         guessed=frozenset() if about else frozenset(("score",) if layout else ("score", "layout", "usual_layout")),
     )
 

@@ -1,12 +1,12 @@
 """The result of reading a path: clips one after another, and the facts that hold for all of them."""
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kinegraph.data.folders import walk
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
@@ -66,7 +66,9 @@ class Recordings:
         "units", or "score" where the third number may be one. It is decided from the first clips (`unstated.decided`),
         and said in `assumed`, a line for each decision.
     source, licence: origin of the recordings, in words. skipped: called after the last clip; a line for each reason
-        for which something was not read, although it is no fault.
+        for which something was not read, although it is no fault. changed: likewise, a line for each thing that reading
+        changed.
+    unordered: whether people may change rows from frame to frame; they are followed then (`people.followed`).
     format, reason: name of the format, and why the path has this format.
     """
 
@@ -78,6 +80,8 @@ class Recordings:
     source: str
     licence: str = ""
     skipped: Callable[[], list[str]] = list
+    changed: Callable[[], list[str]] = list
+    unordered: bool = False
     guessed: frozenset[str] = frozenset()
     assumed: tuple[str, ...] = ()
     format: str = ""
@@ -119,9 +123,9 @@ def check_readable(path: Path) -> None:
     if path.is_file() and not path.stat().st_size:
         raise ValueError(f"{path} is an empty file")
     if path.is_dir():
-        for folder, _, names in os.walk(path, onerror=fail):
+        for place, names in walk(path, fail):
             for name in names:
-                check_kind(Path(folder, name))
+                check_kind(place / name)
 
 
 def check_kind(path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from kinegraph.data.formats import arrays
 from kinegraph.data.formats.axes import FRAMES_FIRST
 from kinegraph.data.formats.clip_columns import ClipColumns, Facts, csv_lines, facts, read_labels_file
+from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of
 from kinegraph.data.formats.table_csv import ClipRows, layout_of, read_rows, scan
 from kinegraph.data.formats.table_json import load_json
@@ -50,6 +51,7 @@ def read(
     fps: float | None = None,
     people: int | None = None,
     val_share: float | None = None,
+    bodies: BodyPolicy | None = None,
 ) -> Recordings:
     """The clips of a .csv (or .tsv, .txt), .json or .npz file.
 
@@ -57,6 +59,8 @@ def read(
     units: of the coordinates, where the file does not say it; by default what the size of bodies tells.
     people: keep so many, those who are seen most.
     val_share: part of the clips for validation where nothing gives a split, by default 0.2.
+    bodies: of a .json, "tracked" (the default) follows people who change rows, "rows" leaves everybody in the row of
+        the file. In a table the column person says who is who.
     Raises ValueError naming file, line and clip that is not as expected.
     """
     if people is not None and people < 1:
@@ -64,12 +68,14 @@ def read(
     if path.is_dir():
         raise ValueError(f"{path} is a folder, expected one .csv, .json or .npz file")
     given = {"--labels-file": labels_file, "--class-names": class_names, "--units": units, "--people": people}
-    given |= {"--image-size": image_size, "--fps": fps, "--val-share": val_share}
+    given |= {"--image-size": image_size, "--fps": fps, "--val-share": val_share, "--bodies": bodies}
     if path.suffix.lower() == ".npz":
         if asked := [option for option, value in given.items() if value is not None]:
             raise ValueError(f"{asked[0]} is not for .npz files: {path.name} says such things in its arrays")
         return arrays.read(path, layout=layout)
     is_csv = path.suffix.lower() in (".csv", ".tsv", ".txt")
+    if is_csv and bodies is not None:
+        raise ValueError(f"--bodies is not for {path.name}: the column person of a table says who is who")
     file = (_csv if is_csv else _json)(path, layout, people)
     table, guessed = file.facts, {"layout"} if file.guessed else set()
     if units is None and file.units is None:
@@ -93,6 +99,7 @@ def read(
         units=units or file.units or ("px" if file.channels == 2 else "m"),
         source="; ".join(filter(None, [f"table {path.name}", known.note])),
         skipped=lambda: skipped,
+        unordered=not is_csv and bodies != "rows",
         guessed=frozenset(guessed),
         assumed=file.assumed,
     )

@@ -23,9 +23,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.data.folders import files_below
 from kinegraph.data.formats.companion import beside, completed, read_about
 from kinegraph.data.formats.conventions import layout_for, names_of_classes
 from kinegraph.data.formats.padded import unpadded
+from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, nobody, spread
 from kinegraph.data.formats.tfrecord_wire import (
     count_records,
@@ -64,7 +66,7 @@ def detect(path: Path) -> str | None:
     """A .tfrecord, or a folder with some at any depth."""
     if path.is_file():
         return "ends in .tfrecord" if path.suffix.lower() == ".tfrecord" else None
-    return "holds .tfrecord shards" if next(path.rglob("*.tfrecord"), None) else None
+    return "holds .tfrecord shards" if next(files_below(path, "*.tfrecord"), None) else None
 
 
 def read(
@@ -74,12 +76,14 @@ def read(
     class_names: str | None = None,
     split_name: str | None = None,
     sample: int | None = None,
+    bodies: BodyPolicy = "tracked",
 ) -> Recordings:
     """The clips of a folder of shards, or of one; shards are read in the order of their numbers, one record at a time.
 
     split_name: of train and val shards, by default xsub, xview or xset if a folder's name says so, else split.
     class_names: see `names_of_classes`; by default NTU RGB+D 60's, where the joints are the Kinect's 25.
     sample: give the joints of so many clips only.
+    bodies: "tracked" follows people who change rows, "rows" leaves everybody in the row of the file.
     Raises ValueError naming file, record, byte and reason at the first record that is broken or of another shape.
     """
     shards, around = _shards(path), _folders(path)
@@ -99,6 +103,7 @@ def read(
         units=about.get("units", "normalised"),
         source=about.get("source") or f"TFRecord shards of {path.name}",
         licence=about.get("licence", ""),
+        unordered=bodies == "tracked" and not about,
         guessed=frozenset() if about else frozenset(("score",) if layout else ("score", "layout", "usual_layout")),
     )
 
@@ -107,7 +112,7 @@ def _shards(raw: Path) -> dict[Path, str | None]:
     """The files in the order in which they are read, and the part of a split that each is."""
     if not raw.exists():
         raise ValueError(f"there is no file or folder {raw}")
-    files = [raw] if raw.is_file() else list(raw.rglob("*.tfrecord"))
+    files = [raw] if raw.is_file() else list(files_below(raw, "*.tfrecord"))
     if not files:
         raise ValueError(f"there is no .tfrecord file in {raw} or its subfolders")
     parts = {file: _part(file) for file in sorted(files, key=_order)}

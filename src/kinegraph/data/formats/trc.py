@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.data.folders import files_below
 from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.messages import first_few, quoted
@@ -48,7 +49,7 @@ def detect(path: Path) -> str | None:
     if path.is_file():
         with path.open("rb") as file:
             return "begins with PathFileType" if file.read(12) == b"PathFileType" else None
-    return "holds .trc files" if next(path.rglob("*.trc"), None) else None
+    return "holds .trc files" if next(files_below(path, "*.trc"), None) else None
 
 
 def read(
@@ -65,7 +66,8 @@ def read(
         first file. labels_file: CSV with a row a clip, named as the file without its ending.
     Raises ValueError where no built-in layout has joints of these names.
     """
-    files = [path] if path.is_file() else sorted(path.rglob("*.trc"), key=lambda file: (file.stem, str(file)))
+    files = [path] if path.is_file() else list(files_below(path, "*.trc"))
+    files.sort(key=lambda file: (file.stem, str(file)))
     table = {file.stem: {} for file in files}
     if labels_file is not None:
         listing = read_labels_file(labels_file)

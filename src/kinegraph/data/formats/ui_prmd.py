@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.data.folders import files_below
 from kinegraph.data.formats.recordings import Item, Recordings, Unread, fault_of, spread
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
@@ -66,7 +67,7 @@ def clip_files(path: str | Path) -> list[tuple[Path, Path]]:
     if not path.is_dir():
         raise ValueError(f"no folder {path}; give the one that holds UI-PRMD's 'Segmented Movements'")
     found: dict[tuple, dict[str, Path]] = {}
-    for file in path.rglob("*.txt"):
+    for file in files_below(path, "*.txt"):
         match, kinect = FILE_NAME.fullmatch(file.name), file.parent.parent
         if match and kinect.name.lower() == "kinect":
             clip = bool(match[6]), match[1].lower(), str(kinect)
@@ -100,7 +101,7 @@ def detect(path: Path) -> str | None:
     """A text file of a clip, or a folder with some at any depth."""
     if path.is_file():
         return "has a name of UI-PRMD" if FILE_NAME.fullmatch(path.name) else None
-    found = any(FILE_NAME.fullmatch(file.name) for file in path.rglob("*_s*_e*_*.txt"))
+    found = any(FILE_NAME.fullmatch(file.name) for file in files_below(path, "*_s*_e*_*.txt"))
     return "holds text files of UI-PRMD" if found else None
 
 

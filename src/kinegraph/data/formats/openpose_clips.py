@@ -1,0 +1,174 @@
+"""Which clips there are in a folder of OpenPose's or Kinetics-skeleton's JSON, and what is known of them."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kinegraph.data.folders import files_below
+from kinegraph.data.formats.clip_columns import read_labels_file
+from kinegraph.data.split_names import PARTS, column_and_part
+from kinegraph.messages import first_few, quoted
+from kinegraph.safe_io import read_json
+
+FRAME_FILE = re.compile(r"(.*?)_?(\d+)_keypoints\.json")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One clip's files: a single JSON of all frames, or frame number -> JSON."""
+
+    name: str
+    files: dict[int, Path] | Path
+
+
+@dataclass(frozen=True)
+class Found:
+    """Clips, what is known of each (column -> cell), class names where they are given, and reasons for gaps."""
+
+    entries: list[Entry]
+    table: dict[str, dict[str, str]]
+    class_names: tuple[str, ...] | None
+    left_out: list[str]
+    fractions: bool  # coordinates are fractions of the image, not pixels
+
+
+def kinetics(raw: Path) -> Found | None:
+    """The clips of kinetics_train, kinetics_val ... in a folder, or of one of them, or one clip; None without any."""
+    if raw.is_file():
+        folders = [raw] if is_clip(raw) else []
+    else:
+        folders = [folder for folder in (raw, *sorted(raw.iterdir())) if folder.is_dir() and is_kinetics(folder)]
+    if not folders:
+        return None
+    entries, table, names, reasons = [], {}, {}, []
+    for folder in folders:
+        there = [folder] if folder.is_file() else sorted(folder.glob("*.json"))
+        files = {file.stem: file for file in there if not file.stem.endswith("_label")}
+        part = column_and_part(folder.name)[1]
+        listing = _kinetics_labels(folder, files)
+        if absent := [name for name in listing if name not in files]:
+            reasons.append(f"{len(absent):,} of {folder.name} that are listed but not there: {first_few(absent)}")
+        if unlisted := [name for name in files if name not in listing]:
+            reasons.append(f"{len(unlisted):,} of {folder.name} that are not listed: {first_few(unlisted)}")
+        if absent := [name for name, (_, _, has) in listing.items() if not has and name in files]:
+            reasons.append(f"{len(absent):,} of {folder.name} without skeleton by the label file: {first_few(absent)}")
+        for name, (label, index, has_skeleton) in listing.items():
+            if not has_skeleton or name not in files:
+                continue
+            if name in table:
+                raise ValueError(f"clip {quoted(name)} is in {folder} and in another part")
+            if index is not None and names.setdefault(index, label) != label:
+                raise ValueError(
+                    f"label {index} is {quoted(names[index])} and, for clip {quoted(name)} of {folder}, {quoted(label)}"
+                )
+            entries.append(Entry(name, files[name]))
+            table[name] = {"label": "" if index is None else str(index)} | ({"split": part} if part in PARTS else {})
+    if len({len(cells) for cells in table.values()}) > 1:
+        raise ValueError(
+            f"of the folders {first_few([folder.name for folder in folders])}, only some end in train or val"
+        )
+    if not table:
+        raise ValueError(f"{raw} has no clips to read: {'; '.join(reasons)}")
+    classes = tuple(names.get(index, f"class {index}") for index in range(max(names, default=-1) + 1))
+    return Found(entries, table, classes or None, reasons, fractions=True)
+
+
+def is_kinetics(folder: Path) -> bool:
+    """Whether there is a label file of that name beside it, or its first JSON is a clip."""
+    files = (file for file in folder.glob("*.json") if not FRAME_FILE.fullmatch(file.name))
+    first = next(files, None)
+    if first is not None and (folder.parent / f"{folder.name}_label.json").is_file():
+        return True
+    return first is not None and not first.stem.endswith("_label") and is_clip(first)
+
+
+def is_clip(file: Path) -> bool:
+    """Whether a JSON begins like a clip of Kinetics-skeleton."""
+    return file.is_file() and all(key in _start(file) for key in (b'"frame_index"', b'"data"'))
+
+
+def is_frame(file: Path) -> bool:
+    """Whether a JSON begins like a frame of OpenPose."""
+    return b'"people"' in _start(file) and b'"pose_keypoints' in _start(file)
+
+
+def _start(file: Path) -> bytes:
+    with file.open("rb") as content:
+        return content.read(4096)
+
+
+def _kinetics_labels(folder: Path, files: Mapping[str, Path]) -> dict[str, tuple[str, int | None, bool]]:
+    """Clip -> label, its index, whether it has skeletons; from the label file, or else from the clips themselves.
+
+    A clip that has neither label nor index is without label.
+    """
+    path = folder.parent / f"{folder.name}_label.json"
+    listing = read_json(path) if path.is_file() else None
+    if listing is not None and not isinstance(listing, Mapping):
+        raise ValueError(f"{path} is no object of clips")
+    listed = listing.items() if listing is not None else ((name, read_json(file)) for name, file in files.items())
+    found = {}
+    for name, about in listed:
+        where = f"{path}: clip {quoted(name)}" if listing is not None else f"{files[name]}"
+        if not isinstance(about, Mapping):
+            raise ValueError(f"{where} is no object with label and label_index")
+        label, index, has = about.get("label"), about.get("label_index"), about.get("has_skeleton", True)
+        if label is None and index is None and listing is None:
+            found[name] = "", None, bool(has)
+            continue
+        if not isinstance(label, str) or type(index) is not int or not 0 <= index < 10_000:
+            raise ValueError(
+                f"{where} has label {quoted(label)} and label_index {quoted(index)}, expected text and a class number"
+            )
+        found[name] = label, index, bool(has)
+    return found
+
+
+def frame_folders(raw: Path) -> Found:
+    """Clips from files CLASS/CLIP/*_keypoints.json; the name of a clip is its place under the folder.
+
+    One file of a frame is a clip of one frame.
+    """
+    if raw.is_file():
+        match = FRAME_FILE.fullmatch(raw.name)
+        name, number = (match[1] or raw.resolve().parent.name, int(match[2])) if match else (raw.stem, 0)
+        return Found([Entry(name, {number: raw})], {name: {"label": ""}}, None, [], fractions=False)
+    groups: dict[tuple[Path, str], dict[int, Path]] = {}
+    others = []
+    for file in sorted(files_below(raw, "*_keypoints.json")):
+        if not (match := FRAME_FILE.fullmatch(file.name)):
+            others.append(file.name)
+            continue
+        frames = groups.setdefault((file.parent.relative_to(raw), match[1]), {})
+        if frames.setdefault(int(match[2]), file) != file:
+            raise ValueError(f"{file} and {frames[int(match[2])].name} are both frame {int(match[2])}")
+    if not groups:
+        raise ValueError(f"{raw} has neither kinetics_train/ or kinetics_val/ nor folders of *_keypoints.json")
+    alone = Counter(folder for folder, _ in groups)
+    entries, table = [], {}
+    for (folder, prefix), frames in groups.items():
+        places = list(folder.parts) + ([prefix] if alone[folder] > 1 or not folder.parts else [])
+        name = "/".join(places) or raw.resolve().name
+        cells = {}
+        if len(places) > 1 and places[0] in PARTS:
+            cells["split"] = places.pop(0)
+        cells["label"] = places[0] if len(places) > 1 else ""
+        entries.append(Entry(name, frames))
+        table[name] = cells
+    if len({len(cells) for cells in table.values()}) > 1:
+        raise ValueError(f"of the folders in {raw}, only some are train, val or test; put every clip into one")
+    reasons = [f"{len(others):,} files without a frame number before '_keypoints.json': {first_few(others)}"]
+    return Found(entries, table, None, reasons * bool(others), fractions=False)
+
+
+def with_labels(table: Mapping[str, dict[str, str]], file: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
+    listing = read_labels_file(file)
+    # A row may name a clip by its whole place or by its own folder alone.
+    row = {name: next((key for key in (name, name.rpartition("/")[2]) if key in listing), None) for name in table}
+    both = {name: table[name] | listing[key] for name, key in row.items() if key is not None}
+    if not both:
+        raise ValueError(f"{file} lists none of the clips, which are {first_few(list(table))}")
+    unlisted = [name for name, key in row.items() if key is None]
+    return both, [f"{len(unlisted):,} clips that {file.name} does not list: {first_few(unlisted)}"] if unlisted else []

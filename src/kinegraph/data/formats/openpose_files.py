@@ -1,0 +1,115 @@
+"""What is in OpenPose's and Kinetics-skeleton's JSON files: the people of each frame."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.data.formats.openpose_parts import KEYS, POINTS, further_keys
+from kinegraph.data.formats.openpose_people import Detections
+from kinegraph.messages import quoted
+from kinegraph.safe_io import read_json
+
+Files = Mapping[int, Path] | Path  # a frame's number -> its JSON, or one JSON of all frames
+SPARSE, LONGEST_GAP = 100, 10_000  # frames a clip may be long for each that is there, and without any
+
+
+def detections(name: str, files: Files, joints: int, parts: Sequence[str] = ()) -> Detections:
+    """Everybody in every frame of a clip, from the first recorded frame on. joints: of the body."""
+    frames = dict(poses(files, parts))
+    expected = joints + sum(POINTS[key] for key in further_keys(parts))
+    if not frames:
+        return Detections([np.zeros((0, expected, 3), np.float32)])
+    first, last = min(frames), max(frames)
+    if last - first > SPARSE * len(frames) + LONGEST_GAP:
+        raise ValueError(
+            f"clip {quoted(name)} goes from frame {quoted(first)} to {quoted(last)} in {len(frames):,} frames, "
+            "expected frames counted one by one"
+        )
+    for pose in (pose for people in frames.values() for pose in people):
+        if len(pose) != expected:
+            raise ValueError(f"clip {quoted(name)} has a person of {len(pose)} joints, the first had {expected}")
+    nobody = np.zeros((0, expected, 3))
+    return Detections([np.array(frames.get(i) or nobody, np.float32) for i in range(first, last + 1)])
+
+
+def poses(files: Files, parts: Sequence[str] = ()) -> Iterator[tuple[int, list[Float[np.ndarray, "V 3"]]]]:
+    """Frame number and the people in it as x, y, score; further parts behind the body."""
+    if isinstance(files, Path):
+        yield from _of_kinetics(files)
+        return
+    for number, file in sorted(files.items()):
+        found = []
+        for person in _people(file):
+            if values := person.get("pose_keypoints_2d", person.get("pose_keypoints")):
+                further = [_further(file, person, key) for key in further_keys(parts)]
+                found.append(np.concatenate([_pose(file, values), *further]))
+        yield number, found
+
+
+def further_parts(files: Files) -> list[str]:
+    """Which of hands and face the first frame with a person has, too."""
+    if isinstance(files, Path):
+        return []
+    for _, file in sorted(files.items()):
+        if people := _people(file):
+            return [part for part, keys in KEYS.items() if any(map(any, _numbers(people, keys)))]
+    return []
+
+
+def _numbers(people: Sequence[Mapping], keys: Sequence[str]) -> Iterator[Sequence]:
+    for values in (person.get(f"{key}_keypoints_2d") for person in people for key in keys):
+        if isinstance(values, list):
+            yield values
+
+
+def _people(file: Path) -> list[Mapping]:
+    content = read_json(file)
+    people = content.get("people") if isinstance(content, Mapping) else None
+    if not isinstance(people, list):
+        raise ValueError(f"{file} has no list 'people'; is it written by OpenPose?")
+    return [person for person in people if isinstance(person, Mapping)]
+
+
+def _further(file: Path, person: Mapping, key: str) -> Float[np.ndarray, "V 3"]:
+    """A hand or a face, all zero where it was not seen."""
+    values = person.get(f"{key}_keypoints_2d")
+    if not values:
+        return np.zeros((POINTS[key], 3), np.float32)
+    pose = _pose(file, values)
+    if len(pose) != POINTS[key]:
+        raise ValueError(f"{file} has {len(pose)} points in {key}_keypoints_2d, expected {POINTS[key]}")
+    return pose
+
+
+def _of_kinetics(file: Path) -> Iterator[tuple[int, list[Float[np.ndarray, "V 3"]]]]:
+    content = read_json(file)
+    data = content.get("data") if isinstance(content, Mapping) else None
+    if not isinstance(data, list):
+        raise ValueError(f"{file} has no list 'data' of frames")
+    for frame in data:
+        number = frame.get("frame_index") if isinstance(frame, Mapping) else None
+        if type(number) is not int:
+            raise ValueError(f"{file} has a frame with frame_index {quoted(number)}, expected a whole number")
+        found = []
+        for one in frame.get("skeleton") or ():
+            place, score = (one.get("pose"), one.get("score")) if isinstance(one, Mapping) else (None, None)
+            if not isinstance(place, list) or not isinstance(score, list) or len(place) != 2 * len(score):
+                raise ValueError(
+                    f"{file} frame {quoted(number)} has a skeleton without two numbers in 'pose' for each 'score'"
+                )
+            found.append(_pose(file, [value for i, s in enumerate(score) for value in (*place[2 * i : 2 * i + 2], s)]))
+        yield number, found
+
+
+def _pose(file: Path, values: object) -> Float[np.ndarray, "V 3"]:
+    """x, y, score of each joint; all zero where the score is."""
+    try:
+        pose = np.array(values, np.float64).reshape(-1, 3)
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError(f"{file} has keypoints that are not x, y, score of each joint") from None
+    if not (np.abs(pose) < 1e30).all():  # or too large for what is stored
+        raise ValueError(f"{file} holds a number that is not finite")
+    pose[pose[:, 2] <= 0] = 0
+    return pose.astype(np.float32)
