@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinegraph.inference.timeline import LEAST, segments, steady_path, window_starts
+from kinegraph.inference.timeline import LEAST, frames_of, segments, steady_path, window_starts
 
 
 def told(classes, sure=0.9):
@@ -85,3 +85,18 @@ def test_no_other_path_is_better(seed, change):
 
     best = max(map(merit, product(range(3), repeat=6)))
     assert merit(steady_path(probabilities, windows, change)) == pytest.approx(best)
+
+
+@pytest.mark.parametrize(
+    ("length", "fps", "frames"), [(90, None, 90), ("90", 30, 90), ("3s", 30, 90), ("0.5 s", 25, 12)]
+)
+def test_lengths_in_frames_and_in_seconds(length, fps, frames):
+    assert frames_of(length, fps) == frames
+
+
+def test_what_is_no_length_is_said():
+    with pytest.raises(ValueError, match="give --fps"):
+        frames_of("3s", None)
+    for text in ("3m", "0", "0s", "-3", "s", "1e9", "٣s"):
+        with pytest.raises(ValueError, match="is no length of time, expected frames, such as 90, or seconds"):
+            frames_of(text, 30)

@@ -32,8 +32,8 @@ def draw(
     *,
     clip: str | None = None,
     weights: str | None = None,
-    window: int | None = None,
-    stride: int | None = None,
+    window: str | None = None,
+    stride: str | None = None,
     explain: bool = False,
     map_layout: bool = False,
     up: Literal["y", "z", "-y", "-z", "x", "-x"] | None = None,
@@ -46,6 +46,7 @@ def draw(
     fps: float | None = None,
     image_size: str | None = None,
     units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
+    resample_fps: float | None = None,
     bodies: Literal["tracked", "energy", "score", "rows"] | None = None,
     plugins: list[Path] | None = None,
 ) -> None:
@@ -57,8 +58,8 @@ def draw(
         out: the file to write; its ending says what.
         clip: which clip, where there are several: its number from 0, or its name; by default the first.
         weights: also ask this network, a .safetensors file or the name of weights that come with Kinegraph.
-        window: with weights: ask it about windows of so many frames, for what is done when.
-        stride: frames from one window to the next, by default a quarter of a window.
+        window: with weights: ask it about windows of so many frames, or seconds (3s), for what is done when.
+        stride: from one window to the next, likewise, by default a quarter of a window.
         explain: with weights: show which joints speak for the answer when, as colour and size.
         map_layout: with weights: take the joints by name where the clip has others too.
         up: vertical axis of a 3D clip, by default the one along which people stand.
@@ -68,9 +69,10 @@ def draw(
         speed: of a video; 0.5 is slow motion.
         format: name of the file's format (see prepare), where its content does not decide it.
         layout: layout of the joints, a name or a .yaml file, where the file does not say it.
-        fps: frames a second, where the file does not say it; 30 if nothing does.
+        fps: frames a second, in place of what the file says; 30 if nothing does.
         image_size: width x height in pixels, such as 1920x1080, in place of what the file says.
         units: of the coordinates, where the file does not say them (see prepare).
+        resample_fps: bring the clip to so many frames a second first.
         bodies: how people are followed, see prepare.
         plugins: Python files that define the network, where the weights name one of your own.
 
@@ -81,7 +83,7 @@ def draw(
     load_plugins(plugins or ())
     kind = _checked_out(out)
     wide, high = _size(size, kind)
-    check_numbers(window=window, stride=stride, frames=frames)
+    check_numbers(frames=frames)
     if not 0.01 <= speed <= 100:
         raise ValueError(f"speed is {speed:g}, expected 0.01 to 100")
     asked = {"window": window is not None, "explain": explain, "map-layout": map_layout}
@@ -92,15 +94,21 @@ def draw(
     if stride is not None and window is None:
         raise ValueError("--stride is between windows: give --window too")
     from kinegraph.inference.inputs import read_inputs
+    from kinegraph.inference.timeline import check_lengths
 
-    options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
+    check_lengths(window, stride)
     predictor, about = _predictor(weights, map_layout)
+    options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
+    options |= {"resample_fps": resample_fps, "up": up if predictor else None}
     (found,) = read_inputs(
         [input], predictor.class_names if predictor else (), options, format=format, everybody=not predictor
     )
     chosen, label = _chosen(found, input, clip, predictor)
+    for line in found.assumed:
+        print(f"note: assumed {line}", file=sys.stderr)
     answers = importance = None
     if predictor:
+        _check_conditions(predictor, chosen, input, turned=up is not None)
         answers = _answers(predictor, chosen, window, stride)
     if explain:
         from kinegraph.inference.explanation import joint_importance
@@ -110,6 +118,8 @@ def draw(
 
     from kinegraph.report.scene import Scene
 
+    if predictor and up and chosen.keypoint.shape[3] == 3:
+        up = "y"  # it was turned, for the network
     scene = Scene(chosen, note=_note(chosen), label=label, answers=answers, importance=importance, up=up, fps=fps)
     _write(out, kind, scene, theme, frames, wide, high, speed)
     if answers is not None:
@@ -196,7 +206,18 @@ def _predictor(weights: str | None, map_layout: bool) -> "tuple[Predictor | None
     return placed(predictor_of(known, map_layout=map_layout)), known.extra
 
 
-def _answers(predictor: "Predictor", clip: "SkeletonClip", window: int | None, stride: int | None) -> "Answers":
+def _check_conditions(predictor: "Predictor", clip: "SkeletonClip", path: Path, turned: bool) -> None:
+    """Raises ValueError for a clip in other units or upside down, compared with those of the training."""
+    from kinegraph.inference.compared import differences
+
+    found = differences(predictor, [clip], turned)
+    if found.wrong:
+        raise ValueError(f"{path}: {'; '.join(found.wrong)}")
+    for line in found.notes:
+        print(f"note: {path}: {line}", file=sys.stderr)
+
+
+def _answers(predictor: "Predictor", clip: "SkeletonClip", window: str | None, stride: str | None) -> "Answers":
     """One answer for the clip, or with a window one for each stretch of it."""
     from kinegraph.inference.answers import answers
     from kinegraph.inference.inputs import Question

@@ -199,6 +199,7 @@ def _facts(found: Recordings, expected: Expected, facts: Sequence[ClipSummary], 
         about["people"] = dict(sorted(Counter(one.present for one in shaped).items()))
         low, middle, high = np.percentile([one.shape[1] for one in shaped], (0, 50, 100)).tolist()
         about["frames"] = {"shortest": low, "median": middle, "longest": high}
+        about["empty_frames"] = round(float(np.mean([one.nobody for one in shaped])), 4)
         about["missing_joints"] = round(float(np.mean([one.missing for one in shaped])), 4)
     if seen := [one for one in shaped if one.low and len(one.low) == channels]:
         lows, highs = (np.array([getattr(one, side) for one in seen]) for side in ("low", "high"))
@@ -285,7 +286,9 @@ def _clip_rows(about: dict) -> Iterable[tuple[str, str]]:
     if "people" in about:
         about["people"] = ", ".join(f"{count}: {clips:,} clips" for count, clips in about["people"].items())
         about["frames"] = ", ".join(f"{word} {number:g}" for word, number in about["frames"].items())
-        about["missing joints"] = f"{about.pop('missing_joints'):.1%}"
+        about["missing joints"] = (
+            f"{about.pop('missing_joints'):.1%}, and {about.pop('empty_frames'):.1%} of the frames empty"
+        )
     about["classes"] = _classes(**about.pop("classes"))
     for split, parts in about.pop("splits", {}).items():
         about[f"split {split}"] = ", ".join(f"{part} {clips:,}" for part, clips in parts.items())

@@ -40,8 +40,8 @@ def predict(
     *,
     top: int | None = None,
     per_person: bool = False,
-    window: int | None = None,
-    stride: int | None = None,
+    window: str | None = None,
+    stride: str | None = None,
     out: Path | None = None,
     split: str | None = None,
     part: str | None = None,
@@ -51,6 +51,8 @@ def predict(
     fps: float | None = None,
     image_size: str | None = None,
     units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
+    up: Literal["x", "y", "z", "-x", "-y", "-z"] | None = None,
+    resample_fps: float | None = None,
     bodies: Literal["tracked", "energy", "score", "rows"] | None = None,
     people: int | None = None,
     skip_broken: bool = False,
@@ -71,17 +73,19 @@ def predict(
             folders, folders of OpenPose's JSON, or folders of such files.
         top: classes to show for each clip; by default 5 for one clip, 1 for several.
         per_person: an answer for each person in a clip instead of one for all.
-        window: for long recordings: a timeline, from windows of so many frames.
-        stride: frames from one window to the next, by default a quarter of a window.
+        window: for long recordings: a timeline, from windows of so many frames, or seconds (3s).
+        stride: from one window to the next, likewise, by default a quarter of a window.
         out: also write the answers to a .csv or .json file, each with its 5 likeliest classes or --top.
         split: of a dataset folder: only the clips of one part of a split.
         part: part of the split, by default val.
         map_layout: take the joints by name where a recording has others too, or has them in another order.
         format: name of the files' format (see prepare), where their content does not decide it.
         layout: layout of the joints, a name or a .yaml file, where a file does not say it.
-        fps: frames a second, where a file does not say it.
-        image_size: width x height in pixels, such as 1920x1080, where a file does not say it.
+        fps: frames a second, in place of what the files say.
+        image_size: width x height in pixels, such as 1920x1080, in place of what the files say.
         units: of the coordinates, where the file does not say them (see prepare).
+        up: vertical axis of the files (see prepare), where it is another one than in training.
+        resample_fps: bring clips to so many frames a second first, such as those of the training.
         bodies: how people are followed, see prepare.
         people: bodies to keep of a clip, see prepare; with --per-person by default everybody.
         skip_broken: leave out what is broken and list it at the end, instead of stopping.
@@ -96,25 +100,26 @@ def predict(
     Examples:
         kinegraph predict ui-prmd-10 Positions/m03_s02_e01_positions.txt
         kinegraph predict best.safetensors data/ntu60 --split xsub --out answers.csv
-        kinegraph predict best.safetensors long.npz --window 100 --stride 25 --fps 30
+        kinegraph predict best.safetensors long.npz --window 3s --stride 0.5s --fps 30
     """
     load_plugins(plugins or ())
-    check_numbers(top=top, people=people, window=window, stride=stride, batch_size=batch_size, workers=workers)
+    check_numbers(top=top, people=people, batch_size=batch_size, workers=workers)
     if stride is not None and window is None:
         raise ValueError("--stride is between windows: give --window too")
     if part is not None and split is None:
         raise ValueError("--part is of a split: give --split too")
     from kinegraph.inference.answers import answer_file, answers, checked_out
+    from kinegraph.inference.compared import compared
     from kinegraph.inference.inputs import questions, read_inputs
     from kinegraph.inference.predictor import placed
-    from kinegraph.inference.timeline import window_starts
+    from kinegraph.inference.timeline import check_lengths
 
     weights, inputs = weights_first("predict", weights, inputs)
     if out:
         checked_out(out)
-    if window is not None and stride is not None:
-        window_starts(0, window, stride)  # a stride that leaves frames out is found now
+    check_lengths(window, stride)
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
+    options |= {"up": up, "resample_fps": resample_fps}
     options |= {"split": split, "part": part, "workers": workers, "people": people}
     on_fault = "skip" if skip_broken else "stop"
     read = partial(read_inputs, inputs, options=options, format=format, on_fault=on_fault, everybody=per_person)
@@ -127,6 +132,7 @@ def predict(
     hint: str | None = None  # about the first clip that is very long
     with ExitStack() as opened:
         asked = opened.enter_context(closing(questions(found, inputs, predictor.class_names)))
+        asked = opened.enter_context(closing(compared(asked, predictor, _note, turned=up is not None)))
         asked = opened.enter_context(closing(_counted(asked, clips, console, quiet=out is None)))
         write = opened.enter_context(answer_file(out, written)) if out else None
         for answer in answers(
@@ -141,9 +147,15 @@ def predict(
                 break
     table.finish(out, synthetic=any("synthetic" in one.source.lower() for one in found))
     skipped = (f"skipped: {line}" for one in found for line in one.skipped())
+    for line in (f"{path}: assumed {line}" for one, path in zip(found, inputs, strict=True) for line in one.assumed):
+        _note(line)
     changed = (f"note: {line}" for one in found for line in one.changed())
     for line in (*skipped, *changed, *([hint] if hint else [])):
         print(line, file=sys.stderr)
+
+
+def _note(line: str) -> None:
+    print(f"note: {line}", file=sys.stderr)
 
 
 def _predictor_and_inputs(

@@ -21,8 +21,9 @@ from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
 from kinegraph.evaluation.metrics import check_metrics, evaluate, remarks
 from kinegraph.evaluation.results import checked_result_path
 from kinegraph.evaluation.scoring import score_clips
+from kinegraph.inference.compared import LOOKED_AT, differences_from
 from kinegraph.inference.explanation import explainer
-from kinegraph.inference.predictor import Predictor
+from kinegraph.inference.predictor import Predictor, conditions_of_training
 from kinegraph.messages import first_few
 from kinegraph.models.convert import published_weights
 from kinegraph.models.published import is_published
@@ -109,6 +110,7 @@ def test(
     for name, value in figures.items():
         print(f"{name}: {value:.4f}")
     warnings = [f"{one.severity}: {line_of(one)}" for one in findings if one.kind in OF_TESTS]
+    warnings += _other_conditions(weights, clips)
     for line in warnings + [f"warning: {line}" for line in remarks(scores, labels, folder.class_names)]:
         print(line)
     if keep:
@@ -123,6 +125,14 @@ def test(
             "warnings": warnings,
         }
         print(f"report: {_write(evaluation_of(folder, split, part, scores), out, report, about)}")
+
+
+def _other_conditions(weights: Weights, clips: ClipDataset) -> list[str]:
+    """Lines on clips in other units, upside down or at another frame rate, compared with those of the training."""
+    some = clips.indices[np.linspace(0, len(clips) - 1, min(len(clips), LOOKED_AT)).astype(int)]
+    recordings = [clips.folder[index] for index in some]
+    found = differences_from(conditions_of_training(weights), clips.preprocessing.normalize, recordings)
+    return [f"problem: {line}" for line in found.wrong] + [f"note: {line}" for line in found.notes]
 
 
 def _open_weights(checkpoint: Path, folder: SkeletonDataset, keep: bool) -> Weights:

@@ -22,6 +22,7 @@ Severity = Literal["problem", "note"]
 SMALLEST = 1e-6  # body
 FEW = 3  # training clips of a class, on average
 FOLD = 10  # a clip whose bodies are so many times larger or smaller than usual has other units
+EMPTY_FRAMES = 0.25  # of a clip's frames
 LONG_BONES = 0.4  # of a body's size
 BY_DESIGN = ("xview", "xset")  # splits of NTU RGB+D that share subjects; they are by camera and by setup
 
@@ -124,6 +125,10 @@ def _values(facts, expected) -> Iterable[Finding]:
     yield from _where(shaped, "note", "one_frame", "only one frame", lambda one: one.shape[1] == 1)
     yield from _where(shaped, "note", "still", "nobody moves: all frames are the same", lambda one: one.still)
     yield from _where(shaped, "note", "missing", "more than half of the joints missing", lambda one: one.missing > 0.5)
+    empty_frames = [one for one in shaped if one.nobody > EMPTY_FRAMES]
+    most = max((one.nobody for one in empty_frames), default=0)
+    message = f"nobody is in up to {most:.0%} of the frames of a clip; are frames numbered one by one?"
+    yield from _where(empty_frames, "note", "nobody", message, lambda one: True)
     yield from _unseen(shaped)
     outside = "scores outside of 0 to 1"
     beyond = [one for one in shaped if one.score_range and not (one.score_range[0] >= 0 and one.score_range[1] <= 1.01)]

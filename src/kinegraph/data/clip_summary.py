@@ -26,9 +26,9 @@ class ClipSummary:
     shape: people, frames, joints, channels. axes: the order that its axes seem to have, where it is another one.
     flat: whether published files have joints of the clip's layout in 2D only, as far as the layout is known.
     present: people who are not all zero. missing: share of joints that are zero while their person is there.
-    never: joints that always are. still: all frames are the same. largest: of all coordinates, without their signs.
-    size: of a body, median over frames, in the clip's units. upward: from feet to head, likewise. bone: length of a
-    bone as a share of size.
+    nobody: share of frames in which nobody is. never: joints that always are zero. still: all frames are the same.
+    largest: of all coordinates, without their signs. size: of a body, median over frames, in the clip's units.
+    upward: from feet to head, likewise. bone: length of a bone as a share of size.
     """
 
     name: str
@@ -42,6 +42,7 @@ class ClipSummary:
     flat: bool = True
     present: int = 0
     missing: float = 0.0
+    nobody: float = 0.0
     never: Bool[np.ndarray, "V"] | None = None
     still: bool = False
     largest: float = 0.0
@@ -95,6 +96,7 @@ def _measure(keypoint: Float[np.ndarray, "M T V C"], layout: JointLayout | None)
     digest = hashlib.blake2b(bodies.tobytes(), digest_size=16)
     return measured | {
         "missing": float(1 - joints.mean()),
+        "nobody": float(1 - there.any(0).mean()),
         "never": ~joints.any(0),
         "still": not moved and keypoint.shape[1] > 1,
         "largest": float(np.abs(bodies).max()),

@@ -17,8 +17,8 @@ from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.geometry import extent, seen
 
 KINDS = (
-    "scale", "units", "empty", "one_frame", "still", "duplicate_content", "two_labels", "shared_subjects", "no_part",
-    "class_not_in_train", "rare_class", "few_clips",
+    "scale", "units", "empty", "nobody", "one_frame", "still", "duplicate_content", "two_labels", "shared_subjects",
+    "no_part", "class_not_in_train", "rare_class", "few_clips",
 )  # fmt: skip
 CLIPS_NAMED = 3
 
@@ -63,6 +63,7 @@ def _glance(folder: SkeletonDataset, index: int, splits: Sequence[str]) -> ClipS
         **about,
         shape=shape,
         present=int(there.any(1).sum()),
+        nobody=float(1 - there.any(0).mean()),
         still=frames > 1 and not _moves(rows.reshape(people, frames, -1), there),
         size=_size(rows[np.flatnonzero(there)[there.sum() // 2]]),
         largest=max(float(rows.max()), -float(rows.min())),

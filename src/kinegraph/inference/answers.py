@@ -16,7 +16,7 @@ from kinegraph.atomic import atomic_file
 from kinegraph.inference.inputs import Question
 from kinegraph.inference.prediction import Prediction
 from kinegraph.inference.predictor import Predictor, probabilities
-from kinegraph.inference.timeline import segments, window_starts
+from kinegraph.inference.timeline import frames_of, segments, window_starts
 from kinegraph.messages import spreadsheet_cell
 from kinegraph.skeleton.clip import SkeletonClip
 
@@ -63,14 +63,15 @@ def answers(
     asked: Iterable[Question],
     *,
     per_person: bool = False,
-    window: int | None = None,
-    stride: int | None = None,
+    window: int | str | None = None,
+    stride: int | str | None = None,
     batch_size: int = 32,
 ) -> Iterator[Answer]:
     """The answers in the order of the questions, which are read while the answers are taken.
 
-    per_person: one for each body of a clip, seen alone from its first frame to its last. window, stride: in frames; an
-    answer for each stretch of one class (see `timeline`), where anybody is; by default the stride is a quarter window.
+    per_person: one for each body of a clip, seen alone from its first frame to its last. window, stride: in frames, or
+    in seconds ("3s"); an answer for each stretch of one class (see `timeline`), where anybody is; by default the stride
+    is a quarter of a window.
     Batches of `batch_size` go across clips. Raises ValueError where a clip does not fit the network.
     """
     pieces, seen = tee(_pieces(predictor, asked, per_person, window, stride))
@@ -84,19 +85,24 @@ def answers(
             yield Answer(piece.question, prediction, piece.person, piece.start, piece.start + piece.clip.frames)
 
 
-def _timeline(predictor: Predictor, group: Iterable[tuple[_Piece, np.ndarray]], window: int) -> Iterator[Answer]:
+def _timeline(predictor: Predictor, group: Iterable[tuple[_Piece, np.ndarray]], window: int | str) -> Iterator[Answer]:
     starts, rows, piece = [], [], None
     for piece, row in group:  # its frames are let go of
         starts.append(piece.start)
         rows.append(row)
     assert piece is not None, "groupby makes no empty groups"
-    for segment in segments(starts, window, piece.start + piece.clip.frames, np.stack(rows)):
+    length = frames_of(window, piece.clip.fps)
+    for segment in segments(starts, length, piece.start + piece.clip.frames, np.stack(rows)):
         prediction = Prediction(predictor.class_names, segment.probabilities)
         yield Answer(piece.question, prediction, piece.person, segment.start, segment.stop)
 
 
 def _pieces(
-    predictor: Predictor, asked: Iterable[Question], per_person: bool, window: int | None, stride: int | None
+    predictor: Predictor,
+    asked: Iterable[Question],
+    per_person: bool,
+    window: int | str | None,
+    stride: int | str | None,
 ) -> Iterator[_Piece]:
     for number, question in enumerate(asked):
         clip = predictor.fit(question.clip)
@@ -106,8 +112,11 @@ def _pieces(
             if window is None:
                 yield _Piece(number, question, person, start, part)
                 continue
-            for first in window_starts(part.frames, window, stride or max(window // 4, 1)):
-                if (seen := _stretch(part, first, first + window)) is not None:
+            called = f"clip '{clip.name}'"
+            length = frames_of(window, clip.fps, called)
+            step = max(length // 4, 1) if stride is None else frames_of(stride, clip.fps, called)
+            for first in window_starts(part.frames, length, step):
+                if (seen := _stretch(part, first, first + length)) is not None:
                     yield _Piece(number, question, person, start + first, seen)
 
 

@@ -56,6 +56,7 @@ def predict(
     image_size: tuple[int, int] | None = None,
     preprocessing: "Preprocessing | None" = None,
     map_layout: bool = False,
+    compare: bool = True,
 ) -> Prediction:
     """What is done in one clip: class names and a probability for each.
 
@@ -69,9 +70,12 @@ def predict(
         preprocessing needs it and the clip does not have it.
     preprocessing: for weights without it, such as those that `kinegraph convert` made of a .pth.
     map_layout: take the joints by name from a clip that has others too, or has them in another order.
+    compare: refuse a clip in other units or upside down, as far as the weights say how the recordings were made that
+        the network was trained on; False takes every clip as it is.
     The clip is prepared as in training; give it as it was recorded, at the frame rate of those recordings.
     Raises ValueError when clip and network do not fit each other, or the network's classes and joints are not known.
     """
+    from kinegraph.inference.compared import differences
     from kinegraph.inference.predictor import predictor_of, probabilities
 
     predictor = predictor_of(model, preprocessing, map_layout=map_layout)
@@ -80,6 +84,8 @@ def predict(
     elif score is not None:
         raise ValueError("score is for plain coordinates; a SkeletonClip holds its own")
     clip = predictor.fit(clip if image_size is None else replace(clip, image_size=image_size))
+    if compare and (wrong := differences(predictor, [clip]).wrong):
+        raise ValueError(f"{'; '.join(wrong)} (compare=False takes the clip as it is)")
     return Prediction(predictor.class_names, next(probabilities(predictor, [clip])))
 
 

@@ -1,9 +1,9 @@
 """From recorded clips to class probabilities: a trained network with all that it takes to ask it."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
+from kinegraph.data.conditions import Conditions
 from kinegraph.data.dataset_write import LARGEST
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.evaluation.scoring import view_scores
@@ -35,7 +36,8 @@ class Predictor:
     """A network ready to be asked.
 
     how: the way clips are prepared for it. precision: in Lightning's words, "32-true", "64-true", "bf16-mixed" or
-    "16-mixed". map_layout: take joints by name from clips of other layouts.
+    "16-mixed". map_layout: take joints by name from clips of other layouts. trained: how the recordings were made that
+    it was trained on, as far as its weights say it.
     """
 
     network: nn.Module
@@ -44,6 +46,7 @@ class Predictor:
     preprocessing: Preprocessing
     precision: str = "32-true"
     map_layout: bool = False
+    trained: Conditions = field(default_factory=Conditions)
 
     def fit(self, clip: SkeletonClip) -> SkeletonClip:
         """The clip with the network's joints and channels. Raises ValueError where it cannot have them."""
@@ -83,7 +86,14 @@ def predictor_of(
     except (TypeError, LookupError, AttributeError) as error:  # of a file that was not written by training
         raise ValueError(f"the weights say of preprocessing what cannot be read: {quoted(error)}") from None
     network = model if isinstance(model, nn.Module) else weights.model
-    return Predictor(network, weights.layout, tuple(weights.class_names), preprocessing, map_layout=map_layout)
+    names, trained = tuple(weights.class_names), conditions_of_training(weights)
+    return Predictor(network, weights.layout, names, preprocessing, map_layout=map_layout, trained=trained)
+
+
+def conditions_of_training(weights: Weights) -> Conditions:
+    """How the recordings were made that a network was trained on, as far as its weights say it."""
+    training = weights.extra.get("training")
+    return Conditions.from_dict(training.get("recorded")) if isinstance(training, Mapping) else Conditions()
 
 
 def placed(predictor: Predictor, device: str = "auto", precision: str = "32-true", many: bool = False) -> Predictor:

@@ -5,6 +5,7 @@ the course of classes is chosen that explains these probabilities best, if every
 doubt in the middle of a movement is not worth two changes.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,35 @@ class Segment:
     start: int
     stop: int
     probabilities: Float[np.ndarray, "classes"]
+
+
+def frames_of(length: int | str, fps: float | None = None, called: str = "the clip") -> int:
+    """A length in frames: 90 or "90", or "3s" for seconds at `fps` frames each.
+
+    Raises ValueError for another text, and for seconds where the frame rate is not known. called: whose rate it is.
+    """
+    number, seconds = parsed_length(length)
+    if not seconds:
+        return int(number)
+    if fps is None:
+        raise ValueError(f"{called} does not say its frame rate, which {length} needs: give --fps")
+    return max(1, round(number * fps))
+
+
+def parsed_length(length: int | str) -> tuple[float, bool]:
+    """The number of a length, and whether it counts seconds. Raises ValueError for what is no length."""
+    found = re.fullmatch(r"([0-9]{1,9})|([0-9]{1,6}(?:\.[0-9]+)?)\s*s(?:ec|econds)?", str(length).strip())
+    number = float(found[1] or found[2]) if found else 0
+    if not found or not number:
+        raise ValueError(f"'{length}' is no length of time, expected frames, such as 90, or seconds, such as 3s")
+    return number, found[2] is not None
+
+
+def check_lengths(window: int | str | None, stride: int | str | None) -> None:
+    """Raises ValueError for what is no length, and for a stride that leaves frames out, as far as that is known."""
+    lengths = [None if it is None else parsed_length(it) for it in (window, stride)]
+    if None not in lengths and lengths[0][1] == lengths[1][1] and lengths[1][0] > lengths[0][0]:
+        raise ValueError(f"a stride of {stride} between windows of {window}, expected from 1 to {window}")
 
 
 def window_starts(frames: int, window: int, stride: int) -> list[int]:

@@ -15,6 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from kinegraph.data.auto import STEPS, adapt, epochs_for
 from kinegraph.data.checks import Finding
+from kinegraph.data.conditions import CLIPS, Conditions, conditions_of
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.data.dataset_checks import check_scale, dataset_findings
 from kinegraph.data.loading import ClipDataset, train_loader
@@ -270,10 +271,17 @@ def training_facts(clips: ClipDataset, split: str) -> dict[str, Any]:
         "frames": [int(n) for n in np.percentile(folder.frames[clips.indices], (0, 50, 100))],
         "coordinates": list(coordinates(folder)),
         "units": folder.units,
+        "recorded": recorded(clips).to_dict(),
     }
     if (subjects := folder.attributes.get("subject")) is not None:
         facts["subjects"] = len(np.unique(subjects[clips.indices]))
     return facts | ({"absent": absent} if (absent := absent_classes(clips)) else {})
+
+
+def recorded(clips: ClipDataset) -> Conditions:
+    """How the recordings were made, from some of these clips."""
+    some = clips.indices[np.linspace(0, len(clips) - 1, min(len(clips), CLIPS)).astype(int)]
+    return conditions_of((clips.folder[index] for index in some), clips.folder.units)
 
 
 def measured_facts(

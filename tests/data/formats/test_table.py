@@ -389,3 +389,28 @@ def test_real_recordings_survive_the_table(tmp_path):
     assert found.layout.name == "kinect22"
     for clip, again in zip(clips, found.clips, strict=True):
         np.testing.assert_array_equal(again.keypoint, clip.keypoint)
+
+
+# ---- numbers of frames -----------------------------------------------------------------------------------------------
+
+
+def numbered(table, numbers, fps=""):
+    pose = 100 + 99 * body("coco17", 2)
+    rows = [f"a,{t},{i},{x + t:.2f},{y:.2f},{fps}" for t in numbers for i, (x, y) in enumerate(pose)]
+    return recordings(table("\n".join(["clip,frame,joint,x,y,fps", *rows])))
+
+
+@pytest.mark.parametrize(("numbers", "step"), [((10, 12, 14, 16), 2), ((1834, 1836, 1840, 1846, 1850), 4)])
+def test_frames_that_are_numbered_in_steps_follow_each_other(table, numbers, step):
+    found = numbered(table, numbers, fps=30)
+    (clip,) = found.clips
+    assert (clip.frames, clip.fps) == (len(numbers), 30 / step)
+    assert clip.keypoint.any((0, 2, 3)).all()
+    assert found.changed()[0].startswith(f"frames are numbered in steps of {step} in 1 clips (a)")
+
+
+def test_a_gap_stays_a_gap(table):
+    found = numbered(table, (0, 1, 2, 8, 9, 10), fps=30)
+    (clip,) = found.clips
+    assert (clip.frames, clip.fps, found.changed()) == (11, 30, [])
+    assert (~clip.keypoint.any((0, 2, 3))).sum() == 5

@@ -91,14 +91,16 @@ def read(
         fps=fps or file.fps,
         image_size=image_size or file.image_size,
     )
+    steps: dict[str, float] = {}
     return Recordings(
-        clips=_clips(file.rows, known, file.layout),
+        clips=_clips(file.rows, known, file.layout, steps),
         count=len(known.clips),
         layout=file.layout,
         class_names=known.class_names,
         units=units or file.units or ("px" if file.channels == 2 else "m"),
         source="; ".join(filter(None, [f"table {path.name}", known.note])),
         skipped=lambda: skipped,
+        changed=lambda: _steps_said(steps),
         unordered=not is_csv and bodies != "rows",
         guessed=frozenset(guessed),
         assumed=file.assumed,
@@ -152,7 +154,21 @@ def _with_labels(table: dict[str, dict[str, str]], file: Path) -> tuple[dict[str
     return both, lines
 
 
-def _clips(rows: Iterator[ClipRows | Fault], known: Facts, layout: JointLayout) -> Iterator[Item]:
+def _steps_said(steps: dict[str, float]) -> list[str]:
+    if not steps:
+        return []
+    low, high = min(steps.values()), max(steps.values())
+    wide = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+    return [
+        f"frames are numbered in steps of {wide} in {len(steps):,} clips ({first_few(list(steps))}): read one after "
+        "another, with fewer frames a second"
+    ]
+
+
+def _clips(
+    rows: Iterator[ClipRows | Fault], known: Facts, layout: JointLayout, steps: dict[str, float]
+) -> Iterator[Item]:
+    """steps: gets the clips whose frames are not numbered one by one."""
     for clip in rows:
         if isinstance(clip, Fault):
             yield clip
@@ -160,6 +176,8 @@ def _clips(rows: Iterator[ClipRows | Fault], known: Facts, layout: JointLayout) 
             yield Fault(known.faults[clip.name], clip.name, "label")
         elif clip.name in known.clips:
             try:
+                if clip.step > 1:
+                    steps[clip.name] = clip.step
                 yield _clip(clip, known.clips[clip.name], layout)
             except ValueError as error:
                 yield fault_of(error, clip.name)
@@ -168,6 +186,10 @@ def _clips(rows: Iterator[ClipRows | Fault], known: Facts, layout: JointLayout) 
 def _clip(rows: ClipRows, about: ClipColumns, layout: JointLayout) -> SkeletonClip:
     clip = SkeletonClip(rows.keypoint, layout, rows.name, score=rows.score)
     return replace(
-        clip, label=about.label, fps=about.fps, image_size=about.image_size, attributes=about.attributes,
+        clip,
+        label=about.label,
+        fps=about.fps / rows.step if about.fps else None,
+        image_size=about.image_size,
+        attributes=about.attributes,
         splits=about.splits,
-    )  # fmt: skip
+    )

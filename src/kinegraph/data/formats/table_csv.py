@@ -28,6 +28,7 @@ NEEDED = ("clip", "frame", "joint", "x", "y")
 ROW = (*NEEDED, "person", "z", "score")
 SCORES = ("confidence", "visibility")
 FACTS = ("label", "split", "fps", "width", "height", "subject", "camera", "setup", "replication", "view", "session")
+MOST_STEP = 12  # from one frame to the next; a larger one is a gap
 SPARSE = 100  # a clip may have this many places for joints for each row it has
 
 
@@ -125,11 +126,12 @@ def _plain(joint: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class ClipRows:
-    """The coordinates of one clip from its rows; unseen joints are zero."""
+    """The coordinates of one clip from its rows; unseen joints are zero. step: between the numbers of its frames."""
 
     name: str
     keypoint: Float[np.ndarray, "M T V C"]
     score: Float[np.ndarray, "M T V"] | None
+    step: float = 1.0
 
 
 def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None = None) -> Iterator[ClipRows | Fault]:
@@ -184,7 +186,7 @@ def _clip(place: _Place, cells: Mapping[str, Sequence[str]], layout: JointLayout
             )
     joint = _indices(place, cells["joint"], joint_index)
     frame = _indices(place, cells["frame"], _frame_number)
-    frame -= frame.min()
+    frame, step = _consecutive(frame)
     person, bodies = _people(cells.get("person"), len(joint))
     axes = [axis for axis in ("x", "y", "z") if axis in cells]
     value = np.stack([_numbers(place, axis, cells[axis]) for axis in axes], axis=1)  # (rows, C)
@@ -208,10 +210,23 @@ def _clip(place: _Place, cells: Mapping[str, Sequence[str]], layout: JointLayout
     keypoint = np.zeros((len(kept), frames, len(layout), len(axes)), np.float32)
     keypoint[at] = value[taken]
     if score is None:
-        return ClipRows(place.clip, keypoint, None)
+        return ClipRows(place.clip, keypoint, None, step)
     confidence = np.zeros(keypoint.shape[:3], np.float32)
     confidence[at] = np.nan_to_num(score[taken])
-    return ClipRows(place.clip, keypoint, confidence)
+    return ClipRows(place.clip, keypoint, confidence, step)
+
+
+def _consecutive(frame: Int[np.ndarray, "rows"]) -> tuple[Int[np.ndarray, "rows"], float]:
+    """Frames counted one by one from 0, and the mean step between the numbers that the file gives them.
+
+    Files of every second frame, or of a sensor that leaves some out, number them in steps of 2 and more. Where most
+    steps are 1, a larger one is a gap, in which nobody is.
+    """
+    numbers = np.unique(frame)
+    steps = np.diff(numbers)
+    if len(steps) < 2 or np.median(steps) < 2 or steps.max() > MOST_STEP:
+        return frame - frame.min(), 1.0
+    return np.searchsorted(numbers, frame), float(steps.mean())
 
 
 def _joint_index(layout: JointLayout, joint: str) -> int:

@@ -1,0 +1,157 @@
+"""How recordings were made: units, size of bodies, vertical and frame rate; and whether others were made likewise.
+
+Weights carry the conditions of their training clips, so that recordings in other units, upside down or at another frame
+rate are noticed before a network answers.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.geometry import extent, foot_and_head, nearest_axis, seen
+
+CLIPS = 500  # of a dataset that are measured, at most
+SHARES = (5, 50, 95)  # percentiles
+OTHER_SIZE = {2: 50.0, 3: 5.0}  # times larger or smaller: other units; in pictures people are near or far
+OTHER_RATE = 1.25
+UPRIGHT = 0.7  # share of a body's length along one axis, from which it stands along that axis
+SELDOM = 0.02
+AXES = ("x", "y", "z", "-x", "-y", "-z")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """units: of a dataset. size: of bodies, in these units, the 5th, 50th and 95th percentile over clips.
+
+    upward: share of the clips whose people stand along an axis, by axis ("y", "-z" ...). fps: least, middle and most
+    frames a second of the clips that say it. Each is empty where it is not known.
+    """
+
+    units: str = ""
+    size: tuple[float, ...] = ()
+    upward: Mapping[str, float] = field(default_factory=dict)
+    fps: tuple[float, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self) | {"size": list(self.size), "upward": dict(self.upward), "fps": list(self.fps)}
+
+    @classmethod
+    def from_dict(cls, content: object) -> "Conditions":
+        """From plain data of any origin; a part that is not as expected counts as not known."""
+        content = content if isinstance(content, Mapping) else {}
+        upward = content.get("upward")
+        shares = upward.items() if isinstance(upward, Mapping) else ()
+        known = {str(axis): float(share) for axis, share in shares if axis in AXES and _is_number(share)}
+        return cls(
+            units=content["units"] if isinstance(content.get("units"), str) else "",
+            size=_three(content.get("size")),
+            upward=known,
+            fps=_three(content.get("fps")),
+        )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value < 1e12
+
+
+def _three(value: object) -> tuple[float, ...]:
+    fits = isinstance(value, list | tuple) and len(value) == 3 and all(_is_number(it) and it > 0 for it in value)
+    return tuple(map(float, value)) if fits else ()
+
+
+# ---- measured --------------------------------------------------------------------------------------------------------
+
+
+def conditions_of(clips: Iterable[SkeletonClip], units: str = "") -> Conditions:
+    """The conditions of some clips. units: of their coordinates, where they are known."""
+    sizes, ways, rates, count = [], Counter(), [], 0
+    for clip in clips:
+        count += 1
+        there = seen(clip.keypoint)
+        bodies = np.where(there[..., None], clip.keypoint, np.nan)[there.any(2)]
+        if len(bodies):
+            sizes.append(float(np.median(extent(bodies).max(1))))
+        if way := stands_along(clip):
+            ways[way] += 1
+        if clip.fps:
+            rates.append(clip.fps)
+    sizes = [size for size in sizes if size > 0]
+    return Conditions(
+        units,
+        tuple(float(f"{it:.4g}") for it in np.percentile(sizes, SHARES)) if sizes else (),
+        {way: round(times / count, 4) for way, times in sorted(ways.items())},
+        tuple(map(float, np.percentile(rates, (0, 50, 100)))) if rates else (),
+    )
+
+
+def stands_along(clip: SkeletonClip) -> str:
+    """The signed axis along which people stand, feet to head, such as "y"; "" where they mostly do not, or it is not
+    known which joints are feet and head."""
+    ends = foot_and_head(clip.layout) or clip.layout.spine
+    if ends is None:
+        return ""
+    both = seen(clip.keypoint)[..., list(ends)].all(-1)
+    along = (clip.keypoint[..., ends[1], :] - clip.keypoint[..., ends[0], :])[both].astype(np.float64)
+    if not len(along) or not along.any():
+        return ""
+    way = np.mean(along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9), axis=0)
+    if np.abs(way).max() < UPRIGHT:
+        return ""
+    return nearest_axis(np.pad(way, (0, 3 - len(way)))) or ""
+
+
+# ---- compared --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Differences:
+    """wrong: why answers would be wrong, each with the option that helps. notes: what is only worth knowing."""
+
+    wrong: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+
+def compare(
+    trained: Conditions, found: Conditions, dimensions: int, *, any_size: bool, any_vertical: bool
+) -> Differences:
+    """How recordings differ from those that a network was trained on.
+
+    dimensions: 2 or 3. any_size, any_vertical: whether clips are brought to one size, or turned upright, before the
+    network sees them.
+    """
+    wrong, notes = [], []
+    if trained.size and found.size and not any_size:
+        times, limit = found.size[1] / trained.size[1], OTHER_SIZE[dimensions]
+        if not 1 / limit < times < limit:
+            least, _, most = trained.size
+            wrong.append(
+                f"bodies are {found.size[1]:.3g} large, those that the network was trained on {least:.3g} to "
+                f"{most:.3g}{f' ({trained.units})' if trained.units else ''}: give --units"
+            )
+    if not any_vertical and trained.upward and found.upward:
+        wrong, notes = _vertical(trained.upward, found.upward, dimensions, wrong, notes)
+    if trained.fps and found.fps and not 1 / OTHER_RATE < found.fps[1] / trained.fps[1] < OTHER_RATE:
+        notes.append(
+            f"{found.fps[1]:g} frames a second, the network was trained at {trained.fps[1]:g}: "
+            f"--resample-fps {trained.fps[1]:g} brings clips to that rate"
+        )
+    return Differences(wrong, notes)
+
+
+def _vertical(
+    trained: Mapping[str, float], found: Mapping[str, float], dimensions: int, wrong: list[str], notes: list[str]
+) -> tuple[list[str], list[str]]:
+    usual, way = max(trained, key=trained.__getitem__), max(found, key=found.__getitem__)
+    if trained.get(way, 0) > SELDOM or found[way] <= 0.5 or trained[usual] <= 0.5:
+        return wrong, notes
+    opposite = way.removeprefix("-") == usual.removeprefix("-")
+    text = f"heads are toward {way}, in the recordings that the network was trained on toward {usual}"
+    keep = "y" if dimensions == 3 else "-y"
+    if opposite:
+        return [*wrong, f"{text}: give --up {way} to turn them, or --up {keep} if people are upside down"], notes
+    return wrong, [*notes, f"{text}: unless people lie, give --up {way}"]
