@@ -10,6 +10,7 @@ import pytest
 from kinegraph.atomic import atomic_file, atomic_folder, write_atomic
 from kinegraph.cli import main
 from kinegraph.data.formats.recordings import check_readable
+from tests.data import faulty
 
 
 def test_a_file_in_a_folder_that_is_not_there(tmp_path):
@@ -81,10 +82,39 @@ def test_what_killed_processes_left_is_cleared_away_and_nothing_else(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is a moment without it")
+def not_empty(*_):
+    raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
+
+
 def test_a_folder_is_replaced_without_a_moment_when_it_is_not_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "rename", None)  # which would be two steps
+    monkeypatch.setattr(os, "rename", not_empty)  # a second one would be a moment without
     (tmp_path / "set").mkdir()
-    with atomic_folder(tmp_path / "set") as folder:
+    (tmp_path / "set" / "old").touch()
+    with atomic_folder(tmp_path / "set", replaceable=lambda path: None) as folder:
         (folder / "clips.csv").write_text("new")
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
     assert (tmp_path / "set" / "clips.csv").read_text() == "new"
+
+
+def test_a_folder_that_appeared_meanwhile_is_kept(tmp_path):
+    def written_too_late():
+        with atomic_folder(tmp_path / "set") as new:
+            (new / "mine").touch()
+            (tmp_path / "set").mkdir()
+            (tmp_path / "set" / "of somebody else").touch()
+
+    with pytest.raises(ValueError, match="appeared while it was being written"):
+        written_too_late()
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+    assert [path.name for path in (tmp_path / "set").iterdir()] == ["of somebody else"]
+
+
+def test_of_two_that_write_one_folder_one_is_told(tmp_path):
+    """Two `prepare` at once into one place: one has it, the other says so."""
+    faulty.npz(tmp_path, faulty.recordings())
+    command = [sys.executable, "-m", "kinegraph", "prepare", str(tmp_path / "own.npz"), str(tmp_path / "set")]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    errors = [process.communicate(timeout=120)[1] for process in both]
+    assert sorted(process.returncode for process in both) == [0, 2]
+    assert "exists; remove it, choose another place or give --overwrite" in "".join(errors)
+    assert main(["inspect", str(tmp_path / "set")]) == 0

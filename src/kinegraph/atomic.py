@@ -10,7 +10,7 @@ import platform
 import secrets
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -49,8 +49,12 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """A folder beside `path` that is renamed to it at the end, or removed on an error."""
+def atomic_folder(path: Path, replaceable: Callable[[Path], None] | None = None) -> Iterator[Path]:
+    """A folder beside `path` that is renamed to it at the end, or removed on an error.
+
+    replaceable: raises where a folder that is there may not be replaced; without it, none may but an empty one. A
+    folder that appeared meanwhile is not lost: ValueError is raised.
+    """
     path = path.resolve()  # through a link: to the disk where the folder is
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = _place_beside(path)
@@ -58,18 +62,30 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         with _naming(path, folder):
             folder.mkdir()
             yield folder
-            _put_in_place(folder, path)
+            _put_in_place(folder, path, replaceable)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _put_in_place(folder: Path, path: Path) -> None:
-    if not path.exists():
-        os.rename(folder, path)
-        return
+def _put_in_place(folder: Path, path: Path, replaceable: Callable[[Path], None] | None) -> None:
+    try:
+        if not path.exists() or os.name == "posix":  # where an empty folder is replaced, and no other
+            os.rename(folder, path)
+            return
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+    if replaceable is None:
+        raise ValueError(f"{path} appeared while it was being written; choose another place")
+    replaceable(path)
     for file in filter(Path.is_file, folder.rglob("*")):  # the old ones are deleted next
         _to_disk(file)
     if _exchange(folder, path):
+        try:
+            replaceable(folder)  # what was there in that moment
+        except ValueError:
+            _exchange(folder, path)
+            raise
         return
     old = folder.with_name(f".{path.name}.replaced-{secrets.token_hex(4)}")
     os.rename(path, old)

@@ -5,10 +5,12 @@ annotations and labels in such files, so they are read here by a machine with a 
 the standard library's interpreter in Python: the one in C reserves memory for whatever a file claims to hold.
 """
 
+import hashlib
 import io
 import math
 import os
 import pickle
+import re
 import sys
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
@@ -46,6 +48,8 @@ def load_pickle(path: str | Path, more_words: Mapping[str, Callable] | None = No
     Raises ValueError naming the `module.name` that a pickle asks for beyond these, and for a broken file.
     """
     with open(path, "rb") as file:
+        if not _is_as_sealed(file):
+            raise ValueError(f"{path} was changed after it was written: its checksum is another one")
         try:
             return (ForeignReader if foreign else _Reader)(file, WORDS | dict(more_words or {})).load()
         except _Refused as refused:
@@ -58,6 +62,46 @@ def load_pickle(path: str | Path, more_words: Mapping[str, Callable] | None = No
         except Exception as error:  # whatever a broken file leads the interpreter into
             reason = "the file ends too early" if isinstance(error, EOFError) else messages.one_line(error)
             raise ValueError(f"{path} is not a readable pickle: {reason or type(error).__name__}") from None
+
+
+def sealed(content: bytes) -> bytes:
+    """A pickle with its SHA-256 behind its end, which readers of pickles pass over and `load_pickle` compares."""
+    return content + _seal(hashlib.sha256(content).hexdigest())
+
+
+def seal_file(path: Path) -> None:
+    """Put the SHA-256 of a pickle behind its end."""
+    with path.open("rb+") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        file.seek(0, os.SEEK_END)
+        file.write(_seal(digest.hexdigest()))
+
+
+def _seal(digest: str) -> bytes:
+    return f"\n# sha256 {digest}\n".encode()
+
+
+SEAL, SEAL_SIZE = re.compile(rb"\n# sha256 ([0-9a-f]{64})\n"), len(_seal("0" * 64))
+
+
+def _is_as_sealed(file: BinaryIO) -> bool:
+    """Whether a file has the checksum that stands behind its end, or none stands there. The file is rewound."""
+    file.seek(0, os.SEEK_END)
+    end = max(file.tell() - SEAL_SIZE, 0)
+    file.seek(end)
+    found = SEAL.fullmatch(file.read())
+    file.seek(0)
+    if not found:
+        return True
+    digest, left = hashlib.sha256(), end
+    while left:
+        block = file.read(min(left, 1 << 20))
+        if not block:
+            break
+        digest.update(block)
+        left -= len(block)
+    file.seek(0)
+    return digest.hexdigest().encode() == found[1]
 
 
 def quoted(value: object) -> str:

@@ -130,6 +130,7 @@ def dataset(folder: Path, clips: list[Clip]) -> Path:
     with (path / "clips.csv").open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(rows)
     about = json.loads((path / "dataset.json").read_text())
+    del about["sha256_of_this"], about["crc32"]
     for name in about["sha256"]:
         about["sha256"][name] = hashlib.sha256((path / name).read_bytes()).hexdigest()
     (path / "dataset.json").write_text(json.dumps(about))

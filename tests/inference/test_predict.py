@@ -1,5 +1,6 @@
 """Prediction: one clip, many, by person and by window give what the network says of exactly those frames."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -262,3 +263,20 @@ def test_scores_of_plain_coordinates_go_with_them(tmp_path):
     np.testing.assert_array_equal(kg.predict(path, clip).probabilities, one.probabilities)
     with pytest.raises(ValueError, match="a SkeletonClip holds its own"):
         kg.predict(path, clip, score=sure)
+
+
+def test_a_network_in_training_keeps_its_mode_and_its_statistics(predictor):
+    """Also while several threads ask it: the mode of a module is the same for all threads."""
+    network = predictor.network
+    quiet = next(probabilities(predictor, [a_clip()]))
+    network.train()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: next(probabilities(predictor, [a_clip()])), range(16)))
+    modes = {part.training for part in network.modules()}
+    network.eval()
+    assert modes == {True}
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+    for row in found:
+        np.testing.assert_array_equal(row, quiet)

@@ -33,6 +33,7 @@ def changed(path, tensors=None, **fields):
     """The same file with other header fields, or other tensors."""
     with safe_open(path, framework="pt") as file:
         header = json.loads(file.metadata()["kinegraph"]) | fields
+    header.pop("sha256", None)  # as an earlier version wrote it
     save_file(load_file(path) if tensors is None else tensors, path, metadata={"kinegraph": json.dumps(header)})
     return path
 

@@ -1,7 +1,8 @@
 """`kinegraph convert`: a dataset folder or a checkpoint -> that of another project, so that nothing is locked in."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -132,11 +133,13 @@ def _write(
             _check_free(out, overwrite, out.is_file(), "no file")
             write_annotation_list(out, found, _one(_parts(found, split, part)), split)
         case "npy":
-            _check_free(out, overwrite, is_padded_folder(out), "no folder of such arrays")
-            write_padded(out, found, _parts(found, split, part), split=split, **sizes)
+            check = partial(_check_folder, overwrite=overwrite, is_such=is_padded_folder, what="arrays")
+            check(out)
+            write_padded(out, found, _parts(found, split, part), split=split, replaceable=check, **sizes)
         case "tfrecord":
-            _check_free(out, overwrite, is_shard_folder(out), "no folder of such shards")
-            write_tfrecords(out, found, _parts(found, split, part), split=split, **sizes)
+            check = partial(_check_folder, overwrite=overwrite, is_such=is_shard_folder, what="shards")
+            check(out)
+            write_tfrecords(out, found, _parts(found, split, part), split=split, replaceable=check, **sizes)
 
 
 def _check_none(given: dict[str, object], kind: str, path: Path) -> None:
@@ -183,6 +186,10 @@ def _check_free(out: Path, overwrite: bool, replaceable: bool, otherwise: str) -
         raise ValueError(f"{out} exists and is {otherwise}; choose another place")
     if not overwrite:
         raise ValueError(f"{out} exists; choose another place or give --overwrite")
+
+
+def _check_folder(out: Path, overwrite: bool, is_such: Callable[[Path], bool], what: str) -> None:
+    _check_free(out, overwrite, is_such(out), f"no folder of such {what}")
 
 
 def _tell(out: Path, dataset: SkeletonDataset, parts: dict[str, Int[np.ndarray, "n"]] | None) -> None:

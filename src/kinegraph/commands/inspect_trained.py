@@ -136,7 +136,7 @@ def look_at_weights(path: Path) -> About:
 def _ours(path: Path) -> tuple["nn.Module", dict]:
     from kinegraph.models.weights import load_weights
 
-    weights = load_weights(path)
+    weights = load_weights(path, finite=False)
     about = {"layout": weights.layout.name, "preprocessing": weights.preprocessing, "recipe": weights.extra}
     return weights.model, about | {"class_names": list(weights.class_names)}
 

@@ -20,6 +20,7 @@ from kinegraph.training.distributed import naming_lost_processes, set_determinis
 from kinegraph.training.loop import Training
 from kinegraph.training.options import TrainOptions, may_change
 from kinegraph.training.run_folder import RunFolder, environment
+from kinegraph.training.run_lock import locked
 from kinegraph.training.setup import (
     Data,
     Parts,
@@ -42,7 +43,16 @@ def train(options: TrainOptions, config_text: str = "", config_name: str = "") -
     """
     check_ranges(options)
     check_together(options)
-    run, resume = _open_run(options, config_text, config_name)
+    place = options.work_dir or Path("runs") / (config_name or "train")
+    if (place / "dataset.json").exists():
+        raise ValueError(f"{place} is a dataset folder; choose another --work-dir")
+    with locked(place):
+        return _train_in(place, options, config_text)
+
+
+def _train_in(place: Path, options: TrainOptions, config_text: str) -> Path:
+    """`train` in a run folder that nobody else uses."""
+    run, resume = _open_run(place, options, config_text)
     start = open_start(options.init_from) if options.init_from and not resume else None
     data = open_data(options)
     fabric = start_processes(options.accelerator, options.devices, options.nodes, options.precision)
@@ -65,9 +75,8 @@ def train(options: TrainOptions, config_text: str = "", config_name: str = "") -
     return run.path
 
 
-def _open_run(options: TrainOptions, config_text: str, config_name: str) -> tuple[RunFolder, bool]:
+def _open_run(place: Path, options: TrainOptions, config_text: str) -> tuple[RunFolder, bool]:
     """The run folder, and whether the run in it goes on."""
-    place = options.work_dir or Path("runs") / (config_name or "train")
     resume = options.resume or (started_again() and RunFolder.can_resume(place))
     run = RunFolder(place, resume, options.overwrite)
     if resume:

@@ -1,4 +1,4 @@
-"""The dataset folder: written in one pass and whole or not at all, opened memory-mapped, checked on opening.
+"""The dataset folder: written in one pass and whole or not at all, checked on opening and while it is read.
 
 keypoint.npy   (rows, V, C) float32 or float16; one row is one person in one frame, clip after clip, and within
                a clip person after person: clip i is rows offset[i] to offset[i] + people[i] * frames[i]
@@ -10,7 +10,7 @@ dataset.json   format and version, layout, units, class names, source, licence, 
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import SupportsIndex
@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from kinegraph.atomic import atomic_folder
-from kinegraph.data.dataset_read import check_arrays, check_finite, check_sums, read_about, read_clips
+from kinegraph.data.dataset_read import check_finite, check_sums, open_arrays, read_about, read_clips, sum_of
 from kinegraph.data.dataset_write import (
     AXES,
     DTYPES,
@@ -32,6 +32,7 @@ from kinegraph.data.dataset_write import (
     sha256,
     write_rows,
 )
+from kinegraph.data.row_file import RowFile, block_sums
 from kinegraph.data.split_names import order_of
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
@@ -39,11 +40,12 @@ from kinegraph.skeleton.layout import JointLayout, load_layout
 
 @dataclass(frozen=True, eq=False)
 class SkeletonDataset:
-    """Clips on disk: what is known about each in arrays, coordinates memory-mapped when first asked for.
+    """Clips on disk: what is known about each in arrays, coordinates read when they are asked for.
 
     label: -1 where a clip has none. fps: NaN, image_size (width, height): 0 where unknown. offset: first row of a
-    clip in keypoint.npy. attributes, splits: a value for each clip. units: of the coordinates. Pickles as its
-    path, so that workers map the same pages instead of copying them.
+    clip in keypoint.npy. attributes, splits: a value for each clip. units: of the coordinates. checksum: of all that
+    decides what is learnt, the same for a copy elsewhere. arrays: keypoint and score. Pickles as its path and checksum,
+    so that workers read the same files.
     """
 
     path: Path
@@ -64,6 +66,8 @@ class SkeletonDataset:
     dtype: str
     channels: int
     has_score: bool
+    checksum: str
+    arrays: dict[str, RowFile]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -84,9 +88,12 @@ class SkeletonDataset:
             int(self.label[index]),
             float(self.fps[index]),
         )
-        keypoint = self.rows(index).astype(np.float32).reshape(people, frames, *self._keypoint.shape[1:])
-        rows = slice(int(self.offset[index]), int(self.offset[index]) + people * frames)
-        score = self._score[rows].astype(np.float32).reshape(keypoint.shape[:3]) if self.has_score else None
+        keypoint = self.rows(index).astype(np.float32, copy=False)
+        keypoint = keypoint.reshape(people, frames, *keypoint.shape[1:])
+        score = None
+        if self.has_score:
+            rows = self.arrays["score"].read(*self._span(index))
+            score = rows.astype(np.float32, copy=False).reshape(keypoint.shape[:3])
         if not np.isfinite(keypoint).all() or (score is not None and not np.isfinite(score).all()):
             raise ValueError(f"{self.path}: clip '{self.names[index]}' holds values that are not finite")
         width, height = self.image_size[index].tolist()
@@ -103,20 +110,15 @@ class SkeletonDataset:
         )
 
     def rows(self, index: int) -> Float[np.ndarray, "rows V C"]:
-        """The coordinates of clip `index` as they lie on disk: person after person, frame after frame; not copied."""
+        """The coordinates of clip `index` as they lie on disk: person after person, frame after frame."""
+        return self.arrays["keypoint"].read(*self._span(index))
+
+    def _span(self, index: int) -> tuple[int, int]:
         start = int(self.offset[index])
-        return self._keypoint[start : start + int(self.people[index]) * int(self.frames[index])]
+        return start, start + int(self.people[index]) * int(self.frames[index])
 
-    def __reduce__(self) -> tuple[Callable[[Path], "SkeletonDataset"], tuple[Path]]:
-        return open_dataset, (self.path,)
-
-    @cached_property
-    def _keypoint(self) -> Float[np.ndarray, "rows v c"]:
-        return np.load(self.path / "keypoint.npy", mmap_mode="r").view(np.ndarray)  # slices of np.memmap are slow
-
-    @cached_property
-    def _score(self) -> Float[np.ndarray, "rows v"]:
-        return np.load(self.path / "score.npy", mmap_mode="r").view(np.ndarray)
+    def __reduce__(self) -> tuple[Callable[[Path, str], "SkeletonDataset"], tuple[Path, str]]:
+        return _opened_again, (self.path, self.checksum)
 
     def parts(self, split: str) -> tuple[str, ...]:
         """The parts of a split, such as ("train", "val", "test"), in this order.
@@ -146,15 +148,26 @@ def open_dataset(path: str | Path, check_values: bool = False) -> SkeletonDatase
     """
     path = Path(path).resolve()
     about = read_about(path)
-    check_arrays(path, about)
+    arrays = open_arrays(path, about)
     fields = read_clips(path, about)
-    same = {key: about[key] for key in ("layout", "units", "source", "licence", "dtype", "channels")}
-    dataset = SkeletonDataset(path, class_names=tuple(about["class_names"]), has_score=about["score"], **same, **fields)
+    check_sums(path, about, ["clips.csv"])  # after that, which names the clip that is wrong
+    same = {key: about[key] for key in ("layout", "units", "source", "licence", "dtype", "channels", "checksum")}
+    names = tuple(about["class_names"])
+    dataset = SkeletonDataset(path, class_names=names, has_score=about["score"], arrays=arrays, **same, **fields)
     if check_values:
-        check_finite(path / "keypoint.npy", dataset._keypoint, dataset.names, dataset.offset)
-        if dataset.has_score:
-            check_finite(path / "score.npy", dataset._score, dataset.names, dataset.offset)
+        for rows in arrays.values():
+            check_finite(rows, dataset.names, dataset.offset)
         check_sums(path, about)
+        for rows in arrays.values():
+            rows.trust()
+    return dataset
+
+
+def _opened_again(path: Path, checksum: str) -> SkeletonDataset:
+    """The dataset in another process. Raises ValueError where it is no longer the same."""
+    dataset = open_dataset(path)
+    if dataset.checksum != checksum:
+        raise ValueError(f"{path} was replaced by another dataset while it was in use")
     return dataset
 
 
@@ -192,7 +205,7 @@ def write_dataset(
     clips = iter(clips)
     if (first := next(clips, None)) is None:
         raise ValueError(f"there are no clips to write to {path}")
-    with atomic_folder(path) as folder:
+    with atomic_folder(path, partial(check_replaceable, overwrite=overwrite)) as folder:
         columns = Columns.of(first, layout, class_names)
         written = write_rows(folder, chain([first], clips), columns, dtype)
         about = {
@@ -208,8 +221,10 @@ def write_dataset(
             **written,
             "class_names": list(class_names),
             "layout": layout.to_dict(),
+            "crc32": {file.name: block_sums(file) for file in sorted(folder.glob("*.npy"))},
             "sha256": {file.name: sha256(file) for file in sorted(folder.iterdir())},
         }
+        about["sha256_of_this"] = sum_of(about)
         text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
         (folder / "dataset.json").write_text(text, encoding="utf-8")
     return open_dataset(path)

@@ -1,8 +1,11 @@
 """The reading of a dataset folder's files, each checked against dataset.json; what is wrong is named with its clip."""
 
 import csv
+import hashlib
 import io
+import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
@@ -12,6 +15,7 @@ import numpy as np
 from jaxtyping import Int
 
 from kinegraph.data.dataset_write import COLUMNS, DTYPES, FORMAT, VERSION, sha256
+from kinegraph.data.row_file import RowFile
 from kinegraph.messages import CONTROL, one_line, plain_name, quoted
 from kinegraph.safe_io import read_json
 from kinegraph.skeleton.layout import JointLayout
@@ -31,6 +35,7 @@ FIELDS = {
     "layout": dict,
     "sha256": dict,
 }
+OWN_SUM = "sha256_of_this"  # the key of dataset.json's own checksum
 ROWS_A_CHUNK = 1 << 16
 SHORT_TEXT = 32  # letters
 
@@ -64,23 +69,55 @@ def read_about(path: Path) -> dict[str, Any]:
     extra = [text for text in about["class_names"] + columns if not isinstance(text, str)]
     if extra := extra or [text for text in columns if CONTROL.search(text)]:
         raise ValueError(f"{file} holds as a name {quoted(extra[0])}, expected a line of text")
+    _check_crc(file, about.get("crc32", {}))
+    stated, expected = about.pop(OWN_SUM, None), sum_of(about)
+    about["checksum"] = _identity(about)
     about["class_names"] = [*map(plain_name, about["class_names"])]
     try:
         about["layout"] = JointLayout.from_dict(about["layout"])
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
+    if stated not in (None, expected):
+        raise ValueError(
+            f"{file} is not what was written; prepare the dataset again, or remove '{OWN_SUM}' from it if you edited it"
+        )
     return about
 
 
-def check_arrays(path: Path, about: dict[str, Any]) -> None:
-    """keypoint.npy and score.npy are there and as long as dataset.json says."""
+def _check_crc(file: Path, sums: object) -> None:
+    fits = isinstance(sums, Mapping) and all(
+        isinstance(blocks, list) and all(type(it) is int for it in blocks) for blocks in sums.values()
+    )
+    if not fits:
+        raise ValueError(f"{file}: 'crc32' is {quoted(sums)}, expected a list of numbers for each array")
+
+
+def sum_of(about: Mapping[str, Any]) -> str:
+    """The SHA-256 of what dataset.json says, without this sum."""
+    content = {key: value for key, value in about.items() if key != OWN_SUM}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _identity(about: Mapping[str, Any]) -> str:
+    """The SHA-256 of all that decides what a network learns from a dataset: its files, classes and joints."""
+    content = [about[key] for key in ("sha256", "class_names", "layout", "dtype")]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def open_arrays(path: Path, about: dict[str, Any]) -> dict[str, RowFile]:
+    """keypoint.npy and score.npy, which are there and as long as dataset.json says."""
     shape = about["rows"], len(about["layout"].joints), about["channels"]
-    _check_array(path / "keypoint.npy", shape, about["dtype"])
-    if about["score"]:
-        _check_array(path / "score.npy", shape[:2], about["dtype"])
+    shapes = {"keypoint": shape} | ({"score": shape[:2]} if about["score"] else {})
+    arrays = {}
+    for name, shape in shapes.items():
+        file = path / f"{name}.npy"
+        start, sums = _check_array(file, shape, about["dtype"]), about.get("crc32", {}).get(file.name)
+        arrays[name] = RowFile(file, start, shape, about["dtype"], sums)
+    return arrays
 
 
-def _check_array(file: Path, shape: tuple[int, ...], dtype: str) -> None:
+def _check_array(file: Path, shape: tuple[int, ...], dtype: str) -> int:
+    """Raises ValueError where the file holds another array. Returns the byte at which its rows begin."""
     if not file.is_file():
         raise ValueError(f"there is no {file}, the dataset is not complete")
     with file.open("rb") as content:
@@ -95,6 +132,7 @@ def _check_array(file: Path, shape: tuple[int, ...], dtype: str) -> None:
     size, expected = file.stat().st_size, start + int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     if size != expected:
         raise ValueError(f"{file} has {size:,} bytes, expected {expected:,}: it was cut short or changed")
+    return start
 
 
 def read_clips(path: Path, about: dict[str, Any]) -> dict[str, Any]:
@@ -261,18 +299,18 @@ def _check_clips(file: Path, fields: dict[str, Any], about: dict[str, Any]) -> N
             )
 
 
-def check_finite(path: Path, keypoint: np.ndarray, names: list[str], offset: Int[np.ndarray, "n"]) -> None:
-    """Raise ValueError naming the first clip whose values (rows, ...) are not all finite. Reads a chunk at a time."""
-    for start in range(0, len(keypoint), ROWS_A_CHUNK):
-        finite = np.isfinite(keypoint[start : start + ROWS_A_CHUNK])
+def check_finite(rows: RowFile, names: list[str], offset: Int[np.ndarray, "n"]) -> None:
+    """Raise ValueError naming the first clip whose values are not all finite. Reads a chunk at a time."""
+    for start in range(0, rows.shape[0], ROWS_A_CHUNK):
+        finite = np.isfinite(rows.read(start, min(start + ROWS_A_CHUNK, rows.shape[0])))
         if not finite.all():
             row = start + int(np.argwhere(~finite)[0, 0])
             clip = int(np.searchsorted(offset, row, side="right")) - 1
-            raise ValueError(f"{path}: clip '{names[clip]}' holds values that are not finite (row {row})")
+            raise ValueError(f"{rows.path}: clip '{names[clip]}' holds values that are not finite (row {row})")
 
 
-def check_sums(path: Path, about: dict[str, Any]) -> None:
-    """Raise ValueError naming a file that is not the one that was written."""
+def check_sums(path: Path, about: dict[str, Any], names: Sequence[str] | None = None) -> None:
+    """Raise ValueError naming a file that is not the one that was written. names: by default of all files."""
     for name, expected in about["sha256"].items():
-        if sha256(path / name) != expected:
+        if (names is None or name in names) and sha256(path / name) != expected:
             raise ValueError(f"{path / name} was changed after it was written (its sha256 is not that in dataset.json)")

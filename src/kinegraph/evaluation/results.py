@@ -26,7 +26,7 @@ from jaxtyping import Float, Int, Shaped
 from kinegraph.evaluation.metrics import softmax
 from kinegraph.messages import quoted
 from kinegraph.models.checkpoint_file import load_file, load_foreign
-from kinegraph.safe_pickle import load_pickle
+from kinegraph.safe_pickle import load_pickle, sealed
 
 ROW_SUM_TOLERANCE = 1e-3  # half floats and rounded tables still count as probabilities
 
@@ -111,7 +111,7 @@ def result_pickle(scores: Float[np.ndarray, "N classes"]) -> bytes:
     data = pickle.dumps([np.array(row, dtype=np.float32) for row in scores], protocol=3)
     # numpy 2 names its own module in the pickle's head, which the numpy of MMAction2 0.x does not have. The old name
     # is understood by both.
-    return data.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n", 1)
+    return sealed(data.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n", 1))
 
 
 def checked_result_path(out: str | Path) -> Path:

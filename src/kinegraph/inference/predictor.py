@@ -1,5 +1,6 @@
 """From recorded clips to class probabilities: a trained network with all that it takes to ask it."""
 
+import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -127,18 +128,26 @@ def probabilities(
     clips: that fit (`Predictor.fit`) and may be read while they are taken. Raises ValueError where one lacks what its
     preparation needs (image size, scores ...).
     """
-    network = predictor.network
+    network = answering(predictor.network)
     weight = next(network.parameters())
     people = predictor.preprocessing.people
     for batch in _batches(clips, batch_size):
         views = torch.from_numpy(np.stack([prepare_clip(clip, predictor.preprocessing) for clip in batch]))
         present = torch.tensor([min(clip.people, people) for clip in batch])
-        training = network.training
-        network.eval()
         with torch.no_grad(), _autocast(weight.device.type, predictor.precision):
             scores = view_scores(network, views.to(weight.device, weight.dtype), present.to(weight.device))
-        network.train(training)
         yield from scores.double().softmax(-1).cpu().numpy()
+
+
+def answering(network: nn.Module) -> nn.Module:
+    """The network in evaluation mode: itself if all of it is, else a copy with the same weights.
+
+    The caller's network keeps its mode, in which another thread may be training it.
+    """
+    if not any(part.training for part in network.modules()):
+        return network
+    shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+    return copy.deepcopy(network, shared).eval()
 
 
 def _batches(clips: Iterable[SkeletonClip], most: int) -> Iterator[list[SkeletonClip]]:

@@ -143,9 +143,21 @@ def _check_claims(file: io.BufferedIOBase, size: int) -> None:
             members = packed.infolist()
         if any(it.compress_type != zipfile.ZIP_STORED for it in members) or sum(it.file_size for it in members) > size:
             raise ValueError(f"it has {size:,} bytes and would unpack to more, which torch.save never writes")
+        _check_sums(file)
         return
     if (claimed := _claimed(file)) > size:
         raise ValueError(f"it has {size:,} bytes and claims a tensor of {claimed:,} numbers")
+
+
+def _check_sums(file: io.BufferedIOBase) -> None:
+    """Raise ValueError where a part is not as torch.save wrote it. The file has a CRC-32 of each; torch ignores it."""
+    with zipfile.ZipFile(file) as packed:
+        try:
+            damaged = packed.testzip()
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+            raise ValueError(f"it is damaged: {one_line(error)}") from None
+    if damaged is not None:
+        raise ValueError(f"its part {quoted(damaged)} was changed after it was written: the checksum is another one")
 
 
 def _claimed(file: io.BufferedIOBase) -> int:

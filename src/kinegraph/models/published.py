@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kinegraph.messages import quoted
 from kinegraph.models.checkpoint_file import read_state, weights_beside, write_state
 from kinegraph.models.dialects import identify, to_dialect, to_ours
 from kinegraph.models.network import SkeletonNetwork, rebuild
@@ -40,6 +41,10 @@ def load_published(source: str | Path | Mapping[str, Tensor], *, strides: Sequen
     """
     origin = "the checkpoint" if isinstance(source, Mapping) else str(source)
     state = source if isinstance(source, Mapping) else read_state(Path(source))
+    if wrong := [name for name, t in state.items() if t.is_floating_point() and not t.isfinite().all()]:
+        raise ValueError(
+            f"{origin} holds values that are not finite, first in {quoted(wrong[0])}; did its training diverge?"
+        )
     state = {name: t.to(torch.float32 if t.is_floating_point() else t.dtype, copy=True) for name, t in state.items()}
     try:
         table, blocks = identify(state)

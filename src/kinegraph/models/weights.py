@@ -9,6 +9,7 @@ classes, subjects), `measured` (a list: figures and on which clips), `epoch`, `e
 and `notes` (people's own words).
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from kinegraph.safe_io import parsed_json
 from kinegraph.skeleton.layout import JointLayout
 
 VERSION = 1
-HEADER = "kinegraph"  # the key of our text in the safetensors header
+HEADER, SUM = "kinegraph", "sha256"  # the keys of our text in the safetensors header, and of the checksum in our text
 FIELDS = ("network", "config", "layout", "class_names", "preprocessing", "extra")
 
 
@@ -98,13 +99,13 @@ def save_weights(
     if half:
         extra["stored"] = "float16"
     saved = (network, config, layout.to_dict(), list(class_names), dict(preprocessing), extra)
-    header = json.dumps({"version": VERSION} | dict(zip(FIELDS, saved, strict=True)))
+    header = {"version": VERSION} | dict(zip(FIELDS, saved, strict=True))
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if half:
         state = {name: _halved(tensor) for name, tensor in state.items()}
     path = Path(path)
     card = model_card(name_of(path), model, layout, class_names, preprocessing, extra)
-    write_atomic(path, save(state, metadata={HEADER: header}))
+    write_atomic(path, save(state, metadata={HEADER: json.dumps(header | {SUM: _sum_of(header, state)})}))
     write_card(path.with_suffix(".md"), card)
 
 
@@ -128,10 +129,11 @@ def add_measured(path: str | Path, figures: Mapping[str, Any]) -> None:
     save_weights_again(path, path, more={"measured": [*kept, dict(figures)]})
 
 
-def load_weights(path: str | Path) -> Weights:
+def load_weights(path: str | Path, *, finite: bool = True) -> Weights:
     """Read a weights file, given by its path, its run folder or its name in the zoo.
 
-    Raises ValueError when there is none, it is another kind of file or does not fit together.
+    finite: refuse weights of which a value is NaN or infinite.
+    Raises ValueError when there is none, it is another kind of file, was changed, or does not fit together.
     """
     path = find_weights(path)
     if is_published(path):
@@ -140,10 +142,17 @@ def load_weights(path: str | Path) -> Weights:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  not a dict
-            state = {name: t.float() if t.dtype == torch.float16 else t for name, t in state.items()}
     except SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file: {one_line(error)}") from None
     header = _header(metadata, path)
+    if header.pop(SUM, expected := _sum_of(header, state)) != expected:
+        raise ValueError(f"{path} was changed after it was written: its checksum is another one")
+    wrong = [name for name, tensor in state.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    if wrong and finite:
+        raise ValueError(
+            f"{path} holds values that are not finite, first in {quoted(wrong[0])}; did its training diverge?"
+        )
+    state = {name: t.float() if t.dtype == torch.float16 else t for name, t in state.items()}
     if wrong := [name for name in header["class_names"] if not isinstance(name, str)]:
         raise ValueError(f"{path} names a class {quoted(wrong[0])}, expected a line of text")
     try:
@@ -163,6 +172,16 @@ def load_weights(path: str | Path) -> Weights:
         )
     names = tuple(map(plain_name, header["class_names"]))
     return Weights(model, layout, names, header["preprocessing"], header["extra"])
+
+
+def _sum_of(header: Mapping[str, Any], state: Mapping[str, Tensor]) -> str:
+    """The SHA-256 of all that a weights file holds: its header, and name, kind and values of each tensor."""
+    content = {key: value for key, value in header.items() if key != SUM}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+    for name, tensor in sorted(state.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def built_with(model: nn.Module) -> tuple[Tensor, dict[str, Any]]:

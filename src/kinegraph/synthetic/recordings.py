@@ -89,7 +89,7 @@ def write_recordings(
     names = plan_names(clips, actions, subjects)
     _check_place(out, overwrite)
     written = 0
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, partial(_check_place, overwrite=overwrite)) as folder:
         with closing(in_order(partial(_write, folder=folder, seed=seed), names, workers or cores())) as sizes:
             for size in sizes:
                 written += size

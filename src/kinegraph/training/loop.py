@@ -117,7 +117,12 @@ class Training:
 
     def restore(self) -> None:
         """Take up the state in the run's last.ckpt. Raises ValueError if it belongs to another network or plan."""
-        state = self.run.load_state()
+        state, folder = self.run.load_state(), self.clips.folder
+        if state.get("dataset", folder.checksum) != folder.checksum:
+            raise ValueError(
+                f"{self.run.checkpoint} was saved while training on other clips, labels or joints than {folder.path} "
+                "has now: resume with the dataset as it was, or start another run"
+            )
         try:
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
@@ -146,6 +151,7 @@ class Training:
                     "precision": self.fabric.strategy.precision.state_dict(),
                     "progress": asdict(self.progress),
                     "batches": self.batches,
+                    "dataset": self.clips.folder.checksum,
                 }
             )
 

@@ -45,8 +45,6 @@ class RunFolder:
         self.best = path / "checkpoints" / "best.safetensors"
         self.last = path / "checkpoints" / "last.safetensors"
         self.log_file = path / "log.jsonl"
-        if (path / "dataset.json").exists():
-            raise ValueError(f"{path} is a dataset folder; choose another --work-dir")
         if resume and not self.checkpoint.is_file():
             raise ValueError(f"nothing to resume: {self.checkpoint} does not exist")
         if not resume and not overwrite and (self.checkpoint.exists() or self.last.exists()):

@@ -13,6 +13,7 @@ from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.formats.annotations import ABOUT, OWN_KEYS
 from kinegraph.data.formats.companion import about_text, beside, described
 from kinegraph.data.split_names import ABSENT, published_name
+from kinegraph.safe_pickle import seal_file
 
 
 def write_annotations(path: Path, dataset: SkeletonDataset) -> None:
@@ -38,6 +39,8 @@ def write_annotations(path: Path, dataset: SkeletonDataset) -> None:
         file.write(_value("annotations"))
         _write_list(file, _annotations(dataset, np.arange(len(dataset))))
         file.write(pickle.SETITEM + pickle.STOP)
+        file.flush()
+        seal_file(unfinished)
 
 
 def write_annotation_list(
@@ -52,6 +55,8 @@ def write_annotation_list(
         file.write(_PROTO)
         _write_list(file, _annotations(dataset, clips))
         file.write(pickle.STOP)
+        file.flush()
+        seal_file(unfinished)
 
 
 def _annotations(dataset: SkeletonDataset, clips: Int[np.ndarray, "n"]) -> Iterator[dict]:

@@ -2,6 +2,7 @@
 
 import pickle
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from kinegraph.atomic import atomic_folder
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.formats.companion import FILE, about_text
 from kinegraph.data.split_names import PARTS
+from kinegraph.safe_pickle import sealed
 from kinegraph.skeleton.clip import SkeletonClip
 
 ARRAY, LABELS = "data_joint.npy", "label.pkl"
@@ -24,23 +26,25 @@ def write_padded(
     split: str | None = None,
     frames: int = 300,
     people: int = 2,
+    replaceable: Callable[[Path], None] | None = None,
 ) -> None:
     """Write PART_data_joint.npy (N, C, T, V, M) float32 and PART_label.pkl = (names, labels) of each part of a split.
 
-    parts: name of a part -> its clips; "" where there is no split. Coordinates are those of the dataset, zeros where a
-    clip has ended; a score is the third channel after x and y. What else is known goes to kinegraph.json.
+    parts: name of a part -> its clips; "" where there is no split. replaceable: see `atomic_folder`.
+    Coordinates are those of the dataset, zeros where a clip has ended; a score is the third channel after x and y. What
+    else is known goes to kinegraph.json.
     Raises ValueError naming a clip that is too long, has too many people or no label.
     """
     if wrong := sorted({*parts}.difference(PARTS, [""])):
         raise ValueError(f"{dataset.path}: split '{split}' has part '{wrong[0]}', the arrays are {', '.join(PARTS)}")
     written = np.concatenate(list(parts.values()))
     check_fits(folder, dataset, written, frames, people)
-    with atomic_folder(folder) as unfinished:
+    with atomic_folder(folder, replaceable) as unfinished:
         for part, clips in parts.items():
             start = f"{part}_" if part else ""
             _write_array(unfinished / f"{start}{ARRAY}", dataset, clips, frames, people)
             labels = [dataset.names[i] for i in clips], dataset.label[clips].tolist()
-            (unfinished / f"{start}{LABELS}").write_bytes(pickle.dumps(labels, protocol=3))
+            (unfinished / f"{start}{LABELS}").write_bytes(sealed(pickle.dumps(labels, protocol=3)))
         (unfinished / FILE).write_text(about_text(dataset, written, split), encoding="utf-8")
 
 

@@ -1,6 +1,6 @@
 """Clips of a dataset -> shards for the TensorFlow project, without TensorFlow; `tfrecord` says what is in them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +27,15 @@ def write_tfrecords(
     frames: int = 300,
     people: int = 2,
     shuffle_seed: int | None = None,
+    replaceable: Callable[[Path], None] | None = None,
 ) -> None:
     """Write the clips of each part to PART_data/PART_data_joint-<shard>.tfrecord, folders that the project trains on.
 
     parts: name of a part -> its clips; under the name "" they go to data_joint-<shard>.tfrecord. split: what they are
     the parts of. A part of fewer clips than shards makes one a clip. shuffle_seed: mixes the clips of a part; the
-    project's training shuffles batches only, and needs it. Coordinates are those of the dataset; what else is known of
-    the clips goes to kinegraph.json. One clip is in memory at a time.
+    project's training shuffles batches only, and needs it. replaceable: see `atomic_folder`.
+    Coordinates are those of the dataset; what else is known of the clips goes to kinegraph.json. One clip is in memory
+    at a time.
     Raises ValueError naming a clip that is too long, has too many people or no label.
     """
     if not 1 <= shards <= MOST_SHARDS:
@@ -43,7 +45,7 @@ def write_tfrecords(
     written = np.concatenate(list(parts.values()))
     check_fits(folder, dataset, written, frames, people)
     generator = np.random.default_rng(shuffle_seed)
-    with atomic_folder(folder) as unfinished:
+    with atomic_folder(folder, replaceable) as unfinished:
         for part, clips in parts.items():
             inside = unfinished / f"{part}_data" if part else unfinished
             inside.mkdir(exist_ok=True)

@@ -19,6 +19,18 @@ Result = TypeVar("Result")
 _making, _here = Lock(), local()
 
 
+def _forget() -> None:
+    """A forked process has none of the threads of its parent, and no lock that one of them held."""
+    global _making
+    _making = Lock()
+    _here.__dict__.clear()
+    _pool.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
 def workers(device: torch.device) -> int:
     """How many threads there are to share out work to: one where a device or a compiler does that itself."""
     return 1 if device.type != "cpu" or torch.compiler.is_compiling() else _threads()
@@ -49,7 +61,7 @@ def each(compute: Callable[[Piece], Result], pieces: Sequence[Piece]) -> list[Re
             return compute(piece)
 
     with _making:
-        pool = _pool(min(threads, len(pieces)), threads, os.getpid())
+        pool = _pool(min(threads, len(pieces)), threads)
     return list(pool.map(alone, pieces))
 
 
@@ -62,8 +74,8 @@ def _threads() -> int:
 
 
 @cache
-def _pool(workers: int, threads: int, process: int) -> ThreadPoolExecutor:
-    """Workers that share torch's threads, kept: process makes sure of it, as a forked one has none of their threads."""
+def _pool(workers: int, threads: int) -> ThreadPoolExecutor:
+    """Workers that share torch's threads, kept."""
     ready = Barrier(workers)
     pool = ThreadPoolExecutor(workers, initializer=_take_share, initargs=(threads // workers,))
     list(pool.map(lambda _: ready.wait(), range(workers)))  # all are there

@@ -1,0 +1,85 @@
+"""Two trainings in one folder, a training that was killed, and a run that goes on with other clips."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from kinegraph.cli import main
+from kinegraph.training.run_lock import locked
+from tests import made_up
+
+HOLD = "import sys, time; from pathlib import Path; from kinegraph.training.run_lock import locked\n"
+HOLD += "with locked(Path(sys.argv[1])):\n print('held', flush=True)\n time.sleep(60)"
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds the run folder."""
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "run")], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def train(tmp_path, *more) -> int:
+    return main(["train", str(tmp_path / "c.yaml"), "--work-dir", str(tmp_path / "run"), *more])
+
+
+def test_the_second_training_says_who_trains(tmp_path, capsys, holder):
+    made_up.config(tmp_path / "c.yaml", made_up.dataset(tmp_path / "data").path, epochs=1)
+    assert train(tmp_path) == 2
+    error = capsys.readouterr().err
+    assert f"run is in use: process {holder.pid} on " in error
+    assert "trains in it; wait for it, or choose another --work-dir" in error
+    assert [it.name for it in (tmp_path / "run").iterdir()] == [".lock"]
+    holder.send_signal(signal.SIGKILL)  # whatever it leaves, it holds nothing
+    holder.wait()
+    assert train(tmp_path) == 0
+    assert not (tmp_path / "run" / ".lock").exists()
+
+
+def test_a_lock_ends_with_its_training_and_leaves_no_empty_folder(tmp_path):
+    for _ in range(2):
+        with pytest.raises(KeyError), locked(tmp_path / "runs" / "one"):
+            raise KeyError
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_further_processes_of_one_run_hold_it_together(tmp_path, holder, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with locked(tmp_path / "run"):
+        pass
+
+
+def test_a_forked_worker_does_not_keep_the_lock(tmp_path):
+    with locked(tmp_path / "run"):
+        child = os.fork()
+        if not child:
+            time.sleep(20)
+            os._exit(0)
+    try:
+        code = "import sys; from pathlib import Path; from kinegraph.training.run_lock import locked\n"
+        code += "with locked(Path(sys.argv[1])): pass"
+        assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "run")], timeout=60).returncode == 0
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_a_run_goes_on_with_its_own_clips_only(tmp_path, capsys):
+    made_up.config(tmp_path / "c.yaml", made_up.dataset(tmp_path / "data").path, epochs=1)
+    assert train(tmp_path) == 0
+    before = (tmp_path / "run" / "checkpoints" / "last.ckpt").read_bytes()
+    (tmp_path / "data").rename(tmp_path / "moved")
+    made_up.dataset(tmp_path / "data", 28)
+    assert train(tmp_path, "--resume") == 2
+    assert "was saved while training on other clips, labels or joints" in capsys.readouterr().err
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").read_bytes() == before
+    for file in (tmp_path / "moved").iterdir():  # a copy is the same dataset
+        (tmp_path / "data" / file.name).write_bytes(file.read_bytes())
+    assert train(tmp_path, "--resume") == 0
