@@ -125,6 +125,7 @@ def read(
         units="px",
         source="; ".join(filter(None, [f"OpenPose joints of {path.resolve().name}", f"bodies {bodies}", known.note])),
         skipped=lambda: reasons + further_people(left_out, people or 2),
+        changed=known.lines,
     )
 
 

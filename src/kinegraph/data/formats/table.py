@@ -100,7 +100,7 @@ def read(
         units=units or file.units or ("px" if file.channels == 2 else "m"),
         source="; ".join(filter(None, [f"table {path.name}", known.note])),
         skipped=lambda: skipped,
-        changed=lambda: _steps_said(steps),
+        changed=lambda: known.lines() + _steps_said(steps),
         unordered=not is_csv and bodies != "rows",
         guessed=frozenset(guessed),
         assumed=file.assumed,

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.data.formats.clip_columns import csv_lines
+from kinegraph.data.formats.clip_columns import KNOWN, csv_lines, named_columns
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.messages import did_you_mean, first_few, one_line, quoted
@@ -27,7 +27,6 @@ from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 NEEDED = ("clip", "frame", "joint", "x", "y")
 ROW = (*NEEDED, "person", "z", "score")
 SCORES = ("confidence", "visibility")
-FACTS = ("label", "split", "fps", "width", "height", "subject", "camera", "setup", "replication", "view", "session")
 MOST_STEP = 12  # from one frame to the next; a larger one is a gap
 SPARSE = 100  # a clip may have this many places for joints for each row it has
 
@@ -84,7 +83,10 @@ def scan(path: Path) -> Scan:
 
 def _columns(path: Path, header: Sequence[str]) -> tuple[dict[str, int], list[str]]:
     """Where the columns are that mean something, and the names of the others."""
-    columns = {name.lower(): i for i, name in enumerate(header)}
+    try:
+        columns = {name.lower(): i for i, name in enumerate(named_columns(header).values())}
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     if "score" not in columns and (other := next((name for name in SCORES if name in columns), None)):
         columns["score"] = columns.pop(other)
     if missing := [name for name in NEEDED if name not in columns]:
@@ -93,10 +95,10 @@ def _columns(path: Path, header: Sequence[str]) -> tuple[dict[str, int], list[st
             f"{path} has no column '{missing[0]}', expected clip, frame, joint, x, y and more; "
             f"found {one_line(', '.join(header)) or 'nothing'}{hint}"
         )
-    known = {name for name in columns if name in (*ROW, *FACTS) or name.startswith("split_")}
+    known = {name for name in columns if name in (*ROW, *KNOWN) or name.startswith("split_")}
     unknown = [name for name in columns if name not in known]
     for name in unknown:
-        if name and (hint := did_you_mean(name, [fact for fact in (*ROW, *FACTS) if fact not in known])):
+        if name and (hint := did_you_mean(name, [fact for fact in (*ROW, *KNOWN) if fact not in known])):
             raise ValueError(f"{path} has an unknown column {quoted(name)}{hint}")
     return {name: columns[name] for name in columns if name in known}, unknown
 

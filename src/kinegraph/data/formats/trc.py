@@ -86,6 +86,7 @@ def read(
         units="m",
         source="; ".join(filter(None, [f"markers of {path.name}", known.note])),
         skipped=lambda: lines,
+        changed=known.lines,
     )
 
 
