@@ -26,9 +26,8 @@ from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fau
 from kinegraph.data.formats.ui_prmd import Labels, class_index, class_names
 from kinegraph.messages import one_line
 from kinegraph.safe_npz import load_npz
-from kinegraph.skeleton.anatomy import complete
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
+from kinegraph.skeleton.layout import INFERRED, JointLayout, layout_names, load_layout
 
 NAME = "npz"
 TITLE = "arrays of one .npz file"
@@ -119,7 +118,7 @@ def load_arrays(path: str | Path, labels: Labels = "movement", layout: JointLayo
     labels: "movement" takes the file's labels, "quality" makes two classes of each by the array `correct`, "correct"
         takes the file's labels and leaves out the clips that are not correct.
     layout: of the joints; by default the built-in one with the file's joint names, else one made from its `parents`,
-        left and right from the joints' names or the bones' lengths.
+        which leaves unstated what is left and right.
     Raises ValueError naming the file and the array that is not as expected.
     """
     path = Path(path)
@@ -263,9 +262,8 @@ def _layout(
         raise ValueError(f"'parents' {wrong}, expected joints 0 to {joints - 1} and -1 at the one root")
     bones = tuple((joint, parent) for joint, parent in enumerate(parents) if parent >= 0)
     tree = tuple(joint if parent < 0 else parent for joint, parent in enumerate(parents))
-    layout = JointLayout(f"from {path.name}", names, bones, centre=parents.index(-1), parents=tree)
-    some = keypoint[:: max(1, len(keypoint) // 1000)].astype(np.float64)
-    return complete(layout, np.median(np.linalg.norm(some - some[:, list(tree)], axis=2), axis=0))
+    unstated = frozenset(INFERRED)
+    return JointLayout(f"from {path.name}", names, bones, parents.index(-1), parents=tree, unstated=unstated)
 
 
 def splits_of(attributes: Mapping[str, list]) -> dict[str, list[str]]:

@@ -122,7 +122,7 @@ def _first_arrays(items: list[Mapping]) -> Iterator[Float[np.ndarray, "a b V C"]
 
 def _layout(said: object, joints: int) -> JointLayout:
     if isinstance(said, Mapping):
-        return JointLayout.from_dict(said)
+        return JointLayout.own(said)
     if said is not None and not isinstance(said, str):
         raise ValueError(f"'layout' is {quoted(said)}, expected a name or an object")
     return load_layout(said) if said else layout_for(joints)
