@@ -57,5 +57,5 @@ def test_an_npz_whose_sides_hang_differently_is_read_without_mirror_pairs(tmp_pa
         parents=np.array([-1, 0, 1, 2]),
     )  # fmt: skip
     assert main(["prepare", str(tmp_path / "own.npz"), str(tmp_path / "out"), "--units", "m"]) == 0
-    assert "assumed: layout 'from own.npz': no mirror pairs, though names say left and right: " in capsys.readouterr().out
+    assert "; no mirror pairs, though names say left and right: bone '" in capsys.readouterr().out
     assert open_dataset(tmp_path / "out").layout.mirror == ()
