@@ -356,6 +356,16 @@ def test_wrong_json(table, change, message):
     assert "\n" not in str(caught.value)
 
 
+def test_null_in_a_json_is_nobody_or_a_joint_that_was_not_seen(table):
+    pose = [[1, 2]] * 17
+    frames = [pose, None, [[1, 2], None, [None, 3], *pose[3:]]]
+    for keypoint in (frames, [frames], [frames, None]):
+        clip = {"name": "a", "keypoint": keypoint, "score": None}
+        (read,) = recordings(table(json.dumps({"layout": "coco17", "clips": [clip]}), "own.json")).clips
+        there = read.keypoint.any(-1)[0]
+        assert (there.sum(1).tolist(), there[2, :4].tolist()) == ([17, 0, 15], [True, False, False, True])
+
+
 def test_broken_json(table):
     with pytest.raises(ValueError, match=r"own\.json is not readable JSON"):
         recordings(table("{", "own.json"))

@@ -89,7 +89,7 @@ def named_columns(columns: Sequence[str], aliases: Mapping[str, Sequence[str]] =
 
 def _checked_attributes(columns: Sequence[str]) -> tuple[str, ...]:
     """The columns that have no meaning here. Raises ValueError for one that is a misspelt name."""
-    unknown = tuple(column for column in columns if column not in KNOWN)
+    unknown = tuple(column for column in columns if column not in KNOWN and not is_split(column))
     for column in unknown:
         if hint := did_you_mean(column.lower(), [name for name in KNOWN if name not in columns]):
             raise ValueError(f"unknown column {quoted(column)}{hint}")
@@ -113,8 +113,8 @@ def facts(
     named = named_columns(list(next(iter(table.values()), {})))
     table = {clip: {named[column]: cell for column, cell in cells.items()} for clip, cells in table.items()}
     columns = list(named.values())
-    unknown = _checked_attributes([column for column in columns if not column.startswith("split_")])
-    given = [column for column in columns if column == "split" or column.startswith("split_")]
+    unknown = _checked_attributes(columns)
+    given = [column for column in columns if is_split(column)]
     if given and val_share is not None:
         raise ValueError(f"the clips have a split in column '{given[0]}'; --val-share is for clips without one")
     faults: dict[str, str] = {}
@@ -194,7 +194,7 @@ def read_labels_file(path: Path) -> dict[str, dict[str, str]]:
     _, header = next(lines, (1, []))
     try:
         names = named_columns(header, ALIASES | OF_CLIPS)
-        _checked_attributes([name for name in names.values() if name != "clip" and not name.startswith("split_")])
+        _checked_attributes([name for name in names.values() if name != "clip"])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if "clip" not in names.values():
@@ -269,9 +269,19 @@ def _labels(
     return {clip: index.get(cell) for clip, cell in cells.items()}, names
 
 
+def is_split(column: str) -> bool:
+    """Whether a column says the part of a split that a clip is in."""
+    return column == "split" or column.startswith("split_")
+
+
+def part_of(cell: str) -> str:
+    """The part that somebody means: Training -> train; empty: in no part."""
+    part = cell.strip().lower()
+    return PARTS.get(part, part) or ABSENT
+
+
 def _parts(table: Mapping[str, Mapping[str, str]], column: str) -> dict[str, str]:
-    parts = {clip: cells[column].lower() for clip, cells in table.items()}
-    return {clip: PARTS.get(part, part) or ABSENT for clip, part in parts.items()}
+    return {clip: part_of(cells[column]) for clip, cells in table.items()}
 
 
 def _values(table: Mapping[str, Mapping[str, str]], key: str) -> dict[str, int | str]:

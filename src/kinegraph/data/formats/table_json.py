@@ -170,11 +170,35 @@ def _joints(
     return keypoint, score
 
 
+def _numbers(lists: object, axes: int) -> Float[np.ndarray, "..."]:
+    try:
+        return np.array(lists, dtype=np.float64)
+    except (ValueError, TypeError):  # null in place of a list, perhaps
+        return np.array(_without_null(lists, _sizes(lists, axes)), dtype=np.float64)
+
+
+def _sizes(lists: object, axes: int) -> tuple[int, ...]:
+    """The lengths of a nested list and of the first list in it, and so on."""
+    if axes == 0 or not isinstance(lists, list):
+        return ()
+    inside = next(filter(None, (_sizes(inner, axes - 1) for inner in lists if inner is not None)), ())
+    return len(lists), *inside
+
+
+def _without_null(lists: object, sizes: tuple[int, ...]) -> object:
+    """The nested list with lists of NaN in place of null: nobody in a frame, or a joint that was not seen."""
+    if lists is None and sizes:
+        return np.full(sizes, np.nan).tolist()
+    if len(sizes) < 2 or not isinstance(lists, list):
+        return lists
+    return [_without_null(inner, sizes[1:]) for inner in lists]
+
+
 def _array(item: Mapping, key: str, axes: int) -> Float[np.ndarray, "..."]:
-    """A nested list as an array; the axis of people may be left out."""
+    """A nested list as an array; the axis of people may be left out. null stands for all that is in its place."""
     try:
         with np.errstate(over="ignore"):
-            array = np.array(item.get(key), dtype=np.float64).astype(np.float32)
+            array = _numbers(item.get(key), axes).astype(np.float32)
     except (ValueError, TypeError, OverflowError):
         array = np.zeros(0)
     if array.ndim == axes - 1:
