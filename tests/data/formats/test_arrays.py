@@ -194,9 +194,7 @@ def test_named_splits_are_splits(save):
     assert found.splits == {"xview": ["train", "val", "test"], "random": ["train", "val", "train"]}
     assert found.attributes == {"camera": [1, 2, 3]}
     assert set(arrays.load_arrays(save(split=parts, train=np.array([1, 0, 1]))).splits) == {"split", "xsub"}
-    with pytest.raises(
-        ValueError, match="'split_xview' holds 2, expected train, val or test"
-    ):
+    with pytest.raises(ValueError, match="'split_xview' holds 2, expected train, val or test"):
         arrays.load_arrays(save(split_xview=np.array([2, 0, 1])))
 
 

@@ -1,6 +1,7 @@
 """Own recordings as one long CSV: a row is one joint of one person in one frame.
 
-    clip, frame, joint, x, y                    needed; joint is a name of the layout or its number from 0
+    clip, frame, joint, x, y                    needed; joint is a name of the layout or its number from 0;
+                                                without clip, the file is one clip
     person, z, score                            optional; score may be called confidence or visibility
     label, split, split_ANY, subject, fps ...   optional, the same in all rows of a clip, see `clip_columns`
 
@@ -10,6 +11,7 @@ clips' names and labels, then for coordinates, one clip at a time: its size does
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from math import isfinite, nan
@@ -49,12 +51,35 @@ class Scan:
         return 3 if "z" in self.columns else 2
 
 
+def columns_of_table(path: Path) -> list[str]:
+    """The columns by which a file is known as a table; none where it is another one."""
+    with suppress(ValueError, OSError):
+        _, header = next(table_lines(path), (1, []))
+        named = [column for column in NEEDED if column != "frame" and column in {name.lower() for name in header}]
+        return named if len(named) == len(NEEDED) - 1 else []
+    return []
+
+
+def table_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows with their line numbers, the header first. A table without `clip` is one clip, named as the file."""
+    lines = csv_lines(path)
+    line, header = next(lines, (1, []))
+    names = {column.lower() for column in header}
+    if "clip" in names or not {*NEEDED[1:]} <= names or did_you_mean("clip", names):
+        yield line, header
+        yield from lines
+        return
+    yield line, [*header, "clip"]
+    for line, row in lines:
+        yield line, [*row, path.stem] if len(row) == len(header) else row
+
+
 def scan(path: Path) -> Scan:
     """Read the names of clips and joints and the facts in each clip's first row.
 
     Raises ValueError naming a column that is missing.
     """
-    lines = csv_lines(path)
+    lines = table_lines(path)
     _, header = next(lines)
     columns, unknown = _columns(path, header)
     of_clips = {name: i for name, i in columns.items() if name not in ROW}
@@ -141,7 +166,7 @@ def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None =
 
     The fault of a clip names the line that is not as expected.
     """
-    lines = csv_lines(path)
+    lines = table_lines(path)
     _, header = next(lines)
     clip_at, width = found.columns["clip"], len(header)
     joint_index = cache(partial(_joint_index, layout))
