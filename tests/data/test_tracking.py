@@ -77,6 +77,14 @@ def test_a_crowd_is_cut_and_counted():
     assert track(frames).left_out == 14
 
 
+def test_ids_are_believed_and_everybody_is_a_body_of_his_or_her_own():
+    """Though they jump across the picture, and one leaves before the other comes."""
+    frames = [body(x)[None] for x in (0.1, 0.9, 0.1)] + [np.stack([body(0.5), body(0.7)])]
+    tracks = track(frames, ids=[["a"], ["a"], ["a"], ["b", "b"]])
+    assert tracks.rows.tolist() == [[0, 0, 0, -1], [-1, -1, -1, 0], [-1, -1, -1, 1]]
+    assert track(frames, people=1, ids=[["a"], ["a"], ["a"], ["b", "b"]]).left_out == 1
+
+
 @st.composite
 def scenes(draw):
     """Frames of people who move, come and go, and weights of them."""

@@ -230,6 +230,16 @@ def test_several_clips_in_one_folder(tmp_path):
     assert [(clip.name, clip.frames, clip.label) for clip in clips] == [("left", 2, None), ("right", 1, None)]
 
 
+def test_the_ids_of_openposes_tracking_are_believed(tmp_path):
+    """Two people who change places at once: without ids each would be taken for the other."""
+    places = [body(0.2).ravel().tolist(), body(0.8).ravel().tolist()]
+    for t, ids in enumerate(([3, 8], [3, 8], [8, 3], [8, 3])):
+        people = [{"person_id": [who], "pose_keypoints_2d": pose} for who, pose in zip(ids, places, strict=True)]
+        (tmp_path / f"{t}_keypoints.json").write_text(json.dumps({"people": people}))
+    (clip,) = read(tmp_path)
+    np.testing.assert_allclose(clip.keypoint[:, :, 0, 0], [[0.2, 0.2, 0.8, 0.8], [0.8, 0.8, 0.2, 0.2]], rtol=1e-6)
+
+
 def test_one_file_is_read_like_its_folder(kinetics, tmp_path):
     alone = recordings(kinetics / "kinetics_train" / "a.json", format=None)
     (clip,), clips = alone.clips, {clip.name: clip for clip in recordings(kinetics).clips}

@@ -190,7 +190,7 @@ def _body_of(raw: Path, entries: Sequence[Entry]) -> tuple[JointLayout, list[str
     first: Exception | None = None
     for entry in entries:
         try:
-            joints = next((len(pose) for _, people in poses(entry.files) for pose in people), 0)
+            joints = next((len(pose) for _, people, _ in poses(entry.files) for pose in people), 0)
             if joints in BODIES:
                 return load_layout(BODIES[joints]), further_parts(entry.files)
         except (ValueError, OSError) as error:
