@@ -366,6 +366,17 @@ def test_null_in_a_json_is_nobody_or_a_joint_that_was_not_seen(table):
         assert (there.sum(1).tolist(), there[2, :4].tolist()) == ([17, 0, 15], [True, False, False, True])
 
 
+def test_a_json_may_have_any_number_of_people_a_frame(table):
+    """As a detector gives them, in any order: frames, people, joints."""
+    one, two = [[[x + j, 2.0 * j] for j in range(17)] for x in (100, 900)]
+    frames = [[one], [two, one], [], None, [one, two], [two]]
+    item = {"name": "a", "keypoint": frames, "score": [[[0.5] * 17 for _ in frame or ()] for frame in frames]}
+    found = recordings(table(json.dumps({"layout": "coco17", "units": "px", "clips": [item]}), "own.json"))
+    (clip,) = found.clips
+    assert clip.keypoint[:, :, 0, 0].tolist() == [[100, 100, 0, 0, 100, 0], [0, 900, 0, 0, 900, 900]]
+    assert clip.score[:, :, 3].tolist() == [[0.5, 0.5, 0, 0, 0.5, 0], [0, 0.5, 0, 0, 0.5, 0.5]]
+
+
 def test_broken_json(table):
     with pytest.raises(ValueError, match=r"own\.json is not readable JSON"):
         recordings(table("{", "own.json"))

@@ -9,7 +9,8 @@
                 "score":    [[[s, ...], ...], ...],          optional
                 "subject": 3, "split": "train"}, ...]}       anything else, see `clip_columns`
 
-A joint with a coordinate that is null was not seen.
+A joint with a coordinate that is null was not seen; null in place of a frame is nobody. Arrays may also be frames,
+people, joints ..., as detectors give them, with any number of people a frame.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ from jaxtyping import Float
 
 from kinegraph.data.formats.axes import frames_come_first
 from kinegraph.data.formats.conventions import layout_for
+from kinegraph.data.formats.nested import array_of, uneven
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.data.formats.table_csv import ClipRows
 from kinegraph.messages import did_you_mean, quoted
@@ -103,7 +105,8 @@ def _table(path: Path, spec: object, given: str | None) -> JsonTable:
         path=path,
         layout=_layout(said, first.shape[2]),
         guessed=said is None,
-        frames_first=frames_come_first(list(_first_arrays(items))),
+        frames_first=any(uneven(item.get("keypoint"), 4) for item in items)
+        or frames_come_first(list(_first_arrays(items))),
         channels=first.shape[3],
         fps=fps,
         units=units,
@@ -170,35 +173,11 @@ def _joints(
     return keypoint, score
 
 
-def _numbers(lists: object, axes: int) -> Float[np.ndarray, "..."]:
-    try:
-        return np.array(lists, dtype=np.float64)
-    except (ValueError, TypeError):  # null in place of a list, perhaps
-        return np.array(_without_null(lists, _sizes(lists, axes)), dtype=np.float64)
-
-
-def _sizes(lists: object, axes: int) -> tuple[int, ...]:
-    """The lengths of a nested list and of the first list in it, and so on."""
-    if axes == 0 or not isinstance(lists, list):
-        return ()
-    inside = next(filter(None, (_sizes(inner, axes - 1) for inner in lists if inner is not None)), ())
-    return len(lists), *inside
-
-
-def _without_null(lists: object, sizes: tuple[int, ...]) -> object:
-    """The nested list with lists of NaN in place of null: nobody in a frame, or a joint that was not seen."""
-    if lists is None and sizes:
-        return np.full(sizes, np.nan).tolist()
-    if len(sizes) < 2 or not isinstance(lists, list):
-        return lists
-    return [_without_null(inner, sizes[1:]) for inner in lists]
-
-
 def _array(item: Mapping, key: str, axes: int) -> Float[np.ndarray, "..."]:
     """A nested list as an array; the axis of people may be left out. null stands for all that is in its place."""
     try:
         with np.errstate(over="ignore"):
-            array = _numbers(item.get(key), axes).astype(np.float32)
+            array = array_of(item.get(key), axes).astype(np.float32)
     except (ValueError, TypeError, OverflowError):
         array = np.zeros(0)
     if array.ndim == axes - 1:
