@@ -43,6 +43,15 @@ def test_the_labels_file_is_understood_however_its_header_is_spelt(clips, tmp_pa
     assert found.changed() == []
 
 
+@pytest.mark.parametrize("written", ["{}", "{}.csv", "videos/{}.mp4", "C:\\data\\{}.avi"])
+def test_rows_may_name_files(clips, tmp_path, written):
+    file = tmp_path / "labels.csv"
+    file.write_text("clip,label\n" + "".join(f"{written.format(f'c{i}')},bow\n" for i in range(8)))
+    found = recordings(clips, labels_file=file, layout="coco17")
+    assert len(list(found.clips)) == 8
+    assert found.skipped() == []
+
+
 def test_a_split_in_capitals_is_a_split(clips, tmp_path):
     file = labels_file(tmp_path, "clip,label,Split")
     file.write_text(file.read_text().replace(",0\n", ",Train\n").replace(",1\n", ",VALID\n"))

@@ -25,6 +25,7 @@ import numpy as np
 
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.clip_columns import Facts, facts
+from kinegraph.data.formats.labels_file import with_labels
 from kinegraph.data.formats.openpose_clips import (
     FRAME_FILE,
     Entry,
@@ -33,7 +34,6 @@ from kinegraph.data.formats.openpose_clips import (
     is_frame,
     is_kinetics,
     kinetics,
-    with_labels,
 )
 from kinegraph.data.formats.openpose_files import detections, further_parts, poses
 from kinegraph.data.formats.openpose_parts import BODIES, Part, layout_with

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from kinegraph.data.formats import arrays
-from kinegraph.data.formats.clip_columns import ClipColumns, Facts, facts, read_labels_file
+from kinegraph.data.formats.clip_columns import ClipColumns, Facts, facts
+from kinegraph.data.formats.labels_file import with_labels
 from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of
 from kinegraph.data.formats.table_csv import ClipRows
@@ -69,7 +70,7 @@ def read(
         guessed.add("units")
     skipped = [f"column '{name}', which has no meaning here" for name in file.unknown]
     if labels_file is not None:
-        table, missing = _with_labels(table, labels_file)
+        table, missing = with_labels(table, labels_file)
         skipped += missing
     known = facts(
         table,
@@ -92,20 +93,6 @@ def read(
         guessed=frozenset(guessed),
         assumed=file.assumed,
     )
-
-
-def _with_labels(table: dict[str, dict[str, str]], file: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """The facts of the clips that the labels file lists, its columns first; and what is left out."""
-    listing = read_labels_file(file)
-    both = {clip: cells | listing[clip] for clip, cells in table.items() if clip in listing}
-    if not both:
-        raise ValueError(f"{file} lists none of the clips, which are {first_few(list(table))}; its own are "
-                         f"{first_few(list(listing))}")  # fmt: skip
-    unlisted = [clip for clip in table if clip not in listing]
-    absent = [clip for clip in listing if clip not in table]
-    lines = [f"{len(unlisted):,} clips that {file.name} does not list: {first_few(unlisted)}"] if unlisted else []
-    lines += [f"{len(absent):,} clips of {file.name} without recording: {first_few(absent)}"] if absent else []
-    return both, lines
 
 
 def _steps_said(steps: dict[str, float]) -> list[str]:
