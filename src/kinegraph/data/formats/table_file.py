@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 from kinegraph.data.folders import files_below
@@ -20,6 +20,8 @@ from kinegraph.data.formats.table_json import load_json
 from kinegraph.data.split_names import PARTS
 from kinegraph.skeleton.layout import JointLayout
 
+IN_FOLDERS = (".csv", ".tsv", ".json")  # a .txt is too often something else
+LOOKED_AT = 100
 TABLES = (".csv", ".tsv", ".txt")
 CLIPS = re.compile(rb'"clips"\s*:\s*\[')
 SAME = ("layout", "channels", "fps", "units", "image_size", "class_names")  # of all files of a folder
@@ -72,17 +74,17 @@ def looks_like_a_table(path: Path) -> str | None:
 
 def tables_below(folder: Path) -> list[Path]:
     """The files of own recordings in a folder, at any depth."""
-    return [*_tables(folder)]
+    return [path for path in _candidates(folder) if looks_like_a_table(path)]
 
 
 def first_table_below(folder: Path) -> Path | None:
-    """The first of them."""
-    return next(_tables(folder), None)
+    """The first of them, if it is among the first files that may be one: other formats have a million JSON files."""
+    return next((path for path in islice(_candidates(folder), LOOKED_AT) if looks_like_a_table(path)), None)
 
 
-def _tables(folder: Path) -> Iterator[Path]:
+def _candidates(folder: Path) -> Iterator[Path]:
     for path in files_below(folder, "*.*"):
-        if path.suffix.lower() in (".csv", ".tsv", ".json") and path.is_file() and looks_like_a_table(path):
+        if path.suffix.lower() in IN_FOLDERS and path.is_file():
             yield path
 
 
