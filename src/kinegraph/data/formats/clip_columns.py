@@ -13,7 +13,7 @@ Capitals in these names do not matter, and `ALIASES` are other names of them. A 
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from kinegraph.messages import did_you_mean, first_few, one_line, quoted
 
 VAL_SHARE = 0.2
 MOST_CLASSES = 10_000
+MOST_CHECKED = 100  # columns that are compared with known names
 PARTS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
 OWN = ("label", "fps", "width", "height")
 KNOWN = ("label", "split", "fps", "width", "height", "subject", "camera", "setup", "replication", "view", "session")
@@ -82,15 +83,19 @@ def named_columns(columns: Sequence[str], aliases: Mapping[str, Sequence[str]] =
         if alias is not None and name not in named.values():
             named[alias] = name
     named = {column: named.get(column, column) for column in columns}
-    if twice := [name for i, name in enumerate(named.values()) if name in [*named.values()][:i]]:
-        raise ValueError(f"the column {quoted(twice[0])} is there twice")
+    if twice := _twice(named.values()):
+        raise ValueError(f"the column {quoted(twice)} is there twice")
     return named
+
+
+def _twice(names: Iterable[str]) -> str | None:
+    return next((name for name, times in Counter(names).items() if times > 1), None)
 
 
 def _checked_attributes(columns: Sequence[str]) -> tuple[str, ...]:
     """The columns that have no meaning here. Raises ValueError for one that is a misspelt name."""
     unknown = tuple(column for column in columns if column not in KNOWN and not is_split(column))
-    for column in unknown:
+    for column in unknown[:MOST_CHECKED]:
         if hint := did_you_mean(column.lower(), [name for name in KNOWN if name not in columns]):
             raise ValueError(f"unknown column {quoted(column)}{hint}")
     return unknown
@@ -224,8 +229,8 @@ def csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             header = [cell.strip() for cell in next(reader, [])]
             if wrong := [column for column in header if not column.isprintable()]:
                 raise ValueError(f"{path} has the column {quoted(wrong[0])}; is it a table with commas?")
-            if twice := [column for i, column in enumerate(header) if column in header[:i]]:
-                raise ValueError(f"{path} has the column {quoted(twice[0])} twice")
+            if (twice := _twice(header)) is not None:
+                raise ValueError(f"{path} has the column {quoted(twice)} twice")
             yield 1, header
             for row in reader:
                 if row:

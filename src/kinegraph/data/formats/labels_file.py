@@ -15,6 +15,7 @@ def with_labels(table: Mapping[str, dict[str, str]], file: Path) -> tuple[dict[s
 
     table: what is known of each clip. Raises ValueError where the file lists none of them.
     """
+    file = Path(file)  # in Python also a text
     listing = read_labels_file(file)
     row = _rows(table, listing)
     both = {clip: table[clip] | listing[key] for clip, key in row.items()}
