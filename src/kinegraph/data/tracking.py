@@ -73,7 +73,7 @@ def track(
     if weights is None:
         weights = [joints.mean(1) if joints.size else np.zeros(len(joints)) for joints in seen]
     order = [_canonical(poses, weight) for poses, weight in zip(frames, weights, strict=True)]
-    tracks = [one.at for one in _tracks(frames, seen, order, sticky=0.0)] if ids is None else _of(ids, order)
+    tracks = [one.at for one in _tracks(frames, seen, order, sticky=0.0)] if ids is None else _by_id(ids, order)
     quality = [sum(float(weights[t][i]) for t, i in at.items()) for at in tracks]
     best = sorted(range(len(tracks)), key=lambda i: -quality[i])  # stable: equals stay in the order they appeared
     bodies: list[dict[int, int]] = []
@@ -140,7 +140,7 @@ def _canonical(poses: Float[np.ndarray, "P V D"], weight: Float[np.ndarray, "P"]
     return there[:CROWD]
 
 
-def _of(ids: Sequence[Sequence[Hashable]], order: Sequence[Sequence[int]]) -> list[dict[int, int]]:
+def _by_id(ids: Sequence[Sequence[Hashable]], order: Sequence[Sequence[int]]) -> list[dict[int, int]]:
     """The detections of each id; of an id that is there twice in a frame, the second one is somebody else."""
     found: dict[tuple[Hashable, int], dict[int, int]] = {}
     for t, there in enumerate(order):

@@ -12,6 +12,7 @@ from kinegraph.data.dataset import open_dataset
 from kinegraph.data.formats import read
 from kinegraph.data.formats import recordings as any_recordings
 from kinegraph.data.formats.openpose_people import Detections, best_of_each_frame, tracked
+from kinegraph.inference.inputs import read_inputs
 
 recordings = partial(any_recordings, format="openpose")
 
@@ -172,6 +173,8 @@ def test_everybody_is_a_clip_of_his_or_her_own(tmp_path, capsys):
         [0] * 5,
     )
     assert sorted({round(float(clip.keypoint[0, 0, 0, 0]), 3) for clip in each}) == [0.1, 0.3, 0.5, 0.7, 0.9]
+    asked = [next(read_inputs([tmp_path / "raw"], everybody=all_)[0].clips).people for all_ in (False, True)]
+    assert asked == [2, 5]  # of which predict --per-person and draw take the second
 
 
 # ---- folders of frames -----------------------------------------------------------------------------------------------
