@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinegraph.data.tracking import CROWD, LONGEST_GAP, follow_rows, gathered, least_sum, track
-
-NOBODY = np.zeros((0, 6, 2), np.float32)
+from tests.golden import golden
 
 
 def body(x: float, y: float = 0.5, size: float = 0.4) -> np.ndarray:
@@ -167,6 +166,14 @@ def test_consistent_rows_stay_as_they_are(apart):
     tracks = follow_rows(keypoint)
     assert tracks.changed == 0
     np.testing.assert_array_equal(gathered(list(keypoint.swapaxes(0, 1)), tracks), keypoint)
+
+
+def test_the_rows_of_published_recordings_stay():
+    """Two people of NTU RGB+D as PYSKL's pickles have them."""
+    published = golden("ntu.npz")
+    clips = [published[name] for name in published if name.startswith("tracked/") and len(published[name]) == 2]
+    assert len(clips) == 5
+    assert [follow_rows(keypoint).changed for keypoint in clips] == [0] * 5
 
 
 # ---- the pairs of a frame --------------------------------------------------------------------------------------------
