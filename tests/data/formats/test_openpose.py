@@ -173,6 +173,14 @@ def test_everybody_is_a_clip_of_his_or_her_own(tmp_path, capsys):
         [0] * 5,
     )
     assert sorted({round(float(clip.keypoint[0, 0, 0, 0]), 3) for clip in each}) == [0.1, 0.3, 0.5, 0.7, 0.9]
+    labels = tmp_path / "labels.csv"
+    labels.write_text("clip,label,subject\nwave/a#1,sit,3\nwave/a#4,run,4\n")
+    out = str(tmp_path / "labelled")
+    assert main(["prepare", str(tmp_path / "raw"), out, "--per-person", "--labels-file", str(labels)]) == 0
+    dataset = open_dataset(out)
+    assert (dataset.names, dataset.class_names) == (["wave/a#1", "wave/a#4"], ("run", "sit"))
+    assert (dataset.label.tolist(), dataset.attributes["subject"].tolist()) == ([1, 0], [3, 4])
+    assert "skipped: 3 persons that labels.csv does not list: wave/a#2, wave/a#3, wave" in capsys.readouterr().out
     asked = [next(read_inputs([tmp_path / "raw"], everybody=all_)[0].clips).people for all_ in (False, True)]
     assert asked == [2, 5]  # of which predict --per-person and draw take the second
 
