@@ -1,4 +1,4 @@
-"""A clip for each person of a clip, with a label of his or her own where a labels file lists persons: NAME#1, NAME#2."""
+"""A clip for each person, NAME#1, NAME#2 ..., with a label of his or her own where a labels file lists persons."""
 
 import re
 from collections.abc import Iterator
