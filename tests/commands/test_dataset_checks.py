@@ -12,6 +12,7 @@ from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
 from kinegraph.data.dataset_checks import dataset_findings, line_of
 from kinegraph.evaluation.metrics import remarks
+from kinegraph.models.weights import load_weights
 from kinegraph.models.zoo import find_weights
 from kinegraph.training.loop import Training
 from tests import made_up
@@ -47,6 +48,10 @@ def no_val(clips):
 
 def no_train(clips):
     clips[:] = [clip for clip in clips if clip.part == "val"]
+
+
+def val_is_called_test(clips):
+    clips[:] = [replace(clip, part="test") if clip.part == "val" else clip for clip in clips]
 
 
 def one_in_millimetres(clips):
@@ -188,6 +193,20 @@ def test_train_refuses(tmp_path, capsys, fault, message):
     assert trained(tmp_path) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_split_into_train_and_test_needs_no_option(tmp_path, capsys):
+    assert prepared(tmp_path, val_is_called_test, faulty.table_json, "table")[1] == 0
+    assert "note: split xsub has no part val: train and test measure on test, which" in capsys.readouterr().out
+    assert trained(tmp_path) == 0
+    assert "validation on part 'test', there is no 'val': the best epoch is chosen by it" in capsys.readouterr().out
+    best = tmp_path / "run" / "checkpoints" / "best.safetensors"
+    assert main(["test", str(tmp_path / "config.yaml"), str(best), "--out", str(tmp_path / "result.pkl")]) == 0
+    assert json.loads((tmp_path / "result.json").read_text())["part"] == "test"
+    assert load_weights(best).extra["measured"][0]["part"] == "test"
+    assert (
+        main(["predict", str(best), str(tmp_path / "data"), "--split", "xsub", "--out", str(tmp_path / "a.csv")]) == 0
+    )
 
 
 def test_weights_that_are_no_numbers_are_not_saved(tmp_path, capsys, monkeypatch):

@@ -300,3 +300,13 @@ def test_weights_and_configs_of_earlier_versions_keep_their_words():
     read = Preprocessing.from_dict({"augment": {"limbs": 0.5, "blend": 0.25, "warp": 0.1}})
     assert (read.augment.bone_lengths, read.augment.mixup, read.augment.time_warp) == (0.5, 0.25, 0.1)
     assert Preprocessing.from_dict(read.to_dict()) == read
+
+
+def test_resample_has_no_body_between_somebody_and_nobody():
+    """In the middle of the clip nobody is seen: what the network sees there is as large as the body."""
+    clip = pictured()
+    clip.keypoint[:] = clip.keypoint[:, :1]
+    still = prepare_clip(clip, Preprocessing(people=1, normalize="image", sampling="resample", frames=20))
+    clip.keypoint[:, 3:6] = clip.score[:, 3:6] = 0
+    seen = prepare_clip(clip, Preprocessing(people=1, normalize="image", sampling="resample", frames=20))
+    np.testing.assert_allclose(seen, still, atol=1e-6)

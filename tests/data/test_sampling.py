@@ -20,6 +20,7 @@ from kinegraph.data.sampling import (
     uniform_indices,
     uniform_test_indices,
     window_indices,
+    without_gaps,
 )
 from tests.golden import golden
 
@@ -131,3 +132,22 @@ def test_a_moment_lies_between_two_recorded_frames():
 def test_resampling_to_the_same_length_changes_nothing():
     clip = np.random.default_rng(0).normal(size=(2, 17, 5, 3)).astype(np.float32)
     np.testing.assert_allclose(resample(clip, 17), clip, atol=1e-6)
+
+
+def test_frames_in_which_a_person_is_away_are_filled_from_those_around():
+    body = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], np.float32)
+    clip = np.stack([body, np.zeros_like(body), np.zeros_like(body), body + 3, np.zeros_like(body)])[None]
+    clip[0, 3, 2] = 0  # a joint that one side does not show
+    filled = without_gaps(clip)
+    expected = clip.copy()
+    expected[0, 1, :2], expected[0, 2, :2] = body[:2] + 1, body[:2] + 2
+    np.testing.assert_allclose(filled, expected)  # at the end nobody is known to come back
+    away = np.stack([clip[0], np.zeros_like(clip[0])])
+    np.testing.assert_array_equal(without_gaps(away)[1], 0)
+
+
+def test_without_a_gap_nothing_changes():
+    clip = np.random.default_rng(0).normal(size=(2, 9, 5, 3)).astype(np.float32)
+    assert without_gaps(clip) is clip
+    clip[1, :4] = clip[0, 7:] = 0  # come later, leave earlier
+    np.testing.assert_array_equal(without_gaps(clip), clip)

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinegraph.data.tracking import CROWD, LONGEST_GAP, follow_rows, gathered, least_sum, track
-
-NOBODY = np.zeros((0, 6, 2), np.float32)
+from tests.golden import golden
 
 
 def body(x: float, y: float = 0.5, size: float = 0.4) -> np.ndarray:
@@ -75,6 +74,14 @@ def test_a_body_of_which_little_is_seen_stays_the_same_person():
 def test_a_crowd_is_cut_and_counted():
     frames = [np.stack([body(i) for i in range(CROWD + 7)])] * 2
     assert track(frames).left_out == 14
+
+
+def test_ids_are_believed_and_everybody_is_a_body_of_his_or_her_own():
+    """Though they jump across the picture, and one leaves before the other comes."""
+    frames = [body(x)[None] for x in (0.1, 0.9, 0.1)] + [np.stack([body(0.5), body(0.7)])]
+    tracks = track(frames, ids=[["a"], ["a"], ["a"], ["b", "b"]])
+    assert tracks.rows.tolist() == [[0, 0, 0, -1], [-1, -1, -1, 0], [-1, -1, -1, 1]]
+    assert track(frames, people=1, ids=[["a"], ["a"], ["a"], ["b", "b"]]).left_out == 1
 
 
 @st.composite
@@ -159,6 +166,14 @@ def test_consistent_rows_stay_as_they_are(apart):
     tracks = follow_rows(keypoint)
     assert tracks.changed == 0
     np.testing.assert_array_equal(gathered(list(keypoint.swapaxes(0, 1)), tracks), keypoint)
+
+
+def test_the_rows_of_published_recordings_stay():
+    """Two people of NTU RGB+D as PYSKL's pickles have them."""
+    published = golden("ntu.npz")
+    clips = [published[name] for name in published if name.startswith("tracked/") and len(published[name]) == 2]
+    assert len(clips) == 5
+    assert [follow_rows(keypoint).changed for keypoint in clips] == [0] * 5
 
 
 # ---- the pairs of a frame --------------------------------------------------------------------------------------------

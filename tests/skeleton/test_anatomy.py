@@ -29,7 +29,7 @@ def lengths_of(layout):
 @pytest.mark.parametrize("name", layout_names())
 def test_names_tell_left_from_right(name):
     layout = load_layout(name)
-    found = complete(robbed(layout))
+    found, _ = complete(robbed(layout))
     assert pairs(found) == pairs(layout)
     if layout.shoulders and name != "kinect22":  # whose collars need lengths to be told from shoulders
         assert found.shoulders == layout.shoulders
@@ -39,13 +39,13 @@ def test_names_tell_left_from_right(name):
 
 def test_what_a_layout_says_stays():
     layout = load_layout("ntu25")
-    assert complete(layout) is layout
-    assert complete(replace(layout, shoulders=None)) == layout
+    assert complete(layout) == (layout, "")
+    assert complete(replace(layout, shoulders=None)) == (layout, "shoulders left_shoulder - right_shoulder")
 
 
 def test_lengths_do_where_names_say_nothing():
     layout = load_layout("kinect22")
-    found = complete(robbed(layout, opaque=True), lengths_of(layout))
+    found, _ = complete(robbed(layout, opaque=True), lengths_of(layout))
     assert pairs(found) == pairs(layout)
     assert set(found.shoulders) == set(layout.shoulders)
     assert [layout.joints[joint] for joint in found.spine] == ["waist", "chest"]
@@ -53,21 +53,32 @@ def test_lengths_do_where_names_say_nothing():
 
 def test_one_side_is_the_same_for_all_joints_of_a_limb():
     layout = load_layout("kinect22")
-    found = complete(robbed(layout, opaque=True), lengths_of(layout))
+    found, _ = complete(robbed(layout, opaque=True), lengths_of(layout))
     sides = [{layout.joints[pair[side]][0] for pair in found.mirror if layout.parents[pair[0]] != 0} for side in (0, 1)]
     assert all(len(side) == 1 for side in sides)
 
 
-def test_sides_that_hang_differently_are_named_with_the_way_out():
+def test_sides_that_hang_differently_are_no_mirror_pairs_and_a_line_says_so():
     names = {"name": "odd", "joints": ["hip", "left_knee", "right_knee", "left_foot", "right_foot"], "centre": "hip"}
     bones = [["left_knee", "hip"], ["right_knee", "hip"], ["left_foot", "left_knee"], ["right_foot", "left_knee"]]
-    with pytest.raises(ValueError, match=r"no bone 'right_foot' - 'right_knee'; hang both sides alike, or .*'mirror'"):
-        complete(JointLayout.from_dict(names | {"bones": bones}))
+    found, said = complete(JointLayout.own(names | {"bones": bones}))
+    assert found.mirror == ()
+    assert said.startswith("no mirror pairs, though names say left and right: ")
+    assert said.endswith("no bone 'right_foot' - 'right_knee'")
+
+
+def test_of_an_own_layout_only_what_it_does_not_mention_is_added():
+    spec = {**robbed(load_layout("coco17")).to_dict(), "mirror": []}
+    assert complete(JointLayout.own(spec))[0].mirror == ()
+    del spec["mirror"]
+    found, said = complete(JointLayout.own(spec))
+    assert pairs(found) == pairs(load_layout("coco17"))
+    assert said.startswith("left and right by the names of the joints: 8 pairs such as left_eye - right_eye")
 
 
 def test_a_hand_has_no_left_and_right():
     layout = load_layout("hand21")
-    assert complete(robbed(layout, opaque=True)).mirror == ()
+    assert complete(robbed(layout, opaque=True)) == (robbed(layout, opaque=True), "")
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def explain(
         weights: a .safetensors file or the name of weights that come with Kinegraph.
         dataset: dataset folder made by `kinegraph prepare`.
         split: only the clips of one part of a split.
-        part: part of the split, by default val.
+        part: part of the split, by default val, or test where there is no val.
         out: also write all shares of all classes to a .csv file.
         map_layout: take the joints by name where the dataset has others too, or has them in another order.
         device: cpu, cuda or auto.
@@ -66,14 +66,15 @@ def explain(
 
     predictor = placed(predictor_of(weights, map_layout=map_layout), device)
     folder = open_dataset(dataset)
-    indices = folder.indices(split, part or "val") if split else np.arange(len(folder))
+    part = part or (folder.held_out(split) if split else None)
+    indices = folder.indices(split, part) if split and part else np.arange(len(folder))
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
     bar = Console(stderr=True)
     clips = track(indices, "explaining", console=bar, transient=True, disable=not bar.is_terminal)
     shares = joint_shares(predictor, (predictor.fit(folder[i]) for i in clips), batch_size)
     _show(console, shares, predictor.layout)
-    where = f"{split} / {part or 'val'} of {dataset}" if split else f"{dataset}"
+    where = f"{split} / {part} of {dataset}" if split else f"{dataset}"
     print(f"{where}, {len(indices):,} clips; evenly shared, a joint would have {1 / len(shares.joints):.1%}")
     if out:
         write_atomic(out, _csv(shares, predictor.layout))

@@ -67,7 +67,7 @@ def fuse(
     data: Path,
     weights: list[float] | None = None,
     split: str | None = None,
-    part: str = "val",
+    part: str | None = None,
     out: Path | None = None,
     search: bool = False,
     search_part: str | None = None,
@@ -80,7 +80,7 @@ def fuse(
         data: dataset folder with the clips and their labels.
         weights: one a result file; by default 1 1 for two, 2 2 1 1 for four (joint, bone, joint motion, bone motion).
         split: column of the dataset; needed if there are several.
-        part: part of the split that the results are of.
+        part: part of the split that the results are of, by default val, or test where there is no val.
         out: where to write the fused result file (.pkl); tables, pictures and report.html go beside it.
         search: find the weights; by default each fifth of the clips (of the subjects, where they are known) gets the
             weights found on the rest, so that no clip is measured with weights it helped to find.
@@ -92,13 +92,18 @@ def fuse(
         kinegraph fuse joint/result.pkl bone/result.pkl --data data/mine --weights 3 2 --out fused/result.pkl
         kinegraph fuse joint/result.pkl bone/result.pkl --data data/mine --search
     """
-    _check_options(results, weights, search, part, search_part, search_results)
+    _check_options(results, weights, search, search_part, search_results)
     out = _checked_out(out, results) if out else None
     folder = open_dataset(data)
     clips = clips_of(folder, split, part)
     streams = [read_fitting(path, clips) for path in results]
     if out and (owner := _report_owner(out, streams)):
         raise ValueError(f"{out} would replace the report of {owner} in the same folder: choose another folder")
+    if search_part == clips.part:
+        raise ValueError(
+            f"--search-part is '{search_part}', the part that is reported: weights found on it would flatter it; "
+            "--search alone finds them by cross-fitting"
+        )
     if search_part:
         others = clips_of(folder, clips.split, search_part)
         fusion = _searched(streams, [read_fitting(path, others) for path in search_results], others)
@@ -111,13 +116,17 @@ def fuse(
         print(f"report: {_write(out, streams, fusion, clips)}")
 
 
-def clips_of(folder: SkeletonDataset, split: str | None, part: str) -> Clips:
-    """The clips of a part; split None: of the only split. Raises ValueError if there is a choice or a missing label."""
+def clips_of(folder: SkeletonDataset, split: str | None, part: str | None) -> Clips:
+    """The clips of a part; split None: of the only split, part None: of val, or test where there is no val.
+
+    Raises ValueError if there is a choice or a missing label.
+    """
     if split is None:
         if len(folder.splits) != 1:
             there = f"the splits {', '.join(folder.splits)}" if folder.splits else "no splits"
             raise ValueError(f"{folder.path} has {there}: say with --split which one the results are of")
         (split,) = folder.splits
+    part = part or folder.held_out(split)
     clips = Clips(folder, split, part, folder.indices(split, part))
     if (unlabelled := clips.labels < 0).any():
         raise ValueError(f"clip '{clips.names[unlabelled.argmax()]}' has no label to compare with")
@@ -152,7 +161,7 @@ def read_fitting(path: Path, clips: Clips) -> Result:
     return result
 
 
-def _check_options(results, weights, search, part, search_part, search_results) -> None:
+def _check_options(results, weights, search, search_part, search_results) -> None:
     if len(results) < 2:
         raise ValueError(f"{len(results)} result file, expected two or more to fuse")
     if weights is not None:
@@ -162,11 +171,6 @@ def _check_options(results, weights, search, part, search_part, search_results) 
     if bool(search_part) != bool(search_results):
         raise ValueError(
             "--search-part and --search-results go together: a part, and the same networks' result files on it"
-        )
-    if search_part == part:
-        raise ValueError(
-            f"--search-part is '{part}', the part that is reported: weights found on it would flatter it; "
-            "--search alone finds them by cross-fitting"
         )
     if search_results and len(search_results) != len(results):
         raise ValueError(f"{len(search_results)} --search-results for {len(results)} result files, expected as many")

@@ -77,7 +77,7 @@ def predict(
         stride: from one window to the next, likewise, by default a quarter of a window.
         out: also write the answers to a .csv or .json file, each with its 5 likeliest classes or --top.
         split: of a dataset folder: only the clips of one part of a split.
-        part: part of the split, by default val.
+        part: part of the split, by default val, or test where there is no val.
         map_layout: take the joints by name where a recording has others too, or has them in another order.
         format: name of the files' format (see prepare), where their content does not decide it.
         layout: layout of the joints, a name or a .yaml file, where a file does not say it.

@@ -19,7 +19,7 @@ from kinegraph.commands.arguments import check_numbers
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
 from kinegraph.data.dataset_checks import dataset_findings, line_of
 from kinegraph.data.formats import options_of, recognise, recordings
-from kinegraph.data.formats.people import each_person
+from kinegraph.data.formats.each_person import each_person, lists_persons
 from kinegraph.data.formats.recordings import facts_of
 from kinegraph.data.tracking import CROWD
 from kinegraph.skeleton.clip import SkeletonClip
@@ -89,7 +89,8 @@ def prepare(
         extra: babel: also read the annotations that BABEL calls extra, extra_train.json and extra_val.json.
         people: openpose, table: bodies to keep: the best by score (openpose, 2 by default), those who are seen most
             (table, all by default).
-        per_person: a clip for each person, NAME#1, NAME#2 ..., with the label of the clip; by default of everybody.
+        per_person: a clip for each person, NAME#1, NAME#2 ..., by default of everybody. A labels file may list them;
+            else each has the label of the clip.
         parts: openpose: body hands face, any of them beside the body, which is read alone by default.
         labels_file: openpose, trc, table: CSV with a row a clip: clip, label, split, subject and more.
         units: of the coordinates, where the files do not say them; by default what the size of bodies tells. cm and mm
@@ -118,13 +119,20 @@ def prepare(
     options = {"bodies": bodies, "labels": labels, "layout": layout, "workers": workers}
     options |= {"class_names": class_names, "split_name": split_name, "box_threshold": box_threshold}
     options |= {"classes": classes, "extra": extra or None}
-    options |= {"people": people, "labels_file": labels_file, "units": units, "image_size": image_size}
+    of_persons = labels_file if per_person and labels_file is not None and lists_persons(labels_file) else None
+    options |= {
+        "people": people,
+        "labels_file": None if of_persons else labels_file,
+        "units": units,
+        "image_size": image_size,
+    }
     options |= {"up": up, "fps": fps, "resample_fps": resample_fps, "val_share": val_share}
     options |= {"keep_missing": keep_missing or None, "parts": parts}
     found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options)
+    if per_person:
+        found = each_person(found, of_persons, class_names=class_names, val_share=val_share)
     # Closed on an error, so that the bar ends before its message and reading processes stop.
-    read = each_person(found.clips) if per_person else found.clips
-    with closing(found.clips), closing(_shown(read, found.count, f"preparing {out}")) as clips:
+    with closing(found.clips), closing(_shown(found.clips, found.count, f"preparing {out}")) as clips:
         dataset = write_dataset(
             out,
             clips,

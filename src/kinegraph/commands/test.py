@@ -49,7 +49,7 @@ def test(
     report: Path | None = None,
     dataset: Path | None = None,
     split: str | None = None,
-    part: str = "val",
+    part: str | None = None,
     keep: bool = False,
     batch_size: int | None = None,
     workers: int | None = None,
@@ -69,7 +69,7 @@ def test(
         report: where to write the report, a page to be opened in a browser, if not beside the result file.
         dataset: another dataset folder than the config's.
         split: another split than the config's.
-        part: part of the split.
+        part: part of the split, by default val, or test where there is no val.
         keep: also write the figures into the weights file and its card.
         batch_size: clips at a time.
         workers: processes that prepare batches.
@@ -93,6 +93,7 @@ def test(
     options = read_config(train, config)
     folder = open_dataset(dataset or Path(str(options.dataset)), check_values=True)
     split = split or options.split
+    part = part or folder.held_out(split)
     weights = _open_weights(checkpoint, folder, keep)
     preprocessing = weights.preprocessing or options.preprocessing.as_dict()  # a .pth has none: the config's
     clips = _labelled_clips(folder, split, part, Preprocessing.from_dict(preprocessing))

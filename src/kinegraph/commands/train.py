@@ -149,7 +149,7 @@ def _report(options: TrainOptions, fabric: Fabric, run: RunFolder, val_clips: Cl
     if val_clips is not None and run.best.is_file():
         best, folder = fabric.to_device(load_weights(run.best).model), val_clips.folder
         scores = score_clips(fabric, best, val_clips, len(folder.class_names), options.batch_size, options.workers)
-        evaluation = evaluation_of(folder, options.split, "val", scores)
+        evaluation = evaluation_of(folder, options.split, folder.held_out(options.split), scores)
     if fabric.is_global_zero:
         _say(fabric, f"report: {write_run_report(run.path, evaluation)}")
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from kinegraph.data.clip_summary import FLAT_UNITS, ClipSummary, likely_layout, third_is_score, units_of
 from kinegraph.data.dataset_write import LARGEST
-from kinegraph.data.split_names import order_of
+from kinegraph.data.split_names import held_out, order_of
 from kinegraph.skeleton.layout import JointLayout
 
 Severity = Literal["problem", "note"]
@@ -278,8 +278,13 @@ def _parts(facts, expected) -> Iterable[Finding]:
     for split in _splits(facts):
         parts = Counter(one.splits.get(split) for one in facts)
         named = sorted((part for part in parts if part not in (None, "", "none")), key=order_of)
-        if "train" in named and "val" not in named:
+        if "train" in named and held_out(named) is None:
             message = f"split {split} has no part val, only {' and '.join(named)}: train needs --no-validate"
+            yield Finding("note", "no_part", message)
+        if "train" in named and held_out(named) == "test":
+            message = (
+                f"split {split} has no part val: train and test measure on test, which also chooses the best epoch"
+            )
             yield Finding("note", "no_part", message)
         if "train" not in named and {"val", "test"} & {*named}:
             message = f"split {split} has no part train, only {' and '.join(named)}: it can be tested on alone"

@@ -33,7 +33,7 @@ from kinegraph.data.dataset_write import (
     write_rows,
 )
 from kinegraph.data.row_file import RowFile, block_sums
-from kinegraph.data.split_names import order_of
+from kinegraph.data.split_names import held_out, order_of
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
@@ -129,6 +129,18 @@ class SkeletonDataset:
             there = f"its splits are {', '.join(self.splits)}" if self.splits else "it has no splits"
             raise ValueError(f"{self.path} has no split '{split}'; {there}")
         return tuple(sorted(np.unique(self.splits[split]).tolist(), key=order_of))
+
+    def held_out(self, split: str) -> str:
+        """The part of a split that figures are measured on: val, or test where there is no val.
+
+        Raises ValueError naming the splits or parts that there are.
+        """
+        parts = self.parts(split)
+        if (part := held_out(parts)) is None:
+            raise ValueError(
+                f"{self.path}: split '{split}' has neither a part 'val' nor 'test', only {', '.join(parts)}"
+            )
+        return part
 
     def indices(self, split: str, part: str) -> Int[np.ndarray, "clips"]:
         """Numbers of the clips in a part of a split, in dataset order.

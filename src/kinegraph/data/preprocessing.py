@@ -43,7 +43,7 @@ class Preprocessing:
             normalising (2s-AGCN, TensorFlow); "pad" adds zeros to a short one (ST-GCN 2018); "window" takes frames in a
             row, from a random place while training (ST-GCN 2018 on Kinetics); "uniform" takes a frame from each of
             equal parts (MMAction2 1.x); "resample" stretches the clip to the wanted frames, linear between recorded
-            ones.
+            ones, also over frames in which a person is away.
         frames: frames the network sees.
         test_frames: frames it sees at test time, if others.
         test_clips: choices of frames per clip at test time, "uniform" only; their probabilities are averaged.
@@ -128,6 +128,8 @@ def prepare_clip(
     scored, dimensions = clip.score is not None, clip.keypoint.shape[3]
     frames = steps.frames if rng is not None else steps.test_frames or steps.frames
     joints = _bodies(clip, steps)
+    if steps.sampling == "resample":
+        joints = sampling.without_gaps(joints)
     chosen = share = None
     if steps.sampling == "resample" and rng is None:
         chosen, share = sampling.moments(joints.shape[1], frames)

@@ -126,6 +126,27 @@ def resample(
     return between(values, *moments(values.shape[1], frames, start, stop, bend))
 
 
+def without_gaps(values: Float[np.ndarray, "M T V C"]) -> Float[np.ndarray, "M T V C"]:
+    """The frames in which a person is away, between two in which he or she is there, are filled linearly from these.
+
+    Of the joints that both show. Else what lies between a body and nobody would be a body on its way to the origin.
+    """
+    there = np.asarray(values.any((2, 3)))
+    if there.all():
+        return values
+    filled = values.copy()
+    for body, seen in zip(filled, there, strict=True):
+        known = seen.nonzero()[0]
+        away = (~seen).nonzero()[0]
+        after = known.searchsorted(away)
+        inside = (after > 0) & (after < len(known))
+        before, behind = known[after[inside] - 1], known[after[inside]]
+        share = ((away[inside] - before) / (behind - before)).astype(values.dtype)[:, None, None]
+        both = body[before].any(-1, keepdims=True) & body[behind].any(-1, keepdims=True)
+        body[away[inside]] = (body[before] + share * (body[behind] - body[before])) * both
+    return filled
+
+
 def moments(
     recorded: int, frames: int, start: float = 0.0, stop: float = 1.0, bend: float = 0.0
 ) -> tuple[Int[np.ndarray, "2 F"], Float[np.ndarray, "F"]]:

@@ -1,7 +1,7 @@
 """Names of splits in other projects' files, and the columns they become: `xsub_train` is part "train" of split xsub."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 PARTS = ("train", "val", "test")
 ABSENT = "none"  # the part of a clip that a split does not list
@@ -41,6 +41,11 @@ def column_and_part(name: str) -> tuple[str, str]:
     if before := _BEFORE.fullmatch(name):
         return before[2], before[1]
     return name, LISTED
+
+
+def held_out(parts: Collection[str]) -> str | None:
+    """The part that figures are measured on: val, or test where there is no val; None without both."""
+    return next((part for part in ("val", "test") if part in parts), None)
 
 
 def published_name(column: str, part: str) -> str:

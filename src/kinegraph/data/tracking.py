@@ -11,7 +11,7 @@ no track begins one.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,18 +49,20 @@ class _Track:
     at: dict[int, int] = field(default_factory=dict)
     last: int = -1
     row: int = -1  # of the last detection
-    quality: float = 0.0
 
 
 def track(
     frames: Sequence[Float[np.ndarray, "P V D"]],
     weights: Sequence[Float[np.ndarray, "P"]] | None = None,
     people: int | None = None,
+    ids: Sequence[Sequence[Hashable]] | None = None,
 ) -> Tracks:
     """Follow people whose order in a frame means nothing; the order of a frame's detections changes nothing.
 
     frames: the people of each frame; a joint that was not seen is zero, and a person without joints is nobody.
     weights: how good each detection is, by default the share of its joints that were seen. people: bodies at most.
+    ids: who each detection is, where the files say it; then nobody is followed, and everybody is a body of his or her
+        own as long as there is room.
 
     Tracks become bodies, those with the largest sum of weights first. A track that shares no frame with a body
     continues it. Whoever is then left takes the place of a body that is away for PAUSE frames, or fills frames that
@@ -71,20 +73,22 @@ def track(
     if weights is None:
         weights = [joints.mean(1) if joints.size else np.zeros(len(joints)) for joints in seen]
     order = [_canonical(poses, weight) for poses, weight in zip(frames, weights, strict=True)]
-    tracks = _tracks(frames, seen, weights, order, sticky=0.0)
-    tracks.sort(key=lambda one: -one.quality)  # a stable sort: equals stay in the order they appeared
+    tracks = [one.at for one in _tracks(frames, seen, order, sticky=0.0)] if ids is None else _by_id(ids, order)
+    quality = [sum(float(weights[t][i]) for t, i in at.items()) for at in tracks]
+    best = sorted(range(len(tracks)), key=lambda i: -quality[i])  # stable: equals stay in the order they appeared
     bodies: list[dict[int, int]] = []
     rest = []
-    for one in tracks:
-        body = next((body for body in bodies if body.keys().isdisjoint(one.at)), None)
-        if body is None and (people is None or len(bodies) < people):
+    for at in (tracks[i] for i in best):
+        room = people is None or len(bodies) < people
+        body = None if room and ids is not None else _free(bodies, at)
+        if body is None and room:
             bodies.append(body := {})
         if body is None:
-            rest.append(one)
+            rest.append(at)
         else:
-            body |= one.at
-    for one in rest:
-        _squeeze_in(one.at, bodies, [_pauses(body, len(frames)) >= PAUSE for body in bodies])
+            body |= at
+    for at in rest:
+        _squeeze_in(at, bodies, [_pauses(body, len(frames)) >= PAUSE for body in bodies])
     rows = _rows(bodies, len(frames))
     there = sum(int(joints.any(1).sum()) for joints in seen)
     return Tracks(rows, left_out=there - int((rows >= 0).sum()))
@@ -102,14 +106,12 @@ def follow_rows(keypoint: Float[np.ndarray, "M T V C"]) -> Tracks:
         return Tracks(own)
     frames = list(keypoint.astype(np.float64).swapaxes(0, 1))
     there = list(seen.swapaxes(0, 1))
-    weights = [joints.mean(1) for joints in there]
     order = [np.flatnonzero(joints.any(1)).tolist() for joints in there]
     bodies: list[dict[int, int]] = [{} for _ in range(people)]
-    for one in _tracks(frames, there, weights, order, sticky=STICKY):
+    for one in _tracks(frames, there, order, sticky=STICKY):
         home = Counter(one.at.values()).most_common(1)[0][0]
         choice = [bodies[home], *(body for i, body in enumerate(bodies) if i != home)]
-        body = next((body for body in choice if body.keys().isdisjoint(one.at)), None)
-        if body is None:
+        if (body := _free(choice, one.at)) is None:
             _squeeze_in(one.at, choice, [np.ones(length, bool)] * people)
         else:
             body |= one.at
@@ -138,10 +140,21 @@ def _canonical(poses: Float[np.ndarray, "P V D"], weight: Float[np.ndarray, "P"]
     return there[:CROWD]
 
 
+def _by_id(ids: Sequence[Sequence[Hashable]], order: Sequence[Sequence[int]]) -> list[dict[int, int]]:
+    """The detections of each id; of an id that is there twice in a frame, the second one is somebody else."""
+    found: dict[tuple[Hashable, int], dict[int, int]] = {}
+    for t, there in enumerate(order):
+        times: Counter[Hashable] = Counter()
+        for i in there:
+            who = ids[t][i]
+            found.setdefault((who, times[who]), {})[t] = i
+            times[who] += 1
+    return list(found.values())
+
+
 def _tracks(
     frames: Sequence[Float[np.ndarray, "P V D"]],
     seen: Sequence[Bool[np.ndarray, "P V"]],
-    weights: Sequence[Float[np.ndarray, "P"]],
     order: Sequence[Sequence[int]],
     sticky: float,
 ) -> list[_Track]:
@@ -161,9 +174,6 @@ def _tracks(
             _extend(one, t, i, poses[i], joints[i], float(sizes[i]))
             tracks.append(one)
             active.append(one)
-        for one in active:
-            if one.last == t:
-                one.quality += float(weights[t][one.row])
     return tracks
 
 
@@ -261,6 +271,11 @@ def least_sum(cost: Float[np.ndarray, "n m"]) -> list[tuple[int, int]]:
 
 
 # ---- bodies ----------------------------------------------------------------------------------------------------------
+
+
+def _free(bodies: Sequence[dict[int, int]], at: dict[int, int]) -> dict[int, int] | None:
+    """The first body that is in none of these frames."""
+    return next((body for body in bodies if body.keys().isdisjoint(at)), None)
 
 
 def _squeeze_in(at: dict[int, int], bodies: Sequence[dict[int, int]], room: Sequence[Bool[np.ndarray, "T"]]) -> None:

@@ -5,14 +5,15 @@ bones do: left and right hang on the same joint and are equally long, legs are l
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.skeleton.layout import JointLayout
+from kinegraph.skeleton.layout import INFERRED, JointLayout
 
 LEG = re.compile(r"leg|hip|knee|ankle|foot|feet|toe|femur|tibia|thigh|calf|heel", re.IGNORECASE)
 ARM = re.compile(r"arm|shoulder|elbow|wrist|hand|finger|thumb|clavicle|collar|humerus|radius", re.IGNORECASE)
@@ -22,29 +23,46 @@ A_SHOULDER = 0.1  # share of an arm's length that lies before the shoulder; coll
 Pairs = tuple[tuple[int, int], ...]
 
 
-def complete(layout: JointLayout, lengths: Float[np.ndarray, "V"] | None = None) -> JointLayout:
-    """The layout with mirror pairs, spine and shoulders, as far as they were missing and can be found.
+def complete(layout: JointLayout, lengths: Float[np.ndarray, "V"] | None = None) -> tuple[JointLayout, str]:
+    """The layout with mirror pairs, spine and shoulders, as far as they are missing and names or bones say them.
 
     lengths: of the bone from each joint's parent, in any unit; by default all are equally long. Which side is the
         left one is not known where names do not say it; it is the same one for all pairs that hang on each other.
-    Raises ValueError where joints that are left and right by name hang on bones that are not each other's mirror image.
+    Of somebody's own layout, only what it does not mention (`unstated`) is missing. Returns also what was added, in
+    words; empty where nothing was.
     """
-    if layout.mirror and layout.spine and layout.shoulders:
-        return layout
+    missing = {key for key in layout.unstated or INFERRED if not getattr(layout, key)}
+    if not missing:
+        return layout, ""
     lengths = np.ones(len(layout)) if lengths is None else np.asarray(lengths, float)
-    mirror = layout.mirror or _pairs_by_name(layout) or _pairs_by_shape(layout, lengths)
-    legs, arms = _limbs(layout, mirror, lengths)
+    by_name = _pairs_by_name(layout)
+    pairs = layout.mirror or by_name or (_pairs_by_shape(layout, lengths) if "mirror" in missing else ())
+    legs, arms = _limbs(layout, pairs, lengths)
     trunk = (layout.parents[legs[0]], layout.parents[arms[0]]) if legs and arms else None
     spine = trunk if trunk and trunk[0] != trunk[1] else None
-    named = (pair for pair in mirror if all("shoulder" in layout.joints[joint].lower() for joint in pair))
+    named = (pair for pair in pairs if all("shoulder" in layout.joints[joint].lower() for joint in pair))
     shoulders = next(named, None) or (_shoulders(layout, arms, lengths) if arms else None)
+    added: dict[str, Any] = {"mirror": pairs, "spine": spine, "shoulders": shoulders}
+    added = {key: value for key, value in added.items() if key in missing and value}
     try:
-        return replace(layout, mirror=mirror, spine=layout.spine or spine, shoulders=layout.shoulders or shoulders)
+        found, why_not = replace(layout, **added), ""
     except ValueError as error:
-        raise ValueError(
-            f"by the joints' names, {error}; hang both sides alike, or give a layout file whose 'mirror' lists the "
-            "pairs that are alike ([] for none)"
-        ) from None
+        del added["mirror"]
+        found, why_not = replace(layout, **added), f"no mirror pairs, though names say left and right: {error}"
+    return found, "; ".join(
+        filter(None, [*_in_words(layout, added, "names of the joints" if by_name else "lengths of the bones"), why_not])
+    )
+
+
+def _in_words(layout: JointLayout, added: Mapping[str, Any], origin: str) -> list[str]:
+    names, said = layout.joints, []
+    if pairs := added.get("mirror"):
+        such = f"{names[pairs[0][0]]} - {names[pairs[0][1]]}"
+        said.append(f"left and right by the {origin}: {len(pairs)} pairs such as {such}")
+    for key in ("shoulders", "spine"):
+        if pair := added.get(key):
+            said.append(f"{key} {names[pair[0]]} - {names[pair[1]]}")
+    return said
 
 
 # ---- left and right --------------------------------------------------------------------------------------------------

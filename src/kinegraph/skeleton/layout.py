@@ -5,7 +5,7 @@ A layout is data, a YAML file of names; graphs, bone vectors, mirroring, alignme
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -28,6 +28,7 @@ class JointLayout:
     parents: joint -> the joint its bone vector starts from, itself at the root. A tree, also where bones have cycles;
         if left out, the way to the centre. Published bone vectors (JointToBone) need not follow bones or end there.
     spine: (lower, upper) joint whose direction is "up" for body alignment; shoulders: (left, right).
+    unstated: which of mirror, spine and shoulders somebody's own layout does not mention; see `anatomy.complete`.
     Raises ValueError naming the joint where this is no skeleton: one that bones do not connect to the centre, parents
     in a circle, a bone without its mirror image ...
     """
@@ -41,6 +42,7 @@ class JointLayout:
     spine: tuple[int, int] | None = None
     shoulders: tuple[int, int] | None = None
     source: str = ""
+    unstated: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         _check_indices(self)
@@ -80,6 +82,12 @@ class JointLayout:
         """Build a layout from names (a parsed YAML file). Raises ValueError naming what is unknown or missing."""
         return _from_names(spec)
 
+    @classmethod
+    def own(cls, spec: Any) -> "JointLayout":
+        """The same for somebody's own layout, which may leave unsaid what names and bones say."""
+        layout = _from_names(spec)
+        return replace(layout, unstated=frozenset(key for key in INFERRED if key not in spec))
+
 
 @cache
 def layout_names() -> tuple[str, ...]:
@@ -103,7 +111,7 @@ def load_layout(name: str | Path) -> JointLayout:
         raise ValueError(f"no layout file {path}")
     spec = read_yaml(path)
     try:
-        return _from_names(spec)
+        return JointLayout.own(spec)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -115,6 +123,7 @@ def _built_in(name: str) -> JointLayout:
 
 
 MOST_JOINTS, LONGEST_NAME = 1000, 100
+INFERRED = ("mirror", "spine", "shoulders")
 FIELDS = ("name", "source", "joints", "bones", "centre", "mirror", "parents", "spine", "shoulders")
 
 

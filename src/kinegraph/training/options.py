@@ -31,7 +31,7 @@ class TrainOptions:
     """What `kinegraph train` takes from its command line and its config."""
 
     dataset: Path = option(REQUIRED, "dataset folder made by `kinegraph prepare`.")
-    split: str = option(REQUIRED, "column of the dataset with the parts 'train' and 'val'.")
+    split: str = option(REQUIRED, "column of the dataset with the parts 'train' and 'val' (or 'test').")
     model: Callable[[Tensor, int, int], nn.Module] = option(
         STGCN,
         "network class, built with the adjacency, the number of channels and of classes.",
@@ -95,7 +95,9 @@ class TrainOptions:
         "clips a step, over all processes, that the learning rate is meant for; it is scaled to the real number.",
         least=1,
     )
-    validate: bool = option(True, "measure the 'val' part while training and keep the best weights.")
+    validate: bool = option(
+        True, "measure the 'val' part, or 'test' without it, while training and keep the best weights."
+    )
     validate_every: int = option(1, "epochs from one validation to the next.", least=1)
     monitor: Literal["top1", "mean_class_accuracy"] = option("top1", "which figure makes weights the best.")
     save_every: int = option(500, "steps from one checkpoint to the next inside an epoch.", least=1, resume=MAY_CHANGE)

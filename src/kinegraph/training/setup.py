@@ -20,6 +20,7 @@ from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.data.dataset_checks import check_scale, dataset_findings
 from kinegraph.data.loading import ClipDataset, train_loader
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.data.split_names import held_out
 from kinegraph.messages import did_you_mean
 from kinegraph.models.network import build_network
 from kinegraph.models.transfer import Meaning, Start, Taken, freeze_blocks, take_over
@@ -84,6 +85,8 @@ def open_data(options: TrainOptions) -> Data:
         epochs = epochs_for(len(indices) * options.repeat, options.batch_size)
         chosen.append(f"{epochs} epochs, about {STEPS:,} steps")
     clips, val_clips = open_parts(folder, options.split, preprocessing, options.seed, options.validate)
+    if options.validate and folder.held_out(options.split) == "test":
+        chosen.append("validation on part 'test', there is no 'val': the best epoch is chosen by it")
     layout = choose_layout(options.layout, folder)
     findings = dataset_findings(folder, options.split)
     check_scale(findings, folder)
@@ -93,18 +96,19 @@ def open_data(options: TrainOptions) -> Data:
 def open_parts(
     folder: SkeletonDataset, split: str, preprocessing: Preprocessing, seed: int, validate: bool
 ) -> tuple[ClipDataset, ClipDataset | None]:
-    """The "train" and, to validate, the "val" part.
+    """The "train" and, to validate, the "val" part, or "test" where there is no "val".
 
     Raises ValueError when clips lack a label or do not fit the preprocessing.
     """
     train_clips = ClipDataset(folder, folder.indices(split, "train"), preprocessing, seed)
     once = replace(preprocessing, test_clips=1)  # as published: only a test looks at several choices of frames
-    if validate and "val" not in folder.parts(split):
+    part = held_out(folder.parts(split)) if validate else None
+    if validate and part is None:
         there = ", ".join(folder.parts(split))
         raise ValueError(
             f"split '{split}' has no part 'val' to validate on, only {there}; --no-validate trains without"
         )
-    val_clips = ClipDataset(folder, folder.indices(split, "val"), once) if validate else None
+    val_clips = ClipDataset(folder, folder.indices(split, part), once) if part else None
     for clips in filter(None, (train_clips, val_clips)):
         if (unlabelled := folder.label[clips.indices] < 0).any():
             raise ValueError(f"clip '{folder.names[clips.indices[unlabelled.argmax()]]}' has no label")
@@ -288,6 +292,6 @@ def measured_facts(
     clips: ClipDataset, split: str, record: Mapping[str, Any], chosen_by: str | None = None
 ) -> dict[str, Any]:
     """What weights say about a validation; record: its line in the log. chosen_by: the figure that chose the epoch."""
-    facts = {"source": clips.folder.source, "split": split, "part": "val", "clips": len(clips)}
+    facts = {"source": clips.folder.source, "split": split, "part": clips.folder.held_out(split), "clips": len(clips)}
     facts |= {name: record[name] for name in FIGURES if name in record}
     return facts | ({"chosen_by": chosen_by} if chosen_by else {})

@@ -131,6 +131,16 @@ def test_people_who_change_rows_are_followed_and_a_line_says_so(tmp_path, out, c
     np.testing.assert_array_equal(open_dataset(out)[0].keypoint, mixed)
 
 
+def test_labels_may_be_whole_numbers_of_any_kind_but_one_a_clip(tmp_path, out, capsys):
+    kinds = [2.0, np.float32(1), [0], np.array([2])]
+    items = [flat(f"c{i}", label) for i, label in enumerate(kinds)]
+    prepare(written(tmp_path / "a.pkl", items), out, layout="coco17")
+    assert open_dataset(out).label.tolist() == [2, 1, 0, 2]
+    several = written(tmp_path / "b.pkl", [*items, flat("both", [0, 1])])
+    assert main(["prepare", str(several), str(out), "--overwrite", "--layout", "coco17"]) == 2
+    assert "clip 'both' has 2 labels, [0, 1]; a clip has one class here: list the clip once" in capsys.readouterr().err
+
+
 # ---- lists -----------------------------------------------------------------------------------------------------------
 
 

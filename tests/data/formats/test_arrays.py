@@ -185,3 +185,19 @@ def test_correct_leaves_out_what_was_done_badly(tmp_path):
     ]  # fmt: skip
     np.testing.assert_array_equal(clips[1].keypoint[0], keypoint[3:].astype(np.float32))
     assert found.class_names == ("a", "b")
+
+
+def test_named_splits_are_splits(save):
+    parts = np.array(["Training", "val", "test"])
+    path = save(split_xview=parts, split_random=np.array([True, False, True]), subject=None, Camera=np.array([1, 2, 3]))
+    found = arrays.load_arrays(path)
+    assert found.splits == {"xview": ["train", "val", "test"], "random": ["train", "val", "train"]}
+    assert found.attributes == {"camera": [1, 2, 3]}
+    assert set(arrays.load_arrays(save(split=parts, train=np.array([1, 0, 1]))).splits) == {"split", "xsub"}
+    with pytest.raises(ValueError, match="'split_xview' holds 2, expected train, val or test"):
+        arrays.load_arrays(save(split_xview=np.array([2, 0, 1])))
+
+
+def test_names_of_arrays_may_have_capitals(save):
+    found = arrays.load_arrays(save(subject=None, Subject=np.array([5, 6, 8])))
+    assert (found.attributes, found.splits) == ({"subject": [5, 6, 8]}, {"xsub": ["train", "val", "val"]})

@@ -12,6 +12,7 @@ from kinegraph.data.dataset import open_dataset
 from kinegraph.data.formats import read
 from kinegraph.data.formats import recordings as any_recordings
 from kinegraph.data.formats.openpose_people import Detections, best_of_each_frame, tracked
+from kinegraph.inference.inputs import read_inputs
 
 recordings = partial(any_recordings, format="openpose")
 
@@ -172,6 +173,16 @@ def test_everybody_is_a_clip_of_his_or_her_own(tmp_path, capsys):
         [0] * 5,
     )
     assert sorted({round(float(clip.keypoint[0, 0, 0, 0]), 3) for clip in each}) == [0.1, 0.3, 0.5, 0.7, 0.9]
+    labels = tmp_path / "labels.csv"
+    labels.write_text("clip,label,subject\nwave/a#1,sit,3\nwave/a#4,run,4\n")
+    out = str(tmp_path / "labelled")
+    assert main(["prepare", str(tmp_path / "raw"), out, "--per-person", "--labels-file", str(labels)]) == 0
+    dataset = open_dataset(out)
+    assert (dataset.names, dataset.class_names) == (["wave/a#1", "wave/a#4"], ("run", "sit"))
+    assert (dataset.label.tolist(), dataset.attributes["subject"].tolist()) == ([1, 0], [3, 4])
+    assert "skipped: 3 persons that labels.csv does not list: wave/a#2, wave/a#3, wave" in capsys.readouterr().out
+    asked = [next(read_inputs([tmp_path / "raw"], everybody=all_)[0].clips).people for all_ in (False, True)]
+    assert asked == [2, 5]  # of which predict --per-person and draw take the second
 
 
 # ---- folders of frames -----------------------------------------------------------------------------------------------
@@ -228,6 +239,16 @@ def test_several_clips_in_one_folder(tmp_path):
     write_frames(tmp_path, {0: [body(0.5)]}, prefix="right_")
     clips = list(recordings(tmp_path).clips)
     assert [(clip.name, clip.frames, clip.label) for clip in clips] == [("left", 2, None), ("right", 1, None)]
+
+
+def test_the_ids_of_openposes_tracking_are_believed(tmp_path):
+    """Two people who change places at once: without ids each would be taken for the other."""
+    places = [body(0.2).ravel().tolist(), body(0.8).ravel().tolist()]
+    for t, ids in enumerate(([3, 8], [3, 8], [8, 3], [8, 3])):
+        people = [{"person_id": [who], "pose_keypoints_2d": pose} for who, pose in zip(ids, places, strict=True)]
+        (tmp_path / f"{t}_keypoints.json").write_text(json.dumps({"people": people}))
+    (clip,) = read(tmp_path)
+    np.testing.assert_allclose(clip.keypoint[:, :, 0, 0], [[0.2, 0.2, 0.8, 0.8], [0.8, 0.8, 0.2, 0.2]], rtol=1e-6)
 
 
 def test_one_file_is_read_like_its_folder(kinetics, tmp_path):

@@ -275,7 +275,7 @@ def test_wrong_tables(table, text, options, message):
 
 
 def test_wrong_files(table, tmp_path):
-    with pytest.raises(ValueError, match="is a folder, expected one"):
+    with pytest.raises(ValueError, match="holds no table with the columns clip, frame, joint, x, y and no JSON"):
         recordings(tmp_path)
     with pytest.raises(ValueError, match=r"ends in '.xlsx', expected .csv, .json or .npz"):
         recordings(table("x", "own.xlsx"))
@@ -356,9 +356,80 @@ def test_wrong_json(table, change, message):
     assert "\n" not in str(caught.value)
 
 
+def test_null_in_a_json_is_nobody_or_a_joint_that_was_not_seen(table):
+    pose = [[1, 2]] * 17
+    frames = [pose, None, [[1, 2], None, [None, 3], *pose[3:]]]
+    for keypoint in (frames, [frames], [frames, None]):
+        clip = {"name": "a", "keypoint": keypoint, "score": None}
+        (read,) = recordings(table(json.dumps({"layout": "coco17", "clips": [clip]}), "own.json")).clips
+        there = read.keypoint.any(-1)[0]
+        assert (there.sum(1).tolist(), there[2, :4].tolist()) == ([17, 0, 15], [True, False, False, True])
+
+
+def test_a_json_may_have_any_number_of_people_a_frame(table):
+    """As a detector gives them, in any order: frames, people, joints."""
+    one, two = [[[x + j, 2.0 * j] for j in range(17)] for x in (100, 900)]
+    frames = [[one], [two, one], [], None, [one, two], [two]]
+    item = {"name": "a", "keypoint": frames, "score": [[[0.5] * 17 for _ in frame or ()] for frame in frames]}
+    found = recordings(table(json.dumps({"layout": "coco17", "units": "px", "clips": [item]}), "own.json"))
+    (clip,) = found.clips
+    assert clip.keypoint[:, :, 0, 0].tolist() == [[100, 100, 0, 0, 100, 0], [0, 900, 0, 0, 900, 900]]
+    assert clip.score[:, :, 3].tolist() == [[0.5, 0.5, 0, 0, 0.5, 0], [0, 0.5, 0, 0, 0.5, 0.5]]
+
+
 def test_broken_json(table):
     with pytest.raises(ValueError, match=r"own\.json is not readable JSON"):
         recordings(table("{", "own.json"))
+
+
+# ---- folders ---------------------------------------------------------------------------------------------------------
+
+
+def pose(frame: int, extra: str = "") -> str:
+    return "".join(f"{frame},{joint},{frame + joint}.5,{joint}.5{extra}\n" for joint in range(17))
+
+
+def in_folders(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_a_folder_of_own_files_is_clips(tmp_path):
+    """A file without a column of clips is one; the folders are classes, and files that are no recordings stay aside."""
+    header = "frame,joint,x,y\n"
+    one, two = header + pose(0) + pose(1), header + pose(0)
+    files = {
+        "wave/a.csv": one,
+        "bow/a.csv": two,
+        "bow/b.tsv": two.replace(",", "\t"),
+        "notes.txt": "x",
+        "fps.json": "{}",
+    }
+    found = any_recordings(in_folders(tmp_path / "raw", files), layout="coco17")
+    assert found.format == "table"
+    clips = {clip.name: (clip.frames, found.class_names[clip.label]) for clip in found.clips}
+    assert clips == {"bow/a": (1, "bow"), "bow/b": (1, "bow"), "wave/a": (2, "wave")}
+
+
+def test_files_of_a_folder_may_name_their_clips_labels_and_splits(tmp_path):
+    rows = {label: "".join(f"c,{line},{label}\n" for line in pose(0).splitlines()) for label in ("sit", "run")}
+    files = {f"train/x/{label}.csv": "clip,frame,joint,x,y,label\n" + text for label, text in rows.items()}
+    json_file = {"clips": [{"name": "j", "Label": "run", "keypoint": [[[1, 2]] * 17]}]}
+    files["val/own.json"] = json.dumps(json_file)
+    found = any_recordings(in_folders(tmp_path, files), layout="coco17")
+    clips = {clip.name: (found.class_names[clip.label], clip.splits["split"]) for clip in found.clips}
+    assert clips == {"train/x/sit/c": ("sit", "train"), "train/x/run/c": ("run", "train"), "j": ("run", "val")}
+
+
+def test_files_that_do_not_fit_together_are_named(tmp_path):
+    files = {"a.csv": "frame,joint,x,y\n" + pose(0), "b.csv": "frame,joint,x,y,z\n" + pose(0, ",1")}
+    with pytest.raises(ValueError, match=r"b\.csv has another channels than .*a\.csv: prepare them one by one"):
+        any_recordings(in_folders(tmp_path, files), layout="coco17")
+    (tmp_path / "b.csv").write_text("frame,joint,x,y\n" + pose(0).replace("0,3,", "0,99,"))
+    with pytest.raises(ValueError, match=r"b\.csv line 5 .*joint 99, layout 'coco17' has 0 to 16"):
+        list(any_recordings(tmp_path, layout="coco17").clips)
 
 
 def test_npz_is_read_as_arrays(tmp_path):

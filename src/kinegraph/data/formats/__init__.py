@@ -39,6 +39,7 @@ from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.companion import beside
 from kinegraph.data.formats.people import changed_rows, followed
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable, fault_of
+from kinegraph.data.formats.sides import sided
 from kinegraph.data.formats.unstated import decided
 from kinegraph.data.repair import at_rate, turned_up
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
@@ -288,7 +289,7 @@ def _with_common(path: Path, found: Recordings, options: Mapping[str, Any]) -> R
     if facts:
         found = replace(found, clips=_mapped(found.clips, lambda clip: replace(clip, **facts)))
     try:
-        return decided(found)
+        return decided(sided(found))
     except ValueError as error:
         raise _named(path, options, error) from None
 

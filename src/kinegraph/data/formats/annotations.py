@@ -14,15 +14,17 @@ Source: MMAction2 0.x tools/data/skeleton/README.md, PYSKL tools/data/README.md 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
 from kinegraph.data.dataset_write import COLUMNS
 from kinegraph.data.formats import kpfiles, ntu
+from kinegraph.data.formats.annotations_facts import fps_of, image_size_of, label_of
 from kinegraph.data.formats.axes import FRAMES_FIRST, NO_PEOPLE, frames_come_first, with_people
 from kinegraph.data.formats.companion import beside, checked, completed, read_about
 from kinegraph.data.formats.conventions import (
@@ -105,8 +107,11 @@ def read(
         assumed = _ordered(found, first)
     joints, channels = first[0].shape[2:]
     of = about["layout"] if about and layout is None else layout_for(joints, layout)
-    labels = [item.get("label") for item in found.items]
-    labels = [label for label in labels if isinstance(label, Integral)]
+    labels = []
+    for item in found.items:
+        with suppress(ValueError):  # a fault of its clip
+            labels.append(label_of(item))
+    labels = [label for label in labels if label is not None]
     named = about.get("class_names") if class_names is None else None
 
     def skipped() -> list[str]:
@@ -316,10 +321,10 @@ def _clips(found: Annotations, layout: JointLayout, skeletons: kpfiles.Skeletons
                     keypoint=keypoint,
                     layout=layout,
                     name=found.names[i],
-                    label=_label(item),
+                    label=label_of(item),
                     score=score,
-                    fps=_fps(item),
-                    image_size=_image_size(item),
+                    fps=fps_of(item),
+                    image_size=image_size_of(item),
                     attributes={key: values[i] for key, values in attributes.items()},
                     splits={split: parts[i] for split, parts in found.splits.items()},
                 )
@@ -356,31 +361,6 @@ def _arrays(item: Mapping) -> tuple[np.ndarray, np.ndarray | None]:
 
 def _is_keypoint(value: object) -> bool:
     return isinstance(value, np.ndarray) and value.ndim in (3, 4) and value.dtype.kind in "fiu"
-
-
-def _label(item: Mapping) -> int | None:
-    label = item.get("label")
-    if label is None:
-        return None
-    if not isinstance(label, Integral) or label < 0:
-        raise FormatError("label", f"has label {quoted(label)}, expected a number from 0")
-    return int(label)
-
-
-def _fps(item: Mapping) -> float | None:
-    fps = item.get("fps")
-    return float(fps) if isinstance(fps, Real) and fps > 0 else None
-
-
-def _image_size(item: Mapping) -> tuple[int, int] | None:
-    shape = item.get("img_shape")
-    if shape is None:
-        return None
-    sides = shape.tolist() if isinstance(shape, np.ndarray) else shape
-    pixels = isinstance(sides, tuple | list) and all(isinstance(side, Integral) and side > 0 for side in sides[:2])
-    if not pixels or len(sides) < 2:
-        raise ValueError(f"has img_shape {quoted(shape)}, expected (height, width) in pixels")
-    return int(sides[1]), int(sides[0])
 
 
 def _attributes(found: Annotations) -> dict[str, list]:

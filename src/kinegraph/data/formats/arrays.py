@@ -7,10 +7,11 @@
     label         (clips,) from 0, and class_names: the classes
     name          (clips,) names;   score (rows, V) confidences;   fps one number;   all three optional
     train         (clips,) whether the clip is for training
+    split_xview   (clips,) strings "train", "val" or "test", or booleans for training: the split xview; `split`: split
     any other     (clips,) integers, booleans or strings: an attribute, such as subject, episode, correct
 
-Splits: `train` becomes xsub where no subject is on both sides, otherwise holdout (train, val). Without it, integer
-subjects give xsub: odd ones train, even ones val.
+Splits: those that are named; `train` becomes xsub where no subject is on both sides, otherwise holdout (train, val).
+Without any, integer subjects give xsub: odd ones train, even ones val. Names of arrays may have capitals.
 """
 
 import zipfile
@@ -22,13 +23,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int, Num
 
+from kinegraph.data.formats.clip_columns import is_split, named_columns, part_of
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of
 from kinegraph.data.formats.ui_prmd import Labels, class_index, class_names
-from kinegraph.messages import one_line
+from kinegraph.messages import one_line, quoted
 from kinegraph.safe_npz import load_npz
-from kinegraph.skeleton.anatomy import complete
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
+from kinegraph.skeleton.layout import INFERRED, JointLayout, layout_names, load_layout
 
 NAME = "npz"
 TITLE = "arrays of one .npz file"
@@ -119,12 +120,14 @@ def load_arrays(path: str | Path, labels: Labels = "movement", layout: JointLayo
     labels: "movement" takes the file's labels, "quality" makes two classes of each by the array `correct`, "correct"
         takes the file's labels and leaves out the clips that are not correct.
     layout: of the joints; by default the built-in one with the file's joint names, else one made from its `parents`,
-        left and right from the joints' names or the bones' lengths.
+        which leaves unstated what is left and right.
     Raises ValueError naming the file and the array that is not as expected.
     """
     path = Path(path)
     arrays = load_npz(path)
     try:
+        names = named_columns([key for key in arrays if key not in OWN_KEYS])
+        arrays = {names.get(key, key): array for key, array in arrays.items()}
         found = _fit(arrays, path, labels, layout)
         return _some(found, _array(arrays, "correct", "iub", (len(found),))) if labels == "correct" else found
     except ValueError as error:
@@ -152,7 +155,7 @@ def _fit(arrays: Mapping[str, np.ndarray], path: Path, labels: Labels, layout: J
         class_names=classes,
         layout=_layout(arrays, keypoint, path, layout),
         fps=float(_array(arrays, "fps", "iuf", ())) if "fps" in arrays else None,
-        attributes={key: values for key, values in attributes.items() if key != "train"},
+        attributes={key: values for key, values in attributes.items() if key != "train" and not is_split(key)},
         splits=splits_of(attributes),
         units=units,
     )
@@ -263,18 +266,29 @@ def _layout(
         raise ValueError(f"'parents' {wrong}, expected joints 0 to {joints - 1} and -1 at the one root")
     bones = tuple((joint, parent) for joint, parent in enumerate(parents) if parent >= 0)
     tree = tuple(joint if parent < 0 else parent for joint, parent in enumerate(parents))
-    layout = JointLayout(f"from {path.name}", names, bones, centre=parents.index(-1), parents=tree)
-    some = keypoint[:: max(1, len(keypoint) // 1000)].astype(np.float64)
-    return complete(layout, np.median(np.linalg.norm(some - some[:, list(tree)], axis=2), axis=0))
+    unstated = frozenset(INFERRED)
+    return JointLayout(f"from {path.name}", names, bones, parents.index(-1), parents=tree, unstated=unstated)
+
+
+def _parts(key: str, values: list) -> list[str]:
+    if set(values) <= {0, 1}:
+        return ["train" if value else "val" for value in values]
+    if not all(isinstance(value, str) for value in values):
+        raise ValueError(f"'{key}' holds {quoted(values[0])}, expected train, val or test for each clip, or booleans")
+    return [part_of(value) for value in values]
 
 
 def splits_of(attributes: Mapping[str, list]) -> dict[str, list[str]]:
+    """Each split's part of every clip, see the head of this file."""
     subjects = attributes.get("subject")
+    named = {key.removeprefix("split_"): _parts(key, values) for key, values in attributes.items() if is_split(key)}
+    if named and "train" not in attributes:
+        return named
     if "train" in attributes:
         train = attributes["train"]
         sides = set(zip(subjects, map(bool, train), strict=True)) if subjects else ()
         apart = subjects and len(sides) == len(set(subjects))
-        return {"xsub" if apart else "holdout": ["train" if is_train else "val" for is_train in train]}
+        return named | {"xsub" if apart else "holdout": ["train" if is_train else "val" for is_train in train]}
     if subjects and all(isinstance(subject, int) for subject in subjects):
         return {"xsub": ["train" if subject % 2 else "val" for subject in subjects]}
     return {}

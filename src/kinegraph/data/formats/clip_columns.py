@@ -3,15 +3,17 @@
     label              name of a class, or its number from 0; empty for a clip without label
     split, split_ANY   train, val or test: becomes the split `split` or `ANY`
     fps, width, height frames a second; image size in pixels
+    subject            who acts: a split that is made here keeps each on one side
     any other          an attribute; integers where every clip has one, else text
 
-A table without a split gets one, see `made_split`.
+Capitals in these names do not matter, and `ALIASES` are other names of them. A table without a split gets one, see
+`made_split`.
 """
 
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +21,23 @@ import numpy as np
 
 from kinegraph.data.dataset_write import COLUMNS
 from kinegraph.data.formats.conventions import names_of_classes
+from kinegraph.data.formats.text import encoding_of, other_encoding
 from kinegraph.data.split_names import ABSENT
-from kinegraph.messages import did_you_mean, one_line, quoted
+from kinegraph.messages import did_you_mean, first_few, one_line, quoted
 
 VAL_SHARE = 0.2
 MOST_CLASSES = 10_000
+MOST_CHECKED = 100  # columns that are compared with known names
 PARTS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
 OWN = ("label", "fps", "width", "height")
+KNOWN = ("label", "split", "fps", "width", "height", "subject", "camera", "setup", "replication", "view", "session")
+ALIASES = {
+    "label": ("labels", "class", "class_name", "category", "action", "activity", "gesture", "target"),
+    "split": ("set", "subset", "partition"),
+    "subject": ("subjects", "subject_id", "subjectid", "participant", "participant_id", "actor", "performer", "user"),
+    "fps": ("frame_rate", "framerate"),
+}
+OF_CLIPS = {"clip": ("name", "clip_name", "video", "video_id", "sample", "file", "filename", "file_name")}
 
 
 @dataclass(frozen=True)
@@ -39,12 +51,54 @@ class ClipColumns:
 
 @dataclass(frozen=True)
 class Facts:
-    """Of all clips. note: what was decided here and not by the table, in words. faults: of single clips."""
+    """Of all clips. note: what was decided here and not by the table, in words. faults: of single clips.
+
+    unknown: columns that have no meaning here and are kept as attributes.
+    """
 
     clips: dict[str, ClipColumns]
     class_names: tuple[str, ...]
     note: str
     faults: dict[str, str]
+    unknown: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """The line on columns that have no meaning here."""
+        named = (
+            f"{first_few(self.unknown, 8)}: kept with the clips as {'it is' if len(self.unknown) == 1 else 'they are'}"
+        )
+        return [f"{named}, without a meaning here"] * bool(self.unknown)
+
+
+def named_columns(columns: Sequence[str], aliases: Mapping[str, Sequence[str]] = ALIASES) -> dict[str, str]:
+    """The names of columns as they are known here, whatever their capitals; others stay as they are.
+
+    Raises ValueError for two columns of one name.
+    """
+    plain = {column: re.sub(r"[\s-]+", "_", column.strip().lower()) for column in columns}
+    known = (*KNOWN, *aliases)
+    named = {column: name for column, name in plain.items() if name in known or name.startswith("split_")}
+    for name, others in aliases.items():
+        alias = next((column for other in others for column in columns if plain[column] == other), None)
+        if alias is not None and name not in named.values():
+            named[alias] = name
+    named = {column: named.get(column, column) for column in columns}
+    if twice := _twice(named.values()):
+        raise ValueError(f"the column {quoted(twice)} is there twice")
+    return named
+
+
+def _twice(names: Iterable[str]) -> str | None:
+    return next((name for name, times in Counter(names).items() if times > 1), None)
+
+
+def _checked_attributes(columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns that have no meaning here. Raises ValueError for one that is a misspelt name."""
+    unknown = tuple(column for column in columns if column not in KNOWN and not is_split(column))
+    for column in unknown[:MOST_CHECKED]:
+        if hint := did_you_mean(column.lower(), [name for name in KNOWN if name not in columns]):
+            raise ValueError(f"unknown column {quoted(column)}{hint}")
+    return unknown
 
 
 def facts(
@@ -61,8 +115,11 @@ def facts(
         sets apart.
     fps, image_size ("1920x1080"): of clips that do not say it. A cell that cannot be read is a fault of its clip.
     """
-    columns = list(next(iter(table.values()), {}))
-    given = [column for column in columns if column == "split" or column.startswith("split_")]
+    named = named_columns(list(next(iter(table.values()), {})))
+    table = {clip: {named[column]: cell for column, cell in cells.items()} for clip, cells in table.items()}
+    columns = list(named.values())
+    unknown = _checked_attributes(columns)
+    given = [column for column in columns if is_split(column)]
     if given and val_share is not None:
         raise ValueError(f"the clips have a split in column '{given[0]}'; --val-share is for clips without one")
     faults: dict[str, str] = {}
@@ -89,7 +146,7 @@ def facts(
             attributes={key: values[clip] for key, values in attributes.items()},
             splits={key: parts[clip] for key, parts in splits.items()},
         )
-    return Facts(clips, names, note, faults)
+    return Facts(clips, names, note, faults, unknown)
 
 
 def made_split(
@@ -140,14 +197,20 @@ def read_labels_file(path: Path) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     lines = csv_lines(path)
     _, header = next(lines, (1, []))
-    key = next((column for column in ("clip", "name") if column in header), None)
-    if key is None:
-        raise ValueError(f"{path} has no column 'clip'; found {one_line(', '.join(header)) or 'nothing'}")
+    try:
+        names = named_columns(header, ALIASES | OF_CLIPS)
+        _checked_attributes([name for name in names.values() if name != "clip"])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if "clip" not in names.values():
+        hint = did_you_mean("clip", header)
+        raise ValueError(f"{path} has no column 'clip'; found {one_line(', '.join(header)) or 'nothing'}{hint}")
+    header = [names[column] for column in header]
     for line, row in lines:
         if len(row) != len(header):
             raise ValueError(f"{path} line {line} has {len(row)} cells, the header has {len(header)}")
         cells = dict(zip(header, (cell.strip() for cell in row), strict=True))
-        clip = cells.pop(key)
+        clip = cells.pop("clip")
         if not clip or clip in found:
             raise ValueError(f"{path} line {line}: clip {quoted(clip)} {'is listed twice' if clip else 'has no name'}")
         found[clip] = cells
@@ -158,7 +221,7 @@ def read_labels_file(path: Path) -> dict[str, dict[str, str]]:
 
 def csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The rows of a CSV with their line numbers, the header first; commas, semicolons or tabs, whichever it has."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with path.open(newline="", encoding=encoding_of(path)) as file:
         try:
             start = file.readline(1 << 16)
             file.seek(0)
@@ -166,16 +229,16 @@ def csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             header = [cell.strip() for cell in next(reader, [])]
             if wrong := [column for column in header if not column.isprintable()]:
                 raise ValueError(f"{path} has the column {quoted(wrong[0])}; is it a table with commas?")
-            if twice := [column for i, column in enumerate(header) if column in header[:i]]:
-                raise ValueError(f"{path} has the column {quoted(twice[0])} twice")
+            if (twice := _twice(header)) is not None:
+                raise ValueError(f"{path} has the column {quoted(twice)} twice")
             yield 1, header
             for row in reader:
                 if row:
                     yield reader.line_num, row
         except csv.Error as error:
             raise ValueError(f"{path} line {reader.line_num} is not readable: {error}") from None
-        except UnicodeDecodeError:
-            raise ValueError(f"{path} is not a table in UTF-8; save it as CSV UTF-8") from None
+        except UnicodeError:
+            raise ValueError(f"{path} {other_encoding(path)}") from None
 
 
 # ---- columns ---------------------------------------------------------------------------------------------------------
@@ -192,13 +255,17 @@ def _labels(
             return names_of_classes(class_names, numbers, list(cells))
         return tuple(class_names)
 
-    if all(re.fullmatch(r"\d{1,9}", cell, re.ASCII) for cell in there):
-        numbers = sorted(map(int, there))
+    if all(re.fullmatch(r"-?\d{1,9}(\.0*)?", cell, re.ASCII) for cell in there):
+        number = {cell: int(float(cell)) for cell in there}
+        for clip, cell in cells.items():
+            if cell and number[cell] < 0:
+                faults[clip] = f"has label {cell}, classes count from 0; leave the cell empty where there is no label"
+        numbers = sorted(label for label in number.values() if label >= 0)
         if numbers and numbers[-1] >= MOST_CLASSES:
-            clip = next(clip for clip, cell in cells.items() if cell and int(cell) == numbers[-1])
+            clip = next(clip for clip, cell in cells.items() if cell and number[cell] == numbers[-1])
             raise ValueError(f"clip {quoted(clip)} has label {numbers[-1]}; a number is the number of a class, from 0")
         names = named(numbers)
-        return {clip: int(cell) if cell else None for clip, cell in cells.items()}, names
+        return {clip: number[cell] if cell and number[cell] >= 0 else None for clip, cell in cells.items()}, names
     names = tuple(there) if class_names is None else named([])
     index = {name: i for i, name in enumerate(names)}
     for clip, cell in cells.items():
@@ -207,9 +274,19 @@ def _labels(
     return {clip: index.get(cell) for clip, cell in cells.items()}, names
 
 
+def is_split(column: str) -> bool:
+    """Whether a column says the part of a split that a clip is in."""
+    return column == "split" or column.startswith("split_")
+
+
+def part_of(cell: str) -> str:
+    """The part that somebody means: Training -> train; empty: in no part."""
+    part = cell.strip().lower()
+    return PARTS.get(part, part) or ABSENT
+
+
 def _parts(table: Mapping[str, Mapping[str, str]], column: str) -> dict[str, str]:
-    parts = {clip: cells[column].lower() for clip, cells in table.items()}
-    return {clip: PARTS.get(part, part) or ABSENT for clip, part in parts.items()}
+    return {clip: part_of(cells[column]) for clip, cells in table.items()}
 
 
 def _values(table: Mapping[str, Mapping[str, str]], key: str) -> dict[str, int | str]:

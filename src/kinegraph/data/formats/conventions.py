@@ -6,6 +6,7 @@ from numbers import Integral
 from pathlib import Path
 
 from kinegraph.data.formats import ntu
+from kinegraph.data.formats.text import lines_of
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 # Layouts that published files of plain arrays have, by the number of their joints; the most frequent one first.
@@ -101,10 +102,7 @@ def _named(given: str) -> tuple[str, ...]:
     path = Path(given)
     if not path.is_file():
         raise ValueError(f"there is no file {given} of class names; or give one of {', '.join(BUILT_IN)}")
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a text file of class names, one a line") from None
+    lines = lines_of(path, "--class-names takes a text file with the name of a class a line")
     return tuple(line.strip() for line in lines if line.strip())
 
 

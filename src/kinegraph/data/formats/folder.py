@@ -25,7 +25,7 @@ def detect(path: Path) -> str | None:
 
 
 def read(path: Path, *, split: str | None = None, part: str | None = None) -> Recordings:
-    """The clips of a dataset folder, or of one part of a split ("val" by default).
+    """The clips of a dataset folder, or of one part of a split (by default val, or test where there is no val).
 
     Where the folder is damaged, its first fault is what opening it reports, and the clips are read by clips.csv.
     """
@@ -38,7 +38,7 @@ def read(path: Path, *, split: str | None = None, part: str | None = None) -> Re
         keypoint, score, rows = _open_damaged(path, about)
         clips = _damaged(fault_of(error), keypoint, score, rows, about)
         return Recordings(clips, len(rows), **facts)
-    chosen = range(len(dataset)) if split is None else dataset.indices(split, part or "val").tolist()
+    chosen = range(len(dataset)) if split is None else dataset.indices(split, part or dataset.held_out(split)).tolist()
 
     def clips() -> Iterator[Item]:
         for i in chosen:

@@ -25,6 +25,7 @@ import numpy as np
 
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.clip_columns import Facts, facts
+from kinegraph.data.formats.labels_file import with_labels
 from kinegraph.data.formats.openpose_clips import (
     FRAME_FILE,
     Entry,
@@ -33,7 +34,6 @@ from kinegraph.data.formats.openpose_clips import (
     is_frame,
     is_kinetics,
     kinetics,
-    with_labels,
 )
 from kinegraph.data.formats.openpose_files import detections, further_parts, poses
 from kinegraph.data.formats.openpose_parts import BODIES, Part, layout_with
@@ -125,6 +125,7 @@ def read(
         units="px",
         source="; ".join(filter(None, [f"OpenPose joints of {path.resolve().name}", f"bodies {bodies}", known.note])),
         skipped=lambda: reasons + further_people(left_out, people or 2),
+        changed=known.lines,
     )
 
 
@@ -189,7 +190,7 @@ def _body_of(raw: Path, entries: Sequence[Entry]) -> tuple[JointLayout, list[str
     first: Exception | None = None
     for entry in entries:
         try:
-            joints = next((len(pose) for _, people in poses(entry.files) for pose in people), 0)
+            joints = next((len(pose) for _, people, _ in poses(entry.files) for pose in people), 0)
             if joints in BODIES:
                 return load_layout(BODIES[joints]), further_parts(entry.files)
         except (ValueError, OSError) as error:

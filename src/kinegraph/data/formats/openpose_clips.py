@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kinegraph.data.folders import files_below
-from kinegraph.data.formats.clip_columns import read_labels_file
 from kinegraph.data.split_names import PARTS, column_and_part
 from kinegraph.messages import first_few, quoted
 from kinegraph.safe_io import read_json
@@ -161,14 +160,3 @@ def frame_folders(raw: Path) -> Found:
         raise ValueError(f"of the folders in {raw}, only some are train, val or test; put every clip into one")
     reasons = [f"{len(others):,} files without a frame number before '_keypoints.json': {first_few(others)}"]
     return Found(entries, table, None, reasons * bool(others), fractions=False)
-
-
-def with_labels(table: Mapping[str, dict[str, str]], file: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
-    listing = read_labels_file(file)
-    # A row may name a clip by its whole place or by its own folder alone.
-    row = {name: next((key for key in (name, name.rpartition("/")[2]) if key in listing), None) for name in table}
-    both = {name: table[name] | listing[key] for name, key in row.items() if key is not None}
-    if not both:
-        raise ValueError(f"{file} lists none of the clips, which are {first_few(list(table))}")
-    unlisted = [name for name, key in row.items() if key is None]
-    return both, [f"{len(unlisted):,} clips that {file.name} does not list: {first_few(unlisted)}"] if unlisted else []

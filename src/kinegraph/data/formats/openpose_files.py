@@ -17,7 +17,8 @@ SPARSE, LONGEST_GAP = 100, 10_000  # frames a clip may be long for each that is 
 
 def detections(name: str, files: Files, joints: int, parts: Sequence[str] = ()) -> Detections:
     """Everybody in every frame of a clip, from the first recorded frame on. joints: of the body."""
-    frames = dict(poses(files, parts))
+    people = list(poses(files, parts))
+    frames, who = {number: seen for number, seen, _ in people}, {number: ids for number, _, ids in people}
     expected = joints + sum(POINTS[key] for key in further_keys(parts))
     if not frames:
         return Detections([np.zeros((0, expected, 3), np.float32)])
@@ -31,21 +32,32 @@ def detections(name: str, files: Files, joints: int, parts: Sequence[str] = ()) 
         if len(pose) != expected:
             raise ValueError(f"clip {quoted(name)} has a person of {len(pose)} joints, the first had {expected}")
     nobody = np.zeros((0, expected, 3))
-    return Detections([np.array(frames.get(i) or nobody, np.float32) for i in range(first, last + 1)])
+    span = range(first, last + 1)
+    known = all(number >= 0 for ids in who.values() for number in ids)
+    ids = [who.get(i, []) for i in span] if known else None
+    return Detections([np.array(frames.get(i) or nobody, np.float32) for i in span], ids)
 
 
-def poses(files: Files, parts: Sequence[str] = ()) -> Iterator[tuple[int, list[Float[np.ndarray, "V 3"]]]]:
-    """Frame number and the people in it as x, y, score; further parts behind the body."""
+def poses(files: Files, parts: Sequence[str] = ()) -> Iterator[tuple[int, list[Float[np.ndarray, "V 3"]], list[int]]]:
+    """Frame number, the people in it as x, y, score, further parts behind the body, and their ids, -1 without one."""
     if isinstance(files, Path):
         yield from _of_kinetics(files)
         return
     for number, file in sorted(files.items()):
-        found = []
+        found, ids = [], []
         for person in _people(file):
             if values := person.get("pose_keypoints_2d", person.get("pose_keypoints")):
                 further = [_further(file, person, key) for key in further_keys(parts)]
                 found.append(np.concatenate([_pose(file, values), *further]))
-        yield number, found
+                ids.append(_id(person))
+        yield number, found, ids
+
+
+def _id(person: Mapping) -> int:
+    """What OpenPose's --tracking gives; -1 where it did not track."""
+    listed = person.get("person_id")
+    number = listed[0] if isinstance(listed, list) and len(listed) == 1 else listed
+    return number if type(number) is int else -1
 
 
 def further_parts(files: Files) -> list[str]:
@@ -83,7 +95,7 @@ def _further(file: Path, person: Mapping, key: str) -> Float[np.ndarray, "V 3"]:
     return pose
 
 
-def _of_kinetics(file: Path) -> Iterator[tuple[int, list[Float[np.ndarray, "V 3"]]]]:
+def _of_kinetics(file: Path) -> Iterator[tuple[int, list[Float[np.ndarray, "V 3"]], list[int]]]:
     content = read_json(file)
     data = content.get("data") if isinstance(content, Mapping) else None
     if not isinstance(data, list):
@@ -100,7 +112,7 @@ def _of_kinetics(file: Path) -> Iterator[tuple[int, list[Float[np.ndarray, "V 3"
                     f"{file} frame {quoted(number)} has a skeleton without two numbers in 'pose' for each 'score'"
                 )
             found.append(_pose(file, [value for i, s in enumerate(score) for value in (*place[2 * i : 2 * i + 2], s)]))
-        yield number, found
+        yield number, found, [-1] * len(found)
 
 
 def _pose(file: Path, values: object) -> Float[np.ndarray, "V 3"]:

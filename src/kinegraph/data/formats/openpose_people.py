@@ -16,6 +16,7 @@ class Detections:
     """The people of each frame as x, y, score; a joint that was not seen is all zero."""
 
     frames: Sequence[Float[np.ndarray, "_ V 3"]]  # as many people as there are in each
+    ids: Sequence[Sequence[int]] | None = None  # who they are, where OpenPose tracked them
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +43,9 @@ def best_of_each_frame(seen: Detections, people: int) -> Bodies:
 
 
 def tracked(seen: Detections, people: int) -> Bodies:
-    """People followed from frame to frame; those with the largest sum of scores over the clip are kept."""
+    """People by their ids, or followed from frame to frame; those with the largest sum of scores are kept."""
     places = [poses[..., :2] for poses in seen.frames]
-    return _bodies(seen, track(places, [poses[..., 2].mean(1) for poses in seen.frames], people))
+    return _bodies(seen, track(places, [poses[..., 2].mean(1) for poses in seen.frames], people, seen.ids))
 
 
 def _bodies(seen: Detections, tracks: Tracks) -> Bodies:

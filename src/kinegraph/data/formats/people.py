@@ -39,20 +39,6 @@ def _in_rows(clip: SkeletonClip, rows: Int[np.ndarray, "M T"]) -> SkeletonClip:
     return replace(clip, keypoint=keypoint[there], score=None if score is None else score[there])
 
 
-def each_person(items: Iterator[SkeletonClip]) -> Iterator[SkeletonClip]:
-    """A clip for each person, NAME#1, NAME#2 ..., from the first to the last frame that he or she is in."""
-    with closing(items):
-        for clip in items:
-            for person, body in enumerate(clip.keypoint):
-                there = np.flatnonzero(body.any((1, 2)))
-                if not len(there):
-                    continue
-                frames = slice(int(there[0]), int(there[-1]) + 1)
-                score = None if clip.score is None else clip.score[person : person + 1, frames]
-                name = clip.name if clip.people == 1 else f"{clip.name}#{person + 1}"
-                yield replace(clip, name=name, keypoint=body[None, frames], score=score)
-
-
 def further_people(left_out: Mapping[str, int], people: int) -> list[str]:
     """The line on people that were seen but are of no body. left_out: clip -> how often, in single frames."""
     if not left_out:

@@ -4,16 +4,16 @@ Labels, splits and what else is known of a clip stand in the file or in a second
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from kinegraph.data.formats import arrays
-from kinegraph.data.formats.axes import FRAMES_FIRST
-from kinegraph.data.formats.clip_columns import ClipColumns, Facts, csv_lines, facts, read_labels_file
+from kinegraph.data.formats.clip_columns import ClipColumns, Facts, facts
+from kinegraph.data.formats.labels_file import with_labels
 from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of
-from kinegraph.data.formats.table_csv import ClipRows, layout_of, read_rows, scan
-from kinegraph.data.formats.table_json import load_json
+from kinegraph.data.formats.table_csv import ClipRows
+from kinegraph.data.formats.table_file import first_table_below, looks_like_a_table, open_table
 from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
@@ -24,20 +24,11 @@ SUFFIXES = (".csv", ".tsv", ".json", ".npz")
 
 
 def detect(path: Path) -> str | None:
-    """A CSV whose header has clip, joint, x and y, or a JSON file with a list of clips."""
-    if not path.is_file():
-        return None
-    if path.suffix.lower() == ".json":
-        with path.open("rb") as file:
-            return "a JSON file with clips" if b'"clips"' in file.read(1 << 16) else None
-    if path.suffix.lower() not in (".csv", ".tsv", ".txt"):
-        return None
-    try:
-        _, header = next(csv_lines(path), (1, []))
-    except ValueError:
-        return None
-    known = {"clip", "joint", "x", "y"} <= {column.lower() for column in header}
-    return "a table with the columns clip, joint, x, y" if known else None
+    """A CSV whose header has frame, joint, x and y, or a JSON file with a list of clips; or a folder with some."""
+    if path.is_file():
+        return looks_like_a_table(path)
+    first = first_table_below(path)
+    return first and f"holds {first.relative_to(path)}, {looks_like_a_table(first)}"
 
 
 def read(
@@ -53,7 +44,7 @@ def read(
     val_share: float | None = None,
     bodies: BodyPolicy | None = None,
 ) -> Recordings:
-    """The clips of a .csv (or .tsv, .txt), .json or .npz file.
+    """The clips of a .csv (or .tsv, .txt), .json or .npz file, or of a folder of tables and JSON files.
 
     layout: name or YAML file; by default the built-in one with the file's joints. labels_file: CSV with a row a clip.
     units: of the coordinates, where the file does not say it; by default what the size of bodies tells.
@@ -65,24 +56,21 @@ def read(
     """
     if people is not None and people < 1:
         raise ValueError(f"{people} people cannot be kept; give 1 or more")
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder, expected one .csv, .json or .npz file")
     given = {"--labels-file": labels_file, "--class-names": class_names, "--units": units, "--people": people}
     given |= {"--image-size": image_size, "--fps": fps, "--val-share": val_share, "--bodies": bodies}
     if path.suffix.lower() == ".npz":
         if asked := [option for option, value in given.items() if value is not None]:
             raise ValueError(f"{asked[0]} is not for .npz files: {path.name} says such things in its arrays")
         return arrays.read(path, layout=layout)
-    is_csv = path.suffix.lower() in (".csv", ".tsv", ".txt")
-    if is_csv and bodies is not None:
+    file = open_table(path, layout, people)
+    if bodies is not None and not file.unordered:
         raise ValueError(f"--bodies is not for {path.name}: the column person of a table says who is who")
-    file = (_csv if is_csv else _json)(path, layout, people)
     table, guessed = file.facts, {"layout"} if file.guessed else set()
     if units is None and file.units is None:
         guessed.add("units")
     skipped = [f"column '{name}', which has no meaning here" for name in file.unknown]
     if labels_file is not None:
-        table, missing = _with_labels(table, labels_file)
+        table, missing = with_labels(table, labels_file)
         skipped += missing
     known = facts(
         table,
@@ -100,58 +88,11 @@ def read(
         units=units or file.units or ("px" if file.channels == 2 else "m"),
         source="; ".join(filter(None, [f"table {path.name}", known.note])),
         skipped=lambda: skipped,
-        changed=lambda: _steps_said(steps),
-        unordered=not is_csv and bodies != "rows",
+        changed=lambda: known.lines() + _steps_said(steps),
+        unordered=file.unordered and bodies != "rows",
         guessed=frozenset(guessed),
         assumed=file.assumed,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _File:
-    """What a file of either kind holds; what it says of all clips is None where it does not."""
-
-    rows: Iterator[ClipRows | Fault]
-    facts: dict[str, dict[str, str]]
-    layout: JointLayout
-    channels: int
-    unknown: list[str]
-    fps: float | None = None
-    units: str | None = None
-    image_size: str | None = None
-    class_names: tuple[str, ...] | None = None
-    guessed: bool = False  # the layout, from the number of joints
-    assumed: tuple[str, ...] = ()
-
-
-def _csv(raw: Path, layout: str | None, people: int | None) -> _File:
-    found = scan(raw)
-    of = layout_of(raw, found.joints, found.channels, layout)
-    rows, numbered = read_rows(raw, found, of, people), all(map(str.isdecimal, found.joints))
-    return _File(rows, found.facts, of, found.channels, found.unknown, guessed=numbered and layout is None)
-
-
-def _json(raw: Path, layout: str | None, people: int | None) -> _File:
-    if raw.suffix.lower() != ".json":
-        raise ValueError(f"{raw} ends in '{raw.suffix}', expected .csv, .json or .npz")
-    found = load_json(raw, layout)
-    rows, said = found.clips(people), (found.fps, found.units, found.image_size, found.class_names)
-    assumed = (FRAMES_FIRST,) * found.frames_first
-    return _File(rows, found.facts, found.layout, found.channels, [], *said, found.guessed, assumed)
-
-
-def _with_labels(table: dict[str, dict[str, str]], file: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """The facts of the clips that the labels file lists, its columns first; and what is left out."""
-    listing = read_labels_file(file)
-    both = {clip: cells | listing[clip] for clip, cells in table.items() if clip in listing}
-    if not both:
-        raise ValueError(f"{file} lists none of the clips, which are {first_few(list(table))}; its own are "
-                         f"{first_few(list(listing))}")  # fmt: skip
-    unlisted = [clip for clip in table if clip not in listing]
-    absent = [clip for clip in listing if clip not in table]
-    lines = [f"{len(unlisted):,} clips that {file.name} does not list: {first_few(unlisted)}"] if unlisted else []
-    lines += [f"{len(absent):,} clips of {file.name} without recording: {first_few(absent)}"] if absent else []
-    return both, lines
 
 
 def _steps_said(steps: dict[str, float]) -> list[str]:

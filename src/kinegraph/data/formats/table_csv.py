@@ -1,6 +1,7 @@
 """Own recordings as one long CSV: a row is one joint of one person in one frame.
 
-    clip, frame, joint, x, y                    needed; joint is a name of the layout or its number from 0
+    clip, frame, joint, x, y                    needed; joint is a name of the layout or its number from 0;
+                                                without clip, the file is one clip
     person, z, score                            optional; score may be called confidence or visibility
     label, split, split_ANY, subject, fps ...   optional, the same in all rows of a clip, see `clip_columns`
 
@@ -10,6 +11,7 @@ clips' names and labels, then for coordinates, one clip at a time: its size does
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from math import isfinite, nan
@@ -18,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.data.formats.clip_columns import csv_lines
+from kinegraph.data.formats.clip_columns import KNOWN, csv_lines, named_columns
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.messages import did_you_mean, first_few, one_line, quoted
@@ -27,7 +29,6 @@ from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 NEEDED = ("clip", "frame", "joint", "x", "y")
 ROW = (*NEEDED, "person", "z", "score")
 SCORES = ("confidence", "visibility")
-FACTS = ("label", "split", "fps", "width", "height", "subject", "camera", "setup", "replication", "view", "session")
 MOST_STEP = 12  # from one frame to the next; a larger one is a gap
 SPARSE = 100  # a clip may have this many places for joints for each row it has
 
@@ -50,12 +51,35 @@ class Scan:
         return 3 if "z" in self.columns else 2
 
 
+def columns_of_table(path: Path) -> list[str]:
+    """The columns by which a file is known as a table; none where it is another one."""
+    with suppress(ValueError, OSError):
+        _, header = next(table_lines(path), (1, []))
+        named = [column for column in NEEDED if column != "frame" and column in {name.lower() for name in header}]
+        return named if len(named) == len(NEEDED) - 1 else []
+    return []
+
+
+def table_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows with their line numbers, the header first. A table without `clip` is one clip, named as the file."""
+    lines = csv_lines(path)
+    line, header = next(lines, (1, []))
+    names = {column.lower() for column in header}
+    if "clip" in names or not {*NEEDED[1:]} <= names or did_you_mean("clip", names):
+        yield line, header
+        yield from lines
+        return
+    yield line, [*header, "clip"]
+    for line, row in lines:
+        yield line, [*row, path.stem] if len(row) == len(header) else row
+
+
 def scan(path: Path) -> Scan:
     """Read the names of clips and joints and the facts in each clip's first row.
 
     Raises ValueError naming a column that is missing.
     """
-    lines = csv_lines(path)
+    lines = table_lines(path)
     _, header = next(lines)
     columns, unknown = _columns(path, header)
     of_clips = {name: i for name, i in columns.items() if name not in ROW}
@@ -84,7 +108,10 @@ def scan(path: Path) -> Scan:
 
 def _columns(path: Path, header: Sequence[str]) -> tuple[dict[str, int], list[str]]:
     """Where the columns are that mean something, and the names of the others."""
-    columns = {name.lower(): i for i, name in enumerate(header)}
+    try:
+        columns = {name.lower(): i for i, name in enumerate(named_columns(header).values())}
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     if "score" not in columns and (other := next((name for name in SCORES if name in columns), None)):
         columns["score"] = columns.pop(other)
     if missing := [name for name in NEEDED if name not in columns]:
@@ -93,10 +120,10 @@ def _columns(path: Path, header: Sequence[str]) -> tuple[dict[str, int], list[st
             f"{path} has no column '{missing[0]}', expected clip, frame, joint, x, y and more; "
             f"found {one_line(', '.join(header)) or 'nothing'}{hint}"
         )
-    known = {name for name in columns if name in (*ROW, *FACTS) or name.startswith("split_")}
+    known = {name for name in columns if name in (*ROW, *KNOWN) or name.startswith("split_")}
     unknown = [name for name in columns if name not in known]
     for name in unknown:
-        if name and (hint := did_you_mean(name, [fact for fact in (*ROW, *FACTS) if fact not in known])):
+        if name and (hint := did_you_mean(name, [fact for fact in (*ROW, *KNOWN) if fact not in known])):
             raise ValueError(f"{path} has an unknown column {quoted(name)}{hint}")
     return {name: columns[name] for name in columns if name in known}, unknown
 
@@ -139,7 +166,7 @@ def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None =
 
     The fault of a clip names the line that is not as expected.
     """
-    lines = csv_lines(path)
+    lines = table_lines(path)
     _, header = next(lines)
     clip_at, width = found.columns["clip"], len(header)
     joint_index = cache(partial(_joint_index, layout))

@@ -9,7 +9,8 @@
                 "score":    [[[s, ...], ...], ...],          optional
                 "subject": 3, "split": "train"}, ...]}       anything else, see `clip_columns`
 
-A joint with a coordinate that is null was not seen.
+A joint with a coordinate that is null was not seen; null in place of a frame is nobody. Arrays may also be frames,
+people, joints ..., as detectors give them, with any number of people a frame.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ from jaxtyping import Float
 
 from kinegraph.data.formats.axes import frames_come_first
 from kinegraph.data.formats.conventions import layout_for
+from kinegraph.data.formats.nested import array_of, uneven
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.data.formats.table_csv import ClipRows
 from kinegraph.messages import did_you_mean, quoted
@@ -103,7 +105,8 @@ def _table(path: Path, spec: object, given: str | None) -> JsonTable:
         path=path,
         layout=_layout(said, first.shape[2]),
         guessed=said is None,
-        frames_first=frames_come_first(list(_first_arrays(items))),
+        frames_first=any(uneven(item.get("keypoint"), 4) for item in items)
+        or frames_come_first(list(_first_arrays(items))),
         channels=first.shape[3],
         fps=fps,
         units=units,
@@ -122,7 +125,7 @@ def _first_arrays(items: list[Mapping]) -> Iterator[Float[np.ndarray, "a b V C"]
 
 def _layout(said: object, joints: int) -> JointLayout:
     if isinstance(said, Mapping):
-        return JointLayout.from_dict(said)
+        return JointLayout.own(said)
     if said is not None and not isinstance(said, str):
         raise ValueError(f"'layout' is {quoted(said)}, expected a name or an object")
     return load_layout(said) if said else layout_for(joints)
@@ -171,10 +174,10 @@ def _joints(
 
 
 def _array(item: Mapping, key: str, axes: int) -> Float[np.ndarray, "..."]:
-    """A nested list as an array; the axis of people may be left out."""
+    """A nested list as an array; the axis of people may be left out. null stands for all that is in its place."""
     try:
         with np.errstate(over="ignore"):
-            array = np.array(item.get(key), dtype=np.float64).astype(np.float32)
+            array = array_of(item.get(key), axes).astype(np.float32)
     except (ValueError, TypeError, OverflowError):
         array = np.zeros(0)
     if array.ndim == axes - 1:

@@ -21,7 +21,8 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.folders import files_below
-from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
+from kinegraph.data.formats.clip_columns import Facts, facts
+from kinegraph.data.formats.labels_file import with_labels
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.messages import first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
@@ -68,16 +69,12 @@ def read(
     """
     files = [path] if path.is_file() else list(files_below(path, "*.trc"))
     files.sort(key=lambda file: (file.stem, str(file)))
-    table = {file.stem: {} for file in files}
+    table, missing = {file.stem: {} for file in files}, []
     if labels_file is not None:
-        listing = read_labels_file(labels_file)
-        table = {name: listing[name] for name in table if name in listing}
-        if not table:
-            raise ValueError(f"{labels_file} lists none of the clips, which are {first_few([f.stem for f in files])}")
+        table, missing = with_labels(table, labels_file)
     known = facts(table, class_names=class_names, val_share=val_share)
     of, lines = _layout(files, layout)
-    unlisted = [file.stem for file in files if file.stem not in table]
-    lines += [f"clips that {labels_file} does not list: {first_few(unlisted)}"] * bool(unlisted)
+    lines += missing
     return Recordings(
         clips=_clips([file for file in files if file.stem in table], of, known),
         count=len(table),
@@ -86,6 +83,7 @@ def read(
         units="m",
         source="; ".join(filter(None, [f"markers of {path.name}", known.note])),
         skipped=lambda: lines,
+        changed=known.lines,
     )
 
 

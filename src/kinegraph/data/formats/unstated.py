@@ -41,7 +41,7 @@ def decided(found: Recordings) -> Recordings:
     """
     if not found.guessed and found.units in ("m", "normalised"):
         return found
-    first, clips = _peeked(found.clips)
+    first, clips = peeked(found.clips)
     bodies = _alike([_bodies(clip) for clip in first])
     assumed = list(found.assumed)
     stated = None if "layout" in found.guessed else found.layout
@@ -77,7 +77,7 @@ def decided(found: Recordings) -> Recordings:
     )
 
 
-def _peeked(items: Iterator[Item]) -> tuple[list[SkeletonClip], Iterator[Item]]:
+def peeked(items: Iterator[Item]) -> tuple[list[SkeletonClip], Iterator[Item]]:
     """The first clips, and all items from the first on."""
     taken: list[Item] = []
     clips: list[SkeletonClip] = []

@@ -1,0 +1,152 @@
+"""What a file of own recordings holds, a table or a JSON; and a folder of such files as one.
+
+In a folder every file has a clip or several; clips take their names from the files where the tables give none, or give
+one name in several files. Folders CLASS/FILE, and train/CLASS/FILE, give labels and parts where no file does.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from pathlib import Path
+
+from kinegraph.data.folders import files_below
+from kinegraph.data.formats.axes import FRAMES_FIRST
+from kinegraph.data.formats.clip_columns import named_columns
+from kinegraph.data.formats.recordings import Fault
+from kinegraph.data.formats.table_csv import ClipRows, columns_of_table, layout_of, read_rows, scan
+from kinegraph.data.formats.table_json import load_json
+from kinegraph.data.split_names import PARTS
+from kinegraph.skeleton.layout import JointLayout
+
+IN_FOLDERS = (".csv", ".tsv", ".json")  # a .txt is too often something else
+LOOKED_AT = 100
+TABLES = (".csv", ".tsv", ".txt")
+CLIPS = re.compile(rb'"clips"\s*:\s*\[')
+SAME = ("layout", "channels", "fps", "units", "image_size", "class_names")  # of all files of a folder
+
+
+@dataclass(frozen=True, eq=False)
+class TableFile:
+    """What a file of either kind holds; what it says of all clips is None where it does not."""
+
+    rows: Iterator[ClipRows | Fault]
+    facts: dict[str, dict[str, str]]
+    layout: JointLayout
+    channels: int
+    unknown: list[str]
+    fps: float | None = None
+    units: str | None = None
+    image_size: str | None = None
+    class_names: tuple[str, ...] | None = None
+    guessed: bool = False  # the layout, from the number of joints
+    assumed: tuple[str, ...] = ()
+    unordered: bool = False  # nothing says who is who from frame to frame
+
+
+def open_table(path: Path, layout: str | None, people: int | None) -> TableFile:
+    """Open a file or a folder of files; coordinates are read later. Raises ValueError naming the file."""
+    if path.is_dir():
+        return _joined(path, tables_below(path), layout, people)
+    if path.suffix.lower() in TABLES:
+        found = scan(path)
+        of = layout_of(path, found.joints, found.channels, layout)
+        rows, numbered = read_rows(path, found, of, people), all(map(str.isdecimal, found.joints))
+        return TableFile(rows, found.facts, of, found.channels, found.unknown, guessed=numbered and layout is None)
+    if path.suffix.lower() != ".json":
+        raise ValueError(f"{path} ends in '{path.suffix}', expected .csv, .json or .npz")
+    found = load_json(path, layout)
+    rows, said = found.clips(people), (found.fps, found.units, found.image_size, found.class_names)
+    assumed = (FRAMES_FIRST,) * found.frames_first
+    return TableFile(rows, found.facts, found.layout, found.channels, [], *said, found.guessed, assumed, unordered=True)
+
+
+def looks_like_a_table(path: Path) -> str | None:
+    """Why a file is one of own recordings: its header, or a list of clips at its start; None where it is not."""
+    if path.suffix.lower() == ".json":
+        with path.open("rb") as file:
+            return "a JSON file with clips" if CLIPS.search(file.read(1 << 16)) else None
+    if path.suffix.lower() in TABLES and (columns := columns_of_table(path)):
+        return f"a table with the columns {', '.join(columns)}"
+    return None
+
+
+def tables_below(folder: Path) -> list[Path]:
+    """The files of own recordings in a folder, at any depth."""
+    return [path for path in _candidates(folder) if looks_like_a_table(path)]
+
+
+def first_table_below(folder: Path) -> Path | None:
+    """The first of them, if it is among the first files that may be one: other formats have a million JSON files."""
+    return next((path for path in islice(_candidates(folder), LOOKED_AT) if looks_like_a_table(path)), None)
+
+
+def _candidates(folder: Path) -> Iterator[Path]:
+    for path in files_below(folder, "*.*"):
+        if path.suffix.lower() in IN_FOLDERS and path.is_file():
+            yield path
+
+
+# ---- folders ---------------------------------------------------------------------------------------------------------
+
+
+def _joined(folder: Path, paths: Sequence[Path], layout: str | None, people: int | None) -> TableFile:
+    files = [open_table(path, layout, people) for path in paths]
+    if not files:
+        raise ValueError(f"{folder} holds no table with the columns clip, frame, joint, x, y and no JSON of clips")
+    first = files[0]
+    for path, file in zip(paths, files, strict=True):
+        if wrong := [key for key in SAME if getattr(file, key) != getattr(first, key)]:
+            what = wrong[0].replace("_", " ")
+            raise ValueError(f"{path} has another {what} than {paths[0]}: prepare them one by one")
+    names = _names(folder, paths, files)
+    own = [{name: _named(cells) for name, cells in file.facts.items()} for file in files]
+    stated = {column for cells in chain.from_iterable(clips.values() for clips in own) for column in cells}
+    facts: dict[str, dict[str, str]] = {}
+    for path, clips, named in zip(paths, own, names, strict=True):
+        place = _of_place(path.relative_to(folder).parts[:-1])
+        said = {column: cell for column, cell in place.items() if column not in stated}
+        facts |= {named[name]: said | cells for name, cells in clips.items()}
+    columns = dict.fromkeys(column for cells in facts.values() for column in cells)
+    return replace(
+        first,
+        rows=chain.from_iterable(map(_renamed, (file.rows for file in files), names)),
+        facts={name: {column: cells.get(column, "") for column in columns} for name, cells in facts.items()},
+        unknown=list(dict.fromkeys(chain.from_iterable(file.unknown for file in files))),
+        guessed=any(file.guessed for file in files),
+        unordered=any(file.unordered for file in files),
+        assumed=tuple(dict.fromkeys(chain.from_iterable(file.assumed for file in files))),
+    )
+
+
+def _names(folder: Path, paths: Sequence[Path], files: Sequence[TableFile]) -> list[dict[str, str]]:
+    """Of each file: the name of a clip in it -> the one in the folder, which no other clip has."""
+    times = Counter(chain.from_iterable(file.facts for file in files))
+    found = []
+    for path, file in zip(paths, files, strict=True):
+        place = path.relative_to(folder).with_suffix("").as_posix()
+        of_file = {path.stem: place}  # one that is named after its file
+        found.append(
+            {name: of_file.get(name) or (name if times[name] == 1 else f"{place}/{name}") for name in file.facts}
+        )
+    return found
+
+
+def _named(cells: Mapping[str, str]) -> dict[str, str]:
+    named = named_columns(list(cells))
+    return {named[column]: cell for column, cell in cells.items()}
+
+
+def _of_place(folders: Sequence[str]) -> dict[str, str]:
+    """What the folders that a file lies in say: (train/)CLASS/..."""
+    part, inside = (folders[0], folders[1:]) if folders and folders[0] in PARTS else ("", folders)
+    return ({"split": part} if part else {}) | ({"label": inside[0]} if inside else {})
+
+
+def _renamed(rows: Iterator[ClipRows | Fault], names: Mapping[str, str]) -> Iterator[ClipRows | Fault]:
+    for clip in rows:
+        if isinstance(clip, Fault):
+            yield replace(clip, clip=names.get(clip.clip, clip.clip))
+        else:
+            yield replace(clip, name=names[clip.name])
