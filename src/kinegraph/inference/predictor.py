@@ -130,7 +130,7 @@ def probabilities(
     network = predictor.network
     weight = next(network.parameters())
     people = predictor.preprocessing.people
-    for batch in _batches(clips, batch_size):
+    for batch in _batches(clips, min(batch_size, predictor.preprocessing.largest_batch)):
         views = torch.from_numpy(np.stack([prepare_clip(clip, predictor.preprocessing) for clip in batch]))
         present = torch.tensor([min(clip.people, people) for clip in batch])
         training = network.training
@@ -138,7 +138,17 @@ def probabilities(
         with torch.no_grad(), _autocast(weight.device.type, predictor.precision):
             scores = view_scores(network, views.to(weight.device, weight.dtype), present.to(weight.device))
         network.train(training)
+        check_finite(scores)
         yield from scores.double().softmax(-1).cpu().numpy()
+
+
+def check_finite(scores: torch.Tensor) -> None:
+    """Raises ValueError where a network answers with what is no number."""
+    if not scores.isfinite().all():
+        raise ValueError(
+            "the network's scores are not finite numbers: its weights hold NaN, infinity or huge numbers; its training "
+            "has probably diverged (`kinegraph inspect WEIGHTS` says more)"
+        )
 
 
 def _batches(clips: Iterable[SkeletonClip], most: int) -> Iterator[list[SkeletonClip]]:

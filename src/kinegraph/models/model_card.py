@@ -116,7 +116,10 @@ def _input(
     if not preprocessing:
         return [*lines, "* how clips were prepared is not said in the file"]
     plain = {key: value for key, value in preprocessing.items() if value not in (None, False) and key != "augment"}
-    text = (f"{key} {', '.join(value) if isinstance(value, list | tuple) else value}" for key, value in plain.items())
+    text = (
+        f"{key} {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}"
+        for key, value in plain.items()
+    )
     return [*lines, f"* prepared by: {'; '.join(text)} (done by Kinegraph)"]
 
 

@@ -157,7 +157,7 @@ def _options(runs, names, kinds) -> str:
 
 
 def _learning(runs, names, kinds) -> str:
-    drawn = curve_figures({f"{index}": run.curve for index, run in enumerate(runs)}, kinds)
+    drawn = curve_figures({f"{index}": run.course.curve for index, run in enumerate(runs)}, kinds)
     note = quiet("Strong lines: validation. Pale lines: training.")
     return section("learning", "Learning, by epoch", legend(names, kinds), drawn, note) if drawn else ""
 

@@ -12,6 +12,7 @@ from kinegraph.evaluation.groups import groups
 from kinegraph.evaluation.metrics import near_order, per_class_accuracy, per_class_precision, remarks
 from kinegraph.messages import plain_name
 from kinegraph.report.charts import SCARCE, calibration_svg, curve_figures
+from kinegraph.report.course import Curve
 from kinegraph.report.page import (
     bar,
     code,
@@ -33,7 +34,6 @@ from kinegraph.report.page import (
     whole_page,
 )
 from kinegraph.report.player import player_css, player_fragment, player_js
-from kinegraph.report.runs import Curve
 from kinegraph.report.scene import Scene
 
 SYNTHETIC = (
