@@ -71,10 +71,10 @@ def test_tables_agree_with_the_scores(tmp_path):
     assert all(row["probability"] == row["top1_probability"] for row in predictions)
     classes = rows(paths["per_class"])
     assert sum(int(row["clips"]) for row in classes) == sum(int(row["predicted"]) for row in classes) == 40
-    assert sum(int(row["correct"]) for row in classes) == evaluation.confusion.trace()
+    assert sum(int(row["correct"]) for row in classes) == evaluation.counts.hits.sum()
     with paths["confusion_matrix"].open(newline="") as file:
         matrix = [row[1:] for row in csv.reader(file)]
-    assert np.array_equal(np.array(matrix[1:], dtype=int), evaluation.confusion)
+    assert np.array_equal(np.array(matrix[1:], dtype=int), evaluation.matrix().counts)
 
 
 def test_per_class_figures_by_hand(tmp_path):

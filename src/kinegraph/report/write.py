@@ -7,7 +7,7 @@ from kinegraph.atomic import write_atomic
 from kinegraph.evaluation.about_result import about_result
 from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.evaluation.results import checked_result_path, result_pickle
-from kinegraph.evaluation.tables import confusion_rows, csv_bytes, per_class_rows, prediction_rows
+from kinegraph.evaluation.tables import MOST_COLUMNS, confusion_rows, csv_bytes, per_class_rows, prediction_rows
 from kinegraph.inference.explanation import explainer
 from kinegraph.inference.predictor import predictor_of
 from kinegraph.report.course import Course, read_course
@@ -55,7 +55,9 @@ def write_report(
     write_atomic(paths["predictions"], csv_bytes(prediction_rows(evaluation)))
     write_atomic(paths["per_class"], csv_bytes(per_class_rows(evaluation)))
     write_atomic(paths["confusion_matrix"], csv_bytes(confusion_rows(evaluation)))
-    write_atomic(paths["picture"], confusion_png(evaluation.confusion, evaluation.class_names, evaluation.title))
+    matrix = evaluation.matrix(MOST_COLUMNS)
+    picture = confusion_png(matrix.counts, matrix.names(evaluation.class_names), evaluation.title)
+    write_atomic(paths["picture"], picture)
     about = {"config_text": config_text, "environment": environment, "explain": explain, "title": title}
     write_page(paths["report"], evaluation, log=log, warnings=warnings, **about)
     return paths
