@@ -6,6 +6,7 @@ The files here may be large, which the fuzzed ones are not.
 import json
 import os
 import re
+import shutil
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -135,6 +136,16 @@ def test_the_config_of_a_run(tmp_path, capsys, kind):
     said = answered(capsys, "train", tmp_path / "config.yaml", "--work-dir", tmp_path / "new")
     assert said.startswith("kinegraph: ")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such devices")
+def test_a_run_is_not_resumed_into_a_device(tmp_path, capsys):
+    shutil.copytree(good() / "run", tmp_path / "run")
+    (tmp_path / "run" / "log.jsonl").unlink()
+    (tmp_path / "run" / "log.jsonl").symlink_to("/dev/zero")
+    capsys.readouterr()
+    config = tmp_path / "run" / "config.yaml"
+    assert "log.jsonl is a device" in answered(capsys, "train", config, "--work-dir", tmp_path / "run", "--resume")
 
 
 # ---- weights ---------------------------------------------------------------------------------------------------------

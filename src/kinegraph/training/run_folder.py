@@ -18,6 +18,7 @@ import yaml
 
 from kinegraph import __version__
 from kinegraph.atomic import atomic_file, write_atomic
+from kinegraph.files import check_is_file
 from kinegraph.models.checkpoint_file import read_resumed
 from kinegraph.safe_io import parsed_json, read_yaml
 
@@ -47,6 +48,7 @@ class RunFolder:
         self.log_file = path / "log.jsonl"
         if (path / "dataset.json").exists():
             raise ValueError(f"{path} is a dataset folder; choose another --work-dir")
+        check_is_file(self.log_file)
         if resume and not self.checkpoint.is_file():
             raise ValueError(f"nothing to resume: {self.checkpoint} does not exist")
         if not resume and not overwrite and (self.checkpoint.exists() or self.last.exists()):
