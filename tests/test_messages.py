@@ -10,6 +10,7 @@ from kinegraph.messages import (
     did_you_mean,
     first_few,
     megabytes,
+    nearest,
     one_line,
     plain_name,
     quoted,
@@ -18,6 +19,12 @@ from kinegraph.messages import (
 )
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))  # halves of characters too
+
+
+def test_of_very_many_names_the_nearest_is_one_that_begins_alike():
+    names = [f"{'x' * 100}_{i:05}" for i in range(30_000)]
+    assert nearest(names[20_001] + "y", names) == names[20_001]
+    assert nearest("z", names) is None
 
 
 def test_shortened_names_keep_both_ends():

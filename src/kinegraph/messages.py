@@ -3,12 +3,15 @@
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from heapq import nlargest
+from os.path import commonprefix
 
 # Line ends, what a terminal would execute, and marks that reverse the order of letters.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 BLANK, HALF = re.compile("[\t\r\n]"), re.compile("[\ud800-\udfff]")  # HALF: of a character, which no file can hold
 REPLACED = "\N{REPLACEMENT CHARACTER}"
 FORMULA = ("=", "+", "-", "@")  # a spreadsheet computes a cell that begins with one of these
+MOST_COMPARED = 1000  # names
 LONGEST_GUESS = 200  # letters of a wrong name that are compared with the known names
 
 
@@ -40,7 +43,10 @@ def quoted(value: object) -> str:
 
 def nearest(given: object, known: Iterable[str]) -> str | None:
     """The known name that is most like a wrong one; None where no name is similar."""
-    close = get_close_matches(str(given)[:LONGEST_GUESS], list(known), n=1)
+    text, names = str(given)[:LONGEST_GUESS], list(known)
+    if len(names) > MOST_COMPARED:  # each comparison takes its time: those that begin alike
+        names = nlargest(MOST_COMPARED, names, key=lambda name: len(commonprefix((text, name))))  # noqa: RUF071  no paths
+    close = get_close_matches(text, names, n=1)
     return close[0] if close else None
 
 

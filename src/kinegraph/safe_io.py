@@ -11,9 +11,10 @@ from pathlib import Path
 
 import yaml
 
+from kinegraph.files import check_is_file
 from kinegraph.messages import one_line
 
-LARGEST_YAML = 1 << 20  # bytes; a layout of a thousand joints has a tenth of it
+LARGEST_YAML = 1 << 18  # bytes, some seconds of PyYAML; a layout of a thousand joints has half of it
 DEEPEST, BRACKET = 100, re.compile(r"[\[\]{}]")
 MOST_VALUES = 100_000  # that a YAML file unfolds to
 BROKEN = (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError)
@@ -21,6 +22,7 @@ BROKEN = (ValueError, TypeError, LookupError, AttributeError, RecursionError, Ov
 
 def read_json(path: Path) -> object:
     """The value in a JSON file. Raises ValueError naming the file and what is wrong."""
+    check_is_file(path)
     return parsed_json(path.read_bytes(), path)
 
 
@@ -56,8 +58,8 @@ def _values(top: yaml.Node | None, origin: object) -> object:
 
 def compose_yaml(path: Path) -> yaml.Node | None:
     """The nodes of a YAML file, no values yet; None where it is empty. Raises ValueError as `read_yaml` does."""
-    if (size := path.stat().st_size) > LARGEST_YAML:
-        raise ValueError(f"{path} has {size:,} bytes, expected a YAML file of at most {LARGEST_YAML:,}")
+    check_is_file(path)
+    _check_size(path.stat().st_size, path)
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -65,7 +67,13 @@ def compose_yaml(path: Path) -> yaml.Node | None:
     return _composed(text, path)
 
 
+def _check_size(size: int, origin: object) -> None:
+    if size > LARGEST_YAML:
+        raise ValueError(f"{origin} has {size:,} bytes, expected YAML of at most {LARGEST_YAML:,}")
+
+
 def _composed(text: str, origin: object) -> yaml.Node | None:
+    _check_size(len(text), origin)
     try:
         if max(accumulate(1 if it[0] in "[{" else -1 for it in BRACKET.finditer(text)), default=0) > DEEPEST:
             raise RecursionError  # PyYAML would take its time to find out

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, ClassVar
 import numpy as np
 
 from kinegraph import messages
+from kinegraph.files import check_is_file
 
 KINDS = "biufcSUO"  # dtypes of plain values; structured ones could point outside of their memory
 OBJECTS = (
@@ -47,6 +48,7 @@ def load_pickle(path: str | Path, more_words: Mapping[str, Callable] | None = No
     Pickles of Python 2 are read too, their byte strings as latin-1 text. Memory is bounded by the size of the file.
     Raises ValueError naming the `module.name` that a pickle asks for beyond these, and for a broken file.
     """
+    check_is_file(Path(path))
     with open(path, "rb") as file:
         if not _is_as_sealed(file):
             raise ValueError(f"{path} was changed after it was written: its checksum is another one")

@@ -1,6 +1,7 @@
 """What a command prints to a terminal or pipe. Where nobody reads it, the command goes on and writes its files."""
 
 import io
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,8 @@ def anybody_reads() -> bool:
 def _patient(stream: TextIO | None) -> TextIO | None:
     """A stream in its place; one that is no file of the system, such as a notebook's, stays."""
     if stream is None or stream not in (sys.__stdout__, sys.__stderr__):
+        return stream
+    if os.name == "nt" and stream.isatty():  # Windows' consoles take letters, not bytes
         return stream
     stream.flush()
     try:

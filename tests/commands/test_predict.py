@@ -129,9 +129,7 @@ def test_words_in_the_other_order_are_understood_and_said(place, capsys):
     assert capsys.readouterr().err == f"note: read as kinegraph explain {' '.join(words)}\n"
 
 
-@pytest.mark.parametrize(
-    ("lengths", "hinted"), [([4, 5, 5], True), ([4, 5, 6], False), ([4.5, 5, 5], False), (5, False)]
-)
+@pytest.mark.parametrize(("lengths", "hinted"), [([4, 5, 5], True), ([4, 5, 6], False), (5, False)])
 def test_a_recording_far_longer_than_the_training_clips_hints_at_windows(tmp_path, capsys, lengths, hinted):
     path = weights(tmp_path / "w.safetensors")
     save_weights_again(path, path, more={"training": {"frames": lengths}} if isinstance(lengths, list) else {})

@@ -45,7 +45,7 @@ def test_a_test_folder_comes_back_as_it_was(place):
     told = json.loads((place / "two_test" / "result.json").read_text())
     assert run.metrics == told["metrics"] | {"calibration_error": pytest.approx(told["calibration_error"])}
     assert run.evaluation.facts["people"].tolist() == [1 + i % 2 for i in range(24, 36)]
-    assert run.validations
+    assert run.course.validations
     assert run.config["epochs"] == 2
 
 

@@ -6,8 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinegraph.evaluation.metrics import (
+    NORMAL,
+    ClassCounts,
     bootstrap_intervals,
     confusion_matrix,
+    counts_by_class,
     evaluate,
     mean_class_accuracy,
     per_class_accuracy,
@@ -58,8 +61,9 @@ def test_top_k_by_hand():
 def test_confusion_matrix_by_hand():
     confusion = confusion_matrix(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 0]), 3)
     assert confusion.tolist() == [[1, 2, 0], [0, 1, 0], [0, 0, 0]]
-    np.testing.assert_array_equal(per_class_accuracy(confusion), [1 / 3, 1, np.nan])
-    np.testing.assert_array_equal(per_class_precision(confusion), [1, 1 / 3, np.nan])
+    counts = counts_by_class(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 0]), 3)
+    np.testing.assert_array_equal(per_class_accuracy(counts), [1 / 3, 1, np.nan])
+    np.testing.assert_array_equal(per_class_precision(counts), [1, 1 / 3, np.nan])
     with pytest.raises(ValueError, match=r"^clip 1 has prediction 3, expected 0 to 2$"):
         confusion_matrix(np.array([0, 3]), np.array([0, 0]), 3)
     with pytest.raises(ValueError, match=r"^clip 0 has label -1, expected 0 to 2$"):
@@ -90,23 +94,36 @@ def test_metrics_do_not_depend_on_the_order_of_clips_and_agree(data):
 @given(measured())
 def test_intervals_hold_the_figure_and_repeat_with_the_seed(data):
     scores, labels, _ = data
-    confusion = confusion_matrix(scores.argmax(axis=1), labels, scores.shape[1])
+    counts = counts_by_class(scores.argmax(axis=1), labels, scores.shape[1])
     found = evaluate(scores, labels)
-    intervals = bootstrap_intervals(confusion, np.random.default_rng(0), resamples=1000)
-    assert intervals == bootstrap_intervals(confusion, np.random.default_rng(0), resamples=1000)
+    intervals = bootstrap_intervals(counts, np.random.default_rng(0), resamples=1000)
+    assert intervals == bootstrap_intervals(counts, np.random.default_rng(0), resamples=1000)
     for name, (low, high) in intervals.items():
         assert low - 1e-12 <= found[name] <= high + 1e-12
 
 
 def test_interval_of_a_thousand_clips_is_the_normal_one():
-    confusion = np.array([[300, 200], [200, 300]])
-    low, high = bootstrap_intervals(confusion, np.random.default_rng(1))["top1"]
+    counts = ClassCounts(*np.array([[500, 500], [300, 300], [500, 500]]))
+    low, high = bootstrap_intervals(counts, np.random.default_rng(1))["top1"]
     half = 1.96 * np.sqrt(0.6 * 0.4 / 1000)
     assert (low, high) == pytest.approx((0.6 - half, 0.6 + half), abs=0.003)
 
 
+def test_the_interval_over_very_many_classes_is_that_of_resampling():
+    rng = np.random.default_rng(0)
+    clips = rng.integers(1, 30, NORMAL)
+    hits = rng.binomial(clips, 0.7)
+    low, high = bootstrap_intervals(ClassCounts(clips, hits, clips), np.random.default_rng(1))["mean_class_accuracy"]
+    more = (np.append(values, [9, 9]) for values in (clips, hits, clips))  # two classes that are always right
+    found = bootstrap_intervals(ClassCounts(*more), np.random.default_rng(1))["mean_class_accuracy"]
+    assert found == pytest.approx((low, high), abs=1.5e-3)
+    assert high - low > 0.01
+
+
 def test_nothing_but_hits_leaves_no_doubt_even_of_single_clips():
-    assert set(bootstrap_intervals(np.eye(2, dtype=int), np.random.default_rng(0)).values()) == {(1.0, 1.0)}
+    assert set(bootstrap_intervals(ClassCounts(*np.ones((3, 2), int)), np.random.default_rng(0)).values()) == {
+        (1.0, 1.0)
+    }
 
 
 @pytest.mark.parametrize(
@@ -177,6 +194,6 @@ def test_softmax_is_over_classes_and_in_float64():
 
 def test_no_clips_and_no_first_place_are_named():
     with pytest.raises(ValueError, match=r"^there are no clips to measure$"):
-        bootstrap_intervals(np.zeros((2, 2), int), np.random.default_rng(0))
+        bootstrap_intervals(ClassCounts(*np.zeros((3, 2), int)), np.random.default_rng(0))
     with pytest.raises(ValueError, match=r"^top-0 accuracy: k must be at least 1$"):
         top_k_accuracy(np.eye(2), np.arange(2), 0)

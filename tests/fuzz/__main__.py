@@ -16,7 +16,7 @@ from hashlib import sha1
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-LONGEST = 1 << 16  # bytes of an input
+LONGEST = 1 << 18  # bytes of an input
 
 
 def main() -> int:

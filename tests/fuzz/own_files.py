@@ -21,6 +21,8 @@ from kinegraph.inference.inputs import read_inputs
 from kinegraph.models.published import load_published
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import HEADER, load_weights, save_weights
+from kinegraph.report.runs import config_differences, read_run
+from kinegraph.report.write import write_single
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import load_layout
 from tests import made_up
@@ -129,6 +131,45 @@ def _predictions(folder: Path, data: bytes) -> None:
     read_result(folder / "result.pkl")
 
 
+# ---- runs and tests --------------------------------------------------------------------------------------------------
+
+
+def _run_file(name: str) -> Form:
+    """A run folder with one file replaced, as `kinegraph report` reads and shows it."""
+
+    def form(folder: Path, data: bytes) -> None:
+        for file, content in {"config.yaml": b"epochs: 3\n", "log.jsonl": _log(2)}.items():
+            (folder / file).write_bytes(data if file == name else content)
+        run = read_run(folder)
+        config_differences([run.config, {}])
+        write_single(run, folder / "page.html")
+
+    return form
+
+
+def _about_result(folder: Path, data: bytes) -> None:
+    """The JSON beside a good result replaced."""
+    (folder / "result.pkl").write_bytes(_result_seeds()[0][0])
+    (folder / "result.json").write_bytes(data)
+    write_single(read_run(folder), folder / "page.html")
+
+
+def _log(epochs: int) -> bytes:
+    lines: list[dict] = [{"mode": "environment", "seed": 1}, {"mode": "warning", "severity": "note", "message": "few"}]
+    for epoch in range(1, epochs + 1):
+        figures = {"loss": 0.5, "top1": 0.25, "top5": 1.0, "mean_class_accuracy": 0.25}
+        lines += [{"mode": mode, "epoch": epoch, "iter": 3} | figures for mode in ("train", "val")]
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()
+
+
+def _run_seeds() -> list[list[bytes]]:
+    about = {"split": "xsub", "part": "val", "class_names": ["a", "b"], "clips": ["x", "y"], "labels": [0, 1]}
+    about |= {"log": None, "environment": {"torch": "2"}, "warnings": ["note: few"], "config": "epochs: 3"}
+    large = about | {"class_names": [f"{'x' * 99}{i}" for i in range(1000)]}  # more than 64 kB, as the second log
+    seeds = [json.dumps(it).encode() for it in (about, large)]
+    return [[_log(2), _log(500)], [b"epochs: 3\nmodel: {class_path: x}\n"], seeds]
+
+
 OWN_FILES = {
     "YAML": Reader([as_file("own.yaml", load_layout), as_file("config.yaml", _config)], _yaml_seeds),
     "dataset folders": Reader(
@@ -137,5 +178,6 @@ OWN_FILES = {
     ),
     "weights": Reader([as_file("w.safetensors", load_weights), _weights_header], _weights_seeds),
     "pth": Reader([as_file("w.pth", load_published), _zipped_state], _state_seeds),
+    "runs": Reader([_run_file("log.jsonl"), _run_file("config.yaml"), _about_result], _run_seeds),
     "results": Reader([as_file("result.pkl", read_result), _predictions], _result_seeds),
 }

@@ -52,6 +52,29 @@ def predictor(path):
 # ---- one clip --------------------------------------------------------------------------------------------------------
 
 
+def test_what_is_no_clip_is_said(path):
+    model, clip = kg.load_model(path), a_clip()
+    expected = kg.predict(model, clip).probabilities
+    tensor = torch.from_numpy(clip.keypoint)
+    for same in (tensor, tensor.clone().requires_grad_(), clip.keypoint.tolist()):
+        np.testing.assert_array_equal(kg.predict(model, same).probabilities, expected)
+    with pytest.raises(ValueError, match=r"several clips: kg.predict takes one at a time .* are for model\(x\)"):
+        kg.predict(model, tensor[None])
+    with pytest.raises(ValueError, match=r"kg\.read"):
+        kg.predict(model, "recording.skeleton")
+
+
+@pytest.mark.parametrize("size", ["big", 5, (-1, 2), (1, 2, 3), (float("nan"), 1)])
+def test_an_image_size_is_two_numbers_or_their_text(tmp_path, size):
+    how = Preprocessing(people=1, normalize="image", sampling="resample", frames=5)
+    model = kg.load_model(a_file(tmp_path / "flat.safetensors", how, channels=2))
+    pixels = a_clip(people=1).keypoint[..., :2] * 100 + 500
+    said = [kg.predict(model, pixels, image_size=it).probabilities for it in ((1920, 1080), "1920x1080", [1920, 1080])]
+    assert all(np.array_equal(one, said[0]) for one in said)
+    with pytest.raises(ValueError, match=r"image_size is .*, expected \(width, height\)"):
+        kg.predict(model, pixels, image_size=size)
+
+
 def test_a_prediction_is_the_mean_probability_of_the_test_views(path):
     model, clip = kg.load_model(path), a_clip()
     with torch.no_grad():
@@ -87,7 +110,6 @@ def test_every_way_to_ask_is_the_same(path):
         ("recordings/wave.npy", "a str is no clip: give one, such as"),
         (a_clip().keypoint * np.nan, "not finite"),
         (a_clip().keypoint * 0, "shows nobody"),
-        (torch.ones(2, 9, 25, 3, requires_grad=True), "a Tensor is no clip: give one"),
         (a_clip(layout=load_layout("kinect22")), r"it lacks spine_base, .* \(23 of 25\): use weights .* kinect22"),
     ],
 )

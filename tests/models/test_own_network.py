@@ -141,6 +141,7 @@ def network_name(model) -> str:
 def test_a_file_of_a_class_that_is_not_loaded_says_what_it_needs(model, path):
     with safe_open(path, framework="pt") as file:
         header = json.loads(file.metadata()["kinegraph"]) | {"network": "elsewhere.Net"}
+    del header["sha256"]  # as an earlier version wrote it
     save_file(load_file(path), path, metadata={"kinegraph": json.dumps(header)})
     with pytest.raises(ValueError, match=r"own.safetensors .*needs --plugins elsewhere.py that defines class Net$"):
         load_weights(path)

@@ -6,6 +6,7 @@ import numpy as np
 
 from kinegraph.evaluation.compare import paired
 from kinegraph.report.compare_page import comparison_page, verdict
+from kinegraph.report.course import Course
 from kinegraph.report.runs import Run, config_differences, short_names
 from tests.evaluation.test_compare import an_evaluation
 
@@ -33,7 +34,7 @@ def test_short_names():
 
 
 def a_run(right, name, config=""):
-    return Run(Path(name), config, {"torch": "2"}, None, an_evaluation(right))
+    return Run(Path(name), config, {"torch": "2"}, Course(), an_evaluation(right))
 
 
 def test_the_page_tells_who_wins_where_and_escapes():
@@ -46,5 +47,5 @@ def test_the_page_tells_who_wins_where_and_escapes():
     assert "p\xa0&lt;" not in page
     same = comparison_page([runs[0], runs[0]], ["a", "b"])
     assert "right on the same clips" in same
-    alone = comparison_page([runs[0], Run(Path("c"), "", {}, None, None)], ["a", "c"])
+    alone = comparison_page([runs[0], Run(Path("c"), "", {}, Course(), None)], ["a", "c"])
     assert "no scores on the clips" in alone

@@ -12,9 +12,9 @@ import pytest
 from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
 from kinegraph.evaluation.groups import groups
 from kinegraph.evaluation.results import checked_result_path
+from kinegraph.report.course import read_course
 from kinegraph.report.html import report_page
 from kinegraph.report.plots import confusion_png
-from kinegraph.report.runs import learning_curve
 from kinegraph.report.scene import scenes_of
 from kinegraph.report.write import write_report
 from kinegraph.skeleton.clip import SkeletonClip
@@ -71,10 +71,10 @@ def test_tables_agree_with_the_scores(tmp_path):
     assert all(row["probability"] == row["top1_probability"] for row in predictions)
     classes = rows(paths["per_class"])
     assert sum(int(row["clips"]) for row in classes) == sum(int(row["predicted"]) for row in classes) == 40
-    assert sum(int(row["correct"]) for row in classes) == evaluation.confusion.trace()
+    assert sum(int(row["correct"]) for row in classes) == evaluation.counts.hits.sum()
     with paths["confusion_matrix"].open(newline="") as file:
         matrix = [row[1:] for row in csv.reader(file)]
-    assert np.array_equal(np.array(matrix[1:], dtype=int), evaluation.confusion)
+    assert np.array_equal(np.array(matrix[1:], dtype=int), evaluation.matrix().counts)
 
 
 def test_per_class_figures_by_hand(tmp_path):
@@ -188,8 +188,8 @@ def test_learning_curve_of_a_log_with_rough_edges(tmp_path):
         ["no", "object"],
     ]
     log.write_text("\n".join(map(json.dumps, entries)) + '\n{"mode": "tra', encoding="utf-8")
-    assert learning_curve(log) == {("train", "loss"): [(1, 2.0)], ("val", "top1"): [(1, 0.5), (2, 0.25)]}
-    assert "<polyline" in report_page(an_evaluation(), curve=learning_curve(log))
+    assert read_course(log).curve == {("train", "loss"): [(1, 2.0)], ("val", "top1"): [(1, 0.5), (2, 0.25)]}
+    assert "<polyline" in report_page(an_evaluation(), curve=read_course(log).curve)
 
 
 def test_a_failure_leaves_no_half_written_file(tmp_path, monkeypatch):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # torch takes seconds to import: not for --help
 
 BAR = 24  # characters of the largest share
 JOINTS = 8  # of all classes
+CLASSES = 150  # in the table
 NAMED = 3  # joints of a class
 PIPE_WIDTH = 160  # columns of a table that is not read on a terminal
 
@@ -99,15 +100,17 @@ def _show(console: Console, shares: "JointShares", layout: "JointLayout") -> Non
     console.print(f"left {_percent(_side(overall, layout, 0))}, right {_percent(_side(overall, layout, 1))}")
     table = Table("answer", "clips", "left", "right", "joints with the largest shares", title_justify="left")
     table.title = "by class"
-    for label, name in enumerate(shares.class_names):
-        clips = int((shares.answers == label).sum())
-        if not clips:
-            continue
+    answered = np.bincount(shares.answers, minlength=len(shares.class_names))
+    labels = np.flatnonzero(answered)
+    for label in labels[:CLASSES]:
+        name, clips = shares.class_names[label], int(answered[label])
         share = shares.of_class(label)
         best = ", ".join(f"{shares.joints[i]} {share[i]:.1%}" for i in np.argsort(-share, kind="stable")[:NAMED])
         sides = (_percent(_side(share, layout, side)) for side in (0, 1))
         table.add_row(Text(name), f"{clips:,}", *sides, Text(best))
     console.print(table)
+    if len(labels) > CLASSES:
+        console.print(f"... and {len(labels) - CLASSES:,} more classes; --out FILE.csv has them all")
 
 
 def _side(share: np.ndarray, layout: "JointLayout", side: int) -> float:

@@ -24,6 +24,7 @@ from kinegraph.data.formats.ntu import FILE_NAME as NTU_NAME
 from kinegraph.data.formats.padded import read_labels
 from kinegraph.data.formats.recordings import FormatError, Recordings, Unread, check_readable
 from kinegraph.data.split_names import order_of
+from kinegraph.messages import plain_name
 from kinegraph.models.zoo import find_weights, zoo_names
 from kinegraph.skeleton.layout import load_layout
 
@@ -227,12 +228,14 @@ def _show(path: Path, about: dict, found: Sequence[Finding]) -> None:
     console.print(Text(f"{path}: {about['what']}", "bold"))
     table = Table.grid(padding=(0, 2))
     for row in _rows(about):
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(plain_name(cell)) for cell in row))
     Console(highlight=False).print(table)
     styles = {"problem": "bold red", "note": "yellow"}
     for finding in found[:FINDINGS_SHOWN]:
         console.print(
-            Text.assemble((f"{finding.severity}: ", styles[finding.severity]), finding.message, _named(finding))
+            Text.assemble(
+                (f"{finding.severity}: ", styles[finding.severity]), plain_name(finding.message), _named(finding)
+            )
         )
     if len(found) > FINDINGS_SHOWN:
         console.print(f"... and {len(found) - FINDINGS_SHOWN:,} more; --json lists all")

@@ -10,11 +10,7 @@ TIMES = 3  # the longest training clip
 
 def window_hint(extra: Mapping[str, Any], name: str, frames: int) -> str | None:
     """A line that names --window, for a clip of so many frames. extra: of the weights, see `models/weights.py`."""
-    training = extra.get("training")
-    lengths = training.get("frames") if isinstance(training, Mapping) else None
-    if not isinstance(lengths, list) or len(lengths) != 3 or not all(type(it) is int and it > 0 for it in lengths):
-        return None
-    shortest, median, longest = lengths
+    shortest, median, longest = extra.get("training", {}).get("frames", (0, 0, frames))
     if frames <= TIMES * longest:
         return None
     return (

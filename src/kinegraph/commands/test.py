@@ -102,7 +102,8 @@ def test(
 
     fabric = start_processes(accelerator, devices, precision=precision)
     network = fabric.to_device(weights.model.double() if precision == "64-true" else weights.model)
-    size, workers = batch_size or options.batch_size, options.workers if workers is None else workers
+    size = min(batch_size or options.batch_size, clips.preprocessing.largest_batch)
+    workers = options.workers if workers is None else workers
     scores = _score(fabric, network, clips, f"{split} / {part}", size, workers)
     if not fabric.is_global_zero:
         return

@@ -42,6 +42,8 @@ SHORT_TEXT = 32  # letters
 
 def read_about(path: Path) -> dict[str, Any]:
     """dataset.json, with its layout built."""
+    if path.is_file():
+        raise ValueError(f"{path} is a file, no dataset folder; `kinegraph prepare {path} OUT` makes one of it")
     if not path.is_dir():
         raise ValueError(f"no dataset folder {path}; `kinegraph prepare` makes one")
     file = path / "dataset.json"

@@ -21,7 +21,8 @@ from kinegraph.skeleton.geometry import Up, body_size
 
 Placing = Literal["none", "ntu_published", "first_frame", "facing", "sized", "image", "image_published"]
 Sampling = Literal["loop", "fill", "pad", "window", "uniform", "resample"]
-MOST_POSES = 100_000  # a clip; published recipes have up to 2,000
+MOST_POSES = 30_000  # a clip; published recipes have up to 4,000
+BATCH_POSES = 64_000  # that a network should see at once: some gigabytes
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,21 @@ class Preprocessing:
             )
         if self.test_clips > 1 and self.sampling != "uniform":
             raise ValueError(f"preprocessing.test_clips needs sampling 'uniform', found '{self.sampling}'")
-        poses = self.people * max(self.frames, self.test_frames or 0) * self.test_clips * (1 + self.test_mirror)
-        if poses > MOST_POSES:  # else the machine runs out of memory, and of patience
+        if (poses := self.poses) > MOST_POSES:  # else the machine runs out of memory, and of patience
             raise ValueError(
                 f"preprocessing asks for {poses:,} poses a clip (people x frames x test views), "
                 f"expected at most {MOST_POSES:,}"
             )
+
+    @property
+    def poses(self) -> int:
+        """Of a clip, in all of its test views."""
+        return self.people * max(self.frames, self.test_frames or 0) * self.test_clips * (1 + self.test_mirror)
+
+    @property
+    def largest_batch(self) -> int:
+        """Clips that fit into memory at once, whatever a weights file says."""
+        return max(1, BATCH_POSES // self.poses)
 
     def channels(self, dimensions: int, scored: bool) -> int:
         """Channels of the network's input for a dataset with 2 or 3 coordinates, with or without scores."""
@@ -104,16 +114,44 @@ class Preprocessing:
         A setting that is not there has its default. Raises ValueError for one that is unknown or out of range.
         """
         read: dict[str, Any] = dict(saved)
+        if not isinstance(read.get("augment", {}), Mapping):
+            raise ValueError(f"preprocessing.augment is {quoted(read['augment'])}, expected amounts by name")
         amounts: dict[str, Any] = dict(read.pop("augment", {}))
         varied: dict[str, Any] = {RENAMED.get(name, name): value for name, value in amounts.items()}
         for name, given, known in (("preprocessing", read, cls), ("preprocessing.augment", varied, Augmentation)):
             if wrong := sorted(set(given) - {f.name for f in fields(known)}):
                 raise ValueError(f"the weights ask for {name} '{wrong[0]}', which this Kinegraph does not know")
+        _check_kinds(read, varied)
         if "rotation" in varied:
             varied["rotation"] = tuple(varied["rotation"])
         if "streams" in read:
             read["streams"] = tuple(read["streams"])
         return cls(**read, augment=Augmentation(**varied))
+
+
+def _check_kinds(read: Mapping[str, Any], varied: Mapping[str, Any]) -> None:
+    """Raises ValueError for a value that is not of its field's kind; a weights file may say anything."""
+    numbers = {f"augment.{name}": value for name, value in varied.items() if name != "rotation"}
+    numbers |= {f"augment.rotation[{i}]": value for i, value in enumerate(_listed(varied, "rotation", "augment."))}
+    numbers |= {"min_score": read.get("min_score") or 0}
+    counts = {
+        name: read[name] for name in ("people", "frames", "test_frames", "test_clips") if read.get(name) is not None
+    }
+    for name, value in (numbers | counts).items():
+        if isinstance(value, bool) or not isinstance(value, int if name in counts else int | float):
+            kind = "a whole number" if name in counts else "a number"
+            raise ValueError(f"preprocessing.{name} is {quoted(value)}, expected {kind}")
+    if not isinstance(read.get("test_mirror", False), bool):
+        raise ValueError(f"preprocessing.test_mirror is {quoted(read['test_mirror'])}, expected true or false")
+    _listed(read, "streams")
+    if "rotation" in varied and len(varied["rotation"]) != 3:
+        raise ValueError(f"preprocessing.augment.rotation is {quoted(varied['rotation'])}, expected three numbers")
+
+
+def _listed(given: Mapping[str, Any], name: str, group: str = "") -> list[Any]:
+    if not isinstance(values := given.get(name, ()), list | tuple):
+        raise ValueError(f"preprocessing.{group}{name} is {quoted(values)}, expected a list")
+    return list(values)
 
 
 def prepare_clip(

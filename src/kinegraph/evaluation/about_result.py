@@ -17,7 +17,7 @@ from kinegraph.data.dataset import open_dataset
 from kinegraph.evaluation.calibration import calibration
 from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.evaluation.results import read_result, result_pickle
-from kinegraph.messages import one_line
+from kinegraph.messages import one_line, quoted
 from kinegraph.safe_io import read_json
 
 
@@ -64,7 +64,8 @@ def read_evaluation(result: Path) -> tuple[Evaluation, dict[str, Any]]:
         class_names = tuple(map(str, record["class_names"]))
         split, part, source = (str(record.get(key, "")) for key in ("split", "part", "source"))
         warnings = list(map(str, record.get("warnings", record.get("doubts", []))))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        record |= _checked(record)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"{about} does not describe a result: {one_line(error)}") from None
     if record.get("sha256", own := sha256(result.read_bytes()).hexdigest()) != own:
         raise ValueError(f"{result} and {about.name} do not belong together: one is of another test; test again")
@@ -75,6 +76,22 @@ def read_evaluation(result: Path) -> tuple[Evaluation, dict[str, Any]]:
         raise ValueError(f"{result} and {about.name} do not belong together: {error}") from None
     record["warnings"] = warnings
     return _with_folder(evaluation, record.get("dataset")), record
+
+
+def _checked(record: dict[str, Any]) -> dict[str, Any]:
+    """What stands beside the clips, each of its kind. Raises ValueError for another kind."""
+    found: dict[str, Any] = {}
+    for key, (kind, missing) in {
+        "log": (str, None),
+        "dataset": (str, None),
+        "config": (str, ""),
+        "environment": (dict, {}),
+    }.items():
+        value = record.get(key)
+        if not isinstance(value, kind | None):
+            raise ValueError(f"'{key}' is {quoted(value)}, expected {'text' if kind is str else 'values by name'}")
+        found[key] = missing if value is None else value
+    return found
 
 
 def _with_folder(evaluation: Evaluation, dataset: str | None) -> Evaluation:

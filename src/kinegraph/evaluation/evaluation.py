@@ -8,9 +8,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.evaluation.metrics import bootstrap_intervals, confusion_matrix, evaluate, softmax
+from kinegraph.evaluation.matrix import ALL_SHOWN, Matrix, matrix_of
+from kinegraph.evaluation.metrics import ClassCounts, bootstrap_intervals, counts_by_class, evaluate, softmax
 
 RESAMPLES = 10_000  # of the bootstrap
+PART = 256  # clips whose probabilities are in memory at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,27 +49,33 @@ class Evaluation:
     def predicted(self) -> Int[np.ndarray, "N"]:
         return np.asarray(self.scores).argmax(axis=1)
 
-    @cached_property
-    def probability(self) -> Float[np.ndarray, "N classes"]:
-        return softmax(self.scores)
+    def probability(self, clip: int) -> Float[np.ndarray, "classes"]:
+        """What the network gives each class, of one clip."""
+        return softmax(self.scores[clip])
 
     @cached_property
     def confidence(self) -> Float[np.ndarray, "N"]:
         """The probability that each clip's prediction is given."""
-        return self.probability.max(axis=1)
+        parts = [self.scores[i : i + PART] for i in range(0, len(self.scores), PART)]
+        return np.concatenate([softmax(part).max(axis=1) for part in parts])
 
     @cached_property
     def right(self) -> Bool[np.ndarray, "N"]:
         return self.predicted == np.asarray(self.labels)
 
     @cached_property
-    def confusion(self) -> Int[np.ndarray, "classes classes"]:
-        return confusion_matrix(self.predicted, self.labels, len(self.class_names))
+    def counts(self) -> ClassCounts:
+        """Clips, hits and predictions of each class."""
+        return counts_by_class(self.predicted, self.labels, len(self.class_names))
+
+    def matrix(self, most: int = ALL_SHOWN) -> Matrix:
+        """The confusion matrix of at most `most` classes, and of the others together."""
+        return matrix_of(self.predicted, np.asarray(self.labels), len(self.class_names), most)
 
     @cached_property
     def intervals(self) -> dict[str, tuple[float, float]]:
         """95 % bootstrap intervals of top1, top5 and mean_class_accuracy."""
-        found = bootstrap_intervals(self.confusion, np.random.default_rng(self.seed), RESAMPLES)
+        found = bootstrap_intervals(self.counts, np.random.default_rng(self.seed), RESAMPLES)
         clips, rng = len(self.labels), np.random.default_rng((self.seed, 5))
         top5 = rng.binomial(clips, self.metrics["top5"], RESAMPLES) / clips  # as for top1 there
         return found | {"top5": tuple(np.quantile(top5, (0.025, 0.975)).tolist())}
@@ -92,10 +100,12 @@ class Evaluation:
 
     def confused_pairs(self) -> list[tuple[int, int, int]]:
         """(label, prediction, clips) of every kind of mistake, the most frequent first."""
-        mistakes = self.confusion - np.diag(self.confusion.diagonal())
-        rows, columns = np.nonzero(mistakes)
-        order = np.argsort(-mistakes[rows, columns], kind="stable")
-        return [(int(i), int(j), int(mistakes[i, j])) for i, j in zip(rows[order], columns[order], strict=True)]
+        classes, wrong = len(self.class_names), ~self.right
+        cells = np.asarray(self.labels)[wrong].astype(np.int64) * classes + self.predicted[wrong]
+        cells, counts = np.unique(cells, return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        rows, columns = np.divmod(cells[order], classes)
+        return list(zip(rows.tolist(), columns.tolist(), counts[order].tolist(), strict=True))
 
     def surest_mistakes(self, most: int) -> list[int]:
         """The wrong predictions that were given the highest probability, the highest first."""

@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
-from jaxtyping import Float, Int, Integer
+from jaxtyping import Bool, Float, Int, Integer
 
 from kinegraph.messages import counted, did_you_mean
 
+NORMAL = 1000  # classes, from which on the mean over them follows the normal law
 METRICS = ("top_k_accuracy", "mean_class_accuracy")
 FEW = 30  # clips
 
@@ -83,9 +86,31 @@ def mean_class_accuracy(scores: Float[np.ndarray, "N classes"], labels: Int[np.n
     Source: MMAction2 0.x, mean_class_accuracy. (BABEL's "Top-1-norm" averages over the labels' classes only.)
     """
     scores, labels = _checked(scores, labels)
-    confusion = confusion_matrix(scores.argmax(axis=1), labels, scores.shape[1])
-    accuracy = per_class_accuracy(confusion)
-    return float(np.nan_to_num(accuracy[_occurring(confusion)]).mean())
+    counts = counts_by_class(scores.argmax(axis=1), labels, scores.shape[1])
+    return float(np.nan_to_num(per_class_accuracy(counts)[counts.occurring]).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class ClassCounts:
+    """Of each class: its clips, those of them that are predicted right, and the predictions of the class."""
+
+    clips: Int[np.ndarray, "classes"]
+    hits: Int[np.ndarray, "classes"]
+    predicted: Int[np.ndarray, "classes"]
+
+    @property
+    def occurring(self) -> Bool[np.ndarray, "classes"]:
+        """Which classes are among the labels or the predictions."""
+        return (self.clips + self.predicted) > 0
+
+
+def counts_by_class(predicted: Integer[np.ndarray, "N"], labels: Integer[np.ndarray, "N"], classes: int) -> ClassCounts:
+    """What the confusion matrix has on its edges and diagonal, without it. Raises ValueError as that does."""
+    for what, values in (("label", labels), ("prediction", predicted)):
+        _check_range(np.asarray(values), classes, what)
+    labels, predicted = np.asarray(labels, np.int64), np.asarray(predicted, np.int64)
+    kinds = labels, labels[labels == predicted], predicted
+    return ClassCounts(*(np.bincount(kind, minlength=classes) for kind in kinds))
 
 
 def confusion_matrix(
@@ -112,18 +137,18 @@ def near_order(confusion: Int[np.ndarray, "classes classes"]) -> list[int]:
     return np.argsort(vectors[:, 1] * scale, kind="stable").tolist() if len(edges) > 2 else list(range(len(edges)))
 
 
-def per_class_accuracy(confusion: Int[np.ndarray, "classes classes"]) -> Float[np.ndarray, "classes"]:
+def per_class_accuracy(counts: ClassCounts) -> Float[np.ndarray, "classes"]:
     """Share of each class's clips that are predicted right, NaN for a class without clips."""
-    return _ratio(confusion.diagonal(), confusion.sum(axis=1))
+    return _ratio(counts.hits, counts.clips)
 
 
-def per_class_precision(confusion: Int[np.ndarray, "classes classes"]) -> Float[np.ndarray, "classes"]:
+def per_class_precision(counts: ClassCounts) -> Float[np.ndarray, "classes"]:
     """Share of the predictions of each class that are right, NaN for a class that is never predicted."""
-    return _ratio(confusion.diagonal(), confusion.sum(axis=0))
+    return _ratio(counts.hits, counts.predicted)
 
 
 def bootstrap_intervals(
-    confusion: Int[np.ndarray, "classes classes"],
+    counts: ClassCounts,
     rng: np.random.Generator,
     resamples: int = 10_000,
     level: float = 0.95,
@@ -133,22 +158,30 @@ def bootstrap_intervals(
     Drawing clips again with replacement makes the number of hits binomial, so hits are drawn instead of clips. For
     top1 all clips are drawn; for the mean over classes clips are drawn within each class, so that no class is lost.
     Clips count as independent: those of one subject are not, and the true interval is wider. Nothing but hits (or
-    nothing but misses) gives an interval of width 0. Raises ValueError when there are no clips.
+    nothing but misses) gives an interval of width 0. The mean over more than a thousand classes with clips is not
+    resampled: its interval is that of the normal law. Raises ValueError when there are no clips.
     """
-    clips, hits = confusion.sum(axis=1), confusion.diagonal()
-    total = int(clips.sum())
+    total, hits = int(counts.clips.sum()), counts.hits
     if total == 0:
         raise ValueError("there are no clips to measure")
-    top1 = rng.binomial(total, hits.sum() / total, size=resamples) / total
-    present = clips > 0
-    drawn = rng.binomial(clips[present], (hits / np.maximum(clips, 1))[present], size=(resamples, present.sum()))
-    mean_class = (drawn / clips[present]).sum(axis=1) / _occurring(confusion).sum()
     tails = (0.5 - level / 2, 0.5 + level / 2)
-    intervals = {}
-    for name, values in (("top1", top1), ("mean_class_accuracy", mean_class)):
-        low, high = np.quantile(values, tails)
-        intervals[name] = (float(low), float(high))
-    return intervals
+    top1 = rng.binomial(total, hits.sum() / total, size=resamples) / total
+    intervals = {"top1": _between(top1, tails)}
+    present = counts.clips > 0
+    clips, share = counts.clips[present], (hits / np.maximum(counts.clips, 1))[present]
+    if len(clips) > NORMAL:
+        middle, spread = share.sum(), math.sqrt((share * (1 - share) / clips).sum())
+        mean_class = [NormalDist(middle, spread).inv_cdf(tail) if spread else middle for tail in tails]
+        low, high = (float(it / counts.occurring.sum()) for it in mean_class)
+        return intervals | {"mean_class_accuracy": (max(low, 0.0), min(high, 1.0))}
+    drawn = rng.binomial(clips, share, size=(resamples, len(clips)))
+    mean_class = (drawn / clips).sum(axis=1) / counts.occurring.sum()
+    return intervals | {"mean_class_accuracy": _between(mean_class, tails)}
+
+
+def _between(values: Float[np.ndarray, "n"], tails: tuple[float, float]) -> tuple[float, float]:
+    low, high = np.quantile(values, tails)
+    return float(low), float(high)
 
 
 def wilson(hits: int, clips: int, z: float = 1.96) -> tuple[float, float]:
@@ -167,11 +200,6 @@ def softmax(scores: Float[np.ndarray, "*N classes"]) -> Float[np.ndarray, "*N cl
     scores = np.asarray(scores, dtype=np.float64)
     odds = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return odds / odds.sum(axis=-1, keepdims=True)
-
-
-def _occurring(confusion: np.ndarray) -> np.ndarray:
-    """Which classes are among the labels or the predictions."""
-    return (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

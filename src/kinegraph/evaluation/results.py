@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from kinegraph.evaluation.metrics import softmax
+from kinegraph.files import check_is_file
 from kinegraph.messages import quoted
 from kinegraph.models.checkpoint_file import load_file, load_foreign
 from kinegraph.safe_pickle import load_pickle, sealed
@@ -88,6 +89,7 @@ def read_result(path: str | Path) -> Result:
 
 def _content(path: Path) -> object:
     """What a file of pickle or of torch.save holds; objects of other classes are passed over."""
+    check_is_file(path)
     if not zipfile.is_zipfile(path):
         return load_pickle(path, TENSORS, foreign=True)
     return _as_arrays(load_foreign(path))

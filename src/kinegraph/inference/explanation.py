@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from kinegraph.data.normalize import drop_empty_frames
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.evaluation.scoring import view_scores
-from kinegraph.inference.predictor import Predictor
+from kinegraph.inference.predictor import Predictor, check_finite
 from kinegraph.models.layers.absent import one_for_absent
 from kinegraph.models.network import network_kind
 from kinegraph.models.optimize import can_optimize
@@ -218,13 +218,14 @@ def _batches(
     """Answers (or `label`) and contrast maps; absent people are 0, mirrored views turned back."""
     network, preprocessing, clips = predictor.network.eval(), predictor.preprocessing, iter(clips)
     weight = next(network.parameters())
-    while batch := list(islice(clips, batch_size)):
+    while batch := list(islice(clips, min(batch_size, preprocessing.largest_batch))):
         views = torch.from_numpy(np.stack([prepare_clip(clip, preprocessing) for clip in batch]))
         views = views.to(weight.device, weight.dtype)  # (N, W, M, F, V, C)
         count = views.shape[1]
         people = torch.tensor([min(clip.people, preprocessing.people) for clip in batch], device=weight.device)
         if label is None:
-            labels = view_scores(network, views, people).argmax(1)
+            check_finite(scores := view_scores(network, views, people))
+            labels = scores.argmax(1)
         else:
             labels = torch.full((len(batch),), label, device=weight.device)
         repeated = labels.repeat_interleave(count), people.repeat_interleave(count)

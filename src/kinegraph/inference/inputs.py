@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from kinegraph.data.formats import COMMON, FORMATS, OnFault, options_of, recognise, recordings
@@ -75,9 +76,12 @@ def _labelled(
 def questions(found: Iterable[Recordings], paths: Iterable[Path], classes: Sequence[str]) -> Iterator[Question]:
     """The clips of all recordings, one after another, with their true classes as the network spells them."""
     for one, path in zip(found, paths, strict=True):
+        known: dict[int | None, str | None] = {}  # classes may be thousands, clips many more
         with closing(one.clips) as clips:
             for clip in clips:
-                yield Question(clip, true_class(clip.label, one.class_names, classes), str(path))
+                if clip.label not in known:
+                    known[clip.label] = true_class(clip.label, one.class_names, classes)
+                yield Question(clip, known[clip.label], str(path))
 
 
 def true_class(label: int | None, names: Sequence[str], classes: Sequence[str]) -> str | None:
@@ -87,14 +91,22 @@ def true_class(label: int | None, names: Sequence[str], classes: Sequence[str]) 
     """
     if label is None:
         return None
+    names, classes = tuple(names), tuple(classes)
     if _unnamed(names) or (_unnamed(classes) and len(names) == len(classes)):
         return classes[label] if label < len(classes) else f"class {label}"
-    return next((name for name in classes if _plain(name) == _plain(names[label])), names[label])
+    return _by_plain(classes).get(_plain(names[label]), names[label])
+
+
+@lru_cache(maxsize=2)
+def _by_plain(classes: tuple[str, ...]) -> Mapping[str, str]:
+    """The classes by their plain names; of several that are alike, the first."""
+    return {_plain(name): name for name in reversed(classes)}
 
 
 def _plain(name: str) -> str:
     return " ".join(name.casefold().replace("_", " ").split())
 
 
-def _unnamed(names: Sequence[str]) -> bool:
+@lru_cache(maxsize=4)
+def _unnamed(names: tuple[str, ...]) -> bool:
     return all(name.removeprefix("class ") == str(i) for i, name in enumerate(names))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
@@ -53,7 +54,7 @@ def predict(
     clip: SkeletonClip | Float[np.ndarray, "M T V C"] | Float[np.ndarray, "T V C"],
     *,
     score: Float[np.ndarray, "M T V"] | Float[np.ndarray, "T V"] | None = None,
-    image_size: tuple[int, int] | None = None,
+    image_size: tuple[int, int] | str | None = None,
     preprocessing: "Preprocessing | None" = None,
     map_layout: bool = False,
     compare: bool = True,
@@ -66,8 +67,8 @@ def predict(
         each time. The network is asked on the device where it is.
     clip: a clip, such as dataset[i], or the coordinates of one person (T, V, C) or several (M, T, V, C) with the joints
         in the network's order: metres (C = 3) or pixels (C = 2), as in the recordings that it was trained on.
-    score: confidences of the joints, for coordinates. image_size: (width, height) in pixels, where the network's
-        preprocessing needs it and the clip does not have it.
+    score: confidences of the joints, for coordinates. image_size: (width, height) in pixels or "1920x1080", where
+        the network's preprocessing needs it and the clip does not have it.
     preprocessing: for weights without it, such as those that `kinegraph convert` made of a .pth.
     map_layout: take the joints by name from a clip that has others too, or has them in another order.
     compare: refuse a clip in other units or upside down, as far as the weights say how the recordings were made that
@@ -83,10 +84,25 @@ def predict(
         clip = clip_of(clip, predictor.layout, score)
     elif score is not None:
         raise ValueError("score is for plain coordinates; a SkeletonClip holds its own")
-    clip = predictor.fit(clip if image_size is None else replace(clip, image_size=image_size))
+    clip = predictor.fit(clip if image_size is None else replace(clip, image_size=size_of(image_size)))
     if compare and (wrong := differences(predictor, [clip]).wrong):
         raise ValueError(f"{'; '.join(wrong)} (compare=False takes the clip as it is)")
     return Prediction(predictor.class_names, next(probabilities(predictor, [clip])))
+
+
+def size_of(image_size: tuple[int, int] | str) -> tuple[int, int]:
+    """Width and height in pixels. Raises ValueError for anything else."""
+    from kinegraph.data.formats.clip_columns import image_size_of  # numpy's readers: not for `import kinegraph`
+
+    try:
+        width, height = image_size_of(image_size) if isinstance(image_size, str) else map(int, image_size)
+    except (TypeError, ValueError, OverflowError):
+        width = height = 0
+    if width < 1 or height < 1:
+        raise ValueError(
+            f"image_size is {quoted(image_size)}, expected (width, height) in pixels, such as (1920, 1080)"
+        )
+    return width, height
 
 
 def clip_of(
@@ -95,13 +111,12 @@ def clip_of(
     score: Float[np.ndarray, "M T V"] | Float[np.ndarray, "T V"] | None = None,
 ) -> SkeletonClip:
     """A clip of plain arrays, of one person or several. Raises ValueError when they are not of the layout's joints."""
-    try:
-        keypoint = np.asarray(keypoint, np.float32)
-    except (TypeError, ValueError, RuntimeError):  # the last of tensors with gradients
+    keypoint = _numbers(keypoint)
+    if keypoint.ndim == 5:
         raise ValueError(
-            f"a {type(keypoint).__name__} is no clip: give one, such as open_dataset(FOLDER)[0], or an array of "
-            "coordinates"
-        ) from None
+            f"the coordinates have shape {keypoint.shape}, several clips: kg.predict takes one at a time (people, "
+            "frames, joints, 2 or 3); prepared clips (clips, people, frames, joints, channels) are for model(x)"
+        )
     if keypoint.ndim not in (3, 4) or 0 in keypoint.shape:
         raise ValueError(f"the coordinates have shape {keypoint.shape}, expected (people, frames, joints, 2 or 3)")
     if keypoint.shape[-2] != len(layout):
@@ -110,6 +125,19 @@ def clip_of(
             f"layout '{layout.name}'; of a layout with others too, give a SkeletonClip with it, and map_layout=True"
         )
     if score is not None:
-        score = np.asarray(score, np.float32)
+        score = _numbers(score)
         score = score[None] if score.ndim == 2 else score
     return SkeletonClip(keypoint[None] if keypoint.ndim == 3 else keypoint, layout, score=score)
+
+
+def _numbers(values: object) -> Float[np.ndarray, "..."]:
+    """An array or tensor, wherever it lies, as an array. Raises ValueError for what holds no numbers."""
+    values = values.detach().cpu() if hasattr(values, "detach") else values  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        return np.asarray(values, np.float32)
+    except (TypeError, ValueError):
+        where = "; kg.read(path) gives the clips of a file" if isinstance(values, str | Path) else ""
+        raise ValueError(
+            f"a {type(values).__name__} is no clip: give one, such as open_dataset(FOLDER)[0], or an array of "
+            f"coordinates{where}"
+        ) from None

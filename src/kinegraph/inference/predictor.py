@@ -131,11 +131,12 @@ def probabilities(
     network = answering(predictor.network)
     weight = next(network.parameters())
     people = predictor.preprocessing.people
-    for batch in _batches(clips, batch_size):
+    for batch in _batches(clips, min(batch_size, predictor.preprocessing.largest_batch)):
         views = torch.from_numpy(np.stack([prepare_clip(clip, predictor.preprocessing) for clip in batch]))
         present = torch.tensor([min(clip.people, people) for clip in batch])
         with torch.no_grad(), _autocast(weight.device.type, predictor.precision):
             scores = view_scores(network, views.to(weight.device, weight.dtype), present.to(weight.device))
+        check_finite(scores)
         yield from scores.double().softmax(-1).cpu().numpy()
 
 
@@ -148,6 +149,15 @@ def answering(network: nn.Module) -> nn.Module:
         return network
     shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
     return copy.deepcopy(network, shared).eval()
+
+
+def check_finite(scores: torch.Tensor) -> None:
+    """Raises ValueError where a network answers with what is no number."""
+    if not scores.isfinite().all():
+        raise ValueError(
+            "the network's scores are not finite numbers: its weights hold NaN, infinity or huge numbers; its training "
+            "has probably diverged (`kinegraph inspect WEIGHTS` says more)"
+        )
 
 
 def _batches(clips: Iterable[SkeletonClip], most: int) -> Iterator[list[SkeletonClip]]:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from kinegraph.atomic import write_atomic
+from kinegraph.files import check_is_file
 from kinegraph.messages import one_line, quoted
 from kinegraph.models.foreign_file import read_foreign
 
@@ -96,6 +97,7 @@ def weights_beside(checkpoint: Path) -> Path:
 
 def load_plain(path: Path) -> object:
     """What torch.save wrote, tensors and plain values only. Raises ValueError when the file asks for more."""
+    check_is_file(path)
     with path.open("rb") as file:
         try:
             return load_file(file, path.stat().st_size)
@@ -107,6 +109,7 @@ def load_plain(path: Path) -> object:
 
 def load_foreign(path: Path) -> object:
     """What torch.save wrote: `Foreign` in place of objects of other classes. Raises ValueError for a broken file."""
+    check_is_file(path)
     size = path.stat().st_size
     with path.open("rb") as file:
         try:

@@ -10,6 +10,7 @@ from kinegraph.atomic import write_atomic
 from kinegraph.models.network import network_kind
 from kinegraph.skeleton.layout import JointLayout
 
+LISTED = 500  # classes
 MARK = "<!-- Written by Kinegraph with the weights file beside it, and again whenever that is written. -->"
 
 
@@ -34,7 +35,7 @@ def model_card(
         "Trained on": _trained_on(extra),
         "Measured": _measured(extra.get("measured", ())),
         "What it takes": _input(model, layout, preprocessing, extra),
-        "Classes": ["; ".join(class_names)],
+        "Classes": [_classes(class_names)],
         "Limits": _limits(extra, layout),
         "Licence": [str(extra.get("licence") or "The file states none for the weights; their data's is above.")],
         "Notes": [extra["notes"]] if extra.get("notes") else [],
@@ -47,6 +48,11 @@ def model_card(
     for title, text in sections.items():
         lines += ["", f"## {title}", "", *text] if text else []
     return "\n".join(lines) + "\n"
+
+
+def _classes(names: Sequence[str]) -> str:
+    more = f"; and {len(names) - LISTED:,} more, which the file names" if len(names) > LISTED else ""
+    return "; ".join(names[:LISTED]) + more
 
 
 def _use(name: str, joints: int, channels: int, prepares: bool) -> list[str]:
@@ -116,7 +122,10 @@ def _input(
     if not preprocessing:
         return [*lines, "* how clips were prepared is not said in the file"]
     plain = {key: value for key, value in preprocessing.items() if value not in (None, False) and key != "augment"}
-    text = (f"{key} {', '.join(value) if isinstance(value, list | tuple) else value}" for key, value in plain.items())
+    text = (
+        f"{key} {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}"
+        for key, value in plain.items()
+    )
     return [*lines, f"* prepared by: {'; '.join(text)} (done by Kinegraph)"]
 
 

@@ -75,7 +75,7 @@ def open_start(path: str | Path) -> Start:
     meaning = Meaning(
         joints=weights.layout.joints,
         classes=None if numbered else classes,
-        streams=tuple(streams) if streams else None,
+        streams=tuple(streams) if isinstance(streams, list) else None,
         coordinates=tuple(coordinates) if coordinates else None,
     )
     return Start(name, weights.model, meaning, weights.preprocessing, weights.extra)

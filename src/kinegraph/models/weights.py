@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from kinegraph import __version__
 from kinegraph.atomic import write_atomic
 from kinegraph.messages import one_line, plain_name, quoted
+from kinegraph.models.header import checked_extra
 from kinegraph.models.model_card import model_card, write_card
 from kinegraph.models.network import network_class, network_kind, rebuild
 from kinegraph.models.published import is_published, load_published
@@ -85,7 +86,8 @@ def save_weights(
     """Write a `SkeletonNetwork` or `BlackBox`, whole or not at all, and its card beside it as .md.
 
     preprocessing and extra: plain data. half: keep matrices and kernels as float16, in half the room.
-    Raises ValueError when it is another network, or layout or class names do not fit it; OSError when the disk is full.
+    Raises ValueError when it is another network, or layout, class names or `extra` do not fit it; OSError when the
+    disk is full.
     """
     graph, config = built_with(model)
     joints, classes = graph.shape[1], config["classes"]
@@ -98,6 +100,7 @@ def save_weights(
     extra = {"made_with": {"kinegraph": __version__, "torch": torch.__version__}} | dict(extra or {})
     if half:
         extra["stored"] = "float16"
+    extra = checked_extra(extra, path)
     saved = (network, config, layout.to_dict(), list(class_names), dict(preprocessing), extra)
     header = {"version": VERSION} | dict(zip(FIELDS, saved, strict=True))
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
@@ -125,7 +128,7 @@ def add_measured(path: str | Path, figures: Mapping[str, Any]) -> None:
     figures: source, split, part and clips, which say on what; top1, mean_class_accuracy, top5 as far as they are known.
     """
     path, of = find_weights(path), ("source", "split", "part")
-    kept = [one for one in load_weights(path).extra.get("measured", []) if any(one[k] != figures[k] for k in of)]
+    kept = [one for one in load_weights(path).extra.get("measured", []) if any(one.get(k) != figures[k] for k in of)]
     save_weights_again(path, path, more={"measured": [*kept, dict(figures)]})
 
 
@@ -171,7 +174,7 @@ def load_weights(path: str | Path, *, finite: bool = True) -> Weights:
             f"its network has {config['classes']} and {graph.shape[1]}"
         )
     names = tuple(map(plain_name, header["class_names"]))
-    return Weights(model, layout, names, header["preprocessing"], header["extra"])
+    return Weights(model, layout, names, header["preprocessing"], checked_extra(header["extra"], path))
 
 
 def _sum_of(header: Mapping[str, Any], state: Mapping[str, Tensor]) -> str:

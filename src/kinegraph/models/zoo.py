@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import kinegraph
+from kinegraph.files import check_is_file
 
 FOLDER = Path(kinegraph.__file__).parent / "zoo"
 
@@ -34,6 +35,7 @@ def find_weights(path: str | Path) -> Path:
                 return found
         raise ValueError(f"{path} is a folder without weights: there is no checkpoints/last.safetensors in it")
     if path.exists():
+        check_is_file(path)
         return path
     if path.suffix:
         raise ValueError(f"there is no file {path}; weights that come with Kinegraph are {', '.join(zoo_names())}")

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from kinegraph.evaluation.calibration import Calibration
+from kinegraph.report.course import Curve
 from kinegraph.report.page import text
-from kinegraph.report.runs import Curve
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 440, 210, 40, 12, 10, 26
+MOST_POINTS = 1000  # of a line
 SCARCE = 10  # clips in a bin, below which its height says little
 
 
@@ -37,6 +38,7 @@ def curve_figures(curves: Mapping[str, Curve], classes: Sequence[str] = ()) -> s
 
 def lines_svg(series: Mapping[str, Sequence[tuple[int, float]]], *, percent: bool = False) -> str:
     """Lines over epochs, one a series; the series' name is its CSS class. The page's script reads `data-lines`."""
+    series = {name: _thinned(line) for name, line in series.items()}
     points = [point for line in series.values() for point in line]
     first, last = min(x for x, _ in points), max(x for x, _ in points)
     ticks = _ticks(0.0, max(max(y for _, y in points), 1e-9))
@@ -67,6 +69,11 @@ def lines_svg(series: Mapping[str, Sequence[tuple[int, float]]], *, percent: boo
         parts.append(f'<polyline class="{name}" points="{path}"/>')
         parts.append(f'<circle class="{name}" cx="{spots[-1][0]:.1f}" cy="{spots[-1][1]:.1f}" r="3"/>')
     return "".join([*parts, "</svg>"])
+
+
+def _thinned(line: Sequence[tuple[int, float]]) -> Sequence[tuple[int, float]]:
+    """At most so many points that each has a place of its own; the last stays."""
+    return [*line[:: -(-len(line) // MOST_POINTS)], line[-1]] if len(line) > MOST_POINTS else line
 
 
 def calibration_svg(found: Calibration) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from kinegraph.evaluation.compare import Paired, class_accuracy, paired
+from kinegraph.evaluation.matrix import ALL_SHOWN
 from kinegraph.report.charts import curve_figures, legend
-from kinegraph.report.html import SYNTHETIC
+from kinegraph.report.html import MOST_LISTED, SYNTHETIC
 from kinegraph.report.page import (
     bar,
     change_bar,
@@ -157,14 +158,15 @@ def _options(runs, names, kinds) -> str:
 
 
 def _learning(runs, names, kinds) -> str:
-    drawn = curve_figures({f"{index}": run.curve for index, run in enumerate(runs)}, kinds)
+    drawn = curve_figures({f"{index}": run.course.curve for index, run in enumerate(runs)}, kinds)
     note = quiet("Strong lines: validation. Pale lines: training.")
     return section("learning", "Learning, by epoch", legend(names, kinds), drawn, note) if drawn else ""
 
 
 def _classes(runs, names, pairs) -> str:
     """Accuracy of each class on the common clips, and what changes."""
-    tables = []
+    tables: list[str] = []
+    remarks: list[str] = []
     for run, label, pair in zip(runs[1:], names[1:], pairs, strict=True):
         if pair is None:
             continue
@@ -174,15 +176,35 @@ def _classes(runs, names, pairs) -> str:
         after = class_accuracy(run.evaluation, pair.places[1], count)
         clips, change = np.bincount(pair.labels, minlength=count), after - before
         largest = np.nanmax(np.abs(change))
+        shown = _shown(clips, change)
+        if left_out := count - len(shown):
+            remarks.append(f"{text(label)}: {left_out:,} classes are left out, {_why(clips)}.")
         rows = [
             [name(class_names[i]), number(str(clips[i])), bar(before[i]), bar(after[i]), change_bar(change[i], largest)]
             for i in np.argsort(-np.nan_to_num(change), kind="stable")
+            if i in shown
         ]
         heads = ["Class", "#Clips", f"#{text(names[0])}", f"#{text(label)}", "#Difference"]
         drawn = table(heads, rows, kind="changes", sortable=True)
         tables.append(folded(f"{text(names[0])} → {text(label)}", drawn) if len(runs) > 2 else drawn)
     note = quiet("Accuracy in % on the clips that both were tested on; the difference in points. A heading sorts.")
-    return section("classes", "Classes", note, *tables) if tables else ""
+    return section("classes", "Classes", note, *map(quiet, remarks), *tables) if tables else ""
+
+
+def _shown(clips: np.ndarray, change: np.ndarray) -> set[int]:
+    """The classes of the table: all of them where they are few, else those with clips that differ most."""
+    if len(clips) <= ALL_SHOWN:
+        return set(range(len(clips)))
+    order = np.argsort(-np.abs(np.where(clips > 0, change, 0)), kind="stable")
+    return {*order[clips[order] > 0][:MOST_LISTED].tolist()}
+
+
+def _why(clips: np.ndarray) -> str:
+    there = int((clips > 0).sum())
+    empty = len(clips) - there
+    parts = [f"{empty:,} without clips"] * (empty > 0)
+    parts += [f"{there - MOST_LISTED:,} that differ less than the {MOST_LISTED:,} shown"] * (there > MOST_LISTED)
+    return " and ".join(parts)
 
 
 def _clips(runs, names, pairs) -> str:

@@ -5,13 +5,16 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Int
 
 from kinegraph.evaluation.calibration import BINS, calibration
 from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.evaluation.groups import groups
+from kinegraph.evaluation.matrix import Matrix, note_of, worth_showing
 from kinegraph.evaluation.metrics import near_order, per_class_accuracy, per_class_precision, remarks
 from kinegraph.messages import plain_name
 from kinegraph.report.charts import SCARCE, calibration_svg, curve_figures
+from kinegraph.report.course import Curve
 from kinegraph.report.page import (
     bar,
     code,
@@ -33,13 +36,13 @@ from kinegraph.report.page import (
     whole_page,
 )
 from kinegraph.report.player import player_css, player_fragment, player_js
-from kinegraph.report.runs import Curve
 from kinegraph.report.scene import Scene
 
 SYNTHETIC = (
     '<p class="note"><strong>Synthetic data.</strong> The movements were generated; '
     "these figures say nothing about recordings of people.</p>"
 )
+MOST_ROWS, MOST_LISTED = 400, 1000  # classes in the matrix and in the table
 WRONG_NAMED = 4000  # wrong clips whose names the page holds, to be read cell by cell
 SECTIONS = {
     "warnings": "Warnings",
@@ -74,8 +77,8 @@ def report_page(
     found = {"warnings": _warnings(evaluation, warnings), "learning": _learning(curve, validations)}
     if evaluation is not None:
         found |= {
-            "confusion": _matrix(evaluation),
-            "mistakes": _mistakes(evaluation, scenes),
+            "confusion": _matrix(evaluation, matrix := evaluation.matrix(MOST_ROWS)),
+            "mistakes": _mistakes(evaluation, matrix, scenes),
             "classes": _classes(evaluation),
             "groups": _groups(evaluation),
             "calibration": _calibration(evaluation),
@@ -92,7 +95,7 @@ def report_page(
 def _headline(evaluation: Evaluation, title: str) -> str:
     metrics, intervals = evaluation.metrics, evaluation.intervals
     clips, classes = len(evaluation.labels), len(evaluation.class_names)
-    largest = evaluation.confusion.sum(axis=1).max() / clips
+    largest = evaluation.counts.clips.max() / clips
     chance = f"Chance level {percent(1 / classes)}"
     if largest > 1.2 / classes:
         chance += f"; always naming the largest class would give {percent(largest)}"
@@ -155,19 +158,20 @@ def _learning(curve: Curve, validations: Sequence[Mapping]) -> str:
     return section("learning", "Learning, by epoch", figures, quiet(note) if note else "")
 
 
-def _matrix(evaluation: Evaluation) -> str:
-    confusion = evaluation.confusion
+def _matrix(evaluation: Evaluation, matrix: Matrix) -> str:
+    counts, place = matrix.counts, _places(matrix, len(evaluation.class_names))
     wrong = np.flatnonzero(~evaluation.right)
     wrong = wrong[np.argsort(-evaluation.confidence[wrong], kind="stable")][:WRONG_NAMED]
     named = defaultdict(list)
     for clip in wrong.tolist():
-        cell = f"{evaluation.labels[clip]},{evaluation.predicted[clip]}"
+        cell = f"{place[evaluation.labels[clip]]},{place[evaluation.predicted[clip]]}"
         named[cell].append(plain_name(evaluation.names[clip]))
     content = {
-        "names": list(map(plain_name, evaluation.class_names)),
-        "clips": confusion.sum(axis=1).tolist(),
-        "cells": [[int(i), int(j), int(confusion[i, j])] for i, j in np.argwhere(confusion)],
-        "near": near_order(confusion),
+        "names": list(map(plain_name, matrix.names(evaluation.class_names))),
+        "shown": [*matrix.classes.tolist(), *["…"] * (matrix.folded > 0)],
+        "clips": counts.sum(axis=1).tolist(),
+        "cells": [[int(i), int(j), int(counts[i, j])] for i, j in np.argwhere(counts)],
+        "near": near_order(counts),
         "wrong": named,
     }
     orders = {"number": "as numbered", "accuracy": "worst first", "near": "confused together", "clips": "most clips"}
@@ -176,7 +180,9 @@ def _matrix(evaluation: Evaluation) -> str:
     return section(
         "confusion",
         "Confusion matrix",
-        quiet("Rows are labels, columns predictions; the shade is the share of the row's clips."),
+        quiet(
+            f"Rows are labels, columns predictions; the shade is the share of the row's clips. {matrix.note()}".rstrip()
+        ),
         '<figure class="matrix"><div class="tools">'
         f'<label>Order <select class="order">{options}</select></label>'
         '<label><input type="checkbox" class="only"> mistakes only</label><span class="gap"></span>'
@@ -190,16 +196,23 @@ def _matrix(evaluation: Evaluation) -> str:
     )
 
 
-def _mistakes(evaluation: Evaluation, scenes: Sequence[Scene], most: int = 10) -> str:
+def _places(matrix: Matrix, classes: int) -> Int[np.ndarray, "classes"]:
+    """The row of each class; of those without one of their own, the last."""
+    place = np.full(classes, len(matrix.classes))
+    place[matrix.classes] = np.arange(len(matrix.classes))
+    return place
+
+
+def _mistakes(evaluation: Evaluation, matrix: Matrix, scenes: Sequence[Scene], most: int = 10) -> str:
     """The commonest confusions, and single clips that the network was surest of: often wrong labels."""
-    names, clips = evaluation.class_names, evaluation.confusion.sum(axis=1)
+    names, clips, place = evaluation.class_names, evaluation.counts.clips, _places(matrix, len(evaluation.class_names))
     pairs = [
         [
             name(names[i]),
             name(names[j]),
             number(str(count)),
             number(f"{100 * count / clips[i]:.1f}"),
-            f'<td><button type="button" class="show" data-cell="{i},{j}">show</button></td>',
+            f'<td><button type="button" class="show" data-cell="{place[i]},{place[j]}">show</button></td>',
         ]
         for i, j, count in evaluation.confused_pairs()[:most]
     ]
@@ -224,21 +237,24 @@ def _mistakes(evaluation: Evaluation, scenes: Sequence[Scene], most: int = 10) -
 
 
 def _classes(evaluation: Evaluation) -> str:
-    names, confusion = evaluation.class_names, evaluation.confusion
-    accuracy, precision = per_class_accuracy(confusion), per_class_precision(confusion)
+    names, counts = evaluation.class_names, evaluation.counts
+    accuracy, precision = per_class_accuracy(counts), per_class_precision(counts)
     worst = {label: names[other] for label, other, _ in reversed(evaluation.confused_pairs())}
-    clips = confusion.sum(axis=1)
+    labels = np.asarray(evaluation.labels)
+    shown, folded, absent = worth_showing(evaluation.predicted, labels, len(names), MOST_LISTED)
     rows = []
-    for index, word in enumerate(names):
-        cells = [number(str(index)), name(word), number(str(clips[index]))]
+    for index in shown.tolist():
+        cells = [number(str(index)), name(names[index]), number(str(counts.clips[index]))]
         rows.append([*cells, bar(accuracy[index]), bar(precision[index]), name(worst.get(index, ""))])
+    note = note_of(len(shown), folded, absent)
+    note += " per_class.csv, beside a result file, has them all." if folded else ""
     heads = ["#No.", "Class", "#Clips", "#Accuracy, %", "#Precision, %", "Most confused with"]
     return section(
         "classes",
         "Classes",
         quiet(
             "Accuracy: of the class's clips, those predicted right. "
-            "Precision: of the predictions of the class, those that are right. A heading sorts."
+            f"Precision: of the predictions of the class, those that are right. A heading sorts. {note}".rstrip()
         ),
         table(heads, rows, kind="classes", sortable=True),
     )

@@ -18,6 +18,7 @@ SHARE_COLOURS = LinearSegmentedColormap.from_list(
     [(0, "#ffffff"), (0.05, "#dbe8f5"), (0.2, "#abcbe7"), (0.4, "#6fa3d3"), (0.7, "#2a66a8"), (1, "#0b2d5c")],
 )
 NO_CLIPS = "#ececec"
+NAMED = 150  # classes up to which each has its name
 COUNTED = 24  # classes up to which there is room for a number in each cell
 
 
@@ -32,13 +33,14 @@ def confusion_png(confusion: Int[np.ndarray, "classes classes"], class_names: Se
 def confusion_figure(
     confusion: Int[np.ndarray, "classes classes"], class_names: Sequence[str], title: str = ""
 ) -> Figure:
-    """The matrix with rows as shares of each label's clips; a figure that grows with the number of classes."""
+    """The matrix with rows as shares of each label's clips; a figure that grows with the classes, up to NAMED."""
     classes = len(class_names)
     pitch, size = _pitch(classes)  # inches between classes, points of their names
     clips = confusion.sum(axis=1, keepdims=True)
     share = np.where(clips > 0, confusion / np.maximum(clips, 1), np.nan)
     longest = 40 if classes <= COUNTED else 34
-    labels = [_picture_name(index, name, longest) for index, name in enumerate(class_names)]
+    step = -(-classes // NAMED)  # of many classes every second, third ... is named
+    labels = [_picture_name(index, class_names[index], longest) for index in range(0, classes, step)]
 
     figure = Figure(figsize=(classes * pitch, classes * pitch), dpi=150)
     FigureCanvasAgg(figure)
@@ -46,13 +48,15 @@ def confusion_figure(
     colours = SHARE_COLOURS.with_extremes(bad=NO_CLIPS)
     picture = axes.imshow(share, cmap=colours, vmin=0, vmax=1, interpolation="nearest", aspect="equal")
     slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if classes <= COUNTED else {"rotation": 90}
-    axes.set_xticks(range(classes), labels, fontsize=size, parse_math=False, **slanted)
-    axes.set_yticks(range(classes), labels, fontsize=size, parse_math=False)
+    named = range(0, classes, step)
+    axes.set_xticks(named, labels, fontsize=size, parse_math=False, **slanted)
+    axes.set_yticks(named, labels, fontsize=size, parse_math=False)
     axes.tick_params(length=0, pad=4)
-    axes.set_xticks(np.arange(0.5, classes - 1), minor=True)
-    axes.set_yticks(np.arange(0.5, classes - 1), minor=True)
-    axes.grid(which="minor", color="#e8ebef", linewidth=0.6 if classes <= COUNTED else 0.3)
-    axes.tick_params(which="minor", length=0)
+    if step == 1:
+        axes.set_xticks(np.arange(0.5, classes - 1), minor=True)
+        axes.set_yticks(np.arange(0.5, classes - 1), minor=True)
+        axes.grid(which="minor", color="#e8ebef", linewidth=0.6 if classes <= COUNTED else 0.3)
+        axes.tick_params(which="minor", length=0)
     axes.spines[:].set(color="#b8bec8", linewidth=0.8)
     heading = 11 if classes <= COUNTED else 15
     axes.set_xlabel("predicted", fontsize=heading, labelpad=8)
@@ -70,7 +74,7 @@ def _pitch(classes: int) -> tuple[float, float]:
         return 0.5, 10.0
     if classes <= COUNTED:
         return 0.4, 9.5
-    return (0.2, 9.0) if classes <= 64 else (0.15, 7.5)
+    return (0.2, 9.0) if classes <= 64 else (0.15 * min(1.0, NAMED / classes), 7.5)
 
 
 def _picture_name(index: int, name: str, longest: int) -> str:

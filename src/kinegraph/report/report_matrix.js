@@ -1,7 +1,7 @@
 // The confusion matrix: drawn on a canvas with its labels standing still; ordered, zoomed, dragged and read.
-// figure.matrix.order and .cell tell its state, .select(i, j) shows a cell; i, j are numbers of classes.
+// figure.matrix.order and .cell tell its state, .select(i, j) shows a cell; i, j are rows and columns.
 for (const figure of document.querySelectorAll("figure.matrix")) {
-  const { names, clips, cells, near, wrong } = JSON.parse(figure.querySelector("script").textContent);
+  const { names, shown, clips, cells, near, wrong } = JSON.parse(figure.querySelector("script").textContent);
   const canvas = figure.querySelector("canvas"), pen = canvas.getContext("2d"), count = names.length;
   const counts = new Map(cells.map(([i, j, number]) => [i * count + j, number]));
   const of = (i, j) => counts.get(i * count + j) ?? 0, rate = (i) => (clips[i] ? of(i, i) / clips[i] : 2);
@@ -111,7 +111,7 @@ for (const figure of document.querySelectorAll("figure.matrix")) {
         pen.fillStyle = colour(marked?.[1] ? "text" : "quiet");
         if (!state.cell || marked[1] || Math.abs(place[state.cell[1]] - position) * cell > 20) {
           pen.textAlign = "center";
-          pen.fillText(index, x, top - 10);
+          pen.fillText(shown[index], x, top - 10);
         }
       }
       if (!down) continue;
@@ -119,7 +119,7 @@ for (const figure of document.querySelectorAll("figure.matrix")) {
       pen.fillStyle = colour(marked?.[0] ? "text" : "quiet");
       pen.textAlign = "right";
       const crowded = state.cell && !marked[0] && Math.abs(place[state.cell[0]] - position) * cell < 12;
-      if (named || marked?.[0] || (position % step === 0 && !crowded)) pen.fillText(index, left - 7, y + 0.5);
+      if (named || marked?.[0] || (position % step === 0 && !crowded)) pen.fillText(shown[index], left - 7, y + 0.5);
       if (named) pen.fillText(shortened(names[index], left - 42), left - 34, y + 0.5);
     }
   };
@@ -130,8 +130,8 @@ for (const figure of document.querySelectorAll("figure.matrix")) {
     const [i, j] = state.cell, share = clips[i] ? ` (${((100 * of(i, j)) / clips[i]).toFixed(1)} %)` : "";
     const what = i === j ? `${names[i]}, predicted right` : `${names[i]} → ${names[j]}`;
     line.textContent = `${what}: ${of(i, j)} of ${clips[i]} clips${share}`;
-    const here = wrong[`${i},${j}`] ?? [], shown = here.slice(0, 12);
-    if (shown.length) list.textContent = shown.join(" · ") + (of(i, j) > shown.length ? ` and ${of(i, j) - shown.length} more` : "");
+    const here = wrong[`${i},${j}`] ?? [], first = here.slice(0, 12);
+    if (first.length) list.textContent = first.join(" · ") + (of(i, j) > first.length ? ` and ${of(i, j) - first.length} more` : "");
   };
   const select = (i, j) => {
     if (state.cell && state.cell[0] === i && state.cell[1] === j) return;

@@ -1,8 +1,6 @@
 """Runs and tests, read from their folders: what `kinegraph report` reads. Nothing is drawn here."""
 
-import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,26 +8,26 @@ from pathlib import Path
 from kinegraph.evaluation.about_result import read_evaluation
 from kinegraph.evaluation.calibration import calibration
 from kinegraph.evaluation.evaluation import Evaluation
-from kinegraph.safe_io import parsed_json, parsed_yaml
-
-Curve = Mapping[tuple[str, str], Sequence[tuple[int, float]]]
+from kinegraph.files import read_text
+from kinegraph.report.course import METRICS, Course, read_course
+from kinegraph.safe_io import parsed_yaml
 
 OF_A_CALL = {"work_dir", "resume"}  # differ between any two runs
+LARGEST_CONFIG = 1 << 18  # bytes, as `safe_io` reads of YAML
 VALIDATION = Path("val") / "result.pkl"  # in a run folder: the scores of its best weights
-METRICS = ("top1", "top5", "mean_class_accuracy")
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A training or a test. evaluation: where there are scores. log: where there is a training's log.jsonl.
+    """A training or a test. evaluation: where there are scores. course: empty where no log.jsonl is known.
 
     warnings: lines that say why its figures cannot be trusted.
     """
 
     path: Path
     config_text: str
-    environment: dict
-    log: Path | None
+    environment: Mapping[str, object]
+    course: Course
     evaluation: Evaluation | None
     warnings: Sequence[str] = ()
 
@@ -42,20 +40,12 @@ class Run:
         return found if isinstance(found, dict) else {}
 
     @cached_property
-    def curve(self) -> Curve:
-        return learning_curve(self.log) if self.log else {}
-
-    @cached_property
-    def validations(self) -> list[dict]:
-        return validations(self.log) if self.log else []
-
-    @cached_property
     def metrics(self) -> dict[str, float]:
         """Of the evaluation; without one those of the best validation by top-1, as far as the log has them."""
         if self.evaluation is not None:
             error = calibration(self.evaluation.confidence, self.evaluation.right).error
             return self.evaluation.metrics | {"calibration_error": error}
-        best = max(self.validations, key=lambda record: record["top1"], default={})
+        best = max(self.course.validations, key=lambda record: record["top1"], default={})
         return {key: best[key] for key in METRICS if key in best}
 
 
@@ -92,70 +82,18 @@ def _result_in(folder: Path) -> Path:
 
 def _training(path: Path) -> Run:
     config, log, result = path / "config.yaml", path / "log.jsonl", path / VALIDATION
-    text = config.read_text(encoding="utf-8") if config.is_file() else ""
+    text = read_text(config, LARGEST_CONFIG) if config.is_file() else ""
     about = result.with_suffix(".json")
     evaluation = _test(path, result).evaluation if result.is_file() and about.is_file() else None
-    return Run(path, text, environment_of(log), log, evaluation, warnings_of(log))
+    course = read_course(log)
+    return Run(path, text, course.environment, course, evaluation, course.warnings)
 
 
 def _test(path: Path, result: Path) -> Run:
     evaluation, record = read_evaluation(result)
-    log = Path(record["log"]) if record.get("log") else None
-    log = log if log and log.is_file() else None
-    return Run(
-        path, str(record.get("config", "")), dict(record.get("environment", {})), log, evaluation, record["warnings"]
-    )
-
-
-# ---- a run's log.jsonl -----------------------------------------------------------------------------------------------
-
-
-def records(log: str | Path) -> Iterator[dict]:
-    """The lines that are JSON objects; a killed run may leave half a line."""
-    for line in Path(log).read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            entry = parsed_json(line, log)
-        except ValueError:
-            continue
-        if isinstance(entry, dict):
-            yield entry
-
-
-def learning_curve(log: str | Path) -> Curve:
-    """Values by epoch: {("train", "loss"): [(epoch, mean of the epoch's lines), ...], ...}.
-
-    Lines without mode, epoch and finite numbers are passed over.
-    """
-    values: dict[tuple[str, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for entry in records(log):
-        if not isinstance(entry.get("epoch"), int):
-            continue
-        for key in ("loss", "top1", "mean_class_accuracy"):
-            value = entry.get(key)
-            if entry.get("mode") in ("train", "val") and isinstance(value, int | float) and math.isfinite(value):
-                values[entry["mode"], key][entry["epoch"]].append(value)
-    return {
-        series: [(epoch, math.fsum(found) / len(found)) for epoch, found in sorted(epochs.items())]
-        for series, epochs in values.items()
-    }
-
-
-def environment_of(log: str | Path) -> dict[str, object]:
-    """The first line with the environment, without its mode."""
-    found = next((entry for entry in records(log) if entry.get("mode") == "environment"), {})
-    return {key: value for key, value in found.items() if key != "mode"}
-
-
-def warnings_of(log: str | Path) -> list[str]:
-    """The warnings of training, a line each: about the dataset, and about its course."""
-    found = (entry for entry in records(log) if entry.get("mode") in ("warning", "doubt"))
-    return [f"{entry.get('severity')}: {entry.get('message')}" for entry in found]
-
-
-def validations(log: str | Path) -> list[dict]:
-    """The lines of validations in which there is a top1, by epoch."""
-    found = [entry for entry in records(log) if entry.get("mode") == "val" and isinstance(entry.get("epoch"), int)]
-    return sorted((it for it in found if isinstance(it.get("top1"), int | float)), key=lambda it: it["epoch"])
+    log = Path(record["log"]) if record["log"] else None
+    course = read_course(log) if log and log.is_file() else Course()
+    return Run(path, record["config"], record["environment"], course, evaluation, record["warnings"])
 
 
 # ---- names and options of several runs -------------------------------------------------------------------------------

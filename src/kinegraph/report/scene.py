@@ -142,7 +142,7 @@ def _scene(evaluation: Evaluation, place: int, explain: Explain | None) -> Scene
     importance = explain(clip) if explain else None
     clip, importance = _thinned(clip, importance)
     names, label = evaluation.class_names, int(evaluation.labels[place])
-    said = Answers(names, np.array([0, clip.frames]), evaluation.probability[place][None])
+    said = Answers(names, np.array([0, clip.frames]), evaluation.probability(place)[None])
     return Scene(clip, label=names[label], answers=said, importance=importance)
 
 

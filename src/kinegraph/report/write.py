@@ -7,12 +7,13 @@ from kinegraph.atomic import write_atomic
 from kinegraph.evaluation.about_result import about_result
 from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.evaluation.results import checked_result_path, result_pickle
-from kinegraph.evaluation.tables import confusion_rows, csv_bytes, per_class_rows, prediction_rows
+from kinegraph.evaluation.tables import MOST_COLUMNS, confusion_rows, csv_bytes, per_class_rows, prediction_rows
 from kinegraph.inference.explanation import explainer
 from kinegraph.inference.predictor import predictor_of
+from kinegraph.report.course import Course, read_course
 from kinegraph.report.html import report_page
 from kinegraph.report.plots import confusion_png
-from kinegraph.report.runs import VALIDATION, Run, environment_of, learning_curve, read_run, validations, warnings_of
+from kinegraph.report.runs import VALIDATION, Run, read_run
 from kinegraph.report.scene import Explain, scenes_of
 
 SHOWN = 10  # mistakes that are played
@@ -54,9 +55,11 @@ def write_report(
     write_atomic(paths["predictions"], csv_bytes(prediction_rows(evaluation)))
     write_atomic(paths["per_class"], csv_bytes(per_class_rows(evaluation)))
     write_atomic(paths["confusion_matrix"], csv_bytes(confusion_rows(evaluation)))
-    write_atomic(paths["picture"], confusion_png(evaluation.confusion, evaluation.class_names, evaluation.title))
-    about = {"config_text": config_text, "environment": environment, "log": log, "explain": explain, "title": title}
-    write_page(paths["report"], evaluation, warnings=warnings, **about)
+    matrix = evaluation.matrix(MOST_COLUMNS)
+    picture = confusion_png(matrix.counts, matrix.names(evaluation.class_names), evaluation.title)
+    write_atomic(paths["picture"], picture)
+    about = {"config_text": config_text, "environment": environment, "explain": explain, "title": title}
+    write_page(paths["report"], evaluation, log=log, warnings=warnings, **about)
     return paths
 
 
@@ -67,19 +70,22 @@ def write_page(
     config_text: str = "",
     environment: Mapping[str, object] | None = None,
     log: str | Path | None = None,
+    course: Course | None = None,
     explain: Explain | None = None,
     warnings: Sequence[str] = (),
     title: str = "Test report",
     hint: str = "",
 ) -> None:
-    """Write the report alone."""
+    """Write the report alone. course: what the log says, where it is read already."""
+    if course is None:
+        course = read_course(log) if log is not None else Course()
     scenes = scenes_of(evaluation, evaluation.surest_mistakes(SHOWN), explain) if evaluation is not None else []
     page = report_page(
         evaluation,
         config_text=config_text,
         environment=environment or {},
-        curve=learning_curve(log) if log is not None else {},
-        validations=validations(log) if log is not None else [],
+        curve=course.curve,
+        validations=course.validations,
         scenes=scenes,
         warnings=warnings,
         title=title,
@@ -103,8 +109,9 @@ def write_run_report(path: str | Path, evaluation: Evaluation | None = None) -> 
     if evaluation is not None:
         config = (path / "config.yaml").read_text(encoding="utf-8")
         log = path / "log.jsonl"
-        about = {"config_text": config, "environment": environment_of(log), "log": log, "title": run_title(path)}
-        about["warnings"] = warnings_of(log)
+        course = read_course(log)
+        about = {"config_text": config, "environment": course.environment, "log": log, "title": run_title(path)}
+        about["warnings"] = course.warnings
         write_report(path / VALIDATION, evaluation, page=page, explain=_explain(_weights(path)), **about)
         return page
     write_single(read_run(path), page)
@@ -114,7 +121,7 @@ def write_run_report(path: str | Path, evaluation: Evaluation | None = None) -> 
 def write_single(run: Run, page: Path) -> None:
     """Write the report of one run or test."""
     training = (run.path / "log.jsonl").is_file()
-    weights = _weights(run.path) if training else Path(run.environment.get("weights", ""))
+    weights = _weights(run.path) if training else Path(str(run.environment.get("weights", "")))
     hint = ""
     if run.evaluation is None and weights:
         command = f"kinegraph test {run.path / 'config.yaml'} {weights} --report report.html"
@@ -124,7 +131,7 @@ def write_single(run: Run, page: Path) -> None:
         run.evaluation,
         config_text=run.config_text,
         environment=run.environment,
-        log=run.log,
+        course=run.course,
         explain=_explain(weights) if run.evaluation is not None else None,
         warnings=run.warnings,
         title=run_title(run.path) if training else "Test report",

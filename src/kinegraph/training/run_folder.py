@@ -18,6 +18,7 @@ import yaml
 
 from kinegraph import __version__
 from kinegraph.atomic import atomic_file, write_atomic
+from kinegraph.files import check_is_file
 from kinegraph.models.checkpoint_file import read_resumed
 from kinegraph.safe_io import parsed_json, read_yaml
 
@@ -45,6 +46,7 @@ class RunFolder:
         self.best = path / "checkpoints" / "best.safetensors"
         self.last = path / "checkpoints" / "last.safetensors"
         self.log_file = path / "log.jsonl"
+        check_is_file(self.log_file)
         if resume and not self.checkpoint.is_file():
             raise ValueError(f"nothing to resume: {self.checkpoint} does not exist")
         if not resume and not overwrite and (self.checkpoint.exists() or self.last.exists()):

@@ -177,7 +177,7 @@ def annotations(path: Path, extra: bool = False) -> list[Annotation]:
     taken of the same kind as the sequence's own. Raises ValueError naming the file and sequence that is not as BABEL's.
     """
     if not path.is_dir():
-        raise ValueError(f"no folder {path}; give the one that holds BABEL's train.json and val.json")
+        raise ValueError(f"{path} is no folder; give the one that holds BABEL's train.json and val.json")
     found, kinds = [], {}
     for prefix in ("", "extra_") if extra else ("",):
         for part in ("train", "val"):

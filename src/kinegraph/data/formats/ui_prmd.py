@@ -65,7 +65,7 @@ def clip_files(path: str | Path) -> list[tuple[Path, Path]]:
     """
     path = Path(path).resolve()
     if not path.is_dir():
-        raise ValueError(f"no folder {path}; give the one that holds UI-PRMD's 'Segmented Movements'")
+        raise ValueError(f"{path} is no folder; give the one that holds UI-PRMD's 'Segmented Movements'")
     found: dict[tuple, dict[str, Path]] = {}
     for file in files_below(path, "*.txt"):
         match, kinect = FILE_NAME.fullmatch(file.name), file.parent.parent
