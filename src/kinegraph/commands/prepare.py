@@ -92,14 +92,14 @@ def prepare(
         per_person: a clip for each person, NAME#1, NAME#2 ..., by default of everybody. A labels file may list them;
             else each has the label of the clip.
         parts: openpose: body hands face, any of them beside the body, which is read alone by default.
-        labels_file: openpose, trc, table: CSV with a row a clip: clip, label, split, subject and more.
+        labels_file: CSV with a row a clip: clip, label, split, subject and more.
         units: of the coordinates, where the files do not say them; by default what the size of bodies tells. cm and mm
             become metres, image (fractions of width and height) becomes pixels, normalised stays as it is.
         image_size: width x height in pixels, such as 1920x1080, in place of what the files say.
         up: vertical axis of the files, such as z or -y; clips are turned so that y is upward (3D) or downward (2D).
         fps: frames a second, in place of what the files say.
         resample_fps: bring all clips to so many frames a second.
-        val_share: openpose, trc, table: part of the clips that becomes "val" without a split, by default 0.2;
+        val_share: part of the clips that becomes "val" where they have no split, of openpose, trc and table by default 0.2;
             whole subjects (split xsub) where there are several, else clips of each class (split holdout).
         keep_missing: ntu: also read the samples that are published as having missing skeletons.
         skip_broken: leave out clips that cannot be read and list them at the end, instead of stopping.

@@ -15,6 +15,7 @@ and, where other projects read the format, a function that writes it. A reader g
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from types import ModuleType
@@ -37,6 +38,7 @@ from kinegraph.data.formats import (
 )
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.companion import beside
+from kinegraph.data.formats.labelled import labelled
 from kinegraph.data.formats.people import changed_rows, followed
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable, fault_of
 from kinegraph.data.formats.sides import sided
@@ -59,7 +61,9 @@ OnFault = Literal["stop", "skip", "keep"]
 # Options of every format. fps, image_size: of all clips, in place of what the files say. units: where the files do not
 # say them. up: the vertical axis of the files; clips come with y upward (3D) or downward (2D). resample_fps: the frame
 # rate that clips are brought to.
-COMMON = ("fps", "image_size", "units", "up", "resample_fps")
+# labels_file: a CSV with a row a clip. val_share: part of the clips that becomes "val", where they have no split.
+LABELLING = ("labels_file", "val_share")
+COMMON = ("fps", "image_size", "units", "up", "resample_fps", *LABELLING)
 UNITS = ("m", "cm", "mm", "px", "image", "normalised")
 
 
@@ -94,8 +98,9 @@ def recordings(
     own = {name: value for name, value in options.items() if name in options_of(module)} | fixed
     if "split_name" in own and (about := beside(path)).is_file():
         raise ValueError(f"--split-name is for files that do not name their splits; {about} does: leave it out")
+    listed = {name: options[name] for name in LABELLING if name in options and name not in own}
     try:
-        found = module.read(path, **own)
+        found = labelled(partial(module.read, path, **own), **listed) if listed else module.read(path, **own)
     except ValueError as error:
         raise _named(path, options, error) from None
     found = _with_common(path, found, {name: value for name, value in options.items() if name not in own})
