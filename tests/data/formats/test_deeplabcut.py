@@ -95,6 +95,7 @@ def test_joints_of_a_given_layout(file, tmp_path):
     [
         (("nose", "leftear", "rightear", "spine1"), [("leftear", "rightear")], "spine1"),
         (("tail", "HindPaw_L", "HindPaw_R"), [("HindPaw_L", "HindPaw_R")], "tail"),
+        (("nose", "l_left", "l_right", "r_right"), [("l_left", "l_right")], "nose"),  # l_right is in one pair only
         (("left eye", "right eye"), [], "left eye"),  # nothing is in the middle: no mirror image of the bone's end
     ],
 )

@@ -3,7 +3,8 @@
 A module of FORMATS has
 
     NAME, TITLE                      the name for --format, and a title for people
-    SUFFIXES                         the usual ends of its files' names; they decide where no content does
+    SUFFIXES                         the usual ends of its files' names; formats may share one. A file that no `detect`
+                                     knows goes to the first format in FORMATS that has its end
     detect(path) -> str | None       why the path has this format, by its content; None where it has another one
     read(path, **options)            -> Recordings, whose clips are SkeletonClips and Faults; raises ValueError for a
                                      file of which nothing can be read. Its keyword arguments are its options.

@@ -26,6 +26,7 @@ from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.formats.trc import plain_marker
 from kinegraph.messages import first_few, quoted
+from kinegraph.skeleton.anatomy import other_side
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
@@ -33,6 +34,7 @@ NAME, TITLE = "deeplabcut", "body parts tracked by DeepLabCut (.csv)"
 SUFFIXES = (".csv",)
 SINGLE, SEVERAL = ("scorer", "bodyparts", "coords"), ("scorer", "individuals", "bodyparts", "coords")
 COORDS = ("x", "y", "likelihood")
+OWN_LAYOUT = "body parts of a DeepLabCut file"
 UNIQUE = "single"  # DeepLabCut's name for the individual of what is there once
 MIDDLE = ("centre", "center", "spine", "body", "torso", "back", "neck", "shoulder")  # in names of parts in the middle
 LARGEST = 1 << 30  # bytes; hours of many body parts
@@ -124,7 +126,7 @@ def _clip(file: Path, layout: JointLayout, known: Facts) -> Item:
     part_of = _part_of(layout, header.parts)
     if not part_of:
         raise FormatError("joints", f"{file}: none of {first_few(header.parts)} is a joint of layout '{layout.name}'")
-    if layout.name == NAME and (other := {*header.parts} ^ {*layout.joints}):
+    if layout.source == OWN_LAYOUT and (other := {*header.parts} ^ {*layout.joints}):
         problem = f"the body part {quoted(min(other))} is not in all files of the folder"
         raise FormatError("joints", f"{file}: {problem}; read them apart, or name the joints by --layout")
     rows = np.pad(rows, ((0, 0), (0, 1)), constant_values=np.nan)  # the column of what the file does not hold
@@ -189,16 +191,15 @@ def layout_of(parts: Sequence[str]) -> JointLayout:
     """
     if len(parts) < 2:
         raise ValueError(f"there is 1 body part, {first_few(parts)}; a skeleton has 2 or more")
-    of = {plain_marker(part): part for part in parts}
-    pairs = [(part, of[other]) for name, part in of.items() if (other := name.replace("left", "right")) in of]
-    pairs = [pair for pair in pairs if pair[0] != pair[1]]
+    sides = [(part, other) for part in parts for other in other_side(part) if other in parts]
+    pairs = [pair for i, pair in enumerate(sides) if not {*pair} & {*chain.from_iterable(sides[:i])}]
     middle = [part for part in parts if part not in chain.from_iterable(pairs)]
     central = [part for word in MIDDLE for part in middle if word in part.lower()]
     centre = (central or middle or parts)[0]
     return JointLayout.from_dict(
         {
-            "name": NAME,
-            "source": "body parts of a DeepLabCut file",
+            "name": f"{NAME}{len(parts)}",
+            "source": OWN_LAYOUT,
             "joints": list(parts),
             "bones": [[part, centre] for part in parts if part != centre],
             "centre": centre,
