@@ -11,6 +11,7 @@ from kinegraph.data.formats import FORMATS, recognise, recordings
 from kinegraph.data.formats.recordings import Fault
 from kinegraph.skeleton.clip import SkeletonClip
 from tests.data import faulty
+from tests.data.formats.test_deeplabcut import TWO
 from tests.data.formats.test_trc import WALK
 
 
@@ -19,10 +20,16 @@ def trc(folder: Path, clips: list[faulty.Clip]) -> Path:
     return folder / "walk.trc"
 
 
+def deeplabcut(folder: Path, clips: list[faulty.Clip]) -> Path:
+    (folder / "mice.csv").write_text(TWO)
+    return folder / "mice.csv"
+
+
 # Format -> what writes good files of it. A format whose files need a whole folder has such tests of its own.
 SAMPLES = {
     "dataset": faulty.dataset, "ntu": faulty.skeleton, "npz": faulty.npz, "annotations": faulty.annotations,
     "npy": faulty.padded, "tfrecord": faulty.tfrecord, "table": faulty.table_json, "trc": trc,
+    "deeplabcut": deeplabcut,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose")
 

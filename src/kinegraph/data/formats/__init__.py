@@ -3,7 +3,8 @@
 A module of FORMATS has
 
     NAME, TITLE                      the name for --format, and a title for people
-    SUFFIXES                         the usual ends of its files' names; they decide where no content does
+    SUFFIXES                         the usual ends of its files' names; formats may share one. A file that no `detect`
+                                     knows goes to the first format in FORMATS that has its end
     detect(path) -> str | None       why the path has this format, by its content; None where it has another one
     read(path, **options)            -> Recordings, whose clips are SkeletonClips and Faults; raises ValueError for a
                                      file of which nothing can be read. Its keyword arguments are its options.
@@ -27,6 +28,7 @@ from kinegraph.data.formats import (
     annotations,
     arrays,
     babel,
+    deeplabcut,
     folder,
     ntu,
     openpose,
@@ -49,7 +51,7 @@ from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up
 
 FORMATS: tuple[ModuleType, ...] = (
-    folder, ntu, ui_prmd, arrays, annotations, padded, tfrecord, babel, openpose, trc, table,
+    folder, ntu, ui_prmd, arrays, annotations, padded, tfrecord, babel, openpose, trc, table, deeplabcut,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.

@@ -1,0 +1,318 @@
+"""Body parts that DeepLabCut has tracked in a video, in its .csv files.
+
+    scorer,       NETWORK,  NETWORK,  NETWORK,     ...
+    individuals,  mouse1,   mouse1,   mouse1,      ...    this row only in files of several animals
+    bodyparts,    snout,    snout,    snout,       ...
+    coords,       x,        y,        likelihood,  ...
+    0,            508.4,    1.4,      0.98,        ...    a row a frame, in pixels; an empty cell: not seen
+
+One file is one clip. Body parts are joints, individuals are people, in the order of the first row of their names; the
+likelihood is the score. Files name no bones: each body part is joined to one in the middle, unless a layout is given.
+The individual "single" holds the places that are no animal's, such as corners, and is left out where there are others.
+Source: DeepLabCut, user guide, "Novel Video Analysis", and guide for several animals, "Unique body parts".
+"""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.data.folders import files_below
+from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
+from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
+from kinegraph.data.formats.trc import plain_marker
+from kinegraph.messages import first_few, quoted
+from kinegraph.skeleton.anatomy import other_side
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout, load_layout
+
+NAME, TITLE = "deeplabcut", "body parts tracked by DeepLabCut (.csv)"
+SUFFIXES = (".csv",)
+SINGLE, SEVERAL = ("scorer", "bodyparts", "coords"), ("scorer", "individuals", "bodyparts", "coords")
+COORDS = ("x", "y", "likelihood")
+OWN_LAYOUT = "body parts of a DeepLabCut file"
+UNIQUE = "single"  # DeepLabCut's name for the individual of what is there once
+MIDDLE = ("centre", "center", "spine", "body", "torso", "back", "neck", "shoulder")  # in names of parts in the middle
+LARGEST = 1 << 30  # bytes; hours of many body parts
+SPARSE = 10  # a file may number so many frames for each row it has
+PIECE = 1 << 16  # letters read at once
+LOOKED_AT = 50  # files of a folder that say whether it holds DeepLabCut's
+
+
+@dataclass(frozen=True)
+class Header:
+    """The rows above the frames. columns: (individual, body part, coordinate) -> column. unique: parts of no animal."""
+
+    width: int
+    people: tuple[str, ...]
+    parts: tuple[str, ...]
+    columns: Mapping[tuple[str, str, str], int]
+    unique: tuple[str, ...]
+
+
+def detect(path: Path) -> str | None:
+    """A file whose first rows begin with scorer and then individuals or bodyparts, or a folder with such .csv files."""
+    if path.is_file():
+        return "begins with scorer and bodyparts" if _is_deeplabcut(path) else None
+    files = islice(files_below(path, "*.csv"), LOOKED_AT)
+    return "holds .csv files of DeepLabCut" if any(map(_is_deeplabcut, files)) else None
+
+
+def read(
+    path: Path,
+    *,
+    layout: str | None = None,
+    labels_file: Path | None = None,
+    class_names: str | None = None,
+    val_share: float | None = None,
+) -> Recordings:
+    """The clips of a folder of DeepLabCut's .csv files, in the order of their names, or of one file; in pixels.
+
+    layout: name or YAML file of the joints; by default one of the body parts. labels_file: CSV with a row a clip, named
+        as the file without its ending.
+    Raises ValueError where no file can be read.
+    """
+    files = [path] if path.is_file() else [file for file in files_below(path, "*.csv") if _is_deeplabcut(file)]
+    files.sort(key=lambda file: (file.stem, str(file)))
+    table = {file.stem: {} for file in files}
+    if labels_file is not None:
+        listing = read_labels_file(labels_file)
+        table = {name: listing[name] for name in table if name in listing}
+        if not table:
+            raise ValueError(f"{labels_file} lists none of the clips, which are {first_few([f.stem for f in files])}")
+    known = facts(table, class_names=class_names, val_share=val_share)
+    of, assumed, lines = _layout(files, layout)
+    unlisted = [file.stem for file in files if file.stem not in table]
+    lines += [f"clips that {labels_file} does not list: {first_few(unlisted)}"] * bool(unlisted)
+    return Recordings(
+        clips=_clips([file for file in files if file.stem in table], of, known),
+        count=len(table),
+        layout=of,
+        class_names=known.class_names,
+        units="px",
+        source="; ".join(filter(None, [f"DeepLabCut, {path.name}", known.note])),
+        skipped=lambda: lines,
+        assumed=assumed,
+    )
+
+
+def _is_deeplabcut(file: Path) -> bool:
+    with file.open(encoding="utf-8-sig", errors="replace") as lines:
+        piece = lines.readline(PIECE)
+        if not piece.startswith("scorer,"):
+            return False
+        while piece and not piece.endswith("\n"):  # a header of many body parts is long
+            piece = lines.readline(PIECE)
+        return lines.readline(PIECE).startswith(("bodyparts,", "individuals,"))
+
+
+def _clips(files: Sequence[Path], layout: JointLayout, known: Facts) -> Iterator[Item]:
+    for file in files:
+        try:
+            if file.stem in known.faults:
+                yield Fault(known.faults[file.stem], file.stem, "label")
+            else:
+                yield _clip(file, layout, known)
+        except (ValueError, OSError) as error:
+            yield fault_of(error, file.stem)
+
+
+def _clip(file: Path, layout: JointLayout, known: Facts) -> Item:
+    header, rows = read_file(file)
+    part_of = _part_of(layout, header.parts)
+    if not part_of:
+        raise FormatError("joints", f"{file}: none of {first_few(header.parts)} is a joint of layout '{layout.name}'")
+    if layout.source == OWN_LAYOUT and (other := {*header.parts} ^ {*layout.joints}):
+        problem = f"the body part {quoted(min(other))} is not in all files of the folder"
+        raise FormatError("joints", f"{file}: {problem}; read them apart, or name the joints by --layout")
+    rows = np.pad(rows, ((0, 0), (0, 1)), constant_values=np.nan)  # the column of what the file does not hold
+    parts = [part_of.get(joint, "") for joint in layout.joints]
+
+    def values(coord: str) -> Float[np.ndarray, "M T V"]:
+        of = [[header.columns.get((who, part, coord), -1) for part in parts] for who in header.people]
+        return rows[:, of].swapaxes(0, 1)
+
+    x, y, likelihood = map(values, COORDS)
+    seen = np.isfinite(x) & np.isfinite(y)
+    if not seen.any():
+        return nobody(file.stem)
+    keypoint = np.where(seen[..., None], np.stack([x, y], 3), 0)
+    score = np.where(seen, np.where(np.isnan(likelihood), 1, likelihood), 0)
+    about = known.clips[file.stem]
+    return SkeletonClip(
+        keypoint=keypoint,
+        layout=layout,
+        name=file.stem,
+        label=about.label,
+        score=score if any(coord == "likelihood" for *_, coord in header.columns) else None,
+        fps=about.fps,
+        image_size=about.image_size,
+        attributes=about.attributes,
+        splits=about.splits,
+    )
+
+
+# ---- body parts and joints -------------------------------------------------------------------------------------------
+
+
+def _layout(files: Sequence[Path], given: str | None) -> tuple[JointLayout, tuple[str, ...], list[str]]:
+    """The layout, what was assumed, and lines about what has no joint. Raises FormatError where no header is read."""
+    header, error = None, None
+    for file in files:
+        try:
+            header = read_header(file)
+            break
+        except (ValueError, OSError) as fault:
+            error = error or fault
+    if header is None:
+        raise FormatError("unreadable", str(fault_of(error)) if error else "there is no .csv file of DeepLabCut")
+    lines = [f"parts of '{UNIQUE}', which is no animal: {first_few(header.unique)}"] * bool(header.unique)
+    if given is None:
+        of = layout_of(header.parts)
+        centre = of.joints[of.centre]
+        return of, (f"bones: from each body part to '{centre}', the file names none (--layout)",), lines
+    of = load_layout(given)
+    part_of = _part_of(of, header.parts)
+    unseen = [joint for joint in of.joints if joint not in part_of]
+    unused = [part for part in header.parts if part not in part_of.values()]
+    lines += [f"{len(unseen)} joints without a body part, which are unseen: {first_few(unseen)}"] * bool(unseen)
+    lines += [f"{len(unused)} body parts that are no joint of layout {of.name}: {first_few(unused)}"] * bool(unused)
+    return of, (), lines
+
+
+def layout_of(parts: Sequence[str]) -> JointLayout:
+    """A layout of body parts: bones from all of them to one in the middle, mirror pairs by left and right in names.
+
+    It follows from the names alone, so that recordings of the same parts have the same layout.
+    """
+    if len(parts) < 2:
+        raise ValueError(f"there is 1 body part, {first_few(parts)}; a skeleton has 2 or more")
+    sides = [(part, other) for part in parts for other in other_side(part) if other in parts]
+    pairs = [pair for i, pair in enumerate(sides) if not {*pair} & {*chain.from_iterable(sides[:i])}]
+    middle = [part for part in parts if part not in chain.from_iterable(pairs)]
+    central = [part for word in MIDDLE for part in middle if word in part.lower()]
+    centre = (central or middle or parts)[0]
+    return JointLayout.from_dict(
+        {
+            "name": f"{NAME}{len(parts)}",
+            "source": OWN_LAYOUT,
+            "joints": list(parts),
+            "bones": [[part, centre] for part in parts if part != centre],
+            "centre": centre,
+            "mirror": pairs if middle else [],
+        }
+    )
+
+
+def _part_of(layout: JointLayout, parts: Sequence[str]) -> dict[str, str]:
+    """The body part of each joint that has one: of the same name, or of the same name as layouts write it."""
+    plain = {plain_marker(part): part for part in parts}
+    found = {joint: joint if joint in parts else plain.get(joint) for joint in layout.joints}
+    return {joint: part for joint, part in found.items() if part is not None}
+
+
+# ---- one file --------------------------------------------------------------------------------------------------------
+
+
+def read_header(file: Path) -> Header:
+    """The rows above the frames. Raises ValueError with file, line and cause."""
+    with file.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
+        return _header(file, _rows(file, lines))
+
+
+def read_file(file: Path) -> tuple[Header, Float[np.ndarray, "T columns"]]:
+    """Header and cells of a file, NaN for empty ones and for frames without a row. Raises ValueError."""
+    if (size := file.stat().st_size) > LARGEST:
+        raise ValueError(f"{file} has {size:,} bytes, expected at most {LARGEST:,}")
+    frames: list[int] = []
+    values: list[Float[np.ndarray, " columns"]] = []
+    with file.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
+        rows = _rows(file, lines)
+        header = _header(file, rows)
+        for line, row in rows:
+            where = f"{file} line {line}"
+            if len(row) != header.width:
+                raise ValueError(f"{where} has {len(row)} cells, expected {header.width}")
+            frames.append(_frame(where, row[0], frames[-1] if frames else -1))
+            values.append(_numbers(where, row, header))
+    if not frames:
+        raise ValueError(f"{file} has no frames")
+    count = frames[-1] - frames[0] + 1
+    if count > SPARSE * len(frames):
+        raise ValueError(f"{file} numbers {count:,} frames and has {len(frames):,} of them, expected a row a frame")
+    cells = np.full((count, header.width), np.nan, np.float32)
+    cells[np.array(frames) - frames[0]] = values
+    return header, cells
+
+
+def _rows(file: Path, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
+    """The rows with their line numbers, without those that are blank."""
+    reader = csv.reader(lines)
+    try:
+        for row in reader:
+            if any(row):
+                yield reader.line_num, [cell.strip() for cell in row]
+    except csv.Error as error:
+        raise ValueError(f"{file} line {reader.line_num} is not readable: {error}") from None
+
+
+def _header(file: Path, rows: Iterator[tuple[int, list[str]]]) -> Header:
+    top = [row for _, row in islice(rows, 3)]
+    names = SEVERAL if len(top) > 1 and top[1][0] == "individuals" else SINGLE
+    top += [row for _, row in islice(rows, len(names) - 3)]
+    if tuple(row[0] for row in top) != names:
+        raise ValueError(f"{file} is no DeepLabCut file, whose first rows begin with {', '.join(names)}")
+    width = len(top[0])
+    if wrong := [i for i, row in enumerate(top) if len(row) != width]:
+        raise ValueError(f"{file} line {wrong[0] + 1} has {len(top[wrong[0]])} cells, line 1 has {width}")
+    people = top[1] if names is SEVERAL else [""] * width
+    columns: dict[tuple[str, str, str], int] = {}
+    for column, (who, part, coord) in enumerate(zip(people, top[-2], top[-1], strict=True)):
+        if column == 0:
+            continue
+        if coord not in COORDS:
+            raise ValueError(
+                f"{file} column {column + 1} holds {quoted(coord)}, expected {', '.join(COORDS)} of a video"
+            )
+        if (who, part, coord) in columns:
+            of = f" of {quoted(who)}" if who else ""
+            raise ValueError(f"{file} column {column + 1} has {coord} of the body part {quoted(part)}{of} again")
+        columns[who, part, coord] = column
+    return _of_animals(file, Header(width, (), (), columns, ()))
+
+
+def _of_animals(file: Path, header: Header) -> Header:
+    """The header with its people and parts, those that are no animal's apart."""
+    people = tuple(dict.fromkeys(who for who, _, _ in header.columns))
+    animals = tuple(who for who in people if who != UNIQUE) or people
+    parts = tuple(dict.fromkeys(part for who, part, _ in header.columns if who in animals))
+    unique = tuple(dict.fromkeys(part for who, part, _ in header.columns if who not in animals))
+    if not parts:
+        raise ValueError(f"{file} names no body parts")
+    for who, part, _ in header.columns:
+        if lacking := [coord for coord in ("x", "y") if (who, part, coord) not in header.columns]:
+            raise ValueError(f"{file} has no column {lacking[0]} for the body part {quoted(part)}")
+    return Header(header.width, animals, parts, header.columns, unique)
+
+
+def _frame(where: str, cell: str, before: int) -> int:
+    if not (cell.isdecimal() and len(cell) < 10):
+        hint = "; labels of single pictures are no recording" if "." in cell else ""
+        raise ValueError(f"{where} is of frame {quoted(cell)}, expected a number{hint}")
+    if int(cell) <= before:
+        raise ValueError(f"{where} is of frame {cell}, expected one after {before}")
+    return int(cell)
+
+
+def _numbers(where: str, row: Sequence[str], header: Header) -> Float[np.ndarray, " columns"]:
+    try:
+        values = np.array([float(cell) if cell else np.nan for cell in row])
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    if (np.abs(values) > 1e30).any():
+        raise ValueError(f"{where} holds a number that is not finite")
+    return values.astype(np.float32)
