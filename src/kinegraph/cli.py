@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -103,6 +104,8 @@ def run_verb(verb: str, argv: list[str]) -> int:
     function, words = getattr(module, verb), getattr(module, "words", list)
     from kinegraph.commands.arguments import parse
 
+    # numpy's words on values that are not finite or too large: readers and checks name the clip.
+    warnings.filterwarnings("ignore", "(invalid value|overflow) encountered", RuntimeWarning)
     code = function(**parse(function, words(argv), from_config=verb in CONFIG_VERBS))
     return code if isinstance(code, int) else 0
 

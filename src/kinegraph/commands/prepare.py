@@ -99,7 +99,7 @@ def prepare(
         up: vertical axis of the files, such as z or -y; clips are turned so that y is upward (3D) or downward (2D).
         fps: frames a second, in place of what the files say.
         resample_fps: bring all clips to so many frames a second.
-        val_share: part of the clips that becomes "val" where they have no split, of openpose, trc and table by default 0.2;
+        val_share: part of the clips that becomes "val" where they have no split, by default 0.2 of files of your own;
             whole subjects (split xsub) where there are several, else clips of each class (split holdout).
         keep_missing: ntu: also read the samples that are published as having missing skeletons.
         skip_broken: leave out clips that cannot be read and list them at the end, instead of stopping.

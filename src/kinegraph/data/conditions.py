@@ -132,6 +132,7 @@ def compare(
             wrong.append(
                 f"bodies are {found.size[1]:.3g} large, those that the network was trained on {least:.3g} to "
                 f"{most:.3g}{f' ({trained.units})' if trained.units else ''}: give --units"
+                + (" or, for fractions of a picture, --image-size" if dimensions == 2 else "")
             )
     if not any_vertical and trained.upward and found.upward:
         wrong, notes = _vertical(trained.upward, found.upward, dimensions, wrong, notes)

@@ -105,7 +105,8 @@ def _parents_first(layout: JointLayout) -> list[int]:
 
 def extent(points: Float[np.ndarray, "*shape V C"]) -> Float[np.ndarray, "*shape C"]:
     """The edges of the box around the joints of a body, along the axes; NaN where no joint is seen."""
-    return np.fmax.reduce(points, axis=-2) - np.fmin.reduce(points, axis=-2)
+    with np.errstate(over="ignore"):  # of coordinates that no recording has, which checks name
+        return np.fmax.reduce(points, axis=-2) - np.fmin.reduce(points, axis=-2)
 
 
 def body_extent(points: Float[np.ndarray, "*shape V C"]) -> float:

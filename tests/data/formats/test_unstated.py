@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kinegraph.cli import main
+from kinegraph.data.dataset import open_dataset
 from kinegraph.data.formats import read, recordings
 from kinegraph.data.formats.axes import frames_come_first
 from kinegraph.skeleton.layout import load_layout
@@ -121,8 +122,14 @@ def fractions(channels: int = 2) -> np.ndarray:
 @pytest.mark.parametrize("channels", [2, 3])
 def test_fractions_of_a_picture_become_pixels(tmp_path, channels):
     path = pickled(tmp_path / "a.pkl", fractions(channels))
-    with pytest.raises(ValueError, match=r"fractions of a picture.*its size is not known; give --image-size"):
-        recordings(path)
+    unsized = recordings(path)
+    assert (unsized.units, "of unknown size: kept as they are; --image-size" in unsized.assumed[1]) == (
+        "normalised",
+        True,
+    )
+    np.testing.assert_array_equal(next(unsized.clips).keypoint, fractions(channels)[..., :2])
+    with pytest.raises(ValueError, match="its size is not known; give --image-size, such as 1920x1080"):
+        recordings(path, units="image")
     found = recordings(path, image_size="640x480")
     clip = next(found.clips)
     assert (found.units, clip.image_size) == ("px", (640, 480))
@@ -136,8 +143,9 @@ def test_a_table_of_fractions_is_not_taken_for_metres(tmp_path, capsys):
         rows.writerow(["clip", "frame", "joint", "x", "y", "z"])
         for t, pose in enumerate(fractions(3)[0]):
             rows.writerows([["a", t, joint, *xyz.tolist()] for joint, xyz in enumerate(pose)])
-    assert main(["prepare", str(tmp_path / "a.csv"), str(tmp_path / "out")]) == 2
-    assert "its size is not known; give --image-size, such as 1920x1080 (or other --units)" in capsys.readouterr().err
+    assert main(["prepare", str(tmp_path / "a.csv"), str(tmp_path / "out")]) == 0
+    assert "x and y alone: the unit of z is not the picture's" in capsys.readouterr().out
+    assert open_dataset(tmp_path / "out").units == "normalised"
 
 
 def test_swapped_width_and_height_are_refused_until_they_are_given(tmp_path, capsys):

@@ -31,6 +31,7 @@ PIXELS = 5.0  # a body that is larger in a picture is in pixels
 IN_PICTURE = (-0.25, 1.25)  # where fractions of a picture lie; detectors also give joints a little outside
 STEADIER = 0.8  # bones are steadier in space if their lengths vary by less than this share of the variation in a plane
 OUTSIDE = 1.2  # of a side of the picture: no detector places joints farther out
+UNSIZED = "fractions"  # of a picture whose size nobody says
 NEAR_HIP = 0.3  # MediaPipe's z counts from the hip or the wrist, in about the unit of x
 
 
@@ -57,16 +58,17 @@ def decided(found: Recordings) -> Recordings:
     units, reason = found.units, ""
     if "units" in found.guessed and bodies:
         units, reason = _units(bodies, layout)
+        if units == "image" and first[0].image_size is None:
+            units, reason = UNSIZED, f"{reason}, of unknown size: kept as they are; --image-size makes them pixels"
         assumed += [f"units: {reason} (--units)"] if reason else []
     if units == "image" and first and first[0].image_size is None:
-        reason = reason or "x and y are fractions of a picture"
-        message = f"{reason}, and its size is not known; give --image-size, such as 1920x1080 (or other --units)"
+        message = "x and y are fractions of a picture, and its size is not known; give --image-size, such as 1920x1080"
         raise FormatError("image_size", message)
-    if units == "image" and any(clip.keypoint.shape[3] == 3 and not scored for clip in first):
+    if units in ("image", UNSIZED) and any(clip.keypoint.shape[3] == 3 and not scored for clip in first):
         assumed.append("x and y alone: the unit of z is not the picture's")
     _check_pictures(first, units)
     items = (_in_units(item, layout, scored, units) for item in clips)
-    stored = "m" if units in METRES else "px" if units == "image" else units
+    stored = "m" if units in METRES else {"image": "px", UNSIZED: "normalised"}.get(units, units)
     return replace(
         found,
         clips=_closing(items, found.clips),
@@ -101,7 +103,7 @@ def _closing(items: Iterable[Item], source: Iterator[Item]) -> Iterator[Item]:
 
 def _bodies(clip: SkeletonClip) -> Float[np.ndarray, "B V C"]:
     """The people of a clip in some frames in which they are there."""
-    finite = np.nan_to_num(clip.keypoint, posinf=0, neginf=0)
+    finite = np.nan_to_num(clip.keypoint.astype(np.float64, copy=False), posinf=0, neginf=0)
     there = finite[seen(finite).any(2)]
     return there[np.unique(np.linspace(0, len(there) - 1, min(len(there), BODIES)).astype(int))]
 
@@ -275,6 +277,8 @@ def _in_units(item: Item, layout: JointLayout, scored: bool, units: str) -> Item
             message = "is in fractions of a picture whose size is not known; give --image-size, such as 1920x1080"
             return Fault(message, item.name, "image_size")
         keypoint = keypoint[..., :2] * np.array(item.image_size, np.float32)
+    elif units == UNSIZED:
+        keypoint = keypoint[..., :2]
     elif units in METRES and units != "m":
         keypoint = keypoint * np.float32(METRES[units])
     same = keypoint is item.keypoint and layout == item.layout

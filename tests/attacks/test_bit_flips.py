@@ -6,80 +6,23 @@ import numpy as np
 import pytest
 import torch
 
-from kinegraph.cli import main
-from kinegraph.data.dataset import open_dataset
-from kinegraph.evaluation.results import read_result, result_pickle
-from kinegraph.models.checkpoint_file import read_resumed
+from kinegraph.evaluation.results import read_result
 from kinegraph.models.weights import load_weights
 from tests import made_up
+from tests.attacks.flipping import KINDS, flip, written
 
 FLIPS = 25
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A dataset, and the run folder of a training on it."""
-    folder = tmp_path_factory.mktemp("flips")
-    made_up.dataset(folder / "data", 9)
-    made_up.config(folder / "c.yaml", folder / "data", epochs=1)
-    assert main(["train", str(folder / "c.yaml"), "--work-dir", str(folder / "run")]) == 0
-    (folder / "result.pkl").write_bytes(result_pickle(np.random.default_rng(0).normal(size=(9, 3))))
-    return folder
-
-
-def _weights(path):
-    found = load_weights(path)
-    state = {name: it.numpy().tobytes() for name, it in found.model.state_dict().items()}
-    return state, found.layout, found.class_names, found.preprocessing, found.extra
-
-
-def _checkpoint(path):
-    return [it.numpy().tobytes() if isinstance(it, torch.Tensor) else it for it in _leaves(read_resumed(path))]
-
-
-def _leaves(value):
-    if isinstance(value, dict):
-        return [leaf for key, it in value.items() for leaf in (key, *_leaves(it))]
-    return [leaf for it in value for leaf in _leaves(it)] if isinstance(value, list | tuple) else [value]
-
-
-def _result(path):
-    return read_result(path).scores.tobytes()
-
-
-def _dataset(path):
-    folder = open_dataset(path.parent)
-    clips = [folder[i] for i in range(len(folder))]
-    facts = [(it.name, it.label, it.keypoint.tobytes(), it.splits, it.layout) for it in clips]
-    return facts, folder.class_names, folder.units, folder.source
-
-
-KINDS = {
-    "run/checkpoints/best.safetensors": _weights,
-    "run/checkpoints/last.ckpt": _checkpoint,
-    "result.pkl": _result,
-    "data/keypoint.npy": _dataset,
-    "data/clips.csv": _dataset,
-    "data/dataset.json": _dataset,
-}
+    return written(tmp_path_factory.mktemp("flips"))
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_flipped_bit_is_refused_or_changes_nothing(run, name):
-    path, read = run / name, KINDS[name]
-    whole, expected, refused = path.read_bytes(), read(path), 0
-    places = np.random.default_rng(len(name)).choice(8 * len(whole), FLIPS, replace=False)
-    try:
-        for place in places.tolist():
-            content = bytearray(whole)
-            content[place // 8] ^= 1 << place % 8
-            path.write_bytes(content)
-            try:
-                assert read(path) == expected, f"bit {place} of {name} was not noticed"
-            except ValueError as error:
-                refused += "\n" not in str(error)
-    finally:
-        path.write_bytes(whole)
+    refused, silent = flip(run, name, FLIPS)
+    assert silent == []
     assert refused > FLIPS / 2
 
 
@@ -93,7 +36,7 @@ def test_files_without_checksums_are_read(run, tmp_path):
     """As earlier versions and other programs write them."""
     content = (run / "result.pkl").read_bytes()
     (tmp_path / "old.pkl").write_bytes(content[: content.index(b"\n# sha256")])
-    assert read_result(tmp_path / "old.pkl").scores.tobytes() == _result(run / "result.pkl")
+    assert read_result(tmp_path / "old.pkl").scores.tobytes() == read_result(run / "result.pkl").scores.tobytes()
 
 
 def test_a_file_that_is_cut_short_or_rewritten_in_use_is_noticed(run, tmp_path):
