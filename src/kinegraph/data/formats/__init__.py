@@ -92,7 +92,6 @@ def recordings(
         gives it among the clips. fps, image_size: options of every format, for clips that do not have them.
     """
     path = Path(path)
-    check_readable(path)
     module, reason, fixed = recognise(path, format)
     options = {name: value for name, value in options.items() if value is not None}
     check_options(module, options, fixed)
@@ -142,8 +141,9 @@ def recordings(
 def recognise(path: Path, format: str | None = None) -> tuple[ModuleType, str, dict[str, object]]:
     """The module that reads a path, the reason, and options that the name of the format implies.
 
-    Raises ValueError for a path that no format claims, and for one that several do.
+    Raises ValueError for a path that no format claims, for one that several do, and for a device or a pipe.
     """
+    check_readable(path)
     if format is not None:
         name, fixed = ALIASES.get(format, (format, {}))
         if name not in BY_NAME:
