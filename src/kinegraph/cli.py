@@ -71,15 +71,22 @@ def _answer(argv: list[str]) -> int:
 
 @contextmanager
 def _ended_as_by_ctrl_c() -> Iterator[None]:
-    """SIGTERM, which schedulers send, ends a command as Ctrl-C does: half-written files are cleared away."""
+    """SIGTERM, which schedulers send, and SIGHUP of a closed terminal end a command as Ctrl-C does.
+
+    Half-written files are cleared away. What nohup made ignored stays ignored.
+    """
     if threading.current_thread() is not threading.main_thread():  # elsewhere Python allows no handlers
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {it: signal.getsignal(it) for it in numbers if signal.getsignal(it) != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
 
 def usage() -> str:

@@ -36,7 +36,8 @@ def main() -> int:
         "two prepare into one folder": lambda base: two_prepares(base, asked.rounds),
         "two train in one run folder": lambda base: two_trainings(base, asked.rounds),
         "dataset changed between kill and resume": lambda base: other_clips(base, asked.rounds),
-        "SIGTERM to the process group, two workers": lambda base: to_the_group(base, asked.rounds),
+        "SIGTERM to the process group, two workers": lambda base: to_the_group(base, asked.rounds, signal.SIGTERM),
+        "SIGHUP to the process group, two workers": lambda base: to_the_group(base, asked.rounds, signal.SIGHUP),
         "pipes and endless links under every ending": special_files,
         "predictions: memory, threads and open files": lambda base: predictions(base, asked.predictions),
     }
@@ -209,18 +210,18 @@ def other_clips(base: Path, rounds: int) -> Outcome:
     return rounds, problems
 
 
-def to_the_group(base: Path, rounds: int) -> Outcome:
-    """SIGTERM to all processes of a training, as SLURM sends it: a checkpoint, and a run that goes on."""
+def to_the_group(base: Path, rounds: int, number: signal.Signals) -> Outcome:
+    """A signal to all processes of a training, as SLURM or a closing terminal sends it: a checkpoint is written."""
     _, config = small_run(base, epochs=400)
     rng, problems = np.random.default_rng(1), []
-    for number in range(rounds):
-        run = base / f"run{number}"
+    for turn in range(rounds):
+        run = base / f"run{turn}"
         sent = 0.0
 
         def send(process: subprocess.Popen) -> None:
             nonlocal sent
             sent = time.time()
-            os.killpg(process.pid, signal.SIGTERM)
+            os.killpg(process.pid, number)
 
         code = stopped_in(base, config, run, float(rng.uniform(0, 1)), send, "--workers", 2)
         saved = run / "checkpoints" / "last.ckpt"

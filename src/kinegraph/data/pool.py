@@ -16,7 +16,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 ITEMS_A_TASK = 16  # what is sent to a process at a time
-STOPS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C of a terminal, preemption by a scheduler: sent to all processes
+# Ctrl-C of a terminal, its end, preemption by a scheduler: sent to all processes. Windows has no SIGHUP.
+STOPS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 TASKS_AHEAD = 3  # tasks a process that are under way: memory does not grow with the number of items
 
 

@@ -12,6 +12,8 @@ import torch
 from lightning_fabric import Fabric
 from torch.distributed import DistError
 
+from kinegraph.data.pool import STOPS
+
 # The launchers' counts of starts after the first.
 RESTARTS = ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT")
 
@@ -83,7 +85,7 @@ def naming_lost_processes() -> Iterator[None]:
 
 @contextmanager
 def stop_request() -> Iterator[Callable[[], bool]]:
-    """Yields a function that returns whether Ctrl-C or SIGTERM came; a second one interrupts at once.
+    """Yields a function that returns whether Ctrl-C, SIGTERM or SIGHUP came; a second one interrupts at once.
 
     A question that the loop asks when it suits, so that what it was doing gets done.
     """
@@ -94,7 +96,7 @@ def stop_request() -> Iterator[Callable[[], bool]]:
         signal.signal(number, before[number])
 
     in_main = threading.current_thread() is threading.main_thread()  # elsewhere Python allows no handlers
-    numbers = (signal.SIGINT, signal.SIGTERM) if in_main else ()
+    numbers = [number for number in STOPS if signal.getsignal(number) != signal.SIG_IGN] if in_main else []
     before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
         signal.signal(number, ask)
