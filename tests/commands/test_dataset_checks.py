@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from kinegraph.cli import main
-from kinegraph.data.dataset import open_dataset
+from kinegraph.data.dataset import open_dataset, write_dataset
 from kinegraph.data.dataset_checks import dataset_findings, line_of
 from kinegraph.evaluation.metrics import remarks
 from kinegraph.models.weights import load_weights
 from kinegraph.models.zoo import find_weights
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import load_layout
 from kinegraph.training.loop import Training
 from tests import made_up
 from tests.data import faulty
@@ -73,6 +75,21 @@ def no_frames(clips):
 def nobody(clips):
     for clip in clips:
         clip.keypoint[:] = 0
+
+
+def test_several_frame_rates_are_said(tmp_path, capsys):
+    layout, body = load_layout("ntu25"), made_up.body("ntu25").astype(np.float32)
+    clips = [
+        SkeletonClip(body + i + np.arange(4)[None, :, None, None], layout, f"c{i}", i % 2, fps=fps)
+        for i, fps in enumerate((25, 30, 60, 60))
+    ]
+    write_dataset(tmp_path / "set", clips, layout=layout, class_names=["a", "b"], units="m", source="made up")
+    assert main(["inspect", str(tmp_path / "set")]) == 0
+    line = "note: frame rates from 25 to 60; `prepare --resample-fps` brings all clips to one"
+    assert line in capsys.readouterr().out
+    assert main(["prepare", str(tmp_path / "set"), str(tmp_path / "same"), "--resample-fps", "30"]) == 0
+    assert "frame rates" not in capsys.readouterr().out
+    assert set(open_dataset(tmp_path / "same").fps.tolist()) == {30}
 
 
 def prepared(folder, fault, write=faulty.annotations, source="annotations"):

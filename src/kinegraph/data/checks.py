@@ -22,6 +22,7 @@ Severity = Literal["problem", "note"]
 SMALLEST = 1e-6  # body
 FEW = 3  # training clips of a class, on average
 FOLD = 10  # a clip whose bodies are so many times larger or smaller than usual has other units
+OTHER_RATE = 1.25  # times as many frames a second as another clip
 EMPTY_FRAMES = 0.25  # of a clip's frames
 LONG_BONES = 0.4  # of a body's size
 BY_DESIGN = ("xview", "xset")  # splits of NTU RGB+D that share subjects; they are by camera and by setup
@@ -71,7 +72,7 @@ def problem(kind: str, message: object, *clips: str) -> Finding:
 def findings(facts: Sequence[ClipSummary], expected: Expected, complete: bool = True) -> list[Finding]:
     """Everything that is wrong or remarkable, problems first. complete: no clip of the file was left out."""
     checks: list[Callable[[Sequence[ClipSummary], Expected], Iterable[Finding]]] = [
-        _faults, _shapes, _values, _labels, _units, _directions, _subjects, _contents,
+        _faults, _shapes, _values, _labels, _units, _directions, _subjects, _rates, _contents,
     ]  # fmt: skip
     if complete:
         checks += [_parts, _classes]
@@ -250,6 +251,13 @@ def _subjects(facts, expected) -> Iterable[Finding]:
 
 def _splits(facts: Iterable[ClipSummary]) -> list[str]:
     return list(dict.fromkeys(split for one in facts for split in one.splits))
+
+
+def _rates(facts, expected) -> Iterable[Finding]:
+    rates = [one.fps for one in facts if one.fps]
+    if rates and max(rates) > OTHER_RATE * min(rates):
+        message = f"frame rates from {min(rates):g} to {max(rates):g}; `prepare --resample-fps` brings all clips to one"
+        yield Finding("note", "frame_rates", message)
 
 
 def _contents(facts, expected) -> Iterable[Finding]:

@@ -36,6 +36,7 @@ class ClipSummary:
     subject: object = None
     splits: Mapping[str, str] = field(default_factory=dict)
     image_size: tuple[int, int] | None = None
+    fps: float | None = None
     fault: Fault | None = None
     shape: tuple[int, int, int, int] | None = None
     axes: str = ""
@@ -67,7 +68,7 @@ def summarize(item: Item, layout: JointLayout | None = None) -> ClipSummary:
     facts: dict = {"label": item.label, "subject": subject, "splits": item.splits}
     if not isinstance(item, SkeletonClip):
         return ClipSummary(item.name, **facts)
-    facts |= {"image_size": item.image_size, "flat": layout is None or is_flat(layout)}
+    facts |= {"image_size": item.image_size, "fps": item.fps, "flat": layout is None or is_flat(layout)}
     keypoint = item.keypoint
     if 0 in keypoint.shape:
         return ClipSummary(item.name, **facts, shape=keypoint.shape)

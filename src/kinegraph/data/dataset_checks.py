@@ -18,7 +18,7 @@ from kinegraph.skeleton.geometry import extent, seen
 
 KINDS = (
     "scale", "units", "empty", "nobody", "one_frame", "still", "duplicate_content", "two_labels", "shared_subjects",
-    "no_part", "class_not_in_train", "rare_class", "few_clips",
+    "frame_rates", "no_part", "class_not_in_train", "rare_class", "few_clips",
 )  # fmt: skip
 CLIPS_NAMED = 3
 
@@ -47,8 +47,10 @@ def _glance(folder: SkeletonDataset, index: int, splits: Sequence[str]) -> ClipS
     people, frames, label = int(folder.people[index]), int(folder.frames[index]), int(folder.label[index])
     rows = folder.rows(index)
     subject = folder.attributes["subject"][index].item() if "subject" in folder.attributes else None
+    rate = float(folder.fps[index])
     about = {
         "name": folder.names[index],
+        "fps": rate if rate == rate else None,
         "label": label if label >= 0 else None,
         "subject": subject,
         "splits": {split: str(folder.splits[split][index]) for split in splits},
