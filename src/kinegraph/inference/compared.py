@@ -16,9 +16,10 @@ ANY_VERTICAL = ("ntu_published", "first_frame")
 def differences(predictor: Predictor, clips: Sequence[SkeletonClip], turned: bool = False) -> Differences:
     """How clips differ from those that the network was trained on, as far as its weights say it.
 
-    turned: whether the user said which axis is upward.
+    turned: whether the user said which axis is upward. A clip of other joints is not compared: it is refused anyway.
     """
-    return differences_from(predictor.trained, predictor.preprocessing.normalize, clips, turned)
+    comparable = [it for it in clips if predictor.map_layout or it.layout.joints == predictor.layout.joints]
+    return differences_from(predictor.trained, predictor.preprocessing.normalize, comparable, turned)
 
 
 def differences_from(
