@@ -47,6 +47,10 @@ def draw(
     image_size: str | None = None,
     units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
     resample_fps: float | None = None,
+    min_score: float | None = None,
+    jumps: float | None = None,
+    fill: int | None = None,
+    smooth: Literal["savgol", "one-euro"] | None = None,
     bodies: Literal["tracked", "energy", "score", "rows"] | None = None,
     plugins: list[Path] | None = None,
 ) -> None:
@@ -73,6 +77,10 @@ def draw(
         image_size: width x height in pixels, such as 1920x1080, in place of what the file says.
         units: of the coordinates, where the file does not say them (see prepare).
         resample_fps: bring the clip to so many frames a second first.
+        min_score: joints with a lower score count as not seen; jumps, fill and smooth clean further, see prepare.
+        jumps: see prepare.
+        fill: see prepare.
+        smooth: see prepare.
         bodies: how people are followed, see prepare.
         plugins: Python files that define the network, where the weights name one of your own.
 
@@ -99,6 +107,7 @@ def draw(
     check_lengths(window, stride)
     predictor, about = _predictor(weights, map_layout)
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
+    options |= {"min_score": min_score, "jumps": jumps, "fill": fill, "smooth": smooth}
     options |= {"resample_fps": resample_fps, "up": up if predictor else None}
     (found,) = read_inputs(
         [input], predictor.class_names if predictor else (), options, format=format, everybody=not predictor

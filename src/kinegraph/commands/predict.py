@@ -53,6 +53,10 @@ def predict(
     units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
     up: Literal["x", "y", "z", "-x", "-y", "-z"] | None = None,
     resample_fps: float | None = None,
+    min_score: float | None = None,
+    jumps: float | None = None,
+    fill: int | None = None,
+    smooth: Literal["savgol", "one-euro"] | None = None,
     bodies: Literal["tracked", "energy", "score", "rows"] | None = None,
     people: int | None = None,
     skip_broken: bool = False,
@@ -86,6 +90,10 @@ def predict(
         units: of the coordinates, where the file does not say them (see prepare).
         up: vertical axis of the files (see prepare), where it is another one than in training.
         resample_fps: bring clips to so many frames a second first, such as those of the training.
+        min_score: joints with a lower score count as not seen; jumps, fill and smooth clean further, see prepare.
+        jumps: see prepare.
+        fill: see prepare.
+        smooth: see prepare.
         bodies: how people are followed, see prepare.
         people: bodies to keep of a clip, see prepare; with --per-person by default everybody.
         skip_broken: leave out what is broken and list it at the end, instead of stopping.
@@ -120,6 +128,7 @@ def predict(
     check_lengths(window, stride)
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
     options |= {"up": up, "resample_fps": resample_fps}
+    options |= {"min_score": min_score, "jumps": jumps, "fill": fill, "smooth": smooth}
     options |= {"split": split, "part": part, "workers": workers, "people": people}
     on_fault = "skip" if skip_broken else "stop"
     read = partial(read_inputs, inputs, options=options, format=format, on_fault=on_fault, everybody=per_person)

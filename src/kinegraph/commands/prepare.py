@@ -51,6 +51,10 @@ def prepare(
     up: Up | None = None,
     fps: float | None = None,
     resample_fps: float | None = None,
+    min_score: float | None = None,
+    jumps: float | None = None,
+    fill: int | None = None,
+    smooth: Literal["savgol", "one-euro"] | None = None,
     val_share: float | None = None,
     keep_missing: bool = False,
     skip_broken: bool = False,
@@ -99,6 +103,10 @@ def prepare(
         up: vertical axis of the files, such as z or -y; clips are turned so that y is upward (3D) or downward (2D).
         fps: frames a second, in place of what the files say.
         resample_fps: bring all clips to so many frames a second.
+        min_score: joints with a lower score count as not seen.
+        jumps: a joint that leaves its way for one frame by more than this, in sizes of a body, counts as not seen; 0.5.
+        fill: fill gaps of up to so many frames in which a joint is not seen, on the way between their ends.
+        smooth: take jitter away, by savgol (looks at both sides) or one-euro (looks back only, as in a stream).
         val_share: part of the clips that becomes "val" where they have no split, by default 0.2 of files of your own;
             whole subjects (split xsub) where there are several, else clips of each class (split holdout).
         keep_missing: ntu: also read the samples that are published as having missing skeletons.
@@ -126,6 +134,7 @@ def prepare(
         "units": units,
         "image_size": image_size,
     }
+    options |= {"min_score": min_score, "jumps": jumps, "fill": fill, "smooth": smooth}
     options |= {"up": up, "fps": fps, "resample_fps": resample_fps, "val_share": val_share}
     options |= {"keep_missing": keep_missing or None, "parts": parts}
     found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options)

@@ -198,6 +198,16 @@ def test_a_crowd_in_one_frame_is_no_clip_of_one_person():
 # ---- options of every format -----------------------------------------------------------------------------------------
 
 
+def test_cleaning_is_asked_for_by_options_and_recorded(tmp_path):
+    keypoint = moving("ntu25", frames=12)
+    whole = keypoint.copy()
+    keypoint[0, 5, 3] = 0
+    found = recordings(pickled(tmp_path / "a.pkl", keypoint), fill=2)
+    np.testing.assert_allclose(next(found.clips).keypoint, whole, atol=0.05)
+    assert found.source == "annotations of a.pkl; gaps of up to 2 frames filled"
+    assert not next(read(tmp_path / "a.pkl")).keypoint[0, 5, 3].any()
+
+
 def test_every_format_takes_the_common_options(tmp_path):
     """A frame rate, an image size and a vertical in place of what the file says."""
     keypoint = moving("ntu25", frames=9)
@@ -209,6 +219,8 @@ def test_every_format_takes_the_common_options(tmp_path):
         ({"up": "w"}, "--up is 'w', expected x, y, z"),
         ({"units": "inch"}, "--units is 'inch', expected m, cm"),
         ({"resample_fps": 0}, "--resample-fps is 0, expected frames a second"),
+        ({"fill": 0}, "--fill is 0, expected at least 1"),
+        ({"smooth": "median"}, "--smooth is 'median', expected savgol or one-euro"),
     ):
         with pytest.raises(ValueError, match=message):
             recordings(path, **options)

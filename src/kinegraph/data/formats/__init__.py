@@ -15,7 +15,7 @@ and, where other projects read the format, a function that writes it. A reader g
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from kinegraph.data.cleaning import Cleaning, Smoothing, cleaned
 from kinegraph.data.formats import (
     annotations,
     arrays,
@@ -65,7 +66,9 @@ OnFault = Literal["stop", "skip", "keep"]
 # rate that clips are brought to.
 # labels_file: a CSV with a row a clip. val_share: part of the clips that becomes "val", where they have no split.
 LABELLING = ("labels_file", "val_share")
-COMMON = ("fps", "image_size", "units", "up", "resample_fps", *LABELLING)
+# min_score, jumps, fill, smooth: see `cleaning.Cleaning`.
+CLEANING = tuple(it.name for it in fields(Cleaning))
+COMMON = ("fps", "image_size", "units", "up", "resample_fps", *LABELLING, *CLEANING)
 UNITS = ("m", "cm", "mm", "px", "image", "normalised")
 
 
@@ -128,6 +131,7 @@ def recordings(
         found,
         clips=clips(),
         class_names=tuple(map(plain_name, found.class_names)),
+        source="; ".join(filter(None, [found.source, str(_cleaning(options))])),
         skipped=skipped,
         changed=lambda: found.changed() + changed_rows(changed),
         format=module.NAME,
@@ -225,6 +229,11 @@ def check_common(options: Mapping[str, Any]) -> None:
     for name, known in (("units", UNITS), ("up", get_args(Up))):
         if name in options and options[name] not in known:
             raise ValueError(f"--{name} is '{options[name]}', expected {', '.join(known[:-1])} or {known[-1]}")
+    for name, least in (("fill", 1), ("jumps", 0.0), ("min_score", 0.0)):
+        if name in options and not options[name] >= least:
+            raise ValueError(f"--{name.replace('_', '-')} is {options[name]}, expected at least {least:g}")
+    if options.get("smooth", "savgol") not in get_args(Smoothing):
+        raise ValueError(f"--smooth is '{options['smooth']}', expected {' or '.join(get_args(Smoothing))}")
     for name in ("fps", "resample_fps"):
         if name in options and not 0 < options[name] < 1e6:
             raise ValueError(f"--{name.replace('_', '-')} is {options[name]:g}, expected frames a second, such as 30")
@@ -301,8 +310,14 @@ def _with_common(path: Path, found: Recordings, options: Mapping[str, Any]) -> R
         raise _named(path, options, error) from None
 
 
+def _cleaning(options: Mapping[str, Any]) -> Cleaning:
+    return Cleaning(**{name: options[name] for name in CLEANING if name in options})
+
+
 def _as_asked(items: Iterator[Item], options: Mapping[str, Any]) -> Iterator[Item]:
-    """The clips turned upright and at the frame rate that were asked for."""
+    """The clips cleaned, turned upright and at the frame rate that were asked for."""
+    if how := _cleaning(options):
+        items = _mapped(items, lambda clip: cleaned(clip, how))
     if (up := options.get("up")) is not None:
         items = _mapped(items, lambda clip: turned_up(clip, up))
     if (rate := options.get("resample_fps")) is not None:

@@ -1,0 +1,185 @@
+"""Clips without what a detector or sensor adds: doubtful joints, jumps, gaps, jitter. Pure functions.
+
+All work on each joint of each person by itself, in the order of `Cleaning`. A joint that was not seen is all zero.
+"""
+
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+from math import pi
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.geometry import body_extent, seen
+
+Smoothing = Literal["savgol", "one-euro"]
+WINDOW, DEGREE = 7, 2  # frames and degree of the polynomial of Savitzky and Golay
+LEAST_CUTOFF, BETA, SPEED_CUTOFF = 1.0, 0.3, 1.0  # Hz; per size of a body and second
+USUAL_RATE = 30.0  # frames a second of a clip that does not say it
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """What is done to clips when they are read; nothing by default.
+
+    min_score: joints with a lower score count as not seen. jumps: positions that lie farther than this from the way
+    between their neighbours, in sizes of a body, count as not seen. fill: gaps of up to so many frames are filled.
+    smooth: "savgol" fits a parabola to each 7 frames, both sides alike; "one-euro" looks back only, as in a stream.
+    """
+
+    min_score: float | None = None
+    jumps: float | None = None
+    fill: int | None = None
+    smooth: Smoothing | None = None
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, it.name) is not None for it in fields(self))
+
+    def __str__(self) -> str:
+        words = {"min_score": "without scores below {}", "jumps": "without jumps beyond {} bodies",
+                 "fill": "gaps of up to {} frames filled", "smooth": "smoothed by {}"}  # fmt: skip
+        return ", ".join(
+            text.format(value) for name, text in words.items() if (value := getattr(self, name)) is not None
+        )
+
+
+def cleaned(clip: SkeletonClip, how: Cleaning) -> SkeletonClip:
+    """The clip after all steps. Raises ValueError for `min_score` and a clip without scores."""
+    if how.min_score is not None:
+        clip = without_doubtful(clip, how.min_score)
+    if how.jumps is not None:
+        clip = without_jumps(clip, how.jumps)
+    if how.fill is not None:
+        clip = filled(clip, how.fill)
+    if how.smooth is not None:
+        clip = smoothed(clip, how.smooth)
+    return clip
+
+
+# ---- left out --------------------------------------------------------------------------------------------------------
+
+
+def without_doubtful(clip: SkeletonClip, least: float) -> SkeletonClip:
+    """Joints with a score below `least` as not seen. Raises ValueError for a clip without scores."""
+    if clip.score is None:
+        raise ValueError(f"clip '{clip.name}' has no scores, which --min-score compares")
+    return _kept(clip, clip.score >= least)
+
+
+def without_jumps(clip: SkeletonClip, most: float) -> SkeletonClip:
+    """Joints as not seen that leave their way for one frame: farther than `most` sizes of a body from the middle
+    between the frames before and after, which lie nearer to each other than that."""
+    if clip.frames < 3:
+        return clip
+    points = np.where(seen(clip.keypoint)[..., None], clip.keypoint, np.nan)
+    limit = most * body_extent(points)
+    before, now, after = points[:, :-2], points[:, 1:-1], points[:, 2:]
+    with np.errstate(invalid="ignore"):
+        far = np.linalg.norm(now - (before + after) / 2, axis=-1) > limit
+        far &= np.linalg.norm(after - before, axis=-1) < limit
+    jumps = np.pad(far, ((0, 0), (1, 1), (0, 0)))
+    return _kept(clip, ~jumps)
+
+
+def _kept(clip: SkeletonClip, kept: Bool[np.ndarray, "M T V"]) -> SkeletonClip:
+    score = None if clip.score is None else clip.score * kept
+    return replace(clip, keypoint=clip.keypoint * kept[..., None], score=score)
+
+
+# ---- gaps ------------------------------------------------------------------------------------------------------------
+
+
+def filled(clip: SkeletonClip, most: int) -> SkeletonClip:
+    """Gaps of up to `most` frames filled, between two frames that show the joint.
+
+    The way is the cubic (Hermite) that leaves and arrives with the speed of the frames beside the gap, or a line where
+    these are not seen. Scores in a gap are the line between those beside it.
+    """
+    there = seen(clip.keypoint)
+    keypoint, score = clip.keypoint.copy(), None if clip.score is None else clip.score.copy()
+    for person, joint in np.argwhere((~there).any(1) & there.any(1)).tolist():
+        frames = np.flatnonzero(there[person, :, joint])
+        for first, last in pairwise(frames.tolist()):
+            if 1 < last - first <= most + 1:
+                share = np.arange(1, last - first)[:, None] / (last - first)
+                row = keypoint[person, :, joint]
+                row[first + 1 : last] = _way(row, there[person, :, joint], first, last, share)
+                if score is not None:
+                    ends = score[person, [first, last], joint]
+                    score[person, first + 1 : last, joint] = ends[0] + share[:, 0] * (ends[1] - ends[0])
+    return replace(clip, keypoint=keypoint, score=score)
+
+
+def _way(
+    row: Float[np.ndarray, "T C"], there: Bool[np.ndarray, "T"], first: int, last: int, share: Float[np.ndarray, "g 1"]
+) -> Float[np.ndarray, "g C"]:
+    start, end, gap = row[first], row[last], last - first
+    straight = (end - start) / gap
+    leaving = row[first] - row[first - 1] if first and there[first - 1] else straight
+    arriving = row[last + 1] - row[last] if last + 1 < len(row) and there[last + 1] else straight
+    square, cube = share**2, share**3
+    return (
+        (2 * cube - 3 * square + 1) * start
+        + (cube - 2 * square + share) * gap * leaving
+        + (3 * square - 2 * cube) * end
+        + (cube - square) * gap * arriving
+    )
+
+
+# ---- jitter ----------------------------------------------------------------------------------------------------------
+
+
+def smoothed(clip: SkeletonClip, way: Smoothing) -> SkeletonClip:
+    """Joints without jitter, each stretch in which a joint is seen by itself; gaps stay gaps."""
+    there, keypoint = seen(clip.keypoint), clip.keypoint.copy()
+    points = np.where(there[..., None], clip.keypoint, np.nan)
+    size, rate = body_extent(points), clip.fps or USUAL_RATE
+    for person, joint in np.argwhere(there.any(1)).tolist():
+        for start, stop in _stretches(there[person, :, joint]):
+            row = clip.keypoint[person, start:stop, joint].astype(np.float64)
+            keypoint[person, start:stop, joint] = savitzky_golay(row) if way == "savgol" else one_euro(row, rate, size)
+    return replace(clip, keypoint=keypoint * there[..., None])
+
+
+def _stretches(there: Bool[np.ndarray, "T"]) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.pad(there.astype(np.int8), 1)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def savitzky_golay(
+    row: Float[np.ndarray, "T C"], window: int = WINDOW, degree: int = DEGREE
+) -> Float[np.ndarray, "T C"]:
+    """At each place the value of the polynomial that fits the `window` places around best; at the ends, of the first
+    and the last ones. Source: Savitzky and Golay 1964."""
+    window = min(window, len(row) - (len(row) + 1) % 2)
+    if window <= degree:
+        return row
+    half = window // 2
+    powers = np.arange(-half, half + 1)[:, None] ** np.arange(degree + 1)
+    fit = powers @ np.linalg.pinv(powers)  # (window, window): values on the polynomial from values around
+    made = np.empty_like(row)
+    around = np.lib.stride_tricks.sliding_window_view(row, window, axis=0)  # (T - window + 1, C, window)
+    made[half : len(row) - half] = around @ fit[half]
+    made[:half] = fit[:half] @ row[:window]
+    made[len(row) - half :] = fit[half + 1 :] @ row[-window:]
+    return made
+
+
+def one_euro(row: Float[np.ndarray, "T C"], rate: float, size: float) -> Float[np.ndarray, "T C"]:
+    """A low-pass that lets fast movement through: its cutoff grows with the speed, in sizes of a body a second.
+
+    rate: frames a second. Source: Casiez et al. 2012, with one speed for all coordinates.
+    """
+
+    def share(cutoff: float) -> float:
+        turn = 2 * pi * cutoff / rate
+        return turn / (turn + 1)
+
+    made, speed = row.copy(), np.zeros(row.shape[1])
+    for t in range(1, len(row)):
+        speed += share(SPEED_CUTOFF) * ((row[t] - made[t - 1]) * rate - speed)
+        cutoff = LEAST_CUTOFF + BETA * float(np.linalg.norm(speed)) / max(size, 1e-9) * 2 * pi
+        made[t] = made[t - 1] + share(cutoff) * (row[t] - made[t - 1])
+    return made
