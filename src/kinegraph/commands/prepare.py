@@ -19,6 +19,7 @@ from kinegraph.commands.arguments import check_numbers
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
 from kinegraph.data.dataset_checks import dataset_findings, line_of
 from kinegraph.data.formats import options_of, recognise, recordings
+from kinegraph.data.formats.chosen import chosen
 from kinegraph.data.formats.each_person import each_person, lists_persons
 from kinegraph.data.formats.recordings import facts_of
 from kinegraph.data.tracking import CROWD
@@ -40,7 +41,8 @@ def prepare(
     class_names: str | None = None,
     split_name: str | None = None,
     box_threshold: float | None = None,
-    classes: Literal[60, 120] | None = None,
+    classes: list[str] | None = None,
+    merge: list[str] | None = None,
     extra: bool = False,
     people: int | None = None,
     per_person: bool = False,
@@ -88,8 +90,9 @@ def prepare(
         split_name: annotations, npy, tfrecord: name of the split that train and val files are the parts of; by
             default what the names of file and folder say, xsub, xview or xset, else split.
         box_threshold: annotations: of Kinetics-400, leave out skeletons whose box has a lower score.
-        classes: ntu: 60 or 120, by default what the files' names need. babel: the 60 (the default) or 120 most frequent
-            actions.
+        classes: only these, by name and in this order, such as --classes wave bow. ntu: also 60 or 120, by default what
+            the files' names need; babel: the 60 (the default) or 120 most frequent actions.
+        merge: make one class of several, such as "squat=deep squat,half squat", or give one another name.
         extra: babel: also read the annotations that BABEL calls extra, extra_train.json and extra_val.json.
         people: openpose, table: bodies to keep: the best by score (openpose, 2 by default), those who are seen most
             (table, all by default).
@@ -119,14 +122,15 @@ def prepare(
         kinegraph prepare nturgb+d_skeletons data/ntu60
         kinegraph prepare ntu60_2d.pkl data/ntu60_2d
         kinegraph prepare my_videos data/mine --labels-file clips.csv --image-size 1920x1080 --fps 30
-        kinegraph prepare gestures.csv data/gestures
+        kinegraph prepare gestures.csv data/gestures --classes wave bow --merge "wave=wave left,wave right"
     """
     check_numbers(0, workers=workers)
     if per_person and people is None and "people" in options_of(recognise(path, format)[0]):
         people = CROWD
     options = {"bodies": bodies, "labels": labels, "layout": layout, "workers": workers}
     options |= {"class_names": class_names, "split_name": split_name, "box_threshold": box_threshold}
-    options |= {"classes": classes, "extra": extra or None}
+    sets, only = _sets_and_names(classes)
+    options |= {"classes": sets, "extra": extra or None}
     of_persons = labels_file if per_person and labels_file is not None and lists_persons(labels_file) else None
     options |= {
         "people": people,
@@ -138,6 +142,8 @@ def prepare(
     options |= {"up": up, "fps": fps, "resample_fps": resample_fps, "val_share": val_share}
     options |= {"keep_missing": keep_missing or None, "parts": parts}
     found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options)
+    if only or merge:
+        found = chosen(found, only, merge)
     if per_person:
         found = each_person(found, of_persons, class_names=class_names, val_share=val_share)
     # Closed on an error, so that the bar ends before its message and reading processes stop.
@@ -157,6 +163,13 @@ def prepare(
             "note: all clips are of NTU RGB+D 60's actions; --classes 60 gives them its 60 classes and its splits "
             "xsub and xview"
         )
+
+
+def _sets_and_names(classes: Sequence[str] | int | None) -> tuple[int | None, list[str]]:
+    """What --classes says: 60 or 120, the published sets of NTU RGB+D and BABEL, or names."""
+    if classes is None or isinstance(classes, int):
+        return classes, []
+    return (int(classes[0]), []) if list(classes) in (["60"], ["120"]) else (None, list(classes))
 
 
 def words(argv: Sequence[str]) -> list[str]:
