@@ -66,8 +66,8 @@ def prepare(
             MMAction2 or PYSKL, or a folder with the train and val pickles of one split (annotations); a folder with
             *_data_joint.npy and *_label.pkl (npy); a folder of *.tfrecord shards (tfrecord); a folder with BABEL's
             train.json and val.json and the joints of AMASS (babel); the Kinetics-skeleton folder, or folders
-            CLASS/CLIP of *_keypoints.json (openpose); marker files, .trc (trc); your own .csv (a row a joint) or
-            .json, see docs/own_data.md (table); a dataset folder (dataset).
+            CLASS/CLIP of *_keypoints.json (openpose); marker files, .trc (trc); motion capture
+            (bvh); your own .csv (a row a joint) or .json, see docs/own_data.md (table); a dataset folder (dataset).
         out: dataset folder to make; written whole or not at all.
         format: name of the format, in brackets above, where the content does not decide it; ntu60 and ntu120 are ntu
             with --classes. `prepare FORMAT PATH OUT` is the same.
@@ -99,8 +99,8 @@ def prepare(
         up: vertical axis of the files, such as z or -y; clips are turned so that y is upward (3D) or downward (2D).
         fps: frames a second, in place of what the files say.
         resample_fps: bring all clips to so many frames a second.
-        val_share: part of the clips that becomes "val" where they have no split, of openpose, trc and table by default 0.2;
-            whole subjects (split xsub) where there are several, else clips of each class (split holdout).
+        val_share: part of the clips that becomes "val" where they have no split, of openpose, trc and table by default
+            0.2; whole subjects (split xsub) where there are several, else clips of each class (split holdout).
         keep_missing: ntu: also read the samples that are published as having missing skeletons.
         skip_broken: leave out clips that cannot be read and list them at the end, instead of stopping.
         workers: ntu, openpose: processes that read files, one a core by default.

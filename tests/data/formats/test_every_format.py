@@ -11,6 +11,7 @@ from kinegraph.data.formats import FORMATS, recognise, recordings
 from kinegraph.data.formats.recordings import Fault
 from kinegraph.skeleton.clip import SkeletonClip
 from tests.data import faulty
+from tests.data.formats import test_bvh
 from tests.data.formats.test_deeplabcut import TWO
 from tests.data.formats.test_trc import WALK
 
@@ -25,11 +26,16 @@ def deeplabcut(folder: Path, clips: list[faulty.Clip]) -> Path:
     return folder / "mice.csv"
 
 
+def bvh(folder: Path, clips: list[faulty.Clip]) -> Path:
+    (folder / "walk.bvh").write_text(test_bvh.WALK)
+    return folder / "walk.bvh"
+
+
 # Format -> what writes good files of it. A format whose files need a whole folder has such tests of its own.
 SAMPLES = {
     "dataset": faulty.dataset, "ntu": faulty.skeleton, "npz": faulty.npz, "annotations": faulty.annotations,
     "npy": faulty.padded, "tfrecord": faulty.tfrecord, "table": faulty.table_json, "trc": trc,
-    "deeplabcut": deeplabcut,
+    "deeplabcut": deeplabcut, "bvh": bvh,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose")
 

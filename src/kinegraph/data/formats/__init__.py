@@ -28,6 +28,7 @@ from kinegraph.data.formats import (
     annotations,
     arrays,
     babel,
+    bvh,
     deeplabcut,
     folder,
     ntu,
@@ -51,7 +52,8 @@ from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up
 
 FORMATS: tuple[ModuleType, ...] = (
-    folder, ntu, ui_prmd, arrays, annotations, padded, tfrecord, babel, openpose, trc, table, deeplabcut,
+    folder, ntu, ui_prmd, arrays, annotations, padded, tfrecord, babel, openpose, trc, bvh, table,
+    deeplabcut,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.
