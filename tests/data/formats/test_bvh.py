@@ -115,7 +115,7 @@ def test_the_upward_axis_is_said(walk):
     found = recordings(
         walk(swapped.replace("\n1 91 2 90 90", "\n1 91 2 0 0").replace(" 90 0 0 0 0 0 0", " 0 0 0 0 0 0 0"))
     )
-    assert "z is upward, by feet and heads; --up z turns the clips" in found.assumed
+    assert "z is upward (--up z turns the clips)" in found.assumed
 
 
 def test_sub_folders_are_classes(walk, tmp_path):

@@ -11,7 +11,7 @@ from kinegraph.data.formats import FORMATS, recognise, recordings
 from kinegraph.data.formats.recordings import Fault
 from kinegraph.skeleton.clip import SkeletonClip
 from tests.data import faulty
-from tests.data.formats import test_bvh
+from tests.data.formats import test_bvh, test_poses
 from tests.data.formats.test_deeplabcut import TWO
 from tests.data.formats.test_trc import WALK
 
@@ -31,11 +31,16 @@ def bvh(folder: Path, clips: list[faulty.Clip]) -> Path:
     return folder / "walk.bvh"
 
 
+def poses(folder: Path, clips: list[faulty.Clip]) -> Path:
+    np.save(folder / "walk.npy", test_poses.FRAMES)
+    return folder / "walk.npy"
+
+
 # Format -> what writes good files of it. A format whose files need a whole folder has such tests of its own.
 SAMPLES = {
     "dataset": faulty.dataset, "ntu": faulty.skeleton, "npz": faulty.npz, "annotations": faulty.annotations,
     "npy": faulty.padded, "tfrecord": faulty.tfrecord, "table": faulty.table_json, "trc": trc,
-    "deeplabcut": deeplabcut, "bvh": bvh,
+    "deeplabcut": deeplabcut, "bvh": bvh, "poses": poses,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose")
 

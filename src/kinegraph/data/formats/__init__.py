@@ -34,6 +34,7 @@ from kinegraph.data.formats import (
     ntu,
     openpose,
     padded,
+    poses,
     table,
     tfrecord,
     trc,
@@ -52,7 +53,7 @@ from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up
 
 FORMATS: tuple[ModuleType, ...] = (
-    folder, ntu, ui_prmd, arrays, annotations, padded, tfrecord, babel, openpose, trc, bvh, table,
+    folder, ntu, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
     deeplabcut,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
@@ -292,6 +293,8 @@ def _with_common(path: Path, found: Recordings, options: Mapping[str, Any]) -> R
         found = replace(found, units=units)
     if units is not None:
         found = replace(found, guessed=found.guessed - {"units"})
+    if "up" in options:
+        found = replace(found, guessed=found.guessed - {"up"})
     size = image_size_of(str(options["image_size"])) if "image_size" in options else None
     facts = {"fps": options.get("fps"), "image_size": size}
     facts = {name: value for name, value in facts.items() if value is not None}

@@ -27,11 +27,10 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.folders import files_below
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, first_readable, text_of
+from kinegraph.data.formats.clip_files import AT_ORIGIN, ClipFile, clip_files, clips_of, first_readable, text_of
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings
 from kinegraph.messages import counted, plain_name, quoted
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.geometry import foot_and_head, upward
 from kinegraph.skeleton.layout import INFERRED, LONGEST_NAME, MOST_JOINTS, JointLayout
 
 NAME, TITLE = "bvh", "motion capture (.bvh)"
@@ -39,7 +38,6 @@ SUFFIXES = (".bvh",)
 CHANNELS = tuple(f"{axis}{kind}" for kind in ("position", "rotation") for axis in "xyz")
 DEEPEST = 200  # joints between the root and an end
 LARGEST_NUMBER = 1e9
-AT_ORIGIN = 1e-6  # a joint that is exactly at the origin lies so far from it, since zero means: not seen
 STEADY = 5e-4  # a frame rate so near to a whole number is that number: 0.0416667 s are 24 frames a second
 
 
@@ -85,13 +83,9 @@ def read(path: Path) -> Recordings:
     All files have the joints of the first one. Raises ValueError where no file can be read.
     """
     files, classes = clip_files(path, _is_bvh)
-    hierarchy, places, _ = first_readable(files, read_file)
+    hierarchy, *_ = first_readable(files, read_file)
     layout = layout_of(hierarchy)
     ends = [f"{counted(len(hierarchy.ends), 'end site')} of the hierarchy, which have no name"] * bool(hierarchy.ends)
-    assumed = []
-    if foot_and_head(layout):
-        axis = upward(places[None], layout)
-        assumed = [f"{axis} is upward, by feet and heads{'' if axis == 'y' else f'; --up {axis} turns the clips'}"]
     return Recordings(
         clips=clips_of(files, lambda file: _clip(file, hierarchy, layout)),
         count=len(files),
@@ -100,8 +94,7 @@ def read(path: Path) -> Recordings:
         units="m",
         source=f"motion capture of {path.resolve().name}",
         skipped=lambda: ends,
-        guessed=frozenset(("units",)),
-        assumed=tuple(assumed),
+        guessed=frozenset(("units", "up")),
     )
 
 

@@ -15,6 +15,7 @@ from kinegraph.data.folders import files_below
 from kinegraph.data.formats.recordings import FormatError, Item, fault_of
 from kinegraph.data.split_names import PARTS
 
+AT_ORIGIN = 1e-6  # a joint that is exactly at the origin lies so far from it, since zero means: not seen
 LARGEST = 1 << 30  # bytes; hours of many joints
 LOOKED_AT = 50  # files of a folder that say whether it is of a format
 T = TypeVar("T")
