@@ -31,7 +31,10 @@ from kinegraph.data.formats import (
     bvh,
     deeplabcut,
     folder,
+    kimore,
+    msr,
     ntu,
+    nw_ucla,
     openpose,
     padded,
     poses,
@@ -54,7 +57,7 @@ from kinegraph.skeleton.geometry import Up
 
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
-    deeplabcut,
+    deeplabcut, nw_ucla, msr, kimore,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.

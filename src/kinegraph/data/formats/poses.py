@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from kinegraph.data.folders import files_below
 from kinegraph.data.formats.axes import FRAMES_FIRST, NO_PEOPLE, frames_come_first, with_people
 from kinegraph.data.formats.clip_files import AT_ORIGIN, ClipFile, clip_files, clips_of, first_readable, some_below
 from kinegraph.data.formats.conventions import layout_for
@@ -25,7 +26,7 @@ from kinegraph.data.formats.padded import mapped
 from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.data.tracking import CROWD
-from kinegraph.messages import first_few
+from kinegraph.messages import counted, first_few
 from kinegraph.safe_npz import load_npz, npz_shapes
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
@@ -55,7 +56,10 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
     change rows, "rows" leaves everybody in the row of the array.
     Raises ValueError where no file can be read.
     """
-    files, classes = clip_files(path, _is_one)
+    files, classes = clip_files(path, lambda file: _holds_joints(file) is not False)
+    other = (
+        [] if path.is_file() else [file.name for file in files_below(path, "*.np[yz]") if _holds_joints(file) is False]
+    )
     first = first_readable(files, read_array)
     of = layout_for(first.shape[-2], layout)
     frames_first = _frames_first(files)
@@ -66,6 +70,7 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
         class_names=classes,
         units="m" if first.shape[-1] > 2 else "px",
         source=f"arrays of {path.resolve().name}",
+        skipped=lambda: [f"{counted(len(other), 'array')} of another shape: {first_few(other)}"] * bool(other),
         unordered=bodies == "tracked" and first.ndim == 4,
         guessed=frozenset({"score", "units", "up", *(["layout"] if layout is None else [])}),
         assumed=(FRAMES_FIRST,) * frames_first + (NO_PEOPLE,) * (first.ndim == 3),
@@ -73,12 +78,16 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
 
 
 def _is_one(file: Path) -> bool:
-    """Whether a file holds one array of such a shape; only the heads of its arrays are read."""
+    return _holds_joints(file) is True
+
+
+def _holds_joints(file: Path) -> bool | None:
+    """Whether a file holds one array of such a shape, by the heads of its arrays; None where they cannot be read."""
     if not file.is_file() or file.suffix.lower() not in SUFFIXES or is_dataset(file.parent):
         return False
     with suppress(ValueError):
         return _fits(mapped(file).shape) if file.suffix.lower() == ".npy" else _key(npz_shapes(file)) is not None
-    return False
+    return None
 
 
 def _fits(shape: Sequence[int]) -> bool:

@@ -25,7 +25,7 @@ class Fault:
     skip: bool = False
 
     def __str__(self) -> str:
-        named = re.search(rf"['/\\\\]{re.escape(self.clip)}['.:]", self.message)
+        named = re.search(rf"['/\\\\]{re.escape(self.clip)}['.:_]", self.message)
         return self.message if named or not self.clip else f"clip '{self.clip}' {self.message}"
 
 
