@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -50,6 +51,28 @@ def load_npz(path: Path, keys: Iterable[str] | None = None) -> dict[str, np.ndar
         raise ValueError(f"{path} is not a readable .npz file of arrays") from None
 
 
+def npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arrays in a file by name, by their heads; () for those of objects. Raises ValueError."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    try:
+        with zipfile.ZipFile(path) as file:
+            for member in file.infolist():
+                if member.filename.endswith(".npy"):
+                    with file.open(member) as content:
+                        shape, _, dtype = _head(content)
+                    shapes[member.filename.removesuffix(".npy")] = () if dtype.hasobject else shape
+    except BROKEN:
+        raise ValueError(f"{path} is not a readable .npz file of arrays") from None
+    return shapes
+
+
+def _head(content: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, order and dtype of the array in a .npy."""
+    version = np.lib.format.read_magic(content)
+    read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+    return read_header[version[0]](content)
+
+
 def _check_size(path: Path, members: Iterable[zipfile.ZipInfo]) -> None:
     claimed, size = sum(it.file_size for it in members), path.stat().st_size
     if claimed > UNPACKED_ALWAYS + UNPACKED_A_BYTE * size:
@@ -60,9 +83,7 @@ def _check_size(path: Path, members: Iterable[zipfile.ZipInfo]) -> None:
 
 def _array(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     with file.open(member) as content:
-        version = np.lib.format.read_magic(content)
-        read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
-        shape, _, dtype = read_header[version[0]](content)
+        shape, _, dtype = _head(content)
         if dtype.hasobject:
             raise _RefusedError("holds Python objects (pickles), which are not loaded; save plain arrays")
         if dtype.kind == "V":

@@ -1,5 +1,6 @@
 """Every format with files that are empty, cut, changed or hostile: clips, faults, or one line that names the file."""
 
+import json
 import os
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from kinegraph.data.formats import FORMATS, recognise, recordings
 from kinegraph.data.formats.recordings import Fault
 from kinegraph.skeleton.clip import SkeletonClip
 from tests.data import faulty
+from tests.data.formats import test_bvh, test_kimore, test_msr, test_nw_ucla, test_poses
 from tests.data.formats.test_deeplabcut import TWO
 from tests.data.formats.test_trc import WALK
 
@@ -25,11 +27,38 @@ def deeplabcut(folder: Path, clips: list[faulty.Clip]) -> Path:
     return folder / "mice.csv"
 
 
+def bvh(folder: Path, clips: list[faulty.Clip]) -> Path:
+    (folder / "walk.bvh").write_text(test_bvh.WALK)
+    return folder / "walk.bvh"
+
+
+def poses(folder: Path, clips: list[faulty.Clip]) -> Path:
+    np.save(folder / "walk.npy", test_poses.FRAMES)
+    return folder / "walk.npy"
+
+
+def nw_ucla(folder: Path, clips: list[faulty.Clip]) -> Path:
+    content = {"file_name": "a01_s01_e00_v01", "skeletons": test_nw_ucla.JOINTS.tolist(), "label": 1}
+    (folder / "a01_s01_e00_v01.json").write_text(json.dumps(content))
+    return folder / "a01_s01_e00_v01.json"
+
+
+def msr(folder: Path, clips: list[faulty.Clip]) -> Path:
+    (folder / "a18_s01_e01_skeleton3D.txt").write_text(test_msr.ROWS)
+    return folder / "a18_s01_e01_skeleton3D.txt"
+
+
+def kimore(folder: Path, clips: list[faulty.Clip]) -> Path:
+    (folder / "JointPosition1.csv").write_text(test_kimore.ROWS)
+    return folder / "JointPosition1.csv"
+
+
 # Format -> what writes good files of it. A format whose files need a whole folder has such tests of its own.
 SAMPLES = {
     "dataset": faulty.dataset, "ntu": faulty.skeleton, "npz": faulty.npz, "annotations": faulty.annotations,
     "npy": faulty.padded, "tfrecord": faulty.tfrecord, "table": faulty.table_json, "trc": trc,
-    "deeplabcut": deeplabcut,
+    "deeplabcut": deeplabcut, "bvh": bvh, "poses": poses, "nw-ucla": nw_ucla, "msr": msr,
+    "kimore": kimore,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose")
 

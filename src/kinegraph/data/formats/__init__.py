@@ -29,11 +29,16 @@ from kinegraph.data.formats import (
     annotations,
     arrays,
     babel,
+    bvh,
     deeplabcut,
     folder,
+    kimore,
+    msr,
     ntu,
+    nw_ucla,
     openpose,
     padded,
+    poses,
     table,
     tfrecord,
     trc,
@@ -52,7 +57,8 @@ from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up
 
 FORMATS: tuple[ModuleType, ...] = (
-    folder, ntu, ui_prmd, arrays, annotations, padded, tfrecord, babel, openpose, trc, table, deeplabcut,
+    folder, ntu, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
+    deeplabcut, nw_ucla, msr, kimore,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.
@@ -299,6 +305,8 @@ def _with_common(path: Path, found: Recordings, options: Mapping[str, Any]) -> R
         found = replace(found, units=units)
     if units is not None:
         found = replace(found, guessed=found.guessed - {"units"})
+    if "up" in options:
+        found = replace(found, guessed=found.guessed - {"up"})
     size = image_size_of(str(options["image_size"])) if "image_size" in options else None
     facts = {"fps": options.get("fps"), "image_size": size}
     facts = {name: value for name, value in facts.items() if value is not None}

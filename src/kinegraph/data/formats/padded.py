@@ -66,7 +66,7 @@ def detect(path: Path) -> str | None:
         if path.suffix.lower() != ".npy":
             return None
         with suppress(ValueError):
-            return "a .npy with five axes" if _mapped(path).ndim == 5 else None
+            return "a .npy with five axes" if mapped(path).ndim == 5 else None
         return None
     named = next((file.name for file in path.glob("*.npy") if JOINT_FILE.fullmatch(file.name)), None)
     return f"holds {named}" if named else None
@@ -147,7 +147,7 @@ def _files(raw: Path) -> dict[Path, str | None]:
 
 
 def _open(path: Path, part: str | None) -> PaddedFile:
-    array = _mapped(path)
+    array = mapped(path)
     if array.ndim != 5 or array.shape[1] not in (2, 3) or array.dtype.kind not in "f" or 0 in array.shape:
         last = array.ndim == 5 and array.shape[4] in (2, 3)
         hint = "; it looks like (clips, people, frames, joints, channels)" if last else ""
@@ -163,7 +163,8 @@ def _open(path: Path, part: str | None) -> PaddedFile:
     return PaddedFile(path, part, array.shape, names, labels, attributes)
 
 
-def _mapped(path: Path) -> np.ndarray:
+def mapped(path: Path) -> np.ndarray:
+    """The array of a .npy, whose numbers are read when they are taken. Raises ValueError for a broken file."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (EOFError, ValueError, ArithmeticError, SyntaxError, TypeError, RecursionError, TokenError):
@@ -239,7 +240,7 @@ def _is_sequence(value: object) -> bool:
 
 def _chunk(path: Path, start: int, count: int) -> Float[np.ndarray, "n C T V M"]:
     """A copy of some clips. The file is mapped anew each time: pages that stay mapped would count as memory in use."""
-    return np.array(_mapped(path)[start : start + count])
+    return np.array(mapped(path)[start : start + count])
 
 
 def _people(clips: Float[np.ndarray, "n C T V M"]) -> Float[np.ndarray, "n M T V C"]:

@@ -1,10 +1,14 @@
 """Text files that people write: tables and lists of names, in UTF-8 or UTF-16, with or without a mark in front."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+
+from kinegraph.messages import one_line
 
 MARKS_OF_16 = (b"\xff\xfe", b"\xfe\xff")
 LOOKED_AT = 1 << 16
+LARGEST_NUMBER = 1e9
 
 
 def encoding_of(path: Path) -> str:
@@ -31,3 +35,21 @@ def lines_of(path: Path, what: str) -> list[str]:
         return path.read_text(encoding=encoding_of(path)).splitlines()
     except UnicodeError:
         raise ValueError(f"{path} {other_encoding(path)}: {what}") from None
+
+
+def rows_of_numbers(text: str, origin: Path, separator: str | None = None) -> Iterator[tuple[int, list[float]]]:
+    """The numbers of each line that is not blank, with the number of the line; separator: between them, or blanks.
+
+    An empty cell at the end of a line is left out. Raises ValueError naming the line that holds anything else.
+    """
+    for number, line in enumerate(text.splitlines(), 1):
+        cells = line.strip().removesuffix(separator or " ").split(separator)
+        if not line.strip():
+            continue
+        try:
+            values = [float(cell) for cell in cells]
+        except ValueError as error:
+            raise ValueError(f"{origin} line {number}: {one_line(error)}") from None
+        if not all(abs(value) < LARGEST_NUMBER for value in values):
+            raise ValueError(f"{origin} line {number} holds a number that is not finite")
+        yield number, values

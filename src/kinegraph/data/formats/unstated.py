@@ -17,7 +17,7 @@ from kinegraph.data.formats.axes import AXES, guess_axes
 from kinegraph.data.formats.conventions import PUBLISHED, RARE, candidates, is_flat
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.geometry import bones, extent, seen
+from kinegraph.skeleton.geometry import bones, extent, foot_and_head, seen, upward
 from kinegraph.skeleton.layout import JointLayout, layout_names
 from kinegraph.skeleton.proportions import can_tell, recognise
 
@@ -61,6 +61,8 @@ def decided(found: Recordings) -> Recordings:
         if units == "image" and first[0].image_size is None:
             units, reason = UNSIZED, f"{reason}, of unknown size: kept as they are; --image-size makes them pixels"
         assumed += [f"units: {reason} (--units)"] if reason else []
+    if "up" in found.guessed and units != "image":
+        assumed += _vertical(first, layout, scored)
     if units == "image" and first and first[0].image_size is None:
         message = "x and y are fractions of a picture, and its size is not known; give --image-size, such as 1920x1080"
         raise FormatError("image_size", message)
@@ -194,6 +196,22 @@ def _steadier(
 
     pairs = [(unrest(space), unrest(flat)) for space, flat in zip(bodies, plane, strict=True) if len(space) > 1]
     return sum(in_space < STEADIER * flat for in_space, flat in pairs) * 2 > len(pairs)
+
+
+# ---- vertical --------------------------------------------------------------------------------------------------------
+
+
+def _vertical(clips: Sequence[SkeletonClip], layout: JointLayout, scored: bool) -> list[str]:
+    """A line on the vertical axis of most clips in 3D, where feet and head, or a spine, say it."""
+    if scored or not (foot_and_head(layout) or layout.spine):
+        return []
+    clips = [clip for clip in clips if clip.keypoint.shape[2:] == (len(layout), 3) and clip.keypoint.any()]
+    hidden = [
+        np.where((seen(clip.keypoint) & np.isfinite(clip.keypoint).all(3))[..., None], clip.keypoint, np.nan)
+        for clip in clips
+    ]
+    axes = Counter(upward(points, layout) for points in hidden).most_common(1)
+    return [f"{axis} is upward {'(--up)' if axis == 'y' else f'(--up {axis} turns the clips)'}" for axis, _ in axes]
 
 
 # ---- units -----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,86 @@
+"""Formats whose every file is one clip: the files of a folder, their names, classes and splits by its sub-folders.
+
+FOLDER/walk.bvh             clip walk
+FOLDER/walk/01.bvh          clip walk/01 of class walk
+FOLDER/train/walk/01.bvh    the same in part train; all files are then in train, val or test
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from kinegraph.data.folders import files_below
+from kinegraph.data.formats.recordings import FormatError, Item, fault_of
+from kinegraph.data.split_names import PARTS
+
+AT_ORIGIN = 1e-6  # a joint that is exactly at the origin lies so far from it, since zero means: not seen
+LARGEST = 1 << 30  # bytes; hours of many joints
+LOOKED_AT = 50  # files of a folder that say whether it is of a format
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ClipFile:
+    path: Path
+    name: str
+    label: int | None = None
+    splits: Mapping[str, str] = field(default_factory=dict)
+
+
+def clip_files(path: Path, is_one: Callable[[Path], bool]) -> tuple[list[ClipFile], tuple[str, ...]]:
+    """The clips of a folder in the order of their names, or of one file, and the classes that the folders name.
+
+    is_one: whether a file is of the format. Raises ValueError where none is.
+    """
+    if path.is_file():
+        return [ClipFile(path, path.stem)], ()
+    places = {file: file.relative_to(path).parts[:-1] for file in files_below(path, "*") if is_one(file)}
+    if not places:
+        raise FormatError("unreadable", f"{path} holds no file of this format")
+    parted = all(folders[:1] and folders[0] in PARTS for folders in places.values())
+    classes = tuple(sorted({folders[parted] for folders in places.values() if len(folders) > parted}))
+    files = [
+        ClipFile(
+            file,
+            "/".join((*folders, file.stem)),
+            classes.index(folders[parted]) if len(folders) > parted else None,
+            {"split": folders[0]} if parted else {},
+        )
+        for file, folders in places.items()
+    ]
+    return sorted(files, key=lambda file: (file.name, str(file.path))), classes
+
+
+def some_below(folder: Path, is_one: Callable[[Path], bool], ending: str) -> bool:
+    """Whether one of the first files in a folder that have this ending is of a format."""
+    named = (file for file in files_below(folder, "*") if file.suffix.lower() == ending and file.is_file())
+    return any(map(is_one, islice(named, LOOKED_AT)))
+
+
+def first_readable(files: Sequence[ClipFile], read: Callable[[Path], T]) -> T:
+    """The content of the first file that can be read. Raises FormatError with the first reason where none can."""
+    error: Exception | None = None
+    for file in files:
+        try:
+            return read(file.path)
+        except (ValueError, OSError) as fault:
+            error = error or fault
+    raise FormatError(getattr(error, "kind", "unreadable"), str(fault_of(error or ValueError("there are no files"))))
+
+
+def clips_of(files: Sequence[ClipFile], clip: Callable[[ClipFile], Item]) -> Iterator[Item]:
+    """The clip of each file, or its fault."""
+    for file in files:
+        try:
+            yield clip(file)
+        except (ValueError, OSError) as error:
+            yield fault_of(error, file.name)
+
+
+def text_of(file: Path) -> str:
+    """The text of a file. Raises ValueError for one that is too large to be a clip."""
+    if (size := file.stat().st_size) > LARGEST:
+        raise ValueError(f"{file} has {size:,} bytes, expected at most {LARGEST:,}")
+    return file.read_text(encoding="utf-8-sig", errors="replace")

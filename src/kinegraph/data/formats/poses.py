@@ -1,0 +1,157 @@
+"""Arrays of one clip each, as pose estimators and lifting networks save them: .npy, or .npz with one such array.
+
+    (T, V, C)       frames, joints, coordinates: one person; VideoPose3D and MotionBERT write (T, 17, 3)
+    (T, M, V, C)    several people in rows; (M, T, V, C) is recognised by how joints move
+    C               2: x, y;   3: x, y, score or x, y, z;   4: x, y, z, score
+
+The layout follows from the proportions of bodies (`unstated.py`), or --layout names it. NaN means: not seen. An array
+may also be relative to a joint, which is then zero in all frames and in the middle of the others: it is seen.
+VideoPose3D's data_3d_*.npz holds a dictionary of such arrays, see `videopose.py`.
+Sources: facebookresearch/VideoPose3D, run.py (--viz-export); Walter0807/MotionBERT, infer_wild.py (X3D.npy).
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from kinegraph.data.folders import files_below
+from kinegraph.data.formats.axes import FRAMES_FIRST, NO_PEOPLE, frames_come_first, with_people
+from kinegraph.data.formats.clip_files import AT_ORIGIN, ClipFile, clip_files, clips_of, first_readable, some_below
+from kinegraph.data.formats.conventions import layout_for
+from kinegraph.data.formats.folder import detect as is_dataset
+from kinegraph.data.formats.padded import mapped
+from kinegraph.data.formats.people import BodyPolicy
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
+from kinegraph.data.tracking import CROWD
+from kinegraph.messages import counted, first_few
+from kinegraph.safe_npz import load_npz, npz_shapes
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout
+
+NAME, TITLE = "poses", "arrays of one clip each (.npy, .npz)"
+SUFFIXES = (".npy", ".npz")
+LOOKED_AT = 20  # files whose order of axes is looked at
+IN_BOX = 0.9  # share of bodies around the origin, for a joint that is always there to be one that was seen
+
+
+def detect(path: Path) -> str | None:
+    """A .npy, or a .npz with one array, of such a shape; or a folder with some, which is of no other format."""
+    if path.is_file():
+        if _is_one(path):
+            return "an array of frames, joints and coordinates"
+        return None
+    others = is_dataset(path) or any((path / name).is_file() for name in ("train.json", "val.json"))  # BABEL
+    if others or not any(some_below(path, _is_one, ending) for ending in SUFFIXES):
+        return None
+    return "holds arrays of frames, joints and coordinates"
+
+
+def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked") -> Recordings:
+    """The clips of a folder of such arrays, in the order of their names, or of one file; sub-folders name classes.
+
+    layout: name or YAML file of the joints; by default what fits the bodies. bodies: "tracked" follows people who
+    change rows, "rows" leaves everybody in the row of the array.
+    Raises ValueError where no file can be read.
+    """
+    files, classes = clip_files(path, lambda file: _holds_joints(file) is not False)
+    other = (
+        [] if path.is_file() else [file.name for file in files_below(path, "*.np[yz]") if _holds_joints(file) is False]
+    )
+    first = first_readable(files, read_array)
+    of = layout_for(first.shape[-2], layout)
+    frames_first = _frames_first(files)
+    return Recordings(
+        clips=clips_of(files, lambda file: _clip(file, of, frames_first)),
+        count=len(files),
+        layout=of,
+        class_names=classes,
+        units="m" if first.shape[-1] > 2 else "px",
+        source=f"arrays of {path.resolve().name}",
+        skipped=lambda: [f"{counted(len(other), 'array')} of another shape: {first_few(other)}"] * bool(other),
+        unordered=bodies == "tracked" and first.ndim == 4,
+        guessed=frozenset({"score", "units", "up", *(["layout"] if layout is None else [])}),
+        assumed=(FRAMES_FIRST,) * frames_first + (NO_PEOPLE,) * (first.ndim == 3),
+    )
+
+
+def _is_one(file: Path) -> bool:
+    return _holds_joints(file) is True
+
+
+def _holds_joints(file: Path) -> bool | None:
+    """Whether a file holds one array of such a shape, by the heads of its arrays; None where they cannot be read."""
+    if not file.is_file() or file.suffix.lower() not in SUFFIXES or is_dataset(file.parent):
+        return False
+    with suppress(ValueError):
+        return _fits(mapped(file).shape) if file.suffix.lower() == ".npy" else _key(npz_shapes(file)) is not None
+    return None
+
+
+def _fits(shape: Sequence[int]) -> bool:
+    return len(shape) in (3, 4) and shape[-1] in (2, 3, 4) and shape[-2] > 1
+
+
+def _key(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+    """The one array of a .npz that holds joints; None where there are several, and in files of the format npz."""
+    names = [name for name, shape in shapes.items() if _fits(shape)]
+    return names[0] if len(names) == 1 and "length" not in shapes else None
+
+
+# ---- one file --------------------------------------------------------------------------------------------------------
+
+
+def read_array(file: Path) -> Shaped[np.ndarray, "..."]:
+    """The array of a file. Raises ValueError for one that is not of frames, joints and 2 to 4 coordinates."""
+    if file.suffix.lower() == ".npz":
+        shapes = npz_shapes(file)
+        if (key := _key(shapes)) is None:
+            raise ValueError(
+                f"{file} holds {first_few(list(shapes))}, expected one array (frames, joints, coordinates)"
+            )
+        array = load_npz(file, (key,))[key]
+    else:
+        array = mapped(file)
+    if array.dtype.kind not in "fiu" or not _fits(array.shape) or 0 in array.shape:
+        expected = "numbers (frames, joints, 2 to 4 coordinates), or with people as second axis"
+        raise FormatError("shape", f"{file} holds {array.dtype} {array.shape}, expected {expected}")
+    return array
+
+
+def _frames_first(files: Sequence[ClipFile]) -> bool:
+    arrays = []
+    for file in files[:LOOKED_AT]:
+        with suppress(ValueError, OSError):
+            arrays.append(np.asarray(read_array(file.path)[..., :2]))
+    return frames_come_first([array for array in arrays if array.ndim == 4])
+
+
+def _clip(file: ClipFile, layout: JointLayout, frames_first: bool) -> Item:
+    array = np.array(with_people(read_array(file.path)), np.float32)
+    array = array.swapaxes(0, 1) if frames_first and len(array) > 1 else array
+    if len(array) > CROWD:
+        raise FormatError("shape", f"{file.path} would hold {len(array):,} people; save each clip in a file of its own")
+    array = np.where(np.isnan(array).any(3, keepdims=True), 0, array)
+    keypoint, score = (array[..., :3], array[..., 3]) if array.shape[3] == 4 else (array, None)
+    if score is not None and not (score.min() >= 0 and score.max() <= 1.001):
+        raise FormatError("shape", f"{file.path} has four numbers a joint, whose last is no score from 0 to 1")
+    if not keypoint.any():
+        return nobody(file.name)
+    return SkeletonClip(
+        keypoint=with_origin(keypoint), layout=layout, name=file.name, label=file.label, score=score, splits=file.splits
+    )
+
+
+def with_origin(keypoint: Float[np.ndarray, "M T V C"]) -> Float[np.ndarray, "M T V C"]:
+    """The array, in which the joint that all others are relative to is no longer zero, as if it were not seen."""
+    there = keypoint.any(3)
+    always = ~there.any((0, 1))
+    if always.sum() != 1:
+        return keypoint
+    bodies = keypoint[there.any(2)]
+    around = ((bodies.min(1) < 0) & (bodies.max(1) > 0)).all(1)
+    if around.mean() < IN_BOX:
+        return keypoint
+    return np.where((always & there.any(2)[..., None])[..., None], np.float32(AT_ORIGIN), keypoint)

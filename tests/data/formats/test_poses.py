@@ -1,0 +1,120 @@
+"""Arrays of one clip each: axes, layouts, joints at the origin, folders, and what is refused."""
+
+import numpy as np
+import pytest
+
+from kinegraph.data.formats import read, recognise, recordings
+
+# Frame 0 of clausM2/human_pose, o_jacob.npy (VideoPose3D, y downward), in millimetres.
+H36M = np.float32(
+    [
+        [0, 0, 0], [-66, -18, 91], [-284, 259, 106], [-195, 677, 242], [66, 18, -91], [-156, 298, -91], [-41, 695, 66],
+        [-152, -82, -127], [-350, -165, -275], [-470, -223, -309], [-420, -310, -293], [-257, -84, -334],
+        [-158, 168, -291], [-131, 420, -235], [-386, -104, -154], [-360, 150, -61], [-367, 395, -64],
+    ]
+)  # fmt: skip
+FRAMES = np.stack([H36M + 10 * i for i in range(5)]) / 1000
+RELATIVE = np.stack([H36M] * 5) / 1000
+FAR = np.float32([2, 0, 5])
+
+
+@pytest.fixture
+def save(tmp_path):
+    def write(array, name="walk.npy", **arrays):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith(".npz"):
+            np.savez(tmp_path / name, **arrays)
+        else:
+            np.save(tmp_path / name, array)
+        return tmp_path / name
+
+    return write
+
+
+def test_one_person(save):
+    found = recordings(save(FRAMES.astype(np.float64)))
+    (clip,) = found.clips
+    assert (found.format, found.units, clip.name, clip.layout.name, clip.fps) == ("poses", "m", "walk", "h36m17", None)
+    np.testing.assert_allclose(clip.keypoint[0, 1:], FRAMES[1:])
+    assert "-y is upward (--up -y turns the clips)" in found.assumed
+
+
+def test_a_vertical_that_is_given_is_not_assumed(save):
+    found = recordings(save(FRAMES + FAR), up="-y")
+    assert not any("upward" in line for line in found.assumed)
+    (clip,) = found.clips
+    assert clip.keypoint[0, 0, 10, 1] > clip.keypoint[0, 0, 3, 1]  # the head above the foot
+
+
+@pytest.mark.parametrize("frames_first", [True, False])
+def test_people_are_in_rows_of_either_axis(save, frames_first):
+    two = np.stack([FRAMES + FAR, FRAMES - FAR])
+    (clip,) = read(save(two.swapaxes(0, 1) if frames_first else two))
+    np.testing.assert_allclose(clip.keypoint, two)
+
+
+def test_the_joint_that_others_are_relative_to_is_seen(save):
+    (clip,) = read(save(RELATIVE))
+    assert clip.keypoint.any(3).all()
+    assert np.abs(clip.keypoint[:, :, 0]).max() < 1e-5
+    away = RELATIVE + FAR
+    away[:, 0] = 0
+    (clip,) = read(save(away))
+    assert not clip.keypoint[:, :, 0].any()
+
+
+def test_numbers_beside_x_and_y(save):
+    rng = np.random.default_rng(0)
+    score = rng.uniform(0.5, 1, (*FRAMES.shape[:2], 1)).astype(np.float32)
+    pixels = (FRAMES[..., :2] + 2) * 300
+    (flat,) = read(save(np.concatenate([pixels, score], 2)), layout="h36m17")
+    np.testing.assert_allclose(flat.keypoint[0], pixels, rtol=1e-6)
+    np.testing.assert_array_equal(flat.score[0], score[..., 0])
+    (deep,) = read(save(np.concatenate([FRAMES + FAR, score], 2)))
+    np.testing.assert_allclose(deep.keypoint[0], FRAMES + FAR)
+    np.testing.assert_array_equal(deep.score[0], score[..., 0])
+
+
+def test_nan_is_not_seen(save):
+    gaps = FRAMES + FAR
+    gaps[2, 5, 1] = np.nan
+    (clip,) = read(save(gaps))
+    assert not clip.keypoint[0, 2, 5].any()
+    assert clip.keypoint.any(3).sum() == 5 * 17 - 1
+
+
+def test_a_folder_of_arrays(save, tmp_path):
+    save(FRAMES, "walk/01.npy")
+    save(None, "run/01.npz", joints=FRAMES + 1, time=np.arange(5))
+    assert recognise(tmp_path)[0].NAME == "poses"
+    run, walk = read(tmp_path)
+    assert [(clip.name, clip.label) for clip in (run, walk)] == [("run/01", 0), ("walk/01", 1)]
+    np.testing.assert_allclose(run.keypoint[0], FRAMES + 1)
+
+
+@pytest.mark.parametrize(
+    ("array", "reason"),
+    [
+        (np.zeros((5, 17, 3), np.float32), "without any person"),
+        (FRAMES[:, :1].repeat(40, 1) + FAR, "40 joints in 3D are of no layout that is known here; name it by --layout"),
+        (np.full((5, 17, 4), 2.0), "has four numbers a joint, whose last is no score from 0 to 1"),
+        (
+            FRAMES + np.arange(180).reshape(60, 1, 1, 3) ** 2,
+            "would hold 60 people; save each clip in a file of its own",
+        ),
+        (np.array([[["a", "b"]] * 2]), "holds <U1 (1, 2, 2), expected numbers (frames, joints, 2 to 4 coordinates)"),
+        (np.full((2, 17, 3), np.inf), "holds NaN or infinity"),
+    ],
+)
+def test_what_cannot_be_read_is_named(save, array, reason):
+    path = save(array)
+    with pytest.raises(ValueError) as caught:
+        list(read(path))
+    assert reason in str(caught.value)
+    assert "walk" in str(caught.value)
+
+
+def test_an_npz_of_several_such_arrays_is_no_clip(save):
+    path = save(None, "walk.npz", left=FRAMES, right=FRAMES)
+    with pytest.raises(ValueError, match="holds left, right, expected one array"):
+        list(read(path, "poses"))
