@@ -12,7 +12,7 @@ from kinegraph.data.formats import FORMATS, recognise, recordings
 from kinegraph.data.formats.recordings import Fault
 from kinegraph.skeleton.clip import SkeletonClip
 from tests.data import faulty
-from tests.data.formats import test_bvh, test_kimore, test_msr, test_nw_ucla, test_poses
+from tests.data.formats import test_bvh, test_detections, test_kimore, test_msr, test_nw_ucla, test_poses
 from tests.data.formats.test_deeplabcut import TWO
 from tests.data.formats.test_trc import WALK
 
@@ -53,12 +53,32 @@ def kimore(folder: Path, clips: list[faulty.Clip]) -> Path:
     return folder / "JointPosition1.csv"
 
 
+def alphapose(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_detections.alphapose(folder)
+
+
+def mmpose(folder: Path, clips: list[faulty.Clip]) -> Path:
+    frames = [
+        {"frame_id": t, "instances": list(map(test_detections.instance, people))}
+        for t, people in enumerate(test_detections.walking())
+    ]
+    return test_detections.written(folder / "video.json", frames)
+
+
+def coco(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_detections.written(folder / "a.json", test_detections.coco(test_detections.walking()))
+
+
+def yolo(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_detections.yolo(folder)
+
+
 # Format -> what writes good files of it. A format whose files need a whole folder has such tests of its own.
 SAMPLES = {
     "dataset": faulty.dataset, "ntu": faulty.skeleton, "npz": faulty.npz, "annotations": faulty.annotations,
     "npy": faulty.padded, "tfrecord": faulty.tfrecord, "table": faulty.table_json, "trc": trc,
     "deeplabcut": deeplabcut, "bvh": bvh, "poses": poses, "nw-ucla": nw_ucla, "msr": msr,
-    "kimore": kimore,
+    "kimore": kimore, "alphapose": alphapose, "mmpose": mmpose, "coco": coco, "yolo": yolo,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose")
 

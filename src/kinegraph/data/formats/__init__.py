@@ -26,13 +26,16 @@ import numpy as np
 
 from kinegraph.data.cleaning import Cleaning, Smoothing, cleaned
 from kinegraph.data.formats import (
+    alphapose,
     annotations,
     arrays,
     babel,
     bvh,
+    coco,
     deeplabcut,
     folder,
     kimore,
+    mmpose,
     msr,
     ntu,
     nw_ucla,
@@ -43,6 +46,7 @@ from kinegraph.data.formats import (
     tfrecord,
     trc,
     ui_prmd,
+    yolo,
 )
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.companion import beside
@@ -59,6 +63,7 @@ from kinegraph.skeleton.geometry import Up
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
     deeplabcut, nw_ucla, msr, kimore,
+    coco, alphapose, mmpose, yolo,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.

@@ -1,0 +1,168 @@
+"""Lists of detected people, as pose estimators write them -> clips: frames in order, people followed or by ids."""
+
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.data.formats.recordings import Fault, FormatError, Item, nobody
+from kinegraph.data.tracking import CROWD, gathered, track
+from kinegraph.messages import quoted
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout
+
+NUMBERED = re.compile(r"(.*?)[_\-. ]?(\d{1,12})")
+LARGEST_STEP = 12  # between the numbers of a sequence's pictures; others are single pictures
+MOST_FRAMES = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """A detection: x, y and score of its joints, zero for one that was not seen; and who it is, where that is known."""
+
+    pose: Float[np.ndarray, "V 3"]
+    who: Hashable = None
+
+
+@dataclass(eq=False)
+class Pictures:
+    """The people of each picture of a recording, by the number of its frame. size: width and height."""
+
+    name: str
+    people: dict[int, list[Person]] = field(default_factory=dict)
+    size: tuple[int, int] | None = None
+    fps: float | None = None
+
+    def add(self, frame: int, person: Person | None) -> None:
+        """Add somebody to a frame, or a frame without anybody."""
+        there = self.people.setdefault(frame, [])
+        if person is not None:
+            there.append(person)
+
+
+def picture_number(name: str) -> tuple[str, int | None]:
+    """The recording and the number that the name of a picture says: "walk/img_0012.jpg" -> ("walk", 12)."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    found = NUMBERED.fullmatch(path.stem)
+    folder = "" if str(path.parent) == "." else str(path.parent)
+    if found is None:
+        return (f"{folder}/{path.stem}" if folder else path.stem), None
+    stem = found[1] if found[1].lower() not in ("", "img", "image", "frame", "im") else ""
+    return "/".join(filter(None, (folder, stem))), int(found[2])
+
+
+def sequences(recordings: Sequence[Pictures]) -> list[Pictures]:
+    """The recordings, those whose numbers do not follow each other as single pictures; each with a name of its own."""
+    found = []
+    for one in recordings:
+        steps = np.diff(sorted(one.people))
+        if len(steps) and steps.max() > LARGEST_STEP and np.median(steps) > 2:
+            found += [
+                Pictures(f"{one.name}-{frame}" if one.name else str(frame), {frame: there}, one.size, one.fps)
+                for frame, there in sorted(one.people.items())
+            ]
+        else:
+            found.append(one)
+    times = Counter(one.name for one in found)
+    return [
+        replace(one, name=f"{one.name}-{min(one.people, default=0)}") if times[one.name] > 1 else one for one in found
+    ]
+
+
+def pose_of(numbers: object, scores: object = None, where: str = "") -> Float[np.ndarray, "V 3"]:
+    """x, y and score of joints in a flat or nested list of (x, y, score), or of (x, y) with scores beside it.
+
+    Raises FormatError for what is no such list.
+    """
+    try:
+        values = np.array(numbers, dtype=np.float64)
+        beside = None if scores is None else np.array(scores, dtype=np.float64).reshape(-1)
+    except (ValueError, TypeError, OverflowError):
+        values, beside = np.zeros(0), None
+    if values.ndim == 1 and beside is not None and len(beside) and values.size == 2 * len(beside):
+        values = values.reshape(-1, 2)
+    elif values.ndim == 1 and values.size and values.size % 3 == 0:
+        values = values.reshape(-1, 3)
+    if values.ndim != 2 or not values.size or values.shape[1] not in (2, 3):
+        raise FormatError(
+            "joints", f"{where}has as keypoints {quoted(numbers)[:60]}, expected x, y, score of each joint"
+        )
+    if values.shape[1] == 2:
+        beside = np.ones(len(values)) if beside is None else beside
+        if len(beside) != len(values):
+            raise FormatError("score", f"{where}has {len(beside)} scores for {len(values)} joints")
+        values = np.column_stack([values, beside])
+    if not np.isfinite(values).all() or np.abs(values).max() > 1e30:
+        raise FormatError("not_finite", f"{where}holds a number that is not finite")
+    return np.where((values[:, 2:] > 0) & (values[:, :2] != 0).any(1, keepdims=True), values, 0).astype(np.float32)
+
+
+def clips_of(
+    recordings: Sequence[Pictures], layout: JointLayout, people: int | None, left_out: dict[str, int]
+) -> Iterator[Item]:
+    """A clip of each recording. people: bodies at most. left_out: gets how often people were seen who are in none."""
+    for one in recordings:
+        yield _clip(one, layout, people or CROWD, left_out)
+
+
+def _clip(one: Pictures, layout: JointLayout, people: int, left_out: dict[str, int]) -> Item:
+    numbers, step = frame_numbers(sorted(one.people))
+    if not any(one.people.values()):
+        return nobody(one.name)
+    if wrong := {len(it.pose) for there in one.people.values() for it in there} - {len(layout)}:
+        message = f"has {min(wrong)} joints, layout '{layout.name}' has {len(layout)}"
+        return Fault(message, one.name, "joints")
+    empty = np.zeros((0, len(layout), 3), np.float32)
+    frames: list[np.ndarray] = [empty] * (int(numbers[-1]) + 1)
+    ids: list[list[Hashable]] = [[] for _ in frames]
+    for number, (_, there) in zip(numbers.tolist(), sorted(one.people.items()), strict=True):
+        if there:
+            frames[number] = np.stack([it.pose for it in there])
+            ids[number] = [it.who for it in there]
+    known = all(who is not None for there in ids for who in there)
+    weights = [poses[..., 2].mean(1) if len(poses) else np.zeros(0) for poses in frames]
+    tracks = track([poses[..., :2] for poses in frames], weights, people, ids if known else None)
+    if tracks.left_out:
+        left_out[one.name] = tracks.left_out
+    found = gathered(frames, tracks)
+    return SkeletonClip(
+        keypoint=np.ascontiguousarray(found[..., :2]),
+        layout=layout,
+        name=one.name,
+        score=np.ascontiguousarray(found[..., 2]),
+        image_size=one.size,
+        fps=one.fps / step if one.fps else None,
+    )
+
+
+def frame_numbers(numbers: Sequence[int]) -> tuple[np.ndarray, float]:
+    """Frames counted from 0, and the step between them: numbers in steps of two and more follow each other.
+
+    Where most steps are 1, a larger one is a gap. Raises ValueError for more frames than a recording has.
+    """
+    found = np.array(numbers, np.int64)
+    steps = np.diff(found)
+    if len(steps) > 1 and np.median(steps) >= 2 and steps.max() <= LARGEST_STEP:
+        return np.arange(len(found)), float(steps.mean())
+    found = found - found.min()
+    if found[-1] > MOST_FRAMES:
+        raise ValueError(f"frames are numbered up to {found[-1]:,}; expected at most {MOST_FRAMES:,}")
+    return found, 1.0
+
+
+def beyond_lines(left_out: Mapping[str, int]) -> list[str]:
+    """The line on people who are in no clip."""
+    if not left_out:
+        return []
+    return [f"people beyond the bodies of a clip, seen {sum(left_out.values()):,} times; --people keeps more"]
+
+
+def sides(width: Any, height: Any) -> tuple[int, int] | None:
+    """Width and height of a picture in pixels; None where they are not two such numbers."""
+    fits = all(isinstance(it, int | float) and 1 <= it < 1e6 for it in (width, height))
+    return (round(width), round(height)) if fits else None

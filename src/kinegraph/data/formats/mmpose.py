@@ -1,0 +1,134 @@
+"""Predictions of MMPose's inferencer and demo -> clips.
+
+    [{"keypoints": [[x, y] ...], "keypoint_scores": [...]}, ...]                       a picture: its people
+    [{"frame_id": 1, "instances": [the same ...]}, ...]                                a video
+    {"meta_info": {"keypoint_id2name": ...}, "instance_info": [the same as of a video]}
+
+A file of a video is a clip; files of pictures whose names end in a number are the frames of one.
+Source: open-mmlab/mmpose demo/topdown_demo_with_mmdet.py and mmpose/apis/inferencers.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kinegraph.data.folders import files_below
+from kinegraph.data.formats.conventions import layout_for
+from kinegraph.data.formats.detections import (
+    Person,
+    Pictures,
+    beyond_lines,
+    clips_of,
+    picture_number,
+    pose_of,
+    sequences,
+)
+from kinegraph.data.formats.recordings import FormatError, Recordings
+from kinegraph.safe_io import read_json
+from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
+
+NAME = "mmpose"
+TITLE = "predictions of MMPose"
+SUFFIXES = (".json",)
+HEAD = 1 << 16
+LOOKED_AT = 20  # files of a folder
+
+
+def detect(path: Path) -> str | None:
+    """A JSON file of instances with keypoints and keypoint_scores, or a folder with such files."""
+    if path.is_file():
+        return "instances as MMPose writes them" if _is_prediction(path) else None
+    some = (file for file, _ in zip(files_below(path, "*.json"), range(LOOKED_AT), strict=False))
+    named = next((file for file in some if file.is_file() and _is_prediction(file)), None)
+    return f"holds {named.name}, instances of MMPose" if named else None
+
+
+def _is_prediction(file: Path) -> bool:
+    if file.suffix.lower() != ".json":
+        return False
+    with file.open("rb") as content:
+        head = content.read(HEAD)
+    return (
+        b'"keypoint_scores"' in head or b'"instance_info"' in head or (b'"instances"' in head and b'"frame_id"' in head)
+    )
+
+
+def read(path: Path, *, layout: str | None = None, people: int | None = None) -> Recordings:
+    """The clips of a file of a video or picture, or of all in a folder. people: bodies of a clip at most.
+
+    Raises ValueError where there is no instance.
+    """
+    files = [path] if path.is_file() else sorted(file for file in files_below(path, "*.json") if _is_prediction(file))
+    found: dict[str, Pictures] = {}
+    own: JointLayout | None = None
+    for file in files:
+        content = read_json(file)
+        own = own or (
+            _own_layout(content["meta_info"]) if isinstance(content, Mapping) and "meta_info" in content else None
+        )
+        _add(found, content, file, alone=len(files) == 1)
+    recordings = sequences(list(found.values()))
+    joints = next((len(it.pose) for one in recordings for there in one.people.values() for it in there), None)
+    if joints is None:
+        raise FormatError("empty", f"{path} has no instance")
+    own = own if own and len(own) == joints and not layout else None
+    left_out: dict[str, int] = {}
+    of = own or layout_for(joints, layout)
+    return Recordings(
+        clips=clips_of(recordings, of, people, left_out),
+        count=len(recordings),
+        layout=of,
+        class_names=(),
+        units="px",
+        source=f"MMPose, {path.name}",
+        skipped=lambda: beyond_lines(left_out),
+        guessed=frozenset(("units",) if layout or own else ("units", "layout")),
+    )
+
+
+def _add(found: dict[str, Pictures], content: object, file: Path, alone: bool) -> None:
+    """Add what a file holds to the recording that it is of."""
+    frames = content.get("instance_info", content.get("predictions")) if isinstance(content, Mapping) else content
+    if isinstance(frames, list) and len(frames) == 1 and isinstance(frames[0], list):
+        frames = frames[0]  # the inferencer's own result: a list for each picture of a batch
+    if not isinstance(frames, list) or not all(isinstance(it, Mapping) for it in frames):
+        raise ValueError(f"{file} is no list of frames or instances")
+    if any("instances" in it for it in frames):
+        pictures = found.setdefault(str(file), Pictures(file.stem))
+        for place, frame in enumerate(frames):
+            number = frame.get("frame_id", place)
+            _add_people(pictures, number if isinstance(number, int) else place, frame.get("instances"), file)
+        return
+    name, number = (file.stem, 0) if alone else picture_number(file.name)
+    _add_people(found.setdefault(name, Pictures(name or file.parent.name)), number or 0, frames, file)
+
+
+def _add_people(pictures: Pictures, frame: int, instances: object, file: Path) -> None:
+    if not isinstance(instances, list) or not all(isinstance(it, Mapping) for it in instances):
+        raise ValueError(f"{file}: the instances of frame {frame} are no list of objects")
+    pictures.add(frame, None)
+    for one in instances:
+        where = f"{file}: an instance of frame {frame} "
+        pose = pose_of(one.get("keypoints"), one.get("keypoint_scores"), where)
+        who = one.get("track_id", one.get("instance_id"))
+        pictures.add(frame, Person(pose, who if isinstance(who, int) and who >= 0 else None))
+
+
+def _own_layout(meta: Any) -> JointLayout | None:
+    """The built-in layout with the joints that the file names."""
+    names = meta.get("keypoint_id2name") if isinstance(meta, Mapping) else None
+    if not isinstance(names, Mapping):
+        return None
+    try:
+        order = [_plain(str(names[key])) for key in sorted(names, key=int)]
+    except (TypeError, ValueError):
+        return None
+    return next((load_layout(it) for it in layout_names() if _joints(it) == order), None)
+
+
+def _joints(layout: str) -> Sequence[str]:
+    return [_plain(name) for name in load_layout(layout).joints]
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower()))

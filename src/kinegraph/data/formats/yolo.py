@@ -1,0 +1,145 @@
+"""Labels and predictions of YOLO-pose (ultralytics) -> clips: a text file a picture, a line a person, in fractions.
+
+    class cx cy w h  x y [v] x y [v] ...  [confidence] [track id]
+
+Files whose names end in a number are the frames of a recording: video_1.txt, video_2.txt. v is 0, 1, 2 or a score.
+Source: docs.ultralytics.com/datasets/pose, `yolo pose predict save_txt save_conf`, `yolo pose track`.
+"""
+
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.data.folders import files_below
+from kinegraph.data.formats.conventions import LAYOUTS, candidates, layout_for
+from kinegraph.data.formats.detections import (
+    Person,
+    Pictures,
+    beyond_lines,
+    clips_of,
+    picture_number,
+    pose_of,
+    sequences,
+)
+from kinegraph.data.formats.recordings import FormatError, Recordings
+from kinegraph.messages import quoted
+from kinegraph.skeleton.layout import load_layout
+from kinegraph.skeleton.proportions import recognise
+
+NAME = "yolo"
+TITLE = "YOLO-pose labels (.txt)"
+SUFFIXES = (".txt",)
+BOX = 5  # class and box
+LOOKED_AT = 20  # files of a folder
+KNOWN = sorted({4, 13, 14, 15, 16, 19, *LAYOUTS})  # numbers of joints, where a line does not say it beyond doubt
+
+
+def detect(path: Path) -> str | None:
+    """A text file of lines of a class, a box and joints, all fractions of the picture, or a folder with such files."""
+    if path.is_file():
+        return "lines of YOLO-pose" if path.suffix.lower() == ".txt" and _is_label(path) else None
+    some = islice(files_below(path, "*.txt"), LOOKED_AT)
+    named = next((file for file in some if file.is_file() and _is_label(file)), None)
+    return f"holds {named.name}, lines of YOLO-pose" if named else None
+
+
+def _is_label(file: Path) -> bool:
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        cells = lines.readline(1 << 16).split()
+    try:
+        values = np.array(cells, float)
+    except ValueError:
+        return False
+    fractions = len(values) > BOX + 5 and float(values[0]).is_integer() and np.isfinite(values).all()
+    return bool(fractions and (values[1:BOX] >= 0).all() and (values[1:BOX] <= 1).all() and values[0] >= 0)
+
+
+def read(path: Path, *, layout: str | None = None, people: int | None = None) -> Recordings:
+    """The clips of a folder of label files, or of one. people: bodies of a clip at most, by default all.
+
+    Raises ValueError where there is no line of a person.
+    """
+    files = [path] if path.is_file() else sorted(files_below(path, "*.txt"))
+    lines = {file: _lines(file) for file in files if path.is_file() or _is_label(file) or not file.stat().st_size}
+    joints, width = _joints([values for found in lines.values() for values in found], path, layout)
+    found: dict[str, Pictures] = {}
+    for file, values in lines.items():
+        folder = file.parent.relative_to(path) if path.is_dir() else Path()
+        name, number = picture_number((folder / file.name).as_posix())
+        pictures = found.setdefault(name, Pictures(name or path.absolute().name))
+        pictures.add(number or 0, None)
+        for numbers in values:
+            pictures.add(number or 0, _person(numbers, joints, width))
+    recordings = sequences(list(found.values()))
+    left_out: dict[str, int] = {}
+    of = layout_for(joints, layout)
+    return Recordings(
+        clips=clips_of(recordings, of, people, left_out),
+        count=len(recordings),
+        layout=of,
+        class_names=(),
+        units="image",
+        source=f"YOLO-pose, {path.name}",
+        skipped=lambda: beyond_lines(left_out),
+        guessed=frozenset(("units",) if layout else ("units", "layout")),
+    )
+
+
+def _lines(file: Path) -> list[np.ndarray]:
+    found = []
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                values = np.array(line.split(), float)
+            except ValueError:
+                raise ValueError(f"{file} line {number} is {quoted(line.strip())[:80]}, expected numbers") from None
+            if len(values) and (len(values) <= BOX or not np.isfinite(values).all()):
+                raise ValueError(f"{file} line {number} has {len(values)} numbers, expected class, box and joints")
+            if len(values):
+                found.append(values)
+    return found
+
+
+def _joints(lines: Sequence[np.ndarray], path: Path, layout: str | None) -> tuple[int, int]:
+    """The number of joints and of numbers each has. A line may end in a confidence and a track id."""
+    if not lines:
+        raise FormatError("empty", f"{path} has no line of a person")
+    length = len(lines[0]) - BOX
+    fits = [(count // width, width) for width in (3, 2) for extra in (0, 1, 2)
+            if (count := length - extra) > 0 and count % width == 0]  # fmt: skip
+    known = [(joints, width) for joints, width in fits if joints in KNOWN and _fits(lines[0], joints, width)]
+    if layout is not None:
+        known = [it for it in fits if it[0] == len(load_layout(layout))]
+    if not known:
+        raise FormatError("joints", f"{path}: lines of {length + BOX} numbers are of no number of joints known here")
+    alike = np.array([line for line in lines if len(line) == len(lines[0])][:LOOKED_AT])
+    return next((it for it in known if _are_bodies(alike, *it)), known[0])
+
+
+def _are_bodies(lines: Float[np.ndarray, "n numbers"], joints: int, width: int) -> bool:
+    """Whether so many joints have the proportions of a layout that is known here."""
+    points = lines[:, BOX : BOX + joints * width].reshape(len(lines), joints, width)[..., :2]
+    known = candidates(joints)
+    return bool(known) and recognise(points, known) is not None
+
+
+def _fits(line: np.ndarray, joints: int, width: int) -> bool:
+    """Whether the numbers behind x and y are visibilities or scores."""
+    points = line[BOX : BOX + joints * width].reshape(joints, width)
+    inside = (points[:, :2] >= -0.5).all() and (points[:, :2] <= 1.5).all()
+    return bool(inside and (width == 2 or ((points[:, 2] >= 0) & (points[:, 2] <= 2)).all()))
+
+
+def _person(line: np.ndarray, joints: int, width: int) -> Person | None:
+    end = BOX + joints * width
+    if len(line) < end:
+        return None
+    points = line[BOX:end].reshape(joints, width)
+    if width == 3 and points[:, 2].max() == 2:
+        points = points * [1, 1, 0.5]
+    rest = line[end:]
+    who = int(rest[-1]) if len(rest) and float(rest[-1]).is_integer() and len(rest) == 2 else None
+    return Person(pose_of(points if width == 3 else np.column_stack([points, np.ones(joints)])), who)
