@@ -74,7 +74,7 @@ def prepare(
             *.tfrecord shards (tfrecord); a folder with BABEL's train.json and val.json and the joints of AMASS (babel);
             the Kinetics-skeleton folder, or folders CLASS/CLIP of *_keypoints.json (openpose); marker files, .trc
             (trc); motion capture (bvh); arrays of a clip each (poses); pose estimators' files (coco, alphapose, mmpose,
-            yolo, deeplabcut); your own .csv (a row a joint) or .json,
+            yolo, mediapipe, deeplabcut); your own .csv (a row a joint or a frame) or .json,
             see docs/own_data.md (table); a dataset folder (dataset).
         out: dataset folder to make; written whole or not at all.
         format: name of the format, in brackets above, where the content does not decide it; ntu60 and ntu120 are ntu

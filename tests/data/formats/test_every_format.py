@@ -12,7 +12,15 @@ from kinegraph.data.formats import FORMATS, recognise, recordings
 from kinegraph.data.formats.recordings import Fault
 from kinegraph.skeleton.clip import SkeletonClip
 from tests.data import faulty
-from tests.data.formats import test_bvh, test_detections, test_kimore, test_msr, test_nw_ucla, test_poses
+from tests.data.formats import (
+    test_bvh,
+    test_detections,
+    test_kimore,
+    test_mediapipe,
+    test_msr,
+    test_nw_ucla,
+    test_poses,
+)
 from tests.data.formats.test_deeplabcut import TWO
 from tests.data.formats.test_trc import WALK
 
@@ -73,12 +81,18 @@ def yolo(folder: Path, clips: list[faulty.Clip]) -> Path:
     return test_detections.yolo(folder)
 
 
+def mediapipe(folder: Path, clips: list[faulty.Clip]) -> Path:
+    (folder / "walk.json").write_text(json.dumps(test_mediapipe.FORMS["frames"](test_mediapipe.landmarks())))
+    return folder / "walk.json"
+
+
 # Format -> what writes good files of it. A format whose files need a whole folder has such tests of its own.
 SAMPLES = {
     "dataset": faulty.dataset, "ntu": faulty.skeleton, "npz": faulty.npz, "annotations": faulty.annotations,
     "npy": faulty.padded, "tfrecord": faulty.tfrecord, "table": faulty.table_json, "trc": trc,
     "deeplabcut": deeplabcut, "bvh": bvh, "poses": poses, "nw-ucla": nw_ucla, "msr": msr,
     "kimore": kimore, "alphapose": alphapose, "mmpose": mmpose, "coco": coco, "yolo": yolo,
+    "mediapipe": mediapipe,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose")
 

@@ -35,6 +35,7 @@ from kinegraph.data.formats import (
     deeplabcut,
     folder,
     kimore,
+    mediapipe,
     mmpose,
     msr,
     ntu,
@@ -63,7 +64,7 @@ from kinegraph.skeleton.geometry import Up
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
     deeplabcut, nw_ucla, msr, kimore,
-    coco, alphapose, mmpose, yolo,
+    coco, alphapose, mmpose, yolo, mediapipe,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.

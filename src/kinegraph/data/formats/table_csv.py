@@ -23,12 +23,12 @@ from jaxtyping import Float, Int
 from kinegraph.data.formats.clip_columns import KNOWN, csv_lines, named_columns
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.recordings import Fault, FormatError
+from kinegraph.data.formats.table_forms import NEEDED, left_out, renamed, table_lines, wide_joints
 from kinegraph.messages import did_you_mean, first_few, one_line, quoted
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
-NEEDED = ("clip", "frame", "joint", "x", "y")
 ROW = (*NEEDED, "person", "z", "score")
-SCORES = ("confidence", "visibility")
+SCORES = ("confidence", "visibility", "likelihood", "conf", "presence")
 MOST_STEP = 12  # from one frame to the next; a larger one is a gap
 SPARSE = 100  # a clip may have this many places for joints for each row it has
 
@@ -54,24 +54,13 @@ class Scan:
 def columns_of_table(path: Path) -> list[str]:
     """The columns by which a file is known as a table; none where it is another one."""
     with suppress(ValueError, OSError):
-        _, header = next(table_lines(path), (1, []))
-        named = [column for column in NEEDED if column != "frame" and column in {name.lower() for name in header}]
-        return named if len(named) == len(NEEDED) - 1 else []
+        _, header = next(csv_lines(path), (1, []))
+        if joints := wide_joints(header):
+            return [f"{axis} of {len(joints)} joints" for axis in ("x", "y")]
+        there = {name.lower() for name in renamed(header)}
+        named = [column for column in NEEDED if column != "frame" and column in there]
+        return named if len(named) == len(NEEDED) - 1 or ("clip" not in there and {*NEEDED[1:]} <= there) else []
     return []
-
-
-def table_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The rows with their line numbers, the header first. A table without `clip` is one clip, named as the file."""
-    lines = csv_lines(path)
-    line, header = next(lines, (1, []))
-    names = {column.lower() for column in header}
-    if "clip" in names or not {*NEEDED[1:]} <= names or did_you_mean("clip", names):
-        yield line, header
-        yield from lines
-        return
-    yield line, [*header, "clip"]
-    for line, row in lines:
-        yield line, [*row, path.stem] if len(row) == len(header) else row
 
 
 def scan(path: Path) -> Scan:
@@ -103,6 +92,7 @@ def scan(path: Path) -> Scan:
         found[name] = {column: row[i].strip() for column, i in of_clips.items()}
     if not found:
         raise ValueError(f"{path} has no rows")
+    unknown += left_out(next(csv_lines(path))[1])
     return Scan(columns, found, [joint.strip() for joint in joints], unknown, frozenset(scattered))
 
 

@@ -32,6 +32,7 @@ IN_PICTURE = (-0.25, 1.25)  # where fractions of a picture lie; detectors also g
 STEADIER = 0.8  # bones are steadier in space if their lengths vary by less than this share of the variation in a plane
 OUTSIDE = 1.2  # of a side of the picture: no detector places joints farther out
 UNSIZED = "fractions"  # of a picture whose size nobody says
+AT_HIP = 0.1
 NEAR_HIP = 0.3  # MediaPipe's z counts from the hip or the wrist, in about the unit of x
 
 
@@ -225,7 +226,7 @@ def _units(bodies: Sequence[Float[np.ndarray, "B V C"]], layout: JointLayout) ->
     size = _size(bodies)
     if not size > 0:
         return ("px" if bodies[0].shape[2] == 2 else "m"), ""
-    if are_fractions(bodies):
+    if are_fractions(bodies) or _are_of_mediapipe(bodies, layout):
         return "image", "x and y are fractions of a picture, from 0 to 1"
     if bodies[0].shape[2] == 2:
         least, most = (pick([pick(body) for body in bodies if body.size]) for pick in (np.min, np.max))
@@ -275,6 +276,18 @@ def _is_swapped(clip: SkeletonClip) -> bool:
     width, height = clip.image_size or (0, 0)
     x, y = clip.keypoint[..., :2].reshape(-1, 2).max(0)
     return bool((x > OUTSIDE * width or y > OUTSIDE * height) and x <= OUTSIDE * height and y <= OUTSIDE * width)
+
+
+def _are_of_mediapipe(bodies: Sequence[Float[np.ndarray, "B V C"]], layout: JointLayout) -> bool:
+    """Whether these are MediaPipe's joints in a picture, some of them outside of it: z counts from the hips alone.
+
+    Its world coordinates count x and y from the hips, too.
+    """
+    if layout.name != "blazepose33" or bodies[0].shape[2] != 3 or not _size(bodies) < PIXELS:
+        return False
+    hips = [layout.joints.index(name) for name in ("left_hip", "right_hip")]
+    x, y, z = np.median(np.concatenate(bodies)[:, hips].mean(1), axis=0)
+    return bool(abs(z) < AT_HIP * _size(bodies) and min(x, y) > AT_HIP)
 
 
 def _size(bodies: Sequence[Float[np.ndarray, "B V C"]]) -> float:

@@ -1,0 +1,134 @@
+"""MediaPipe's landmarks as people save them: JSON in several shapes, wide and long tables."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from kinegraph.data.formats import read, recordings
+from kinegraph.data.formats.table_forms import left_out, wide_joints
+from kinegraph.skeleton.layout import load_layout
+from tests.made_up import body
+
+NAMES = load_layout("blazepose33").joints
+
+
+def landmarks(frames: int = 3, depth: bool = True) -> np.ndarray:
+    """x, y in fractions, z from the hip, visibility, (T, 33, 4)."""
+    rest = body("blazepose33", 2)
+    rest = 0.2 + 0.6 * (rest - rest.min(0)) / np.ptp(rest, axis=0)
+    z = 0.1 * np.random.default_rng(0).normal(size=33)
+    z -= z[[23, 24]].mean()
+    moving = [np.column_stack([rest + 0.01 * t, z * depth, np.full(33, 0.9)]) for t in range(frames)]
+    return np.stack(moving).round(6)
+
+
+def points(frame: np.ndarray) -> list[dict]:
+    return [dict(zip(("x", "y", "z", "visibility"), map(float, row), strict=True)) for row in frame]
+
+
+FORMS = {
+    "one frame": lambda it: points(it[0]),
+    "frames": lambda it: [points(frame) for frame in it],
+    "objects": lambda it: [{"frame": t, "pose_landmarks": points(frame)} for t, frame in enumerate(it)],
+    "around": lambda it: {"fps": 30, "frames": [{"landmarks": points(frame)} for frame in it]},
+    "tasks": lambda it: [{"landmarks": [points(frame)]} for frame in it],
+    "by name": lambda it: [dict(zip(NAMES, points(frame), strict=True)) for frame in it],
+    "with names": lambda it: [[p | {"name": n} for n, p in zip(NAMES, points(frame), strict=True)] for frame in it],
+    "nobody": lambda it: [points(it[0]), [], points(it[2])],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_json_of_every_form(tmp_path, form):
+    path, expected = tmp_path / "walk.json", landmarks()
+    path.write_text(json.dumps(FORMS[form](expected)))
+    found = recordings(path, image_size="200x100")
+    (clip,) = found.clips
+    assert (found.format, found.units, clip.layout.name, clip.name) == ("mediapipe", "px", "blazepose33", "walk")
+    frames = [0] if form == "one frame" else [0, 2] if form == "nobody" else [0, 1, 2]
+    for t in frames:
+        np.testing.assert_allclose(clip.keypoint[0, t], expected[t, :, :2] * [200, 100], rtol=1e-5)
+        np.testing.assert_allclose(clip.score[0, t], 0.9, rtol=1e-6)
+    if form == "nobody":
+        assert not clip.keypoint[0, 1].any()
+
+
+def test_files_of_single_frames_are_a_clip(tmp_path):
+    for t, frame in enumerate(landmarks(12)):
+        (tmp_path / f"frame_{t}.json").write_text(json.dumps(points(frame)))
+    (clip,) = read(tmp_path)
+    np.testing.assert_allclose(clip.keypoint[0], landmarks(12)[..., :2], rtol=1e-5)
+
+
+def test_world_landmarks_are_metres(tmp_path):
+    rest = body("blazepose33")
+    rest -= rest[[23, 24]].mean(0)
+    (tmp_path / "a.json").write_text(json.dumps({"pose_world_landmarks": points(np.column_stack([rest, np.ones(33)]))}))
+    found = recordings(tmp_path / "a.json")
+    assert (found.units, next(found.clips).keypoint.shape) == ("m", (1, 1, 33, 3))
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+HEADERS = {
+    "x_0": lambda axis, i: f"{axis}_{i}",
+    "x0": lambda axis, i: f"{axis}{i}",
+    "x1": lambda axis, i: f"{axis}{i + 1}",
+    "nose_x": lambda axis, i: f"{NAMES[i]}_{axis}",
+    "nose.x": lambda axis, i: f"{NAMES[i].upper()}.{axis}",
+    "0_x": lambda axis, i: f"{i}_{axis}",
+    "landmark_0_x": lambda axis, i: f"landmark_{i}_{axis}",
+    "x_nose": lambda axis, i: f"{axis}_{NAMES[i]}",
+}
+
+
+def wide(path, form: str, *, first: dict[str, list] | None = None) -> None:
+    """A row a frame, with columns in front."""
+    first = first or {}
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        axes = ("x", "y", "z", "visibility")
+        rows.writerow([*first, *(HEADERS[form](axis, i) for i in range(33) for axis in axes)])
+        for t, frame in enumerate(landmarks(6)):
+            rows.writerow([*(cells[t] for cells in first.values()), *frame.ravel().tolist()])
+
+
+@pytest.mark.parametrize("form", HEADERS)
+def test_wide_tables_of_every_form(tmp_path, form):
+    wide(tmp_path / "walk.csv", form)
+    found = recordings(tmp_path / "walk.csv")
+    (clip,) = found.clips
+    assert (clip.layout.name, clip.name, clip.frames) == ("blazepose33", "walk", 6)
+    np.testing.assert_allclose(clip.keypoint[0], landmarks(6)[..., :2], rtol=1e-5)
+    np.testing.assert_allclose(clip.score, 0.9, rtol=1e-6)
+
+
+def test_stretches_of_one_label_are_clips(tmp_path):
+    wide(tmp_path / "a.csv", "x_0", first={"frame": list(range(6)), "label": list("aabbaa"), "time": [0.1] * 6})
+    found = recordings(tmp_path / "a.csv")
+    clips = list(found.clips)
+    assert [(clip.name, clip.frames, found.class_names[clip.label]) for clip in clips] == [
+        ("a", 2, "a"), ("a-2", 2, "b"), ("a-3", 2, "a"),
+    ]  # fmt: skip
+    assert any("time" in line for line in found.skipped())
+
+
+def test_long_tables_with_breaks(tmp_path):
+    lines = ["iter,id,x,y"]
+    for part in range(2):
+        for t in range(3):
+            lines += [f"{t},{i},{x:.4f},{y:.4f}" for i, (x, y) in enumerate(landmarks()[t, :, :2] * 300 + part)]
+        lines += ["break,,,"] * (part == 0)
+    (tmp_path / "rowing.csv").write_text("\n".join(lines))
+    one, two = read(tmp_path / "rowing.csv")
+    assert (one.name, two.name, one.frames, two.frames) == ("rowing", "rowing-2", 3, 3)
+    np.testing.assert_allclose(two.keypoint[0], landmarks()[..., :2] * 300 + 1, atol=1e-3)
+
+
+def test_what_is_wide():
+    assert [joint.name for joint in wide_joints(["t", "a_x", "a_y", "b_x", "b_y", "c_x", "c_y"])] == ["a", "b", "c"]
+    assert wide_joints(["clip", "frame", "joint", "x", "y", "z"]) == []
+    assert wide_joints(["a_x", "a_y", "b_x", "b_y"]) == []
+    assert left_out(["time", "frame", "label", *(f"{axis}{i}" for i in range(4) for axis in "xy")]) == ["time"]
