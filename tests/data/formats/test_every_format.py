@@ -53,12 +53,19 @@ def kimore(folder: Path, clips: list[faulty.Clip]) -> Path:
     return folder / "JointPosition1.csv"
 
 
+def sleap(folder: Path, clips: list[faulty.Clip]) -> Path:
+    pytest.importorskip("h5py")
+    from tests.data.formats import test_sleap
+
+    return test_sleap.write(folder / "mice.h5")
+
+
 # Format -> what writes good files of it. A format whose files need a whole folder has such tests of its own.
 SAMPLES = {
     "dataset": faulty.dataset, "ntu": faulty.skeleton, "npz": faulty.npz, "annotations": faulty.annotations,
     "npy": faulty.padded, "tfrecord": faulty.tfrecord, "table": faulty.table_json, "trc": trc,
     "deeplabcut": deeplabcut, "bvh": bvh, "poses": poses, "nw-ucla": nw_ucla, "msr": msr,
-    "kimore": kimore,
+    "kimore": kimore, "sleap": sleap,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose")
 

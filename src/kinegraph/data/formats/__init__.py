@@ -38,6 +38,7 @@ from kinegraph.data.formats import (
     openpose,
     padded,
     poses,
+    sleap,
     table,
     tfrecord,
     trc,
@@ -57,7 +58,7 @@ from kinegraph.skeleton.geometry import Up
 
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
-    deeplabcut, nw_ucla, msr, kimore,
+    deeplabcut, nw_ucla, msr, kimore, sleap,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.
