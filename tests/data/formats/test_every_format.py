@@ -12,7 +12,7 @@ from kinegraph.data.formats import FORMATS, recognise, recordings
 from kinegraph.data.formats.recordings import Fault
 from kinegraph.skeleton.clip import SkeletonClip
 from tests.data import faulty
-from tests.data.formats import test_bvh, test_kimore, test_msr, test_nw_ucla, test_poses
+from tests.data.formats import test_bvh, test_c3d, test_kimore, test_msr, test_nw_ucla, test_poses
 from tests.data.formats.test_deeplabcut import TWO
 from tests.data.formats.test_trc import WALK
 
@@ -60,12 +60,16 @@ def sleap(folder: Path, clips: list[faulty.Clip]) -> Path:
     return test_sleap.write(folder / "mice.h5")
 
 
+def c3d(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_c3d.write(folder / "walk.c3d")
+
+
 # Format -> what writes good files of it. A format whose files need a whole folder has such tests of its own.
 SAMPLES = {
     "dataset": faulty.dataset, "ntu": faulty.skeleton, "npz": faulty.npz, "annotations": faulty.annotations,
     "npy": faulty.padded, "tfrecord": faulty.tfrecord, "table": faulty.table_json, "trc": trc,
     "deeplabcut": deeplabcut, "bvh": bvh, "poses": poses, "nw-ucla": nw_ucla, "msr": msr,
-    "kimore": kimore, "sleap": sleap,
+    "kimore": kimore, "sleap": sleap, "c3d": c3d,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose")
 

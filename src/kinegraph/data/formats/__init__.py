@@ -29,6 +29,7 @@ from kinegraph.data.formats import (
     arrays,
     babel,
     bvh,
+    c3d,
     deeplabcut,
     folder,
     kimore,
@@ -58,7 +59,7 @@ from kinegraph.skeleton.geometry import Up
 
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
-    deeplabcut, nw_ucla, msr, kimore, sleap,
+    deeplabcut, nw_ucla, msr, kimore, sleap, c3d,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.

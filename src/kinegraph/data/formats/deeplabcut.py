@@ -23,8 +23,8 @@ from jaxtyping import Float
 
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
+from kinegraph.data.formats.markers import plain_marker
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
-from kinegraph.data.formats.trc import plain_marker
 from kinegraph.messages import first_few, quoted
 from kinegraph.skeleton.anatomy import other_side
 from kinegraph.skeleton.clip import SkeletonClip
