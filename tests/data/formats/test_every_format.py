@@ -14,6 +14,7 @@ from kinegraph.skeleton.clip import SkeletonClip
 from tests.data import faulty
 from tests.data.formats import (
     test_bvh,
+    test_c3d,
     test_detections,
     test_kimore,
     test_mediapipe,
@@ -86,12 +87,23 @@ def mediapipe(folder: Path, clips: list[faulty.Clip]) -> Path:
     return folder / "walk.json"
 
 
+def sleap(folder: Path, clips: list[faulty.Clip]) -> Path:
+    pytest.importorskip("h5py")
+    from tests.data.formats import test_sleap
+
+    return test_sleap.write(folder / "mice.h5")
+
+
+def c3d(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_c3d.write(folder / "walk.c3d")
+
+
 # Format -> what writes good files of it. A format whose files need a whole folder has such tests of its own.
 SAMPLES = {
     "dataset": faulty.dataset, "ntu": faulty.skeleton, "npz": faulty.npz, "annotations": faulty.annotations,
     "npy": faulty.padded, "tfrecord": faulty.tfrecord, "table": faulty.table_json, "trc": trc,
     "deeplabcut": deeplabcut, "bvh": bvh, "poses": poses, "nw-ucla": nw_ucla, "msr": msr,
-    "kimore": kimore, "alphapose": alphapose, "mmpose": mmpose, "coco": coco, "yolo": yolo,
+    "kimore": kimore, "sleap": sleap, "c3d": c3d, "alphapose": alphapose, "mmpose": mmpose, "coco": coco, "yolo": yolo,
     "mediapipe": mediapipe,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recordings
-from kinegraph.data.formats.trc import plain_marker
+from kinegraph.data.formats.markers import plain_marker
 
 # OpenCap's recording of stanfordnmbl/opencap-processing (walk.trc), cut to two frames and four of its markers.
 WALK = """\

@@ -31,6 +31,7 @@ from kinegraph.data.formats import (
     arrays,
     babel,
     bvh,
+    c3d,
     coco,
     deeplabcut,
     folder,
@@ -43,6 +44,7 @@ from kinegraph.data.formats import (
     openpose,
     padded,
     poses,
+    sleap,
     table,
     tfrecord,
     trc,
@@ -63,8 +65,7 @@ from kinegraph.skeleton.geometry import Up
 
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
-    deeplabcut, nw_ucla, msr, kimore,
-    coco, alphapose, mmpose, yolo, mediapipe,
+    deeplabcut, nw_ucla, msr, kimore, sleap, c3d, coco, alphapose, mmpose, yolo, mediapipe,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.

@@ -23,8 +23,8 @@ from jaxtyping import Float
 
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
+from kinegraph.data.formats.markers import plain_marker
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
-from kinegraph.data.formats.trc import plain_marker
 from kinegraph.messages import first_few, quoted
 from kinegraph.skeleton.anatomy import other_side
 from kinegraph.skeleton.clip import SkeletonClip
@@ -123,7 +123,7 @@ def _clips(files: Sequence[Path], layout: JointLayout, known: Facts) -> Iterator
 
 def _clip(file: Path, layout: JointLayout, known: Facts) -> Item:
     header, rows = read_file(file)
-    part_of = _part_of(layout, header.parts)
+    part_of = part_of_joint(layout, header.parts)
     if not part_of:
         raise FormatError("joints", f"{file}: none of {first_few(header.parts)} is a joint of layout '{layout.name}'")
     if layout.source == OWN_LAYOUT and (other := {*header.parts} ^ {*layout.joints}):
@@ -176,7 +176,7 @@ def _layout(files: Sequence[Path], given: str | None) -> tuple[JointLayout, tupl
         centre = of.joints[of.centre]
         return of, (f"bones: from each body part to '{centre}', the file names none (--layout)",), lines
     of = load_layout(given)
-    part_of = _part_of(of, header.parts)
+    part_of = part_of_joint(of, header.parts)
     unseen = [joint for joint in of.joints if joint not in part_of]
     unused = [part for part in header.parts if part not in part_of.values()]
     lines += [f"{len(unseen)} joints without a body part, which are unseen: {first_few(unseen)}"] * bool(unseen)
@@ -184,31 +184,36 @@ def _layout(files: Sequence[Path], given: str | None) -> tuple[JointLayout, tupl
     return of, (), lines
 
 
-def layout_of(parts: Sequence[str]) -> JointLayout:
+def layout_of(parts: Sequence[str], name: str = NAME, source: str = OWN_LAYOUT) -> JointLayout:
     """A layout of body parts: bones from all of them to one in the middle, mirror pairs by left and right in names.
 
     It follows from the names alone, so that recordings of the same parts have the same layout.
     """
     if len(parts) < 2:
         raise ValueError(f"there is 1 body part, {first_few(parts)}; a skeleton has 2 or more")
-    sides = [(part, other) for part in parts for other in other_side(part) if other in parts]
-    pairs = [pair for i, pair in enumerate(sides) if not {*pair} & {*chain.from_iterable(sides[:i])}]
-    middle = [part for part in parts if part not in chain.from_iterable(pairs)]
-    central = [part for word in MIDDLE for part in middle if word in part.lower()]
-    centre = (central or middle or parts)[0]
+    centre, pairs = middle_of(parts)
     return JointLayout.from_dict(
         {
-            "name": f"{NAME}{len(parts)}",
-            "source": OWN_LAYOUT,
+            "name": f"{name}{len(parts)}",
+            "source": source,
             "joints": list(parts),
             "bones": [[part, centre] for part in parts if part != centre],
             "centre": centre,
-            "mirror": pairs if middle else [],
+            "mirror": pairs if centre not in chain.from_iterable(pairs) else [],
         }
     )
 
 
-def _part_of(layout: JointLayout, parts: Sequence[str]) -> dict[str, str]:
+def middle_of(parts: Sequence[str]) -> tuple[str, list[tuple[str, str]]]:
+    """The body part in the middle and the pairs of left and right, by their names."""
+    sides = [(part, other) for part in parts for other in other_side(part) if other in parts]
+    pairs = [pair for i, pair in enumerate(sides) if not {*pair} & {*chain.from_iterable(sides[:i])}]
+    middle = [part for part in parts if part not in chain.from_iterable(pairs)]
+    central = [part for word in MIDDLE for part in middle if word in part.lower()]
+    return (central or middle or parts)[0], pairs
+
+
+def part_of_joint(layout: JointLayout, parts: Sequence[str]) -> dict[str, str]:
     """The body part of each joint that has one: of the same name, or of the same name as layouts write it."""
     plain = {plain_marker(part): part for part in parts}
     found = {joint: joint if joint in parts else plain.get(joint) for joint in layout.joints}

@@ -7,42 +7,34 @@
                   X1  Y1  Z1    X2  Y2  Z2      ...
     1       0.0   ...                                          tabs, in some files commas; an empty cell: not seen
 
-A marker becomes the joint of its name: RShoulder, R_Shoulder and "right shoulder" are right_shoulder. Joints without a
-marker are unseen, markers without a joint are left out, and both are said. One file is one clip of one person.
+A marker becomes the joint of its name, see `markers.py`. One file is one clip of one person.
 Source: OpenSim documentation, "Marker (.trc) Files".
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.clip_columns import Facts, facts
 from kinegraph.data.formats.labels_file import with_labels
+from kinegraph.data.formats.markers import (
+    METRES,
+    Trajectories,
+    joints_of_markers,
+    layout_of_markers,
+    plain_marker,
+)
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
-from kinegraph.messages import first_few, quoted
+from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
+from kinegraph.skeleton.layout import JointLayout
 
 NAME, TITLE = "trc", "marker trajectories (.trc)"
 SUFFIXES = (".trc",)
-METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
 HEAD = 4  # lines before those of coordinates
-SIDES = {"r": "right", "l": "left"}
 LARGEST = 1 << 30  # bytes; hours of many markers
-
-
-@dataclass(frozen=True, eq=False)
-class Trajectories:
-    """The content of a file. markers: coordinates in metres by name, NaN where a marker was not seen."""
-
-    names: tuple[str, ...]
-    markers: Float[np.ndarray, "T markers 3"]
-    rate: float
 
 
 def detect(path: Path) -> str | None:
@@ -100,14 +92,11 @@ def _clips(files: Sequence[Path], layout: JointLayout, known: Facts) -> Iterator
 
 def _clip(file: Path, layout: JointLayout, known: Facts) -> Item:
     found, about = read_file(file), known.clips[file.stem]
-    place = {plain_marker(name): i for i, name in enumerate(found.names)}
-    columns = [place.get(joint, -1) for joint in layout.joints]
-    keypoint = np.where(np.array(columns)[:, None] >= 0, found.markers[:, columns], 0)
-    keypoint = np.where(np.isnan(keypoint).any(2, keepdims=True), 0, keypoint)
+    keypoint = joints_of_markers(found, layout)
     if not keypoint.any():
         return nobody(file.stem)
     return SkeletonClip(
-        keypoint=keypoint[None].astype(np.float32),
+        keypoint=keypoint[None],
         layout=layout,
         name=file.stem,
         label=about.label,
@@ -120,39 +109,17 @@ def _clip(file: Path, layout: JointLayout, known: Facts) -> Item:
 # ---- markers and joints ----------------------------------------------------------------------------------------------
 
 
-def plain_marker(name: str) -> str:
-    """The name of a marker as layouts write names: RBigToe and "R.Big Toe" are right_big_toe."""
-    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", re.sub(r"[\W_]+", " ", name))]
-    return "_".join(SIDES.get(word, word) for word in words)
-
-
 def _layout(files: Sequence[Path], given: str | None) -> tuple[JointLayout, list[str]]:
-    """The layout of the joints, and lines about markers and joints that have no counterpart."""
-    names, error = None, None
+    """The layout of the joints by the first file that can be read; see `layout_of_markers`."""
+    error = None
     for file in files:
         try:
-            names = {plain_marker(name): name for name in read_names(file)}
-            break
+            names = read_names(file)
         except (ValueError, OSError) as fault:
             error = error or fault
-    if names is None:
-        raise FormatError("unreadable", str(fault_of(error)) if error else "there is no .trc file")
-    built_in = [load_layout(name) for name in layout_names()]
-    fitting = [load_layout(given)] if given else [of for of in built_in if names.keys() <= {*of.joints}]
-    if len({of.joints for of in fitting}) != 1:
-        several = (
-            f"may be joints of {' or '.join(of.name for of in fitting)}" if fitting else "are of no built-in layout"
-        )
-        markers = first_few([*names.values()])
-        raise FormatError("joints", f"the {len(names)} markers {markers} {several}; name the joints by --layout")
-    of = fitting[0]
-    unseen = [joint for joint in of.joints if joint not in names]
-    unused = [name for plain, name in names.items() if plain not in of.joints]
-    if len(unseen) == len(of):
-        raise FormatError("joints", f"no marker has the name of a joint of layout '{of.name}'")
-    lines = [f"layout {of.name} taken by the markers' names"] * (given is None)
-    lines += [f"{len(unseen)} of its joints have no marker and are unseen: {first_few(unseen)}"] * bool(unseen)
-    return of, lines + [f"{len(unused)} markers that are no joint of it: {first_few(unused)}"] * bool(unused)
+            continue
+        return layout_of_markers(names, given)
+    raise FormatError("unreadable", str(fault_of(error)) if error else "there is no .trc file")
 
 
 # ---- one file --------------------------------------------------------------------------------------------------------

@@ -1,0 +1,212 @@
+"""Marker trajectories in .c3d files, as Vicon, Qualisys, OptiTrack and others write them.
+
+    header      512 bytes: block of the parameters, points and analog values a frame, first and last frame, scale, rate
+    parameters  groups and their values, such as POINT:LABELS, POINT:UNITS and POINT:RATE
+    data        a frame after another: x, y, z and a fourth number of each point, negative where it was not seen;
+                integers that the scale multiplies, or floats where the scale is negative; then the analog values
+
+Numbers are those of Intel, DEC or MIPS processors. Points that are no markers (angles, forces and the like, by
+POINT:ANGLES and so on) and markers without a name of their own (*12) are left out. A marker becomes the joint of its
+name, see `markers.py`. One file is one clip.
+Source: The C3D File Format, User Guide, Motion Lab Systems.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.data.folders import files_below
+from kinegraph.data.formats.clip_files import LARGEST
+from kinegraph.data.formats.markers import METRES, Trajectories, marker_recordings
+from kinegraph.data.formats.recordings import Recordings
+from kinegraph.messages import plain_name, quoted
+
+NAME, TITLE = "c3d", "marker trajectories (.c3d)"
+SUFFIXES = (".c3d",)
+BLOCK, KEY = 512, 0x50
+INTEL, DEC, MIPS = 84, 85, 86
+NO_MARKERS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS", "REACTIONS", "MODELED_MARKERS")
+MOST_FRAMES = 0xFFFF  # that the header can count
+LARGEST_PARAMETERS = 256 * BLOCK
+BROKEN = (struct.error, IndexError, ValueError, OverflowError, KeyError)
+
+Value = list[str] | list[float]
+
+
+@dataclass(frozen=True)
+class Header:
+    """points, values: of a frame, 3D and analog. scale: negative for floats. data: where frames begin, in bytes."""
+
+    points: int
+    values: int
+    first: int
+    last: int
+    scale: float
+    data: int
+    rate: float
+
+
+def detect(path: Path) -> str | None:
+    """A file with the key of C3D in its second byte, or a folder with .c3d files at any depth."""
+    if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(4)
+        return "has the key of C3D" if path.suffix.lower() in SUFFIXES and start[1:2] == bytes([KEY]) else None
+    return "holds .c3d files" if any(map(_is_c3d, files_below(path, "*"))) else None
+
+
+def _is_c3d(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES and file.is_file()
+
+
+def read(path: Path, *, layout: str | None = None) -> Recordings:
+    """The clips of a folder of .c3d files, in the order of their names, or of one file; in metres, as recorded.
+
+    layout: name or YAML file of the joints; by default the only built-in one that has a joint for every marker of a
+        subject. Sub-folders name classes.
+    Raises ValueError where no built-in layout has joints of these names.
+    """
+    return marker_recordings(path, _is_c3d, read_file, layout)
+
+
+# ---- one file --------------------------------------------------------------------------------------------------------
+
+
+def read_file(file: Path) -> Trajectories:
+    """The markers of a file. Raises ValueError with file and cause."""
+    if (size := file.stat().st_size) > LARGEST:
+        raise ValueError(f"{file} has {size:,} bytes, expected at most {LARGEST:,}")
+    content = file.read_bytes()
+    if len(content) < BLOCK or content[1] != KEY:
+        raise ValueError(f"{file} is no .c3d file, which has a header of {BLOCK} bytes with the key {KEY}")
+    try:
+        processor, found = parameters(content)
+        header = read_header(content, processor)
+    except BROKEN:
+        raise ValueError(f"{file} has a header or parameters that are not readable; is it cut?") from None
+    labels = _labels(found, header.points)
+    units = str((found.get("POINT:UNITS") or ["mm"])[0]).strip().lower() or "mm"
+    if units not in METRES:
+        raise ValueError(f"{file}: POINT:UNITS is {quoted(units)}, expected one of {', '.join(METRES)}")
+    rate = header.rate if header.rate > 0 else next(iter(_numbers(found, "POINT:RATE")), 0.0)
+    points = read_points(file, content, header, processor, _frames(header, found))
+    no_markers = {str(label).strip() for key in NO_MARKERS for label in found.get(f"POINT:{key}", [])}
+    kept = [i for i, name in enumerate(labels) if name and name not in no_markers and not name.startswith("*")]
+    if not kept:
+        raise ValueError(f"{file} names no markers")
+    if twice := [labels[i] for place, i in enumerate(kept) if labels[i] in (labels[j] for j in kept[:place])]:
+        raise ValueError(f"{file} names the marker {quoted(twice[0])} twice")
+    names = tuple(labels[i] for i in kept)
+    return Trajectories(names, points[:, kept] * METRES[units], rate if 0 < rate < 1e6 else None)
+
+
+def read_header(content: bytes, processor: int) -> Header:
+    """The first block of a file."""
+    words = np.frombuffer(content[:BLOCK], ">u2" if processor == MIPS else "<u2").tolist()
+    scale, rate = (float(_floats(content[at : at + 4], processor)[0]) for at in (12, 20))
+    return Header(words[1], words[2], words[3], words[4], scale, (words[8] - 1) * BLOCK, rate)
+
+
+def parameters(content: bytes) -> tuple[int, dict[str, Value]]:
+    """The processor of a file and its parameters, by GROUP:NAME."""
+    start = (content[0] - 1) * BLOCK
+    content = content[: start + LARGEST_PARAMETERS]
+    processor = content[start + 3]
+    if processor not in (INTEL, DEC, MIPS):
+        raise ValueError("of another processor")
+    groups: dict[int, str] = {}
+    values: dict[tuple[int, str], Value] = {}
+    for number, name, rest in _entries(content, start + 4, processor):
+        if number < 0:
+            groups[-number] = name
+        elif number > 0:
+            values[number, name] = _value(rest, processor)
+    return processor, {f"{groups.get(number, '')}:{name}": value for (number, name), value in values.items()}
+
+
+def _entries(content: bytes, at: int, processor: int) -> Iterator[tuple[int, str, bytes]]:
+    """The number of the group, negative for the group itself, the name and what follows, of each entry."""
+    while at + 2 <= len(content):
+        letters, number = struct.unpack_from("bb", content, at)
+        if not letters:
+            return
+        name = content[at + 2 : at + 2 + abs(letters)].decode("latin-1").strip().upper()
+        at += 2 + abs(letters)
+        (step,) = struct.unpack_from(">h" if processor == MIPS else "<h", content, at)
+        yield number, name, content[at + 2 : at + step if step > 0 else None]
+        if step <= 0:
+            return
+        at += step
+
+
+def _value(rest: bytes, processor: int) -> Value:
+    """The texts or numbers of a parameter."""
+    kind, axes = struct.unpack_from("bb", rest)
+    shape = list(rest[2 : 2 + axes])
+    data = rest[2 + axes :]
+    count = int(np.prod(shape, dtype=np.int64)) if axes else 1
+    if kind == -1:
+        width = shape[0] if shape else 1
+        texts = [data[i : i + width] for i in range(0, min(count, len(data)), max(width, 1))]
+        return [
+            plain_name(text.decode("utf-8", errors="replace")).strip("\0 \N{REPLACEMENT CHARACTER}") for text in texts
+        ]
+    if kind == 4:
+        return _floats(data[: 4 * count], processor).tolist()
+    dtype = "u1" if kind == 1 else ">i2" if processor == MIPS else "<i2"
+    size = count * (1 if kind == 1 else 2)
+    return np.frombuffer(data[:size], dtype).astype(float).tolist()
+
+
+def _floats(raw: bytes, processor: int) -> Float[np.ndarray, " n"]:
+    """Numbers of 4 bytes. DEC's have their halves in the other order, and are four times as large."""
+    if processor == DEC:
+        halves = np.frombuffer(raw, "<u2").reshape(-1, 2)[:, ::-1]
+        return np.ascontiguousarray(halves).view("<f4").reshape(-1).astype(np.float64) / 4
+    return np.frombuffer(raw, ">f4" if processor == MIPS else "<f4").astype(np.float64)
+
+
+def _numbers(found: dict[str, Value], key: str) -> list[float]:
+    return [value for value in found.get(key, []) if isinstance(value, float)]
+
+
+def _labels(found: dict[str, Value], points: int) -> list[str]:
+    """The names of all points, of which a parameter holds 255 at most: LABELS, LABELS2 and so on."""
+    labels = [str(label) for key in ("", *range(2, 100)) for label in found.get(f"POINT:LABELS{key}", [])]
+    return (labels + [""] * points)[:points]
+
+
+def _frames(header: Header, found: dict[str, Value]) -> int:
+    """The number of frames, which parameters say where the header cannot."""
+    if header.last < MOST_FRAMES:
+        return header.last - header.first + 1
+    ends = [_numbers(found, f"TRIAL:ACTUAL_{end}_FIELD") for end in ("START", "END")]
+    if all(len(end) == 2 for end in ends):
+        first, last = (int(low) % 65536 + (int(high) % 65536) * 65536 for low, high in ends)
+        return last - first + 1
+    return int(next(iter(_numbers(found, "POINT:LONG_FRAMES")), header.last - header.first + 1))
+
+
+def read_points(
+    file: Path, content: bytes, header: Header, processor: int, frames: int
+) -> Float[np.ndarray, "T points 3"]:
+    """The places of all points in the file's unit, NaN where a point was not seen."""
+    width = 4 * header.points + header.values
+    size = 4 if header.scale < 0 else 2
+    raw = content[header.data : header.data + max(frames, 0) * width * size] if header.data > 0 else b""
+    if frames < 1 or not header.points or len(raw) < frames * width * size:
+        there = len(raw) // max(width * size, 1)
+        raise ValueError(f"{file} says {frames:,} frames of {header.points:,} points and has {there:,}; is it cut?")
+    if size == 4:
+        rows = _floats(raw, processor).reshape(frames, width)
+    else:
+        rows = np.frombuffer(raw, ">i2" if processor == MIPS else "<i2").astype(np.float64).reshape(frames, width)
+    points = rows[:, : 4 * header.points].reshape(frames, header.points, 4)
+    with np.errstate(invalid="ignore"):
+        places = points[..., :3] * (1 if size == 4 else header.scale)
+        seen = (points[..., 3] >= 0) & (np.abs(places) < 1e9).all(2) & (places != 0).any(2)
+    return np.where(seen[..., None], places, np.nan)

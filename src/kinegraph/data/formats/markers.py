@@ -1,0 +1,141 @@
+"""Markers of motion capture as joints: a marker becomes the joint of its name.
+
+RShoulder, R_Shoulder and "right shoulder" are right_shoulder. "Anna:RShoulder" is that of the subject Anna; subjects
+are the people of a clip. Joints without a marker are unseen, markers without a joint are left out, and both are said.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, first_readable
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
+from kinegraph.messages import first_few
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
+
+METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
+SIDES = {"r": "right", "l": "left"}
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectories:
+    """The content of a file. markers: coordinates in metres by name, NaN where a marker was not seen."""
+
+    names: tuple[str, ...]
+    markers: Float[np.ndarray, "T markers 3"]
+    rate: float | None
+
+
+def plain_marker(name: str) -> str:
+    """The name of a marker as layouts write names: RBigToe and "R.Big Toe" are right_big_toe."""
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", re.sub(r"[\W_]+", " ", name))]
+    return "_".join(SIDES.get(word, word) for word in words)
+
+
+def layout_of_markers(names: Sequence[str], given: str | None) -> tuple[JointLayout, list[str]]:
+    """The layout of the joints, and lines about markers and joints that have no counterpart.
+
+    given: its name or YAML file; by default the only built-in one that has a joint for every marker.
+    """
+    built_in = [load_layout(name) for name in layout_names()]
+    fitting = [load_layout(given)] if given else [of for of in built_in if {*map(plain_marker, names)} <= {*of.joints}]
+    if len({of.joints for of in fitting}) != 1:
+        several = (
+            f"may be joints of {' or '.join(of.name for of in fitting)}" if fitting else "are of no built-in layout"
+        )
+        message = f"the {len(names)} markers {first_few(list(names))} {several}; name the joints by --layout"
+        raise FormatError("joints", message)
+    of = fitting[0]
+    joints = {plain_marker(joint): joint for joint in of.joints}
+    there = {*map(plain_marker, names)}
+    unseen = [joint for plain, joint in joints.items() if plain not in there]
+    unused = [name for name in names if plain_marker(name) not in joints]
+    if len(unseen) == len(of):
+        raise FormatError("joints", f"no marker has the name of a joint of layout '{of.name}'")
+    lines = [f"layout {of.name} taken by the markers' names"] * (given is None)
+    lines += [f"{len(unseen)} of its joints have no marker and are unseen: {first_few(unseen)}"] * bool(unseen)
+    return of, lines + [f"{len(unused)} markers that are no joint of it: {first_few(unused)}"] * bool(unused)
+
+
+def joints_of_markers(found: Trajectories, layout: JointLayout) -> Float[np.ndarray, "T V 3"]:
+    """The joints of a layout, zero where a marker is not there or was not seen."""
+    place = {plain_marker(name): i for i, name in enumerate(found.names)}
+    columns = [place.get(plain_marker(joint), -1) for joint in layout.joints]
+    joints = np.where(np.array(columns)[:, None] >= 0, found.markers[:, columns], 0)
+    return np.where(np.isnan(joints).any(2, keepdims=True), 0, joints).astype(np.float32)
+
+
+# ---- files whose markers may be of several subjects ------------------------------------------------------------------
+
+
+def marker_recordings(
+    path: Path, is_one: Callable[[Path], bool], read_file: Callable[[Path], Trajectories], layout: str | None
+) -> Recordings:
+    """The clips of a folder of marker files, in the order of their names, or of one file; in metres.
+
+    Raises FormatError where no built-in layout has joints of these names and none is given.
+    """
+    files, classes = clip_files(path, is_one)
+    subjects = subjects_of(first_readable(files, read_file))
+    of, lines = _layout(subjects, layout)
+    return Recordings(
+        clips=clips_of(files, lambda file: _clip(file, of, read_file)),
+        count=len(files),
+        layout=of,
+        class_names=classes,
+        units="m",
+        source=f"markers of {path.resolve().name}",
+        skipped=lambda: lines,
+        guessed=frozenset(("up",)),
+    )
+
+
+def subjects_of(found: Trajectories) -> dict[str, Trajectories]:
+    """The markers of each subject, without its name before the colon; "" is the subject of markers without one."""
+    columns: dict[str, list[int]] = {}
+    for i, name in enumerate(found.names):
+        columns.setdefault(name.rpartition(":")[0], []).append(i)
+    return {
+        subject: Trajectories(tuple(found.names[i].rpartition(":")[2] for i in of), found.markers[:, of], found.rate)
+        for subject, of in columns.items()
+    }
+
+
+def _layout(subjects: dict[str, Trajectories], given: str | None) -> tuple[JointLayout, list[str]]:
+    """The layout of the first subject whose markers are its joints; the others without any such marker are named."""
+    largest = sorted(subjects.values(), key=lambda one: -len(one.names))
+    error: FormatError | None = None
+    for one in largest:
+        try:
+            of, lines = layout_of_markers(one.names, given)
+        except FormatError as fault:
+            error = error or fault
+            continue
+        other = [subject for subject, of_it in subjects.items() if not _is_body(of_it, of)]
+        return of, lines + [f"markers of {first_few(other)}, none of which is a joint of it"] * bool(other)
+    raise error or FormatError("joints", "there are no markers")
+
+
+def _is_body(found: Trajectories, layout: JointLayout) -> bool:
+    return bool({*map(plain_marker, found.names)} & {*map(plain_marker, layout.joints)})
+
+
+def _clip(file: ClipFile, layout: JointLayout, read_file: Callable[[Path], Trajectories]) -> Item:
+    found = read_file(file.path)
+    people = [joints_of_markers(one, layout) for one in subjects_of(found).values() if _is_body(one, layout)]
+    people = [joints for joints in people if joints.any()]
+    if not people:
+        return nobody(file.name)
+    return SkeletonClip(
+        keypoint=np.stack(people),
+        layout=layout,
+        name=file.name,
+        label=file.label,
+        fps=found.rate,
+        splits=file.splits,
+    )
