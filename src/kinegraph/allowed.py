@@ -12,6 +12,7 @@ NETWORKS = (
     "kinegraph.models.stgcn.STGCN",
     "kinegraph.models.stgcnpp.STGCNPP",
     "kinegraph.models.agcn.AGCN",
+    "kinegraph.models.ctrgcn.CTRGCN",
 )
 LOSSES = (  # each takes logits (N, classes) and labels (N,)
     "kinegraph.training.losses.CrossEntropy",

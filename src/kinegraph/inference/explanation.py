@@ -46,6 +46,7 @@ def activation_map(
     S is T over the network's strides; the bias is shared equally. Raises ValueError for another network.
     """
     _check_explainable(model)
+    x = model.whole_clips(x)
     bodies = x.shape[1]
     x, place = x.flatten(0, 1), None
     if people is not None:

@@ -79,6 +79,13 @@ class SkeletonNetwork(nn.Module):
         """
         return clip_logits(self, x, people)
 
+    def whole_clips(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M T V C"]:
+        """What is done to clips before their bodies are seen apart, such as a norm over all people; by default nothing.
+
+        People who are not there have to stay alike, where they were.
+        """
+        return x
+
     def forward_features(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
         """What the network knows of each moment and joint of each body; bodies do not see each other.
 

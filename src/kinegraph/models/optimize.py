@@ -102,6 +102,9 @@ class UnderAutocast(nn.Module):
     def A(self) -> Float[Tensor, "K V V"]:
         return self.inner.A
 
+    def whole_clips(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M T V C"]:
+        return self.inner.whole_clips(x)
+
     def forward_features(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
         with torch.autocast(x.device.type, self.dtype):  # here, since every thread has its own
             return self.inner.forward_features(x)

@@ -27,6 +27,7 @@ def clip_logits(
     at_once: compute so many bodies at once, not all, see `in_parts`; only outside training, where bodies do not touch.
     """
     check_input(model, x)
+    x = model.whole_clips(x)
     N, M = x.shape[:2]
     x = x.flatten(0, 1)  # (N M, T, V, C)
     place, copies = None, 1
@@ -41,6 +42,7 @@ def clip_logits(
 def clip_features(model: nn.Module, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:
     """What the last block says of each person, moment and joint; their mean through `head` gives the logits."""
     check_input(model, x)
+    x = model.whole_clips(x)
     return model.forward_features(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 

@@ -1,0 +1,312 @@
+"""CTR-GCN, channel-wise topology refinement of Chen et al. 2021 (arXiv:2107.12213).
+
+The function that PYSKL and MMAction2 1.x compute, held to their published outputs by the tests, in (body, time, joint,
+channel) order as `stgcn.py`. Written from its formulas. The authors' own code sums over the other joint of an edge and
+has no ReLU behind the convolutions over time.
+"""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any, Self
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kinegraph.models.layers.batchnorm import BatchNorm
+from kinegraph.models.layers.blocks import Identity, check_blocks, over_time, published_strides, scale_joints, shortcut
+from kinegraph.models.layers.folding import Rounded, finish_folding, fold_norm, scale_and_shift
+from kinegraph.models.network import SkeletonNetwork
+from kinegraph.models.tensor_forms import COUNT, VECTORS, Leaf, Table, as_convolutions, copies, equal_rows, first, rows
+
+KERNEL, DILATIONS, BRANCHES = 5, (1, 2), 4
+REDUCTION, FEW, FEW_EMBEDDED = 8, 16, 8  # joints are compared in an eighth of the channels, in 8 of up to 16
+
+
+def embedded(width_in: int) -> int:
+    """Channels in which joints are compared."""
+    return FEW_EMBEDDED if width_in <= FEW else width_in // REDUCTION
+
+
+class ChannelwiseGraphConvolution(nn.Module):
+    """z[w] = sum_k sum_v Q_k[v, w] * h_k[v], with a graph for each channel and body.
+
+    Q_k[v, w] = A_k[v, w] + alpha (E_k tanh(theta_k(m[v]) - phi_k(m[w])) + e_k), m being the mean of x over time: the
+    learned graph, refined for each channel by how two joints of this body differ. h_k = H_k x + b_k.
+    """
+
+    def __init__(self, graph: Float[Tensor, "K V V"], width_in: int, width: int):
+        super().__init__()
+        K, inner = len(graph), embedded(width_in)
+        self.graph = nn.Parameter(graph.clone())
+        self.alpha = nn.Parameter(torch.zeros(1))
+        self.theta = nn.Linear(width_in, K * inner)
+        self.phi = nn.Linear(width_in, K * inner)
+        self.expand = nn.Parameter(torch.empty(K, width, inner))  # E
+        self.expand_bias = nn.Parameter(torch.zeros(K, width))  # e
+        self.value = nn.Linear(width_in, K * width)  # [H_1; ..; H_K]
+
+    def forward(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B T V D"]:
+        B, T, V, _ = x.shape
+        K, D, _ = self.expand.shape
+        graph = self.refined(x.mean(1)).to(x.dtype)  # (B, D, K V, V)
+        h = self.value(x).view(B, T, V, K, D).permute(0, 4, 1, 3, 2).reshape(B, D, T, K * V)
+        return (h @ graph).permute(0, 2, 3, 1)  # (B, T, V, D)
+
+    def refined(self, mean: Float[Tensor, "B V C"]) -> Float[Tensor, "B D KV V"]:
+        """Q, the graph of every channel: row (k, v), column w."""
+        K = len(self.expand)
+        theta, phi = (layer(mean).unflatten(2, (K, -1)).transpose(1, 2) for layer in (self.theta, self.phi))
+        apart = torch.tanh(theta[:, :, :, None] - phi[:, :, None])  # (B, K, V, V, E)
+        refinement = torch.einsum("bkvwe,kde->bdkvw", apart, self.expand) + self.expand_bias.T[:, :, None, None]
+        return (self.graph + self.alpha * refinement).flatten(2, 3)
+
+
+class MultiScaleConvolution(nn.Module):
+    """[conv_1(h_1), conv_2(h_2), max(h_3), g]: four views of a moment and those around it, each a quarter of the width.
+
+    [h_1, h_2, h_3] = ReLU(BN(W x)), g = W' x; conv_d sees five frames d apart, max three, g only its own.
+    """
+
+    def __init__(self, width: int, stride: int):
+        super().__init__()
+        self.stride, self.share = stride, width // BRANCHES
+        self.divide = nn.Linear(width, width)  # [W; W']
+        self.divide_norm = BatchNorm(width - self.share)
+        self.dilated = nn.ModuleList(
+            nn.Conv2d(self.share, self.share, (KERNEL, 1), (stride, 1), (2 * dilation, 0), (dilation, 1))
+            for dilation in DILATIONS
+        )
+        self.highest = nn.MaxPool2d((3, 1), (stride, 1), (1, 0))
+
+    def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V C"]:
+        moving, still = self.divide(x).split((3 * self.share, self.share), dim=3)
+        moving = F.relu_(self.divide_norm(moving, copies)).split(self.share, dim=3)  # each (B, T, V, c)
+        seen = [over_time(convolve, h) for convolve, h in zip(self.dilated, moving, strict=False)]
+        seen.append(over_time(self.highest, moving[-1]))
+        return torch.cat([*seen, still[:, :: self.stride]], dim=3)
+
+
+class Block(nn.Module):
+    """y = ReLU(h' + R(x)), h' = ReLU(BN(TCN(h))), h = ReLU(BN(GCN(x)) + D(x)).
+
+    R is nothing in the first block; else R and D are x itself where the shapes agree, and otherwise projections.
+    """
+
+    def __init__(
+        self, graph: Float[Tensor, "K V V"], width_in: int, width: int, stride: int, dropout: float, residual: bool
+    ):
+        super().__init__()
+        self.spatial = ChannelwiseGraphConvolution(graph, width_in, width)
+        self.spatial_norm = BatchNorm(width)
+        self.graph_residual = shortcut(width_in, width)
+        self.temporal = MultiScaleConvolution(width, stride)
+        self.temporal_norm = BatchNorm(width)
+        self.dropout = nn.Dropout(dropout)
+        self.residual = shortcut(width_in, width, stride) if residual else None
+
+    def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
+        y = self.spatial_norm(self.spatial(x).contiguous(), copies)
+        y = F.relu_(y.add_(self.graph_residual(x, copies)))  # (B, T, V, D)
+        y = self.dropout(F.relu_(self.temporal_norm(self.temporal(y, copies), copies)))  # (B, S, V, D), S = T / stride
+        if self.residual is not None:
+            y = y + self.residual(x, copies)
+        return F.relu(y)
+
+
+PARTITIONS = 3
+EMBEDDINGS = [rows(".weight", equal_rows, convolution=True), rows(".bias", equal_rows)]  # one for each partition
+EXPANSIONS = [
+    Leaf(
+        ".expand",
+        ".weight",
+        lambda parts, _: torch.stack([part.flatten(1) for part in parts]),
+        lambda ours, _: as_convolutions(list(ours)),
+    ),
+    Leaf(".expand_bias", ".bias", lambda parts, _: torch.stack(parts), lambda ours, _: list(ours)),
+]
+NORMS = [*(rows(name, equal_rows) for name in VECTORS), Leaf(COUNT, COUNT, first, copies)]
+
+
+def _convs(number: int) -> list[str]:
+    return [f"gcn1.convs.{k}.conv{number}" for k in range(PARTITIONS)]
+
+
+BLOCK = [
+    ("spatial.graph", "gcn1.A", "tensor"),
+    ("spatial.alpha", "gcn1.alpha", "tensor"),
+    ("spatial.theta", _convs(1), EMBEDDINGS),
+    ("spatial.phi", _convs(2), EMBEDDINGS),
+    ("spatial.value", _convs(3), EMBEDDINGS),
+    ("spatial", _convs(4), EXPANSIONS),
+    ("spatial_norm", "gcn1.bn", "norm"),
+    ("graph_residual.mix", "gcn1.down.0", "matrix"),
+    ("graph_residual.norm", "gcn1.down.1", "norm"),
+    ("temporal.divide", [f"tcn1.branches.{k}.0" for k in range(4)], EMBEDDINGS),
+    ("temporal.divide_norm", [f"tcn1.branches.{k}.1" for k in range(3)], NORMS),
+    *((f"temporal.dilated.{k}", f"tcn1.branches.{k}.3.conv", "layer") for k in range(2)),
+    (
+        "temporal_norm",
+        ["tcn1.branches.0.3.bn", "tcn1.branches.1.3.bn", "tcn1.branches.2.4", "tcn1.branches.3.1"],
+        NORMS,
+    ),
+    ("residual.mix", "residual.conv", "matrix"),
+    ("residual.norm", "residual.bn", "norm"),
+]
+
+
+class CTRGCN(SkeletonNetwork):
+    """logits = Linear(mean over people, time and joints (Blocks(BN(x)))); BN scales each person, joint and channel.
+
+    A clip is normalised as a whole: the scales know the first person from the second, so exchanging people changes the
+    result, and a person who is not there becomes the constants of the norm, not zero.
+
+    Args:
+        adjacency: where every block's graph starts, 3 partitions; adjacency[k, v, w] weighs the edge from joint v to
+            joint w. Published with the strategy `inward_outward`.
+        channels: numbers per joint and frame.
+        classes: number of classes.
+        people: bodies that the norm has scales for. A clip of fewer is filled up with zeros, of more is refused.
+        widths: channels of each block.
+        strides: of each block in time; by the published rule 2 where the width doubles, 1 elsewhere.
+        dropout: probability, in every block but the first; 0 as published.
+
+    Raises ValueError naming a number that is out of range.
+
+    Source: PYSKL, models/gcns/ctrgcn.py; MMAction2 1.x, projects/ctrgcn.
+    """
+
+    CHECKPOINTS = tuple(
+        Table(
+            dialect,
+            [("A", "backbone.A", "tensor"), ("data_norm", "backbone.data_bn", "norm"), ("head", head, "layer")],
+            "backbone.net.{i}.",
+            BLOCK,
+        )
+        for dialect, head in (("mmaction1", "cls_head.fc"), ("pyskl", "cls_head.fc_cls"))
+    )
+
+    def __init__(
+        self,
+        adjacency: Float[Tensor, "K V V"] | Float[np.ndarray, "K V V"],
+        channels: int,
+        classes: int,
+        *,
+        people: int = 2,
+        widths: Sequence[int] = (64,) * 4 + (128,) * 3 + (256,) * 3,
+        strides: Sequence[int] | None = None,
+        dropout: float = 0.0,
+    ):
+        super().__init__(adjacency, channels, classes, width=0)
+        strides = self.choose_strides(widths, strides)
+        check_blocks(widths, strides, dropout, narrowest=BRANCHES)
+        if people < 1:
+            raise ValueError(f"people is {people}, expected at least 1")
+        if wrong := [width for width in widths if width % BRANCHES]:
+            raise ValueError(f"widths has {wrong[0]}, expected multiples of {BRANCHES}")
+        graph = self.A
+        self.people = people
+        self.data_norm = BatchNorm(people * graph.shape[1] * channels)
+        self.blocks = nn.ModuleList(
+            Block(graph, a, b, stride, dropout if i else 0.0, residual=i > 0)
+            for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, strides, strict=False))
+        )
+        self.head = nn.Linear(widths[-1], classes)
+        initialise(self)
+
+    def whole_clips(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N P T V C"]:
+        """The norm over all people of a clip."""
+        N, M = x.shape[:2]
+        if self.people < M:
+            raise ValueError(f"the network was built for {self.people} people, the clips have {M}")
+        if self.people > M:
+            x = torch.cat([x, x.new_zeros(N, self.people - M, *x.shape[2:])], dim=1)
+        together = x.transpose(1, 2).flatten(2, 3)  # (N, T, P V, C)
+        return scale_joints(self.data_norm, together).unflatten(2, (self.people, -1)).transpose(1, 2)
+
+    def forward_features(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
+        """The blocks one after another. x: normalised. copies: how many bodies the last one stands for in training."""
+        for block in self.blocks:
+            x = block(x, copies)
+        return x
+
+    @torch.no_grad()
+    def fold(self, dtype: torch.dtype = torch.float32) -> Self:
+        """BatchNorm goes into the layers before it; in a subclass, which may use them otherwise, it stays."""
+        if type(self) is not CTRGCN:
+            return super().fold(dtype)
+        model: Any = deepcopy(self).eval().requires_grad_(False)
+        for block in model.blocks:
+            spatial, (scale, shift) = block.spatial, scale_and_shift(block.spatial_norm)
+            factor = scale.repeat(len(spatial.graph))
+            spatial.value.weight.copy_(spatial.value.weight * factor[:, None])
+            spatial.value.bias.copy_(spatial.value.bias * factor)
+            block.spatial_norm = Shift(shift.float())
+            fold_norm(block.temporal, block.temporal.divide, "divide_norm")
+            block.temporal_norm = Rounded(block.temporal_norm, dtype)
+        finish_folding(model, dtype)
+        return model
+
+    @classmethod
+    def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+        blocks = range(sum(name.endswith(".temporal_norm.weight") for name in tensors))
+        widths = [tensors[f"blocks.{i}.temporal_norm.weight"].numel() for i in blocks]
+        strides = published_strides(widths)
+        for i in blocks[1:]:
+            if widths[i] == widths[i - 1] and f"blocks.{i}.residual.mix.weight" in tensors:
+                strides[i] = 2  # what else would the projection be for
+        channels = tensors["blocks.0.spatial.value.weight"].shape[1]
+        joints = tensors["blocks.0.spatial.graph"].shape[1]
+        return {
+            "channels": channels,
+            "classes": tensors["head.weight"].shape[0],
+            "people": tensors["data_norm.weight"].numel() // (joints * channels),
+            "widths": widths,
+            "strides": strides,
+        }
+
+
+class Shift(nn.Module):
+    """What is left of a BatchNorm whose scales went into the layer before it."""
+
+    amount: Tensor
+
+    def __init__(self, amount: Float[Tensor, "C"]):
+        super().__init__()
+        self.register_buffer("amount", amount)
+
+    def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B T V C"]:
+        return x + self.amount
+
+
+def initialise(model: CTRGCN) -> None:
+    """First weights as published: Kaiming normal by fan-out in the blocks, biases 0, the head's normal(0, 0.01) and 0.
+
+    The BatchNorm behind the graph convolution begins at 1e-6: at first its shortcut speaks alone. Projections between
+    blocks keep torch's choice, as in PYSKL; MMAction2 1.x draws them like the others.
+    """
+    if model.head.weight.is_meta:
+        return  # shapes alone; for numbers that are not kept torch would import its compiler, which takes a second
+    for block in model.blocks:
+        assert isinstance(block, Block)
+        spatial, temporal = block.spatial, block.temporal
+        _, width, inner = spatial.expand.shape
+        for weight, fan_out in (
+            (spatial.theta.weight, inner), (spatial.phi.weight, inner), (spatial.value.weight, width),
+            (spatial.expand, width), (temporal.divide.weight, temporal.share),
+            *((layer.weight, temporal.share * KERNEL) for layer in temporal.dilated if isinstance(layer, nn.Conv2d)),
+        ):  # fmt: skip
+            nn.init.normal_(weight, 0.0, (2 / fan_out) ** 0.5)
+        if not isinstance(block.graph_residual, Identity):
+            nn.init.normal_(block.graph_residual.get_parameter("mix.weight"), 0.0, (2 / width) ** 0.5)
+            nn.init.zeros_(block.graph_residual.get_parameter("mix.bias"))
+        for layer in (spatial.theta, spatial.phi, spatial.value, temporal.divide, *temporal.dilated):
+            assert isinstance(layer, nn.Linear | nn.Conv2d)
+            assert layer.bias is not None
+            nn.init.zeros_(layer.bias)
+        nn.init.zeros_(spatial.expand_bias)
+        nn.init.constant_(block.spatial_norm.weight, 1e-6)
+    nn.init.normal_(model.head.weight, 0.0, 0.01)
+    nn.init.zeros_(model.head.bias)

@@ -1,0 +1,62 @@
+"""The newer networks of tests/golden: state dicts of published implementations, made from the names of their tensors.
+
+Rules and arrays as tests/golden/README.md says of networks2.
+"""
+
+import json
+import zlib
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tests.models.golden_weights import GOLDEN
+
+NETWORKS = json.loads((GOLDEN / "networks2.json").read_text(encoding="utf-8"))
+
+
+def golden_state(network: str) -> dict[str, Tensor]:
+    """The weights under their published names."""
+    spec, arrays = NETWORKS[network], golden_arrays(network)
+    attention = any(".conv_sa." in name for name in spec["state"])
+    adaptive = any(".conv_d." in name for name in spec["state"])
+    return {
+        name: torch.from_numpy(
+            arrays[fixed[0]].copy()
+            if fixed
+            else filled(name, shape, spec["seed"], arrays.get("A"), adaptive, attention)
+        )
+        for name, (shape, *fixed) in spec["state"].items()
+    }
+
+
+def golden_arrays(network: str) -> dict[str, np.ndarray]:
+    """Input, logits, the first block's output and fixed arrays, as the published implementation has them."""
+    with np.load(GOLDEN / "networks2.npz") as file:
+        start = f"{network}/"
+        return {name.removeprefix(start): file[name] for name in file.files if name.startswith(start)}
+
+
+def filled(
+    name: str, shape: list[int], seed: int, graph: np.ndarray | None, adaptive: bool, attention: bool
+) -> np.ndarray:
+    """A tensor made from its own name."""
+    if name.endswith("num_batches_tracked"):
+        return np.zeros(shape, np.int64)
+    t = np.random.RandomState((zlib.crc32(name.encode()) ^ seed) & 0xFFFFFFFF).standard_normal(shape).astype(np.float32)
+    last = name.rpartition(".")[2]
+    if name.endswith("running_var"):
+        return 0.5 + np.abs(t)
+    if last in ("alpha", "beta", "add_coeff"):
+        return 0.2 + 0.1 * t
+    if name.endswith(".gcn1.bn.weight"):
+        return 0.3 + 0.1 * t
+    if adaptive and name.endswith((".gcn.bn.weight", ".tcn.bn.weight")):
+        return (0.3 if attention else 0.5) + 0.1 * t
+    if t.ndim == 1:
+        return 1 + 0.1 * t if last == "weight" else 0.1 * t
+    if last == "PA":
+        return 0.02 * t
+    if last == "A":
+        return 0.04 + 0.02 * t if graph is None else graph + 0.05 * t
+    return t * np.float32((1 / t[0].size) ** 0.5)
