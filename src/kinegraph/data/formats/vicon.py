@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import LARGEST, some_below
+from kinegraph.data.formats.clip_files import LARGEST, clip_files, some_below
 from kinegraph.data.formats.markers import METRES, Trajectories, marker_recordings
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.data.formats.text import encoding_of
@@ -39,8 +39,7 @@ def detect(path: Path) -> str | None:
     """A file that begins with the name of a section and a frame rate, or a folder with such files."""
     if path.is_file():
         return "begins with a section of Vicon Nexus" if _is_one(path) else None
-    found = any(some_below(path, _is_one, ending) for ending in SUFFIXES)
-    return "holds files with sections of Vicon Nexus" if found else None
+    return "holds files with sections of Vicon Nexus" if some_below(path, SUFFIXES, _is_one) else None
 
 
 def _is_one(file: Path) -> bool:
@@ -58,7 +57,7 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
         subject. Sub-folders name classes.
     Raises ValueError where no built-in layout has joints of these names.
     """
-    return marker_recordings(path, _is_one, read_file, layout)
+    return marker_recordings(clip_files(path, SUFFIXES, _is_one), path, read_file, layout)
 
 
 # ---- one file --------------------------------------------------------------------------------------------------------
