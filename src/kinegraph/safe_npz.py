@@ -4,6 +4,7 @@ A zip of some kilobytes can unpack to terabytes, and the head of an array in it 
 both and reserve the memory.
 """
 
+import io
 import math
 import tokenize
 import zipfile
@@ -14,7 +15,7 @@ from typing import IO
 
 import numpy as np
 
-from kinegraph.safe_pickle import check_letters
+from kinegraph.safe_pickle import check_letters, read_pickle
 
 UNPACKED_A_BYTE = 200  # for each byte of the file; recordings are packed to a third, padded ones to a fiftieth
 UNPACKED_ALWAYS = 64 << 20
@@ -49,6 +50,27 @@ def load_npz(path: Path, keys: Iterable[str] | None = None) -> dict[str, np.ndar
         raise ValueError(f"{path} is not a readable .npz file of arrays") from None
     except BROKEN:
         raise ValueError(f"{path} is not a readable .npz file of arrays") from None
+
+
+def load_npz_object(path: Path, key: str) -> object:
+    """The one value, such as a dictionary, in an array of objects, a pickle that is read as data; see `safe_pickle`.
+
+    Raises ValueError naming the file.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            member = file.getinfo(f"{key}.npy")
+            _check_size(path, file.infolist())
+            content = io.BytesIO(file.read(member))
+        shape, _, dtype = _head(content)
+    except _RefusedError as refused:
+        raise ValueError(f"{path} {refused}") from None
+    except BROKEN:
+        raise ValueError(f"{path} is not a readable .npz file of arrays") from None
+    if shape or not dtype.hasobject:
+        raise ValueError(f"{path} holds an array {key} of {dtype} {shape}, expected one value in an array of objects")
+    value = read_pickle(io.BytesIO(content.read()), path)
+    return value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
 
 
 def npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:

@@ -52,18 +52,25 @@ def load_pickle(path: str | Path, more_words: Mapping[str, Callable] | None = No
     with open(path, "rb") as file:
         if not _is_as_sealed(file):
             raise ValueError(f"{path} was changed after it was written: its checksum is another one")
-        try:
-            return (ForeignReader if foreign else _Reader)(file, WORDS | dict(more_words or {})).load()
-        except _Refused as refused:
-            raise ValueError(
-                f"{path} asks for {messages.one_line(refused)}; of a pickle only numpy arrays and plain Python values "
-                "are read, its code is not run"
-            ) from None
-        except OSError:
-            raise
-        except Exception as error:  # whatever a broken file leads the interpreter into
-            reason = "the file ends too early" if isinstance(error, EOFError) else messages.one_line(error)
-            raise ValueError(f"{path} is not a readable pickle: {reason or type(error).__name__}") from None
+        return read_pickle(file, path, more_words, foreign=foreign)
+
+
+def read_pickle(
+    file: BinaryIO, origin: object, more_words: Mapping[str, Callable] | None = None, *, foreign: bool = False
+) -> object:
+    """The value in an open pickle, a file or a `BytesIO`; see `load_pickle`. origin: for messages."""
+    try:
+        return (ForeignReader if foreign else _Reader)(file, WORDS | dict(more_words or {})).load()
+    except _Refused as refused:
+        raise ValueError(
+            f"{origin} asks for {messages.one_line(refused)}; of a pickle only numpy arrays and plain Python values "
+            "are read, its code is not run"
+        ) from None
+    except OSError:
+        raise
+    except Exception as error:  # whatever a broken file leads the interpreter into
+        reason = "the file ends too early" if isinstance(error, EOFError) else messages.one_line(error)
+        raise ValueError(f"{origin} is not a readable pickle: {reason or type(error).__name__}") from None
 
 
 def sealed(content: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """The files in a folder of recordings, at any depth, also behind links."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -28,3 +28,10 @@ def files_below(folder: Path, pattern: str) -> Iterator[Path]:
     """What is in a folder, at any depth, and has a name of a pattern such as "*.trc"."""
     for place, names in walk(folder):
         yield from (place / name for name in names if fnmatchcase(name, pattern))
+
+
+def files_ending(folder: Path, endings: Sequence[str]) -> Iterator[Path]:
+    """The files in a folder, at any depth, whose names have one of these endings, such as ".bvh", also in capitals."""
+    for place, names in walk(folder):
+        found = [place / name for name in names if name.lower().endswith(tuple(endings))]
+        yield from (file for file in found if file.is_file())

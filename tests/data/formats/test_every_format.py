@@ -21,6 +21,7 @@ from tests.data.formats import (
     test_msr,
     test_nw_ucla,
     test_poses,
+    test_vicon,
 )
 from tests.data.formats.test_deeplabcut import TWO
 from tests.data.formats.test_trc import WALK
@@ -98,13 +99,23 @@ def c3d(folder: Path, clips: list[faulty.Clip]) -> Path:
     return test_c3d.write(folder / "walk.c3d")
 
 
+def vicon(folder: Path, clips: list[faulty.Clip]) -> Path:
+    (folder / "walk.csv").write_text(test_vicon.WALK)
+    return folder / "walk.csv"
+
+
+def videopose3d(folder: Path, clips: list[faulty.Clip]) -> Path:
+    np.savez(folder / "data_3d.npz", positions_3d={"S1": {"Walking": test_poses.FRAMES}})
+    return folder / "data_3d.npz"
+
+
 # Format -> what writes good files of it. A format whose files need a whole folder has such tests of its own.
 SAMPLES = {
     "dataset": faulty.dataset, "ntu": faulty.skeleton, "npz": faulty.npz, "annotations": faulty.annotations,
     "npy": faulty.padded, "tfrecord": faulty.tfrecord, "table": faulty.table_json, "trc": trc,
     "deeplabcut": deeplabcut, "bvh": bvh, "poses": poses, "nw-ucla": nw_ucla, "msr": msr,
     "kimore": kimore, "sleap": sleap, "c3d": c3d, "alphapose": alphapose, "mmpose": mmpose, "coco": coco, "yolo": yolo,
-    "mediapipe": mediapipe,
+    "mediapipe": mediapipe, "vicon": vicon, "videopose3d": videopose3d,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose")
 

@@ -49,6 +49,8 @@ from kinegraph.data.formats import (
     tfrecord,
     trc,
     ui_prmd,
+    vicon,
+    videopose3d,
     yolo,
 )
 from kinegraph.data.formats.clip_columns import image_size_of
@@ -65,7 +67,7 @@ from kinegraph.skeleton.geometry import Up
 
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
-    deeplabcut, nw_ucla, msr, kimore, sleap, c3d, coco, alphapose, mmpose, yolo, mediapipe,
+    deeplabcut, nw_ucla, msr, kimore, sleap, c3d, vicon, videopose3d, coco, alphapose, mmpose, yolo, mediapipe,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.

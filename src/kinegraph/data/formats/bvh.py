@@ -26,8 +26,15 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.folders import files_below
-from kinegraph.data.formats.clip_files import AT_ORIGIN, ClipFile, clip_files, clips_of, first_readable, text_of
+from kinegraph.data.formats.clip_files import (
+    AT_ORIGIN,
+    ClipFile,
+    clip_files,
+    clips_of,
+    first_readable,
+    some_below,
+    text_of,
+)
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings
 from kinegraph.messages import counted, plain_name, quoted
 from kinegraph.skeleton.clip import SkeletonClip
@@ -70,11 +77,7 @@ def detect(path: Path) -> str | None:
         with path.open("rb") as file:
             start = file.read(200).removeprefix(b"\xef\xbb\xbf").lstrip().upper()
         return "begins with HIERARCHY" if start.startswith(b"HIERARCHY") else None
-    return "holds .bvh files" if any(map(_is_bvh, files_below(path, "*"))) else None
-
-
-def _is_bvh(file: Path) -> bool:
-    return file.suffix.lower() in SUFFIXES and file.is_file()
+    return "holds .bvh files" if some_below(path, SUFFIXES) else None
 
 
 def read(path: Path) -> Recordings:
@@ -82,7 +85,7 @@ def read(path: Path) -> Recordings:
 
     All files have the joints of the first one. Raises ValueError where no file can be read.
     """
-    files, classes = clip_files(path, _is_bvh)
+    files, classes = clip_files(path, SUFFIXES)
     hierarchy, *_ = first_readable(files, read_file)
     layout = layout_of(hierarchy)
     ends = [f"{counted(len(hierarchy.ends), 'end site')} of the hierarchy, which have no name"] * bool(hierarchy.ends)

@@ -19,8 +19,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.folders import files_below
-from kinegraph.data.formats.clip_files import LARGEST
+from kinegraph.data.formats.clip_files import LARGEST, clip_files, some_below
 from kinegraph.data.formats.markers import METRES, Trajectories, marker_recordings
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.messages import plain_name, quoted
@@ -56,11 +55,7 @@ def detect(path: Path) -> str | None:
         with path.open("rb") as file:
             start = file.read(4)
         return "has the key of C3D" if path.suffix.lower() in SUFFIXES and start[1:2] == bytes([KEY]) else None
-    return "holds .c3d files" if any(map(_is_c3d, files_below(path, "*"))) else None
-
-
-def _is_c3d(file: Path) -> bool:
-    return file.suffix.lower() in SUFFIXES and file.is_file()
+    return "holds .c3d files" if some_below(path, SUFFIXES) else None
 
 
 def read(path: Path, *, layout: str | None = None) -> Recordings:
@@ -70,7 +65,7 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
         subject. Sub-folders name classes.
     Raises ValueError where no built-in layout has joints of these names.
     """
-    return marker_recordings(path, _is_c3d, read_file, layout)
+    return marker_recordings(clip_files(path, SUFFIXES), path, read_file, layout)
 
 
 # ---- one file --------------------------------------------------------------------------------------------------------

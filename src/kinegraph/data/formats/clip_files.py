@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from kinegraph.data.folders import files_below
+from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.recordings import FormatError, Item, fault_of
 from kinegraph.data.split_names import PARTS
 
@@ -29,14 +29,16 @@ class ClipFile:
     splits: Mapping[str, str] = field(default_factory=dict)
 
 
-def clip_files(path: Path, is_one: Callable[[Path], bool]) -> tuple[list[ClipFile], tuple[str, ...]]:
+def clip_files(
+    path: Path, endings: Sequence[str], is_one: Callable[[Path], bool] = Path.is_file
+) -> tuple[list[ClipFile], tuple[str, ...]]:
     """The clips of a folder in the order of their names, or of one file, and the classes that the folders name.
 
-    is_one: whether a file is of the format. Raises ValueError where none is.
+    is_one: whether a file with one of these endings is of the format. Raises ValueError where none is.
     """
     if path.is_file():
         return [ClipFile(path, path.stem)], ()
-    places = {file: file.relative_to(path).parts[:-1] for file in files_below(path, "*") if is_one(file)}
+    places = {file: file.relative_to(path).parts[:-1] for file in files_ending(path, endings) if is_one(file)}
     if not places:
         raise FormatError("unreadable", f"{path} holds no file of this format")
     parted = all(folders[:1] and folders[0] in PARTS for folders in places.values())
@@ -53,10 +55,9 @@ def clip_files(path: Path, is_one: Callable[[Path], bool]) -> tuple[list[ClipFil
     return sorted(files, key=lambda file: (file.name, str(file.path))), classes
 
 
-def some_below(folder: Path, is_one: Callable[[Path], bool], ending: str) -> bool:
-    """Whether one of the first files in a folder that have this ending is of a format."""
-    named = (file for file in files_below(folder, "*") if file.suffix.lower() == ending and file.is_file())
-    return any(map(is_one, islice(named, LOOKED_AT)))
+def some_below(folder: Path, endings: Sequence[str], is_one: Callable[[Path], bool] = Path.is_file) -> bool:
+    """Whether one of the first files in a folder that have one of these endings is of a format."""
+    return any(map(is_one, islice(files_ending(folder, endings), LOOKED_AT)))
 
 
 def first_readable(files: Sequence[ClipFile], read: Callable[[Path], T]) -> T:

@@ -40,8 +40,7 @@ def detect(path: Path) -> str | None:
     """A text file whose first row is 25 times x, y, z and a state, or a folder with such files."""
     if path.is_file():
         return "has rows of 25 x (x, y, z, state)" if _is_one(path) else None
-    found = any(some_below(path, _is_one, ending) for ending in SUFFIXES)
-    return "holds files with rows of 25 x (x, y, z, state)" if found else None
+    return "holds files with rows of 25 x (x, y, z, state)" if some_below(path, SUFFIXES, _is_one) else None
 
 
 def _is_one(file: Path) -> bool:
@@ -63,7 +62,7 @@ def _is_named(file: Path) -> bool:
 
 def read(path: Path) -> Recordings:
     """The clips of a folder of such files, in the order of their names, or of one; in metres, y upward."""
-    files, _ = clip_files(path, lambda file: _is_one(file) or _is_named(file))
+    files, _ = clip_files(path, SUFFIXES, lambda file: _is_one(file) or _is_named(file))
     return Recordings(
         clips=clips_of(files, lambda file: _clip(file, path)),
         count=len(files),

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, first_readable
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, first_readable
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
@@ -74,13 +74,16 @@ def joints_of_markers(found: Trajectories, layout: JointLayout) -> Float[np.ndar
 
 
 def marker_recordings(
-    path: Path, is_one: Callable[[Path], bool], read_file: Callable[[Path], Trajectories], layout: str | None
+    found: tuple[Sequence[ClipFile], tuple[str, ...]],
+    path: Path,
+    read_file: Callable[[Path], Trajectories],
+    layout: str | None,
 ) -> Recordings:
-    """The clips of a folder of marker files, in the order of their names, or of one file; in metres.
+    """The clips of marker files, in metres. found: the files and the classes of their folders, as of `clip_files`.
 
     Raises FormatError where no built-in layout has joints of these names and none is given.
     """
-    files, classes = clip_files(path, is_one)
+    files, classes = found
     subjects = subjects_of(first_readable(files, read_file))
     of, lines = _layout(subjects, layout)
     return Recordings(

@@ -41,7 +41,7 @@ def detect(path: Path) -> str | None:
     """A text file of such a name whose first row has four numbers, or a folder with some."""
     if path.is_file():
         return "has a name of MSR-Action3D" if _is_one(path) else None
-    return "holds text files of MSR-Action3D" if some_below(path, _is_one, ".txt") else None
+    return "holds text files of MSR-Action3D" if some_below(path, SUFFIXES, _is_one) else None
 
 
 def _is_one(file: Path) -> bool:
@@ -60,7 +60,8 @@ def _is_named(file: Path) -> bool:
 def read(path: Path) -> Recordings:
     """The clips of a folder of such files, in the order of their names, or of one file."""
     files = [
-        ClipFile(file.path, FILE_NAME.fullmatch(file.path.name)[1].lower()) for file in clip_files(path, _is_named)[0]
+        ClipFile(file.path, FILE_NAME.fullmatch(file.path.name)[1].lower())
+        for file in clip_files(path, SUFFIXES, _is_named)[0]
     ]
     in_metres = {file.name for file in files if _says_metres(file)}
     read_too = [file for file in files if _says_metres(file) or file.name not in in_metres]

@@ -38,7 +38,7 @@ def detect(path: Path) -> str | None:
     """A JSON that begins with file_name, skeletons or label, or a folder with such files."""
     if path.is_file():
         return "a JSON with file_name and skeletons" if _is_one(path) else None
-    return "holds JSON files with file_name and skeletons" if some_below(path, _is_one, ".json") else None
+    return "holds JSON files with file_name and skeletons" if some_below(path, SUFFIXES, _is_one) else None
 
 
 def _is_one(file: Path) -> bool:
@@ -55,7 +55,7 @@ def _is_named(file: Path) -> bool:
 
 def read(path: Path) -> Recordings:
     """The clips of a folder of such files, in the order of their names, or of one; in metres, y upward."""
-    files, _ = clip_files(path, lambda file: _is_one(file) or _is_named(file))
+    files, _ = clip_files(path, SUFFIXES, lambda file: _is_one(file) or _is_named(file))
     return Recordings(
         clips=clips_of([ClipFile(file.path, file.path.stem) for file in files], _clip),
         count=len(files),

@@ -151,6 +151,7 @@ def _open(path: Path, part: str | None) -> PaddedFile:
     if array.ndim != 5 or array.shape[1] not in (2, 3) or array.dtype.kind not in "f" or 0 in array.shape:
         last = array.ndim == 5 and array.shape[4] in (2, 3)
         hint = "; it looks like (clips, people, frames, joints, channels)" if last else ""
+        hint = hint or "; an array of one clip is (frames, joints, 2 to 4 coordinates)" * (array.ndim != 5)
         raise FormatError(
             "swapped_axes" if last else "shape",
             f"{path} holds {array.dtype} {array.shape}, expected floats (clips, 2 or 3 channels, frames, joints, "

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from kinegraph.data.folders import files_below
+from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.axes import FRAMES_FIRST, NO_PEOPLE, frames_come_first, with_people
 from kinegraph.data.formats.clip_files import AT_ORIGIN, ClipFile, clip_files, clips_of, first_readable, some_below
 from kinegraph.data.formats.conventions import layout_for
@@ -44,7 +44,7 @@ def detect(path: Path) -> str | None:
             return "an array of frames, joints and coordinates"
         return None
     others = is_dataset(path) or any((path / name).is_file() for name in ("train.json", "val.json"))  # BABEL
-    if others or not any(some_below(path, _is_one, ending) for ending in SUFFIXES):
+    if others or not some_below(path, SUFFIXES, _is_one):
         return None
     return "holds arrays of frames, joints and coordinates"
 
@@ -56,9 +56,9 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
     change rows, "rows" leaves everybody in the row of the array.
     Raises ValueError where no file can be read.
     """
-    files, classes = clip_files(path, lambda file: _holds_joints(file) is not False)
+    files, classes = clip_files(path, SUFFIXES, lambda file: _holds_joints(file) is not False)
     other = (
-        [] if path.is_file() else [file.name for file in files_below(path, "*.np[yz]") if _holds_joints(file) is False]
+        [] if path.is_file() else [file.name for file in files_ending(path, SUFFIXES) if _holds_joints(file) is False]
     )
     first = first_readable(files, read_array)
     of = layout_for(first.shape[-2], layout)

@@ -50,8 +50,7 @@ def detect(path: Path) -> str | None:
     """An HDF5 file with arrays of these names, or a folder with some."""
     if path.is_file():
         return "an HDF5 file with tracks and node_names" if _is_one(path) else None
-    found = any(some_below(path, _is_one, ending) for ending in SUFFIXES)
-    return "holds HDF5 files with tracks and node_names" if found else None
+    return "holds HDF5 files with tracks and node_names" if some_below(path, SUFFIXES, _is_one) else None
 
 
 def _is_one(file: Path) -> bool:
@@ -69,7 +68,7 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
     Raises ValueError where no file can be read, and where h5py is not installed.
     """
     _h5py()
-    files, classes = clip_files(path, lambda file: file.suffix.lower() in SUFFIXES and file.is_file())
+    files, classes = clip_files(path, SUFFIXES)
     first = first_readable(files, read_file)
     of, assumed = (load_layout(layout), ()) if layout else layout_of_nodes(first.nodes, first.edges)
     place = part_of_joint(of, first.nodes)
