@@ -44,12 +44,15 @@ def load_npz(path: Path, keys: Iterable[str] | None = None) -> dict[str, np.ndar
             return {key: _array(file, members[key]) for key in wanted}
     except _RefusedError as refused:
         raise ValueError(f"{path} {refused}") from None
-    except OSError as error:  # without a name: a place in the file that does not exist
-        if error.filename is not None:
-            raise
-        raise ValueError(f"{path} is not a readable .npz file of arrays") from None
-    except BROKEN:
-        raise ValueError(f"{path} is not a readable .npz file of arrays") from None
+    except (OSError, *BROKEN) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> Exception:
+    """What to raise for a broken file; an OSError without a name is of a place in the file that does not exist."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return error
+    return ValueError(f"{path} is not a readable .npz file of arrays")
 
 
 def load_npz_object(path: Path, key: str) -> object:
@@ -65,8 +68,8 @@ def load_npz_object(path: Path, key: str) -> object:
         shape, _, dtype = _head(content)
     except _RefusedError as refused:
         raise ValueError(f"{path} {refused}") from None
-    except BROKEN:
-        raise ValueError(f"{path} is not a readable .npz file of arrays") from None
+    except (OSError, *BROKEN) as error:
+        raise _unreadable(path, error) from None
     if shape or not dtype.hasobject:
         raise ValueError(f"{path} holds an array {key} of {dtype} {shape}, expected one value in an array of objects")
     value = read_pickle(io.BytesIO(content.read()), path)
@@ -83,8 +86,8 @@ def npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:
                     with file.open(member) as content:
                         shape, _, dtype = _head(content)
                     shapes[member.filename.removesuffix(".npy")] = () if dtype.hasobject else shape
-    except BROKEN:
-        raise ValueError(f"{path} is not a readable .npz file of arrays") from None
+    except (OSError, *BROKEN) as error:
+        raise _unreadable(path, error) from None
     return shapes
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -336,6 +337,18 @@ def test_changed_values_are_found(folder):
     open_dataset(folder)[0]
     with pytest.raises(ValueError, match=r"keypoint.npy was changed after it was written"):
         open_dataset(folder, check_values=True)
+
+
+def test_values_that_change_while_the_dataset_is_open_are_found(folder):
+    """Also where the time of the change is put back, as `cp -p` and `rsync -t` do."""
+    dataset = open_dataset(folder, check_values=True)
+    path = folder / "keypoint.npy"
+    before, values = path.stat(), bytearray(path.read_bytes())
+    values[-1] ^= 1
+    path.write_bytes(values)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(ValueError, match="changed after it was written"):
+        dataset[len(dataset) - 1]
 
 
 # ---- worker processes ----------------------------------------------------------------------------------------------

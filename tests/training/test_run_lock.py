@@ -50,8 +50,17 @@ def test_a_lock_ends_with_its_training_and_leaves_no_empty_folder(tmp_path):
         assert list(tmp_path.iterdir()) == []
 
 
-def test_further_processes_of_one_run_hold_it_together(tmp_path, holder, monkeypatch):
-    monkeypatch.setenv("LOCAL_RANK", "1")
+def test_reading_the_lock_does_not_let_go_of_it(tmp_path):
+    with locked(tmp_path / "run"):
+        (tmp_path / "run" / ".lock").read_bytes()
+        for _ in range(2):  # also a second training of this process
+            with pytest.raises(ValueError, match="in use"), locked(tmp_path / "run"):
+                pass
+
+
+@pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"])
+def test_further_processes_of_one_run_hold_it_together(tmp_path, holder, monkeypatch, name):
+    monkeypatch.setenv(name, "1")
     with locked(tmp_path / "run"):
         pass
 

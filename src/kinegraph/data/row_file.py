@@ -48,9 +48,12 @@ class RowFile:
         if self.sums is not None:
             self._checked.update(range(len(self.sums)))
 
-    def _now(self) -> tuple[int, int]:
+    def _now(self) -> tuple[int, ...]:
+        """Changes with the file. The time of the last modification can be set back (cp -p), that of the inode cannot;
+        but it also changes when the file is renamed, so it only asks for another comparison."""
         about = os.fstat(self._file.fileno())
-        return about.st_size, about.st_mtime_ns
+        state = about.st_size, about.st_mtime_ns
+        return state if self.sums is None else (*state, about.st_ctime_ns)
 
     def _check(self, begin: int, end: int) -> None:
         """Compare the blocks that hold these bytes, as far as it was not done since the file last changed."""

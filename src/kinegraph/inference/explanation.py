@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from kinegraph.data.normalize import drop_empty_frames
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.evaluation.scoring import view_scores
-from kinegraph.inference.predictor import Predictor, check_finite
+from kinegraph.inference.predictor import Predictor, answering, check_finite
 from kinegraph.models.layers.absent import one_for_absent
 from kinegraph.models.network import network_kind
 from kinegraph.models.optimize import can_optimize
@@ -217,7 +217,7 @@ def _batches(
     predictor: Predictor, clips: Iterable[SkeletonClip], batch_size: int, label: int | None = None
 ) -> Iterator[tuple[Int[np.ndarray, "N"], Float[np.ndarray, "N views M S V"]]]:
     """Answers (or `label`) and contrast maps; absent people are 0, mirrored views turned back."""
-    network, preprocessing, clips = predictor.network.eval(), predictor.preprocessing, iter(clips)
+    network, preprocessing, clips = answering(predictor.network), predictor.preprocessing, iter(clips)
     weight = next(network.parameters())
     while batch := list(islice(clips, min(batch_size, preprocessing.largest_batch))):
         views = torch.from_numpy(np.stack([prepare_clip(clip, preprocessing) for clip in batch]))

@@ -15,6 +15,7 @@ from kinegraph.messages import plain_name
 from kinegraph.safe_io import parsed_json
 
 NAME = ".lock"
+RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
 NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
 
 
@@ -40,8 +41,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _is_first_process() -> bool:
-    ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
-    return next((rank for rank in ranks if rank is not None), "0") == "0"
+    return all(os.environ.get(name, "0") == "0" for name in RANKS)
 
 
 def _make(folder: Path, undo: ExitStack) -> None:
@@ -91,7 +91,10 @@ def _holder(file: FileIO) -> str:
 
 
 def _lock(file: FileIO) -> None:
-    """Lock for this process, not for those that it forks: a worker that outlives it must not keep the lock."""
+    """Lock this handle of the file: reading the file by another handle, in this process too, changes nothing.
+
+    A forked process closes its copy: a worker that outlives this process must not keep the lock.
+    """
     if os.name == "nt":
         import msvcrt
 
@@ -99,4 +102,5 @@ def _lock(file: FileIO) -> None:
     else:
         import fcntl
 
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.register_at_fork(after_in_child=file.close)

@@ -5,6 +5,7 @@ import pytest
 
 from kinegraph.data.formats import read, recordings
 from kinegraph.data.formats.videopose3d import H36M
+from kinegraph.safe_npz import load_npz, load_npz_object, npz_shapes
 from tests.data.formats.test_poses import FRAMES
 
 FAR = np.float32([2, 0, 5])
@@ -76,3 +77,14 @@ def test_code_in_the_dictionary_is_not_run(save, tmp_path):
     with pytest.raises(ValueError, match="its code is not run"):
         list(read(save({"S1": Evil()})))
     assert not (tmp_path / "PWNED").exists()
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_zip_that_points_before_its_start_is_named(save, packed):
+    path = save({"S1": {"Walking": JOINTS}}, packed=packed)
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"PK\5\6") + 16] += 10  # where the list of the zip begins
+    path.write_bytes(content)
+    for load in (npz_shapes, lambda file: load_npz_object(file, "positions_3d"), load_npz):
+        with pytest.raises(ValueError, match=r"data\.npz is not a readable \.npz file of arrays"):
+            load(path)
