@@ -1,19 +1,38 @@
-"""Pages of the site that are made of code when it is built: the command line's reference and the tutorial.
+"""Pages that are made of code: the command line's reference, the tutorial, the table of file formats.
 
-MkDocs runs this file as a hook (`hooks` in mkdocs.yml). Nothing it makes is kept, so nothing can grow old.
+MkDocs runs this file as a hook (`hooks` in mkdocs.yml) for the first two, which are not kept. docs/formats.md is kept,
+for readers of the repository: `python docs/generated.py` writes it, and a test compares it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
+from inspect import cleandoc
 from pathlib import Path
+from types import ModuleType
 
 from kinegraph.cli import CONFIG_VERBS, VERBS, usage
 from kinegraph.commands.arguments import options_of, parser_for
 from kinegraph.commands.help import help_text, topic_text
+from kinegraph.data.formats import FORMATS
+from kinegraph.data.formats import options_of as options_of_format
+from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
+ROOT = Path(__file__).parents[1]
 TUTORIAL = Path(__file__).with_name("tutorial.py")
 TOPICS = {"train": ("preprocessing", "schedule", "loss", "model")}  # options that `--help TOPIC` explains further
+FORMATS_HEAD = """# File formats
+
+Every command and `kg.read` read these files and folders. The format is recognised by the content; `--format NAME`
+names it where that is not enough. [Your own recordings](own_data.md) tells which one fits what you have."""
+OPTIONS_HEAD = """All formats have the options `--units`, `--up`, `--fps`, `--resample-fps`, `--image-size`,
+`--labels-file`, `--val-share`, `--min-score`, `--jumps`, `--fill` and `--smooth`; see [prepare](cli.md#prepare).
+Those of one format stand below, with the form of its files."""
+LAYOUTS_HEAD = """A layout names the joints of a body and the bones between them. `--layout NAME` or
+`--layout FILE.yaml` names one where the files do not."""
+OTHER_TESTS = dict.fromkeys(("coco", "alphapose", "mmpose", "yolo"), "formats/test_detections.py")
+OTHER_TESTS["folder"] = "test_dataset.py"
+FORMATS_PAGE = ROOT / "docs" / "formats.md"
 MARKDOWN = "# %% [markdown]"
 
 
@@ -44,6 +63,39 @@ def cli_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def formats_page() -> str:
+    """A table of all formats, and of all layouts, as the code has them."""
+    rows = [(f"[{it.NAME}](#{it.NAME})", it.TITLE, _first_line(it.detect), _tests(it)) for it in FORMATS]
+    layouts = [(it.name, str(len(it.joints)), _ends(it)) for it in map(load_layout, layout_names())]
+    parts = [FORMATS_HEAD, _table(("format", "files", "recognised", "tested with"), rows), OPTIONS_HEAD]
+    parts += ["## Layouts", LAYOUTS_HEAD, _table(("layout", "joints", "first and last"), layouts)]
+    for module in FORMATS:
+        own = ", ".join(f"`--{name.replace('_', '-')}`" for name in options_of_format(module)) or "none of its own"
+        parts += [f"## {module.NAME}", f"Options: {own}.", _shown(cleandoc(module.__doc__))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _first_line(function: Callable) -> str:
+    return cleandoc(function.__doc__).split("\n")[0]
+
+
+def _tests(module: ModuleType) -> str:
+    name = module.__name__.rpartition(".")[2]
+    file = OTHER_TESTS.get(name, f"formats/test_{name}.py")
+    if not (ROOT / "tests" / "data" / file).is_file():
+        raise ValueError(f"the format {module.NAME} has no test tests/data/{file}")
+    return f"`tests/data/{file}`"
+
+
+def _ends(layout: JointLayout) -> str:
+    return f"{layout.joints[0]} ... {layout.joints[-1]}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def tutorial_page(script: str) -> str:
     """A script of `# %%` cells as a page: what the Markdown cells say, and the code of the others."""
     return "\n\n".join(_cells(script)) + "\n"
@@ -60,3 +112,7 @@ def _cells(script: str) -> Iterator[str]:
 
 def _shown(text: str, language: str = "text") -> str:
     return f"```{language}\n{text}\n```"
+
+
+if __name__ == "__main__":
+    FORMATS_PAGE.write_text(formats_page(), encoding="utf-8")

@@ -11,6 +11,7 @@ import pytest
 
 from kinegraph.cli import CONFIG_VERBS, VERBS
 from kinegraph.commands.arguments import parser_for, read_options
+from kinegraph.data.formats import FORMATS
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -97,6 +98,12 @@ def test_reference_shows_every_verb(made):
     assert page.count("\nexamples:\n") == len(VERBS)
     assert "### train --help preprocessing" in page
     assert "augment.mirror" in page
+
+
+def test_the_table_of_formats_is_that_of_the_code(made):
+    page = made.formats_page()
+    assert page == made.FORMATS_PAGE.read_text(encoding="utf-8"), "run: python docs/generated.py"
+    assert all(f"](#{module.NAME}) | " in page for module in FORMATS)
 
 
 def test_tutorial_becomes_a_page(made):

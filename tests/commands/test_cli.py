@@ -84,7 +84,7 @@ def place(tmp_path_factory):
         (["prepare", "ntu60", "{array}", "{new}"], "no file for ntu, which reads .skeleton; did you mean 'npz'?"),
         (["prepare", "npy", "{nothing}", "{new}"], "nothing.npy is an empty file"),
         (["inspect", "{nothing}"], "nothing.npy is an empty file"),
-        (["prepare", "{run}", "{new}"], "is not recognised, it is a folder with checkpoints, config.yaml"),
+        (["prepare", "{run}", "{new}"], "is not recognised: a folder with checkpoints, config.yaml"),
     ],
 )
 def test_wrong_input_is_one_line(place, capsys, monkeypatch, arguments, words):

@@ -245,9 +245,7 @@ def test_a_run_and_what_it_and_its_test_leave(tmp_path, capsys):
 def test_a_folder_of_datasets_and_runs_names_one(tmp_path, capsys):
     made_up.dataset(tmp_path / "all" / "mine")
     assert main(["inspect", str(tmp_path / "all")]) == 2
-    assert f"it holds datasets or runs; give one of them, such as {tmp_path / 'all' / 'mine'}" in (
-        capsys.readouterr().err
-    )
+    assert f"holds datasets or runs; give one of them, such as {tmp_path / 'all' / 'mine'}" in (capsys.readouterr().err)
     assert inspect(tmp_path / "all" / "mine" / "clips.csv", capsys)[1]["facts"]["what"] == "dataset folder"
 
 

@@ -176,7 +176,7 @@ def test_published_checkpoints_are_asked_with_their_recipe(place, tmp_path, caps
     ("arguments", "words"),
     [
         (["{w}", "nowhere.npz"], "there is no file or folder nowhere.npz"),
-        (["{w}", "{w}"], "is not recognised, it is a .safetensors file; expected .skeleton"),
+        (["{w}", "{w}"], "is not recognised: a binary file of"),
         (["{w}"], "predict WEIGHTS INPUTS ..."),
         (["nothing.safetensors", "{data}"], "nothing.safetensors"),
         (["{w}", "{flat}"], "has the 25 joints of layout 'openpose25', the network was trained on the 25 joints of"),

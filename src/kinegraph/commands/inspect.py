@@ -120,15 +120,6 @@ def _ours_in(path: Path) -> list[Path]:
     return [it for it in readable if (it / "dataset.json").is_file() or is_run(it)]
 
 
-def _contents(path: Path) -> str:
-    if path.is_file():
-        return f"a file of {path.stat().st_size:,} bytes"
-    if ours := _ours_in(path):
-        return f"it holds datasets or runs; give one of them, such as {ours[0]}"
-    names = sorted(entry.name for entry in path.iterdir())
-    return f"it holds {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}" if names else "it is empty"
-
-
 # ---- what is in it ---------------------------------------------------------------------------------------------------
 
 
@@ -141,9 +132,9 @@ def _recordings(path: Path, format: str | None, options: Mapping[str, Any], quie
         if (others := look_at_result(path) or _look_at_labels(path, class_names, quiet)) is not None:
             return others
         if error.kind == "unknown":
-            raise ValueError(
-                f"{path} is not recognised: {_contents(path)}. kinegraph inspect --help lists formats"
-            ) from None
+            if path.is_dir() and (ours := _ours_in(path)):
+                raise ValueError(f"{path} holds datasets or runs; give one of them, such as {ours[0]}") from None
+            raise
         return {"what": "recordings"}, [problem(error.kind, error)]
     except (ValueError, OSError) as error:
         return {"what": "recordings"}, [problem("unreadable", error)]

@@ -59,6 +59,7 @@ from kinegraph.data.formats.labelled import labelled
 from kinegraph.data.formats.people import changed_rows, followed
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable, fault_of
 from kinegraph.data.formats.sides import sided
+from kinegraph.data.formats.unknown import advice, contents
 from kinegraph.data.formats.unstated import decided
 from kinegraph.data.repair import at_rate, turned_up
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
@@ -84,6 +85,7 @@ LABELLING = ("labels_file", "val_share")
 # min_score, jumps, fill, smooth: see `cleaning.Cleaning`.
 CLEANING = tuple(it.name for it in fields(Cleaning))
 COMMON = ("fps", "image_size", "units", "up", "resample_fps", *LABELLING, *CLEANING)
+BY_ENDING = "ends in"  # the reason where the content decided nothing
 UNITS = ("m", "cm", "mm", "px", "image", "normalised")
 
 
@@ -121,6 +123,8 @@ def recordings(
     try:
         found = labelled(partial(module.read, path, **own), **listed) if listed else module.read(path, **own)
     except ValueError as error:
+        if reason.startswith(BY_ENDING):  # no format knew the file
+            error = ValueError(f"{error}. No format recognises it: {contents(path)}; {advice(path, FORMATS)}")
         raise _named(path, options, error) from None
     found = _with_common(path, found, {name: value for name, value in options.items() if name not in own})
     broken: list[str] = []
@@ -184,8 +188,8 @@ def recognise(path: Path, format: str | None = None) -> tuple[ModuleType, str, d
     if claims:
         return *claims[0], {}
     if usual and suffix != ".txt":  # an ending that says nothing
-        return usual[0], f"ends in {suffix}", {}
-    raise FormatError("unknown", f"{path} is not recognised, it is {_description(path)}")
+        return usual[0], f"{BY_ENDING} {suffix}", {}
+    raise FormatError("unknown", f"{path} is not recognised: {contents(path)}; {advice(path, FORMATS)}")
 
 
 def _claims(path: Path, modules: Iterable[ModuleType]) -> list[tuple[ModuleType, str]]:
@@ -201,14 +205,6 @@ def _check_suffix(module: ModuleType, path: Path) -> None:
             f"{path} is no file for {module.NAME}, which reads {', '.join(module.SUFFIXES)}; "
             f"did you mean '{others[0]}'?"
         )
-
-
-def _description(path: Path) -> str:
-    if path.is_file():
-        known = ", ".join(dict.fromkeys(suffix for module in FORMATS for suffix in module.SUFFIXES))
-        return f"a {path.suffix or 'nameless'} file; expected {known}, a dataset or a folder of recordings"
-    names = sorted(entry.name for entry in path.iterdir())
-    return f"a folder with {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}" if names else "an empty folder"
 
 
 # ---- options ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,122 @@
+"""A file that no format knows: what is in it, and which formats are nearest.
+
+Formats describe their files in the heads of their modules. The nearest ones have most words in common with the file.
+"""
+
+import re
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import ModuleType
+
+from kinegraph.messages import first_few, plain_name, shortened
+from kinegraph.safe_npz import npz_shapes
+
+HEAD = 1 << 16  # bytes that are looked at
+KINDS = (  # of files by their first bytes
+    (b"\x89PNG", "a picture (PNG)"),
+    (b"\xff\xd8\xff", "a picture (JPEG)"),
+    (b"GIF8", "a picture (GIF)"),
+    (b"%PDF", "a PDF"),
+    (b"MATLAB ", "a MATLAB file"),
+    (b"\x89HDF", "HDF5"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"PAR1", "a Parquet file"),
+    (b"Rar!", "an archive (RAR)"),
+    (b"7z\xbc\xaf", "an archive (7z)"),
+    (b"\x1f\x8b", "compressed by gzip"),
+    (b"PK\x03\x04", "an archive (zip)"),
+    (b"\x80", "a pickle"),
+)
+PACKED = ("RAR", "7z", "gzip", "zip")
+WORD = re.compile(r"[A-Za-z][A-Za-z_]{2,}")
+JSON = re.compile(r"\s*[\[{]\s*([\[{\]}\"]|-?\d)")
+KEY = re.compile(r'"([^"\n]{1,60})"\s*:')
+
+
+def contents(path: Path) -> str:
+    """What a file or folder is and holds, in a few words, as far as its first bytes show it."""
+    if path.is_dir():
+        names = sorted(entry.name for entry in path.iterdir())
+        return f"a folder with {first_few(names)}" if names else "an empty folder"
+    size, text = path.stat().st_size, _text(path)
+    if not size:
+        return "an empty file"
+    if text is None:
+        if arrays := _arrays(path):
+            return f"NumPy arrays: {arrays}"
+        kind = _kind(path) or f"a binary file of {size:,} bytes"
+        unpack = "; unpack it first" if any(f"({it})" in kind or kind.endswith(it) for it in PACKED) else ""
+        return f"{kind}{unpack}"
+    if JSON.match(text):
+        shape = "list" if text.lstrip()[0] == "[" else "object"
+        keys = list(dict.fromkeys(KEY.findall(text)))
+        return f"JSON, {'an' if shape == 'object' else 'a'} {shape}{f' with {first_few(keys, 4)}' if keys else ''}"
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return f"text that begins with '{shortened(plain_name(line), 60)}'"
+
+
+def nearest_formats(path: Path, formats: Iterable[ModuleType], most: int = 2) -> list[str]:
+    """Names of the formats that describe a file most like this one, the nearest first; [] where none is like it."""
+    modules = [module for module in formats if path.is_dir() or _suits(path, module)]
+    described = {module.NAME: set(_words([module.__doc__ or ""])) for module in modules}
+    mine = _words(_names(path))
+    rarity = {word: 1 / count for word in mine if (count := sum(word in known for known in described.values()))}
+    likeness = {name: sum(rarity.get(word, 0) for word in mine & known) for name, known in described.items()}
+    return [name for name in sorted(likeness, key=lambda it: -likeness[it])[:most] if likeness[name] > 0]
+
+
+def advice(path: Path, formats: Sequence[ModuleType]) -> str:
+    """The nearest formats as the end of a message, or where the forms are that are read."""
+    if near := nearest_formats(path, formats):
+        return f"the nearest formats are {' and '.join(near)} (--format); docs/formats.md shows what is read"
+    return "docs/formats.md shows what is read"
+
+
+def _suits(path: Path, module: ModuleType) -> bool:
+    """Of the same ending; formats of JSON come into question for all JSON."""
+    usual = path.suffix.lower() in module.SUFFIXES
+    return usual or (".json" in module.SUFFIXES and JSON.match(_text(path) or "") is not None)
+
+
+def _text(path: Path) -> str | None:
+    """The first lines of a text file; None for others."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    try:
+        text = head[: head.rfind(b"\n") + 1 or len(head)].decode(
+            "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        )
+    except UnicodeError:
+        return None
+    return None if "\0" in text else text
+
+
+def _kind(path: Path) -> str | None:
+    with path.open("rb") as file:
+        head = file.read(16)
+    return next((kind for start, kind in KINDS if head.startswith(start)), None)
+
+
+def _arrays(path: Path) -> str:
+    """The arrays in an .npz file, with their shapes."""
+    if not zipfile.is_zipfile(path):
+        return ""
+    try:
+        shapes = npz_shapes(path)
+    except (ValueError, OSError):
+        return ""
+    return first_few([f"{name} {shape}" for name, shape in shapes.items()], 4)
+
+
+def _names(path: Path) -> list[str]:
+    """Keys, headers or file names: the words that show what kind of file it is."""
+    if path.is_dir():
+        return [entry.name for entry in path.iterdir()][:1000]
+    if (text := _text(path)) is None:
+        return [path.suffix]
+    return KEY.findall(text) or text.splitlines()[:10]
+
+
+def _words(texts: Iterable[str]) -> set[str]:
+    return {word.lower() for text in texts for word in WORD.findall(text)}

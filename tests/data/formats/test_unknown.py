@@ -1,0 +1,52 @@
+"""A file that no format knows: the message says what is in it and which formats are near."""
+
+import gzip
+import json
+import re
+
+import numpy as np
+import pytest
+
+from kinegraph.data.formats import FORMATS, recordings
+from kinegraph.data.formats.unknown import contents, nearest_formats
+
+
+def written(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "seen"),
+    [
+        ("", "an empty file"),
+        ("\n\nhello\tthere\nmore", "text that begins with 'hello there'"),
+        (json.dumps([{"image": 1, "boxes": []}]), "JSON, a list with image, boxes"),
+        (json.dumps({"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}), "JSON, an object with a, b, c, d and 1 more"),
+        ("[build-system]\nrequires = []", "text that begins with '[build-system]'"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "a picture (PNG)"),
+        (b"MATLAB 5.0 MAT-file\0\xff", "a MATLAB file"),
+        (gzip.compress(b"x"), "compressed by gzip; unpack it first"),
+        (b"\0\xff\xfe\x01", "a binary file of 4 bytes"),
+    ],
+)
+def test_what_a_file_is(tmp_path, content, seen):
+    path = written(tmp_path / "file.xyz", content)
+    assert contents(path) == seen
+    with pytest.raises(ValueError, match=re.escape(seen)):
+        recordings(path)
+
+
+def test_arrays_are_named_with_their_shapes(tmp_path):
+    np.savez(tmp_path / "a.npz", foo=np.zeros((3, 4)), bar=np.zeros(2))
+    assert contents(tmp_path / "a.npz") == "NumPy arrays: foo (3, 4), bar (2,)"
+
+
+def test_the_nearest_formats_have_the_words_of_the_file(tmp_path):
+    path = written(tmp_path / "a.json", json.dumps([{"image_id": "a", "category_id": 1, "keypoints_of": [], "idx": 1}]))
+    assert set(nearest_formats(path, FORMATS)) == {"alphapose", "coco"}
+    with pytest.raises(
+        ValueError, match=r"the nearest formats are (alphapose and coco|coco and alphapose) \(--format\)"
+    ):
+        recordings(path)
+    assert nearest_formats(written(tmp_path / "b.json", '{"qqq": 1}'), FORMATS) == []
