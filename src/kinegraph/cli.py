@@ -21,6 +21,7 @@ VERBS = {
     "inspect": "say what a dataset, raw files, a pickle or a checkpoint are, and what is wrong with them",
     "convert": "dataset folder or checkpoint <-> the files of other projects",
     "train": "train a network as a config says",
+    "crossval": "train and test in folds: every clip is tested by a network that did not see its subject",
     "test": "measure a trained network on a split: metrics, result file, report",
     "predict": "say what is done in recordings: a clip, each person in it, or when in a long one",
     "draw": "a clip as a page that plays it, a video or a film strip; with what a network says of it",

@@ -35,6 +35,7 @@ def test_an_example_is_understood(words, monkeypatch):
     assert program == "kinegraph"
     function, from_config = function_of(verb), verb in CONFIG_VERBS
     words = [CONFIG if word.endswith(".yaml") and not Path(word).is_file() else word for word in words]
+    words = getattr(import_module(f"kinegraph.commands.{verb}"), "words", list)(words)
     read_options(parser_for(function, from_config), function, words, from_config)
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset, write_dataset
+from kinegraph.data.folds import folds
 from kinegraph.evaluation.evaluation import Evaluation
-from kinegraph.evaluation.fusion import cross_fit, folds, search_weights
+from kinegraph.evaluation.fusion import cross_fit, search_weights
 from kinegraph.evaluation.fusion import fuse as fuse_streams
 from kinegraph.evaluation.metrics import evaluate, softmax
 from kinegraph.evaluation.results import read_result

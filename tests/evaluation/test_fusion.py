@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kinegraph.data.folds import folds
 from kinegraph.evaluation.fusion import (
     candidate_weights,
     cross_fit,
-    folds,
     fuse,
     log_probability,
     published_weights,

@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
+from kinegraph.data.folds import folds
 from kinegraph.evaluation.evaluation import evaluation_of
 from kinegraph.evaluation.fusion import (
     check_weights,
     cross_fit,
-    folds,
     log_probability,
     published_weights,
     search_weights,

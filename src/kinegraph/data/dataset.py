@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import SupportsIndex
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from kinegraph.atomic import atomic_folder
 from kinegraph.data.dataset_read import check_finite, check_sums, open_arrays, read_about, read_clips, sum_of
@@ -32,6 +32,7 @@ from kinegraph.data.dataset_write import (
     sha256,
     write_rows,
 )
+from kinegraph.data.folds import divided
 from kinegraph.data.row_file import RowFile, block_sums
 from kinegraph.data.split_names import held_out, order_of
 from kinegraph.skeleton.clip import SkeletonClip
@@ -125,10 +126,23 @@ class SkeletonDataset:
 
         Raises ValueError naming the splits that there are.
         """
-        if split not in self.splits:
+        return tuple(sorted(np.unique(self.part_of(split)).tolist(), key=order_of))
+
+    def part_of(self, split: str) -> Shaped[np.ndarray, "n"]:
+        """The part of each clip in a split, one of `splits` or of the forms of `data.folds`, such as "subject=5,6".
+
+        Raises ValueError naming the splits that there are.
+        """
+        if split in self.splits:
+            return self.splits[split]
+        try:
+            parts = divided(split, self.splits, self.attributes, self.label)
+        except ValueError as error:
+            raise ValueError(f"{self.path}: {error}") from None
+        if parts is None:
             there = f"its splits are {', '.join(self.splits)}" if self.splits else "it has no splits"
-            raise ValueError(f"{self.path} has no split '{split}'; {there}")
-        return tuple(sorted(np.unique(self.splits[split]).tolist(), key=order_of))
+            raise ValueError(f"{self.path} has no split '{split}'; {there}, and ATTRIBUTE=VALUE makes one")
+        return parts
 
     def held_out(self, split: str) -> str:
         """The part of a split that figures are measured on: val, or test where there is no val.
@@ -149,7 +163,7 @@ class SkeletonDataset:
         """
         if part not in (parts := self.parts(split)):
             raise ValueError(f"{self.path}: split '{split}' has no part '{part}'; its parts are {', '.join(parts)}")
-        return np.flatnonzero(self.splits[split] == part)
+        return np.flatnonzero(self.part_of(split) == part)
 
 
 def open_dataset(path: str | Path, check_values: bool = False) -> SkeletonDataset:

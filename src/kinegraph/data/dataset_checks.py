@@ -5,10 +5,10 @@ order of axes. A minute of NTU RGB+D's clips takes seconds.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
 from kinegraph.data.checks import Expected, Finding, findings, units_expected
 from kinegraph.data.clip_summary import ClipSummary
@@ -26,9 +26,10 @@ CLIPS_NAMED = 3
 def dataset_findings(folder: SkeletonDataset, split: str | None = None) -> list[Finding]:
     """The findings about a dataset, problems first; with a split, about the clips in its parts alone."""
     indices = np.arange(len(folder))
+    parts = folder.splits if split is None else {split: folder.part_of(split)}
     if split is not None:
-        indices = indices[folder.splits[split] != "none"]
-    facts = [_glance(folder, index, [split] if split else list(folder.splits)) for index in indices.tolist()]
+        indices = indices[parts[split] != "none"]
+    facts = [_glance(folder, index, parts) for index in indices.tolist()]
     expected = Expected(
         folder.layout, len(folder.class_names), *units_expected(folder.units), class_names=folder.class_names
     )
@@ -42,7 +43,7 @@ def line_of(finding: Finding) -> str:
     return f"{finding.message} ({counted(len(finding.clips), 'clip')}: {first_few(finding.clips, CLIPS_NAMED)})"
 
 
-def _glance(folder: SkeletonDataset, index: int, splits: Sequence[str]) -> ClipSummary:
+def _glance(folder: SkeletonDataset, index: int, parts: Mapping[str, Shaped[np.ndarray, "n"]]) -> ClipSummary:
     """The facts of a clip that cost no more than to read it once."""
     people, frames, label = int(folder.people[index]), int(folder.frames[index]), int(folder.label[index])
     rows = folder.rows(index)
@@ -53,7 +54,7 @@ def _glance(folder: SkeletonDataset, index: int, splits: Sequence[str]) -> ClipS
         "fps": rate if rate == rate else None,
         "label": label if label >= 0 else None,
         "subject": subject,
-        "splits": {split: str(folder.splits[split][index]) for split in splits},
+        "splits": {split: str(part[index]) for split, part in parts.items()},
     }
     there = rows.reshape(people, frames, -1).any(2)
     shape = people, frames, *rows.shape[1:]

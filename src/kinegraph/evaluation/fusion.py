@@ -6,10 +6,10 @@ Source: PYSKL and MMAction2 1.x, whose results are probabilities. 2s-AGCN adds l
 larger numbers counts more than its weight says.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float, Int, Real, Shaped
+from jaxtyping import Float, Int, Real
 
 PUBLISHED = {2: (1.0, 1.0), 4: (2.0, 2.0, 1.0, 1.0)}  # joint, bone[, joint motion, bone motion]
 MOST_SEARCHED = 8  # streams
@@ -97,32 +97,6 @@ def cross_fit(
         fused[inside] = fuse([np.asarray(stream)[inside] for stream in streams], found)
         weights.append(tuple(found.tolist()))
     return fused, weights
-
-
-def folds(
-    labels: Int[np.ndarray, "N"], groups: Sequence[Hashable] | Shaped[np.ndarray, "N"] | None = None, count: int = 5
-) -> Int[np.ndarray, "N"]:
-    """The fold of each clip, without chance: clips of one group stay together, folds are about equal.
-
-    groups: e.g. each clip's subject. Without them the clips of every class are dealt out in turn.
-    Raises ValueError when there are fewer than two groups or clips.
-    """
-    if groups is None:
-        order = np.argsort(labels, kind="stable")
-        fold = np.empty(len(labels), dtype=np.int64)
-        fold[order] = np.arange(len(labels)) % count
-        if len(labels) < 2:
-            raise ValueError(f"weights cannot be searched on {len(labels)} clips")
-        return fold
-    found, member = np.unique(np.asarray(groups), return_inverse=True)
-    if len(found) < 2:
-        raise ValueError(f"all clips are of one group ({found[0]}), cross-fitting needs at least two")
-    sizes = np.bincount(member)
-    filled, fold_of = np.zeros(min(count, len(found)), dtype=np.int64), np.empty(len(found), dtype=np.int64)
-    for group in np.argsort(-sizes, kind="stable"):  # the largest first, each into the emptiest fold
-        fold_of[group] = filled.argmin()
-        filled[fold_of[group]] += sizes[group]
-    return fold_of[member]
 
 
 def log_probability(probability: Probability) -> Probability:

@@ -1,0 +1,178 @@
+"""kinegraph crossval: every clip is tested once, by a network that was trained on other subjects."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from kinegraph.atomic import write_atomic
+from kinegraph.commands.arguments import check_numbers, read_config
+from kinegraph.commands.train import train
+from kinegraph.data.dataset import SkeletonDataset, open_dataset
+from kinegraph.evaluation.evaluation import Evaluation
+from kinegraph.evaluation.results import read_result
+from kinegraph.messages import counted, first_few
+from kinegraph.report.write import write_report
+from kinegraph.safe_io import read_json
+from kinegraph.training.crossval import Fold, Job, Runner, folds_of
+
+ABOUT, RUNS = "crossval.json", "seed*/fold*"  # what the runs are of, and their folders
+SHOWN = ("top1", "mean_class_accuracy")
+
+
+def words(argv: Sequence[str]) -> list[str]:
+    """The words of the command line; what follows `--` is for `kinegraph train`."""
+    if "--" not in argv:
+        return list(argv)
+    place = list(argv).index("--")
+    return [*argv[:place], f"--train-options={json.dumps(list(argv[place + 1 :]))}"]
+
+
+def crossval(
+    config: Path,
+    *,
+    dataset: Path | None = None,
+    by: str = "subject",
+    folds: int | Literal["leave-one-out"] | None = None,
+    seeds: int = 1,
+    split: str | None = None,
+    out: Path | None = None,
+    processes: int = 1,
+    train_options: list[str] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Train and test one network a fold: every clip is tested once, by a network that did not see its subject.
+
+    A call that was interrupted goes on where it was. What follows -- are options of `kinegraph train`, for all folds.
+
+    Args:
+        config: the YAML file to train with.
+        dataset: another dataset folder than the config's.
+        by: attribute whose values stay together in a fold, such as subject or camera; clip divides single clips.
+        folds: how many parts, by default 5, or one for each subject where there are fewer; or leave-one-out.
+        seeds: networks for each fold, with the seeds 0, 1 and so on.
+        split: only the part "train" of this split is divided, its other clips stay unseen.
+        out: folder of the runs and of the report, by default runs/crossval_CONFIG.
+        processes: networks trained at a time; the machine's cores are divided among them.
+        train_options: words for `kinegraph train`; easier to give after --.
+        overwrite: begin anew, where the folder has folds of other options.
+
+    Examples:
+        kinegraph crossval configs/small_data.yaml --dataset MINE --by subject
+        kinegraph crossval configs/small_data.yaml --dataset MINE --folds leave-one-out --seeds 3 --processes 4
+        kinegraph crossval configs/small_data.yaml --dataset MINE --split xsub -- --epochs 30
+    """
+    check_numbers(seeds=seeds, processes=processes)
+    if isinstance(folds, int) and folds < 2:
+        raise ValueError(f"--folds is {folds}, expected at least 2, or leave-one-out")
+    options = read_config(train, config, train_options or ())  # wrong options fail here, not in the first fold
+    folder = open_dataset(dataset or Path(str(options.dataset)), check_values=True)
+    parts = folds_of(folder, by, folds, split)
+    out = out or Path("runs") / f"crossval_{config.stem}"
+    about = {"config": config.read_text(encoding="utf-8"), "options": train_options or [], "dataset": folder.checksum}
+    _check_folder(out, about | {"folds": [fold.split for fold in parts]}, overwrite)
+
+    jobs = [Job(fold, seed, out / f"seed{seed}" / f"fold{fold.number}") for seed in range(seeds) for fold in parts]
+    processes = min(processes, len(jobs))
+    threads = max((os.cpu_count() or 1) // processes, 1)
+    what = f"{len(parts)} folds by {by}, {counted(seeds, 'seed')}"
+    print(f"{what}: {counted(len(jobs), 'network')} in {out}, {processes} at a time", flush=True)
+    runner = Runner(config, folder.path, train_options or [], threads)
+    runner.run(jobs, processes, lambda job: print(_line(job, _tested(folder, job)), flush=True))
+    _conclude(folder, jobs, out, what, about["config"])
+
+
+def _check_folder(out: Path, about: dict, overwrite: bool) -> None:
+    """Note in the folder what it is for. Raises ValueError where it is for something else."""
+    if (out / ABOUT).is_file() and any(out.glob(f"{RUNS}/log.jsonl")) and not overwrite:
+        before = read_json(out / ABOUT)
+        differ = [key for key in about if not isinstance(before, dict) or before.get(key) != about[key]]
+        if differ:
+            raise ValueError(f"{out} has folds of other {' and '.join(differ)}: choose another --out, or --overwrite")
+    elif out.exists() and not (out / ABOUT).is_file() and any(out.iterdir()):
+        raise ValueError(f"{out} holds something else: choose another --out")
+    elif (out / ABOUT).is_file() and overwrite:
+        for file in [*out.glob(f"{RUNS}/test/result.pkl"), *out.glob(f"{RUNS}/checkpoints/last.ckpt")]:
+            file.unlink()
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomic(out / ABOUT, json.dumps(about, indent=1).encode())
+
+
+def _tested(folder: SkeletonDataset, job: Job) -> Evaluation:
+    """What the network of a job said of its fold."""
+    indices = job.fold.indices
+    scores = read_result(job.result).scores
+    if len(scores) != len(indices):
+        raise ValueError(f"{job.result} has {len(scores)} clips, the fold {len(indices)}; delete {job.run}")
+    return _evaluation(folder, indices, scores, job.fold.split)
+
+
+def _evaluation(folder: SkeletonDataset, indices: np.ndarray, scores: np.ndarray, split: str) -> Evaluation:
+    names = [folder.names[i] for i in indices]
+    about = {"split": split, "source": folder.source, "folder": folder, "indices": indices}
+    return Evaluation(scores, folder.label[indices], names, folder.class_names, **about)
+
+
+def _line(job: Job, tested: Evaluation) -> str:
+    figures = ", ".join(f"{name} {tested.metrics[name]:.4f}" for name in SHOWN)
+    return f"seed {job.seed}, fold {job.fold.number} ({_groups(job.fold)}): {figures}"
+
+
+def _groups(fold: Fold) -> str:
+    return (
+        f"{first_few(fold.groups, 6)}; {len(fold.indices):,} clips" if fold.groups else f"{len(fold.indices):,} clips"
+    )
+
+
+def _conclude(folder: SkeletonDataset, jobs: Sequence[Job], out: Path, what: str, config: str) -> None:
+    """The table of the folds, and a report on all clips as the networks of the first seed answer."""
+    rows, pooled = [], []
+    for seed in sorted({job.seed for job in jobs}):
+        own = [job for job in jobs if job.seed == seed]
+        tested = [_tested(folder, job) for job in own]
+        indices = np.concatenate([job.fold.indices for job in own])
+        order = np.argsort(indices)
+        scores = np.concatenate([one.scores for one in tested])
+        pooled.append(_evaluation(folder, indices[order], scores[order], what))
+        rows += [(seed, job.fold, one) for job, one in zip(own, tested, strict=True)]
+    write_atomic(out / "folds.csv", _csv(rows))
+    _show(rows, pooled)
+    lines = [_summary(name, rows, pooled) for name in SHOWN]
+    print("\n".join(lines))
+    about = {"dataset": str(folder.path), "networks": len(rows)} | dict(line.split(": ", 1) for line in lines)
+    paths = write_report(
+        out / "result.pkl", pooled[0], config_text=config, environment=about, title="Cross-validation report"
+    )
+    print(f"report: {paths['report']}")
+
+
+def _show(rows: Sequence[tuple[int, Fold, Evaluation]], pooled: Sequence[Evaluation]) -> None:
+    table = Table("seed", "fold", "tested", *SHOWN)
+    for seed, fold, one in rows:
+        table.add_row(str(seed), str(fold.number), _groups(fold), *(f"{one.metrics[name]:.4f}" for name in SHOWN))
+    for seed, one in enumerate(pooled):
+        table.add_row(str(seed), "all", f"{len(one.labels):,} clips", *(f"{one.metrics[name]:.4f}" for name in SHOWN))
+    Console(highlight=False, soft_wrap=True).print(table)
+
+
+def _summary(name: str, rows: Sequence[tuple[int, Fold, Evaluation]], pooled: Sequence[Evaluation]) -> str:
+    """All clips together, and how much folds and seeds differ."""
+    seeds, folds = [one.metrics[name] for one in pooled], [one.metrics[name] for _, _, one in rows]
+    over = f" (seeds {min(seeds):.4f} to {max(seeds):.4f})" if len(seeds) > 1 else ""
+    return f"{name}: {np.mean(seeds):.4f} of all clips{over}, folds {np.mean(folds):.4f} ± {np.std(folds, ddof=1):.4f}"
+
+
+def _csv(rows: Sequence[tuple[int, Fold, Evaluation]]) -> bytes:
+    text = io.StringIO()
+    lines = csv.writer(text)
+    lines.writerow(["seed", "fold", "split", "clips", *SHOWN])
+    for seed, fold, one in rows:
+        lines.writerow([seed, fold.number, fold.split, len(fold.indices), *(one.metrics[name] for name in SHOWN)])
+    return text.getvalue().encode("utf-8")

@@ -1,0 +1,157 @@
+"""Cross-validation: a training and a test for each fold, as commands of their own, several at a time.
+
+Each fold is a run folder like any other, on a split such as "subject=5,6" (`data.folds`). What is finished is kept:
+a second call does what is left.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Lock
+
+import numpy as np
+from jaxtyping import Int
+
+from kinegraph.data.dataset import SkeletonDataset
+from kinegraph.data.folds import FOLD, folds
+from kinegraph.messages import did_you_mean, quoted
+
+FOLDS, LEAVE_ONE_OUT = 5, "leave-one-out"
+RESULT = "test/result.pkl"
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One part of the clips, tested by a network that is trained on the others.
+
+    split: its name, as train and test take it. groups: the subjects, or what else the clips are divided by.
+    """
+
+    number: int
+    split: str
+    groups: tuple[str, ...]
+    indices: Int[np.ndarray, "clips"]
+
+
+def folds_of(folder: SkeletonDataset, by: str, count: int | str | None, base: str | None) -> list[Fold]:
+    """Divide the clips by an attribute such as "subject", or by "clip".
+
+    count: how many folds; by default 5, or as many as there are values; "leave-one-out": one for each value. base: a
+    split of whose training part the folds are; by default they are of all clips. Raises ValueError where the clips
+    cannot be divided so.
+    """
+    inside = folder.indices(base, "train") if base else np.arange(len(folder))
+    prefix = f"{base}/" if base else ""
+    if by == "clip":
+        if count == LEAVE_ONE_OUT:
+            raise ValueError(f"--folds {count} is for subjects and other attributes; give a number for --by clip")
+        count = int(count or FOLDS)
+        fold = folds(folder.label[inside], count=count)
+        names = [(f"{FOLD}={i + 1}/{count}", ()) for i in range(count)]
+    else:
+        if by not in folder.attributes:
+            hint = did_you_mean(by, folder.attributes) or f"; there are {', '.join([*folder.attributes, 'clip'])}"
+            raise ValueError(f"the clips of {folder.path} have no {quoted(by)} to divide them by{hint}")
+        values = np.array(list(map(str, folder.attributes[by][inside].tolist())))
+        known = sorted(set(values.tolist()))
+        if len(known) < 2:
+            raise ValueError(f"all clips have {by} {quoted(known[0])}: there is nothing to hold out; --by clip divides")
+        if count is not None and count > len(known):
+            raise ValueError(
+                f"--folds is {count}, but the clips have {len(known)} values of {by}; give at most so many"
+            )
+        fold = folds(folder.label[inside], values, count or len(known))
+        groups = [sorted(set(values[fold == i].tolist()), key=_by_number) for i in range(count or len(known))]
+        names = [(f"{by}={','.join(group)}", tuple(group)) for group in groups]
+    return [Fold(i + 1, f"{prefix}{name}", group, inside[fold == i]) for i, (name, group) in enumerate(names)]
+
+
+def _by_number(text: str) -> tuple[int, str]:
+    return (int(text), "") if text.isdecimal() else (sys.maxsize, text)
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One network: a fold and a seed, and the folder of its run."""
+
+    fold: Fold
+    seed: int
+    run: Path
+
+    @property
+    def result(self) -> Path:
+        return self.run / RESULT
+
+
+@dataclass(eq=False)
+class Runner:
+    """Runs jobs as commands. config, options: what `kinegraph train` gets, besides the fold. threads: of a process."""
+
+    config: Path
+    dataset: Path
+    options: Sequence[str]
+    threads: int
+    _children: set[subprocess.Popen] = field(default_factory=set)
+    _lock: Lock = field(default_factory=Lock)
+    _stop: Event = field(default_factory=Event)
+
+    def run(self, jobs: Sequence[Job], processes: int, done: Callable[[Job], None]) -> None:
+        """Do the jobs that have no result yet, `processes` at a time; `done` is called for each, in order of ending.
+
+        Raises ValueError with the last line of a command that failed; the others are stopped.
+        """
+        with ThreadPoolExecutor(processes) as pool:
+            futures = [pool.submit(self._one, job, done) for job in jobs]
+            try:
+                ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
+                for future in ended:
+                    future.result()
+            finally:
+                self._end(pool)
+
+    def _end(self, pool: ThreadPoolExecutor) -> None:
+        self._stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            for child in self._children:
+                child.terminate()
+
+    def _one(self, job: Job, done: Callable[[Job], None]) -> None:
+        if not job.result.is_file():
+            self._call(self._training(job), job)
+            files = job.run / "config.yaml", job.run / "checkpoints/last.safetensors"
+            self._call(["test", *map(str, files), "--dataset", str(self.dataset), "--out", str(job.result)], job)
+        if not self._stop.is_set():
+            done(job)
+
+    def _training(self, job: Job) -> list[str]:
+        """A run that was interrupted goes on; one that ended is at its end at once."""
+        more = "--resume" if (job.run / "checkpoints/last.ckpt").is_file() else "--overwrite"
+        fold = ["--dataset", str(self.dataset), "--split", job.fold.split, "--seed", str(job.seed)]
+        place = ["--work-dir", str(job.run), more, "--no-validate", "--no-report"]
+        return ["train", str(self.config), *self.options, *fold, *place]
+
+    def _call(self, words: Sequence[str], job: Job) -> None:
+        """One command. Raises ValueError with its last line where it fails."""
+        if self._stop.is_set():
+            return
+        environment = os.environ | {"OMP_NUM_THREADS": str(self.threads), "OMP_WAIT_POLICY": "PASSIVE"}
+        with self._lock:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "kinegraph", *words],
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            self._children.add(child)
+        _, errors = child.communicate()
+        with self._lock:
+            self._children.discard(child)
+        if child.returncode and not self._stop.is_set():
+            last = (errors.strip().splitlines() or [f"ended with code {child.returncode}"])[-1]
+            raise ValueError(f"fold {job.fold.number}, seed {job.seed}: {last.removeprefix('kinegraph: ')}")

@@ -1,0 +1,80 @@
+"""kinegraph crossval: real trainings on a small dataset."""
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kinegraph.cli import main
+from kinegraph.data.dataset import open_dataset, write_dataset
+from kinegraph.evaluation.about_result import read_evaluation
+from kinegraph.evaluation.results import read_result
+from tests import made_up
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A dataset of four subjects, and a config that trains on it."""
+    monkeypatch.chdir(tmp_path)
+    subjects = ["p10", "p2", "p2", "p3", "p4", "p10"]
+    clips = [replace(clip, attributes={"subject": subjects[i % 6]}) for i, clip in enumerate(made_up.clips(24))]
+    about = {"layout": "ntu25", "class_names": ["a", "b", "c"], "units": "m", "source": "made up"}
+    write_dataset("data", clips, **about)
+    return made_up.config(tmp_path / "c.yaml", tmp_path / "data", epochs=1)
+
+
+def test_every_clip_is_tested_once_without_its_subject_in_training(own, tmp_path, capsys):
+    assert main(["crossval", "c.yaml", "--folds", "2", "--seeds", "2", "--processes", "2", "--out", "cv"]) == 0
+    text, folder = capsys.readouterr().out, open_dataset("data")
+    evaluation, about = read_evaluation(tmp_path / "cv" / "result.pkl")
+    assert list(evaluation.names) == folder.names
+    assert about["config"] == own.read_text()
+    tested = []
+    for run in sorted(tmp_path.glob("cv/seed0/fold*")):
+        of_fold, _ = read_evaluation(run / "test" / "result.pkl")
+        places = [folder.names.index(name) for name in of_fold.names]
+        subjects = set(folder.attributes["subject"][places])
+        assert len(subjects) == 2
+        np.testing.assert_array_equal(evaluation.scores[places], of_fold.scores)
+        learnt = json.loads((run / "log.jsonl").read_text().splitlines()[0])["clips"]
+        assert learnt == sum(it not in subjects for it in folder.attributes["subject"])
+        tested += places
+    assert sorted(tested) == list(range(24))
+    with (tmp_path / "cv" / "folds.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["seed"], row["fold"]) for row in rows] == [("0", "1"), ("0", "2"), ("1", "1"), ("1", "2")]
+    mean = np.mean([float(row["top1"]) for row in rows])
+    assert f"folds {mean:.4f} ±" in text
+    assert "<h1" in (tmp_path / "cv" / "report.html").read_text()
+
+
+def test_what_is_done_is_kept_and_other_options_are_refused(own, tmp_path, capsys):
+    call = ["crossval", "c.yaml", "--by", "clip", "--folds", "2", "--split", "xsub", "--out", "cv"]
+    assert main([*call, "--", "--epochs", "2"]) == 0
+    kept = tmp_path / "cv/seed0/fold1/test/result.pkl"
+    before, size = kept.stat().st_mtime_ns, len(read_result(kept).scores)
+    assert size == 8  # half of the training part
+    (tmp_path / "cv/seed0/fold2/test/result.pkl").unlink()
+    assert main([*call, "--", "--epochs", "2"]) == 0
+    assert kept.stat().st_mtime_ns == before
+    assert main(call) == 2
+    assert "cv has folds of other options: choose another --out, or --overwrite" in capsys.readouterr().err
+    assert main([*call, "--overwrite"]) == 0
+    assert kept.stat().st_mtime_ns > before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--by", "subjet"], "have no 'subjet' to divide them by; did you mean 'subject'?"),
+        (["--folds", "9"], "--folds is 9, but the clips have 4 values of subject; give at most so many"),
+        (["--by", "clip", "--folds", "leave-one-out"], "give a number for --by clip"),
+        (["--", "--epohs", "3"], "no option 'epohs' of kinegraph train; did you mean 'epochs'?"),
+        (["--", "--model.widths", "-3"], "fold 1, seed 0: widths has -3"),
+    ],
+)
+def test_wrong_options_are_one_line(own, capsys, words, message):
+    assert main(["crossval", "c.yaml", *words]) == 2
+    assert message in capsys.readouterr().err
