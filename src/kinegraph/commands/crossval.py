@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -79,13 +79,21 @@ def crossval(
     about = {"config": config.read_text(encoding="utf-8"), "options": train_options or [], "dataset": folder.checksum}
     _check_folder(out, about | {"folds": [fold.split for fold in parts]}, overwrite)
 
-    jobs = [Job(fold, seed, out / f"seed{seed}" / f"fold{fold.number}") for seed in range(seeds) for fold in parts]
+    def job(fold: Fold, seed: int) -> Job:
+        run = out / f"seed{seed}" / f"fold{fold.number}"
+        name = f"fold {fold.number}, seed {seed}"
+        return Job(name, config, folder.path, fold.split, seed, run, train_options or ())
+
+    jobs = {job(fold, seed): fold for seed in range(seeds) for fold in parts}
     processes = min(processes, len(jobs))
     threads = max((os.cpu_count() or 1) // processes, 1)
     what = f"{len(parts)} folds by {by}, {counted(seeds, 'seed')}"
     print(f"{what}: {counted(len(jobs), 'network')} in {out}, {processes} at a time", flush=True)
-    runner = Runner(config, folder.path, train_options or [], threads)
-    runner.run(jobs, processes, lambda job: print(_line(job, _tested(folder, job)), flush=True))
+
+    def done(job: Job) -> None:
+        print(_line(job, jobs[job], _tested(folder, job, jobs[job])), flush=True)
+
+    Runner(threads).run(list(jobs), processes, done)
     _conclude(folder, jobs, out, what, about["config"])
 
 
@@ -105,13 +113,12 @@ def _check_folder(out: Path, about: dict, overwrite: bool) -> None:
     write_atomic(out / ABOUT, json.dumps(about, indent=1).encode())
 
 
-def _tested(folder: SkeletonDataset, job: Job) -> Evaluation:
+def _tested(folder: SkeletonDataset, job: Job, fold: Fold) -> Evaluation:
     """What the network of a job said of its fold."""
-    indices = job.fold.indices
     scores = read_result(job.result).scores
-    if len(scores) != len(indices):
-        raise ValueError(f"{job.result} has {len(scores)} clips, the fold {len(indices)}; delete {job.run}")
-    return _evaluation(folder, indices, scores, job.fold.split)
+    if len(scores) != len(fold.indices):
+        raise ValueError(f"{job.result} has {len(scores)} clips, the fold {len(fold.indices)}; delete {job.run}")
+    return _evaluation(folder, fold.indices, scores, fold.split)
 
 
 def _evaluation(folder: SkeletonDataset, indices: np.ndarray, scores: np.ndarray, split: str) -> Evaluation:
@@ -120,9 +127,9 @@ def _evaluation(folder: SkeletonDataset, indices: np.ndarray, scores: np.ndarray
     return Evaluation(scores, folder.label[indices], names, folder.class_names, **about)
 
 
-def _line(job: Job, tested: Evaluation) -> str:
+def _line(job: Job, fold: Fold, tested: Evaluation) -> str:
     figures = ", ".join(f"{name} {tested.metrics[name]:.4f}" for name in SHOWN)
-    return f"seed {job.seed}, fold {job.fold.number} ({_groups(job.fold)}): {figures}"
+    return f"{job.name} ({_groups(fold)}): {figures}"
 
 
 def _groups(fold: Fold) -> str:
@@ -131,17 +138,17 @@ def _groups(fold: Fold) -> str:
     )
 
 
-def _conclude(folder: SkeletonDataset, jobs: Sequence[Job], out: Path, what: str, config: str) -> None:
+def _conclude(folder: SkeletonDataset, jobs: Mapping[Job, Fold], out: Path, what: str, config: str) -> None:
     """The table of the folds, and a report on all clips as the networks of the first seed answer."""
     rows, pooled = [], []
     for seed in sorted({job.seed for job in jobs}):
-        own = [job for job in jobs if job.seed == seed]
-        tested = [_tested(folder, job) for job in own]
-        indices = np.concatenate([job.fold.indices for job in own])
+        own = {job: fold for job, fold in jobs.items() if job.seed == seed}
+        tested = [_tested(folder, job, fold) for job, fold in own.items()]
+        indices = np.concatenate([fold.indices for fold in own.values()])
         order = np.argsort(indices)
         scores = np.concatenate([one.scores for one in tested])
         pooled.append(_evaluation(folder, indices[order], scores[order], what))
-        rows += [(seed, job.fold, one) for job, one in zip(own, tested, strict=True)]
+        rows += [(seed, fold, one) for fold, one in zip(own.values(), tested, strict=True)]
     write_atomic(out / "folds.csv", _csv(rows))
     _show(rows, pooled)
     lines = [_summary(name, rows, pooled) for name in SHOWN]

@@ -76,31 +76,47 @@ def _by_number(text: str) -> tuple[int, str]:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One network: a fold and a seed, and the folder of its run."""
+    """One network: trained on the part "train" of a split and tested on the other, in a run folder.
 
-    fold: Fold
+    name: for messages. options: further words for `kinegraph train`.
+    """
+
+    name: str
+    config: Path
+    dataset: Path
+    split: str
     seed: int
     run: Path
+    options: Sequence[str] = ()
 
     @property
     def result(self) -> Path:
         return self.run / RESULT
 
+    def training(self) -> list[str]:
+        """The words of its training. A run that was interrupted goes on; one that ended is at its end at once."""
+        more = "--resume" if (self.run / "checkpoints/last.ckpt").is_file() else "--overwrite"
+        part = ["--dataset", str(self.dataset), "--split", self.split, "--seed", str(self.seed)]
+        place = ["--work-dir", str(self.run), more, "--no-validate", "--no-report"]
+        return ["train", str(self.config), *self.options, *part, *place]
+
+    def test(self) -> list[str]:
+        """The words of its test."""
+        files = self.run / "config.yaml", self.run / "checkpoints/last.safetensors"
+        return ["test", *map(str, files), "--dataset", str(self.dataset), "--out", str(self.result)]
+
 
 @dataclass(eq=False)
 class Runner:
-    """Runs jobs as commands. config, options: what `kinegraph train` gets, besides the fold. threads: of a process."""
+    """Runs jobs as commands, each with so many threads."""
 
-    config: Path
-    dataset: Path
-    options: Sequence[str]
     threads: int
     _children: set[subprocess.Popen] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
     _stop: Event = field(default_factory=Event)
 
     def run(self, jobs: Sequence[Job], processes: int, done: Callable[[Job], None]) -> None:
-        """Do the jobs that have no result yet, `processes` at a time; `done` is called for each, in order of ending.
+        """Do the jobs that have no result yet, `processes` at a time; `done` is called for each when it has one.
 
         Raises ValueError with the last line of a command that failed; the others are stopped.
         """
@@ -122,31 +138,20 @@ class Runner:
 
     def _one(self, job: Job, done: Callable[[Job], None]) -> None:
         if not job.result.is_file():
-            self._call(self._training(job), job)
-            files = job.run / "config.yaml", job.run / "checkpoints/last.safetensors"
-            self._call(["test", *map(str, files), "--dataset", str(self.dataset), "--out", str(job.result)], job)
+            self._call(job.training(), job)
+            self._call(job.test(), job)
         if not self._stop.is_set():
             done(job)
 
-    def _training(self, job: Job) -> list[str]:
-        """A run that was interrupted goes on; one that ended is at its end at once."""
-        more = "--resume" if (job.run / "checkpoints/last.ckpt").is_file() else "--overwrite"
-        fold = ["--dataset", str(self.dataset), "--split", job.fold.split, "--seed", str(job.seed)]
-        place = ["--work-dir", str(job.run), more, "--no-validate", "--no-report"]
-        return ["train", str(self.config), *self.options, *fold, *place]
-
     def _call(self, words: Sequence[str], job: Job) -> None:
         """One command. Raises ValueError with its last line where it fails."""
-        if self._stop.is_set():
-            return
         environment = os.environ | {"OMP_NUM_THREADS": str(self.threads), "OMP_WAIT_POLICY": "PASSIVE"}
+        command = [sys.executable, "-m", "kinegraph", *words]
         with self._lock:
+            if self._stop.is_set():
+                return
             child = subprocess.Popen(
-                [sys.executable, "-m", "kinegraph", *words],
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
+                command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
             )
             self._children.add(child)
         _, errors = child.communicate()
@@ -154,4 +159,4 @@ class Runner:
             self._children.discard(child)
         if child.returncode and not self._stop.is_set():
             last = (errors.strip().splitlines() or [f"ended with code {child.returncode}"])[-1]
-            raise ValueError(f"fold {job.fold.number}, seed {job.seed}: {last.removeprefix('kinegraph: ')}")
+            raise ValueError(f"{job.name}: {last.removeprefix('kinegraph: ')}")
