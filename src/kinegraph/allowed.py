@@ -13,6 +13,8 @@ NETWORKS = (
     "kinegraph.models.stgcnpp.STGCNPP",
     "kinegraph.models.agcn.AGCN",
     "kinegraph.models.ctrgcn.CTRGCN",
+    "kinegraph.models.dgstgcn.DGSTGCN",
+    "kinegraph.models.aagcn.AAGCN",
 )
 LOSSES = (  # each takes logits (N, classes) and labels (N,)
     "kinegraph.training.losses.CrossEntropy",

@@ -75,7 +75,7 @@ def test_mmaction1_test_pipeline(space, i, key):
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(1, 90),
-    st.sampled_from(["none", "first_frame", "facing"]),
+    st.sampled_from(["none", "first_frame", "first_frame_centre", "facing"]),
     st.sampled_from(["loop", "uniform"]),
     st.sampled_from([("joint",), ("bone",), ("joint_motion",), ("bone_motion", "joint")]),
 )
@@ -87,6 +87,9 @@ def test_leaving_out_frames_early_changes_nothing(frames, normalised, sampling, 
     whole = {
         "none": lambda joints: joints.astype(np.float32),
         "first_frame": lambda joints: normalize.prenormalize3d(joints, NTU),
+        "first_frame_centre": lambda joints: normalize.centre_first_frame(
+            normalize.drop_empty_frames(joints), NTU.spine[1]
+        ),
         "facing": lambda joints: normalize.face_front(normalize.centre_first_frame(joints, NTU.spine[0]), NTU),
     }[normalised](clip.keypoint)
     whole = np.concatenate(streams(whole, NTU, wanted), axis=-1)
@@ -96,7 +99,7 @@ def test_leaving_out_frames_early_changes_nothing(frames, normalised, sampling, 
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.sampled_from(["loop", "fill", "pad", "window", "uniform", "resample"]),
+    st.sampled_from(["loop", "fill", "pad", "window", "uniform", "uniform_random_start", "resample"]),
     st.integers(1, 80),
     st.integers(1, 60),
     st.floats(0, 1),
@@ -205,7 +208,7 @@ def walker(people=1, frames=20, layout=NTU):
     return SkeletonClip(np.random.default_rng(frames).normal(size=(people, frames, len(layout), 3)), layout, name="w")
 
 
-@pytest.mark.parametrize("sampling", ["loop", "fill", "pad", "window", "uniform", "resample"])
+@pytest.mark.parametrize("sampling", ["loop", "fill", "pad", "window", "uniform", "uniform_random_start", "resample"])
 @pytest.mark.parametrize("people", [1, 2, 3])
 def test_every_clip_gets_the_same_shape(sampling, people):
     how = Preprocessing(people=2, sampling=sampling, frames=32, streams=("joint", "bone", "joint_motion"))

@@ -35,6 +35,26 @@ def test_test_indices_are_the_published_ones(key):
     assert chosen.ravel().tolist() == TRANSFORMS[key].tolist()
 
 
+@pytest.mark.parametrize(("recorded", "frames"), [(7, 10), (3, 10), (13, 10), (40, 10)])
+def test_test_indices_with_a_random_start_by_the_published_draws(recorded, frames):
+    """Before each choice there is a number for the part that is used, which is always all of it."""
+    rng = np.random.RandomState(255)
+    expected = []
+    for _ in range(3):
+        rng.rand()
+        assert rng.randint(1) == 0
+        if recorded < frames:
+            expected.append((rng.randint(recorded) + np.arange(frames)) % recorded)
+        elif recorded < 2 * frames:
+            left_out = np.sort(rng.choice(frames + 1, recorded - frames, replace=False))
+            expected.append([t + (left_out <= t).sum() for t in range(frames)])
+        else:
+            bins = [i * recorded // frames for i in range(frames + 1)]
+            expected.append(bins[:-1] + rng.randint(np.diff(bins)))
+    chosen = uniform_test_indices(recorded, frames, 3, random_start=True)
+    np.testing.assert_array_equal(chosen, expected)
+
+
 def test_loop_repeats_short_clips_and_cuts_long_ones():
     assert loop_indices(3, 7).tolist() == [0, 1, 2, 0, 1, 2, 0]
     assert loop_indices(9, 4).tolist() == [0, 1, 2, 3]

@@ -68,8 +68,8 @@ def test_the_map_sums_to_the_logit(kind, count):
 @settings(max_examples=25, deadline=None)
 @given(
     recorded=st.integers(1, 60),
-    sampling=st.sampled_from(["loop", "pad", "window", "uniform", "resample"]),
-    normalize=st.sampled_from(["none", "first_frame"]),
+    sampling=st.sampled_from(["loop", "pad", "window", "uniform", "uniform_random_start", "resample"]),
+    normalize=st.sampled_from(["none", "first_frame", "first_frame_centre"]),
 )
 def test_each_frame_of_the_network_is_found_in_the_recording(recorded, sampling, normalize):
     """A joint that carries the frame's number tells where each prepared frame came from."""

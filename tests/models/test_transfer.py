@@ -7,7 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kinegraph.models.aagcn import AAGCN
 from kinegraph.models.agcn import AGCN
+from kinegraph.models.ctrgcn import CTRGCN
+from kinegraph.models.dgstgcn import DGSTGCN
 from kinegraph.models.published import save_published
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.stgcnpp import STGCNPP
@@ -21,6 +24,7 @@ CLASSES = ("wave", "sit", "run")
 XYZ = ("x", "y", "z")
 KNOWN = Meaning(JOINTS, CLASSES, ("joint",), XYZ)
 WIDTHS = [12, 24]
+KINDS = ["importance", "learned", "stgcnpp", "agcn", "ctrgcn", "dgstgcn", "aagcn"]
 
 
 def network(kind: str, joints: int = 6, channels: int = 3, classes: int = 3, partitions: int = 2, seed: int = 1):
@@ -33,6 +37,9 @@ def network(kind: str, joints: int = 6, channels: int = 3, classes: int = 3, par
         ),
         "stgcnpp": lambda: STGCNPP(graph, channels, classes, widths=WIDTHS),
         "agcn": lambda: AGCN(graph, channels, classes, widths=WIDTHS, kernel=3),
+        "ctrgcn": lambda: CTRGCN(graph, channels, classes, widths=WIDTHS),
+        "dgstgcn": lambda: DGSTGCN(graph, channels, classes, widths=WIDTHS, partitions=partitions),
+        "aagcn": lambda: AAGCN(graph, channels, classes, widths=WIDTHS, kernel=3, attention=False),
     }[kind]()
     with torch.no_grad():
         for tensor in made.state_dict().values():
@@ -45,7 +52,7 @@ def start(model, known: Meaning = KNOWN) -> Start:
     return Start("before", model, known, {}, {})
 
 
-@pytest.mark.parametrize("kind", ["importance", "learned", "stgcnpp", "agcn"])
+@pytest.mark.parametrize("kind", KINDS)
 @given(joints=st.permutations(JOINTS), classes=st.permutations(CLASSES))
 @settings(max_examples=5, deadline=None)
 def test_the_same_joints_and_classes_in_another_order_give_the_same_logits(kind, joints, classes):
@@ -57,7 +64,7 @@ def test_the_same_joints_and_classes_in_another_order_give_the_same_logits(kind,
     assert torch.allclose(after(x[:, :, :, [JOINTS.index(joint) for joint in joints]]), there, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["importance", "learned", "stgcnpp", "agcn"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_other_classes_take_all_but_the_head(kind):
     before, after = network(kind), network(kind, classes=5, seed=2)
     head = after.head.weight.clone()
@@ -66,6 +73,15 @@ def test_other_classes_take_all_but_the_head(kind):
     assert torch.equal(after.head.weight, head)
     x = torch.randn(1, 2, 6, 6, 3)
     assert torch.equal(after.features(x), before.features(x))
+
+
+@pytest.mark.parametrize(("joints", "taken_over"), [(JOINTS, True), (JOINTS[::-1], False)])
+def test_attention_along_joints_is_taken_for_the_same_order_only(joints, taken_over):
+    torch.manual_seed(0)
+    before, after = (AAGCN(torch.rand(2, 6, 6), 3, 3, widths=WIDTHS, kernel=3) for _ in range(2))
+    taken = take_over(after, replace(KNOWN, joints=joints), start(before))
+    along = [f"blocks.{i}.attention.joints.weight" for i in range(2)]
+    assert taken.new == (() if taken_over else tuple(along))
 
 
 def test_joints_are_found_by_name():

@@ -231,7 +231,12 @@ def centre_and_align(
     each_frame: centre each frame, as `ntu_published`; else all by the first, as `prenormalize3d`.
     """
     centre = centre_each_frame if each_frame else centre_first_frame
-    return align_body(centre(keypoint, _pair(layout, "spine")[1]), layout)
+    return align_body(centre(keypoint, spine_of(layout)[1]), layout)
+
+
+def spine_of(layout: JointLayout) -> tuple[int, int]:
+    """Lower and upper spine joint. Raises ValueError when the layout does not name them."""
+    return _pair(layout, "spine")
 
 
 # ---- images ----------------------------------------------------------------------------------------------------------

@@ -19,8 +19,12 @@ from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up, body_size
 
-Placing = Literal["none", "ntu_published", "first_frame", "facing", "sized", "image", "image_published"]
-Sampling = Literal["loop", "fill", "pad", "window", "uniform", "resample"]
+Placing = Literal[
+    "none", "ntu_published", "first_frame", "first_frame_centre", "facing", "sized", "image", "image_published"
+]
+FIRST_FRAME = ("first_frame", "first_frame_centre")  # ways that drop frames, and put the person seen most often first
+Sampling = Literal["loop", "fill", "pad", "window", "uniform", "uniform_random_start", "resample"]
+UNIFORM = ("uniform", "uniform_random_start")
 MOST_POSES = 30_000  # a clip; published recipes have up to 4,000
 BATCH_POSES = 64_000  # that a network should see at once: some gigabytes
 
@@ -33,7 +37,8 @@ class Preprocessing:
         people: bodies a clip has for the network; missing ones are zeros, further ones are left out.
         normalize: "none" keeps the recording's coordinates; "ntu_published" centres every frame on the first body and
             turns it upright (2s-AGCN, MMAction2 0.x, TensorFlow); "first_frame" does so with one offset for the whole
-            clip (MMAction2 1.x, PYSKL); "facing" also has one offset, but turns about the vertical only: how a body
+            clip (MMAction2 1.x, PYSKL); "first_frame_centre" is that without the turns (DG-STGCN, ProtoGCN); "facing"
+            also has one offset, but turns about the vertical only: how a body
             leans is kept; "sized" has one offset too, divides by the mean bone length and turns nothing; "image" maps
             pixels to [-1, 1] with the clip's image size; "image_published" maps 1920x1080 pixels and scores to
             [-0.5, 0.5], absent people too (MMAction2 0.x).
@@ -43,12 +48,13 @@ class Preprocessing:
         sampling: "loop" repeats a short clip and cuts a long one (MMAction2 0.x); "fill" does so body by body before
             normalising (2s-AGCN, TensorFlow); "pad" adds zeros to a short one (ST-GCN 2018); "window" takes frames in a
             row, from a random place while training (ST-GCN 2018 on Kinetics); "uniform" takes a frame from each of
-            equal parts (MMAction2 1.x); "resample" stretches the clip to the wanted frames, linear between recorded
-            ones, also over frames in which a person is away.
+            equal parts (MMAction2 1.x, PYSKL); "uniform_random_start" does too, and begins a short clip at a random
+            frame at test time as well (DG-STGCN, ProtoGCN); "resample" stretches the clip to the wanted frames, linear
+            between recorded ones, also over frames in which a person is away.
         frames: frames the network sees.
         test_frames: frames it sees at test time, if others.
-        test_clips: choices of frames per clip at test time, "uniform" only; their probabilities are averaged.
-            Validation while training looks at the first alone.
+        test_clips: choices of frames per clip at test time, "uniform" and "uniform_random_start" only; their
+            probabilities are averaged. Validation while training looks at the first alone.
         test_mirror: also look at each test clip in the mirror.
         augment: random variations of training clips.
 
@@ -81,7 +87,7 @@ class Preprocessing:
             raise ValueError(
                 "preprocessing.streams is empty, expected at least one of joint, bone, joint_motion, bone_motion"
             )
-        if self.test_clips > 1 and self.sampling != "uniform":
+        if self.test_clips > 1 and self.sampling not in UNIFORM:
             raise ValueError(f"preprocessing.test_clips needs sampling 'uniform', found '{self.sampling}'")
         if (poses := self.poses) > MOST_POSES:  # else the machine runs out of memory, and of patience
             raise ValueError(
@@ -217,16 +223,14 @@ def fit_people(joints: Float[np.ndarray, "M T V C"], people: int) -> Float[np.nd
 
 def _bodies(clip: SkeletonClip, steps: Preprocessing) -> Float[np.ndarray, "M T V C"]:
     """The bodies that the recipe looks at, with their scores."""
-    people = (
-        max(2, steps.people) if steps.normalize == "first_frame" else steps.people
-    )  # the second may come first there
+    people = max(2, steps.people) if steps.normalize in FIRST_FRAME else steps.people  # the second may come first there
     joints = clip.keypoint[:people]
     if clip.score is not None:
         joints = np.concatenate([joints, clip.score[:people, ..., None]], axis=3)
     joints = joints.astype(np.float32, copy=False)
     if steps.normalize == "image_published":
         return fit_people(joints, steps.people)
-    if steps.normalize == "first_frame":
+    if steps.normalize in FIRST_FRAME:
         return normalize.drop_empty_frames(joints)
     if steps.normalize in ("facing", "sized"):
         turned_by = clip.layout.shoulders if steps.normalize == "facing" and clip.layout.shoulders else ()
@@ -288,6 +292,8 @@ def _turned(
     if steps.normalize == "facing":
         upright = normalize.set_upright(joints, steps.up)
         return normalize.face_front(normalize.centre_first_frame(upright, _root(clip)), clip.layout)
+    if steps.normalize == "first_frame_centre":
+        return normalize.centre_first_frame(joints, normalize.spine_of(clip.layout)[1])
     return normalize.centre_and_align(joints, clip.layout, each_frame=steps.normalize == "ntu_published")
 
 
@@ -301,13 +307,14 @@ def _choose(
     recorded: int, frames: int, steps: Preprocessing, rng: np.random.Generator | None
 ) -> Int[np.ndarray, "views F"]:
     """The frames of each view, by index."""
-    if steps.sampling == "uniform" and rng is None:
-        return sampling.uniform_test_indices(recorded, frames, steps.test_clips)
+    if steps.sampling in UNIFORM and rng is None:
+        random_start = steps.sampling == "uniform_random_start"
+        return sampling.uniform_test_indices(recorded, frames, steps.test_clips, random_start=random_start)
     start, stop = (0.0, 1.0) if rng is None else random_crop(steps.augment, rng)
     first = min(int(start * recorded), recorded - 1)
     length = min(int(np.ceil(stop * recorded)), recorded) - first
     match steps.sampling:
-        case "uniform" if rng is not None:
+        case "uniform" | "uniform_random_start" if rng is not None:
             chosen = sampling.uniform_indices(length, frames, rng)
         case "pad":
             chosen = sampling.pad_indices(length, frames)

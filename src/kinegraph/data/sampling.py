@@ -51,14 +51,21 @@ def uniform_indices(recorded: int, frames: int, rng: np.random.Generator) -> Int
 
 
 def uniform_test_indices(
-    recorded: int, frames: int, clips: int, seed: int = PUBLISHED_TEST_SEED
+    recorded: int, frames: int, clips: int, seed: int = PUBLISHED_TEST_SEED, random_start: bool = False
 ) -> Int[np.ndarray, "clips F"]:
-    """The same rule for testing: `clips` fixed choices of frames, to the index those of MMAction2 1.x and PYSKL."""
+    """The same rule for testing: `clips` fixed choices of frames, to the index those of MMAction2 1.x.
+
+    random_start: those of PYSKL's UniformSampleDecode (DG-STGCN, ProtoGCN). It lets a short clip loop from a random
+    start, and draws a number before each choice, for a part of the clip that is always the clip itself.
+    """
     rng = np.random.RandomState(seed)
     chosen = []
     for clip in range(clips):
+        if random_start:
+            rng.rand()
         if recorded < frames:
-            start = clip if recorded < clips else clip * recorded // clips
+            regular = clip if recorded < clips else clip * recorded // clips
+            start = rng.randint(recorded) if random_start else regular
             chosen.append(start + np.arange(frames))
         elif recorded < 2 * frames:
             chosen.append(_skip(rng.choice(frames + 1, recorded - frames, replace=False), frames))

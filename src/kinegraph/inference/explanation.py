@@ -17,7 +17,7 @@ from jaxtyping import Float, Int, Real
 from torch import Tensor, nn
 
 from kinegraph.data.normalize import drop_empty_frames
-from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.data.preprocessing import FIRST_FRAME, Preprocessing, prepare_clip
 from kinegraph.evaluation.scoring import view_scores
 from kinegraph.inference.predictor import Predictor, answering, check_finite
 from kinegraph.models.layers.absent import one_for_absent
@@ -123,7 +123,7 @@ def frames_seen(clip: SkeletonClip, preprocessing: Preprocessing) -> tuple[Float
     A clip whose coordinates are its frame numbers goes the way of all clips, so no rule of sampling is written twice.
     """
     frames, order = np.arange(clip.frames), list(range(min(clip.people, preprocessing.people)))
-    if preprocessing.normalize == "first_frame":  # it drops frames, and the person seen most often comes first
+    if preprocessing.normalize in FIRST_FRAME:  # they drop frames, and the person seen most often comes first
         there = seen(clip.keypoint[: max(2, preprocessing.people)]).any(2)
         codes = np.where(there, 1 + np.arange(there.size).reshape(there.shape), 0)
         kept = drop_empty_frames(codes[..., None, None].astype(np.float64)).astype(np.int64)[..., 0, 0]

@@ -16,7 +16,7 @@ from torch import nn
 
 from kinegraph.data.conditions import Conditions
 from kinegraph.data.dataset_write import LARGEST
-from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.data.preprocessing import FIRST_FRAME, Preprocessing, prepare_clip
 from kinegraph.evaluation.scoring import view_scores
 from kinegraph.messages import first_few, quoted
 from kinegraph.models.optimize import can_optimize, optimize
@@ -180,7 +180,7 @@ def _autocast(device: str, precision: str) -> AbstractContextManager[object]:
 # ---- clips that fit a network --------------------------------------------------------------------------------------
 
 JOINTS_NAMED = 4
-TURNED = ("ntu_published", "first_frame", "facing")  # ways to normalise that need x, y and z
+TURNED = ("ntu_published", *FIRST_FRAME, "facing")  # ways to normalise that need x, y and z
 
 
 def fitted(

@@ -49,20 +49,27 @@ class AdaptiveGraphConvolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(K, width))
 
     def forward(self, x: Float[Tensor, "B T V C"], graph: Float[Tensor, "K V V"]) -> Float[Tensor, "B T V D"]:
-        B, T, V, C = x.shape
-        K = len(graph)
-        graph = graph + self.offset + self.likeness(x)  # (B, K, V, V)
-        gather = graph.permute(0, 3, 1, 2).reshape(B, 1, V * K, V)  # row (w, k): partitions end up beside the channels
-        x = gather.to(x.dtype) @ x  # (B, T, V K, C)
-        return self.mix(x.view(B, T, V, K * C)) + self.bias.sum(0)
+        return self.mix(neighbours(x, graph + self.offset + self.likeness(x))) + self.bias.sum(0)
 
     def likeness(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B K V V"]:
         """S: for each body and partition, how much every joint takes from every other; each column sums to 1."""
-        K, T = len(self.bias), x.shape[1]
-        theta = self.theta(x).unflatten(3, (K, -1))  # (B, T, V, K, E)
-        phi = self.phi(x).unflatten(3, (K, -1))
-        alike = torch.einsum("btvke,btwke->bkvw", theta, phi)
-        return (alike / (theta.shape[4] * T)).softmax(2)
+        return mean_product(self.theta(x), self.phi(x), len(self.bias)).softmax(2)
+
+
+def mean_product(
+    theta: Float[Tensor, "B T V KE"], phi: Float[Tensor, "B T V KE"], partitions: int
+) -> Float[Tensor, "B K V V"]:
+    """How alike joints are in each partition's channels: the mean of their products over frames and channels."""
+    theta, phi = (it.unflatten(3, (partitions, -1)) for it in (theta, phi))
+    alike = torch.einsum("btvke,btwke->bkvw", theta, phi)
+    return alike / (theta.shape[4] * theta.shape[1])
+
+
+def neighbours(x: Float[Tensor, "B T V C"], graph: Float[Tensor, "B K V V"]) -> Float[Tensor, "B T V KC"]:
+    """sum_v graph_k[v, w] x[v] for each partition k, in the body's own graph."""
+    (B, T, V, C), K = x.shape, graph.shape[1]
+    gather = graph.permute(0, 3, 1, 2).reshape(B, 1, V * K, V)  # row (w, k): partitions end up beside the channels
+    return (gather.to(x.dtype) @ x).view(B, T, V, K * C)
 
 
 class Block(nn.Module):

@@ -16,10 +16,29 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
-from kinegraph.models.layers.blocks import Identity, check_blocks, over_time, published_strides, scale_joints, shortcut
+from kinegraph.models.layers.blocks import (
+    Identity,
+    check_blocks,
+    check_people,
+    over_time,
+    scale_people,
+    shortcut,
+)
 from kinegraph.models.layers.folding import Rounded, finish_folding, fold_norm, scale_and_shift
 from kinegraph.models.network import SkeletonNetwork
-from kinegraph.models.tensor_forms import COUNT, VECTORS, Leaf, Table, as_convolutions, copies, equal_rows, first, rows
+from kinegraph.models.tensor_forms import (
+    COUNT,
+    VECTORS,
+    Leaf,
+    Table,
+    as_convolutions,
+    config_of_blocks,
+    copies,
+    equal_rows,
+    first,
+    people_of,
+    rows,
+)
 
 KERNEL, DILATIONS, BRANCHES = 5, (1, 2), 4
 REDUCTION, FEW, FEW_EMBEDDED = 8, 16, 8  # joints are compared in an eighth of the channels, in 8 of up to 16
@@ -202,8 +221,7 @@ class CTRGCN(SkeletonNetwork):
         super().__init__(adjacency, channels, classes, width=0)
         strides = self.choose_strides(widths, strides)
         check_blocks(widths, strides, dropout, narrowest=BRANCHES)
-        if people < 1:
-            raise ValueError(f"people is {people}, expected at least 1")
+        check_people(people)
         if wrong := [width for width in widths if width % BRANCHES]:
             raise ValueError(f"widths has {wrong[0]}, expected multiples of {BRANCHES}")
         graph = self.A
@@ -218,13 +236,7 @@ class CTRGCN(SkeletonNetwork):
 
     def whole_clips(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N P T V C"]:
         """The norm over all people of a clip."""
-        N, M = x.shape[:2]
-        if self.people < M:
-            raise ValueError(f"the network was built for {self.people} people, the clips have {M}")
-        if self.people > M:
-            x = torch.cat([x, x.new_zeros(N, self.people - M, *x.shape[2:])], dim=1)
-        together = x.transpose(1, 2).flatten(2, 3)  # (N, T, P V, C)
-        return scale_joints(self.data_norm, together).unflatten(2, (self.people, -1)).transpose(1, 2)
+        return scale_people(self.data_norm, x, self.people)
 
     def forward_features(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
         """The blocks one after another. x: normalised. copies: how many bodies the last one stands for in training."""
@@ -251,21 +263,8 @@ class CTRGCN(SkeletonNetwork):
 
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-        blocks = range(sum(name.endswith(".temporal_norm.weight") for name in tensors))
-        widths = [tensors[f"blocks.{i}.temporal_norm.weight"].numel() for i in blocks]
-        strides = published_strides(widths)
-        for i in blocks[1:]:
-            if widths[i] == widths[i - 1] and f"blocks.{i}.residual.mix.weight" in tensors:
-                strides[i] = 2  # what else would the projection be for
-        channels = tensors["blocks.0.spatial.value.weight"].shape[1]
-        joints = tensors["blocks.0.spatial.graph"].shape[1]
-        return {
-            "channels": channels,
-            "classes": tensors["head.weight"].shape[0],
-            "people": tensors["data_norm.weight"].numel() // (joints * channels),
-            "widths": widths,
-            "strides": strides,
-        }
+        config = config_of_blocks(tensors, channels=tensors["blocks.0.spatial.value.weight"].shape[1])
+        return config | {"people": people_of(tensors, config["channels"])}
 
 
 class Shift(nn.Module):

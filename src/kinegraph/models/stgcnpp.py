@@ -65,12 +65,15 @@ class MultiScaleConvolution(nn.Module):
         self.join = nn.Linear(width, width)  # U
 
     def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V C"]:
+        return self.join(F.relu_(self.join_norm(self.views(x, copies), copies)))
+
+    def views(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V C"]:
+        """What the branches see, side by side."""
         moving, still = self.divide(x).split((sum(self.moving), self.still), dim=3)
         moving = F.relu_(self.divide_norm(moving, copies)).split(self.moving, dim=3)  # each (B, T, V, c)
         seen = [over_time(convolve, h) for convolve, h in zip(self.dilated, moving, strict=False)]  # each (B, S, V, c)
         seen.append(over_time(self.highest, moving[-1]))
-        y = torch.cat([*seen, still[:, :: self.stride]], dim=3)  # (B, S, V, C)
-        return self.join(F.relu_(self.join_norm(y, copies)))
+        return torch.cat([*seen, still[:, :: self.stride]], dim=3)
 
 
 class Block(nn.Module):
@@ -108,15 +111,14 @@ def branch_rows(ours: Tensor, sizes: Sizes) -> list[Tensor]:
 
 BRANCH_LAYERS = [rows(".weight", branch_rows, convolution=True), rows(".bias", branch_rows)]
 BRANCH_NORMS = [*(rows(name, branch_rows) for name in VECTORS), Leaf(COUNT, COUNT, first, copies)]
-BLOCK = [
-    *GCN_BLOCK,
-    ("graph", "gcn.A", "tensor"),
+MULTI_SCALE = [
     ("temporal.divide", [*(f"tcn.branches.{k}.0" for k in range(5)), "tcn.branches.5"], BRANCH_LAYERS),
     ("temporal.divide_norm", [f"tcn.branches.{k}.1" for k in range(5)], BRANCH_NORMS),
     *((f"temporal.dilated.{k}", f"tcn.branches.{k}.3.conv", "layer") for k in range(4)),
     ("temporal.join_norm", "tcn.transform.0", "norm"),
     ("temporal.join", "tcn.transform.2", "matrix"),
 ]
+BLOCK = [*GCN_BLOCK, ("graph", "gcn.A", "tensor"), *MULTI_SCALE]
 
 
 class STGCNPP(SkeletonNetwork):

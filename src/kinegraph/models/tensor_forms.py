@@ -142,10 +142,11 @@ def _listed(names: str | list[str]) -> list[str]:
     return [names] if isinstance(names, str) else names
 
 
-def config_of_blocks(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+def config_of_blocks(tensors: Mapping[str, Tensor], channels: int | None = None) -> dict[str, Any]:
     """What every network of blocks is built with, from the shapes of its tensors. Raises KeyError when one is lacking.
 
-    The strides are a guess: 2 where the width doubles, or where there is a projection though it does not change.
+    channels: of the input, by default those that the first block mixes. The strides are a guess: 2 where the width
+    doubles, or where there is a projection though it does not change.
     """
     blocks = range(sum(name.endswith(".temporal_norm.weight") for name in tensors))
     widths = [tensors[f"blocks.{i}.temporal_norm.weight"].numel() for i in blocks]
@@ -153,12 +154,19 @@ def config_of_blocks(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     for i in blocks[1:]:
         if widths[i] == widths[i - 1] and f"blocks.{i}.residual.mix.weight" in tensors:
             strides[i] = 2  # what else would the projection be for
+    if channels is None:
+        channels = tensors["blocks.0.spatial.mix.weight"].shape[1] // len(graph_of(tensors))
     return {
-        "channels": tensors["blocks.0.spatial.mix.weight"].shape[1] // len(graph_of(tensors)),
+        "channels": channels,
         "classes": tensors["head.weight"].shape[0],
         "widths": widths,
         "strides": strides,
     }
+
+
+def people_of(tensors: Mapping[str, Tensor], channels: int) -> int:
+    """The people of a norm over all of a clip. Raises ValueError when there is none."""
+    return tensors["data_norm.weight"].numel() // (graph_of(tensors).shape[1] * channels)
 
 
 def graph_of(state: Mapping[str, Tensor]) -> Tensor:

@@ -22,7 +22,10 @@ from kinegraph.models.tensor_forms import graph_of
 from kinegraph.models.weights import load_weights
 
 GRAPHS = ("A", "graph", "importance", "offset")  # (K, V, V)
-INPUTS = ("spatial.mix.weight", "graph_residual.mix.weight", "spatial.theta.weight", "spatial.phi.weight")
+INPUTS = tuple(f"{name}.weight" for name in (
+    "spatial.mix", "graph_residual.mix", "spatial.theta", "spatial.phi", "spatial.value"
+))  # fmt: skip
+ALONG_JOINTS = "attention.joints.weight"  # a convolution along the joints in their order
 LEAVES = (".weight", ".bias", ".running_mean", ".running_var", ".num_batches_tracked")
 OUTER = ("A", "head.", "data_norm.")  # tensors that are not inside the network
 NAMED = 6  # joints in a line
@@ -203,6 +206,8 @@ def _take(name: str, ours: Tensor, theirs: Tensor | None, match: dict[str, Any],
         return "new"
     if name == "A" and sorted(match["joint"]) != list(range(there.joints)):
         return "new"  # a piece of a graph is not normalised
+    if name.endswith(ALONG_JOINTS) and list(match["joint"]) != list(range(there.joints)):
+        return "new"  # other joints are neighbours in the list
     ours, kinds = _apart(name, ours, here)
     theirs, _ = _apart(name, theirs, there)
     to, of = [], []
@@ -222,8 +227,10 @@ def _apart(name: str, tensor: Tensor, sizes: _Sizes) -> tuple[Tensor, tuple[str,
     """A view of the tensor with every axis that has names apart, and what the axes are, "" for one without names."""
     if name.rpartition(".")[2] in GRAPHS:
         return tensor, ("", "joint", "joint")
-    if name.startswith("data_norm.") and tensor.numel() == sizes.joints * sizes.channels:
-        return tensor.view(sizes.joints, sizes.channels), ("joint", "channel")
+    if name.startswith("data_norm.") and tensor.numel() % (sizes.joints * sizes.channels) == 0 and tensor.ndim:
+        return tensor.view(-1, sizes.joints, sizes.channels), ("", "joint", "channel")  # of each person, or of all
+    if name.endswith("temporal.share"):
+        return tensor[: sizes.joints], ("joint",)
     if name.startswith("head."):
         return tensor, ("class", "")[: tensor.ndim]
     if name.startswith("blocks.0.") and name.endswith(INPUTS) and tensor.shape[-1] % sizes.channels == 0:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -39,6 +40,20 @@ def scale_joints(norm: nn.Module, x: Float[Tensor, "B T V C"], copies: int = 1) 
     return norm(x.flatten(2).unsqueeze(2), copies).reshape(x.shape)
 
 
+def scale_people(norm: nn.Module, x: Float[Tensor, "N M T V C"], people: int) -> Float[Tensor, "N P T V C"]:
+    """The same with statistics and scales of every person too: norm is a BatchNorm over P V C numbers.
+
+    A clip of fewer people is filled up with zeros, which become the constants of the norm. Raises ValueError for more.
+    """
+    N, M = x.shape[:2]
+    if people < M:
+        raise ValueError(f"the network was built for {people} people, the clips have {M}")
+    if people > M:
+        x = torch.cat([x, x.new_zeros(N, people - M, *x.shape[2:])], dim=1)
+    together = x.transpose(1, 2).flatten(2, 3)  # (N, T, P V, C)
+    return scale_joints(norm, together).unflatten(2, (people, -1)).transpose(1, 2)
+
+
 def over_time(convolution: nn.Module, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
     """A convolution whose kernel is one joint wide, in torch's axes; in memory nothing moves."""
     return convolution(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
@@ -58,6 +73,12 @@ def check_blocks(widths: Sequence[int], strides: Sequence[int], dropout: float, 
             raise ValueError(f"{name} has {min(numbers)}, expected at least {least}")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout is {dropout}, expected a probability below 1")
+
+
+def check_people(people: int) -> None:
+    """Raises ValueError when a norm would be over nobody."""
+    if people < 1:
+        raise ValueError(f"people is {people}, expected at least 1")
 
 
 def check_kernel(kernel: int) -> None:
