@@ -15,6 +15,7 @@ NETWORKS = (
     "kinegraph.models.ctrgcn.CTRGCN",
     "kinegraph.models.dgstgcn.DGSTGCN",
     "kinegraph.models.aagcn.AAGCN",
+    "kinegraph.models.msg3d.MSG3D",
 )
 LOSSES = (  # each takes logits (N, classes) and labels (N,)
     "kinegraph.training.losses.CrossEntropy",

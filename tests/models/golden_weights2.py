@@ -12,7 +12,9 @@ from torch import Tensor
 
 from tests.models.golden_weights import GOLDEN
 
-NETWORKS = json.loads((GOLDEN / "networks2.json").read_text(encoding="utf-8"))
+FILES = sorted(GOLDEN.glob("networks2*.json"))
+IN_FILE = {path: json.loads(path.read_text(encoding="utf-8")) for path in FILES}
+NETWORKS = {name: spec for networks in IN_FILE.values() for name, spec in networks.items()}
 
 
 def golden_state(network: str) -> dict[str, Tensor]:
@@ -32,7 +34,8 @@ def golden_state(network: str) -> dict[str, Tensor]:
 
 def golden_arrays(network: str) -> dict[str, np.ndarray]:
     """Input, logits, the first block's output and fixed arrays, as the published implementation has them."""
-    with np.load(GOLDEN / "networks2.npz") as file:
+    path = next(path for path, networks in IN_FILE.items() if network in networks)
+    with np.load(path.with_suffix(".npz")) as file:
         start = f"{network}/"
         return {name.removeprefix(start): file[name] for name in file.files if name.startswith(start)}
 
@@ -59,4 +62,10 @@ def filled(
         return 0.02 * t
     if last == "A":
         return 0.04 + 0.02 * t if graph is None else graph + 0.05 * t
+    if name.startswith("backbone.prn."):
+        return t
+    if last == "gconv":
+        return t / np.float32(t.shape[-1] ** 0.5)
+    if last == "relative_position_bias_table":
+        return 0.5 * t
     return t * np.float32((1 / t[0].size) ** 0.5)

@@ -40,8 +40,14 @@ def to_ours(state: Mapping[str, Tensor], table: Table, blocks: int) -> dict[str,
 
     Raises ValueError when the network has one graph and the blocks' differ, or it is none.
     """
-    places = [name for ours, names, _ in table.entries(blocks) if ours in ("A", "blocks.0.graph") for name in names]
-    shape = next((state[name].shape for name in places if name in state), (0, 0, 0))
+    graphs = (
+        leaf.join([state[name]], 0).shape
+        for ours, names, leaf in table.entries(blocks)
+        if ours in ("A", "blocks.0.graph")
+        for name in names
+        if name in state
+    )
+    shape = next(graphs, (0, 0, 0))
     if len(shape) != 3:
         raise ValueError(f"its graph has shape {tuple(shape)}, expected (partitions, joints, joints)")
     return {
@@ -64,7 +70,7 @@ def to_dialect(model: nn.Module, dialect: str) -> dict[str, Tensor]:
     for ours, names, leaf in table.entries(blocks):
         if ours in state:
             block = re.match(r"blocks\.\d+\.", ours)
-            width = len(state[f"{block[0]}temporal_norm.weight"]) if block else 0
+            width = len(state.get(f"{block[0]}temporal_norm.weight", ())) if block else 0
             theirs |= zip(names, leaf.divide(state[ours], Sizes(partitions, width, len(names))), strict=True)
     return theirs
 

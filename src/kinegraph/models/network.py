@@ -86,6 +86,11 @@ class SkeletonNetwork(nn.Module):
         """
         return x
 
+    @staticmethod
+    def kept_graph(graph: Float[Tensor, "K V V"]) -> Float[Tensor, "P V V"]:
+        """What a network keeps as A of the graph that it is built with; by default all of it."""
+        return graph
+
     def forward_features(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
         """What the network knows of each moment and joint of each body; bodies do not see each other.
 

@@ -80,10 +80,10 @@ def infer_layout(model: nn.Module) -> JointLayout | None:
     """
     learned = [block.graph for block in model.blocks if getattr(block, "graph", None) is not None]
     graph = (torch.stack(learned).mean(0) if learned else model.A).detach().numpy()
-    distances = {}
+    distances, kept = {}, type(model).kept_graph if isinstance(model, SkeletonNetwork) else lambda own: own
     for layout in map(load_layout, layout_names()):
         for strategy in STRATEGIES if len(layout) == graph.shape[1] else ():
-            if (own := adjacency(layout, strategy)).shape == graph.shape:
+            if (own := kept(torch.from_numpy(adjacency(layout, strategy))).numpy()).shape == graph.shape:
                 distance = float(np.linalg.norm(own - graph) / np.linalg.norm(own))
                 distances[layout.name] = min(distance, distances.get(layout.name, np.inf))
     if not distances:
