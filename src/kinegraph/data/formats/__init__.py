@@ -58,6 +58,7 @@ from kinegraph.data.formats import (
 )
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.companion import beside
+from kinegraph.data.formats.elsewhere import known_elsewhere
 from kinegraph.data.formats.labelled import labelled
 from kinegraph.data.formats.people import changed_rows, followed
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable, fault_of
@@ -193,6 +194,8 @@ def recognise(path: Path, format: str | None = None) -> tuple[ModuleType, str, d
         return *claims[0], {}
     if usual and suffix != ".txt":  # an ending that says nothing
         return usual[0], f"{BY_ENDING} {suffix}", {}
+    if known := known_elsewhere(path):
+        raise FormatError("unknown", f"{path} is {known}")
     raise FormatError("unknown", f"{path} is not recognised: {contents(path)}; {advice(path, FORMATS)}")
 
 

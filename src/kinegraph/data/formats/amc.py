@@ -7,8 +7,8 @@
     lowerback 2.13 0.4 -0.7
 
 A file 01_02.amc needs 01.asf, HDM_bd_walk_001_120.amc needs HDM_bd.asf: the skeleton that begins like it, or the only
-one, in its folder or the one above. Joints come by forward kinematics: R[b] = R[parent] C Q C^-1, with C the bone's axes
-and Q its angles, p[b] = p[parent] + R[b] (direction * length). The 30 bones of CMU and HDM05 have the layout hdm31.
+one, in its folder or the one above. Joints come by forward kinematics: R[b] = R[parent] C Q C^-1 with C the bone's
+axes and Q its angles, p[b] = p[parent] + R[b] (direction * length). CMU's and HDM05's bones have the layout hdm31.
 HDM05's names say actor, class and frames a second, CMU's the subject; folders CLASS/FILE name classes.
 Sources: as of `asf.py`; Mueller et al. 2007, Documentation: Mocap Database HDM05.
 """

@@ -28,7 +28,7 @@ from kinegraph.data.formats.markers import Trajectories, marker_recordings
 from kinegraph.data.formats.number_rows import check_size, filled, places_of
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.data.formats.text import encoding_of
-from kinegraph.messages import plain_name, quoted
+from kinegraph.messages import one_line, plain_name, quoted
 
 NAME, TITLE = "motive", "bones and markers of OptiTrack Motive (.csv)"
 SUFFIXES = (".csv",)
@@ -74,10 +74,13 @@ def read_file(file: Path) -> Trajectories:
         separator = max(",;\t", key=content.readline(10_000).count)
         content.seek(0)
         lines = csv.reader(content, delimiter=separator)
-        facts, rows = _head(file, lines)
-        columns, parents = _columns(file, rows)
-        scale, rate = _scale(file, facts), _rate(file, facts)
-        found = places_of(file, lines, list(columns.values()), lambda: lines.line_num)
+        try:
+            facts, rows = _head(file, lines)
+            columns, parents = _columns(file, rows)
+            scale, rate = _scale(file, facts), _rate(file, facts)
+            found = places_of(file, lines, list(columns.values()), lambda: lines.line_num)
+        except csv.Error as error:
+            raise ValueError(f"{file} line {lines.line_num}: {one_line(error)}") from None
     names = tuple(columns)
     bones = tuple((name, parent) for name, parent in parents.items() if parent in columns)
     return Trajectories(names, filled(file, *found) * np.float32(scale), rate, bones)
