@@ -73,7 +73,7 @@ def prepare(
             val pickles of one split (annotations); a folder with *_data_joint.npy and *_label.pkl (npy); a folder of
             *.tfrecord shards (tfrecord); a folder with BABEL's train.json and val.json and the joints of AMASS (babel);
             the Kinetics-skeleton folder, or folders CLASS/CLIP of *_keypoints.json (openpose); marker files (trc,
-            c3d, vicon); motion capture (bvh); arrays of a clip each (poses); VideoPose3D's .npz
+            c3d, vicon, motive, visual3d); motion capture (bvh, amc); arrays of a clip each (poses); VideoPose3D's .npz
             (videopose3d); pose estimators' files (coco, alphapose, mmpose, yolo, mediapipe, deeplabcut, sleap); your
             own .csv (a row a joint or a frame) or .json, see docs/own_data.md (table); a dataset folder (dataset).
         out: dataset folder to make; written whole or not at all.
@@ -85,8 +85,8 @@ def prepare(
             "tracked" (the default) follows people who change rows of an array, "rows" leaves them in their rows.
         labels: ui-prmd, npz: "movement" (the default) is the recording's class, "quality" makes it two, correct and
             incorrect, "correct" leaves out the incorrect ones.
-        layout: npz, annotations, npy, poses, videopose3d, sleap, tfrecord, trc, c3d, vicon, table: joints, a layout
-            name or a .yaml file, where the file does not say it.
+        layout: npz, annotations, npy, poses, videopose3d, sleap, tfrecord, trc, c3d, vicon, motive, visual3d, table:
+            joints, a layout name or a .yaml file, where the file does not say it.
         class_names: annotations, npy, tfrecord, openpose, trc, table: text file with a class name a line, or ntu60,
             ntu120, babel60, babel120.
         split_name: annotations, npy, tfrecord: name of the split that train and val files are the parts of; by

@@ -13,15 +13,18 @@ from kinegraph.data.formats.recordings import Fault
 from kinegraph.skeleton.clip import SkeletonClip
 from tests.data import faulty
 from tests.data.formats import (
+    test_amc,
     test_bvh,
     test_c3d,
     test_detections,
     test_kimore,
     test_mediapipe,
+    test_motive,
     test_msr,
     test_nw_ucla,
     test_poses,
     test_vicon,
+    test_visual3d,
 )
 from tests.data.formats.test_deeplabcut import TWO
 from tests.data.formats.test_trc import WALK
@@ -104,6 +107,20 @@ def vicon(folder: Path, clips: list[faulty.Clip]) -> Path:
     return folder / "walk.csv"
 
 
+def motive(folder: Path, clips: list[faulty.Clip]) -> Path:
+    (folder / "walk.csv").write_text(test_motive.WALK)
+    return folder / "walk.csv"
+
+
+def visual3d(folder: Path, clips: list[faulty.Clip]) -> Path:
+    (folder / "walk.txt").write_text(test_visual3d.WALK)
+    return folder / "walk.txt"
+
+
+def amc(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_amc.write(folder)
+
+
 def videopose3d(folder: Path, clips: list[faulty.Clip]) -> Path:
     np.savez(folder / "data_3d.npz", positions_3d={"S1": {"Walking": test_poses.FRAMES}})
     return folder / "data_3d.npz"
@@ -116,6 +133,7 @@ SAMPLES = {
     "deeplabcut": deeplabcut, "bvh": bvh, "poses": poses, "nw-ucla": nw_ucla, "msr": msr,
     "kimore": kimore, "sleap": sleap, "c3d": c3d, "alphapose": alphapose, "mmpose": mmpose, "coco": coco, "yolo": yolo,
     "mediapipe": mediapipe, "vicon": vicon, "videopose3d": videopose3d,
+    "motive": motive, "visual3d": visual3d, "amc": amc,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose")
 

@@ -50,3 +50,22 @@ def test_the_nearest_formats_have_the_words_of_the_file(tmp_path):
     ):
         recordings(path)
     assert nearest_formats(written(tmp_path / "b.json", '{"qqq": 1}'), FORMATS) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (
+            "walk.mot",
+            "Coordinates\nversion=1\nnColumns=2\ninDegrees=yes\nendheader\ntime\thip\n",
+            "a motion of OpenSim: it has",
+        ),
+        ("grf.mot", "nColumns=19\nendheader\ntime\tground_force_vx\n", "forces that OpenSim reads, without joints"),
+        ("walk.tak", b"\0\1\2", "a take of OptiTrack Motive; export it from Motive as CSV"),
+        ("walk.fbx", b"Kaydara FBX Binary  \0", "an FBX file; export it as BVH"),
+        ("walk.mat", b"MATLAB 5.0 MAT-file\0\xff", "a MATLAB file; save its array"),
+    ],
+)
+def test_a_known_file_that_cannot_be_read_is_named_with_the_way(tmp_path, name, content, said):
+    with pytest.raises(ValueError, match=re.escape(f"{name} is {said}")):
+        recordings(written(tmp_path / name, content))

@@ -27,6 +27,7 @@ import numpy as np
 from kinegraph.data.cleaning import Cleaning, Smoothing, cleaned
 from kinegraph.data.formats import (
     alphapose,
+    amc,
     annotations,
     arrays,
     babel,
@@ -38,6 +39,7 @@ from kinegraph.data.formats import (
     kimore,
     mediapipe,
     mmpose,
+    motive,
     msr,
     ntu,
     nw_ucla,
@@ -51,10 +53,12 @@ from kinegraph.data.formats import (
     ui_prmd,
     vicon,
     videopose3d,
+    visual3d,
     yolo,
 )
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.companion import beside
+from kinegraph.data.formats.elsewhere import known_elsewhere
 from kinegraph.data.formats.labelled import labelled
 from kinegraph.data.formats.people import changed_rows, followed
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable, fault_of
@@ -68,7 +72,8 @@ from kinegraph.skeleton.geometry import Up
 
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
-    deeplabcut, nw_ucla, msr, kimore, sleap, c3d, vicon, videopose3d, coco, alphapose, mmpose, yolo, mediapipe,
+    deeplabcut, nw_ucla, msr, kimore, sleap, c3d, vicon, motive, visual3d, amc,
+    videopose3d, coco, alphapose, mmpose, yolo, mediapipe,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.
@@ -189,6 +194,8 @@ def recognise(path: Path, format: str | None = None) -> tuple[ModuleType, str, d
         return *claims[0], {}
     if usual and suffix != ".txt":  # an ending that says nothing
         return usual[0], f"{BY_ENDING} {suffix}", {}
+    if known := known_elsewhere(path):
+        raise FormatError("unknown", f"{path} is {known}")
     raise FormatError("unknown", f"{path} is not recognised: {contents(path)}; {advice(path, FORMATS)}")
 
 

@@ -36,6 +36,7 @@ from kinegraph.data.formats.clip_files import (
     text_of,
 )
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings
+from kinegraph.data.formats.rotations import about_axis
 from kinegraph.messages import counted, plain_name, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import INFERRED, LONGEST_NAME, MOST_JOINTS, JointLayout
@@ -280,7 +281,7 @@ def forward_kinematics(hierarchy: Hierarchy, rows: Float[np.ndarray, "T width"])
         offset, turn = _offset(joint, values, frames), np.broadcast_to(np.eye(3), (frames, 3, 3))
         for channel in joint.channels:
             if channel.endswith("rotation"):
-                turn = turn @ _rotation(np.radians(values[channel]), "xyz".index(channel[0]))
+                turn = turn @ about_axis(np.radians(values[channel]), "xyz".index(channel[0]))
         if i:
             offset = places[:, joint.parent] + np.einsum("tij,tj->ti", turns[joint.parent], offset)
             turn = turns[joint.parent] @ turn
@@ -296,14 +297,3 @@ def _offset(joint: Joint, values: dict[str, Float[np.ndarray, " T"]], frames: in
         for channel, value in positions.items():
             offset[:, "xyz".index(channel[0])] = value
     return offset
-
-
-def _rotation(angle: Float[np.ndarray, " T"], axis: int) -> Float[np.ndarray, "T 3 3"]:
-    """Matrices that rotate about one axis (0 x, 1 y, 2 z), in radians."""
-    i, j = (axis + 1) % 3, (axis + 2) % 3
-    cos, sin = np.cos(angle), np.sin(angle)
-    turn = np.zeros((len(angle), 3, 3))
-    turn[:, axis, axis] = 1
-    turn[:, i, i], turn[:, i, j] = cos, -sin
-    turn[:, j, i], turn[:, j, j] = sin, cos
-    return turn

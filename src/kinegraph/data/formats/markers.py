@@ -16,7 +16,7 @@ from kinegraph.data.formats.clip_files import ClipFile, clips_of, first_readable
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
+from kinegraph.skeleton.layout import INFERRED, JointLayout, layout_names, load_layout
 
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
 SIDES = {"r": "right", "l": "left"}
@@ -24,11 +24,15 @@ SIDES = {"r": "right", "l": "left"}
 
 @dataclass(frozen=True, eq=False)
 class Trajectories:
-    """The content of a file. markers: coordinates in metres by name, NaN where a marker was not seen."""
+    """The content of a file. markers: coordinates in metres by name, NaN where a marker was not seen.
+
+    bones: pairs of names, a bone and its parent, where the file has bones in place of markers.
+    """
 
     names: tuple[str, ...]
     markers: Float[np.ndarray, "T markers 3"]
     rate: float | None
+    bones: tuple[tuple[str, str], ...] = ()
 
 
 def plain_marker(name: str) -> str:
@@ -40,10 +44,12 @@ def plain_marker(name: str) -> str:
 def layout_of_markers(names: Sequence[str], given: str | None) -> tuple[JointLayout, list[str]]:
     """The layout of the joints, and lines about markers and joints that have no counterpart.
 
-    given: its name or YAML file; by default the only built-in one that has a joint for every marker.
+    given: its name or YAML file; by default the built-in one of these joints, or the only one that has all of them.
     """
     built_in = [load_layout(name) for name in layout_names()]
-    fitting = [load_layout(given)] if given else [of for of in built_in if {*map(plain_marker, names)} <= {*of.joints}]
+    there = {*map(plain_marker, names)}
+    fitting = [load_layout(given)] if given else [of for of in built_in if there <= {*of.joints}]
+    fitting = [of for of in fitting if there == {*of.joints}] or fitting
     if len({of.joints for of in fitting}) != 1:
         several = (
             f"may be joints of {' or '.join(of.name for of in fitting)}" if fitting else "are of no built-in layout"
@@ -52,7 +58,6 @@ def layout_of_markers(names: Sequence[str], given: str | None) -> tuple[JointLay
         raise FormatError("joints", message)
     of = fitting[0]
     joints = {plain_marker(joint): joint for joint in of.joints}
-    there = {*map(plain_marker, names)}
     unseen = [joint for plain, joint in joints.items() if plain not in there]
     unused = [name for name in names if plain_marker(name) not in joints]
     if len(unseen) == len(of):
@@ -103,10 +108,20 @@ def subjects_of(found: Trajectories) -> dict[str, Trajectories]:
     columns: dict[str, list[int]] = {}
     for i, name in enumerate(found.names):
         columns.setdefault(name.rpartition(":")[0], []).append(i)
-    return {
-        subject: Trajectories(tuple(found.names[i].rpartition(":")[2] for i in of), found.markers[:, of], found.rate)
-        for subject, of in columns.items()
-    }
+    return {subject: _one_subject(found, of) for subject, of in columns.items()}
+
+
+def _one_subject(found: Trajectories, columns: Sequence[int]) -> Trajectories:
+    """Some markers of a file, without the name of their subject; all of them are the same array, not a copy."""
+    names = [found.names[i] for i in columns]
+    every = len(names) == len(found.names)
+    bones = tuple((_own_name(bone), _own_name(parent)) for bone, parent in found.bones if bone in names)
+    markers = found.markers if every else found.markers[:, columns]
+    return Trajectories(tuple(map(_own_name, names)), markers, found.rate, bones)
+
+
+def _own_name(name: str) -> str:
+    return name.rpartition(":")[2]
 
 
 def _layout(subjects: dict[str, Trajectories], given: str | None) -> tuple[JointLayout, list[str]]:
@@ -118,10 +133,27 @@ def _layout(subjects: dict[str, Trajectories], given: str | None) -> tuple[Joint
             of, lines = layout_of_markers(one.names, given)
         except FormatError as fault:
             error = error or fault
-            continue
+            if given is not None or (made := _layout_of_bones(one)) is None:
+                continue
+            of, lines = made, []
         other = [subject for subject, of_it in subjects.items() if not _is_body(of_it, of)]
         return of, lines + [f"markers of {first_few(other)}, none of which is a joint of it"] * bool(other)
     raise error or FormatError("joints", "there are no markers")
+
+
+def _layout_of_bones(found: Trajectories) -> JointLayout | None:
+    """The layout that the bones of a file are, None where they are not connected."""
+    if not found.bones:
+        return None
+    place = {name: i for i, name in enumerate(found.names)}
+    pairs = tuple((place[bone], place[parent]) for bone, parent in found.bones if bone != parent)
+    children = {bone for bone, _ in pairs}
+    root = next((i for i in range(len(place)) if i not in children), 0)
+    try:
+        source = "the bones of a motion capture file"
+        return JointLayout(f"bones{len(place)}", found.names, pairs, root, source=source, unstated=frozenset(INFERRED))
+    except ValueError:
+        return None
 
 
 def _is_body(found: Trajectories, layout: JointLayout) -> bool:
