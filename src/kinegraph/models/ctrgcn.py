@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import Identity, check_blocks, over_time, published_strides, scale_joints, shortcut
 from kinegraph.models.layers.folding import Rounded, finish_folding, fold_norm, scale_and_shift
+from kinegraph.models.layers.streaming import StreamedNetwork
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.tensor_forms import COUNT, VECTORS, Leaf, Table, as_convolutions, copies, equal_rows, first, rows
 
@@ -248,6 +249,10 @@ class CTRGCN(SkeletonNetwork):
             block.temporal_norm = Rounded(block.temporal_norm, dtype)
         finish_folding(model, dtype)
         return model
+
+    def streamed(self) -> StreamedNetwork:
+        """Is not possible: the graph depends on all frames."""
+        raise NotImplementedError("its graph looks at the mean over all frames of a clip")
 
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import Identity, check_blocks, over_time, scale_joints, shortcut
 from kinegraph.models.layers.folding import FoldedGraphConvolution, finish_folding, fold_norm
+from kinegraph.models.layers.streaming import StreamedBlock, StreamedNetwork, taps
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.stgcn import GraphConvolution
 from kinegraph.models.tensor_forms import (
@@ -99,6 +100,32 @@ class Block(nn.Module):
         if self.residual is not None:
             y = y.add_(self.residual(x, copies))
         return F.relu_(y)
+
+
+class Streamed(StreamedBlock):
+    """A folded block, frame by frame. Zeros stand for the padding of the maximum too: what it sees is not negative."""
+
+    def __init__(self, block: Any, width_in: int, width: int):
+        super().__init__(width_in, width, max(DILATIONS), block.temporal.stride, block.residual)
+        self.spatial, self.graph_residual, self.temporal = block.spatial, block.graph_residual, block.temporal
+        self.dilated = nn.ParameterList(taps(convolution) for convolution in self.temporal.dilated)
+
+    def before(self, x: Float[Tensor, "B n V C"]) -> Float[Tensor, "B n V D"]:
+        y = F.relu_(self.spatial(x, self.spatial.gather).add_(self.graph_residual(x)))
+        y = self.temporal.divide(y)
+        F.relu_(y[..., : sum(self.temporal.moving)])
+        return y
+
+    def across(self, h: Float[Tensor, "B V L D"], start: int) -> Float[Tensor, "B V D"]:
+        middle, temporal = start + self.around, self.temporal
+        *moving, highest, still = h.split((*temporal.moving, temporal.still), dim=3)
+        seen = []
+        for d, branch, convolution, weight in zip(DILATIONS, moving, temporal.dilated, self.dilated, strict=True):
+            rows = branch[:, :, middle - d : middle + d + 1 : d].flatten(2).flatten(0, 1)  # (B V, 3 c)
+            seen.append(torch.addmm(convolution.bias, rows, weight).view(*h.shape[:2], -1))
+        seen += [highest[:, :, middle - 1 : middle + 2].amax(2), still[:, :, middle]]
+        y = F.relu_(temporal.join_norm(torch.cat(seen, 2).unsqueeze(1)))
+        return temporal.join(y).squeeze(1)
 
 
 def branch_rows(ours: Tensor, sizes: Sizes) -> list[Tensor]:
@@ -189,6 +216,16 @@ class STGCNPP(SkeletonNetwork):
             fold_norm(block, block.temporal.join, "temporal_norm")
         finish_folding(model, dtype)
         return model
+
+    @torch.no_grad()
+    def streamed(self) -> StreamedNetwork:
+        """Folded, frame by frame; not of a subclass, which may look at time in other ways."""
+        if type(self) is not STGCNPP:
+            return super().streamed()
+        model: Any = self.fold(torch.float32)
+        widths = self.config["widths"]
+        pairs = zip(model.blocks, [self.config["channels"], *widths], widths, strict=False)
+        return StreamedNetwork(model.data_norm, [Streamed(block, a, b) for block, a, b in pairs])
 
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
