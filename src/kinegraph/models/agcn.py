@@ -25,8 +25,8 @@ from kinegraph.models.layers.blocks import (
     shortcut,
 )
 from kinegraph.models.layers.folding import finish_folding, fold_norm, scale_and_shift
-from kinegraph.models.layers.winograd import TemporalConvolution
 from kinegraph.models.layers.streaming import StreamedNetwork
+from kinegraph.models.layers.winograd import TemporalConvolution
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.tensor_forms import Leaf, Table, as_convolutions, config_of_blocks, equal_rows, rows
 

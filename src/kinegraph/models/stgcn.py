@@ -27,7 +27,7 @@ from kinegraph.models.layers.blocks import (
 )
 from kinegraph.models.layers.folding import FoldedGraphConvolution, finish_folding, fold_norm
 from kinegraph.models.layers.graph_product import graph_product
-from kinegraph.models.layers.streaming import StreamedBlock, StreamedNetwork, taps
+from kinegraph.models.layers.streaming import StreamedBlock, StreamedNetwork, over_frames
 from kinegraph.models.layers.winograd import TemporalConvolution
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.tensor_forms import GCN_BLOCK, Table, config_of_blocks
@@ -99,23 +99,13 @@ class Block(nn.Module):
 class Streamed(StreamedBlock):
     """A folded block, frame by frame."""
 
-    weight: Tensor
-    bias: Tensor
-
-    def __init__(self, block: Any, width_in: int, width: int):
-        convolution = block.temporal
-        super().__init__(width_in, width, convolution.padding[0], convolution.stride[0], block.residual)
-        self.spatial, self.graph_residual, self.frames = block.spatial, block.graph_residual, convolution.kernel_size[0]
-        self.register_buffer("weight", taps(convolution))
-        self.register_buffer("bias", convolution.bias.detach())
-
-    def before(self, x: Float[Tensor, "B n V C"]) -> Float[Tensor, "B n V D"]:
-        y = self.spatial(x, self.spatial.gather)
-        return F.relu_(y if self.graph_residual is None else y.add_(self.graph_residual(x)))
+    def __init__(self, block: Any):
+        (kernel, _), (stride, _) = block.temporal.kernel_size, block.temporal.stride
+        super().__init__(block.spatial, block.graph_residual, block.residual, kernel // 2, stride)
+        self.kernel, self.temporal = kernel, over_frames(block.temporal)
 
     def across(self, h: Float[Tensor, "B V L D"], start: int) -> Float[Tensor, "B V D"]:
-        rows = h[:, :, start : start + self.frames].flatten(2).flatten(0, 1)  # (B V, k D)
-        return torch.addmm(self.bias, rows, self.weight).view(*h.shape[:2], -1)
+        return self.temporal(h[:, :, start : start + self.kernel].flatten(2))
 
 
 BLOCK_2018 = [  # our module or tensor in a block, theirs, and the form that one takes as the other (tensor_forms.py)
@@ -254,9 +244,7 @@ class STGCN(SkeletonNetwork):
         if type(self) is not STGCN:
             return super().streamed()
         model: Any = self.fold(torch.float64).float()  # in float64 convolutions over time stay as they are
-        widths = self.config["widths"]
-        pairs = zip(model.blocks, [self.config["channels"], *widths], widths, strict=False)
-        return StreamedNetwork(model.data_norm, [Streamed(block, a, b) for block, a, b in pairs])
+        return StreamedNetwork(self.data_norm, [Streamed(block) for block in model.blocks])
 
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import Identity, check_blocks, over_time, scale_joints, shortcut
-from kinegraph.models.layers.folding import FoldedGraphConvolution, finish_folding, fold_norm
-from kinegraph.models.layers.streaming import StreamedBlock, StreamedNetwork, taps
+from kinegraph.models.layers.folding import FoldedGraphConvolution, finish_folding, fold_norm, scale_and_shift
+from kinegraph.models.layers.streaming import StreamedBlock, StreamedNetwork, linear, over_frames
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.stgcn import GraphConvolution
 from kinegraph.models.tensor_forms import (
@@ -105,27 +105,30 @@ class Block(nn.Module):
 class Streamed(StreamedBlock):
     """A folded block, frame by frame. Zeros stand for the padding of the maximum too: what it sees is not negative."""
 
-    def __init__(self, block: Any, width_in: int, width: int):
-        super().__init__(width_in, width, max(DILATIONS), block.temporal.stride, block.residual)
-        self.spatial, self.graph_residual, self.temporal = block.spatial, block.graph_residual, block.temporal
-        self.dilated = nn.ParameterList(taps(convolution) for convolution in self.temporal.dilated)
+    def __init__(self, block: Any):
+        temporal = block.temporal
+        super().__init__(block.spatial, block.graph_residual, block.residual, max(DILATIONS), temporal.stride)
+        self.parts, self.moving = (*temporal.moving, temporal.still), sum(temporal.moving)
+        self.divide, self.join = linear(temporal.divide), linear(temporal.join)
+        self.dilated = nn.ModuleList(over_frames(convolution) for convolution in temporal.dilated)
+        scale, shift = scale_and_shift(temporal.join_norm)
+        self.register_buffer("join_scale", scale.float())
+        self.register_buffer("join_shift", shift.float())
 
     def before(self, x: Float[Tensor, "B n V C"]) -> Float[Tensor, "B n V D"]:
-        y = F.relu_(self.spatial(x, self.spatial.gather).add_(self.graph_residual(x)))
-        y = self.temporal.divide(y)
-        F.relu_(y[..., : sum(self.temporal.moving)])
+        y = self.divide(self.over_joints(x))
+        F.relu_(y[..., : self.moving])
         return y
 
     def across(self, h: Float[Tensor, "B V L D"], start: int) -> Float[Tensor, "B V D"]:
-        middle, temporal = start + self.around, self.temporal
-        *moving, highest, still = h.split((*temporal.moving, temporal.still), dim=3)
-        seen = []
-        for d, branch, convolution, weight in zip(DILATIONS, moving, temporal.dilated, self.dilated, strict=True):
-            rows = branch[:, :, middle - d : middle + d + 1 : d].flatten(2).flatten(0, 1)  # (B V, 3 c)
-            seen.append(torch.addmm(convolution.bias, rows, weight).view(*h.shape[:2], -1))
+        middle = start + self.around
+        *moving, highest, still = h.split(self.parts, dim=3)
+        seen = [
+            convolve(branch[:, :, middle - d : middle + d + 1 : d].flatten(2))
+            for d, branch, convolve in zip(DILATIONS, moving, self.dilated, strict=True)
+        ]
         seen += [highest[:, :, middle - 1 : middle + 2].amax(2), still[:, :, middle]]
-        y = F.relu_(temporal.join_norm(torch.cat(seen, 2).unsqueeze(1)))
-        return temporal.join(y).squeeze(1)
+        return self.join(F.relu_(torch.cat(seen, 2).mul_(self.join_scale).add_(self.join_shift)))
 
 
 def branch_rows(ours: Tensor, sizes: Sizes) -> list[Tensor]:
@@ -223,9 +226,7 @@ class STGCNPP(SkeletonNetwork):
         if type(self) is not STGCNPP:
             return super().streamed()
         model: Any = self.fold(torch.float32)
-        widths = self.config["widths"]
-        pairs = zip(model.blocks, [self.config["channels"], *widths], widths, strict=False)
-        return StreamedNetwork(model.data_norm, [Streamed(block, a, b) for block, a, b in pairs])
+        return StreamedNetwork(self.data_norm, [Streamed(block) for block in model.blocks])
 
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
