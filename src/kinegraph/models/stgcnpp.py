@@ -105,6 +105,9 @@ class Block(nn.Module):
 class Streamed(StreamedBlock):
     """A folded block, frame by frame. Zeros stand for the padding of the maximum too: what it sees is not negative."""
 
+    join_scale: Tensor
+    join_shift: Tensor
+
     def __init__(self, block: Any):
         temporal = block.temporal
         super().__init__(block.spatial, block.graph_residual, block.residual, max(DILATIONS), temporal.stride)

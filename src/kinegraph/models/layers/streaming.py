@@ -10,6 +10,9 @@ of the complete sequence have the same bits where the matrix library computes a 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
+from math import prod
+from operator import mul
 from typing import Any
 
 import torch
@@ -150,10 +153,8 @@ class StreamedNetwork(nn.Module):
         for name, values in zip(("scale", "shift"), scale_and_shift(data_norm), strict=True):
             self.register_buffer(name, values.float().view(joints, -1))
         self.blocks = nn.ModuleList(blocks)
-        self.stride, self.delay, self.width = 1, 0, blocks[-1].width
-        for block in blocks:
-            self.delay += self.stride * (block.span - 1 - block.around)
-            self.stride *= block.stride
+        self.width, self.stride = blocks[-1].width, prod(block.stride for block in blocks)
+        self.delay = sum((block.span - 1 - block.around) * stride for block, stride in self.strided())
 
     def start(self, bodies: int) -> State:
         """The state before the first frame."""
@@ -170,6 +171,11 @@ class StreamedNetwork(nn.Module):
                 return x.new_zeros(len(x), 0, x.shape[2], self.width)
             y = block(y, state[2 * i], state[2 * i + 1], last)
         return y
+
+    def strided(self) -> list[tuple[StreamedBlock, int]]:
+        """The blocks, and how many frames lie between those that each of them sees."""
+        strides = accumulate((block.stride for block in self._blocks()), mul, initial=1)
+        return list(zip(self._blocks(), strides, strict=False))
 
     def _blocks(self) -> Sequence[StreamedBlock]:
         return [block for block in self.blocks if isinstance(block, StreamedBlock)]
