@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which do not run __getattr__
     from kinegraph.data.dataset import open_dataset, write_dataset
     from kinegraph.data.formats import read
     from kinegraph.inference.prediction import predict
+    from kinegraph.inference.streaming.stream import Stream
     from kinegraph.models.optimize import optimize
     from kinegraph.models.weights import load_model
     from kinegraph.skeleton.clip import SkeletonClip
@@ -29,11 +30,13 @@ _PUBLIC = {
     "optimize": "kinegraph.models.optimize",
     "predict": "kinegraph.inference.prediction",
     "read": "kinegraph.data.formats",
+    "Stream": "kinegraph.inference.streaming.stream",
 }
 
 __all__ = [
     "JointLayout",
     "SkeletonClip",
+    "Stream",
     "__version__",
     "adjacency",
     "load_layout",

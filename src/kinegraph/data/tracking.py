@@ -94,6 +94,31 @@ def track(
     return Tracks(rows, left_out=there - int((rows >= 0).sum()))
 
 
+class Follower:
+    """`track` while it happens: people keep their numbers from frame to frame. gap: frames without a person after which
+    he or she is a new one."""
+
+    def __init__(self, gap: int = LONGEST_GAP):
+        self.gap, self.begun = gap, 0
+        self._active: dict[int, _Track] = {}
+
+    def follow(self, poses: Float[np.ndarray, "P V D"], frame: int) -> list[int | None]:
+        """The number of each person of a frame, from 1 on; None for nobody. frame: its number, larger than the last."""
+        poses = poses.astype(np.float64)
+        seen = poses.any(-1)
+        self._active = {number: one for number, one in self._active.items() if frame - one.last <= self.gap}
+        there = _canonical(poses, seen.mean(1) if seen.size else np.zeros(len(seen)))
+        for one in _continue(list(self._active.values()), poses, seen, there, frame):
+            self.begun += 1
+            self._active[self.begun] = one
+        numbers: list[int | None] = [None] * len(poses)
+        for number, one in self._active.items():
+            if one.last == frame:
+                numbers[one.row] = number
+                one.at = {frame: one.row}  # the earlier ones are not asked for
+        return numbers
+
+
 def follow_rows(keypoint: Float[np.ndarray, "M T V C"]) -> Tracks:
     """Follow the people of an array, of whom each has a row unless they change rows; nobody is left out.
 
@@ -162,19 +187,33 @@ def _tracks(
     active: list[_Track] = []
     for t, (poses, joints, there) in enumerate(zip(frames, seen, order, strict=True)):
         active = [one for one in active if t - one.last <= LONGEST_GAP]
-        left, sizes = list(there), _boxes(poses, joints)
-        for recent in (True, False):
-            known = [one for one in active if (one.last == t - 1) == recent and one.last < t]
-            pairs = _matched(poses, joints, left, known, t, sticky)
-            for i, one in pairs.items():
-                _extend(one, t, i, poses[i], joints[i], float(sizes[i]))
-            left = [i for i in left if i not in pairs]
-        for i in left:
-            one = _Track(poses[i], joints[i], 0.0, np.zeros(poses.shape[2]))
-            _extend(one, t, i, poses[i], joints[i], float(sizes[i]))
-            tracks.append(one)
-            active.append(one)
+        begun = _continue(active, poses, joints, there, t, sticky)
+        tracks += begun
+        active += begun
     return tracks
+
+
+def _continue(
+    active: Sequence[_Track],
+    poses: Float[np.ndarray, "P V D"],
+    joints: Bool[np.ndarray, "P V"],
+    there: Sequence[int],
+    t: int,
+    sticky: float = 0.0,
+) -> list[_Track]:
+    """Give the detections of a frame to the tracks that they continue. Returns new tracks of the others."""
+    left, sizes, begun = list(there), _boxes(poses, joints), []
+    for recent in (True, False):
+        known = [one for one in active if (one.last == t - 1) == recent and one.last < t]
+        pairs = _matched(poses, joints, left, known, t, sticky)
+        for i, one in pairs.items():
+            _extend(one, t, i, poses[i], joints[i], float(sizes[i]))
+        left = [i for i in left if i not in pairs]
+    for i in left:
+        one = _Track(poses[i], joints[i], 0.0, np.zeros(poses.shape[2]))
+        _extend(one, t, i, poses[i], joints[i], float(sizes[i]))
+        begun.append(one)
+    return begun
 
 
 def _extend(

@@ -25,6 +25,7 @@ from kinegraph.models.layers.blocks import (
     shortcut,
 )
 from kinegraph.models.layers.folding import finish_folding, fold_norm, scale_and_shift
+from kinegraph.models.layers.streaming import StreamedNetwork
 from kinegraph.models.layers.winograd import TemporalConvolution
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.tensor_forms import Leaf, Table, as_convolutions, config_of_blocks, equal_rows, rows
@@ -204,6 +205,10 @@ class AGCN(SkeletonNetwork):
             fold_norm(block, block.temporal, "temporal_norm")
         finish_folding(model, dtype)
         return model
+
+    def streamed(self) -> StreamedNetwork:
+        """Is not possible: the graph depends on all frames."""
+        raise NotImplementedError("its graph compares the joints over all frames of a clip")
 
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from kinegraph.models.layers.blocks import (
     shortcut,
 )
 from kinegraph.models.layers.folding import Rounded, finish_folding, fold_norm, scale_and_shift
+from kinegraph.models.layers.streaming import StreamedNetwork
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.tensor_forms import (
     COUNT,
@@ -260,6 +261,10 @@ class CTRGCN(SkeletonNetwork):
             block.temporal_norm = Rounded(block.temporal_norm, dtype)
         finish_folding(model, dtype)
         return model
+
+    def streamed(self) -> StreamedNetwork:
+        """Is not possible: the graph depends on all frames."""
+        raise NotImplementedError("its graph looks at the mean over all frames of a clip")
 
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:

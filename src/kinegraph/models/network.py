@@ -20,6 +20,7 @@ from kinegraph.allowed import NETWORKS
 from kinegraph.messages import one_line, quoted
 from kinegraph.models.layers.absent import check_input, clip_features, clip_logits
 from kinegraph.models.layers.blocks import published_strides
+from kinegraph.models.layers.streaming import StreamedNetwork
 from kinegraph.models.tensor_forms import Table, graph_of
 from kinegraph.plugins import plugin_classes
 
@@ -120,6 +121,13 @@ class SkeletonNetwork(nn.Module):
         A copy that stays in float32 is run by `optimize` under autocast to dtype.
         """
         return deepcopy(self).eval().requires_grad_(False).float()
+
+    def streamed(self) -> StreamedNetwork:
+        """A copy whose `forward_features` is computed as frames arrive; of a class that says how.
+
+        Raises NotImplementedError with the reason why features cannot be exact before the recording ends.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define streamed()")
 
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from kinegraph.models.layers.blocks import (
 )
 from kinegraph.models.layers.folding import FoldedGraphConvolution, finish_folding, fold_norm
 from kinegraph.models.layers.graph_product import graph_product
+from kinegraph.models.layers.streaming import StreamedBlock, StreamedNetwork, over_frames
 from kinegraph.models.layers.winograd import TemporalConvolution
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.tensor_forms import GCN_BLOCK, Table, config_of_blocks
@@ -93,6 +94,18 @@ class Block(nn.Module):
         if self.residual is not None:
             y = y.add_(self.residual(x, copies))
         return F.relu_(y)
+
+
+class Streamed(StreamedBlock):
+    """A folded block, frame by frame."""
+
+    def __init__(self, block: Any):
+        (kernel, _), (stride, _) = block.temporal.kernel_size, block.temporal.stride
+        super().__init__(block.spatial, block.graph_residual, block.residual, kernel // 2, stride)
+        self.kernel, self.temporal = kernel, over_frames(block.temporal)
+
+    def across(self, h: Float[Tensor, "B V L D"], start: int) -> Float[Tensor, "B V D"]:
+        return self.temporal(h[:, :, start : start + self.kernel].flatten(2))
 
 
 BLOCK_2018 = [  # our module or tensor in a block, theirs, and the form that one takes as the other (tensor_forms.py)
@@ -224,6 +237,14 @@ class STGCN(SkeletonNetwork):
             fold_norm(block, block.temporal, "temporal_norm")
         finish_folding(model, dtype)
         return model
+
+    @torch.no_grad()
+    def streamed(self) -> StreamedNetwork:
+        """Folded, frame by frame; not of a subclass, which may look at time in other ways."""
+        if type(self) is not STGCN:
+            return super().streamed()
+        model: Any = self.fold(torch.float64).float()  # in float64 convolutions over time stay as they are
+        return StreamedNetwork(self.data_norm, [Streamed(block) for block in model.blocks])
 
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:

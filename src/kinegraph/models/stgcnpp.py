@@ -17,7 +17,8 @@ from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import Identity, check_blocks, over_time, scale_joints, shortcut
-from kinegraph.models.layers.folding import FoldedGraphConvolution, finish_folding, fold_norm
+from kinegraph.models.layers.folding import FoldedGraphConvolution, finish_folding, fold_norm, scale_and_shift
+from kinegraph.models.layers.streaming import StreamedBlock, StreamedNetwork, linear, over_frames
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.stgcn import GraphConvolution
 from kinegraph.models.tensor_forms import (
@@ -102,6 +103,38 @@ class Block(nn.Module):
         if self.residual is not None:
             y = y.add_(self.residual(x, copies))
         return F.relu_(y)
+
+
+class Streamed(StreamedBlock):
+    """A folded block, frame by frame. Zeros stand for the padding of the maximum too: what it sees is not negative."""
+
+    join_scale: Tensor
+    join_shift: Tensor
+
+    def __init__(self, block: Any):
+        temporal = block.temporal
+        super().__init__(block.spatial, block.graph_residual, block.residual, max(DILATIONS), temporal.stride)
+        self.parts, self.moving = (*temporal.moving, temporal.still), sum(temporal.moving)
+        self.divide, self.join = linear(temporal.divide), linear(temporal.join)
+        self.dilated = nn.ModuleList(over_frames(convolution) for convolution in temporal.dilated)
+        scale, shift = scale_and_shift(temporal.join_norm)
+        self.register_buffer("join_scale", scale.float())
+        self.register_buffer("join_shift", shift.float())
+
+    def before(self, x: Float[Tensor, "B n V C"]) -> Float[Tensor, "B n V D"]:
+        y = self.divide(self.over_joints(x))
+        F.relu_(y[..., : self.moving])
+        return y
+
+    def across(self, h: Float[Tensor, "B V L D"], start: int) -> Float[Tensor, "B V D"]:
+        middle = start + self.around
+        *moving, highest, still = h.split(self.parts, dim=3)
+        seen = [
+            convolve(branch[:, :, middle - d : middle + d + 1 : d].flatten(2))
+            for d, branch, convolve in zip(DILATIONS, moving, self.dilated, strict=True)
+        ]
+        seen += [highest[:, :, middle - 1 : middle + 2].amax(2), still[:, :, middle]]
+        return self.join(F.relu_(torch.cat(seen, 2).mul_(self.join_scale).add_(self.join_shift)))
 
 
 def branch_rows(ours: Tensor, sizes: Sizes) -> list[Tensor]:
@@ -191,6 +224,14 @@ class STGCNPP(SkeletonNetwork):
             fold_norm(block, block.temporal.join, "temporal_norm")
         finish_folding(model, dtype)
         return model
+
+    @torch.no_grad()
+    def streamed(self) -> StreamedNetwork:
+        """Folded, frame by frame; not of a subclass, which may look at time in other ways."""
+        if type(self) is not STGCNPP:
+            return super().streamed()
+        model: Any = self.fold(torch.float32)
+        return StreamedNetwork(self.data_norm, [Streamed(block) for block in model.blocks])
 
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:

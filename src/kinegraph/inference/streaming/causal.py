@@ -1,0 +1,93 @@
+"""The preparation of a clip, frame by frame, for recipes that never look ahead.
+
+Such a recipe refers to the first frame at most. So a frame is prepared as a clip of the first frame and itself, by the
+code that prepares every clip. Motion is the step to the next frame: it waits for one frame.
+"""
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.inference.streaming.poses import Form, Poses
+from kinegraph.skeleton.geometry import seen
+
+
+def obstacle(steps: Preprocessing) -> str | None:
+    """Which option of a recipe needs the complete clip, and why; None where each frame can be prepared at once."""
+    if steps.sampling in ("resample", "uniform"):
+        return f"sampling '{steps.sampling}' chooses frames by the length of the complete clip"
+    if steps.normalize == "sized":
+        return "normalize 'sized' divides by the bone length of the complete clip"
+    if steps.test_mirror:
+        return "test_mirror asks about each clip twice"
+    return None
+
+
+def waits(steps: Preprocessing) -> int:
+    """Frames that have to come before one is prepared."""
+    return int(any(stream.endswith("motion") for stream in steps.streams))
+
+
+class CausalFrames:
+    """One person's frames as the network sees them. steps: a recipe without an `obstacle`."""
+
+    def __init__(self, steps: Preprocessing, form: Form):
+        self.steps, self.form = steps, form
+        self.ahead = waits(steps)
+        self.first: Poses | None = None
+        self.waiting: Poses | None = None  # seen, but not yet prepared
+        self.skipped = 0  # frames before the first
+
+    def push(self, poses: Poses) -> Float[np.ndarray, "n V C"]:
+        """The frames that are prepared now: all, or all but the last where motion is wanted."""
+        if self.first is None:
+            begin = _begin(poses, self.steps, self.form)
+            poses, self.skipped = poses[begin:], self.skipped + begin
+            if not len(poses):
+                return self._nothing(poses)
+            self.first = poses[:1]
+        waiting = poses if self.waiting is None else np.concatenate([self.waiting, poses])
+        self.waiting = waiting[-1:] if self.ahead else None
+        return self._prepared(waiting, len(waiting) - self.ahead)
+
+    def rest(self) -> Float[np.ndarray, "n V C"]:
+        """The frames that are left when no frame follows. Nothing changes."""
+        if self.waiting is None:
+            return self._nothing(np.zeros((0, len(self.form.layout), 1), np.float32))
+        return self._prepared(self.waiting, len(self.waiting))
+
+    def _prepared(self, poses: Poses, count: int) -> Float[np.ndarray, "count V C"]:
+        if not count:
+            return self._nothing(poses)
+        assert self.first is not None
+        clip = self.form.clip(np.concatenate([self.first, poses]))
+        return prepare_clip(clip, _as_recorded(self.steps, clip.frames))[0, 0, 1 : 1 + count]
+
+    def _nothing(self, poses: Poses) -> Float[np.ndarray, "0 V C"]:
+        channels = self.steps.channels(self.form.dimensions, self.form.scored)
+        return np.zeros((0, poses.shape[1], channels), np.float32)
+
+
+def absent_body(steps: Preprocessing, form: Form) -> Float[np.ndarray, "V C"]:
+    """What the network sees of a person who is not there."""
+    poses = np.ones((1, len(form.layout), form.dimensions + form.scored), np.float32)
+    poses[:, ::2] = 0.5  # anybody: bones of no length cannot be turned
+    return prepare_clip(form.clip(poses), replace(_as_recorded(steps, 1), people=2))[0, 1, 0]
+
+
+@lru_cache(maxsize=64)
+def _as_recorded(steps: Preprocessing, frames: int) -> Preprocessing:
+    """The same preparation of a clip of so many frames: each of them once, of one person."""
+    return replace(steps, people=1, sampling="pad", frames=frames, test_frames=None)
+
+
+def _begin(poses: Poses, steps: Preprocessing, form: Form) -> int:
+    """The first frame of the clip: "facing" leaves out frames before spine and shoulders are seen."""
+    if steps.normalize != "facing":
+        return 0
+    root = form.layout.spine[0] if form.layout.spine else form.layout.centre
+    usable = seen(poses[:, [root, *(form.layout.shoulders or ())], : form.dimensions + form.scored]).all(1)
+    return int(usable.argmax()) if usable.any() else len(poses)

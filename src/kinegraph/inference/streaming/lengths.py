@@ -1,0 +1,85 @@
+"""The lengths of time of a stream in frames: what is given, else what follows from the training."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kinegraph.inference.predictor import Predictor
+from kinegraph.inference.timeline import frames_of
+
+RATE = 1.2  # times the frame rate of the training, from which a stream is said to have another one
+USUAL_RATE = 30.0
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """In frames. window: that an answer rests on, None for all; least: that the first answer needs; stride: from one
+    answer of the window engine to the next; gap: without a person after which he or she begins anew."""
+
+    window: int | None
+    least: int
+    stride: int
+    gap: int
+    notes: tuple[str, ...] = ()
+
+
+def lengths_of(
+    predictor: Predictor,
+    training: object,
+    *,
+    fps: float | None,
+    window: int | str | None,
+    stride: int | str | None,
+    gap: int | str | None,
+    exact: bool,
+) -> Lengths:
+    """The lengths of a stream. training: what the weights say of their training; any content is possible.
+
+    Raises ValueError for what is no length of time, and where neither option nor weights say the window.
+    """
+    known = training.get("frames") if isinstance(training, Mapping) else None
+    clips = _three(known)
+    trained = predictor.trained.fps[1] if predictor.trained.fps else None
+    rate = fps / trained if fps and trained else 1.0
+    notes: list[str] = []
+    if trained and fps and not 1 / RATE < rate < RATE and exact:
+        notes.append(
+            f"{fps:g} frames a second, the network was trained at {trained:g}: movements look faster or slower"
+        )
+    if fps is None:
+        notes.append(f"fps is not given, taken as {trained or USUAL_RATE:g}")
+    second = fps or trained or USUAL_RATE
+    if window == "start" and not exact:
+        raise ValueError("window 'start' is for the exact engine; give frames, or seconds such as 3s")
+    if window is None:
+        chosen, note = _of_training(predictor, clips, rate)
+        notes.append(note)
+    else:
+        chosen = None if window == "start" else frames_of(window, second)
+    least = round(clips[0] * rate) if clips else chosen or 1
+    return Lengths(
+        chosen,
+        max(1, min(least, chosen or least)),
+        max(1, round(second / 10)) if stride is None else frames_of(stride, second),
+        max(1, round(second)) if gap is None else frames_of(gap, second),
+        tuple(notes),
+    )
+
+
+def _of_training(predictor: Predictor, clips: tuple[int, int, int] | None, rate: float) -> tuple[int, str]:
+    """The window that training clips had, and the line that says so."""
+    if clips:
+        frames = max(1, round(clips[1] * rate))
+        return frames, f"window {frames} frames, the median length of training clips"
+    steps = predictor.preprocessing
+    if steps.sampling in ("resample", "uniform"):
+        raise ValueError(
+            "the weights do not say how long their training clips were: give window, frames or seconds such as 3s"
+        )
+    frames = steps.test_frames or steps.frames
+    return frames, f"window {frames} frames, those that the network saw of a training clip"
+
+
+def _three(content: Any) -> tuple[int, int, int] | None:
+    fits = isinstance(content, list | tuple) and len(content) == 3
+    return tuple(content) if fits and all(type(it) is int and 0 < it < 10**7 for it in content) else None

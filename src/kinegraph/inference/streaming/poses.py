@@ -1,0 +1,51 @@
+"""The poses of one person as rows of numbers, and as a clip again."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout
+
+Person = Hashable
+Poses = Float[np.ndarray, "n V D"]  # coordinates and, where there is one, the score of each joint
+
+
+@dataclass(frozen=True)
+class Form:
+    """What all frames of a stream have in common. dimensions: 2 or 3 coordinates."""
+
+    layout: JointLayout
+    dimensions: int
+    scored: bool
+    image_size: tuple[int, int] | None = None
+    fps: float | None = None
+
+    def clip(self, poses: Poses) -> SkeletonClip:
+        """A clip of one person."""
+        place, score = poses[None, ..., : self.dimensions], poses[None, ..., -1] if self.scored else None
+        return SkeletonClip(place, self.layout, score=score, image_size=self.image_size, fps=self.fps)
+
+
+def form_of(clip: SkeletonClip) -> Form:
+    """The form of the frames of a clip."""
+    return Form(clip.layout, clip.keypoint.shape[3], clip.score is not None, clip.image_size, clip.fps)
+
+
+def poses_of(clip: SkeletonClip) -> Float[np.ndarray, "M T V D"]:
+    """Coordinates and scores side by side."""
+    if clip.score is None:
+        return clip.keypoint
+    return np.concatenate([clip.keypoint, clip.score[..., None]], axis=3)
+
+
+def between(before: Poses, after: Poses, frames: int) -> Poses:
+    """So many frames between two poses (1, V, D), linear; a joint that one of them does not show stays unseen.
+
+    As `sampling.without_gaps` fills a clip.
+    """
+    share = (np.arange(1, frames + 1, dtype=np.float32) / (frames + 1))[:, None, None]
+    both = before.any(-1, keepdims=True) & after.any(-1, keepdims=True)
+    return ((before + share * (after - before)) * both).astype(np.float32)

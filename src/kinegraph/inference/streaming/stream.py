@@ -1,0 +1,320 @@
+"""`kinegraph.Stream`: a frame goes in, and probabilities for each person come out, while it happens."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from copy import copy, deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from jaxtyping import Float
+from torch import nn
+
+from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.data.tracking import Follower
+from kinegraph.inference.compared import differences
+from kinegraph.inference.prediction import Prediction, size_of
+from kinegraph.inference.predictor import placed, predictor_of
+from kinegraph.inference.streaming.exact import ExactEngine, Scores, delay_of, frame_by_frame
+from kinegraph.inference.streaming.lengths import Lengths, lengths_of
+from kinegraph.inference.streaming.poses import Form, Person, Poses, between, form_of, poses_of
+from kinegraph.inference.streaming.window import WindowEngine
+from kinegraph.messages import quoted
+from kinegraph.models.weights import Weights, load_weights
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout
+
+EngineName = Literal["auto", "exact", "window"]
+Engine = ExactEngine | WindowEngine
+COMPARED = 15  # frames of a person that are compared with the recordings of the training
+
+
+@dataclass(frozen=True, eq=False)
+class StreamAnswer:
+    """The probabilities of one person after a frame.
+
+    person: the id that was given, or a number from 1 on. frame: the frame that was pushed. start, stop: the frames that
+    the answer rests on, stop not included. lost: frames since the person was last seen. new: whether this frame changed
+    the answer.
+    """
+
+    person: Person
+    frame: int
+    start: int
+    stop: int
+    prediction: Prediction
+    lost: int = 0
+    new: bool = True
+
+    @property
+    def middle(self) -> int:
+        """The frame in the middle of those that the answer rests on."""
+        return (self.start + self.stop) // 2
+
+
+@dataclass(eq=False)
+class Someone:
+    """What a stream knows of a person. begin: the first frame. poses: the last one that was seen, in frame `seen`."""
+
+    begin: int
+    seen: int
+    poses: Poses
+    scores: Scores | None = None
+
+
+class Stream:
+    """Probabilities for each person of a stream of frames: `for answer in stream.push(keypoint): ...`.
+
+    Each person is seen alone, from the first frame on. Two engines compute the answers. "exact" sees each frame once
+    and gives the features of the complete recording, `delay` frames later. "window" asks about the latest frames again
+    and again. "auto" takes "exact" where network and preparation allow it; `reason` says why they do not.
+
+    Args:
+        model: what `load_model` or `load_weights` gave, or the path or name of a weights file.
+        fps: frames a second of the stream.
+        people: that are followed at once; further people are left out and counted in `left_out`.
+        engine: "auto", "exact" or "window".
+        window: the time that an answer rests on, in frames or seconds ("3s"), by default the length of training clips.
+            "start" is all since the person came, for the exact engine.
+        stride: of the window engine, from one answer to the next, by default a tenth of a second.
+        gap: a person who is away for longer begins anew, by default 1 s. Shorter gaps are filled, linear between.
+        layout: of the frames, where it is not the network's. image_size: in pixels, where the preparation needs it.
+        map_layout: take the joints by name from a layout with others too, or in another order.
+        preprocessing: for weights without it, or in place of theirs.
+        compare: refuse people in other units or upside down, as `kinegraph.predict` does.
+        device: cpu, cuda, mps or auto.
+
+    Raises ValueError where the weights do not say what is needed, or "exact" is not possible, with the reason.
+    """
+
+    def __init__(
+        self,
+        model: "nn.Module | Weights | str | Path",
+        *,
+        fps: float | None = None,
+        people: int = 1,
+        engine: EngineName = "auto",
+        window: int | str | None = None,
+        stride: int | str | None = None,
+        gap: int | str | None = None,
+        layout: JointLayout | None = None,
+        image_size: tuple[int, int] | str | None = None,
+        map_layout: bool = False,
+        preprocessing: Preprocessing | None = None,
+        compare: bool = True,
+        device: str = "auto",
+    ):
+        model = load_weights(model) if isinstance(model, str | Path) else model
+        predictor = predictor_of(model, preprocessing, map_layout=map_layout)
+        self._predictor = placed(predictor, device) if device != "auto" else predictor
+        _check_options(fps, people, engine)
+        weights = model if isinstance(model, Weights) else getattr(model, "weights", None)
+        training: Any = weights.extra.get("training") if isinstance(weights, Weights) else None
+        exact = frame_by_frame(predictor.network, predictor.preprocessing)
+        self.reason = exact if isinstance(exact, str) else None
+        if engine == "exact" and self.reason:
+            raise ValueError(f"the exact engine is not possible: {self.reason}; engine='window' takes every network")
+        self._exact = None if isinstance(exact, str) or engine == "window" else exact
+        self.engine = "window" if self._exact is None else "exact"
+        self.delay = 0 if self._exact is None else delay_of(self._exact, predictor.preprocessing)
+        self.fps, self.people = fps, people
+        self.lengths: Lengths = lengths_of(
+            predictor, training, fps=fps, window=window, stride=stride, gap=gap, exact=self.engine == "exact"
+        )
+        self.notes: tuple[str, ...] = self.lengths.notes
+        self.left_out = 0
+        self._layout = layout or predictor.layout
+        self._image_size = None if image_size is None else size_of(image_size)
+        self._compare, self._compared = compare, list[np.ndarray]()
+        self._form: Form | None = None
+        self._running: Engine | None = None
+        self._follower = Follower(self.lengths.gap + 1)
+        self._someone: dict[Person, Someone] = {}
+        self._frame = -1
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Of the network."""
+        return self._predictor.class_names
+
+    @property
+    def frame(self) -> int:
+        """The number of the last frame, from 0 on; -1 before the first."""
+        return self._frame
+
+    def push(
+        self,
+        keypoint: Float[np.ndarray, "P V C"] | Float[np.ndarray, "V C"] | None,
+        score: Float[np.ndarray, "P V"] | Float[np.ndarray, "V"] | None = None,
+        *,
+        ids: Sequence[Hashable] | None = None,
+        frame: int | None = None,
+    ) -> list[StreamAnswer]:
+        """The answers for everybody who is there, or was within the gap, and of whom there are answers.
+
+        keypoint: (people, joints, channels) or one person's (joints, channels), in the coordinates of the training. A
+            joint that was not seen is zero. None: nobody was seen.
+        score: confidences of the joints. ids: who each person is; without them people are followed by their places.
+        frame: the number of the frame, where numbers in between were lost.
+        Raises ValueError for a frame that does not fit the network; the stream stays as it was.
+        """
+        number = self._number(frame)
+        clip, ids = self._seen(keypoint, score, ids)
+        form = self._form
+        if clip is not None:
+            form = form_of(clip)
+            if self._form not in (None, form):
+                raise ValueError(f"frame {number} has {_said(form)}, the frames before have {_said(self._form)}")
+            self._compare_once(clip)
+        found = {} if clip is None else self._people(clip, ids, number)
+        return self._advanced(found, number, form)
+
+    def peek(self) -> list[StreamAnswer]:
+        """The answers if the stream ended now, of everybody. Nothing changes. The exact engine takes some milliseconds
+        for it: it computes the moments that wait for later frames."""
+        ended = {} if self._running is None else self._running.ended()
+        return [self._answer(person, scores, new=True) for person, scores in ended.items()]
+
+    def finish(self) -> list[StreamAnswer]:
+        """The last answers; then the stream is as new."""
+        answers = self.peek()
+        fresh = Follower(self.lengths.gap + 1)
+        self._running, self._form, self._someone, self._frame, self._follower = None, None, {}, -1, fresh
+        self._compared = []
+        return answers
+
+    def fork(self) -> "Stream":
+        """A stream that goes its own way from here; the network is the same."""
+        other = copy(self)
+        other._running = None if self._running is None else self._running.forked()
+        other._someone = {person: copy(one) for person, one in self._someone.items()}
+        other._follower, other._compared = deepcopy(self._follower), list(self._compared)
+        return other
+
+    # ---- a frame -----------------------------------------------------------------------------------------------------
+
+    def _number(self, frame: int | None) -> int:
+        if frame is None:
+            return self._frame + 1
+        if isinstance(frame, bool) or not isinstance(frame, int | np.integer) or frame <= self._frame:
+            raise ValueError(f"frame is {quoted(frame)}, expected a number above {self._frame}, that of the last frame")
+        return int(frame)
+
+    def _seen(
+        self, keypoint: object, score: object, ids: Sequence[Hashable] | None
+    ) -> tuple[SkeletonClip | None, Sequence[Hashable] | None]:
+        """Those who are there as a clip of one frame that fits the network, and their ids."""
+        if keypoint is None:
+            return None, None
+        place = _array(keypoint, "keypoint", 3)
+        scores = None if score is None else _array(score, "score", 2)
+        if ids is not None and (len(ids) != len(place) or len(set(ids)) != len(ids)):
+            raise ValueError(
+                f"ids are {quoted(list(ids))}, expected one for each of {len(place)} people, all different"
+            )
+        there = place.any((1, 2)) if place.size else np.zeros(len(place), bool)
+        if not there.any():
+            return None, None
+        if scores is not None and scores.shape != place.shape[:2]:
+            raise ValueError(f"score has shape {scores.shape}, expected {place.shape[:2]}")
+        kept = None if scores is None else scores[there][:, None]
+        clip = SkeletonClip(
+            place[there][:, None], self._layout, f"frame {self._frame + 1}", score=kept, image_size=self._image_size
+        )
+        ids = None if ids is None else [it for it, seen in zip(ids, there, strict=True) if seen]
+        return self._predictor.fit(clip), ids
+
+    def _compare_once(self, clip: SkeletonClip) -> None:
+        """Compare the first frames with the recordings of the training. Raises ValueError where answers are wrong."""
+        if not self._compare or len(self._compared) > COMPARED:
+            return
+        self._compared = [*self._compared, clip.keypoint[:1]]
+        if len(self._compared) == COMPARED:
+            frames = replace(clip, keypoint=np.concatenate(self._compared, axis=1), score=None, fps=self.fps)
+            wrong = differences(self._predictor, [frames]).wrong
+            if wrong:
+                raise ValueError(f"{'; '.join(wrong)} (compare=False takes the frames as they are)")
+            self._compared.append(clip.keypoint[:1])
+
+    def _people(self, clip: SkeletonClip, ids: Sequence[Hashable] | None, number: int) -> dict[Person, Poses]:
+        """Who is in a frame: those who are known, and new people as long as there is room."""
+        poses = poses_of(clip)  # (P, 1, V, D)
+        if ids is None:
+            ids = self._follower.follow(clip.keypoint[:, 0], number)
+        there = {person: rows for person, rows in zip(ids, poses, strict=True) if person is not None}
+        known = {it for it, one in self._someone.items() if number - one.seen <= self.lengths.gap + 1}
+        chosen = {person: rows for person, rows in there.items() if person in known}
+        for person, rows in there.items():
+            if person not in chosen and len(known) < self.people:
+                chosen[person] = rows
+                known.add(person)
+        self.left_out += len(poses) - len(chosen)
+        return chosen
+
+    def _advanced(self, found: Mapping[Person, Poses], number: int, form: Form | None) -> list[StreamAnswer]:
+        """The answers after a frame that fits."""
+        self._frame, self._form = number, form
+        gone = [
+            person for person, one in self._someone.items() if number - one.seen > self.lengths.gap + (person in found)
+        ]
+        for person in gone:
+            del self._someone[person]
+        if form is None:
+            return []
+        self._running = self._running or self._engine(form)
+        self._running.drop(gone)
+        changed = self._running.push(
+            {person: self._filled(person, rows, number) for person, rows in found.items()}, number
+        )
+        for person, scores in changed.items():
+            self._someone[person].scores = scores
+        known = self._someone.items()
+        return [self._answer(person, it.scores, person in changed) for person, it in known if it.scores is not None]
+
+    def _filled(self, person: Person, poses: Poses, number: int) -> Poses:
+        """A person's pose, behind those of the frames in which he or she was lost."""
+        one = self._someone.get(person)
+        if one is None:
+            self._someone[person] = Someone(number, number, poses)
+            return poses
+        before, lost, one.poses, one.seen = one.poses, number - one.seen - 1, poses, number
+        return np.concatenate([between(before, poses, lost), poses]) if lost else poses
+
+    def _engine(self, form: Form) -> Engine:
+        lengths = self.lengths
+        if self._exact is not None:
+            return ExactEngine(self._predictor, self._exact, form, lengths.window)
+        assert lengths.window is not None, "lengths_of gives the window engine one"
+        return WindowEngine(self._predictor, form, lengths.window, lengths.stride, lengths.least)
+
+    def _answer(self, person: Person, scores: Scores, new: bool) -> StreamAnswer:
+        one = self._someone[person]
+        prediction = Prediction(self.class_names, scores.probabilities)
+        start, stop = one.begin + scores.start, one.begin + scores.stop
+        return StreamAnswer(person, self._frame, start, stop, prediction, self._frame - one.seen, new)
+
+
+def _check_options(fps: float | None, people: int, engine: str) -> None:
+    if fps is not None and not 0 < fps < 10_000:
+        raise ValueError(f"fps is {fps}, expected frames a second, above 0")
+    if people < 1:
+        raise ValueError(f"people is {people}, expected at least 1")
+    if engine not in get_args(EngineName):
+        raise ValueError(f"engine is {quoted(engine)}, expected auto, exact or window")
+
+
+def _array(values: object, name: str, axes: int) -> Float[np.ndarray, "..."]:
+    """People first, also where there is one. Raises ValueError for anything else."""
+    try:
+        array = np.asarray(values, np.float32)
+    except (TypeError, ValueError):
+        array = np.zeros(())
+    array = array[None] if array.ndim == axes - 1 else array
+    if array.ndim != axes:
+        shape = "(people, joints, channels)" if axes == 3 else "(people, joints)"
+        raise ValueError(f"{name} of a frame has shape {np.shape(values)}, expected {shape}")
+    return array
+
+
+def _said(form: Form) -> str:
+    return f"{'xyz'[: form.dimensions]} {'with' if form.scored else 'without'} scores"

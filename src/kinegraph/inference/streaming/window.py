@@ -1,0 +1,67 @@
+"""The window engine: the latest frames as a clip, asked about every few frames, everybody's window in one batch.
+
+It takes every network and every recipe, and costs a clip each time.
+"""
+
+from collections.abc import Iterable, Mapping
+from copy import copy
+from dataclasses import dataclass
+
+import numpy as np
+
+from kinegraph.inference.predictor import Predictor, probabilities
+from kinegraph.inference.streaming.exact import Scores
+from kinegraph.inference.streaming.poses import Form, Person, Poses
+
+BATCH = 32
+
+
+@dataclass(eq=False)
+class Recent:
+    """The latest frames of a person. length: of all that came."""
+
+    poses: Poses
+    length: int = 0
+    asked: bool = True  # whether the network has seen them
+
+
+class WindowEngine:
+    """Probabilities of the latest `window` frames, every `stride` frames; from `least` frames on."""
+
+    def __init__(self, predictor: Predictor, form: Form, window: int, stride: int, least: int):
+        self.predictor, self.form = predictor, form
+        self.window, self.stride, self.least = window, stride, min(least, window)
+        self.people: dict[Person, Recent] = {}
+        self.tick = 0
+
+    def push(self, poses: Mapping[Person, Poses], frame: int) -> dict[Person, Scores]:
+        """Take the next frames of some people. Returns the scores that changed. frame: number of the stream's frame."""
+        for person, rows in poses.items():
+            recent = self.people.setdefault(person, Recent(rows[:0]))
+            recent.poses = np.concatenate([recent.poses, rows])[-self.window :]
+            recent.length, recent.asked = recent.length + len(rows), False
+        tick, self.tick = self.tick, frame // self.stride
+        return self._asked() if self.tick != tick else {}
+
+    def _asked(self) -> dict[Person, Scores]:
+        due = {it: recent for it, recent in self.people.items() if not recent.asked and recent.length >= self.least}
+        clips = (self.form.clip(recent.poses) for recent in due.values())
+        found = dict(zip(due, probabilities(self.predictor, clips, BATCH), strict=True))
+        for recent in due.values():
+            recent.asked = True
+        return {it: Scores(due[it].length - len(due[it].poses), due[it].length, row) for it, row in found.items()}
+
+    def ended(self) -> dict[Person, Scores]:
+        """The scores of the latest frames of everybody. Nothing changes."""
+        return self.forked()._asked()
+
+    def drop(self, people: Iterable[Person]) -> None:
+        """Forget some people."""
+        for person in people:
+            del self.people[person]
+
+    def forked(self) -> "WindowEngine":
+        """An engine that goes its own way from here; the network is the same."""
+        other = copy(self)
+        other.people = {person: copy(recent) for person, recent in self.people.items()}
+        return other
