@@ -93,7 +93,7 @@ def _neighbours(
     x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"], room: Float[Tensor, "most VK C"] | None = None
 ) -> Float[Tensor, "F VK C"]:
     """gather @ x, in the memory of `room` if there is one."""
-    return torch.bmm(gather.expand(len(x), -1, -1), x, out=None if room is None else room[: len(x)])
+    return torch.bmm(gather.expand(x.shape[0], -1, -1), x, out=None if room is None else room[: len(x)])
 
 
 def _room(share: list[slice], x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"]) -> Float[Tensor, "most VK C"]:
