@@ -132,6 +132,18 @@ def network(name: str, graph: torch.Tensor) -> nn.Module:
         from contestants.plain_agcn import AGCN
 
         return AGCN(graph)
+    if name == "ctrgcn":
+        from contestants.plain_ctrgcn import CTRGCN
+
+        return CTRGCN(graph)
+    if name == "dgstgcn":
+        from contestants.plain_dgstgcn import DGSTGCN
+
+        return DGSTGCN(graph)
+    if name in ("aagcn", "agcn1"):
+        from contestants.plain_aagcn import AAGCN
+
+        return AAGCN(graph, attention=name == "aagcn")
     return Recognizer(Backbone(graph, plus=name == "stgcnpp"))
 
 
@@ -155,7 +167,7 @@ def random_weights(name: str, graph: np.ndarray, seed: int = 0) -> dict[str, np.
 
 def prepare(job: Job) -> torch_steps.Step:
     state = torch_steps.load(job.weights)
-    graph = next(tensor for key, tensor in state.items() if key.endswith(("gcn.A", "backbone.A")))
+    graph = next(tensor for key, tensor in state.items() if key.endswith(("gcn.A", "backbone.A", "gcn1.A")))
     built = network(job.network, graph)
     built.load_state_dict(state)
     return torch_steps.step(job, built)

@@ -24,7 +24,8 @@ from kinegraph.models.layers.blocks import (
     scale_people,
     shortcut,
 )
-from kinegraph.models.layers.folding import Rounded, finish_folding, fold_norm, scale_and_shift
+from kinegraph.models.layers.channels_first import Affine, ChannelsFirst, Mix, Residual, Views
+from kinegraph.models.layers.folding import Rounded, scale_and_shift
 from kinegraph.models.layers.streaming import StreamedNetwork
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.tensor_forms import (
@@ -251,15 +252,9 @@ class CTRGCN(SkeletonNetwork):
         if type(self) is not CTRGCN:
             return super().fold(dtype)
         model: Any = deepcopy(self).eval().requires_grad_(False)
-        for block in model.blocks:
-            spatial, (scale, shift) = block.spatial, scale_and_shift(block.spatial_norm)
-            factor = scale.repeat(len(spatial.graph))
-            spatial.value.weight.copy_(spatial.value.weight * factor[:, None])
-            spatial.value.bias.copy_(spatial.value.bias * factor)
-            block.spatial_norm = Shift(shift.float())
-            fold_norm(block.temporal, block.temporal.divide, "divide_norm")
-            block.temporal_norm = Rounded(block.temporal_norm, dtype)
-        finish_folding(model, dtype)
+        model.data_norm = Rounded(model.data_norm.float(), dtype)
+        model.blocks = nn.ModuleList([ChannelsFirst(map(FoldedBlock, model.blocks)).to(dtype)])
+        model.head.float()
         return model
 
     def streamed(self) -> StreamedNetwork:
@@ -272,17 +267,61 @@ class CTRGCN(SkeletonNetwork):
         return config | {"people": people_of(tensors, config["channels"])}
 
 
-class Shift(nn.Module):
-    """What is left of a BatchNorm whose scales went into the layer before it."""
+class FoldedBlock(nn.Module):
+    """A block for inference, in (body, channel, time, joint) order: BatchNorm is in the layers before it.
 
-    amount: Tensor
+    Q_k = [alpha E_k | alpha e_k | 1] [tanh(..); 1; A_k] is one matrix product.
+    """
 
-    def __init__(self, amount: Float[Tensor, "C"]):
+    graph: Tensor
+    expand: Tensor
+    shift: Tensor
+
+    def __init__(self, block: Block):
         super().__init__()
-        self.register_buffer("amount", amount)
+        spatial, temporal = block.spatial, block.temporal
+        self.register_buffer("graph", spatial.graph.float())
+        expand = spatial.alpha * torch.cat([spatial.expand, spatial.expand_bias[..., None]], dim=2)
+        self.register_buffer("expand", torch.cat([expand, torch.ones_like(expand[..., :1])], dim=2).float())
+        self.theta, self.phi = Mix(spatial.theta), Mix(spatial.phi)
+        scale, shift = scale_and_shift(block.spatial_norm)
+        self.values = nn.ModuleList(
+            Mix(scaled(spatial.value, rows, scale))
+            for rows in torch.arange(spatial.value.out_features).chunk(len(spatial.graph))
+        )
+        self.register_buffer("shift", shift.float()[:, None, None])
+        self.graph_residual = Residual(block.graph_residual)
+        dilated = [it for it in temporal.dilated if isinstance(it, nn.Conv2d)]
+        self.views = Views(temporal.divide, temporal.divide_norm, dilated, [temporal.share] * 3, temporal.stride)
+        self.temporal_norm = Affine(block.temporal_norm)
+        self.residual = Residual(block.residual)
 
-    def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B T V C"]:
-        return x + self.amount
+    def forward(self, x: Float[Tensor, "B C T V"]) -> Float[Tensor, "B D S V"]:
+        B, _, T, V = x.shape
+        flat, refined = x.flatten(2), self.refined(x.mean(2))
+        y = self.graph_residual(self.shift.expand(B, -1, T, V).clone(), x)
+        for value, graph in zip(self.values, refined.unbind(1), strict=True):
+            y.view(-1, T, V).baddbmm_(value(flat).view(-1, T, V), graph.reshape(-1, V, V))
+        y = F.relu_(self.temporal_norm(self.views(F.relu_(y))))  # (B, D, S, V)
+        return F.relu_(self.residual(y, x))
+
+    def refined(self, mean: Float[Tensor, "B C V"]) -> Float[Tensor, "B K D VV"]:
+        """Q, the graph of every partition and channel."""
+        K, V, _ = self.graph.shape
+        theta, phi = (layer(mean).unflatten(1, (K, -1)) for layer in (self.theta, self.phi))  # (B, K, E, V)
+        basis = self.graph.new_empty(len(mean), K, self.expand.shape[2], V, V)
+        torch.sub(theta[..., None], phi[..., None, :], out=basis[:, :, :-2]).tanh_()
+        basis[:, :, -2] = 1
+        basis[:, :, -1] = self.graph
+        return self.expand @ basis.flatten(3)
+
+
+def scaled(layer: nn.Linear, rows: Tensor, scale: Tensor) -> nn.Linear:
+    """Those rows of a layer, each by its scale."""
+    part = nn.Linear(layer.in_features, len(rows))
+    part.weight.copy_(layer.weight[rows] * scale[:, None])
+    part.get_parameter("bias").copy_(layer.get_parameter("bias")[rows] * scale)
+    return part
 
 
 def initialise(model: CTRGCN) -> None:

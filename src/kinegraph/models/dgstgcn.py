@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import check_blocks, scale_joints, shortcut
-from kinegraph.models.layers.folding import finish_folding, fold_norm
+from kinegraph.models.layers.channels_first import Affine, ChannelsFirst, Mix, Residual, Views
+from kinegraph.models.layers.folding import Rounded
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.stgcnpp import MULTI_SCALE, MultiScaleConvolution
 from kinegraph.models.tensor_forms import Leaf, Sizes, Table, config_of_blocks
@@ -187,7 +188,7 @@ class DGSTGCN(SkeletonNetwork):
     @property
     def A(self) -> Float[Tensor, "K V V"]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The first block's graph; no other is common to all."""
-        return next(block.graph for block in self.blocks if isinstance(block, Block))
+        return next(block.graph for block in self.blocks.modules() if isinstance(block, Block | FoldedBlock))
 
     def forward_features(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
         """The blocks one after another. copies: how many bodies the last one stands for while training."""
@@ -202,18 +203,56 @@ class DGSTGCN(SkeletonNetwork):
         if type(self) is not DGSTGCN:
             return super().fold(dtype)
         model: Any = deepcopy(self).eval().requires_grad_(False)
-        for block in model.blocks:
-            fold_norm(block.spatial, block.spatial.value, "value_norm")
-            fold_norm(block, block.spatial.mix, "spatial_norm")
-            fold_norm(block.temporal, block.temporal.divide, "divide_norm")
-            fold_norm(block, block.temporal.join, "temporal_norm")
-        finish_folding(model, dtype)
+        model.data_norm = Rounded(model.data_norm.float(), dtype)
+        model.blocks = nn.ModuleList([ChannelsFirst(map(FoldedBlock, model.blocks)).to(dtype)])
+        model.head.float()
         return model
 
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
         channels = tensors["blocks.0.spatial.value.weight"].shape[1]
         return config_of_blocks(tensors, channels) | {"partitions": len(tensors["blocks.0.graph"])}
+
+
+class FoldedBlock(nn.Module):
+    """A block for inference, in (body, channel, time, joint) order: BatchNorm is in the layers before it."""
+
+    graph: Tensor
+    beta: Tensor
+    alpha: Tensor
+    share: Tensor
+
+    def __init__(self, block: Block):
+        super().__init__()
+        spatial, temporal = block.spatial, block.temporal
+        self.register_buffer("graph", block.graph.float())
+        self.register_buffer("alpha", spatial.alpha[0].float())
+        self.register_buffer("beta", spatial.beta[0].float())
+        self.register_buffer("share", temporal.share[: block.graph.shape[1]].float())
+        self.value = Mix(spatial.value, spatial.value_norm)
+        self.theta, self.phi, self.mix = Mix(spatial.theta), Mix(spatial.phi), Mix(spatial.mix, block.spatial_norm)
+        self.graph_residual = Residual(block.graph_residual)
+        dilated = [it for it in temporal.dilated if isinstance(it, nn.Conv2d)]
+        self.views = Views(temporal.divide, temporal.divide_norm, dilated, temporal.moving, temporal.stride)
+        self.join_norm, self.join = Affine(temporal.join_norm), Mix(temporal.join, block.temporal_norm)
+        self.residual = Residual(block.residual)
+
+    def forward(self, x: Float[Tensor, "B C T V"]) -> Float[Tensor, "B D S V"]:
+        B, _, T, V = x.shape
+        p = F.relu_(self.value(x.flatten(2))).view(-1, T, V)  # (B E, T, V)
+        z = p.bmm(self.of_channels(x.mean(2)).flatten(0, 1)).view(B, -1, T * V)
+        y = F.relu_(self.graph_residual(self.mix(z).view(B, -1, T, V), x))
+        seen = self.views(y).addcmul_(self.views(y.mean(3, keepdim=True)), self.share)  # (B, D, S, V)
+        seen = F.relu_(self.join_norm(seen))
+        return F.relu_(self.residual(self.join(seen.flatten(2)).view(seen.shape), x))
+
+    def of_channels(self, mean: Float[Tensor, "B C V"]) -> Float[Tensor, "B E V V"]:
+        """The graph of every channel."""
+        u, s = self.theta(mean), self.phi(mean)  # (B, E, V)
+        apart = torch.tanh_(u[..., None] - s[:, :, None]).unflatten(1, (len(self.graph), -1))
+        u, s = (it.unflatten(1, (len(self.graph), -1)) for it in (u, s))
+        common = self.graph + self.beta * (u.mT @ s).softmax(2)  # (B, K, V, V)
+        return apart.mul_(self.alpha).add_(common[:, :, None]).flatten(1, 2)
 
 
 @torch.no_grad()
