@@ -87,6 +87,10 @@ class SkeletonNetwork(nn.Module):
         """
         return x
 
+    def by_person(self, y: Float[Tensor, "N M S V"]) -> Float[Tensor, "N M S V"]:
+        """What was said of the joints that `whole_clips` gave, in the order of people and joints that clips have."""
+        return y
+
     @staticmethod
     def kept_graph(graph: Float[Tensor, "K V V"]) -> Float[Tensor, "P V V"]:
         """What a network keeps as A of the graph that it is built with; by default all of it."""
