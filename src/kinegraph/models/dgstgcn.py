@@ -55,12 +55,18 @@ class DynamicGraphConvolution(nn.Module):
 
     def of_channels(self, mean: Float[Tensor, "B V C"], graph: Float[Tensor, "K V V"]) -> Float[Tensor, "B E V V"]:
         """G, the graph of every channel."""
-        u, s = (layer(mean).transpose(1, 2) for layer in (self.theta, self.phi))  # (B, E, V)
-        apart = torch.tanh(u[..., None] - s[:, :, None])  # (B, E, V, V)
-        u, s = (it.unflatten(1, (len(graph), -1)) for it in (u, s))
+        return self.related(mean, graph).flatten(1, 2)
+
+    def related(
+        self, mean: Float[Tensor, "B V C"], graph: Float[Tensor, "K V V"] | float = 0.0
+    ) -> Float[Tensor, "B K e V V"]:
+        """G, partition by partition; without a graph how two joints of a body are related."""
+        partitions = len(self.alpha)
+        u, s = (layer(mean).transpose(1, 2).unflatten(1, (partitions, -1)) for layer in (self.theta, self.phi))
+        apart = torch.tanh(u[..., None] - s[:, :, :, None])  # (B, K, e, V, V)
         alike = (u.mT @ s).softmax(2)  # (B, K, V, V)
         common = graph + self.beta[0] * alike
-        return (common[:, :, None] + self.alpha[0] * apart.unflatten(1, (len(graph), -1))).flatten(1, 2)
+        return common[:, :, None] + self.alpha[0] * apart
 
 
 class BodyAndJoints(MultiScaleConvolution):
@@ -202,18 +208,23 @@ class DGSTGCN(SkeletonNetwork):
         if type(self) is not DGSTGCN:
             return super().fold(dtype)
         model: Any = deepcopy(self).eval().requires_grad_(False)
-        for block in model.blocks:
-            fold_norm(block.spatial, block.spatial.value, "value_norm")
-            fold_norm(block, block.spatial.mix, "spatial_norm")
-            fold_norm(block.temporal, block.temporal.divide, "divide_norm")
-            fold_norm(block, block.temporal.join, "temporal_norm")
-        finish_folding(model, dtype)
+        fold_blocks(model, dtype)
         return model
 
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
         channels = tensors["blocks.0.spatial.value.weight"].shape[1]
         return config_of_blocks(tensors, channels) | {"partitions": len(tensors["blocks.0.graph"])}
+
+
+def fold_blocks(model: Any, dtype: torch.dtype) -> None:
+    """BatchNorm goes into the layers before it, and all between the input norm and the last block becomes dtype."""
+    for block in model.blocks:
+        fold_norm(block.spatial, block.spatial.value, "value_norm")
+        fold_norm(block, block.spatial.mix, "spatial_norm")
+        fold_norm(block.temporal, block.temporal.divide, "divide_norm")
+        fold_norm(block, block.temporal.join, "temporal_norm")
+    finish_folding(model, dtype)
 
 
 @torch.no_grad()
