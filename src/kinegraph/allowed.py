@@ -16,6 +16,8 @@ NETWORKS = (
     "kinegraph.models.dgstgcn.DGSTGCN",
     "kinegraph.models.aagcn.AAGCN",
     "kinegraph.models.msg3d.MSG3D",
+    "kinegraph.models.protogcn.ProtoGCN",
+    "kinegraph.models.skateformer.SkateFormer",
 )
 LOSSES = (  # each takes logits (N, classes) and labels (N,)
     "kinegraph.training.losses.CrossEntropy",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinegraph.data.augment import Augmentation, augment, mirror, random_crop, random_linear, rotation_3d
+from kinegraph.data.augment import Augmentation, augment, limbs, mirror, random_crop, random_linear, rotation_3d
 from kinegraph.skeleton.layout import load_layout
 
 NTU = load_layout("ntu25")
@@ -106,3 +106,31 @@ def test_no_augmentation_changes_nothing():
 def test_impossible_values_are_named(wrong):
     with pytest.raises(ValueError, match=f"augment.{next(iter(wrong))}"):
         Augmentation(**wrong)
+
+
+def test_a_joint_flip_exchanges_sides_and_leaves_x():
+    layout = load_layout("ntu25")
+    joints = np.random.default_rng(0).normal(size=(2, 4, 25, 3))
+    flipped = augment(joints, layout, Augmentation(joint_flip=1.0), 3, np.random.default_rng(1))
+    np.testing.assert_array_equal(flipped * [-1, 1, 1], mirror(joints, layout))
+
+
+def test_limbs_are_protogcns_for_ntu():
+    assert limbs(load_layout("ntu25")) == [
+        [4, 5, 6, 7, 21, 22], [8, 9, 10, 11, 23, 24], [12, 13, 14, 15], [16, 17, 18, 19]
+    ]  # fmt: skip
+
+
+def test_a_part_is_dropped_in_all_frames_of_all_people():
+    layout, joints = load_layout("ntu25"), np.ones((2, 4, 25, 3))
+    gone = set()
+    for seed in range(20):
+        kept = augment(joints, layout, Augmentation(part_drop=1.0), 3, np.random.default_rng(seed))
+        (lost,) = {tuple(np.flatnonzero(frame[:, 0] == 0)) for person in kept for frame in person}
+        gone.add(lost)
+    assert sorted(gone) == [tuple(limb) for limb in limbs(layout)]
+
+
+def test_a_body_without_sides_has_no_parts_to_drop():
+    with pytest.raises(ValueError, match="names no left and right joints"):
+        limbs(load_layout("hand21"))

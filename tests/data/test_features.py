@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.features import bones, motion, streams
+from kinegraph.data.features import bones, k_bones, motion, streams
 from kinegraph.skeleton.layout import layout_names, load_layout
 from tests.golden import golden
 
@@ -37,3 +37,24 @@ def test_several_streams_come_in_the_order_asked_for():
     moved, still = streams(joints, layout, ("bone_motion", "joint"))
     np.testing.assert_array_equal(moved, motion(bones(joints, layout)))
     np.testing.assert_array_equal(still, joints)
+
+
+# ProtoGCN's list for NTU RGB+D: joint -> the joint it is seen from
+K_BONES = [20, 1, 2, 20, 4, 20, 4, 5, 8, 20, 8, 9, 1, 0, 12, 13, 1, 0, 16, 17, 20, 7, 6, 11, 10]
+
+
+def test_k_bones_are_protogcns_for_ntu():
+    joints = np.random.default_rng(2).normal(size=(2, 4, 25, 3))
+    made, moved = streams(joints, load_layout("ntu25"), ("k_bone", "k_bone_motion"))
+    np.testing.assert_array_equal(made, joints - joints[:, :, K_BONES])
+    np.testing.assert_array_equal(moved, motion(made))
+
+
+@pytest.mark.parametrize("name", layout_names())
+def test_k_bones_are_two_bones_end_to_end(name):
+    layout = load_layout(name)
+    joints = np.random.default_rng(3).normal(size=(1, 2, len(layout), 3))
+    one, two = bones(joints, layout), k_bones(joints, layout)
+    for joint, parent in enumerate(layout.parents):
+        expected = 0 * one[:, :, joint] if layout.parents[parent] == parent else one[:, :, joint] + one[:, :, parent]
+        np.testing.assert_allclose(two[:, :, joint], expected, atol=1e-12)

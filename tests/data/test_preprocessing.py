@@ -313,3 +313,25 @@ def test_resample_has_no_body_between_somebody_and_nobody():
     clip.keypoint[:, 3:6] = clip.score[:, 3:6] = 0
     seen = prepare_clip(clip, Preprocessing(people=1, normalize="image", sampling="resample", frames=20))
     np.testing.assert_allclose(seen, still, atol=1e-6)
+
+
+@pytest.mark.parametrize("normalised", ["none", "first_frame", "ntu_published"])
+@pytest.mark.parametrize("sampling", ["loop", "fill", "window", "uniform", "resample"])
+def test_moments_say_which_frames_there_are(sampling, normalised):
+    """A joint that moves evenly says when a frame was; so does the channel of moments, behind all streams."""
+    keypoint = np.random.default_rng(0).normal(size=(1, 30, 25, 3)).astype(np.float32)
+    keypoint[0, :, 3, 0] = np.arange(30)
+    keypoint[0, :, 20, :] = 0
+    clip = SkeletonClip(keypoint, load_layout("ntu25"), "c")
+    steps = Preprocessing(people=2, normalize=normalised, sampling=sampling, frames=20, streams=("joint", "bone"))
+    plain, timed = (prepare_clip(clip, it) for it in (steps, replace(steps, moments=True)))
+    assert timed.shape[-1] == steps.channels(3, False) + 1 == replace(steps, moments=True).channels(3, False)
+    np.testing.assert_array_equal(timed[..., :-1], plain)
+    assert not timed[:, 1].any()  # nobody
+    moments = timed[:, 0, :, :, -1]
+    assert (moments == moments[..., :1]).all()
+    if normalised == "none":
+        np.testing.assert_allclose(moments[..., 0], 2 * plain[:, 0, :, 3, 0] / 30 - 1, atol=1e-5)
+    if sampling != "fill":  # which repeats frames where they are filled
+        same = prepare_clip(clip, replace(steps, moments=True, normalize="none"))
+        np.testing.assert_array_equal(moments, same[:, 0, :, :, -1])

@@ -12,14 +12,14 @@ from torch import Tensor
 
 from tests.models.golden_weights import GOLDEN
 
-FILES = sorted(GOLDEN.glob("networks2*.json"))
-IN_FILE = {path: json.loads(path.read_text(encoding="utf-8")) for path in FILES}
-NETWORKS = {name: spec for networks in IN_FILE.values() for name, spec in networks.items()}
+IN_FILE = {path: json.loads(path.read_text(encoding="utf-8")) for path in sorted(GOLDEN.glob("networks2*.json"))}
+NETWORKS = IN_FILE[GOLDEN / "networks2.json"]
+EVERY = {name: spec for networks in IN_FILE.values() for name, spec in networks.items()}
 
 
 def golden_state(network: str) -> dict[str, Tensor]:
     """The weights under their published names."""
-    spec, arrays = NETWORKS[network], golden_arrays(network)
+    spec, arrays = EVERY[network], golden_arrays(network)
     attention = any(".conv_sa." in name for name in spec["state"])
     adaptive = any(".conv_d." in name for name in spec["state"])
     return {

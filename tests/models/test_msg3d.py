@@ -12,9 +12,9 @@ from kinegraph.models.published import infer_layout, load_published
 from kinegraph.models.weights import load_weights, save_weights
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import load_layout
-from tests.models.golden_weights2 import NETWORKS, golden_arrays, golden_state
+from tests.models.golden_weights2 import EVERY, golden_arrays, golden_state
 
-GOLDEN = [name for name in NETWORKS if "msg3d" in name]
+GOLDEN = [name for name in EVERY if "msg3d" in name]
 
 
 def small(people: int = 2, joints: int = 5) -> MSG3D:
@@ -35,16 +35,16 @@ def test_published_logits(name):
     with torch.no_grad():
         logits, features = model(x), model.features(x).mean((1, 2, 3))
     assert isinstance(model, MSG3D)
-    assert sum(it.numel() for it in model.parameters()) == NETWORKS[name]["parameters"]
+    assert sum(it.numel() for it in model.parameters()) == EVERY[name]["parameters"]
     assert np.abs(logits.numpy() - arrays["logits"]).max() < 1e-5 * arrays["logits"].std()
     assert np.abs(features.numpy() - arrays["features"]).max() < 1e-5 * arrays["features"].std()
-    frames = seen[0][0, NETWORKS[name]["block0_frames"]].permute(2, 0, 1).numpy()
+    frames = seen[0][0, EVERY[name]["block0_frames"]].permute(2, 0, 1).numpy()
     assert np.abs(frames - arrays["block0"]).max() < 1e-5 * arrays["block0"].std()
 
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_as_many_multiplications_as_published(name):
-    model, spec = load_published(golden_state(name)), NETWORKS[name]
+    model, spec = load_published(golden_state(name)), EVERY[name]
     flops = []
     for clips in (1, 2):  # what two have more than one is what a clip takes: the graph's scales are made once
         with FlopCounterMode(display=False) as counted, torch.no_grad():

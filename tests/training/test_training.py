@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from kinegraph.cli import main
+from kinegraph.models.protogcn import first_means
 from kinegraph.training.loop import Training
 from tests import made_up
 
@@ -61,7 +62,18 @@ class Killed(Exception):
     ],
 )
 def test_resumed_is_uninterrupted_bit_for_bit(tmp_path, data, monkeypatch, killed_at, options):
-    whole = run(tmp_path, data, "whole", "--log-every", "2")
+    check_resuming(tmp_path, data, monkeypatch, killed_at, options)
+
+
+def test_a_loss_of_the_networks_own_is_resumed_with_what_it_keeps(tmp_path, data, monkeypatch):
+    protogcn = ("--model", "kinegraph.models.protogcn.ProtoGCN", "--model.widths", "[8, 16]")
+    check_resuming(tmp_path, data, monkeypatch, 8, ("--save-every", "2"), protogcn)
+    before = load_file(tmp_path / "whole" / "checkpoints" / "last.safetensors")["contrast.means"]
+    assert not torch.equal(before, first_means(before.shape[1]))
+
+
+def check_resuming(tmp_path, data, monkeypatch, killed_at, options, model=()) -> None:
+    whole = run(tmp_path, data, "whole", "--log-every", "2", *model)
     step = Training._step
 
     def dying_step(self, *batch):
@@ -71,9 +83,9 @@ def test_resumed_is_uninterrupted_bit_for_bit(tmp_path, data, monkeypatch, kille
 
     monkeypatch.setattr(Training, "_step", dying_step)
     with pytest.raises(Killed):
-        run(tmp_path, data, "killed", "--log-every", "2", *options)
+        run(tmp_path, data, "killed", "--log-every", "2", *options, *model)
     monkeypatch.setattr(Training, "_step", step)
-    run(tmp_path, data, "killed", "--log-every", "2", *options, "--resume")
+    run(tmp_path, data, "killed", "--log-every", "2", *options, *model, "--resume")
     assert_same_run(tmp_path / "killed", whole)
 
 

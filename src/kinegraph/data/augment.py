@@ -20,6 +20,8 @@ class Augmentation:
         scale: each axis is stretched by a factor between 1 - scale and 1 + scale.
         shear: each axis leans toward each other by up to this much.
         mirror: probability of exchanging left and right (x is negated and mirror joints change places).
+        joint_flip: probability of left and right joints changing places, without x being negated (ProtoGCN).
+        part_drop: probability of an arm or leg being missing (zero) in the whole clip, of everybody (ProtoGCN).
         crop: shortest share of the clip that frames are taken from; 0 or 1 takes them from all of it.
         time_warp: one half of a clip runs faster than the other, at the ends of the clip by up to this share.
         noise: standard deviation of noise added to every coordinate, in the unit after normalisation.
@@ -35,6 +37,8 @@ class Augmentation:
     scale: float = 0.0
     shear: float = 0.0
     mirror: float = 0.0
+    joint_flip: float = 0.0
+    part_drop: float = 0.0
     crop: float = 0.0
     noise: float = 0.0
     time_warp: float = 0.0
@@ -77,6 +81,11 @@ def augment(
         place += rng.standard_normal(place.shape, np.float32) * (amounts.noise * seen(place)[..., None])
     if amounts.mirror and rng.random() < amounts.mirror:
         varied = mirror(varied, layout)
+    if amounts.joint_flip and rng.random() < amounts.joint_flip:
+        varied = varied.take(layout.mirrored(), axis=2)
+    if amounts.part_drop and rng.random() < amounts.part_drop:
+        parts = limbs(layout)
+        varied[:, :, parts[rng.integers(len(parts))]] = 0
     people, frames, joint_count, _ = varied.shape
     if amounts.joint_dropout:
         lost = rng.random((people, joint_count)) < amounts.joint_dropout
@@ -92,6 +101,23 @@ def mirror(joints: Float[np.ndarray, "M T V C"], layout: JointLayout) -> Float[n
     mirrored = joints.take(layout.mirrored(), axis=2)
     mirrored[..., 0] *= -1
     return mirrored
+
+
+def limbs(layout: JointLayout) -> list[list[int]]:
+    """The branches of the body that begin where left and right do: arms and legs, with hands and feet.
+
+    Raises ValueError for a layout that does not name left and right.
+    """
+    sided = {joint for joint, other in enumerate(layout.mirrored()) if joint != other}
+    branches: dict[int, list[int]] = {}
+    for joint in sorted(sided):
+        start = joint
+        while (parent := layout.parents[start]) in sided and parent != start:
+            start = parent
+        branches.setdefault(start, []).append(joint)
+    if not branches:
+        raise ValueError(f"layout '{layout.name}' names no left and right joints, which augment.part_drop needs")
+    return list(branches.values())
 
 
 def random_linear(amounts: Augmentation, dimensions: int, rng: np.random.Generator) -> Float[np.ndarray, "D D"]:

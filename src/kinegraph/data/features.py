@@ -1,4 +1,7 @@
-"""Streams computed from joints: bones, and the motion of either. Axes M T V C; a score, if any, is the last channel."""
+"""Streams computed from joints: bones, two bones end to end, and the motion of each.
+
+Axes M T V C; a score, if any, is the last channel.
+"""
 
 from typing import Literal
 
@@ -7,7 +10,7 @@ from jaxtyping import Float
 
 from kinegraph.skeleton.layout import JointLayout
 
-Stream = Literal["joint", "bone", "joint_motion", "bone_motion"]
+Stream = Literal["joint", "bone", "k_bone", "joint_motion", "bone_motion", "k_bone_motion"]
 
 
 def bones(
@@ -18,6 +21,18 @@ def bones(
     A bone's score is the mean of both ends'. Source: JointToBone of MMAction2 and PYSKL, for any layout.
     """
     return _difference(joints, joints.take(layout.parents, axis=2), scored)
+
+
+def k_bones(
+    joints: Float[np.ndarray, "M T V C"], layout: JointLayout, scored: bool = False
+) -> Float[np.ndarray, "M T V C"]:
+    """Each joint as seen from the parent of its parent; zero for the root and its children.
+
+    A score is the mean of both ends'. Source: Liu et al. 2025 (ProtoGCN), for any layout; theirs for NTU RGB+D is this.
+    """
+    parents, own = np.asarray(layout.parents), np.arange(len(layout))
+    near = parents[parents] == parents
+    return _difference(joints, joints.take(np.where(near, own, parents[parents]), axis=2), scored)
 
 
 def motion(values: Float[np.ndarray, "M T V C"], scored: bool = False) -> Float[np.ndarray, "M T V C"]:
@@ -38,7 +53,9 @@ def streams(
     made = {"joint": joints}
     if any(stream.startswith("bone") for stream in wanted):
         made["bone"] = bones(joints, layout, scored)
-    for still in ("joint", "bone"):
+    if any(stream.startswith("k_bone") for stream in wanted):
+        made["k_bone"] = k_bones(joints, layout, scored)
+    for still in ("joint", "bone", "k_bone"):
         if f"{still}_motion" in wanted:
             made[f"{still}_motion"] = motion(made[still], scored)
     return [made[stream] for stream in wanted]

@@ -44,7 +44,9 @@ class Preprocessing:
             [-0.5, 0.5], absent people too (MMAction2 0.x).
         up: the vertical of 3D recordings, for "facing"; it becomes y.
         min_score: joints with this score or a lower one are put at the origin after normalising (PYSKL: 0.01).
-        streams: joint, bone, joint_motion, bone_motion; several become channels side by side.
+        streams: joint, bone, k_bone (each joint from its parent's parent, ProtoGCN), joint_motion, bone_motion,
+            k_bone_motion; several become channels side by side.
+        moments: one more channel says when each frame was, from -1 to 1 over the recording (SkateFormer).
         sampling: "loop" repeats a short clip and cuts a long one (MMAction2 0.x); "fill" does so body by body before
             normalising (2s-AGCN, TensorFlow); "pad" adds zeros to a short one (ST-GCN 2018); "window" takes frames in a
             row, from a random place while training (ST-GCN 2018 on Kinetics); "uniform" takes a frame from each of
@@ -66,6 +68,7 @@ class Preprocessing:
     up: Up = "y"
     min_score: float | None = None
     streams: tuple[Stream, ...] = ("joint",)
+    moments: bool = False
     sampling: Sampling = "loop"
     frames: int = 300
     test_frames: int | None = None
@@ -84,9 +87,7 @@ class Preprocessing:
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"preprocessing.{name} is {getattr(self, name)}, expected at least 1")
         if not self.streams:
-            raise ValueError(
-                "preprocessing.streams is empty, expected at least one of joint, bone, joint_motion, bone_motion"
-            )
+            raise ValueError("preprocessing.streams is empty, expected at least one of " + ", ".join(get_args(Stream)))
         if self.test_clips > 1 and self.sampling not in UNIFORM:
             raise ValueError(f"preprocessing.test_clips needs sampling 'uniform', found '{self.sampling}'")
         if (poses := self.poses) > MOST_POSES:  # else the machine runs out of memory, and of patience
@@ -107,7 +108,7 @@ class Preprocessing:
 
     def channels(self, dimensions: int, scored: bool) -> int:
         """Channels of the network's input for a dataset with 2 or 3 coordinates, with or without scores."""
-        return (dimensions + scored) * len(self.streams)
+        return (dimensions + scored) * len(self.streams) + self.moments
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for the weights file."""
@@ -147,8 +148,9 @@ def _check_kinds(read: Mapping[str, Any], varied: Mapping[str, Any]) -> None:
         if isinstance(value, bool) or not isinstance(value, int if name in counts else int | float):
             kind = "a whole number" if name in counts else "a number"
             raise ValueError(f"preprocessing.{name} is {quoted(value)}, expected {kind}")
-    if not isinstance(read.get("test_mirror", False), bool):
-        raise ValueError(f"preprocessing.test_mirror is {quoted(read['test_mirror'])}, expected true or false")
+    for name in ("test_mirror", "moments"):
+        if not isinstance(read.get(name, False), bool):
+            raise ValueError(f"preprocessing.{name} is {quoted(read[name])}, expected true or false")
     _listed(read, "streams")
     if "rotation" in varied and len(varied["rotation"]) != 3:
         raise ValueError(f"preprocessing.augment.rotation is {quoted(varied['rotation'])}, expected three numbers")
@@ -180,6 +182,7 @@ def prepare_clip(
     elif steps.sampling != "resample":
         filled = steps.normalize == "ntu_published" and steps.sampling == "fill"
         chosen = _choose(frames if filled else joints.shape[1], frames, steps, rng)
+    recorded = needed = np.arange(joints.shape[1])
     if chosen is not None and steps.normalize != "ntu_published":  # which repeats frames before it looks at them
         moving = any(stream.endswith("motion") for stream in steps.streams)
         needed, chosen = sampling.needed_frames(chosen, joints.shape[1], moving)
@@ -190,6 +193,8 @@ def prepare_clip(
     else:
         views = [joints, _mirrored(joints, clip)] if steps.test_mirror else [joints]
     made = [streams(view, clip.layout, steps.streams, scored) for view in views]
+    if steps.moments:
+        made = [[*view, _moments(view[0], needed, len(recorded))] for view in made]
     if chosen is None:
         part = _part(steps, rng)
         made = [[sampling.resample(stream, frames, *part) for stream in view] for view in made]
@@ -204,12 +209,25 @@ def _side_by_side(
     views: list[list[Float[np.ndarray, "M F V C"]]], people: int
 ) -> Float[np.ndarray, "views people F V D"]:
     """The streams of each view next to each other on the channel axis; absent people stay zero."""
-    _, frames, joints, channels = views[0][0].shape
-    seen = np.zeros((len(views), people, frames, joints, len(views[0]), channels), np.float32)
+    _, frames, joints, _ = views[0][0].shape
+    channels = [stream.shape[3] for stream in views[0]]
+    seen = np.zeros((len(views), people, frames, joints, sum(channels)), np.float32)
     for view, parts in zip(seen, views, strict=True):
-        for i, stream in enumerate(parts):
-            view[: len(stream), :, :, i] = stream
-    return seen.reshape(len(views), people, frames, joints, -1)
+        last = 0
+        for stream, width in zip(parts, channels, strict=True):
+            view[: len(stream), :, :, last : last + width] = stream
+            last += width
+    return seen
+
+
+def _moments(
+    joints: Float[np.ndarray, "M t V C"], needed: Int[np.ndarray, "n"], recorded: int
+) -> Float[np.ndarray, "M t V 1"]:
+    """When each frame was, 2 frame / recorded - 1. needed: the recorded frames that are still there, if not all."""
+    if len(needed) != joints.shape[1]:  # normalising repeated frames
+        needed, recorded = np.arange(joints.shape[1]), joints.shape[1]
+    moments = (2 * needed / recorded - 1).astype(np.float32)
+    return np.broadcast_to(moments[None, :, None, None], (*joints.shape[:3], 1))
 
 
 def fit_people(joints: Float[np.ndarray, "M T V C"], people: int) -> Float[np.ndarray, "P T V C"]:

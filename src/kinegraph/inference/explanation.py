@@ -62,7 +62,7 @@ def activation_map(
         weight, bias = weight - weight.mean(0), bias - bias.mean()
     features = (features if place is None else features[place]).unflatten(0, (-1, bodies))  # (N, M, S, V, D)
     said = torch.einsum("nmsvd,nd->nmsv", features, weight[classes]) + bias[classes, None, None, None]
-    return said / said[0].numel()
+    return model.by_person(said / said[0].numel())
 
 
 def can_explain(model: nn.Module) -> bool:

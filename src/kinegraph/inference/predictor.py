@@ -257,7 +257,9 @@ def _what_can_be_done(found: JointLayout, wanted: JointLayout, order: Sequence[i
 
 def with_channels(clip: SkeletonClip, preprocessing: Preprocessing, channels: int) -> SkeletonClip:
     """The clip with scores where the network was trained with them. They are left out where it was not."""
-    each = channels // len(preprocessing.streams)  # channels of one stream: coordinates and, with scores, one more
+    each = (channels - preprocessing.moments) // len(
+        preprocessing.streams
+    )  # channels of one stream: coordinates and, with scores, one more
     flat = _wants_pixels(preprocessing)
     dimensions, scored = clip.keypoint.shape[3], clip.score is not None
     allowed = [(size, size < each) for size in (2, 3) if each - 1 <= size <= each and flat in (None, size == 2)]

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import check_blocks, scale_joints, shortcut
 from kinegraph.models.layers.channels_first import Affine, ChannelsFirst, Mix, Residual, Views
-from kinegraph.models.layers.folding import Rounded
+from kinegraph.models.layers.folding import Rounded, finish_folding, fold_norm
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.stgcnpp import MULTI_SCALE, MultiScaleConvolution
 from kinegraph.models.tensor_forms import Leaf, Sizes, Table, config_of_blocks
@@ -56,12 +56,18 @@ class DynamicGraphConvolution(nn.Module):
 
     def of_channels(self, mean: Float[Tensor, "B V C"], graph: Float[Tensor, "K V V"]) -> Float[Tensor, "B E V V"]:
         """G, the graph of every channel."""
-        u, s = (layer(mean).transpose(1, 2) for layer in (self.theta, self.phi))  # (B, E, V)
-        apart = torch.tanh(u[..., None] - s[:, :, None])  # (B, E, V, V)
-        u, s = (it.unflatten(1, (len(graph), -1)) for it in (u, s))
+        return self.related(mean, graph).flatten(1, 2)
+
+    def related(
+        self, mean: Float[Tensor, "B V C"], graph: Float[Tensor, "K V V"] | float = 0.0
+    ) -> Float[Tensor, "B K e V V"]:
+        """G, partition by partition; without a graph how two joints of a body are related."""
+        partitions = len(self.alpha)
+        u, s = (layer(mean).transpose(1, 2).unflatten(1, (partitions, -1)) for layer in (self.theta, self.phi))
+        apart = torch.tanh(u[..., None] - s[:, :, :, None])  # (B, K, e, V, V)
         alike = (u.mT @ s).softmax(2)  # (B, K, V, V)
         common = graph + self.beta[0] * alike
-        return (common[:, :, None] + self.alpha[0] * apart.unflatten(1, (len(graph), -1))).flatten(1, 2)
+        return common[:, :, None] + self.alpha[0] * apart
 
 
 class BodyAndJoints(MultiScaleConvolution):
@@ -253,6 +259,16 @@ class FoldedBlock(nn.Module):
         u, s = (it.unflatten(1, (len(self.graph), -1)) for it in (u, s))
         common = self.graph + self.beta * (u.mT @ s).softmax(2)  # (B, K, V, V)
         return apart.mul_(self.alpha).add_(common[:, :, None]).flatten(1, 2)
+
+
+def fold_blocks(model: Any, dtype: torch.dtype) -> None:
+    """BatchNorm goes into the layers before it, and all between the input norm and the last block becomes dtype."""
+    for block in model.blocks:
+        fold_norm(block.spatial, block.spatial.value, "value_norm")
+        fold_norm(block, block.spatial.mix, "spatial_norm")
+        fold_norm(block.temporal, block.temporal.divide, "divide_norm")
+        fold_norm(block, block.temporal.join, "temporal_norm")
+    finish_folding(model, dtype)
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from kinegraph.allowed import NETWORKS
 from kinegraph.messages import one_line, quoted
-from kinegraph.models.layers.absent import check_input, clip_features, clip_logits
+from kinegraph.models.layers.absent import check_input, clip_features, clip_logits, clip_logits_and_loss
 from kinegraph.models.layers.blocks import published_strides
 from kinegraph.models.layers.streaming import StreamedNetwork
 from kinegraph.models.tensor_forms import Table, graph_of
@@ -40,6 +40,7 @@ class SkeletonNetwork(nn.Module):
 
     CHECKPOINTS: ClassVar[Sequence[Table]] = ()  # how other projects name its tensors
     takes_copies: ClassVar[bool]  # whether `forward_features` has the argument `copies`
+    brings_loss: ClassVar[bool] = False  # whether it defines `own_loss`
     A: Float[Tensor, "K V V"]
     config: dict[str, Any]  # its class called with A and these builds it again
     head: nn.Linear
@@ -53,6 +54,7 @@ class SkeletonNetwork(nn.Module):
         super().__init_subclass__()
         _, *others = inspect.signature(cls.__init__).parameters.values()
         cls.__signature__ = inspect.Signature(others)  # else that of __new__, which takes anything
+        cls.brings_loss = cls.own_loss is not SkeletonNetwork.own_loss
         cls.takes_copies = "copies" in inspect.signature(cls.forward_features).parameters
 
     def __init__(
@@ -72,13 +74,18 @@ class SkeletonNetwork(nn.Module):
             self.head = nn.Linear(channels if width is None else width, classes)
 
     def forward(
-        self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
-    ) -> Float[Tensor, "N classes"]:
-        """Logits, before any softmax. x: as `prepare_clip` makes it. Raises ValueError for other joints or channels.
+        self,
+        x: Float[Tensor, "N M T V C"],
+        people: Int[Tensor, "N"] | None = None,
+        labels: Int[Tensor, "N"] | None = None,
+    ) -> Any:
+        """Logits (N, classes), before any softmax. x: as `prepare_clip` makes it. Raises ValueError for other joints or
+        channels.
 
         people: how many bodies of each clip are real; the others are computed once, see `clip_logits`.
+        labels: while training a network with `own_loss`; then logits and that loss.
         """
-        return clip_logits(self, x, people)
+        return clip_logits(self, x, people) if labels is None else clip_logits_and_loss(self, x, people, labels)
 
     def whole_clips(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M T V C"]:
         """What is done to clips before their bodies are seen apart, such as a norm over all people; by default nothing.
@@ -86,6 +93,10 @@ class SkeletonNetwork(nn.Module):
         People who are not there have to stay alike, where they were.
         """
         return x
+
+    def by_person(self, y: Float[Tensor, "N M S V"]) -> Float[Tensor, "N M S V"]:
+        """What was said of the joints that `whole_clips` gave, in the order of people and joints that clips have."""
+        return y
 
     @staticmethod
     def kept_graph(graph: Float[Tensor, "K V V"]) -> Float[Tensor, "P V V"]:
@@ -99,6 +110,22 @@ class SkeletonNetwork(nn.Module):
         count as often in whatever is computed over the batch. Without it absent bodies are computed one by one.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define forward_features(self, x)")
+
+    def features_and_more(
+        self, x: Float[Tensor, "B T V C"], copies: int = 1
+    ) -> tuple[Float[Tensor, "B S V D"], Tensor]:
+        """`forward_features`, and what `own_loss` needs of each body (B, ...); by default the features again."""
+        features = self.bodies(x, copies)
+        return features, features
+
+    def own_loss(
+        self, more: Float[Tensor, "N M ..."], logits: Float[Tensor, "N classes"], labels: Int[Tensor, "N"]
+    ) -> Float[Tensor, ""]:
+        """A loss that is added to the run's loss while training; a network that has one defines it.
+
+        more: what `features_and_more` says of each person of each clip. logits: without gradient.
+        """
+        raise NotImplementedError(f"{type(self).__name__} brings no loss")
 
     def features(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:
         """`forward_features` of each person; their mean through `head` gives the logits."""

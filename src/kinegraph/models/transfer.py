@@ -226,7 +226,8 @@ def _take(name: str, ours: Tensor, theirs: Tensor | None, match: dict[str, Any],
 def _apart(name: str, tensor: Tensor, sizes: _Sizes) -> tuple[Tensor, tuple[str, ...]]:
     """A view of the tensor with every axis that has names apart, and what the axes are, "" for one without names."""
     if name.rpartition(".")[2] in GRAPHS:
-        return tensor, ("", "joint", "joint")
+        K, nodes, V = len(tensor), tensor.shape[1], sizes.joints  # nodes: the joints, or those of several frames
+        return tensor.view(K, nodes // V, V, nodes // V, V), ("", "", "joint", "", "joint")
     if name.startswith("data_norm.") and tensor.numel() % (sizes.joints * sizes.channels) == 0 and tensor.ndim:
         return tensor.view(-1, sizes.joints, sizes.channels), ("", "joint", "channel")  # of each person, or of all
     if name.endswith("temporal.share"):

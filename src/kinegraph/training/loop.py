@@ -207,8 +207,7 @@ class Training:
         factor = self.plan.schedule.factor(at.step, self.steps, self.plan.epochs)
         for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = rate * factor
-        logits = self.model(clips, None if self.plan.compile else people)
-        loss = self.criterion(logits, labels)
+        logits, loss = self._losses(clips, labels, None if self.plan.compile else people)
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         if self.plan.clip_gradients:
@@ -218,6 +217,14 @@ class Training:
         best5 = logits.detach().topk(min(5, logits.shape[1])).indices == labels[:, None]
         clips_here = torch.ones_like(labels).sum()
         return torch.stack([loss.detach().double() * len(labels), best5[:, 0].sum(), best5.sum(), clips_here])
+
+    def _losses(self, clips: Tensor, labels: Tensor, people: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Logits, and the loss of the run, with that of the network's own where it brings one."""
+        if not getattr(self.network, "brings_loss", False):
+            logits = self.model(clips, people)
+            return logits, self.criterion(logits, labels)
+        logits, own = self.model(clips, people, labels)
+        return logits, self.criterion(logits, labels) + own
 
     def _everywhere(self, asked: bool) -> bool:
         """Whether any process was asked to stop; all of them get the same answer."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -26,17 +27,44 @@ def clip_logits(
         Not in training with dropout, which makes them differ, nor of a network that does not take `copies`.
     at_once: compute so many bodies at once, not all, see `in_parts`; only outside training, where bodies do not touch.
     """
+    bodies = _bodies(model, x, people)
+    features = partial(mean_features, model, copies=bodies.copies)
+    y = features(bodies.x) if at_once is None else in_parts(features, bodies.x, at_once)  # (B, D)
+    return model.head(bodies.of_clips(y).mean(1))
+
+
+def clip_logits_and_loss(
+    model: nn.Module, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None, labels: Int[Tensor, "N"]
+) -> tuple[Float[Tensor, "N classes"], Float[Tensor, ""]]:
+    """`clip_logits`, and the loss that a network brings of its own."""
+    bodies = _bodies(model, x, people)
+    y, more = model.features_and_more(bodies.x) if bodies.copies == 1 else model.features_and_more(*bodies[:2])
+    logits = model.head(bodies.of_clips(_mean(y)).mean(1))
+    return logits, model.own_loss(bodies.of_clips(more), logits.detach(), labels)
+
+
+class _Bodies(NamedTuple):
+    """Bodies to compute, for how many the last one stands while training, and which is whose: see `one_for_absent`."""
+
+    x: Float[Tensor, "B T V C"]
+    copies: int
+    place: Int[Tensor, "NM"] | None
+    people: int
+
+    def of_clips(self, y: Float[Tensor, "B ..."]) -> Float[Tensor, "N M ..."]:
+        """What was computed for each body of each clip."""
+        return (y if self.place is None else y[self.place]).unflatten(0, (-1, self.people))
+
+
+def _bodies(model: nn.Module, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None) -> _Bodies:
     check_input(model, x)
     x = model.whole_clips(x)
-    N, M = x.shape[:2]
+    M = x.shape[1]
     x = x.flatten(0, 1)  # (N M, T, V, C)
     place, copies = None, 1
     if people is not None and not (model.training and (not model.takes_copies or drops_out(model))):
         x, place, copies = one_for_absent(x, people, M)
-    features = partial(mean_features, model, copies=copies if model.training else 1)
-    y = features(x) if at_once is None else in_parts(features, x, at_once)  # (B, D)
-    y = y if place is None else y[place]
-    return model.head(y.view(N, M, -1).mean(1))
+    return _Bodies(x, copies if model.training else 1, place, M)
 
 
 def clip_features(model: nn.Module, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:
@@ -48,7 +76,10 @@ def clip_features(model: nn.Module, x: Float[Tensor, "N M T V C"]) -> Float[Tens
 
 def mean_features(model: nn.Module, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B D"]:
     """Mean over time and joints of what the last block says, at least in float32."""
-    y = model.forward_features(x) if copies == 1 else model.forward_features(x, copies)
+    return _mean(model.forward_features(x) if copies == 1 else model.forward_features(x, copies))
+
+
+def _mean(y: Float[Tensor, "B S V D"]) -> Float[Tensor, "B D"]:
     return y.mean((1, 2), dtype=torch.promote_types(y.dtype, torch.float32))
 
 
