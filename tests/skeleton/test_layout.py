@@ -28,6 +28,7 @@ def test_built_in_layouts():
         "head_hands3": 3,
         "kinect20": 20,
         "kinect22": 22,
+        "kinect32": 32,
         "motive21": 21,
         "msr20": 20,
         "ntu24": 24,

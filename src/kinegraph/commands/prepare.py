@@ -74,10 +74,10 @@ def prepare(
             with the train and val pickles of one split (annotations); a folder with *_data_joint.npy and *_label.pkl
             (npy); a folder of *.tfrecord shards (tfrecord); a folder with BABEL's train.json and val.json and the
             joints of AMASS (babel); the Kinetics-skeleton folder, or folders CLASS/CLIP of *_keypoints.json
-            (openpose); marker files (trc, c3d, vicon, motive, visual3d); motion capture (bvh, amc); arrays of a clip
-            each (poses); VideoPose3D's .npz (videopose3d); pose estimators' files (coco, alphapose, mmpose, yolo,
-            mediapipe, deeplabcut, sleap); your own .csv (a row a joint or a frame) or .json, see docs/own_data.md
-            (table); a dataset folder (dataset).
+            (openpose); marker files (trc, c3d, vicon, motive, visual3d); motion capture (bvh, amc); bodies of a Kinect
+            (kinect) and hands of Leap Motion (leap) as JSON; arrays of a clip each (poses); VideoPose3D's .npz
+            (videopose3d); pose estimators' files (coco, alphapose, mmpose, yolo, mediapipe, deeplabcut, sleap); your
+            own .csv (a row a joint or a frame) or .json, see docs/own_data.md (table); a dataset folder (dataset).
         out: dataset folder to make; written whole or not at all.
         format: name of the format, in brackets above, where the content does not decide it; ntu60 and ntu120 are ntu
             with --classes. `prepare FORMAT PATH OUT` is the same.

@@ -20,6 +20,8 @@ from tests.data.formats import (
     test_florence,
     test_irds,
     test_kimore,
+    test_kinect,
+    test_leap,
     test_mediapipe,
     test_motive,
     test_msr,
@@ -165,6 +167,14 @@ def msrc12(folder: Path, clips: list[faulty.Clip]) -> Path:
     return written(folder / "P1_1_11A_p06.csv", test_msrc12.ROWS)
 
 
+def kinect(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return written(folder / "walk.json", test_kinect.FORMS["node"])
+
+
+def leap(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return written(folder / "wave.json", test_leap.FORMS["leapjs"])
+
+
 def videopose3d(folder: Path, clips: list[faulty.Clip]) -> Path:
     np.savez(folder / "data_3d.npz", positions_3d={"S1": {"Walking": test_poses.FRAMES}})
     return folder / "data_3d.npz"
@@ -179,7 +189,7 @@ SAMPLES = {
     "mediapipe": mediapipe, "vicon": vicon, "videopose3d": videopose3d,
     "motive": motive, "visual3d": visual3d, "amc": amc,
     "utkinect": utkinect, "florence": florence, "sbu": sbu, "pku-mmd": pku_mmd, "irds": irds, "shrec": shrec,
-    "msrc12": msrc12,
+    "msrc12": msrc12, "kinect": kinect, "leap": leap,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose")
 
