@@ -67,13 +67,15 @@ def prepare(
     """Write raw recordings to a dataset folder that train and test read.
 
     Args:
-        path: file or folder of the recordings. Its format is recognised by its content: folders of NTU RGB+D's
-            .skeleton files (ntu); UI-PRMD's Segmented Movements (ui-prmd); NW-UCLA (nw-ucla); MSR-Action3D (msr);
-            KIMORE (kimore); one file of arrays (npz); a pickle of MMAction2 or PYSKL, or a folder with the train and
-            val pickles of one split (annotations); a folder with *_data_joint.npy and *_label.pkl (npy); a folder of
-            *.tfrecord shards (tfrecord); a folder with BABEL's train.json and val.json and the joints of AMASS (babel);
-            the Kinetics-skeleton folder, or folders CLASS/CLIP of *_keypoints.json (openpose); marker files (trc,
-            c3d, vicon, motive, visual3d); motion capture (bvh, amc); arrays of a clip each (poses); VideoPose3D's .npz
+        path: file or folder of the recordings. Its format is recognised by its content: data sets as published, NTU
+            RGB+D's .skeleton files (ntu), UI-PRMD (ui-prmd), NW-UCLA (nw-ucla), MSR-Action3D (msr), KIMORE (kimore),
+            UTKinect (utkinect), Florence 3D (florence), SBU (sbu), PKU-MMD (pku-mmd), IntelliRehabDS (irds), SHREC'17
+            and DHG (shrec), MSRC-12 (msrc12); one file of arrays (npz); a pickle of MMAction2 or PYSKL, or a folder
+            with the train and val pickles of one split (annotations); a folder with *_data_joint.npy and *_label.pkl
+            (npy); a folder of *.tfrecord shards (tfrecord); a folder with BABEL's train.json and val.json and the
+            joints of AMASS (babel); the Kinetics-skeleton folder, or folders CLASS/CLIP of *_keypoints.json
+            (openpose); marker files (trc, c3d, vicon, motive, visual3d); motion capture (bvh, amc); bodies of a Kinect
+            (kinect) and hands of Leap Motion (leap) as JSON; arrays of a clip each (poses); VideoPose3D's .npz
             (videopose3d); pose estimators' files (coco, alphapose, mmpose, yolo, mediapipe, deeplabcut, sleap); your
             own .csv (a row a joint or a frame) or .json, see docs/own_data.md (table); a dataset folder (dataset).
         out: dataset folder to make; written whole or not at all.
@@ -93,7 +95,8 @@ def prepare(
             default what the names of file and folder say, xsub, xview or xset, else split.
         box_threshold: annotations: of Kinetics-400, leave out skeletons whose box has a lower score.
         classes: only these, by name and in this order, such as --classes wave bow. ntu: also 60 or 120, by default what
-            the files' names need; babel: the 60 (the default) or 120 most frequent actions.
+            the files' names need; babel: the 60 (the default) or 120 most frequent actions; shrec: 14 (the default) or
+            28.
         merge: make one class of several, such as "squat=deep squat,half squat", or give one another name.
         extra: babel: also read the annotations that BABEL calls extra, extra_train.json and extra_val.json.
         people: openpose, table: bodies to keep: the best by score (openpose, 2 by default), those who are seen most
@@ -168,10 +171,10 @@ def prepare(
 
 
 def _sets_and_names(classes: Sequence[str] | int | None) -> tuple[int | None, list[str]]:
-    """What --classes says: 60 or 120, the published sets of NTU RGB+D and BABEL, or names."""
+    """What --classes says: the size of a published set of classes, or names."""
     if classes is None or isinstance(classes, int):
         return classes, []
-    return (int(classes[0]), []) if list(classes) in (["60"], ["120"]) else (None, list(classes))
+    return (int(classes[0]), []) if list(classes) in (["14"], ["28"], ["60"], ["120"]) else (None, list(classes))
 
 
 def words(argv: Sequence[str]) -> list[str]:

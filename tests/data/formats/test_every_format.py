@@ -17,17 +17,32 @@ from tests.data.formats import (
     test_bvh,
     test_c3d,
     test_detections,
+    test_florence,
+    test_irds,
     test_kimore,
+    test_kinect,
+    test_leap,
     test_mediapipe,
     test_motive,
     test_msr,
+    test_msrc12,
     test_nw_ucla,
+    test_pku_mmd,
     test_poses,
+    test_sbu,
+    test_shrec,
+    test_utkinect,
     test_vicon,
     test_visual3d,
 )
 from tests.data.formats.test_deeplabcut import TWO
 from tests.data.formats.test_trc import WALK
+
+
+def written(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
 
 
 def trc(folder: Path, clips: list[faulty.Clip]) -> Path:
@@ -121,6 +136,45 @@ def amc(folder: Path, clips: list[faulty.Clip]) -> Path:
     return test_amc.write(folder)
 
 
+def utkinect(folder: Path, clips: list[faulty.Clip]) -> Path:
+    (folder / "actionLabel.txt").write_text(test_utkinect.LABELS)
+    return written(folder / "joints_s01_e01.txt", test_utkinect.ROWS)
+
+
+def florence(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return written(folder / "Florence_dataset_WorldCoordinates.txt", test_florence.ROWS)
+
+
+def sbu(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return written(folder / "s01s02" / "03" / "001" / "skeleton_pos.txt", test_sbu.ROWS)
+
+
+def pku_mmd(folder: Path, clips: list[faulty.Clip]) -> Path:
+    written(folder / "labels" / "0002-L.txt", test_pku_mmd.LABELS)
+    return written(folder / "skeletons" / "0002-L.txt", test_pku_mmd.ROWS)
+
+
+def irds(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return written(folder / "303_18_4_10_1_stand.txt", test_irds.RAW)
+
+
+def shrec(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return written(folder / "gesture_2" / "finger_1" / "subject_3" / "essai_4" / "skeletons_world.txt", test_shrec.ROWS)
+
+
+def msrc12(folder: Path, clips: list[faulty.Clip]) -> Path:
+    written(folder / "P1_1_11A_p06.tagstream", test_msrc12.TAGS)
+    return written(folder / "P1_1_11A_p06.csv", test_msrc12.ROWS)
+
+
+def kinect(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return written(folder / "walk.json", test_kinect.FORMS["node"])
+
+
+def leap(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return written(folder / "wave.json", test_leap.FORMS["leapjs"])
+
+
 def videopose3d(folder: Path, clips: list[faulty.Clip]) -> Path:
     np.savez(folder / "data_3d.npz", positions_3d={"S1": {"Walking": test_poses.FRAMES}})
     return folder / "data_3d.npz"
@@ -134,6 +188,8 @@ SAMPLES = {
     "kimore": kimore, "sleap": sleap, "c3d": c3d, "alphapose": alphapose, "mmpose": mmpose, "coco": coco, "yolo": yolo,
     "mediapipe": mediapipe, "vicon": vicon, "videopose3d": videopose3d,
     "motive": motive, "visual3d": visual3d, "amc": amc,
+    "utkinect": utkinect, "florence": florence, "sbu": sbu, "pku-mmd": pku_mmd, "irds": irds, "shrec": shrec,
+    "msrc12": msrc12, "kinect": kinect, "leap": leap,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose")
 

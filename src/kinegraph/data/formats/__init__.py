@@ -35,22 +35,31 @@ from kinegraph.data.formats import (
     c3d,
     coco,
     deeplabcut,
+    florence,
     folder,
+    irds,
     kimore,
+    kinect,
+    leap,
     mediapipe,
     mmpose,
     motive,
     msr,
+    msrc12,
     ntu,
     nw_ucla,
     openpose,
     padded,
+    pku_mmd,
     poses,
+    sbu,
+    shrec,
     sleap,
     table,
     tfrecord,
     trc,
     ui_prmd,
+    utkinect,
     vicon,
     videopose3d,
     visual3d,
@@ -72,8 +81,8 @@ from kinegraph.skeleton.geometry import Up
 
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
-    deeplabcut, nw_ucla, msr, kimore, sleap, c3d, vicon, motive, visual3d, amc,
-    videopose3d, coco, alphapose, mmpose, yolo, mediapipe,
+    deeplabcut, nw_ucla, msr, kimore, utkinect, florence, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap, sleap,
+    c3d, vicon, motive, visual3d, amc, videopose3d, coco, alphapose, mmpose, yolo, mediapipe,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.
@@ -186,6 +195,7 @@ def recognise(path: Path, format: str | None = None) -> tuple[ModuleType, str, d
     suffix = path.suffix.lower()
     usual = [module for module in FORMATS if path.is_file() and suffix in module.SUFFIXES]
     claims = _claims(path, usual) or _claims(path, [module for module in FORMATS if module not in usual])
+    claims = [claim for claim in claims if claim[0] is not mediapipe] or claims  # whose x and y others have, too
     if len(claims) > 1:
         those = " or ".join(f"{module.NAME} ({reason})" for module, reason in claims)
         names = " or ".join(f"--format {module.NAME}" for module, _ in claims)

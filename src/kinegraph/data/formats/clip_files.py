@@ -5,7 +5,7 @@ FOLDER/walk/01.bvh          clip walk/01 of class walk
 FOLDER/train/walk/01.bvh    the same in part train; all files are then in train, val or test
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -76,6 +76,15 @@ def clips_of(files: Sequence[ClipFile], clip: Callable[[ClipFile], Item]) -> Ite
     for file in files:
         try:
             yield clip(file)
+        except (ValueError, OSError) as error:
+            yield fault_of(error, file.name)
+
+
+def all_clips_of(files: Sequence[ClipFile], clips: Callable[[ClipFile], Iterable[Item]]) -> Iterator[Item]:
+    """The clips of each file, where a file may have several, or the fault at which its reading ends."""
+    for file in files:
+        try:
+            yield from clips(file)
         except (ValueError, OSError) as error:
             yield fault_of(error, file.name)
 

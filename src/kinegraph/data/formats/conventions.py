@@ -11,6 +11,7 @@ from kinegraph.skeleton.layout import JointLayout, load_layout
 
 # Layouts that published files of plain arrays have, by the number of their joints; the most frequent one first.
 LAYOUTS = {
+    15: ("openni15",),
     17: ("coco17", "h36m17"),
     18: ("openpose18",),
     20: ("kinect20", "msr20"),

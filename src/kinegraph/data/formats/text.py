@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float
+
 from kinegraph.messages import one_line
 
 MARKS_OF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -37,7 +40,9 @@ def lines_of(path: Path, what: str) -> list[str]:
         raise ValueError(f"{path} {other_encoding(path)}: {what}") from None
 
 
-def rows_of_numbers(text: str, origin: Path, separator: str | None = None) -> Iterator[tuple[int, list[float]]]:
+def rows_of_numbers(
+    text: str, origin: Path, separator: str | None = None, largest: float = LARGEST_NUMBER
+) -> Iterator[tuple[int, list[float]]]:
     """The numbers of each line that is not blank, with the number of the line; separator: between them, or blanks.
 
     An empty cell at the end of a line is left out. Raises ValueError naming the line that holds anything else.
@@ -50,6 +55,38 @@ def rows_of_numbers(text: str, origin: Path, separator: str | None = None) -> It
             values = [float(cell) for cell in cells]
         except ValueError as error:
             raise ValueError(f"{origin} line {number}: {one_line(error)}") from None
-        if not all(abs(value) < LARGEST_NUMBER for value in values):
+        if not all(abs(value) < largest for value in values):
             raise ValueError(f"{origin} line {number} holds a number that is not finite")
         yield number, values
+
+
+def table_of_numbers(
+    text: str,
+    origin: Path,
+    width: int,
+    expected: str,
+    separator: str | None = None,
+    largest: float = LARGEST_NUMBER,
+) -> Float[np.ndarray, "rows width"]:
+    """The rows of a text of numbers, all of one width. expected: what a row holds, for the message.
+
+    Raises ValueError naming the line that is not so, and for a text without rows.
+    """
+    rows: list[list[float]] = []
+    for line, values in rows_of_numbers(text, origin, separator, largest):
+        if len(values) != width:
+            raise ValueError(f"{origin} line {line} has {len(values)} numbers, expected {expected}")
+        rows.append(values)
+    if not rows:
+        raise ValueError(f"{origin} has no frames")
+    return np.array(rows)
+
+
+def first_numbers(path: Path, separator: str | None = None) -> list[float]:
+    """The numbers of the first line of a file that is not blank; [] where it holds anything else."""
+    with path.open("rb") as content:
+        lines = content.read(LOOKED_AT).decode("ascii", errors="replace").lstrip("\ufeff\ufffd \t\r\n").splitlines()
+    try:
+        return [float(cell) for cell in lines[0].strip().rstrip(separator or " ").split(separator)] if lines else []
+    except ValueError:
+        return []
