@@ -1,5 +1,7 @@
 """Events and repetitions of made-up courses whose answer is known."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -74,7 +76,7 @@ def test_events_are_in_order_long_enough_and_of_no_class_of_nothing(parts, delay
     steps = course(*parts)[::stride]
     frames = range(7, 7 + len(steps) * stride, stride)
     got = events("p", frames, steps, rule)
-    assert all(one.end <= other.start for one, other in zip(got, got[1:], strict=False))
+    assert all(one.end <= other.start for one, other in itertools.pairwise(got))
     for event in got:
         assert event.end - event.start >= least
         assert event.label != 0
@@ -147,7 +149,7 @@ def test_the_phase_goes_from_rest_to_rest():
         counting, _ = counted(counting, frame, pose)
         phases.append(counting.phase)
     last = [phase for phase in phases[150:210] if phase]
-    assert all(a <= b + 1e-9 for a, b in zip(last, last[1:], strict=False))
+    assert all(a <= b + 1e-9 for a, b in itertools.pairwise(last))
     assert last[0] < 0.4
     assert last[-1] > 0.7
     assert counting.count == 3

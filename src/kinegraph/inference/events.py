@@ -75,7 +75,7 @@ def none_class(names: Sequence[str]) -> int | None:
 def watched(
     watch: Watch, frame: int, probabilities: Float[np.ndarray, "classes"], rule: EventRule
 ) -> tuple[Watch, list[Event]]:
-    """The next probabilities of a person, of a frame above the last one. Returns events that begin (end None) or end."""
+    """The next probabilities of a person, of a later frame. Returns the events that begin (end None) or end."""
     return _smooth(replace(watch, waiting=(*watch.waiting, (frame, probabilities))), frame - rule.delay, rule)
 
 
