@@ -16,6 +16,7 @@ from tests.data.formats import (
     test_bvh,
     test_c3d,
     test_detections,
+    test_json_lines,
     test_kimore,
     test_mediapipe,
     test_msr,
@@ -88,6 +89,10 @@ def mediapipe(folder: Path, clips: list[faulty.Clip]) -> Path:
     return folder / "walk.json"
 
 
+def json_lines(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_json_lines.walk(folder / "walk.jsonl")
+
+
 def sleap(folder: Path, clips: list[faulty.Clip]) -> Path:
     pytest.importorskip("h5py")
     from tests.data.formats import test_sleap
@@ -116,6 +121,7 @@ SAMPLES = {
     "deeplabcut": deeplabcut, "bvh": bvh, "poses": poses, "nw-ucla": nw_ucla, "msr": msr,
     "kimore": kimore, "sleap": sleap, "c3d": c3d, "alphapose": alphapose, "mmpose": mmpose, "coco": coco, "yolo": yolo,
     "mediapipe": mediapipe, "vicon": vicon, "videopose3d": videopose3d,
+    "json_lines": json_lines,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose")
 

@@ -35,6 +35,7 @@ from kinegraph.data.formats import (
     coco,
     deeplabcut,
     folder,
+    json_lines,
     kimore,
     mediapipe,
     mmpose,
@@ -68,6 +69,7 @@ from kinegraph.skeleton.geometry import Up
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
     deeplabcut, nw_ucla, msr, kimore, sleap, c3d, vicon, videopose3d, coco, alphapose, mmpose, yolo, mediapipe,
+    json_lines,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.
