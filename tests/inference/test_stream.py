@@ -80,3 +80,229 @@ def test_the_exact_stream_answers_as_for_the_complete_recording(name, frames, pe
         expected = of_recording(known, clip, person, slice(None))
         np.testing.assert_allclose(answer.prediction.probabilities, expected, atol=2e-6)
         assert (answer.start, answer.stop) == (0, (frames - 1) // 2 * 2 + 1)
+
+
+def test_before_the_end_the_answer_is_of_the_moments_that_are_complete():
+    """With a window of one moment, the answer after a frame is the network's about a single moment, `delay` before."""
+    known = weights(Preprocessing(people=1), strides=(1, 2))
+    clip = recording(60)
+    stream = kg.Stream(known, fps=30, window=2, compare=False)
+    features = known.model.forward_features(torch.from_numpy(clip.keypoint)).mean(2)[0]  # (S, D)
+    expected = known.model.head(features).double().softmax(1).detach().numpy()
+    answers = push_all(stream, clip)
+    assert stream.delay == 8
+    assert not any(answers[: stream.delay])
+    for frame, found in enumerate(answers[stream.delay :], stream.delay):
+        moment = (frame - stream.delay) // 2
+        assert [(it.start, it.stop, it.new) for it in found] == [(2 * moment, 2 * moment + 1, frame % 2 == 0)]
+        np.testing.assert_allclose(found[0].prediction.probabilities, expected[moment], atol=2e-6)
+
+
+@pytest.mark.parametrize("window", [10, "start"])
+def test_peek_is_the_answer_for_the_recording_so_far(window):
+    known = weights(Preprocessing(people=2), strides=(2, 2))
+    clip = recording(33)
+    stream = kg.Stream(known, fps=30, window=window, compare=False)
+    for frame in clip.keypoint[0]:
+        stream.push(frame)
+        (answer,) = stream.peek()
+        so_far = slice(0, stream.frame + 1)
+        if window == "start":
+            expected = of_recording(known, clip, 0, so_far)
+            np.testing.assert_allclose(answer.prediction.probabilities, expected, atol=2e-6)
+    assert answer.stop == 33
+
+
+def test_the_window_engine_answers_about_the_latest_frames():
+    how = Preprocessing(people=2, normalize="sized", sampling="resample", frames=12, test_mirror=True)
+    known, clip = weights(how, extra={"training": {"frames": [8, 20, 30]}}), recording(50, people=2)
+    stream = kg.Stream(known, fps=30, people=2, stride=7, compare=False)
+    assert (stream.engine, stream.lengths.window, stream.lengths.least) == ("window", 20, 8)
+    assert "resample" in stream.reason
+    for frame, found in enumerate(push_all(stream, clip)):
+        last = frame // 7 * 7
+        assert len(found) == (2 if last >= 7 else 0)
+        for answer in found:
+            assert (answer.start, answer.stop, answer.new) == (max(0, last - 19), last + 1, frame == last)
+            part = replace(clip, keypoint=clip.keypoint[answer.person, None, answer.start : answer.stop])
+            expected = kg.predict(known, part, compare=False).probabilities
+            np.testing.assert_allclose(answer.prediction.probabilities, expected, atol=2e-6)
+
+
+def test_people_come_and_go_and_each_is_as_if_alone():
+    """Whoever begins at another frame has another phase; whoever is away for longer than the gap begins anew."""
+    known, clip = weights(Preprocessing(people=1, normalize="first_frame"), strides=(2, 1)), recording(70, people=3)
+    there = {0: range(0, 70), 1: range(3, 60), 2: [*range(10, 30), *range(45, 70)]}
+    stream = kg.Stream(known, fps=30, people=3, gap=10, window="start", compare=False)
+    for t, frame in enumerate(clip.keypoint.swapaxes(0, 1)):
+        ids = [person for person in there if t in there[person]]
+        answers = stream.push(frame[ids], ids=ids)
+        away = {0: 0, 1: max(0, t - 59), 2: t - 29 if 30 <= t < 45 else 0}
+        assert all(it.lost == away[it.person] <= 10 for it in answers)
+    ends = {answer.person: answer for answer in stream.finish()}
+    for person, frames in {0: slice(0, 70), 1: slice(3, 60), 2: slice(45, 70)}.items():
+        expected = of_recording(known, clip, person, frames)
+        np.testing.assert_allclose(ends[person].prediction.probabilities, expected, atol=2e-6)
+
+
+def test_short_gaps_are_filled_linearly():
+    known, clip = weights(Preprocessing(people=1)), recording(40)
+    filled = clip.keypoint.copy()
+    share = (np.arange(1, 6) / 6)[:, None, None]
+    filled[0, 10:15] = filled[0, 9] + share * (filled[0, 15] - filled[0, 9])
+    stream = kg.Stream(known, fps=30, window="start", compare=False)
+    for t, frame in enumerate(clip.keypoint[0]):
+        if t == 12:
+            stream.push(None)
+        elif t not in range(10, 15):
+            stream.push(frame, frame=t)
+    (answer,) = stream.finish()
+    expected = of_recording(known, replace(clip, keypoint=filled), 0, slice(None))
+    np.testing.assert_allclose(answer.prediction.probabilities, expected, atol=2e-6)
+
+
+def test_without_ids_people_are_followed_by_their_places():
+    known, clip = weights(Preprocessing(people=1)), recording(40, people=3)
+    stream, rng = kg.Stream(known, fps=30, people=3, window="start", compare=False), np.random.default_rng(0)
+    for frame in clip.keypoint.swapaxes(0, 1):
+        stream.push(frame[rng.permutation(3)])
+    found = [answer.prediction.probabilities for answer in stream.finish()]
+    for person in range(3):
+        expected = of_recording(known, clip, person, slice(None))
+        assert min(np.abs(it - expected).max() for it in found) < 2e-6
+    assert stream.left_out == 0
+
+
+def test_people_beyond_the_number_are_counted():
+    known, clip = weights(Preprocessing(people=1)), recording(12, people=3)
+    stream = kg.Stream(known, fps=30, people=2, window=4, compare=False)
+    assert {answer.person for found in push_all(stream, clip) for answer in found} == {0, 1}
+    assert stream.left_out == 12
+
+
+@pytest.mark.parametrize("name", ["facing", "published", "window"])
+def test_a_stream_goes_on_from_a_fork_and_from_a_file(name, tmp_path):
+    how = Preprocessing(**CAUSAL[name]) if name in CAUSAL else Preprocessing(sampling="resample", frames=10)
+    known, clip = weights(how, strides=(1, 2)), recording(50, people=2)
+
+    def new():
+        return kg.Stream(known, fps=30, people=2, window=20, compare=False)
+
+    def rest(stream):
+        found = [stream.push(frame) for frame in clip.keypoint[:, 23:].swapaxes(0, 1)]
+        return [(it.person, it.frame, it.start, it.prediction.probabilities.tolist()) for them in found for it in them]
+
+    stream = new()
+    for frame in clip.keypoint[:, :23].swapaxes(0, 1):
+        stream.push(frame)
+    stream.save(tmp_path / "state")
+    fork = stream.fork()
+    expected = rest(stream)
+    assert len(expected) > 20
+    assert rest(fork) == expected
+    other = new()
+    other.restore(tmp_path / "state")
+    assert rest(other) == expected
+
+    different = kg.Stream(known, fps=30, people=2, window=21, compare=False)
+    with pytest.raises(ValueError, match="other options"):
+        different.restore(tmp_path / "state")
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_a_damaged_state_is_refused_and_changes_nothing(damaged_states, data):
+    stream, content, path = damaged_states
+    place = data.draw(st.integers(0, len(content) - 1))
+    changed = bytearray(content)
+    changed[place] ^= 1 << data.draw(st.integers(0, 7))
+    if data.draw(st.booleans()):
+        changed = changed[:place]
+    path.write_bytes(changed)
+    before = dict(stream._someone), stream._frame
+    try:
+        stream.restore(path)
+    except ValueError as error:
+        said = str(error)
+    else:
+        stream.push(np.ones((25, 3)) + np.eye(25, 3), frame=2**51)  # what can be read can be used
+        return
+    assert str(path) in said
+    assert (dict(stream._someone), stream._frame) == before
+
+
+@pytest.fixture(scope="module")
+def damaged_states(tmp_path_factory):
+    path = tmp_path_factory.mktemp("state") / "state"
+    stream = kg.Stream(weights(Preprocessing(people=1), widths=(4,)), fps=30, window=4, compare=False)
+    push_all(stream, recording(9), ids=False)
+    stream.save(path)
+    return stream, path.read_bytes(), path
+
+
+# ---- wrong input -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("how", "options", "reason"),
+    [
+        ({"sampling": "resample"}, {}, "sampling 'resample' chooses frames by the length of the complete clip"),
+        ({"sampling": "uniform"}, {}, "sampling 'uniform' chooses frames by the length"),
+        ({"normalize": "sized"}, {}, "normalize 'sized' divides by the bone length of the complete clip"),
+        ({"test_mirror": True}, {}, "test_mirror asks about each clip twice"),
+        ({}, {"kind": AGCN}, "its graph compares the joints over all frames"),
+    ],
+)
+def test_the_exact_engine_is_refused_with_the_reason(how, options, reason):
+    known = weights(Preprocessing(**how), **options)
+    with pytest.raises(ValueError, match=rf"not possible: .*{reason}.*; engine='window' takes every network"):
+        kg.Stream(known, fps=30, engine="exact", window=10)
+    assert reason in kg.Stream(known, fps=30, window=10).reason
+
+
+@pytest.mark.parametrize(
+    ("frame", "options", "message"),
+    [
+        (np.ones((3, 24, 3)), {}, "has 24 joints, layout 'ntu25' has 25"),
+        (np.ones((1, 1, 25, 3)), {}, r"keypoint of a frame has shape \(1, 1, 25, 3\), expected \(people, joints"),
+        ("a", {}, "a str that holds no array of numbers"),
+        (np.full((25, 3), np.nan), {}, "not finite"),
+        (np.ones((25, 2)), {}, "xy without scores, the network wants"),
+        (np.ones((2, 25, 3)), {"ids": [1, 1]}, "expected one for each of 2 people, all different"),
+        (np.ones((2, 25, 3)), {"ids": [1]}, "expected one for each of 2 people"),
+        (np.ones((25, 3)), {"frame": 4}, "frame is 4, expected a number above 4"),
+        (np.ones((25, 3)), {"frame": True}, "frame is True"),
+        (recording(6).keypoint[0, 5] + 0.1, {}, None),
+    ],
+)
+def test_a_frame_that_does_not_fit_is_refused_and_changes_nothing(frame, options, message):
+    known, clip = weights(Preprocessing(people=1)), recording(12)
+    stream, other = (kg.Stream(known, fps=30, window=4, compare=False) for _ in range(2))
+    for good in clip.keypoint[0, :5]:
+        stream.push(good)
+        other.push(good)
+    if message is None:  # a frame that fits does change the answers: this test can fail
+        stream.push(frame, **options)
+        assert stream.peek()[0].prediction.probabilities.tolist() != other.peek()[0].prediction.probabilities.tolist()
+        return
+    with pytest.raises(ValueError, match=message):
+        stream.push(frame, **options)
+    for good in clip.keypoint[0, 5:]:
+        stream.push(good)
+        other.push(good)
+    assert stream.peek()[0].prediction.probabilities.tolist() == other.peek()[0].prediction.probabilities.tolist()
+
+
+def test_what_cannot_be_known_is_asked_for():
+    how = Preprocessing(sampling="resample")
+    with pytest.raises(ValueError, match="give window, frames or seconds"):
+        kg.Stream(weights(how), fps=30)
+    with pytest.raises(ValueError, match="window 'start' is for the exact engine"):
+        kg.Stream(weights(how), fps=30, window="start")
+    recorded = {"units": "m", "size": [0.9, 1.0, 1.2], "upward": {}, "fps": [30.0, 30.0, 30.0]}
+    known = weights(Preprocessing(people=1), extra={"training": {"frames": [20, 60, 90], "recorded": recorded}})
+    stream = kg.Stream(known, fps=15)
+    assert stream.lengths.window == 30  # as long as training clips, in seconds
+    assert any("trained at 30" in note for note in stream.notes)
+    with pytest.raises(ValueError, match=r"bodies are .* large.*compare=False takes the frames as they are"):
+        push_all(stream, replace(recording(40), keypoint=recording(40).keypoint * 100))

@@ -94,31 +94,6 @@ def track(
     return Tracks(rows, left_out=there - int((rows >= 0).sum()))
 
 
-class Follower:
-    """`track` while it happens: people keep their numbers from frame to frame. gap: frames without a person after which
-    he or she is a new one."""
-
-    def __init__(self, gap: int = LONGEST_GAP):
-        self.gap, self.begun = gap, 0
-        self._active: dict[int, _Track] = {}
-
-    def follow(self, poses: Float[np.ndarray, "P V D"], frame: int) -> list[int | None]:
-        """The number of each person of a frame, from 1 on; None for nobody. frame: its number, larger than the last."""
-        poses = poses.astype(np.float64)
-        seen = poses.any(-1)
-        self._active = {number: one for number, one in self._active.items() if frame - one.last <= self.gap}
-        there = _canonical(poses, seen.mean(1) if seen.size else np.zeros(len(seen)))
-        for one in _continue(list(self._active.values()), poses, seen, there, frame):
-            self.begun += 1
-            self._active[self.begun] = one
-        numbers: list[int | None] = [None] * len(poses)
-        for number, one in self._active.items():
-            if one.last == frame:
-                numbers[one.row] = number
-                one.at = {frame: one.row}  # the earlier ones are not asked for
-        return numbers
-
-
 def follow_rows(keypoint: Float[np.ndarray, "M T V C"]) -> Tracks:
     """Follow the people of an array, of whom each has a row unless they change rows; nobody is left out.
 

@@ -19,6 +19,7 @@ from tests.data.formats import (
     test_detections,
     test_florence,
     test_irds,
+    test_json_lines,
     test_kimore,
     test_kinect,
     test_leap,
@@ -106,6 +107,10 @@ def mediapipe(folder: Path, clips: list[faulty.Clip]) -> Path:
     return folder / "walk.json"
 
 
+def json_lines(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_json_lines.walk(folder / "walk.jsonl")
+
+
 def sleap(folder: Path, clips: list[faulty.Clip]) -> Path:
     pytest.importorskip("h5py")
     from tests.data.formats import test_sleap
@@ -190,6 +195,7 @@ SAMPLES = {
     "motive": motive, "visual3d": visual3d, "amc": amc,
     "utkinect": utkinect, "florence": florence, "sbu": sbu, "pku-mmd": pku_mmd, "irds": irds, "shrec": shrec,
     "msrc12": msrc12, "kinect": kinect, "leap": leap,
+    "json_lines": json_lines,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose")
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,18 +13,9 @@ from torch import nn
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.inference.predictor import Predictor, check_finite
 from kinegraph.inference.streaming.causal import CausalFrames, absent_body, obstacle, waits
-from kinegraph.inference.streaming.poses import Form, Person, Poses
+from kinegraph.inference.streaming.poses import Form, Person, Poses, Scores
 from kinegraph.models.layers.streaming import State, StreamedNetwork, bodies_of, copied, joined, phase
 from kinegraph.models.network import SkeletonNetwork
-
-
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """Probabilities, and the frames of the person that they rest on, from 0 on, `stop` not included."""
-
-    start: int
-    stop: int
-    probabilities: Float[np.ndarray, "classes"]
 
 
 def frame_by_frame(network: nn.Module, steps: Preprocessing) -> StreamedNetwork | str:
@@ -79,6 +71,10 @@ class Pool:
         return other
 
 
+if TYPE_CHECKING:
+    from kinegraph.inference.streaming.saved import Saved
+
+
 @dataclass(eq=False)
 class Body:
     """One person: frames on their way into the network, and features that came out of it."""
@@ -101,6 +97,8 @@ class ExactEngine:
 
     window: frames that an answer is the mean over; None: all since the person came.
     """
+
+    tick = 0  # of the window engine
 
     def __init__(self, predictor: Predictor, network: StreamedNetwork, form: Form, window: int | None):
         self.steps, self.form, self.network = predictor.preprocessing, form, network
@@ -198,6 +196,43 @@ class ExactEngine:
         }
         other.groups = [Group(list(group.people), copied(group.state)) for group in self.groups]
         return other
+
+    @torch.inference_mode()
+    def saved(self, person: Person) -> dict[str, np.ndarray]:
+        """The state of a person, as arrays."""
+        body = self.bodies[person]
+        group = next(group for group in self.groups if person in group.people)
+        state = bodies_of(group.state, [group.people.index(person)])
+        pool, frames = body.pool, body.frames
+        arrays = {"at": np.array([body.length, frames.skipped, pool.count]), "kept": pool.kept, "total": pool.total}
+        arrays |= {f"ring{i}": ring.frames.cpu().numpy() for i, ring in enumerate(state)}
+        poses = {"first": frames.first, "waiting": frames.waiting}
+        return arrays | {name: array for name, array in poses.items() if array is not None}
+
+    @torch.inference_mode()
+    def restore(self, person: Person, saved: "Saved") -> None:
+        """Go on from what `saved` gave. Raises ValueError where it does not fit."""
+        state = self.network.start(1)
+        for i, ring in enumerate(state):
+            _, V, room, C = ring.memory.shape
+            frames = torch.from_numpy(saved.array(f"ring{i}", 1, V, None, C))
+            ring.first, ring.last = 0, frames.shape[2]
+            if ring.last <= room:
+                ring.memory[:, :, : ring.last] = frames
+        length, skipped, count = saved.counts("at", 3)
+        if phase(state) != self.network.phase_after(length):
+            raise ValueError(f"frames of another number than {length} are kept")
+        body = Body(CausalFrames(self.steps, self.form), Pool(self.moments, self.network.width), length)
+        body.pool.count, body.frames.skipped = count, skipped
+        body.pool.kept = saved.array("kept", *body.pool.kept.shape)
+        body.pool.total = saved.array("total", *body.pool.total.shape, kind=np.float64)
+        shape = (1, len(self.form.layout), self.form.dimensions + self.form.scored)
+        body.frames.first = saved.array("first", *shape) if saved.has("first") else None
+        body.frames.waiting = saved.array("waiting", *shape) if saved.has("waiting") else None
+        if body.frames.first is None and (length or body.frames.waiting is not None):
+            raise ValueError("the first frame is not there")
+        self.bodies[person] = body
+        self.groups = _merged([*self.groups, Group([person], state)])
 
 
 def pooled(

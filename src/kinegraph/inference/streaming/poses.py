@@ -1,4 +1,4 @@
-"""The poses of one person as rows of numbers, and as a clip again."""
+"""What the parts of a stream pass to each other: poses of one person as rows of numbers, and scores."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -27,6 +27,25 @@ class Form:
         """A clip of one person."""
         place, score = poses[None, ..., : self.dimensions], poses[None, ..., -1] if self.scored else None
         return SkeletonClip(place, self.layout, score=score, image_size=self.image_size, fps=self.fps)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Probabilities, and the frames of the person that they rest on, from 0 on, `stop` not included."""
+
+    start: int
+    stop: int
+    probabilities: Float[np.ndarray, "classes"]
+
+
+@dataclass(eq=False)
+class Someone:
+    """What a stream knows of a person. begin: the first frame. poses: the last one that was seen, in frame `seen`."""
+
+    begin: int
+    seen: int
+    poses: Poses
+    scores: Scores | None = None
 
 
 def form_of(clip: SkeletonClip) -> Form:

@@ -10,14 +10,14 @@ import numpy as np
 from jaxtyping import Float
 from torch import nn
 
+from kinegraph.data.following import Follower
 from kinegraph.data.preprocessing import Preprocessing
-from kinegraph.data.tracking import Follower
 from kinegraph.inference.compared import differences
 from kinegraph.inference.prediction import Prediction, size_of
 from kinegraph.inference.predictor import placed, predictor_of
-from kinegraph.inference.streaming.exact import ExactEngine, Scores, delay_of, frame_by_frame
+from kinegraph.inference.streaming.exact import ExactEngine, delay_of, frame_by_frame
 from kinegraph.inference.streaming.lengths import Lengths, lengths_of
-from kinegraph.inference.streaming.poses import Form, Person, Poses, between, form_of, poses_of
+from kinegraph.inference.streaming.poses import Form, Person, Poses, Scores, Someone, between, form_of, poses_of
 from kinegraph.inference.streaming.window import WindowEngine
 from kinegraph.messages import quoted
 from kinegraph.models.weights import Weights, load_weights
@@ -50,16 +50,6 @@ class StreamAnswer:
     def middle(self) -> int:
         """The frame in the middle of those that the answer rests on."""
         return (self.start + self.stop) // 2
-
-
-@dataclass(eq=False)
-class Someone:
-    """What a stream knows of a person. begin: the first frame. poses: the last one that was seen, in frame `seen`."""
-
-    begin: int
-    seen: int
-    poses: Poses
-    scores: Scores | None = None
 
 
 class Stream:
@@ -191,6 +181,18 @@ class Stream:
         other._follower, other._compared = deepcopy(self._follower), list(self._compared)
         return other
 
+    def save(self, path: str | Path) -> None:
+        """Write the state into a file, completely or not at all. ids have to be texts or whole numbers."""
+        from kinegraph.inference.streaming.saved import save_stream
+
+        save_stream(self, Path(path))
+
+    def restore(self, path: str | Path) -> None:
+        """Go on from a file of `save`. Raises ValueError where it is of another network or of other options."""
+        from kinegraph.inference.streaming.saved import restore_stream
+
+        restore_stream(self, Path(path))
+
     # ---- a frame -----------------------------------------------------------------------------------------------------
 
     def _number(self, frame: int | None) -> int:
@@ -212,7 +214,7 @@ class Stream:
             raise ValueError(
                 f"ids are {quoted(list(ids))}, expected one for each of {len(place)} people, all different"
             )
-        there = place.any((1, 2)) if place.size else np.zeros(len(place), bool)
+        there = np.asarray(place.any((1, 2)))
         if not there.any():
             return None, None
         if scores is not None and scores.shape != place.shape[:2]:
@@ -308,11 +310,11 @@ def _array(values: object, name: str, axes: int) -> Float[np.ndarray, "..."]:
     try:
         array = np.asarray(values, np.float32)
     except (TypeError, ValueError):
-        array = np.zeros(())
+        raise ValueError(f"{name} of a frame is a {type(values).__name__} that holds no array of numbers") from None
     array = array[None] if array.ndim == axes - 1 else array
     if array.ndim != axes:
         shape = "(people, joints, channels)" if axes == 3 else "(people, joints)"
-        raise ValueError(f"{name} of a frame has shape {np.shape(values)}, expected {shape}")
+        raise ValueError(f"{name} of a frame has shape {array.shape}, expected {shape}")
     return array
 
 

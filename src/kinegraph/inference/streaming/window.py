@@ -6,12 +6,15 @@ It takes every network and every recipe, and costs a clip each time.
 from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kinegraph.inference.predictor import Predictor, probabilities
-from kinegraph.inference.streaming.exact import Scores
-from kinegraph.inference.streaming.poses import Form, Person, Poses
+from kinegraph.inference.streaming.poses import Form, Person, Poses, Scores
+
+if TYPE_CHECKING:
+    from kinegraph.inference.streaming.saved import Saved
 
 BATCH = 32
 
@@ -65,3 +68,16 @@ class WindowEngine:
         other = copy(self)
         other.people = {person: copy(recent) for person, recent in self.people.items()}
         return other
+
+    def saved(self, person: Person) -> dict[str, np.ndarray]:
+        """The state of a person, as arrays."""
+        recent = self.people[person]
+        return {"poses": recent.poses, "at": np.array([recent.length, int(recent.asked)])}
+
+    def restore(self, person: Person, saved: "Saved") -> None:
+        """Go on from what `saved` gave. Raises ValueError where it does not fit."""
+        length, asked = saved.counts("at", 2)
+        poses = saved.array("poses", None, len(self.form.layout), self.form.dimensions + self.form.scored)
+        if len(poses) != min(length, self.window):
+            raise ValueError(f"{len(poses)} frames are kept of {length}")
+        self.people[person] = Recent(poses, length, asked == 1)

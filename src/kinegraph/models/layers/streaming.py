@@ -172,6 +172,16 @@ class StreamedNetwork(nn.Module):
             y = block(y, state[2 * i], state[2 * i + 1], last)
         return y
 
+    def phase_after(self, frames: int) -> tuple[int, ...]:
+        """The `phase` of a state that took so many frames."""
+        kept: list[int] = []
+        for block in self._blocks():
+            made = max(0, (block.around + frames - block.span) // block.stride + 1)
+            after = frames - made * block.stride
+            kept += [block.around + after, 0 if block.residual is None else after]
+            frames = made
+        return tuple(kept)
+
     def strided(self) -> list[tuple[StreamedBlock, int]]:
         """The blocks, and how many frames lie between those that each of them sees."""
         strides = accumulate((block.stride for block in self._blocks()), mul, initial=1)
