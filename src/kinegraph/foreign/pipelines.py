@@ -46,9 +46,8 @@ def preprocessing(train: list[Any], test: list[Any] | None, recipe: Recipe) -> N
     for name in ORDER:
         if name in values:
             value, block, key = values[name]
-            recipe.say(
-                f"preprocessing.{name}", value, block, key, f"{block.get('type', '')} {key}".replace(" type", "")
-            )
+            there = f"{block['type']} {key}".removesuffix(" type") if block else "no transform"
+            recipe.say(f"preprocessing.{name}", value, block, key, there)
 
 
 ORDER = (
