@@ -22,7 +22,7 @@ OLD += ["2sagcn_80e_ntu60_xsub_bone_3d", *(f"stgcn_80e_babel{n}{loss}" for n in 
 FEATURES = ("j", "b", "jm", "bm")
 HERE = {name.rpartition(".")[2] for name in NETWORKS}
 NEW = [("stgcn", True), ("stgcn", False), ("stgcnpp", True), ("stgcnpp", False), ("ctrgcn", False)]
-NEW += [("2s-agcn", False)] * ("AAGCN" in HERE) + [("msg3d", True)] * ("MSG3D" in HERE)
+NEW += [("2s-agcn", False), ("aagcn", True), ("msg3d", True)]
 VARIANTS = {
     **{f"0.x {name}": projects.mmaction0(name) for name in OLD},
     **{f"1.x {net} {flat} {it}": projects.mmaction1(net, it, flat) for net, flat in NEW for it in FEATURES},

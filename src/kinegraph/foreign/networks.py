@@ -82,6 +82,7 @@ OTHERS: dict[str, tuple[str, dict[str, object]]] = {
     ),
     "ProtoGCN": ("kinegraph.models.protogcn.ProtoGCN", DENSE | {"num_prototype": ANY, "tcn_dropout": 0}),
 }
+FOR_PEOPLE = ("CTRGCN", "AAGCN", "MSG3D")  # whose input norm knows the first person from the second
 HEADS = ("STGCNHead", "GCNHead", "SimpleHead")
 ARTICLE = "; here are graph networks on joints only"
 
@@ -167,6 +168,8 @@ def _other(kind: str, backbone: Block, recipe: Recipe) -> None:
     settings = _stages(backbone, recipe, base=96 if kind == "ProtoGCN" else 64) if "num_stages" in known else {}
     if kind == "AAGCN" and backbone.get("gcn_attention") is False:
         settings["attention"] = (False, "gcn_attention")
+    if kind in FOR_PEOPLE and backbone.get("num_person", 2) != 2:
+        settings["people"] = (backbone["num_person"], "num_person")
     if kind == "ProtoGCN" and "num_prototype" in backbone:
         settings["prototypes"] = (backbone["num_prototype"], "num_prototype")
     _class(recipe, name, backbone, **settings)
@@ -212,6 +215,7 @@ def _graph(backbone: Block, recipe: Recipe, older: bool) -> None:
     if own is not None:
         if mode != own:
             recipe.refuse(f"graph mode {quoted(mode)}: {kind} has '{own}' here", graph, key)
+        recipe.say("partition", "inward_outward", graph, key, f"graph_cfg.{key}, which {kind} makes itself")
     elif mode in partitions:
         recipe.say("partition", partitions[mode], graph, key, f"graph_cfg.{key}")
     else:
