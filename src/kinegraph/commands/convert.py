@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int
 from rich.console import Console
 
+from kinegraph.commands.convert_config import convert_config
 from kinegraph.commands.convert_weights import SUFFIXES, Dialect, convert_weights
 from kinegraph.data.dataset import SkeletonDataset, open_dataset, write_dataset
 from kinegraph.data.formats import folder, recordings
@@ -21,6 +22,7 @@ from kinegraph.data.formats.recordings import facts_of
 from kinegraph.data.formats.tfrecord_write import is_shard_folder, write_tfrecords
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.split_names import ABSENT
+from kinegraph.foreign.read import is_foreign
 
 Format = Literal["pyskl", "mmaction0", "npy", "tfrecord"]
 # format -> what of the options below it takes
@@ -51,13 +53,15 @@ def convert(
     half: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Write a dataset as another project's files, which `kinegraph prepare` reads back; or a checkpoint as another's.
+    """Write a dataset as another project's files, which `kinegraph prepare` reads back; a checkpoint as another's; or
+    another project's config as ours.
 
     Args:
         path: dataset folder that `kinegraph prepare` made, or recordings of any format that it reads; or a checkpoint
-            of another project (.pth) or of Kinegraph (.safetensors).
+            of another project (.pth) or of Kinegraph (.safetensors); or a config of MMAction2, PYSKL or ProtoGCN (.py),
+            of yysijie/st-gcn, 2s-AGCN or CTR-GCN (.yaml).
         out: file to write for pyskl and mmaction0 (a .pkl), folder for npy and tfrecord; of a checkpoint, a
-            .safetensors file, or with --to a .pth. Written whole or not at all.
+            .safetensors file, or with --to a .pth; of a config, a .yaml. Written whole or not at all.
         format: pyskl is the pickle {split, annotations} of PYSKL and MMAction2 1.x; mmaction0 is the list of MMAction2
             0.x, of one part of a split; npy are the arrays *_data_joint.npy and *_label.pkl of 2s-AGCN; tfrecord are
             the shards of the TensorFlow project.
@@ -84,12 +88,19 @@ def convert(
         kinegraph convert data/ntu60 ntu60_npy --format npy --split xsub
         kinegraph convert stgcn.pth stgcn.safetensors --class-names ntu60             a published checkpoint
         kinegraph convert best.safetensors mine.pth --to pyskl                        and back
+        kinegraph convert stgcn_80e_ntu60_xsub_keypoint.py mine.yaml                  a config of MMAction2
     """
     options = {"split": split, "part": part, "frames": frames, "people": people}
     options |= {"shards": shards, "shuffle_seed": shuffle_seed}
     given = {name: value for name, value in options.items() if value is not None}
     of_weights = {"to": to, "layout": layout, "class_names": class_names, "preprocessing": preprocessing}
     of_weights |= {"strides": strides, "half": half or None}
+    if is_foreign(path):
+        _check_none(
+            given | {name: it for name, it in of_weights.items() if it is not None}, "a dataset or checkpoint", path
+        )
+        convert_config(path, out, overwrite)
+        return
     if path.suffix in SUFFIXES and not path.is_dir():
         _check_none(given, "a dataset folder", path)
         print(convert_weights(path, out, overwrite=overwrite, **of_weights))

@@ -1,5 +1,6 @@
 """kinegraph test: weights on a split -> metrics, result file, report."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from rich.progress import Progress
 from torch import nn
 
 from kinegraph.commands.arguments import check_numbers, read_config
+from kinegraph.commands.foreign_config import foreign_words
 from kinegraph.commands.swapped import config_first
 from kinegraph.commands.train import train
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
@@ -127,6 +129,11 @@ def test(
             "warnings": warnings,
         }
         print(f"report: {_write(evaluation_of(folder, split, part, scores), out, report, about)}")
+
+
+def words(argv: Sequence[str]) -> list[str]:
+    """The words of the command line; another project's config and options become ours."""
+    return foreign_words("test", argv)
 
 
 def _other_conditions(weights: Weights, clips: ClipDataset) -> list[str]:

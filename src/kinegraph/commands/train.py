@@ -1,6 +1,7 @@
 """kinegraph train: a config -> a run folder with weights."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import yaml
 from lightning_fabric import Fabric
 
 from kinegraph.commands.arguments import check_ranges, written_options
+from kinegraph.commands.foreign_config import foreign_words
 from kinegraph.data.dataset_checks import line_of
 from kinegraph.data.loading import ClipDataset
 from kinegraph.evaluation.scoring import score_clips
@@ -48,6 +50,11 @@ def train(options: TrainOptions, config_text: str = "", config_name: str = "") -
         raise ValueError(f"{place} is a dataset folder; choose another --work-dir")
     with locked(place):
         return _train_in(place, options, config_text)
+
+
+def words(argv: Sequence[str]) -> list[str]:
+    """The words of the command line; another project's config and options become ours."""
+    return foreign_words("train", argv)
 
 
 def _train_in(place: Path, options: TrainOptions, config_text: str) -> Path:

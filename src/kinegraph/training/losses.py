@@ -85,6 +85,7 @@ class ClassBalancedFocalLoss(nn.Module):
         gamma: how much less is learned from what is right already; 0 is plain binary cross entropy.
         published_counts: weigh by the lists in the BABEL configs of MMAction2 0.x instead. They seem to be in the wrong
             order (published_counts.yaml says why): for repeating that training only.
+        clips_of_class: weigh by these numbers of clips, in class order, instead of those of the training part.
 
     Raises ValueError for a value that is out of range and for a class without clips.
 
@@ -100,6 +101,7 @@ class ClassBalancedFocalLoss(nn.Module):
         beta: float = 0.9999,
         gamma: float = 2.0,
         published_counts: Literal["babel60", "babel120"] | None = None,
+        clips_of_class: list[int] | None = None,
     ):
         super().__init__()
         self.gamma = gamma
@@ -107,6 +109,10 @@ class ClassBalancedFocalLoss(nn.Module):
             raise ValueError(f"gamma is {gamma}, expected 0 or more")
         if published_counts:
             counts = _published(published_counts, len(counts))
+        if clips_of_class is not None:
+            if len(clips_of_class) != len(counts):
+                raise ValueError(f"clips_of_class has {len(clips_of_class)} numbers, the dataset {len(counts)} classes")
+            counts = clips_of_class
         # From the training labels, so no part of a checkpoint.
         self.register_buffer("weight", class_balanced_weights(counts, beta).float(), persistent=False)
 

@@ -1,0 +1,195 @@
+"""Another project's command line for `train` and `test`: its config and its options -> ours."""
+
+import atexit
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
+
+from kinegraph.data.dataset import open_dataset
+from kinegraph.foreign.clips import open_clips, part_of, split_of, stored_frames
+from kinegraph.foreign.read import is_foreign, read_foreign
+from kinegraph.foreign.recipe import Recipe, Said, as_yaml
+from kinegraph.messages import counted
+
+# Options of the other projects: how many words follow, and what becomes of them: a word of ours, DROPPED or a remark.
+DROPPED = ""
+FLAGS = {
+    "--validate": DROPPED,
+    "--no-validate": DROPPED,
+    "--amp": "--precision=16-mixed",
+    "--auto-scale-lr": DROPPED,
+    "--autoscale-lr": DROPPED,
+    "--test-last": "`kinegraph test` measures the weights after training",
+    "--test-best": "`kinegraph test` measures the weights after training",
+    "--diff-seed": "every process has its own random numbers of the one seed",
+    "--diff-rank-seed": "every process has its own random numbers of the one seed",
+    "--fuse-conv-bn": DROPPED,  # always done
+    "--gpu-collect": DROPPED,
+}
+ONE = {
+    "--gpus": "--devices",
+    "--dump": "--out",
+    "--launcher": DROPPED,  # torchrun and SLURM are recognised by their environment
+    "--local_rank": DROPPED,
+    "--local-rank": DROPPED,
+    "--tmpdir": DROPPED,
+    "--average-clips": DROPPED,
+    "--gpu-id": "which GPU is seen is said by CUDA_VISIBLE_DEVICES",
+}
+MANY = {
+    "--gpu-ids": "which GPUs are seen is said by CUDA_VISIBLE_DEVICES; --devices says how many",
+    "--eval-options": "the metrics have no options here",
+    "--cfg-options": DROPPED,
+    "--options": DROPPED,
+}
+OPTION_FILES = ("--plugins", "--report", "--out", "--work-dir")
+
+
+@dataclass
+class Words:
+    """A command line in parts. ours: words that stay as they are."""
+
+    config: Path
+    ours: list[str] = field(default_factory=list)
+    cfg_options: list[str] = field(default_factory=list)
+    given: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+
+def foreign_words(verb: str, argv: Sequence[str]) -> list[str]:
+    """The words as `kinegraph train` or `test` takes them, where one of them is another project's config.
+
+    What the config says becomes a YAML file of ours for the time of the command. All that cannot be honoured is printed
+    before; then ValueError.
+    """
+    found = _config_at(argv)
+    if found is None:
+        return list(argv)
+    words = _sorted_out(Path(argv[found]), [word for i, word in enumerate(argv) if i != found])
+    validate = True if "--validate" in words.given else False if "--no-validate" in words.given else None
+    recipe = read_foreign(words.config, words.cfg_options, validate)
+    _say(recipe, words)
+    if "--auto-scale-lr" in words.given or "--autoscale-lr" in words.given:
+        _scale_rate(recipe)
+    return _with_clips(verb, recipe, words)
+
+
+def _config_at(argv: Sequence[str]) -> int | None:
+    """The place of another project's config among the words."""
+    for i, word in enumerate(argv):
+        before = argv[i - 1] if i else ""
+        takes_files = before.split("=")[0] in (*OPTION_FILES, *MANY)
+        if not word.startswith("-") and not takes_files and word.endswith((".py", ".yaml", ".yml")):
+            return i if is_foreign(Path(word)) else None
+    return None
+
+
+def _sorted_out(config: Path, argv: Sequence[str]) -> Words:
+    words, rest = Words(config), list(argv)
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.partition("=")
+        if name in ("-c", "--config") or word in ("recognition",):
+            continue
+        if name in FLAGS:
+            words.given.add(name)
+            _take(words, name, FLAGS[name], "")
+        elif name in ONE:
+            value = value if equals else rest.pop(0) if rest else ""
+            words.given.add(name)
+            _take(words, name, ONE[name], value)
+        elif name in MANY:
+            values = [value] if equals else []
+            while rest and not rest[0].startswith("--"):
+                values.append(rest.pop(0))
+            words.cfg_options += values if name in ("--cfg-options", "--options") else []
+            _take(words, name, MANY[name], "")
+        elif name == "--resume-from" or (name == "--resume" and rest and not rest[0].startswith("--")):
+            _resumed(words, value if equals else rest.pop(0) if rest else "")
+        else:
+            words.ours.append(word)
+    return words
+
+
+def _take(words: Words, name: str, becomes: str, value: str) -> None:
+    if becomes.startswith("--"):
+        words.ours += [becomes, value] if value else [becomes]
+    elif becomes:
+        words.notes.append(f"{name}: {becomes}")
+
+
+def _resumed(words: Words, checkpoint: str) -> None:
+    if checkpoint.endswith(".pth"):
+        raise ValueError(
+            f"--resume-from {checkpoint}: training goes on from runs of Kinegraph only (--work-dir RUN --resume); "
+            f"--init-from {checkpoint} begins a new one with these weights"
+        )
+    words.ours.append("--resume")
+
+
+def _say(recipe: Recipe, words: Words) -> None:
+    """Print what is otherwise here, and refuse what cannot be honoured."""
+    for line in [*words.notes, *recipe.notes]:
+        _aside(f"note: {line}")
+    if recipe.refused:
+        for line in recipe.refused:
+            print(f"not honoured: {line}", file=sys.stderr)
+        raise ValueError(
+            f"{recipe.path} ({recipe.dialect}) asks for {counted(len(recipe.refused), 'thing')} that Kinegraph does "
+            f"not do; nothing was started. `kinegraph convert {recipe.path} OUT.yaml` writes the rest as a config"
+        )
+
+
+def _aside(line: str) -> None:
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print(line, flush=True)
+
+
+def _scale_rate(recipe: Recipe) -> None:
+    base = recipe.dataset.get("base_batch_size")
+    if base is None:
+        raise ValueError(f"--auto-scale-lr: {recipe.path} has no auto_scale_lr.base_batch_size; give --base-batch-size")
+    recipe.options["base_batch_size"] = Said(base, "--auto-scale-lr")
+
+
+def _with_clips(verb: str, recipe: Recipe, words: Words) -> list[str]:
+    """Our words, with a config and, unless they name one, a dataset."""
+    ours, more = words.ours, []
+    named = _value_of("--dataset", ours)
+    if named is not None:
+        folder, split, part = Path(named), split_of(recipe), part_of(recipe)
+    else:
+        needed = ["test"] if verb == "test" else ["train", *(["val"] if recipe.get("validate") else [])]
+        clips = open_clips(recipe, needed)
+        for line in clips.said:
+            _aside(line)
+        folder, split, part = clips.path, clips.split, clips.part
+    recipe.options = {"split": Said(split, "")} | recipe.options
+    if recipe.get("preprocessing.frames") is None:
+        recipe.options["preprocessing.frames"] = Said(stored_frames(open_dataset(folder), split), "as stored")
+    if verb == "train" and _value_of("--work-dir", ours) is None:
+        more += ["--work-dir", recipe.work_dir or f"work_dirs/{recipe.path.stem}"]
+    if verb == "test" and part and _value_of("--part", ours) is None:
+        more += ["--part", part]
+    return [str(_written(recipe, folder)), *ours, *more]
+
+
+def _value_of(option: str, words: Sequence[str]) -> str | None:
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        name, equals, _ = word.replace("_", "-").partition("=")
+        if name == option:
+            return word.partition("=")[2] if equals else after
+    return None
+
+
+def _written(recipe: Recipe, folder: Path) -> Path:
+    """Our config in a file that is removed at the end of the command."""
+    place = Path(mkdtemp(prefix="kinegraph-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    path = place / f"{recipe.path.stem}.yaml"
+    path.write_text(as_yaml(recipe, str(folder)), encoding="utf-8")
+    return path

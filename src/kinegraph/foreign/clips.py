@@ -1,0 +1,224 @@
+"""The files of clips that another project's configuration names -> a dataset folder, made once and kept.
+
+The folder lies beside the file, or in the user's cache where nothing may be written there. Its name depends on the
+files' sizes and dates and on how they are read, so a changed file is read again.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kinegraph.data.dataset import SkeletonDataset, open_dataset, write_dataset
+from kinegraph.data.formats import ntu, options_of, recognise, recordings
+from kinegraph.data.formats.recordings import Recordings, facts_of
+from kinegraph.data.split_names import ABSENT, column_and_part, held_out, known_split
+from kinegraph.foreign.recipe import PARTS, Recipe, Source
+from kinegraph.messages import counted, did_you_mean
+from kinegraph.skeleton.clip import SkeletonClip
+
+FORM = 1  # counts up when folders are filled otherwise
+FOLDERS_ABOVE = 6  # of the config, in which a path may begin
+
+
+@dataclass(frozen=True)
+class Clips:
+    """A dataset folder, its split, the part to test on, and what was done to make it."""
+
+    path: Path
+    split: str
+    part: str | None
+    said: tuple[str, ...] = ()
+
+
+def split_of(recipe: Recipe) -> str:
+    """The split that the training and validation parts are of, by their names."""
+    named = [source.split for source in recipe.parts.values() if source.split]
+    if named:
+        return column_and_part(named[0])[0]
+    paths = [Path(source.path) for source in recipe.parts.values()]
+    return next((it for path in paths if (it := known_split(path.stem, path.parent.name))), "split")
+
+
+def part_of(recipe: Recipe) -> str | None:
+    """The part to test on, where the config names its list."""
+    test = recipe.parts.get("test")
+    return column_and_part(test.split)[1] if test and test.split else None
+
+
+def open_clips(recipe: Recipe, needed: Sequence[str]) -> Clips:
+    """The dataset folder of a recipe, made if it is not there yet.
+
+    needed: the parts that have to be there; the others are taken where they are. Raises ValueError that names the place
+    where a file was looked for, and the option that names it.
+    """
+    found = {part: path for part in PARTS if (path := _find(recipe, part, part in needed)) is not None}
+    files = list(dict.fromkeys(found.values()))
+    own = _own_split(recipe, found)
+    folder = _place(files[0]) / f"{files[0].stem}.kinegraph-{_fingerprint(recipe, found)}"
+    said = [f"clips of {part}: {path}" for part, path in found.items() if str(path) != recipe.parts[part].path]
+    if not folder.exists():
+        said += _make(folder, recipe, found, own)
+    said.append(f"dataset folder: {folder}")
+    return Clips(folder, own or split_of(recipe), part_of(recipe) if own else None, tuple(said))
+
+
+# ---- where files are -------------------------------------------------------------------------------------------------
+
+
+def _find(recipe: Recipe, part: str, needed: bool) -> Path | None:
+    """The file of a part, from the current folder or one above the config."""
+    source = recipe.parts.get(part)
+    if source is None:
+        if needed:
+            raise ValueError(f"{recipe.path} names no {part} data; --dataset FOLDER does")
+        return None
+    above = list(recipe.path.resolve().parents)[:FOLDERS_ABOVE]
+    places = [Path(source.path).expanduser(), *(folder / source.path for folder in above)]
+    if (there := next((path for path in places if path.exists()), None)) is not None:
+        return there
+    if not needed:
+        return None
+    where = "" if Path(source.path).is_absolute() else f" in {Path.cwd()} and in the folders above {recipe.path.name}"
+    hint = did_you_mean(Path(source.path).name, _names_in(places[0].parent))
+    raise ValueError(
+        f"{source.origin}: the {part} file {source.path} is not there, looked for{where}{hint}; "
+        f"--cfg-options {source.option}=FILE names another, --dataset FOLDER a folder of `kinegraph prepare`"
+    )
+
+
+def _names_in(folder: Path) -> list[str]:
+    return [it.name for it in folder.iterdir()] if folder.is_dir() else []
+
+
+def _place(file: Path) -> Path:
+    if os.access(file.parent, os.W_OK):
+        return file.parent
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kinegraph"
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
+
+
+def _fingerprint(recipe: Recipe, found: Mapping[str, Path]) -> str:
+    files = []
+    for part, path in found.items():
+        status = path.stat()
+        lists = None if _own_split(recipe, found) else (part, recipe.parts[part].split)
+        files.append([str(path.resolve()), status.st_size, status.st_mtime_ns, lists])
+    unique = [it for i, it in enumerate(files) if it not in files[:i]]
+    text = json.dumps([FORM, unique, _reading(recipe), recipe.classes], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _reading(recipe: Recipe) -> dict[str, Any]:
+    """Options of the reader: people stay in the rows of the file, as in the other projects."""
+    options = {"layout": recipe.dataset.get("layout"), "bodies": "rows"}
+    options |= {"box_threshold": recipe.dataset.get("box_threshold"), "units": recipe.dataset.get("units")}
+    return {name: value for name, value in options.items() if value is not None}
+
+
+# ---- the folder ------------------------------------------------------------------------------------------------------
+
+
+def _own_split(recipe: Recipe, found: Mapping[str, Path]) -> str | None:
+    """The split of the file itself, where all parts are lists of one file by their usual names; else None."""
+    lists = {part: recipe.parts[part].split for part in found}
+    if len(set(found.values())) != 1 or not all(lists.values()):
+        return None
+    meant = {part: column_and_part(str(name)) for part, name in lists.items()}
+    columns = {column for column, _ in meant.values()}
+    usual = all(it == "train" if part == "train" else it in ("val", "test") for part, (_, it) in meant.items())
+    return columns.pop() if len(columns) == 1 and usual else None
+
+
+def _make(folder: Path, recipe: Recipe, found: Mapping[str, Path], own: str | None) -> list[str]:
+    if os.environ.get("LOCAL_RANK", "0") != "0":  # the first process makes it
+        while not folder.exists():
+            time.sleep(0.5)
+        return []
+    with ExitStack() as opened:
+        read: dict[Path, Recordings] = {}
+        for file in dict.fromkeys(found.values()):
+            options = {key: it for key, it in _reading(recipe).items() if key in _options_for(file)}
+            read[file] = recordings(file, on_fault="skip", **options)
+            opened.enter_context(closing(read[file].clips))
+        (first, *_) = read.values()
+        names = _class_names(recipe, [it.class_names for it in read.values()])
+        items = first.clips if own else _in_parts(recipe, found, read)
+        try:
+            dataset = write_dataset(folder, items, **(facts_of(first) | {"class_names": names}))
+        except ValueError:
+            if folder.exists():  # another process was quicker
+                return []
+            raise
+    lines = [f"read {counted(len(dataset), 'clip')} of {', '.join(map(str, read))}"]
+    for it in read.values():
+        lines += [f"assumed: {line}" for line in it.assumed] + [f"skipped: {line}" for line in it.skipped()]
+        lines += it.changed()
+    return lines
+
+
+def _options_for(file: Path) -> set[str]:
+    return {*options_of(recognise(file)[0]), "units"}
+
+
+def _class_names(recipe: Recipe, found: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """As many names as the config has classes."""
+    names = max(found, key=len)
+    count = recipe.classes or len(names)
+    if len(names) > count and names == ntu.class_names(60):
+        names = tuple(f"class {i}" for i in range(count))
+    if len(names) > count:
+        raise ValueError(f"{recipe.path} has {count} classes, the labels of its clips go up to {len(names) - 1}")
+    if count == 120 and names == ntu.class_names(60):
+        return ntu.class_names(120)
+    return (*names, *(f"class {i}" for i in range(len(names), count)))
+
+
+def _in_parts(recipe: Recipe, found: Mapping[str, Path], read: Mapping[Path, Recordings]) -> Generator[SkeletonClip]:
+    """The clips of all files, their part in one column. A clip in two parts is there twice, for each of them."""
+    column = split_of(recipe)
+    names: set[str] = set()
+    for file, recorded in read.items():
+        sources = {part: recipe.parts[part] for part, path in found.items() if path == file}
+        for clip in recorded.clips:
+            if not isinstance(clip, SkeletonClip):
+                continue  # faults are listed by `skipped`
+            parts = [part for part, source in sources.items() if _is_in(clip, source)]
+            if "val" in parts and "test" in parts:
+                parts.remove("test")  # the same clips under two names
+            for part in parts or [ABSENT]:
+                name = clip.name if clip.name not in names else f"{clip.name} ({part})"
+                names.add(name)
+                yield replace(clip, name=name, splits={column: part})
+
+
+def _is_in(clip: SkeletonClip, source: Source) -> bool:
+    if source.split is None:
+        return True
+    column, part = column_and_part(source.split)
+    return clip.splits.get(column) == part
+
+
+def stored_frames(dataset: SkeletonDataset, split: str) -> int:
+    """Frames of every clip, for a recipe that takes them as they are. Raises ValueError where they differ."""
+    parts = dataset.parts(split)
+    part = "train" if "train" in parts else held_out(parts)
+    frames = np.unique(dataset.frames[dataset.indices(split, part or "train")])
+    if len(frames) > 1:
+        raise ValueError(
+            f"the clips have {frames[0]} to {frames[-1]} frames and the config's pipeline makes them no equal number; "
+            "--preprocessing.frames does"
+        )
+    return int(frames[0])
+
+
+def open_stored(path: Path) -> SkeletonDataset:
+    return open_dataset(path)

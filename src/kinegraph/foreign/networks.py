@@ -1,0 +1,254 @@
+"""Networks of MMAction2, PYSKL and ProtoGCN by the names and settings of their configs -> ours."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from kinegraph.allowed import NETWORKS
+from kinegraph.foreign.block import Block
+from kinegraph.foreign.recipe import ANY, Recipe, check_known
+from kinegraph.messages import quoted
+
+RECOGNIZERS = ("SkeletonGCN", "RecognizerGCN")
+
+
+class Joints(NamedTuple):
+    """A layout by a name of theirs: our layout of the joints, and the one with the edges of the graph."""
+
+    joints: str
+    edges: str
+    dimensions: int
+
+
+# Edges differ between MMAction2 0.x and what followed, see docs/recipes.md; the 0.x names its graph's strategy.
+LAYOUTS_0 = {
+    "ntu-rgb+d": Joints("ntu25", "ntu25", 3),
+    "ntu_edge": Joints("ntu24", "ntu24", 3),
+    "coco": Joints("coco17", "coco17", 2),
+    "openpose-18": Joints("openpose18", "openpose18", 2),
+    "openpose-25": Joints("openpose25", "openpose25", 2),
+    "openpose": Joints("openpose18", "openpose18", 2),  # yysijie/st-gcn
+}
+LAYOUTS_1 = {
+    "nturgb+d": Joints("ntu25", "ntu25_star", 3),
+    "coco": Joints("coco17", "coco17_tree", 2),
+    "openpose": Joints("openpose18", "openpose18", 2),
+    "handmp": Joints("hand21", "hand21", 3),
+}
+PARTITIONS_0 = {"uniform": "uniform", "distance": "distance", "spatial": "spatial", "agcn": "inward_outward"}
+PARTITIONS_1 = {"stgcn_spatial": "spatial", "spatial": "inward_outward"}
+# Graphs that the network makes itself, whatever the skeleton's bones are.
+OWN_GRAPHS = {"DGSTGCN": "random", "ProtoGCN": "random", "MSG3D": "binary_adj"}
+
+BRANCHES = [(3, 1), (3, 2), (3, 3), (3, 4), ("max", 3), "1x1"]  # of ST-GCN++'s temporal convolution
+STAGES: Mapping[str, object] = {
+    "graph_cfg": ANY,
+    "base_channels": ANY,
+    "ch_ratio": ANY,
+    "num_stages": ANY,
+    "inflate_stages": ANY,
+    "down_stages": ANY,
+    "in_channels": ANY,  # follows from the clips
+    "num_person": ANY,  # likewise
+    "pretrained": None,
+    "init_cfg": ANY,
+}
+STGCN_1: Mapping[str, object] = {
+    **STAGES,
+    **dict.fromkeys(("gcn_adaptive", "gcn_with_res", "tcn_type", "tcn_dropout"), ANY),
+    "data_bn_type": "VC",
+    "gcn_conv_pos": "pre",
+    "tcn_ms_cfg": BRANCHES,
+    "gcn_norm": "BN",
+    "gcn_act": "relu",
+}
+STGCN_0: Mapping[str, object] = {
+    "graph_cfg": ANY,
+    "in_channels": ANY,
+    "edge_importance_weighting": ANY,
+    "data_bn": True,
+    "pretrained": None,
+    "dropout": ANY,
+}
+DENSE = {**STAGES, "data_bn_type": "VC", "gcn_ratio": 0.125, "gcn_ctr": "T", "gcn_ada": "T", "tcn_ms_cfg": BRANCHES}
+MVC = {**STAGES, "data_bn_type": "MVC"}
+OTHERS: dict[str, tuple[str, dict[str, object]]] = {
+    "CTRGCN": ("kinegraph.models.ctrgcn.CTRGCN", MVC),
+    "DGSTGCN": ("kinegraph.models.dgstgcn.DGSTGCN", DENSE | {"tcn_dropout": 0}),
+    "AAGCN": ("kinegraph.models.aagcn.AAGCN", MVC | {"gcn_attention": ANY}),
+    "MSG3D": (
+        "kinegraph.models.msg3d.MSG3D",
+        {"graph_cfg": ANY, "in_channels": ANY, "base_channels": 96, "num_gcn_scales": 13, "num_g3d_scales": 6}
+        | {"num_person": ANY, "tcn_dropout": 0},
+    ),
+    "ProtoGCN": ("kinegraph.models.protogcn.ProtoGCN", DENSE | {"num_prototype": ANY, "tcn_dropout": 0}),
+}
+FOR_PEOPLE = ("CTRGCN", "AAGCN", "MSG3D")  # whose input norm knows the first person from the second
+HEADS = ("STGCNHead", "GCNHead", "SimpleHead")
+ARTICLE = "; here are graph networks on joints only"
+
+
+def network(config: Block, recipe: Recipe) -> None:
+    """Say model, layout and partition, and the number of classes."""
+    model = config.block("model")
+    backbone, head = model.block("backbone"), model.block("cls_head")
+    kind = backbone.get("type")
+    if not backbone:
+        recipe.refuse("there is no model.backbone, the network", config, "model")
+        return
+    if (recognizer := model.get("type")) not in RECOGNIZERS:
+        recipe.refuse(f"model {quoted(recognizer)} with {quoted(kind)} is not here{ARTICLE}", model)
+        return
+    older = recognizer == "SkeletonGCN"
+    if kind == "STGCN":
+        (_stgcn_0 if older else _stgcn_1)(backbone, recipe)
+    elif kind == "AGCN" and older:
+        check_known(recipe, backbone, STGCN_0, "AGCN")
+        _class(recipe, "kinegraph.models.agcn.AGCN", backbone)
+    elif kind in OTHERS and not older:
+        _other(str(kind), backbone, recipe)
+    else:
+        recipe.refuse(f"backbone {quoted(kind)} is not here{ARTICLE}", backbone)
+    _graph(backbone, recipe, older)
+    _head(head, recipe)
+    for key, value in model.items():
+        if key not in ("type", "backbone", "cls_head", "train_cfg", "test_cfg", "data_preprocessor") and value:
+            recipe.refuse(f"model: '{key}' is not known here", model, key)
+    _test_cfg(model.block("test_cfg"), recipe)
+
+
+def _class(recipe: Recipe, name: str, backbone: Block, **settings: tuple[object, str]) -> None:
+    if name not in NETWORKS:
+        recipe.refuse(f"the network {name.rpartition('.')[2]} is not in this version of Kinegraph", backbone)
+        return
+    recipe.say("model.class_path", name, backbone, "type", "backbone.type")
+    for option, (value, key) in settings.items():
+        recipe.say(f"model.init_args.{option}", value, backbone, key, f"backbone.{key}")
+
+
+def _stgcn_0(backbone: Block, recipe: Recipe) -> None:
+    check_known(recipe, backbone, STGCN_0, "STGCN")
+    settings: dict[str, tuple[object, str]] = {}
+    if backbone.get("edge_importance_weighting") is False:
+        settings["edges"] = ("fixed", "edge_importance_weighting")
+    if backbone.get("dropout"):
+        settings["dropout"] = (backbone["dropout"], "dropout")
+    _class(recipe, "kinegraph.models.stgcn.STGCN", backbone, **settings)
+
+
+def _stgcn_1(backbone: Block, recipe: Recipe) -> None:
+    """ST-GCN or ST-GCN++, which differ in their settings only."""
+    check_known(recipe, backbone, STGCN_1, "STGCN")
+    settings = _stages(backbone, recipe)
+    if backbone.get("tcn_dropout"):
+        settings["dropout"] = (backbone["tcn_dropout"], "tcn_dropout")
+    adaptive, residual = backbone.get("gcn_adaptive", "importance"), backbone.get("gcn_with_res", False)
+    temporal = backbone.get("tcn_type", "unit_tcn")
+    if temporal == "mstcn" and adaptive == "init" and residual:
+        _class(recipe, "kinegraph.models.stgcnpp.STGCNPP", backbone, **settings)
+        return
+    if temporal != "unit_tcn":
+        wanted = "'mstcn' is here with gcn_adaptive='init' and gcn_with_res=True, ST-GCN++"
+        recipe.refuse(
+            f"tcn_type {quoted(temporal)} with gcn_adaptive {quoted(adaptive)}: {wanted}", backbone, "tcn_type"
+        )
+    edges = {"importance": "importance", "init": "learned", None: "fixed", False: "fixed"}
+    if adaptive not in edges:
+        known = "'importance' and 'init' are here"
+        recipe.refuse(f"gcn_adaptive {quoted(adaptive)}: {known}", backbone, "gcn_adaptive")
+    elif edges[adaptive] != "importance":
+        settings["edges"] = (edges[adaptive], "gcn_adaptive")
+    if residual:
+        settings["graph_residual"] = (True, "gcn_with_res")
+    _class(recipe, "kinegraph.models.stgcn.STGCN", backbone, **settings)
+
+
+def _other(kind: str, backbone: Block, recipe: Recipe) -> None:
+    name, known = OTHERS[kind]
+    check_known(recipe, backbone, known, kind)
+    settings = _stages(backbone, recipe, base=96 if kind == "ProtoGCN" else 64) if "num_stages" in known else {}
+    if kind == "AAGCN" and backbone.get("gcn_attention") is False:
+        settings["attention"] = (False, "gcn_attention")
+    if kind in FOR_PEOPLE and backbone.get("num_person", 2) != 2:
+        settings["people"] = (backbone["num_person"], "num_person")
+    if kind == "ProtoGCN" and "num_prototype" in backbone:
+        settings["prototypes"] = (backbone["num_prototype"], "num_prototype")
+    _class(recipe, name, backbone, **settings)
+
+
+def _stages(backbone: Block, recipe: Recipe, base: int = 64) -> dict[str, tuple[object, str]]:
+    """widths and strides where they are not the published ones."""
+    keys = ("base_channels", "ch_ratio", "num_stages", "inflate_stages", "down_stages")
+    given = {key: backbone[key] for key in keys if key in backbone}
+    first, ratio = given.get("base_channels", base), given.get("ch_ratio", 2)
+    count, wider = given.get("num_stages", 10), given.get("inflate_stages", (5, 8))
+    halved = given.get("down_stages", (5, 8))
+    numbers = all(type(it) in (int, float) for it in (first, ratio, count))
+    lists = all(isinstance(it, list | tuple) and all(type(n) is int for n in it) for it in (wider, halved))
+    if not numbers or not lists or not 0 < count <= 100 or not 0 < first <= 4096 or not 0 < ratio <= 16:
+        recipe.refuse("the stages of the backbone are no numbers that a network can have", backbone, next(iter(given)))
+        return {}
+    widths = [min(int(first * ratio ** sum(it <= i for it in wider) + 1e-4), 1 << 20) for i in range(1, int(count) + 1)]
+    strides = [2 if i in halved and i > 1 else 1 for i in range(1, int(count) + 1)]
+    settings: dict[str, tuple[object, str]] = {}
+    key = next(iter(given), "type")
+    if widths != [64] * 4 + [128] * 3 + [256] * 3 and given:
+        settings["widths"] = (widths, key)
+    if strides != [1] * 4 + [2, 1, 1, 2, 1, 1] and given:
+        settings["strides"] = (strides, key)
+    return settings
+
+
+# ---- graph and head --------------------------------------------------------------------------------------------------
+
+
+def _graph(backbone: Block, recipe: Recipe, older: bool) -> None:
+    graph, kind = backbone.block("graph_cfg"), backbone.get("type")
+    layouts, key = (LAYOUTS_0, "strategy") if older else (LAYOUTS_1, "mode")
+    partitions: Mapping[str, str] = PARTITIONS_0 if older else PARTITIONS_1
+    layout = graph.get("layout", "openpose-18" if older else "coco")
+    mode = graph.get(key, "uniform" if older else "spatial")
+    if isinstance(layout, str) and layout in layouts:
+        say_layout(recipe, layouts[layout], graph, "layout", "graph_cfg.layout")
+    else:
+        recipe.refuse(f"graph layout {quoted(layout)} is not here, only {', '.join(layouts)}", graph, "layout")
+    own = OWN_GRAPHS.get(str(kind))
+    if own is not None:
+        if mode != own:
+            recipe.refuse(f"graph mode {quoted(mode)}: {kind} has '{own}' here", graph, key)
+        recipe.say("partition", "inward_outward", graph, key, f"graph_cfg.{key}, which {kind} makes itself")
+    elif mode in partitions:
+        recipe.say("partition", partitions[mode], graph, key, f"graph_cfg.{key}")
+    else:
+        recipe.refuse(f"graph {key} {quoted(mode)} is not here, only {', '.join(partitions)}", graph, key)
+    if (hop := graph.get("max_hop", 1)) != 1:
+        recipe.say("max_hop", hop, graph, "max_hop", "graph_cfg.max_hop")
+    known = {"layout": ANY, key: ANY, "max_hop": ANY, "dilation": 1}
+    usual: Mapping[str, object] = {"num_filter": 8, "init_off": 0.04, "init_std": 0.02} if own == "random" else {}
+    check_known(recipe, graph, known | dict(usual), "graph_cfg")
+
+
+def say_layout(recipe: Recipe, layout: Joints, block: Block, key: str, name: str) -> None:
+    recipe.dataset |= {"layout": layout.joints, "dimensions": layout.dimensions}
+    if layout.edges != layout.joints:
+        recipe.say("layout", layout.edges, block, key, name)
+
+
+def _head(head: Block, recipe: Recipe) -> None:
+    if head.get("type") not in HEADS:
+        recipe.refuse(f"cls_head {quoted(head.get('type'))} is not here", head)
+        return
+    known: dict[str, object] = {"num_classes": ANY, "in_channels": ANY, "num_person": ANY, "loss_cls": ANY}
+    known |= {"spatial_type": "avg", "dropout": 0, "dropout_ratio": 0, "init_std": 0.01, "average_clips": "prob"}
+    known |= {"joint_cfg": ANY, "weight": ANY, "multi_class": False, "label_smooth_eps": ANY, "topk": ANY}
+    check_known(recipe, head, known | {"init_cfg": ANY}, str(head["type"]))
+    classes = head.get("num_classes")
+    if type(classes) is not int or not 1 < classes <= 100_000:
+        recipe.refuse(f"num_classes is {quoted(classes)}, expected 2 or more", head, "num_classes")
+    else:
+        recipe.classes = classes
+
+
+def _test_cfg(test: Block, recipe: Recipe) -> None:
+    average: Any = test.get("average_clips", "prob")
+    if average not in ("prob", None):
+        recipe.refuse(f"average_clips {quoted(average)}: here probabilities are averaged", test, "average_clips")

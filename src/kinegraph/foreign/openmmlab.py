@@ -1,0 +1,211 @@
+"""A configuration of MMAction2 0.x, MMAction2 1.x, PYSKL or ProtoGCN, as values -> a recipe in our words."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kinegraph.foreign.block import Block
+from kinegraph.foreign.networks import network
+from kinegraph.foreign.pipelines import preprocessing
+from kinegraph.foreign.python_config import read_python_config
+from kinegraph.foreign.recipe import ANY, Recipe, Source, check_known
+from kinegraph.foreign.schedules import clipping, loss, new_schedule, old_schedule, optimizer, wrapped_optimizer
+from kinegraph.messages import quoted
+
+# Keys that say how a run is logged, stored, shown or distributed. They do not change the weights.
+# fmt: off
+WITHOUT_EFFECT = {
+    "checkpoint_config", "log_config", "log_level", "dist_params", "workflow", "gpu_ids", "omnisource",
+    "module_hooks", "default_scope", "default_hooks", "env_cfg", "log_processor", "vis_backends", "visualizer",
+    "launcher", "seed", "find_unused_parameters", "cudnn_benchmark", "opencv_num_threads", "mp_start_method",
+    "custom_imports", "test_cfg", "val_cfg", "val_evaluator", "test_evaluator", "randomness", "fp16", "amp", "resume"
+}
+# fmt: on
+# fmt: off
+USED = {
+    "model", "data", "optimizer", "optimizer_config", "lr_config", "total_epochs", "runner", "evaluation", "work_dir",
+    "load_from", "resume_from", "train_dataloader", "val_dataloader", "test_dataloader", "optim_wrapper",
+    "param_scheduler", "train_cfg", "auto_scale_lr", "custom_hooks"
+}
+# fmt: on
+# fmt: off
+HARMLESS_HOOKS = {
+    "TextLoggerHook", "TensorboardLoggerHook", "WandbLoggerHook", "CheckpointHook", "LoggerHook", "RuntimeInfoHook",
+    "IterTimerHook", "ParamSchedulerHook", "DistSamplerSeedHook", "SyncBuffersHook", "VisualizationHook",
+    "NumClassCheckHook", "EmptyCacheHook", "ProfilerHook", "MemoryProfilerHook"
+}
+# fmt: on
+READ_BY = {
+    **dict.fromkeys(
+        ["ann_file", "pipeline", "split", "data_root", "data_prefix", "test_mode", "box_thr", "num_classes"], ANY
+    ),
+    **dict.fromkeys(["memcached", "mc_cfg", "start_index", "modality"], ANY),  # how files are fetched
+    **dict.fromkeys(["valid_ratio", "class_prob", "filter_cfg", "indices"]),
+    **dict.fromkeys(["multi_class", "sample_by_class", "dynamic_length"], False),
+    "power": 0,
+}
+
+
+def read_openmmlab(path: Path, cfg_options: Sequence[str] = (), validate: bool | None = None) -> Recipe:
+    """The recipe in a Python config. validate: as asked on the command line; None leaves it to the project's default.
+
+    Raises ValueError for a file that cannot be read as data, or that is no config of an action recogniser.
+    """
+    config, missing = read_python_config(path, cfg_options)
+    if not isinstance(config.get("model"), Block):
+        raise ValueError(f"{path} has no 'model', expected a config of MMAction2, PYSKL or ProtoGCN")
+    recipe = Recipe(path, _dialect(config))
+    recipe.notes += missing
+    network(config, recipe)
+    newer = recipe.dialect == "MMAction2 1.x"
+    train = _data(config, recipe, newer)
+    loss(config.block("model").block("cls_head"), recipe)
+    if newer:
+        wrapped_optimizer(config, recipe)
+        new_schedule(config, recipe)
+    else:
+        optimizer(config.block("optimizer"), recipe)
+        clipping(config.block("optimizer_config"), recipe, "grad_clip")
+        old_schedule(config, recipe)
+    _sizes(config, train, recipe, newer)
+    _validation(config, recipe, newer, validate)
+    _runtime(config, recipe)
+    return recipe
+
+
+def _dialect(config: Block) -> str:
+    if any(key in config for key in ("train_dataloader", "optim_wrapper", "default_scope", "param_scheduler")):
+        return "MMAction2 1.x"
+    if config.block("model").get("type") == "RecognizerGCN":
+        backbone = config.block("model").block("backbone").get("type")
+        return "ProtoGCN" if backbone == "ProtoGCN" else "PYSKL"
+    return "MMAction2 0.x"
+
+
+# ---- clips -----------------------------------------------------------------------------------------------------------
+
+
+def _data(config: Block, recipe: Recipe, newer: bool) -> Block:
+    """Say sources, pipelines and how often an epoch passes over them. Returns the block with the batch size."""
+    found: dict[str, tuple[Block, str]] = {}
+    for part in ("train", "val", "test"):
+        loader = config.block(f"{part}_dataloader") if newer else config.block("data")
+        key, start = ("dataset", f"{part}_dataloader.") if newer else (part, "data.")
+        if loader.block(key):
+            found[part] = _unwrapped(loader.block(key), f"{start}{key}", part, recipe)
+    if "train" not in found:
+        recipe.refuse("there is no dataset to train on", config, "train_dataloader" if newer else "data")
+        return Block()
+    for part, (block, name) in found.items():
+        _source(part, block, name, recipe)
+    splits = [recipe.parts[part].split for part in ("train", "val") if part in recipe.parts]
+    recipe.dataset["splits"] = splits
+    train, test = (found.get(part, (Block(), ""))[0].get("pipeline") for part in ("train", "test"))
+    lists = [it if isinstance(it, list | tuple) else None for it in (train, test)]
+    if lists[0] is None:
+        recipe.refuse("the training data have no pipeline", found["train"][0], "pipeline")
+    else:
+        preprocessing(list(lists[0]), list(lists[1]) if lists[1] is not None else None, recipe)
+    return config.block("train_dataloader" if newer else "data")
+
+
+def _unwrapped(block: Block, name: str, part: str, recipe: Recipe) -> tuple[Block, str]:
+    """The dataset inside of RepeatDataset, and its name for --cfg-options."""
+    if block.get("type") == "RepeatDataset":
+        if part == "train":
+            recipe.say("repeat", block.get("times", 1), block, "times", "RepeatDataset.times")
+        return _unwrapped(block.block("dataset"), f"{name}.dataset", part, recipe)
+    if block.get("type") != "PoseDataset":
+        recipe.refuse(f"the dataset {quoted(block.get('type'))} is not here, expected PoseDataset", block)
+    return block, name
+
+
+def _source(part: str, block: Block, name: str, recipe: Recipe) -> None:
+    check_known(recipe, block, READ_BY, f"the {part} data")
+    path, split = block.get("ann_file"), block.get("split")
+    if not isinstance(path, str) or not isinstance(split, str | None):
+        recipe.refuse(f"ann_file is {quoted(path)}, expected a .pkl", block, "ann_file")
+        return
+    if isinstance(root := block.get("data_root"), str):
+        path = str(Path(root, path))
+    recipe.parts[part] = Source(path, split, block.line("ann_file"), f"{name}.ann_file")
+    if isinstance(threshold := block.get("box_thr"), int | float):
+        recipe.dataset["box_threshold"] = float(threshold)
+
+
+# ---- the rest --------------------------------------------------------------------------------------------------------
+
+
+def _sizes(config: Block, loader: Block, recipe: Recipe, newer: bool) -> None:
+    size, workers = ("batch_size", "num_workers") if newer else ("videos_per_gpu", "workers_per_gpu")
+    if not newer and "train_dataloader" in loader:
+        loader = Block(loader | loader.block("train_dataloader"), loader.lines | loader.block("train_dataloader").lines)
+    if type(loader.get(size)) is int:
+        recipe.say("batch_size", loader[size], loader, size)
+    else:
+        recipe.refuse(f"{size} is {quoted(loader.get(size))}, expected the clips a step", loader, size)
+    if type(loader.get(workers)) is int:
+        recipe.say("workers", loader[workers], loader, workers)
+    scale = config.block("auto_scale_lr")
+    if type(base := scale.get("base_batch_size")) is int:
+        if scale.get("enable"):
+            recipe.say("base_batch_size", base, scale, "base_batch_size")
+        elif base != loader.get(size):
+            how = "--auto-scale-lr scales it"
+            recipe.note(f"the learning rate is meant for {base} clips a step; {how}", scale, "base_batch_size")
+        recipe.dataset["base_batch_size"] = base
+
+
+def _validation(config: Block, recipe: Recipe, newer: bool, validate: bool | None) -> None:
+    """0.x and PYSKL validate only with --validate, 1.x unless --no-validate."""
+    block, key = (config.block("train_cfg"), "val_interval") if newer else (config.block("evaluation"), "interval")
+    if validate is None:
+        validate = newer and "val" in recipe.parts
+    recipe.say("validate", validate, name="by default" if newer else "as --validate says")
+    if validate and type(interval := block.get(key, 1)) is int and interval > 1:
+        recipe.say("validate_every", interval, block, key)
+    if block.get("val_begin", 1) > 1:
+        recipe.note("validation begins in the first epoch here", block, "val_begin")
+
+
+def _runtime(config: Block, recipe: Recipe) -> None:
+    hooks = config.get("custom_hooks") or []
+    for hook in hooks if isinstance(hooks, list | tuple) else [hooks]:
+        kind = str(hook.get("type")) if isinstance(hook, Block) else quoted(hook)
+        if kind.rpartition(".")[2] in HARMLESS_HOOKS:
+            recipe.note(f"the hook {kind} is left out", config, "custom_hooks")
+        else:
+            recipe.refuse(
+                f"the hook {kind} is not here; --cfg-options custom_hooks=[] does without", config, "custom_hooks"
+            )
+    if load := config.get("load_from"):
+        recipe.say("init_from", str(load), config, "load_from")
+    if config.get("resume_from"):
+        recipe.refuse("resume_from: --work-dir RUN --resume goes on with a run of Kinegraph", config, "resume_from")
+    if isinstance(config.get("work_dir"), str):
+        recipe.work_dir = config["work_dir"]
+    named = _named_values(config)
+    for key in config:
+        if (
+            key not in USED
+            and key not in WITHOUT_EFFECT
+            and isinstance(config[key], Block)
+            and id(config[key]) not in named
+        ):
+            recipe.note(f"'{key}' has no effect here", config, key)
+
+
+def _named_values(config: Block) -> set[int]:
+    """Dicts that another value of the config holds: a variable, such as graph_cfg, that model names."""
+    found: set[int] = set()
+
+    def walk(value: Any) -> None:
+        for inner in value.values() if isinstance(value, dict) else value:
+            if isinstance(inner, dict | list | tuple) and id(inner) not in found:
+                found.add(id(inner))
+                walk(inner)
+
+    for value in config.values():
+        if isinstance(value, dict | list | tuple):
+            walk(value)
+    return found

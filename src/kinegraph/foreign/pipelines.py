@@ -1,0 +1,277 @@
+"""Pipelines of MMAction2, PYSKL and ProtoGCN, lists of transforms -> our preprocessing, one data class in one order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, get_args
+
+from kinegraph.data.augment import Augmentation
+from kinegraph.data.features import Stream
+from kinegraph.data.preprocessing import Placing, Sampling
+from kinegraph.foreign.block import Block
+from kinegraph.foreign.recipe import ANY, Recipe, check_known
+from kinegraph.messages import did_you_mean, quoted
+
+FEATURES = {"j": "joint", "b": "bone", "jm": "joint_motion", "bm": "bone_motion", "k": "k_bone", "km": "k_bone_motion"}
+ENDS = ("Collect", "ToTensor", "PackActionInputs", "PoseDecode", "Rename", "DecompressPose")
+
+
+@dataclass
+class Steps:
+    """What a pipeline does so far.
+
+    values: options of our preprocessing, each with the block and the key that say it. order: kinds of steps as met.
+    features: by the names that the pipeline gives them.
+    """
+
+    recipe: Recipe
+    values: dict[str, tuple[Any, Block, str]] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+    features: dict[str, str] = field(default_factory=lambda: {"keypoint": "joint"})
+
+    def say(self, option: str, value: object, block: Block, key: str = "type") -> None:
+        self.values[option] = (value, block, key)
+
+    def check(self, block: Block, **known: object) -> None:
+        check_known(self.recipe, block, known, str(block["type"]))
+
+
+def preprocessing(train: list[Any], test: list[Any] | None, recipe: Recipe) -> None:
+    """Say how clips become what the network sees. test: the pipeline of testing, if there is one."""
+    steps = _read(train, recipe)
+    tested = _read(test, recipe) if test is not None else None
+    values = dict(steps.values)
+    if tested is not None:
+        _add_test(values, tested.values, recipe)
+    values.setdefault("normalize", ("none", Block(), ""))
+    for name in ORDER:
+        if name in values:
+            value, block, key = values[name]
+            there = f"{block['type']} {key}".removesuffix(" type") if block else "no transform"
+            recipe.say(f"preprocessing.{name}", value, block, key, there)
+
+
+ORDER = (
+    *("people", "normalize", "min_score", "streams", "sampling", "frames", "test_frames", "test_clips"),
+    *(f"augment.{it.name}" for it in fields(Augmentation)),
+)
+
+
+def _read(pipeline: list[Any], recipe: Recipe) -> Steps:
+    steps = Steps(recipe)
+    for item in pipeline:
+        if not isinstance(item, Block) or not isinstance(item.get("type"), str):
+            recipe.refuse(f"a pipeline has {quoted(item)}, expected dict(type=...)")
+            continue
+        kind = item["type"].rpartition(".")[2]
+        if kind in TRANSFORMS:
+            TRANSFORMS[kind](steps, item)
+        elif kind not in ENDS:
+            hint = did_you_mean(kind, [*TRANSFORMS, *ENDS])
+            recipe.refuse(f"the transform {quoted(item['type'])} is not here{hint}", item)
+    if "frames" not in steps.values and pipeline:
+        steps.say("sampling", "loop", pipeline[0], "type")  # as stored
+    _check_order(steps)
+    return steps
+
+
+def _check_order(steps: Steps) -> None:
+    """Refuse an order that gives other numbers than ours: normalise, augment, streams, frames."""
+    order = steps.order
+    motion = any("motion" in stream for stream in steps.values.get("streams", ((), None, ""))[0])
+    wrong = ""
+    if "normalise" in order and "streams" in order and order.index("streams") < order.index("normalise"):
+        wrong = "streams are computed before normalising"
+    if motion and "frames" in order and order.index("frames") < order.index("streams"):
+        wrong = "motion is computed after frames are chosen"
+    if "augment" in order and "normalise" in order and order.index("augment") < order.index("normalise"):
+        wrong = "clips are varied before normalising"
+    if wrong:
+        steps.recipe.refuse(f"{wrong}; here it is the other way round")
+
+
+def _add_test(values: dict[str, Any], tested: dict[str, Any], recipe: Recipe) -> None:
+    """What testing does otherwise than training. Refuses what cannot differ here."""
+    clips = tested.get("test_clips", (1,))
+    if clips[0] != 1:
+        values["test_clips"] = clips
+    else:
+        values.pop("test_clips", None)
+    for name in dict.fromkeys([*values, *tested]):
+        if name.startswith("augment.") or name == "test_clips":
+            continue
+        trained, test = values.get(name), tested.get(name)
+        if trained is None or test is None or trained[0] != test[0]:
+            if name == "frames" and trained and test:
+                values["test_frames"] = test
+            else:
+                _, block, key = test or trained or (None, Block(), "")
+                recipe.refuse(f"{name} differs between training and testing; here it is one", block, key)
+
+
+# ---- one function a transform ----------------------------------------------------------------------------------------
+
+
+def _pre_normalize_3d(steps: Steps, block: Block) -> None:
+    steps.check(block, zaxis=[0, 1], xaxis=[8, 4], align_spine=ANY, align_center=True, align_shoulder=ANY)
+    spine = block.get("align_spine", True)
+    shoulder = block.get("align_shoulder", spine)
+    if spine != shoulder:
+        steps.recipe.refuse("PreNormalize3D turns the spine or the shoulders only; here both or none", block)
+    way = "first_frame" if spine else "first_frame_centre"
+    if way not in get_args(Placing):
+        steps.recipe.refuse("PreNormalize3D with align_spine=False is not in this version", block, "align_spine")
+        return
+    steps.order.append("normalise")
+    steps.say("normalize", way, block, "align_spine" if "align_spine" in block else "type")
+
+
+def _pre_normalize_2d(steps: Steps, block: Block) -> None:
+    steps.check(block, img_shape=ANY, threshold=ANY, mode="fix")
+    steps.order.append("normalise")
+    steps.say("normalize", "image", block)
+    if steps.recipe.dialect != "MMAction2 1.x":  # there, scores do not matter
+        steps.say(
+            "min_score", float(block.get("threshold", 0.01)), block, "threshold" if "threshold" in block else "type"
+        )
+    elif "threshold" in block:
+        steps.recipe.refuse("PreNormalize2D has no threshold in MMAction2 1.x", block, "threshold")
+
+
+def _pose_normalize(steps: Steps, block: Block) -> None:
+    steps.check(block, mean=(960.0, 540.0, 0.5), max_value=(1920.0, 1080.0, 1.0), min_value=(0.0, 0.0, 0.0))
+    steps.order.append("normalise")
+    steps.say("normalize", "image_published", block)
+
+
+def _random_rotation(steps: Steps, block: Block) -> None:
+    steps.check(block, theta=ANY)
+    theta = float(block.get("theta", 0.3))
+    steps.order.append("augment")
+    steps.say("augment.rotation", [theta] * 3, block, "theta" if "theta" in block else "type")
+
+
+def _random_scale(steps: Steps, block: Block) -> None:
+    steps.check(block, scale=ANY)
+    scale = block.get("scale", 0.2)
+    if isinstance(scale, list | tuple):
+        if len(set(scale)) != 1:
+            steps.recipe.refuse(
+                f"RandomScale: scale {quoted(scale)}; here it is one number for all axes", block, "scale"
+            )
+        scale = scale[0]
+    steps.order.append("augment")
+    steps.say("augment.scale", float(scale), block, "scale" if "scale" in block else "type")
+
+
+def _augmented(option: str, usual: float) -> Callable[[Steps, Block], None]:
+    """A transform that happens with some probability, where our augmentation has it."""
+
+    def read(steps: Steps, block: Block) -> None:
+        steps.check(block, **{key: ANY for key in ("p", "prob", "flip_ratio")})
+        key = next((it for it in ("p", "prob", "flip_ratio") if it in block), "type")
+        if option not in {it.name for it in fields(Augmentation)}:
+            steps.recipe.refuse(f"the transform {block['type']} is not in this version", block)
+            return
+        steps.order.append("augment")
+        steps.say(f"augment.{option}", float(block.get(key, usual)) if key != "type" else usual, block, key)
+
+    return read
+
+
+def _gen_features(steps: Steps, block: Block) -> None:
+    steps.check(block, dataset=ANY, feats=ANY, axis=-1)
+    feats = block.get("feats", ["j"])
+    feats = [feats] if isinstance(feats, str) else list(feats)
+    _streams(steps, [FEATURES.get(str(it), str(it)) for it in feats], block, "feats")
+
+
+def _streams(steps: Steps, names: list[str], block: Block, key: str) -> None:
+    if unknown := [name for name in names if name not in get_args(Stream)]:
+        steps.recipe.refuse(f"the stream {quoted(unknown[0])} is not here", block, key)
+        return
+    steps.order.append("streams")
+    steps.say("streams", names, block, key)
+
+
+def _joint_to_bone(steps: Steps, block: Block) -> None:
+    steps.check(block, dataset=ANY, target=ANY)
+    steps.features[str(block.get("target", "keypoint"))] = "bone"
+    if block.get("target", "keypoint") == "keypoint":
+        _streams(steps, ["bone"], block, "type")
+
+
+def _to_motion(steps: Steps, block: Block) -> None:
+    steps.check(block, dataset=ANY, source=ANY, target=ANY)
+    of = steps.features.get(str(block.get("source", "keypoint")), "joint")
+    steps.features[str(block.get("target", "motion"))] = f"{of}_motion"
+    if block.get("target") == "keypoint":
+        _streams(steps, [f"{of}_motion"], block, "type")
+
+
+def _merge_features(steps: Steps, block: Block) -> None:
+    steps.check(block, feat_list=ANY, target="keypoint", axis=-1)
+    names = [steps.features.get(str(it), str(it)) for it in block.get("feat_list", ["keypoint"])]
+    _streams(steps, names, block, "feat_list" if "feat_list" in block else "type")
+
+
+def _uniform(sampling: str) -> Callable[[Steps, Block], None]:
+    def read(steps: Steps, block: Block) -> None:
+        steps.check(block, clip_len=ANY, num_clips=ANY, test_mode=ANY, seed=255, p_interval=ANY, float_ok=False)
+        if block.get("p_interval", 1) not in (1, (1, 1), [1, 1]):
+            steps.recipe.refuse("p_interval is not 1: here frames are of the clip from end to end", block, "p_interval")
+        if sampling not in get_args(Sampling):
+            steps.recipe.refuse(f"{block['type']}, which begins anywhere in testing too, is not in this version", block)
+            return
+        _frames(steps, sampling, block, "clip_len")
+        steps.say("test_clips", block.get("num_clips", 1), block, "num_clips" if "num_clips" in block else "type")
+
+    return read
+
+
+def _padded(steps: Steps, block: Block) -> None:
+    steps.check(block, length=ANY, mode=ANY)
+    ways = {"loop": "loop", "zero": "pad"}
+    if block.get("mode", "loop") not in ways:
+        steps.recipe.refuse(f"PadTo: mode {quoted(block['mode'])}, expected loop or zero", block, "mode")
+    _frames(steps, ways.get(block.get("mode", "loop"), "loop"), block, "length")
+
+
+def _looped(steps: Steps, block: Block) -> None:
+    steps.check(block, clip_len=ANY, num_clips=1)
+    _frames(steps, "loop", block, "clip_len")
+
+
+def _frames(steps: Steps, sampling: str, block: Block, key: str) -> None:
+    frames = block.get(key)
+    if type(frames) is not int or frames < 1:
+        steps.recipe.refuse(f"{block['type']}: {key} is {quoted(frames)}, expected a number of frames", block, key)
+        return
+    steps.order.append("frames")
+    steps.say("sampling", sampling, block)
+    steps.say("frames", frames, block, key)
+
+
+def _format_input(steps: Steps, block: Block) -> None:
+    steps.check(block, num_person=ANY, mode="zero", input_format="NCTVM")
+    steps.say("people", block.get("num_person", 2), block, "num_person" if "num_person" in block else "type")
+
+
+TRANSFORMS: dict[str, Callable[[Steps, Block], None]] = {
+    "PreNormalize3D": _pre_normalize_3d,
+    "PreNormalize2D": _pre_normalize_2d,
+    "PoseNormalize": _pose_normalize,
+    "RandomRot": _random_rotation,
+    "RandomScale": _random_scale,
+    "JointFlip": _augmented("joint_flip", 0.5),
+    "PartDrop": _augmented("part_drop", 0.2),
+    "GenSkeFeat": _gen_features,
+    "JointToBone": _joint_to_bone,
+    "ToMotion": _to_motion,
+    "MergeSkeFeat": _merge_features,
+    "UniformSample": _uniform("uniform"),
+    "UniformSampleFrames": _uniform("uniform"),
+    "UniformSampleDecode": _uniform("uniform_random_start"),
+    "PadTo": _padded,
+    "PaddingWithLoop": _looped,
+    "FormatGCNInput": _format_input,
+}

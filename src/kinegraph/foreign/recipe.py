@@ -1,0 +1,141 @@
+"""What another project's configuration says in our words: options of `kinegraph train`, files of clips, and remarks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from kinegraph.foreign.block import Block
+from kinegraph.messages import one_line
+
+PARTS = ("train", "val", "test")
+WIDTH = 120
+
+
+class Said(NamedTuple):
+    """A value of an option, and where it is from: file, line and the name that it has there."""
+
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the clips of one part are.
+
+    path: as the config says it. split: the list in an annotation file that is the part. origin: file and line.
+    option: what changes the path on the command line. labels: a file of labels beside arrays.
+    """
+
+    path: str
+    split: str | None = None
+    origin: str = ""
+    option: str = ""
+    labels: str | None = None
+
+
+@dataclass
+class Recipe:
+    """A translated configuration.
+
+    dialect: the project and version. options: by name with dots, in the order of our config. notes: what is left out
+    without changing the weights, or said otherwise here. refused: what cannot be honoured. parts: train, val and test.
+    dataset: what reading the clips needs to know: layout, units, class_names.
+    """
+
+    path: Path
+    dialect: str
+    options: dict[str, Said] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    parts: dict[str, Source] = field(default_factory=dict)
+    dataset: dict[str, Any] = field(default_factory=dict)
+    classes: int | None = None
+    work_dir: str | None = None
+
+    def say(self, option: str, value: object, block: Block | None = None, key: str = "type", name: str = "") -> None:
+        """Set an option, from a value of a block of the config."""
+        line = block.line(key) if block is not None else ""
+        self.options[option] = Said(value, f"{line} {name or key}".strip())
+
+    def note(self, text: str, block: Block | None = None, key: str = "type") -> None:
+        self.notes.append(_after(block.line(key) if block is not None else "", text))
+
+    def refuse(self, text: str, block: Block | None = None, key: str = "type") -> None:
+        self.refused.append(_after(block.line(key) if block is not None else "", text))
+
+    def get(self, option: str, missing: Any = None) -> Any:
+        return self.options[option].value if option in self.options else missing
+
+
+def _after(line: str, text: str) -> str:
+    return one_line(f"{line}: {text}" if line else text)
+
+
+def check_known(recipe: Recipe, block: Block, known: Mapping[str, object], what: str) -> None:
+    """Refuse each setting of a block that is not as it is here.
+
+    known: a setting's usual value, which needs no translation; or ANY where its value is looked at elsewhere.
+    """
+    for key, value in block.items():
+        if key == "type" or known.get(key, _NOWHERE) is ANY:
+            continue
+        if key not in known:
+            recipe.refuse(f"{what}: '{key}' is not known here", block, key)
+        elif not _same(value, known[key]):
+            recipe.refuse(f"{what}: {key} is {_shown(value)}, here it is always {_shown(known[key])}", block, key)
+
+
+ANY, _NOWHERE = object(), object()
+
+
+def _same(one: object, other: object) -> bool:
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(_same(a, b) for a, b in zip(one, other, strict=True))
+    return one == other
+
+
+def _shown(value: object) -> str:
+    return one_line(repr(list(value) if isinstance(value, tuple) else value))[:60]
+
+
+# ---- as our YAML -----------------------------------------------------------------------------------------------------
+
+
+def as_yaml(recipe: Recipe, dataset: str | None = None) -> str:
+    """Our config as YAML: each line with the line of theirs that it comes from."""
+    head = [
+        f"# Translated from {recipe.path.name} ({recipe.dialect}); behind each line is the line that it comes from."
+    ]
+    head += [f"# not honoured: {line}" for line in recipe.refused] + [f"# note: {line}" for line in recipe.notes]
+    lines = [f"dataset: {_value(dataset)}"] if dataset is not None else []
+    opened: tuple[str, ...] = ()
+    for option, said in _grouped(recipe.options):
+        *groups, last = option.split(".")
+        for depth, group in enumerate(groups):
+            if opened[: depth + 1] != tuple(groups[: depth + 1]):
+                lines.append(f"{'  ' * depth}{group}:")
+        opened = tuple(groups)
+        line = f"{'  ' * len(groups)}{last}: {_value(said.value)}"
+        origin = one_line(said.origin).replace(f"{recipe.path.name}:", "line ", 1)
+        lines.append(f"{line}  # {origin}" if origin else line)
+    return "\n".join([*head, *lines, ""])
+
+
+def _grouped(options: Mapping[str, Said]) -> list[tuple[str, Said]]:
+    """The options with those of a group side by side, groups in the order of their first option."""
+    order = [option.split(".") for option in options]
+
+    def place(option: str) -> list[int]:
+        parts = option.split(".")
+        heads = [parts[:depth] for depth in range(1, len(parts) + 1)]
+        return [next(i for i, it in enumerate(order) if it[: len(head)] == head) for head in heads]
+
+    return sorted(options.items(), key=lambda item: place(item[0]))
+
+
+def _value(value: object) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, width=1 << 20, allow_unicode=True).strip()
+    return text.removesuffix("...").strip()

@@ -1,0 +1,201 @@
+"""Loss, optimizer, learning rate and epochs of MMAction2, PYSKL and ProtoGCN -> ours."""
+
+from typing import Any
+
+from kinegraph.allowed import OPTIMIZERS
+from kinegraph.foreign.block import Block
+from kinegraph.foreign.recipe import ANY, Recipe, check_known
+from kinegraph.messages import quoted
+
+SPARED = ("norm_decay_mult", "bias_decay_mult")
+
+
+def loss(head: Block, recipe: Recipe) -> None:
+    """Say the loss of a head; cross entropy where it names none."""
+    block = head.block("loss_cls")
+    kind = block.get("type", "CrossEntropyLoss")
+    smoothing = head.get("label_smooth_eps", 0.0)
+    if block.get("loss_weight", 1.0) != 1.0:
+        recipe.refuse("loss_weight is not 1, which scales the learning rate", block, "loss_weight")
+    settings: dict[str, tuple[Any, str]] = {}
+    if kind == "CrossEntropyLoss":
+        check_known(recipe, block, {"loss_weight": ANY, "class_weight": ANY}, kind)
+        if block.get("class_weight") is not None:
+            settings["class_weights"] = (list(block["class_weight"]), "class_weight")
+        name = "CrossEntropy"
+    elif kind == "CBFocalLoss":
+        check_known(recipe, block, {"loss_weight": ANY, "samples_per_cls": ANY, "beta": ANY, "gamma": ANY}, kind)
+        settings |= {key: (block[key], key) for key in ("beta", "gamma") if key in block}
+        settings["clips_of_class"] = (list(block.get("samples_per_cls", ())), "samples_per_cls")
+        recipe.note(
+            "samples_per_cls is taken as it stands; BABEL's lists seem to be in another order than the classes, "
+            "--loss.clips_of_class null counts the training clips instead", block, "samples_per_cls",
+        )  # fmt: skip
+        name = "ClassBalancedFocalLoss"
+    elif kind == "BCELossWithLogits":
+        check_known(recipe, block, {"loss_weight": ANY, "class_weight": None}, kind)
+        name = "BinaryCrossEntropy"
+    else:
+        recipe.refuse(f"the loss {quoted(kind)} is not here", block)
+        return
+    if smoothing:
+        settings["label_smoothing"] = (smoothing, "label_smooth_eps")
+    if name == "CrossEntropy" and not settings:
+        return  # the default
+    recipe.say("loss.class_path", f"kinegraph.training.losses.{name}", block, "type", "loss_cls.type")
+    for option, (value, key) in settings.items():
+        recipe.say(f"loss.init_args.{option}", value, block, key, f"loss_cls.{key}")
+
+
+def optimizer(block: Block, recipe: Recipe) -> None:
+    """Say an optimizer of torch and its settings."""
+    kind = str(block.get("type"))
+    name = f"torch.optim.{kind}"
+    if name not in OPTIMIZERS:
+        recipe.refuse(f"the optimizer {quoted(block.get('type'))} is not here", block)
+        return
+    recipe.say("optimizer.class_path", name, block, "type", "optimizer.type")
+    for key, value in block.items():
+        if key == "paramwise_cfg":
+            if value:
+                recipe.refuse("paramwise_cfg: all parameters have one learning rate and weight decay here", block, key)
+        elif key != "type":
+            value = list(value) if isinstance(value, tuple) else value
+            recipe.say(f"optimizer.init_args.{key}", value, block, key, f"optimizer.{key}")
+
+
+def clipping(block: Block, recipe: Recipe, key: str) -> None:
+    """Say the largest norm of the gradients, from grad_clip or clip_grad."""
+    clip = block.block(key)
+    if not clip:
+        return
+    check_known(recipe, clip, {"max_norm": ANY, "norm_type": 2, "error_if_nonfinite": ANY}, key)
+    if clip.get("max_norm"):
+        recipe.say("clip_gradients", float(clip["max_norm"]), clip, "max_norm", f"{key}.max_norm")
+
+
+# ---- learning rate: MMAction2 0.x, PYSKL, ProtoGCN -------------------------------------------------------------------
+
+
+def old_schedule(config: Block, recipe: Recipe) -> None:
+    """lr_config and the number of epochs."""
+    block = config.block("lr_config")
+    policy = str(block.get("policy", "fixed")).lower()
+    known: dict[str, object] = {"policy": ANY, "by_epoch": ANY, "step": ANY, "gamma": ANY, "min_lr": ANY}
+    known |= {key: ANY for key in ("warmup", "warmup_iters", "warmup_ratio", "warmup_by_epoch")}
+    known |= {"min_lr_ratio": 0}
+    check_known(recipe, block, known, "lr_config")
+    _epochs(config, recipe)
+    if policy == "step":
+        _milestones(block.get("step", ()), block, "step", recipe)
+        if block.get("gamma", 0.1) != 0.1:
+            recipe.say("schedule.gamma", block["gamma"], block, "gamma", "lr_config.gamma")
+    elif policy == "cosineannealing":
+        _cosine(block, "policy", "min_lr", recipe)
+    elif policy == "fixed":
+        recipe.say("schedule.kind", "step", config, "lr_config", "no steps")
+    else:
+        recipe.refuse(f"lr_config: policy {quoted(block['policy'])} is not here", block, "policy")
+    if block.get("warmup"):
+        _old_warmup(block, recipe)
+
+
+def _epochs(config: Block, recipe: Recipe) -> None:
+    runner = config.block("runner")
+    if runner.get("type", "EpochBasedRunner") != "EpochBasedRunner":
+        recipe.refuse(f"runner {quoted(runner['type'])}: training is counted in epochs here", runner)
+    block, key = (runner, "max_epochs") if "max_epochs" in runner else (config, "total_epochs")
+    _say_epochs(block.get(key), block, key, recipe)
+
+
+def _say_epochs(epochs: object, block: Block, key: str, recipe: Recipe) -> None:
+    if type(epochs) is not int or epochs < 1:
+        recipe.refuse(f"{key} is {quoted(epochs)}, expected the number of epochs", block, key)
+    else:
+        recipe.say("epochs", epochs, block, key)
+
+
+def _milestones(steps: object, block: Block, key: str, recipe: Recipe) -> None:
+    epochs = list(steps) if isinstance(steps, list | tuple) else [steps]
+    if not all(type(it) in (int, float) for it in epochs):
+        recipe.refuse(f"{key} is {quoted(steps)}, expected epochs", block, key)
+        return
+    recipe.say("schedule.kind", "step", block, key)
+    recipe.say("schedule.milestones", epochs, block, key)
+
+
+def _cosine(block: Block, key: str, least: str, recipe: Recipe) -> None:
+    recipe.say("schedule.kind", "cosine", block, key)
+    if block.get(least):
+        recipe.refuse(f"{least} is {quoted(block[least])}; the cosine ends at 0 here", block, least)
+
+
+def _old_warmup(block: Block, recipe: Recipe) -> None:
+    epochs, count = recipe.get("epochs"), block.get("warmup_iters", 0)
+    if block["warmup"] != "linear" or not block.get("warmup_by_epoch") or not epochs:
+        way = "--schedule.warmup gives a share of all steps"
+        recipe.refuse(f"warmup of {quoted(count)} iterations: {way}", block, "warmup")
+        return
+    _say_warmup(count / epochs, block.get("warmup_ratio", 0.1), block, "warmup_iters", recipe)
+
+
+def _say_warmup(share: float, start: float, block: Block, key: str, recipe: Recipe) -> None:
+    recipe.say("schedule.warmup", round(share, 6), block, key)
+    if start > 0.01:
+        recipe.note(f"the learning rate rises from 0 here, there from {start:g} of its value", block, key)
+
+
+# ---- learning rate: MMAction2 1.x ------------------------------------------------------------------------------------
+
+
+def new_schedule(config: Block, recipe: Recipe) -> None:
+    """param_scheduler and train_cfg."""
+    loop = config.block("train_cfg")
+    known = {"type": ANY, "max_epochs": ANY, "val_begin": ANY, "val_interval": ANY, "by_epoch": True}
+    check_known(recipe, loop, known, "train_cfg")
+    if str(loop.get("type", "EpochBasedTrainLoop")).rpartition(".")[2] != "EpochBasedTrainLoop":
+        recipe.refuse(f"train_cfg {quoted(loop['type'])}: training is counted in epochs here", loop)
+    _say_epochs(loop.get("max_epochs"), loop, "max_epochs", recipe)
+    parts = config.get("param_scheduler") or []
+    for block in parts if isinstance(parts, list | tuple) else [parts]:
+        if isinstance(block, Block):
+            _scheduler(block, recipe)
+    if "schedule.kind" not in recipe.options:
+        recipe.say("schedule.kind", "step", config, "param_scheduler", "no param_scheduler")
+
+
+def _scheduler(block: Block, recipe: Recipe) -> None:
+    kind, epochs = str(block.get("type")).rpartition(".")[2], recipe.get("epochs")
+    begin, end = block.get("begin", 0), block.get("end", epochs)
+    usual: dict[str, object] = {"begin": ANY, "end": ANY, "by_epoch": ANY, "convert_to_iter_based": ANY}
+    if kind == "MultiStepLR":
+        check_known(recipe, block, usual | {"milestones": ANY, "gamma": ANY}, kind)
+        _milestones([begin + it for it in block.get("milestones", ())], block, "milestones", recipe)
+        if block.get("gamma", 0.1) != 0.1:
+            recipe.say("schedule.gamma", block["gamma"], block, "gamma")
+    elif kind == "CosineAnnealingLR":
+        check_known(recipe, block, usual | {"T_max": ANY, "eta_min": ANY, "eta_min_ratio": None}, kind)
+        _cosine(block, "type", "eta_min", recipe)
+        last = begin + block.get("T_max", epochs or 0)
+        if epochs and last != epochs:
+            recipe.refuse(f"the cosine ends in epoch {last} of {epochs}; here with the last", block, "T_max")
+    elif kind == "LinearLR" and block.get("by_epoch", True) and begin == 0 and epochs and type(end) is int:
+        known = {"start_factor": ANY, "end_factor": 1.0}
+        check_known(recipe, block, usual | known, kind)
+        _say_warmup(end / epochs, block.get("start_factor", 1 / 3), block, "end", recipe)
+    else:
+        recipe.refuse(f"the scheduler {quoted(block.get('type'))} is not here", block)
+
+
+def wrapped_optimizer(config: Block, recipe: Recipe) -> None:
+    """optim_wrapper: the optimizer, the clipping of gradients, mixed precision."""
+    wrapper = config.block("optim_wrapper")
+    known = {"optimizer": ANY, "clip_grad": ANY, "accumulative_counts": 1, "paramwise_cfg": None, "loss_scale": ANY}
+    check_known(recipe, wrapper, known, "optim_wrapper")
+    optimizer(wrapper.block("optimizer"), recipe)
+    clipping(wrapper, recipe, "clip_grad")
+    kind = wrapper.get("type", "OptimWrapper")
+    if kind == "AmpOptimWrapper":
+        recipe.say("precision", "16-mixed", wrapper)
+    elif kind != "OptimWrapper":
+        recipe.refuse(f"optim_wrapper {quoted(kind)} is not here", wrapper)

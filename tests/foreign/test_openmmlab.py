@@ -1,0 +1,217 @@
+"""Configs of MMAction2, PYSKL and ProtoGCN: what each says in our words, and that they train."""
+
+import json
+from itertools import islice
+
+import pytest
+import yaml
+
+from kinegraph.allowed import NETWORKS
+from kinegraph.cli import main
+from kinegraph.commands.arguments import read_config
+from kinegraph.commands.train import train
+from kinegraph.data.loading import train_loader
+from kinegraph.foreign.read import read_foreign
+from kinegraph.foreign.recipe import as_yaml
+from kinegraph.models.weights import load_weights
+from kinegraph.training import loop
+from tests.foreign import projects
+
+OLD = ["stgcn_80e_ntu60_xsub_keypoint", "stgcn_80e_ntu60_xsub_keypoint_3d", "2sagcn_80e_ntu60_xsub_keypoint_3d"]
+OLD += ["2sagcn_80e_ntu60_xsub_bone_3d", *(f"stgcn_80e_babel{n}{loss}" for n in (60, 120) for loss in ("", "_wfl"))]
+FEATURES = ("j", "b", "jm", "bm")
+HERE = {name.rpartition(".")[2] for name in NETWORKS}
+NEW = [("stgcn", True), ("stgcn", False), ("stgcnpp", True), ("stgcnpp", False), ("ctrgcn", False)]
+NEW += [("2s-agcn", False), ("aagcn", True), ("msg3d", True)]
+VARIANTS = {
+    **{f"0.x {name}": projects.mmaction0(name) for name in OLD},
+    **{f"1.x {net} {flat} {it}": projects.mmaction1(net, it, flat) for net, flat in NEW for it in FEATURES},
+    **{f"1.x 120 {it}": projects.mmaction1("stgcn", it, False, classes=120) for it in FEATURES},
+    **{
+        f"pyskl {net} {flat} {split}": projects.pyskl(net, "j", flat, split)
+        for net, flat in NEW
+        for split in ("xsub", "xview")
+    },
+    **{f"pyskl xset {it}": projects.pyskl("stgcnpp", it, True, "xset", 120) for it in FEATURES},
+    "pyskl strong": projects.pyskl("stgcnpp", "j", False, strong=True),
+    **{f"vanilla {it}": projects.vanilla(it) for it in FEATURES},
+    **{f"{net} {it}": projects.dense(net, it) for net in ("DGSTGCN", "ProtoGCN") for it in ("j", "bm") if net in HERE},
+}
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def options(text: str, folder) -> dict:
+    """What a config says, as our YAML would be read."""
+    (folder / "config.py").write_text(text)
+    recipe = read_foreign(folder / "config.py")
+    assert recipe.refused == []
+    return yaml.safe_load(as_yaml(recipe, "data"))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_is_translated_and_its_options_are_ours(name, place):
+    (place / "config.py").write_text(VARIANTS[name])
+    recipe = read_foreign(place / "config.py")
+    assert recipe.refused == []
+    (place / "ours.yaml").write_text(as_yaml(recipe, "data") + "split: xsub\n")
+    ours = read_config(train, place / "ours.yaml")
+    assert ours.epochs == recipe.get("epochs")
+    assert recipe.classes == (120 if "120" in name or "xset" in name else 60)
+    assert {"train", "val", "test"} == set(recipe.parts)
+    assert all(said.origin for said in recipe.options.values())
+
+
+def test_what_an_old_config_says(place):
+    ours = options(VARIANTS["0.x stgcn_80e_ntu60_xsub_keypoint"], place)
+    assert ours["model"] == {"class_path": "kinegraph.models.stgcn.STGCN"}
+    assert (ours["partition"], "layout" in ours) == ("spatial", False)
+    assert ours["preprocessing"] == {"people": 2, "normalize": "image_published", "sampling": "loop", "frames": 300}
+    sgd = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.0001, "nesterov": True}
+    assert ours["optimizer"] == {"class_path": "torch.optim.SGD", "init_args": sgd}
+    assert ours["schedule"] == {"kind": "step", "milestones": [10, 50]}
+    assert (ours["epochs"], ours["batch_size"], ours["workers"], ours["validate"]) == (80, 16, 2, False)
+    agcn = options(VARIANTS["0.x 2sagcn_80e_ntu60_xsub_bone_3d"], place)
+    assert (agcn["model"]["class_path"], agcn["partition"]) == ("kinegraph.models.agcn.AGCN", "inward_outward")
+    assert agcn["preprocessing"]["streams"] == ["bone"]
+    babel = options(VARIANTS["0.x stgcn_80e_babel60_wfl"], place)
+    assert babel["loss"]["class_path"].endswith("ClassBalancedFocalLoss")
+    assert babel["loss"]["init_args"] == {"clips_of_class": projects.BABEL60}
+    assert (babel["repeat"], babel["preprocessing"]["people"]) == (5, 1)
+
+
+def test_what_a_new_config_says(place):
+    ours = options(VARIANTS["1.x stgcnpp True bm"], place)
+    assert ours["model"]["class_path"].endswith("STGCNPP")
+    assert (ours["layout"], ours["partition"], ours["repeat"]) == ("coco17_tree", "inward_outward", 5)
+    uniform = {"sampling": "uniform", "frames": 100, "test_clips": 10}
+    wanted = {"people": 2, "normalize": "image", "streams": ["bone_motion"], **uniform}
+    assert ours["preprocessing"] == wanted
+    assert (ours["schedule"], ours["epochs"], ours["validate"]) == ({"kind": "cosine"}, 16, True)
+    hrnet = options(VARIANTS["pyskl stgcnpp True xsub"], place)
+    assert hrnet["preprocessing"] == wanted | {"streams": ["joint"], "min_score": 0.01}  # PYSKL drops unsure joints
+    strong = options(VARIANTS["pyskl strong"], place)
+    assert strong["preprocessing"]["augment"] == {"rotation": [0.3] * 3, "scale": 0.1}
+    plain = options(VARIANTS["vanilla j"], place)
+    assert plain["model"]["init_args"] == {"dropout": 0.5}
+    assert (plain["preprocessing"]["sampling"], plain["partition"]) == ("pad", "spatial")
+    assert "nesterov" not in plain["optimizer"]["init_args"]
+
+
+TRAINED = {
+    "0.x stgcn_80e_ntu60_xsub_keypoint": ("lists", 17, 2),
+    "0.x stgcn_80e_babel60_wfl": ("lists", 25, 3),
+    "1.x stgcnpp True bm": ("data/skeleton/ntu60_2d.pkl", 17, 2),
+    "pyskl stgcn False xview": ("data/nturgbd/ntu60_3danno.pkl", 25, 3),
+}
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_configs_train_and_are_tested_word_for_word(name, place, monkeypatch, capsys):
+    """Two steps on clips of the config's own files, which become a dataset folder once; then the test."""
+    monkeypatch.setattr(loop, "train_loader", lambda *args, **options: islice(train_loader(*args, **options), 2))
+    where, joints, channels = TRAINED[name]
+    if where == "lists":
+        babel = "babel" in name
+        projects.write_lists(place, name.removeprefix("0.x "), joints, channels, 60, frames=20 if babel else None)
+    else:
+        projects.write_splits(place / where, joints, channels, 60)
+    config = place / "configs" / "skeleton" / "theirs.py"
+    config.parent.mkdir(parents=True)
+    config.write_text(VARIANTS[name])
+    words = [str(config), "--work-dir", "run", "--validate", "--seed", "0", "--deterministic", "--launcher", "none"]
+    words += ["--cfg-options", "data.workers_per_gpu=0", "train_dataloader.num_workers=0"][: 2 + ("1.x" in name)]
+    small = [
+        "--batch-size",
+        "1",
+        "--epochs",
+        "1",
+        "--repeat",
+        "1",
+        "--accelerator",
+        "cpu",
+        "--no-report",
+        "--log-every",
+        "1",
+        "--workers",
+        "0",
+    ]
+    small += [] if "babel" in name else ["--preprocessing.frames", "8"]
+    if "1.x" in name:
+        words = [word for word in words if word != "data.workers_per_gpu=0"]
+    assert main(["train", *words, *small]) == 0
+    assert "clips of data/" in capsys.readouterr().out  # read
+    weights = load_weights(place / "run" / "checkpoints" / "last.safetensors")
+    assert len(weights.class_names) == 60
+    assert weights.preprocessing["frames"] == (20 if "babel" in name else 8)
+    log = [json.loads(line) for line in (place / "run" / "log.jsonl").read_text().splitlines()]
+    assert [it["mode"] for it in log].count("val") == 1
+    last = "run/checkpoints/last.safetensors"
+    tested = [
+        str(config),
+        last,
+        "--eval",
+        "top_k_accuracy",
+        "mean_class_accuracy",
+        "--out",
+        "result.pkl",
+        "--gpu-collect",
+    ]
+    assert main(["test", *tested]) == 0
+    said = capsys.readouterr().out
+    assert "clips of data/" not in said  # the folder was there
+    assert "dataset folder: data/" in said
+    assert (place / "result.pkl").is_file()
+
+
+def test_a_missing_file_is_one_line_with_the_place_and_the_option(place, capsys):
+    (place / "config.py").write_text(projects.pyskl("stgcnpp", "j", False))
+    (place / "data" / "nturgbd").mkdir(parents=True)
+    (place / "data" / "nturgbd" / "ntu60_3dano.pkl").touch()
+    assert main(["train", "config.py", "--work-dir", "run"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    for part in (
+        "data/nturgbd/ntu60_3danno.pkl is not there",
+        str(place),
+        "did you mean 'ntu60_3dano.pkl'",
+        "--dataset",
+    ):
+        assert part in error
+    assert "--cfg-options data.train.dataset.ann_file=FILE" in error
+    assert sorted(it.name for it in place.iterdir()) == ["config.py", "data"]
+
+
+def test_all_that_cannot_be_honoured_is_listed_before_anything_starts(place, capsys):
+    (place / "config.py").write_text(projects.heatmaps())
+    assert main(["train", "config.py"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert "config.py:3: model 'Recognizer3D' with 'ResNet3dSlowOnly' is not here" in lines[0]
+    listed = " ".join(lines)
+    for part in ("PoseCompact", "Resize", "GeneratePoseTarget", "FormatShape", "EMAHook"):
+        assert f"{part}" in listed
+    assert all(line.startswith("not honoured: config.py:") for line in lines[:-1])
+    assert "asks for" in lines[-1]
+    assert main(["convert", "config.py", "out.yaml"]) == 2
+    assert not (place / "out.yaml").exists()
+
+
+def test_convert_writes_the_rest_with_the_line_of_each_value(place, capsys):
+    text = projects.pyskl("stgcn", "b", True).replace(
+        "dict(type='PoseDecode')", "dict(type='Mystery'), dict(type='PoseDecode')"
+    )
+    (place / "config.py").write_text(text)
+    assert main(["convert", "config.py", "out.yaml"]) == 0
+    assert "not honoured: config.py:12: the transform 'Mystery' is not here" in capsys.readouterr().out
+    written = (place / "out.yaml").read_text()
+    assert "# not honoured: config.py:12: the transform 'Mystery'" in written
+    lines = text.splitlines()
+    for ours, theirs in (("batch_size: 16", "videos_per_gpu=16"), ("streams: [bone]", "feats=['b']")):
+        line = next(line for line in written.splitlines() if line.strip().startswith(ours))
+        assert theirs in lines[int(line.partition("# line ")[2].split(" ")[0].rstrip(":")) - 1]
+    assert str(read_config(train, place / "out.yaml").split) == "xsub"
+    assert main(["convert", "config.py", "out.yaml"]) == 2  # it is there
