@@ -12,7 +12,7 @@ from jaxtyping import Int
 from rich.console import Console
 
 from kinegraph.commands.convert_config import convert_config
-from kinegraph.commands.convert_weights import SUFFIXES, Dialect, convert_weights
+from kinegraph.commands.convert_weights import Dialect, convert_weights, is_checkpoint
 from kinegraph.data.dataset import SkeletonDataset, open_dataset, write_dataset
 from kinegraph.data.formats import folder, recordings
 from kinegraph.data.formats.annotations_write import write_annotation_list, write_annotations
@@ -58,10 +58,11 @@ def convert(
 
     Args:
         path: dataset folder that `kinegraph prepare` made, or recordings of any format that it reads; or a checkpoint
-            of another project (.pth) or of Kinegraph (.safetensors); or a config of MMAction2, PYSKL or ProtoGCN (.py),
-            of yysijie/st-gcn, 2s-AGCN or CTR-GCN (.yaml).
+            of another project (.pth; TensorFlow's .index or its folder) or of Kinegraph (.safetensors); or a config of
+            MMAction2, PYSKL or ProtoGCN (.py), of yysijie/st-gcn, 2s-AGCN or CTR-GCN (.yaml).
         out: file to write for pyskl and mmaction0 (a .pkl), folder for npy and tfrecord; of a checkpoint, a
-            .safetensors file, or with --to a .pth; of a config, a .yaml. Written whole or not at all.
+            .safetensors file, or with --to a .pth, for tensorflow a folder; of a config, a .yaml. Written completely or
+            not at all.
         format: pyskl is the pickle {split, annotations} of PYSKL and MMAction2 1.x; mmaction0 is the list of MMAction2
             0.x, of one part of a split; npy are the arrays *_data_joint.npy and *_label.pkl of 2s-AGCN; tfrecord are
             the shards of the TensorFlow project.
@@ -71,7 +72,8 @@ def convert(
         people: npy, tfrecord: people of every clip, 2 by default.
         shards: tfrecord: files a part, 40 by default.
         shuffle_seed: tfrecord: mix the clips of each part; in the dataset's order by default.
-        to: checkpoint: write it for yysijie/st-gcn (stgcn2018), MMAction2 0.x, 1.x or PYSKL; else for Kinegraph.
+        to: checkpoint: write it for yysijie/st-gcn (stgcn2018), MMAction2 0.x, 1.x, PYSKL or itskalvik/ST-GCN
+            (tensorflow); else for Kinegraph.
         layout: joints of a checkpoint, or of recordings whose files do not name them: a built-in layout's name or a
             YAML file; by default a checkpoint's is the one with its graph.
         class_names: text file with a class name a line, or ntu60, ntu120, babel60, babel120; by default a
@@ -101,7 +103,7 @@ def convert(
         )
         convert_config(path, out, overwrite)
         return
-    if path.suffix in SUFFIXES and not path.is_dir():
+    if is_checkpoint(path):
         _check_none(given, "a dataset folder", path)
         print(convert_weights(path, out, overwrite=overwrite, **of_weights))
         return

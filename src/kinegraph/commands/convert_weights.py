@@ -6,10 +6,16 @@ from typing import Literal
 
 from kinegraph.data.formats.conventions import names_of_classes
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.models.tensorflow_files import find_index
 from kinegraph.skeleton.layout import load_layout
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
-Dialect = Literal["mmaction0", "mmaction1", "pyskl", "stgcn2018"]
+Dialect = Literal["mmaction0", "mmaction1", "pyskl", "stgcn2018", "tensorflow"]
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a path is named as a checkpoint, and no dataset or recordings."""
+    return find_index(path) is not None or (path.suffix in SUFFIXES and not path.is_dir())
 
 
 def convert_weights(

@@ -25,6 +25,7 @@ from kinegraph.data.formats.padded import read_labels
 from kinegraph.data.formats.recordings import FormatError, Recordings, Unread, check_readable
 from kinegraph.data.split_names import order_of
 from kinegraph.messages import plain_name
+from kinegraph.models.tensorflow_files import find_index
 from kinegraph.models.zoo import find_weights, zoo_names
 from kinegraph.skeleton.layout import load_layout
 
@@ -50,7 +51,7 @@ def inspect(
     Args:
         path: dataset folder; raw file or folder (.skeleton, UI-PRMD, .npz, .npy of 2s-AGCN, OpenPose .json, .csv,
             .tfrecord); annotation or label pickle; run folder, weights (.safetensors, or a name such as ui-prmd-10),
-            checkpoint (.pth, .ckpt), result file or table of a test.
+            checkpoint (.pth, .ckpt, .index), result file or table of a test.
         format: name of the format of recordings (see prepare), where their content does not decide it.
         layout: layout of the joints, a name or a .yaml file, where the file does not say it.
         units: of the coordinates: m, cm, mm, px, image (fractions of a picture) or normalised, where the file does not
@@ -69,6 +70,7 @@ def inspect(
     """
     if str(path) in zoo_names():
         path = find_weights(path)
+    path = (None if format else find_index(path)) or path
     if not path.exists():
         raise ValueError(f"there is no file or folder {path}")
     if _is_part(path):

@@ -12,7 +12,7 @@ from kinegraph.safe_io import parsed_json, read_json, read_yaml
 if TYPE_CHECKING:
     from torch import nn
 
-WEIGHTS = (".safetensors", ".pth", ".pt")
+WEIGHTS = (".safetensors", ".pth", ".pt", ".index")
 RESUMED = ".ckpt"
 FIGURES = ("top1", "mean_class_accuracy", "loss")
 TABLES = {  # first columns of the tables that stand beside a result file or in a run folder -> what they are

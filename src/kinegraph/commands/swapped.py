@@ -28,8 +28,10 @@ def config_first(verb: str, config: Path, weights: Path) -> tuple[Path, Path]:
 def _are_weights(path: Path) -> bool:
     """A weights file or checkpoint, a run folder, or a name in the zoo."""
     if path.is_dir():
+        if (path / "checkpoint").is_file():  # of TensorFlow
+            return True
         return (path / "checkpoints").is_dir() or (path / "last.safetensors").is_file()
-    return path.suffix in (".safetensors", ".pth", ".pt") or (not path.exists() and str(path) in zoo_names())
+    return path.suffix in (".safetensors", ".pth", ".pt", ".index") or (not path.exists() and str(path) in zoo_names())
 
 
 def _say(verb: str, words: Sequence[Path]) -> None:

@@ -22,6 +22,8 @@ from kinegraph.atomic import write_atomic
 from kinegraph.files import check_is_file
 from kinegraph.messages import one_line, quoted
 from kinegraph.models.foreign_file import read_foreign
+from kinegraph.models.tensorflow_checkpoint import read_variables
+from kinegraph.models.tensorflow_files import find_index
 
 OLD_PICKLES = 5  # at the head of a file: magic number, version, machine, content, keys of the tensors
 STATES = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params")
@@ -31,11 +33,13 @@ COPIED_A_BYTE, COPIED_ALWAYS = 4, 64 << 20
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The state dict in a file of torch.save, as training frameworks leave it or alone.
+    """The state dict in a file of torch.save, as training frameworks leave it or alone; or of a TensorFlow checkpoint.
 
     Objects of other classes beside it are passed over, see `foreign_file`. Raises ValueError when there is no state
     dict, or objects of other classes are in it.
     """
+    if (index := find_index(path)) is not None:
+        return read_variables(index)
     refusal = None
     try:
         found = load_plain(path)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kinegraph.models.published import infer_layout, is_published, load_published, save_published
+from kinegraph.models.published import TENSORFLOW, infer_layout, is_published, load_published, save_published
 from kinegraph.models.weights import Weights, load_weights, save_weights
 from kinegraph.skeleton.layout import JointLayout
 
@@ -53,12 +53,12 @@ def convert_checkpoint(
     Returns what was done, for people to read. Raises ValueError when source, out and options do not go together.
     """
     source, out = Path(source), Path(out)
-    if is_published(out) != (to is not None):
-        raise ValueError(
-            f"{out} is named as a checkpoint of another project: name the dialect, e.g. mmaction1"
-            if to is None
-            else f"a checkpoint of dialect '{to}' is a .pth file, found {out}"
-        )
+    if to is None and is_published(out):
+        raise ValueError(f"{out} is named as a checkpoint of another project: name the dialect, e.g. mmaction1")
+    if to == TENSORFLOW and out.suffix:
+        raise ValueError(f"a checkpoint of dialect '{to}' is a folder, found {out}; e.g. {out.with_suffix('')}")
+    if to not in (None, TENSORFLOW) and not is_published(out):
+        raise ValueError(f"a checkpoint of dialect '{to}' is a .pth file, found {out}")
     if to is not None:
         given = {"layout": layout, "class names": class_names, "preprocessing": preprocessing}
         if lost := [name for name, value in given.items() if value is not None]:
@@ -67,7 +67,7 @@ def convert_checkpoint(
         save_published(out, model, to)
         return f"{out}: {type(model).__name__} for {to}"
     if not is_published(source):
-        raise ValueError(f"{source} is no .pth checkpoint of another project; nothing to convert")
+        raise ValueError(f"{source} is no checkpoint of another project; nothing to convert")
     weights = published_weights(
         source, layout=layout, class_names=class_names, preprocessing=preprocessing, strides=strides
     )

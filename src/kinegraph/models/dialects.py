@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+import torch
 from torch import Tensor, nn
 
 from kinegraph.models.network import known_networks
-from kinegraph.models.tensor_forms import Sizes, Table, graph_of
+from kinegraph.models.tensor_forms import COUNT, Sizes, Table, graph_of
 
 
 def known_tables() -> list[Table]:
@@ -50,11 +51,15 @@ def to_ours(state: Mapping[str, Tensor], table: Table, blocks: int) -> dict[str,
     shape = next(graphs, (0, 0, 0))
     if len(shape) != 3:
         raise ValueError(f"its graph has shape {tuple(shape)}, expected (partitions, joints, joints)")
-    return {
+    found = {
         ours: leaf.join([state[name] for name in names], shape[0])
         for ours, names, leaf in table.entries(blocks)
         if names and all(name in state for name in names)
     }
+    if not table.counts:
+        means = [name for name in found if name.endswith(".running_mean")]
+        found |= {name.replace(".running_mean", COUNT): torch.tensor(0) for name in means}
+    return found
 
 
 def to_dialect(model: nn.Module, dialect: str) -> dict[str, Tensor]:
@@ -80,8 +85,13 @@ def _check_exportable(model: nn.Module, table: Table) -> None:
     for argument, value, what in table.lacks:
         if model.config.get(argument) == value:
             raise ValueError(f"no {type(model).__name__} in dialect '{table.dialect}' {what}")
-    if hasattr(model, "data_norm") and model.data_norm.eps != 1e-5:
-        raise ValueError(f"the network has norm_eps {model.data_norm.eps}, dialect '{table.dialect}' always 1e-5")
+    if not hasattr(model, "data_norm"):
+        return
+    always = {"norm_eps": 1e-5} | dict(table.always)
+    for argument, value in always.items():
+        found = model.data_norm.eps if argument == "norm_eps" else model.config[argument]
+        if found != value:
+            raise ValueError(f"the network has {argument} {found}, dialect '{table.dialect}' always {value}")
 
 
 def _blocks(state: Mapping[str, Tensor], table: Table) -> int:

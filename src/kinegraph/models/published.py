@@ -1,8 +1,8 @@
 """Checkpoints of other projects: read into a network of ours, and written back.
 
-Known are yysijie/st-gcn and mmskeleton ("stgcn2018"), MMAction2 0.x ("mmaction0") and 1.x ("mmaction1"), and PYSKL
-("pyskl"). The graph comes from the file, never from a layout: the projects' layouts differ, and the stored graph is
-what the weights were trained with.
+Known are yysijie/st-gcn and mmskeleton ("stgcn2018"), MMAction2 0.x ("mmaction0") and 1.x ("mmaction1"), PYSKL
+("pyskl") and itskalvik/ST-GCN ("tensorflow"). The graph comes from the file, never from a layout: the projects' layouts
+differ, and the stored graph is what the weights were trained with.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +18,12 @@ from kinegraph.models.checkpoint_file import read_state, weights_beside, write_s
 from kinegraph.models.dialects import identify, to_dialect, to_ours
 from kinegraph.models.network import SkeletonNetwork, rebuild
 from kinegraph.models.tensor_forms import Table, graph_of
+from kinegraph.models.tensorflow_checkpoint import write_variables
+from kinegraph.models.tensorflow_files import find_index
 from kinegraph.skeleton.graph import STRATEGIES, adjacency
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
+
+TENSORFLOW = "tensorflow"  # the dialect whose checkpoints are folders
 
 
 def is_published(path: str | Path) -> bool:
@@ -28,12 +32,14 @@ def is_published(path: str | Path) -> bool:
     Lightning's end in .ckpt as our checkpoints do, which have the weights beside them.
     """
     path = Path(path)
+    if find_index(path) is not None:
+        return True
     theirs = path.suffix == ".ckpt" and path.is_file() and not weights_beside(path).is_file()
     return path.suffix in (".pth", ".pt") or theirs
 
 
 def load_published(source: str | Path | Mapping[str, Tensor], *, strides: Sequence[int] | None = None) -> nn.Module:
-    """The network of a published .pth file or state dict, in evaluation mode. A file is read without running its code.
+    """The network of a published checkpoint or state dict, in evaluation mode. A file is read without running its code.
 
     All is inferred from the tensors' names and shapes but the strides: if not given, 2 where the width doubles, or
     where there is a projection though it does not change.
@@ -52,7 +58,7 @@ def load_published(source: str | Path | Mapping[str, Tensor], *, strides: Sequen
         raise ValueError(f"{origin}: {error}") from None
     try:
         ours = to_ours(state, table, blocks)
-        config = _network(table).config_of(ours)
+        config = _network(table).config_of(ours) | dict(table.always)
         if strides is not None:
             config["strides"] = list(strides)
         _check_shapes(state, table, ours, config)
@@ -65,12 +71,17 @@ def load_published(source: str | Path | Mapping[str, Tensor], *, strides: Sequen
 
 
 def save_published(path: str | Path, model: nn.Module, dialect: str) -> None:
-    """Write a network as a checkpoint that another project loads, whole or not at all.
+    """Write a network as a checkpoint that another project loads, completely or not at all.
 
-    dialect: "stgcn2018", "mmaction0", "mmaction1" or "pyskl". Raises ValueError when that project has no such network.
+    dialect: "stgcn2018", "mmaction0", "mmaction1", "pyskl", or "tensorflow", which is a folder. Raises ValueError when
+    that project has no such network.
     """
     beside = None if dialect == "stgcn2018" else {"meta": {}}  # yysijie/st-gcn reads and writes the bare state dict
-    write_state(Path(path), to_dialect(model, dialect), beside)
+    state = to_dialect(model, dialect)
+    if dialect == TENSORFLOW:
+        write_variables(Path(path), state)
+    else:
+        write_state(Path(path), state, beside)
 
 
 def infer_layout(model: nn.Module) -> JointLayout | None:

@@ -67,13 +67,14 @@ class Block(nn.Module):
         edges: str,
         residual: bool,
         graph_residual: bool,
+        padding: str,
     ):
         super().__init__()
         self.importance = nn.Parameter(torch.ones_like(graph)) if edges == "importance" else None
         self.graph = nn.Parameter(graph.clone()) if edges == "learned" else None
         self.spatial = GraphConvolution(len(graph), width_in, width)
         self.spatial_norm = BatchNorm(width)
-        self.temporal = TemporalConvolution(width, kernel, stride)
+        self.temporal = TemporalConvolution(width, kernel, stride, padding)
         self.temporal_norm = BatchNorm(width)
         self.dropout = nn.Dropout(dropout)
         self.residual = shortcut(width_in, width, stride) if residual else None
@@ -118,6 +119,16 @@ BLOCK_2018 = [  # our module or tensor in a block, theirs, and the form that one
 ]
 BLOCK = [*GCN_BLOCK, ("importance", "gcn.PA", "tensor"), ("temporal", "tcn.conv", "layer")]
 NEVER_LEARNED = ("edges", "learned", "learns its edges as edges='learned' does")
+BLOCK_TENSORFLOW = [
+    ("spatial", "sgcn/conv", "keras_spatial"),
+    ("spatial_norm", "tgcn/layer_with_weights-0", "keras_norm"),
+    ("temporal", "tgcn/layer_with_weights-1", "keras_layer"),
+    ("temporal_norm", "tgcn/layer_with_weights-2", "keras_norm"),
+    ("residual.mix", "residual/layer_with_weights-0", "keras_matrix"),
+    ("residual.norm", "residual/layer_with_weights-1", "keras_norm"),
+]
+PADS_SAME = ("padding", "same", "pads its convolutions over time as TensorFlow does")
+NO_IMPORTANCE = ("edges", "importance", "learns the importance of its edges")
 NO_GRAPH_RESIDUAL = ("graph_residual", True, "has a residual path around its graph convolution")
 
 
@@ -133,7 +144,7 @@ def table_2018(dialect: str, backbone: str, head: str) -> Table:
         ],
         backbone + "st_gcn_networks.{i}.",
         BLOCK_2018,
-        [NEVER_LEARNED, NO_GRAPH_RESIDUAL],
+        [NEVER_LEARNED, NO_GRAPH_RESIDUAL, PADS_SAME],
     )
 
 
@@ -144,7 +155,21 @@ def table_of_blocks(dialect: str, head: str) -> Table:
         ("data_norm", "backbone.data_bn", "norm"),
         ("head", head, "layer"),
     ]
-    return Table(dialect, rows, "backbone.gcn.{i}.", BLOCK, [NEVER_LEARNED])
+    return Table(dialect, rows, "backbone.gcn.{i}.", BLOCK, [NEVER_LEARNED, PADS_SAME])
+
+
+def table_tensorflow() -> Table:
+    """itskalvik/ST-GCN."""
+    rows = [("A", "A", "tensor"), ("data_norm", "data_bn", "keras_norm"), ("head", "logits", "keras_matrix")]
+    return Table(
+        "tensorflow",
+        rows,
+        "STGCN_layers/{i}/",
+        BLOCK_TENSORFLOW,
+        [NEVER_LEARNED, NO_IMPORTANCE, NO_GRAPH_RESIDUAL],
+        [("norm_eps", 1e-3), ("norm_momentum", 0.01), ("padding", "same")],
+        counts=False,
+    )
 
 
 class STGCN(SkeletonNetwork):
@@ -162,14 +187,16 @@ class STGCN(SkeletonNetwork):
             learns none, as the TensorFlow implementation; "learned" starts each block with the graph and learns all of
             it, edges that were not there too: not ST-GCN as published, but better on small data.
         graph_residual: also a residual path around the graph convolution; not ST-GCN as published either.
+        padding: zeros before and after the frames of a convolution over time. "symmetric" adds kernel // 2 at both
+            ends; "same" divides them as TensorFlow does: at stride 2, 3 and 4 for an even number of frames.
         init: first weights as in MMAction2 ("kaiming"), yysijie/st-gcn ("stgcn2018"), itskalvik/ST-GCN ("tensorflow").
         norm_eps: added to the variance; 1e-3 in the TensorFlow implementation.
         norm_momentum: share of a batch in the running statistics; 0.01 in the TensorFlow implementation.
 
     Raises ValueError naming a number or word that is out of range.
 
-    Source: MMAction2 0.x, backbones/stgcn.py and heads/stgcn_head.py; yysijie/st-gcn, net/st_gcn.py. The TensorFlow
-    implementation pads a stride of 2 by 3 and 4 frames, this network by 4 and 4 as the others.
+    Source: MMAction2 0.x, backbones/stgcn.py and heads/stgcn_head.py; yysijie/st-gcn, net/st_gcn.py;
+    itskalvik/ST-GCN, model/stgcn.py.
     """
 
     CHECKPOINTS = (
@@ -177,6 +204,7 @@ class STGCN(SkeletonNetwork):
         table_2018("mmaction0", "backbone.", "cls_head.fc"),
         table_of_blocks("mmaction1", "cls_head.fc"),
         table_of_blocks("pyskl", "cls_head.fc_cls"),
+        table_tensorflow(),
     )
 
     def __init__(
@@ -191,6 +219,7 @@ class STGCN(SkeletonNetwork):
         dropout: float = 0.0,
         edges: Literal["importance", "fixed", "learned"] = "importance",
         graph_residual: bool = False,
+        padding: Literal["symmetric", "same"] = "symmetric",
         init: Literal["kaiming", "stgcn2018", "tensorflow"] = "kaiming",
         norm_eps: float = 1e-5,
         norm_momentum: float = 0.1,
@@ -199,11 +228,11 @@ class STGCN(SkeletonNetwork):
         strides = self.choose_strides(widths, strides)
         check_blocks(widths, strides, dropout)
         check_kernel(kernel)
-        _check_choices(edges=edges, init=init)
+        _check_choices(edges=edges, init=init, padding=padding)
         graph = self.A
         self.data_norm = BatchNorm(graph.shape[1] * channels)
         self.blocks = nn.ModuleList(
-            Block(graph, a, b, stride, kernel, dropout if i else 0.0, edges, i > 0, graph_residual)
+            Block(graph, a, b, stride, kernel, dropout if i else 0.0, edges, i > 0, graph_residual, padding)
             for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, strides, strict=False))
         )
         self.head = nn.Linear(widths[-1], classes)
@@ -285,7 +314,11 @@ def initialise(model: STGCN, init: str) -> None:
 
 def _check_choices(**given: str) -> None:
     """Raises ValueError with what was found and what is allowed."""
-    choices = {"edges": ("importance", "fixed", "learned"), "init": ("kaiming", "stgcn2018", "tensorflow")}
+    choices = {
+        "edges": ("importance", "fixed", "learned"),
+        "init": ("kaiming", "stgcn2018", "tensorflow"),
+        "padding": ("symmetric", "same"),
+    }
     for name, allowed in choices.items():
         if given[name] not in allowed:
             raise ValueError(f"{name} is '{given[name]}', expected {' or '.join(allowed)}")

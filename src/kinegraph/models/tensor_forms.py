@@ -80,6 +80,15 @@ def rows(name: str, divide: Callable[[Tensor, Sizes], list[Tensor]], convolution
     return Leaf(name, name, stacked, divide)
 
 
+def from_keras(parts: list[Tensor], partitions: int) -> Tensor:
+    """A kernel of Keras, (height, width, C, D), as torch has it: (D, C, height, width)."""
+    return parts[0].permute(3, 2, 0, 1)
+
+
+def to_keras(whole: Tensor, sizes: Sizes) -> list[Tensor]:
+    return [whole.permute(2, 3, 1, 0)]
+
+
 VECTORS = (".weight", ".bias", ".running_mean", ".running_var")
 COUNT = ".num_batches_tracked"
 FORMS = {
@@ -91,6 +100,29 @@ FORMS = {
     "spatial": [  # one convolution to the channels of all partitions
         Leaf(".mix.weight", ".weight", below_to_beside, beside_to_below),
         Leaf(".bias", ".bias", lambda parts, k: parts[0].unflatten(0, (k, -1)), lambda whole, _: [whole.flatten()]),
+    ],
+    "keras_layer": [Leaf(".weight", "/kernel", from_keras, to_keras), Leaf(".bias", "/bias", first, copies)],
+    "keras_matrix": [
+        Leaf(
+            ".weight",
+            "/kernel",
+            lambda parts, k: from_keras(parts, k).flatten(1),
+            lambda whole, sizes: to_keras(whole[..., None, None], sizes),
+        ),
+        Leaf(".bias", "/bias", first, copies),
+    ],
+    "keras_norm": [
+        Leaf(ours, theirs, first, copies)
+        for ours, theirs in zip(VECTORS, ("/gamma", "/beta", "/moving_mean", "/moving_variance"), strict=True)
+    ],
+    "keras_spatial": [  # one convolution to the channels of all partitions
+        Leaf(
+            ".mix.weight",
+            "/kernel",
+            lambda parts, k: below_to_beside([from_keras(parts, k)], k),
+            lambda whole, sizes: to_keras(beside_to_below(whole, sizes)[0], sizes),
+        ),
+        Leaf(".bias", "/bias", lambda parts, k: parts[0].unflatten(0, (k, -1)), lambda whole, _: [whole.flatten()]),
     ],
 }
 GCN_BLOCK = [  # what MMAction2 1.x and PYSKL build both ST-GCN and ST-GCN++ of
@@ -111,6 +143,8 @@ class Table:
     rows: our module or tensor, theirs (several may make one of ours), and the form, of FORMS or a list of leaves.
     block, inside: what names in a block begin with, and rows without that (ours begin with "blocks.{i}.").
     lacks: options of ours that the project does not have: argument, value, and what a network with it does.
+    always: options that every network of the project has, though its checkpoints do not say so: argument, value.
+    counts: whether its norms count batches, as torch's do.
     network: the class; `known_tables` fills it in.
     """
 
@@ -119,6 +153,8 @@ class Table:
     block: str
     inside: Sequence[tuple]
     lacks: Sequence[tuple[str, Any, str]] = ()
+    always: Sequence[tuple[str, Any]] = ()
+    counts: bool = True
     network: type[nn.Module] = nn.Module
 
     def entries(self, blocks: int) -> Iterator[tuple[str, list[str], Leaf]]:

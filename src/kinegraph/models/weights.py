@@ -67,7 +67,7 @@ def load_model(path: str | Path, strides: Sequence[int] | None = None) -> nn.Mod
     if is_published(path):
         return load_published(path, strides=strides)
     if strides is not None:
-        raise ValueError(f"{path} knows its strides; only those of .pth checkpoints can be given")
+        raise ValueError(f"{path} knows its strides; only those of another project's checkpoint can be given")
     weights = load_weights(path)
     weights.model.weights = weights  # pyright: ignore[reportArgumentType]  so that kg.predict knows what belongs to it
     return weights.model

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import kinegraph
 from kinegraph.files import check_is_file
+from kinegraph.models.tensorflow_files import find_index
 
 FOLDER = Path(kinegraph.__file__).parent / "zoo"
 
@@ -21,9 +22,11 @@ def name_of(path: Path) -> str:
 def find_weights(path: str | Path) -> Path:
     """A path as it is, the best or else the last weights of a run folder, or the zoo's weights of that name.
 
-    Raises ValueError with the names that there are.
+    Of a TensorFlow checkpoint the index. Raises ValueError with the names that there are.
     """
     path = Path(path)
+    if (index := find_index(path)) is not None:
+        return index
     if path.suffix == ".ckpt":
         beside = path.with_name("last.safetensors")
         if path.is_file() and not beside.is_file():

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinegraph.cli import main
+from kinegraph.crc32c import POLYNOMIAL, ROW, ROWS, crc32c, masked_crc32c
 from kinegraph.data.dataset import open_dataset, write_dataset
 from kinegraph.data.formats import recordings as any_recordings
 from kinegraph.data.formats import tfrecord
@@ -77,28 +78,28 @@ def test_what_tensorflow_wrote_is_written_byte_for_byte(tmp_path):
     ],
 )
 def test_crc32c_of_the_standard(data, checksum):
-    assert wire.crc32c(data) == checksum
+    assert crc32c(data) == checksum
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 3 * wire.ROW), st.integers(0, 2**32 - 1))
+@given(st.integers(0, 3 * ROW), st.integers(0, 2**32 - 1))
 def test_crc32c_is_that_of_one_bit_after_the_other(length, seed):
     data = np.random.default_rng(seed).bytes(length)
     remainder = 0xFFFFFFFF
     for byte in data:
         remainder ^= byte
         for _ in range(8):
-            remainder = remainder >> 1 ^ (wire.POLYNOMIAL if remainder & 1 else 0)
-    assert wire.crc32c(data) == remainder ^ 0xFFFFFFFF
+            remainder = remainder >> 1 ^ (POLYNOMIAL if remainder & 1 else 0)
+    assert crc32c(data) == remainder ^ 0xFFFFFFFF
 
 
 def test_crc32c_of_more_than_one_block_of_rows():
-    data = np.random.default_rng(0).bytes(2 * wire.ROW * wire.ROWS + 77)
+    data = np.random.default_rng(0).bytes(2 * ROW * ROWS + 77)
     # Checksums are linear: three texts of one length have that of their exclusive or.
     other = np.random.default_rng(1).bytes(len(data))
     both = bytes(np.frombuffer(data, np.uint8) ^ np.frombuffer(other, np.uint8))
-    assert wire.crc32c(data) ^ wire.crc32c(other) ^ wire.crc32c(bytes(len(data))) == wire.crc32c(both)
-    assert wire.crc32c(data[:-1]) != wire.crc32c(data)
+    assert crc32c(data) ^ crc32c(other) ^ crc32c(bytes(len(data))) == crc32c(both)
+    assert crc32c(data[:-1]) != crc32c(data)
 
 
 @settings(max_examples=50, deadline=None)
@@ -164,7 +165,7 @@ def test_each_way_to_break_a_record_is_told(tmp_path):
 def test_a_length_beyond_the_file_takes_no_memory(tmp_path):
     length = struct.pack("<Q", 2**40)
     path = tmp_path / "huge-0.tfrecord"
-    path.write_bytes(length + struct.pack("<I", wire.masked_crc32c(length)) + bytes(100))
+    path.write_bytes(length + struct.pack("<I", masked_crc32c(length)) + bytes(100))
     tracemalloc.start()
     with pytest.raises(ValueError, match="truncated, 1,099,511,627,776 bytes of data are announced, 100 bytes"):
         next(wire.read_records(path))

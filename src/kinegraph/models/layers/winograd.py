@@ -122,16 +122,32 @@ class TemporalConvolution(nn.Conv2d):
     For our memory order oneDNN adds up all products of an output in one run, which makes float32 results two to four
     times less exact. So those of wide layers take the default order, and their gradients fewer multiplications;
     gradients of those gradients there are none.
+
+    zeros: "symmetric", or "same" to divide them as TensorFlow does.
     """
 
-    def __init__(self, width: int, kernel: int, stride: int):
+    def __init__(self, width: int, kernel: int, stride: int, zeros: str = "symmetric"):
         super().__init__(width, width, (kernel, 1), (stride, 1), (kernel // 2, 0))
+        self.same = zeros == "same" and stride > 1  # at stride 1 both are equal
 
     def forward(self, x: Float[Tensor, "B C T V"]) -> Float[Tensor, "B D S V"]:
-        exact = x.device.type == "cpu" and x.dtype.itemsize >= 4
-        if torch.compiler.is_compiling() or not (self.training and exact) or torch.is_autocast_enabled("cpu"):
-            return super().forward(x)
-        return _Convolution.apply(x, self.weight, self.bias, self.stride) if wide(self.weight) else super().forward(x)
+        padding = self.padding
+        if self.same:
+            x, padding = pad_same(x, self.kernel_size[0], self.stride[0]), (0, 0)
+        exact = self.training and x.device.type == "cpu" and x.dtype.itemsize >= 4 and wide(self.weight)
+        if exact and not torch.compiler.is_compiling() and not torch.is_autocast_enabled("cpu"):
+            return _Convolution.apply(x, self.weight, self.bias, self.stride, padding)
+        return F.conv2d(x, self.weight, self.bias, self.stride, padding)
+
+
+def pad_same(x: Float[Tensor, "B C T V"], taps: int, stride: int) -> Float[Tensor, "B C frames V"]:
+    """Frames with as many zeros as ceil(T / stride) outputs need; where their number is odd, one more at the end.
+
+    Source: tensorflow/core/framework/kernel_shape_util.cc, padding SAME.
+    """
+    T = x.shape[2]
+    zeros = max(0, (-(-T // stride) - 1) * stride + taps - T)
+    return F.pad(x, (0, 0, zeros // 2, zeros - zeros // 2))
 
 
 def filters(weight: Float[Tensor, "D C k 1"], stride: tuple[int, ...]) -> bool:
@@ -148,10 +164,12 @@ class _Convolution(torch.autograd.Function):
     """Results by way of torch's default memory order, gradients in ours."""
 
     @staticmethod
-    def forward(ctx, x: Float[Tensor, "B C T V"], weight: Float[Tensor, "D C k 1"], bias: Float[Tensor, "D"], stride):
+    def forward(
+        ctx, x: Float[Tensor, "B C T V"], weight: Float[Tensor, "D C k 1"], bias: Float[Tensor, "D"], stride, zeros
+    ):
         ctx.save_for_backward(x, weight)
-        ctx.stride = stride
-        weight, padding = weight.contiguous(), weight.shape[2] // 2
+        ctx.stride, ctx.zeros = stride, zeros
+        weight, padding = weight.contiguous(), zeros[0]
         y = x.new_empty(len(x), 1 + (x.shape[2] + 2 * padding - weight.shape[2]) // stride[0], x.shape[3], len(weight))
 
         def compute(share: list[slice]) -> None:
@@ -171,11 +189,11 @@ class _Convolution(torch.autograd.Function):
         if all(wanted) and filters(weight, ctx.stride) and tile_of(taps).fits(x.shape[2]):
             x, gradient = (t.permute(0, 2, 3, 1).contiguous() for t in (x, gradient))
             of_x, of_weight = filtered_gradients(x, weight, gradient)
-            return of_x.permute(0, 3, 1, 2), of_weight, gradient.sum((0, 1, 2)), None
+            return of_x.permute(0, 3, 1, 2), of_weight, gradient.sum((0, 1, 2)), None, None
         gradients = torch.ops.aten.convolution_backward(
-            gradient, x, weight, weight.shape[:1], ctx.stride, (taps // 2, 0), (1, 1), False, (0, 0), 1, wanted
+            gradient, x, weight, weight.shape[:1], ctx.stride, ctx.zeros, (1, 1), False, (0, 0), 1, wanted
         )  # fmt: skip
-        return *gradients, None
+        return *gradients, None, None
 
 
 def filtered_gradients(
