@@ -36,6 +36,14 @@ FORMS = {
     "tasks": lambda it: [{"landmarks": [points(frame)]} for frame in it],
     "by name": lambda it: [dict(zip(NAMES, points(frame), strict=True)) for frame in it],
     "with names": lambda it: [[p | {"name": n} for n, p in zip(NAMES, points(frame), strict=True)] for frame in it],
+    "by number": lambda it: [{str(i): point for i, point in enumerate(points(frame))} for frame in it],
+    "any order": lambda it: [[{"id": i} | p for i, p in enumerate(points(frame))][::-1] for frame in it],
+    "rows": lambda it: [{"landmarks": frame.tolist()} for frame in it],
+    "frames by number": lambda it: {f"frame_{t}": points(frame) for t, frame in enumerate(it)},
+    "frames in any order": lambda it: [{"frame": t, "landmarks": points(it[t])} for t in (2, 0, 1)],
+    "enumeration": lambda it: [
+        {f"PoseLandmark.{n.upper()}": p for n, p in zip(NAMES, points(f), strict=True)} for f in it
+    ],
     "nobody": lambda it: [points(it[0]), [], points(it[2])],
 }
 
@@ -53,6 +61,34 @@ def test_json_of_every_form(tmp_path, form):
         np.testing.assert_allclose(clip.score[0, t], 0.9, rtol=1e-6)
     if form == "nobody":
         assert not clip.keypoint[0, 1].any()
+
+
+def test_facts_around_the_frames(tmp_path):
+    frames = [points(frame) for frame in landmarks(8)]
+    (tmp_path / "a.json").write_text(
+        json.dumps({"meta": {"fps": 25, "width": 200, "height": 100}, "landmarks": frames})
+    )
+    (clip,) = read(tmp_path / "a.json")
+    assert (clip.people, clip.frames, clip.fps, clip.image_size) == (1, 8, 25.0, (200, 100))
+    np.testing.assert_allclose(clip.keypoint[0], landmarks(8)[..., :2] * [200, 100], rtol=1e-5)
+
+
+def test_frames_and_joints_that_are_left_out_were_not_seen(tmp_path):
+    some = [{"frame": t, "landmarks": [{"id": i} | p for i, p in enumerate(points(landmarks()[0]))][11:]}
+            for t in (10, 11, 12, 14)]  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps(some))
+    (clip,) = read(tmp_path / "a.json")
+    assert (clip.layout.name, clip.score[0].any(1).tolist()) == ("blazepose33", [True] * 3 + [False, True])
+    assert not clip.keypoint[0, :, :11].any()
+    np.testing.assert_allclose(clip.keypoint[0, 4, 11:], landmarks()[0, 11:, :2], rtol=1e-5)
+
+
+def test_landmarks_beside_the_pose_are_said(tmp_path):
+    frame = {"pose_landmarks": points(landmarks()[0]), "face_landmarks": points(landmarks()[0])}
+    (tmp_path / "a.json").write_text(json.dumps([frame, frame]))
+    found = recordings(tmp_path / "a.json")
+    assert [clip.layout.name for clip in found.clips] == ["blazepose33"]
+    assert found.skipped() == ["face_landmarks, beside the pose"]
 
 
 def test_files_of_single_frames_are_a_clip(tmp_path):
@@ -103,6 +139,17 @@ def test_wide_tables_of_every_form(tmp_path, form):
     assert (clip.layout.name, clip.name, clip.frames) == ("blazepose33", "walk", 6)
     np.testing.assert_allclose(clip.keypoint[0], landmarks(6)[..., :2], rtol=1e-5)
     np.testing.assert_allclose(clip.score, 0.9, rtol=1e-6)
+
+
+def test_some_of_the_names_are_a_layout_too(tmp_path):
+    frame = landmarks()[0]
+    cells = [f"{x},{y}" for x, y in frame[11:23, :2]]
+    header = ",".join(f"{name}_x,{name}_y" for name in NAMES[11:23])
+    (tmp_path / "a.csv").write_text("\n".join([header, ",".join(cells), ",".join(cells)]))
+    (clip,) = read(tmp_path / "a.csv")
+    assert clip.layout.name == "blazepose33"
+    np.testing.assert_allclose(clip.keypoint[0, 1, 11:23], frame[11:23, :2], rtol=1e-5)
+    assert not clip.keypoint[..., 23:, :].any()
 
 
 def test_stretches_of_one_label_are_clips(tmp_path):

@@ -10,6 +10,7 @@ joint or frame without a row, and a coordinate that is empty or nan, was not see
 clips' names and labels, then for coordinates, one clip at a time: its size does not matter.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 ROW = (*NEEDED, "person", "z", "score")
 SCORES = ("confidence", "visibility", "likelihood", "conf", "presence")
 MOST_STEP = 12  # from one frame to the next; a larger one is a gap
+FEWEST_NAMES = 5  # joints by whose names a layout is known that has more
 SPARSE = 100  # a clip may have this many places for joints for each row it has
 
 
@@ -125,11 +127,12 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Non
     if all(joint.isdecimal() and len(joint) < 5 for joint in joints):
         return layout_for(max(map(int, joints)) + 1)
     names = {_plain(joint) for joint in joints}
-    for name in layout_names():
-        if set(load_layout(name).joints) == names:
-            return load_layout(name)
-    nearest = min(layout_names(), key=lambda name: len(names ^ set(load_layout(name).joints)))
-    extra = [joint for joint in joints if _plain(joint) not in load_layout(nearest).joints]
+    known = {name: {_plain(joint) for joint in load_layout(name).joints} for name in layout_names()}
+    nearest = min(known, key=lambda name: len(names ^ known[name]))
+    fitting = [name for name in known if names <= known[name]] if len(names) >= FEWEST_NAMES else []
+    if names == known[nearest] or fitting:  # joints that are not there were not seen
+        return load_layout(min([nearest] * (names == known[nearest]) or fitting, key=lambda name: len(known[name])))
+    extra = [joint for joint in joints if _plain(joint) not in known[nearest]]
     hint = f"; nearest is '{nearest}', which lacks {first_few(extra)}" if 0 < len(extra) < len(names) / 2 else ""
     raise FormatError(
         "joints",
@@ -138,7 +141,10 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Non
 
 
 def _plain(joint: str) -> str:
-    return joint.strip().lower().replace(" ", "_").replace("-", "_")
+    """A name as layouts spell it: PoseLandmark.LEFT_EYE, leftEye and "left eye" are left_eye."""
+    name = re.sub(r"^\w*Landmark\.", "", joint.strip())
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
+    return name.lower().replace(" ", "_").replace("-", "_")
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +165,7 @@ def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None =
     lines = table_lines(path)
     _, header = next(lines)
     clip_at, width = found.columns["clip"], len(header)
-    joint_index = cache(partial(_joint_index, layout))
+    index_of = cache(partial(joint_index, layout))
 
     def clip() -> ClipRows | Fault:
         cells, name = {column: flat[i::width] for column, i in found.columns.items()}, current.strip()
@@ -167,7 +173,7 @@ def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None =
             where = f"{path} line {numbers[0]}: the rows of clip {quoted(name)} are scattered, "
             return Fault(f"{where}those before it are of another; sort the file by clip", name, "duplicate_name")
         try:
-            return _clip(_Place(path, name, numbers), cells, layout, joint_index, people)
+            return _clip(_Place(path, name, numbers), cells, layout, index_of, people)
         except ValueError as error:
             return Fault(str(error), name, getattr(error, "kind", "broken"))
 
@@ -194,14 +200,14 @@ class _Place:
         return FormatError(kind, f"{self.path} line {self.lines[row]} (clip {quoted(self.clip)}): {problem}")
 
 
-def _clip(place: _Place, cells: Mapping[str, Sequence[str]], layout: JointLayout, joint_index, people) -> ClipRows:
+def _clip(place: _Place, cells: Mapping[str, Sequence[str]], layout: JointLayout, index_of, people) -> ClipRows:
     for column in cells.keys() - set(ROW):
         if len(set(cells[column])) > 1:
             row = next(i for i, cell in enumerate(cells[column]) if cell != cells[column][0])
             raise place.fault(
                 row, f"{column} {quoted(cells[column][row])}, the clip began with {quoted(cells[column][0])}"
             )
-    joint = _indices(place, cells["joint"], joint_index)
+    joint = _indices(place, cells["joint"], index_of)
     frame = _indices(place, cells["frame"], _frame_number)
     frame, step = _consecutive(frame)
     person, bodies = _people(cells.get("person"), len(joint))
@@ -246,7 +252,8 @@ def _consecutive(frame: Int[np.ndarray, "rows"]) -> tuple[Int[np.ndarray, "rows"
     return np.searchsorted(numbers, frame), float(steps.mean())
 
 
-def _joint_index(layout: JointLayout, joint: str) -> int:
+def joint_index(layout: JointLayout, joint: str) -> int:
+    """The place of a joint in a layout, by its name or number. Raises ValueError where the layout has none such."""
     names = {_plain(name): i for i, name in enumerate(layout.joints)}
     plain = _plain(joint)
     if plain in names:
