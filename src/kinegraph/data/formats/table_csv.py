@@ -24,7 +24,8 @@ from jaxtyping import Float, Int
 from kinegraph.data.formats.clip_columns import KNOWN, csv_lines, named_columns
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.recordings import Fault, FormatError
-from kinegraph.data.formats.table_forms import NEEDED, left_out, renamed, table_lines, wide_joints
+from kinegraph.data.formats.table_forms import ALIASES, NEEDED, left_out, renamed, table_lines, wide_joints
+from kinegraph.data.formats.text import encoding_of
 from kinegraph.messages import did_you_mean, first_few, one_line, quoted
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
@@ -32,6 +33,7 @@ ROW = (*NEEDED, "person", "z", "score")
 SCORES = ("confidence", "visibility", "likelihood", "conf", "presence")
 MOST_STEP = 12  # from one frame to the next; a larger one is a gap
 FEWEST_NAMES = 5  # joints by whose names a layout is known that has more
+OTHER_NAMES = {other for others in ALIASES.values() for other in others}
 SPARSE = 100  # a clip may have this many places for joints for each row it has
 
 
@@ -71,6 +73,7 @@ def scan(path: Path) -> Scan:
     Raises ValueError naming a column that is missing.
     """
     lines = table_lines(path)
+    _check_header(path)
     _, header = next(lines)
     columns, unknown = _columns(path, header)
     of_clips = {name: i for name, i in columns.items() if name not in ROW}
@@ -98,6 +101,20 @@ def scan(path: Path) -> Scan:
     return Scan(columns, found, [joint.strip() for joint in joints], unknown, frozenset(scattered))
 
 
+def _check_header(path: Path) -> None:
+    """Raises FormatError for a table whose first row are numbers already."""
+    with path.open(newline="", encoding=encoding_of(path), errors="replace") as file:
+        cells = re.split(r"[,;\t]", file.readline(1 << 16).strip())
+    try:
+        numbers = sum(isfinite(float(cell)) for cell in cells if cell.strip())
+    except ValueError:
+        return
+    if numbers > 2:
+        names = "frame, x_0, y_0, x_1, y_1 and so on"
+        message = f"{path} has no header, its first row holds {numbers:,} numbers; write the names of the columns above"
+        raise FormatError("header", f"{message} them: {names}")
+
+
 def _columns(path: Path, header: Sequence[str]) -> tuple[dict[str, int], list[str]]:
     """Where the columns are that mean something, and the names of the others."""
     try:
@@ -115,6 +132,8 @@ def _columns(path: Path, header: Sequence[str]) -> tuple[dict[str, int], list[st
     known = {name for name in columns if name in (*ROW, *KNOWN) or name.startswith("split_")}
     unknown = [name for name in columns if name not in known]
     for name in unknown:
+        if name in OTHER_NAMES:  # of a column that is there
+            continue
         if name and (hint := did_you_mean(name, [fact for fact in (*ROW, *KNOWN) if fact not in known])):
             raise ValueError(f"{path} has an unknown column {quoted(name)}{hint}")
     return {name: columns[name] for name in columns if name in known}, unknown
