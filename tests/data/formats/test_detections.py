@@ -98,9 +98,12 @@ def test_face_and_hands_are_left_out_and_said(tmp_path):
     found = recordings(written(tmp_path / "a.json", items))
     (clip,) = found.clips
     assert (clip.layout.name, found.skipped()) == (
-        "halpe26", ["110 of 136 joints, of face and hands: 'halpe26' is the body"],
+        "halpe26", ["110 of 136 joints: 'halpe26' is the body, --layout halpe136 reads all"],
     )  # fmt: skip
     np.testing.assert_allclose(clip.keypoint[0, 0, :17], pose()[:, :2], rtol=1e-5)
+    (clip,) = read(tmp_path / "a.json", layout="halpe136")
+    assert clip.layout.joints[94] == "left_hand_wrist"  # of Halpe-FullBody's list: 94 to 114 are the left hand
+    np.testing.assert_allclose(clip.keypoint[0, 0, 26:], rest[:, :2], rtol=1e-5)
 
 
 # ---- MMPose ----------------------------------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ from kinegraph.skeleton.layout import JointLayout, load_layout
 NUMBERED = re.compile(r"(.*?)[_\-. ]?(\d{1,12})")
 LARGEST_STEP = 12  # between the numbers of a sequence's pictures; others are single pictures
 MOST_FRAMES = 1_000_000
-WITH_BODY = {136: "halpe26", 133: "coco17"}  # joints of body, face and hands, of which the first ones are the body
+# Joints of body, face and hands -> the layout of the body, which the first ones are, and of all.
+WITH_BODY = {136: ("halpe26", "halpe136"), 133: ("coco17", "wholebody133")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,8 +132,10 @@ def recordings_of(
     lines = list(skipped)
     own = own if own and len(own) == joints and not layout else None
     if joints in WITH_BODY and not (layout and len(load_layout(layout)) == joints):
-        own = own or load_layout(WITH_BODY[joints])
-        lines.append(f"{joints - len(own)} of {joints} joints, of face and hands: '{own.name}' is the body")
+        body, all_of_them = WITH_BODY[joints]
+        own = load_layout(body)
+        line = f"{joints - len(own)} of {joints} joints: '{body}' is the body, --layout {all_of_them} reads all"
+        lines.append(line)
     of = own or layout_for(joints, layout)
     left_out: dict[str, int] = {}
     guessed = {"units"} | ({"layout"} if not (layout or own) else set()) | ({"up"} if deep else set())
@@ -166,7 +169,7 @@ def _clip(one: Pictures, layout: JointLayout, people: int, left_out: dict[str, i
     poses = [it.pose for there in one.people.values() for it in there]
     if wrong := {len(pose) for pose in poses} - {
         len(layout),
-        *(all_ for all_, of in WITH_BODY.items() if of == layout.name),
+        *(joints for joints, (body, _) in WITH_BODY.items() if body == layout.name),
     }:
         raise FormatError("joints", f"has {min(wrong)} joints, layout '{layout.name}' has {len(layout)}")
     if len({pose.shape[1] for pose in poses}) > 1:

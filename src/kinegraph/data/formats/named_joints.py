@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 
@@ -16,7 +17,7 @@ def layout_named(names: object, bones: object, title: str) -> JointLayout | None
     if not isinstance(names, list) or len(names) < 2 or not all(isinstance(it, str) for it in names):
         return None
     for name in layout_names():
-        if [_plain(it) for it in load_layout(name).joints] == [_plain(it) for it in names]:
+        if [plain_joint(it) for it in load_layout(name).joints] == [plain_joint(it) for it in names]:
             return load_layout(name)
     pairs = _connected(_usable(bones, len(names)), len(names))
     centre = max(range(len(names)), key=lambda joint: sum(joint in pair for pair in pairs))
@@ -46,7 +47,3 @@ def _connected(bones: Iterable[tuple[int, int]], joints: int) -> list[tuple[int,
     root = max(range(joints), key=lambda joint: sum(joint in pair for pair in found))
     first = {part[joint]: joint for joint in reversed(range(joints))}
     return found + [(joint, root) for of, joint in sorted(first.items()) if of != part[root]]
-
-
-def _plain(name: str) -> str:
-    return "".join(filter(str.isalnum, name.lower()))

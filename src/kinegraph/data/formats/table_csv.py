@@ -27,6 +27,7 @@ from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.data.formats.table_forms import ALIASES, NEEDED, left_out, renamed, table_lines, wide_joints
 from kinegraph.data.formats.text import encoding_of
 from kinegraph.messages import did_you_mean, first_few, one_line, quoted
+from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 ROW = (*NEEDED, "person", "z", "score")
@@ -145,25 +146,18 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Non
         return load_layout(given)
     if all(joint.isdecimal() and len(joint) < 5 for joint in joints):
         return layout_for(max(map(int, joints)) + 1)
-    names = {_plain(joint) for joint in joints}
-    known = {name: {_plain(joint) for joint in load_layout(name).joints} for name in layout_names()}
+    names = {plain_joint(joint) for joint in joints}
+    known = {name: {plain_joint(joint) for joint in load_layout(name).joints} for name in layout_names()}
     nearest = min(known, key=lambda name: len(names ^ known[name]))
     fitting = [name for name in known if names <= known[name]] if len(names) >= FEWEST_NAMES else []
     if names == known[nearest] or fitting:  # joints that are not there were not seen
         return load_layout(min([nearest] * (names == known[nearest]) or fitting, key=lambda name: len(known[name])))
-    extra = [joint for joint in joints if _plain(joint) not in known[nearest]]
+    extra = [joint for joint in joints if plain_joint(joint) not in known[nearest]]
     hint = f"; nearest is '{nearest}', which lacks {first_few(extra)}" if 0 < len(extra) < len(names) / 2 else ""
     raise FormatError(
         "joints",
         f"{path}: the {len(joints)} joints {first_few(joints)} are of no built-in layout; give --layout{hint}",
     )
-
-
-def _plain(joint: str) -> str:
-    """A name as layouts spell it: PoseLandmark.LEFT_EYE, leftEye and "left eye" are left_eye."""
-    name = re.sub(r"^\w*Landmark\.", "", joint.strip())
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
-    return name.lower().replace(" ", "_").replace("-", "_")
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,8 +267,8 @@ def _consecutive(frame: Int[np.ndarray, "rows"]) -> tuple[Int[np.ndarray, "rows"
 
 def joint_index(layout: JointLayout, joint: str) -> int:
     """The place of a joint in a layout, by its name or number. Raises ValueError where the layout has none such."""
-    names = {_plain(name): i for i, name in enumerate(layout.joints)}
-    plain = _plain(joint)
+    names = {plain_joint(name): i for i, name in enumerate(layout.joints)}
+    plain = plain_joint(joint)
     if plain in names:
         return names[plain]
     if joint.strip().isdecimal() and len(joint) < 5:
