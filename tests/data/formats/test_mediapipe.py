@@ -106,6 +106,73 @@ def test_world_landmarks_are_metres(tmp_path):
     assert (found.units, next(found.clips).keypoint.shape) == ("m", (1, 1, 33, 3))
 
 
+# ---- hands -----------------------------------------------------------------------------------------------------------
+
+
+def hands() -> dict[str, np.ndarray]:
+    """A left and a right hand in fractions, (21, 4)."""
+    rest = body("hand21", 2)
+    rest = 0.1 * (rest - rest.min(0)) / np.ptp(rest, axis=0)
+    return {side: np.column_stack([rest + [place, 0.4], np.zeros(21), np.ones(21)]).round(6)
+            for side, place in (("left", 0.2), ("right", 0.6))}  # fmt: skip
+
+
+TASKS = {
+    "tasks": lambda sides, hand: {
+        "handedness": [[{"index": 0, "score": 0.9, "category_name": side.title()}] for side in sides],
+        "hand_landmarks": hand,
+    },
+    "legacy": lambda sides, hand: {
+        "multi_handedness": [{"classification": [{"index": 1, "label": side.title()}]} for side in sides],
+        "multi_hand_landmarks": [{"landmark": it} for it in hand],
+    },
+    "browser": lambda sides, hand: {
+        "handednesses": [[{"categoryName": side.title()}] for side in sides], "landmarks": hand,
+    },
+    "own": lambda sides, hand: {
+        "hands": [{"handedness": side.title(), "landmarks": it} for side, it in zip(sides, hand, strict=True)]
+    },
+    "named": lambda sides, hand: {f"{side}_hand": it for side, it in zip(sides, hand, strict=True)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", TASKS)
+def test_hands_are_people_by_their_side(tmp_path, form):
+    order = [("left", "right"), ("right", "left"), ("right",)]  # the file lists them as they were seen
+    frames = [TASKS[form](sides, [points(hands()[side]) for side in sides]) for sides in order]
+    (tmp_path / "a.json").write_text(json.dumps(frames))
+    found = recordings(tmp_path / "a.json", image_size="100x100")
+    (clip,) = found.clips
+    assert (clip.layout.name, clip.people) == ("hand21", 2)
+    assert "people are the left and the right hand" in found.source
+    for row, side in enumerate(("left", "right")):
+        np.testing.assert_allclose(clip.keypoint[row, 1], 100 * hands()[side][:, :2], rtol=1e-5)
+    assert not clip.keypoint[0, 2].any()
+
+
+def test_holistic_hands_stand_behind_the_body(tmp_path):
+    frames = [{"pose_landmarks": points(frame), "left_hand_landmarks": points(hands()["left"]),
+               "right_hand_landmarks": points(hands()["right"]) if t else None, "face_landmarks": points(frame)}
+              for t, frame in enumerate(landmarks())]  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps(frames))
+    found = recordings(tmp_path / "a.json", image_size="100x100", parts=["body", "hands"])
+    (clip,) = found.clips
+    assert len(clip.layout) == 75
+    assert (clip.layout.joints[33], clip.layout.joints[74]) == ("left_hand_wrist", "right_hand_pinky_tip")
+    np.testing.assert_allclose(clip.keypoint[0, :, :33], 100 * landmarks()[..., :2], rtol=1e-5)
+    np.testing.assert_allclose(clip.keypoint[0, 0, 33:54], 100 * hands()["left"][:, :2], rtol=1e-5)
+    np.testing.assert_allclose(clip.keypoint[0, 1, 54:], 100 * hands()["right"][:, :2], rtol=1e-5)
+    assert not clip.keypoint[0, 0, 54:].any()
+    assert found.skipped() == ["face_landmarks, beside the pose"]
+
+
+@pytest.mark.parametrize(("part", "reason"), [("face", "no layout here"), ("hands", "has no hands beside its bodies")])
+def test_parts_that_are_not_there(tmp_path, part, reason):
+    (tmp_path / "a.json").write_text(json.dumps([{"pose_landmarks": points(landmarks()[0])}]))
+    with pytest.raises(ValueError, match=reason):
+        recordings(tmp_path / "a.json", parts=[part])
+
+
 # ---- tables ----------------------------------------------------------------------------------------------------------
 
 HEADERS = {

@@ -7,12 +7,13 @@ recording is a list of frames, or an object of them by number.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from kinegraph.data.formats.recordings import FormatError
 from kinegraph.messages import quoted
+from kinegraph.skeleton.layout import load_layout
 
 SCORES = ("visibility", "presence", "score", "confidence", "visible")
 NAMES = ("name", "part", "landmark_name", "landmark", "joint", "label")
@@ -23,6 +24,13 @@ PEOPLE = ("people", "persons", "poses", "bodies", "hands", "detections")
 LANDMARKS = ("pose_landmarks", "poseLandmarks", "landmarks", "keypoints", "hand_landmarks", "handLandmarks",
              "multi_hand_landmarks", "multiHandLandmarks", "pose", "landmark", "joints")  # fmt: skip
 WORLD = ("pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks")
+HANDEDNESS = ("handedness", "handednesses", "multi_handedness", "multiHandedness")
+SAID_SIDE = ("category_name", "categoryName", "label", "display_name", "classification", "handedness", "side", "hand")
+HANDS_BESIDE = {
+    side: (f"{side}_hand_landmarks", f"{side}HandLandmarks", f"{side}_hand", f"{side}Hand")
+    for side in ("left", "right")
+}
+OF_BODY = 33  # joints
 NUMBERED = re.compile(r"(?:frame|image|img)?[_\- ]?(\d{1,9})(?:\.(?:jpg|jpeg|png))?", re.IGNORECASE)
 FEWEST = 5  # joints
 MOST_PEOPLE = 4  # of one frame; a longer list of bodies that stands alone is a list of frames
@@ -32,39 +40,43 @@ Point = tuple[float, float, float, float]  # x, y, z, score
 
 @dataclass
 class Frame:
-    """The bodies of a frame; the joints of each by name, or by number as text. number: what the file says."""
+    """The bodies of a frame; the joints of each by name, or by number as text. number: what the file says.
+
+    sides: "left" or "right" for each body that is a hand, where the file says it.
+    """
 
     bodies: list[dict[str, Point]] = field(default_factory=list)
     number: int | None = None
+    sides: list[str] = field(default_factory=list)
 
 
-def frames_of(content: object, path: Path) -> Iterator[Frame]:
-    """The frames in what a JSON file holds.
+def frames_of(content: object, path: Path, hands: bool = False) -> Iterator[Frame]:
+    """The frames in what a JSON file holds. hands: joints of both hands behind those of a body.
 
     Raises ValueError for what is no list of frames.
     """
     if isinstance(content, Mapping):
         inner = next((content[key] for key in FRAMES if isinstance(content.get(key), list | Mapping)), None)
         if inner is not None:
-            yield from frames_of(inner, path)
+            yield from frames_of(inner, path, hands)
             return
         alone = next((content[key] for key in (*LANDMARKS, *WORLD) if content.get(key)), None)
         if isinstance(alone, list) and len(alone) > MOST_PEOPLE and all(map(_is_listed_body, alone)):
-            yield from frames_of(alone, path)
+            yield from frames_of(alone, path, hands)
             return
         numbers = {key: found for key in content if (found := NUMBERED.fullmatch(str(key)))}
         if numbers and len(numbers) == len(content) and not _is_body(content):
             for key, found in numbers.items():
-                yield Frame(_bodies(content[key], path), int(found[1]))
+                yield replace(_frame(content[key], path, hands), number=int(found[1]))
             return
-        yield _frame(content, path)
+        yield _frame(content, path, hands)
     elif not isinstance(content, list):
         raise ValueError(f"{path} is no list of landmarks or frames")
     elif _is_body(content):
-        yield _frame(content, path)
+        yield _frame(content, path, hands)
     else:
         for frame in content:
-            yield _frame(frame, path)
+            yield _frame(frame, path, hands)
 
 
 def left_out_of(content: object) -> list[str]:
@@ -76,13 +88,17 @@ def left_out_of(content: object) -> list[str]:
     return sorted(name for name in names - {*LANDMARKS, *WORLD} if name.lower().endswith("landmarks"))
 
 
-def _frame(frame: object, path: Path) -> Frame:
+def _frame(frame: object, path: Path, hands: bool) -> Frame:
     number = None
     if isinstance(frame, Mapping):
         plain = {re.sub(r"[_\- ]", "", str(key).lower()): value for key, value in frame.items()}
         number = next((plain[key] for key in FRAME_NUMBERS if key in plain), None)
     whole = isinstance(number, int | float) and float(number).is_integer() and abs(number) < 1e12
-    return Frame(_bodies(frame, path), int(number) if whole and isinstance(number, int | float) else None)
+    bodies = _bodies(frame, path)
+    if hands and len(bodies) == 1 and isinstance(frame, Mapping):
+        bodies = [bodies[0] | hands_beside(frame, bodies[0], path)]
+    number = int(number) if whole and isinstance(number, int | float) else None
+    return Frame(bodies, number, sides_of(frame, len(bodies)))
 
 
 def _bodies(frame: object, path: Path) -> list[dict[str, Point]]:
@@ -99,6 +115,55 @@ def _bodies(frame: object, path: Path) -> list[dict[str, Point]]:
     if isinstance(frame, list) and all(isinstance(it, list | Mapping) or it is None for it in frame):
         return [body for it in frame for body in ([_body(it, path)] if _is_listed_body(it) else _bodies(it, path))]
     raise ValueError(f"{path} has as a frame {quoted(frame)[:80]}, expected a list of landmarks with x and y")
+
+
+# ---- hands -----------------------------------------------------------------------------------------------------------
+
+
+def sides_of(frame: object, bodies: int) -> list[str]:
+    """The side of each hand in what stands for a frame; [] where the file does not say all of them."""
+    if isinstance(frame, Mapping):
+        said = next((frame[key] for key in HANDEDNESS if frame.get(key)), None)
+        among = next((frame[key] for key in PEOPLE if isinstance(frame.get(key), list)), None)
+        alone = not any(frame.get(key) for key in (*LANDMARKS, *PEOPLE, *WORLD))
+        named = [str(key) for key, value in frame.items() if alone and _is_body(value)]
+        sides = [_side(it) for it in said] if isinstance(said, list) else [_side(said)] if said else []
+        sides = sides or ([_side(it) for it in among] if among else [_side(it) for it in named])
+    else:
+        sides = [_side(it) for it in frame if isinstance(it, Mapping)] if isinstance(frame, list) else []
+    return sides if len(sides) == bodies and all(sides) else []
+
+
+def _side(said: object) -> str:
+    """left or right in the ways that MediaPipe and people say it; "" for anything else."""
+    while isinstance(said, list) and said:
+        said = said[0]
+    if isinstance(said, Mapping):
+        said = next((said[key] for key in SAID_SIDE if said.get(key)), "")
+        return _side(said) if not isinstance(said, str) else _side_in(said)
+    return _side_in(said) if isinstance(said, str) else ""
+
+
+def _side_in(text: str) -> str:
+    return next((side for side in ("left", "right") if text.lower().startswith(side)), "")
+
+
+def hands_beside(frame: Mapping[str, object], body: Mapping[str, Point], path: Path) -> dict[str, Point]:
+    """The joints of both hands beside a body, by numbers behind its own, or by names where it has names."""
+    numbered = all(name.isdecimal() for name in body)
+    names = load_layout("hand21").joints
+    found: dict[str, Point] = {}
+    for place, side in enumerate(("left", "right")):
+        hand = next((frame[key] for key in HANDS_BESIDE[side] if frame.get(key)), None)
+        if isinstance(hand, list) and len(hand) == 1 and _is_listed_body(hand[0]):
+            hand = hand[0]
+        if hand is None or not _is_listed_body(hand):
+            continue
+        for i, point in enumerate(_body(hand, path).values()):
+            if i < len(names):
+                first = OF_BODY + place * len(names)
+                found[str(first + i) if numbered else f"{side}_hand_{names[i]}"] = point
+    return found
 
 
 # ---- bodies and points -----------------------------------------------------------------------------------------------

@@ -6,14 +6,16 @@
     {"fps": 30, "frames": [...]}, {"0": [...], "1": [...]}        an object around them, or with them by number
     {"nose": {"x", "y"}, "left_eye": ...}                         joints by name or number
     {"landmarks": [[the same], [the same]]}                       a result of MediaPipe Tasks: people of one frame
+    {"pose_landmarks", "left_hand_landmarks", ...}                Holistic; --parts hands reads the hands, too
 
 Points with a name or an id have any order, and those that are missing were not seen. World landmarks (metres) are read
-where there are no others. Shapes: see `landmarks`; tables of landmarks: see `table_forms`.
+where there are no others. Hands whose side is said (`handedness`, left_hand) are two people, the left one first.
+Shapes: see `landmarks`; tables of landmarks: see `table_forms`.
 Source: ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -22,13 +24,14 @@ import numpy as np
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.detections import frame_numbers, picture_number, sides
-from kinegraph.data.formats.landmarks import MOST_PEOPLE, Frame, frames_of, left_out_of
+from kinegraph.data.formats.landmarks import HANDS_BESIDE, MOST_PEOPLE, Frame, frames_of, left_out_of
+from kinegraph.data.formats.openpose_parts import Part, layout_with
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.formats.table_csv import joint_index, layout_of
 from kinegraph.messages import first_few
 from kinegraph.safe_io import read_json
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.layout import JointLayout
+from kinegraph.skeleton.layout import JointLayout, load_layout
 
 NAME = "mediapipe"
 TITLE = "landmarks of MediaPipe (JSON)"
@@ -67,33 +70,44 @@ class _File:
     left_out: Sequence[str]
 
 
-def read(path: Path, *, layout: str | None = None) -> Recordings:
+def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None = None) -> Recordings:
     """The clip of a file, or those of a folder, in which files of single frames are the frames of one.
 
-    Raises ValueError where there are no landmarks.
+    parts: hands besides the body, as Holistic gives them. Raises ValueError where there are no landmarks.
     """
+    hands = "hands" in (parts or ())
+    if "face" in (parts or ()):
+        raise ValueError("MediaPipe's face of 468 points has no layout here; give --parts body hands")
     files = [path] if path.is_file() else list(filter(_has_landmarks, files_below(path, "*.json")))
-    recordings = _joined({file: _read(file) for file in files}, path)
+    recordings = _joined({file: _read(file, hands) for file in files}, path)
     bodies = [body for found in recordings.values() for frame in found.frames for body in frame.bodies]
     names = list(dict.fromkeys(name for body in bodies for name in body))
     if not names:
         raise FormatError("empty", f"{path} has no frame with landmarks")
     numbered = all(name.isdecimal() for name in names)
-    if numbered and len(counts := {len(body) for body in bodies}) > 1 and max(map(int, names)) + 1 in counts:
+    if numbered and not hands and len(counts := {len(body) for body in bodies}) > 1 and max(map(int, names)) + 1 in counts:
         _check_alike(counts, bodies, path)
-    of = layout_for(max(map(int, names)) + 1, layout) if layout and numbered else layout_of(path, names, 3, layout)
+    if hands and layout is None:
+        of = layout_with(load_layout("blazepose33"), ["hands"])
+        if not any(body.keys() & {*map(str, range(33, 75)), *of.joints[33:]} for body in bodies):
+            raise ValueError(f"{path} has no hands beside its bodies; leave --parts out")
+    else:
+        of = layout_for(max(map(int, names)) + 1, layout) if layout and numbered else layout_of(path, names, 3, layout)
     deep = any(point[2] for body in bodies for point in body.values())
-    beside = sorted({name for found in recordings.values() for name in found.left_out})
+    read_too = [key for keys in HANDS_BESIDE.values() for key in keys] if hands else []
+    beside = sorted({name for found in recordings.values() for name in found.left_out} - {*read_too})
+    rows = _rows_of_sides([frame for found in recordings.values() for frame in found.frames])
+    source = f"MediaPipe, {path.name}" + f", people are the {' and the '.join(rows)} hand" * bool(rows)
     return Recordings(
-        clips=(_clip(found, of, name, deep) for name, found in recordings.items()),
+        clips=(_clip(found, of, name, deep, rows) for name, found in recordings.items()),
         count=len(recordings),
         layout=of,
         class_names=(),
         units="m" if deep else "px",
-        source=f"MediaPipe, {path.name}",
+        source=source,
         skipped=lambda: [f"{first_few(beside)}, beside the pose"] if beside else [],
-        guessed=frozenset(("units", "layout") if numbered and not layout else ("units",)),
-        unordered=True,
+        guessed=frozenset(("units", *["up"] * deep, *["layout"] * (numbered and not layout and not hands))),
+        unordered=not rows,
     )
 
 
@@ -103,14 +117,22 @@ def _check_alike(counts: set[int], bodies: Sequence[Mapping[str, object]], path:
         raise FormatError("joints", f"{path} has frames of {min(counts)} and of {max(counts)} landmarks")
 
 
-def _read(file: Path) -> _File:
+def _rows_of_sides(frames: Sequence[Frame]) -> tuple[str, ...]:
+    """The hands that are the people of clips; none where the sides of some are not known, or a frame has one twice."""
+    there = [frame for frame in frames if frame.bodies]
+    if not all(frame.sides and len({*frame.sides}) == len(frame.sides) for frame in there):
+        return ()
+    return tuple(sorted({side for frame in there for side in frame.sides}))
+
+
+def _read(file: Path, hands: bool) -> _File:
     content = read_json(file)
     places = [content, *content.values()] if isinstance(content, Mapping) else []
     abouts = [it for it in places if isinstance(it, Mapping)]
     rate = next((it[key] for it in abouts for key in RATES if isinstance(it.get(key), int | float)), None)
     sizes = (sides(it.get(width), it.get(height)) for it in abouts for width, height in SIDES)
     return _File(
-        list(frames_of(content, file)),
+        list(frames_of(content, file, hands)),
         float(rate) if rate and 0 < rate < 1e6 else None,
         next(filter(None, sizes), None),
         left_out_of(content),
@@ -125,7 +147,7 @@ def _joined(files: Mapping[Path, _File], path: Path) -> dict[str, _File]:
     for place, (file, one) in enumerate(files.items()):
         name, number = picture_number(file.relative_to(path).as_posix())
         clip = found.setdefault(name or path.absolute().name, _File([], one.fps, one.size, one.left_out))
-        clip.frames.append(Frame(one.frames[0].bodies, place if number is None else number))
+        clip.frames.append(replace(one.frames[0], number=place if number is None else number))
     return found
 
 
@@ -133,15 +155,16 @@ def _name(file: Path, path: Path) -> str:
     return file.relative_to(path).with_suffix("").as_posix()
 
 
-def _clip(one: _File, layout: JointLayout, name: str, deep: bool) -> Item:
+def _clip(one: _File, layout: JointLayout, name: str, deep: bool, rows: Sequence[str]) -> Item:
     try:
         numbers, step = _numbers(one.frames)
         people = [0] * (max(numbers, default=-1) + 1)
         places: list[tuple[int, int, dict[str, tuple[float, ...]]]] = []
         for t, frame in zip(numbers, one.frames, strict=True):
-            for body in frame.bodies:
-                places.append((people[t], t, dict(body)))
-                people[t] += 1
+            for number, body in enumerate(frame.bodies):
+                row = rows.index(frame.sides[number]) if rows else people[t]
+                places.append((row, t, dict(body)))
+                people[t] = max(people[t], row + 1)
         if not places:
             return nobody(name)
         values = np.zeros((max(people), len(people), len(layout), 4), np.float64)
