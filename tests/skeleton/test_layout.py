@@ -21,6 +21,7 @@ def test_built_in_layouts():
         "coco17_tree": 17,
         "florence15": 15,
         "h36m17": 17,
+        "halpe136": 136,
         "halpe26": 26,
         "hand21": 21,
         "hand22": 22,
@@ -37,8 +38,10 @@ def test_built_in_layouts():
         "openni15": 15,
         "openpose18": 18,
         "openpose25": 25,
+        "panoptic19": 19,
         "smpl22": 22,
         "smpl24": 24,
+        "wholebody133": 133,
     }
 
 

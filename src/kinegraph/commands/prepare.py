@@ -103,7 +103,7 @@ def prepare(
             (table, all by default).
         per_person: a clip for each person, NAME#1, NAME#2 ..., by default of everybody. A labels file may list them;
             else each has the label of the clip.
-        parts: openpose: body hands face, any of them beside the body, which is read alone by default.
+        parts: openpose: body hands face, any of them beside the body, which is read alone by default; mediapipe: hands.
         labels_file: CSV with a row a clip: clip, label, split, subject and more.
         units: of the coordinates, where the files do not say them; by default what the size of bodies tells. cm and mm
             become metres, image (fractions of width and height) becomes pixels, normalised stays as it is.

@@ -1,7 +1,6 @@
 """From recorded clips to class probabilities: a trained network with all that it takes to ask it."""
 
 import copy
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from kinegraph.messages import first_few, quoted
 from kinegraph.models.optimize import can_optimize, optimize
 from kinegraph.models.weights import Weights, built_with, load_weights
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 DEVICES = ("cpu", "cuda", "mps")
@@ -225,16 +225,12 @@ def with_joints(clip: SkeletonClip, wanted: JointLayout, map_layout: bool) -> Sk
 def joints_by_name(found: Sequence[str], wanted: Sequence[str]) -> tuple[int | None, ...]:
     """For each wanted joint the number of the found one with the same name; None where there is none, or several.
 
-    Names are the same if their letters and digits are: left_knee, "Left Knee", LEFT-KNEE and leftKnee.
+    Names are the same however they are spelled: left_knee, "Left Knee", LEFT-KNEE, leftKnee and LKnee.
     """
-    plain = [_plain(name) for name in found]
+    plain = [plain_joint(name) for name in found]
     places = {name: plain.index(name) for name in plain if plain.count(name) == 1}
-    asked = [_plain(name) for name in wanted]
+    asked = [plain_joint(name) for name in wanted]
     return tuple(places.get(name) if asked.count(name) == 1 else None for name in asked)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _told(layout: JointLayout) -> str:

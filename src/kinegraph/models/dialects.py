@@ -85,9 +85,8 @@ def _check_exportable(model: nn.Module, table: Table) -> None:
     for argument, value, what in table.lacks:
         if model.config.get(argument) == value:
             raise ValueError(f"no {type(model).__name__} in dialect '{table.dialect}' {what}")
-    if not hasattr(model, "data_norm"):
-        return
-    always = {"norm_eps": 1e-5} | dict(table.always)
+    norm = {"norm_eps": 1e-5} if hasattr(model, "data_norm") else {}
+    always = norm | dict(table.always)
     for argument, value in always.items():
         found = model.data_norm.eps if argument == "norm_eps" else model.config[argument]
         if found != value:

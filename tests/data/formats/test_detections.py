@@ -80,6 +80,32 @@ def test_alphapose_of_several_videos(tmp_path):
     assert names == {"walk0", "walk1", "walk2", "walk3"}
 
 
+def test_alphapose_folders(tmp_path):
+    for name in ("walk", "run"):
+        alphapose(tmp_path / "videos" / name)
+    assert {clip.name for clip in read(tmp_path / "videos")} == {"walk", "run"}
+    for t, people in enumerate(walking()):
+        items = [{"image_id": f"{t}.jpg", "keypoints": one.ravel().tolist()} for one in people]
+        written(tmp_path / "sep-json" / f"{t}.jpg.json", items)
+    (clip,) = read(tmp_path / "sep-json")
+    check_walking(clip)
+
+
+def test_face_and_hands_are_left_out_and_said(tmp_path):
+    rest = np.tile(pose(), (8, 1))[: 136 - 26]
+    items = [{"image_id": f"{t}.jpg", "keypoints": np.vstack([body26, rest]).ravel().tolist()}
+             for t, body26 in enumerate([np.vstack([pose(), pose()[:9]])] * 2)]  # fmt: skip
+    found = recordings(written(tmp_path / "a.json", items))
+    (clip,) = found.clips
+    assert (clip.layout.name, found.skipped()) == (
+        "halpe26", ["110 of 136 joints: 'halpe26' is the body, --layout halpe136 reads all"],
+    )  # fmt: skip
+    np.testing.assert_allclose(clip.keypoint[0, 0, :17], pose()[:, :2], rtol=1e-5)
+    (clip,) = read(tmp_path / "a.json", layout="halpe136")
+    assert clip.layout.joints[94] == "left_hand_wrist"  # of Halpe-FullBody's list: 94 to 114 are the left hand
+    np.testing.assert_allclose(clip.keypoint[0, 0, 26:], rest[:, :2], rtol=1e-5)
+
+
 # ---- MMPose ----------------------------------------------------------------------------------------------------------
 
 
@@ -101,6 +127,30 @@ def test_mmpose_videos_and_pictures(tmp_path):
     assert clip.name == "walk"
     (single,) = read(tmp_path / "pictures" / "walk_0000.json")
     assert (single.people, single.frames) == (2, 1)
+
+
+def test_mmpose_pictures_in_one_list(tmp_path):
+    (clip,) = read(written(tmp_path / "a.json", {"predictions": [list(map(instance, it)) for it in walking()]}))
+    check_walking(clip)
+
+
+def test_mmpose_in_3d(tmp_path):
+    bodies = [body("h36m17", 3) + [0, 0, 0.1 * t] for t in range(3)]
+    frames = [{"frame_id": t, "instances": [{"keypoints": it.tolist(), "keypoint_scores": [0.9] * 17}]}
+              for t, it in enumerate(bodies)]  # fmt: skip
+    found = recordings(written(tmp_path / "a.json", frames))
+    (clip,) = found.clips
+    assert (found.units, clip.layout.name) == ("m", "h36m17")
+    np.testing.assert_allclose(clip.keypoint[0], bodies, atol=1e-6)
+    np.testing.assert_allclose(clip.score, 0.9, rtol=1e-6)
+
+
+def test_mmpose_names_its_joints_and_bones(tmp_path):
+    meta = {"dataset_name": "mouse", "keypoint_id2name": {"0": "nose", "1": "back", "2": "tail"},
+            "skeleton_links": [[0, 1], [1, 2]]}  # fmt: skip
+    frames = [{"frame_id": t, "instances": [instance(pose(5 * t)[:3])]} for t in range(3)]
+    layout = recordings(written(tmp_path / "a.json", {"meta_info": meta, "instance_info": frames})).layout
+    assert (layout.name, layout.joints, layout.bones) == ("mouse", ("nose", "back", "tail"), ((0, 1), (1, 2)))
 
 
 # ---- COCO ------------------------------------------------------------------------------------------------------------
@@ -155,11 +205,29 @@ def test_coco_results(tmp_path):
     check_walking(clip)
 
 
-def test_coco_of_other_joints_has_their_names(tmp_path):
+@pytest.mark.parametrize(
+    ("skeleton", "bones"),
+    [
+        ([[1, 2], [2, 3]], {(0, 1), (1, 2)}),
+        ([[0, 1], [1, 2]], {(0, 1), (1, 2)}),  # from 0
+        ([[1, 2], [2, 1], [2, 9], "x"], {(0, 1), (2, 0)}),  # twice, outside, no bone, one missing
+        (None, {(1, 0), (2, 0)}),
+    ],
+)
+def test_coco_of_other_joints_has_their_names(tmp_path, skeleton, bones):
     content = coco([[pose()[:3]], [pose(5)[:3]]])
-    content["categories"] = [{"name": "mouse", "keypoints": ["nose", "back", "tail"], "skeleton": [[1, 2], [2, 3]]}]
+    content["categories"] = [{"name": "mouse", "keypoints": ["nose", "back", "tail"], "skeleton": skeleton}]
     found = recordings(written(tmp_path / "a.json", content))
     assert (found.layout.name, found.layout.joints) == ("mouse", ("nose", "back", "tail"))
+    assert set(map(frozenset, found.layout.bones)) == set(map(frozenset, bones))
+
+
+def test_coco_categories_of_other_joints_are_left_out_and_said(tmp_path):
+    content = coco(walking())
+    content["annotations"].append({"image_id": 10, "keypoints": [1, 2, 2]})
+    found = recordings(written(tmp_path / "a.json", content))
+    check_walking(next(found.clips))
+    assert "annotations of other than 17 joints, 1" in found.skipped()
 
 
 # ---- YOLO ------------------------------------------------------------------------------------------------------------
@@ -187,6 +255,34 @@ def test_yolo_labels(tmp_path, ending, visible):
     check_walking(clip)
 
 
+def test_yolo_folders_with_other_text_files(tmp_path):
+    (tmp_path / "labels").mkdir()
+    yolo(tmp_path / "labels")
+    (tmp_path / "classes.txt").write_text("person\n")
+    (tmp_path / "labels" / "walk_5.txt").write_text("")  # a picture without anybody
+    found = recordings(tmp_path)
+    (clip,) = found.clips
+    assert (clip.name, clip.frames, found.skipped()) == ("walk", 5, ["text files without labels: classes.txt"])
+    assert not clip.keypoint[:, 4].any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda line: line[: len(line) // 2], "walk_3.txt: person 1 has"),
+        (lambda line: line.replace("0.5", "nan", 1), "walk_3.txt line 1 has a number that is not finite"),
+        (lambda line: line.replace("0.5", "half", 1), "walk_3.txt line 1 is"),
+        (lambda line: "0 0.5 0.5 0.1 0.2", "walk_3.txt line 1 has 5 numbers"),
+    ],
+)
+def test_yolo_lines_that_are_damaged(tmp_path, change, message):
+    path = yolo(tmp_path) / "walk_3.txt"
+    first, second = path.read_text().splitlines()
+    path.write_text(f"{change(first)}\n{second}\n")
+    with pytest.raises(ValueError, match=message):
+        list(read(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -194,7 +290,10 @@ def test_yolo_labels(tmp_path, ending, visible):
         ("a.json", [{"image_id": "1.jpg", "keypoints": [1, 2, float("nan")]}], "not finite"),
         ("a.json", [{"image_id": 1, "keypoints": ["x", 2, 3]}], "expected x, y, score of each joint"),
         ("a.json", [{"keypoints": [[1, 2]], "keypoint_scores": [1, 2]}], "has 2 scores for 1 joints"),
-        ("a.json", {"images": [], "annotations": [{"keypoints": []}]}, "no annotation with keypoints"),
+        ("a.json", {"images": [], "annotations": [{"keypoints": []}]}, "no person with keypoints"),
+        ("a.json", {"images": [{"id": [1]}], "annotations": [{"keypoints": []}]}, "expected a number or a name"),
+        ("a.json", {"images": [], "annotations": [{"image_id": {}, "keypoints": [1, 2, 2]}]}, "a number or a name"),
+        ("a.json", {"images": [{"id": 1}], "annotations": [{"id": 1, "bbox": [1, 2, 3, 4]}]}, "no person"),
         ("a.json", [{"frame_id": 0, "instances": 3, "keypoint_scores": 1}], "no list of objects"),
     ],
 )  # fmt: skip

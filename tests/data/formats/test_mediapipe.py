@@ -36,6 +36,14 @@ FORMS = {
     "tasks": lambda it: [{"landmarks": [points(frame)]} for frame in it],
     "by name": lambda it: [dict(zip(NAMES, points(frame), strict=True)) for frame in it],
     "with names": lambda it: [[p | {"name": n} for n, p in zip(NAMES, points(frame), strict=True)] for frame in it],
+    "by number": lambda it: [{str(i): point for i, point in enumerate(points(frame))} for frame in it],
+    "any order": lambda it: [[{"id": i} | p for i, p in enumerate(points(frame))][::-1] for frame in it],
+    "rows": lambda it: [{"landmarks": frame.tolist()} for frame in it],
+    "frames by number": lambda it: {f"frame_{t}": points(frame) for t, frame in enumerate(it)},
+    "frames in any order": lambda it: [{"frame": t, "landmarks": points(it[t])} for t in (2, 0, 1)],
+    "enumeration": lambda it: [
+        {f"PoseLandmark.{n.upper()}": p for n, p in zip(NAMES, points(f), strict=True)} for f in it
+    ],
     "nobody": lambda it: [points(it[0]), [], points(it[2])],
 }
 
@@ -55,6 +63,34 @@ def test_json_of_every_form(tmp_path, form):
         assert not clip.keypoint[0, 1].any()
 
 
+def test_facts_around_the_frames(tmp_path):
+    frames = [points(frame) for frame in landmarks(8)]
+    (tmp_path / "a.json").write_text(
+        json.dumps({"meta": {"fps": 25, "width": 200, "height": 100}, "landmarks": frames})
+    )
+    (clip,) = read(tmp_path / "a.json")
+    assert (clip.people, clip.frames, clip.fps, clip.image_size) == (1, 8, 25.0, (200, 100))
+    np.testing.assert_allclose(clip.keypoint[0], landmarks(8)[..., :2] * [200, 100], rtol=1e-5)
+
+
+def test_frames_and_joints_that_are_left_out_were_not_seen(tmp_path):
+    some = [{"frame": t, "landmarks": [{"id": i} | p for i, p in enumerate(points(landmarks()[0]))][11:]}
+            for t in (10, 11, 12, 14)]  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps(some))
+    (clip,) = read(tmp_path / "a.json")
+    assert (clip.layout.name, clip.score[0].any(1).tolist()) == ("blazepose33", [True] * 3 + [False, True])
+    assert not clip.keypoint[0, :, :11].any()
+    np.testing.assert_allclose(clip.keypoint[0, 4, 11:], landmarks()[0, 11:, :2], rtol=1e-5)
+
+
+def test_landmarks_beside_the_pose_are_said(tmp_path):
+    frame = {"pose_landmarks": points(landmarks()[0]), "face_landmarks": points(landmarks()[0])}
+    (tmp_path / "a.json").write_text(json.dumps([frame, frame]))
+    found = recordings(tmp_path / "a.json")
+    assert [clip.layout.name for clip in found.clips] == ["blazepose33"]
+    assert found.skipped() == ["face_landmarks, beside the pose"]
+
+
 def test_files_of_single_frames_are_a_clip(tmp_path):
     for t, frame in enumerate(landmarks(12)):
         (tmp_path / f"frame_{t}.json").write_text(json.dumps(points(frame)))
@@ -68,6 +104,73 @@ def test_world_landmarks_are_metres(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps({"pose_world_landmarks": points(np.column_stack([rest, np.ones(33)]))}))
     found = recordings(tmp_path / "a.json")
     assert (found.units, next(found.clips).keypoint.shape) == ("m", (1, 1, 33, 3))
+
+
+# ---- hands -----------------------------------------------------------------------------------------------------------
+
+
+def hands() -> dict[str, np.ndarray]:
+    """A left and a right hand in fractions, (21, 4)."""
+    rest = body("hand21", 2)
+    rest = 0.1 * (rest - rest.min(0)) / np.ptp(rest, axis=0)
+    return {side: np.column_stack([rest + [place, 0.4], np.zeros(21), np.ones(21)]).round(6)
+            for side, place in (("left", 0.2), ("right", 0.6))}  # fmt: skip
+
+
+TASKS = {
+    "tasks": lambda sides, hand: {
+        "handedness": [[{"index": 0, "score": 0.9, "category_name": side.title()}] for side in sides],
+        "hand_landmarks": hand,
+    },
+    "legacy": lambda sides, hand: {
+        "multi_handedness": [{"classification": [{"index": 1, "label": side.title()}]} for side in sides],
+        "multi_hand_landmarks": [{"landmark": it} for it in hand],
+    },
+    "browser": lambda sides, hand: {
+        "handednesses": [[{"categoryName": side.title()}] for side in sides], "landmarks": hand,
+    },
+    "own": lambda sides, hand: {
+        "hands": [{"handedness": side.title(), "landmarks": it} for side, it in zip(sides, hand, strict=True)]
+    },
+    "named": lambda sides, hand: {f"{side}_hand": it for side, it in zip(sides, hand, strict=True)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", TASKS)
+def test_hands_are_people_by_their_side(tmp_path, form):
+    order = [("left", "right"), ("right", "left"), ("right",)]  # the file lists them as they were seen
+    frames = [TASKS[form](sides, [points(hands()[side]) for side in sides]) for sides in order]
+    (tmp_path / "a.json").write_text(json.dumps(frames))
+    found = recordings(tmp_path / "a.json", image_size="100x100")
+    (clip,) = found.clips
+    assert (clip.layout.name, clip.people) == ("hand21", 2)
+    assert "people are the left and the right hand" in found.source
+    for row, side in enumerate(("left", "right")):
+        np.testing.assert_allclose(clip.keypoint[row, 1], 100 * hands()[side][:, :2], rtol=1e-5)
+    assert not clip.keypoint[0, 2].any()
+
+
+def test_holistic_hands_stand_behind_the_body(tmp_path):
+    frames = [{"pose_landmarks": points(frame), "left_hand_landmarks": points(hands()["left"]),
+               "right_hand_landmarks": points(hands()["right"]) if t else None, "face_landmarks": points(frame)}
+              for t, frame in enumerate(landmarks())]  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps(frames))
+    found = recordings(tmp_path / "a.json", image_size="100x100", parts=["body", "hands"])
+    (clip,) = found.clips
+    assert len(clip.layout) == 75
+    assert (clip.layout.joints[33], clip.layout.joints[74]) == ("left_hand_wrist", "right_hand_pinky_tip")
+    np.testing.assert_allclose(clip.keypoint[0, :, :33], 100 * landmarks()[..., :2], rtol=1e-5)
+    np.testing.assert_allclose(clip.keypoint[0, 0, 33:54], 100 * hands()["left"][:, :2], rtol=1e-5)
+    np.testing.assert_allclose(clip.keypoint[0, 1, 54:], 100 * hands()["right"][:, :2], rtol=1e-5)
+    assert not clip.keypoint[0, 0, 54:].any()
+    assert found.skipped() == ["face_landmarks, beside the pose"]
+
+
+@pytest.mark.parametrize(("part", "reason"), [("face", "no layout here"), ("hands", "has no hands beside its bodies")])
+def test_parts_that_are_not_there(tmp_path, part, reason):
+    (tmp_path / "a.json").write_text(json.dumps([{"pose_landmarks": points(landmarks()[0])}]))
+    with pytest.raises(ValueError, match=reason):
+        recordings(tmp_path / "a.json", parts=[part])
 
 
 # ---- tables ----------------------------------------------------------------------------------------------------------
@@ -103,6 +206,17 @@ def test_wide_tables_of_every_form(tmp_path, form):
     assert (clip.layout.name, clip.name, clip.frames) == ("blazepose33", "walk", 6)
     np.testing.assert_allclose(clip.keypoint[0], landmarks(6)[..., :2], rtol=1e-5)
     np.testing.assert_allclose(clip.score, 0.9, rtol=1e-6)
+
+
+def test_some_of_the_names_are_a_layout_too(tmp_path):
+    frame = landmarks()[0]
+    cells = [f"{x},{y}" for x, y in frame[11:23, :2]]
+    header = ",".join(f"{name}_x,{name}_y" for name in NAMES[11:23])
+    (tmp_path / "a.csv").write_text("\n".join([header, ",".join(cells), ",".join(cells)]))
+    (clip,) = read(tmp_path / "a.csv")
+    assert clip.layout.name == "blazepose33"
+    np.testing.assert_allclose(clip.keypoint[0, 1, 11:23], frame[11:23, :2], rtol=1e-5)
+    assert not clip.keypoint[..., 23:, :].any()
 
 
 def test_stretches_of_one_label_are_clips(tmp_path):

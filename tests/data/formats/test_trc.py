@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recordings
-from kinegraph.data.formats.markers import plain_marker
+from kinegraph.skeleton.joint_names import plain_joint
 
 # OpenCap's recording of stanfordnmbl/opencap-processing (walk.trc), cut to two frames and four of its markers.
 WALK = """\
@@ -75,4 +75,4 @@ def test_names_of_markers():
         "left elbow": "left_elbow",
         "midHip": "mid_hip",
     }
-    assert {name: plain_marker(name) for name in names} == names
+    assert {name: plain_joint(name) for name in names} == names

@@ -7,27 +7,19 @@ one for each folder and name that its pictures have before their number.
 Source: MVIG-SJTU/AlphaPose docs/output.md.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 from kinegraph.data.folders import files_below
-from kinegraph.data.formats.conventions import layout_for
-from kinegraph.data.formats.detections import (
-    Person,
-    Pictures,
-    beyond_lines,
-    clips_of,
-    picture_number,
-    pose_of,
-    sequences,
-)
-from kinegraph.data.formats.recordings import FormatError, Recordings
+from kinegraph.data.formats.detections import Person, Pictures, picture_number, pose_of, recordings_of
+from kinegraph.data.formats.recordings import Recordings
 from kinegraph.messages import quoted
 from kinegraph.safe_io import read_json
 
 NAME = "alphapose"
 TITLE = "results of AlphaPose"
 SUFFIXES = (".json",)
+USUAL = "alphapose-results"
 HEAD = 4096
 LOOKED_AT = 20  # files of a folder
 
@@ -56,39 +48,40 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
     Raises ValueError where there is no detection.
     """
     files = [path] if path.is_file() else [file for file in files_below(path, "*.json") if _is_result(file)]
-    recordings = [one for file in files for one in _recordings(file, single=len(files) == 1)]
-    joints = next((len(it.pose) for one in recordings for there in one.people.values() for it in there), None)
-    if joints is None:
-        raise FormatError("empty", f"{path} has no detection")
-    left_out: dict[str, int] = {}
-    of = layout_for(joints, layout)
-    return Recordings(
-        clips=clips_of(recordings, of, people, left_out),
-        count=len(recordings),
-        layout=of,
-        class_names=(),
-        units="px",
-        source=f"AlphaPose, {path.name}",
-        skipped=lambda: beyond_lines(left_out),
-        guessed=frozenset(("units",) if layout else ("units", "layout")),
-    )
+    contents = {file: _detections(file) for file in files}
+    single = len(files) > 1 and all(len({str(it.get("image_id")) for it in found}) == 1 for found in contents.values())
+    found: dict[str, Pictures] = {}
+    for file, detections in contents.items():
+        alone = "" if single or len(files) == 1 else _name(file, path)
+        _add(found, detections, file, alone, path.absolute().name if single else file.stem)
+    return recordings_of(list(found.values()), path, f"AlphaPose, {path.name}", layout, people)
 
 
-def _recordings(file: Path, single: bool) -> list[Pictures]:
+def _name(file: Path, path: Path) -> str:
+    """The name of a file in a folder, or of its own folder where all files have AlphaPose's name."""
+    name = file.relative_to(path).with_suffix("")
+    return (name.parent if name.name == USUAL and name.parent.name else name).as_posix()
+
+
+def _detections(file: Path) -> list[Mapping[str, object]]:
     content = read_json(file)
     if not isinstance(content, list) or not all(isinstance(it, Mapping) for it in content):
         raise ValueError(f"{file} is no list of detections")
-    found: dict[str, Pictures] = {}
-    alone = "" if single else file.stem
-    for place, one in enumerate(content):
+    return content
+
+
+def _add(
+    found: dict[str, Pictures], detections: Sequence[Mapping[str, object]], file: Path, alone: str, otherwise: str
+) -> None:
+    """Add the detections of a file. alone: in front of the names of clips; otherwise: in place of one."""
+    for place, one in enumerate(detections):
         where = f"{file}: detection {place} "
         if not isinstance(image := one.get("image_id"), str):
             raise ValueError(f"{where}has as image_id {quoted(image)}, expected the name of a picture")
         name, number = picture_number(image)
-        name = "/".join(filter(None, (alone, name))) or file.stem
+        name = "/".join(filter(None, (alone, name))) or otherwise
         pictures = found.setdefault(name, Pictures(name))
         pictures.add(number or 0, Person(pose_of(one.get("keypoints"), where=where), _who(one.get("idx"))))
-    return sequences(list(found.values()))
 
 
 def _who(idx: object) -> Hashable:

@@ -75,7 +75,7 @@ def named_columns(columns: Sequence[str], aliases: Mapping[str, Sequence[str]] =
 
     Raises ValueError for two columns of one name.
     """
-    plain = {column: re.sub(r"[\s-]+", "_", column.strip().lower()) for column in columns}
+    plain = {column: plain_column(column) for column in columns}
     known = (*KNOWN, *aliases)
     named = {column: name for column, name in plain.items() if name in known or name.startswith("split_")}
     for name, others in aliases.items():
@@ -86,6 +86,11 @@ def named_columns(columns: Sequence[str], aliases: Mapping[str, Sequence[str]] =
     if twice := _twice(named.values()):
         raise ValueError(f"the column {quoted(twice)} is there twice")
     return named
+
+
+def plain_column(name: str) -> str:
+    """The name of a column as those that are known are written."""
+    return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
 def _twice(names: Iterable[str]) -> str | None:

@@ -11,25 +11,20 @@ hidden, 2 for one that is seen: scores of 0, 0.5 and 1.
 Source: cocodataset.org/#format-data, PoseTrack's poseval.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kinegraph.data.formats.conventions import layout_for
-from kinegraph.data.formats.detections import (
-    Person,
-    Pictures,
-    beyond_lines,
-    clips_of,
-    picture_number,
-    pose_of,
-    sequences,
-    sides,
-)
-from kinegraph.data.formats.recordings import FormatError, Recordings
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.data.formats.detections import Person, Pictures, picture_number, pose_of, recordings_of, sides
+from kinegraph.data.formats.named_joints import layout_named
+from kinegraph.data.formats.recordings import Recordings
+from kinegraph.messages import quoted
 from kinegraph.safe_io import read_json
-from kinegraph.skeleton.anatomy import complete
-from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
+from kinegraph.skeleton.layout import JointLayout
 
 NAME = "coco"
 TITLE = "COCO keypoints"
@@ -45,7 +40,8 @@ def detect(path: Path) -> str | None:
         head = file.read(HEAD).lstrip()
         file.seek(max(path.stat().st_size - HEAD, 0))
         text = head + file.read(HEAD)
-    if head.startswith(b"{") and b'"keypoints"' in text and (b'"annotations"' in text or b'"images"' in text):
+    words = [word in text for word in (b'"annotations"', b'"images"', b'"keypoints"')]
+    if head.startswith(b"{") and sum(words) >= 2:
         return "has COCO's images and annotations"
     is_result = head.startswith(b"[") and b'"image_id"' in head and b'"keypoints"' in head
     start = head.partition(b'"image_id"')[2].lstrip(b" :\t\r\n")[:1]
@@ -59,50 +55,60 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
     """
     content = read_json(path)
     about = content if isinstance(content, Mapping) else {"annotations": content}
-    annotations = _dicts(about.get("annotations"), path, "annotations")
-    images = {it.get("id"): it for it in _dicts(about.get("images", []), path, "images")}
+    annotations = [it for it in _dicts(about, "annotations", path) if it.get("keypoints")]
+    images = {_id(it, "id", path): it for it in _dicts(about, "images", path)}
+    videos = {_id(it, "id", path): it for it in _dicts(about, "videos", path)}
+    poses = [pose_of(it["keypoints"], where=f"annotation {place} ") for place, it in enumerate(annotations)]
+    joints = Counter(map(len, poses)).most_common(1)[0][0] if poses else 0
     found: dict[str, Pictures] = {}
     for image in images.values():
-        _place(found, image, path)  # also pictures without anybody
-    for number, annotation in enumerate(annotations):
-        if not annotation.get("keypoints"):
-            continue
-        image = images.get(annotation.get("image_id"), {"id": annotation.get("image_id")})
-        pictures, frame = _place(found, image, path)
+        _place(found, image, videos, path)  # also pictures without anybody
+    for annotation, pose in zip(annotations, poses, strict=True):
+        number = _id(annotation, "image_id", path)
+        pictures, frame = _place(found, images.get(number, {"id": number}), videos, path)
         who = annotation.get("track_id", annotation.get("person_id"))
-        pose = pose_of(annotation["keypoints"], where=f"annotation {number} ")
-        pictures.add(frame, Person(_scored(pose), who if isinstance(who, int | str) else None))
-    recordings = sequences(list(found.values()))
-    joints = next((len(it.pose) for one in recordings for there in one.people.values() for it in there), None)
-    if joints is None:
-        raise FormatError("empty", f"{path} has no annotation with keypoints")
-    own = None if layout else _own_layout(_dicts(about.get("categories", []), path, "categories"), joints)
-    left_out: dict[str, int] = {}
-    of = own or layout_for(joints, layout)
-    return Recordings(
-        clips=clips_of(recordings, of, people, left_out),
-        count=len(recordings),
-        layout=of,
-        class_names=(),
-        units="px",
-        source=f"COCO keypoints of {path.name}",
-        skipped=lambda: beyond_lines(left_out),
-        guessed=frozenset(("units",) if layout or own else ("units", "layout")),
+        if len(pose) == joints:
+            pictures.add(frame, Person(_scored(pose), who if isinstance(who, int | str) else None))
+    others = sum(len(pose) != joints for pose in poses)
+    own = (
+        _own_layout(it.get("keypoints"), it.get("skeleton"), str(it.get("name", "coco")), joints)
+        for it in _dicts(about, "categories", path)
+    )
+    return recordings_of(
+        list(found.values()),
+        path,
+        f"COCO keypoints of {path.name}",
+        layout,
+        people,
+        own=next(filter(None, own), None),
+        skipped=[f"annotations of other than {joints} joints, {others:,}"] if others else (),
     )
 
 
-def _dicts(value: object, path: Path, what: str) -> Sequence[Mapping[str, Any]]:
+def _dicts(about: Mapping[str, Any], key: str, path: Path) -> Sequence[Mapping[str, Any]]:
+    value = about.get(key, [])
     if not isinstance(value, list) or not all(isinstance(it, Mapping) for it in value):
-        raise ValueError(f"{path}: '{what}' is no list of objects")
+        raise ValueError(f"{path}: '{key}' is no list of objects")
     return value
 
 
-def _place(found: dict[str, Pictures], image: Mapping[str, Any], path: Path) -> tuple[Pictures, int]:
+def _id(item: Mapping[str, Any], key: str, path: Path) -> int | str:
+    value = item.get(key)
+    if not isinstance(value, int | str):
+        raise ValueError(f"{path} has as {key} {quoted(value)[:60]}, expected a number or a name")
+    return value
+
+
+def _place(
+    found: dict[str, Pictures], image: Mapping[str, Any], videos: Mapping[int | str, Mapping[str, Any]], path: Path
+) -> tuple[Pictures, int]:
     """The recording of a picture, and the number of its frame."""
     name, number = picture_number(str(image.get("file_name", image.get("id", 0))))
     for key in ("vid_id", "video_id"):
         if key in image:
-            name, number = str(image[key]), image.get("frame_id", number)
+            video = videos.get(image[key], {}) if isinstance(image[key], int | str) else {}
+            name = str(video.get("name") or video.get("file_name") or image[key])
+            number = next((image[it] for it in ("frame_id", "frame_index") if it in image), number)
     if not isinstance(number, int) or isinstance(number, bool):
         name, number = str(image.get("file_name", image.get("id"))), 0
     size = sides(image.get("width"), image.get("height"))
@@ -112,29 +118,17 @@ def _place(found: dict[str, Pictures], image: Mapping[str, Any], path: Path) -> 
     return pictures, number
 
 
-def _scored(pose):
+def _scored(pose: Float[np.ndarray, "V 3"]) -> Float[np.ndarray, "V 3"]:
     """Visibilities 0, 1, 2 as scores; scores stay."""
     if pose[:, 2].max(initial=0) == 2:
         pose[:, 2] /= 2
     return pose
 
 
-def _own_layout(categories: Sequence[Mapping[str, Any]], joints: int) -> JointLayout | None:
-    """The layout that a category names, the built-in one where the names are its own."""
-    for category in categories:
-        names, bones = category.get("keypoints"), category.get("skeleton") or []
-        if not isinstance(names, list) or len(names) != joints or not all(isinstance(it, str) for it in names):
-            continue
-        for name in layout_names():
-            if [_plain(it) for it in load_layout(name).joints] == [_plain(it) for it in names]:
-                return load_layout(name)
-        try:
-            pairs = tuple((int(b) - 1, int(a) - 1) for a, b in bones)
-            return complete(JointLayout(str(category.get("name", "coco")), tuple(names), pairs, centre=0))[0]
-        except (ValueError, TypeError):  # no tree: bones are missing, or count from 0
-            return None
-    return None
-
-
-def _plain(name: str) -> str:
-    return "".join(filter(str.isalnum, name.lower()))
+def _own_layout(names: object, bones: object, title: str, joints: int) -> JointLayout | None:
+    """The layout that a category names. COCO counts the ends of bones from 1; some files count from 0."""
+    if not isinstance(names, list) or len(names) != joints:
+        return None
+    pairs = [it for it in bones if isinstance(it, list)] if isinstance(bones, list) else []
+    first = 0 if any(0 in pair for pair in pairs) else 1
+    return layout_named(names, [[end - first for end in it if isinstance(end, int)] for it in pairs], title)

@@ -14,6 +14,7 @@ LAYOUTS = {
     15: ("openni15",),
     17: ("coco17", "h36m17"),
     18: ("openpose18",),
+    19: ("panoptic19",),
     20: ("kinect20", "msr20"),
     21: ("hand21",),
     22: ("smpl22", "kinect22", "hand22"),
@@ -21,7 +22,10 @@ LAYOUTS = {
     25: ("ntu25", "openpose25"),
     26: ("halpe26",),
     31: ("hdm31",),
+    32: ("kinect32",),
     33: ("blazepose33",),
+    133: ("wholebody133",),
+    136: ("halpe136",),
 }
 MOST_CLASSES = 10_000
 PUBLISHED = (18, 25)  # joints of the padded arrays and shards that data sets are published as

@@ -23,11 +23,11 @@ from jaxtyping import Float
 
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
-from kinegraph.data.formats.markers import plain_marker
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.messages import first_few, quoted
 from kinegraph.skeleton.anatomy import other_side
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 NAME, TITLE = "deeplabcut", "body parts tracked by DeepLabCut (.csv)"
@@ -215,8 +215,8 @@ def middle_of(parts: Sequence[str]) -> tuple[str, list[tuple[str, str]]]:
 
 def part_of_joint(layout: JointLayout, parts: Sequence[str]) -> dict[str, str]:
     """The body part of each joint that has one: of the same name, or of the same name as layouts write it."""
-    plain = {plain_marker(part): part for part in parts}
-    found = {joint: joint if joint in parts else plain.get(joint) for joint in layout.joints}
+    plain = {plain_joint(part): part for part in parts}
+    found = {joint: joint if joint in parts else plain.get(plain_joint(joint)) for joint in layout.joints}
     return {joint: part for joint, part in found.items() if part is not None}
 
 

@@ -4,28 +4,31 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, nobody
+from kinegraph.data.formats.conventions import layout_for
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.tracking import CROWD, gathered, track
 from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.layout import JointLayout
+from kinegraph.skeleton.layout import JointLayout, load_layout
 
 NUMBERED = re.compile(r"(.*?)[_\-. ]?(\d{1,12})")
 LARGEST_STEP = 12  # between the numbers of a sequence's pictures; others are single pictures
 MOST_FRAMES = 1_000_000
+# Joints of body, face and hands -> the layout of the body, which the first ones are, and of all.
+WITH_BODY = {136: ("halpe26", "halpe136"), 133: ("coco17", "wholebody133")}
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """A detection: x, y and score of its joints, zero for one that was not seen; and who it is, where that is known."""
+    """A detection: x, y (z) and score of its joints, zero for one that was not seen; and who it is, where known."""
 
-    pose: Float[np.ndarray, "V 3"]
+    pose: Float[np.ndarray, "V C+1"]
     who: Hashable = None
 
 
@@ -60,7 +63,7 @@ def sequences(recordings: Sequence[Pictures]) -> list[Pictures]:
     """The recordings, those whose numbers do not follow each other as single pictures; each with a name of its own."""
     found = []
     for one in recordings:
-        steps = np.diff(sorted(one.people))
+        steps = np.diff(np.array(sorted(one.people), float))
         if len(steps) and steps.max() > LARGEST_STEP and np.median(steps) > 2:
             found += [
                 Pictures(f"{one.name}-{frame}" if one.name else str(frame), {frame: there}, one.size, one.fps)
@@ -74,8 +77,8 @@ def sequences(recordings: Sequence[Pictures]) -> list[Pictures]:
     ]
 
 
-def pose_of(numbers: object, scores: object = None, where: str = "") -> Float[np.ndarray, "V 3"]:
-    """x, y and score of joints in a flat or nested list of (x, y, score), or of (x, y) with scores beside it.
+def pose_of(numbers: object, scores: object = None, where: str = "") -> Float[np.ndarray, "V C+1"]:
+    """Coordinates and score of joints in a list of (x, y, score), or of (x, y) or (x, y, z) with scores beside it.
 
     Raises FormatError for what is no such list.
     """
@@ -92,14 +95,60 @@ def pose_of(numbers: object, scores: object = None, where: str = "") -> Float[np
         raise FormatError(
             "joints", f"{where}has as keypoints {quoted(numbers)[:60]}, expected x, y, score of each joint"
         )
-    if values.shape[1] == 2:
-        beside = np.ones(len(values)) if beside is None else beside
+    if beside is None and values.shape[1] == 2:
+        beside = np.ones(len(values))
+    if beside is not None:
         if len(beside) != len(values):
             raise FormatError("score", f"{where}has {len(beside)} scores for {len(values)} joints")
         values = np.column_stack([values, beside])
     if not np.isfinite(values).all() or np.abs(values).max() > 1e30:
         raise FormatError("not_finite", f"{where}holds a number that is not finite")
-    return np.where((values[:, 2:] > 0) & (values[:, :2] != 0).any(1, keepdims=True), values, 0).astype(np.float32)
+    seen = values[:, -1:] > 0
+    if values.shape[1] == 3:  # in 2D, (0, 0) is a joint that was not seen; in 3D, it may be the root
+        seen &= values[:, :2].any(1, keepdims=True)
+    return np.where(seen, values, 0).astype(np.float32)
+
+
+def recordings_of(
+    found: Sequence[Pictures],
+    path: Path,
+    source: str,
+    layout: str | None,
+    people: int | None,
+    *,
+    own: JointLayout | None = None,
+    units: str = "px",
+    skipped: Sequence[str] = (),
+) -> Recordings:
+    """The clips of all that was found. layout: as given; own: as the file says it. people: bodies of a clip at most.
+
+    Raises FormatError where nobody was found.
+    """
+    clips = sequences(found)
+    shape = next((it.pose.shape for one in clips for there in one.people.values() for it in there), None)
+    if shape is None:
+        raise FormatError("empty", f"{path} has no person with keypoints")
+    joints, deep = shape[0], shape[1] == 4
+    lines = list(skipped)
+    own = own if own and len(own) == joints and not layout else None
+    if joints in WITH_BODY and not (layout and len(load_layout(layout)) == joints):
+        body, all_of_them = WITH_BODY[joints]
+        own = load_layout(body)
+        line = f"{joints - len(own)} of {joints} joints: '{body}' is the body, --layout {all_of_them} reads all"
+        lines.append(line)
+    of = own or layout_for(joints, layout)
+    left_out: dict[str, int] = {}
+    guessed = {"units"} | ({"layout"} if not (layout or own) else set()) | ({"up"} if deep else set())
+    return Recordings(
+        clips=clips_of(clips, of, people, left_out),
+        count=len(clips),
+        layout=of,
+        class_names=(),
+        units="m" if deep else units,
+        source=source,
+        skipped=lambda: lines + beyond_lines(left_out),
+        guessed=frozenset(guessed),
+    )
 
 
 def clips_of(
@@ -107,34 +156,42 @@ def clips_of(
 ) -> Iterator[Item]:
     """A clip of each recording. people: bodies at most. left_out: gets how often people were seen who are in none."""
     for one in recordings:
-        yield _clip(one, layout, people or CROWD, left_out)
+        try:
+            yield _clip(one, layout, people or CROWD, left_out)
+        except ValueError as error:
+            yield fault_of(error, one.name)
 
 
 def _clip(one: Pictures, layout: JointLayout, people: int, left_out: dict[str, int]) -> Item:
     numbers, step = frame_numbers(sorted(one.people))
     if not any(one.people.values()):
         return nobody(one.name)
-    if wrong := {len(it.pose) for there in one.people.values() for it in there} - {len(layout)}:
-        message = f"has {min(wrong)} joints, layout '{layout.name}' has {len(layout)}"
-        return Fault(message, one.name, "joints")
-    empty = np.zeros((0, len(layout), 3), np.float32)
+    poses = [it.pose for there in one.people.values() for it in there]
+    if wrong := {len(pose) for pose in poses} - {
+        len(layout),
+        *(joints for joints, (body, _) in WITH_BODY.items() if body == layout.name),
+    }:
+        raise FormatError("joints", f"has {min(wrong)} joints, layout '{layout.name}' has {len(layout)}")
+    if len({pose.shape[1] for pose in poses}) > 1:
+        raise FormatError("joints", "has joints in 2D and in 3D")
+    empty = np.zeros((0, len(layout), poses[0].shape[1]), np.float32)
     frames: list[np.ndarray] = [empty] * (int(numbers[-1]) + 1)
     ids: list[list[Hashable]] = [[] for _ in frames]
     for number, (_, there) in zip(numbers.tolist(), sorted(one.people.items()), strict=True):
         if there:
-            frames[number] = np.stack([it.pose for it in there])
+            frames[number] = np.stack([it.pose[: len(layout)] for it in there])
             ids[number] = [it.who for it in there]
     known = all(who is not None for there in ids for who in there)
-    weights = [poses[..., 2].mean(1) if len(poses) else np.zeros(0) for poses in frames]
-    tracks = track([poses[..., :2] for poses in frames], weights, people, ids if known else None)
+    weights = [poses[..., -1].mean(1) if len(poses) else np.zeros(0) for poses in frames]
+    tracks = track([poses[..., :-1] for poses in frames], weights, people, ids if known else None)
     if tracks.left_out:
         left_out[one.name] = tracks.left_out
     found = gathered(frames, tracks)
     return SkeletonClip(
-        keypoint=np.ascontiguousarray(found[..., :2]),
+        keypoint=np.ascontiguousarray(found[..., :-1]),
         layout=layout,
         name=one.name,
-        score=np.ascontiguousarray(found[..., 2]),
+        score=np.ascontiguousarray(found[..., -1]),
         image_size=one.size,
         fps=one.fps / step if one.fps else None,
     )
@@ -145,11 +202,12 @@ def frame_numbers(numbers: Sequence[int]) -> tuple[np.ndarray, float]:
 
     Where most steps are 1, a larger one is a gap. Raises ValueError for more frames than a recording has.
     """
-    found = np.array(numbers, np.int64)
+    if max(numbers) - min(numbers) > 2**53:
+        raise ValueError(f"frames are numbered up to {max(numbers):.3g}; expected at most {MOST_FRAMES:,}")
+    found = np.array([number - min(numbers) for number in numbers], np.int64)
     steps = np.diff(found)
     if len(steps) > 1 and np.median(steps) >= 2 and steps.max() <= LARGEST_STEP:
         return np.arange(len(found)), float(steps.mean())
-    found = found - found.min()
     if found[-1] > MOST_FRAMES:
         raise ValueError(f"frames are numbered up to {found[-1]:,}; expected at most {MOST_FRAMES:,}")
     return found, 1.0

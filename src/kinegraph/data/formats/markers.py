@@ -4,8 +4,7 @@ RShoulder, R_Shoulder and "right shoulder" are right_shoulder. "Anna:RShoulder" 
 are the people of a clip. Joints without a marker are unseen, markers without a joint are left out, and both are said.
 """
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +15,10 @@ from kinegraph.data.formats.clip_files import ClipFile, clips_of, first_readable
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import INFERRED, JointLayout, layout_names, load_layout
 
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
-SIDES = {"r": "right", "l": "left"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,21 +34,13 @@ class Trajectories:
     bones: tuple[tuple[str, str], ...] = ()
 
 
-def plain_marker(name: str) -> str:
-    """The name of a marker as layouts write names: RBigToe and "R.Big Toe" are right_big_toe."""
-    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", re.sub(r"[\W_]+", " ", name))]
-    return "_".join(SIDES.get(word, word) for word in words)
-
-
 def layout_of_markers(names: Sequence[str], given: str | None) -> tuple[JointLayout, list[str]]:
     """The layout of the joints, and lines about markers and joints that have no counterpart.
 
     given: its name or YAML file; by default the built-in one of these joints, or the only one that has all of them.
     """
-    built_in = [load_layout(name) for name in layout_names()]
-    there = {*map(plain_marker, names)}
-    fitting = [load_layout(given)] if given else [of for of in built_in if there <= {*of.joints}]
-    fitting = [of for of in fitting if there == {*of.joints}] or fitting
+    there = {*map(plain_joint, names)}
+    fitting = [load_layout(given)] if given else _fitting(there)
     if len({of.joints for of in fitting}) != 1:
         several = (
             f"may be joints of {' or '.join(of.name for of in fitting)}" if fitting else "are of no built-in layout"
@@ -57,9 +48,9 @@ def layout_of_markers(names: Sequence[str], given: str | None) -> tuple[JointLay
         message = f"the {len(names)} markers {first_few(list(names))} {several}; name the joints by --layout"
         raise FormatError("joints", message)
     of = fitting[0]
-    joints = {plain_marker(joint): joint for joint in of.joints}
+    joints = {plain_joint(joint): joint for joint in of.joints}
     unseen = [joint for plain, joint in joints.items() if plain not in there]
-    unused = [name for name in names if plain_marker(name) not in joints]
+    unused = [name for name in names if plain_joint(name) not in joints]
     if len(unseen) == len(of):
         raise FormatError("joints", f"no marker has the name of a joint of layout '{of.name}'")
     lines = [f"layout {of.name} taken by the markers' names"] * (given is None)
@@ -67,10 +58,22 @@ def layout_of_markers(names: Sequence[str], given: str | None) -> tuple[JointLay
     return of, lines + [f"{len(unused)} markers that are no joint of it: {first_few(unused)}"] * bool(unused)
 
 
+def _fitting(markers: Set[str]) -> list[JointLayout]:
+    """The built-in layouts of these joints, or with all of them; one alone where it has the joints of the others, too.
+
+    No layout with points of a face, which are no markers.
+    """
+    joints = {name: {*map(plain_joint, load_layout(name).joints)} for name in layout_names()}
+    fitting = {name: of for name, of in joints.items() if markers <= of and "face_0" not in of}
+    fitting = {name: of for name, of in fitting.items() if of == markers} or fitting
+    largest = [name for name, of in fitting.items() if all(of >= others for others in fitting.values())]
+    return [load_layout(name) for name in largest or fitting]
+
+
 def joints_of_markers(found: Trajectories, layout: JointLayout) -> Float[np.ndarray, "T V 3"]:
     """The joints of a layout, zero where a marker is not there or was not seen."""
-    place = {plain_marker(name): i for i, name in enumerate(found.names)}
-    columns = [place.get(plain_marker(joint), -1) for joint in layout.joints]
+    place = {plain_joint(name): i for i, name in enumerate(found.names)}
+    columns = [place.get(plain_joint(joint), -1) for joint in layout.joints]
     joints = np.where(np.array(columns)[:, None] >= 0, found.markers[:, columns], 0)
     return np.where(np.isnan(joints).any(2, keepdims=True), 0, joints).astype(np.float32)
 
@@ -157,7 +160,7 @@ def _layout_of_bones(found: Trajectories) -> JointLayout | None:
 
 
 def _is_body(found: Trajectories, layout: JointLayout) -> bool:
-    return bool({*map(plain_marker, found.names)} & {*map(plain_marker, layout.joints)})
+    return bool({*map(plain_joint, found.names)} & {*map(plain_joint, layout.joints)})
 
 
 def _clip(file: ClipFile, layout: JointLayout, read_file: Callable[[Path], Trajectories]) -> Item:

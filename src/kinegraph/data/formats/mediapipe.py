@@ -3,46 +3,50 @@
     [{"x", "y", "z", "visibility"}, ...]                          one frame of one body: 33 joints, 21 of a hand
     [[the same], [the same], ...]                                 frames
     [{"frame": 0, "landmarks": [the same]}, ...]                  also pose_landmarks, poseLandmarks, keypoints ...
-    {"frames": [...]}, {"pose_landmarks": [...]}                  an object around them
-    {"nose": {"x", "y"}, "left_eye": ...}                         joints by name
+    {"fps": 30, "frames": [...]}, {"0": [...], "1": [...]}        an object around them, or with them by number
+    {"nose": {"x", "y"}, "left_eye": ...}                         joints by name or number
     {"landmarks": [[the same], [the same]]}                       a result of MediaPipe Tasks: people of one frame
+    {"pose_landmarks", "left_hand_landmarks", ...}                Holistic; --parts hands reads the hands, too
 
-World landmarks (metres) are read where there are no others. Tables of landmarks: see `table_forms`.
+Points with a name or an id have any order, and those that are missing were not seen. World landmarks (metres) are read
+where there are no others. Hands whose side is said (`handedness`, left_hand) are two people, the left one first.
+Shapes: see `landmarks`; tables of landmarks: see `table_forms`.
 Source: ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.conventions import layout_for
-from kinegraph.data.formats.detections import picture_number
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
-from kinegraph.messages import quoted
+from kinegraph.data.formats.detections import frame_numbers, picture_number, sides
+from kinegraph.data.formats.landmarks import HANDS_BESIDE, MOST_PEOPLE, Frame, frames_of, left_out_of
+from kinegraph.data.formats.openpose_parts import Part, layout_with
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
+from kinegraph.data.formats.table_csv import joint_index, layout_of
+from kinegraph.messages import first_few
 from kinegraph.safe_io import read_json
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
+from kinegraph.skeleton.layout import JointLayout, load_layout
 
 NAME = "mediapipe"
 TITLE = "landmarks of MediaPipe (JSON)"
 SUFFIXES = (".json",)
 HEAD = 1 << 14
 LOOKED_AT = 20  # files of a folder
-SCORES = ("visibility", "presence", "score", "confidence")
-FRAMES = ("frames", "data", "results", "sequence")
-LANDMARKS = ("pose_landmarks", "poseLandmarks", "landmarks", "keypoints", "hand_landmarks", "handLandmarks",
-             "multi_hand_landmarks", "multiHandLandmarks", "pose", "landmark")  # fmt: skip
-WORLD = ("pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks")
-FEWEST = 5  # joints
+OTHERS = (b'"clips"', b'"image_id"', b'"annotations"', b'"keypoint_scores"', b'"skeletons"', b'"people"')
+LANDMARKS = (b'"landmarks"', b'"pose_landmarks"', b'"poseLandmarks"', b'"pose_world_landmarks"')
+RATES = ("fps", "frame_rate", "frameRate", "framerate")
+SIDES = (("width", "height"), ("image_width", "image_height"), ("frame_width", "frame_height"),
+         ("video_width", "video_height"), ("imageWidth", "imageHeight"), ("videoWidth", "videoHeight"))  # fmt: skip
 
 
 def detect(path: Path) -> str | None:
-    """A JSON file of objects with x and y, which no other format has, or a folder with such files."""
+    """A JSON file of objects with x and y or of landmarks, which no other format has, or a folder with such files."""
     if path.is_file():
         return "objects with x and y, as MediaPipe's landmarks" if _has_landmarks(path) else None
     named = next(filter(_has_landmarks, islice(files_below(path, "*.json"), LOOKED_AT)), None)
@@ -54,139 +58,143 @@ def _has_landmarks(file: Path) -> bool:
         return False
     with file.open("rb") as content:
         head = content.read(HEAD)
-    others = (b'"clips"', b'"image_id"', b'"annotations"', b'"keypoint_scores"', b'"skeletons"', b'"people"')
-    return b'"x"' in head and b'"y"' in head and not any(word in head for word in others)
+    points = (b'"x"' in head and b'"y"' in head) or any(word in head for word in LANDMARKS)
+    return points and not any(word in head for word in OTHERS)
 
 
 @dataclass(frozen=True, eq=False)
-class _Frame:
-    """The bodies of a frame, (joints, 4) each: x, y, z, score. names: of the joints, where the file says them."""
+class _File:
+    frames: list[Frame]
+    fps: float | None
+    size: tuple[int, int] | None
+    left_out: Sequence[str]
 
-    bodies: list[Float[np.ndarray, "V 4"]]
-    names: tuple[str, ...] = ()
 
-
-def read(path: Path, *, layout: str | None = None) -> Recordings:
+def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None = None) -> Recordings:
     """The clip of a file, or those of a folder, in which files of single frames are the frames of one.
 
-    Raises ValueError where there are no landmarks.
+    parts: hands besides the body, as Holistic gives them. Raises ValueError where there are no landmarks.
     """
+    hands = "hands" in (parts or ())
+    if "face" in (parts or ()):
+        raise ValueError("MediaPipe's face of 468 points has no layout here; give --parts body hands")
     files = [path] if path.is_file() else list(filter(_has_landmarks, files_below(path, "*.json")))
-    recordings = _joined({file: list(_frames(read_json(file), file)) for file in files}, path)
-    frames = [frame for found in recordings.values() for frame in found]
-    sizes = {len(body) for frame in frames for body in frame.bodies}
-    if not sizes:
+    recordings = _joined({file: _read(file, hands) for file in files}, path)
+    bodies = [body for found in recordings.values() for frame in found.frames for body in frame.bodies]
+    names = list(dict.fromkeys(name for body in bodies for name in body))
+    if not names:
         raise FormatError("empty", f"{path} has no frame with landmarks")
-    if len(sizes) > 1:
-        raise FormatError("joints", f"{path} has frames of {min(sizes)} and of {max(sizes)} landmarks")
-    joints = sizes.pop()
-    names = next((frame.names for frame in frames if frame.names), ())
-    own = _named(names, path) if names and layout is None else None
-    of = own or layout_for(joints, layout)
-    deep = any(body[:, 2].any() for frame in frames for body in frame.bodies)
+    numbered = all(name.isdecimal() for name in names)
+    if (
+        numbered
+        and not hands
+        and len(counts := {len(body) for body in bodies}) > 1
+        and max(map(int, names)) + 1 in counts
+    ):
+        _check_alike(counts, bodies, path)
+    if hands and layout is None:
+        of = layout_with(load_layout("blazepose33"), ["hands"])
+        if not any(body.keys() & {*map(str, range(33, 75)), *of.joints[33:]} for body in bodies):
+            raise ValueError(f"{path} has no hands beside its bodies; leave --parts out")
+    else:
+        of = layout_for(max(map(int, names)) + 1, layout) if layout and numbered else layout_of(path, names, 3, layout)
+    deep = any(point[2] for body in bodies for point in body.values())
+    read_too = [key for keys in HANDS_BESIDE.values() for key in keys] if hands else []
+    beside = sorted({name for found in recordings.values() for name in found.left_out} - {*read_too})
+    rows = _rows_of_sides([frame for found in recordings.values() for frame in found.frames])
+    source = f"MediaPipe, {path.name}" + f", people are the {' and the '.join(rows)} hand" * bool(rows)
     return Recordings(
-        clips=(_clip(found, of, name, deep) for name, found in recordings.items()),
+        clips=(_clip(found, of, name, deep, rows) for name, found in recordings.items()),
         count=len(recordings),
         layout=of,
         class_names=(),
         units="m" if deep else "px",
-        source=f"MediaPipe, {path.name}",
-        guessed=frozenset(("units",) if own or layout else ("units", "layout")),
-        unordered=True,
+        source=source,
+        skipped=lambda: [f"{first_few(beside)}, beside the pose"] if beside else [],
+        guessed=frozenset(("units", *["up"] * deep, *["layout"] * (numbered and not layout and not hands))),
+        unordered=not rows,
     )
 
 
-def _joined(files: Mapping[Path, list["_Frame"]], path: Path) -> dict[str, list["_Frame"]]:
-    """The frames of each clip: of a file, or of the files of one name with a number where all have a single frame."""
-    if len(files) < 2 or any(len(frames) != 1 for frames in files.values()):
-        return {file.stem: frames for file, frames in files.items()}
-    found: dict[str, dict[int, list[_Frame]]] = {}
-    for place, (file, frames) in enumerate(files.items()):
+def _check_alike(counts: set[int], bodies: Sequence[Mapping[str, object]], path: Path) -> None:
+    """Raises FormatError for bodies of 33 and of 21 joints in a file, which are poses and hands."""
+    if all(list(body) == list(map(str, range(len(body)))) for body in bodies):
+        raise FormatError("joints", f"{path} has frames of {min(counts)} and of {max(counts)} landmarks")
+
+
+def _rows_of_sides(frames: Sequence[Frame]) -> tuple[str, ...]:
+    """The hands that are the people of clips; none where the sides of some are not known, or a frame has one twice."""
+    there = [frame for frame in frames if frame.bodies]
+    if not all(frame.sides and len({*frame.sides}) == len(frame.sides) for frame in there):
+        return ()
+    return tuple(sorted({side for frame in there for side in frame.sides}))
+
+
+def _read(file: Path, hands: bool) -> _File:
+    content = read_json(file)
+    places = [content, *content.values()] if isinstance(content, Mapping) else []
+    abouts = [it for it in places if isinstance(it, Mapping)]
+    rate = next((it[key] for it in abouts for key in RATES if isinstance(it.get(key), int | float)), None)
+    sizes = (sides(it.get(width), it.get(height)) for it in abouts for width, height in SIDES)
+    return _File(
+        list(frames_of(content, file, hands)),
+        float(rate) if rate and 0 < rate < 1e6 else None,
+        next(filter(None, sizes), None),
+        left_out_of(content),
+    )
+
+
+def _joined(files: Mapping[Path, _File], path: Path) -> dict[str, _File]:
+    """What each clip is made of: a file, or the files of one name with a number where all have a single frame."""
+    if len(files) < 2 or any(len(one.frames) != 1 for one in files.values()):
+        return {file.stem if path == file else _name(file, path): one for file, one in files.items()}
+    found: dict[str, _File] = {}
+    for place, (file, one) in enumerate(files.items()):
         name, number = picture_number(file.relative_to(path).as_posix())
-        found.setdefault(name or path.absolute().name, {})[place if number is None else number] = frames
-    return {name: [it for _, frames in sorted(one.items()) for it in frames] for name, one in found.items()}
+        clip = found.setdefault(name or path.absolute().name, _File([], one.fps, one.size, one.left_out))
+        clip.frames.append(replace(one.frames[0], number=place if number is None else number))
+    return found
 
 
-def _clip(frames: Sequence[_Frame], layout: JointLayout, name: str, deep: bool) -> Item:
-    people = max(len(frame.bodies) for frame in frames)
-    if not people:
-        return nobody(name)
-    values = np.zeros((people, len(frames), len(layout), 4), np.float32)
-    for t, frame in enumerate(frames):
-        for person, body in enumerate(frame.bodies):
-            values[person, t] = body
-    seen = values[..., 3:] > 0
-    keypoint = np.ascontiguousarray(values[..., : 3 if deep else 2] * seen)
-    return SkeletonClip(keypoint, layout, name, score=np.ascontiguousarray(values[..., 3]))
+def _name(file: Path, path: Path) -> str:
+    return file.relative_to(path).with_suffix("").as_posix()
 
 
-def _frames(content: object, path: Path) -> Iterator[_Frame]:
-    if isinstance(content, Mapping):
-        inner = next((content[key] for key in FRAMES if isinstance(content.get(key), list)), None)
-        if inner is not None:
-            yield from _frames(inner, path)
-            return
-        yield _frame(content, path)
-        return
-    if not isinstance(content, list):
-        raise ValueError(f"{path} is no list of landmarks or frames")
-    if _is_body(content):
-        yield _frame(content, path)
-        return
-    for frame in content:
-        yield _frame(frame, path)
+def _clip(one: _File, layout: JointLayout, name: str, deep: bool, rows: Sequence[str]) -> Item:
+    try:
+        numbers, step = _numbers(one.frames)
+        people = [0] * (max(numbers, default=-1) + 1)
+        places: list[tuple[int, int, dict[str, tuple[float, ...]]]] = []
+        for t, frame in zip(numbers, one.frames, strict=True):
+            for number, body in enumerate(frame.bodies):
+                row = rows.index(frame.sides[number]) if rows else people[t]
+                places.append((row, t, dict(body)))
+                people[t] = max(people[t], row + 1)
+        if not places:
+            return nobody(name)
+        values = np.zeros((max(people), len(people), len(layout), 4), np.float64)
+        for person, t, body in places:
+            values[person, t, [joint_index(layout, it) for it in body]] = list(body.values())
+        if not np.isfinite(values).all() or np.abs(values).max() > 1e30:
+            raise FormatError("not_finite", "holds a number that is not finite")
+        seen = values[..., 3:] > 0
+        keypoint = np.ascontiguousarray((values[..., : 3 if deep else 2] * seen).astype(np.float32))
+        score = np.ascontiguousarray((values[..., 3] * seen[..., 0]).astype(np.float32))
+        return SkeletonClip(
+            keypoint, layout, name, score=score, image_size=one.size, fps=one.fps / step if one.fps else None
+        )
+    except ValueError as error:
+        return fault_of(error, name)
 
 
-def _frame(frame: object, path: Path) -> _Frame:
-    """The bodies in what stands for a frame."""
-    if isinstance(frame, Mapping):
-        found = next((frame[key] for key in (*LANDMARKS, *WORLD) if frame.get(key)), None)
-        if found is not None:
-            return _frame(found, path)
-        points = {name: value for name, value in frame.items() if _is_point(value)}
-        if len(points) >= FEWEST:
-            return _Frame([_body(list(points.values()), path)], tuple(map(str, points)))
-        return _Frame([])
-    if frame is None or frame == []:
-        return _Frame([])
-    if isinstance(frame, list) and _is_body(frame):
-        names = tuple(str(point["name"]) for point in frame if isinstance(point.get("name"), str))
-        return _Frame([_body(frame, path)], names if len(names) == len(frame) else ())
-    if isinstance(frame, list) and all(isinstance(it, list | Mapping) for it in frame):
-        inner = [_frame(it, path) for it in frame]
-        return _Frame([body for one in inner for body in one.bodies], next((it.names for it in inner if it.names), ()))
-    raise ValueError(f"{path} has as a frame {quoted(frame)[:80]}, expected a list of landmarks with x and y")
-
-
-def _is_point(value: object) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(value.get(axis), int | float) for axis in "xy")
-
-
-def _is_body(value: Sequence[object]) -> bool:
-    return len(value) >= FEWEST and all(map(_is_point, value))
-
-
-def _body(points: Sequence[object], path: Path) -> Float[np.ndarray, "V 4"]:
-    values = np.zeros((len(points), 4))
-    for place, point in enumerate(points):
-        assert isinstance(point, Mapping), "it was looked at"
-        score = next((point[key] for key in SCORES if isinstance(point.get(key), int | float)), 1.0)
-        depth = point.get("z")
-        values[place] = point["x"], point["y"], depth if isinstance(depth, int | float) else 0.0, score
-    if not np.isfinite(values).all() or np.abs(values).max() > 1e30:
-        raise FormatError("not_finite", f"{path} holds a number that is not finite")
-    return values
-
-
-def _named(names: Sequence[str], path: Path) -> JointLayout:
-    """The built-in layout with joints of these names in this order; spelling does not matter."""
-    plain = [_plain(name) for name in names]
-    for name in layout_names():
-        if [_plain(joint) for joint in load_layout(name).joints] == plain:
-            return load_layout(name)
-    some = f"{len(names)} joints {', '.join(names[:3])} ..."
-    raise FormatError("layout", f"{path}: the {some} are of no built-in layout in this order; give --layout")
-
-
-def _plain(name: str) -> str:
-    return "".join(filter(str.isalnum, name.lower()))
+def _numbers(frames: Sequence[Frame]) -> tuple[list[int], float]:
+    """The place of each frame, from 0: by their numbers where all have one; the same number twice is one frame."""
+    said = [frame.number for frame in frames if frame.number is not None]
+    if not frames or len(said) < len(frames):
+        return list(range(len(frames))), 1.0
+    order = sorted(set(said))
+    if len(order) == 1 and len(said) > MOST_PEOPLE:  # a number that does not count
+        return list(range(len(frames))), 1.0
+    found, step = frame_numbers(order)
+    place = dict(zip(order, found.tolist(), strict=True))
+    return [place[number] for number in said], step

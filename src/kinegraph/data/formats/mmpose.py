@@ -8,24 +8,15 @@ A file of a video is a clip; files of pictures whose names end in a number are t
 Source: open-mmlab/mmpose demo/topdown_demo_with_mmdet.py and mmpose/apis/inferencers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from kinegraph.data.folders import files_below
-from kinegraph.data.formats.conventions import layout_for
-from kinegraph.data.formats.detections import (
-    Person,
-    Pictures,
-    beyond_lines,
-    clips_of,
-    picture_number,
-    pose_of,
-    sequences,
-)
-from kinegraph.data.formats.recordings import FormatError, Recordings
+from kinegraph.data.formats.detections import Person, Pictures, picture_number, pose_of, recordings_of
+from kinegraph.data.formats.named_joints import layout_named
+from kinegraph.data.formats.recordings import Recordings
 from kinegraph.safe_io import read_json
-from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
+from kinegraph.skeleton.layout import JointLayout
 
 NAME = "mmpose"
 TITLE = "predictions of MMPose"
@@ -67,30 +58,15 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
             _own_layout(content["meta_info"]) if isinstance(content, Mapping) and "meta_info" in content else None
         )
         _add(found, content, file, alone=len(files) == 1)
-    recordings = sequences(list(found.values()))
-    joints = next((len(it.pose) for one in recordings for there in one.people.values() for it in there), None)
-    if joints is None:
-        raise FormatError("empty", f"{path} has no instance")
-    own = own if own and len(own) == joints and not layout else None
-    left_out: dict[str, int] = {}
-    of = own or layout_for(joints, layout)
-    return Recordings(
-        clips=clips_of(recordings, of, people, left_out),
-        count=len(recordings),
-        layout=of,
-        class_names=(),
-        units="px",
-        source=f"MMPose, {path.name}",
-        skipped=lambda: beyond_lines(left_out),
-        guessed=frozenset(("units",) if layout or own else ("units", "layout")),
-    )
+    return recordings_of(list(found.values()), path, f"MMPose, {path.name}", layout, people, own=own)
 
 
 def _add(found: dict[str, Pictures], content: object, file: Path, alone: bool) -> None:
     """Add what a file holds to the recording that it is of."""
     frames = content.get("instance_info", content.get("predictions")) if isinstance(content, Mapping) else content
-    if isinstance(frames, list) and len(frames) == 1 and isinstance(frames[0], list):
-        frames = frames[0]  # the inferencer's own result: a list for each picture of a batch
+    if isinstance(frames, list) and frames and all(isinstance(it, list) for it in frames):
+        # the inferencer's own result: a list of instances for each picture
+        frames = frames[0] if len(frames) == 1 else [{"instances": it} for it in frames]
     if not isinstance(frames, list) or not all(isinstance(it, Mapping) for it in frames):
         raise ValueError(f"{file} is no list of frames or instances")
     if any("instances" in it for it in frames):
@@ -114,21 +90,13 @@ def _add_people(pictures: Pictures, frame: int, instances: object, file: Path) -
         pictures.add(frame, Person(pose, who if isinstance(who, int) and who >= 0 else None))
 
 
-def _own_layout(meta: Any) -> JointLayout | None:
-    """The built-in layout with the joints that the file names."""
+def _own_layout(meta: object) -> JointLayout | None:
+    """The layout of the joints and bones that the file names."""
     names = meta.get("keypoint_id2name") if isinstance(meta, Mapping) else None
-    if not isinstance(names, Mapping):
+    if not isinstance(meta, Mapping) or not isinstance(names, Mapping):
         return None
     try:
-        order = [_plain(str(names[key])) for key in sorted(names, key=int)]
+        order = [str(names[key]) for key in sorted(names, key=int)]
     except (TypeError, ValueError):
         return None
-    return next((load_layout(it) for it in layout_names() if _joints(it) == order), None)
-
-
-def _joints(layout: str) -> Sequence[str]:
-    return [_plain(name) for name in load_layout(layout).joints]
-
-
-def _plain(name: str) -> str:
-    return "".join(filter(str.isalnum, name.lower()))
+    return layout_named(order, meta.get("skeleton_links"), str(meta.get("dataset_name", NAME)))

@@ -68,7 +68,9 @@ def read(
     table, guessed = file.facts, {"layout"} if file.guessed else set()
     if units is None and file.units is None:
         guessed.add("units")
-    skipped = [f"column '{name}', which has no meaning here" for name in file.unknown]
+    skipped = [f"column '{name}', which has no meaning here" for name in file.unknown] + list(file.left_out)
+    if fps is not None:  # in place of what the file says
+        table = {name: {key: cell for key, cell in cells.items() if key != "fps"} for name, cells in table.items()}
     if labels_file is not None:
         table, missing = with_labels(table, labels_file)
         skipped += missing

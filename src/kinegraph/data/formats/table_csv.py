@@ -10,6 +10,7 @@ joint or frame without a row, and a coordinate that is empty or nan, was not see
 clips' names and labels, then for coordinates, one clip at a time: its size does not matter.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,13 +24,17 @@ from jaxtyping import Float, Int
 from kinegraph.data.formats.clip_columns import KNOWN, csv_lines, named_columns
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.recordings import Fault, FormatError
-from kinegraph.data.formats.table_forms import NEEDED, left_out, renamed, table_lines, wide_joints
+from kinegraph.data.formats.table_forms import ALIASES, NEEDED, left_out, renamed, table_lines, wide_joints
+from kinegraph.data.formats.text import encoding_of
 from kinegraph.messages import did_you_mean, first_few, one_line, quoted
+from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 ROW = (*NEEDED, "person", "z", "score")
 SCORES = ("confidence", "visibility", "likelihood", "conf", "presence")
 MOST_STEP = 12  # from one frame to the next; a larger one is a gap
+FEWEST_NAMES = 5  # joints by whose names a layout is known that has more
+OTHER_NAMES = {other for others in ALIASES.values() for other in others}
 SPARSE = 100  # a clip may have this many places for joints for each row it has
 
 
@@ -69,6 +74,7 @@ def scan(path: Path) -> Scan:
     Raises ValueError naming a column that is missing.
     """
     lines = table_lines(path)
+    _check_header(path)
     _, header = next(lines)
     columns, unknown = _columns(path, header)
     of_clips = {name: i for name, i in columns.items() if name not in ROW}
@@ -96,6 +102,20 @@ def scan(path: Path) -> Scan:
     return Scan(columns, found, [joint.strip() for joint in joints], unknown, frozenset(scattered))
 
 
+def _check_header(path: Path) -> None:
+    """Raises FormatError for a table whose first row are numbers already."""
+    with path.open(newline="", encoding=encoding_of(path), errors="replace") as file:
+        cells = re.split(r"[,;\t]", file.readline(1 << 16).strip())
+    try:
+        numbers = sum(isfinite(float(cell)) for cell in cells if cell.strip())
+    except ValueError:
+        return
+    if numbers > 2:
+        names = "frame, x_0, y_0, x_1, y_1 and so on"
+        message = f"{path} has no header, its first row holds {numbers:,} numbers; write the names of the columns above"
+        raise FormatError("header", f"{message} them: {names}")
+
+
 def _columns(path: Path, header: Sequence[str]) -> tuple[dict[str, int], list[str]]:
     """Where the columns are that mean something, and the names of the others."""
     try:
@@ -113,6 +133,8 @@ def _columns(path: Path, header: Sequence[str]) -> tuple[dict[str, int], list[st
     known = {name for name in columns if name in (*ROW, *KNOWN) or name.startswith("split_")}
     unknown = [name for name in columns if name not in known]
     for name in unknown:
+        if name in OTHER_NAMES:  # of a column that is there
+            continue
         if name and (hint := did_you_mean(name, [fact for fact in (*ROW, *KNOWN) if fact not in known])):
             raise ValueError(f"{path} has an unknown column {quoted(name)}{hint}")
     return {name: columns[name] for name in columns if name in known}, unknown
@@ -124,21 +146,18 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Non
         return load_layout(given)
     if all(joint.isdecimal() and len(joint) < 5 for joint in joints):
         return layout_for(max(map(int, joints)) + 1)
-    names = {_plain(joint) for joint in joints}
-    for name in layout_names():
-        if set(load_layout(name).joints) == names:
-            return load_layout(name)
-    nearest = min(layout_names(), key=lambda name: len(names ^ set(load_layout(name).joints)))
-    extra = [joint for joint in joints if _plain(joint) not in load_layout(nearest).joints]
+    names = {plain_joint(joint) for joint in joints}
+    known = {name: {plain_joint(joint) for joint in load_layout(name).joints} for name in layout_names()}
+    nearest = min(known, key=lambda name: len(names ^ known[name]))
+    fitting = [name for name in known if names <= known[name]] if len(names) >= FEWEST_NAMES else []
+    if names == known[nearest] or fitting:  # joints that are not there were not seen
+        return load_layout(min([nearest] * (names == known[nearest]) or fitting, key=lambda name: len(known[name])))
+    extra = [joint for joint in joints if plain_joint(joint) not in known[nearest]]
     hint = f"; nearest is '{nearest}', which lacks {first_few(extra)}" if 0 < len(extra) < len(names) / 2 else ""
     raise FormatError(
         "joints",
         f"{path}: the {len(joints)} joints {first_few(joints)} are of no built-in layout; give --layout{hint}",
     )
-
-
-def _plain(joint: str) -> str:
-    return joint.strip().lower().replace(" ", "_").replace("-", "_")
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +178,7 @@ def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None =
     lines = table_lines(path)
     _, header = next(lines)
     clip_at, width = found.columns["clip"], len(header)
-    joint_index = cache(partial(_joint_index, layout))
+    index_of = cache(partial(joint_index, layout))
 
     def clip() -> ClipRows | Fault:
         cells, name = {column: flat[i::width] for column, i in found.columns.items()}, current.strip()
@@ -167,7 +186,7 @@ def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None =
             where = f"{path} line {numbers[0]}: the rows of clip {quoted(name)} are scattered, "
             return Fault(f"{where}those before it are of another; sort the file by clip", name, "duplicate_name")
         try:
-            return _clip(_Place(path, name, numbers), cells, layout, joint_index, people)
+            return _clip(_Place(path, name, numbers), cells, layout, index_of, people)
         except ValueError as error:
             return Fault(str(error), name, getattr(error, "kind", "broken"))
 
@@ -194,14 +213,14 @@ class _Place:
         return FormatError(kind, f"{self.path} line {self.lines[row]} (clip {quoted(self.clip)}): {problem}")
 
 
-def _clip(place: _Place, cells: Mapping[str, Sequence[str]], layout: JointLayout, joint_index, people) -> ClipRows:
+def _clip(place: _Place, cells: Mapping[str, Sequence[str]], layout: JointLayout, index_of, people) -> ClipRows:
     for column in cells.keys() - set(ROW):
         if len(set(cells[column])) > 1:
             row = next(i for i, cell in enumerate(cells[column]) if cell != cells[column][0])
             raise place.fault(
                 row, f"{column} {quoted(cells[column][row])}, the clip began with {quoted(cells[column][0])}"
             )
-    joint = _indices(place, cells["joint"], joint_index)
+    joint = _indices(place, cells["joint"], index_of)
     frame = _indices(place, cells["frame"], _frame_number)
     frame, step = _consecutive(frame)
     person, bodies = _people(cells.get("person"), len(joint))
@@ -246,9 +265,10 @@ def _consecutive(frame: Int[np.ndarray, "rows"]) -> tuple[Int[np.ndarray, "rows"
     return np.searchsorted(numbers, frame), float(steps.mean())
 
 
-def _joint_index(layout: JointLayout, joint: str) -> int:
-    names = {_plain(name): i for i, name in enumerate(layout.joints)}
-    plain = _plain(joint)
+def joint_index(layout: JointLayout, joint: str) -> int:
+    """The place of a joint in a layout, by its name or number. Raises ValueError where the layout has none such."""
+    names = {plain_joint(name): i for i, name in enumerate(layout.joints)}
+    plain = plain_joint(joint)
     if plain in names:
         return names[plain]
     if joint.strip().isdecimal() and len(joint) < 5:

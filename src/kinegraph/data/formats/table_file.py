@@ -16,6 +16,7 @@ from kinegraph.data.formats.axes import FRAMES_FIRST
 from kinegraph.data.formats.clip_columns import named_columns
 from kinegraph.data.formats.recordings import Fault
 from kinegraph.data.formats.table_csv import ClipRows, columns_of_table, layout_of, read_rows, scan
+from kinegraph.data.formats.table_forms import face_of, rate_by_times
 from kinegraph.data.formats.table_json import load_json
 from kinegraph.data.split_names import PARTS
 from kinegraph.skeleton.layout import JointLayout
@@ -42,6 +43,7 @@ class TableFile:
     class_names: tuple[str, ...] | None = None
     guessed: bool = False  # the layout, from the number of joints
     assumed: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     unordered: bool = False  # nothing says who is who from frame to frame
 
 
@@ -53,13 +55,24 @@ def open_table(path: Path, layout: str | None, people: int | None) -> TableFile:
         found = scan(path)
         of = layout_of(path, found.joints, found.channels, layout)
         rows, numbered = read_rows(path, found, of, people), all(map(str.isdecimal, found.joints))
-        return TableFile(rows, found.facts, of, found.channels, found.unknown, guessed=numbered and layout is None)
+        file = TableFile(rows, found.facts, of, found.channels, found.unknown, guessed=numbered and layout is None)
+        return _with_rate(path, replace(file, left_out=face_of(path)))
     if path.suffix.lower() != ".json":
         raise ValueError(f"{path} ends in '{path.suffix}', expected .csv, .json or .npz")
     found = load_json(path, layout)
     rows, said = found.clips(people), (found.fps, found.units, found.image_size, found.class_names)
     assumed = (FRAMES_FIRST,) * found.frames_first
     return TableFile(rows, found.facts, found.layout, found.channels, [], *said, found.guessed, assumed, unordered=True)
+
+
+def _with_rate(path: Path, file: TableFile) -> TableFile:
+    """The table with the frame rate that its times say, where no column says it."""
+    if (said := rate_by_times(path)) is None or any("fps" in _named(cells) for cells in file.facts.values()):
+        return file
+    column, rate = said
+    facts = {name: cells | {"fps": f"{rate:g}"} for name, cells in file.facts.items()}
+    line = f"frames by the column '{column}', {rate:g} frames a second (--fps)"
+    return replace(file, facts=facts, assumed=(*file.assumed, line))
 
 
 def looks_like_a_table(path: Path) -> str | None:
@@ -117,6 +130,7 @@ def _joined(folder: Path, paths: Sequence[Path], layout: str | None, people: int
         guessed=any(file.guessed for file in files),
         unordered=any(file.unordered for file in files),
         assumed=tuple(dict.fromkeys(chain.from_iterable(file.assumed for file in files))),
+        left_out=tuple(dict.fromkeys(chain.from_iterable(file.left_out for file in files))),
     )
 
 

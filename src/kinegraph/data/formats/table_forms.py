@@ -2,8 +2,10 @@
 
 frame, x_0, y_0, visibility_0, x_1, ...        wide: a row a frame; also nose_x, nose.x, x0, 0_x, landmark_0_x
 iter, id, x, y                                 other names of the same columns
+video, time, landmark, x, y                    times and names of pictures in place of frames, see `table_times`
 (without clip)                                 the file is a clip; rows that begin with "break" part it
 (wide, with label)                             a clip for each stretch of rows with one label
+(wide, 501 joints without names)               the 33 of MediaPipe's body, and its face, which is left out
 """
 
 import re
@@ -11,14 +13,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kinegraph.data.formats.clip_columns import KNOWN, csv_lines, is_split, named_columns
+from kinegraph.data.formats.clip_columns import ALIASES as ALIASES_OF_FACTS
+from kinegraph.data.formats.clip_columns import KNOWN, csv_lines, is_split, named_columns, plain_column
+from kinegraph.data.formats.table_times import TIMES, rate_of, with_frames
 from kinegraph.messages import did_you_mean
 
 NEEDED = ("clip", "frame", "joint", "x", "y")
 ALIASES = {
-    "frame": ("frame_id", "frame_number", "frame_no", "frameid", "frame_index", "frame_idx", "frame_num", "iter"),
-    "joint": ("landmark", "landmark_id", "landmark_name", "landmark_index", "keypoint", "keypoint_id", "keypoint_name",
-              "joint_id", "joint_name", "joint_index", "bodypart", "body_part", "part", "point", "marker", "id"),
+    "clip": ("clip_name", "clip_id", "video", "video_name", "video_id", "sequence", "sequence_id", "recording",
+             "filename", "file_name", "file", "image_name", "image", "picture"),
+    "frame": ("frame_id", "frame_number", "frame_no", "frameid", "frame_index", "frame_idx", "frame_num", "iter",
+              *TIMES),
+    "joint": ("landmark", "landmark_id", "landmark_name", "landmark_index", "landmark_idx", "keypoint", "keypoint_id",
+              "keypoint_idx", "keypoint_name", "joint_id", "joint_name", "joint_index", "bodypart", "body_part",
+              "part", "point", "marker", "id"),
     "person": ("person_id", "track_id", "track", "body", "body_id", "pid", "individual", "hand", "handedness"),
     "score": ("confidence", "visibility", "likelihood", "conf", "presence"),
 }  # fmt: skip
@@ -32,19 +40,26 @@ WIDE = [
 SCORES = ("visibility", "score", "confidence", "conf", "likelihood", "vis", "v", "c", "s", "p", "presence")
 FEWEST_JOINTS = 3
 BREAK = "break"
+WITH_FACE, OF_BODY = 501, 33  # joints of MediaPipe's body and face
 
 
 def table_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The rows of a table with their line numbers, the header first, as a row a joint of a named clip."""
     lines = csv_lines(path)
     line, header = next(lines, (1, []))
-    joints = wide_joints(header)
-    if joints:
-        yield from _long(path, line, header, joints, lines)
-        return
-    named = renamed(header)
+    joints, named = wide_joints(header), renamed(header)
     names = {column.lower() for column in named}
-    if "clip" in names or not {*NEEDED[1:]} <= names or did_you_mean("clip", names):
+    clip = named.index("clip") if "clip" in named else None
+    time = time_column(header)
+    if time is not None and joints and "person" not in named:
+        named[time], time = header[time], None  # a row a frame
+    lines = with_frames(path, named, time, clip, lines)
+    if clip is not None and "frame" not in named:
+        named = [*named, "frame"]
+    if joints:
+        yield from _long(path, line, named, body_of(joints), lines)
+        return
+    if clip is not None or "clip" in names or not {*NEEDED[1:]} <= names or did_you_mean("clip", names):
         yield line, named
         yield from lines
         return
@@ -57,16 +72,30 @@ def table_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             yield line, [*row, _part(path, part)] if len(row) == len(header) else row
 
 
+def time_column(header: Sequence[str]) -> int | None:
+    """The column whose times stand for frames."""
+    named = renamed(header)
+    place = named.index("frame") if "frame" in named else None
+    return place if place is not None and plain_column(header[place]) in TIMES else None
+
+
+def rate_by_times(path: Path) -> tuple[str, float] | None:
+    """The column of times that stand for frames, and the frame rate that they say; None without."""
+    _, header = next(csv_lines(path), (1, []))
+    if (place := time_column(header)) is None or (rate := rate_of(path, place)) is None:
+        return None
+    return header[place], rate
+
+
 def _part(path: Path, number: int) -> str:
     return path.stem if number == 0 else f"{path.stem}-{number + 1}"
 
 
 def renamed(header: Sequence[str]) -> list[str]:
     """The columns by the names that they have here; names that mean something already stay as they are."""
+    others = {name: others for name, others in ALIASES.items() if name != "score"}
     try:
-        return list(
-            named_columns(header, {name: others for name, others in ALIASES.items() if name != "score"}).values()
-        )
+        return list(named_columns(header, ALIASES_OF_FACTS | others).values())
     except ValueError:  # two columns of one name: said where columns are checked
         return list(header)
 
@@ -110,8 +139,21 @@ def _names(joints: Sequence[str]) -> list[str]:
     return [str(place - first) for place in places]
 
 
+def body_of(joints: Sequence[WideJoint]) -> Sequence[WideJoint]:
+    """The joints of MediaPipe's body, where those of its face stand behind them without names."""
+    numbered = all(joint.name == str(place) for place, joint in enumerate(joints))
+    return joints[:OF_BODY] if len(joints) == WITH_FACE and numbered else joints
+
+
+def face_of(path: Path) -> tuple[str, ...]:
+    """The line on joints of a face that are left out."""
+    joints = wide_joints(next(csv_lines(path), (1, []))[1])
+    face = len(joints) - len(body_of(joints))
+    return (f"{face} of {len(joints)} joints, MediaPipe's face behind its body",) * bool(face)
+
+
 def left_out(header: Sequence[str]) -> list[str]:
-    """The columns of a wide table that mean nothing here, such as times and angles."""
+    """The columns of a wide table that mean nothing here, such as angles."""
     joints = wide_joints(header)
     if not joints:
         return []
@@ -128,8 +170,7 @@ def _long(
     path: Path, line: int, header: Sequence[str], joints: Sequence[WideJoint], lines: Iterator[tuple[int, list[str]]]
 ) -> Iterator[tuple[int, list[str]]]:
     """A row a joint from each row of a wide table."""
-    named = renamed(header)
-    kept = {name: place for place, name in enumerate(named) if _is_kept(name)}
+    kept = {name: place for place, name in enumerate(header) if _is_kept(name)}
     deep = all(joint.places[2] >= 0 for joint in joints)
     scored = all(joint.places[3] >= 0 for joint in joints)
     axes = [0, 1, *([2] if deep else []), *([3] if scored else [])]

@@ -24,11 +24,11 @@ from kinegraph.data.formats.markers import (
     Trajectories,
     joints_of_markers,
     layout_of_markers,
-    plain_marker,
 )
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import JointLayout
 
 NAME, TITLE = "trc", "marker trajectories (.trc)"
@@ -160,7 +160,7 @@ def _header(file: Path, lines: Sequence[str]) -> tuple[tuple[str, ...], float, f
     names = tuple(name for cell in _cells(lines[3])[2:] if (name := cell.strip()))
     if not names:
         raise ValueError(f"{file} line 4 names no markers")
-    if twice := [name for i, name in enumerate(names) if plain_marker(name) in map(plain_marker, names[:i])]:
+    if twice := [name for i, name in enumerate(names) if plain_joint(name) in map(plain_joint, names[:i])]:
         raise ValueError(f"{file} line 4 names the marker {quoted(twice[0])} twice")
     return names, METRES[units], fps
 

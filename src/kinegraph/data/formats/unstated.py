@@ -62,7 +62,7 @@ def decided(found: Recordings) -> Recordings:
         if units == "image" and first[0].image_size is None:
             units, reason = UNSIZED, f"{reason}, of unknown size: kept as they are; --image-size makes them pixels"
         assumed += [f"units: {reason} (--units)"] if reason else []
-    if "up" in found.guessed and units != "image":
+    if "up" in found.guessed and units not in ("image", UNSIZED):
         assumed += _vertical(first, layout, scored)
     if units == "image" and first and first[0].image_size is None:
         message = "x and y are fractions of a picture, and its size is not known; give --image-size, such as 1920x1080"

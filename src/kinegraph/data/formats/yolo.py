@@ -6,6 +6,7 @@ Files whose names end in a number are the frames of a recording: video_1.txt, vi
 Source: docs.ultralytics.com/datasets/pose, `yolo pose predict save_txt save_conf`, `yolo pose track`.
 """
 
+import os
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -14,18 +15,10 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.folders import files_below
-from kinegraph.data.formats.conventions import LAYOUTS, candidates, layout_for
-from kinegraph.data.formats.detections import (
-    Person,
-    Pictures,
-    beyond_lines,
-    clips_of,
-    picture_number,
-    pose_of,
-    sequences,
-)
+from kinegraph.data.formats.conventions import LAYOUTS, candidates
+from kinegraph.data.formats.detections import Person, Pictures, picture_number, pose_of, recordings_of
 from kinegraph.data.formats.recordings import FormatError, Recordings
-from kinegraph.messages import quoted
+from kinegraph.messages import first_few, quoted
 from kinegraph.skeleton.layout import load_layout
 from kinegraph.skeleton.proportions import recognise
 
@@ -63,29 +56,34 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
     Raises ValueError where there is no line of a person.
     """
     files = [path] if path.is_file() else sorted(files_below(path, "*.txt"))
-    lines = {file: _lines(file) for file in files if path.is_file() or _is_label(file) or not file.stat().st_size}
+    others = [file for file in files if path.is_dir() and not _is_numbers(file)]
+    lines = {file: _lines(file) for file in files if file not in others}
     joints, width = _joints([values for found in lines.values() for values in found], path, layout)
+    top = _common([file.parent for file in lines]) if path.is_dir() else path.parent
     found: dict[str, Pictures] = {}
     for file, values in lines.items():
-        folder = file.parent.relative_to(path) if path.is_dir() else Path()
-        name, number = picture_number((folder / file.name).as_posix())
-        pictures = found.setdefault(name, Pictures(name or path.absolute().name))
+        name, number = picture_number(file.relative_to(top).as_posix())
+        pictures = found.setdefault(name, Pictures(name or top.absolute().name))
         pictures.add(number or 0, None)
-        for numbers in values:
-            pictures.add(number or 0, _person(numbers, joints, width))
-    recordings = sequences(list(found.values()))
-    left_out: dict[str, int] = {}
-    of = layout_for(joints, layout)
-    return Recordings(
-        clips=clips_of(recordings, of, people, left_out),
-        count=len(recordings),
-        layout=of,
-        class_names=(),
-        units="image",
-        source=f"YOLO-pose, {path.name}",
-        skipped=lambda: beyond_lines(left_out),
-        guessed=frozenset(("units",) if layout else ("units", "layout")),
+        for line, numbers in enumerate(values, 1):
+            pictures.add(number or 0, _person(numbers, joints, width, f"{file}: person {line}"))
+    skipped = [f"text files without labels: {first_few([file.name for file in others])}"] if others else ()
+    return recordings_of(
+        list(found.values()), path, f"YOLO-pose, {path.name}", layout, people, units="image", skipped=skipped
     )
+
+
+def _is_numbers(file: Path) -> bool:
+    """Whether a file is empty or begins with a number, as those of class names and notes do not."""
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        try:
+            return bool(np.array(lines.readline(1 << 16).split()[:1], float).size) or not file.stat().st_size
+        except ValueError:
+            return False
+
+
+def _common(folders: Sequence[Path]) -> Path:
+    return Path(os.path.commonpath(folders))
 
 
 def _lines(file: Path) -> list[np.ndarray]:
@@ -97,7 +95,8 @@ def _lines(file: Path) -> list[np.ndarray]:
             except ValueError:
                 raise ValueError(f"{file} line {number} is {quoted(line.strip())[:80]}, expected numbers") from None
             if len(values) and (len(values) <= BOX or not np.isfinite(values).all()):
-                raise ValueError(f"{file} line {number} has {len(values)} numbers, expected class, box and joints")
+                holds = f"{len(values)} numbers" if len(values) <= BOX else "a number that is not finite"
+                raise ValueError(f"{file} line {number} has {holds}, expected class, box and joints")
             if len(values):
                 found.append(values)
     return found
@@ -114,7 +113,9 @@ def _joints(lines: Sequence[np.ndarray], path: Path, layout: str | None) -> tupl
     if layout is not None:
         known = [it for it in fits if it[0] == len(load_layout(layout))]
     if not known:
-        raise FormatError("joints", f"{path}: lines of {length + BOX} numbers are of no number of joints known here")
+        raise FormatError(
+            "joints", f"{path}: lines of {length + BOX} numbers are of no number of joints known here; give --layout"
+        )
     alike = np.array([line for line in lines if len(line) == len(lines[0])][:LOOKED_AT])
     return next((it for it in known if _are_bodies(alike, *it)), known[0])
 
@@ -133,13 +134,13 @@ def _fits(line: np.ndarray, joints: int, width: int) -> bool:
     return bool(inside and (width == 2 or ((points[:, 2] >= 0) & (points[:, 2] <= 2)).all()))
 
 
-def _person(line: np.ndarray, joints: int, width: int) -> Person | None:
+def _person(line: np.ndarray, joints: int, width: int, where: str) -> Person:
     end = BOX + joints * width
-    if len(line) < end:
-        return None
+    if not end <= len(line) <= end + 2:
+        raise FormatError("joints", f"{where} has {len(line)} numbers, the first one of all has {end} and more")
     points = line[BOX:end].reshape(joints, width)
     if width == 3 and points[:, 2].max() == 2:
         points = points * [1, 1, 0.5]
     rest = line[end:]
     who = int(rest[-1]) if len(rest) and float(rest[-1]).is_integer() and len(rest) == 2 else None
-    return Person(pose_of(points if width == 3 else np.column_stack([points, np.ones(joints)])), who)
+    return Person(pose_of(points if width == 3 else np.column_stack([points, np.ones(joints)]), where=f"{where} "), who)

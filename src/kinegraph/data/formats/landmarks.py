@@ -1,0 +1,224 @@
+"""JSON of landmarks in the shapes that people save -> frames of bodies, with the names or numbers of their joints.
+
+A body is a list of points, or an object of them by name or number. A point is {"x", "y", "z", "visibility"}, or
+[x, y, z, visibility] in a list that is called landmarks. A frame is a body, a list of bodies, or an object with them; a
+recording is a list of frames, or an object of them by number.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from kinegraph.data.formats.recordings import FormatError
+from kinegraph.messages import quoted
+from kinegraph.skeleton.layout import load_layout
+
+SCORES = ("visibility", "presence", "score", "confidence", "visible")
+NAMES = ("name", "part", "landmark_name", "landmark", "joint", "label")
+NUMBERS = ("index", "id", "idx", "landmark_id", "landmark_index", "joint_id", "i")
+FRAMES = ("frames", "data", "results", "sequence", "poses_by_frame", "frame_data")
+FRAME_NUMBERS = ("frame", "frameid", "framenumber", "frameindex", "frameidx", "framenum", "frameno")
+PEOPLE = ("people", "persons", "poses", "bodies", "hands", "detections")
+LANDMARKS = ("pose_landmarks", "poseLandmarks", "landmarks", "keypoints", "hand_landmarks", "handLandmarks",
+             "multi_hand_landmarks", "multiHandLandmarks", "pose", "landmark", "joints")  # fmt: skip
+WORLD = ("pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks")
+HANDEDNESS = ("handedness", "handednesses", "multi_handedness", "multiHandedness")
+SAID_SIDE = ("category_name", "categoryName", "label", "display_name", "classification", "handedness", "side", "hand")
+HANDS_BESIDE = {
+    side: (f"{side}_hand_landmarks", f"{side}HandLandmarks", f"{side}_hand", f"{side}Hand")
+    for side in ("left", "right")
+}
+OF_BODY = 33  # joints
+NUMBERED = re.compile(r"(?:frame|image|img)?[_\- ]?(\d{1,9})(?:\.(?:jpg|jpeg|png))?", re.IGNORECASE)
+FEWEST = 5  # joints
+MOST_PEOPLE = 4  # of one frame; a longer list of bodies that stands alone is a list of frames
+
+Point = tuple[float, float, float, float]  # x, y, z, score
+
+
+@dataclass
+class Frame:
+    """The bodies of a frame; the joints of each by name, or by number as text. number: what the file says.
+
+    sides: "left" or "right" for each body that is a hand, where the file says it.
+    """
+
+    bodies: list[dict[str, Point]] = field(default_factory=list)
+    number: int | None = None
+    sides: list[str] = field(default_factory=list)
+
+
+def frames_of(content: object, path: Path, hands: bool = False) -> Iterator[Frame]:
+    """The frames in what a JSON file holds. hands: joints of both hands behind those of a body.
+
+    Raises ValueError for what is no list of frames.
+    """
+    if isinstance(content, Mapping):
+        inner = next((content[key] for key in FRAMES if isinstance(content.get(key), list | Mapping)), None)
+        if inner is not None:
+            yield from frames_of(inner, path, hands)
+            return
+        alone = next((content[key] for key in (*LANDMARKS, *WORLD) if content.get(key)), None)
+        if isinstance(alone, list) and len(alone) > MOST_PEOPLE and all(map(_is_listed_body, alone)):
+            yield from frames_of(alone, path, hands)
+            return
+        numbers = {key: found for key in content if (found := NUMBERED.fullmatch(str(key)))}
+        if numbers and len(numbers) == len(content) and not _is_body(content):
+            for key, found in numbers.items():
+                yield replace(_frame(content[key], path, hands), number=int(found[1]))
+            return
+        yield _frame(content, path, hands)
+    elif not isinstance(content, list):
+        raise ValueError(f"{path} is no list of landmarks or frames")
+    elif _is_body(content):
+        yield _frame(content, path, hands)
+    else:
+        for frame in content:
+            yield _frame(frame, path, hands)
+
+
+def left_out_of(content: object) -> list[str]:
+    """The names of landmarks beside those of the pose, such as of the face, in the first frames."""
+    frames = next((content[key] for key in FRAMES if key in content), None) if isinstance(content, Mapping) else content
+    some = [it for it in (frames if isinstance(frames, list) else [content])[:100] if isinstance(it, Mapping)]
+    posed = [it for it in some if any(it.get(key) for key in LANDMARKS[:2])]
+    names = {str(key) for it in posed for key, value in it.items() if value}
+    return sorted(name for name in names - {*LANDMARKS, *WORLD} if name.lower().endswith("landmarks"))
+
+
+def _frame(frame: object, path: Path, hands: bool) -> Frame:
+    number = None
+    if isinstance(frame, Mapping):
+        plain = {re.sub(r"[_\- ]", "", str(key).lower()): value for key, value in frame.items()}
+        number = next((plain[key] for key in FRAME_NUMBERS if key in plain), None)
+    whole = isinstance(number, int | float) and float(number).is_integer() and abs(number) < 1e12
+    bodies = _bodies(frame, path)
+    if hands and len(bodies) == 1 and isinstance(frame, Mapping):
+        bodies = [bodies[0] | hands_beside(frame, bodies[0], path)]
+    number = int(number) if whole and isinstance(number, int | float) else None
+    return Frame(bodies, number, sides_of(frame, len(bodies)))
+
+
+def _bodies(frame: object, path: Path) -> list[dict[str, Point]]:
+    """The bodies in what stands for a frame."""
+    if not frame:
+        return []
+    if _is_body(frame):
+        return [_body(frame, path)]
+    if isinstance(frame, Mapping):
+        named = next((frame[key] for key in (*LANDMARKS, *PEOPLE, *WORLD) if frame.get(key)), None)
+        if named is None:  # bodies under names of their own, such as left_hand
+            return [_body(it, path) for it in frame.values() if _is_body(it)]
+        return [_body(named, path)] if _is_listed_body(named) else _bodies(named, path)
+    if isinstance(frame, list) and all(isinstance(it, list | Mapping) or it is None for it in frame):
+        return [body for it in frame for body in ([_body(it, path)] if _is_listed_body(it) else _bodies(it, path))]
+    raise ValueError(f"{path} has as a frame {quoted(frame)[:80]}, expected a list of landmarks with x and y")
+
+
+# ---- hands -----------------------------------------------------------------------------------------------------------
+
+
+def sides_of(frame: object, bodies: int) -> list[str]:
+    """The side of each hand in what stands for a frame; [] where the file does not say all of them."""
+    if isinstance(frame, Mapping):
+        said = next((frame[key] for key in HANDEDNESS if frame.get(key)), None)
+        among = next((frame[key] for key in PEOPLE if isinstance(frame.get(key), list)), None)
+        alone = not any(frame.get(key) for key in (*LANDMARKS, *PEOPLE, *WORLD))
+        named = [str(key) for key, value in frame.items() if alone and _is_body(value)]
+        sides = [_side(it) for it in said] if isinstance(said, list) else [_side(said)] if said else []
+        sides = sides or ([_side(it) for it in among] if among else [_side(it) for it in named])
+    else:
+        sides = [_side(it) for it in frame if isinstance(it, Mapping)] if isinstance(frame, list) else []
+    return sides if len(sides) == bodies and all(sides) else []
+
+
+def _side(said: object) -> str:
+    """left or right in the ways that MediaPipe and people say it; "" for anything else."""
+    while isinstance(said, list) and said:
+        said = said[0]
+    if isinstance(said, Mapping):
+        said = next((said[key] for key in SAID_SIDE if said.get(key)), "")
+        return _side(said) if not isinstance(said, str) else _side_in(said)
+    return _side_in(said) if isinstance(said, str) else ""
+
+
+def _side_in(text: str) -> str:
+    return next((side for side in ("left", "right") if text.lower().startswith(side)), "")
+
+
+def hands_beside(frame: Mapping[str, object], body: Mapping[str, Point], path: Path) -> dict[str, Point]:
+    """The joints of both hands beside a body, by numbers behind its own, or by names where it has names."""
+    numbered = all(name.isdecimal() for name in body)
+    names = load_layout("hand21").joints
+    found: dict[str, Point] = {}
+    for place, side in enumerate(("left", "right")):
+        hand = next((frame[key] for key in HANDS_BESIDE[side] if frame.get(key)), None)
+        if isinstance(hand, list) and len(hand) == 1 and _is_listed_body(hand[0]):
+            hand = hand[0]
+        if hand is None or not _is_listed_body(hand):
+            continue
+        for i, point in enumerate(_body(hand, path).values()):
+            if i < len(names):
+                first = OF_BODY + place * len(names)
+                found[str(first + i) if numbered else f"{side}_hand_{names[i]}"] = point
+    return found
+
+
+# ---- bodies and points -----------------------------------------------------------------------------------------------
+
+
+def _is_body(value: object) -> bool:
+    """Whether this is a list of points with x and y, or an object of them."""
+    if isinstance(value, Mapping):
+        return sum(map(_is_point, value.values())) >= FEWEST
+    return isinstance(value, list) and len(value) >= FEWEST and all(map(_is_point, value))
+
+
+def _is_listed_body(value: object) -> bool:
+    """Whether this is a body, also one of plain numbers."""
+    return _is_body(value) or (isinstance(value, list) and len(value) >= FEWEST and all(map(_is_row, value)))
+
+
+def _is_row(value: object) -> bool:
+    return isinstance(value, list) and 2 <= len(value) <= 5 and all(isinstance(it, int | float) for it in value)
+
+
+def _is_point(value: object) -> bool:
+    if isinstance(value, Mapping) and isinstance(value.get("position"), Mapping):
+        value = value["position"]
+    return isinstance(value, Mapping) and all(
+        axis in value and (value[axis] is None or isinstance(value[axis], int | float)) for axis in "xy"
+    )
+
+
+def _body(value: Any, path: Path) -> dict[str, Point]:
+    if isinstance(value, Mapping):
+        return {str(name): _point(point) for name, point in value.items() if _is_point(point)}
+    names = [_said(point, NAMES, str) for point in value]
+    numbers = [_said(point, NUMBERS, int) for point in value]
+    for said in (names, numbers, range(len(value))):
+        keys = [str(it) for it in said if it is not None]
+        if len(set(keys)) == len(value):
+            return {key: _point(point) for key, point in zip(keys, value, strict=True)}
+    raise FormatError("joints", f"{path} has a body whose joints have no names and numbers of their own")
+
+
+def _said(point: object, keys: Sequence[str], kind: type) -> object:
+    """What a point says it is."""
+    if not isinstance(point, Mapping):
+        return None
+    return next((point[key] for key in keys if type(point.get(key)) is kind), None)
+
+
+def _point(point: Any) -> Point:
+    if isinstance(point, list):
+        x, y, z, score = [*point[:3], 0.0][:3] + [point[3] if len(point) > 3 else 1.0]
+        return float(x), float(y), float(z), float(score)
+    score = next((point[key] for key in SCORES if isinstance(point.get(key), int | float)), 1.0)
+    place = point["position"] if isinstance(point.get("position"), Mapping) else point
+    x, y, z = (place.get(axis) for axis in "xyz")
+    if x is None or y is None:  # not seen
+        return 0.0, 0.0, 0.0, 0.0
+    return float(x), float(y), float(z) if isinstance(z, int | float) else 0.0, float(score)

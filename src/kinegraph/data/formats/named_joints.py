@@ -1,0 +1,49 @@
+"""A layout from the names and bones that a file gives: the built-in one with these names, or one of its own."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from kinegraph.skeleton.joint_names import plain_joint
+from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
+
+
+def layout_named(names: object, bones: object, title: str) -> JointLayout | None:
+    """The built-in layout with joints of these names in this order, else one of these joints and bones.
+
+    bones: pairs of places of joints, from 0; those that cannot be used are left out, and joints without one hang on
+        the joint with most bones. title: of a layout that is not built in.
+    Returns None where the names are no names of joints.
+    """
+    if not isinstance(names, list) or len(names) < 2 or not all(isinstance(it, str) for it in names):
+        return None
+    for name in layout_names():
+        if [plain_joint(it) for it in load_layout(name).joints] == [plain_joint(it) for it in names]:
+            return load_layout(name)
+    pairs = _connected(_usable(bones, len(names)), len(names))
+    centre = max(range(len(names)), key=lambda joint: sum(joint in pair for pair in pairs))
+    named = [[names[i], names[j]] for i, j in pairs]
+    try:
+        return JointLayout.own({"name": title, "joints": names, "bones": named, "centre": names[centre]})
+    except ValueError:
+        return None
+
+
+def _usable(bones: object, joints: int) -> list[tuple[int, int]]:
+    """The pairs of two joints, each once."""
+    found: dict[frozenset[int], tuple[int, int]] = {}
+    for bone in bones if isinstance(bones, list) else ():
+        ends: Sequence[Any] = bone if isinstance(bone, list) and len(bone) == 2 else ()
+        if ends and all(type(end) is int and 0 <= end < joints for end in ends) and ends[0] != ends[1]:
+            found.setdefault(frozenset(ends), (ends[0], ends[1]))
+    return list(found.values())
+
+
+def _connected(bones: Iterable[tuple[int, int]], joints: int) -> list[tuple[int, int]]:
+    """The bones, and one from each part that hangs on nothing to the joint with most bones."""
+    found = list(bones)
+    part = list(range(joints))
+    for i, j in found:
+        part = [part[i] if it == part[j] else it for it in part]
+    root = max(range(joints), key=lambda joint: sum(joint in pair for pair in found))
+    first = {part[joint]: joint for joint in reversed(range(joints))}
+    return found + [(joint, root) for of, joint in sorted(first.items()) if of != part[root]]

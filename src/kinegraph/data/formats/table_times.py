@@ -1,0 +1,91 @@
+"""What stands in a table in place of a frame's number: its time, or the name of its picture.
+
+Times are seconds, milliseconds and so on, or dates; equal times of a clip are one frame. Pictures are walk_0012.jpg:
+frame 12 of the clip walk.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice, pairwise
+from pathlib import Path
+
+import numpy as np
+
+from kinegraph.data.formats.clip_columns import csv_lines
+from kinegraph.data.formats.detections import picture_number
+from kinegraph.messages import quoted
+
+TIMES = ("timestamp", "time", "time_s", "time_sec", "timestamp_s", "seconds", "time_ms", "timestamp_ms", "time_us",
+         "timestamp_us", "datetime")  # fmt: skip
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+LOOKED_AT = 20_000  # rows that say the frame rate
+USUAL = (2.0, 1000.0)  # frames a second
+UNITS = (1.0, 1e-3, 1e-6, 1e-9)  # seconds; the first one with a usual frame rate
+
+
+def seconds(cell: str) -> float:
+    """A time as a number in the unit of the file, or a date in seconds. Raises ValueError for what is neither."""
+    try:
+        return float(cell)
+    except ValueError:
+        return datetime.fromisoformat(cell.strip()).timestamp()
+
+
+def rate_of(path: Path, place: int) -> float | None:
+    """Frames a second by the times in a column, by the median step between them; None where they do not say it."""
+    cells = (row[place] for _, row in islice(csv_lines(path), 1, LOOKED_AT) if len(row) > place)
+    try:
+        times = [seconds(cell) for cell in dict.fromkeys(cells)]
+    except ValueError:
+        return None
+    steps = [later - earlier for earlier, later in pairwise(times) if later > earlier]
+    step = float(np.median(steps)) if steps else 0.0
+    rates = [1 / (step * unit) for unit in UNITS] if step > 0 else []
+    return next((float(f"{rate:.4g}") for rate in rates if USUAL[0] <= rate <= USUAL[1]), None)
+
+
+@dataclass
+class FramesOfTimes:
+    """Numbers of frames by their times, from 0 in each clip."""
+
+    path: Path
+    known: dict[str, dict[str, int]] = field(default_factory=dict)
+    last: dict[str, float] = field(default_factory=dict)
+
+    def number(self, clip: str, cell: str, line: int) -> str:
+        """The number of a time. Raises ValueError for a new time that is before others of its clip."""
+        frames = self.known.setdefault(clip, {})
+        if cell in frames:
+            return str(frames[cell])
+        try:
+            time = seconds(cell)
+        except ValueError:
+            raise ValueError(f"{self.path} line {line} has the time {quoted(cell)}, expected a number") from None
+        if frames and not time > self.last[clip]:
+            where = f"{self.path} line {line}: the time {quoted(cell)} comes after a later one"
+            raise ValueError(f"{where}; sort the rows by time, or number the frames in a column frame")
+        self.last[clip], frames[cell] = time, len(frames)
+        return str(frames[cell])
+
+
+def with_frames(
+    path: Path, header: Sequence[str], time: int | None, clip: int | None, lines: Iterator[tuple[int, list[str]]]
+) -> Iterator[tuple[int, list[str]]]:
+    """The rows with numbers of frames in place of times, and with clip and frame in place of names of pictures.
+
+    time, clip: columns of times that stand for frames, and of clips. The frame of a picture becomes the last cell,
+    where the table numbers no frames.
+    """
+    frames = FramesOfTimes(path)
+    for line, row in lines:
+        if len(row) == len(header):
+            number = ""
+            if clip is not None and row[clip].lower().endswith(PICTURES):
+                row[clip], frame = picture_number(row[clip])
+                row[clip], number = row[clip] or path.stem, "" if frame is None else str(frame)
+            if time is not None:
+                row[time] = frames.number("" if clip is None else row[clip], row[time], line)
+            if clip is not None and time is None and "frame" not in header:
+                row = [*row, number]
+        yield line, row
