@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kinegraph as kg
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.models.agcn import AGCN
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import Weights
 from kinegraph.skeleton.clip import SkeletonClip

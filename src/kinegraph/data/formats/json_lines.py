@@ -21,10 +21,11 @@ from jaxtyping import Float
 
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.conventions import layout_for
-from kinegraph.data.formats.mediapipe import LANDMARKS, WORLD, _frame
+from kinegraph.data.formats.landmarks import LANDMARKS, WORLD, frames_of
 from kinegraph.data.formats.openpose_files import _id, _pose
 from kinegraph.data.formats.openpose_parts import BODIES
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
+from kinegraph.data.formats.table_csv import joint_index, layout_of
 from kinegraph.data.tracking import gathered, track
 from kinegraph.messages import quoted
 from kinegraph.safe_io import parsed_json
@@ -35,6 +36,7 @@ NAME = "json_lines"
 TITLE = "JSON lines, a frame a line"
 SUFFIXES = (".jsonl", ".ndjson")
 LONGEST = 1 << 22  # bytes of a line: some thousand people
+BY_NUMBER = {33: "blazepose33", 21: "hand21"}
 LONGEST_GAP = 10_000  # frames
 FACTS = ("layout", "fps", "image_size")
 
@@ -190,17 +192,23 @@ def _openpose(people: Sequence[Mapping[str, Any]], number: int | None, origin: s
 def _mediapipe(content: Any, number: int | None, origin: str, dimensions: int | None) -> Frame:
     names = [*WORLD, *LANDMARKS] if dimensions == 3 else [*LANDMARKS, *WORLD]
     used = next((it for it in names if content.get(it)), None) if isinstance(content, Mapping) else None
-    bodies = _frame(content if used is None else content[used], Path(origin)).bodies
-    if len({len(body) for body in bodies}) > 1:
-        raise ValueError(f"{origin} has people of different numbers of landmarks")
+    frames = list(frames_of(content if used is None else content[used], Path(origin)))
+    bodies = [body for frame in frames for body in frame.bodies]  # a list of several bodies may look like frames
     if not bodies:
         return Frame(np.zeros((0, 0, 2), np.float32), number=number)
-    values = np.stack(bodies).astype(np.float32)
+    layout = _layout_of([*dict.fromkeys(name for body in bodies for name in body)], origin)
+    values = np.zeros((len(bodies), len(layout), 4), np.float32)
+    for rows, body in zip(values, bodies, strict=True):
+        rows[[joint_index(layout, name) for name in body]] = list(body.values())
     values[values[..., 3] <= 0] = 0
     deep = dimensions == 3 or (dimensions is None and bool(values[..., 2].any()))
-    layout = {33: "blazepose33", 21: "hand21"}.get(values.shape[1])
-    layout = layout if layout in layout_names() else None
-    return Frame(values[..., : 3 if deep else 2], values[..., 3], None, number, layout, used not in WORLD)
+    return Frame(values[..., : 3 if deep else 2], values[..., 3], None, number, layout.name, used not in WORLD)
+
+
+def _layout_of(names: Sequence[str], origin: str) -> JointLayout:
+    """The layout of landmarks, by their names or their number. Raises ValueError where none has them."""
+    number = max(map(int, names)) + 1 if all(name.isdecimal() for name in names) else 0
+    return load_layout(BY_NUMBER[number]) if number in BY_NUMBER else layout_of(Path(origin), names, 3, None)
 
 
 # ---- a file ----------------------------------------------------------------------------------------------------------
