@@ -117,7 +117,7 @@ SAMPLES = {
     "kimore": kimore, "sleap": sleap, "c3d": c3d, "alphapose": alphapose, "mmpose": mmpose, "coco": coco, "yolo": yolo,
     "mediapipe": mediapipe, "vicon": vicon, "videopose3d": videopose3d,
 }  # fmt: skip
-ELSEWHERE = ("ui-prmd", "babel", "openpose")
+ELSEWHERE = ("ui-prmd", "babel", "openpose", "video")
 
 
 def test_every_format_has_a_sample():

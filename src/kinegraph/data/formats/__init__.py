@@ -50,6 +50,7 @@ from kinegraph.data.formats import (
     trc,
     ui_prmd,
     vicon,
+    video,
     videopose3d,
     yolo,
 )
@@ -67,7 +68,7 @@ from kinegraph.skeleton.geometry import Up
 
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
-    deeplabcut, nw_ucla, msr, kimore, sleap, c3d, vicon, videopose3d, coco, alphapose, mmpose, yolo, mediapipe,
+    deeplabcut, nw_ucla, msr, kimore, sleap, c3d, vicon, videopose3d, coco, alphapose, mmpose, yolo, mediapipe, video,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.
@@ -177,6 +178,8 @@ def recognise(path: Path, format: str | None = None) -> tuple[ModuleType, str, d
     suffix = path.suffix.lower()
     usual = [module for module in FORMATS if path.is_file() and suffix in module.SUFFIXES]
     claims = _claims(path, usual) or _claims(path, [module for module in FORMATS if module not in usual])
+    if len(claims) > 1:  # videos lie beside what was made of them
+        claims = [claim for claim in claims if claim[0] is not video]
     if len(claims) > 1:
         those = " or ".join(f"{module.NAME} ({reason})" for module, reason in claims)
         names = " or ".join(f"--format {module.NAME}" for module, _ in claims)
