@@ -13,13 +13,14 @@ from rich.progress import Progress
 
 from kinegraph.commands.arguments import check_numbers
 from kinegraph.commands.long_clips import window_hint
+from kinegraph.commands.watching import watching
 from kinegraph.messages import did_you_mean, first_few
 from kinegraph.plugins import load_plugins
 
 if TYPE_CHECKING:
     from kinegraph.data.formats.recordings import Recordings
     from kinegraph.inference.predictor import Predictor
-    from kinegraph.report.scene import Answers, Scene
+    from kinegraph.report.scene import Answers, Pictures, Scene
     from kinegraph.skeleton.clip import SkeletonClip
 
 SUFFIXES = (".html", ".mp4", ".gif", ".png")
@@ -52,13 +53,15 @@ def draw(
     fill: int | None = None,
     smooth: Literal["savgol", "one-euro"] | None = None,
     bodies: Literal["tracked", "energy", "score", "rows"] | None = None,
+    pose: str | None = None,
+    cache: str | None = None,
     plugins: list[Path] | None = None,
 ) -> None:
     """Draw a clip, as a page to play and turn it (.html), a video (.mp4, .gif) or a film strip (.png).
 
     Args:
         input: .skeleton or UI-PRMD text file, .csv, .json or .npz of your own, annotation pickle, dataset folder,
-            folder of OpenPose's JSON, or a folder of such files.
+            folder of OpenPose's JSON, a video, or a folder of such files.
         out: the file to write; its ending says what.
         clip: which clip, where there are several: its number from 0, or its name; by default the first.
         weights: also ask this network, a .safetensors file or the name of weights that come with Kinegraph.
@@ -82,7 +85,9 @@ def draw(
         fill: see prepare.
         smooth: see prepare.
         bodies: how people are followed, see prepare.
-        plugins: Python files that define the network, where the weights name one of your own.
+        pose: of a video: the estimator of the joints, mediapipe (the default), rtmlib, or FILE.FUNCTION of --plugins.
+        cache: of a video: folder in which estimated joints are kept, "off" for none; see prepare.
+        plugins: Python files that define the network, where the weights name one of your own, or an estimator.
 
     Examples:
         kinegraph draw data/ui-prmd squat.html --clip m01_s02_e03
@@ -90,7 +95,7 @@ def draw(
     """
     load_plugins(plugins or ())
     kind = _checked_out(out)
-    wide, high = _size(size, kind)
+    asked_size = _size(size, kind)
     check_numbers(frames=frames)
     if not 0.01 <= speed <= 100:
         raise ValueError(f"speed is {speed:g}, expected 0.01 to 100")
@@ -108,11 +113,14 @@ def draw(
     predictor, about = _predictor(weights, map_layout)
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
     options |= {"min_score": min_score, "jumps": jumps, "fill": fill, "smooth": smooth}
-    options |= {"resample_fps": resample_fps, "up": up if predictor else None}
-    (found,) = read_inputs(
-        [input], predictor.class_names if predictor else (), options, format=format, everybody=not predictor
-    )
-    chosen, label = _chosen(found, input, clip, predictor)
+    options |= {"resample_fps": resample_fps, "up": up if predictor else None, "pose": pose, "cache": cache}
+    with watching() as watch:
+        options["watch"] = watch
+        (found,) = read_inputs(
+            [input], predictor.class_names if predictor else (), options, format=format, everybody=not predictor
+        )
+        chosen, label = _chosen(found, input, clip, predictor)
+    pictures = _filmed(found, chosen, input, fps)
     for line in found.assumed:
         print(f"note: assumed {line}", file=sys.stderr)
     answers = importance = None
@@ -129,8 +137,9 @@ def draw(
 
     if predictor and up and chosen.keypoint.shape[3] == 3:
         up = "y"  # it was turned, for the network
-    scene = Scene(chosen, note=_note(chosen), label=label, answers=answers, importance=importance, up=up, fps=fps)
-    _write(out, kind, scene, theme, frames, wide, high, speed)
+    scene = Scene(chosen, note=_note(chosen), label=label, answers=answers, importance=importance, up=up, fps=fps,
+                  pictures=pictures)  # fmt: skip
+    _write(out, kind, scene, theme, frames, asked_size, speed)
     if answers is not None:
         print(_said(answers, scene))
         if window is None and (hint := window_hint(about, chosen.name, chosen.frames)):
@@ -156,9 +165,9 @@ def _checked_out(out: Path) -> str:
     return kind
 
 
-def _size(text: str | None, kind: str) -> tuple[int, int]:
+def _size(text: str | None, kind: str) -> tuple[int, int] | None:
     if text is None:
-        return SIZES.get(kind, (0, 0))
+        return None
     if kind not in SIZES:
         raise ValueError(f"--size is for .mp4 and .gif, not for {kind}")
     match = re.fullmatch(r"(\d{1,5})\s*[x×]\s*(\d{1,5})", text.strip(), re.IGNORECASE)
@@ -190,6 +199,16 @@ def _chosen(
             )
     classes = predictor.class_names if predictor else found.class_names
     return one, true_class(one.label, found.class_names, classes) or ""
+
+
+def _filmed(found: "Recordings", clip: "SkeletonClip", path: Path, fps: float | None) -> "Pictures | None":
+    """What was filmed, where the clip is of a video and in its pixels."""
+    if found.format != "video" or clip.keypoint.shape[3] != 2:
+        return None
+    from kinegraph.data.pose.film import pictures_at
+
+    file = path if path.is_file() else path / str(clip.attributes["video"])
+    return lambda frames: pictures_at(file, [frame / (clip.fps or 1) for frame in frames])
 
 
 def _no_such_clip(path: Path, wanted: str, names: Sequence[str]) -> str:
@@ -260,7 +279,7 @@ def _note(clip: "SkeletonClip") -> str:
 
 
 def _write(
-    out: Path, kind: str, scene: "Scene", theme: str, frames: int, width: int, height: int, speed: float
+    out: Path, kind: str, scene: "Scene", theme: str, frames: int, size: tuple[int, int] | None, speed: float
 ) -> None:
     from kinegraph.atomic import write_atomic
     from kinegraph.report.colours import DARK, LIGHT
@@ -275,8 +294,11 @@ def _write(
 
         write_atomic(out, film_strip_png(scene, frames, colours))
     else:
-        from kinegraph.report.video import write_gif, write_mp4
+        from kinegraph.report.video import fitting_height, write_gif, write_mp4
 
+        width, height = size or SIZES[kind]
+        if size is None and scene.pictures is not None:
+            height = fitting_height(scene, width)
         write: Callable = write_mp4 if kind == ".mp4" else write_gif
         console = Console(stderr=True)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -14,6 +14,7 @@ from rich.text import Text
 from kinegraph.commands.arguments import check_numbers, read_config
 from kinegraph.commands.long_clips import window_hint
 from kinegraph.commands.swapped import weights_first
+from kinegraph.commands.watching import watching
 from kinegraph.messages import plain_name, shortened
 from kinegraph.plugins import load_plugins
 from kinegraph.screen import anybody_reads
@@ -59,6 +60,8 @@ def predict(
     smooth: Literal["savgol", "one-euro"] | None = None,
     bodies: Literal["tracked", "energy", "score", "rows"] | None = None,
     people: int | None = None,
+    pose: str | None = None,
+    cache: str | None = None,
     skip_broken: bool = False,
     preprocessing: Path | None = None,
     class_names: str | None = None,
@@ -74,7 +77,7 @@ def predict(
         weights: a .safetensors file, the name of weights that come with Kinegraph, or with --preprocessing a .pth of
             MMAction2, PYSKL or yysijie/st-gcn.
         inputs: .skeleton files, UI-PRMD text files, .csv, .json or .npz of your own, annotation pickles, dataset
-            folders, folders of OpenPose's JSON, or folders of such files.
+            folders, folders of OpenPose's JSON, videos, or folders of such files.
         top: classes to show for each clip; by default 5 for one clip, 1 for several.
         per_person: an answer for each person in a clip instead of one for all.
         window: for long recordings: a timeline, from windows of so many frames, or seconds (3s).
@@ -96,6 +99,8 @@ def predict(
         smooth: see prepare.
         bodies: how people are followed, see prepare.
         people: bodies to keep of a clip, see prepare; with --per-person by default everybody.
+        pose: of videos: the estimator of the joints, mediapipe (the default), rtmlib, or FILE.FUNCTION of --plugins.
+        cache: of videos: folder in which estimated joints are kept, "off" for none; see prepare.
         skip_broken: leave out what is broken and list it at the end, instead of stopping.
         preprocessing: for a .pth: the YAML config of its recipe, which says how clips are prepared.
         class_names: for a .pth: text file with a class name a line, or ntu60, ntu120, babel60, babel120.
@@ -103,7 +108,7 @@ def predict(
         precision: 32-true (or fp32), 16-mixed (fp16), bf16-mixed (bf16) or 64-true.
         batch_size: clips or windows at a time.
         workers: processes that read .skeleton files.
-        plugins: Python files that define the network, where the weights name one of your own.
+        plugins: Python files that define the network, where the weights name one of your own, or an estimator.
 
     Examples:
         kinegraph predict ui-prmd-10 Positions/m03_s02_e01_positions.txt
@@ -129,8 +134,10 @@ def predict(
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
     options |= {"up": up, "resample_fps": resample_fps}
     options |= {"min_score": min_score, "jumps": jumps, "fill": fill, "smooth": smooth}
-    options |= {"split": split, "part": part, "workers": workers, "people": people}
+    options |= {"split": split, "part": part, "workers": workers, "people": people, "pose": pose, "cache": cache}
     on_fault = "skip" if skip_broken else "stop"
+    watched = ExitStack()
+    options["watch"] = watched.enter_context(watching())
     read = partial(read_inputs, inputs, options=options, format=format, on_fault=on_fault, everybody=per_person)
     predictor, found, about = _predictor_and_inputs(weights, read, preprocessing, class_names, map_layout)
     clips, console = sum(one.count for one in found), Console(highlight=False, soft_wrap=True)
@@ -139,10 +146,11 @@ def predict(
     shown, written = top or (5 if single else 1), min(top or 5, len(predictor.class_names))
     table = AnswerTable(console, predictor.class_names, shown, per_person=per_person, timeline=window is not None)
     hint: str | None = None  # about the first clip that is very long
-    with ExitStack() as opened:
+    with watched as opened:
         asked = opened.enter_context(closing(questions(found, inputs, predictor.class_names)))
         asked = opened.enter_context(closing(compared(asked, predictor, _note, turned=up is not None)))
-        asked = opened.enter_context(closing(_counted(asked, clips, console, quiet=out is None)))
+        if not any(one.format == "video" for one in found):  # which has a bar of its own
+            asked = opened.enter_context(closing(_counted(asked, clips, console, quiet=out is None)))
         write = opened.enter_context(answer_file(out, written)) if out else None
         for answer in answers(
             predictor, asked, per_person=per_person, window=window, stride=stride, batch_size=batch_size

@@ -4,7 +4,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from itertools import takewhile
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kinegraph.commands.arguments import check_numbers
+from kinegraph.commands.watching import watching
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
 from kinegraph.data.dataset_checks import dataset_findings, line_of
 from kinegraph.data.formats import options_of, recognise, recordings
@@ -23,6 +24,7 @@ from kinegraph.data.formats.chosen import chosen
 from kinegraph.data.formats.each_person import each_person, lists_persons
 from kinegraph.data.formats.recordings import facts_of
 from kinegraph.data.tracking import CROWD
+from kinegraph.plugins import load_plugins
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up
 
@@ -58,9 +60,13 @@ def prepare(
     fill: int | None = None,
     smooth: Literal["savgol", "one-euro"] | None = None,
     val_share: float | None = None,
+    pose: str | None = None,
+    world: bool = False,
+    cache: str | None = None,
     keep_missing: bool = False,
     skip_broken: bool = False,
     workers: int | None = None,
+    plugins: list[Path] | None = None,
     dtype: Literal["float32", "float16"] = "float32",
     overwrite: bool = False,
 ) -> None:
@@ -77,7 +83,8 @@ def prepare(
             (openpose); marker files (trc, c3d, vicon, motive, visual3d); motion capture (bvh, amc); bodies of a Kinect
             (kinect) and hands of Leap Motion (leap) as JSON; arrays of a clip each (poses); VideoPose3D's .npz
             (videopose3d); pose estimators' files (coco, alphapose, mmpose, yolo, mediapipe, deeplabcut, sleap); your
-            own .csv (a row a joint or a frame) or .json, see docs/own_data.md (table); a dataset folder (dataset).
+            own .csv (a row a joint or a frame) or .json, see docs/own_data.md (table); a dataset folder (dataset);
+            a video or a folder of videos, sub-folders are classes (video).
         out: dataset folder to make; written whole or not at all.
         format: name of the format, in brackets above, where the content does not decide it; ntu60 and ntu120 are ntu
             with --classes. `prepare FORMAT PATH OUT` is the same.
@@ -117,9 +124,13 @@ def prepare(
         smooth: take jitter away, by savgol (looks at both sides) or one-euro (looks back only, as in a stream).
         val_share: part of the clips that becomes "val" where they have no split, by default 0.2 of files of your own;
             whole subjects (split xsub) where there are several, else clips of each class (split holdout).
+        pose: video: what sees the joints, mediapipe (the default), rtmlib, or FILE.FUNCTION of --plugins.
+        world: video: metres around each person's hips (3D), from mediapipe.
+        cache: video: folder that keeps joints, by default ~/.cache/kinegraph/poses; or "off".
         keep_missing: ntu: also read the samples that are published as having missing skeletons.
         skip_broken: leave out clips that cannot be read and list them at the end, instead of stopping.
         workers: ntu, openpose: processes that read files, one a core by default.
+        plugins: video: Python files with an estimator of your own.
         dtype: float16 halves the size on disk and keeps about 3 digits.
         overwrite: replace the dataset that is already in out, once the new one is complete.
 
@@ -130,6 +141,7 @@ def prepare(
         kinegraph prepare gestures.csv data/gestures --classes wave bow --merge "wave=wave left,wave right"
     """
     check_numbers(0, workers=workers)
+    load_plugins(plugins or ())
     if per_person and people is None and "people" in options_of(recognise(path, format)[0]):
         people = CROWD
     options = {"bodies": bodies, "labels": labels, "layout": layout, "workers": workers}
@@ -146,20 +158,18 @@ def prepare(
     options |= {"min_score": min_score, "jumps": jumps, "fill": fill, "smooth": smooth}
     options |= {"up": up, "fps": fps, "resample_fps": resample_fps, "val_share": val_share}
     options |= {"keep_missing": keep_missing or None, "parts": parts}
-    found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options)
-    if only or merge:
-        found = chosen(found, only, merge)
-    if per_person:
-        found = each_person(found, of_persons, class_names=class_names, val_share=val_share)
-    # Closed on an error, so that the bar ends before its message and reading processes stop.
-    with closing(found.clips), closing(_shown(found.clips, found.count, f"preparing {out}")) as clips:
-        dataset = write_dataset(
-            out,
-            clips,
-            **facts_of(found),
-            dtype=dtype,
-            overwrite=overwrite,
-        )
+    options |= {"pose": pose, "world": world or None, "cache": cache}
+    of_videos = recognise(path, format)[0].NAME == "video"
+    with watching() if of_videos else nullcontext() as watch:
+        found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options, watch=watch)
+        if only or merge:
+            found = chosen(found, only, merge)
+        if per_person:
+            found = each_person(found, of_persons, class_names=class_names, val_share=val_share)
+        clips = found.clips if of_videos else _shown(found.clips, found.count, f"preparing {out}")
+        # Closed on an error, so that the bar ends before its message and reading processes stop.
+        with closing(found.clips), closing(clips):
+            dataset = write_dataset(out, clips, **facts_of(found), dtype=dtype, overwrite=overwrite)
     summarize(dataset, out, found.skipped(), f"{found.format}, {found.reason}", found.assumed)
     for line in found.changed():
         print(f"note: {line}")

@@ -29,14 +29,15 @@ def at_rate(clip: SkeletonClip, fps: float) -> SkeletonClip:
     before = np.minimum(place.astype(int), clip.frames - 2)
     share = (place - before)[:, None]
     there = seen(clip.keypoint)
-    keypoint = _between(clip.keypoint, there, before, share)
-    score = None if clip.score is None else _between(clip.score[..., None], there, before, share)[..., 0]
+    keypoint = between(clip.keypoint, there, before, share)
+    score = None if clip.score is None else between(clip.score[..., None], there, before, share)[..., 0]
     return replace(clip, keypoint=keypoint, score=score, fps=fps)
 
 
-def _between(
+def between(
     values: Float[np.ndarray, "M T V C"], there: Bool[np.ndarray, "M T V"], before: np.ndarray, share: np.ndarray
 ) -> Float[np.ndarray, "M t V C"]:
+    """The values on the line between frame `before` and the next one, `share` of the way from it."""
     first, second = there[:, before], there[:, before + 1]
     nearer = np.where(share < 0.5, 0.0, 1.0)
     weight = np.where(first & second, share, nearer)[..., None].astype(values.dtype)

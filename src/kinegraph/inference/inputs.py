@@ -35,14 +35,14 @@ def read_inputs(
     """The recordings of each path; coordinates are read later, while clips are taken.
 
     classes: names that labels are compared with: of a format's ways to label, the one that has most of them is taken.
-    options: facts that the files do not contain: layout, bodies, workers and those of `COMMON`; split and part of
-        dataset folders. A format takes those that it knows.
+    options: facts that the files do not contain: layout, bodies, workers, pose, watch and those of `COMMON`; split and
+        part of dataset folders. A format takes those that it knows.
     everybody: take all people of a clip, where a format would keep the best few.
     Raises ValueError for a path that is not recognised and for an option that none of the formats has.
     """
     options = {name: value for name, value in (options or {}).items() if value is not None}
     modules = [recognise(path, format)[0] for path in paths]
-    known = {name for module in modules for name in options_of(module)} | {*COMMON, "workers"}
+    known = {name for module in modules for name in options_of(module)} | {*COMMON, "workers", "watch"}
     if unknown := [name for name in options if name not in known]:
         others = ", ".join(module.NAME for module in FORMATS if unknown[0] in options_of(module))
         those = " or ".join(sorted({module.NAME for module in modules}))

@@ -243,7 +243,8 @@ def _what_can_be_done(found: JointLayout, wanted: JointLayout, order: Sequence[i
         return f"no name is the same; if they are the same joints in the same order, say --layout {wanted.name}"
     text = f"it lacks {first_few(lacking, JOINTS_NAMED)}"
     text += f" ({len(lacking)} of {len(wanted)})" if len(lacking) > JOINTS_NAMED else ""
-    others = [name for name in layout_names() if load_layout(name).joints != wanted.joints]
+    enough = [name for name in layout_names() if 2 * len(load_layout(name)) >= len(found)]
+    others = [name for name in enough if load_layout(name).joints != wanted.joints]
     fitting = [name for name in others if None not in joints_by_name(found.joints, load_layout(name).joints)]
     return f"{text}: use weights that were trained on {' or '.join(sorted({found.name, *fitting}))}"
 
@@ -253,9 +254,8 @@ def _what_can_be_done(found: JointLayout, wanted: JointLayout, order: Sequence[i
 
 def with_channels(clip: SkeletonClip, preprocessing: Preprocessing, channels: int) -> SkeletonClip:
     """The clip with scores where the network was trained with them. They are left out where it was not."""
-    each = (channels - preprocessing.moments) // len(
-        preprocessing.streams
-    )  # channels of one stream: coordinates and, with scores, one more
+    # channels of one stream: coordinates and, with scores, one more
+    each = (channels - preprocessing.moments) // len(preprocessing.streams)
     flat = _wants_pixels(preprocessing)
     dimensions, scored = clip.keypoint.shape[3], clip.score is not None
     allowed = [(size, size < each) for size in (2, 3) if each - 1 <= size <= each and flat in (None, size == 2)]

@@ -100,6 +100,18 @@ def draw_ground(panel: Panel, scene: Scene, stage: Stage, theme: Theme) -> None:
         _draw_floor(panel, stage, theme)
 
 
+def draw_picture(panel: Panel, stage: Stage, image: UInt8[np.ndarray, "H W 3"]) -> None:
+    """What was filmed, behind the people."""
+    from PIL import Image
+
+    corners, _, _ = project(stage, np.stack([stage.low, stage.high]), panel.width, panel.height)
+    left, top = (panel.scale * (corners[0] + (panel.x, panel.y))).round().astype(int)
+    width, height = (panel.scale * (corners[1] - corners[0])).round().astype(int)
+    shown = np.asarray(Image.fromarray(image).resize((int(width), int(height))).convert("RGBA"))
+    below = round(panel.renderer.height) - top - height
+    panel.renderer.draw_image(panel.renderer.new_gc(), left, below, shown[::-1])
+
+
 def draw_people(panel: Panel, scene: Scene, stage: Stage, frame: int, theme: Theme) -> None:
     """Everybody in a frame, the farthest bones first."""
     people = range(scene.clip.people)

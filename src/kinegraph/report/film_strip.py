@@ -1,6 +1,7 @@
 """A clip as one picture: key frames beside each other, with their times."""
 
 import io
+from itertools import repeat
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -14,6 +15,7 @@ from kinegraph.report.drawing import (
     draw_ground,
     draw_heat,
     draw_people,
+    draw_picture,
     draw_ribbon,
     fill,
     part,
@@ -55,10 +57,13 @@ def film_strip(scene: Scene, count: int = 8, theme: Theme = LIGHT, scale: float 
     body = rows * (HEIGHT + 28)
     whole = blank(width, top + body + (_answers_height(scene) if scene.answers else 0) + 10, theme, scale)
     _draw_head(part(whole, EDGE, 0, width - 2 * EDGE, 62), scene, theme)
-    for at, frame in enumerate(frames.tolist()):
+    filmed = scene.pictures(frames.tolist()) if scene.pictures else repeat(None)
+    for at, (frame, image) in enumerate(zip(frames.tolist(), filmed, strict=False)):
         x, y = EDGE + at % columns * wide, top + at // columns * (HEIGHT + 28)
         panel = part(whole, x + 2, y, wide - 4, HEIGHT)
         draw_ground(panel, scene, stage, theme)
+        if image is not None:
+            draw_picture(panel, stage, image)
         draw_people(panel, scene, stage, frame, theme)
         below = part(whole, x, y + HEIGHT, wide, 28)
         write(below, wide / 2, 13, scene.time(frame), theme.quiet, 11.5, align="center")

@@ -1,15 +1,16 @@
 """What is shown of a clip: its movement, and what a network says of it when, and which joints mattered."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
 from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up
 
+Pictures = Callable[[Sequence[int]], Iterator[UInt8[np.ndarray, "H W 3"]]]
 Explain = Callable[[SkeletonClip], Float[np.ndarray, "M T V"]]
 
 USUAL_FPS = 30.0
@@ -84,6 +85,7 @@ class Scene:
     importance: of each joint at each time for the answer, in [0, 1].
     up: the vertical axis of a 3D clip; by default the one along which people stand.
     fps: where the clip does not say; without either it is 30.
+    pictures: of a clip in pixels, gives what was filmed in some frames, whose numbers rise; people are drawn over it.
     """
 
     clip: SkeletonClip
@@ -94,6 +96,7 @@ class Scene:
     importance: Float[np.ndarray, "M T V"] | None = None
     up: Up | None = None
     fps: float | None = None
+    pictures: Pictures | None = None
 
     def __post_init__(self):
         clip = self.clip

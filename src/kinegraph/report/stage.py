@@ -69,6 +69,8 @@ def stage_of(scene: Scene, room: float = ROOM) -> Stage:
     if np.isnan(points).all():
         raise ValueError(f"clip '{clip.name}' shows nobody: no joint is seen in any of its {clip.frames} frames")
     if points.shape[3] == 2:
+        if scene.pictures is not None and clip.image_size:
+            return Stage(points, max(body_extent(points), 1e-6), np.zeros(2), np.array(clip.image_size, float))
         return _flat_stage(points, clip.image_size, room)
     up = scene.up or upward(points, clip.layout)
     points = points @ np.array(UPRIGHT[up], float).T

@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from importlib.util import find_spec
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from kinegraph.report.drawing import (
     draw_ground,
     draw_heat,
     draw_people,
+    draw_picture,
     draw_ribbon,
     fill,
     part,
@@ -31,6 +33,7 @@ from kinegraph.report.scene import Scene
 from kinegraph.report.stage import stage_of
 
 EDGE = 22
+HEAD = 64  # height of the heading, where it is not to hide what was filmed
 BARS = 3 * 22  # height of the answers
 CLOCK = 84  # width of the time
 START = {"movflags": "faststart"}  # plays before it is loaded whole
@@ -107,7 +110,11 @@ def write_gif(
 def moving(scene: Scene, width: int, height: int, theme: Theme, frames: range | list[int]) -> Frames:
     """The pictures of some frames, one after another; what does not move is drawn once."""
     whole, stage, below = blank(width, height, theme), stage_of(scene), _below(scene)
-    panel, foot = part(whole, 0, 0, width, height - below), part(whole, EDGE, height - below, width - 2 * EDGE, below)
+    above = HEAD if scene.pictures else 0
+    panel, foot = (
+        part(whole, 0, above, width, height - below - above),
+        part(whole, EDGE, height - below, width - 2 * EDGE, below),
+    )
     draw_ground(panel, scene, stage, theme)
     write(whole, EDGE, 28, shortened(scene.name, int(width / 11)), theme.text, 15, bold=True)
     write(whole, EDGE, 50, shortened(told_of(scene), int(width / 8)), theme.quiet, 12)
@@ -122,13 +129,23 @@ def moving(scene: Scene, width: int, height: int, theme: Theme, frames: range | 
     if course:
         draw_ribbon(part(foot, 0, BARS + 8, foot.width - CLOCK, 22), scene.answers, scene.clip.frames, theme)
     still = whole.renderer.copy_from_bbox(Bbox([[0, 0], [width, height]]))
-    for frame in frames:
+    filmed = scene.pictures(frames) if scene.pictures else repeat(None)
+    for frame, image in zip(frames, filmed, strict=False):
         whole.renderer.restore_region(still)
+        if image is not None:
+            draw_picture(panel, stage, image)
         draw_people(panel, scene, stage, frame, theme)
         if course:
             draw_bars(bars, scene.answers, frame, theme, label=scene.label)
         _draw_time(part(foot, 0, below - 40, foot.width, 40), scene, frame, theme)
         yield pixels(whole)
+
+
+def fitting_height(scene: Scene, width: int) -> int:
+    """The height of a video whose width what was filmed fills."""
+    assert scene.clip.image_size is not None, "what was filmed has a size"
+    wide, high = scene.clip.image_size
+    return round(width * high / wide) + HEAD + _below(scene)
 
 
 def _below(scene: Scene) -> int:

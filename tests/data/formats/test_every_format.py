@@ -197,7 +197,7 @@ SAMPLES = {
     "msrc12": msrc12, "kinect": kinect, "leap": leap,
     "json_lines": json_lines,
 }  # fmt: skip
-ELSEWHERE = ("ui-prmd", "babel", "openpose")
+ELSEWHERE = ("ui-prmd", "babel", "openpose", "video")
 
 
 def test_every_format_has_a_sample():

@@ -15,17 +15,19 @@ from kinegraph.skeleton.clip import SkeletonClip
 
 
 def labelled(
-    read: Callable[[], Recordings],
+    read: Callable[..., Recordings],
     labels_file: Path | None = None,
     val_share: float | None = None,
     class_names: str | None = None,
+    look: Callable[[], Recordings] | None = None,
 ) -> Recordings:
     """The recordings with labels, splits and attributes of a labels file, whose columns come first.
 
-    read: reads the recordings anew. val_share: part of the clips that becomes "val"; for clips without a split.
+    read: reads the recordings anew. look: reads the names of the clips only, where coordinates take long; `read` is
+    then given the names that are needed. val_share: part of the clips that becomes "val"; for clips without a split.
     Raises ValueError as `with_labels` and `facts` do.
     """
-    found = read()
+    found = read() if look is None else look()
     table = _known(found)
     own_labels, lines = True, []
     if labels_file is not None:
@@ -33,7 +35,7 @@ def labelled(
         own_labels = not any("label" in map(str.lower, cells) for cells in table.values())
     named = found.class_names or None if own_labels else None
     known = facts(table, class_names=class_names or named, val_share=val_share)
-    again = read()
+    again = read() if look is None else read(known.clips.keys())
     if val_share is None and "made here" in known.note:  # nobody asked for a split
         known = replace(known, clips={name: replace(it, splits={}) for name, it in known.clips.items()}, note="")
     return replace(

@@ -1,0 +1,85 @@
+"""What sees people in pictures: a pose estimator of another library, or a function of the user's own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from kinegraph.messages import did_you_mean
+from kinegraph.plugins import plugin_functions
+from kinegraph.skeleton.layout import JointLayout, load_layout
+
+NAMES = ("mediapipe", "rtmlib")
+
+# The people of a picture: x, y (pixels) and score of each joint, and x, y, z in metres behind them where it knows them.
+Pose = Callable[[UInt8[np.ndarray, "H W 3"]], Float[np.ndarray, "P V C"]]
+
+
+@dataclass(frozen=True, eq=False)
+class Estimator:
+    """key: its name, version and settings; the same key gives the same results, which are kept. "" keeps none.
+
+    start: gives the function that sees people, a new one for each video: it may follow people from frame to frame.
+    world: whether it also gives metres.
+    """
+
+    name: str
+    key: str
+    layout: JointLayout
+    start: Callable[[], Pose]
+    world: bool = False
+
+
+def estimator(pose: str | Pose | None = None, layout: str | None = None) -> Estimator:
+    """The estimator of a name, by default MediaPipe; or a function of the user's own, called as `Pose` says.
+
+    pose: "mediapipe", "rtmlib", "FILE.FUNCTION" of a file that `--plugins` names, or a function.
+    layout: of the joints that a function gives; without it, the function's attribute `layout`.
+    Raises ValueError for another name and for a library that is not installed.
+    """
+    pose = pose or "mediapipe"
+    if isinstance(pose, str) and pose not in NAMES:
+        own = plugin_functions()
+        if pose not in own:
+            hint = did_you_mean(pose, [*NAMES, *own]) or "; a function of your own needs --plugins FILE.py"
+            raise ValueError(f"--pose '{pose}' is not known, expected {', '.join([*NAMES, *own])}{hint}")
+        pose = own[pose]
+    if callable(pose):
+        return _own(pose, layout)
+    if pose == "rtmlib":
+        from kinegraph.data.pose.rtmpose import rtmlib as made
+    else:
+        from kinegraph.data.pose.blazepose import blazepose as made
+    found = made()
+    if layout is not None and load_layout(layout).joints != found.layout.joints:
+        raise ValueError(
+            f"--layout is '{layout}', {found.name} gives the joints of '{found.layout.name}': leave it out"
+        )
+    return found
+
+
+def _own(pose: Pose, layout: str | None) -> Estimator:
+    name = getattr(pose, "__name__", type(pose).__name__)
+    layout = layout or getattr(pose, "layout", None)
+    if layout is None:
+        raise ValueError(f"the joints of the estimator {name} are not known: give a layout, such as layout='coco17'")
+    of = load_layout(layout) if isinstance(layout, str) else layout
+
+    def checked(image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "P V 3"]:
+        return checked_people(pose(image), len(of))
+
+    return Estimator(name, "", of, lambda: checked)
+
+
+def checked_people(people: Any, joints: int) -> Float[np.ndarray, "P V 3"]:
+    """The people that an estimator gave. Raises ValueError for another shape and for values that are not finite."""
+    values = np.asarray(people, np.float32)
+    if values.size == 0:
+        return np.zeros((0, joints, 3), np.float32)
+    if values.ndim != 3 or values.shape[1:] != (joints, 3):
+        raise ValueError(f"it gave shape {values.shape}, expected (people, {joints}, 3): x, y and score of a joint")
+    if not np.isfinite(values).all():
+        raise ValueError("it gave a value that is not finite")
+    return values
