@@ -83,12 +83,8 @@ from kinegraph.skeleton.geometry import Up
 
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
-<<<<<<< HEAD
     deeplabcut, nw_ucla, msr, kimore, utkinect, florence, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap, sleap,
-    c3d, vicon, motive, visual3d, amc, videopose3d, coco, alphapose, mmpose, yolo, mediapipe, json_lines,
-=======
-    deeplabcut, nw_ucla, msr, kimore, sleap, c3d, vicon, videopose3d, coco, alphapose, mmpose, yolo, mediapipe, video,
->>>>>>> video
+    c3d, vicon, motive, visual3d, amc, videopose3d, coco, alphapose, mmpose, yolo, mediapipe, json_lines, video,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.
@@ -201,12 +197,7 @@ def recognise(path: Path, format: str | None = None) -> tuple[ModuleType, str, d
     suffix = path.suffix.lower()
     usual = [module for module in FORMATS if path.is_file() and suffix in module.SUFFIXES]
     claims = _claims(path, usual) or _claims(path, [module for module in FORMATS if module not in usual])
-<<<<<<< HEAD
     claims = [claim for claim in claims if claim[0] is not mediapipe] or claims  # whose x and y others have, too
-=======
-    if len(claims) > 1:  # videos lie beside what was made of them
-        claims = [claim for claim in claims if claim[0] is not video]
->>>>>>> video
     if len(claims) > 1:
         those = " or ".join(f"{module.NAME} ({reason})" for module, reason in claims)
         names = " or ".join(f"--format {module.NAME}" for module, _ in claims)
