@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Bool
 
 from kinegraph.atomic import atomic_file
+from kinegraph.inference.asking import Asked, probabilities
 from kinegraph.inference.inputs import Question
 from kinegraph.inference.prediction import Prediction
-from kinegraph.inference.predictor import Predictor, probabilities
 from kinegraph.inference.timeline import frames_of, segments, window_starts
 from kinegraph.messages import spreadsheet_cell
 from kinegraph.skeleton.clip import SkeletonClip
@@ -59,7 +59,7 @@ class _Piece:
 
 
 def answers(
-    predictor: Predictor,
+    predictor: Asked,
     asked: Iterable[Question],
     *,
     per_person: bool = False,
@@ -85,7 +85,7 @@ def answers(
             yield Answer(piece.question, prediction, piece.person, piece.start, piece.start + piece.clip.frames)
 
 
-def _timeline(predictor: Predictor, group: Iterable[tuple[_Piece, np.ndarray]], window: int | str) -> Iterator[Answer]:
+def _timeline(predictor: Asked, group: Iterable[tuple[_Piece, np.ndarray]], window: int | str) -> Iterator[Answer]:
     starts, rows, piece = [], [], None
     for piece, row in group:  # its frames are let go of
         starts.append(piece.start)
@@ -98,7 +98,7 @@ def _timeline(predictor: Predictor, group: Iterable[tuple[_Piece, np.ndarray]], 
 
 
 def _pieces(
-    predictor: Predictor,
+    predictor: Asked,
     asked: Iterable[Question],
     per_person: bool,
     window: int | str | None,

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 
 from kinegraph.data.conditions import Conditions, Differences, compare, conditions_of
+from kinegraph.inference.asking import Asked
 from kinegraph.inference.inputs import Question
-from kinegraph.inference.predictor import Predictor
 from kinegraph.skeleton.clip import SkeletonClip
 
 LOOKED_AT = 20  # clips of an input, the first ones
@@ -13,7 +13,7 @@ ANY_SIZE = ("sized",)  # ways to normalise that bring bodies to one size, and th
 ANY_VERTICAL = ("ntu_published", "first_frame")
 
 
-def differences(predictor: Predictor, clips: Sequence[SkeletonClip], turned: bool = False) -> Differences:
+def differences(predictor: Asked, clips: Sequence[SkeletonClip], turned: bool = False) -> Differences:
     """How clips differ from those that the network was trained on, as far as its weights say it.
 
     turned: whether the user said which axis is upward. A clip of other joints is not compared: it is refused anyway.
@@ -33,7 +33,7 @@ def differences_from(
 
 
 def compared(
-    asked: Iterable[Question], predictor: Predictor, say: Callable[[str], None], turned: bool = False
+    asked: Iterable[Question], predictor: Asked, say: Callable[[str], None], turned: bool = False
 ) -> Iterator[Question]:
     """The questions, after the first clips of each input were compared. say: gets what is only worth knowing.
 

@@ -76,8 +76,9 @@ def predict(
     The clip is prepared as in training; give it as it was recorded, at the frame rate of those recordings.
     Raises ValueError when clip and network do not fit each other, or the network's classes and joints are not known.
     """
+    from kinegraph.inference.asking import probabilities
     from kinegraph.inference.compared import differences
-    from kinegraph.inference.predictor import predictor_of, probabilities
+    from kinegraph.inference.predictor import predictor_of
 
     predictor = predictor_of(model, preprocessing, map_layout=map_layout)
     if not isinstance(clip, SkeletonClip):

@@ -1,10 +1,9 @@
 """From recorded clips to class probabilities: a trained network with all that it takes to ask it."""
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -14,19 +13,17 @@ from jaxtyping import Float
 from torch import nn
 
 from kinegraph.data.conditions import Conditions
-from kinegraph.data.dataset_write import LARGEST
-from kinegraph.data.preprocessing import FIRST_FRAME, Preprocessing, prepare_clip
+from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.evaluation.scoring import view_scores
-from kinegraph.messages import first_few, quoted
+from kinegraph.inference.fitting import fitted
+from kinegraph.messages import quoted
 from kinegraph.models.optimize import can_optimize, optimize
 from kinegraph.models.weights import Weights, built_with, load_weights
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.joint_names import plain_joint
-from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
+from kinegraph.skeleton.layout import JointLayout
 
 DEVICES = ("cpu", "cuda", "mps")
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "64-true")
-MOST_FRAMES = 200_000  # of all people of a batch: some hundred megabytes
 WIDE = 256  # channels from which `optimize` pays: 1.3 to 1.4 times as fast on two threads of a CPU
 ENGINES: dict[str, Literal["fp32", "bf16"]] = {"32-true": "fp32", "bf16-mixed": "bf16"}
 MIXED = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
@@ -52,6 +49,20 @@ class Predictor:
     def fit(self, clip: SkeletonClip) -> SkeletonClip:
         """The clip with the network's joints and channels. Raises ValueError where it cannot have them."""
         return fitted(clip, self.layout, self.preprocessing, built_with(self.network)[1]["channels"], self.map_layout)
+
+    def ready(self) -> "Predictor":
+        """This, with its network in evaluation mode."""
+        return replace(self, network=answering(self.network))
+
+    def answer(self, clips: Sequence[SkeletonClip]) -> Float[np.ndarray, "N classes"]:
+        """The probabilities of each clip, float64. clips: that fit."""
+        weight = next(self.network.parameters())
+        views = torch.from_numpy(np.stack([prepare_clip(clip, self.preprocessing) for clip in clips]))
+        present = torch.tensor([min(clip.people, self.preprocessing.people) for clip in clips])
+        with torch.no_grad(), _autocast(weight.device.type, self.precision):
+            scores = view_scores(self.network, views.to(weight.device, weight.dtype), present.to(weight.device))
+        check_finite(scores)
+        return scores.double().softmax(-1).cpu().numpy()
 
 
 def predictor_of(
@@ -120,26 +131,6 @@ def placed(predictor: Predictor, device: str = "auto", precision: str = "32-true
     return replace(predictor, network=network, precision=precision)
 
 
-def probabilities(
-    predictor: Predictor, clips: Iterable[SkeletonClip], batch_size: int = 32
-) -> Iterator[Float[np.ndarray, "classes"]]:
-    """The probabilities of each clip, float64, taking `batch_size` of them at a time.
-
-    clips: that fit (`Predictor.fit`) and may be read while they are taken. Raises ValueError where one lacks what its
-    preparation needs (image size, scores ...).
-    """
-    network = answering(predictor.network)
-    weight = next(network.parameters())
-    people = predictor.preprocessing.people
-    for batch in _batches(clips, min(batch_size, predictor.preprocessing.largest_batch)):
-        views = torch.from_numpy(np.stack([prepare_clip(clip, predictor.preprocessing) for clip in batch]))
-        present = torch.tensor([min(clip.people, people) for clip in batch])
-        with torch.no_grad(), _autocast(weight.device.type, predictor.precision):
-            scores = view_scores(network, views.to(weight.device, weight.dtype), present.to(weight.device))
-        check_finite(scores)
-        yield from scores.double().softmax(-1).cpu().numpy()
-
-
 def answering(network: nn.Module) -> nn.Module:
     """The network in evaluation mode: itself if all of it is, else a copy with the same weights.
 
@@ -160,127 +151,5 @@ def check_finite(scores: torch.Tensor) -> None:
         )
 
 
-def _batches(clips: Iterable[SkeletonClip], most: int) -> Iterator[list[SkeletonClip]]:
-    """Up to `most` clips at a time, fewer where they are long: all of their frames are in memory."""
-    batch, frames = [], 0
-    for clip in clips:
-        batch.append(clip)
-        frames += clip.people * clip.frames
-        if len(batch) == most or frames > MOST_FRAMES:
-            yield batch
-            batch, frames = [], 0
-    if batch:
-        yield batch
-
-
 def _autocast(device: str, precision: str) -> AbstractContextManager[object]:
     return torch.autocast(device, MIXED[precision]) if precision in MIXED else nullcontext()
-
-
-# ---- clips that fit a network --------------------------------------------------------------------------------------
-
-JOINTS_NAMED = 4
-TURNED = ("ntu_published", *FIRST_FRAME, "facing")  # ways to normalise that need x, y and z
-
-
-def fitted(
-    clip: SkeletonClip, wanted: JointLayout, preprocessing: Preprocessing, channels: int, map_layout: bool = False
-) -> SkeletonClip:
-    """The clip as the network wants it: its layout, and scores only where it was trained with them.
-
-    wanted: the layout of the network. channels: of its input, all streams together. map_layout: also take joints by
-    name from a layout with other or further joints; nothing is made up, so the layout must have all of them.
-    Raises ValueError with what the network wants, what the clip has, and what can be done.
-    """
-    clip = with_joints(clip, wanted, map_layout)
-    clip = with_channels(clip, preprocessing, channels)
-    if not np.isfinite(clip.keypoint).all() or (clip.score is not None and not np.isfinite(clip.score).all()):
-        raise ValueError(f"{_called(clip)} holds values that are not finite; a joint that was not seen is all zero")
-    if (largest := float(max(clip.keypoint.max(initial=0), -clip.keypoint.min(initial=0)))) > LARGEST:
-        raise ValueError(f"{_called(clip)} has a coordinate of {largest:.3g}: no recording is that large")
-    if not clip.keypoint.any():
-        raise ValueError(f"{_called(clip)} shows nobody: every joint in all of its {clip.frames} frames is zero")
-    return clip
-
-
-# ---- joints ----------------------------------------------------------------------------------------------------------
-
-
-def with_joints(clip: SkeletonClip, wanted: JointLayout, map_layout: bool) -> SkeletonClip:
-    """The clip with the joints of a layout, and with that layout: its bones are those that the network knows."""
-    if clip.layout.joints == wanted.joints:
-        return clip if clip.layout == wanted else replace(clip, layout=wanted)
-    order = joints_by_name(clip.layout.joints, wanted.joints)
-    found = f"{_called(clip)} has {_told(clip.layout)}, the network was trained on {_told(wanted)}"
-    if None in order:
-        raise ValueError(f"{found}; {_what_can_be_done(clip.layout, wanted, order)}")
-    if not map_layout:
-        raise ValueError(f"{found}; all of them are there by name: map_layout (--map-layout) takes them")
-    places = [place for place in order if place is not None]
-    score = None if clip.score is None else clip.score[:, :, places]
-    return replace(clip, keypoint=clip.keypoint[:, :, places], score=score, layout=wanted)
-
-
-@lru_cache
-def joints_by_name(found: Sequence[str], wanted: Sequence[str]) -> tuple[int | None, ...]:
-    """For each wanted joint the number of the found one with the same name; None where there is none, or several.
-
-    Names are the same however they are spelled: left_knee, "Left Knee", LEFT-KNEE, leftKnee and LKnee.
-    """
-    plain = [plain_joint(name) for name in found]
-    places = {name: plain.index(name) for name in plain if plain.count(name) == 1}
-    asked = [plain_joint(name) for name in wanted]
-    return tuple(places.get(name) if asked.count(name) == 1 else None for name in asked)
-
-
-def _told(layout: JointLayout) -> str:
-    return f"the {len(layout)} joints of layout '{layout.name}'"
-
-
-def _what_can_be_done(found: JointLayout, wanted: JointLayout, order: Sequence[int | None]) -> str:
-    lacking = [name for name, place in zip(wanted.joints, order, strict=True) if place is None]
-    if len(lacking) == len(wanted) == len(found):
-        return f"no name is the same; if they are the same joints in the same order, say --layout {wanted.name}"
-    text = f"it lacks {first_few(lacking, JOINTS_NAMED)}"
-    text += f" ({len(lacking)} of {len(wanted)})" if len(lacking) > JOINTS_NAMED else ""
-    enough = [name for name in layout_names() if 2 * len(load_layout(name)) >= len(found)]
-    others = [name for name in enough if load_layout(name).joints != wanted.joints]
-    fitting = [name for name in others if None not in joints_by_name(found.joints, load_layout(name).joints)]
-    return f"{text}: use weights that were trained on {' or '.join(sorted({found.name, *fitting}))}"
-
-
-# ---- channels --------------------------------------------------------------------------------------------------------
-
-
-def with_channels(clip: SkeletonClip, preprocessing: Preprocessing, channels: int) -> SkeletonClip:
-    """The clip with scores where the network was trained with them. They are left out where it was not."""
-    # channels of one stream: coordinates and, with scores, one more
-    each = (channels - preprocessing.moments) // len(preprocessing.streams)
-    flat = _wants_pixels(preprocessing)
-    dimensions, scored = clip.keypoint.shape[3], clip.score is not None
-    allowed = [(size, size < each) for size in (2, 3) if each - 1 <= size <= each and flat in (None, size == 2)]
-    if (dimensions, scored) in allowed:
-        return clip
-    if (dimensions, False) in allowed:
-        return replace(clip, score=None)
-    wanted = " or ".join(_coordinates(size, score) for size, score in allowed) or f"{each} numbers a joint"
-    if (dimensions, True) in allowed:
-        hint = "give each joint its confidence, or use weights that were trained without"
-    else:
-        hint = f"use weights that were trained on {dimensions}D clips"
-    raise ValueError(f"{_called(clip)} has {_coordinates(dimensions, scored)}, the network wants {wanted}; {hint}")
-
-
-def _wants_pixels(preprocessing: Preprocessing) -> bool | None:
-    """Whether the recipe is for 2D clips, for 3D ones, or (None) for either."""
-    if preprocessing.normalize.startswith("image"):
-        return True
-    return False if preprocessing.normalize in TURNED else None
-
-
-def _coordinates(dimensions: int, scored: bool) -> str:
-    return f"{'xyz'[:dimensions]} {'with' if scored else 'without'} scores"
-
-
-def _called(clip: SkeletonClip) -> str:
-    return f"clip '{clip.name}'" if clip.name else "the clip"

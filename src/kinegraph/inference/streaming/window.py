@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinegraph.inference.predictor import Predictor, probabilities
+from kinegraph.inference.asking import probabilities
+from kinegraph.inference.predictor import Predictor
 from kinegraph.inference.streaming.poses import Form, Person, Poses, Scores
 
 if TYPE_CHECKING:
