@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # for editors and type checkers, which do not run __getattr__
     from kinegraph.data.dataset import open_dataset, write_dataset
     from kinegraph.data.formats import read
+    from kinegraph.inference.export import export
     from kinegraph.inference.prediction import predict
     from kinegraph.inference.streaming.stream import Stream
     from kinegraph.models.optimize import optimize
@@ -28,6 +29,7 @@ _PUBLIC = {
     "write_dataset": "kinegraph.data.dataset",
     "load_model": "kinegraph.models.weights",
     "optimize": "kinegraph.models.optimize",
+    "export": "kinegraph.inference.export",
     "predict": "kinegraph.inference.prediction",
     "read": "kinegraph.data.formats",
     "Stream": "kinegraph.inference.streaming.stream",
@@ -39,6 +41,7 @@ __all__ = [
     "Stream",
     "__version__",
     "adjacency",
+    "export",
     "load_layout",
     "load_model",
     "open_dataset",

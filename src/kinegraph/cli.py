@@ -27,6 +27,7 @@ VERBS = {
     "draw": "a clip as a page that plays it, a video or a film strip; with what a network says of it",
     "explain": "which joints a network's answers rest on, over a whole split",
     "report": "a page about a run or a test, or several compared",
+    "export": "weights -> an ONNX file that runs without torch",
     "fuse": "result files of several networks on the same clips -> their weighted mean",
 }
 

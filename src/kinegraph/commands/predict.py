@@ -24,8 +24,8 @@ if TYPE_CHECKING:  # torch takes seconds to import: not for --help
 
     from kinegraph.data.formats.recordings import Recordings
     from kinegraph.inference.answers import Answer
+    from kinegraph.inference.asking import Asked
     from kinegraph.inference.inputs import Question
-    from kinegraph.inference.predictor import Predictor
     from kinegraph.models.weights import Weights
 
 MANY = 64  # clips, for which making the network quick is worth its time
@@ -74,8 +74,8 @@ def predict(
     """Say what is done in recordings: in a clip, by each person in it, or when in a long one.
 
     Args:
-        weights: a .safetensors file, the name of weights that come with Kinegraph, or with --preprocessing a .pth of
-            MMAction2, PYSKL or yysijie/st-gcn.
+        weights: a .safetensors file, the name of weights that come with Kinegraph, an .onnx file of `kinegraph export`,
+            or with --preprocessing a .pth of MMAction2, PYSKL or yysijie/st-gcn.
         inputs: .skeleton files, UI-PRMD text files, .csv, .json or .npz of your own, annotation pickles, dataset
             folders, folders of OpenPose's JSON, videos, or folders of such files.
         top: classes to show for each clip; by default 5 for one clip, 1 for several.
@@ -124,7 +124,6 @@ def predict(
     from kinegraph.inference.answers import answer_file, answers, checked_out
     from kinegraph.inference.compared import compared
     from kinegraph.inference.inputs import questions, read_inputs
-    from kinegraph.inference.predictor import placed
     from kinegraph.inference.timeline import check_lengths
 
     weights, inputs = weights_first("predict", weights, inputs)
@@ -141,7 +140,7 @@ def predict(
     read = partial(read_inputs, inputs, options=options, format=format, on_fault=on_fault, everybody=per_person)
     predictor, found, about = _predictor_and_inputs(weights, read, preprocessing, class_names, map_layout)
     clips, console = sum(one.count for one in found), Console(highlight=False, soft_wrap=True)
-    predictor = placed(predictor, device, precision, many=clips >= MANY or window is not None)
+    predictor = _placed(predictor, device, precision, many=clips >= MANY or window is not None)
     single = clips == 1 and not per_person and window is None
     shown, written = top or (5 if single else 1), min(top or 5, len(predictor.class_names))
     table = AnswerTable(console, predictor.class_names, shown, per_person=per_person, timeline=window is not None)
@@ -171,6 +170,19 @@ def predict(
         print(line, file=sys.stderr)
 
 
+def _placed(predictor: "Asked", device: str, precision: str, many: bool) -> "Asked":
+    """The same on a device and in a precision."""
+    from kinegraph.inference.exported import Exported
+
+    if isinstance(predictor, Exported):
+        if device not in ("auto", "cpu") or precision != "32-true":
+            raise ValueError("an exported network runs on the CPU in 32-true: leave --device and --precision out")
+        return predictor
+    from kinegraph.inference.predictor import placed
+
+    return placed(predictor, device, precision, many)
+
+
 def _note(line: str) -> None:
     print(f"note: {line}", file=sys.stderr)
 
@@ -181,11 +193,18 @@ def _predictor_and_inputs(
     preprocessing: Path | None,
     class_names: str | None,
     map_layout: bool,
-) -> "tuple[Predictor, list[Recordings], dict]":
+) -> "tuple[Asked, list[Recordings], dict]":
     """The network, what it is asked and what its file says of it.
 
     Weights of other projects take from the inputs what they lack.
     """
+    from kinegraph.inference.exported import is_exported, load_exported
+
+    if is_exported(weights):
+        if preprocessing is not None or class_names is not None:
+            raise ValueError(f"--preprocessing and --class-names are for .pth checkpoints; {weights} knows its own")
+        exported = load_exported(weights, map_layout=map_layout)
+        return exported, read(classes=exported.class_names), {}
     from kinegraph.data.preprocessing import Preprocessing
     from kinegraph.inference.predictor import predictor_of
     from kinegraph.models.published import is_published

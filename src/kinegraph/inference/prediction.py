@@ -78,9 +78,16 @@ def predict(
     """
     from kinegraph.inference.asking import probabilities
     from kinegraph.inference.compared import differences
-    from kinegraph.inference.predictor import predictor_of
+    from kinegraph.inference.exported import Exported, is_exported, load_exported
 
-    predictor = predictor_of(model, preprocessing, map_layout=map_layout)
+    if isinstance(model, str | Path) and is_exported(model):
+        model = load_exported(model, map_layout=map_layout)
+    if isinstance(model, Exported):
+        predictor = model
+    else:
+        from kinegraph.inference.predictor import predictor_of
+
+        predictor = predictor_of(model, preprocessing, map_layout=map_layout)
     if not isinstance(clip, SkeletonClip):
         clip = clip_of(clip, predictor.layout, score)
     elif score is not None:

@@ -1,0 +1,160 @@
+"""A trained network as one ONNX file, which is compared with torch before it is kept.
+
+Clips, people and frames stay dynamic. People do not where a network norms all people of a clip together (CTR-GCN,
+AAGCN, MS-G3D): their number is then that of the training.
+"""
+
+import hashlib
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from kinegraph import __version__
+from kinegraph.atomic import atomic_file
+from kinegraph.inference.exported import EXTRA, INPUT, OUTPUT, load_exported, metadata
+from kinegraph.inference.predictor import Predictor, answering, predictor_of
+from kinegraph.messages import one_line
+from kinegraph.models.network import SkeletonNetwork, network_kind
+from kinegraph.models.weights import Weights, built_with
+
+OPSET = 18
+TOLERANCE = 1e-4  # of the spread of logits
+LENGTHS = (1, 2, 7, 33)  # frames of the clips that are compared, besides those of the recipe
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written and how near it is to torch. difference: the largest, in spreads of the logits.
+
+    clips: that were compared. same: of these, with the same likeliest class. fixed: people, where not any number goes.
+    """
+
+    path: Path
+    difference: float
+    clips: int
+    same: int
+    bytes: int
+    fixed: int | None
+
+
+def export(model: nn.Module | Weights | str | Path, out: str | Path) -> Report:
+    """Write a network as ONNX: clips (N, M, T, V, C), prepared as its metadata says, -> logits.
+
+    model: as `kinegraph.predict` takes it. Raises ValueError where the network cannot be exported, or where
+    onnxruntime computes something else; then nothing is left.
+    """
+    try:
+        import onnx
+        import onnxscript  # noqa: F401  torch needs it
+    except ImportError:
+        raise ValueError(f"exporting needs onnx, onnxscript and onnxruntime: {EXTRA}") from None
+    out, predictor = Path(out), predictor_of(model)
+    network = answering(predictor.network).cpu().float()
+    fixed = predictor.preprocessing.people if _sees_all_people(network) else None
+    made: Any = _graph(network, predictor, fixed)
+    content = made.model_proto
+    _, config = built_with(network)
+    about = {"network": network_kind(network).__name__, "made_with": {"kinegraph": __version__}}
+    about |= {"trained": predictor.trained.to_dict(), "weights": _sum_of(network)}
+    known = predictor.layout, predictor.class_names, predictor.preprocessing, config["channels"]
+    onnx.helper.set_model_props(content, metadata(*known, **about))
+    with atomic_file(out) as unfinished:
+        unfinished.write_bytes(content.SerializeToString())
+        report = _compared(unfinished, out, network, predictor, fixed)
+    return report
+
+
+def _sees_all_people(network: nn.Module) -> bool:
+    return isinstance(network, SkeletonNetwork) and type(network).whole_clips is not SkeletonNetwork.whole_clips
+
+
+class _Logits(nn.Module):
+    """The network as a function of its clips alone."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, clips: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N classes"]:
+        return self.network(clips)
+
+
+def _graph(network: nn.Module, predictor: Predictor, fixed: int | None) -> object:
+    """The network in ONNX. Raises ValueError with the first line of what torch says."""
+    graph, config = built_with(network)
+    x = torch.randn(2, fixed or 2, max(predictor.preprocessing.frames or 0, 16), graph.shape[1], config["channels"])
+    dynamic = {0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC}
+    dynamic |= {} if fixed else {1: torch.export.Dim.DYNAMIC}
+    names = {"input_names": [INPUT], "output_names": [OUTPUT], "opset_version": OPSET}
+    with _quiet():
+        try:
+            return torch.onnx.export(
+                _Logits(network).eval(), (x,), dynamo=True, dynamic_shapes={"clips": dynamic}, verbose=False, **names
+            )
+        except Exception as error:  # of torch's compiler, onnxscript and onnx, each with its own classes
+            name = network_kind(network).__name__
+            raise ValueError(f"{name} cannot be exported: {one_line(error)[:300]}") from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the notes of the exporter, which are for its developers."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _compared(file: Path, out: Path, network: nn.Module, predictor: Predictor, fixed: int | None) -> Report:
+    """Torch and onnxruntime on clips of many shapes. Raises ValueError where they differ."""
+    exported, largest, same, clips = load_exported(file), 0.0, 0, 0
+    for x in _made_up(predictor, network, fixed):
+        try:
+            with torch.no_grad():
+                wanted = network(torch.from_numpy(x)).numpy()
+        except (ValueError, RuntimeError):
+            continue  # the network itself does not take such clips
+        found, spread = exported.logits(x), max(float(wanted.std()), 1e-6)
+        difference = float(np.abs(found - wanted).max()) / spread if found.shape == wanted.shape else np.inf
+        if not difference <= TOLERANCE:
+            raise ValueError(
+                f"onnxruntime computes {difference:.1e} of the logits' spread something else than torch for clips of "
+                f"shape {x.shape}; {out} was not written"
+            )
+        largest, clips = max(largest, difference), clips + len(x)
+        same += int((found.argmax(1) == wanted.argmax(1)).sum())
+    return Report(out, largest, clips, same, file.stat().st_size, fixed)
+
+
+def _made_up(predictor: Predictor, network: nn.Module, fixed: int | None) -> Iterator[Float[np.ndarray, "N M T V C"]]:
+    """Random clips of several numbers of clips, people and frames; the last person is absent."""
+    graph, config = built_with(network)
+    rng, people = np.random.default_rng(0), (fixed,) if fixed else (1, 2, 3)
+    for T in dict.fromkeys((*LENGTHS, predictor.preprocessing.frames or 100)):
+        for N, M in zip((1, 2, 3), people * 3, strict=False):
+            x = rng.standard_normal((N, M, T, graph.shape[1], config["channels"])).astype(np.float32)
+            if M > 1:
+                x[0, -1] = 0
+            yield x
+
+
+def _sum_of(network: nn.Module) -> str:
+    """The SHA-256 of all tensors of a network, by name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

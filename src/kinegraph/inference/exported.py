@@ -1,0 +1,113 @@
+"""An exported network (.onnx), computed by onnxruntime: torch is not imported.
+
+What belongs to the network is JSON in the file's metadata: layout, class names, preprocessing, the conditions of its
+training, and the checksum of the weights that it was exported from.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.data.conditions import Conditions
+from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.inference.fitting import fitted
+from kinegraph.messages import one_line, plain_name, quoted
+from kinegraph.safe_io import parsed_json
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout
+
+KEY, VERSION = "kinegraph", 1  # of our text in the metadata
+INPUT, OUTPUT = "clips", "logits"  # (N, M, T, V, C) as `prepare_clip` makes them -> (N, classes)
+EXTRA = 'pip install "kinegraph[export]"'
+
+
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """An exported network with what belongs to it, see `asking.Asked`. about: all that the metadata says."""
+
+    session: Any
+    layout: JointLayout
+    class_names: tuple[str, ...]
+    preprocessing: Preprocessing
+    channels: int
+    map_layout: bool = False
+    trained: Conditions = field(default_factory=Conditions)
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def fit(self, clip: SkeletonClip) -> SkeletonClip:
+        """The clip with the network's joints and channels. Raises ValueError where it cannot have them."""
+        return fitted(clip, self.layout, self.preprocessing, self.channels, self.map_layout)
+
+    def ready(self) -> Self:
+        """Itself: there is no other mode."""
+        return self
+
+    def answer(self, clips: Sequence[SkeletonClip]) -> Float[np.ndarray, "N classes"]:
+        """The probabilities of each clip, float64; of several views their mean. clips: that fit."""
+        views = np.stack([prepare_clip(clip, self.preprocessing) for clip in clips])  # (N, W, M, T, V, C)
+        logits = self.logits(views.reshape(-1, *views.shape[2:])).astype(np.float64)
+        if not np.isfinite(logits).all():
+            raise ValueError("the network's scores are not finite numbers")
+        shares = np.exp(logits - logits.max(-1, keepdims=True))
+        shares /= shares.sum(-1, keepdims=True)
+        return shares.reshape(*views.shape[:2], -1).mean(1)
+
+    def logits(self, x: Float[np.ndarray, "N M T V C"]) -> Float[np.ndarray, "N classes"]:
+        """What the graph computes. x: as `prepare_clip` makes it."""
+        return self.session.run([OUTPUT], {INPUT: np.ascontiguousarray(x, np.float32)})[0]
+
+
+def is_exported(path: str | Path) -> bool:
+    """Whether a path is named as an exported network."""
+    return Path(path).suffix.lower() == ".onnx"
+
+
+def load_exported(path: str | Path, *, map_layout: bool = False, threads: int | None = None) -> Exported:
+    """Read a file that `kinegraph export` wrote.
+
+    threads: that compute, by default one a core. Raises ValueError where onnxruntime is missing, or the file is no
+    such file.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ValueError(f"{path} needs onnxruntime: {EXTRA}") from None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what is wrong is raised
+    if threads:
+        options.intra_op_num_threads = threads
+    content = Path(path).read_bytes()  # no file beside it is opened for its tensors
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises classes of its own for each cause
+        raise ValueError(f"{path} is no ONNX file that onnxruntime can run: {one_line(error)[:200]}") from None
+    metadata = session.get_modelmeta().custom_metadata_map
+    if KEY not in metadata:
+        raise ValueError(f"{path} does not say its joints and classes; `kinegraph export` writes files that do")
+    about = parsed_json(metadata[KEY], f"the metadata of {path}")
+    if not isinstance(about, Mapping) or about.get("version") != VERSION:
+        raise ValueError(f"{path} is of another version of Kinegraph; export the weights again")
+    try:
+        layout, names = JointLayout.from_dict(about["layout"]), tuple(map(plain_name, about["class_names"]))
+        steps, channels = Preprocessing.from_dict(about["preprocessing"]), int(about["channels"])
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path} says of its network what cannot be read: {quoted(error)}") from None
+    (taken,), (given,) = session.get_inputs(), session.get_outputs()
+    shapes = tuple(taken.shape[3:]), given.shape[-1]
+    if (taken.name, given.name) != (INPUT, OUTPUT) or shapes != ((len(layout), channels), len(names)):
+        raise ValueError(f"{path} has a graph of other joints, channels or classes than its metadata says")
+    trained = Conditions.from_dict(about.get("trained"))
+    return Exported(session, layout, names, steps, channels, map_layout, trained, about)
+
+
+def metadata(
+    layout: JointLayout, class_names: Sequence[str], steps: Preprocessing, channels: int, **about: object
+) -> dict[str, str]:
+    """What is written into the file."""
+    known = {"layout": layout.to_dict(), "class_names": list(class_names), "preprocessing": steps.to_dict()}
+    return {KEY: json.dumps({"version": VERSION, **known, "channels": channels, **about})}

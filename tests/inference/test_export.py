@@ -1,0 +1,106 @@
+"""Exported networks compute what torch computes, and answer without it."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import kinegraph as kg
+from kinegraph.allowed import NETWORKS
+from kinegraph.cli import main
+from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.inference import export as exporting
+from kinegraph.inference.exported import load_exported
+from kinegraph.models.network import network_class
+from kinegraph.models.weights import load_weights, save_weights
+from kinegraph.skeleton.graph import adjacency
+from kinegraph.skeleton.layout import load_layout
+
+pytest.importorskip("onnxscript")
+pytest.importorskip("onnxruntime")
+
+SMALL = {"widths": [8, 16]}
+OPTIONS = {
+    "kinegraph.models.dgstgcn.DGSTGCN": {"widths": [16, 32]},
+    "kinegraph.models.ctrgcn.CTRGCN": {"widths": [16, 32]},
+    "kinegraph.models.msg3d.MSG3D": {"widths": [24, 48, 96]},
+    "kinegraph.models.skateformer.SkateFormer": {},
+}
+ONE_BY_ONE = [name for name in NETWORKS if name.rpartition(".")[2] not in ("MSG3D", "SkateFormer", "ProtoGCN")]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    path = tmp_path_factory.mktemp("export") / "u.onnx"
+    kg.export("ui-prmd-10", path)
+    return path
+
+
+@pytest.mark.parametrize("name", ONE_BY_ONE)
+def test_networks_are_the_same_for_clips_of_any_shape(name, tmp_path):
+    """The export compares; what it compared is compared once more, on clips that it did not make."""
+    layout, kind = load_layout("ntu25"), network_class(name)
+    torch.manual_seed(0)
+    network = kind(torch.tensor(adjacency(layout, "spatial")).float(), 3, 4, **OPTIONS.get(name, SMALL)).eval()
+    steps = Preprocessing(people=2, frames=16).to_dict()
+    about = {"layout": layout, "class_names": list("abcd"), "preprocessing": steps}
+    save_weights(tmp_path / "w.safetensors", network, **about)
+    report = kg.export(tmp_path / "w.safetensors", tmp_path / "w.onnx")
+    assert report.same == report.clips > 10
+    x = np.random.default_rng(5).standard_normal((5, 2, 41, 25, 3)).astype(np.float32)
+    with torch.no_grad():
+        wanted = network(torch.from_numpy(x)).numpy()
+    found = load_exported(tmp_path / "w.onnx").logits(x)
+    np.testing.assert_allclose(found, wanted, atol=1e-5 * wanted.std(), rtol=0)
+
+
+def test_predict_answers_as_torch_does_without_importing_it(exported, tmp_path, capsys):
+    np.savez(tmp_path / "clip.npz", **own_clip())
+    call = ["predict", "{}", str(tmp_path / "clip.npz"), "--top", "3"]
+    assert main([word.format("ui-prmd-10") for word in call]) == 0
+    wanted = capsys.readouterr().out
+    code = "import sys; from kinegraph.cli import main; code = main(sys.argv[1:]); print('torch' in sys.modules)"
+    words = [sys.executable, "-c", code, *(word.format(exported) for word in call)]
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert ran.stdout == f"{wanted}False\n"
+
+
+def own_clip():
+    weights = load_weights("ui-prmd-10")
+    rng, joints = np.random.default_rng(0), weights.layout.joints
+    body = np.cumsum(rng.normal(0, 0.2, (1, len(joints), 3)), 1) + rng.normal(0, 0.01, (60, len(joints), 3))
+    return {"keypoint": body.astype(np.float32), "length": np.array([60]), "joint_names": np.array(joints)}
+
+
+def test_python_takes_the_file_in_place_of_weights(exported):
+    x = own_clip()["keypoint"]
+    one = kg.predict(str(exported), x, compare=False)
+    other = kg.predict("ui-prmd-10", x, compare=False)
+    np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
+    assert load_exported(exported).layout == load_weights("ui-prmd-10").layout
+
+
+def test_what_differs_is_not_kept(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(exporting, "TOLERANCE", 0.0)
+    assert main(["export", "ui-prmd-10", str(tmp_path / "u.onnx")]) == 2
+    assert "something else than torch for clips of shape" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_files_and_options_are_one_line(exported, tmp_path, capsys):
+    def said(*words):
+        assert main([str(word) for word in words]) == 2
+        return capsys.readouterr().err
+
+    assert "expected a name that ends in .onnx" in said("export", "ui-prmd-10", tmp_path / "u.pt")
+    assert "exists; choose another name or give --overwrite" in said("export", "ui-prmd-10", exported)
+    (tmp_path / "cut.onnx").write_bytes(exported.read_bytes()[:5000])
+    assert "is no ONNX file that onnxruntime can run" in said("predict", tmp_path / "cut.onnx", "clip.npz")
+    assert "leave --device and --precision out" in said("predict", exported, "--device", "cuda", save_clip(tmp_path))
+
+
+def save_clip(folder):
+    np.savez(folder / "clip.npz", **own_clip())
+    return folder / "clip.npz"
