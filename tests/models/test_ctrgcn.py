@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from kinegraph.models.ctrgcn import CTRGCN, ChannelwiseGraphConvolution
+from kinegraph.models.layers.channel_graphs import channel_graph_product
 
 
 def small(people: int = 2, joints: int = 5) -> CTRGCN:
@@ -30,6 +31,20 @@ def test_graph_convolution_is_its_formula():
         q = layer.alpha * (apart @ layer.expand[k].T + layer.expand_bias[k]) + layer.graph[k][..., None]
         expected += torch.einsum("bijd,btid->btjd", q, h)
     assert torch.allclose(layer(x), expected, atol=1e-4)
+
+
+def test_gradients_of_the_product_with_channels_graphs_are_those_of_its_formula():
+    """Bodies one after another, in parts that are computed again: as all of it at once."""
+    torch.manual_seed(0)
+    x, graph, weight, bias = (
+        torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+        for shape in ((3, 4, 5, 6), (3, 2, 7, 5, 5), (2, 7, 6), (2, 7))
+    )
+    h = torch.einsum("btvc,kdc->btvkd", x, weight) + bias
+    expected = torch.einsum("btvkd,bkdvw->btwd", h, graph)
+    assert torch.allclose(channel_graph_product(x, graph, weight, bias), expected)
+    assert torch.autograd.gradcheck(channel_graph_product, (x, graph, weight, bias))
+    assert torch.autograd.gradcheck(channel_graph_product, (x, graph[:, :1, :6].contiguous()))
 
 
 def test_people_who_are_not_there_are_filled_up_and_too_many_refused():

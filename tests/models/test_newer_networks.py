@@ -60,21 +60,16 @@ def test_published_figures(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_multiplications_are_the_published_ones_but_for_two_places(name):
+def test_multiplications_are_the_published_ones_but_for_the_refinement(name):
     model, spec = load_published(golden_state(name)), NETWORKS[name]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, spec["people"], spec["gmacs_frames"], spec["joints"], 3))
     expected, frames = spec["gmacs"] * 1e9, spec["gmacs_frames"]
-    joints = spec["people"] * (spec["joints"] + isinstance(model, DGSTGCN))  # and the mean over joints
-    for block in model.blocks if "agcn" not in name else ():
-        if "ctrgcn" in name:  # joints are compared after the mean over time, there before
-            embedding = block.spatial.theta
-            expected -= 2 * embedding.weight.numel() * spec["people"] * spec["joints"] * (frames - 1)
-        divide, norm = block.temporal.divide, block.temporal.divide_norm
-        still = divide.out_features - norm.num_features
-        skipped = frames - -(-frames // block.temporal.stride)
-        expected += divide.in_features * still * joints * skipped  # one branch takes fewer frames there
-        frames -= skipped
+    for block in model.blocks if "ctrgcn" in name else ():
+        embedded, refined = block.spatial.theta.weight.numel(), block.spatial.expand[..., 0].numel()
+        expected -= 2 * embedded * spec["people"] * spec["joints"] * (frames - 1)  # the mean over time comes before
+        expected += 2 * refined * spec["people"] * spec["joints"] ** 2  # bias and learned graph are in the product
+        frames = -(-frames // block.temporal.stride)
     assert counter.get_total_flops() / 2 == pytest.approx(expected, abs=1e5)  # the figures have four digits
 
 

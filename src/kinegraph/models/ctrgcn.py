@@ -24,6 +24,7 @@ from kinegraph.models.layers.blocks import (
     scale_people,
     shortcut,
 )
+from kinegraph.models.layers.channel_graphs import channel_graph_product
 from kinegraph.models.layers.channels_first import Affine, ChannelsFirst, Mix, Residual, Views
 from kinegraph.models.layers.folding import Rounded, scale_and_shift
 from kinegraph.models.layers.streaming import StreamedNetwork
@@ -70,19 +71,21 @@ class ChannelwiseGraphConvolution(nn.Module):
         self.value = nn.Linear(width_in, K * width)  # [H_1; ..; H_K]
 
     def forward(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B T V D"]:
-        B, T, V, _ = x.shape
         K, D, _ = self.expand.shape
-        graph = self.refined(x.mean(1)).to(x.dtype)  # (B, D, K V, V)
-        h = self.value(x).view(B, T, V, K, D).permute(0, 4, 1, 3, 2).reshape(B, D, T, K * V)
-        return (h @ graph).permute(0, 2, 3, 1)  # (B, T, V, D)
+        assert self.value.bias is not None
+        weight, bias = self.value.weight.view(K, D, -1), self.value.bias.view(K, D)
+        return channel_graph_product(x, self.refined(x.mean(1)), weight, bias)
 
-    def refined(self, mean: Float[Tensor, "B V C"]) -> Float[Tensor, "B D KV V"]:
-        """Q, the graph of every channel: row (k, v), column w."""
-        K = len(self.expand)
-        theta, phi = (layer(mean).unflatten(2, (K, -1)).transpose(1, 2) for layer in (self.theta, self.phi))
-        apart = torch.tanh(theta[:, :, :, None] - phi[:, :, None])  # (B, K, V, V, E)
-        refinement = torch.einsum("bkvwe,kde->bdkvw", apart, self.expand) + self.expand_bias.T[:, :, None, None]
-        return (self.graph + self.alpha * refinement).flatten(2, 3)
+    def refined(self, mean: Float[Tensor, "B V C"]) -> Float[Tensor, "B K D V V"]:
+        """Q, the graph of every channel and partition: [alpha E | alpha e | 1] [tanh(theta - phi); 1; A]."""
+        K, V, _ = self.graph.shape
+        theta, phi = (layer(mean).mT.unflatten(1, (K, -1)) for layer in (self.theta, self.phi))  # (B, K, E, V)
+        apart = torch.tanh(theta[..., None] - phi[..., None, :]).flatten(3)  # (B, K, E, V V)
+        others = torch.stack([torch.ones_like(self.graph), self.graph], 1).flatten(2)  # (K, 2, V V)
+        basis = torch.cat([apart, others.to(apart.dtype).expand(len(mean), -1, -1, -1)], 2)
+        expand = self.alpha * torch.cat([self.expand, self.expand_bias[..., None]], 2)
+        expand = torch.cat([expand, torch.ones_like(expand[..., :1])], 2)  # (K, D, E + 2)
+        return (expand @ basis).unflatten(3, (V, V))
 
 
 class MultiScaleConvolution(nn.Module):
@@ -103,11 +106,14 @@ class MultiScaleConvolution(nn.Module):
         self.highest = nn.MaxPool2d((3, 1), (stride, 1), (1, 0))
 
     def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V C"]:
-        moving, still = self.divide(x).split((3 * self.share, self.share), dim=3)
+        (weight, other), (bias, other_bias) = (
+            it.split((3 * self.share, self.share)) for it in (self.divide.weight, self.divide.get_parameter("bias"))
+        )
+        moving, still = F.linear(x, weight, bias), F.linear(x[:, :: self.stride], other, other_bias)
         moving = F.relu_(self.divide_norm(moving, copies)).split(self.share, dim=3)  # each (B, T, V, c)
         seen = [over_time(convolve, h) for convolve, h in zip(self.dilated, moving, strict=False)]
         seen.append(over_time(self.highest, moving[-1]))
-        return torch.cat([*seen, still[:, :: self.stride]], dim=3)
+        return torch.cat([*seen, still], dim=3)
 
 
 class Block(nn.Module):

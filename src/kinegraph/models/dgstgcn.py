@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import check_blocks, scale_joints, shortcut
+from kinegraph.models.layers.channel_graphs import channel_graph_product
 from kinegraph.models.layers.channels_first import Affine, ChannelsFirst, Mix, Residual, Views
 from kinegraph.models.layers.folding import Rounded, finish_folding, fold_norm
 from kinegraph.models.network import SkeletonNetwork
@@ -51,8 +52,7 @@ class DynamicGraphConvolution(nn.Module):
         self, x: Float[Tensor, "B T V C"], graph: Float[Tensor, "K V V"], copies: int = 1
     ) -> Float[Tensor, "B T V D"]:
         p = F.relu_(self.value_norm(self.value(x), copies))  # (B, T, V, E)
-        z = p.permute(0, 3, 1, 2) @ self.of_channels(x.mean(1), graph).to(p.dtype)  # (B, E, T, V)
-        return self.mix(z.permute(0, 2, 3, 1))
+        return self.mix(channel_graph_product(p, self.of_channels(x.mean(1), graph)[:, None]))
 
     def of_channels(self, mean: Float[Tensor, "B V C"], graph: Float[Tensor, "K V V"]) -> Float[Tensor, "B E V V"]:
         """G, the graph of every channel."""

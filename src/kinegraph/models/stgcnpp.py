@@ -70,11 +70,18 @@ class MultiScaleConvolution(nn.Module):
 
     def views(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V C"]:
         """What the branches see, side by side."""
-        moving, still = self.divide(x).split((sum(self.moving), self.still), dim=3)
+        moving, still = self.divided(x)
         moving = F.relu_(self.divide_norm(moving, copies)).split(self.moving, dim=3)  # each (B, T, V, c)
         seen = [over_time(convolve, h) for convolve, h in zip(self.dilated, moving, strict=False)]  # each (B, S, V, c)
         seen.append(over_time(self.highest, moving[-1]))
-        return torch.cat([*seen, still[:, :: self.stride]], dim=3)
+        return torch.cat([*seen, still], dim=3)
+
+    def divided(self, x: Float[Tensor, "B T V C"]) -> tuple[Float[Tensor, "B T V m"], Float[Tensor, "B S V s"]]:
+        """W x and W' x, apart: pieces of one product would have to be copied."""
+        (weight, other), (bias, other_bias) = (
+            it.split((sum(self.moving), self.still)) for it in (self.divide.weight, self.divide.get_parameter("bias"))
+        )
+        return F.linear(x, weight, bias), F.linear(x[:, :: self.stride], other, other_bias)
 
 
 class Block(nn.Module):
