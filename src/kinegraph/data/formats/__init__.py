@@ -48,6 +48,7 @@ from kinegraph.data.formats import (
     msr,
     msrc12,
     ntu,
+    ntu_npy,
     nw_ucla,
     openpose,
     padded,
@@ -82,7 +83,7 @@ from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up
 
 FORMATS: tuple[ModuleType, ...] = (
-    folder, ntu, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
+    folder, ntu, ntu_npy, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
     deeplabcut, nw_ucla, msr, kimore, utkinect, florence, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap, sleap,
     c3d, vicon, motive, visual3d, amc, videopose3d, coco, alphapose, mmpose, yolo, mediapipe, json_lines, video,
 )  # fmt: skip
