@@ -74,12 +74,13 @@ def prepare(
 
     Args:
         path: file or folder of the recordings. Its format is recognised by its content: data sets as published, NTU
-            RGB+D's .skeleton files (ntu), UI-PRMD (ui-prmd), NW-UCLA (nw-ucla), MSR-Action3D (msr), KIMORE (kimore),
-            UTKinect (utkinect), Florence 3D (florence), SBU (sbu), PKU-MMD (pku-mmd), IntelliRehabDS (irds), SHREC'17
-            and DHG (shrec), MSRC-12 (msrc12); one file of arrays (npz); a pickle of MMAction2 or PYSKL, or a folder
-            with the train and val pickles of one split (annotations); a folder with *_data_joint.npy and *_label.pkl
-            (npy); a folder of *.tfrecord shards (tfrecord); a folder with BABEL's train.json and val.json and the
-            joints of AMASS (babel); the Kinetics-skeleton folder, or folders CLASS/CLIP of *_keypoints.json
+            RGB+D's .skeleton files (ntu) or .npy (ntu-npy), UI-PRMD (ui-prmd), NW-UCLA (nw-ucla), MSR-Action3D (msr),
+            KIMORE (kimore), UTKinect (utkinect), Florence 3D (florence), SBU (sbu), PKU-MMD (pku-mmd), IntelliRehabDS
+            (irds), SHREC'17 and DHG (shrec), MSRC-12 (msrc12); one file of arrays (npz); a pickle of MMAction2 or
+            PYSKL, or a folder with the train and val pickles of one split (annotations); a folder with
+            *_data_joint.npy and *_label.pkl (npy); a folder of *.tfrecord shards (tfrecord); a folder with BABEL's
+            train.json and val.json and the joints of AMASS (babel); the Kinetics-skeleton folder, or folders
+            CLASS/CLIP of *_keypoints.json
             (openpose); marker files (trc, c3d, vicon, motive, visual3d); motion capture (bvh, amc); bodies of a Kinect
             (kinect) and hands of Leap Motion (leap) as JSON; arrays of a clip each (poses); VideoPose3D's .npz
             (videopose3d); pose estimators' files (coco, alphapose, mmpose, yolo, mediapipe, deeplabcut, sleap); your

@@ -11,6 +11,7 @@ SIDES = {"l": "left", "r": "right", "lft": "left", "rgt": "right"}
 PREFIX = re.compile(r"^\w*(?:Landmark|JointType|K4ABT_JOINT|Keypoint)[._]", re.IGNORECASE)
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 PARTS = "shoulder|elbow|wrist|hand|finger|thumb|hip|knee|ankle|foot|heel|toe|eye|clavicle|collar"
+PARTED = {"handtip": ("hand", "tip"), "hmd": ("head",), "headset": ("head",), "controller": ("hand",)}  # of sensors
 JOINED = re.compile(rf"([lr])((?:{PARTS})s?)")  # lshoulder; not ear: "rear" is a word
 
 
@@ -29,5 +30,7 @@ def plain_joint(name: str) -> str:
 
 
 def _parted(word: str) -> tuple[str, ...]:
+    if word in PARTED:
+        return PARTED[word]
     joined = JOINED.fullmatch(word)
     return (joined[1], joined[2]) if joined else (word,)

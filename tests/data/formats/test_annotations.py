@@ -248,7 +248,7 @@ WRONG = {
     "no score": ([GOOD, {k: v for k, v in flat("bad").items() if k != "keypoint_score"}], "clip 'bad' has no score"),
     "twice": ([GOOD, GOOD], "two clips are named 'good'"),
     "no name": ([GOOD, {"keypoint": GOOD["keypoint"]}], "annotation 1 has no frame_dir"),
-    "layout": ([deep("bad", joints=19)], "19 joints in 3D are of no layout that is known here; name it by --layout"),
+    "layout": ([deep("bad", joints=16)], "16 joints in 3D are of no layout that is known here; name it by --layout"),
     "two parts": ({"split": {"x_train": ["good"], "x_val": ["good"]}, "annotations": [GOOD]}, "clip 'good' is in two"),
     "other dict": ({"labels": [], "data": []}, "holds a dict with labels, data, expected annotations and split"),
     "split": ({"split": {"train": "good"}, "annotations": [GOOD]}, "'split' is no dict of names to lists"),

@@ -27,6 +27,7 @@ from tests.data.formats import (
     test_motive,
     test_msr,
     test_msrc12,
+    test_ntu_npy,
     test_nw_ucla,
     test_pku_mmd,
     test_poses,
@@ -180,6 +181,11 @@ def leap(folder: Path, clips: list[faulty.Clip]) -> Path:
     return written(folder / "wave.json", test_leap.FORMS["leapjs"])
 
 
+def ntu_npy(folder: Path, clips: list[faulty.Clip]) -> Path:
+    np.save(folder / "S001C003P002R001A055.skeleton.npy", test_ntu_npy.SAMPLE)
+    return folder / "S001C003P002R001A055.skeleton.npy"
+
+
 def videopose3d(folder: Path, clips: list[faulty.Clip]) -> Path:
     np.savez(folder / "data_3d.npz", positions_3d={"S1": {"Walking": test_poses.FRAMES}})
     return folder / "data_3d.npz"
@@ -194,8 +200,7 @@ SAMPLES = {
     "mediapipe": mediapipe, "vicon": vicon, "videopose3d": videopose3d,
     "motive": motive, "visual3d": visual3d, "amc": amc,
     "utkinect": utkinect, "florence": florence, "sbu": sbu, "pku-mmd": pku_mmd, "irds": irds, "shrec": shrec,
-    "msrc12": msrc12, "kinect": kinect, "leap": leap,
-    "json_lines": json_lines,
+    "msrc12": msrc12, "kinect": kinect, "leap": leap, "ntu-npy": ntu_npy, "json_lines": json_lines,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose", "video")
 

@@ -80,12 +80,13 @@ def test_rigid_bodies_of_head_and_hands(walk):
 
 
 def test_two_people_and_folders(walk, tmp_path):
-    other = WALK.replace("Anna:Hip", "Anna:Hips").replace("Anna:LUArm", "Bob:LUArm").replace("Anna:Hips", "Anna:Hip")
-    walk(other, "meet/01.csv")
+    two = block(*(("Bone", f"{who}:{bone}", "Root", "Position") for who in ("Anna", "Bob") for bone in ("Ab", "LUArm")))
+    walk(f"{FACTS},Length Units,Meters\n\n{two}\n0,0,1,2,3,4,5,6,7,8,9,10,11,12\n", "meet/01.csv")
     walk(name="walk/01.csv")
     assert recognise(tmp_path)[0].NAME == "motive"
     meet, _ = (found := recordings(tmp_path)).clips
     assert (meet.keypoint.shape[0], found.class_names) == (2, ("meet", "walk"))
+    np.testing.assert_allclose(meet.keypoint[1, 0, meet.layout.joints.index("left_upper_arm")], [10, 11, 12])
 
 
 @pytest.mark.parametrize(

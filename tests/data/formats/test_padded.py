@@ -142,7 +142,7 @@ WRONG = {
     "axes": (GOOD[0], LABELS, "holds float32 (3, 8, 25, 2), expected floats (clips, 2 or 3 channels"),
     "channels": (clips(2, channels=4), LABELS, "expected floats (clips, 2 or 3 channels"),
     "integers": (GOOD.astype(int), LABELS, "holds int64"),
-    "joints": (clips(2, joints=19), LABELS, "19 joints in 3D are of no layout"),
+    "joints": (clips(2, joints=16), LABELS, "16 joints in 3D are of no layout"),
     "count": (GOOD, (["a"], [0]), "train_label.pkl has 1 labels, train_data_joint.npy has 2 clips"),
     "pair": (GOOD, {"a": 0}, "holds no pair of names and labels"),
     "lengths": (GOOD, (["a", "b"], [0]), "holds 2 names and 1 labels"),

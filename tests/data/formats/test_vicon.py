@@ -84,7 +84,7 @@ def test_folders_are_classes(walk, tmp_path):
         (("\n2,0", "\n2000,0"), "numbers 2,000 frames and has 2 of them"),
         (("44.5", "inf"), "line 7 holds a number that is not finite"),
         (("44.5", "x"), "line 7: could not convert string to float: 'x'"),
-        (("\n1,0", "\n\n1,0"), "has no frames of trajectories"),
+        (("\n1,0", "\n\n1,0"), "walk.csv has no frames"),
         ((WALK, DEVICES), "has no section Trajectories"),
     ],
 )

@@ -19,8 +19,10 @@ Source: M. Meredith, S. Maddock, Motion Capture File Formats Explained, Universi
 """
 
 import re
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +35,8 @@ from kinegraph.data.formats.clip_files import (
     clips_of,
     first_readable,
     some_below,
-    text_of,
 )
+from kinegraph.data.formats.number_rows import check_size
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings
 from kinegraph.data.formats.rotations import about_axis
 from kinegraph.messages import counted, plain_name, quoted
@@ -46,6 +48,7 @@ SUFFIXES = (".bvh",)
 CHANNELS = tuple(f"{axis}{kind}" for kind in ("position", "rotation") for axis in "xyz")
 DEEPEST = 200  # joints between the root and an end
 LARGEST_NUMBER = 1e9
+BLOCK = 1000  # frames that are computed at a time
 STEADY = 5e-4  # a frame rate so near to a whole number is that number: 0.0416667 s are 24 frames a second
 
 
@@ -87,7 +90,7 @@ def read(path: Path) -> Recordings:
     All files have the joints of the first one. Raises ValueError where no file can be read.
     """
     files, classes = clip_files(path, SUFFIXES)
-    hierarchy, *_ = first_readable(files, read_file)
+    hierarchy = first_readable(files, read_head)
     layout = layout_of(hierarchy)
     ends = [f"{counted(len(hierarchy.ends), 'end site')} of the hierarchy, which have no name"] * bool(hierarchy.ends)
     return Recordings(
@@ -124,8 +127,9 @@ def _clip(file: ClipFile, first: Hierarchy, layout: JointLayout) -> Item:
     if other := {joint.name for joint in first.joints} ^ {*place}:
         problem = f"the joint {quoted(min(other))} is not in all files of the folder"
         raise FormatError("joints", f"{file.path}: {problem}; read them apart")
+    order = [place[joint.name] for joint in first.joints]
     return SkeletonClip(
-        keypoint=places[None][:, :, [place[joint.name] for joint in first.joints]],
+        keypoint=(places if order == list(range(len(order))) else places[:, order])[None],
         layout=layout,
         name=file.name,
         label=file.label,
@@ -139,21 +143,42 @@ def _clip(file: ClipFile, first: Hierarchy, layout: JointLayout) -> Item:
 
 def read_file(file: Path) -> tuple[Hierarchy, Float[np.ndarray, "T V 3"], float]:
     """Hierarchy, places of the joints in the file's own unit, frames a second. Raises ValueError with file and line."""
-    lines = iter(enumerate(text_of(file).splitlines(), 1))
-    try:
-        hierarchy = read_hierarchy(lines)
-        frames, seconds = _stated(lines, "Frames"), _stated(lines, "Frame Time")
-        rows = [_row(number, line, hierarchy.width) for number, line in lines if line.strip()]
-    except ValueError as error:
-        raise ValueError(f"{file} {error}") from None
-    if not rows or len(rows) != frames:
-        raise ValueError(f"{file} says {frames:g} frames and has {len(rows):,}; is it cut?")
+    check_size(file)
+    with file.open(encoding="utf-8-sig", errors="replace") as content:
+        lines = ((number, line.rstrip("\r\n")) for number, line in enumerate(content, 1))
+        try:
+            hierarchy = read_hierarchy(lines)
+            frames, seconds = _stated(lines, "Frames"), _stated(lines, "Frame Time")
+            places = _places(hierarchy, lines)
+        except ValueError as error:
+            raise ValueError(f"{file} {error}") from None
+    if not len(places) or len(places) != frames:
+        raise ValueError(f"{file} says {frames:g} frames and has {len(places):,}; is it cut?")
     if not 1e-6 < seconds < 1e6:
         raise ValueError(f"{file} has Frame Time {seconds:g}, expected seconds, such as 0.0333")
-    places = forward_kinematics(hierarchy, np.array(rows))
-    places = np.where(places.any(2, keepdims=True), places, AT_ORIGIN).astype(np.float32)
     rate = 1 / seconds
     return hierarchy, places, float(round(rate)) if abs(round(rate) / rate - 1) < STEADY else round(rate, 3)
+
+
+def read_head(file: Path) -> Hierarchy:
+    """The hierarchy of a file, without its motion. Raises ValueError with file and line."""
+    check_size(file)
+    with file.open(encoding="utf-8-sig", errors="replace") as content:
+        try:
+            return read_hierarchy((number, line.rstrip("\r\n")) for number, line in enumerate(content, 1))
+        except ValueError as error:
+            raise ValueError(f"{file} {error}") from None
+
+
+def _places(hierarchy: Hierarchy, lines: Iterator[tuple[int, str]]) -> Float[np.ndarray, "T V 3"]:
+    """The places of the joints in all frames, computed for some frames at a time."""
+    found = array("f")  # grows in place
+    rows = (_row(number, line, hierarchy.width) for number, line in lines if line.strip())
+    while block := list(islice(rows, BLOCK)):
+        places = forward_kinematics(hierarchy, np.array(block))
+        places = np.where(places.any(2, keepdims=True), places, AT_ORIGIN).astype(np.float32)
+        found.frombytes(places.tobytes())
+    return np.frombuffer(found, np.float32).reshape(-1, len(hierarchy.joints), 3)
 
 
 def read_hierarchy(lines: Iterator[tuple[int, str]]) -> Hierarchy:

@@ -12,15 +12,17 @@ Source: The C3D File Format, User Guide, Motion Lab Systems.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import LARGEST, clip_files, some_below
-from kinegraph.data.formats.markers import METRES, Trajectories, marker_recordings
+from kinegraph.data.formats.clip_files import clip_files, some_below
+from kinegraph.data.formats.markers import METRES, Trajectories, Wanted, every, marker_recordings
+from kinegraph.data.formats.number_rows import check_size
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.messages import plain_name, quoted
 
@@ -31,6 +33,7 @@ INTEL, DEC, MIPS = 84, 85, 86
 NO_MARKERS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS", "REACTIONS", "MODELED_MARKERS")
 MOST_FRAMES = 0xFFFF  # that the header can count
 LARGEST_PARAMETERS = 256 * BLOCK
+BLOCK_BYTES = 1 << 22  # of frames that are read at a time
 BROKEN = (struct.error, IndexError, ValueError, OverflowError, KeyError)
 
 Value = list[str] | list[float]
@@ -47,6 +50,10 @@ class Header:
     scale: float
     data: int
     rate: float
+
+    @property
+    def frame_bytes(self) -> int:
+        return (4 * self.points + self.values) * (4 if self.scale < 0 else 2)
 
 
 def detect(path: Path) -> str | None:
@@ -65,38 +72,52 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
         subject. Sub-folders name classes.
     Raises ValueError where no built-in layout has joints of these names.
     """
-    return marker_recordings(clip_files(path, SUFFIXES), path, read_file, layout)
+    return marker_recordings(clip_files(path, SUFFIXES), path, read_head, read_file, layout)
 
 
 # ---- one file --------------------------------------------------------------------------------------------------------
 
 
-def read_file(file: Path) -> Trajectories:
-    """The markers of a file. Raises ValueError with file and cause."""
-    if (size := file.stat().st_size) > LARGEST:
-        raise ValueError(f"{file} has {size:,} bytes, expected at most {LARGEST:,}")
-    content = file.read_bytes()
-    if len(content) < BLOCK or content[1] != KEY:
-        raise ValueError(f"{file} is no .c3d file, which has a header of {BLOCK} bytes with the key {KEY}")
-    try:
-        processor, found = parameters(content)
-        header = read_header(content, processor)
-    except BROKEN:
-        raise ValueError(f"{file} has a header or parameters that are not readable; is it cut?") from None
-    labels = _labels(found, header.points)
-    units = str((found.get("POINT:UNITS") or ["mm"])[0]).strip().lower() or "mm"
-    if units not in METRES:
-        raise ValueError(f"{file}: POINT:UNITS is {quoted(units)}, expected one of {', '.join(METRES)}")
-    rate = header.rate if header.rate > 0 else next(iter(_numbers(found, "POINT:RATE")), 0.0)
-    points = read_points(file, content, header, processor, _frames(header, found))
-    no_markers = {str(label).strip() for key in NO_MARKERS for label in found.get(f"POINT:{key}", [])}
-    kept = [i for i, name in enumerate(labels) if name and name not in no_markers and not name.startswith("*")]
-    if not kept:
-        raise ValueError(f"{file} names no markers")
-    if twice := [labels[i] for place, i in enumerate(kept) if labels[i] in (labels[j] for j in kept[:place])]:
-        raise ValueError(f"{file} names the marker {quoted(twice[0])} twice")
-    names = tuple(labels[i] for i in kept)
-    return Trajectories(names, points[:, kept] * METRES[units], rate if 0 < rate < 1e6 else None)
+def read_head(file: Path) -> Trajectories:
+    """The names of the markers in a file, without frames."""
+    return _read(file, every, with_frames=False)
+
+
+def read_file(file: Path, wanted: Wanted = every) -> Trajectories:
+    """The markers of a file that are wanted. Raises ValueError with file and cause."""
+    return _read(file, wanted, with_frames=True)
+
+
+def _read(file: Path, wanted: Wanted, with_frames: bool) -> Trajectories:
+    check_size(file)
+    with file.open("rb") as content:
+        first = content.read(BLOCK)
+        if len(first) < BLOCK or first[1] != KEY:
+            raise ValueError(f"{file} is no .c3d file, which has a header of {BLOCK} bytes with the key {KEY}")
+        try:
+            processor, found = parameters(first + content.read(256 * BLOCK + LARGEST_PARAMETERS))
+            header = read_header(first, processor)
+        except BROKEN:
+            raise ValueError(f"{file} has a header or parameters that are not readable; is it cut?") from None
+        labels = _labels(found, header.points)
+        units = str((found.get("POINT:UNITS") or ["mm"])[0]).strip().lower() or "mm"
+        if units not in METRES:
+            raise ValueError(f"{file}: POINT:UNITS is {quoted(units)}, expected one of {', '.join(METRES)}")
+        rate = header.rate if header.rate > 0 else next(iter(_numbers(found, "POINT:RATE")), 0.0)
+        no_markers = {str(label).strip() for key in NO_MARKERS for label in found.get(f"POINT:{key}", [])}
+        kept = [i for i, name in enumerate(labels) if name and name not in no_markers and not name.startswith("*")]
+        if not kept:
+            raise ValueError(f"{file} names no markers")
+        if twice := [labels[i] for place, i in enumerate(kept) if labels[i] in (labels[j] for j in kept[:place])]:
+            raise ValueError(f"{file} names the marker {quoted(twice[0])} twice")
+        kept = [i for i in kept if wanted(labels[i])]
+        frames = _frames(header, found)
+        _check_frames(file, header, frames)
+        points = np.zeros((0, len(kept), 3), np.float32)
+        if with_frames:
+            points = read_points(content, header, processor, frames, kept)
+            points *= np.float32(METRES[units])
+    return Trajectories(tuple(labels[i] for i in kept), points, rate if 0 < rate < 1e6 else None)
 
 
 def read_header(content: bytes, processor: int) -> Header:
@@ -186,22 +207,32 @@ def _frames(header: Header, found: dict[str, Value]) -> int:
     return int(next(iter(_numbers(found, "POINT:LONG_FRAMES")), header.last - header.first + 1))
 
 
+def _check_frames(file: Path, header: Header, frames: int) -> None:
+    """Raises ValueError where the file has fewer frames than it says."""
+    size = header.frame_bytes
+    there = (file.stat().st_size - header.data) // size if header.data > 0 and size else 0
+    if frames < 1 or not header.points or there < frames:
+        said = f"{frames:,} frames of {header.points:,} points"
+        raise ValueError(f"{file} says {said} and has {max(there, 0):,}; is it cut?")
+
+
 def read_points(
-    file: Path, content: bytes, header: Header, processor: int, frames: int
+    content: BinaryIO, header: Header, processor: int, frames: int, kept: Sequence[int]
 ) -> Float[np.ndarray, "T points 3"]:
-    """The places of all points in the file's unit, NaN where a point was not seen."""
-    width = 4 * header.points + header.values
-    size = 4 if header.scale < 0 else 2
-    raw = content[header.data : header.data + max(frames, 0) * width * size] if header.data > 0 else b""
-    if frames < 1 or not header.points or len(raw) < frames * width * size:
-        there = len(raw) // max(width * size, 1)
-        raise ValueError(f"{file} says {frames:,} frames of {header.points:,} points and has {there:,}; is it cut?")
-    if size == 4:
-        rows = _floats(raw, processor).reshape(frames, width)
-    else:
-        rows = np.frombuffer(raw, ">i2" if processor == MIPS else "<i2").astype(np.float64).reshape(frames, width)
-    points = rows[:, : 4 * header.points].reshape(frames, header.points, 4)
-    with np.errstate(invalid="ignore"):
-        places = points[..., :3] * (1 if size == 4 else header.scale)
-        seen = (points[..., 3] >= 0) & (np.abs(places) < 1e9).all(2) & (places != 0).any(2)
-    return np.where(seen[..., None], places, np.nan)
+    """The places of some points in the file's unit, NaN where a point was not seen; read in blocks of frames."""
+    places = np.empty((frames, len(kept), 3), np.float32)
+    step = max(1, BLOCK_BYTES // header.frame_bytes)
+    content.seek(header.data)
+    for at in range(0, frames, step):
+        count = min(step, frames - at)
+        raw = content.read(count * header.frame_bytes)
+        if header.scale < 0:
+            rows = _floats(raw, processor)
+        else:
+            rows = np.frombuffer(raw, ">i2" if processor == MIPS else "<i2").astype(np.float64)
+        points = rows.reshape(count, -1)[:, : 4 * header.points].reshape(count, header.points, 4)[:, kept]
+        with np.errstate(invalid="ignore"):
+            block = points[..., :3] * (1 if header.scale < 0 else header.scale)
+            seen = (points[..., 3] >= 0) & (np.abs(block) < 1e9).all(2) & (block != 0).any(2)
+        places[at : at + count] = np.where(seen[..., None], block, np.nan)
+    return places

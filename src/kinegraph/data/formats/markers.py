@@ -73,9 +73,20 @@ def _fitting(markers: Set[str]) -> list[JointLayout]:
 def joints_of_markers(found: Trajectories, layout: JointLayout) -> Float[np.ndarray, "T V 3"]:
     """The joints of a layout, zero where a marker is not there or was not seen."""
     place = {plain_joint(name): i for i, name in enumerate(found.names)}
-    columns = [place.get(plain_joint(joint), -1) for joint in layout.joints]
-    joints = np.where(np.array(columns)[:, None] >= 0, found.markers[:, columns], 0)
-    return np.where(np.isnan(joints).any(2, keepdims=True), 0, joints).astype(np.float32)
+    joints = np.zeros((len(found.markers), len(layout), 3), np.float32)
+    for number, joint in enumerate(layout.joints):
+        if (column := place.get(plain_joint(joint))) is not None:
+            marker = found.markers[:, column]
+            joints[:, number] = np.where(np.isnan(marker).any(1, keepdims=True), 0, marker)
+    return joints
+
+
+Wanted = Callable[[str], bool]
+
+
+def every(name: str) -> bool:
+    """Whether a marker is wanted: all are."""
+    return True
 
 
 # ---- files whose markers may be of several subjects ------------------------------------------------------------------
@@ -84,15 +95,17 @@ def joints_of_markers(found: Trajectories, layout: JointLayout) -> Float[np.ndar
 def marker_recordings(
     found: tuple[Sequence[ClipFile], tuple[str, ...]],
     path: Path,
-    read_file: Callable[[Path], Trajectories],
+    read_head: Callable[[Path], Trajectories],
+    read_file: Callable[[Path, Wanted], Trajectories],
     layout: str | None,
 ) -> Recordings:
     """The clips of marker files, in metres. found: the files and the classes of their folders, as of `clip_files`.
 
+    read_head: gives the markers of a file without any frame. read_file: gives those that are wanted, with all frames.
     Raises FormatError where no built-in layout has joints of these names and none is given.
     """
     files, classes = found
-    subjects = subjects_of(first_readable(files, read_file))
+    subjects = subjects_of(first_readable(files, read_head))
     of, lines = _layout(subjects, layout)
     return Recordings(
         clips=clips_of(files, lambda file: _clip(file, of, read_file)),
@@ -117,9 +130,9 @@ def subjects_of(found: Trajectories) -> dict[str, Trajectories]:
 def _one_subject(found: Trajectories, columns: Sequence[int]) -> Trajectories:
     """Some markers of a file, without the name of their subject; all of them are the same array, not a copy."""
     names = [found.names[i] for i in columns]
-    every = len(names) == len(found.names)
+    all_of_them = len(names) == len(found.names)
     bones = tuple((_own_name(bone), _own_name(parent)) for bone, parent in found.bones if bone in names)
-    markers = found.markers if every else found.markers[:, columns]
+    markers = found.markers if all_of_them else found.markers[:, columns]
     return Trajectories(tuple(map(_own_name, names)), markers, found.rate, bones)
 
 
@@ -163,14 +176,15 @@ def _is_body(found: Trajectories, layout: JointLayout) -> bool:
     return bool({*map(plain_joint, found.names)} & {*map(plain_joint, layout.joints)})
 
 
-def _clip(file: ClipFile, layout: JointLayout, read_file: Callable[[Path], Trajectories]) -> Item:
-    found = read_file(file.path)
+def _clip(file: ClipFile, layout: JointLayout, read_file: Callable[[Path, Wanted], Trajectories]) -> Item:
+    joints = {*map(plain_joint, layout.joints)}
+    found = read_file(file.path, lambda name: plain_joint(_own_name(name)) in joints)
     people = [joints_of_markers(one, layout) for one in subjects_of(found).values() if _is_body(one, layout)]
     people = [joints for joints in people if joints.any()]
     if not people:
         return nobody(file.name)
     return SkeletonClip(
-        keypoint=np.stack(people),
+        keypoint=people[0][None] if len(people) == 1 else np.stack(people),
         layout=layout,
         name=file.name,
         label=file.label,

@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 
 from kinegraph.data.formats.clip_files import clip_files, some_below
-from kinegraph.data.formats.markers import Trajectories, marker_recordings
-from kinegraph.data.formats.number_rows import check_size, filled, places_of
+from kinegraph.data.formats.markers import Trajectories, Wanted, every, marker_recordings
+from kinegraph.data.formats.number_rows import check_size, places_of
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.data.formats.text import encoding_of
 from kinegraph.messages import one_line, plain_name, quoted
@@ -61,14 +61,23 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
         of their own. Sub-folders name classes.
     Raises ValueError where no layout has joints of these names.
     """
-    return marker_recordings(clip_files(path, SUFFIXES, _is_one), path, read_file, layout)
+    return marker_recordings(clip_files(path, SUFFIXES, _is_one), path, read_head, read_file, layout)
 
 
 # ---- one file --------------------------------------------------------------------------------------------------------
 
 
-def read_file(file: Path) -> Trajectories:
-    """The bones or markers of a file. Raises ValueError with file, line and cause."""
+def read_head(file: Path) -> Trajectories:
+    """The names of the bones or markers in a file, without frames."""
+    return _read(file, every, frames=False)
+
+
+def read_file(file: Path, wanted: Wanted = every) -> Trajectories:
+    """The bones or markers of a file that are wanted. Raises ValueError with file, line and cause."""
+    return _read(file, wanted, frames=True)
+
+
+def _read(file: Path, wanted: Wanted, frames: bool) -> Trajectories:
     check_size(file)
     with file.open(encoding=encoding_of(file), errors="replace", newline="") as content:
         separator = max(",;\t", key=content.readline(10_000).count)
@@ -77,13 +86,16 @@ def read_file(file: Path) -> Trajectories:
         try:
             facts, rows = _head(file, lines)
             columns, parents = _columns(file, rows)
+            columns = {name: column for name, column in columns.items() if wanted(name)}
             scale, rate = _scale(file, facts), _rate(file, facts)
-            found = places_of(file, lines, list(columns.values()), lambda: lines.line_num)
+            markers = np.zeros((0, len(columns), 3), np.float32)
+            if frames and columns:
+                markers = places_of(file, lines, list(columns.values()), lambda: lines.line_num)
+                markers *= np.float32(scale)
         except csv.Error as error:
             raise ValueError(f"{file} line {lines.line_num}: {one_line(error)}") from None
-    names = tuple(columns)
-    bones = tuple((name, parent) for name, parent in parents.items() if parent in columns)
-    return Trajectories(names, filled(file, *found) * np.float32(scale), rate, bones)
+    bones = tuple((name, parent) for name, parent in parents.items() if parent in columns and name in columns)
+    return Trajectories(tuple(columns), markers, rate, bones)
 
 
 def _head(file: Path, lines: Iterator[list[str]]) -> tuple[dict[str, str], dict[str, list[str]]]:

@@ -3,11 +3,12 @@
 Only the columns that are asked for are kept, as float32, so that a file may be much larger than memory.
 """
 
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from kinegraph.messages import one_line, quoted
 
@@ -25,21 +26,20 @@ def check_size(file: Path) -> None:
 
 def places_of(
     file: Path, rows: Iterator[Sequence[str]], columns: Sequence[int], line: Callable[[], int]
-) -> tuple[list[int], list[Float[np.ndarray, "rows joints 3"]]]:
-    """The frame number of each row, and the three numbers from each of the columns on; NaN where a cell is empty.
+) -> Float[np.ndarray, "T joints 3"]:
+    """The three numbers from each of the columns on, of each frame; NaN where a cell is empty or a frame has no row.
 
-    rows: cells of a line; a blank line ends them. line: the number of the line that was read last, for messages.
-    Raises ValueError with file, line and cause.
+    rows: cells of a line, the number of the frame first; a blank line ends them. line: the number of the line that was
+    read last, for messages. Raises ValueError with file, line and cause.
     """
-    frames: list[int] = []
-    blocks: list[Float[np.ndarray, "rows joints 3"]] = []
+    frames, numbers = array("q"), array("f")  # grow in place
     wanted = [column + axis for column in columns for axis in range(3)]
-    width = max(wanted) + 1
+    width = max(wanted, default=0) + 1
     taken: list[list[str]] = []
 
     def close() -> None:
         if taken:
-            blocks.append(_numbers(file, taken, line()).reshape(len(taken), -1, 3))
+            numbers.frombytes(_numbers(file, taken, line()).tobytes())
             taken.clear()
 
     for row in rows:
@@ -53,7 +53,7 @@ def places_of(
     close()
     if not frames:
         raise ValueError(f"{file} has no frames")
-    return frames, blocks
+    return _filled(file, np.frombuffer(frames, np.int64), np.frombuffer(numbers, np.float32), len(columns))
 
 
 def _frame(file: Path, cell: str, line: int, before: int) -> int:
@@ -88,16 +88,15 @@ def _number(file: Path, cell: str, line: int) -> float:
         raise ValueError(f"{file} line {line}: {one_line(error)}") from None
 
 
-def filled(
-    file: Path, frames: Sequence[int], blocks: Sequence[Float[np.ndarray, "rows joints 3"]]
+def _filled(
+    file: Path, frames: Int[np.ndarray, " rows"], numbers: Float[np.ndarray, " n"], joints: int
 ) -> Float[np.ndarray, "T joints 3"]:
-    """The blocks as one array, NaN in frames that have no row. Raises ValueError for a file of gaps."""
-    if (count := frames[-1] - frames[0] + 1) > SPARSE * len(frames):
+    """The rows at the places of their frames. Raises ValueError for a file of gaps."""
+    rows = numbers.reshape(len(frames), joints, 3)
+    if (count := int(frames[-1] - frames[0]) + 1) > SPARSE * len(frames):
         raise ValueError(f"{file} numbers {count:,} frames and has {len(frames):,} of them, expected a row a frame")
-    places = np.full((count, *blocks[0].shape[1:]), np.nan, np.float32)
-    numbers = np.array(frames) - frames[0]
-    at = 0
-    for block in blocks:
-        places[numbers[at : at + len(block)]] = block
-        at += len(block)
+    if count == len(frames):
+        return rows
+    places = np.full((count, joints, 3), np.nan, np.float32)
+    places[frames - frames[0]] = rows
     return places

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.recordings import Item, Recordings
-from kinegraph.data.formats.unstated import peeked
+from kinegraph.data.formats.unstated import peeked, some_frames
 from kinegraph.skeleton.anatomy import complete
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
@@ -39,7 +39,8 @@ def _with_layout(items: Iterator[Item], found: Recordings, layout: JointLayout) 
 
 def _lengths(layout: JointLayout, clips: Sequence[SkeletonClip]) -> Float[np.ndarray, "V"]:
     """Of the bone from each joint's parent, the median over bodies that show both ends; 1 where none does."""
-    bodies = [clip.keypoint.reshape(-1, *clip.keypoint.shape[2:]) for clip in clips if clip.layout == layout]
+    shown = [some_frames(clip.keypoint) for clip in clips if clip.layout == layout]
+    bodies = [keypoint.reshape(-1, *keypoint.shape[2:]) for keypoint in shown]
     joints = np.concatenate(bodies).astype(np.float64) if bodies else np.zeros((0, len(layout), 3))
     both = joints.any(-1) & joints.any(-1)[:, list(layout.parents)]
     apart = np.linalg.norm(joints - joints[:, list(layout.parents)], axis=-1)

@@ -3,7 +3,7 @@
 Labels, splits and what else is known of a clip stand in the file or in a second one, see `clip_columns`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from kinegraph.skeleton.layout import JointLayout
 NAME = "table"
 TITLE = "table of joints (CSV or JSON)"
 SUFFIXES = (".csv", ".tsv", ".json", ".npz")
+FEW = 4  # columns that have a line each
 
 
 def detect(path: Path) -> str | None:
@@ -68,7 +69,9 @@ def read(
     table, guessed = file.facts, {"layout"} if file.guessed else set()
     if units is None and file.units is None:
         guessed.add("units")
-    skipped = [f"column '{name}', which has no meaning here" for name in file.unknown] + list(file.left_out)
+    if file.channels == 3:
+        guessed.add("up")
+    skipped = _unused(file.unknown) + list(file.left_out)
     if fps is not None:  # in place of what the file says
         table = {name: {key: cell for key, cell in cells.items() if key != "fps"} for name, cells in table.items()}
     if labels_file is not None:
@@ -95,6 +98,13 @@ def read(
         guessed=frozenset(guessed),
         assumed=file.assumed,
     )
+
+
+def _unused(columns: Sequence[str]) -> list[str]:
+    """A line for each column that is not used, one line for many."""
+    if len(columns) > FEW:
+        return [f"{len(columns):,} columns, which have no meaning here: {first_few(list(columns))}"]
+    return [f"column '{name}', which has no meaning here" for name in columns]
 
 
 def _steps_said(steps: dict[str, float]) -> list[str]:

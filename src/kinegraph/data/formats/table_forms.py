@@ -5,6 +5,7 @@ iter, id, x, y                                 other names of the same columns
 video, time, landmark, x, y                    times and names of pictures in place of frames, see `table_times`
 (without clip)                                 the file is a clip; rows that begin with "break" part it
 (wide, with label)                             a clip for each stretch of rows with one label
+HeadPosX, SpineBase_TrackingState ...          as sensors and game engines log them, see `sensor_columns`
 (wide, 501 joints without names)               the 33 of MediaPipe's body, and its face, which is left out
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from kinegraph.data.formats.clip_columns import ALIASES as ALIASES_OF_FACTS
 from kinegraph.data.formats.clip_columns import KNOWN, csv_lines, is_split, named_columns, plain_column
+from kinegraph.data.formats.sensor_columns import hands, is_place, state_score, usual_column
 from kinegraph.data.formats.table_times import TIMES, rate_of, with_frames
 from kinegraph.messages import did_you_mean
 
@@ -23,21 +25,25 @@ ALIASES = {
     "clip": ("clip_name", "clip_id", "video", "video_name", "video_id", "sequence", "sequence_id", "recording",
              "filename", "file_name", "file", "image_name", "image", "picture"),
     "frame": ("frame_id", "frame_number", "frame_no", "frameid", "frame_index", "frame_idx", "frame_num", "iter",
-              *TIMES),
+              "framenum", "framenumber", "frameno", *TIMES),
     "joint": ("landmark", "landmark_id", "landmark_name", "landmark_index", "landmark_idx", "keypoint", "keypoint_id",
               "keypoint_idx", "keypoint_name", "joint_id", "joint_name", "joint_index", "bodypart", "body_part",
-              "part", "point", "marker", "id"),
-    "person": ("person_id", "track_id", "track", "body", "body_id", "pid", "individual", "hand", "handedness"),
+              "part", "point", "marker", "jointtype", "joint_type", "jointname", "id"),
+    "person": ("person_id", "track_id", "track", "body", "body_id", "pid", "individual", "hand", "handedness",
+               "bodyid", "bodyindex", "body_index", "trackingid", "tracking_id"),
+    **{axis: tuple(name.format(axis) for name in ("pos{}", "pos_{}", "position_{}", "position{}", "{}_pos", "p{}",
+                                                  "camera{}", "camera_{}")) for axis in "xyz"},
     "score": ("confidence", "visibility", "likelihood", "conf", "presence"),
 }  # fmt: skip
-AXIS = r"(?P<axis>x|y|z|score|conf|confidence|visibility|vis|likelihood|presence|v|c|s|p)"
+AXIS = r"(?P<axis>x|y|z|score|conf|confidence|visibility|vis|likelihood|presence|state|v|c|s|p)"
 WIDE = [
     re.compile(rf"{AXIS}[ _.\-]?(?P<joint>\d{{1,3}})", re.IGNORECASE),
     re.compile(rf"(?P<joint>.+?)[ _.\-]+{AXIS}", re.IGNORECASE),
     re.compile(rf"(?P<joint>\d{{1,3}}){AXIS}", re.IGNORECASE),
     re.compile(rf"{AXIS}[ _.\-](?P<joint>.+)", re.IGNORECASE),
 ]
-SCORES = ("visibility", "score", "confidence", "conf", "likelihood", "vis", "v", "c", "s", "p", "presence")
+SCORES = ("visibility", "score", "confidence", "conf", "likelihood", "vis", "v", "c", "s", "p", "presence", "state")
+STATE_NAMES = ("state", "trackingstate", "tracking_state")  # of a column in a table that has a row a joint
 FEWEST_JOINTS = 3
 BREAK = "break"
 WITH_FACE, OF_BODY = 501, 33  # joints of MediaPipe's body and face
@@ -59,6 +65,7 @@ def table_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     if joints:
         yield from _long(path, line, named, body_of(joints), lines)
         return
+    named, lines = _with_scores(named, lines)
     if clip is not None or "clip" in names or not {*NEEDED[1:]} <= names or did_you_mean("clip", names):
         yield line, named
         yield from lines
@@ -70,6 +77,24 @@ def table_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             part += 1
         else:
             yield line, [*row, _part(path, part)] if len(row) == len(header) else row
+
+
+def _with_scores(
+    named: list[str], lines: Iterator[tuple[int, list[str]]]
+) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """The columns with a score in place of a tracking state, and the rows with the score of each state."""
+    place = next((i for i, name in enumerate(named) if plain_column(name) in STATE_NAMES), None)
+    if place is None or {"score", *ALIASES["score"]} & {name.lower() for name in named}:
+        return named, lines
+    scored = [*named[:place], "score", *named[place + 1 :]]
+    axes = [i for i, name in enumerate(named) if name in ("x", "y", "z")]
+    return scored, ((line, _scored(row, place, axes) if len(row) == len(named) else row) for line, row in lines)
+
+
+def _scored(row: list[str], place: int, axes: Sequence[int]) -> list[str]:
+    """A row with the score of its state; a joint that is not tracked has no place."""
+    score = state_score(row[place])
+    return [score if i == place else "" if score == "0" and i in axes else cell for i, cell in enumerate(row)]
 
 
 def time_column(header: Sequence[str]) -> int | None:
@@ -109,24 +134,27 @@ class WideJoint:
 
     name: str
     places: tuple[int, int, int, int]
+    by_state: bool = False  # the score is a tracking state
 
 
 def wide_joints(header: Sequence[str]) -> list[WideJoint]:
     """The joints of a table that has a row a frame; none for another table."""
+    columns = list(map(usual_column, header))
     for pattern in WIDE:
         found: dict[str, dict[str, int]] = {}
-        for place, column in enumerate(header):
+        for place, column in enumerate(columns):
             if match := pattern.fullmatch(column.strip()):
                 found.setdefault(match["joint"].strip(), {}).setdefault(match["axis"].lower(), place)
-        whole = {joint: axes for joint, axes in found.items() if {"x", "y"} <= axes.keys()}
+        whole = {joint: axes for joint, axes in found.items() if {"x", "y"} <= axes.keys() and is_place(joint)}
         if len(whole) >= FEWEST_JOINTS:
             return [_joint(name, axes) for name, axes in zip(_names(list(whole)), whole.values(), strict=True)]
     return []
 
 
 def _joint(name: str, axes: Mapping[str, int]) -> WideJoint:
-    score = next((axes[key] for key in SCORES if key in axes), -1)
-    return WideJoint(name, (axes["x"], axes["y"], axes.get("z", -1), score))
+    key = next((key for key in SCORES if key in axes), None)
+    score = -1 if key is None else axes[key]
+    return WideJoint(name, (axes["x"], axes["y"], axes.get("z", -1), score), key == "state")
 
 
 def _names(joints: Sequence[str]) -> list[str]:
@@ -175,7 +203,11 @@ def _long(
     scored = all(joint.places[3] >= 0 for joint in joints)
     axes = [0, 1, *([2] if deep else []), *([3] if scored else [])]
     others = [name for name in kept if name not in ("frame", "clip")]
-    yield line, ["clip", "frame", "joint", *("x", "y", "z", "score")[:2], *["z"] * deep, *["score"] * scored, *others]
+    of_hands = hands([joint.name for joint in joints]) if "person" not in kept else None
+    who = [[side] for side, _ in of_hands] if of_hands else [[]] * len(joints)
+    names = [name for _, name in of_hands] if of_hands else [joint.name for joint in joints]
+    columns = ["clip", "frame", "joint", "x", "y", *["z"] * deep, *["score"] * scored]
+    yield line, [*columns, *["person"] * bool(of_hands), *others]
     part, row_of_part, before = 0, 0, None
     for line, row in lines:
         if row[0].strip().lower() == BREAK:
@@ -191,5 +223,8 @@ def _long(
         frame = row[kept["frame"]] if "frame" in kept else str(row_of_part)
         row_of_part += 1
         rest = [row[kept[name]] for name in others]
-        for joint in joints:
-            yield line, [clip, frame, joint.name, *(row[joint.places[axis]] for axis in axes), *rest]
+        for joint, name, person in zip(joints, names, who, strict=True):
+            cells = [row[joint.places[axis]] for axis in axes]
+            if joint.by_state:
+                cells = _scored(cells, len(cells) - 1, range(len(cells) - 1))
+            yield line, [clip, frame, name, *cells, *person, *rest]

@@ -12,6 +12,7 @@ Source: OpenSim documentation, "Marker (.trc) Files".
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,12 @@ from kinegraph.data.formats.labels_file import with_labels
 from kinegraph.data.formats.markers import (
     METRES,
     Trajectories,
+    Wanted,
+    every,
     joints_of_markers,
     layout_of_markers,
 )
+from kinegraph.data.formats.number_rows import check_size, places_of
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
@@ -34,7 +38,6 @@ from kinegraph.skeleton.layout import JointLayout
 NAME, TITLE = "trc", "marker trajectories (.trc)"
 SUFFIXES = (".trc",)
 HEAD = 4  # lines before those of coordinates
-LARGEST = 1 << 30  # bytes; hours of many markers
 
 
 def detect(path: Path) -> str | None:
@@ -91,7 +94,8 @@ def _clips(files: Sequence[Path], layout: JointLayout, known: Facts) -> Iterator
 
 
 def _clip(file: Path, layout: JointLayout, known: Facts) -> Item:
-    found, about = read_file(file), known.clips[file.stem]
+    joints = {*map(plain_joint, layout.joints)}
+    found, about = read_file(file, lambda name: plain_joint(name) in joints), known.clips[file.stem]
     keypoint = joints_of_markers(found, layout)
     if not keypoint.any():
         return nobody(file.stem)
@@ -131,16 +135,25 @@ def read_names(file: Path) -> tuple[str, ...]:
         return _header(file, [line.rstrip("\r\n") for line, _ in zip(lines, range(HEAD), strict=False)])[0]
 
 
-def read_file(file: Path) -> Trajectories:
-    """The markers of a file. Raises ValueError with file, line and cause."""
-    if (size := file.stat().st_size) > LARGEST:
-        raise ValueError(f"{file} has {size:,} bytes, expected at most {LARGEST:,}")
-    lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    names, scale, rate = _header(file, lines)
-    rows = [_row(file, number, line, len(names)) for number, line in enumerate(lines[HEAD:], HEAD + 1) if _data(line)]
-    if not rows:
-        raise ValueError(f"{file} has no frames")
-    return Trajectories(names, np.array(rows).reshape(len(rows), len(names), 3) * scale, rate)
+def read_file(file: Path, wanted: Wanted = every) -> Trajectories:
+    """The markers of a file that are wanted. Raises ValueError with file, line and cause."""
+    check_size(file)
+    number = HEAD
+    with file.open(encoding="utf-8-sig", errors="replace") as content:
+        names, scale, rate = _header(file, [line.rstrip("\r\n") for line in islice(content, HEAD)])
+
+        def rows() -> Iterator[list[str]]:
+            nonlocal number
+            count = 0  # in place of the number of the frame, which need not grow
+            for line in content:
+                number += 1
+                if _data(line):
+                    yield [str(count), *_coordinates(file, number, line, len(names))]
+                    count += 1
+
+        columns = {name: 1 + 3 * i for i, name in enumerate(names) if wanted(name)}
+        markers = places_of(file, rows(), list(columns.values()), lambda: number) * np.float32(scale)
+    return Trajectories(tuple(columns), markers, rate)
 
 
 def _header(file: Path, lines: Sequence[str]) -> tuple[tuple[str, ...], float, float]:
@@ -175,15 +188,8 @@ def _data(line: str) -> bool:
     return bool(first) and not first.startswith(("X", "#"))
 
 
-def _row(file: Path, number: int, line: str, markers: int) -> list[float]:
-    cells = [cell.strip() for cell in _cells(line)[2:]]
-    cells += [""] * (3 * markers - len(cells))  # markers that were not seen at the end of a line
+def _coordinates(file: Path, number: int, line: str, markers: int) -> list[str]:
+    cells = [cell.strip() for cell in _cells(line.rstrip("\r\n"))[2:]]
     if any(cells[3 * markers :]):
         raise ValueError(f"{file} line {number} has {len(cells)} coordinates, expected {3 * markers}")
-    try:
-        values = [float(cell) if cell else np.nan for cell in cells[: 3 * markers]]
-    except ValueError as error:
-        raise ValueError(f"{file} line {number}: {error}") from None
-    if any(abs(value) > 1e30 for value in values):
-        raise ValueError(f"{file} line {number} holds a number that is not finite")
-    return values
+    return cells

@@ -22,6 +22,8 @@ from kinegraph.skeleton.layout import JointLayout, layout_names
 from kinegraph.skeleton.proportions import can_tell, recognise
 
 LOOKED_AT, ITEMS, BODIES = 20, 400, 64  # clips that decide, among so many items; bodies of them that are measured
+LOOKED_AT_BYTES = 1 << 26  # of coordinates: fewer clips decide where they are long
+FRAMES = 5000  # of a clip that are looked at
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 # The longest edge of the box around a body, in the unit: least and most.
 BODY = {"m": (0.1, 8.0), "cm": (25.0, 320.0), "mm": (320.0, 8000.0)}
@@ -86,13 +88,20 @@ def peeked(items: Iterator[Item]) -> tuple[list[SkeletonClip], Iterator[Item]]:
     """The first clips, and all items from the first on."""
     taken: list[Item] = []
     clips: list[SkeletonClip] = []
+    size = 0
     for item in items:
         taken.append(item)
         if isinstance(item, SkeletonClip):
             clips.append(item)
-        if len(clips) == LOOKED_AT or len(taken) == ITEMS:
+            size += item.keypoint.nbytes
+        if len(clips) == LOOKED_AT or len(taken) == ITEMS or size > LOOKED_AT_BYTES:
             break
     return clips, chain(taken, items)
+
+
+def some_frames(keypoint: Float[np.ndarray, "M T V C"]) -> Float[np.ndarray, "M t V C"]:
+    """Frames of a clip at equal distances, all of a short one."""
+    return keypoint[:, :: max(1, -(-keypoint.shape[1] // FRAMES))]
 
 
 def _closing(items: Iterable[Item], source: Iterator[Item]) -> Iterator[Item]:
@@ -106,7 +115,7 @@ def _closing(items: Iterable[Item], source: Iterator[Item]) -> Iterator[Item]:
 
 def _bodies(clip: SkeletonClip) -> Float[np.ndarray, "B V C"]:
     """The people of a clip in some frames in which they are there."""
-    finite = np.nan_to_num(clip.keypoint.astype(np.float64, copy=False), posinf=0, neginf=0)
+    finite = np.nan_to_num(some_frames(clip.keypoint).astype(np.float64, copy=False), posinf=0, neginf=0)
     there = finite[seen(finite).any(2)]
     return there[np.unique(np.linspace(0, len(there) - 1, min(len(there), BODIES)).astype(int))]
 
@@ -207,10 +216,8 @@ def _vertical(clips: Sequence[SkeletonClip], layout: JointLayout, scored: bool) 
     if scored or not (foot_and_head(layout) or layout.spine):
         return []
     clips = [clip for clip in clips if clip.keypoint.shape[2:] == (len(layout), 3) and clip.keypoint.any()]
-    hidden = [
-        np.where((seen(clip.keypoint) & np.isfinite(clip.keypoint).all(3))[..., None], clip.keypoint, np.nan)
-        for clip in clips
-    ]
+    shown = [some_frames(clip.keypoint) for clip in clips]
+    hidden = [np.where((seen(it) & np.isfinite(it).all(3))[..., None], it, np.nan) for it in shown]
     axes = Counter(upward(points, layout) for points in hidden).most_common(1)
     return [f"{axis} is upward {'(--up)' if axis == 'y' else f'(--up {axis} turns the clips)'}" for axis, _ in axes]
 

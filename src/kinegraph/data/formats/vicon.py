@@ -14,25 +14,24 @@ Source: Vicon Nexus User Guide, "Export data to an ASCII file".
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import LARGEST, clip_files, some_below
-from kinegraph.data.formats.markers import METRES, Trajectories, marker_recordings
+from kinegraph.data.formats.clip_files import clip_files, some_below
+from kinegraph.data.formats.markers import METRES, Trajectories, Wanted, every, marker_recordings
+from kinegraph.data.formats.number_rows import check_size, places_of
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.data.formats.text import encoding_of
-from kinegraph.messages import one_line, plain_name, quoted
+from kinegraph.messages import plain_name, quoted
 
 NAME, TITLE = "vicon", "trajectories of Vicon Nexus (.csv)"
 SUFFIXES = (".csv", ".txt")
 SECTION = re.compile(r'"?(Trajectories|Devices|Joints|Segments|Model Outputs)"?[,;\t\s]*')
 RATE = re.compile(r'"?(\d+(?:\.\d+)?)"?[,;\t\s]*')
 HEAD = 5  # lines of a section before its frames
-SPARSE = 10  # a file may number so many frames for each row it has
 
 
 def detect(path: Path) -> str | None:
@@ -57,43 +56,56 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
         subject. Sub-folders name classes.
     Raises ValueError where no built-in layout has joints of these names.
     """
-    return marker_recordings(clip_files(path, SUFFIXES, _is_one), path, read_file, layout)
+    return marker_recordings(clip_files(path, SUFFIXES, _is_one), path, read_head, read_file, layout)
 
 
 # ---- one file --------------------------------------------------------------------------------------------------------
 
 
-def read_file(file: Path) -> Trajectories:
-    """The markers of a file. Raises ValueError with file, line and cause."""
-    if (size := file.stat().st_size) > LARGEST:
-        raise ValueError(f"{file} has {size:,} bytes, expected at most {LARGEST:,}")
-    lines = file.read_text(encoding=encoding_of(file), errors="replace").splitlines()
-    starts = (i for i, line in enumerate(lines) if (match := SECTION.fullmatch(line)) and match[1] == "Trajectories")
-    if (start := next(starts, None)) is None or len(lines) < start + HEAD:
-        raise ValueError(f"{file} has no section Trajectories with {HEAD} lines of header; export trajectories, too")
-    if (rate := RATE.fullmatch(lines[start + 1])) is None or not 0 < float(rate[1]) < 1e6:
-        raise ValueError(f"{file} line {start + 2} holds {quoted(lines[start + 1])}, expected frames a second")
-    separator = max(",;\t", key=lines[start + 3].count)
-    head = [_cells(line, separator) for line in lines[start + 2 : start + HEAD]]
-    names = _names(file, start + 3, head[0], head[1])
-    scales = [_scale(file, start + HEAD, head[2], column) for column in names.values()]
-    frames: list[int] = []
-    rows: list[Float[np.ndarray, "markers 3"]] = []
-    for number, line in enumerate(islice(lines, start + HEAD, None), start + HEAD + 1):
-        if not line.strip(f'{separator} \t"'):
-            break  # the end of the section
-        frame, row = _row(f"{file} line {number}", _cells(line, separator), list(names.values()))
-        if frame <= (frames[-1] if frames else -1):
-            raise ValueError(f"{file} line {number} is of frame {frame}, expected one after {frames[-1]}")
-        frames.append(frame)
-        rows.append(row)
-    if not frames:
-        raise ValueError(f"{file} has no frames of trajectories")
-    if (count := frames[-1] - frames[0] + 1) > SPARSE * len(frames):
-        raise ValueError(f"{file} numbers {count:,} frames and has {len(frames):,} of them, expected a row a frame")
-    markers = np.full((count, len(names), 3), np.nan)
-    markers[np.array(frames) - frames[0]] = np.array(rows) * np.array(scales)[:, None]
-    return Trajectories(tuple(names), markers, float(rate[1]))
+def read_head(file: Path) -> Trajectories:
+    """The names of the markers in a file, without frames."""
+    return _read(file, every, frames=False)
+
+
+def read_file(file: Path, wanted: Wanted = every) -> Trajectories:
+    """The markers of a file that are wanted. Raises ValueError with file, line and cause."""
+    return _read(file, wanted, frames=True)
+
+
+def _read(file: Path, wanted: Wanted, frames: bool) -> Trajectories:
+    check_size(file)
+    line = 0
+    with file.open(encoding=encoding_of(file), errors="replace") as content:
+        for text in content:
+            line += 1
+            if (match := SECTION.fullmatch(text.rstrip("\r\n"))) and match[1] == "Trajectories":
+                break
+        head = [text.rstrip("\r\n") for text in islice(content, HEAD - 1)]
+        if len(head) < HEAD - 1:
+            raise ValueError(
+                f"{file} has no section Trajectories with {HEAD} lines of header; export trajectories, too"
+            )
+        if (rate := RATE.fullmatch(head[0])) is None or not 0 < float(rate[1]) < 1e6:
+            raise ValueError(f"{file} line {line + 1} holds {quoted(head[0])}, expected frames a second")
+        separator = max(",;\t", key=head[2].count)
+        names, axes, units = (_cells(text, separator) for text in head[1:])
+        columns = _names(file, line + 2, names, axes)
+        scales = {name: _scale(file, line + HEAD - 1, units, column) for name, column in columns.items()}
+        columns = {name: column for name, column in columns.items() if wanted(name)}
+        line += HEAD - 1
+
+        def rows() -> Iterator[list[str]]:
+            nonlocal line
+            for text in content:
+                line += 1
+                yield _cells(text.rstrip("\r\n"), separator)
+
+        markers = np.zeros((0, len(columns), 3), np.float32)
+        if frames and columns:
+            markers = places_of(file, rows(), list(columns.values()), lambda: line)
+            for i, name in enumerate(columns):
+                markers[:, i] *= np.float32(scales[name])
+    return Trajectories(tuple(columns), markers, float(rate[1]))
 
 
 def _cells(line: str, separator: str) -> list[str]:
@@ -123,17 +135,3 @@ def _scale(file: Path, line: int, units: Sequence[str], column: int) -> float:
     if unit not in METRES:
         raise ValueError(f"{file} line {line} has the unit {quoted(unit)}, expected one of {', '.join(METRES)}")
     return METRES[unit]
-
-
-def _row(where: str, cells: Sequence[str], columns: Sequence[int]) -> tuple[int, Float[np.ndarray, "markers 3"]]:
-    """Number of the frame, and the places of the markers, NaN for one with an empty cell."""
-    cells = [*cells, *[""] * (max(columns) + 3 - len(cells))]  # markers that were not seen at the end of a line
-    if not (cells[0].isdecimal() and len(cells[0]) < 10):
-        raise ValueError(f"{where} is of frame {quoted(cells[0])}, expected a number")
-    try:
-        values = [[float(cell) if cell else np.nan for cell in cells[column : column + 3]] for column in columns]
-    except ValueError as error:
-        raise ValueError(f"{where}: {one_line(error)}") from None
-    if (np.abs(values) > 1e9).any():
-        raise ValueError(f"{where} holds a number that is not finite")
-    return int(cells[0]), np.array(values)

@@ -13,14 +13,16 @@ Unit and frame rate do not stand in the file: the unit follows from the size of 
 Source: C-Motion Wiki, "Export Data to ASCII File".
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 from kinegraph.data.formats.clip_files import clip_files, some_below
-from kinegraph.data.formats.markers import Trajectories, marker_recordings
-from kinegraph.data.formats.number_rows import check_size, filled, places_of
+from kinegraph.data.formats.markers import Trajectories, Wanted, every, marker_recordings
+from kinegraph.data.formats.number_rows import check_size, places_of
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.data.formats.text import encoding_of
 from kinegraph.messages import plain_name
@@ -57,28 +59,39 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
     layout: name or YAML file of the joints; by default the only built-in one that has a joint for every marker.
     Sub-folders name classes. Raises ValueError where no built-in layout has joints of these names.
     """
-    found = marker_recordings(clip_files(path, SUFFIXES, _is_one), path, read_file, layout)
+    found = marker_recordings(clip_files(path, SUFFIXES, _is_one), path, read_head, read_file, layout)
     return replace(found, guessed=found.guessed | {"units"})
 
 
-def read_file(file: Path) -> Trajectories:
-    """The markers of a file, in its unit. Raises ValueError with file, line and cause."""
+def read_head(file: Path) -> Trajectories:
+    """The names of the markers in a file, without frames."""
+    return _read(file, every, frames=False)
+
+
+def read_file(file: Path, wanted: Wanted = every) -> Trajectories:
+    """The markers of a file that are wanted, in its unit. Raises ValueError with file, line and cause."""
+    return _read(file, wanted, frames=True)
+
+
+def _read(file: Path, wanted: Wanted, frames: bool) -> Trajectories:
     check_size(file)
     line = HEAD
     with file.open(encoding=encoding_of(file), errors="replace") as content:
         head = [row.rstrip("\r\n").split("\t") for row in islice(content, HEAD)]
         if len(head) < HEAD or not _item(head[4]):
             raise ValueError(f"{file} has no header of {HEAD} lines with ITEM, X, Y and Z in the last one; is it cut?")
-        columns = _columns(file, head)
+        columns = {name: column for name, column in _columns(file, head).items() if wanted(name)}
 
-        def rows():
+        def rows() -> Iterator[list[str]]:
             nonlocal line
             for text in content:
                 line += 1
                 yield text.rstrip("\r\n").split("\t")
 
-        found = places_of(file, rows(), list(columns.values()), lambda: line)
-    return Trajectories(tuple(columns), filled(file, *found), None)
+        markers = np.zeros((0, len(columns), 3), np.float32)
+        if frames and columns:
+            markers = places_of(file, rows(), list(columns.values()), lambda: line)
+    return Trajectories(tuple(columns), markers, None)
 
 
 def _columns(file: Path, head: Sequence[Sequence[str]]) -> dict[str, int]:

@@ -1,0 +1,60 @@
+"""Columns of tables as sensors and game engines log them, brought to the usual names: joint, axis, score.
+
+HeadPosX, Head_position_x, "Head Position X", Head.pos.x, Head_px and HeadX are the x of Head. SpineBase_state and
+SpineBase_TrackingState are its score: tracked 1, inferred 0.5, not tracked 0 and unseen. Columns of rotations and
+speeds, such as HeadRotX and Head_velocity_x, are no joints. LeftThumbTip, RightThumbTip ... are two hands, a person each.
+"""
+
+import re
+from collections.abc import Sequence
+
+from kinegraph.skeleton.joint_names import plain_joint
+
+WORDS = r"[ _.\-]*(?:world|local|camera)?[ _.\-]*(?:position|pos|location|loc)[ _.\-]*"
+POSITION = re.compile(rf"(.+?){WORDS}([xyz])", re.IGNORECASE)
+SHORT = re.compile(r"(.+)[ _.\-]p([xyz])", re.IGNORECASE)
+JOINED = re.compile(r"(.*[a-z0-9])([XYZ])")
+STATE = re.compile(r"(.+?)[ _.\-]*(?:tracking)?[ _.\-]*(?:state|tracked)", re.IGNORECASE)
+NO_PLACES = (
+    "rot", "rotation", "quat", "quaternion", "orientation", "euler", "eulerangles", "angle", "angles", "angular", "vel",
+    "velocity", "speed", "acc", "accel", "acceleration", "forward", "normal", "scale",
+)  # fmt: skip
+STATES = {
+    "tracked": "1", "inferred": "0.5", "nottracked": "0", "2": "1", "1": "0.5", "0": "0", "true": "1", "false": "0",
+}  # fmt: skip
+OF_A_HAND = 15  # joints at least
+SIDES = ("left_", "right_")
+
+
+def usual_column(column: str) -> str:
+    """The name of a column as joint_axis or joint_state, where it is one of these."""
+    column = column.strip()
+    for pattern in (POSITION, SHORT, JOINED):
+        if match := pattern.fullmatch(column):
+            return f"{match[1]}_{match[2].lower()}"
+    if match := STATE.fullmatch(column):
+        return f"{match[1]}_state"
+    return column
+
+
+def is_place(joint: str) -> bool:
+    """Whether a joint is one, and no rotation or speed of one."""
+    return plain_joint(joint).rpartition("_")[2] not in NO_PLACES
+
+
+def state_score(cell: str) -> str:
+    """The score that a state means; other cells stay."""
+    return STATES.get(re.sub(r"[\s_]+", "", cell).lower().removesuffix(".0"), cell)
+
+
+def hands(joints: Sequence[str]) -> list[tuple[str, str]] | None:
+    """The side and the joint of the hand of each joint, where all are joints of a left or a right hand; else None."""
+    plain = [plain_joint(joint) for joint in joints]
+    sides = [next((side for side in SIDES if name.startswith(side)), "") for name in plain]
+    if not all(sides):
+        return None
+    split = [(side[:-1], name.removeprefix(side)) for side, name in zip(sides, plain, strict=True)]
+    each = [{name for of, name in split if of == side} for side in dict(split)]
+    if any(len(names) < OF_A_HAND or names != each[0] for names in each):
+        return None
+    return split
