@@ -12,7 +12,8 @@ from kinegraph.commands.stream_sources import Played, in_pixels
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.json_lines import Frame, Head, frame_line, head_line
 from kinegraph.inference.events import EventRule, none_class
-from kinegraph.inference.predictor import TURNED, WIDE, predictor_of
+from kinegraph.inference.fitting import TURNED
+from kinegraph.inference.predictor import WIDE, predictor_of
 from kinegraph.inference.streaming.lengths import USUAL_RATE
 from kinegraph.inference.streaming.live import Happening, Live
 from kinegraph.inference.streaming.stream import EngineName, Stream
