@@ -23,6 +23,7 @@ CAUSAL = {
     "none": {"normalize": "none", "people": 1},
     "published": {"normalize": "ntu_published", "sampling": "fill", "people": 2},
     "first frame": {"normalize": "first_frame", "people": 2, "streams": ("joint", "bone")},
+    "first frame, not turned": {"normalize": "first_frame_centre", "people": 2, "streams": ("k_bone",)},
     "facing": {"normalize": "facing", "people": 3, "streams": ("bone", "joint_motion")},
     "pixels": {"normalize": "image", "people": 2, "layout": "coco17", "min_score": 0.1},
     "published pixels": {"normalize": "image_published", "people": 2, "layout": "coco17"},
@@ -250,6 +251,8 @@ def damaged_states(tmp_path_factory):
     [
         ({"sampling": "resample"}, {}, "sampling 'resample' chooses frames by the length of the complete clip"),
         ({"sampling": "uniform"}, {}, "sampling 'uniform' chooses frames by the length"),
+        ({"sampling": "uniform_random_start"}, {}, "sampling 'uniform_random_start' chooses frames"),
+        ({"moments": True}, {}, "moments counts frames from the beginning to the end"),
         ({"normalize": "sized"}, {}, "normalize 'sized' divides by the bone length of the complete clip"),
         ({"test_mirror": True}, {}, "test_mirror asks about each clip twice"),
         ({}, {"kind": AGCN}, "its graph compares the joints over all frames"),

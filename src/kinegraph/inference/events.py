@@ -32,7 +32,7 @@ class EventRule:
     def __post_init__(self) -> None:
         if not 0 <= self.leave <= self.enter <= 1:
             raise ValueError(
-                f"events enter at {self.enter} and leave at {self.leave}, expected 0 <= leave <= enter <= 1"
+                f"events begin at {self.enter:g} and end at {self.leave:g}, expected 0 <= end <= begin <= 1"
             )
         if self.least < 1 or self.delay < 0:
             raise ValueError(f"events of {self.least} frames with a delay of {self.delay}, expected at least 1 and 0")

@@ -154,7 +154,7 @@ class SkeletonNetwork(nn.Module):
 
         Raises NotImplementedError with the reason why features cannot be exact before the recording ends.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not define streamed()")
+        raise NotImplementedError(f"{type(self).__name__} does not say how it is computed frame by frame")
 
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -14,13 +14,20 @@ from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.inference.streaming.poses import Form, Poses
 from kinegraph.skeleton.geometry import seen
 
+IN_A_ROW = ("loop", "fill", "pad", "window")  # ways to choose frames that take a long clip's own, one after another
+CAUSAL = ("none", "ntu_published", "first_frame", "first_frame_centre", "facing", "image", "image_published")
+
 
 def obstacle(steps: Preprocessing) -> str | None:
     """Which option of a recipe needs the complete clip, and why; None where each frame can be prepared at once."""
-    if steps.sampling in ("resample", "uniform"):
+    if steps.sampling not in IN_A_ROW:
         return f"sampling '{steps.sampling}' chooses frames by the length of the complete clip"
     if steps.normalize == "sized":
         return "normalize 'sized' divides by the bone length of the complete clip"
+    if steps.normalize not in CAUSAL:
+        return f"normalize '{steps.normalize}' is not known to look at earlier frames only"
+    if steps.moments:
+        return "moments counts frames from the beginning to the end of the complete clip"
     if steps.test_mirror:
         return "test_mirror asks about each clip twice"
     return None

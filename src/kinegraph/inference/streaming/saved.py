@@ -116,7 +116,7 @@ def _restore(stream: "Stream", about: Mapping[str, Any], saved: Saved) -> None:
         dimensions, scored = form
         if dimensions not in (2, 3) or not isinstance(scored, bool):
             raise ValueError(f"form is {quoted(form)}")
-        form = Form(layout, dimensions, scored, stream._image_size)
+        form = Form(layout, dimensions, scored, stream.image_size)
     engine = None if form is None else stream._engine(form)
     someone: dict[Person, Someone] = {}
     for i, name in enumerate(names):
@@ -153,7 +153,7 @@ def _identity(stream: "Stream") -> str:
     """What network, preparation and options a state is of."""
     lengths, predictor = stream.lengths, stream._predictor
     options = (stream.engine, lengths.window, lengths.stride, lengths.least, lengths.gap, stream.people)
-    text = json.dumps([options, predictor.preprocessing.to_dict(), predictor.layout.to_dict(), stream._image_size])
+    text = json.dumps([options, predictor.preprocessing.to_dict(), predictor.layout.to_dict(), stream.image_size])
     digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(predictor.network.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)}".encode())

@@ -113,8 +113,8 @@ class Stream:
         )
         self.notes: tuple[str, ...] = self.lengths.notes
         self.left_out = 0
-        self._layout = layout or predictor.layout
-        self._image_size = None if image_size is None else size_of(image_size)
+        self.layout = layout or predictor.layout
+        self.image_size = None if image_size is None else size_of(image_size)
         self._compare, self._compared = compare, list[np.ndarray]()
         self._form: Form | None = None
         self._running: Engine | None = None
@@ -173,6 +173,15 @@ class Stream:
         self._compared = []
         return answers
 
+    def seen(self) -> dict[Person, Float[np.ndarray, "V C"]]:
+        """The poses of the last frame, of the people who are followed."""
+        size = 0 if self._form is None else self._form.dimensions
+        return {it: one.poses[0, :, :size] for it, one in self._someone.items() if one.seen == self._frame}
+
+    def known(self) -> tuple[Person, ...]:
+        """The people who are there, or were within the gap."""
+        return tuple(self._someone)
+
     def fork(self) -> "Stream":
         """A stream that goes its own way from here; the network is the same."""
         other = copy(self)
@@ -221,7 +230,7 @@ class Stream:
             raise ValueError(f"score has shape {scores.shape}, expected {place.shape[:2]}")
         kept = None if scores is None else scores[there][:, None]
         clip = SkeletonClip(
-            place[there][:, None], self._layout, f"frame {self._frame + 1}", score=kept, image_size=self._image_size
+            place[there][:, None], self.layout, f"frame {self._frame + 1}", score=kept, image_size=self.image_size
         )
         ids = None if ids is None else [it for it, seen in zip(ids, there, strict=True) if seen]
         return self._predictor.fit(clip), ids

@@ -1,0 +1,129 @@
+"""What `kinegraph stream` shows: a table that changes in a terminal, or lines of JSON."""
+
+import json
+import sys
+from collections import deque
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, Protocol
+
+from rich.console import Console, Group
+from rich.live import Live as LiveDisplay
+from rich.table import Table
+from rich.text import Text
+
+from kinegraph.commands.stream_session import Session
+from kinegraph.inference.events import Event
+from kinegraph.inference.streaming.live import Happening
+from kinegraph.inference.streaming.poses import Person
+from kinegraph.inference.streaming.stream import StreamAnswer
+from kinegraph.messages import plain_name
+
+Show = Literal["all", "answers", "events"]
+EVENTS, BAR = 8, 20  # lines of the table, characters of a full bar
+
+
+class Screen(Protocol):
+    """Takes what happens in each frame."""
+
+    def add(self, happenings: Sequence[Happening], session: Session, name: str) -> None:
+        """Show it. name: of the recording."""
+        ...
+
+
+@contextmanager
+def screen_for(lines: bool, show: Show, top: int) -> Generator[Screen, None, None]:
+    """Lines of JSON where they are wanted or stdout is no terminal, else a table."""
+    console = Console()
+    if lines or not console.is_terminal:
+        yield Lines(show, top)
+        return
+    with LiveDisplay(console=console, refresh_per_second=10) as display:
+        yield Shown(display, show)
+
+
+class Lines:
+    """Each answer, event and repetition as an object on a line of its own, at once."""
+
+    def __init__(self, show: Show, top: int):
+        self.show, self.top = show, top
+
+    def add(self, happenings: Sequence[Happening], session: Session, name: str) -> None:
+        """Print a line for each."""
+        for it in happenings:
+            if wanted(it, self.show):
+                print(json.dumps(as_object(it, session, name, self.top), ensure_ascii=False))
+        sys.stdout.flush()
+
+
+def wanted(happening: Happening, show: Show) -> bool:
+    """Whether a kind is shown."""
+    return show == "all" or isinstance(happening, StreamAnswer) == (show == "answers")
+
+
+def as_object(happening: Happening, session: Session, name: str, top: int) -> dict[str, Any]:
+    """Plain data. Times are in frames and seconds from the beginning of the recording."""
+    assert session.live is not None, "it happened in a stream"
+    fps, names = session.live.stream.fps or 1.0, session.live.stream.class_names
+    about: dict[str, Any] = {"recording": name, "person": happening.person}
+
+    def times(**frames: int) -> dict[str, float]:
+        return frames | {f"{key}_seconds": round(frame / fps, 3) for key, frame in frames.items()}
+
+    if isinstance(happening, StreamAnswer):
+        best = happening.prediction.top(top)
+        more = [{"class": it, "probability": round(p, 4)} for it, p in best]
+        about = {"kind": "answer"} | about | times(frame=happening.frame, start=happening.start, stop=happening.stop)
+        return (
+            about | more[0] | ({"top": more} if top > 1 else {}) | ({"lost": happening.lost} if happening.lost else {})
+        )
+    if isinstance(happening, Event):
+        kind = "begin" if happening.end is None else "end"
+        ends = {"start": happening.start} | ({} if happening.end is None else {"end": happening.end})
+        about = {"kind": kind} | about | times(**ends)
+        return about | {"class": names[happening.label], "confidence": round(happening.confidence, 4)}
+    about = {"kind": "repetition"} | about | {"count": happening.count}
+    return about | times(start=happening.repetition.start, end=happening.repetition.end)
+
+
+class Shown:
+    """A table: a row a person, and the last events below it."""
+
+    def __init__(self, display: LiveDisplay, show: Show):
+        self.display, self.show = display, show
+        self.answers: dict[Person, StreamAnswer] = {}
+        self.events: deque[str] = deque(maxlen=EVENTS)
+
+    def add(self, happenings: Sequence[Happening], session: Session, name: str) -> None:
+        """Change the table."""
+        assert session.live is not None, "it happened in a stream"
+        live, fps = session.live, session.live.stream.fps or 1.0
+        for it in happenings:
+            if isinstance(it, StreamAnswer):
+                self.answers[it.person] = it
+            elif isinstance(it, Event) and it.end is not None:
+                label = plain_name(live.stream.class_names[it.label])
+                times = f"{it.start / fps:8.1f} - {it.end / fps:7.1f} s"
+                self.events.append(f"{times}  person {it.person}  {label}  {it.confidence:.0%}")
+        known = live.stream.known()
+        table = Table(
+            "person", "class", "probability", "", title=f"{plain_name(name)}  {live.stream.frame / fps:.1f} s"
+        )
+        if live.count:
+            table.add_column("repetitions")
+        for person, answer in self.answers.items():
+            if person in known:
+                table.add_row(*_row(answer), *_repetitions(live.counts.get(person)) if live.count else ())
+        rows = [table] if self.show != "events" else []
+        self.display.update(Group(*rows, *map(Text, self.events)))
+
+
+def _row(answer: StreamAnswer) -> tuple[str, ...]:
+    probability = answer.prediction.probability
+    bar = "█" * round(probability * BAR)
+    where = plain_name(answer.person) + (" (lost)" if answer.lost else "")
+    return where, plain_name(answer.prediction.class_name), f"{probability:.0%}", bar
+
+
+def _repetitions(counting: Any) -> tuple[str]:
+    return (f"{counting.count} ({counting.phase:.0%})" if counting is not None else "",)

@@ -1,0 +1,162 @@
+"""One call of `kinegraph stream`: a stream for each recording, what follows from its frames, and the record."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from kinegraph.atomic import atomic_file
+from kinegraph.commands.stream_sources import Played, in_pixels
+from kinegraph.data.formats.clip_columns import image_size_of
+from kinegraph.data.formats.json_lines import Frame, Head, frame_line, head_line
+from kinegraph.inference.events import EventRule, none_class
+from kinegraph.inference.fitting import TURNED
+from kinegraph.inference.predictor import WIDE, predictor_of
+from kinegraph.inference.streaming.lengths import USUAL_RATE
+from kinegraph.inference.streaming.live import Happening, Live
+from kinegraph.inference.streaming.stream import EngineName, Stream
+from kinegraph.inference.timeline import frames_of, parsed_length
+from kinegraph.messages import did_you_mean, first_few
+from kinegraph.models.weights import built_with, load_weights
+from kinegraph.skeleton.layout import load_layout
+
+Write = Callable[[Frame | Head], None]
+ALL = 2 / 3  # of --enter is --leave
+
+
+@dataclass(eq=False)
+class Session:
+    """The options of a call. note: takes lines for the user. live: the stream of the recording that is watched.
+
+    interrupted: whether Ctrl-C ended it.
+    """
+
+    weights: Path
+    people: int
+    window: str | None
+    stride: str | None
+    gap: str | None
+    engine: EngineName
+    enter: float
+    leave: float | None
+    least: str
+    delay: str
+    none: str | None
+    count: bool
+    layout: str | None
+    fps: float | None
+    image_size: str | None
+    map_layout: bool
+    device: str
+    note: Callable[[str], None]
+    live: Live | None = None
+    interrupted: bool = False
+    noted: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.model = load_weights(self.weights)
+        predictor = predictor_of(self.model)
+        self.dimensions = _dimensions(predictor.preprocessing.normalize, built_with(predictor.network)[1]["channels"],
+                                      len(predictor.preprocessing.streams))  # fmt: skip
+        self.trained = predictor.trained.fps[1] if predictor.trained.fps else None
+        self.nothing = _number_of(self.none, predictor.class_names)
+        self.size = None if self.image_size is None else image_size_of(self.image_size)
+        if max(built_with(predictor.network)[1].get("widths", [WIDE])) < WIDE or self.engine == "exact":
+            torch.set_num_threads(1)  # the products of a frame are too small to share
+        self._rule(USUAL_RATE)  # what is wrong in the options is said before a frame is waited for
+        for length in (self.window, self.stride, self.gap):
+            if length not in (None, "start"):
+                parsed_length(length)
+
+    def fps_of(self, recording: Played) -> float:
+        """Frames a second: as given, as the recording says, as in training, or 30."""
+        return self.fps or recording.head.fps or self.trained or USUAL_RATE
+
+    def watch(self, recording: Played, frames: Iterator[Frame], write: Write | None) -> Iterator[list[Happening]]:
+        """What happens in each frame. Ctrl-C ends the recording; what is known then is given out.
+
+        write: takes every frame. Raises ValueError for a frame that does not fit the network.
+        """
+        self.live, last = None, -1
+        try:
+            for frame in frames:
+                last = last + 1 if frame.number is None else frame.number
+                frame = replace(in_pixels(frame, self.dimensions, self.size or recording.head.image_size), number=last)
+                if self.live is None and len(frame.keypoint):
+                    self.live = self._live(recording, frame)
+                    if write is not None:
+                        stream = self.live.stream
+                        write(Head(stream.layout, self.fps_of(recording), stream.image_size))
+                if write is not None and self.live is not None:
+                    write(frame)
+                if self.live is not None:
+                    seen = frame.keypoint if len(frame.keypoint) else None
+                    yield self.live.push(seen, frame.score, frame.ids, last)
+        except KeyboardInterrupt:
+            self.interrupted = True
+        if self.live is not None:
+            yield self.live.finish()
+
+    def _live(self, recording: Played, frame: Frame) -> Live:
+        head, fps = recording.head, self.fps_of(recording)
+        layout = head.layout
+        if recording.live and (named := self.layout or (frame.layout if layout is None else None)):
+            layout = load_layout(named)
+        stream = Stream(
+            self.model, fps=fps, people=self.people, engine=self.engine, window=self.window, stride=self.stride,
+            gap=self.gap, layout=layout, image_size=self.size or head.image_size, map_layout=self.map_layout,
+            device=self.device,
+        )  # fmt: skip
+        notes = [*stream.notes]
+        if not (self.fps or head.fps):
+            notes.append(f"the source does not say its frame rate, taken as {fps:g}; --fps changes it")
+        if stream.reason and self.engine == "auto":
+            notes.append(f"window engine: {stream.reason}")
+        elif stream.delay:
+            notes.append(
+                f"exact engine: an answer knows a frame {stream.delay} frames ({stream.delay / fps:.1f} s) later"
+            )
+        for line in (it for it in notes if it not in self.noted):
+            self.note(line)
+        self.noted |= set(notes)
+        return Live(stream, self._rule(fps), self.count)
+
+    def _rule(self, fps: float) -> EventRule:
+        leave = self.enter * ALL if self.leave is None else self.leave
+        delay = 0 if self.delay in ("0", "0s") else frames_of(self.delay, fps)
+        return EventRule(self.enter, leave, frames_of(self.least, fps), delay, self.nothing)
+
+
+@contextmanager
+def recorded(path: Path) -> Generator[Write, None, None]:
+    """A function that writes frames into a .jsonl file, which appears at the end, also where an error is the end."""
+    problem: BaseException | None = None
+    with atomic_file(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
+
+        def write(line: Frame | Head) -> None:
+            file.write((head_line(line) if isinstance(line, Head) else frame_line(line)) + "\n")
+
+        try:
+            yield write
+        except (ValueError, OSError, KeyboardInterrupt) as error:  # what was seen until then cannot be seen again
+            problem = error
+    if problem is not None:
+        raise problem
+
+
+def _number_of(name: str | None, names: tuple[str, ...]) -> int | None:
+    if name is None:
+        return none_class(names)
+    if name not in names:
+        hint = did_you_mean(name, names) or f"; the network has {first_few(names)}"
+        raise ValueError(f"--none is '{name}', which is no class of the network{hint}")
+    return names.index(name)
+
+
+def _dimensions(normalize: str, channels: int, streams: int) -> int:
+    """Coordinates that a network wants: pixels, or x, y and z."""
+    if normalize.startswith("image"):
+        return 2
+    return 3 if normalize in TURNED or channels // streams >= 3 else 2

@@ -1,0 +1,145 @@
+"""Where the frames of `kinegraph stream` come from: standard input, a socket, or a file that is played.
+
+Each source gives recordings, one after another; a live one gives one. A source of another kind, such as a camera, is
+one more function that yields a `Played`.
+"""
+
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from kinegraph.data.formats import recordings
+from kinegraph.data.formats.json_lines import Frame, Head, lines_of, parsed_line
+from kinegraph.skeleton.clip import SkeletonClip
+
+STDIN, TCP = "-", "tcp://"
+
+
+@dataclass(frozen=True, eq=False)
+class Played:
+    """A recording: what holds for all of its frames, and the frames. live: they come when they happen."""
+
+    name: str
+    head: Head
+    frames: Iterator[Frame]
+    live: bool
+
+
+def is_live(source: str) -> bool:
+    """Whether frames come when they happen."""
+    return source == STDIN or source.startswith(TCP)
+
+
+def played(
+    source: str,
+    *,
+    dimensions: int,
+    listen: bool,
+    skip_broken: bool,
+    options: Mapping[str, object],
+    format: str | None,
+    note: Callable[[str], None],
+) -> Iterator[Played]:
+    """The recordings of a source. dimensions: coordinates that the network wants. options: of the file's format.
+
+    note: takes lines on what is skipped or assumed. Raises ValueError for a source that is not there.
+    """
+    if is_live(source):
+        with ExitStack() as opened:
+            file = sys.stdin.buffer if source == STDIN else opened.enter_context(_connected(source, listen, note))
+            name = "standard input" if source == STDIN else source
+            yield _of_lines(lines_of(file), name, dimensions, note if skip_broken else None)
+        return
+    if listen:
+        raise ValueError(f"--listen is for a source such as {TCP}127.0.0.1:9000, found {source}")
+    path = Path(source)
+    found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options)
+    for line in found.assumed:
+        note(f"{path}: assumed {line}")
+    with closing(found.clips) as clips:
+        for clip in clips:
+            if isinstance(clip, SkeletonClip):
+                head = Head(clip.layout, clip.fps, clip.image_size)
+                yield Played(clip.name, head, _of_clip(clip), live=False)
+    for line in found.skipped():
+        note(f"skipped: {line}")
+
+
+def paced(frames: Iterator[Frame], fps: float, speed: float) -> Iterator[Frame]:
+    """The frames at their own speed, or so many times as fast; 0 is as fast as they are taken."""
+    begin = time.monotonic()
+    for place, frame in enumerate(frames):
+        if speed and (early := begin + place / (fps * speed) - time.monotonic()) > 0:
+            time.sleep(early)
+        yield frame
+
+
+def _of_clip(clip: SkeletonClip) -> Iterator[Frame]:
+    for t in range(clip.frames):
+        there = np.asarray(clip.keypoint[:, t].any((1, 2)))
+        score = None if clip.score is None else clip.score[there, t]
+        ids = tuple(int(person) + 1 for person in np.flatnonzero(there))
+        yield Frame(clip.keypoint[there, t], score, ids or None, t)
+
+
+def _of_lines(lines: Iterator[bytes], name: str, dimensions: int, note: Callable[[str], None] | None) -> Played:
+    """The frames of lines; the first line is waited for. note: takes broken lines, which else end the stream."""
+
+    def contents() -> Iterator[tuple[str, Head | Frame]]:
+        for place, line in enumerate(lines, 1):
+            origin = f"line {place} of {name}"
+            try:
+                yield origin, parsed_line(line, origin, dimensions)
+            except ValueError as error:
+                if note is None:
+                    raise
+                note(f"skipped: {error}")
+
+    parsed = contents()
+    first = next(parsed, None)
+    head = first[1] if first is not None and isinstance(first[1], Head) else Head()
+
+    def frames() -> Iterator[Frame]:
+        if first is not None and isinstance(first[1], Frame):
+            yield first[1]
+        for origin, content in parsed:
+            if isinstance(content, Head):
+                raise ValueError(f"{origin} says what holds for all frames, which belongs into the first line")
+            yield content
+
+    return Played(name, head, frames(), live=True)
+
+
+def in_pixels(frame: Frame, dimensions: int, image_size: tuple[int, int] | None) -> Frame:
+    """A frame in pixels, where its coordinates are fractions of a picture and the network wants pixels."""
+    if not frame.fractions or dimensions == 3 or not len(frame.keypoint):
+        return frame
+    if image_size is None:
+        raise ValueError("the landmarks are fractions of a picture: give --image-size, such as 1920x1080")
+    return replace(frame, keypoint=frame.keypoint[..., :2] * np.array(image_size, np.float32), fractions=False)
+
+
+def _connected(source: str, listen: bool, note: Callable[[str], None]):
+    """The file of a connection: to a program that listens there, or of the first one that comes. Its lines are read."""
+    host, _, port = source.removeprefix(TCP).rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 2**16:
+        raise ValueError(f"the source is {source}, expected {TCP}HOST:PORT, such as {TCP}127.0.0.1:9000")
+    address = host.strip("[]"), int(port)
+    try:
+        if not listen:
+            connection = socket.create_connection(address, timeout=10)
+        else:
+            with socket.create_server(address, family=socket.AF_INET6 if ":" in host else socket.AF_INET) as server:
+                note(f"waiting for a connection to {host}:{port}")
+                connection, _ = server.accept()
+    except OSError as error:
+        raise ValueError(f"{source} cannot be {'opened' if listen else 'reached'}: {error.strerror or error}") from None
+    connection.settimeout(None)
+    with connection:
+        return connection.makefile("rb")

@@ -1,0 +1,83 @@
+"""All that happens in a stream: answers, events and repetitions of each person, in the order of the frames."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.inference.events import Event, EventRule, Watch, ended, watched
+from kinegraph.inference.repetitions import Counting, Repetition, counted
+from kinegraph.inference.streaming.poses import Person
+from kinegraph.inference.streaming.stream import Stream, StreamAnswer
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A complete repetition of a person, the so manieth."""
+
+    person: Person
+    count: int
+    repetition: Repetition
+
+
+Happening = StreamAnswer | Event | Repeated
+
+
+class Live:
+    """A stream, and what follows from its answers. rule: of events. count: count repetitions.
+
+    counts: the people who are there, and their repetitions.
+    """
+
+    def __init__(self, stream: Stream, rule: EventRule, count: bool = False):
+        self.stream, self.rule, self.count = stream, rule, count
+        self.watches: dict[Person, Watch] = {}
+        self.counts: dict[Person, Counting] = {}
+
+    def push(
+        self,
+        keypoint: Float[np.ndarray, "P V C"] | None,
+        score: Float[np.ndarray, "P V"] | None = None,
+        ids: Sequence[Hashable] | None = None,
+        frame: int | None = None,
+    ) -> list[Happening]:
+        """What a frame changes: answers that are new, events that begin or end, repetitions. See `Stream.push`."""
+        answers = self.stream.push(keypoint, score, ids=ids, frame=frame)
+        return [*self._events(answers), *self._repetitions()]
+
+    def finish(self) -> list[Happening]:
+        """What is left when no frame follows; then the stream is as new."""
+        answers = self.stream.finish()
+        found = self._events(answers)
+        found += [event for watch in self.watches.values() for event in ended(watch, self.rule)]
+        self.watches, self.counts = {}, {}
+        return found
+
+    def _events(self, answers: Sequence[StreamAnswer]) -> list[Happening]:
+        found: list[Happening] = []
+        for person in self.watches.keys() - {answer.person for answer in answers}:
+            found += ended(self.watches.pop(person), self.rule)
+        for answer in answers:
+            if not answer.new:
+                continue
+            found.append(answer)
+            watch = self.watches.get(answer.person, Watch(answer.person))
+            if not watch.waiting or answer.middle > watch.waiting[-1][0]:
+                watch, events = watched(watch, answer.middle, answer.prediction.probabilities, self.rule)
+                found += events
+            self.watches[answer.person] = watch
+        return found
+
+    def _repetitions(self) -> list[Repeated]:
+        if not self.count:
+            return []
+        found: list[Repeated] = []
+        seen = self.stream.seen()
+        self.counts = {person: it for person, it in self.counts.items() if person in self.stream.known()}
+        for person, pose in seen.items():
+            counting, done = counted(self.counts.get(person, Counting()), self.stream.frame, pose)
+            self.counts[person] = counting
+            if done is not None:
+                found.append(Repeated(person, counting.count, done))
+        return found

@@ -1,0 +1,199 @@
+"""`kinegraph stream`: frames from a file, a pipe and a socket; lines of JSON out; records; wrong input."""
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import kinegraph as kg
+from kinegraph.cli import main
+from kinegraph.data.formats.json_lines import Frame, Head, frame_line, head_line
+from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.models.weights import save_weights
+from kinegraph.skeleton.layout import load_layout
+from tests.inference.test_events import exercise
+from tests.inference.test_stream import recording, weights
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """Weights whose exact engine waits for 8 frames, and a recording of two people as JSON lines."""
+    folder = tmp_path_factory.mktemp("stream")
+    known = weights(Preprocessing(people=1), strides=(1, 2))
+    about = {"layout": known.layout, "class_names": known.class_names, "preprocessing": known.preprocessing}
+    save_weights(folder / "w.safetensors", known.model, **about, extra={"training": {"frames": [10, 20, 30]}})
+    clip = recording(40, people=2)
+    frames = [Frame(people, None, ("a", "b"), t) for t, people in enumerate(clip.keypoint.swapaxes(0, 1))]
+    lines = [head_line(Head(clip.layout, 30.0)), *map(frame_line, frames)]
+    (folder / "two.jsonl").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def run(capsys, monkeypatch, *words: object, stdin: bytes = b"") -> tuple[int, list[dict], str]:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(stdin)))
+    code = main(["stream", *map(str, words)])
+    out, err = capsys.readouterr()
+    return code, [json.loads(line) for line in out.splitlines()], err
+
+
+def test_a_file_is_played(here, capsys, monkeypatch):
+    """The lines say what a stream in Python says."""
+    options = "--speed", 0, "--show", "answers", "--top", 2
+    code, lines, err = run(capsys, monkeypatch, here / "w.safetensors", here / "two.jsonl", *options)
+    assert code == 0
+    assert "exact engine: an answer knows a frame 8 frames (0.3 s) later" in err
+    (clip,) = kg.read(here / "two.jsonl")
+    stream = kg.Stream(here / "w.safetensors", fps=30, people=2)
+    expected = [it for frame in clip.keypoint.swapaxes(0, 1) for it in stream.push(frame, ids=[1, 2]) if it.new]
+    expected += stream.finish()
+    assert len(lines) == len(expected) > 30
+    for line, answer in zip(lines, expected, strict=True):
+        assert (line["kind"], line["person"], line["frame"]) == ("answer", answer.person, answer.frame)
+        assert (line["start"], line["stop"]) == (answer.start, answer.stop)
+        assert line["frame_seconds"] == pytest.approx(answer.frame / 30, abs=1e-3)
+        assert line["class"] == answer.prediction.class_name == line["top"][0]["class"]
+        assert line["probability"] == pytest.approx(answer.prediction.probability, abs=1e-4)
+
+
+def test_a_pipe_is_watched_and_recorded(here, tmp_path, capsys, monkeypatch):
+    content = (here / "two.jsonl").read_bytes()
+    words = here / "w.safetensors", "-", "--record", tmp_path / "r.jsonl"
+    code, lines, _ = run(capsys, monkeypatch, *words, stdin=content)
+    assert code == 0
+    assert {line["person"] for line in lines} == {"a", "b"}
+    assert (tmp_path / "r.jsonl").read_bytes() == content
+    again = run(capsys, monkeypatch, here / "w.safetensors", "-", stdin=(tmp_path / "r.jsonl").read_bytes())
+    assert again[1] == lines
+
+
+def test_events_and_repetitions_are_said(here, capsys, monkeypatch):
+    poses = exercise([40, 50, 45])
+    lines = [frame_line(Frame(pose[None].astype(np.float32), None, None, t)) for t, pose in enumerate(poses)]
+    options = "--count", "--fps", 30, "--enter", 0.3, "--least", 5, "--delay", 2, "--show", "events"
+    code, found, _ = run(capsys, monkeypatch, here / "w.safetensors", "-", *options, stdin="\n".join(lines).encode())
+    assert code == 0
+    assert [it["count"] for it in found if it["kind"] == "repetition"] == [1, 2, 3]
+    begun = [(it["class"], it["start"]) for it in found if it["kind"] == "begin"]
+    assert begun
+    assert begun == [(it["class"], it["start"]) for it in found if it["kind"] == "end"]
+
+
+@pytest.mark.parametrize("listen", [False, True])
+def test_a_socket(here, capsys, monkeypatch, listen):
+    content = (here / "two.jsonl").read_bytes()
+    server = socket.create_server(("127.0.0.1", 0))
+    port = server.getsockname()[1]
+    if listen:
+        server.close()
+
+    def send() -> None:
+        if not listen:
+            connection, _ = server.accept()
+        while listen:
+            try:
+                connection = socket.create_connection(("127.0.0.1", port))
+                break
+            except OSError:
+                time.sleep(0.01)
+        with connection:
+            connection.sendall(content)
+
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    words = here / "w.safetensors", f"tcp://127.0.0.1:{port}", *(["--listen"] if listen else [])
+    code, lines, _ = run(capsys, monkeypatch, *words)
+    sender.join()
+    server.close()
+    assert code == 0
+    assert lines
+    _, same, _ = run(capsys, monkeypatch, here / "w.safetensors", "-", stdin=content)
+    assert [line | {"recording": 0} for line in lines] == [line | {"recording": 0} for line in same]
+
+
+def test_ctrl_c_keeps_what_was_recorded(here, tmp_path):
+    command = [sys.executable, "-m", "kinegraph", "stream", here / "w.safetensors", "-", "--record", "r.jsonl"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ
+    ) as process:
+        process.stdin.write((here / "two.jsonl").read_bytes())
+        process.stdin.flush()
+        for line in process.stdout:
+            if b'"frame": 38' in line and b'"person": "b"' in line:  # of the last frame but one; it waits for more
+                break
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+    kept = (tmp_path / "r.jsonl").read_bytes()
+    assert (here / "two.jsonl").read_bytes().startswith(kept)
+    assert kept.count(b"\n") >= 40  # complete lines: the head and 39 frames
+
+
+FLAT = json.dumps({"people": [{"keypoint": [[1, 2]] * 25}]})
+
+
+@pytest.mark.parametrize(
+    ("stdin", "words", "message"),
+    [
+        ("nonsense", ["-"], "line 1 of standard input is not readable JSON"),
+        (FLAT, ["-"], "xy without scores, the network wants"),
+        (json.dumps({"people": [{"keypoint": [[1, 2, 3]] * 24}]}), ["-"], "has 24 joints, layout 'ntu25' has 25"),
+        ('{"people": []}\n{"fps": 3}', ["-"], "line 2 of standard input says what holds for all frames"),
+        ("", ["nowhere.jsonl"], "there is no file or folder nowhere.jsonl"),
+        ("", ["-", "--none", "sitt"], "no class of the network; did you mean 'sit'?"),
+        ("", ["-", "--enter", "2"], "events begin at 2 and end at 1.33333, expected"),
+        ("", ["-", "--window", "x"], "'x' is no length of time"),
+        ("", ["-", "--record", "a.txt"], "expected a name that ends in .jsonl"),
+        ("", ["two.jsonl", "--record", "a.jsonl"], "two.jsonl is a recording already"),
+        ("", ["tcp://nothing"], "expected tcp://HOST:PORT"),
+        ("", ["tcp://127.0.0.1:1"], "cannot be reached"),
+        ("", ["two.jsonl", "--listen"], "--listen is for a source such as tcp://"),
+        ("", ["two.jsonl", "--speed", "-1"], "--speed is -1.0"),
+        ("", ["two.jsonl", "--people", "0"], "people"),
+    ],
+)
+def test_wrong_input_is_one_line(here, capsys, monkeypatch, stdin, words, message):
+    monkeypatch.chdir(here)
+    code, _, err = run(capsys, monkeypatch, "w.safetensors", *words, stdin=stdin.encode())
+    lines = [line for line in err.splitlines() if not line.startswith("note:")]
+    assert code == 2
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert not (here / "a.jsonl").exists()
+
+
+def test_broken_lines_are_left_out_on_request(here, capsys, monkeypatch):
+    good = (here / "two.jsonl").read_text().splitlines()
+    broken = "\n".join([*good[:20], "{", *good[20:]])
+    code, lines, err = run(capsys, monkeypatch, here / "w.safetensors", "-", "--skip-broken", stdin=broken.encode())
+    assert code == 0
+    assert "skipped: line 21 of standard input is not readable JSON" in err
+    _, same, _ = run(capsys, monkeypatch, here / "w.safetensors", "-", stdin="\n".join(good).encode())
+    assert lines == same
+
+
+def test_mediapipe_needs_the_size_of_the_picture(tmp_path, capsys, monkeypatch):
+    layout = load_layout("coco17")
+    known = weights(Preprocessing(people=1, normalize="image"), "coco17", scored=True)
+    about = {"class_names": known.class_names, "preprocessing": known.preprocessing}
+    save_weights(
+        tmp_path / "w.safetensors", known.model, layout=layout, **about, extra={"training": {"frames": [5, 5, 5]}}
+    )
+    points = [{"x": 0.4 + 0.005 * j, "y": 0.5 + 0.01 * (j % 5), "z": 0.0, "visibility": 0.9} for j in range(33)]
+    content = "\n".join([json.dumps({"landmarks": [points]})] * 30).encode()
+    words = tmp_path / "w.safetensors", "-", "--map-layout"
+    code, _, err = run(capsys, monkeypatch, *words, stdin=content)
+    assert code == 2
+    assert "fractions of a picture: give --image-size" in err
+    code, lines, _ = run(capsys, monkeypatch, *words, "--image-size", "640x480", stdin=content)
+    assert code == 0
+    assert lines
