@@ -40,7 +40,8 @@ READ_BY = {
         ["ann_file", "pipeline", "split", "data_root", "data_prefix", "test_mode", "box_thr", "num_classes"], ANY
     ),
     **dict.fromkeys(["memcached", "mc_cfg", "start_index", "modality"], ANY),  # how files are fetched
-    **dict.fromkeys(["valid_ratio", "class_prob", "filter_cfg", "indices"]),
+    "valid_ratio": ANY,
+    **dict.fromkeys(["class_prob", "filter_cfg", "indices"]),
     **dict.fromkeys(["multi_class", "sample_by_class", "dynamic_length"], False),
     "power": 0,
 }
@@ -126,6 +127,8 @@ def _source(part: str, block: Block, name: str, recipe: Recipe) -> None:
     if not isinstance(path, str) or not isinstance(split, str | None):
         recipe.refuse(f"ann_file is {quoted(path)}, expected a .pkl", block, "ann_file")
         return
+    if block.get("valid_ratio"):
+        recipe.refuse("valid_ratio: clips are not left out by their frames with a person", block, "valid_ratio")
     if isinstance(root := block.get("data_root"), str):
         path = str(Path(root, path))
     recipe.parts[part] = Source(path, split, block.line("ann_file"), f"{name}.ann_file")
