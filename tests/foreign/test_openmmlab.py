@@ -1,10 +1,14 @@
 """Configs of MMAction2, PYSKL and ProtoGCN: what each says in our words, and that they train."""
 
+import ast
 import json
+from contextlib import suppress
 from itertools import islice
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from kinegraph.allowed import NETWORKS
 from kinegraph.cli import main
@@ -215,3 +219,35 @@ def test_convert_writes_the_rest_with_the_line_of_each_value(place, capsys):
         assert theirs in lines[int(line.partition("# line ")[2].split(" ")[0].rstrip(":")) - 1]
     assert str(read_config(train, place / "out.yaml").split) == "xsub"
     assert main(["convert", "config.py", "out.yaml"]) == 2  # it is there
+
+
+JUNK = (
+    "None",
+    "-1",
+    "'x'",
+    "[]",
+    "dict()",
+    "1.5",
+    "[dict(a=1)]",
+    "0",
+    "dict(type='A')",
+    "[[1]]",
+    "(1,)",
+    "1e308",
+    "10**9",
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.sampled_from(sorted(VARIANTS)), place_of=st.integers(0, 500), junk=st.sampled_from(JUNK))
+def test_a_value_of_another_kind_is_refused_or_read_and_never_breaks(place, name, place_of, junk):
+    tree = ast.parse(VARIANTS[name])
+    settable = [node for node in ast.walk(tree) if isinstance(node, ast.keyword | ast.Assign)]
+    settable[place_of % len(settable)].value = ast.parse(junk, mode="eval").body
+    (place / "config.py").write_text(ast.unparse(tree))
+    with suppress(ValueError):  # one line; anything else would be a traceback
+        recipe = read_foreign(place / "config.py")
+        assert all("\n" not in line for line in recipe.refused)
+        if not recipe.refused:
+            (place / "ours.yaml").write_text(as_yaml(recipe, "data") + "split: xsub\n")
+            read_config(train, place / "ours.yaml")
