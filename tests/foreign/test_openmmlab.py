@@ -10,7 +10,6 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kinegraph.allowed import NETWORKS
 from kinegraph.cli import main
 from kinegraph.commands.arguments import read_config
 from kinegraph.commands.train import train
@@ -24,7 +23,6 @@ from tests.foreign import projects
 OLD = ["stgcn_80e_ntu60_xsub_keypoint", "stgcn_80e_ntu60_xsub_keypoint_3d", "2sagcn_80e_ntu60_xsub_keypoint_3d"]
 OLD += ["2sagcn_80e_ntu60_xsub_bone_3d", *(f"stgcn_80e_babel{n}{loss}" for n in (60, 120) for loss in ("", "_wfl"))]
 FEATURES = ("j", "b", "jm", "bm")
-HERE = {name.rpartition(".")[2] for name in NETWORKS}
 NEW = [("stgcn", True), ("stgcn", False), ("stgcnpp", True), ("stgcnpp", False), ("ctrgcn", False)]
 NEW += [("2s-agcn", False), ("aagcn", True), ("msg3d", True)]
 VARIANTS = {
@@ -39,7 +37,8 @@ VARIANTS = {
     **{f"pyskl xset {it}": projects.pyskl("stgcnpp", it, True, "xset", 120) for it in FEATURES},
     "pyskl strong": projects.pyskl("stgcnpp", "j", False, strong=True),
     **{f"vanilla {it}": projects.vanilla(it) for it in FEATURES},
-    **{f"{net} {it}": projects.dense(net, it) for net in ("DGSTGCN", "ProtoGCN") for it in ("j", "bm") if net in HERE},
+    **{f"{net} {it}": projects.dense(net, it) for net in ("DGSTGCN", "ProtoGCN") for it in ("j", "bm")},
+    "ProtoGCN k": projects.dense("ProtoGCN", "k", more="dict(type='Part_Drop'), "),
 }
 
 
@@ -104,6 +103,15 @@ def test_what_a_new_config_says(place):
     assert plain["model"]["init_args"] == {"dropout": 0.5}
     assert (plain["preprocessing"]["sampling"], plain["partition"]) == ("pad", "spatial")
     assert "nesterov" not in plain["optimizer"]["init_args"]
+    proto = options(VARIANTS["ProtoGCN k"], place)
+    assert proto["model"]["init_args"] == {"prototypes": 400, "weight": 0.2}
+    assert proto["preprocessing"] == uniform | {
+        "people": 2,
+        "normalize": "first_frame_centre",
+        "streams": ["k_bone"],
+        "sampling": "uniform_random_start",
+        "augment": {"rotation": [0.2] * 3, "part_drop": 0.2},
+    }
 
 
 TRAINED = {
