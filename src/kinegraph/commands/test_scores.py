@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from kinegraph.commands.arguments import read_config
 from kinegraph.commands.fuse import clips_of, read_fitting
@@ -70,7 +71,7 @@ def measure_scores(
         print(line)
     if out or report:
         evaluation = evaluation_of(clips.folder, clips.split, clips.part, scores)
-        about = {"config_text": f"# scores of {result}\n", "warnings": warnings}
+        about: dict[str, Any] = {"config_text": f"# scores of {result}\n", "warnings": warnings}
         about |= {"environment": environment() | {"dataset": str(clips.folder.path)}}
         if out:
             print(f"report: {write_report(out, evaluation, page=report, **about)['report']}")

@@ -163,12 +163,12 @@ def _make(folder: Path, recipe: Recipe, found: Mapping[str, Path], own: str | No
         for file in dict.fromkeys(found.values()):
             options = {key: it for key, it in _reading(recipe).items() if key in _options_for(file)}
             read[file] = recordings(file, on_fault="skip", **options)
-            opened.enter_context(closing(read[file].clips))
+            opened.enter_context(closing(read[file].clips))  # pyright: ignore[reportArgumentType]  it is a generator
         (first, *_) = read.values()
         names = _class_names(recipe, [it.class_names for it in read.values()])
-        items = first.clips if own else _in_parts(recipe, found, read)
+        items = _only_clips(first) if own else _in_parts(recipe, found, read)
         try:
-            dataset = write_dataset(folder, items, **(facts_of(first) | {"class_names": names}))
+            dataset = write_dataset(folder, items, **facts_of(replace(first, class_names=names)))
         except ValueError:
             if folder.exists():  # another process was quicker
                 return []
@@ -197,15 +197,18 @@ def _class_names(recipe: Recipe, found: Sequence[tuple[str, ...]]) -> tuple[str,
     return (*names, *(f"class {i}" for i in range(len(names), count)))
 
 
+def _only_clips(recorded: Recordings) -> Generator[SkeletonClip]:
+    """Faults are listed by `skipped`."""
+    return (clip for clip in recorded.clips if isinstance(clip, SkeletonClip))
+
+
 def _in_parts(recipe: Recipe, found: Mapping[str, Path], read: Mapping[Path, Recordings]) -> Generator[SkeletonClip]:
     """The clips of all files, their part in one column. A clip in two parts is there twice, for each of them."""
     column = split_of(recipe)
     names: set[str] = set()
     for file, recorded in read.items():
         sources = {part: recipe.parts[part] for part, path in found.items() if path == file}
-        for clip in recorded.clips:
-            if not isinstance(clip, SkeletonClip):
-                continue  # faults are listed by `skipped`
+        for clip in _only_clips(recorded):
             parts = [part for part, source in sources.items() if _is_in(clip, source)]
             if "val" in parts and "test" in parts:
                 parts.remove("test")  # the same clips under two names

@@ -1,6 +1,6 @@
 """What another project's configuration says in our words: options of `kinegraph train`, files of clips, and remarks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +87,7 @@ def _is_plain(value: object) -> bool:
 
 
 @contextmanager
-def understanding(recipe: Recipe, block: Block, key: str) -> Iterator[None]:
+def understanding(recipe: Recipe, block: Block, key: str) -> Generator[None]:
     """Within it, a value that is not of its kind, such as a number where a list is expected, is refused."""
     try:
         yield
