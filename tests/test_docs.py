@@ -50,6 +50,8 @@ def test_links_and_files_exist(page):
 def test_commands_can_be_typed(page, monkeypatch):
     monkeypatch.chdir(ROOT)
     for verb, *argv in commands(page):
+        if argv and Path(argv[0]).suffix == ".py":
+            continue  # another project's config: tests/foreign types these commands
         function, configured = getattr(import_module(f"kinegraph.commands.{verb}"), verb), verb in CONFIG_VERBS
         if configured:  # one that the page writes itself stands in for any
             argv = [

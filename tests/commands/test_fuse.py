@@ -213,3 +213,59 @@ def test_file_names_with_commas_and_brackets(place, tmp_path):
     odd = tmp_path / "[a], b c.pkl"
     odd.write_bytes((place / "plain" / "joint_val.pkl").read_bytes())
     assert main(["fuse", str(odd), str(odd), f"--data={place / 'data'}"]) == 0
+
+
+def test_weights_by_project(place, capsys):
+    """PYSKL adds probabilities, CTR-GCN logits; 2s-AGCN's file has names, in any order."""
+    streams, _, _ = val(place)
+    files = [str(place / "plain" / f"{name}_val.pkl") for name in STREAMS]
+    words = ["--data", str(place / "data"), "--split", "xsub", "--out"]
+    assert main(["fuse", *files, "--weights", "pyskl-4s", *words, str(place / "p" / "r.pkl")]) == 0
+    assert "weights 2:2:1:1 of pyskl-4s, for joint, bone, joint motion, bone motion" in capsys.readouterr().out
+    fused = read_result(place / "p" / "r.pkl").probability
+    np.testing.assert_allclose(fused, fuse_streams(streams, (2, 2, 1, 1)), rtol=1e-5)
+
+    logits = [np.array(pickle.loads((place / "plain" / f"{name}_val.pkl").read_bytes())) for name in STREAMS]
+    names = [f"clip{i:03}" for i in range(60, 90)]
+    by_name = {names[i]: logits[0][i] for i in np.random.default_rng(0).permutation(30)}
+    save(place / "epoch1_test_score.pkl", by_name)
+    files[0] = str(place / "epoch1_test_score.pkl")
+    assert main(["fuse", *files, "--weights", "ctrgcn-4s", *words, str(place / "c" / "r.pkl")]) == 0
+    said = capsys.readouterr().out
+    assert "logits are added" in said
+    assert "clip names" in said
+    total = sum(w * z.astype(np.float64) for w, z in zip((0.6, 0.6, 0.4, 0.4), logits, strict=True))
+    np.testing.assert_allclose(read_result(place / "c" / "r.pkl").probability, softmax(total), rtol=1e-4)
+
+    for weights, message in [
+        (["pyskl-2s"], "--weights pyskl-2s is for 2 result files (joint, bone), there are 4"),
+        (["pysk-4s"], "did you mean 'pyskl-4s'?"),
+        (["pyskl-4s", "1"], "--weights: expected a number, found 'pyskl-4s'"),
+    ]:
+        assert main(["fuse", *files, "--weights", *weights, *words[:-1]]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_scores_of_a_result_file_are_measured(place, capsys):
+    """`test --from`: of a dataset folder, or of a config that names it."""
+    (logits, *_), labels, _ = val(place)
+    top1 = (logits.argmax(1) == labels).mean()
+    file, data = str(place / "plain" / "joint_val.pkl"), str(place / "data")
+    assert (
+        main(["test", "--from", file, "--dataset", data, "--split", "xsub", "--out", str(place / "m" / "r.pkl")]) == 0
+    )
+    said = capsys.readouterr().out
+    assert f"top1: {top1:.4f}" in said
+    assert "logits, order checked by their number only" in said
+    np.testing.assert_allclose(read_result(place / "m" / "r.pkl").probability, logits, rtol=1e-5)
+    config = made_up.config(place / "config.yaml", place / "data")
+    assert main(["test", str(config), f"--from={file}", "--eval", "top_k_accuracy"]) == 0
+    assert "mean_class_accuracy:" not in capsys.readouterr().out
+    for words, message in [
+        (["--from", file], "--from needs a config, or --dataset FOLDER"),
+        (["--from", "--dataset", data], "--from is there without a value"),
+        (["--from", str(place / "four.pkl"), "--dataset", data], "has 4 classes"),
+        (["--from", str(place / "swapped" / "result.pkl"), "--dataset", data], "other clips or another order"),
+    ]:
+        assert main(["test", *words]) == 2
+        assert message in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Result files as other projects write them, and what is refused."""
 
+import json
 import pickle
 from collections import OrderedDict
 
@@ -9,7 +10,7 @@ import torch
 
 from kinegraph.evaluation import results
 from kinegraph.evaluation.metrics import softmax
-from kinegraph.evaluation.results import read_result
+from kinegraph.evaluation.results import in_order, read_result
 
 LOGITS = np.random.default_rng(0).normal(0, 4, (7, 5)).astype(np.float32)
 PROBABILITIES = softmax(LOGITS).astype(np.float32)
@@ -61,6 +62,30 @@ def test_dumps_with_numpy_rows(tmp_path):
     result = read_result(saved(tmp_path / "dump.pkl", clips))
     np.testing.assert_array_equal(result.scores, PROBABILITIES)
     assert result.labels.tolist() == [0, 1, 2, 3, 4, 0, 1]
+
+
+def test_scores_by_name(tmp_path):
+    """yysijie/st-gcn and 2s-AGCN: a dict by clip, put in the dataset's order; CTR-GCN's names are numbers."""
+    names = [f"S001C001P00{i}R001A001" for i in range(7)]
+    shuffled = {f"{names[i]}.skeleton": LOGITS[i] for i in (3, 1, 0, 2, 6, 5, 4)}
+    result = read_result(saved(tmp_path / "epoch1_test_score.pkl", shuffled))
+    assert result.names == [names[i] for i in (3, 1, 0, 2, 6, 5, 4)]
+    ordered = in_order(result, names)
+    np.testing.assert_array_equal(ordered.scores, LOGITS)
+    assert ordered.names == names
+    assert in_order(result, names[:-1]) is result  # other clips: nothing is moved
+    counted = read_result(saved(tmp_path / "ctr.pkl", {f"test_{i}": LOGITS[i] for i in (2, 0, 1, 3, 4, 6, 5)}))
+    np.testing.assert_array_equal(counted.scores, LOGITS)
+    assert counted.names is None
+    dumped = [{"pred_score": LOGITS[i], "frame_dir": names[i], "gt_label": np.array([i % 5])} for i in range(6, -1, -1)]
+    ordered = in_order(read_result(saved(tmp_path / "dump.pkl", dumped)), names)
+    np.testing.assert_array_equal(ordered.scores, LOGITS)
+    assert ordered.labels.tolist() == [i % 5 for i in range(7)]
+
+
+def test_scores_as_json(tmp_path):
+    (tmp_path / "result.json").write_text(json.dumps(LOGITS.tolist()))
+    np.testing.assert_array_equal(read_result(tmp_path / "result.json").scores.astype(np.float32), LOGITS)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])

@@ -224,14 +224,14 @@ total_epochs = 16
 """
 
 
-def dense(network: str, modality: str, split: str = "xsub") -> str:
+def dense(network: str, modality: str, split: str = "xsub", more: str = "") -> str:
     """DG-STGCN of PYSKL, or ProtoGCN: variables, f-strings, frames that are sampled and decoded in one."""
     head = "type='SimpleHead', joint_cfg='nturgb+d', num_classes=60, in_channels=384, weight=0.2"
     head = head if network == "ProtoGCN" else "type='GCNHead', num_classes=60, in_channels=256"
     prototypes = "num_prototype=400, " if network == "ProtoGCN" else ""
 
     def steps(clips: int) -> str:
-        turned = "" if clips else "\n    dict(type='RandomRot', theta=0.2),"
+        turned = "" if clips else f"\n    dict(type='RandomRot', theta=0.2), {more}"
         return f"""[
     dict(type='PreNormalize3D', align_spine=False),{turned}
     dict(type='GenSkeFeat', feats=[modality]),

@@ -1,12 +1,15 @@
 """Configs of MMAction2, PYSKL and ProtoGCN: what each says in our words, and that they train."""
 
+import ast
 import json
+from contextlib import suppress
 from itertools import islice
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from kinegraph.allowed import NETWORKS
 from kinegraph.cli import main
 from kinegraph.commands.arguments import read_config
 from kinegraph.commands.train import train
@@ -20,7 +23,6 @@ from tests.foreign import projects
 OLD = ["stgcn_80e_ntu60_xsub_keypoint", "stgcn_80e_ntu60_xsub_keypoint_3d", "2sagcn_80e_ntu60_xsub_keypoint_3d"]
 OLD += ["2sagcn_80e_ntu60_xsub_bone_3d", *(f"stgcn_80e_babel{n}{loss}" for n in (60, 120) for loss in ("", "_wfl"))]
 FEATURES = ("j", "b", "jm", "bm")
-HERE = {name.rpartition(".")[2] for name in NETWORKS}
 NEW = [("stgcn", True), ("stgcn", False), ("stgcnpp", True), ("stgcnpp", False), ("ctrgcn", False)]
 NEW += [("2s-agcn", False), ("aagcn", True), ("msg3d", True)]
 VARIANTS = {
@@ -35,7 +37,8 @@ VARIANTS = {
     **{f"pyskl xset {it}": projects.pyskl("stgcnpp", it, True, "xset", 120) for it in FEATURES},
     "pyskl strong": projects.pyskl("stgcnpp", "j", False, strong=True),
     **{f"vanilla {it}": projects.vanilla(it) for it in FEATURES},
-    **{f"{net} {it}": projects.dense(net, it) for net in ("DGSTGCN", "ProtoGCN") for it in ("j", "bm") if net in HERE},
+    **{f"{net} {it}": projects.dense(net, it) for net in ("DGSTGCN", "ProtoGCN") for it in ("j", "bm")},
+    "ProtoGCN k": projects.dense("ProtoGCN", "k", more="dict(type='Part_Drop'), "),
 }
 
 
@@ -100,6 +103,15 @@ def test_what_a_new_config_says(place):
     assert plain["model"]["init_args"] == {"dropout": 0.5}
     assert (plain["preprocessing"]["sampling"], plain["partition"]) == ("pad", "spatial")
     assert "nesterov" not in plain["optimizer"]["init_args"]
+    proto = options(VARIANTS["ProtoGCN k"], place)
+    assert proto["model"]["init_args"] == {"prototypes": 400, "weight": 0.2}
+    assert proto["preprocessing"] == uniform | {
+        "people": 2,
+        "normalize": "first_frame_centre",
+        "streams": ["k_bone"],
+        "sampling": "uniform_random_start",
+        "augment": {"rotation": [0.2] * 3, "part_drop": 0.2},
+    }
 
 
 TRAINED = {
@@ -215,3 +227,35 @@ def test_convert_writes_the_rest_with_the_line_of_each_value(place, capsys):
         assert theirs in lines[int(line.partition("# line ")[2].split(" ")[0].rstrip(":")) - 1]
     assert str(read_config(train, place / "out.yaml").split) == "xsub"
     assert main(["convert", "config.py", "out.yaml"]) == 2  # it is there
+
+
+JUNK = (
+    "None",
+    "-1",
+    "'x'",
+    "[]",
+    "dict()",
+    "1.5",
+    "[dict(a=1)]",
+    "0",
+    "dict(type='A')",
+    "[[1]]",
+    "(1,)",
+    "1e308",
+    "10**9",
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.sampled_from(sorted(VARIANTS)), place_of=st.integers(0, 500), junk=st.sampled_from(JUNK))
+def test_a_value_of_another_kind_is_refused_or_read_and_never_breaks(place, name, place_of, junk):
+    tree = ast.parse(VARIANTS[name])
+    settable = [node for node in ast.walk(tree) if isinstance(node, ast.keyword | ast.Assign)]
+    settable[place_of % len(settable)].value = ast.parse(junk, mode="eval").body
+    (place / "config.py").write_text(ast.unparse(tree))
+    with suppress(ValueError):  # one line; anything else would be a traceback
+        recipe = read_foreign(place / "config.py")
+        assert all("\n" not in line for line in recipe.refused)
+        if not recipe.refused:
+            (place / "ours.yaml").write_text(as_yaml(recipe, "data") + "split: xsub\n")
+            read_config(train, place / "ours.yaml")

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -179,7 +180,7 @@ def _with_clips(verb: str, recipe: Recipe, words: Words) -> list[str]:
 
 
 def _value_of(option: str, words: Sequence[str]) -> str | None:
-    for word, after in zip(words, [*words[1:], ""], strict=True):
+    for word, after in pairwise([*words, ""]):
         name, equals, _ = word.replace("_", "-").partition("=")
         if name == option:
             return word.partition("=")[2] if equals else after

@@ -15,13 +15,14 @@ from kinegraph.evaluation.evaluation import evaluation_of
 from kinegraph.evaluation.fusion import (
     check_weights,
     cross_fit,
+    fusion_named,
     log_probability,
     published_weights,
     search_weights,
 )
 from kinegraph.evaluation.fusion import fuse as fuse_streams
-from kinegraph.evaluation.metrics import evaluate, remarks
-from kinegraph.evaluation.results import Result, checked_result_path, read_result
+from kinegraph.evaluation.metrics import evaluate, remarks, softmax
+from kinegraph.evaluation.results import Result, checked_result_path, in_order, read_result
 from kinegraph.messages import plain_name
 from kinegraph.report.write import write_report
 
@@ -65,7 +66,7 @@ def fuse(
     results: list[Path],
     *,
     data: Path,
-    weights: list[float] | None = None,
+    weights: list[float | str] | None = None,
     split: str | None = None,
     part: str | None = None,
     out: Path | None = None,
@@ -76,9 +77,12 @@ def fuse(
     """Add up the probabilities that several networks give the same clips.
 
     Args:
-        results: result files of `kinegraph test --out`, MMAction2 (0.x, or 1.x dumps) or PYSKL, clips in dataset order.
+        results: result files of `kinegraph test --out`, MMAction2 (0.x, or 1.x dumps) or PYSKL, clips in dataset order;
+            or of yysijie/st-gcn, 2s-AGCN or CTR-GCN (epoch*_test_score.pkl), whose clips are put in order by name.
         data: dataset folder with the clips and their labels.
         weights: one a result file; by default 1 1 for two, 2 2 1 1 for four (joint, bone, joint motion, bone motion).
+            Or as a project publishes them: pyskl-2s, pyskl-4s, mmaction2-2s, mmaction2-4s, protogcn-2s, protogcn-4s,
+            protogcn-6s; 2s-agcn, ctrgcn-2s and ctrgcn-4s, which add logits.
         split: column of the dataset; needed if there are several.
         part: part of the split that the results are of, by default val, or test where there is no val.
         out: where to write the fused result file (.pkl); tables, pictures and report.html go beside it.
@@ -90,6 +94,7 @@ def fuse(
     Examples:
         kinegraph fuse joint/result.pkl bone/result.pkl --data data/ntu60 --split xsub
         kinegraph fuse joint/result.pkl bone/result.pkl --data data/mine --weights 3 2 --out fused/result.pkl
+        kinegraph fuse j.pkl b.pkl jm.pkl bm.pkl --data data/ntu60 --split xsub --weights ctrgcn-4s
         kinegraph fuse joint/result.pkl bone/result.pkl --data data/mine --search
     """
     _check_options(results, weights, search, search_part, search_results)
@@ -135,7 +140,7 @@ def clips_of(folder: SkeletonDataset, split: str | None, part: str | None) -> Cl
 
 def read_fitting(path: Path, clips: Clips) -> Result:
     """Read a result of these clips. Raises ValueError where clips, classes, names or labels are not the dataset's."""
-    result = read_result(path)
+    result = in_order(read_result(path), [plain_name(name) for name in clips.names])
     count, classes = result.scores.shape
     if count != len(clips.indices):
         splits = clips.folder.splits
@@ -164,8 +169,10 @@ def read_fitting(path: Path, clips: Clips) -> Result:
 def _check_options(results, weights, search, search_part, search_results) -> None:
     if len(results) < 2:
         raise ValueError(f"{len(results)} result file, expected two or more to fuse")
-    if weights is not None:
-        check_weights(weights, len(results))
+    if weights is not None and (name := _named(weights)):
+        fusion_named(name, len(results))
+    elif weights is not None:
+        check_weights(_numbers(weights), len(results))
     if weights is not None and (search or search_part):
         raise ValueError("--weights and --search: weights are either given or searched")
     if bool(search_part) != bool(search_results):
@@ -185,10 +192,36 @@ def _checked_out(out: Path, results: list[Path]) -> Path:
 
 def _report_owner(out: Path, streams: list[Result]) -> Path | None:
     """The result whose own report lies where the fused one would go."""
-    return next((it.path for it in streams if it.names and it.path.parent.resolve() == out.parent.resolve()), None)
+    return next((it.path for it in streams if it.reported and it.path.parent.resolve() == out.parent.resolve()), None)
 
 
-def _weighted(streams: list[Result], weights: list[float] | None) -> Fusion:
+def _named(weights: list[float | str]) -> str | None:
+    """The name of a published fusion, in place of numbers."""
+    return weights[0] if len(weights) == 1 and isinstance(weights[0], str) else None
+
+
+def _numbers(weights: list[float | str]) -> list[float]:
+    if words := [it for it in weights if isinstance(it, str)]:
+        raise ValueError(f"--weights: expected a number, found '{words[0]}'; or one name alone, such as pyskl-4s")
+    return [float(it) for it in weights]
+
+
+def _published(streams: list[Result], name: str) -> Fusion:
+    """The streams fused as a project does it."""
+    found = fusion_named(name, len(streams))
+    order = f"weights {_ratio(found.weights)} of {name}, for {', '.join(found.streams)} in this order"
+    if found.adds == "probabilities":
+        return Fusion(fuse_streams([it.probability for it in streams], found.weights), order, found.weights)
+    if others := [it.path for it in streams if it.kind != "logits"]:
+        raise ValueError(f"--weights {name} adds logits; {others[0]} has probabilities")
+    total = sum(weight * it.scores.astype(np.float64) for weight, it in zip(found.weights, streams, strict=True))
+    return Fusion(softmax(total), f"{order}; logits are added", found.weights)
+
+
+def _weighted(streams: list[Result], given: list[float | str] | None) -> Fusion:
+    if given and (name := _named(given)):
+        return _published(streams, name)
+    weights = _numbers(given) if given else None
     used = tuple(weights or published_weights(len(streams)))
     description = f"weights {_ratio(used)}"
     if not weights:

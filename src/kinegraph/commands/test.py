@@ -14,6 +14,7 @@ from torch import nn
 from kinegraph.commands.arguments import check_numbers, read_config
 from kinegraph.commands.foreign_config import foreign_words
 from kinegraph.commands.swapped import config_first
+from kinegraph.commands.test_scores import RESULTS, measure_scores, with_result
 from kinegraph.commands.train import train
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.data.dataset_checks import check_scale, dataset_findings, line_of
@@ -63,9 +64,12 @@ def test(
     """Measure trained weights on one part of a split.
 
     Args:
-        config: the YAML file the weights were trained with: dataset, split and batch size are taken from it.
+        config: the YAML file the weights were trained with: dataset, split and batch size are taken from it; or a
+            config of MMAction2, PYSKL, ProtoGCN (.py), yysijie/st-gcn, 2s-AGCN or CTR-GCN (.yaml), with the options of
+            their test command, such as --cfg-options.
         checkpoint: weights, e.g. runs/NAME/checkpoints/best.safetensors, which know how clips are prepared for them;
-            or a .pth of MMAction2, PYSKL or yysijie/st-gcn, for which the config says it.
+            or a .pth of MMAction2, PYSKL or yysijie/st-gcn, for which the config says it. In place of weights, --from
+            names a result file of any project, whose scores are measured.
         eval: metrics to print: top_k_accuracy, mean_class_accuracy; by default both.
         out: where to write the result file (.pkl); tables, pictures and report.html go beside it.
         report: where to write the report, a page to be opened in a browser, if not beside the result file.
@@ -83,6 +87,8 @@ def test(
     Examples:
         kinegraph test runs/mine/config.yaml runs/mine/checkpoints/best.safetensors --out results/mine/result.pkl
         kinegraph test configs/stgcn_80e_ntu60_xsub_keypoint_3d.yaml published.pth --eval top_k_accuracy
+        kinegraph test configs/skeleton/stgcn/stgcn_80e_ntu60_xsub_keypoint.py published.pth --out result.pkl
+        kinegraph test --from work_dir/ntu/xsub/agcn_joint/epoch49_test_score.pkl --dataset data/ntu60 --split xsub
     """
     load_plugins(plugins or ())
     check_numbers(batch_size=batch_size, devices=devices)
@@ -91,6 +97,9 @@ def test(
     out = checked_result_path(out) if out else None
     if report is not None and report.suffix not in (".html", ".htm"):
         raise ValueError(f"the report is '{report}', expected a name that ends in .html")
+    if checkpoint.suffix in RESULTS:
+        measure_scores(config, checkpoint, metrics, out, report, dataset, split, part)
+        return
     config, checkpoint = config_first("test", config, checkpoint)
     options = read_config(train, config)
     folder = open_dataset(dataset or Path(str(options.dataset)), check_values=True)
@@ -132,8 +141,8 @@ def test(
 
 
 def words(argv: Sequence[str]) -> list[str]:
-    """The words of the command line; another project's config and options become ours."""
-    return foreign_words("test", argv)
+    """The words of the command line; another project's config and options become ours, --from names a result file."""
+    return with_result(foreign_words("test", argv))
 
 
 def _other_conditions(weights: Weights, clips: ClipDataset) -> list[str]:

@@ -7,11 +7,39 @@ larger numbers counts more than its weight says.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Real
 
+from kinegraph.messages import did_you_mean
+
 PUBLISHED = {2: (1.0, 1.0), 4: (2.0, 2.0, 1.0, 1.0)}  # joint, bone[, joint motion, bone motion]
+
+
+class PublishedFusion(NamedTuple):
+    """How a project fuses streams, in this order. adds: the numbers that it adds up, with these weights."""
+
+    streams: tuple[str, ...]
+    weights: tuple[float, ...]
+    adds: Literal["probabilities", "logits"]
+
+
+TWO, FOUR = ("joint", "bone"), ("joint", "bone", "joint motion", "bone motion")
+SIX = ("joint", "bone", "k-bone", "joint motion", "bone motion", "k-bone motion")
+# Sources: PYSKL and MMAction2 1.x, configs/stgcn/README.md; ProtoGCN, data/README.md; 2s-AGCN and CTR-GCN, ensemble.py,
+# which add what the network gives, before any softmax.
+BY_PROJECT = {
+    **{
+        f"{project}-2s": PublishedFusion(TWO, (1, 1), "probabilities") for project in ("pyskl", "mmaction2", "protogcn")
+    },
+    **{f"{project}-4s": PublishedFusion(FOUR, (2, 2, 1, 1), "probabilities") for project in ("pyskl", "mmaction2")},
+    "protogcn-4s": PublishedFusion(FOUR, (2, 2, 1, 1), "probabilities"),
+    "protogcn-6s": PublishedFusion(SIX, (2, 2, 2, 1, 1, 1), "probabilities"),
+    "2s-agcn": PublishedFusion(TWO, (1, 1), "logits"),
+    "ctrgcn-2s": PublishedFusion(TWO, (1, 1), "logits"),
+    "ctrgcn-4s": PublishedFusion(FOUR, (0.6, 0.6, 0.4, 0.4), "logits"),
+}
 MOST_SEARCHED = 8  # streams
 SMALLEST = np.finfo(np.float64).tiny  # stands for a probability of 0 where a logarithm is taken
 NUMBERS_AT_ONCE = 1 << 23
@@ -26,6 +54,18 @@ def published_weights(streams: int) -> tuple[float, ...]:
     Source: the published results of PYSKL and MMAction2 1.x.
     """
     return PUBLISHED.get(streams, (1.0,) * streams)
+
+
+def fusion_named(name: str, streams: int) -> PublishedFusion:
+    """A project's fusion by its name, such as "pyskl-4s". Raises ValueError for another name or number of streams."""
+    if name not in BY_PROJECT:
+        hint = did_you_mean(name, BY_PROJECT)
+        raise ValueError(f"--weights: '{name}', expected numbers or one of {', '.join(BY_PROJECT)}{hint}")
+    found = BY_PROJECT[name]
+    if len(found.streams) != streams:
+        meant = f"{len(found.streams)} result files ({', '.join(found.streams)})"
+        raise ValueError(f"--weights {name} is for {meant}, there are {streams}")
+    return found
 
 
 def check_weights(weights: Sequence[float] | Real[np.ndarray, "S"], streams: int) -> None:

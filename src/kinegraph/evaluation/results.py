@@ -3,6 +3,8 @@
     ours, MMAction2 0.x   a list of one float array of shape (classes,) a clip: logits
     PYSKL                 the same: probabilities
     MMAction2 1.x         a list of one dict a clip: "pred_score", probabilities, and "gt_label"
+    st-gcn, 2s-AGCN,      a dict of one float array a clip by its name: logits; CTR-GCN's names are test_0, test_1 ...
+    CTR-GCN
 
 None of them says which of the two its numbers are, so that is read off the numbers themselves.
 """
@@ -15,7 +17,8 @@ import os
 import pickle
 import re
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -25,10 +28,12 @@ from jaxtyping import Float, Int, Shaped
 
 from kinegraph.evaluation.metrics import softmax
 from kinegraph.files import check_is_file
-from kinegraph.messages import quoted
+from kinegraph.messages import one_line, quoted
 from kinegraph.models.checkpoint_file import load_file, load_foreign
-from kinegraph.safe_pickle import load_pickle, sealed
+from kinegraph.safe_io import read_json
+from kinegraph.safe_pickle import Foreign, load_pickle, sealed
 
+COUNTED = re.compile(r"test_\d{1,9}")  # names that CTR-GCN gives clips
 ROW_SUM_TOLERANCE = 1e-3  # half floats and rounded tables still count as probabilities
 
 # A storage as torch.save writes it: magic number, version and machine; type, key, device and count; the key again and
@@ -54,8 +59,8 @@ class Copying(Protocol):
 class Result:
     """The scores of one network, clips in the file's order.
 
-    labels: of the clips, where the file has them. names: of the clips, where the predictions.csv that was written
-        with the file lies beside it.
+    labels: of the clips, where the file has them. names: of the clips, where the file has them, or the predictions.csv
+        that was written with it and lies beside it. reported: whether such a table is there.
     """
 
     path: Path
@@ -63,6 +68,7 @@ class Result:
     kind: Literal["logits", "probabilities"]
     labels: Int[np.ndarray, "N"] | None = None
     names: list[str] | None = None
+    reported: bool = False
 
     @cached_property
     def probability(self) -> Float[np.ndarray, "N classes"]:
@@ -78,18 +84,49 @@ def read_result(path: str | Path) -> Result:
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder, expected a result file such as {path / 'result.pkl'}")
-    found = _content(path)
+    found, names = _by_name(_content(path))
     rows, labels = _rows(path, found)
     scores = _scores(path, rows)
     if not scores.shape[1] > 1:
         raise ValueError(f"{path} has {scores.shape[1]} score a clip, expected one a class")
     kind = "probabilities" if are_probabilities(scores) else "logits"
-    return Result(path, scores, kind, labels, clip_names(path, scores))
+    table = clip_names(path, scores)
+    return Result(path, scores, kind, labels, names or table, reported=table is not None)
+
+
+def in_order(result: Result, names: Sequence[str]) -> Result:
+    """The result with its clips in the order of `names`, where the file has these names in another order."""
+    if result.names is None or result.reported or sorted(result.names) != sorted(names):
+        return result
+    place = {name: i for i, name in enumerate(result.names)}
+    if len(place) < len(result.names):
+        return result  # a name that is there twice says no place
+    order = np.array([place[name] for name in names])
+    labels = None if result.labels is None else result.labels[order]
+    return replace(result, scores=result.scores[order], labels=labels, names=list(names))
+
+
+def _by_name(found: object) -> tuple[object, list[str] | None]:
+    """The rows of a dict of scores by name, and the names; names that only count clips give the order."""
+    if isinstance(found, list) and found and all(isinstance(it, dict) for it in found):
+        names = [it.get("frame_dir") for it in found]
+        return found, names if all(isinstance(name, str) for name in names) else None
+    if not isinstance(found, dict) or not found or not all(isinstance(name, str) for name in found):
+        return found, None
+    if not all(isinstance(row, np.ndarray | list) for row in found.values()):
+        return found, None
+    numbers = [COUNTED.fullmatch(name) for name in found]
+    if all(numbers):
+        order = sorted(found, key=lambda name: int(name.rpartition("_")[2]))
+        return [found[name] for name in order], None
+    return list(found.values()), [name.removesuffix(".skeleton") for name in found]
 
 
 def _content(path: Path) -> object:
-    """What a file of pickle or of torch.save holds; objects of other classes are passed over."""
+    """What a file of pickle, of torch.save or of JSON holds; objects of other classes are passed over."""
     check_is_file(path)
+    if path.suffix == ".json":  # --out result.json of MMAction2 0.x
+        return read_json(path)
     if not zipfile.is_zipfile(path):
         return load_pickle(path, TENSORS, foreign=True)
     return _as_arrays(load_foreign(path))
@@ -225,7 +262,8 @@ def _rows(path: Path, found: object) -> tuple[list, Int[np.ndarray, "N"] | None]
         found = list(found)
     if not isinstance(found, list) or not found:
         raise ValueError(
-            f"{path} holds {_told(found)}, expected a list of one row of scores, or dict with 'pred_score', a clip"
+            f"{path} holds {_told(found)}, expected a list of one row of scores, or dict with 'pred_score', a clip, or "
+            "a dict of such rows by name"
         )
     if not isinstance(found[0], dict):
         return found, None
@@ -251,6 +289,8 @@ def _item(clip: dict, key: str, missing: object = None) -> object:
 def _scores(path: Path, rows: list) -> Float[np.ndarray, "N classes"]:
     first = None
     for index, row in enumerate(rows):
+        if isinstance(row, Foreign):
+            raise ValueError(f"{path}: clip {index} is {_told(row)}, expected scores")
         try:
             row = np.asarray(row)
         except ValueError:  # lists of different lengths
@@ -270,5 +310,7 @@ def _scores(path: Path, rows: list) -> Float[np.ndarray, "N classes"]:
 def _told(value: object) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype} {value.shape}"
+    if isinstance(value, Foreign):
+        return f"an object of '{one_line(value.name)}', which is not built"
     kind = type(value).__name__
     return f"an empty {kind}" if isinstance(value, list | dict | tuple) and not value else f"a {kind}"

@@ -18,6 +18,7 @@ import numpy as np
 
 from kinegraph.data.dataset import SkeletonDataset, open_dataset, write_dataset
 from kinegraph.data.formats import ntu, options_of, recognise, recordings
+from kinegraph.data.formats.padded import PART_FILE, label_file
 from kinegraph.data.formats.recordings import Recordings, facts_of
 from kinegraph.data.split_names import ABSENT, column_and_part, held_out, known_split
 from kinegraph.foreign.recipe import PARTS, Recipe, Source
@@ -60,6 +61,8 @@ def open_clips(recipe: Recipe, needed: Sequence[str]) -> Clips:
     where a file was looked for, and the option that names it.
     """
     found = {part: path for part in PARTS if (path := _find(recipe, part, part in needed)) is not None}
+    for part, path in found.items():
+        _check_labels(recipe.parts[part], path)
     files = list(dict.fromkeys(found.values()))
     own = _own_split(recipe, found)
     folder = _place(files[0]) / f"{files[0].stem}.kinegraph-{_fingerprint(recipe, found)}"
@@ -94,6 +97,17 @@ def _find(recipe: Recipe, part: str, needed: bool) -> Path | None:
     )
 
 
+def _check_labels(source: Source, file: Path) -> None:
+    """Raises ValueError where the labels of arrays are not those that the config names."""
+    if source.labels is None or file.suffix != ".npy":
+        return
+    if (beside := label_file(file)).name != Path(source.labels).name:
+        raise ValueError(
+            f"{source.origin}: the labels of {file.name} are read from {beside.name}, the config names "
+            f"{source.labels}: rename it, or give --dataset FOLDER"
+        )
+
+
 def _names_in(folder: Path) -> list[str]:
     return [it.name for it in folder.iterdir()] if folder.is_dir() else []
 
@@ -109,9 +123,10 @@ def _place(file: Path) -> Path:
 def _fingerprint(recipe: Recipe, found: Mapping[str, Path]) -> str:
     files = []
     for part, path in found.items():
-        status = path.stat()
         lists = None if _own_split(recipe, found) else (part, recipe.parts[part].split)
-        files.append([str(path.resolve()), status.st_size, status.st_mtime_ns, lists])
+        for file in (path, label_file(path)) if path.suffix == ".npy" else (path,):
+            status = file.stat()
+            files.append([str(file.resolve()), status.st_size, status.st_mtime_ns, lists])
     unique = [it for i, it in enumerate(files) if it not in files[:i]]
     text = json.dumps([FORM, unique, _reading(recipe), recipe.classes], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -148,12 +163,12 @@ def _make(folder: Path, recipe: Recipe, found: Mapping[str, Path], own: str | No
         for file in dict.fromkeys(found.values()):
             options = {key: it for key, it in _reading(recipe).items() if key in _options_for(file)}
             read[file] = recordings(file, on_fault="skip", **options)
-            opened.enter_context(closing(read[file].clips))
+            opened.enter_context(closing(read[file].clips))  # pyright: ignore[reportArgumentType]  it is a generator
         (first, *_) = read.values()
         names = _class_names(recipe, [it.class_names for it in read.values()])
-        items = first.clips if own else _in_parts(recipe, found, read)
+        items = _only_clips(first) if own else _in_parts(recipe, found, read)
         try:
-            dataset = write_dataset(folder, items, **(facts_of(first) | {"class_names": names}))
+            dataset = write_dataset(folder, items, **facts_of(replace(first, class_names=names)))
         except ValueError:
             if folder.exists():  # another process was quicker
                 return []
@@ -182,15 +197,18 @@ def _class_names(recipe: Recipe, found: Sequence[tuple[str, ...]]) -> tuple[str,
     return (*names, *(f"class {i}" for i in range(len(names), count)))
 
 
+def _only_clips(recorded: Recordings) -> Generator[SkeletonClip]:
+    """Faults are listed by `skipped`."""
+    return (clip for clip in recorded.clips if isinstance(clip, SkeletonClip))
+
+
 def _in_parts(recipe: Recipe, found: Mapping[str, Path], read: Mapping[Path, Recordings]) -> Generator[SkeletonClip]:
     """The clips of all files, their part in one column. A clip in two parts is there twice, for each of them."""
     column = split_of(recipe)
     names: set[str] = set()
     for file, recorded in read.items():
         sources = {part: recipe.parts[part] for part, path in found.items() if path == file}
-        for clip in recorded.clips:
-            if not isinstance(clip, SkeletonClip):
-                continue  # faults are listed by `skipped`
+        for clip in _only_clips(recorded):
             parts = [part for part, source in sources.items() if _is_in(clip, source)]
             if "val" in parts and "test" in parts:
                 parts.remove("test")  # the same clips under two names
@@ -201,8 +219,10 @@ def _in_parts(recipe: Recipe, found: Mapping[str, Path], read: Mapping[Path, Rec
 
 
 def _is_in(clip: SkeletonClip, source: Source) -> bool:
+    """Whether a clip of a part's file is in the part. Arrays are read with their fellows, train_ with val_."""
     if source.split is None:
-        return True
+        own = PART_FILE.fullmatch(Path(source.path).name)
+        return own is None or own[1] in clip.splits.values()
     column, part = column_and_part(source.split)
     return clip.splits.get(column) == part
 

@@ -9,7 +9,7 @@ import yaml
 from kinegraph.foreign.block import Block, merged
 from kinegraph.foreign.networks import LAYOUTS_0, say_layout
 from kinegraph.foreign.python_config import option_values
-from kinegraph.foreign.recipe import ANY, Recipe, Source, check_known
+from kinegraph.foreign.recipe import ANY, Recipe, Source, check_known, understanding
 from kinegraph.messages import quoted
 from kinegraph.safe_io import compose_yaml, read_yaml
 
@@ -49,9 +49,12 @@ def read_main_py(path: Path, changes: Sequence[str] = (), validate: bool | None 
     config = merged(option_values(changes), config, into_lists=True)
     name = str(config.get("model", ""))
     recipe = Recipe(path, _dialect(config, name))
-    _network(config, name, recipe)
-    _feeder(config, recipe)
-    _schedule(config, recipe)
+    with understanding(recipe, config, "model_args"):
+        _network(config, name, recipe)
+    with understanding(recipe, config, "train_feeder_args"):
+        _feeder(config, recipe)
+    with understanding(recipe, config, "base_lr"):
+        _schedule(config, recipe)
     recipe.say("validate", validate is not False and "val" in recipe.parts, name="by default")
     if isinstance(config.get("work_dir"), str):
         recipe.work_dir = config["work_dir"]

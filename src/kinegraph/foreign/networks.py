@@ -241,6 +241,8 @@ def _head(head: Block, recipe: Recipe) -> None:
     known |= {"spatial_type": "avg", "dropout": 0, "dropout_ratio": 0, "init_std": 0.01, "average_clips": "prob"}
     known |= {"joint_cfg": ANY, "weight": ANY, "multi_class": False, "label_smooth_eps": ANY, "topk": ANY}
     check_known(recipe, head, known | {"init_cfg": ANY}, str(head["type"]))
+    if head["type"] == "SimpleHead" and "weight" in head:
+        recipe.say("model.init_args.weight", head["weight"], head, "weight", "cls_head.weight")
     classes = head.get("num_classes")
     if type(classes) is not int or not 1 < classes <= 100_000:
         recipe.refuse(f"num_classes is {quoted(classes)}, expected 2 or more", head, "num_classes")

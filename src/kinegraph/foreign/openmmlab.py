@@ -8,7 +8,7 @@ from kinegraph.foreign.block import Block
 from kinegraph.foreign.networks import network
 from kinegraph.foreign.pipelines import preprocessing
 from kinegraph.foreign.python_config import read_python_config
-from kinegraph.foreign.recipe import ANY, Recipe, Source, check_known
+from kinegraph.foreign.recipe import ANY, Recipe, Source, check_known, understanding
 from kinegraph.foreign.schedules import clipping, loss, new_schedule, old_schedule, optimizer, wrapped_optimizer
 from kinegraph.messages import quoted
 
@@ -40,7 +40,8 @@ READ_BY = {
         ["ann_file", "pipeline", "split", "data_root", "data_prefix", "test_mode", "box_thr", "num_classes"], ANY
     ),
     **dict.fromkeys(["memcached", "mc_cfg", "start_index", "modality"], ANY),  # how files are fetched
-    **dict.fromkeys(["valid_ratio", "class_prob", "filter_cfg", "indices"]),
+    "valid_ratio": ANY,
+    **dict.fromkeys(["class_prob", "filter_cfg", "indices"]),
     **dict.fromkeys(["multi_class", "sample_by_class", "dynamic_length"], False),
     "power": 0,
 }
@@ -56,21 +57,28 @@ def read_openmmlab(path: Path, cfg_options: Sequence[str] = (), validate: bool |
         raise ValueError(f"{path} has no 'model', expected a config of MMAction2, PYSKL or ProtoGCN")
     recipe = Recipe(path, _dialect(config))
     recipe.notes += missing
-    network(config, recipe)
     newer = recipe.dialect == "MMAction2 1.x"
-    train = _data(config, recipe, newer)
-    loss(config.block("model").block("cls_head"), recipe)
-    if newer:
-        wrapped_optimizer(config, recipe)
-        new_schedule(config, recipe)
-    else:
-        optimizer(config.block("optimizer"), recipe)
-        clipping(config.block("optimizer_config"), recipe, "grad_clip")
-        old_schedule(config, recipe)
-    _sizes(config, train, recipe, newer)
-    _validation(config, recipe, newer, validate)
-    _runtime(config, recipe)
+    loader = "train_dataloader" if newer else "data"
+    with understanding(recipe, config, "model"):
+        network(config, recipe)
+        loss(config.block("model").block("cls_head"), recipe)
+    with understanding(recipe, config, loader):
+        _data(config, recipe, newer)
+        _sizes(config, config.block(loader), recipe, newer)
+    with understanding(recipe, config, "optim_wrapper" if newer else "optimizer"):
+        (wrapped_optimizer if newer else _optimizer)(config, recipe)
+    with understanding(recipe, config, "param_scheduler" if newer else "lr_config"):
+        (new_schedule if newer else old_schedule)(config, recipe)
+    with understanding(recipe, config, "train_cfg" if newer else "evaluation"):
+        _validation(config, recipe, newer, validate)
+    with understanding(recipe, config, "custom_hooks"):
+        _runtime(config, recipe)
     return recipe
+
+
+def _optimizer(config: Block, recipe: Recipe) -> None:
+    optimizer(config.block("optimizer"), recipe)
+    clipping(config.block("optimizer_config"), recipe, "grad_clip")
 
 
 def _dialect(config: Block) -> str:
@@ -85,8 +93,8 @@ def _dialect(config: Block) -> str:
 # ---- clips -----------------------------------------------------------------------------------------------------------
 
 
-def _data(config: Block, recipe: Recipe, newer: bool) -> Block:
-    """Say sources, pipelines and how often an epoch passes over them. Returns the block with the batch size."""
+def _data(config: Block, recipe: Recipe, newer: bool) -> None:
+    """Say sources, pipelines and how often an epoch passes over them."""
     found: dict[str, tuple[Block, str]] = {}
     for part in ("train", "val", "test"):
         loader = config.block(f"{part}_dataloader") if newer else config.block("data")
@@ -95,7 +103,7 @@ def _data(config: Block, recipe: Recipe, newer: bool) -> Block:
             found[part] = _unwrapped(loader.block(key), f"{start}{key}", part, recipe)
     if "train" not in found:
         recipe.refuse("there is no dataset to train on", config, "train_dataloader" if newer else "data")
-        return Block()
+        return
     for part, (block, name) in found.items():
         _source(part, block, name, recipe)
     splits = [recipe.parts[part].split for part in ("train", "val") if part in recipe.parts]
@@ -106,7 +114,6 @@ def _data(config: Block, recipe: Recipe, newer: bool) -> Block:
         recipe.refuse("the training data have no pipeline", found["train"][0], "pipeline")
     else:
         preprocessing(list(lists[0]), list(lists[1]) if lists[1] is not None else None, recipe)
-    return config.block("train_dataloader" if newer else "data")
 
 
 def _unwrapped(block: Block, name: str, part: str, recipe: Recipe) -> tuple[Block, str]:
@@ -126,6 +133,8 @@ def _source(part: str, block: Block, name: str, recipe: Recipe) -> None:
     if not isinstance(path, str) or not isinstance(split, str | None):
         recipe.refuse(f"ann_file is {quoted(path)}, expected a .pkl", block, "ann_file")
         return
+    if block.get("valid_ratio"):
+        recipe.refuse("valid_ratio: clips are not left out by their frames with a person", block, "valid_ratio")
     if isinstance(root := block.get("data_root"), str):
         path = str(Path(root, path))
     recipe.parts[part] = Source(path, split, block.line("ann_file"), f"{name}.ann_file")

@@ -12,6 +12,7 @@ from kinegraph.foreign.recipe import ANY, Recipe, check_known
 from kinegraph.messages import did_you_mean, quoted
 
 FEATURES = {"j": "joint", "b": "bone", "jm": "joint_motion", "bm": "bone_motion", "k": "k_bone", "km": "k_bone_motion"}
+LEFT, RIGHT = [1, 3, 5, 7, 9, 11, 13, 15], [2, 4, 6, 8, 10, 12, 14, 16]  # of COCO
 ENDS = ("Collect", "ToTensor", "PackActionInputs", "PoseDecode", "Rename", "DecompressPose")
 
 
@@ -178,6 +179,12 @@ def _augmented(option: str, usual: float) -> Callable[[Steps, Block], None]:
     return read
 
 
+def _flipped(steps: Steps, block: Block) -> None:
+    """Left and right exchanged in the picture, which is our mirror once the middle of the picture is the origin."""
+    steps.check(block, flip_ratio=ANY, direction="horizontal", left_kp=LEFT, right_kp=RIGHT)
+    steps.say("augment.mirror", float(block.get("flip_ratio", 0.5)), block, "flip_ratio")
+
+
 def _gen_features(steps: Steps, block: Block) -> None:
     steps.check(block, dataset=ANY, feats=ANY, axis=-1)
     feats = block.get("feats", ["j"])
@@ -262,8 +269,11 @@ TRANSFORMS: dict[str, Callable[[Steps, Block], None]] = {
     "PoseNormalize": _pose_normalize,
     "RandomRot": _random_rotation,
     "RandomScale": _random_scale,
+    "Flip": _flipped,
     "JointFlip": _augmented("joint_flip", 0.5),
+    "Joint_Flip": _augmented("joint_flip", 0.5),
     "PartDrop": _augmented("part_drop", 0.2),
+    "Part_Drop": _augmented("part_drop", 0.2),
     "GenSkeFeat": _gen_features,
     "JointToBone": _joint_to_bone,
     "ToMotion": _to_motion,

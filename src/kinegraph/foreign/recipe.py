@@ -1,6 +1,7 @@
 """What another project's configuration says in our words: options of `kinegraph train`, files of clips, and remarks."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,6 +59,9 @@ class Recipe:
     def say(self, option: str, value: object, block: Block | None = None, key: str = "type", name: str = "") -> None:
         """Set an option, from a value of a block of the config."""
         line = block.line(key) if block is not None else ""
+        if not _is_plain(value):
+            self.refuse(f"{name or key} is {_shown(value)}, expected a number, a word or a list of them", block, key)
+            return
         self.options[option] = Said(value, f"{line} {name or key}".strip())
 
     def note(self, text: str, block: Block | None = None, key: str = "type") -> None:
@@ -72,6 +76,23 @@ class Recipe:
 
 def _after(line: str, text: str) -> str:
     return one_line(f"{line}: {text}" if line else text)
+
+
+def _is_plain(value: object) -> bool:
+    return (
+        value is None
+        or isinstance(value, str | int | float)
+        or (isinstance(value, list) and all(map(_is_plain, value)))
+    )
+
+
+@contextmanager
+def understanding(recipe: Recipe, block: Block, key: str) -> Generator[None]:
+    """Within it, a value that is not of its kind, such as a number where a list is expected, is refused."""
+    try:
+        yield
+    except (TypeError, AttributeError, LookupError, ArithmeticError, ValueError) as error:
+        recipe.refuse(f"'{key}' is not as expected: {error}", block, key)
 
 
 def check_known(recipe: Recipe, block: Block, known: Mapping[str, object], what: str) -> None:

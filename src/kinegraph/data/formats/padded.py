@@ -157,7 +157,7 @@ def _open(path: Path, part: str | None) -> PaddedFile:
             f"{path} holds {array.dtype} {array.shape}, expected floats (clips, 2 or 3 channels, frames, joints, "
             f"people){hint}",
         )
-    file = _label_file(path)
+    file = label_file(path)
     names, labels, attributes = read_labels(file)
     if len(labels) != len(array):
         raise ValueError(f"{file} has {len(labels)} labels, {path.name} has {len(array)} clips")
@@ -175,7 +175,8 @@ def mapped(path: Path) -> np.ndarray:
     return array
 
 
-def _label_file(path: Path) -> Path:
+def label_file(path: Path) -> Path:
+    """The labels beside an array, by the names of both. Raises ValueError where they are not there."""
     candidates = [
         path.with_name(path.stem.replace(word, "label") + ".pkl")
         for word in ("data_joint", "ntu_sk", "data_bone", "data", "joint")

@@ -1,0 +1,80 @@
+"""`kinegraph test CONFIG --from RESULT`: the figures of scores that a network of any project has given before."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from kinegraph.commands.arguments import read_config
+from kinegraph.commands.fuse import clips_of, read_fitting
+from kinegraph.commands.train import train
+from kinegraph.data.dataset import open_dataset
+from kinegraph.evaluation.evaluation import evaluation_of
+from kinegraph.evaluation.fusion import log_probability
+from kinegraph.evaluation.metrics import evaluate, remarks
+from kinegraph.report.write import write_page, write_report
+from kinegraph.training.run_folder import environment
+
+RESULTS = (".pkl", ".pickle", ".json")
+
+
+def with_result(argv: Sequence[str]) -> list[str]:
+    """The words with the result file of --from in the place of the weights."""
+    words = list(argv)
+    for i, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name == "--from":
+            given = [value] if equals else words[i + 1 : i + 2]
+            if not given or given[0].startswith("--"):
+                raise ValueError("--from is there without a value; give a result file")
+            rest = words[:i] + words[i + 1 + (not equals) :]
+            if rest and not rest[0].startswith("-"):
+                return [rest[0], *given, *rest[1:]]
+            if (dataset := _value("--dataset", rest)) is None:
+                raise ValueError("--from needs a config, or --dataset FOLDER with the clips and their labels")
+            return [dataset, *given, *rest]
+    return words
+
+
+def _value(option: str, words: Sequence[str]) -> str | None:
+    for word, after in pairwise([*words, ""]):
+        if word.partition("=")[0] == option:
+            return word.partition("=")[2] or after
+    return None
+
+
+def measure_scores(
+    config: Path,
+    result: Path,
+    metrics: Sequence[str],
+    out: Path | None,
+    report: Path | None,
+    dataset: Path | None,
+    split: str | None,
+    part: str | None,
+) -> None:
+    """Print the figures of a result file and write its report. config: ours, or the dataset folder itself."""
+    if not config.is_dir():
+        options = read_config(train, config)
+        dataset, split = dataset or Path(str(options.dataset)), split or str(options.split)
+    clips = clips_of(open_dataset(dataset or config, check_values=True), split, part)
+    if out and out.resolve() == result.resolve():
+        raise ValueError(f"--out {out} is the result file that is read")
+    found = read_fitting(result, clips)
+    scores = found.scores if found.kind == "logits" else log_probability(found.probability)
+    checked = "clip names" if found.names else "labels" if found.labels is not None else "their number only"
+    print(f"{len(scores):,} clips of {clips}: {found.kind}, order checked by {checked}")
+    for name, value in evaluate(scores, clips.labels, list(metrics)).items():
+        print(f"{name}: {value:.4f}")
+    warnings = [f"warning: {line}" for line in remarks(scores, clips.labels, clips.folder.class_names)]
+    for line in warnings:
+        print(line)
+    if out or report:
+        evaluation = evaluation_of(clips.folder, clips.split, clips.part, scores)
+        about: dict[str, Any] = {"config_text": f"# scores of {result}\n", "warnings": warnings}
+        about |= {"environment": environment() | {"dataset": str(clips.folder.path)}}
+        if out:
+            print(f"report: {write_report(out, evaluation, page=report, **about)['report']}")
+        elif report:
+            write_page(report, evaluation, **about)
+            print(f"report: {report}")

@@ -1,0 +1,198 @@
+"""The YAML files of main.py in yysijie/st-gcn, 2s-AGCN and CTR-GCN."""
+
+import json
+import pickle
+from itertools import islice
+
+import numpy as np
+import pytest
+import yaml
+
+from kinegraph.cli import main
+from kinegraph.data.loading import train_loader
+from kinegraph.foreign.read import is_foreign, read_foreign
+from kinegraph.foreign.recipe import as_yaml
+from kinegraph.training import loop
+
+ST_GCN = """
+work_dir: ./work_dir/recognition/ntu-xsub/ST_GCN
+feeder: feeder.feeder.Feeder
+train_feeder_args:
+  data_path: ./data/NTU-RGB-D/xsub/train_data.npy
+  label_path: ./data/NTU-RGB-D/xsub/train_label.pkl
+test_feeder_args:
+  data_path: ./data/NTU-RGB-D/xsub/val_data.npy
+  label_path: ./data/NTU-RGB-D/xsub/val_label.pkl
+model: net.st_gcn.Model
+model_args:
+  in_channels: 3
+  num_class: 60
+  dropout: 0.5
+  edge_importance_weighting: True
+  graph_args:
+    layout: 'ntu-rgb+d'
+    strategy: 'spatial'
+weight_decay: 0.0001
+base_lr: 0.1
+step: [10, 50]
+device: [0, 1, 2, 3]
+batch_size: 64
+test_batch_size: 64
+num_epoch: 80
+num_worker: 4
+"""
+KINETICS = (
+    ST_GCN.replace(
+        "train_label.pkl", "train_label.pkl\n  random_choose: True\n  random_move: True\n  window_size: 150", 1
+    )
+    .replace("num_class: 60\n  dropout: 0.5", "num_class: 400")
+    .replace("'ntu-rgb+d'", "'openpose'")
+)
+AGCN = """
+feeder: feeders.feeder.Feeder
+train_feeder_args:
+  data_path: ./data/ntu/xview/train_data_bone.npy
+  label_path: ./data/ntu/xview/train_label.pkl
+  debug: False
+  random_choose: False
+  random_shift: False
+  random_move: False
+  window_size: -1
+  normalization: False
+test_feeder_args:
+  data_path: ./data/ntu/xview/val_data_bone.npy
+  label_path: ./data/ntu/xview/val_label.pkl
+model: model.agcn.Model
+model_args:
+  num_class: 60
+  num_point: 25
+  num_person: 2
+  graph: graph.ntu_rgb_d.Graph
+  graph_args:
+    labeling_mode: 'spatial'
+weight_decay: 0.0001
+base_lr: 0.1
+step: [30, 40]
+device: [0, 1, 2, 3]
+batch_size: 64
+test_batch_size: 256
+num_epoch: 50
+nesterov: True
+"""
+CTR = """
+work_dir: ./work_dir/ntu60/xsub/ctrgcn
+feeder: feeders.feeder_ntu.Feeder
+train_feeder_args:
+  data_path: data/ntu/NTU60_CS.npz
+  split: train
+  window_size: 64
+  normalization: False
+  random_rot: True
+  p_interval: [0.5, 1]
+  vel: False
+  bone: True
+test_feeder_args:
+  data_path: data/ntu/NTU60_CS.npz
+  split: test
+  window_size: 64
+  p_interval: [0.95]
+  vel: False
+  bone: True
+model: model.ctrgcn.Model
+model_args:
+  num_class: 60
+  num_point: 25
+  num_person: 2
+  graph: graph.ntu_rgb_d.Graph
+  graph_args:
+    labeling_mode: 'spatial'
+weight_decay: 0.0004
+base_lr: 0.1
+lr_decay_rate: 0.1
+step: [35, 55]
+warm_up_epoch: 5
+batch_size: 64
+num_epoch: 65
+nesterov: True
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def recipe_of(text, place, *changes):
+    (place / "theirs.yaml").write_text(text)
+    return read_foreign(place / "theirs.yaml", changes)
+
+
+def options(recipe):
+    return yaml.safe_load(as_yaml(recipe, "data"))
+
+
+def test_what_st_gcn_says(place):
+    recipe = recipe_of(ST_GCN, place)
+    ours = options(recipe)
+    assert recipe.refused == []
+    assert ours["model"]["init_args"] == {"init": "stgcn2018", "dropout": 0.5}
+    assert ours["preprocessing"] == {"people": 2, "normalize": "none", "sampling": "pad", "frames": 300}
+    assert ours["schedule"] == {"kind": "step", "milestones": [10, 50]}
+    assert ours["optimizer"]["init_args"] == {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.0001}
+    assert (ours["epochs"], ours["batch_size"], ours["validate"]) == (80, 64, True)
+    assert recipe.options["batch_size"].origin == "theirs.yaml:23 batch_size"
+    kinetics = recipe_of(KINETICS, place)
+    ours = options(kinetics)
+    assert kinetics.dataset["layout"] == "openpose18"
+    assert ours["preprocessing"]["sampling"] == "window"
+    assert (ours["preprocessing"]["frames"], ours["preprocessing"]["test_frames"]) == (150, 300)
+    assert ours["preprocessing"]["augment"] == {"rotation": [0.0, 0.0, 0.17], "scale": 0.1}
+
+
+def test_what_2s_agcn_and_ctr_gcn_say(place):
+    ours = options(recipe_of(AGCN, place, "base_lr=0.05"))
+    assert (ours["model"]["class_path"], ours["partition"]) == ("kinegraph.models.agcn.AGCN", "inward_outward")
+    assert ours["optimizer"]["init_args"]["lr"] == 0.05
+    recipe = recipe_of(CTR, place)
+    ours = options(recipe)
+    assert ours["preprocessing"] == {
+        "people": 2,
+        "normalize": "none",
+        "streams": ["bone"],
+        "sampling": "resample",
+        "frames": 64,
+        "augment": {"crop": 0.5, "rotation": [0.3] * 3},
+    }
+    assert ours["schedule"] == {"kind": "step", "milestones": [35, 55], "warmup": round(5 / 65, 6)}
+    assert "NTU60_CS.npz: arrays of CTR-GCN (.npz) are not read; --dataset FOLDER names the clips" in recipe.refused[0]
+
+
+def test_our_own_yaml_is_not_taken_for_theirs(place):
+    (place / "ours.yaml").write_text("dataset: data\nsplit: xsub\nmodel: STGCN\n")
+    assert not is_foreign(place / "ours.yaml")
+    assert not is_foreign(place / "none.yaml")
+
+
+@pytest.mark.parametrize("text", [ST_GCN, AGCN], ids=["st-gcn", "2s-agcn"])
+def test_arrays_train_as_main_py_is_called(text, place, monkeypatch, capsys):
+    monkeypatch.setattr(loop, "train_loader", lambda *args, **options: islice(train_loader(*args, **options), 2))
+    recipe = recipe_of(text, place)
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 60), ("val", 3)):
+        source = recipe.parts[part]
+        (place / source.path).parent.mkdir(parents=True, exist_ok=True)
+        np.save(place / source.path, rng.normal(1, 0.1, (count, 3, 20, 25, 2)).astype(np.float32))
+        names = [f"{part}{i}.skeleton" for i in range(count)]
+        (place / source.labels).write_bytes(pickle.dumps((names, [i % 60 for i in range(count)])))
+    words = ["recognition", "-c", "theirs.yaml", "--work_dir", "run", "--seed", "0", "--preprocessing.frames", "8"]
+    words += ["--batch-size", "1", "--epochs", "1", "--workers", "0", "--accelerator", "cpu", "--no-report"]
+    assert main(["train", *words, "--log-every", "1"]) == 0, capsys.readouterr().err
+    log = [json.loads(line) for line in (place / "run" / "log.jsonl").read_text().splitlines()]
+    (begun,) = [it for it in log if it["mode"] == "environment"]
+    assert begun["clips"] == 60
+    (validated,) = [it for it in log if it["mode"] == "val"]
+    assert "top1" in validated
+    (place / recipe.parts["train"].labels).rename(place / "elsewhere.pkl")
+    assert main(["train", *words, "--overwrite"]) == 2
+    assert "there are no labels" in capsys.readouterr().err
