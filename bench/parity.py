@@ -12,11 +12,11 @@ is there already is not repeated.
 """
 
 import argparse
+import io
 import json
 import os
 import pickle
-import subprocess
-import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -28,6 +28,7 @@ import torch
 from published_training import Published, batches, build, train_published
 from torch import nn
 
+from kinegraph import cli
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.models.published import load_published
 from kinegraph.report.course import read_course
@@ -51,9 +52,10 @@ TITLES = {"stgcn": "ST-GCN", "stgcnpp": "ST-GCN++"}
 class Recipe:
     """MMAction2 1.x's, smaller: SGD with Nesterov momentum and weight decay, cosine to zero, frames over the clip."""
 
-    widths: tuple[int, ...] = (16, 16, 32, 32)
-    frames: int = 32
-    epochs: int = 10
+    widths: tuple[int, ...] = (16, 16, 32)
+    frames: int = 16
+    epochs: int = 6
+    validate_every: int = 2
     batch_size: int = 16
     lr: float = 0.1
     weight_decay: float = 5e-4
@@ -99,7 +101,11 @@ def prepare_dataset(clips: list[dict], folder: Path) -> Path:
 
 
 def kinegraph(*words: object) -> None:
-    subprocess.run([sys.executable, "-m", "kinegraph", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
+    """A command, in this process: what it imports is imported once."""
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as error:
+        code = cli.main([str(word) for word in words])
+    if code:
+        raise SystemExit(error.getvalue())
 
 
 # ---- the same batches, step by step ----------------------------------------------------------------------------------
@@ -177,10 +183,11 @@ def train_ours(name: str, dataset: Path, seed: int, recipe: Recipe, folder: Path
     config = {"dataset": str(dataset), "split": "xsub", "model": model, "partition": "spatial", "optimizer": optimizer}
     config |= {"preprocessing": steps | {"frames": recipe.frames}, "schedule": {"kind": "cosine"}, "log_every": 1}
     config |= {"epochs": recipe.epochs, "batch_size": recipe.batch_size, "seed": seed, "report": False}
+    config |= {"validate_every": recipe.validate_every}
     (folder / f"{name}_{seed}.yaml").write_text(json.dumps(config))
     kinegraph("train", folder / f"{name}_{seed}.yaml", "--work-dir", run, "--overwrite", "--accelerator", "cpu")
     curve = read_course(run / "log.jsonl").curve
-    return {"loss": [loss for _, loss in curve["train", "loss"]], "top1": [top1 for _, top1 in curve["val", "top1"]]}
+    return {"loss": curve["train", "loss"], "top1": curve["val", "top1"]}
 
 
 def run_all(names: list[str], clips: list[dict], dataset: Path, seeds: int, recipe: Recipe, out: Path) -> None:
@@ -198,7 +205,7 @@ def run_all(names: list[str], clips: list[dict], dataset: Path, seeds: int, reci
                     curve = train_published(name, *parts, seed, recipe)
                 about = {"network": name, "side": side, "seed": seed, "recipe": asdict(recipe)}
                 result.write_text(json.dumps(about | curve))
-                print(result.name, f"top-1 {curve['top1'][-1]:.3f}", flush=True)
+                print(result.name, f"top-1 {curve['top1'][-1][1]:.3f}", flush=True)
 
 
 # ---- what came out ---------------------------------------------------------------------------------------------------
@@ -222,10 +229,10 @@ def table(out: Path) -> str:
     lines += ["|---|" + 5 * "---|"]
     for name, title in TITLES.items():
         found = read_results(out, name)
-        last = {side: [100 * run["top1"][-1] for run in runs] for side, runs in found.items()}
+        last = {side: [100 * run["top1"][-1][1] for run in runs] for side, runs in found.items()}
         if min(map(len, last.values())) < 2:
             continue
-        loss = {side: mean(run["loss"][-1] for run in runs) for side, runs in found.items()}
+        loss = {side: mean(run["loss"][-1][1] for run in runs) for side, runs in found.items()}
         ours, theirs = last["kinegraph"], last["published"]
         noise = (stdev(ours) ** 2 / len(ours) + stdev(theirs) ** 2 / len(theirs)) ** 0.5
         seeds = [f"{mean(side):.1f} ({', '.join(f'{top1:.1f}' for top1 in side)})" for side in (theirs, ours)]
@@ -248,8 +255,9 @@ def draw(out: Path, picture: Path) -> None:
             style = {"kinegraph": ("#2a66a8", "-", "Kinegraph"), "published": ("#c05a1c", "--", "published")}[side]
             for i, run in enumerate(runs):
                 for axes, key, scale in zip(row, ("loss", "top1"), (1, 100), strict=True):
-                    values, label = [scale * value for value in run[key]], style[2] if i == 0 else None
-                    axes.plot(range(1, len(values) + 1), values, style[1], color=style[0], lw=1, label=label)
+                    epochs, values = zip(*run[key], strict=True)
+                    label = style[2] if i == 0 else None
+                    axes.plot(epochs, [scale * it for it in values], style[1], color=style[0], lw=1, label=label)
         row[0].set_title(f"{TITLES[name]}: training loss", fontsize=9)
         row[1].set_title(f"{TITLES[name]}: top-1 of the test part, %", fontsize=9)
         row[0].legend(fontsize=8, frameon=False)
