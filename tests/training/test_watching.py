@@ -159,6 +159,19 @@ def test_tensorboard_shows_the_log(tmp_path, data):
     assert [event.step for event in shown.Scalars("val/top1")] == [5, 10, 15]
 
 
+def test_tensorboard_names_of_the_tensorflow_project(tmp_path, data):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    assert train(tmp_path, data, "--tensorboard", "--tensorboard-names", "tensorflow", "--log-every", "2") == 0
+    shown = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    names = {"cross_entropy_loss", "train_acc", "train_acc_top_5", "epoch_test_acc", "epoch_test_acc_top_5"}
+    assert names < set(shown.Tags()["scalars"])
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    expected = [row["top1"] for row in rows if row["mode"] == "val"]
+    assert [event.value for event in shown.Scalars("epoch_test_acc")] == pytest.approx(expected, rel=1e-5)
+
+
 def test_tensorboard_that_is_not_installed_is_asked_for(tmp_path, data, monkeypatch, capsys):
     monkeypatch.setattr("kinegraph.training.progress.find_spec", lambda name: None)
     assert train(tmp_path, data, "--tensorboard") == 2

@@ -10,6 +10,7 @@ import yaml
 from lightning_fabric import Fabric
 
 from kinegraph.commands.arguments import check_ranges, written_options
+from kinegraph.commands.data_paths import with_dataset
 from kinegraph.commands.foreign_config import foreign_words
 from kinegraph.data.dataset_checks import line_of
 from kinegraph.data.loading import ClipDataset
@@ -54,8 +55,8 @@ def train(options: TrainOptions, config_text: str = "", config_name: str = "") -
 
 
 def words(argv: Sequence[str]) -> list[str]:
-    """The words of the command line; another project's config and options become ours."""
-    return foreign_words("train", argv)
+    """The words of the command line; data paths, another project's config and its options become ours."""
+    return foreign_words("train", with_dataset(argv))
 
 
 def _train_in(place: Path, options: TrainOptions, config_text: str) -> Path:

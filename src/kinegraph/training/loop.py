@@ -46,6 +46,7 @@ class Plan:
     monitor: str = "top1"
     workers: int = 0
     tensorboard: bool = False
+    tensorboard_names: str = "kinegraph"
     compile: bool = False
 
 
@@ -298,7 +299,9 @@ class Training:
 
     def _open_board(self) -> Scalars | nullcontext:
         wanted = self.plan.tensorboard and self.fabric.is_global_zero
-        return Scalars(self.run.path / "tensorboard", self.progress.step + 1) if wanted else nullcontext()
+        if not wanted:
+            return nullcontext()
+        return Scalars(self.run.path / "tensorboard", self.progress.step + 1, self.plan.tensorboard_names)
 
     def _finish_epoch(self) -> None:
         at, plan = self.progress, self.plan

@@ -30,7 +30,11 @@ def option(
 class TrainOptions:
     """What `kinegraph train` takes from its command line and its config."""
 
-    dataset: Path = option(REQUIRED, "dataset folder made by `kinegraph prepare`.")
+    dataset: Path = option(
+        REQUIRED,
+        "dataset folder made by `kinegraph prepare`. --train-data-path A --test-data-path B makes one of recordings, "
+        "such as the TensorFlow project's TFRecord folders, and keeps it beside A.",
+    )
     split: str = option(REQUIRED, "column of the dataset with the parts 'train' and 'val' (or 'test').")
     model: Callable[[Tensor, int, int], nn.Module] = option(
         STGCN,
@@ -103,6 +107,12 @@ class TrainOptions:
     save_every: int = option(500, "steps from one checkpoint to the next inside an epoch.", least=1, resume=MAY_CHANGE)
     log_every: int = option(100, "steps from one line in log.jsonl to the next.", least=1, resume=MAY_CHANGE)
     tensorboard: bool = option(False, "also write the log's figures for TensorBoard.", resume=MAY_CHANGE)
+    tensorboard_names: Literal["kinegraph", "tensorflow"] = option(
+        "kinegraph",
+        "names of these figures: train/loss, val/top1 ... or the TensorFlow project's, cross_entropy_loss, "
+        "epoch_test_acc ...",
+        resume=MAY_CHANGE,
+    )
     report: bool = option(True, "write the run folder's report.html at the end.")
     seed: int = option(0, "decides initial weights, order, augmentation and dropout.", least=0)
     deterministic: bool = option(False, "allow only operations that give the same result each time.")

@@ -10,6 +10,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 NOT_DRAWN = ("mode", "epoch", "iter")
+THEIR_NAMES = {  # of the TensorFlow project (itskalvik/ST-GCN, main.py)
+    "train/loss": "cross_entropy_loss",
+    "train/top1": "train_acc",
+    "train/top5": "train_acc_top_5",
+    "val/top1": "epoch_test_acc",
+    "val/top5": "epoch_test_acc_top_5",
+}
 REFRESH = 0.5  # seconds between looks at the running sums: each look waits for the GPU
 
 
@@ -99,12 +106,14 @@ def check_tensorboard() -> None:
 class Scalars:
     """The log's figures as TensorBoard scalars, in an event file in `folder`.
 
-    first_step: what an interrupted run has drawn from there on is not shown.
+    first_step: what an interrupted run has drawn from there on is not shown. names: "tensorflow" gives figures that
+    the TensorFlow project draws too the names that they have there.
     """
 
-    def __init__(self, folder: Path, first_step: int):
+    def __init__(self, folder: Path, first_step: int, names: str = "kinegraph"):
         from torch.utils.tensorboard import SummaryWriter  # seconds to import
 
+        self.names = THEIR_NAMES if names == "tensorflow" else {}
         self.writer = SummaryWriter(str(folder), purge_step=first_step)
 
     def __enter__(self) -> "Scalars":
@@ -117,5 +126,6 @@ class Scalars:
         """The numbers of one line of the log."""
         for name, value in record.items():
             if name not in NOT_DRAWN:
-                self.writer.add_scalar(f"{record['mode']}/{name}", value, step)
+                drawn = f"{record['mode']}/{name}"
+                self.writer.add_scalar(self.names.get(drawn, drawn), value, step)
         self.writer.flush()

@@ -235,6 +235,7 @@ def build_plan(options: TrainOptions, data: Data) -> Plan:
         monitor=options.monitor,
         workers=options.workers,
         tensorboard=options.tensorboard,
+        tensorboard_names=options.tensorboard_names,
         compile=options.compile,
     )
 
