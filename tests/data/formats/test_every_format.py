@@ -17,6 +17,7 @@ from tests.data.formats import (
     test_bvh,
     test_c3d,
     test_detections,
+    test_detectron,
     test_florence,
     test_irds,
     test_json_lines,
@@ -28,10 +29,12 @@ from tests.data.formats import (
     test_msr,
     test_msrc12,
     test_nw_ucla,
+    test_panoptic,
     test_pku_mmd,
     test_poses,
     test_sbu,
     test_shrec,
+    test_smpl,
     test_utkinect,
     test_vicon,
     test_visual3d,
@@ -109,6 +112,18 @@ def mediapipe(folder: Path, clips: list[faulty.Clip]) -> Path:
 
 def json_lines(folder: Path, clips: list[faulty.Clip]) -> Path:
     return test_json_lines.walk(folder / "walk.jsonl")
+
+
+def panoptic(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_panoptic.write(folder / "171204_pose1")
+
+
+def detectron(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_detections.written(folder / "walk.json", test_detectron.instances())
+
+
+def smpl(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_smpl.write(folder / "walk.npz", joints=test_smpl.WALK)
 
 
 def sleap(folder: Path, clips: list[faulty.Clip]) -> Path:
@@ -196,6 +211,7 @@ SAMPLES = {
     "utkinect": utkinect, "florence": florence, "sbu": sbu, "pku-mmd": pku_mmd, "irds": irds, "shrec": shrec,
     "msrc12": msrc12, "kinect": kinect, "leap": leap,
     "json_lines": json_lines,
+    "panoptic": panoptic, "detectron": detectron, "smpl": smpl,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose", "video")
 

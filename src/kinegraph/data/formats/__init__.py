@@ -35,6 +35,7 @@ from kinegraph.data.formats import (
     c3d,
     coco,
     deeplabcut,
+    detectron,
     florence,
     folder,
     irds,
@@ -51,11 +52,13 @@ from kinegraph.data.formats import (
     nw_ucla,
     openpose,
     padded,
+    panoptic,
     pku_mmd,
     poses,
     sbu,
     shrec,
     sleap,
+    smpl,
     table,
     tfrecord,
     trc,
@@ -85,6 +88,7 @@ FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
     deeplabcut, nw_ucla, msr, kimore, utkinect, florence, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap, sleap,
     c3d, vicon, motive, visual3d, amc, videopose3d, coco, alphapose, mmpose, yolo, mediapipe, json_lines, video,
+    panoptic, detectron, smpl,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.
