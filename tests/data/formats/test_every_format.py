@@ -14,6 +14,7 @@ from kinegraph.skeleton.clip import SkeletonClip
 from tests.data import faulty
 from tests.data.formats import (
     test_amc,
+    test_anipose,
     test_bvh,
     test_c3d,
     test_detections,
@@ -126,6 +127,17 @@ def smpl(folder: Path, clips: list[faulty.Clip]) -> Path:
     return test_smpl.write(folder / "walk.npz", joints=test_smpl.WALK)
 
 
+def anipose(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_anipose.write(folder / "walk.csv")
+
+
+def movement(folder: Path, clips: list[faulty.Clip]) -> Path:
+    pytest.importorskip("h5py")
+    from tests.data.formats import test_movement
+
+    return test_movement.write(folder / "mice.nc")
+
+
 def sleap(folder: Path, clips: list[faulty.Clip]) -> Path:
     pytest.importorskip("h5py")
     from tests.data.formats import test_sleap
@@ -211,7 +223,7 @@ SAMPLES = {
     "utkinect": utkinect, "florence": florence, "sbu": sbu, "pku-mmd": pku_mmd, "irds": irds, "shrec": shrec,
     "msrc12": msrc12, "kinect": kinect, "leap": leap,
     "json_lines": json_lines,
-    "panoptic": panoptic, "detectron": detectron, "smpl": smpl,
+    "panoptic": panoptic, "detectron": detectron, "smpl": smpl, "anipose": anipose, "movement": movement,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose", "video")
 

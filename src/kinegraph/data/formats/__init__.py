@@ -28,6 +28,7 @@ from kinegraph.data.cleaning import Cleaning, Smoothing, cleaned
 from kinegraph.data.formats import (
     alphapose,
     amc,
+    anipose,
     annotations,
     arrays,
     babel,
@@ -46,6 +47,7 @@ from kinegraph.data.formats import (
     mediapipe,
     mmpose,
     motive,
+    movement,
     msr,
     msrc12,
     ntu,
@@ -86,9 +88,9 @@ from kinegraph.skeleton.geometry import Up
 
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
-    deeplabcut, nw_ucla, msr, kimore, utkinect, florence, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap, sleap,
+    sleap, deeplabcut, nw_ucla, msr, kimore, utkinect, florence, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap,
     c3d, vicon, motive, visual3d, amc, videopose3d, coco, alphapose, mmpose, yolo, mediapipe, json_lines, video,
-    panoptic, detectron, smpl,
+    panoptic, detectron, smpl, anipose, movement,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.
