@@ -55,10 +55,10 @@ def _unreadable(path: Path, error: Exception) -> Exception:
     return ValueError(f"{path} is not a readable .npz file of arrays")
 
 
-def load_npz_object(path: Path, key: str) -> object:
+def load_npz_object(path: Path, key: str, *, several: bool = False) -> object:
     """The one value, such as a dictionary, in an array of objects, a pickle that is read as data; see `safe_pickle`.
 
-    Raises ValueError naming the file.
+    several: the array may hold several values, and is given as it is. Raises ValueError naming the file.
     """
     try:
         with zipfile.ZipFile(path) as file:
@@ -70,7 +70,7 @@ def load_npz_object(path: Path, key: str) -> object:
         raise ValueError(f"{path} {refused}") from None
     except (OSError, *BROKEN) as error:
         raise _unreadable(path, error) from None
-    if shape or not dtype.hasobject:
+    if (shape and not several) or not dtype.hasobject:
         raise ValueError(f"{path} holds an array {key} of {dtype} {shape}, expected one value in an array of objects")
     value = read_pickle(io.BytesIO(content.read()), path)
     return value.item() if isinstance(value, np.ndarray) and value.size == 1 else value

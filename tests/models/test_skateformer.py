@@ -46,7 +46,9 @@ def test_published_logits(name):
 @pytest.mark.parametrize("name", GOLDEN)
 def test_as_many_multiplications_as_published(name):
     model, spec = load_published(golden_state(name)), EVERY[name]
-    fused = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_, **__: sdpa_flop_count(q, k, v)}
+    fused = {
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_, **__: sdpa_flop_count(q, k, v)
+    }
     with FlopCounterMode(display=False, custom_mapping=fused) as counted, torch.no_grad():
         model(recorded(name)[:1])
     assert counted.get_total_flops() / 2e9 == pytest.approx(spec["gmacs"], abs=1e-4)

@@ -83,9 +83,10 @@ def prepare(
             CLASS/CLIP of *_keypoints.json
             (openpose); marker files (trc, c3d, vicon, motive, visual3d); motion capture (bvh, amc); bodies of a Kinect
             (kinect) and hands of Leap Motion (leap) as JSON; arrays of a clip each (poses); VideoPose3D's .npz
-            (videopose3d); pose estimators' files (coco, alphapose, mmpose, yolo, mediapipe, deeplabcut, sleap); your
-            own .csv (a row a joint or a frame) or .json, see docs/own_data.md (table); a dataset folder (dataset);
-            a video or a folder of videos, sub-folders are classes (video).
+            (videopose3d); pose estimators' files (coco, alphapose, mmpose, yolo, mediapipe, detectron, panoptic, smpl,
+            deeplabcut, sleap, anipose, movement); your own .csv (a row a joint or a frame) or .json, see
+            docs/own_data.md (table); a dataset folder (dataset); a video or a folder of videos, sub-folders are
+            classes (video).
         out: dataset folder to make; written whole or not at all.
         format: name of the format, in brackets above, where the content does not decide it; ntu60 and ntu120 are ntu
             with --classes. `prepare FORMAT PATH OUT` is the same.

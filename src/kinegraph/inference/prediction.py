@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from kinegraph.data.preprocessing import Preprocessing
+    from kinegraph.inference.asking import Asked
+    from kinegraph.inference.exported import Exported
     from kinegraph.models.weights import Weights
 
 
@@ -50,7 +52,7 @@ class Prediction:
 
 
 def predict(
-    model: "nn.Module | Weights | str | Path",
+    model: "nn.Module | Weights | Exported | str | Path",
     clip: SkeletonClip | Float[np.ndarray, "M T V C"] | Float[np.ndarray, "T V C"],
     *,
     score: Float[np.ndarray, "M T V"] | Float[np.ndarray, "T V"] | None = None,
@@ -63,8 +65,8 @@ def predict(
 
     Of the result, .class_name is the answer and .top() the likeliest few with their probabilities.
 
-    model: what `load_model` or `load_weights` gave, or the path or name of a weights file, which is then read anew
-        each time. The network is asked on the device where it is.
+    model: what `load_model` or `load_weights` gave, or the path or name of a weights file or of a file that `export`
+        wrote, which is then read anew each time. The network is asked on the device where it is.
     clip: a clip, such as dataset[i], or the coordinates of one person (T, V, C) or several (M, T, V, C) with the joints
         in the network's order: metres (C = 3) or pixels (C = 2), as in the recordings that it was trained on.
     score: confidences of the joints, for coordinates. image_size: (width, height) in pixels or "1920x1080", where
@@ -78,16 +80,8 @@ def predict(
     """
     from kinegraph.inference.asking import probabilities
     from kinegraph.inference.compared import differences
-    from kinegraph.inference.exported import Exported, is_exported, load_exported
 
-    if isinstance(model, str | Path) and is_exported(model):
-        model = load_exported(model, map_layout=map_layout)
-    if isinstance(model, Exported):
-        predictor = model
-    else:
-        from kinegraph.inference.predictor import predictor_of
-
-        predictor = predictor_of(model, preprocessing, map_layout=map_layout)
+    predictor = _asked(model, preprocessing, map_layout)
     if not isinstance(clip, SkeletonClip):
         clip = clip_of(clip, predictor.layout, score)
     elif score is not None:
@@ -96,6 +90,21 @@ def predict(
     if compare and (wrong := differences(predictor, [clip]).wrong):
         raise ValueError(f"{'; '.join(wrong)} (compare=False takes the clip as it is)")
     return Prediction(predictor.class_names, next(probabilities(predictor, [clip])))
+
+
+def _asked(
+    model: "nn.Module | Weights | Exported | str | Path", preprocessing: "Preprocessing | None", map_layout: bool
+) -> "Asked":
+    """The network with what belongs to it; torch is imported only where torch computes it."""
+    from kinegraph.inference.exported import Exported, is_exported, load_exported
+
+    if isinstance(model, str | Path) and is_exported(model):
+        return load_exported(model, map_layout=map_layout)
+    if isinstance(model, Exported):
+        return model
+    from kinegraph.inference.predictor import predictor_of
+
+    return predictor_of(model, preprocessing, map_layout=map_layout)
 
 
 def size_of(image_size: tuple[int, int] | str) -> tuple[int, int]:

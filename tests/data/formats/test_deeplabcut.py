@@ -1,5 +1,8 @@
 """DeepLabCut's files: body parts of one animal and of several, what becomes of them, and what is refused."""
 
+import pickle
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -109,7 +112,8 @@ def test_a_layout_follows_from_the_names(parts, pairs, centre):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        (("coords,x,y,likelihood", "coords,x,y,z"), "column 4 holds 'z', expected x, y, likelihood"),
+        (("coords,x,y,likelihood", "coords,x,y,z"), "has no column z for the body part 'right_ear'"),
+        (("coords,x,y,likelihood", "coords,x,height,likelihood"), "has no column y for the body part 'left_ear'"),
         (("centre,centre,centre", "left_ear,left_ear,left_ear"), "column 8 has x of the body part 'left_ear' again"),
         (("coords,x,y", "coords,x,likelihood"), "column 4 has likelihood of the body part 'left_ear' again"),
         (("bodyparts,left_ear,", "bodyparts,"), "line 2 has 9 cells, line 1 has 10"),
@@ -133,3 +137,81 @@ def test_files_of_other_body_parts_are_faults(file, tmp_path):
     file(ONE.replace("centre", "tail"), "rat.csv")
     with pytest.raises(ValueError, match=r"rat\.csv: the body part 'centre' is not in all files"):
         list(read(tmp_path))
+
+
+# ---- in space, with other columns, and as HDF5 -----------------------------------------------------------------------
+
+
+def test_three_coordinates_are_places_in_space(file):
+    rows = ["scorer,net,net,net,net,net,net", "bodyparts,snout,snout,snout,tail,tail,tail", "coords,x,y,z,x,y,z",
+            "0,0.1,0.2,0.3,0.4,0.5,0.6", "1,0.1,0.2,0.3,,,"]  # fmt: skip
+    found = recordings(file("\n".join(rows)))
+    (clip,) = found.clips
+    assert (found.units, clip.score) == ("m", None)
+    np.testing.assert_allclose(clip.keypoint[0, 0], [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]])
+    assert not clip.keypoint[0, 1, 1].any()
+
+
+def test_columns_of_lightning_pose_are_left_out_and_said(file):
+    """Predictions with variances of an ensemble and the part of the data in the last column."""
+    rows = ["scorer,heatmap_tracker,heatmap_tracker,heatmap_tracker,heatmap_tracker,heatmap_tracker,heatmap_tracker,"
+            "heatmap_tracker,heatmap_tracker,set", "bodyparts,paw,paw,paw,paw,nose,nose,nose,nose,",
+            "coords,x,y,likelihood,x_ens_var,x,y,likelihood,x_ens_var,", "0,1,2,0.9,0.1,3,4,0.8,0.1,train"]  # fmt: skip
+    found = recordings(file("\n".join(rows)))
+    (clip,) = found.clips
+    assert (clip.layout.joints, clip.keypoint[0, 0].tolist()) == (("paw", "nose"), [[1, 2], [3, 4]])
+    assert clip.score[0, 0].tolist() == [np.float32(0.9), np.float32(0.8)]
+    assert any(line.startswith("columns that mean nothing here: x_ens_var") for line in found.skipped())
+
+
+LABELS = [("net", who, part, coord) for who in ("anna", "bo") for part in ("snout", "tail")
+          for coord in ("x", "y", "likelihood")]  # fmt: skip
+CELLS = np.random.default_rng(0).uniform(0, 1, (3, 12))
+
+
+def as_hdf5(path: Path, labels=LABELS, fixed: bool = False) -> Path:
+    """The arrays that pandas 3 writes by `to_hdf`, with format="table" and without."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w") as file:
+        group = file.create_group("df_with_missing")
+        group.attrs["pandas_type"] = np.bytes_("frame" if fixed else "frame_table")
+        if fixed:
+            group["block0_values"], group["axis1"] = CELLS, np.array([0, 1, 3])
+            for level, names in enumerate(zip(*labels, strict=True)):
+                known = sorted(set(names))
+                group[f"block0_items_level{level}"] = np.bytes_(known)
+                group[f"block0_items_label{level}"] = np.int8([known.index(name) for name in names])
+            return path
+        rows = np.zeros(3, [("index", "i8"), ("values_block_0", "f8", (12,))])
+        rows["index"], rows["values_block_0"] = [0, 1, 3], CELLS
+        group["table"] = rows
+        group["table"].attrs["values_block_0_kind"] = np.bytes_(pickle.dumps(labels, 0))
+        group.attrs["info"] = np.bytes_(pickle.dumps({"names": ["scorer", "individuals", "bodyparts", "coords"]}, 0))
+    return path
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_hdf5_of_several_animals(tmp_path, fixed):
+    found = recordings(as_hdf5(tmp_path / "mice.h5", fixed=fixed))
+    (clip,) = found.clips
+    assert (found.format, clip.layout.joints, clip.keypoint.shape) == ("deeplabcut", ("snout", "tail"), (2, 4, 2, 2))
+    cells = CELLS.reshape(3, 2, 2, 3).swapaxes(0, 1)
+    np.testing.assert_allclose(clip.keypoint[:, [0, 1, 3]], cells[..., :2], rtol=1e-6)
+    np.testing.assert_allclose(clip.score[:, [0, 1, 3]], cells[..., 2], rtol=1e-6)
+    assert not clip.keypoint[:, 2].any()
+
+
+def test_of_a_csv_and_an_h5_of_one_name_the_csv_is_read(tmp_path):
+    as_hdf5(tmp_path / "mice.h5")
+    (tmp_path / "mice.csv").write_text(TWO)
+    (clip,) = read(tmp_path)
+    assert clip.frames == 3
+
+
+def test_names_of_columns_run_no_code(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (print, ("run",))
+
+    with pytest.raises(ValueError, match=r"mice\.h5 asks for .*print"):
+        list(read(as_hdf5(tmp_path / "mice.h5", labels=[Evil()])))

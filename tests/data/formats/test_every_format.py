@@ -14,9 +14,11 @@ from kinegraph.skeleton.clip import SkeletonClip
 from tests.data import faulty
 from tests.data.formats import (
     test_amc,
+    test_anipose,
     test_bvh,
     test_c3d,
     test_detections,
+    test_detectron,
     test_florence,
     test_irds,
     test_json_lines,
@@ -29,10 +31,12 @@ from tests.data.formats import (
     test_msrc12,
     test_ntu_npy,
     test_nw_ucla,
+    test_panoptic,
     test_pku_mmd,
     test_poses,
     test_sbu,
     test_shrec,
+    test_smpl,
     test_utkinect,
     test_vicon,
     test_visual3d,
@@ -110,6 +114,29 @@ def mediapipe(folder: Path, clips: list[faulty.Clip]) -> Path:
 
 def json_lines(folder: Path, clips: list[faulty.Clip]) -> Path:
     return test_json_lines.walk(folder / "walk.jsonl")
+
+
+def panoptic(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_panoptic.write(folder / "171204_pose1")
+
+
+def detectron(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_detections.written(folder / "walk.json", test_detectron.instances())
+
+
+def smpl(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_smpl.write(folder / "walk.npz", joints=test_smpl.WALK)
+
+
+def anipose(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_anipose.write(folder / "walk.csv")
+
+
+def movement(folder: Path, clips: list[faulty.Clip]) -> Path:
+    pytest.importorskip("h5py")
+    from tests.data.formats import test_movement
+
+    return test_movement.write(folder / "mice.nc")
 
 
 def sleap(folder: Path, clips: list[faulty.Clip]) -> Path:
@@ -200,7 +227,9 @@ SAMPLES = {
     "mediapipe": mediapipe, "vicon": vicon, "videopose3d": videopose3d,
     "motive": motive, "visual3d": visual3d, "amc": amc,
     "utkinect": utkinect, "florence": florence, "sbu": sbu, "pku-mmd": pku_mmd, "irds": irds, "shrec": shrec,
-    "msrc12": msrc12, "kinect": kinect, "leap": leap, "ntu-npy": ntu_npy, "json_lines": json_lines,
+    "msrc12": msrc12, "kinect": kinect, "leap": leap, "ntu-npy": ntu_npy,
+    "json_lines": json_lines,
+    "panoptic": panoptic, "detectron": detectron, "smpl": smpl, "anipose": anipose, "movement": movement,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose", "video")
 

@@ -1,5 +1,7 @@
 """Arrays of one clip each: axes, layouts, joints at the origin, folders, and what is refused."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -118,3 +120,27 @@ def test_an_npz_of_several_such_arrays_is_no_clip(save):
     path = save(None, "walk.npz", left=FRAMES, right=FRAMES)
     with pytest.raises(ValueError, match="holds left, right, expected one array"):
         list(read(path, "poses"))
+
+
+def test_scores_beside_the_coordinates(tmp_path):
+    """As rtmlib's users save them: (frames, people, joints, 2) and scores (frames, people, joints)."""
+    pixels = (FRAMES[:, None, :, :2] + 2) * 300 + [[[0, 0]], [[900, 0]]]
+    scores = np.random.default_rng(0).uniform(0.3, 1, pixels.shape[:3])
+    np.savez(tmp_path / "a.npz", keypoints=pixels, scores=scores)
+    (clip,) = read(tmp_path / "a.npz", layout="h36m17")
+    np.testing.assert_allclose(clip.keypoint, pixels.swapaxes(0, 1), rtol=1e-6)
+    np.testing.assert_allclose(clip.score, scores.swapaxes(0, 1), rtol=1e-6)
+    np.savez(tmp_path / "b.npz", keypoints=pixels[:, 0], scores=scores[:, 0])
+    (clip,) = read(tmp_path / "b.npz", layout="h36m17")
+    np.testing.assert_allclose(clip.score[0], scores[:, 0], rtol=1e-6)
+
+
+def test_nested_lists_of_json(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(FRAMES.round(4).tolist()))
+    found = recordings(tmp_path / "a.json")
+    (clip,) = found.clips
+    assert (found.format, clip.layout.name) == ("poses", "h36m17")
+    np.testing.assert_allclose(clip.keypoint[0, 1:], FRAMES[1:].round(4), rtol=1e-6)
+    (tmp_path / "b.json").write_text("[[[1, 2, 3], [4, 5]]]")
+    with pytest.raises(ValueError, match=r"b\.json is no nested list of frames, joints and 2 to 4 coordinates"):
+        list(read(tmp_path / "b.json"))

@@ -70,7 +70,7 @@ def test_a_kinect_a_row_a_joint(tmp_path):
 def test_head_and_hands_of_a_headset(tmp_path, names, form):
     places = WALK[:, [3, 7, 11]]
     columns = [[*(form.format(name, it) for it in "xyz"), *(f"{name}Rot{it}" for it in "XYZW")] for name in names]
-    rows = ["Time," + ",".join(sum(columns, []))]
+    rows = ["Time," + ",".join(name for joint in columns for name in joint)]
     for number, frame in enumerate(places.tolist()):
         rows.append(f"{number / 50}," + ",".join(f"{x},{y},{z},{TURN}" for x, y, z in frame))
     clip, found = read_one(tmp_path, "\n".join(rows))

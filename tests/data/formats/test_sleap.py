@@ -57,7 +57,7 @@ def test_frames_may_come_first(path, tmp_path):
 @pytest.mark.parametrize("edges", [None, [[0, 1]], [[0, 9]], [[0.5, 1]]])
 def test_a_skeleton_whose_edges_do_not_connect_it(path, edges):
     found = recordings(write(path, edge_inds=edges))
-    assert "bones: from each node to 'centre', the file's edges do not connect all nodes (--layout)" in found.assumed
+    assert "bones: from each node to 'centre', the file has no edges that connect all nodes (--layout)" in found.assumed
     (clip,) = found.clips
     assert len(clip.layout.bones) == 4
 
@@ -118,3 +118,46 @@ def test_without_h5py_one_line_says_what_to_install(path, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(ValueError, match=r'pip install "kinegraph\[formats\]"'):
         read(path)
+
+
+TABLE = """\
+track,frame_idx,instance.score,snout.x,snout.y,snout.score,back.x,back.y,back.score,tail.x,tail.y,tail.score
+mouse_1,0,0.98,10.5,20.5,0.9,30,40,0.8,50,60,0.7
+mouse_2,0,0.97,110.5,120.5,0.9,130,140,0.8,150,160,0.7
+mouse_1,1,0.96,11.5,21.5,0.9,,,,51,61,0.7
+"""
+
+
+def test_tables_have_a_row_an_instance(tmp_path):
+    (tmp_path / "mice.csv").write_text(TABLE)
+    found = recordings(tmp_path / "mice.csv")
+    (clip,) = found.clips
+    assert (found.format, clip.layout.joints) == ("sleap", ("snout", "back", "tail"))
+    assert clip.attributes == {"individuals": "mouse_1, mouse_2"}
+    np.testing.assert_array_equal(
+        clip.keypoint[0], [[[10.5, 20.5], [30, 40], [50, 60]], [[11.5, 21.5], [0, 0], [51, 61]]]
+    )
+    np.testing.assert_array_equal(clip.keypoint[1, 0], [[110.5, 120.5], [130, 140], [150, 160]])
+    assert not clip.keypoint[1, 1].any()
+    np.testing.assert_allclose(clip.score[0, 1], [0.9, 0, 0.7], rtol=1e-6)
+
+
+def test_instances_without_track_are_followed(tmp_path):
+    (tmp_path / "mice.csv").write_text(TABLE.replace("mouse_1", "").replace("mouse_2", ""))
+    (clip,) = read(tmp_path / "mice.csv")
+    assert (clip.people, clip.attributes) == (2, {})
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("tail.y", "tail.z"), "has no column 'tail.y'"),
+        (("20.5", "low"), "line 2 holds a cell that is no number"),
+        ((",0.7\n", "\n"), "line 2 has 11 cells, the header has 12"),
+        (("back.x", "snout.x"), "has the column 'snout.x' twice"),
+    ],
+)
+def test_tables_that_cannot_be_read_are_named(tmp_path, change, reason):
+    (tmp_path / "mice.csv").write_text(TABLE.replace(*change))
+    with pytest.raises(ValueError, match=rf"mice\.csv {reason}"):
+        list(read(tmp_path / "mice.csv"))

@@ -28,6 +28,7 @@ from kinegraph.data.cleaning import Cleaning, Smoothing, cleaned
 from kinegraph.data.formats import (
     alphapose,
     amc,
+    anipose,
     annotations,
     arrays,
     babel,
@@ -35,6 +36,7 @@ from kinegraph.data.formats import (
     c3d,
     coco,
     deeplabcut,
+    detectron,
     florence,
     folder,
     irds,
@@ -45,6 +47,7 @@ from kinegraph.data.formats import (
     mediapipe,
     mmpose,
     motive,
+    movement,
     msr,
     msrc12,
     ntu,
@@ -52,11 +55,13 @@ from kinegraph.data.formats import (
     nw_ucla,
     openpose,
     padded,
+    panoptic,
     pku_mmd,
     poses,
     sbu,
     shrec,
     sleap,
+    smpl,
     table,
     tfrecord,
     trc,
@@ -84,8 +89,9 @@ from kinegraph.skeleton.geometry import Up
 
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ntu_npy, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
-    deeplabcut, nw_ucla, msr, kimore, utkinect, florence, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap, sleap,
+    sleap, deeplabcut, nw_ucla, msr, kimore, utkinect, florence, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap,
     c3d, vicon, motive, visual3d, amc, videopose3d, coco, alphapose, mmpose, yolo, mediapipe, json_lines, video,
+    panoptic, detectron, smpl, anipose, movement,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.

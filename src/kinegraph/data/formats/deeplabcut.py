@@ -1,4 +1,4 @@
-"""Body parts that DeepLabCut has tracked in a video, in its .csv files.
+"""Body parts that DeepLabCut or Lightning Pose has tracked in a video, in .csv files, or in DeepLabCut's .h5.
 
     scorer,       NETWORK,  NETWORK,  NETWORK,     ...
     individuals,  mouse1,   mouse1,   mouse1,      ...    this row only in files of several animals
@@ -8,21 +8,27 @@
 
 One file is one clip. Body parts are joints, individuals are people, in the order of the first row of their names; the
 likelihood is the score. Files name no bones: each body part is joined to one in the middle, unless a layout is given.
-The individual "single" holds the places that are no animal's, such as corners, and is left out where there are others.
+Three coordinates, as of triangulated videos, are read too; other columns, such as Lightning Pose's variances, are left
+out and said. An .h5 holds the same table (see `deeplabcut_h5`, needs h5py); of a .csv and an .h5 of one name, the .csv
+is read. The individual "single" holds the places that are no animal's, such as corners, and is left out where there are
+others.
 Source: DeepLabCut, user guide, "Novel Video Analysis", and guide for several animals, "Unique body parts".
 """
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain, islice
+from dataclasses import dataclass, replace
+from itertools import chain, islice, pairwise
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.folders import files_below
+from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
+from kinegraph.data.formats.deeplabcut_h5 import SUFFIXES as H5
+from kinegraph.data.formats.deeplabcut_h5 import is_deeplabcut_h5, read_h5
+from kinegraph.data.formats.hdf5 import check_h5py
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.messages import first_few, quoted
 from kinegraph.skeleton.anatomy import other_side
@@ -30,10 +36,10 @@ from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
-NAME, TITLE = "deeplabcut", "body parts tracked by DeepLabCut (.csv)"
-SUFFIXES = (".csv",)
+NAME, TITLE = "deeplabcut", "body parts tracked by DeepLabCut or Lightning Pose (.csv, .h5)"
+SUFFIXES = (".csv", ".h5", ".hdf5")
 SINGLE, SEVERAL = ("scorer", "bodyparts", "coords"), ("scorer", "individuals", "bodyparts", "coords")
-COORDS = ("x", "y", "likelihood")
+COORDS = ("x", "y", "z", "likelihood")
 OWN_LAYOUT = "body parts of a DeepLabCut file"
 UNIQUE = "single"  # DeepLabCut's name for the individual of what is there once
 MIDDLE = ("centre", "center", "spine", "body", "torso", "back", "neck", "shoulder")  # in names of parts in the middle
@@ -45,21 +51,29 @@ LOOKED_AT = 50  # files of a folder that say whether it holds DeepLabCut's
 
 @dataclass(frozen=True)
 class Header:
-    """The rows above the frames. columns: (individual, body part, coordinate) -> column. unique: parts of no animal."""
+    """The rows above the frames. columns: (individual, body part, coordinate) -> column. unique: parts of no animal.
+
+    others: coordinates that mean nothing here.
+    """
 
     width: int
     people: tuple[str, ...]
     parts: tuple[str, ...]
     columns: Mapping[tuple[str, str, str], int]
     unique: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        return 3 if any(coord == "z" for *_, coord in self.columns) else 2
 
 
 def detect(path: Path) -> str | None:
-    """A file whose first rows begin with scorer and then individuals or bodyparts, or a folder with such .csv files."""
+    """A file whose first rows begin with scorer and then individuals or bodyparts, or a folder with such files."""
     if path.is_file():
         return "begins with scorer and bodyparts" if _is_deeplabcut(path) else None
-    files = islice(files_below(path, "*.csv"), LOOKED_AT)
-    return "holds .csv files of DeepLabCut" if any(map(_is_deeplabcut, files)) else None
+    files = islice(files_ending(path, SUFFIXES), LOOKED_AT)
+    return "holds files of DeepLabCut" if any(map(_is_deeplabcut, files)) else None
 
 
 def read(
@@ -70,14 +84,13 @@ def read(
     class_names: str | None = None,
     val_share: float | None = None,
 ) -> Recordings:
-    """The clips of a folder of DeepLabCut's .csv files, in the order of their names, or of one file; in pixels.
+    """The clips of a folder of DeepLabCut's files, in the order of their names, or of one file; in pixels.
 
     layout: name or YAML file of the joints; by default one of the body parts. labels_file: CSV with a row a clip, named
         as the file without its ending.
     Raises ValueError where no file can be read.
     """
-    files = [path] if path.is_file() else [file for file in files_below(path, "*.csv") if _is_deeplabcut(file)]
-    files.sort(key=lambda file: (file.stem, str(file)))
+    files = [path] if path.is_file() else _files(path)
     table = {file.stem: {} for file in files}
     if labels_file is not None:
         listing = read_labels_file(labels_file)
@@ -85,7 +98,7 @@ def read(
         if not table:
             raise ValueError(f"{labels_file} lists none of the clips, which are {first_few([f.stem for f in files])}")
     known = facts(table, class_names=class_names, val_share=val_share)
-    of, assumed, lines = _layout(files, layout)
+    of, assumed, lines, deep = _layout(files, layout)
     unlisted = [file.stem for file in files if file.stem not in table]
     lines += [f"clips that {labels_file} does not list: {first_few(unlisted)}"] * bool(unlisted)
     return Recordings(
@@ -93,14 +106,25 @@ def read(
         count=len(table),
         layout=of,
         class_names=known.class_names,
-        units="px",
+        units="m" if deep else "px",
+        guessed=frozenset(("units", "up") if deep else ()),
         source="; ".join(filter(None, [f"DeepLabCut, {path.name}", known.note])),
         skipped=lambda: lines,
         assumed=assumed,
     )
 
 
+def _files(folder: Path) -> list[Path]:
+    """The files of a folder by name; of a .csv and an .h5 of one name, the .csv."""
+    found = [file for file in files_ending(folder, SUFFIXES) if _is_deeplabcut(file)]
+    tables = {file.with_suffix("") for file in found if file.suffix.lower() == ".csv"}
+    kept = [file for file in found if file.suffix.lower() == ".csv" or file.with_suffix("") not in tables]
+    return sorted(kept, key=lambda file: (file.stem, str(file)))
+
+
 def _is_deeplabcut(file: Path) -> bool:
+    if file.suffix.lower() in H5:
+        return is_deeplabcut_h5(file)
     with file.open(encoding="utf-8-sig", errors="replace") as lines:
         piece = lines.readline(PIECE)
         if not piece.startswith("scorer,"):
@@ -136,11 +160,11 @@ def _clip(file: Path, layout: JointLayout, known: Facts) -> Item:
         of = [[header.columns.get((who, part, coord), -1) for part in parts] for who in header.people]
         return rows[:, of].swapaxes(0, 1)
 
-    x, y, likelihood = map(values, COORDS)
-    seen = np.isfinite(x) & np.isfinite(y)
+    axes = np.stack([values(coord) for coord in COORDS[: header.channels]], 3)
+    likelihood, seen = values("likelihood"), np.isfinite(axes).all(3)
     if not seen.any():
         return nobody(file.stem)
-    keypoint = np.where(seen[..., None], np.stack([x, y], 3), 0)
+    keypoint = np.where(seen[..., None], axes, 0)
     score = np.where(seen, np.where(np.isnan(likelihood), 1, likelihood), 0)
     about = known.clips[file.stem]
     return SkeletonClip(
@@ -159,8 +183,11 @@ def _clip(file: Path, layout: JointLayout, known: Facts) -> Item:
 # ---- body parts and joints -------------------------------------------------------------------------------------------
 
 
-def _layout(files: Sequence[Path], given: str | None) -> tuple[JointLayout, tuple[str, ...], list[str]]:
-    """The layout, what was assumed, and lines about what has no joint. Raises FormatError where no header is read."""
+def _layout(files: Sequence[Path], given: str | None) -> tuple[JointLayout, tuple[str, ...], list[str], bool]:
+    """The layout, what was assumed, lines about what has no joint, and whether places are in space.
+
+    Raises FormatError where no header is read.
+    """
     header, error = None, None
     for file in files:
         try:
@@ -169,19 +196,21 @@ def _layout(files: Sequence[Path], given: str | None) -> tuple[JointLayout, tupl
         except (ValueError, OSError) as fault:
             error = error or fault
     if header is None:
-        raise FormatError("unreadable", str(fault_of(error)) if error else "there is no .csv file of DeepLabCut")
+        raise FormatError("unreadable", str(fault_of(error)) if error else "there is no file of DeepLabCut")
     lines = [f"parts of '{UNIQUE}', which is no animal: {first_few(header.unique)}"] * bool(header.unique)
+    lines += [f"columns that mean nothing here: {first_few(header.others)}"] * bool(header.others)
+    deep = header.channels == 3
     if given is None:
         of = layout_of(header.parts)
         centre = of.joints[of.centre]
-        return of, (f"bones: from each body part to '{centre}', the file names none (--layout)",), lines
+        return of, (f"bones: from each body part to '{centre}', the file names none (--layout)",), lines, deep
     of = load_layout(given)
     part_of = part_of_joint(of, header.parts)
     unseen = [joint for joint in of.joints if joint not in part_of]
     unused = [part for part in header.parts if part not in part_of.values()]
     lines += [f"{len(unseen)} joints without a body part, which are unseen: {first_few(unseen)}"] * bool(unseen)
     lines += [f"{len(unused)} body parts that are no joint of layout {of.name}: {first_few(unused)}"] * bool(unused)
-    return of, (), lines
+    return of, (), lines, deep
 
 
 def layout_of(parts: Sequence[str], name: str = NAME, source: str = OWN_LAYOUT) -> JointLayout:
@@ -225,12 +254,16 @@ def part_of_joint(layout: JointLayout, parts: Sequence[str]) -> dict[str, str]:
 
 def read_header(file: Path) -> Header:
     """The rows above the frames. Raises ValueError with file, line and cause."""
+    if file.suffix.lower() in H5:
+        return _of_h5(file)[0]
     with file.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
         return _header(file, _rows(file, lines))
 
 
 def read_file(file: Path) -> tuple[Header, Float[np.ndarray, "T columns"]]:
     """Header and cells of a file, NaN for empty ones and for frames without a row. Raises ValueError."""
+    if file.suffix.lower() in H5:
+        return _of_h5(file)
     if (size := file.stat().st_size) > LARGEST:
         raise ValueError(f"{file} has {size:,} bytes, expected at most {LARGEST:,}")
     frames: list[int] = []
@@ -244,14 +277,25 @@ def read_file(file: Path) -> tuple[Header, Float[np.ndarray, "T columns"]]:
                 raise ValueError(f"{where} has {len(row)} cells, expected {header.width}")
             frames.append(_frame(where, row[0], frames[-1] if frames else -1))
             values.append(_numbers(where, row, header))
+    return header, _by_frame(file, frames, values)
+
+
+def _by_frame(
+    file: Path,
+    frames: Sequence[int],
+    values: Sequence[Float[np.ndarray, " columns"]] | Float[np.ndarray, "rows columns"],
+) -> Float[np.ndarray, "T columns"]:
+    """The cells of every frame from the first to the last one. Raises ValueError."""
     if not frames:
         raise ValueError(f"{file} has no frames")
+    if any(later <= earlier for earlier, later in pairwise(frames)):
+        raise ValueError(f"{file} has frames that do not go up")
     count = frames[-1] - frames[0] + 1
     if count > SPARSE * len(frames):
         raise ValueError(f"{file} numbers {count:,} frames and has {len(frames):,} of them, expected a row a frame")
-    cells = np.full((count, header.width), np.nan, np.float32)
+    cells = np.full((count, len(values[0])), np.nan, np.float32)
     cells[np.array(frames) - frames[0]] = values
-    return header, cells
+    return cells
 
 
 def _rows(file: Path, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
@@ -275,19 +319,34 @@ def _header(file: Path, rows: Iterator[tuple[int, list[str]]]) -> Header:
     if wrong := [i for i, row in enumerate(top) if len(row) != width]:
         raise ValueError(f"{file} line {wrong[0] + 1} has {len(top[wrong[0]])} cells, line 1 has {width}")
     people = top[1] if names is SEVERAL else [""] * width
+    return _named_columns(file, list(zip(people[1:], top[-2][1:], top[-1][1:], strict=True)), 1)
+
+
+def _named_columns(file: Path, labels: Sequence[tuple[str, str, str]], first: int) -> Header:
+    """The header of columns by individual, body part and coordinate. first: the number of the first column."""
     columns: dict[tuple[str, str, str], int] = {}
-    for column, (who, part, coord) in enumerate(zip(people, top[-2], top[-1], strict=True)):
-        if column == 0:
-            continue
+    others: dict[str, None] = {}
+    for column, (who, part, coord) in enumerate(labels, first):
         if coord not in COORDS:
-            raise ValueError(
-                f"{file} column {column + 1} holds {quoted(coord)}, expected {', '.join(COORDS)} of a video"
-            )
+            others[coord or part] = None
+            continue
         if (who, part, coord) in columns:
             of = f" of {quoted(who)}" if who else ""
             raise ValueError(f"{file} column {column + 1} has {coord} of the body part {quoted(part)}{of} again")
         columns[who, part, coord] = column
-    return _of_animals(file, Header(width, (), (), columns, ()))
+    return _of_animals(file, Header(len(labels) + first, (), (), columns, (), tuple(others)))
+
+
+def _of_h5(file: Path) -> tuple[Header, Float[np.ndarray, "T columns"]]:
+    """Header and cells of an .h5 file, as of a .csv."""
+    check_h5py("DeepLabCut's .h5 files")
+    labels, frames, values = read_h5(file)
+    if any(len(label) not in (3, 4) for label in labels):
+        raise ValueError(f"{file} names its columns by other than scorer, bodyparts and coords")
+    header = _named_columns(file, [("", *label[-2:]) if len(label) == 3 else label[-3:] for label in labels], 0)
+    if (np.abs(np.nan_to_num(values, posinf=np.inf)) > 1e30).any():
+        raise ValueError(f"{file} holds a number that is not finite")
+    return header, _by_frame(file, frames.tolist(), values)
 
 
 def _of_animals(file: Path, header: Header) -> Header:
@@ -299,9 +358,9 @@ def _of_animals(file: Path, header: Header) -> Header:
     if not parts:
         raise ValueError(f"{file} names no body parts")
     for who, part, _ in header.columns:
-        if lacking := [coord for coord in ("x", "y") if (who, part, coord) not in header.columns]:
+        if lacking := [coord for coord in COORDS[: header.channels] if (who, part, coord) not in header.columns]:
             raise ValueError(f"{file} has no column {lacking[0]} for the body part {quoted(part)}")
-    return Header(header.width, animals, parts, header.columns, unique)
+    return replace(header, people=animals, parts=parts, unique=unique)
 
 
 def _frame(where: str, cell: str, before: int) -> int:
@@ -314,8 +373,10 @@ def _frame(where: str, cell: str, before: int) -> int:
 
 
 def _numbers(where: str, row: Sequence[str], header: Header) -> Float[np.ndarray, " columns"]:
+    values = np.full(len(row), np.nan)
     try:
-        values = np.array([float(cell) if cell else np.nan for cell in row])
+        for column in header.columns.values():
+            values[column] = float(row[column]) if row[column] else np.nan
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     if (np.abs(values) > 1e30).any():

@@ -4,12 +4,16 @@
     (T, M, V, C)    several people in rows; (M, T, V, C) is recognised by how joints move
     C               2: x, y;   3: x, y, score or x, y, z;   4: x, y, z, score
 
+Beside it, a .npz may have the scores of its joints (scores, keypoint_scores ...), as people save what RTMPose and
+rtmlib give; a .json may hold such an array as nested lists.
+
 The layout follows from the proportions of bodies (`unstated.py`), or --layout names it. NaN means: not seen. An array
 may also be relative to a joint, which is then zero in all frames and in the middle of the others: it is seen.
 VideoPose3D's data_3d_*.npz holds a dictionary of such arrays, see `videopose.py`.
 Sources: facebookresearch/VideoPose3D, run.py (--viz-export); Walter0807/MotionBERT, infer_wild.py (X3D.npy).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,17 +26,22 @@ from kinegraph.data.formats.axes import FRAMES_FIRST, NO_PEOPLE, frames_come_fir
 from kinegraph.data.formats.clip_files import AT_ORIGIN, ClipFile, clip_files, clips_of, first_readable, some_below
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.folder import detect as is_dataset
+from kinegraph.data.formats.nested import array_of
 from kinegraph.data.formats.padded import mapped
 from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
+from kinegraph.data.formats.smpl import is_smpl
 from kinegraph.data.tracking import CROWD
 from kinegraph.messages import counted, first_few
+from kinegraph.safe_io import read_json
 from kinegraph.safe_npz import load_npz, npz_shapes
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
 NAME, TITLE = "poses", "arrays of one clip each (.npy, .npz)"
-SUFFIXES = (".npy", ".npz")
+SUFFIXES = (".npy", ".npz", ".json")
+SCORES = ("score", "scores", "keypoint_score", "keypoint_scores", "confidence", "conf")  # of joints, in a .npz
+NESTED = re.compile(rb"\s*\[\s*\[\s*\[\s*(\[\s*)?-?\d")  # lists of frames, joints and coordinates
 LOOKED_AT = 20  # files whose order of axes is looked at
 IN_BOX = 0.9  # share of bodies around the origin, for a joint that is always there to be one that was seen
 
@@ -85,8 +94,13 @@ def _holds_joints(file: Path) -> bool | None:
     """Whether a file holds one array of such a shape, by the heads of its arrays; None where they cannot be read."""
     if not file.is_file() or file.suffix.lower() not in SUFFIXES or is_dataset(file.parent):
         return False
+    if file.suffix.lower() == ".json":
+        with file.open("rb") as content:
+            return NESTED.match(content.read(200)) is not None
     with suppress(ValueError):
-        return _fits(mapped(file).shape) if file.suffix.lower() == ".npy" else _key(npz_shapes(file)) is not None
+        if file.suffix.lower() == ".npy":
+            return _fits(mapped(file).shape)
+        return _key(npz_shapes(file)) is not None and not is_smpl(file)
     return None
 
 
@@ -105,6 +119,12 @@ def _key(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
 
 def read_array(file: Path) -> Shaped[np.ndarray, "..."]:
     """The array of a file. Raises ValueError for one that is not of frames, joints and 2 to 4 coordinates."""
+    return _arrays(file)[0]
+
+
+def _arrays(file: Path) -> tuple[Shaped[np.ndarray, "..."], Shaped[np.ndarray, "..."] | None]:
+    """The array of a file, and the scores beside it."""
+    scores = None
     if file.suffix.lower() == ".npz":
         shapes = npz_shapes(file)
         if (key := _key(shapes)) is None:
@@ -112,12 +132,25 @@ def read_array(file: Path) -> Shaped[np.ndarray, "..."]:
                 f"{file} holds {first_few(list(shapes))}, expected one array (frames, joints, coordinates)"
             )
         array = load_npz(file, (key,))[key]
+        beside = [name for name in SCORES if shapes.get(name) in (array.shape[:-1], (*array.shape[:-1], 1))]
+        scores = load_npz(file, beside[:1])[beside[0]].reshape(array.shape[:-1]) if beside else None
+    elif file.suffix.lower() == ".json":
+        array = _nested(file)
     else:
         array = mapped(file)
     if array.dtype.kind not in "fiu" or not _fits(array.shape) or 0 in array.shape:
         expected = "numbers (frames, joints, 2 to 4 coordinates), or with people as second axis"
         raise FormatError("shape", f"{file} holds {array.dtype} {array.shape}, expected {expected}")
-    return array
+    return array, scores
+
+
+def _nested(file: Path) -> Float[np.ndarray, "..."]:
+    try:
+        return array_of(read_json(file), 4)
+    except (ValueError, TypeError, OverflowError) as error:
+        if str(file) in str(error):
+            raise
+        raise FormatError("shape", f"{file} is no nested list of frames, joints and 2 to 4 coordinates") from None
 
 
 def _frames_first(files: Sequence[ClipFile]) -> bool:
@@ -129,14 +162,21 @@ def _frames_first(files: Sequence[ClipFile]) -> bool:
 
 
 def _clip(file: ClipFile, layout: JointLayout, frames_first: bool) -> Item:
-    array = np.array(with_people(read_array(file.path)), np.float32)
-    array = array.swapaxes(0, 1) if frames_first and len(array) > 1 else array
+    array, beside = _arrays(file.path)
+    array = np.array(with_people(array), np.float32)
+    score = None if beside is None else np.array(beside).reshape(array.shape[:3])
+    if frames_first and len(array) > 1:
+        array, score = array.swapaxes(0, 1), None if score is None else score.swapaxes(0, 1)
     if len(array) > CROWD:
         raise FormatError("shape", f"{file.path} would hold {len(array):,} people; save each clip in a file of its own")
     array = np.where(np.isnan(array).any(3, keepdims=True), 0, array)
-    keypoint, score = (array[..., :3], array[..., 3]) if array.shape[3] == 4 else (array, None)
-    if score is not None and not (score.min() >= 0 and score.max() <= 1.001):
+    keypoint = array[..., :3]
+    if array.shape[3] == 4 and score is None:
+        score = array[..., 3]
+    if score is not None and beside is None and not (score.min() >= 0 and score.max() <= 1.001):
         raise FormatError("shape", f"{file.path} has four numbers a joint, whose last is no score from 0 to 1")
+    if score is not None:
+        score = np.ascontiguousarray(np.clip(np.nan_to_num(score), 0, 1), np.float32) * keypoint.any(3)
     if not keypoint.any():
         return nobody(file.name)
     return SkeletonClip(

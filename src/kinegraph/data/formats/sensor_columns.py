@@ -2,7 +2,8 @@
 
 HeadPosX, Head_position_x, "Head Position X", Head.pos.x, Head_px and HeadX are the x of Head. SpineBase_state and
 SpineBase_TrackingState are its score: tracked 1, inferred 0.5, not tracked 0 and unseen. Columns of rotations and
-speeds, such as HeadRotX and Head_velocity_x, are no joints. LeftThumbTip, RightThumbTip ... are two hands, a person each.
+speeds, such as HeadRotX and Head_velocity_x, are no joints. LeftThumbTip, RightThumbTip ... are two hands, a person
+each.
 """
 
 import re

@@ -35,6 +35,7 @@ SCORES = ("confidence", "visibility", "likelihood", "conf", "presence")
 MOST_STEP = 12  # from one frame to the next; a larger one is a gap
 FEWEST_NAMES = 5  # joints by whose names a layout is known that has more
 OTHER_NAMES = {other for others in ALIASES.values() for other in others}
+OF_PROGRAMS = ({"track", "frame_idx", "instance.score"}, {"fnum", "center_0"})  # SLEAP, Anipose: formats of their own
 SPARSE = 100  # a clip may have this many places for joints for each row it has
 
 
@@ -60,6 +61,8 @@ def columns_of_table(path: Path) -> list[str]:
     """The columns by which a file is known as a table; none where it is another one."""
     with suppress(ValueError, OSError):
         _, header = next(csv_lines(path), (1, []))
+        if any(marks <= {*header} for marks in OF_PROGRAMS):
+            return []
         if joints := wide_joints(header):
             return [f"{axis} of {len(joints)} joints" for axis in ("x", "y")]
         there = {name.lower() for name in renamed(header)}

@@ -20,6 +20,7 @@ KINDS = (  # of files by their first bytes
     (b"%PDF", "a PDF"),
     (b"MATLAB ", "a MATLAB file"),
     (b"\x89HDF", "HDF5"),
+    (b"CDF", "netCDF 3; save it as netCDF 4"),
     (b"\x93NUMPY", "a NumPy array"),
     (b"PAR1", "a Parquet file"),
     (b"Rar!", "an archive (RAR)"),
