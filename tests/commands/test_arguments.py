@@ -12,6 +12,7 @@ from kinegraph.cli import CONFIG_VERBS, VERBS, main
 from kinegraph.commands.arguments import as_parsed, options_of, parser_for, read_config, read_options
 from kinegraph.commands.help import help_text
 from kinegraph.commands.train import train
+from tests.foreign.projects import pyskl
 
 ROOT = Path(__file__).parents[2]
 CONFIG = str(ROOT / "configs" / "demo_synthetic.yaml")
@@ -25,16 +26,20 @@ def examples() -> list[list[str]]:
     """The words of every example in the help of every verb, without the remark behind it."""
     texts = [help_text(function_of(verb), "").partition("\nexamples:\n")[2] for verb in VERBS]
     lines = [line for text in texts for line in text.splitlines()]
-    return [shlex.split(re.split(r"\s{2,}|\s>\s", line.strip())[0]) for line in lines if line.strip()]
+    return [shlex.split(re.split(r"\s{2,}|\s>\s", line.strip())[0].split(" | ")[-1]) for line in lines if line.strip()]
 
 
 @pytest.mark.parametrize("words", examples(), ids=" ".join)
-def test_an_example_is_understood(words, monkeypatch):
+def test_an_example_is_understood(words, monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
+    (tmp_path / "theirs.py").write_text(pyskl("stgcn", "j", False))
     program, verb, *words = words
     assert program == "kinegraph"
     function, from_config = function_of(verb), verb in CONFIG_VERBS
     words = [CONFIG if word.endswith(".yaml") and not Path(word).is_file() else word for word in words]
+    theirs = [word for word in words if word.endswith(".py") and "configs/" in word]
+    words = [str(tmp_path / "theirs.py") if word in theirs else word for word in words]
+    words += ["--dataset", str(tmp_path)] if theirs else []
     words = getattr(import_module(f"kinegraph.commands.{verb}"), "words", list)(words)
     read_options(parser_for(function, from_config), function, words, from_config)
 

@@ -77,7 +77,7 @@ PLANTED = [
     *((write, faulty.shared_subject, "shared_subjects") for write in (*ARRAYS, *TABLES)),
     *((write, faulty.joints_24, "joints") for write in RAGGED),
     (faulty.skeleton, faulty.joints_24, "broken"),
-    *((write, faulty.all_24, "joints") for write in (faulty.dataset, faulty.npz, *TABLES)),
+    *((write, faulty.all_24, "joints") for write in (faulty.dataset, faulty.npz, faulty.table_json)),
     *((write, faulty.all_24, "layout") for write in PLAIN),
     *((write, faulty.swapped, "swapped_axes") for write in RAGGED),
     *((write, faulty.joints_last, "swapped_axes") for write in (faulty.dataset, faulty.npz)),

@@ -159,7 +159,7 @@ def _judge(found: Recordings, class_names: tuple[str, ...], quiet: bool) -> tupl
     items = track(found.clips, "reading", found.count, console=console, transient=True, disable=hidden)
     facts, judged = [], []
     try:
-        facts.extend(summarize(item, found.layout) for item in items)
+        facts.extend(summarize(item, found.layout, found.as_arrays) for item in items)
     except (ValueError, OSError) as error:
         judged.append(problem(getattr(error, "kind", "unreadable"), error))
     looked = sum(one.shape is not None or one.fault is not None for one in facts)

@@ -73,23 +73,12 @@ def prepare(
     """Write raw recordings to a dataset folder that train and test read.
 
     Args:
-        path: file or folder of the recordings. Its format is recognised by its content: data sets as published, NTU
-            RGB+D's .skeleton files (ntu) or .npy (ntu-npy), UI-PRMD (ui-prmd), NW-UCLA (nw-ucla), MSR-Action3D (msr),
-            KIMORE (kimore), UTKinect (utkinect), Florence 3D (florence), SBU (sbu), PKU-MMD (pku-mmd), IntelliRehabDS
-            (irds), SHREC'17 and DHG (shrec), MSRC-12 (msrc12); one file of arrays (npz); a pickle of MMAction2 or
-            PYSKL, or a folder with the train and val pickles of one split (annotations); a folder with
-            *_data_joint.npy and *_label.pkl (npy); a folder of *.tfrecord shards (tfrecord); a folder with BABEL's
-            train.json and val.json and the joints of AMASS (babel); the Kinetics-skeleton folder, or folders
-            CLASS/CLIP of *_keypoints.json
-            (openpose); marker files (trc, c3d, vicon, motive, visual3d); motion capture (bvh, amc); bodies of a Kinect
-            (kinect) and hands of Leap Motion (leap) as JSON; arrays of a clip each (poses); VideoPose3D's .npz
-            (videopose3d); pose estimators' files (coco, alphapose, mmpose, yolo, mediapipe, detectron, panoptic, smpl,
-            deeplabcut, sleap, anipose, movement); your own .csv (a row a joint or a frame) or .json, see
-            docs/own_data.md (table); a dataset folder (dataset); a video or a folder of videos, sub-folders are
-            classes (video).
+        path: file or folder of the recordings: data sets as published, files of pose estimators, motion capture,
+            sensors' logs, arrays, tables of your own, videos, a dataset folder. The format is recognised by the content
+            of the files; docs/formats.md lists all, `kinegraph inspect PATH` says which it is.
         out: dataset folder to make; written whole or not at all.
-        format: name of the format, in brackets above, where the content does not decide it; ntu60 and ntu120 are ntu
-            with --classes. `prepare FORMAT PATH OUT` is the same.
+        format: name of the format, where the content does not decide it; ntu60 and ntu120 are ntu with --classes.
+            `prepare FORMAT PATH OUT` is the same.
         bodies: ntu: "tracked" (the default) follows body ids and drops ghosts, "energy" keeps the two of the
             first four bodies that spread most. openpose: "tracked" (the default) follows people by nearness, "score"
             takes the best of each frame, as the published reader does. annotations, npy, poses, tfrecord, table:

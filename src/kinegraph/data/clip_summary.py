@@ -59,8 +59,11 @@ class ClipSummary:
 # ---- one clip --------------------------------------------------------------------------------------------------------
 
 
-def summarize(item: Item, layout: JointLayout | None = None) -> ClipSummary:
-    """The summary of a clip, or of what stands in its place. layout: of the joints, where it is known."""
+def summarize(item: Item, layout: JointLayout | None = None, as_arrays: bool = True) -> ClipSummary:
+    """The summary of a clip, or of what stands in its place.
+
+    layout: of the joints, where it is known. as_arrays: whether the axes may stand in another order.
+    """
     if isinstance(item, Fault):
         return ClipSummary(item.clip, fault=item)
     named = FILE_NAME.match(item.name)  # of NTU RGB+D
@@ -72,7 +75,7 @@ def summarize(item: Item, layout: JointLayout | None = None) -> ClipSummary:
     keypoint = item.keypoint
     if 0 in keypoint.shape:
         return ClipSummary(item.name, **facts, shape=keypoint.shape)
-    axes = guess_axes(keypoint, layout)
+    axes = guess_axes(keypoint, layout) if as_arrays else AXES
     if axes != AXES:
         keypoint = np.transpose(keypoint, [axes.index(axis) for axis in AXES])
     shape = tuple(map(int, keypoint.shape))

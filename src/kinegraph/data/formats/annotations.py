@@ -128,6 +128,7 @@ def read(
         skipped=skipped,
         assumed=assumed,
         unordered=bodies == "tracked" and not about,
+        as_arrays=True,
         guessed=frozenset() if about else _guessed(bool(layout or skeletons)),
     )
 

@@ -110,6 +110,7 @@ def read(path: Path, *, labels: Labels = "movement", layout: str | None = None) 
         class_names=found.class_names,
         units=found.units,
         source=f"arrays of {path.name}",
+        as_arrays=True,
         guessed=frozenset(("units",)) if found.scale == 1 else frozenset(),
     )
 

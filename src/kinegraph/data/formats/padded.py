@@ -121,6 +121,7 @@ def read(
         source=about.get("source") or f"arrays of {', '.join(file.path.name for file in files)}",
         licence=about.get("licence", ""),
         unordered=bodies == "tracked" and not about,
+        as_arrays=True,
         guessed=frozenset() if about else frozenset(("score",) if layout else ("score", "layout", "usual_layout")),
     )
 

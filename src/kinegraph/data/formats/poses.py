@@ -81,6 +81,7 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
         source=f"arrays of {path.resolve().name}",
         skipped=lambda: [f"{counted(len(other), 'array')} of another shape: {first_few(other)}"] * bool(other),
         unordered=bodies == "tracked" and first.ndim == 4,
+        as_arrays=True,
         guessed=frozenset({"score", "units", "up", *(["layout"] if layout is None else [])}),
         assumed=(FRAMES_FIRST,) * frames_first + (NO_PEOPLE,) * (first.ndim == 3),
     )

@@ -69,6 +69,7 @@ class Recordings:
         for which something was not read, although it is no fault. changed: likewise, a line for each thing that reading
         changed.
     unordered: whether people may change rows from frame to frame; they are followed then (`people.followed`).
+    as_arrays: whether clips are stored as arrays, whose axes may stand in another order.
     format, reason: name of the format, and why the path has this format.
     """
 
@@ -82,6 +83,7 @@ class Recordings:
     skipped: Callable[[], list[str]] = list
     changed: Callable[[], list[str]] = list
     unordered: bool = False
+    as_arrays: bool = False
     guessed: frozenset[str] = frozenset()
     assumed: tuple[str, ...] = ()
     format: str = ""

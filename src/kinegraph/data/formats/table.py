@@ -95,6 +95,7 @@ def read(
         skipped=lambda: skipped,
         changed=lambda: known.lines() + _steps_said(steps),
         unordered=file.unordered and bodies != "rows",
+        as_arrays=path.suffix == ".json",
         guessed=frozenset(guessed),
         assumed=file.assumed,
     )

@@ -104,6 +104,7 @@ def read(
         source=about.get("source") or f"TFRecord shards of {path.name}",
         licence=about.get("licence", ""),
         unordered=bodies == "tracked" and not about,
+        as_arrays=True,
         guessed=frozenset() if about else frozenset(("score",) if layout else ("score", "layout", "usual_layout")),
     )
 
