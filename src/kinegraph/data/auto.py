@@ -28,9 +28,10 @@ def adapt(
 ) -> tuple[Preprocessing, list[str]]:
     """`preprocessing` with the settings in `what` chosen from the training clips `indices`, and a line on each choice.
 
-    people: the most that a training clip has. normalize: "facing" ("facing_mean" where that is given) with the vertical along
-    which shoulders are above the rest of the body, on average; "sized" in 2D, and where the layout names no shoulders or no clip shows them. mirror:
-    no mirrored clips, neither in training nor in a test, where they would look like another class.
+    people: the most that a training clip has. normalize: "facing" ("facing_mean" where that is given) with the vertical
+    along which shoulders are above the rest of the body, on average; "sized" in 2D, and where the layout names no
+    shoulders or no clip shows them. mirror: no mirrored clips, neither in training nor in a test, where they would look
+    like another class.
     """
     said = []
     looked = indices[np.linspace(0, len(indices) - 1, min(len(indices), CLIPS)).astype(int)]

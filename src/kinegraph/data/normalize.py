@@ -139,8 +139,8 @@ def face_front(
 def face_front_on_average(keypoint: Float[np.ndarray, "M T V 3"], layout: JointLayout) -> Float[np.ndarray, "M T V 3"]:
     """As `face_front` with y as the vertical, by shoulders and hips of the first person over all frames.
 
-    One frame may show a body that is just turning. Hips are pairs of left and right that hang on one joint, as shoulders
-    do. Raises ValueError for a clip without z, and a layout that does not name its shoulders.
+    One frame may show a body that is just turning. Hips are pairs of left and right that hang on one joint, as
+    shoulders do. Raises ValueError for a clip without z, and a layout that does not name its shoulders.
     """
     _check_depth(keypoint)
     left, right = _pair(layout, "shoulders")

@@ -40,11 +40,11 @@ class Preprocessing:
         normalize: "none" keeps the recording's coordinates; "ntu_published" centres every frame on the first body and
             turns it upright (2s-AGCN, MMAction2 0.x, TensorFlow); "first_frame" does so with one offset for the whole
             clip (MMAction2 1.x, PYSKL); "first_frame_centre" is that without the turns (DG-STGCN, ProtoGCN); "facing"
-            also has one offset, but turns about the vertical only: how a body
-            leans is kept; "facing_mean" is that with the direction in which the body faces over the clip, by
-            shoulders and hips; "sized" has one offset too, divides by the mean bone length and turns nothing; "image" maps
-            pixels to [-1, 1] with the clip's image size; "image_published" maps 1920x1080 pixels and scores to
-            [-0.5, 0.5], absent people too (MMAction2 0.x).
+            also has one offset, but turns about the vertical only: how a body leans is kept; "facing_mean" is that with
+            the direction in which the body faces over the clip, by shoulders and hips; "sized" has one offset too,
+            divides by the mean bone length and turns nothing; "image" maps pixels to
+            [-1, 1] with the clip's image size; "image_published" maps 1920x1080 pixels and scores to [-0.5, 0.5],
+            absent people too (MMAction2 0.x).
         up: the vertical of 3D recordings, for "facing"; it becomes y.
         min_score: joints with this score or a lower one are put at the origin after normalising (PYSKL: 0.01).
         streams: joint, bone, k_bone (each joint from its parent's parent, ProtoGCN), joint_motion, bone_motion,
