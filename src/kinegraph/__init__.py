@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # for editors and type checkers, which do not run __getattr__
     from kinegraph.data.dataset import open_dataset, write_dataset
     from kinegraph.data.formats import read
+    from kinegraph.inference.embedding import embed
+    from kinegraph.inference.enrolment import enroll
     from kinegraph.inference.export import export
     from kinegraph.inference.prediction import predict
     from kinegraph.inference.streaming.stream import Stream
@@ -29,6 +31,8 @@ _PUBLIC = {
     "write_dataset": "kinegraph.data.dataset",
     "load_model": "kinegraph.models.weights",
     "optimize": "kinegraph.models.optimize",
+    "embed": "kinegraph.inference.embedding",
+    "enroll": "kinegraph.inference.enrolment",
     "export": "kinegraph.inference.export",
     "predict": "kinegraph.inference.prediction",
     "read": "kinegraph.data.formats",
@@ -41,6 +45,8 @@ __all__ = [
     "Stream",
     "__version__",
     "adjacency",
+    "embed",
+    "enroll",
     "export",
     "load_layout",
     "load_model",

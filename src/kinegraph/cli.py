@@ -26,6 +26,8 @@ VERBS = {
     "predict": "say what is done in recordings: a clip, each person in it, or when in a long one",
     "stream": "say what people do while it happens: frames from a program, a socket or a file that is played",
     "draw": "a clip as a page that plays it, a video or a film strip; with what a network says of it",
+    "embed": "clips -> vectors: what a network knows of each before it names a class",
+    "enroll": "new classes from a few examples each, in seconds: a new head on a trained network",
     "explain": "which joints a network's answers rest on, over a whole split",
     "report": "a page about a run or a test, or several compared",
     "export": "weights -> an ONNX file that runs without torch",

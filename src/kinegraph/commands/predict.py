@@ -329,8 +329,10 @@ def _time(answer: "Answer") -> str:
 def _verdict(answer: "Answer") -> tuple[str, str]:
     """What is known of the truth, and its colour."""
     if answer.question.truth is None:
-        return "", ""
+        return ("", "") if answer.prediction.known else ("  rather none of the classes", "yellow")
     truth = plain_name(answer.question.truth)
+    if answer.right is None and not answer.prediction.known:
+        return f"  right to doubt: it is {truth}", "green"
     if answer.right is None:
         return f"  it is {truth}, which the network does not know", "yellow"
     return ("  right", "green") if answer.right else (f"  wrong, it is {truth}", "red")

@@ -81,7 +81,7 @@ def answers(
             yield from _timeline(predictor, group, window)
             continue
         for piece, row in group:
-            prediction = Prediction(predictor.class_names, row)
+            prediction = Prediction(predictor.class_names, row, predictor.least)
             yield Answer(piece.question, prediction, piece.person, piece.start, piece.start + piece.clip.frames)
 
 
@@ -93,7 +93,7 @@ def _timeline(predictor: Asked, group: Iterable[tuple[_Piece, np.ndarray]], wind
     assert piece is not None, "groupby makes no empty groups"
     length = frames_of(window, piece.clip.fps)
     for segment in segments(starts, length, piece.start + piece.clip.frames, np.stack(rows)):
-        prediction = Prediction(predictor.class_names, segment.probabilities)
+        prediction = Prediction(predictor.class_names, segment.probabilities, predictor.least)
         yield Answer(piece.question, prediction, piece.person, segment.start, segment.stop)
 
 
@@ -193,12 +193,13 @@ def _json(file: TextIO, top: int) -> Generator[Callable[[Answer], None], None, N
 
 
 def _facts(answer: Answer | None) -> dict[str, Any]:
-    """What is said beside the classes; the names alone where there is no answer."""
-    names = ("clip", "source", "person", "first_frame", "end_frame", "start_seconds", "end_seconds", "truth", "right")
+    """What is said beside the classes; the names alone where there is no answer. known: see `Prediction`."""
+    names = ("clip", "source", "person", "first_frame", "end_frame", "start_seconds", "end_seconds")
+    names += ("truth", "right", "known")
     if answer is None:
         return dict.fromkeys(names)
     start, end = answer.seconds or (None, None)
     rounded = [None if second is None else round(second, 3) for second in (start, end)]
     question = answer.question
     values = (question.clip.name, question.source, answer.person, answer.start, answer.stop, *rounded)
-    return dict(zip(names, (*values, question.truth, answer.right), strict=True))
+    return dict(zip(names, (*values, question.truth, answer.right, answer.prediction.known), strict=True))

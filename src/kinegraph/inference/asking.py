@@ -15,7 +15,10 @@ MOST_FRAMES = 200_000  # of all people of a batch: some hundred megabytes
 
 
 class Asked(Protocol):
-    """A network with what belongs to it. trained: how the recordings were made that it was trained on."""
+    """A network with what belongs to it. trained: how the recordings were made that it was trained on.
+
+    least: probability below which an answer is rather none of the classes; 0 where that is not known.
+    """
 
     @property
     def layout(self) -> JointLayout: ...
@@ -25,6 +28,8 @@ class Asked(Protocol):
     def preprocessing(self) -> Preprocessing: ...
     @property
     def trained(self) -> Conditions: ...
+    @property
+    def least(self) -> float: ...
 
     def fit(self, clip: SkeletonClip) -> SkeletonClip:
         """The clip with the network's joints and channels. Raises ValueError where it cannot have them."""
@@ -48,11 +53,11 @@ def probabilities(
     preparation needs (image size, scores ...).
     """
     asked = asked.ready()
-    for batch in _batches(clips, min(batch_size, asked.preprocessing.largest_batch)):
+    for batch in batches(clips, min(batch_size, asked.preprocessing.largest_batch)):
         yield from asked.answer(batch)
 
 
-def _batches(clips: Iterable[SkeletonClip], most: int) -> Iterator[list[SkeletonClip]]:
+def batches(clips: Iterable[SkeletonClip], most: int) -> Iterator[list[SkeletonClip]]:
     """Up to `most` clips at a time, fewer where they are long: all of their frames are in memory."""
     batch, frames = [], 0
     for clip in clips:

@@ -66,6 +66,7 @@ def export(model: nn.Module | Weights | str | Path, out: str | Path) -> Report:
     about = {"network": network_kind(network).__name__, "made_with": {"kinegraph": __version__}}
     about |= {"trained": predictor.trained.to_dict(), "weights": _sum_of(network)}
     known = predictor.layout, predictor.class_names, predictor.preprocessing, config["channels"]
+    about |= {"least_probability": predictor.least} if predictor.least else {}
     onnx.helper.set_model_props(content, metadata(*known, **about))
     with atomic_file(out) as unfinished:
         unfinished.write_bytes(content.SerializeToString())

@@ -39,6 +39,12 @@ class Exported:
     trained: Conditions = field(default_factory=Conditions)
     about: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def least(self) -> float:
+        """Probability below which an answer is rather none of the classes; 0 where the file does not say it."""
+        least = self.about.get("least_probability", 0)
+        return float(least) if isinstance(least, int | float) else 0.0
+
     def fit(self, clip: SkeletonClip) -> SkeletonClip:
         """The clip with the network's joints and channels. Raises ValueError where it cannot have them."""
         return fitted(clip, self.layout, self.preprocessing, self.channels, self.map_layout)

@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a network says: a probability for each class, 0 to 1, all together 1."""
+    """What a network says: a probability for each class, 0 to 1, all together 1.
+
+    least: probability below which it is rather none of the classes, where the weights say it (`kinegraph enroll`).
+    """
 
     class_names: tuple[str, ...]
     probabilities: Float[np.ndarray, "classes"]
+    least: float = 0.0
 
     @property
     def label(self) -> int:
@@ -41,6 +45,11 @@ class Prediction:
     def probability(self) -> float:
         """Of the likeliest class."""
         return float(self.probabilities[self.label])
+
+    @property
+    def known(self) -> bool:
+        """False where the likeliest class is so unlikely that the clip is rather none of the classes."""
+        return self.probability >= self.least
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:
         """The likeliest classes with their probabilities, likeliest first."""
@@ -89,7 +98,7 @@ def predict(
     clip = predictor.fit(clip if image_size is None else replace(clip, image_size=size_of(image_size)))
     if compare and (wrong := differences(predictor, [clip]).wrong):
         raise ValueError(f"{'; '.join(wrong)} (compare=False takes the clip as it is)")
-    return Prediction(predictor.class_names, next(probabilities(predictor, [clip])))
+    return Prediction(predictor.class_names, next(probabilities(predictor, [clip])), predictor.least)
 
 
 def _asked(

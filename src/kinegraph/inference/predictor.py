@@ -17,6 +17,8 @@ from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.evaluation.scoring import view_scores
 from kinegraph.inference.fitting import fitted
 from kinegraph.messages import quoted
+from kinegraph.models.layers.absent import clip_vectors
+from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.optimize import can_optimize, optimize
 from kinegraph.models.weights import Weights, built_with, load_weights
 from kinegraph.skeleton.clip import SkeletonClip
@@ -35,7 +37,8 @@ class Predictor:
 
     how: the way clips are prepared for it. precision: in Lightning's words, "32-true", "64-true", "bf16-mixed" or
     "16-mixed". map_layout: take joints by name from clips of other layouts. trained: how the recordings were made that
-    it was trained on, as far as its weights say it.
+    it was trained on, as far as its weights say it. least: probability below which an answer is rather none of the
+    classes; 0 where the weights do not say it.
     """
 
     network: nn.Module
@@ -45,6 +48,7 @@ class Predictor:
     precision: str = "32-true"
     map_layout: bool = False
     trained: Conditions = field(default_factory=Conditions)
+    least: float = 0.0
 
     def fit(self, clip: SkeletonClip) -> SkeletonClip:
         """The clip with the network's joints and channels. Raises ValueError where it cannot have them."""
@@ -64,6 +68,22 @@ class Predictor:
         check_finite(scores)
         return scores.double().softmax(-1).cpu().numpy()
 
+    def describe(self, clips: Sequence[SkeletonClip]) -> Float[np.ndarray, "N views D"]:
+        """What the head of the network sees of each view of each clip. clips: that fit.
+
+        Raises ValueError for a network that is no `SkeletonNetwork`.
+        """
+        if not isinstance(self.network, SkeletonNetwork):
+            raise ValueError(f"a {type(self.network).__name__} has no features that its classes are computed from")
+        weight = next(self.network.parameters())
+        views = torch.from_numpy(np.stack([prepare_clip(clip, self.preprocessing) for clip in clips]))
+        count, present = views.shape[1], torch.tensor([min(it.people, self.preprocessing.people) for it in clips])
+        with torch.no_grad(), _autocast(weight.device.type, self.precision):
+            x = views.flatten(0, 1).to(weight.device, weight.dtype)
+            vectors = clip_vectors(self.network, x, present.repeat_interleave(count).to(weight.device))
+        check_finite(vectors)
+        return vectors.float().unflatten(0, (-1, count)).cpu().numpy()
+
 
 def predictor_of(
     model: nn.Module | Weights | str | Path, preprocessing: Preprocessing | None = None, *, map_layout: bool = False
@@ -73,21 +93,9 @@ def predictor_of(
     model: a path or name as `load_weights` takes it, or what that or `load_model` gave. preprocessing: for weights that
     do not have it, or in place of theirs.
     """
-    if isinstance(model, str | Path):
-        model = load_weights(model)
-    if not isinstance(model, nn.Module | Weights):
-        raise ValueError(
-            f"a {type(model).__name__} is no network: kg.predict(model, clip) takes what load_model gives, or the path "
-            "or name of a weights file, and then the clip"
-        )
+    weights = weights_of(model)
     if not isinstance(preprocessing, Preprocessing | None):
         raise ValueError(f"preprocessing is a {type(preprocessing).__name__}, expected a Preprocessing")
-    weights = model if isinstance(model, Weights) else getattr(model, "weights", None)
-    if not isinstance(weights, Weights):
-        raise ValueError(
-            f"this {type(model).__name__} does not know its classes and joints, as one that load_model reads from a "
-            ".safetensors file does; of a .pth, `kinegraph convert` makes such a file"
-        )
     if preprocessing is None and not weights.preprocessing:
         raise ValueError(
             "these weights do not say how clips are prepared for them: give preprocessing, "
@@ -99,7 +107,26 @@ def predictor_of(
         raise ValueError(f"the weights say of preprocessing what cannot be read: {quoted(error)}") from None
     network = model if isinstance(model, nn.Module) else weights.model
     names, trained = tuple(weights.class_names), conditions_of_training(weights)
-    return Predictor(network, weights.layout, names, preprocessing, map_layout=map_layout, trained=trained)
+    least = float(weights.extra.get("least_probability", 0))
+    return Predictor(network, weights.layout, names, preprocessing, map_layout=map_layout, trained=trained, least=least)
+
+
+def weights_of(model: nn.Module | Weights | str | Path) -> Weights:
+    """What belongs to a network, as `predictor_of` takes it. Raises ValueError where that is not known."""
+    if isinstance(model, str | Path):
+        model = load_weights(model)
+    if not isinstance(model, nn.Module | Weights):
+        raise ValueError(
+            f"a {type(model).__name__} is no network: kg.predict(model, clip) takes what load_model gives, or the path "
+            "or name of a weights file, and then the clip"
+        )
+    weights = model if isinstance(model, Weights) else getattr(model, "weights", None)
+    if not isinstance(weights, Weights):
+        raise ValueError(
+            f"this {type(model).__name__} does not know its classes and joints, as one that load_model reads from a "
+            ".safetensors file does; of a .pth, `kinegraph convert` makes such a file"
+        )
+    return weights
 
 
 def conditions_of_training(weights: Weights) -> Conditions:

@@ -41,6 +41,7 @@ FACTS: Mapping[str, Check] = TEXTS | COUNTS | {"frames": _lengths, "coordinates"
 FIGURES: Mapping[str, Check] = FACTS | dict.fromkeys(("top1", "top5", "mean_class_accuracy", "loss"), _number)
 PLAIN: Mapping[str, Check] = {
     "made_with": _versions,
+    "least_probability": _number,
     "epoch": _count,
     "epochs": _count,
     **dict.fromkeys(("recipe", "stored", "source", "licence", "notes"), _text),

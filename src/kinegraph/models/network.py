@@ -257,6 +257,19 @@ def rebuild(
     return model.eval()
 
 
+def with_classes(network: "SkeletonNetwork", classes: int) -> "SkeletonNetwork":
+    """A copy in evaluation mode, for another number of classes: what is sized by classes is zero, all else the same."""
+    kind, config, state = type(network), network.config | {"classes": classes}, network.state_dict()
+    expected = _built_again(kind, config, state).state_dict()
+    sized = {
+        name: tensor.clone() if tensor.shape == expected[name].shape else tensor.new_zeros(expected[name].shape)
+        for name, tensor in state.items()
+    }
+    copied = rebuild(kind, config, sized, f"this {kind.__name__}")
+    assert isinstance(copied, SkeletonNetwork)
+    return copied
+
+
 def _built_again(network: type[nn.Module], config: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Module:
     options = {name: value for name, value in config.items() if name not in ("channels", "classes")}
     arguments = partial(network, **options), graph_of(state), config["channels"], config["classes"]

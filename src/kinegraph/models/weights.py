@@ -5,7 +5,8 @@ what belongs to it. Reading such a file runs no code from it. A model card for p
 
 The header's `extra` has, each where it is known: `made_with` (versions), `training` (data, licence, clips,
 classes, subjects), `measured` (a list: figures and on which clips), `epoch`, `epochs`, `recipe` (the config's text),
-`based_on` (the weights it started from), `stored` (float16), `source` (the checkpoint it was converted from), `licence`
+`based_on` (the weights it started from), `least_probability` (below it an
+answer is rather none of the classes), `stored` (float16), `source` (the checkpoint it was converted from), `licence`
 and `notes` (people's own words).
 """
 

@@ -27,10 +27,20 @@ def clip_logits(
         Not in training with dropout, which makes them differ, nor of a network that does not take `copies`.
     at_once: compute so many bodies at once, not all, see `in_parts`; only outside training, where bodies do not touch.
     """
+    return model.head(clip_vectors(model, x, people, at_once))
+
+
+def clip_vectors(
+    model: nn.Module,
+    x: Float[Tensor, "N M T V C"],
+    people: Int[Tensor, "N"] | None = None,
+    at_once: int | None = None,
+) -> Float[Tensor, "N D"]:
+    """What the head of a network sees of each clip; arguments as for `clip_logits`."""
     bodies = _bodies(model, x, people)
     features = partial(mean_features, model, copies=bodies.copies)
     y = features(bodies.x) if at_once is None else in_parts(features, bodies.x, at_once)  # (B, D)
-    return model.head(bodies.of_clips(y).mean(1))
+    return bodies.of_clips(y).mean(1)
 
 
 def clip_logits_and_loss(

@@ -1,0 +1,123 @@
+"""`kinegraph embed WEIGHTS INPUT...`: clips as vectors, in a file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from kinegraph.commands.arguments import check_numbers
+from kinegraph.commands.swapped import weights_first
+from kinegraph.messages import counted
+from kinegraph.plugins import load_plugins
+
+if TYPE_CHECKING:  # torch takes seconds to import: not for --help
+    from jaxtyping import Float
+
+    from kinegraph.inference.predictor import Predictor
+
+
+def embed(
+    weights: Path,
+    inputs: list[Path],
+    *,
+    out: Path,
+    split: str | None = None,
+    part: str | None = None,
+    map_layout: bool = False,
+    format: str | None = None,
+    layout: str | None = None,
+    fps: float | None = None,
+    image_size: str | None = None,
+    units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
+    up: Literal["x", "y", "z", "-x", "-y", "-z"] | None = None,
+    skip_broken: bool = False,
+    device: str = "auto",
+    batch_size: int = 32,
+    plugins: list[Path] | None = None,
+) -> None:
+    """Write a vector for each clip: what a network knows of it before it names a class.
+
+    Args:
+        weights: a .safetensors file or the name of weights that come with Kinegraph.
+        inputs: recordings of any known format, see predict.
+        out: a .npz file (arrays vectors, names, classes) or a .csv file (a row a clip).
+        split: of a dataset folder: only the clips of one part of a split.
+        part: part of the split, by default val, or test where there is no val.
+        map_layout: take the joints by name where a recording has others too, or has them in another order.
+        format: name of the files' format (see prepare), where their content does not decide it.
+        layout: layout of the joints, a name or a .yaml file, where a file does not say it.
+        fps: frames a second, in place of what the files say.
+        image_size: width x height in pixels, such as 1920x1080, in place of what the files say.
+        units: of the coordinates, where the file does not say them (see prepare).
+        up: vertical axis of the files (see prepare), where it is another one than in training.
+        skip_broken: leave out what is broken and list it at the end, instead of stopping.
+        device: cpu, cuda or auto.
+        batch_size: clips at a time.
+        plugins: Python files that define the network, where the weights name one of your own.
+
+    Examples:
+        kinegraph embed best.safetensors data/mine --out vectors.npz
+    """
+    load_plugins(plugins or ())
+    check_numbers(batch_size=batch_size)
+    from kinegraph.inference.embedding import checked_out, write_embeddings
+    from kinegraph.inference.predictor import placed, predictor_of
+
+    weights, inputs = weights_first("embed", weights, inputs)
+    checked_out(out)
+    options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "up": up}
+    options |= {"split": split, "part": part}
+    predictor = placed(predictor_of(weights, map_layout=map_layout), device)
+    vectors, names, truths = described(predictor, inputs, options, format, skip_broken, batch_size)
+    vectors = vectors.mean(1)
+    write_embeddings(out, vectors, names, truths)
+    print(f"{out}: {counted(len(vectors), 'clip')}, vectors of {vectors.shape[1]} numbers")
+
+
+def described(
+    predictor: "Predictor",
+    inputs: list[Path],
+    options: dict[str, object],
+    format: str | None,
+    skip_broken: bool,
+    batch_size: int,
+) -> "tuple[Float[np.ndarray, 'N views D'], list[str], list[str | None]]":
+    """Vectors of all views, names and classes of all clips; what was assumed or left out is said."""
+    import sys
+    from contextlib import closing
+
+    from rich.console import Console
+    from rich.progress import track
+
+    from kinegraph.inference.compared import compared
+    from kinegraph.inference.embedding import embeddings
+    from kinegraph.inference.inputs import questions, read_inputs
+
+    def note(line: str) -> None:
+        print(f"note: {line}", file=sys.stderr)
+
+    on_fault = "skip" if skip_broken else "stop"
+    found = read_inputs(inputs, predictor.class_names, options, format=format, on_fault=on_fault)
+    names: list[str] = []
+    truths: list[str | None] = []
+
+    def clips(asked):
+        for question in asked:
+            names.append(question.clip.name)
+            truths.append(question.truth)
+            yield predictor.fit(question.clip)
+
+    console = Console(stderr=True)
+    with closing(questions(found, inputs, predictor.class_names)) as asked:
+        asked = compared(asked, predictor, note, turned=options["up"] is not None)
+        count = sum(one.count for one in found)
+        asked = track(asked, "describing", count, console=console, transient=True, disable=not console.is_terminal)
+        vectors = list(embeddings(predictor, clips(asked), batch_size))
+    for one, path in zip(found, inputs, strict=True):
+        for line in (*(f"{path}: assumed {it}" for it in one.assumed), *one.changed()):
+            note(line)
+        for line in one.skipped():
+            print(f"skipped: {line}", file=sys.stderr)
+    if not vectors:
+        raise ValueError("there is no clip in " + ", ".join(map(str, inputs)))
+    return np.stack(vectors), names, truths

@@ -1,0 +1,103 @@
+"""`kinegraph enroll WEIGHTS EXAMPLES... --out NEW`: new classes from a few examples each."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from kinegraph.commands.arguments import check_numbers
+from kinegraph.commands.embed import described
+from kinegraph.commands.swapped import weights_first
+from kinegraph.messages import counted
+from kinegraph.plugins import load_plugins
+
+
+def enroll(
+    weights: Path,
+    examples: list[Path],
+    *,
+    out: Path,
+    split: str | None = None,
+    part: str = "train",
+    map_layout: bool = False,
+    format: str | None = None,
+    layout: str | None = None,
+    fps: float | None = None,
+    image_size: str | None = None,
+    units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
+    up: Literal["x", "y", "z", "-x", "-y", "-z"] | None = None,
+    skip_broken: bool = False,
+    overwrite: bool = False,
+    device: str = "auto",
+    batch_size: int = 32,
+    plugins: list[Path] | None = None,
+) -> None:
+    """Teach a trained network classes of your own by a few examples each, in seconds; nothing is trained.
+
+    The result is a weights file like any other, for predict, stream, export and all else. Below a probability that the
+    examples say, predict adds that the clip may be none of the classes.
+
+    Args:
+        weights: a .safetensors file or the name of weights that come with Kinegraph.
+        examples: recordings with classes: a dataset folder, or a folder whose sub-folders are classes (CLASS/FILE);
+            1 to 20 examples a class are enough for a network that knows similar movements.
+        out: weights file to write, NAME.safetensors.
+        split: of a dataset folder: only the clips of one part of a split.
+        part: part of the split.
+        map_layout: take the joints by name where a recording has others too, or has them in another order.
+        format: name of the files' format (see prepare), where their content does not decide it.
+        layout: layout of the joints, a name or a .yaml file, where a file does not say it.
+        fps: frames a second, in place of what the files say.
+        image_size: width x height in pixels, such as 1920x1080, in place of what the files say.
+        units: of the coordinates, where the file does not say them (see prepare).
+        up: vertical axis of the files (see prepare), where it is another one than in training.
+        skip_broken: leave out what is broken and list it at the end, instead of stopping.
+        overwrite: replace the file that is there.
+        device: cpu, cuda or auto.
+        batch_size: clips at a time.
+        plugins: Python files that define the network, where the weights name one of your own.
+
+    Examples:
+        kinegraph enroll ui-prmd-20 examples/ --out mine.safetensors
+        kinegraph predict mine.safetensors new.csv
+    """
+    load_plugins(plugins or ())
+    check_numbers(batch_size=batch_size)
+    if out.suffix != ".safetensors":
+        raise ValueError(f"--out is '{out}', expected a name that ends in .safetensors")
+    if out.is_dir() or (out.exists() and not overwrite):
+        raise ValueError(f"{out} exists; choose another name or give --overwrite")
+    if not out.parent.is_dir():
+        raise ValueError(f"there is no folder {out.parent}")
+    from kinegraph.inference import enrolment
+    from kinegraph.inference.predictor import placed, predictor_of
+    from kinegraph.models.weights import load_weights, save_weights
+
+    weights, examples = weights_first("enroll", weights, examples)
+    known = load_weights(weights)
+    options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "up": up}
+    options |= {"split": split, "part": part if split else None}
+    predictor = placed(predictor_of(known, map_layout=map_layout), device)
+    vectors, names, truths = described(predictor, examples, options, format, skip_broken, batch_size)
+    if None in truths:
+        raise ValueError(
+            f"clip '{names[truths.index(None)]}' has no class: put files of each class into a folder of its name, or "
+            "give a dataset folder with labels"
+        )
+    classes = tuple(dict.fromkeys(map(str, truths)))
+    labels = np.array([classes.index(str(it)) for it in truths])
+    made = enrolment.enrolled(known, vectors, labels, classes)
+    extra = made.weights.extra | {"based_on": {"weights": str(weights)}}
+    save_weights(
+        out,
+        made.weights.model,
+        layout=known.layout,
+        class_names=classes,
+        preprocessing=known.preprocessing,
+        extra=extra,
+    )
+    print(f"{out}: {len(classes)} classes of {counted(len(names), 'example')}")
+    print(
+        f"each example by a head of all others: {made.right:.1%} right; below a probability of {made.least:.1%} rather "
+        "none of the classes"
+    )

@@ -1,0 +1,151 @@
+"""New classes from a few examples each, without training: a new head on the features of a trained network.
+
+The head is a ridge regression from features to classes, as in Extreme Learning Machines. How strongly it is held back,
+and how sure its answers are, follows from the examples themselves: each is answered by the head of all others, which
+needs no second fit (leave-one-out in closed form).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import nn
+
+from kinegraph.inference.embedding import embeddings
+from kinegraph.inference.predictor import predictor_of, weights_of
+from kinegraph.models.network import with_classes
+from kinegraph.models.weights import Weights
+from kinegraph.skeleton.clip import SkeletonClip
+
+STRENGTHS = 10.0 ** np.arange(-3, 4)  # of the ridge, times the number of examples
+SMOOTHING = 0.05  # of the truth, when sharpness is chosen: few examples do not prove that answers are certain
+SHARPNESS = 2.0 ** np.arange(0, 7.5, 0.5)
+ACCEPTED = 0.95  # share of known examples that are to be recognised
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """What became of the examples. right: share that the head of all others answers right.
+
+    least: probability below which an answer is rather none of the classes.
+    """
+
+    weights: Weights
+    right: float
+    least: float
+
+
+@dataclass(frozen=True, eq=False)
+class LinearHead:
+    """logits = weight @ features + bias. scores: of each view of each example by the head of all other examples."""
+
+    weight: Float[np.ndarray, "classes D"]
+    bias: Float[np.ndarray, "classes"]
+    scores: Float[np.ndarray, "N views classes"]
+
+
+def enroll(
+    model: nn.Module | Weights | str | Path,
+    clips: Sequence[SkeletonClip],
+    classes: Sequence[str],
+    *,
+    map_layout: bool = False,
+) -> nn.Module:
+    """A trained network with new classes, from a few examples of each, in seconds: `kinegraph.predict` takes it.
+
+    model: as `kinegraph.predict` takes it; it stays as it is. clips: the examples, classes: the name of each one's.
+    map_layout: take the joints by name from clips that have others too. What `load_model` gives comes back: its
+    `weights` are for `save_weights`.
+    Raises ValueError for one class alone, and for clips that do not fit the network.
+    """
+    known = weights_of(model)
+    predictor = predictor_of(known, map_layout=map_layout)
+    names = tuple(dict.fromkeys(classes))
+    vectors = np.stack(list(embeddings(predictor, map(predictor.fit, clips))))
+    labels = np.array([names.index(name) for name in classes])
+    weights = enrolled(known, vectors, labels, names).weights
+    weights.model.weights = weights  # pyright: ignore[reportArgumentType]  as load_model does
+    return weights.model
+
+
+def enrolled(
+    known: Weights, vectors: Float[np.ndarray, "N views D"], labels: Int[np.ndarray, "N"], class_names: tuple[str, ...]
+) -> Enrolled:
+    """The network of `known` with a head for new classes.
+
+    vectors: of all views of the examples by this network, see `embeddings`. labels: their classes, by number.
+    Raises ValueError for fewer than two classes.
+    """
+    if len(class_names) < 2:
+        raise ValueError(f"there is one class, {class_names[0]}: an answer needs something to choose from; give two")
+    head = fit_head(vectors.astype(np.float64), labels, len(class_names))
+    sure = probabilities(head.scores)
+    right = sure.argmax(1) == labels
+    answered = sure.max(1)[right] if right.any() else sure.max(1)
+    least = float(np.quantile(answered, 1 - ACCEPTED))
+    network = with_classes(known.model, len(class_names))
+    with torch.no_grad():
+        network.head.weight.copy_(torch.from_numpy(head.weight))
+        network.head.bias.copy_(torch.from_numpy(head.bias))
+    training = known.extra.get("training", {})
+    extra: dict[str, Any] = {
+        "training": {key: training[key] for key in ("recorded", "units", "coordinates") if key in training}
+    }
+    extra["least_probability"] = round(least, 4)
+    return Enrolled(Weights(network, known.layout, class_names, known.preprocessing, extra), float(right.mean()), least)
+
+
+def fit_head(vectors: Float[np.ndarray, "N views D"], labels: Int[np.ndarray, "N"], classes: int) -> LinearHead:
+    """A ridge regression to the classes; every class counts as much as any other."""
+    clips, views, _ = vectors.shape
+    rows = vectors.reshape(clips * views, -1)
+    centre, spread = rows.mean(0), rows.std(0)
+    spread = np.where(spread > 1e-6 * max(spread.max(), 1e-30), spread, np.inf)  # what never changes says nothing
+    x = np.concatenate([(rows - centre) / spread, np.ones((len(rows), 1))], axis=1)
+    weight = 1 / np.bincount(labels, minlength=classes)[labels]
+    root = np.sqrt(weight / weight.mean()).repeat(views)[:, None]
+    target = (np.eye(classes)[labels] - 1 / classes).repeat(views, axis=0)
+    best = None
+    for strength in STRENGTHS:
+        coefficients, left_out = _ridge(x * root, target * root, strength * len(x), views)
+        scores = (left_out / root).reshape(clips, views, -1)
+        loss, sharpness = min((_loss(scores * it, labels), it) for it in SHARPNESS)
+        if best is None or loss < best[0]:
+            best = loss, coefficients * sharpness, scores * sharpness
+    assert best is not None
+    _, coefficients, scores = best
+    linear = coefficients[:-1] / spread[:, None]
+    return LinearHead(linear.T, coefficients[-1] - centre @ linear, scores)
+
+
+def _ridge(
+    x: Float[np.ndarray, "R E"], target: Float[np.ndarray, "R classes"], strength: float, views: int
+) -> tuple[Float[np.ndarray, "E classes"], Float[np.ndarray, "R classes"]]:
+    """Coefficients, and what each row is given by the fit of all rows but those of its clip.
+
+    With H = x (x'x + strength)^-1 x' that is target - (1 - H_cc)^-1 (target - H target)_c for the rows c of a clip.
+    """
+    u, s, vt = np.linalg.svd(x, full_matrices=False)
+    shrunk = s / (s**2 + strength)
+    coefficients = vt.T @ (shrunk[:, None] * (u.T @ target))
+    residual = (target - x @ coefficients).reshape(-1, views, target.shape[1])
+    of_clips = u.reshape(-1, views, len(s))
+    inside = np.einsum("cve,e,cwe->cvw", of_clips, shrunk * s, of_clips)
+    others = target - np.linalg.solve(np.eye(views) * (1 + 1e-9) - inside, residual).reshape(target.shape)
+    return coefficients, others
+
+
+def probabilities(scores: Float[np.ndarray, "N views classes"]) -> Float[np.ndarray, "N classes"]:
+    """The mean of the views' probabilities, as a network answers."""
+    shares = np.exp(scores - scores.max(-1, keepdims=True))
+    return (shares / shares.sum(-1, keepdims=True)).mean(1)
+
+
+def _loss(scores: Float[np.ndarray, "N views classes"], labels: Int[np.ndarray, "N"]) -> float:
+    likely = np.log(np.maximum(probabilities(scores), 1e-12))
+    of_truth = likely[np.arange(len(labels)), labels]
+    return -float(((1 - SMOOTHING) * of_truth + SMOOTHING * likely.mean(1)).mean())

@@ -1,0 +1,133 @@
+"""Clips as vectors, and new classes from a few examples."""
+
+import numpy as np
+import pytest
+import torch
+
+import kinegraph as kg
+from kinegraph.cli import main
+from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.inference.enrolment import _ridge, fit_head
+from kinegraph.models.network import BlackBox
+from kinegraph.models.protogcn import ProtoGCN
+from kinegraph.models.stgcn import STGCN
+from kinegraph.models.weights import Weights, load_weights, save_weights
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.graph import adjacency
+from kinegraph.skeleton.layout import load_layout
+
+LAYOUT = load_layout("ntu25")
+GRAPH = torch.tensor(adjacency(LAYOUT, "spatial")).float()
+
+
+def weights(network=None, classes=3) -> Weights:
+    torch.manual_seed(0)
+    network = (network or STGCN(GRAPH, 3, classes, widths=[8, 16])).eval()
+    steps = Preprocessing(people=2, sampling="resample", frames=16, test_mirror=True)
+    return Weights(network, LAYOUT, tuple("abc"), steps.to_dict(), {})
+
+
+def clips(count: int, kinds: int, seed: int = 0) -> tuple[list[SkeletonClip], list[str]]:
+    """Clips of different lengths; those of a kind move alike."""
+    rng, ways = np.random.default_rng(seed), np.random.default_rng(9).standard_normal((kinds, 2, 1, 25, 3))
+    made, names = [], []
+    for i in range(count):
+        people, frames = 1 + i % 2, 20 + i
+        beat = np.sin(np.linspace(0, 6, frames))[None, :, None, None]
+        pose = rng.standard_normal((people, 1, 25, 3)) * 0.1
+        made.append(SkeletonClip((pose + beat * ways[i % kinds, :people]).astype(np.float32), LAYOUT, name=f"clip {i}"))
+        names.append(f"kind {i % kinds}")
+    return made, names
+
+
+def test_a_vector_is_what_the_head_sees():
+    known, (made, _) = weights(), clips(5, 2)
+    vectors = kg.embed(known, made)
+    logits = known.model.head(torch.from_numpy(vectors)).detach().numpy()
+    steps = Preprocessing.from_dict(known.preprocessing)
+    for clip, row in zip(made, logits, strict=True):
+        views = torch.from_numpy(prepare_clip(clip, steps))
+        wanted = known.model(views, torch.full((len(views),), clip.people)).mean(0)
+        np.testing.assert_allclose(row, wanted.detach().numpy(), atol=1e-5)
+
+
+def test_leaving_one_out_needs_no_second_fit():
+    rng = np.random.default_rng(1)
+    x, target = rng.standard_normal((10, 4)), rng.standard_normal((10, 2))  # two views of five clips
+    _, left_out = _ridge(x, target, 0.3, views=2)
+    for i in range(len(x)):
+        others = np.flatnonzero(np.arange(len(x)) // 2 != i // 2)
+        a = x[others].T @ x[others] + 0.3 * np.eye(4)
+        np.testing.assert_allclose(left_out[i], x[i] @ np.linalg.solve(a, x[others].T @ target[others]), atol=1e-10)
+
+
+def test_a_class_with_many_examples_does_not_push_out_one_with_few():
+    rng = np.random.default_rng(2)
+    vectors = np.concatenate([rng.normal(0, 1, (60, 3)), rng.normal(3, 1, (4, 3))])
+    head = fit_head(vectors[:, None], np.repeat([0, 1], [60, 4]), 2)
+    logits = rng.normal(3, 1, (200, 3)) @ head.weight.T + head.bias
+    assert (logits.argmax(1) == 1).mean() > 0.95
+
+
+@pytest.mark.parametrize("network", [None, ProtoGCN(GRAPH, 3, 3, prototypes=4, widths=[16, 32])])
+def test_examples_become_classes_and_the_network_stays_as_it_was(network):
+    known, (made, names) = weights(network), clips(20, 4)
+    before = {name: tensor.clone() for name, tensor in known.model.state_dict().items()}
+    model = kg.enroll(known, made, names)
+    others, truth = clips(12, 4, seed=5)
+    assert [kg.predict(model, clip).class_name for clip in others] == truth
+    assert known.model.state_dict().keys() == before.keys()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in known.model.state_dict().items())
+    assert known.class_names == ("a", "b", "c")
+
+
+def test_what_looks_like_no_example_is_doubted():
+    made, names = clips(40, 4)
+    model = kg.enroll(weights(), made, names)
+    others, kinds = clips(60, 6, seed=5)
+    known = np.array([kg.predict(model, clip).known for clip in others])
+    shown = np.array([kind in names for kind in kinds])
+    assert known[shown].mean() > 0.6
+    assert not known[~shown].any()
+
+
+def test_the_command_line(tmp_path, capsys):
+    known = weights()
+    about = {"layout": LAYOUT, "class_names": known.class_names, "preprocessing": known.preprocessing}
+    save_weights(tmp_path / "w.safetensors", known.model, **about)
+    made, names = clips(20, 4)
+    for clip, name in zip(made, names, strict=True):
+        (tmp_path / "examples" / name).mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / "examples" / name / f"{clip.name}.npy", clip.keypoint)
+    given = [str(tmp_path / "w.safetensors"), str(tmp_path / "examples"), "--layout", "ntu25", "--units", "m"]
+    assert main(["enroll", *given, "--out", str(tmp_path / "new.safetensors")]) == 0
+    said = capsys.readouterr().out
+    assert "4 classes of 20 examples" in said
+    new = load_weights(tmp_path / "new.safetensors")
+    assert new.class_names == ("kind 0", "kind 1", "kind 2", "kind 3")
+    assert 0 < new.extra["least_probability"] <= 1
+    assert main(["predict", str(tmp_path / "new.safetensors"), *given[1:], "--out", str(tmp_path / "a.csv")]) == 0
+    assert "accuracy 100.0%" in capsys.readouterr().out
+    assert main(["embed", *given, "--out", str(tmp_path / "v.npz")]) == 0
+    with np.load(tmp_path / "v.npz") as file:
+        assert file["vectors"].shape == (20, 16)
+        assert sorted({*file["classes"].tolist()}) == list(new.class_names)
+    assert main(["enroll", *given, "--out", str(tmp_path / "new.safetensors")]) == 2
+    assert "exists; choose another name or give --overwrite" in capsys.readouterr().err
+
+
+def test_one_class_and_a_network_without_features_are_refused():
+    made, _ = clips(3, 1)
+    with pytest.raises(ValueError, match="there is one class, wave"):
+        kg.enroll(weights(), made, ["wave"] * 3)
+
+    class Plain(torch.nn.Module):
+        def __init__(self, graph, channels, classes):
+            super().__init__()
+            self.head = torch.nn.Linear(channels, classes)
+
+        def forward(self, x):
+            return self.head(x.mean((1, 2, 3)))
+
+    with pytest.raises(ValueError, match="has no features that its classes are computed from"):
+        kg.embed(weights(BlackBox(Plain, GRAPH, 3, 3)), made)
