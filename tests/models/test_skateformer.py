@@ -64,6 +64,19 @@ def test_weights_go_out_as_they_came_in(name):
         assert theirs[key].dtype == tensor.dtype
 
 
+def test_parts_that_a_published_file_cannot_say_are_not_written():
+    other = "with other people, parts or near than published"
+    for options, message in (
+        ({"moments": False}, "without moments"),
+        ({"near": 4}, other),
+        ({"parts": NTU[::-1]}, other),
+        ({"people": 1}, other),
+    ):
+        model = SkateFormer(torch.zeros(1, 25, 25), 4, 5, **{"moments": True, "widths": [32] * 4} | options)
+        with pytest.raises(ValueError, match=f"no SkateFormer in dialect 'skateformer' {message}"):
+            to_dialect(model, "skateformer")
+
+
 def small(**options) -> SkateFormer:
     torch.manual_seed(0)
     parts = [[0, 1], [3, 4], [6, 5]]

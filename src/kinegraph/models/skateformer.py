@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import check_people, over_time
 from kinegraph.models.layers.folding import fold_norm
+from kinegraph.models.layers.streaming import StreamedNetwork
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.tensor_forms import Leaf, Sizes, Table, copies, first, rows
 
@@ -150,6 +151,11 @@ def _published_graph(parts: list[Tensor], partitions: int) -> Tensor:
     return torch.zeros(1, PUBLISHED[joints][0], PUBLISHED[joints][0])
 
 
+def _other_parts(config: Mapping[str, Any]) -> bool:
+    found = config["people"], config["parts"], config["near"]
+    return found not in [(people, [list(it) for it in parts], near) for _, people, parts, near in PUBLISHED.values()]
+
+
 def _their_index(table: Tensor, sizes: Sizes) -> list[Tensor]:
     places = torch.arange(STEP)
     return [table, places[:, None] - places + STEP - 1]
@@ -222,7 +228,14 @@ class SkateFormer(SkeletonNetwork):
             ],
             "stages.{i}.",
             [],
-            lacks=(("moments", False, "without moments"),),
+            lacks=(
+                ("moments", False, "without moments"),
+                (
+                    "parts",
+                    _other_parts,
+                    "with other people, parts or near than published: its files say nothing of them",
+                ),
+            ),
         ),
     )
 
@@ -265,7 +278,10 @@ class SkateFormer(SkeletonNetwork):
         """The joints of all people, part by part, as of one body."""
         N, M, T = x.shape[:3]
         if self.people < M:
-            raise ValueError(f"the network was built for {self.people} people, the clips have {M}")
+            raise ValueError(
+                f"the network was built for {self.people} people, the clips have {M}: give "
+                f"--preprocessing.people {self.people}"
+            )
         multiple = STEP * 2 ** len(self.halvings)
         if T % multiple:
             raise ValueError(
@@ -310,6 +326,10 @@ class SkateFormer(SkeletonNetwork):
             for halving in model.halvings:
                 fold_norm(halving, halving.convolution, "norm")
         return model
+
+    def streamed(self) -> StreamedNetwork:
+        """Is not possible: attention looks at all frames."""
+        raise NotImplementedError("it attends to frames all over a clip")
 
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:

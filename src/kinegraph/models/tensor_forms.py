@@ -142,7 +142,8 @@ class Table:
 
     rows: our module or tensor, theirs (several may make one of ours), and the form, of FORMS or a list of leaves.
     block, inside: what names in a block begin with, and rows without that (ours begin with "blocks.{i}.").
-    lacks: options of ours that the project does not have: argument, value, and what a network with it does.
+    lacks: options of ours that the project does not have: argument, value, and what a network with it does. In place
+        of the value there may be a function of all options.
     always: options that every network of the project has, though its checkpoints do not say so: argument, value.
     counts: whether its norms count batches, as torch's do.
     network: the class; `known_tables` fills it in.
