@@ -45,6 +45,7 @@ JOINTS = (  # of UI-PRMD, in the order of Kinect v2
     *("chest", "l_hand", "l_hand", "r_hand", "r_hand"),
 )
 OURS = {"stgcn": "kinegraph.models.stgcn.STGCN", "stgcnpp": "kinegraph.models.stgcnpp.STGCNPP"}
+PLAIN_TITLES = {"ctrgcn": "CTR-GCN", "dgstgcn": "DG-STGCN"}  # steps only
 TITLES = {"stgcn": "ST-GCN", "stgcnpp": "ST-GCN++"}
 
 
@@ -224,7 +225,9 @@ def table(out: Path) -> str:
     for file in sorted(out.glob("steps_*.json")):
         it = json.loads(file.read_text())
         figures = (f"{it[key]:.0e}" for key in ("input", "first_loss", "loss", "weights"))
-        lines.append(f"| {TITLES[it['network']]} | {it['steps']} | {it['dtype']} | {' | '.join(figures)} |")
+        lines.append(
+            f"| {(TITLES | PLAIN_TITLES)[it['network']]} | {it['steps']} | {it['dtype']} | {' | '.join(figures)} |"
+        )
     lines += ["", "| network | published, top-1 | Kinegraph, top-1 | difference | its standard error | last loss |"]
     lines += ["|---|" + 5 * "---|"]
     for name, title in TITLES.items():
@@ -271,7 +274,7 @@ def main() -> None:
     parser.add_argument("what", choices=("steps", "runs", "table"))
     parser.add_argument("data", type=Path, nargs="?", help="ui_prmd_kinect.npz")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--networks", nargs="+", choices=OURS, default=list(OURS))
+    parser.add_argument("--networks", nargs="+", choices=[*TITLES, *PLAIN_TITLES], default=list(TITLES))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=60)
     options = parser.parse_args()

@@ -15,13 +15,27 @@ from typing import Any
 import numpy as np
 import torch
 from contestants.mmaction2 import VARIANTS, load_class
+from contestants.plain_ctrgcn import CTRGCN
+from contestants.plain_dgstgcn import DGSTGCN
 from torch import nn
+
+from kinegraph.skeleton.graph import adjacency
+from kinegraph.skeleton.layout import load_layout
+
+PLAIN = {"ctrgcn": CTRGCN, "dgstgcn": DGSTGCN}
 
 Curves = dict[str, list[tuple[int, float]]]  # (epoch, value) by figure
 
 
 def build(name: str, widths: tuple[int, ...]) -> nn.Module:
-    """The network with first weights as MMAction2 draws them. It takes (N, M, T, V, C)."""
+    """The network with first weights as MMAction2 draws them. It takes (N, M, T, V, C).
+
+    PYSKL, which has CTR-GCN and DG-STGCN, is in no package index: these are written plainly from their formulas, and
+    their first weights are torch's.
+    """
+    if name in PLAIN:
+        graph = torch.from_numpy(adjacency(load_layout("ntu25_star"), "inward_outward")).float()
+        return PLAIN[name](graph, widths=widths, classes=20)
     grown = [i + 1 for i in range(1, len(widths)) if widths[i] > widths[i - 1]]
     graph = {"layout": "nturgb+d", "mode": "stgcn_spatial"}
     graph |= {"mode": "spatial"} if name == "stgcnpp" else {}
