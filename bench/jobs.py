@@ -17,7 +17,8 @@ class Job:
     network: stgcn, stgcnpp or agcn, with the published ten blocks. alone: how many of the clips show one person; the
     second body of those is zeros. precision: fp32, bf16, or fp64 for a reference. optimized: the inference engine
     instead of the network as it is, where a contestant has one. weights: a .npz file with MMAction2's names.
-    streamed: STREAMED more frames of every clip, one by one, in place of the clips. mode: one of MODES. Where it is not eager every body is computed, the absent ones too: shapes must not change.
+    streamed: STREAMED more frames of every clip, one by one, in place of the clips. mode: one of MODES. Where it is not
+    eager every body is computed, the absent ones too: shapes must not change.
     """
 
     weights: str
