@@ -226,7 +226,8 @@ def write_configs(folder: Path) -> list[Path]:
 def kind_of(path: Path, folder: Path) -> str:
     """Project and network."""
     project, *_, group, place, _ = path.relative_to(folder).parts
-    return f"{project} {group if place == 'configs' else place.partition('_')[0]}"
+    network = place.partition("_")[0] if group in ("configs", "skeleton") else group
+    return f"{project} {network}{' vanilla' * ('vanilla' in place)}"
 
 
 def build(recipe: Recipe, folder: Path) -> nn.Module:
@@ -253,7 +254,9 @@ def train_two_steps(config: Path, project: Path) -> int:
     small += ["--accelerator", "cpu", "--no-report", "--log-every", "1"]
     small += ["--preprocessing.frames", "16"] * (recipe.get("preprocessing.frames") is not None)
     try:
-        return main_of_kinegraph(["train", str(config), "--work-dir", str(project / f"run_{config.stem}"), *small])
+        return main_of_kinegraph(
+            ["train", str(config), "--work-dir", str(project / "runs" / config.parent.name), *small]
+        )
     finally:
         loop.train_loader = usual
 
