@@ -14,9 +14,9 @@ MODES = ("eager", "compiled", "compiled, CUDA graphs", "CUDA graph")  # the last
 class Job:
     """One call: the logits of a batch, or one training step on it.
 
-    network: stgcn, stgcnpp or agcn, with the published ten blocks. alone: how many of the clips show one person; the
-    second body of those is zeros. precision: fp32, bf16, or fp64 for a reference. optimized: the inference engine
-    instead of the network as it is, where a contestant has one. weights: a .npz file with MMAction2's names.
+    network: stgcn, stgcnpp, agcn, or one of networks.NEWER, all as published. alone: how many of the clips show one
+    person; the second body of those is zeros. precision: fp32, bf16, or fp64 for a reference. optimized: the inference
+    engine instead of the network as it is, where a contestant has one. weights: a .npz file with MMAction2's names.
     streamed: STREAMED more frames of every clip, one by one, in place of the clips. mode: one of MODES. Where it is not
     eager every body is computed, the absent ones too: shapes must not change.
     """

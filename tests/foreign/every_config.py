@@ -250,13 +250,12 @@ def train_two_steps(config: Path, project: Path) -> int:
     write_clips(recipe, project)
     usual = loop.train_loader
     loop.train_loader = lambda *args, **options: islice(usual(*args, **options), 2)
-    small = ["--batch-size", "2", "--epochs", "1", "--repeat", "1", "--workers", "0"]
-    small += ["--accelerator", "cpu", "--no-report", "--log-every", "1"]
-    small += ["--preprocessing.frames", "16"] * (recipe.get("preprocessing.frames") is not None)
+    run = project / "runs" / f"{config.parent.parent.name}_{config.parent.name}"
+    words = ["--work-dir", str(run), "--batch-size", "2", "--epochs", "1", "--repeat", "1", "--workers", "0"]
+    words += ["--accelerator", "cpu", "--no-report", "--log-every", "1"]
+    words += ["--preprocessing.frames", "16"] * (recipe.get("preprocessing.frames") is not None)
     try:
-        return main_of_kinegraph(
-            ["train", str(config), "--work-dir", str(project / "runs" / config.parent.name), *small]
-        )
+        return main_of_kinegraph(["train", str(config), *words])
     finally:
         loop.train_loader = usual
 

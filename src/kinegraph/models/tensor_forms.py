@@ -136,6 +136,9 @@ GCN_BLOCK = [  # what MMAction2 1.x and PYSKL build both ST-GCN and ST-GCN++ of
 ]
 
 
+Row = tuple[str, str | Sequence[str], str | Sequence[Leaf]]  # our name, theirs, the form
+
+
 @dataclass(frozen=True)
 class Table:
     """The names that one project has for one network; {i} counts blocks.
@@ -150,9 +153,9 @@ class Table:
     """
 
     dialect: str
-    rows: Sequence[tuple]
+    rows: Sequence[Row]
     block: str
-    inside: Sequence[tuple]
+    inside: Sequence[Row]
     lacks: Sequence[tuple[str, Any, str]] = ()
     always: Sequence[tuple[str, Any]] = ()
     counts: bool = True
