@@ -22,6 +22,7 @@ from machine import description
 from measure import Contest, Unavailable
 from networks import logit_rows, memory_rows, time_rows
 from programs import script_rows, start_rows, whole_rows
+from streaming import stream_rows
 from table import Row, as_markdown, as_text
 
 ROOT = Path(__file__).parent.parent
@@ -66,6 +67,7 @@ def measure(contest: Contest, folder: Path, chosen: Callable[[str], bool], quick
     for rows in (
         logit_rows(contest, folder, chosen),
         time_rows(contest, folder, chosen, quick, gpu),
+        stream_rows(contest, folder, chosen, quick),
         memory_rows(contest, folder, chosen, quick, gpu),
         start_rows(contest, chosen, 2 if quick else 9),
         script_rows(contest, chosen, quick),

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 CHANNELS, CLASSES = 3, 60
+STREAMED = 40  # frames: ten times all phases of two strides of 2
 MODES = ("eager", "compiled", "compiled, CUDA graphs", "CUDA graph")  # the last: an eager step, recorded and replayed
 
 
@@ -13,10 +14,11 @@ MODES = ("eager", "compiled", "compiled, CUDA graphs", "CUDA graph")  # the last
 class Job:
     """One call: the logits of a batch, or one training step on it.
 
-    network: stgcn, stgcnpp or agcn, with the published ten blocks. alone: how many of the clips show one person; the
-    second body of those is zeros. precision: fp32, bf16, or fp64 for a reference. optimized: the inference engine
-    instead of the network as it is, where a contestant has one. weights: a .npz file with MMAction2's names.
-    mode: one of MODES. Where it is not eager every body is computed, the absent ones too: shapes must not change.
+    network: stgcn, stgcnpp, agcn, or one of networks.NEWER, all as published. alone: how many of the clips show one
+    person; the second body of those is zeros. precision: fp32, bf16, or fp64 for a reference. optimized: the inference
+    engine instead of the network as it is, where a contestant has one. weights: a .npz file with MMAction2's names.
+    streamed: STREAMED more frames of every clip, one by one, in place of the clips. mode: one of MODES. Where it is not
+    eager every body is computed, the absent ones too: shapes must not change.
     """
 
     weights: str
@@ -32,6 +34,7 @@ class Job:
     threads: int = 1
     device: str = "cpu"
     mode: str = "eager"
+    streamed: bool = False
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

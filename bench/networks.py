@@ -16,6 +16,7 @@ from kinegraph.skeleton.layout import load_layout
 LAYOUTS = {17: "coco17", 25: "ntu25"}
 SHARES = (0, 50, 80, 100)
 PEERS = {"plain path": "plain", "MMAction2": "mmaction2", "TensorFlow": "tensorflow"}
+NEWER = ("dgstgcn", "ctrgcn", "aagcn", "agcn1", "msg3d")  # agcn1: 2s-AGCN of MMAction2 1.x
 Chosen = Callable[[str], bool]
 
 
@@ -42,7 +43,7 @@ def runs(work: Job) -> dict[str, Run]:
     there = {column: (name, replace(work, alone=0)) for column, name in PEERS.items()}
     if work.device == "cuda" or work.network != "stgcn":
         del there["TensorFlow"]
-    if work.network == "agcn":
+    if work.network not in ("stgcn", "stgcnpp"):
         del there["MMAction2"]
     return there | {"Kinegraph": ("ours", work), "Kinegraph bf16": ("ours", replace(work, precision="bf16"))}
 
@@ -74,6 +75,9 @@ def groups(folder: Path, quick: bool, gpu: bool) -> Iterator[list[Plan]]:
             yield group(f"{network} {name}", work, (80,))
     for name, training in steps.items():
         yield group(name, replace(short, training=training), (80,))
+        for network in NEWER:
+            work = job(folder, network, joints=25, clips=short.clips // 4, training=training)
+            yield group(f"{network} {name}", work, (0,))
     yield group("latency of one clip, 1 body", replace(short, clips=1, people=1), (0,))
     yield group("latency of one clip, 2 bodies", replace(short, clips=1), (100,))
     if gpu:
@@ -119,7 +123,8 @@ def time_rows(contest: Contest, folder: Path, chosen: Chosen, quick: bool, gpu: 
 
 def logit_rows(contest: Contest, folder: Path, chosen: Chosen) -> Iterator[Row]:
     """How far each contestant's logits are from the plain path's in fp64, on the same weights and clips."""
-    for network, joints in (("stgcn", 17), ("stgcn", 25), ("stgcnpp", 17), ("agcn", 17)):
+    older = (("stgcn", 17), ("stgcn", 25), ("stgcnpp", 17), ("agcn", 17))
+    for network, joints in (*older, *((network, 25) for network in NEWER)):
         work = f"largest difference of {network} logits from fp64, V={joints}, over the largest logit"
         if not chosen(work):
             continue

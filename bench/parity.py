@@ -1,5 +1,8 @@
 """Is a training here the training there? Kinegraph beside MMAction2 1.2.0's own transforms, network, head and schedule.
 
+CTR-GCN and DG-STGCN are of PYSKL, which is in no package index: there the other side is the plain form of the network
+(contestants/plain_*.py) with the published first weights.
+
     PEER=.venv-peers/mmaction2/bin/python          # bash bench/peers.sh mmaction2; $PEER -m pip install -e .
     $PEER bench/parity.py steps ui_prmd_kinect.npz --out DIR      the same batches, step by step
     $PEER bench/parity.py runs ui_prmd_kinect.npz --out DIR       three seeds each, each with its own random numbers
@@ -44,8 +47,13 @@ JOINTS = (  # of UI-PRMD, in the order of Kinect v2
     *(f"{side}_{part}" for part_of in (ARM, LEG) for side in "lr" for part in part_of),
     *("chest", "l_hand", "l_hand", "r_hand", "r_hand"),
 )
-OURS = {"stgcn": "kinegraph.models.stgcn.STGCN", "stgcnpp": "kinegraph.models.stgcnpp.STGCNPP"}
-TITLES = {"stgcn": "ST-GCN", "stgcnpp": "ST-GCN++"}
+OURS = {  # class and partition
+    "stgcn": ("kinegraph.models.stgcn.STGCN", "spatial"),
+    "stgcnpp": ("kinegraph.models.stgcnpp.STGCNPP", "inward_outward"),
+    "ctrgcn": ("kinegraph.models.ctrgcn.CTRGCN", "inward_outward"),
+    "dgstgcn": ("kinegraph.models.dgstgcn.DGSTGCN", "inward_outward"),
+}
+TITLES = {"stgcn": "ST-GCN", "stgcnpp": "ST-GCN++", "ctrgcn": "CTR-GCN", "dgstgcn": "DG-STGCN"}
 
 
 @dataclass(frozen=True)
@@ -176,11 +184,12 @@ def train_step(network: nn.Module, optimizer: torch.optim.Optimizer, x, labels, 
 def train_ours(name: str, dataset: Path, seed: int, recipe: Recipe, folder: Path) -> dict:
     """`kinegraph train` with the recipe's settings."""
     run = folder / f"{name}_{seed}"
-    model = {"class_path": OURS[name], "init_args": {"widths": list(recipe.widths)}}
+    kind, partition = OURS[name]
+    model = {"class_path": kind, "init_args": {"widths": list(recipe.widths)}}
     optimizer = {"class_path": "torch.optim.SGD"}
     optimizer["init_args"] = {"lr": recipe.lr, "momentum": 0.9, "nesterov": True, "weight_decay": recipe.weight_decay}
     steps = {"people": 2, "normalize": "first_frame", "streams": ["joint"], "sampling": "uniform"}
-    config = {"dataset": str(dataset), "split": "xsub", "model": model, "partition": "spatial", "optimizer": optimizer}
+    config = {"dataset": str(dataset), "split": "xsub", "model": model, "partition": partition, "optimizer": optimizer}
     config |= {"preprocessing": steps | {"frames": recipe.frames}, "schedule": {"kind": "cosine"}, "log_every": 1}
     config |= {"epochs": recipe.epochs, "batch_size": recipe.batch_size, "seed": seed, "report": False}
     config |= {"validate_every": recipe.validate_every}

@@ -15,13 +15,25 @@ from typing import Any
 import numpy as np
 import torch
 from contestants.mmaction2 import VARIANTS, load_class
+from contestants.plain_ctrgcn import CTRGCN
+from contestants.plain_dgstgcn import DGSTGCN
 from torch import nn
+
+from kinegraph.skeleton.graph import adjacency
+from kinegraph.skeleton.layout import load_layout
+
+PLAIN = {"ctrgcn": CTRGCN, "dgstgcn": DGSTGCN}
 
 Curves = dict[str, list[tuple[int, float]]]  # (epoch, value) by figure
 
 
 def build(name: str, widths: tuple[int, ...]) -> nn.Module:
-    """The network with first weights as MMAction2 draws them. It takes (N, M, T, V, C)."""
+    """The network with first weights as MMAction2 or PYSKL draws them. It takes (N, M, T, V, C)."""
+    if name in PLAIN:
+        graph = torch.from_numpy(adjacency(load_layout("ntu25_star"), "inward_outward")).float()
+        network = PLAIN[name](graph, widths=widths, classes=20)
+        draw_as_pyskl(network)
+        return network
     grown = [i + 1 for i in range(1, len(widths)) if widths[i] > widths[i - 1]]
     graph = {"layout": "nturgb+d", "mode": "stgcn_spatial"}
     graph |= {"mode": "spatial"} if name == "stgcnpp" else {}
@@ -31,6 +43,23 @@ def build(name: str, widths: tuple[int, ...]) -> nn.Module:
     backbone.init_weights()
     network.cls_head.init_weights()
     return network
+
+
+def draw_as_pyskl(network: nn.Module) -> None:
+    """First weights of a plain network as PYSKL draws them; torch's own remain for what is not said here."""
+    for name, module in network.named_modules():
+        drawn = ".gcn1" in name or ".tcn1" in name  # of CTR-GCN; DG-STGCN and projections of blocks keep torch's
+        if drawn and isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out")
+            nn.init.zeros_(module.bias)
+        elif name.endswith(".gcn1.bn"):
+            nn.init.constant_(module.weight, 1e-6)
+        elif isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, 0.0, 0.01)
+            nn.init.zeros_(module.bias)
+    for name, parameter in network.named_parameters():
+        if name.endswith((".alpha", ".beta", ".add_coeff")):
+            nn.init.zeros_(parameter)
 
 
 class Recognizer(nn.Module):

@@ -4,7 +4,15 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-COLUMNS = ("plain path", "plain path bf16", "MMAction2", "TensorFlow", "Kinegraph", "Kinegraph bf16")
+COLUMNS = (
+    "plain path",
+    "plain path bf16",
+    "MMAction2",
+    "TensorFlow",
+    "Kinegraph window",
+    "Kinegraph",
+    "Kinegraph bf16",
+)
 
 
 @dataclass(frozen=True)

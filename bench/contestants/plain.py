@@ -140,6 +140,10 @@ def network(name: str, graph: torch.Tensor) -> nn.Module:
         from contestants.plain_dgstgcn import DGSTGCN
 
         return DGSTGCN(graph)
+    if name == "msg3d":
+        from contestants.plain_msg3d import MSG3D
+
+        return MSG3D(graph if graph.ndim == 3 else graph[None])
     if name in ("aagcn", "agcn1"):
         from contestants.plain_aagcn import AAGCN
 

@@ -45,6 +45,6 @@ class OverTime(Branches):
 
 
 class CTRGCN(Ten):
-    def __init__(self, graph):
-        super().__init__(graph, "net", "gcn1", "tcn1", lambda a, b: GraphConvolution(graph, a, b), OverTime)
+    def __init__(self, graph, **sizes):
+        super().__init__(graph, "net", "gcn1", "tcn1", lambda a, b: GraphConvolution(graph, a, b), OverTime, **sizes)
         self.backbone.register_buffer("A", graph.clone())

@@ -52,9 +52,9 @@ class OverTime(nn.Module):
 
 
 class DGSTGCN(Ten):
-    def __init__(self, graph):
+    def __init__(self, graph, **sizes):
         first = torch.normal(0.04, 0.02, (8, *graph.shape[1:]))
         super().__init__(
             graph, "gcn", "gcn", "tcn", lambda a, b: GraphConvolution(first, a, b), OverTime, head="fc_cls",
-            together=False,
+            together=False, **sizes,
         )  # fmt: skip

@@ -67,17 +67,18 @@ class Block(nn.Module):
 class Ten(nn.Module):
     """(N, M, T, V, C) -> logits through ten blocks. together: the input norm is over all people of a clip."""
 
-    def __init__(self, graph, blocks, gcn, tcn, spatial, over_time, head="fc", together=True):
+    def __init__(
+        self, graph, blocks, gcn, tcn, spatial, over_time, head="fc", together=True, widths=WIDTHS, classes=CLASSES
+    ):
         super().__init__()
-        widths = (CHANNELS, *WIDTHS)
         self.backbone, self.cls_head, self.names, self.together = nn.Module(), nn.Module(), (blocks, head), together
         self.backbone.data_bn = nn.BatchNorm1d(graph.shape[1] * CHANNELS * (PEOPLE if together else 1))
         layers = []
-        for a, b in zip(widths, WIDTHS, strict=False):
+        for a, b in zip((CHANNELS, *widths), widths, strict=False):
             stride = 2 if b == 2 * a else 1
             layers.append(Block((gcn, spatial(a, b)), (tcn, over_time(b, stride)), a, b, stride, a == CHANNELS))
         self.backbone.add_module(blocks, nn.ModuleList(layers))
-        self.cls_head.add_module(head, nn.Linear(WIDTHS[-1], CLASSES))
+        self.cls_head.add_module(head, nn.Linear(widths[-1], classes))
 
     def forward(self, x):
         N, M, T, V, C = x.shape

@@ -16,6 +16,7 @@ PACK = {
     "mmaction1": "dict(type='PackActionInputs')",
     "pyskl": "dict(type='Collect', keys=['keypoint', 'label'], meta_keys=[]), dict(type='ToTensor', keys=['keypoint'])",
 }
+LEFT, RIGHT = [1, 3, 5, 7, 9, 11, 13, 15], [2, 4, 6, 8, 10, 12, 14, 16]  # of COCO
 NETWORKS = {
     "stgcn": "type='STGCN', graph_cfg=dict(layout='{layout}', mode='stgcn_spatial')",
     "stgcnpp": "type='STGCN', gcn_adaptive='init', gcn_with_res=True, tcn_type='mstcn', "
@@ -91,7 +92,7 @@ workflow = [('train', 1)]
 """
 
 
-def _steps(project: str, flat: bool, feature: str, clips: int, more: str = "", people: int = 2) -> str:
+def steps(project: str, flat: bool, feature: str, clips: int, more: str = "", people: int = 2) -> str:
     """The pipeline of MMAction2 1.x and PYSKL for 100 frames."""
     uniform = "UniformSampleFrames" if project == "mmaction1" else "UniformSample"
     clipped = f", num_clips={clips}, test_mode=True" if clips else ""
@@ -105,7 +106,7 @@ def _steps(project: str, flat: bool, feature: str, clips: int, more: str = "", p
 ]"""
 
 
-def _model(network: str, flat: bool, classes: int) -> str:
+def model_text(network: str, flat: bool, classes: int) -> str:
     layout = "coco" if flat else "nturgb+d"
     width = 384 if network in ("msg3d", "protogcn") else 256
     return f"""dict(
@@ -115,7 +116,7 @@ def _model(network: str, flat: bool, classes: int) -> str:
 
 
 def mmaction1(network: str, feature: str, flat: bool, classes: int = 60) -> str:
-    steps = [_steps("mmaction1", flat, feature, clips) for clips in (0, 1, 10)]
+    pipelines = [steps("mmaction1", flat, feature, clips) for clips in (0, 1, 10)]
     loaders = "\n".join(
         f"""{part}_dataloader = dict(
     batch_size={1 if part == "test" else 16},
@@ -127,12 +128,12 @@ def mmaction1(network: str, feature: str, flat: bool, classes: int = 60) -> str:
     )
     return f"""
 _base_ = '../../_base_/default_runtime.py'
-model = {_model(network, flat, classes)}
+model = {model_text(network, flat, classes)}
 dataset_type = 'PoseDataset'
 ann_file = 'data/skeleton/ntu{classes}_{"2d" if flat else "3d"}.pkl'
-train_pipeline = {steps[0]}
-val_pipeline = {steps[1]}
-test_pipeline = {steps[2]}
+train_pipeline = {pipelines[0]}
+val_pipeline = {pipelines[1]}
+test_pipeline = {pipelines[2]}
 train_dataloader = dict(
     batch_size=16,
     num_workers=2,
@@ -160,13 +161,13 @@ auto_scale_lr = dict(enable=False, base_batch_size=128)
 def pyskl(network: str, feature: str, flat: bool, split: str = "xsub", classes: int = 60, strong: bool = False) -> str:
     more = "\n    dict(type='RandomScale', scale=0.1),\n    dict(type='RandomRot')," if strong else ""
     epochs = 24 if strong else 16
-    test = _steps("pyskl", flat, feature, 10)
+    test = steps("pyskl", flat, feature, 10)
     return f"""
-model = {_model(network, flat, classes)}
+model = {model_text(network, flat, classes)}
 dataset_type = 'PoseDataset'
 ann_file = 'data/nturgbd/ntu{classes}_{"hrnet" if flat else "3danno"}.pkl'
-train_pipeline = {_steps("pyskl", flat, feature, 0, more)}
-val_pipeline = {_steps("pyskl", flat, feature, 1)}
+train_pipeline = {steps("pyskl", flat, feature, 0, more)}
+val_pipeline = {steps("pyskl", flat, feature, 1)}
 test_pipeline = {test}
 {_old_data(split, 16, "dict(type='RepeatDataset', times=5, dataset=", ")")}
 optimizer = dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=0.0005, nesterov=True)

@@ -5,6 +5,8 @@ Rules and arrays as tests/golden/README.md says of networks2.
 
 import json
 import zlib
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,14 +14,28 @@ from torch import Tensor
 
 from tests.models.golden_weights import GOLDEN
 
-IN_FILE = {path: json.loads(path.read_text(encoding="utf-8")) for path in sorted(GOLDEN.glob("networks2*.json"))}
+
+def read_specs(path: Path) -> dict[str, dict[str, Any]]:
+    """What a file says of each network; a tensor is [shape] or [shape, name of the array that it is]."""
+    specs = json.loads(path.read_text(encoding="utf-8"))
+    for spec in specs.values():  # the complete set of figures says it by names
+        for name, tensor in spec["state"].items():
+            if isinstance(tensor, dict):
+                spec["state"][name] = [tensor["shape"], *filter(None, [tensor["fixed"]])]
+    return specs
+
+
+IN_FILE = {path: read_specs(path) for path in sorted(GOLDEN.glob("networks2*.json"))}
 NETWORKS = IN_FILE[GOLDEN / "networks2.json"]
 EVERY = {name: spec for networks in IN_FILE.values() for name, spec in networks.items()}
 
 
 def golden_state(network: str) -> dict[str, Tensor]:
     """The weights under their published names."""
-    spec, arrays = EVERY[network], golden_arrays(network)
+    return state_of(EVERY[network], golden_arrays(network))
+
+
+def state_of(spec: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
     attention = any(".conv_sa." in name for name in spec["state"])
     adaptive = any(".conv_d." in name for name in spec["state"])
     return {
@@ -34,7 +50,10 @@ def golden_state(network: str) -> dict[str, Tensor]:
 
 def golden_arrays(network: str) -> dict[str, np.ndarray]:
     """Input, logits, the first block's output and fixed arrays, as the published implementation has them."""
-    path = next(path for path, networks in IN_FILE.items() if network in networks)
+    return arrays_in(next(path for path, networks in IN_FILE.items() if network in networks), network)
+
+
+def arrays_in(path: Path, network: str) -> dict[str, np.ndarray]:
     with np.load(path.with_suffix(".npz")) as file:
         start = f"{network}/"
         return {name.removeprefix(start): file[name] for name in file.files if name.startswith(start)}

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
+from kinegraph.cli import main
 from kinegraph.inference.explanation import activation_map
 from kinegraph.models.dialects import to_dialect
 from kinegraph.models.optimize import optimize
@@ -12,6 +13,7 @@ from kinegraph.models.published import load_published
 from kinegraph.models.skateformer import NTU, NW_UCLA, GroupAttention, SkateFormer
 from kinegraph.models.weights import load_weights, save_weights
 from kinegraph.skeleton.layout import load_layout
+from tests import made_up
 from tests.models.golden_weights2 import EVERY, golden_arrays, golden_state
 
 GOLDEN = [name for name in EVERY if "skateformer" in name]
@@ -62,6 +64,19 @@ def test_weights_go_out_as_they_came_in(name):
     for key, tensor in state.items():
         assert torch.equal(theirs[key], tensor), key
         assert theirs[key].dtype == tensor.dtype
+
+
+def test_parts_that_a_published_file_cannot_say_are_not_written():
+    other = "with other people, parts or near than published"
+    for options, message in (
+        ({"moments": False}, "without moments"),
+        ({"near": 4}, other),
+        ({"parts": NTU[::-1]}, other),
+        ({"people": 1}, other),
+    ):
+        model = SkateFormer(torch.zeros(1, 25, 25), 4, 5, **{"moments": True, "widths": [32] * 4} | options)
+        with pytest.raises(ValueError, match=f"no SkateFormer in dialect 'skateformer' {message}"):
+            to_dialect(model, "skateformer")
 
 
 def small(**options) -> SkateFormer:
@@ -205,3 +220,15 @@ def test_options_are_named():
     ):
         with pytest.raises(ValueError, match=message):
             small(**options)
+
+
+def test_clips_that_a_network_does_not_take_are_refused_before_a_run_begins(tmp_path, capsys):
+    made_up.dataset(tmp_path / "data", 9)
+    network = {"class_path": "kinegraph.models.skateformer.SkateFormer", "init_args": {"widths": [32, 32]}}
+    preprocessing = {"people": 2, "normalize": "none", "sampling": "resample", "frames": 20}
+    config = made_up.config(tmp_path / "config.yaml", tmp_path / "data", model=network, preprocessing=preprocessing)
+    assert main(["train", str(config), "--work-dir", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "takes clips of 16 frames or a multiple, these have 20: give --preprocessing.frames 16" in said
+    assert sorted(it.name for it in tmp_path.iterdir()) == ["config.yaml", "data"]

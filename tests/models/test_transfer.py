@@ -11,6 +11,8 @@ from kinegraph.models.aagcn import AAGCN
 from kinegraph.models.agcn import AGCN
 from kinegraph.models.ctrgcn import CTRGCN
 from kinegraph.models.dgstgcn import DGSTGCN
+from kinegraph.models.msg3d import MSG3D
+from kinegraph.models.protogcn import ProtoGCN
 from kinegraph.models.published import save_published
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.stgcnpp import STGCNPP
@@ -24,7 +26,7 @@ CLASSES = ("wave", "sit", "run")
 XYZ = ("x", "y", "z")
 KNOWN = Meaning(JOINTS, CLASSES, ("joint",), XYZ)
 WIDTHS = [12, 24]
-KINDS = ["importance", "learned", "stgcnpp", "agcn", "ctrgcn", "dgstgcn", "aagcn"]
+KINDS = ["importance", "learned", "stgcnpp", "agcn", "ctrgcn", "dgstgcn", "aagcn", "msg3d", "protogcn"]
 
 
 def network(kind: str, joints: int = 6, channels: int = 3, classes: int = 3, partitions: int = 2, seed: int = 1):
@@ -39,6 +41,8 @@ def network(kind: str, joints: int = 6, channels: int = 3, classes: int = 3, par
         "agcn": lambda: AGCN(graph, channels, classes, widths=WIDTHS, kernel=3),
         "ctrgcn": lambda: CTRGCN(graph, channels, classes, widths=WIDTHS),
         "dgstgcn": lambda: DGSTGCN(graph, channels, classes, widths=WIDTHS, partitions=partitions),
+        "msg3d": lambda: MSG3D(graph, channels, classes, widths=[6, *WIDTHS]),
+        "protogcn": lambda: ProtoGCN(graph, channels, classes, prototypes=4, widths=WIDTHS, partitions=partitions),
         "aagcn": lambda: AAGCN(graph, channels, classes, widths=WIDTHS, kernel=3, attention=False),
     }[kind]()
     with torch.no_grad():
@@ -69,7 +73,8 @@ def test_other_classes_take_all_but_the_head(kind):
     before, after = network(kind), network(kind, classes=5, seed=2)
     head = after.head.weight.clone()
     taken = take_over(after, replace(KNOWN, classes=tuple("vwxyz")), start(before))
-    assert (taken.part, taken.new) == ((), ("head.weight", "head.bias"))
+    of_classes = ("head.weight", "head.bias") + ("contrast.means",) * (kind == "protogcn")
+    assert (taken.part, taken.new) == ((), of_classes)
     assert torch.equal(after.head.weight, head)
     x = torch.randn(1, 2, 6, 6, 3)
     assert torch.equal(after.features(x), before.features(x))

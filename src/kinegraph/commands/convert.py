@@ -72,8 +72,8 @@ def convert(
         people: npy, tfrecord: people of every clip, 2 by default.
         shards: tfrecord: files a part, 40 by default.
         shuffle_seed: tfrecord: mix the clips of each part; in the dataset's order by default.
-        to: checkpoint: write it for yysijie/st-gcn (stgcn2018), MMAction2 0.x, 1.x, PYSKL or itskalvik/ST-GCN
-            (tensorflow); else for Kinegraph.
+        to: checkpoint: write it for yysijie/st-gcn (stgcn2018), MMAction2 0.x, 1.x, PYSKL, ProtoGCN, SkateFormer
+            or itskalvik/ST-GCN (tensorflow); else for Kinegraph.
         layout: joints of a checkpoint, or of recordings whose files do not name them: a built-in layout's name or a
             YAML file; by default a checkpoint's is the one with its graph.
         class_names: text file with a class name a line, or ntu60, ntu120, babel60, babel120; by default a

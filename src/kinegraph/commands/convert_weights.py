@@ -10,7 +10,7 @@ from kinegraph.models.tensorflow_files import find_index
 from kinegraph.skeleton.layout import load_layout
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
-Dialect = Literal["mmaction0", "mmaction1", "pyskl", "stgcn2018", "tensorflow"]
+Dialect = Literal["mmaction0", "mmaction1", "protogcn", "pyskl", "skateformer", "stgcn2018", "tensorflow"]
 
 
 def is_checkpoint(path: Path) -> bool:

@@ -27,6 +27,8 @@ def with_result(argv: Sequence[str]) -> list[str]:
             given = [value] if equals else words[i + 1 : i + 2]
             if not given or given[0].startswith("--"):
                 raise ValueError("--from is there without a value; give a result file")
+            if Path(given[0]).suffix not in RESULTS:
+                raise ValueError(f"--from {given[0]}: expected a result file that ends in {' or '.join(RESULTS)}")
             rest = words[:i] + words[i + 1 + (not equals) :]
             if rest and not rest[0].startswith("-"):
                 return [rest[0], *given, *rest[1:]]

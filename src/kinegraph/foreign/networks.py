@@ -113,6 +113,8 @@ def network(config: Block, recipe: Recipe) -> None:
     for key, value in model.items():
         if key not in ("type", "backbone", "cls_head", "train_cfg", "test_cfg", "data_preprocessor") and value:
             recipe.refuse(f"model: '{key}' is not known here", model, key)
+    check_known(recipe, model.block("train_cfg"), {}, "model.train_cfg")
+    check_known(recipe, model.block("data_preprocessor"), {"format_shape": ANY, "to_float32": ANY}, "data_preprocessor")
     _test_cfg(model.block("test_cfg"), recipe)
 
 
@@ -251,6 +253,7 @@ def _head(head: Block, recipe: Recipe) -> None:
 
 
 def _test_cfg(test: Block, recipe: Recipe) -> None:
+    check_known(recipe, test, {"average_clips": ANY, "max_testing_views": ANY}, "model.test_cfg")
     average: Any = test.get("average_clips", "prob")
     if average not in ("prob", None):
         recipe.refuse(f"average_clips {quoted(average)}: here probabilities are averaged", test, "average_clips")

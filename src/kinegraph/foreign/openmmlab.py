@@ -16,16 +16,17 @@ from kinegraph.messages import quoted
 # fmt: off
 WITHOUT_EFFECT = {
     "checkpoint_config", "log_config", "log_level", "dist_params", "workflow", "gpu_ids", "omnisource",
-    "module_hooks", "default_scope", "default_hooks", "env_cfg", "log_processor", "vis_backends", "visualizer",
+    "default_scope", "env_cfg", "log_processor", "vis_backends", "visualizer",
     "launcher", "seed", "find_unused_parameters", "cudnn_benchmark", "opencv_num_threads", "mp_start_method",
-    "custom_imports", "test_cfg", "val_cfg", "val_evaluator", "test_evaluator", "randomness", "fp16", "amp", "resume"
+    "custom_imports", "test_cfg", "val_cfg", "val_evaluator", "test_evaluator", "auto_resume"
 }
 # fmt: on
 # fmt: off
 USED = {
     "model", "data", "optimizer", "optimizer_config", "lr_config", "total_epochs", "runner", "evaluation", "work_dir",
     "load_from", "resume_from", "train_dataloader", "val_dataloader", "test_dataloader", "optim_wrapper",
-    "param_scheduler", "train_cfg", "auto_scale_lr", "custom_hooks"
+    "param_scheduler", "train_cfg", "auto_scale_lr", "custom_hooks", "default_hooks", "module_hooks", "randomness",
+    "fp16", "amp", "resume"
 }
 # fmt: on
 # fmt: off
@@ -35,6 +36,14 @@ HARMLESS_HOOKS = {
     "NumClassCheckHook", "EmptyCacheHook", "ProfilerHook", "MemoryProfilerHook"
 }
 # fmt: on
+LOADER = {  # of train_dataloader (1.x) or of data (0.x, PYSKL): how clips are fetched, and what is read elsewhere
+    **dict.fromkeys(["batch_size", "num_workers", "videos_per_gpu", "workers_per_gpu", "dataset", "sampler"], ANY),
+    **dict.fromkeys(["train", "val", "test", "train_dataloader", "val_dataloader", "test_dataloader"], ANY),
+    **dict.fromkeys(["persistent_workers", "pin_memory", "prefetch_factor", "collate_fn", "worker_init_fn"], ANY),
+    **dict.fromkeys(["omni_videos_per_gpu", "timeout"], ANY),
+    "drop_last": False,
+    "shuffle": True,
+}
 READ_BY = {
     **dict.fromkeys(
         ["ann_file", "pipeline", "split", "data_root", "data_prefix", "test_mode", "box_thr", "num_classes"], ANY
@@ -78,7 +87,16 @@ def read_openmmlab(path: Path, cfg_options: Sequence[str] = (), validate: bool |
 
 def _optimizer(config: Block, recipe: Recipe) -> None:
     optimizer(config.block("optimizer"), recipe)
-    clipping(config.block("optimizer_config"), recipe, "grad_clip")
+    block = config.block("optimizer_config")
+    check_known(
+        recipe, block, {"grad_clip": ANY, "detect_anomalous_params": ANY, "loss_scale": ANY}, "optimizer_config"
+    )
+    kind = block.get("type", "OptimizerHook")
+    if kind in ("Fp16OptimizerHook", "GradientCumulativeFp16OptimizerHook"):
+        recipe.say("precision", "16-mixed", block)
+    elif kind not in ("OptimizerHook", "DistOptimizerHook"):
+        recipe.refuse(f"optimizer_config {quoted(kind)} is not here", block)
+    clipping(block, recipe, "grad_clip")
 
 
 def _dialect(config: Block) -> str:
@@ -149,6 +167,13 @@ def _sizes(config: Block, loader: Block, recipe: Recipe, newer: bool) -> None:
     size, workers = ("batch_size", "num_workers") if newer else ("videos_per_gpu", "workers_per_gpu")
     if not newer and "train_dataloader" in loader:
         loader = Block(loader | loader.block("train_dataloader"), loader.lines | loader.block("train_dataloader").lines)
+    check_known(recipe, loader, LOADER, "the training data")
+    sampler = loader.block("sampler")
+    check_known(recipe, sampler, {"shuffle": True, "round_up": ANY, "seed": None}, "sampler")
+    if sampler and str(sampler.get("type")).rpartition(".")[2] != "DefaultSampler":
+        recipe.refuse(
+            f"the sampler {quoted(sampler.get('type'))} is not here; --sample says how clips are drawn", sampler
+        )
     if type(loader.get(size)) is int:
         recipe.say("batch_size", loader[size], loader, size)
     else:
@@ -178,15 +203,20 @@ def _validation(config: Block, recipe: Recipe, newer: bool, validate: bool | Non
 
 
 def _runtime(config: Block, recipe: Recipe) -> None:
-    hooks = config.get("custom_hooks") or []
-    for hook in hooks if isinstance(hooks, list | tuple) else [hooks]:
-        kind = str(hook.get("type")) if isinstance(hook, Block) else quoted(hook)
-        if kind.rpartition(".")[2] in HARMLESS_HOOKS:
-            recipe.note(f"the hook {kind} is left out", config, "custom_hooks")
-        else:
-            recipe.refuse(
-                f"the hook {kind} is not here; --cfg-options custom_hooks=[] does without", config, "custom_hooks"
-            )
+    for key in ("custom_hooks", "module_hooks"):
+        hooks = config.get(key) or []
+        for hook in hooks if isinstance(hooks, list | tuple) else [hooks]:
+            _hook(hook, config, key, f"--cfg-options {key}=[] does without", recipe)
+    defaults = config.block("default_hooks")
+    for key, hook in defaults.items():
+        if isinstance(hook, Block) and "type" in hook:
+            _hook(hook, defaults, key, f"--cfg-options default_hooks.{key}=None does without", recipe)
+    _randomness(config.block("randomness"), recipe)
+    for key in ("fp16", "amp"):
+        if config.get(key):
+            recipe.say("precision", "16-mixed", config, key)
+    if config.get("resume"):
+        recipe.note("resume: --work-dir RUN --resume goes on with a run of Kinegraph", config, "resume")
     if load := config.get("load_from"):
         recipe.say("init_from", str(load), config, "load_from")
     if config.get("resume_from"):
@@ -202,6 +232,21 @@ def _runtime(config: Block, recipe: Recipe) -> None:
             and id(config[key]) not in named
         ):
             recipe.note(f"'{key}' has no effect here", config, key)
+
+
+def _hook(hook: object, block: Block, key: str, without: str, recipe: Recipe) -> None:
+    kind = str(hook.get("type")) if isinstance(hook, Block) else quoted(hook)
+    if kind.rpartition(".")[2] not in HARMLESS_HOOKS:
+        recipe.refuse(f"the hook {kind} is not here; {without}", block, key)
+    elif key == "custom_hooks":
+        recipe.note(f"the hook {kind} is left out", block, key)
+
+
+def _randomness(block: Block, recipe: Recipe) -> None:
+    if type(seed := block.get("seed")) is int:
+        recipe.say("seed", seed, block, "seed", "randomness.seed")
+    if block.get("deterministic"):
+        recipe.say("deterministic", True, block, "deterministic", "randomness.deterministic")
 
 
 def _named_values(config: Block) -> set[int]:

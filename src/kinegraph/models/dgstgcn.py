@@ -19,6 +19,7 @@ from kinegraph.models.layers.blocks import check_blocks, scale_joints, shortcut
 from kinegraph.models.layers.channel_graphs import channel_graph_product
 from kinegraph.models.layers.channels_first import Affine, ChannelsFirst, Mix, Residual, Views
 from kinegraph.models.layers.folding import Rounded, finish_folding, fold_norm
+from kinegraph.models.layers.streaming import StreamedNetwork
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.stgcnpp import MULTI_SCALE, MultiScaleConvolution
 from kinegraph.models.tensor_forms import Leaf, Sizes, Table, config_of_blocks
@@ -213,6 +214,10 @@ class DGSTGCN(SkeletonNetwork):
         model.blocks = nn.ModuleList([ChannelsFirst(map(FoldedBlock, model.blocks)).to(dtype)])
         model.head.float()
         return model
+
+    def streamed(self) -> StreamedNetwork:
+        """Is not possible: the graph depends on all frames."""
+        raise NotImplementedError("its graph looks at the mean over all frames of a clip")
 
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def to_dialect(model: nn.Module, dialect: str) -> dict[str, Tensor]:
 def _check_exportable(model: nn.Module, table: Table) -> None:
     """Options of ours that the other project does not have."""
     for argument, value, what in table.lacks:
-        if model.config.get(argument) == value:
+        if value(model.config) if callable(value) else model.config.get(argument) == value:
             raise ValueError(f"no {type(model).__name__} in dialect '{table.dialect}' {what}")
     norm = {"norm_eps": 1e-5} if hasattr(model, "data_norm") else {}
     always = norm | dict(table.always)

@@ -19,7 +19,7 @@ from kinegraph.models.layers.blocks import check_people, over_time, scale_people
 from kinegraph.models.layers.folding import Rounded, finish_folding, fold_norm, scale_and_shift
 from kinegraph.models.layers.graph_product import gathering, graph_product, product_with
 from kinegraph.models.network import SkeletonNetwork
-from kinegraph.models.tensor_forms import COUNT, VECTORS, Leaf, Sizes, Table, copies, first, rows
+from kinegraph.models.tensor_forms import COUNT, VECTORS, Leaf, Row, Sizes, Table, copies, first, rows
 
 STAGES = 3
 SCALES, WINDOW_SCALES = 13, 6  # distances in bones, in one frame and in a window
@@ -229,7 +229,7 @@ BRANCH_LAYERS = [rows(".weight", branch_rows, convolution=True), rows(".bias", b
 BRANCH_NORMS = [*(rows(name, branch_rows) for name in VECTORS), Leaf(COUNT, COUNT, first, copies)]
 
 
-def _multi_scale(ours: str, theirs: str) -> list[tuple]:
+def _multi_scale(ours: str, theirs: str) -> list[Row]:
     branch = [f"{theirs}.branches.{k}" for k in range(BRANCHES)]
     return [
         (f"{ours}.divide", [f"{name}.0" for name in branch], BRANCH_LAYERS),
@@ -241,7 +241,7 @@ def _multi_scale(ours: str, theirs: str) -> list[tuple]:
     ]
 
 
-def _graph_layer(ours: str, theirs: str) -> list[tuple]:
+def _graph_layer(ours: str, theirs: str) -> list[Row]:
     return [
         (f"{ours}.offset", f"{theirs}.PA", "tensor"),
         (f"{ours}.mix", f"{theirs}.mlp.layers.0", "matrix"),
@@ -249,7 +249,7 @@ def _graph_layer(ours: str, theirs: str) -> list[tuple]:
     ]
 
 
-def _stage(i: int) -> list[tuple]:
+def _stage(i: int) -> list[Row]:
     ours, there = f"blocks.{i}", f"backbone.gcn3d{i + 1}.gcn3d"
     windows = [
         row

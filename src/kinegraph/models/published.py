@@ -1,8 +1,8 @@
 """Checkpoints of other projects: read into a network of ours, and written back.
 
 Known are yysijie/st-gcn and mmskeleton ("stgcn2018"), MMAction2 0.x ("mmaction0") and 1.x ("mmaction1"), PYSKL
-("pyskl") and itskalvik/ST-GCN ("tensorflow"). The graph comes from the file, never from a layout: the projects' layouts
-differ, and the stored graph is what the weights were trained with.
+("pyskl"), ProtoGCN ("protogcn"), SkateFormer ("skateformer") and itskalvik/ST-GCN ("tensorflow"). The graph comes from
+the file, never from a layout: the projects' layouts differ, and the stored graph is what the weights were trained with.
 """
 
 from collections.abc import Mapping, Sequence
@@ -73,15 +73,13 @@ def load_published(source: str | Path | Mapping[str, Tensor], *, strides: Sequen
 def save_published(path: str | Path, model: nn.Module, dialect: str) -> None:
     """Write a network as a checkpoint that another project loads, completely or not at all.
 
-    dialect: "stgcn2018", "mmaction0", "mmaction1", "pyskl", or "tensorflow", which is a folder. Raises ValueError when
-    that project has no such network.
+    dialect: one of those above; "tensorflow" makes a folder. Raises ValueError when that project has no such network.
     """
-    beside = None if dialect == "stgcn2018" else {"meta": {}}  # yysijie/st-gcn reads and writes the bare state dict
     state = to_dialect(model, dialect)
     if dialect == TENSORFLOW:
         write_variables(Path(path), state)
-    else:
-        write_state(Path(path), state, beside)
+    else:  # yysijie/st-gcn and SkateFormer read and write the bare state dict
+        write_state(Path(path), state, None if dialect in ("stgcn2018", "skateformer") else {"meta": {}})
 
 
 def infer_layout(model: nn.Module) -> JointLayout | None:

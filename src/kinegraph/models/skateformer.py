@@ -17,8 +17,9 @@ from torch.nn import functional as F
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import check_people, over_time
 from kinegraph.models.layers.folding import fold_norm
+from kinegraph.models.layers.streaming import StreamedNetwork
 from kinegraph.models.network import SkeletonNetwork
-from kinegraph.models.tensor_forms import Leaf, Sizes, Table, copies, first, rows
+from kinegraph.models.tensor_forms import Leaf, Row, Sizes, Table, copies, first, rows
 
 DEPTH = 2  # blocks of a stage
 STEP = 8  # frames of a group
@@ -150,6 +151,11 @@ def _published_graph(parts: list[Tensor], partitions: int) -> Tensor:
     return torch.zeros(1, PUBLISHED[joints][0], PUBLISHED[joints][0])
 
 
+def _other_parts(config: Mapping[str, Any]) -> bool:
+    found = config["people"], config["parts"], config["near"]
+    return found not in [(people, [list(it) for it in parts], near) for _, people, parts, near in PUBLISHED.values()]
+
+
 def _their_index(table: Tensor, sizes: Sizes) -> list[Tensor]:
     places = torch.arange(STEP)
     return [table, places[:, None] - places + STEP - 1]
@@ -159,7 +165,7 @@ TABLES = [Leaf("", "", first, _their_index)]
 NOTHING = [Leaf("", "", _published_graph, lambda graph, _: [graph])]  # the embedding's own row comes later
 
 
-def _block(i: int) -> list[tuple]:
+def _block(i: int) -> list[Row]:
     ours, stage, theirs = f"blocks.{i}", i // DEPTH, f"stages.{i // DEPTH}.blocks.{i % DEPTH}"
     inside = f"{theirs}.transformer"
     table = "relative_position_bias_table", "relative_position_index"
@@ -222,7 +228,14 @@ class SkateFormer(SkeletonNetwork):
             ],
             "stages.{i}.",
             [],
-            lacks=(("moments", False, "without moments"),),
+            lacks=(
+                ("moments", False, "without moments"),
+                (
+                    "parts",
+                    _other_parts,
+                    "with other people, parts or near than published: its files say nothing of them",
+                ),
+            ),
         ),
     )
 
@@ -244,18 +257,18 @@ class SkateFormer(SkeletonNetwork):
         super().__init__(adjacency, channels, classes, width=0)
         check_people(people)
         joints = self.A.shape[1]
-        parts = check_parts(parts, joints)
-        near = near or default_near(people, parts)
-        check_numbers(people * parts.numel(), near, widths, dropout, skip, channels - moments)
-        self.config |= {"parts": parts.tolist(), "near": near}
+        chosen = check_parts(parts, joints)
+        near = near or default_near(people, chosen)
+        read, everybody, last = channels - moments, people * chosen.numel(), DEPTH * len(widths) - 1
+        check_numbers(everybody, near, widths, dropout, skip, read)
+        self.config |= {"parts": chosen.tolist(), "near": near}
         self.people, self.moments, self.joints = people, moments, joints
-        self.order = parts.flatten().tolist()
-        read, everybody, last = channels - moments, people * parts.numel(), DEPTH * len(widths) - 1
+        self.order: list[int] = chosen.flatten().tolist()
         self.stem = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise((read, 2 * read, 3 * read, widths[0])))
         self.embedding = nn.Parameter(torch.empty(widths[0], everybody))
         self.halvings = nn.ModuleList(Halving(a, b) for a, b in pairwise(widths))
         self.blocks = nn.ModuleList(
-            Block(everybody, near, people * len(parts), width, int(mlp * width), dropout, skip * i / last)
+            Block(everybody, near, people * len(chosen), width, int(mlp * width), dropout, skip * i / last)
             for i, width in enumerate(width for width in widths for _ in range(DEPTH))
         )
         self.head = nn.Linear(widths[-1], classes)
@@ -265,7 +278,10 @@ class SkateFormer(SkeletonNetwork):
         """The joints of all people, part by part, as of one body."""
         N, M, T = x.shape[:3]
         if self.people < M:
-            raise ValueError(f"the network was built for {self.people} people, the clips have {M}")
+            raise ValueError(
+                f"the network was built for {self.people} people, the clips have {M}: give "
+                f"--preprocessing.people {self.people}"
+            )
         multiple = STEP * 2 ** len(self.halvings)
         if T % multiple:
             raise ValueError(
@@ -310,6 +326,10 @@ class SkateFormer(SkeletonNetwork):
             for halving in model.halvings:
                 fold_norm(halving, halving.convolution, "norm")
         return model
+
+    def streamed(self) -> StreamedNetwork:
+        """Is not possible: attention looks at all frames."""
+        raise NotImplementedError("it attends to frames all over a clip")
 
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -357,8 +377,9 @@ def check_numbers(joints: int, near: int, widths: Sequence[int], dropout: float,
     """Raises ValueError naming a number that is out of range."""
     if near < 1 or joints % near:
         raise ValueError(f"near is {near}, expected a divisor of {joints}, the joints of all people")
-    if not widths or (wrong := [width for width in widths if width < UNIT or width % UNIT]):
-        raise ValueError(f"widths has {wrong[0] if widths else 'no number'}, expected multiples of {UNIT}")
+    wrong = [width for width in widths if width < UNIT or width % UNIT]
+    if wrong or not widths:
+        raise ValueError(f"widths has {wrong[0] if wrong else 'no number'}, expected multiples of {UNIT}")
     for name, value in (("dropout", dropout), ("skip", skip)):
         if not 0 <= value < 1:
             raise ValueError(f"{name} is {value}, expected a probability below 1")

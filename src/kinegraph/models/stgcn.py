@@ -272,6 +272,8 @@ class STGCN(SkeletonNetwork):
         """Folded, frame by frame; not of a subclass, which may look at time in other ways."""
         if type(self) is not STGCN:
             return super().streamed()
+        if self.config["padding"] == "same" and max(self.config["strides"]) > 1:
+            raise NotImplementedError("its padding depends on how many frames a clip has")
         model: Any = self.fold(torch.float64).float()  # in float64 convolutions over time stay as they are
         return StreamedNetwork(self.data_norm, [Streamed(block) for block in model.blocks])
 

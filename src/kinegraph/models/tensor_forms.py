@@ -136,22 +136,26 @@ GCN_BLOCK = [  # what MMAction2 1.x and PYSKL build both ST-GCN and ST-GCN++ of
 ]
 
 
+Row = tuple[str, str | Sequence[str], str | Sequence[Leaf]]  # our name, theirs, the form
+
+
 @dataclass(frozen=True)
 class Table:
     """The names that one project has for one network; {i} counts blocks.
 
     rows: our module or tensor, theirs (several may make one of ours), and the form, of FORMS or a list of leaves.
     block, inside: what names in a block begin with, and rows without that (ours begin with "blocks.{i}.").
-    lacks: options of ours that the project does not have: argument, value, and what a network with it does.
+    lacks: options of ours that the project does not have: argument, value, and what a network with it does. In place
+        of the value there may be a function of all options.
     always: options that every network of the project has, though its checkpoints do not say so: argument, value.
     counts: whether its norms count batches, as torch's do.
     network: the class; `known_tables` fills it in.
     """
 
     dialect: str
-    rows: Sequence[tuple]
+    rows: Sequence[Row]
     block: str
-    inside: Sequence[tuple]
+    inside: Sequence[Row]
     lacks: Sequence[tuple[str, Any, str]] = ()
     always: Sequence[tuple[str, Any]] = ()
     counts: bool = True

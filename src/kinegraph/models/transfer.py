@@ -234,6 +234,10 @@ def _apart(name: str, tensor: Tensor, sizes: _Sizes) -> tuple[Tensor, tuple[str,
         return tensor[: sizes.joints], ("joint",)
     if name.startswith("head."):
         return tensor, ("class", "")[: tensor.ndim]
+    if name == "contrast.means":
+        return tensor, ("", "class")
+    if name == "contrast.describe.weight":  # of every pair of joints
+        return tensor.view(len(tensor), sizes.joints, sizes.joints), ("", "joint", "joint")
     if name.startswith("blocks.0.") and name.endswith(INPUTS) and tensor.shape[-1] % sizes.channels == 0:
         return tensor.view(len(tensor), -1, sizes.channels), ("", "", "channel")
     return tensor, ("",) * tensor.ndim

@@ -22,7 +22,7 @@ from kinegraph.data.loading import ClipDataset, train_loader
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.split_names import held_out
 from kinegraph.messages import did_you_mean
-from kinegraph.models.network import build_network
+from kinegraph.models.network import SkeletonNetwork, build_network
 from kinegraph.models.transfer import Meaning, Start, Taken, freeze_blocks, take_over
 from kinegraph.models.weights import save_weights
 from kinegraph.plugins import plugin_functions
@@ -164,6 +164,7 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
     graph = torch.from_numpy(build_graph(data.layout, options.partition, options.max_hop)).float()
     channels = preprocessing.channels(folder.channels, folder.has_score)
     network = build_network(options.model, graph, channels, len(folder.class_names))
+    check_clips(network, data)
     axes = Meaning(folder.layout.joints, folder.class_names, preprocessing.streams, coordinates(folder))
     taken = take_over(network, axes, start) if start else None
     frozen = freeze_blocks(network, options.freeze, taken) if options.freeze else []
@@ -175,6 +176,18 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
     rate = scale_rates(optimizer, total / base if base else 1.0)
     criterion = build_loss(options.loss, class_counts(data.clips))
     return Parts(network, optimizer, criterion, frozen, rate, axes, taken)
+
+
+@torch.no_grad()
+def check_clips(network: nn.Module, data: Data) -> None:
+    """Raises ValueError where a network does not take such clips, before anything is written."""
+    if not isinstance(network, SkeletonNetwork):
+        return
+    network.eval()  # a norm is not to learn from it
+    for clips in filter(None, (data.clips, data.val_clips)):
+        views, *_ = clips[0, 0]
+        network.whole_clips(torch.from_numpy(views[:1]))
+    network.train()
 
 
 def build_graph(layout: JointLayout, partition: str, max_hop: int) -> Float[np.ndarray, "K V V"]:

@@ -47,7 +47,9 @@ def scale_people(norm: nn.Module, x: Float[Tensor, "N M T V C"], people: int) ->
     """
     N, M = x.shape[:2]
     if people < M:
-        raise ValueError(f"the network was built for {people} people, the clips have {M}")
+        raise ValueError(
+            f"the network was built for {people} people, the clips have {M}: give --preprocessing.people {people}"
+        )
     if people > M:
         x = torch.cat([x, x.new_zeros(N, people - M, *x.shape[2:])], dim=1)
     together = x.transpose(1, 2).flatten(2, 3)  # (N, T, P V, C)

@@ -1,0 +1,86 @@
+"""All published skeleton-GCN configs, made again: a sample of them is built; and what real files have besides."""
+
+import pytest
+
+from kinegraph.foreign.read import read_foreign
+from tests.foreign import projects
+from tests.foreign.every_config import build, kind_of, write_configs
+
+
+def test_one_config_of_each_kind_is_translated_and_built(tmp_path):
+    """`python -m tests.foreign.every_config FOLDER` does all."""
+    configs = write_configs(tmp_path)
+    assert len(configs) == 268
+    sample = {kind_of(path, tmp_path): path for path in configs}
+    assert len(sample) == 19
+    for kind, path in sample.items():
+        recipe = read_foreign(path)
+        if kind in ("protogcn kinetics", "protogcn finegym"):
+            assert recipe.refused == [f"{path.name}:12: graph layout 'coco_new' is not here, only nturgb+d, coco, "
+                                      "openpose, handmp"]  # fmt: skip
+        else:
+            assert recipe.refused == []
+            build(recipe, tmp_path)
+
+
+OLD, NEW = projects.pyskl("stgcnpp", "j", False), projects.mmaction1("stgcn", "j", False)
+REFUSED = [
+    (NEW, "data_preprocessor=dict(blending=dict(type='MixupBlending'))", "model", "'blending' is not known here"),
+    (OLD, "train_cfg=dict(aux_info=[])", "model", "model.train_cfg: 'aux_info' is not known here"),
+    (OLD, "test_cfg=dict(feature_extraction=True)", "model", "'feature_extraction' is not known here"),
+    (
+        OLD,
+        "optimizer_config = dict(type='GradientCumulativeOptimizerHook', cumulative_iters=4)",
+        "",
+        "cumulative_iters",
+    ),
+    (NEW, "default_hooks = dict(stop=dict(type='EarlyStoppingHook', monitor='acc/top1'))", "", "EarlyStoppingHook"),
+    (NEW, "custom_hooks = [dict(type='EMAHook')]", "", "custom_hooks=[] does without"),
+    (NEW, "train_dataloader.update(sampler=dict(type='ClassBalancedSampler'))", "", "ClassBalancedSampler"),
+    (NEW, "train_dataloader.update(drop_last=True)", "", "drop_last is True, here it is always False"),
+    (OLD, "data.update(train_dataloader=dict(shuffle=False))", "", "shuffle is False, here it is always True"),
+    (NEW, "train_cfg = dict(type='IterBasedTrainLoop', max_iters=100)", "", "counted in epochs here"),
+    (OLD, "data['train']['dataset'].update(class_prob=[1, 2])", "", "class_prob is [1, 2]"),
+]
+
+
+@pytest.mark.parametrize(("text", "more", "into", "said"), REFUSED)
+def test_what_would_change_the_weights_is_refused_by_name(text, more, into, said, tmp_path):
+    more = f"model.update({more})" if into else more
+    (tmp_path / "config.py").write_text(f"{text}\n{more}\n")
+    refused = read_foreign(tmp_path / "config.py").refused
+    assert any(said in line for line in refused)
+    assert any(line.startswith("config.py:") for line in refused)
+
+
+def test_what_a_run_of_theirs_wrote_down_is_read(tmp_path):
+    """The config that their training leaves in its folder has more keys than the one it was given."""
+    (tmp_path / "old.py").write_text(f"""{OLD}
+gpu_ids = range(0, 8)
+seed = 7
+auto_resume = False
+dist_params = dict(backend='nccl')
+fp16 = dict(loss_scale=512.0)
+data['train']['dataset'].update(memcached=True, mc_cfg=('localhost', 22077))
+model['test_cfg'] = dict(average_clips='prob', max_testing_views=10)
+evaluation.update(save_best='top1_acc', key_indicator='top1_acc', topk=(1, 5))
+""")
+    recipe = read_foreign(tmp_path / "old.py")
+    assert recipe.refused == []
+    assert recipe.get("precision") == "16-mixed"
+    assert recipe.get("seed") is None  # their command line alone says it
+    (tmp_path / "new.py").write_text(f"""{NEW}
+launcher = 'pytorch'
+work_dir = 'work_dirs/x'
+randomness = dict(seed=3, diff_rank_seed=False, deterministic=True)
+resume = True
+test_evaluator = [dict(type='AccMetric'), dict(type='DumpResults', out_file_path='result.pkl')]
+visualizer = dict(type='ActionVisualizer', vis_backends=[dict(type='LocalVisBackend')])
+optim_wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic', clip_grad=dict(max_norm=40, norm_type=2))
+auto_scale_lr = dict(enable=True, base_batch_size=128)
+""")
+    recipe = read_foreign(tmp_path / "new.py")
+    assert recipe.refused == []
+    wanted = {"seed": 3, "deterministic": True, "precision": "16-mixed", "clip_gradients": 40.0, "base_batch_size": 128}
+    assert {key: recipe.get(key) for key in wanted} == wanted
+    assert any("--work-dir RUN --resume" in note for note in recipe.notes)
