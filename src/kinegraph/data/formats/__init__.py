@@ -76,6 +76,7 @@ from kinegraph.data.formats import (
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.companion import beside
 from kinegraph.data.formats.elsewhere import known_elsewhere
+from kinegraph.data.formats.joined import joined
 from kinegraph.data.formats.labelled import labelled
 from kinegraph.data.formats.people import changed_rows, followed
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable, fault_of
@@ -345,7 +346,7 @@ def _with_common(path: Path, found: Recordings, options: Mapping[str, Any]) -> R
     if facts:
         found = replace(found, clips=_mapped(found.clips, lambda clip: replace(clip, **facts)))
     try:
-        return decided(sided(found))
+        return decided(sided(joined(found)))
     except ValueError as error:
         raise _named(path, options, error) from None
 
