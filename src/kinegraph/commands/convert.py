@@ -16,21 +16,28 @@ from kinegraph.commands.convert_weights import Dialect, convert_weights, is_chec
 from kinegraph.data.dataset import SkeletonDataset, open_dataset, write_dataset
 from kinegraph.data.formats import folder, recordings
 from kinegraph.data.formats.annotations_write import write_annotation_list, write_annotations
+from kinegraph.data.formats.arrays_write import write_arrays
 from kinegraph.data.formats.companion import beside
+from kinegraph.data.formats.movement_write import is_movement_folder, write_movement
 from kinegraph.data.formats.padded_write import is_padded_folder, write_padded
 from kinegraph.data.formats.recordings import facts_of
+from kinegraph.data.formats.table_write import write_table
 from kinegraph.data.formats.tfrecord_write import is_shard_folder, write_tfrecords
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.split_names import ABSENT
 from kinegraph.foreign.read import is_foreign
 
-Format = Literal["pyskl", "mmaction0", "npy", "tfrecord"]
+Format = Literal["pyskl", "mmaction0", "npy", "tfrecord", "table", "npz", "movement"]
+FILES = {"pyskl": ".pkl", "mmaction0": ".pkl", "table": ".csv", "npz": ".npz"}  # format -> the end of its one file
 # format -> what of the options below it takes
 OPTIONS = {
     "pyskl": (),
     "mmaction0": ("split", "part"),
     "npy": ("split", "part", "frames", "people"),
     "tfrecord": ("split", "part", "frames", "people", "shards", "shuffle_seed"),
+    "table": (),
+    "npz": (),
+    "movement": (),
 }
 
 
@@ -60,12 +67,13 @@ def convert(
         path: dataset folder that `kinegraph prepare` made, or recordings of any format that it reads; or a checkpoint
             of another project (.pth; TensorFlow's .index or its folder) or of Kinegraph (.safetensors); or a config of
             MMAction2, PYSKL or ProtoGCN (.py), of yysijie/st-gcn, 2s-AGCN or CTR-GCN (.yaml).
-        out: file to write for pyskl and mmaction0 (a .pkl), folder for npy and tfrecord; of a checkpoint, a
-            .safetensors file, or with --to a .pth, for tensorflow a folder; of a config, a .yaml. Written completely or
-            not at all.
+        out: file to write for pyskl and mmaction0 (.pkl), table (.csv) and npz, folder for npy, tfrecord and
+            movement; of a checkpoint, a .safetensors file, or with --to a .pth, for tensorflow a folder; of a config, a
+            .yaml. Written completely or not at all.
         format: pyskl is the pickle {split, annotations} of PYSKL and MMAction2 1.x; mmaction0 is the list of MMAction2
             0.x, of one part of a split; npy are the arrays *_data_joint.npy and *_label.pkl of 2s-AGCN; tfrecord are
-            the shards of the TensorFlow project.
+            the shards of the TensorFlow project; table is a CSV with a row a joint; npz are arrays of one person a
+            clip; movement are the netCDF files of that package, one a clip (needs the extra `formats`).
         split: mmaction0, npy, tfrecord: the split whose parts are written apart, by default the only one there is.
         part: mmaction0, npy, tfrecord: only this part of the split.
         frames: npy, tfrecord: frames of every clip, 300 by default; shorter ones are followed by zeros.
@@ -86,6 +94,7 @@ def convert(
     Examples:
         kinegraph convert data/ntu60 ntu60.pkl                                        for PYSKL and MMAction2 1.x
         kinegraph convert gestures.csv gestures.pkl                                   without a dataset folder
+        kinegraph convert data/mice mice_nc --format movement                         for movement; a file a clip
         kinegraph convert data/ntu60 ntu60_xsub_train.pkl --format mmaction0 --split xsub --part train
         kinegraph convert data/ntu60 ntu60_npy --format npy --split xsub
         kinegraph convert stgcn.pth stgcn.safetensors --class-names ntu60             a published checkpoint
@@ -114,13 +123,16 @@ def convert(
         raise ValueError(f"there is no file or folder {path}")
     if not out.parent.is_dir():
         raise ValueError(f"there is no folder {out.parent}")
-    if format in ("pyskl", "mmaction0") and out.suffix != ".pkl" and not out.exists():
-        raise ValueError(f"{format} is a .pkl file, asked for is {out}; for a folder give --format npy or tfrecord")
+    if (end := FILES.get(format)) and out.suffix != end and not out.exists():
+        folders = ", ".join(name for name in OPTIONS if name not in FILES)
+        raise ValueError(
+            f"{format} is a {end} file, asked for is {out}; the formats of folders are {folders} (--format)"
+        )
     with _opened(path, **for_recordings) as found:
-        split = split or (_only_split(found) if format != "pyskl" else None)
+        split = split or (_only_split(found) if "split" in OPTIONS[format] else None)
         sizes = {name: value for name, value in given.items() if name not in ("split", "part")}
         _write(found, out, format, split, part, sizes, overwrite)
-        _tell(out, found, None if format == "pyskl" else _parts(found, split, part))
+        _tell(out, found, None if format == "pyskl" else _parts(found, split, part) if OPTIONS[format] else {})
 
 
 @contextmanager
@@ -145,6 +157,13 @@ def _write(
         case "mmaction0":
             _check_free(out, overwrite, out.is_file(), "no file")
             write_annotation_list(out, found, _one(_parts(found, split, part)), split)
+        case "table" | "npz":
+            _check_free(out, overwrite, out.is_file(), "no file")
+            (write_table if format == "table" else write_arrays)(out, found)
+        case "movement":
+            check = partial(_check_folder, overwrite=overwrite, is_such=is_movement_folder, what="datasets")
+            check(out)
+            write_movement(out, found, check)
         case "npy":
             check = partial(_check_folder, overwrite=overwrite, is_such=is_padded_folder, what="arrays")
             check(out)
@@ -214,6 +233,6 @@ def _tell(out: Path, dataset: SkeletonDataset, parts: dict[str, Int[np.ndarray, 
     if parts is None:
         return
     written = sum(map(len, parts.values()))
-    if written < len(dataset):
+    if parts and written < len(dataset):
         say(f"{written:,} of the dataset's {len(dataset):,} clips: {', '.join(parts)}")
     say(f"layout, class names, frame rates, attributes and splits: {beside(out)}, which `kinegraph prepare` reads")

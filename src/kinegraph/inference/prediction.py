@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.messages import quoted
+from kinegraph.messages import first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
@@ -62,7 +62,7 @@ class Prediction:
 
 def predict(
     model: "nn.Module | Weights | Exported | str | Path",
-    clip: SkeletonClip | Float[np.ndarray, "M T V C"] | Float[np.ndarray, "T V C"],
+    clip: SkeletonClip | Float[np.ndarray, "M T V C"] | Float[np.ndarray, "T V C"] | Any,
     *,
     score: Float[np.ndarray, "M T V"] | Float[np.ndarray, "T V"] | None = None,
     image_size: tuple[int, int] | str | None = None,
@@ -77,7 +77,8 @@ def predict(
     model: what `load_model` or `load_weights` gave, or the path or name of a weights file or of a file that `export`
         wrote, which is then read anew each time. The network is asked on the device where it is.
     clip: a clip, such as dataset[i], or the coordinates of one person (T, V, C) or several (M, T, V, C) with the joints
-        in the network's order: metres (C = 3) or pixels (C = 2), as in the recordings that it was trained on.
+        in the network's order: metres (C = 3) or pixels (C = 2), as in the recordings that it was trained on; or a
+        table of pandas or polars with one clip, in a form that `kinegraph.read` takes.
     score: confidences of the joints, for coordinates. image_size: (width, height) in pixels or "1920x1080", where
         the network's preprocessing needs it and the clip does not have it.
     preprocessing: for weights without it, such as those that `kinegraph convert` made of a .pth.
@@ -91,6 +92,8 @@ def predict(
     from kinegraph.inference.compared import differences
 
     predictor = _asked(model, preprocessing, map_layout)
+    if hasattr(clip, "columns") or hasattr(clip, "collect_schema"):  # of pandas or polars
+        clip = _clip_of_table(clip, image_size)
     if not isinstance(clip, SkeletonClip):
         clip = clip_of(clip, predictor.layout, score)
     elif score is not None:
@@ -114,6 +117,18 @@ def _asked(
     from kinegraph.inference.predictor import predictor_of
 
     return predictor_of(model, preprocessing, map_layout=map_layout)
+
+
+def _clip_of_table(table: object, image_size: tuple[int, int] | str | None) -> SkeletonClip:
+    """The one clip of a table. Raises ValueError for a table of several."""
+    from kinegraph.data.formats import read
+
+    size = None if image_size is None else "{}x{}".format(*size_of(image_size))
+    clips = list(read(table, image_size=size))
+    if len(clips) > 1:
+        names = first_few([clip.name for clip in clips])
+        raise ValueError(f"the table holds {len(clips):,} clips ({names}); give those of kinegraph.read one by one")
+    return clips[0]
 
 
 def size_of(image_size: tuple[int, int] | str) -> tuple[int, int]:

@@ -96,11 +96,14 @@ def layout_names() -> tuple[str, ...]:
     return tuple(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")))
 
 
-def load_layout(name: str | Path) -> JointLayout:
+def load_layout(name: str | Path | JointLayout) -> JointLayout:
     """A built-in layout by name, such as "ntu25" or "coco17", or your own from a YAML file (docs/own_data.md).
 
-    Raises ValueError when there is no such layout, with the names there are, or the file describes no proper skeleton.
+    A layout is given back as it is. Raises ValueError when there is no such layout, with the names there are, or the
+    file describes no proper skeleton.
     """
+    if isinstance(name, JointLayout):
+        return name
     if str(name) in layout_names():
         return _built_in(str(name))
     path = Path(name)

@@ -49,6 +49,28 @@ def can_tell(bodies: Float[np.ndarray, "B V C"]) -> bool:
     return len(lengths) > 0 and shown.sum() >= FEWEST_JOINTS and bool((_spanning_length(lengths) > 0).any())
 
 
+def shortest_lines(bodies: Float[np.ndarray, "B V C"]) -> list[tuple[int, int]]:
+    """The shortest lines that connect all joints, by the median of their distances in the bodies that show both.
+
+    Joints that no body shows together with another one hang on the first joint. Source: Prim's algorithm.
+    """
+    points = np.where(seen(bodies)[..., None], bodies, np.nan).astype(np.float64)
+    lengths = np.full((bodies.shape[1],) * 2, np.inf)
+    for joint in range(bodies.shape[1]):
+        apart = np.linalg.norm(points - points[:, joint, None], axis=-1)
+        known = ~np.isnan(apart).all(0)
+        lengths[joint, known] = np.nanmedian(apart[:, known], axis=0)
+    nearest, end = lengths[0].copy(), np.zeros(len(lengths), int)
+    left, lines = set(range(1, len(lengths))), []
+    while left:
+        joint = min(left, key=lambda it: nearest[it])
+        left.remove(joint)
+        lines.append((joint, int(end[joint])))
+        nearer = lengths[joint] < nearest
+        nearest[nearer], end[nearer] = lengths[joint, nearer], joint
+    return lines
+
+
 def _distances(bodies: Float[np.ndarray, "B V C"]) -> tuple[Float[np.ndarray, "b v v"], Bool[np.ndarray, "V"]]:
     """Distances between the joints that most bodies show, and which joints.
 

@@ -101,10 +101,6 @@ def test_two_people_and_folders(walk, tmp_path):
         (("954.25", "1e30"), "line 8 holds a number that is not finite"),
         (("\n1,0.0166", "\n0,0.0166"), "line 9 is of frame 0, expected one after 0"),
         (("\n1,0.0166", "\n999,0.0166"), "numbers 1,000 frames and has 2 of them"),
-        (
-            ("Hip", "Thing"),
-            "the 2 markers Thing, left_upper_arm are of no built-in layout; name the joints by --layout",
-        ),
     ],
 )
 def test_what_cannot_be_read_is_named(walk, changes, reason):

@@ -224,7 +224,7 @@ def test_clips_without_labels(table, tmp_path, capsys):
     ("change", "message"),
     [
         (("7,8,0.6", "seven,8,0.6"), r"line 5 \(clip 'b'\): x is 'seven', expected a number"),
-        (("7,8,0.6", '"7,5",8,0.6'), r"line 5 .*x is '7,5', expected a number; write decimals with a point"),
+        (("7,8,0.6", '"7,500",8,0.6'), r"line 5: '7,500' may be a thousand or a decimal; write decimals with a point"),
         (("7,8,0.6", "inf,8,0.6"), r"line 5 .*x is 'inf', expected a finite number"),
         (("b,10,0,elbow", "b,10,0,elbwo"), r"line 3 .*layout 'arm' has no joint 'elbwo'; did you mean 'elbow'"),
         (("a,0,0,2", "a,0,0,3"), r"line 9 .*joint 3, layout 'arm' has 0 to 2"),

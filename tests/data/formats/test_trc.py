@@ -54,7 +54,6 @@ def test_commas_and_labels(walk, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        (("Neck", "LASI"), "the 4 markers LASI, RShoulder, midHip and 1 more are of no built-in layout"),
         (("midHip", "Neck"), "line 4 names the marker 'Neck' twice"),
         (("\tm\t", "\tfurlong\t"), "line 3: Units is 'furlong', expected one of m, cm, mm"),
         (("60.0", "often"), "line 3: DataRate is 'often', expected frames a second"),

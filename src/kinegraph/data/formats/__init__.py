@@ -18,6 +18,7 @@ from contextlib import closing
 from dataclasses import fields, replace
 from functools import partial
 from inspect import signature
+from os import PathLike
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args
@@ -74,8 +75,10 @@ from kinegraph.data.formats import (
     yolo,
 )
 from kinegraph.data.formats.clip_columns import image_size_of
-from kinegraph.data.formats.companion import beside
+from kinegraph.data.formats.companion import beside, read_about, with_companion
 from kinegraph.data.formats.elsewhere import known_elsewhere
+from kinegraph.data.formats.frames import as_file, is_frame
+from kinegraph.data.formats.joined import joined
 from kinegraph.data.formats.labelled import labelled
 from kinegraph.data.formats.people import changed_rows, followed
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable, fault_of
@@ -99,6 +102,7 @@ ALIASES: dict[str, tuple[str, dict[str, object]]] = {
     "ntu60": ("ntu", {"classes": 60}),
     "ntu120": ("ntu", {"classes": 120}),
 }
+DESCRIBED = (table, arrays, movement)  # formats beside whose files `convert` writes what they have no place for
 OnFault = Literal["stop", "skip", "keep"]
 # Options of every format. fps, image_size: of all clips, in place of what the files say. units: where the files do not
 # say them. up: the vertical axis of the files; clips come with y upward (3D) or downward (2D). resample_fps: the frame
@@ -113,17 +117,29 @@ UNITS = ("m", "cm", "mm", "px", "image", "normalised")
 
 
 def read(
-    path: str | Path, format: str | None = None, *, skip_broken: bool = False, **options: object
+    path: Any, format: str | None = None, *, skip_broken: bool = False, **options: object
 ) -> Iterator[SkeletonClip]:
     """The clips of a file or folder of any known format, read one after another.
 
-    format: name of the format, where the content does not decide it. skip_broken: leave out clips that cannot be read.
-    options: facts that the files do not contain, such as layout, and those of COMMON: fps, image_size, units, up,
-    resample_fps.
+    path: also a table of pandas or polars, or a dataset of movement (xarray); see `frames`. format: name of the format,
+    where the content does not decide it. skip_broken: leave out clips that cannot be read. options: facts that the
+    files do not contain, such as layout, and those of COMMON: fps, image_size, units, up, resample_fps.
     Raises ValueError with the file, the place and the cause; also for an option that the format does not have.
     """
-    found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options)
+    on_fault = "skip" if skip_broken else "stop"
+    if is_frame(path):
+        return _read_frame(path, format, on_fault, options)
+    if not isinstance(path, str | PathLike):
+        raise ValueError(f"path is a {type(path).__name__}, expected a path, or a table of pandas or polars")
+    found = recordings(path, format, on_fault=on_fault, **options)
     return (item for item in found.clips if isinstance(item, SkeletonClip))
+
+
+def _read_frame(
+    frame: object, format: str | None, on_fault: OnFault, options: Mapping[str, Any]
+) -> Iterator[SkeletonClip]:
+    with as_file(frame) as file, closing(recordings(file, format, on_fault=on_fault, **options).clips) as clips:
+        yield from (item for item in clips if isinstance(item, SkeletonClip))
 
 
 def recordings(
@@ -142,13 +158,17 @@ def recordings(
     own = {name: value for name, value in options.items() if name in options_of(module)} | fixed
     if "split_name" in own and (about := beside(path)).is_file():
         raise ValueError(f"--split-name is for files that do not name their splits; {about} does: leave it out")
+    about = read_about(beside(path)) if module in DESCRIBED else {}
+    if about and "layout" not in own:
+        own["layout"] = about["layout"]
     listed = {name: options[name] for name in LABELLING if name in options and name not in own}
     try:
         found = labelled(partial(module.read, path, **own), **listed) if listed else module.read(path, **own)
     except ValueError as error:
-        if reason.startswith(BY_ENDING):  # no format knew the file
+        if reason.startswith(BY_ENDING) and getattr(error, "kind", "") != "missing":  # no format knew the file
             error = ValueError(f"{error}. No format recognises it: {contents(path)}; {advice(path, FORMATS)}")
         raise _named(path, options, error) from None
+    found = with_companion(about, found, options)
     found = _with_common(path, found, {name: value for name, value in options.items() if name not in own})
     broken: list[str] = []
     changed: dict[str, int] = {}  # clip -> frames in which people changed rows
@@ -345,7 +365,7 @@ def _with_common(path: Path, found: Recordings, options: Mapping[str, Any]) -> R
     if facts:
         found = replace(found, clips=_mapped(found.clips, lambda clip: replace(clip, **facts)))
     try:
-        return decided(sided(found))
+        return decided(sided(joined(found)))
     except ValueError as error:
         raise _named(path, options, error) from None
 

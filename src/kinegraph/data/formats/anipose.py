@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from kinegraph.data.formats.animals import Tracks, checked_nodes, checked_places, recordings_of_tracks
-from kinegraph.data.formats.clip_columns import csv_lines
 from kinegraph.data.formats.clip_files import clip_files, some_below
+from kinegraph.data.formats.csv_rows import csv_lines
 from kinegraph.data.formats.detections import frame_numbers
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.messages import plain_name, quoted

@@ -10,10 +10,9 @@ Capitals in these names do not matter, and `ALIASES` are other names of them. A 
 `made_split`.
 """
 
-import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ import numpy as np
 
 from kinegraph.data.dataset_write import COLUMNS
 from kinegraph.data.formats.conventions import names_of_classes
-from kinegraph.data.formats.text import encoding_of, other_encoding
+from kinegraph.data.formats.csv_rows import csv_lines
 from kinegraph.data.split_names import ABSENT
 from kinegraph.messages import did_you_mean, first_few, one_line, quoted
 
@@ -222,28 +221,6 @@ def read_labels_file(path: Path) -> dict[str, dict[str, str]]:
     if not found:
         raise ValueError(f"{path} lists no clips")
     return found
-
-
-def csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a CSV with their line numbers, the header first; commas, semicolons or tabs, whichever it has."""
-    with path.open(newline="", encoding=encoding_of(path)) as file:
-        try:
-            start = file.readline(1 << 16)
-            file.seek(0)
-            reader = csv.reader(file, delimiter=max(",;\t", key=start.count))
-            header = [cell.strip() for cell in next(reader, [])]
-            if wrong := [column for column in header if not column.isprintable()]:
-                raise ValueError(f"{path} has the column {quoted(wrong[0])}; is it a table with commas?")
-            if (twice := _twice(header)) is not None:
-                raise ValueError(f"{path} has the column {quoted(twice)} twice")
-            yield 1, header
-            for row in reader:
-                if row:
-                    yield reader.line_num, row
-        except csv.Error as error:
-            raise ValueError(f"{path} line {reader.line_num} is not readable: {error}") from None
-        except UnicodeError:
-            raise ValueError(f"{path} {other_encoding(path)}") from None
 
 
 # ---- columns ---------------------------------------------------------------------------------------------------------

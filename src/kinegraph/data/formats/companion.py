@@ -5,15 +5,18 @@ NAME.pkl: layout, class names, units, source and licence, and a line for each cl
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
 from kinegraph.data.dataset import SkeletonDataset
+from kinegraph.data.formats.recordings import Item, Recordings
 from kinegraph.safe_io import read_json
 from kinegraph.safe_pickle import quoted
 from kinegraph.skeleton.clip import SkeletonClip
@@ -33,6 +36,7 @@ class ClipRecord:
     image_size: tuple[int, int] | None
     attributes: dict[str, int | str]
     splits: dict[str, str]
+    label: int | None = None
 
 
 def beside(path: Path) -> Path:
@@ -72,6 +76,7 @@ def _record(dataset: SkeletonDataset, i: int) -> dict:
         "image_size": [width, height] if width else None,
         "attributes": {key: values[i].item() for key, values in dataset.attributes.items()},
         "splits": {key: str(values[i]) for key, values in dataset.splits.items()},
+        "label": int(dataset.label[i]) if dataset.label[i] >= 0 else None,
     }
 
 
@@ -117,13 +122,35 @@ def _clip(record: object, where: str) -> ClipRecord:
         "image_size": lambda value: value is None or (isinstance(value, list) and [*map(whole, value)] == [True, True]),
         "attributes": lambda value: mapping(value, int, str),
         "splits": lambda value: mapping(value, str),
+        "label": lambda value: value is None or (type(value) is int and value >= 0),
     }
     if not isinstance(record, Mapping):
         raise ValueError(f"{where} is no mapping")
     if wrong := [key for key, test in tests.items() if not test(record.get(key))]:
         raise ValueError(f"{where} has as '{wrong[0]}' {quoted(record.get(wrong[0]))}")
     size = record["image_size"] and tuple(record["image_size"])
-    return ClipRecord(**{key: record[key] for key in tests} | {"image_size": size})
+    return ClipRecord(**{key: record.get(key) for key in tests} | {"image_size": size})
+
+
+def with_companion(about: Mapping[str, Any], found: Recordings, said: Container[str]) -> Recordings:
+    """Recordings with what the file beside them says; as they are where there is none.
+
+    said: names of options that were given, which go before the file.
+    """
+    if not about:
+        return found
+    facts = {"class_names": tuple(about["class_names"]), "source": about["source"], "licence": about["licence"]}
+    units = found.units if "units" in said else about["units"]
+    clips = _completed(found.clips, about)
+    return replace(found, clips=clips, units=units, guessed=found.guessed & {"up"}, assumed=(), **facts)
+
+
+def _completed(items: Iterator[Item], about: Mapping[str, Any]) -> Iterator[Item]:
+    with closing(items):
+        for item in items:
+            if isinstance(item, SkeletonClip) and (record := about["clips"].get(item.name)) is not None:
+                item = replace(completed(item, about), label=record.label)
+            yield item
 
 
 def completed(clip: SkeletonClip, about: Mapping) -> SkeletonClip:

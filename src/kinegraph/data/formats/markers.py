@@ -2,22 +2,26 @@
 
 RShoulder, R_Shoulder and "right shoulder" are right_shoulder. "Anna:RShoulder" is that of the subject Anna; subjects
 are the people of a clip. Joints without a marker are unseen, markers without a joint are left out, and both are said.
+Markers that are the joints of no built-in layout are joints of their own, see `joined.py`.
 """
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.clip_files import ClipFile, clips_of, first_readable
+from kinegraph.data.formats.deeplabcut import layout_of
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import INFERRED, JointLayout, layout_names, load_layout
 
+OWN_LAYOUT = "markers of the file"
+MOST_JOINTS, FEWEST = 0.7, 10  # share of a layout's joints, and number, that name it among further markers
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
 
 
@@ -37,14 +41,16 @@ class Trajectories:
 def layout_of_markers(names: Sequence[str], given: str | None) -> tuple[JointLayout, list[str]]:
     """The layout of the joints, and lines about markers and joints that have no counterpart.
 
-    given: its name or YAML file; by default the built-in one of these joints, or the only one that has all of them.
+    given: its name or YAML file; by default the built-in one of these joints, or the only one that has all of them,
+        else one of the markers themselves, whose bones are provisional (`guessed_of`).
     """
     there = {*map(plain_joint, names)}
     fitting = [load_layout(given)] if given else _fitting(there)
+    if not fitting:
+        own = layout_of(names, "markers", OWN_LAYOUT)
+        return replace(own, unstated=frozenset(("spine", "shoulders"))), []
     if len({of.joints for of in fitting}) != 1:
-        several = (
-            f"may be joints of {' or '.join(of.name for of in fitting)}" if fitting else "are of no built-in layout"
-        )
+        several = f"may be joints of {' or '.join(of.name for of in fitting)}"
         message = f"the {len(names)} markers {first_few(list(names))} {several}; name the joints by --layout"
         raise FormatError("joints", message)
     of = fitting[0]
@@ -58,14 +64,25 @@ def layout_of_markers(names: Sequence[str], given: str | None) -> tuple[JointLay
     return of, lines + [f"{len(unused)} markers that are no joint of it: {first_few(unused)}"] * bool(unused)
 
 
+def guessed_of(layout: JointLayout) -> frozenset[str]:
+    """What the files do not say: the vertical axis, and the bones of a layout of markers."""
+    return frozenset(("up", "bones") if layout.source == OWN_LAYOUT else ("up",))
+
+
 def _fitting(markers: Set[str]) -> list[JointLayout]:
     """The built-in layouts of these joints, or with all of them; one alone where it has the joints of the others, too.
 
-    No layout with points of a face, which are no markers.
+    Where none has all of them, the one of which most joints have a marker. No layout with points of a face, which are
+    no markers.
     """
     joints = {name: {*map(plain_joint, load_layout(name).joints)} for name in layout_names()}
-    fitting = {name: of for name, of in joints.items() if markers <= of and "face_0" not in of}
+    joints = {name: of for name, of in joints.items() if "face_0" not in of}
+    fitting = {name: of for name, of in joints.items() if markers <= of}
     fitting = {name: of for name, of in fitting.items() if of == markers} or fitting
+    if not fitting:
+        most = max(len(of & markers) for of in joints.values())
+        alike = {name: of for name, of in joints.items() if len(of & markers) >= max(MOST_JOINTS * len(of), FEWEST)}
+        fitting = {name: of for name, of in alike.items() if len(of & markers) == most}
     largest = [name for name, of in fitting.items() if all(of >= others for others in fitting.values())]
     return [load_layout(name) for name in largest or fitting]
 
@@ -115,7 +132,7 @@ def marker_recordings(
         units="m",
         source=f"markers of {path.resolve().name}",
         skipped=lambda: lines,
-        guessed=frozenset(("up",)),
+        guessed=guessed_of(of),
     )
 
 

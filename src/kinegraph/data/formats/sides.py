@@ -24,13 +24,14 @@ def sided(found: Recordings) -> Recordings:
     first, clips = peeked(found.clips)
     layout, said = complete(found.layout, _lengths(found.layout, first))
     if not said:
-        return replace(found, clips=_with_layout(clips, found, layout))
+        return replace(found, clips=with_layout(clips, found, layout))
     line = f"layout '{layout.name}': {said} (a layout file says it by mirror, shoulders, spine)"
-    clips = _with_layout(clips, found, layout)
+    clips = with_layout(clips, found, layout)
     return replace(found, clips=clips, layout=layout, assumed=(*found.assumed, line))
 
 
-def _with_layout(items: Iterator[Item], found: Recordings, layout: JointLayout) -> Iterator[Item]:
+def with_layout(items: Iterator[Item], found: Recordings, layout: JointLayout) -> Iterator[Item]:
+    """The items, clips of the layout of the recordings with another one in its place."""
     with closing(found.clips):
         for item in items:
             own = isinstance(item, SkeletonClip) and item.layout == found.layout

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kinegraph.data.formats.animals import Tracks, checked_nodes, checked_places
-from kinegraph.data.formats.clip_columns import csv_lines
+from kinegraph.data.formats.csv_rows import csv_lines
 from kinegraph.data.formats.detections import frame_numbers
 from kinegraph.data.tracking import CROWD
 from kinegraph.messages import plain_name, quoted

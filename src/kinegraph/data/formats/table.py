@@ -1,4 +1,4 @@
-"""Own recordings -> clips: a long CSV (`table_csv`), a JSON file (`table_json`) or arrays in an .npz (`arrays`).
+"""Own recordings -> clips: a CSV or Parquet (`table_csv`), a JSON file (`table_json`) or arrays in an .npz (`arrays`).
 
 Labels, splits and what else is known of a clip stand in the file or in a second one, see `clip_columns`.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kinegraph.data.formats import arrays
 from kinegraph.data.formats.clip_columns import ClipColumns, Facts, facts
+from kinegraph.data.formats.csv_rows import PARQUET
 from kinegraph.data.formats.labels_file import with_labels
 from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of
@@ -19,8 +20,8 @@ from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
 NAME = "table"
-TITLE = "table of joints (CSV or JSON)"
-SUFFIXES = (".csv", ".tsv", ".json", ".npz")
+TITLE = "table of joints (CSV, Parquet or JSON)"
+SUFFIXES = (".csv", ".tsv", ".json", ".npz", *PARQUET)
 FEW = 4  # columns that have a line each
 
 

@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.data.formats.clip_columns import KNOWN, csv_lines, named_columns
+from kinegraph.data.formats.clip_columns import KNOWN, named_columns
 from kinegraph.data.formats.conventions import layout_for
+from kinegraph.data.formats.csv_rows import PARQUET, csv_lines
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.data.formats.table_forms import ALIASES, NEEDED, left_out, renamed, table_lines, wide_joints
 from kinegraph.data.formats.text import encoding_of
@@ -107,6 +108,8 @@ def scan(path: Path) -> Scan:
 
 def _check_header(path: Path) -> None:
     """Raises FormatError for a table whose first row are numbers already."""
+    if path.suffix.lower() in PARQUET:
+        return
     with path.open(newline="", encoding=encoding_of(path), errors="replace") as file:
         cells = re.split(r"[,;\t]", file.readline(1 << 16).strip())
     try:

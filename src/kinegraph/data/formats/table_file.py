@@ -14,6 +14,7 @@ from pathlib import Path
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.axes import FRAMES_FIRST
 from kinegraph.data.formats.clip_columns import named_columns
+from kinegraph.data.formats.csv_rows import PARQUET
 from kinegraph.data.formats.recordings import Fault
 from kinegraph.data.formats.table_csv import ClipRows, columns_of_table, layout_of, read_rows, scan
 from kinegraph.data.formats.table_forms import face_of, rate_by_times
@@ -21,9 +22,9 @@ from kinegraph.data.formats.table_json import load_json
 from kinegraph.data.split_names import PARTS
 from kinegraph.skeleton.layout import JointLayout
 
-IN_FOLDERS = (".csv", ".tsv", ".json")  # a .txt is too often something else
+IN_FOLDERS = (".csv", ".tsv", ".json", *PARQUET)  # a .txt is too often something else
 LOOKED_AT = 100
-TABLES = (".csv", ".tsv", ".txt")
+TABLES = (".csv", ".tsv", ".txt", *PARQUET)
 CLIPS = re.compile(rb'"clips"\s*:\s*\[')
 SAME = ("layout", "channels", "fps", "units", "image_size", "class_names")  # of all files of a folder
 

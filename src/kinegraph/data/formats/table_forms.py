@@ -3,6 +3,7 @@
 frame, x_0, y_0, visibility_0, x_1, ...        wide: a row a frame; also nose_x, nose.x, x0, 0_x, landmark_0_x
 iter, id, x, y                                 other names of the same columns
 video, time, landmark, x, y                    times and names of pictures in place of frames, see `table_times`
+nose, nose above x, y                          a header of two rows, see `csv_rows`
 (without clip)                                 the file is a clip; rows that begin with "break" part it
 (wide, with label)                             a clip for each stretch of rows with one label
 HeadPosX, SpineBase_TrackingState ...          as sensors and game engines log them, see `sensor_columns`
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kinegraph.data.formats.clip_columns import ALIASES as ALIASES_OF_FACTS
-from kinegraph.data.formats.clip_columns import KNOWN, csv_lines, is_split, named_columns, plain_column
+from kinegraph.data.formats.clip_columns import KNOWN, is_split, named_columns, plain_column
+from kinegraph.data.formats.csv_rows import csv_lines
 from kinegraph.data.formats.sensor_columns import hands, is_place, state_score, usual_column
 from kinegraph.data.formats.table_times import TIMES, rate_of, with_frames
 from kinegraph.messages import did_you_mean

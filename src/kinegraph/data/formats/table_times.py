@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.formats.clip_columns import csv_lines
+from kinegraph.data.formats.csv_rows import csv_lines
 from kinegraph.data.formats.detections import picture_number
 from kinegraph.messages import quoted
 

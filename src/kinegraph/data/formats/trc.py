@@ -25,6 +25,7 @@ from kinegraph.data.formats.markers import (
     Trajectories,
     Wanted,
     every,
+    guessed_of,
     joints_of_markers,
     layout_of_markers,
 )
@@ -79,6 +80,7 @@ def read(
         source="; ".join(filter(None, [f"markers of {path.name}", known.note])),
         skipped=lambda: lines,
         changed=known.lines,
+        guessed=guessed_of(of),
     )
 
 

@@ -46,7 +46,7 @@ def decided(found: Recordings) -> Recordings:
     if not found.guessed and found.units in ("m", "normalised"):
         return found
     first, clips = peeked(found.clips)
-    bodies = _alike([_bodies(clip) for clip in first])
+    bodies = _alike([bodies_of(clip) for clip in first])
     assumed = list(found.assumed)
     stated = None if "layout" in found.guessed else found.layout
     scored = "score" in found.guessed and third_is_score(bodies, stated)
@@ -56,7 +56,7 @@ def decided(found: Recordings) -> Recordings:
     layout = found.layout
     if "layout" in found.guessed and bodies:
         usual = "usual_layout" in found.guessed
-        layout, reason = _layout(_some(bodies), found.layout, first[0], usual)
+        layout, reason = _layout(some_bodies(bodies), found.layout, first[0], usual)
         assumed.append(f"layout '{layout.name}', {reason} (--layout)")
     units, reason = found.units, ""
     if "units" in found.guessed and bodies:
@@ -113,7 +113,7 @@ def _closing(items: Iterable[Item], source: Iterator[Item]) -> Iterator[Item]:
             close()
 
 
-def _bodies(clip: SkeletonClip) -> Float[np.ndarray, "B V C"]:
+def bodies_of(clip: SkeletonClip) -> Float[np.ndarray, "B V C"]:
     """The people of a clip in some frames in which they are there."""
     finite = np.nan_to_num(some_frames(clip.keypoint).astype(np.float64, copy=False), posinf=0, neginf=0)
     there = finite[seen(finite).any(2)]
@@ -128,7 +128,7 @@ def _alike(bodies: Sequence[Float[np.ndarray, "B V C"]]) -> list[Float[np.ndarra
     return [body for body in bodies if body.shape[1:] == usual]
 
 
-def _some(bodies: Sequence[Float[np.ndarray, "B V C"]]) -> Float[np.ndarray, "B V C"]:
+def some_bodies(bodies: Sequence[Float[np.ndarray, "B V C"]]) -> Float[np.ndarray, "B V C"]:
     """Bodies of all clips, at equal distances."""
     alike = np.concatenate(bodies)
     return alike[np.unique(np.linspace(0, len(alike) - 1, min(len(alike), BODIES)).astype(int))]
@@ -191,7 +191,7 @@ def third_is_score(bodies: Sequence[Float[np.ndarray, "B V C"]], layout: JointLa
     fractions = all(body.min(initial=0) >= 0 and body.max(initial=0) <= 1.0001 for body in plane)
     if not all(map(is_flat, known)) and (layout or not fractions):
         return False
-    layout = layout or recognise(_some(plane), known) or (known[0] if len(known) == 1 else None)
+    layout = layout or recognise(some_bodies(plane), known) or (known[0] if len(known) == 1 else None)
     return layout is not None and not _steadier(bodies, plane, layout)
 
 

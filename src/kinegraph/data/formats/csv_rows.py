@@ -1,0 +1,132 @@
+"""The rows of tables as text: CSV as people and programs write it, and Parquet.
+
+Commas, semicolons or tabs separate; decimals have a point or a comma. A header of two rows, as pandas writes columns of
+two levels, becomes one: joints above, x, y and score below. The cells of a joint may be merged (empty but the first).
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from kinegraph.data.formats.recordings import FormatError
+from kinegraph.data.formats.text import encoding_of, other_encoding
+from kinegraph.messages import one_line, quoted
+
+PARQUET = (".parquet", ".pq")
+AXES = {"x", "y", "z", "score", "scores", "conf", "confidence", "likelihood", "visibility", "presence"}
+LOOKED_AT = 100  # rows that show whether decimals have a comma
+DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+(?:[eE][-+]?\d+)?\s*")
+THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2}(?:,\d{3})+\s*")
+OF_LEVELS = re.compile(r"\((?:.*, )?'([^']*)', '([^']*)'\)")  # as pandas names columns of two levels in Parquet
+ROWS_AT_A_TIME = 1024
+INDEX = "__index_level_0__"  # as pandas names rows without a name in Parquet
+
+Row = tuple[int, list[str]]
+
+
+def csv_lines(path: Path) -> Iterator[Row]:
+    """The rows of a table with their line numbers, the header first, in one row. Raises ValueError naming the line."""
+    rows = _parquet(path) if path.suffix.lower() in PARQUET else _with_points(path, _text(path))
+    header, rows = joined_header(rows)
+    if wrong := [column for column in header if not column.isprintable()]:
+        raise ValueError(f"{path} has the column {quoted(wrong[0])}; is it a table with commas?")
+    if (twice := next((name for i, name in enumerate(header) if name in header[:i]), None)) is not None:
+        raise ValueError(f"{path} has the column {quoted(twice)} twice")
+    yield 1, header
+    yield from rows
+
+
+def _text(path: Path) -> Iterator[Row]:
+    with path.open(newline="", encoding=encoding_of(path)) as file:
+        try:
+            start = file.readline(1 << 16)
+            file.seek(0)
+            reader = csv.reader(file, delimiter=max(",;\t", key=start.count))
+            for row in reader:
+                if row:
+                    yield reader.line_num, row
+        except csv.Error as error:
+            raise ValueError(f"{path} line {reader.line_num} is not readable: {error}") from None
+        except UnicodeError:
+            raise ValueError(f"{path} {other_encoding(path)}") from None
+
+
+# ---- decimals --------------------------------------------------------------------------------------------------------
+
+
+def _with_points(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
+    """The rows with a point in decimals. Raises ValueError where 1,234 may be a thousand as well."""
+    first = list(islice(rows, LOOKED_AT))
+    commas = [(line, cell) for line, row in first for cell in row if DECIMAL_COMMA.fullmatch(cell)]
+    if not commas:
+        yield from first
+        yield from rows
+        return
+    if all(THOUSANDS.fullmatch(cell) for _, cell in commas):
+        line, cell = commas[0]
+        raise ValueError(
+            f"{path} line {line}: {quoted(cell)} may be a thousand or a decimal; write decimals with a point"
+        )
+    for line, row in chain(first, rows):
+        yield line, [cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell for cell in row]
+
+
+# ---- headers ---------------------------------------------------------------------------------------------------------
+
+
+def joined_header(rows: Iterator[Row]) -> tuple[list[str], Iterator[Row]]:
+    """The header in one row, and the rows below it."""
+    _, header = next(rows, (1, []))
+    header = [cell.strip() for cell in header]
+    if len(set(header)) == len(header):
+        return header, rows
+    second = list(islice(rows, 1))
+    below = [cell.strip().lower() for _, row in second for cell in row]
+    if len(below) != len(header) or not {"x", "y"} <= set(below) or not {*below[1:]} <= AXES | {""}:
+        return header, chain(second, rows)
+    third = list(islice(rows, 1))
+    index = header[0] if below[0] == "" else ""
+    if third and third[0][1][0].strip() and not any(cell.strip() for cell in third[0][1][1:]):
+        index, third = third[0][1][0].strip(), []  # the row with the name of pandas' index
+    first = [] if below[0] in AXES else [index or "frame"]
+    return first + list(_named(header[len(first) :], below[len(first) :])), chain(third, rows)
+
+
+def _named(above: Sequence[str], below: Sequence[str]) -> Iterator[str]:
+    joint = ""
+    for name, axis in zip(above, below, strict=True):
+        joint = name or joint
+        yield f"{joint}_{axis}" if axis else name
+
+
+# ---- Parquet ---------------------------------------------------------------------------------------------------------
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    try:
+        parquet: Any = import_module("pyarrow.parquet")
+    except ImportError:
+        raise FormatError("missing", f'{path} needs pyarrow: pip install "kinegraph[parquet]"') from None
+    try:
+        with parquet.ParquetFile(path) as file:
+            yield 1, list(_columns(file.schema_arrow.names))
+            line = 1
+            for batch in file.iter_batches(batch_size=ROWS_AT_A_TIME):
+                for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                    line += 1
+                    yield line, ["" if cell is None else str(cell) for cell in row]
+    except (ValueError, OSError, ArithmeticError, NotImplementedError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not a readable Parquet file: {one_line(error)[:200]}") from None
+
+
+def _columns(names: Iterable[str]) -> Iterator[str]:
+    names = list(names)
+    for name in names:
+        if found := OF_LEVELS.fullmatch(name):
+            yield "_".join(filter(None, found.groups()))
+        else:
+            yield name if name != INDEX else "" if "frame" in names else "frame"
