@@ -38,6 +38,7 @@ def stream(
     layout: str | None = None,
     fps: float | None = None,
     image_size: str | None = None,
+    pose: str | None = None,
     units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
     up: Literal["x", "y", "z", "-x", "-y", "-z"] | None = None,
     map_layout: bool = False,
@@ -49,8 +50,8 @@ def stream(
 
     Args:
         weights: a .safetensors file or the name of weights that come with Kinegraph.
-        source: - for JSON lines from standard input, tcp://HOST:PORT for those of a program that listens there, or a
-            file of any known format, which is played.
+        source: - for JSON lines from standard input, tcp://HOST:PORT for those of a program that listens there, 0 for
+            the first camera, rtsp://... for one in the network, or a file of any known format, also a video.
         people: that are followed at once.
         window: the time that an answer rests on, in frames or seconds (3s), by default the length of training clips;
             "start" is all since the person came (exact engine).
@@ -74,6 +75,8 @@ def stream(
         layout: layout of the joints, a name or a .yaml file, where the source does not say it.
         fps: frames a second, in place of what the source says.
         image_size: width x height in pixels, such as 1920x1080, in place of what the source says.
+        pose: of a camera or a video: the estimator of the joints, mediapipe (the default), rtmlib, or FILE.FUNCTION of
+            --plugins.
         units: of a file's coordinates, where it does not say them (see prepare).
         up: vertical axis of a file (see prepare).
         map_layout: take the joints by name where the source has others too, or has them in another order.
@@ -84,6 +87,7 @@ def stream(
     Examples:
         kinegraph stream ui-prmd-10 session.csv --speed 0 --show events --count
         pose-estimator --json | kinegraph stream best.safetensors - --fps 30 --image-size 1920x1080
+        kinegraph stream best.safetensors 0 --map-layout
         kinegraph stream best.safetensors tcp://127.0.0.1:9000 --listen --record session.jsonl
     """
     load_plugins(plugins or ())
@@ -107,7 +111,8 @@ def stream(
     )  # fmt: skip
     found = played(
         source, dimensions=session.dimensions, listen=listen, skip_broken=skip_broken, format=format, note=_note,
-        options={"layout": layout, "fps": fps, "image_size": image_size, "units": units, "up": up},
+        options={"layout": layout, "fps": fps, "image_size": image_size, "units": units, "up": up,
+                 "pose": pose},
     )  # fmt: skip
     with ExitStack() as opened:
         found = opened.enter_context(closing(found))

@@ -1,7 +1,6 @@
-"""Where the frames of `kinegraph stream` come from: standard input, a socket, or a file that is played.
+"""Where the frames of `kinegraph stream` come from: standard input, a socket, pictures, or a file that is played.
 
-Each source gives recordings, one after another; a live one gives one. A source of another kind, such as a camera, is
-one more function that yields a `Played`.
+Each source gives recordings, one after another; a live one gives one. People in pictures: `stream_video.py`.
 """
 
 import socket
@@ -11,11 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from kinegraph.data.formats import recordings
+from kinegraph.data.formats import recordings, video
 from kinegraph.data.formats.json_lines import Frame, Head, lines_of, parsed_line
+from kinegraph.data.pose.camera import is_camera
+from kinegraph.data.pose.estimators import estimator
 from kinegraph.skeleton.clip import SkeletonClip
 
 STDIN, TCP = "-", "tcp://"
@@ -33,7 +35,14 @@ class Played:
 
 def is_live(source: str) -> bool:
     """Whether frames come when they happen."""
-    return source == STDIN or source.startswith(TCP)
+    return source == STDIN or source.startswith(TCP) or is_camera(source)
+
+
+def has_pictures(source: str, format: str | None) -> bool:
+    """Whether joints have to be estimated: a camera, an address or one video file."""
+    if is_camera(source):
+        return True
+    return format in (None, video.NAME) and Path(source).is_file() and video.detect(Path(source)) is not None
 
 
 def played(
@@ -50,14 +59,17 @@ def played(
 
     note: takes lines on what is skipped or assumed. Raises ValueError for a source that is not there.
     """
+    if listen and not source.startswith(TCP):
+        raise ValueError(f"--listen is for a source such as {TCP}127.0.0.1:9000, found {source}")
+    if has_pictures(source, format):
+        yield from _watched(source, dimensions, options, note)
+        return
     if is_live(source):
         with ExitStack() as opened:
             file = sys.stdin.buffer if source == STDIN else opened.enter_context(_connected(source, listen, note))
             name = "standard input" if source == STDIN else source
             yield _of_lines(lines_of(file), name, dimensions, note if skip_broken else None)
         return
-    if listen:
-        raise ValueError(f"--listen is for a source such as {TCP}127.0.0.1:9000, found {source}")
     path = Path(source)
     found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options)
     for line in found.assumed:
@@ -69,6 +81,17 @@ def played(
                 yield Played(clip.name, head, _of_clip(clip), live=False)
     for line in found.skipped():
         note(f"skipped: {line}")
+
+
+def _watched(source: str, dimensions: int, options: Mapping[str, Any], note: Callable[[str], None]) -> Iterator[Played]:
+    from kinegraph.commands.stream_video import watched
+
+    for name in ("units", "up"):
+        if options.get(name):
+            raise ValueError(f"--{name} is for files of joints; {source} holds pictures")
+    see = estimator(options.get("pose"), options.get("layout"))
+    with watched(source, see, dimensions=dimensions, fps=options.get("fps"), note=note) as recording:
+        yield recording
 
 
 def paced(frames: Iterator[Frame], fps: float, speed: float) -> Iterator[Frame]:

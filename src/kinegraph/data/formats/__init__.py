@@ -224,7 +224,8 @@ def recognise(path: Path, format: str | None = None) -> tuple[ModuleType, str, d
     suffix = path.suffix.lower()
     usual = [module for module in FORMATS if path.is_file() and suffix in module.SUFFIXES]
     claims = _claims(path, usual) or _claims(path, [module for module in FORMATS if module not in usual])
-    claims = [claim for claim in claims if claim[0] is not mediapipe] or claims  # whose x and y others have, too
+    for last in (video, mediapipe):  # files made of videos lie beside them; MediaPipe's x and y others have, too
+        claims = [claim for claim in claims if claim[0] is not last] or claims
     if len(claims) > 1:
         those = " or ".join(f"{module.NAME} ({reason})" for module, reason in claims)
         names = " or ".join(f"--format {module.NAME}" for module, _ in claims)
@@ -326,10 +327,8 @@ def _fault(clip: SkeletonClip, number: int, classes: int, names: set[str]) -> Fa
     if clip.name in names:
         return Fault(f"two clips are named '{clip.name}'", clip.name, "duplicate_name")
     if clip.label is not None and not 0 <= clip.label < (classes or clip.label + 1):
-        expected = (
-            f"the {classes} classes are 0 to {classes - 1} (--class-names)" if classes else "classes count from 0"
-        )
-        return Fault(f"has label {clip.label}, {expected}", clip.name, "label")
+        known = f"the {classes} classes are 0 to {classes - 1} (--class-names)" if classes else "classes count from 0"
+        return Fault(f"has label {clip.label}, {known}", clip.name, "label")
     for array in filter(lambda it: it is not None, (clip.keypoint, clip.score)):
         if array.size and not (np.isfinite(array.min()) and np.isfinite(array.max())):  # without an array of answers
             finite = np.isfinite(array)

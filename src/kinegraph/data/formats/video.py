@@ -16,7 +16,7 @@ from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, so
 from kinegraph.data.formats.labelled import labelled
 from kinegraph.data.formats.people import further_people
 from kinegraph.data.formats.recordings import Item, Recordings, Unread, nobody
-from kinegraph.data.pose.estimators import Estimator, Pose, estimator
+from kinegraph.data.pose.estimators import Estimator, Pose, coordinates, estimator
 from kinegraph.data.pose.film import check_av
 from kinegraph.data.pose.sightings import Sightings, Watch, sightings, usual_cache
 from kinegraph.data.repair import between
@@ -165,9 +165,8 @@ def _clip(
     if uneven:
         values = _at_grid(values, found.times, rate, file.path)
         said.uneven[file.name] = values.shape[1] - len(found.times)
-    keypoint = values[..., 3:6] * np.array((1, -1, -1), np.float32) if world else values[..., :2]
     return SkeletonClip(
-        keypoint=np.ascontiguousarray(keypoint),
+        keypoint=np.ascontiguousarray(coordinates(values, world)),
         layout=see.layout,
         name=file.name,
         label=file.label,

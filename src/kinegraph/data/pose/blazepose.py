@@ -1,14 +1,18 @@
 """MediaPipe's Pose (BlazePose) for several people, with the models that lie in its package; nothing is fetched.
 
 MediaPipe's own Pose sees one person. Its two networks do not have that limit: one detects people in a picture, one
-finds the 33 landmarks of the person in a turned square of it and says where the square of the next frame is. So people
-are detected now and then, in the picture and in parts of it for those who are small, and each is followed by squares.
+finds the 33 landmarks of the person in a turned square of it and says where the square of the next frame is. So each
+person is followed by squares. New people are detected in the whole picture and in squares that cover it, one of them a
+frame; they are believed after a few frames. The detector often misses who is small or beside somebody else; so whoever
+is lost is looked for with the second network, in upright squares beside the last one.
 Source: Bazarevsky et al., BlazePose: On-device Real-time Body Pose tracking, 2020.
 """
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,10 +21,20 @@ from jaxtyping import Float, UInt8
 from kinegraph.data.pose.estimators import Estimator
 from kinegraph.skeleton.layout import load_layout
 
+Image = UInt8[np.ndarray, "H W 3"]
+Landmarks = Float[np.ndarray, "V 6"]  # x, y in pixels, visibility, and x, y, z in metres around the hips
+Part = tuple[int, int, int, int]  # left, top, width and height in pixels
+
 JOINTS = 33
-EVERY = 5  # frames from one detection to the next
+TENTATIVE = 5  # frames in a row that somebody new is seen in before he or she is believed; the first frame is believed
+PATIENCE = 60  # frames that somebody who is lost is looked for
+BESIDE = (0.0, 0.25, -0.25, 0.5, -0.5)  # squares: so far beside the last one, a place a frame
+MOST_SQUARES = 9  # that cover a picture
 LARGER = 1.25  # than the person, the square that landmarks are looked for in
-SAME = 0.1  # of a square: two people whose landmarks are nearer, in the mean, are one
+GROWS, MOVES = 1.6, 0.35  # from the square that was looked in to that of the landmarks: times as large, and squares
+SURE = 0.5  # visibility of the trunk of somebody who is seen
+APART = 0.4  # trunks from somebody's hips to the body of another; nearer, they are one who was seen twice
+SHOULDERS, HIPS, ANKLES = [11, 12], [23, 24], [27, 28]
 MISSING = 'MediaPipe is not installed: pip install "kinegraph[pose]" (Python 3.11 or 3.12), or give --pose'
 DETECT = """
     input_stream: "image"
@@ -51,6 +65,20 @@ LOCATE = """
 """
 
 
+@dataclass(frozen=True)
+class Square:
+    """Where a person is in a picture: middle and side in pixels, and how far it is turned, in radians."""
+
+    x: float
+    y: float
+    side: float
+    turn: float = 0.0
+
+
+Detect = Callable[[Image], Sequence[Square]]
+Locate = Callable[[Image, Square], tuple[Landmarks, Square] | None]  # and the square of the next frame
+
+
 def blazepose() -> Estimator:
     """Raises ValueError where MediaPipe, or one with its models in it, is not installed."""
     os.environ.setdefault("GLOG_minloglevel", "2")  # it prints to stderr
@@ -60,39 +88,139 @@ def blazepose() -> Estimator:
         from mediapipe.python.solutions import pose  # noqa: F401 - it loads the parts of the graphs
     except ImportError:
         raise ValueError(MISSING) from None
-    key = f"mediapipe-{mediapipe.__version__}-several-1"
-    return Estimator("mediapipe", key, load_layout("blazepose33"), People, world=True)
+    key = f"mediapipe-{mediapipe.__version__}-several-2"
+    return Estimator("mediapipe", key, load_layout("blazepose33"), lambda: People(*_networks()), world=True)
+
+
+# ---- who is in the pictures ------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class _Person:
+    """Somebody who is followed. square: where to look next. seen: frames until now; lost: frames since then."""
+
+    square: Square
+    seen: int
+    lost: int = 0
 
 
 class People:
     """Sees and follows everybody in the pictures of one video."""
 
-    def __init__(self) -> None:
-        self.detector, self.locator = _graph(DETECT, "detections"), _graph(LOCATE, "landmarks", "world", "next")
-        self.squares: list[Any] = []
+    def __init__(self, detect: Detect, locate: Locate) -> None:
+        self.detect, self.locate = detect, locate
+        self.followed: list[_Person] = []
         self.frame = 0
 
-    def __call__(self, image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "P V 6"]:
-        """x, y in pixels, visibility, and x, y, z in metres around the hips, of everybody."""
-        squares = list(self.squares)
-        if self.frame % EVERY == 0:
-            squares += self._detected(image)
+    def __call__(self, image: Image) -> Float[np.ndarray, "P V 6"]:
+        """The landmarks of everybody."""
+        parts = squares_of(image.shape[1], image.shape[0])
+        looked_at = [parts[self.frame % len(parts)]] if self.frame else parts
+        seen: list[Landmarks] = []
+        for one in self.followed:
+            self._follow(one, image, seen)
+        for left, top, width, height in looked_at:
+            for it in self.detect(np.ascontiguousarray(image[top : top + height, left : left + width])):
+                square = replace(it, x=left + it.x, y=top + it.y)
+                if all(_trunks(np.array((square.x, square.y)), other) > APART for other in seen):
+                    self._follow(new := _Person(square, 0 if self.frame else TENTATIVE), image, seen)
+                    self.followed.append(new)
         self.frame += 1
-        found: list[Float[np.ndarray, "V 6"]] = []
-        self.squares = []
-        for square in squares:
-            result = self.locator.process({"image": image, "square": square})
-            if result.landmarks is None:
-                continue
-            one = _landmarks(result, image)
-            if all(_apart(one, other) > SAME * square.width * image.shape[1] for other in found):
-                found.append(one)
-                self.squares.append(result.next)
-        return np.stack(found) if found else np.zeros((0, JOINTS, 6), np.float32)
+        now = [one for one in self.followed if not one.lost]
+        believed = [landmarks for one, landmarks in zip(now, seen, strict=True) if one.seen >= TENTATIVE]
+        self.followed = now + [it for it in self.followed if it.seen >= TENTATIVE and 0 < it.lost < PATIENCE]
+        return np.stack(believed) if believed else np.zeros((0, JOINTS, 6), np.float32)
 
-    def _detected(self, image: UInt8[np.ndarray, "H W 3"]) -> Iterator[Any]:
-        for detection in self.detector.process(image).detections or ():
-            yield _square(detection.location_data.relative_keypoints, *image.shape[1::-1])
+    def _follow(self, one: _Person, image: Image, seen: list[Landmarks]) -> None:
+        """Look for somebody in his or her square, and add the landmarks to those seen; nobody is seen twice."""
+        square = one.square
+        if one.lost:
+            square = replace(square, x=square.x + BESIDE[one.lost % len(BESIDE)] * square.side, turn=0.0)
+        result = self.locate(image, square)
+        if result is not None and _agree(square, result[1]):
+            landmarks, following = result
+            known = one.seen > TENTATIVE and not one.lost
+            if landmarks[SHOULDERS + HIPS, 2].mean() >= SURE and not any(_same(landmarks, it, known) for it in seen):
+                one.square, one.seen, one.lost = following, one.seen + 1, 0
+                seen.append(landmarks)
+                return
+        one.lost += 1
+
+
+@lru_cache(maxsize=4)
+def squares_of(width: int, height: int) -> list[Part]:
+    """The picture, and the largest squares that cover it; neighbours share half."""
+    side = min(width, height)
+    count = min(math.ceil(2 * max(width, height) / side) - 1, MOST_SQUARES)
+    lefts, tops = (np.linspace(0, end - side, count).round().astype(int).tolist() for end in (width, height))
+    return [(0, 0, width, height), *((left, top, side, side) for left, top in zip(lefts, tops, strict=True))]
+
+
+def _agree(square: Square, following: Square) -> bool:
+    """Whether landmarks are those of the person who was looked for in a square; following: the square of these."""
+    moved = math.hypot(following.x - square.x, following.y - square.y)
+    return 1 / GROWS < following.side / square.side < GROWS and moved < MOVES * square.side
+
+
+def _same(one: Landmarks, other: Landmarks, known: bool) -> bool:
+    """Whether two are one person who was seen twice: the hips lie at the same place, or, of somebody who was not known
+    in the frame before, anywhere on the body. People who embrace stay two.
+    """
+    hips, others = one[HIPS, :2].mean(0), other[HIPS, :2].mean(0)
+    if known:
+        trunk = max(_trunk(one), _trunk(other))
+        return bool(np.hypot(*(hips - others)) < APART * trunk)
+    return min(_trunks(hips, other), _trunks(others, one)) < APART
+
+
+def _trunk(landmarks: Landmarks) -> float:
+    """From the hips to the shoulders, in pixels."""
+    return max(float(np.hypot(*(landmarks[SHOULDERS, :2].mean(0) - landmarks[HIPS, :2].mean(0)))), 1.0)
+
+
+def _trunks(place: Float[np.ndarray, "2"], landmarks: Landmarks) -> float:
+    """How far a place is from the line between somebody's shoulders and ankles, in lengths of his or her trunk."""
+    top, end = landmarks[SHOULDERS, :2].mean(0), landmarks[ANKLES, :2].mean(0)
+    line = end - top
+    share = np.clip((place - top) @ line / max(line @ line, 1.0), 0, 1)
+    return float(np.hypot(*(place - top - share * line))) / _trunk(landmarks)
+
+
+# ---- MediaPipe -------------------------------------------------------------------------------------------------------
+
+
+def _networks() -> tuple[Detect, Locate]:
+    """MediaPipe's two networks."""
+    from mediapipe.framework.formats.rect_pb2 import NormalizedRect
+
+    detector, locator = _graph(DETECT, "detections"), _graph(LOCATE, "landmarks", "world", "next")
+
+    def detect(image: Image) -> list[Square]:
+        return [_square(it.location_data, image) for it in detector.process(image).detections or ()]
+
+    def locate(image: Image, square: Square) -> tuple[Landmarks, Square] | None:
+        high, wide = image.shape[:2]
+        rect = NormalizedRect(
+            x_center=square.x / wide, y_center=square.y / high, width=square.side / wide, height=square.side / high,
+            rotation=square.turn,
+        )  # fmt: skip
+        result = locator.process({"image": image, "square": rect})
+        if result.landmarks is None:
+            return None
+        flat = [(it.x * wide, it.y * high, it.visibility) for it in result.landmarks.landmark]
+        deep = [(it.x, it.y, it.z) for it in result.world.landmark]
+        it = result.next
+        following = Square(it.x_center * wide, it.y_center * high, it.width * wide, it.rotation)
+        return np.concatenate([flat, deep], axis=1).astype(np.float32), following
+
+    return detect, locate
+
+
+def _square(found: Any, image: Image) -> Square:
+    """The square around a detected person: from the middle of the hips as far as a second point, upright by it."""
+    middle, end, *_ = ((it.x * image.shape[1], it.y * image.shape[0]) for it in found.relative_keypoints)
+    across, up = end[0] - middle[0], middle[1] - end[1]
+    return Square(*middle, side=max(2 * LARGER * math.hypot(across, up), 1.0), turn=math.pi / 2 - math.atan2(up, across))
 
 
 def _graph(text: str, *outputs: str) -> Any:
@@ -102,29 +230,3 @@ def _graph(text: str, *outputs: str) -> Any:
 
     config = text_format.Parse(text, calculator_pb2.CalculatorGraphConfig())
     return SolutionBase(graph_config=config, outputs=list(outputs))
-
-
-def _square(points: Sequence[Any], width: int, height: int) -> Any:
-    """The square around a detected person: from the middle of the hips, as far as the second point, upright by it."""
-    from mediapipe.framework.formats.rect_pb2 import NormalizedRect
-
-    across, up = (points[1].x - points[0].x) * width, (points[0].y - points[1].y) * height
-    size = 2 * LARGER * math.hypot(across, up)
-    return NormalizedRect(
-        x_center=points[0].x,
-        y_center=points[0].y,
-        width=size / width,
-        height=size / height,
-        rotation=math.pi / 2 - math.atan2(up, across),
-    )
-
-
-def _landmarks(result: Any, image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "V 6"]:
-    height, width = image.shape[:2]
-    flat = [(it.x * width, it.y * height, it.visibility) for it in result.landmarks.landmark]
-    deep = [(it.x, it.y, it.z) for it in result.world.landmark]
-    return np.concatenate([flat, deep], axis=1).astype(np.float32)
-
-
-def _apart(one: Float[np.ndarray, "V 6"], other: Float[np.ndarray, "V 6"]) -> float:
-    return float(np.linalg.norm(one[:, :2] - other[:, :2], axis=1).mean())

@@ -73,6 +73,11 @@ def _own(pose: Pose, layout: str | None) -> Estimator:
     return Estimator(name, "", of, lambda: checked)
 
 
+def coordinates(people: Float[np.ndarray, "*n V C"], world: bool) -> Float[np.ndarray, "*n V D"]:
+    """x and y in pixels, y downward; or x, y and z in metres around the hips, y upward."""
+    return people[..., 3:6] * np.array((1, -1, -1), np.float32) if world else people[..., :2]
+
+
 def checked_people(people: Any, joints: int) -> Float[np.ndarray, "P V 3"]:
     """The people that an estimator gave. Raises ValueError for another shape and for values that are not finite."""
     values = np.asarray(people, np.float32)

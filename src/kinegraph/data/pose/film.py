@@ -37,10 +37,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Head:
-    """What a file says of itself. seconds, frames: None where it does not say them."""
+    """What a file says of itself. seconds, frames, rate (frames a second): None where it does not say them."""
 
     seconds: float | None = None
     frames: int | None = None
+    rate: float | None = None
 
 
 def check_av() -> None:
@@ -56,34 +57,48 @@ def head_of(path: Path) -> Head:
         length = length or (file.duration / 1e6 if file.duration and file.duration > 0 else None)
         rate = stream.average_rate or stream.guessed_rate
         count = stream.frames or (round(float(length * rate)) if length and rate else None)
-        return Head(None if length is None else float(length), count or None)
+        return Head(None if length is None else float(length), count or None, float(rate) if rate else None)
 
 
 def pictures(path: Path) -> Generator[Picture, None, None]:
     """Raises ValueError for a file that is no video, holds no pictures, or breaks off."""
     import av
 
-    head, time, done = head_of(path), 0.0, 0
+    head, last, done = head_of(path), 0.0, 0
     with _opened(path) as (file, stream):
-        stream.thread_type = "AUTO"
-        stretch = float(stream.sample_aspect_ratio or 1) or 1.0
-        step = 1 / float(stream.average_rate or stream.guessed_rate or 25)
-        start = None
         try:
-            for frame in file.decode(stream):
-                stamp = time + step * (done > 0) if frame.time is None else float(frame.time)
-                start = stamp if start is None else start
-                if done and stamp - start <= time:  # shown at the same moment: the first one stays
-                    continue
-                time, done = stamp - start, done + 1
-                yield Picture(time, _upright(frame, stretch))
+            for picture in decoded(file, stream):
+                last, done = picture.time, done + 1
+                yield picture
         except av.FFmpegError as error:
-            where = f"breaks off after {counted(done, 'frame')}, {time:.1f} s" if done else "holds no picture to decode"
-            raise ValueError(f"{path} {where} ({_reason(error)}); {_REMEDY}") from None
-    if not done:
-        raise ValueError(f"{path} holds no picture to decode; {_REMEDY}")
-    if head.seconds and head.seconds > 1 and time + step < EARLY * head.seconds:
-        raise ValueError(f"{path} breaks off after {time + step:.1f} s of {head.seconds:.1f} s; {_REMEDY}")
+            where = f"breaks off after {counted(done, 'frame')}, {last:.1f} s" if done else "holds no picture to decode"
+            raise ValueError(f"{path} {where} ({reason_of(error)}); {_REMEDY}") from None
+        if not done:
+            raise ValueError(f"{path} holds no picture to decode; {_REMEDY}")
+        end = last + _step(stream)
+    if head.seconds and head.seconds > 1 and end < EARLY * head.seconds:
+        raise ValueError(f"{path} breaks off after {end:.1f} s of {head.seconds:.1f} s; {_REMEDY}")
+
+
+def decoded(file: "InputContainer", stream: Any, live: bool = False) -> Generator[Picture, None, None]:
+    """The pictures of a stream; of two that are shown at the same moment the first one. Raises av.FFmpegError.
+
+    live: none waits in a thread until the next ones are decoded.
+    """
+    stream.thread_type = "SLICE" if live else "AUTO"
+    stretch = float(stream.sample_aspect_ratio or 1) or 1.0
+    start, time, step = None, -1.0, _step(stream)
+    for frame in file.decode(stream):
+        stamp = frame.time if frame.time is not None else (start or 0.0) + (0.0 if start is None else time + step)
+        start = float(stamp) if start is None else start
+        if stamp - start > time:
+            time = float(stamp) - start
+            yield Picture(time, _upright(frame, stretch))
+
+
+def _step(stream: Any) -> float:
+    """Seconds from one picture to the next."""
+    return 1 / float(stream.average_rate or stream.guessed_rate or 25)
 
 
 def pictures_at(path: Path, times: Sequence[float]) -> Generator[Image, None, None]:
@@ -110,19 +125,22 @@ def _opened(path: Path) -> Generator[tuple["InputContainer", Any], None, None]:
     try:
         file = av.open(f"file:{path.absolute()}", metadata_errors="replace", options={"protocol_whitelist": "file"})
     except av.FFmpegError as error:
-        raise ValueError(f"{path} is no video that PyAV reads ({_reason(error)})") from None
+        raise ValueError(f"{path} is no video that PyAV reads ({reason_of(error)})") from None
     with file:
         if {*file.format.name.split(",")} & {*PLAYLISTS}:
             raise ValueError(f"{path} is a list of other files ({file.format.name}), expected a video")
-        streams = [it for it in file.streams.video if it.codec_context is not None and not _is_cover(it)]
-        if not streams:
-            raise ValueError(f"{path} holds no pictures, expected a video")
-        context = streams[0].codec_context
-        if max(context.width, context.height) > LARGEST:
-            raise ValueError(
-                f"{path} has pictures of {context.width}x{context.height} pixels, at most {LARGEST:,} a side"
-            )
-        yield file, streams[0]
+        yield file, stream_of(file, str(path))
+
+
+def stream_of(file: "InputContainer", name: str) -> Any:
+    """The pictures in a file. Raises ValueError where there are none, or too large ones."""
+    streams = [it for it in file.streams.video if it.codec_context is not None and not _is_cover(it)]
+    if not streams:
+        raise ValueError(f"{name} holds no pictures, expected a video")
+    context = streams[0].codec_context
+    if max(context.width, context.height) > LARGEST:
+        raise ValueError(f"{name} has pictures of {context.width}x{context.height} pixels, at most {LARGEST:,} a side")
+    return streams[0]
 
 
 def _is_cover(stream: Any) -> bool:
@@ -138,5 +156,6 @@ def _upright(frame: Any, stretch: float) -> Image:
     return np.ascontiguousarray(np.rot90(image, turns))
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Why FFmpeg does not read something, in a line."""
     return one_line(getattr(error, "strerror", None) or error)

@@ -89,7 +89,7 @@ def _estimated(path: Path, estimator: Estimator, name: str, watch: Watch | None)
                 f"{path} changes the size of its pictures in frame {count:,}; try `ffmpeg -i FILE new.mp4`"
             )
         before = time.perf_counter()
-        seen = _seen(see, picture.image, f"{path}: frame {count:,}", estimator.name)
+        seen = people_of(see, picture.image, f"{path}: frame {count:,}", estimator.name)
         now = time.perf_counter()
         estimating += now - before
         times.append(picture.time)
@@ -100,7 +100,8 @@ def _estimated(path: Path, estimator: Estimator, name: str, watch: Watch | None)
     return Sightings(np.array(times), counts, np.concatenate(people).astype(np.float32), (int(size[0]), int(size[1])))
 
 
-def _seen(see: Pose, image: UInt8[np.ndarray, "H W 3"], where: str, name: str) -> Float[np.ndarray, "P V C"]:
+def people_of(see: Pose, image: UInt8[np.ndarray, "H W 3"], where: str, name: str) -> Float[np.ndarray, "P V C"]:
+    """Whom an estimator sees. Raises ValueError that begins with `where`, whatever it raises."""
     try:
         return see(image)
     except Exception as error:  # of another library, or of the user's own function
