@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,6 +34,7 @@ from kinegraph.serve.openapi import described
 from kinegraph.serve.page import page_html, policy
 from kinegraph.serve.recordings import CLIP, OWN, Asking, asking_of, job_of, upload_name
 from kinegraph.serve.streams import Hub, OpenStream, StreamAsking, Viewer, stream_asking
+from kinegraph.skeleton.layout import layout_names
 
 UPLOAD_TIME = 600.0  # seconds that an upload may take
 READ_TIME = 20.0  # seconds that a client may leave an answer unread
@@ -111,8 +113,10 @@ async def about(server: Server, request: Request) -> Response:
             "weights": server.name,
             "class_names": list(known.class_names),
             "layout": known.layout.name if known.layout else None,
+            "layouts": list(layout_names()),
             "max_upload": server.max_upload,
             "camera": None if isinstance(server.estimator, Estimator) else server.estimator,
+            "video": isinstance(server.estimator, Estimator) and find_spec("av") is not None,
             "streams": len(server.hub.streams),
         }
     )

@@ -8,7 +8,7 @@ from kinegraph.report.colours import DARK, LIGHT, css_variables
 from kinegraph.report.page import part as report_part
 from kinegraph.report.player import player_css
 
-SCRIPTS = ("serve", "serve_live", "serve_sources", "serve_files")
+SCRIPTS = ("serve_live", "serve_board", "serve_sources", "serve_files", "serve")
 
 
 def page_html() -> tuple[str, str]:

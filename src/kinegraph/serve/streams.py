@@ -8,7 +8,7 @@ from typing import Any
 from kinegraph.data.formats.json_lines import Frame, Head, parsed_line
 from kinegraph.data.pose.estimators import Estimator
 from kinegraph.inference.prediction import size_of
-from kinegraph.inference.streaming.live import as_object
+from kinegraph.inference.streaming.live import Happening, Live, as_object
 from kinegraph.inference.streaming.session import Played, Session
 from kinegraph.messages import did_you_mean, plain_name, quoted
 from kinegraph.serve.camera import Camera
@@ -16,6 +16,7 @@ from kinegraph.serve.recordings import check_layout, value_of
 from kinegraph.serve.scenery import Scenery
 
 MOST_PEOPLE, MOST_TOP = 20, 1000
+SHOWN = 3  # classes that pages show
 QUEUE = 64  # messages that wait for a page that watches
 
 
@@ -96,7 +97,7 @@ class OpenStream:
         """What is left at the end of a recording; the next line begins another one."""
         live = self.session.live
         left = [] if live is None else live.finish()
-        found = [as_object(it, live.stream, self.name, self.asking.top) for it in left] if live else []
+        found = [self._object(it, live) for it in left] if live else []
         self.begin()
         return found
 
@@ -129,11 +130,11 @@ class OpenStream:
             self.camera = Camera(self.estimator, self.session.dimensions, self.session.fps_of(self.recording))
         frame = self.camera.frame(message)
         if frame is None:
-            return []
+            return [{"kind": "picture"}]
         if self.recording.head.image_size is None and self.session.dimensions == 2:
             size = self.camera.size
             self.recording = Played(self.recording.name, Head(None, self.camera.fps, size), iter(()), live=True)
-        return self._frame(frame) + [{"kind": "picture", "frame": frame.number}]
+        return self._frame(frame) + [{"kind": "picture"}]  # the page may send the next
 
     def _frame(self, frame: Frame) -> list[dict[str, Any]]:
         happenings = self.session.push(self.recording, frame)
@@ -146,14 +147,24 @@ class OpenStream:
             found += [it for it in [self.head()] if it]
         if self.asking.skeleton or self.watched:
             found.append(self.scenery.shown(live.stream.seen(), live.stream.frame))
-        return found + [as_object(it, live.stream, self.name, self.asking.top) for it in happenings]
+        return found + [self._object(it, live) for it in happenings]
+
+    def _object(self, happening: Happening, live: Live) -> dict[str, Any]:
+        return as_object(happening, live.stream, self.name, max(self.asking.top, SHOWN))
 
     def wanted(self, objects: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Those that the client asked for."""
         kinds = {"head", "picture", "error"} | ({"frame"} if self.asking.skeleton else set())
         kinds |= set() if self.asking.show == "events" else {"answer"}
         kinds |= set() if self.asking.show == "answers" else {"begin", "end", "repetition"}
-        return [it for it in objects if it["kind"] in kinds]
+        return [self._cut(it) for it in objects if it["kind"] in kinds]
+
+    def _cut(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        """An answer with as many classes as were asked for."""
+        if "top" not in message:
+            return message
+        rest = {key: it for key, it in message.items() if key != "top"}
+        return rest if self.asking.top == 1 else rest | {"top": message["top"][: self.asking.top]}
 
 
 class Viewer:
