@@ -39,7 +39,8 @@ def run(server: Server, port: int, say: Callable[[str], None]) -> None:
         say(f"http://{name}:{listening.getsockname()[1]}{fragment}  (Ctrl-C ends it)")
         config = uvicorn.Config(
             app_of(server), log_level="warning", access_log=False, ws="websockets-sansio", lifespan="on",
-            ws_max_size=SOCKET_SIZE, ws_max_queue=8, limit_concurrency=CONNECTIONS, ws_ping_interval=30, ws_ping_timeout=90, timeout_graceful_shutdown=3,
+            ws_max_size=SOCKET_SIZE, ws_max_queue=8, limit_concurrency=CONNECTIONS, ws_ping_interval=30,
+            ws_ping_timeout=90, timeout_graceful_shutdown=3,
             server_header=False, proxy_headers=False,
         )  # fmt: skip
         with suppress(KeyboardInterrupt):  # the usual end
