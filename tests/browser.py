@@ -12,7 +12,7 @@ import struct
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +35,7 @@ class Page:
     def __init__(self, connection: socket.socket):
         self._socket, self._count, self._rest = connection, 0, b""
         self.messages: list[str] = []
+        self.own = ""
 
     def run(self, script: str) -> object:
         """The value of a JavaScript expression (awaited, if it is a promise). Raises RuntimeError where it throws."""
@@ -104,7 +105,9 @@ class Page:
                 self.messages.append(" ".join(str(word.get("value", "")) for word in told["params"]["args"]))
             case "Log.entryAdded":
                 self.messages.append(told["params"]["entry"]["text"])
-            case "Network.requestWillBeSent" if not told["params"]["request"]["url"].startswith(("file:", "data:")):
+            case "Network.requestWillBeSent" if not told["params"]["request"]["url"].startswith(
+                ("file:", "data:", *([self.own] if self.own.startswith("http") else []))
+            ):
                 self.messages.append(f"request to {told['params']['request']['url']}")
 
     def _send(self, data: bytes) -> None:
@@ -135,14 +138,19 @@ class Page:
 
 @contextmanager
 def open_page(
-    path: Path, width: int = 1000, height: int = 900, dark: bool = False, phone: bool = False
+    path: Path | str,
+    width: int = 1000,
+    height: int = 900,
+    dark: bool = False,
+    phone: bool = False,
+    flags: Sequence[str] = (),
 ) -> Iterator[Page]:
-    """The page of an HTML file in a browser of its own. phone: touch, and two pixels for one."""
+    """The page of an HTML file or of an address in a browser of its own. phone: touch, and two pixels for one."""
     with TemporaryDirectory(prefix="kinegraph-browser-", ignore_cleanup_errors=True) as profile:
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         environment = os.environ | {"HOME": profile}
         browser = subprocess.Popen(
-            [BROWSER, *FLAGS, f"--user-data-dir={profile}", "about:blank"], env=environment, **quiet
+            [BROWSER, *FLAGS, *flags, f"--user-data-dir={profile}", "about:blank"], env=environment, **quiet
         )
         try:
             page = Page(_connection(browser, Path(profile) / "DevToolsActivePort"))
@@ -155,7 +163,8 @@ def open_page(
             page.call("Emulation.setTouchEmulationEnabled", enabled=phone)
             scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
             page.call("Emulation.setEmulatedMedia", features=scheme)
-            page.call("Page.navigate", url=Path(path).resolve().as_uri())
+            page.own = path if isinstance(path, str) else path.resolve().as_uri()
+            page.call("Page.navigate", url=page.own)
             page.until("document.readyState === 'complete'")
             yield page
         finally:

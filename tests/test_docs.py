@@ -35,7 +35,7 @@ def commands(page: Path) -> list[list[str]]:
     lines = re.findall(
         r"^\s*kinegraph (?!:)(.*)$", blocks.replace("\\\n", " ").replace("$stream", "bone"), re.MULTILINE
     )
-    return [shlex.split(line, comments=True) for line in lines]
+    return [shlex.split(line.partition(" < ")[0], comments=True) for line in lines]  # < FILE is the shell's
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -96,17 +96,19 @@ def stream(
         raise ValueError(f"--speed is {speed}, expected 0 or more")
     if record is not None and (record.suffix != ".jsonl" or not record.parent.is_dir() or record.is_dir()):
         raise ValueError(f"--record is '{record}', expected a name that ends in .jsonl in a folder that exists")
+    from kinegraph.commands.stream_record import recorded
     from kinegraph.commands.stream_screen import screen_for
-    from kinegraph.commands.stream_session import Session, recorded
     from kinegraph.commands.stream_sources import is_live, paced, played
+    from kinegraph.inference.streaming.session import Session
+    from kinegraph.models.weights import load_weights
 
     weights, (path,) = weights_first("stream", weights, [Path(source)])
     source = source if path == Path(source) else str(path)
     if record is not None and not is_live(source):
         raise ValueError(f"--record is for frames that come from a program; {source} is a recording already")
     session = Session(
-        weights, people=people, window=window, stride=stride, gap=gap, engine=engine, enter=enter, leave=leave,
-        least=least, delay=delay, none=none, count=count, layout=layout, fps=fps, image_size=image_size,
+        load_weights(weights), people=people, window=window, stride=stride, gap=gap, engine=engine, enter=enter,
+        leave=leave, least=least, delay=delay, none=none, count=count, layout=layout, fps=fps, image_size=image_size,
         map_layout=map_layout, device=device, note=_note,
     )  # fmt: skip
     found = played(

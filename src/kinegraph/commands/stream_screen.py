@@ -12,10 +12,10 @@ from rich.live import Live as LiveDisplay
 from rich.table import Table
 from rich.text import Text
 
-from kinegraph.commands.stream_session import Session
 from kinegraph.inference.events import Event
-from kinegraph.inference.streaming.live import Happening
+from kinegraph.inference.streaming.live import Happening, as_object
 from kinegraph.inference.streaming.poses import Person
+from kinegraph.inference.streaming.session import Session
 from kinegraph.inference.streaming.stream import StreamAnswer
 from kinegraph.messages import plain_name
 
@@ -50,40 +50,16 @@ class Lines:
 
     def add(self, happenings: Sequence[Happening], session: Session, name: str) -> None:
         """Print a line for each."""
+        assert session.live is not None, "something happened in a stream"
         for it in happenings:
             if wanted(it, self.show):
-                print(json.dumps(as_object(it, session, name, self.top), ensure_ascii=False))
+                print(json.dumps(as_object(it, session.live.stream, name, self.top), ensure_ascii=False))
         sys.stdout.flush()
 
 
 def wanted(happening: Happening, show: Show) -> bool:
     """Whether a kind is shown."""
     return show == "all" or isinstance(happening, StreamAnswer) == (show == "answers")
-
-
-def as_object(happening: Happening, session: Session, name: str, top: int) -> dict[str, Any]:
-    """Plain data. Times are in frames and seconds from the beginning of the recording."""
-    assert session.live is not None, "it happened in a stream"
-    fps, names = session.live.stream.fps or 1.0, session.live.stream.class_names
-    about: dict[str, Any] = {"recording": name, "person": happening.person}
-
-    def times(**frames: int) -> dict[str, float]:
-        return frames | {f"{key}_seconds": round(frame / fps, 3) for key, frame in frames.items()}
-
-    if isinstance(happening, StreamAnswer):
-        best = happening.prediction.top(top)
-        more = [{"class": it, "probability": round(p, 4)} for it, p in best]
-        about = {"kind": "answer"} | about | times(frame=happening.frame, start=happening.start, stop=happening.stop)
-        return (
-            about | more[0] | ({"top": more} if top > 1 else {}) | ({"lost": happening.lost} if happening.lost else {})
-        )
-    if isinstance(happening, Event):
-        kind = "begin" if happening.end is None else "end"
-        ends = {"start": happening.start} | ({} if happening.end is None else {"end": happening.end})
-        about = {"kind": kind} | about | times(**ends)
-        return about | {"class": names[happening.label], "confidence": round(happening.confidence, 4)}
-    about = {"kind": "repetition"} | about | {"count": happening.count}
-    return about | times(start=happening.repetition.start, end=happening.repetition.end)
 
 
 class Shown:
@@ -96,7 +72,7 @@ class Shown:
 
     def add(self, happenings: Sequence[Happening], session: Session, name: str) -> None:
         """Change the table."""
-        assert session.live is not None, "it happened in a stream"
+        assert session.live is not None, "something happened in a stream"
         live, fps = session.live, session.live.stream.fps or 1.0
         for it in happenings:
             if isinstance(it, StreamAnswer):

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,10 @@ from kinegraph.data.formats import recordings, video
 from kinegraph.data.formats.json_lines import Frame, Head, lines_of, parsed_line
 from kinegraph.data.pose.camera import is_camera
 from kinegraph.data.pose.estimators import estimator
+from kinegraph.inference.streaming.session import Played
 from kinegraph.skeleton.clip import SkeletonClip
 
 STDIN, TCP = "-", "tcp://"
-
-
-@dataclass(frozen=True, eq=False)
-class Played:
-    """A recording: what holds for all of its frames, and the frames. live: they come when they happen."""
-
-    name: str
-    head: Head
-    frames: Iterator[Frame]
-    live: bool
 
 
 def is_live(source: str) -> bool:
@@ -137,15 +127,6 @@ def _of_lines(lines: Iterator[bytes], name: str, dimensions: int, note: Callable
             yield content
 
     return Played(name, head, frames(), live=True)
-
-
-def in_pixels(frame: Frame, dimensions: int, image_size: tuple[int, int] | None) -> Frame:
-    """A frame in pixels, where its coordinates are fractions of a picture and the network wants pixels."""
-    if not frame.fractions or dimensions == 3 or not len(frame.keypoint):
-        return frame
-    if image_size is None:
-        raise ValueError("the landmarks are fractions of a picture: give --image-size, such as 1920x1080")
-    return replace(frame, keypoint=frame.keypoint[..., :2] * np.array(image_size, np.float32), fractions=False)
 
 
 def _connected(source: str, listen: bool, note: Callable[[str], None]):

@@ -167,12 +167,12 @@ def answer_file(path: Path, top: int) -> Generator[Callable[[Answer], None], Non
 def _csv(file: TextIO, top: int) -> Generator[Callable[[Answer], None], None, None]:
     table = csv.writer(file, lineterminator="\n")
     more = [f"{what}_{k}" for k in range(2, top + 1) for what in ("class", "probability")]
-    table.writerow(list(_facts(None)) + ["class", "probability", *more])
+    table.writerow(list(facts(None)) + ["class", "probability", *more])
 
     def write(answer: Answer) -> None:
         best = answer.prediction.top(top)
         cells = [cell for name, probability in best for cell in (name, f"{probability:.6f}")]
-        table.writerow([spreadsheet_cell(value) for value in [*_facts(answer).values(), *cells]])
+        table.writerow([spreadsheet_cell(value) for value in [*facts(answer).values(), *cells]])
 
     yield write
 
@@ -184,7 +184,7 @@ def _json(file: TextIO, top: int) -> Generator[Callable[[Answer], None], None, N
     def write(answer: Answer) -> None:
         nonlocal comma
         best = [{"class": name, "probability": round(value, 6)} for name, value in answer.prediction.top(top)]
-        file.write(f"{comma}\n{json.dumps(_facts(answer) | {'top': best}, ensure_ascii=False)}")
+        file.write(f"{comma}\n{json.dumps(facts(answer) | {'top': best}, ensure_ascii=False)}")
         comma = ","
 
     file.write("[")
@@ -192,7 +192,7 @@ def _json(file: TextIO, top: int) -> Generator[Callable[[Answer], None], None, N
     file.write("\n]\n")
 
 
-def _facts(answer: Answer | None) -> dict[str, Any]:
+def facts(answer: Answer | None) -> dict[str, Any]:
     """What is said beside the classes; the names alone where there is no answer. known: see `Prediction`."""
     names = ("clip", "source", "person", "first_frame", "end_frame", "start_seconds", "end_seconds")
     names += ("truth", "right", "known")

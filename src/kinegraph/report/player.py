@@ -7,6 +7,7 @@ than a tenth of a millimetre for people in a room.
 
 import base64
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -16,6 +17,7 @@ from kinegraph.report.colours import DARK, LIGHT, bone_sides, css_variables, sid
 from kinegraph.report.page import POLICY, data, part, text
 from kinegraph.report.scene import Answers, Scene
 from kinegraph.report.stage import DISTANCE, MARGIN, Stage, stage_of
+from kinegraph.skeleton.layout import JointLayout
 
 UNSEEN = -32768
 CLASSES, COMPACT_CLASSES = 5, 3  # listed with their probabilities; more where more are ever the likeliest
@@ -82,12 +84,8 @@ def _packed(scene: Scene, classes: int) -> dict:
         "shape": list(clip.keypoint.shape),
         "fps": scene.rate,
         "timed": scene.timed,
-        "joints": [plain_name(name) for name in clip.layout.joints],
-        "bones": [list(bone) for bone in clip.layout.bones],
-        "side": sides(clip.layout),
-        "hues": len(LIGHT.people),
-        "boneSide": bone_sides(clip.layout),
-        "view": _view(stage),
+        **layout_facts(clip.layout),
+        "view": view_of(stage),
         "image": list(clip.image_size or ()),
         "label": plain_name(scene.label),
         **_coordinates(stage),
@@ -101,7 +99,19 @@ def _packed(scene: Scene, classes: int) -> dict:
     return found
 
 
-def _view(stage: Stage) -> dict:
+def layout_facts(layout: JointLayout) -> dict[str, Any]:
+    """What the script has to know of a layout."""
+    return {
+        "joints": [plain_name(name) for name in layout.joints],
+        "bones": [list(bone) for bone in layout.bones],
+        "side": sides(layout),
+        "hues": len(LIGHT.people),
+        "boneSide": bone_sides(layout),
+    }
+
+
+def view_of(stage: Stage) -> dict[str, Any]:
+    """Where people stand and from where they are looked at."""
     numbers = {name: getattr(stage, name) for name in ("size", "floor", "yaw", "pitch", "grid", "half")}
     view = {name: _short(value) for name, value in numbers.items()} | {"distance": DISTANCE, "margin": MARGIN}
     if not stage.flat:

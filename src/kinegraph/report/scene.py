@@ -149,12 +149,18 @@ def _scene(evaluation: Evaluation, place: int, explain: Explain | None) -> Scene
     return Scene(clip, label=names[label], answers=said, importance=importance)
 
 
+def thinned(clip: SkeletonClip, step: int) -> SkeletonClip:
+    """Every so manieth frame of a clip, at as much a lower rate."""
+    kept = (slice(None), slice(None, None, step))
+    score = None if clip.score is None else clip.score[kept]
+    return replace(clip, keypoint=clip.keypoint[kept], score=score, fps=(clip.fps or USUAL_FPS) / step)
+
+
 def _thinned(clip: SkeletonClip, importance: np.ndarray | None) -> tuple[SkeletonClip, np.ndarray | None]:
-    """Every second, third ... frame of a long clip, at as much a lower rate."""
+    """Of a long clip every second, third ... frame, and not more people than a page shows."""
     step = -(-clip.frames // LONGEST)
     if step == 1 and clip.people <= MOST_PEOPLE:
         return clip, importance
-    kept = (slice(MOST_PEOPLE), slice(None, None, step))
-    score = None if clip.score is None else clip.score[kept]
-    thin = replace(clip, keypoint=clip.keypoint[kept], score=score, fps=(clip.fps or USUAL_FPS) / step)
-    return thin, None if importance is None else importance[kept]
+    score = None if clip.score is None else clip.score[:MOST_PEOPLE]
+    few = replace(clip, keypoint=clip.keypoint[:MOST_PEOPLE], score=score)
+    return thinned(few, step), None if importance is None else importance[:MOST_PEOPLE, ::step]

@@ -48,6 +48,15 @@ def test_without_ids_people_are_followed_by_their_places(tmp_path):
     assert np.ptp(clip.keypoint, axis=1).max() < 0.1
 
 
+def test_a_layout_that_does_not_say_its_sides(tmp_path):
+    """The sides follow from the names of the joints, as with every format."""
+    joints = "joints: [neck, left_hand, right_hand]\nbones: [[left_hand, neck], [right_hand, neck]]\n"
+    (tmp_path / "three.yaml").write_text(f"name: three\n{joints}centre: neck\n")
+    frames = [{"people": [{"keypoint": [[0, 0], [-1, 2], [1, 2 + t]]}]} for t in range(1, 4)]
+    (clip,) = kg.read(lines(tmp_path / "a.jsonl", *frames), layout=str(tmp_path / "three.yaml"))
+    assert clip.layout.mirror == ((1, 2),)
+
+
 def test_a_frame_is_written_as_it_is_read():
     score = np.linspace(0.1, 1, 50, dtype=np.float32).reshape(2, 25).round(4)
     keypoint = np.stack([BODY, BODY + 1]).astype(np.float32)

@@ -243,7 +243,7 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
         raise FormatError("joints", f"{path} has {joints} joints, its layout '{of.name}' {len(of)}")
     known = bool(said or layout or first.layout)
     return Recordings(
-        clips=iter([_clip(path.stem, frames, of, head)]),
+        clips=(clip for clip in [_clip(path.stem, frames, of, head)]),  # a generator, as of all formats
         count=1,
         layout=of,
         class_names=(),

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -81,3 +82,27 @@ class Live:
             if done is not None:
                 found.append(Repeated(person, counting.count, done))
         return found
+
+
+def as_object(happening: Happening, stream: Stream, name: str, top: int = 1) -> dict[str, Any]:
+    """Plain data. Times are in frames and seconds from the beginning of the recording."""
+    fps, names = stream.fps or 1.0, stream.class_names
+    about: dict[str, Any] = {"recording": name, "person": happening.person}
+
+    def times(**frames: int) -> dict[str, float]:
+        return frames | {f"{key}_seconds": round(frame / fps, 3) for key, frame in frames.items()}
+
+    if isinstance(happening, StreamAnswer):
+        best = happening.prediction.top(top)
+        more = [{"class": it, "probability": round(p, 4)} for it, p in best]
+        about = {"kind": "answer"} | about | times(frame=happening.frame, start=happening.start, stop=happening.stop)
+        return (
+            about | more[0] | ({"top": more} if top > 1 else {}) | ({"lost": happening.lost} if happening.lost else {})
+        )
+    if isinstance(happening, Event):
+        kind = "begin" if happening.end is None else "end"
+        ends = {"start": happening.start} | ({} if happening.end is None else {"end": happening.end})
+        about = {"kind": kind} | about | times(**ends)
+        return about | {"class": names[happening.label], "confidence": round(happening.confidence, 4)}
+    about = {"kind": "repetition"} | about | {"count": happening.count}
+    return about | times(start=happening.repetition.start, end=happening.repetition.end)

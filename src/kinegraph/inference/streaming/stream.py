@@ -128,6 +128,11 @@ class Stream:
         return self._predictor.class_names
 
     @property
+    def network_layout(self) -> JointLayout:
+        """Of the poses that `seen` gives."""
+        return self._predictor.layout
+
+    @property
     def frame(self) -> int:
         """The number of the last frame, from 0 on; -1 before the first."""
         return self._frame
@@ -163,7 +168,7 @@ class Stream:
         """The answers if the stream ended now, of everybody. Nothing changes. The exact engine takes some milliseconds
         for it: it computes the moments that wait for later frames."""
         ended = {} if self._running is None else self._running.ended()
-        return [self._answer(person, scores, new=True) for person, scores in ended.items()]
+        return [self._answer(person, ended[person], new=True) for person in self._someone if person in ended]
 
     def finish(self) -> list[StreamAnswer]:
         """The last answers; then the stream is as new."""

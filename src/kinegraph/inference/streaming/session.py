@@ -1,16 +1,13 @@
-"""One call of `kinegraph stream`: a stream for each recording, what follows from its frames, and the record."""
+"""What is asked of frames while they come, by `kinegraph stream` and `serve`: a stream for each recording."""
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
+import numpy as np
 import torch
 
-from kinegraph.atomic import atomic_file
-from kinegraph.commands.stream_sources import Played, in_pixels
 from kinegraph.data.formats.clip_columns import image_size_of
-from kinegraph.data.formats.json_lines import Frame, Head, frame_line, head_line
+from kinegraph.data.formats.json_lines import Frame, Head
 from kinegraph.inference.events import EventRule, none_class
 from kinegraph.inference.fitting import TURNED
 from kinegraph.inference.predictor import WIDE, predictor_of
@@ -19,21 +16,31 @@ from kinegraph.inference.streaming.live import Happening, Live
 from kinegraph.inference.streaming.stream import EngineName, Stream
 from kinegraph.inference.timeline import frames_of, parsed_length
 from kinegraph.messages import did_you_mean, first_few
-from kinegraph.models.weights import built_with, load_weights
+from kinegraph.models.weights import Weights, built_with
 from kinegraph.skeleton.layout import load_layout
 
 Write = Callable[[Frame | Head], None]
 ALL = 2 / 3  # of --enter is --leave
 
 
+@dataclass(frozen=True, eq=False)
+class Played:
+    """A recording: what holds for all of its frames, and the frames. live: they come when they happen."""
+
+    name: str
+    head: Head
+    frames: Iterator[Frame]
+    live: bool
+
+
 @dataclass(eq=False)
 class Session:
     """The options of a call. note: takes lines for the user. live: the stream of the recording that is watched.
 
-    interrupted: whether Ctrl-C ended it.
+    interrupted: whether Ctrl-C ended it. last: the number of the last frame.
     """
 
-    weights: Path
+    model: Weights
     people: int
     window: str | None
     stride: str | None
@@ -53,10 +60,10 @@ class Session:
     note: Callable[[str], None]
     live: Live | None = None
     interrupted: bool = False
+    last: int = -1
     noted: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.model = load_weights(self.weights)
         predictor = predictor_of(self.model)
         self.dimensions = _dimensions(predictor.preprocessing.normalize, built_with(predictor.network)[1]["channels"],
                                       len(predictor.preprocessing.streams))  # fmt: skip
@@ -79,25 +86,36 @@ class Session:
 
         write: takes every frame. Raises ValueError for a frame that does not fit the network.
         """
-        self.live, last = None, -1
+        self.live, self.last = None, -1
         try:
             for frame in frames:
-                last = last + 1 if frame.number is None else frame.number
-                frame = replace(in_pixels(frame, self.dimensions, self.size or recording.head.image_size), number=last)
-                if self.live is None and len(frame.keypoint):
-                    self.live = self._live(recording, frame)
-                    if write is not None:
-                        stream = self.live.stream
-                        write(Head(stream.layout, self.fps_of(recording), stream.image_size))
-                if write is not None and self.live is not None:
-                    write(frame)
+                happenings = self.push(recording, frame, write)
                 if self.live is not None:
-                    seen = frame.keypoint if len(frame.keypoint) else None
-                    yield self.live.push(seen, frame.score, frame.ids, last)
+                    yield happenings
         except KeyboardInterrupt:
             self.interrupted = True
         if self.live is not None:
             yield self.live.finish()
+
+    def push(self, recording: Played, frame: Frame, write: Write | None = None) -> list[Happening]:
+        """What happens in the next frame of a recording. Raises ValueError for one that does not fit the network."""
+        number = self.last + 1 if frame.number is None else frame.number
+        size = self.size or recording.head.image_size
+        frame = replace(in_pixels(frame, self.dimensions, size), number=number)
+        if self.live is None:
+            if not len(frame.keypoint):
+                self.last = number
+                return []
+            self.live = self._live(recording, frame)
+            if write is not None:
+                stream = self.live.stream
+                write(Head(stream.layout, self.fps_of(recording), stream.image_size))
+        if write is not None:
+            write(frame)
+        seen = frame.keypoint if len(frame.keypoint) else None
+        happenings = self.live.push(seen, frame.score, frame.ids, number)
+        self.last = number
+        return happenings
 
     def _live(self, recording: Played, frame: Frame) -> Live:
         head, fps = recording.head, self.fps_of(recording)
@@ -129,21 +147,13 @@ class Session:
         return EventRule(self.enter, leave, frames_of(self.least, fps), delay, self.nothing)
 
 
-@contextmanager
-def recorded(path: Path) -> Generator[Write, None, None]:
-    """A function that writes frames into a .jsonl file, which appears at the end, also where an error is the end."""
-    problem: BaseException | None = None
-    with atomic_file(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
-
-        def write(line: Frame | Head) -> None:
-            file.write((head_line(line) if isinstance(line, Head) else frame_line(line)) + "\n")
-
-        try:
-            yield write
-        except (ValueError, OSError, KeyboardInterrupt) as error:  # what was seen until then cannot be seen again
-            problem = error
-    if problem is not None:
-        raise problem
+def in_pixels(frame: Frame, dimensions: int, image_size: tuple[int, int] | None) -> Frame:
+    """A frame in pixels, where its coordinates are fractions of a picture and the network wants pixels."""
+    if not frame.fractions or dimensions == 3 or not len(frame.keypoint):
+        return frame
+    if image_size is None:
+        raise ValueError("the landmarks are fractions of a picture: give --image-size, such as 1920x1080")
+    return replace(frame, keypoint=frame.keypoint[..., :2] * np.array(image_size, np.float32), fractions=False)
 
 
 def _number_of(name: str | None, names: tuple[str, ...]) -> int | None:

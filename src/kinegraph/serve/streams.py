@@ -1,0 +1,239 @@
+"""Streams of programs and of pages with a camera: frames in, answers out, and the pages that watch them."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kinegraph.data.formats.json_lines import Frame, Head, parsed_line
+from kinegraph.data.pose.estimators import Estimator
+from kinegraph.inference.prediction import size_of
+from kinegraph.inference.streaming.live import Happening, Live, as_object
+from kinegraph.inference.streaming.session import Played, Session
+from kinegraph.messages import did_you_mean, plain_name, quoted
+from kinegraph.serve.camera import Camera
+from kinegraph.serve.recordings import check_layout, value_of
+from kinegraph.serve.scenery import Scenery
+
+MOST_PEOPLE, MOST_TOP = 20, 1000
+SHOWN = 3  # classes that pages show
+QUEUE = 64  # messages that wait for a page that watches
+
+
+@dataclass(frozen=True)
+class StreamAsking:
+    """What the address of a socket may say; see `kinegraph stream`. skeleton: also send the people of each frame.
+
+    name: shown by pages. show: answers, events or all.
+    """
+
+    fps: float | None = None
+    image_size: str | None = None
+    layout: str | None = None
+    map_layout: bool = False
+    people: int = 2
+    top: int = 1
+    count: bool = False
+    show: str = "all"
+    skeleton: bool = False
+    camera: bool = False
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.layout is not None:
+            check_layout(self.layout)
+        if self.fps is not None and not 0 < self.fps < 10_000:
+            raise ValueError(f"fps is {self.fps:g}, expected frames a second, above 0")
+        if not 1 <= self.people <= MOST_PEOPLE or not 1 <= self.top <= MOST_TOP:
+            raise ValueError(f"people is {self.people} and top {self.top}, expected 1 to {MOST_PEOPLE} and {MOST_TOP}")
+        if self.show not in ("all", "answers", "events"):
+            raise ValueError(f"show is {quoted(self.show)}, expected all, answers or events")
+        if self.image_size is not None:
+            size_of(self.image_size)
+
+
+def stream_asking(query: Mapping[str, str], usual: Mapping[str, object]) -> StreamAsking:
+    """The options of a socket. usual: those of the command line. Raises ValueError for what does not fit."""
+    known = {name: str(it) for name, it in StreamAsking.__annotations__.items()}
+    values = dict[str, Any](usual)
+    for name, text in query.items():
+        if name not in known:
+            hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
+            raise ValueError(f"there is no option {quoted(name)}{hint}")
+        values[name] = value_of(name, text, known[name])
+    return StreamAsking(**values)
+
+
+class OpenStream:
+    """One recording after another from one client. session: asks the network. Its methods take turns in a thread."""
+
+    def __init__(
+        self, make: Callable[[StreamAsking], Session], asking: StreamAsking, estimator: Estimator | None = None
+    ):
+        self.asking, self._make, self.estimator = asking, make, estimator
+        self.name = plain_name(asking.name)[:60]
+        self.watched = False  # whether a page of somebody else shows it
+        self.begin()
+
+    def begin(self) -> None:
+        """A new recording."""
+        self.notes: list[str] = []
+        self.session = self._make(self.asking)
+        self.session.note = self.notes.append
+        if self.estimator is not None and self.asking.layout is None:
+            self.session.layout = self.estimator.layout.name
+        self.recording = Played(self.name or "stream", Head(), iter(()), live=True)
+        self.scenery: Scenery | None = None
+        self.camera: Camera | None = None
+        self.lines = 0
+
+    def take(self, message: str | bytes) -> list[dict[str, Any]]:
+        """What follows from a message: lines of JSON, or a picture. Raises ValueError; the stream stays as it was."""
+        if isinstance(message, bytes):
+            return self._picture(message)
+        return [it for line in message.splitlines() if line.strip() for it in self._line(line)]
+
+    def finish(self) -> list[dict[str, Any]]:
+        """What is left at the end of a recording; the next line begins another one."""
+        live = self.session.live
+        left = [] if live is None else live.finish()
+        found = [self._object(it, live) for it in left] if live else []
+        self.begin()
+        return found
+
+    def head(self) -> dict[str, Any] | None:
+        """What holds for all answers, once frames have come."""
+        live = self.session.live
+        if live is None or self.scenery is None:
+            return None
+        stream = live.stream
+        return {
+            "kind": "head", "name": self.name, "class_names": [plain_name(it) for it in stream.class_names],
+            "fps": stream.fps, "engine": stream.engine, "delay": stream.delay, "notes": list(self.notes),
+            **self.scenery.facts(),
+        }  # fmt: skip
+
+    def _line(self, line: str) -> list[dict[str, Any]]:
+        self.lines += 1
+        content = parsed_line(line, f"line {self.lines}", self.session.dimensions)
+        if isinstance(content, Head):
+            if self.session.last >= 0:
+                raise ValueError(f"line {self.lines} says what holds for all frames, which belongs into the first line")
+            self.recording = Played(self.recording.name, content, iter(()), live=True)
+            return []
+        return self._frame(content)
+
+    def _picture(self, message: bytes) -> list[dict[str, Any]]:
+        if self.estimator is None:
+            raise ValueError("a picture came, but the socket is not open for a camera (camera=1)")
+        if self.camera is None:
+            self.camera = Camera(self.estimator, self.session.dimensions, self.session.fps_of(self.recording))
+        frame = self.camera.frame(message)
+        if frame is None:
+            return [{"kind": "picture"}]
+        if self.recording.head.image_size is None and self.session.dimensions == 2:
+            size = self.camera.size
+            self.recording = Played(self.recording.name, Head(None, self.camera.fps, size), iter(()), live=True)
+        return self._frame(frame) + [{"kind": "picture"}]  # the page may send the next
+
+    def _frame(self, frame: Frame) -> list[dict[str, Any]]:
+        happenings = self.session.push(self.recording, frame)
+        live = self.session.live
+        if live is None:
+            return []
+        found: list[dict[str, Any]] = []
+        if self.scenery is None:
+            self.scenery = Scenery(live.stream.network_layout, live.stream.image_size)
+            found += [it for it in [self.head()] if it]
+        if self.asking.skeleton or self.watched:
+            found.append(self.scenery.shown(live.stream.seen(), live.stream.frame))
+        return found + [self._object(it, live) for it in happenings]
+
+    def _object(self, happening: Happening, live: Live) -> dict[str, Any]:
+        return as_object(happening, live.stream, self.name, max(self.asking.top, SHOWN))
+
+    def wanted(self, objects: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Those that the client asked for."""
+        kinds = {"head", "picture", "error"} | ({"frame"} if self.asking.skeleton else set())
+        kinds |= set() if self.asking.show == "events" else {"answer"}
+        kinds |= set() if self.asking.show == "answers" else {"begin", "end", "repetition"}
+        return [self._cut(it) for it in objects if it["kind"] in kinds]
+
+    def _cut(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        """An answer with as many classes as were asked for."""
+        if "top" not in message:
+            return message
+        rest = {key: it for key, it in message.items() if key != "top"}
+        return rest if self.asking.top == 1 else rest | {"top": message["top"][: self.asking.top]}
+
+
+class Viewer:
+    """A page that watches streams of others. chosen: the number of the one that it shows; None is any."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue(QUEUE)
+        self.chosen: int | None = None
+
+    def put(self, message: Mapping[str, Any]) -> None:
+        """Hand a message over; where too many wait, the oldest is lost."""
+        if self.queue.full():
+            self.queue.get_nowait()
+        self.queue.put_nowait(message)
+
+
+class Hub:
+    """All streams that are open, and the pages that watch them."""
+
+    def __init__(self) -> None:
+        self.streams: dict[int, OpenStream] = {}
+        self.viewers: set[Viewer] = set()
+        self.count = 0
+
+    def add(self, stream: OpenStream) -> int:
+        """Its number."""
+        self.count += 1
+        self.streams[self.count] = stream
+        self._tell()
+        return self.count
+
+    def remove(self, number: int) -> None:
+        """A stream that has ended."""
+        del self.streams[number]
+        self._tell()
+
+    def join(self, viewer: Viewer) -> None:
+        """A page begins to watch."""
+        self.viewers.add(viewer)
+        self._tell()
+
+    def choose(self, viewer: Viewer, number: int) -> None:
+        """A page shows another stream from now on."""
+        viewer.chosen = number
+        head = self.streams[number].head() if number in self.streams else None
+        if head is not None:
+            viewer.put({"stream": number, **head})
+        self._mark()
+
+    def leave(self, viewer: Viewer) -> None:
+        """A page is closed."""
+        self.viewers.discard(viewer)
+        self._mark()
+
+    def publish(self, number: int, objects: Iterable[Mapping[str, Any]]) -> None:
+        """Give what happens in a stream to those who watch it."""
+        watching = [it for it in self.viewers if it.chosen == number]
+        for message in objects if watching else ():
+            if message["kind"] not in ("picture", "error"):
+                for viewer in watching:
+                    viewer.put({"stream": number, **message})
+
+    def _tell(self) -> None:
+        listed = [{"number": number, "name": it.name or f"stream {number}"} for number, it in self.streams.items()]
+        for viewer in self.viewers:
+            viewer.put({"kind": "streams", "streams": listed})
+        self._mark()
+
+    def _mark(self) -> None:
+        chosen = {it.chosen for it in self.viewers}
+        for number, stream in self.streams.items():
+            stream.watched = number in chosen

@@ -1,0 +1,312 @@
+"""`kinegraph serve`: recordings and frames over HTTP and a socket; who may ask; wrong input."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kinegraph as kg
+from kinegraph.cli import main
+from kinegraph.serve import recordings
+from tests.inference.test_stream import recording
+from tests.serve import serving
+
+testclient = pytest.importorskip("starlette.testclient")
+pytest.importorskip("websockets")
+
+from kinegraph.inference.streaming.session import Session  # noqa: E402
+from kinegraph.models.weights import load_weights  # noqa: E402
+from kinegraph.serve.app import Server, app_of  # noqa: E402
+from kinegraph.serve.jobs import Jobs  # noqa: E402
+from kinegraph.serve.streams import StreamAsking  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    return serving.written(tmp_path_factory.mktemp("serve"))
+
+
+def server_of(folder: Path, **changes) -> Server:
+    known = load_weights(folder / "w.safetensors")
+
+    def make(asking: StreamAsking) -> Session:
+        return Session(
+            known, people=asking.people, window=None, stride=None, gap=None, engine="auto", enter=0.3, leave=None,
+            least="0.2s", delay="0.1s", none=None, count=asking.count, layout=asking.layout, fps=asking.fps,
+            image_size=asking.image_size, map_layout=asking.map_layout, device="cpu", note=print,
+        )  # fmt: skip
+
+    jobs = Jobs(recordings.work, (str(folder / "w.safetensors"), "cpu", [], None), seconds=60)
+    return Server(known, "w", make, jobs, "no estimator here", **{"max_upload": 1_000_000} | changes)
+
+
+@pytest.fixture(scope="module")
+def client(here):
+    with testclient.TestClient(app_of(server_of(here)), headers={"Host": "localhost:8000"}) as client:
+        yield client
+
+
+# ---- recordings ------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_answered_as_predict_answers(here, client):
+    clip = recording(40, people=2)
+    expected = kg.predict(here / "w.safetensors", clip).top(2)
+    answer = client.post("/predict?name=two.jsonl&top=2", content=(here / "two.jsonl").read_bytes())
+    assert answer.status_code == 200
+    (row,) = answer.json()["answers"]
+    assert (row["first_frame"], row["end_frame"], row["end_seconds"]) == (0, 40, pytest.approx(40 / 30, abs=1e-3))
+    assert [it["class"] for it in row["top"]] == [name for name, _ in expected]
+    np.testing.assert_allclose([it["probability"] for it in row["top"]], [p for _, p in expected], atol=1e-5)
+
+
+def test_a_clip_as_json_is_answered(here, client):
+    clip = recording(20)
+    content = {"keypoint": clip.keypoint[0].tolist(), "fps": 30}
+    (row,) = client.post("/predict?top=1", json=content).json()["answers"]
+    assert row["top"][0]["class"] == kg.predict(here / "w.safetensors", clip).class_name
+
+
+def test_each_person_and_a_timeline(here, client):
+    content = (here / "two.jsonl").read_bytes()
+    rows = client.post("/predict?name=two.jsonl&per_person=1", content=content).json()["answers"]
+    assert [row["person"] for row in rows] == [1, 2]
+    answer = client.post("/predict?name=two.jsonl&window=auto&player=1", content=content).json()
+    assert "kg-player" in answer["player"]
+    assert answer["answers"][-1]["end_frame"] == 40
+
+
+@pytest.mark.parametrize(
+    ("address", "content", "status", "message"),
+    [
+        ("/predict?name=a.csv", b"nonsense", 422, "a.csv"),
+        ("/predict?name=a.exe", b"", 400, "no format has this ending"),
+        ("/predict?name=a", b"", 400, "no format has this ending"),
+        ("/predict", b"", 400, "name is missing"),
+        ("/predict?name=a.csv&tpo=1", b"", 400, "did you mean 'top'?"),
+        ("/predict?name=a.csv&top=many", b"", 400, "top is 'many', expected a number"),
+        ("/predict?name=a.csv&layout=/etc/passwd", b"", 400, "no layout '/etc/passwd'"),
+        ("/predict?name=a.csv&window=x", b"", 400, "'x' is no length of time"),
+        ("/predict?name=a.csv&stride=3", b"", 400, "give window too"),
+        ("/predict?name=a.csv", b"a" * 1_000_001, 413, "expected at most 1 MB"),
+        ("/predict?name=m08_s02_e01_positions.txt", b"1 2 3", 422, "../Angles/m08_s02_e01_angles.txt"),
+        ("/nothing", b"", 404, "POST /nothing is not there"),
+        ("/healthz", b"", 405, "POST /healthz is not there"),
+    ],
+)
+def test_wrong_requests_are_one_line(client, address, content, status, message):
+    answer = client.post(address, content=content)
+    assert answer.status_code == status
+    assert message in answer.json()["error"]
+    assert "\n" not in answer.json()["error"]
+    assert "/tmp" not in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("clip", "message"),
+    [
+        ([], 'no object with "keypoint"'),
+        ({"keypoint": [[1]]}, "shape"),
+        ({"keypoint": "x"}, "something else than numbers"),
+        ({"keypoint": [[[1, 2], [1]]]}, "something else than numbers"),
+        ({"keypoint": [[[1, 2, 3]] * 25], "joints": 3}, "the clip has 'joints'"),
+        ({"keypoint": [[[1, 2, 3]] * 25], "fps": -1}, "fps is not above 0"),
+        ({"keypoint": [[[1, 2, 3]] * 24]}, "24 joints"),
+    ],
+)
+def test_wrong_clips_are_one_line(client, clip, message):
+    answer = client.post("/predict", json=clip)
+    assert answer.status_code == 422
+    assert message in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("S001C001P001R001A001.skeleton", "S001C001P001R001A001.skeleton"),
+        ("../../etc/passwd.csv", "passwd.csv"),
+        ("C:\\x\\a b.CSV", "a_b.csv"),
+        ("..csv", "_.csv"),
+        (".csv", "recording.csv"),
+        ("é\0\n.json", "___.json"),
+    ],
+)
+def test_of_a_name_only_letters_and_a_known_ending_are_kept(given, kept):
+    assert recordings.upload_name(given) == kept
+
+
+def test_the_description_names_all_that_there_is(client):
+    found = client.get("/openapi.json").json()
+    names = {it["name"] for it in found["paths"]["/predict"]["post"]["parameters"]}
+    assert names == {"name", *recordings.Asking.__annotations__}
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/about").json()["camera"] == "no estimator here"
+
+
+# ---- who may ask -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "127.0.0.1:8000"}, 200),
+        ({"Host": "[::1]:8000"}, 200),
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "127.0.0.1.evil.example"}, 421),
+        ({"Origin": "http://localhost:8000"}, 200),
+        ({"Origin": "http://localhost:9000"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_pages_of_others_are_refused(client, headers, status):
+    assert client.get("/about", headers=headers).status_code == status
+    if status == 200:
+        with client.websocket_connect("/watch", headers=headers):
+            pass
+    else:
+        with pytest.raises(testclient.WebSocketDisconnect), client.websocket_connect("/stream", headers=headers):
+            pass
+
+
+def test_a_token_is_asked_for(here):
+    server = server_of(here, token="a word of mine", host="0.0.0.0")
+    with testclient.TestClient(app_of(server), headers={"Host": "localhost:8000"}) as client:
+        for address, headers, status in [
+            ("/about", {}, 401),
+            ("/about?token=another", {}, 401),
+            ("/about", {"Authorization": "Bearer another"}, 401),
+            ("/about", {"Authorization": "Bearer a word of mine"}, 200),
+            ("/about?token=a word of mine", {}, 200),
+            ("/healthz", {}, 200),
+        ]:
+            assert client.get(address, headers=headers).status_code == status
+        with pytest.raises(testclient.WebSocketDisconnect), client.websocket_connect("/stream"):
+            pass
+        with client.websocket_connect("/stream?token=a word of mine"):
+            pass
+
+
+# ---- frames ----------------------------------------------------------------------------------------------------------
+
+
+def streamed(client, address: str, lines: list[str]) -> list[dict]:
+    """What a client gets for its lines and at the end of its recording."""
+    found = []
+    with client.websocket_connect(address) as socket:
+        for line in lines:
+            socket.send_text(line)
+        socket.send_text("")
+        socket.send_text("{")  # what cannot be read is answered: the end is known
+        while (message := json.loads(socket.receive_text()))["kind"] != "error":
+            found.append(message)
+    return found
+
+
+def test_a_socket_gives_what_stream_prints(here, client, capsys):
+    main(["stream", str(here / "w.safetensors"), str(here / "two.jsonl"), "--speed", "0", "--enter", "0.3", "--least",
+          "0.2s", "--delay", "0.1s"])  # fmt: skip
+    expected = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    head, *found = streamed(client, "/stream?name=two", (here / "two.jsonl").read_text().splitlines())
+    assert head["kind"] == "head"
+    assert head["class_names"] == list(load_weights(here / "w.safetensors").class_names)
+    names = {"a": 1, "b": 2}
+    assert [it | {"person": names[it["person"]]} for it in found] == expected
+
+
+def test_poses_are_given_on_request(here, client):
+    lines = (here / "two.jsonl").read_text().splitlines()
+    found = streamed(client, "/stream?skeleton=1&show=events", lines)
+    frames = [it for it in found if it["kind"] == "frame"]
+    assert [it["frame"] for it in frames] == list(range(40))
+    assert {person["id"] for person in frames[5]["people"]} == {"a", "b"}
+    assert frames[0]["view"]["size"] > 0
+    assert not [it for it in found if it["kind"] == "answer"]
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("/stream?fsp=3", "there is no option 'fsp'; did you mean 'fps'?"),
+        ("/stream?fps=0", "fps is 0, expected frames a second"),
+        ("/stream?layout=../x.yaml", "no layout '../x.yaml'"),
+        ("/stream?people=9999", "people is 9999"),
+        ("/stream?camera=1", "no estimator here"),
+    ],
+)
+def test_a_wrong_socket_is_closed_with_the_reason(client, address, message):
+    with client.websocket_connect(address) as socket:
+        assert message in json.loads(socket.receive_text())["error"]
+        assert socket.receive()["type"] == "websocket.close"
+
+
+def test_a_wrong_line_is_answered_and_changes_nothing(here, client):
+    lines = (here / "two.jsonl").read_text().splitlines()
+    with client.websocket_connect("/stream") as socket:
+        for wrong, message in [
+            ("nonsense", "line 1 is not readable JSON"),
+            ('{"people": [{"keypoint": [[1, 2, 3]]}]}', "has 1 joint"),
+            ('{"layout": "/etc/passwd"}', "no layout '/etc/passwd'"),
+        ]:
+            socket.send_text(wrong)
+            assert message in json.loads(socket.receive_text())["error"]
+        socket.send_bytes(b"picture")
+        assert "not open for a camera" in json.loads(socket.receive_text())["error"]
+        for line in lines[:20]:
+            socket.send_text(line)
+        assert json.loads(socket.receive_text())["kind"] == "head"
+    same = streamed(client, "/stream", lines)
+    assert same == streamed(client, "/stream", lines)
+
+
+def test_who_sends_nothing_but_rubbish_is_sent_away(client):
+    with client.websocket_connect("/stream") as socket:
+        for _ in range(50):
+            socket.send_text("[")
+            assert "error" in json.loads(socket.receive_text())
+        assert "50 messages in a row" in json.loads(socket.receive_text())["error"]
+        assert socket.receive()["type"] == "websocket.close"
+
+
+def test_a_page_watches_a_program(here, client):
+    lines = (here / "two.jsonl").read_text().splitlines()
+    with client.websocket_connect("/watch") as page:
+        assert json.loads(page.receive_text()) == {"kind": "streams", "streams": []}
+        with client.websocket_connect("/stream?name=gym") as program:
+            (it,) = json.loads(page.receive_text())["streams"]
+            assert it["name"] == "gym"
+            page.send_json({"watch": it["number"]})
+            page.send_json({"watch": "x"})
+            for line in lines:
+                program.send_text(line)
+            kinds = set()
+            while "frame" not in kinds or "answer" not in kinds:
+                message = json.loads(page.receive_text())
+                assert message["stream"] == it["number"]
+                kinds.add(message["kind"])
+        while json.loads(page.receive_text()).get("kind") != "streams":
+            pass
+
+
+# ---- the command -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--host", "0.0.0.0"], "--host 0.0.0.0 lets other machines ask: give --token WORD"),
+        (["--token", "abc"], "--token is too short"),
+        (["--port", "99999"], "port is 99999"),
+        (["--enter", "2"], "events begin at 2"),
+        (["--none", "sitt"], "did you mean 'sit'?"),
+        (["--max-upload", "0"], "max_upload is 0"),
+        (["--pose", "openpose"], "--pose 'openpose' is not known"),
+    ],
+)
+def test_wrong_options_are_one_line(here, capsys, words, message):
+    assert main(["serve", str(here / "w.safetensors"), *words]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
