@@ -1,5 +1,6 @@
 """A labelled part of a recording: what is done from one frame to another."""
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ def runs(
     edges = np.flatnonzero(np.diff(frames)) + 1
     bounds = [0, *edges.tolist(), len(frames)] if len(frames) else []
     found: list[Segment] = []
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, end in itertools.pairwise(bounds):
         label = int(frames[start])
         if label in (IGNORED, none):
             continue
