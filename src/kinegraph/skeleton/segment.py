@@ -1,11 +1,13 @@
 """A labelled part of a recording: what is done from one frame to another."""
 
 import itertools
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+
+from kinegraph.messages import quoted
 
 IGNORED = -1  # the label of a frame that nobody labelled
 
@@ -74,3 +76,18 @@ def one_label(
     count = labels.sum(axis=1)
     single = np.where(count == 1, labels.argmax(axis=1), IGNORED)
     return np.where(count == 0, IGNORED if none is None else none, single), count > 1
+
+
+def of_person(segments: Sequence[Segment], person: int, people: int, first: int, frames: int) -> tuple[Segment, ...]:
+    """The segments of the person in a row of a recording, from 0, who is there for `frames` frames from `first` on.
+
+    Raises ValueError for a person who is named with a word where there are several people.
+    """
+    words = sorted({it.person for it in segments if it.person and not it.person.isdecimal()})
+    if people > 1 and words:
+        raise ValueError(
+            f"its segments name the person {quoted(words[0])}; --per-person needs numbers, 1 for the first person"
+        )
+    own = [it for it in segments if people == 1 or it.person in ("", str(person + 1))]
+    kept = [replace(it, start=max(it.start - first, 0), end=min(it.end - first, frames)) for it in own]
+    return tuple(it for it in kept if it.start < it.end)
