@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 
 import numpy as np
@@ -13,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinegraph.data.dataset import open_dataset, write_dataset
+from kinegraph.data.repair import at_rate
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
+from kinegraph.skeleton.segment import Segment
 from tests import made_up
 
 LAYOUT = JointLayout("stick", ("hip", "neck", "head"), ((1, 0), (2, 1)), centre=0)
@@ -378,3 +381,47 @@ def test_overwriting_spares_what_is_not_of_the_dataset(tmp_path):
             tmp_path / "dataset", clips, layout=layout, class_names=[*"abc"], units="m", source="", overwrite=True
         )
     assert (tmp_path / "dataset" / "raw").is_dir()
+
+
+def test_long_recordings_keep_their_segments(tmp_path):
+    """Two people at once, and a recording in which nothing is done; again after a copy at half the frame rate."""
+    segments = (Segment(0, 4, 0), Segment(2, 6, 1, "2"))
+    recording = replace(clip("long", frames=8), label=None, segments=segments, fps=30.0)
+    empty = replace(recording, name="empty", segments=())
+    dataset = write_dataset(tmp_path / "d", [recording, empty], **ABOUT, none=1)
+    assert dataset.segments == (segments, ()) and dataset.none == 1
+    assert dataset[0].segments == segments
+    assert dataset.labels_of(0).sum(0).tolist() == [4, 4]
+    half = at_rate(dataset[0], 15.0)
+    assert half.frames == 5 and [(one.start, one.end) for one in half.segments] == [(0, 2), (1, 3)]
+    file = tmp_path / "d" / "segments.csv"
+    assert file.read_text() == 'recording,start,end,label,person\nlong,0,4,walk,\nlong,2,6,"sit, then stand",2\n'
+    for wrong in (
+        "long,0,4,z,",
+        "long,0,9,walk,",
+        "long,4,4,walk,",
+        "other,0,1,walk,",
+        "long,0,4,walk",
+        "long,-1,4,walk,",
+    ):
+        file.write_text(f"recording,start,end,label,person\n{wrong}\n")
+        with pytest.raises(ValueError, match=r"segments\.csv line 2"):
+            open_dataset(tmp_path / "d")
+    file.write_text("recording,start,end,label,person\nlong,0,5,walk,\n")
+    with pytest.raises(ValueError, match="was changed after it was written"):
+        open_dataset(tmp_path / "d")
+
+
+@pytest.mark.parametrize(
+    ("segments", "message"),
+    [
+        ((Segment(0, 9, 0),), "from frame 0 to 9, expected some of its 8 frames"),
+        ((Segment(0, 1, 7),), "a segment of class 7"),
+        (None, "has no segments, the clips before it have"),
+    ],
+)
+def test_a_recording_with_segments_that_do_not_fit_is_refused(tmp_path, segments, message):
+    first = replace(clip("first", frames=8), label=None, segments=(), fps=30.0)
+    with pytest.raises(ValueError, match=message):
+        write_dataset(tmp_path / "d", [first, replace(first, name="second", segments=segments)], **ABOUT)
+    assert not (tmp_path / "d").exists()

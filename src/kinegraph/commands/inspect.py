@@ -23,6 +23,7 @@ from kinegraph.data.formats.conventions import names_of_classes
 from kinegraph.data.formats.ntu import FILE_NAME as NTU_NAME
 from kinegraph.data.formats.padded import read_labels
 from kinegraph.data.formats.recordings import FormatError, Recordings, Unread, check_readable
+from kinegraph.data.segments.summary import facts_of_segments, lines_of_segments, summarize_segments
 from kinegraph.data.split_names import order_of
 from kinegraph.messages import plain_name
 from kinegraph.models.tensorflow_files import find_index
@@ -82,6 +83,7 @@ def inspect(
     broken = any(finding.severity == "problem" for finding in found)
     if json:
         findings_told = [asdict(finding) for finding in found]
+        about.pop("segment_lines", None)  # the facts say it
         print(jsons.dumps({"path": str(path), "ok": not broken, "facts": about, "findings": findings_told}, indent=1))
     else:
         _show(path, about, found)
@@ -201,6 +203,10 @@ def _facts(found: Recordings, expected: Expected, facts: Sequence[ClipSummary], 
         about["body_size"] = round(float(np.median([one.size for one in seen])), 4)
         about["units_guess"] = Counter(units_of(one) for one in seen).most_common(1)[0][0]
         about["upward"] = upward(seen) or None
+    if long := [one for one in shaped if one.segments is not None]:
+        summary = summarize_segments(((it.segments, it.shape[1], it.fps) for it in long), len(found.class_names))
+        about["segments"] = facts_of_segments(summary, found.class_names, found.none)
+        about["segment_lines"] = lines_of_segments(summary, found.class_names, found.none)
     labels = Counter(one.label for one in read if one.label is not None)
     about["classes"] = {"named": expected.classes, "with_clips": len(labels), "clips": dict(sorted(labels.items()))}
     about["classes"]["names"] = {label: expected.class_name(label) for label in sorted(labels)}
@@ -285,7 +291,11 @@ def _clip_rows(about: dict) -> Iterable[tuple[str, str]]:
         about["missing joints"] = (
             f"{about.pop('missing_joints'):.1%}, and {about.pop('empty_frames'):.1%} of the frames empty"
         )
-    about["classes"] = _classes(**about.pop("classes"))
+    if lines := about.pop("segment_lines", []):
+        about |= dict(lines)
+        about.pop("classes")
+    else:
+        about["classes"] = _classes(**about.pop("classes"))
     for split, parts in about.pop("splits", {}).items():
         about[f"split {split}"] = ", ".join(f"{part} {clips:,}" for part, clips in parts.items())
     for key, value in about.items():

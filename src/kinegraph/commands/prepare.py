@@ -23,12 +23,16 @@ from kinegraph.data.formats import options_of, recognise, recordings
 from kinegraph.data.formats.chosen import chosen
 from kinegraph.data.formats.each_person import each_person, lists_persons
 from kinegraph.data.formats.recordings import facts_of
+from kinegraph.data.segments import SegmentTable, read_tables
+from kinegraph.data.segments.attach import NONE, complete, with_none, with_segments
+from kinegraph.data.segments.summary import lines_of_segments, summarize_segments
 from kinegraph.data.tracking import CROWD
 from kinegraph.plugins import load_plugins
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up
 
 CLASSES_LISTED = 16
+IGNORE = "ignore"
 SECONDS_A_LINE = 10
 
 
@@ -50,6 +54,9 @@ def prepare(
     per_person: bool = False,
     parts: list[Literal["body", "hands", "face"]] | None = None,
     labels_file: Path | None = None,
+    segments: Path | None = None,
+    segments_in: Literal["seconds", "frames"] | None = None,
+    none: str = NONE,
     units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
     image_size: str | None = None,
     up: Up | None = None,
@@ -103,6 +110,10 @@ def prepare(
             else each has the label of the clip.
         parts: openpose: body hands face, any of them beside the body, which is read alone by default; mediapipe: hands.
         labels_file: CSV with a row a clip: clip, label, split, subject and more.
+        segments: start, end and label of what is done in long recordings: your own table, a label for each frame, or
+            files of BORIS, SimBA, ELAN, Audacity, PKU-MMD or BABEL; one file or a folder. See docs/long_recordings.md.
+        segments_in: unit of start and end, where the table does not say it.
+        none: class of the frames between segments; "ignore" leaves them out of training and figures.
         units: of the coordinates, where the files do not say them; by default what the size of bodies tells. cm and mm
             become metres, image (fractions of width and height) becomes pixels, normalised stays as it is.
         image_size: width x height in pixels, such as 1920x1080, in place of what the files say.
@@ -129,9 +140,13 @@ def prepare(
         kinegraph prepare nturgb+d_skeletons data/ntu60
         kinegraph prepare ntu60_2d.pkl data/ntu60_2d
         kinegraph prepare my_videos data/mine --labels-file clips.csv --image-size 1920x1080 --fps 30
+        kinegraph prepare mice.h5 data/mice --segments boris_events.csv --fps 30
         kinegraph prepare gestures.csv data/gestures --classes wave bow --merge "wave=wave left,wave right"
     """
     check_numbers(0, workers=workers)
+    if (segments_in or none != NONE) and not segments:
+        raise ValueError("--segments-in and --none say what --segments TABLE means: give the table, too")
+    tables, skipped = list[SegmentTable](), list[str]()
     load_plugins(plugins or ())
     if per_person and people is None and "people" in options_of(recognise(path, format)[0]):
         people = CROWD
@@ -147,21 +162,27 @@ def prepare(
         "image_size": image_size,
     }
     options |= {"min_score": min_score, "jumps": jumps, "fill": fill, "smooth": smooth}
-    options |= {"up": up, "fps": fps, "resample_fps": resample_fps, "val_share": val_share}
+    options |= {"up": up, "fps": fps, "val_share": val_share}
+    options |= {"resample_fps": None if segments else resample_fps}  # segments count the frames of the files
     options |= {"keep_missing": keep_missing or None, "parts": parts}
     options |= {"pose": pose, "world": world or None, "cache": cache}
     of_videos = recognise(path, format)[0].NAME == "video"
     with watching() if of_videos else nullcontext() as watch:
         found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options, watch=watch)
+        if segments:
+            tables, skipped = read_tables(segments)
+            found = with_segments(found, tables, segments_in, resample_fps)
         if only or merge:
             found = chosen(found, only, merge)
         if per_person:
             found = each_person(found, of_persons, class_names=class_names, val_share=val_share)
+        if segments and none != IGNORE and not complete(tables):
+            found = with_none(found, none)
         clips = found.clips if of_videos else _shown(found.clips, found.count, f"preparing {out}")
         # Closed on an error, so that the bar ends before its message and reading processes stop.
         with closing(found.clips), closing(clips):
             dataset = write_dataset(out, clips, **facts_of(found), dtype=dtype, overwrite=overwrite)
-    summarize(dataset, out, found.skipped(), f"{found.format}, {found.reason}", found.assumed)
+    summarize(dataset, out, skipped + found.skipped(), f"{found.format}, {found.reason}", found.assumed)
     for line in found.changed():
         print(f"note: {line}")
     if found.format == "ntu" and len(dataset.class_names) == 120 and dataset.label.max() < 60:
@@ -224,7 +245,7 @@ def summarize(
         ("source", dataset.source),
         ("licence", dataset.licence),
         ("joints", f"{len(dataset.layout.joints)} ({dataset.layout.name}), {dataset.channels}D in {dataset.units}"),
-        ("classes", _classes(dataset)),
+        *_about_labels(dataset),
         ("people", ", ".join(f"{count}: {clips:,} clips" for count, clips in sorted(people.items()))),
         (
             "frames",
@@ -243,6 +264,17 @@ def summarize(
         console.print(f"assumed: {line}")
     for finding in dataset_findings(dataset):
         console.print(f"{finding.severity}: {line_of(finding)}")
+
+
+def _about_labels(dataset: SkeletonDataset) -> list[tuple[str, str]]:
+    """Rows on the classes, or on the segments of long recordings."""
+    if dataset.segments is None:
+        return [("classes", _classes(dataset))]
+    rates = [None if rate != rate else rate for rate in dataset.fps.tolist()]
+    recordings = zip(dataset.segments, dataset.frames.tolist(), rates, strict=True)
+    names = dataset.class_names
+    none = "" if dataset.none is None else names[dataset.none]
+    return lines_of_segments(summarize_segments(recordings, len(names)), names, none)
 
 
 def _classes(dataset: SkeletonDataset) -> str:

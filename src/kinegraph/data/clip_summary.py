@@ -14,6 +14,7 @@ from kinegraph.data.formats.recordings import Fault, Item
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import bones, extent, foot_and_head
 from kinegraph.skeleton.layout import JointLayout
+from kinegraph.skeleton.segment import Segment
 
 FLAT_UNITS = ("px", "[-1, 1]")
 FRAMES_MEASURED = 16
@@ -37,6 +38,7 @@ class ClipSummary:
     splits: Mapping[str, str] = field(default_factory=dict)
     image_size: tuple[int, int] | None = None
     fps: float | None = None
+    segments: tuple[Segment, ...] | None = None
     fault: Fault | None = None
     shape: tuple[int, int, int, int] | None = None
     axes: str = ""
@@ -71,7 +73,12 @@ def summarize(item: Item, layout: JointLayout | None = None, as_arrays: bool = T
     facts: dict = {"label": item.label, "subject": subject, "splits": item.splits}
     if not isinstance(item, SkeletonClip):
         return ClipSummary(item.name, **facts)
-    facts |= {"image_size": item.image_size, "fps": item.fps, "flat": layout is None or is_flat(layout)}
+    facts |= {
+        "segments": item.segments,
+        "image_size": item.image_size,
+        "fps": item.fps,
+        "flat": layout is None or is_flat(layout),
+    }
     keypoint = item.keypoint
     if 0 in keypoint.shape:
         return ClipSummary(item.name, **facts, shape=keypoint.shape)

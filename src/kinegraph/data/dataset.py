@@ -4,7 +4,9 @@ keypoint.npy   (rows, V, C) float32 or float16; one row is one person in one fra
                a clip person after person: clip i is rows offset[i] to offset[i] + people[i] * frames[i]
 score.npy      (rows, V), the same rows, where the source has confidences
 clips.csv      a row a clip: name, label, offset, people, frames, fps, width, height, its attributes, its splits
-dataset.json   format and version, layout, units, class names, source, licence, counts, columns, checksums
+segments.csv   of long recordings, a row a segment: recording, start, end, label, person; frames, end not included
+dataset.json   format and version, layout, units, class names, source, licence, counts, columns, checksums; of long
+               recordings also the number of the class of nothing, where frames between segments have one
 """
 
 import json
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import SupportsIndex
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from kinegraph.atomic import atomic_folder
 from kinegraph.data.dataset_read import check_finite, check_sums, open_arrays, read_about, read_clips, sum_of
@@ -34,9 +36,11 @@ from kinegraph.data.dataset_write import (
 )
 from kinegraph.data.folds import divided
 from kinegraph.data.row_file import RowFile, block_sums
+from kinegraph.data.segment_rows import read_segments
 from kinegraph.data.split_names import held_out, order_of
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
+from kinegraph.skeleton.segment import Segment, labels_of_frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +49,9 @@ class SkeletonDataset:
 
     label: -1 where a clip has none. fps: NaN, image_size (width, height): 0 where unknown. offset: first row of a
     clip in keypoint.npy. attributes, splits: a value for each clip. units: of the coordinates. checksum: of all that
-    decides what is learnt, the same for a copy elsewhere. arrays: keypoint and score. Pickles as its path and checksum,
+    decides what is learnt, the same for a copy elsewhere. segments: of each clip, where the clips are long recordings;
+    None where they are clips of one action. none: class of the frames between segments; without one they are ignored.
+    arrays: keypoint and score. Pickles as its path and checksum,
     so that workers read the same files.
     """
 
@@ -69,6 +75,8 @@ class SkeletonDataset:
     has_score: bool
     checksum: str
     arrays: dict[str, RowFile]
+    segments: tuple[tuple[Segment, ...], ...] | None = None
+    none: int | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -108,6 +116,7 @@ class SkeletonDataset:
             image_size=(width, height) if width else None,
             attributes={key: values[index].item() for key, values in self.attributes.items()},
             splits={key: str(values[index]) for key, values in self.splits.items()},
+            segments=None if self.segments is None else self.segments[index],
         )
 
     def rows(self, index: int) -> Float[np.ndarray, "rows V C"]:
@@ -117,6 +126,15 @@ class SkeletonDataset:
     def _span(self, index: int) -> tuple[int, int]:
         start = int(self.offset[index])
         return start, start + int(self.people[index]) * int(self.frames[index])
+
+    def labels_of(self, index: int) -> Bool[np.ndarray, "T classes"]:
+        """The classes of each frame of a long recording. Raises ValueError where clips have one label each."""
+        if self.segments is None:
+            raise ValueError(
+                f"{self.path} has no segments.csv, its clips have one label each; "
+                "`kinegraph prepare PATH OUT --segments TABLE` adds start, end and label"
+            )
+        return labels_of_frames(self.segments[index], int(self.frames[index]), len(self.class_names))
 
     def __reduce__(self) -> tuple[Callable[[Path, str], "SkeletonDataset"], tuple[Path, str]]:
         return _opened_again, (self.path, self.checksum)
@@ -177,9 +195,11 @@ def open_dataset(path: str | Path, check_values: bool = False) -> SkeletonDatase
     arrays = open_arrays(path, about)
     fields = read_clips(path, about)
     check_sums(path, about, ["clips.csv"])  # after that, which names the clip that is wrong
-    same = {key: about[key] for key in ("layout", "units", "source", "licence", "dtype", "channels", "checksum")}
     names = tuple(about["class_names"])
-    dataset = SkeletonDataset(path, class_names=names, has_score=about["score"], arrays=arrays, **same, **fields)
+    segments = read_segments(path, about, fields["names"], fields["frames"])
+    same = {key: about[key] for key in ("layout", "units", "source", "licence", "dtype", "channels", "checksum")}
+    same |= {"has_score": about["score"], "segments": segments, "none": about.get("none")}
+    dataset = SkeletonDataset(path, class_names=names, arrays=arrays, **same, **fields)
     if check_values:
         for rows in arrays.values():
             check_finite(rows, dataset.names, dataset.offset)
@@ -207,6 +227,7 @@ def write_dataset(
     source: str,
     licence: str = "",
     dtype: str = "float32",
+    none: int | None = None,
     overwrite: bool = False,
 ) -> SkeletonDataset:
     """Write clips to a new dataset folder, in one pass, and open it. Memory does not grow with their coordinates.
@@ -215,8 +236,8 @@ def write_dataset(
     error nor a killed run leaves half a dataset or harms the one that `overwrite` would replace.
     layout: of every clip, or its name or YAML file. class_names: in the order of the labels. units: of all clips, "m",
         "px" or, where they are neither any more, "normalised". source, licence: where they are from and what may be
-        done with them, for people. dtype: float16 halves the size and keeps about 3 digits. overwrite: replace a
-        dataset that is there.
+        done with them, for people. none: number of the class of frames between segments. dtype: float16 halves the
+        size and keeps about 3 digits. overwrite: replace a dataset that is there.
     Raises ValueError when there are no clips, `path` is taken, units are unknown or two classes have one name, and
     naming the first clip that is not finite, has another layout, or other channels, attributes or splits than the
     first, a label outside the classes or a name already taken. Raises OSError when the disk is full.
@@ -248,6 +269,7 @@ def write_dataset(
             "class_names": list(class_names),
             "layout": layout.to_dict(),
             "crc32": {file.name: block_sums(file) for file in sorted(folder.glob("*.npy"))},
+            **({} if none is None else {"none": none}),
             "sha256": {file.name: sha256(file) for file in sorted(folder.iterdir())},
         }
         about["sha256_of_this"] = sum_of(about)

@@ -79,6 +79,8 @@ def read_about(path: Path) -> dict[str, Any]:
         about["layout"] = JointLayout.from_dict(about["layout"])
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
+    if (none := about.get("none")) is not None and not (type(none) is int and 0 <= none < len(about["class_names"])):
+        raise ValueError(f"{file}: 'none' is {quoted(none)}, expected the number of one of its classes")
     if stated not in (None, expected):
         raise ValueError(
             f"{file} is not what was written; prepare the dataset again, or remove '{OWN_SUM}' from it if you edited it"
@@ -103,6 +105,7 @@ def sum_of(about: Mapping[str, Any]) -> str:
 def _identity(about: Mapping[str, Any]) -> str:
     """The SHA-256 of all that decides what a network learns from a dataset: its files, classes and joints."""
     content = [about[key] for key in ("sha256", "class_names", "layout", "dtype")]
+    content += [about["none"]] if about.get("none") is not None else []
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

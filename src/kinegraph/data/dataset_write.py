@@ -3,7 +3,7 @@
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from kinegraph.messages import CONTROL, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
+from kinegraph.skeleton.segment import Segment
 
 FORMAT, VERSION = "kinegraph dataset", 1
 AXES = "keypoint.npy (row, joint, channel); rows: clip by clip, person by person, frame by frame"
@@ -20,9 +21,11 @@ DTYPES = ("float32", "float16")
 UNITS = ("m", "px", "normalised")  # in 3D, of pictures, and of arrays that were centred and turned before
 LARGEST = 1e9  # coordinate: beyond it squares and their sums leave float32, and no unit makes a recording of it
 COLUMNS = ("name", "label", "offset", "people", "frames", "fps", "width", "height")
+SEGMENT_COLUMNS = ("recording", "start", "end", "label", "person")
 
 
-FILES = ("keypoint.npy", "score.npy", "clips.csv", "dataset.json")
+SEGMENTS = "segments.csv"
+FILES = ("keypoint.npy", "score.npy", "clips.csv", SEGMENTS, "dataset.json")
 
 
 def check_replaceable(path: Path, overwrite: bool) -> None:
@@ -60,6 +63,7 @@ class Columns:
     score: bool
     attributes: dict[str, str]  # name -> "int" or "str"
     splits: tuple[str, ...]
+    segments: bool
 
     @classmethod
     def of(cls, clip: SkeletonClip, layout: JointLayout, class_names: tuple[str, ...]) -> "Columns":
@@ -69,7 +73,8 @@ class Columns:
             raise ValueError(f"clip '{clip.name}': '{taken[0]}' cannot name an attribute or a split, the name is taken")
         kinds = {key: "str" if isinstance(value, str) else "int" for key, value in clip.attributes.items()}
         channels, score = clip.keypoint.shape[3], clip.score is not None
-        return cls(layout, class_names, channels, score, kinds, tuple(clip.splits))
+        long = clip.segments is not None
+        return cls(layout, class_names, channels, score, kinds, tuple(clip.splits), long)
 
     def check(self, clip: SkeletonClip) -> None:
         """Raise ValueError when the clip does not fit its dataset."""
@@ -103,10 +108,21 @@ class Columns:
             return f"has splits {_listed(clip.splits)}, the clips before it have {_listed(self.splits)}"
         if wrong := [key for key, part in clip.splits.items() if not isinstance(part, str) or not part]:
             return f"is in no part of split '{wrong[0]}'"
+        if (clip.segments is not None) != self.segments:
+            return f"has {'no ' * self.segments}segments, the clips before it have {'' if self.segments else 'none'}"
+        if problem := next(filter(None, (self._wrong_segment(one, clip.frames) for one in clip.segments or ())), ""):
+            return problem
         for text in (clip.name, *clip.attributes.values(), *clip.splits.values()):
             if isinstance(text, str) and (text.splitlines() not in ([], [text]) or CONTROL.search(text)):
                 return f"has a line break or control character in {text!r}"
         return ""
+
+    def _wrong_segment(self, one: Segment, frames: int) -> str:
+        if not 0 <= one.start < one.end <= frames:
+            return f"has a segment from frame {one.start} to {one.end}, expected some of its {frames} frames"
+        if not 0 <= one.label < len(self.class_names):
+            return f"has a segment of class {one.label}, the {len(self.class_names)} classes count from 0"
+        return "has a control character in the name of a person" * bool(CONTROL.search(one.person))
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -125,6 +141,7 @@ def write_rows(folder: Path, clips: Iterable[SkeletonClip], columns: Columns, dt
         score = files.enter_context(_growing_npy(folder / "score.npy", (joints,), dtype)) if columns.score else None
         table = files.enter_context((folder / "clips.csv").open("w", newline="", encoding="utf-8"))
         line = csv.writer(table, lineterminator="\n")
+        segment = files.enter_context(_segments_csv(folder / SEGMENTS)) if columns.segments else None
         line.writerow([*COLUMNS, *columns.attributes, *columns.splits])
         for clip in clips:
             columns.check(clip)
@@ -135,6 +152,8 @@ def write_rows(folder: Path, clips: Iterable[SkeletonClip], columns: Columns, dt
             if score:
                 score(_stored(clip, "score", dtype))
             line.writerow(_cells(clip, rows, columns))
+            if segment:
+                segment(clip, columns.class_names)
             rows += clip.people * clip.frames
             for split, part in clip.splits.items():
                 parts[split][part] += 1
@@ -174,6 +193,20 @@ def _cells(clip: SkeletonClip, offset: int, columns: Columns) -> list:
     ]
     splits = [clip.splits[key] for key in columns.splits]
     return [clip.name, label, offset, clip.people, clip.frames, fps, width, height, *attributes, *splits]
+
+
+@contextmanager
+def _segments_csv(path: Path) -> Iterator[Callable[[SkeletonClip, Sequence[str]], None]]:
+    """A function that appends the segments of a recording to a new table."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        line = csv.writer(file, lineterminator="\n")
+        line.writerow(SEGMENT_COLUMNS)
+
+        def append(clip: SkeletonClip, class_names: Sequence[str]) -> None:
+            rows = sorted(clip.segments or (), key=lambda one: (one.start, one.end, one.label, one.person))
+            line.writerows((clip.name, one.start, one.end, class_names[one.label], one.person) for one in rows)
+
+        yield append
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from kinegraph.data.normalize import set_upright
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up, seen
+from kinegraph.skeleton.segment import Segment
 
 MOST_FRAMES = 10_000_000
 
@@ -31,7 +32,14 @@ def at_rate(clip: SkeletonClip, fps: float) -> SkeletonClip:
     there = seen(clip.keypoint)
     keypoint = between(clip.keypoint, there, before, share)
     score = None if clip.score is None else between(clip.score[..., None], there, before, share)[..., 0]
-    return replace(clip, keypoint=keypoint, score=score, fps=fps)
+    segments = None if clip.segments is None else tuple(_at_rate(one, fps / clip.fps, frames) for one in clip.segments)
+    return replace(clip, keypoint=keypoint, score=score, fps=fps, segments=segments)
+
+
+def _at_rate(one: Segment, share: float, frames: int) -> Segment:
+    """A segment of a recording that now has so many frames; of one frame at least."""
+    start = min(round(one.start * share), frames - 1)
+    return replace(one, start=start, end=min(max(round(one.end * share), start + 1), frames))
 
 
 def between(

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from kinegraph.messages import quoted
 from kinegraph.skeleton.layout import JointLayout
+from kinegraph.skeleton.segment import Segment
 
 
 class ClipError(ValueError):
@@ -29,6 +30,7 @@ class SkeletonClip:
     image_size: (width, height) in pixels, for 2D keypoints.
     attributes: what the source knows about the clip (subject, camera, setup ...).
     splits: which part of each published split the clip belongs to, e.g. {"xsub": "train", "xview": "val"}.
+    segments: of a long recording, what is done from when to when; None for a clip of one action, which has a label.
     Raises ValueError when keypoint, score and layout do not fit each other, or are of other kinds.
     """
 
@@ -41,6 +43,7 @@ class SkeletonClip:
     image_size: tuple[int, int] | None = None
     attributes: Mapping[str, int | str] = field(default_factory=dict)
     splits: Mapping[str, str] = field(default_factory=dict)
+    segments: tuple[Segment, ...] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.layout, JointLayout):

@@ -178,16 +178,24 @@ def annotations(path: Path, extra: bool = False) -> list[Annotation]:
     """
     if not path.is_dir():
         raise ValueError(f"{path} is no folder; give the one that holds BABEL's train.json and val.json")
-    found, kinds = [], {}
+    found: list[Annotation] = []
+    kinds: dict[int, str] = {}
     for prefix in ("", "extra_") if extra else ("",):
         for part in ("train", "val"):
             file = path / f"{prefix}{part}.json"
-            for sequence, about in _json(file).items():
-                try:
-                    found += _of_sequence(about, part, kinds)
-                except (AttributeError, KeyError, TypeError, ValueError) as error:
-                    reason = f"there is no {error}" if isinstance(error, KeyError) else str(error)
-                    raise ValueError(f"{file}: sequence {sequence} is not as BABEL writes it: {reason}") from None
+            found += annotations_of_file(file, part, kinds)
+    return found
+
+
+def annotations_of_file(file: Path, part: str = "", kinds: dict[int, str] | None = None) -> list[Annotation]:
+    """The annotations of one file. kinds: which labels each sequence's own annotation has, filled as they come."""
+    found: list[Annotation] = []
+    for sequence, about in _json(file).items():
+        try:
+            found += _of_sequence(about, part, {} if kinds is None else kinds)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            reason = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+            raise ValueError(f"{file}: sequence {sequence} is not as BABEL writes it: {reason}") from None
     return found
 
 

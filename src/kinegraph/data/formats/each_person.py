@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
-from kinegraph.data.formats.recordings import Item, Recordings
+from kinegraph.data.formats.recordings import Fault, Item, Recordings
 from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.segment import of_person
 
 
 def lists_persons(file: Path) -> bool:
@@ -65,8 +66,15 @@ def _persons(items: Iterator[Item]) -> Iterator[Item]:
                     continue
                 frames = slice(int(there[0]), int(there[-1]) + 1)
                 score = None if clip.score is None else clip.score[person : person + 1, frames]
+                segments = clip.segments
+                if segments is not None:
+                    try:
+                        segments = of_person(segments, person, clip.people, frames.start, frames.stop - frames.start)
+                    except ValueError as error:
+                        yield Fault(str(error), clip.name, "segments")
+                        break
                 name = clip.name if clip.people == 1 else f"{clip.name}#{person + 1}"
-                yield replace(clip, name=name, keypoint=body[None, frames], score=score)
+                yield replace(clip, name=name, keypoint=body[None, frames], score=score, segments=segments)
 
 
 def _labelled(items: Iterator[Item], known: Facts, unlisted: list[str]) -> Iterator[Item]:

@@ -32,6 +32,8 @@ def read(path: Path, *, split: str | None = None, part: str | None = None) -> Re
     about = read_about(path)
     facts = {"layout": about["layout"], "class_names": tuple(about["class_names"]), "units": about["units"]}
     facts |= {"source": about["source"], "licence": about["licence"], "as_arrays": True}
+    if about.get("none") is not None:
+        facts |= {"none": about["class_names"][about["none"]]}
     try:
         dataset = open_dataset(path, check_values=False)
     except (ValueError, OSError) as error:

@@ -70,6 +70,7 @@ class Recordings:
         changed.
     unordered: whether people may change rows from frame to frame; they are followed then (`people.followed`).
     as_arrays: whether clips are stored as arrays, whose axes may stand in another order.
+    none: of long recordings, name of the class of frames between segments; empty where these are ignored.
     format, reason: name of the format, and why the path has this format.
     """
 
@@ -80,6 +81,7 @@ class Recordings:
     units: str
     source: str
     licence: str = ""
+    none: str = ""
     skipped: Callable[[], list[str]] = list
     changed: Callable[[], list[str]] = list
     unordered: bool = False
@@ -92,7 +94,8 @@ class Recordings:
 
 def facts_of(found: Recordings) -> dict[str, Any]:
     """The facts about all clips, as `write_dataset` takes them."""
-    return {name: getattr(found, name) for name in ("layout", "class_names", "units", "source", "licence")}
+    facts = {name: getattr(found, name) for name in ("layout", "class_names", "units", "source", "licence")}
+    return facts | ({"none": found.class_names.index(found.none)} if found.none else {})
 
 
 def fault_of(error: Exception, clip: str = "") -> Fault:

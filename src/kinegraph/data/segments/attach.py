@@ -1,0 +1,166 @@
+"""Recordings with the segments of tables: which row is of which recording, and which frames it means."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+
+from kinegraph.data.formats.recordings import Fault, Item, Recordings
+from kinegraph.data.repair import at_rate
+from kinegraph.data.segments.rows import Row, SegmentTable, Unit, stem_of
+from kinegraph.messages import counted, first_few, plain_name
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.segment import Segment
+
+NONE = "none"  # usual name of the class of frames between segments
+Rows = Sequence[tuple[SegmentTable, Row]]
+
+
+@dataclass
+class _Seen:
+    """What was noticed while clips were read."""
+
+    matched: set[str] = field(default_factory=set)
+    bare: list[str] = field(default_factory=list)
+    cut: list[str] = field(default_factory=list)
+    as_frames: list[str] = field(default_factory=list)
+
+
+def with_segments(
+    found: Recordings, tables: Sequence[SegmentTable], unit: Unit | None = None, resample_fps: float | None = None
+) -> Recordings:
+    """The recordings that the tables name, with their segments in place of labels; others are skipped, and listed.
+
+    unit: of tables that do not say it. resample_fps: the frame rate that recordings are brought to, after their frames
+    were counted. Raises ValueError where the unit is not known.
+    """
+    units = {table.path: table.unit or unit or _unit_by_size(table) for table in tables}
+    names = tuple(sorted({plain_name(row.label) for table in tables for row in table.rows}))
+    by_name: dict[str, list[tuple[SegmentTable, Row]]] = defaultdict(list)
+    for table in tables:
+        for row in table.rows:
+            by_name[_key(row.recording or table.path.name)].append((table, row))
+    seen = _Seen()
+
+    def clips() -> Iterator[Item]:
+        with closing(found.clips):
+            for item in found.clips:
+                if not isinstance(item, SkeletonClip):
+                    yield item
+                    continue
+                rows = _rows_of(item, by_name, found.count, seen)
+                if rows is None:
+                    seen.bare.append(item.name)
+                    continue
+                if unit is None and _unit_of(item, rows) and any(table.unit is None for table, _ in rows):
+                    seen.as_frames.append(item.name)
+                clip = _labelled(item, rows, units, {name: i for i, name in enumerate(names)}, seen)
+                yield clip if isinstance(clip, Fault) or resample_fps is None else at_rate(clip, resample_fps)
+        if not seen.matched:
+            raise ValueError(
+                f"no row of {tables[0].path} is of a recording: the rows name {first_few(sorted(by_name))}, the "
+                f"recordings are {first_few(seen.bare)}"
+            )
+
+    def skipped() -> list[str]:
+        bare = f"{counted(len(seen.bare), 'recording')} without a row of the segments: {first_few(seen.bare)}"
+        lost = sorted(set(by_name) - seen.matched)
+        rest = f"segments of {counted(len(lost), 'recording')} that is not here: {first_few(lost)}"
+        return found.skipped() + [bare] * bool(seen.bare) + [rest] * bool(lost)
+
+    def changed() -> list[str]:
+        cut = f"{len(seen.cut):,} segments end behind the last frame and were cut: {first_few(seen.cut)}"
+        by_length = f"start and end of {first_few(seen.as_frames)} count frames, as seconds they are too long"
+        return found.changed() + [cut] * bool(seen.cut) + [by_length] * bool(seen.as_frames)
+
+    notes = tuple(dict.fromkeys(note for table in tables for note in table.notes))
+    return replace(
+        found,
+        clips=clips(),
+        class_names=names,
+        skipped=skipped,
+        changed=changed,
+        assumed=(*found.assumed, *notes, *_said_units(tables, units, unit)),
+    )
+
+
+def with_none(found: Recordings, none: str) -> Recordings:
+    """The recordings in which the frames between segments are of the class `none`, an own one or one of theirs."""
+    known = [name for name in found.class_names if name.casefold() == none.casefold()]
+    names = found.class_names if known else (*found.class_names, none)
+    return replace(found, class_names=names, none=known[0] if known else none)
+
+
+def complete(tables: Sequence[SegmentTable]) -> bool:
+    """Whether every frame of all recordings has a label."""
+    return all(table.complete for table in tables)
+
+
+# ---- units -----------------------------------------------------------------------------------------------------------
+
+
+def _unit_by_size(table: SegmentTable) -> Unit | None:
+    """Frames, where whole numbers are too large for seconds: longer than a day."""
+    return "frames" if max(row.end for row in table.rows) > 86_400 else None
+
+
+def _said_units(tables: Sequence[SegmentTable], units: Mapping[object, Unit | None], given: Unit | None) -> list[str]:
+    open_ones = [table.path.name for table in tables if table.unit is None and given is None]
+    known = [name for name in open_ones if any(units[it.path] for it in tables if it.path.name == name)]
+    return [f"{first_few(known)}: start and end count frames, they are too large for seconds"] * bool(known)
+
+
+# ---- recordings ------------------------------------------------------------------------------------------------------
+
+
+def _key(name: str) -> str:
+    return stem_of(name).casefold()
+
+
+def _rows_of(
+    clip: SkeletonClip, by_name: Mapping[str, list[tuple[SegmentTable, Row]]], count: int, seen: _Seen
+) -> Rows | None:
+    """The rows of a recording: those that have its name, or all where there is one recording and one name."""
+    for name in (clip.name.casefold(), _key(clip.name), _key(re.sub(r"#\d+$", "", clip.name))):
+        if name in by_name:
+            seen.matched.add(name)
+            return by_name[name]
+    if count == 1 and len(by_name) == 1:
+        seen.matched.update(by_name)
+        return next(iter(by_name.values()))
+    return None
+
+
+def _labelled(
+    clip: SkeletonClip, rows: Rows, units: Mapping[object, Unit | None], number: Mapping[str, int], seen: _Seen
+) -> SkeletonClip | Fault:
+    found: list[Segment] = []
+    for table, row in rows:
+        unit = units[table.path] or _unit_of(clip, rows)
+        place = f"{table.path.name}{f' line {row.line}' if row.line else ''}"
+        if unit is None:
+            return Fault(
+                f"{place}: the table does not say whether {row.start:g} to {row.end:g} are seconds or frames; give "
+                "--segments-in seconds or frames",
+                clip.name,
+                "segments",
+            )
+        if unit == "seconds" and clip.fps is None:
+            return Fault("does not say its frame rate, which segments in seconds need: give --fps", clip.name, "fps")
+        rate = float(clip.fps or 0) if unit == "seconds" else 1.0
+        start, end = round(row.start * rate), round(row.end * rate)
+        if start >= clip.frames:
+            wanted = f"begins at {row.start:g} {unit}, frame {start:,}, the recording has {clip.frames:,}"
+            return Fault(f"{place} {wanted}; are frame rate and unit right?", clip.name, "segments")
+        if end > clip.frames + 1:
+            seen.cut.append(f"{clip.name} {row.label} at {row.start:g}")
+        end = min(max(end, start + 1), clip.frames)
+        found.append(Segment(start, end, number[plain_name(row.label)], plain_name(row.person)))
+    return replace(clip, label=None, segments=tuple(sorted(found, key=lambda it: (it.start, it.end, it.label))))
+
+
+def _unit_of(clip: SkeletonClip, rows: Rows) -> Unit | None:
+    """Frames, where the rows would be longer than the recording in seconds; None where both are possible."""
+    last = max(row.end for _, row in rows)
+    return "frames" if clip.fps and last > clip.frames / clip.fps + 1 else None

@@ -1,0 +1,214 @@
+"""What a network says of each frame of long recordings, beside the truth, and all figures that follow from both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from kinegraph.evaluation.segmental import (
+    OVERLAPS,
+    TIOU,
+    Counts,
+    average_precision,
+    delays,
+    edit_score,
+    false_alarms,
+    hits,
+)
+from kinegraph.skeleton.segment import IGNORED, Segment, one_label, runs, runs_of_each
+
+SEVERAL_FROM = 0.5  # probability from which a class is there, where a frame may have several
+SECONDS_AN_HOUR = 3600
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """One recording. probabilities: of each class in each frame. labels: which classes each frame has.
+
+    several: whether a frame may have several classes; else a frame has one, that of nothing where it has no label.
+    none: number of the class of nothing; without one, frames without a label are ignored. fps: NaN where unknown.
+    """
+
+    name: str
+    probabilities: Float[np.ndarray, "T classes"]
+    labels: Bool[np.ndarray, "T classes"]
+    several: bool = False
+    none: int | None = None
+    fps: float = float("nan")
+    subject: str = ""
+
+    @cached_property
+    def truth(self) -> Int[np.ndarray, "T"]:
+        """The class of each frame, where a frame has one. Ignored: frames without a class, or with several."""
+        return one_label(self.labels, self.none)[0]
+
+    @cached_property
+    def predicted(self) -> Int[np.ndarray, "T"]:
+        return np.where(self.truth == IGNORED, IGNORED, self.probabilities.argmax(axis=1))
+
+    @cached_property
+    def segments(self) -> list[Segment]:
+        """The true segments, without those of nothing."""
+        return runs_of_each(self.labels) if self.several else runs(self.truth, none=self.none)
+
+    @cached_property
+    def found(self) -> list[Segment]:
+        """The predicted segments, without those of nothing."""
+        if self.several:
+            return runs_of_each(self.probabilities >= SEVERAL_FROM, self.probabilities)
+        return runs(self.predicted, self.probabilities, none=self.none)
+
+    @cached_property
+    def counts(self) -> Int[np.ndarray, "classes 3"]:
+        """Frames of each class: those that have it, those that are given it, and those of both."""
+        if self.several:
+            there, given = self.labels, self.probabilities >= SEVERAL_FROM
+        else:
+            classes = np.arange(self.labels.shape[1])
+            there, given = self.truth[:, None] == classes, self.predicted[:, None] == classes
+        return np.stack([there.sum(0), given.sum(0), (there & given).sum(0)], axis=1)
+
+    @property
+    def known(self) -> int:
+        """Frames that count."""
+        return len(self.labels) if self.several else int((self.truth != IGNORED).sum())
+
+
+@dataclass(frozen=True)
+class SegmentFigures:
+    """Of some recordings; shares from 0 to 1, NaN where there is nothing to measure.
+
+    accuracy: of frames; where a frame may have several classes, of all yes and no. f1: by the least overlap. edit: NaN
+    where a frame may have several classes. mean_ap: by the least overlap. delay: seconds from the start of a segment to
+    its first right frame, the median. missed: segments without a right frame. alarms: predictions that touch no segment
+    of their class, an hour.
+    """
+
+    frames: int
+    segments: int
+    accuracy: float
+    mean_class_accuracy: float
+    edit: float
+    f1: dict[float, float]
+    mean_ap: dict[float, float]
+    delay: float
+    missed: float
+    alarms: float
+
+    def flat(self) -> dict[str, float]:
+        """The figures by name, for logs and tables."""
+        named: dict[str, float] = {"frame_accuracy": self.accuracy, "mean_class_accuracy": self.mean_class_accuracy}
+        named |= {"edit": self.edit} | {f"f1_{round(100 * k)}": value for k, value in self.f1.items()}
+        named |= {"map": _mean(list(self.mean_ap.values())), "delay_seconds": self.delay, "missed": self.missed}
+        return named | {"false_alarms_an_hour": self.alarms}
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """Of one class: frames that have it, precision and recall of frames, hits of segments by the least overlap."""
+
+    label: int
+    frames: int
+    precision: float
+    recall: float
+    segments: int
+    found: int
+    counts: dict[float, Counts]
+    mean_ap: float
+    delay: float
+    missed: float
+    alarms: float
+
+
+def figures(timelines: Sequence[Timeline], label: int | None = None) -> SegmentFigures:
+    """The figures of some recordings; label: of the segments of one class only."""
+    pairs = [(_of(one.segments, label), _of(one.found, label)) for one in timelines]
+    counts = np.sum([one.counts for one in timelines], axis=0)
+    there, _, both = counts.T
+    several = any(one.several for one in timelines)
+    return SegmentFigures(
+        frames=sum(one.known for one in timelines),
+        segments=sum(len(truth) for truth, _ in pairs),
+        accuracy=_accuracy(timelines),
+        mean_class_accuracy=_mean((both[there > 0] / there[there > 0]).tolist()),
+        edit=float("nan") if several else _mean([edit_score(_order(a), _order(b)) for a, b in pairs]),
+        f1={least: sum((hits(a, b, least) for a, b in pairs), Counts()).f1 for least in OVERLAPS},
+        mean_ap={least: _mean_ap(pairs, least) for least in TIOU},
+        **_promptness(timelines, pairs),
+    )
+
+
+def of_class(timelines: Sequence[Timeline], label: int) -> ClassFigures:
+    """The figures of one class."""
+    there, given, both = np.sum([one.counts[label] for one in timelines], axis=0).tolist()
+    pairs = [(_of(one.segments, label), _of(one.found, label)) for one in timelines]
+    return ClassFigures(
+        label=label,
+        frames=there,
+        precision=both / given if given else float("nan"),
+        recall=both / there if there else float("nan"),
+        segments=sum(len(truth) for truth, _ in pairs),
+        found=sum(len(found) for _, found in pairs),
+        counts={least: sum((hits(a, b, least) for a, b in pairs), Counts()) for least in OVERLAPS},
+        mean_ap=_mean([_mean_ap(pairs, least) for least in TIOU]),
+        **_promptness(timelines, pairs),
+    )
+
+
+def by_subject(timelines: Sequence[Timeline]) -> dict[str, SegmentFigures]:
+    """The figures of each subject's recordings, where the subjects are known."""
+    subjects = sorted({one.subject for one in timelines} - {""})
+    return {it: figures([one for one in timelines if one.subject == it]) for it in subjects}
+
+
+Pair = tuple[list[Segment], list[Segment]]
+
+
+def _of(segments: Sequence[Segment], label: int | None) -> list[Segment]:
+    return [one for one in segments if label is None or one.label == label]
+
+
+def _order(segments: Sequence[Segment]) -> list[int]:
+    return [one.label for one in segments]
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if value == value]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def _accuracy(timelines: Sequence[Timeline]) -> float:
+    """The share of right frames, or of right answers for each class of each frame."""
+    total = right = 0
+    for one in timelines:
+        there, given, both = one.counts.sum(axis=0).tolist()
+        size = one.labels.size if one.several else one.known
+        total += size
+        right += size - (there - both) - (given - both) if one.several else both
+    return right / total if total else float("nan")
+
+
+def _mean_ap(pairs: Sequence[Pair], least: float) -> float:
+    truth, found = [a for a, _ in pairs], [b for _, b in pairs]
+    labels = sorted({one.label for recording in truth for one in recording})
+    return _mean([average_precision(truth, found, label, least) for label in labels])
+
+
+def _promptness(timelines: Sequence[Timeline], pairs: Sequence[Pair]) -> dict[str, float]:
+    """delay, missed and alarms; those in seconds and hours are NaN where a frame rate is not known."""
+    waits: list[float] = []
+    missed = alarms = 0
+    for one, (truth, found) in zip(timelines, pairs, strict=True):
+        frames = delays(truth, found)
+        missed += frames.count(None)
+        waits += [it / one.fps for it in frames if it is not None]
+        alarms += len(false_alarms(truth, found))
+    hours = sum(len(one.labels) / one.fps for one in timelines) / SECONDS_AN_HOUR
+    segments = sum(len(truth) for truth, _ in pairs)
+    return {
+        "delay": float(np.median(waits)) if waits else float("nan"),
+        "missed": missed / segments if segments else float("nan"),
+        "alarms": alarms / hours if hours == hours else float("nan"),
+    }

@@ -1,0 +1,93 @@
+"""A labelled part of a recording: what is done from one frame to another."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from kinegraph.messages import quoted
+
+IGNORED = -1  # the label of a frame that nobody labelled
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Frames start to end, end not included, with the number of their class.
+
+    person: who does it, in the words of the annotator; empty for everybody who is there. confidence: of a prediction.
+    """
+
+    start: int
+    end: int
+    label: int
+    person: str = ""
+    confidence: float = 1.0
+
+
+def runs(
+    frames: Int[np.ndarray, "T"], confidence: Float[np.ndarray, "T classes"] | None = None, none: int | None = None
+) -> list[Segment]:
+    """The stretches of one class, of a label for each frame; not those of the class `none` and of ignored frames.
+
+    confidence: probabilities; a segment gets the mean of its own class.
+    """
+    frames = np.asarray(frames)
+    edges = np.flatnonzero(np.diff(frames)) + 1
+    bounds = [0, *edges.tolist(), len(frames)] if len(frames) else []
+    found: list[Segment] = []
+    for start, end in itertools.pairwise(bounds):
+        label = int(frames[start])
+        if label in (IGNORED, none):
+            continue
+        mean = 1.0 if confidence is None else float(confidence[start:end, label].mean())
+        found.append(Segment(start, end, label, confidence=mean))
+    return found
+
+
+def runs_of_each(
+    frames: Bool[np.ndarray, "T classes"], confidence: Float[np.ndarray, "T classes"] | None = None
+) -> list[Segment]:
+    """The stretches of every class by itself, where a frame may be of several; in the order of their starts."""
+    found = [
+        Segment(one.start, one.end, label, confidence=one.confidence)
+        for label in range(frames.shape[1])
+        for one in runs(np.where(frames[:, label], 0, IGNORED), None if confidence is None else confidence[:, [label]])
+    ]
+    return sorted(found, key=lambda one: (one.start, one.label))
+
+
+def labels_of_frames(segments: Iterable[Segment], frames: int, classes: int) -> Bool[np.ndarray, "T classes"]:
+    """Which classes each frame has, by the segments of a recording of so many frames."""
+    labels = np.zeros((frames, classes), bool)
+    for one in segments:
+        labels[max(one.start, 0) : max(one.end, 0), one.label] = True
+    return labels
+
+
+def one_label(
+    labels: Bool[np.ndarray, "T classes"], none: int | None = None
+) -> tuple[Int[np.ndarray, "T"], Bool[np.ndarray, "T"]]:
+    """The class of each frame, and which frames have several classes: these are ignored.
+
+    Frames without a class are of the class `none`, or ignored where there is none.
+    """
+    count = labels.sum(axis=1)
+    single = np.where(count == 1, labels.argmax(axis=1), IGNORED)
+    return np.where(count == 0, IGNORED if none is None else none, single), count > 1
+
+
+def of_person(segments: Sequence[Segment], person: int, people: int, first: int, frames: int) -> tuple[Segment, ...]:
+    """The segments of the person in a row of a recording, from 0, who is there for `frames` frames from `first` on.
+
+    Raises ValueError for a person who is named with a word where there are several people.
+    """
+    words = sorted({it.person for it in segments if it.person and not it.person.isdecimal()})
+    if people > 1 and words:
+        raise ValueError(
+            f"its segments name the person {quoted(words[0])}; --per-person needs numbers, 1 for the first person"
+        )
+    own = [it for it in segments if people == 1 or it.person in ("", str(person + 1))]
+    kept = [replace(it, start=max(it.start - first, 0), end=min(it.end - first, frames)) for it in own]
+    return tuple(it for it in kept if it.start < it.end)
