@@ -389,11 +389,13 @@ def test_long_recordings_keep_their_segments(tmp_path):
     recording = replace(clip("long", frames=8), label=None, segments=segments, fps=30.0)
     empty = replace(recording, name="empty", segments=())
     dataset = write_dataset(tmp_path / "d", [recording, empty], **ABOUT, none=1)
-    assert dataset.segments == (segments, ()) and dataset.none == 1
+    assert dataset.segments == (segments, ())
+    assert dataset.none == 1
     assert dataset[0].segments == segments
     assert dataset.labels_of(0).sum(0).tolist() == [4, 4]
     half = at_rate(dataset[0], 15.0)
-    assert half.frames == 5 and [(one.start, one.end) for one in half.segments] == [(0, 2), (1, 3)]
+    assert half.frames == 5
+    assert [(one.start, one.end) for one in half.segments] == [(0, 2), (1, 3)]
     file = tmp_path / "d" / "segments.csv"
     assert file.read_text() == 'recording,start,end,label,person\nlong,0,4,walk,\nlong,2,6,"sit, then stand",2\n'
     for wrong in (

@@ -13,7 +13,8 @@ def chosen(found: Recordings, only: Sequence[str] | None, merge: Sequence[str] |
     """The recordings of the chosen classes, in the order in which they are named; of others no clip is given.
 
     merge: "NEW=OLD,OLD ..." makes one class of several, or gives one another name. only: names after merging, by
-    default all. Of long recordings segments are left out, not recordings. Spelling does not matter but for letters and digits. Raises ValueError for a class that is not there.
+    default all. Of long recordings segments are left out, not recordings. Spelling does not matter but for letters and
+    digits. Raises ValueError for a class that is not there.
     """
     if not found.class_names:
         raise ValueError("the clips have no classes to choose from; --labels-file gives labels")

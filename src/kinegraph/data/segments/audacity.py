@@ -1,6 +1,7 @@
 """Audacity's label tracks: start and end in seconds and a label, between tabs. A file is about one recording.
 
-Lines of frequencies, which begin with a backslash, are left out. Source: Audacity's manual, Importing and Exporting Labels.
+Lines of frequencies, which begin with a backslash, are left out. Source: Audacity's manual, Importing and Exporting
+Labels.
 """
 
 from kinegraph.data.segments.rows import Row, SegmentTable, Source, number_of
