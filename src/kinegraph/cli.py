@@ -26,6 +26,7 @@ VERBS = {
     "predict": "say what is done in recordings: a clip, each person in it, or when in a long one",
     "stream": "say what people do while it happens: frames from a program, a socket or a file that is played",
     "serve": "a page where recordings, a camera or a program's frames are answered; HTTP and a socket for programs",
+    "calibrate": "probabilities that say how often answers are right, by the result of clips not trained on",
     "draw": "a clip as a page that plays it, a video or a film strip; with what a network says of it",
     "embed": "clips -> vectors: what a network knows of each before it names a class",
     "enroll": "new classes from a few examples each, in seconds: a new head on a trained network",

@@ -1,0 +1,68 @@
+"""`kinegraph calibrate WEIGHTS RESULT --out NEW`: probabilities that say how often answers are right."""
+
+from pathlib import Path
+
+from kinegraph.plugins import load_plugins
+
+
+def calibrate(
+    weights: Path,
+    result: Path,
+    *,
+    out: Path,
+    accepted: float = 0.95,
+    overwrite: bool = False,
+    plugins: list[Path] | None = None,
+) -> None:
+    """Make probabilities say how often answers are right, and say below which a clip is rather none of the classes.
+
+    Logits are divided by one number, the temperature, which goes into the last layer: the likeliest class stays the
+    same. It is fitted on clips that the network was not trained on: those of `kinegraph crossval` with the same config,
+    or of a validation part.
+
+    Args:
+        weights: a .safetensors file or a run folder.
+        result: the result.pkl of `kinegraph crossval` or `kinegraph test`, with its .json beside it.
+        out: weights file to write, NAME.safetensors.
+        accepted: share of the rightly answered clips that stay above the least probability.
+        overwrite: replace the file that is there.
+        plugins: Python files that define the network, where the weights name one of your own.
+
+    Examples:
+        kinegraph crossval configs/small_data.yaml --dataset MINE --split xsub --out folds
+        kinegraph calibrate runs/small_data folds/result.pkl --out mine.safetensors
+    """
+    load_plugins(plugins or ())
+    if not 0 < accepted < 1:
+        raise ValueError(f"--accepted is {accepted}, expected a share between 0 and 1")
+    if out.suffix != ".safetensors":
+        raise ValueError(f"--out is '{out}', expected a name that ends in .safetensors")
+    if out.is_dir() or (out.exists() and not overwrite):
+        raise ValueError(f"{out} exists; choose another name or give --overwrite")
+    import torch
+
+    from kinegraph.evaluation.about_result import read_evaluation
+    from kinegraph.evaluation.calibration import best_temperature, calibration, least_probability
+    from kinegraph.evaluation.evaluation import Evaluation
+    from kinegraph.models.network import SkeletonNetwork
+    from kinegraph.models.weights import load_weights, save_weights
+
+    known, (tested, _) = load_weights(weights), read_evaluation(result)
+    if tested.class_names != tuple(known.class_names):
+        raise ValueError(f"{result} has other classes than {weights}")
+    if tested.part == "train":
+        raise ValueError(f"{result} is of clips that the network was trained on; give one of others")
+    if not isinstance(known.model, SkeletonNetwork):
+        raise ValueError(f"a {type(known.model).__name__} has no last layer that a temperature could go into")
+    temperature = best_temperature(tested.scores, tested.labels)
+    least = round(least_probability(tested.scores / temperature, tested.labels, accepted), 4)
+    with torch.no_grad():
+        known.model.head.weight.div_(temperature)
+        known.model.head.bias.div_(temperature)
+    about = {"layout": known.layout, "class_names": known.class_names, "preprocessing": known.preprocessing}
+    half = known.extra.get("stored") == "float16"
+    save_weights(out, known.model, **about, extra=known.extra | {"least_probability": least}, half=half)
+    after = Evaluation(tested.scores / temperature, tested.labels, tested.names, tested.class_names)
+    before, now = (calibration(it.confidence, it.right).error for it in (tested, after))
+    print(f"{out}: temperature {temperature:.2f} by {len(tested.labels):,} clips")
+    print(f"calibration error {before:.1%} -> {now:.1%}; below a probability of {least:.1%} rather none of the classes")

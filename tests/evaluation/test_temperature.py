@@ -1,0 +1,59 @@
+"""A temperature makes probabilities true, and goes into weights."""
+
+import numpy as np
+import pytest
+import torch
+
+from kinegraph.cli import main
+from kinegraph.evaluation.calibration import best_temperature, calibration, least_probability
+from kinegraph.evaluation.evaluation import Evaluation
+from kinegraph.models.stgcn import STGCN
+from kinegraph.models.weights import load_weights, save_weights
+from kinegraph.report.write import write_report
+from kinegraph.skeleton.graph import adjacency
+from kinegraph.skeleton.layout import load_layout
+
+
+def true_scores(clips: int = 4000):
+    """Logits whose probabilities are true, and labels drawn by them."""
+    rng = np.random.default_rng(0)
+    scores = rng.normal(0, 2, (clips, 5))
+    labels = (scores + rng.gumbel(size=scores.shape)).argmax(1)
+    return scores, labels
+
+
+@pytest.mark.parametrize("factor", [0.3, 1.0, 4.0])
+def test_the_factor_by_which_logits_were_wrong_is_found(factor):
+    scores, labels = true_scores()
+    assert best_temperature(scores * factor, labels) == pytest.approx(factor, rel=0.08)
+
+
+def test_the_least_probability_keeps_its_share_of_right_answers():
+    scores, labels = true_scores()
+    least = least_probability(scores, labels, 0.9)
+    shares = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    right = shares.argmax(1) == labels
+    assert (shares.max(1)[right] >= least).mean() == pytest.approx(0.9, abs=0.01)
+    assert least_probability(scores, (scores.argmax(1) + 1) % 5) == 0
+
+
+def test_the_command_changes_the_last_layer_alone(tmp_path, capsys):
+    layout, names = load_layout("ntu25"), tuple("abcde")
+    torch.manual_seed(0)
+    network = STGCN(torch.tensor(adjacency(layout)).float(), 3, 5, widths=[4]).eval()
+    weights, result, out = (tmp_path / name for name in ("w.safetensors", "result.pkl", "new.safetensors"))
+    save_weights(weights, network, layout=layout, class_names=names, preprocessing={})
+    scores, labels = true_scores(600)
+    tested = Evaluation(0.25 * scores, labels, [f"clip {i}" for i in range(600)], names)
+    write_report(result, tested, config_text="", environment={})
+    assert main(["calibrate", str(weights), str(result), "--out", str(out)]) == 0
+    assert "temperature 0.2" in capsys.readouterr().out
+    new = load_weights(out)
+    x = torch.randn(2, 1, 8, 25, 3)
+    factor = (network(x) / new.model(x)).detach().flatten()
+    assert factor.tolist() == pytest.approx([float(factor[0])] * 10, rel=1e-4)
+    assert float(factor[0]) == pytest.approx(0.25, rel=0.1)
+    after = Evaluation(tested.scores / float(factor[0]), labels, tested.names, names)
+    assert calibration(after.confidence, after.right).error < 0.05
+    assert 0 < new.extra["least_probability"] < 1
+    assert main(["calibrate", str(weights), str(result), "--out", str(out)]) == 2
