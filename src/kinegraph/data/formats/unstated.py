@@ -85,7 +85,7 @@ def decided(found: Recordings) -> Recordings:
 
 
 def peeked(items: Iterator[Item]) -> tuple[list[SkeletonClip], Iterator[Item]]:
-    """The first clips, and all items from the first on."""
+    """The first clips, and all items from the first on; these can be closed."""
     taken: list[Item] = []
     clips: list[SkeletonClip] = []
     size = 0
@@ -96,7 +96,7 @@ def peeked(items: Iterator[Item]) -> tuple[list[SkeletonClip], Iterator[Item]]:
             size += item.keypoint.nbytes
         if len(clips) == LOOKED_AT or len(taken) == ITEMS or size > LOOKED_AT_BYTES:
             break
-    return clips, chain(taken, items)
+    return clips, _closing(chain(taken, items), items)
 
 
 def some_frames(keypoint: Float[np.ndarray, "M T V C"]) -> Float[np.ndarray, "M t V C"]:
