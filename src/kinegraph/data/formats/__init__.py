@@ -91,7 +91,7 @@ from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up
 
 FORMATS: tuple[ModuleType, ...] = (
-    folder, ntu, ntu_npy, ui_prmd, arrays, annotations, padded, poses, tfrecord, babel, openpose, trc, bvh, table,
+    folder, ntu, ui_prmd, arrays, annotations, padded, poses, ntu_npy, tfrecord, babel, openpose, trc, bvh, table,
     sleap, deeplabcut, nw_ucla, msr, kimore, utkinect, florence, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap,
     c3d, vicon, motive, visual3d, amc, videopose3d, coco, alphapose, mmpose, yolo, mediapipe, json_lines, video,
     panoptic, detectron, smpl, anipose, movement,

@@ -7,8 +7,10 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from kinegraph.data.formats.conventions import LAYOUTS, candidates
+from kinegraph.data.formats.recordings import FormatError
 from kinegraph.skeleton.geometry import body_extent, bones, seen
 from kinegraph.skeleton.layout import JointLayout
+from kinegraph.skeleton.proportions import recognise
 
 AXES = "MTVC"
 MOST_PEOPLE = 10
@@ -18,12 +20,48 @@ CLEARLY = 2.0
 FRAMES_FIRST = (
     "arrays are read as (frames, people, joints, coordinates): neighbours on their first axis move like frames"
 )
+BODIES = 50  # rows that are looked at
+FLAT = "rows of numbers are read as the joints of a frame, coordinates beside each other"
 NO_PEOPLE = "arrays without an axis of people are read as those of one person"
 
 
 def with_people(keypoint: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
     """The array with an axis of people in front, where it is one of (frames, joints, coordinates)."""
     return keypoint[None] if keypoint.ndim == 3 else keypoint
+
+
+def flat_shapes(width: int, joints: int | None = None) -> list[tuple[int, int, int]]:
+    """People, joints and coordinates that a row of so many numbers may be; several people only where no one person."""
+    known = {joints} if joints else {*LAYOUTS}
+    for people in (1, 2):
+        each = width // people
+        found = [
+            (people, each // size, size) for size in (2, 3, 4) if width % (people * size) == 0 and each // size in known
+        ]
+        if found:
+            return found
+    return []
+
+
+def with_joints(array: Float[np.ndarray, "T numbers"], joints: int | None = None) -> Float[np.ndarray, "T M V C"]:
+    """The rows of one frame each with joints and coordinates apart. joints: their number, where it is known.
+
+    Raises FormatError where the row may be several, and the proportions of bodies do not decide.
+    """
+    shapes = flat_shapes(array.shape[1], joints)
+    rows = np.nan_to_num(array[np.unique(np.linspace(0, len(array) - 1, BODIES).astype(int))].astype(np.float64))
+
+    def fits(shape: tuple[int, int, int]) -> bool:
+        bodies = rows.reshape(-1, *shape[1:])
+        planes = [bodies[..., :size] for size in (2, 3) if size <= shape[2]]
+        return any(recognise(it[it.any((1, 2))], candidates(shape[1])) is not None for it in planes if it.any())
+
+    fitting = [shape for shape in shapes if fits(shape)] or shapes
+    if len(fitting) != 1:
+        several = " or ".join(f"{joints} joints with {size} numbers" for _, joints, size in fitting)
+        what = f"may be {several}; name the layout by --layout" if fitting else "is of no number of joints known here"
+        raise FormatError("shape", f"a row of {array.shape[1]} numbers {what}")
+    return array.reshape(len(array), *fitting[0])
 
 
 def frames_come_first(

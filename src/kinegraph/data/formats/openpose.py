@@ -11,6 +11,8 @@ Frames (OpenPose --write_json): `CLASS/CLIP/*_000000000012_keypoints.json`, or `
     {"people": [{"pose_keypoints_2d": [x, y, score, ...]}, ...]}
 with 18 (COCO) or 25 (BODY_25) joints in pixels. The number in a file's name is its frame; a frame without a file, and
 one without people, is empty. One folder may hold several clips, whose files then differ in what is before the number.
+Files with other names that end in a number, and one file of many frames (a list, or an object by the names of pictures,
+as AlphaPose's --format open and cmu write it), are read, too.
 
 Source: feeder_kinetics.py of yysijie/st-gcn; doc/02_output.md of OpenPose.
 """
@@ -23,12 +25,11 @@ from typing import Literal
 
 import numpy as np
 
-from kinegraph.data.folders import files_below
 from kinegraph.data.formats.clip_columns import Facts, facts
 from kinegraph.data.formats.labels_file import with_labels
 from kinegraph.data.formats.openpose_clips import (
-    FRAME_FILE,
     Entry,
+    first_frame_file,
     frame_folders,
     is_clip,
     is_frame,
@@ -59,12 +60,11 @@ def detect(path: Path) -> str | None:
         if path.suffix.lower() != ".json":
             return None
         if is_frame(path):
-            return "a frame as OpenPose writes it"
+            return "one frame or many, as OpenPose writes them"
         return "a clip of Kinetics-skeleton" if is_clip(path) else None
     if any(is_kinetics(folder) for folder in (path, *sorted(path.iterdir())) if folder.is_dir()):
         return "holds JSON files of Kinetics-skeleton"
-    frames = (file for file in files_below(path, "*_keypoints.json") if FRAME_FILE.fullmatch(file.name))
-    named = next(frames, None)
+    named = first_frame_file(path)
     return f"holds {named.name}, as OpenPose writes them" if named else None
 
 

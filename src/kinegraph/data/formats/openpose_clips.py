@@ -2,24 +2,28 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from kinegraph.data.folders import files_below
+from kinegraph.data.formats.openpose_files import FrameOf, frames_in
 from kinegraph.data.split_names import PARTS, column_and_part
 from kinegraph.messages import first_few, quoted
 from kinegraph.safe_io import read_json
 
 FRAME_FILE = re.compile(r"(.*?)_?(\d+)_keypoints\.json")
+OTHER_FILE = re.compile(r"(.*?)_?(\d+)\.json")  # of a frame, as other programs name them
+LOOKED_AT = 20  # of them, in a folder
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One clip's files: a single JSON of all frames, or frame number -> JSON."""
+    """One clip's files: a single JSON of all frames, or frame number -> JSON, or what it holds."""
 
     name: str
-    files: dict[int, Path] | Path
+    files: dict[int, Path | FrameOf] | Path
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,28 @@ def is_clip(file: Path) -> bool:
 
 
 def is_frame(file: Path) -> bool:
-    """Whether a JSON begins like a frame of OpenPose."""
-    return b'"people"' in _start(file) and b'"pose_keypoints' in _start(file)
+    """Whether a JSON begins like a frame of OpenPose, or several."""
+    start = _start(file)
+    return (b'"people"' in start and b'"pose_keypoints' in start) or (b'"bodies"' in start and b'"joints"' in start)
+
+
+def frame_files(raw: Path) -> Iterator[tuple[Path, re.Match[str] | None]]:
+    """The files of frames in a folder, with what their names say: those with OpenPose's names, else any numbered."""
+    named = sorted(files_below(raw, "*_keypoints.json"))
+    if named:
+        yield from ((file, FRAME_FILE.fullmatch(file.name)) for file in named)
+        return
+    for file in sorted(files_below(raw, "*.json")):
+        if (found := OTHER_FILE.fullmatch(file.name)) and is_frame(file):
+            yield file, found
+
+
+def first_frame_file(raw: Path) -> Path | None:
+    """One of them, if the first files of a folder are such: other formats have a million JSON files."""
+    if named := next((file for file in files_below(raw, "*_keypoints.json") if FRAME_FILE.fullmatch(file.name)), None):
+        return named
+    some = islice(files_below(raw, "*.json"), LOOKED_AT)
+    return next((file for file in some if OTHER_FILE.fullmatch(file.name) and is_frame(file)), None)
 
 
 def _start(file: Path) -> bytes:
@@ -132,17 +156,19 @@ def frame_folders(raw: Path) -> Found:
     """
     if raw.is_file():
         match = FRAME_FILE.fullmatch(raw.name)
+        if frames := frames_in(raw):
+            return Found([Entry(raw.stem, frames)], {raw.stem: {"label": ""}}, None, [], fractions=False)
         name, number = (match[1] or raw.resolve().parent.name, int(match[2])) if match else (raw.stem, 0)
         return Found([Entry(name, {number: raw})], {name: {"label": ""}}, None, [], fractions=False)
-    groups: dict[tuple[Path, str], dict[int, Path]] = {}
+    groups: dict[tuple[Path, str], dict[int, Path | FrameOf]] = {}
     others = []
-    for file in sorted(files_below(raw, "*_keypoints.json")):
-        if not (match := FRAME_FILE.fullmatch(file.name)):
+    for file, match in frame_files(raw):
+        if match is None:
             others.append(file.name)
             continue
         frames = groups.setdefault((file.parent.relative_to(raw), match[1]), {})
         if frames.setdefault(int(match[2]), file) != file:
-            raise ValueError(f"{file} and {frames[int(match[2])].name} are both frame {int(match[2])}")
+            raise ValueError(f"{file} and {frames[int(match[2])]} are both frame {int(match[2])}")
     if not groups:
         raise ValueError(f"{raw} has neither kinetics_train/ or kinetics_val/ nor folders of *_keypoints.json")
     alone = Counter(folder for folder, _ in groups)

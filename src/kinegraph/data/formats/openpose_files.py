@@ -1,17 +1,33 @@
 """What is in OpenPose's and Kinetics-skeleton's JSON files: the people of each frame."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.data.formats.detections import picture_number
 from kinegraph.data.formats.openpose_parts import KEYS, POINTS, further_keys
 from kinegraph.data.formats.openpose_people import Detections
 from kinegraph.messages import quoted
 from kinegraph.safe_io import read_json
 
-Files = Mapping[int, Path] | Path  # a frame's number -> its JSON, or one JSON of all frames
+
+@dataclass(frozen=True, eq=False)
+class FrameOf:
+    """A frame in a file of many."""
+
+    file: Path
+    content: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return str(self.file)
+
+
+Files = Mapping[int, Path | FrameOf] | Path  # a frame's number -> its JSON or content, or one JSON of Kinetics' frames
+POSES = ("pose_keypoints_2d", "pose_keypoints", "joints")  # "joints" is AlphaPose's
 SPARSE, LONGEST_GAP = 100, 10_000  # frames a clip may be long for each that is there, and without any
 
 
@@ -38,6 +54,29 @@ def detections(name: str, files: Files, joints: int, parts: Sequence[str] = ()) 
     return Detections([np.array(frames.get(i) or nobody, np.float32) for i in span], ids)
 
 
+def frames_in(file: Path) -> dict[int, Path | FrameOf]:
+    """The frames of a file that holds many: a list of them, or an object with one for each picture; {} for others.
+
+    AlphaPose writes such objects (--format open, --format cmu), by the names of pictures.
+    """
+    content = read_json(file)
+    if isinstance(content, list):
+        frames = dict(enumerate(content))
+    elif isinstance(content, Mapping) and not _has_people(content):
+        numbers = [picture_number(str(name))[1] for name in content]
+        numbered = None not in numbers and len(set(numbers)) == len(numbers)
+        frames = dict(zip(numbers if numbered else range(len(numbers)), content.values(), strict=True))
+    else:
+        return {}
+    if not frames or not all(map(_has_people, frames.values())):
+        return {}
+    return {int(number or 0): FrameOf(file, frame) for number, frame in frames.items()}
+
+
+def _has_people(frame: object) -> bool:
+    return isinstance(frame, Mapping) and isinstance(frame.get("people", frame.get("bodies")), list)
+
+
 def poses(files: Files, parts: Sequence[str] = ()) -> Iterator[tuple[int, list[Float[np.ndarray, "V 3"]], list[int]]]:
     """Frame number, the people in it as x, y, score, further parts behind the body, and their ids, -1 without one."""
     if isinstance(files, Path):
@@ -46,7 +85,7 @@ def poses(files: Files, parts: Sequence[str] = ()) -> Iterator[tuple[int, list[F
     for number, file in sorted(files.items()):
         found, ids = [], []
         for person in _people(file):
-            if values := person.get("pose_keypoints_2d", person.get("pose_keypoints")):
+            if values := next((person[key] for key in POSES if person.get(key)), None):
                 further = [_further(file, person, key) for key in further_keys(parts)]
                 found.append(np.concatenate([_pose(file, values), *further]))
                 ids.append(_id(person))
@@ -76,15 +115,15 @@ def _numbers(people: Sequence[Mapping], keys: Sequence[str]) -> Iterator[Sequenc
             yield values
 
 
-def _people(file: Path) -> list[Mapping]:
-    content = read_json(file)
-    people = content.get("people") if isinstance(content, Mapping) else None
+def _people(file: Path | FrameOf) -> list[Mapping]:
+    content = read_json(file) if isinstance(file, Path) else file.content
+    people = content.get("people", content.get("bodies")) if isinstance(content, Mapping) else None
     if not isinstance(people, list):
         raise ValueError(f"{file} has no list 'people'; is it written by OpenPose?")
     return [person for person in people if isinstance(person, Mapping)]
 
 
-def _further(file: Path, person: Mapping, key: str) -> Float[np.ndarray, "V 3"]:
+def _further(file: Path | FrameOf, person: Mapping, key: str) -> Float[np.ndarray, "V 3"]:
     """A hand or a face, all zero where it was not seen."""
     values = person.get(f"{key}_keypoints_2d")
     if not values:
@@ -115,7 +154,7 @@ def _of_kinetics(file: Path) -> Iterator[tuple[int, list[Float[np.ndarray, "V 3"
         yield number, found, [-1] * len(found)
 
 
-def _pose(file: Path, values: object) -> Float[np.ndarray, "V 3"]:
+def _pose(file: Path | FrameOf, values: object) -> Float[np.ndarray, "V 3"]:
     """x, y, score of each joint; all zero where the score is."""
     try:
         pose = np.array(values, np.float64).reshape(-1, 3)

@@ -2,6 +2,7 @@
 
     (T, V, C)       frames, joints, coordinates: one person; VideoPose3D and MotionBERT write (T, 17, 3)
     (T, M, V, C)    several people in rows; (M, T, V, C) is recognised by how joints move
+    (T, V * C)      the numbers of a frame in one row, coordinates of a joint beside each other; also of two people
     C               2: x, y;   3: x, y, score or x, y, z;   4: x, y, z, score
 
 Beside it, a .npz may have the scores of its joints (scores, keypoint_scores ...), as people save what RTMPose and
@@ -16,13 +17,22 @@ Sources: facebookresearch/VideoPose3D, run.py (--viz-export); Walter0807/MotionB
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.axes import FRAMES_FIRST, NO_PEOPLE, frames_come_first, with_people
+from kinegraph.data.formats.axes import (
+    FLAT,
+    FRAMES_FIRST,
+    NO_PEOPLE,
+    flat_shapes,
+    frames_come_first,
+    with_joints,
+    with_people,
+)
 from kinegraph.data.formats.clip_files import AT_ORIGIN, ClipFile, clip_files, clips_of, first_readable, some_below
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.folder import detect as is_dataset
@@ -36,7 +46,7 @@ from kinegraph.messages import counted, first_few
 from kinegraph.safe_io import read_json
 from kinegraph.safe_npz import load_npz, npz_shapes
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.layout import JointLayout
+from kinegraph.skeleton.layout import JointLayout, load_layout
 
 NAME, TITLE = "poses", "arrays of one clip each (.npy, .npz)"
 SUFFIXES = (".npy", ".npz", ".json")
@@ -51,9 +61,9 @@ def detect(path: Path) -> str | None:
     if path.is_file():
         if _is_one(path):
             return "an array of frames, joints and coordinates"
-        return None
+        return "an array of frames, a row of numbers each" if _is_flat(path) else None
     others = is_dataset(path) or any((path / name).is_file() for name in ("train.json", "val.json"))  # BABEL
-    if others or not some_below(path, SUFFIXES, _is_one):
+    if others or not (some_below(path, SUFFIXES, _is_one) or _are_flat(path)):
         return None
     return "holds arrays of frames, joints and coordinates"
 
@@ -65,15 +75,21 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
     change rows, "rows" leaves everybody in the row of the array.
     Raises ValueError where no file can be read.
     """
-    files, classes = clip_files(path, SUFFIXES, lambda file: _holds_joints(file) is not False)
-    other = (
-        [] if path.is_file() else [file.name for file in files_ending(path, SUFFIXES) if _holds_joints(file) is False]
-    )
-    first = first_readable(files, read_array)
+    strict = path.is_dir() and some_below(
+        path, SUFFIXES, _is_one
+    )  # rows of numbers beside arrays are labels, or others
+
+    def is_clip(file: Path) -> bool:
+        return _holds_joints(file) is not False or (not strict and _is_flat(file))
+
+    files, classes = clip_files(path, SUFFIXES, is_clip)
+    other = [] if path.is_file() else [file.name for file in files_ending(path, SUFFIXES) if not is_clip(file)]
+    joints = len(load_layout(layout)) if layout else None
+    first, flat = first_readable(files, lambda file: (_arrays(file, joints)[0], _is_flat(file)))
     of = layout_for(first.shape[-2], layout)
-    frames_first = _frames_first(files)
+    frames_first = not flat and _frames_first(files)
     return Recordings(
-        clips=clips_of(files, lambda file: _clip(file, of, frames_first)),
+        clips=clips_of(files, lambda file: _clip(file, of, frames_first or flat)),
         count=len(files),
         layout=of,
         class_names=classes,
@@ -83,8 +99,24 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
         unordered=bodies == "tracked" and first.ndim == 4,
         as_arrays=True,
         guessed=frozenset({"score", "units", "up", *(["layout"] if layout is None else [])}),
-        assumed=(FRAMES_FIRST,) * frames_first + (NO_PEOPLE,) * (first.ndim == 3),
+        assumed=(FLAT,) * flat + (FRAMES_FIRST,) * frames_first + (NO_PEOPLE,) * (first.ndim == 3),
     )
+
+
+def _is_flat(file: Path) -> bool:
+    """Whether a .npy holds frames of as many numbers as the joints of a layout have."""
+    if file.suffix.lower() != ".npy" or not file.is_file() or is_dataset(file.parent):
+        return False
+    with suppress(ValueError):
+        shape = mapped(file).shape
+        return len(shape) == 2 and shape[0] > 1 and bool(flat_shapes(shape[1]))
+    return False
+
+
+def _are_flat(folder: Path) -> bool:
+    """Whether the first arrays of a folder are such."""
+    some = list(islice(files_ending(folder, (".npy",)), LOOKED_AT))
+    return bool(some) and all(map(_is_flat, some))
 
 
 def _is_one(file: Path) -> bool:
@@ -123,8 +155,10 @@ def read_array(file: Path) -> Shaped[np.ndarray, "..."]:
     return _arrays(file)[0]
 
 
-def _arrays(file: Path) -> tuple[Shaped[np.ndarray, "..."], Shaped[np.ndarray, "..."] | None]:
-    """The array of a file, and the scores beside it."""
+def _arrays(
+    file: Path, joints: int | None = None
+) -> tuple[Shaped[np.ndarray, "..."], Shaped[np.ndarray, "..."] | None]:
+    """The array of a file, and the scores beside it. joints: their number, where rows of numbers may be several."""
     scores = None
     if file.suffix.lower() == ".npz":
         shapes = npz_shapes(file)
@@ -139,8 +173,12 @@ def _arrays(file: Path) -> tuple[Shaped[np.ndarray, "..."], Shaped[np.ndarray, "
         array = _nested(file)
     else:
         array = mapped(file)
+    if array.dtype.kind in "fiu" and array.ndim == 2 and file.suffix.lower() == ".npy":
+        array = with_joints(array, joints)
     if array.dtype.kind not in "fiu" or not _fits(array.shape) or 0 in array.shape:
         expected = "numbers (frames, joints, 2 to 4 coordinates), or with people as second axis"
+        if array.ndim == 3 and array.shape[0] in (2, 3):
+            expected += "; it looks like (coordinates, frames, joints): save array.transpose(1, 2, 0)"
         raise FormatError("shape", f"{file} holds {array.dtype} {array.shape}, expected {expected}")
     return array, scores
 
@@ -163,7 +201,7 @@ def _frames_first(files: Sequence[ClipFile]) -> bool:
 
 
 def _clip(file: ClipFile, layout: JointLayout, frames_first: bool) -> Item:
-    array, beside = _arrays(file.path)
+    array, beside = _arrays(file.path, len(layout))
     array = np.array(with_people(array), np.float32)
     score = None if beside is None else np.array(beside).reshape(array.shape[:3])
     if frames_first and len(array) > 1:

@@ -46,6 +46,8 @@ def contents(path: Path) -> str:
     if text is None:
         if arrays := _arrays(path):
             return f"NumPy arrays: {arrays}"
+        if shape := _shape(path):
+            return f"a NumPy array of {shape}"
         kind = _kind(path) or f"a binary file of {size:,} bytes"
         unpack = "; unpack it first" if any(f"({it})" in kind or kind.endswith(it) for it in PACKED) else ""
         return f"{kind}{unpack}"
@@ -108,6 +110,14 @@ def _arrays(path: Path) -> str:
     except (ValueError, OSError):
         return ""
     return first_few([f"{name} {shape}" for name, shape in shapes.items()], 4)
+
+
+def _shape(path: Path) -> str:
+    """The numbers and axes of a .npy file, as its head says them."""
+    with path.open("rb") as file:
+        head = file.read(256)
+    found = re.search(rb"'descr': '([^']+)'.*'shape': \(([\d, ]*)\)", head) if head.startswith(b"\x93NUMPY") else None
+    return f"{found[1].decode('latin-1').lstrip('<>|')} ({found[2].decode('latin-1').strip()})" if found else ""
 
 
 def _names(path: Path) -> list[str]:

@@ -1,5 +1,7 @@
 """Labels and predictions of YOLO-pose (ultralytics) -> clips: a text file a picture, a line a person, in fractions.
 
+The results of ultralytics as JSON are read too, see `yolo_json`.
+
     class cx cy w h  x y [v] x y [v] ...  [confidence] [track id]
 
 Files whose names end in a number are the frames of a recording: video_1.txt, video_2.txt. v is 0, 1, 2 or a score.
@@ -18,13 +20,14 @@ from kinegraph.data.folders import files_below
 from kinegraph.data.formats.conventions import LAYOUTS, candidates
 from kinegraph.data.formats.detections import Person, Pictures, picture_number, pose_of, recordings_of
 from kinegraph.data.formats.recordings import FormatError, Recordings
+from kinegraph.data.formats.yolo_json import add_file, is_result
 from kinegraph.messages import first_few, quoted
 from kinegraph.skeleton.layout import load_layout
 from kinegraph.skeleton.proportions import recognise
 
 NAME = "yolo"
-TITLE = "YOLO-pose labels (.txt)"
-SUFFIXES = (".txt",)
+TITLE = "YOLO-pose labels (.txt) and results (.json)"
+SUFFIXES = (".txt", ".json")
 BOX = 5  # class and box
 LOOKED_AT = 20  # files of a folder
 KNOWN = sorted({4, 13, 14, 15, 16, 19, *LAYOUTS})  # numbers of joints, where a line does not say it beyond doubt
@@ -32,11 +35,15 @@ KNOWN = sorted({4, 13, 14, 15, 16, 19, *LAYOUTS})  # numbers of joints, where a 
 
 def detect(path: Path) -> str | None:
     """A text file of lines of a class, a box and joints, all fractions of the picture, or a folder with such files."""
+    if path.is_file() and path.suffix.lower() == ".json":
+        return "people as ultralytics writes them" if is_result(path) else None
     if path.is_file():
         return "lines of YOLO-pose" if path.suffix.lower() == ".txt" and _is_label(path) else None
     some = islice(files_below(path, "*.txt"), LOOKED_AT)
     named = next((file for file in some if file.is_file() and _is_label(file)), None)
-    return f"holds {named.name}, lines of YOLO-pose" if named else None
+    if named is None:
+        named = next(filter(is_result, islice(files_below(path, "*.json"), LOOKED_AT)), None)
+    return f"holds {named.name}, people of YOLO-pose" if named else None
 
 
 def _is_label(file: Path) -> bool:
@@ -55,6 +62,12 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
 
     Raises ValueError where there is no line of a person.
     """
+    results = [path] if path.is_file() else sorted(files_below(path, "*.json"))
+    if results := list(filter(is_result, results)):
+        found: dict[str, Pictures] = {}
+        for file in results:
+            add_file(found, file, path if path.is_dir() else path.parent)
+        return recordings_of(list(found.values()), path, f"YOLO-pose, {path.name}", layout, people)
     files = [path] if path.is_file() else sorted(files_below(path, "*.txt"))
     others = [file for file in files if path.is_dir() and not _is_numbers(file)]
     lines = {file: _lines(file) for file in files if file not in others}

@@ -1,0 +1,94 @@
+"""Further forms of files that people have: many frames of OpenPose in one file, ultralytics' JSON, rows of numbers."""
+
+import json
+
+import numpy as np
+import pytest
+
+from kinegraph.data.formats import read, recordings
+from tests.made_up import body
+
+PLACES = np.stack([body("coco17", 2) * 200 + 400 + [t, 0] for t in range(6)]).astype(np.float32)
+
+
+def openpose_frame(t: int, joints: int = 18) -> dict:
+    values = np.dstack([np.arange(joints) + 10 + t, np.arange(joints) * 5 + 10, np.full(joints, 0.5)])
+    return {"people": [{"pose_keypoints_2d": values.ravel().tolist()}]}
+
+
+@pytest.mark.parametrize("content", [list, lambda frames: {f"video_{t}.jpg": it for t, it in enumerate(frames)}])
+def test_many_frames_of_openpose_in_one_file(tmp_path, content):
+    frames = [openpose_frame(t) for t in range(4)]
+    frames[2]["people"] = []
+    (tmp_path / "a.json").write_text(json.dumps(content(frames)))
+    (clip,) = read(tmp_path / "a.json")
+    assert (clip.layout.name, clip.keypoint.shape) == ("openpose18", (1, 4, 18, 2))
+    assert clip.keypoint[0, :, 3].tolist() == [[13, 25], [14, 25], [0, 0], [16, 25]]
+
+
+def test_alphapose_in_openpose_form(tmp_path):
+    frames = {
+        f"{t}.jpg": {
+            "version": "AlphaPose v0.3",
+            "bodies": [{"joints": openpose_frame(t)["people"][0]["pose_keypoints_2d"]}],
+        }
+        for t in range(3)
+    }
+    (tmp_path / "a.json").write_text(json.dumps(frames))
+    (clip,) = read(tmp_path / "a.json")
+    assert clip.keypoint[0, 2, 3].tolist() == [15, 25]
+
+
+def test_numbered_files_of_openpose_with_other_names(tmp_path):
+    for t in (0, 2):
+        (tmp_path / f"cam_{t:04d}.json").write_text(json.dumps(openpose_frame(t, 25)))
+    (clip,) = read(tmp_path)
+    assert clip.keypoint.shape == (1, 3, 25, 2)
+    assert not clip.keypoint[0, 1].any()
+
+
+def person(t: int, places=PLACES, **further) -> dict:
+    x, y = places[t].T.tolist()
+    box = {"x1": 1.0, "y1": 1.0, "x2": 2.0, "y2": 2.0}
+    joints = {"x": x, "y": y, "visible": [0.5] * 17}
+    return {"name": "person", "class": 0, "confidence": 0.9, "box": box, "keypoints": joints} | further
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [[person(t)] for t in range(6)],
+        {f"a_{t}.jpg": [person(t)] for t in range(6)},
+        {"frames": [{"frame": t, "detections": [person(t)]} for t in range(6)]},
+    ],
+)
+def test_frames_of_ultralytics(tmp_path, content):
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    found = recordings(tmp_path / "a.json")
+    (clip,) = found.clips
+    assert (found.format, clip.layout.name) == ("yolo", "coco17")
+    np.testing.assert_allclose(clip.keypoint[0], PLACES, rtol=1e-6)
+    assert (clip.score == 0.5).all()
+
+
+def test_tracks_of_ultralytics_in_a_file_a_picture(tmp_path):
+    for t in range(6):
+        people = [person(t, track_id=1), person(t, PLACES + 300, track_id=2)]
+        (tmp_path / f"a_{t}.json").write_text(json.dumps(people[:: 1 if t % 2 else -1]))
+    (clip,) = read(tmp_path)
+    order = np.argsort(clip.keypoint[:, 0, 0, 0])
+    np.testing.assert_allclose(clip.keypoint[order], np.stack([PLACES, PLACES + 300]), rtol=1e-6)
+
+
+def test_a_row_of_numbers_a_frame(tmp_path):
+    np.save(tmp_path / "a.npy", PLACES.reshape(6, 34))
+    found = recordings(tmp_path / "a.npy")
+    (clip,) = found.clips
+    np.testing.assert_array_equal(clip.keypoint[0], PLACES)
+    assert any("rows of numbers are read as the joints of a frame" in line for line in found.assumed)
+
+
+def test_rows_of_another_number_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((6, 41)))
+    with pytest.raises(ValueError, match=r"a\.npy holds float64 \(6, 41\), expected floats"):
+        read(tmp_path / "a.npy")
