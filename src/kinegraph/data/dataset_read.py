@@ -199,7 +199,7 @@ class _Cells:
             digit *= length > place
             if (digit > 9).any():
                 return None
-            numbers += digit * np.int64(10**place)
+            numbers += np.multiply(digit, 10**place, dtype=np.int64)  # numpy 1 would multiply bytes
         return numbers if empty is None else np.where(length, numbers, empty)
 
 

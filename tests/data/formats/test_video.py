@@ -108,7 +108,7 @@ def test_uneven_times_become_a_constant_frame_rate(tmp_path):
     np.testing.assert_allclose(middles(clip)[0, :, 0], 30 + 4 * np.arange(18), atol=1)
     assert found.changed() == [
         "1 video with a variable frame rate: uneven; brought to a constant one, 5 frames more",
-        "people are small, 16 to 16 pixels high, in 1 video (uneven); landmarks are sure from about 60 pixels: film "
+        "people are small, 16 pixels high, in 1 video (uneven); landmarks are sure from about 60 pixels: film "
         "from nearer, or cut the picture",
     ]
 

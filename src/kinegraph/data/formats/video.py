@@ -82,7 +82,8 @@ class _Said:
             made = f"{counted(len(self.uneven), 'video')} with a variable frame rate: {first_few([*self.uneven])}"
             found.append(f"{made}; brought to a constant one, {sum(self.uneven.values()):,} frames more")
         if self.small:
-            tall = f"{min(self.small.values())} to {max(self.small.values())} pixels high"
+            least, most = min(self.small.values()), max(self.small.values())
+            tall = f"{least} to {most} pixels high" if least < most else f"{least} pixels high"
             found.append(
                 f"people are small, {tall}, in {counted(len(self.small), 'video')} ({first_few([*self.small])}); "
                 f"landmarks are sure from about {SMALL} pixels: film from nearer, or cut the picture"

@@ -7,6 +7,7 @@ playlists, which name others, are refused.
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ Image = UInt8[np.ndarray, "H W 3"]
 PLAYLISTS = ("hls", "dash", "concat", "ffconcat", "imf", "sdp", "rtsp", "tty", "image2")  # they name other files
 EARLY = 0.9  # of the length that the header says; a video that ends before it is broken off
 LARGEST = 1 << 14  # pixels of a side
+OLDEST = 17  # PyAV, whose pictures are converted by one thread on request
 MISSING = 'a video needs PyAV: pip install "kinegraph[video]"'
 
 
@@ -45,9 +47,11 @@ class Head:
 
 
 def check_av() -> None:
-    """Raises ValueError where PyAV is not installed."""
+    """Raises ValueError where PyAV is not installed, or an older one."""
     if find_spec("av") is None:
         raise ValueError(MISSING)
+    if int((version := metadata.version("av")).partition(".")[0]) < OLDEST:
+        raise ValueError(f'a video needs PyAV {OLDEST} or newer, found {version}: pip install -U "kinegraph[video]"')
 
 
 def head_of(path: Path) -> Head:
@@ -151,7 +155,9 @@ def _is_cover(stream: Any) -> bool:
 def _upright(frame: Any, stretch: float) -> Image:
     """The pixels, square and turned as the file says that the camera was held."""
     width = round(frame.width * stretch) if 0.1 < stretch < 10 else frame.width
-    image = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
+    image = frame.to_ndarray(
+        format="rgb24", width=width, height=frame.height, threads=1
+    )  # more take three times as long
     turns = round(getattr(frame, "rotation", 0) / 90)
     return np.ascontiguousarray(np.rot90(image, turns))
 
