@@ -39,7 +39,7 @@ class WindowDataset(Samples):
 
     indices: of the recordings. seed: draws training windows; without one, windows lie side by side and overlap by half.
     several: labels are (F, classes) of 0 and 1, for frames of several classes; else (F,), -1 where a frame is ignored.
-    Frames behind the end of a recording are ignored: -1, or NaN.
+    dense: windows side by side overlap by seven eighths. Frames behind the end of a recording are ignored: -1, or NaN.
     Raises ValueError where the folder has no segments, or the preprocessing changes the order of frames.
     """
 
@@ -50,11 +50,13 @@ class WindowDataset(Samples):
         preprocessing: Preprocessing,
         seed: int | None = None,
         several: bool = False,
+        dense: bool = False,
     ):
         check_in_a_row(preprocessing)
         self.folder, self.indices, self.seed, self.several = folder, indices, seed, several
         self.preprocessing = replace(preprocessing, test_frames=None)
         self.frames = preprocessing.frames
+        self.step = max(self.frames // (8 if dense else 2), 1)
         self.places: list[Place] = []
         self.frame_counts = np.zeros(len(folder.class_names), np.int64)
         for index in indices.tolist():
@@ -114,7 +116,7 @@ class WindowDataset(Samples):
 
     def _places(self, index: int, labels: Bool[np.ndarray, "T classes"]) -> list[Place]:
         if self.seed is None:
-            starts = window_starts(len(labels), self.frames)
+            starts = window_starts(len(labels), self.frames, self.step)
             return [Place(index, start, start + 1, IGNORED) for start in starts]
         none = self.folder.none
         gaps = np.flatnonzero(labels.sum(axis=1) == 0) if none is None else np.flatnonzero(labels[:, none])
@@ -132,11 +134,11 @@ def pieces(one: Segment, longest: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(edges))
 
 
-def window_starts(recorded: int, frames: int) -> list[int]:
-    """First frames of windows that overlap by half; the last one ends with the recording."""
+def window_starts(recorded: int, frames: int, step: int) -> list[int]:
+    """First frames of windows `step` frames apart; the last one ends with the recording."""
     if recorded <= frames:
         return [0]
-    return [*range(0, recorded - frames, max(frames // 2, 1)), recorded - frames]
+    return [*range(0, recorded - frames, step), recorded - frames]
 
 
 def cut(clip: SkeletonClip, first: int, frames: int) -> SkeletonClip:

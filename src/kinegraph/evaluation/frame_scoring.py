@@ -25,20 +25,26 @@ def score_frames(
     batch_size: int,
     workers: int = 0,
     done: Callable[[int], None] = lambda windows: None,
+    *,
+    pooled: bool = False,
 ) -> list[Timeline]:
-    """The timeline of each recording of `windows`, which lie side by side (no seed). Every process gets all of them."""
+    """The timeline of each recording of `windows`, which lie side by side (no seed). Every process gets all of them.
+
+    pooled: the answer for a window counts for all of its frames, as of a network of clips.
+    """
     folder, frames = windows.folder, windows.frames
     rows = {int(index): int(folder.frames[index]) for index in windows.indices}
     first_row = dict(zip(rows, np.cumsum([0, *rows.values()][:-1]).tolist(), strict=True))
     total = torch.zeros(sum(rows.values()), len(folder.class_names) + 1, dtype=torch.float64)
     weight = torch.from_numpy(window_weight(frames))[:, None]
-    framewise, was_training = FrameWise(network), network.training
-    framewise.eval()
+    was_training = network.training
+    asked = network.eval() if pooled else FrameWise(network).eval()
     loader = fixed_loader(windows, batch_size, rank=fabric.global_rank, processes=fabric.world_size, workers=workers)
     for views, _, people, positions in loader:
         with fabric.autocast():
             views, people = map(fabric.to_device, (views[:, 0], people))
-            logits = framewise(views.to(next(network.parameters()).dtype), people)
+            logits = asked(views.to(next(network.parameters()).dtype), people)
+        logits = logits[:, None] if pooled else logits
         answers = frame_probabilities(logits, windows.several).double().cpu()
         for answer, position in zip(answers, positions.tolist(), strict=True):
             place = windows.places[position]
