@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from lightning_fabric import Fabric
 from rich.console import Console
 from rich.progress import Progress
@@ -14,6 +14,7 @@ from torch import nn
 from kinegraph.commands.arguments import check_numbers, read_config
 from kinegraph.commands.foreign_config import foreign_words
 from kinegraph.commands.swapped import config_first
+from kinegraph.commands.test_frames import check_frame_options, is_of_frames, measure_frames, tell_frames
 from kinegraph.commands.test_scores import RESULTS, measure_scores, with_result
 from kinegraph.commands.train import train
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
@@ -71,7 +72,7 @@ def test(
             or a .pth of MMAction2, PYSKL or yysijie/st-gcn, for which the config says it. In place of weights, --from
             names a result file of any project, whose scores are measured.
         eval: metrics to print: top_k_accuracy, mean_class_accuracy; by default both.
-        out: where to write the result file (.pkl); tables, pictures and report.html go beside it.
+        out: where to write the result file (.pkl), of long recordings a folder; tables, pictures and report.html go beside it.
         report: where to write the report, a page to be opened in a browser, if not beside the result file.
         dataset: another dataset folder than the config's.
         split: another split than the config's.
@@ -94,10 +95,10 @@ def test(
     check_numbers(batch_size=batch_size, devices=devices)
     check_numbers(0, workers=workers)
     metrics = check_metrics(eval or ["top_k_accuracy", "mean_class_accuracy"])
-    out = checked_result_path(out) if out else None
     if report is not None and report.suffix not in (".html", ".htm"):
         raise ValueError(f"the report is '{report}', expected a name that ends in .html")
     if checkpoint.suffix in RESULTS:
+        out = checked_result_path(out) if out else None
         measure_scores(config, checkpoint, metrics, out, report, dataset, split, part)
         return
     config, checkpoint = config_first("test", config, checkpoint)
@@ -106,15 +107,34 @@ def test(
     split = split or options.split
     part = part or folder.held_out(split)
     weights = _open_weights(checkpoint, folder, keep)
+    if of_frames := is_of_frames(weights.extra, folder):
+        check_frame_options(out, eval)
+    else:
+        out = checked_result_path(out) if out else None
     preprocessing = weights.preprocessing or options.preprocessing.as_dict()  # a .pth has none: the config's
-    clips = _labelled_clips(folder, split, part, Preprocessing.from_dict(preprocessing))
+    prepared = Preprocessing.from_dict(preprocessing)
+    indices = folder.indices(split, part)
+    clips = None if of_frames else _labelled_clips(folder, split, part, prepared)
     findings = dataset_findings(folder, split)
     check_scale(findings, folder)
 
     fabric = start_processes(accelerator, devices, precision=precision)
     network = fabric.to_device(weights.model.double() if precision == "64-true" else weights.model)
-    size = min(batch_size or options.batch_size, clips.preprocessing.largest_batch)
+    size = min(batch_size or options.batch_size, prepared.largest_batch)
     workers = options.workers if workers is None else workers
+    warnings = [f"{one.severity}: {line_of(one)}" for one in findings if one.kind in OF_TESTS]
+    warnings += _other_conditions(weights, folder, indices, prepared)
+    about = {
+        "config_text": config.read_text(encoding="utf-8"),
+        "environment": environment() | {"weights": str(checkpoint), "dataset": str(folder.path)},
+        "warnings": warnings,
+    }
+    if clips is None:
+        trained = weights.extra.get("training") or {}
+        timelines = measure_frames(fabric, network, folder, split, part, prepared, trained, size, workers)
+        if fabric.is_global_zero:
+            tell_frames(timelines, folder, f"{split} / {part}", out, report, about)
+        return
     scores = _score(fabric, network, clips, f"{split} / {part}", size, workers)
     if not fabric.is_global_zero:
         return
@@ -122,21 +142,13 @@ def test(
     figures = evaluate(scores, labels, metrics)
     for name, value in figures.items():
         print(f"{name}: {value:.4f}")
-    warnings = [f"{one.severity}: {line_of(one)}" for one in findings if one.kind in OF_TESTS]
-    warnings += _other_conditions(weights, clips)
     for line in warnings + [f"warning: {line}" for line in remarks(scores, labels, folder.class_names)]:
         print(line)
     if keep:
         add_measured(checkpoint, {"source": folder.source, "split": split, "part": part, "clips": len(clips)} | figures)
     if out or report:
         log = checkpoint.parent.parent / "log.jsonl"
-        about = {
-            "config_text": config.read_text(encoding="utf-8"),
-            "environment": environment() | {"weights": str(checkpoint), "dataset": str(folder.path)},
-            "log": log if log.is_file() else None,
-            "explain": _explained(weights, network, clips.preprocessing),
-            "warnings": warnings,
-        }
+        about |= {"log": log if log.is_file() else None, "explain": _explained(weights, network, prepared)}
         print(f"report: {_write(evaluation_of(folder, split, part, scores), out, report, about)}")
 
 
@@ -145,11 +157,13 @@ def words(argv: Sequence[str]) -> list[str]:
     return with_result(foreign_words("test", argv))
 
 
-def _other_conditions(weights: Weights, clips: ClipDataset) -> list[str]:
+def _other_conditions(
+    weights: Weights, folder: SkeletonDataset, indices: Int[np.ndarray, "N"], preprocessing: Preprocessing
+) -> list[str]:
     """Lines on clips in other units, upside down or at another frame rate, compared with those of the training."""
-    some = clips.indices[np.linspace(0, len(clips) - 1, min(len(clips), LOOKED_AT)).astype(int)]
-    recordings = [clips.folder[index] for index in some]
-    found = differences_from(conditions_of_training(weights), clips.preprocessing.normalize, recordings)
+    some = indices[np.linspace(0, len(indices) - 1, min(len(indices), LOOKED_AT)).astype(int)]
+    recordings = [folder[index] for index in some]
+    found = differences_from(conditions_of_training(weights), preprocessing.normalize, recordings)
     return [f"problem: {line}" for line in found.wrong] + [f"note: {line}" for line in found.notes]
 
 

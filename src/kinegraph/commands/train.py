@@ -14,8 +14,9 @@ from kinegraph.commands.data_paths import with_dataset
 from kinegraph.commands.foreign_config import foreign_words
 from kinegraph.data.dataset_checks import line_of
 from kinegraph.data.loading import ClipDataset
+from kinegraph.data.windows import WindowDataset
 from kinegraph.evaluation.scoring import score_clips
-from kinegraph.messages import first_few
+from kinegraph.messages import counted, first_few
 from kinegraph.models.network import network_kind
 from kinegraph.models.transfer import Start, describe, open_start
 from kinegraph.models.weights import load_weights
@@ -32,6 +33,7 @@ from kinegraph.training.setup import (
     build_plan,
     check_together,
     open_data,
+    task_of,
     weights_writer,
 )
 
@@ -70,7 +72,7 @@ def _train_in(place: Path, options: TrainOptions, config_text: str) -> Path:
     parts = build_parts(options, data, fabric, start)
     save, plan = weights_writer(options, data, run, config_text), build_plan(options, data)
     learning = parts.network, parts.criterion, parts.optimizer
-    training = Training(fabric, *learning, data.clips, data.val_clips, plan, run, save, parts.frozen)
+    training = Training(fabric, *learning, data.clips, data.val_clips, plan, run, save, parts.frozen, task_of(options))
     if resume:
         training.restore()
     elif fabric.is_global_zero:
@@ -120,9 +122,13 @@ def _introduce(
     absent, classes, clips = absent_classes(data.clips), len(data.folder.class_names), len(data.clips)
     name = network_kind(parts.network).__name__
     seen = f"{clips:,} clips of {classes - len(absent)} classes"
+    if isinstance(data.clips, WindowDataset):
+        of = counted(len(data.clips.indices), "recording")
+        seen = f"{clips:,} windows of {data.clips.frames} frames of {of}, {classes - len(absent)} classes"
     print(f"{name}, {count:,} parameters{frozen}; {seen}; run folder {run.path}")
     if absent:
-        print(f"warning: no training clip has {len(absent)} of the {classes} classes: {first_few(absent)}")
+        kind = "clip" if options.task == "clips" else "frame"
+        print(f"warning: no training {kind} has {len(absent)} of the {classes} classes: {first_few(absent)}")
     for finding in data.findings:
         print(f"{finding.severity}: {line_of(finding)}")
     if total > clips * options.repeat:
@@ -148,14 +154,16 @@ def _fit(fabric: Fabric, training: Training, run: RunFolder, monitor: str) -> No
 
 
 @naming_lost_processes()
-def _report(options: TrainOptions, fabric: Fabric, run: RunFolder, val_clips: ClipDataset | None) -> None:
+def _report(
+    options: TrainOptions, fabric: Fabric, run: RunFolder, val_clips: ClipDataset | WindowDataset | None
+) -> None:
     """Write the run's report.html: the course of training and, where it was validated, what the best weights say."""
     from kinegraph.evaluation.evaluation import evaluation_of
     from kinegraph.report.write import write_run_report
 
     evaluation = None
     fabric.barrier()  # the first process writes the best weights, all of them read them
-    if val_clips is not None and run.best.is_file():
+    if isinstance(val_clips, ClipDataset) and run.best.is_file():
         best, folder = fabric.to_device(load_weights(run.best).model), val_clips.folder
         scores = score_clips(fabric, best, val_clips, len(folder.class_names), options.batch_size, options.workers)
         evaluation = evaluation_of(folder, options.split, folder.held_out(options.split), scores)

@@ -26,7 +26,24 @@ Sample = tuple[Float[np.ndarray, "views M T V C"], int, int, int]
 Batch = tuple[Float[Tensor, "N views M T V C"], Int[Tensor, "N"], Int[Tensor, "N"], Int[Tensor, "N"]]
 
 
-class ClipDataset(Dataset[Sample]):
+class Samples(Dataset[Any]):
+    """What a loader takes: clips, or windows of long recordings, asked for by (epoch, position).
+
+    seed: of random views; None for fixed ones.
+    """
+
+    seed: int | None
+
+    @property
+    def label(self) -> Int[np.ndarray, "N"]:
+        """The class of each."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+
+class ClipDataset(Samples):
     """Some clips of a dataset folder as (views, label, people, position).
 
     An item is asked for by (epoch, position); with a seed it is a random training view, without the fixed test views.
@@ -42,6 +59,19 @@ class ClipDataset(Dataset[Sample]):
         seed: int | None = None,
     ):
         self.folder, self.indices, self.preprocessing, self.seed = folder, indices, preprocessing, seed
+
+    @property
+    def label(self) -> Int[np.ndarray, "N"]:
+        """The class of each clip."""
+        return self.folder.label[self.indices]
+
+    def class_counts(self) -> list[int]:
+        """Clips of each class."""
+        return np.bincount(self.label, minlength=len(self.folder.class_names)).tolist()
+
+    def name_of(self, position: int) -> str:
+        """The name of a clip, for messages."""
+        return self.folder.names[self.indices[position % len(self)]]
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -141,7 +171,7 @@ def class_balanced(labels: Int[np.ndarray, "N"], draws: int, rng: np.random.Gene
 
 
 def train_loader(
-    clips: ClipDataset,
+    clips: Samples,
     batch_size: int,
     epoch: int,
     *,
@@ -151,7 +181,7 @@ def train_loader(
     rank: int = 0,
     processes: int = 1,
     workers: int = 0,
-) -> DataLoader[Sample]:
+) -> DataLoader[Any]:
     """One epoch of training batches; `repeat` passes over the clips make an epoch.
 
     balanced: as many clips, but every class equally often. skip: batches of this epoch that were done before.
@@ -160,20 +190,20 @@ def train_loader(
     """
     if clips.seed is None:
         raise ValueError("these clips have no seed, which training views are drawn from: give ClipDataset one")
-    labels = clips.folder.label[clips.indices] if balanced else None
+    labels = clips.label if balanced else None
     batches = EpochBatches(len(clips) * repeat, batch_size, clips.seed, epoch, skip, rank, processes, labels)
     return _loader(clips, batches, workers)
 
 
 def fixed_loader(
-    clips: ClipDataset, batch_size: int, *, rank: int = 0, processes: int = 1, workers: int = 0
-) -> DataLoader[Sample]:
+    clips: Samples, batch_size: int, *, rank: int = 0, processes: int = 1, workers: int = 0
+) -> DataLoader[Any]:
     """Every clip once, over all processes together: none is counted twice."""
     keys = [(0, position) for position in range(rank, len(clips), processes)]
     return _loader(clips, [keys[i : i + batch_size] for i in range(0, len(keys), batch_size)], workers)
 
 
-def _loader(clips: ClipDataset, batches: Iterable[list[Key]], workers: int) -> DataLoader[Sample]:
+def _loader(clips: Samples, batches: Iterable[list[Key]], workers: int) -> DataLoader[Any]:
     return _Loader(
         clips,
         batch_sampler=batches,
@@ -185,7 +215,7 @@ def _loader(clips: ClipDataset, batches: Iterable[list[Key]], workers: int) -> D
     )
 
 
-class _Loader(DataLoader[Sample]):
+class _Loader(DataLoader[Any]):
     def __iter__(self) -> Any:
         with signals_held():  # a worker that ends before it is ready would end the run, which has not saved
             return super().__iter__()

@@ -16,15 +16,14 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from kinegraph.data.loading import ClipDataset, train_loader
-from kinegraph.evaluation.metrics import evaluate
-from kinegraph.evaluation.scoring import score_clips
+from kinegraph.data.windows import WindowDataset
 from kinegraph.training.distributed import naming_lost_processes, stop_request
 from kinegraph.training.losses import class_counts
 from kinegraph.training.optim import Schedule
 from kinegraph.training.progress import Scalars, TrainingDisplay
 from kinegraph.training.run_folder import RunFolder
+from kinegraph.training.tasks import ClipTask, Task
 
-VALIDATED = ("top_k_accuracy", "mean_class_accuracy")
 PATIENCE = 5  # epochs in which a network should have learnt something
 SPIKE = 5  # a batch whose loss is so many times the last epoch's, and worse than chance, is reported
 
@@ -78,17 +77,20 @@ class Training:
         network: nn.Module,
         criterion: nn.Module,
         optimizer: torch.optim.Optimizer,
-        clips: ClipDataset,
-        val_clips: ClipDataset | None,
+        clips: ClipDataset | WindowDataset,
+        val_clips: ClipDataset | WindowDataset | None,
         plan: Plan,
         run: RunFolder,
         save_weights: Callable,
         frozen: Sequence[nn.Module] = (),
+        task: Task | None = None,
     ):
+        self.task = task or ClipTask()
         self.fabric, self.plan, self.run, self.save_weights = fabric, plan, run, save_weights
         self.clips, self.val_clips, self.frozen = clips, val_clips, frozen
         self.base_rates = [group["lr"] for group in optimizer.param_groups]
         self.network = network
+        network = self.task.module(network)
         if plan.compile:
             mode = "reduce-overhead" if fabric.device.type == "cuda" else "default"  # the former: CUDA graphs
             network = torch.compile(network, mode=mode, dynamic=False)
@@ -101,7 +103,7 @@ class Training:
         self.steps = self.batches * plan.epochs
         self.look_every = 1 if fabric.world_size == 1 else 16  # batches from one look at stop requests to the next
         self.display = TrainingDisplay(plan.epochs, self.batches, plan.monitor, shown=fabric.is_global_zero)
-        self.recent: list[tuple[Tensor, Tensor]] = []  # loss and positions of the batches since the sums were looked at
+        self.recent: list[tuple[Tensor, ...]] = []  # loss, answers, positions of batches since the sums were looked at
         self.warned = False
 
     def fit(self) -> Progress:
@@ -181,7 +183,7 @@ class Training:
             waited += wait
             sums = self._step(*map(fabric.to_device, (views[:, 0], labels, people)))
             fresh += sums
-            self.recent.append((sums[0], positions))
+            self.recent.append((sums[0], sums[3], positions))
             at.batch += 1
             at.step += 1
             self.display.step(at.batch, at.totals, fresh, len(labels) * fabric.world_size, wait)
@@ -201,7 +203,7 @@ class Training:
             waiting = time.perf_counter()
 
     def _step(self, clips: Tensor, labels: Tensor, people: Tensor) -> Tensor:
-        """One optimizer step. Returns loss * clips, hits, hits among five, clips."""
+        """One optimizer step. Returns loss * answers, hits, hits among five, answers: of clips, or of frames."""
         at = self.progress
         seed = np.random.default_rng((self.plan.seed, at.step, self.fabric.global_rank)).integers(2**63)
         torch.manual_seed(int(seed))  # what dropout draws from: nothing to save or restore
@@ -215,17 +217,16 @@ class Training:
             limit = self.plan.clip_gradients  # an infinite norm is for 16-mixed to skip, or for our own checks
             self.fabric.clip_gradients(self.model, self.optimizer, max_norm=limit, error_if_nonfinite=False)
         self.optimizer.step()
-        best5 = logits.detach().topk(min(5, logits.shape[1])).indices == labels[:, None]
-        clips_here = torch.ones_like(labels).sum()
-        return torch.stack([loss.detach().double() * len(labels), best5[:, 0].sum(), best5.sum(), clips_here])
+        hits = self.task.hits(logits.detach(), labels)
+        return torch.cat([loss.detach().double().view(1) * hits[2], hits])
 
     def _losses(self, clips: Tensor, labels: Tensor, people: Tensor | None) -> tuple[Tensor, Tensor]:
         """Logits, and the loss of the run, with that of the network's own where it brings one."""
         if not getattr(self.network, "brings_loss", False):
             logits = self.model(clips, people)
-            return logits, self.criterion(logits, labels)
+            return logits, self.task.loss(self.criterion, logits, labels)
         logits, own = self.model(clips, people, labels)
-        return logits, self.criterion(logits, labels) + own
+        return logits, self.task.loss(self.criterion, logits, labels) + own
 
     def _everywhere(self, asked: bool) -> bool:
         """Whether any process was asked to stop; all of them get the same answer."""
@@ -242,7 +243,7 @@ class Training:
         if not math.isfinite(at.totals[0]):
             self._stop(f"the loss is not a finite number {self._where()}")
         if self.recent:  # sums of batches; the largest mean of one is kept
-            largest = torch.stack([loss / len(positions) for loss, positions in self.recent]).max()
+            largest = torch.stack([loss / answers.clamp(min=1) for loss, answers, _ in self.recent]).max()
             largest = self.fabric.all_reduce(largest, reduce_op="max") if self.fabric.world_size > 1 else largest
             at.peak = [max(peak, float(largest)) for peak in at.peak]
         self.recent.clear()
@@ -263,13 +264,13 @@ class Training:
 
     def _where(self) -> str:
         """The first batch whose loss is no number."""
-        at, folder = self.progress, self.clips.folder
-        wrong = (~torch.stack([loss for loss, _ in self.recent]).isfinite()).nonzero()
+        at = self.progress
+        wrong = (~torch.stack([loss for loss, *_ in self.recent]).isfinite()).nonzero()
         if not len(wrong):
             return f"in epoch {at.epoch + 1}, in a batch of another process"
         first = int(wrong[0])
-        positions = self.recent[first][1].tolist()
-        names = [folder.names[self.clips.indices[i % len(self.clips)]] for i in positions[:6]]
+        positions = self.recent[first][2].tolist()
+        names = [self.clips.name_of(i) for i in positions[:6]]
         batch = at.batch - len(self.recent) + first + 1
         return f"in epoch {at.epoch + 1}, batch {batch} (clips {', '.join(names)}{' ...' * (len(positions) > 6)})"
 
@@ -326,9 +327,9 @@ class Training:
         self.warned = hits <= clips * chance + 2 * math.sqrt(clips * chance * (1 - chance)) and chance < 1
         if self.warned:
             self._warn(
-                f"after {self.progress.epoch} epochs top-1 on the training clips is {hits / clips:.1%}, as by "
-                f"always naming the largest class ({chance:.1%}): try another learning rate, and look at the data with "
-                f"`kinegraph inspect {self.clips.folder.path}`"
+                f"after {self.progress.epoch} epochs top-1 on the training {self.task.counted} is {hits / clips:.1%}, "
+                f"as by always naming the largest class ({chance:.1%}): try another learning rate, and look at the "
+                f"data with `kinegraph inspect {self.clips.folder.path}`"
             )
 
     def _warn_of_spike(self, loss: float) -> None:
@@ -344,14 +345,8 @@ class Training:
     def _validate(self) -> dict[str, float]:
         at = self.progress
         _share_buffers(self.fabric, self.network)
-        classes = len(self.val_clips.folder.class_names)
-        labels = self.val_clips.folder.label[self.val_clips.indices]
-        started = time.perf_counter()
-        scores = score_clips(
-            self.fabric, self.network, self.val_clips, classes, self.plan.batch_size, self.plan.workers
-        )
-        figures = evaluate(scores, labels, VALIDATED)
-        figures["loss"] = float(nn.functional.cross_entropy(torch.from_numpy(scores), torch.from_numpy(labels)))
+        plan, started = self.plan, time.perf_counter()
+        figures = self.task.validate(self.fabric, self.network, self.val_clips, plan.batch_size, plan.workers)
         self._log(mode="val", epoch=at.epoch, iter=at.step, **figures, time=time.perf_counter() - started)
         if self.fabric.is_global_zero:
             self.run.write_metrics()

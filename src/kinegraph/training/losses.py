@@ -5,7 +5,6 @@ from functools import partial
 from importlib import resources
 from typing import Literal
 
-import numpy as np
 import torch
 import yaml
 from jaxtyping import Float, Int
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot, softplus
 
 from kinegraph.data.loading import ClipDataset
+from kinegraph.data.windows import WindowDataset
 
 Weights = Literal["balanced"] | list[float] | None
 
@@ -146,9 +146,9 @@ class TorchLoss(nn.Module):
         return self.loss(logits, labels)
 
 
-def class_counts(clips: ClipDataset) -> list[int]:
-    """How many clips each class of the dataset has."""
-    return np.bincount(clips.folder.label[clips.indices], minlength=len(clips.folder.class_names)).tolist()
+def class_counts(clips: ClipDataset | WindowDataset) -> list[int]:
+    """How many clips, or frames of long recordings, each class of the dataset has."""
+    return clips.class_counts()
 
 
 def build_loss(loss: Callable[..., nn.Module], counts: Sequence[int]) -> nn.Module:

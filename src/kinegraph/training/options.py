@@ -40,6 +40,11 @@ class TrainOptions:
         STGCN,
         "network class, built with the adjacency, the number of channels and of classes.",
     )
+    task: Literal["clips", "frames"] = option(
+        "clips",
+        "what the network answers: 'clips' a class for each clip; 'frames' classes for each frame of long recordings, "
+        "see docs/long_recordings.md. With loss BinaryCrossEntropy a frame may have several.",
+    )
     plugins: Sequence[Path] = option(
         (),
         "Python files whose networks, losses, optimizers and graphs may be named, as FILE.NAME. In a config they are "
@@ -72,6 +77,11 @@ class TrainOptions:
         CrossEntropy,
         "loss function, built with the number of training clips of each class.",
     )
+    smoothing: float = option(
+        0.0,
+        "task frames: weight of the smoothing loss of MS-TCN, for fewer changes of class; 0.15 as published.",
+        least=0,
+    )
     optimizer: Callable[[Iterable], torch.optim.Optimizer] = option(
         PublishedSGD,
         "optimizer class, built with the parameters; by default SGD as published.",
@@ -103,7 +113,9 @@ class TrainOptions:
         True, "measure the 'val' part, or 'test' without it, while training and keep the best weights."
     )
     validate_every: int = option(1, "epochs from one validation to the next.", least=1)
-    monitor: Literal["top1", "mean_class_accuracy"] = option("top1", "which figure makes weights the best.")
+    monitor: Literal["top1", "mean_class_accuracy", "edit", "f1_10", "f1_25", "f1_50", "map"] = option(
+        "top1", "which figure makes weights the best; those behind mean_class_accuracy are for task frames."
+    )
     save_every: int = option(500, "steps from one checkpoint to the next inside an epoch.", least=1, resume=MAY_CHANGE)
     log_every: int = option(100, "steps from one line in log.jsonl to the next.", least=1, resume=MAY_CHANGE)
     tensorboard: bool = option(False, "also write the log's figures for TensorBoard.", resume=MAY_CHANGE)

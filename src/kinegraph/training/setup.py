@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from kinegraph.data.dataset_checks import check_scale, dataset_findings
 from kinegraph.data.loading import ClipDataset, train_loader
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.split_names import held_out
+from kinegraph.data.windows import WindowDataset
 from kinegraph.messages import did_you_mean
 from kinegraph.models.network import SkeletonNetwork, build_network
 from kinegraph.models.transfer import Meaning, Start, Taken, freeze_blocks, take_over
@@ -29,18 +31,23 @@ from kinegraph.plugins import plugin_functions
 from kinegraph.skeleton.graph import STRATEGIES, adjacency
 from kinegraph.skeleton.layout import JointLayout, load_layout
 from kinegraph.training.loop import Plan, Progress
-from kinegraph.training.losses import build_loss, class_counts
+from kinegraph.training.losses import BinaryCrossEntropy, build_loss, class_counts
 from kinegraph.training.optim import parameter_groups, scale_rates
 from kinegraph.training.options import TrainOptions
 from kinegraph.training.progress import check_tensorboard
 from kinegraph.training.run_folder import RunFolder, portable_recipe
+from kinegraph.training.tasks import ClipTask, FrameTask, Task
 
 FIGURES = ("top1", "mean_class_accuracy", "top5")
+SEGMENTAL = ("edit", "f1_10", "f1_25", "f1_50", "map")
 BATCHES = 10  # from which BatchNorm's statistics are measured
 
 
 def check_together(options: TrainOptions) -> None:
     """Raises ValueError for options that contradict each other or this installation."""
+    if options.task == "clips" and (options.smoothing or options.monitor not in FIGURES):
+        wrong = "smoothing" if options.smoothing else f"monitor {options.monitor}"
+        raise ValueError(f"{wrong} is for long recordings: give --task frames, or leave it out")
     if options.freeze and not options.init_from:
         raise ValueError("freeze keeps what weights have learnt: it needs --init-from WEIGHTS")
     if options.resume and options.overwrite:
@@ -66,8 +73,8 @@ class Data:
     """
 
     folder: SkeletonDataset
-    clips: ClipDataset
-    val_clips: ClipDataset | None
+    clips: ClipDataset | WindowDataset
+    val_clips: ClipDataset | WindowDataset | None
     layout: JointLayout
     preprocessing: Preprocessing
     epochs: int
@@ -80,11 +87,14 @@ def open_data(options: TrainOptions) -> Data:
     folder = open_dataset(options.dataset, check_values=True)
     indices = folder.indices(options.split, "train")
     preprocessing, chosen = adapt(options.preprocessing, folder, indices, options.from_data)
+    if options.task == "frames":
+        clips, val_clips = open_recordings(folder, options, preprocessing)
+    else:
+        clips, val_clips = open_parts(folder, options.split, preprocessing, options.seed, options.validate)
     epochs = options.epochs
     if epochs == "auto":
-        epochs = epochs_for(len(indices) * options.repeat, options.batch_size)
+        epochs = epochs_for(len(clips) * options.repeat, options.batch_size)
         chosen.append(f"{epochs} epochs, about {STEPS:,} steps")
-    clips, val_clips = open_parts(folder, options.split, preprocessing, options.seed, options.validate)
     if options.validate and folder.held_out(options.split) == "test":
         chosen.append("validation on part 'test', there is no 'val': the best epoch is chosen by it")
     layout = choose_layout(options.layout, folder)
@@ -102,18 +112,48 @@ def open_parts(
     """
     train_clips = ClipDataset(folder, folder.indices(split, "train"), preprocessing, seed)
     once = replace(preprocessing, test_clips=1)  # as published: only a test looks at several choices of frames
-    part = held_out(folder.parts(split)) if validate else None
-    if validate and part is None:
+    part = held_part(folder, split) if validate else None
+    val_clips = ClipDataset(folder, folder.indices(split, part), once) if part else None
+    for clips in filter(None, (train_clips, val_clips)):
+        if (unlabelled := folder.label[clips.indices] < 0).any():
+            hint = "; its recordings have segments: give --task frames" if folder.segments is not None else ""
+            raise ValueError(f"clip '{folder.names[clips.indices[unlabelled.argmax()]]}' has no label{hint}")
+        clips[0, 0]  # a recipe that does not fit the data fails here, before anything is written
+    return train_clips, val_clips
+
+
+def open_recordings(
+    folder: SkeletonDataset, options: TrainOptions, preprocessing: Preprocessing
+) -> tuple[WindowDataset, WindowDataset | None]:
+    """The same for long recordings: random windows of those of "train", windows side by side of the others."""
+    split, several = options.split, several_classes(options)
+    part = held_part(folder, split) if options.validate else None
+    train = WindowDataset(folder, folder.indices(split, "train"), preprocessing, options.seed, several)
+    val = WindowDataset(folder, folder.indices(split, part), preprocessing, None, several) if part else None
+    for windows in filter(None, (train, val)):
+        windows[0, 0]
+    return train, val
+
+
+def held_part(folder: SkeletonDataset, split: str) -> str:
+    """The part that is validated on. Raises ValueError where there is none."""
+    if (part := held_out(folder.parts(split))) is None:
         there = ", ".join(folder.parts(split))
         raise ValueError(
             f"split '{split}' has no part 'val' to validate on, only {there}; --no-validate trains without"
         )
-    val_clips = ClipDataset(folder, folder.indices(split, part), once) if part else None
-    for clips in filter(None, (train_clips, val_clips)):
-        if (unlabelled := folder.label[clips.indices] < 0).any():
-            raise ValueError(f"clip '{folder.names[clips.indices[unlabelled.argmax()]]}' has no label")
-        clips[0, 0]  # a recipe that does not fit the data fails here, before anything is written
-    return train_clips, val_clips
+    return part
+
+
+def several_classes(options: TrainOptions) -> bool:
+    """Whether a frame may have several classes: that is what the loss of a yes or no for each class is for."""
+    loss = options.loss
+    return (loss.func if isinstance(loss, partial) else loss) is BinaryCrossEntropy
+
+
+def task_of(options: TrainOptions) -> Task:
+    """What the network learns to answer."""
+    return ClipTask() if options.task == "clips" else FrameTask(several_classes(options), options.smoothing)
 
 
 def choose_layout(name: str | None, folder: SkeletonDataset) -> JointLayout:
@@ -129,7 +169,7 @@ def choose_layout(name: str | None, folder: SkeletonDataset) -> JointLayout:
     return layout
 
 
-def absent_classes(clips: ClipDataset) -> list[str]:
+def absent_classes(clips: ClipDataset | WindowDataset) -> list[str]:
     """Names of the classes without a clip."""
     return [name for name, count in zip(clips.folder.class_names, class_counts(clips), strict=True) if count == 0]
 
@@ -208,7 +248,7 @@ def build_graph(layout: JointLayout, partition: str, max_hop: int) -> Float[np.n
 
 @torch.no_grad()
 def recalibrate_batchnorm(
-    network: nn.Module, clips: ClipDataset, batch_size: int, frozen: Sequence[nn.Module] = ()
+    network: nn.Module, clips: ClipDataset | WindowDataset, batch_size: int, frozen: Sequence[nn.Module] = ()
 ) -> None:
     """Make BatchNorm's running statistics the mean over the first batches of training; those of frozen parts stay.
 
@@ -262,7 +302,7 @@ def weights_writer(
         validations = [record for record in run.records("val") if record["epoch"] == progress.epoch][-1:]
         chosen_by = options.monitor if path == run.best else None
         extra = {
-            "training": training_facts(data.clips, options.split),
+            "training": training_facts(data.clips, options.split) | _frame_facts(data.clips),
             "epoch": progress.epoch,
             "epochs": data.epochs,
             "measured": [measured_facts(data.val_clips, options.split, record, chosen_by) for record in validations],
@@ -276,7 +316,16 @@ def weights_writer(
     return write
 
 
-def training_facts(clips: ClipDataset, split: str) -> dict[str, Any]:
+def _frame_facts(clips: ClipDataset | WindowDataset) -> dict[str, Any]:
+    """What weights of long recordings say besides: windows, not clips, were seen, and what a frame may have."""
+    if isinstance(clips, ClipDataset):
+        return {}
+    none = clips.folder.none
+    about = {"task": "frames", "several": clips.several, "frames": [clips.frames] * 3}
+    return about | ({} if none is None else {"none": clips.folder.class_names[none]})
+
+
+def training_facts(clips: ClipDataset | WindowDataset, split: str) -> dict[str, Any]:
     """What weights trained on these clips say about them: source, licence, how many, of whom."""
     folder, counts = clips.folder, class_counts(clips)
     facts = {
@@ -284,7 +333,7 @@ def training_facts(clips: ClipDataset, split: str) -> dict[str, Any]:
         "licence": folder.licence,
         "split": split,
         "part": "train",
-        "clips": len(clips),
+        "clips": len(clips.indices),
         "classes": sum(count > 0 for count in counts),
         "frames": [int(n) for n in np.percentile(folder.frames[clips.indices], (0, 50, 100))],
         "coordinates": list(coordinates(folder)),
@@ -296,16 +345,22 @@ def training_facts(clips: ClipDataset, split: str) -> dict[str, Any]:
     return facts | ({"absent": absent} if (absent := absent_classes(clips)) else {})
 
 
-def recorded(clips: ClipDataset) -> Conditions:
+def recorded(clips: ClipDataset | WindowDataset) -> Conditions:
     """How the recordings were made, from some of these clips."""
-    some = clips.indices[np.linspace(0, len(clips) - 1, min(len(clips), CLIPS)).astype(int)]
+    count = len(clips.indices)
+    some = clips.indices[np.linspace(0, count - 1, min(count, CLIPS)).astype(int)]
     return conditions_of((clips.folder[index] for index in some), clips.folder.units)
 
 
 def measured_facts(
-    clips: ClipDataset, split: str, record: Mapping[str, Any], chosen_by: str | None = None
+    clips: ClipDataset | WindowDataset, split: str, record: Mapping[str, Any], chosen_by: str | None = None
 ) -> dict[str, Any]:
     """What weights say about a validation; record: its line in the log. chosen_by: the figure that chose the epoch."""
-    facts = {"source": clips.folder.source, "split": split, "part": clips.folder.held_out(split), "clips": len(clips)}
-    facts |= {name: record[name] for name in FIGURES if name in record}
+    facts = {
+        "source": clips.folder.source,
+        "split": split,
+        "part": clips.folder.held_out(split),
+        "clips": len(clips.indices),
+    }
+    facts |= {name: record[name] for name in (*FIGURES, *SEGMENTAL) if name in record}
     return facts | ({"chosen_by": chosen_by} if chosen_by else {})

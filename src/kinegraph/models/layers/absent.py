@@ -43,6 +43,30 @@ def clip_vectors(
     return bodies.of_clips(y).mean(1)
 
 
+def frame_logits(
+    model: nn.Module, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
+) -> Float[Tensor, "N T classes"]:
+    """head(mean over people and joints of model.forward_features) of each frame; their mean over time is `clip_logits`.
+
+    Where the network's strides leave fewer moments than frames, frames between two moments lie on the line between.
+    """
+    bodies = _bodies(model, x, people)
+    features = model.forward_features(bodies.x) if bodies.copies == 1 else model.forward_features(*bodies[:2])
+    y = features.mean(2, dtype=torch.promote_types(features.dtype, torch.float32))  # (B, S, D)
+    return between_moments(model.head(bodies.of_clips(y).mean(1)), x.shape[2])
+
+
+def between_moments(y: Float[Tensor, "N S D"], frames: int) -> Float[Tensor, "N T D"]:
+    """Moments at equal distances, the first at the first frame, brought to every frame on straight lines."""
+    moments = y.shape[1]
+    if moments == frames:
+        return y
+    place = torch.arange(frames, device=y.device) * (moments / frames)
+    before = place.long().clamp(max=moments - 1)
+    share = (place - before).to(y.dtype)[:, None]
+    return torch.lerp(y[:, before], y[:, (before + 1).clamp(max=moments - 1)], share)
+
+
 def clip_logits_and_loss(
     model: nn.Module, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None, labels: Int[Tensor, "N"]
 ) -> tuple[Float[Tensor, "N classes"], Float[Tensor, ""]]:

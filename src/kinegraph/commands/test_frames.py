@@ -1,0 +1,160 @@
+"""`kinegraph test` on long recordings: every frame scored, the figures of segments, a page with timelines."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning_fabric import Fabric
+from rich.console import Console
+from rich.progress import Progress
+from torch import nn
+
+from kinegraph.atomic import write_atomic
+from kinegraph.data.dataset import SkeletonDataset
+from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.data.windows import WindowDataset
+from kinegraph.evaluation.frame_scoring import score_frames
+from kinegraph.evaluation.timelines import Timeline, by_subject, figures, of_class
+from kinegraph.messages import spreadsheet_cell
+from kinegraph.report.timelines_page import timelines_page
+from kinegraph.training.distributed import naming_lost_processes
+
+FILES = ("figures.json", "predictions.csv", "report.html")
+
+
+def is_of_frames(extra: Mapping[str, Any], folder: SkeletonDataset) -> bool:
+    """Whether weights or recordings ask for an answer for every frame.
+
+    extra: what the weights say. Raises ValueError for weights of frames and clips without segments.
+    """
+    of_frames = (extra.get("training") or {}).get("task") == "frames"
+    if of_frames and folder.segments is None:
+        raise ValueError(
+            f"the weights answer for every frame of long recordings, {folder.path} has clips of one label; "
+            "`kinegraph prepare PATH OUT --segments TABLE` adds start, end and label"
+        )
+    return folder.segments is not None
+
+
+def check_frame_options(out: Path | None, eval: list[str] | None) -> None:
+    """Raises ValueError for a result file, and for metrics of clips."""
+    if eval:
+        raise ValueError("--eval chooses metrics of clips; long recordings have all their figures: leave it out")
+    if out is not None and (out.suffix in (".pkl", ".json", ".csv") or out.is_file()):
+        raise ValueError(f"--out is '{out}', expected a folder: long recordings give {', '.join(FILES)}")
+
+
+def measure_frames(
+    fabric: Fabric,
+    network: nn.Module,
+    folder: SkeletonDataset,
+    split: str,
+    part: str,
+    preprocessing: Preprocessing,
+    training: Mapping[str, Any],
+    batch_size: int,
+    workers: int,
+) -> list[Timeline]:
+    """The timelines of the recordings of a part. training: what the weights say of theirs.
+
+    Weights of clips answer for windows: each window's answer counts for all of its frames.
+    """
+    pooled = training.get("task") != "frames"
+    several = bool(training.get("several", False))
+    windows = WindowDataset(folder, folder.indices(split, part), preprocessing, None, several, dense=pooled)
+    console = Console(stderr=True, quiet=not fabric.is_global_zero)
+    with naming_lost_processes(), Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"{split} / {part}", total=len(windows))
+
+        def done(count: int) -> None:
+            bar.advance(task, count)
+
+        return score_frames(fabric, network, windows, batch_size, workers, done, pooled=pooled)
+
+
+def tell_frames(
+    timelines: Sequence[Timeline],
+    folder: SkeletonDataset,
+    where: str,
+    out: Path | None,
+    report: Path | None,
+    about: Mapping[str, Any],
+) -> None:
+    """Print a figure a line, as for clips, and the warnings; write what was asked for."""
+    for key, value in figures(timelines).flat().items():
+        if not math.isnan(value):
+            print(f"{key}: {value:.4f}")
+    print(*about["warnings"], sep="\n", end="\n" * bool(about["warnings"]))
+    if out or report:
+        title, source = f"Test report: {where}", f"{folder.source}; {len(timelines)} long recordings"
+        place = write_results(out, report, timelines, folder.class_names, title=title, source=source, **about)
+        print(f"report: {place}")
+
+
+def write_results(
+    out: Path | None, report: Path | None, timelines: Sequence[Timeline], names: Sequence[str], **about: Any
+) -> Path:
+    """Write figures, predicted segments and page. Returns the page's path. about: as of `timelines_page`."""
+    page = timelines_page(timelines, names, **about)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomic(out / FILES[0], _figures_json(timelines, names, about).encode())
+        write_atomic(out / FILES[1], _segments_csv(timelines, names).encode())
+    place = report or (out or Path()) / FILES[2]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(place, page.encode("utf-8"))
+    return place
+
+
+def _figures_json(timelines: Sequence[Timeline], names: Sequence[str], about: Mapping[str, Any]) -> str:
+    classes = {
+        name: {
+            "frames": it.frames,
+            "precision": it.precision,
+            "recall": it.recall,
+            "segments": it.segments,
+            "predicted": it.found,
+            **{f"f1_{round(100 * least)}": count.f1 for least, count in it.counts.items()},
+            "map": it.mean_ap,
+            "delay_seconds": it.delay,
+            "missed": it.missed,
+            "false_alarms_an_hour": it.alarms,
+        }
+        for name, it in ((name, of_class(timelines, label)) for label, name in enumerate(names))
+        if it.frames or it.found
+    }
+    content = {
+        "title": about.get("title", ""),
+        "source": about.get("source", ""),
+        "figures": figures(timelines).flat(),
+        "classes": classes,
+        "subjects": {subject: it.flat() for subject, it in by_subject(timelines).items()},
+        "recordings": {one.name: figures([one]).flat() for one in timelines},
+    }
+    return json.dumps(_without_nan(content), indent=1, ensure_ascii=False) + "\n"
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(it) for key, it in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _segments_csv(timelines: Sequence[Timeline], names: Sequence[str]) -> str:
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(("recording", "start_frame", "end_frame", "start_s", "end_s", "label", "confidence"))
+    lines.writerows(_rows(timelines, names))
+    return text.getvalue()
+
+
+def _rows(timelines: Sequence[Timeline], names: Sequence[str]) -> Iterator[list[object]]:
+    for one in timelines:
+        for it in one.found:
+            seconds = ["", ""] if one.fps != one.fps else [f"{at / one.fps:.3f}" for at in (it.start, it.end)]
+            label, recording = spreadsheet_cell(names[it.label]), spreadsheet_cell(one.name)
+            yield [recording, it.start, it.end, *seconds, label, f"{it.confidence:.4f}"]

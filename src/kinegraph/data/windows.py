@@ -1,0 +1,166 @@
+"""Windows of long recordings, with a label for each frame: drawn at random for training, side by side for scores.
+
+A training window has its middle in a segment, or between two: every segment and every gap has a place in an epoch, a
+long one several. So whatever lies around segments, which looks most like them, is in the windows, too.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from kinegraph.data.dataset import SkeletonDataset
+from kinegraph.data.loading import Batch, Key, Samples
+from kinegraph.data.preprocessing import FIRST_FRAME, Preprocessing, prepare_clip
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.segment import IGNORED, Segment, one_label, runs
+
+WindowSample = tuple[Float[np.ndarray, "views M F V D"], np.ndarray, int, int]
+IN_A_ROW = ("pad", "window")  # samplings that keep frames as they follow each other
+TIME_CHANGES = ("crop", "time_warp", "mixup", "bone_lengths")  # variations that labels of frames do not follow
+
+
+@dataclass(frozen=True)
+class Place:
+    """Frames of a recording that the middle of a window is drawn from; label: of them, -1 for a gap without class."""
+
+    recording: int
+    start: int
+    end: int
+    label: int
+
+
+class WindowDataset(Samples):
+    """Windows of some recordings of a dataset folder as (views, labels of frames, people, position).
+
+    indices: of the recordings. seed: draws training windows; without one, windows lie side by side and overlap by half.
+    several: labels are (F, classes) of 0 and 1, for frames of several classes; else (F,), -1 where a frame is ignored.
+    dense: windows side by side overlap by seven eighths. Frames behind the end of a recording are ignored: -1, or NaN.
+    Raises ValueError where the folder has no segments, or the preprocessing changes the order of frames.
+    """
+
+    def __init__(
+        self,
+        folder: SkeletonDataset,
+        indices: Int[np.ndarray, "N"],
+        preprocessing: Preprocessing,
+        seed: int | None = None,
+        several: bool = False,
+        dense: bool = False,
+    ):
+        check_in_a_row(preprocessing)
+        self.folder, self.indices, self.seed, self.several = folder, indices, seed, several
+        self.preprocessing = replace(preprocessing, test_frames=None)
+        self.frames = preprocessing.frames
+        self.step = max(self.frames // (8 if dense else 2), 1)
+        self.places: list[Place] = []
+        self.frame_counts = np.zeros(len(folder.class_names), np.int64)
+        for index in indices.tolist():
+            labels = self.labels_of(index)
+            known = labels if several else one_label(labels)[0][:, None] == np.arange(labels.shape[1])
+            self.frame_counts += known.sum(axis=0)
+            self.places += self._places(index, labels)
+        if not self.places:
+            raise ValueError(f"{folder.path}: no frame of the {len(indices)} recordings of this part has a label")
+
+    def labels_of(self, index: int) -> Bool[np.ndarray, "T classes"]:
+        """The classes of each frame of a recording; frames without one have that of nothing, where there is one."""
+        labels = self.folder.labels_of(index)
+        if self.folder.none is not None:
+            labels[:, self.folder.none] |= ~labels.any(axis=1)
+        return labels
+
+    @property
+    def label(self) -> Int[np.ndarray, "W"]:
+        """The class in the middle of each window."""
+        return np.array([place.label for place in self.places])
+
+    def class_counts(self) -> list[int]:
+        """Frames of each class."""
+        return self.frame_counts.tolist()
+
+    def name_of(self, position: int) -> str:
+        """For messages."""
+        place = self.places[position % len(self)]
+        return f"{self.folder.names[place.recording]} frame {place.start}"
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, key: Key) -> WindowSample:
+        epoch, position = key
+        place = self.places[position % len(self)]
+        rng = None if self.seed is None else np.random.default_rng((self.seed, epoch, position))
+        middle = place.start + self.frames // 2 if rng is None else int(rng.integers(place.start, place.end))
+        recorded = int(self.folder.frames[place.recording])
+        first = min(max(middle - self.frames // 2, 0), max(recorded - self.frames, 0))
+        clip = cut(self.folder[place.recording], first, self.frames)
+        views = prepare_clip(clip, self.preprocessing, rng)
+        return views, self._frame_labels(place.recording, first), min(clip.people, self.preprocessing.people), position
+
+    def __getitems__(self, keys: list[Key]) -> Batch:
+        views, labels, people, positions = zip(*map(self.__getitem__, keys), strict=True)
+        numbers: Sequence[Tensor] = (torch.tensor(people), torch.tensor(positions))
+        return torch.from_numpy(np.stack(views)), torch.from_numpy(np.stack(labels)), *numbers
+
+    def _frame_labels(self, index: int, first: int) -> np.ndarray:
+        labels = self.labels_of(index)[first : first + self.frames]
+        missing = self.frames - len(labels)
+        if self.several:
+            return np.pad(labels.astype(np.float32), ((0, missing), (0, 0)), constant_values=np.nan)
+        return np.pad(one_label(labels)[0], (0, missing), constant_values=IGNORED)
+
+    def _places(self, index: int, labels: Bool[np.ndarray, "T classes"]) -> list[Place]:
+        if self.seed is None:
+            starts = window_starts(len(labels), self.frames, self.step)
+            return [Place(index, start, start + 1, IGNORED) for start in starts]
+        none = self.folder.none
+        gaps = np.flatnonzero(labels.sum(axis=1) == 0) if none is None else np.flatnonzero(labels[:, none])
+        wanted = [*self.folder.segments[index]] if self.folder.segments else []
+        if self.several or none is not None:
+            between = np.full(len(labels), IGNORED)
+            between[gaps] = 0
+            wanted += [replace(one, label=IGNORED if none is None else none) for one in runs(between)]
+        return [Place(index, *part, one.label) for one in wanted for part in pieces(one, self.frames)]
+
+
+def pieces(one: Segment, longest: int) -> list[tuple[int, int]]:
+    """A segment in equal parts of at most so many frames."""
+    edges = np.linspace(one.start, one.end, -(-(one.end - one.start) // longest) + 1).round().astype(int).tolist()
+    return list(itertools.pairwise(edges))
+
+
+def window_starts(recorded: int, frames: int, step: int) -> list[int]:
+    """First frames of windows `step` frames apart; the last one ends with the recording."""
+    if recorded <= frames:
+        return [0]
+    return [*range(0, recorded - frames, step), recorded - frames]
+
+
+def cut(clip: SkeletonClip, first: int, frames: int) -> SkeletonClip:
+    """Some frames of a recording, as a clip without segments."""
+    part = slice(first, first + frames)
+    score = None if clip.score is None else clip.score[:, part]
+    return replace(clip, keypoint=clip.keypoint[:, part], score=score, segments=None)
+
+
+def check_in_a_row(preprocessing: Preprocessing) -> None:
+    """Raises ValueError for a preparation after which frames are not those of the labels any more."""
+    if preprocessing.sampling not in IN_A_ROW:
+        raise ValueError(
+            f"a label for each frame needs frames in a row: preprocessing.sampling is '{preprocessing.sampling}', "
+            "expected 'window'"
+        )
+    if preprocessing.normalize in (*FIRST_FRAME, "ntu_published"):
+        raise ValueError(
+            f"preprocessing.normalize '{preprocessing.normalize}' may drop frames, which labels of frames do not "
+            "follow; expected facing, sized, image or none"
+        )
+    if changed := [name for name in TIME_CHANGES if getattr(preprocessing.augment, name)]:
+        raise ValueError(f"preprocessing.augment.{changed[0]} is not for labels of frames; leave it out")
+    if preprocessing.test_mirror:
+        raise ValueError("preprocessing.test_mirror is not for labels of frames; leave it out")

@@ -1,0 +1,204 @@
+"""The page of a test on long recordings: figures, ribbons of truth and prediction, bouts, classes, subjects."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from kinegraph.evaluation.bouts import bouts, transitions
+from kinegraph.evaluation.timelines import SegmentFigures, Timeline, by_subject, figures, of_class
+from kinegraph.report.page import (
+    bar,
+    code,
+    facts,
+    folded,
+    name,
+    number,
+    part,
+    percent,
+    quiet,
+    section,
+    table,
+    text,
+    tile,
+    tiles,
+    whole_page,
+)
+from kinegraph.skeleton.segment import Segment
+
+WIDTH, LEFT, ROW = 1000, 70, 16
+SHOWN = 30  # recordings
+MOST_TRANSITIONS = 20
+
+
+def timelines_page(
+    timelines: Sequence[Timeline],
+    class_names: Sequence[str],
+    *,
+    title: str = "Test report",
+    source: str = "",
+    config_text: str = "",
+    environment: Mapping[str, object] | None = None,
+    warnings: Sequence[str] = (),
+) -> str:
+    """The page as text. timelines: of the recordings of one part, in dataset order."""
+    colours = class_colours(class_names, timelines[0].none if timelines else None)
+    found = figures(timelines)
+    lines = "".join(f"<li>{text(line)}</li>" for line in warnings)
+    config = folded("Config", code(config_text)) if config_text else ""
+    about = folded("Environment", facts(environment or {}))
+    return whole_page(
+        title,
+        [
+            f"<header><h1>{text(title)}</h1>{quiet(text(source))}</header>",
+            _headline(found),
+            section("warnings", "Warnings", f'<ul class="warnings">{lines}</ul>') if lines else "",
+            _ribbons(timelines, class_names, colours),
+            _bouts(timelines, class_names),
+            _transitions(timelines, class_names),
+            _classes(timelines, class_names),
+            _subjects(timelines),
+            section("details", "Details", config, about),
+        ],
+        css=part("timelines.css"),
+    )
+
+
+def class_colours(class_names: Sequence[str], none: int | None) -> list[str]:
+    """A colour for each class, neighbours far apart; grey for that of nothing."""
+    hues = [round(i * 137.508 + 210) % 360 for i in range(len(class_names))]
+    return ["var(--line)" if i == none else f"hsl({hue} 55% 52%)" for i, hue in enumerate(hues)]
+
+
+def _headline(found: SegmentFigures) -> str:
+    cells = [tile("Frame accuracy", percent(found.accuracy), "", f"of {found.frames:,} frames")]
+    if found.edit == found.edit:
+        cells.append(tile("Edit score", percent(found.edit), "", f"{found.segments:,} segments"))
+    cells += [tile(f"F1@{round(100 * least)}", percent(value)) for least, value in found.f1.items()]
+    cells.append(tile("mAP", _percent(found.flat()["map"]), "", "tIoU 0.3 to 0.7"))
+    if found.alarms == found.alarms:
+        cells.append(tile("False alarms", f"{found.alarms:,.1f}", " an hour", f"{_percent(found.missed)} missed"))
+    if found.delay == found.delay:
+        cells.append(tile("Delay", f"{found.delay:.2f}", " s", "median, of the segments that were hit"))
+    return tiles(*cells)
+
+
+def _percent(share: float) -> str:
+    return "–" if math.isnan(share) else percent(share)
+
+
+# ---- ribbons ---------------------------------------------------------------------------------------------------------
+
+
+def _ribbons(timelines: Sequence[Timeline], class_names: Sequence[str], colours: Sequence[str]) -> str:
+    """Truth above prediction, the recordings with the lowest frame accuracy first."""
+    order = sorted(timelines, key=lambda one: figures([one]).accuracy)[:SHOWN]
+    keys = "".join(
+        f'<span style="--colour:{colour}">{text(label)}</span>'
+        for label, colour in zip(class_names, colours, strict=True)
+    )
+    drawn = [
+        f"<h3>{text(one.name)} <span class=quiet>{percent(figures([one]).accuracy)} of the frames</span></h3>"
+        + _several_svg(one, class_names, colours) * one.several
+        + _svg([("truth", one.segments), ("predicted", one.found)], one, class_names, colours) * (not one.several)
+        for one in order
+    ]
+    hidden = len(timelines) - len(order)
+    note = "Truth above prediction; the worst recording first." + f" {hidden} better ones are not shown." * (hidden > 0)
+    content = f'<div class="classes">{keys}</div><div class="ribbons">{"".join(drawn)}</div>'
+    return section("ribbons", "Timelines", quiet(note), content)
+
+
+def _several_svg(one: Timeline, class_names: Sequence[str], colours: Sequence[str]) -> str:
+    labels = sorted({it.label for it in (*one.segments, *one.found)})
+    rows: list[tuple[str, list[Segment]]] = []
+    for label in labels:
+        rows.append((class_names[label], [it for it in one.segments if it.label == label]))
+        rows.append(("predicted", [it for it in one.found if it.label == label]))
+    return _svg(rows, one, class_names, colours)
+
+
+def _svg(
+    rows: Sequence[tuple[str, Sequence[Segment]]], one: Timeline, class_names: Sequence[str], colours: Sequence[str]
+) -> str:
+    frames, height = len(one.labels), ROW * len(rows) + 14
+    scale = (WIDTH - LEFT) / max(frames, 1)
+    parts = [f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="Truth and prediction of {text(one.name)}">']
+    for place, (title, segments) in enumerate(rows):
+        top = place * ROW
+        parts.append(f'<text x="0" y="{top + 11}">{text(title[:11])}</text>')
+        parts.append(f'<rect class="ground" x="{LEFT}" y="{top}" width="{WIDTH - LEFT}" height="{ROW - 2}"/>')
+        for it in segments:
+            x, width = LEFT + it.start * scale, max((it.end - it.start) * scale, 0.5)
+            said = f"{class_names[it.label]}, {_moment(it.start, one.fps)} to {_moment(it.end, one.fps)}"
+            parts.append(
+                f'<rect x="{x:.1f}" y="{top}" width="{width:.1f}" height="{ROW - 2}" style="fill:{colours[it.label]}">'
+                f"<title>{text(said)}</title></rect>"
+            )
+    for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
+        at = f'x="{LEFT + share * (WIDTH - LEFT):.0f}" y="{height - 3}"'
+        parts.append(f'<text {at} text-anchor="{anchor}">{_moment(round(share * frames), one.fps)}</text>')
+    return "".join(parts) + "</svg>"
+
+
+def _moment(frame: int, fps: float) -> str:
+    if fps != fps:
+        return f"frame {frame:,}"
+    minutes, seconds = divmod(frame / fps, 60)
+    return f"{int(minutes)}:{seconds:04.1f}"
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def _bouts(timelines: Sequence[Timeline], class_names: Sequence[str]) -> str:
+    rows: list[list[str]] = []
+    for label, word in enumerate(class_names):
+        true, said = (
+            bouts([(it, one.fps) for one, it in zip(timelines, segments, strict=True)], label)
+            for segments in ([one.segments for one in timelines], [one.found for one in timelines])
+        )
+        if true.count or said.count:
+            cells = [
+                true.count,
+                said.count,
+                *(_seconds(it) for it in (true.mean, said.mean, true.longest, said.longest)),
+            ]
+            rows.append([name(word), *(number(str(cell)) for cell in cells)])
+    heads = ["Class", "#Bouts", "#Predicted", "#Mean, s", "#Predicted", "#Longest, s", "#Predicted"]
+    return section("bouts", "Bouts", quiet("A bout is a segment: how often, and for how long."), table(heads, rows))
+
+
+def _transitions(timelines: Sequence[Timeline], class_names: Sequence[str]) -> str:
+    true, said = transitions([one.segments for one in timelines]), transitions([one.found for one in timelines])
+    pairs = sorted({*true, *said}, key=lambda pair: -true[pair] - said[pair])[:MOST_TRANSITIONS]
+    rows = [
+        [name(class_names[a]), name(class_names[b]), number(str(true[a, b])), number(str(said[a, b]))] for a, b in pairs
+    ]
+    if not rows:
+        return ""
+    return section("transitions", "What follows what", table(["Class", "Next", "#Times", "#Predicted"], rows))
+
+
+def _classes(timelines: Sequence[Timeline], class_names: Sequence[str]) -> str:
+    rows: list[list[str]] = []
+    for label, word in enumerate(class_names):
+        it = of_class(timelines, label)
+        if it.frames or it.found:
+            scores = [it.precision, it.recall, *(count.f1 for count in it.counts.values()), it.mean_ap]
+            late = [_seconds(it.delay), "–" if it.alarms != it.alarms else f"{it.alarms:.1f}"]
+            rows.append([name(word), number(f"{it.frames:,}", it.frames), *map(bar, scores), *map(number, late)])
+    heads = ["Class", "#Frames", "#Precision, %", "#Recall, %", "#F1@10", "#F1@25", "#F1@50", "#AP", "#Delay, s"]
+    note = "Precision and recall are of frames, F1 and AP of segments."
+    return section("classes", "Classes", quiet(note), table([*heads, "#Alarms an hour"], rows, sortable=True))
+
+
+def _subjects(timelines: Sequence[Timeline]) -> str:
+    rows = [
+        [name(subject), number(f"{it.frames:,}", it.frames), *map(bar, (it.accuracy, it.edit, *it.f1.values()))]
+        for subject, it in by_subject(timelines).items()
+    ]
+    heads = ["Subject", "#Frames", "#Accuracy, %", "#Edit", "#F1@10", "#F1@25", "#F1@50"]
+    return section("subjects", "Subjects", table(heads, rows, sortable=True)) if len(rows) > 1 else ""
+
+
+def _seconds(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2f}"

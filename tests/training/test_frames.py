@@ -1,0 +1,173 @@
+"""Training on every frame of long recordings: windows, the head before pooling, losses, and a run that learns."""
+
+import numpy as np
+import pytest
+import torch
+
+from kinegraph.data.dataset import write_dataset
+from kinegraph.data.loading import train_loader
+from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.data.windows import WindowDataset, pieces, window_starts
+from kinegraph.evaluation.frame_scoring import score_frames, window_weight
+from kinegraph.models.frames import FrameWise
+from kinegraph.models.layers.absent import between_moments
+from kinegraph.models.stgcn import STGCN
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.graph import adjacency
+from kinegraph.skeleton.layout import JointLayout
+from kinegraph.skeleton.segment import IGNORED, Segment
+from kinegraph.training.losses import BinaryCrossEntropy, CrossEntropy
+from kinegraph.training.tasks import FrameTask
+
+LAYOUT = JointLayout("stick", ("hip", "neck", "head"), ((1, 0), (2, 1)), centre=0)
+STEPS = Preprocessing(people=1, normalize="none", sampling="window", frames=16)
+
+
+def recording(name: str, frames: int, *segments: Segment) -> SkeletonClip:
+    """The first coordinate is the number of the frame; people are away nowhere."""
+    keypoint = np.ones((1, frames, 3, 3), np.float32)
+    keypoint[..., 0] += np.arange(frames)[None, :, None]
+    return SkeletonClip(keypoint, LAYOUT, name, fps=10.0, splits={"split": "train"}, segments=segments)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    long = recording("long", 60, Segment(10, 20, 0), Segment(15, 40, 1))
+    short = recording("short", 7, Segment(2, 5, 1))
+    about = {"layout": LAYOUT, "class_names": ("a", "b", "none"), "units": "m", "source": "made for a test"}
+    return write_dataset(tmp_path / "d", [long, short], **about, none=2)
+
+
+def test_labels_are_those_of_the_frames_in_a_window(folder):
+    """Also behind the end of a short recording, and where two classes overlap."""
+    windows = WindowDataset(folder, np.array([0, 1]), STEPS, seed=3)
+    truth = np.array([2] * 10 + [0] * 5 + [IGNORED] * 5 + [1] * 20 + [2] * 20)
+    seen = set()
+    for epoch in range(4):
+        for position in range(len(windows)):
+            views, labels, people, _ = windows[epoch, position]
+            assert (views.shape, labels.shape, people) == ((1, 1, 16, 3, 3), (16,), 1)
+            frames = views[0, 0, :, 0, 0].astype(int) - 1
+            if windows.places[position].recording == 0:
+                assert (np.diff(frames) == 1).all()
+                np.testing.assert_array_equal(labels, truth[frames])
+                seen |= set(frames.tolist())
+            else:
+                assert labels.tolist() == [2, 2, 1, 1, 1, 2, 2] + [IGNORED] * 9
+                assert (views[0, 0, 7:] == 0).all()
+    assert seen == set(range(60))
+    assert windows.class_counts() == [5, 23, 34]
+
+
+def test_windows_lie_around_every_segment_and_gap(folder):
+    windows = WindowDataset(folder, np.array([0, 1]), STEPS, seed=0)
+    assert sorted((it.label, it.recording, it.start, it.end) for it in windows.places) == [
+        (0, 0, 10, 20), (1, 0, 15, 28), (1, 0, 28, 40), (1, 1, 2, 5),
+        (2, 0, 0, 10), (2, 0, 40, 50), (2, 0, 50, 60), (2, 1, 0, 2), (2, 1, 5, 7),
+    ]  # fmt: skip
+    batches = list(train_loader(windows, 4, epoch=0, balanced=True))
+    drawn = np.concatenate([windows.label[positions.numpy() % len(windows)] for *_, positions in batches])
+    assert np.bincount(drawn).tolist() == [3, 3, 3]
+    assert pieces(Segment(0, 10, 0), 4) == [(0, 3), (3, 7), (7, 10)]
+    assert window_starts(60, 16) == [0, 8, 16, 24, 32, 40, 44]
+    assert window_starts(7, 16) == [0]
+
+
+def test_several_classes(folder):
+    windows = WindowDataset(folder, np.array([0, 1]), STEPS, several=True)
+    _, labels, _, _ = windows[0, 1]
+    np.testing.assert_array_equal(labels[:, :2], [[0, 0]] * 2 + [[1, 0]] * 5 + [[1, 1]] * 5 + [[0, 1]] * 4)
+    _, labels, _, _ = windows[0, len(windows) - 1]
+    assert np.isnan(labels[7:]).all()
+    assert labels[:7, 2].tolist() == [1, 1, 0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sampling": "uniform"}, "expected 'window'"),
+        ({"normalize": "first_frame"}, "may drop frames"),
+        ({"test_mirror": True}, "test_mirror"),
+    ],
+)
+def test_a_preparation_that_labels_cannot_follow_is_refused(folder, changes, message):
+    about = {"people": 1, "normalize": "none", "sampling": "window", "frames": 16} | changes
+    with pytest.raises(ValueError, match=message):
+        WindowDataset(folder, np.array([0]), Preprocessing(**about), seed=0)
+
+
+def network(classes: int = 3) -> STGCN:
+    torch.manual_seed(0)
+    return STGCN(torch.from_numpy(adjacency(LAYOUT, "spatial")).float(), 3, classes, widths=[8, 16]).eval()
+
+
+def test_the_mean_of_frame_logits_is_the_clips_logits():
+    """So a network of clips starts a training on frames; here with as many moments as frames, and with half."""
+    x = torch.randn(2, 2, 16, 3, 3)
+    x[1, 1] = 0
+    for strides in ([1, 1], [1, 2]):
+        graph = torch.from_numpy(adjacency(LAYOUT, "spatial")).float()
+        model = STGCN(graph, 3, 3, widths=[8, 16], strides=strides).eval()
+        logits = FrameWise(model)(x, torch.tensor([2, 1]))
+        assert logits.shape == (2, 16, 3)
+        moments = logits[:, :: strides[1]]
+        torch.testing.assert_close(moments.mean(1), model(x), atol=1e-5, rtol=1e-5)
+    halves = between_moments(torch.tensor([[[0.0], [2.0]]]), 4)
+    assert halves.flatten().tolist() == [0, 1, 2, 2]
+
+
+def test_ignored_frames_teach_nothing():
+    logits = torch.randn(2, 5, 3, requires_grad=True)
+    labels = torch.tensor([[0, 1, IGNORED, 2, 2], [IGNORED] * 5])
+    task = FrameTask(several=False, smoothing=0.15)
+    task.loss(CrossEntropy([1, 1, 1]), logits, labels).backward()
+    assert (logits.grad[1] == 0).all()
+    assert (logits.grad[0, 2] == 0).all()
+    assert logits.grad[0, 0].any()
+    assert task.hits(logits.detach(), labels)[2] == 4
+    nothing = task.loss(CrossEntropy([1, 1, 1]), logits[1:], labels[1:])
+    assert nothing == 0
+
+
+def test_the_smoothing_loss_by_hand():
+    """Two frames of two classes: log-probabilities (log 1/2, log 1/2) and (log 3/4, log 1/4)."""
+    logits = torch.log(torch.tensor([[[0.5, 0.5], [0.75, 0.25]]]))
+    labels = torch.tensor([[0, 0]])
+    plain, smooth = (FrameTask(False, weight).loss(CrossEntropy([1, 1]), logits, labels) for weight in (0.0, 1.0))
+    assert float(smooth - plain) == pytest.approx((np.log(1.5) ** 2 + np.log(0.5) ** 2) / 2)
+    jump = torch.tensor([[[0.0, 0.0], [90.0, 0.0]]])  # the second class falls by 89.3, which counts as 4
+    plain, smooth = (FrameTask(False, weight).loss(CrossEntropy([1, 1]), jump, labels) for weight in (0.0, 1.0))
+    assert float(smooth - plain) == pytest.approx((np.log(2) ** 2 + 16) / 2)
+
+
+def test_binary_cross_entropy_of_frames_counts_each_answer():
+    logits = torch.tensor([[[2.0, -2.0], [2.0, -2.0]]])
+    labels = torch.tensor([[[1.0, 0.0], [1.0, 1.0]]])
+    task = FrameTask(several=True)
+    assert task.hits(logits, labels).tolist() == [1.5, 1.5, 2]
+    loss = task.loss(BinaryCrossEntropy([1, 1]), logits, labels)
+    assert float(loss) == pytest.approx((3 * np.log1p(np.exp(-2)) + np.log1p(np.exp(2))) / 4)
+
+
+class Echo(STGCN):
+    """Answers with the number of the frame, so that places can be compared."""
+
+    def forward_features(self, x):
+        return x[..., :1].expand(*x.shape[:-1], self.head.in_features).contiguous()
+
+
+def test_every_frame_is_scored_at_its_place(folder):
+    """Windows that overlap by half, a last one that does not, and a recording shorter than a window."""
+    from lightning_fabric import Fabric
+
+    model = Echo(torch.from_numpy(adjacency(LAYOUT, "spatial")).float(), 3, 3, widths=[1])
+    torch.nn.init.zeros_(model.head.bias)
+    model.head.weight.data = torch.tensor([[0.1], [0.0], [0.0]])
+    windows = WindowDataset(folder, np.array([1, 0]), STEPS)
+    short, long = score_frames(Fabric(accelerator="cpu"), model, windows, batch_size=3)
+    assert (short.name, long.name) == ("short", "long")
+    for one, frames in ((short, 7), (long, 60)):
+        logit = 0.1 * (1 + np.arange(frames))
+        np.testing.assert_allclose(one.probabilities[:, 0], np.exp(logit) / (np.exp(logit) + 2), rtol=1e-5)
+    assert window_weight(4).tolist() == window_weight(4)[::-1].tolist()
+    assert window_weight(4).min() > 0
