@@ -18,7 +18,6 @@ NETWORKS = (
     "kinegraph.models.msg3d.MSG3D",
     "kinegraph.models.protogcn.ProtoGCN",
     "kinegraph.models.skateformer.SkateFormer",
-    "kinegraph.models.towers.Towers",
 )
 LOSSES = (  # each takes logits (N, classes) and labels (N,)
     "kinegraph.training.losses.CrossEntropy",
