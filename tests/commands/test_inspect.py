@@ -338,7 +338,7 @@ def test_openpose_folders(tmp_path, capsys):
             folder = tmp_path / action / f"{action}{clip}"
             folder.mkdir(parents=True)
             for frame in range(8):
-                pose = (rest + rng.normal(0, 0.01, (18, 3)) + [frame + clip, 0, 0]).ravel().tolist()
+                pose = (rest + rng.normal(0, [4, 4, 0.01], (18, 3)) + [frame + clip, 0, 0]).ravel().tolist()
                 text = json.dumps({"people": [{"pose_keypoints_2d": pose}]})
                 (folder / f"{action}{clip}_{frame:012}_keypoints.json").write_text(text)
     code, told = inspect(tmp_path, capsys)

@@ -17,6 +17,7 @@ from kinegraph.commands.swapped import config_first
 from kinegraph.commands.test_frames import check_frame_options, is_of_frames, measure_frames, tell_frames
 from kinegraph.commands.test_scores import RESULTS, measure_scores, with_result
 from kinegraph.commands.train import train
+from kinegraph.data.checks import Finding
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.data.dataset_checks import check_scale, dataset_findings, line_of
 from kinegraph.data.loading import ClipDataset
@@ -38,8 +39,10 @@ from kinegraph.report.write import write_page, write_report
 from kinegraph.training.distributed import naming_lost_processes, start_processes
 from kinegraph.training.run_folder import environment
 
+LEAKS = ("duplicate_content", "near_duplicate")
 OF_TESTS = (
     "duplicate_content",
+    "near_duplicate",
     "shared_subjects",
     "class_not_in_train",
 )  # they make its figures wrong
@@ -145,12 +148,31 @@ def test(
         print(f"{name}: {value:.4f}")
     for line in warnings + [f"warning: {line}" for line in remarks(scores, labels, folder.class_names)]:
         print(line)
+    if leaked := _without_leaked(scores, labels, clips, findings, metrics):
+        print(leaked)
+        warnings.append(leaked)
     if keep:
         add_measured(checkpoint, {"source": folder.source, "split": split, "part": part, "clips": len(clips)} | figures)
     if out or report:
         log = checkpoint.parent.parent / "log.jsonl"
         about |= {"log": log if log.is_file() else None, "explain": _explained(weights, network, prepared)}
         print(f"report: {_write(evaluation_of(folder, split, part, scores), out, report, about)}")
+
+
+def _without_leaked(
+    scores: Float[np.ndarray, "N classes"],
+    labels: Int[np.ndarray, "N"],
+    clips: ClipDataset,
+    findings: Sequence[Finding],
+    metrics: Sequence[str],
+) -> str:
+    """The figures without clips that are also in another part of the split; "" where there are none."""
+    leaked = {name for one in findings if one.severity == "problem" and one.kind in LEAKS for name in one.clips}
+    kept = np.array([clips.folder.names[index] not in leaked for index in clips.indices])
+    if kept.all() or not kept.any():
+        return ""
+    figures = ", ".join(f"{name} {it:.4f}" for name, it in evaluate(scores[kept], labels[kept], metrics).items())
+    return f"without the {(~kept).sum():,} clips that are also in another part: {figures}"
 
 
 def words(argv: Sequence[str]) -> list[str]:

@@ -9,12 +9,14 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
 
 from kinegraph.data.clip_summary import FLAT_UNITS, ClipSummary, likely_layout, third_is_score, units_of
 from kinegraph.data.dataset_write import LARGEST
+from kinegraph.data.repeats import repeats
 from kinegraph.data.split_names import held_out, order_of
 from kinegraph.skeleton.layout import JointLayout
 
@@ -72,7 +74,7 @@ def problem(kind: str, message: object, *clips: str) -> Finding:
 def findings(facts: Sequence[ClipSummary], expected: Expected, complete: bool = True) -> list[Finding]:
     """Everything that is wrong or remarkable, problems first. complete: no clip of the file was left out."""
     checks: list[Callable[[Sequence[ClipSummary], Expected], Iterable[Finding]]] = [
-        _faults, _shapes, _values, _labels, _units, _directions, _subjects, _rates, _contents,
+        _faults, _shapes, _values, _labels, _units, _directions, _subjects, _rates, _contents, _repeats,
     ]  # fmt: skip
     if complete:
         checks += [_parts, _classes]
@@ -279,6 +281,26 @@ def _contents(facts, expected) -> Iterable[Finding]:
     yield from _where(rest, "note", "duplicate_content", "the same recording as another clip", lambda one: True)
     labelled = "the same recording under several labels"
     yield from _where(rest, "note", "two_labels", labelled, lambda one: id(one) in two_labels)
+
+
+def _repeats(facts, expected) -> Iterable[Finding]:
+    """Recordings in several parts that differ by their place, size or frame rate alone."""
+    for split in _splits(facts):
+        parts = defaultdict(list)
+        for one in facts:
+            if one.course is not None and one.splits.get(split) not in (None, "", "none"):
+                parts[one.splits[split], one.course.shape].append(one)
+        found: dict[int, ClipSummary] = {}
+        for (part, size), (other, other_size) in combinations(parts, 2):
+            if size != other_size:
+                continue
+            some, others = parts[part, size], parts[other, size]
+            for i, j in repeats([one.course for one in some], [one.course for one in others]):
+                if some[i].digest != others[j].digest:  # those are said already
+                    found |= {id(some[i]): some[i], id(others[j]): others[j]}
+        if found:
+            message = f"split {split}: nearly the same recording in several parts, moved, scaled or at another rate"
+            yield Finding("problem", "near_duplicate", message, _of(found.values()))
 
 
 def _parts(facts, expected) -> Iterable[Finding]:

@@ -11,6 +11,7 @@ from kinegraph.data.formats.axes import AXES, guess_axes
 from kinegraph.data.formats.conventions import FLAT, candidates, is_flat
 from kinegraph.data.formats.ntu import FILE_NAME
 from kinegraph.data.formats.recordings import Fault, Item
+from kinegraph.data.repeats import course
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import bones, extent, foot_and_head
 from kinegraph.skeleton.layout import JointLayout
@@ -30,6 +31,7 @@ class ClipSummary:
     nobody: share of frames in which nobody is. never: joints that always are zero. still: all frames are the same.
     largest: of all coordinates, without their signs. size: of a body, median over frames, in the clip's units.
     upward: from feet to head, likewise. bone: length of a bone as a share of size.
+    course: poses over time, by which clips are compared, see `repeats`.
     """
 
     name: str
@@ -56,6 +58,7 @@ class ClipSummary:
     bone: float = float("nan")
     score_range: tuple[float, float] | None = None
     digest: bytes = b""
+    course: Float[np.ndarray, "D"] | None = None
 
 
 # ---- one clip --------------------------------------------------------------------------------------------------------
@@ -114,6 +117,7 @@ def _measure(keypoint: Float[np.ndarray, "M T V C"], layout: JointLayout | None)
         "low": tuple(bodies[joints].min(0).tolist()),
         "high": tuple(bodies[joints].max(0).tolist()),
         "digest": digest.digest(),
+        "course": course(keypoint),
     }
 
 

@@ -13,12 +13,13 @@ from jaxtyping import Bool, Float, Shaped
 from kinegraph.data.checks import Expected, Finding, findings, units_expected
 from kinegraph.data.clip_summary import ClipSummary
 from kinegraph.data.dataset import SkeletonDataset
+from kinegraph.data.repeats import course
 from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.geometry import extent, seen
 
 KINDS = (
-    "scale", "units", "empty", "nobody", "one_frame", "still", "duplicate_content", "two_labels", "shared_subjects",
-    "frame_rates", "no_part", "class_not_in_train", "rare_class", "few_clips",
+    "scale", "units", "empty", "nobody", "one_frame", "still", "duplicate_content", "near_duplicate", "two_labels",
+    "shared_subjects", "frame_rates", "no_part", "class_not_in_train", "rare_class", "few_clips",
 )  # fmt: skip
 CLIPS_NAMED = 3
 
@@ -71,6 +72,7 @@ def _glance(folder: SkeletonDataset, index: int, parts: Mapping[str, Shaped[np.n
         size=_size(rows[np.flatnonzero(there)[there.sum() // 2]]),
         largest=max(float(rows.max()), -float(rows.min())),
         digest=digest.digest(),
+        course=course(rows.reshape(people, frames, *rows.shape[1:])),
     )
 
 
