@@ -11,12 +11,14 @@ from kinegraph.data.cleaning import (
     Cleaning,
     cleaned,
     filled,
+    needs,
     one_euro,
     savitzky_golay,
     smoothed,
     without_doubtful,
     without_jumps,
 )
+from kinegraph.data.swapped_sides import mended_sides, swapped_pairs
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 from tests.made_up import body
@@ -109,3 +111,56 @@ def test_all_steps_in_order_and_in_words():
     assert not Cleaning()
     same = cleaned(clip, Cleaning())
     assert same is clip
+
+
+# ---- left and right --------------------------------------------------------------------------------------------------
+
+
+def exchanged(clip: SkeletonClip, first: int, last: int, pair: int) -> SkeletonClip:
+    """Left and right of a pair exchanged in frames first to last, last not included."""
+    keypoint, score, sides = clip.keypoint.copy(), clip.score.copy(), list(LAYOUT.mirror[pair])
+    score[:, :, sides[0]] = 0.5
+    keypoint[:, first:last, sides], score[:, first:last, sides] = (
+        keypoint[:, first:last, sides[::-1]],
+        score[:, first:last, sides[::-1]],
+    )
+    return replace(clip, keypoint=keypoint, score=score)
+
+
+@given(first=st.integers(1, 20), length=st.integers(1, 8), pair=st.integers(0, len(LAYOUT.mirror) - 1))
+@settings(max_examples=40, deadline=None)
+def test_left_and_right_are_exchanged_back(first, length, pair):
+    clip = exchanged(moving(), 0, 0, pair)
+    mended = mended_sides(exchanged(moving(), first, first + length, pair))
+    np.testing.assert_array_equal(mended.keypoint, clip.keypoint)
+    np.testing.assert_array_equal(mended.score, clip.score)
+
+
+def test_what_stays_exchanged_and_what_crosses_is_left():
+    clip = exchanged(moving(), 12, 30, 7)
+    np.testing.assert_array_equal(mended_sides(clip).keypoint, clip.keypoint)
+    left, right = LAYOUT.mirror[7]
+    crossing = moving().keypoint.copy()  # knees that pass each other at a steady speed
+    crossing[0, :, left] = 5 + np.linspace(-0.5, 0.5, 30)[:, None] * [1, 0, 0]
+    crossing[0, :, right] = 5 + np.linspace(0.5, -0.5, 30)[:, None] * [1, 0, 0]
+    assert not swapped_pairs(replace(clip, keypoint=crossing)).any()
+
+
+def test_what_is_needed_is_counted():
+    clip = with_gap(exchanged(moving(), 10, 13, 7), 5, 8)
+    keypoint = clip.keypoint.copy()
+    keypoint[0, 20, 0] += 50
+    found = needs(replace(clip, keypoint=keypoint))
+    joints = 30 * 17
+    assert (found.gaps, found.swaps) == (pytest.approx(3 / joints), pytest.approx(3 / 30))
+    assert found.jumps >= 1 / joints
+
+
+def test_sides_are_mended_where_it_is_asked_for():
+    clip = exchanged(moving(), 10, 13, 7)
+    np.testing.assert_array_equal(cleaned(clip, Cleaning(mend_sides=True)).keypoint, moving().keypoint)
+    assert str(Cleaning(mend_sides=True, fill=3)) == "left and right mended, gaps of up to 3 frames filled"
+    assert not Cleaning(mend_sides=False)
+    other = replace(LAYOUT, mirror=())
+    with pytest.raises(ValueError, match=r"says no left and right \(mirror\), which --mend-sides exchanges"):
+        cleaned(replace(clip, layout=other), Cleaning(mend_sides=True))

@@ -29,7 +29,6 @@ def calibrate(
         plugins: Python files that define the network, where the weights name one of your own.
 
     Examples:
-        kinegraph crossval configs/small_data.yaml --dataset MINE --split xsub --out folds
         kinegraph calibrate runs/small_data folds/result.pkl --out mine.safetensors
     """
     load_plugins(plugins or ())

@@ -49,6 +49,7 @@ def draw(
     units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
     resample_fps: float | None = None,
     min_score: float | None = None,
+    mend_sides: bool = False,
     jumps: float | None = None,
     fill: int | None = None,
     smooth: Literal["savgol", "one-euro"] | None = None,
@@ -81,6 +82,7 @@ def draw(
         units: of the coordinates, where the file does not say them (see prepare).
         resample_fps: bring the clip to so many frames a second first.
         min_score: joints with a lower score count as not seen; jumps, fill and smooth clean further, see prepare.
+        mend_sides: see prepare.
         jumps: see prepare.
         fill: see prepare.
         smooth: see prepare.
@@ -112,7 +114,13 @@ def draw(
     check_lengths(window, stride)
     predictor, about = _predictor(weights, map_layout)
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
-    options |= {"min_score": min_score, "jumps": jumps, "fill": fill, "smooth": smooth}
+    options |= {
+        "min_score": min_score,
+        "mend_sides": mend_sides or None,
+        "jumps": jumps,
+        "fill": fill,
+        "smooth": smooth,
+    }
     options |= {"resample_fps": resample_fps, "up": up if predictor else None, "pose": pose, "cache": cache}
     with watching() as watch:
         options["watch"] = watch

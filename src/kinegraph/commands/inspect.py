@@ -35,6 +35,12 @@ CLIPS_NAMED = 4
 CLASSES_NAMED = 12
 FINDINGS_SHOWN = 20
 
+CLEANING = {  # what `prepare` can mend, as shares of the joints or frames
+    "gaps": "{:.1%} of the joints are in gaps of up to 10 frames (--fill 10)",
+    "jumps": "{:.1%} leave their way for a frame (--jumps 0.5)",
+    "swaps": "left and right swap for a while in {:.1%} of the frames (--mend-sides)",
+}
+
 
 def inspect(
     path: Path,
@@ -197,6 +203,9 @@ def _facts(found: Recordings, expected: Expected, facts: Sequence[ClipSummary], 
         about["frames"] = {"shortest": low, "median": middle, "longest": high}
         about["empty_frames"] = round(float(np.mean([one.nobody for one in shaped])), 4)
         about["missing_joints"] = round(float(np.mean([one.missing for one in shaped])), 4)
+        about["cleaning"] = {
+            need: round(float(np.mean([getattr(one.needs, need) for one in shaped])), 4) for need in CLEANING
+        }
     if seen := [one for one in shaped if one.low and len(one.low) == channels]:
         lows, highs = (np.array([getattr(one, side) for one in seen]) for side in ("low", "high"))
         about["range"] = [[*map(float, pair)] for pair in zip(lows.min(0).round(4), highs.max(0).round(4), strict=True)]
@@ -296,6 +305,8 @@ def _clip_rows(about: dict) -> Iterable[tuple[str, str]]:
         about.pop("classes")
     else:
         about["classes"] = _classes(**about.pop("classes"))
+    if (shares := about.pop("cleaning", None)) and any(shares.values()):
+        about["cleaning"] = "; ".join(text.format(shares[need]) for need, text in CLEANING.items() if shares[need])
     for split, parts in about.pop("splits", {}).items():
         about[f"split {split}"] = ", ".join(f"{part} {clips:,}" for part, clips in parts.items())
     for key, value in about.items():

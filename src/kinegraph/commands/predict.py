@@ -55,6 +55,7 @@ def predict(
     up: Literal["x", "y", "z", "-x", "-y", "-z"] | None = None,
     resample_fps: float | None = None,
     min_score: float | None = None,
+    mend_sides: bool = False,
     jumps: float | None = None,
     fill: int | None = None,
     smooth: Literal["savgol", "one-euro"] | None = None,
@@ -94,6 +95,7 @@ def predict(
         up: vertical axis of the files (see prepare), where it is another one than in training.
         resample_fps: bring clips to so many frames a second first, such as those of the training.
         min_score: joints with a lower score count as not seen; jumps, fill and smooth clean further, see prepare.
+        mend_sides: see prepare.
         jumps: see prepare.
         fill: see prepare.
         smooth: see prepare.
@@ -132,7 +134,13 @@ def predict(
     check_lengths(window, stride)
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
     options |= {"up": up, "resample_fps": resample_fps}
-    options |= {"min_score": min_score, "jumps": jumps, "fill": fill, "smooth": smooth}
+    options |= {
+        "min_score": min_score,
+        "mend_sides": mend_sides or None,
+        "jumps": jumps,
+        "fill": fill,
+        "smooth": smooth,
+    }
     options |= {"split": split, "part": part, "workers": workers, "people": people, "pose": pose, "cache": cache}
     on_fault = "skip" if skip_broken else "stop"
     watched = ExitStack()

@@ -63,6 +63,7 @@ def prepare(
     fps: float | None = None,
     resample_fps: float | None = None,
     min_score: float | None = None,
+    mend_sides: bool = False,
     jumps: float | None = None,
     fill: int | None = None,
     smooth: Literal["savgol", "one-euro"] | None = None,
@@ -121,6 +122,7 @@ def prepare(
         fps: frames a second, in place of what the files say.
         resample_fps: bring all clips to so many frames a second.
         min_score: joints with a lower score count as not seen.
+        mend_sides: exchange left and right back where an estimator confuses them for some frames.
         jumps: a joint that leaves its way for one frame by more than this, in sizes of a body, counts as not seen; 0.5.
         fill: fill gaps of up to so many frames in which a joint is not seen, on the way between their ends.
         smooth: take jitter away, by savgol (looks at both sides) or one-euro (looks back only, as in a stream).
@@ -161,7 +163,13 @@ def prepare(
         "units": units,
         "image_size": image_size,
     }
-    options |= {"min_score": min_score, "jumps": jumps, "fill": fill, "smooth": smooth}
+    options |= {
+        "min_score": min_score,
+        "mend_sides": mend_sides or None,
+        "jumps": jumps,
+        "fill": fill,
+        "smooth": smooth,
+    }
     options |= {"up": up, "fps": fps, "val_share": val_share}
     options |= {"resample_fps": None if segments else resample_fps}  # segments count the frames of the files
     options |= {"keep_missing": keep_missing or None, "parts": parts}

@@ -1,4 +1,4 @@
-"""Clips without what a detector or sensor adds: doubtful joints, jumps, gaps, jitter. Pure functions.
+"""Clips without what a detector or sensor adds: doubtful joints, swapped sides, jumps, gaps, jitter. Pure functions.
 
 All work on each joint of each person by itself, in the order of `Cleaning`. A joint that was not seen is all zero.
 """
@@ -11,12 +11,14 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
+from kinegraph.data.swapped_sides import mended_sides, swapped_pairs
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import body_extent, seen
 
 Smoothing = Literal["savgol", "one-euro"]
 WINDOW, DEGREE = 7, 2  # frames and degree of the polynomial of Savitzky and Golay
 LEAST_CUTOFF, BETA, SPEED_CUTOFF = 1.0, 0.3, 1.0  # Hz; per size of a body and second
+GAP, JUMP = 10, 0.5  # frames, bodies: what `needs` counts
 USUAL_RATE = 30.0  # frames a second of a clip that does not say it
 
 
@@ -24,31 +26,41 @@ USUAL_RATE = 30.0  # frames a second of a clip that does not say it
 class Cleaning:
     """What is done to clips when they are read; nothing by default.
 
-    min_score: joints with a lower score count as not seen. jumps: positions that lie farther than this from the way
-    between their neighbours, in sizes of a body, count as not seen. fill: gaps of up to so many frames are filled.
+    min_score: joints with a lower score count as not seen. mend_sides: left and right that swap for some frames are
+    exchanged back (`swapped_sides`). jumps: positions that lie farther than this from the way between their neighbours,
+    in sizes of a body, count as not seen. fill: gaps of up to so many frames are filled.
     smooth: "savgol" fits a parabola to each 7 frames, both sides alike; "one-euro" looks back only, as in a stream.
     """
 
     min_score: float | None = None
+    mend_sides: bool | None = None
     jumps: float | None = None
     fill: int | None = None
     smooth: Smoothing | None = None
 
     def __bool__(self) -> bool:
-        return any(getattr(self, it.name) is not None for it in fields(self))
+        return any(getattr(self, it.name) not in (None, False) for it in fields(self))
 
     def __str__(self) -> str:
-        words = {"min_score": "without scores below {}", "jumps": "without jumps beyond {} bodies",
+        words = {"min_score": "without scores below {}", "mend_sides": "left and right mended",
+                 "jumps": "without jumps beyond {} bodies",
                  "fill": "gaps of up to {} frames filled", "smooth": "smoothed by {}"}  # fmt: skip
         return ", ".join(
-            text.format(value) for name, text in words.items() if (value := getattr(self, name)) is not None
+            text.format(value) for name, text in words.items() if (value := getattr(self, name)) not in (None, False)
         )
 
 
 def cleaned(clip: SkeletonClip, how: Cleaning) -> SkeletonClip:
-    """The clip after all steps. Raises ValueError for `min_score` and a clip without scores."""
+    """The clip after all steps. Raises ValueError for `min_score` and a clip without scores, and for `mend_sides` and a
+    layout without left and right."""
     if how.min_score is not None:
         clip = without_doubtful(clip, how.min_score)
+    if how.mend_sides:
+        if not clip.layout.mirror:
+            raise ValueError(
+                f"layout '{clip.layout.name}' says no left and right (mirror), which --mend-sides exchanges"
+            )
+        clip = mended_sides(clip)
     if how.jumps is not None:
         clip = without_jumps(clip, how.jumps)
     if how.fill is not None:
@@ -56,6 +68,37 @@ def cleaned(clip: SkeletonClip, how: Cleaning) -> SkeletonClip:
     if how.smooth is not None:
         clip = smoothed(clip, how.smooth)
     return clip
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What cleaning would change in a clip, as shares of its joints and, for swaps, of its frames with somebody.
+
+    gaps: of up to `GAP` frames. jumps: of more than `JUMP` bodies. swaps: of left and right.
+    """
+
+    gaps: float = 0.0
+    jumps: float = 0.0
+    swaps: float = 0.0
+
+
+def needs(clip: SkeletonClip) -> Needs:
+    """What `filled`, `without_jumps` and `mended_sides` would change."""
+    there = seen(clip.keypoint)
+    frames = there.any((0, 2)).sum()
+    if not frames:
+        return Needs()
+    jumped = there & ~seen(without_jumps(clip, JUMP).keypoint)
+    swapped = swapped_pairs(clip).any((0, 2)).sum()
+    return Needs(float(_in_gaps(there, GAP).mean()), float(jumped.sum() / there.sum()), float(swapped / frames))
+
+
+def _in_gaps(there: Bool[np.ndarray, "M T V"], most: int) -> Bool[np.ndarray, "M T V"]:
+    """Which joints are unseen in gaps of up to so many frames, with a frame that shows them on both sides."""
+    number, last = np.arange(there.shape[1])[None, :, None], there.shape[1]
+    before = np.maximum.accumulate(np.where(there, number, -1), axis=1)
+    after = np.minimum.accumulate(np.where(there, number, last)[:, ::-1], axis=1)[:, ::-1]
+    return ~there & (before >= 0) & (after < last) & (after - before <= most + 1)
 
 
 # ---- left out --------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float
 
+from kinegraph.data.cleaning import Needs, needs
 from kinegraph.data.formats.axes import AXES, guess_axes
 from kinegraph.data.formats.conventions import FLAT, candidates, is_flat
 from kinegraph.data.formats.ntu import FILE_NAME
@@ -30,7 +31,7 @@ class ClipSummary:
     present: people who are not all zero. missing: share of joints that are zero while their person is there.
     nobody: share of frames in which nobody is. never: joints that always are zero. still: all frames are the same.
     largest: of all coordinates, without their signs. size: of a body, median over frames, in the clip's units.
-    upward: from feet to head, likewise. bone: length of a bone as a share of size.
+    needs: what cleaning would change. upward: from feet to head, likewise. bone: length of a bone as a share of size.
     course: poses over time, by which clips are compared, see `repeats`.
     """
 
@@ -57,6 +58,7 @@ class ClipSummary:
     upward: tuple[float, ...] = ()
     bone: float = float("nan")
     score_range: tuple[float, float] | None = None
+    needs: Needs = field(default_factory=Needs)
     digest: bytes = b""
     course: Float[np.ndarray, "D"] | None = None
 
@@ -90,6 +92,8 @@ def summarize(item: Item, layout: JointLayout | None = None, as_arrays: bool = T
         keypoint = np.transpose(keypoint, [axes.index(axis) for axis in AXES])
     shape = tuple(map(int, keypoint.shape))
     measured = _measure(keypoint.astype(np.float64, copy=False), layout or likely_layout(shape[2]))
+    if layout is not None and item.layout == layout and axes == AXES:
+        facts["needs"] = needs(item)
     score = item.score if item.score is not None and item.score.size else None
     limits = None if score is None else (float(np.min(score)), float(np.max(score)))
     axes = axes if axes != AXES else ""

@@ -12,6 +12,7 @@ from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
+from kinegraph.skeleton.rig_names import body_joints
 
 JOINTS_NAMED = 4
 TURNED = ("ntu_published", *FIRST_FRAME, *FACING)  # ways to normalise that need x, y and z
@@ -59,12 +60,24 @@ def with_joints(clip: SkeletonClip, wanted: JointLayout, map_layout: bool) -> Sk
 def joints_by_name(found: Sequence[str], wanted: Sequence[str]) -> tuple[int | None, ...]:
     """For each wanted joint the number of the found one with the same name; None where there is none, or several.
 
-    Names are the same however they are spelled: left_knee, "Left Knee", LEFT-KNEE, leftKnee and LKnee.
+    Names are the same however they are spelled: left_knee, "Left Knee", LEFT-KNEE, leftKnee and LKnee. Where names
+    differ, those of motion capture are known by the places of their bones: LeftUpLeg is left_hip (`rig_names`).
     """
-    plain = [plain_joint(name) for name in found]
-    places = {name: plain.index(name) for name in plain if plain.count(name) == 1}
-    asked = [plain_joint(name) for name in wanted]
-    return tuple(places.get(name) if asked.count(name) == 1 else None for name in asked)
+    order = _same([*map(plain_joint, found)], [*map(plain_joint, wanted)])
+    return order if None not in order else _same(body_joints(found), body_joints(wanted), order)
+
+
+def _same(
+    found: Sequence[str], wanted: Sequence[str], otherwise: Sequence[int | None] | None = None
+) -> tuple[int | None, ...]:
+    """The place of each wanted name. otherwise: of those that are not there, unless another joint has taken it."""
+    places = {name: place for place, name in enumerate(found) if found.count(name) == 1}
+    order = [places.get(name) if wanted.count(name) == 1 else None for name in wanted]
+    if otherwise is None:
+        return tuple(order)
+    return tuple(
+        place if place is not None or other in order else other for place, other in zip(order, otherwise, strict=True)
+    )
 
 
 def _told(layout: JointLayout) -> str:

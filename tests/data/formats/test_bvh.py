@@ -178,3 +178,30 @@ def test_files_of_other_joints_are_faults(walk, tmp_path):
     walk(WALK.replace("Head", "Skull"), "zombie.bvh")
     with pytest.raises(ValueError, match=r"zombie\.bvh: the joint 'Head' is not in all files of the folder"):
         list(read(tmp_path))
+
+
+CMU = """HIERARCHY
+ROOT Hips { OFFSET 0 0 0 CHANNELS 6 Xposition Yposition Zposition Zrotation Yrotation Xrotation
+  JOINT LeftUpLeg { OFFSET 1.4 -1.8 0.8 CHANNELS 3 Zrotation Yrotation Xrotation
+    JOINT LeftLeg { OFFSET 2.55 -7 0 CHANNELS 3 Zrotation Yrotation Xrotation
+      JOINT LeftFoot { OFFSET 2.6 -7.1 0 CHANNELS 3 Zrotation Yrotation Xrotation } } }
+  JOINT Spine { OFFSET 0 5 0 CHANNELS 3 Zrotation Yrotation Xrotation
+    JOINT Head { OFFSET 0 5 0 CHANNELS 3 Zrotation Yrotation Xrotation } } }
+MOTION
+Frames: 1
+Frame Time: 0.0083333
+0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0
+"""
+
+
+def test_the_unit_of_cmu_is_known_by_the_legs(tmp_path):
+    lines = (
+        CMU.replace("{", "\n{\n").replace("}", "\n}\n").replace(" CHANNELS", "\nCHANNELS").replace("  JOINT", "\nJOINT")
+    )
+    (tmp_path / "01_01.bvh").write_text(lines)
+    found = recordings(tmp_path / "01_01.bvh")
+    (clip,) = found.clips
+    np.testing.assert_allclose(clip.keypoint[0, 0, 0], [0, 17 * 0.0254 / 0.45, 0], atol=1e-5)
+    assert any("legs are 15 long: CMU's unit of 5.644 cm (--units says others)" in line for line in found.assumed)
+    (clip,) = recordings(tmp_path / "01_01.bvh", units="cm").clips
+    np.testing.assert_allclose(clip.keypoint[0, 0, 0], [0, 0.17, 0], atol=1e-5)

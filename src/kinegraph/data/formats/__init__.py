@@ -86,6 +86,7 @@ from kinegraph.data.formats.sides import sided
 from kinegraph.data.formats.unknown import advice, contents
 from kinegraph.data.formats.unstated import decided
 from kinegraph.data.repair import at_rate, turned_up
+from kinegraph.data.swapped_sides import swapped_pairs
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up
@@ -109,7 +110,7 @@ OnFault = Literal["stop", "skip", "keep"]
 # rate that clips are brought to.
 # labels_file: a CSV with a row a clip. val_share: part of the clips that becomes "val", where they have no split.
 LABELLING = ("labels_file", "val_share")
-# min_score, jumps, fill, smooth: see `cleaning.Cleaning`.
+# min_score, mend_sides, jumps, fill, smooth: see `cleaning.Cleaning`.
 CLEANING = tuple(it.name for it in fields(Cleaning))
 COMMON = ("fps", "image_size", "units", "up", "resample_fps", *LABELLING, *CLEANING)
 BY_ENDING = "ends in"  # the reason where the content decided nothing
@@ -172,6 +173,7 @@ def recordings(
     found = _with_common(path, found, {name: value for name, value in options.items() if name not in own})
     broken: list[str] = []
     changed: dict[str, int] = {}  # clip -> frames in which people changed rows
+    mended: dict[str, int] = {}  # clip -> frames in which left and right were exchanged back
     empty: dict[str, list[str]] = {}  # reason -> clips that are skipped in any case
 
     def skipped() -> list[str]:
@@ -182,7 +184,7 @@ def recordings(
         items = _checked(found)
         if found.unordered:
             items = followed(items, changed)
-        items = _as_asked(items, options)
+        items = _as_asked(items, options, mended)
         try:
             with closing(found.clips):
                 yield from _by_policy(items, on_fault, broken, empty, skipped)
@@ -195,7 +197,7 @@ def recordings(
         class_names=tuple(map(plain_name, found.class_names)),
         source="; ".join(filter(None, [found.source, str(_cleaning(options))])),
         skipped=skipped,
-        changed=lambda: found.changed() + changed_rows(changed),
+        changed=lambda: found.changed() + changed_rows(changed) + _mended_lines(mended),
         format=module.NAME,
         reason=reason,
     )
@@ -373,15 +375,28 @@ def _cleaning(options: Mapping[str, Any]) -> Cleaning:
     return Cleaning(**{name: options[name] for name in CLEANING if name in options})
 
 
-def _as_asked(items: Iterator[Item], options: Mapping[str, Any]) -> Iterator[Item]:
-    """The clips cleaned, turned upright and at the frame rate that were asked for."""
+def _as_asked(items: Iterator[Item], options: Mapping[str, Any], mended: dict[str, int]) -> Iterator[Item]:
+    """The clips cleaned, turned upright and at the frame rate that were asked for. mended: see `_mended_lines`."""
+
+    def clean(clip: SkeletonClip) -> SkeletonClip:
+        if how.mend_sides and (frames := int(swapped_pairs(clip).any((0, 2)).sum())):
+            mended[clip.name] = frames
+        return cleaned(clip, how)
+
     if how := _cleaning(options):
-        items = _mapped(items, lambda clip: cleaned(clip, how))
+        items = _mapped(items, clean)
     if (up := options.get("up")) is not None:
         items = _mapped(items, lambda clip: turned_up(clip, up))
     if (rate := options.get("resample_fps")) is not None:
         items = _mapped(items, lambda clip: at_rate(clip, rate))
     return items
+
+
+def _mended_lines(frames: Mapping[str, int]) -> list[str]:
+    """The line on left and right that were exchanged back. frames: clip -> in how many."""
+    total = sum(frames.values())
+    where = f"{total:,} frames of {len(frames):,} clips: {first_few([*frames])}"
+    return [f"left and right were exchanged back in {where}"] * bool(frames)
 
 
 def _mapped(items: Iterator[Item], change: Callable[[SkeletonClip], SkeletonClip]) -> Iterator[Item]:

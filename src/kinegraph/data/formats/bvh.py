@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -42,6 +43,7 @@ from kinegraph.data.formats.rotations import about_axis
 from kinegraph.messages import counted, plain_name, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import INFERRED, LONGEST_NAME, MOST_JOINTS, JointLayout
+from kinegraph.skeleton.rig_names import body_joints
 
 NAME, TITLE = "bvh", "motion capture (.bvh)"
 SUFFIXES = (".bvh",)
@@ -49,6 +51,9 @@ CHANNELS = tuple(f"{axis}{kind}" for kind in ("position", "rotation") for axis i
 DEEPEST = 200  # joints between the root and an end
 LARGEST_NUMBER = 1e9
 BLOCK = 1000  # frames that are computed at a time
+LEGS = (0.55, 1.1)  # metres from hip to ankle
+UNITS_OF_LEGS = {"CMU's unit": 0.0254 / 0.45, "inches": 0.0254}
+Units = Literal["m", "cm", "mm", "normalised"]
 STEADY = 5e-4  # a frame rate so near to a whole number is that number: 0.0416667 s are 24 frames a second
 
 
@@ -84,24 +89,27 @@ def detect(path: Path) -> str | None:
     return "holds .bvh files" if some_below(path, SUFFIXES) else None
 
 
-def read(path: Path) -> Recordings:
+def read(path: Path, *, units: Units | None = None) -> Recordings:
     """The clips of a folder of .bvh files, in the order of their names, or of one file; sub-folders name classes.
 
-    All files have the joints of the first one. Raises ValueError where no file can be read.
+    All files have the joints of the first one. units: of the coordinates; by default what the length of legs, or the
+    size of bodies, tells. Raises ValueError where no file can be read.
     """
     files, classes = clip_files(path, SUFFIXES)
     hierarchy = first_readable(files, read_head)
+    scale, assumed = (1.0, ()) if units else scale_of(hierarchy)
     layout = layout_of(hierarchy)
     ends = [f"{counted(len(hierarchy.ends), 'end site')} of the hierarchy, which have no name"] * bool(hierarchy.ends)
     return Recordings(
-        clips=clips_of(files, lambda file: _clip(file, hierarchy, layout)),
+        clips=clips_of(files, lambda file: _clip(file, hierarchy, layout, scale)),
         count=len(files),
         layout=layout,
         class_names=classes,
-        units="m",
+        units=units or "m",
         source=f"motion capture of {path.resolve().name}",
         skipped=lambda: ends,
-        guessed=frozenset(("units", "up")),
+        guessed=frozenset(("up",) if units or assumed else ("units", "up")),
+        assumed=assumed,
     )
 
 
@@ -121,13 +129,30 @@ def layout_of(hierarchy: Hierarchy) -> JointLayout:
     )
 
 
-def _clip(file: ClipFile, first: Hierarchy, layout: JointLayout) -> Item:
+def scale_of(hierarchy: Hierarchy) -> tuple[float, tuple[str, ...]]:
+    """Metres of a unit, and a line that says so, where legs are as long as in inches or in CMU's unit; else 1.
+
+    CMU's recordings count in 1/0.45 inches, and keep that when they are converted to BVH.
+    """
+    joints = body_joints([joint.name for joint in hierarchy.joints])
+    bones = [hierarchy.joints[joints.index(it)].offset for it in ("left_knee", "left_ankle") if joints.count(it) == 1]
+    legs = sum(float(np.linalg.norm(bone)) for bone in bones) if len(bones) == 2 else 0.0
+    for name, metres in UNITS_OF_LEGS.items():
+        if LEGS[0] <= legs * metres <= LEGS[1] and not LEGS[0] <= legs / 100 <= LEGS[1]:
+            line = f"units: legs are {legs:.3g} long: {name} of {100 * metres:.4g} cm (--units says others)"
+            return metres, (line,)
+    return 1.0, ()
+
+
+def _clip(file: ClipFile, first: Hierarchy, layout: JointLayout, scale: float) -> Item:
     hierarchy, places, rate = read_file(file.path)
     place = {joint.name: i for i, joint in enumerate(hierarchy.joints)}
     if other := {joint.name for joint in first.joints} ^ {*place}:
         problem = f"the joint {quoted(min(other))} is not in all files of the folder"
         raise FormatError("joints", f"{file.path}: {problem}; read them apart")
     order = [place[joint.name] for joint in first.joints]
+    if scale != 1:
+        places *= np.float32(scale)
     return SkeletonClip(
         keypoint=(places if order == list(range(len(order))) else places[:, order])[None],
         layout=layout,

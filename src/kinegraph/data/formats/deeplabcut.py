@@ -16,19 +16,21 @@ Source: DeepLabCut, user guide, "Novel Video Analysis", and guide for several an
 """
 
 import csv
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice, pairwise
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
 from kinegraph.data.formats.deeplabcut_h5 import SUFFIXES as H5
 from kinegraph.data.formats.deeplabcut_h5 import is_deeplabcut_h5, read_h5
 from kinegraph.data.formats.hdf5 import check_h5py
+from kinegraph.data.formats.number_rows import check_size
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.messages import first_few, quoted
 from kinegraph.skeleton.anatomy import other_side
@@ -43,7 +45,6 @@ COORDS = ("x", "y", "z", "likelihood")
 OWN_LAYOUT = "body parts of a DeepLabCut file"
 UNIQUE = "single"  # DeepLabCut's name for the individual of what is there once
 MIDDLE = ("centre", "center", "spine", "body", "torso", "back", "neck", "shoulder")  # in names of parts in the middle
-LARGEST = 1 << 30  # bytes; hours of many body parts
 SPARSE = 10  # a file may number so many frames for each row it has
 PIECE = 1 << 16  # letters read at once
 LOOKED_AT = 50  # files of a folder that say whether it holds DeepLabCut's
@@ -153,26 +154,30 @@ def _clip(file: Path, layout: JointLayout, known: Facts) -> Item:
     if layout.source == OWN_LAYOUT and (other := {*header.parts} ^ {*layout.joints}):
         problem = f"the body part {quoted(min(other))} is not in all files of the folder"
         raise FormatError("joints", f"{file}: {problem}; read them apart, or name the joints by --layout")
-    rows = np.pad(rows, ((0, 0), (0, 1)), constant_values=np.nan)  # the column of what the file does not hold
     parts = [part_of.get(joint, "") for joint in layout.joints]
-
-    def values(coord: str) -> Float[np.ndarray, "M T V"]:
-        of = [[header.columns.get((who, part, coord), -1) for part in parts] for who in header.people]
-        return rows[:, of].swapaxes(0, 1)
-
-    axes = np.stack([values(coord) for coord in COORDS[: header.channels]], 3)
-    likelihood, seen = values("likelihood"), np.isfinite(axes).all(3)
-    if not seen.any():
+    scored = any(coord == "likelihood" for *_, coord in header.columns)
+    keypoint = np.zeros((len(header.people), len(rows), len(parts), header.channels), np.float32)
+    score = np.zeros(keypoint.shape[:3], np.float32) if scored else None
+    for m, who in enumerate(header.people):  # column after column: copies of all would not fit into memory
+        for v, part in enumerate(parts):
+            columns = [header.columns.get((who, part, coord), -1) for coord in COORDS[: header.channels]]
+            if -1 in columns:
+                continue
+            seen = np.isfinite(rows[:, columns]).all(1)
+            keypoint[m, :, v] = np.where(seen[:, None], rows[:, columns], 0)
+            if score is not None:
+                at = header.columns.get((who, part, "likelihood"), -1)
+                likelihood = rows[:, at] if at >= 0 else np.ones(len(rows), np.float32)
+                score[m, :, v] = np.where(seen, np.where(np.isnan(likelihood), 1, likelihood), 0)
+    if not keypoint.any():
         return nobody(file.stem)
-    keypoint = np.where(seen[..., None], axes, 0)
-    score = np.where(seen, np.where(np.isnan(likelihood), 1, likelihood), 0)
     about = known.clips[file.stem]
     return SkeletonClip(
         keypoint=keypoint,
         layout=layout,
         name=file.stem,
         label=about.label,
-        score=score if any(coord == "likelihood" for *_, coord in header.columns) else None,
+        score=score,
         fps=about.fps,
         image_size=about.image_size,
         attributes=about.attributes,
@@ -255,7 +260,7 @@ def part_of_joint(layout: JointLayout, parts: Sequence[str]) -> dict[str, str]:
 def read_header(file: Path) -> Header:
     """The rows above the frames. Raises ValueError with file, line and cause."""
     if file.suffix.lower() in H5:
-        return _of_h5(file)[0]
+        return _of_h5(file, with_cells=False)[0]
     with file.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
         return _header(file, _rows(file, lines))
 
@@ -264,10 +269,8 @@ def read_file(file: Path) -> tuple[Header, Float[np.ndarray, "T columns"]]:
     """Header and cells of a file, NaN for empty ones and for frames without a row. Raises ValueError."""
     if file.suffix.lower() in H5:
         return _of_h5(file)
-    if (size := file.stat().st_size) > LARGEST:
-        raise ValueError(f"{file} has {size:,} bytes, expected at most {LARGEST:,}")
-    frames: list[int] = []
-    values: list[Float[np.ndarray, " columns"]] = []
+    check_size(file)
+    frames, values = array("q"), array("f")  # grow in place
     with file.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
         rows = _rows(file, lines)
         header = _header(file, rows)
@@ -276,25 +279,29 @@ def read_file(file: Path) -> tuple[Header, Float[np.ndarray, "T columns"]]:
             if len(row) != header.width:
                 raise ValueError(f"{where} has {len(row)} cells, expected {header.width}")
             frames.append(_frame(where, row[0], frames[-1] if frames else -1))
-            values.append(_numbers(where, row, header))
-    return header, _by_frame(file, frames, values)
+            values.frombytes(_numbers(where, row, header).tobytes())
+    cells = np.frombuffer(values, np.float32).reshape(len(frames), -1) if frames else np.zeros((0, 1), np.float32)
+    return header, _by_frame(file, np.frombuffer(frames, np.int64) if frames else np.zeros(0, np.int64), cells)
 
 
 def _by_frame(
-    file: Path,
-    frames: Sequence[int],
-    values: Sequence[Float[np.ndarray, " columns"]] | Float[np.ndarray, "rows columns"],
+    file: Path, frames: Int[np.ndarray, "rows"], values: Float[np.ndarray, "rows columns"]
 ) -> Float[np.ndarray, "T columns"]:
-    """The cells of every frame from the first to the last one. Raises ValueError."""
-    if not frames:
+    """The cells of every frame from the first to the last one; they themselves where none is missing.
+
+    Raises ValueError.
+    """
+    if not len(frames):
         raise ValueError(f"{file} has no frames")
-    if any(later <= earlier for earlier, later in pairwise(frames)):
+    if (np.diff(frames) <= 0).any():
         raise ValueError(f"{file} has frames that do not go up")
-    count = frames[-1] - frames[0] + 1
+    count = int(frames[-1] - frames[0]) + 1
     if count > SPARSE * len(frames):
         raise ValueError(f"{file} numbers {count:,} frames and has {len(frames):,} of them, expected a row a frame")
-    cells = np.full((count, len(values[0])), np.nan, np.float32)
-    cells[np.array(frames) - frames[0]] = values
+    if count == len(frames):
+        return values
+    cells = np.full((count, values.shape[1]), np.nan, np.float32)
+    cells[frames - frames[0]] = values
     return cells
 
 
@@ -337,16 +344,14 @@ def _named_columns(file: Path, labels: Sequence[tuple[str, str, str]], first: in
     return _of_animals(file, Header(len(labels) + first, (), (), columns, (), tuple(others)))
 
 
-def _of_h5(file: Path) -> tuple[Header, Float[np.ndarray, "T columns"]]:
+def _of_h5(file: Path, with_cells: bool = True) -> tuple[Header, Float[np.ndarray, "T columns"]]:
     """Header and cells of an .h5 file, as of a .csv."""
     check_h5py("DeepLabCut's .h5 files")
-    labels, frames, values = read_h5(file)
+    labels, frames, values = read_h5(file, with_cells)
     if any(len(label) not in (3, 4) for label in labels):
         raise ValueError(f"{file} names its columns by other than scorer, bodyparts and coords")
     header = _named_columns(file, [("", *label[-2:]) if len(label) == 3 else label[-3:] for label in labels], 0)
-    if (np.abs(np.nan_to_num(values, posinf=np.inf)) > 1e30).any():
-        raise ValueError(f"{file} holds a number that is not finite")
-    return header, _by_frame(file, frames.tolist(), values)
+    return header, _by_frame(file, frames, values) if with_cells else values
 
 
 def _of_animals(file: Path, header: Header) -> Header:

@@ -6,7 +6,7 @@
 Source: pandas, io/pytables.py; DeepLabCut, predict_videos.py, which writes the key df_with_missing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from kinegraph.data.formats.recordings import FormatError
 from kinegraph.safe_pickle import read_pickle
 
 SUFFIXES = (".h5", ".hdf5")
+BLOCK_BYTES, LARGEST_NUMBER = 1 << 24, 1e30
 Labels = list[tuple[str, ...]]
 
 
@@ -29,33 +30,56 @@ def is_deeplabcut_h5(file: Path) -> bool:
     return of_pandas and (b"bodyparts" in start or b"df_with_missing" in start)
 
 
-def read_h5(file: Path) -> tuple[Labels, Int[np.ndarray, "rows"], Float[np.ndarray, "rows columns"]]:
-    """The labels of the columns, the numbers of the frames, and the cells. Raises ValueError naming the file."""
+def read_h5(
+    file: Path, with_cells: bool = True
+) -> tuple[Labels, Int[np.ndarray, "rows"], Float[np.ndarray, "rows columns"]]:
+    """The labels of the columns, the numbers of the frames, and the cells, which are read in blocks.
+
+    with_cells: without, there are no rows. Raises ValueError naming the file.
+    """
     with opened(file) as content:
         for group in content.values():
-            for found in (_table(file, group), _fixed(file, group)):
-                if found is not None:
+            for read in (_table, _fixed):
+                if (found := read(file, group, with_cells)) is not None:
                     return found
     raise ValueError(f"{file} has no table of DeepLabCut, expected /df_with_missing")
 
 
-def _table(file: Path, group: Any) -> tuple[Labels, np.ndarray, np.ndarray] | None:
+def _cells(file: Path, array: Any, columns: Callable[[np.ndarray], np.ndarray], width: int, rows: int) -> np.ndarray:
+    """The numbers of so many rows of an array, read in blocks. columns: takes them from a block."""
+    cells = np.empty((rows, width), np.float32)
+    step = max(1, BLOCK_BYTES // max(1, array.dtype.itemsize * int(np.prod(array.shape[1:]))))
+    for at in range(0, rows, step):
+        block = columns(array[at : min(at + step, rows)])
+        if (np.abs(np.nan_to_num(block, posinf=np.inf)) > LARGEST_NUMBER).any():
+            raise ValueError(f"{file} holds a number that is not finite")
+        cells[at : at + step] = block
+    return cells
+
+
+def _table(file: Path, group: Any, with_cells: bool) -> tuple[Labels, np.ndarray, np.ndarray] | None:
     table = dataset_of(file, group, "table") if hasattr(group, "keys") else None
     if table is None or table.dtype.names is None or "index" not in table.dtype.names:
         return None
-    rows = table[()]
-    blocks = [name for name in table.dtype.names if name.startswith("values_block_") and rows[name].dtype.kind in "fiu"]
+    rows = len(table) if with_cells else 0
+    kinds = {name: table.dtype[name].base.kind for name in table.dtype.names}
+    blocks = [name for name, kind in kinds.items() if name.startswith("values_block_") and kind in "fiu"]
     labels = [label for name in blocks for label in _labels(file, table.attrs.get(f"{name}_kind"))]
-    cells = [rows[name].reshape(len(rows), -1) for name in blocks]
-    if not cells or len(labels) != sum(block.shape[1] for block in cells):
+    widths = [int(np.prod(table.dtype[name].shape)) for name in blocks]
+    if not blocks or len(labels) != sum(widths):
         raise ValueError(f"{file} does not name all of its columns")
-    return labels, _frames(file, rows["index"]), np.concatenate(cells, 1).astype(np.float64)
+
+    def columns(block: np.ndarray) -> np.ndarray:
+        return np.concatenate([block[name].reshape(len(block), -1) for name in blocks], 1)
+
+    index = table.fields("index")[:rows]
+    return labels, _frames(file, index), _cells(file, table, columns, sum(widths), rows)
 
 
-def _fixed(file: Path, group: Any) -> tuple[Labels, np.ndarray, np.ndarray] | None:
-    values = array_of(file, group, "block0_values") if hasattr(group, "keys") else None
+def _fixed(file: Path, group: Any, with_cells: bool) -> tuple[Labels, np.ndarray, np.ndarray] | None:
+    values = dataset_of(file, group, "block0_values") if hasattr(group, "keys") else None
     index = dataset_of(file, group, "axis1") if values is not None else None
-    if values is None or index is None:
+    if values is None or index is None or values.dtype.kind not in "fiu" or values.ndim != 2:
         return None
     levels = []
     while (names := texts_of(file, group, f"block0_items_level{len(levels)}")) is not None:
@@ -65,7 +89,9 @@ def _fixed(file: Path, group: Any) -> tuple[Labels, np.ndarray, np.ndarray] | No
         if codes.max(initial=0) >= len(names):
             raise ValueError(f"{file} has columns of a name that is not there")
         levels.append([names[code] for code in codes.tolist()])
-    return list(zip(*levels, strict=True)), _frames(file, index[()]), values.astype(np.float64)
+    rows = min(len(values), len(index)) if with_cells else 0
+    cells = _cells(file, values, np.asarray, values.shape[1], rows)
+    return list(zip(*levels, strict=True)), _frames(file, index[:rows]), cells
 
 
 def _labels(file: Path, pickled: object) -> Iterator[tuple[str, ...]]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
-from math import isfinite, nan
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,18 @@ from kinegraph.data.formats.clip_columns import KNOWN, named_columns
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.csv_rows import PARQUET, csv_lines
 from kinegraph.data.formats.recordings import Fault, FormatError
-from kinegraph.data.formats.table_forms import ALIASES, NEEDED, left_out, renamed, table_lines, wide_joints
+from kinegraph.data.formats.table_cells import ClipRows, Place, consecutive, frame_number, number
+from kinegraph.data.formats.table_forms import (
+    ALIASES,
+    NEEDED,
+    Wide,
+    left_out,
+    open_wide,
+    renamed,
+    table_lines,
+    wide_joints,
+)
+from kinegraph.data.formats.table_wide import wide_clips
 from kinegraph.data.formats.text import encoding_of
 from kinegraph.messages import did_you_mean, first_few, one_line, quoted
 from kinegraph.skeleton.joint_names import plain_joint
@@ -33,7 +44,6 @@ from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 ROW = (*NEEDED, "person", "z", "score")
 SCORES = ("confidence", "visibility", "likelihood", "conf", "presence")
-MOST_STEP = 12  # from one frame to the next; a larger one is a gap
 FEWEST_NAMES = 5  # joints by whose names a layout is known that has more
 OTHER_NAMES = {other for others in ALIASES.values() for other in others}
 OF_PROGRAMS = ({"track", "frame_idx", "instance.score"}, {"fnum", "center_0"})  # SLEAP, Anipose: formats of their own
@@ -77,19 +87,22 @@ def scan(path: Path) -> Scan:
 
     Raises ValueError naming a column that is missing.
     """
-    lines = table_lines(path)
     _check_header(path)
+    wide = open_wide(path)
+    lines = table_lines(path) if wide is None else _of_wide(wide)
     _, header = next(lines)
     columns, unknown = _columns(path, header)
     of_clips = {name: i for name, i in columns.items() if name not in ROW}
     clip_at, joint_at, width = columns["clip"], columns["joint"], len(header)
     found: dict[str, dict[str, str]] = {}
     joints: dict[str, None] = {}
+    joints |= dict.fromkeys(wide.joints if wide else ())
     current, scattered = None, set()
     for line, row in lines:
         if len(row) != width:
             raise ValueError(f"{path} line {line} has {len(row)} cells, the header has {width}")
-        joints[row[joint_at]] = None
+        if wide is None:
+            joints[row[joint_at]] = None
         if row[clip_at] == current:
             continue
         current = row[clip_at]
@@ -104,6 +117,14 @@ def scan(path: Path) -> Scan:
         raise ValueError(f"{path} has no rows")
     unknown += left_out(next(csv_lines(path))[1])
     return Scan(columns, found, [joint.strip() for joint in joints], unknown, frozenset(scattered))
+
+
+def _of_wide(wide: Wide) -> Iterator[tuple[int, list[str]]]:
+    """The header, and one row for each frame, without the joints."""
+    yield 1, wide.columns
+    joint = [""] * (1 + wide.axes)
+    for line, (clip, frame, *rest), _ in wide.rows:
+        yield line, [clip, frame, *joint, *rest]
 
 
 def _check_header(path: Path) -> None:
@@ -166,21 +187,14 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Non
     )
 
 
-@dataclass(frozen=True, eq=False)
-class ClipRows:
-    """The coordinates of one clip from its rows; unseen joints are zero. step: between the numbers of its frames."""
-
-    name: str
-    keypoint: Float[np.ndarray, "M T V C"]
-    score: Float[np.ndarray, "M T V"] | None
-    step: float = 1.0
-
-
 def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None = None) -> Iterator[ClipRows | Fault]:
     """The clips one after another. people: keep those who are seen most; by default everybody, by number or as named.
 
     The fault of a clip names the line that is not as expected.
     """
+    if (wide := open_wide(path)) is not None:
+        yield from wide_clips(path, wide, layout, found.scattered, joint_index)
+        return
     lines = table_lines(path)
     _, header = next(lines)
     clip_at, width = found.columns["clip"], len(header)
@@ -192,7 +206,7 @@ def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None =
             where = f"{path} line {numbers[0]}: the rows of clip {quoted(name)} are scattered, "
             return Fault(f"{where}those before it are of another; sort the file by clip", name, "duplicate_name")
         try:
-            return _clip(_Place(path, name, numbers), cells, layout, index_of, people)
+            return _clip(Place(path, name, numbers), cells, layout, index_of, people)
         except ValueError as error:
             return Fault(str(error), name, getattr(error, "kind", "broken"))
 
@@ -207,19 +221,7 @@ def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None =
     yield clip()
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a clip's rows are, to name them."""
-
-    path: Path
-    clip: str
-    lines: Sequence[int]
-
-    def fault(self, row: int, problem: str, kind: str = "broken") -> FormatError:
-        return FormatError(kind, f"{self.path} line {self.lines[row]} (clip {quoted(self.clip)}): {problem}")
-
-
-def _clip(place: _Place, cells: Mapping[str, Sequence[str]], layout: JointLayout, index_of, people) -> ClipRows:
+def _clip(place: Place, cells: Mapping[str, Sequence[str]], layout: JointLayout, index_of, people) -> ClipRows:
     for column in cells.keys() - set(ROW):
         if len(set(cells[column])) > 1:
             row = next(i for i, cell in enumerate(cells[column]) if cell != cells[column][0])
@@ -227,8 +229,8 @@ def _clip(place: _Place, cells: Mapping[str, Sequence[str]], layout: JointLayout
                 row, f"{column} {quoted(cells[column][row])}, the clip began with {quoted(cells[column][0])}"
             )
     joint = _indices(place, cells["joint"], index_of)
-    frame = _indices(place, cells["frame"], _frame_number)
-    frame, step = _consecutive(frame)
+    frame = _indices(place, cells["frame"], frame_number)
+    frame, step = consecutive(frame)
     person, bodies = _people(cells.get("person"), len(joint))
     axes = [axis for axis in ("x", "y", "z") if axis in cells]
     value = np.stack([_numbers(place, axis, cells[axis]) for axis in axes], axis=1)  # (rows, C)
@@ -258,19 +260,6 @@ def _clip(place: _Place, cells: Mapping[str, Sequence[str]], layout: JointLayout
     return ClipRows(place.clip, keypoint, confidence, step)
 
 
-def _consecutive(frame: Int[np.ndarray, "rows"]) -> tuple[Int[np.ndarray, "rows"], float]:
-    """Frames counted one by one from 0, and the mean step between the numbers that the file gives them.
-
-    Files of every second frame, or of a sensor that leaves some out, number them in steps of 2 and more. Where most
-    steps are 1, a larger one is a gap, in which nobody is.
-    """
-    numbers = np.unique(frame)
-    steps = np.diff(numbers)
-    if len(steps) < 2 or np.median(steps) < 2 or steps.max() > MOST_STEP:
-        return frame - frame.min(), 1.0
-    return np.searchsorted(numbers, frame), float(steps.mean())
-
-
 def joint_index(layout: JointLayout, joint: str) -> int:
     """The place of a joint in a layout, by its name or number. Raises ValueError where the layout has none such."""
     names = {plain_joint(name): i for i, name in enumerate(layout.joints)}
@@ -284,17 +273,7 @@ def joint_index(layout: JointLayout, joint: str) -> int:
     raise ValueError(f"layout '{layout.name}' has no joint {quoted(joint)}{did_you_mean(plain, names)}")
 
 
-def _frame_number(cell: str) -> int:
-    try:
-        number = float(cell)  # 12.0 is how some programs write 12
-    except ValueError:
-        number = nan
-    if not number.is_integer() or abs(number) > 2**53:
-        raise ValueError(f"frame {quoted(cell)}, expected a whole number")
-    return int(number)
-
-
-def _indices(place: _Place, cells: Sequence[str], index_of) -> Int[np.ndarray, "rows"]:
+def _indices(place: Place, cells: Sequence[str], index_of) -> Int[np.ndarray, "rows"]:
     """What each cell stands for; every different cell is looked at once."""
     known = {}
     for cell in dict.fromkeys(cells):
@@ -316,40 +295,23 @@ def _people(cells: Sequence[str] | None, rows: int) -> tuple[Int[np.ndarray, "ro
     return np.fromiter(map(index.__getitem__, cells), np.int64, rows), len(names)
 
 
-def _numbers(place: _Place, column: str, cells: Sequence[str]) -> Float[np.ndarray, "rows"]:
+def _numbers(place: Place, column: str, cells: Sequence[str]) -> Float[np.ndarray, "rows"]:
     """The cells as numbers, NaN for one that is empty."""
     try:
         values = np.fromiter(map(float, cells), np.float64, len(cells))
     except ValueError:
-        values = np.array([_number(place, column, row, cell) for row, cell in enumerate(cells)])
+        values = np.array([number(place, column, row, cell) for row, cell in enumerate(cells)])
     if (wrong := np.abs(values) > 1e30).any():  # infinite, or too large for what is stored
         row = int(wrong.argmax())
         raise place.fault(row, f"{column} is {quoted(cells[row])}, expected a finite number", "not_finite")
     return values
 
 
-def _number(place: _Place, column: str, row: int, cell: str) -> float:
-    if not cell.strip():
-        return nan
-    try:
-        return float(cell)
-    except ValueError:
-        hint = "; write decimals with a point" if isfinite(_with_point(cell)) else ""
-        raise place.fault(row, f"{column} is {quoted(cell)}, expected a number{hint}") from None
-
-
-def _with_point(cell: str) -> float:
-    try:
-        return float(cell.replace(",", "."))
-    except ValueError:
-        return nan
-
-
-def _check_twice(place: _Place, cells: Mapping[str, Sequence[str]], where: Int[np.ndarray, "rows"]) -> None:
+def _check_twice(place: Place, cells: Mapping[str, Sequence[str]], where: Int[np.ndarray, "rows"]) -> None:
     order = np.argsort(where, kind="stable")
     again = order[1:][where[order][1:] == where[order][:-1]]
     if len(again):
         row = int(again.min())
         who = f" of person {quoted(cells['person'][row])}" if "person" in cells else ""
-        when = _frame_number(cells["frame"][row])
+        when = frame_number(cells["frame"][row])
         raise place.fault(row, f"joint {quoted(cells['joint'][row])}{who} is there twice in frame {when}")

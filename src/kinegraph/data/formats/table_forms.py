@@ -17,7 +17,7 @@ from pathlib import Path
 
 from kinegraph.data.formats.clip_columns import ALIASES as ALIASES_OF_FACTS
 from kinegraph.data.formats.clip_columns import KNOWN, is_split, named_columns, plain_column
-from kinegraph.data.formats.csv_rows import csv_lines
+from kinegraph.data.formats.csv_rows import Row, csv_lines
 from kinegraph.data.formats.sensor_columns import hands, is_place, state_score, usual_column
 from kinegraph.data.formats.table_times import TIMES, rate_of, with_frames
 from kinegraph.messages import did_you_mean
@@ -51,21 +51,23 @@ BREAK = "break"
 WITH_FACE, OF_BODY = 501, 33  # joints of MediaPipe's body and face
 
 
-def table_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+@dataclass(frozen=True)
+class WideJoint:
+    """Where the coordinates of a joint are: places of x, y, z and score in a row, -1 for one that is not there."""
+
+    name: str
+    places: tuple[int, int, int, int]
+    by_state: bool = False  # the score is a tracking state
+
+
+def table_lines(path: Path) -> Iterator[Row]:
     """The rows of a table with their line numbers, the header first, as a row a joint of a named clip."""
-    lines = csv_lines(path)
-    line, header = next(lines, (1, []))
-    joints, named = wide_joints(header), renamed(header)
+    header, named, joints, lines = _opened(path)
     names = {column.lower() for column in named}
     clip = named.index("clip") if "clip" in named else None
-    time = time_column(header)
-    if time is not None and joints and "person" not in named:
-        named[time], time = header[time], None  # a row a frame
-    lines = with_frames(path, named, time, clip, lines)
-    if clip is not None and "frame" not in named:
-        named = [*named, "frame"]
+    line = 1
     if joints:
-        yield from _long(path, line, named, body_of(joints), lines)
+        yield from _long(path, line, named, joints, lines)
         return
     named, lines = _with_scores(named, lines)
     if clip is not None or "clip" in names or not {*NEEDED[1:]} <= names or did_you_mean("clip", names):
@@ -79,6 +81,21 @@ def table_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
             part += 1
         else:
             yield line, [*row, _part(path, part)] if len(row) == len(header) else row
+
+
+def _opened(path: Path) -> tuple[list[str], list[str], Sequence[WideJoint], Iterator[Row]]:
+    """The header as it is, with the usual names of its columns, the joints of a wide table, and the rows."""
+    lines = csv_lines(path)
+    _, header = next(lines, (1, []))
+    joints, named = wide_joints(header), renamed(header)
+    clip = named.index("clip") if "clip" in named else None
+    time = time_column(header)
+    if time is not None and joints and "person" not in named:
+        named[time], time = header[time], None  # a row a frame
+    lines = with_frames(path, named, time, clip, lines)
+    if clip is not None and "frame" not in named:
+        named = [*named, "frame"]
+    return header, named, body_of(joints), lines
 
 
 def _with_scores(
@@ -128,15 +145,6 @@ def renamed(header: Sequence[str]) -> list[str]:
 
 
 # ---- wide ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class WideJoint:
-    """Where the coordinates of a joint are: places of x, y, z and score in a row, -1 for one that is not there."""
-
-    name: str
-    places: tuple[int, int, int, int]
-    by_state: bool = False  # the score is a tracking state
 
 
 def wide_joints(header: Sequence[str]) -> list[WideJoint]:
@@ -196,20 +204,45 @@ def _is_kept(name: str) -> bool:
     return name in (*KNOWN, "clip", "frame", "person") or is_split(name)
 
 
-def _long(
-    path: Path, line: int, header: Sequence[str], joints: Sequence[WideJoint], lines: Iterator[tuple[int, list[str]]]
-) -> Iterator[tuple[int, list[str]]]:
-    """A row a joint from each row of a wide table."""
-    kept = {name: place for place, name in enumerate(header) if _is_kept(name)}
+@dataclass(frozen=True, eq=False)
+class Wide:
+    """A table with a row a frame of one person. columns: as those of a row a joint. rows: the number of the line, the
+    cells of clip and frame and of what else is kept, and those of all joints, axis after axis of each."""
+
+    columns: list[str]
+    joints: list[str]
+    axes: int
+    rows: Iterator[tuple[int, list[str], list[str]]]
+
+
+def open_wide(path: Path) -> Wide | None:
+    """The table in that form; None where it has another one, or several people in a row."""
+    _, named, joints, lines = _opened(path)
+    names = [joint.name for joint in joints]
+    if not joints or "person" in named or hands(names) or any(joint.by_state for joint in joints):
+        return None
+    columns, axes, others = _parts_of_row(named, joints)
+    places = [joint.places[axis] for joint in joints for axis in axes]
+    kept = [named.index(name) for name in others]
+    rows = (
+        (line, [clip, frame, *(row[it] for it in kept)], [row[it] for it in places])
+        for line, clip, frame, row in _frames(path, named, lines)
+    )
+    return Wide([*columns, *others], names, len(axes), rows)
+
+
+def _parts_of_row(header: Sequence[str], joints: Sequence[WideJoint]) -> tuple[list[str], list[int], list[str]]:
+    """The columns of a joint, the places in `WideJoint.places` that all joints have, and the other columns kept."""
     deep = all(joint.places[2] >= 0 for joint in joints)
     scored = all(joint.places[3] >= 0 for joint in joints)
-    axes = [0, 1, *([2] if deep else []), *([3] if scored else [])]
-    others = [name for name in kept if name not in ("frame", "clip")]
-    of_hands = hands([joint.name for joint in joints]) if "person" not in kept else None
-    who = [[side] for side, _ in of_hands] if of_hands else [[]] * len(joints)
-    names = [name for _, name in of_hands] if of_hands else [joint.name for joint in joints]
     columns = ["clip", "frame", "joint", "x", "y", *["z"] * deep, *["score"] * scored]
-    yield line, [*columns, *["person"] * bool(of_hands), *others]
+    others = [name for name in header if _is_kept(name) and name not in ("frame", "clip")]
+    return columns, [0, 1, *([2] if deep else []), *([3] if scored else [])], others
+
+
+def _frames(path: Path, header: Sequence[str], lines: Iterator[Row]) -> Iterator[tuple[int, str, str, list[str]]]:
+    """The line, the clip and the frame of each row of a wide table, and the row."""
+    kept = {name: place for place, name in enumerate(header) if _is_kept(name)}
     part, row_of_part, before = 0, 0, None
     for line, row in lines:
         if row[0].strip().lower() == BREAK:
@@ -224,7 +257,21 @@ def _long(
         clip = row[kept["clip"]] if "clip" in kept else _part(path, part)
         frame = row[kept["frame"]] if "frame" in kept else str(row_of_part)
         row_of_part += 1
-        rest = [row[kept[name]] for name in others]
+        yield line, clip, frame, row
+
+
+def _long(
+    path: Path, line: int, header: Sequence[str], joints: Sequence[WideJoint], lines: Iterator[Row]
+) -> Iterator[Row]:
+    """A row a joint from each row of a wide table."""
+    columns, axes, others = _parts_of_row(header, joints)
+    kept = [header.index(name) for name in others]
+    of_hands = hands([joint.name for joint in joints]) if "person" not in others else None
+    who = [[side] for side, _ in of_hands] if of_hands else [[]] * len(joints)
+    names = [name for _, name in of_hands] if of_hands else [joint.name for joint in joints]
+    yield line, [*columns, *["person"] * bool(of_hands), *others]
+    for line, clip, frame, row in _frames(path, header, lines):
+        rest = [row[it] for it in kept]
         for joint, name, person in zip(joints, names, who, strict=True):
             cells = [row[joint.places[axis]] for axis in axes]
             if joint.by_state:

@@ -1,0 +1,157 @@
+"""Tables with a row a frame of one person, read in blocks: as little is in memory as the coordinates of a clip."""
+
+from array import array
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.data.formats.recordings import Fault
+from kinegraph.data.formats.table_cells import ClipRows, Place, consecutive, frame_number, number
+from kinegraph.data.formats.table_forms import Wide
+from kinegraph.messages import quoted
+from kinegraph.skeleton.layout import JointLayout
+
+BLOCK = 256  # rows that are read at a time
+SPARSE, FEW = 100, 10_000  # frames that a clip may have for each row, and beside that
+
+
+@dataclass(eq=False)
+class _Clip:
+    """The rows of a clip as far as they are read. values: coordinates of the layout's joints, frame after frame."""
+
+    place: Place
+    wide: Wide
+    columns: list[int]  # places of the table's joints in the layout
+    joints: int
+    lines: list[int] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+    values: "array[float]" = field(default_factory=lambda: array("f"))
+    scores: "array[float]" = field(default_factory=lambda: array("f"))
+    waiting: list[str] = field(default_factory=list)
+
+    def add(self, line: int, frame: str, cells: Sequence[str]) -> None:
+        self.lines.append(line)
+        try:
+            self.frames.append(frame_number(frame))
+        except ValueError as error:
+            raise self.place.fault(-1, str(error)) from None
+        self.waiting += cells
+        if len(self.waiting) >= BLOCK * len(cells):
+            self.read()
+
+    def read(self) -> None:
+        """Turn the cells that wait into numbers."""
+        axes, width = self.wide.columns[3 : 3 + self.wide.axes], len(self.columns) * self.wide.axes
+        if not self.waiting:
+            return
+        first = len(self.lines) - len(self.waiting) // width
+        try:
+            found = np.fromiter(map(float, self.waiting), np.float64, len(self.waiting))
+        except ValueError:
+            cells = enumerate(self.waiting)
+            found = np.array([number(self.place, axes[i % len(axes)], first + i // width, it) for i, it in cells])
+        if (wrong := np.abs(found) > 1e30).any():  # infinite, or too large for what is stored
+            i = int(wrong.argmax())
+            problem = f"{axes[i % len(axes)]} is {quoted(self.waiting[i])}, expected a finite number"
+            raise self.place.fault(first + i // width, problem, "not_finite")
+        found = found.reshape(-1, len(self.columns), len(axes))
+        scored = axes[-1] == "score"
+        places = found[..., : len(axes) - scored]
+        seen = ~np.isnan(places).any(2)
+        block = np.zeros((len(found), self.joints, places.shape[2]), np.float32)
+        block[:, self.columns] = np.where(seen[..., None], places, 0)
+        self.values.frombytes(block.tobytes())
+        if scored:
+            score = np.zeros(block.shape[:2], np.float32)
+            score[:, self.columns] = np.where(seen, np.nan_to_num(found[..., -1]), 0)
+            self.scores.frombytes(score.tobytes())
+        self.waiting.clear()
+
+    def done(self) -> ClipRows:
+        """The clip. Raises ValueError for frames that are there twice, and for far too many of them."""
+        self.read()
+        numbers, step = consecutive(np.array(self.frames))
+        order = np.argsort(numbers, kind="stable")
+        if twice := [two for one, two in pairwise(order.tolist()) if numbers[one] == numbers[two]]:
+            row = min(twice)
+            joint = self.wide.joints[0]
+            raise self.place.fault(row, f"joint {quoted(joint)} is there twice in frame {self.frames[row]}")
+        count = int(numbers.max()) + 1
+        if count > SPARSE * len(numbers) + FEW:
+            raise ValueError(
+                f"{self.place.path}: clip {quoted(self.place.clip)} has {len(numbers):,} rows for {count:,} frames; "
+                "are frames counted one by one?"
+            )
+        keypoint = _by_frame(
+            np.frombuffer(self.values, np.float32).reshape(len(numbers), self.joints, -1), numbers, count
+        )
+        score = None
+        if self.scores:
+            score = _by_frame(np.frombuffer(self.scores, np.float32).reshape(len(numbers), self.joints), numbers, count)
+        return ClipRows(self.place.clip, keypoint[None], None if score is None else score[None], step)
+
+
+def _by_frame(rows: Float[np.ndarray, "rows ..."], numbers: np.ndarray, count: int) -> Float[np.ndarray, "T ..."]:
+    """The rows at the places of their frames; they themselves where they are in order."""
+    if count == len(rows) and (np.diff(numbers) == 1).all():
+        return rows
+    placed = np.zeros((count, *rows.shape[1:]), np.float32)
+    placed[numbers] = rows
+    return placed
+
+
+def wide_clips(
+    path: Path,
+    wide: Wide,
+    layout: JointLayout,
+    scattered: Container[int],
+    joint_index: Callable[[JointLayout, str], int],
+) -> Iterator[ClipRows | Fault]:
+    """The clips of a wide table one after another. scattered: first lines of clips whose rows are not together.
+
+    The fault of a clip names the line that is not as expected.
+    """
+    for cell, rows in groupby(wide.rows, key=lambda row: row[1][0]):
+        rows = iter(rows)
+        line, first, cells = next(rows)
+        name = cell.strip()
+        clip = _Clip(Place(path, name, lines := [line]), wide, [], len(layout), lines)
+        try:
+            if line in scattered:
+                where = f"{path} line {line}: the rows of clip {quoted(name)} are scattered, "
+                yield Fault(f"{where}those before it are of another; sort the file by clip", name, "duplicate_name")
+                continue
+            clip.columns += _columns(clip.place, layout, wide.joints, joint_index)
+            lines.clear()
+            clip.add(line, first[1], cells)
+            for line, kept, cells in rows:
+                if kept[2:] != first[2:]:
+                    _check_same(clip.place, wide, line, kept, first)
+                clip.add(line, kept[1], cells)
+            yield clip.done()
+        except ValueError as error:
+            yield Fault(str(error), name, getattr(error, "kind", "broken"))
+
+
+def _columns(
+    place: Place, layout: JointLayout, joints: Sequence[str], joint_index: Callable[[JointLayout, str], int]
+) -> list[int]:
+    try:
+        found = [joint_index(layout, joint) for joint in joints]
+    except ValueError as error:
+        raise place.fault(0, str(error)) from None
+    if twice := [joint for i, joint in enumerate(joints) if found[i] in found[:i]]:
+        raise place.fault(0, f"joint {quoted(twice[0])} is there twice in the header")
+    return found
+
+
+def _check_same(place: Place, wide: Wide, line: int, kept: Sequence[str], first: Sequence[str]) -> None:
+    """Raises FormatError for a fact that is not the same in all rows of a clip."""
+    names = ["clip", "frame", *wide.columns[3 + wide.axes :]]
+    at = next(i for i in range(2, len(kept)) if kept[i] != first[i])
+    place = Place(place.path, place.clip, [line])
+    raise place.fault(0, f"{names[at]} {quoted(kept[at])}, the clip began with {quoted(first[at])}")

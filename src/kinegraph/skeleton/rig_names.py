@@ -1,0 +1,52 @@
+"""Names of bones in motion capture as names of joints: LeftUpLeg and mixamorig:LeftUpLeg begin at the left hip.
+
+Where a skeleton has names of a rig, each bone is the joint at which it begins; those of Acclaim (CMU's lfemur) are the
+joint at which it ends, where `data.formats.amc` places it. Only the same point of the body gets the same name.
+"""
+
+import re
+from collections.abc import Sequence
+
+from kinegraph.skeleton.joint_names import plain_joint
+
+PREFIX = re.compile(r"^(?:.*:|mixamorig\d*_?|bip\d*[ _]|character\d*_)", re.IGNORECASE)
+OF_RIGS = {
+    "hip": ("up_leg", "upper_leg", "thigh"),
+    "knee": ("leg", "lower_leg", "low_leg", "shin", "calf"),
+    "ankle": ("foot",),
+    "foot": ("toe_base", "toe", "toes", "ball"),
+    "collar": ("shoulder", "clavicle"),
+    "shoulder": ("arm", "upper_arm", "up_arm"),
+    "elbow": ("fore_arm", "forearm", "lower_arm", "low_arm"),
+    "wrist": ("hand",),
+}
+OF_ACCLAIM = {"lhipjoint": "left_hip", "lfemur": "left_knee", "ltibia": "left_ankle", "left_clavicle": "left_shoulder",
+              "lhumerus": "left_elbow", "lradius": "left_wrist", "left_wrist": "left_hand",
+              "left_hand": "left_hand_end"}  # fmt: skip
+MIDDLE = ("hips", "pelvis", "mid_hip", "hip", "hip_center", "spine_base", "root", "waist")
+RIG = {name: joint for joint, names in OF_RIGS.items() for name in names}
+ACCLAIM = OF_ACCLAIM | {
+    re.sub("^l", "r", name.replace("left", "right")): it.replace("left", "right") for name, it in OF_ACCLAIM.items()
+}
+
+
+def body_joints(names: Sequence[str]) -> list[str]:
+    """The joints in one spelling, those of rigs by the place where they are."""
+    plain = [plain_joint(PREFIX.sub("", name)) for name in names]
+    if "lfemur" in plain:
+        found = [ACCLAIM.get(name, name) for name in plain]
+    elif any(f"left_{name}" in plain for name in OF_RIGS["hip"]):
+        found = [_of_rig(name) for name in plain]
+    else:
+        found = plain
+        for part, joint in (("foot", "ankle"), ("hand", "wrist")):
+            if f"left_{joint}" not in plain:  # Human3.6M calls its ankles feet
+                found = [re.sub(rf"^(left|right)_{part}$", rf"\1_{joint}", name) for name in found]
+    if {"spine", "spine_1", "spine_2"} <= {*found} and "spine_3" not in found:  # SMPL counts from 1
+        found = [{"spine": "spine_1", "spine_1": "spine_2", "spine_2": "spine_3"}.get(name, name) for name in found]
+    return ["pelvis" if name in MIDDLE else name for name in found]
+
+
+def _of_rig(name: str) -> str:
+    side, _, part = name.partition("_")
+    return f"{side}_{RIG.get(part, part)}" if side in ("left", "right") else name
