@@ -220,9 +220,8 @@ def _square(found: Any, image: Image) -> Square:
     """The square around a detected person: from the middle of the hips as far as a second point, upright by it."""
     middle, end, *_ = ((it.x * image.shape[1], it.y * image.shape[0]) for it in found.relative_keypoints)
     across, up = end[0] - middle[0], middle[1] - end[1]
-    return Square(
-        *middle, side=max(2 * LARGER * math.hypot(across, up), 1.0), turn=math.pi / 2 - math.atan2(up, across)
-    )
+    side = max(2 * LARGER * math.hypot(across, up), 1.0)
+    return Square(*middle, side, math.pi / 2 - math.atan2(up, across))
 
 
 def _graph(text: str, *outputs: str) -> Any:
