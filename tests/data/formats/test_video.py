@@ -166,6 +166,9 @@ def test_whoever_is_seen_for_a_moment_is_nobody(tmp_path):
     found = recordings(film(tmp_path / "a.mp4", places), pose=Squares())
     assert next(found.clips).people == 1
     assert any("seen for less than 0.3 s left out, 1 in 1 video: a" in line for line in found.changed())
+    film(tmp_path / "a.mp4", [people[1:] for people in places])
+    with pytest.raises(ValueError, match="1 without any person: a"):
+        list(recordings(tmp_path / "a.mp4", pose=Squares()).clips)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinegraph.data.pose.blazepose import BESIDE, JOINTS, MOST_SQUARES, TENTATIVE, People, Square, squares_of
+from kinegraph.data.pose.blazepose import BESIDE, JOINTS, MOST_SQUARES, RARELY, TENTATIVE, People, Square, squares_of
 from kinegraph.skeleton.layout import load_layout
 
 WIDE, HIGH, TALL = 320, 180, 80  # pixels; TALL: of a square around a person
@@ -108,6 +108,14 @@ def test_people_who_embrace_stay_two(detector):
 @pytest.mark.parametrize("again", [(106, 90), (100, 110)])
 def test_somebody_new_on_the_body_of_another_is_the_same(detector, again):
     assert hips(People(detector, locate)(picture((100, 90), again))) == [(100, 90)]
+
+
+def test_small_people_are_looked_for_where_nobody_is(detector):
+    """They are seen in parts of the picture that are small enough."""
+    see = People(lambda image: detector(image) if len(image) < HIGH else [], locate)
+    counts = [len(see(picture((200, 90)))) for _ in range(RARELY + TENTATIVE)]
+    assert counts[-1] == 1
+    assert not counts[0]
 
 
 @given(st.integers(16, 4000), st.integers(16, 4000))

@@ -5,7 +5,7 @@ and the estimator's scores. Times come from the stamps of the frames: where they
 lie on the line between two frames.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -34,7 +34,7 @@ NO_VIDEO = (b"M4A ", b"M4B ", b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avi
 STEADY = 5e-4  # a frame rate so near to a whole number is that number
 UNEVEN = 0.5  # frames that a time stamp may be from its place at a constant rate
 LONGEST = 20  # frames made for each one that there is; time stamps that need more are broken
-BRIEF = 1 / 3  # seconds; whoever is seen for less is nobody, as long as others are
+BRIEF = 1 / 3  # seconds; whoever is seen for less, and for less than half of a short video, is nobody
 SMALL = 60  # pixels of a body's height, below which landmarks are little more than a guess
 
 
@@ -128,7 +128,8 @@ def read(
         if not found.counts.any():
             return nobody(file.name)
         about = {"video": file.path.relative_to(path).as_posix()} if path.is_dir() else {}
-        return replace(_clip(file, found, see, world, people, said), attributes=about)
+        clip = _clip(file, found, see, world, people, said)
+        return nobody(file.name) if clip is None else replace(clip, attributes=about)
 
     names = Recordings(
         clips=(Unread(file.name, file.label, splits=file.splits) for file in files),
@@ -153,7 +154,8 @@ def read(
 
 def _clip(
     file: ClipFile, found: Sightings, see: Estimator, world: bool, people: int | None, said: _Said
-) -> SkeletonClip:
+) -> SkeletonClip | None:
+    """The clip, or None where nobody is seen for long enough."""
     frames = found.frames()
     tracks = track([it[..., :2] for it in frames], [it[..., 2].mean(1) for it in frames], people or CROWD)
     if tracks.left_out:
@@ -161,6 +163,8 @@ def _clip(
     rate, uneven = frame_rate(found.times)
     values = gathered(frames, tracks)
     values = values[_lasting(tracks.rows, rate, file.name, said)]
+    if not len(values):
+        return None
     if (tall := _height(values)) < SMALL:
         said.small[file.name] = round(tall)
     if uneven:
@@ -206,13 +210,13 @@ def _at_grid(
     return between(values, seen(values[..., :2]), before, share[:, None])
 
 
-def _lasting(rows: Int[np.ndarray, "M T"], rate: float | None, name: str, said: _Said) -> Sequence[int]:
-    """The bodies that are there for a while, or all where nobody is."""
+def _lasting(rows: Int[np.ndarray, "M T"], rate: float | None, name: str, said: _Said) -> Int[np.ndarray, "n"]:
+    """The bodies that are there for a while."""
     there = (rows >= 0).sum(1)
-    kept = np.flatnonzero(there >= BRIEF * (rate or 1))
-    if len(kept) and len(kept) < len(rows):
+    kept = np.flatnonzero(there >= min(BRIEF * (rate or 1), rows.shape[1] / 2))
+    if len(kept) < len(rows):
         said.brief[name] = len(rows) - len(kept)
-    return kept.tolist() if len(kept) else list(range(len(rows)))
+    return kept
 
 
 def _height(values: Float[np.ndarray, "M T V C"]) -> float:

@@ -28,6 +28,7 @@ Part = tuple[int, int, int, int]  # left, top, width and height in pixels
 JOINTS = 33
 TENTATIVE = 5  # frames in a row that somebody new is seen in before he or she is believed; the first frame is believed
 PATIENCE = 60  # frames that somebody who is lost is looked for
+RARELY = 15  # frames without anybody after which small people are looked for, too
 BESIDE = (0.0, 0.25, -0.25, 0.5, -0.5)  # squares: so far beside the last one, a place a frame
 MOST_SQUARES = 9  # that cover a picture
 LARGER = 1.25  # than the person, the square that landmarks are looked for in
@@ -88,7 +89,7 @@ def blazepose() -> Estimator:
         from mediapipe.python.solutions import pose  # noqa: F401 - it loads the parts of the graphs
     except ImportError:
         raise ValueError(MISSING) from None
-    key = f"mediapipe-{mediapipe.__version__}-several-2"
+    key = f"mediapipe-{mediapipe.__version__}-several-3"
     return Estimator("mediapipe", key, load_layout("blazepose33"), lambda: People(*_networks()), world=True)
 
 
@@ -116,6 +117,8 @@ class People:
         """The landmarks of everybody."""
         parts = squares_of(image.shape[1], image.shape[0])
         looked_at = [parts[self.frame % len(parts)]] if self.frame else parts
+        if not self.followed and self.frame % RARELY == 1:
+            looked_at = small_squares_of(image.shape[1], image.shape[0])
         seen: list[Landmarks] = []
         for one in self.followed:
             self._follow(one, image, seen)
@@ -154,6 +157,15 @@ def squares_of(width: int, height: int) -> list[Part]:
     count = min(math.ceil(2 * max(width, height) / side) - 1, MOST_SQUARES)
     lefts, tops = (np.linspace(0, end - side, count).round().astype(int).tolist() for end in (width, height))
     return [(0, 0, width, height), *((left, top, side, side) for left, top in zip(lefts, tops, strict=True))]
+
+
+@lru_cache(maxsize=4)
+def small_squares_of(width: int, height: int) -> list[Part]:
+    """Squares of half the shorter side that cover the picture; neighbours share half."""
+    side = max(min(width, height) // 2, 1)
+    columns, rows = (min(math.ceil(2 * length / side) - 1, 2 * MOST_SQUARES) for length in (width, height))
+    lefts, tops = (np.linspace(0, end - side, n).round().astype(int) for end, n in ((width, columns), (height, rows)))
+    return [(int(left), int(top), side, side) for left in lefts for top in tops]
 
 
 def _agree(square: Square, following: Square) -> bool:
@@ -220,9 +232,8 @@ def _square(found: Any, image: Image) -> Square:
     """The square around a detected person: from the middle of the hips as far as a second point, upright by it."""
     middle, end, *_ = ((it.x * image.shape[1], it.y * image.shape[0]) for it in found.relative_keypoints)
     across, up = end[0] - middle[0], middle[1] - end[1]
-    return Square(
-        *middle, side=max(2 * LARGER * math.hypot(across, up), 1.0), turn=math.pi / 2 - math.atan2(up, across)
-    )
+    side = max(2 * LARGER * math.hypot(across, up), 1.0)
+    return Square(*middle, side, math.pi / 2 - math.atan2(up, across))
 
 
 def _graph(text: str, *outputs: str) -> Any:

@@ -7,7 +7,6 @@ playlists, which name others, are refused.
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,8 +49,10 @@ def check_av() -> None:
     """Raises ValueError where PyAV is not installed, or an older one."""
     if find_spec("av") is None:
         raise ValueError(MISSING)
-    if int((version := metadata.version("av")).partition(".")[0]) < OLDEST:
-        raise ValueError(f'a video needs PyAV {OLDEST} or newer, found {version}: pip install -U "kinegraph[video]"')
+    import av
+
+    if int(av.__version__.partition(".")[0]) < OLDEST:
+        raise ValueError(f'a video needs PyAV {OLDEST}, found {av.__version__}: pip install -U "kinegraph[video]"')
 
 
 def head_of(path: Path) -> Head:
@@ -155,9 +156,7 @@ def _is_cover(stream: Any) -> bool:
 def _upright(frame: Any, stretch: float) -> Image:
     """The pixels, square and turned as the file says that the camera was held."""
     width = round(frame.width * stretch) if 0.1 < stretch < 10 else frame.width
-    image = frame.to_ndarray(
-        format="rgb24", width=width, height=frame.height, threads=1
-    )  # more take three times as long
+    image = frame.to_ndarray(format="rgb24", width=width, height=frame.height, threads=1)  # more are slower
     turns = round(getattr(frame, "rotation", 0) / 90)
     return np.ascontiguousarray(np.rot90(image, turns))
 
