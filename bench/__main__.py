@@ -11,6 +11,7 @@ columns are printed. Progress goes to stderr.
 import argparse
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -36,6 +37,8 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, default=ROOT / ".venv-peers", help="folder of the peers' environments")
     options = parser.parse_args()
     import torch
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was measured is printed then too
 
     def chosen(work: str) -> bool:
         return re.search(options.rows, work) is not None

@@ -76,7 +76,7 @@ def groups(folder: Path, quick: bool, gpu: bool) -> Iterator[list[Plan]]:
     for name, training in steps.items():
         yield group(name, replace(short, training=training), (80,))
         for network in NEWER:
-            work = job(folder, network, joints=25, clips=short.clips // 4, training=training)
+            work = job(folder, network, joints=25, clips=max(1, short.clips // 8), training=training)
             yield group(f"{network} {name}", work, (0,))
     yield group("latency of one clip, 1 body", replace(short, clips=1, people=1), (0,))
     yield group("latency of one clip, 2 bodies", replace(short, clips=1), (100,))

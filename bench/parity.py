@@ -47,11 +47,11 @@ JOINTS = (  # of UI-PRMD, in the order of Kinect v2
     *(f"{side}_{part}" for part_of in (ARM, LEG) for side in "lr" for part in part_of),
     *("chest", "l_hand", "l_hand", "r_hand", "r_hand"),
 )
-OURS = {  # class and partition
-    "stgcn": ("kinegraph.models.stgcn.STGCN", "spatial"),
-    "stgcnpp": ("kinegraph.models.stgcnpp.STGCNPP", "inward_outward"),
-    "ctrgcn": ("kinegraph.models.ctrgcn.CTRGCN", "inward_outward"),
-    "dgstgcn": ("kinegraph.models.dgstgcn.DGSTGCN", "inward_outward"),
+OURS = {  # class, its options and the partition
+    "stgcn": ("kinegraph.models.stgcn.STGCN", {"init": "mmaction1"}, "spatial"),
+    "stgcnpp": ("kinegraph.models.stgcnpp.STGCNPP", {"init": "mmaction1"}, "inward_outward"),
+    "ctrgcn": ("kinegraph.models.ctrgcn.CTRGCN", {}, "inward_outward"),
+    "dgstgcn": ("kinegraph.models.dgstgcn.DGSTGCN", {}, "inward_outward"),
 }
 TITLES = {"stgcn": "ST-GCN", "stgcnpp": "ST-GCN++", "ctrgcn": "CTR-GCN", "dgstgcn": "DG-STGCN"}
 
@@ -184,8 +184,8 @@ def train_step(network: nn.Module, optimizer: torch.optim.Optimizer, x, labels, 
 def train_ours(name: str, dataset: Path, seed: int, recipe: Recipe, folder: Path) -> dict:
     """`kinegraph train` with the recipe's settings."""
     run = folder / f"{name}_{seed}"
-    kind, partition = OURS[name]
-    model = {"class_path": kind, "init_args": {"widths": list(recipe.widths)}}
+    kind, settings, partition = OURS[name]
+    model = {"class_path": kind, "init_args": {"widths": list(recipe.widths)} | settings}
     optimizer = {"class_path": "torch.optim.SGD"}
     optimizer["init_args"] = {"lr": recipe.lr, "momentum": 0.9, "nesterov": True, "weight_decay": recipe.weight_decay}
     steps = {"people": 2, "normalize": "first_frame", "streams": ["joint"], "sampling": "uniform"}

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from kinegraph.inference.explanation import activation_map
@@ -12,8 +13,10 @@ from kinegraph.models.aagcn import AAGCN
 from kinegraph.models.ctrgcn import CTRGCN
 from kinegraph.models.dgstgcn import DGSTGCN
 from kinegraph.models.dialects import to_dialect
+from kinegraph.models.msg3d import MSG3D
 from kinegraph.models.optimize import optimize
 from kinegraph.models.published import load_published
+from kinegraph.models.stgcnpp import STGCNPP
 from kinegraph.models.weights import load_weights, save_weights
 from kinegraph.skeleton.layout import load_layout
 from tests.models.golden_weights2 import NETWORKS, golden_arrays, golden_state
@@ -150,3 +153,29 @@ def test_weights_files_build_the_same_network(kind, tmp_path):
     again, x = load_weights(tmp_path / "w.safetensors").model, torch.rand(2, 3, 9, 17, 3)
     with torch.no_grad():
         assert torch.equal(again(x), model(x))
+
+
+@pytest.mark.parametrize("network", [STGCNPP, CTRGCN, AAGCN, MSG3D])
+def test_first_weights_of_mmaction2_1x_differ_over_time_only(network):
+    """There Kaiming's by fan-out with biases 0 where PYSKL leaves torch's own; all else is the same."""
+    layers = {}
+    for init in ("pyskl", "mmaction1"):
+        torch.manual_seed(0)
+        model = network(torch.eye(5).expand(3, 5, 5), 3, 60, init=init)
+        layers[init] = {
+            name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)
+        }
+    drawn = {
+        name
+        for name, layer in layers["mmaction1"].items()
+        if layer.bias is not None and not layer.bias.any() and layers["pyskl"][name].bias.any()
+    }
+    parts = {STGCNPP: (".dilated.", ".residual.mix"), MSG3D: (".dilated.", ".divide", ".residual.mix")}
+    expected = parts.get(network, (".residual.mix",))
+    assert drawn == {name for name in layers["pyskl"] if any(part in name for part in expected)}
+    for name in drawn:
+        weight = layers["mmaction1"][name].weight
+        share = weight.shape[0] / 6 if name.endswith(".divide") else weight[:, 0].numel()
+        assert weight.std().item() == pytest.approx((2 / share) ** 0.5, rel=0.15)
+    with pytest.raises(ValueError, match="init is 'zero', expected pyskl or mmaction1"):
+        network(torch.eye(5)[None], 3, 60, init="zero")

@@ -146,3 +146,20 @@ def test_gradients_are_as_accurate_as_float32_allows():
 def test_wrong_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         small(**options)
+
+
+@pytest.mark.parametrize(("init", "temporal"), [("mmaction1", (2 / (64 * 9)) ** 0.5), ("pyskl", (3 * 64 * 9) ** -0.5)])
+def test_first_weights_of_mmaction2_1x_and_pyskl(init, temporal):
+    """Graph convolutions are uniform within 1 / sqrt(fan-in) of one partition, biases too; over time they differ."""
+    torch.manual_seed(0)
+    model = STGCN(path_graph(25), 3, 60, widths=[64, 64, 128], init=init)
+    block, projection = model.blocks[1], model.blocks[2].residual.mix
+    for weight in (block.spatial.mix.weight, block.spatial.bias):
+        assert weight.abs().max().item() == pytest.approx(1 / 8, rel=0.05)
+    uniform = init == "pyskl"
+    assert block.temporal.weight.std().item() == pytest.approx(temporal, rel=0.05)
+    assert (block.temporal.bias.abs().max() > 0) == uniform
+    expected = (3 * 64) ** -0.5 if uniform else (2 / 128) ** 0.5
+    assert projection.weight.std().item() == pytest.approx(expected, rel=0.05)
+    assert model.head.weight.std().item() == pytest.approx(0.01, rel=0.05)
+    assert model.head.bias.abs().max() == 0

@@ -140,7 +140,7 @@ def _stgcn_0(backbone: Block, recipe: Recipe) -> None:
 def _stgcn_1(backbone: Block, recipe: Recipe) -> None:
     """ST-GCN or ST-GCN++, which differ in their settings only."""
     check_known(recipe, backbone, STGCN_1, "STGCN")
-    settings = _stages(backbone, recipe)
+    settings = _stages(backbone, recipe) | _first_weights(recipe)
     if backbone.get("tcn_dropout"):
         settings["dropout"] = (backbone["tcn_dropout"], "tcn_dropout")
     adaptive, residual = backbone.get("gcn_adaptive", "importance"), backbone.get("gcn_with_res", False)
@@ -148,6 +148,7 @@ def _stgcn_1(backbone: Block, recipe: Recipe) -> None:
     if temporal == "mstcn" and adaptive == "init" and residual:
         _class(recipe, "kinegraph.models.stgcnpp.STGCNPP", backbone, **settings)
         return
+    settings.setdefault("init", ("pyskl", "type"))
     if temporal != "unit_tcn":
         wanted = "'mstcn' is here with gcn_adaptive='init' and gcn_with_res=True, ST-GCN++"
         recipe.refuse(
@@ -168,6 +169,7 @@ def _other(kind: str, backbone: Block, recipe: Recipe) -> None:
     name, known = OTHERS[kind]
     check_known(recipe, backbone, known, kind)
     settings = _stages(backbone, recipe, base=96 if kind == "ProtoGCN" else 64) if "num_stages" in known else {}
+    settings |= _first_weights(recipe) if kind in FOR_PEOPLE else {}
     if kind == "AAGCN" and backbone.get("gcn_attention") is False:
         settings["attention"] = (False, "gcn_attention")
     if kind in FOR_PEOPLE and backbone.get("num_person", 2) != 2:
@@ -175,6 +177,11 @@ def _other(kind: str, backbone: Block, recipe: Recipe) -> None:
     if kind == "ProtoGCN" and "num_prototype" in backbone:
         settings["prototypes"] = (backbone["num_prototype"], "num_prototype")
     _class(recipe, name, backbone, **settings)
+
+
+def _first_weights(recipe: Recipe) -> dict[str, tuple[object, str]]:
+    """PYSKL's are the default of all networks but ST-GCN."""
+    return {"init": ("mmaction1", "type")} if recipe.dialect == "MMAction2 1.x" else {}
 
 
 def _stages(backbone: Block, recipe: Recipe, base: int = 64) -> dict[str, tuple[object, str]]:

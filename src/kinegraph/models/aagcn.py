@@ -28,6 +28,7 @@ from kinegraph.models.layers.blocks import (
     scale_people,
     shortcut,
 )
+from kinegraph.models.layers.first_weights import Init, check_init, draw_projections
 from kinegraph.models.layers.folding import finish_folding, fold_norm, scale_and_shift
 from kinegraph.models.layers.winograd import TemporalConvolution
 from kinegraph.models.network import SkeletonNetwork
@@ -159,6 +160,7 @@ class AAGCN(SkeletonNetwork):
         strides: of each block in time; by the published rule 2 where the width doubles, 1 elsewhere.
         kernel: frames that the convolution over time sees, an odd number.
         dropout: probability, in every block but the first; 0 as published.
+        init: first weights of PYSKL ("pyskl") or of MMAction2 1.x ("mmaction1"), see `initialise`.
 
     Raises ValueError naming a number that is out of range.
 
@@ -187,8 +189,10 @@ class AAGCN(SkeletonNetwork):
         strides: Sequence[int] | None = None,
         kernel: int = 9,
         dropout: float = 0.0,
+        init: Init = "pyskl",
     ):
         super().__init__(adjacency, channels, classes, width=0)
+        check_init(init)
         strides = self.choose_strides(widths, strides)
         check_blocks(widths, strides, dropout, narrowest=REDUCTION)
         check_kernel(kernel)
@@ -201,7 +205,7 @@ class AAGCN(SkeletonNetwork):
             for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, strides, strict=False))
         )
         self.head = nn.Linear(widths[-1], classes)
-        initialise(self)
+        initialise(self, init)
 
     def whole_clips(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N P T V C"]:
         """The norm over all people of a clip."""
@@ -239,7 +243,7 @@ class AAGCN(SkeletonNetwork):
         }
 
 
-def initialise(model: AAGCN) -> None:
+def initialise(model: AAGCN, init: str) -> None:
     """First weights as published: normal with variance 2 / fan-out, the head's 1e-4; biases 0.
 
     W_k has variance 2 / (in · out · K), and the scale of the BatchNorm behind the graph convolution is 1e-6: at first
@@ -262,6 +266,7 @@ def initialise(model: AAGCN) -> None:
         nn.init.constant_(block.spatial_norm.weight, 1e-6)
         if isinstance(block.attention, Attention):
             initialise_attention(block.attention)
+    draw_projections(model.blocks, init)
     nn.init.normal_(model.head.weight, 0.0, 0.01)
     nn.init.zeros_(model.head.bias)
 

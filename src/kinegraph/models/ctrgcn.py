@@ -16,16 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
-from kinegraph.models.layers.blocks import (
-    Identity,
-    check_blocks,
-    check_people,
-    over_time,
-    scale_people,
-    shortcut,
-)
+from kinegraph.models.layers.blocks import Identity, check_blocks, check_people, over_time, scale_people, shortcut
 from kinegraph.models.layers.channel_graphs import channel_graph_product
 from kinegraph.models.layers.channels_first import Affine, ChannelsFirst, Mix, Residual, Views
+from kinegraph.models.layers.first_weights import Init, check_init, draw_projections
 from kinegraph.models.layers.folding import Rounded, scale_and_shift
 from kinegraph.models.layers.streaming import StreamedNetwork
 from kinegraph.models.network import SkeletonNetwork
@@ -199,6 +193,7 @@ class CTRGCN(SkeletonNetwork):
         widths: channels of each block.
         strides: of each block in time; by the published rule 2 where the width doubles, 1 elsewhere.
         dropout: probability, in every block but the first; 0 as published.
+        init: first weights of PYSKL ("pyskl") or of MMAction2 1.x ("mmaction1"), see `initialise`.
 
     Raises ValueError naming a number that is out of range.
 
@@ -225,8 +220,10 @@ class CTRGCN(SkeletonNetwork):
         widths: Sequence[int] = (64,) * 4 + (128,) * 3 + (256,) * 3,
         strides: Sequence[int] | None = None,
         dropout: float = 0.0,
+        init: Init = "pyskl",
     ):
         super().__init__(adjacency, channels, classes, width=0)
+        check_init(init)
         strides = self.choose_strides(widths, strides)
         check_blocks(widths, strides, dropout, narrowest=BRANCHES)
         check_people(people)
@@ -240,7 +237,7 @@ class CTRGCN(SkeletonNetwork):
             for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, strides, strict=False))
         )
         self.head = nn.Linear(widths[-1], classes)
-        initialise(self)
+        initialise(self, init)
 
     def whole_clips(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N P T V C"]:
         """The norm over all people of a clip."""
@@ -330,7 +327,7 @@ def scaled(layer: nn.Linear, rows: Tensor, scale: Tensor) -> nn.Linear:
     return part
 
 
-def initialise(model: CTRGCN) -> None:
+def initialise(model: CTRGCN, init: str) -> None:
     """First weights as published: Kaiming normal by fan-out in the blocks, biases 0, the head's normal(0, 0.01) and 0.
 
     The BatchNorm behind the graph convolution begins at 1e-6: at first its shortcut speaks alone. Projections between
@@ -357,5 +354,6 @@ def initialise(model: CTRGCN) -> None:
             nn.init.zeros_(layer.bias)
         nn.init.zeros_(spatial.expand_bias)
         nn.init.constant_(block.spatial_norm.weight, 1e-6)
+    draw_projections(model.blocks, init)
     nn.init.normal_(model.head.weight, 0.0, 0.01)
     nn.init.zeros_(model.head.bias)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import check_people, over_time, scale_people, shortcut
+from kinegraph.models.layers.first_weights import Init, check_init, draw_kaiming, draw_projections
 from kinegraph.models.layers.folding import Rounded, finish_folding, fold_norm, scale_and_shift
 from kinegraph.models.layers.graph_product import gathering, graph_product, product_with
 from kinegraph.models.network import SkeletonNetwork
@@ -280,11 +281,11 @@ class MSG3D(SkeletonNetwork):
         classes: number of classes.
         people: bodies that the norm has scales for. A clip of fewer is filled up with zeros, of more is refused.
         widths: channels of each of the three stages.
+        init: first weights of PYSKL ("pyskl") or of MMAction2 1.x ("mmaction1"), see `initialise`.
 
     Raises ValueError naming a number that is out of range.
 
-    Source: PYSKL, models/gcns/msg3d.py, its first weights too; MMAction2 1.x, projects/msg3d, which draws those of the
-    convolutions over time otherwise.
+    Source: PYSKL, models/gcns/msg3d.py; MMAction2 1.x, projects/msg3d.
     """
 
     CHECKPOINTS = tuple(
@@ -310,8 +311,10 @@ class MSG3D(SkeletonNetwork):
         *,
         people: int = 2,
         widths: Sequence[int] = (96, 192, 384),
+        init: Init = "pyskl",
     ):
         super().__init__(adjacency, channels, classes, width=0)
+        check_init(init)
         check_people(people)
         if len(widths) != STAGES:
             raise ValueError(f"{len(widths)} widths, expected {STAGES}")
@@ -325,7 +328,7 @@ class MSG3D(SkeletonNetwork):
             for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, (1, 2, 2), strict=False))
         )
         self.head = nn.Linear(widths[-1], classes)
-        initialise(self)
+        initialise(self, init)
 
     @staticmethod
     def kept_graph(graph: Float[Tensor, "K V V"]) -> Float[Tensor, "1 V V"]:
@@ -373,12 +376,20 @@ class MSG3D(SkeletonNetwork):
         }
 
 
-def initialise(model: MSG3D) -> None:
-    """First weights as published: torch's own, the graphs' offsets within 1e-6, the head's normal(0, 0.01) and 0."""
+def initialise(model: MSG3D, init: str) -> None:
+    """First weights as published: torch's own, the graphs' offsets within 1e-6, the head's normal(0, 0.01) and 0.
+
+    In MMAction2 1.x all of the convolutions over time are normal with variance 2 / fan-out, their biases 0.
+    """
     if model.head.weight.is_meta:
         return  # shapes alone; for numbers that are not kept torch would import its compiler, which takes a second
     for layer in model.modules():
         if isinstance(layer, ScaledGraphConvolution):
             nn.init.uniform_(layer.offset, -1e-6, 1e-6)
+        if isinstance(layer, MultiScaleConvolution) and init == "mmaction1":
+            draw_kaiming(layer.divide, layer.share)  # published as one matrix for each branch
+            for convolution in layer.dilated:
+                draw_kaiming(convolution)
+            draw_projections([layer], init)
     nn.init.normal_(model.head.weight, 0.0, 0.01)
     nn.init.zeros_(model.head.bias)

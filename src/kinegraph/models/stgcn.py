@@ -45,6 +45,13 @@ class GraphConvolution(nn.Module):
         self.mix = nn.Linear(partitions * width_in, width, bias=False)  # [W_1 | ... | W_K]
         self.bias = nn.Parameter(torch.zeros(partitions, width))
 
+    @torch.no_grad()
+    def draw_uniform(self) -> None:
+        """First weights of torch's own for the published convolution, which mixes no partitions."""
+        bound = 1 / math.sqrt(self.mix.in_features // len(self.bias))
+        nn.init.uniform_(self.mix.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
+
     def forward(self, x: Float[Tensor, "B T V C"], graph: Float[Tensor, "K V V"]) -> Float[Tensor, "B T V D"]:
         return graph_product(x, graph, self.mix.weight, graph.sum(1).T @ self.bias)
 
@@ -189,7 +196,8 @@ class STGCN(SkeletonNetwork):
         graph_residual: also a residual path around the graph convolution; not ST-GCN as published either.
         padding: zeros before and after the frames of a convolution over time. "symmetric" adds kernel // 2 at both
             ends; "same" divides them as TensorFlow does: at stride 2, 3 and 4 for an even number of frames.
-        init: first weights as in MMAction2 ("kaiming"), yysijie/st-gcn ("stgcn2018"), itskalvik/ST-GCN ("tensorflow").
+        init: first weights as in MMAction2 0.x ("kaiming"), MMAction2 1.x ("mmaction1"), PYSKL ("pyskl"),
+            yysijie/st-gcn ("stgcn2018") or itskalvik/ST-GCN ("tensorflow").
         norm_eps: added to the variance; 1e-3 in the TensorFlow implementation.
         norm_momentum: share of a batch in the running statistics; 0.01 in the TensorFlow implementation.
 
@@ -220,7 +228,7 @@ class STGCN(SkeletonNetwork):
         edges: Literal["importance", "fixed", "learned"] = "importance",
         graph_residual: bool = False,
         padding: Literal["symmetric", "same"] = "symmetric",
-        init: Literal["kaiming", "stgcn2018", "tensorflow"] = "kaiming",
+        init: Literal["kaiming", "mmaction1", "pyskl", "stgcn2018", "tensorflow"] = "kaiming",
         norm_eps: float = 1e-5,
         norm_momentum: float = 0.1,
     ):
@@ -286,18 +294,25 @@ class STGCN(SkeletonNetwork):
         }
 
 
+UNIFORM = {"mmaction1": (".spatial", ".graph_residual"), "pyskl": ("blocks.",)}  # layers whose weights are torch's own
+
+
 def initialise(model: STGCN, init: str) -> None:
     """First weights as a published implementation draws them; biases 0, BatchNorm scales 1 where nothing else is said.
 
-    "kaiming": normal, variance 2 / fan-out, the head's 1e-4 (MMAction2). "stgcn2018": normal(0, 0.02), scales of
-    BatchNorm normal(1, 0.02). "tensorflow": normal cut at two deviations, variance 2 / fan-out.
+    "kaiming": normal, variance 2 / fan-out, the head's 1e-4 (MMAction2 0.x). "stgcn2018": normal(0, 0.02), scales of
+    BatchNorm normal(1, 0.02). "tensorflow": normal cut at two deviations, variance 2 / fan-out. "pyskl": torch's own,
+    uniform within 1 / sqrt(fan-in), biases too, the head as "kaiming". "mmaction1": the graph convolution as "pyskl",
+    all else as "kaiming".
     """
     if model.head.weight.is_meta:
         return  # shapes alone; for numbers that are not kept torch would import its compiler, which takes a second
     for name, layer in model.named_modules():
         if isinstance(layer, BatchNorm) and init == "stgcn2018":
             nn.init.normal_(layer.weight, 1.0, 0.02)
-        if not isinstance(layer, nn.Linear | nn.Conv2d):
+        if isinstance(layer, GraphConvolution) and init in UNIFORM:
+            layer.draw_uniform()
+        if not isinstance(layer, nn.Linear | nn.Conv2d) or any(part in name for part in UNIFORM.get(init, ())):
             continue
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
@@ -318,7 +333,7 @@ def _check_choices(**given: str) -> None:
     """Raises ValueError with what was found and what is allowed."""
     choices = {
         "edges": ("importance", "fixed", "learned"),
-        "init": ("kaiming", "stgcn2018", "tensorflow"),
+        "init": ("kaiming", "mmaction1", "pyskl", "stgcn2018", "tensorflow"),
         "padding": ("symmetric", "same"),
     }
     for name, allowed in choices.items():

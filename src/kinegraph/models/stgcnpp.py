@@ -4,7 +4,6 @@ The function that PYSKL and MMAction2 1.x compute, held to their published outpu
 channel) order as `stgcn.py`.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Self
@@ -17,6 +16,7 @@ from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import Identity, check_blocks, over_time, scale_joints, shortcut
+from kinegraph.models.layers.first_weights import Init, check_init, draw_kaiming, draw_projections
 from kinegraph.models.layers.folding import FoldedGraphConvolution, finish_folding, fold_norm, scale_and_shift
 from kinegraph.models.layers.streaming import StreamedBlock, StreamedNetwork, linear, over_frames
 from kinegraph.models.network import SkeletonNetwork
@@ -172,11 +172,12 @@ class STGCNPP(SkeletonNetwork):
         widths: channels of each block.
         strides: of each block in time; by the published rule 2 where the width doubles, 1 elsewhere.
         dropout: probability, in every block but the first.
+        init: first weights of PYSKL ("pyskl") or of MMAction2 1.x ("mmaction1"), see `initialise`.
 
     Raises ValueError naming a number that is out of range.
 
-    Source: PYSKL, models/gcns/stgcn.py with gcn_adaptive "init", gcn_with_res and tcn_type "mstcn", its first weights
-    too; MMAction2 1.x draws those of the dilated convolutions otherwise.
+    Source: PYSKL, models/gcns/stgcn.py with gcn_adaptive "init", gcn_with_res and tcn_type "mstcn"; MMAction2
+    1.x, backbones/stgcn.py, likewise.
     """
 
     CHECKPOINTS = tuple(
@@ -193,8 +194,10 @@ class STGCNPP(SkeletonNetwork):
         widths: Sequence[int] = (64,) * 4 + (128,) * 3 + (256,) * 3,
         strides: Sequence[int] | None = None,
         dropout: float = 0.0,
+        init: Init = "pyskl",
     ):
         super().__init__(adjacency, channels, classes, width=0)
+        check_init(init)
         strides = self.choose_strides(widths, strides)
         check_blocks(widths, strides, dropout, narrowest=BRANCHES)
         graph = torch.as_tensor(self._buffers.pop("A"))  # each block learns its own
@@ -204,7 +207,7 @@ class STGCNPP(SkeletonNetwork):
             for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, strides, strict=False))
         )
         self.head = nn.Linear(widths[-1], classes)
-        initialise(self)
+        initialise(self, init)
 
     @property
     def A(self) -> Float[Tensor, "K V V"]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -245,18 +248,20 @@ class STGCNPP(SkeletonNetwork):
         return config_of_blocks(tensors)
 
 
-def initialise(model: STGCNPP) -> None:
-    """First weights as PYSKL draws them: uniform within 1 / sqrt(fan-in), biases too; the head's normal(0, 0.01) and 0.
+def initialise(model: STGCNPP, init: str) -> None:
+    """First weights as published: uniform within 1 / sqrt(fan-in), biases too; the head's normal(0, 0.01) and 0.
 
-    That is torch's own choice for all layers but these.
+    That is torch's own choice for all layers but these. In MMAction2 1.x dilated convolutions and projections between
+    blocks are normal with variance 2 / fan-out, their biases 0.
     """
     if model.head.weight.is_meta:
         return  # shapes alone; for numbers that are not kept torch would import its compiler, which takes a second
     for layer in model.modules():
         if isinstance(layer, GraphConvolution):
-            fan_in = layer.mix.in_features // len(layer.bias)  # published as a convolution that mixes no partitions
-            bound = 1 / math.sqrt(fan_in)
-            nn.init.uniform_(layer.mix.weight, -bound, bound)
-            nn.init.uniform_(layer.bias, -bound, bound)
+            layer.draw_uniform()
+        if isinstance(layer, MultiScaleConvolution) and init == "mmaction1":
+            for convolution in layer.dilated:
+                draw_kaiming(convolution)
+    draw_projections(model.blocks, init)
     nn.init.normal_(model.head.weight, 0.0, 0.01)
     nn.init.zeros_(model.head.bias)
