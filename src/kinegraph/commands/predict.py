@@ -148,10 +148,12 @@ def predict(
     read = partial(read_inputs, inputs, options=options, format=format, on_fault=on_fault, everybody=per_person)
     predictor, found, about = _predictor_and_inputs(weights, read, preprocessing, class_names, map_layout)
     clips, console = sum(one.count for one in found), Console(highlight=False, soft_wrap=True)
-    predictor = _placed(predictor, device, precision, many=clips >= MANY or window is not None)
-    single = clips == 1 and not per_person and window is None
+    of_frames = getattr(predictor, "of_frames", False) and window is None
+    timeline = window is not None or of_frames
+    predictor = _placed(predictor, device, precision, many=not of_frames and (clips >= MANY or window is not None))
+    single = clips == 1 and not per_person and not timeline
     shown, written = top or (5 if single else 1), min(top or 5, len(predictor.class_names))
-    table = AnswerTable(console, predictor.class_names, shown, per_person=per_person, timeline=window is not None)
+    table = AnswerTable(console, predictor.class_names, shown, per_person=per_person, timeline=timeline)
     hint: str | None = None  # about the first clip that is very long
     with watched as opened:
         asked = opened.enter_context(closing(questions(found, inputs, predictor.class_names)))
@@ -163,7 +165,7 @@ def predict(
             predictor, asked, per_person=per_person, window=window, stride=stride, batch_size=batch_size
         ):
             table.add(answer, show=write is None or table.answers < ROWS_SHOWN)
-            if window is None and hint is None:
+            if not timeline and hint is None:
                 hint = window_hint(about, answer.question.clip.name, answer.stop - answer.start)
             if write is not None:
                 write(answer)

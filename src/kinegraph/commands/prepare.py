@@ -25,6 +25,7 @@ from kinegraph.data.formats.each_person import each_person, lists_persons
 from kinegraph.data.formats.recordings import facts_of
 from kinegraph.data.segments import SegmentTable, read_tables
 from kinegraph.data.segments.attach import NONE, complete, with_none, with_segments
+from kinegraph.data.segments.clips import clips_of_segments
 from kinegraph.data.segments.summary import lines_of_segments, summarize_segments
 from kinegraph.data.tracking import CROWD
 from kinegraph.plugins import load_plugins
@@ -57,6 +58,7 @@ def prepare(
     segments: Path | None = None,
     segments_in: Literal["seconds", "frames"] | None = None,
     none: str = NONE,
+    cut_segments: bool = False,
     units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
     image_size: str | None = None,
     up: Up | None = None,
@@ -115,6 +117,7 @@ def prepare(
             files of BORIS, SimBA, ELAN, Audacity, PKU-MMD or BABEL; one file or a folder. See docs/long_recordings.md.
         segments_in: unit of start and end, where the table does not say it.
         none: class of the frames between segments; "ignore" leaves them out of training and figures.
+        cut_segments: make a clip of each segment, for networks of clips; also of a dataset folder with segments.
         units: of the coordinates, where the files do not say them; by default what the size of bodies tells. cm and mm
             become metres, image (fractions of width and height) becomes pixels, normalised stays as it is.
         image_size: width x height in pixels, such as 1920x1080, in place of what the files say.
@@ -186,6 +189,8 @@ def prepare(
             found = each_person(found, of_persons, class_names=class_names, val_share=val_share)
         if segments and none != IGNORE and not complete(tables):
             found = with_none(found, none)
+        if cut_segments:
+            found = clips_of_segments(found)
         clips = found.clips if of_videos else _shown(found.clips, found.count, f"preparing {out}")
         # Closed on an error, so that the bar ends before its message and reading processes stop.
         with closing(found.clips), closing(clips):

@@ -90,7 +90,8 @@ def tell_frames(
             print(f"{key}: {value:.4f}")
     print(*about["warnings"], sep="\n", end="\n" * bool(about["warnings"]))
     if out or report:
-        title, source = f"Test report: {where}", f"{folder.source}; {len(timelines)} long recordings"
+        kind = " (synthetic data)" if "synthetic" in folder.source.lower() else ""
+        title, source = f"Test report: {where}{kind}", f"{folder.source}; {len(timelines)} long recordings"
         place = write_results(out, report, timelines, folder.class_names, title=title, source=source, **about)
         print(f"report: {place}")
 

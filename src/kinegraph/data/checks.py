@@ -163,7 +163,7 @@ def _labels(facts, expected) -> Iterable[Finding]:
         yield from _where(read, "problem", "label", f"label {label}, {limit}", lambda one, n=label: one.label == n)
     if labels and len(labels) < len(read):
         yield from _where(read, "problem", "no_label", "no label", lambda one: one.label is None)
-    elif not labels and read:
+    elif not labels and any(one.segments is None for one in read):
         yield Finding("note", "no_label", "the clips have no labels: they can be predicted, not trained on")
     if labels and not classes and min(labels) == 1:
         yield Finding("note", "label", "labels start at 1, so class 0 has no clips; classes count from 0")

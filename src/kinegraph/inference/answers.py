@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby, tee
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import numpy as np
 from jaxtyping import Bool
@@ -19,6 +19,10 @@ from kinegraph.inference.prediction import Prediction
 from kinegraph.inference.timeline import frames_of, segments, window_starts
 from kinegraph.messages import spreadsheet_cell
 from kinegraph.skeleton.clip import SkeletonClip
+
+
+if TYPE_CHECKING:
+    from kinegraph.inference.predictor import Predictor
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +75,12 @@ def answers(
 
     per_person: one for each body of a clip, seen alone from its first frame to its last. window, stride: in frames, or
     in seconds ("3s"); an answer for each stretch of one class (see `timeline`), where anybody is; by default the stride
-    is a quarter of a window.
+    is a quarter of a window. A network of frames answers for stretches without a window.
     Batches of `batch_size` go across clips. Raises ValueError where a clip does not fit the network.
     """
+    if getattr(predictor, "of_frames", False) and window is None:  # an exported network is none of frames
+        yield from _of_frames(cast("Predictor", predictor), asked, per_person, batch_size)
+        return
     pieces, seen = tee(_pieces(predictor, asked, per_person, window, stride))
     found = zip(pieces, probabilities(predictor, (piece.clip for piece in seen), batch_size), strict=True)
     for _, group in groupby(found, key=lambda pair: (pair[0].number, pair[0].person)):
@@ -83,6 +90,19 @@ def answers(
         for piece, row in group:
             prediction = Prediction(predictor.class_names, row, predictor.least)
             yield Answer(piece.question, prediction, piece.person, piece.start, piece.start + piece.clip.frames)
+
+
+def _of_frames(
+    predictor: "Predictor", asked: Iterable[Question], per_person: bool, batch_size: int
+) -> Iterator[Answer]:
+    from kinegraph.inference.frames import frame_stretches  # it takes PyTorch, which an exported network is free of
+
+    for question in asked:
+        clip = predictor.fit(question.clip)
+        for person, start, part in _people(clip) if per_person else [(None, 0, clip)]:
+            for one in frame_stretches(predictor, part, batch_size):
+                prediction = Prediction(predictor.class_names, one.probabilities)
+                yield Answer(question, prediction, person, start + one.start, start + one.stop)
 
 
 def _timeline(predictor: Asked, group: Iterable[tuple[_Piece, np.ndarray]], window: int | str) -> Iterator[Answer]:

@@ -38,7 +38,8 @@ class Predictor:
     how: the way clips are prepared for it. precision: in Lightning's words, "32-true", "64-true", "bf16-mixed" or
     "16-mixed". map_layout: take joints by name from clips of other layouts. trained: how the recordings were made that
     it was trained on, as far as its weights say it. least: probability below which an answer is rather none of the
-    classes; 0 where the weights do not say it.
+    classes; 0 where the weights do not say it. of_frames: whether it was trained to answer for every frame; several:
+    with several classes at once.
     """
 
     network: nn.Module
@@ -49,6 +50,8 @@ class Predictor:
     map_layout: bool = False
     trained: Conditions = field(default_factory=Conditions)
     least: float = 0.0
+    of_frames: bool = False
+    several: bool = False
 
     def fit(self, clip: SkeletonClip) -> SkeletonClip:
         """The clip with the network's joints and channels. Raises ValueError where it cannot have them."""
@@ -108,7 +111,11 @@ def predictor_of(
     network = model if isinstance(model, nn.Module) else weights.model
     names, trained = tuple(weights.class_names), conditions_of_training(weights)
     least = float(weights.extra.get("least_probability", 0))
-    return Predictor(network, weights.layout, names, preprocessing, map_layout=map_layout, trained=trained, least=least)
+    training = weights.extra.get("training")
+    about = training if isinstance(training, Mapping) else {}
+    task = {"of_frames": about.get("task") == "frames", "several": about.get("several") is True}
+    facts = {"map_layout": map_layout, "trained": trained, "least": least}
+    return Predictor(network, weights.layout, names, preprocessing, **facts, **task)
 
 
 def weights_of(model: nn.Module | Weights | str | Path) -> Weights:

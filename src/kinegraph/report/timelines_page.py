@@ -157,12 +157,8 @@ def _bouts(timelines: Sequence[Timeline], class_names: Sequence[str]) -> str:
             for segments in ([one.segments for one in timelines], [one.found for one in timelines])
         )
         if true.count or said.count:
-            cells = [
-                true.count,
-                said.count,
-                *(_seconds(it) for it in (true.mean, said.mean, true.longest, said.longest)),
-            ]
-            rows.append([name(word), *(number(str(cell)) for cell in cells)])
+            lasts = map(_seconds, (true.mean, said.mean, true.longest, said.longest))
+            rows.append([name(word), *map(number, (str(true.count), str(said.count), *lasts))])
     heads = ["Class", "#Bouts", "#Predicted", "#Mean, s", "#Predicted", "#Longest, s", "#Predicted"]
     return section("bouts", "Bouts", quiet("A bout is a segment: how often, and for how long."), table(heads, rows))
 
@@ -171,7 +167,7 @@ def _transitions(timelines: Sequence[Timeline], class_names: Sequence[str]) -> s
     true, said = transitions([one.segments for one in timelines]), transitions([one.found for one in timelines])
     pairs = sorted({*true, *said}, key=lambda pair: -true[pair] - said[pair])[:MOST_TRANSITIONS]
     rows = [
-        [name(class_names[a]), name(class_names[b]), number(str(true[a, b])), number(str(said[a, b]))] for a, b in pairs
+        [name(class_names[a]), name(class_names[b]), *(number(str(it[a, b])) for it in (true, said))] for a, b in pairs
     ]
     if not rows:
         return ""

@@ -1,4 +1,4 @@
-"""Labels over time from annotation tools: `read_tables` says which a file is of and gives rows of start, end, label.
+"""Labels over time from files of annotation tools: `read_tables` recognises them and gives rows of start, end, label.
 
 One module a kind, each with TITLE, `detect(source)`, which looks at the content, and `read(source)`. READERS is their
 order: of two that know a file the first one reads it.
