@@ -279,8 +279,12 @@ async def _in_thread(server: Server, function: Callable[..., Any], *arguments: o
 
 
 async def _sent(socket: WebSocket, message: Mapping[str, Any]) -> None:
-    async with asyncio.timeout(READ_TIME):
-        await socket.send_text(json.dumps(message, ensure_ascii=False))
+    try:
+        async with asyncio.timeout(READ_TIME):
+            await socket.send_text(json.dumps(message, ensure_ascii=False))
+    except TimeoutError:  # the client does not read
+        socket.scope["abort"]()
+        raise
 
 
 async def _closed(socket: WebSocket, reason: str, code: int) -> None:
