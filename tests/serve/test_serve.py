@@ -1,6 +1,8 @@
 """`kinegraph serve`: recordings and frames over HTTP and a socket; who may ask; wrong input."""
 
 import json
+import socket
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,8 @@ from kinegraph.serve import recordings
 from tests.inference.test_stream import recording
 from tests.serve import serving
 
+pytest.importorskip("httpx")
 testclient = pytest.importorskip("starlette.testclient")
-pytest.importorskip("websockets")
 
 from kinegraph.inference.streaming.session import Session  # noqa: E402
 from kinegraph.models.weights import load_weights  # noqa: E402
@@ -75,6 +77,24 @@ def test_each_person_and_a_timeline(here, client):
     answer = client.post("/predict?name=two.jsonl&window=auto&player=1", content=content).json()
     assert "kg-player" in answer["player"]
     assert answer["answers"][-1]["end_frame"] == 40
+
+
+def test_a_file_of_several_clips_is_answered_clip_by_clip(client):
+    clips = [recording(20, seed=seed).keypoint[0] for seed in range(3)]
+    columns = [f"{name}_{axis}" for name in kg.load_layout("ntu25").joints for axis in "xyz"]
+    rows = [
+        f"{number},{frame},{','.join(map(str, pose.reshape(-1)))}"
+        for number, clip in enumerate(clips)
+        for frame, pose in enumerate(clip)
+    ]
+    content = "\n".join([f"clip,frame,{','.join(columns)}", *rows]).encode()
+    answers = client.post("/predict?name=three.csv&units=m", content=content).json()["answers"]
+    assert [(row["clip"], row["clip_number"]) for row in answers] == [("0", 0), ("1", 1), ("2", 2)]
+    found = client.post("/predict?name=three.csv&units=m&clip=1&player=1", content=content).json()
+    assert found["answers"] == answers[1:2]
+    assert "1 person, 20 frames" in found["player"]
+    answer = client.post("/predict?name=three.csv&units=m&clip=3", content=content)
+    assert (answer.status_code, answer.json()["error"]) == (422, "three.csv holds no clip of number 3")
 
 
 @pytest.mark.parametrize(
@@ -310,3 +330,16 @@ def test_wrong_options_are_one_line(here, capsys, words, message):
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_what_is_not_installed_is_named(here, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    assert main(["serve", str(here / "w.safetensors")]) == 2
+    assert 'pip install "kinegraph[serve]"' in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_named(here, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", str(here / "w.safetensors"), "--port", str(port)]) == 2
+    assert f"127.0.0.1:{port} cannot be taken: Address already in use; try --port" in capsys.readouterr().err

@@ -5,7 +5,7 @@ Recordings are read in a process of their own, frames are answered in threads of
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -67,7 +67,7 @@ def app_of(server: Server) -> ASGIApp:
     """The application; every request passes the guard."""
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncGenerator[None, None]:
         server.jobs.start()
         try:
             yield
@@ -279,8 +279,12 @@ async def _in_thread(server: Server, function: Callable[..., Any], *arguments: o
 
 
 async def _sent(socket: WebSocket, message: Mapping[str, Any]) -> None:
-    async with asyncio.timeout(READ_TIME):
-        await socket.send_text(json.dumps(message, ensure_ascii=False))
+    try:
+        async with asyncio.timeout(READ_TIME):
+            await socket.send_text(json.dumps(message, ensure_ascii=False))
+    except TimeoutError:  # the client does not read
+        socket.scope["abort"]()
+        raise
 
 
 async def _closed(socket: WebSocket, reason: str, code: int) -> None:

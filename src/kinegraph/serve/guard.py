@@ -5,7 +5,7 @@ name was pointed at this machine (DNS rebinding): then Host is its name, and no 
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
@@ -37,12 +37,18 @@ class Guard:
         """Answer a request, or refuse it."""
         refusal = None if scope["type"] == "lifespan" else refused(scope, self.host, self.token)
         if refusal is None:
-            await self.app(scope, receive, send)
+            await self.app({**scope, "abort": abort_of(send)}, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": refusal.reason[:100]})
         else:
             headers = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else None
             await JSONResponse({"error": refusal.reason}, refusal.status, headers)(scope, receive, send)
+
+
+def abort_of(send: Send) -> Callable[[], None]:
+    """A function that ends the connection at once; ASGI has none, and closing waits for a client that does not read."""
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    return getattr(transport, "abort", lambda: None)
 
 
 def refused(scope: Scope, host: str, token: str | None) -> Refusal | None:

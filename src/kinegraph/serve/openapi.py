@@ -24,7 +24,8 @@ NUMBER, TEXT = {"type": "number"}, {"type": "string"}
 ANSWER = {
     "type": "object",
     "properties": {
-        "clip": TEXT, "person": {"type": ["integer", "null"]}, "first_frame": {"type": "integer"},
+        "clip": TEXT, "clip_number": {"type": "integer"}, "person": {"type": ["integer", "null"]},
+        "first_frame": {"type": "integer"},
         "end_frame": {"type": "integer"}, "start_seconds": {"type": ["number", "null"]},
         "end_seconds": {"type": ["number", "null"]}, "truth": {"type": ["string", "null"]},
         "right": {"type": ["boolean", "null"]},

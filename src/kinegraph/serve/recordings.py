@@ -144,7 +144,9 @@ def work(connection: Connection, weights: str, device: str, plugins: Sequence[st
         connection.send_bytes(json.dumps(_answered(predictor, known.extra, job, pose)).encode())
 
 
-def _answered(predictor: Predictor, extra: Mapping[str, Any], job: Mapping[str, Any], pose: str | None) -> dict:
+def _answered(
+    predictor: Predictor, extra: Mapping[str, Any], job: Mapping[str, Any], pose: str | None
+) -> dict[str, Any]:
     path, name = Path(job["path"]), job["name"]
     try:
         return {"answer": answered(predictor, extra, path, name, Asking(**job["asking"]), pose)}
@@ -168,11 +170,11 @@ def answered(
     rows: list[dict[str, Any]] = []
     player = None
     with closing(given):
-        for question in given:
+        for number, question in enumerate(given, asking.clip or 0):
             window = _window(asking, extra, question.clip)
             found = list(answers(predictor, [question], per_person=asking.per_person, window=window,
                                  stride=asking.stride))  # fmt: skip
-            rows += [_row(answer, asking.top) for answer in found]
+            rows += [_row(answer, number, asking.top) for answer in found]
             if asking.player and player is None:
                 whole = found if not asking.per_person else list(answers(predictor, [question], window=window))
                 player = player_fragment(_scene(predictor, question, whole))
@@ -200,7 +202,7 @@ def _questions(
     if recognise(path, asking.format)[0].NAME == "video":
         options |= {"pose": pose, "cache": "off"}
     found = read_inputs([path], predictor.class_names, options, format=asking.format, everybody=asking.per_person)
-    asked: Iterator[Question] = questions(found, [name], predictor.class_names)
+    asked: Iterator[Question] = questions(found, [Path(name)], predictor.class_names)
     if asking.clip is not None:
         asked = islice(asked, asking.clip, asking.clip + 1)
     checked = compared(asked, predictor, notes.append, asking.up is not None)
@@ -245,11 +247,11 @@ def _scene(predictor: Predictor, question: Question, found: Sequence[Answer]) ->
     return Scene(clip, label=question.truth or "", answers=said)
 
 
-def _row(answer: Answer, top: int) -> dict[str, Any]:
-    best = answer.prediction.top(top)
-    about = facts(answer)
-    about.pop("source")
-    return about | {"top": [{"class": name, "probability": round(value, 6)} for name, value in best]}
+def _row(answer: Answer, number: int, top: int) -> dict[str, Any]:
+    """An answer as plain data. number: of the clip in its file."""
+    best = [{"class": name, "probability": round(value, 6)} for name, value in answer.prediction.top(top)]
+    about = {key: value for key, value in facts(answer).items() if key != "source"}
+    return about | {"clip_number": number, "top": best}
 
 
 def job_of(path: Path, name: str, asking: Asking) -> dict[str, Any]:

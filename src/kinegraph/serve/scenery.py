@@ -45,7 +45,7 @@ class Scenery:
         self.count += bool(poses)
         turn = np.array(UPRIGHT[self.up], np.float32).T if self.up else None
         found["people"] = [
-            {"id": person, "joints": _rounded(pose if turn is None else pose @ turn, pose.any(-1))}
+            {"id": person, "joints": _rounded(pose if turn is None else pose @ turn, np.asarray(pose.any(-1)))}
             for person, pose in poses.items()
         ]
         return found

@@ -3,10 +3,11 @@
 function filePanel(problem) {
   const [drop, input, options, working, result] = ["drop", "file", "options", "working", "result"].map((id) => document.getElementById(id));
   const form = options.querySelector("form");
-  let last = null, count = 0;
+  let last = null, count = 0, all = [];
 
-  async function ask(file, clip = 0) {
-    const mine = ++count, query = { name: file.name, player: 1, top: 5, window: "auto", clip };
+  // clip: the number of the one to play; without it the file is new, and all of its clips are answered.
+  async function ask(file, clip) {
+    const mine = ++count, query = { name: file.name, player: 1, top: 5, window: "auto", ...(clip === undefined ? {} : { clip }) };
     for (const field of form.elements) {
       const value = field.type === "checkbox" ? (field.checked ? "1" : "") : field.value.trim();
       if (field.name && value) query[field.name] = value;
@@ -16,12 +17,12 @@ function filePanel(problem) {
     working.textContent = `${file.name}: reading and asking the network`;
     try {
       const said = await fetched(`/predict?${new URLSearchParams(query)}`, { method: "POST", body: file });
-      const all = clip === 0 ? await others(file, query, said) : null;
       if (mine !== count) return;
+      if (clip === undefined) all = said.answers;
       last = file;
       drop.classList.add("small");
       document.getElementById("known").hidden = true;
-      show(said, all);
+      show(said);
     } catch (error) {
       if (mine !== count) return;
       result.replaceChildren();
@@ -32,29 +33,22 @@ function filePanel(problem) {
     }
   }
 
-  // The file may hold more clips than the one that is played.
-  async function others(file, query, said) {
-    const { clip, player, ...rest } = query;
-    const more = await fetched(`/predict?${new URLSearchParams({ ...rest, top: 1 })}`, { method: "POST", body: file });
-    return more.answers.length > said.answers.length ? more.answers : null;
-  }
-
-  function show(said, all) {
-    const holder = element("div");
+  function show(said) {
+    const holder = element("div"), first = said.answers[0].clip, own = said.answers.filter((row) => row.clip === first);
     holder.innerHTML = said.player;  // of the server, which escapes every name
-    const lines = element("div", { class: "card scroll" }, tableOf(said.answers, (row) => holder.querySelector("figure").player?.seek(row.first_frame)));
+    const lines = element("div", { class: "card scroll" }, tableOf(own, (row) => holder.querySelector("figure").player?.seek(row.first_frame)));
     const parts = [holder, lines];
-    if (said.answers.length < 2 && !said.answers[0].person) parts.pop();  // the player says it all
-    if (all) parts.push(clipsOf(all));
+    if (own.length < 2 && !own[0].person) parts.pop();  // the player says it all
+    if (all.some((row) => row.clip !== first)) parts.push(clipsOf());
     if (said.notes.length) parts.push(element("ul", { class: "quiet" }, ...said.notes.map((line) => element("li", {}, line))));
     result.replaceChildren(...parts);
     window.kinegraphPlayers();
     if (!matchMedia("(prefers-reduced-motion: reduce)").matches) setTimeout(() => holder.querySelector("figure").player?.play(), 300);
   }
 
-  function clipsOf(all) {
+  function clipsOf() {
     const names = [...new Set(all.map((row) => row.clip))], firsts = names.map((name) => all.find((row) => row.clip === name));
-    const table = tableOf(firsts, (row) => ask(last, names.indexOf(row.clip)), true);
+    const table = tableOf(firsts, (row) => ask(last, row.clip_number), true);
     return element("div", { class: "card scroll" }, element("h2", {}, `All ${names.length} clips`), table);
   }
 

@@ -104,6 +104,8 @@ function liveScene(stage) {
     if (!filmed) return;
     const flat = !view || view.low.length === 2;
     video.classList.toggle("aside", !flat);
+    stage.classList.toggle("filmed", flat);
+    stage.style.setProperty("--shape", `${video.videoWidth || 4} / ${video.videoHeight || 3}`);
     const [wide, high] = [video.videoWidth || 4, video.videoHeight || 3];
     let box = null;
     if (view && flat && facts.image.length) {
@@ -150,7 +152,7 @@ function liveScene(stage) {
   return {
     begin, show, redraw, slotOf,
     clear: () => ((facts = view = target = null), slots.clear(), redraw()),
-    film: (on) => ((filmed = on), (video.hidden = !on), redraw()),
+    film: (on) => ((filmed = on), (video.hidden = !on), on || stage.classList.remove("filmed"), redraw()),
     trails: (on) => ((trail = on), redraw()),
     theme: () => theme,
   };
