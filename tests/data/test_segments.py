@@ -1,4 +1,4 @@
-"""Labels over time from annotation tools: every kind of file gives the rows that it means, and is recognised by itself."""
+"""Labels over time from annotation tools: every kind of file gives the rows that it means, and is recognised."""
 
 from dataclasses import replace
 
@@ -55,6 +55,10 @@ BABEL = """\
 {"7": {"babel_sid": 7, "feat_p": "KIT/KIT/4/Walk01_poses.npz", "dur": 4.0, "seq_ann": null, "frame_ann": {"anntr_id": 1,
 "labels": [{"seg_id": "s", "start_t": 0.5, "end_t": 2.0, "act_cat": ["walk", "turn"]}]}}}
 """
+ELAN_TABLE = """\
+Begin Time - hh:mm:ss.ms\tBegin Time - ss.msec\tEnd Time - ss.msec\tAnnotation
+0:00:01.0\t1.0\t2.5\tsit
+"""
 FILES = {  # name of the file -> text, kind, unit, rows (start, end, label, recording, person)
     "boris.csv": (BORIS_AGGREGATED, "aggregated", "seconds", [
         (1.0, 3.5, "groom", "C:\\videos\\cage 1.mp4", "mouse1"), (4.0, 4.0, "rear", "C:\\videos\\cage 1.mp4", "")]),
@@ -66,21 +70,25 @@ FILES = {  # name of the file -> text, kind, unit, rows (start, end, label, reco
         (0.5, 1.0, "left", "file:///data/talk.mp4", "")]),
     "train.json": (BABEL, "BABEL", "seconds", [
         (0.5, 2.0, "walk", "KIT/KIT/4/Walk01_poses.npz", ""), (0.5, 2.0, "turn", "KIT/KIT/4/Walk01_poses.npz", "")]),
-    "0002-L.txt": ("1,10,50,2\n35,60,90,2\n", "PKU-MMD", "frames", [(10, 50, "bow", "", ""), (60, 90, "take off a hat", "", "")]),
+    "0002-L.txt": ("1,10,50,2\n35,60,90,2\n", "PKU-MMD", "frames",
+        [(10, 50, "bow", "", ""), (60, 90, "take off a hat", "", "")]),
     "labels.txt": ("0.5\t1.25\tjump\n\\\t100\t200\n2,0\t3,5\tsit down\n", "Audacity", "seconds", [
         (0.5, 1.25, "jump", "", ""), (2.0, 3.5, "sit down", "", "")]),
     "simba.csv": (",Nose_x,Nose_y,Nose_p,Attack,Sniffing\n0,1,0,1,0,1\n1,0,1,1,1,1\n2,1,1,0,1,0\n", "SimBA", "frames", [
         (0, 2, "Sniffing", "", ""), (1, 3, "Attack", "", "")]),
-    "mstcn.txt": ("pour\npour\nstir\n", "label for each frame", "frames", [(0, 2, "pour", "", ""), (2, 3, "stir", "", "")]),
+    "mstcn.txt": ("pour\npour\nstir\n", "label for each frame", "frames",
+        [(0, 2, "pour", "", ""), (2, 3, "stir", "", "")]),
     "frames.csv": ("video,frame,label\na,0,x\na,1,x\na,3,x\nb,0,y\n", "label for each frame", "frames", [
         (0, 2, "x", "a", ""), (3, 4, "x", "a", ""), (0, 1, "y", "b", "")]),
-    "own.csv": ("Clip;Start_frame;End_frame;Behaviour;Person\na;3;9;wave;2\n", "table", "frames", [(3, 9, "wave", "a", "2")]),
+    "own.csv": ("Clip;Start_frame;End_frame;Behaviour;Person\na;3;9;wave;2\n", "table", "frames",
+        [(3, 9, "wave", "a", "2")]),
     "clock.csv": ("start,end,label\n0:01:02.5,1:05,wave\n", "table", "seconds", [(62.5, 65.0, "wave", "", "")]),
     "ms.csv": ("start_ms,duration_ms,label\n500,250,wave\n", "table", "seconds", [(0.5, 0.75, "wave", "", "")]),
-    "elan.txt": ("Begin Time - hh:mm:ss.ms\tBegin Time - ss.msec\tEnd Time - ss.msec\tAnnotation\n0:00:01.0\t1.0\t2.5\tsit\n",
-                 "table", "seconds", [(1.0, 2.5, "sit", "", "")]),
-    "open.csv": ("start,end,label\n3,9,wave\n9,12,bow\n", "table", None, [(3, 9, "wave", "", ""), (9, 12, "bow", "", "")]),
-    "last.csv": ("start_frame,end_frame,label\n0,4,a\n5,9,b\n", "table", "frames", [(0, 5, "a", "", ""), (5, 10, "b", "", "")]),
+    "elan.txt": (ELAN_TABLE, "table", "seconds", [(1.0, 2.5, "sit", "", "")]),
+    "open.csv": ("start,end,label\n3,9,wave\n9,12,bow\n", "table", None,
+        [(3, 9, "wave", "", ""), (9, 12, "bow", "", "")]),
+    "last.csv": ("start_frame,end_frame,label\n0,4,a\n5,9,b\n", "table", "frames",
+        [(0, 5, "a", "", ""), (5, 10, "b", "", "")]),
 }  # fmt: skip
 
 
@@ -89,7 +97,8 @@ def test_each_kind_of_file_is_recognised_and_read(tmp_path, name):
     text, kind, unit, rows = FILES[name]
     (tmp_path / name).write_text(text, encoding="utf-8")
     found = read_table(tmp_path / name)
-    assert kind in found.kind and found.unit == unit
+    assert kind in found.kind
+    assert found.unit == unit
     assert [(it.start, it.end, it.label, it.recording, it.person) for it in found.rows] == rows
     claims = [reader.TITLE for reader in READERS if reader.detect(Source(tmp_path / name))]
     assert kind.split(",")[0] in " ".join(claims[:1]) or kind in found.kind
@@ -135,19 +144,19 @@ def test_a_wrong_file_is_refused_with_its_line(tmp_path, name, text, message):
 
 
 @given(st.text(max_size=300))
-def test_no_text_breaks_a_reader(text):
-    """Any text is a table, or refused with a message."""
-    source = Source.__new__(Source)
-    object.__setattr__(source, "path", __import__("pathlib").Path("x.csv"))
-    source.__dict__["text"] = text
+def test_no_text_breaks_a_reader(tmp_path_factory, text):
+    """Any text is a table, or refused with a message that names the file."""
+    file = tmp_path_factory.mktemp("text") / "x.csv"
+    file.write_text(text, encoding="utf-8")
+    messages = []
     for reader in READERS:
-        if reader.__name__.endswith("pku"):  # looks at the file
-            continue
         try:
+            source = Source(file)
             if reader.detect(source):
                 reader.read(source)
         except ValueError as error:
-            assert "x.csv" in str(error)
+            messages.append(str(error))
+    assert all("x.csv" in message for message in messages)
 
 
 def test_times_and_names():
@@ -203,7 +212,8 @@ def test_frames_of_the_file_are_counted_before_the_rate_is_changed(tmp_path):
 def test_a_unit_that_nobody_knows_is_asked_for(tmp_path):
     """Both are possible; or only frames, as seconds would be longer than the recording."""
     (fault,) = labelled(tmp_path, "start,end,label\n1,5,a\n", recordings("only")).clips
-    assert isinstance(fault, Fault) and "seconds or frames; give --segments-in" in str(fault)
+    assert isinstance(fault, Fault)
+    assert "seconds or frames; give --segments-in" in str(fault)
     (clip,) = labelled(tmp_path, "start,end,label\n1,5,a\n", recordings("only"), unit="seconds").clips
     assert clip.segments == (Segment(10, 50, 0),)
     found = labelled(tmp_path, "start,end,label\n1,5,a\n20,60,b\n", recordings("only"))
@@ -221,7 +231,8 @@ def test_a_unit_that_nobody_knows_is_asked_for(tmp_path):
 )
 def test_a_segment_that_cannot_be_placed_is_a_fault(tmp_path, text, fps, message):
     (fault,) = labelled(tmp_path, text, recordings("only", fps=fps)).clips
-    assert isinstance(fault, Fault) and message in str(fault)
+    assert isinstance(fault, Fault)
+    assert message in str(fault)
 
 
 def test_a_table_of_other_recordings_is_refused(tmp_path):
@@ -234,7 +245,8 @@ def test_persons_get_their_own_segments(tmp_path):
     text = "start_frame,end_frame,label,person\n0,10,a,1\n20,30,b,2\n40,50,a,\n"
     found = labelled(tmp_path, text, recordings("pair", people=2))
     one, two = each_person(found).clips
-    assert [it.start for it in one.segments] == [0, 40] and [it.start for it in two.segments] == [20, 40]
+    assert [it.start for it in one.segments] == [0, 40]
+    assert [it.start for it in two.segments] == [20, 40]
     (fault,) = each_person(labelled(tmp_path, text.replace(",2\n", ",mouse\n"), recordings("pair", people=2))).clips
     assert "name the person 'mouse'" in str(fault)
 
@@ -252,7 +264,8 @@ def test_gaps_become_a_class_and_clips(tmp_path):
 def test_a_label_for_each_frame_leaves_no_gap(tmp_path):
     (tmp_path / "a.txt").write_text("a\nb\n")
     (tmp_path / "b.txt").write_text("a\n\nb\n")
-    assert complete([read_table(tmp_path / "a.txt")]) and not complete([read_table(tmp_path / "b.txt")])
+    assert complete([read_table(tmp_path / "a.txt")])
+    assert not complete([read_table(tmp_path / "b.txt")])
 
 
 def test_the_summary_by_hand():
@@ -261,4 +274,5 @@ def test_the_summary_by_hand():
     facts = facts_of_segments(summarize_segments([(segments, 100, 10.0)], 2), ["a", "b"], "none")
     assert facts["duration_seconds"] == {"shortest": 1.0, "median": 2.0, "longest": 2.0}
     assert (facts["between_segments"], facts["several_labels"], facts["gaps_are"]) == (0.6, 0.1, "none")
-    assert facts["classes"]["a"]["segments"] == 2 and facts["classes"]["a"]["frames"] == 30
+    assert facts["classes"]["a"]["segments"] == 2
+    assert facts["classes"]["a"]["frames"] == 30

@@ -9,6 +9,8 @@ from kinegraph.data.loading import train_loader
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.windows import WindowDataset, pieces, window_starts
 from kinegraph.evaluation.frame_scoring import score_frames, window_weight
+from kinegraph.inference.frames import frame_rows, frame_stretches
+from kinegraph.inference.predictor import Predictor
 from kinegraph.models.frames import FrameWise
 from kinegraph.models.layers.absent import between_moments
 from kinegraph.models.stgcn import STGCN
@@ -69,8 +71,8 @@ def test_windows_lie_around_every_segment_and_gap(folder):
     drawn = np.concatenate([windows.label[positions.numpy() % len(windows)] for *_, positions in batches])
     assert np.bincount(drawn).tolist() == [3, 3, 3]
     assert pieces(Segment(0, 10, 0), 4) == [(0, 3), (3, 7), (7, 10)]
-    assert window_starts(60, 16) == [0, 8, 16, 24, 32, 40, 44]
-    assert window_starts(7, 16) == [0]
+    assert window_starts(60, 16, 8) == [0, 8, 16, 24, 32, 40, 44]
+    assert window_starts(7, 16, 8) == [0]
 
 
 def test_several_classes(folder):
@@ -171,3 +173,34 @@ def test_every_frame_is_scored_at_its_place(folder):
         np.testing.assert_allclose(one.probabilities[:, 0], np.exp(logit) / (np.exp(logit) + 2), rtol=1e-5)
     assert window_weight(4).tolist() == window_weight(4)[::-1].tolist()
     assert window_weight(4).min() > 0
+
+
+def test_weights_of_clips_answer_for_windows(folder):
+    """Each frame takes the mean of the windows over it; the answer of one window for frames 0 to 16 is a constant."""
+    from lightning_fabric import Fabric
+
+    model = Echo(torch.from_numpy(adjacency(LAYOUT, "spatial")).float(), 3, 3, widths=[1])
+    torch.nn.init.zeros_(model.head.bias)
+    model.head.weight.data = torch.tensor([[0.1], [0.0], [0.0]])
+    windows = WindowDataset(folder, np.array([0, 1]), STEPS, dense=True)
+    assert [place.start for place in windows.places[:3]] == [0, 2, 4]
+    long, short = score_frames(Fabric(accelerator="cpu"), model, windows, batch_size=3, pooled=True)
+    logit = 0.1 * np.arange(1, 8).sum() / 16  # frames behind the end are zero
+    np.testing.assert_allclose(short.probabilities[:, 0], np.exp(logit) / (np.exp(logit) + 2), rtol=1e-5)
+    first = 0.1 * np.arange(1, 17).mean()
+    np.testing.assert_allclose(long.probabilities[0, 0], np.exp(first) / (np.exp(first) + 2), rtol=1e-5)
+
+
+def test_prediction_is_that_of_a_test(folder):
+    """The stretches of `predict` are the frames of `test`, on a recording longer and one shorter than a window."""
+    from lightning_fabric import Fabric
+
+    model = network()
+    predictor = Predictor(model, LAYOUT, folder.class_names, STEPS, of_frames=True)
+    windows = WindowDataset(folder, np.array([0, 1]), STEPS)
+    for index, tested in enumerate(score_frames(Fabric(accelerator="cpu"), model, windows, batch_size=4)):
+        rows = frame_rows(predictor, folder[index], batch_size=2)
+        np.testing.assert_allclose(rows, tested.probabilities, atol=1e-6)
+        stretches = frame_stretches(predictor, folder[index])
+        assert [one.start for one in stretches] == [0, *(one.stop for one in stretches[:-1])]
+        assert stretches[-1].stop == len(rows)

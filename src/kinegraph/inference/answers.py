@@ -20,7 +20,6 @@ from kinegraph.inference.timeline import frames_of, segments, window_starts
 from kinegraph.messages import spreadsheet_cell
 from kinegraph.skeleton.clip import SkeletonClip
 
-
 if TYPE_CHECKING:
     from kinegraph.inference.predictor import Predictor
 

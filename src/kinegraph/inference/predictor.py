@@ -113,9 +113,17 @@ def predictor_of(
     least = float(weights.extra.get("least_probability", 0))
     training = weights.extra.get("training")
     about = training if isinstance(training, Mapping) else {}
-    task = {"of_frames": about.get("task") == "frames", "several": about.get("several") is True}
-    facts = {"map_layout": map_layout, "trained": trained, "least": least}
-    return Predictor(network, weights.layout, names, preprocessing, **facts, **task)
+    return Predictor(
+        network,
+        weights.layout,
+        names,
+        preprocessing,
+        map_layout=map_layout,
+        trained=trained,
+        least=least,
+        of_frames=about.get("task") == "frames",
+        several=about.get("several") is True,
+    )
 
 
 def weights_of(model: nn.Module | Weights | str | Path) -> Weights:

@@ -49,7 +49,7 @@ def timelines_page(
         title,
         [
             f"<header><h1>{text(title)}</h1>{quiet(text(source))}</header>",
-            _headline(found),
+            f'<section id="figures">{_headline(found)}</section>',
             section("warnings", "Warnings", f'<ul class="warnings">{lines}</ul>') if lines else "",
             _ribbons(timelines, class_names, colours),
             _bouts(timelines, class_names),
