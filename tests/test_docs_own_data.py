@@ -10,6 +10,7 @@ import yaml
 
 from kinegraph.cli import main
 from kinegraph.commands.arguments import parameters_of, read_config
+from kinegraph.commands.predict import predict
 from kinegraph.commands.prepare import prepare
 from kinegraph.commands.test import test as score
 from kinegraph.commands.train import train
@@ -67,5 +68,5 @@ def test_messages_of_the_page_are_those_of_the_program():
 
 def test_every_option_of_the_page_exists():
     named = {option.replace("-", "_") for option in re.findall(r"--([a-z][a-z-]+)", PAGE)}
-    assert named <= {name for verb in (prepare, train, score) for name in parameters_of(verb)}
+    assert named <= {name for verb in (prepare, train, score, predict) for name in parameters_of(verb)}
     assert len(named) > 10
