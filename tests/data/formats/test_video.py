@@ -158,7 +158,7 @@ def test_a_video_without_people_is_left_out(tmp_path):
     film(tmp_path / "in" / "walk.mp4", [[(40.0, 40.0)]] * 12)
     found = recordings(tmp_path / "in", pose=Squares())
     assert [it.name for it in found.clips] == ["walk"]
-    assert found.skipped() == ["1 without any person: empty"]
+    assert found.skipped() == ["1 without any person that is seen (small people: film from nearer, or cut): empty"]
 
 
 def test_whoever_is_seen_for_a_moment_is_nobody(tmp_path):
@@ -167,7 +167,7 @@ def test_whoever_is_seen_for_a_moment_is_nobody(tmp_path):
     assert next(found.clips).people == 1
     assert any("seen for less than 0.3 s left out, 1 in 1 video: a" in line for line in found.changed())
     film(tmp_path / "a.mp4", [people[1:] for people in places])
-    with pytest.raises(ValueError, match="1 without any person: a"):
+    with pytest.raises(ValueError, match="1 without any person that is seen"):
         list(recordings(tmp_path / "a.mp4", pose=Squares()).clips)
 
 

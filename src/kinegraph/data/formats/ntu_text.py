@@ -293,15 +293,19 @@ def _decimals(
     value += (byte[point - 1] - np.uint8(ord("0"))) * scale
     for place in range(8, decimals.max(initial=0)):  # what is left of longer ones, digit by digit
         long = np.flatnonzero(decimals > place)
-        value[long] += (byte[end[long] - 1 - place] - np.uint8(ord("0"))) * POWER_OF_TEN[place]
+        value[long] += _digit(byte[end[long] - 1 - place]) * POWER_OF_TEN[place]
     for place in range(1, whole.max(initial=0)):
         long = np.flatnonzero(whole > place)
-        value[long] += (byte[point[long] - 1 - place] - np.uint8(ord("0"))) * POWER_OF_TEN[place] * scale[long]
+        value[long] += _digit(byte[point[long] - 1 - place]) * POWER_OF_TEN[place] * scale[long]
     values = value / scale
     np.negative(values, out=values, where=sign == ord("-"))
     for i in unusual:
         values[i] = float(text[begin[i] : end[i]])
     return values
+
+
+def _digit(byte: UInt8[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    return byte.astype(np.int64) - ord("0")  # numpy 1 would multiply bytes
 
 
 def _last_digits(text: bytes, end: Int[np.ndarray, " n"], length: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, some_below
 from kinegraph.data.formats.labelled import labelled
 from kinegraph.data.formats.people import further_people
-from kinegraph.data.formats.recordings import Item, Recordings, Unread, nobody
+from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, nobody
 from kinegraph.data.pose.estimators import Estimator, Pose, coordinates, estimator
 from kinegraph.data.pose.film import check_av
 from kinegraph.data.pose.sightings import Sightings, Watch, sightings, usual_cache
@@ -126,10 +126,10 @@ def read(
     def clip(file: ClipFile) -> Item:
         found = sightings(file.path, see, file.name, kept, watch)
         if not found.counts.any():
-            return nobody(file.name)
+            return _nobody(file.name)
         about = {"video": file.path.relative_to(path).as_posix()} if path.is_dir() else {}
         clip = _clip(file, found, see, world, people, said)
-        return nobody(file.name) if clip is None else replace(clip, attributes=about)
+        return _nobody(file.name) if clip is None else replace(clip, attributes=about)
 
     names = Recordings(
         clips=(Unread(file.name, file.label, splits=file.splits) for file in files),
@@ -180,6 +180,10 @@ def _clip(
         image_size=None if world else found.size,
         splits=file.splits,
     )
+
+
+def _nobody(name: str) -> Fault:
+    return replace(nobody(name), message="without any person that is seen (small people: film from nearer, or cut)")
 
 
 def frame_rate(times: Float[np.ndarray, "T"]) -> tuple[float | None, bool]:
