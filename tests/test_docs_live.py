@@ -93,4 +93,4 @@ def check_events(printed: str, shown: str) -> None:
 def test_every_option_of_the_page_exists():
     named = {option.replace("-", "_") for option in re.findall(r"--([a-z][a-z-]+)", PAGE)}
     known = {name for verb in (prepare, predict, stream, serve) for name in parameters_of(verb)}
-    assert named - {"work_dir", "silent", "show_error", "data_binary"} <= known
+    assert named - {"work_dir", "silent", "show_error", "data_binary", "seconds", "frames"} <= known

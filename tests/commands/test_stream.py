@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -53,7 +54,7 @@ def test_a_file_is_played(here, capsys, monkeypatch):
     assert "exact engine: an answer knows a frame 8 frames (0.3 s) later" in err
     (clip,) = kg.read(here / "two.jsonl")
     stream = kg.Stream(here / "w.safetensors", fps=30, people=2)
-    expected = [it for frame in clip.keypoint.swapaxes(0, 1) for it in stream.push(frame, ids=[1, 2]) if it.new]
+    expected = [it for frame in clip.keypoint.swapaxes(0, 1) for it in stream.push(frame, ids=["a", "b"]) if it.new]
     expected += stream.finish()
     assert len(lines) == len(expected) > 30
     for line, answer in zip(lines, expected, strict=True):
@@ -62,6 +63,22 @@ def test_a_file_is_played(here, capsys, monkeypatch):
         assert line["frame_seconds"] == pytest.approx(answer.frame / 30, abs=1e-3)
         assert line["class"] == answer.prediction.class_name == line["top"][0]["class"]
         assert line["probability"] == pytest.approx(answer.prediction.probability, abs=1e-4)
+
+
+def test_lines_in_a_file_are_taken_as_those_of_a_pipe(tmp_path, capsys, monkeypatch):
+    """Of a layout of one's own, which the lines do not name."""
+    layout = replace(load_layout("ntu25"), name="own", joints=tuple(f"j{i}" for i in range(25)))
+    known = weights(Preprocessing(people=1))
+    about = {"layout": layout, "class_names": known.class_names, "preprocessing": known.preprocessing}
+    save_weights(tmp_path / "w.safetensors", known.model, **about, extra={"training": {"frames": [5, 5, 5]}})
+    frames = [Frame(pose[None], None, ("Ann",)) for pose in recording(20).keypoint[0]]
+    (tmp_path / "own.jsonl").write_text("\n".join(map(frame_line, frames)))
+    words = "--fps", 30, "--speed", 0
+    code, lines, err = run(capsys, monkeypatch, tmp_path / "w.safetensors", tmp_path / "own.jsonl", *words)
+    assert (code, {line["person"] for line in lines}) == (0, {"Ann"}), err
+    content = (tmp_path / "own.jsonl").read_bytes()
+    _, same, _ = run(capsys, monkeypatch, tmp_path / "w.safetensors", "-", *words, stdin=content)
+    assert [line | {"recording": 0} for line in lines] == [line | {"recording": 0} for line in same]
 
 
 def test_a_pipe_is_watched_and_recorded(here, tmp_path, capsys, monkeypatch):

@@ -121,7 +121,7 @@ def stream(
         screen = opened.enter_context(screen_for(json, show, top))
         write = opened.enter_context(recorded(record)) if record else None
         for recording in found:
-            frames = recording.frames if recording.live else paced(recording.frames, session.fps_of(recording), speed)
+            frames = recording.frames if is_live(source) else paced(recording.frames, session.fps_of(recording), speed)
             for happenings in session.watch(recording, frames, write):
                 screen.add(happenings, session, recording.name)
                 if write is None and not anybody_reads():

@@ -8,12 +8,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kinegraph.data.formats import recordings, video
+from kinegraph.data.formats import json_lines, recordings, video
 from kinegraph.data.formats.json_lines import Frame, Head, lines_of, parsed_line
 from kinegraph.data.pose.camera import is_camera
 from kinegraph.data.pose.estimators import estimator
@@ -61,6 +62,10 @@ def played(
             yield _of_lines(lines_of(file), name, dimensions, note if skip_broken else None)
         return
     path = Path(source)
+    if _holds_lines(path, format, options):
+        lines = _of_lines(lines_of(path.open("rb")), str(path), dimensions, note if skip_broken else None)
+        yield replace(lines, name=path.stem)
+        return
     found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options)
     for line in found.assumed:
         note(f"{path}: assumed {line}")
@@ -71,6 +76,13 @@ def played(
                 yield Played(clip.name, head, _of_clip(clip), live=False)
     for line in found.skipped():
         note(f"skipped: {line}")
+
+
+def _holds_lines(path: Path, format: str | None, options: Mapping[str, Any]) -> bool:
+    """Whether a file is played as the pipe gives its lines: with their ids, and in the network's layout."""
+    if options.get("units") or options.get("up") or format not in (None, json_lines.NAME):
+        return False
+    return path.is_file() and json_lines.detect(path) is not None
 
 
 def _watched(source: str, dimensions: int, options: Mapping[str, Any], note: Callable[[str], None]) -> Iterator[Played]:

@@ -150,7 +150,7 @@ def _scene(evaluation: Evaluation, place: int, explain: Explain | None) -> Scene
 
 
 def thinned(clip: SkeletonClip, step: int) -> SkeletonClip:
-    """Every so manieth frame of a clip, at as much a lower rate."""
+    """Each `step`-th frame of a clip, at a rate that is as many times lower."""
     kept = (slice(None), slice(None, None, step))
     score = None if clip.score is None else clip.score[kept]
     return replace(clip, keypoint=clip.keypoint[kept], score=score, fps=(clip.fps or USUAL_FPS) / step)

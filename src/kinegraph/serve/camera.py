@@ -4,23 +4,30 @@ import struct
 from io import BytesIO
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from PIL import Image
 
 from kinegraph.data.formats.json_lines import Frame
-from kinegraph.data.pose.estimators import Estimator, Pose
+from kinegraph.data.pose.estimators import Estimator, Pose, coordinates
+from kinegraph.data.pose.sightings import people_of
 from kinegraph.messages import one_line
 
 HEAD = 8  # bytes before the picture: its time in milliseconds, float64, little-endian
 LARGEST = 1920 * 1920  # pixels
-FACING_UP = np.array((1, -1, -1), np.float32)  # an estimator's metres have y down
 
 
 class Camera:
-    """A camera of a page. fps: of the stream, to which the times of pictures are brought."""
+    """A camera of a page. dimensions: that the network wants. fps: of the stream; times are brought to it.
+
+    Raises ValueError for an estimator that does not know metres where they are wanted.
+    """
 
     def __init__(self, estimator: Estimator, dimensions: int, fps: float):
-        self.estimator, self.fps, self.world = estimator, fps, dimensions == 3 and estimator.world
+        if dimensions == 3 and not estimator.world:
+            raise ValueError(
+                f"the network wants x, y and z; {estimator.name} gives pixels only, mediapipe gives metres"
+            )
+        self.estimator, self.fps, self.world = estimator, fps, dimensions == 3
         self.begin: float | None = None
         self.last = -1
         self.see: Pose | None = None
@@ -34,12 +41,9 @@ class Camera:
         if not self.last < number < self.last + 2**31:
             return None
         self.see = self.see or self.estimator.start()
-        try:
-            people = self.see(image)
-        except Exception as error:  # of another library, or of the user's own function
-            raise ValueError(f"the estimator {self.estimator.name} failed: {one_line(error)}") from None
+        people = people_of(self.see, image, f"frame {number:,}", self.estimator.name)
         self.last, self.size = number, (image.shape[1], image.shape[0])
-        return frame_of(people, number, self.world)
+        return Frame(np.ascontiguousarray(coordinates(people, self.world)), people[..., 2], None, number)
 
 
 def picture(message: bytes) -> tuple[float, UInt8[np.ndarray, "H W 3"]]:
@@ -55,10 +59,3 @@ def picture(message: bytes) -> tuple[float, UInt8[np.ndarray, "H W 3"]]:
     if not 0 <= time < 1e15:
         raise ValueError(f"the picture's time is {time} ms, expected 8 bytes of a float64 in front of the JPEG")
     return time, pixels
-
-
-def frame_of(people: Float[np.ndarray, "P V C"], number: int, world: bool) -> Frame:
-    """People of an estimator as a frame: in pixels, or in its metres with y up."""
-    place = people[..., 3:6] * FACING_UP if world else people[..., :2]
-    score = people[..., 2]
-    return Frame(np.ascontiguousarray(place * (score > 0)[..., None], np.float32), score, None, number)

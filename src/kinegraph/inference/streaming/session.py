@@ -25,7 +25,8 @@ ALL = 2 / 3  # of --enter is --leave
 
 @dataclass(frozen=True, eq=False)
 class Played:
-    """A recording: what holds for all of its frames, and the frames. live: they come when they happen."""
+    """A recording: what holds for all of its frames, and the frames. live: they are as a program sends them, so that
+    the options of the session are still to be applied."""
 
     name: str
     head: Head
