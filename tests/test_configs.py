@@ -19,6 +19,7 @@ from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.models.weights import load_weights
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
+from kinegraph.skeleton.segment import Segment
 from kinegraph.training import loop
 
 ROOT = Path(__file__).parents[1]
@@ -36,7 +37,9 @@ SHAPES = {
     "data/kinetics_skeleton": ("openpose18", 2, 400),
     "data/ui_prmd20": ("kinect22", 3, 20),
     "data/mine": ("coco17", 2, 5),
+    "data/long": ("ntu25", 3, 5),
 }
+LONG = "data/long"  # recordings with segments
 SPLITS = ("xsub", "xview", "xset", "split")
 
 
@@ -47,13 +50,13 @@ def dataset(tmp_path_factory):
 
     def make(name: str) -> Path:
         if name not in made:
-            made[name] = write_made_up(folder / str(len(made)), *SHAPES[name])
+            made[name] = write_made_up(folder / str(len(made)), *SHAPES[name], long=name == LONG)
         return made[name]
 
     return make
 
 
-def write_made_up(path: Path, layout_name: str, dimensions: int, classes: int) -> Path:
+def write_made_up(path: Path, layout_name: str, dimensions: int, classes: int, long: bool = False) -> Path:
     layout, rng = load_layout(layout_name), np.random.default_rng(0)
 
     def clip(number: int, part: str) -> SkeletonClip:
@@ -63,7 +66,8 @@ def write_made_up(path: Path, layout_name: str, dimensions: int, classes: int) -
             keypoint=keypoint * 480 if flat else keypoint,
             layout=layout,
             name=f"{part}{number}",
-            label=number,
+            label=None if long else number,
+            segments=(Segment(1, 4, number),) if long else None,
             score=rng.random(keypoint.shape[:3]).astype(np.float32) if flat else None,
             image_size=(640, 480) if flat else None,
             splits=dict.fromkeys(SPLITS, part),
