@@ -95,8 +95,7 @@ def prepare(
             "tracked" (the default) follows people who change rows of an array, "rows" leaves them in their rows.
         labels: ui-prmd, npz: "movement" (the default) is the recording's class, "quality" makes it two, correct and
             incorrect, "correct" leaves out the incorrect ones.
-        layout: npz, annotations, npy, poses, videopose3d, sleap, tfrecord, trc, c3d, vicon, motive, visual3d, table:
-            joints, a layout name or a .yaml file, where the file does not say it.
+        layout: joints where the files do not say them: a layout name or a .yaml file.
         class_names: annotations, npy, tfrecord, openpose, trc, table: text file with a class name a line, or ntu60,
             ntu120, babel60, babel120.
         split_name: annotations, npy, tfrecord: name of the split that train and val files are the parts of; by
@@ -112,7 +111,7 @@ def prepare(
         per_person: a clip for each person, NAME#1, NAME#2 ..., by default of everybody. A labels file may list them;
             else each has the label of the clip.
         parts: openpose: body hands face, any of them beside the body, which is read alone by default; mediapipe: hands.
-        labels_file: CSV with a row a clip: clip, label, split, subject and more.
+        labels_file: CSV with a row a clip: clip, label, split, subject ...
         segments: start, end and label of what is done in long recordings: your own table, a label for each frame, or
             files of BORIS, SimBA, ELAN, Audacity, PKU-MMD or BABEL; one file or a folder. See docs/long_recordings.md.
         segments_in: unit of start and end, where the table does not say it.
