@@ -241,6 +241,19 @@ def test_a_table_of_other_recordings_is_refused(tmp_path):
         list(labelled(tmp_path, text, recordings("walk")).clips)
 
 
+def test_recordings_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    """Where only folders tell them apart, and the table has none, nothing is mixed up: it is a fault."""
+    text = "video,start_frame,end_frame,label\nKIT/3/walk.npz,1,2,a\nKIT/4/walk.npz,3,4,b\n"
+    clips = list(labelled(tmp_path, text, recordings("4/walk", "3/walk")).clips)
+    assert [clip.segments for clip in clips] == [(Segment(3, 4, 1),), (Segment(1, 2, 0),)]
+    (fault,) = labelled(tmp_path, text, recordings("walk")).clips
+    assert "may be 3/walk or 4/walk" in str(fault)
+    text = "video,start_frame,end_frame,label\nwalk,1,2,a\n"
+    first, second = labelled(tmp_path, text, recordings("3/walk", "4/walk")).clips
+    assert first.segments
+    assert "both match walk" in str(second)
+
+
 def test_persons_get_their_own_segments(tmp_path):
     text = "start_frame,end_frame,label,person\n0,10,a,1\n20,30,b,2\n40,50,a,\n"
     found = labelled(tmp_path, text, recordings("pair", people=2))

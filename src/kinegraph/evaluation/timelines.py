@@ -51,14 +51,17 @@ class Timeline:
     @cached_property
     def segments(self) -> list[Segment]:
         """The true segments, without those of nothing."""
-        return runs_of_each(self.labels) if self.several else runs(self.truth, none=self.none)
+        return self._something(runs_of_each(self.labels)) if self.several else runs(self.truth, none=self.none)
 
     @cached_property
     def found(self) -> list[Segment]:
         """The predicted segments, without those of nothing."""
         if self.several:
-            return runs_of_each(self.probabilities >= SEVERAL_FROM, self.probabilities)
+            return self._something(runs_of_each(self.probabilities >= SEVERAL_FROM, self.probabilities))
         return runs(self.predicted, self.probabilities, none=self.none)
+
+    def _something(self, segments: list[Segment]) -> list[Segment]:
+        return [one for one in segments if one.label != self.none]
 
     @cached_property
     def counts(self) -> Int[np.ndarray, "classes 3"]:

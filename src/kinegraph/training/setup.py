@@ -91,6 +91,10 @@ def open_data(options: TrainOptions) -> Data:
         clips, val_clips = open_recordings(folder, options, preprocessing)
     else:
         clips, val_clips = open_parts(folder, options.split, preprocessing, options.seed, options.validate)
+    if isinstance(clips, WindowDataset) and clips.overlapping and not clips.several:
+        chosen.append(
+            f"{clips.overlapping:,} frames of several classes are ignored; the loss BinaryCrossEntropy takes them"
+        )
     epochs = options.epochs
     if epochs == "auto":
         epochs = epochs_for(len(clips) * options.repeat, options.batch_size)

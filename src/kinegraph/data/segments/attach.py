@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -15,13 +15,14 @@ from kinegraph.skeleton.segment import Segment
 
 NONE = "none"  # usual name of the class of frames between segments
 Rows = Sequence[tuple[SegmentTable, Row]]
+Key = tuple[str, ...]
 
 
 @dataclass
 class _Seen:
     """What was noticed while clips were read."""
 
-    matched: set[str] = field(default_factory=set)
+    matched: dict[Key, str] = field(default_factory=dict)
     bare: list[str] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
     as_frames: list[str] = field(default_factory=list)
@@ -37,10 +38,10 @@ def with_segments(
     """
     units = {table.path: table.unit or unit or _unit_by_size(table) for table in tables}
     names = tuple(sorted({plain_name(row.label) for table in tables for row in table.rows}))
-    by_name: dict[str, list[tuple[SegmentTable, Row]]] = defaultdict(list)
+    by_name: dict[Key, list[tuple[SegmentTable, Row]]] = defaultdict(list)
     for table in tables:
         for row in table.rows:
-            by_name[_key(row.recording or table.path.name)].append((table, row))
+            by_name[_key(row.recording or str(table.path))].append((table, row))
     seen = _Seen()
 
     def clips() -> Iterator[Item]:
@@ -50,6 +51,9 @@ def with_segments(
                     yield item
                     continue
                 rows = _rows_of(item, by_name, found.count, seen)
+                if isinstance(rows, Fault):
+                    yield rows
+                    continue
                 if rows is None:
                     seen.bare.append(item.name)
                     continue
@@ -57,15 +61,15 @@ def with_segments(
                     seen.as_frames.append(item.name)
                 clip = _labelled(item, rows, units, {name: i for i, name in enumerate(names)}, seen)
                 yield clip if isinstance(clip, Fault) or resample_fps is None else at_rate(clip, resample_fps)
-        if not seen.matched:
+        if seen.bare and not seen.matched:
             raise ValueError(
-                f"no row of {tables[0].path} is of a recording: the rows name {first_few(sorted(by_name))}, the "
+                f"no row of {tables[0].path} is of a recording: the rows name {first_few(_shown(by_name))}, the "
                 f"recordings are {first_few(seen.bare)}"
             )
 
     def skipped() -> list[str]:
         bare = f"{counted(len(seen.bare), 'recording')} without a row of the segments: {first_few(seen.bare)}"
-        lost = sorted(set(by_name) - seen.matched)
+        lost = _shown(set(by_name) - set(seen.matched))
         rest = f"segments of {counted(len(lost), 'recording')} that is not here: {first_few(lost)}"
         return found.skipped() + [bare] * bool(seen.bare) + [rest] * bool(lost)
 
@@ -114,22 +118,41 @@ def _said_units(tables: Sequence[SegmentTable], units: Mapping[object, Unit | No
 # ---- recordings ------------------------------------------------------------------------------------------------------
 
 
-def _key(name: str) -> str:
-    return stem_of(name).casefold()
+def _key(name: str) -> Key:
+    """Folders and name of a recording, without its ending and without capitals."""
+    *folders, _ = re.split(r"[/\\]", name.casefold())
+    return (*folders, stem_of(name).casefold())
+
+
+def _shown(keys: Iterable[Key]) -> list[str]:
+    return sorted(key[-1] for key in keys)
+
+
+def _shared(one: Key, other: Key) -> int:
+    """How many names from the last one on are the same."""
+    pairs = zip(reversed(one), reversed(other), strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def _rows_of(
-    clip: SkeletonClip, by_name: Mapping[str, list[tuple[SegmentTable, Row]]], count: int, seen: _Seen
-) -> Rows | None:
-    """The rows of a recording: those that have its name, or all where there is one recording and one name."""
-    for name in (clip.name.casefold(), _key(clip.name), _key(re.sub(r"#\d+$", "", clip.name))):
-        if name in by_name:
-            seen.matched.add(name)
-            return by_name[name]
-    if count == 1 and len(by_name) == 1:
-        seen.matched.update(by_name)
-        return next(iter(by_name.values()))
-    return None
+    clip: SkeletonClip, by_name: Mapping[Key, list[tuple[SegmentTable, Row]]], count: int, seen: _Seen
+) -> Rows | Fault | None:
+    """The rows of a recording: those whose name shares most with its own, or all where there is one of each."""
+    plain = (*_key(clip.name)[:-1], clip.name.casefold().rpartition("/")[2])
+    shared = {key: max(_shared(key, _key(clip.name)), _shared(key, plain)) for key in by_name}
+    most = max(shared.values())
+    best = [key for key, number in shared.items() if number == most]
+    if not most and count == len(by_name) == 1:
+        best, most = list(by_name), 1
+    if not most:
+        return None
+    names = ["/".join(key[-most - 1 :]) for key in best]
+    if len(best) > 1:
+        return Fault(f"may be {names[0]} or {names[1]} of the segments; name folders alike", clip.name, "segments")
+    if (other := seen.matched.setdefault(best[0], clip.name)) != clip.name:
+        message = f"and '{other}' both match {names[0]} of the segments; let the table name the folder, too"
+        return Fault(message, clip.name, "segments")
+    return by_name[best[0]]
 
 
 def _labelled(
