@@ -21,7 +21,7 @@ from kinegraph.inference.streaming.session import Session  # noqa: E402
 from kinegraph.models.weights import load_weights  # noqa: E402
 from kinegraph.serve.app import Server, app_of  # noqa: E402
 from kinegraph.serve.jobs import Jobs  # noqa: E402
-from kinegraph.serve.streams import StreamAsking  # noqa: E402
+from kinegraph.serve.streams import StreamAsking, Viewer  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -307,6 +307,17 @@ def test_a_page_watches_a_program(here, client):
                 kinds.add(message["kind"])
         while json.loads(page.receive_text()).get("kind") != "streams":
             pass
+
+
+def test_a_page_that_does_not_read_loses_frames_and_no_events():
+    viewer = Viewer()
+    messages = [{"kind": "end" if i % 50 == 0 else "frame", "frame": i} for i in range(1000)]
+    for message in messages:
+        viewer.put(message)
+    kept = [viewer.queue.get_nowait() for _ in range(viewer.queue.qsize())]
+    assert [it for it in kept if it["kind"] == "end"] == messages[::50]
+    frames = [it["frame"] for it in kept if it["kind"] == "frame"]
+    assert frames == [it["frame"] for it in messages if it["kind"] == "frame"][-len(frames) :]
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------
