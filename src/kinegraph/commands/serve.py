@@ -92,13 +92,12 @@ def serve(
             image_size=asking.image_size, map_layout=asking.map_layout, device=device, note=lambda _: None,
         )  # fmt: skip
 
-    usual = {"people": people, "count": count}
-    make(StreamAsking(**usual))  # what is wrong in the options is said before anybody asks
+    make(StreamAsking(people=people, count=count))  # what is wrong in the options is said before anybody asks
     files = [str(file.resolve()) for file in plugin_files()]
     jobs = Jobs(work, (str(weights), device, files, pose), seconds=job_time)
     server = Server(
         known, Path(weights).stem, make, jobs, estimator_or_reason(pose), host=host, names=tuple(name or ()),
-        token=token, max_upload=max_upload * 1_000_000, usual=usual,
+        token=token, max_upload=max_upload * 1_000_000, usual={"people": people, "count": count},
     )  # fmt: skip
     run(server, port, lambda line: print(line, file=sys.stderr))
 
