@@ -21,7 +21,7 @@ from kinegraph.inference.streaming.session import Session  # noqa: E402
 from kinegraph.models.weights import load_weights  # noqa: E402
 from kinegraph.serve.app import Server, app_of  # noqa: E402
 from kinegraph.serve.jobs import Jobs  # noqa: E402
-from kinegraph.serve.streams import StreamAsking  # noqa: E402
+from kinegraph.serve.streams import StreamAsking, Viewer  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,9 @@ def server_of(folder: Path, **changes) -> Server:
         )  # fmt: skip
 
     jobs = Jobs(recordings.work, (str(folder / "w.safetensors"), "cpu", [], None), seconds=60)
-    return Server(known, "w", make, jobs, "no estimator here", **{"max_upload": 1_000_000} | changes)
+    return Server(
+        known, "w", make, jobs, "no estimator here", **{"max_upload": 1_000_000, "names": ("lab.example",)} | changes
+    )
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +110,7 @@ def test_a_file_of_several_clips_is_answered_clip_by_clip(client):
         ("/predict?name=a.csv&top=many", b"", 400, "top is 'many', expected a number"),
         ("/predict?name=a.csv&layout=/etc/passwd", b"", 400, "no layout '/etc/passwd'"),
         ("/predict?name=a.csv&window=x", b"", 400, "'x' is no length of time"),
+        ("/predict?name=a.csv&clip=-1", b"", 400, "clip is -1, expected a number from 0 on"),
         ("/predict?name=a.csv&stride=3", b"", 400, "give window too"),
         ("/predict?name=a.csv", b"a" * 1_000_001, 413, "expected at most 1 MB"),
         ("/predict?name=m08_s02_e01_positions.txt", b"1 2 3", 422, "../Angles/m08_s02_e01_angles.txt"),
@@ -173,6 +176,7 @@ def test_the_description_names_all_that_there_is(client):
         ({}, 200),
         ({"Host": "127.0.0.1:8000"}, 200),
         ({"Host": "[::1]:8000"}, 200),
+        ({"Host": "lab.example", "Origin": "https://lab.example"}, 200),
         ({"Host": "evil.example"}, 421),
         ({"Host": "127.0.0.1.evil.example"}, 421),
         ({"Origin": "http://localhost:8000"}, 200),
@@ -307,6 +311,17 @@ def test_a_page_watches_a_program(here, client):
                 kinds.add(message["kind"])
         while json.loads(page.receive_text()).get("kind") != "streams":
             pass
+
+
+def test_a_page_that_does_not_read_loses_frames_and_no_events():
+    viewer = Viewer()
+    messages = [{"kind": "end" if i % 50 == 0 else "frame", "frame": i} for i in range(1000)]
+    for message in messages:
+        viewer.put(message)
+    kept = [viewer.queue.get_nowait() for _ in range(viewer.queue.qsize())]
+    assert [it for it in kept if it["kind"] == "end"] == messages[::50]
+    frames = [it["frame"] for it in kept if it["kind"] == "frame"]
+    assert frames == [it["frame"] for it in messages if it["kind"] == "frame"][-len(frames) :]
 
 
 # ---- the command -----------------------------------------------------------------------------------------------------

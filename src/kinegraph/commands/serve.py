@@ -16,6 +16,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     token: str | None = None,
+    name: list[str] | None = None,
     max_upload: int = 200,
     job_time: int = 120,
     people: int = 2,
@@ -39,6 +40,7 @@ def serve(
         host: address to listen at; any other than this machine's own needs --token.
         port: 0 takes a free one.
         token: a word that every request has to carry.
+        name: names of this machine in the network or of a proxy in front of it, by which pages may ask.
         max_upload: megabytes of a file.
         job_time: seconds that a recording may take.
         people: that are followed at once in a stream.
@@ -90,13 +92,12 @@ def serve(
             image_size=asking.image_size, map_layout=asking.map_layout, device=device, note=lambda _: None,
         )  # fmt: skip
 
-    usual = {"people": people, "count": count}
-    make(StreamAsking(**usual))  # what is wrong in the options is said before anybody asks
+    make(StreamAsking(people=people, count=count))  # what is wrong in the options is said before anybody asks
     files = [str(file.resolve()) for file in plugin_files()]
     jobs = Jobs(work, (str(weights), device, files, pose), seconds=job_time)
     server = Server(
-        known, Path(weights).stem, make, jobs, estimator_or_reason(pose), host, token, max_upload * 1_000_000,
-        usual=usual,
+        known, Path(weights).stem, make, jobs, estimator_or_reason(pose), host=host, names=tuple(name or ()),
+        token=token, max_upload=max_upload * 1_000_000, usual={"people": people, "count": count},
     )  # fmt: skip
     run(server, port, lambda line: print(line, file=sys.stderr))
 

@@ -46,7 +46,8 @@ AGAIN = {"Retry-After": "5"}
 class Server:
     """What the server was started with. make: a session for a stream. estimator: of pictures, or why there is none.
 
-    usual: options of a stream that the command line changes. most_streams: sockets that are open at once.
+    names: further ones than host that the server may be asked by. usual: options of a stream that the command line
+    changes. most_streams: sockets that are open at once.
     """
 
     weights: Weights
@@ -55,6 +56,7 @@ class Server:
     jobs: Jobs
     estimator: Estimator | str
     host: str = "127.0.0.1"
+    names: tuple[str, ...] = ()
     token: str | None = None
     max_upload: int = 200_000_000
     most_streams: int = 50
@@ -84,8 +86,9 @@ def app_of(server: Server) -> ASGIApp:
         WebSocketRoute("/stream", partial(stream, server)),
         WebSocketRoute("/watch", partial(watch, server)),
     ]
+    names = (server.host, *server.names)
     handlers: Any = {404: not_there, 405: not_there}
-    return Guard(Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers), server.host, server.token)
+    return Guard(Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers), names, server.token)
 
 
 async def page(server: Server, request: Request) -> Response:

@@ -5,7 +5,7 @@ name was pointed at this machine (DNS rebinding): then Host is its name, and no 
 """
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
@@ -27,15 +27,15 @@ class Refusal:
 
 @dataclass(frozen=True, eq=False)
 class Guard:
-    """An ASGI application around another one. host: the name that the server was started with."""
+    """An ASGI application around another one. names: that the server may be asked by, beside addresses."""
 
     app: ASGIApp
-    host: str
+    names: tuple[str, ...]
     token: str | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
-        refusal = None if scope["type"] == "lifespan" else refused(scope, self.host, self.token)
+        refusal = None if scope["type"] == "lifespan" else refused(scope, self.names, self.token)
         if refusal is None:
             await self.app({**scope, "abort": abort_of(send)}, receive, send)
         elif scope["type"] == "websocket":
@@ -51,12 +51,12 @@ def abort_of(send: Send) -> Callable[[], None]:
     return getattr(transport, "abort", lambda: None)
 
 
-def refused(scope: Scope, host: str, token: str | None) -> Refusal | None:
+def refused(scope: Scope, names: Sequence[str], token: str | None) -> Refusal | None:
     """Why a request is refused; None for one that is allowed."""
     headers = Headers(scope=scope)
     asked = headers.get("host", "")
-    if not is_own_name(name_of(asked), host):
-        return Refusal(421, f"the Host header is '{asked[:60]}', expected an address of this machine")
+    if not is_own_name(name_of(asked), names):
+        return Refusal(421, f"the Host header is '{asked[:60]}', expected an address of this machine, or --name")
     origin = headers.get("origin")
     if origin is not None and urlsplit(origin).netloc.lower() != asked.lower():
         return Refusal(403, f"pages of {origin[:60]} may not use this server, only its own page")
@@ -79,10 +79,10 @@ def name_of(host: str) -> str:
     return host.partition("]")[0].removeprefix("[") if host.startswith("[") else host.partition(":")[0]
 
 
-def is_own_name(name: str, host: str) -> bool:
+def is_own_name(name: str, names: Sequence[str]) -> bool:
     """Whether a Host header names this server: an address needs no DNS, so it cannot be rebound."""
     try:
         ip_address(name)
     except ValueError:
-        return name.lower() in ("localhost", host.lower())
+        return name.lower() in ("localhost", *(it.lower() for it in names))
     return True

@@ -63,6 +63,8 @@ class Asking:
     player: bool = False
 
     def __post_init__(self) -> None:
+        if self.clip is not None and self.clip < 0:
+            raise ValueError(f"clip is {self.clip}, expected a number from 0 on")
         if not 1 <= self.top <= 1000:
             raise ValueError(f"top is {self.top}, expected 1 to 1,000")
         if self.layout not in (None, OWN):

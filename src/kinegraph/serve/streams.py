@@ -175,9 +175,12 @@ class Viewer:
         self.chosen: int | None = None
 
     def put(self, message: Mapping[str, Any]) -> None:
-        """Hand a message over; where too many wait, the oldest is lost."""
+        """Hand a message over; where too many wait, the oldest frame is lost, or else the oldest message."""
         if self.queue.full():
-            self.queue.get_nowait()
+            waiting = [self.queue.get_nowait() for _ in range(self.queue.qsize())]
+            lost = next((at for at, it in enumerate(waiting) if it["kind"] == "frame"), 0)
+            for it in (*waiting[:lost], *waiting[lost + 1 :]):
+                self.queue.put_nowait(it)
         self.queue.put_nowait(message)
 
 
