@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from kinegraph.data.formats.clip_columns import KNOWN, named_columns
-from kinegraph.data.formats.conventions import layout_for
+from kinegraph.data.formats.conventions import is_flat, layout_for
 from kinegraph.data.formats.csv_rows import PARQUET, csv_lines
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.data.formats.table_cells import ClipRows, Place, consecutive, frame_number, number
@@ -45,6 +45,7 @@ from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 ROW = (*NEEDED, "person", "z", "score")
 SCORES = ("confidence", "visibility", "likelihood", "conf", "presence")
 FEWEST_NAMES = 5  # joints by whose names a layout is known that has more
+MOST_UNSEEN = 3  # times as many joints has such a layout at most
 OTHER_NAMES = {other for others in ALIASES.values() for other in others}
 OF_PROGRAMS = ({"track", "frame_idx", "instance.score"}, {"fnum", "center_0"})  # SLEAP, Anipose: formats of their own
 SPARSE = 100  # a clip may have this many places for joints for each row it has
@@ -176,9 +177,12 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Non
     names = {plain_joint(joint) for joint in joints}
     known = {name: {plain_joint(joint) for joint in load_layout(name).joints} for name in layout_names()}
     nearest = min(known, key=lambda name: len(names ^ known[name]))
-    fitting = [name for name in known if names <= known[name]] if len(names) >= FEWEST_NAMES else []
-    if names == known[nearest] or fitting:  # joints that are not there were not seen
-        return load_layout(min([nearest] * (names == known[nearest]) or fitting, key=lambda name: len(known[name])))
+    if names == known[nearest]:
+        return load_layout(nearest)
+    fitting = [name for name in known if names <= known[name] and len(names) * MOST_UNSEEN >= len(known[name])]
+    if fitting and len(names) >= FEWEST_NAMES:  # joints that are not there were not seen
+        by_kind = {name: is_flat(load_layout(name)) == (channels == 2) for name in fitting}
+        return load_layout(min(fitting, key=lambda name: (not by_kind[name], len(known[name]))))
     extra = [joint for joint in joints if plain_joint(joint) not in known[nearest]]
     hint = f"; nearest is '{nearest}', which lacks {first_few(extra)}" if 0 < len(extra) < len(names) / 2 else ""
     raise FormatError(

@@ -20,6 +20,8 @@ from kinegraph.data.formats.table_csv import ClipRows, columns_of_table, layout_
 from kinegraph.data.formats.table_forms import face_of, rate_by_times
 from kinegraph.data.formats.table_json import load_json
 from kinegraph.data.split_names import PARTS
+from kinegraph.messages import first_few
+from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import JointLayout
 
 IN_FOLDERS = (".csv", ".tsv", ".json", *PARQUET)  # a .txt is too often something else
@@ -57,13 +59,23 @@ def open_table(path: Path, layout: str | None, people: int | None) -> TableFile:
         of = layout_of(path, found.joints, found.channels, layout)
         rows, numbered = read_rows(path, found, of, people), all(map(str.isdecimal, found.joints))
         file = TableFile(rows, found.facts, of, found.channels, found.unknown, guessed=numbered and layout is None)
-        return _with_rate(path, replace(file, left_out=face_of(path)))
+        return _with_rate(path, replace(file, left_out=face_of(path), assumed=_unseen(found.joints, of, layout)))
     if path.suffix.lower() != ".json":
         raise ValueError(f"{path} ends in '{path.suffix}', expected .csv, .json or .npz")
     found = load_json(path, layout)
     rows, said = found.clips(people), (found.fps, found.units, found.image_size, found.class_names)
     assumed = (FRAMES_FIRST,) * found.frames_first
     return TableFile(rows, found.facts, found.layout, found.channels, [], *said, found.guessed, assumed, unordered=True)
+
+
+def _unseen(joints: Sequence[str], of: JointLayout, given: str | None) -> tuple[str, ...]:
+    """A line where a layout was recognised by some of its joints alone."""
+    there = {plain_joint(name) for name in joints}
+    if given is not None or all(map(str.isdecimal, joints)):
+        return ()
+    unseen = [name for name in of.joints if plain_joint(name) not in there]
+    line = f"layout '{of.name}' by {len(joints)} of its joints; never seen: {first_few(unseen)} (--layout)"
+    return (line,) if unseen else ()
 
 
 def _with_rate(path: Path, file: TableFile) -> TableFile:

@@ -1,0 +1,30 @@
+"""Tables of some joints of a known body: the layout is recognised and what is missing is said, or it is asked for."""
+
+import numpy as np
+import pytest
+
+from kinegraph.data.formats import recordings
+
+
+def table(path, names, axes="xy"):
+    rng = np.random.default_rng(0)
+    columns = [f"{name}_{axis}" for name in names for axis in axes]
+    rows = rng.normal(300, 40, (6, len(columns))).round(2)
+    path.write_text("\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows.tolist())]))
+    return path
+
+
+def test_a_third_of_the_joints_is_enough_and_the_others_are_said(tmp_path):
+    names = ["left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_hip", "right_hip"]
+    found = recordings(table(tmp_path / "a.csv", names))
+    assert found.layout.name == "coco17"
+    (clip,) = found.clips
+    there = [name for name, seen in zip(clip.layout.joints, clip.keypoint.any((0, 1, 3)), strict=True) if seen]
+    assert sorted(there) == sorted(names)
+    assert any(line.startswith("layout 'coco17' by 6 of its joints; never seen: nose") for line in found.assumed)
+
+
+def test_a_few_joints_of_a_large_body_are_no_layout(tmp_path):
+    path = table(tmp_path / "a.csv", ["LeftHand", "RightHand", "Head", "LeftWrist", "RightWrist"], "xyz")
+    with pytest.raises(ValueError, match="the 5 joints .* are of no built-in layout; give --layout"):
+        recordings(path)
