@@ -26,5 +26,5 @@ def test_a_third_of_the_joints_is_enough_and_the_others_are_said(tmp_path):
 
 def test_a_few_joints_of_a_large_body_are_no_layout(tmp_path):
     path = table(tmp_path / "a.csv", ["LeftHand", "RightHand", "Head", "LeftWrist", "RightWrist"], "xyz")
-    with pytest.raises(ValueError, match="the 5 joints .* are of no built-in layout; give --layout"):
+    with pytest.raises(ValueError, match=r"the 5 joints .* are of no built-in layout; give --layout"):
         recordings(path)
