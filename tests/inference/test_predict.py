@@ -112,7 +112,7 @@ def test_every_way_to_ask_is_the_same(path):
         ("recordings/wave.npy", "a str is no clip: give one, such as"),
         (a_clip().keypoint * np.nan, "not finite"),
         (a_clip().keypoint * 0, "shows nobody"),
-        (a_clip(layout=load_layout("kinect22")), r"it lacks spine_base, .* \(19 of 25\): use weights .* kinect22"),
+        (a_clip(layout=load_layout("kinect22")), r"it lacks spine_mid, .* \(8 of 25\): use weights .* kinect22"),
     ],
 )
 def test_what_does_not_fit_is_said(path, clip, words):
