@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kinegraph.data import normalize
 from kinegraph.data.augment import Augmentation, rotation_3d
 from kinegraph.data.features import streams
-from kinegraph.data.preprocessing import FACING, Preprocessing, prepare_clip
+from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.data.sampling import loop_indices, resample, uniform_test_indices
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
@@ -75,7 +75,7 @@ def test_mmaction1_test_pipeline(space, i, key):
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(1, 90),
-    st.sampled_from(["none", "first_frame", "first_frame_centre", "facing", "facing_mean"]),
+    st.sampled_from(["none", "first_frame", "first_frame_centre", "facing"]),
     st.sampled_from(["loop", "uniform"]),
     st.sampled_from([("joint",), ("bone",), ("joint_motion",), ("bone_motion", "joint")]),
 )
@@ -91,9 +91,6 @@ def test_leaving_out_frames_early_changes_nothing(frames, normalised, sampling, 
             normalize.drop_empty_frames(joints), NTU.spine[1]
         ),
         "facing": lambda joints: normalize.face_front(normalize.centre_first_frame(joints, NTU.spine[0]), NTU),
-        "facing_mean": lambda joints: normalize.face_front_on_average(
-            normalize.centre_first_frame(joints, NTU.spine[0]), NTU
-        ),
     }[normalised](clip.keypoint)
     whole = np.concatenate(streams(whole, NTU, wanted), axis=-1)
     chosen = {"loop": loop_indices(whole.shape[1], 20), "uniform": uniform_test_indices(whole.shape[1], 20, 1)[0]}
@@ -130,7 +127,7 @@ def nearly_opposite(body):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.sampled_from(["first_frame", "ntu_published", "facing", "facing_mean"]), st.booleans(), st.integers(0, 10**6))
+@given(st.sampled_from(["first_frame", "ntu_published", "facing"]), st.booleans(), st.integers(0, 10**6))
 def test_how_the_camera_stood_does_not_matter(normalised, square, seed):
     """Normalising undoes a rigid motion of the whole recording; "facing" one that keeps the vertical.
 
@@ -143,13 +140,13 @@ def test_how_the_camera_stood_does_not_matter(normalised, square, seed):
     if square:
         clip.keypoint[0, 0, list(NTU.spine)] = [[0.1, -0.5, 3], [0.1, 0.1, 3]]
         clip.keypoint[0, 0, list(NTU.shoulders)] = [[-0.2, 0.5, 3.1], [0.3, 0.5, 2.9]]
-    turn, step = rotation_3d(rng.uniform(-3, 3, 3) * ([0, 1, 0] if normalised in FACING else 1)), rng.normal(size=3)
+    turn, step = rotation_3d(rng.uniform(-3, 3, 3) * ([0, 1, 0] if normalised == "facing" else 1)), rng.normal(size=3)
     there = clip.keypoint.any(-1, keepdims=True)
     elsewhere = SkeletonClip((clip.keypoint @ turn.T + step) * there, NTU)
     assume(not any(nearly_opposite(recording.keypoint[0, 0]) for recording in (clip, elsewhere)))
     how = Preprocessing(normalize=normalised, sampling="uniform", frames=8, streams=("joint", "bone_motion"))
     one, other = (prepare_clip(recording, how).reshape(-1, 3) for recording in (clip, elsewhere))
-    if square or normalised in FACING:
+    if square or normalised == "facing":
         np.testing.assert_allclose(other, one, atol=2e-4)
     np.testing.assert_allclose(other[:, 0], one[:, 0], atol=2e-4)
     np.testing.assert_allclose(np.linalg.norm(other, axis=1), np.linalg.norm(one, axis=1), atol=2e-4)
@@ -186,7 +183,7 @@ def test_unsure_joints_are_at_the_origin():
     np.testing.assert_array_equal(seen[..., 2], plain[..., 2])
 
 
-@pytest.mark.parametrize("normalised", ["first_frame", "ntu_published", "facing", "facing_mean"])
+@pytest.mark.parametrize("normalised", ["first_frame", "ntu_published", "facing"])
 @pytest.mark.parametrize("sampling", ["uniform", "fill", "resample"])
 def test_scores_of_3d_joints_stay(normalised, sampling):
     clip = walker(2, 40)

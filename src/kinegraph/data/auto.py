@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from kinegraph.data.augment import Augmentation
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.preprocessing import Placing, Preprocessing, prepare_clip
+from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.skeleton.anatomy import other_side
 from kinegraph.skeleton.geometry import Up, nearest_axis, toward_shoulders
 
@@ -28,10 +28,9 @@ def adapt(
 ) -> tuple[Preprocessing, list[str]]:
     """`preprocessing` with the settings in `what` chosen from the training clips `indices`, and a line on each choice.
 
-    people: the most that a training clip has. normalize: "facing" ("facing_mean" where that is given) with the vertical
-    along which shoulders are above the rest of the body, on average; "sized" in 2D, and where the layout names no
-    shoulders or no clip shows them. mirror: no mirrored clips, neither in training nor in a test, where they would look
-    like another class.
+    people: the most that a training clip has. normalize: "facing" with the vertical along which shoulders are above the
+    rest of the body, on average; "sized" in 2D, and where the layout names no shoulders or no clip shows them. mirror:
+    no mirrored clips, neither in training nor in a test, where they would look like another class.
     """
     said = []
     looked = indices[np.linspace(0, len(indices) - 1, min(len(indices), CLIPS)).astype(int)]
@@ -41,9 +40,8 @@ def adapt(
     if "normalize" in what:
         up = upward(folder, looked) if folder.channels == 3 and folder.layout.shoulders else None
         if up is not None:
-            how: Placing = "facing_mean" if preprocessing.normalize == "facing_mean" else "facing"
-            preprocessing = replace(preprocessing, normalize=how, up=up)
-            said.append(f"normalize {how}, up {preprocessing.up}: there shoulders are above the rest of the body")
+            preprocessing = replace(preprocessing, normalize="facing", up=up)
+            said.append(f"normalize facing, up {preprocessing.up}: there shoulders are above the rest of the body")
         else:
             preprocessing = replace(preprocessing, normalize="sized")
             lacks = "there is no z to turn bodies with"

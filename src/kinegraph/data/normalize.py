@@ -136,33 +136,6 @@ def face_front(
     return _turned(keypoint, _rotation(vertical.tolist(), cos(angle), sin(angle)))
 
 
-def face_front_on_average(keypoint: Float[np.ndarray, "M T V 3"], layout: JointLayout) -> Float[np.ndarray, "M T V 3"]:
-    """As `face_front` with y as the vertical, by shoulders and hips of the first person over all frames.
-
-    One frame may show a body that is just turning. Hips are pairs of left and right that hang on one joint, as
-    shoulders do. Raises ValueError for a clip without z, and a layout that does not name its shoulders.
-    """
-    _check_depth(keypoint)
-    left, right = _pair(layout, "shoulders")
-    person = keypoint[0].astype(np.float64)
-    there = seen(keypoint)[0]
-
-    def across(left: int, right: int) -> Float[np.ndarray, "2"]:  # in x and z
-        both = there[:, left] & there[:, right]
-        return (person[both, right] - person[both, left]).sum(0)[[0, 2]]
-
-    level = across(left, right)
-    for one, other in layout.mirror:
-        if layout.parents[one] == layout.parents[other] and {one, other} != {left, right}:
-            direction = across(one, other)
-            level = level + (direction if direction @ level > 0 else -direction)
-    size = hypot(*level)
-    if not size:
-        return keypoint.astype(np.float32, copy=False)
-    x, z = level / size
-    return _turned(keypoint, np.array([[x, 0, z], [0, 1, 0], [-z, 0, x]]))
-
-
 def set_upright(keypoint: Float[np.ndarray, "M T V 3"], up: Up) -> Float[np.ndarray, "M T V 3"]:
     """Exchange axes so that y points up, by a quarter or half turn; the recording's vertical is `up`.
 

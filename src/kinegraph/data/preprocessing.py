@@ -20,11 +20,9 @@ from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up, body_size
 
 Placing = Literal[
-    "none", "ntu_published", "first_frame", "first_frame_centre", "facing", "facing_mean", "sized", "image",
-    "image_published",
-]  # fmt: skip
+    "none", "ntu_published", "first_frame", "first_frame_centre", "facing", "sized", "image", "image_published"
+]
 FIRST_FRAME = ("first_frame", "first_frame_centre")  # ways that drop frames, and put the person seen most often first
-FACING = ("facing", "facing_mean")
 Sampling = Literal["loop", "fill", "pad", "window", "uniform", "uniform_random_start", "resample"]
 UNIFORM = ("uniform", "uniform_random_start")
 MOST_POSES = 30_000  # a clip; published recipes have up to 4,000
@@ -40,11 +38,9 @@ class Preprocessing:
         normalize: "none" keeps the recording's coordinates; "ntu_published" centres every frame on the first body and
             turns it upright (2s-AGCN, MMAction2 0.x, TensorFlow); "first_frame" does so with one offset for the whole
             clip (MMAction2 1.x, PYSKL); "first_frame_centre" is that without the turns (DG-STGCN, ProtoGCN); "facing"
-            also has one offset, but turns about the vertical only: how a body leans is kept; "facing_mean" is that with
-            the direction in which the body faces over the clip, by shoulders and hips; "sized" has one offset too,
-            divides by the mean bone length and turns nothing; "image" maps pixels to
-            [-1, 1] with the clip's image size; "image_published" maps 1920x1080 pixels and scores to [-0.5, 0.5],
-            absent people too (MMAction2 0.x).
+            also has one offset, but turns about the vertical only: how a body leans is kept; "sized" has one offset
+            too, divides by the mean bone length and turns nothing; "image" maps pixels to [-1, 1] with the clip's image
+            size; "image_published" maps 1920x1080 pixels and scores to [-0.5, 0.5], absent people too (MMAction2 0.x).
         up: the vertical of 3D recordings, for "facing"; it becomes y.
         min_score: joints with this score or a lower one are put at the origin after normalising (PYSKL: 0.01).
         streams: joint, bone, k_bone (each joint from its parent's parent, ProtoGCN), joint_motion, bone_motion,
@@ -253,13 +249,9 @@ def _bodies(clip: SkeletonClip, steps: Preprocessing) -> Float[np.ndarray, "M T 
         return fit_people(joints, steps.people)
     if steps.normalize in FIRST_FRAME:
         return normalize.drop_empty_frames(joints)
-    if steps.normalize in (*FACING, "sized"):
-        turned_by = clip.layout.shoulders if steps.normalize in FACING and clip.layout.shoulders else ()
+    if steps.normalize in ("facing", "sized"):
+        turned_by = clip.layout.shoulders if steps.normalize == "facing" and clip.layout.shoulders else ()
         joints = normalize.from_first_seen(joints, (_root(clip), *turned_by))
-    if steps.normalize == "facing_mean" and clip.keypoint.shape[3] == 3:
-        upright = normalize.set_upright(joints[..., :3], steps.up)
-        place = normalize.face_front_on_average(upright, clip.layout)
-        joints = place if clip.score is None else np.concatenate([place, joints[..., 3:]], axis=3)
     if steps.normalize == "sized":
         size = np.ones(joints.shape[3], np.float32)
         size[: clip.keypoint.shape[3]] = body_size(joints[..., : clip.keypoint.shape[3]], clip.layout)
@@ -317,8 +309,6 @@ def _turned(
     if steps.normalize == "facing":
         upright = normalize.set_upright(joints, steps.up)
         return normalize.face_front(normalize.centre_first_frame(upright, _root(clip)), clip.layout)
-    if steps.normalize == "facing_mean":  # turned already
-        return normalize.centre_first_frame(joints, _root(clip))
     if steps.normalize == "first_frame_centre":
         return normalize.centre_first_frame(joints, normalize.spine_of(clip.layout)[1])
     return normalize.centre_and_align(joints, clip.layout, each_frame=steps.normalize == "ntu_published")

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from kinegraph.data.dataset_write import LARGEST
-from kinegraph.data.preprocessing import FACING, FIRST_FRAME, Preprocessing
+from kinegraph.data.preprocessing import FIRST_FRAME, Preprocessing
 from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.joint_names import plain_joint
@@ -15,7 +15,7 @@ from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 from kinegraph.skeleton.rig_names import body_joints
 
 JOINTS_NAMED = 4
-TURNED = ("ntu_published", *FIRST_FRAME, *FACING)  # ways to normalise that need x, y and z
+TURNED = ("ntu_published", *FIRST_FRAME, "facing")  # ways to normalise that need x, y and z
 
 
 def fitted(

@@ -15,7 +15,7 @@ and, where other projects read the format, a function that writes it. A reader g
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from inspect import signature
 from os import PathLike
@@ -25,7 +25,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from kinegraph.data.cleaning import Cleaning, Smoothing, cleaned
+from kinegraph.data.cleaning import Smoothing
 from kinegraph.data.formats import (
     alphapose,
     amc,
@@ -74,6 +74,7 @@ from kinegraph.data.formats import (
     visual3d,
     yolo,
 )
+from kinegraph.data.formats.as_asked import CLEANING, as_asked, cleaning, mapped, mended_lines
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.companion import beside, read_about, with_companion
 from kinegraph.data.formats.elsewhere import known_elsewhere
@@ -81,12 +82,10 @@ from kinegraph.data.formats.frames import as_file, is_frame
 from kinegraph.data.formats.joined import joined
 from kinegraph.data.formats.labelled import labelled
 from kinegraph.data.formats.people import changed_rows, followed
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable, fault_of
+from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable
 from kinegraph.data.formats.sides import sided
 from kinegraph.data.formats.unknown import advice, contents
 from kinegraph.data.formats.unstated import decided
-from kinegraph.data.repair import at_rate, turned_up
-from kinegraph.data.swapped_sides import swapped_pairs
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up
@@ -110,8 +109,6 @@ OnFault = Literal["stop", "skip", "keep"]
 # rate that clips are brought to.
 # labels_file: a CSV with a row a clip. val_share: part of the clips that becomes "val", where they have no split.
 LABELLING = ("labels_file", "val_share")
-# min_score, mend_sides, jumps, fill, smooth: see `cleaning.Cleaning`.
-CLEANING = tuple(it.name for it in fields(Cleaning))
 COMMON = ("fps", "image_size", "units", "up", "resample_fps", *LABELLING, *CLEANING)
 BY_ENDING = "ends in"  # the reason where the content decided nothing
 UNITS = ("m", "cm", "mm", "px", "image", "normalised")
@@ -184,7 +181,7 @@ def recordings(
         items = _checked(found)
         if found.unordered:
             items = followed(items, changed)
-        items = _as_asked(items, options, mended)
+        items = as_asked(items, options, mended)
         try:
             with closing(found.clips):
                 yield from _by_policy(items, on_fault, broken, empty, skipped)
@@ -195,9 +192,9 @@ def recordings(
         found,
         clips=clips(),
         class_names=tuple(map(plain_name, found.class_names)),
-        source="; ".join(filter(None, [found.source, str(_cleaning(options))])),
+        source="; ".join(filter(None, [found.source, str(cleaning(options))])),
         skipped=skipped,
-        changed=lambda: found.changed() + changed_rows(changed) + _mended_lines(mended),
+        changed=lambda: found.changed() + changed_rows(changed) + mended_lines(mended),
         format=module.NAME,
         reason=reason,
     )
@@ -364,50 +361,11 @@ def _with_common(path: Path, found: Recordings, options: Mapping[str, Any]) -> R
     facts = {"fps": options.get("fps"), "image_size": size}
     facts = {name: value for name, value in facts.items() if value is not None}
     if facts:
-        found = replace(found, clips=_mapped(found.clips, lambda clip: replace(clip, **facts)))
+        found = replace(found, clips=mapped(found.clips, lambda clip: replace(clip, **facts)))
     try:
         return decided(sided(joined(found)))
     except ValueError as error:
         raise _named(path, options, error) from None
-
-
-def _cleaning(options: Mapping[str, Any]) -> Cleaning:
-    return Cleaning(**{name: options[name] for name in CLEANING if name in options})
-
-
-def _as_asked(items: Iterator[Item], options: Mapping[str, Any], mended: dict[str, int]) -> Iterator[Item]:
-    """The clips cleaned, turned upright and at the frame rate that were asked for. mended: see `_mended_lines`."""
-
-    def clean(clip: SkeletonClip) -> SkeletonClip:
-        if how.mend_sides and (frames := int(swapped_pairs(clip).any((0, 2)).sum())):
-            mended[clip.name] = frames
-        return cleaned(clip, how)
-
-    if how := _cleaning(options):
-        items = _mapped(items, clean)
-    if (up := options.get("up")) is not None:
-        items = _mapped(items, lambda clip: turned_up(clip, up))
-    if (rate := options.get("resample_fps")) is not None:
-        items = _mapped(items, lambda clip: at_rate(clip, rate))
-    return items
-
-
-def _mended_lines(frames: Mapping[str, int]) -> list[str]:
-    """The line on left and right that were exchanged back. frames: clip -> in how many."""
-    total = sum(frames.values())
-    where = f"{total:,} frames of {len(frames):,} clips: {first_few([*frames])}"
-    return [f"left and right were exchanged back in {where}"] * bool(frames)
-
-
-def _mapped(items: Iterator[Item], change: Callable[[SkeletonClip], SkeletonClip]) -> Iterator[Item]:
-    """The items, each clip changed; a clip that cannot be is a fault."""
-    with closing(items):
-        for item in items:
-            try:
-                yield change(item) if isinstance(item, SkeletonClip) else item
-            except ValueError as error:
-                assert isinstance(item, SkeletonClip), "only a clip is changed"
-                yield fault_of(error, item.name)
 
 
 def _by_policy(
