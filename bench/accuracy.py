@@ -1,6 +1,7 @@
 """How well recipes do on all development sets: on folds of the training subjects, or on the test part.
 
-    python bench/accuracy.py configs/small_data.yaml [MORE.yaml ...] [--sets PATTERN] [--seeds 3] [--folds 3] [--test]
+    python bench/accuracy.py configs/small_data.yaml [MORE.yaml] [--sets PATTERN] [--seeds 3] [--folds 3] [--steps N]
+        [--test]
 
 A recipe is chosen by its mean over folds, sets and seeds; the test part is opened by --test alone, and each opening is
 counted in the table. Results are kept in --out (default: bench_accuracy/), a JSON file a set, recipe and kind; what is
@@ -18,6 +19,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
+import yaml
 from accuracy_sets import SETS, SPLIT, prepared
 
 from kinegraph.atomic import write_atomic
@@ -37,6 +39,7 @@ def main() -> None:
     parser.add_argument("--sets", default="", metavar="PATTERN", help="only sets whose name matches")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--steps", type=int, help="train for so many steps, by default as the recipe says")
     parser.add_argument("--test", action="store_true", help="train on the whole training part, measure the test part")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared" / "data")
@@ -46,10 +49,9 @@ def main() -> None:
     for name in names:
         prepared(name, options.shared, options.out / "sets")
     jobs = [job for recipe in options.recipes for name in names for job in jobs_of(recipe, name, options)]
-    began = {}
 
     def done(job: Job) -> None:
-        keep(job, options.out, time.monotonic() - began.get(job.name, time.monotonic()))
+        keep(job, options.out)
         print(f"{job.name}: {json.loads(kept(job, options.out).read_text())['top1']:.4f}", flush=True)
 
     left = [job for job in jobs if not kept(job, options.out).is_file()]
@@ -66,9 +68,17 @@ def jobs_of(recipe: Path, name: str, options: argparse.Namespace) -> list[Job]:
     if not options.test:
         found = folds_of(open_dataset(data), SETS[name].by, options.folds, SPLIT)
         parts = {f"fold{fold.number}of{len(found)}": fold.split for fold in found}
-    place = options.out / "runs" / recipe_name(recipe) / name
+    title = recipe_name(recipe) + (f"-{options.steps}steps" if options.steps else "")
+    place = options.out / "runs" / title / name
+
+    def words(split: str) -> list[str]:
+        if not options.steps:
+            return []
+        clips, size = len(open_dataset(data).indices(split, "train")), yaml.safe_load(recipe.read_text())["batch_size"]
+        return ["--epochs", str(max(1, round(options.steps / -(-clips // size))))]
+
     return [
-        Job(f"{recipe_name(recipe)} {name} {part} seed{seed}", recipe, data, split, seed, place / f"{part}_seed{seed}")
+        Job(f"{title} {name} {part} seed{seed}", recipe, data, split, seed, place / f"{part}_seed{seed}", words(split))
         for part, split in parts.items()
         for seed in range(options.seeds)
     ]
@@ -83,8 +93,8 @@ def kept(job: Job, out: Path) -> Path:
     return out / "results" / f"{job.name.replace(' ', '/')}.json"
 
 
-def keep(job: Job, out: Path, _: float) -> None:
-    """The figures of a network as JSON; its run folder is removed, they are many."""
+def keep(job: Job, out: Path) -> None:
+    """The figures of a network as JSON, without the paths of this machine."""
     evaluation, _ = read_evaluation(job.result)
     log = [json.loads(line) for line in (job.run / "log.jsonl").read_text().splitlines()]
     seconds = (job.run / "checkpoints" / "last.safetensors").stat().st_mtime - (job.run / "config.yaml").stat().st_ctime
@@ -93,7 +103,7 @@ def keep(job: Job, out: Path, _: float) -> None:
         "clips": len(evaluation.labels),
         "seconds": round(seconds),
         "recipe": job.config.read_text(encoding="utf-8"),
-        "environment": log[0],
+        "environment": {key: it for key, it in log[0].items() if key not in ("command", "dataset", "mode")},
     }
     path = kept(job, out)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ VERBS = {
     "crossval": "train and test in folds: every clip is tested by a network that did not see its subject",
     "test": "measure a trained network on a split: metrics, result file, report",
     "predict": "say what is done in recordings: a clip, each person in it, or when in a long one",
-    "stream": "say what people do while it happens: frames from a program, a socket or a file that is played",
+    "stream": "say what people do while it happens: frames from a program, a camera or a file that is played",
     "serve": "a page where recordings, a camera or a program's frames are answered; HTTP and a socket for programs",
     "calibrate": "probabilities that say how often answers are right, by the result of clips not trained on",
     "draw": "a clip as a page that plays it, a video or a film strip; with what a network says of it",

@@ -1,8 +1,9 @@
-"""Files that people name or that lie in a stranger's folder: whoever reads one asks here whether it is a file.
+"""Files that people name or that lie in a stranger's folder: whoever reads or writes one asks here whether that works.
 
 A pipe waits for a writer, and /dev/zero has no end.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -17,3 +18,15 @@ def read_text(path: Path, most: int) -> str:
     check_is_file(path)
     with path.open(encoding="utf-8", errors="replace") as file:
         return file.read(most)
+
+
+def check_new_file(path: Path, suffixes: Sequence[str], *, overwrite: bool = True, what: str = "--out") -> None:
+    """Raises ValueError for a file that cannot be written, before anything is computed. what: its name in messages."""
+    if path.suffix not in suffixes:
+        raise ValueError(f"{what} is '{path}', expected a name that ends in {' or '.join(suffixes)}")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder")
+    if path.exists() and not overwrite:
+        raise ValueError(f"{path} exists; choose another name or give --overwrite")
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no folder {path.parent}")

@@ -131,3 +131,21 @@ def test_one_class_and_a_network_without_features_are_refused():
 
     with pytest.raises(ValueError, match="has no features that its classes are computed from"):
         kg.embed(weights(BlackBox(Plain, GRAPH, 3, 3)), made)
+
+
+def test_one_example_of_each_class_is_enough_and_cannot_be_checked(tmp_path, capsys):
+    known = weights()
+    about = {"layout": LAYOUT, "class_names": known.class_names, "preprocessing": known.preprocessing}
+    save_weights(tmp_path / "w.safetensors", known.model, **about)
+    made, names = clips(4, 4)
+    for clip, name in zip(made, names, strict=True):
+        (tmp_path / "examples" / name).mkdir(parents=True)
+        np.save(tmp_path / "examples" / name / "one.npy", clip.keypoint)
+    given = [str(tmp_path / "w.safetensors"), str(tmp_path / "examples"), "--layout", "ntu25", "--units", "m"]
+    assert main(["enroll", *given, "--out", str(tmp_path / "new.safetensors")]) == 0
+    assert "nothing says how often answers will be right" in capsys.readouterr().out
+    assert "least_probability" not in load_weights(tmp_path / "new.safetensors").extra
+    model = kg.enroll(known, made, names)
+    others, truth = clips(12, 4, seed=5)
+    assert [kg.predict(model, clip).class_name for clip in others] == truth
+    assert all(kg.predict(model, clip).known for clip in others)

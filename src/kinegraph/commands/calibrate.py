@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kinegraph.files import check_new_file
 from kinegraph.plugins import load_plugins
 
 
@@ -34,10 +35,7 @@ def calibrate(
     load_plugins(plugins or ())
     if not 0 < accepted < 1:
         raise ValueError(f"--accepted is {accepted}, expected a share between 0 and 1")
-    if out.suffix != ".safetensors":
-        raise ValueError(f"--out is '{out}', expected a name that ends in .safetensors")
-    if out.is_dir() or (out.exists() and not overwrite):
-        raise ValueError(f"{out} exists; choose another name or give --overwrite")
+    check_new_file(out, (".safetensors",), overwrite=overwrite)
     import torch
 
     from kinegraph.evaluation.about_result import read_evaluation

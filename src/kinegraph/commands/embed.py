@@ -1,5 +1,7 @@
 """`kinegraph embed WEIGHTS INPUT...`: clips as vectors, in a file."""
 
+import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -7,6 +9,7 @@ import numpy as np
 
 from kinegraph.commands.arguments import check_numbers
 from kinegraph.commands.swapped import weights_first
+from kinegraph.files import check_new_file
 from kinegraph.messages import counted
 from kinegraph.plugins import load_plugins
 
@@ -60,11 +63,11 @@ def embed(
     """
     load_plugins(plugins or ())
     check_numbers(batch_size=batch_size)
-    from kinegraph.inference.embedding import checked_out, write_embeddings
+    from kinegraph.inference.embedding import KINDS, write_embeddings
     from kinegraph.inference.predictor import placed, predictor_of
 
     weights, inputs = weights_first("embed", weights, inputs)
-    checked_out(out)
+    check_new_file(out, KINDS)
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "up": up}
     options |= {"split": split, "part": part}
     predictor = placed(predictor_of(weights, map_layout=map_layout), device)
@@ -83,9 +86,6 @@ def described(
     batch_size: int,
 ) -> "tuple[Float[np.ndarray, 'N views D'], list[str], list[str | None]]":
     """Vectors of all views, names and classes of all clips; what was assumed or left out is said."""
-    import sys
-    from contextlib import closing
-
     from rich.console import Console
     from rich.progress import track
 

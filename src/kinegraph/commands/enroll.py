@@ -8,6 +8,7 @@ import numpy as np
 from kinegraph.commands.arguments import check_numbers
 from kinegraph.commands.embed import described
 from kinegraph.commands.swapped import weights_first
+from kinegraph.files import check_new_file
 from kinegraph.messages import counted
 from kinegraph.plugins import load_plugins
 
@@ -63,12 +64,7 @@ def enroll(
     """
     load_plugins(plugins or ())
     check_numbers(batch_size=batch_size)
-    if out.suffix != ".safetensors":
-        raise ValueError(f"--out is '{out}', expected a name that ends in .safetensors")
-    if out.is_dir() or (out.exists() and not overwrite):
-        raise ValueError(f"{out} exists; choose another name or give --overwrite")
-    if not out.parent.is_dir():
-        raise ValueError(f"there is no folder {out.parent}")
+    check_new_file(out, (".safetensors",), overwrite=overwrite)
     from kinegraph.inference import enrolment
     from kinegraph.inference.predictor import placed, predictor_of
     from kinegraph.models.weights import load_weights, save_weights
@@ -97,6 +93,9 @@ def enroll(
         extra=extra,
     )
     print(f"{out}: {len(classes)} classes of {counted(len(names), 'example')}")
+    if made.right is None:
+        print("note: one example of each class: nothing says how often answers will be right; a second example would")
+        return
     print(
         f"each example by a head of all others: {made.right:.1%} right; below a probability of {made.least:.1%} rather "
         "none of the classes"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kinegraph.files import check_new_file
 from kinegraph.messages import megabytes
 from kinegraph.plugins import load_plugins
 
@@ -21,12 +22,7 @@ def export(weights: Path, out: Path, *, overwrite: bool = False, plugins: list[P
         kinegraph export ui-prmd-10 ui-prmd-10.onnx
         kinegraph export runs/mine/checkpoints/best.safetensors mine.onnx
     """
-    if out.suffix != ".onnx":
-        raise ValueError(f"the file to write is '{out}', expected a name that ends in .onnx")
-    if out.is_dir() or (out.exists() and not overwrite):
-        raise ValueError(f"{out} exists; choose another name or give --overwrite")
-    if not out.parent.is_dir():
-        raise ValueError(f"there is no folder {out.parent}")
+    check_new_file(out, (".onnx",), overwrite=overwrite, what="the file to write")
     load_plugins(plugins or ())
     from kinegraph.inference.export import export as export_network
 

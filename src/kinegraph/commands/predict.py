@@ -15,6 +15,7 @@ from kinegraph.commands.arguments import check_numbers, read_config
 from kinegraph.commands.long_clips import window_hint
 from kinegraph.commands.swapped import weights_first
 from kinegraph.commands.watching import watching
+from kinegraph.files import check_new_file
 from kinegraph.messages import plain_name, shortened
 from kinegraph.plugins import load_plugins
 from kinegraph.screen import anybody_reads
@@ -123,14 +124,14 @@ def predict(
         raise ValueError("--stride is between windows: give --window too")
     if part is not None and split is None:
         raise ValueError("--part is of a split: give --split too")
-    from kinegraph.inference.answers import answer_file, answers, checked_out
+    from kinegraph.inference.answers import answer_file, answers
     from kinegraph.inference.compared import compared
     from kinegraph.inference.inputs import questions, read_inputs
     from kinegraph.inference.timeline import check_lengths
 
     weights, inputs = weights_first("predict", weights, inputs)
     if out:
-        checked_out(out)
+        check_new_file(out, (".csv", ".json"))
     check_lengths(window, stride)
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
     options |= {"up": up, "resample_fps": resample_fps}

@@ -162,14 +162,6 @@ def _only(clip: SkeletonClip, people: slice | Bool[np.ndarray, "M"], frames: sli
 # ---- in a file: rows as they come, a .csv for spreadsheets or a .json for programs -----------------------------------
 
 
-def checked_out(path: Path) -> None:
-    """Raises ValueError for a file of answers that cannot be written, before anything is computed."""
-    if path.suffix not in (".csv", ".json"):
-        raise ValueError(f"--out is '{path}', expected a name that ends in .csv or .json")
-    if path.is_dir() or not path.parent.is_dir():
-        raise ValueError(f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}")
-
-
 @contextmanager
 def answer_file(path: Path, top: int) -> Generator[Callable[[Answer], None], None, None]:
     """A function that writes an answer with its `top` classes. The file appears whole at the end or not at all."""

@@ -47,14 +47,6 @@ def embed(
     return np.stack([views.mean(0) for views in embeddings(predictor, map(predictor.fit, clips))])
 
 
-def checked_out(path: Path) -> None:
-    """Raises ValueError for a file of vectors that cannot be written, before anything is computed."""
-    if path.suffix not in KINDS:
-        raise ValueError(f"--out is '{path}', expected a name that ends in .npz or .csv")
-    if path.is_dir() or not path.parent.is_dir():
-        raise ValueError(f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}")
-
-
 def write_embeddings(
     path: Path, vectors: Float[np.ndarray, "N D"], names: Sequence[str], truths: Sequence[str | None]
 ) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import nn
 
+from kinegraph.evaluation.calibration import least_probability
 from kinegraph.inference.embedding import embeddings
 from kinegraph.inference.predictor import predictor_of, weights_of
 from kinegraph.models.network import with_classes
@@ -24,18 +25,18 @@ from kinegraph.skeleton.clip import SkeletonClip
 STRENGTHS = 10.0 ** np.arange(-3, 4)  # of the ridge, times the number of examples
 SMOOTHING = 0.05  # of the truth, when sharpness is chosen: few examples do not prove that answers are certain
 SHARPNESS = 2.0 ** np.arange(0, 7.5, 0.5)
-ACCEPTED = 0.95  # share of known examples that are to be recognised
+UNCHECKED = 0.1, 8.0  # strength and sharpness where no class has two examples
 
 
 @dataclass(frozen=True)
 class Enrolled:
-    """What became of the examples. right: share that the head of all others answers right.
+    """What became of the examples. right: share that the head of all others answers right; None where no class has two.
 
-    least: probability below which an answer is rather none of the classes.
+    least: probability below which an answer is rather none of the classes; 0 where no class has two examples.
     """
 
     weights: Weights
-    right: float
+    right: float | None
     least: float
 
 
@@ -83,10 +84,10 @@ def enrolled(
     if len(class_names) < 2:
         raise ValueError(f"there is one class, {class_names[0]}: an answer needs something to choose from; give two")
     head = fit_head(vectors.astype(np.float64), labels, len(class_names))
-    sure = probabilities(head.scores)
-    right = sure.argmax(1) == labels
-    answered = sure.max(1)[right] if right.any() else sure.max(1)
-    least = float(np.quantile(answered, 1 - ACCEPTED))
+    likely = log_probabilities(head.scores)
+    checked = _with_others(labels)
+    right = float((likely.argmax(1) == labels)[checked].mean()) if checked.any() else None
+    least = least_probability(likely[checked], labels[checked]) if checked.any() else 0.0
     network = with_classes(known.model, len(class_names))
     with torch.no_grad():
         network.head.weight.copy_(torch.from_numpy(head.weight))
@@ -95,8 +96,8 @@ def enrolled(
     extra: dict[str, Any] = {
         "training": {key: training[key] for key in ("recorded", "units", "coordinates") if key in training}
     }
-    extra["least_probability"] = round(least, 4)
-    return Enrolled(Weights(network, known.layout, class_names, known.preprocessing, extra), float(right.mean()), least)
+    extra |= {"least_probability": round(least, 4)} if least else {}
+    return Enrolled(Weights(network, known.layout, class_names, known.preprocessing, extra), right, least)
 
 
 def fit_head(vectors: Float[np.ndarray, "N views D"], labels: Int[np.ndarray, "N"], classes: int) -> LinearHead:
@@ -110,10 +111,11 @@ def fit_head(vectors: Float[np.ndarray, "N views D"], labels: Int[np.ndarray, "N
     root = np.sqrt(weight / weight.mean()).repeat(views)[:, None]
     target = (np.eye(classes)[labels] - 1 / classes).repeat(views, axis=0)
     best = None
-    for strength in STRENGTHS:
+    strengths, sharpnesses = (STRENGTHS, SHARPNESS) if _with_others(labels).any() else np.array(UNCHECKED)[:, None]
+    for strength in strengths:
         coefficients, left_out = _ridge(x * root, target * root, strength * len(x), views)
         scores = (left_out / root).reshape(clips, views, -1)
-        loss, sharpness = min((_loss(scores * it, labels), it) for it in SHARPNESS)
+        loss, sharpness = min((_loss(scores * it, labels), it) for it in sharpnesses)
         if best is None or loss < best[0]:
             best = loss, coefficients * sharpness, scores * sharpness
     assert best is not None
@@ -139,13 +141,19 @@ def _ridge(
     return coefficients, others
 
 
-def probabilities(scores: Float[np.ndarray, "N views classes"]) -> Float[np.ndarray, "N classes"]:
-    """The mean of the views' probabilities, as a network answers."""
+def log_probabilities(scores: Float[np.ndarray, "N views classes"]) -> Float[np.ndarray, "N classes"]:
+    """The logarithm of the mean of the views' probabilities, as a network answers."""
     shares = np.exp(scores - scores.max(-1, keepdims=True))
-    return (shares / shares.sum(-1, keepdims=True)).mean(1)
+    return np.log(np.maximum((shares / shares.sum(-1, keepdims=True)).mean(1), 1e-12))
+
+
+def _with_others(labels: Int[np.ndarray, "N"]) -> Bool[np.ndarray, "N"]:
+    """The examples whose class has others: what is said of them without them can be right."""
+    return np.bincount(labels)[labels] > 1
 
 
 def _loss(scores: Float[np.ndarray, "N views classes"], labels: Int[np.ndarray, "N"]) -> float:
-    likely = np.log(np.maximum(probabilities(scores), 1e-12))
+    checked = _with_others(labels) if _with_others(labels).any() else np.ones(len(labels), bool)
+    likely, labels = log_probabilities(scores)[checked], labels[checked]
     of_truth = likely[np.arange(len(labels)), labels]
     return -float(((1 - SMOOTHING) * of_truth + SMOOTHING * likely.mean(1)).mean())
