@@ -22,6 +22,7 @@ VERBS = {
     "convert": "dataset folder or checkpoint <-> the files of other projects",
     "train": "train a network as a config says",
     "crossval": "train and test in folds: every clip is tested by a network that did not see its subject",
+    "sweep": "search options of a config: trials on folds of the training part, by optuna",
     "test": "measure a trained network on a split: metrics, result file, report",
     "predict": "say what is done in recordings: a clip, each person in it, or when in a long one",
     "stream": "say what people do while it happens: frames from a program, a camera or a file that is played",

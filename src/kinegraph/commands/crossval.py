@@ -21,7 +21,8 @@ from kinegraph.evaluation.results import read_result
 from kinegraph.messages import counted, first_few
 from kinegraph.report.write import write_report
 from kinegraph.safe_io import read_json
-from kinegraph.training.crossval import Fold, Job, Runner, folds_of
+from kinegraph.training.commands import Commands
+from kinegraph.training.crossval import Fold, Job, folds_of, run_jobs
 
 ABOUT, RUNS = "crossval.json", "seed*/fold*"  # what the runs are of, and their folders
 SHOWN = ("top1", "mean_class_accuracy")
@@ -93,7 +94,7 @@ def crossval(
     def done(job: Job) -> None:
         print(_line(job, jobs[job], _tested(folder, job, jobs[job])), flush=True)
 
-    Runner(threads).run(list(jobs), processes, done)
+    run_jobs(Commands(threads), list(jobs), processes, done)
     _conclude(folder, jobs, out, what, about["config"])
 
 

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from kinegraph.commands.arguments import check_numbers
 from kinegraph.commands.watching import watching
+from kinegraph.data.cluster import cluster_of
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
 from kinegraph.data.dataset_checks import dataset_findings, line_of
 from kinegraph.data.formats import options_of, recognise, recordings
@@ -76,6 +77,7 @@ def prepare(
     keep_missing: bool = False,
     skip_broken: bool = False,
     workers: int | None = None,
+    executor: str | None = None,
     plugins: list[Path] | None = None,
     dtype: Literal["float32", "float16"] = "float32",
     overwrite: bool = False,
@@ -136,6 +138,8 @@ def prepare(
         keep_missing: ntu: also read the samples that are published as having missing skeletons.
         skip_broken: leave out clips that cannot be read and list them at the end, instead of stopping.
         workers: ntu, openpose: processes that read files, one a core by default.
+        executor: ntu, openpose: who reads the files, "processes" of this machine (the default) or dask://HOST:PORT, the
+            workers of a dask scheduler, who see the files under the same paths; see docs/cluster.md.
         plugins: video: Python files with an estimator of your own.
         dtype: float16 halves the size on disk and keeps about 3 digits.
         overwrite: replace the dataset that is already in out, once the new one is complete.
@@ -154,7 +158,14 @@ def prepare(
     load_plugins(plugins or ())
     if per_person and people is None and "people" in options_of(recognise(path, format)[0]):
         people = CROWD
-    options = {"bodies": bodies, "labels": labels, "layout": layout, "workers": workers}
+    cluster = cluster_of(executor)
+    if cluster:
+        if workers is not None:
+            raise ValueError("--workers counts processes of this machine: leave it out beside --executor dask://...")
+        if "workers" not in options_of(module := recognise(path, format)[0]):
+            raise ValueError(f"--executor is for ntu and openpose; {module.NAME} is read by one process")
+        path = path.absolute()  # the workers are in other folders
+    options = {"bodies": bodies, "labels": labels, "layout": layout, "workers": cluster or workers}
     options |= {"class_names": class_names, "split_name": split_name, "box_threshold": box_threshold}
     sets, only = _sets_and_names(classes)
     options |= {"classes": sets, "extra": extra or None}

@@ -20,6 +20,7 @@ from kinegraph.messages import counted, first_few
 from kinegraph.models.network import network_kind
 from kinegraph.models.transfer import Start, describe, open_start
 from kinegraph.models.weights import load_weights
+from kinegraph.training.callbacks import Callbacks
 from kinegraph.training.distributed import naming_lost_processes, set_determinism, start_processes, started_again
 from kinegraph.training.loop import Training
 from kinegraph.training.options import TrainOptions, may_change
@@ -72,7 +73,10 @@ def _train_in(place: Path, options: TrainOptions, config_text: str) -> Path:
     parts = build_parts(options, data, fabric, start)
     save, plan = weights_writer(options, data, run, config_text), build_plan(options, data)
     learning = parts.network, parts.criterion, parts.optimizer
-    training = Training(fabric, *learning, data.clips, data.val_clips, plan, run, save, parts.frozen, task_of(options))
+    callbacks = Callbacks(options.callbacks if fabric.is_global_zero else ())
+    training = Training(
+        fabric, *learning, data.clips, data.val_clips, plan, run, save, parts.frozen, task_of(options), callbacks
+    )
     if resume:
         training.restore()
     elif fabric.is_global_zero:

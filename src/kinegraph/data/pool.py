@@ -1,4 +1,4 @@
-"""Many files read or written by several processes, their results in order."""
+"""Many files read or written by several processes, here or on a cluster, their results in order."""
 
 import os
 import signal
@@ -6,11 +6,14 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from threading import Thread
 from typing import TypeVar
+
+from kinegraph.data.cluster import Cluster, by_cluster
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -26,13 +29,19 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_order(function: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Generator[Result, None, None]:
-    """function(item) for each item, by up to `workers` processes; few items are not worth another process.
+def in_order(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int | Cluster
+) -> Generator[Result, None, None]:
+    """function(item) for each item, by up to `workers` processes or a cluster; few items are not worth another process.
 
     function: of a module, or a partial of one. Its error is raised when it is its item's turn; what is under way then
     is left. Close the iterator to leave it early.
     """
     tasks = [items[i : i + ITEMS_A_TASK] for i in range(0, len(items), ITEMS_A_TASK)]
+    if isinstance(workers, Cluster):
+        with closing(by_cluster(partial(_all, function), tasks, workers)) as results:
+            yield from results
+        return
     workers = min(workers, len(tasks) // 2)
     if workers < 2:
         yield from map(function, items)

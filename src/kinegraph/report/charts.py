@@ -36,8 +36,10 @@ def curve_figures(curves: Mapping[str, Curve], classes: Sequence[str] = ()) -> s
     return f'<div class="pair">{"".join(figures)}</div>' if figures else ""
 
 
-def lines_svg(series: Mapping[str, Sequence[tuple[int, float]]], *, percent: bool = False) -> str:
-    """Lines over epochs, one a series; the series' name is its CSS class. The page's script reads `data-lines`."""
+def lines_svg(
+    series: Mapping[str, Sequence[tuple[int, float]]], *, percent: bool = False, label: str = "Learning curve"
+) -> str:
+    """Lines over epochs, or another count, one a series; its name is its CSS class. The script reads `data-lines`."""
     series = {name: _thinned(line) for name, line in series.items()}
     points = [point for line in series.values() for point in line]
     first, last = min(x for x, _ in points), max(x for x, _ in points)
@@ -51,10 +53,10 @@ def lines_svg(series: Mapping[str, Sequence[tuple[int, float]]], *, percent: boo
         return TOP + (HEIGHT - TOP - BOTTOM) * (1 - max(value, 0.0) / highest)
 
     scale = 100 if percent else 1
-    label = [[[x, round(across(x), 1), round(scale * y, 3)] for x, y in line] for line in series.values()]
+    values = [[[x, round(across(x), 1), round(scale * y, 3)] for x, y in line] for line in series.values()]
     parts = [
-        f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Learning curve"'
-        f' data-lines="{escape(json.dumps(label, separators=(",", ":")))}">'
+        f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}"'
+        f' data-lines="{escape(json.dumps(values, separators=(",", ":")))}">'
     ]
     for tick in ticks:
         y = f"{up(tick):.1f}"

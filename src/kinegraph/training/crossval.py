@@ -4,14 +4,11 @@ Each fold is a run folder like any other, on a split such as "subject=5,6" (`dat
 a second call does what is left.
 """
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Lock
 
 import numpy as np
 from jaxtyping import Int
@@ -19,6 +16,7 @@ from jaxtyping import Int
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.folds import FOLD, folds
 from kinegraph.messages import did_you_mean, quoted
+from kinegraph.training.commands import Commands
 
 FOLDS, LEAVE_ONE_OUT = 5, "leave-one-out"
 RESULT = "test/result.pkl"
@@ -78,7 +76,7 @@ def _by_number(text: str) -> tuple[int, str]:
 class Job:
     """One network: trained on the part "train" of a split and tested on the other, in a run folder.
 
-    name: for messages. options: further words for `kinegraph train`.
+    name: for messages. options: further words for `kinegraph train`. validation: those that say when it validates.
     """
 
     name: str
@@ -88,6 +86,7 @@ class Job:
     seed: int
     run: Path
     options: Sequence[str] = ()
+    validation: Sequence[str] = ("--no-validate",)
 
     @property
     def result(self) -> Path:
@@ -97,7 +96,7 @@ class Job:
         """The words of its training. A run that was interrupted goes on; one that ended is at its end at once."""
         more = "--resume" if (self.run / "checkpoints/last.ckpt").is_file() else "--overwrite"
         part = ["--dataset", str(self.dataset), "--split", self.split, "--seed", str(self.seed)]
-        place = ["--work-dir", str(self.run), more, "--no-validate", "--no-report"]
+        place = ["--work-dir", str(self.run), more, *self.validation, "--no-report"]
         return ["train", str(self.config), *self.options, *part, *place]
 
     def test(self) -> list[str]:
@@ -106,57 +105,28 @@ class Job:
         return ["test", *map(str, files), "--dataset", str(self.dataset), "--out", str(self.result)]
 
 
-@dataclass(eq=False)
-class Runner:
-    """Runs jobs as commands, each with so many threads."""
+def run_jobs(commands: Commands, jobs: Sequence[Job], processes: int, done: Callable[[Job], None]) -> None:
+    """Do the jobs that have no result yet, `processes` at a time; `done` is called for each when it has one.
 
-    threads: int
-    _children: set[subprocess.Popen] = field(default_factory=set)
-    _lock: Lock = field(default_factory=Lock)
-    _stop: Event = field(default_factory=Event)
+    Raises ValueError with the last line of a command that failed; the others are stopped.
+    """
+    with ThreadPoolExecutor(processes) as pool:
+        futures = [pool.submit(_one, commands, job, done) for job in jobs]
+        try:
+            ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in ended:
+                future.result()
+        finally:
+            commands.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
 
-    def run(self, jobs: Sequence[Job], processes: int, done: Callable[[Job], None]) -> None:
-        """Do the jobs that have no result yet, `processes` at a time; `done` is called for each when it has one.
 
-        Raises ValueError with the last line of a command that failed; the others are stopped.
-        """
-        with ThreadPoolExecutor(processes) as pool:
-            futures = [pool.submit(self._one, job, done) for job in jobs]
-            try:
-                ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
-                for future in ended:
-                    future.result()
-            finally:
-                self._end(pool)
-
-    def _end(self, pool: ThreadPoolExecutor) -> None:
-        self._stop.set()
-        pool.shutdown(wait=False, cancel_futures=True)
-        with self._lock:
-            for child in self._children:
-                child.terminate()
-
-    def _one(self, job: Job, done: Callable[[Job], None]) -> None:
-        if not job.result.is_file():
-            self._call(job.training(), job)
-            self._call(job.test(), job)
-        if not self._stop.is_set():
-            done(job)
-
-    def _call(self, words: Sequence[str], job: Job) -> None:
-        """One command. Raises ValueError with its last line where it fails."""
-        environment = os.environ | {"OMP_NUM_THREADS": str(self.threads), "OMP_WAIT_POLICY": "PASSIVE"}
-        command = [sys.executable, "-m", "kinegraph", *words]
-        with self._lock:
-            if self._stop.is_set():
-                return
-            child = subprocess.Popen(
-                command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-            )
-            self._children.add(child)
-        _, errors = child.communicate()
-        with self._lock:
-            self._children.discard(child)
-        if child.returncode and not self._stop.is_set():
-            last = (errors.strip().splitlines() or [f"ended with code {child.returncode}"])[-1]
-            raise ValueError(f"{job.name}: {last.removeprefix('kinegraph: ')}")
+def _one(commands: Commands, job: Job, done: Callable[[Job], None]) -> None:
+    for words in (job.training(), job.test()):
+        if job.result.is_file():
+            break
+        ended = commands.run(words)
+        if ended and ended.code and not commands.stopped.is_set():
+            raise ValueError(f"{job.name}: {ended.says}")
+    if not commands.stopped.is_set():
+        done(job)

@@ -7,7 +7,7 @@ process). So a resumed run is the uninterrupted one, bit for bit.
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -17,10 +17,12 @@ from torch import Tensor, nn
 
 from kinegraph.data.loading import ClipDataset, train_loader
 from kinegraph.data.windows import WindowDataset
+from kinegraph.training.callbacks import Callbacks
 from kinegraph.training.distributed import naming_lost_processes, stop_request
+from kinegraph.training.loggers import Loggers
 from kinegraph.training.losses import class_counts
 from kinegraph.training.optim import Schedule
-from kinegraph.training.progress import Scalars, TrainingDisplay
+from kinegraph.training.progress import TrainingDisplay
 from kinegraph.training.run_folder import RunFolder
 from kinegraph.training.tasks import ClipTask, Task
 
@@ -44,7 +46,8 @@ class Plan:
     log_every: int = 100
     monitor: str = "top1"
     workers: int = 0
-    tensorboard: bool = False
+    early_stop: int | None = None
+    loggers: Sequence[str] = ()
     tensorboard_names: str = "kinegraph"
     compile: bool = False
 
@@ -84,8 +87,9 @@ class Training:
         save_weights: Callable,
         frozen: Sequence[nn.Module] = (),
         task: Task | None = None,
+        callbacks: Callbacks | None = None,
     ):
-        self.task = task or ClipTask()
+        self.task, self.callbacks = task or ClipTask(), callbacks or Callbacks()
         self.fabric, self.plan, self.run, self.save_weights = fabric, plan, run, save_weights
         self.clips, self.val_clips, self.frozen = clips, val_clips, frozen
         self.base_rates = [group["lr"] for group in optimizer.param_groups]
@@ -108,15 +112,25 @@ class Training:
 
     def fit(self) -> Progress:
         """Train to the last epoch. Ctrl-C finishes the step, saves and raises KeyboardInterrupt."""
-        with stop_request() as stop, self.display, self._open_board() as self.board:
-            while self.progress.epoch < self.plan.epochs:
+        with stop_request() as stop, self.display, self._open_loggers() as self.loggers:
+            self.callbacks.on_start(self.run)
+            while not self._is_over():
                 self._epoch(stop)
                 self._finish_epoch()
-                if self.progress.epoch < self.plan.epochs and self._everywhere(stop()):
+                if not self._is_over() and self._everywhere(stop()):
                     raise KeyboardInterrupt
+            if self.progress.epoch < self.plan.epochs:
+                self.display.say(f"ended early: no better {self.plan.monitor} for {self.plan.early_stop} epochs")
         if self.fabric.is_global_zero:
             self.save_weights(self.run.last, self.network, self.progress)
+        self.callbacks.on_end(self.run)
         return self.progress
+
+    def _is_over(self) -> bool:
+        """After the last epoch, or after a validation when there was no better one for `early_stop` epochs."""
+        at, plan = self.progress, self.plan
+        waited = at.epoch - at.best_epoch if at.epoch % plan.validate_every == 0 else 0
+        return at.epoch >= plan.epochs or (plan.early_stop is not None and waited >= plan.early_stop)
 
     def restore(self) -> None:
         """Take up the state in the run's last.ckpt. Raises ValueError if it belongs to another network or plan."""
@@ -289,8 +303,8 @@ class Training:
     def _log(self, **record) -> None:
         if self.fabric.is_global_zero:
             self.run.log(**record)
-            if self.board:
-                self.board.add(self.progress.step, record)
+            if self.loggers:
+                self.loggers.add(self.progress.step, record)
 
     def _warn(self, message: str) -> None:
         """Say it, and keep it for the report."""
@@ -298,11 +312,11 @@ class Training:
         if self.fabric.is_global_zero:
             self.run.log(mode="warning", severity="warning", message=message)
 
-    def _open_board(self) -> Scalars | nullcontext:
-        wanted = self.plan.tensorboard and self.fabric.is_global_zero
+    def _open_loggers(self) -> AbstractContextManager[Loggers | None]:
+        plan, wanted = self.plan, self.plan.loggers if self.fabric.is_global_zero else ()
         if not wanted:
             return nullcontext()
-        return Scalars(self.run.path / "tensorboard", self.progress.step + 1, self.plan.tensorboard_names)
+        return Loggers(wanted, self.run.path, self.progress.step + 1, plan.tensorboard_names).ended()
 
     def _finish_epoch(self) -> None:
         at, plan = self.progress, self.plan
@@ -317,6 +331,10 @@ class Training:
         self._warn_at_chance(hits, clips)
         self._warn_of_spike(loss / clips)
         self.save()
+        measured = {f"val_{name}": value for name, value in (figures or {}).items()}
+        self.callbacks.on_epoch(
+            self.run, {"epoch": at.epoch, "loss": loss / clips, "top1": hits / clips, "lr": rate} | measured
+        )
 
     def _warn_at_chance(self, hits: float, clips: float) -> None:
         """Say so, once, when the training clips are recognised no better than by naming the largest class."""

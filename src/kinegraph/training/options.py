@@ -118,7 +118,21 @@ class TrainOptions:
     )
     save_every: int = option(500, "steps from one checkpoint to the next inside an epoch.", least=1, resume=MAY_CHANGE)
     log_every: int = option(100, "steps from one line in log.jsonl to the next.", least=1, resume=MAY_CHANGE)
-    tensorboard: bool = option(False, "also write the log's figures for TensorBoard.", resume=MAY_CHANGE)
+    early_stop: int | None = option(
+        None, "end after so many epochs without a better validation, by `monitor`; never by default.", least=1
+    )
+    loggers: Sequence[Literal["tensorboard", "wandb", "mlflow"]] = option(
+        (),
+        "where the log's figures are shown besides: tensorboard, wandb, mlflow, any of them; each is an extra.",
+        resume=MAY_CHANGE,
+    )
+    callbacks: Sequence[str] = option(
+        (),
+        "classes of plugins, FILE.NAME, that are called at the start, after each epoch and at the end; see "
+        "docs/own_network.md.",
+        resume=MAY_CHANGE,
+    )
+    tensorboard: bool = option(False, "the same as --loggers tensorboard.", resume=MAY_CHANGE)
     tensorboard_names: Literal["kinegraph", "tensorflow"] = option(
         "kinegraph",
         "names of these figures: train/loss, val/top1 ... or the TensorFlow project's, cross_entropy_loss, "

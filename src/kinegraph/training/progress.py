@@ -1,22 +1,12 @@
-"""What a person sees while a network trains: a bar that moves, one line an epoch that stays, and TensorBoard."""
+"""What a person sees while a network trains: a bar that moves, one line an epoch that stays."""
 
 import sys
 import time
-from importlib.util import find_spec
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-NOT_DRAWN = ("mode", "epoch", "iter")
-THEIR_NAMES = {  # of the TensorFlow project (itskalvik/ST-GCN, main.py)
-    "train/loss": "cross_entropy_loss",
-    "train/top1": "train_acc",
-    "train/top5": "train_acc_top_5",
-    "val/top1": "epoch_test_acc",
-    "val/top5": "epoch_test_acc_top_5",
-}
 REFRESH = 0.5  # seconds between looks at the running sums: each look waits for the GPU
 
 
@@ -95,37 +85,3 @@ def _clock(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
-def check_tensorboard() -> None:
-    """Raises ValueError when it is not installed."""
-    if find_spec("tensorboard") is None:
-        raise ValueError("tensorboard is not installed: pip install 'kinegraph[tensorboard]', or leave --tensorboard")
-
-
-class Scalars:
-    """The log's figures as TensorBoard scalars, in an event file in `folder`.
-
-    first_step: what an interrupted run has drawn from there on is not shown. names: "tensorflow" gives figures that
-    the TensorFlow project draws too the names that they have there.
-    """
-
-    def __init__(self, folder: Path, first_step: int, names: str = "kinegraph"):
-        from torch.utils.tensorboard import SummaryWriter  # seconds to import
-
-        self.names = THEIR_NAMES if names == "tensorflow" else {}
-        self.writer = SummaryWriter(str(folder), purge_step=first_step)
-
-    def __enter__(self) -> "Scalars":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.writer.close()
-
-    def add(self, step: int, record: dict) -> None:
-        """The numbers of one line of the log."""
-        for name, value in record.items():
-            if name not in NOT_DRAWN:
-                drawn = f"{record['mode']}/{name}"
-                self.writer.add_scalar(self.names.get(drawn, drawn), value, step)
-        self.writer.flush()

@@ -89,7 +89,8 @@ class RunFolder:
         """What a run leaves, but its config."""
         weights = (self.checkpoint, self.last, self.best, self.last.with_suffix(".md"), self.best.with_suffix(".md"))
         measured = (self.path / "val" / name for name in MEASURED)
-        return [self.log_file, self.path / "metrics.csv", self.path / "report.html", *weights, *measured]
+        others = (self.path / name for name in ("metrics.csv", "loggers.json", "report.html"))
+        return [self.log_file, *others, *weights, *measured]
 
     def create(self) -> None:
         """Make the folder. Of a run that died before its first checkpoint, or is replaced, nothing is kept."""

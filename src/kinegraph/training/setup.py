@@ -30,11 +30,12 @@ from kinegraph.models.weights import save_weights
 from kinegraph.plugins import plugin_functions
 from kinegraph.skeleton.graph import STRATEGIES, adjacency
 from kinegraph.skeleton.layout import JointLayout, load_layout
+from kinegraph.training.callbacks import check_callbacks
+from kinegraph.training.loggers import check_loggers
 from kinegraph.training.loop import Plan, Progress
 from kinegraph.training.losses import BinaryCrossEntropy, build_loss, class_counts
 from kinegraph.training.optim import parameter_groups, scale_rates
 from kinegraph.training.options import TrainOptions
-from kinegraph.training.progress import check_tensorboard
 from kinegraph.training.run_folder import RunFolder, portable_recipe
 from kinegraph.training.tasks import ClipTask, FrameTask, Task
 
@@ -52,14 +53,21 @@ def check_together(options: TrainOptions) -> None:
         raise ValueError("freeze keeps what weights have learnt: it needs --init-from WEIGHTS")
     if options.resume and options.overwrite:
         raise ValueError("--resume goes on with a run, --overwrite replaces it: give one of them")
-    if options.tensorboard:
-        check_tensorboard()
+    if options.early_stop is not None and not options.validate:
+        raise ValueError("early_stop looks at validations: leave it, or --no-validate")
+    check_loggers(loggers_of(options))
+    check_callbacks(options.callbacks)
     if options.partition not in STRATEGIES and options.partition not in (own := plugin_functions()):
         known = (*STRATEGIES, *own)
         hint = (
             did_you_mean(options.partition, known) or "; name a graph of your own as FILE.NAME, with --plugins FILE.py"
         )
         raise ValueError(f"partition: expected one of {', '.join(known)}, found '{options.partition}'{hint}")
+
+
+def loggers_of(options: TrainOptions) -> list[str]:
+    """Those that are asked for; --tensorboard is an earlier name of one."""
+    return list(dict.fromkeys([*options.loggers, *(["tensorboard"] if options.tensorboard else [])]))
 
 
 # ---- clips -----------------------------------------------------------------------------------------------------------
@@ -291,7 +299,8 @@ def build_plan(options: TrainOptions, data: Data) -> Plan:
         log_every=options.log_every,
         monitor=options.monitor,
         workers=options.workers,
-        tensorboard=options.tensorboard,
+        early_stop=options.early_stop,
+        loggers=loggers_of(options),
         tensorboard_names=options.tensorboard_names,
         compile=options.compile,
     )

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.data.cluster import Cluster
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.ntu_text import JOINTS, Bodies, parse_bodies
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, spread
@@ -57,7 +58,7 @@ def read(
     bodies: BodyPolicy = "tracked",
     classes: Literal[60, 120] | None = None,
     keep_missing: bool = False,
-    workers: int | None = 1,
+    workers: int | Cluster | None = 1,
     sample: int | None = None,
 ) -> Recordings:
     """The clips of a folder of `.skeleton` files (with its subfolders), in the order of their names, or of one file.
@@ -67,7 +68,7 @@ def read(
     classes: 60 gives splits xsub and xview, 120 xsub and xset; by default what the files' names need. With 60, files
         of the other 60 actions are left out.
     keep_missing: also read the samples that are published as having missing or incomplete skeletons.
-    workers: processes; None is one a core. Clips and their order do not depend on it, memory hardly.
+    workers: processes, or a cluster; None is one a core. Clips and their order do not depend on it, memory hardly.
     sample: read the joints of so many files only.
     Where no file has a name of NTU RGB+D, the clips have no labels and no splits.
     Keypoints are in metres in the camera's frame, float32. A file without any body is a fault.
@@ -76,7 +77,7 @@ def read(
         raise ValueError(f"body policy '{bodies}' is not known; there are {', '.join(POLICIES)}")
     if classes not in (60, 120, None):
         raise ValueError(f"NTU RGB+D has 60 or 120 classes, not {classes}")
-    if workers is not None and workers < 1:
+    if isinstance(workers, int) and workers < 1:
         raise ValueError(f"{workers} workers cannot read anything; give 1 or more")
     files = _list(path)
     published = any(FILE_NAME.fullmatch(file.stem) for file in files)
@@ -165,7 +166,7 @@ def _choose(files: Sequence[Path], classes: int, keep_missing: bool) -> tuple[li
 
 
 def _clips(
-    files: list[Path], bodies: BodyPolicy, names: "_Names | None", workers: int, chosen: frozenset[int]
+    files: list[Path], bodies: BodyPolicy, names: "_Names | None", workers: int | Cluster, chosen: frozenset[int]
 ) -> Iterator[Item]:
     read_one = partial(_keypoint, bodies=bodies, named=names is not None, parse=_parser(len(files)))
     to_read = [file for i, file in enumerate(files) if i in chosen]

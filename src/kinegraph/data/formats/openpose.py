@@ -25,6 +25,7 @@ from typing import Literal
 
 import numpy as np
 
+from kinegraph.data.cluster import Cluster
 from kinegraph.data.formats.clip_columns import Facts, facts
 from kinegraph.data.formats.labels_file import with_labels
 from kinegraph.data.formats.openpose_clips import (
@@ -78,7 +79,7 @@ def read(
     image_size: str | None = None,
     fps: float | None = None,
     val_share: float | None = None,
-    workers: int | None = None,
+    workers: int | Cluster | None = None,
     sample: int | None = None,
     parts: Sequence[Part] | None = None,
 ) -> Recordings:
@@ -88,11 +89,12 @@ def read(
         "score" takes the best of each frame, as the published reader does. labels_file: CSV with a row a clip.
     sample: read the joints of so many clips only. parts: hands and face besides the body.
     image_size: of frames in pixels, "1920x1080". val_share: part of the clips for validation where nothing gives a
-        split. workers: processes; None is one a core. Raises ValueError naming the file and what is not as expected.
+        split. workers: processes, or a cluster; None is one a core.
+    Raises ValueError naming the file and what is not as expected.
     """
     if people is not None and people < 1:
         raise ValueError(f"{people} people cannot be kept; give 1 or more")
-    if workers is not None and workers < 1:
+    if isinstance(workers, int) and workers < 1:
         raise ValueError(f"{workers} workers cannot read anything; give 1 or more")
     if not path.exists():
         raise ValueError(f"no folder {path}; give the one with kinetics_train/, or with folders of *_keypoints.json")

@@ -1,0 +1,64 @@
+"""Commands of Kinegraph as processes of their own, which share the threads of the machine and are stopped together."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Event, Lock
+
+LOOK = 1.0  # seconds from one look at a running command to the next
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: its exit code, or minus the number of a signal; and its last line of errors."""
+
+    code: int
+    says: str
+
+
+@dataclass(eq=False)
+class Commands:
+    """Runs commands, each with so many threads. `stop` asks all of them to end, and starts no other."""
+
+    threads: int
+    stopped: Event = field(default_factory=Event)
+    _children: set[subprocess.Popen] = field(default_factory=set)
+    _lock: Lock = field(default_factory=Lock)
+
+    def run(self, words: Sequence[str], enough: Callable[[], bool] | None = None) -> Ended | None:
+        """Run `kinegraph WORDS` to its end; None where all were stopped before it began.
+
+        enough: asked now and then; the command is told to end, and saves what it has, once this says True.
+        """
+        environment = os.environ | {"OMP_NUM_THREADS": str(self.threads), "OMP_WAIT_POLICY": "PASSIVE"}
+        command = [sys.executable, "-m", "kinegraph", *words]
+        with self._lock:
+            if self.stopped.is_set():
+                return None
+            child = subprocess.Popen(
+                command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            )
+            self._children.add(child)
+        errors = self._errors(child, enough)
+        with self._lock:
+            self._children.discard(child)
+        last = (errors.strip().splitlines() or [f"ended with code {child.returncode}"])[-1]
+        return Ended(child.returncode, last.removeprefix("kinegraph: "))
+
+    def stop(self) -> None:
+        self.stopped.set()
+        with self._lock:
+            for child in self._children:
+                child.terminate()
+
+    @staticmethod
+    def _errors(child: subprocess.Popen, enough: Callable[[], bool] | None) -> str:
+        while True:
+            try:
+                return child.communicate(timeout=LOOK if enough else None)[1]
+            except subprocess.TimeoutExpired:
+                if enough and enough():
+                    child.terminate()
+                    enough = None
