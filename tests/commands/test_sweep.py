@@ -12,6 +12,7 @@ from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset, write_dataset
 from kinegraph.training.commands import Commands, Ended
 from kinegraph.training.search import Choices, Numbers, read_search
+from kinegraph.training.study import shown_place
 from tests import made_up
 
 optuna = pytest.importorskip("optuna")
@@ -71,6 +72,9 @@ def test_trials_are_measured_on_folds_of_the_training_part(own, here, capsys):
     best = yaml.safe_load(Path("runs/sweep_c/best.yaml").read_text())
     assert best["split"] == "xsub"
     assert best["optimizer"]["init_args"]["lr"] == study().best_params["optimizer.lr"]
+    page = Path("runs/sweep_c/report.html").read_text()
+    assert "Sweep of c" in page
+    assert "part &#x27;train&#x27; of split &#x27;xsub&#x27;" in page
     here.clear()
     assert main([*call, "--trials", "3"]) == 0  # goes on: one more, and what is there stays
     assert len(here) == 2
@@ -140,6 +144,11 @@ def test_bad_trials_are_pruned_by_the_median(own, monkeypatch):
     assert states == ["COMPLETE"] * 6 + ["PRUNED", "COMPLETE"]
     assert [*study().trials[6].intermediate_values] == [1]
     assert study().best_trial.number == 7
+
+
+def test_a_password_is_not_shown():
+    assert shown_place("postgresql://me:secret@host/sweeps") == "postgresql://me:***@host/sweeps"
+    assert shown_place("my study.db") == "my study.db"
 
 
 def test_ranges_are_read():

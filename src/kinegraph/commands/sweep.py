@@ -28,6 +28,7 @@ from kinegraph.training.study import (
     open_storage,
     open_study,
     run_study,
+    shown_place,
 )
 
 if TYPE_CHECKING:
@@ -103,7 +104,10 @@ def sweep(
         "folds": [fold.split for fold in parts],
         "search": {key: str(value) for key, value in space.items()},
     }
-    study = open_study(open_storage(storage or str(out / "study.db")), name or config.stem, about, prune)
+    place = storage or str(out / "study.db")
+    study = open_study(open_storage(place), name or config.stem, about, prune)
+    if not study.trials and any(out.glob("trial*")):
+        raise ValueError(f"{out} has trials of another study; choose another --out")
     out.mkdir(parents=True, exist_ok=True)
     validation = ["--validate"] if options.validate else ["--validate", f"--validate-every={NEVER}"]
 
@@ -120,7 +124,7 @@ def sweep(
     run_study(study, plan, commands, processes, lambda trial: print(_line(trial, plan), flush=True))
     clips = f"part 'train' of split '{base}' of {folder.path}: {sum(len(it.indices) for it in parts):,} clips"
     facts = {"dataset": folder.path, "clips": clips, "folds": f"{len(parts)} by {by}", "config": config}
-    facts |= {"study": f"{study.study_name} in {storage or out / 'study.db'}", "options of train": " ".join(given)}
+    facts |= {"study": f"{study.study_name} in {shown_place(place)}", "options of train": " ".join(given)}
     _conclude(study, plan, config, given, base, facts | {key: str(value) for key, value in space.items()})
 
 

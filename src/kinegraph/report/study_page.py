@@ -23,8 +23,9 @@ from kinegraph.report.page import (
     whole_page,
 )
 
-SECTIONS = {"history": "History", "importance": "Importance", "trials": "Trials", "best": "Best config"}
+SECTIONS = {"history": "Scores", "trials": "Trials", "best": "Best config"}
 MOST_LISTED = 1000
+CSS = ".trials td:nth-child(3) { white-space: nowrap; }"
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,13 @@ def study_page(study: StudyFacts) -> str:
     shares = all(0 <= it.score <= 1 for it in study.trials if it.score is not None)
     found = {
         "history": _history(study, shares),
-        "importance": _importance(study),
         "trials": _trials(study),
         "best": section("best", SECTIONS["best"], code(study.best_config)) if study.best_config else "",
     }
     about = section("about", "How it was searched", facts(study.about))
     shown = contents({key: SECTIONS[key] for key, content in found.items() if content} | {"about": "How"})
     head = f"<header><h1>{text(study.title)}</h1><p>{_counts(study)}</p></header>"
-    return whole_page(study.title, [head, _tiles(study, shares), shown, *found.values(), about])
+    return whole_page(study.title, [head, _tiles(study, shares), shown, *found.values(), about], css=CSS)
 
 
 def _counts(study: StudyFacts) -> str:
@@ -92,7 +92,7 @@ def _tiles(study: StudyFacts, shares: bool) -> str:
         "The best of many trials on the same folds looks better than it is. Clips outside of the folds were not used: "
         "<code>kinegraph test</code> on them, once, says how good it is."
     )
-    return tiles(cell) + quiet(warning)
+    return f'<section id="figures">{tiles(cell)}{quiet(warning)}</section>'
 
 
 def _history(study: StudyFacts, shares: bool) -> str:
@@ -105,15 +105,16 @@ def _history(study: StudyFacts, shares: bool) -> str:
     unit = ", %" if shares else ""
     keys = '<span class="key train">this trial<b></b></span><span class="key val">best so far<b></b></span>'
     caption = f"<figcaption><b>{text(study.figure)}{unit}, by trial</b>{keys}</figcaption>"
-    return section("history", SECTIONS["history"], f'<figure class="chart">{caption}{drawn}</figure>')
+    figure = f'<figure class="chart">{caption}{drawn}</figure>'
+    return section("history", SECTIONS["history"], f'<div class="pair">{figure}{_importance(study)}</div>')
 
 
 def _importance(study: StudyFacts) -> str:
     if not study.importance:
         return ""
     rows = [[name(option), bar(share)] for option, share in study.importance.items()]
-    note = "How much of the difference between good trials and the others goes with an option (PED-ANOVA), in %."
-    return section("importance", SECTIONS["importance"], quiet(note), table(["Option", "#Share"], rows))
+    note = "How much of the difference between good trials and the others goes with an option (PED-ANOVA)."
+    return f"<div>{table(['Option', '#Importance, %'], rows)}{quiet(note)}</div>"
 
 
 def _trials(study: StudyFacts) -> str:

@@ -99,6 +99,13 @@ def open_storage(place: str) -> "RDBStorage":
         )
 
 
+def shown_place(place: str) -> str:
+    """The storage as it may be shown: without its password."""
+    from sqlalchemy.engine import make_url
+
+    return make_url(place).render_as_string() if "://" in place else place
+
+
 def open_study(storage: "RDBStorage", name: str, about: Mapping[str, Any], prune: bool = True) -> "Study":
     """The study of that name, begun or gone on with. Raises ValueError where it is about something else."""
     import optuna
