@@ -14,7 +14,7 @@ from functools import partial
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from kinegraph import __version__
 from kinegraph.messages import counted, first_few
@@ -61,7 +61,7 @@ def by_cluster(
         submit = partial(client.submit, function, pure=False)
         waiting, under_way = iter(tasks), deque[tuple[Any, Any]]()
         while True:
-            ahead = TASKS_AHEAD * max(sum(client.nthreads().values()), 1) - len(under_way)  # workers come and go
+            ahead = TASKS_AHEAD * max(_threads(client), 1) - len(under_way)  # workers come and go
             under_way.extend((task, submit(task)) for task in islice(waiting, max(ahead, 0)))
             if not under_way:
                 return
@@ -97,7 +97,7 @@ def _check_workers(client: "Client", path: Path | None) -> None:
             f"the dask scheduler at {address} has no worker after {PATIENCE} seconds: dask worker {address}"
         ) from None
     try:
-        answers: dict[str, tuple[str, bool]] = client.run(_here, path)
+        answers = cast("dict[str, tuple[str, bool]]", client.run(_here, path))
     except ModuleNotFoundError as error:
         raise ConnectionError(f"a dask worker has no {error.name}: start it where kinegraph {__version__} is") from None
     if other := [f"{worker} has {version}" for worker, (version, _) in answers.items() if version != __version__]:
@@ -108,12 +108,17 @@ def _check_workers(client: "Client", path: Path | None) -> None:
         )
 
 
+def _threads(client: "Client") -> int:
+    """Of all workers that are there now."""
+    return sum(cast("dict[str, int]", client.nthreads()).values())
+
+
 def _here(path: Path | None) -> tuple[str, bool]:
     """Asked of a worker: its version, and whether it sees a file."""
     return __version__, path is None or path.exists()
 
 
-def _result(client: "Client", future: "Future", again: "Callable[[], Future]") -> list[Any]:
+def _result(client: "Client", future: "Future[Any]", again: "Callable[[], Future[Any]]") -> list[Any]:
     """The result of a task, which is submitted again where its workers were killed. Raises the function's error."""
     from distributed import KilledWorker
     from distributed import TimeoutError as Late
@@ -123,7 +128,7 @@ def _result(client: "Client", future: "Future", again: "Callable[[], Future]") -
         try:
             return future.result(timeout=PATIENCE)
         except Late:
-            if not client.nthreads() and not said:
+            if not _threads(client) and not said:
                 said = True
                 print("no dask worker is left: waiting for one", file=sys.stderr, flush=True)
         except KilledWorker as error:

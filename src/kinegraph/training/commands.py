@@ -24,7 +24,7 @@ class Commands:
 
     threads: int
     stopped: Event = field(default_factory=Event)
-    _children: set[subprocess.Popen] = field(default_factory=set)
+    _children: set[subprocess.Popen[str]] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
 
     def run(self, words: Sequence[str], enough: Callable[[], bool] | None = None) -> Ended | None:
@@ -54,7 +54,7 @@ class Commands:
                 child.terminate()
 
     @staticmethod
-    def _errors(child: subprocess.Popen, enough: Callable[[], bool] | None) -> str:
+    def _errors(child: subprocess.Popen[str], enough: Callable[[], bool] | None) -> str:
         while True:
             try:
                 return child.communicate(timeout=LOOK if enough else None)[1]

@@ -100,7 +100,7 @@ class WandB:
     """Weights & Biases. A resumed run goes on under its id; the service ignores steps that it has already."""
 
     def __init__(self, folder: Path):
-        import wandb
+        import wandb  # pyright: ignore[reportMissingImports]
 
         self.run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", PROJECT),
@@ -122,7 +122,7 @@ class MLflow:
     """MLflow's tracking, on this machine or a server."""
 
     def __init__(self, folder: Path):
-        import mlflow
+        import mlflow  # pyright: ignore[reportMissingImports]
 
         self.mlflow = mlflow
         mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT))
