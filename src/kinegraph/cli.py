@@ -37,6 +37,8 @@ VERBS = {
     "fuse": "result files of several networks on the same clips -> their weighted mean",
 }
 
+# Set where another process started this one: torchrun or a run on several devices, a sweep or a cross-validation.
+STARTED_BY = {"LOCAL_RANK", "KINEGRAPH_PART"}
 CONFIG_VERBS = ("train",)  # their options may stand in a YAML file, given first
 
 
@@ -59,7 +61,7 @@ def _answer(argv: list[str]) -> int:
 
         print(f"kinegraph {__version__}")
         return 0
-    if "LOCAL_RANK" in os.environ:  # torchrun or our own run on several devices started this process
+    if STARTED_BY & os.environ.keys():
         _end_with_launcher()
     verb = argv.pop(0)
     if verb not in VERBS:

@@ -1,6 +1,10 @@
 """kinegraph sweep: real trainings, in this process, on folds of the training part of a small dataset."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +16,7 @@ from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset, write_dataset
 from kinegraph.training.commands import Commands, Ended
 from kinegraph.training.search import Choices, Numbers, read_search
-from kinegraph.training.study import shown_place
+from kinegraph.training.study import course, last_figure, shown_place
 from tests import made_up
 
 optuna = pytest.importorskip("optuna")
@@ -122,6 +126,39 @@ def test_a_trial_of_a_dead_machine_is_tried_again(own, here, monkeypatch):
     assert study().trials[2].params == study().trials[1].params
 
 
+@pytest.mark.slow
+def test_a_killed_sweep_takes_its_trainings_along_and_the_next_call_goes_on(own, here, monkeypatch):
+    call = ["sweep", "c.yaml", "--by", "clip", "--folds", "2", "--search", LR, "--trials", "1"]
+    long = ["--", "--epochs", "100000"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen([sys.executable, "-m", "kinegraph", *call, *long], env=environment)
+    saved = own / "runs/sweep_c/trial0000/fold1/checkpoints/last.ckpt"
+    wait_for(saved.exists)
+    training = json.loads((saved.parents[1] / ".lock").read_text())["process"]
+    process.kill()
+    process.wait()
+    wait_for(lambda: not Path(f"/proc/{training}").exists())
+    monkeypatch.setattr("kinegraph.training.study.GRACE", 1)
+    monkeypatch.setattr("kinegraph.training.study.BEAT", 1)
+
+    def run(self, words, enough=None):
+        here.append(list(words))
+        return Ended(2, "enough is seen")
+
+    monkeypatch.setattr(Commands, "run", run)
+    assert main([*call, *long]) == 2
+    assert "--resume" in here[0]
+    assert str(Path("runs/sweep_c/trial0000/fold1")) in here[0]
+    assert [it.state.name for it in study().trials] == ["FAIL", "FAIL"]
+
+
+def wait_for(what) -> None:
+    began = time.monotonic()
+    while not what():
+        assert time.monotonic() - began < 300
+        time.sleep(0.05)
+
+
 def test_bad_trials_are_pruned_by_the_median(own, monkeypatch):
     """The figure of a validation follows from the number of the trial: the eighth is the worst."""
     values = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.1, 0.97]
@@ -144,6 +181,20 @@ def test_bad_trials_are_pruned_by_the_median(own, monkeypatch):
     assert states == ["COMPLETE"] * 6 + ["PRUNED", "COMPLETE"]
     assert [*study().trials[6].intermediate_values] == [1]
     assert study().best_trial.number == 7
+
+
+def test_without_validation_trials_are_pruned_by_the_loss_and_measured_once(own, here, capsys):
+    made_up.config(own / "c.yaml", own / "data", epochs=2, validate=False)
+    assert main(["sweep", "c.yaml", "--by", "clip", "--folds", "2", "--search", LR, "--trials", "1"]) == 0
+    assert "by the loss in training, as the config does not validate" in capsys.readouterr().out
+    log = Path("runs/sweep_c/trial0000/fold1/log.jsonl")
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [it["epoch"] for it in records if it["mode"] == "val"] == [2]
+    assert course(log, "top1", by_loss=False) == [(2, last_figure(log, "top1"))]
+    (first,) = [it["loss"] for it in records if it["mode"] == "train" and it["epoch"] == 1]
+    with log.open("a") as file:
+        file.write('{"mode": "val", "epo')  # it is being written
+    assert course(log, "top1", by_loss=True) == [(1, -first)]
 
 
 def test_a_password_is_not_shown():

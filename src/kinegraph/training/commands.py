@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event, Lock
 
+PART = "KINEGRAPH_PART"  # in the environment: the command ends soon after a process that is killed and cannot stop it
 LOOK = 1.0  # seconds from one look at a running command to the next
 
 
@@ -32,7 +33,7 @@ class Commands:
 
         enough: asked now and then; the command is told to end, and saves what it has, once this says True.
         """
-        environment = os.environ | {"OMP_NUM_THREADS": str(self.threads), "OMP_WAIT_POLICY": "PASSIVE"}
+        environment = os.environ | {"OMP_NUM_THREADS": str(self.threads), "OMP_WAIT_POLICY": "PASSIVE", PART: "1"}
         command = [sys.executable, "-m", "kinegraph", *words]
         with self._lock:
             if self.stopped.is_set():

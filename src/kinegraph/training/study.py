@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from kinegraph.messages import did_you_mean, one_line
@@ -30,6 +31,7 @@ TRIES = 4  # of a trial whose training is killed
 STARTUP = 5  # trials drawn by chance, and without pruning, before optuna looks at what others reached
 FOLD = 1_000_000  # of optuna's steps, which are epochs: where the next fold begins
 ERROR, RUN = "error", "run"  # attributes of a trial: why its training failed, its folder
+ABOUT = "about"  # attribute of a study: what it searches, on what
 
 
 class Failed(Exception):
@@ -86,6 +88,7 @@ def _plain() -> Iterator[None]:
 def open_storage(place: str) -> "RDBStorage":
     """The storage of studies: an SQLite file, made where it is missing, or the address of a database."""
     from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+    from sqlalchemy.exc import OperationalError
 
     url = place
     if "://" not in place:
@@ -94,9 +97,12 @@ def open_storage(place: str) -> "RDBStorage":
     arguments = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
     with _plain():
         again = RetryHeartbeatStaleTrialCallback(max_retry=TRIES - 1)
-        return RDBStorage(
-            url, arguments, heartbeat_interval=BEAT, grace_period=GRACE, heartbeat_stale_trial_callback=again
-        )
+        options = {"heartbeat_interval": BEAT, "grace_period": GRACE, "heartbeat_stale_trial_callback": again}
+        try:
+            return RDBStorage(url, arguments, **options)
+        except OperationalError:  # two processes that make the tables at once: the slower one has them now
+            sleep(1)
+            return RDBStorage(url, arguments, **options)
 
 
 def shown_place(place: str) -> str:
@@ -115,13 +121,12 @@ def open_study(storage: "RDBStorage", name: str, about: Mapping[str, Any], prune
         study = optuna.create_study(
             storage=storage, study_name=name, direction="maximize", pruner=pruner, load_if_exists=True
         )
-        before = study.user_attrs
+        before = study.user_attrs.get(ABOUT)  # one attribute: another process may open the study in this moment
         if before and (differ := [key for key in about if before.get(key) != about[key]]):
             raise ValueError(
                 f"the study '{name}' in the storage has other {' and '.join(differ)}: give another --name or --out"
             )
-        for key, value in about.items():
-            study.set_user_attr(key, value)
+        study.set_user_attr(ABOUT, dict(about))
         return study
 
 
