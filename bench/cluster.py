@@ -64,9 +64,9 @@ def by_dask(raw: Path, out: Path, workers: int, kill: float | None) -> tuple[flo
             while not ended.wait(kill):
                 processes.clear()
                 processes.update(client.run(os.getpid))
-                victim = random.choice(list(processes.values()))
-                os.kill(victim, signal.SIGKILL)
-                killed.append(victim)
+                if processes:
+                    killed.append(random.choice(list(processes.values())))
+                    os.kill(killed[-1], signal.SIGKILL)
 
         def look(child: int) -> None:
             peak[0] = max(peak[0], resident(child))
