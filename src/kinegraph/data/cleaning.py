@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
+from kinegraph.data.large import IN_MEMORY, blocks
 from kinegraph.data.swapped_sides import mended_sides, swapped_pairs
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import body_extent, seen
@@ -83,7 +84,17 @@ class Needs:
 
 
 def needs(clip: SkeletonClip) -> Needs:
-    """What `filled`, `without_jumps` and `mended_sides` would change."""
+    """What `filled`, `without_jumps` and `mended_sides` would change; in a long recording, block of frames by block."""
+    if clip.keypoint.nbytes <= IN_MEMORY:
+        return _needs(clip)
+    parts = list(blocks(clip.keypoint))
+    found = [_needs(replace(clip, keypoint=clip.keypoint[:, part], score=None)) for part in blocks(clip.keypoint)]
+    frames = [part.stop - part.start for part in parts]
+    shares = ([getattr(some, it.name) for some in found] for it in fields(Needs))
+    return Needs(*(float(np.average(share, weights=frames)) for share in shares))
+
+
+def _needs(clip: SkeletonClip) -> Needs:
     there = seen(clip.keypoint)
     frames = there.any((0, 2)).sum()
     if not frames:

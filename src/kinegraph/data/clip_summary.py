@@ -12,7 +12,8 @@ from kinegraph.data.formats.axes import AXES, guess_axes
 from kinegraph.data.formats.conventions import FLAT, candidates, is_flat
 from kinegraph.data.formats.ntu import FILE_NAME
 from kinegraph.data.formats.recordings import Fault, Item
-from kinegraph.data.repeats import course
+from kinegraph.data.large import blocks
+from kinegraph.data.repeats import course_by
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import bones, extent, foot_and_head
 from kinegraph.skeleton.layout import JointLayout
@@ -91,38 +92,61 @@ def summarize(item: Item, layout: JointLayout | None = None, as_arrays: bool = T
     if axes != AXES:
         keypoint = np.transpose(keypoint, [axes.index(axis) for axis in AXES])
     shape = tuple(map(int, keypoint.shape))
-    measured = _measure(keypoint.astype(np.float64, copy=False), layout or likely_layout(shape[2]))
+    measured = _measure(keypoint, layout or likely_layout(shape[2]))
     if layout is not None and item.layout == layout and axes == AXES:
         facts["needs"] = needs(item)
     score = item.score if item.score is not None and item.score.size else None
-    limits = None if score is None else (float(np.min(score)), float(np.max(score)))
+    limits = None if score is None else _limits(score)
     axes = axes if axes != AXES else ""
     return ClipSummary(item.name, **facts, shape=shape, axes=axes, score_range=limits, **measured)
 
 
 def _measure(keypoint: Float[np.ndarray, "M T V C"], layout: JointLayout | None) -> dict:
-    keypoint = np.nan_to_num(keypoint, posinf=0, neginf=0)
-    seen = keypoint.any(3)
-    there = seen.any(2)
+    there = np.zeros(keypoint.shape[:2], bool)
+    times_seen, digest, moved = np.zeros(keypoint.shape[2], np.int64), hashlib.blake2b(digest_size=16), False
+    low, high = np.full(keypoint.shape[3], np.inf), np.full(keypoint.shape[3], -np.inf)
+    for person in range(len(keypoint)):
+        first = None
+        for part in blocks(keypoint):
+            poses = _finite(keypoint[person, part])
+            seen = poses.any(2)
+            there[person, part] = now = seen.any(1)
+            bodies, joints = poses[now], seen[now]  # (B, V, C): the person in every frame
+            if not len(bodies):
+                continue
+            first = bodies[0] if first is None else first
+            moved = moved or bool((bodies != first).any())
+            times_seen += joints.sum(0)
+            low, high = np.minimum(low, bodies[joints].min(0)), np.maximum(high, bodies[joints].max(0))
+            digest.update(bodies.tobytes())
     measured: dict = {"present": int(there.any(1).sum())}
     if not there.any():
         return measured
-    bodies, joints = keypoint[there], seen[there]  # (B, V, C): every person in every frame
-    chosen = np.unique(np.linspace(0, len(bodies) - 1, min(len(bodies), FRAMES_MEASURED)).astype(int))
-    measured |= _body(bodies[chosen], joints[chosen], layout)
-    moved = any(np.ptp(person[now], axis=0).any() for person, now in zip(keypoint, there, strict=True) if now.any())
-    digest = hashlib.blake2b(bodies.tobytes(), digest_size=16)
+    places = np.argwhere(there)
+    places = places[np.unique(np.linspace(0, len(places) - 1, min(len(places), FRAMES_MEASURED)).astype(int))]
+    some = _finite(keypoint[places[:, 0], places[:, 1]])
     return measured | {
-        "missing": float(1 - joints.mean()),
+        **_body(some, some.any(2), layout),
+        "missing": float(1 - times_seen.sum() / (there.sum() * len(times_seen))),
         "nobody": float(1 - there.any(0).mean()),
-        "never": ~joints.any(0),
+        "never": times_seen == 0,
         "still": not moved and keypoint.shape[1] > 1,
-        "largest": float(np.abs(bodies).max()),
-        "low": tuple(bodies[joints].min(0).tolist()),
-        "high": tuple(bodies[joints].max(0).tolist()),
+        "largest": float(max(high.max(), -low.min(), 0)),
+        "low": tuple(low.tolist()),
+        "high": tuple(high.tolist()),
         "digest": digest.digest(),
-        "course": course(keypoint),
+        "course": course_by(there, lambda person, frames: _finite(keypoint[person, frames])),
     }
+
+
+def _finite(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    return np.nan_to_num(values.astype(np.float64, copy=False), posinf=0, neginf=0)
+
+
+def _limits(score: Float[np.ndarray, "M T V"]) -> tuple[float, float]:
+    """The least and the largest."""
+    some = [(np.min(score[:, part]), np.max(score[:, part])) for part in blocks(score)]
+    return float(min(low for low, _ in some)), float(max(high for _, high in some))
 
 
 def _body(bodies: Float[np.ndarray, "B V C"], joints: Bool[np.ndarray, "B V"], layout: JointLayout | None) -> dict:

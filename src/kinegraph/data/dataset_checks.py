@@ -8,12 +8,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from kinegraph.data.checks import Expected, Finding, findings, units_expected
 from kinegraph.data.clip_summary import ClipSummary
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.repeats import course
+from kinegraph.data.large import BLOCK_BYTES
+from kinegraph.data.repeats import course_by
 from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.geometry import extent, seen
 
@@ -47,7 +48,7 @@ def line_of(finding: Finding) -> str:
 def _glance(folder: SkeletonDataset, index: int, parts: Mapping[str, Shaped[np.ndarray, "n"]]) -> ClipSummary:
     """The facts of a clip that cost no more than to read it once."""
     people, frames, label = int(folder.people[index]), int(folder.frames[index]), int(folder.label[index])
-    rows = folder.rows(index)
+    values, start = folder.arrays["keypoint"], int(folder.offset[index])
     subject = folder.attributes["subject"][index].item() if "subject" in folder.attributes else None
     rate = float(folder.fps[index])
     about = {
@@ -57,34 +58,40 @@ def _glance(folder: SkeletonDataset, index: int, parts: Mapping[str, Shaped[np.n
         "subject": subject,
         "splits": {split: str(part[index]) for split, part in parts.items()},
     }
-    there = rows.reshape(people, frames, -1).any(2)
-    shape = people, frames, *rows.shape[1:]
+    shape = people, frames, *values.shape[1:]
+    there, digest, moved, largest = np.zeros(shape[:2], bool), hashlib.blake2b(digest_size=16), False, 0.0
+    for person in range(people):
+        first = None
+        for at in range(0, frames, step := max(1, BLOCK_BYTES // values.row_bytes)):
+            row, stop = start + person * frames, min(at + step, frames)
+            poses = values.read(row + at, row + stop)
+            there[person, at:stop] = now = poses.any((1, 2))
+            digest.update(poses)
+            bodies = poses[now]
+            if len(bodies):
+                first = bodies[0] if first is None else first
+                moved = moved or bool((bodies != first).any())
+                largest = max(largest, float(bodies.max()), -float(bodies.min()))
     if not there.any():
         return ClipSummary(**about, shape=shape)
-    digest = hashlib.blake2b(rows, digest_size=16)
+
+    def poses_of(person: int, numbers: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n V C"]:
+        places = (start + person * frames + numbers).tolist()
+        return np.concatenate([values.read(place, place + 1) for place in places])
+
+    middle = start + int(np.flatnonzero(there)[there.sum() // 2])
     digest.update(bytes(shape[:2]) if max(shape[:2]) < 256 else repr(shape).encode())
     return ClipSummary(
         **about,
         shape=shape,
         present=int(there.any(1).sum()),
         nobody=float(1 - there.any(0).mean()),
-        still=frames > 1 and not _moves(rows.reshape(people, frames, -1), there),
-        size=_size(rows[np.flatnonzero(there)[there.sum() // 2]]),
-        largest=max(float(rows.max()), -float(rows.min())),
+        still=frames > 1 and not moved,
+        size=_size(values.read(middle, middle + 1)[0]),
+        largest=largest,
         digest=digest.digest(),
-        course=course(rows.reshape(people, frames, *rows.shape[1:])),
+        course=course_by(there, poses_of),
     )
-
-
-def _moves(bodies: Float[np.ndarray, "M T D"], there: Bool[np.ndarray, "M T"]) -> bool:
-    """Whether somebody differs from one frame to another in which they are there."""
-    for person, now in zip(bodies, there, strict=True):
-        if now[0] and now[-1] and (person[0] != person[-1]).any():  # nearly always, and quickly seen
-            return True
-        poses = person[now]
-        if len(poses) and (poses != poses[0]).any():
-            return True
-    return False
 
 
 def _size(body: Float[np.ndarray, "V C"]) -> float:

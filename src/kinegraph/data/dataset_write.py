@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kinegraph.data.large import blocks
 from kinegraph.messages import CONTROL, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
@@ -148,9 +149,9 @@ def write_rows(folder: Path, clips: Iterable[SkeletonClip], columns: Columns, dt
             if clip.name in names:
                 raise ValueError(f"two clips are named '{clip.name}'")
             names.add(clip.name)
-            keypoint(_stored(clip, "keypoint", dtype))
+            _append(clip, "keypoint", dtype, keypoint)
             if score:
-                score(_stored(clip, "score", dtype))
+                _append(clip, "score", dtype, score)
             line.writerow(_cells(clip, rows, columns))
             if segment:
                 segment(clip, columns.class_names)
@@ -165,23 +166,28 @@ def write_rows(folder: Path, clips: Iterable[SkeletonClip], columns: Columns, dt
     }
 
 
-def _stored(clip: SkeletonClip, field: str, dtype: str) -> np.ndarray:
+def _append(clip: SkeletonClip, field: str, dtype: str, append: Callable[[np.ndarray], None]) -> None:
+    """Append the coordinates or scores of a clip, person after person, in blocks of frames."""
     values = getattr(clip, field)
-    with np.errstate(over="ignore"):
-        stored = np.ascontiguousarray(values, dtype=dtype)
-    if stored.size and not (float(stored.max()) <= LARGEST and float(stored.min()) >= -LARGEST):  # nor is NaN
-        raise ValueError(f"clip '{clip.name}' holds {_oddity(values, stored, field, dtype)}")
-    return stored
+    for person in range(clip.people):
+        for frames in blocks(values):
+            with np.errstate(over="ignore"):
+                stored = np.ascontiguousarray(values[person, frames], dtype=dtype)
+            if stored.size and not (float(stored.max()) <= LARGEST and float(stored.min()) >= -LARGEST):  # nor is NaN
+                problem = _unfit(values[person, frames], stored, field, dtype, (person, frames.start))
+                raise ValueError(f"clip '{clip.name}' holds {problem}")
+            append(stored)
 
 
-def _oddity(values: np.ndarray, stored: np.ndarray, field: str, dtype: str) -> str:
-    """The first value that cannot be kept, with its place."""
+def _unfit(values: np.ndarray, stored: np.ndarray, field: str, dtype: str, first: tuple[int, int]) -> str:
+    """The first value that cannot be kept, with its place. first: person and frame with which the values begin."""
     place = tuple(np.argwhere(~(np.abs(stored.astype(np.float64)) <= LARGEST))[0])
     value = values[place]
     reason = "a value that is not finite"
     if np.isfinite(value):
         reason = f"a value too large for {dtype}" if abs(value) <= LARGEST else f"{value:.3g}, which is no coordinate"
-    return f"{reason} ({field}, person {place[0]}, frame {place[1]}); a joint that was not seen is all zero"
+    where = f"{field}, person {first[0]}, frame {first[1] + place[0]}"
+    return f"{reason} ({where}); a joint that was not seen is all zero"
 
 
 def _cells(clip: SkeletonClip, offset: int, columns: Columns) -> list:

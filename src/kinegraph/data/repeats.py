@@ -1,9 +1,9 @@
 """The same recording twice, also where it was moved, scaled or brought to another frame rate."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 POSES = 9  # of a clip, that are compared
 NEAR = 0.02  # as a share of the body: about a centimetre a joint; two takes of one person differ by several
@@ -16,7 +16,13 @@ def course(keypoint: Float[np.ndarray, "M T V C"]) -> Float[np.ndarray, "D"] | N
 
     Frames in which the person is away are left out.
     """
-    there = keypoint.any(axis=(2, 3))
+    return course_by(keypoint.any(axis=(2, 3)), lambda person, frames: keypoint[person, frames])
+
+
+def course_by(
+    there: Bool[np.ndarray, "M T"], poses_of: Callable[[int, Int[np.ndarray, "n"]], Float[np.ndarray, "n V C"]]
+) -> Float[np.ndarray, "D"] | None:
+    """The course of a clip of which not all is in memory. poses_of: gives a person's joints in some frames."""
     person = int(there.sum(1).argmax())
     frames = np.flatnonzero(there[person])
     if len(frames) < 2:
@@ -24,7 +30,7 @@ def course(keypoint: Float[np.ndarray, "M T V C"]) -> Float[np.ndarray, "D"] | N
     places = np.linspace(0, len(frames) - 1, POSES)
     before = np.minimum(places.astype(int), len(frames) - 2)
     share = (places - before)[:, None, None]
-    poses = keypoint[person, frames[before]] * (1 - share) + keypoint[person, frames[before + 1]] * share
+    poses = poses_of(person, frames[before]) * (1 - share) + poses_of(person, frames[before + 1]) * share
     if not np.isfinite(poses).all() or (poses[1:] == poses[:-1]).all():
         return None
     poses = (poses - poses.mean((0, 1))).ravel()

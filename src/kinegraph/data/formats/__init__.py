@@ -86,6 +86,7 @@ from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordin
 from kinegraph.data.formats.sides import sided
 from kinegraph.data.formats.unknown import advice, contents
 from kinegraph.data.formats.unstated import decided
+from kinegraph.data.large import blocks
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up
@@ -329,10 +330,12 @@ def _fault(clip: SkeletonClip, number: int, classes: int, names: set[str]) -> Fa
         known = f"the {classes} classes are 0 to {classes - 1} (--class-names)" if classes else "classes count from 0"
         return Fault(f"has label {clip.label}, {known}", clip.name, "label")
     for array in filter(lambda it: it is not None, (clip.keypoint, clip.score)):
-        if array.size and not (np.isfinite(array.min()) and np.isfinite(array.max())):  # without an array of answers
-            finite = np.isfinite(array)
-            person, frame = np.argwhere(~finite)[0][:2]
-            return Fault(f"holds NaN or infinity, first of person {person} in frame {frame}", clip.name, "not_finite")
+        for part in blocks(array) if array.size else ():
+            some = array[:, part]
+            if not (np.isfinite(some.min()) and np.isfinite(some.max())):  # without an array of answers
+                person, frame = np.argwhere(~np.isfinite(some))[0][:2]
+                where = f"first of person {person} in frame {part.start + frame}"
+                return Fault(f"holds NaN or infinity, {where}", clip.name, "not_finite")
     return None
 
 

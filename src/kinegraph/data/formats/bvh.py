@@ -19,7 +19,6 @@ Source: M. Meredith, S. Maddock, Motion Capture File Formats Explained, Universi
 """
 
 import re
-from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -40,6 +39,7 @@ from kinegraph.data.formats.clip_files import (
 from kinegraph.data.formats.number_rows import check_size
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings
 from kinegraph.data.formats.rotations import about_axis
+from kinegraph.data.large import Rows, changed
 from kinegraph.messages import counted, plain_name, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import INFERRED, LONGEST_NAME, MOST_JOINTS, JointLayout
@@ -145,16 +145,15 @@ def scale_of(hierarchy: Hierarchy) -> tuple[float, tuple[str, ...]]:
 
 
 def _clip(file: ClipFile, first: Hierarchy, layout: JointLayout, scale: float) -> Item:
-    hierarchy, places, rate = read_file(file.path)
+    hierarchy, places, rate = read_file(file.path, scale)
     place = {joint.name: i for i, joint in enumerate(hierarchy.joints)}
     if other := {joint.name for joint in first.joints} ^ {*place}:
         problem = f"the joint {quoted(min(other))} is not in all files of the folder"
         raise FormatError("joints", f"{file.path}: {problem}; read them apart")
     order = [place[joint.name] for joint in first.joints]
-    if scale != 1:
-        places *= np.float32(scale)
+    keypoint = places[None]
     return SkeletonClip(
-        keypoint=(places if order == list(range(len(order))) else places[:, order])[None],
+        keypoint=keypoint if order == sorted(order) else changed(keypoint, lambda some: some[:, :, order]),
         layout=layout,
         name=file.name,
         label=file.label,
@@ -166,15 +165,18 @@ def _clip(file: ClipFile, first: Hierarchy, layout: JointLayout, scale: float) -
 # ---- one file --------------------------------------------------------------------------------------------------------
 
 
-def read_file(file: Path) -> tuple[Hierarchy, Float[np.ndarray, "T V 3"], float]:
-    """Hierarchy, places of the joints in the file's own unit, frames a second. Raises ValueError with file and line."""
+def read_file(file: Path, scale: float = 1.0) -> tuple[Hierarchy, Float[np.ndarray, "T V 3"], float]:
+    """Hierarchy, places of the joints, frames a second. scale: of the file's own unit, in which places are without it.
+
+    Raises ValueError with file and line.
+    """
     check_size(file)
     with file.open(encoding="utf-8-sig", errors="replace") as content:
         lines = ((number, line.rstrip("\r\n")) for number, line in enumerate(content, 1))
         try:
             hierarchy = read_hierarchy(lines)
             frames, seconds = _stated(lines, "Frames"), _stated(lines, "Frame Time")
-            places = _places(hierarchy, lines)
+            places = _places(hierarchy, lines, scale)
         except ValueError as error:
             raise ValueError(f"{file} {error}") from None
     if not len(places) or len(places) != frames:
@@ -195,15 +197,15 @@ def read_head(file: Path) -> Hierarchy:
             raise ValueError(f"{file} {error}") from None
 
 
-def _places(hierarchy: Hierarchy, lines: Iterator[tuple[int, str]]) -> Float[np.ndarray, "T V 3"]:
+def _places(hierarchy: Hierarchy, lines: Iterator[tuple[int, str]], scale: float) -> Float[np.ndarray, "T V 3"]:
     """The places of the joints in all frames, computed for some frames at a time."""
-    found = array("f")  # grows in place
+    found = Rows()
     rows = (_row(number, line, hierarchy.width) for number, line in lines if line.strip())
     while block := list(islice(rows, BLOCK)):
         places = forward_kinematics(hierarchy, np.array(block))
         places = np.where(places.any(2, keepdims=True), places, AT_ORIGIN).astype(np.float32)
-        found.frombytes(places.tobytes())
-    return np.frombuffer(found, np.float32).reshape(-1, len(hierarchy.joints), 3)
+        found.add(places if scale == 1 else places * np.float32(scale))
+    return found.array(len(hierarchy.joints), 3)
 
 
 def read_hierarchy(lines: Iterator[tuple[int, str]]) -> Hierarchy:

@@ -24,6 +24,7 @@ from kinegraph.data.formats.clip_files import clip_files, some_below
 from kinegraph.data.formats.markers import METRES, Trajectories, Wanted, every, marker_recordings
 from kinegraph.data.formats.number_rows import check_size
 from kinegraph.data.formats.recordings import Recordings
+from kinegraph.data.large import release, zeros
 from kinegraph.messages import plain_name, quoted
 
 NAME, TITLE = "c3d", "marker trajectories (.c3d)"
@@ -115,8 +116,7 @@ def _read(file: Path, wanted: Wanted, with_frames: bool) -> Trajectories:
         _check_frames(file, header, frames)
         points = np.zeros((0, len(kept), 3), np.float32)
         if with_frames:
-            points = read_points(content, header, processor, frames, kept)
-            points *= np.float32(METRES[units])
+            points = read_points(content, header, processor, frames, kept, METRES[units])
     return Trajectories(tuple(labels[i] for i in kept), points, rate if 0 < rate < 1e6 else None)
 
 
@@ -217,10 +217,13 @@ def _check_frames(file: Path, header: Header, frames: int) -> None:
 
 
 def read_points(
-    content: BinaryIO, header: Header, processor: int, frames: int, kept: Sequence[int]
+    content: BinaryIO, header: Header, processor: int, frames: int, kept: Sequence[int], metres: float
 ) -> Float[np.ndarray, "T points 3"]:
-    """The places of some points in the file's unit, NaN where a point was not seen; read in blocks of frames."""
-    places = np.empty((frames, len(kept), 3), np.float32)
+    """The places of some points in metres, NaN where a point was not seen; read in blocks of frames.
+
+    metres: of the file's unit.
+    """
+    places = zeros((frames, len(kept), 3))
     step = max(1, BLOCK_BYTES // header.frame_bytes)
     content.seek(header.data)
     for at in range(0, frames, step):
@@ -235,4 +238,6 @@ def read_points(
             block = points[..., :3] * (1 if header.scale < 0 else header.scale)
             seen = (points[..., 3] >= 0) & (np.abs(block) < 1e9).all(2) & (block != 0).any(2)
         places[at : at + count] = np.where(seen[..., None], block, np.nan)
+        places[at : at + count] *= np.float32(metres)
+        release(places)
     return places

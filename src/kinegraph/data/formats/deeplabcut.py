@@ -32,6 +32,7 @@ from kinegraph.data.formats.deeplabcut_h5 import is_deeplabcut_h5, read_h5
 from kinegraph.data.formats.hdf5 import check_h5py
 from kinegraph.data.formats.number_rows import check_size
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
+from kinegraph.data.large import Rows, blocks, placed, zeros
 from kinegraph.messages import first_few, quoted
 from kinegraph.skeleton.anatomy import other_side
 from kinegraph.skeleton.clip import SkeletonClip
@@ -46,6 +47,7 @@ OWN_LAYOUT = "body parts of a DeepLabCut file"
 UNIQUE = "single"  # DeepLabCut's name for the individual of what is there once
 MIDDLE = ("centre", "center", "spine", "body", "torso", "back", "neck", "shoulder")  # in names of parts in the middle
 SPARSE = 10  # a file may number so many frames for each row it has
+ROWS_AT_A_TIME = 256
 PIECE = 1 << 16  # letters read at once
 LOOKED_AT = 50  # files of a folder that say whether it holds DeepLabCut's
 
@@ -156,20 +158,13 @@ def _clip(file: Path, layout: JointLayout, known: Facts) -> Item:
         raise FormatError("joints", f"{file}: {problem}; read them apart, or name the joints by --layout")
     parts = [part_of.get(joint, "") for joint in layout.joints]
     scored = any(coord == "likelihood" for *_, coord in header.columns)
-    keypoint = np.zeros((len(header.people), len(rows), len(parts), header.channels), np.float32)
-    score = np.zeros(keypoint.shape[:3], np.float32) if scored else None
-    for m, who in enumerate(header.people):  # column after column: copies of all would not fit into memory
-        for v, part in enumerate(parts):
-            columns = [header.columns.get((who, part, coord), -1) for coord in COORDS[: header.channels]]
-            if -1 in columns:
-                continue
-            seen = np.isfinite(rows[:, columns]).all(1)
-            keypoint[m, :, v] = np.where(seen[:, None], rows[:, columns], 0)
-            if score is not None:
-                at = header.columns.get((who, part, "likelihood"), -1)
-                likelihood = rows[:, at] if at >= 0 else np.ones(len(rows), np.float32)
-                score[m, :, v] = np.where(seen, np.where(np.isnan(likelihood), 1, likelihood), 0)
-    if not keypoint.any():
+    keypoint = zeros((len(header.people), len(rows), len(parts), header.channels))
+    score = zeros(keypoint.shape[:3]) if scored else None
+    somebody = False
+    for frames in blocks(rows[None], keypoint, *([] if score is None else [score])):
+        _fill(header, parts, rows[frames], keypoint[:, frames], None if score is None else score[:, frames])
+        somebody = somebody or bool(keypoint[:, frames].any())
+    if not somebody:
         return nobody(file.stem)
     about = known.clips[file.stem]
     return SkeletonClip(
@@ -183,6 +178,27 @@ def _clip(file: Path, layout: JointLayout, known: Facts) -> Item:
         attributes=about.attributes,
         splits=about.splits,
     )
+
+
+def _fill(
+    header: Header,
+    parts: Sequence[str],
+    rows: Float[np.ndarray, "T columns"],
+    keypoint: Float[np.ndarray, "M T V C"],
+    score: Float[np.ndarray, "M T V"] | None,
+) -> None:
+    """Put the cells of some frames in their places. parts: the body part of each joint, "" for none."""
+    for m, who in enumerate(header.people):
+        for v, part in enumerate(parts):
+            columns = [header.columns.get((who, part, coord), -1) for coord in COORDS[: header.channels]]
+            if -1 in columns:
+                continue
+            seen = np.isfinite(rows[:, columns]).all(1)
+            keypoint[m, :, v] = np.where(seen[:, None], rows[:, columns], 0)
+            if score is not None:
+                at = header.columns.get((who, part, "likelihood"), -1)
+                likelihood = rows[:, at] if at >= 0 else np.ones(len(rows), np.float32)
+                score[m, :, v] = np.where(seen, np.where(np.isnan(likelihood), 1, likelihood), 0)
 
 
 # ---- body parts and joints -------------------------------------------------------------------------------------------
@@ -270,7 +286,8 @@ def read_file(file: Path) -> tuple[Header, Float[np.ndarray, "T columns"]]:
     if file.suffix.lower() in H5:
         return _of_h5(file)
     check_size(file)
-    frames, values = array("q"), array("f")  # grow in place
+    frames, values = array("q"), Rows()
+    waiting: list[np.ndarray] = []
     with file.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
         rows = _rows(file, lines)
         header = _header(file, rows)
@@ -279,8 +296,13 @@ def read_file(file: Path) -> tuple[Header, Float[np.ndarray, "T columns"]]:
             if len(row) != header.width:
                 raise ValueError(f"{where} has {len(row)} cells, expected {header.width}")
             frames.append(_frame(where, row[0], frames[-1] if frames else -1))
-            values.frombytes(_numbers(where, row, header).tobytes())
-    cells = np.frombuffer(values, np.float32).reshape(len(frames), -1) if frames else np.zeros((0, 1), np.float32)
+            waiting.append(_numbers(where, row, header))
+            if len(waiting) == ROWS_AT_A_TIME:
+                values.add(np.stack(waiting))
+                waiting.clear()
+    if waiting:
+        values.add(np.stack(waiting))
+    cells = values.array(header.width)
     return header, _by_frame(file, np.frombuffer(frames, np.int64) if frames else np.zeros(0, np.int64), cells)
 
 
@@ -300,9 +322,7 @@ def _by_frame(
         raise ValueError(f"{file} numbers {count:,} frames and has {len(frames):,} of them, expected a row a frame")
     if count == len(frames):
         return values
-    cells = np.full((count, values.shape[1]), np.nan, np.float32)
-    cells[frames - frames[0]] = values
-    return cells
+    return placed(values, frames - frames[0], count, np.nan)
 
 
 def _rows(file: Path, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 
 from kinegraph.data.formats.hdf5 import array_of, dataset_of, opened, start_of, text_of, texts_of
 from kinegraph.data.formats.recordings import FormatError
+from kinegraph.data.large import release, zeros
 from kinegraph.safe_pickle import read_pickle
 
 SUFFIXES = (".h5", ".hdf5")
@@ -47,13 +48,14 @@ def read_h5(
 
 def _cells(file: Path, array: Any, columns: Callable[[np.ndarray], np.ndarray], width: int, rows: int) -> np.ndarray:
     """The numbers of so many rows of an array, read in blocks. columns: takes them from a block."""
-    cells = np.empty((rows, width), np.float32)
+    cells = zeros((rows, width))
     step = max(1, BLOCK_BYTES // max(1, array.dtype.itemsize * int(np.prod(array.shape[1:]))))
     for at in range(0, rows, step):
         block = columns(array[at : min(at + step, rows)])
         if (np.abs(np.nan_to_num(block, posinf=np.inf)) > LARGEST_NUMBER).any():
             raise ValueError(f"{file} holds a number that is not finite")
         cells[at : at + step] = block
+        release(cells)
     return cells
 
 

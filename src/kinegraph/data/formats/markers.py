@@ -15,6 +15,7 @@ from jaxtyping import Float
 from kinegraph.data.formats.clip_files import ClipFile, clips_of, first_readable
 from kinegraph.data.formats.deeplabcut import layout_of
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
+from kinegraph.data.large import blocks, zeros
 from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.joint_names import plain_joint
@@ -90,11 +91,12 @@ def _fitting(markers: Set[str]) -> list[JointLayout]:
 def joints_of_markers(found: Trajectories, layout: JointLayout) -> Float[np.ndarray, "T V 3"]:
     """The joints of a layout, zero where a marker is not there or was not seen."""
     place = {plain_joint(name): i for i, name in enumerate(found.names)}
-    joints = np.zeros((len(found.markers), len(layout), 3), np.float32)
-    for number, joint in enumerate(layout.joints):
-        if (column := place.get(plain_joint(joint))) is not None:
-            marker = found.markers[:, column]
-            joints[:, number] = np.where(np.isnan(marker).any(1, keepdims=True), 0, marker)
+    joints = zeros((len(found.markers), len(layout), 3))
+    for part in blocks(found.markers[None], joints[None]):
+        for number, joint in enumerate(layout.joints):
+            if (column := place.get(plain_joint(joint))) is not None:
+                marker = found.markers[part, column]
+                joints[part, number] = np.where(np.isnan(marker).any(1, keepdims=True), 0, marker)
     return joints
 
 
@@ -193,15 +195,31 @@ def _is_body(found: Trajectories, layout: JointLayout) -> bool:
     return bool({*map(plain_joint, found.names)} & {*map(plain_joint, layout.joints)})
 
 
+def _people(found: Trajectories, layout: JointLayout) -> Float[np.ndarray, "M T V 3"]:
+    """The joints of each subject who is seen, computed in blocks of frames."""
+    bodies = [subject for subject, one in subjects_of(_some(found, slice(0, 0))).items() if _is_body(one, layout)]
+    keypoint = zeros((len(bodies), len(found.markers), len(layout), 3))
+    seen = np.zeros(len(bodies), bool)
+    for part in blocks(found.markers[None], keypoint):
+        subjects = subjects_of(_some(found, part))
+        for person, subject in enumerate(bodies):
+            keypoint[person, part] = joints_of_markers(subjects[subject], layout)
+            seen[person] |= keypoint[person, part].any()
+    return keypoint if seen.all() else keypoint[seen]
+
+
+def _some(found: Trajectories, frames: slice) -> Trajectories:
+    return replace(found, markers=found.markers[frames])
+
+
 def _clip(file: ClipFile, layout: JointLayout, read_file: Callable[[Path, Wanted], Trajectories]) -> Item:
     joints = {*map(plain_joint, layout.joints)}
     found = read_file(file.path, lambda name: plain_joint(_own_name(name)) in joints)
-    people = [joints_of_markers(one, layout) for one in subjects_of(found).values() if _is_body(one, layout)]
-    people = [joints for joints in people if joints.any()]
-    if not people:
+    keypoint = _people(found, layout)
+    if not len(keypoint):
         return nobody(file.name)
     return SkeletonClip(
-        keypoint=people[0][None] if len(people) == 1 else np.stack(people),
+        keypoint=keypoint,
         layout=layout,
         name=file.name,
         label=file.label,

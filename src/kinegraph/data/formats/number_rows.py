@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from kinegraph.data.large import Rows, placed
 from kinegraph.messages import one_line, quoted
 
 LARGEST = 1 << 36  # bytes; days of many markers
@@ -32,14 +33,14 @@ def places_of(
     rows: cells of a line, the number of the frame first; a blank line ends them. line: the number of the line that was
     read last, for messages. Raises ValueError with file, line and cause.
     """
-    frames, numbers = array("q"), array("f")  # grow in place
+    frames, numbers = array("q"), Rows()
     wanted = [column + axis for column in columns for axis in range(3)]
     width = max(wanted, default=0) + 1
     taken: list[list[str]] = []
 
     def close() -> None:
         if taken:
-            numbers.frombytes(_numbers(file, taken, line()).tobytes())
+            numbers.add(_numbers(file, taken, line()))
             taken.clear()
 
     for row in rows:
@@ -53,7 +54,7 @@ def places_of(
     close()
     if not frames:
         raise ValueError(f"{file} has no frames")
-    return _filled(file, np.frombuffer(frames, np.int64), np.frombuffer(numbers, np.float32), len(columns))
+    return _filled(file, np.frombuffer(frames, np.int64), numbers.array(len(columns), 3))
 
 
 def _frame(file: Path, cell: str, line: int, before: int) -> int:
@@ -89,14 +90,11 @@ def _number(file: Path, cell: str, line: int) -> float:
 
 
 def _filled(
-    file: Path, frames: Int[np.ndarray, " rows"], numbers: Float[np.ndarray, " n"], joints: int
+    file: Path, frames: Int[np.ndarray, " rows"], rows: Float[np.ndarray, "rows joints 3"]
 ) -> Float[np.ndarray, "T joints 3"]:
     """The rows at the places of their frames. Raises ValueError for a file of gaps."""
-    rows = numbers.reshape(len(frames), joints, 3)
     if (count := int(frames[-1] - frames[0]) + 1) > SPARSE * len(frames):
         raise ValueError(f"{file} numbers {count:,} frames and has {len(frames):,} of them, expected a row a frame")
     if count == len(frames):
         return rows
-    places = np.full((count, joints, 3), np.nan, np.float32)
-    places[frames - frames[0]] = rows
-    return places
+    return placed(rows, frames - frames[0], count, np.nan)

@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from jaxtyping import Float
 from kinegraph.data.formats.recordings import Fault
 from kinegraph.data.formats.table_cells import ClipRows, Place, consecutive, frame_number, number
 from kinegraph.data.formats.table_forms import Wide
+from kinegraph.data.large import Rows, placed
 from kinegraph.messages import quoted
 from kinegraph.skeleton.layout import JointLayout
 
@@ -27,10 +28,10 @@ class _Clip:
     wide: Wide
     columns: list[int]  # places of the table's joints in the layout
     joints: int
-    lines: list[int] = field(default_factory=list)
-    frames: list[int] = field(default_factory=list)
-    values: "array[float]" = field(default_factory=lambda: array("f"))
-    scores: "array[float]" = field(default_factory=lambda: array("f"))
+    lines: "array[int]" = field(default_factory=lambda: array("q"))
+    frames: "array[int]" = field(default_factory=lambda: array("q"))
+    values: Rows = field(default_factory=Rows)
+    scores: Rows = field(default_factory=Rows)
     waiting: list[str] = field(default_factory=list)
 
     def add(self, line: int, frame: str, cells: Sequence[str]) -> None:
@@ -64,11 +65,11 @@ class _Clip:
         seen = ~np.isnan(places).any(2)
         block = np.zeros((len(found), self.joints, places.shape[2]), np.float32)
         block[:, self.columns] = np.where(seen[..., None], places, 0)
-        self.values.frombytes(block.tobytes())
+        self.values.add(block)
         if scored:
             score = np.zeros(block.shape[:2], np.float32)
             score[:, self.columns] = np.where(seen, np.nan_to_num(found[..., -1]), 0)
-            self.scores.frombytes(score.tobytes())
+            self.scores.add(score)
         self.waiting.clear()
 
     def done(self) -> ClipRows:
@@ -76,8 +77,9 @@ class _Clip:
         self.read()
         numbers, step = consecutive(np.array(self.frames))
         order = np.argsort(numbers, kind="stable")
-        if twice := [two for one, two in pairwise(order.tolist()) if numbers[one] == numbers[two]]:
-            row = min(twice)
+        again = order[1:][numbers[order][1:] == numbers[order][:-1]]
+        if len(again):
+            row = int(again.min())
             joint = self.wide.joints[0]
             raise self.place.fault(row, f"joint {quoted(joint)} is there twice in frame {self.frames[row]}")
         count = int(numbers.max()) + 1
@@ -86,12 +88,9 @@ class _Clip:
                 f"{self.place.path}: clip {quoted(self.place.clip)} has {len(numbers):,} rows for {count:,} frames; "
                 "are frames counted one by one?"
             )
-        keypoint = _by_frame(
-            np.frombuffer(self.values, np.float32).reshape(len(numbers), self.joints, -1), numbers, count
-        )
-        score = None
-        if self.scores:
-            score = _by_frame(np.frombuffer(self.scores, np.float32).reshape(len(numbers), self.joints), numbers, count)
+        scored = self.wide.columns[2 + self.wide.axes] == "score"
+        keypoint = _by_frame(self.values.array(self.joints, self.wide.axes - scored), numbers, count)
+        score = _by_frame(self.scores.array(self.joints), numbers, count) if scored else None
         return ClipRows(self.place.clip, keypoint[None], None if score is None else score[None], step)
 
 
@@ -99,9 +98,7 @@ def _by_frame(rows: Float[np.ndarray, "rows ..."], numbers: np.ndarray, count: i
     """The rows at the places of their frames; they themselves where they are in order."""
     if count == len(rows) and (np.diff(numbers) == 1).all():
         return rows
-    placed = np.zeros((count, *rows.shape[1:]), np.float32)
-    placed[numbers] = rows
-    return placed
+    return placed(rows, numbers, count)
 
 
 def wide_clips(
@@ -119,14 +116,14 @@ def wide_clips(
         rows = iter(rows)
         line, first, cells = next(rows)
         name = cell.strip()
-        clip = _Clip(Place(path, name, lines := [line]), wide, [], len(layout), lines)
+        clip = _Clip(Place(path, name, lines := array("q", [line])), wide, [], len(layout), lines)
         try:
             if line in scattered:
                 where = f"{path} line {line}: the rows of clip {quoted(name)} are scattered, "
                 yield Fault(f"{where}those before it are of another; sort the file by clip", name, "duplicate_name")
                 continue
             clip.columns += _columns(clip.place, layout, wide.joints, joint_index)
-            lines.clear()
+            del lines[:]
             clip.add(line, first[1], cells)
             for line, kept, cells in rows:
                 if kept[2:] != first[2:]:

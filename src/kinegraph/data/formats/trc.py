@@ -31,6 +31,7 @@ from kinegraph.data.formats.markers import (
 )
 from kinegraph.data.formats.number_rows import check_size, places_of
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
+from kinegraph.data.large import changed
 from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.joint_names import plain_joint
@@ -154,7 +155,8 @@ def read_file(file: Path, wanted: Wanted = every) -> Trajectories:
                     count += 1
 
         columns = {name: 1 + 3 * i for i, name in enumerate(names) if wanted(name)}
-        markers = places_of(file, rows(), list(columns.values()), lambda: number) * np.float32(scale)
+        markers = places_of(file, rows(), list(columns.values()), lambda: number)
+    markers = changed(markers[None], lambda some: some * np.float32(scale))[0]
     return Trajectories(tuple(columns), markers, rate)
 
 

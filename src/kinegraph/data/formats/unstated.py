@@ -16,6 +16,7 @@ from jaxtyping import Float
 from kinegraph.data.formats.axes import AXES, guess_axes
 from kinegraph.data.formats.conventions import PUBLISHED, RARE, candidates, is_flat
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings
+from kinegraph.data.large import IN_MEMORY, blocks, changed
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import bones, extent, foot_and_head, seen, upward
 from kinegraph.skeleton.layout import JointLayout, layout_names
@@ -101,7 +102,10 @@ def peeked(items: Iterator[Item]) -> tuple[list[SkeletonClip], Iterator[Item]]:
 
 def some_frames(keypoint: Float[np.ndarray, "M T V C"]) -> Float[np.ndarray, "M t V C"]:
     """Frames of a clip at equal distances, all of a short one."""
-    return keypoint[:, :: max(1, -(-keypoint.shape[1] // FRAMES))]
+    step = max(1, -(-keypoint.shape[1] // FRAMES))
+    if keypoint.nbytes <= IN_MEMORY:
+        return keypoint[:, ::step]
+    return np.concatenate([keypoint[:, part][:, -part.start % step :: step].copy() for part in blocks(keypoint)], 1)
 
 
 def _closing(items: Iterable[Item], source: Iterator[Item]) -> Iterator[Item]:
@@ -215,8 +219,8 @@ def _vertical(clips: Sequence[SkeletonClip], layout: JointLayout, scored: bool) 
     """A line on the vertical axis of most clips in 3D, where feet and head, or a spine, say it."""
     if scored or not (foot_and_head(layout) or layout.spine):
         return []
-    clips = [clip for clip in clips if clip.keypoint.shape[2:] == (len(layout), 3) and clip.keypoint.any()]
-    shown = [some_frames(clip.keypoint) for clip in clips]
+    clips = [clip for clip in clips if clip.keypoint.shape[2:] == (len(layout), 3)]
+    shown = [some for some in (some_frames(clip.keypoint) for clip in clips) if some.any()]
     hidden = [np.where((seen(it) & np.isfinite(it).all(3))[..., None], it, np.nan) for it in shown]
     axes = Counter(upward(points, layout) for points in hidden).most_common(1)
     return [f"{axis} is upward {'(--up)' if axis == 'y' else f'(--up {axis} turns the clips)'}" for axis, _ in axes]
@@ -270,18 +274,18 @@ def are_fractions(bodies: Sequence[Float[np.ndarray, "B V C"]]) -> bool:
 
 def _check_pictures(clips: Sequence[SkeletonClip], units: str) -> None:
     """Raises FormatError where most clips lie far outside of their pictures, and inside with its sides swapped."""
-    sized = [clip for clip in clips if units == "px" and clip.image_size and clip.keypoint.any()]
+    sized = [clip for clip in clips if units == "px" and clip.image_size and some_frames(clip.keypoint).any()]
     swapped = [clip for clip in sized if _is_swapped(clip)]
     if len(swapped) * 2 > len(sized):
         width, height = swapped[0].image_size or (0, 0)
-        x, y = swapped[0].keypoint[..., :2].reshape(-1, 2).max(0)
+        x, y = some_frames(swapped[0].keypoint)[..., :2].reshape(-1, 2).max(0)
         message = f"joints reach ({x:.0f}, {y:.0f}) in pictures of {width}x{height}: width and height are swapped"
         raise FormatError("image_size", f"{message}; give --image-size {height}x{width}")
 
 
 def _is_swapped(clip: SkeletonClip) -> bool:
     width, height = clip.image_size or (0, 0)
-    x, y = clip.keypoint[..., :2].reshape(-1, 2).max(0)
+    x, y = some_frames(clip.keypoint)[..., :2].reshape(-1, 2).max(0)
     return bool((x > OUTSIDE * width or y > OUTSIDE * height) and x <= OUTSIDE * height and y <= OUTSIDE * width)
 
 
@@ -314,10 +318,11 @@ def _in_units(item: Item, layout: JointLayout, scored: bool, units: str) -> Item
         if item.image_size is None:
             message = "is in fractions of a picture whose size is not known; give --image-size, such as 1920x1080"
             return Fault(message, item.name, "image_size")
-        keypoint = keypoint[..., :2] * np.array(item.image_size, np.float32)
+        size = np.array(item.image_size, np.float32)
+        keypoint = changed(keypoint[..., :2], lambda some: some * size)
     elif units == UNSIZED:
         keypoint = keypoint[..., :2]
     elif units in METRES and units != "m":
-        keypoint = keypoint * np.float32(METRES[units])
+        keypoint = changed(keypoint, lambda some: some * np.float32(METRES[units]))
     same = keypoint is item.keypoint and layout == item.layout
     return item if same else replace(item, keypoint=keypoint, score=score, layout=layout)
