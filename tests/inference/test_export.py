@@ -104,3 +104,42 @@ def test_wrong_files_and_options_are_one_line(exported, tmp_path, capsys):
 def save_clip(folder):
     np.savez(folder / "clip.npz", **own_clip())
     return folder / "clip.npz"
+
+
+def test_a_stream_asks_it_as_it_asks_torch(exported, tmp_path):
+    """The window engine; torch is not imported, and the state of the stream is kept with the file's checksum."""
+    frames = own_clip()["keypoint"]
+    one, other = (kg.Stream(model, fps=30, engine="window", window=20) for model in (exported, "ui-prmd-10"))
+    assert kg.Stream(exported, fps=30).reason == "an exported network sees complete clips"
+    for frame in frames[:40]:
+        for mine, theirs in zip(one.push(frame), other.push(frame), strict=True):
+            np.testing.assert_allclose(mine.prediction.probabilities, theirs.prediction.probabilities, atol=1e-5)
+    one.save(tmp_path / "state")
+    with pytest.raises(ValueError, match="is of a stream with another network"):
+        other.restore(tmp_path / "state")
+    code = "import sys; from kinegraph.cli import main; code = main(sys.argv[1:]); print(code, 'torch' in sys.modules)"
+    words = ["stream", exported, save_clip(tmp_path), "--speed", "0", "--fps", "30", "--show", "events"]
+    ran = subprocess.run([sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, timeout=120)
+    assert ran.stdout.splitlines()[-1] == "0 False", ran.stderr
+
+
+def test_test_measures_it_as_it_measures_weights(exported, tmp_path, capsys):
+    known, rng, label = load_weights("ui-prmd-10"), np.random.default_rng(3), [0, 3, 5, 5]
+    moved = own_clip()["keypoint"] + rng.normal(0, 0.05, (4, 1, 60, len(known.layout), 3)).astype(np.float32)
+    clips = [
+        kg.SkeletonClip(it, known.layout, f"c{i}", label[i], splits={"s": "train" if i else "test"})
+        for i, it in enumerate(moved)
+    ]
+    about = {"layout": known.layout, "class_names": known.class_names, "units": "m", "source": "made up"}
+    kg.write_dataset(tmp_path / "d", clips, **about)
+    (tmp_path / "c.yaml").write_text(f"dataset: {tmp_path / 'd'}\nsplit: s\nmodel: kinegraph.models.stgcn.STGCN\n")
+    said = []
+    for weights in (exported, "ui-prmd-10"):
+        words = ["test", str(tmp_path / "c.yaml"), str(weights), "--part", "train", "--out", str(tmp_path / "r.pkl")]
+        assert main(words) == 0, capsys.readouterr().err
+        said.append((capsys.readouterr().out, (tmp_path / "r.pkl").read_bytes()))
+        (tmp_path / "r.pkl").unlink()
+    assert said[0][0] == said[1][0]
+    assert "top1" in said[0][0]
+    assert main([*words[:2], str(exported), "--part", "train", "--keep"]) == 2
+    assert "--keep is for weights files" in capsys.readouterr().err

@@ -25,8 +25,9 @@ if TYPE_CHECKING:  # torch takes seconds to import: not for --help
 
     from kinegraph.data.formats.recordings import Recordings
     from kinegraph.inference.answers import Answer
-    from kinegraph.inference.asking import Asked
+    from kinegraph.inference.exported import Exported
     from kinegraph.inference.inputs import Question
+    from kinegraph.inference.predictor import Predictor
     from kinegraph.models.weights import Weights
 
 MANY = 64  # clips, for which making the network quick is worth its time
@@ -125,6 +126,7 @@ def predict(
     if part is not None and split is None:
         raise ValueError("--part is of a split: give --split too")
     from kinegraph.inference.answers import answer_file, answers
+    from kinegraph.inference.asking import placed_asked
     from kinegraph.inference.compared import compared
     from kinegraph.inference.inputs import questions, read_inputs
     from kinegraph.inference.timeline import check_lengths
@@ -151,7 +153,7 @@ def predict(
     clips, console = sum(one.count for one in found), Console(highlight=False, soft_wrap=True)
     of_frames = getattr(predictor, "of_frames", False) and window is None
     timeline = window is not None or of_frames
-    predictor = _placed(predictor, device, precision, many=not of_frames and (clips >= MANY or window is not None))
+    predictor = placed_asked(predictor, device, precision, many=not of_frames and (clips >= MANY or window is not None))
     single = clips == 1 and not per_person and not timeline
     shown, written = top or (5 if single else 1), min(top or 5, len(predictor.class_names))
     table = AnswerTable(console, predictor.class_names, shown, per_person=per_person, timeline=timeline)
@@ -181,19 +183,6 @@ def predict(
         print(line, file=sys.stderr)
 
 
-def _placed(predictor: "Asked", device: str, precision: str, many: bool) -> "Asked":
-    """The same on a device and in a precision."""
-    from kinegraph.inference.exported import Exported
-
-    if isinstance(predictor, Exported):
-        if device not in ("auto", "cpu") or precision != "32-true":
-            raise ValueError("an exported network runs on the CPU in 32-true: leave --device and --precision out")
-        return predictor
-    from kinegraph.inference.predictor import placed
-
-    return placed(predictor, device, precision, many)
-
-
 def _note(line: str) -> None:
     print(f"note: {line}", file=sys.stderr)
 
@@ -204,7 +193,7 @@ def _predictor_and_inputs(
     preprocessing: Path | None,
     class_names: str | None,
     map_layout: bool,
-) -> "tuple[Asked, list[Recordings], dict]":
+) -> "tuple[Predictor | Exported, list[Recordings], dict]":
     """The network, what it is asked and what its file says of it.
 
     Weights of other projects take from the inputs what they lack.
@@ -215,7 +204,7 @@ def _predictor_and_inputs(
         if preprocessing is not None or class_names is not None:
             raise ValueError(f"--preprocessing and --class-names are for .pth checkpoints; {weights} knows its own")
         exported = load_exported(weights, map_layout=map_layout)
-        return exported, read(classes=exported.class_names), {}
+        return exported, read(classes=exported.class_names), {"training": exported.training}
     from kinegraph.data.preprocessing import Preprocessing
     from kinegraph.inference.predictor import predictor_of
     from kinegraph.models.published import is_published

@@ -36,7 +36,7 @@ def serve(
     Nothing is fetched from elsewhere, and nothing is kept: an upload is deleted when it is answered.
 
     Args:
-        weights: a .safetensors file or the name of weights that come with Kinegraph.
+        weights: a .safetensors file, the name of weights that come with Kinegraph, or an .onnx file of `export`.
         host: address to listen at; any other than this machine's own needs --token.
         port: 0 takes a free one.
         token: a word that every request has to carry.
@@ -75,15 +75,15 @@ def serve(
         import websockets  # noqa: F401
     except ImportError as error:
         raise ValueError(f"{MISSING} ({error})") from None
+    from kinegraph.inference.asking import load_trained
     from kinegraph.inference.streaming.session import Session
-    from kinegraph.models.weights import load_weights
     from kinegraph.serve.app import Server
     from kinegraph.serve.jobs import Jobs
     from kinegraph.serve.recordings import work
     from kinegraph.serve.run import estimator_or_reason, run
     from kinegraph.serve.streams import StreamAsking
 
-    known = load_weights(weights)
+    known = load_trained(weights)
 
     def make(asking: StreamAsking) -> Session:
         return Session(

@@ -49,7 +49,7 @@ def stream(
     """Say what people do while it happens: a table in the terminal, or a line of JSON for each answer and event.
 
     Args:
-        weights: a .safetensors file or the name of weights that come with Kinegraph.
+        weights: a .safetensors file, the name of weights that come with Kinegraph, or an .onnx file of `export`.
         source: - for JSON lines from standard input, tcp://HOST:PORT for those of a program that listens there, 0 for
             the first camera, rtsp://... for one in the network, or a file of any known format, also a video.
         people: that are followed at once.
@@ -99,15 +99,15 @@ def stream(
     from kinegraph.commands.stream_record import recorded
     from kinegraph.commands.stream_screen import screen_for
     from kinegraph.commands.stream_sources import is_live, paced, played
+    from kinegraph.inference.asking import load_trained
     from kinegraph.inference.streaming.session import Session
-    from kinegraph.models.weights import load_weights
 
     weights, (path,) = weights_first("stream", weights, [Path(source)])
     source = source if path == Path(source) else str(path)
     if record is not None and not is_live(source):
         raise ValueError(f"--record is for frames that come from a program; {source} is a recording already")
     session = Session(
-        load_weights(weights), people=people, window=window, stride=stride, gap=gap, engine=engine, enter=enter,
+        load_trained(weights), people=people, window=window, stride=stride, gap=gap, engine=engine, enter=enter,
         leave=leave, least=least, delay=delay, none=none, count=count, layout=layout, fps=fps, image_size=image_size,
         map_layout=map_layout, device=device, note=_note,
     )  # fmt: skip

@@ -18,6 +18,7 @@ from kinegraph.commands.test_frames import check_frame_options, is_of_frames, me
 from kinegraph.commands.test_scores import RESULTS, measure_scores, with_result
 from kinegraph.commands.train import train
 from kinegraph.data.checks import Finding
+from kinegraph.data.conditions import Conditions
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.data.dataset_checks import check_scale, dataset_findings, line_of
 from kinegraph.data.loading import ClipDataset
@@ -26,13 +27,15 @@ from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
 from kinegraph.evaluation.metrics import check_metrics, evaluate, remarks
 from kinegraph.evaluation.results import checked_result_path
 from kinegraph.evaluation.scoring import score_clips
+from kinegraph.inference.asking import batches, load_trained, placed_asked
 from kinegraph.inference.compared import LOOKED_AT, differences_from
 from kinegraph.inference.explanation import explainer
+from kinegraph.inference.exported import Exported
 from kinegraph.inference.predictor import Predictor, conditions_of_training
 from kinegraph.messages import first_few
 from kinegraph.models.convert import published_weights
 from kinegraph.models.published import is_published
-from kinegraph.models.weights import Weights, add_measured, load_weights
+from kinegraph.models.weights import Weights, add_measured
 from kinegraph.plugins import load_plugins
 from kinegraph.report.scene import Explain
 from kinegraph.report.write import write_page, write_report
@@ -72,8 +75,8 @@ def test(
             config of MMAction2, PYSKL, ProtoGCN (.py), yysijie/st-gcn, 2s-AGCN or CTR-GCN (.yaml), with the options of
             their test command, such as --cfg-options.
         checkpoint: weights, e.g. runs/NAME/checkpoints/best.safetensors, which know how clips are prepared for them;
-            or a .pth of MMAction2, PYSKL or yysijie/st-gcn, for which the config says it. In place of weights, --from
-            names a result file of any project, whose scores are measured.
+            or an .onnx file of `kinegraph export`; or a .pth of MMAction2, PYSKL or yysijie/st-gcn, for which the
+            config says it. In place of weights, --from names a result file of any project, whose scores are measured.
         eval: metrics to print: top_k_accuracy, mean_class_accuracy; by default both.
         out: where to write the result file (.pkl); tables, pictures and report.html go beside it. Of long recordings a
             folder for figures, predicted segments and report.html.
@@ -111,37 +114,46 @@ def test(
     split = split or options.split
     part = part or folder.held_out(split)
     weights = _open_weights(checkpoint, folder, keep)
-    if of_frames := is_of_frames(weights.extra, folder):
+    if of_frames := isinstance(weights, Weights) and is_of_frames(weights.extra, folder):
         check_frame_options(out, eval)
     else:
         out = checked_result_path(out) if out else None
-    preprocessing = weights.preprocessing or options.preprocessing.as_dict()  # a .pth has none: the config's
-    prepared = Preprocessing.from_dict(preprocessing)
+    prepared = weights.preprocessing or options.preprocessing.as_dict()  # a .pth has none: the config's
+    prepared = prepared if isinstance(prepared, Preprocessing) else Preprocessing.from_dict(prepared)
     indices = folder.indices(split, part)
     clips = None if of_frames else _labelled_clips(folder, split, part, prepared)
     findings = dataset_findings(folder, split)
     check_scale(findings, folder)
 
-    fabric = start_processes(accelerator, devices, precision=precision)
-    network = fabric.to_device(weights.model.double() if precision == "64-true" else weights.model)
     size = min(batch_size or options.batch_size, prepared.largest_batch)
     workers = options.workers if workers is None else workers
     warnings = [f"{one.severity}: {line_of(one)}" for one in findings if one.kind in OF_TESTS]
-    warnings += _other_conditions(weights, folder, indices, prepared)
+    trained = weights.trained if isinstance(weights, Exported) else conditions_of_training(weights)
+    warnings += _other_conditions(trained, folder, indices, prepared)
     about = {
         "config_text": config.read_text(encoding="utf-8"),
         "environment": environment() | {"weights": str(checkpoint), "dataset": str(folder.path)},
         "warnings": warnings,
     }
-    if clips is None:
-        trained = weights.extra.get("training") or {}
-        timelines = measure_frames(fabric, network, folder, split, part, prepared, trained, size, workers)
-        if fabric.is_global_zero:
-            tell_frames(timelines, folder, f"{split} / {part}", out, report, about)
-        return
-    scores = _score(fabric, network, clips, f"{split} / {part}", size, workers)
-    if not fabric.is_global_zero:
-        return
+    title, explained = f"{split} / {part}", None
+    if isinstance(weights, Exported):
+        placed_asked(weights, accelerator, precision)
+        clips = _labelled_clips(folder, split, part, prepared)
+        scores = _score_exported(weights, clips, title, size)
+    else:
+        fabric = start_processes(accelerator, devices, precision=precision)
+        network = fabric.to_device(weights.model.double() if precision == "64-true" else weights.model)
+        if clips is None:
+            timelines = measure_frames(
+                fabric, network, folder, split, part, prepared, weights.extra.get("training") or {}, size, workers
+            )
+            if fabric.is_global_zero:
+                tell_frames(timelines, folder, title, out, report, about)
+            return
+        scores = _score(fabric, network, clips, title, size, workers)
+        if not fabric.is_global_zero:
+            return
+        explained = _explained(weights, network, prepared)
     labels = folder.label[clips.indices]
     figures = evaluate(scores, labels, metrics)
     for name, value in figures.items():
@@ -155,7 +167,7 @@ def test(
         add_measured(checkpoint, {"source": folder.source, "split": split, "part": part, "clips": len(clips)} | figures)
     if out or report:
         log = checkpoint.parent.parent / "log.jsonl"
-        about |= {"log": log if log.is_file() else None, "explain": _explained(weights, network, prepared)}
+        about |= {"log": log if log.is_file() else None, "explain": explained}
         print(f"report: {_write(evaluation_of(folder, split, part, scores), out, report, about)}")
 
 
@@ -181,23 +193,25 @@ def words(argv: Sequence[str]) -> list[str]:
 
 
 def _other_conditions(
-    weights: Weights, folder: SkeletonDataset, indices: Int[np.ndarray, "N"], preprocessing: Preprocessing
+    trained: Conditions, folder: SkeletonDataset, indices: Int[np.ndarray, "N"], preprocessing: Preprocessing
 ) -> list[str]:
     """Lines on clips in other units, upside down or at another frame rate, compared with those of the training."""
     some = indices[np.linspace(0, len(indices) - 1, min(len(indices), LOOKED_AT)).astype(int)]
     recordings = [folder[index] for index in some]
-    found = differences_from(conditions_of_training(weights), preprocessing.normalize, recordings)
+    found = differences_from(trained, preprocessing.normalize, recordings)
     return [f"problem: {line}" for line in found.wrong] + [f"note: {line}" for line in found.notes]
 
 
-def _open_weights(checkpoint: Path, folder: SkeletonDataset, keep: bool) -> Weights:
+def _open_weights(checkpoint: Path, folder: SkeletonDataset, keep: bool) -> Weights | Exported:
     """The weights, which fit the dataset. Raises ValueError where they do not."""
     if is_published(checkpoint):
         if keep:
             raise ValueError(f"--keep is for weights files of Kinegraph, {checkpoint} is another project's")
         weights = published_weights(checkpoint, layout=folder.layout, class_names=folder.class_names)
     else:
-        weights = load_weights(checkpoint)
+        weights = load_trained(checkpoint)
+        if keep and isinstance(weights, Exported):
+            raise ValueError(f"--keep is for weights files, {checkpoint} is an exported network")
     check_fit(weights, folder, checkpoint)
     return weights
 
@@ -228,6 +242,19 @@ def _score(
         )
 
 
+def _score_exported(
+    exported: Exported, clips: ClipDataset, title: str, batch_size: int
+) -> Float[np.ndarray, "N classes"]:
+    """The same of an exported network."""
+    console, rows = Console(stderr=True), list[Float[np.ndarray, "N classes"]]()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=len(clips))
+        for batch in batches((exported.fit(clips.folder[index]) for index in clips.indices), batch_size):
+            rows.append(exported.scores(batch))
+            bar.advance(task, len(batch))
+    return np.concatenate(rows).astype(np.float32)
+
+
 def _write(evaluation: Evaluation, out: Path | None, report: Path | None, about: dict) -> Path:
     """Write the result file and the report, or the report alone. Returns the report's path."""
     if out:
@@ -241,7 +268,7 @@ def _explained(weights: Weights, network: nn.Module, preprocessing: Preprocessin
     return explainer(Predictor(network, weights.layout, tuple(weights.class_names), preprocessing))
 
 
-def check_fit(weights: Weights, folder: SkeletonDataset, checkpoint: Path) -> None:
+def check_fit(weights: Weights | Exported, folder: SkeletonDataset, checkpoint: Path) -> None:
     """The network's joints and classes must be the dataset's. Raises ValueError with both."""
     if weights.layout.joints != folder.layout.joints:
         raise ValueError(

@@ -1,7 +1,9 @@
 """Asking a network about clips, whatever computes it: torch, or an exported file without torch."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol, Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from jaxtyping import Float
@@ -11,13 +13,21 @@ from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
+if TYPE_CHECKING:  # torch takes seconds to import: only where it computes
+    from torch import nn
+
+    from kinegraph.inference.exported import Exported
+    from kinegraph.inference.predictor import Predictor
+    from kinegraph.models.weights import Weights
+
 MOST_FRAMES = 200_000  # of all people of a batch: some hundred megabytes
 
 
 class Asked(Protocol):
     """A network with what belongs to it. trained: how the recordings were made that it was trained on.
 
-    least: probability below which an answer is rather none of the classes; 0 where that is not known.
+    least: probability below which an answer is rather none of the classes; 0 where that is not known. channels: of its
+    input. training: what the file says of its training; any content is possible. fingerprint: of its weights.
     """
 
     @property
@@ -30,6 +40,14 @@ class Asked(Protocol):
     def trained(self) -> Conditions: ...
     @property
     def least(self) -> float: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def training(self) -> Mapping[str, Any]: ...
+    @property
+    def map_layout(self) -> bool: ...
+    @property
+    def fingerprint(self) -> str: ...
 
     def fit(self, clip: SkeletonClip) -> SkeletonClip:
         """The clip with the network's joints and channels. Raises ValueError where it cannot have them."""
@@ -42,6 +60,55 @@ class Asked(Protocol):
     def answer(self, clips: Sequence[SkeletonClip]) -> Float[np.ndarray, "N classes"]:
         """The probabilities of each clip, float64. clips: that fit."""
         ...
+
+
+def load_trained(path: str | Path) -> "Weights | Exported":
+    """A weights file or an exported network, as its name says. Raises ValueError where it is none."""
+    from kinegraph.inference.exported import is_exported, load_exported
+
+    if is_exported(path):
+        return load_exported(path)
+    from kinegraph.models.weights import load_weights
+
+    return load_weights(path)
+
+
+def asked_of(
+    model: "nn.Module | Weights | Exported | str | Path",
+    preprocessing: Preprocessing | None = None,
+    *,
+    map_layout: bool = False,
+) -> "Predictor | Exported":
+    """A network with what belongs to it; torch is imported only where torch computes it.
+
+    model: as `kinegraph.predict` takes it. Raises ValueError where what belongs to it is not known.
+    """
+    from kinegraph.inference.exported import Exported, is_exported, load_exported
+
+    if isinstance(model, str | Path) and is_exported(model):
+        model = load_exported(model)
+    if isinstance(model, Exported):
+        if preprocessing is not None:
+            raise ValueError("an exported network has its own preprocessing: leave preprocessing out")
+        return replace(model, map_layout=map_layout or model.map_layout)
+    from kinegraph.inference.predictor import predictor_of
+
+    return predictor_of(model, preprocessing, map_layout=map_layout)
+
+
+def placed_asked(
+    asked: "Predictor | Exported", device: str = "auto", precision: str = "32-true", many: bool = False
+) -> "Predictor | Exported":
+    """The same on a device and in a precision, see `predictor.placed`. Raises ValueError where that is not possible."""
+    from kinegraph.inference.exported import Exported
+
+    if isinstance(asked, Exported):
+        if device not in ("auto", "cpu") or precision != "32-true":
+            raise ValueError("an exported network runs on the CPU in 32-true: leave --device and --precision out")
+        return asked
+    from kinegraph.inference.predictor import placed
+
+    return placed(asked, device, precision, many)
 
 
 def probabilities(

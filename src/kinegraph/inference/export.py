@@ -4,7 +4,6 @@ Clips, people and frames stay dynamic. People do not where a network norms all p
 AAGCN, MS-G3D): their number is then that of the training.
 """
 
-import hashlib
 import logging
 import warnings
 from collections.abc import Iterator
@@ -58,13 +57,16 @@ def export(model: nn.Module | Weights | str | Path, out: str | Path) -> Report:
     except ImportError:
         raise ValueError(f"exporting needs onnx, onnxscript and onnxruntime: {EXTRA}") from None
     out, predictor = Path(out), predictor_of(model)
+    if predictor.of_frames:
+        raise ValueError("these weights answer for every frame of a recording: only those of clips can be exported")
     network = answering(predictor.network).cpu().float()
     fixed = predictor.preprocessing.people if _sees_all_people(network) else None
     made: Any = _graph(network, predictor, fixed)
     content = made.model_proto
     _, config = built_with(network)
     about = {"network": network_kind(network).__name__, "made_with": {"kinegraph": __version__}}
-    about |= {"trained": predictor.trained.to_dict(), "weights": _sum_of(network)}
+    about |= {"trained": predictor.trained.to_dict(), "training": dict(predictor.training)}
+    about |= {"weights": predictor.fingerprint}
     known = predictor.layout, predictor.class_names, predictor.preprocessing, config["channels"]
     about |= {"least_probability": predictor.least} if predictor.least else {}
     onnx.helper.set_model_props(content, metadata(*known, **about))
@@ -150,12 +152,3 @@ def _made_up(predictor: Predictor, network: nn.Module, fixed: int | None) -> Ite
             if M > 1:
                 x[0, -1] = 0
             yield x
-
-
-def _sum_of(network: nn.Module) -> str:
-    """The SHA-256 of all tensors of a network, by name."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

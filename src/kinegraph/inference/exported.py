@@ -4,6 +4,7 @@ What belongs to the network is JSON in the file's metadata: layout, class names,
 training, and the checksum of the weights that it was exported from.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,6 +39,15 @@ class Exported:
     map_layout: bool = False
     trained: Conditions = field(default_factory=Conditions)
     about: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
+
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """What the file says of the training, as far as it is used here: the lengths of clips."""
+        training = self.about.get("training")
+        frames = training.get("frames") if isinstance(training, Mapping) else None
+        fits = isinstance(frames, list) and len(frames) == 3 and all(type(it) is int and it > 0 for it in frames)
+        return {"frames": frames} if fits else {}
 
     @property
     def least(self) -> float:
@@ -54,18 +64,26 @@ class Exported:
         return self
 
     def answer(self, clips: Sequence[SkeletonClip]) -> Float[np.ndarray, "N classes"]:
-        """The probabilities of each clip, float64; of several views their mean. clips: that fit."""
+        """The probabilities of each clip, float64. clips: that fit."""
+        return _softmax(self.scores(clips))
+
+    def scores(self, clips: Sequence[SkeletonClip]) -> Float[np.ndarray, "N classes"]:
+        """The logits of each clip, float64; of several views the log of their mean probability. clips: that fit."""
         views = np.stack([prepare_clip(clip, self.preprocessing) for clip in clips])  # (N, W, M, T, V, C)
         logits = self.logits(views.reshape(-1, *views.shape[2:])).astype(np.float64)
         if not np.isfinite(logits).all():
             raise ValueError("the network's scores are not finite numbers")
-        shares = np.exp(logits - logits.max(-1, keepdims=True))
-        shares /= shares.sum(-1, keepdims=True)
-        return shares.reshape(*views.shape[:2], -1).mean(1)
+        logits = logits.reshape(*views.shape[:2], -1)
+        return logits[:, 0] if views.shape[1] == 1 else np.log(_softmax(logits).mean(1))
 
     def logits(self, x: Float[np.ndarray, "N M T V C"]) -> Float[np.ndarray, "N classes"]:
         """What the graph computes. x: as `prepare_clip` makes it."""
         return self.session.run([OUTPUT], {INPUT: np.ascontiguousarray(x, np.float32)})[0]
+
+
+def _softmax(logits: Float[np.ndarray, "... classes"]) -> Float[np.ndarray, "... classes"]:
+    shares = np.exp(logits - logits.max(-1, keepdims=True))
+    return shares / shares.sum(-1, keepdims=True)
 
 
 def is_exported(path: str | Path) -> bool:
@@ -108,7 +126,8 @@ def load_exported(path: str | Path, *, map_layout: bool = False, threads: int | 
     if (taken.name, given.name) != (INPUT, OUTPUT) or shapes != ((len(layout), channels), len(names)):
         raise ValueError(f"{path} has a graph of other joints, channels or classes than its metadata says")
     trained = Conditions.from_dict(about.get("trained"))
-    return Exported(session, layout, names, steps, channels, map_layout, trained, about)
+    digest = hashlib.sha256(content).hexdigest()
+    return Exported(session, layout, names, steps, channels, map_layout, trained, about, digest)
 
 
 def metadata(

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from kinegraph.data.preprocessing import Preprocessing
-    from kinegraph.inference.asking import Asked
     from kinegraph.inference.exported import Exported
     from kinegraph.models.weights import Weights
 
@@ -88,10 +87,10 @@ def predict(
     The clip is prepared as in training; give it as it was recorded, at the frame rate of those recordings.
     Raises ValueError when clip and network do not fit each other, or the network's classes and joints are not known.
     """
-    from kinegraph.inference.asking import probabilities
+    from kinegraph.inference.asking import asked_of, probabilities
     from kinegraph.inference.compared import differences
 
-    predictor = _asked(model, preprocessing, map_layout)
+    predictor = asked_of(model, preprocessing, map_layout=map_layout)
     if hasattr(clip, "columns") or hasattr(clip, "collect_schema"):  # of pandas or polars
         clip = _clip_of_table(clip, image_size)
     if not isinstance(clip, SkeletonClip):
@@ -102,21 +101,6 @@ def predict(
     if compare and (wrong := differences(predictor, [clip]).wrong):
         raise ValueError(f"{'; '.join(wrong)} (compare=False takes the clip as it is)")
     return Prediction(predictor.class_names, next(probabilities(predictor, [clip])), predictor.least)
-
-
-def _asked(
-    model: "nn.Module | Weights | Exported | str | Path", preprocessing: "Preprocessing | None", map_layout: bool
-) -> "Asked":
-    """The network with what belongs to it; torch is imported only where torch computes it."""
-    from kinegraph.inference.exported import Exported, is_exported, load_exported
-
-    if isinstance(model, str | Path) and is_exported(model):
-        return load_exported(model, map_layout=map_layout)
-    if isinstance(model, Exported):
-        return model
-    from kinegraph.inference.predictor import predictor_of
-
-    return predictor_of(model, preprocessing, map_layout=map_layout)
 
 
 def _clip_of_table(table: object, image_size: tuple[int, int] | str | None) -> SkeletonClip:

@@ -1,11 +1,12 @@
 """From recorded clips to class probabilities: a trained network with all that it takes to ask it."""
 
 import copy
+import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -39,7 +40,7 @@ class Predictor:
     "16-mixed". map_layout: take joints by name from clips of other layouts. trained: how the recordings were made that
     it was trained on, as far as its weights say it. least: probability below which an answer is rather none of the
     classes; 0 where the weights do not say it. of_frames: whether it was trained to answer for every frame; several:
-    with several classes at once.
+    with several classes at once. training: what the weights say of their training; any content is possible.
     """
 
     network: nn.Module
@@ -52,10 +53,25 @@ class Predictor:
     least: float = 0.0
     of_frames: bool = False
     several: bool = False
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def channels(self) -> int:
+        """Of the network's input."""
+        return built_with(self.network)[1]["channels"]
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of all tensors of the network, by name."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.network.state_dict().items()):
+            digest.update(f"{name} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()
 
     def fit(self, clip: SkeletonClip) -> SkeletonClip:
         """The clip with the network's joints and channels. Raises ValueError where it cannot have them."""
-        return fitted(clip, self.layout, self.preprocessing, built_with(self.network)[1]["channels"], self.map_layout)
+        return fitted(clip, self.layout, self.preprocessing, self.channels, self.map_layout)
 
     def ready(self) -> "Predictor":
         """This, with its network in evaluation mode."""
@@ -123,6 +139,7 @@ def predictor_of(
         least=least,
         of_frames=about.get("task") == "frames",
         several=about.get("several") is True,
+        training=about,
     )
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -25,9 +25,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from kinegraph import __version__
 from kinegraph.data.formats.json_lines import LONGEST
 from kinegraph.data.pose.estimators import Estimator
+from kinegraph.inference.exported import Exported
 from kinegraph.inference.streaming.session import Session
 from kinegraph.messages import megabytes, one_line
-from kinegraph.models.weights import Weights
 from kinegraph.serve.guard import Guard
 from kinegraph.serve.jobs import Busy, Jobs
 from kinegraph.serve.openapi import described
@@ -35,6 +35,9 @@ from kinegraph.serve.page import page_html, policy
 from kinegraph.serve.recordings import CLIP, OWN, Asking, asking_of, job_of, upload_name
 from kinegraph.serve.streams import Hub, OpenStream, StreamAsking, Viewer, stream_asking
 from kinegraph.skeleton.layout import layout_names
+
+if TYPE_CHECKING:  # torch takes seconds to import, and an exported network does without it
+    from kinegraph.models.weights import Weights
 
 UPLOAD_TIME = 600.0  # seconds that an upload may take
 READ_TIME = 20.0  # seconds that a client may leave an answer unread
@@ -50,7 +53,7 @@ class Server:
     changes. most_streams: sockets that are open at once.
     """
 
-    weights: Weights
+    weights: "Weights | Exported"
     name: str
     make: Callable[[StreamAsking], Session]
     jobs: Jobs

@@ -13,25 +13,28 @@ from dataclasses import asdict, dataclass, fields, replace
 from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kinegraph.data.formats import FORMATS, recognise
 from kinegraph.inference.answers import Answer, answers, facts
+from kinegraph.inference.asking import Asked, asked_of, placed_asked
 from kinegraph.inference.compared import compared
 from kinegraph.inference.inputs import Question, questions, read_inputs
 from kinegraph.inference.prediction import clip_of, size_of
-from kinegraph.inference.predictor import Predictor, placed, predictor_of
 from kinegraph.inference.timeline import check_lengths
 from kinegraph.messages import did_you_mean, one_line, quoted
-from kinegraph.models.weights import load_weights
 from kinegraph.plugins import load_plugins
 from kinegraph.report.player import player_fragment
 from kinegraph.report.scene import Scene, answers_of, thinned
 from kinegraph.safe_io import read_json
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import layout_names
+
+if TYPE_CHECKING:  # torch takes seconds to import, and an exported network does without it
+    from kinegraph.inference.exported import Exported
+    from kinegraph.inference.predictor import Predictor
 
 OWN = "(that of the network)"  # a layout that is not built in
 CLIP = "clip.json"  # the name of an upload that is coordinates as JSON
@@ -135,23 +138,20 @@ def work(connection: Connection, weights: str, device: str, plugins: Sequence[st
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
     os.nice(5)  # frames that come live go first
     load_plugins(map(Path, plugins))
-    known = load_weights(weights)
-    predictor = placed(predictor_of(known), device)
+    asked = placed_asked(asked_of(weights), device)
     connection.send_bytes(b'"ready"')
     while True:
         try:
             job = json.loads(connection.recv_bytes())
         except (EOFError, OSError):
             return
-        connection.send_bytes(json.dumps(_answered(predictor, known.extra, job, pose)).encode())
+        connection.send_bytes(json.dumps(_answered(asked, job, pose)).encode())
 
 
-def _answered(
-    predictor: Predictor, extra: Mapping[str, Any], job: Mapping[str, Any], pose: str | None
-) -> dict[str, Any]:
+def _answered(asked: "Predictor | Exported", job: Mapping[str, Any], pose: str | None) -> dict[str, Any]:
     path, name = Path(job["path"]), job["name"]
     try:
-        return {"answer": answered(predictor, extra, path, name, Asking(**job["asking"]), pose)}
+        return {"answer": answered(asked, path, name, Asking(**job["asking"]), pose)}
     except (ValueError, OSError, MemoryError) as error:
         text = str(error) or type(error).__name__
         for place, shown in ((path, name), (path.parent, "."), (path.parents[1], ".."), (path.parents[2], "..")):
@@ -163,7 +163,7 @@ def _answered(
 
 
 def answered(
-    predictor: Predictor, extra: Mapping[str, Any], path: Path, name: str, asking: Asking, pose: str | None = None
+    predictor: "Predictor | Exported", path: Path, name: str, asking: Asking, pose: str | None = None
 ) -> dict[str, Any]:
     """The answers to an upload as plain data. Raises ValueError where it cannot be read or does not fit."""
     notes: list[str] = []
@@ -173,7 +173,7 @@ def answered(
     player = None
     with closing(given):
         for number, question in enumerate(given, asking.clip or 0):
-            window = _window(asking, extra, question.clip)
+            window = _window(asking, predictor.training, question.clip)
             found = list(answers(predictor, [question], per_person=asking.per_person, window=window,
                                  stride=asking.stride))  # fmt: skip
             rows += [_row(answer, number, asking.top) for answer in found]
@@ -190,7 +190,7 @@ def answered(
 
 
 def _questions(
-    predictor: Predictor, path: Path, name: str, asking: Asking, pose: str | None, notes: list[str]
+    predictor: Asked, path: Path, name: str, asking: Asking, pose: str | None, notes: list[str]
 ) -> tuple[Any, Any]:
     """The clips of an upload, and a function that gives what was changed in them. notes: is filled meanwhile."""
     if path.name == CLIP:
@@ -211,7 +211,7 @@ def _questions(
     return checked, lambda: [line for one in found for line in (*one.assumed, *one.skipped(), *one.changed())]
 
 
-def clip_of_json(path: Path, predictor: Predictor, asking: Asking) -> SkeletonClip:
+def clip_of_json(path: Path, predictor: Asked, asking: Asking) -> SkeletonClip:
     """The clip of {"keypoint": ..., "score": ..., "fps": ..., "image_size": ...}."""
     content = read_json(path)
     if not isinstance(content, Mapping) or "keypoint" not in content:
@@ -231,16 +231,15 @@ def clip_of_json(path: Path, predictor: Predictor, asking: Asking) -> SkeletonCl
     return replace(clip, name="clip", fps=fps, image_size=None if size is None else size_of(size))
 
 
-def _window(asking: Asking, extra: Mapping[str, Any], clip: SkeletonClip) -> str | None:
+def _window(asking: Asking, training: Mapping[str, Any], clip: SkeletonClip) -> str | None:
     if asking.window != "auto":
         return asking.window
-    training = extra.get("training")
-    frames = training.get("frames") if isinstance(training, Mapping) else None
+    frames = training.get("frames")
     median = frames[1] if isinstance(frames, list | tuple) and len(frames) == 3 and type(frames[1]) is int else 0
     return str(median) if 0 < LONG * median < clip.frames else None
 
 
-def _scene(predictor: Predictor, question: Question, found: Sequence[Answer]) -> Scene:
+def _scene(predictor: Asked, question: Question, found: Sequence[Answer]) -> Scene:
     clip, step = question.clip, -(-question.clip.frames // MOST_FRAMES)
     clip = clip if step == 1 else thinned(clip, step)
     spans = [(one.start // step, one.stop // step, one.prediction.probabilities) for one in found]

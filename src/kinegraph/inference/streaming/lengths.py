@@ -1,10 +1,9 @@
 """The lengths of time of a stream in frames: what is given, else what follows from the training."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kinegraph.inference.predictor import Predictor
+from kinegraph.inference.asking import Asked
 from kinegraph.inference.timeline import frames_of
 
 RATE = 1.2  # times the frame rate of the training, from which a stream is said to have another one
@@ -24,8 +23,7 @@ class Lengths:
 
 
 def lengths_of(
-    predictor: Predictor,
-    training: object,
+    asked: Asked,
     *,
     fps: float | None,
     window: int | str | None,
@@ -33,13 +31,12 @@ def lengths_of(
     gap: int | str | None,
     exact: bool,
 ) -> Lengths:
-    """The lengths of a stream. training: what the weights say of their training; any content is possible.
+    """The lengths of a stream.
 
     Raises ValueError for what is no length of time, and where neither option nor weights say the window.
     """
-    known = training.get("frames") if isinstance(training, Mapping) else None
-    clips = _three(known)
-    trained = predictor.trained.fps[1] if predictor.trained.fps else None
+    clips = _three(asked.training.get("frames"))
+    trained = asked.trained.fps[1] if asked.trained.fps else None
     rate = fps / trained if fps and trained else 1.0
     notes: list[str] = []
     if trained and fps and not 1 / RATE < rate < RATE and exact:
@@ -52,7 +49,7 @@ def lengths_of(
     if window == "start" and not exact:
         raise ValueError("window 'start' is for the exact engine; give frames, or seconds such as 3s")
     if window is None:
-        chosen, note = _of_training(predictor, clips, rate)
+        chosen, note = _of_training(asked, clips, rate)
         notes.append(note)
     else:
         chosen = None if window == "start" else frames_of(window, second)
@@ -66,12 +63,12 @@ def lengths_of(
     )
 
 
-def _of_training(predictor: Predictor, clips: tuple[int, int, int] | None, rate: float) -> tuple[int, str]:
+def _of_training(asked: Asked, clips: tuple[int, int, int] | None, rate: float) -> tuple[int, str]:
     """The window that training clips had, and the line that says so."""
     if clips:
         frames = max(1, round(clips[1] * rate))
         return frames, f"window {frames} frames, the median length of training clips"
-    steps = predictor.preprocessing
+    steps = asked.preprocessing
     if steps.sampling in ("resample", "uniform"):
         raise ValueError(
             "the weights do not say how long their training clips were: give window, frames or seconds such as 3s"

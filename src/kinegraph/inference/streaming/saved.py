@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -108,7 +107,7 @@ def restore_stream(stream: "Stream", path: Path) -> None:
 
 def _restore(stream: "Stream", about: Mapping[str, Any], saved: Saved) -> None:
     frame, left_out, begun, followed, tick = saved.counts("at", 5)
-    form, layout = about.get("form"), stream._predictor.layout
+    form, layout = about.get("form"), stream._asked.layout
     names: list[Person] = list(about["people"])
     if len(set(names)) != len(names) or any(type(name) not in (int, str) for name in names):
         raise ValueError(f"people are {quoted(names)}")
@@ -151,11 +150,7 @@ def _followed(saved: Saved, joints: int) -> tuple[int, dict[str, np.ndarray]]:
 
 def _identity(stream: "Stream") -> str:
     """What network, preparation and options a state is of."""
-    lengths, predictor = stream.lengths, stream._predictor
+    lengths, asked = stream.lengths, stream._asked
     options = (stream.engine, lengths.window, lengths.stride, lengths.least, lengths.gap, stream.people)
-    text = json.dumps([options, predictor.preprocessing.to_dict(), predictor.layout.to_dict(), stream.image_size])
-    digest = hashlib.sha256(text.encode())
-    for name, tensor in sorted(predictor.network.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+    text = json.dumps([options, asked.preprocessing.to_dict(), asked.layout.to_dict(), stream.image_size])
+    return hashlib.sha256(f"{text} {asked.fingerprint}".encode()).hexdigest()

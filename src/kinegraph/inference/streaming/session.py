@@ -2,22 +2,27 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.json_lines import Frame, Head
+from kinegraph.inference.asking import asked_of
 from kinegraph.inference.events import EventRule, none_class
+from kinegraph.inference.exported import Exported
 from kinegraph.inference.fitting import TURNED
-from kinegraph.inference.predictor import WIDE, predictor_of
 from kinegraph.inference.streaming.lengths import USUAL_RATE
 from kinegraph.inference.streaming.live import Happening, Live
 from kinegraph.inference.streaming.stream import EngineName, Stream
 from kinegraph.inference.timeline import frames_of, parsed_length
 from kinegraph.messages import did_you_mean, first_few
-from kinegraph.models.weights import Weights, built_with
 from kinegraph.skeleton.layout import load_layout
+
+if TYPE_CHECKING:  # torch takes seconds to import, and an exported network does without it
+    from torch import nn
+
+    from kinegraph.models.weights import Weights
 
 Write = Callable[[Frame | Head], None]
 ALL = 2 / 3  # of --enter is --leave
@@ -41,7 +46,7 @@ class Session:
     interrupted: whether Ctrl-C ended it. last: the number of the last frame.
     """
 
-    model: Weights
+    model: "Weights | Exported"
     people: int
     window: str | None
     stride: str | None
@@ -65,14 +70,14 @@ class Session:
     noted: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        predictor = predictor_of(self.model)
-        self.dimensions = _dimensions(predictor.preprocessing.normalize, built_with(predictor.network)[1]["channels"],
-                                      len(predictor.preprocessing.streams))  # fmt: skip
-        self.trained = predictor.trained.fps[1] if predictor.trained.fps else None
-        self.nothing = _number_of(self.none, predictor.class_names)
+        asked = asked_of(self.model)
+        steps = asked.preprocessing
+        self.dimensions = _dimensions(steps.normalize, asked.channels, len(steps.streams))
+        self.trained = asked.trained.fps[1] if asked.trained.fps else None
+        self.nothing = _number_of(self.none, asked.class_names)
         self.size = None if self.image_size is None else image_size_of(self.image_size)
-        if max(built_with(predictor.network)[1].get("widths", [WIDE])) < WIDE or self.engine == "exact":
-            torch.set_num_threads(1)  # the products of a frame are too small to share
+        if not isinstance(asked, Exported):
+            _share_little(asked.network, self.engine)
         self._rule(USUAL_RATE)  # what is wrong in the options is said before a frame is waited for
         for length in (self.window, self.stride, self.gap):
             if length not in (None, "start"):
@@ -146,6 +151,17 @@ class Session:
         leave = self.enter * ALL if self.leave is None else self.leave
         delay = 0 if self.delay in ("0", "0s") else frames_of(self.delay, fps)
         return EventRule(self.enter, leave, frames_of(self.least, fps), delay, self.nothing)
+
+
+def _share_little(network: "nn.Module", engine: EngineName) -> None:
+    """One thread of torch, where the products of a frame are too small to share."""
+    import torch
+
+    from kinegraph.inference.predictor import WIDE
+    from kinegraph.models.weights import built_with
+
+    if max(built_with(network)[1].get("widths", [WIDE])) < WIDE or engine == "exact":
+        torch.set_num_threads(1)
 
 
 def in_pixels(frame: Frame, dimensions: int, image_size: tuple[int, int] | None) -> Frame:

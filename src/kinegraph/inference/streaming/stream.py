@@ -4,28 +4,33 @@ from collections.abc import Hashable, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 from jaxtyping import Float
-from torch import nn
 
 from kinegraph.data.following import Follower
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.inference.asking import asked_of, placed_asked
 from kinegraph.inference.compared import differences
+from kinegraph.inference.exported import Exported
 from kinegraph.inference.prediction import Prediction, size_of
-from kinegraph.inference.predictor import placed, predictor_of
-from kinegraph.inference.streaming.exact import ExactEngine, delay_of, frame_by_frame
 from kinegraph.inference.streaming.lengths import Lengths, lengths_of
 from kinegraph.inference.streaming.poses import Form, Person, Poses, Scores, Someone, between, form_of, poses_of
 from kinegraph.inference.streaming.window import WindowEngine
 from kinegraph.messages import quoted
-from kinegraph.models.weights import Weights, load_weights
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
+if TYPE_CHECKING:  # torch takes seconds to import, and an exported network does without it
+    from torch import nn
+
+    from kinegraph.inference.predictor import Predictor
+    from kinegraph.inference.streaming.exact import ExactEngine
+    from kinegraph.models.layers.streaming import StreamedNetwork
+    from kinegraph.models.weights import Weights
+
 EngineName = Literal["auto", "exact", "window"]
-Engine = ExactEngine | WindowEngine
 COMPARED = 15  # frames of a person that are compared with the recordings of the training
 
 
@@ -60,7 +65,8 @@ class Stream:
     and again. "auto" takes "exact" where network and preparation allow it; `reason` says why they do not.
 
     Args:
-        model: what `load_model` or `load_weights` gave, or the path or name of a weights file.
+        model: what `load_model` or `load_weights` gave, or the path or name of a weights file, or of a file that
+            `export` wrote, which the window engine asks.
         fps: frames a second of the stream.
         people: that are followed at once; further people are left out and counted in `left_out`.
         engine: "auto", "exact" or "window".
@@ -79,7 +85,7 @@ class Stream:
 
     def __init__(
         self,
-        model: "nn.Module | Weights | str | Path",
+        model: "nn.Module | Weights | Exported | str | Path",
         *,
         fps: float | None = None,
         people: int = 1,
@@ -94,30 +100,27 @@ class Stream:
         compare: bool = True,
         device: str = "auto",
     ):
-        model = load_weights(model) if isinstance(model, str | Path) else model
-        predictor = predictor_of(model, preprocessing, map_layout=map_layout)
-        self._predictor = placed(predictor, device) if device != "auto" else predictor
+        asked = asked_of(model, preprocessing, map_layout=map_layout)
+        self._asked = placed_asked(asked, device) if device != "auto" else asked
         _check_options(fps, people, engine)
-        weights = model if isinstance(model, Weights) else getattr(model, "weights", None)
-        training: Any = weights.extra.get("training") if isinstance(weights, Weights) else None
-        exact = frame_by_frame(predictor.network, predictor.preprocessing)
+        exact = _exact(self._asked)
         self.reason = exact if isinstance(exact, str) else None
         if engine == "exact" and self.reason:
             raise ValueError(f"the exact engine is not possible: {self.reason}; engine='window' takes every network")
         self._exact = None if isinstance(exact, str) or engine == "window" else exact
         self.engine = "window" if self._exact is None else "exact"
-        self.delay = 0 if self._exact is None else delay_of(self._exact, predictor.preprocessing)
+        self.delay = 0 if self._exact is None else _delay_of(self._exact, asked.preprocessing)
         self.fps, self.people = fps, people
         self.lengths: Lengths = lengths_of(
-            predictor, training, fps=fps, window=window, stride=stride, gap=gap, exact=self.engine == "exact"
+            asked, fps=fps, window=window, stride=stride, gap=gap, exact=self.engine == "exact"
         )
         self.notes: tuple[str, ...] = self.lengths.notes
         self.left_out = 0
-        self.layout = layout or predictor.layout
+        self.layout = layout or asked.layout
         self.image_size = None if image_size is None else size_of(image_size)
         self._compare, self._compared = compare, list[np.ndarray]()
         self._form: Form | None = None
-        self._running: Engine | None = None
+        self._running: ExactEngine | WindowEngine | None = None
         self._follower = Follower(self.lengths.gap + 1)
         self._someone: dict[Person, Someone] = {}
         self._frame = -1
@@ -125,12 +128,12 @@ class Stream:
     @property
     def class_names(self) -> tuple[str, ...]:
         """Of the network."""
-        return self._predictor.class_names
+        return self._asked.class_names
 
     @property
     def network_layout(self) -> JointLayout:
         """Of the poses that `seen` gives."""
-        return self._predictor.layout
+        return self._asked.layout
 
     @property
     def frame(self) -> int:
@@ -238,7 +241,7 @@ class Stream:
             place[there][:, None], self.layout, f"frame {self._frame + 1}", score=kept, image_size=self.image_size
         )
         ids = None if ids is None else [it for it, seen in zip(ids, there, strict=True) if seen]
-        return self._predictor.fit(clip), ids
+        return self._asked.fit(clip), ids
 
     def _compare_once(self, clip: SkeletonClip) -> None:
         """Compare the first frames with the recordings of the training. Raises ValueError where answers are wrong."""
@@ -247,7 +250,7 @@ class Stream:
         self._compared = [*self._compared, clip.keypoint[:1]]
         if len(self._compared) == COMPARED:
             frames = replace(clip, keypoint=np.concatenate(self._compared, axis=1), score=None, fps=self.fps)
-            wrong = differences(self._predictor, [frames]).wrong
+            wrong = differences(self._asked, [frames]).wrong
             if wrong:
                 raise ValueError(f"{'; '.join(wrong)} (compare=False takes the frames as they are)")
             self._compared.append(clip.keypoint[:1])
@@ -296,18 +299,35 @@ class Stream:
         before, lost, one.poses, one.seen = one.poses, number - one.seen - 1, poses, number
         return np.concatenate([between(before, poses, lost), poses]) if lost else poses
 
-    def _engine(self, form: Form) -> Engine:
+    def _engine(self, form: Form) -> "ExactEngine | WindowEngine":
         lengths = self.lengths
         if self._exact is not None:
-            return ExactEngine(self._predictor, self._exact, form, lengths.window)
+            from kinegraph.inference.streaming.exact import ExactEngine
+
+            return ExactEngine(cast("Predictor", self._asked), self._exact, form, lengths.window)
         assert lengths.window is not None, "lengths_of gives the window engine one"
-        return WindowEngine(self._predictor, form, lengths.window, lengths.stride, lengths.least)
+        return WindowEngine(self._asked, form, lengths.window, lengths.stride, lengths.least)
 
     def _answer(self, person: Person, scores: Scores, new: bool) -> StreamAnswer:
         one = self._someone[person]
         prediction = Prediction(self.class_names, scores.probabilities)
         start, stop = one.begin + scores.start, one.begin + scores.stop
         return StreamAnswer(person, self._frame, start, stop, prediction, self._frame - one.seen, new)
+
+
+def _exact(asked: "Predictor | Exported") -> "StreamedNetwork | str":
+    """The network computed as frames arrive, or the reason why that is not possible."""
+    if isinstance(asked, Exported):
+        return "an exported network sees complete clips"
+    from kinegraph.inference.streaming.exact import frame_by_frame
+
+    return frame_by_frame(asked.network, asked.preprocessing)
+
+
+def _delay_of(network: "StreamedNetwork", steps: Preprocessing) -> int:
+    from kinegraph.inference.streaming.exact import delay_of
+
+    return delay_of(network, steps)
 
 
 def _check_options(fps: float | None, people: int, engine: str) -> None:

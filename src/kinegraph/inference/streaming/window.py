@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinegraph.inference.asking import probabilities
-from kinegraph.inference.predictor import Predictor
+from kinegraph.inference.asking import Asked, probabilities
 from kinegraph.inference.streaming.poses import Form, Person, Poses, Scores
 
 if TYPE_CHECKING:
@@ -32,8 +31,8 @@ class Recent:
 class WindowEngine:
     """Probabilities of the latest `window` frames, every `stride` frames; from `least` frames on."""
 
-    def __init__(self, predictor: Predictor, form: Form, window: int, stride: int, least: int):
-        self.predictor, self.form = predictor, form
+    def __init__(self, asked: Asked, form: Form, window: int, stride: int, least: int):
+        self.asked, self.form = asked, form
         self.window, self.stride, self.least = window, stride, min(least, window)
         self.people: dict[Person, Recent] = {}
         self.tick = 0
@@ -50,7 +49,7 @@ class WindowEngine:
     def _asked(self) -> dict[Person, Scores]:
         due = {it: recent for it, recent in self.people.items() if not recent.asked and recent.length >= self.least}
         clips = (self.form.clip(recent.poses) for recent in due.values())
-        found = dict(zip(due, probabilities(self.predictor, clips, BATCH), strict=True))
+        found = dict(zip(due, probabilities(self.asked, clips, BATCH), strict=True))
         for recent in due.values():
             recent.asked = True
         return {it: Scores(due[it].length - len(due[it].poses), due[it].length, row) for it, row in found.items()}
