@@ -1,4 +1,4 @@
-"""One table: Kinegraph beside a plain reading of the papers, MMAction2 and TensorFlow, in one run on this machine.
+"""One table: Kinegraph beside a plain reading of the papers, MMAction2, TensorFlow and CoST-GCN, in one run.
 
     python bench [--quick] [--rows PATTERN] [--markdown]
 
@@ -20,7 +20,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from machine import description
-from measure import Contest, Unavailable
+from measure import PEERS, Contest, Unavailable
 from networks import logit_rows, memory_rows, time_rows
 from programs import script_rows, start_rows, whole_rows
 from streaming import stream_rows
@@ -59,7 +59,7 @@ def main() -> None:
             print(as_markdown(rows) if options.markdown else as_text(rows))
         contest.close()
     told += contest.remarks
-    if missing := {"mmaction2", "tensorflow"} - contest.pythons.keys():
+    if missing := set(PEERS) - contest.pythons.keys():
         told.append(f"not installed: {', '.join(sorted(missing))}; `make bench-peers` brings them")
     told.append(f"measured in {contest.seconds_spent():.0f} s")
     print("\n" + "\n".join(f"* {line}" if options.markdown else line for line in told))
@@ -84,7 +84,7 @@ def measure(contest: Contest, folder: Path, chosen: Callable[[str], bool], quick
 
 def versions(contest: Contest) -> dict[str, str]:
     found = {}
-    for name in ("ours", "mmaction2", "tensorflow"):
+    for name in ("ours", *PEERS):
         try:
             told = contest.worker(name, 1).ask("versions")
         except Unavailable:

@@ -14,6 +14,7 @@ from jobs import Job
 
 HERE = Path(__file__).parent
 OWN = ("plain", "ours")  # run in this environment; the others have their own
+PEERS = ("mmaction2", "tensorflow", "costgcn")
 Run = tuple[str, Job]  # contestant and what it does
 
 
@@ -68,7 +69,7 @@ class Contest:
     def __init__(self, peers: Path, log: Path, seconds: float, rounds: Sequence[int]):
         """seconds: about how long the runs of one group may take, within (fewest, most) rounds."""
         self.log, self.seconds, self.rounds = log, seconds, rounds
-        pythons = {name: peers / name / "bin" / "python" for name in ("mmaction2", "tensorflow")}
+        pythons = {name: peers / name / "bin" / "python" for name in PEERS}
         self.pythons = {name: path for name, path in pythons.items() if path.exists()}
         self.pythons |= dict.fromkeys(OWN, Path(sys.executable))
         self.running: dict[tuple[str, int], Contestant] = {}

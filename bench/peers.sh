@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The peers that `python bench` measures beside Kinegraph, each in an environment of its own below .venv-peers.
-# About 2.7 GB and some minutes. Nothing of Kinegraph needs them.
+# About 3.3 GB and some minutes. Nothing of Kinegraph needs them.
 #
-#     bash bench/peers.sh [mmaction2] [tensorflow]
+#     bash bench/peers.sh [mmaction2] [tensorflow] [costgcn]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -22,13 +22,17 @@ install() {  # NAME: the environment of one peer
     tensorflow)
         "${pip[@]}" tensorflow_cpu==2.21.0
         ;;
+    costgcn)
+        "${pip[@]}" -c constraints.txt torch numpy
+        "${pip[@]}" continual-inference==1.2.4
+        ;;
     *)
-        echo "no peer '$1', expected mmaction2 or tensorflow" >&2
+        echo "no peer '$1', expected mmaction2, tensorflow or costgcn" >&2
         exit 2
         ;;
     esac
     echo "$peers/$1 is ready"
 }
 
-[ $# -gt 0 ] || set -- mmaction2 tensorflow
+[ $# -gt 0 ] || set -- mmaction2 tensorflow costgcn
 for peer; do install "$peer"; done

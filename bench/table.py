@@ -9,6 +9,7 @@ COLUMNS = (
     "plain path bf16",
     "MMAction2",
     "TensorFlow",
+    "CoST-GCN",
     "Kinegraph window",
     "Kinegraph",
     "Kinegraph bf16",

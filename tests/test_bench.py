@@ -50,7 +50,7 @@ def test_plain_path_and_ours_say_the_same(tmp_path):
         plain, ours = map(float, re.findall(r"\d\.?\d*e-\d+", line)[:2])
         assert 0 < plain < 1e-5
         assert 0 < ours < 1e-5
-    assert "not installed: mmaction2, tensorflow; `make bench-peers` brings them" in done.stdout
+    assert "not installed: costgcn, mmaction2, tensorflow; `make bench-peers` brings them" in done.stdout
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
