@@ -64,7 +64,7 @@ def by_dask(raw: Path, out: Path, workers: int, kill: float | None) -> tuple[flo
             while not ended.wait(kill):
                 processes.clear()
                 processes.update(client.run(os.getpid))
-                if processes:
+                if len(processes) == workers:  # a worker that is killed while it starts is not started again
                     killed.append(random.choice(list(processes.values())))
                     os.kill(killed[-1], signal.SIGKILL)
 

@@ -79,6 +79,20 @@ def test_a_task_that_was_lost_with_its_worker_is_done_by_another(tmp_path, start
     assert (tmp_path / "mark").exists()
 
 
+def slow_square(number: int) -> int:
+    time.sleep(0.05)
+    return number**2
+
+
+def test_a_scheduler_that_ends_is_one_line(started):
+    scheduler = started(n_workers=1, processes=False)
+    squares = in_order(slow_square, range(640), Cluster(scheduler.scheduler_address))
+    assert next(squares) == 0
+    threading.Timer(0.5, scheduler.close).start()
+    with pytest.raises(ConnectionError, match="has ended; nothing was written"):
+        list(squares)
+
+
 @pytest.mark.slow
 def test_killed_workers_change_nothing(raw, tmp_path, started):
     scheduler = started(n_workers=3, processes=True)

@@ -4,6 +4,7 @@ dask.distributed moves the tasks, and gives those of a lost worker to another. A
 pickles, so scheduler and workers belong into a network in which nobody else can reach them.
 """
 
+import logging
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -73,7 +74,10 @@ def by_cluster(
 def _connected(address: str) -> "Iterator[Client]":
     """A connection to the scheduler. Raises ConnectionError where there is none, or where it is lost."""
     from distributed import Client
+    from distributed.comm import CommClosedError
 
+    for name in ("distributed", "distributed.client"):  # what they log of a lost connection is said below, in a line
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -81,7 +85,7 @@ def _connected(address: str) -> "Iterator[Client]":
     with client:
         try:
             yield client
-        except CancelledError:
+        except (CancelledError, CommClosedError):
             raise ConnectionError(f"the dask scheduler at {address} has ended; nothing was written") from None
 
 
