@@ -202,6 +202,19 @@ def test_a_password_is_not_shown():
     assert shown_place("my study.db") == "my study.db"
 
 
+def test_a_study_of_something_else_is_left_alone(own, here, capsys):
+    optuna.create_study(storage="sqlite:///other.db", study_name="c").add_trial(optuna.create_trial(value=1.0))
+    call = ["sweep", "c.yaml", "--by", "clip", "--folds", "2", "--trials", "1"]
+    assert main([*call, "--search", LR, "--storage", "other.db"]) == 2
+    assert "is not of `kinegraph sweep`: give another --name" in capsys.readouterr().err
+    assert main([*call, "--search", LR]) == 0
+    assert main([*call, "--search", "epochs=int(1,2)"]) == 2
+    assert "has other search: give another --name or --out" in capsys.readouterr().err
+    Path("runs/sweep_c/study.db").unlink()
+    assert main([*call, "--search", LR]) == 2
+    assert "has trials of another study; choose another --out" in capsys.readouterr().err
+
+
 def test_ranges_are_read():
     space = read_search(["a.b=log(1e-4, 1)", "c=int(2,8)", "d=choice([32, 64],[64,128])", "--e-f=float(-1,0.5)"])
     assert space["a.b"] == Numbers(1e-4, 1, log=True)

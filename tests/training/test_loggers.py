@@ -126,6 +126,20 @@ def test_services_get_the_log_and_a_resumed_run_goes_on_there(place, services, m
     assert [value for _, value in shown] == pytest.approx([it["top1"] for it in logged(place, "val")], abs=1e-6)
 
 
+def test_a_service_that_fails_does_not_end_the_training(place, services, monkeypatch, capsys):
+    def lost(figures, step):
+        raise ConnectionError("no route\nto host")
+
+    monkeypatch.setattr(sys.modules["mlflow"], "log_metrics", lost)
+    assert train("--loggers", "mlflow", "wandb") == 0
+    error = capsys.readouterr().err
+    assert error.count("warning: mlflow gets no more figures, log.jsonl has all: no route to host") == 1
+    assert [step for step, figures in services["log"] if "val/top1" in figures] == [5, 10, 15]
+    monkeypatch.setattr(sys.modules["wandb"], "init", lambda **_: lost(0, 0))
+    assert train("--loggers", "wandb", "--overwrite") == 2
+    assert "wandb cannot be used: no route to host; or leave --loggers wandb" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["tensorboard", "wandb", "mlflow"])
 def test_what_is_not_installed_is_asked_for(place, monkeypatch, capsys, name):
     monkeypatch.setattr(loggers, "find_spec", lambda name: None)

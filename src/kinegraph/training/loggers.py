@@ -7,13 +7,14 @@ WANDB_PROJECT, WANDB_MODE, MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME and so on
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
 from kinegraph.atomic import write_atomic
+from kinegraph.messages import one_line
 from kinegraph.safe_io import read_json, read_yaml
 
 NOT_DRAWN = ("mode", "epoch", "iter")
@@ -45,26 +46,33 @@ def check_loggers(names: Sequence[str]) -> None:
 
 
 class Loggers:
-    """All loggers of a run. names: "tensorflow" gives TensorBoard the names of the TensorFlow project."""
+    """All loggers of a run. names: "tensorflow" gives TensorBoard the names of the TensorFlow project.
 
-    def __init__(self, wanted: Sequence[str], folder: Path, first_step: int, names: str = "kinegraph"):
-        self.names = THEIR_NAMES if names == "tensorflow" else {}
-        self.loggers: list[Logger] = []
-        for name in dict.fromkeys(wanted):
-            self.loggers.append(
-                TensorBoard(folder / name, first_step)
-                if name == "tensorboard"
-                else WandB(folder)
-                if name == "wandb"
-                else MLflow(folder)
-            )
+    say: prints a line. A service that fails in the middle is left, and the training goes on.
+    """
+
+    def __init__(
+        self, wanted: Sequence[str], folder: Path, first_step: int, names: str, say: Callable[[str], None] = print
+    ):
+        self.names, self.say = THEIR_NAMES if names == "tensorflow" else {}, say
+        self.loggers: dict[str, Logger] = {}
+        for name in wanted:
+            try:
+                self.loggers[name] = _opened(name, folder, first_step)
+            except Exception as error:  # whatever a service raises where it is not reached or has no account
+                self._end(False)
+                raise ValueError(f"{name} cannot be used: {one_line(error)}; or leave --loggers {name}") from error
 
     def add(self, step: int, record: Mapping[str, Any]) -> None:
         """The numbers of one line of the log."""
         drawn = {f"{record['mode']}/{name}": value for name, value in record.items() if name not in NOT_DRAWN}
-        for logger in self.loggers:
-            names = self.names if isinstance(logger, TensorBoard) else {}
-            logger.add(step, {names.get(name, name): value for name, value in drawn.items()})
+        for name, logger in list(self.loggers.items()):
+            names = self.names if name == "tensorboard" else {}
+            try:
+                logger.add(step, {names.get(key, key): value for key, value in drawn.items()})
+            except Exception as error:
+                del self.loggers[name]
+                self.say(f"warning: {name} gets no more figures, log.jsonl has all: {one_line(error)}")
 
     @contextmanager
     def ended(self) -> Iterator["Loggers"]:
@@ -74,9 +82,20 @@ class Loggers:
             yield self
             fine = True
         finally:
-            with ExitStack() as all_of_them:
-                for logger in self.loggers:
-                    all_of_them.callback(logger.ended, fine)
+            self._end(fine)
+
+    def _end(self, fine: bool) -> None:
+        for name, logger in self.loggers.items():
+            try:
+                logger.ended(fine)
+            except Exception as error:
+                self.say(f"warning: {name} did not end well: {one_line(error)}")
+
+
+def _opened(name: str, folder: Path, first_step: int) -> Logger:
+    if name == "tensorboard":
+        return TensorBoard(folder / name, first_step)
+    return WandB(folder) if name == "wandb" else MLflow(folder)
 
 
 class TensorBoard:

@@ -316,7 +316,8 @@ class Training:
         plan, wanted = self.plan, self.plan.loggers if self.fabric.is_global_zero else ()
         if not wanted:
             return nullcontext()
-        return Loggers(wanted, self.run.path, self.progress.step + 1, plan.tensorboard_names).ended()
+        first = self.progress.step + 1
+        return Loggers(wanted, self.run.path, first, plan.tensorboard_names, self.display.say).ended()
 
     def _finish_epoch(self) -> None:
         at, plan = self.progress, self.plan

@@ -122,6 +122,8 @@ def open_study(storage: "RDBStorage", name: str, about: Mapping[str, Any], prune
             storage=storage, study_name=name, direction="maximize", pruner=pruner, load_if_exists=True
         )
         before = study.user_attrs.get(ABOUT)  # one attribute: another process may open the study in this moment
+        if before is None and study.get_trials(deepcopy=False):
+            raise ValueError(f"the study '{name}' in the storage is not of `kinegraph sweep`: give another --name")
         if before and (differ := [key for key in about if before.get(key) != about[key]]):
             raise ValueError(
                 f"the study '{name}' in the storage has other {' and '.join(differ)}: give another --name or --out"
