@@ -19,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kinegraph.skeleton.layout import load_layout
+
 JOINTS = 33
 COMMAND = "import sys; from kinegraph.cli import main; sys.exit(main(sys.argv[1:]))"
 
@@ -35,7 +37,8 @@ def poses() -> Iterator[np.ndarray]:
 
 def write_csv(file: Path, size: int) -> None:
     with file.open("w") as out:
-        out.write(",".join(f"{axis}_{joint}" for joint in range(JOINTS) for axis in "xyz") + "\n")
+        joints = load_layout("blazepose33").joints
+        out.write(",".join(f"{joint}_{axis}" for joint in joints for axis in "xyz") + "\n")
         block = "".join(",".join(f"{it:.6f}" for it in pose.ravel()) + "\n" for pose in next(poses()))
         for _ in range(max(1, size // len(block))):
             out.write(block)
@@ -128,9 +131,7 @@ def main() -> None:
     for kind in options.kinds:
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             if shutil.disk_usage(folder).free < 4e6 * options.megabytes:
-                sys.exit(
-                    f"{folder} has room for {shutil.disk_usage(folder).free / 1e6:,.0f} MB; choose another --folder"
-                )
+                sys.exit(f"{folder} has room for less than {4 * options.megabytes:,} MB; choose another --folder")
             file = Path(folder) / f"recording.{kind}"
             KINDS[kind](file, options.megabytes * 1_000_000)
             for words in (("prepare", str(file), f"{folder}/data"), ("inspect", str(file))):

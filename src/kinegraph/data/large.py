@@ -4,10 +4,13 @@ The file has no name, lies in the temporary folder (TMPDIR), and goes with the l
 that were touched count as memory of the process until `release` gives them back; `blocks` does so after each block.
 """
 
+import errno
 import mmap
+import os
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from tempfile import TemporaryFile, gettempdir
+from typing import IO
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -20,7 +23,7 @@ class Rows:
     """Numbers that are appended, as float32; beyond `IN_MEMORY` bytes in a temporary file."""
 
     def __init__(self) -> None:
-        self.file = BytesIO()
+        self.file: IO[bytes] = BytesIO()
         self.size = 0
 
     def add(self, block: Float[np.ndarray, "..."]) -> None:
@@ -29,7 +32,10 @@ class Rows:
         if isinstance(self.file, BytesIO) and self.size + data.nbytes > IN_MEMORY:
             in_memory, self.file = self.file, _temporary()
             self.file.write(in_memory.getbuffer())
-        self.file.write(data.data)
+        try:
+            self.file.write(data.data)
+        except OSError as error:
+            raise _no_room(self.size + data.nbytes) if error.errno == errno.ENOSPC else error from None
         self.size += data.nbytes
 
     def array(self, *row: int) -> Float[np.ndarray, "rows ..."]:
@@ -48,10 +54,7 @@ def zeros(shape: tuple[int, ...]) -> Float[np.ndarray, "..."]:
     if size <= IN_MEMORY:
         return np.zeros(shape, np.float32)
     with _temporary() as file:
-        nothing = bytes(BLOCK_BYTES)
-        for at in range(0, size, BLOCK_BYTES):  # written, so that a full disk is an error here, not a crash later
-            file.write(nothing[: size - at])
-        file.flush()
+        _reserve(file, size)
         return _mapped(file.fileno(), size).reshape(shape)
 
 
@@ -99,11 +102,26 @@ def release(*arrays: np.ndarray | None) -> None:
             base.madvise(mmap.MADV_DONTNEED)
 
 
-def _temporary():
+def _temporary() -> IO[bytes]:
+    return TemporaryFile(prefix="kinegraph-")
+
+
+def _reserve(file: IO[bytes], size: int) -> None:
+    """Take the space on the disk: a full one is an error here, and would be a crash when the mapped file is filled."""
     try:
-        return TemporaryFile(prefix="kinegraph-")
-    except OSError as error:
-        raise OSError(error.errno, f"{error.strerror}: a long recording needs a temporary file", gettempdir()) from None
+        os.posix_fallocate(file.fileno(), 0, size)
+    except (AttributeError, OSError) as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            raise _no_room(size) from None
+        nothing = bytes(BLOCK_BYTES)  # where the system does not reserve
+        for at in range(0, size, BLOCK_BYTES):
+            file.write(nothing[: size - at])
+        file.flush()
+
+
+def _no_room(size: int) -> OSError:
+    place = f"{gettempdir()} has no room for a temporary file of {size / 1e6:,.0f} MB; name another folder by TMPDIR"
+    return OSError(errno.ENOSPC, place)
 
 
 def _mapped(file: int, size: int) -> Float[np.ndarray, "n"]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import arrays, read, ui_prmd
+from kinegraph.data.formats import arrays, read, recordings, ui_prmd
 from kinegraph.skeleton.layout import load_layout
 
 read_ui_prmd = partial(read, format="ui-prmd")
@@ -201,3 +201,22 @@ def test_named_splits_are_splits(save):
 def test_names_of_arrays_may_have_capitals(save):
     found = arrays.load_arrays(save(subject=None, Subject=np.array([5, 6, 8])))
     assert (found.attributes, found.splits) == ({"subject": [5, 6, 8]}, {"xsub": ["train", "val", "val"]})
+
+
+def test_integers_with_their_scale_are_metres_and_the_least_one_is_not_seen(save):
+    x = FILE["keypoint_mm"].copy()
+    x[0, 1] = np.iinfo(np.int16).min
+    labels = np.zeros(7, np.int8)
+    sizes = {"width": np.array([640, 640, 320]), "height": np.array([480, 480, 240])}
+    path = save(keypoint_mm=None, x=x, scale=np.float64(500), unit=np.array("m (y up)"), frame_label=labels, **sizes)
+    found = recordings(path)
+    assert found.skipped() == ["arrays that are not of clips: frame_label (7,)"]
+    assert found.units == "m"
+    assert "coordinates: x divided by the scale, 500" in found.assumed
+    first, _, last = found.clips
+    np.testing.assert_allclose(first.keypoint[0, 1], FILE["keypoint_mm"][1] / 500)
+    assert not first.keypoint[0, 0, 1].any()
+    assert first.keypoint[0, 0, 2].all()
+    assert last.image_size == (320, 240)
+    with pytest.raises(ValueError, match=r"'scale' is 0.001, expected the integers in a metre or pixel, such as 1000"):
+        recordings(save(keypoint_mm=None, x=x, scale=np.float64(0.001)))

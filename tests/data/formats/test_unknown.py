@@ -1,8 +1,10 @@
 """A file that no format knows: the message says what is in it and which formats are near."""
 
 import gzip
+import io
 import json
 import re
+import zipfile
 
 import numpy as np
 import pytest
@@ -16,6 +18,14 @@ def written(path, content):
     return path
 
 
+def zipped(*names):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for name in names:
+            file.writestr(name, "x")
+    return archive.getvalue()
+
+
 @pytest.mark.parametrize(
     ("content", "seen"),
     [
@@ -27,12 +37,19 @@ def written(path, content):
         (b"\x89PNG\r\n\x1a\n\0\0", "a picture (PNG)"),
         (b"MATLAB 5.0 MAT-file\0\xff", "a MATLAB file"),
         (gzip.compress(b"x", mtime=0), "compressed by gzip; unpack it first"),
+        (zipped("xl/workbook.xml"), "an Excel workbook (.xlsx); save it as CSV, a row a frame, or as Parquet"),
+        (zipped("a.csv", "b.csv"), "an archive (zip) of a.csv, b.csv; unpack it first, and give the folder"),
+        (b"PK\x03\x04\xff", "an archive (zip) that is cut or damaged; copy it again"),
+        (b"glTF\2\0\0\0\xff", "a 3D scene (glTF binary, .glb or .vrm); export its motion as BVH"),
+        (b"#ROSBAG V2.0\n", "a ROS bag; write its skeletons as CSV or JSON"),
+        (b"SQLite format 3\0\xff", "an SQLite database, such as a ROS 2 bag"),
+        (bytes(257) + b"ustar\xff", "an archive (tar); unpack it first"),
         (b"\0\xff\xfe\x01", "a binary file of 4 bytes"),
     ],
 )
 def test_what_a_file_is(tmp_path, content, seen):
     path = written(tmp_path / "file.xyz", content)
-    assert contents(path) == seen
+    assert contents(path).startswith(seen)
     with pytest.raises(ValueError, match=re.escape(seen)):
         recordings(path)
 

@@ -2,18 +2,23 @@
 
     keypoint_mm   (rows, V, C) integers in millimetres, or
     keypoint      (rows, V, C) floats: metres for C = 3, pixels for C = 2; frames of all clips one after another
+    x, scale      (rows, V, C) integers and how many of them are a metre or pixel; the least integer: not seen.
+                  unit, a text, may say "m" or "pixel"
     length        (clips,) frames of each clip
     joint_names   (V,) and parents (V,), -1 at the root: the layout, unless one is given
     label         (clips,) from 0, and class_names: the classes
+    width, height (clips,) of the pictures, in pixels
     name          (clips,) names;   score (rows, V) confidences;   fps one number;   all three optional
     train         (clips,) whether the clip is for training
     split_xview   (clips,) strings "train", "val" or "test", or booleans for training: the split xview; `split`: split
-    any other     (clips,) integers, booleans or strings: an attribute, such as subject, episode, correct
+    any other     (clips,) integers, booleans or strings: an attribute, such as subject, episode, correct; arrays of
+                  other sizes beside x and scale, such as labels of frames, are left out and said
 
 Splits: those that are named; `train` becomes xsub where no subject is on both sides, otherwise holdout (train, val).
 Without any, integer subjects give xsub: odd ones train, even ones val. Names of arrays may have capitals.
 """
 
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -26,7 +31,7 @@ from jaxtyping import Float, Int, Num
 from kinegraph.data.formats.clip_columns import is_split, named_columns, part_of
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of
 from kinegraph.data.formats.ui_prmd import Labels, class_index, class_names
-from kinegraph.messages import one_line, quoted
+from kinegraph.messages import first_few, one_line, quoted
 from kinegraph.safe_npz import load_npz
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import INFERRED, JointLayout, layout_names, load_layout
@@ -34,9 +39,15 @@ from kinegraph.skeleton.layout import INFERRED, JointLayout, layout_names, load_
 NAME = "npz"
 TITLE = "arrays of one .npz file"
 SUFFIXES = (".npz",)
+UNITS = {"m": "m", "metre": "m", "metres": "m", "pixel": "px", "pixels": "px", "px": "px"}
 OWN_KEYS = (
     "keypoint",
     "keypoint_mm",
+    "x",
+    "scale",
+    "unit",
+    "width",
+    "height",
     "length",
     "joint_names",
     "parents",
@@ -64,6 +75,10 @@ class ClipArrays:
     attributes: dict[str, list]
     splits: dict[str, list[str]]
     units: str
+    skipped: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+    unstated: bool = False  # the units of x
+    sizes: list[tuple[int, int]] | None = None  # width and height of the pictures
 
     def __len__(self) -> int:
         return len(self.length)
@@ -84,6 +99,7 @@ class ClipArrays:
             label=None if self.label is None else int(self.label[i]),
             score=None if self.score is None else self.score[None, start:end].astype(np.float32),
             fps=self.fps,
+            image_size=None if self.sizes is None else self.sizes[i],
             attributes={key: values[i] for key, values in self.attributes.items()},
             splits={key: values[i] for key, values in self.splits.items()},
         )
@@ -97,6 +113,8 @@ def detect(path: Path) -> str | None:
         members = {name.removesuffix(".npy") for name in file.namelist()}
         if "length" in members and members & {"keypoint", "keypoint_mm"}:
             return "a .npz with the arrays keypoint and length"
+        if {"length", "x", "scale"} <= members:
+            return "a .npz with the arrays x, scale and length"
     return None
 
 
@@ -111,7 +129,9 @@ def read(path: Path, *, labels: Labels = "movement", layout: str | None = None) 
         units=found.units,
         source=f"arrays of {path.name}",
         as_arrays=True,
-        guessed=frozenset(("units",)) if found.scale == 1 else frozenset(),
+        skipped=lambda: list(found.skipped),
+        assumed=found.assumed,
+        guessed=frozenset(("units",)) if found.scale == 1 or found.unstated else frozenset(),
     )
 
 
@@ -136,6 +156,11 @@ def load_arrays(path: str | Path, labels: Labels = "movement", layout: JointLayo
 
 
 def _fit(arrays: Mapping[str, np.ndarray], path: Path, labels: Labels, layout: JointLayout | None) -> ClipArrays:
+    skipped, assumed, said = (), (), ""
+    if "x" in arrays and "scale" in arrays:
+        arrays, skipped = _of_clips(arrays)
+        said = re.split(r"\W", str(arrays.get("unit", "")))[0].lower()
+        assumed = (f"coordinates: x divided by the scale, {_scale(arrays):g}",)
     keypoint, scale, units = _coordinates(arrays)
     length = _array(arrays, "length", "iu", (None,)).astype(np.int64)
     if not len(length) or (length < 1).any() or length.sum() != len(keypoint):
@@ -158,8 +183,36 @@ def _fit(arrays: Mapping[str, np.ndarray], path: Path, labels: Labels, layout: J
         fps=float(_array(arrays, "fps", "iuf", ())) if "fps" in arrays else None,
         attributes={key: values for key, values in attributes.items() if key != "train" and not is_split(key)},
         splits=splits_of(attributes),
-        units=units,
+        units=UNITS.get(said, units),
+        skipped=skipped,
+        assumed=assumed,
+        unstated=bool(assumed) and said not in UNITS,
+        sizes=_sizes(arrays, len(length)),
     )
+
+
+def _sizes(arrays: Mapping[str, np.ndarray], clips: int) -> list[tuple[int, int]] | None:
+    """Width and height of each clip's pictures, where the arrays of these names say them."""
+    if not {"width", "height"} <= arrays.keys():
+        return None
+    width, height = (_array(arrays, side, "iu", (clips,)).tolist() for side in ("width", "height"))
+    return list(zip(width, height, strict=True))
+
+
+def _of_clips(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """The arrays that say something of clips, and a line about the others."""
+    clips = arrays["length"].shape if "length" in arrays else None
+    others = [key for key, array in arrays.items() if key not in OWN_KEYS and array.shape != clips]
+    listed = first_few([f"{key} {arrays[key].shape}" for key in others])
+    lines = (f"arrays that are not of clips: {listed}",) if others else ()
+    return {key: array for key, array in arrays.items() if key not in others}, lines
+
+
+def _scale(arrays: Mapping[str, np.ndarray]) -> float:
+    """How many integers are a unit. Raises ValueError for other than a number of 1 and more."""
+    if not (scale := float(_array(arrays, "scale", "iuf", ()))) >= 1:
+        raise ValueError(f"'scale' is {scale:g}, expected the integers in a metre or pixel, such as 1000")
+    return scale
 
 
 def _some(found: ClipArrays, chosen: np.ndarray) -> ClipArrays:
@@ -177,6 +230,7 @@ def _some(found: ClipArrays, chosen: np.ndarray) -> ClipArrays:
         label=None if found.label is None else found.label[kept],
         attributes={key: [values[i] for i in kept] for key, values in found.attributes.items()},
         splits={key: [values[i] for i in kept] for key, values in found.splits.items()},
+        sizes=None if found.sizes is None else [found.sizes[i] for i in kept],
     )
 
 
@@ -198,6 +252,9 @@ def _coordinates(arrays: Mapping[str, np.ndarray]) -> tuple[Num[np.ndarray, "row
     """Keypoints, the factor that brings them to metres or pixels, and which of the two."""
     if "keypoint_mm" in arrays:
         keypoint, scale = _array(arrays, "keypoint_mm", "iu", (None, None, None)), 1 / 1000
+    elif "x" in arrays and "scale" in arrays:
+        keypoint, scale = _array(arrays, "x", "i", (None, None, None)), 1 / _scale(arrays)
+        keypoint = np.where((keypoint == np.iinfo(keypoint.dtype).min).any(2, keepdims=True), 0, keypoint)
     else:
         keypoint, scale = _array(arrays, "keypoint", "f", (None, None, None)), 1.0
     if keypoint.shape[2] not in (2, 3):
@@ -205,7 +262,7 @@ def _coordinates(arrays: Mapping[str, np.ndarray]) -> tuple[Num[np.ndarray, "row
         hint = f"; {keypoint.shape} looks like (rows, channels, joints): swap the last two axes" if swapped else ""
         message = f"the keypoints have {keypoint.shape[2]} channels, expected 2 or 3{hint}"
         raise FormatError("swapped_axes" if swapped else "channels", message)
-    return keypoint, scale, "px" if keypoint.shape[2] == 2 and scale == 1 else "m"
+    return keypoint, scale, "px" if keypoint.shape[2] == 2 and "keypoint_mm" not in arrays else "m"
 
 
 def _attributes(arrays: Mapping[str, np.ndarray], clips: int) -> dict[str, list]:

@@ -14,6 +14,7 @@ Shapes: see `landmarks`; tables of landmarks: see `table_forms`.
 Source: ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -58,7 +59,9 @@ def _has_landmarks(file: Path) -> bool:
         return False
     with file.open("rb") as content:
         head = content.read(HEAD)
-    points = (b'"x"' in head and b'"y"' in head) or any(word in head for word in LANDMARKS)
+    points = all(re.search(rb'"%s"\s*:' % axis, head) for axis in (b"x", b"y")) or any(
+        word in head for word in LANDMARKS
+    )
     return points and not any(word in head for word in OTHERS)
 
 

@@ -152,6 +152,8 @@ def _open(path: Path, part: str | None) -> PaddedFile:
     if array.ndim != 5 or array.shape[1] not in (2, 3) or array.dtype.kind not in "f" or 0 in array.shape:
         last = array.ndim == 5 and array.shape[4] in (2, 3)
         hint = "; it looks like (clips, people, frames, joints, channels)" if last else ""
+        if array.ndim == 3 and array.shape[0] in (2, 3) and array.shape[2] not in (2, 3, 4):
+            hint = "; it looks like (channels, frames, joints) of one clip: save array.transpose(1, 2, 0)"
         hint = hint or "; an array of one clip is (frames, joints, 2 to 4 coordinates)" * (array.ndim != 5)
         raise FormatError(
             "swapped_axes" if last else "shape",

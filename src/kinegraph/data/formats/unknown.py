@@ -9,27 +9,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 
+from kinegraph.data.formats.file_kinds import kind_of
 from kinegraph.messages import first_few, plain_name, shortened
 from kinegraph.safe_npz import npz_shapes
 
 HEAD = 1 << 16  # bytes that are looked at
-KINDS = (  # of files by their first bytes
-    (b"\x89PNG", "a picture (PNG)"),
-    (b"\xff\xd8\xff", "a picture (JPEG)"),
-    (b"GIF8", "a picture (GIF)"),
-    (b"%PDF", "a PDF"),
-    (b"MATLAB ", "a MATLAB file"),
-    (b"\x89HDF", "HDF5"),
-    (b"CDF", "netCDF 3; save it as netCDF 4"),
-    (b"\x93NUMPY", "a NumPy array"),
-    (b"PAR1", "a Parquet file"),
-    (b"Rar!", "an archive (RAR)"),
-    (b"7z\xbc\xaf", "an archive (7z)"),
-    (b"\x1f\x8b", "compressed by gzip"),
-    (b"PK\x03\x04", "an archive (zip)"),
-    (b"\x80", "a pickle"),
-)
-PACKED = ("RAR", "7z", "gzip", "zip")
 WORD = re.compile(r"[A-Za-z][A-Za-z_]{2,}")
 JSON = re.compile(r"\s*[\[{]\s*([\[{\]}\"]|-?\d)")
 KEY = re.compile(r'"([^"\n]{1,60})"\s*:')
@@ -48,9 +32,9 @@ def contents(path: Path) -> str:
             return f"NumPy arrays: {arrays}"
         if shape := _shape(path):
             return f"a NumPy array of {shape}"
-        kind = _kind(path) or f"a binary file of {size:,} bytes"
-        unpack = "; unpack it first" if any(f"({it})" in kind or kind.endswith(it) for it in PACKED) else ""
-        return f"{kind}{unpack}"
+        return kind_of(path) or f"a binary file of {size:,} bytes"
+    if kind := kind_of(path):
+        return kind
     if JSON.match(text):
         shape = "list" if text.lstrip()[0] == "[" else "object"
         keys = list(dict.fromkeys(KEY.findall(text)))
@@ -93,12 +77,6 @@ def _text(path: Path) -> str | None:
     except UnicodeError:
         return None
     return None if "\0" in text else text
-
-
-def _kind(path: Path) -> str | None:
-    with path.open("rb") as file:
-        head = file.read(16)
-    return next((kind for start, kind in KINDS if head.startswith(start)), None)
 
 
 def _arrays(path: Path) -> str:

@@ -1,0 +1,91 @@
+"""Kinds of files that hold no recordings that are read here, by their first bytes, and the way where there is one."""
+
+import zipfile
+from pathlib import Path
+
+from kinegraph.messages import first_few, plain_name
+
+UNPACK = "unpack it first"
+AS_TABLE = "save it as CSV, a row a frame, or as Parquet"
+AS_BVH = "export its motion as BVH, for example from Blender"
+AS_MESSAGES = "write its skeletons as CSV or JSON, a row a joint and frame"
+OF_NETWORK = "it holds a network and no recordings"
+# The first bytes, what the file is, and the way to one that can be read.
+KINDS = (
+    (b"\x89PNG", "a picture (PNG)", "kinegraph reads videos, not single pictures"),
+    (b"\xff\xd8\xff", "a picture (JPEG)", "kinegraph reads videos, not single pictures"),
+    (b"GIF8", "a picture (GIF)", "convert it to a video, such as .mp4"),
+    (b"BM", "a picture (BMP)", "kinegraph reads videos, not single pictures"),
+    (b"II*\0", "a picture (TIFF)", "kinegraph reads videos, not single pictures"),
+    (b"%PDF", "a PDF", "it holds a document and no recordings"),
+    (b"MATLAB ", "a MATLAB file", "save its array (frames, joints, 3) by writematrix as CSV"),
+    (b"\x89HDF", "HDF5", ""),
+    (b"CDF", "netCDF 3", "save it as netCDF 4"),
+    (b"\x93NUMPY", "a NumPy array", ""),
+    (b"PAR1", "a Parquet file", ""),
+    (b"ARROW1", "an Arrow or Feather file", "save it as Parquet or CSV"),
+    (b"Rar!", "an archive (RAR)", UNPACK),
+    (b"7z\xbc\xaf", "an archive (7z)", UNPACK),
+    (b"\x1f\x8b", "compressed by gzip", UNPACK),
+    (b"BZh", "compressed by bzip2", UNPACK),
+    (b"\xfd7zXZ", "compressed by xz", UNPACK),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd", UNPACK),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old file of Excel, Word or Qualisys", "export it as CSV, C3D or .trc"),
+    (b"ID3", "sound (MP3)", "it holds no video"),
+    (b"\xff\xfb", "sound (MP3)", "it holds no video"),
+    (b"OggS", "sound or video (Ogg)", "convert it to .mp4"),
+    (b"fLaC", "sound (FLAC)", "it holds no video"),
+    (b"#ROSBAG", "a ROS bag", AS_MESSAGES),
+    (b"\x89MCAP", "an MCAP log of ROS 2", AS_MESSAGES),
+    (b"SQLite format 3", "an SQLite database, such as a ROS 2 bag", AS_MESSAGES),
+    (b"XDF:", "a recording of LabStreamingLayer (XDF)", AS_MESSAGES),
+    (b"SVO", "a recording of a ZED camera", "export it as a video, or its bodies as JSON"),
+    (b"glTF", "a 3D scene (glTF binary, .glb or .vrm)", AS_BVH),
+    (b"Kaydara FBX", "an FBX file", AS_BVH),
+    (b"Vocaloid Motion Data", "a motion of MikuMikuDance (.vmd)", AS_BVH),
+    (b"BLENDER", "a Blender file", "export its motion as BVH"),
+    (b"PXR-USDC", "a 3D scene (USD)", AS_BVH),
+    (b"#usda", "a 3D scene (USD)", AS_BVH),
+    (b"ply\n", "points of a mesh (PLY)", "it has no joints"),
+    (b"MZ", "a program of Windows", ""),
+    (b"\x7fELF", "a program of Linux", ""),
+    (b"\x80", "a pickle", ""),
+)
+IN_THE_MIDDLE = (  # where the bytes begin
+    (8, b"WAVE", "sound (WAV)", "it holds no video"),
+    (4, b"TFL3", "a network of TensorFlow Lite", OF_NETWORK),
+    (257, b"ustar", "an archive (tar)", UNPACK),
+)
+IN_ZIP = (  # how the names in a zip begin or end
+    ("xl/", "an Excel workbook (.xlsx)", AS_TABLE),
+    ("word/", "a Word document (.docx)", "it holds a document and no recordings"),
+    ("ppt/", "a PowerPoint file (.pptx)", "it holds a document and no recordings"),
+    ("content.xml", "an OpenDocument file", AS_TABLE),
+    (".usdc", "a 3D scene (USD)", AS_BVH),
+    ("archive/data.pkl", "a file of torch.save", "save its arrays by numpy.savez, or name the network it belongs to"),
+    ("data.pkl", "a file of torch.save", "save its arrays by numpy.savez"),
+)
+
+
+def kind_of(path: Path) -> str | None:
+    """What a file is and the way to one that can be read, by its first bytes; None where they are of no kind."""
+    with path.open("rb") as file:
+        head = file.read(512)
+    if head.startswith(b"PK\x03\x04"):
+        return _zipped(path)
+    found = [(what, way) for start, what, way in KINDS if head.startswith(start)]
+    found += [(what, way) for at, start, what, way in IN_THE_MIDDLE if head[at:].startswith(start)]
+    return "; ".join(filter(None, found[0])) if found else None
+
+
+def _zipped(path: Path) -> str:
+    """What a zip archive is, by the names of the files in it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return "an archive (zip) that is cut or damaged; copy it again"
+    for mark, what, way in IN_ZIP:
+        if any(name.startswith(mark) or name.endswith(mark) for name in names):
+            return f"{what}; {way}"
+    return f"an archive (zip) of {first_few([plain_name(name) for name in names])}; {UNPACK}, and give the folder"
