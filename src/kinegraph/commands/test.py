@@ -31,8 +31,8 @@ from kinegraph.inference.asking import batches, load_trained, placed_asked
 from kinegraph.inference.compared import LOOKED_AT, differences_from
 from kinegraph.inference.explanation import explainer
 from kinegraph.inference.exported import Exported
+from kinegraph.inference.fitting import check_fit
 from kinegraph.inference.predictor import Predictor, conditions_of_training
-from kinegraph.messages import first_few
 from kinegraph.models.convert import published_weights
 from kinegraph.models.published import is_published
 from kinegraph.models.weights import Weights, add_measured
@@ -212,7 +212,7 @@ def _open_weights(checkpoint: Path, folder: SkeletonDataset, keep: bool) -> Weig
         weights = load_trained(checkpoint)
         if keep and isinstance(weights, Exported):
             raise ValueError(f"--keep is for weights files, {checkpoint} is an exported network")
-    check_fit(weights, folder, checkpoint)
+    check_fit(weights, folder, str(checkpoint))
     return weights
 
 
@@ -266,17 +266,3 @@ def _write(evaluation: Evaluation, out: Path | None, report: Path | None, about:
 def _explained(weights: Weights, network: nn.Module, preprocessing: Preprocessing) -> Explain | None:
     """The function that computes the importance of joints in a clip, where the network can be explained."""
     return explainer(Predictor(network, weights.layout, tuple(weights.class_names), preprocessing))
-
-
-def check_fit(weights: Weights | Exported, folder: SkeletonDataset, checkpoint: Path) -> None:
-    """The network's joints and classes must be the dataset's. Raises ValueError with both."""
-    if weights.layout.joints != folder.layout.joints:
-        raise ValueError(
-            f"{checkpoint} was trained on layout '{weights.layout.name}' with {len(weights.layout)} joints, "
-            f"{folder.path} has '{folder.layout.name}' with {len(folder.layout)}"
-        )
-    if tuple(weights.class_names) != folder.class_names:
-        raise ValueError(
-            f"{checkpoint} knows {len(weights.class_names)} classes ({first_few(weights.class_names)}), "
-            f"{folder.path} has {len(folder.class_names)} ({first_few(folder.class_names)})"
-        )

@@ -7,7 +7,7 @@ AAGCN, MS-G3D): their number is then that of the training.
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from kinegraph.inference.exported import EXTRA, INPUT, OUTPUT, load_exported, me
 from kinegraph.inference.predictor import Predictor, answering, predictor_of
 from kinegraph.messages import one_line
 from kinegraph.models.network import SkeletonNetwork, network_kind
+from kinegraph.models.optimize import can_optimize
 from kinegraph.models.weights import Weights, built_with
 
 OPSET = 18
@@ -61,8 +62,7 @@ def export(model: nn.Module | Weights | str | Path, out: str | Path) -> Report:
         raise ValueError("these weights answer for every frame of a recording: only those of clips can be exported")
     network = answering(predictor.network).cpu().float()
     fixed = predictor.preprocessing.people if _sees_all_people(network) else None
-    made: Any = _graph(network, predictor, fixed)
-    content = made.model_proto
+    content = _content(network, predictor, fixed)
     _, config = built_with(network)
     about = {"network": network_kind(network).__name__, "made_with": {"kinegraph": __version__}}
     about |= {"trained": predictor.trained.to_dict(), "training": dict(predictor.training)}
@@ -80,6 +80,15 @@ def _sees_all_people(network: nn.Module) -> bool:
     return isinstance(network, SkeletonNetwork) and type(network).whole_clips is not SkeletonNetwork.whole_clips
 
 
+def _content(network: nn.Module, predictor: Predictor, fixed: int | None) -> Any:
+    """The network in ONNX, as onnx.ModelProto: folded where that can be exported, which has fewer steps."""
+    if isinstance(network, SkeletonNetwork) and can_optimize(network):
+        folded = network.fold(torch.float64).float()  # in float64 convolutions over time stay as they are
+        with suppress(ValueError):
+            return _graph(folded, predictor, fixed).model_proto
+    return _graph(network, predictor, fixed).model_proto
+
+
 class _Logits(nn.Module):
     """The network as a function of its clips alone."""
 
@@ -91,25 +100,25 @@ class _Logits(nn.Module):
         return self.network(clips)
 
 
-def _graph(network: nn.Module, predictor: Predictor, fixed: int | None) -> object:
+def _graph(network: nn.Module, predictor: Predictor, fixed: int | None) -> Any:
     """The network in ONNX. Raises ValueError with the first line of what torch says."""
-    graph, config = built_with(network)
+    graph, config = built_with(predictor.network)
     x = torch.randn(2, fixed or 2, max(predictor.preprocessing.frames or 0, 16), graph.shape[1], config["channels"])
     dynamic = {0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC}
     dynamic |= {} if fixed else {1: torch.export.Dim.DYNAMIC}
     names = {"input_names": [INPUT], "output_names": [OUTPUT], "opset_version": OPSET}
-    with _quiet():
+    with quiet():
         try:
             return torch.onnx.export(
                 _Logits(network).eval(), (x,), dynamo=True, dynamic_shapes={"clips": dynamic}, verbose=False, **names
             )
         except Exception as error:  # of torch's compiler, onnxscript and onnx, each with its own classes
-            name = network_kind(network).__name__
+            name = network_kind(predictor.network).__name__
             raise ValueError(f"{name} cannot be exported: {one_line(error)[:300]}") from None
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the notes of the exporter, which are for its developers."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
+from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.dataset_write import LARGEST
 from kinegraph.data.preprocessing import FIRST_FRAME, Preprocessing
 from kinegraph.messages import first_few
@@ -13,6 +15,16 @@ from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 from kinegraph.skeleton.rig_names import body_joints
+
+
+class Known(Protocol):
+    """What knows its joints and classes: weights, an exported network."""
+
+    @property
+    def layout(self) -> JointLayout: ...
+    @property
+    def class_names(self) -> Sequence[str]: ...
+
 
 JOINTS_NAMED = 4
 TURNED = ("ntu_published", *FIRST_FRAME, "facing")  # ways to normalise that need x, y and z
@@ -131,3 +143,17 @@ def _coordinates(dimensions: int, scored: bool) -> str:
 
 def _called(clip: SkeletonClip) -> str:
     return f"clip '{clip.name}'" if clip.name else "the clip"
+
+
+def check_fit(known: Known, folder: SkeletonDataset, name: str) -> None:
+    """The network's joints and classes must be the dataset's. Raises ValueError with both. name: of the network."""
+    if known.layout.joints != folder.layout.joints:
+        raise ValueError(
+            f"{name} was trained on layout '{known.layout.name}' with {len(known.layout)} joints, "
+            f"{folder.path} has '{folder.layout.name}' with {len(folder.layout)}"
+        )
+    if tuple(known.class_names) != folder.class_names:
+        raise ValueError(
+            f"{name} knows {len(known.class_names)} classes ({first_few(known.class_names)}), "
+            f"{folder.path} has {len(folder.class_names)} ({first_few(folder.class_names)})"
+        )
