@@ -4,6 +4,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -55,7 +56,12 @@ class Predictor:
 
     def fit(self, clip: SkeletonClip) -> SkeletonClip:
         """The clip with the network's joints and channels. Raises ValueError where it cannot have them."""
-        return fitted(clip, self.layout, self.preprocessing, built_with(self.network)[1]["channels"], self.map_layout)
+        return fitted(clip, self.layout, self.preprocessing, self.channels, self.map_layout)
+
+    @cached_property
+    def channels(self) -> int:
+        """Numbers per joint and frame that the network wants. Looked up once: a stream asks in every frame."""
+        return built_with(self.network)[1]["channels"]
 
     def ready(self) -> "Predictor":
         """This, with its network in evaluation mode."""
