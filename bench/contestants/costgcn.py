@@ -1,8 +1,8 @@
 """CoST-GCN (Hedegaard, Heidari and Iosifidis 2022): ST-GCN whose convolutions over time take a frame at a time.
 
-Built of the authors' library continual-inference, in an environment of its own (peers.sh): the graph convolution of each
-frame, `co.Conv2d` over time, a delay around it, the mean of the latest frames. The strides are those of ST-GCN; the
-variant CoST-GCN* has none, and costs more for a frame.
+Built of the authors' library continual-inference, in an environment of its own (peers.sh): the graph convolution of
+each frame, `co.Conv2d` over time, a delay around it, the mean of the latest frames. The strides are those of ST-GCN;
+the variant CoST-GCN* has none, and costs more for a frame.
 """
 
 from importlib.metadata import version

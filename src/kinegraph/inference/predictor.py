@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,9 +56,9 @@ class Predictor:
     several: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def channels(self) -> int:
-        """Of the network's input."""
+        """Of the network's input. Looked up once: a stream asks in every frame."""
         return built_with(self.network)[1]["channels"]
 
     @property

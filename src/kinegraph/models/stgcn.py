@@ -27,7 +27,7 @@ from kinegraph.models.layers.blocks import (
 )
 from kinegraph.models.layers.folding import FoldedGraphConvolution, finish_folding, fold_norm
 from kinegraph.models.layers.graph_product import graph_product
-from kinegraph.models.layers.streaming import StreamedBlock, StreamedNetwork, over_frames
+from kinegraph.models.layers.streaming import Ring, Rows, StreamedBlock, StreamedNetwork, over_frames
 from kinegraph.models.layers.winograd import TemporalConvolution
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.tensor_forms import GCN_BLOCK, Table, config_of_blocks
@@ -112,8 +112,8 @@ class Streamed(StreamedBlock):
         super().__init__(block.spatial, block.graph_residual, block.residual, kernel // 2, stride)
         self.kernel, self.temporal = kernel, over_frames(block.temporal)
 
-    def across(self, h: Float[Tensor, "B V L D"], start: int) -> Float[Tensor, "B V D"]:
-        return self.temporal(h[:, :, start : start + self.kernel].flatten(2))
+    def across(self, h: Ring) -> Rows:
+        return self.temporal(h.at(0, self.kernel))
 
 
 BLOCK_2018 = [  # our module or tensor in a block, theirs, and the form that one takes as the other (tensor_forms.py)

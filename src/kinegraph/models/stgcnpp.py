@@ -18,7 +18,7 @@ from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import Identity, check_blocks, over_time, scale_joints, shortcut
 from kinegraph.models.layers.first_weights import Init, check_init, draw_kaiming, draw_projections
 from kinegraph.models.layers.folding import FoldedGraphConvolution, finish_folding, fold_norm, scale_and_shift
-from kinegraph.models.layers.streaming import StreamedBlock, StreamedNetwork, linear, over_frames
+from kinegraph.models.layers.streaming import Ring, Rows, StreamedBlock, StreamedNetwork, linear, over_frames
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.stgcn import GraphConvolution
 from kinegraph.models.tensor_forms import (
@@ -115,33 +115,27 @@ class Block(nn.Module):
 class Streamed(StreamedBlock):
     """A folded block, frame by frame. Zeros stand for the padding of the maximum too: what it sees is not negative."""
 
-    join_scale: Tensor
-    join_shift: Tensor
-
     def __init__(self, block: Any):
         temporal = block.temporal
         super().__init__(block.spatial, block.graph_residual, block.residual, max(DILATIONS), temporal.stride)
         self.parts, self.moving = (*temporal.moving, temporal.still), sum(temporal.moving)
         self.divide, self.join = linear(temporal.divide), linear(temporal.join)
-        self.dilated = nn.ModuleList(over_frames(convolution) for convolution in temporal.dilated)
-        scale, shift = scale_and_shift(temporal.join_norm)
-        self.register_buffer("join_scale", scale.float())
-        self.register_buffer("join_shift", shift.float())
+        self.dilated = [over_frames(convolution) for convolution in temporal.dilated]
+        self.join_scale, self.join_shift = (it.float() for it in scale_and_shift(temporal.join_norm))
 
-    def before(self, x: Float[Tensor, "B n V C"]) -> Float[Tensor, "B n V D"]:
-        y = self.divide(self.over_joints(x))
-        F.relu_(y[..., : self.moving])
-        return y
+    def before(self, x: Rows, place: Rows) -> None:
+        self.divide(self.over_joints(x), place)[:, : self.moving].relu_()
 
-    def across(self, h: Float[Tensor, "B V L D"], start: int) -> Float[Tensor, "B V D"]:
-        middle = start + self.around
-        *moving, highest, still = h.split(self.parts, dim=3)
-        seen = [
-            convolve(branch[:, :, middle - d : middle + d + 1 : d].flatten(2))
+    def across(self, h: Ring) -> Rows:
+        seen = h.at(0, self.span).view(-1, self.span, self.width)
+        *moving, highest, still = seen.split(self.parts, dim=2)
+        middle = self.around
+        made = [
+            convolve(branch[:, middle - d : middle + d + 1 : d].flatten(1))
             for d, branch, convolve in zip(DILATIONS, moving, self.dilated, strict=True)
         ]
-        seen += [highest[:, :, middle - 1 : middle + 2].amax(2), still[:, :, middle]]
-        return self.join(F.relu_(torch.cat(seen, 2).mul_(self.join_scale).add_(self.join_shift)))
+        made += [highest[:, middle - 1 : middle + 2].amax(1), still[:, middle]]
+        return self.join(torch.addcmul(self.join_shift, torch.cat(made, 1), self.join_scale).relu_())
 
 
 def branch_rows(ours: Tensor, sizes: Sizes) -> list[Tensor]:

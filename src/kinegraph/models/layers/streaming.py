@@ -8,8 +8,8 @@ All that is summed is summed in the same order, however many frames arrive at on
 of the complete sequence have the same bits where the matrix library computes a row alike among few and many (MKL does).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from math import prod
 from operator import mul
@@ -18,13 +18,12 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import Identity
 from kinegraph.models.layers.folding import scale_and_shift
 
-AT_ONCE = 8  # frames that a block takes at once: what lies between its layers stays in the cache
+ROOM = 9  # frames that fit into a full-grown memory until it moves; odd, so that rows do not share lines of the cache
 
 
 @dataclass(eq=False)
@@ -34,35 +33,41 @@ class Ring:
     memory: Float[Tensor, "B V room C"]
     first: int
     last: int
+    rows: Float[Tensor, "BV roomC"] = field(init=False)  # the same memory
+
+    def __post_init__(self) -> None:
+        self.rows = self.memory.flatten(2).flatten(0, 1)
 
     @property
     def frames(self) -> Float[Tensor, "B V L C"]:
         """The frames that are kept, where they lie."""
         return self.memory[:, :, self.first : self.last]
 
-    def push(self, x: Float[Tensor, "B n V C"]) -> None:
-        """Keep further frames; there must be room for them."""
-        if self.last + x.shape[1] > self.memory.shape[2]:
+    def place(self) -> Float[Tensor, "BV C"]:
+        """Where the next frame is to be written. It counts as kept from now on."""
+        if self.last == self.memory.shape[2]:
             kept = self.frames.clone()
             self.first, self.last = 0, kept.shape[2]
             self.memory[:, :, : self.last] = kept
-        self.memory[:, :, self.last : self.last + x.shape[1]] = x.transpose(1, 2)
-        self.last += x.shape[1]
+        self.last += 1
+        return self.at(self.last - self.first - 1)
+
+    def at(self, frame: int, count: int = 1) -> Float[Tensor, "BV countC"]:
+        """Frames side by side, counted from the first that is kept."""
+        width, begin = self.memory.shape[3], self.first + frame
+        return self.rows[:, begin * width : (begin + count) * width]
 
 
 State = list[Ring]  # two of each block: what it convolves, and what its residual path will add
+Rows = Float[Tensor, "BV C"]  # a frame: the joints of all bodies
 
 
-class StreamedBlock(nn.Module):
+class StreamedBlock:
     """y[j] = ReLU(across(h, j stride) + R(x[j stride])) with h[t] = before(x[t]); across sees `around` frames each way.
 
     A subclass defines `before` and `across`. around: frames. residual: R, a folded `Projection`, or Identity; None
     where there is none. spatial: a `FoldedGraphConvolution`, graph_residual: as residual.
     """
-
-    graph: Tensor
-    mix: Tensor
-    constant: Tensor
 
     def __init__(
         self,
@@ -72,110 +77,110 @@ class StreamedBlock(nn.Module):
         around: int,
         stride: int,
     ):
-        super().__init__()
         self.around, self.stride = around, stride
         self.span = max(2 * around + 1, stride)  # frames that have to be there for an output
         self.residual, self.graph_residual = _added(residual), _added(graph_residual)
-        self.register_buffer("graph", spatial.gather)
-        self.register_buffer("mix", spatial.weight.T.contiguous())
-        self.register_buffer("constant", spatial.constant)
-        joints, (self.width, width_in) = len(spatial.constant), spatial.weight.shape
-        self.width_in = width_in * joints // len(spatial.gather)
+        self.graph: Tensor = spatial.gather
+        self.mix: Tensor = spatial.weight.T.contiguous()
+        self.constant: Tensor = spatial.constant
+        self.constants: dict[int, Tensor] = {}  # by rows
+        self.joints, (self.width, width_in) = len(spatial.constant), spatial.weight.shape
+        self.width_in = width_in * self.joints // len(spatial.gather)
 
-    def over_joints(self, x: Float[Tensor, "B n V C"]) -> Float[Tensor, "B n V D"]:
-        """ReLU of the graph convolution and its residual path, of each frame alone."""
-        rows = x.flatten(0, 1)
-        sums = torch.bmm(self.graph.expand(len(rows), -1, -1), rows)
-        y = torch.mm(sums.view(-1, len(self.mix)), self.mix).view(*x.shape[:3], -1).add_(self.constant)
+    def over_joints(self, x: Rows, place: Rows | None = None) -> Rows:
+        """ReLU of the graph convolution and its residual path. place: where the result is wanted."""
+        rows = x.shape[0]
+        bodies = rows // self.joints
+        sums = torch.bmm(self.graph.expand(bodies, -1, -1), x.view(bodies, self.joints, -1))
+        if rows not in self.constants:
+            self.constants[rows] = self.constant.repeat(bodies, 1)
+        y = torch.addmm(self.constants[rows], sums.view(-1, self.mix.shape[0]), self.mix, out=place)
         if self.graph_residual is not None:
             y += self.graph_residual(x)
-        return F.relu_(y)
+        return y.relu_()
 
-    def before(self, x: Float[Tensor, "B n V C"]) -> Float[Tensor, "B n V D"]:
-        """The part of the block that looks at each frame alone."""
-        return self.over_joints(x)
+    def before(self, x: Rows, place: Rows) -> None:
+        """The part of the block that looks at one frame alone, written to its place."""
+        self.over_joints(x, place)
 
-    def across(self, h: Float[Tensor, "B V L D"], start: int) -> Float[Tensor, "B V E"]:
-        """The part that looks at the frames from `start` on, `around` on both sides of a middle one; no residual."""
+    def across(self, h: Ring) -> Rows:
+        """The part that looks at the kept frames, `around` on both sides of a middle one; no residual."""
         raise NotImplementedError
 
     def start(self, bodies: int) -> State:
         """What the block knows before the first frame: the zeros of the convolution's padding, and no x."""
-        room, V = self.span - 1 + AT_ONCE, self.constant.shape[0]
-        h = self.constant.new_zeros(bodies, V, room, self.width)
-        x = self.constant.new_zeros(bodies, V, 0 if self.residual is None else room - self.around, self.width_in)
+        room = self.span - 1 + ROOM
+        h = self.constant.new_zeros(bodies, self.joints, room, self.width)
+        x = self.constant.new_zeros(
+            bodies, self.joints, 0 if self.residual is None else room - self.around, self.width_in
+        )
         return [Ring(h, 0, self.around), Ring(x, 0, 0)]
 
-    def forward(
-        self, x: Float[Tensor, "B n V C"], convolved: Ring, added: Ring, last: bool
-    ) -> Float[Tensor, "B m V E"]:
-        """The outputs that are complete now; the rings take x. last: no frame follows."""
-        made: list[Tensor] = []
-        for piece in x.split(AT_ONCE, 1) if x.shape[1] else ():
-            convolved.push(self.before(piece))
-            if self.residual is not None:
-                added.push(piece)
-            made += self._outputs(convolved, added, convolved.frames)
-        if last:
-            after = (
-                self.around + self.span - 2 * self.around - 1
-            )  # zeros of the padding, and frames that are not needed
-            made += self._outputs(convolved, added, F.pad(convolved.frames, (0, 0, 0, after)))
-        if len(made) == 1:
-            return made[0].unsqueeze(1)
-        return torch.stack(made, 1) if made else x.new_zeros(len(x), 0, x.shape[2], self.width)
+    def push(self, x: Rows, convolved: Ring, added: Ring) -> Rows | None:
+        """Take a frame. Returns the output that is complete now, if one is."""
+        self.before(x, convolved.place())
+        if self.residual is not None:
+            added.place().copy_(x)
+        return self._output(convolved, added)
 
-    def _outputs(self, convolved: Ring, added: Ring, h: Float[Tensor, "B V L D"]) -> list[Float[Tensor, "B V E"]]:
-        """The outputs that h is enough for; the rings drop the frames that no later output needs."""
-        count = max(0, (h.shape[2] - self.span) // self.stride + 1)
-        residual = added.frames
-        made = [self._output(h, residual, j * self.stride) for j in range(count)]
-        convolved.first += count * self.stride
-        added.first += 0 if self.residual is None else count * self.stride
+    def end(self, convolved: Ring, added: Ring) -> list[Rows]:
+        """The outputs that waited, when no frame follows."""
+        made: list[Rows] = []
+        for _ in range(self.span - self.around - 1):  # zeros of the padding, and frames that are not needed
+            convolved.place().zero_()
+            if (y := self._output(convolved, added)) is not None:
+                made.append(y)
         return made
 
-    def _output(self, h: Tensor, residual: Tensor, start: int) -> Float[Tensor, "B V E"]:
-        y = self.across(h, start)
+    def _output(self, convolved: Ring, added: Ring) -> Rows | None:
+        """The output that is complete, if one is; the rings then drop the frames that no later output needs."""
+        if convolved.last - convolved.first < self.span:
+            return None
+        y = self.across(convolved)
+        convolved.first += self.stride
         if self.residual is not None:
-            y += self.residual(residual[:, :, start])
-        return F.relu_(y)
+            y += self.residual(added.at(0))
+            added.first += self.stride
+        return y.relu_()
 
 
-class StreamedNetwork(nn.Module):
+class StreamedNetwork:
     """`forward_features` of a trained network, frame by frame. data_norm: before the first block. blocks: in order."""
 
-    scale: Tensor
-    shift: Tensor
-
     def __init__(self, data_norm: BatchNorm, blocks: Sequence[StreamedBlock]):
-        super().__init__()
-        joints = blocks[0].constant.shape[0]
-        for name, values in zip(("scale", "shift"), scale_and_shift(data_norm), strict=True):
-            self.register_buffer(name, values.float().view(joints, -1))
-        self.blocks = nn.ModuleList(blocks)
+        self.joints = blocks[0].joints
+        self.scale, self.shift = (it.float().view(self.joints, -1) for it in scale_and_shift(data_norm))
+        self.blocks = tuple(blocks)
         self.width, self.stride = blocks[-1].width, prod(block.stride for block in blocks)
         self.delay = sum((block.span - 1 - block.around) * stride for block, stride in self.strided())
 
     def start(self, bodies: int) -> State:
         """The state before the first frame."""
-        return [ring for block in self._blocks() for ring in block.start(bodies)]
+        return [ring for block in self.blocks for ring in block.start(bodies)]
 
-    def forward(self, x: Float[Tensor, "B n V C"], state: State, last: bool = False) -> Float[Tensor, "B m V D"]:
+    def __call__(self, x: Float[Tensor, "B n V C"], state: State, last: bool = False) -> Float[Tensor, "B m V D"]:
         """The features of the moments that are complete now. The state takes x.
 
         The moment j, of frame j stride, is complete `delay` frames later, or with the last frame.
         """
-        y = x * self.scale + self.shift
-        for i, block in enumerate(self._blocks()):
-            if not (y.shape[1] or last):
-                return x.new_zeros(len(x), 0, x.shape[2], self.width)
-            y = block(y, state[2 * i], state[2 * i + 1], last)
-        return y
+        steps = list(zip(self.blocks, state[::2], state[1::2], strict=True))
+        made: list[Rows] = []
+        for frame in (x * self.scale + self.shift).unbind(1):
+            y: Rows | None = frame.flatten(0, 1)
+            for block, convolved, added in steps:
+                if (y := block.push(y, convolved, added)) is None:
+                    break
+            else:
+                made.append(y)
+        made += _ended(steps) if last else ()
+        if not made:
+            return x.new_zeros(len(x), 0, self.joints, self.width)
+        return torch.stack(made).view(len(made), len(x), self.joints, -1).transpose(0, 1)
 
     def phase_after(self, frames: int) -> tuple[int, ...]:
         """The `phase` of a state that took so many frames."""
         kept: list[int] = []
-        for block in self._blocks():
+        for block in self.blocks:
             made = max(0, (block.around + frames - block.span) // block.stride + 1)
             after = frames - made * block.stride
             kept += [block.around + after, 0 if block.residual is None else after]
@@ -184,11 +189,17 @@ class StreamedNetwork(nn.Module):
 
     def strided(self) -> list[tuple[StreamedBlock, int]]:
         """The blocks, and how many frames lie between those that each of them sees."""
-        strides = accumulate((block.stride for block in self._blocks()), mul, initial=1)
-        return list(zip(self._blocks(), strides, strict=False))
+        strides = accumulate((block.stride for block in self.blocks), mul, initial=1)
+        return list(zip(self.blocks, strides, strict=False))
 
-    def _blocks(self) -> Sequence[StreamedBlock]:
-        return [block for block in self.blocks if isinstance(block, StreamedBlock)]
+
+def _ended(steps: Sequence[tuple[StreamedBlock, Ring, Ring]]) -> list[Rows]:
+    """The features that wait for frames, when no frame follows."""
+    made: list[Rows] = []
+    for block, convolved, added in steps:
+        outputs = [block.push(y, convolved, added) for y in made]
+        made = [y for y in (*outputs, *block.end(convolved, added)) if y is not None]
+    return made
 
 
 def copied(state: State) -> State:
@@ -224,34 +235,30 @@ def _moved(ring: Ring) -> Float[Tensor, "B V room C"]:
 # ---- layers of one frame ---------------------------------------------------------------------------------------------
 
 
-class Mixed(nn.Module):
+@dataclass(frozen=True, eq=False)
+class Mixed:
     """A linear layer of joints wherever they lie: its rows need not be next to each other."""
 
-    weight: Tensor
-    bias: Tensor
+    weight: Float[Tensor, "C D"]
+    bias: Float[Tensor, "D"]
 
-    def __init__(self, weight: Float[Tensor, "C D"], bias: Float[Tensor, "D"]):
-        super().__init__()
-        self.register_buffer("weight", weight.contiguous())
-        self.register_buffer("bias", bias)
-
-    def forward(self, x: Float[Tensor, "*rows C"]) -> Float[Tensor, "*rows D"]:
-        return torch.addmm(self.bias, x.flatten(0, -2), self.weight).view(*x.shape[:-1], -1)
+    def __call__(self, x: Rows, place: Float[Tensor, "BV D"] | None = None) -> Float[Tensor, "BV D"]:
+        return torch.addmm(self.bias, x, self.weight, out=place)
 
 
 def over_frames(convolution: nn.Conv2d) -> Mixed:
     """A convolution over k frames as a layer of rows of k C numbers."""
     assert convolution.bias is not None
     weight = convolution.weight.detach().squeeze(3)  # (D, C, k)
-    return Mixed(weight.permute(2, 1, 0).flatten(0, 1), convolution.bias.detach())
+    return Mixed(weight.permute(2, 1, 0).flatten(0, 1).contiguous(), convolution.bias.detach())
 
 
 def linear(layer: nn.Module) -> Mixed:
     """A linear layer with a bias."""
     assert isinstance(layer, nn.Linear)
-    return Mixed(layer.weight.detach().T, layer.bias.detach())
+    return Mixed(layer.weight.detach().T.contiguous(), layer.bias.detach())
 
 
-def _added(path: nn.Module | None) -> nn.Module | None:
+def _added(path: nn.Module | None) -> Callable[[Rows], Rows] | None:
     """A residual path of folded layers."""
     return path if path is None or isinstance(path, Identity) else linear(path.get_submodule("mix"))
