@@ -119,7 +119,7 @@ def test_pointing_at_a_joint_tells_its_name(page):
     left, top = page.run("(({x, y}) => [x, y])(document.querySelector('canvas').getBoundingClientRect())")
     page.hover(left + hand[0], top + hand[1])
     page.until("!document.querySelector('.kg-name').hidden")
-    assert page.run("document.querySelector('.kg-name').textContent") == "left_wrist · person 2"
+    assert page.run("document.querySelector('.kg-name').textContent") == "left_wrist · Person 2"
 
 
 def test_a_person_is_left_out_and_comes_back(page):
@@ -184,3 +184,34 @@ def test_many_players_in_a_page_wake_when_they_come_near(tmp_path):
         page.until("[...document.querySelectorAll('.kg-player')].at(-1).dataset.frame === '7'")
         assert frame(page) == 0  # each has a time of its own
         assert page.messages == []
+
+
+def test_on_paper_a_film_strip_stands_for_what_moves(page):
+    size = "(() => {const it = document.querySelector('.kg-strip'); return it && [it.width > 1000, it.height > 300]})()"
+    assert page.run(size) is None
+    page.run("dispatchEvent(new Event('beforeprint'))")
+    assert page.run(size) == [True, True]
+    colours = "new Set(document.querySelector('.kg-strip').getContext('2d').getImageData(0, 0, 1500, 400).data).size"
+    assert page.run(colours) > 100  # people are in it
+    page.run("dispatchEvent(new Event('afterprint'))")
+    assert page.run(size) is None
+
+
+def test_people_have_the_names_of_the_source(tmp_path):
+    file = tmp_path / "mice.html"
+    names = {"individuals": "mouse 1, <b>mouse</b> 2"}
+    file.write_text(player_html(Scene(moving.clip(people=2, attributes=names))), encoding="utf-8")
+    with open_page(file, 900, 900) as other:
+        other.until("document.querySelectorAll('.kg-chip').length > 1")
+        assert other.run("document.querySelectorAll('.kg-chip')[1].textContent") == "<b>mouse</b> 2"
+
+
+def test_a_small_player_keeps_its_controls_inside(tmp_path):
+    file = tmp_path / "small.html"
+    figure = player_fragment(scene(), compact=True)
+    file.write_text(
+        f"<style>{player_css()}</style><div style='width: 280px'>{figure}</div><script>{player_js()}</script>"
+    )
+    with open_page(file, 900, 900) as other:
+        other.until(f"{FIGURE}.player")
+        assert other.run("document.querySelector('.kg-speed').getBoundingClientRect().right") <= 8 + 280

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 
 from kinegraph.report import video
 from kinegraph.report.colours import DARK, LIGHT, RIGHT
-from kinegraph.report.film_strip import film_strip, film_strip_png
+from kinegraph.report.film_strip import film_strip, film_strip_png, film_strip_vectors
 from kinegraph.report.scene import Answers, Scene
 from tests.report import moving
 
@@ -101,3 +102,17 @@ def test_without_pyav_it_is_said_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ValueError, match=r'pip install "kinegraph\[draw\]"'):
         video.write_mp4(tmp_path / "v.mp4", Scene(moving.clip(frames=2)))
+
+
+def test_a_film_strip_for_papers_keeps_its_letters_and_lines():
+    scene = Scene(moving.clip(people=2), answers=ANSWERS, label="lift <i>")
+    drawn = film_strip_vectors(scene, "svg", 4)
+    words = "".join(ElementTree.fromstring(drawn).itertext())
+    assert all(word in words for word in ("label: lift <i>", "frame 40", "left", "right"))
+    assert b"<image" not in drawn
+    assert b"<path" in drawn
+    assert drawn == film_strip_vectors(scene, "svg", 4)  # no date, no chance
+    printed = film_strip_vectors(scene, "pdf", 4)
+    assert printed.startswith(b"%PDF-")
+    assert b"/FontFile2" in printed  # TrueType, in the file
+    assert printed == film_strip_vectors(scene, "pdf", 4)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinegraph.data.formats import read
-from kinegraph.report.film_strip import key_frames
+from kinegraph.report.key_frames import key_frames
 from kinegraph.report.scene import Scene
 from kinegraph.report.stage import project, stage_of
 from kinegraph.skeleton.clip import SkeletonClip
@@ -149,3 +149,11 @@ def test_key_frames_are_frames_each_once(frames, count):
     assert len(chosen) == min(frames, count)
     assert len(set(chosen.tolist())) == len(chosen)
     assert 0 <= chosen.min() <= chosen.max() < frames
+
+
+def test_key_frames_show_somebody():
+    points = moving.clip(frames=60).keypoint.astype(float)
+    points[:, :20] = np.nan  # nobody,
+    points[:, 50:, 3:] = np.nan  # and at the end three joints of somebody
+    chosen = key_frames(points, 8)
+    assert (chosen[0], chosen[-1], len(chosen)) == (20, 49, 8)

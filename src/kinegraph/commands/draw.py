@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kinegraph.report.scene import Answers, Pictures, Scene
     from kinegraph.skeleton.clip import SkeletonClip
 
-SUFFIXES = (".html", ".mp4", ".gif", ".png")
+SUFFIXES = (".html", ".mp4", ".gif", ".png", ".svg", ".pdf")
 SIZES = {".mp4": (960, 720), ".gif": (640, 480)}
 
 
@@ -58,7 +58,7 @@ def draw(
     cache: str | None = None,
     plugins: list[Path] | None = None,
 ) -> None:
-    """Draw a clip, as a page to play and turn it (.html), a video (.mp4, .gif) or a film strip (.png).
+    """Draw a clip, as a page to play and turn it (.html), a video (.mp4, .gif) or a film strip (.png, .svg, .pdf).
 
     Args:
         input: .skeleton or UI-PRMD text file, .csv, .json or .npz of your own, annotation pickle, dataset folder,
@@ -301,6 +301,10 @@ def _write(
         from kinegraph.report.film_strip import film_strip_png
 
         write_atomic(out, film_strip_png(scene, frames, colours))
+    elif kind in (".svg", ".pdf"):
+        from kinegraph.report.film_strip import film_strip_vectors
+
+        write_atomic(out, film_strip_vectors(scene, "svg" if kind == ".svg" else "pdf", frames, colours))
     else:
         from kinegraph.report.video import fitting_height, write_gif, write_mp4
 

@@ -68,9 +68,9 @@ class Evaluation:
         """Clips, hits and predictions of each class."""
         return counts_by_class(self.predicted, self.labels, len(self.class_names))
 
-    def matrix(self, most: int = ALL_SHOWN) -> Matrix:
+    def matrix(self, most: int = ALL_SHOWN, every: int = ALL_SHOWN) -> Matrix:
         """The confusion matrix of at most `most` classes, and of the others together."""
-        return matrix_of(self.predicted, np.asarray(self.labels), len(self.class_names), most)
+        return matrix_of(self.predicted, np.asarray(self.labels), len(self.class_names), most, every)
 
     @cached_property
     def intervals(self) -> dict[str, tuple[float, float]]:

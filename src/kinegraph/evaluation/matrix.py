@@ -36,10 +36,14 @@ class Matrix:
 
 
 def matrix_of(
-    predicted: Int[np.ndarray, "N"], labels: Int[np.ndarray, "N"], classes: int, most: int = ALL_SHOWN
+    predicted: Int[np.ndarray, "N"],
+    labels: Int[np.ndarray, "N"],
+    classes: int,
+    most: int = ALL_SHOWN,
+    every: int = ALL_SHOWN,
 ) -> Matrix:
-    """The matrix of at most `most` classes, those with the most clips."""
-    shown, folded, absent = worth_showing(predicted, labels, classes, most)
+    """The matrix of at most `most` classes, those with the most clips. every: see `worth_showing`."""
+    shown, folded, absent = worth_showing(predicted, labels, classes, most, every)
     place = np.full(classes, len(shown))
     place[shown] = np.arange(len(shown))
     counts = confusion_matrix(place[predicted], place[labels], len(shown) + (folded > 0))
@@ -47,10 +51,13 @@ def matrix_of(
 
 
 def worth_showing(
-    predicted: Int[np.ndarray, "N"], labels: Int[np.ndarray, "N"], classes: int, most: int
+    predicted: Int[np.ndarray, "N"], labels: Int[np.ndarray, "N"], classes: int, most: int, every: int = ALL_SHOWN
 ) -> tuple[Int[np.ndarray, "k"], int, int]:
-    """The classes to show, in order; how many others occur; and how many have neither clips nor predictions."""
-    if classes <= ALL_SHOWN:
+    """The classes to show, in order; how many others occur; and how many have neither clips nor predictions.
+
+    every: up to so many classes each is shown, whether it occurs or not: a table that programs read keeps its rows.
+    """
+    if classes <= every:
         return np.arange(classes), 0, 0
     counts = counts_by_class(predicted, labels, classes)
     there = np.flatnonzero(counts.occurring)

@@ -26,7 +26,9 @@ from kinegraph.models.optimize import can_optimize
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import seen
 
-STRONG = 0.99  # quantile of the evidence for an answer that is drawn as full importance
+# Quantiles of the evidence for an answer that are drawn as no and as full importance: deep layers share
+# evidence nearly evenly between joints, and on a scale from zero all would look alike.
+WEAK, STRONG = 0.05, 0.99
 
 
 @torch.no_grad()
@@ -91,12 +93,15 @@ def joint_importance(predictor: Predictor, clip: SkeletonClip, label: int | None
     """How much each joint of a recorded clip speaks for a class at each time, from 0 to 1, to be drawn.
 
     label: the class, by default the answer. What speaks against it is 0, as are people and frames that the network
-    does not look at. The clip's strongest hundredth is 1. Raises ValueError when the clip does not fit the network.
+    does not look at. Of what speaks for it, the weakest twentieth is 0 and the strongest hundredth is 1: a scale
+    of this clip, not to be compared with another's. Raises ValueError when the clip does not fit the network.
     """
     evidence = np.maximum(clip_evidence(predictor, clip, label), 0)
     if not evidence.any():
         return evidence
-    return np.clip(evidence / np.quantile(evidence[evidence > 0], STRONG), 0, 1)
+    weak, strong = np.quantile(evidence[evidence > 0], (WEAK, STRONG))
+    weak = weak if strong > weak else 0.0  # all alike: all of full importance
+    return np.clip((evidence - weak) / (strong - weak), 0, 1)
 
 
 def clip_evidence(predictor: Predictor, clip: SkeletonClip, label: int | None = None) -> Float[np.ndarray, "M T V"]:

@@ -14,15 +14,17 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.image import BboxImage
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 from matplotlib.text import Text
 from matplotlib.transforms import Affine2D, Bbox
 
 from kinegraph.messages import plain_name, shortened
-from kinegraph.report.colours import Theme, bone_sides, sides
+from kinegraph.report.colours import LEFT, RIGHT, Theme, bone_sides, sides
 from kinegraph.report.scene import Answers, Scene
 from kinegraph.report.stage import Stage, project
+from kinegraph.skeleton.layout import JointLayout
 
 THICK = 0.017  # of a bone, in sizes of a body
 SHADOW = ((6.5, 0.012), (4.6, 0.016), (2.8, 0.02), (1.4, 0.03))  # width in bones, opacity
@@ -32,10 +34,11 @@ SHADOW = ((6.5, 0.012), (4.6, 0.016), (2.8, 0.02), (1.4, 0.03))  # width in bone
 class Panel:
     """A rectangle of a picture, with coordinates of its own from its upper left corner; all in pixels of the layout.
 
-    figure: tells matplotlib how many true pixels (`scale`) such a pixel has; it holds nothing.
+    renderer: draws at once; None where the figure gathers what is drawn, for a vector file.
+    figure: tells matplotlib how many true pixels (`scale`) such a pixel has.
     """
 
-    renderer: RendererAgg
+    renderer: RendererAgg | None
     figure: Figure
     scale: float
     x: float
@@ -53,6 +56,13 @@ def blank(width: int, height: int, theme: Theme, scale: float = 1.0) -> Panel:
     return panel
 
 
+def blank_vectors(width: int, height: int, theme: Theme) -> Panel:
+    """An empty picture of lines and letters, for `vectors`."""
+    panel = Panel(None, Figure((width / 72, height / 72), 72), 1.0, 0, 0, width, height)
+    fill(panel, 0, 0, width, height, theme.ground)
+    return panel
+
+
 def part(panel: Panel, x: float, y: float, width: float, height: float) -> Panel:
     """A rectangle of a panel; nothing is drawn outside it."""
     return Panel(panel.renderer, panel.figure, panel.scale, panel.x + x, panel.y + y, width, height)
@@ -60,16 +70,21 @@ def part(panel: Panel, x: float, y: float, width: float, height: float) -> Panel
 
 def pixels(panel: Panel) -> UInt8[np.ndarray, "H W 3"]:
     """The whole picture that a panel is of."""
+    assert panel.renderer is not None, "made by `blank`"
     return np.ascontiguousarray(np.asarray(panel.renderer.buffer_rgba())[..., :3])
 
 
 def put(panel: Panel, artist: Artist) -> None:
     """Draw one thing, in the panel's coordinates."""
-    scale, bottom = panel.scale, panel.renderer.height
+    scale, bottom = panel.scale, panel.figure.bbox.height if panel.renderer is None else panel.renderer.height
     place = Affine2D().translate(panel.x, panel.y).scale(scale, -scale).translate(0, bottom)
-    artist.set_figure(panel.figure)
     artist.set_transform(place)
     artist.set_clip_box(Bbox(place.transform([(0, panel.height), (panel.width, 0)])))
+    if panel.renderer is None:
+        artist.set_zorder(0)  # in the order in which they are put
+        panel.figure.add_artist(artist)
+        return
+    artist.set_figure(panel.figure)
     artist.draw(panel.renderer)
 
 
@@ -105,6 +120,13 @@ def draw_picture(panel: Panel, stage: Stage, image: UInt8[np.ndarray, "H W 3"]) 
     from PIL import Image
 
     corners, _, _ = project(stage, np.stack([stage.low, stage.high]), panel.width, panel.height)
+    if panel.renderer is None:
+        (left, top), (right, low) = corners + (panel.x, panel.y)
+        whole = panel.figure.bbox.height
+        shown = BboxImage(Bbox([[left, whole - low], [right, whole - top]]), zorder=0)
+        shown.set_data(image)
+        panel.figure.add_artist(shown)
+        return
     left, top = (panel.scale * (corners[0] + (panel.x, panel.y))).round().astype(int)
     width, height = (panel.scale * (corners[1] - corners[0])).round().astype(int)
     shown = np.asarray(Image.fromarray(image).resize((int(width), int(height))).convert("RGBA"))
@@ -172,10 +194,24 @@ def heat(theme: Theme, share: float) -> Float[np.ndarray, "3"]:
 
 def draw_heat(panel: Panel, theme: Theme, steps: int = 74) -> None:
     """What the colours of importance mean."""
-    left, middle = panel.width - steps, panel.height / 2
-    write(panel, left - 8, middle, "importance", theme.quiet, 11, align="right")
+    write(panel, panel.width, panel.height / 2, "most important", theme.quiet, 11, align="right")
+    left, middle = panel.width - steps - 100, panel.height / 2
+    write(panel, left - 8, middle, "least", theme.quiet, 11, align="right")
     for step in range(steps):
         fill(panel, left + step, middle - 3, 1, 7, heat(theme, step / (steps - 1)))
+
+
+def draw_sides(panel: Panel, layout: JointLayout, people: int, theme: Theme) -> None:
+    """Which colours are left and which right, from the right edge; nothing where the layout has no sides."""
+    if not layout.mirror:
+        return
+    at, middle, shown = panel.width, panel.height / 2, theme.people[:people]
+    for word, side, wide in (("right", RIGHT, 29), ("left", LEFT, 22)):
+        write(panel, at, middle, word, theme.quiet, 11, align="right")
+        at -= wide + 4 + 8 * len(shown)
+        for place, hues in enumerate(shown):
+            fill(panel, at + 8 * place, middle - 5, 8, 11, hues[side])
+        at -= 12
 
 
 def _head(scene: Scene) -> int | None:

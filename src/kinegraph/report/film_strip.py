@@ -1,34 +1,38 @@
 """A clip as one picture: key frames beside each other, with their times."""
 
 import io
+from collections.abc import Callable
 from itertools import repeat
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Int, UInt8
 
 from kinegraph.messages import shortened
 from kinegraph.report.colours import LIGHT, Theme
 from kinegraph.report.drawing import (
     Panel,
     blank,
+    blank_vectors,
     draw_bars,
     draw_ground,
     draw_heat,
     draw_people,
     draw_picture,
     draw_ribbon,
+    draw_sides,
     fill,
     part,
     pixels,
     write,
 )
+from kinegraph.report.key_frames import key_frames
 from kinegraph.report.scene import Scene
 from kinegraph.report.stage import Stage, stage_of
+from kinegraph.report.vectors import VectorKind, vector_file
 
 HEIGHT = 300  # of a frame, in pixels
 WIDEST = 1500  # of a row
 EDGE = 24
-STILL = 0.35  # part of the way through a clip that is counted by the clock, the rest by movement
 
 
 def film_strip_png(scene: Scene, count: int = 8, theme: Theme = LIGHT, scale: float = 1.5) -> bytes:
@@ -43,8 +47,18 @@ def film_strip_png(scene: Scene, count: int = 8, theme: Theme = LIGHT, scale: fl
     return file.getvalue()
 
 
+def film_strip_vectors(scene: Scene, kind: VectorKind, count: int = 8, theme: Theme = LIGHT) -> bytes:
+    """The picture as an SVG or PDF file; the same scene gives the same bytes."""
+    return vector_file(_strip(scene, count, theme, lambda *size: blank_vectors(*size, theme)).figure, kind)
+
+
 def film_strip(scene: Scene, count: int = 8, theme: Theme = LIGHT, scale: float = 1.5) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture: frames in as many rows as they need, what the network says below."""
+    """The picture as an array."""
+    return pixels(_strip(scene, count, theme, lambda *size: blank(*size, theme, scale)))
+
+
+def _strip(scene: Scene, count: int, theme: Theme, empty: Callable[[int, int], Panel]) -> Panel:
+    """Frames in as many rows as they need, what the network says below. empty: the picture, of a width and height."""
     if count < 1:
         raise ValueError(f"{count} frames cannot be shown; give 1 or more")
     stage = stage_of(scene, room=0.1)
@@ -55,7 +69,7 @@ def film_strip(scene: Scene, count: int = 8, theme: Theme = LIGHT, scale: float 
     width = max(int(columns * wide), 360) + 2 * EDGE
     top = 62 if scene.note or scene.label else 46
     body = rows * (HEIGHT + 28)
-    whole = blank(width, top + body + (_answers_height(scene) if scene.answers else 0) + 10, theme, scale)
+    whole = empty(width, top + body + (_answers_height(scene) if scene.answers else 0) + 10)
     _draw_head(part(whole, EDGE, 0, width - 2 * EDGE, 62), scene, theme)
     filmed = scene.pictures(frames.tolist()) if scene.pictures else repeat(None)
     for at, (frame, image) in enumerate(zip(frames.tolist(), filmed, strict=False)):
@@ -69,7 +83,7 @@ def film_strip(scene: Scene, count: int = 8, theme: Theme = LIGHT, scale: float 
         write(below, wide / 2, 13, scene.time(frame), theme.quiet, 11.5, align="center")
     if scene.answers:
         _draw_answers(part(whole, EDGE, top + body, width - 2 * EDGE, 100), scene, frames, theme)
-    return pixels(whole)
+    return whole
 
 
 def panel_width(stage: Stage) -> float:
@@ -81,33 +95,14 @@ def panel_width(stage: Stage) -> float:
     return float(np.clip(shape, 0.5, 1.8)) * HEIGHT
 
 
-def key_frames(points: Float[np.ndarray, "M T V C"], count: int) -> Int[np.ndarray, "count"]:
-    """The first frame, the last, and those between that divide the movement into equal parts.
-
-    Some of the way is counted by the clock, so that long stillness is shown too.
-    """
-    frames = points.shape[1]
-    if frames <= count:
-        return np.arange(frames)
-    if count == 1:
-        return np.array([frames // 2])
-    steps = np.linalg.norm(np.diff(points, axis=1), axis=-1)  # (M, T - 1, V)
-    moved = np.nansum(np.minimum(steps, 5 * max(np.nanmedian(steps), 1e-9) if (~np.isnan(steps)).any() else 1), (0, 2))
-    moved = np.convolve(np.pad(moved, 2, mode="edge"), np.ones(5) / 5, mode="valid")  # sensors tremble
-    even = np.full(frames - 1, 1 / (frames - 1))
-    pace = STILL * even + (1 - STILL) * (moved / moved.sum() if moved.sum() > 0 else even)
-    way = np.concatenate([[0], np.cumsum(pace)])
-    wanted = np.searchsorted(way, np.linspace(0, way[-1], count) - 1e-9)
-    wanted[0], wanted[-1], place = 0, frames - 1, np.arange(count)
-    wanted = np.maximum.accumulate(wanted - place) + place  # no frame twice,
-    return np.minimum(wanted, frames - count + place)  # and room for those that follow
-
-
 def _draw_head(panel: Panel, scene: Scene, theme: Theme) -> None:
+    draw_sides(part(panel, 0, 16, panel.width, 20), scene.clip.layout, scene.clip.people, theme)
+    room = panel.width - 90 - 16 * min(scene.clip.people, len(theme.people))
+    write(panel, 0, 26, shortened(scene.name, int(room / 9)), theme.text, 15, bold=True)
     if scene.importance is not None:
-        draw_heat(part(panel, panel.width - 160, 16, 160, 20), theme)
-    write(panel, 0, 26, shortened(scene.name, int(panel.width / 9)), theme.text, 15, bold=True)
-    write(panel, 0, 48, shortened(told_of(scene), int(panel.width / 7)), theme.quiet, 12)
+        draw_heat(part(panel, 0, 38, panel.width, 20), theme)
+        room = panel.width - 220
+    write(panel, 0, 48, shortened(told_of(scene), int(room / 7)), theme.quiet, 12)
 
 
 def told_of(scene: Scene) -> str:

@@ -5,14 +5,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from kinegraph.evaluation.calibration import BINS, calibration
 from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.evaluation.groups import groups
 from kinegraph.evaluation.matrix import Matrix, note_of, worth_showing
 from kinegraph.evaluation.metrics import near_order, per_class_accuracy, per_class_precision, remarks
-from kinegraph.messages import plain_name
+from kinegraph.messages import counted, plain_name
 from kinegraph.report.charts import SCARCE, calibration_svg, curve_figures
 from kinegraph.report.course import Curve
 from kinegraph.report.page import (
@@ -42,6 +42,7 @@ SYNTHETIC = (
     '<p class="note"><strong>Synthetic data.</strong> The movements were generated; '
     "these figures say nothing about recordings of people.</p>"
 )
+TOP5_FROM = 10  # classes: of fewer, five right answers of which one counts say little
 MOST_ROWS, MOST_LISTED = 400, 1000  # classes in the matrix and in the table
 WRONG_NAMED = 4000  # wrong clips whose names the page holds, to be read cell by cell
 SECTIONS = {
@@ -77,7 +78,7 @@ def report_page(
     found = {"warnings": _warnings(evaluation, warnings), "learning": _learning(curve, validations)}
     if evaluation is not None:
         found |= {
-            "confusion": _matrix(evaluation, matrix := evaluation.matrix(MOST_ROWS)),
+            "confusion": _matrix(evaluation, matrix := evaluation.matrix(MOST_ROWS, every=0)),
             "mistakes": _mistakes(evaluation, matrix, scenes),
             "classes": _classes(evaluation),
             "groups": _groups(evaluation),
@@ -103,7 +104,7 @@ def _headline(evaluation: Evaluation, title: str) -> str:
     figures = [
         tile(word, f"{100 * metrics[key]:.1f}", "%", span(intervals[key]))
         for key, word in wanted.items()
-        if key != "top5" or classes > 5
+        if key != "top5" or classes >= TOP5_FROM
     ]
     error = calibration(evaluation.confidence, evaluation.right).error
     figures.append(tile("Calibration error", f"{100 * error:.1f}", "%", "0 is ideal"))
@@ -220,7 +221,9 @@ def _mistakes(evaluation: Evaluation, matrix: Matrix, scenes: Sequence[Scene], m
         return section("mistakes", "Mistakes", quiet("None: every clip is predicted right."))
     confused = table(["Label", "Predicted as", "#Clips", "#% of label", ""], pairs, kind="pairs")
     content = ["<h3>Most confused</h3>", confused, "<h3>Surest mistakes</h3>"]
-    content.append(quiet("The network was wrong here, and sure of it. Some of these may be wrong labels."))
+    content.append(
+        quiet("Wrong answers, the highest probability first. Where the network is sure, the label may be wrong.")
+    )
     if scenes:
         content.append(f'<div class="players">{"".join(player_fragment(it, compact=True) for it in scenes)}</div>')
     else:
@@ -241,12 +244,12 @@ def _classes(evaluation: Evaluation) -> str:
     accuracy, precision = per_class_accuracy(counts), per_class_precision(counts)
     worst = {label: names[other] for label, other, _ in reversed(evaluation.confused_pairs())}
     labels = np.asarray(evaluation.labels)
-    shown, folded, absent = worth_showing(evaluation.predicted, labels, len(names), MOST_LISTED)
+    shown, folded, absent = worth_showing(evaluation.predicted, labels, len(names), MOST_LISTED, every=0)
     rows = []
     for index in shown.tolist():
         cells = [number(str(index)), name(names[index]), number(str(counts.clips[index]))]
         rows.append([*cells, bar(accuracy[index]), bar(precision[index]), name(worst.get(index, ""))])
-    note = note_of(len(shown), folded, absent)
+    note = note_of(len(shown), folded, 0)
     note += " per_class.csv, beside a result file, has them all." if folded else ""
     heads = ["#No.", "Class", "#Clips", "#Accuracy, %", "#Precision, %", "Most confused with"]
     return section(
@@ -257,7 +260,16 @@ def _classes(evaluation: Evaluation) -> str:
             f"Precision: of the predictions of the class, those that are right. A heading sorts. {note}".rstrip()
         ),
         table(heads, rows, kind="classes", sortable=True),
+        _absent(names, counts.occurring) if absent else "",
     )
+
+
+def _absent(names: Sequence[str], occurring: Bool[np.ndarray, "classes"]) -> str:
+    """The classes with neither clips nor predictions, folded away."""
+    absent = np.flatnonzero(~occurring).tolist()
+    title = f"{counted(len(absent), 'class has', 'classes have')} neither clips nor predictions"
+    named = " · ".join(text(names[index]) for index in absent[:MOST_LISTED])
+    return folded(title, quiet(named + " …" * (len(absent) > MOST_LISTED)))
 
 
 def _groups(evaluation: Evaluation) -> str:

@@ -45,7 +45,8 @@ function wake(figure) {
   const course = clip.answers ? answersOf(clip, seek) : null;
   const name = element("div", { class: "kg-name", "aria-hidden": "true" });
   stage.append(name);
-  if (clip.importance) stage.append(heatLegend());
+  const legends = element("div", { class: "kg-legends" }, ...controls.legend, ...(clip.importance ? [heatLegend()] : []));
+  figure.querySelector("figcaption").append(legends);
   figure.append(controls.root, keys, ...(course ? [course.root] : []));
 
   // ---- time --------------------------------------------------------------------------------------------------------
@@ -174,7 +175,7 @@ function wake(figure) {
     name.hidden = !best;
     if (!best) return;
     const told = [clip.joints[best.joint]];
-    if (people > 1) told.push(`person ${best.person + 1}`);
+    if (people > 1) told.push(clip.individuals[best.person]);
     if (best.score) told.push(`confidence ${best.score[best.joint].toFixed(2)}`);
     if (best.importance) told.push(`importance ${best.importance[best.joint].toFixed(2)}`);
     name.textContent = told.join(" · ");
@@ -235,11 +236,12 @@ function wake(figure) {
     before = null;
     if (visible) redraw();
   }).observe(stage);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  function recolour() {
     theme = themeOf(figure);
-    redraw();
-  });
+    draw(performance.now());  // at once: a page that is printed waits for no frame
+  }
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
   name.hidden = true;
-  figure.player = { seek, step, play: () => setPlaying(true), pause: () => setPlaying(false), setSpeed, turn, zoom, toggle, state, places: () => places };
+  figure.player = { strip: () => stripOf(figure, clip, state), recolour, seek, step, play: () => setPlaying(true), pause: () => setPlaying(false), setSpeed, turn, zoom, toggle, state, places: () => places };
   redraw();
 }

@@ -14,12 +14,14 @@ from jaxtyping import Float
 
 from kinegraph.messages import plain_name
 from kinegraph.report.colours import DARK, LIGHT, bone_sides, css_variables, sides
+from kinegraph.report.key_frames import key_frames
 from kinegraph.report.page import POLICY, data, part, text
 from kinegraph.report.scene import Answers, Scene
 from kinegraph.report.stage import DISTANCE, MARGIN, Stage, stage_of
 from kinegraph.skeleton.layout import JointLayout
 
 UNSEEN = -32768
+STRIP, COMPACT_STRIP = 6, 4  # frames that stand for the movement on paper
 CLASSES, COMPACT_CLASSES = 5, 3  # listed with their probabilities; more where more are ever the likeliest
 
 
@@ -46,20 +48,21 @@ def player_css() -> str:
     light, dark = css_variables(LIGHT), css_variables(DARK)
     return (
         f".kg-player {{ {light} }}\n"
-        f"@media (prefers-color-scheme: dark) {{ .kg-player {{ {dark} }} }}\n{part('player.css')}"
+        f"@media screen and (prefers-color-scheme: dark) {{ .kg-player:not(.kg-printing *) {{ {dark} }} }}\n"
+        f"{part('player.css')}"
     )
 
 
 def player_js() -> str:
     """The script of players. It wakes every figure above it; where figures are added later, `kinegraphPlayers()`."""
-    parts = (part(f"player{name}.js") for name in ("_stage", "", "_parts"))
+    parts = (part(f"player{name}.js") for name in ("_stage", "", "_parts", "_print"))
     return "(() => {\n" + "\n".join(parts) + "})();\n"
 
 
 def player_fragment(scene: Scene, compact: bool = False) -> str:
     """One player as a figure. compact: for several beside each other, with a smaller stage and fewer controls."""
     clip = scene.clip
-    packed = data(_packed(scene, COMPACT_CLASSES if compact else CLASSES))
+    packed = data(_packed(scene, compact))
     people = "1 person" if clip.people == 1 else f"{clip.people} people"
     description = f"Moving skeleton: {scene.name}; {people}, {clip.frames} frames"
     lines = [f'<div class="kg-title">{text(scene.name)}</div>']
@@ -78,7 +81,7 @@ def player_fragment(scene: Scene, compact: bool = False) -> str:
 # ---- the data of a figure --------------------------------------------------------------------------------------------
 
 
-def _packed(scene: Scene, classes: int) -> dict:
+def _packed(scene: Scene, compact: bool) -> dict:
     clip, stage = scene.clip, stage_of(scene)
     found = {
         "shape": list(clip.keypoint.shape),
@@ -88,6 +91,8 @@ def _packed(scene: Scene, classes: int) -> dict:
         "view": view_of(stage),
         "image": list(clip.image_size or ()),
         "label": plain_name(scene.label),
+        "individuals": list(map(plain_name, scene.individuals)),
+        "strip": key_frames(stage.points, COMPACT_STRIP if compact else STRIP).tolist(),
         **_coordinates(stage),
     }
     if clip.score is not None:
@@ -95,7 +100,7 @@ def _packed(scene: Scene, classes: int) -> dict:
     if scene.importance is not None:
         found["importance"] = _bytes(scene.importance)
     if scene.answers is not None:
-        found["answers"] = _answers(scene.answers, classes)
+        found["answers"] = _answers(scene.answers, COMPACT_CLASSES if compact else CLASSES)
     return found
 
 

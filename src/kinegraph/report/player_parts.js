@@ -11,12 +11,12 @@ function controlsOf(clip, state, compact) {
   const hue = (person, side) => element("i", { style: `background: var(--kg-${side}-${person % clip.hues})` });
   const swatch = (...hues) => element("span", { class: "kg-swatch", "aria-hidden": "true" }, ...hues);
   const toggles = people < 2 ? [] : [...Array(people).keys()].map((person) => {
-    const title = `Show person ${person + 1} or not` + (sided ? "; the first colour is the left side" : "");
+    const title = `Show ${clip.individuals[person]} or not` + (sided ? "; the first colour is the left side" : "");
     const hues = (sided ? ["left", "right"] : ["middle"]).map((side) => hue(person, side));
-    return element("button", { type: "button", class: "kg-chip", "aria-pressed": "true", title }, swatch(...hues), `Person ${person + 1}`);
+    return element("button", { type: "button", class: "kg-chip", "aria-pressed": "true", title }, swatch(...hues), clip.individuals[person]);
   });
-  const legend = element("span", { class: "kg-legend" });
-  if (people < 2 && sided) legend.append(swatch(hue(0, "left")), "left", swatch(hue(0, "right")), "right");
+  const hues = (side) => [...Array(Math.min(people, clip.hues)).keys()].map((person) => hue(person, side));
+  const legend = sided ? [element("span", { class: "kg-legend" }, swatch(...hues("left")), "left", swatch(...hues("right")), "right")] : [];
   const trail = element("button", { type: "button", class: "kg-chip", "aria-pressed": "false", title: "Where hands and feet came from" }, "Trails");
   const reset = button("First view", "kg-icon", icon("reset"));
   const help = button("Keys", "kg-icon", icon("help"));
@@ -25,14 +25,14 @@ function controlsOf(clip, state, compact) {
   for (const [key, what] of HELP) keys.append(element("dt", {}, key), element("dd", {}, what));
   keys.hidden = true;
   const first = element("div", { class: "kg-row" }, play, scrub, clock);
-  const second = element("div", { class: "kg-row kg-more" }, speed, ...toggles, trail, legend, element("span", { class: "kg-gap" }), reset, help);
+  const second = element("div", { class: "kg-row kg-more" }, speed, ...toggles, trail, element("span", { class: "kg-gap" }), reset, help);
   if (compact) first.append(speed);
   const root = element("div", { class: "kg-controls" }, first, ...(compact ? [] : [second]));
-  return { root, play, scrub, clock, speed, toggles, trail, reset, help, keys };
+  return { root, legend, play, scrub, clock, speed, toggles, trail, reset, help, keys };
 }
 
 function heatLegend() {
-  return element("div", { class: "kg-heat" }, "importance", element("i"));
+  return element("span", { class: "kg-heat", title: "Of all joints and moments of this clip" }, "least", element("i"), "most important");
 }
 
 // Class and probability: bars of the present moment, and where the answer changes over time their course.

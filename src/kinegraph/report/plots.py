@@ -22,16 +22,18 @@ NAMED = 150  # classes up to which each has its name
 COUNTED = 24  # classes up to which there is room for a number in each cell
 
 
-def confusion_png(confusion: Int[np.ndarray, "classes classes"], class_names: Sequence[str], title: str = "") -> bytes:
-    """The matrix as a PNG file; the same figures give the same bytes."""
+def confusion_png(
+    confusion: Int[np.ndarray, "classes classes"], class_names: Sequence[str], title: str = "", absent: int = 0
+) -> bytes:
+    """The matrix as a PNG file; the same figures give the same bytes. absent: classes that are left out."""
     file = io.BytesIO()
-    figure = confusion_figure(confusion, class_names, title)
+    figure = confusion_figure(confusion, class_names, title, absent)
     figure.savefig(file, format="png", bbox_inches="tight", pad_inches=0.25, metadata={"Software": "kinegraph"})
     return file.getvalue()
 
 
 def confusion_figure(
-    confusion: Int[np.ndarray, "classes classes"], class_names: Sequence[str], title: str = ""
+    confusion: Int[np.ndarray, "classes classes"], class_names: Sequence[str], title: str = "", absent: int = 0
 ) -> Figure:
     """The matrix with rows as shares of each label's clips; a figure that grows with the classes, up to NAMED."""
     classes = len(class_names)
@@ -64,7 +66,7 @@ def confusion_figure(
     axes.set_title(plain_name(title), fontsize=heading + 2, loc="left", pad=12, parse_math=False)
     if classes <= COUNTED:
         _print_counts(axes, confusion, share, size)
-    _add_scale(figure, picture, classes * pitch, heading, empty=bool((clips == 0).any()))
+    _add_scale(figure, picture, classes * pitch, heading, bool((clips == 0).any()), absent)
     return figure
 
 
@@ -94,7 +96,7 @@ def _print_counts(axes, confusion: np.ndarray, share: np.ndarray, size: float) -
         axes.text(column, row, count, ha="center", va="center_baseline", fontsize=small, color=colour)
 
 
-def _add_scale(figure: Figure, picture, side: float, heading: float, empty: bool) -> None:
+def _add_scale(figure: Figure, picture, side: float, heading: float, empty: bool, absent: int) -> None:
     """A slim colour scale to the right, of the same size whatever the number of classes."""
     height = min(2.5, 0.6 * side) / side
     scale = figure.colorbar(picture, cax=figure.add_axes((1 + 0.2 / side, 1 - height, 0.13 / side, height)))
@@ -102,5 +104,6 @@ def _add_scale(figure: Figure, picture, side: float, heading: float, empty: bool
     scale.ax.tick_params(length=0, pad=5)
     scale.outline.set_visible(False)
     scale.ax.set_ylabel("of the label's clips", fontsize=heading - 2, labelpad=6)
-    if empty:
-        figure.text(1 + 0.2 / side, 1 - height - 0.3 / side, "grey: no clips", fontsize=heading - 2, va="top")
+    notes = ["grey: no clips"] * empty + [f"left out: {absent:,} without\nclips or predictions"] * (absent > 0)
+    place = 1 + 0.2 / side, 1 - height - 0.3 / side
+    figure.text(*place, "\n".join(notes), fontsize=heading - 2, va="top", linespacing=1.4)

@@ -1,5 +1,6 @@
 // The confusion matrix: drawn on a canvas with its labels standing still; ordered, zoomed, dragged and read.
 // figure.matrix.order and .cell tell its state, .select(i, j) shows a cell; i, j are rows and columns.
+const PAPER = 700, LEAST_NAMED = 8;  // width on paper, size of a cell from which its row is named, in pixels
 for (const figure of document.querySelectorAll("figure.matrix")) {
   const { names, shown, clips, cells, near, wrong } = JSON.parse(figure.querySelector("script").textContent);
   const canvas = figure.querySelector("canvas"), pen = canvas.getContext("2d"), count = names.length;
@@ -14,13 +15,14 @@ for (const figure of document.querySelectorAll("figure.matrix")) {
     name: () => [...numbers].sort((a, b) => names[a].localeCompare(names[b])),
   };
   const state = { order: numbers, zoom: 1, x: 0, y: 0, only: false, cell: null };
-  let place, box;  // where a class stands; the geometry of the last drawing
+  let paper = false, place, box;  // where a class stands; the geometry of the last drawing
 
   const measure = () => {
-    const width = figure.clientWidth, phone = width < 560;
+    const width = paper ? PAPER : figure.clientWidth, phone = width < 560;
     pen.font = "12px system-ui, sans-serif";
     const longest = Math.max(...names.map((name) => pen.measureText(name).width));
-    const left = phone ? 34 : Math.ceil(Math.min(longest, width * 0.3)) + 44, top = 24, room = width - left - 1;
+    const named = Math.ceil(Math.min(longest, width * 0.3)) + 44, top = 24;
+    const left = phone || (width - named) / count < LEAST_NAMED ? 34 : named, room = width - left - 1;
     const whole = Math.min(room / count, count <= 12 ? 40 : 30), cell = whole * state.zoom, side = cell * count;
     const wide = Math.min(room, side), high = Math.min(side, Math.max(whole * count, 320));
     state.x = Math.max(0, Math.min(state.x, side - wide));
@@ -40,7 +42,7 @@ for (const figure of document.querySelectorAll("figure.matrix")) {
     box = measure();
     place = [];
     state.order.forEach((label, position) => (place[label] = position));
-    const { width, left, top, cell, wide, high, phone } = box, ratio = devicePixelRatio || 1;
+    const { width, left, top, cell, wide, high, phone } = box, ratio = paper ? 3 : devicePixelRatio || 1;
     const style = getComputedStyle(figure), colour = (name) => style.getPropertyValue(`--${name}`).trim();
     canvas.width = width * ratio;
     canvas.height = (top + high + 1) * ratio;
@@ -99,7 +101,7 @@ for (const figure of document.querySelectorAll("figure.matrix")) {
 
   const label = (colour, phone) => {
     const { left, top, cell, wide, high } = box, step = [1, 2, 5, 10, 20, 50].find((s) => s * cell >= 21) ?? 100;
-    const size = Math.min(12, Math.max(cell - 1, 9)), named = !phone && cell >= 10;
+    const size = Math.min(12, Math.max(cell - 1, 7.5)), named = !phone && cell >= LEAST_NAMED;
     pen.textBaseline = "middle";
     for (let position = 0; position < count; position += 1) {
       const index = state.order[position], middle = (position + 0.5) * cell;
@@ -223,6 +225,13 @@ for (const figure of document.querySelectorAll("figure.matrix")) {
   }
   figure.matrix = { state, select };
   new ResizeObserver(draw).observe(figure);
+  const printing = (on) => {
+    document.documentElement.classList.toggle("kg-printing", on);  // the light colours
+    paper = on;
+    draw();
+  };
+  addEventListener("beforeprint", () => printing(true));
+  addEventListener("afterprint", () => printing(false));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   draw();
 }

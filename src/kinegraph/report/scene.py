@@ -122,6 +122,13 @@ class Scene:
         """Whether that rate is known; if not, seconds would be made up."""
         return bool(self.fps or self.clip.fps)
 
+    @property
+    def individuals(self) -> list[str]:
+        """The name of each person: the source's, or "Person 1" and so on."""
+        names = [it.strip() for it in str(self.clip.attributes.get("individuals", "")).split(",")]
+        known = len(names) == self.clip.people and all(names)
+        return names if known else [f"Person {number + 1}" for number in range(self.clip.people)]
+
     def time(self, frame: int) -> str:
         """When a frame is, to be shown."""
         return f"{frame / self.rate:.2f} s" if self.timed else f"frame {frame + 1}"

@@ -23,6 +23,7 @@ from kinegraph.report.drawing import (
     draw_people,
     draw_picture,
     draw_ribbon,
+    draw_sides,
     fill,
     part,
     pixels,
@@ -116,10 +117,11 @@ def moving(scene: Scene, width: int, height: int, theme: Theme, frames: range | 
         part(whole, EDGE, height - below, width - 2 * EDGE, below),
     )
     draw_ground(panel, scene, stage, theme)
+    draw_sides(part(whole, EDGE, 18, width - 2 * EDGE, 20), scene.clip.layout, scene.clip.people, theme)
     write(whole, EDGE, 28, shortened(scene.name, int(width / 11)), theme.text, 15, bold=True)
     write(whole, EDGE, 50, shortened(told_of(scene), int(width / 8)), theme.quiet, 12)
     if scene.importance is not None:
-        draw_heat(part(whole, width - EDGE - 160, 18, 160, 20), theme)
+        draw_heat(part(whole, EDGE, 40, width - 2 * EDGE, 20), theme)
     bars, course = (
         part(foot, 0, 0, foot.width, BARS),
         scene.answers is not None and len(scene.answers.probabilities) > 1,

@@ -55,8 +55,8 @@ def write_report(
     write_atomic(paths["predictions"], csv_bytes(prediction_rows(evaluation)))
     write_atomic(paths["per_class"], csv_bytes(per_class_rows(evaluation)))
     write_atomic(paths["confusion_matrix"], csv_bytes(confusion_rows(evaluation)))
-    matrix = evaluation.matrix(MOST_COLUMNS)
-    picture = confusion_png(matrix.counts, matrix.names(evaluation.class_names), evaluation.title)
+    matrix = evaluation.matrix(MOST_COLUMNS, every=0)
+    picture = confusion_png(matrix.counts, matrix.names(evaluation.class_names), evaluation.title, matrix.absent)
     write_atomic(paths["picture"], picture)
     about = {"config_text": config_text, "environment": environment, "explain": explain, "title": title}
     write_page(paths["report"], evaluation, log=log, warnings=warnings, **about)
