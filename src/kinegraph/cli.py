@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
 
 from kinegraph.messages import CONTROL, did_you_mean
 from kinegraph.screen import patient_output
@@ -110,18 +109,24 @@ def run_verb(verb: str, argv: list[str]) -> int:
 
     A verb's own exit code, where it returns one, becomes the command's.
     """
-    if verb in CONFIG_VERBS and argv and argv[0].endswith((".yaml", ".yml")):
-        from kinegraph.commands.configs import config_values
+    if verb in CONFIG_VERBS and argv:
+        from kinegraph.commands.named_configs import SUFFIXES, find_config, list_of_configs
 
-        config_values(Path(argv[0]))  # a file that cannot be a config is refused before torch is imported
+        if "--list" in argv:
+            print(list_of_configs())
+            return 0
+        if not argv[0].startswith("-") and (config := find_config(argv[0])).suffix in SUFFIXES:
+            from kinegraph.commands.configs import config_values
+
+            config_values(config)  # a file that cannot be a config is refused before torch is imported
     module = import_module(f"kinegraph.commands.{verb}")
     function, words = getattr(module, verb), getattr(module, "words", list)
     from kinegraph.commands.arguments import parse
 
     # numpy's words on values that are not finite or too large: readers and checks name the clip.
     warnings.filterwarnings("ignore", "(invalid value|overflow) encountered", RuntimeWarning)
-    code = function(**parse(function, words(argv), from_config=verb in CONFIG_VERBS))
-    return code if isinstance(code, int) else 0
+    result = function(**parse(function, words(argv), from_config=verb in CONFIG_VERBS))
+    return getattr(result, "exit_code", 0)
 
 
 def _end_with_launcher() -> None:
