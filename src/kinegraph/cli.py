@@ -7,11 +7,11 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from importlib import import_module
 
 from kinegraph.messages import CONTROL, did_you_mean
-from kinegraph.screen import patient_output
+from kinegraph.screen import Warnings, patient_output
 
 # verb -> (function of kinegraph.commands.<verb> of the same name, what `kinegraph --help` says about it)
 VERBS = {
@@ -49,6 +49,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _answer(argv: list[str]) -> int:
+    if argv[:1] == ["completion"]:
+        return _complete(argv[1:])
+    quiet, argv = _without(argv, "-q", "--quiet")
+    verbose, argv = _without(argv, "-v", "--verbose")
+    if argv[:1] == ["help"]:
+        argv = [*argv[1:2], "--help", *argv[2:]]
     if not argv or argv[0] in ("-h", "--help"):
         print(usage())
         return 0
@@ -63,10 +69,10 @@ def _answer(argv: list[str]) -> int:
     if verb not in VERBS:
         return _complain(f"no command '{verb}'{did_you_mean(verb, VERBS) or '; see kinegraph --help'}")
     try:
-        with _ended_as_by_ctrl_c():
+        with _ended_as_by_ctrl_c(), redirect_stderr(Warnings(sys.stderr)) if quiet else nullcontext():
             return run_verb(verb, argv)
     except (ValueError, OSError) as error:  # wrong input; anything else is our mistake and shows its traceback
-        if os.environ.get("KINEGRAPH_TRACEBACK"):
+        if verbose or os.environ.get("KINEGRAPH_TRACEBACK"):
             raise
         return _complain(_one_line(error))
     except MemoryError as error:
@@ -95,12 +101,40 @@ def _ended_as_by_ctrl_c() -> Iterator[None]:
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
 
+def _without(argv: list[str], *names: str) -> tuple[bool, list[str]]:
+    """Whether one of these words is there, and the other words; what follows `--` is not looked at."""
+    end = argv.index("--") if "--" in argv else len(argv)
+    rest = [word for word in argv[:end] if word not in names]
+    return len(rest) < end, [*rest, *argv[end:]]
+
+
+def _complete(words: list[str]) -> int:
+    """`kinegraph completion SHELL`: the script for a shell, which calls `kinegraph completion --words ...`."""
+    from kinegraph.commands.declared import SCRIPTS, completions
+    from kinegraph.commands.named_configs import named_configs
+
+    if words[:1] == ["--words"]:
+        configs = list(named_configs()) if words[1:2] in (["train"], ["crossval"], ["test"]) else []
+        print("\n".join(completions(VERBS, words[1:], configs)))
+        return 0
+    if len(words) != 1 or words[0] not in SCRIPTS:
+        found = f"found '{' '.join(words)}'" if words else "found nothing"
+        return _complain(f"completion is for one of {', '.join(SCRIPTS)}, {found}; see kinegraph help")
+    print(SCRIPTS[words[0]], end="")
+    return 0
+
+
 def usage() -> str:
     width = max(map(len, VERBS))
     lines = [f"  {verb:<{width}}  {summary}" for verb, summary in VERBS.items()]
     return "\n".join(
         ["usage: kinegraph COMMAND ...", "", "Recognise actions from skeleton sequences.", "", *lines, ""]
-        + ["kinegraph COMMAND --help lists its options."]
+        + [
+            "kinegraph help COMMAND, or COMMAND --help, lists its options.",
+            "With any command: -q, --quiet shows no progress, only results and warnings; -v, --verbose shows where in",
+            "the program an error comes from.",
+            'Completion by the tab key: eval "$(kinegraph completion bash)" in ~/.bashrc; also zsh and fish.',
+        ]
     )
 
 
@@ -109,6 +143,9 @@ def run_verb(verb: str, argv: list[str]) -> int:
 
     A verb's own exit code, where it returns one, becomes the command's.
     """
+    from kinegraph.commands.declared import check_names
+
+    check_names(verb, argv)  # before the verb's module, and with it perhaps torch, is imported
     if verb in CONFIG_VERBS and argv:
         from kinegraph.commands.named_configs import SUFFIXES, find_config, list_of_configs
 

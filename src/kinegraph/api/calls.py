@@ -21,16 +21,17 @@ from typing import Any
 import numpy as np
 
 from kinegraph.commands.arguments import parameters_of, parse
+from kinegraph.data.dataset import SkeletonDataset
+from kinegraph.screen import SAID
 
-SAID = ("warning:", "problem:", "note:", "assumed:", "skipped:")  # lines that are not only progress
 OPTION = re.compile(r"(?<![\w-])--(\[no-\])?([a-z][\w.-]*)")
 
 
 def call(name: str, given: Mapping[str, object], progress: bool, from_config: bool = False, warn: bool = True) -> Any:
     """Call a verb. given: its arguments and options by name, the arguments that have no dash first.
 
-    progress: print as the command does; without it, only its warnings come, as Python's, if `warn`. Raises ValueError for wrong
-    input and OSError, as the command, with names as in Python.
+    progress: print as the command does; without it, only its warnings come, as Python's, if `warn`. Raises ValueError
+    and OSError where the command would end with one line; options have their names of Python there.
     """
     _check_processes(given)
     module = import_module(f"kinegraph.commands.{name}")
@@ -51,6 +52,7 @@ def words_of(verb: Callable, given: Mapping[str, object], from_config: bool = Fa
     for name, value in given.items():
         if value is None:
             continue
+        value = value.path if isinstance(value, SkeletonDataset) else value
         if name in without_dash:
             values = value if isinstance(value, list | tuple) else [value]
             alone += [_first(name, it) for it in values]

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from kinegraph.api.calls import call
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
 from kinegraph.data.formats.frames import as_file, is_frame
-from kinegraph.report.trained import Run
 from kinegraph.skeleton.clip import SkeletonClip
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from kinegraph.commands.inspect import Inspection
     from kinegraph.evaluation.evaluation import Evaluation
     from kinegraph.evaluation.timelines import TimelineEvaluation
+    from kinegraph.report.trained import Run
 
 Place = str | PathLike[str]
 
@@ -44,14 +44,16 @@ def train(
     dataset: Place | SkeletonDataset | None = None,
     progress: bool = True,
     **options: Any,
-) -> Run:
+) -> "Run":
     """Train a network as a config says; as `kinegraph train`, whose options these are: `epochs=20`, `work_dir=...`.
 
     config: a YAML file or the name of a config that comes with Kinegraph, such as "small_data". An option of a part is
     a mapping, `preprocessing={"streams": ["bone"]}`, or a class, `optimizer=torch.optim.AdamW`. progress: print what
     the command prints. A run that is interrupted goes on with `resume=True`.
     """
-    given = {"config": config, "dataset": _place(dataset), **options}
+    from kinegraph.report.trained import Run
+
+    given = {"config": config, "dataset": dataset, **options}
     return Run(Path(call("train", given, progress, from_config=True)))
 
 
@@ -70,12 +72,13 @@ def test(
     command takes it, where weights of another project need one. Of long recordings the result is another, with
     `.metrics` too.
     """
-    place = _place(dataset)
+    from kinegraph.report.trained import Run
+
     file = weights.best or weights.last or weights.folder if isinstance(weights, Run) else Path(weights)
     own = next((it for it in _configs_of(file) if it.is_file()), None)
-    if (config := config or own or place) is None:
+    if (config := config or own or dataset) is None:
         raise ValueError(f"{file} is no weights of a run: say dataset and split, or config")
-    return call("test", {"config": config, "checkpoint": file, "dataset": place, "split": split, **options}, progress)
+    return call("test", {"config": config, "checkpoint": file, "dataset": dataset, "split": split, **options}, progress)
 
 
 def draw(
@@ -86,7 +89,7 @@ def draw(
     input: a `SkeletonClip`, a dataset or a path, of which the option `clip` chooses one, or a table. Returns `out`.
     """
     with ExitStack() as stack:
-        place = stack.enter_context(as_file(input)) if is_frame(input) else _place(input)
+        place = stack.enter_context(as_file(input)) if is_frame(input) else input
         if isinstance(input, SkeletonClip):
             place = _dataset_of(input, Path(stack.enter_context(TemporaryDirectory())))
         return call("draw", {"input": place, "out": out, **options}, progress)
@@ -106,16 +109,12 @@ def crossval(
 
     train_options: words for `kinegraph train`, such as ["--epochs", "30"]. Each fold is a process of its own.
     """
-    return call("crossval", {"config": config, "dataset": _place(dataset), **options}, progress)
+    return call("crossval", {"config": config, "dataset": dataset, **options}, progress)
 
 
 def inspect(path: "Place | SkeletonDataset | Run", **options: Any) -> "Inspection":
     """What a path holds and what is wrong with it; as `kinegraph inspect`. The result prints as the command does."""
-    return call("inspect", {"path": _place(path), **options}, progress=False, warn=False)
-
-
-def _place(thing: Any) -> Any:
-    return thing.path if isinstance(thing, SkeletonDataset) else thing
+    return call("inspect", {"path": path, **options}, progress=False, warn=False)
 
 
 def _configs_of(weights: Path) -> Sequence[Path]:

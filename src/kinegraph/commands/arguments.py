@@ -16,8 +16,9 @@ import docstring_parser
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from kinegraph.commands.complaints import SYNONYMS, explain
+from kinegraph.commands.complaints import explain
 from kinegraph.commands.configs import allow_words, forget_other_classes, read_options_file
+from kinegraph.commands.declared import SYNONYMS
 from kinegraph.commands.named_configs import find_config
 from kinegraph.data.augment import RENAMED
 from kinegraph.plugins import load_plugins

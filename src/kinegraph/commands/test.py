@@ -74,8 +74,8 @@ def test(
 
     Args:
         config: the YAML file the weights were trained with, or its name: dataset, split and batch size are taken from
-            it; or the dataset folder itself, with --split; or a config of MMAction2, PYSKL, ProtoGCN (.py), yysijie/st-gcn, 2s-AGCN or CTR-GCN (.yaml), with the options of
-            their test command, such as --cfg-options.
+            it; or the dataset folder itself, with --split; or a config of MMAction2, PYSKL, ProtoGCN (.py),
+            yysijie/st-gcn, 2s-AGCN or CTR-GCN (.yaml), with the options of their test command, such as --cfg-options.
         checkpoint: weights, e.g. runs/NAME/checkpoints/best.safetensors, which know how clips are prepared for them;
             or a .pth of MMAction2, PYSKL or yysijie/st-gcn, for which the config says it. In place of weights, --from
             names a result file of any project, whose scores are measured.

@@ -8,7 +8,7 @@ from typing import Any
 
 class _Callable(ModuleType):
     def __call__(self, *runs: Any, **options: Any) -> Any:
-        """`kinegraph.api.verbs.report`, by name: this package knows nothing of those above it."""
+        """`kinegraph.api.verbs.report`, by name: no package imports one above it."""
         return import_module("kinegraph.api.verbs").report(*runs, **options)
 
 
