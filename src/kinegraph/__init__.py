@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors and type checkers, which do not run __getattr__
+    from kinegraph.api.verbs import crossval, draw, inspect, prepare, report, test, train
     from kinegraph.data.dataset import open_dataset, write_dataset
     from kinegraph.data.formats import read
     from kinegraph.inference.embedding import embed
@@ -16,6 +17,8 @@ if TYPE_CHECKING:  # for editors and type checkers, which do not run __getattr__
     from kinegraph.inference.streaming.stream import Stream
     from kinegraph.models.optimize import optimize
     from kinegraph.models.weights import load_model
+    from kinegraph.report.graph_picture import show_graph
+    from kinegraph.report.trained import Run, run
     from kinegraph.skeleton.clip import SkeletonClip
     from kinegraph.skeleton.graph import adjacency
     from kinegraph.skeleton.layout import JointLayout, load_layout
@@ -23,6 +26,9 @@ if TYPE_CHECKING:  # for editors and type checkers, which do not run __getattr__
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    **dict.fromkeys(("crossval", "draw", "inspect", "prepare", "report", "test", "train"), "kinegraph.api.verbs"),
+    **dict.fromkeys(("Run", "run"), "kinegraph.report.trained"),
+    "show_graph": "kinegraph.report.graph_picture",
     "SkeletonClip": "kinegraph.skeleton.clip",
     "JointLayout": "kinegraph.skeleton.layout",
     "load_layout": "kinegraph.skeleton.layout",
@@ -41,19 +47,29 @@ _PUBLIC = {
 
 __all__ = [
     "JointLayout",
+    "Run",
     "SkeletonClip",
     "Stream",
     "__version__",
     "adjacency",
+    "crossval",
+    "draw",
     "embed",
     "enroll",
     "export",
+    "inspect",
     "load_layout",
     "load_model",
     "open_dataset",
     "optimize",
     "predict",
+    "prepare",
     "read",
+    "report",
+    "run",
+    "show_graph",
+    "test",
+    "train",
     "write_dataset",
 ]
 

@@ -7,12 +7,11 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from importlib import import_module
-from pathlib import Path
 
 from kinegraph.messages import CONTROL, did_you_mean
-from kinegraph.screen import patient_output
+from kinegraph.screen import Warnings, patient_output
 
 # verb -> (function of kinegraph.commands.<verb> of the same name, what `kinegraph --help` says about it)
 VERBS = {
@@ -53,6 +52,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _answer(argv: list[str]) -> int:
+    if argv[:1] == ["completion"]:
+        return _complete(argv[1:])
+    quiet, argv = _without(argv, "-q", "--quiet")
+    verbose, argv = _without(argv, "-v", "--verbose")
+    if argv[:1] == ["help"]:
+        argv = [*argv[1:2], "--help", *argv[2:]]
     if not argv or argv[0] in ("-h", "--help"):
         print(usage())
         return 0
@@ -67,10 +72,10 @@ def _answer(argv: list[str]) -> int:
     if verb not in VERBS:
         return _complain(f"no command '{verb}'{did_you_mean(verb, VERBS) or '; see kinegraph --help'}")
     try:
-        with _ended_as_by_ctrl_c():
+        with _ended_as_by_ctrl_c(), redirect_stderr(Warnings(sys.stderr)) if quiet else nullcontext():
             return run_verb(verb, argv)
     except (ValueError, OSError) as error:  # wrong input; anything else is our mistake and shows its traceback
-        if os.environ.get("KINEGRAPH_TRACEBACK"):
+        if verbose or os.environ.get("KINEGRAPH_TRACEBACK"):
             raise
         return _complain(_one_line(error))
     except MemoryError as error:
@@ -99,12 +104,40 @@ def _ended_as_by_ctrl_c() -> Iterator[None]:
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
 
+def _without(argv: list[str], *names: str) -> tuple[bool, list[str]]:
+    """Whether one of these words is there, and the other words; what follows `--` is not looked at."""
+    end = argv.index("--") if "--" in argv else len(argv)
+    rest = [word for word in argv[:end] if word not in names]
+    return len(rest) < end, [*rest, *argv[end:]]
+
+
+def _complete(words: list[str]) -> int:
+    """`kinegraph completion SHELL`: the script for a shell, which calls `kinegraph completion --words ...`."""
+    from kinegraph.commands.declared import SCRIPTS, completions
+    from kinegraph.commands.named_configs import named_configs
+
+    if words[:1] == ["--words"]:
+        configs = list(named_configs()) if words[1:2] in (["train"], ["crossval"], ["test"]) else []
+        print("\n".join(completions(VERBS, words[1:], configs)))
+        return 0
+    if len(words) != 1 or words[0] not in SCRIPTS:
+        found = f"found '{' '.join(words)}'" if words else "found nothing"
+        return _complain(f"completion is for one of {', '.join(SCRIPTS)}, {found}; see kinegraph help")
+    print(SCRIPTS[words[0]], end="")
+    return 0
+
+
 def usage() -> str:
     width = max(map(len, VERBS))
     lines = [f"  {verb:<{width}}  {summary}" for verb, summary in VERBS.items()]
     return "\n".join(
         ["usage: kinegraph COMMAND ...", "", "Recognise actions from skeleton sequences.", "", *lines, ""]
-        + ["kinegraph COMMAND --help lists its options."]
+        + [
+            "kinegraph help COMMAND, or COMMAND --help, lists its options.",
+            "With any command: -q, --quiet shows no progress, only results and warnings; -v, --verbose shows where in",
+            "the program an error comes from.",
+            'Completion by the tab key: eval "$(kinegraph completion bash)" in ~/.bashrc; also zsh and fish.',
+        ]
     )
 
 
@@ -113,18 +146,27 @@ def run_verb(verb: str, argv: list[str]) -> int:
 
     A verb's own exit code, where it returns one, becomes the command's.
     """
-    if verb in CONFIG_VERBS and argv and argv[0].endswith((".yaml", ".yml")):
-        from kinegraph.commands.configs import config_values
+    from kinegraph.commands.declared import check_names
 
-        config_values(Path(argv[0]))  # a file that cannot be a config is refused before torch is imported
+    check_names(verb, argv)  # before the verb's module, and with it perhaps torch, is imported
+    if verb in CONFIG_VERBS and argv:
+        from kinegraph.commands.named_configs import SUFFIXES, find_config, list_of_configs
+
+        if "--list" in argv:
+            print(list_of_configs())
+            return 0
+        if not argv[0].startswith("-") and (config := find_config(argv[0])).suffix in SUFFIXES:
+            from kinegraph.commands.configs import config_values
+
+            config_values(config)  # a file that cannot be a config is refused before torch is imported
     module = import_module(f"kinegraph.commands.{verb}")
     function, words = getattr(module, verb), getattr(module, "words", list)
     from kinegraph.commands.arguments import parse
 
     # numpy's words on values that are not finite or too large: readers and checks name the clip.
     warnings.filterwarnings("ignore", "(invalid value|overflow) encountered", RuntimeWarning)
-    code = function(**parse(function, words(argv), from_config=verb in CONFIG_VERBS))
-    return code if isinstance(code, int) else 0
+    result = function(**parse(function, words(argv), from_config=verb in CONFIG_VERBS))
+    return getattr(result, "exit_code", 0)
 
 
 def _end_with_launcher() -> None:

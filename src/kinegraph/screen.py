@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+SAID = ("kinegraph:", "warning:", "problem:", "note:", "assumed:", "skipped:")  # lines that are not only progress
+
 
 class _Pipe(io.FileIO):
     """An output whose reader may leave, or whose disk may be full: what cannot be written then is dropped."""
@@ -37,6 +39,20 @@ def patient_output() -> Iterator[list[OSError]]:
         sys.stdout, sys.stderr = usual
         reasons = (_pipe_of(pipe) for pipe in pipes)
         lost += [it.lost for it in reasons if it is not None and it.lost and not isinstance(it.lost, BrokenPipeError)]
+
+
+class Warnings(io.TextIOBase):
+    """An output that lets only warnings and errors through, and is no terminal: nothing moves on it."""
+
+    def __init__(self, shown: TextIO):
+        self.shown, self._begun = shown, ""
+
+    def write(self, text: str) -> int:
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            if line.startswith(SAID):
+                print(line, file=self.shown, flush=True)
+        return len(text)
 
 
 def anybody_reads() -> bool:

@@ -105,9 +105,25 @@ def test_a_clip_is_a_copy(folder):
     assert_same(dataset[-4], clips()[1])
     with pytest.raises(IndexError):
         dataset[5]
-    for odd in (slice(0, 2), "clip0", 1.0, [0, 1]):
-        with pytest.raises(TypeError, match="takes the number of one clip, found"):
+    for odd in (1.0, [0, 1]):
+        with pytest.raises(TypeError, match="takes a number, a name or a slice, found"):
             dataset[odd]
+
+
+def test_a_dataset_is_a_sequence_with_names(folder):
+    dataset = open_dataset(folder)
+    name = dataset.names[2]
+    assert_same(dataset[name], dataset[2])
+    assert [clip.name for clip in dataset[1:4]] == dataset.names[1:4]
+    assert [clip.name for clip in dataset] == dataset.names
+    assert (name in dataset, "nobody" in dataset) == (True, False)
+    with pytest.raises(KeyError, match="there is no clip 'nobody' in "):
+        dataset["nobody"]
+    assert len(repr(dataset)) < 200 + len(str(folder))
+    table = dataset.clips
+    assert table["name"] == dataset.names
+    assert table["frames"] == dataset.frames.tolist()
+    assert {len(column) for column in table.values()} == {len(dataset)}
 
 
 def test_splits(folder):

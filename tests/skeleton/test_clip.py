@@ -17,10 +17,10 @@ def test_size_comes_from_the_axes():
 @pytest.mark.parametrize(
     ("keypoint", "score", "message"),
     [
-        ((30, 25, 3), None, r"clip 'wave': keypoint has shape \(30, 25, 3\), expected \(people, frames, joints"),
+        ((25, 3), None, r"clip 'wave': keypoint has shape \(25, 3\), expected \(people, frames, joints"),
         ((1, 30, 25, 4), None, r"clip 'wave': keypoint has shape \(1, 30, 25, 4\)"),
         ((1, 30, 17, 3), None, "clip 'wave' has 17 joints, layout 'ntu25' has 25"),
-        ((1, 30, 25, 3), (30, 25), r"clip 'wave': score has shape \(30, 25\), expected \(1, 30, 25\)"),
+        ((1, 30, 25, 3), (30, 24), r"clip 'wave': score has shape \(1, 30, 24\), expected \(1, 30, 25\)"),
     ],
 )
 def test_wrong_shapes_are_named_with_the_clip(keypoint, score, message):
@@ -28,11 +28,31 @@ def test_wrong_shapes_are_named_with_the_clip(keypoint, score, message):
         SkeletonClip(np.zeros(keypoint), NTU, name="wave", score=None if score is None else np.zeros(score))
 
 
-def test_a_name_is_no_layout():
-    with pytest.raises(ValueError, match=r"layout is 'coco17', expected a JointLayout: load_layout\('coco17'\)$"):
-        SkeletonClip(np.zeros((1, 30, 17, 2)), "coco17", name="wave")
-    with pytest.raises(ValueError, match=r"^clip 'wave': keypoint is a list, expected a numpy array$"):
-        SkeletonClip([[[[0, 0]]]], NTU, name="wave")
+def test_arrays_of_one_person_and_names_of_layouts_make_a_clip():
+    one = SkeletonClip(np.ones((30, 17, 2)), "coco17", score=np.ones((30, 17)))
+    assert (one.people, one.frames, one.layout, one.score.shape) == (1, 30, load_layout("coco17"), (1, 30, 17))
+    of_lists = SkeletonClip(one.keypoint.tolist(), "coco17")
+    assert of_lists.keypoint.dtype == np.float32
+    assert (of_lists.keypoint == one.keypoint).all()
+    with pytest.raises(ValueError, match="did you mean 'coco17'"):
+        SkeletonClip(one.keypoint, "coco71")
+    with pytest.raises(ValueError, match=r"^clip 'wave': keypoint is a str, expected an array of numbers; kg.read"):
+        SkeletonClip("wave.csv", NTU, name="wave")
+
+
+def test_a_repr_is_short_and_a_table_is_read_back():
+    keypoint = np.random.default_rng(0).normal(0, 1, (2, 3, 25, 3)).astype(np.float32)
+    keypoint[1, 0, 4] = 0  # not seen
+    clip = SkeletonClip(keypoint, "ntu25", "wave", 1, fps=30)
+    assert repr(clip) == "SkeletonClip('wave': 2 people, 3 frames at 30 a second, ntu25, 3D, label 1)"
+    table = clip.table
+    assert {len(column) for column in table.values()} == {2 * 3 * 25 - 1}
+    again = np.zeros_like(keypoint)
+    for person, frame, joint, *place in zip(
+        *(table[name] for name in ("person", "frame", "joint", *"xyz")), strict=True
+    ):
+        again[person, frame, NTU.joints.index(joint)] = place
+    assert (again == keypoint).all()
 
 
 def test_clips_share_no_attributes():

@@ -16,8 +16,10 @@ import docstring_parser
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from kinegraph.commands.complaints import SYNONYMS, explain
+from kinegraph.commands.complaints import explain
 from kinegraph.commands.configs import allow_words, forget_other_classes, read_options_file
+from kinegraph.commands.declared import SYNONYMS
+from kinegraph.commands.named_configs import find_config
 from kinegraph.data.augment import RENAMED
 from kinegraph.plugins import load_plugins
 from kinegraph.safe_io import parsed_yaml
@@ -178,7 +180,7 @@ def read_options(parser: ArgumentParser, verb: Callable, argv: Sequence[str], fr
             if word.startswith("--plugins="):
                 load_plugins(_files(word))
     if words[:1] == ["--config"]:
-        given, words = read_options_file(Path("".join(words[1:2]))), words[2:]
+        given, words = read_options_file(find_config("".join(words[1:2]))), words[2:]
         given |= {name: PRECISIONS.get(str(it), it) for name, it in given.items() if name == "precision"}
         written = ["--config", yaml.safe_dump(given, sort_keys=False, allow_unicode=True)]  # what was checked
     if from_config:

@@ -7,13 +7,9 @@ from collections.abc import Callable
 from jsonargparse import ArgumentParser
 
 from kinegraph.allowed import ALLOWED, allowed_class
+from kinegraph.commands.declared import SYNONYMS
 from kinegraph.messages import nearest
 
-SYNONYMS = {  # what people type -> the option it stands for, in a verb that has it
-    "data.dataset": "dataset",
-    "data.split": "split",
-    "lr": "optimizer.lr",
-}
 KINDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
 KINDS |= {"list": "a list", "tuple": "a list", "Sequence": "a list", "dict": "options of its own"}
 

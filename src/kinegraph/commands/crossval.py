@@ -5,8 +5,9 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from kinegraph.atomic import write_atomic
 from kinegraph.commands.arguments import check_numbers, read_config
+from kinegraph.commands.named_configs import find_config
 from kinegraph.commands.train import train
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.evaluation.evaluation import Evaluation
@@ -26,6 +28,7 @@ from kinegraph.training.crossval import Fold, Job, folds_of, run_jobs
 
 ABOUT, RUNS = "crossval.json", "seed*/fold*"  # what the runs are of, and their folders
 SHOWN = ("top1", "mean_class_accuracy")
+COLUMNS = ("seed", "fold", "split", "clips", *SHOWN)
 
 
 def words(argv: Sequence[str]) -> list[str]:
@@ -48,7 +51,7 @@ def crossval(
     processes: int = 1,
     train_options: list[str] | None = None,
     overwrite: bool = False,
-) -> None:
+) -> "CrossValidation":
     """Train and test one network a fold: every clip is tested once, by a network that did not see its subject.
 
     A call that was interrupted goes on where it was. What follows -- are options of `kinegraph train`, for all folds.
@@ -73,6 +76,7 @@ def crossval(
     check_numbers(seeds=seeds, processes=processes)
     if isinstance(folds, int) and folds < 2:
         raise ValueError(f"--folds is {folds}, expected at least 2, or leave-one-out")
+    config = find_config(config)
     options = read_config(train, config, train_options or ())  # wrong options fail here, not in the first fold
     folder = open_dataset(dataset or Path(str(options.dataset)), check_values=True)
     parts = folds_of(folder, by, folds, split)
@@ -95,7 +99,29 @@ def crossval(
         print(_line(job, jobs[job], _tested(folder, job, jobs[job])), flush=True)
 
     run_jobs(Commands(threads), list(jobs), processes, done)
-    _conclude(folder, jobs, out, what, about["config"])
+    return _conclude(folder, jobs, out, what, about["config"])
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """What the networks of all folds say.
+
+    folds: a row a fold, as columns: `pandas.DataFrame(result.folds)`. evaluation: of all clips, by the networks of the
+    first seed; evaluations: one for each seed.
+    """
+
+    folder: Path
+    folds: dict[str, list[Any]]
+    evaluations: Sequence[Evaluation]
+    summary: Sequence[str]
+    report: Path
+
+    @property
+    def evaluation(self) -> Evaluation:
+        return self.evaluations[0]
+
+    def __repr__(self) -> str:
+        return f"CrossValidation({str(self.folder)!r}: {'; '.join(self.summary)})"
 
 
 def _check_folder(out: Path, about: dict, overwrite: bool) -> None:
@@ -139,7 +165,7 @@ def _groups(fold: Fold) -> str:
     )
 
 
-def _conclude(folder: SkeletonDataset, jobs: Mapping[Job, Fold], out: Path, what: str, config: str) -> None:
+def _conclude(folder: SkeletonDataset, jobs: Mapping[Job, Fold], out: Path, what: str, config: str) -> CrossValidation:
     """The table of the folds, and a report on all clips as the networks of the first seed answer."""
     rows, pooled = [], []
     for seed in sorted({job.seed for job in jobs}):
@@ -159,6 +185,8 @@ def _conclude(folder: SkeletonDataset, jobs: Mapping[Job, Fold], out: Path, what
         out / "result.pkl", pooled[0], config_text=config, environment=about, title="Cross-validation report"
     )
     print(f"report: {paths['report']}")
+    table = {name: list(column) for name, column in zip(COLUMNS, zip(*map(_row, rows), strict=True), strict=True)}
+    return CrossValidation(out, table, pooled, lines, paths["report"])
 
 
 def _show(rows: Sequence[tuple[int, Fold, Evaluation]], pooled: Sequence[Evaluation]) -> None:
@@ -180,7 +208,11 @@ def _summary(name: str, rows: Sequence[tuple[int, Fold, Evaluation]], pooled: Se
 def _csv(rows: Sequence[tuple[int, Fold, Evaluation]]) -> bytes:
     text = io.StringIO()
     lines = csv.writer(text)
-    lines.writerow(["seed", "fold", "split", "clips", *SHOWN])
-    for seed, fold, one in rows:
-        lines.writerow([seed, fold.number, fold.split, len(fold.indices), *(one.metrics[name] for name in SHOWN)])
+    lines.writerow(COLUMNS)
+    lines.writerows(map(_row, rows))
     return text.getvalue().encode("utf-8")
+
+
+def _row(row: tuple[int, Fold, Evaluation]) -> list[Any]:
+    seed, fold, one = row
+    return [seed, fold.number, fold.split, len(fold.indices), *(one.metrics[name] for name in SHOWN)]

@@ -57,7 +57,7 @@ def draw(
     pose: str | None = None,
     cache: str | None = None,
     plugins: list[Path] | None = None,
-) -> None:
+) -> Path:
     """Draw a clip, as a page to play and turn it (.html), a video (.mp4, .gif) or a film strip (.png, .svg, .pdf).
 
     Args:
@@ -153,6 +153,7 @@ def draw(
         if window is None and (hint := window_hint(about, chosen.name, chosen.frames)):
             print(hint, file=sys.stderr)
     print(f"{out}: {scene.name}, {chosen.frames} frames, {out.stat().st_size / 1e6:.2f} MB")
+    return out
 
 
 # ---- what is asked for -----------------------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from dataclasses import is_dataclass
 from pathlib import Path
 
-from kinegraph.commands.arguments import SYNONYMS, Option, options_of
+from kinegraph.commands.arguments import Option, options_of
+from kinegraph.commands.declared import SYNONYMS
 from kinegraph.messages import did_you_mean
 
 WIDEST, NARROWEST = 100, 60  # columns

@@ -1,10 +1,12 @@
 """`kinegraph inspect PATH`: what a dataset, raw files, a pickle or a checkpoint are, and what is wrong with them."""
 
+import io
 import json as jsons
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from contextlib import redirect_stdout
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,7 +54,7 @@ def inspect(
     class_names: str | None = None,
     all: bool = False,
     json: bool = False,
-) -> int:
+) -> "Inspection":
     """Say what a path holds and what is wrong with it. Exit code 1 where something would break or falsify training.
 
     Args:
@@ -75,6 +77,46 @@ def inspect(
         kinegraph inspect best.safetensors
         kinegraph inspect ntu60_2d.pkl --class-names ntu60 --json > findings.json
     """
+    options = {"layout": layout, "class_names": class_names, "units": units, "image_size": image_size}
+    found = inspection(path, format, options | {"sample": None if all else SAMPLE}, quiet=json)
+    if json:
+        print(found.as_json())
+    else:
+        _show(found.path, found.facts, found.findings)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """What a path holds. findings: what is wrong with it; ok: nothing would break or falsify training."""
+
+    path: Path
+    facts: dict[str, Any]
+    findings: Sequence[Finding]
+
+    @property
+    def ok(self) -> bool:
+        return not any(finding.severity == "problem" for finding in self.findings)
+
+    @property
+    def exit_code(self) -> int:
+        return int(not self.ok)
+
+    def as_json(self) -> str:
+        facts = {key: value for key, value in self.facts.items() if key != "segment_lines"}  # the facts say it
+        findings = [asdict(finding) for finding in self.findings]
+        return jsons.dumps({"path": str(self.path), "ok": self.ok, "facts": facts, "findings": findings}, indent=1)
+
+    def __str__(self) -> str:
+        with io.StringIO() as text, redirect_stdout(text):
+            _show(self.path, self.facts, self.findings)
+            return text.getvalue().rstrip()
+
+    __repr__ = __str__
+
+
+def inspection(path: Path, format: str | None, options: Mapping[str, Any], quiet: bool) -> Inspection:
+    """Look at a path. options: of its readers. Raises ValueError where nothing can be said of it."""
     if str(path) in zoo_names():
         path = find_weights(path)
     path = (None if format else find_index(path)) or path
@@ -84,16 +126,7 @@ def inspect(
         path = path.parent
     check_readable(path)
     trained = None if format else look_at_trained(path)
-    options = {"layout": layout, "class_names": class_names, "units": units, "image_size": image_size}
-    about, found = trained or _recordings(path, format, options | {"sample": None if all else SAMPLE}, quiet=json)
-    broken = any(finding.severity == "problem" for finding in found)
-    if json:
-        findings_told = [asdict(finding) for finding in found]
-        about.pop("segment_lines", None)  # the facts say it
-        print(jsons.dumps({"path": str(path), "ok": not broken, "facts": about, "findings": findings_told}, indent=1))
-    else:
-        _show(path, about, found)
-    return int(broken)
+    return Inspection(path, *(trained or _recordings(path, format, options, quiet)))
 
 
 # ---- what it is ------------------------------------------------------------------------------------------------------

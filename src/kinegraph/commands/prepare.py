@@ -81,7 +81,7 @@ def prepare(
     plugins: list[Path] | None = None,
     dtype: Literal["float32", "float16"] = "float32",
     overwrite: bool = False,
-) -> None:
+) -> SkeletonDataset:
     """Write raw recordings to a dataset folder that train and test read.
 
     Args:
@@ -213,6 +213,7 @@ def prepare(
             "note: all clips are of NTU RGB+D 60's actions; --classes 60 gives them its 60 classes and its splits "
             "xsub and xview"
         )
+    return dataset
 
 
 def _sets_and_names(classes: Sequence[str] | int | None) -> tuple[int | None, list[str]]:

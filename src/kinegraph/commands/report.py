@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-def report(runs: list[Path], *, out: Path | None = None) -> None:
+def report(runs: list[Path], *, out: Path | None = None) -> Path:
     """Write a page about a run or a test, or about two or more side by side.
 
     Args:
@@ -33,7 +33,7 @@ def report(runs: list[Path], *, out: Path | None = None) -> None:
         page = out or (run.path if run.path.is_dir() else run.path.parent) / "report.html"
         write_single(run, page)
         print(f"report: {page}")
-        return
+        return page
     names = short_names([path.resolve() for path in runs])
     page = out or Path("compare.html")
     page.parent.mkdir(parents=True, exist_ok=True)
@@ -50,3 +50,4 @@ def report(runs: list[Path], *, out: Path | None = None) -> None:
         if pair is not None:
             console.print(Text(verdict(pair, names[0], name)))
     print(f"report: {page}")
+    return page

@@ -1,11 +1,13 @@
 """kinegraph test: weights on a split -> metrics, result file, report."""
 
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
+from jsonargparse import Namespace
 from lightning_fabric import Fabric
 from rich.console import Console
 from rich.progress import Progress
@@ -13,6 +15,7 @@ from torch import nn
 
 from kinegraph.commands.arguments import check_numbers, read_config
 from kinegraph.commands.foreign_config import foreign_words
+from kinegraph.commands.named_configs import find_config
 from kinegraph.commands.swapped import config_first
 from kinegraph.commands.test_frames import check_frame_options, is_of_frames, measure_frames, tell_frames
 from kinegraph.commands.test_scores import RESULTS, measure_scores, with_result
@@ -27,6 +30,7 @@ from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
 from kinegraph.evaluation.metrics import check_metrics, evaluate, remarks
 from kinegraph.evaluation.results import checked_result_path
 from kinegraph.evaluation.scoring import score_clips
+from kinegraph.evaluation.timelines import TimelineEvaluation
 from kinegraph.inference.asking import batches, load_trained, placed_asked
 from kinegraph.inference.compared import LOOKED_AT, differences_from
 from kinegraph.inference.explanation import explainer
@@ -40,6 +44,7 @@ from kinegraph.plugins import load_plugins
 from kinegraph.report.scene import Explain
 from kinegraph.report.write import write_page, write_report
 from kinegraph.training.distributed import naming_lost_processes, start_processes
+from kinegraph.training.options import TrainOptions
 from kinegraph.training.run_folder import environment
 
 LEAKS = ("duplicate_content", "near_duplicate")
@@ -67,13 +72,13 @@ def test(
     devices: int = 1,
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true",
     plugins: list[Path] | None = None,
-) -> None:
+) -> "Evaluation | TimelineEvaluation":
     """Measure trained weights on one part of a split.
 
     Args:
-        config: the YAML file the weights were trained with: dataset, split and batch size are taken from it; or a
-            config of MMAction2, PYSKL, ProtoGCN (.py), yysijie/st-gcn, 2s-AGCN or CTR-GCN (.yaml), with the options of
-            their test command, such as --cfg-options.
+        config: the YAML file the weights were trained with, or its name: dataset, split and batch size are taken from
+            it; or the dataset folder itself, with --split; or a config of MMAction2, PYSKL, ProtoGCN (.py),
+            yysijie/st-gcn, 2s-AGCN or CTR-GCN (.yaml), with the options of their test command, such as --cfg-options.
         checkpoint: weights, e.g. runs/NAME/checkpoints/best.safetensors, which know how clips are prepared for them;
             or an .onnx file of `kinegraph export`; or a .pth of MMAction2, PYSKL or yysijie/st-gcn, for which the
             config says it. In place of weights, --from names a result file of any project, whose scores are measured.
@@ -106,20 +111,18 @@ def test(
         raise ValueError(f"the report is '{report}', expected a name that ends in .html")
     if checkpoint.suffix in RESULTS:
         out = checked_result_path(out) if out else None
-        measure_scores(config, checkpoint, metrics, out, report, dataset, split, part)
-        return
+        return measure_scores(config, checkpoint, metrics, out, report, dataset, split, part)
     config, checkpoint = config_first("test", config, checkpoint)
-    options = read_config(train, config)
+    options, config_text = _options(config, dataset, split)
     folder = open_dataset(dataset or Path(str(options.dataset)), check_values=True)
-    split = split or options.split
+    split = split or str(options.split)
     part = part or folder.held_out(split)
     weights = _open_weights(checkpoint, folder, keep)
     if of_frames := isinstance(weights, Weights) and is_of_frames(weights.extra, folder):
         check_frame_options(out, eval)
     else:
         out = checked_result_path(out) if out else None
-    prepared = weights.preprocessing or options.preprocessing.as_dict()  # a .pth has none: the config's
-    prepared = prepared if isinstance(prepared, Preprocessing) else Preprocessing.from_dict(prepared)
+    prepared = _preprocessing(weights, options, checkpoint)
     indices = folder.indices(split, part)
     clips = None if of_frames else _labelled_clips(folder, split, part, prepared)
     findings = dataset_findings(folder, split)
@@ -131,7 +134,7 @@ def test(
     trained = weights.trained if isinstance(weights, Exported) else conditions_of_training(weights)
     warnings += _other_conditions(trained, folder, indices, prepared)
     about = {
-        "config_text": config.read_text(encoding="utf-8"),
+        "config_text": config_text,
         "environment": environment() | {"weights": str(checkpoint), "dataset": str(folder.path)},
         "warnings": warnings,
     }
@@ -147,13 +150,13 @@ def test(
             timelines = measure_frames(
                 fabric, network, folder, split, part, prepared, weights.extra.get("training") or {}, size, workers
             )
-            if fabric.is_global_zero:
-                tell_frames(timelines, folder, title, out, report, about)
-            return
+            page = tell_frames(timelines, folder, title, out, report, about) if fabric.is_global_zero else None
+            return TimelineEvaluation(timelines, folder.class_names, page)
         scores = _score(fabric, network, clips, title, size, workers)
         if not fabric.is_global_zero:
-            return
+            return evaluation_of(folder, split, part, scores)
         explained = _explained(weights, network, prepared)
+    evaluation = evaluation_of(folder, split, part, scores)
     labels = folder.label[clips.indices]
     figures = evaluate(scores, labels, metrics)
     for name, value in figures.items():
@@ -168,7 +171,31 @@ def test(
     if out or report:
         log = checkpoint.parent.parent / "log.jsonl"
         about |= {"log": log if log.is_file() else None, "explain": explained}
-        print(f"report: {_write(evaluation_of(folder, split, part, scores), out, report, about)}")
+        evaluation = replace(evaluation, report=_write(evaluation, out, report, about), warnings=warnings)
+        print(f"report: {evaluation.report}")
+    return replace(evaluation, warnings=warnings)
+
+
+def _options(config: Path, dataset: Path | None, split: str | None) -> tuple[Namespace, str]:
+    """The options of a config and its text; where a dataset folder stands in its place, those of `train`."""
+    if not (config / "dataset.json").is_file():
+        config = find_config(config)
+        return read_config(train, config), config.read_text(encoding="utf-8")
+    if split is None:
+        raise ValueError(f"{config} is a dataset folder: give --split too, or the config of the training")
+    defaults = {it.name: it.default for it in fields(TrainOptions)}
+    return Namespace(**defaults | {"dataset": dataset or config, "split": split, "preprocessing": None}), ""
+
+
+def _preprocessing(weights: Weights | Exported, options: Namespace, checkpoint: Path) -> Preprocessing:
+    """As in the training. A .pth does not say it; then the config does. Raises ValueError where neither does."""
+    if isinstance(weights, Exported):
+        return weights.preprocessing
+    if weights.preprocessing:
+        return Preprocessing.from_dict(weights.preprocessing)
+    if options.preprocessing is None:
+        raise ValueError(f"{checkpoint} does not say how clips are prepared for it: give the config of its training")
+    return Preprocessing.from_dict(options.preprocessing.as_dict())
 
 
 def _without_leaked(

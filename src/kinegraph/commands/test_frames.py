@@ -83,8 +83,8 @@ def tell_frames(
     out: Path | None,
     report: Path | None,
     about: Mapping[str, Any],
-) -> None:
-    """Print a figure a line, as for clips, and the warnings; write what was asked for."""
+) -> Path | None:
+    """Print a figure a line, as for clips, and the warnings; write what was asked for. Returns the page's path."""
     for key, value in figures(timelines).flat().items():
         if not math.isnan(value):
             print(f"{key}: {value:.4f}")
@@ -94,6 +94,8 @@ def tell_frames(
         title, source = f"Test report: {where}{kind}", f"{folder.source}; {len(timelines)} long recordings"
         place = write_results(out, report, timelines, folder.class_names, title=title, source=source, **about)
         print(f"report: {place}")
+        return place
+    return None
 
 
 def write_results(

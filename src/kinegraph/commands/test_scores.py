@@ -1,6 +1,7 @@
 """`kinegraph test CONFIG --from RESULT`: the figures of scores that a network of any project has given before."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from kinegraph.commands.arguments import read_config
 from kinegraph.commands.fuse import clips_of, read_fitting
 from kinegraph.commands.train import train
 from kinegraph.data.dataset import open_dataset
-from kinegraph.evaluation.evaluation import evaluation_of
+from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
 from kinegraph.evaluation.fusion import log_probability
 from kinegraph.evaluation.metrics import evaluate, remarks
 from kinegraph.report.write import write_page, write_report
@@ -54,7 +55,7 @@ def measure_scores(
     dataset: Path | None,
     split: str | None,
     part: str | None,
-) -> None:
+) -> Evaluation:
     """Print the figures of a result file and write its report. config: ours, or the dataset folder itself."""
     if not config.is_dir():
         options = read_config(train, config)
@@ -71,12 +72,13 @@ def measure_scores(
     warnings = [f"warning: {line}" for line in remarks(scores, clips.labels, clips.folder.class_names)]
     for line in warnings:
         print(line)
+    evaluation = replace(evaluation_of(clips.folder, clips.split, clips.part, scores), warnings=warnings)
     if out or report:
-        evaluation = evaluation_of(clips.folder, clips.split, clips.part, scores)
         about: dict[str, Any] = {"config_text": f"# scores of {result}\n", "warnings": warnings}
         about |= {"environment": environment() | {"dataset": str(clips.folder.path)}}
         if out:
-            print(f"report: {write_report(out, evaluation, page=report, **about)['report']}")
-        elif report:
+            report = write_report(out, evaluation, page=report, **about)["report"]
+        else:
             write_page(report, evaluation, **about)
-            print(f"report: {report}")
+        print(f"report: {report}")
+    return replace(evaluation, report=report)

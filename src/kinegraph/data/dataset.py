@@ -10,12 +10,12 @@ dataset.json   format and version, layout, units, class names, source, licence, 
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
-from typing import SupportsIndex
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
@@ -38,6 +38,8 @@ from kinegraph.data.folds import divided
 from kinegraph.data.row_file import RowFile, block_sums
 from kinegraph.data.segment_rows import read_segments
 from kinegraph.data.split_names import held_out, order_of
+from kinegraph.messages import counted, did_you_mean, first_few
+from kinegraph.notebook import in_notebook
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 from kinegraph.skeleton.segment import Segment, labels_of_frames
@@ -81,13 +83,54 @@ class SkeletonDataset:
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index: SupportsIndex) -> SkeletonClip:
-        """Clip `index`, from the end if negative, with its coordinates copied to float32, in `units`.
+    def __iter__(self) -> Iterator[SkeletonClip]:
+        return (self[index] for index in range(len(self)))
 
-        Raises ValueError naming a clip that is not finite, IndexError where there is none, TypeError for several.
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.names)}
+
+    def __repr__(self) -> str:
+        classes = "no classes" if not self.class_names else counted(len(self.class_names), "class", "classes")
+        splits = f", splits {', '.join(self.splits)}" if self.splits else ""
+        about = f"{self.layout.name}, {self.channels}D in {self.units}"
+        return f"SkeletonDataset({str(self.path)!r}: {counted(len(self), 'clip')}, {classes}, {about}{splits})"
+
+    def _repr_html_(self) -> str:
+        return in_notebook(self)
+
+    @property
+    def clips(self) -> dict[str, list[Any]]:
+        """What is known of each clip, as columns: `pandas.DataFrame(dataset.clips)`, and likewise of polars."""
+        classes = [self.class_names[label] if label >= 0 else "" for label in self.label.tolist()]
+        known = {"name": list(self.names), "label": self.label.tolist(), "class": classes}
+        known |= {"people": self.people.tolist(), "frames": self.frames.tolist(), "fps": self.fps.tolist()}
+        own = {**self.attributes, **self.splits}
+        return known | {name: values.tolist() for name, values in own.items() if name not in known}
+
+    @overload
+    def __getitem__(self, index: SupportsIndex | str) -> SkeletonClip: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[SkeletonClip]: ...
+
+    def __getitem__(self, index: SupportsIndex | str | slice) -> SkeletonClip | list[SkeletonClip]:
+        """Clip `index`, from the end if negative, or the clip of that name; coordinates as float32, in `units`.
+
+        A slice gives a list of clips. Raises ValueError naming a clip that is not finite, IndexError and KeyError where
+        there is none, TypeError for anything else.
         """
+        if isinstance(index, slice):
+            return [self[i] for i in range(len(self))[index]]
+        if isinstance(index, str):
+            if index not in self._places:
+                hint = did_you_mean(index, self.names) or f"; its clips are {first_few(self.names)}"
+                raise KeyError(f"there is no clip '{index}' in {self.path}{hint}")
+            index = self._places[index]
         if not isinstance(index, int | np.integer):
-            raise TypeError(f"dataset[...] takes the number of one clip, found {index!r}; [dataset[i] for i in ...]")
+            raise TypeError(f"dataset[...] takes a number, a name or a slice, found {index!r}")
         if not -len(self) <= index < len(self):
             raise IndexError(f"clip {index} of {len(self)}")
         index = int(index) % len(self)

@@ -3,13 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.evaluation.matrix import ALL_SHOWN, Matrix, matrix_of
-from kinegraph.evaluation.metrics import ClassCounts, bootstrap_intervals, counts_by_class, evaluate, softmax
+from kinegraph.evaluation.metrics import (
+    ClassCounts,
+    bootstrap_intervals,
+    confusion_matrix,
+    counts_by_class,
+    evaluate,
+    softmax,
+)
+from kinegraph.notebook import in_notebook
 
 RESAMPLES = 10_000  # of the bootstrap
 PART = 256  # clips whose probabilities are in memory at once
@@ -23,6 +32,7 @@ class Evaluation:
     split, part: which clips these are, e.g. "xsub" and "val". source: what the dataset says about its origin; if it
         says "synthetic", everything written says so too.
     folder, indices: the dataset, and which of its clips these are, where it is at hand.
+    report: the page about it, where one was written. warnings: lines that say why its figures cannot be trusted.
     """
 
     scores: Float[np.ndarray, "N classes"]
@@ -35,6 +45,8 @@ class Evaluation:
     seed: int = 0  # of the bootstrap
     folder: SkeletonDataset | None = None
     indices: Int[np.ndarray, "N"] | None = None
+    report: Path | None = None
+    warnings: Sequence[str] = ()
     metrics: dict[str, float] = field(init=False)  # top1, top5, mean_class_accuracy
 
     def __post_init__(self):
@@ -44,6 +56,39 @@ class Evaluation:
         if len(self.class_names) != classes:
             raise ValueError(f"scores of {classes} classes with {len(self.class_names)} class names")
         object.__setattr__(self, "metrics", evaluate(self.scores, self.labels))
+
+    @property
+    def top1(self) -> float:
+        """Share of the clips whose likeliest class is right."""
+        return self.metrics["top1"]
+
+    @property
+    def mean_class(self) -> float:
+        """Mean over the classes of the share of their clips that are right, as published (`mean_class_accuracy`)."""
+        return self.metrics["mean_class_accuracy"]
+
+    @property
+    def confusion(self) -> Int[np.ndarray, "classes classes"]:
+        """Clips by class (row) and answer (column)."""
+        return confusion_matrix(self.predicted, np.asarray(self.labels), len(self.class_names))
+
+    @property
+    def mistakes(self) -> dict[str, list]:
+        """The wrong answers, the surest first, as columns: clip, label, answer, probability."""
+        wrong = self.surest_mistakes(len(self.names))
+        return {
+            "clip": [self.names[i] for i in wrong],
+            "label": [self.class_names[self.labels[i]] for i in wrong],
+            "answer": [self.class_names[self.predicted[i]] for i in wrong],
+            "probability": self.confidence[wrong].tolist(),
+        }
+
+    def __repr__(self) -> str:
+        figures = f"top-1 {self.top1:.1%}, mean class {self.mean_class:.1%}"
+        return f"Evaluation({self.title}: {len(self.names):,} clips, {figures})"
+
+    def _repr_html_(self) -> str:
+        return in_notebook(self)
 
     @cached_property
     def predicted(self) -> Int[np.ndarray, "N"]:

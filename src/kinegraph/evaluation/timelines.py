@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -215,3 +216,21 @@ def _promptness(timelines: Sequence[Timeline], pairs: Sequence[Pair]) -> dict[st
         "missed": missed / segments if segments else float("nan"),
         "alarms": alarms / hours if hours == hours else float("nan"),
     }
+
+
+@dataclass(frozen=True, eq=False)
+class TimelineEvaluation:
+    """The test of a network on long recordings. report: the page about it, where one was written."""
+
+    timelines: Sequence[Timeline]
+    class_names: Sequence[str]
+    report: Path | None = None
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """Of all recordings: frame accuracy, edit score, F1@10, 25 and 50 and the others."""
+        return figures(self.timelines).flat()
+
+    def __repr__(self) -> str:
+        known = ", ".join(f"{name} {value:.4f}" for name, value in self.metrics.items() if value == value)
+        return f"TimelineEvaluation({len(self.timelines)} long recordings: {known})"

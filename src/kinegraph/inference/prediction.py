@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.messages import first_few, quoted
+from kinegraph.notebook import in_notebook
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
@@ -54,6 +55,12 @@ class Prediction:
         """The likeliest classes with their probabilities, likeliest first."""
         best = np.argsort(-self.probabilities, kind="stable")[:count]
         return [(self.class_names[i], float(self.probabilities[i])) for i in best]
+
+    def __repr__(self) -> str:
+        return f"Prediction({self})"
+
+    def _repr_html_(self) -> str:
+        return in_notebook(self)
 
     def __str__(self) -> str:
         return ", ".join(f"{name} {probability:.1%}" for name, probability in self.top(3))

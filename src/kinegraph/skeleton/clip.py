@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
 from kinegraph.messages import quoted
-from kinegraph.skeleton.layout import JointLayout
+from kinegraph.notebook import in_notebook
+from kinegraph.skeleton.layout import JointLayout, load_layout
 from kinegraph.skeleton.segment import Segment
 
 
@@ -24,7 +27,9 @@ class SkeletonClip:
     """Some people's joints over the frames of one recording, in the recording's own coordinates.
 
     keypoint: C = 2 (pixels) or 3 (metres, camera or world frame); the dataset says which. A joint that was not seen
-        is all zero; a person who is absent for a while has frames of zeros.
+        is all zero; a person who is absent for a while has frames of zeros. Any array or tensor of numbers will do, and
+        (T, V, C) for one person.
+    layout: also its name or YAML file.
     name: no two clips of a dataset have the same. label: number of the class, from 0, in the dataset's class names.
     score: detector confidence in [0, 1], where the source has one. fps: frames per second, where it is known.
     image_size: (width, height) in pixels, for 2D keypoints.
@@ -45,13 +50,24 @@ class SkeletonClip:
     splits: Mapping[str, str] = field(default_factory=dict)
     segments: tuple[Segment, ...] | None = None
 
+    if TYPE_CHECKING:  # what may be given is more than what is kept
+
+        def __init__(
+            self,
+            keypoint: Any,
+            layout: JointLayout | str | Path,
+            name: str = "",
+            label: int | None = None,
+            score: Any = None,
+            fps: float | None = None,
+            image_size: tuple[int, int] | None = None,
+            attributes: Mapping[str, int | str] = ...,
+            splits: Mapping[str, str] = ...,
+            segments: tuple[Segment, ...] | None = None,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
-        if not isinstance(self.layout, JointLayout):
-            found, name = quoted(self.layout), self.layout if isinstance(self.layout, str) else "ntu25"
-            raise ValueError(f"clip '{self.name}': layout is {found}, expected a JointLayout: load_layout('{name}')")
-        if not isinstance(self.keypoint, np.ndarray):
-            found = type(self.keypoint).__name__
-            raise ValueError(f"clip '{self.name}': keypoint is a {found}, expected a numpy array")
+        _make_arrays(self)
         shape = self.keypoint.shape
         if len(shape) != 4 or shape[3] not in (2, 3):
             swapped = len(shape) == 4 and len(self.layout) in shape and {2, 3} & {*shape}
@@ -66,6 +82,32 @@ class SkeletonClip:
         if self.score is not None and self.score.shape != shape[:3]:
             raise ClipError("score", f"clip '{self.name}': score has shape {self.score.shape}, expected {shape[:3]}")
 
+    def __repr__(self) -> str:
+        rate = f" at {self.fps:g} a second" if self.fps else ""
+        people = "1 person" if self.people == 1 else f"{self.people} people"
+        about = f"{people}, {self.frames} frames{rate}, {self.layout.name}, {self.keypoint.shape[3]}D"
+        label = "" if self.label is None else f", label {self.label}"
+        return f"SkeletonClip({self.name!r}: {about}{label})"
+
+    def _repr_html_(self) -> str:
+        return in_notebook(self)
+
+    @property
+    def table(self) -> dict[str, list[Any]]:
+        """A row for each joint of each person in each frame, as columns: `pandas.DataFrame(clip.table)`.
+
+        `kinegraph.read` takes such a table. Joints that were not seen are left out.
+        """
+        rows = np.argwhere(self.keypoint.any(axis=-1))
+        person, frame, joint = rows.T
+        names = np.array(self.layout.joints)
+        columns: dict[str, list[Any]] = {"clip": [self.name or "clip"] * len(rows), "frame": frame.tolist()}
+        columns |= {"person": person.tolist(), "joint": names[joint].tolist()}
+        places = (person, frame, joint)
+        axes = "xyz"[: self.keypoint.shape[3]]
+        columns |= {axis: self.keypoint[..., i][places].tolist() for i, axis in enumerate(axes)}
+        return columns | ({} if self.score is None else {"score": self.score[places].tolist()})
+
     @property
     def people(self) -> int:
         """M, also counting people who are never seen."""
@@ -75,3 +117,28 @@ class SkeletonClip:
     def frames(self) -> int:
         """T, of the recording at its own frame rate."""
         return self.keypoint.shape[1]
+
+
+def _make_arrays(clip: SkeletonClip) -> None:
+    """Make arrays and a layout of what was given. Raises ValueError where that is impossible."""
+    if isinstance(clip.layout, str | Path):
+        object.__setattr__(clip, "layout", load_layout(clip.layout))
+    if not isinstance(clip.layout, JointLayout):
+        raise ValueError(f"clip '{clip.name}': layout is {quoted(clip.layout)}, expected a JointLayout or its name")
+    for name, axes in (("keypoint", 4), ("score", 3)):
+        values = getattr(clip, name)
+        if values is None and name == "score":
+            continue
+        if not isinstance(values, np.ndarray):
+            values = _array(values, clip.name, name)
+        object.__setattr__(clip, name, values[None] if values.ndim == axes - 1 else values)
+
+
+def _array(values: Any, clip: str, name: str) -> np.ndarray:
+    values = values.detach().cpu() if hasattr(values, "detach") else values
+    try:
+        return np.asarray(values, np.float32)
+    except (TypeError, ValueError):
+        where = "; kg.read(path) gives the clips of a file" if isinstance(values, str | Path) else ""
+        found = type(values).__name__
+        raise ValueError(f"clip '{clip}': {name} is a {found}, expected an array of numbers{where}") from None

@@ -1,0 +1,123 @@
+"""The cells of a notebook: a clip that plays, and a few lines about a dataset, an answer, a run or a test."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+
+import numpy as np
+
+from kinegraph.data.dataset import SkeletonDataset
+from kinegraph.evaluation.evaluation import Evaluation
+from kinegraph.inference.prediction import Prediction
+from kinegraph.messages import plain_name
+from kinegraph.report.player import player_html
+from kinegraph.report.scene import Scene
+from kinegraph.report.trained import Run
+from kinegraph.skeleton.clip import SkeletonClip
+
+MOST = 10  # rows of a table
+HEIGHT = 620  # of the player, in pixels
+BAR = 160  # of a probability of 1
+
+
+def cell(thing: object) -> str:
+    """HTML of one cell. Raises TypeError for what is shown in no cell."""
+    match thing:
+        case SkeletonClip():
+            return _player(thing)
+        case SkeletonDataset():
+            return _dataset(thing)
+        case Prediction():
+            return _prediction(thing)
+        case Evaluation():
+            return _evaluation(thing)
+        case Run():
+            return _run(thing)
+    raise TypeError(f"a {type(thing).__name__} has no cell")
+
+
+def _player(clip: SkeletonClip) -> str:
+    """The player in a frame of its own: its script and style touch nothing else of the notebook."""
+    if not clip.keypoint.any():
+        return _text(f"{clip!r}: nobody is seen in it")
+    page = escape(player_html(Scene(clip)), quote=True)
+    style = f"width:100%;max-width:720px;height:{HEIGHT}px;border:0"
+    return f'<iframe sandbox="allow-scripts" srcdoc="{page}" style="{style}" title="{_text(clip.name)}"></iframe>'
+
+
+def _dataset(dataset: SkeletonDataset) -> str:
+    counts = np.bincount(dataset.label[dataset.label >= 0], minlength=len(dataset.class_names))
+    by_clips = np.argsort(-counts, kind="stable")[:MOST]
+    parts = {split: ", ".join(f"{part} {len(dataset.indices(split, part)):,}" for part in dataset.parts(split))
+             for split in dataset.splits}  # fmt: skip
+    facts = {
+        "clips": f"{len(dataset):,}, {int(np.median(dataset.frames)) if len(dataset) else 0} frames (median)",
+        "joints": f"{len(dataset.layout)} ({dataset.layout.name}), {dataset.channels}D in {dataset.units}",
+        **{f"split {split}": text for split, text in parts.items()},
+        "source": dataset.source,
+        "licence": dataset.licence,
+    }
+    rows = [(dataset.class_names[i], f"{counts[i]:,}") for i in by_clips]
+    return _heading(repr(dataset)) + _facts(facts) + _table(("class", "clips"), rows, len(dataset.class_names))
+
+
+def _prediction(prediction: Prediction) -> str:
+    rows = [(name, f"{share:.1%}", share) for name, share in prediction.top(5)]
+    unsure = "" if prediction.known else _heading("rather none of these classes")
+    bars = "".join(
+        f"<tr><td>{_text(name)}</td><td>{percent}</td>"
+        f'<td style="text-align:left"><div style="background:#4269d0;height:0.8em;width:{BAR * share:.0f}px"></div>'
+        "</td></tr>"
+        for name, percent, share in rows
+    )
+    return f"{unsure}<table><thead><tr><th>class</th><th>probability</th><th></th></tr></thead>{bars}</table>"
+
+
+def _evaluation(evaluation: Evaluation) -> str:
+    low_high = evaluation.intervals
+    figures = {
+        name: f"{value:.1%} ({low_high[name][0]:.1%} to {low_high[name][1]:.1%})"
+        for name, value in evaluation.metrics.items()
+        if name in low_high
+    }
+    names = evaluation.class_names
+    pairs = evaluation.confused_pairs()
+    rows = [(names[label], names[answer], f"{clips:,}") for label, answer, clips in pairs[:MOST]]
+    page = {"report": str(evaluation.report)} if evaluation.report else {}
+    warned = "".join(f"<p>{_text(line)}</p>" for line in evaluation.warnings)
+    confused = _table(("class", "answered", "clips"), rows, len(pairs)) if rows else ""
+    return _heading(repr(evaluation)) + _facts(figures | page) + warned + confused
+
+
+def _run(run: Run) -> str:
+    facts = {"best weights": run.best or "none, nothing was validated", "last weights": run.last or "not yet"}
+    metrics = run.metrics
+    last = range(max(len(metrics["epoch"]) - MOST, 0), len(metrics["epoch"]))
+    rows = [[f"{column[i]:.4g}" if column[i] == column[i] else "" for column in metrics.values()] for i in last]
+    warned = "".join(f"<p>{_text(line)}</p>" for line in run.warnings)
+    return _heading(repr(run)) + _facts(facts) + warned + _table(list(metrics), rows, len(metrics["epoch"]))
+
+
+# ---- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _text(words: object) -> str:
+    return escape(plain_name(str(words)))
+
+
+def _heading(words: str) -> str:
+    return f"<p><b>{_text(words)}</b></p>"
+
+
+def _facts(values: Mapping[str, object]) -> str:
+    cells = (
+        f"<tr><td><i>{_text(name)}</i></td><td>{_text(value)}</td></tr>" for name, value in values.items() if value
+    )
+    return f'<table style="text-align:left">{"".join(cells)}</table>'
+
+
+def _table(names: Sequence[str], rows: Iterable[Sequence[str]], of: int) -> str:
+    rows = list(rows)
+    head = "".join(f"<th>{_text(name)}</th>" for name in names)
+    body = "".join(f"<tr>{''.join(f'<td>{_text(value)}</td>' for value in row)}</tr>" for row in rows)
+    more = f"<p>{len(rows):,} of {of:,}</p>" if of > len(rows) else ""
+    return f"<table><thead><tr>{head}</tr></thead>{body}</table>{more}"
