@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import pickle
 import re
 import zipfile
 
@@ -86,3 +87,16 @@ def test_the_nearest_formats_have_the_words_of_the_file(tmp_path):
 def test_a_known_file_that_cannot_be_read_is_named_with_the_way(tmp_path, name, content, said):
     with pytest.raises(ValueError, match=re.escape(f"{name} is {said}")):
         recordings(written(tmp_path / name, content))
+
+
+@pytest.mark.parametrize(
+    ("clip", "said"),
+    [
+        ({"pred_instances": {}, "img_id": 1}, "predictions of MMPose's test, a dict a picture; write JSON by"),
+        ({"pose": np.zeros((33, 4))}, "has no keypoint array (people, frames, joints, 2 or 3); it has pose"),
+    ],
+)
+def test_pickles_of_other_programs_are_named(tmp_path, clip, said):
+    path = written(tmp_path / "a.pkl", pickle.dumps([clip]))
+    with pytest.raises(ValueError, match=re.escape(said)):
+        recordings(path)

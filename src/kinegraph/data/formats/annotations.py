@@ -36,6 +36,7 @@ from kinegraph.data.formats.conventions import (
 from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.split_names import PARTS, ClipInTwoParts, columns, known_split
+from kinegraph.messages import first_few
 from kinegraph.safe_pickle import load_pickle, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
@@ -273,7 +274,13 @@ def _first_keypoints(raw: Path, found: Annotations, skeletons: kpfiles.Skeletons
     arrays = [item.get("keypoint") for item in islice(found.items, LOOKED_AT)]
     arrays = [with_people(array) for array in arrays if _is_keypoint(array)]
     if not arrays:
-        raise ValueError(f"{raw}: clip '{found.names[0]}' has no keypoint array (people, frames, joints, 2 or 3)")
+        known = [key for item in islice(found.items, 1) for key in item]
+        if "pred_instances" in known:
+            way = "write JSON by `inferencer(..., pred_out_dir=FOLDER)`, which is read"
+            raise ValueError(f"{raw} holds predictions of MMPose's test, a dict a picture; {way}")
+        there = f"; it has {first_few(known)}" if known else ""
+        expected = "no keypoint array (people, frames, joints, 2 or 3)"
+        raise ValueError(f"{raw}: clip '{found.names[0]}' has {expected}{there}")
     return arrays
 
 
