@@ -64,7 +64,10 @@ def prepared(name: str, shared: Path, folder: Path) -> None:
         ends = np.cumsum(it["length"])
         recordings = zip(it["subject"], np.split(it["x"] / it["scale"], ends[:-1]), strict=True)
         segments, classes = it["segments"], [str(label).lower() for label in it["class_names"]]
-        with open(folder / "labels.csv", "w", newline="") as clips, open(folder / "segments.csv", "w", newline="") as rows:
+        with (
+            open(folder / "labels.csv", "w", newline="") as clips,
+            open(folder / "segments.csv", "w", newline="") as rows,
+        ):
             clip, row = csv.writer(clips), csv.writer(rows)
             clip.writerow(["clip", "subject", "split"])
             row.writerow(["recording", "start_frame", "end_frame", "label"])
@@ -85,7 +88,7 @@ def recipe(folder: Path, kind: str) -> Path:
     """The configuration of a kind of training."""
     steps = {"people": 1, "normalize": "sized", "streams": ["joint", "joint_motion"]}
     if kind == "clips":
-        about = {"preprocessing": steps | {"sampling": "resample", "frames": 16}}
+        about = {"preprocessing": steps | {"sampling": "window", "frames": 16}}
     else:
         about = {"task": "frames", "smoothing": 0.15, "preprocessing": steps | {"sampling": "window", "frames": 64}}
         about |= {"sample": "class_balanced"} if kind == "balanced" else {}
@@ -97,7 +100,7 @@ def recipe(folder: Path, kind: str) -> Path:
 
 def epochs(dataset: Path, kind: str) -> int:
     """So many that all kinds take about as many steps."""
-    rows = list(csv.DictReader(open(dataset / ("clips.csv" if kind == "clips" else "segments.csv"))))
+    rows = (dataset / ("clips.csv" if kind == "clips" else "segments.csv")).read_text().splitlines()[1:]
     return max(1, round(STEPS * COMMON["batch_size"] / len(rows)))
 
 
@@ -116,7 +119,9 @@ def table(name: str, folder: Path, seeds: int) -> str:
     for kind in ("clips", "frames", "balanced"):
         found = [json.loads((folder / f"{kind}-{seed}" / "test" / "figures.json").read_text()) for seed in range(seeds)]
         values = [[it[figure] for it in found] for figure in FIGURES]
-        lines.append(f"| {kind} | " + " | ".join(f"{np.mean(v):.1f} ({min(v):.1f}-{max(v):.1f})" for v in values) + " |")
+        lines.append(
+            f"| {kind} | " + " | ".join(f"{np.mean(v):.1f} ({min(v):.1f}-{max(v):.1f})" for v in values) + " |"
+        )
     return "\n".join(lines)
 
 
