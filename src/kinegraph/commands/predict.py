@@ -307,8 +307,8 @@ class AnswerTable:
             line = Text(self._row(*where, ""), "bold" if first else "")
             line.append(f"{plain_name(of_class):<{self.class_width}}", "bold" if first else "")
             line.append(f"{probability:13.1%}")
-            if first and not self.timeline:
-                line.append(*_verdict(answer))
+            if first:
+                line.append(*(_doubt(answer) if self.timeline else _verdict(answer)))
             self.console.print(line)
         self.last, self.shown = question, self.shown + 1
 
@@ -324,6 +324,12 @@ def _time(answer: "Answer") -> str:
         return f"frames {answer.start}-{answer.stop - 1}"
     start, end = answer.seconds
     return f"{start:7.2f} -{end:8.2f} s"
+
+
+def _doubt(answer: "Answer") -> tuple[str, str]:
+    """What is said of a stretch whose likeliest class is not likely enough to be there."""
+    it = answer.prediction
+    return ("", "") if it.known else (f"  no class reaches {it.least:.0%}, this is the likeliest", "yellow")
 
 
 def _verdict(answer: "Answer") -> tuple[str, str]:

@@ -189,7 +189,8 @@ def prepare(
     options |= {"pose": pose, "world": world or None, "cache": cache}
     of_videos = recognise(path, format)[0].NAME == "video"
     with watching() if of_videos else nullcontext() as watch:
-        found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options, watch=watch)
+        on_fault = "skip" if skip_broken else "stop"
+        found = recordings(path, format, on_fault=on_fault, whole=segments is not None, **options, watch=watch)
         if segments:
             tables, skipped = read_tables(segments)
             found = with_segments(found, tables, segments_in, resample_fps)

@@ -94,13 +94,15 @@ def answers(
 def _of_frames(
     predictor: "Predictor", asked: Iterable[Question], per_person: bool, batch_size: int
 ) -> Iterator[Answer]:
+    from kinegraph.evaluation.timelines import SEVERAL_FROM
     from kinegraph.inference.frames import frame_stretches  # it takes PyTorch, which an exported network is free of
 
+    least = SEVERAL_FROM if predictor.several else 0.0
     for question in asked:
         clip = predictor.fit(question.clip)
         for person, start, part in _people(clip) if per_person else [(None, 0, clip)]:
             for one in frame_stretches(predictor, part, batch_size):
-                prediction = Prediction(predictor.class_names, one.probabilities)
+                prediction = Prediction(predictor.class_names, one.probabilities, least)
                 yield Answer(question, prediction, person, start + one.start, start + one.stop)
 
 

@@ -18,10 +18,13 @@ from kinegraph.skeleton.segment import runs, runs_of_each
 def frame_stretches(predictor: Predictor, clip: SkeletonClip, batch_size: int = 32) -> list[Segment]:
     """Stretches of one class, of which each frame's likeliest is; where a frame may have several, stretches of each.
 
-    clip: that fits (`Predictor.fit`). A stretch's probabilities are the mean over its frames.
+    clip: that fits (`Predictor.fit`). A stretch's probabilities are the mean over its frames. Where a frame may have
+    several classes and no class is there in any frame, the answer is one stretch: the likeliest class, over the clip.
     """
     rows = frame_rows(predictor, clip, batch_size)
     found = runs_of_each(rows >= SEVERAL_FROM) if predictor.several else runs(rows.argmax(axis=1))
+    if predictor.several and not found:
+        found = runs(np.full(len(rows), rows.mean(axis=0).argmax()))
     return [Segment(it.start, it.end, _of(it.label, rows[it.start : it.end].mean(axis=0), predictor)) for it in found]
 
 

@@ -8,6 +8,7 @@ A module of FORMATS has
     detect(path) -> str | None       why the path has this format, by its content; None where it has another one
     read(path, **options)            -> Recordings, whose clips are SkeletonClips and Faults; raises ValueError for a
                                      file of which nothing can be read. Its keyword arguments are its options.
+    read_whole(path)                 -> Recordings that `read` cuts into clips, as they are; of few formats
 
 and, where other projects read the format, a function that writes it. A reader goes on behind a fault, so that
 `inspect` lists all faults, while `prepare`, `predict` and `draw` stop at the first one.
@@ -142,12 +143,13 @@ def _read_frame(
 
 
 def recordings(
-    path: str | Path, format: str | None = None, *, on_fault: OnFault = "stop", **options: object
+    path: str | Path, format: str | None = None, *, on_fault: OnFault = "stop", whole: bool = False, **options: object
 ) -> Recordings:
     """The clips of a path with the facts about all of them; see `read`.
 
     on_fault: "stop" raises ValueError at the first fault, "skip" leaves it out and lists it among `skipped`, "keep"
         gives it among the clips. fps, image_size: options of every format, for clips that do not have them.
+        whole: long recordings as they are, where the format's clips are cut out of them.
     """
     path = Path(path)
     module, reason, fixed = recognise(path, format)
@@ -155,6 +157,9 @@ def recordings(
     check_options(module, options, fixed)
     check_common(options)
     own = {name: value for name, value in options.items() if name in options_of(module)} | fixed
+    reader = getattr(module, "read_whole", module.read) if whole else module.read
+    if own and reader is not module.read:
+        raise ValueError(f"--{next(iter(own))} is for the clips of {module.NAME}: leave it out with --segments")
     if "split_name" in own and (about := beside(path)).is_file():
         raise ValueError(f"--split-name is for files that do not name their splits; {about} does: leave it out")
     about = read_about(beside(path)) if module in DESCRIBED else {}
@@ -162,7 +167,7 @@ def recordings(
         own["layout"] = about["layout"]
     listed = {name: options[name] for name in LABELLING if name in options and name not in own}
     try:
-        found = labelled(partial(module.read, path, **own), **listed) if listed else module.read(path, **own)
+        found = labelled(partial(reader, path, **own), **listed) if listed else reader(path, **own)
     except ValueError as error:
         if reason.startswith(BY_ENDING) and getattr(error, "kind", "") != "missing":  # no format knew the file
             error = ValueError(f"{error}. No format recognises it: {contents(path)}; {advice(path, FORMATS)}")

@@ -105,6 +105,27 @@ def read(path: Path, *, classes: Classes | None = None, extra: bool = False) -> 
     )
 
 
+def read_whole(path: Path) -> Recordings:
+    """The sequences as they are, named by their files in AMASS: a table of segments says what is done in them.
+
+    path: as `read`. A sequence whose joints are missing or broken is a fault.
+    """
+    sequences = {it.joints: it for it in annotations(path)}  # of several annotators once
+    rates, layout = _rates(path / "featp_2_fps.json"), load_layout("ntu25")
+
+    def clips() -> Iterator[Item]:
+        for name, about in sequences.items():
+            try:
+                joints = read_joints(path, about, rates)
+            except (ValueError, OSError) as error:
+                yield fault_of(error)
+                continue
+            yield SkeletonClip(joints[None], layout, name, fps=float(FPS), splits={SPLIT: about.part})
+
+    source = "BABEL, joints of AMASS (Punnakkal et al. 2021)"
+    return Recordings(clips(), len(sequences), layout, (), "m", source, LICENCE)
+
+
 def _sequences(
     path: Path, annotated: Iterable[Annotation], index: Mapping[str, int], counts: Counter[str]
 ) -> Iterator[Item]:

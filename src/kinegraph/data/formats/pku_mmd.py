@@ -60,6 +60,15 @@ def _is_one(file: Path) -> bool:
 
 def read(path: Path) -> Recordings:
     """The actions of all recordings in a folder, or of one file, in the order of their names; in metres, y upward."""
+    return _recordings(path, cut=True)
+
+
+def read_whole(path: Path) -> Recordings:
+    """The recordings as they are, without labels: a table of segments says what is done in them."""
+    return _recordings(path, cut=False)
+
+
+def _recordings(path: Path, cut: bool) -> Recordings:
     if path.is_file():
         files, around = [path], files_ending(path.absolute().parent.parent, SUFFIXES)
     else:
@@ -68,7 +77,8 @@ def read(path: Path) -> Recordings:
     if not files:
         raise FormatError("unreadable", f"{path} holds no skeleton of PKU-MMD")
     labels, splits = _beside(around, {file.stem.upper() for file in files})
-    bare = sorted(file.name for file in files if file.stem.upper() not in labels)
+    labels = labels if cut else {}
+    bare = sorted(file.name for file in files if cut and file.stem.upper() not in labels)
     line = f"{first_few(bare)}: each is one clip without label, as no file of its labels is there"
     clips = sorted((ClipFile(file, file.stem.upper()) for file in files), key=lambda it: it.name)
     return Recordings(

@@ -23,7 +23,7 @@ from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import Identity
 from kinegraph.models.layers.folding import scale_and_shift
 
-ROOM = 9  # frames that fit into a full-grown memory until it moves; odd, so that rows do not share lines of the cache
+ROOM = 9  # frames that fit at least into a memory until they move; odd, so that rows do not share lines of the cache
 
 
 @dataclass(eq=False)
@@ -46,9 +46,9 @@ class Ring:
     def place(self) -> Float[Tensor, "BV C"]:
         """Where the next frame is to be written. It counts as kept from now on."""
         if self.last == self.memory.shape[2]:
-            kept = self.frames.clone()
+            kept = self.frames
             self.first, self.last = 0, kept.shape[2]
-            self.memory[:, :, : self.last] = kept
+            self.memory[:, :, : self.last] = kept  # never onto itself: less than half of a full memory is kept
         self.last += 1
         return self.at(self.last - self.first - 1)
 
@@ -109,7 +109,7 @@ class StreamedBlock:
 
     def start(self, bodies: int) -> State:
         """What the block knows before the first frame: the zeros of the convolution's padding, and no x."""
-        room = self.span - 1 + ROOM
+        room = self.span - 1 + max(ROOM, self.span)
         h = self.constant.new_zeros(bodies, self.joints, room, self.width)
         x = self.constant.new_zeros(
             bodies, self.joints, 0 if self.residual is None else room - self.around, self.width_in
