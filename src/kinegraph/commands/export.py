@@ -1,10 +1,14 @@
 """kinegraph export: weights -> a file that runs without torch."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from kinegraph.files import check_new_file
-from kinegraph.messages import megabytes
+from kinegraph.messages import counted, megabytes
 from kinegraph.plugins import load_plugins
+
+if TYPE_CHECKING:
+    from kinegraph.inference.export import Report
 
 
 def export(
@@ -15,6 +19,9 @@ def export(
     split: str | None = None,
     part: str | None = None,
     max_loss: float = 0.5,
+    preprocessing: Literal["outside", "graph"] = "outside",
+    page: bool = False,
+    ort: Path | None = None,
     overwrite: bool = False,
     plugins: list[Path] | None = None,
 ) -> None:
@@ -24,12 +31,16 @@ def export(
 
     Args:
         weights: a .safetensors file, a run folder, or the name of weights that come with Kinegraph.
-        out: file to write, NAME.onnx. Written completely or not at all.
+        out: file to write, NAME.onnx, or NAME.html with --page. Written completely or not at all.
         int8: a dataset folder: compute with whole numbers of 8 bits, whose scales are those of its training clips.
         split: of that dataset; its part "train" gives the scales.
         part: part of the split on which top-1 is measured before and after, by default val, or test where there is no
             val.
         max_loss: points of top-1 that int8 may lose; where it loses more, nothing is written.
+        preprocessing: "graph" makes preparing a part of the graph, which then takes recordings as they are; refused
+            with the reason where a recipe does not allow it.
+        page: write a page that answers files of joints in a browser, alone and without a network connection.
+        ort: of --page: the folder dist of the npm package onnxruntime-web, which becomes a part of the page.
         overwrite: replace the file that is there.
         plugins: Python files that define the network, where the weights name one of your own.
 
@@ -37,7 +48,13 @@ def export(
         kinegraph export ui-prmd-10 ui-prmd-10.onnx
         kinegraph export runs/mine/checkpoints/best.safetensors mine.onnx
         kinegraph export best.safetensors small.onnx --int8 data/mine --split xsub
+        kinegraph export best.safetensors answers.html --page --ort package/dist
     """
+    if page or ort is not None:
+        _export_page(weights, out, ort if page else None, int8 is not None, overwrite, plugins)
+        return
+    if int8 is not None and preprocessing == "graph":
+        raise ValueError("--int8 and --preprocessing graph do not go together: leave one out")
     if int8 is None and (split or part):
         raise ValueError("--split and --part are of the dataset of --int8: give --int8 DATASET too")
     if int8 is not None and split is None:
@@ -49,11 +66,35 @@ def export(
     if int8 is not None and split is not None:
         _export_int8(weights, out, int8, split, part, max_loss)
         return
+    if preprocessing == "graph":
+        from kinegraph.inference.export_prepared import export_prepared
+
+        report = export_prepared(weights, out)
+        print(f"{out}: {megabytes(report.bytes)}, recordings of {counted(report.fixed or 1, 'person', 'people')}")
+        return _tell_compared(report)
     from kinegraph.inference.export import export as export_network
 
     report = export_network(weights, out)
     people = "any number of people" if report.fixed is None else f"{report.fixed} people, absent ones zero"
     print(f"{out}: {megabytes(report.bytes)}, clips of any number, {people}, any length")
+    _tell_compared(report)
+
+
+def _export_page(
+    weights: Path, out: Path, ort: Path | None, int8: bool, overwrite: bool, plugins: list[Path] | None
+) -> None:
+    if ort is None or int8:
+        raise ValueError("a page takes --page and --ort FOLDER, the folder dist of onnxruntime-web, and no --int8")
+    check_new_file(out, (".html",), overwrite=overwrite, what="the page to write")
+    load_plugins(plugins or ())
+    from kinegraph.report.answering_page import write_page
+
+    report = write_page(weights, out, ort)
+    print(f"{out}: {megabytes(report.bytes)}, recordings of {counted(report.fixed or 1, 'person', 'people')}")
+    _tell_compared(report)
+
+
+def _tell_compared(report: "Report") -> None:
     print(
         f"compared with torch on {report.clips} clips: largest difference {report.difference:.1e} of the logits' "
         f"spread, the same class for {report.same}"

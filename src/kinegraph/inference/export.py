@@ -6,7 +6,7 @@ AAGCN, MS-G3D): their number is then that of the training.
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,28 +52,41 @@ def export(model: nn.Module | Weights | str | Path, out: str | Path) -> Report:
     model: as `kinegraph.predict` takes it. Raises ValueError where the network cannot be exported, or where
     onnxruntime computes something else; then nothing is left.
     """
-    try:
-        import onnx
-        import onnxscript  # noqa: F401  torch needs it
-    except ImportError:
-        raise ValueError(f"exporting needs onnx, onnxscript and onnxruntime: {EXTRA}") from None
-    out, predictor = Path(out), predictor_of(model)
-    if predictor.of_frames:
-        raise ValueError("these weights answer for every frame of a recording: only those of clips can be exported")
+    out, predictor = Path(out), exportable(model)
     network = answering(predictor.network).cpu().float()
     fixed = predictor.preprocessing.people if _sees_all_people(network) else None
     content = _content(network, predictor, fixed)
-    _, config = built_with(network)
-    about = {"network": network_kind(network).__name__, "made_with": {"kinegraph": __version__}}
-    about |= {"trained": predictor.trained.to_dict(), "training": dict(predictor.training)}
-    about |= {"weights": predictor.fingerprint}
-    known = predictor.layout, predictor.class_names, predictor.preprocessing, config["channels"]
-    about |= {"least_probability": predictor.least} if predictor.least else {}
-    onnx.helper.set_model_props(content, metadata(*known, **about))
+    describe(content, predictor, network)
     with atomic_file(out) as unfinished:
         unfinished.write_bytes(content.SerializeToString())
         report = _compared(unfinished, out, network, predictor, fixed)
     return report
+
+
+def exportable(model: nn.Module | Weights | str | Path) -> Predictor:
+    """The network with what belongs to it. Raises ValueError where it cannot be exported, or a package is missing."""
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401  torch needs it
+    except ImportError:
+        raise ValueError(f"exporting needs onnx, onnxscript and onnxruntime: {EXTRA}") from None
+    predictor = predictor_of(model)
+    if predictor.of_frames:
+        raise ValueError("these weights answer for every frame of a recording: only those of clips can be exported")
+    return predictor
+
+
+def describe(content: Any, predictor: Predictor, network: nn.Module, **more: object) -> None:
+    """Write into an onnx.ModelProto what belongs to the network."""
+    import onnx
+
+    _, config = built_with(network)
+    about: dict[str, Any] = {"network": network_kind(network).__name__, "made_with": {"kinegraph": __version__}}
+    about |= {"trained": predictor.trained.to_dict(), "training": dict(predictor.training)}
+    about |= {"weights": predictor.fingerprint}
+    known = predictor.layout, predictor.class_names, predictor.preprocessing, config["channels"]
+    about |= {"least_probability": predictor.least} if predictor.least else {}
+    onnx.helper.set_model_props(content, metadata(*known, **about, **more))
 
 
 def _sees_all_people(network: nn.Module) -> bool:
@@ -82,11 +95,20 @@ def _sees_all_people(network: nn.Module) -> bool:
 
 def _content(network: nn.Module, predictor: Predictor, fixed: int | None) -> Any:
     """The network in ONNX, as onnx.ModelProto: folded where that can be exported, which has fewer steps."""
+    graph, config = built_with(network)
+    x = torch.randn(2, fixed or 2, max(predictor.preprocessing.frames or 0, 16), graph.shape[1], config["channels"])
+    dynamic = {0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC}
+    dynamic |= {} if fixed else {1: torch.export.Dim.DYNAMIC}
+    name = network_kind(network).__name__
+    return traced_folded(network, lambda it: traced(_Logits(it).eval(), x, dynamic, INPUT, name))
+
+
+def traced_folded(network: nn.Module, trace: Callable[[nn.Module], Any]) -> Any:
+    """trace(the folded network) where that can be exported, which has fewer steps, else trace(network)."""
     if isinstance(network, SkeletonNetwork) and can_optimize(network):
-        folded = network.fold(torch.float64).float()  # in float64 convolutions over time stay as they are
         with suppress(ValueError):
-            return _graph(folded, predictor, fixed).model_proto
-    return _graph(network, predictor, fixed).model_proto
+            return trace(network.fold(torch.float64).float())  # in float64 convolutions over time stay as they are
+    return trace(network)
 
 
 class _Logits(nn.Module):
@@ -100,21 +122,20 @@ class _Logits(nn.Module):
         return self.network(clips)
 
 
-def _graph(network: nn.Module, predictor: Predictor, fixed: int | None) -> Any:
-    """The network in ONNX. Raises ValueError with the first line of what torch says."""
-    graph, config = built_with(predictor.network)
-    x = torch.randn(2, fixed or 2, max(predictor.preprocessing.frames or 0, 16), graph.shape[1], config["channels"])
-    dynamic = {0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC}
-    dynamic |= {} if fixed else {1: torch.export.Dim.DYNAMIC}
-    names = {"input_names": [INPUT], "output_names": [OUTPUT], "opset_version": OPSET}
+def traced(module: nn.Module, x: Tensor, dynamic: dict[int, Any], name: str, network: str) -> Any:
+    """A module of one argument as onnx.ModelProto. name: of the argument, in the module and in the graph.
+
+    Raises ValueError with the first line of what torch says.
+    """
+    names = {"input_names": [name], "output_names": [OUTPUT], "opset_version": OPSET}
     with quiet():
         try:
-            return torch.onnx.export(
-                _Logits(network).eval(), (x,), dynamo=True, dynamic_shapes={"clips": dynamic}, verbose=False, **names
+            made: Any = torch.onnx.export(
+                module, (x,), dynamo=True, dynamic_shapes={name: dynamic}, verbose=False, **names
             )
         except Exception as error:  # of torch's compiler, onnxscript and onnx, each with its own classes
-            name = network_kind(predictor.network).__name__
-            raise ValueError(f"{name} cannot be exported: {one_line(error)[:300]}") from None
+            raise ValueError(f"{network} cannot be exported: {one_line(error)[:300]}") from None
+    return made.model_proto
 
 
 @contextmanager

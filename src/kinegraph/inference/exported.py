@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.conditions import Conditions
-from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.data.preprocessing import Preprocessing, fit_people, prepare_clip
 from kinegraph.inference.fitting import fitted
 from kinegraph.messages import one_line, plain_name, quoted
 from kinegraph.safe_io import parsed_json
@@ -24,6 +24,7 @@ from kinegraph.skeleton.layout import JointLayout
 
 KEY, VERSION = "kinegraph", 1  # of our text in the metadata
 INPUT, OUTPUT = "clips", "logits"  # (N, M, T, V, C) as `prepare_clip` makes them -> (N, classes)
+RECORDING = "recording"  # the input where preparing is part of the graph: (people, T, V, D) -> (1, classes)
 EXTRA = 'pip install "kinegraph[export]"'
 
 
@@ -40,6 +41,11 @@ class Exported:
     trained: Conditions = field(default_factory=Conditions)
     about: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str = ""
+
+    @property
+    def prepares(self) -> bool:
+        """Whether preparing a recording is part of the graph."""
+        return self.about.get("prepares") is True
 
     @property
     def training(self) -> Mapping[str, Any]:
@@ -69,16 +75,30 @@ class Exported:
 
     def scores(self, clips: Sequence[SkeletonClip]) -> Float[np.ndarray, "N classes"]:
         """The logits of each clip, float64; of several views the log of their mean probability. clips: that fit."""
+        if self.prepares:
+            recordings = (recording_of(clip, self.preprocessing.people) for clip in clips)
+            found = [self.session.run([OUTPUT], {RECORDING: it})[0] for it in recordings]
+            return _finite(np.concatenate(found).astype(np.float64))
         views = np.stack([prepare_clip(clip, self.preprocessing) for clip in clips])  # (N, W, M, T, V, C)
-        logits = self.logits(views.reshape(-1, *views.shape[2:])).astype(np.float64)
-        if not np.isfinite(logits).all():
-            raise ValueError("the network's scores are not finite numbers")
+        logits = _finite(self.logits(views.reshape(-1, *views.shape[2:])).astype(np.float64))
         logits = logits.reshape(*views.shape[:2], -1)
         return logits[:, 0] if views.shape[1] == 1 else np.log(_softmax(logits).mean(1))
 
     def logits(self, x: Float[np.ndarray, "N M T V C"]) -> Float[np.ndarray, "N classes"]:
         """What the graph computes. x: as `prepare_clip` makes it."""
         return self.session.run([OUTPUT], {INPUT: np.ascontiguousarray(x, np.float32)})[0]
+
+
+def recording_of(clip: SkeletonClip, people: int) -> Float[np.ndarray, "people T V D"]:
+    """A recording as such a graph takes it: coordinates and, if there are any, scores; absent bodies are zero."""
+    parts = [clip.keypoint] if clip.score is None else [clip.keypoint, clip.score[..., None]]
+    return fit_people(np.concatenate(parts, axis=3).astype(np.float32), people)
+
+
+def _finite(logits: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    if not np.isfinite(logits).all():
+        raise ValueError("the network's scores are not finite numbers")
+    return logits
 
 
 def _softmax(logits: Float[np.ndarray, "... classes"]) -> Float[np.ndarray, "... classes"]:
@@ -121,9 +141,11 @@ def load_exported(path: str | Path, *, map_layout: bool = False, threads: int | 
         steps, channels = Preprocessing.from_dict(about["preprocessing"]), int(about["channels"])
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{path} says of its network what cannot be read: {quoted(error)}") from None
+    prepares = about.get("prepares") is True
+    wanted = (RECORDING, channels // len(steps.streams)) if prepares else (INPUT, channels)
     (taken,), (given,) = session.get_inputs(), session.get_outputs()
-    shapes = tuple(taken.shape[3:]), given.shape[-1]
-    if (taken.name, given.name) != (INPUT, OUTPUT) or shapes != ((len(layout), channels), len(names)):
+    shapes = tuple(taken.shape[-2:]), given.shape[-1]
+    if (taken.name, given.name) != (wanted[0], OUTPUT) or shapes != ((len(layout), wanted[1]), len(names)):
         raise ValueError(f"{path} has a graph of other joints, channels or classes than its metadata says")
     trained = Conditions.from_dict(about.get("trained"))
     digest = hashlib.sha256(content).hexdigest()
