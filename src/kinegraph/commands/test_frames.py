@@ -21,6 +21,7 @@ from kinegraph.evaluation.frame_scoring import score_frames
 from kinegraph.evaluation.timelines import Timeline, by_subject, figures, of_class
 from kinegraph.messages import spreadsheet_cell
 from kinegraph.report.timelines_page import timelines_page
+from kinegraph.report.worst import worst_scenes
 from kinegraph.training.distributed import naming_lost_processes
 
 FILES = ("figures.json", "predictions.csv", "report.html")
@@ -92,7 +93,8 @@ def tell_frames(
     if out or report:
         kind = " (synthetic data)" if "synthetic" in folder.source.lower() else ""
         title, source = f"Test report: {where}{kind}", f"{folder.source}; {len(timelines)} long recordings"
-        place = write_results(out, report, timelines, folder.class_names, title=title, source=source, **about)
+        about = {**about, "scenes": worst_scenes(timelines, folder), "title": title, "source": source}
+        place = write_results(out, report, timelines, folder.class_names, **about)
         print(f"report: {place}")
         return place
     return None

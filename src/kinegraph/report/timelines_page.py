@@ -3,6 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from jaxtyping import Float
+
 from kinegraph.evaluation.bouts import bouts, transitions
 from kinegraph.evaluation.timelines import SegmentFigures, Timeline, by_subject, figures, of_class
 from kinegraph.report.page import (
@@ -22,10 +25,14 @@ from kinegraph.report.page import (
     tiles,
     whole_page,
 )
+from kinegraph.report.player import player_css, player_fragment, player_js
+from kinegraph.report.scene import Scene
 from kinegraph.skeleton.segment import Segment
 
 WIDTH, LEFT, ROW = 1000, 70, 16
+CURVES, POINTS, DRAWN = 64, 300, 8  # height of the curves, points of each, classes that have one
 SHOWN = 30  # recordings
+NONE = "var(--line)"  # the colour of the class of nothing
 MOST_TRANSITIONS = 20
 
 
@@ -38,8 +45,9 @@ def timelines_page(
     config_text: str = "",
     environment: Mapping[str, object] | None = None,
     warnings: Sequence[str] = (),
+    scenes: Sequence[Scene] = (),
 ) -> str:
-    """The page as text. timelines: of the recordings of one part, in dataset order."""
+    """The page as text. timelines: of the recordings of one part, in dataset order. scenes: to be played."""
     colours = class_colours(class_names, timelines[0].none if timelines else None)
     found = figures(timelines)
     lines = "".join(f"<li>{text(line)}</li>" for line in warnings)
@@ -52,20 +60,22 @@ def timelines_page(
             f'<section id="figures">{_headline(found)}</section>',
             section("warnings", "Warnings", f'<ul class="warnings">{lines}</ul>') if lines else "",
             _ribbons(timelines, class_names, colours),
+            _played(scenes),
             _bouts(timelines, class_names),
             _transitions(timelines, class_names),
             _classes(timelines, class_names),
             _subjects(timelines),
             section("details", "Details", config, about),
         ],
-        css=part("timelines.css"),
+        css=part("timelines.css") + (player_css() if scenes else ""),
+        js=player_js() if scenes else "",
     )
 
 
 def class_colours(class_names: Sequence[str], none: int | None) -> list[str]:
     """A colour for each class, neighbours far apart; grey for that of nothing."""
     hues = [round(i * 137.508 + 210) % 360 for i in range(len(class_names))]
-    return ["var(--line)" if i == none else f"hsl({hue} 55% 52%)" for i, hue in enumerate(hues)]
+    return [NONE if i == none else f"hsl({hue} 55% 52%)" for i, hue in enumerate(hues)]
 
 
 def _headline(found: SegmentFigures) -> str:
@@ -85,6 +95,14 @@ def _percent(share: float) -> str:
     return "–" if math.isnan(share) else percent(share)
 
 
+def _played(scenes: Sequence[Scene]) -> str:
+    if not scenes:
+        return ""
+    note = quiet("Of each of the worst recordings, the stretch with the most wrong frames.")
+    figures = "".join(player_fragment(it, compact=True) for it in scenes)
+    return section("mistakes", "Mistakes", note, f'<div class="players">{figures}</div>')
+
+
 # ---- ribbons ---------------------------------------------------------------------------------------------------------
 
 
@@ -102,7 +120,10 @@ def _ribbons(timelines: Sequence[Timeline], class_names: Sequence[str], colours:
         for one in order
     ]
     hidden = len(timelines) - len(order)
-    note = "Truth above prediction; the worst recording first." + f" {hidden} better ones are not shown." * (hidden > 0)
+    note = (
+        "Truth above prediction, below them the likeliest classes, in %; the worst recording first."
+        + f" {hidden} better ones are not shown." * (hidden > 0)
+    )
     content = f'<div class="classes">{keys}</div><div class="ribbons">{"".join(drawn)}</div>'
     return section("ribbons", "Timelines", quiet(note), content)
 
@@ -119,7 +140,8 @@ def _several_svg(one: Timeline, class_names: Sequence[str], colours: Sequence[st
 def _svg(
     rows: Sequence[tuple[str, Sequence[Segment]]], one: Timeline, class_names: Sequence[str], colours: Sequence[str]
 ) -> str:
-    frames, height = len(one.labels), ROW * len(rows) + 14
+    frames, ribbons = len(one.labels), ROW * len(rows)
+    height = ribbons + CURVES + 24
     scale = (WIDTH - LEFT) / max(frames, 1)
     parts = [f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="Truth and prediction of {text(one.name)}">']
     for place, (title, segments) in enumerate(rows):
@@ -133,10 +155,29 @@ def _svg(
                 f'<rect x="{x:.1f}" y="{top}" width="{width:.1f}" height="{ROW - 2}" style="fill:{colours[it.label]}">'
                 f"<title>{text(said)}</title></rect>"
             )
+    parts.append(_curves(one.probabilities, ribbons + 4, colours))
     for share, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
         at = f'x="{LEFT + share * (WIDTH - LEFT):.0f}" y="{height - 3}"'
         parts.append(f'<text {at} text-anchor="{anchor}">{_moment(round(share * frames), one.fps)}</text>')
     return "".join(parts) + "</svg>"
+
+
+def _curves(probabilities: Float[np.ndarray, "T classes"], top: float, colours: Sequence[str]) -> str:
+    """The probabilities of the likeliest classes over time, each point the mean of the frames up to the next."""
+    frames, bottom = len(probabilities), top + CURVES
+    edges = np.unique(np.linspace(0, frames, min(POINTS, frames) + 1).astype(int))
+    means = np.add.reduceat(probabilities, edges[:-1], axis=0) / np.diff(edges)[:, None]
+    across = LEFT + (edges[:-1] + edges[1:]) / 2 * (WIDTH - LEFT) / max(frames, 1)
+    parts = [f'<text x="0" y="{top + 11}">probability</text>']
+    for share in (0.0, 0.5, 1.0):
+        y = bottom - share * CURVES
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH}" y1="{y:g}" y2="{y:g}"/>')
+        parts.append(f'<text x="{LEFT - 5}" y="{y + 4:g}" text-anchor="end">{100 * share:g}</text>' * (share < 1))
+    for label in np.argsort(-means.max(axis=0), kind="stable")[:DRAWN][::-1].tolist():
+        spots = " ".join(f"{x:.0f},{bottom - CURVES * y:.1f}" for x, y in zip(across, means[:, label], strict=True))
+        stroke = colours[label] if colours[label] != NONE else "var(--quiet)"  # a line needs more than an area
+        parts.append(f'<polyline class="probability" points="{spots}" style="stroke:{stroke}"/>')
+    return "".join(parts)
 
 
 def _moment(frame: int, fps: float) -> str:
