@@ -18,6 +18,7 @@ NETWORKS = (
     "kinegraph.models.msg3d.MSG3D",
     "kinegraph.models.protogcn.ProtoGCN",
     "kinegraph.models.skateformer.SkateFormer",
+    "kinegraph.models.posestatistics.PoseStatistics",
 )
 LOSSES = (  # each takes logits (N, classes) and labels (N,)
     "kinegraph.training.losses.CrossEntropy",

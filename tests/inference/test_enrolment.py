@@ -7,7 +7,8 @@ import torch
 import kinegraph as kg
 from kinegraph.cli import main
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
-from kinegraph.inference.enrolment import _ridge, fit_head
+from kinegraph.inference.enrolment import _directions, _left_out, fit_head
+from kinegraph.inference.explanation import can_explain
 from kinegraph.models.network import BlackBox
 from kinegraph.models.protogcn import ProtoGCN
 from kinegraph.models.stgcn import STGCN
@@ -54,7 +55,7 @@ def test_a_vector_is_what_the_head_sees():
 def test_leaving_one_out_needs_no_second_fit():
     rng = np.random.default_rng(1)
     x, target = rng.standard_normal((10, 4)), rng.standard_normal((10, 2))  # two views of five clips
-    _, left_out = _ridge(x, target, 0.3, views=2)
+    left_out = _left_out(*_directions(x), target, 0.3, views=2)
     for i in range(len(x)):
         others = np.flatnonzero(np.arange(len(x)) // 2 != i // 2)
         a = x[others].T @ x[others] + 0.3 * np.eye(4)
@@ -149,3 +150,44 @@ def test_one_example_of_each_class_is_enough_and_cannot_be_checked(tmp_path, cap
     others, truth = clips(12, 4, seed=5)
     assert [kg.predict(model, clip).class_name for clip in others] == truth
     assert all(kg.predict(model, clip).known for clip in others)
+
+
+@pytest.mark.parametrize(("layout", "dimensions"), [("ntu25", 3), ("coco17", 2)])
+def test_any_takes_every_layout(layout, dimensions):
+    def made(count: int, seed: int):
+        found, names = clips(count, 4, seed)
+        joints = load_layout(layout)
+        return [SkeletonClip(it.keypoint[:, :, : len(joints), :dimensions], joints) for it in found], names
+
+    model = kg.enroll("any", *made(20, 0))
+    others, truth = made(12, 5)
+    assert [kg.predict(model, clip).class_name for clip in others] == truth
+    vectors = kg.embed("any", others)
+    assert len(vectors) == 12
+    assert np.isfinite(vectors).all()
+
+
+def test_any_is_mirrored_unless_classes_are_twins():
+    made, _ = clips(8, 2)
+    alike = kg.enroll("any", made, ["wave", "bow"] * 4)
+    twins = kg.enroll("any", made, ["wave left", "wave right"] * 4)
+    assert alike.weights.preprocessing["test_mirror"]
+    assert not twins.weights.preprocessing["test_mirror"]
+
+
+def test_any_on_the_command_line(tmp_path, capsys):
+    made, names = clips(12, 3)
+    for clip, name in zip(made, names, strict=True):
+        (tmp_path / "examples" / name).mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / "examples" / name / f"{clip.name}.npy", clip.keypoint)
+    given = [str(tmp_path / "examples"), "--layout", "ntu25", "--units", "m"]
+    assert main(["enroll", "any", *given, "--out", str(tmp_path / "new.safetensors")]) == 0
+    assert "3 classes of 12 examples" in capsys.readouterr().out
+    assert "based_on" not in load_weights(tmp_path / "new.safetensors").extra
+    assert main(["predict", str(tmp_path / "new.safetensors"), *given, "--out", str(tmp_path / "a.csv")]) == 0
+    assert "accuracy 100.0%" in capsys.readouterr().out
+    assert main(["embed", "any", *given, "--out", str(tmp_path / "v.npz")]) == 0
+    with np.load(tmp_path / "v.npz") as file:
+        assert len(file["vectors"]) == 12
+    assert can_explain(weights().model)
+    assert not can_explain(load_weights(tmp_path / "new.safetensors").model)

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +17,7 @@ from kinegraph.plugins import load_plugins
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
     from jaxtyping import Float
 
-    from kinegraph.inference.predictor import Predictor
+    from kinegraph.models.weights import Weights
 
 
 def embed(
@@ -41,7 +42,7 @@ def embed(
     """Write a vector for each clip: what a network knows of it before it names a class.
 
     Args:
-        weights: a .safetensors file or the name of weights that come with Kinegraph.
+        weights: a .safetensors file, the name of weights that come with Kinegraph, or "any", which takes every layout.
         inputs: recordings of any known format, see predict.
         out: a .npz file (arrays vectors, names, classes) or a .csv file (a row a clip).
         split: of a dataset folder: only the clips of one part of a split.
@@ -64,27 +65,39 @@ def embed(
     load_plugins(plugins or ())
     check_numbers(batch_size=batch_size)
     from kinegraph.inference.embedding import KINDS, write_embeddings
-    from kinegraph.inference.predictor import placed, predictor_of
 
     weights, inputs = weights_first("embed", weights, inputs)
     check_new_file(out, KINDS)
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "up": up}
     options |= {"split": split, "part": part}
-    predictor = placed(predictor_of(weights, map_layout=map_layout), device)
-    vectors, names, truths = described(predictor, inputs, options, format, skip_broken, batch_size)
-    vectors = vectors.mean(1)
-    write_embeddings(out, vectors, names, truths)
+    found = described(weights, inputs, options, Asking(format, skip_broken, map_layout, device, batch_size))
+    vectors = found.vectors.mean(1)
+    write_embeddings(out, vectors, found.names, found.truths)
     print(f"{out}: {counted(len(vectors), 'clip')}, vectors of {vectors.shape[1]} numbers")
 
 
-def described(
-    predictor: "Predictor",
-    inputs: list[Path],
-    options: dict[str, object],
-    format: str | None,
-    skip_broken: bool,
-    batch_size: int,
-) -> "tuple[Float[np.ndarray, 'N views D'], list[str], list[str | None]]":
+@dataclass(frozen=True)
+class Asking:
+    """How clips are read and given to the network: options of the command line."""
+
+    format: str | None
+    skip_broken: bool
+    map_layout: bool
+    device: str
+    batch_size: int
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """The network, and for each clip the vectors of its views, its name and its class."""
+
+    known: "Weights"
+    vectors: "Float[np.ndarray, 'N views D']"
+    names: list[str]
+    truths: list[str | None]
+
+
+def described(weights: Path, inputs: list[Path], options: dict[str, object], how: Asking) -> Described:
     """Vectors of all views, names and classes of all clips; what was assumed or left out is said."""
     from rich.console import Console
     from rich.progress import track
@@ -92,27 +105,35 @@ def described(
     from kinegraph.inference.compared import compared
     from kinegraph.inference.embedding import embeddings
     from kinegraph.inference.inputs import questions, read_inputs
+    from kinegraph.inference.predictor import placed, predictor_of
+    from kinegraph.inference.untrained import encoder_for, is_any
+    from kinegraph.models.weights import load_weights
 
     def note(line: str) -> None:
         print(f"note: {line}", file=sys.stderr)
 
-    on_fault = "skip" if skip_broken else "stop"
-    found = read_inputs(inputs, predictor.class_names, options, format=format, on_fault=on_fault)
+    known = None if is_any(weights) else load_weights(weights)
+    classes = known.class_names if known else ()
+    found = read_inputs(inputs, classes, options, format=how.format, on_fault="skip" if how.skip_broken else "stop")
     names: list[str] = []
     truths: list[str | None] = []
-
-    def clips(asked):
-        for question in asked:
-            names.append(question.clip.name)
-            truths.append(question.truth)
-            yield predictor.fit(question.clip)
-
     console = Console(stderr=True)
-    with closing(questions(found, inputs, predictor.class_names)) as asked:
+    with closing(questions(found, inputs, classes)) as asked:
+        if known is None:
+            asked = list(asked)
+            known = encoder_for([it.clip for it in asked], [it.truth for it in asked])
+        predictor = placed(predictor_of(known, map_layout=how.map_layout), how.device)
+
+        def clips(asked):
+            for question in asked:
+                names.append(question.clip.name)
+                truths.append(question.truth)
+                yield predictor.fit(question.clip)
+
         asked = compared(asked, predictor, note, turned=options["up"] is not None)
         count = sum(one.count for one in found)
         asked = track(asked, "describing", count, console=console, transient=True, disable=not console.is_terminal)
-        vectors = list(embeddings(predictor, clips(asked), batch_size))
+        vectors = list(embeddings(predictor, clips(asked), how.batch_size))
     for one, path in zip(found, inputs, strict=True):
         for line in (*(f"{path}: assumed {it}" for it in one.assumed), *one.changed()):
             note(line)
@@ -120,4 +141,4 @@ def described(
             print(f"skipped: {line}", file=sys.stderr)
     if not vectors:
         raise ValueError("there is no clip in " + ", ".join(map(str, inputs)))
-    return np.stack(vectors), names, truths
+    return Described(known, np.stack(vectors), names, truths)

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from kinegraph.commands.arguments import check_numbers
-from kinegraph.commands.embed import described
+from kinegraph.commands.embed import Asking, described
 from kinegraph.commands.swapped import weights_first
 from kinegraph.files import check_new_file
 from kinegraph.messages import counted
@@ -33,15 +33,16 @@ def enroll(
     batch_size: int = 32,
     plugins: list[Path] | None = None,
 ) -> None:
-    """Teach a trained network classes of your own by a few examples each, in seconds; nothing is trained.
+    """Make a network for classes of your own from a few examples of each, in seconds; nothing is trained.
 
     The result is a weights file like any other, for predict, stream, export and all else. Below a probability that the
     examples say, predict adds that the clip may be none of the classes.
 
     Args:
-        weights: a .safetensors file or the name of weights that come with Kinegraph.
+        weights: "any", which takes every layout and needs no training, or a trained network: a .safetensors file or the
+            name of weights that come with Kinegraph.
         examples: recordings with classes: a dataset folder, or a folder whose sub-folders are classes (CLASS/FILE);
-            1 to 20 examples a class are enough for a network that knows similar movements.
+            1 to 20 examples a class.
         out: weights file to write, NAME.safetensors.
         split: of a dataset folder: only the clips of one part of a split.
         part: part of the split.
@@ -59,22 +60,21 @@ def enroll(
         plugins: Python files that define the network, where the weights name one of your own.
 
     Examples:
-        kinegraph enroll ui-prmd-20 examples/ --out mine.safetensors
+        kinegraph enroll any examples/ --out mine.safetensors
         kinegraph predict mine.safetensors new.csv
     """
     load_plugins(plugins or ())
     check_numbers(batch_size=batch_size)
     check_new_file(out, (".safetensors",), overwrite=overwrite)
     from kinegraph.inference import enrolment
-    from kinegraph.inference.predictor import placed, predictor_of
-    from kinegraph.models.weights import load_weights, save_weights
+    from kinegraph.inference.untrained import is_any
+    from kinegraph.models.weights import save_weights
 
     weights, examples = weights_first("enroll", weights, examples)
-    known = load_weights(weights)
     options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "up": up}
     options |= {"split": split, "part": part if split else None}
-    predictor = placed(predictor_of(known, map_layout=map_layout), device)
-    vectors, names, truths = described(predictor, examples, options, format, skip_broken, batch_size)
+    found = described(weights, examples, options, Asking(format, skip_broken, map_layout, device, batch_size))
+    known, names, truths = found.known, found.names, found.truths
     if None in truths:
         raise ValueError(
             f"clip '{names[truths.index(None)]}' has no class: put files of each class into a folder of its name, or "
@@ -82,8 +82,8 @@ def enroll(
         )
     classes = tuple(dict.fromkeys(map(str, truths)))
     labels = np.array([classes.index(str(it)) for it in truths])
-    made = enrolment.enrolled(known, vectors, labels, classes)
-    extra = made.weights.extra | {"based_on": {"weights": str(weights)}}
+    made = enrolment.enrolled(known, found.vectors, labels, classes)
+    extra = made.weights.extra | ({} if is_any(weights) else {"based_on": {"weights": str(weights)}})
     save_weights(
         out,
         made.weights.model,

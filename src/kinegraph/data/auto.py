@@ -1,7 +1,7 @@
 """Settings that follow from the recordings: how many people, which way is up, whether a mirror changes a class."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -12,7 +12,9 @@ from kinegraph.data.augment import Augmentation
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.skeleton.anatomy import other_side
+from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up, nearest_axis, toward_shoulders
+from kinegraph.skeleton.layout import JointLayout
 
 Setting = Literal["people", "normalize", "mirror"]
 
@@ -38,18 +40,14 @@ def adapt(
         preprocessing = replace(preprocessing, people=int(folder.people[indices].max()))
         said.append(f"people {preprocessing.people}, the most that a training clip has")
     if "normalize" in what:
-        up = upward(folder, looked) if folder.channels == 3 and folder.layout.shoulders else None
-        if up is not None:
-            preprocessing = replace(preprocessing, normalize="facing", up=up)
-            said.append(f"normalize facing, up {preprocessing.up}: there shoulders are above the rest of the body")
-        else:
-            preprocessing = replace(preprocessing, normalize="sized")
-            lacks = "there is no z to turn bodies with"
-            if folder.channels == 3:
-                lacks = "no clip shows both shoulders" if folder.layout.shoulders else "the layout names no shoulders"
-            said.append(f"normalize sized: {lacks}")
+        preprocessing, line = placed(preprocessing, (folder[i] for i in looked), folder.layout, folder.channels)
+        said.append(line)
     if "mirror" in what and (preprocessing.augment.mirror or preprocessing.test_mirror):
-        if reason := mirror_forbidden(folder, looked, preprocessing):
+        group = folder.attributes["subject"][looked] if "subject" in folder.attributes else np.arange(len(looked))
+        clips = (folder[i] for i in looked)
+        if reason := mirror_forbidden(
+            clips, folder.label[looked], folder.class_names, folder.layout, group, preprocessing
+        ):
             preprocessing = replace(
                 preprocessing, test_mirror=False, augment=replace(preprocessing.augment, mirror=0.0)
             )
@@ -67,31 +65,49 @@ def epochs_for(clips: int, batch_size: int) -> int:
 # ---- up --------------------------------------------------------------------------------------------------------------
 
 
-def upward(folder: SkeletonDataset, indices: Int[np.ndarray, "n"]) -> Up | None:
+def placed(
+    preprocessing: Preprocessing, clips: Iterable[SkeletonClip], layout: JointLayout, dimensions: int
+) -> tuple[Preprocessing, str]:
+    """Bodies turned to the front by their shoulders where clips allow it, else of one size; and a line on this."""
+    up = upward(clips, layout) if dimensions == 3 and layout.shoulders else None
+    if up is not None:
+        said = f"normalize facing, up {up}: there shoulders are above the rest of the body"
+        return replace(preprocessing, normalize="facing", up=up), said
+    lacks = "there is no z to turn bodies with"
+    if dimensions == 3:
+        lacks = "no clip shows both shoulders" if layout.shoulders else "the layout names no shoulders"
+    return replace(preprocessing, normalize="sized"), f"normalize sized: {lacks}"
+
+
+def upward(clips: Iterable[SkeletonClip], layout: JointLayout) -> Up | None:
     """The signed axis, such as "y" or "-z", nearest to the mean way from the middle of the body to the shoulders.
 
     None where no clip shows both shoulders and another joint.
     """
-    total = np.zeros(3)
-    for index in indices:
-        total += toward_shoulders(folder[index].keypoint, folder.layout)
-    return nearest_axis(total)
+    return nearest_axis(np.sum([np.zeros(3), *(toward_shoulders(clip.keypoint, layout) for clip in clips)], axis=0))
 
 
 # ---- mirror ----------------------------------------------------------------------------------------------------------
 
 
-def mirror_forbidden(folder: SkeletonDataset, indices: Int[np.ndarray, "n"], preprocessing: Preprocessing) -> str:
-    """Why clips of this dataset must not be mirrored, or nothing: two classes are called, or look, like twins."""
-    if not folder.layout.mirror:
-        return f"layout '{folder.layout.name}' says nothing of left and right"
-    if twins := twin_names(folder.class_names):
+def mirror_forbidden(
+    clips: Iterable[SkeletonClip],
+    label: Int[np.ndarray, "n"],
+    class_names: Sequence[str],
+    layout: JointLayout,
+    group: np.ndarray,
+    preprocessing: Preprocessing,
+) -> str:
+    """Why these clips must not be mirrored, or nothing: two classes are called, or look, like twins.
+
+    group: of each clip, such as its subject; clips of a group are not compared. preprocessing: how bodies are placed.
+    """
+    if not layout.mirror:
+        return f"layout '{layout.name}' says nothing of left and right"
+    if twins := twin_names(class_names):
         return f"the classes '{twins[0]}' and '{twins[1]}' are mirror images by name"
-    label = folder.label[indices]
-    seen, mirrored = _looks(folder, indices, preprocessing)
-    group = folder.attributes["subject"][indices] if "subject" in folder.attributes else np.arange(len(indices))
-    if twins := twin_looks(seen, mirrored, label, group):
-        one, other = (folder.class_names[i] for i in twins)
+    if twins := twin_looks(*_looks(clips, preprocessing), label, group):
+        one, other = (class_names[i] for i in twins)
         return f"mirrored clips of '{one}' look like '{other}' and the other way round"
     return ""
 
@@ -139,7 +155,7 @@ def twin_looks(
 
 
 def _looks(
-    folder: SkeletonDataset, indices: Int[np.ndarray, "n"], preprocessing: Preprocessing
+    clips: Iterable[SkeletonClip], preprocessing: Preprocessing
 ) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n d"]]:
     """Every clip in a few frames as the network would get it, and its mirror image."""
     preprocessing = replace(
@@ -152,7 +168,7 @@ def _looks(
         test_frames=None,
         test_mirror=True,
     )
-    views = np.stack([prepare_clip(folder[index], preprocessing) for index in indices])
+    views = np.stack([prepare_clip(clip, preprocessing) for clip in clips])
     plain, turned = (views[:, i].reshape(len(views), -1) for i in (0, 1))
     return plain, turned
 

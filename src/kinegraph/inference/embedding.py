@@ -11,6 +11,7 @@ from jaxtyping import Float
 from kinegraph.atomic import atomic_file
 from kinegraph.inference.asking import batches
 from kinegraph.inference.predictor import Predictor, predictor_of
+from kinegraph.inference.untrained import encoder_for, is_any
 from kinegraph.messages import spreadsheet_cell
 from kinegraph.skeleton.clip import SkeletonClip
 
@@ -40,9 +41,13 @@ def embed(
 ) -> Float[np.ndarray, "N D"]:
     """A vector for each clip, the mean of its views: what a network knows of it before it names a class.
 
-    model: as `kinegraph.predict` takes it. map_layout: take the joints by name from clips that have others too.
+    model: "any", for the joints of the first clip, or a trained network as `kinegraph.predict` takes it.
+    map_layout: take the joints by name from clips that have others too.
     Raises ValueError where clips do not fit the network.
     """
+    if is_any(model):
+        clips = list(clips)
+        model = encoder_for(clips, [None] * len(clips))
     predictor = predictor_of(model, map_layout=map_layout)
     return np.stack([views.mean(0) for views in embeddings(predictor, map(predictor.fit, clips))])
 

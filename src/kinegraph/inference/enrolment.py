@@ -18,14 +18,15 @@ from torch import nn
 from kinegraph.evaluation.calibration import least_probability
 from kinegraph.inference.embedding import embeddings
 from kinegraph.inference.predictor import predictor_of, weights_of
+from kinegraph.inference.untrained import encoder_for, is_any
 from kinegraph.models.network import with_classes
 from kinegraph.models.weights import Weights
 from kinegraph.skeleton.clip import SkeletonClip
 
-STRENGTHS = 10.0 ** np.arange(-3, 4)  # of the ridge, times the number of examples
+STRENGTHS = 10.0 ** np.arange(-5, 2)  # of the ridge, times the number of examples
 SMOOTHING = 0.05  # of the truth, when sharpness is chosen: few examples do not prove that answers are certain
 SHARPNESS = 2.0 ** np.arange(0, 7.5, 0.5)
-UNCHECKED = 0.1, 8.0  # strength and sharpness where no class has two examples
+UNCHECKED = 0.01, 8.0  # strength and sharpness where no class has two examples
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,15 @@ def enroll(
     *,
     map_layout: bool = False,
 ) -> nn.Module:
-    """A trained network with new classes, from a few examples of each, in seconds: `kinegraph.predict` takes it.
+    """A network with new classes, from a few examples of each, in seconds: `kinegraph.predict` takes it.
 
-    model: as `kinegraph.predict` takes it; it stays as it is. clips: the examples, classes: the name of each one's.
+    model: "any", which takes clips of every layout, or a trained network as `kinegraph.predict` takes it, which stays
+    as it is. clips: the examples, classes: the name of each one's.
     map_layout: take the joints by name from clips that have others too. What `load_model` gives comes back: its
     `weights` are for `save_weights`.
     Raises ValueError for one class alone, and for clips that do not fit the network.
     """
-    known = weights_of(model)
+    known = encoder_for(clips, classes) if is_any(model) else weights_of(model)
     predictor = predictor_of(known, map_layout=map_layout)
     names = tuple(dict.fromkeys(classes))
     vectors = np.stack(list(embeddings(predictor, map(predictor.fit, clips))))
@@ -104,41 +106,53 @@ def fit_head(vectors: Float[np.ndarray, "N views D"], labels: Int[np.ndarray, "N
     """A ridge regression to the classes; every class counts as much as any other."""
     clips, views, _ = vectors.shape
     rows = vectors.reshape(clips * views, -1)
-    centre, spread = rows.mean(0), rows.std(0)
-    spread = np.where(spread > 1e-6 * max(spread.max(), 1e-30), spread, np.inf)  # what never changes says nothing
+    centre, spread = rows.mean(0), np.sqrt(rows.var(0).sum()) or 1.0  # in all directions the same: small ones are noise
     x = np.concatenate([(rows - centre) / spread, np.ones((len(rows), 1))], axis=1)
     weight = 1 / np.bincount(labels, minlength=classes)[labels]
     root = np.sqrt(weight / weight.mean()).repeat(views)[:, None]
-    target = (np.eye(classes)[labels] - 1 / classes).repeat(views, axis=0)
+    target = root * (np.eye(classes)[labels] - 1 / classes).repeat(views, axis=0)
+    x *= root
+    directions, squares = _directions(x)
     best = None
     strengths, sharpnesses = (STRENGTHS, SHARPNESS) if _with_others(labels).any() else np.array(UNCHECKED)[:, None]
-    for strength in strengths:
-        coefficients, left_out = _ridge(x * root, target * root, strength * len(x), views)
+    for strength in strengths * len(x):
+        left_out = _left_out(directions, squares, target, strength, views)
         scores = (left_out / root).reshape(clips, views, -1)
         loss, sharpness = min((_loss(scores * it, labels), it) for it in sharpnesses)
         if best is None or loss < best[0]:
-            best = loss, coefficients * sharpness, scores * sharpness
+            best = loss, strength, sharpness, scores * sharpness
     assert best is not None
-    _, coefficients, scores = best
-    linear = coefficients[:-1] / spread[:, None]
+    _, strength, sharpness, scores = best
+    coefficients = sharpness * x.T @ (directions @ ((directions.T @ target) / (squares + strength)[:, None]))
+    linear = coefficients[:-1] / spread
     return LinearHead(linear.T, coefficients[-1] - centre @ linear, scores)
 
 
-def _ridge(
-    x: Float[np.ndarray, "R E"], target: Float[np.ndarray, "R classes"], strength: float, views: int
-) -> tuple[Float[np.ndarray, "E classes"], Float[np.ndarray, "R classes"]]:
-    """Coefficients, and what each row is given by the fit of all rows but those of its clip.
+def _directions(x: Float[np.ndarray, "R E"]) -> tuple[Float[np.ndarray, "R S"], Float[np.ndarray, "S"]]:
+    """x x' = U diag(squares) U', by the smaller of its two sides: vectors may have many more numbers than clips."""
+    if x.shape[0] > x.shape[1]:
+        directions, sizes, _ = np.linalg.svd(x, full_matrices=False)
+        return directions, sizes**2
+    squares, directions = np.linalg.eigh(x @ x.T)
+    return directions, np.maximum(squares, 0)
+
+
+def _left_out(
+    directions: Float[np.ndarray, "R S"],
+    squares: Float[np.ndarray, "S"],
+    target: Float[np.ndarray, "R classes"],
+    strength: float,
+    views: int,
+) -> Float[np.ndarray, "R classes"]:
+    """What each row is given by the ridge regression of all rows but those of its clip.
 
     With H = x (x'x + strength)^-1 x' that is target - (1 - H_cc)^-1 (target - H target)_c for the rows c of a clip.
     """
-    u, s, vt = np.linalg.svd(x, full_matrices=False)
-    shrunk = s / (s**2 + strength)
-    coefficients = vt.T @ (shrunk[:, None] * (u.T @ target))
-    residual = (target - x @ coefficients).reshape(-1, views, target.shape[1])
-    of_clips = u.reshape(-1, views, len(s))
-    inside = np.einsum("cve,e,cwe->cvw", of_clips, shrunk * s, of_clips)
-    others = target - np.linalg.solve(np.eye(views) * (1 + 1e-9) - inside, residual).reshape(target.shape)
-    return coefficients, others
+    shares = squares / (squares + strength)
+    residual = (target - directions @ (shares[:, None] * (directions.T @ target))).reshape(-1, views, target.shape[1])
+    of_clips = directions.reshape(-1, views, len(squares))
+    inside = np.einsum("cve,e,cwe->cvw", of_clips, shares, of_clips, optimize=True)
+    return target - np.linalg.solve(np.eye(views) * (1 + 1e-9) - inside, residual).reshape(target.shape)
 
 
 def log_probabilities(scores: Float[np.ndarray, "N views classes"]) -> Float[np.ndarray, "N classes"]:

@@ -69,7 +69,7 @@ def activation_map(
 
 def can_explain(model: nn.Module) -> bool:
     """Whether the logits of a network are a sum over people, moments and joints."""
-    return can_optimize(model) and isinstance(model.head, nn.Linear)
+    return can_optimize(model) and isinstance(model.head, nn.Linear) and getattr(model, "keeps_places", False)
 
 
 def explainer(predictor: Predictor) -> Callable[..., Float[np.ndarray, "M T V"]] | None:

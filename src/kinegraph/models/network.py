@@ -41,6 +41,7 @@ class SkeletonNetwork(nn.Module):
     CHECKPOINTS: ClassVar[Sequence[Table]] = ()  # how other projects name its tensors
     takes_copies: ClassVar[bool]  # whether `forward_features` has the argument `copies`
     brings_loss: ClassVar[bool] = False  # whether it defines `own_loss`
+    keeps_places: ClassVar[bool] = True  # whether features are of moments and joints, so that answers can be explained
     A: Float[Tensor, "K V V"]
     config: dict[str, Any]  # its class called with A and these builds it again
     head: nn.Linear
