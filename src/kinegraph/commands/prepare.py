@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from kinegraph.commands.arguments import check_numbers
+from kinegraph.commands.ranges import check_numbers
 from kinegraph.commands.watching import watching
 from kinegraph.data.cluster import cluster_of
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
