@@ -117,7 +117,7 @@ def _complete(words: list[str]) -> int:
     from kinegraph.commands.named_configs import named_configs
 
     if words[:1] == ["--words"]:
-        configs = list(named_configs()) if words[1:2] in (["train"], ["crossval"], ["test"]) else []
+        configs = list(named_configs()) if words[1:2] in (["train"], ["crossval"], ["sweep"], ["test"]) else []
         print("\n".join(completions(VERBS, words[1:], configs)))
         return 0
     if len(words) != 1 or words[0] not in SCRIPTS:
