@@ -117,7 +117,7 @@ def _complete(words: list[str]) -> int:
     from kinegraph.commands.named_configs import named_configs
 
     if words[:1] == ["--words"]:
-        configs = list(named_configs()) if words[1:2] in (["train"], ["crossval"], ["test"]) else []
+        configs = list(named_configs()) if words[1:2] in (["train"], ["crossval"], ["sweep"], ["test"]) else []
         print("\n".join(completions(VERBS, words[1:], configs)))
         return 0
     if len(words) != 1 or words[0] not in SCRIPTS:
@@ -161,6 +161,9 @@ def run_verb(verb: str, argv: list[str]) -> int:
             config_values(config)  # a file that cannot be a config is refused before torch is imported
     module = import_module(f"kinegraph.commands.{verb}")
     function, words = getattr(module, verb), getattr(module, "words", list)
+    from kinegraph.commands.help import answer_help
+
+    answer_help(function, argv, verb in CONFIG_VERBS)  # before the parser is imported
     from kinegraph.commands.arguments import parse
 
     # numpy's words on values that are not finite or too large: readers and checks name the clip.

@@ -132,8 +132,9 @@ def kept_state() -> Iterator[None]:
         with warnings.catch_warnings():
             yield
     finally:
-        os.environ.clear()
-        os.environ.update(environment)
+        for name in os.environ.keys() - environment.keys():
+            del os.environ[name]
+        os.environ.update({name: it for name, it in environment.items() if os.environ.get(name) != it})
         random.setstate(numbers)
         np.random.set_state(state)  # noqa: NPY002
         torch.set_rng_state(seeds)

@@ -6,27 +6,28 @@ import re
 import types
 import typing
 from argparse import ArgumentError
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import docstring_parser
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from kinegraph.commands.complaints import explain
 from kinegraph.commands.configs import allow_words, forget_other_classes, read_options_file
 from kinegraph.commands.declared import SYNONYMS
+from kinegraph.commands.help import answer_help
 from kinegraph.commands.named_configs import find_config
+from kinegraph.commands.ranges import check_numbers as check_numbers
+from kinegraph.commands.ranges import check_ranges as check_ranges
+from kinegraph.commands.signature import is_list, options_class, parameters_of, usage_of
+from kinegraph.commands.signature import options_of as options_of
 from kinegraph.data.augment import RENAMED
 from kinegraph.plugins import load_plugins
 from kinegraph.safe_io import parsed_yaml
 
-CONFIGS = (".yaml", ".yml")
-LARGEST = 2**63 - 1  # what torch takes as a seed
-MOST = {"workers": 128, "devices": 64, "nodes": 10_000}  # processes: more would take the machine's memory
 PRECISIONS = {  # names of number formats -> Lightning's
     **dict.fromkeys(("32", "fp32", "float32"), "32-true"),
     **dict.fromkeys(("16", "fp16", "float16", "half"), "16-mixed"),
@@ -36,49 +37,10 @@ PRECISIONS = {  # names of number formats -> Lightning's
 OLD_NAMES = {f"preprocessing.augment.{old}": f"preprocessing.augment.{new}" for old, new in RENAMED.items()}
 
 
-@dataclass(frozen=True)
-class Option:
-    """A parameter of a verb or a field of one of its data classes, name with dots. word: among those without a dash."""
-
-    name: str
-    says: str
-    annotation: object
-    default: object
-    word: bool = False
-
-
-def options_class(verb: Callable) -> Callable:
-    """What declares a verb's options: the data class that it takes as `options`, or else the verb itself."""
-    declared = inspect.signature(verb).parameters.get("options")
-    return declared.annotation if declared is not None and is_dataclass(declared.annotation) else verb
-
-
-def parameters_of(verb: Callable) -> Mapping[str, inspect.Parameter]:
-    """The options of a verb by name."""
-    return inspect.signature(options_class(verb)).parameters
-
-
-def options_of(function: Callable, prefix: str = "") -> Iterator[Option]:
-    """The options of a verb or the parameters of a class in order; those of a data class after it."""
-    declared = options_class(function)
-    fields_here = fields(declared) if is_dataclass(declared) else ()
-    documented = docstring_parser.parse(inspect.getdoc(declared) or "", style=docstring_parser.DocstringStyle.GOOGLE)
-    says = {it.arg_name: " ".join((it.description or "").split()) for it in documented.params}
-    says |= {it.name: it.metadata["help"] for it in fields_here if "help" in it.metadata}
-    for it in inspect.signature(declared).parameters.values():
-        name = f"{prefix}{it.name}"
-        word = it.default is it.empty and it.kind is not it.KEYWORD_ONLY
-        default = None if is_dataclass(it.annotation) else it.default
-        yield Option(name, says.get(it.name, ""), it.annotation, default, word)
-        if is_dataclass(it.annotation):
-            yield from options_of(it.annotation, prefix=f"{name}.")
-
-
 def parser_for(verb: Callable, from_config: bool = False) -> ArgumentParser:
     """A parser whose options are the function's parameters; with from_config they may stand in a YAML file."""
-    name = f"kinegraph {verb.__name__}"
-    usage = f"{name} {'CONFIG' if from_config else ' '.join(_needed(verb))} [--option value ...]"
-    parser = ArgumentParser(prog=name, usage=usage, exit_on_error=False, allow_abbrev=False)
+    usage = usage_of(verb, from_config)
+    parser = ArgumentParser(prog=f"kinegraph {verb.__name__}", usage=usage, exit_on_error=False, allow_abbrev=False)
     if from_config:
         parser.add_argument("--config", action="config", help="YAML file with any of the options below")
     declared = options_class(verb)
@@ -97,12 +59,8 @@ def parse(verb: Callable, argv: Sequence[str], from_config: bool = False) -> dic
     takes several words. Raises ValueError with one line that names the option, what was found and what is expected.
     Where argv asks for help, prints it and exits.
     """
+    answer_help(verb, argv, from_config)
     parser = parser_for(verb, from_config)
-    if (topic := help_topic(argv)) is not None:
-        from kinegraph.commands.help import help_text, topic_text
-
-        print(topic_text(verb, topic) if topic else help_text(verb, parser.usage, from_config))
-        raise SystemExit(0)
     options = read_options(parser, verb, argv, from_config)
     arguments = {name: _builder(value) for name, value in parser.instantiate(options).items(nested=False)}
     if not from_config:
@@ -142,26 +100,6 @@ def _builder(value: object) -> object:
 def read_config(verb: Callable, path: Path, argv: Sequence[str] = ()) -> Namespace:
     """The options of a verb's YAML file, checked, nothing built yet."""
     return read_options(parser_for(verb, from_config=True), verb, [str(path), *argv], from_config=True)
-
-
-def _needed(verb: Callable) -> list[str]:
-    """What has to be given, as the usage line shows it."""
-    needed = [it for it in parameters_of(verb).values() if it.default is it.empty]
-    return [
-        f"--{it.name.replace('_', '-')} {it.name.upper()}"
-        if it.kind is it.KEYWORD_ONLY
-        else it.name.upper() + " ..." * _is_list(it.annotation)
-        for it in needed
-    ]
-
-
-def help_topic(argv: Sequence[str]) -> str | None:
-    """What `--help` is to explain: nothing in particular (""), or the word behind it; None where nobody asks."""
-    for i, word in enumerate(argv):
-        if word in ("-h", "--help") or word.startswith("--help="):
-            topic = "".join(argv[i + 1 : i + 2]) if word in ("-h", "--help") else word.partition("=")[2]
-            return "" if Path(topic).suffix in CONFIGS else topic
-    return None
 
 
 def _files(word: str) -> list[str]:
@@ -214,7 +152,7 @@ def as_parsed(verb: Callable, argv: Sequence[str]) -> list[str]:
     parameters = parameters_of(verb)
     kinds = _kinds(verb)
     needed = [it for it in parameters.values() if it.default is it.empty and it.kind is not it.KEYWORD_ONLY]
-    many = needed and _is_list(needed[-1].annotation)  # `fuse A B C`, `predict WEIGHTS A B`: the last words are a list
+    many = needed and is_list(needed[-1].annotation)  # `fuse A B C`, `predict WEIGHTS A B`: the last words are a list
     words, rest, several = [], list(argv), []
     while rest:
         word = rest.pop(0)
@@ -229,7 +167,7 @@ def as_parsed(verb: Callable, argv: Sequence[str]) -> list[str]:
             words.append(f"--{option}=true")
         elif option not in kinds and kinds.get(positive) is bool and not equals:
             words.append(f"--{positive}=false")
-        elif _is_list(kind) and not equals:
+        elif is_list(kind) and not equals:
             values = []
             while rest and not rest[0].startswith("--"):
                 values.append(rest.pop(0))
@@ -271,27 +209,3 @@ def _listed(values: Sequence[str], annotation: object) -> str:
         return values[0]
     numbers = re.search(r"\b(int|float)\b", str(annotation))
     return f"[{','.join(values)}]" if numbers else json.dumps(list(values), ensure_ascii=False)
-
-
-def _is_list(annotation) -> bool:
-    choices = [annotation, *typing.get_args(annotation)]
-    return any(typing.get_origin(choice) in (list, tuple, Sequence) for choice in choices)
-
-
-def check_numbers(least: int = 1, **numbers: int | None) -> None:
-    """Raises ValueError naming the option that is smaller than `least`, or larger than a machine can bear."""
-    for name, number in numbers.items():
-        if number is not None and number < least:
-            raise ValueError(f"{name} is {number}, expected at least {least}")
-        if number is not None and number > (most := MOST.get(name, LARGEST)):
-            raise ValueError(f"{name} is {number}, expected at most {most}")
-
-
-def check_ranges(options: Any) -> None:
-    """Raises ValueError for the first option of a data class that is outside of its range."""
-    for it in fields(options):
-        least, above, number = it.metadata["least"], it.metadata["above"], getattr(options, it.name)
-        if least is not None and not isinstance(number, str):
-            check_numbers(least, **{it.name: number})
-        if above is not None and number is not None and not number > above:
-            raise ValueError(f"{it.name} is {number:g}, expected more than {above}")

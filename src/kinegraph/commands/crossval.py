@@ -57,7 +57,7 @@ def crossval(
     A call that was interrupted goes on where it was. What follows -- are options of `kinegraph train`, for all folds.
 
     Args:
-        config: the YAML file to train with.
+        config: the YAML file to train with, or the name of a config that comes with Kinegraph.
         dataset: another dataset folder than the config's.
         by: attribute whose values stay together in a fold, such as subject or camera; clip divides single clips.
         folds: how many parts, by default 5, or one for each subject where there are fewer; or leave-one-out.

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from rich.console import Console
 from rich.progress import Progress
 
-from kinegraph.commands.arguments import check_numbers
 from kinegraph.commands.long_clips import window_hint
+from kinegraph.commands.ranges import check_numbers
 from kinegraph.commands.watching import watching
 from kinegraph.messages import did_you_mean, first_few
 from kinegraph.plugins import load_plugins

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from kinegraph.commands.arguments import check_numbers
+from kinegraph.commands.ranges import check_numbers
 from kinegraph.commands.swapped import weights_first
 from kinegraph.files import check_new_file
 from kinegraph.messages import counted

@@ -10,7 +10,7 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from kinegraph.commands.arguments import check_numbers
+from kinegraph.commands.ranges import check_numbers
 from kinegraph.commands.swapped import weights_first
 from kinegraph.plugins import load_plugins
 

@@ -13,17 +13,24 @@ import shutil
 import textwrap
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
 
-from kinegraph.commands.arguments import Option, options_of
 from kinegraph.commands.declared import SYNONYMS
+from kinegraph.commands.signature import Option, help_topic, options_of, usage_of
 from kinegraph.messages import did_you_mean
 
 WIDEST, NARROWEST = 100, 60  # columns
 COLUMN = 26  # where the explanations begin
 VALUES = {int: "N", float: "X", Path: "PATH"}  # what to type behind an option; TEXT for the rest
+
+
+def answer_help(verb: Callable, argv: Sequence[str], from_config: bool = False) -> None:
+    """Where argv asks for help, print it and exit; it needs no parser."""
+    if (topic := help_topic(argv)) is not None:
+        print(topic_text(verb, topic) if topic else help_text(verb, usage_of(verb, from_config), from_config))
+        raise SystemExit(0)
 
 
 def help_text(verb: Callable, usage: str, from_config: bool = False) -> str:

@@ -7,14 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rich.console import Console
-from rich.progress import track
-from rich.text import Text
-
-from kinegraph.commands.arguments import check_numbers, read_config
 from kinegraph.commands.long_clips import window_hint
+from kinegraph.commands.ranges import check_numbers
 from kinegraph.commands.swapped import weights_first
-from kinegraph.commands.watching import watching
 from kinegraph.files import check_new_file
 from kinegraph.messages import plain_name, shortened
 from kinegraph.plugins import load_plugins
@@ -22,6 +17,7 @@ from kinegraph.screen import anybody_reads
 
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
     from jsonargparse import Namespace
+    from rich.console import Console
 
     from kinegraph.data.formats.recordings import Recordings
     from kinegraph.inference.answers import Answer
@@ -146,6 +142,10 @@ def predict(
     }
     options |= {"split": split, "part": part, "workers": workers, "people": people, "pose": pose, "cache": cache}
     on_fault = "skip" if skip_broken else "stop"
+    from rich.console import Console
+
+    from kinegraph.commands.watching import watching
+
     watched = ExitStack()
     options["watch"] = watched.enter_context(watching())
     read = partial(read_inputs, inputs, options=options, format=format, on_fault=on_fault, everybody=per_person)
@@ -212,6 +212,7 @@ def _predictor_and_inputs(
 
     config, steps = None, None
     if preprocessing is not None:
+        from kinegraph.commands.arguments import read_config
         from kinegraph.commands.train import train
 
         config = read_config(train, preprocessing)
@@ -252,8 +253,11 @@ def _published(path: Path, config: "Namespace", class_names: str | None, found: 
     return published_weights(path, layout=layout, class_names=fitting)
 
 
-def _counted(asked: Iterable, total: int, console: Console, quiet: bool) -> Iterator:
+def _counted(asked: Iterable, total: int, console: "Console", quiet: bool) -> Iterator:
     """With a bar on the terminal, where no table grows on it."""
+    from rich.console import Console
+    from rich.progress import track
+
     bar = console if console.is_terminal else Console(stderr=True)
     hidden = not bar.is_terminal or (quiet and console.is_terminal)
     return track(asked, "predicting", total, console=bar, transient=True, disable=hidden)
@@ -265,7 +269,7 @@ def _counted(asked: Iterable, total: int, console: Console, quiet: bool) -> Iter
 class AnswerTable:
     """Prints answers and counts them. top: classes shown of each."""
 
-    def __init__(self, console: Console, class_names: Sequence[str], top: int, *, per_person: bool, timeline: bool):
+    def __init__(self, console: "Console", class_names: Sequence[str], top: int, *, per_person: bool, timeline: bool):
         self.console, self.top, self.per_person, self.timeline = console, top, per_person, timeline
         self.clip_width, self.class_width = 12, max(len("class"), *(min(len(name), WIDEST) for name in class_names))
         self.last: Question | None = None
@@ -296,6 +300,8 @@ class AnswerTable:
 
     def _print(self, answer: "Answer") -> None:
         question = answer.question
+        from rich.text import Text
+
         name = plain_name(question.clip.name or Path(question.source).name)
         if self.last is None:
             self.clip_width = min(max(self.clip_width, len(name) + ROOM), WIDEST)

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from kinegraph.commands.arguments import check_numbers
+from kinegraph.commands.ranges import check_numbers
 from kinegraph.commands.watching import watching
 from kinegraph.data.cluster import cluster_of
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
@@ -102,11 +102,11 @@ def prepare(
             ntu120, babel60, babel120.
         split_name: annotations, npy, tfrecord: name of the split that train and val files are the parts of; by
             default what the names of file and folder say, xsub, xview or xset, else split.
-        box_threshold: annotations: of Kinetics-400, leave out skeletons whose box has a lower score.
+        box_threshold: annotations: of Kinetics-400, least score of a skeleton's box.
         classes: only these, by name and in this order, such as --classes wave bow. ntu: also 60 or 120, by default what
             the files' names need; babel: the 60 (the default) or 120 most frequent actions; shrec: 14 (the default) or
             28.
-        merge: make one class of several, such as "squat=deep squat,half squat", or give one another name.
+        merge: one class of several, or another name, such as "squat=deep squat,half squat".
         extra: babel: also read the annotations that BABEL calls extra, extra_train.json and extra_val.json.
         people: openpose, table: bodies to keep: the best by score (openpose, 2 by default), those who are seen most
             (table, all by default).
@@ -126,7 +126,7 @@ def prepare(
         fps: frames a second, in place of what the files say.
         resample_fps: bring all clips to so many frames a second.
         min_score: joints with a lower score count as not seen.
-        mend_sides: exchange left and right back where an estimator confuses them for some frames.
+        mend_sides: exchange left and right back where they are confused for some frames.
         jumps: a joint that leaves its way for one frame by more than this, in sizes of a body, counts as not seen; 0.5.
         fill: fill gaps of up to so many frames in which a joint is not seen, on the way between their ends.
         smooth: take jitter away, by savgol (looks at both sides) or one-euro (looks back only, as in a stream).
@@ -136,7 +136,7 @@ def prepare(
         world: video: metres around each person's hips (3D), from mediapipe.
         cache: video: folder that keeps joints, by default ~/.cache/kinegraph/poses; or "off".
         keep_missing: ntu: also read the samples that are published as having missing skeletons.
-        skip_broken: leave out clips that cannot be read and list them at the end, instead of stopping.
+        skip_broken: leave out clips that cannot be read, and list them at the end.
         workers: ntu, openpose: processes that read files, one a core by default.
         executor: ntu, openpose: who reads the files, "processes" of this machine (the default) or dask://HOST:PORT, the
             workers of a dask scheduler, who see the files under the same paths; see docs/cluster.md.

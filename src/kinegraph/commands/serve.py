@@ -4,7 +4,7 @@ import sys
 from ipaddress import ip_address
 from pathlib import Path
 
-from kinegraph.commands.arguments import check_numbers
+from kinegraph.commands.ranges import check_numbers
 from kinegraph.plugins import load_plugins, plugin_files
 
 MISSING = 'a server needs starlette, uvicorn and websockets: pip install "kinegraph[serve]"'

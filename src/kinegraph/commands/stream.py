@@ -5,7 +5,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Literal
 
-from kinegraph.commands.arguments import check_numbers
+from kinegraph.commands.ranges import check_numbers
 from kinegraph.commands.swapped import weights_first
 from kinegraph.plugins import load_plugins
 from kinegraph.screen import anybody_reads

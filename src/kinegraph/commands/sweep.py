@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from kinegraph.atomic import write_atomic
 from kinegraph.commands.arguments import check_numbers, check_ranges, parse
 from kinegraph.commands.crossval import words as words
+from kinegraph.commands.named_configs import find_config
 from kinegraph.commands.train import train
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.messages import counted, first_few
@@ -64,7 +65,7 @@ def sweep(
     --storage, on one machine or several, share the trials. What follows -- are options of `kinegraph train`, for all.
 
     Args:
-        config: the YAML file to train with.
+        config: the YAML file to train with, or the name of a config that comes with Kinegraph.
         search: what to draw, such as optimizer.lr=log(1e-4,1e-2) model.dropout=float(0,0.5) epochs=int(20,80)
             batch_size=choice(8,16,32); or a YAML file with a line each.
         dataset: another dataset folder than the config's.
@@ -92,6 +93,7 @@ def sweep(
     if isinstance(folds, int) and folds < 2:
         raise ValueError(f"--folds is {folds}, expected at least 2, or leave-one-out")
     space, given = read_search(search), train_options or ()
+    config = find_config(config)
     options = _checked(config, given, space)
     folder = open_dataset(dataset or options.dataset, check_values=True)
     base = split or options.split

@@ -43,6 +43,7 @@ def train(options: TrainOptions, config_text: str = "", config_name: str = "") -
     """Train a network on the "train" part of a split of a dataset folder.
 
     Examples:
+        kinegraph train small_data --dataset MINE --split xsub        (kinegraph train --list: configs that come along)
         kinegraph train configs/stgcn_ui_prmd20.yaml --dataset data/ui_prmd20 --seed 1
         kinegraph train configs/stgcn_ui_prmd20.yaml --dataset MINE --init-from best.safetensors --freeze 2 --head-lr 5
         kinegraph train mmaction2/configs/skeleton/stgcn/CONFIG.py --validate --cfg-options optimizer.lr=0.05

@@ -4,17 +4,19 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from kinegraph.data.pose.sightings import Step, Watch
+if TYPE_CHECKING:
+    from kinegraph.data.pose.sightings import Step, Watch
 
 SECONDS_A_LINE = 10
 
 
 @contextmanager
-def watching() -> Iterator[Watch]:
+def watching() -> "Iterator[Watch]":
     """What is called after each frame. It shows the name of the video, its frames, and frames a second."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -26,7 +28,7 @@ def watching() -> Iterator[Watch]:
     )  # fmt: skip
     bar, tasks = Progress(*columns, console=console, transient=True), dict[str, TaskID]()
 
-    def shown(step: Step) -> None:
+    def shown(step: "Step") -> None:
         bar.start()
         if step.name not in tasks:
             for done in tasks.values():
@@ -40,10 +42,10 @@ def watching() -> Iterator[Watch]:
         bar.stop()
 
 
-def _lines() -> Watch:
+def _lines() -> "Watch":
     last = time.monotonic()
 
-    def shown(step: Step) -> None:
+    def shown(step: "Step") -> None:
         nonlocal last
         if time.monotonic() - last >= SECONDS_A_LINE:
             last = time.monotonic()
@@ -52,7 +54,7 @@ def _lines() -> Watch:
     return shown
 
 
-def _said(step: Step) -> str:
+def _said(step: "Step") -> str:
     of = f" of {step.total:,}" if step.total and step.total >= step.frame else ""
     share = f", pose {step.estimating / step.seconds:.0%} of the time" if step.seconds else ""
     return f"{step.frame:,}{of} frames, {step.frame / max(step.seconds, 1e-9):.1f} frames/s{share}"

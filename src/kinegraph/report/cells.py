@@ -15,7 +15,7 @@ from kinegraph.report.trained import Run
 from kinegraph.skeleton.clip import SkeletonClip
 
 MOST = 10  # rows of a table
-HEIGHT = 620  # of the player, in pixels
+HEIGHT = 540  # of the player, in pixels
 BAR = 160  # of a probability of 1
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.messages import did_you_mean, first_few
+from kinegraph.messages import did_you_mean, first_few, plain_name
 from kinegraph.report.colours import LEFT, LIGHT, MIDDLE, RIGHT, bone_sides, sides
 from kinegraph.skeleton.graph import adjacency, hop_distances
 from kinegraph.skeleton.layout import JointLayout, load_layout
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANEL, TITLE = 4.2, 0.4  # inches
+TALLEST = 1.5  # a panel, in widths
 WIDEST = 0.8 * np.pi  # the angle that the joints behind one may take
-NAMED = 35  # joints up to which their names are written
+ROWS, FEW = 18, 2  # of names in a column, and columns of readable size
 PARTS = {  # strategy -> what its slices are
     "uniform": ("all neighbours",),
     "inward_outward": ("the joint itself", "inward: from the parent", "outward: from the children"),
@@ -28,7 +29,7 @@ PARTS = {  # strategy -> what its slices are
 def show_graph(
     layout: JointLayout | str | Path, strategy: str = "spatial", max_hop: int = 1, joint: str | int | None = None
 ) -> "Figure":
-    """Draw a layout as its graph: the skeleton, an arrow for each weight of each partition, and one joint's sum.
+    """Draw a layout as its graph: the skeleton, the weights of each partition, and how one joint is computed.
 
     In a partition an arrow goes from joint v to joint w where the graph convolution adds v to w; a ring is a joint
     that is added to itself. The last panel shows the joints that `joint` is computed from, all partitions together;
@@ -40,23 +41,28 @@ def show_graph(
     layout = layout if isinstance(layout, JointLayout) else load_layout(layout)
     graph = adjacency(layout, strategy, max_hop)
     chosen = _joint(layout, layout.centre if joint is None else joint)
-    places, columns = places_of(layout), len(graph) + 2
+    places, columns = places_of(layout), len(graph) + 3
     across, down = min(columns, 3), -(-columns // 3)
     wide, high = np.ptp(places, axis=0) + 1
-    figure = Figure(figsize=(PANEL * across, (PANEL * high / wide + TITLE) * down + TITLE), layout="constrained")
+    figure = Figure(
+        figsize=(PANEL * across, (PANEL * min(max(high / wide, 1 / TALLEST), TALLEST) + TITLE) * down + TITLE),
+        layout="constrained",
+    )
     panels = figure.subplots(down, across, squeeze=False).ravel()
     for panel in panels:
         panel.set_axis_off()
-    for panel in panels[:columns]:
+    skeleton, names, *parts = panels[:columns]
+    for panel in (skeleton, *parts):
         panel.set_aspect("equal")
         _bones(panel, layout, places)
-    _names(panels[0], layout, places)
-    panels[0].set_title(f"{layout.name}: {len(layout)} joints, centre {layout.joints[layout.centre]}", fontsize=9)
-    for number, (panel, part) in enumerate(zip(panels[1:], graph, strict=False)):
+    _numbers(skeleton, layout, places)
+    _names(names, layout)
+    skeleton.set_title(f"{layout.name}: {len(layout)} joints, centre {layout.joints[layout.centre]}", fontsize=9)
+    for number, (panel, part) in enumerate(zip(parts, graph, strict=False)):
         _arrows(panel, part, places)
         panel.set_title(f"partition {number}: {_part(strategy, number)}", fontsize=9)
-    _mixed(panels[columns - 1], graph.sum(axis=0)[:, chosen], places, chosen)
-    panels[columns - 1].set_title(f"{layout.joints[chosen]} after one graph convolution", fontsize=9)
+    _mixed(parts[-1], graph.sum(axis=0)[:, chosen], places, chosen)
+    parts[-1].set_title(f"{layout.joints[chosen]} after one graph convolution", fontsize=9)
     figure.suptitle(f"strategy {strategy}, max_hop {max_hop}", fontsize=10)
     return figure
 
@@ -93,9 +99,9 @@ def places_of(layout: JointLayout) -> Float[np.ndarray, "V 2"]:
     tree = _tree(layout)
     leaves = _leaves(tree, layout.centre)
     around = _around_centre(layout, tree)
-    top = around[0]
+    at_top = around and sides(layout)[around[0]] == MIDDLE  # it has the top; else the left side begins there
     full = 2 * np.pi
-    end = np.pi / 2 + full * leaves[top] / leaves[layout.centre] / 2
+    end = np.pi / 2 + (full * leaves[around[0]] / leaves[layout.centre] / 2 if at_top else 0)
     places = np.zeros((len(layout), 2))
     _spread(layout, tree, leaves, places, layout.centre, around, (end - full, end))
     return places
@@ -178,16 +184,23 @@ def _bones(panel: "Axes", layout: JointLayout, places: Float[np.ndarray, "V 2"])
     panel.margins(0.12)
 
 
-def _names(panel: "Axes", layout: JointLayout, places: Float[np.ndarray, "V 2"]) -> None:
-    """The joints, coloured by side, the centre with a ring, their numbers and, where there is room, names."""
-    colours = [LIGHT.people[0][side] for side in sides(layout)]
-    panel.scatter(*places.T, s=26, c=colours, zorder=3)
+def _numbers(panel: "Axes", layout: JointLayout, places: Float[np.ndarray, "V 2"]) -> None:
+    """The joints, coloured by side, with their numbers; the centre has a ring."""
+    panel.scatter(*places.T, s=26, c=[LIGHT.people[0][side] for side in sides(layout)], zorder=3)
     panel.scatter(*places[layout.centre], s=110, facecolors="none", edgecolors=LIGHT.text, zorder=3)
-    for joint, (x, y) in enumerate(places):
-        name = f"{joint} {layout.joints[joint]}" if len(layout) <= NAMED else str(joint)
-        panel.annotate(
-            name, (x, y), (3, 3), textcoords="offset points", fontsize=6, rotation=30, color=LIGHT.text, zorder=4
-        )
+    for joint, place in enumerate(places):
+        panel.annotate(str(joint), place, (3, 4), textcoords="offset points", fontsize=7, color=LIGHT.text, zorder=4)
+
+
+def _names(panel: "Axes", layout: JointLayout) -> None:
+    """The names that the numbers stand for, in the colours of their sides."""
+    columns = -(-len(layout) // ROWS)
+    rows = -(-len(layout) // columns)
+    for joint, side in enumerate(sides(layout)):
+        column, row = divmod(joint, rows)
+        spot, words = (column / columns, 1 - (row + 1) / (rows + 1)), f"{joint} {plain_name(layout.joints[joint])}"
+        style = {"color": LIGHT.people[0][side], "fontsize": 7.5 if columns <= FEW else 3.5}
+        panel.text(*spot, words, transform=panel.transAxes, **style)
 
 
 def _arrows(panel: "Axes", part: Float[np.ndarray, "V V"], places: Float[np.ndarray, "V 2"]) -> None:
