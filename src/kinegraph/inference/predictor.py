@@ -56,10 +56,14 @@ class Predictor:
     several: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
 
-    @cached_property
+    @property
     def channels(self) -> int:
-        """Of the network's input. Looked up once: a stream asks in every frame."""
-        return built_with(self.network)[1]["channels"]
+        """Of the network's input."""
+        return self._channels
+
+    @cached_property
+    def _channels(self) -> int:
+        return built_with(self.network)[1]["channels"]  # looked up once: a stream asks in every frame
 
     @property
     def fingerprint(self) -> str:
