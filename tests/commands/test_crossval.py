@@ -71,6 +71,7 @@ def test_what_is_done_is_kept_and_other_options_are_refused(own, tmp_path, capsy
         (["--by", "subjet"], "have no 'subjet' to divide them by; did you mean 'subject'?"),
         (["--folds", "9"], "--folds is 9, but the clips have 4 values of subject; give at most so many"),
         (["--by", "clip", "--folds", "leave-one-out"], "give a number for --by clip"),
+        (["--", "--early-stop", "3"], "leave it out of a cross-validation, or give -- --early-stop null"),
         (["--", "--epohs", "3"], "no option 'epohs' of kinegraph train; did you mean 'epochs'?"),
         (["--", "--model.widths", "-3"], "fold 1, seed 0: widths has -3"),
     ],

@@ -78,6 +78,11 @@ def crossval(
         raise ValueError(f"--folds is {folds}, expected at least 2, or leave-one-out")
     config = find_config(config)
     options = read_config(train, config, train_options or ())  # wrong options fail here, not in the first fold
+    if options.early_stop is not None:
+        raise ValueError(
+            "early_stop would choose the epoch by the clips that are tested: leave it out of a cross-validation, or "
+            "give -- --early-stop null"
+        )
     folder = open_dataset(dataset or Path(str(options.dataset)), check_values=True)
     parts = folds_of(folder, by, folds, split)
     out = out or Path("runs") / f"crossval_{config.stem}"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from kinegraph.atomic import write_atomic
 from kinegraph.messages import one_line
@@ -30,6 +30,7 @@ PROJECT = "kinegraph"
 IDS = "loggers.json"  # in the run folder: under which name a service knows the run, so that a resumed one goes on there
 
 
+@runtime_checkable
 class Logger(Protocol):
     """A place for figures. `ended` is called at the end of a training, however it ends."""
 
