@@ -42,15 +42,15 @@ def csv_lines(path: Path) -> Iterator[Row]:
 
 def separator_of(path: Path) -> str:
     """What separates the cells of a table, by its first line."""
-    with path.open(newline="", encoding=encoding_of(path)) as file:
+    with path.open(newline="", encoding=encoding_of(path), errors="replace") as file:
         return max(",;\t", key=file.readline(1 << 16).count)
 
 
 def text_rows(path: Path) -> Iterator[Row]:
     """The rows as they are, with their line numbers. Raises ValueError naming the line."""
     with path.open(newline="", encoding=encoding_of(path)) as file:
+        reader = csv.reader(file, delimiter=separator_of(path))
         try:
-            reader = csv.reader(file, delimiter=separator_of(path))
             for row in reader:
                 if row:
                     yield reader.line_num, row
