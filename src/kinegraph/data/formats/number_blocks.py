@@ -25,8 +25,15 @@ def numbers(
 
     separator: between cells; blanks without one. columns: those that are wanted.
     """
-    if separator is not None:
-        lines = _with_nan(lines, separator)
+    found = _parsed(lines, separator, columns)
+    if found is None and separator is not None:
+        found = _parsed(_with_nan(lines, separator), separator, columns)
+    return found
+
+
+def _parsed(
+    lines: Sequence[str], separator: str | None, columns: Sequence[int] | None
+) -> Float[np.ndarray, "lines columns"] | None:
     try:
         found = np.loadtxt(lines, np.float64, comments=None, delimiter=separator, usecols=columns, ndmin=2)
     except ValueError:
@@ -37,12 +44,10 @@ def numbers(
 def _with_nan(lines: Sequence[str], separator: str) -> Sequence[str]:
     """The lines with nan in empty cells."""
     text = "\n".join(["", *(line.rstrip("\r\n") for line in lines), ""])
-    twice, starts, ends = separator * 2, "\n" + separator, separator + "\n"
-    if twice not in text and starts not in text and ends not in text:
-        return lines
     for _ in range(2):  # cells beside each other share a separator
-        text = text.replace(twice, f"{separator}nan{separator}")
-    return text.replace(starts, f"\nnan{separator}").replace(ends, f"{separator}nan\n")[1:-1].split("\n")
+        text = text.replace(separator * 2, f"{separator}nan{separator}")
+    text = text.replace(f"\n{separator}", f"\nnan{separator}").replace(f"{separator}\n", f"{separator}nan\n")
+    return text[1:-1].split("\n")
 
 
 class NotPlain(ValueError):
