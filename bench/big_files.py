@@ -96,8 +96,13 @@ def write_c3d(file: Path, size: int) -> None:
 
     found = struct.pack("bb", 5, -1) + b"POINT" + struct.pack("<h", 3) + b"\0"
     found += entry(1, b"LABELS", -1, (4, JOINTS), labels) + entry(1, b"UNITS", -1, (1,), b"m")
-    found += entry(1, b"LONG_FRAMES", 4, (), struct.pack("<f", frames)) + b"\0\0"
-    head = struct.pack("<BBHHHHHfHHf", 2, 0x50, JOINTS, 0, 1, 0xFFFF, 0, -1.0, 4, 0, 100.0)
+    last = min(frames, 0xFFFF)
+    for name, value in (b"USED", JOINTS), (b"FRAMES", last), (b"DATA_START", 4):
+        found += entry(1, name, 2, (), struct.pack("<H", value))
+    for name, value in (b"SCALE", -1.0), (b"RATE", 100.0), (b"LONG_FRAMES", frames):
+        found += entry(1, name, 4, (), struct.pack("<f", value))
+    found += b"\0\0"
+    head = struct.pack("<BBHHHHHfHHf", 2, 0x50, JOINTS, 0, 1, last, 0, -1.0, 4, 0, 100.0)
     with file.open("wb") as out:
         out.write(head.ljust(512, b"\0") + (b"\1\x50\2\x54" + found).ljust(1024, b"\0"))
         for at, block in zip(range(0, frames, 500), poses(), strict=False):

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from kinegraph.data.large import IN_MEMORY, blocks
+from kinegraph.data.large import BLOCK_BYTES, blocks
 from kinegraph.data.swapped_sides import mended_sides, swapped_pairs
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import body_extent, seen
@@ -85,7 +85,7 @@ class Needs:
 
 def needs(clip: SkeletonClip) -> Needs:
     """What `filled`, `without_jumps` and `mended_sides` would change; in a long recording, block of frames by block."""
-    if clip.keypoint.nbytes <= IN_MEMORY:
+    if clip.keypoint.nbytes <= BLOCK_BYTES:
         return _needs(clip)
     parts = list(blocks(clip.keypoint))
     found = [_needs(replace(clip, keypoint=clip.keypoint[:, part], score=None)) for part in blocks(clip.keypoint)]

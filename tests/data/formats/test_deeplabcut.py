@@ -2,12 +2,15 @@
 
 import pickle
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from kinegraph.data.formats import read, recognise, recordings
-from kinegraph.data.formats.deeplabcut import layout_of
+from kinegraph.data.formats import deeplabcut_csv, read, recognise, recordings
+from kinegraph.data.formats.deeplabcut import layout_of, read_file
 
 # The first two frames of three body parts of animovement/movement-data, deeplabcut/mouse_single.csv, rounded.
 ONE = """\
@@ -215,3 +218,30 @@ def test_names_of_columns_run_no_code(tmp_path):
 
     with pytest.raises(ValueError, match=r"mice\.h5 asks for .*print"):
         list(read(as_hdf5(tmp_path / "mice.h5", labels=[Evil()])))
+
+
+TEXTS = st.one_of(
+    st.floats(-1e6, 1e6, width=32).map(repr),
+    st.sampled_from(["", "nan", " 1.5", "1e3", "7", " ", "1_0", '"4.5"', "n/a", "inf", "1e40", "0x1"]),
+)
+
+
+@given(st.lists(st.lists(TEXTS, min_size=9, max_size=9), min_size=1, max_size=6), st.sampled_from([0, 1, 3]))
+@example([["1.5", "", "", "", "2", "", "3", "4", ""]] * 3, 2)  # empty cells beside each other
+def test_blocks_of_lines_give_what_single_cells_give(rows, step):
+    """The same array, or the same message, of whatever cells and frames that go up, or do not."""
+
+    def answer(file: Path) -> list | str:
+        try:
+            return read_file(file)[1].tolist()
+        except ValueError as error:
+            return str(error)
+
+    lines = [",".join([str(step * t), *row]) for t, row in enumerate(rows)]
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        file = Path(folder) / "mouse.csv"
+        file.write_text("\n".join([*ONE.splitlines()[:3], *lines, ""]))
+        patch.setattr(deeplabcut_csv, "BLOCK", 60)
+        quick = answer(file)
+        patch.setattr(deeplabcut_csv, "_plain", lambda *_: None)
+        assert str(quick) == str(answer(file))

@@ -1,9 +1,14 @@
 """Wide tables in blocks: the same as a row a joint, over the ends of blocks, with gaps, and their faults."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from kinegraph.data.formats import read
+from kinegraph.data.formats import number_blocks, read, table_csv
 from kinegraph.data.formats.table_wide import BLOCK
 from kinegraph.skeleton.layout import load_layout
 
@@ -52,3 +57,46 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path, line, cell, value, reaso
     (tmp_path / "own.csv").write_text("\n".join([HEADER, *lines]) + "\n")
     with pytest.raises(ValueError, match=reason):
         list(read(tmp_path / "own.csv"))
+
+
+def answer(file: Path) -> tuple[list, ...] | str:
+    """The clips of a file, or what is said of it."""
+    try:
+        return tuple(
+            [it.name, it.keypoint.tolist(), None if it.score is None else it.score.tolist()] for it in read(file)
+        )
+    except ValueError as error:
+        return str(error)
+
+
+CELLS = st.sampled_from(
+    ["", "nan", "NaN", " 2.5", "-0.1", "1e3", "7", "0.30000000000000004", "123456.789", "1,5", "-3,25e-2"]
+    + [",5", "5,", "1,234", " ", "1_0", '"4.5"', "n/a", "inf", "1e40", "0x1", "3\t", "#1", "break"]
+)
+USUAL = st.one_of(st.floats(-1e6, 1e6, width=32).map(repr), st.sampled_from(["", "nan", "1e3", " 2.5"]))
+
+
+@given(
+    st.lists(st.lists(st.one_of(USUAL, USUAL, USUAL, CELLS), min_size=6, max_size=6), min_size=1, max_size=8),
+    st.sampled_from(",;\t"),
+    st.sampled_from(["frame", "time", "note", None]),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+)
+@example([["1,5", "", "2,25", "3", "4", ""]], ";", "frame", "\n", False)  # decimal commas
+@example([["1", "", "", "", "4", ""]] * 3, ",", None, "\r\n", True)  # empty cells beside each other
+def test_blocks_of_lines_give_what_single_cells_give(rows, separator, first, end, point):
+    """The same clips, or the same message, of whatever cells."""
+    names = [*[first] * bool(first), *(f"{axis}_{joint}" for joint in range(3) for axis in "xy")]
+    lines = [separator.join(names)]
+    for t, row in enumerate(rows):
+        cells = [it.replace(".", ",") for it in row] if separator == ";" and not point else row
+        lines.append(separator.join([*[str(t + 3)] * bool(first), *cells]))
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        file = Path(folder) / "own.csv"
+        file.write_text(end.join([*lines, ""]), newline="")
+        patch.setattr(number_blocks, "BLOCK", 40)
+        quick = answer(file)
+        patch.setattr(table_csv, "is_plain", lambda *_: False)
+        patch.setattr(table_csv, "plain_clip", lambda *_: None)
+        assert quick == answer(file)

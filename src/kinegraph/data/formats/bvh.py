@@ -19,7 +19,7 @@ Source: M. Meredith, S. Maddock, Motion Capture File Formats Explained, Universi
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -36,6 +36,7 @@ from kinegraph.data.formats.clip_files import (
     first_readable,
     some_below,
 )
+from kinegraph.data.formats.number_blocks import numbers
 from kinegraph.data.formats.number_rows import check_size
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings
 from kinegraph.data.formats.rotations import about_axis
@@ -200,9 +201,9 @@ def read_head(file: Path) -> Hierarchy:
 def _places(hierarchy: Hierarchy, lines: Iterator[tuple[int, str]], scale: float) -> Float[np.ndarray, "T V 3"]:
     """The places of the joints in all frames, computed for some frames at a time."""
     found = Rows()
-    rows = (_row(number, line, hierarchy.width) for number, line in lines if line.strip())
+    rows = ((number, line) for number, line in lines if line.strip())
     while block := list(islice(rows, BLOCK)):
-        places = forward_kinematics(hierarchy, np.array(block))
+        places = forward_kinematics(hierarchy, _turns(block, hierarchy.width))
         places = np.where(places.any(2, keepdims=True), places, AT_ORIGIN).astype(np.float32)
         found.add(places if scale == 1 else places * np.float32(scale))
     return found.array(len(hierarchy.joints), 3)
@@ -304,6 +305,14 @@ def _numbers(cells: list[str]) -> tuple[float, ...]:
     except ValueError:
         return ()
     return values if all(abs(value) < LARGEST_NUMBER for value in values) else ()
+
+
+def _turns(lines: Sequence[tuple[int, str]], width: int) -> Float[np.ndarray, "lines width"]:
+    """The numbers of some lines. Raises ValueError with the line."""
+    values = numbers([line for _, line in lines], None)
+    if values is None or values.shape[1] != width or not (np.abs(values) < LARGEST_NUMBER).all():
+        return np.array([_row(number, line, width) for number, line in lines])
+    return values
 
 
 def _row(number: int, line: str, width: int) -> Float[np.ndarray, " width"]:

@@ -30,7 +30,7 @@ Row = tuple[int, list[str]]
 
 def csv_lines(path: Path) -> Iterator[Row]:
     """The rows of a table with their line numbers, the header first, in one row. Raises ValueError naming the line."""
-    rows = _parquet(path) if path.suffix.lower() in PARQUET else _with_points(path, _text(path))
+    rows = _parquet(path) if path.suffix.lower() in PARQUET else _with_points(path, text_rows(path))
     header, rows = joined_header(rows)
     if wrong := [column for column in header if not column.isprintable()]:
         raise ValueError(f"{path} has the column {quoted(wrong[0])}; is it a table with commas?")
@@ -40,12 +40,17 @@ def csv_lines(path: Path) -> Iterator[Row]:
     yield from rows
 
 
-def _text(path: Path) -> Iterator[Row]:
+def separator_of(path: Path) -> str:
+    """What separates the cells of a table, by its first line."""
+    with path.open(newline="", encoding=encoding_of(path), errors="replace") as file:
+        return max(",;\t", key=file.readline(1 << 16).count)
+
+
+def text_rows(path: Path) -> Iterator[Row]:
+    """The rows as they are, with their line numbers. Raises ValueError naming the line."""
     with path.open(newline="", encoding=encoding_of(path)) as file:
+        reader = csv.reader(file, delimiter=separator_of(path))
         try:
-            start = file.readline(1 << 16)
-            file.seek(0)
-            reader = csv.reader(file, delimiter=max(",;\t", key=start.count))
             for row in reader:
                 if row:
                     yield reader.line_num, row
@@ -59,20 +64,26 @@ def _text(path: Path) -> Iterator[Row]:
 
 
 def _with_points(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
-    """The rows with a point in decimals. Raises ValueError where 1,234 may be a thousand as well."""
+    """The rows with a point in decimals."""
     first = list(islice(rows, LOOKED_AT))
-    commas = [(line, cell) for line, row in first for cell in row if DECIMAL_COMMA.fullmatch(cell)]
-    if not commas:
+    if not decimal_commas(path, first):
         yield from first
         yield from rows
         return
-    if all(THOUSANDS.fullmatch(cell) for _, cell in commas):
+    for line, row in chain(first, rows):
+        yield line, [cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell for cell in row]
+
+
+def decimal_commas(path: Path, rows: Iterable[Row]) -> bool:
+    """Whether decimals have a comma, by the first rows. Raises ValueError where 1,234 may be a thousand as well."""
+    first = islice(rows, LOOKED_AT)
+    commas = [(line, cell) for line, row in first for cell in row if "," in cell and DECIMAL_COMMA.fullmatch(cell)]
+    if commas and all(THOUSANDS.fullmatch(cell) for _, cell in commas):
         line, cell = commas[0]
         raise ValueError(
             f"{path} line {line}: {quoted(cell)} may be a thousand or a decimal; write decimals with a point"
         )
-    for line, row in chain(first, rows):
-        yield line, [cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell for cell in row]
+    return bool(commas)
 
 
 # ---- headers ---------------------------------------------------------------------------------------------------------

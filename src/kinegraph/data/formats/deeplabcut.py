@@ -15,8 +15,6 @@ others.
 Source: DeepLabCut, user guide, "Novel Video Analysis", and guide for several animals, "Unique body parts".
 """
 
-import csv
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -27,12 +25,13 @@ from jaxtyping import Float, Int
 
 from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
+from kinegraph.data.formats.deeplabcut_csv import Row, read_cells, rows_of
 from kinegraph.data.formats.deeplabcut_h5 import SUFFIXES as H5
 from kinegraph.data.formats.deeplabcut_h5 import is_deeplabcut_h5, read_h5
 from kinegraph.data.formats.hdf5 import check_h5py
 from kinegraph.data.formats.number_rows import check_size
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
-from kinegraph.data.large import Rows, blocks, placed, zeros
+from kinegraph.data.large import blocks, placed, zeros
 from kinegraph.messages import first_few, quoted
 from kinegraph.skeleton.anatomy import other_side
 from kinegraph.skeleton.clip import SkeletonClip
@@ -47,7 +46,6 @@ OWN_LAYOUT = "body parts of a DeepLabCut file"
 UNIQUE = "single"  # DeepLabCut's name for the individual of what is there once
 MIDDLE = ("centre", "center", "spine", "body", "torso", "back", "neck", "shoulder")  # in names of parts in the middle
 SPARSE = 10  # a file may number so many frames for each row it has
-ROWS_AT_A_TIME = 256
 PIECE = 1 << 16  # letters read at once
 LOOKED_AT = 50  # files of a folder that say whether it holds DeepLabCut's
 
@@ -278,7 +276,7 @@ def read_header(file: Path) -> Header:
     if file.suffix.lower() in H5:
         return _of_h5(file, with_cells=False)[0]
     with file.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
-        return _header(file, _rows(file, lines))
+        return _header(file, rows_of(file, lines))
 
 
 def read_file(file: Path) -> tuple[Header, Float[np.ndarray, "T columns"]]:
@@ -286,24 +284,18 @@ def read_file(file: Path) -> tuple[Header, Float[np.ndarray, "T columns"]]:
     if file.suffix.lower() in H5:
         return _of_h5(file)
     check_size(file)
-    frames, values = array("q"), Rows()
-    waiting: list[np.ndarray] = []
+    before = 0
     with file.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
-        rows = _rows(file, lines)
-        header = _header(file, rows)
-        for line, row in rows:
-            where = f"{file} line {line}"
-            if len(row) != header.width:
-                raise ValueError(f"{where} has {len(row)} cells, expected {header.width}")
-            frames.append(_frame(where, row[0], frames[-1] if frames else -1))
-            waiting.append(_numbers(where, row, header))
-            if len(waiting) == ROWS_AT_A_TIME:
-                values.add(np.stack(waiting))
-                waiting.clear()
-    if waiting:
-        values.add(np.stack(waiting))
-    cells = values.array(header.width)
-    return header, _by_frame(file, np.frombuffer(frames, np.int64) if frames else np.zeros(0, np.int64), cells)
+
+        def rows() -> Iterator[Row]:
+            nonlocal before
+            for line, row in rows_of(file, lines):
+                before = line
+                yield line, row
+
+        header = _header(file, rows())
+        frames, cells = read_cells(file, lines, before, header.columns.values(), header.width)
+    return header, _by_frame(file, frames, cells)
 
 
 def _by_frame(
@@ -325,18 +317,7 @@ def _by_frame(
     return placed(values, frames - frames[0], count, np.nan)
 
 
-def _rows(file: Path, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
-    """The rows with their line numbers, without those that are blank."""
-    reader = csv.reader(lines)
-    try:
-        for row in reader:
-            if any(row):
-                yield reader.line_num, [cell.strip() for cell in row]
-    except csv.Error as error:
-        raise ValueError(f"{file} line {reader.line_num} is not readable: {error}") from None
-
-
-def _header(file: Path, rows: Iterator[tuple[int, list[str]]]) -> Header:
+def _header(file: Path, rows: Iterator[Row]) -> Header:
     top = [row for _, row in islice(rows, 3)]
     names = SEVERAL if len(top) > 1 and top[1][0] == "individuals" else SINGLE
     top += [row for _, row in islice(rows, len(names) - 3)]
@@ -386,24 +367,3 @@ def _of_animals(file: Path, header: Header) -> Header:
         if lacking := [coord for coord in COORDS[: header.channels] if (who, part, coord) not in header.columns]:
             raise ValueError(f"{file} has no column {lacking[0]} for the body part {quoted(part)}")
     return replace(header, people=animals, parts=parts, unique=unique)
-
-
-def _frame(where: str, cell: str, before: int) -> int:
-    if not (cell.isdecimal() and len(cell) < 10):
-        hint = "; labels of single pictures are no recording" if "." in cell else ""
-        raise ValueError(f"{where} is of frame {quoted(cell)}, expected a number{hint}")
-    if int(cell) <= before:
-        raise ValueError(f"{where} is of frame {cell}, expected one after {before}")
-    return int(cell)
-
-
-def _numbers(where: str, row: Sequence[str], header: Header) -> Float[np.ndarray, " columns"]:
-    values = np.full(len(row), np.nan)
-    try:
-        for column in header.columns.values():
-            values[column] = float(row[column]) if row[column] else np.nan
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
-    if (np.abs(values) > 1e30).any():
-        raise ValueError(f"{where} holds a number that is not finite")
-    return values.astype(np.float32)

@@ -36,7 +36,7 @@ from kinegraph.data.formats.table_forms import (
     table_lines,
     wide_joints,
 )
-from kinegraph.data.formats.table_wide import wide_clips
+from kinegraph.data.formats.table_wide import is_plain, plain_clip, wide_clips
 from kinegraph.data.formats.text import encoding_of
 from kinegraph.messages import did_you_mean, first_few, one_line, quoted
 from kinegraph.skeleton.joint_names import plain_joint
@@ -90,7 +90,7 @@ def scan(path: Path) -> Scan:
     """
     _check_header(path)
     wide = open_wide(path)
-    lines = table_lines(path) if wide is None else _of_wide(wide)
+    lines = table_lines(path) if wide is None else _of_plain(path, wide) if is_plain(path, wide) else _of_wide(wide)
     _, header = next(lines)
     columns, unknown = _columns(path, header)
     of_clips = {name: i for name, i in columns.items() if name not in ROW}
@@ -118,6 +118,12 @@ def scan(path: Path) -> Scan:
         raise ValueError(f"{path} has no rows")
     unknown += left_out(next(csv_lines(path))[1])
     return Scan(columns, found, [joint.strip() for joint in joints], unknown, frozenset(scattered))
+
+
+def _of_plain(path: Path, wide: Wide) -> Iterator[tuple[int, list[str]]]:
+    """The header, and one row for the file, which is one clip."""
+    yield 1, wide.columns
+    yield 2, [path.stem, *[""] * (len(wide.columns) - 1)]
 
 
 def _of_wide(wide: Wide) -> Iterator[tuple[int, list[str]]]:
@@ -197,7 +203,8 @@ def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None =
     The fault of a clip names the line that is not as expected.
     """
     if (wide := open_wide(path)) is not None:
-        yield from wide_clips(path, wide, layout, found.scattered, joint_index)
+        plain = plain_clip(path, wide, layout, joint_index)
+        yield from [plain] if plain else wide_clips(path, wide, layout, found.scattered, joint_index)
         return
     lines = table_lines(path)
     _, header = next(lines)

@@ -207,12 +207,20 @@ def _is_kept(name: str) -> bool:
 @dataclass(frozen=True, eq=False)
 class Wide:
     """A table with a row a frame of one person. columns: as those of a row a joint. rows: the number of the line, the
-    cells of clip and frame and of what else is kept, and those of all joints, axis after axis of each."""
+    cells of clip and frame and of what else is kept, and those of all joints, axis after axis of each.
+
+    places, frame, width: the columns of the joints' cells and of the frame, None without one, and their number. alone:
+    the file names no clips, labels or other facts.
+    """
 
     columns: list[str]
     joints: list[str]
     axes: int
     rows: Iterator[tuple[int, list[str], list[str]]]
+    places: list[int]
+    frame: int | None
+    width: int
+    alone: bool
 
 
 def open_wide(path: Path) -> Wide | None:
@@ -228,7 +236,8 @@ def open_wide(path: Path) -> Wide | None:
         (line, [clip, frame, *(row[it] for it in kept)], [row[it] for it in places])
         for line, clip, frame, row in _frames(path, named, lines)
     )
-    return Wide([*columns, *others], names, len(axes), rows)
+    frame, alone = (named.index("frame") if "frame" in named else None), not others and "clip" not in named
+    return Wide([*columns, *others], names, len(axes), rows, places, frame, len(named), alone)
 
 
 def _parts_of_row(header: Sequence[str], joints: Sequence[WideJoint]) -> tuple[list[str], list[int], list[str]]:

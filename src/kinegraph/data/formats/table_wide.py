@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.data.formats.number_blocks import NotPlain, numbers, plain_lines
 from kinegraph.data.formats.recordings import Fault
 from kinegraph.data.formats.table_cells import ClipRows, Place, consecutive, frame_number, number
 from kinegraph.data.formats.table_forms import Wide
@@ -59,9 +60,15 @@ class _Clip:
             i = int(wrong.argmax())
             problem = f"{axes[i % len(axes)]} is {quoted(self.waiting[i])}, expected a finite number"
             raise self.place.fault(first + i // width, problem, "not_finite")
-        found = found.reshape(-1, len(self.columns), len(axes))
-        scored = axes[-1] == "score"
-        places = found[..., : len(axes) - scored]
+        self.store(found)
+        self.waiting.clear()
+
+    def store(self, found: Float[np.ndarray, "numbers"]) -> None:
+        """Append the numbers of some rows; NaN where a joint was not seen."""
+        axes = self.wide.axes
+        found = found.reshape(-1, len(self.columns), axes)
+        scored = self.wide.columns[2 + axes] == "score"
+        places = found[..., : axes - scored]
         seen = ~np.isnan(places).any(2)
         block = np.zeros((len(found), self.joints, places.shape[2]), np.float32)
         block[:, self.columns] = np.where(seen[..., None], places, 0)
@@ -70,7 +77,6 @@ class _Clip:
             score = np.zeros(block.shape[:2], np.float32)
             score[:, self.columns] = np.where(seen, np.nan_to_num(found[..., -1]), 0)
             self.scores.add(score)
-        self.waiting.clear()
 
     def done(self) -> ClipRows:
         """The clip. Raises ValueError for frames that are there twice, and for far too many of them."""
@@ -132,6 +138,41 @@ def wide_clips(
             yield clip.done()
         except ValueError as error:
             yield Fault(str(error), name, getattr(error, "kind", "broken"))
+
+
+def is_plain(path: Path, wide: Wide) -> bool:
+    """Whether a table is one clip with lines of one width and no quotes, in which every line is a row."""
+    try:
+        return wide.alone and sum(len(lines) for _, lines in plain_lines(path, wide.width)) > 0
+    except NotPlain:
+        return False
+
+
+def plain_clip(
+    path: Path, wide: Wide, layout: JointLayout, joint_index: Callable[[JointLayout, str], int]
+) -> ClipRows | None:
+    """The clip of a table of numbers alone, parsed in blocks; None for another, and for one with anything wrong."""
+    if not wide.alone:
+        return None
+    clip = _Clip(Place(path, path.stem.strip(), [2]), wide, [], len(layout))
+    columns = wide.places if wide.frame is None else [*wide.places, wide.frame]
+    try:
+        clip.columns += _columns(clip.place, layout, wide.joints, joint_index)
+        for separator, lines in plain_lines(path, wide.width):
+            found = numbers(lines, separator, columns)
+            if found is None or (np.abs(found) > 1e30).any():
+                return None
+            if wide.frame is None:
+                clip.frames.extend(range(len(clip.frames), len(clip.frames) + len(found)))
+            else:
+                frames, found = found[:, -1], found[:, :-1]
+                if not (frames == np.rint(frames)).all() or (np.abs(frames) > 2**53).any():
+                    return None
+                clip.frames.frombytes(frames.astype(np.int64).tobytes())
+            clip.store(found)
+        return clip.done() if clip.frames else None
+    except (ValueError, IndexError):  # said with the line by `wide_clips`
+        return None
 
 
 def _columns(
