@@ -118,7 +118,7 @@ def table(name: str, folder: Path, seeds: int) -> str:
     lines = [f"| {name} | " + " | ".join(FIGURES) + " |", "|---" * (1 + len(FIGURES)) + "|"]
     for kind in ("clips", "frames", "balanced"):
         found = [json.loads((folder / f"{kind}-{seed}" / "test" / "figures.json").read_text()) for seed in range(seeds)]
-        values = [[it[figure] for it in found] for figure in FIGURES]
+        values = [[100 * it["figures"][figure] for it in found] for figure in FIGURES]
         lines.append(
             f"| {kind} | " + " | ".join(f"{np.mean(v):.1f} ({min(v):.1f}-{max(v):.1f})" for v in values) + " |"
         )

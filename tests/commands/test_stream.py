@@ -65,6 +65,34 @@ def test_a_file_is_played(here, capsys, monkeypatch):
         assert line["probability"] == pytest.approx(answer.prediction.probability, abs=1e-4)
 
 
+def test_a_recipe_that_resamples_answers_every_so_many_frames(tmp_path, capsys, monkeypatch):
+    """As configs/small_data.yaml: the answers are those of `predict` for the latest frames, and the note says when."""
+    known = weights(Preprocessing(people=1, normalize="sized", sampling="resample", frames=12, test_mirror=True))
+    about = {"layout": known.layout, "class_names": known.class_names, "preprocessing": known.preprocessing}
+    save_weights(tmp_path / "w.safetensors", known.model, **about, extra={"training": {"frames": [10, 20, 30]}})
+    clip = recording(40)
+    lines = [
+        head_line(Head(clip.layout, 30.0)),
+        *(frame_line(Frame(pose[None], None, ("a",))) for pose in clip.keypoint[0]),
+    ]
+    content = "\n".join(lines).encode()
+    for words, stride in (((), 3), (("--stride", "0.2s"), 6)):
+        code, said, err = run(
+            capsys, monkeypatch, tmp_path / "w.safetensors", "-", *words, "--show", "answers", stdin=content
+        )
+        assert code == 0
+        assert f"window engine, an answer every {stride} frames ({stride / 30:.2g} s): sampling 'resample'" in err
+        frames, last = [line["frame"] for line in said], said[-1]
+        assert frames == sorted({*(frame for frame in range(9, 40) if frame % stride == 0), 39})
+        latest = replace(clip, keypoint=clip.keypoint[:, last["start"] : last["stop"]])
+        assert (last["start"], last["stop"]) == (20, 40)
+        expected = kg.predict(tmp_path / "w.safetensors", latest, compare=False)
+        assert (last["class"], last["probability"]) == (
+            expected.class_name,
+            pytest.approx(expected.probability, abs=1e-4),
+        )
+
+
 def test_lines_in_a_file_are_taken_as_those_of_a_pipe(tmp_path, capsys, monkeypatch):
     """Of a layout of one's own, which the lines do not name."""
     layout = replace(load_layout("ntu25"), name="own", joints=tuple(f"j{i}" for i in range(25)))

@@ -6,14 +6,12 @@ from contextlib import ExitStack, closing, contextmanager
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
-
 from kinegraph.commands.stream_sources import Played
 from kinegraph.data.formats.json_lines import Frame, Head
 from kinegraph.data.pose.camera import camera, is_camera
-from kinegraph.data.pose.estimators import Estimator, coordinates
+from kinegraph.data.pose.estimators import Estimator
 from kinegraph.data.pose.film import Picture, head_of, pictures
-from kinegraph.data.pose.sightings import people_of
+from kinegraph.data.pose.sightings import Seeing
 
 RATE = 30.0  # of a source that does not say its own
 SLOW = 0.8  # of the frame rate; an estimator that is slower is mentioned
@@ -29,8 +27,7 @@ def watched(
     note: takes lines on what was not seen. Raises ValueError for a source without pictures, and for an estimator that
     does not know metres where they are wanted.
     """
-    if dimensions == 3 and not estimator.world:
-        raise ValueError(f"the network wants x, y and z; {estimator.name} gives pixels only, mediapipe gives metres")
+    seeing = Seeing(estimator, dimensions)
     with ExitStack() as opened:
         if live := is_camera(source):
             rate, coming = opened.enter_context(camera(source))
@@ -39,27 +36,27 @@ def watched(
         rate = fps or rate or RATE
         if (first := next(coming, None)) is None:
             raise ValueError(f"{source} gave no picture")
-        frames = _frames(chain([first], coming), source, estimator, rate, dimensions == 3, note)
+        frames = _frames(chain([first], coming), source, seeing, rate, note)
         size = first.image.shape[1], first.image.shape[0]
         yield Played(source, Head(estimator.layout, rate, size), opened.enter_context(closing(frames)), live)
 
 
 def _frames(
-    coming: Iterator[Picture], source: str, estimator: Estimator, rate: float, world: bool, note: Callable[[str], None]
+    coming: Iterator[Picture], source: str, seeing: Seeing, rate: float, note: Callable[[str], None]
 ) -> Generator[Frame, None, None]:
-    see, last, looked, seen, estimating = estimator.start(), -1, 0, 0, 0.0
+    last, looked, seen, estimating = -1, 0, 0, 0.0
     try:
         for picture in coming:
             number = round(picture.time * rate)
             if number <= last:  # the source is faster than --fps
                 continue
             before = time.perf_counter()
-            people = people_of(see, picture.image, f"{source}: frame {number:,}", estimator.name)
+            people, scores = seeing.people(picture.image, f"{source}: frame {number:,}")
             estimating += time.perf_counter() - before
             last, looked, seen = number, looked + 1, seen + bool(len(people))
-            yield Frame(np.ascontiguousarray(coordinates(people, world)), people[..., 2], None, number)
+            yield Frame(people, scores, None, number)
     finally:
         if looked and not seen:
             note(f"nobody was seen in {looked:,} pictures of {source}")
         if looked and (able := looked / max(estimating, 1e-9)) < SLOW * rate:
-            note(f"{estimator.name} manages {able:.1f} pictures a second, the source gives {rate:g}")
+            note(f"{seeing.estimator.name} manages {able:.1f} pictures a second, the source gives {rate:g}")

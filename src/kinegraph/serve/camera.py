@@ -8,8 +8,8 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from kinegraph.data.formats.json_lines import Frame
-from kinegraph.data.pose.estimators import Estimator, Pose, coordinates
-from kinegraph.data.pose.sightings import people_of
+from kinegraph.data.pose.estimators import Estimator
+from kinegraph.data.pose.sightings import Seeing
 from kinegraph.messages import one_line
 
 HEAD = 8  # bytes before the picture: its time in milliseconds, float64, little-endian
@@ -23,14 +23,9 @@ class Camera:
     """
 
     def __init__(self, estimator: Estimator, dimensions: int, fps: float):
-        if dimensions == 3 and not estimator.world:
-            raise ValueError(
-                f"the network wants x, y and z; {estimator.name} gives pixels only, mediapipe gives metres"
-            )
-        self.estimator, self.fps, self.world = estimator, fps, dimensions == 3
+        self.seeing, self.fps = Seeing(estimator, dimensions), fps
         self.begin: float | None = None
         self.last = -1
-        self.see: Pose | None = None
         self.size: tuple[int, int] | None = None  # of the pictures
 
     def frame(self, message: bytes) -> Frame | None:
@@ -40,10 +35,9 @@ class Camera:
         number = round((time - self.begin) / 1000 * self.fps)
         if not self.last < number < self.last + 2**31:
             return None
-        self.see = self.see or self.estimator.start()
-        people = people_of(self.see, image, f"frame {number:,}", self.estimator.name)
+        people, scores = self.seeing.people(image, f"frame {number:,}")
         self.last, self.size = number, (image.shape[1], image.shape[0])
-        return Frame(np.ascontiguousarray(coordinates(people, self.world)), people[..., 2], None, number)
+        return Frame(people, scores, None, number)
 
 
 def picture(message: bytes) -> tuple[float, UInt8[np.ndarray, "H W 3"]]:

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from kinegraph.atomic import write_atomic
-from kinegraph.data.pose.estimators import Estimator, Pose
+from kinegraph.data.pose.estimators import Estimator, Pose, coordinates
 from kinegraph.data.pose.film import head_of, pictures
 from kinegraph.messages import one_line
 from kinegraph.safe_npz import load_npz
@@ -107,6 +107,30 @@ def people_of(see: Pose, image: UInt8[np.ndarray, "H W 3"], where: str, name: st
     except Exception as error:  # of another library, or of the user's own function
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
         raise ValueError(f"{where}: the estimator {name} failed: {kind}{one_line(error)}") from error
+
+
+class Seeing:
+    """The people of pictures as they come, in the coordinates that a network wants.
+
+    dimensions: 2 for pixels or 3 for metres. Raises ValueError for an estimator that does not know metres where they
+    are wanted. The estimator begins with the first picture.
+    """
+
+    def __init__(self, estimator: Estimator, dimensions: int):
+        if dimensions == 3 and not estimator.world:
+            raise ValueError(
+                f"the network wants x, y and z; {estimator.name} gives pixels only, mediapipe gives metres"
+            )
+        self.estimator, self.world = estimator, dimensions == 3
+        self.see: Pose | None = None
+
+    def people(
+        self, image: UInt8[np.ndarray, "H W 3"], where: str
+    ) -> tuple[Float[np.ndarray, "P V D"], Float[np.ndarray, "P V"]]:
+        """Coordinates and scores. Raises ValueError that begins with `where`, whatever the estimator raises."""
+        self.see = self.see or self.estimator.start()
+        people = people_of(self.see, image, where, self.estimator.name)
+        return np.ascontiguousarray(coordinates(people, self.world)), people[..., 2]
 
 
 # ---- files -----------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from kinegraph.inference.streaming.lengths import USUAL_RATE
 from kinegraph.inference.streaming.live import Happening, Live
 from kinegraph.inference.streaming.stream import EngineName, Stream
 from kinegraph.inference.timeline import frames_of, parsed_length
-from kinegraph.messages import did_you_mean, first_few
+from kinegraph.messages import counted, did_you_mean, first_few
 from kinegraph.skeleton.layout import load_layout
 
 if TYPE_CHECKING:  # torch takes seconds to import, and an exported network does without it
@@ -137,7 +137,10 @@ class Session:
         if not (self.fps or head.fps):
             notes.append(f"the source does not say its frame rate, taken as {fps:g}; --fps changes it")
         if stream.reason and self.engine == "auto":
-            notes.append(f"window engine: {stream.reason}")
+            every = stream.lengths.stride
+            notes.append(
+                f"window engine, an answer every {counted(every, 'frame')} ({every / fps:.2g} s): {stream.reason}"
+            )
         elif stream.delay:
             notes.append(
                 f"exact engine: an answer knows a frame {stream.delay} frames ({stream.delay / fps:.1f} s) later"
