@@ -77,7 +77,7 @@ def export_int8(
         tried: list[tuple[Quantised, Path]] = []
         for number, (setting, kinds) in enumerate(SETTINGS.items()):
             path = Path(folder) / f"int8_{number}.onnx"
-            _quantise(plain, path, asked, [_views(asked, dataset, it) for it in trained], kinds)
+            quantise(plain, path, asked, [_views(asked, dataset, it) for it in trained], kinds)
             found = load_exported(path, threads=1)
             _check_shapes(found, asked.preprocessing.people)
             after, time_after = _top1(found, dataset, tested, labels), _milliseconds(found, dataset, tested[0])
@@ -102,7 +102,8 @@ def _chosen(tried: Sequence[tuple[Quantised, Path]], max_loss: float) -> tuple[Q
     return min(good, key=lambda one: one[0].milliseconds[1])
 
 
-def _quantise(plain: Path, path: Path, asked: Exported, views: Sequence[np.ndarray], kinds: Sequence[str]) -> None:
+def quantise(plain: Path, path: Path, asked: Exported, views: Sequence[np.ndarray], kinds: Sequence[str]) -> None:
+    """Write `plain` in int8. asked: what it is. views: that calibrate. kinds: of steps that are quantised."""
     import onnx
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
