@@ -12,7 +12,7 @@ def report(runs: list[Path], *, out: Path | None = None, figures: Literal["svg",
             compared with the first: options that differ, learning curves, figures and whether they differ by more than
             chance, classes, and the clips that only one gets right.
         out: the page, by default report.html in the folder of a single run, compare.html here for several.
-        figures: of a single run or test: also write confusion matrix, calibration and learning curves for papers, as svg
+        figures: of a single run or test: also write the matrix, calibration and learning curves for papers, as svg
             or pdf, into the folder figures beside the page.
 
     Examples:
