@@ -1,9 +1,10 @@
-"""Pages that are made of code: the command line's reference, the tutorial, the table of file formats.
+"""Pages that are made of code: the command line's reference, the tutorial, the gallery, the table of file formats.
 
-MkDocs runs this file as a hook (`hooks` in mkdocs.yml) for the first two, which are not kept. docs/formats.md is kept,
-for readers of the repository: `python docs/generated.py` writes it, and a test compares it.
+MkDocs runs this file as a hook (`hooks` in mkdocs.yml) for the first three, which are not kept. docs/formats.md and the
+notebooks of docs/gallery are kept: `python docs/generated.py` writes them, and a test compares them.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
@@ -34,13 +35,18 @@ OTHER_TESTS = dict.fromkeys(("coco", "alphapose", "mmpose", "yolo"), "formats/te
 OTHER_TESTS["folder"] = "test_dataset.py"
 FORMATS_PAGE = ROOT / "docs" / "formats.md"
 MARKDOWN = "# %% [markdown]"
+GALLERY = Path(__file__).with_name("gallery")
+INSTALL = '%pip install --quiet "kinegraph[draw,video]"'
+COLAB = "https://colab.research.google.com/#upload=true"
 
 
 def on_files(files, config):
     """MkDocs asks for this before it reads the pages."""
     from mkdocs.structure.files import File
 
-    for name, page in (("cli.md", cli_page()), ("tutorial.md", tutorial_page(TUTORIAL.read_text(encoding="utf-8")))):
+    pages = {"cli.md": cli_page(), "tutorial.md": tutorial_page(TUTORIAL.read_text(encoding="utf-8"))}
+    pages |= {f"gallery/{script.stem}.md": gallery_page(script) for script in sorted(GALLERY.glob("*.py"))}
+    for name, page in pages.items():
         files.append(File.generated(config, name, content=page))
     return files
 
@@ -101,13 +107,49 @@ def tutorial_page(script: str) -> str:
     return "\n\n".join(_cells(script)) + "\n"
 
 
+def gallery_page(script: Path) -> str:
+    """A script of docs/gallery as a page, with the way to its notebook below the heading."""
+    heading, *rest = _cells(script.read_text(encoding="utf-8"))
+    title, _, words = heading.partition("\n")
+    return "\n\n".join([title, _way_to_notebook(script.stem), words.strip(), *rest]) + "\n"
+
+
+def _way_to_notebook(name: str) -> str:
+    return (
+        f"[Notebook]({name}.ipynb) · [Open in Colab]({COLAB}), by uploading it there · script `docs/gallery/{name}.py`"
+    )
+
+
+def pictures_in(page: str) -> list[str]:
+    return re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page)
+
+
+def notebook(script: str) -> str:
+    """A script of `# %%` cells as the text of an .ipynb file without outputs; its first cell installs Kinegraph."""
+    cells = [_notebook_cell(0, "code", INSTALL)]
+    cells += [_notebook_cell(number, *cell) for number, cell in enumerate(cells_of(script), start=1)]
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    return json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
+
+
+def _notebook_cell(number: int, kind: str, source: str) -> dict[str, object]:
+    cell = {"cell_type": kind, "id": f"cell-{number}", "metadata": {}, "source": source.splitlines(keepends=True)}
+    return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})
+
+
 def _cells(script: str) -> Iterator[str]:
+    for kind, source in cells_of(script):
+        yield source if kind == "markdown" else _shown(source, "python")
+
+
+def cells_of(script: str) -> Iterator[tuple[str, str]]:
+    """A kind, "markdown" or "code", and the source, of each cell of a script."""
     for cell in re.split(r"^(?=# %%)", script, flags=re.MULTILINE):
         mark, _, body = cell.partition("\n")
         if mark.strip() == MARKDOWN:
-            yield re.sub(r"^# ?", "", body, flags=re.MULTILINE).strip()
+            yield "markdown", re.sub(r"^# ?", "", body, flags=re.MULTILINE).strip()
         elif body.strip():
-            yield _shown(body.strip(), "python")
+            yield "code", body.strip()
 
 
 def _shown(text: str, language: str = "text") -> str:
@@ -116,3 +158,5 @@ def _shown(text: str, language: str = "text") -> str:
 
 if __name__ == "__main__":
     FORMATS_PAGE.write_text(formats_page(), encoding="utf-8")
+    for script in GALLERY.glob("*.py"):
+        script.with_suffix(".ipynb").write_text(notebook(script.read_text(encoding="utf-8")), encoding="utf-8")

@@ -63,6 +63,18 @@ def test_a_run_is_reported_and_keeps_its_scores(place):
     assert read_run(place / "one").metrics["top1"] == pytest.approx(4 / 12)
 
 
+@pytest.mark.parametrize("kind", ["svg", "pdf"])
+def test_figures_for_papers(place, tmp_path, kind, capsys):
+    page = tmp_path / "page.html"
+    assert main(["report", str(place / "two_test"), "--out", str(page), "--figures", kind]) == 0
+    names = {"confusion_matrix", "calibration", "learning_top1", "learning_loss"}
+    drawn = {file.stem: file.read_bytes() for file in (tmp_path / "figures").iterdir()}
+    assert {*drawn} == names
+    assert all((b"<text" if kind == "svg" else b"/FontFile2") in content for content in drawn.values())
+    assert main(["report", str(place / "one"), str(place / "two_test"), "--figures", kind]) == 2
+    assert "--figures are of one run, 2 are given" in capsys.readouterr().err
+
+
 def test_runs_are_compared(place, tmp_path, capsys):
     assert main(["report", str(place / "one_test"), str(place / "two_test"), "--out", str(tmp_path / "c.html")]) == 0
     assert "one_test" in capsys.readouterr().out

@@ -63,3 +63,10 @@ def test_the_difference_over_very_many_classes_has_the_interval_of_resampling():
     low, high = paired(*few).intervals["mean_class_accuracy"]
     assert paired(*many).intervals["mean_class_accuracy"] == pytest.approx((low, high), abs=0.02)
     assert high - low > 0.01
+
+
+def test_pictures_leave_out_classes_that_do_not_occur():
+    found = matrix_of(np.array([3, 3]), np.array([1, 3]), 5, every=0)
+    assert found.classes.tolist() == [1, 3]
+    assert found.counts.tolist() == [[0, 1], [0, 1]]
+    assert found.note() == "3 classes have neither clips nor predictions here and are left out."

@@ -1,9 +1,10 @@
 """`kinegraph report RUN...`: the page of one run or test, or several compared."""
 
 from pathlib import Path
+from typing import Literal
 
 
-def report(runs: list[Path], *, out: Path | None = None) -> Path:
+def report(runs: list[Path], *, out: Path | None = None, figures: Literal["svg", "pdf"] | None = None) -> Path:
     """Write a page about a run or a test, or about two or more side by side.
 
     Args:
@@ -11,13 +12,17 @@ def report(runs: list[Path], *, out: Path | None = None) -> Path:
             compared with the first: options that differ, learning curves, figures and whether they differ by more than
             chance, classes, and the clips that only one gets right.
         out: the page, by default report.html in the folder of a single run, compare.html here for several.
+        figures: of a single run or test: also write the matrix, calibration and learning curves for papers, as svg
+            or pdf, into the folder figures beside the page.
 
     Examples:
-        kinegraph report runs/joint
+        kinegraph report runs/joint --figures svg
         kinegraph report runs/joint runs/bone --out joint_bone.html
     """
     if out is not None and out.suffix not in (".html", ".htm"):
         raise ValueError(f"the page is '{out}', expected a name that ends in .html")
+    if figures is not None and len(runs) > 1:
+        raise ValueError(f"--figures are of one run, {len(runs)} are given: call `kinegraph report` for each")
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -33,6 +38,11 @@ def report(runs: list[Path], *, out: Path | None = None) -> Path:
         page = out or (run.path if run.path.is_dir() else run.path.parent) / "report.html"
         write_single(run, page)
         print(f"report: {page}")
+        if figures is not None:
+            from kinegraph.report.figures import write_figures
+
+            written = write_figures(run, page.parent / "figures", figures)
+            print(f"figures: {', '.join(map(str, written)) or 'none, because nothing is known of scores or learning'}")
         return page
     names = short_names([path.resolve() for path in runs])
     page = out or Path("compare.html")
