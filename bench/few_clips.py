@@ -66,7 +66,9 @@ def main() -> None:
 def draw(labels: np.ndarray, train: np.ndarray, clips: int, seed: int) -> np.ndarray:
     """Numbers of `clips` training clips of each class, or of all that there are."""
     rng = np.random.default_rng(seed)
-    return np.concatenate([rng.permutation(np.flatnonzero((labels == it) & train))[:clips] for it in np.unique(labels)])
+    return np.concatenate(
+        [rng.permutation(np.flatnonzero((labels == it) & train))[:clips] for it in np.unique(labels[train])]
+    )
 
 
 def described(encoder: str, name: str, options: argparse.Namespace) -> dict[str, np.ndarray] | None:
