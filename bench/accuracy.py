@@ -26,7 +26,8 @@ from kinegraph.atomic import write_atomic
 from kinegraph.data.dataset import open_dataset
 from kinegraph.evaluation.about_result import read_evaluation
 from kinegraph.evaluation.calibration import calibration
-from kinegraph.training.crossval import Job, Runner, folds_of
+from kinegraph.training.commands import Commands
+from kinegraph.training.crossval import Job, folds_of, run_jobs
 
 ROOT = Path(__file__).parent.parent
 
@@ -55,7 +56,7 @@ def main() -> None:
         print(f"{job.name}: {json.loads(kept(job, options.out).read_text())['top1']:.4f}", flush=True)
 
     left = [job for job in jobs if not kept(job, options.out).is_file()]
-    Runner(threads=1).run(left, options.processes, done)
+    run_jobs(Commands(threads=1), left, options.processes, done)
     if options.test and left:
         count_opening(options.out, [job.name for job in left])
     print(table(options.recipes, names, options))

@@ -30,7 +30,8 @@ from kinegraph.inference.enrolment import fit_head, log_probabilities
 from kinegraph.inference.predictor import predictor_of
 from kinegraph.inference.untrained import encoder_for
 from kinegraph.models.weights import load_weights
-from kinegraph.training.crossval import Job, Runner
+from kinegraph.training.commands import Commands
+from kinegraph.training.crossval import Job, run_jobs
 
 ROOT = Path(__file__).parent.parent
 TRAINED_ON = {"ui-prmd": "ui-prmd", "g3d": "g3d"}  # in the name of an encoder: beginnings of the names of sets
@@ -66,7 +67,9 @@ def main() -> None:
 def draw(labels: np.ndarray, train: np.ndarray, clips: int, seed: int) -> np.ndarray:
     """Numbers of `clips` training clips of each class, or of all that there are."""
     rng = np.random.default_rng(seed)
-    return np.concatenate([rng.permutation(np.flatnonzero((labels == it) & train))[:clips] for it in np.unique(labels)])
+    return np.concatenate(
+        [rng.permutation(np.flatnonzero((labels == it) & train))[:clips] for it in np.unique(labels[train])]
+    )
 
 
 def described(encoder: str, name: str, options: argparse.Namespace) -> dict[str, np.ndarray] | None:
@@ -168,7 +171,7 @@ def runs_of(name: str, clips: int, options: argparse.Namespace) -> Iterator[floa
             ]
             words = epochs if options.steps else []
             job = Job(title, options.recipe, data, "few", seed, options.out / "runs" / title, words)
-            Runner(threads=1).run([job], 1, lambda job: None)
+            run_jobs(Commands(threads=1), [job], 1, lambda job: None)
             evaluation, _ = read_evaluation(job.result)
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(kept, json.dumps(evaluation.metrics, indent=1).encode())
