@@ -95,7 +95,7 @@ def draw(
         return call("draw", {"input": place, "out": out, **options}, progress)
 
 
-def report(*runs: "Place | Run | Evaluation", out: Place | None = None, progress: bool = True) -> Path:
+def report(*runs: "Place | Run", out: Place | None = None, progress: bool = True) -> Path:
     """A page about a run or a test, or several compared; as `kinegraph report`. Returns its path."""
     if not runs:
         raise ValueError("report needs a run, such as kg.report('runs/mine')")

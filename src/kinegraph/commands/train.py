@@ -44,7 +44,6 @@ def train(options: TrainOptions, config_text: str = "", config_name: str = "") -
 
     Examples:
         kinegraph train small_data --dataset MINE --split xsub        (kinegraph train --list: configs that come along)
-        kinegraph train configs/stgcn_ui_prmd20.yaml --dataset data/ui_prmd20 --seed 1
         kinegraph train configs/stgcn_ui_prmd20.yaml --dataset MINE --init-from best.safetensors --freeze 2 --head-lr 5
         kinegraph train mmaction2/configs/skeleton/stgcn/CONFIG.py --validate --cfg-options optimizer.lr=0.05
         kinegraph train runs/stgcn_ui_prmd20/config.yaml --work-dir runs/stgcn_ui_prmd20 --resume

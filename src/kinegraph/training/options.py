@@ -47,13 +47,13 @@ class TrainOptions:
     )
     plugins: Sequence[Path] = option(
         (),
-        "Python files whose networks, losses, optimizers and graphs may be named, as FILE.NAME. In a config they are "
-        "only a record: no file is run that the command line does not name.",
+        "Python files whose networks, losses, optimizers and graphs may be named as FILE.NAME; a config alone runs "
+        "none.",
         resume=MAY_CHANGE,
     )
     layout: str | None = option(
         None,
-        "other edges between the dataset's joints: a layout's name or YAML file; by default the dataset's own.",
+        "other edges between the dataset's joints: a layout's name or YAML file.",
     )
     partition: str = option(
         "spatial",
@@ -109,18 +109,14 @@ class TrainOptions:
         "clips a step, over all processes, that the learning rate is meant for; it is scaled to the real number.",
         least=1,
     )
-    validate: bool = option(
-        True, "measure the 'val' part, or 'test' without it, while training and keep the best weights."
-    )
+    validate: bool = option(True, "measure 'val', or 'test' without it, while training, and keep the best.")
     validate_every: int = option(1, "epochs from one validation to the next.", least=1)
     monitor: Literal["top1", "mean_class_accuracy", "edit", "f1_10", "f1_25", "f1_50", "map"] = option(
         "top1", "which figure makes weights the best; those behind mean_class_accuracy are for task frames."
     )
     save_every: int = option(500, "steps from one checkpoint to the next inside an epoch.", least=1, resume=MAY_CHANGE)
     log_every: int = option(100, "steps from one line in log.jsonl to the next.", least=1, resume=MAY_CHANGE)
-    early_stop: int | None = option(
-        None, "end after so many epochs without a better validation, by `monitor`; never by default.", least=1
-    )
+    early_stop: int | None = option(None, "end after so many epochs without a better validation by `monitor`.", least=1)
     loggers: Sequence[Literal["tensorboard", "wandb", "mlflow"]] = option(
         (),
         "where the log's figures are shown besides: tensorboard, wandb, mlflow, any of them; each is an extra.",
@@ -156,16 +152,16 @@ class TrainOptions:
         resume=OF_THE_CALL,
     )
     accelerator: str = option("auto", "cpu, cuda, mps or auto.", resume=MAY_CHANGE)
-    devices: int = option(1, "processes on this machine, one a GPU or, on the CPU, that many.", least=1)
+    devices: int = option(1, "processes here, one a GPU or, on the CPU, that many.", least=1)
     nodes: int = option(1, "machines.", least=1)
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = option(
         "32-true",
-        "32-true (or fp32), 16-mixed (fp16), bf16-mixed (bf16) or 64-true.",
+        "32-true (or fp32, the default), 16-mixed (fp16), bf16-mixed (bf16) or 64-true.",
     )
     compile: bool = option(
         False,
-        "have torch.compile fuse the network, and on a GPU replay it as one CUDA graph. It takes a minute at the "
-        "start and computes absent people like real ones; on a CPU it is slower.",
+        "have torch.compile fuse the network, on a GPU as one CUDA graph. It takes a minute at the start; on a "
+        "CPU it is slower.",
     )
 
 
