@@ -17,6 +17,7 @@ Source: DeepLabCut, user guide, "Novel Video Analysis", and guide for several an
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 
@@ -64,7 +65,7 @@ class Header:
     unique: tuple[str, ...]
     others: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def channels(self) -> int:
         return 3 if any(coord == "z" for *_, coord in self.columns) else 2
 
