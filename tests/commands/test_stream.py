@@ -175,7 +175,8 @@ def test_ctrl_c_keeps_what_was_recorded(here, tmp_path):
             if b'"frame": 38' in line and b'"person": "b"' in line:  # of the last frame but one; it waits for more
                 break
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        process.wait(timeout=60)  # before its input ends, which would be another way to end
+        _, err = process.communicate()
     assert process.returncode == 130
     assert b"Traceback" not in err
     kept = (tmp_path / "r.jsonl").read_bytes()
