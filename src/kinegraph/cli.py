@@ -155,7 +155,8 @@ def run_verb(verb: str, argv: list[str]) -> int:
         if "--list" in argv:
             print(list_of_configs())
             return 0
-        if not argv[0].startswith("-") and (config := find_config(argv[0])).suffix in SUFFIXES:
+        named = not argv[0].startswith("-") and not {"-c", "--config"} & set(argv)  # as `main.py recognition -c` is typed
+        if named and (config := find_config(argv[0])).suffix in SUFFIXES:
             from kinegraph.commands.configs import config_values
 
             config_values(config)  # a file that cannot be a config is refused before torch is imported

@@ -28,6 +28,7 @@ from kinegraph.models.weights import Weights, built_with
 
 OPSET = 18
 TOLERANCE = 1e-4  # of the spread of logits
+FOLDED = ("STGCN", "STGCNPP", "AGCN")  # what `fold` makes of others takes the exporter minutes, or is refused
 LENGTHS = (1, 2, 7, 33)  # frames of the clips that are compared, besides those of the recipe
 
 
@@ -105,7 +106,7 @@ def _content(network: nn.Module, predictor: Predictor, fixed: int | None) -> Any
 
 def traced_folded(network: nn.Module, trace: Callable[[nn.Module], Any]) -> Any:
     """trace(the folded network) where that can be exported, which has fewer steps, else trace(network)."""
-    if isinstance(network, SkeletonNetwork) and can_optimize(network):
+    if isinstance(network, SkeletonNetwork) and can_optimize(network) and network_kind(network).__name__ in FOLDED:
         with suppress(ValueError):
             return trace(network.fold(torch.float64).float())  # in float64 convolutions over time stay as they are
     return trace(network)

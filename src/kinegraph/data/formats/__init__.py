@@ -10,8 +10,7 @@ A module of FORMATS has
                                      file of which nothing can be read. Its keyword arguments are its options.
     read_whole(path)                 -> Recordings that `read` cuts into clips, as they are; of few formats
 
-and, where other projects read the format, a function that writes it. A reader goes on behind a fault, so that
-`inspect` lists all faults, while `prepare`, `predict` and `draw` stop at the first one.
+and, where other projects read the format, a function that writes it. A reader goes on behind a fault: `inspect` lists all.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
