@@ -155,7 +155,9 @@ def run_verb(verb: str, argv: list[str]) -> int:
         if "--list" in argv:
             print(list_of_configs())
             return 0
-        named = not argv[0].startswith("-") and not {"-c", "--config"} & set(argv)  # as `main.py recognition -c` is typed
+        named = not argv[0].startswith("-") and not {"-c", "--config"} & set(
+            argv
+        )  # as `main.py recognition -c` is typed
         if named and (config := find_config(argv[0])).suffix in SUFFIXES:
             from kinegraph.commands.configs import config_values
 

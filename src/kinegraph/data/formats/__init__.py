@@ -10,7 +10,7 @@ A module of FORMATS has
                                      file of which nothing can be read. Its keyword arguments are its options.
     read_whole(path)                 -> Recordings that `read` cuts into clips, as they are; of few formats
 
-and, where other projects read the format, a function that writes it. A reader goes on behind a fault: `inspect` lists all.
+and, where other projects read the format, a function that writes it. A reader goes on behind a fault.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
