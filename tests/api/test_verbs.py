@@ -10,6 +10,7 @@ import torch
 import kinegraph as kg
 from kinegraph.api.calls import words_of
 from kinegraph.cli import VERBS, main
+from kinegraph.commands.prepare import prepare
 from kinegraph.commands.train import train
 from tests import made_up
 
@@ -136,6 +137,7 @@ def test_options_become_words():
         f"--optimizer={torch.optim.AdamW.__module__}.AdamW",
         "--epochs=3",
     ]
+    assert words_of(prepare, {"path": "raw", "out": "x", "classes": 60}) == ["raw", "x", '--classes=["60"]']
 
 
 def test_every_public_name_is_there():

@@ -46,13 +46,16 @@ def call(name: str, given: Mapping[str, object], progress: bool, from_config: bo
 
 def words_of(verb: Callable, given: Mapping[str, object], from_config: bool = False) -> list[str]:
     """The words of a command line that say the same. Raises ValueError for an option that cannot be said so."""
-    needed = [it for it in parameters_of(verb).values() if it.default is it.empty and it.kind is not it.KEYWORD_ONLY]
+    declared = parameters_of(verb)
+    needed = [it for it in declared.values() if it.default is it.empty and it.kind is not it.KEYWORD_ONLY]
     without_dash = ["config"] if from_config else [it.name for it in needed]
     alone, options = list[str](), list[str]()
     for name, value in given.items():
         if value is None:
             continue
         value = value.path if isinstance(value, SkeletonDataset) else value
+        if name in declared and isinstance(value, int) and "list[str]" in str(declared[name].annotation):
+            value = [str(value)]  # classes=60, as --classes 60 is typed
         if name in without_dash:
             values = value if isinstance(value, list | tuple) else [value]
             alone += [_first(name, it) for it in values]
