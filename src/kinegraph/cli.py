@@ -172,7 +172,7 @@ def run_verb(verb: str, argv: list[str]) -> int:
     # numpy's words on values that are not finite or too large: readers and checks name the clip.
     warnings.filterwarnings("ignore", "(invalid value|overflow) encountered", RuntimeWarning)
     result = function(**parse(function, words(argv), from_config=verb in CONFIG_VERBS))
-    return getattr(result, "exit_code", 0)
+    return result if isinstance(result, int) else getattr(result, "exit_code", 0)
 
 
 def _end_with_launcher() -> None:
