@@ -139,7 +139,7 @@ def test_repetitions_are_counted_and_timed(times, scale, noise, channels):
     start = 10
     for one, frames in zip(done, times, strict=True):
         assert start <= one.start < one.end <= start + frames + 10
-        assert one.end - one.start == pytest.approx(frames, rel=0.5)
+        assert 0.4 * frames <= one.end - one.start <= frames  # a cosine is half of its time beyond 60, then 40 %
         start += frames + 10
 
 

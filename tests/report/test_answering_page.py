@@ -64,7 +64,7 @@ def test_files_are_read_and_shown(tmp_path):
             given = page.run("given")
             assert given["dims"] == [1, 40, 22, 3]
             np.testing.assert_allclose(np.reshape(given["values"], one.keypoint.shape), one.keypoint, atol=1e-6)
-            page.until("document.querySelector('.kg-player').player.places().length")
+            page.until("document.querySelector('.kg-player').player?.places().length")
         assert page.run("document.querySelectorAll('.kg-player').length") == 1
         wrong = {
             "b.csv": ("frame,x\n1,2", 'no column "joint"'),
