@@ -1,4 +1,4 @@
-"""Clips of classes that were not enrolled: how many are taken for one of the classes, by four measures.
+"""Clips of classes that were not enrolled: how many get one of the classes as answer, by four measures.
 
     python bench/few_clips_unknown.py [--sets PATTERN] [--clips 5 20] [--draws 3]
 

@@ -1,4 +1,4 @@
-"""docs/cluster.md: its job scripts are told to end in the middle of a training, and go on to the same weights."""
+"""docs/cluster.md: its job scripts get SIGTERM in the middle of a training, and go on to the same weights."""
 
 import os
 import re
@@ -89,7 +89,7 @@ def start(place: Path, kind: str, restarts: int) -> subprocess.Popen:
 
 
 @pytest.mark.parametrize("kind", ["one node", "two nodes", "kubernetes"])
-def test_a_job_that_is_told_to_end_goes_on_to_the_same_weights(place, kind):
+def test_a_job_that_gets_sigterm_goes_on_to_the_same_weights(place, kind):
     run = place / "runs" / kind
     job = start(place, kind, restarts=0)
     try:

@@ -20,8 +20,6 @@ from kinegraph.commands.configs import allow_words, forget_other_classes, read_o
 from kinegraph.commands.declared import SYNONYMS
 from kinegraph.commands.help import answer_help
 from kinegraph.commands.named_configs import find_config
-from kinegraph.commands.ranges import check_numbers as check_numbers
-from kinegraph.commands.ranges import check_ranges as check_ranges
 from kinegraph.commands.signature import is_list, options_class, parameters_of, usage_of
 from kinegraph.commands.signature import options_of as options_of
 from kinegraph.data.augment import RENAMED

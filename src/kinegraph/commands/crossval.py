@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from kinegraph.atomic import write_atomic
-from kinegraph.commands.arguments import check_numbers, read_config
+from kinegraph.commands.arguments import read_config
 from kinegraph.commands.named_configs import find_config
+from kinegraph.commands.ranges import check_numbers
 from kinegraph.commands.train import train
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.evaluation.evaluation import Evaluation

@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import nn
 
-from kinegraph.commands.arguments import check_numbers, read_config
+from kinegraph.commands.arguments import read_config
 from kinegraph.commands.foreign_config import foreign_words
 from kinegraph.commands.named_configs import find_config
+from kinegraph.commands.ranges import check_numbers
 from kinegraph.commands.swapped import config_first
 from kinegraph.commands.test_frames import check_frame_options, is_of_frames, measure_frames, tell_frames
 from kinegraph.commands.test_scores import RESULTS, measure_scores, with_result
@@ -124,7 +125,7 @@ def test(
         out = checked_result_path(out) if out else None
     prepared = _preprocessing(weights, options, checkpoint)
     indices = folder.indices(split, part)
-    clips = None if of_frames else _labelled_clips(folder, split, part, prepared)
+    clips = ClipDataset(folder, indices, prepared) if of_frames else _labelled_clips(folder, split, part, prepared)
     findings = dataset_findings(folder, split)
     check_scale(findings, folder)
 
@@ -141,12 +142,11 @@ def test(
     title, explained = f"{split} / {part}", None
     if isinstance(weights, Exported):
         placed_asked(weights, accelerator, precision)
-        clips = _labelled_clips(folder, split, part, prepared)
         scores = _score_exported(weights, clips, title, size)
     else:
         fabric = start_processes(accelerator, devices, precision=precision)
         network = fabric.to_device(weights.model.double() if precision == "64-true" else weights.model)
-        if clips is None:
+        if of_frames:
             timelines = measure_frames(
                 fabric, network, folder, split, part, prepared, weights.extra.get("training") or {}, size, workers
             )

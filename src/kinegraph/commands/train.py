@@ -9,9 +9,10 @@ import torch
 import yaml
 from lightning_fabric import Fabric
 
-from kinegraph.commands.arguments import check_ranges, written_options
+from kinegraph.commands.arguments import written_options
 from kinegraph.commands.data_paths import with_dataset
 from kinegraph.commands.foreign_config import foreign_words
+from kinegraph.commands.ranges import check_ranges
 from kinegraph.data.dataset_checks import line_of
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.windows import WindowDataset

@@ -174,11 +174,11 @@ function wake(figure) {
     }
     name.hidden = !best;
     if (!best) return;
-    const told = [clip.joints[best.joint]];
-    if (people > 1) told.push(clip.individuals[best.person]);
-    if (best.score) told.push(`confidence ${best.score[best.joint].toFixed(2)}`);
-    if (best.importance) told.push(`importance ${best.importance[best.joint].toFixed(2)}`);
-    name.textContent = told.join(" · ");
+    const lines = [clip.joints[best.joint]];
+    if (people > 1) lines.push(clip.individuals[best.person]);
+    if (best.score) lines.push(`confidence ${best.score[best.joint].toFixed(2)}`);
+    if (best.importance) lines.push(`importance ${best.importance[best.joint].toFixed(2)}`);
+    name.textContent = lines.join(" · ");
     const half = name.offsetWidth / 2;
     name.style.left = `${Math.min(Math.max(best.spot[0], half + 4), Math.max(box.width - half - 4, half + 4))}px`;
     name.style.top = `${best.spot[1] < 44 ? best.spot[1] + 40 : best.spot[1]}px`;

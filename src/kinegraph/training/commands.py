@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from threading import Event, Lock
 
@@ -31,7 +32,7 @@ class Commands:
     def run(self, words: Sequence[str], enough: Callable[[], bool] | None = None) -> Ended | None:
         """Run `kinegraph WORDS` to its end; None where all were stopped before it began.
 
-        enough: asked now and then; the command is told to end, and saves what it has, once this says True.
+        enough: asked now and then; once it says True the command gets SIGTERM, and saves what it has.
         """
         environment = os.environ | {"OMP_NUM_THREADS": str(self.threads), "OMP_WAIT_POLICY": "PASSIVE", PART: "1"}
         command = [sys.executable, "-m", "kinegraph", *words]
@@ -53,6 +54,18 @@ class Commands:
         with self._lock:
             for child in self._children:
                 child.terminate()
+
+    def side_by_side(self, processes: int, tasks: Iterable[Callable[[], object]]) -> None:
+        """Do tasks that run commands, `processes` at a time. Raises the first error; the others are stopped."""
+        with ThreadPoolExecutor(processes) as pool:
+            futures = [pool.submit(task) for task in tasks]
+            try:
+                ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
+                for future in ended:
+                    future.result()
+            finally:
+                self.stop()
+                pool.shutdown(wait=False, cancel_futures=True)
 
     @staticmethod
     def _errors(child: subprocess.Popen[str], enough: Callable[[], bool] | None) -> str:

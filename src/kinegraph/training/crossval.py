@@ -6,8 +6,8 @@ a second call does what is left.
 
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -110,15 +110,7 @@ def run_jobs(commands: Commands, jobs: Sequence[Job], processes: int, done: Call
 
     Raises ValueError with the last line of a command that failed; the others are stopped.
     """
-    with ThreadPoolExecutor(processes) as pool:
-        futures = [pool.submit(_one, commands, job, done) for job in jobs]
-        try:
-            ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in ended:
-                future.result()
-        finally:
-            commands.stop()
-            pool.shutdown(wait=False, cancel_futures=True)
+    commands.side_by_side(processes, [partial(_one, commands, job, done) for job in jobs])
 
 
 def _one(commands: Commands, job: Job, done: Callable[[Job], None]) -> None:

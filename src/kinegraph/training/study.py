@@ -6,9 +6,9 @@ epoch. What is drawn follows from the seed, the trial's number and the trials be
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
@@ -137,14 +137,8 @@ def open_study(storage: "RDBStorage", name: str, about: Mapping[str, Any], prune
 
 def run_study(study: "Study", plan: Plan, commands: Commands, processes: int, done: Callable[[Any], None]) -> None:
     """Run trials, `processes` at a time, until the study has as many as are wanted; `done` is called after each."""
-    with _plain(), ThreadPoolExecutor(processes) as pool:
-        futures = [pool.submit(_trials, study, plan, commands, done) for _ in range(processes)]
-        try:
-            ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in ended:
-                future.result()
-        finally:
-            commands.stop()
+    with _plain():
+        commands.side_by_side(processes, [partial(_trials, study, plan, commands, done)] * processes)
 
 
 def _trials(shared: "Study", plan: Plan, commands: Commands, done: Callable[["FrozenTrial"], None]) -> None:
