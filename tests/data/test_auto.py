@@ -8,6 +8,7 @@ import pytest
 from kinegraph.data.augment import Augmentation, mirror
 from kinegraph.data.auto import adapt, epochs_for, twin_looks, twin_names
 from kinegraph.data.dataset import write_dataset
+from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
@@ -92,7 +93,21 @@ def test_classes_hard_to_tell_apart_are_no_twins():
     clips = rng.normal(size=(60, 4, 1, 22, 3)).astype(np.float32)
     mirrored = np.stack([mirror(clip, LAYOUT) for clip in clips])
     flat = clips.reshape(60, -1), mirrored.reshape(60, -1)
-    assert twin_looks(*flat, rng.integers(0, 2, 60), np.arange(60)) is None
+    assert twin_looks(*flat, rng.integers(0, 2, 60), np.arange(60), np.arange(2)) is None
+
+
+def test_mirrored_clips_of_left_train_right(tmp_path):
+    folder = written(tmp_path / "clips", ["l_hand", "r_hand"], ["raise left", "raise right"])
+    how, said = adapt(MIRRORING, folder, np.arange(len(folder)), ["mirror"])
+    assert said == ["mirrored clips of 'raise left' train 'raise right' and the other way round"]
+    assert (how.augment.mirror, how.augment.mirror_labels, how.test_mirror) == (0.5, True, False)
+    mirrored = replace(how, augment=Augmentation(mirror=1.0, mirror_labels=True, mixup=1.0))
+    left, right = LAYOUT.joints.index("l_hand"), LAYOUT.joints.index("r_hand")
+    clips = ClipDataset(folder, np.arange(len(folder)), mirrored, seed=0)
+    for position in range(len(folder)):
+        views, label, *_ = clips[0, position]
+        risen = np.ptp(views[0, 0, :, [left, right], 1], axis=1)
+        assert (label, label) == (1 - folder.label[position], risen.argmax())
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ class Augmentation:
         scale: each axis is stretched by a factor between 1 - scale and 1 + scale.
         shear: each axis leans toward each other by up to this much.
         mirror: probability of exchanging left and right (x is negated and mirror joints change places).
+        mirror_labels: a mirrored clip of a class has the class that is called so in a mirror, "punch left" for "punch
+            right" (`mirrored_classes`). A clip that it is mixed with is mirrored with it.
         joint_flip: probability of left and right joints changing places, without x being negated (ProtoGCN).
         part_drop: probability of an arm or leg being missing (zero) in the whole clip, of everybody (ProtoGCN).
         crop: shortest share of the clip that frames are taken from; 0 or 1 takes them from all of it.
@@ -37,6 +39,7 @@ class Augmentation:
     scale: float = 0.0
     shear: float = 0.0
     mirror: float = 0.0
+    mirror_labels: bool = False
     joint_flip: float = 0.0
     part_drop: float = 0.0
     crop: float = 0.0
@@ -48,7 +51,7 @@ class Augmentation:
     mixup: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in (field.name for field in fields(self) if field.name != "rotation"):
+        for name in (field.name for field in fields(self) if field.type is float):
             top = np.inf if name in ("shear", "noise") else 1.0
             if not 0 <= getattr(self, name) <= top:
                 raise ValueError(f"augment.{name} is {getattr(self, name)}, expected between 0 and {top:g}")

@@ -1,6 +1,5 @@
 """Settings that follow from the recordings: how many people, which way is up, whether a mirror changes a class."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -10,8 +9,8 @@ from jaxtyping import Float, Int
 
 from kinegraph.data.augment import Augmentation
 from kinegraph.data.dataset import SkeletonDataset
+from kinegraph.data.mirrored_classes import mirrored_classes
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
-from kinegraph.skeleton.anatomy import other_side
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up, nearest_axis, toward_shoulders
 from kinegraph.skeleton.layout import JointLayout
@@ -32,7 +31,8 @@ def adapt(
 
     people: the most that a training clip has. normalize: "facing" with the vertical along which shoulders are above the
     rest of the body, on average; "sized" in 2D, and where the layout names no shoulders or no clip shows them. mirror:
-    no mirrored clips, neither in training nor in a test, where they would look like another class.
+    no mirrored clips, neither in training nor in a test, where they would look like another class. Where the class of a
+    mirror image has its own name ("punch left", "punch right"), mirrored training clips have that label.
     """
     said = []
     looked = indices[np.linspace(0, len(indices) - 1, min(len(indices), CLIPS)).astype(int)]
@@ -43,17 +43,8 @@ def adapt(
         preprocessing, line = placed(preprocessing, (folder[i] for i in looked), folder.layout, folder.channels)
         said.append(line)
     if "mirror" in what and (preprocessing.augment.mirror or preprocessing.test_mirror):
-        group = folder.attributes["subject"][looked] if "subject" in folder.attributes else np.arange(len(looked))
-        clips = (folder[i] for i in looked)
-        if reason := mirror_forbidden(
-            clips, folder.label[looked], folder.class_names, folder.layout, group, preprocessing
-        ):
-            preprocessing = replace(
-                preprocessing, test_mirror=False, augment=replace(preprocessing.augment, mirror=0.0)
-            )
-            said.append(f"no mirrored clips: {reason}")
-        else:
-            said.append("mirrored clips: no class looks like the mirror image of another")
+        preprocessing, line = _mirrored(preprocessing, folder, looked)
+        said.append(line)
     return preprocessing, said
 
 
@@ -90,6 +81,24 @@ def upward(clips: Iterable[SkeletonClip], layout: JointLayout) -> Up | None:
 # ---- mirror ----------------------------------------------------------------------------------------------------------
 
 
+def _mirrored(
+    preprocessing: Preprocessing, folder: SkeletonDataset, looked: Int[np.ndarray, "n"]
+) -> tuple[Preprocessing, str]:
+    names, varied = folder.class_names, preprocessing.augment
+    group = folder.attributes["subject"][looked] if "subject" in folder.attributes else np.arange(len(looked))
+    clips = (folder[i] for i in looked)
+    if reason := mirror_forbidden(clips, folder.label[looked], names, folder.layout, group, preprocessing):
+        return replace(preprocessing, test_mirror=False, augment=replace(varied, mirror=0.0)), (
+            f"no mirrored clips: {reason}"
+        )
+    if twins := twin_names(names):
+        varied = replace(varied, mirror_labels=True)
+        return replace(preprocessing, test_mirror=False, augment=varied), (
+            f"mirrored clips of '{twins[0]}' train '{twins[1]}' and the other way round"
+        )
+    return preprocessing, "mirrored clips: no class looks like the mirror image of another"
+
+
 def mirror_forbidden(
     clips: Iterable[SkeletonClip],
     label: Int[np.ndarray, "n"],
@@ -98,32 +107,23 @@ def mirror_forbidden(
     group: np.ndarray,
     preprocessing: Preprocessing,
 ) -> str:
-    """Why these clips must not be mirrored, or nothing: two classes are called, or look, like twins.
+    """Why these clips must not be mirrored, or nothing: two classes look like twins, and are not called so.
 
     group: of each clip, such as its subject; clips of a group are not compared. preprocessing: how bodies are placed.
     """
     if not layout.mirror:
         return f"layout '{layout.name}' says nothing of left and right"
-    if twins := twin_names(class_names):
-        return f"the classes '{twins[0]}' and '{twins[1]}' are mirror images by name"
-    if twins := twin_looks(*_looks(clips, preprocessing), label, group):
+    if twins := twin_looks(*_looks(clips, preprocessing), label, group, mirrored_classes(class_names)):
         one, other = (class_names[i] for i in twins)
         return f"mirrored clips of '{one}' look like '{other}' and the other way round"
     return ""
 
 
 def twin_names(names: Sequence[str]) -> tuple[str, str] | None:
-    """Two classes whose names differ in left and right, or in clockwise and counterclockwise, alone."""
-    known = {name.casefold(): name for name in names}
-    for folded, name in known.items():
-        turned = [re.sub(r"(?<!counter)(?<!anti)(?<!counter.)(?<!anti.)clockwise", way, folded)
-                  for way in ("counterclockwise", "counter-clockwise", "counter clockwise", "anticlockwise",
-                              "anti-clockwise")]  # fmt: skip
-        words = [folded.replace(a, b) for a, b in (("left", "right"), ("right", "left"))]
-        for other in [*other_side(folded), *words, *turned]:
-            if other in known and known[other] != name:
-                return name, known[other]
-    return None
+    """The first two classes that are mirror images by name."""
+    mirrored = mirrored_classes(names)
+    one = np.flatnonzero(mirrored != np.arange(len(names)))
+    return (names[one[0]], names[mirrored[one[0]]]) if len(one) else None
 
 
 def twin_looks(
@@ -131,18 +131,19 @@ def twin_looks(
     mirrored: Float[np.ndarray, "n d"],
     label: Int[np.ndarray, "n"],
     group: np.ndarray,
+    mirrored_label: Int[np.ndarray, "classes"],
 ) -> tuple[int, int] | None:
     """Two classes whose clips, once mirrored ones are around, mostly lie nearest to those of the other class.
 
     A clip's nearest neighbour among clips of other groups (subjects) is found twice, without and with mirrored clips.
     Twins are classes that both lose clips to the other's mirror image, more than they win back by their own. So two
-    classes that are hard to tell apart anyway are no twins.
+    classes that are hard to tell apart anyway are no twins. mirrored_label: of a mirrored clip of each class.
     """
     apart = group[:, None] != group[None, :]
     plain = np.where(apart, _distances(seen, seen), np.inf)
     turned = np.where(apart, _distances(seen, mirrored), np.inf)
     before = label[plain.argmin(1)]
-    after = np.where(turned.min(1) < plain.min(1), label[turned.argmin(1)], before)
+    after = np.where(turned.min(1) < plain.min(1), mirrored_label[label[turned.argmin(1)]], before)
     classes = int(label.max()) + 1
     moved = np.zeros((classes, classes))
     lost, won = (before == label) & (after != label), (before != label) & (after == label)

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from kinegraph.data.augment import exchange_factor
 from kinegraph.data.dataset import SkeletonDataset
+from kinegraph.data.mirrored_classes import mirrored_classes
 from kinegraph.data.pool import leave_stops_to_the_parent, signals_held
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.skeleton.clip import SkeletonClip
@@ -83,7 +84,10 @@ class ClipDataset(Samples):
         if self.seed is None:
             views = prepare_clip(clip, self.preprocessing)
         else:
-            views = self._varied(position % len(self), clip, np.random.default_rng((self.seed, epoch, position)))
+            rng = np.random.default_rng((self.seed, epoch, position))
+            steps, mirrored = mirror_drawn(self.preprocessing, rng)
+            views = self._varied(position % len(self), clip, steps, rng)
+            label = int(self._mirrored[label]) if mirrored else label
         return views, label, min(clip.people, self.preprocessing.people), position
 
     def __getitems__(self, keys: list[Key]) -> Batch:
@@ -91,35 +95,49 @@ class ClipDataset(Samples):
         views, labels, people, positions = zip(*map(self.__getitem__, keys), strict=True)
         return torch.from_numpy(np.stack(views)), torch.tensor(labels), torch.tensor(people), torch.tensor(positions)
 
-    def _varied(self, member: int, clip: SkeletonClip, rng: np.random.Generator) -> Float[np.ndarray, "1 people F V D"]:
+    @cached_property
+    def _mirrored(self) -> Int[np.ndarray, "classes"]:
+        return mirrored_classes(self.folder.class_names)
+
+    def _varied(
+        self, member: int, clip: SkeletonClip, steps: Preprocessing, rng: np.random.Generator
+    ) -> Float[np.ndarray, "1 people F V D"]:
         """A random training view, maybe blended with one of another clip of the same class and number of people."""
-        view = self._with_other_bones(member, clip, rng)
-        mixup = self.preprocessing.augment.mixup
+        view = self._with_other_bones(member, clip, steps, rng)
+        mixup = steps.augment.mixup
         if not mixup or rng.random() >= mixup:
             return view
         label, people = self.folder.label[self.indices], self.folder.people[self.indices]
         alike = np.flatnonzero((label == label[member]) & (people == people[member]))
         other = int(rng.choice(alike))
-        lent = self._with_other_bones(other, self.folder[self.indices[other]], rng)
+        lent = self._with_other_bones(other, self.folder[self.indices[other]], steps, rng)
         share = np.float32(rng.uniform(0, 0.5)) * (lent != 0)  # nothing is blended with joints that were not seen
         return view + share * (lent - view)
 
     def _with_other_bones(
-        self, member: int, clip: SkeletonClip, rng: np.random.Generator
+        self, member: int, clip: SkeletonClip, steps: Preprocessing, rng: np.random.Generator
     ) -> Float[np.ndarray, "1 people F V D"]:
         """A random training view, maybe with the bone lengths of the first person of another clip."""
-        share = self.preprocessing.augment.bone_lengths
+        share = steps.augment.bone_lengths
         if share and rng.random() < share:
             other = int(rng.integers(len(self)))
             factor = exchange_factor(self._bone_lengths[member], self._bone_lengths[other][0])
             keypoint = scale_bones(clip.keypoint, factor.astype(np.float32), clip.layout)
             clip = replace(clip, keypoint=keypoint)
-        return prepare_clip(clip, self.preprocessing, rng)
+        return prepare_clip(clip, steps, rng)
 
     @cached_property
     def _bone_lengths(self) -> list[Float[np.ndarray, "M V"]]:
         clips = (self.folder[index] for index in self.indices)
         return [bone_lengths(clip.keypoint, clip.layout) for clip in clips]
+
+
+def mirror_drawn(steps: Preprocessing, rng: np.random.Generator) -> tuple[Preprocessing, bool]:
+    """With `mirror_labels`, whether a training clip is mirrored is drawn here, and `steps` do it certainly or never."""
+    if not steps.augment.mirror_labels:
+        return steps, False
+    mirrored = bool(rng.random() < steps.augment.mirror)
+    return replace(steps, augment=replace(steps.augment, mirror=float(mirrored))), mirrored
 
 
 class EpochBatches:

@@ -89,6 +89,11 @@ class Preprocessing:
             raise ValueError("preprocessing.streams is empty, expected at least one of " + ", ".join(get_args(Stream)))
         if self.test_clips > 1 and self.sampling not in UNIFORM:
             raise ValueError(f"preprocessing.test_clips needs sampling 'uniform', found '{self.sampling}'")
+        if self.test_mirror and self.augment.mirror_labels:
+            raise ValueError(
+                "preprocessing.test_mirror takes the mean over a clip and its mirror image, which are of different "
+                "classes with augment.mirror_labels; leave one of them out"
+            )
         if (poses := self.poses) > MOST_POSES:  # else the machine runs out of memory, and of patience
             raise ValueError(
                 f"preprocessing asks for {poses:,} poses a clip (people x frames x test views), "
@@ -137,7 +142,7 @@ class Preprocessing:
 
 def _check_kinds(read: Mapping[str, Any], varied: Mapping[str, Any]) -> None:
     """Raises ValueError for a value that is not of its field's kind; a weights file may say anything."""
-    numbers = {f"augment.{name}": value for name, value in varied.items() if name != "rotation"}
+    numbers = {f"augment.{name}": value for name, value in varied.items() if name not in ("rotation", "mirror_labels")}
     numbers |= {f"augment.rotation[{i}]": value for i, value in enumerate(_listed(varied, "rotation", "augment."))}
     numbers |= {"min_score": read.get("min_score") or 0}
     counts = {
@@ -147,9 +152,10 @@ def _check_kinds(read: Mapping[str, Any], varied: Mapping[str, Any]) -> None:
         if isinstance(value, bool) or not isinstance(value, int if name in counts else int | float):
             kind = "a whole number" if name in counts else "a number"
             raise ValueError(f"preprocessing.{name} is {quoted(value)}, expected {kind}")
-    for name in ("test_mirror", "moments"):
-        if not isinstance(read.get(name, False), bool):
-            raise ValueError(f"preprocessing.{name} is {quoted(read[name])}, expected true or false")
+    switches = {name: read.get(name, False) for name in ("test_mirror", "moments")}
+    for name, value in (switches | {"augment.mirror_labels": varied.get("mirror_labels", False)}).items():
+        if not isinstance(value, bool):
+            raise ValueError(f"preprocessing.{name} is {quoted(value)}, expected true or false")
     _listed(read, "streams")
     if "rotation" in varied and len(varied["rotation"]) != 3:
         raise ValueError(f"preprocessing.augment.rotation is {quoted(varied['rotation'])}, expected three numbers")

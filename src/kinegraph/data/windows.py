@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.loading import Batch, Key, Samples
+from kinegraph.data.loading import Batch, Key, Samples, mirror_drawn
+from kinegraph.data.mirrored_classes import mirrored_classes
 from kinegraph.data.preprocessing import FIRST_FRAME, Preprocessing, prepare_clip
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.segment import IGNORED, Segment, one_label, runs
@@ -101,16 +102,19 @@ class WindowDataset(Samples):
         recorded = int(self.folder.frames[place.recording])
         first = min(max(middle - self.frames // 2, 0), max(recorded - self.frames, 0))
         clip = cut(self.folder[place.recording], first, self.frames)
-        views = prepare_clip(clip, self.preprocessing, rng)
-        return views, self._frame_labels(place.recording, first), min(clip.people, self.preprocessing.people), position
+        steps, mirrored = (self.preprocessing, False) if rng is None else mirror_drawn(self.preprocessing, rng)
+        labels = self._frame_labels(place.recording, first, mirrored)
+        return prepare_clip(clip, steps, rng), labels, min(clip.people, steps.people), position
 
     def __getitems__(self, keys: list[Key]) -> Batch:
         views, labels, people, positions = zip(*map(self.__getitem__, keys), strict=True)
         numbers: Sequence[Tensor] = (torch.tensor(people), torch.tensor(positions))
         return torch.from_numpy(np.stack(views)), torch.from_numpy(np.stack(labels)), *numbers
 
-    def _frame_labels(self, index: int, first: int) -> np.ndarray:
+    def _frame_labels(self, index: int, first: int, mirrored: bool = False) -> np.ndarray:
         labels = self.labels_of(index)[first : first + self.frames]
+        if mirrored:
+            labels = labels[:, mirrored_classes(self.folder.class_names)]
         missing = self.frames - len(labels)
         if self.several:
             return np.pad(labels.astype(np.float32), ((0, missing), (0, 0)), constant_values=np.nan)
