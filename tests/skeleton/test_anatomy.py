@@ -59,12 +59,12 @@ def test_one_side_is_the_same_for_all_joints_of_a_limb():
     assert all(len(side) == 1 for side in sides)
 
 
-def test_sides_that_hang_differently_are_no_mirror_pairs_and_a_line_says_so():
+def test_sides_that_hang_differently_are_mirror_pairs_and_a_line_says_so():
     names = {"name": "odd", "joints": ["hip", "left_knee", "right_knee", "left_foot", "right_foot"], "centre": "hip"}
     bones = [["left_knee", "hip"], ["right_knee", "hip"], ["left_foot", "left_knee"], ["right_foot", "left_knee"]]
     found, said = complete(JointLayout.own(names | {"bones": bones}))
-    assert found.mirror == ()
-    assert said.startswith("no mirror pairs, though names say left and right: ")
+    assert found.mirror == ((1, 2), (3, 4))
+    assert said.startswith("left and right by the names of the joints: 2 pairs")
     assert said.endswith("no bone 'right_foot' - 'right_knee'")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.skeleton.layout import INFERRED, JointLayout
+from kinegraph.skeleton.layout import INFERRED, JointLayout, uneven_bone
 
 LEG = re.compile(r"leg|hip|knee|ankle|foot|feet|toe|femur|tibia|thigh|calf|heel", re.IGNORECASE)
 ARM = re.compile(r"arm|shoulder|elbow|wrist|hand|finger|thumb|clavicle|collar|humerus|radius", re.IGNORECASE)
@@ -45,7 +45,8 @@ def complete(layout: JointLayout, lengths: Float[np.ndarray, "V"] | None = None)
     added: dict[str, Any] = {"mirror": pairs, "spine": spine, "shoulders": shoulders}
     added = {key: value for key, value in added.items() if key in missing and value}
     try:
-        found, why_not = replace(layout, **added), ""
+        found = replace(layout, **added)
+        why_not = uneven_bone(found)
     except ValueError as error:
         del added["mirror"]
         found, why_not = replace(layout, **added), f"no mirror pairs, though names say left and right: {error}"

@@ -84,8 +84,14 @@ class JointLayout:
 
     @classmethod
     def own(cls, spec: Any) -> "JointLayout":
-        """The same for somebody's own layout, which may leave unsaid what names and bones say."""
+        """The same for somebody's own layout, which may leave unsaid what names and bones say.
+
+        A bone without a mirror image is an error there. In a layout that a program made it is not: a tree that hangs on
+        one shoulder has such bones, and its joints still change places in a mirror.
+        """
         layout = _from_names(spec)
+        if uneven := uneven_bone(layout):
+            raise ValueError(uneven)
         return replace(layout, unstated=frozenset(key for key in INFERRED if key not in spec))
 
 
@@ -269,17 +275,22 @@ def _check_parents(layout: JointLayout) -> None:
 
 
 def _check_mirror(layout: JointLayout) -> None:
-    """Exchanging left and right must map joints one to one and bones onto bones."""
+    """Exchanging left and right must map joints one to one."""
     joints = layout.joints
     sided = [joint for sides in layout.mirror for joint in sides]
     if len(set(sided)) < len(sided):
         twice = next(joint for joint in sided if sided.count(joint) > 1)
         raise ValueError(f"joint '{joints[twice]}' is in more than one mirror pair, or is its own mirror image")
-    other = layout.mirrored()
+
+
+def uneven_bone(layout: JointLayout) -> str:
+    """The first bone that is none when left and right change places, in words; empty where there is none."""
+    joints, other = layout.joints, layout.mirrored()
     bones = {frozenset(bone) for bone in layout.bones}
     for i, j in layout.bones:
         if layout.mirror and frozenset((other[i], other[j])) not in bones:
-            raise ValueError(
+            return (
                 f"bone '{joints[i]}' - '{joints[j]}' has no mirror image: "
                 f"there is no bone '{joints[other[i]]}' - '{joints[other[j]]}'"
             )
+    return ""

@@ -50,7 +50,7 @@ def test_what_the_layout_says_stays_and_nothing_is_said(tmp_path):
     assert not any("left" in line for line in found.assumed)
 
 
-def test_an_npz_whose_sides_hang_differently_is_read_without_mirror_pairs(tmp_path, capsys):
+def test_an_npz_whose_sides_hang_differently_has_mirror_pairs_all_the_same(tmp_path, capsys):
     """The tree of its bones begins at the right shoulder."""
     np.savez(
         tmp_path / "own.npz", keypoint=np.random.default_rng(0).normal(0, 1, (6, 4, 3)), length=np.array([3, 3]),
@@ -58,5 +58,5 @@ def test_an_npz_whose_sides_hang_differently_is_read_without_mirror_pairs(tmp_pa
         parents=np.array([-1, 0, 1, 2]),
     )  # fmt: skip
     assert main(["prepare", str(tmp_path / "own.npz"), str(tmp_path / "out"), "--units", "m"]) == 0
-    assert "; no mirror pairs, though names say left and right: bone '" in capsys.readouterr().out
-    assert open_dataset(tmp_path / "out").layout.mirror == ()
+    assert "bone 'left_hand' - 'left_shoulder' has no mirror image" in capsys.readouterr().out
+    assert len(open_dataset(tmp_path / "out").layout.mirror) == 2
