@@ -12,6 +12,7 @@ from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
+from kinegraph.training.setup import labels_of_mirrored
 
 LAYOUT = load_layout("kinect22")
 Y_UP = np.eye(3)
@@ -81,6 +82,14 @@ def test_hands_that_are_told_apart_by_their_side_alone_forbid_the_mirror(tmp_pat
     assert how.augment.mirror == 0
     assert not how.test_mirror
     assert "'a01' look like 'a02'" in said[0]
+
+
+def test_mirrored_clips_that_keep_their_class_are_named():
+    names = ["raise left", "raise right"]
+    (line,) = labels_of_mirrored(MIRRORING, names)
+    assert line.startswith("mirrored clips of 'raise left' keep their class, though by name 'raise right' is its")
+    assert not labels_of_mirrored(MIRRORING, ["bow", "raise right"])
+    assert not labels_of_mirrored(Preprocessing(), names)
 
 
 def test_movements_of_one_side_that_have_no_twin_allow_it(tmp_path):

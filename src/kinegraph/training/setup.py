@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from kinegraph.data.auto import STEPS, adapt, epochs_for
+from kinegraph.data.auto import STEPS, adapt, epochs_for, twin_names
 from kinegraph.data.checks import Finding
 from kinegraph.data.conditions import CLIPS, Conditions, conditions_of
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
@@ -95,6 +95,7 @@ def open_data(options: TrainOptions) -> Data:
     folder = open_dataset(options.dataset, check_values=True)
     indices = folder.indices(options.split, "train")
     preprocessing, chosen = adapt(options.preprocessing, folder, indices, options.from_data)
+    chosen += labels_of_mirrored(preprocessing, folder.class_names)
     if options.task == "frames":
         clips, val_clips = open_recordings(folder, options, preprocessing)
     else:
@@ -113,6 +114,17 @@ def open_data(options: TrainOptions) -> Data:
     findings = dataset_findings(folder, options.split)
     check_scale(findings, folder)
     return Data(folder, clips, val_clips, layout, preprocessing, epochs, chosen, findings)
+
+
+def labels_of_mirrored(preprocessing: Preprocessing, class_names: Sequence[str]) -> list[str]:
+    """A line where mirrored clips keep the label of their class though another one is its mirror image by name."""
+    varied, twins = preprocessing.augment, twin_names(class_names)
+    if not twins or varied.mirror_labels or not (varied.mirror or preprocessing.test_mirror):
+        return []
+    return [
+        f"mirrored clips of '{twins[0]}' keep their class, though by name '{twins[1]}' is its mirror image; "
+        "preprocessing.augment.mirror_labels gives them that class"
+    ]
 
 
 def open_parts(
