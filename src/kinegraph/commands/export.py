@@ -20,6 +20,7 @@ def export(
     part: str | None = None,
     max_loss: float = 0.5,
     preprocessing: Literal["outside", "graph"] = "outside",
+    stream: bool = False,
     page: bool = False,
     ort: Path | None = None,
     overwrite: bool = False,
@@ -39,6 +40,8 @@ def export(
         max_loss: points of top-1 that int8 may lose; where it loses more, nothing is written.
         preprocessing: "graph" makes preparing a part of the graph, which then takes recordings as they are; refused
             with the reason where a recipe does not allow it.
+        stream: a graph of single frames, for `kinegraph stream`: a frame and a state go in, logits and the new state
+            come out; refused with the reason where the exact engine of `stream` is not possible.
         page: write a page that answers files of joints in a browser, alone and without a network connection.
         ort: of --page: the folder dist of the npm package onnxruntime-web, which becomes a part of the page.
         overwrite: replace the file that is there.
@@ -47,12 +50,19 @@ def export(
     Examples:
         kinegraph export ui-prmd-10 ui-prmd-10.onnx
         kinegraph export runs/mine/checkpoints/best.safetensors mine.onnx
+        kinegraph export best.safetensors live.onnx --stream
         kinegraph export best.safetensors small.onnx --int8 data/mine --split xsub
         kinegraph export best.safetensors answers.html --page --ort package/dist
     """
     if page or ort is not None:
+        if stream:
+            raise ValueError("a page asks about recordings: leave --stream or --page out")
         _export_page(weights, out, ort if page else None, int8 is not None, overwrite, plugins)
         return
+    if stream and (int8 is not None or preprocessing == "graph"):
+        raise ValueError(
+            "--stream takes frames that are prepared outside, in fp32: leave --int8 and --preprocessing out"
+        )
     if int8 is not None and preprocessing == "graph":
         raise ValueError("--int8 and --preprocessing graph do not go together: leave one out")
     if int8 is None and (split or part):
@@ -72,12 +82,25 @@ def export(
         report = export_prepared(weights, out)
         print(f"{out}: {megabytes(report.bytes)}, recordings of {counted(report.fixed or 1, 'person', 'people')}")
         return _tell_compared(report)
+    if stream:
+        return _export_stream(weights, out)
     from kinegraph.inference.export import export as export_network
 
     report = export_network(weights, out)
     people = "any number of people" if report.fixed is None else f"{report.fixed} people, absent ones zero"
     print(f"{out}: {megabytes(report.bytes)}, clips of any number, {people}, any length")
     _tell_compared(report)
+
+
+def _export_stream(weights: Path, out: Path) -> None:
+    from kinegraph.inference.export_stream import export_stream
+
+    report = export_stream(weights, out)
+    print(f"{out}: {megabytes(report.bytes)}, single frames of any number of people, each with a state")
+    print(
+        f"compared with the exact engine on {report.clips} answers: largest difference {report.difference:.1e} of the "
+        f"logits' spread, the same class for {report.same}"
+    )
 
 
 def _export_page(

@@ -203,7 +203,7 @@ def _predictor_and_inputs(
     if is_exported(weights):
         if preprocessing is not None or class_names is not None:
             raise ValueError(f"--preprocessing and --class-names are for .pth checkpoints; {weights} knows its own")
-        exported = load_exported(weights, map_layout=map_layout)
+        exported = load_exported(weights, map_layout=map_layout).ready()
         return exported, read(classes=exported.class_names), {"training": exported.training}
     from kinegraph.data.preprocessing import Preprocessing
     from kinegraph.inference.predictor import predictor_of

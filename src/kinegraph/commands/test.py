@@ -237,6 +237,8 @@ def _open_weights(checkpoint: Path, folder: SkeletonDataset, keep: bool) -> Weig
         weights = published_weights(checkpoint, layout=folder.layout, class_names=folder.class_names)
     else:
         weights = load_trained(checkpoint)
+        if isinstance(weights, Exported):
+            weights.ready()
         if keep and isinstance(weights, Exported):
             raise ValueError(f"--keep is for weights files, {checkpoint} is an exported network")
     check_fit(weights, folder, str(checkpoint))

@@ -47,12 +47,17 @@ class Report:
     fixed: int | None
 
 
-def export(model: nn.Module | Weights | str | Path, out: str | Path) -> Report:
+def export(model: nn.Module | Weights | str | Path, out: str | Path, *, stream: bool = False) -> Report:
     """Write a network as ONNX: clips (N, M, T, V, C), prepared as its metadata says, -> logits.
 
-    model: as `kinegraph.predict` takes it. Raises ValueError where the network cannot be exported, or where
-    onnxruntime computes something else; then nothing is left.
+    model: as `kinegraph.predict` takes it. stream: single frames and a state instead of clips, see `export_stream`.
+    Raises ValueError where the network cannot be exported, or where onnxruntime computes something else; then nothing
+    is left.
     """
+    if stream:
+        from kinegraph.inference.export_stream import export_stream
+
+        return export_stream(model, out)
     out, predictor = Path(out), exportable(model)
     network = answering(predictor.network).cpu().float()
     fixed = predictor.preprocessing.people if _sees_all_people(network) else None

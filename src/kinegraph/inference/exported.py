@@ -25,6 +25,7 @@ from kinegraph.skeleton.layout import JointLayout
 KEY, VERSION = "kinegraph", 1  # of our text in the metadata
 INPUT, OUTPUT = "clips", "logits"  # (N, M, T, V, C) as `prepare_clip` makes them -> (N, classes)
 RECORDING = "recording"  # the input where preparing is part of the graph: (people, T, V, D) -> (1, classes)
+FRAME, STATE = "frame", "state_"  # of a graph of single frames: (P, V, C), and what it keeps of each person
 EXTRA = 'pip install "kinegraph[export]"'
 
 
@@ -48,6 +49,12 @@ class Exported:
         return self.about.get("prepares") is True
 
     @property
+    def frame_by_frame(self) -> Mapping[str, Any] | None:
+        """What the file says of a graph of single frames; None where the graph takes clips."""
+        about = self.about.get("frame_by_frame")
+        return about if isinstance(about, Mapping) else None
+
+    @property
     def training(self) -> Mapping[str, Any]:
         """What the file says of the training, as far as it is used here: the lengths of clips."""
         training = self.about.get("training")
@@ -66,7 +73,12 @@ class Exported:
         return fitted(clip, self.layout, self.preprocessing, self.channels, self.map_layout)
 
     def ready(self) -> Self:
-        """Itself: there is no other mode."""
+        """Itself: there is no other mode. Raises ValueError where the graph takes no clips."""
+        if self.frame_by_frame is not None:
+            raise ValueError(
+                "this network was exported with --stream and takes single frames: `kinegraph stream` asks it; for "
+                "recordings export the weights without --stream"
+            )
         return self
 
     def answer(self, clips: Sequence[SkeletonClip]) -> Float[np.ndarray, "N classes"]:
@@ -78,9 +90,9 @@ class Exported:
         if self.prepares:
             recordings = (recording_of(clip, self.preprocessing.people) for clip in clips)
             found = [self.session.run([OUTPUT], {RECORDING: it})[0] for it in recordings]
-            return _finite(np.concatenate(found).astype(np.float64))
+            return finite(np.concatenate(found).astype(np.float64))
         views = np.stack([prepare_clip(clip, self.preprocessing) for clip in clips])  # (N, W, M, T, V, C)
-        logits = _finite(self.logits(views.reshape(-1, *views.shape[2:])).astype(np.float64))
+        logits = finite(self.logits(views.reshape(-1, *views.shape[2:])).astype(np.float64))
         logits = logits.reshape(*views.shape[:2], -1)
         return logits[:, 0] if views.shape[1] == 1 else np.log(_softmax(logits).mean(1))
 
@@ -95,7 +107,8 @@ def recording_of(clip: SkeletonClip, people: int) -> Float[np.ndarray, "people T
     return fit_people(np.concatenate(parts, axis=3).astype(np.float32), people)
 
 
-def _finite(logits: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+def finite(logits: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """The logits. Raises ValueError if one is no number."""
     if not np.isfinite(logits).all():
         raise ValueError("the network's scores are not finite numbers")
     return logits
@@ -141,11 +154,14 @@ def load_exported(path: str | Path, *, map_layout: bool = False, threads: int | 
         steps, channels = Preprocessing.from_dict(about["preprocessing"]), int(about["channels"])
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{path} says of its network what cannot be read: {quoted(error)}") from None
-    prepares = about.get("prepares") is True
-    wanted = (RECORDING, channels // len(steps.streams)) if prepares else (INPUT, channels)
-    (taken,), (given,) = session.get_inputs(), session.get_outputs()
+    wanted = (RECORDING, channels // len(steps.streams)) if about.get("prepares") is True else (INPUT, channels)
+    if single := isinstance(about.get("frame_by_frame"), Mapping):
+        wanted = (FRAME, channels)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    taken, given = inputs[0], outputs[0]
     shapes = tuple(taken.shape[-2:]), given.shape[-1]
-    if (taken.name, given.name) != (wanted[0], OUTPUT) or shapes != ((len(layout), wanted[1]), len(names)):
+    fits = (taken.name, given.name) == (wanted[0], OUTPUT) and shapes == ((len(layout), wanted[1]), len(names))
+    if not fits or (len(inputs) > 1 or len(outputs) > 1) != single:
         raise ValueError(f"{path} has a graph of other joints, channels or classes than its metadata says")
     trained = Conditions.from_dict(about.get("trained"))
     digest = hashlib.sha256(content).hexdigest()

@@ -15,6 +15,8 @@ from kinegraph.inference.asking import asked_of, placed_asked
 from kinegraph.inference.compared import differences
 from kinegraph.inference.exported import Exported
 from kinegraph.inference.prediction import Prediction, size_of
+from kinegraph.inference.streaming.causal import waits
+from kinegraph.inference.streaming.graph import FrameGraph, GraphEngine, frame_graph
 from kinegraph.inference.streaming.lengths import Lengths, lengths_of
 from kinegraph.inference.streaming.poses import Form, Person, Poses, Scores, Someone, between, form_of, poses_of
 from kinegraph.inference.streaming.window import WindowEngine
@@ -66,7 +68,7 @@ class Stream:
 
     Args:
         model: what `load_model` or `load_weights` gave, or the path or name of a weights file, or of a file that
-            `export` wrote, which the window engine asks.
+            `export` wrote: the exact engine asks one of `stream=True`, the window engine any other.
         fps: frames a second of the stream.
         people: that are followed at once; further people are left out and counted in `left_out`.
         engine: "auto", "exact" or "window".
@@ -107,9 +109,13 @@ class Stream:
         self.reason = exact if isinstance(exact, str) else None
         if engine == "exact" and self.reason:
             raise ValueError(f"the exact engine is not possible: {self.reason}; engine='window' takes every network")
+        if engine == "window" and isinstance(exact, FrameGraph):
+            raise ValueError(
+                "the window engine asks about clips, this network was exported with --stream: leave it out"
+            )
         self._exact = None if isinstance(exact, str) or engine == "window" else exact
         self.engine = "window" if self._exact is None else "exact"
-        self.delay = 0 if self._exact is None else _delay_of(self._exact, asked.preprocessing)
+        self.delay = 0 if self._exact is None else self._exact.delay + waits(asked.preprocessing)
         self.fps, self.people = fps, people
         self.lengths: Lengths = lengths_of(
             asked, fps=fps, window=window, stride=stride, gap=gap, exact=self.engine == "exact"
@@ -120,7 +126,7 @@ class Stream:
         self.image_size = None if image_size is None else size_of(image_size)
         self._compare, self._compared = compare, list[np.ndarray]()
         self._form: Form | None = None
-        self._running: ExactEngine | WindowEngine | None = None
+        self._running: ExactEngine | GraphEngine | WindowEngine | None = None
         self._follower = Follower(self.lengths.gap + 1)
         self._someone: dict[Person, Someone] = {}
         self._frame = -1
@@ -299,9 +305,11 @@ class Stream:
         before, lost, one.poses, one.seen = one.poses, number - one.seen - 1, poses, number
         return np.concatenate([between(before, poses, lost), poses]) if lost else poses
 
-    def _engine(self, form: Form) -> "ExactEngine | WindowEngine":
+    def _engine(self, form: Form) -> "ExactEngine | GraphEngine | WindowEngine":
         lengths = self.lengths
         if self._exact is not None:
+            if isinstance(self._exact, FrameGraph):
+                return GraphEngine(cast(Exported, self._asked), self._exact, form, lengths.window)
             from kinegraph.inference.streaming.exact import ExactEngine
 
             return ExactEngine(cast("Predictor", self._asked), self._exact, form, lengths.window)
@@ -315,19 +323,13 @@ class Stream:
         return StreamAnswer(person, self._frame, start, stop, prediction, self._frame - one.seen, new)
 
 
-def _exact(asked: "Predictor | Exported") -> "StreamedNetwork | str":
-    """The network computed as frames arrive, or the reason why that is not possible."""
+def _exact(asked: "Predictor | Exported") -> "StreamedNetwork | FrameGraph | str":
+    """What computes frames as they arrive, or the reason why that is not possible."""
     if isinstance(asked, Exported):
-        return "an exported network sees complete clips"
+        return frame_graph(asked)
     from kinegraph.inference.streaming.exact import frame_by_frame
 
     return frame_by_frame(asked.network, asked.preprocessing)
-
-
-def _delay_of(network: "StreamedNetwork", steps: Preprocessing) -> int:
-    from kinegraph.inference.streaming.exact import delay_of
-
-    return delay_of(network, steps)
 
 
 def _check_options(fps: float | None, people: int, engine: str) -> None:

@@ -83,7 +83,7 @@ class StreamedBlock:
         self.graph: Tensor = spatial.gather
         self.mix: Tensor = spatial.weight.T.contiguous()
         self.constant: Tensor = spatial.constant
-        self.constants: dict[int, Tensor] = {}  # by rows
+        self.constants: dict[int, Tensor] = {}  # by bodies
         self.joints, (self.width, width_in) = len(spatial.constant), spatial.weight.shape
         self.width_in = width_in * self.joints // len(spatial.gather)
 
@@ -91,13 +91,19 @@ class StreamedBlock:
         """ReLU of the graph convolution and its residual path. place: where the result is wanted."""
         rows = x.shape[0]
         bodies = rows // self.joints
-        sums = torch.bmm(self.graph.expand(bodies, -1, -1), x.view(bodies, self.joints, -1))
-        if rows not in self.constants:
-            self.constants[rows] = self.constant.repeat(bodies, 1)
-        y = torch.addmm(self.constants[rows], sums.view(-1, self.mix.shape[0]), self.mix, out=place)
+        sums = torch.bmm(self.graph.expand(bodies, -1, -1), x.view(bodies, self.joints, self.width_in))
+        y = torch.addmm(self._constant_of(bodies), sums.view(-1, self.mix.shape[0]), self.mix, out=place)
         if self.graph_residual is not None:
             y += self.graph_residual(x)
         return y.relu_()
+
+    def _constant_of(self, bodies: int) -> Rows:
+        """Kept for each number of bodies, but where that number is not known yet: in an export."""
+        if torch.compiler.is_exporting():
+            return self.constant.repeat(bodies, 1)
+        if bodies not in self.constants:
+            self.constants[bodies] = self.constant.repeat(bodies, 1)
+        return self.constants[bodies]
 
     def before(self, x: Rows, place: Rows) -> None:
         """The part of the block that looks at one frame alone, written to its place."""
@@ -153,6 +159,9 @@ class StreamedNetwork:
         self.blocks = tuple(blocks)
         self.width, self.stride = blocks[-1].width, prod(block.stride for block in blocks)
         self.delay = sum((block.span - 1 - block.around) * stride for block, stride in self.strided())
+        self.reach = sum(
+            block.around * stride for block, stride in self.strided()
+        )  # frames before a moment that it sees
 
     def start(self, bodies: int) -> State:
         """The state before the first frame."""

@@ -1,0 +1,241 @@
+"""A network as a graph of single frames: a frame and a state go in, the logits of a moment and the new state come out.
+
+The state of a person is what each block keeps, the oldest frame first, and a clock. Where a block of stride 2 makes no
+output, the blocks behind it compute nothing: they take the rows of those people who are due.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from kinegraph.atomic import atomic_file
+from kinegraph.inference.export import OPSET, Report, describe, exportable, quiet
+from kinegraph.inference.exported import FRAME, OUTPUT, STATE, load_exported
+from kinegraph.inference.predictor import Predictor
+from kinegraph.inference.streaming.exact import ExactEngine, absent_of, frame_by_frame
+from kinegraph.inference.streaming.graph import FrameGraph, GraphEngine, frame_graph
+from kinegraph.inference.streaming.poses import Form, Person, Poses, Scores
+from kinegraph.messages import one_line
+from kinegraph.models.layers.streaming import Ring, StreamedBlock, StreamedNetwork
+from kinegraph.models.network import network_kind
+from kinegraph.models.weights import Weights
+
+TOLERANCE = 1e-5  # of the spread of logits
+AGES = 1 << 30  # more frames than any delay: no remainder is of a negative number
+Frames = Float[Tensor, "P V C"]
+
+
+def export_stream(model: nn.Module | Weights | str | Path, out: str | Path) -> Report:
+    """Write a network as ONNX of single frames, prepared as its metadata says. model: as `kinegraph.predict` takes it.
+
+    Raises ValueError where the exact engine refuses the network, with its reason, or where onnxruntime computes
+    something else than that engine; then nothing is left.
+    """
+    out, predictor = Path(out), exportable(model)
+    predictor = predictor.ready()
+    predictor.network.cpu().float()
+    network = frame_by_frame(predictor.network, predictor.preprocessing)
+    if isinstance(network, str):
+        raise ValueError(f"the network cannot be computed frame by frame: {network}; leave --stream out")
+    form = _form_of(predictor)
+    content = _content(network, predictor, form)
+    spans = {"delay": network.delay, "reach": network.reach, "stride": network.stride}
+    describe(content, predictor, predictor.network, frame_by_frame=spans)
+    with atomic_file(out) as unfinished:
+        unfinished.write_bytes(content.SerializeToString())
+        return _compared(unfinished, out, network, predictor, form)
+
+
+def _form_of(predictor: Predictor) -> Form:
+    """The form of frames that such a network takes; the size of a picture is any."""
+    steps = predictor.preprocessing
+    width = predictor.channels // len(steps.streams)
+    dimensions = 2 if steps.normalize.startswith("image") or width == 2 else 3
+    return Form(predictor.layout, dimensions, width > dimensions, (1920, 1080))
+
+
+def _content(network: StreamedNetwork, predictor: Predictor, form: Form) -> Any:
+    """The graph, as onnx.ModelProto. Raises ValueError with the first line of what torch says."""
+    head, others = predictor.network.get_submodule("head"), predictor.preprocessing.people - 1
+    absent = absent_of(network, predictor.preprocessing, form).begin if others else np.zeros((1, network.width))
+    module = FrameByFrame(network, head, torch.from_numpy(absent).float(), others).eval()
+    x = torch.zeros(2, network.joints, predictor.channels)
+    clock, there, state = torch.zeros(2, 2, dtype=torch.int64), torch.ones(2, dtype=torch.int64), module.start(2)
+    names = [f"{STATE}{i}" for i in range(len(state))]
+    people = {0: torch.export.Dim.DYNAMIC}
+    with quiet(), torch.no_grad():
+        try:
+            made: Any = torch.onnx.export(
+                module,
+                (x, there, clock, state),
+                dynamo=True,
+                opset_version=OPSET,
+                verbose=False,
+                input_names=[FRAME, "there", "clock", *names],
+                output_names=[OUTPUT, "ready", "next_clock", *(f"next_{name}" for name in names)],
+                dynamic_shapes=(people, people, people, [people] * len(state)),
+            )
+        except Exception as error:  # of torch's compiler, onnxscript and onnx, each with its own classes
+            name = network_kind(predictor.network).__name__
+            raise ValueError(f"{name} cannot be exported frame by frame: {one_line(error)[:300]}") from None
+    return made.model_proto
+
+
+class FrameByFrame(nn.Module):
+    """A `StreamedNetwork` and its head as a function of a frame and a state, for people who came at different times.
+
+    absent: the first features of somebody who is not there, the last of them for all later moments. others: so many of
+    them count.
+    """
+
+    def __init__(self, network: StreamedNetwork, head: nn.Module, absent: Float[Tensor, "m D"], others: int):
+        super().__init__()
+        self.network, self.head, self.others = network, head, others
+        self.absent = head(absent).detach()
+
+    def start(self, people: int) -> list[Tensor]:
+        """The states of new people: zeros, what a convolution sees before the first frame."""
+        shapes = [shape for block in self.network.blocks for shape in _kept(block)]
+        return [torch.zeros(people, self.network.joints, *shape) for shape in shapes]
+
+    def forward(
+        self, frame: Frames, there: Int[Tensor, "P"], clock: Int[Tensor, "P 2"], state: list[Tensor]
+    ) -> tuple[Tensor, ...]:
+        """Logits of the moments that are complete now, of whom they are, and the new clock and state.
+
+        there: 1, or 0 where the recording has ended and the frame stands for nothing. clock: frames before this one,
+        and how many of them came after the end.
+        """
+        network, people = self.network, frame.shape[0]
+        age, after = clock[:, 0], clock[:, 1] + 1 - there
+        y, due, delay, new = frame * network.scale + network.shift, torch.arange(people), 0, list[Tensor]()
+        for (block, stride), following in zip(network.strided(), _following(network), strict=True):
+            inside = (age[due] >= delay) & (after[due] <= delay)  # else zeros of the padding
+            own = state[len(new) : len(new) + len(_kept(block))]
+            y, part, kept = _pushed(block, y, inside, own, due if stride > 1 else None, age[due] - delay, stride)
+            new, delay, due = [*new, *kept], delay + following, due if part is None else due[part]
+        ready = (age[due] >= delay) & (after[due] <= delay)
+        logits = self._with_others(self.head(y.mean(1)), (age[due] - delay) // network.stride, there[due])
+        if network.stride > 1:
+            logits = frame.new_zeros(people, logits.shape[1]).index_copy(0, due, logits)
+            ready = torch.zeros(people, dtype=torch.bool).index_copy(0, due, ready)
+        return logits, ready, torch.stack([age + 1, after], 1), *new
+
+    def _with_others(
+        self, own: Float[Tensor, "P classes"], moment: Int[Tensor, "P"], there: Int[Tensor, "P"]
+    ) -> Float[Tensor, "P classes"]:
+        """The mean over all bodies of the recipe, as long as frames come: the end changes those who are not there."""
+        if not self.others:
+            return own
+        absent = self.absent[moment.clamp(0, len(self.absent) - 1)]
+        return torch.where(there[:, None] == 1, (own + self.others * absent) / (self.others + 1), own)
+
+
+def _kept(block: StreamedBlock) -> list[tuple[int, int]]:
+    """Frames and channels that a block keeps: of what it convolves, and of what its residual path will add."""
+    kept = [(block.span - 1, block.width)]
+    return kept if block.residual is None else [*kept, (block.span - 1 - block.around, block.width_in)]
+
+
+def _following(network: StreamedNetwork) -> Iterator[int]:
+    """Frames by which the outputs of each block are later than its inputs."""
+    return ((block.span - 1 - block.around) * stride for block, stride in network.strided())
+
+
+def _pushed(
+    block: StreamedBlock,
+    x: Frames,
+    inside: Bool[Tensor, "P"],
+    state: list[Tensor],
+    due: Int[Tensor, "P"] | None,
+    age: Int[Tensor, "P"],
+    stride: int,
+) -> tuple[Frames, Int[Tensor, "Q"] | None, list[Tensor]]:
+    """The outputs of a block, the rows that they are of, None where of all, and its new state.
+
+    inside: whether the frame is one of the recording. due: the people that x is of, None where of all. age: frames
+    since the block's first one, of which every `stride`-th is one of its own.
+    """
+    joints, people = block.joints, x.shape[0]
+    place = x.new_zeros(people * joints, block.width)
+    block.before(x.reshape(people * joints, block.width_in), place)
+    h = place.view(people, joints, 1, block.width) * inside.to(x.dtype)[:, None, None, None]
+    latest = [h] if block.residual is None else [h, x[:, :, None]]
+    seen = [torch.cat([it if due is None else it[due], now], 2) for it, now in zip(state, latest, strict=True)]
+    new = [it[:, :, 1:] for it in seen]
+    if due is not None:
+        new = [before.index_copy(0, due, rows) for before, rows in zip(state, new, strict=True)]
+    part = None
+    if block.stride > 1:
+        steps = stride * block.stride
+        age = age - (block.span - 1 - block.around) * stride
+        part = torch.nonzero((age + AGES // steps * steps) % steps == 0).squeeze(1)
+        seen = [it[part] for it in seen]
+    people = seen[0].shape[0]
+    y = block.across(Ring(seen[0], 0, block.span))
+    if block.residual is not None:
+        y = y + block.residual(seen[1][:, :, 0].reshape(people * joints, block.width_in))
+    return y.relu().view(people, joints, block.width), part, new
+
+
+# ---- compared --------------------------------------------------------------------------------------------------------
+
+
+def _compared(file: Path, out: Path, network: StreamedNetwork, predictor: Predictor, form: Form) -> Report:
+    """The exact engine beside the graph, while people come and go. Raises ValueError where they differ."""
+    exported = load_exported(file)
+    graph = frame_graph(exported)
+    assert isinstance(graph, FrameGraph), graph
+    one, other = ExactEngine(predictor, network, form, None), GraphEngine(exported, graph, form, None)
+    wanted, found, people = list[np.ndarray](), list[np.ndarray](), set[Person]()
+    for number, poses in enumerate(_made_up(form, network.delay)):
+        gone = people - poses.keys()
+        one.drop(gone), other.drop(gone)
+        people = set(poses)
+        wanted += _logits(one.push(poses, number))
+        found += _logits(other.push(poses, number))
+    wanted += _logits(one.ended())
+    found += _logits(other.ended())
+    largest = np.inf
+    if len(wanted) == len(found) > 0:
+        largest = float(np.abs(np.stack(found) - np.stack(wanted)).max()) / max(float(np.std(wanted)), 1e-6)
+    if not largest <= TOLERANCE:
+        raise ValueError(
+            f"onnxruntime computes {largest:.1e} of the logits' spread something else than the exact engine, of "
+            f"{len(wanted)} answers of which it has {len(found)}; {out} was not written"
+        )
+    same = sum(int(a.argmax() == b.argmax()) for a, b in zip(found, wanted, strict=True))
+    return Report(out, largest, len(wanted), same, file.stat().st_size, None)
+
+
+def _logits(scores: Mapping[Person, Scores]) -> list[np.ndarray]:
+    """Logits less their mean, person by person."""
+    logs = [np.log(scores[person].probabilities) for person in sorted(scores, key=str)]
+    return [it - it.mean() for it in logs]
+
+
+def _made_up(form: Form, delay: int) -> Iterator[dict[Person, Poses]]:
+    """Random bodies: one who stays, one who comes later, one who goes, one who is lost for two frames at a time."""
+    rng, width = np.random.default_rng(0), form.dimensions + form.scored
+    scale = 1.0 if form.dimensions == 3 else 200.0
+    frames = 2 * delay + 40
+    bodies = rng.normal(0, 0.5, (4, 1, len(form.layout), width))
+    bodies = bodies + rng.normal(0, 0.1, (4, frames + 3, len(form.layout), width)).cumsum(1) / 3
+    bodies[..., : form.dimensions] *= scale
+    if form.scored:
+        bodies[..., -1] = rng.random(bodies.shape[:3])
+    poses = bodies.astype(np.float32)
+    poses[0, 5:8, -1] = 0  # a joint that is not seen
+    for t in range(frames):
+        there: dict[Person, Poses] = {"stays": poses[0, t : t + 1]}
+        if t > 9:
+            there["comes"] = poses[1, t : t + 1]
+        if t < frames - 21:
+            there["goes"] = poses[2, t : t + 1]
+        there["lost"] = poses[3, t : t + (3 if t % 3 == 2 else 0)]
+        yield there
