@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kinegraph.cli import main
 from kinegraph.data.formats.each_person import each_person
 from kinegraph.data.formats.recordings import Fault, Recordings
 from kinegraph.data.segments import READERS, read_table, read_tables
@@ -262,6 +263,29 @@ def test_persons_get_their_own_segments(tmp_path):
     assert [it.start for it in two.segments] == [20, 40]
     (fault,) = each_person(labelled(tmp_path, text.replace(",2\n", ",mouse\n"), recordings("pair", people=2))).clips
     assert "name the person 'mouse'" in str(fault)
+
+
+def test_persons_of_segments_may_be_individuals(tmp_path):
+    """Names count before numbers, without capitals: here the second row is of the individual 1."""
+    named = [replace(clip, attributes={"individuals": "Mus2, 1"}) for clip in recordings("pair", people=2).clips]
+    found = replace(recordings("pair", people=2), clips=(clip for clip in named))
+    text = "start_frame,end_frame,label,person\n0,10,a,1\n20,30,b,mus2\n40,50,a,\n"
+    one, two = each_person(labelled(tmp_path, text, found)).clips
+    assert [it.start for it in one.segments] == [20, 40]
+    assert [it.start for it in two.segments] == [0, 40]
+    assert [it.names_of_people for it in (one, two)] == [["Mus2"], ["1"]]
+
+
+def test_segments_that_do_not_fit_stop_prepare_with_one_line(tmp_path, capsys):
+    head = "scorer,n,n,n,n\nbodyparts,nose,nose,tail,tail\ncoords,x,y,x,y\n"
+    (tmp_path / "walk.csv").write_text(head + "".join(f"{t},10,10,20,{20 + t}\n" for t in range(20)))
+    (tmp_path / "boris.csv").write_text("video,start_frame,end_frame,label\nwalk,90,95,rear\n")
+    call = ["prepare", str(tmp_path / "walk.csv"), str(tmp_path / "out"), "--segments", str(tmp_path / "boris.csv")]
+    assert main(call) == 2
+    assert "begins at 90 frames, frame 90, the recording has 20" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert main([*call, "--skip-broken"]) == 2
+    assert "no clip is left" in capsys.readouterr().err
 
 
 def test_gaps_become_a_class_and_clips(tmp_path):

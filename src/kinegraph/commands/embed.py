@@ -89,12 +89,13 @@ class Asking:
 
 @dataclass(frozen=True, eq=False)
 class Described:
-    """The network, and for each clip the vectors of its views, its name and its class."""
+    """The network, and for each clip the vectors of its views, its name, its class and its length."""
 
     known: "Weights"
     vectors: "Float[np.ndarray, 'N views D']"
     names: list[str]
     truths: list[str | None]
+    frames: list[int]
 
 
 def described(weights: Path, inputs: list[Path], options: dict[str, object], how: Asking) -> Described:
@@ -117,6 +118,7 @@ def described(weights: Path, inputs: list[Path], options: dict[str, object], how
     found = read_inputs(inputs, classes, options, format=how.format, on_fault="skip" if how.skip_broken else "stop")
     names: list[str] = []
     truths: list[str | None] = []
+    frames: list[int] = []
     console = Console(stderr=True)
     with closing(questions(found, inputs, classes)) as asked:
         if known is None:
@@ -128,6 +130,7 @@ def described(weights: Path, inputs: list[Path], options: dict[str, object], how
             for question in asked:
                 names.append(question.clip.name)
                 truths.append(question.truth)
+                frames.append(question.clip.frames)
                 yield predictor.fit(question.clip)
 
         asked = compared(asked, predictor, note, turned=options["up"] is not None)
@@ -141,4 +144,4 @@ def described(weights: Path, inputs: list[Path], options: dict[str, object], how
             print(f"skipped: {line}", file=sys.stderr)
     if not vectors:
         raise ValueError("there is no clip in " + ", ".join(map(str, inputs)))
-    return Described(known, np.stack(vectors), names, truths)
+    return Described(known, np.stack(vectors), names, truths, frames)

@@ -82,7 +82,7 @@ def enroll(
         )
     classes = tuple(dict.fromkeys(map(str, truths)))
     labels = np.array([classes.index(str(it)) for it in truths])
-    made = enrolment.enrolled(known, found.vectors, labels, classes)
+    made = enrolment.enrolled(known, found.vectors, labels, classes, found.frames)
     extra = made.weights.extra | ({} if is_any(weights) else {"based_on": {"weights": str(weights)}})
     save_weights(
         out,

@@ -23,6 +23,7 @@ from kinegraph.data.dataset_checks import dataset_findings, line_of
 from kinegraph.data.formats import options_of, recognise, recordings
 from kinegraph.data.formats.chosen import chosen
 from kinegraph.data.formats.each_person import each_person, lists_persons
+from kinegraph.data.formats.faults import without_faults
 from kinegraph.data.formats.recordings import facts_of
 from kinegraph.data.segments import SegmentTable, read_tables
 from kinegraph.data.segments.attach import NONE, complete, with_none, with_segments
@@ -202,6 +203,7 @@ def prepare(
             found = with_none(found, none)
         if cut_segments:
             found = clips_of_segments(found)
+        found = without_faults(found, on_fault)
         clips = found.clips if of_videos else _shown(found.clips, found.count, f"preparing {out}")
         # Closed on an error, so that the bar ends before its message and reading processes stop.
         with closing(found.clips), closing(clips):

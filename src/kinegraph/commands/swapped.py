@@ -25,6 +25,14 @@ def config_first(verb: str, config: Path, weights: Path) -> tuple[Path, Path]:
     return weights, config
 
 
+def with_config_of_run(argv: Sequence[str]) -> list[str]:
+    """The words of `kinegraph test RUN ...` with the config of the run before it, where a run folder stands alone."""
+    alone = bool(argv) and (len(argv) == 1 or argv[1].startswith("-"))
+    if not alone or argv[0].startswith("-") or not (config := Path(argv[0]) / "config.yaml").is_file():
+        return list(argv)
+    return [str(config), *argv]
+
+
 def _are_weights(path: Path) -> bool:
     """A weights file or checkpoint, a run folder, or a name in the zoo."""
     if path.is_dir():

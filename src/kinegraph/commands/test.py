@@ -17,7 +17,7 @@ from kinegraph.commands.arguments import read_config
 from kinegraph.commands.foreign_config import foreign_words
 from kinegraph.commands.named_configs import find_config
 from kinegraph.commands.ranges import check_numbers
-from kinegraph.commands.swapped import config_first
+from kinegraph.commands.swapped import config_first, with_config_of_run
 from kinegraph.commands.test_frames import check_frame_options, is_of_frames, measure_frames, tell_frames
 from kinegraph.commands.test_scores import RESULTS, measure_scores, with_result
 from kinegraph.commands.train import train
@@ -80,6 +80,7 @@ def test(
         config: the YAML file the weights were trained with, or its name: dataset, split and batch size are taken from
             it; or the dataset folder itself, with --split; or a config of MMAction2, PYSKL, ProtoGCN (.py),
             yysijie/st-gcn, 2s-AGCN or CTR-GCN (.yaml), with the options of their test command, such as --cfg-options.
+            A run folder alone stands for its config and its best weights.
         checkpoint: weights, e.g. runs/NAME/checkpoints/best.safetensors, which know how clips are prepared for them;
             or an .onnx file of `kinegraph export`; or a .pth of MMAction2, PYSKL or yysijie/st-gcn, for which the
             config says it. In place of weights, --from names a result file of any project, whose scores are measured.
@@ -99,7 +100,8 @@ def test(
         plugins: Python files that define the network, loss, optimizer or graph that the config or the weights name.
 
     Examples:
-        kinegraph test runs/mine/config.yaml runs/mine/checkpoints/best.safetensors --out results/mine/result.pkl
+        kinegraph test runs/mine --out results/mine/result.pkl
+        kinegraph test runs/mine/config.yaml runs/mine/checkpoints/last.safetensors --out results/mine/result.pkl
         kinegraph test configs/stgcn_80e_ntu60_xsub_keypoint_3d.yaml published.pth --eval top_k_accuracy
         kinegraph test configs/skeleton/stgcn/stgcn_80e_ntu60_xsub_keypoint.py published.pth --out result.pkl
         kinegraph test --from work_dir/ntu/xsub/agcn_joint/epoch49_test_score.pkl --dataset data/ntu60 --split xsub
@@ -216,7 +218,7 @@ def _without_leaked(
 
 def words(argv: Sequence[str]) -> list[str]:
     """The words of the command line; another project's config and options become ours, --from names a result file."""
-    return with_result(foreign_words("test", argv))
+    return with_result(foreign_words("test", with_config_of_run(argv)))
 
 
 def _other_conditions(

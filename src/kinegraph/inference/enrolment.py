@@ -70,17 +70,22 @@ def enroll(
     names = tuple(dict.fromkeys(classes))
     vectors = np.stack(list(embeddings(predictor, map(predictor.fit, clips))))
     labels = np.array([names.index(name) for name in classes])
-    weights = enrolled(known, vectors, labels, names).weights
+    weights = enrolled(known, vectors, labels, names, [clip.frames for clip in clips]).weights
     weights.model.weights = weights  # pyright: ignore[reportArgumentType]  as load_model does
     return weights.model
 
 
 def enrolled(
-    known: Weights, vectors: Float[np.ndarray, "N views D"], labels: Int[np.ndarray, "N"], class_names: tuple[str, ...]
+    known: Weights,
+    vectors: Float[np.ndarray, "N views D"],
+    labels: Int[np.ndarray, "N"],
+    class_names: tuple[str, ...],
+    frames: Sequence[int],
 ) -> Enrolled:
     """The network of `known` with a head for new classes.
 
     vectors: of all views of the examples by this network, see `embeddings`. labels: their classes, by number.
+    frames: their lengths, from which the window of a stream follows.
     Raises ValueError for fewer than two classes.
     """
     if len(class_names) < 2:
@@ -95,9 +100,9 @@ def enrolled(
         network.head.weight.copy_(torch.from_numpy(head.weight))
         network.head.bias.copy_(torch.from_numpy(head.bias))
     training = known.extra.get("training", {})
-    extra: dict[str, Any] = {
-        "training": {key: training[key] for key in ("recorded", "units", "coordinates") if key in training}
-    }
+    lengths = [int(n) for n in np.percentile(frames, (0, 50, 100))]
+    kept = {key: training[key] for key in ("recorded", "units", "coordinates") if key in training}
+    extra: dict[str, Any] = {"training": kept | {"frames": lengths}}
     extra |= {"least_probability": round(least, 4)} if least else {}
     return Enrolled(Weights(network, known.layout, class_names, known.preprocessing, extra), right, least)
 

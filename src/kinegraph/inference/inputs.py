@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from kinegraph.data.formats import COMMON, FORMATS, OnFault, options_of, recognise, recordings
+from kinegraph.data.formats import COMMON, FORMATS, options_of, recognise, recordings
+from kinegraph.data.formats.faults import OnFault
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.data.tracking import CROWD
 from kinegraph.skeleton.clip import SkeletonClip

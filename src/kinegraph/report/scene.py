@@ -125,9 +125,7 @@ class Scene:
     @property
     def individuals(self) -> list[str]:
         """The name of each person: the source's, or "Person 1" and so on."""
-        names = [it.strip() for it in str(self.clip.attributes.get("individuals", "")).split(",")]
-        known = len(names) == self.clip.people and all(names)
-        return names if known else [f"Person {number + 1}" for number in range(self.clip.people)]
+        return [name or f"Person {number + 1}" for number, name in enumerate(self.clip.names_of_people)]
 
     def time(self, frame: int) -> str:
         """When a frame is, to be shown."""

@@ -109,6 +109,12 @@ class SkeletonClip:
         return columns | ({} if self.score is None else {"score": self.score[places].tolist()})
 
     @property
+    def names_of_people(self) -> list[str]:
+        """The name of each person as the source has it (its attribute `individuals`), or empty texts."""
+        names = [it.strip() for it in str(self.attributes.get("individuals", "")).split(",")]
+        return names if len(names) == self.people and all(names) else [""] * self.people
+
+    @property
     def people(self) -> int:
         """M, also counting people who are never seen."""
         return self.keypoint.shape[0]

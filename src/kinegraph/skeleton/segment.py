@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from kinegraph.messages import quoted
+from kinegraph.messages import first_few, quoted
 
 IGNORED = -1  # the label of a frame that nobody labelled
 
@@ -78,16 +78,24 @@ def one_label(
     return np.where(count == 0, IGNORED if none is None else none, single), count > 1
 
 
-def of_person(segments: Sequence[Segment], person: int, people: int, first: int, frames: int) -> tuple[Segment, ...]:
+def of_person(
+    segments: Sequence[Segment], person: int, names: Sequence[str], first: int, frames: int
+) -> tuple[Segment, ...]:
     """The segments of the person in a row of a recording, from 0, who is there for `frames` frames from `first` on.
 
-    Raises ValueError for a person who is named with a word where there are several people.
+    names: of all people of the recording, "" where it has none for one. A segment has a name, or a number from 1.
+    Raises ValueError for a person who is named with another word where there are several people.
     """
+    known = [name.casefold() for name in names]
     words = sorted({it.person for it in segments if it.person and not it.person.isdecimal()})
-    if people > 1 and words:
+    strangers = [word for word in words if word.casefold() not in known]
+    if len(names) > 1 and strangers:
+        here = f"; the recording has {first_few([name for name in names if name])}" if any(names) else ""
         raise ValueError(
-            f"its segments name the person {quoted(words[0])}; --per-person needs numbers, 1 for the first person"
+            f"its segments name the person {quoted(strangers[0])}{here}; --per-person needs their names, or numbers "
+            "from 1 for the first person"
         )
-    own = [it for it in segments if people == 1 or it.person in ("", str(person + 1))]
+    mine = {"", known[person]} if known[person] in map(str.casefold, words) else {"", known[person], str(person + 1)}
+    own = [it for it in segments if len(names) == 1 or it.person.casefold() in mine]
     kept = [replace(it, start=max(it.start - first, 0), end=min(it.end - first, frames)) for it in own]
     return tuple(it for it in kept if it.start < it.end)

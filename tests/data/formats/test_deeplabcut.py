@@ -53,10 +53,22 @@ def test_one_animal(file):
     assert any("'centre', the file names none" in line for line in found.assumed)
 
 
+def test_a_clip_is_named_as_its_video(file, tmp_path):
+    """Tables of BORIS name videos; DeepLabCut's files also name the network. Two files of a video keep their names."""
+    run = "DLC_resnet50_openfieldMar1shuffle1_100000"
+    for name in (f"2024-03-01_cage1{run}_el.csv", f"2024-03-02_cage1{run}.csv", f"2024-03-02_cage1{run}_filtered.csv"):
+        file(name=name)
+    file(name="box_superanimal_topviewmouse_hrnet_w32.csv")
+    names = [clip.name for clip in recordings(tmp_path).clips]
+    assert names == [
+        "2024-03-01_cage1", f"2024-03-02_cage1{run}", f"2024-03-02_cage1{run}_filtered", "box"]  # fmt: skip
+
+
 def test_individuals_are_people(file):
     found = recordings(file(TWO))
     (clip,) = found.clips
     assert clip.layout.joints == ("snout", "tail")
+    assert clip.names_of_people == ["anna", "bo"]
     anna, bo = clip.keypoint
     np.testing.assert_array_equal(anna, [[[10, 20], [30, 40]], [[0, 0], [0, 0]], [[11, 21], [31, 41]]])
     np.testing.assert_array_equal(bo, [[[0, 0], [0, 0]], [[0, 0], [0, 0]], [[50, 60], [70, 80]]])

@@ -277,8 +277,8 @@ def test_wrong_tables(table, text, options, message):
 def test_wrong_files(table, tmp_path):
     with pytest.raises(ValueError, match="holds no table with the columns clip, frame, joint, x, y and no JSON"):
         recordings(tmp_path)
-    with pytest.raises(ValueError, match=r"ends in '.xlsx', expected .csv, .json or .npz"):
-        recordings(table("x", "own.xlsx"))
+    with pytest.raises(ValueError, match=r"ends in '.ods', expected .csv, .json or .npz"):
+        recordings(table("x", "own.ods"))
     with pytest.raises(OSError, match=r"gone\.csv"):
         recordings(tmp_path / "gone.csv")
     (tmp_path / "binary.csv").write_bytes(b"clip,frame,joint,x,y\n\xff\xfe\x00")

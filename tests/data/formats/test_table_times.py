@@ -56,6 +56,20 @@ def test_videos_and_pictures_are_clips(tmp_path, header, keys, names):
     np.testing.assert_allclose(clips[0].keypoint[0, :2], WALK[:2], rtol=1e-6)
 
 
+@pytest.mark.parametrize(("step", "lost", "rate"), [(1, (7, 8, 9), 30), (2, (), 15)])
+def test_times_beside_frame_numbers_say_the_frame_rate(tmp_path, step, lost, rate):
+    """Milliseconds are rounded; frames are lost, or the recorder keeps every second one."""
+    header = ",".join(["frame", "timestamp_ms", *(f"{axis}{i}" for i in range(17) for axis in "xy")])
+    pose = ",".join(map(str, body("coco17", 2).ravel()))
+    rows = [f"{step * i},{round(1000 * step * i / 30)},{pose}" for i in range(40) if i not in lost]
+    (tmp_path / "a.csv").write_text("\n".join([header, *rows]))
+    found = recordings(tmp_path / "a.csv", image_size="100x100")
+    (clip,) = found.clips
+    assert clip.fps == pytest.approx(rate, rel=2e-3)
+    assert any("by the column 'timestamp_ms'" in line for line in found.assumed)
+    assert not any("timestamp_ms" in line for line in found.skipped())
+
+
 def test_body_and_face_without_names_are_the_body(tmp_path):
     header = ",".join(["class", *(f"{axis}{i}" for i in range(1, 502) for axis in "xyzv")])
     frame = np.column_stack([0.2 + 0.5 * body("blazepose33", 2), np.zeros(33), np.full(33, 0.9)])

@@ -13,7 +13,7 @@ A module of FORMATS has
 and, where other projects read the format, a function that writes it. A reader goes on behind a fault.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -21,7 +21,7 @@ from inspect import signature
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -78,6 +78,7 @@ from kinegraph.data.formats.as_asked import CLEANING, as_asked, cleaning, mapped
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.companion import beside, read_about, with_companion
 from kinegraph.data.formats.elsewhere import known_elsewhere
+from kinegraph.data.formats.faults import OnFault, by_policy
 from kinegraph.data.formats.frames import as_file, is_frame
 from kinegraph.data.formats.joined import joined
 from kinegraph.data.formats.labelled import labelled
@@ -104,7 +105,6 @@ ALIASES: dict[str, tuple[str, dict[str, object]]] = {
     "ntu120": ("ntu", {"classes": 120}),
 }
 DESCRIBED = (table, arrays, movement)  # formats beside whose files `convert` writes what they have no place for
-OnFault = Literal["stop", "skip", "keep"]
 # Options of every format. fps, image_size: of all clips, in place of what the files say. units: where the files do not
 # say them. up: the vertical axis of the files; clips come with y upward (3D) or downward (2D). resample_fps: the frame
 # rate that clips are brought to.
@@ -189,7 +189,7 @@ def recordings(
         items = as_asked(items, options, mended)
         try:
             with closing(found.clips):
-                yield from _by_policy(items, on_fault, broken, empty, skipped)
+                yield from by_policy(items, on_fault, broken, empty, skipped)
         except ValueError as error:
             raise _named(path, options, error) from None
 
@@ -373,28 +373,3 @@ def _with_common(path: Path, found: Recordings, options: Mapping[str, Any]) -> R
         return decided(sided(joined(found)))
     except ValueError as error:
         raise _named(path, options, error) from None
-
-
-def _by_policy(
-    items: Iterator[Item],
-    on_fault: OnFault,
-    broken: list[str],
-    empty: dict[str, list[str]],
-    skipped: Callable[[], list[str]],
-) -> Iterator[Item]:
-    """The clips; faults are raised, kept, or noted in `broken` and `empty`. Raises ValueError where no clip is left."""
-    left = False
-    for item in items:
-        if not isinstance(item, Fault) or on_fault == "keep":
-            left = True
-            yield item
-        elif item.skip:
-            empty.setdefault(item.message, []).append(item.clip)
-        elif on_fault == "stop":
-            raise FormatError(item.kind, str(item))
-        else:
-            broken.append(f"broken: {item}")
-    if not left and on_fault != "keep":
-        reasons = skipped()
-        more = f"; and {len(reasons) - 3:,} more" if len(reasons) > 3 else ""
-        raise ValueError(f"no clip is left; skipped: {'; '.join(reasons[:3])}{more}")

@@ -1,4 +1,4 @@
-"""The rows of tables as text: CSV as people and programs write it, and Parquet.
+"""The rows of tables as text: CSV as people and programs write it, Parquet, and Excel's workbooks (`excel`).
 
 Commas, semicolons or tabs separate; decimals have a point or a comma. A header of two rows, as pandas writes columns of
 two levels, becomes one: joints above, x, y and score below. The cells of a joint may be merged (empty but the first).
@@ -12,11 +12,13 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from kinegraph.data.formats.excel import EXCEL, excel_rows
 from kinegraph.data.formats.recordings import FormatError
 from kinegraph.data.formats.text import encoding_of, other_encoding
 from kinegraph.messages import one_line, quoted
 
 PARQUET = (".parquet", ".pq")
+NO_TEXT = (*PARQUET, *EXCEL)
 AXES = {"x", "y", "z", "score", "scores", "conf", "confidence", "likelihood", "visibility", "presence"}
 LOOKED_AT = 100  # rows that show whether decimals have a comma
 DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+(?:[eE][-+]?\d+)?\s*")
@@ -30,7 +32,11 @@ Row = tuple[int, list[str]]
 
 def csv_lines(path: Path) -> Iterator[Row]:
     """The rows of a table with their line numbers, the header first, in one row. Raises ValueError naming the line."""
-    rows = _parquet(path) if path.suffix.lower() in PARQUET else _with_points(path, text_rows(path))
+    suffix = path.suffix.lower()
+    if suffix in EXCEL:
+        rows = excel_rows(path)
+    else:
+        rows = _parquet(path) if suffix in PARQUET else _with_points(path, text_rows(path))
     header, rows = joined_header(rows)
     if wrong := [column for column in header if not column.isprintable()]:
         raise ValueError(f"{path} has the column {quoted(wrong[0])}; is it a table with commas?")

@@ -6,7 +6,8 @@
     coords,       x,        y,        likelihood,  ...
     0,            508.4,    1.4,      0.98,        ...    a row a frame, in pixels; an empty cell: not seen
 
-One file is one clip. Body parts are joints, individuals are people, in the order of the first row of their names; the
+One file is one clip, named as its video: the end that DeepLabCut adds, such as DLC_resnet50_boxMar1shuffle1_100000_el,
+is left out. Body parts are joints, individuals are people, in the order of the first row of their names; the
 likelihood is the score. Files name no bones: each body part is joined to one in the middle, unless a layout is given.
 Three coordinates, as of triangulated videos, are read too; other columns, such as Lightning Pose's variances, are left
 out and said. An .h5 holds the same table (see `deeplabcut_h5`, needs h5py); of a .csv and an .h5 of one name, the .csv
@@ -15,6 +16,8 @@ others.
 Source: DeepLabCut, user guide, "Novel Video Analysis", and guide for several animals, "Unique body parts".
 """
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -48,6 +51,7 @@ UNIQUE = "single"  # DeepLabCut's name for the individual of what is there once
 MIDDLE = ("centre", "center", "spine", "body", "torso", "back", "neck", "shoulder")  # in names of parts in the middle
 SPARSE = 10  # a file may number so many frames for each row it has
 PIECE = 1 << 16  # letters read at once
+NETWORK = re.compile(r"(?<=.)[_-]?(DLC_|DeepCut_|superanimal_).*$")  # behind the name of the video
 LOOKED_AT = 50  # files of a folder that say whether it holds DeepLabCut's
 
 
@@ -92,24 +96,25 @@ def read(
         as the file without its ending.
     Raises ValueError where no file can be read.
     """
-    files = [path] if path.is_file() else _files(path)
-    table = {file.stem: {} for file in files}
+    names = names_of([path] if path.is_file() else _files(path))
+    table = {name: {} for name in names.values()}
     if labels_file is not None:
         listing = read_labels_file(labels_file)
-        table = {name: listing[name] for name in table if name in listing}
+        rows = {name: file.stem if file.stem in listing else name for file, name in names.items()}
+        table = {name: listing[row] for name, row in rows.items() if row in listing}
         if not table:
-            raise ValueError(f"{labels_file} lists none of the clips, which are {first_few([f.stem for f in files])}")
+            raise ValueError(f"{labels_file} lists none of the clips, which are {first_few([*names.values()])}")
     known = facts(table, class_names=class_names, val_share=val_share)
-    of, assumed, lines, deep = _layout(files, layout)
-    unlisted = [file.stem for file in files if file.stem not in table]
+    of, assumed, lines, header = _layout([*names], layout)
+    unlisted = [name for name in names.values() if name not in table]
     lines += [f"clips that {labels_file} does not list: {first_few(unlisted)}"] * bool(unlisted)
     return Recordings(
-        clips=_clips([file for file in files if file.stem in table], of, known),
+        clips=_clips({file: name for file, name in names.items() if name in table}, of, known, any(header.people)),
         count=len(table),
         layout=of,
         class_names=known.class_names,
-        units="m" if deep else "px",
-        guessed=frozenset(("units", "up") if deep else ()),
+        units="m" if header.channels == 3 else "px",
+        guessed=frozenset(("units", "up") if header.channels == 3 else ()),
         source="; ".join(filter(None, [f"DeepLabCut, {path.name}", known.note])),
         skipped=lambda: lines,
         assumed=assumed,
@@ -136,18 +141,28 @@ def _is_deeplabcut(file: Path) -> bool:
         return lines.readline(PIECE).startswith(("bodyparts,", "individuals,"))
 
 
-def _clips(files: Sequence[Path], layout: JointLayout, known: Facts) -> Iterator[Item]:
-    for file in files:
+def names_of(files: Sequence[Path]) -> dict[Path, str]:
+    """The name of each file's clip: that of the video, without the name of the network that DeepLabCut adds to it.
+
+    Where several files are of one video, each keeps its own name.
+    """
+    videos = {file: NETWORK.sub("", file.stem) for file in files}
+    shared = Counter(videos.values())
+    return {file: video if shared[video] == 1 else file.stem for file, video in videos.items()}
+
+
+def _clips(names: Mapping[Path, str], layout: JointLayout, known: Facts, named: bool) -> Iterator[Item]:
+    for file, name in names.items():
         try:
-            if file.stem in known.faults:
-                yield Fault(known.faults[file.stem], file.stem, "label")
+            if name in known.faults:
+                yield Fault(known.faults[name], name, "label")
             else:
-                yield _clip(file, layout, known)
+                yield _clip(file, name, layout, known, named)
         except (ValueError, OSError) as error:
-            yield fault_of(error, file.stem)
+            yield fault_of(error, name)
 
 
-def _clip(file: Path, layout: JointLayout, known: Facts) -> Item:
+def _clip(file: Path, name: str, layout: JointLayout, known: Facts, named: bool) -> Item:
     header, rows = read_file(file)
     part_of = part_of_joint(layout, header.parts)
     if not part_of:
@@ -164,17 +179,17 @@ def _clip(file: Path, layout: JointLayout, known: Facts) -> Item:
         _fill(header, parts, rows[frames], keypoint[:, frames], None if score is None else score[:, frames])
         somebody = somebody or bool(keypoint[:, frames].any())
     if not somebody:
-        return nobody(file.stem)
-    about = known.clips[file.stem]
+        return nobody(name)
+    about = known.clips[name]
     return SkeletonClip(
         keypoint=keypoint,
         layout=layout,
-        name=file.stem,
+        name=name,
         label=about.label,
         score=score,
         fps=about.fps,
         image_size=about.image_size,
-        attributes=about.attributes,
+        attributes={**({"individuals": ", ".join(header.people)} if named else {}), **about.attributes},
         splits=about.splits,
     )
 
@@ -203,8 +218,8 @@ def _fill(
 # ---- body parts and joints -------------------------------------------------------------------------------------------
 
 
-def _layout(files: Sequence[Path], given: str | None) -> tuple[JointLayout, tuple[str, ...], list[str], bool]:
-    """The layout, what was assumed, lines about what has no joint, and whether places are in space.
+def _layout(files: Sequence[Path], given: str | None) -> tuple[JointLayout, tuple[str, ...], list[str], Header]:
+    """The layout, what was assumed, lines about what has no joint, and the header of the first file that has one.
 
     Raises FormatError where no header is read.
     """
@@ -219,18 +234,17 @@ def _layout(files: Sequence[Path], given: str | None) -> tuple[JointLayout, tupl
         raise FormatError("unreadable", str(fault_of(error)) if error else "there is no file of DeepLabCut")
     lines = [f"parts of '{UNIQUE}', which is no animal: {first_few(header.unique)}"] * bool(header.unique)
     lines += [f"columns that mean nothing here: {first_few(header.others)}"] * bool(header.others)
-    deep = header.channels == 3
     if given is None:
         of = layout_of(header.parts)
         centre = of.joints[of.centre]
-        return of, (f"bones: from each body part to '{centre}', the file names none (--layout)",), lines, deep
+        return of, (f"bones: from each body part to '{centre}', the file names none (--layout)",), lines, header
     of = load_layout(given)
     part_of = part_of_joint(of, header.parts)
     unseen = [joint for joint in of.joints if joint not in part_of]
     unused = [part for part in header.parts if part not in part_of.values()]
     lines += [f"{len(unseen)} joints without a body part, which are unseen: {first_few(unseen)}"] * bool(unseen)
     lines += [f"{len(unused)} body parts that are no joint of layout {of.name}: {first_few(unused)}"] * bool(unused)
-    return of, (), lines, deep
+    return of, (), lines, header
 
 
 def layout_of(parts: Sequence[str], name: str = NAME, source: str = OWN_LAYOUT) -> JointLayout:

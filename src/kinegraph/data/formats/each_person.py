@@ -69,12 +69,18 @@ def _persons(items: Iterator[Item]) -> Iterator[Item]:
                 segments = clip.segments
                 if segments is not None:
                     try:
-                        segments = of_person(segments, person, clip.people, frames.start, frames.stop - frames.start)
+                        segments = of_person(
+                            segments, person, clip.names_of_people, frames.start, frames.stop - frames.start
+                        )
                     except ValueError as error:
                         yield Fault(str(error), clip.name, "segments")
                         break
                 name = clip.name if clip.people == 1 else f"{clip.name}#{person + 1}"
-                yield replace(clip, name=name, keypoint=body[None, frames], score=score, segments=segments)
+                own = {"individuals": clip.names_of_people[person]} if "individuals" in clip.attributes else {}
+                attributes = clip.attributes | own
+                yield replace(
+                    clip, name=name, keypoint=body[None, frames], score=score, segments=segments, attributes=attributes
+                )
 
 
 def _labelled(items: Iterator[Item], known: Facts, unlisted: list[str]) -> Iterator[Item]:

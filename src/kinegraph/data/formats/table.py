@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kinegraph.data.formats import arrays
 from kinegraph.data.formats.clip_columns import ClipColumns, Facts, facts
-from kinegraph.data.formats.csv_rows import PARQUET
+from kinegraph.data.formats.csv_rows import NO_TEXT
 from kinegraph.data.formats.labels_file import with_labels
 from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of
@@ -21,7 +21,7 @@ from kinegraph.skeleton.layout import JointLayout
 
 NAME = "table"
 TITLE = "table of joints (CSV, Parquet or JSON)"
-SUFFIXES = (".csv", ".tsv", ".json", ".npz", *PARQUET)
+SUFFIXES = (".csv", ".tsv", ".json", ".npz", *NO_TEXT)
 FEW = 4  # columns that have a line each
 
 

@@ -23,7 +23,7 @@ from jaxtyping import Float, Int
 
 from kinegraph.data.formats.clip_columns import KNOWN, named_columns
 from kinegraph.data.formats.conventions import is_flat, layout_for
-from kinegraph.data.formats.csv_rows import PARQUET, csv_lines
+from kinegraph.data.formats.csv_rows import NO_TEXT, csv_lines
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.data.formats.table_cells import ClipRows, Place, consecutive, frame_number, number
 from kinegraph.data.formats.table_forms import (
@@ -136,7 +136,7 @@ def _of_wide(wide: Wide) -> Iterator[tuple[int, list[str]]]:
 
 def _check_header(path: Path) -> None:
     """Raises FormatError for a table whose first row are numbers already."""
-    if path.suffix.lower() in PARQUET:
+    if path.suffix.lower() in NO_TEXT:
         return
     with path.open(newline="", encoding=encoding_of(path), errors="replace") as file:
         cells = re.split(r"[,;\t]", file.readline(1 << 16).strip())

@@ -14,7 +14,7 @@ from pathlib import Path
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.axes import FRAMES_FIRST
 from kinegraph.data.formats.clip_columns import named_columns
-from kinegraph.data.formats.csv_rows import PARQUET
+from kinegraph.data.formats.csv_rows import NO_TEXT
 from kinegraph.data.formats.recordings import Fault
 from kinegraph.data.formats.table_csv import ClipRows, columns_of_table, layout_of, read_rows, scan
 from kinegraph.data.formats.table_forms import face_of, rate_by_times
@@ -24,9 +24,9 @@ from kinegraph.messages import first_few
 from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import JointLayout
 
-IN_FOLDERS = (".csv", ".tsv", ".json", *PARQUET)  # a .txt is too often something else
+IN_FOLDERS = (".csv", ".tsv", ".json", *NO_TEXT)  # a .txt is too often something else
 LOOKED_AT = 100
-TABLES = (".csv", ".tsv", ".txt", *PARQUET)
+TABLES = (".csv", ".tsv", ".txt", *NO_TEXT)
 CLIPS = re.compile(rb'"clips"\s*:\s*\[')
 SAME = ("layout", "channels", "fps", "units", "image_size", "class_names")  # of all files of a folder
 
@@ -84,8 +84,9 @@ def _with_rate(path: Path, file: TableFile) -> TableFile:
         return file
     column, rate = said
     facts = {name: cells | {"fps": f"{rate:g}"} for name, cells in file.facts.items()}
-    line = f"frames by the column '{column}', {rate:g} frames a second (--fps)"
-    return replace(file, facts=facts, assumed=(*file.assumed, line))
+    line = f"{rate:g} frames a second by the column '{column}' (--fps)"
+    unknown = [name for name in file.unknown if name != column]
+    return replace(file, facts=facts, unknown=unknown, assumed=(*file.assumed, line))
 
 
 def looks_like_a_table(path: Path) -> str | None:

@@ -124,9 +124,14 @@ def time_column(header: Sequence[str]) -> int | None:
 
 
 def rate_by_times(path: Path) -> tuple[str, float] | None:
-    """The column of times that stand for frames, and the frame rate that they say; None without."""
+    """The column of times, in place of frames or beside them, and the frame rate that it says; None without."""
     _, header = next(csv_lines(path), (1, []))
-    if (place := time_column(header)) is None or (rate := rate_of(path, place)) is None:
+    place, frame = time_column(header), None
+    if place is None:
+        place = next((i for i, column in enumerate(header) if plain_column(column) in TIMES), None)
+        named = renamed(header)
+        frame = named.index("frame") if "frame" in named else None
+    if place is None or (rate := rate_of(path, place, frame)) is None:
         return None
     return header[place], rate
 

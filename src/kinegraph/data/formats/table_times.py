@@ -32,15 +32,22 @@ def seconds(cell: str) -> float:
         return datetime.fromisoformat(cell.strip()).timestamp()
 
 
-def rate_of(path: Path, place: int) -> float | None:
-    """Frames a second by the times in a column, by the median step between them; None where they do not say it."""
-    cells = (row[place] for _, row in islice(csv_lines(path), 1, LOOKED_AT) if len(row) > place)
+def rate_of(path: Path, time: int, frame: int | None = None) -> float | None:
+    """Frames a second by the times in a column; None where they do not say it.
+
+    frame: the column of frame numbers beside them; without one, each new time is the next frame. A step counts where
+    it is like most others: it is no gap, and no beginning of another clip.
+    """
+    rows = (row for _, row in islice(csv_lines(path), 1, LOOKED_AT) if len(row) > max(time, frame or 0))
     try:
-        times = [seconds(cell) for cell in dict.fromkeys(cells)]
+        cells = dict.fromkeys((row[time], "" if frame is None else row[frame]) for row in rows)
+        times = [(seconds(it), i if frame is None else float(number)) for i, (it, number) in enumerate(cells)]
     except ValueError:
         return None
-    steps = [later - earlier for earlier, later in pairwise(times) if later > earlier]
-    step = float(np.median(steps)) if steps else 0.0
+    moves = [(b - a, n - m) for (a, m), (b, n) in pairwise(times)]
+    steps = np.array([seconds / frames for seconds, frames in moves if seconds > 0 and frames > 0])
+    usual = steps[np.abs(steps - np.median(steps)) <= np.median(steps) / 2] if len(steps) else steps
+    step = float(usual.mean()) if len(usual) else 0.0
     rates = [1 / (step * unit) for unit in UNITS] if step > 0 else []
     return next((float(f"{rate:.4g}") for rate in rates if USUAL[0] <= rate <= USUAL[1]), None)
 

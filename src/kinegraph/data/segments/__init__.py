@@ -10,13 +10,14 @@ from pathlib import Path
 from types import ModuleType
 
 from kinegraph.data.folders import files_ending
+from kinegraph.data.formats.excel import EXCEL
 from kinegraph.data.segments import audacity, babel, boris, elan, frames, pku, simba, table
 from kinegraph.data.segments.rows import Row, SegmentTable, Source
 from kinegraph.files import check_is_file
 from kinegraph.messages import first_few
 
 READERS: tuple[ModuleType, ...] = (elan, babel, boris, pku, audacity, table, frames, simba)
-ENDINGS = (".csv", ".tsv", ".txt", ".eaf", ".json")
+ENDINGS = (".csv", ".tsv", ".txt", ".eaf", ".json", *EXCEL)
 MOST_FILES = 100_000
 
 

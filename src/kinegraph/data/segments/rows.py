@@ -1,6 +1,7 @@
 """What every reader of labels over time gives: rows of start, end and label, as the file has them."""
 
 import csv
+import io
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from kinegraph.data.formats.excel import EXCEL, excel_rows
 from kinegraph.data.formats.text import encoding_of, other_encoding
 from kinegraph.messages import one_line, plain_name, quoted
 
@@ -57,6 +59,10 @@ class Source:
         """Raises ValueError for a file that is too large, or no text."""
         if (size := self.path.stat().st_size) > LARGEST:
             raise ValueError(f"{self.path} has {size:,} bytes, expected at most {LARGEST:,}")
+        if self.path.suffix.lower() in EXCEL:
+            lines = io.StringIO()
+            csv.writer(lines, delimiter="\t", lineterminator="\n").writerows(row for _, row in excel_rows(self.path))
+            return lines.getvalue()
         try:
             return self.path.read_text(encoding=encoding_of(self.path))
         except UnicodeError:
