@@ -23,7 +23,9 @@ from accuracy_sets import SETS, SPLIT, prepared
 from few_clips_joints import with_joints_of
 
 from kinegraph.atomic import write_atomic
+from kinegraph.data.auto import twin_names
 from kinegraph.data.dataset import open_dataset, write_dataset
+from kinegraph.data.mirrored_classes import mirrored_classes
 from kinegraph.evaluation.about_result import read_evaluation
 from kinegraph.inference.embedding import embeddings
 from kinegraph.inference.enrolment import fit_head, log_probabilities
@@ -107,10 +109,13 @@ def enrolled(encoder: str, name: str, options: argparse.Namespace) -> list[float
     if found is None:
         return None
     vectors, labels, test = found["vectors"], found["labels"], np.flatnonzero(~found["train"])
+    mirrored, asked = None, vectors
+    if encoder == "any" and twin_names(names := open_dataset(options.sets_at / name).class_names):
+        mirrored, asked = mirrored_classes(names), vectors[:, :1]  # as `enrolled` of the product
 
     def right(chosen: np.ndarray) -> float:
-        head = fit_head(vectors[chosen].astype(np.float64), labels[chosen], labels.max() + 1)
-        scores = vectors[test] @ head.weight.T.astype(np.float32) + head.bias
+        head = fit_head(vectors[chosen].astype(np.float64), labels[chosen], labels.max() + 1, mirrored)
+        scores = asked[test] @ head.weight.T.astype(np.float32) + head.bias
         return float((log_probabilities(scores).argmax(1) == labels[test]).mean())
 
     return [

@@ -89,7 +89,7 @@ def enroll(
         made.weights.model,
         layout=known.layout,
         class_names=classes,
-        preprocessing=known.preprocessing,
+        preprocessing=made.weights.preprocessing,
         extra=extra,
     )
     print(f"{out}: {len(classes)} classes of {counted(len(names), 'example')}")

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import nn
 
+from kinegraph.data.mirrored_classes import mirrored_classes
 from kinegraph.evaluation.calibration import least_probability
 from kinegraph.inference.embedding import embeddings
 from kinegraph.inference.predictor import predictor_of, weights_of
@@ -85,12 +86,17 @@ def enrolled(
     """The network of `known` with a head for new classes.
 
     vectors: of all views of the examples by this network, see `embeddings`. labels: their classes, by number.
-    frames: their lengths, from which the window of a stream follows.
+    frames: their lengths, from which the window of a stream follows. Where classes are mirror images by name, examples
+    in the mirror are of the other class, and the network looks at no mirror images.
     Raises ValueError for fewer than two classes.
     """
     if len(class_names) < 2:
         raise ValueError(f"there is one class, {class_names[0]}: an answer needs something to choose from; give two")
-    head = fit_head(vectors.astype(np.float64), labels, len(class_names))
+    steps, mirrored = known.preprocessing, mirrored_classes(class_names)
+    if not steps["test_mirror"] or (mirrored == np.arange(len(mirrored))).all():
+        mirrored = None
+    head = fit_head(vectors.astype(np.float64), labels, len(class_names), mirrored)
+    steps = steps | ({} if mirrored is None else {"test_mirror": False})
     likely = log_probabilities(head.scores)
     checked = _with_others(labels)
     right = float((likely.argmax(1) == labels)[checked].mean()) if checked.any() else None
@@ -104,25 +110,39 @@ def enrolled(
     kept = {key: training[key] for key in ("recorded", "units", "coordinates") if key in training}
     extra: dict[str, Any] = {"training": kept | {"frames": lengths}}
     extra |= {"least_probability": round(least, 4)} if least else {}
-    return Enrolled(Weights(network, known.layout, class_names, known.preprocessing, extra), right, least)
+    return Enrolled(Weights(network, known.layout, class_names, steps, extra), right, least)
 
 
-def fit_head(vectors: Float[np.ndarray, "N views D"], labels: Int[np.ndarray, "N"], classes: int) -> LinearHead:
-    """A ridge regression to the classes; every class counts as much as any other."""
+def fit_head(
+    vectors: Float[np.ndarray, "N views D"],
+    labels: Int[np.ndarray, "N"],
+    classes: int,
+    mirrored: Int[np.ndarray, "classes"] | None = None,
+) -> LinearHead:
+    """A ridge regression to the classes; every class counts as much as any other.
+
+    mirrored: the classes of the second half of the views, which are seen in the mirror; None: the same. Scores are then
+    those of the first half.
+    """
     clips, views, _ = vectors.shape
+    of_views = labels.repeat(views).reshape(clips, views)
+    asked = views
+    if mirrored is not None:
+        asked = views // 2
+        of_views[:, asked:] = mirrored[of_views[:, asked:]]
     rows = vectors.reshape(clips * views, -1)
     centre, spread = rows.mean(0), np.sqrt(rows.var(0).sum()) or 1.0  # in all directions the same: small ones are noise
     x = np.concatenate([(rows - centre) / spread, np.ones((len(rows), 1))], axis=1)
-    weight = 1 / np.bincount(labels, minlength=classes)[labels]
-    root = np.sqrt(weight / weight.mean()).repeat(views)[:, None]
-    target = root * (np.eye(classes)[labels] - 1 / classes).repeat(views, axis=0)
+    weight = 1 / np.bincount(of_views.ravel(), minlength=classes)[of_views.ravel()]
+    root = np.sqrt(weight / weight.mean())[:, None]
+    target = root * (np.eye(classes)[of_views.ravel()] - 1 / classes)
     x *= root
     directions, squares = _directions(x)
     best = None
     strengths, sharpnesses = (STRENGTHS, SHARPNESS) if _with_others(labels).any() else np.array(UNCHECKED)[:, None]
     for strength in strengths * len(x):
         left_out = _left_out(directions, squares, target, strength, views)
-        scores = (left_out / root).reshape(clips, views, -1)
+        scores = (left_out / root).reshape(clips, views, -1)[:, :asked]
         loss, sharpness = min((_loss(scores * it, labels), it) for it in sharpnesses)
         if best is None or loss < best[0]:
             best = loss, strength, sharpness, scores * sharpness

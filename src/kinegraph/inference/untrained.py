@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.auto import mirror_forbidden, placed, twin_names
+from kinegraph.data.auto import mirror_forbidden, placed
 from kinegraph.data.conditions import conditions_of
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.models.posestatistics import PoseStatistics
@@ -40,7 +40,7 @@ def encoder_for(clips: Sequence[SkeletonClip], classes: Sequence[str | None]) ->
     steps, _ = placed(steps, alike, layout, dimensions)
     names = tuple(dict.fromkeys(map(str, classes)))
     labels = np.array([names.index(str(name)) for name in compress(classes, fits)])
-    forbidden = twin_names(names) or mirror_forbidden(alike, labels, names, layout, np.arange(len(alike)), steps)
+    forbidden = mirror_forbidden(alike, labels, names, layout, np.arange(len(alike)), steps)
     steps = Preprocessing.from_dict(steps.to_dict() | {"test_mirror": not forbidden})
     network = PoseStatistics(adjacency(layout, "uniform"), len(STREAMS) * dimensions, len(names)).eval()
     extra = {"training": {"recorded": conditions_of(alike).to_dict(), "coordinates": list("xyz"[:dimensions])}}
