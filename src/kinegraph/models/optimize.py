@@ -33,7 +33,8 @@ def optimize(
     model: a SkeletonNetwork in float32 or float64. Its `fold` says what is made of it; one of the user's own that has
         no `fold` is copied, and computes a few bodies at a time.
     precision: "fp32" gives the model's logits to about 1e-6 of their size, "bf16" to about 1e-2. "auto" takes bf16
-        where the device has matrix units for it (AMX, or a GPU) and fp32 elsewhere.
+        on a GPU with matrix units for it, on a CPU with such units (AMX) if it is measured faster there (once, and
+        kept), and fp32 elsewhere.
     at_once: bodies to compute at once; by default some on a CPU, where each thread has its own, and all on a GPU.
     engine: "auto" measures on a CPU which is the fastest for one body of 100 frames: the network itself, this in fp32
         or, where the precision allows it, this in bf16; once for each machine and network. It gives that one.
@@ -50,20 +51,23 @@ def optimize(
     if engine not in ("optimized", "auto"):
         raise ValueError(f"engine is '{engine}', expected optimized or auto")
     device = model.A.device
-    if engine == "auto" and device.type == "cpu":
-        return _quickest(model, precision, at_once)
+    unsure = precision == "auto" and has_bf16_units(device)
+    if device.type == "cpu" and (engine == "auto" or unsure):
+        return _quickest(model, precision, at_once, engine)
     if precision == "auto":
         precision = "bf16" if has_bf16_units(device) else "fp32"
     return Engine(model, torch.bfloat16 if precision == "bf16" else torch.float32, at_once).to(device)
 
 
-def _quickest(model: SkeletonNetwork, precision: str, at_once: int | None) -> "Engine | SkeletonNetwork":
-    """The fastest of the network itself, the engine in fp32 and, where the precision allows it, in bf16."""
+def _quickest(
+    model: SkeletonNetwork, precision: str, at_once: int | None, engine: str
+) -> "Engine | SkeletonNetwork":
+    """The fastest of the network itself (engine "auto"), the engine in fp32 and, where precision allows it, in bf16."""
     graph, shape = model.A, (1, model.config.get("people", 1), FRAMES, model.A.shape[1], model.config["channels"])
-    ways: dict[str, Callable[[], Engine | SkeletonNetwork]] = {
-        "torch": lambda: deepcopy(model).eval(),
-        "optimized": lambda: Engine(model, torch.float32, at_once),
-    }
+    ways: dict[str, Callable[[], Engine | SkeletonNetwork]] = {}
+    if engine == "auto":
+        ways["torch"] = lambda: deepcopy(model).eval().float()
+    ways["optimized"] = lambda: Engine(model, torch.float32, at_once)
     if precision != "fp32":
         ways["optimized bf16"] = lambda: Engine(model, torch.bfloat16, at_once)
     about = {"network": network_kind(model).__name__, "config": model.config, "graph": list(graph.shape)}
