@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # torch takes seconds to import: not for --help
     from kinegraph.models.weights import Weights
 
 MANY = 64  # clips, for which making the network quick is worth its time
+MEASURED = 8  # clips or windows that choose the fastest engine
 ROWS_SHOWN = 20  # of answers that are written to a file too
 WIDEST = 40  # characters; longer names of classes push their row, of clips lose their middle
 ROOM = 4  # for names longer than the first
@@ -66,6 +68,7 @@ def predict(
     class_names: str | None = None,
     device: str = "auto",
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true",
+    engine: Literal["torch", "auto"] = "torch",
     batch_size: int = 32,
     workers: int = 1,
     plugins: list[Path] | None = None,
@@ -106,6 +109,8 @@ def predict(
         class_names: for a .pth: text file with a class name a line, or ntu60, ntu120, babel60, babel120.
         device: cpu, cuda or auto.
         precision: 32-true (or fp32), 16-mixed (fp16), bf16-mixed (bf16) or 64-true.
+        engine: what computes the network; auto measures once which is the fastest on this machine, torch, the network
+            made quick, or onnxruntime, and keeps that in ~/.cache/kinegraph/engines.
         batch_size: clips or windows at a time.
         workers: processes that read .skeleton files.
         plugins: Python files that define the network, where the weights name one of your own, or an estimator.
@@ -121,8 +126,8 @@ def predict(
         raise ValueError("--stride is between windows: give --window too")
     if part is not None and split is None:
         raise ValueError("--part is of a split: give --split too")
-    from kinegraph.inference.answers import answer_file, answers
-    from kinegraph.inference.asking import placed_asked
+    from kinegraph.inference.answers import answer_file, answers, pieces
+    from kinegraph.inference.asking import placed_asked, quickest_of
     from kinegraph.inference.compared import compared
     from kinegraph.inference.inputs import questions, read_inputs
     from kinegraph.inference.timeline import check_lengths
@@ -153,7 +158,8 @@ def predict(
     clips, console = sum(one.count for one in found), Console(highlight=False, soft_wrap=True)
     of_frames = getattr(predictor, "of_frames", False) and window is None
     timeline = window is not None or of_frames
-    predictor = placed_asked(predictor, device, precision, many=not of_frames and (clips >= MANY or window is not None))
+    many = not of_frames and (clips >= MANY or window is not None)
+    predictor = placed_asked(predictor, device, precision, many, engine, _note)
     single = clips == 1 and not per_person and not timeline
     shown, written = top or (5 if single else 1), min(top or 5, len(predictor.class_names))
     table = AnswerTable(console, predictor.class_names, shown, per_person=per_person, timeline=timeline)
@@ -163,6 +169,11 @@ def predict(
         asked = opened.enter_context(closing(compared(asked, predictor, _note, turned=up is not None)))
         if not any(one.format == "video" for one in found):  # which has a bar of its own
             asked = opened.enter_context(closing(_counted(asked, clips, console, quiet=out is None)))
+        if engine == "auto":
+            first = list(islice(asked, MEASURED if window is None else 1))
+            some = pieces(predictor, first, per_person=per_person, window=window, stride=stride)
+            predictor = quickest_of(predictor, list(islice(some, MEASURED)), _note)
+            asked = chain(first, asked)
         write = opened.enter_context(answer_file(out, written)) if out else None
         for answer in answers(
             predictor, asked, per_person=per_person, window=window, stride=stride, batch_size=batch_size

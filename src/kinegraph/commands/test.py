@@ -32,13 +32,14 @@ from kinegraph.evaluation.metrics import check_metrics, evaluate, remarks
 from kinegraph.evaluation.results import checked_result_path
 from kinegraph.evaluation.scoring import score_clips
 from kinegraph.evaluation.timelines import TimelineEvaluation
-from kinegraph.inference.asking import batches, load_trained, placed_asked
+from kinegraph.inference.asking import batches, load_trained, placed_asked, quickest_of
 from kinegraph.inference.compared import LOOKED_AT, differences_from
 from kinegraph.inference.explanation import explainer
 from kinegraph.inference.exported import Exported
 from kinegraph.inference.fitting import check_fit
-from kinegraph.inference.predictor import Predictor, conditions_of_training
+from kinegraph.inference.predictor import Predictor, conditions_of_training, predictor_of
 from kinegraph.models.convert import published_weights
+from kinegraph.models.precision import slower_bf16
 from kinegraph.models.published import is_published
 from kinegraph.models.weights import Weights, add_measured
 from kinegraph.plugins import load_plugins
@@ -48,6 +49,7 @@ from kinegraph.training.distributed import naming_lost_processes, start_processe
 from kinegraph.training.options import TrainOptions
 from kinegraph.training.run_folder import environment
 
+MEASURED = 8  # clips that choose the fastest engine
 LEAKS = ("duplicate_content", "near_duplicate")
 OF_TESTS = (
     "duplicate_content",
@@ -72,6 +74,7 @@ def test(
     accelerator: str = "auto",
     devices: int = 1,
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true",
+    engine: Literal["torch", "auto"] = "torch",
     plugins: list[Path] | None = None,
 ) -> "Evaluation | TimelineEvaluation":
     """Measure trained weights on one part of a split.
@@ -97,6 +100,8 @@ def test(
         accelerator: cpu, cuda, mps or auto.
         devices: processes, one a GPU or, on the CPU, that many.
         precision: 32-true (or fp32), 16-mixed (fp16), bf16-mixed (bf16) or 64-true.
+        engine: what computes the network; auto measures once which is the fastest on this machine, torch, the network
+            made quick, or onnxruntime, and keeps that in ~/.cache/kinegraph/engines.
         plugins: Python files that define the network, loss, optimizer or graph that the config or the weights name.
 
     Examples:
@@ -109,6 +114,8 @@ def test(
     load_plugins(plugins or ())
     check_numbers(batch_size=batch_size, devices=devices)
     check_numbers(0, workers=workers)
+    if engine == "auto" and devices > 1:
+        raise ValueError("--engine auto measures in one process: leave --devices out")
     metrics = check_metrics(eval or ["top_k_accuracy", "mean_class_accuracy"])
     if report is not None and report.suffix not in (".html", ".htm"):
         raise ValueError(f"the report is '{report}', expected a name that ends in .html")
@@ -143,7 +150,7 @@ def test(
     }
     title, explained = f"{split} / {part}", None
     if isinstance(weights, Exported):
-        placed_asked(weights, accelerator, precision)
+        placed_asked(weights, accelerator, precision, engine=engine)
         scores = _score_exported(weights, clips, title, size)
     else:
         fabric = start_processes(accelerator, devices, precision=precision)
@@ -154,7 +161,13 @@ def test(
             )
             page = tell_frames(timelines, folder, title, out, report, about) if fabric.is_global_zero else None
             return TimelineEvaluation(timelines, folder.class_names, page)
-        scores = _score(fabric, network, clips, title, size, workers)
+        if engine == "auto":
+            predictor = replace(predictor_of(weights, prepared), network=network, precision=precision)
+            scores = _score_quickest(predictor, clips, title, size, workers)
+        else:
+            if precision == "bf16-mixed" and (line := slower_bf16(network, "answer", prepared.people, prepared.frames)):
+                print(f"note: {line}")
+            scores = _score(fabric, network, clips, title, size, workers)
         if not fabric.is_global_zero:
             return evaluation_of(folder, split, part, scores)
         explained = _explained(weights, network, prepared)
@@ -256,7 +269,13 @@ def _labelled_clips(folder: SkeletonDataset, split: str, part: str, preprocessin
 
 
 def _score(
-    fabric: Fabric, network: nn.Module, clips: ClipDataset, title: str, batch_size: int, workers: int
+    fabric: Fabric,
+    network: nn.Module,
+    clips: ClipDataset,
+    title: str,
+    batch_size: int,
+    workers: int,
+    optimized: bool = True,
 ) -> Float[np.ndarray, "N classes"]:
     """The logits of each clip, with a bar on the terminal."""
     console = Console(stderr=True, quiet=not fabric.is_global_zero)
@@ -270,7 +289,21 @@ def _score(
             batch_size=batch_size,
             workers=workers,
             done=lambda count: bar.advance(task, count),
+            optimized=optimized,
         )
+
+
+def _score_quickest(
+    predictor: Predictor, clips: ClipDataset, title: str, batch_size: int, workers: int
+) -> Float[np.ndarray, "N classes"]:
+    """The same by the engine that is the fastest on this machine."""
+    some = [predictor.fit(clips.folder[index]) for index in clips.indices[:MEASURED]]
+    asked = quickest_of(predictor, some, print)
+    if isinstance(asked, Exported):
+        return _score_exported(asked, clips, title, batch_size)
+    accelerator = next(predictor.network.parameters()).device.type
+    fabric = start_processes(accelerator, 1, precision=asked.precision)
+    return _score(fabric, asked.network, clips, title, batch_size, workers, optimized=asked is predictor)
 
 
 def _score_exported(

@@ -19,6 +19,7 @@ from kinegraph.data.windows import WindowDataset
 from kinegraph.evaluation.scoring import score_clips
 from kinegraph.messages import counted, first_few
 from kinegraph.models.network import network_kind
+from kinegraph.models.precision import slower_bf16
 from kinegraph.models.transfer import Start, describe, open_start
 from kinegraph.models.weights import load_weights
 from kinegraph.training.callbacks import Callbacks
@@ -140,6 +141,10 @@ def _introduce(
         print(f"warning: {clips * options.repeat} training clips do not fill one batch of {options.batch_size}")
     for line in data.chosen:
         print(f"from the data: {line}")
+    if options.precision == "bf16-mixed" and not options.compile:
+        steps = data.preprocessing
+        if line := slower_bf16(parts.network, "step", steps.people, steps.frames):
+            print(f"warning: {line}")
     if start and parts.taken:
         print("\n".join(describe(parts.taken, parts.network, parts.axes, start, data.preprocessing.to_dict())))
     print(end="", flush=True)

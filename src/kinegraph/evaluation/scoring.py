@@ -24,17 +24,19 @@ def score_clips(
     batch_size: int,
     workers: int = 0,
     done: Callable[[int], None] = lambda clips: None,
+    optimized: bool = True,
 ) -> Float[np.ndarray, "N classes"]:
     """Logits of each clip; where a clip has several test views, the log of their mean probability. float32.
 
     Every process scores its share and all of them return the whole. `done` is called with each batch's number of clips.
-    A network that `optimize` knows is folded once for all clips; in bfloat16 if it is trained so.
+    A network that `optimize` knows is folded once for all clips; in bfloat16 if it is trained so. optimized: False
+    takes it as it is.
     """
     scores = torch.zeros(len(clips), classes, device=fabric.device)
     dtype = next(network.parameters()).dtype
     was_training = network.training
     network.eval()
-    quick = _optimized(network, fabric)
+    quick = _optimized(network, fabric) if optimized else network
     loader = fixed_loader(clips, batch_size, rank=fabric.global_rank, processes=fabric.world_size, workers=workers)
     for views, _, people, positions in loader:
         with fabric.autocast():

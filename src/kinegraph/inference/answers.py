@@ -91,6 +91,18 @@ def answers(
             yield Answer(piece.question, prediction, piece.person, piece.start, piece.start + piece.clip.frames)
 
 
+def pieces(
+    predictor: Asked,
+    asked: Iterable[Question],
+    *,
+    per_person: bool = False,
+    window: int | str | None = None,
+    stride: int | str | None = None,
+) -> Iterator[SkeletonClip]:
+    """The clips that `answers` asks the network about, which fit it."""
+    return (piece.clip for piece in _pieces(predictor, asked, per_person, window, stride))
+
+
 def _of_frames(
     predictor: "Predictor", asked: Iterable[Question], per_person: bool, batch_size: int
 ) -> Iterator[Answer]:

@@ -1,6 +1,6 @@
 """Asking a network about clips, whatever computes it: torch, or an exported file without torch."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -97,18 +97,48 @@ def asked_of(
 
 
 def placed_asked(
-    asked: "Predictor | Exported", device: str = "auto", precision: str = "32-true", many: bool = False
+    asked: "Predictor | Exported",
+    device: str = "auto",
+    precision: str = "32-true",
+    many: bool = False,
+    engine: str = "torch",
+    say: Callable[[str], None] = lambda line: None,
 ) -> "Predictor | Exported":
-    """The same on a device and in a precision, see `predictor.placed`. Raises ValueError where that is not possible."""
+    """The same on a device and in a precision, see `predictor.placed`. Raises ValueError where that is not possible.
+
+    engine: "torch", or "auto" to leave the network as it is for `quickest_of`. say: gets a line where the precision is
+    slower than float32 on this machine.
+    """
     from kinegraph.inference.exported import Exported
 
     if isinstance(asked, Exported):
         if device not in ("auto", "cpu") or precision != "32-true":
             raise ValueError("an exported network runs on the CPU in 32-true: leave --device and --precision out")
+        if engine != "torch":
+            raise ValueError("--engine is for weights: an exported network is computed by onnxruntime; leave it out")
         return asked
     from kinegraph.inference.predictor import placed
 
-    return placed(asked, device, precision, many)
+    if precision == "bf16-mixed" and engine == "torch":
+        from kinegraph.models.precision import slower_bf16
+
+        steps = asked.preprocessing
+        if line := slower_bf16(placed(asked, device).network, "answer", steps.people, steps.frames):
+            say(line)
+    return placed(asked, device, precision, many and engine == "torch")
+
+
+def quickest_of(
+    asked: "Predictor | Exported", clips: Sequence[SkeletonClip], say: Callable[[str], None]
+) -> "Predictor | Exported":
+    """What answers such clips fastest, see `engines.quickest_asked`; an exported network as it is."""
+    from kinegraph.inference.exported import Exported
+
+    if isinstance(asked, Exported):
+        return asked
+    from kinegraph.inference.engines import quickest_asked
+
+    return quickest_asked(asked, clips, say)
 
 
 def probabilities(

@@ -1,20 +1,29 @@
 """A trained network made quick for inference: what is known beforehand is computed beforehand."""
 
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
 from typing import Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from kinegraph.models.layers.absent import check_input, clip_logits
 from kinegraph.models.network import SkeletonNetwork, network_kind
+from kinegraph.models.quickest import EXACT, ROUGH, quickest
 
+FRAMES = 100  # of the clip that chooses the fastest engine
 AT_ONCE = 2**15  # rows (frame, joint) that a thread of a CPU computes at once: 19 bodies of 100 frames, 17 joints
 
 
 def optimize(
-    model: nn.Module, precision: Literal["auto", "fp32", "bf16"] = "auto", at_once: int | None = None
-) -> "Engine":
+    model: nn.Module,
+    precision: Literal["auto", "fp32", "bf16"] = "auto",
+    at_once: int | None = None,
+    engine: Literal["optimized", "auto"] = "optimized",
+) -> "Engine | SkeletonNetwork":
     """The same function, for inference: engine(x, people) with x (N, M, T, V, C) -> logits (N, classes) in float32.
 
     BatchNorm goes into the convolutions before it, graphs and constants are computed once, convolutions over time take
@@ -24,9 +33,13 @@ def optimize(
     model: a SkeletonNetwork in float32 or float64. Its `fold` says what is made of it; one of the user's own that has
         no `fold` is copied, and computes a few bodies at a time.
     precision: "fp32" gives the model's logits to about 1e-6 of their size, "bf16" to about 1e-2. "auto" takes bf16
-        where the device has matrix units for it (AMX, or a GPU) and fp32 elsewhere.
+        on a GPU with matrix units for it, on a CPU with such units (AMX) if it is measured faster there (once, and
+        kept), and fp32 elsewhere.
     at_once: bodies to compute at once; by default some on a CPU, where each thread has its own, and all on a GPU.
-    Raises ValueError for another network or one with its own forward, an unknown precision, and no body at once.
+    engine: "auto" measures on a CPU which is the fastest for one body of 100 frames: the network itself, this in fp32
+        or, where the precision allows it, this in bf16; once for each machine and network. It gives that one.
+    Raises ValueError for another network or one with its own forward, an unknown precision or engine, and no body at
+    once.
     """
     if not isinstance(model, SkeletonNetwork) or not can_optimize(model):
         own = " with its own forward" if isinstance(model, SkeletonNetwork) else ""
@@ -35,10 +48,37 @@ def optimize(
         raise ValueError(f"precision is '{precision}', expected auto, fp32 or bf16")
     if at_once is not None and at_once < 1:
         raise ValueError(f"at_once is {at_once}, expected at least 1 body")
+    if engine not in ("optimized", "auto"):
+        raise ValueError(f"engine is '{engine}', expected optimized or auto")
     device = model.A.device
+    unsure = precision == "auto" and has_bf16_units(device)
+    if device.type == "cpu" and (engine == "auto" or unsure):
+        return _quickest(model, precision, at_once, engine)
     if precision == "auto":
         precision = "bf16" if has_bf16_units(device) else "fp32"
     return Engine(model, torch.bfloat16 if precision == "bf16" else torch.float32, at_once).to(device)
+
+
+def _quickest(
+    model: SkeletonNetwork, precision: str, at_once: int | None, engine: str
+) -> "Engine | SkeletonNetwork":
+    """The fastest of the network itself (engine "auto"), the engine in fp32 and, where precision allows it, in bf16."""
+    graph, shape = model.A, (1, model.config.get("people", 1), FRAMES, model.A.shape[1], model.config["channels"])
+    ways: dict[str, Callable[[], Engine | SkeletonNetwork]] = {}
+    if engine == "auto":
+        ways["torch"] = lambda: deepcopy(model).eval().float()
+    ways["optimized"] = lambda: Engine(model, torch.float32, at_once)
+    if precision != "fp32":
+        ways["optimized bf16"] = lambda: Engine(model, torch.bfloat16, at_once)
+    about = {"network": network_kind(model).__name__, "config": model.config, "graph": list(graph.shape)}
+    about |= {"clips": shape, "threads": torch.get_num_threads(), "at_once": at_once}
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    return quickest(ways, partial(_logits, x=x), about, EXACT if precision == "fp32" else ROUGH).way
+
+
+@torch.no_grad()
+def _logits(network: nn.Module, x: Float[Tensor, "N M T V C"]) -> Float[np.ndarray, "N classes"]:
+    return network(x).numpy()
 
 
 def can_optimize(model: nn.Module) -> bool:

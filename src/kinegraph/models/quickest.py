@@ -1,0 +1,163 @@
+"""Which of several ways to compute a network is the fastest here: measured once, and kept in the user's cache folder.
+
+Processors differ too much for a rule: bfloat16 is half as fast as float32 on one and three times as fast on another.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.atomic import write_atomic
+from kinegraph.messages import one_line
+from kinegraph.safe_io import read_json
+
+EXACT, ROUGH = 1e-4, 0.1  # largest difference from the first way, in standard deviations of its logits: fp32, bf16
+GAIN = 1.05  # another way than the first has to be so many times as fast: clocks vary
+ROUNDS, SECONDS = 15, 2.0  # rounds of measuring, fewer when they take so long
+PACKAGES = ("kinegraph", "torch", "onnxruntime", "openvino")
+
+Way = TypeVar("Way")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The chosen way, and of each way its milliseconds, its difference, or why it is left out."""
+
+    name: str
+    milliseconds: Mapping[str, float]
+    differences: Mapping[str, float]
+    left_out: Mapping[str, str]
+
+    def __str__(self) -> str:
+        others = [f"{key} {value:.3g} ms" for key, value in self.milliseconds.items() if key != self.name]
+        others += [f"{key} left out: {reason}" for key, reason in self.left_out.items()]
+        beside = f" ({', '.join(others)})" if others else ""
+        differs = self.differences.get(self.name, 0)
+        exact = f", its logits differ by {differs:.0e} of their spread" if differs else ""
+        return f"{self.name} is the fastest here: {self.milliseconds[self.name]:.3g} ms{beside}{exact}"
+
+
+@dataclass(frozen=True)
+class Quickest(Generic[Way]):
+    """The chosen way, ready, and what was measured. kept: whether an earlier measurement says so."""
+
+    way: Way
+    measured: Measured
+    kept: bool
+
+
+def quickest(
+    makers: Mapping[str, Callable[[], Way]],
+    ask: Callable[[Way], Float[np.ndarray, "..."]],
+    about: Mapping[str, Any],
+    tolerance: float = EXACT,
+) -> Quickest[Way]:
+    """The fastest way to compute something whose result is that of the first way, but for `tolerance`.
+
+    makers: of each way, by name. One that raises ValueError is left out. ask: computes one example by a way. about:
+    what the times depend on besides this machine and the versions: network, example, number of threads. tolerance: the
+    largest difference, in standard deviations of the first way's result.
+    """
+    facts = {"ways": sorted(makers), "tolerance": tolerance, **machine(), **about}
+    file = cache_folder() / f"{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]}.json"
+    known = _kept(file, list(makers))
+    if known is not None:
+        with suppress(ValueError):
+            return Quickest(makers[known.name](), known, kept=True)
+    ways, left_out = dict[str, Way](), dict[str, str]()
+    for name, make in makers.items():
+        try:
+            ways[name] = make()
+        except ValueError as error:
+            left_out[name] = one_line(error)[:120]
+    measured = _measured(ways, ask, tolerance, left_out)
+    with suppress(OSError):  # a folder that cannot be written to: measured again next time
+        file.parent.mkdir(parents=True, exist_ok=True)
+        kept = {"about": facts, **{key: value for key, value in vars(measured).items()}}
+        write_atomic(file, json.dumps(kept, indent=1).encode())
+    return Quickest(ways[measured.name], measured, kept=False)
+
+
+def _measured(
+    ways: Mapping[str, Way], ask: Callable[[Way], np.ndarray], tolerance: float, left_out: dict[str, str]
+) -> Measured:
+    first, differences, exact = next(iter(ways)), dict[str, float](), dict[str, Way]()
+    wanted = ask(ways[first])
+    spread = max(float(wanted.std()), 1e-6)
+    for name, way in ways.items():
+        found = wanted if name == first else ask(way)
+        differences[name] = float(np.abs(found - wanted).max()) / spread
+        if differences[name] <= tolerance:
+            exact[name] = way
+        else:
+            left_out[name] = f"its logits differ by {differences[name]:.0e} of their spread"
+    found = milliseconds({name: lambda way=way: ask(way) for name, way in exact.items()})
+    best = min(found, key=lambda name: found[name])
+    return Measured(best if found[best] * GAIN < found[first] else first, found, differences, left_out)
+
+
+def milliseconds(calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+    """The shortest time of each call; they take turns, so that other programs disturb all of them alike."""
+    found, begin = dict.fromkeys(calls, np.inf), time.perf_counter()
+    for call in calls.values():
+        call()  # the first time includes what is prepared once
+    for done in range(ROUNDS):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            found[name] = min(found[name], 1000 * (time.perf_counter() - start))
+        if done >= 2 and time.perf_counter() - begin > SECONDS:
+            break
+    return found
+
+
+def _kept(file: Path, names: list[str]) -> Measured | None:
+    """What was measured earlier; None where there is nothing, or nothing that can be read."""
+    try:
+        known: Any = read_json(file)
+        found = Measured(*(known[key] for key in ("name", "milliseconds", "differences", "left_out")))
+        times = [float(value) for value in found.milliseconds.values()]
+        return found if found.name in names and found.name in found.milliseconds and min(times) > 0 else None
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return None
+
+
+def cache_folder() -> Path:
+    """The folder of what was measured, and of networks that were exported to be measured."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kinegraph" / "engines"
+
+
+@cache
+def machine() -> dict[str, str]:
+    """The processor and the versions that times depend on."""
+    return {"processor": _processor(), "versions": ", ".join(f"{name} {_version(name)}" for name in PACKAGES)}
+
+
+def _processor() -> str:
+    with suppress(OSError):
+        lines = dict.fromkeys(Path("/proc/cpuinfo").read_text(errors="replace").splitlines())
+        facts = [line for line in lines if line.startswith(("vendor_id", "cpu family", "model", "stepping", "flags"))]
+        if facts:
+            digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
+            name = next((line.partition(":")[2].strip() for line in facts if line.startswith("model name")), "")
+            return f"{name} ({digest}), {os.cpu_count()} cores"
+    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"
