@@ -3,10 +3,12 @@
     python bench/parity_exports.py --folder DIR [--node package/dist] [--only STGCN AGCN] [--times]
 
 Prints a table: the largest difference of logits from torch, relative to their spread, and for how many clips the
-likeliest class is the same. Runtimes: onnxruntime; OpenVINO where `openvino` is installed; with --node the WebAssembly
-of onnxruntime-web, which browsers run too, in Node. The networks have published sizes, weights that are not trained and
-the 25 joints of NTU RGB+D; clips are random. So the column of int8 says how far its numbers are away; what int8 costs
-on trained weights is measured by `kinegraph export --int8`. --times adds milliseconds of one clip (M=1, T=100) on one
+likeliest class is the same. "Single frames" are those of `export --stream`. Runtimes: onnxruntime; OpenVINO where
+`openvino` is installed; with --node the WebAssembly of onnxruntime-web, which browsers run too, in Node.
+
+The networks have two or three narrow blocks (--published: their published sizes), weights that are not trained and the
+25 joints of NTU RGB+D; clips are random. So the column of int8 says how far its numbers are away; what int8 costs on
+trained weights is measured by `kinegraph export --int8`. --times adds milliseconds of one clip (M=1, T=100) on one
 thread. Files in DIR are kept and used again.
 """
 
@@ -33,6 +35,11 @@ from kinegraph.models.weights import load_weights, save_weights
 
 FRAMES, JOINTS, CLASSES, ROUNDS = 64, 25, 60, 20
 CLIPS = {"fixed": ((5, 2, FRAMES),) * 4, "dynamic": ((1, 2, 1), (2, 2, 7), (3, 2, 33), (4, 2, 150), (10, 2, FRAMES))}
+NARROW: dict[str, dict[str, Any]] = {
+    **{name: {"widths": [16, 32]} for name in ("STGCN", "STGCNPP", "AGCN", "CTRGCN", "DGSTGCN", "AAGCN")},
+    "MSG3D": {"widths": [24, 48, 96]},
+    "ProtoGCN": {"widths": [16, 16, 32]},
+}
 Feed = dict[str, np.ndarray]
 Run = Callable[[Feed], list[np.ndarray]]  # inputs by name -> outputs in their order
 Cell = tuple[float, int, int]  # largest difference, clips of the same class, clips
@@ -116,19 +123,21 @@ def by_node(file: Path, dist: Path) -> Run:
 # ---- files -----------------------------------------------------------------------------------------------------------
 
 
-def made(folder: Path, name: str) -> tuple[Any, dict[str, Path | str]]:
+def made(folder: Path, name: str, published: bool) -> tuple[Any, dict[str, Path | str]]:
     """The network, and its files by kind, or the reason why there is none."""
     layout, weights = kg.load_layout("ntu25"), folder / f"{name}.safetensors"
     if not weights.is_file():
         torch.manual_seed(0)
         kind = network_class(next(it for it in NETWORKS if it.endswith(f".{name}")))
-        network = kind(torch.tensor(kg.adjacency(layout)).float(), 3, CLASSES).eval()
+        network = kind(
+            torch.tensor(kg.adjacency(layout)).float(), 3, CLASSES, **({} if published else NARROW.get(name, {}))
+        ).eval()
         torch.nn.init.normal_(network.get_submodule("head").weight, 0, 0.1)
         about = {"layout": layout, "class_names": [f"class {i}" for i in range(CLASSES)]}
         steps = Preprocessing(people=1 if name.startswith("STGCN") else 2, frames=FRAMES)
         save_weights(weights, network, **about, preprocessing=steps.to_dict())
     files: dict[str, Any] = {}
-    some = [clips(1, 2, FRAMES, seed) for seed in range(100, 108)]  # that calibrate
+    some = [{"clips": clips(1, 2, FRAMES, seed)} for seed in range(100, 108)]  # that calibrate
     for kind, write in (
         ("fp32", lambda file: kg.export(weights, file)),
         ("stream", lambda file: kg.export(weights, file, stream=True)),
@@ -239,6 +248,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--node", type=Path, help="folder dist of the npm package onnxruntime-web")
     parser.add_argument("--only", nargs="+", default=[it.rpartition(".")[2] for it in NETWORKS])
+    parser.add_argument("--published", action="store_true", help="networks of published sizes; a folder is of one kind")
     parser.add_argument("--times", action="store_true")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
@@ -252,7 +262,7 @@ def main() -> None:
         open_by["WebAssembly"] = lambda file: by_node(file, given.node)
     print("| network | runtime | fp32 | other shapes | single frames | int8 |\n|---|---|---|---|---|---|")
     for name in given.only:
-        network, files = made(given.folder, name)
+        network, files = made(given.folder, name, given.published)
         for line in row(name, network, files, open_by):
             print(line, flush=True)
         for kind, reason in files.items():
