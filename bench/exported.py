@@ -77,7 +77,7 @@ def ours(folder: Path) -> dict[str, Callable[[np.ndarray], object]]:
     asked = load_exported(folder / "fp32.onnx")
     rows = {"onnxruntime fp32": session(folder / "fp32.onnx")}
     for number, (setting, kinds) in enumerate(SETTINGS.items()):
-        quantise(folder / "fp32.onnx", folder / f"{number}.onnx", asked, [clip(2)], kinds)
+        quantise(folder / "fp32.onnx", folder / f"{number}.onnx", asked, [{"clips": clip(2)}], kinds)
         rows[f"onnxruntime int8, {setting}"] = session(folder / f"{number}.onnx")
     engines = {"torch eager": network, "engine fp32": kg.optimize(network, "fp32")}
     engines["engine bf16"] = kg.optimize(network, "bf16")

@@ -23,7 +23,7 @@ def here(tmp_path_factory):
     torch.manual_seed(1)
     network = STGCN(torch.tensor(kg.adjacency(layout)).float(), 3, 3, widths=[8, 16], graph_residual=True).eval()
     network.head.weight.data *= 30
-    steps = {"people": 2, "frames": 16, "sampling": "resample", "normalize": "first_frame"}
+    steps = {"people": 2, "frames": 16, "sampling": "resample", "normalize": "facing", "up": "z"}
     about = {"layout": layout, "class_names": ["a", "b", "c"], "preprocessing": steps}
     save_weights(folder / "w.safetensors", network, **about)
     for clip in clips:
@@ -49,6 +49,18 @@ def test_int8_is_near_fp32(here, tmp_path, capsys):
     assert 0 < np.abs(found - wanted).max() < 0.5 * wanted.std()
 
 
+def test_int8_with_its_preparation_is_near_fp32(here, tmp_path, capsys):
+    words = "--split", "xsub", "--max-loss", 20, "--preprocessing", "graph"
+    assert run(here, tmp_path / "q.onnx", *words) == 0, capsys.readouterr().err
+    small = load_exported(tmp_path / "q.onnx")
+    assert small.prepares
+    assert {name for name, _ in _kinds(tmp_path / "q.onnx")} >= {"QuantizeLinear", "DequantizeLinear"}
+    for clip in kg.open_dataset(here / "d")[:5]:
+        wanted = kg.predict(str(here / "w.safetensors"), clip, compare=False).probabilities
+        found = kg.predict(str(tmp_path / "q.onnx"), clip, compare=False).probabilities
+        assert 0 < np.abs(found - wanted).max() < 0.3
+
+
 def _kinds(path):
     import onnx
 
@@ -59,8 +71,8 @@ def test_what_loses_more_is_not_written(here, tmp_path, capsys, monkeypatch):
     """Scales of clips that are all zero are of no use."""
     from kinegraph.inference import quantization
 
-    views = quantization._views
-    monkeypatch.setattr(quantization, "_views", lambda *given: 0 * views(*given))
+    fed = quantization._fed
+    monkeypatch.setattr(quantization, "_fed", lambda *given: {name: 0 * it for name, it in fed(*given).items()})
     assert run(here, tmp_path / "q.onnx", "--split", "xsub") == 2
     assert "more than --max-loss 0.5" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -63,8 +63,6 @@ def export(
         raise ValueError(
             "--stream takes frames that are prepared outside, in fp32: leave --int8 and --preprocessing out"
         )
-    if int8 is not None and preprocessing == "graph":
-        raise ValueError("--int8 and --preprocessing graph do not go together: leave one out")
     if int8 is None and (split or part):
         raise ValueError("--split and --part are of the dataset of --int8: give --int8 DATASET too")
     if int8 is not None and split is None:
@@ -74,7 +72,7 @@ def export(
     check_new_file(out, (".onnx",), overwrite=overwrite, what="the file to write")
     load_plugins(plugins or ())
     if int8 is not None and split is not None:
-        _export_int8(weights, out, int8, split, part, max_loss)
+        _export_int8(weights, out, int8, split, part, max_loss, preprocessing == "graph")
         return
     if preprocessing == "graph":
         from kinegraph.inference.export_prepared import export_prepared
@@ -124,11 +122,13 @@ def _tell_compared(report: "Report") -> None:
     )
 
 
-def _export_int8(weights: Path, out: Path, dataset: Path, split: str, part: str | None, max_loss: float) -> None:
+def _export_int8(
+    weights: Path, out: Path, dataset: Path, split: str, part: str | None, max_loss: float, prepares: bool
+) -> None:
     from kinegraph.data.dataset import open_dataset
     from kinegraph.inference.quantization import SETTINGS, export_int8
 
-    report = export_int8(weights, out, open_dataset(dataset), split, part, max_loss)
+    report = export_int8(weights, out, open_dataset(dataset), split, part, max_loss, prepares=prepares)
     before, after = report.milliseconds
     print(f"{out}: {megabytes(report.bytes)}, {report.setting} in int8, scales of {report.calibrated} training clips")
     print(f"top-1 on {report.clips:,} clips of {report.part}: {report.before:.1%} in fp32, {report.after:.1%} in int8")

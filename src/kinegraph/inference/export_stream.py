@@ -6,7 +6,7 @@ output, the blocks behind it compute nothing: they take the rows of those people
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,7 +26,6 @@ from kinegraph.models.network import network_kind
 from kinegraph.models.weights import Weights
 
 TOLERANCE = 1e-5  # of the spread of logits
-AGES = 1 << 30  # more frames than any delay: no remainder is of a negative number
 Frames = Float[Tensor, "P V C"]
 
 
@@ -111,20 +110,26 @@ class FrameByFrame(nn.Module):
         there: 1, or 0 where the recording has ended and the frame stands for nothing. clock: frames before this one,
         and how many of them came after the end.
         """
-        network, people = self.network, frame.shape[0]
+        network, due = self.network, None
         age, after = clock[:, 0], clock[:, 1] + 1 - there
-        y, due, delay, new = frame * network.scale + network.shift, torch.arange(people), 0, list[Tensor]()
-        for (block, stride), following in zip(network.strided(), _following(network), strict=True):
-            inside = (age[due] >= delay) & (after[due] <= delay)  # else zeros of the padding
+        y, delay, new = frame * network.scale + network.shift, 0, list[Tensor]()
+        for block, stride in network.strided():
             own = state[len(new) : len(new) + len(_kept(block))]
-            y, part, kept = _pushed(block, y, inside, own, due if stride > 1 else None, age[due] - delay, stride)
-            new, delay, due = [*new, *kept], delay + following, due if part is None else due[part]
-        ready = (age[due] >= delay) & (after[due] <= delay)
-        logits = self._with_others(self.head(y.mean(1)), (age[due] - delay) // network.stride, there[due])
-        if network.stride > 1:
-            logits = frame.new_zeros(people, logits.shape[1]).index_copy(0, due, logits)
-            ready = torch.zeros(people, dtype=torch.bool).index_copy(0, due, ready)
-        return logits, ready, torch.stack([age + 1, after], 1), *new
+            inside = (_of(age, due) >= delay) & (_of(after, due) <= delay)  # else zeros of the padding
+            seen = _seen(block, y, inside, own, due)
+            new += [_into(before, it[:, :, 1:], due) for before, it in zip(own, seen, strict=True)]
+            delay += (block.span - 1 - block.around) * stride
+            if block.stride > 1:
+                following = _due(age, delay, stride * block.stride)
+                seen = [it[following.index if due is None else due.place[following.index]] for it in seen]
+                due = following
+            y = _output(block, seen)
+        ready = (_of(age, due) >= delay) & (_of(after, due) <= delay)
+        moment = (_of(age, due) - delay) // network.stride
+        logits = self._with_others(self.head(y.mean(1)), moment, _of(there, due))
+        nothing = frame.new_zeros(frame.shape[0], logits.shape[1])
+        ready = _into(torch.zeros_like(there), ready.long(), due) == 1
+        return _into(nothing, logits, due), ready, torch.stack([age + 1, after], 1), *new
 
     def _with_others(
         self, own: Float[Tensor, "P classes"], moment: Int[Tensor, "P"], there: Int[Tensor, "P"]
@@ -142,45 +147,47 @@ def _kept(block: StreamedBlock) -> list[tuple[int, int]]:
     return kept if block.residual is None else [*kept, (block.span - 1 - block.around, block.width_in)]
 
 
-def _following(network: StreamedNetwork) -> Iterator[int]:
-    """Frames by which the outputs of each block are later than its inputs."""
-    return ((block.span - 1 - block.around) * stride for block, stride in network.strided())
+class Due(NamedTuple):
+    """The people who make an output now. index: their numbers. place: of each of all people among them."""
+
+    index: Int[Tensor, "Q"]
+    place: Int[Tensor, "P"]
 
 
-def _pushed(
-    block: StreamedBlock,
-    x: Frames,
-    inside: Bool[Tensor, "P"],
-    state: list[Tensor],
-    due: Int[Tensor, "P"] | None,
-    age: Int[Tensor, "P"],
-    stride: int,
-) -> tuple[Frames, Int[Tensor, "Q"] | None, list[Tensor]]:
-    """The outputs of a block, the rows that they are of, None where of all, and its new state.
+def _due(age: Int[Tensor, "P"], delay: int, steps: int) -> Due:
+    """Every `steps` frames, counted from `delay` on."""
+    now = (age + -delay % steps) % steps == 0  # of small numbers: OpenVINO computes remainders in float32
+    return Due(torch.nonzero(now).squeeze(1), now.long().cumsum(0) - 1)
 
-    inside: whether the frame is one of the recording. due: the people that x is of, None where of all. age: frames
-    since the block's first one, of which every `stride`-th is one of its own.
-    """
-    joints, people = block.joints, x.shape[0]
-    place = x.new_zeros(people * joints, block.width)
-    block.before(x.reshape(people * joints, block.width_in), place)
-    h = place.view(people, joints, 1, block.width) * inside.to(x.dtype)[:, None, None, None]
+
+def _of(x: Tensor, due: Due | None) -> Tensor:
+    """The rows of those who are due, or of all."""
+    return x if due is None else x[due.index]
+
+
+def _into(before: Tensor, rows: Tensor, due: Due | None) -> Tensor:
+    """The rows of all people, new for those who are due."""
+    return rows if due is None else before.index_copy(0, due.index, rows)
+
+
+def _seen(
+    block: StreamedBlock, x: Frames, inside: Bool[Tensor, "Q"], state: list[Tensor], due: Due | None
+) -> list[Float[Tensor, "Q V L C"]]:
+    """What a block keeps, and the frame x behind it. inside: whether the frame is one of the recording."""
+    rows = x.shape[0] * block.joints
+    place = x.new_zeros(rows, block.width)
+    block.before(x.reshape(rows, block.width_in), place)
+    h = place.view(x.shape[0], block.joints, 1, block.width) * inside.to(x.dtype)[:, None, None, None]
     latest = [h] if block.residual is None else [h, x[:, :, None]]
-    seen = [torch.cat([it if due is None else it[due], now], 2) for it, now in zip(state, latest, strict=True)]
-    new = [it[:, :, 1:] for it in seen]
-    if due is not None:
-        new = [before.index_copy(0, due, rows) for before, rows in zip(state, new, strict=True)]
-    part = None
-    if block.stride > 1:
-        steps = stride * block.stride
-        age = age - (block.span - 1 - block.around) * stride
-        part = torch.nonzero((age + AGES // steps * steps) % steps == 0).squeeze(1)
-        seen = [it[part] for it in seen]
-    people = seen[0].shape[0]
+    return [torch.cat([_of(before, due), now], 2) for before, now in zip(state, latest, strict=True)]
+
+
+def _output(block: StreamedBlock, seen: list[Float[Tensor, "Q V L C"]]) -> Frames:
+    """Of the moment in the middle of what is seen."""
     y = block.across(Ring(seen[0], 0, block.span))
     if block.residual is not None:
-        y = y + block.residual(seen[1][:, :, 0].reshape(people * joints, block.width_in))
-    return y.relu().view(people, joints, block.width), part, new
+        y = y + block.residual(seen[1][:, :, 0].reshape(y.shape[0], block.width_in))
+    return y.relu().view(-1, block.joints, block.width)
 
 
 # ---- compared --------------------------------------------------------------------------------------------------------

@@ -12,17 +12,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from kinegraph.atomic import write_atomic
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.preprocessing import prepare_clip
 from kinegraph.inference.asking import batches
 from kinegraph.inference.export import LENGTHS, export, quiet
-from kinegraph.inference.exported import INPUT, Exported, load_exported, metadata
+from kinegraph.inference.export_prepared import export_prepared
+from kinegraph.inference.exported import INPUT, OUTPUT, RECORDING, Exported, load_exported, metadata, recording_of
 from kinegraph.inference.fitting import check_fit
 from kinegraph.messages import counted
 
+Feed = dict[str, np.ndarray]  # the input of a graph by its name
 PRODUCTS = ("Conv", "MatMul", "Gemm")
 SETTINGS = {  # what is quantised
     "convolutions": ("Conv",),
@@ -55,9 +57,16 @@ class Quantised:
 
 
 def export_int8(
-    model: Any, out: str | Path, dataset: SkeletonDataset, split: str, part: str | None = None, max_loss: float = 0.5
+    model: Any,
+    out: str | Path,
+    dataset: SkeletonDataset,
+    split: str,
+    part: str | None = None,
+    max_loss: float = 0.5,
+    *,
+    prepares: bool = False,
 ) -> Quantised:
-    """Write a network as ONNX in int8. model: as `export` takes it.
+    """Write a network as ONNX in int8. model: as `export` takes it. prepares: with preparing in the graph.
 
     dataset: its clips of the part "train" of `split` calibrate, those of `part` (by default val or test) are answered
     before and after. max_loss: points of top-1. Raises ValueError where every setting loses more, or the dataset has
@@ -68,7 +77,7 @@ def export_int8(
         raise ValueError("part is 'train', whose clips calibrate: top-1 is measured on another part")
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         plain = Path(folder) / "fp32.onnx"
-        export(model, plain)
+        (export_prepared if prepares else export)(model, plain)
         asked = load_exported(plain, threads=1)
         check_fit(asked, dataset, str(model) if isinstance(model, str | Path) else "the network")
         labels, tested = _labelled(dataset, dataset.indices(split, part), f"{split} / {part}")
@@ -77,9 +86,9 @@ def export_int8(
         tried: list[tuple[Quantised, Path]] = []
         for number, (setting, kinds) in enumerate(SETTINGS.items()):
             path = Path(folder) / f"int8_{number}.onnx"
-            quantise(plain, path, asked, [_views(asked, dataset, it) for it in trained], kinds)
+            quantise(plain, path, asked, [_fed(asked, dataset, it) for it in trained], kinds)
             found = load_exported(path, threads=1)
-            _check_shapes(found, asked.preprocessing.people)
+            _check_shapes(found)
             after, time_after = _top1(found, dataset, tested, labels), _milliseconds(found, dataset, tested[0])
             times, size = (time_before, time_after), path.stat().st_size
             one = Quantised(out, f"{split} / {part}", len(tested), before, after, times, setting, len(trained), size)
@@ -102,13 +111,13 @@ def _chosen(tried: Sequence[tuple[Quantised, Path]], max_loss: float) -> tuple[Q
     return min(good, key=lambda one: one[0].milliseconds[1])
 
 
-def quantise(plain: Path, path: Path, asked: Exported, views: Sequence[np.ndarray], kinds: Sequence[str]) -> None:
-    """Write `plain` in int8. asked: what it is. views: that calibrate. kinds: of steps that are quantised."""
+def quantise(plain: Path, path: Path, asked: Exported, fed: Sequence[Feed], kinds: Sequence[str]) -> None:
+    """Write `plain` in int8. asked: what it is. fed: inputs that calibrate. kinds: of steps that are quantised."""
     import onnx
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    reader: Any = _Reader(views)
+    reader: Any = _Reader(fed)
     ready = path.with_suffix(".ready.onnx")
     with quiet():
         quant_pre_process(str(plain), str(ready), skip_symbolic_shape=True)
@@ -126,7 +135,7 @@ def quantise(plain: Path, path: Path, asked: Exported, views: Sequence[np.ndarra
     content = onnx.load(str(path))
     known = {"version", "layout", "class_names", "preprocessing", "channels"}
     about = {key: value for key, value in asked.about.items() if key not in known}
-    about |= {"precision": "int8", "calibrated": {"clips": len(views), "quantised": list(kinds)}}
+    about |= {"precision": "int8", "calibrated": {"clips": len(fed), "quantised": list(kinds)}}
     whole = metadata(asked.layout, asked.class_names, asked.preprocessing, asked.channels, **about)
     onnx.helper.set_model_props(content, whole)
     path.write_bytes(content.SerializeToString())
@@ -135,17 +144,18 @@ def quantise(plain: Path, path: Path, asked: Exported, views: Sequence[np.ndarra
 class _Reader:
     """The clips that calibrate, one after another, as onnxruntime asks for them."""
 
-    def __init__(self, views: Sequence[Float[np.ndarray, "W M T V C"]]):
-        self._left: Iterator[np.ndarray] = iter(views)
+    def __init__(self, fed: Sequence[Feed]):
+        self._left: Iterator[Feed] = iter(fed)
 
-    def get_next(self) -> dict[str, np.ndarray] | None:
+    def get_next(self) -> Feed | None:
         """The next input, or None at the end."""
-        views = next(self._left, None)
-        return None if views is None else {INPUT: views}
+        return next(self._left, None)
 
 
-def _views(asked: Exported, dataset: SkeletonDataset, index: int) -> Float[np.ndarray, "W M T V C"]:
-    return prepare_clip(asked.fit(dataset[index]), asked.preprocessing)
+def _fed(asked: Exported, dataset: SkeletonDataset, index: int) -> Feed:
+    """A clip as the graph takes it: prepared, or as it was recorded."""
+    clip, steps = asked.fit(dataset[index]), asked.preprocessing
+    return {RECORDING: recording_of(clip, steps.people)} if asked.prepares else {INPUT: prepare_clip(clip, steps)}
 
 
 def _labelled(
@@ -167,17 +177,22 @@ def _top1(
 
 
 def _milliseconds(asked: Exported, dataset: SkeletonDataset, index: int) -> float:
-    view, times = _views(asked, dataset, index)[:1], list[float]()
+    fed, times = _fed(asked, dataset, index), list[float]()
+    if not asked.prepares:
+        fed = {INPUT: fed[INPUT][:1]}  # of several views one
     for _ in range(TIMES):
         begin = time.perf_counter()
-        asked.logits(view)
+        asked.session.run([OUTPUT], fed)
         times.append(time.perf_counter() - begin)
     return 1000 * min(times)
 
 
-def _check_shapes(asked: Exported, people: int) -> None:
+def _check_shapes(asked: Exported) -> None:
     """Raises ValueError where clips of other lengths and numbers cannot be computed any more."""
+    steps, joints = asked.preprocessing, len(asked.layout)
     for clips, frames in enumerate(LENGTHS, 1):
-        x = np.zeros((clips, people, frames, len(asked.layout), asked.channels), np.float32)
-        if asked.logits(x).shape != (clips, len(asked.class_names)):
-            raise ValueError(f"int8 gives no logits for clips of shape {x.shape}")
+        name, shape, rows = INPUT, (clips, steps.people, frames, joints, asked.channels), clips
+        if asked.prepares:
+            name, shape, rows = RECORDING, (steps.people, frames, joints, asked.channels // len(steps.streams)), 1
+        if asked.session.run([OUTPUT], {name: np.zeros(shape, np.float32)})[0].shape != (rows, len(asked.class_names)):
+            raise ValueError(f"int8 gives no logits for clips of shape {shape}")
