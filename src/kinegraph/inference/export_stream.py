@@ -177,10 +177,9 @@ def _pushed(
         part = torch.nonzero((age + AGES // steps * steps) % steps == 0).squeeze(1)
         seen = [it[part] for it in seen]
     people = seen[0].shape[0]
-    y = block.across(Ring(seen[0], 0, block.span))
-    if block.residual is not None:
-        y = y + block.residual(seen[1][:, :, 0].reshape(people * joints, block.width_in))
-    return y.relu().view(people, joints, block.width), part, new
+    added = None if block.residual is None else seen[1][:, :, 0].reshape(people * joints, block.width_in)
+    y = block.output(block.across(Ring(seen[0], 0, block.span)), added)
+    return y.view(people, joints, block.width), part, new
 
 
 # ---- compared --------------------------------------------------------------------------------------------------------

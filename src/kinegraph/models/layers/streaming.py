@@ -121,6 +121,12 @@ class StreamedBlock:
         """What W mixes, of the kept frames: `around` on both sides of a middle one."""
         raise NotImplementedError
 
+    def output(self, h: Rows, x: Rows | None) -> Rows:
+        """ReLU(R(x) + b + W h). x: None where there is no residual path."""
+        if self.residual is None or x is None:
+            return self.join(h).relu_()
+        return self.residual(x).addmm_(h, self.join.weight).relu_()
+
     def start(self, bodies: int) -> State:
         """What the block knows before the first frame: the zeros of the convolution's padding, and no x."""
         room = self.span - 1 + max(ROOM, self.span)
@@ -150,13 +156,11 @@ class StreamedBlock:
         """The output that is complete, if one is; the rings then drop the frames that no later output needs."""
         if convolved.last - convolved.first < self.span:
             return None
-        h = self.across(convolved)
+        y = self.output(self.across(convolved), None if self.residual is None else added.at(0))
         convolved.first += self.stride
-        if self.residual is None:
-            return self.join(h).relu_()
-        y = self.residual(added.at(0))
-        added.first += self.stride
-        return y.addmm_(h, self.join.weight).relu_()
+        if self.residual is not None:
+            added.first += self.stride
+        return y
 
 
 class StreamedNetwork:
