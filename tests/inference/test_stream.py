@@ -309,5 +309,6 @@ def test_what_cannot_be_known_is_asked_for():
     stream = kg.Stream(known, fps=15)
     assert stream.lengths.window == 30  # as long as training clips, in seconds
     assert any("trained at 30" in note for note in stream.notes)
+    assert any("stride is left out" in note for note in kg.Stream(known, fps=15, stride=5).notes)
     with pytest.raises(ValueError, match=r"bodies are .* large.*compare=False takes the frames as they are"):
         push_all(stream, replace(recording(40), keypoint=recording(40).keypoint * 100))

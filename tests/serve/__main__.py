@@ -32,6 +32,7 @@ from tests.inference.test_stream import recording, weights
 from tests.serve import serving
 
 LARGE = {"widths": (64,) * 4 + (128,) * 3 + (256,) * 3, "strides": (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)}  # ST-GCN's
+FIRST = 100  # frames that are sent at once: the first answer says that the network is loaded
 Times = dict[int, float]
 
 
@@ -42,7 +43,7 @@ def main() -> None:
     with TemporaryDirectory() as place:
         folder = Path(place)
         for people in (1, 2):
-            lines = large(folder, people, 30 * seconds)
+            lines = large(folder, people, 30 * seconds + FIRST)
             print(f"ST-GCN, exact, {people} people, processor: {computed(folder, lines, people)}", flush=True)
             print(f"ST-GCN, exact, {people} people, pipe: {piped(folder, lines)}", flush=True)
             with serving.served(folder, "large.safetensors") as address:
@@ -90,7 +91,7 @@ def piped(folder: Path, lines: Sequence[str]) -> str:
         got: Times = {}
         reader = threading.Thread(target=noted, args=(process.stdout, got))
         reader.start()
-        sent = in_time(process.stdin.write, [f"{line}\n" for line in lines])
+        sent = in_time(process.stdin.write, [f"{line}\n" for line in lines], got)
         process.stdin.close()
         reader.join()
     return latency([(sent, got)])
@@ -100,20 +101,21 @@ def paced(address: str, lines: Sequence[str], rate: float = 30) -> tuple[Times, 
     got: Times = {}
     with connect(address.replace("http", "ws") + "/stream?show=answers") as client:
         threading.Thread(target=noted, args=(client, got), daemon=True).start()
-        sent = in_time(client.send, lines, rate)
+        sent = in_time(client.send, lines, got, rate)
         time.sleep(1)
     return sent, got
 
 
-def in_time(send: Callable[[str], object], lines: Sequence[str], rate: float = 30) -> Times:
-    """Send the lines at their own speed, after the first two, which begin the stream. Returns when each frame was."""
+def in_time(send: Callable[[str], object], lines: Sequence[str], got: Times, rate: float = 30) -> Times:
+    """Send the lines at their own speed, after the first ones and their answers. Returns when each frame was."""
     sent: Times = {}
-    for line in lines[:2]:
+    for line in lines[: FIRST + 1]:
         send(line)
-    time.sleep(5)
+    while not got or time.perf_counter() - max(got.values()) < 1:
+        time.sleep(0.1)
     begin = time.perf_counter()
-    for frame, line in enumerate(lines[2:], 1):
-        time.sleep(max(0.0, begin + frame / rate - time.perf_counter()))
+    for frame, line in enumerate(lines[FIRST + 1 :], FIRST):
+        time.sleep(max(0.0, begin + (frame - FIRST) / rate - time.perf_counter()))
         sent[frame] = time.perf_counter()
         send(line)
     return sent
@@ -138,7 +140,7 @@ def latency(measured: Iterable[tuple[Times, Times]]) -> str:
 def attacked(folder: Path, seconds: int) -> None:
     head, *frames = (folder / "two.jsonl").read_text().splitlines()
     people = [json.loads(line)["people"] for line in frames]
-    lines = [head, *(json.dumps({"frame": t, "people": people[t % 40]}) for t in range(30 * seconds))]
+    lines = [head, *(json.dumps({"frame": t, "people": people[t % 40]}) for t in range(30 * seconds + FIRST))]
     with serving.served(folder, "w.safetensors") as address:
 
         def shown(name: str, attack: Callable[[str], str]) -> None:

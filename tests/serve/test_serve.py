@@ -1,5 +1,6 @@
 """`kinegraph serve`: recordings and frames over HTTP and a socket; who may ask; wrong input."""
 
+import asyncio
 import json
 import socket
 import sys
@@ -20,6 +21,7 @@ testclient = pytest.importorskip("starlette.testclient")
 from kinegraph.inference.streaming.session import Session  # noqa: E402
 from kinegraph.models.weights import load_weights  # noqa: E402
 from kinegraph.serve.app import Server, app_of  # noqa: E402
+from kinegraph.serve.guard import Guard  # noqa: E402
 from kinegraph.serve.jobs import Jobs  # noqa: E402
 from kinegraph.serve.streams import StreamAsking, Viewer  # noqa: E402
 
@@ -324,6 +326,23 @@ def test_a_page_that_does_not_read_loses_frames_and_no_events():
     assert frames == [it["frame"] for it in messages if it["kind"] == "frame"][-len(frames) :]
 
 
+def test_an_answer_that_the_end_of_the_server_cuts_off_is_no_error():
+    async def cut_off() -> None:
+        began = asyncio.Event()
+
+        async def answer(scope, receive, send):
+            began.set()
+            await asyncio.sleep(60)
+
+        scope = {"type": "http", "path": "/", "headers": [(b"host", b"localhost")], "query_string": b""}
+        task = asyncio.create_task(Guard(answer, ())(scope, None, None))
+        await began.wait()
+        task.cancel()
+        assert await task is None
+
+    asyncio.run(cut_off())
+
+
 # ---- the command -----------------------------------------------------------------------------------------------------
 
 
@@ -334,6 +353,7 @@ def test_a_page_that_does_not_read_loses_frames_and_no_events():
         (["--token", "abc"], "--token is too short"),
         (["--port", "99999"], "port is 99999"),
         (["--enter", "2"], "events begin at 2"),
+        (["--stride", "often"], "'often' is no length of time"),
         (["--none", "sitt"], "did you mean 'sit'?"),
         (["--max-upload", "0"], "max_upload is 0"),
         (["--pose", "openpose"], "--pose 'openpose' is not known"),
@@ -344,6 +364,14 @@ def test_wrong_options_are_one_line(here, capsys, words, message):
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_options_of_streams_reach_them(here, monkeypatch):
+    servers = []
+    monkeypatch.setattr("kinegraph.serve.run.run", lambda server, port, say: servers.append(server))
+    assert not main(["serve", str(here / "w.safetensors"), "--stride", "2s", "--gap", "3s"])
+    session = servers[0].make(StreamAsking())
+    assert (session.stride, session.gap) == ("2s", "3s")
 
 
 def test_what_is_not_installed_is_named(here, capsys, monkeypatch):

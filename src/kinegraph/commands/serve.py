@@ -21,6 +21,8 @@ def serve(
     job_time: int = 120,
     people: int = 2,
     window: str | None = None,
+    stride: str | None = None,
+    gap: str | None = None,
     enter: float = 0.6,
     leave: float | None = None,
     least: str = "0.5s",
@@ -45,6 +47,8 @@ def serve(
         job_time: seconds that a recording may take.
         people: that are followed at once in a stream.
         window: the time that an answer to a stream rests on, see `kinegraph stream`.
+        stride: from one answer to a stream to the next, by default a tenth of a second (window engine).
+        gap: a person who is away from a stream for longer begins anew, by default 1s.
         enter: probability from which an event begins; leave, least, delay and none: see `kinegraph stream`.
         leave: see `kinegraph stream`.
         least: see `kinegraph stream`.
@@ -87,8 +91,8 @@ def serve(
 
     def make(asking: StreamAsking) -> Session:
         return Session(
-            known, people=asking.people, window=window, stride=None, gap=None, engine="auto", enter=enter, leave=leave,
-            least=least, delay=delay, none=none, count=asking.count, layout=asking.layout, fps=asking.fps,
+            known, people=asking.people, window=window, stride=stride, gap=gap, engine="auto", enter=enter,
+            leave=leave, least=least, delay=delay, none=none, count=asking.count, layout=asking.layout, fps=asking.fps,
             image_size=asking.image_size, map_layout=asking.map_layout, device=device, note=lambda _: None,
         )  # fmt: skip
 

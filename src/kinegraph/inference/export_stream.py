@@ -185,9 +185,8 @@ def _seen(
 def _output(block: StreamedBlock, seen: list[Float[Tensor, "Q V L C"]]) -> Frames:
     """Of the moment in the middle of what is seen."""
     y = block.across(Ring(seen[0], 0, block.span))
-    if block.residual is not None:
-        y = y + block.residual(seen[1][:, :, 0].reshape(y.shape[0], block.width_in))
-    return y.relu().view(-1, block.joints, block.width)
+    added = None if block.residual is None else seen[1][:, :, 0].reshape(y.shape[0], block.width_in)
+    return block.output(y, added).view(-1, block.joints, block.width)
 
 
 # ---- compared --------------------------------------------------------------------------------------------------------

@@ -109,11 +109,12 @@ class Streamed(StreamedBlock):
 
     def __init__(self, block: Any):
         (kernel, _), (stride, _) = block.temporal.kernel_size, block.temporal.stride
-        super().__init__(block.spatial, block.graph_residual, block.residual, kernel // 2, stride)
-        self.kernel, self.temporal = kernel, over_frames(block.temporal)
+        join = over_frames(block.temporal)
+        super().__init__(block.spatial, block.graph_residual, block.residual, join, kernel // 2, stride)
+        self.kernel = kernel
 
     def across(self, h: Ring) -> Rows:
-        return self.temporal(h.at(0, self.kernel))
+        return h.at(0, self.kernel)
 
 
 BLOCK_2018 = [  # our module or tensor in a block, theirs, and the form that one takes as the other (tensor_forms.py)

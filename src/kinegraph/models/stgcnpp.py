@@ -117,9 +117,10 @@ class Streamed(StreamedBlock):
 
     def __init__(self, block: Any):
         temporal = block.temporal
-        super().__init__(block.spatial, block.graph_residual, block.residual, max(DILATIONS), temporal.stride)
+        join, around = linear(temporal.join), max(DILATIONS)
+        super().__init__(block.spatial, block.graph_residual, block.residual, join, around, temporal.stride)
         self.parts, self.moving = (*temporal.moving, temporal.still), sum(temporal.moving)
-        self.divide, self.join = linear(temporal.divide), linear(temporal.join)
+        self.divide = linear(temporal.divide)
         self.dilated = [over_frames(convolution) for convolution in temporal.dilated]
         self.join_scale, self.join_shift = (it.float() for it in scale_and_shift(temporal.join_norm))
 
@@ -135,7 +136,7 @@ class Streamed(StreamedBlock):
             for d, branch, convolve in zip(DILATIONS, moving, self.dilated, strict=True)
         ]
         made += [highest[:, middle - 1 : middle + 2].amax(1), still[:, middle]]
-        return self.join(torch.addcmul(self.join_shift, torch.cat(made, 1), self.join_scale).relu_())
+        return torch.addcmul(self.join_shift, torch.cat(made, 1), self.join_scale).relu_()
 
 
 def branch_rows(ours: Tensor, sizes: Sizes) -> list[Tensor]:

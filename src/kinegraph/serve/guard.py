@@ -5,7 +5,9 @@ name was pointed at this machine (DNS rebinding): then Host is its name, and no 
 """
 
 import hmac
+from asyncio import CancelledError
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
@@ -37,7 +39,8 @@ class Guard:
         """Answer a request, or refuse it."""
         refusal = None if scope["type"] == "lifespan" else refused(scope, self.names, self.token)
         if refusal is None:
-            await self.app({**scope, "abort": abort_of(send)}, receive, send)
+            with suppress(CancelledError):  # the server ends, and what it still answers with it
+                await self.app({**scope, "abort": abort_of(send)}, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": refusal.reason[:100]})
         else:

@@ -4,6 +4,7 @@ Such a recipe refers to the first frame at most. So a frame is prepared as a cli
 code that prepares every clip. Motion is the step to the next frame: it waits for one frame.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -11,10 +12,11 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
-from kinegraph.inference.streaming.poses import Form, Poses
+from kinegraph.inference.streaming.poses import Form, Person, Poses
 from kinegraph.skeleton.geometry import seen
 
 IN_A_ROW = ("loop", "fill", "pad", "window")  # ways to choose frames that take a long clip's own, one after another
+ALONE = ("none", "image", "image_published")  # ways to normalise that look at one frame only
 CAUSAL = ("none", "ntu_published", "first_frame", "first_frame_centre", "facing", "image", "image_published")
 
 
@@ -36,6 +38,19 @@ def obstacle(steps: Preprocessing) -> str | None:
 def waits(steps: Preprocessing) -> int:
     """Frames that have to come before one is prepared."""
     return int(any(stream.endswith("motion") for stream in steps.streams))
+
+
+def pushed(frames: Mapping[Person, "CausalFrames"], poses: Mapping[Person, Poses]) -> dict[Person, Poses]:
+    """`CausalFrames.push` of several people. Frames that stand for themselves are prepared all at once."""
+    everybody = [frames[person] for person in poses]
+    if not everybody or waits(everybody[0].steps) or everybody[0].steps.normalize not in ALONE:
+        return {person: frames[person].push(rows) for person, rows in poses.items()}
+    for one, rows in zip(everybody, poses.values(), strict=True):
+        one.first = rows[:1] if one.first is None else one.first
+    together = np.concatenate(list(poses.values()))
+    prepared = prepare_clip(everybody[0].form.clip(together), _as_recorded(everybody[0].steps, len(together)))[0, 0]
+    ends = np.cumsum([len(rows) for rows in poses.values()])
+    return dict(zip(poses, np.split(prepared, ends[:-1]), strict=True))
 
 
 class CausalFrames:

@@ -12,7 +12,7 @@ from torch import nn
 
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.inference.predictor import Predictor, check_finite
-from kinegraph.inference.streaming.causal import CausalFrames, obstacle
+from kinegraph.inference.streaming.causal import CausalFrames, obstacle, pushed
 from kinegraph.inference.streaming.moments import Absent, Body, Pool, moments_of, scores_of
 from kinegraph.inference.streaming.poses import Form, Person, Poses, Scores
 from kinegraph.models.layers.streaming import State, StreamedNetwork, bodies_of, copied, joined, phase
@@ -68,7 +68,7 @@ class ExactEngine:
             pool = Pool(self.moments, self.network.width)
             self.bodies[person] = Body(CausalFrames(self.steps, self.form), pool)
             self.groups.append(Group([person], self.network.start(1)))
-        prepared = {person: self.bodies[person].frames.push(rows) for person, rows in poses.items()}
+        prepared = pushed({person: self.bodies[person].frames for person in poses}, poses)
         changed: dict[Person, Scores] = {}
         parts = [part for group in self.groups for part in _parted(group, prepared)]
         for group in parts:

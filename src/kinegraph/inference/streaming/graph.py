@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from kinegraph.inference.exported import FRAME, OUTPUT, STATE, Exported, finite
-from kinegraph.inference.streaming.causal import CausalFrames
+from kinegraph.inference.streaming.causal import CausalFrames, pushed
 from kinegraph.inference.streaming.moments import Absent, Body, Pool, moments_of, scores_of
 from kinegraph.inference.streaming.poses import Form, Person, Poses, Scores
 
@@ -86,7 +86,7 @@ class GraphEngine:
             pool = Pool(self.moments, self.classes)
             self.bodies[person] = Body(CausalFrames(self.steps, self.form), pool)
             self.states[person] = self.graph.start()
-        prepared = {person: self.bodies[person].frames.push(rows) for person, rows in poses.items()}
+        prepared = pushed({person: self.bodies[person].frames for person in poses}, poses)
         made = self._moments(self.states, prepared)
         for person, rows in prepared.items():
             self.bodies[person].length += len(rows)

@@ -43,6 +43,8 @@ def lengths_of(
         notes.append(
             f"{fps:g} frames a second, the network was trained at {trained:g}: movements look faster or slower"
         )
+    if exact and stride is not None:
+        notes.append("stride is left out: the exact engine answers at every moment that is complete")
     if fps is None:
         notes.append(f"fps is not given, taken as {trained or USUAL_RATE:g}")
     second = fps or trained or USUAL_RATE

@@ -20,8 +20,7 @@ from kinegraph.messages import counted, did_you_mean, first_few
 from kinegraph.skeleton.layout import load_layout
 
 if TYPE_CHECKING:  # torch takes seconds to import, and an exported network does without it
-    from torch import nn
-
+    from kinegraph.inference.predictor import Predictor
     from kinegraph.models.weights import Weights
 
 Write = Callable[[Frame | Head], None]
@@ -77,7 +76,7 @@ class Session:
         self.nothing = _number_of(self.none, asked.class_names)
         self.size = None if self.image_size is None else image_size_of(self.image_size)
         if not isinstance(asked, Exported):
-            _share_little(asked.network, self.engine)
+            _share_little(asked, self.engine)
         self._rule(USUAL_RATE)  # what is wrong in the options is said before a frame is waited for
         for length in (self.window, self.stride, self.gap):
             if length not in (None, "start"):
@@ -156,14 +155,21 @@ class Session:
         return EventRule(self.enter, leave, frames_of(self.least, fps), delay, self.nothing)
 
 
-def _share_little(network: "nn.Module", engine: EngineName) -> None:
-    """One thread of torch, where the products of a frame are too small to share."""
+def _share_little(asked: "Predictor", engine: EngineName) -> None:
+    """One thread of torch, where the products of a frame are too small to share.
+
+    With two, each of a frame's hundred products waits for the slower one: ten times as long beside other programs.
+    """
     import torch
 
     from kinegraph.inference.predictor import WIDE
+    from kinegraph.inference.streaming.exact import frame_by_frame
     from kinegraph.models.weights import built_with
 
-    if max(built_with(network)[1].get("widths", [WIDE])) < WIDE or engine == "exact":
+    if torch.get_num_threads() == 1:
+        return
+    narrow = max(built_with(asked.network)[1].get("widths", [WIDE])) < WIDE
+    if narrow or (engine != "window" and not isinstance(frame_by_frame(asked.network, asked.preprocessing), str)):
         torch.set_num_threads(1)
 
 

@@ -10,6 +10,7 @@ of the complete sequence have the same bits where the matrix library computes a 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import accumulate
 from math import prod
 from operator import mul
@@ -34,9 +35,10 @@ class Ring:
     first: int
     last: int
     rows: Float[Tensor, "BV roomC"] = field(init=False)  # the same memory
+    views: dict[tuple[int, int], Float[Tensor, "BV countC"]] = field(init=False)  # parts of it; to make one takes time
 
     def __post_init__(self) -> None:
-        self.rows = self.memory.flatten(2).flatten(0, 1)
+        self.rows, self.views = self.memory.flatten(2).flatten(0, 1), {}
 
     @property
     def frames(self) -> Float[Tensor, "B V L C"]:
@@ -54,8 +56,11 @@ class Ring:
 
     def at(self, frame: int, count: int = 1) -> Float[Tensor, "BV countC"]:
         """Frames side by side, counted from the first that is kept."""
-        width, begin = self.memory.shape[3], self.first + frame
-        return self.rows[:, begin * width : (begin + count) * width]
+        part = self.first + frame, count
+        if part not in self.views:
+            width = self.memory.shape[3]
+            self.views[part] = self.rows[:, part[0] * width : (part[0] + count) * width]
+        return self.views[part]
 
 
 State = list[Ring]  # two of each block: what it convolves, and what its residual path will add
@@ -63,10 +68,11 @@ Rows = Float[Tensor, "BV C"]  # a frame: the joints of all bodies
 
 
 class StreamedBlock:
-    """y[j] = ReLU(across(h, j stride) + R(x[j stride])) with h[t] = before(x[t]); across sees `around` frames each way.
+    """y[j] = ReLU(R(x[j stride]) + b + W across(h, j stride)) with h[t] = before(x[t]).
 
-    A subclass defines `before` and `across`. around: frames. residual: R, a folded `Projection`, or Identity; None
-    where there is none. spatial: a `FoldedGraphConvolution`, graph_residual: as residual.
+    A subclass defines `before` and `across`, which sees `around` frames each way. join: W and b. residual: R, a folded
+    `Projection`, or Identity; None where there is none. spatial: a `FoldedGraphConvolution`, graph_residual: as
+    residual.
     """
 
     def __init__(
@@ -74,12 +80,14 @@ class StreamedBlock:
         spatial: Any,
         graph_residual: nn.Module | None,
         residual: nn.Module | None,
+        join: "Mixed",
         around: int,
         stride: int,
     ):
         self.around, self.stride = around, stride
         self.span = max(2 * around + 1, stride)  # frames that have to be there for an output
-        self.residual, self.graph_residual = _added(residual), _added(graph_residual)
+        self.graph_residual, self.join = _added(graph_residual), join
+        self.residual = None if residual is None else _added(residual, join.bias)  # with b: one pass less
         self.graph: Tensor = spatial.gather
         self.mix: Tensor = spatial.weight.T.contiguous()
         self.constant: Tensor = spatial.constant
@@ -92,10 +100,10 @@ class StreamedBlock:
         rows = x.shape[0]
         bodies = rows // self.joints
         sums = torch.bmm(self.graph.expand(bodies, -1, -1), x.view(bodies, self.joints, self.width_in))
-        y = torch.addmm(self._constant_of(bodies), sums.view(-1, self.mix.shape[0]), self.mix, out=place)
+        y = torch.addmm(self._constant_of(bodies), sums.view(-1, self.mix.shape[0]), self.mix)
         if self.graph_residual is not None:
             y += self.graph_residual(x)
-        return y.relu_()
+        return y.relu_() if place is None else torch.clamp_min(y, 0, out=place)  # a place is slow: it is touched once
 
     def _constant_of(self, bodies: int) -> Rows:
         """Kept for each number of bodies, but where that number is not known yet: in an export."""
@@ -110,8 +118,14 @@ class StreamedBlock:
         self.over_joints(x, place)
 
     def across(self, h: Ring) -> Rows:
-        """The part that looks at the kept frames, `around` on both sides of a middle one; no residual."""
+        """What W mixes, of the kept frames: `around` on both sides of a middle one."""
         raise NotImplementedError
+
+    def output(self, h: Rows, x: Rows | None) -> Rows:
+        """ReLU(R(x) + b + W h). x: None where there is no residual path."""
+        if self.residual is None or x is None:
+            return self.join(h).relu_()
+        return self.residual(x).addmm_(h, self.join.weight).relu_()
 
     def start(self, bodies: int) -> State:
         """What the block knows before the first frame: the zeros of the convolution's padding, and no x."""
@@ -142,12 +156,11 @@ class StreamedBlock:
         """The output that is complete, if one is; the rings then drop the frames that no later output needs."""
         if convolved.last - convolved.first < self.span:
             return None
-        y = self.across(convolved)
+        y = self.output(self.across(convolved), None if self.residual is None else added.at(0))
         convolved.first += self.stride
         if self.residual is not None:
-            y += self.residual(added.at(0))
             added.first += self.stride
-        return y.relu_()
+        return y
 
 
 class StreamedNetwork:
@@ -268,6 +281,9 @@ def linear(layer: nn.Module) -> Mixed:
     return Mixed(layer.weight.detach().T.contiguous(), layer.bias.detach())
 
 
-def _added(path: nn.Module | None) -> Callable[[Rows], Rows] | None:
-    """A residual path of folded layers."""
-    return path if path is None or isinstance(path, Identity) else linear(path.get_submodule("mix"))
+def _added(path: nn.Module | None, bias: Tensor | None = None) -> Callable[[Rows], Rows] | None:
+    """A residual path of folded layers, plus a bias."""
+    if path is None or isinstance(path, Identity):
+        return path if bias is None else partial(torch.add, bias)
+    mix = linear(path.get_submodule("mix"))
+    return mix if bias is None else Mixed(mix.weight, mix.bias + bias)
