@@ -71,7 +71,7 @@ def quickest(
     largest difference, in standard deviations of the first way's result.
     """
     facts = {"ways": sorted(makers), "tolerance": tolerance, **machine(), **about}
-    file = cache_folder() / f"{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]}.json"
+    file = cache_folder() / f"{hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:32]}.json"
     known = _kept(file, list(makers))
     if known is not None:
         with suppress(ValueError):
@@ -86,7 +86,7 @@ def quickest(
     with suppress(OSError):  # a folder that cannot be written to: measured again next time
         file.parent.mkdir(parents=True, exist_ok=True)
         kept = {"about": facts, **{key: value for key, value in vars(measured).items()}}
-        write_atomic(file, json.dumps(kept, indent=1).encode())
+        write_atomic(file, json.dumps(kept, indent=1, default=str).encode())
     return Quickest(ways[measured.name], measured, kept=False)
 
 
