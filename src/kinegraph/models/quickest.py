@@ -71,7 +71,8 @@ def quickest(
     largest difference, in standard deviations of the first way's result.
     """
     facts = {"ways": sorted(makers), "tolerance": tolerance, **machine(), **about}
-    file = cache_folder() / f"{hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:32]}.json"
+    name = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    file = cache_folder() / f"{name}.json"
     known = _kept(file, list(makers))
     if known is not None:
         with suppress(ValueError):
