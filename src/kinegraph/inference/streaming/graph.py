@@ -1,6 +1,6 @@
 """The exact engine without torch: an exported graph takes a frame of each person and his or her state."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,6 +49,27 @@ class FrameGraph:
         return finite(logits), ready, tuple(after)
 
 
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """The state of a person: a row among those of the people who were computed together."""
+
+    together: State
+    row: int
+
+    @property
+    def own(self) -> State:
+        """Of this person alone."""
+        return tuple(it[self.row : self.row + 1] for it in self.together)
+
+
+def _joined(kept: Sequence[Kept]) -> State:
+    """One state of several people; copied only where they were not computed together."""
+    together = kept[0].together
+    if all(it.together is together for it in kept) and [it.row for it in kept] == list(range(len(together[0]))):
+        return together
+    return tuple(np.concatenate(rows) for rows in zip(*(it.own for it in kept), strict=True))
+
+
 def frame_graph(exported: Exported) -> FrameGraph | str:
     """The graph of a file of `export --stream`, or the reason why it is none. Raises ValueError for a damaged file."""
     if exported.frame_by_frame is None:
@@ -78,14 +99,14 @@ class GraphEngine:
         self.steps, self.form, self.graph = exported.preprocessing, form, graph
         self.classes, self.moments = len(exported.class_names), moments_of(window, graph.stride)
         self.bodies: dict[Person, Body] = {}
-        self.states: dict[Person, State] = {}
+        self.states: dict[Person, Kept] = {}
 
     def push(self, poses: Mapping[Person, Poses], frame: int) -> dict[Person, Scores]:
         """Take the next frames of some people. Returns the scores that changed."""
         for person in poses.keys() - self.bodies.keys():
             pool = Pool(self.moments, self.classes)
             self.bodies[person] = Body(CausalFrames(self.steps, self.form), pool)
-            self.states[person] = self.graph.start()
+            self.states[person] = Kept(self.graph.start(), 0)
         prepared = pushed({person: self.bodies[person].frames for person in poses}, poses)
         made = self._moments(self.states, prepared)
         for person, rows in prepared.items():
@@ -94,7 +115,7 @@ class GraphEngine:
         return self._scores({person: self.bodies[person].pool for person, rows in made.items() if len(rows)})
 
     def _moments(
-        self, states: dict[Person, State], frames: Mapping[Person, Float[np.ndarray, "n V C"]], there: bool = True
+        self, states: dict[Person, Kept], frames: Mapping[Person, Float[np.ndarray, "n V C"]], there: bool = True
     ) -> dict[Person, Float[np.ndarray, "m classes"]]:
         """The logits of the moments that are complete after these frames. The states take the frames."""
         made: dict[Person, list[np.ndarray]] = {person: [] for person in frames}
@@ -103,12 +124,12 @@ class GraphEngine:
             x = np.stack([frames[person][number] for person in people])
             logits, ready, after = self.graph.step(x, _joined([states[person] for person in people]), there)
             for i, person in enumerate(people):
-                states[person] = tuple(it[i : i + 1] for it in after)
+                states[person] = Kept(after, i)
                 if ready[i]:
                     made[person].append(logits[i])
         return {person: np.array(rows, np.float32).reshape(-1, self.classes) for person, rows in made.items()}
 
-    def _ended(self, states: dict[Person, State]) -> dict[Person, Float[np.ndarray, "m classes"]]:
+    def _ended(self, states: dict[Person, Kept]) -> dict[Person, Float[np.ndarray, "m classes"]]:
         """The logits of the moments that wait for frames, when no frame follows; of nobody but the person."""
         nothing = np.zeros((self.graph.delay, len(self.form.layout), self._channels), np.float32)
         return self._moments(states, {person: nothing for person in states}, there=False)
@@ -146,7 +167,7 @@ class GraphEngine:
         return Absent(self._of_recording, graph.reach, graph.delay, graph.stride, self.steps, self.form)
 
     def _of_recording(self, x: Float[np.ndarray, "n V C"]) -> Float[np.ndarray, "m classes"]:
-        states: dict[Person, State] = {0: self.graph.start()}
+        states: dict[Person, Kept] = {0: Kept(self.graph.start(), 0)}
         return np.concatenate([self._moments(states, {0: x})[0], self._ended(states)[0]])
 
     def drop(self, people: Iterable[Person]) -> None:
@@ -163,7 +184,7 @@ class GraphEngine:
 
     def saved(self, person: Person) -> dict[str, np.ndarray]:
         """The state of a person, as arrays."""
-        clock, *kept = self.states[person]
+        clock, *kept = self.states[person].own
         return self.bodies[person].saved() | {"clock": clock} | {f"{STATE}{i}": it for i, it in enumerate(kept)}
 
     def restore(self, person: Person, saved: "Saved") -> None:
@@ -174,8 +195,4 @@ class GraphEngine:
         if clock.tolist() != [[body.length, 0]]:
             raise ValueError(f"'clock' is {clock.tolist()} after {body.length} frames")
         kept = [saved.array(f"{STATE}{i}", 1, *shape) for i, shape in enumerate(self.graph.shapes)]
-        self.bodies[person], self.states[person] = body, (clock, *kept)
-
-
-def _joined(states: list[State]) -> State:
-    return states[0] if len(states) == 1 else tuple(np.concatenate(them) for them in zip(*states, strict=True))
+        self.bodies[person], self.states[person] = body, Kept((clock, *kept), 0)
