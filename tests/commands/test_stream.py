@@ -217,6 +217,14 @@ def test_wrong_input_is_one_line(here, capsys, monkeypatch, stdin, words, messag
     assert not (here / "a.jsonl").exists()
 
 
+@pytest.mark.parametrize(
+    ("stdin", "said"), [("", "no frame came"), ('{"people": []}\n' * 2, "2 frames without anybody")]
+)
+def test_a_stream_without_anybody_says_so(here, capsys, monkeypatch, stdin, said):
+    code, lines, err = run(capsys, monkeypatch, here / "w.safetensors", "-", stdin=stdin.encode())
+    assert (code, lines, err) == (0, [], f"note: standard input: {said}, so there is no answer\n")
+
+
 def test_broken_lines_are_left_out_on_request(here, capsys, monkeypatch):
     good = (here / "two.jsonl").read_text().splitlines()
     broken = "\n".join([*good[:20], "{", *good[20:]])

@@ -101,6 +101,9 @@ class Session:
             self.interrupted = True
         if self.live is not None:
             yield self.live.finish()
+        else:
+            seen = f"{counted(self.last + 1, 'frame')} without anybody" if self.last >= 0 else "no frame came"
+            self.note(f"{recording.name}: {seen}, so there is no answer")
 
     def push(self, recording: Played, frame: Frame, write: Write | None = None) -> list[Happening]:
         """What happens in the next frame of a recording. Raises ValueError for one that does not fit the network."""
