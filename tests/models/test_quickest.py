@@ -66,7 +66,17 @@ def test_a_choice_is_kept_until_what_it_depends_on_changes(clock, monkeypatch):
     assert not choose(clock, [], **ways).kept
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"name": "engine"}', '{"name": 3, "milliseconds": []}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        '{"name": "engine"}',
+        '{"name": 3, "milliseconds": []}',
+        '{"name": "engine", "milliseconds": {"engine": 1}, "differences": 3}',
+    ],
+)
 def test_a_damaged_file_is_measured_again(clock, text):
     ways = {"torch": (0.3, 0), "engine": (0.1, 0)}
     choose(clock, [], **ways)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kinegraph.models.network import network_kind
-from kinegraph.models.quickest import quickest
+from kinegraph.models.quickest import quickest, shown
 from kinegraph.models.weights import built_with
 
 FRAMES = 100  # of the made-up clips where a recipe does not say it
@@ -41,8 +41,8 @@ def slower_bf16(network: nn.Module, work: Literal["answer", "step"], people: int
     if rough <= exact:
         return ""
     return (
-        f"bf16-mixed is slower than 32-true on this machine: {WORK[work]} takes {rough:.3g} ms instead of "
-        f"{exact:.3g} ms; leave --precision out"
+        f"bf16-mixed is slower than 32-true on this machine: {WORK[work]} takes {shown(rough)} instead of "
+        f"{shown(exact)}; leave --precision out"
     )
 
 

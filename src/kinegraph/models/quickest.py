@@ -26,6 +26,7 @@ from kinegraph.safe_io import read_json
 EXACT, ROUGH = 1e-4, 0.1  # largest difference from the first way, in standard deviations of its logits: fp32, bf16
 GAIN = 1.05  # another way than the first has to be so many times as fast: clocks vary
 ROUNDS, SECONDS = 15, 2.0  # rounds of measuring, fewer when they take so long
+LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS")  # of a processor
 PACKAGES = ("kinegraph", "torch", "onnxruntime", "openvino")
 
 Way = TypeVar("Way")
@@ -41,12 +42,17 @@ class Measured:
     left_out: Mapping[str, str]
 
     def __str__(self) -> str:
-        others = [f"{key} {value:.3g} ms" for key, value in self.milliseconds.items() if key != self.name]
+        others = [f"{key} {shown(value)}" for key, value in self.milliseconds.items() if key != self.name]
         others += [f"{key} left out: {reason}" for key, reason in self.left_out.items()]
         beside = f" ({', '.join(others)})" if others else ""
         differs = self.differences.get(self.name, 0)
         exact = f", its logits differ by {differs:.0e} of their spread" if differs else ""
-        return f"{self.name} is the fastest here: {self.milliseconds[self.name]:.3g} ms{beside}{exact}"
+        return f"{self.name} is the fastest here: {shown(self.milliseconds[self.name])}{beside}{exact}"
+
+
+def shown(milliseconds: float) -> str:
+    """A time for people."""
+    return f"{milliseconds:,.0f} ms" if milliseconds >= 100 else f"{milliseconds:.3g} ms"
 
 
 @dataclass(frozen=True)
@@ -71,8 +77,8 @@ def quickest(
     largest difference, in standard deviations of the first way's result.
     """
     facts = {"ways": sorted(makers), "tolerance": tolerance, **machine(), **about}
-    name = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:32]
-    file = cache_folder() / f"{name}.json"
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+    file = cache_folder() / f"{digest[:32]}.json"
     known = _kept(file, list(makers))
     if known is not None:
         with suppress(ValueError):
@@ -114,12 +120,12 @@ def milliseconds(calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
     found, begin = dict.fromkeys(calls, np.inf), time.perf_counter()
     for call in calls.values():
         call()  # the first time includes what is prepared once
-    for done in range(ROUNDS):
+    for _ in range(ROUNDS):
         for name, call in calls.items():
             start = time.perf_counter()
             call()
             found[name] = min(found[name], 1000 * (time.perf_counter() - start))
-        if done >= 2 and time.perf_counter() - begin > SECONDS:
+        if time.perf_counter() - begin > SECONDS:
             break
     return found
 
@@ -128,22 +134,27 @@ def _kept(file: Path, names: list[str]) -> Measured | None:
     """What was measured earlier; None where there is nothing, or nothing that can be read."""
     try:
         known: Any = read_json(file)
-        found = Measured(*(known[key] for key in ("name", "milliseconds", "differences", "left_out")))
-        times = [float(value) for value in found.milliseconds.values()]
-        return found if found.name in names and found.name in found.milliseconds and min(times) > 0 else None
+        times = {name: float(value) for name, value in known["milliseconds"].items()}
+        differences = {name: float(value) for name, value in known["differences"].items()}
+        left_out = {name: str(reason) for name, reason in known["left_out"].items()}
+        found = Measured(known["name"], times, differences, left_out)
+        return found if found.name in names and found.name in times and min(times.values()) > 0 else None
     except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return None
 
 
 def cache_folder() -> Path:
     """The folder of what was measured, and of networks that were exported to be measured."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kinegraph" / "engines"
+    place = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # Path.home() needs a home folder
+    return Path(place) / "kinegraph" / "engines"
 
 
 @cache
 def machine() -> dict[str, str]:
-    """The processor and the versions that times depend on."""
-    return {"processor": _processor(), "versions": ", ".join(f"{name} {_version(name)}" for name in PACKAGES)}
+    """The processor, what the environment leaves of it, and the versions that times depend on."""
+    limits = ", ".join(f"{name}={os.environ[name]}" for name in LIMITS if name in os.environ)
+    versions = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
+    return {"processor": _processor(), "limits": limits, "versions": versions}
 
 
 def _processor() -> str:
