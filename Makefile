@@ -6,10 +6,11 @@ DEMO ?= demo
 DIST ?= dist
 KILLS ?= 50
 MINUTES ?= 2
+SCREENS ?= screens
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-slow test-shapes crash fuzz lint types coverage mutation docs bench bench-peers wheel clean
+.PHONY: demo screens test test-slow test-shapes crash fuzz lint types coverage mutation docs bench bench-peers wheel clean
 
 demo: $(VENV)/ready  ## synthetic raw files -> dataset -> training -> test report
 	rm -rf $(DEMO)
@@ -56,6 +57,9 @@ mutation: $(VENV)/ready-quality  ## small faults put into graph, sampling, norma
 
 docs: $(VENV)/ready-docs  ## these pages as a site in site/, with a reference of the command line
 	COLUMNS=80 NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+screens: $(VENV)/ready  ## pictures of pages into $(SCREENS): light, dark, as on a phone, printed
+	PATH="$(abspath $(BIN)):$$PATH" bash tests/screens.sh $(SCREENS)
 
 bench: $(VENV)/ready  ## speed beside other implementations, one table; options: make bench BENCH="--quick --rows latency"
 	$(BIN)/python bench $(BENCH)

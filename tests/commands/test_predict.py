@@ -16,6 +16,7 @@ import torch
 
 from kinegraph.cli import main
 from kinegraph.commands.predict import predict as predict_verb
+from kinegraph.data.dataset import write_dataset
 from kinegraph.data.formats import read, recognise
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.models.published import save_published
@@ -117,6 +118,26 @@ def test_a_table_on_the_screen(place, capsys, tmp_path):
     ends = [(float(time[1]), float(time[2])) for time in times]
     assert ends[0][0] == 0
     assert all(one[1] == other[0] for one, other in pairwise(ends))
+
+
+def test_repetitions_are_counted(tmp_path, capsys):
+    """A wrist goes up and down five times in the first half of the recording; the other person stands still."""
+    network = weights(tmp_path / "w.safetensors")
+    pose = np.zeros((2, 300, 25, 3), np.float32) + made_up.body("ntu25")
+    pose[1] += 3
+    lifted = np.sin(np.arange(150) * np.pi / 30) ** 2
+    pose[0, :150, [6, 7], 1] += lifted
+    layout = load_layout("ntu25")
+    clip = SkeletonClip(pose, layout, "squats", fps=30, attributes={"individuals": "anna, bo"})
+    write_dataset(tmp_path / "data", [clip], layout=layout, class_names=("a",), units="m", source="made up")
+    call = ["predict", str(network), str(tmp_path / "data"), "--count", "--per-person"]
+    assert main([*call, "--out", str(tmp_path / "a.csv")]) == 0
+    rows = list(csv.DictReader((tmp_path / "a.csv").open()))
+    assert [(row["person"], row["repetitions"]) for row in rows] == [("anna", "5"), ("bo", "0")]
+    assert re.search(r"anna .*5 repetitions\n.*bo .*0 repetitions", capsys.readouterr().out)
+    assert main([*call, "--window", "60", "--out", str(tmp_path / "b.csv")]) == 0
+    rows = list(csv.DictReader((tmp_path / "b.csv").open()))
+    assert sum(int(row["repetitions"]) for row in rows if row["person"] == "anna") == 5
 
 
 def test_words_in_the_other_order_are_understood_and_said(place, capsys):

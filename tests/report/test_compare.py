@@ -33,8 +33,8 @@ def test_short_names():
     assert short_names([Path("runs/a/test"), Path("runs/b/test")]) == ["a/test", "b/test"]
 
 
-def a_run(right, name, config=""):
-    return Run(Path(name), config, {"torch": "2"}, Course(), an_evaluation(right))
+def a_run(right, name, config="", **more):
+    return Run(Path(name), config, {"torch": "2"}, Course(), an_evaluation(right, **more))
 
 
 def test_the_page_tells_who_wins_where_and_escapes():
@@ -47,5 +47,13 @@ def test_the_page_tells_who_wins_where_and_escapes():
     assert "p\xa0&lt;" not in page
     same = comparison_page([runs[0], runs[0]], ["a", "b"])
     assert "right on the same clips" in same
+    assert "1 option that not every config states" not in page
+    short = comparison_page([runs[0], a_run([1] * 60, "b", "lr: 1\nepochs: 3")], ["a", "b"])
+    assert short.index(">lr<") < short.index("1 option that not every config states") < short.index(">epochs<")
+    labels = [i % 3 for i in range(60)]
+    more = [
+        a_run(right, name, labels=labels, classes=8) for right, name in (([0] * 30 + [1] * 30, "a"), ([1] * 60, "b"))
+    ]
+    assert "5 classes are left out, 5 without clips" in comparison_page(more, ["a", "b"])
     alone = comparison_page([runs[0], Run(Path("c"), "", {}, Course(), None)], ["a", "c"])
     assert "no scores on the clips" in alone

@@ -85,7 +85,7 @@ def crossval(
             "give -- --early-stop null"
         )
     folder = open_dataset(dataset or Path(str(options.dataset)), check_values=True)
-    parts = folds_of(folder, by, folds, split)
+    parts, plugins = folds_of(folder, by, folds, split), list(map(str, options.plugins or ()))
     out = out or Path("runs") / f"crossval_{config.stem}"
     about = {"config": config.read_text(encoding="utf-8"), "options": train_options or [], "dataset": folder.checksum}
     _check_folder(out, about | {"folds": [fold.split for fold in parts]}, overwrite)
@@ -93,7 +93,7 @@ def crossval(
     def job(fold: Fold, seed: int) -> Job:
         run = out / f"seed{seed}" / f"fold{fold.number}"
         name = f"fold {fold.number}, seed {seed}"
-        return Job(name, config, folder.path, fold.split, seed, run, train_options or ())
+        return Job(name, config, folder.path, fold.split, seed, run, train_options or (), plugins=plugins)
 
     jobs = {job(fold, seed): fold for seed in range(seeds) for fold in parts}
     processes = min(processes, len(jobs))

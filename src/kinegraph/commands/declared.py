@@ -27,6 +27,7 @@ DATA_CLASSES = {  # verb -> the data classes of its options: what stands before 
     )
 }
 ALIKE = 0.75  # from this likeness on a name is surely meant; else the parser, which knows more names, is asked
+PASSING = ("crossval", "sweep")  # verbs that give the words behind -- to `train`
 CONFIGURED = ("train", "test")  # verbs that take configs of other projects
 # Words that a verb takes besides its options, before its parser sees them.
 BESIDES = {
@@ -97,6 +98,8 @@ def check_names(verb: str, argv: Sequence[str]) -> None:
             if close is None and verb in DATA_CLASSES:
                 return
             hint = f"; did you mean '{close}'?" if close else ""
+            if verb in PASSING and name.partition(".")[0] in {option.name for option in declared("train")}:
+                hint = f"; options of kinegraph train follow --, such as kinegraph {verb} ... -- {word}"
             raise ValueError(f"there is no option '{_shown(name)}' of kinegraph {verb}{hint}")
 
 

@@ -21,8 +21,8 @@ from kinegraph.evaluation.fusion import (
     search_weights,
 )
 from kinegraph.evaluation.fusion import fuse as fuse_streams
-from kinegraph.evaluation.metrics import evaluate, remarks, softmax
-from kinegraph.evaluation.results import Result, checked_result_path, in_order, read_result
+from kinegraph.evaluation.metrics import evaluate, figures_to_show, remarks, softmax
+from kinegraph.evaluation.results import Result, checked_result_path, in_order, read_result, result_file
 from kinegraph.messages import plain_name
 from kinegraph.report.write import write_report
 
@@ -77,8 +77,9 @@ def fuse(
     """Add up the probabilities that several networks give the same clips.
 
     Args:
-        results: result files of `kinegraph test --out`, MMAction2 (0.x, or 1.x dumps) or PYSKL, clips in dataset order;
-            or of yysijie/st-gcn, 2s-AGCN or CTR-GCN (epoch*_test_score.pkl), whose clips are put in order by name.
+        results: result files or folders of `kinegraph test --out`; result files of MMAction2 (0.x, or 1.x dumps) or
+            PYSKL, clips in dataset order; or of yysijie/st-gcn, 2s-AGCN or CTR-GCN (epoch*_test_score.pkl), whose clips
+            are put in order by name.
         data: dataset folder with the clips and their labels.
         weights: one a result file; by default 1 1 for two, 2 2 1 1 for four (joint, bone, joint motion, bone motion).
             Or as a project publishes them: pyskl-2s, pyskl-4s, mmaction2-2s, mmaction2-4s, protogcn-2s, protogcn-4s,
@@ -98,6 +99,7 @@ def fuse(
         kinegraph fuse joint/result.pkl bone/result.pkl --data data/mine --search
     """
     _check_options(results, weights, search, search_part, search_results)
+    results = list(map(result_file, results))
     out = _checked_out(out, results) if out else None
     folder = open_dataset(data)
     clips = clips_of(folder, split, part)
@@ -263,16 +265,17 @@ def show(streams: list[Result], fusion: Fusion, clips: Clips) -> None:
     """The table of all streams and the fusion, and what was done."""
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
-    table = Table("result", "scores", "order checked by", "weight", "top1", "top5", "mean_class_accuracy")
+    classes = len(clips.folder.class_names)
+    fused = figures_to_show(evaluate(fusion.probability, clips.labels), classes)
+    table = Table("result", "scores", "order checked by", "weight", *fused)
     weights = fusion.weights or [None] * len(streams)
     for stream, weight in zip(streams, weights, strict=True):
         checked = "clip names" if stream.names else "labels" if stream.labels is not None else "number of clips only"
-        figures = evaluate(stream.scores, clips.labels).values()
+        figures = figures_to_show(evaluate(stream.scores, clips.labels), classes).values()
         shown = "per fold" if weight is None else f"{weight:g}"
         table.add_row(Text(str(stream.path)), stream.kind, checked, shown, *(f"{value:.4f}" for value in figures))
     table.add_section()
-    figures = evaluate(fusion.probability, clips.labels).values()
-    table.add_row("fusion", "probabilities", "", "", *(f"{value:.4f}" for value in figures), style="bold")
+    table.add_row("fusion", "probabilities", "", "", *(f"{value:.4f}" for value in fused.values()), style="bold")
     console.print(table)
     print(f"{clips.split} / {clips.part} of {clips.folder.path}, {len(clips.labels):,} clips")
     print(fusion.description)

@@ -12,7 +12,7 @@ from kinegraph.commands.long_clips import window_hint
 from kinegraph.commands.ranges import check_numbers
 from kinegraph.commands.swapped import weights_first
 from kinegraph.files import check_new_file
-from kinegraph.messages import plain_name, shortened
+from kinegraph.messages import counted, first_few, plain_name, shortened
 from kinegraph.plugins import load_plugins
 from kinegraph.screen import anybody_reads
 
@@ -41,6 +41,7 @@ def predict(
     *,
     top: int | None = None,
     per_person: bool = False,
+    count: bool = False,
     window: str | None = None,
     stride: str | None = None,
     out: Path | None = None,
@@ -82,6 +83,7 @@ def predict(
             folders, folders of OpenPose's JSON, videos, or folders of such files.
         top: classes to show for each clip; by default 5 for one clip, 1 for several.
         per_person: an answer for each person in a clip instead of one for all.
+        count: also count the repetitions of an exercise that comes back to its first pose.
         window: for long recordings: a timeline, from windows of so many frames, or seconds (3s).
         stride: from one window to the next, likewise, by default a quarter of a window.
         out: also write the answers to a .csv or .json file, each with its 5 likeliest classes or --top.
@@ -118,6 +120,7 @@ def predict(
     Examples:
         kinegraph predict ui-prmd-10 Positions/m03_s02_e01_positions.txt
         kinegraph predict best.safetensors data/ntu60 --split xsub --out answers.csv
+        kinegraph predict mine.safetensors squats.csv --count
         kinegraph predict best.safetensors long.npz --window 3s --stride 0.5s --fps 30
     """
     load_plugins(plugins or ())
@@ -129,7 +132,7 @@ def predict(
     from kinegraph.inference.answers import answer_file, answers, pieces
     from kinegraph.inference.asking import placed_asked, quickest_of
     from kinegraph.inference.compared import compared
-    from kinegraph.inference.inputs import questions, read_inputs
+    from kinegraph.inference.inputs import questions, read_inputs, with_repetitions
     from kinegraph.inference.timeline import check_lengths
 
     weights, inputs = weights_first("predict", weights, inputs)
@@ -167,6 +170,8 @@ def predict(
     with watched as opened:
         asked = opened.enter_context(closing(questions(found, inputs, predictor.class_names)))
         asked = opened.enter_context(closing(compared(asked, predictor, _note, turned=up is not None)))
+        if count:
+            asked = opened.enter_context(closing(with_repetitions(asked)))
         if not any(one.format == "video" for one in found):  # which has a bar of its own
             asked = opened.enter_context(closing(_counted(asked, clips, console, quiet=out is None)))
         if engine == "auto":
@@ -186,9 +191,13 @@ def predict(
             elif not anybody_reads():
                 break
     table.finish(out, synthetic=any("synthetic" in one.source.lower() for one in found))
-    skipped = (f"skipped: {line}" for one in found for line in one.skipped())
-    for line in (f"{path}: assumed {line}" for one, path in zip(found, inputs, strict=True) for line in one.assumed):
-        _note(line)
+    skipped = dict.fromkeys(f"skipped: {line}" for one in found for line in one.skipped())
+    said: dict[str, list[str]] = {}  # what was assumed -> of which inputs
+    for one, path in zip(found, inputs, strict=True):
+        for line in one.assumed:
+            said.setdefault(line, []).append(str(path))
+    for line, paths in said.items():
+        _note(f"{first_few(paths)}: assumed {line}")
     changed = (f"note: {line}" for one in found for line in one.changed())
     for line in (*skipped, *changed, *([hint] if hint else [])):
         print(line, file=sys.stderr)
@@ -320,11 +329,13 @@ class AnswerTable:
         name = "" if self.last is question else shortened(name, self.clip_width)
         for place, (of_class, probability) in enumerate(answer.prediction.top(self.top)):
             first = place == 0
-            where = (name, str(answer.person), _time(answer)) if first else ("", "", "")
+            where = (name, plain_name(str(answer.who)), _time(answer)) if first else ("", "", "")
             line = Text(self._row(*where, ""), "bold" if first else "")
             line.append(f"{plain_name(of_class):<{self.class_width}}", "bold" if first else "")
             line.append(f"{probability:13.1%}")
             if first:
+                if answer.repetitions is not None:
+                    line.append(f"  {counted(answer.repetitions, 'repetition')}")
                 line.append(*(_doubt(answer) if self.timeline else _verdict(answer)))
             self.console.print(line)
         self.last, self.shown = question, self.shown + 1

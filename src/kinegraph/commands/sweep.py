@@ -112,12 +112,13 @@ def sweep(
     if not study.trials and any(out.glob("trial*")):
         raise ValueError(f"{out} has trials of another study; choose another --out")
     out.mkdir(parents=True, exist_ok=True)
+    plugins = list(map(str, options.plugins or ()))
     validation = ["--validate"] if options.validate else ["--validate", f"--validate-every={NEVER}"]
 
     def jobs(place: Path, drawn: Sequence[str]) -> list[Job]:
         return [
             Job(f"fold {it.number}", config, folder.path, it.split, options.seed, place / f"fold{it.number}",
-                [*given, *drawn], validation)
+                [*given, *drawn], validation, plugins)
             for it in parts
         ]  # fmt: skip
 

@@ -28,7 +28,7 @@ from kinegraph.data.dataset_checks import check_scale, dataset_findings, line_of
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
-from kinegraph.evaluation.metrics import check_metrics, evaluate, remarks
+from kinegraph.evaluation.metrics import check_metrics, evaluate, figures_to_show, remarks
 from kinegraph.evaluation.results import checked_result_path
 from kinegraph.evaluation.scoring import score_clips
 from kinegraph.evaluation.timelines import TimelineEvaluation
@@ -174,7 +174,7 @@ def test(
     evaluation = evaluation_of(folder, split, part, scores)
     labels = folder.label[clips.indices]
     figures = evaluate(scores, labels, metrics)
-    for name, value in figures.items():
+    for name, value in figures_to_show(figures, len(folder.class_names)).items():
         print(f"{name}: {value:.4f}")
     for line in warnings + [f"warning: {line}" for line in remarks(scores, labels, folder.class_names)]:
         print(line)

@@ -12,7 +12,7 @@ from kinegraph.commands.train import train
 from kinegraph.data.dataset import open_dataset
 from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
 from kinegraph.evaluation.fusion import log_probability
-from kinegraph.evaluation.metrics import evaluate, remarks
+from kinegraph.evaluation.metrics import evaluate, figures_to_show, remarks
 from kinegraph.report.write import write_page, write_report
 from kinegraph.training.run_folder import environment
 
@@ -67,7 +67,8 @@ def measure_scores(
     scores = found.scores if found.kind == "logits" else log_probability(found.probability)
     checked = "clip names" if found.names else "labels" if found.labels is not None else "their number only"
     print(f"{len(scores):,} clips of {clips}: {found.kind}, order checked by {checked}")
-    for name, value in evaluate(scores, clips.labels, list(metrics)).items():
+    figures = evaluate(scores, clips.labels, list(metrics))
+    for name, value in figures_to_show(figures, scores.shape[1]).items():
         print(f"{name}: {value:.4f}")
     warnings = [f"warning: {line}" for line in remarks(scores, clips.labels, clips.folder.class_names)]
     for line in warnings:

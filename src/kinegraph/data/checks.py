@@ -164,7 +164,12 @@ def _labels(facts, expected) -> Iterable[Finding]:
     if labels and len(labels) < len(read):
         yield from _where(read, "problem", "no_label", "no label", lambda one: one.label is None)
     elif not labels and any(one.segments is None for one in read):
-        yield Finding("note", "no_label", "the clips have no labels: they can be predicted, not trained on")
+        yield Finding(
+            "note",
+            "no_label",
+            "the clips have no labels: they can be predicted, not trained on; a folder for each "
+            "class gives them, or --labels-file",
+        )
     if labels and not classes and min(labels) == 1:
         yield Finding("note", "label", "labels start at 1, so class 0 has no clips; classes count from 0")
 

@@ -202,7 +202,8 @@ class SkeletonDataset:
             raise ValueError(f"{self.path}: {error}") from None
         if parts is None:
             there = f"its splits are {', '.join(self.splits)}" if self.splits else "it has no splits"
-            raise ValueError(f"{self.path} has no split '{split}'; {there}, and ATTRIBUTE=VALUE makes one")
+            only = f" (--split {next(iter(self.splits))})" if len(self.splits) == 1 else ""
+            raise ValueError(f"{self.path} has no split '{split}'; {there}{only}, and ATTRIBUTE=VALUE makes one")
         return parts
 
     def held_out(self, split: str) -> str:

@@ -16,7 +16,7 @@ from kinegraph import __version__
 from kinegraph.data.dataset import open_dataset
 from kinegraph.evaluation.calibration import calibration
 from kinegraph.evaluation.evaluation import Evaluation
-from kinegraph.evaluation.results import read_result, result_pickle
+from kinegraph.evaluation.results import read_result, result_file, result_pickle
 from kinegraph.messages import one_line, quoted
 from kinegraph.safe_io import read_json
 
@@ -57,6 +57,7 @@ def read_evaluation(result: Path) -> tuple[Evaluation, dict[str, Any]]:
     The evaluation has its dataset if that is still at its place. Raises ValueError where the two files do not belong
     together.
     """
+    result = result_file(result)
     about = result.with_suffix(".json")
     try:
         record: Any = read_json(about)

@@ -1,7 +1,7 @@
 """Accuracy of scores against labels, as published results count it. Pure functions of numpy arrays, fractions 0..1."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -13,6 +13,7 @@ from kinegraph.messages import counted, did_you_mean
 NORMAL = 1000  # classes, from which on the mean over them follows the normal law
 METRICS = ("top_k_accuracy", "mean_class_accuracy")
 FEW = 30  # clips
+TOP5_FROM = 10  # classes: of fewer, five right answers of which one counts say little
 
 
 def evaluate(
@@ -34,6 +35,11 @@ def evaluate(
         else:
             found[metric] = mean_class_accuracy(scores, labels)
     return found
+
+
+def figures_to_show(figures: Mapping[str, float], classes: int) -> dict[str, float]:
+    """The figures that people are shown, on screens, pages and in tables: top5 of a few classes says nothing."""
+    return {name: value for name, value in figures.items() if name != "top5" or classes >= TOP5_FROM}
 
 
 def remarks(

@@ -28,7 +28,7 @@ from jaxtyping import Float, Int, Shaped
 
 from kinegraph.evaluation.metrics import softmax
 from kinegraph.files import check_is_file
-from kinegraph.messages import one_line, quoted
+from kinegraph.messages import first_few, one_line, quoted
 from kinegraph.models.checkpoint_file import load_file, load_foreign
 from kinegraph.safe_io import read_json
 from kinegraph.safe_pickle import Foreign, load_pickle, sealed
@@ -79,11 +79,23 @@ class Result:
         return scores / scores.sum(axis=1, keepdims=True)
 
 
+def result_file(path: Path) -> Path:
+    """The result file that a folder of `kinegraph test --out` holds; any other path as it is.
+
+    Raises ValueError for a folder without one, or with several.
+    """
+    if not path.is_dir():
+        return path
+    found = sorted(it for it in path.glob("*.pkl") if it.with_suffix(".json").is_file())
+    if len(found) != 1:
+        here = f"it holds {first_few([it.name for it in found])}" if found else "it holds none"
+        raise ValueError(f"{path} is a folder, expected a result file such as {path / 'result.pkl'}; {here}")
+    return found[0]
+
+
 def read_result(path: str | Path) -> Result:
     """Read a result file. Raises ValueError naming the file and the first clip that is not as expected."""
-    path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder, expected a result file such as {path / 'result.pkl'}")
+    path = result_file(Path(path))
     found, names = _by_name(_content(path))
     rows, labels = _rows(path, found)
     scores = _scores(path, rows)

@@ -44,6 +44,21 @@ class Answer:
         return (self.start / fps, self.stop / fps) if fps else None
 
     @property
+    def who(self) -> str | int | None:
+        """The person's name where the source has names, else the number."""
+        names = [it.strip() for it in str(self.question.clip.attributes.get("individuals", "")).split(",")]
+        return names[self.person - 1] or self.person if self.person and self.person <= len(names) else self.person
+
+    @property
+    def repetitions(self) -> int | None:
+        """How many end within the answer's frames, of its person or of all people together; None where not counted."""
+        counted = self.question.repetitions
+        if counted is None:
+            return None
+        of = counted if self.person is None else counted[self.person - 1 : self.person]
+        return sum(self.start < one.end <= self.stop for person in of for one in person)
+
+    @property
     def right(self) -> bool | None:
         """Whether it is the true class; None where that is not known, or is none of the network's classes."""
         truth = self.question.truth
@@ -220,11 +235,12 @@ def _json(file: TextIO, top: int) -> Generator[Callable[[Answer], None], None, N
 def facts(answer: Answer | None) -> dict[str, Any]:
     """What is said beside the classes; the names alone where there is no answer. known: see `Prediction`."""
     names = ("clip", "source", "person", "first_frame", "end_frame", "start_seconds", "end_seconds")
-    names += ("truth", "right", "known")
+    names += ("truth", "right", "known", "repetitions")
     if answer is None:
         return dict.fromkeys(names)
     start, end = answer.seconds or (None, None)
     rounded = [None if second is None else round(second, 3) for second in (start, end)]
     question = answer.question
-    values = (question.clip.name, question.source, answer.person, answer.start, answer.stop, *rounded)
-    return dict(zip(names, (*values, question.truth, answer.right, answer.prediction.known), strict=True))
+    values = (question.clip.name, question.source, answer.who, answer.start, answer.stop, *rounded)
+    said = (question.truth, answer.right, answer.prediction.known, answer.repetitions)
+    return dict(zip(names, (*values, *said), strict=True))

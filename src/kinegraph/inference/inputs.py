@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from kinegraph.data.formats import COMMON, FORMATS, options_of, recognise, recor
 from kinegraph.data.formats.faults import OnFault
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.data.tracking import CROWD
+from kinegraph.inference.repetitions import Repetition, repetitions
 from kinegraph.skeleton.clip import SkeletonClip
 
 LABELS = ("movement", "quality")  # ways to label a clip, of formats that have several
@@ -17,11 +18,21 @@ LABELS = ("movement", "quality")  # ways to label a clip, of formats that have s
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """A clip to be classified. truth: name of its class, where it is known. source: the path it was read from."""
+    """A clip to be classified. truth: name of its class, where it is known. source: the path it was read from.
+
+    repetitions: of each person, where they were counted.
+    """
 
     clip: SkeletonClip
     truth: str | None = None
     source: str = ""
+    repetitions: Sequence[Sequence[Repetition]] | None = None
+
+
+def with_repetitions(asked: Iterable[Question]) -> Iterator[Question]:
+    """The questions with the repetitions of each person counted."""
+    for question in asked:
+        yield replace(question, repetitions=[repetitions(body) for body in question.clip.keypoint])
 
 
 def read_inputs(

@@ -6,6 +6,7 @@ import numpy as np
 
 from kinegraph.evaluation.compare import Paired, class_accuracy, paired
 from kinegraph.evaluation.matrix import ALL_SHOWN
+from kinegraph.messages import counted
 from kinegraph.report.charts import curve_figures, legend
 from kinegraph.report.html import MOST_LISTED, SYNTHETIC
 from kinegraph.report.page import (
@@ -148,13 +149,20 @@ def _options(runs, names, kinds) -> str:
         return ""
     if not (differences := config_differences([run.config for run in runs])):
         return section("options", "Options", quiet("The configs say the same."))
-    rows = []
-    for key, values in differences:
-        note = text(key).replace(".", ".<wbr>").replace("_", "_<wbr>")
-        shown = ('<td class="none">–</td>' if value is None else name(value) for value in values)
-        rows.append([f"<td>{note}</td>", *shown])
     heads = ["Option", *(_named(label, kind) for label, kind in zip(names, kinds, strict=True))]
-    return section("options", "Options that differ", table(heads, rows, kind="options"))
+    said = [one for one in differences if None not in one[1]]
+    unsaid = [one for one in differences if None in one[1]]  # often the default, which a short config leaves out
+    drawn = [table(heads, list(map(_option, said)), kind="options")] if said else []
+    if unsaid:
+        rest = table(heads, list(map(_option, unsaid)), kind="options")
+        drawn.append(folded(f"{counted(len(unsaid), 'option')} that not every config states", rest))
+    return section("options", "Options that differ", *drawn)
+
+
+def _option(difference: tuple[str, list[str | None]]) -> list[str]:
+    key, values = difference
+    note = text(key).replace(".", ".<wbr>").replace("_", "_<wbr>")
+    return [f"<td>{note}</td>", *('<td class="none">–</td>' if it is None else name(it) for it in values)]
 
 
 def _learning(runs, names, kinds) -> str:
@@ -178,7 +186,7 @@ def _classes(runs, names, pairs) -> str:
         largest = np.nanmax(np.abs(change))
         shown = _shown(clips, change)
         if left_out := count - len(shown):
-            remarks.append(f"{text(label)}: {left_out:,} classes are left out, {_why(clips)}.")
+            remarks.append(f"{text(label)}: {left_out:,} classes are left out, {_why(clips, len(shown))}.")
         rows = [
             [name(class_names[i]), number(str(clips[i])), bar(before[i]), bar(after[i]), change_bar(change[i], largest)]
             for i in np.argsort(-np.nan_to_num(change), kind="stable")
@@ -192,18 +200,18 @@ def _classes(runs, names, pairs) -> str:
 
 
 def _shown(clips: np.ndarray, change: np.ndarray) -> set[int]:
-    """The classes of the table: all of them where they are few, else those with clips that differ most."""
+    """The classes with clips; of very many classes those that differ most."""
     if len(clips) <= ALL_SHOWN:
-        return set(range(len(clips)))
+        return {*np.flatnonzero(clips).tolist()}
     order = np.argsort(-np.abs(np.where(clips > 0, change, 0)), kind="stable")
     return {*order[clips[order] > 0][:MOST_LISTED].tolist()}
 
 
-def _why(clips: np.ndarray) -> str:
+def _why(clips: np.ndarray, shown: int) -> str:
     there = int((clips > 0).sum())
     empty = len(clips) - there
     parts = [f"{empty:,} without clips"] * (empty > 0)
-    parts += [f"{there - MOST_LISTED:,} that differ less than the {MOST_LISTED:,} shown"] * (there > MOST_LISTED)
+    parts += [f"{there - shown:,} that differ less than the {shown:,} shown"] * (there > shown)
     return " and ".join(parts)
 
 

@@ -11,7 +11,7 @@ from kinegraph.evaluation.calibration import BINS, calibration
 from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.evaluation.groups import groups
 from kinegraph.evaluation.matrix import Matrix, note_of, worth_showing
-from kinegraph.evaluation.metrics import near_order, per_class_accuracy, per_class_precision, remarks
+from kinegraph.evaluation.metrics import figures_to_show, near_order, per_class_accuracy, per_class_precision, remarks
 from kinegraph.messages import counted, plain_name
 from kinegraph.report.charts import SCARCE, calibration_svg, curve_figures
 from kinegraph.report.course import Curve
@@ -42,7 +42,6 @@ SYNTHETIC = (
     '<p class="note"><strong>Synthetic data.</strong> The movements were generated; '
     "these figures say nothing about recordings of people.</p>"
 )
-TOP5_FROM = 10  # classes: of fewer, five right answers of which one counts say little
 MOST_ROWS, MOST_LISTED = 400, 1000  # classes in the matrix and in the table
 WRONG_NAMED = 4000  # wrong clips whose names the page holds, to be read cell by cell
 SECTIONS = {
@@ -104,7 +103,7 @@ def _headline(evaluation: Evaluation, title: str) -> str:
     figures = [
         tile(word, f"{100 * metrics[key]:.1f}", "%", span(intervals[key]))
         for key, word in wanted.items()
-        if key != "top5" or classes >= TOP5_FROM
+        if key in figures_to_show(metrics, classes)
     ]
     error = calibration(evaluation.confidence, evaluation.right).error
     figures.append(tile("Calibration error", f"{100 * error:.1f}", "%", "0 is ideal"))

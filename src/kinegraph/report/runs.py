@@ -8,6 +8,7 @@ from pathlib import Path
 from kinegraph.evaluation.about_result import read_evaluation
 from kinegraph.evaluation.calibration import calibration
 from kinegraph.evaluation.evaluation import Evaluation
+from kinegraph.evaluation.metrics import figures_to_show
 from kinegraph.files import read_text
 from kinegraph.report.course import METRICS, Course, read_course
 from kinegraph.safe_io import parsed_yaml
@@ -44,7 +45,8 @@ class Run:
         """Of the evaluation; without one those of the best validation by top-1, as far as the log has them."""
         if self.evaluation is not None:
             error = calibration(self.evaluation.confidence, self.evaluation.right).error
-            return self.evaluation.metrics | {"calibration_error": error}
+            figures = figures_to_show(self.evaluation.metrics, len(self.evaluation.class_names))
+            return figures | {"calibration_error": error}
         best = max(self.course.validations, key=lambda record: record["top1"], default={})
         return {key: best[key] for key in METRICS if key in best}
 

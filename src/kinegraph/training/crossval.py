@@ -77,6 +77,7 @@ class Job:
     """One network: trained on the part "train" of a split and tested on the other, in a run folder.
 
     name: for messages. options: further words for `kinegraph train`. validation: those that say when it validates.
+    plugins: files with classes of the user's own, which the test needs, too.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Job:
     run: Path
     options: Sequence[str] = ()
     validation: Sequence[str] = ("--no-validate",)
+    plugins: Sequence[str] = ()
 
     @property
     def result(self) -> Path:
@@ -102,7 +104,8 @@ class Job:
     def test(self) -> list[str]:
         """The words of its test."""
         files = self.run / "config.yaml", self.run / "checkpoints/last.safetensors"
-        return ["test", *map(str, files), "--dataset", str(self.dataset), "--out", str(self.result)]
+        plugins = ["--plugins", *self.plugins] if self.plugins else []
+        return ["test", *map(str, files), "--dataset", str(self.dataset), "--out", str(self.result), *plugins]
 
 
 def run_jobs(commands: Commands, jobs: Sequence[Job], processes: int, done: Callable[[Job], None]) -> None:

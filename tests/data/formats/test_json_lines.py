@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import kinegraph as kg
+from kinegraph.data.formats import recordings
 from kinegraph.data.formats.json_lines import Frame, Head, frame_line, head_line, parsed_line, read
 from kinegraph.skeleton.layout import load_layout
 from tests.made_up import body
@@ -133,3 +134,25 @@ def test_a_file_names_the_line_that_is_wrong(tmp_path):
             read(lines(tmp_path / "w.jsonl", good, wrong))
     with pytest.raises(ValueError, match="no frame with a person"):
         read(lines(tmp_path / "w.jsonl", {"people": []}))
+
+
+def test_a_folder_of_files_is_clips_of_classes(tmp_path):
+    """Two classes; a file that breaks off is a fault, the others are read."""
+    for name in ("bow", "walk"):
+        (tmp_path / name).mkdir()
+        for take in ("one", "two"):
+            walk(tmp_path / name / f"{take}.jsonl")
+    found = recordings(tmp_path)
+    clips = list(found.clips)
+    assert found.class_names == ("bow", "walk")
+    assert [(clip.name, clip.label) for clip in clips] == [
+        ("bow/one", 0),
+        ("bow/two", 0),
+        ("walk/one", 1),
+        ("walk/two", 1),
+    ]
+    (tmp_path / "bow" / "one.jsonl").write_text('{"fps": 25}\n{"people": [{')
+    lines(tmp_path / "walk" / "two.jsonl", {"people": [{"keypoint": [[0, 0], [1, 1]]}]})
+    left = recordings(tmp_path, on_fault="skip")
+    assert [clip.name for clip in left.clips] == ["bow/two", "walk/one"]
+    assert len(left.skipped()) == 2

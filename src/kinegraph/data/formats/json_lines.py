@@ -12,7 +12,7 @@ Source: doc/02_output.md of OpenPose; ai.google.dev/edge/mediapipe/solutions/vis
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.clip_columns import image_size_of
+from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, first_readable, some_below
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.landmarks import LANDMARKS, WORLD, frames_of
 from kinegraph.data.formats.openpose_files import _id, _pose
@@ -215,20 +216,54 @@ def _layout_of(names: Sequence[str], origin: str) -> JointLayout:
 
 
 def detect(path: Path) -> str | None:
-    """A file whose first line is a frame, or says what holds for all frames, and which has further lines."""
-    if not path.is_file() or path.suffix.lower() not in SUFFIXES:
-        return None
-    with path.open("rb") as file:
-        line = file.readline(LONGEST + 1)
+    """A file whose first line is a frame, or says what holds for all frames; or a folder with such files."""
+    if path.is_dir():
+        return "holds files of a frame as JSON a line" if some_below(path, SUFFIXES, _is_one) else None
+    return "a frame as JSON a line" if path.suffix.lower() in SUFFIXES and _is_one(path) else None
+
+
+def _is_one(file: Path) -> bool:
+    with file.open("rb") as lines:
+        line = lines.readline(LONGEST + 1)
     try:
         parsed_line(line, "")
     except ValueError:
-        return None
-    return "a frame as JSON a line"
+        return False
+    return True
 
 
 def read(path: Path, *, layout: str | None = None) -> Recordings:
-    """The clip of a file. Raises ValueError that names the line which is not as expected."""
+    """The clip of a file, or of each file of a folder; CLASS/FILE gives labels, train/CLASS/FILE parts as well.
+
+    Raises ValueError that names the line which is not as expected, and where no file can be read.
+    """
+    files, classes = clip_files(path, SUFFIXES, _is_one)
+    first = first_readable(files, lambda file: _recording(file, layout))
+    return replace(
+        first,
+        clips=clips_of(files, lambda file: _clip_of(file, layout, first)),
+        count=len(files),
+        class_names=classes,
+        source=f"JSON lines, {path.name}",
+    )
+
+
+def _clip_of(file: ClipFile, layout: str | None, first: Recordings) -> Item:
+    """The clip of a file of a folder. Raises ValueError where it is of another kind than the first one."""
+    found = _recording(file.path, layout)
+    if (found.layout, found.units) != (first.layout, first.units):
+        problem = (
+            f"has {len(found.layout)} joints in {found.units}, the first file {len(first.layout)} in {first.units}"
+        )
+        raise FormatError("joints", f"{file.path} {problem}: read it apart")
+    (clip,) = found.clips
+    if not isinstance(clip, SkeletonClip):
+        return nobody(file.name)
+    return replace(clip, name=file.name, label=file.label, splits=file.splits)
+
+
+def _recording(path: Path, layout: str | None) -> Recordings:
+    """One file."""
     head, frames = _read(path)
     shown = [frame for frame in frames.values() if len(frame.keypoint)]
     if not shown:

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Small trainings, and pictures of all kinds of pages that come of them: bash tests/screens.sh OUT
+set -euo pipefail
+out=$(realpath -m "$1")
+root=$(realpath "$(dirname "$0")/..")
+work=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || kill "$server"; rm -rf "$work"' EXIT
+cd "$work"
+export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+
+kinegraph synthesize raw --clips 96 --actions 8 9 23 24 -q
+kinegraph prepare raw data
+small=(--dataset data --split xsub --model kinegraph.models.stgcn.STGCN --model.widths "[16, 32]" -q)
+kinegraph train small_data "${small[@]}" --epochs 3 --work-dir first
+kinegraph train small_data "${small[@]}" --epochs 1 --work-dir second
+kinegraph test first --out test/result.pkl
+kinegraph test second --out other/result.pkl
+kinegraph report test other --out compare.html
+kinegraph draw data player.html --clip 0 --weights first --window 20
+kinegraph serve first --port 8765 >serve.log 2>&1 &
+server=$!
+for _ in $(seq 60); do
+    python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:8765/healthz')" 2>/dev/null && break
+    sleep 1
+done
+python -m tests.screens "$out" first/report.html test/report.html compare.html player.html http://127.0.0.1:8765
