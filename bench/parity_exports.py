@@ -8,8 +8,8 @@ likeliest class is the same. "Single frames" are those of `export --stream`. Run
 
 The networks have two or three narrow blocks (--published: their published sizes), weights that are not trained and the
 25 joints of NTU RGB+D; clips are random. So the column of int8 says how far its numbers are away; what int8 costs on
-trained weights is measured by `kinegraph export --int8`. --times adds milliseconds of one clip (M=1, T=100) on one
-thread. Files in DIR are kept and used again.
+trained weights is measured by `kinegraph export --int8`. --times adds milliseconds of one clip (M=1, T=100) and of
+one frame of a stream, on one thread. Files in DIR are kept and used again.
 """
 
 import argparse
@@ -216,6 +216,20 @@ def shortest(runs: dict[str, Run]) -> dict[str, float]:
     return times
 
 
+def of_a_frame(weights: Path, file: Path) -> dict[str, float]:
+    """Milliseconds of a frame of one person in a stream: the mean over the phases of the strides of their shortest."""
+    asked = {"exact engine in torch": weights, "graph by onnxruntime": load_exported(file, threads=1)}
+    streams = {name: kg.Stream(it, fps=30, window=60, compare=False) for name, it in asked.items()}
+    best = {name: [float("inf")] * 4 for name in streams}
+    for t, frame in enumerate(clips(1, 1, 600, 3)[0, 0]):
+        for name, stream in streams.items():
+            begin = time.perf_counter()
+            stream.push(frame)
+            if t > 100:  # answers come
+                best[name][t % 4] = min(best[name][t % 4], 1000 * (time.perf_counter() - begin))
+    return {name: float(np.mean(times)) for name, times in best.items()}
+
+
 # ---- the table -------------------------------------------------------------------------------------------------------
 
 
@@ -268,6 +282,9 @@ def main() -> None:
         for kind, reason in files.items():
             if isinstance(reason, str):
                 print(f"note: {name}, {kind}: {reason}", flush=True)
+        if given.times and isinstance(file := files["stream"], Path):
+            found = of_a_frame(given.folder / f"{name}.safetensors", file).items()
+            print(f"time: {name}, a frame: {', '.join(f'{how} {value:.2f} ms' for how, value in found)}", flush=True)
         if given.times:
             for kind in ("fp32", "int8"):
                 if isinstance(file := files[kind], Path):
