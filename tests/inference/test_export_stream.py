@@ -1,5 +1,6 @@
 """A graph of single frames answers as the exact engine does, without torch."""
 
+import json
 import subprocess
 import sys
 
@@ -118,6 +119,23 @@ def test_a_stream_of_the_file_goes_on_from_a_fork_and_from_a_file(pair, tmp_path
     same(push_all(again, clip), wanted)
     with pytest.raises(ValueError, match="is of a stream with another network"):
         kg.Stream(pair[0], fps=30, people=2, compare=False).restore(tmp_path / "state")
+
+
+@pytest.mark.parametrize("damage", ["stride", "delay", "outputs"])
+def test_a_file_that_is_not_as_it_says_is_refused(pair, tmp_path, damage):
+    import onnx
+
+    content = onnx.load(pair[1])
+    if damage == "outputs":
+        del content.graph.output[-1]
+    else:
+        (about,) = (it for it in content.metadata_props if it.key == "kinegraph")
+        known = json.loads(about.value)
+        known["frame_by_frame"][damage] = {"stride": 0, "delay": "8"}[damage]
+        about.value = json.dumps(known)
+    onnx.save(content, tmp_path / "live.onnx")
+    with pytest.raises(ValueError, match="the graph of single frames is not as its metadata says"):
+        kg.Stream(tmp_path / "live.onnx")
 
 
 def test_what_it_is_not_for_is_one_line(pair, tmp_path, capsys, monkeypatch):

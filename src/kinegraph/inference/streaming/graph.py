@@ -79,7 +79,8 @@ def frame_graph(exported: Exported) -> FrameGraph | str:
     inputs = exported.session.get_inputs()
     shapes = {it.name: tuple(it.shape[1:]) for it in inputs if it.name.startswith(STATE)}
     wanted = [FRAME, "there", "clock", *(f"{STATE}{i}" for i in range(len(shapes)))]
-    fits = [it.name for it in inputs] == wanted and exported.session.get_outputs()[0].name == OUTPUT
+    made = [OUTPUT, "ready", *(f"next_{name}" for name in wanted[2:])]
+    fits = [it.name for it in inputs] == wanted and [it.name for it in exported.session.get_outputs()] == made
     fits &= all(type(it) is int and 0 <= it <= LONGEST for it in known) and stride != 0
     fits &= all(type(size) is int and 0 < size <= LONGEST for shape in shapes.values() for size in shape)
     if not fits:
