@@ -59,9 +59,7 @@ def optimize(
     return Engine(model, torch.bfloat16 if precision == "bf16" else torch.float32, at_once).to(device)
 
 
-def _quickest(
-    model: SkeletonNetwork, precision: str, at_once: int | None, engine: str
-) -> "Engine | SkeletonNetwork":
+def _quickest(model: SkeletonNetwork, precision: str, at_once: int | None, engine: str) -> "Engine | SkeletonNetwork":
     """The fastest of the network itself (engine "auto"), the engine in fp32 and, where precision allows it, in bf16."""
     graph, shape = model.A, (1, model.config.get("people", 1), FRAMES, model.A.shape[1], model.config["channels"])
     ways: dict[str, Callable[[], Engine | SkeletonNetwork]] = {}
