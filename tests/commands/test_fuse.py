@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kinegraph.cli import main
+from kinegraph.commands.swapped import with_config_of_run
 from kinegraph.data.dataset import open_dataset, write_dataset
 from kinegraph.data.folds import folds
 from kinegraph.evaluation.evaluation import Evaluation
@@ -272,3 +273,21 @@ def test_scores_of_a_result_file_are_measured(place, capsys):
     ]:
         assert main(["test", *words]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_a_folder_stands_for_its_result(place, capsys):
+    streams = [str(place / f"{name}_val") for name in STREAMS[:2]]
+    assert main(["fuse", *streams, "--data", str(place / "data")]) == 0
+    folders = figures(capsys.readouterr().out)
+    assert main(["fuse", *(f"{it}/result.pkl" for it in streams), "--data", str(place / "data")]) == 0
+    assert figures(capsys.readouterr().out) == folders
+    assert main(["fuse", str(place), streams[0], "--data", str(place / "data")]) == 2
+    assert "is a folder, expected a result file such as" in capsys.readouterr().err
+
+
+def test_a_run_folder_alone_stands_for_its_config(tmp_path):
+    (tmp_path / "config.yaml").write_text("seed: 0\n")
+    run = str(tmp_path)
+    assert with_config_of_run([run, "--out", "a.pkl"]) == [f"{run}/config.yaml", run, "--out", "a.pkl"]
+    for others in (["a.yaml", run], [run, "w.safetensors"], ["--help"], []):
+        assert with_config_of_run(others) == others

@@ -21,6 +21,7 @@ TIMES = ("timestamp", "time", "time_s", "time_sec", "timestamp_s", "seconds", "t
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 LOOKED_AT = 20_000  # rows that say the frame rate
 USUAL = (2.0, 1000.0)  # frames a second
+ROUNDED = 5e-4  # share of a rate; 29.97 stays apart from 30
 UNITS = (1.0, 1e-3, 1e-6, 1e-9)  # seconds; the first one with a usual frame rate
 
 
@@ -49,7 +50,12 @@ def rate_of(path: Path, time: int, frame: int | None = None) -> float | None:
     usual = steps[np.abs(steps - np.median(steps)) <= np.median(steps) / 2] if len(steps) else steps
     step = float(usual.mean()) if len(usual) else 0.0
     rates = [1 / (step * unit) for unit in UNITS] if step > 0 else []
-    return next((float(f"{rate:.4g}") for rate in rates if USUAL[0] <= rate <= USUAL[1]), None)
+    return next((_even(rate) for rate in rates if USUAL[0] <= rate <= USUAL[1]), None)
+
+
+def _even(rate: float) -> float:
+    """A whole number where only the rounding of times makes it none, so that all files of a camera have the same."""
+    return float(round(rate)) if abs(rate - round(rate)) < ROUNDED * rate else float(f"{rate:.4g}")
 
 
 @dataclass
