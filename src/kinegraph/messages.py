@@ -7,6 +7,7 @@ from heapq import nlargest
 from os.path import commonprefix
 
 # Line ends, what a terminal would execute, and marks that reverse the order of letters.
+COLOUR = re.compile("\x1b\\[[0-9;]*m")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 BLANK, HALF = re.compile("[\t\r\n]"), re.compile("[\ud800-\udfff]")  # HALF: of a character, which no file can hold
 REPLACED = "\N{REPLACEMENT CHARACTER}"
@@ -30,7 +31,7 @@ def shortened(name: object, longest: int) -> str:
 
 def one_line(message: object) -> str:
     """A message that may quote a file, as one line of at most 300 letters that a terminal can show."""
-    return " ".join(CONTROL.sub(" ", str(message)[:1000]).split())[:300]
+    return " ".join(CONTROL.sub(" ", COLOUR.sub("", str(message)[:1000])).split())[:300]
 
 
 def quoted(value: object) -> str:

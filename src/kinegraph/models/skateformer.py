@@ -67,7 +67,7 @@ class GroupAttention(nn.Module):
         values: Float[Tensor, "G heads P d"],
         bias: Float[Tensor, "heads P P"],
     ) -> Float[Tensor, "G heads P d"]:
-        if not self.training:
+        if not self.training and not torch.compiler.is_exporting():  # its strides are others in the graph
             return F.scaled_dot_product_attention(queries, keys, values, bias[None], scale=SCALE)
         # torch's own way on a CPU, with a bias that learns, is slower than these three steps
         weight = torch.softmax(queries * SCALE @ keys.mT + bias, 3)
