@@ -127,7 +127,7 @@ def test_a_source_that_breaks_off_says_so_where_its_pictures_are_taken():
         (["rtsp://127.0.0.1:1/a"], "rtsp://127.0.0.1:1/a gives no pictures: Connection refused"),
         (["walk.mp4", "--units", "m"], "--units is for files of joints; walk.mp4 holds pictures"),
         (["walk.mp4", "--listen"], "--listen is for a source such as tcp://"),
-        (["empty.mp4"], "nobody was seen in 12 pictures of empty.mp4"),
+        (["empty.mp4"], "empty.mp4: 12 frames without anybody, so there is no answer"),
     ],
 )
 def test_what_is_not_possible_is_one_line(here, capsys, words, message):

@@ -44,7 +44,7 @@ def watched(
 def _frames(
     coming: Iterator[Picture], source: str, seeing: Seeing, rate: float, note: Callable[[str], None]
 ) -> Generator[Frame, None, None]:
-    last, looked, seen, estimating = -1, 0, 0, 0.0
+    last, looked, estimating = -1, 0, 0.0
     try:
         for picture in coming:
             number = round(picture.time * rate)
@@ -53,10 +53,8 @@ def _frames(
             before = time.perf_counter()
             people, scores = seeing.people(picture.image, f"{source}: frame {number:,}")
             estimating += time.perf_counter() - before
-            last, looked, seen = number, looked + 1, seen + bool(len(people))
+            last, looked = number, looked + 1
             yield Frame(people, scores, None, number)
     finally:
-        if looked and not seen:
-            note(f"nobody was seen in {looked:,} pictures of {source}")
         if looked and (able := looked / max(estimating, 1e-9)) < SLOW * rate:
             note(f"{seeing.estimator.name} manages {able:.1f} pictures a second, the source gives {rate:g}")
