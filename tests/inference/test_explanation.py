@@ -65,6 +65,16 @@ def test_the_map_sums_to_the_logit(kind, count):
     torch.testing.assert_close(best.sum((1, 2, 3)), logits.max(1).values, atol=1e-5, rtol=1e-5)
 
 
+class Pooled(SkeletonNetwork):
+    def forward_features(self, x):
+        return x.amax((1, 2), keepdim=True)
+
+
+def test_a_network_that_has_pooled_its_joints_is_named_with_the_remedy():
+    with pytest.raises(ValueError, match=r"Pooled .* shape \(1, 1, 1, 3\), not .* 25 joints; say keeps_places = False"):
+        activation_map(Pooled(GRAPH, 3, 4).eval(), torch.ones(1, 1, 8, 25, 3))
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     recorded=st.integers(1, 60),

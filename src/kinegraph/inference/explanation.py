@@ -54,6 +54,12 @@ def activation_map(
     if people is not None:
         x, place, _ = one_for_absent(x, people, bodies)
     features = model.forward_features(x)  # (B, S, V, D)
+    if features.shape[2] != x.shape[2]:
+        raise ValueError(
+            f"{network_kind(model).__name__} cannot be explained: its forward_features returned shape "
+            f"{tuple(features.shape)}, not features of each of the {x.shape[2]} joints; "
+            "say keeps_places = False in the class"
+        )
     features = features.to(torch.promote_types(features.dtype, torch.float32))
     if classes is None:
         pooled = features.mean((1, 2))
