@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Self
 
 import pytest
 from beartype import BeartypeConf, beartype
@@ -10,8 +11,20 @@ from jaxtyping import config, install_import_hook
 
 ROOMS = ("skeleton", "data", "models", "training", "inference")
 
-checked = beartype(conf=BeartypeConf(is_pep484_tower=True))  # 1 is a float too
+by_annotation = beartype(conf=BeartypeConf(is_pep484_tower=True))  # 1 is a float too
 _raises = pytest.raises
+
+
+def checked(function):
+    """The function with its annotations checked, but for those that cannot be: Self outside of a class, and protocols."""
+    hints = function.__annotations__
+    function.__annotations__ = {name: hint for name, hint in hints.items() if hint is not Self and not _protocol(hint)}
+    return by_annotation(function)
+
+
+def _protocol(hint: object) -> bool:
+    """Whether it is a protocol that isinstance does not take."""
+    return getattr(hint, "_is_protocol", False) and not getattr(hint, "_is_runtime_protocol", False)
 
 
 @contextmanager
