@@ -1,8 +1,10 @@
-"""The learning rate over time, on numbers worked out by hand."""
+"""The learning rate over time, on numbers worked out by hand; the optimizer under 16-mixed."""
 
 import pytest
+import torch
+from lightning_fabric.plugins.precision.amp import MixedPrecision
 
-from kinegraph.training.optim import Schedule
+from kinegraph.training.optim import Schedule, unfuse
 
 
 def test_published_steps():
@@ -34,3 +36,16 @@ def test_cosine_with_warmup():
 def test_impossible_schedules_are_named(wrong):
     with pytest.raises(ValueError, match=f"schedule.{next(iter(wrong))}"):
         Schedule(**wrong)
+
+
+def test_a_fused_optimizer_can_be_clipped_under_16_mixed():
+    """Fabric refuses to clip gradients of a fused optimizer; without that the step is the one of an unfused."""
+    weights = [torch.nn.Parameter(torch.linspace(-1, 1, 5)) for _ in range(2)]
+    fused, plain = (torch.optim.AdamW([w], fused=fuse) for w, fuse in zip(weights, (True, None), strict=True))
+    unfuse(fused)
+    precision = MixedPrecision("16-mixed", "cpu", scaler=torch.amp.GradScaler("cpu"))
+    for weight, optimizer in zip(weights, (fused, plain), strict=True):
+        (precision.scaler.scale((weight**3).sum())).backward()
+        precision.unscale_gradients(optimizer)
+        optimizer.step()
+    assert torch.equal(*weights)

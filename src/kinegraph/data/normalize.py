@@ -127,13 +127,14 @@ def face_front(
     """
     _check_depth(keypoint)
     left_shoulder, right_shoulder = _pair(layout, "shoulders")
-    vertical = np.asarray(up, np.float64) / hypot(*up)
+    length = hypot(*up)
+    vertical = tuple(part / length for part in up)
     across = keypoint[0, 0, right_shoulder].astype(np.float64) - keypoint[0, 0, left_shoulder]
-    level, target = (v - vertical * (v @ vertical) for v in (across, np.asarray(right, np.float64)))
-    if not target.any():
+    level, target = (_level(direction, vertical) for direction in (across.tolist(), right))
+    if not any(target):
         raise ValueError("the directions 'up' and 'right' are the same; give two that are not")
-    angle = atan2(np.array(_cross(level, target)) @ vertical, level @ target)
-    return _turned(keypoint, _rotation(vertical.tolist(), cos(angle), sin(angle)))
+    angle = atan2(_dot(_cross(level, target), vertical), _dot(level, target))
+    return _turned(keypoint, _rotation(vertical, cos(angle), sin(angle)))
 
 
 def set_upright(keypoint: Float[np.ndarray, "M T V 3"], up: Up) -> Float[np.ndarray, "M T V 3"]:
@@ -176,6 +177,17 @@ def shortest_rotation(
 def _cross(one: Iterable[float], other: Iterable[float]) -> Vector:
     (a, b, c), (x, y, z) = one, other
     return b * z - c * y, c * x - a * z, a * y - b * x
+
+
+def _dot(one: Iterable[float], other: Iterable[float]) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
+def _level(direction: Sequence[float], vertical: Vector) -> Vector:
+    """The part of a direction that is at right angles to the vertical."""
+    upward = _dot(direction, vertical)
+    a, b, c = (part - upward * share for part, share in zip(direction, vertical, strict=True))
+    return a, b, c
 
 
 def _rotation(axis: Iterable[float], cosine: float, sine: float) -> Float[np.ndarray, "3 3"]:

@@ -200,29 +200,14 @@ def prepare_clip(
     made = [streams(view, clip.layout, steps.streams, scored) for view in views]
     if steps.moments:
         made = [[*view, _moments(view[0], needed, len(recorded))] for view in made]
+    joined = [np.concatenate(view, axis=3) for view in made]  # before frames are chosen: that is done once for all
     if chosen is None:
-        part = _part(steps, rng)
-        made = [[sampling.resample(stream, frames, *part) for stream in view] for view in made]
+        joined = [sampling.resample(view, frames, *_part(steps, rng)) for view in joined]
     elif share is not None:
-        made = [[sampling.between(stream, chosen, share) for stream in view] for view in made]
+        joined = [sampling.between(view, chosen, share) for view in joined]
     else:
-        made = [[sampling.take_frames(stream, row) for stream in view] for view in made for row in chosen]
-    return _side_by_side(made, steps.people)
-
-
-def _side_by_side(
-    views: list[list[Float[np.ndarray, "M F V C"]]], people: int
-) -> Float[np.ndarray, "views people F V D"]:
-    """The streams of each view next to each other on the channel axis; absent people stay zero."""
-    _, frames, joints, _ = views[0][0].shape
-    channels = [stream.shape[3] for stream in views[0]]
-    seen = np.zeros((len(views), people, frames, joints, sum(channels)), np.float32)
-    for view, parts in zip(seen, views, strict=True):
-        last = 0
-        for stream, width in zip(parts, channels, strict=True):
-            view[: len(stream), :, :, last : last + width] = stream
-            last += width
-    return seen
+        joined = [sampling.take_frames(view, row) for view in joined for row in chosen]
+    return np.stack([fit_people(view, steps.people) for view in joined]).astype(np.float32, copy=False)
 
 
 def _moments(

@@ -77,12 +77,13 @@ def scale_bones(
 
     A bone with an end that was not seen keeps its length, and joints that were not seen stay zero.
     """
-    there = seen(keypoint)
-    moved = np.zeros_like(keypoint)
+    there, parents = seen(keypoint), layout.parents
+    bone = (keypoint - keypoint.take(parents, axis=2)) * (there & there.take(parents, axis=2))[..., None]
+    longer = bone * (factor[:, None, :, None] - 1)
+    by_joint = longer.transpose(2, 0, 1, 3).copy()  # joints first: what is added up lies together
     for joint in _parents_first(layout):
-        parent = layout.parents[joint]
-        bone = (keypoint[:, :, joint] - keypoint[:, :, parent]) * (there[:, :, joint] & there[:, :, parent])[..., None]
-        moved[:, :, joint] = moved[:, :, parent] + bone * (factor[:, None, joint, None] - 1)
+        by_joint[joint] += by_joint[parents[joint]]
+    moved = by_joint.transpose(1, 2, 0, 3)
     return keypoint + moved * there[..., None]
 
 

@@ -55,6 +55,14 @@ def parameter_groups(network: nn.Module, *, decay_all: bool = True, head_lr: flo
     ]
 
 
+def unfuse(optimizer: torch.optim.Optimizer) -> None:
+    """Have a fused optimizer compute as others do: fused ones scale fp16 gradients back themselves, too late to clip."""
+    for group in optimizer.param_groups:
+        if group.get("fused"):
+            group["fused"] = False
+    optimizer.__dict__.pop("_step_supports_amp_scaling", None)
+
+
 def scale_rates(optimizer: torch.optim.Optimizer, factor: float = 1.0) -> float:
     """Multiply every group's learning rate by `factor` and by its own. Returns the first group's."""
     for group in optimizer.param_groups:

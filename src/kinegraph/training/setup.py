@@ -34,7 +34,7 @@ from kinegraph.training.callbacks import check_callbacks
 from kinegraph.training.loggers import check_loggers
 from kinegraph.training.loop import Plan, Progress
 from kinegraph.training.losses import BinaryCrossEntropy, build_loss, class_counts
-from kinegraph.training.optim import parameter_groups, scale_rates
+from kinegraph.training.optim import parameter_groups, scale_rates, unfuse
 from kinegraph.training.options import TrainOptions
 from kinegraph.training.run_folder import RunFolder, portable_recipe
 from kinegraph.training.tasks import ClipTask, FrameTask, Task
@@ -236,6 +236,8 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
         recalibrate_batchnorm(network.to(fabric.device), data.clips, options.batch_size, frozen)
     groups = parameter_groups(network, decay_all=options.decay_all, head_lr=options.head_lr)
     optimizer = options.optimizer(groups)
+    if options.precision == "16-mixed":
+        unfuse(optimizer)
     base, total = options.base_batch_size, options.batch_size * fabric.world_size
     rate = scale_rates(optimizer, total / base if base else 1.0)
     criterion = build_loss(options.loss, class_counts(data.clips))

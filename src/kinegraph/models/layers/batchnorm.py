@@ -20,7 +20,8 @@ class BatchNorm(nn.BatchNorm2d):
     def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B T V C"]:
         """copies: how many bodies the last one stands for. It matters while training only."""
         if not self.training or (copies == 1 and (x.device.type != "cpu" or x.dtype.itemsize == 2)):
-            return super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # torch's axes; in memory nothing moves
+            y = super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # torch's axes; in memory nothing moves
+            return torch.ops.aten._unsafe_view(y, y.shape)  # no view: it may be changed in place
         return _Normalise.apply(x, *self._statistics(x, copies), self.weight, self.bias, self.eps, copies)
 
     @torch.no_grad()
