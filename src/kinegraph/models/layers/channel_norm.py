@@ -22,7 +22,9 @@ class ChannelNorm(BatchNorm):
             return _Normalise.apply(x.contiguous(), bias, self.weight, self.bias, self, copies, active)
         if bias is not None:
             x = x + bias[:, None, None].to(x.dtype)
-        y = F.batch_norm(_rows(x), self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps).view(x.shape)
+        y = F.batch_norm(_rows(x), self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps).view(
+            x.shape
+        )
         return F.relu_(y) if active else y
 
     @torch.no_grad()
@@ -48,14 +50,22 @@ class _Normalise(torch.autograd.Function):
             raise ValueError(
                 f"training needs more than one value per channel to normalise, found shape {tuple(x.shape)}"
             )
-        mean, variance = _statistics(x, copies, weight.dtype)
+        if copies == 1:  # a norm of groups of one channel: statistics and result of a row in one go, in the cache
+            y, mean, inverse = torch.native_group_norm(
+                _rows(x), weight, shift, 1, len(x), x[0].numel(), len(x), norm.eps
+            )
+            mean, inverse = mean[0].to(weight.dtype), inverse[0].to(weight.dtype)
+            variance = inverse.pow(-2) - norm.eps
+        else:
+            mean, variance = _statistics(x, copies, weight.dtype)
+            inverse = (variance + norm.eps).rsqrt()
+            y = torch.batch_norm(_rows(x), weight, shift, mean, variance, False, 0.0, norm.eps, False)
         norm.update(mean if bias is None else mean + bias, variance, rows)
-        y = torch.batch_norm(_rows(x), weight, shift, mean, variance, False, 0.0, norm.eps, False)
         y = torch.ops.aten._unsafe_view(y, x.shape)  # no view: it may be changed in place
         if active:
             F.relu_(y)
         ctx.copies, ctx.active, ctx.has_bias = copies, active, bias is not None
-        ctx.save_for_backward(x, y if active else None, mean, (variance + norm.eps).rsqrt(), weight)
+        ctx.save_for_backward(x, y if active else None, mean, inverse, weight)
         return y
 
     @staticmethod
@@ -69,8 +79,8 @@ class _Normalise(torch.autograd.Function):
 
 
 def _statistics(x: Float[Tensor, "C B N"], copies: int, exact: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Mean and (biased) variance of every channel."""
-    parts = [(x, 1)] if copies == 1 else [(x, 1), (x[:, -1:].contiguous(), copies - 1)]
+    """Mean and (biased) variance of every channel, the last body counted so often."""
+    parts = [(x, 1), (x[:, -1:].contiguous(), copies - 1)]
     rows = sum(count * part[0].numel() for part, count in parts)
     mean = torch.stack([count * part.sum((1, 2), dtype=exact) for part, count in parts]).sum(0) / rows
     products, sums = torch.stack([count * torch.stack(_sums(part, part, mean)) for part, count in parts]).sum(0)

@@ -26,7 +26,7 @@ def mixed(
         x, weight = x.to(dtype), weight.to(dtype)
     if isinstance(norm, ChannelNorm):
         y = torch.mm(weight, x.flatten(1)).view(shape)
-        return norm.forward(y, copies, bias, active)  # who counts multiplications asks for the history of what a module gets
+        return norm.forward(y, copies, bias, active)  # called as a module it could not be given rows of a bias
     y = torch.addmm(bias.to(x.dtype)[:, None], weight, x.flatten(1)).view(shape)
     return F.relu_(y) if active else y
 
