@@ -191,22 +191,27 @@ def protogcn() -> Iterator[tuple[str, str]]:
 
 
 def with_20_joints(name: str, stream: str, classes: int) -> str:
-    """HRNet's joints and three more, made on the way: the layout coco_new."""
+    """HRNet's joints in pixels and three more, made on the way: the layout coco_new."""
     text = projects.dense("ProtoGCN", stream).replace("graph = 'nturgb+d'", "graph = 'coco_new'")
     text = text.replace("'data/nturgbd/ntu60_3danno.pkl'", f"'data/{name}/{name}_hrnet.pkl'")
     text = text.replace("num_classes=60", f"num_classes={classes}").replace("xsub_", "")
-    text = text.replace("dict(type='PreNormalize3D', align_spine=False)", "dict(type='PreNormalize2D')")
     text = text.replace("joint_cfg='nturgb+d'", "joint_cfg='coco_new'")
-    flip = "dict(type='Flip', flip_ratio=0.5, left_kp=left_kp, right_kp=right_kp)"
-    text = text.replace("dict(type='RandomRot', theta=0.2),", f"{flip},")
-    text = text.replace("feats=[modality]", "dataset=graph, feats=[modality]")
-    kinetics = f"left_kp = {projects.LEFT}\nright_kp = {projects.RIGHT}\n"
+    unpacked = "dict(type='DecompressPose', squeeze=True), " if name == "kinetics" else ""
+    flip = "    dict(type='Flip', flip_ratio=0.5, left_kp=left_kp, right_kp=right_kp),\n"
+    features = (
+        "    dict(type='Kinetics_Transform'),\n    dict(type='GenSkeFeat', dataset='coco_new', feats=[modality]),\n"
+    )
+    text = text.replace("    dict(type='GenSkeFeat', feats=[modality]),\n", "")
+    parts = text.split("_pipeline = [")
+    for number, clips in enumerate(("", ", num_clips=1", ", num_clips=10"), 1):
+        _, rest = parts[number].split("dict(type='UniformSampleDecode', clip_len=clip_len" + clips + "),\n")
+        steps = f"dict(type='UniformSampleFrames', clip_len=100{clips}),\n    dict(type='PoseDecode'),\n"
+        parts[number] = f"\n    {unpacked}{steps}{'' if clips else flip}{features}{rest}"
+    text = "_pipeline = [".join(parts)
+    text = text.replace("dict(type='FormatGCNInput')", "dict(type='FormatGCNInput', num_person=2)")
     if name == "kinetics":
-        text = text.replace(
-            "dict(type='PreNormalize2D'", "dict(type='DecompressPose', squeeze=True), dict(type='PreNormalize2D'"
-        )
         text = text.replace("split='train'", f"{CACHE}split='train', box_thr=0.5, valid_ratio=0.0")
-    return kinetics + text
+    return f"left_kp = {projects.LEFT}\nright_kp = {projects.RIGHT}\n{text}"
 
 
 # ---- what becomes of them --------------------------------------------------------------------------------------------
@@ -262,18 +267,19 @@ def train_two_steps(config: Path, project: Path) -> int:
 
 def write_clips(recipe: Recipe, project: Path) -> None:
     """The annotation files that a config names."""
-    layout, channels, classes = load_layout(recipe.dataset["layout"]), recipe.dataset["dimensions"], recipe.classes or 0
+    name, channels, classes = recipe.dataset["layout"], recipe.dataset["dimensions"], recipe.classes or 0
+    joints = len(load_layout("coco17" if name == "coco20" else name))  # three are made on the way
     for part, source in recipe.parts.items():
         path = project / source.path.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             continue
         if source.split is not None:
-            projects.write_splits(path, len(layout), channels, classes)
+            projects.write_splits(path, joints, channels, classes)
         else:
             frames = 20 if recipe.get("preprocessing.frames") is None else None
             count = classes if part == "train" else 4
-            clips = projects.annotations(len(layout), channels, count, classes, part, frames)
+            clips = projects.annotations(joints, channels, count, classes, part, frames)
             path.write_bytes(pickle.dumps(clips))
 
 

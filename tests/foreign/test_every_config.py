@@ -4,7 +4,7 @@ import pytest
 
 from kinegraph.foreign.read import read_foreign
 from tests.foreign import projects
-from tests.foreign.every_config import build, kind_of, write_configs
+from tests.foreign.every_config import build, kind_of, with_20_joints, write_configs
 
 
 def test_one_config_of_each_kind_is_translated_and_built(tmp_path):
@@ -15,12 +15,30 @@ def test_one_config_of_each_kind_is_translated_and_built(tmp_path):
     assert len(sample) == 19
     for kind, path in sample.items():
         recipe = read_foreign(path)
-        if kind in ("protogcn kinetics", "protogcn finegym"):
-            assert recipe.refused == [f"{path.name}:12: graph layout 'coco_new' is not here, only nturgb+d, coco, "
-                                      "openpose, handmp"]  # fmt: skip
+        if path.stem in ("jm", "bm", "km") and kind in ("protogcn kinetics", "protogcn finegym"):
+            assert set(recipe.refused) == {MOVED_LATE}
         else:
             assert recipe.refused == []
             build(recipe, tmp_path)
+
+
+MOVED_LATE = "motion is computed after frames are chosen; here it is the other way round"
+
+
+@pytest.mark.parametrize("stream", ["j", "b", "k"])
+def test_configs_of_20_joints_are_read(stream, tmp_path):
+    (tmp_path / "config.py").write_text(with_20_joints("finegym", stream, 99))
+    recipe = read_foreign(tmp_path / "config.py")
+    assert recipe.refused == []
+    assert (recipe.dataset["layout"], recipe.get("preprocessing.normalize")) == ("coco20", "none")
+    assert recipe.get("preprocessing.augment.mirror") == 0.5
+    assert build(recipe, tmp_path).contrast.describe.in_features == 400
+
+
+def test_joints_of_a_config_that_its_network_does_not_have(tmp_path):
+    text = with_20_joints("finegym", "j", 99).replace("graph = 'coco_new'", "graph = 'coco'")
+    (tmp_path / "config.py").write_text(text)
+    assert any("Kinetics_Transform makes the joints" in line for line in read_foreign(tmp_path / "config.py").refused)
 
 
 OLD, NEW = projects.pyskl("stgcnpp", "j", False), projects.mmaction1("stgcn", "j", False)

@@ -6,17 +6,19 @@ import torch
 
 from kinegraph.models.dgstgcn import DGSTGCN, BodyAndJoints, DynamicGraphConvolution
 from kinegraph.models.dialects import to_dialect
+from kinegraph.models.layers.batchnorm import BatchNorm
+from kinegraph.models.layers.mixing import channels_first
 from kinegraph.models.stgcnpp import MultiScaleConvolution
 
 
-def test_graph_convolution_is_its_formula():
+def test_sums_over_neighbours_are_their_formula():
     torch.manual_seed(0)
-    x, graph = torch.rand(2, 4, 5, 6), torch.rand(3, 5, 5)
+    x, graph = torch.rand(6, 2, 4, 5), torch.rand(3, 5, 5)  # (C, B, T, V)
     layer = DynamicGraphConvolution(3, 6, 16).eval()  # 3 partitions of 2 channels
     for parameter in layer.parameters():
         torch.nn.init.normal_(parameter)
-    mean, p = x.mean(1), torch.relu(layer.value_norm(layer.value(x)))
-    z = torch.zeros(2, 4, 5, 6)
+    last, z = x.permute(1, 2, 3, 0), torch.zeros(2, 4, 5, 6)
+    mean, p = last.mean(1), torch.relu(BatchNorm.forward(layer.value_norm, layer.value(last)))
     for k in range(3):
         channels = slice(2 * k, 2 * k + 2)
         u, s = layer.theta(mean)[..., channels], layer.phi(mean)[..., channels]  # (B, V, 2)
@@ -25,7 +27,7 @@ def test_graph_convolution_is_its_formula():
             apart = torch.tanh(u[:, :, None, c] - s[:, None, :, c])
             g = graph[k] + layer.alpha[0] * apart + layer.beta[0] * alike
             z[..., 2 * k + c] = p[..., 2 * k + c] @ g
-    assert torch.allclose(layer(x, graph), layer.mix(z), atol=1e-4)
+    assert torch.allclose(layer.summed(x, graph), z.permute(3, 0, 1, 2).flatten(2), atol=1e-4)
 
 
 def test_the_body_joins_by_its_shares():
@@ -33,12 +35,16 @@ def test_the_body_joins_by_its_shares():
     torch.manual_seed(0)
     layer, plain, x = BodyAndJoints(12, 2, 5).eval(), MultiScaleConvolution(12, 2).eval(), torch.rand(2, 9, 5, 12)
     plain.load_state_dict({name: tensor for name, tensor in layer.state_dict().items() if name != "share"})
+
+    def joined():
+        return layer.joined(channels_first(x).flatten(2)).unflatten(2, (-1, 5)).permute(1, 2, 3, 0)
+
     with torch.no_grad():
-        assert torch.allclose(layer(x), plain(x), atol=1e-6)
+        assert torch.allclose(joined(), torch.relu(plain.join_norm(plain.views(x))), atol=1e-6)
         layer.share[3] = 0.5
         both, body = plain.views(x), plain.views(x.mean(2, keepdim=True))
         both[:, :, 3] += 0.5 * body[:, :, 0]
-        assert torch.allclose(layer(x), plain.join(torch.relu(plain.join_norm(both))), atol=1e-6)
+        assert torch.allclose(joined(), torch.relu(plain.join_norm(both)), atol=1e-6)
 
 
 def test_first_weights_as_published():

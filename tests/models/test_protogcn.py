@@ -107,9 +107,9 @@ def small(joints: int = 5, **options) -> ProtoGCN:
 
 
 def test_relations_of_the_last_block_are_what_its_graph_adds():
-    model, mean = small(), torch.randn(2, 5, 16)
+    model, mean = small(), torch.randn(16, 2, 5)
     layer, graph = model.blocks[2].spatial, torch.randn(8, 5, 5)
-    apart = layer.of_channels(mean, graph).unflatten(1, (8, -1)) - graph[:, None]
+    apart = layer.related(mean, graph) - graph[:, None, None]
     assert torch.allclose(layer.related(mean), apart, atol=1e-5)
 
 

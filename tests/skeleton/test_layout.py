@@ -19,6 +19,7 @@ def test_built_in_layouts():
         "blazepose33": 33,
         "coco17": 17,
         "coco17_tree": 17,
+        "coco20": 20,
         "florence15": 15,
         "h36m17": 17,
         "halpe136": 136,

@@ -68,9 +68,11 @@ def augment(
     amounts: Augmentation,
     dimensions: int,
     rng: np.random.Generator,
+    width: float = 0.0,
 ) -> Float[np.ndarray, "M T V C"]:
     """One random variation of a normalised clip. The first `dimensions` channels are coordinates; a score stays.
 
+    width: of the picture, where coordinates are its pixels: see `mirror`.
     `bone_lengths` and `mixup` need other clips: `loading.ClipDataset` applies them.
     """
     if amounts == NONE:
@@ -83,7 +85,7 @@ def augment(
     if amounts.noise:
         place += rng.standard_normal(place.shape, np.float32) * (amounts.noise * seen(place)[..., None])
     if amounts.mirror and rng.random() < amounts.mirror:
-        varied = mirror(varied, layout)
+        varied = mirror(varied, layout, width)
     if amounts.joint_flip and rng.random() < amounts.joint_flip:
         varied = varied.take(layout.mirrored(), axis=2)
     if amounts.part_drop and rng.random() < amounts.part_drop:
@@ -99,10 +101,16 @@ def augment(
     return varied
 
 
-def mirror(joints: Float[np.ndarray, "M T V C"], layout: JointLayout) -> Float[np.ndarray, "M T V C"]:
-    """The clip seen in a mirror across the plane x = 0; what was the left hand is the right one."""
+def mirror(
+    joints: Float[np.ndarray, "M T V C"], layout: JointLayout, width: float = 0.0
+) -> Float[np.ndarray, "M T V C"]:
+    """The clip seen in a mirror across the plane x = 0; what was the left hand is the right one.
+
+    width: of a picture that is turned round in itself; joints at x = 0 were not seen in it, and stay there.
+    """
     mirrored = joints.take(layout.mirrored(), axis=2)
-    mirrored[..., 0] *= -1
+    x = mirrored[..., 0]
+    mirrored[..., 0] = np.where(x != 0, width - x, x) if width else -x
     return mirrored
 
 

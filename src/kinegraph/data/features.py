@@ -49,15 +49,18 @@ def motion(values: Float[np.ndarray, "M T V C"], scored: bool = False) -> Float[
 def streams(
     joints: Float[np.ndarray, "M T V C"], layout: JointLayout, wanted: tuple[Stream, ...], scored: bool = False
 ) -> list[Float[np.ndarray, "M T V C"]]:
-    """The wanted streams, in this order. scored: the last channel of `joints` is a score."""
-    made = {"joint": joints}
+    """The wanted streams, in this order. scored: the last channel of `joints` is a score.
+
+    Of the layout coco20 only bones have mean scores: those of k-bones and motions are differences, as published.
+    """
+    made, averaged = {"joint": joints}, scored and layout.name != "coco20"
     if any(stream.startswith("bone") for stream in wanted):
         made["bone"] = bones(joints, layout, scored)
     if any(stream.startswith("k_bone") for stream in wanted):
-        made["k_bone"] = k_bones(joints, layout, scored)
+        made["k_bone"] = k_bones(joints, layout, averaged)
     for still in ("joint", "bone", "k_bone"):
         if f"{still}_motion" in wanted:
-            made[f"{still}_motion"] = motion(made[still], scored)
+            made[f"{still}_motion"] = motion(made[still], averaged)
     return [made[stream] for stream in wanted]
 
 

@@ -194,9 +194,9 @@ def prepare_clip(
         joints = joints if len(needed) == joints.shape[1] else joints.take(needed, axis=1)
     joints = _normalise(joints, clip, steps, frames)[: steps.people]
     if rng is not None:
-        views = [augment(joints, clip.layout, steps.augment, dimensions, rng)]
+        views = [augment(joints, clip.layout, steps.augment, dimensions, rng, _width(clip, steps))]
     else:
-        views = [joints, _mirrored(joints, clip)] if steps.test_mirror else [joints]
+        views = [joints, _mirrored(joints, clip, steps)] if steps.test_mirror else [joints]
     made = [streams(view, clip.layout, steps.streams, scored) for view in views]
     if steps.moments:
         made = [[*view, _moments(view[0], needed, len(recorded))] for view in made]
@@ -305,8 +305,17 @@ def _turned(
     return normalize.centre_and_align(joints, clip.layout, each_frame=steps.normalize == "ntu_published")
 
 
-def _mirrored(joints: Float[np.ndarray, "M T V C"], clip: SkeletonClip) -> Float[np.ndarray, "M T V C"]:
-    seen = mirror(joints, clip.layout)
+def _width(clip: SkeletonClip, steps: Preprocessing) -> float:
+    """Of the picture that a mirror turns round, where coordinates still are its pixels."""
+    if steps.normalize != "none" or clip.keypoint.shape[3] != 2 or clip.image_size is None:
+        return 0.0
+    return float(clip.image_size[0])
+
+
+def _mirrored(
+    joints: Float[np.ndarray, "M T V C"], clip: SkeletonClip, steps: Preprocessing
+) -> Float[np.ndarray, "M T V C"]:
+    seen = mirror(joints, clip.layout, _width(clip, steps))
     seen[clip.people :] = joints[clip.people :]  # absent people look the same everywhere
     return seen
 

@@ -31,6 +31,7 @@ LAYOUTS_0 = {
 LAYOUTS_1 = {
     "nturgb+d": Joints("ntu25", "ntu25_star", 3),
     "coco": Joints("coco17", "coco17_tree", 2),
+    "coco_new": Joints("coco20", "coco20", 2),
     "openpose": Joints("openpose18", "openpose18", 2),
     "handmp": Joints("hand21", "hand21", 3),
 }

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
-from kinegraph.models.layers.blocks import check_blocks, scale_joints, shortcut
-from kinegraph.models.layers.channel_graphs import channel_graph_product
-from kinegraph.models.layers.channels_first import Affine, ChannelsFirst, Mix, Residual, Views
-from kinegraph.models.layers.folding import Rounded, finish_folding, fold_norm
+from kinegraph.models.layers.blocks import check_blocks, scale_joints
+from kinegraph.models.layers.channel_norm import ChannelNorm
+from kinegraph.models.layers.folding import finish_folding, fold_norm
+from kinegraph.models.layers.mixing import channels_first, channels_last, mixed, shortcut
 from kinegraph.models.layers.streaming import StreamedNetwork
+from kinegraph.models.layers.time_branches import Plan, branches, quick
 from kinegraph.models.network import SkeletonNetwork
-from kinegraph.models.stgcnpp import MULTI_SCALE, MultiScaleConvolution
+from kinegraph.models.stgcnpp import DILATIONS, MULTI_SCALE, branch_widths
 from kinegraph.models.tensor_forms import Leaf, Sizes, Table, config_of_blocks
 
 PARTITIONS, SHARE = 8, 8  # a partition has an eighth of the width
@@ -42,50 +43,85 @@ class DynamicGraphConvolution(nn.Module):
         super().__init__()
         inner = partitions * (width // SHARE)
         self.value = nn.Linear(width_in, inner)  # W
-        self.value_norm = BatchNorm(inner)
+        self.value_norm = ChannelNorm(inner)
         self.theta = nn.Linear(width_in, inner)
         self.phi = nn.Linear(width_in, inner)
         self.alpha = nn.Parameter(torch.zeros(partitions))
         self.beta = nn.Parameter(torch.zeros(partitions))
         self.mix = nn.Linear(inner, width)  # U
 
-    def forward(
-        self, x: Float[Tensor, "B T V C"], graph: Float[Tensor, "K V V"], copies: int = 1
-    ) -> Float[Tensor, "B T V D"]:
-        p = F.relu_(self.value_norm(self.value(x), copies))  # (B, T, V, E)
-        return self.mix(channel_graph_product(p, self.of_channels(x.mean(1), graph)[:, None]))
-
-    def of_channels(self, mean: Float[Tensor, "B V C"], graph: Float[Tensor, "K V V"]) -> Float[Tensor, "B E V V"]:
-        """G, the graph of every channel."""
-        return self.related(mean, graph).flatten(1, 2)
+    def summed(
+        self, x: Float[Tensor, "C B T V"], graph: Float[Tensor, "K V V"], copies: int = 1
+    ) -> Float[Tensor, "E B N"]:
+        """z, the sums over neighbours."""
+        _, B, T, V = x.shape
+        p = mixed(self.value, self.value_norm, x.flatten(2), copies, active=True)  # (E, B, T V)
+        graphs = self.related(x.mean(2), graph).flatten(0, 2)  # (E B, V, V)
+        return torch.bmm(p.view(-1, T, V), graphs.to(p.dtype)).view(-1, B, T * V)
 
     def related(
-        self, mean: Float[Tensor, "B V C"], graph: Float[Tensor, "K V V"] | float = 0.0
-    ) -> Float[Tensor, "B K e V V"]:
+        self, mean: Float[Tensor, "C B V"], graph: Float[Tensor, "K V V"] | None = None
+    ) -> Float[Tensor, "K e B V V"]:
         """G, partition by partition; without a graph how two joints of a body are related."""
         partitions = len(self.alpha)
-        u, s = (layer(mean).transpose(1, 2).unflatten(1, (partitions, -1)) for layer in (self.theta, self.phi))
-        apart = torch.tanh(u[..., None] - s[:, :, :, None])  # (B, K, e, V, V)
-        alike = (u.mT @ s).softmax(2)  # (B, K, V, V)
-        common = graph + self.beta[0] * alike
-        return common[:, :, None] + self.alpha[0] * apart
+        u, s = (mixed(layer, None, mean).unflatten(0, (partitions, -1)) for layer in (self.theta, self.phi))
+        apart = torch.tanh(u[..., None] - s[..., None, :])  # (K, e, B, V, V)
+        alike = (u.permute(0, 2, 3, 1) @ s.permute(0, 2, 1, 3)).softmax(2)  # (K, B, V, V)
+        common = self.beta[0] * alike if graph is None else graph[:, None] + self.beta[0] * alike
+        return common[:, None] + self.alpha[0] * apart
 
 
-class BodyAndJoints(MultiScaleConvolution):
+class BodyAndJoints(nn.Module):
     """y[v] = U ReLU(BN(f[v] + g_v f[mean])): six views of every joint over time, as in ST-GCN++, and of the body.
 
-    The mean over the joints of a body goes through the branches as one more joint; g, `share`, begins at 0.
+    f = [conv_1(h_1), .., conv_4(h_4), max(h_5), h_6] of [h_1, .., h_5] = ReLU(BN(W x)), h_6 = W' x. The mean over the
+    joints of a body goes through the branches as one more joint; g, `share`, begins at 0.
     """
 
     def __init__(self, width: int, stride: int, joints: int):
-        super().__init__(width, stride)
+        super().__init__()
+        self.stride, self.joints = stride, joints
+        *self.moving, still = branch_widths(width)
+        self.divide = nn.Linear(width, width)  # [W; W']
+        self.divide_norm = ChannelNorm(width - still)
+        self.dilated = nn.ModuleList(
+            nn.Conv2d(branch, branch, (3, 1), (stride, 1), (dilation, 0), (dilation, 1))
+            for dilation, branch in zip(DILATIONS, self.moving, strict=False)
+        )
+        self.join_norm = ChannelNorm(width)
+        self.join = nn.Linear(width, width)  # U
         self.share = nn.Parameter(torch.zeros(max(joints, SHARES)))
 
-    def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V C"]:
-        V = x.shape[2]
-        seen = self.views(torch.cat([x, x.mean(2, keepdim=True)], dim=2), copies)
-        y = torch.addcmul(seen[:, :, :V], seen[:, :, V:], self.share[:V, None].to(seen.dtype))
-        return self.join(F.relu_(self.join_norm(y, copies)))
+    def joined(self, x: Float[Tensor, "C B N"], copies: int = 1) -> Float[Tensor, "C B M"]:
+        """ReLU(BN(f[v] + g_v f[mean]))."""
+        own_steps, V = quick(x, self.divide_norm), self.joints + 1
+        x = with_mean(x.unflatten(2, (-1, self.joints)), own_steps)  # (C, B, T, V + 1)
+        moving, divide = sum(self.moving), self.divide
+        h = mixed(divide, self.divide_norm, x.flatten(2), copies, active=True, rows=slice(moving))
+        still = mixed(divide, None, x[:, :, :: self.stride].flatten(2), rows=slice(moving, None))
+        seen = branches(h, still, self.dilated, Plan(tuple(self.moving), V, self.stride, DILATIONS), own_steps)
+        y = shared_out(seen.unflatten(2, (-1, V)), self.share.to(seen.dtype), own_steps).flatten(2)
+        return self.join_norm(y, copies, active=True)
+
+
+def with_mean(x: Float[Tensor, "C B T V"], by_product: bool) -> Float[Tensor, "C B T V+1"]:
+    """The joints of a moment and their mean. by_product: one matrix product, whose backward pass is one as well."""
+    if not by_product:
+        return torch.cat([x, x.mean(3, keepdim=True)], 3)
+    itself = torch.eye(x.shape[3], dtype=x.dtype, device=x.device)
+    joining = torch.cat([itself, torch.full_like(itself[:, :1], 1 / len(itself))], 1)
+    return torch.mm(x.reshape(-1, len(itself)), joining).view(*x.shape[:3], -1)
+
+
+def shared_out(
+    seen: Float[Tensor, "C B S V+1"], share: Float[Tensor, "_"], by_product: bool
+) -> Float[Tensor, "C B S V"]:
+    """f[v] + g_v f[mean]."""
+    V = seen.shape[3] - 1
+    if not by_product:
+        return torch.addcmul(seen[..., :V], seen[..., V:], share[:V])
+    sharing = torch.cat([torch.eye(V, dtype=seen.dtype, device=seen.device), share[None, :V]])
+    return torch.mm(seen.view(-1, V + 1), sharing).view(*seen.shape[:3], V)
 
 
 class Block(nn.Module):
@@ -100,20 +136,23 @@ class Block(nn.Module):
         super().__init__()
         self.graph = nn.Parameter(graph.clone())
         self.spatial = DynamicGraphConvolution(len(graph), width_in, width)
-        self.spatial_norm = BatchNorm(width)
+        self.spatial_norm = ChannelNorm(width)
         self.graph_residual = shortcut(width_in, width)
         self.temporal = BodyAndJoints(width, stride, graph.shape[1])
-        self.temporal_norm = BatchNorm(width)
+        self.temporal_norm = ChannelNorm(width)
         self.dropout = nn.Dropout(dropout)
         self.residual = shortcut(width_in, width, stride) if residual else None
 
     def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
-        y = self.spatial_norm(self.spatial(x, self.graph, copies), copies)
-        y = F.relu_(y.add_(self.graph_residual(x, copies)))  # (B, T, V, D)
-        y = self.dropout(self.temporal_norm(self.temporal(y, copies), copies))  # (B, S, V, D), S = T / stride
+        spatial, temporal, x = self.spatial, self.temporal, channels_first(x)
+        y = mixed(spatial.mix, self.spatial_norm, spatial.summed(x, self.graph, copies), copies)
+        y = F.relu_(y.add_(self.graph_residual(x, copies)))  # (D, B, T V)
+        y = self.dropout(
+            mixed(temporal.join, self.temporal_norm, temporal.joined(y, copies), copies)
+        )  # (D, B, S V), S = T / stride
         if self.residual is not None:
             y = y.add_(self.residual(x, copies))
-        return F.relu_(y)
+        return channels_last(F.relu_(y).unflatten(2, (-1, x.shape[3])))
 
 
 def _published_shares(share: Tensor, sizes: Sizes) -> list[Tensor]:
@@ -195,7 +234,7 @@ class DGSTGCN(SkeletonNetwork):
     @property
     def A(self) -> Float[Tensor, "K V V"]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The first block's graph; no other is common to all."""
-        return next(block.graph for block in self.blocks.modules() if isinstance(block, Block | FoldedBlock))
+        return next(block.graph for block in self.blocks.modules() if isinstance(block, Block))
 
     def forward_features(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
         """The blocks one after another. copies: how many bodies the last one stands for while training."""
@@ -210,9 +249,7 @@ class DGSTGCN(SkeletonNetwork):
         if type(self) is not DGSTGCN:
             return super().fold(dtype)
         model: Any = deepcopy(self).eval().requires_grad_(False)
-        model.data_norm = Rounded(model.data_norm.float(), dtype)
-        model.blocks = nn.ModuleList([ChannelsFirst(map(FoldedBlock, model.blocks)).to(dtype)])
-        model.head.float()
+        fold_blocks(model, dtype)
         return model
 
     def streamed(self) -> StreamedNetwork:
@@ -223,47 +260,6 @@ class DGSTGCN(SkeletonNetwork):
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
         channels = tensors["blocks.0.spatial.value.weight"].shape[1]
         return config_of_blocks(tensors, channels) | {"partitions": len(tensors["blocks.0.graph"])}
-
-
-class FoldedBlock(nn.Module):
-    """A block for inference, in (body, channel, time, joint) order: BatchNorm is in the layers before it."""
-
-    graph: Tensor
-    beta: Tensor
-    alpha: Tensor
-    share: Tensor
-
-    def __init__(self, block: Block):
-        super().__init__()
-        spatial, temporal = block.spatial, block.temporal
-        self.register_buffer("graph", block.graph.float())
-        self.register_buffer("alpha", spatial.alpha[0].float())
-        self.register_buffer("beta", spatial.beta[0].float())
-        self.register_buffer("share", temporal.share[: block.graph.shape[1]].float())
-        self.value = Mix(spatial.value, spatial.value_norm)
-        self.theta, self.phi, self.mix = Mix(spatial.theta), Mix(spatial.phi), Mix(spatial.mix, block.spatial_norm)
-        self.graph_residual = Residual(block.graph_residual)
-        dilated = [it for it in temporal.dilated if isinstance(it, nn.Conv2d)]
-        self.views = Views(temporal.divide, temporal.divide_norm, dilated, temporal.moving, temporal.stride)
-        self.join_norm, self.join = Affine(temporal.join_norm), Mix(temporal.join, block.temporal_norm)
-        self.residual = Residual(block.residual)
-
-    def forward(self, x: Float[Tensor, "B C T V"]) -> Float[Tensor, "B D S V"]:
-        B, _, T, V = x.shape
-        p = F.relu_(self.value(x.flatten(2))).view(-1, T, V)  # (B E, T, V)
-        z = p.bmm(self.of_channels(x.mean(2)).flatten(0, 1)).view(B, -1, T * V)
-        y = F.relu_(self.graph_residual(self.mix(z).view(B, -1, T, V), x))
-        seen = self.views(y).addcmul_(self.views(y.mean(3, keepdim=True)), self.share)  # (B, D, S, V)
-        seen = F.relu_(self.join_norm(seen))
-        return F.relu_(self.residual(self.join(seen.flatten(2)).view(seen.shape), x))
-
-    def of_channels(self, mean: Float[Tensor, "B C V"]) -> Float[Tensor, "B E V V"]:
-        """The graph of every channel."""
-        u, s = self.theta(mean), self.phi(mean)  # (B, E, V)
-        apart = torch.tanh_(u[..., None] - s[:, :, None]).unflatten(1, (len(self.graph), -1))
-        u, s = (it.unflatten(1, (len(self.graph), -1)) for it in (u, s))
-        common = self.graph + self.beta * (u.mT @ s).softmax(2)  # (B, K, V, V)
-        return apart.mul_(self.alpha).add_(common[:, :, None]).flatten(1, 2)
 
 
 def fold_blocks(model: Any, dtype: torch.dtype) -> None:

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from kinegraph.models.dgstgcn import DGSTGCN, PARTITIONS, PYSKL, SHARE, Block, fold_blocks
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import scale_joints
+from kinegraph.models.layers.mixing import channels_first
 from kinegraph.models.tensor_forms import Leaf, Sizes, Table, copies, first
 
 DESCRIBED = 256  # numbers that describe a clip
@@ -166,8 +167,8 @@ class ProtoGCN(DGSTGCN):
         for block in blocks:
             x = block(x, copies)
         assert isinstance(last, Block)
-        related = last.spatial.related(x.mean(1)).flatten(1, 2)  # (B, E, V, V)
-        return last(x, copies), related.permute(0, 2, 3, 1)
+        related = last.spatial.related(channels_first(x).mean(2)).flatten(0, 1)  # (E, B, V, V)
+        return last(x, copies), related.permute(1, 2, 3, 0)
 
     def own_loss(
         self, more: Float[Tensor, "N M V V E"], logits: Float[Tensor, "N classes"], labels: Int[Tensor, "N"]

@@ -39,7 +39,8 @@ from kinegraph.data.split_names import PARTS, ClipInTwoParts, columns, known_spl
 from kinegraph.messages import first_few
 from kinegraph.safe_pickle import load_pickle, quoted
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.layout import JointLayout
+from kinegraph.skeleton.layout import JointLayout, load_layout
+from kinegraph.skeleton.middles import can_add_middles, with_middles
 
 NAME = "annotations"
 TITLE = "annotation pickle of MMAction2 or PYSKL"
@@ -107,7 +108,7 @@ def read(
     if not skeletons and not about:
         assumed = _ordered(found, first)
     joints, channels = first[0].shape[2:]
-    of = about["layout"] if about and layout is None else layout_for(joints, layout)
+    of = about["layout"] if about and layout is None else _layout_for(joints, layout)
     labels = []
     for item in found.items:
         with suppress(ValueError):  # a fault of its clip
@@ -320,7 +321,7 @@ def _clips(found: Annotations, layout: JointLayout, skeletons: kpfiles.Skeletons
             continue
         try:
             item = skeletons.expanded(found.items[i]) if skeletons else found.items[i]
-            keypoint, score = _arrays(item)
+            keypoint, score = (it if it is None else with_middles(it, layout) for it in _arrays(item))
             if not found.about:  # what we wrote ourselves comes back as it was
                 present = keypoint.any((1, 2, 3))
                 keypoint, score = keypoint[present], None if score is None else score[present]
@@ -343,6 +344,13 @@ def _clips(found: Annotations, layout: JointLayout, skeletons: kpfiles.Skeletons
             yield completed(clip, found.about)
         else:
             yield nobody(found.names[i])
+
+
+def _layout_for(joints: int, given: str | None) -> JointLayout:
+    """The given layout, which may have middles of the recorded joints as well."""
+    if given is not None and can_add_middles(load_layout(given).joints[:joints], load_layout(given)):
+        return load_layout(given)
+    return layout_for(joints, given)
 
 
 def _arrays(item: Mapping) -> tuple[np.ndarray, np.ndarray | None]:
