@@ -1,7 +1,8 @@
 """Raw recordings prepared by the workers of dask, beside one process: files a second, memory, killed workers.
 
-kinegraph synthesize raw --clips 56880
-python bench/cluster.py raw --workers 1 2 4 --kill 10
+python bench/cluster.py raw --clips 56880 --workers 1 2 4 --kill 10
+
+Where the folder `raw` is missing, it is made: `--clips` synthetic recordings of one person, each of `--frames` frames.
 """
 
 import argparse
@@ -15,11 +16,40 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from distributed import Client, LocalCluster
 
+from kinegraph.data.pool import in_order
+from kinegraph.synthetic.actions import ACTIONS
+from kinegraph.synthetic.recordings import ClipName, plan_names, recording
+from kinegraph.synthetic.sensor import Track, as_skeleton_file
+
 PREPARE = (sys.executable, "-m", "kinegraph", "prepare")
+
+
+def make(raw: Path, clips: int, frames: int) -> None:
+    """Write short synthetic recordings of one person."""
+    hidden = raw.with_name(f".{raw.name}.part")
+    hidden.mkdir(parents=True)
+    names = plan_names(clips, [number for number, action in ACTIONS.items() if action.people == 1])
+    for _ in in_order(partial(_write, folder=hidden, frames=frames), names, len(os.sched_getaffinity(0))):
+        pass
+    hidden.rename(raw)
+
+
+def _write(name: ClipName, folder: Path, frames: int) -> None:
+    whole, random_values = recording(name, seed=0)
+    tracks = [_cut(track, frames) for track in whole.tracks if track.frames[0] < frames]
+    cut = replace(whole, length=frames, tracks=tracks, reversed_order=whole.reversed_order[:frames])
+    (folder / f"{name}.skeleton").write_bytes(as_skeleton_file(cut, random_values))
+
+
+def _cut(track: Track, frames: int) -> Track:
+    there = track.frames < frames
+    return replace(track, frames=track.frames[there], joints=track.joints[there], state=track.state[there])
 
 
 def digest(folder: Path) -> str:
@@ -85,7 +115,11 @@ def main() -> None:
     parser.add_argument("raw", type=Path)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--kill", type=float, help="kill one worker every so many seconds")
+    parser.add_argument("--clips", type=int, default=56_880, help="how many recordings to make, where there are none")
+    parser.add_argument("--frames", type=int, default=30, help="of each recording that is made")
     given = parser.parse_args()
+    if not given.raw.is_dir():
+        make(given.raw, given.clips, given.frames)
     files = sum(1 for _ in given.raw.glob("**/*.skeleton"))
     place, peak = Path(tempfile.mkdtemp(dir=given.raw.parent)), [0.0]
 

@@ -134,9 +134,9 @@ def inspection(path: Path, format: str | None, options: Mapping[str, Any], quiet
 
 def _open(path: Path, format: str | None, options: Mapping[str, Any]) -> Recordings:
     """The recordings of a path with their faults among the clips. Raises ValueError where nothing can be read."""
-    module, _, _ = recognise(path, format)
-    known = {key: value for key, value in options.items() if key in options_of(module) or key in COMMON}
-    return recordings(path, format, on_fault="keep", **known)
+    recognised = recognise(path, format)
+    known = {key: value for key, value in options.items() if key in options_of(recognised[0]) or key in COMMON}
+    return recordings(path, format, on_fault="keep", recognised=recognised, **known)
 
 
 def _labels(path: Path) -> Recordings | None:

@@ -157,13 +157,15 @@ def prepare(
         raise ValueError("--segments-in and --none say what --segments TABLE means: give the table, too")
     tables, skipped = list[SegmentTable](), list[str]()
     load_plugins(plugins or ())
-    if per_person and people is None and "people" in options_of(recognise(path, format)[0]):
+    recognised = recognise(path, format)
+    module = recognised[0]
+    if per_person and people is None and "people" in options_of(module):
         people = CROWD
     cluster = cluster_of(executor)
     if cluster:
         if workers is not None:
             raise ValueError("--workers counts processes of this machine: leave it out beside --executor dask://...")
-        if "workers" not in options_of(module := recognise(path, format)[0]):
+        if "workers" not in options_of(module):
             raise ValueError(f"--executor is for ntu and openpose; {module.NAME} is read by one process")
         path = path.absolute()  # the workers are in other folders
     options = {"bodies": bodies, "labels": labels, "layout": layout, "workers": cluster or workers}
@@ -188,10 +190,11 @@ def prepare(
     options |= {"resample_fps": None if segments else resample_fps}  # segments count the frames of the files
     options |= {"keep_missing": keep_missing or None, "parts": parts}
     options |= {"pose": pose, "world": world or None, "cache": cache}
-    of_videos = recognise(path, format)[0].NAME == "video"
+    of_videos = module.NAME == "video"
     with watching() if of_videos else nullcontext() as watch:
         on_fault = "skip" if skip_broken else "stop"
-        found = recordings(path, format, on_fault=on_fault, whole=segments is not None, **options, watch=watch)
+        options |= {"on_fault": on_fault, "whole": segments is not None, "watch": watch}
+        found = recordings(path, format, recognised=recognised, **options)
         if segments:
             tables, skipped = read_tables(segments)
             found = with_segments(found, tables, segments_in, resample_fps)

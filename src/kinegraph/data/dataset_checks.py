@@ -60,9 +60,10 @@ def _glance(folder: SkeletonDataset, index: int, parts: Mapping[str, Shaped[np.n
     }
     shape = people, frames, *values.shape[1:]
     there, digest, moved, largest = np.zeros(shape[:2], bool), hashlib.blake2b(digest_size=16), False, 0.0
+    step = max(1, BLOCK_BYTES // values.row_bytes)
     for person in range(people):
         first = None
-        for at in range(0, frames, step := max(1, BLOCK_BYTES // values.row_bytes)):
+        for at in range(0, frames, step):
             row, stop = start + person * frames, min(at + step, frames)
             poses = values.read(row + at, row + stop)
             there[person, at:stop] = now = poses.any((1, 2))
@@ -76,8 +77,10 @@ def _glance(folder: SkeletonDataset, index: int, parts: Mapping[str, Shaped[np.n
         return ClipSummary(**about, shape=shape)
 
     def poses_of(person: int, numbers: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n V C"]:
-        places = (start + person * frames + numbers).tolist()
-        return np.concatenate([values.read(place, place + 1) for place in places])
+        first = start + person * frames
+        if frames <= step:
+            return values.read(first, first + frames)[numbers]
+        return np.concatenate([values.read(first + number, first + number + 1) for number in numbers.tolist()])
 
     middle = start + int(np.flatnonzero(there)[there.sum() // 2])
     digest.update(bytes(shape[:2]) if max(shape[:2]) < 256 else repr(shape).encode())

@@ -47,22 +47,38 @@ def repeats(
     """
     if not some or not others:
         return
-    a, b = np.stack(some), np.stack(others)
-    axis = _widest(np.concatenate([a, b]))  # clips that are near are near along any axis
-    order_a, order_b = np.argsort(a @ axis), np.argsort(b @ axis)
-    along_a, along_b = (a @ axis)[order_a], (b @ axis)[order_b]
-    for start in range(0, len(a), BLOCK):
-        block = order_a[start : start + BLOCK]
-        low, high = np.searchsorted(along_b, along_a[[start, start + len(block) - 1]] + [-NEAR, NEAR])
-        yield from _near(a, b, block, order_b[low:high])
+    axis = _widest(_few_of(some) + _few_of(others))  # clips that are near are near along any axis
+    along_a, along_b = _along(axis, some), _along(axis, others)
+    order_a, order_b = np.argsort(along_a), np.argsort(along_b)
+    for block in _blocks(order_a):
+        ends = along_a[block[[0, -1]]] + [-NEAR, NEAR]
+        low, high = np.searchsorted(along_b, ends, sorter=order_b)
+        for window in _blocks(order_b[low:high]):
+            yield from _near(some, others, block, window)
+
+
+def _few_of(vectors: Sequence[Float[np.ndarray, "D"]]) -> list[Float[np.ndarray, "D"]]:
+    return [vectors[i] for i in np.unique(np.linspace(0, len(vectors) - 1, BLOCK).astype(int))]
+
+
+def _along(axis: Float[np.ndarray, "D"], vectors: Sequence[Float[np.ndarray, "D"]]) -> Float[np.ndarray, "N"]:
+    return np.array([vector @ axis for vector in vectors])
+
+
+def _blocks(order: Int[np.ndarray, "N"]) -> Iterator[Int[np.ndarray, "n"]]:
+    """Only the vectors of two blocks are copied at a time: memory does not grow with the number of clips."""
+    return (order[start : start + BLOCK] for start in range(0, len(order), BLOCK))
 
 
 def _near(
-    a: Float[np.ndarray, "N D"], b: Float[np.ndarray, "M D"], rows: Int[np.ndarray, "n"], columns: Int[np.ndarray, "m"]
+    some: Sequence[Float[np.ndarray, "D"]],
+    others: Sequence[Float[np.ndarray, "D"]],
+    rows: Int[np.ndarray, "n"],
+    columns: Int[np.ndarray, "m"],
 ) -> Iterator[tuple[int, int]]:
-    alike = a[rows] @ b[columns].T
+    alike = np.stack([some[i] for i in rows]) @ np.stack([others[j] for j in columns]).T
     for i, j in zip(*np.nonzero(alike > 1 - 0.55 * NEAR**2), strict=True):  # |a - b|^2 = 2 - 2 a b, before rounding
-        one, other = a[rows[i]], b[columns[j]]
+        one, other = some[rows[i]], others[columns[j]]
         if np.linalg.norm(one - other) < min(NEAR, SHARE * min(_movement(one), _movement(other))):
             yield int(rows[i]), int(columns[j])
 
@@ -72,9 +88,10 @@ def _movement(vector: Float[np.ndarray, "D"]) -> float:
     return float(np.linalg.norm(poses - poses.mean(0)))
 
 
-def _widest(vectors: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "D"]:
+def _widest(vectors: Sequence[Float[np.ndarray, "D"]]) -> Float[np.ndarray, "D"]:
     """About the axis along which vectors differ most, by a few steps of the power method."""
-    axis, centred = np.random.default_rng(0).standard_normal(vectors.shape[1]), vectors - vectors.mean(0)
+    centred = np.stack(vectors) - np.mean(vectors, axis=0)
+    axis = np.random.default_rng(0).standard_normal(centred.shape[1])
     for _ in range(4):
         axis = centred.T @ (centred @ axis)
         axis /= max(np.linalg.norm(axis), 1e-30)

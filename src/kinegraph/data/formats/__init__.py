@@ -142,16 +142,23 @@ def _read_frame(
 
 
 def recordings(
-    path: str | Path, format: str | None = None, *, on_fault: OnFault = "stop", whole: bool = False, **options: object
+    path: str | Path,
+    format: str | None = None,
+    *,
+    on_fault: OnFault = "stop",
+    whole: bool = False,
+    recognised: "Recognised | None" = None,
+    **options: object,
 ) -> Recordings:
     """The clips of a path with the facts about all of them; see `read`.
 
     on_fault: "stop" raises ValueError at the first fault, "skip" leaves it out and lists it among `skipped`, "keep"
         gives it among the clips. fps, image_size: options of every format, for clips that do not have them.
         whole: long recordings as they are, where the format's clips are cut out of them.
+        recognised: what `recognise` said of the path; it looks at many files, so whoever asked it gives it here.
     """
     path = Path(path)
-    module, reason, fixed = recognise(path, format)
+    module, reason, fixed = recognised or recognise(path, format)
     options = {name: value for name, value in options.items() if value is not None}
     check_options(module, options, fixed)
     check_common(options)
@@ -208,7 +215,10 @@ def recordings(
 # ---- which format ----------------------------------------------------------------------------------------------------
 
 
-def recognise(path: Path, format: str | None = None) -> tuple[ModuleType, str, dict[str, object]]:
+Recognised = tuple[ModuleType, str, dict[str, object]]
+
+
+def recognise(path: Path, format: str | None = None) -> Recognised:
     """The module that reads a path, the reason, and options that the name of the format implies.
 
     Raises ValueError for a path that no format claims, for one that several do, and for a device or a pipe.

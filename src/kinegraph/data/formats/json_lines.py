@@ -40,6 +40,9 @@ LONGEST = 1 << 22  # bytes of a line: some thousand people
 BY_NUMBER = {33: "blazepose33", 21: "hand21"}
 LONGEST_GAP = 10_000  # frames
 FACTS = ("layout", "fps", "image_size")
+FORM = (
+    """a list of objects with "keypoint": [[x, y], ...], and perhaps "score": [1, ...] and "id": 1, for each person"""
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def parsed_line(line: str | bytes, origin: str, dimensions: int | None = None) -
     if isinstance(content, Mapping) and "people" in content:
         people = content["people"]
         if not isinstance(people, list) or not all(isinstance(one, Mapping) for one in people):
-            raise ValueError(f"{origin} has 'people' {quoted(people)}, expected a list of objects")
+            raise ValueError(f"{origin} has 'people' {quoted(people)}, expected {FORM}")
         openpose = any("pose_keypoints_2d" in one for one in people)
         return _openpose(people, number, origin) if openpose else _own(people, number, origin)
     if isinstance(content, list) or (isinstance(content, Mapping) and {*LANDMARKS, *WORLD} & {*content}):
@@ -156,6 +159,8 @@ def _joints(values: object, origin: str) -> Float[np.ndarray, "V C"] | None:
     seen = [row for row in rows if isinstance(row, list) and None not in row]
     if not seen and all(row is None or isinstance(row, list) for row in rows):
         return None
+    if values is None:
+        raise ValueError(f"{origin} has a person without 'keypoint', expected {FORM}")
     unseen = [0.0] * (len(seen[0]) if seen else 0)
     try:
         pose = np.array([unseen if row is None or (type(row) is list and None in row) else row for row in rows], float)
