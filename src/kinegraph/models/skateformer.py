@@ -71,7 +71,7 @@ class GroupAttention(nn.Module):
             return F.scaled_dot_product_attention(queries, keys, values, bias[None], scale=SCALE)
         # torch's own way on a CPU, with a bias that learns, is slower than these three steps
         weight = torch.softmax(queries * SCALE @ keys.mT + bias, 3)
-        return F.dropout(weight, self.dropout) @ values
+        return F.dropout(weight, self.dropout, self.training) @ values
 
     def forward(self, x: Float[Tensor, "B T U C"]) -> Float[Tensor, "B T U D"]:
         """x: queries, keys and values of all heads, one behind another."""
