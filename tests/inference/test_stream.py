@@ -212,6 +212,30 @@ def test_a_stream_goes_on_from_a_fork_and_from_a_file(name, tmp_path):
         different.restore(tmp_path / "state")
 
 
+def test_in_bfloat16_answers_are_close_states_are_kept_and_the_difference_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # what is measured on this machine is kept there
+    known, clip = weights(Preprocessing(people=1), strides=(2, 1)), recording(60)
+
+    def new(precision: str) -> kg.Stream:
+        return kg.Stream(known, fps=30, window=20, compare=False, precision=precision)
+
+    exact, rough = new("32-true"), new("bf16-mixed")
+    assert rough.engine == "exact"
+    assert any("bf16-mixed" in note and "differ by" in note for note in rough.notes)
+    for frame in clip.keypoint[0, :40]:
+        expected, found = exact.push(frame), rough.push(frame)
+    expected, found = (it[0].prediction.probabilities for it in (expected, found))
+    assert 0 < np.abs(found - expected).max() < 0.05
+    rough.save(tmp_path / "state")
+    other = new("bf16-mixed")
+    other.restore(tmp_path / "state")
+    for frame in clip.keypoint[0, 40:]:
+        expected, found = rough.push(frame), other.push(frame)
+    assert np.array_equal(expected[0].prediction.probabilities, found[0].prediction.probabilities)
+    with pytest.raises(ValueError, match="other options"):
+        new("32-true").restore(tmp_path / "state")
+
+
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_a_damaged_state_is_refused_and_changes_nothing(damaged_states, data):

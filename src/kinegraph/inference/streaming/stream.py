@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and an exported network does
     from kinegraph.models.weights import Weights
 
 EngineName = Literal["auto", "exact", "window"]
+StreamPrecision = Literal["32-true", "bf16-mixed"]
 COMPARED = 15  # frames of a person that are compared with the recordings of the training
 
 
@@ -81,6 +82,8 @@ class Stream:
         preprocessing: for weights without it, or in place of theirs.
         compare: refuse people in other units or upside down, as `kinegraph.predict` does.
         device: cpu, cuda, mps or auto.
+        precision: "32-true", or "bf16-mixed" (bfloat16): with matrix units for it, as AMX, faster for many people;
+            features differ by about a hundredth. `notes` says what was measured on this machine.
 
     Raises ValueError where the weights do not say what is needed, or "exact" is not possible, with the reason.
     """
@@ -101,10 +104,11 @@ class Stream:
         preprocessing: Preprocessing | None = None,
         compare: bool = True,
         device: str = "auto",
+        precision: StreamPrecision = "32-true",
     ):
         asked = asked_of(model, preprocessing, map_layout=map_layout)
-        self._asked = placed_asked(asked, device) if device != "auto" else asked
-        _check_options(fps, people, engine)
+        _check_options(fps, people, engine, precision)
+        self._asked = placed_asked(asked, device, precision) if (device, precision) != ("auto", "32-true") else asked
         exact = _exact(self._asked)
         self.reason = exact if isinstance(exact, str) else None
         if engine == "exact" and self.reason:
@@ -120,7 +124,13 @@ class Stream:
         self.lengths: Lengths = lengths_of(
             asked, fps=fps, window=window, stride=stride, gap=gap, exact=self.engine == "exact"
         )
-        self.notes: tuple[str, ...] = self.lengths.notes
+        self.precision, self.notes = precision, self.lengths.notes
+        if precision == "bf16-mixed":
+            from kinegraph.inference.streaming.precision import in_bf16
+
+            network = cast("StreamedNetwork | None", self._exact)  # no graph: an exported network has its own precision
+            self._exact, line = in_bf16(cast("Predictor", asked), network, people, self.lengths.window)
+            self.notes += (line,) if line else ()
         self.left_out = 0
         self.layout = layout or asked.layout
         self.image_size = None if image_size is None else size_of(image_size)
@@ -332,7 +342,9 @@ def _exact(asked: "Predictor | Exported") -> "StreamedNetwork | FrameGraph | str
     return frame_by_frame(asked.network, asked.preprocessing)
 
 
-def _check_options(fps: float | None, people: int, engine: str) -> None:
+def _check_options(fps: float | None, people: int, engine: str, precision: str) -> None:
+    if precision not in get_args(StreamPrecision):
+        raise ValueError(f"precision is {quoted(precision)}, expected 32-true or bf16-mixed")
     if fps is not None and not 0 < fps < 10_000:
         raise ValueError(f"fps is {fps}, expected frames a second, above 0")
     if people < 1:
