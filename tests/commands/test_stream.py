@@ -248,6 +248,26 @@ def test_what_one_frame_says_of_the_recording_counts_and_late_frames_are_left_ou
     assert (found[-1]["frame"], found[-1]["frame_seconds"]) == (39, 2.6)
 
 
+@pytest.mark.parametrize(
+    ("nameless", "note", "persons"),
+    [
+        (slice(20, 25), "people of frame 20 have no ids, those before have", {"a", "b"}),
+        (slice(0, 5), "people have ids from frame 5 on", {1, 2}),
+    ],
+)
+def test_a_tracker_that_leaves_ids_out_ends_no_stream(here, capsys, monkeypatch, nameless, note, persons):
+    lines = [json.loads(line) for line in (here / "two.jsonl").read_text().splitlines()]
+    for line in lines[1:][nameless]:
+        for one in line["people"]:
+            del one["id"]
+    stdin = "\n".join(map(json.dumps, lines)).encode()
+    code, found, err = run(capsys, monkeypatch, here / "w.safetensors", "-", "--show", "answers", stdin=stdin)
+    assert code == 0
+    assert err.count(note) == 1
+    assert {it["person"] for it in found} == persons
+    assert found[-1]["frame"] == 39
+
+
 def test_numbers_that_are_milliseconds_are_said(here, capsys, monkeypatch):
     lines = [json.loads(line) for line in (here / "two.jsonl").read_text().splitlines()]
     stdin = "\n".join(json.dumps(it | {"frame": 33 * it.get("frame", 0)}) for it in lines[1:]).encode()

@@ -176,6 +176,23 @@ def test_without_ids_people_are_followed_by_their_places():
     assert stream.left_out == 0
 
 
+@pytest.mark.parametrize("first", [None, [1, 2]])
+def test_ids_are_given_in_all_frames_or_in_none(first):
+    """Else the number of somebody who is followed might be the id of another one. Once all are gone it may change."""
+    known, clip = weights(Preprocessing(people=1)), recording(9, people=2)
+    stream = kg.Stream(known, fps=30, people=2, gap=3, compare=False)
+    stream.push(clip.keypoint[:, 0], ids=first)
+    other = [1, 2] if first is None else None
+    with pytest.raises(ValueError, match=r"frame 1 has .*the frames before have"):
+        stream.push(clip.keypoint[:, 1], ids=other)
+    assert stream.frame == 0
+    for _ in range(5):
+        stream.push(None)
+    for frame in clip.keypoint.swapaxes(0, 1):
+        stream.push(frame, ids=other)
+    assert stream.known() == (1, 2)
+
+
 def test_people_beyond_the_number_are_counted():
     known, clip = weights(Preprocessing(people=1)), recording(12, people=3)
     stream = kg.Stream(known, fps=30, people=2, window=4, compare=False)

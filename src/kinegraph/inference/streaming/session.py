@@ -43,7 +43,7 @@ class Played:
 class Session:
     """The options of a call. note: takes lines for the user. live: the stream of the recording that is watched.
 
-    interrupted: whether Ctrl-C ended it. last: the number of the last frame.
+    interrupted: whether Ctrl-C ended it. last: the number of the last frame. named: whether its people have ids.
     """
 
     model: "Weights | Exported"
@@ -68,6 +68,7 @@ class Session:
     interrupted: bool = False
     last: int = -1
     noted: set[str] = field(default_factory=set)
+    named: bool | None = None
     leaps: list[int] = field(default_factory=list)
     precision: StreamPrecision = "32-true"
 
@@ -95,7 +96,7 @@ class Session:
 
         write: takes every frame. Raises ValueError for a frame that does not fit the network.
         """
-        self.live, self.last = None, -1
+        self.live, self.last, self.named = None, -1, None
         try:
             for frame in frames:
                 happenings = self.push(recording, frame, write)
@@ -118,7 +119,7 @@ class Session:
         number = self.last + 1 if frame.number is None else frame.number
         self._note_leaps(number)
         size = self.size or recording.head.image_size
-        frame = replace(in_pixels(frame, self.dimensions, size), number=number)
+        frame = replace(in_pixels(self._named_alike(frame, number), self.dimensions, size), number=number)
         if self.live is None:
             if not len(frame.keypoint):
                 self.last = number
@@ -134,14 +135,35 @@ class Session:
         self.last = number
         return happenings
 
+    def _named_alike(self, frame: Frame, number: int) -> Frame:
+        """People have ids in all frames, as in the first one, or in none: a tracker may leave some of them out."""
+        if not len(frame.keypoint):
+            return frame
+        named = frame.ids is not None
+        self.named = named if self.named is None else self.named
+        if named == self.named:
+            return frame
+        if named:
+            self._note_once(
+                "ids", f"people have ids from frame {number} on; they are followed by their places, as before"
+            )
+            return replace(frame, ids=None)
+        self._note_once("no ids", f"people of frame {number} have no ids, those before have: such frames count as lost")
+        return replace(frame, keypoint=frame.keypoint[:0], score=None)
+
+    def _note_once(self, about: str, line: str) -> None:
+        if about not in self.noted:
+            self.noted.add(about)
+            self.note(line)
+
     def _note_leaps(self, number: int) -> None:
         """Say that no frame follows the one before: numbers that are times in milliseconds look like that."""
         self.leaps = [*self.leaps, number - self.last][-LEAPS:] if self.last >= 0 else []
-        if len(self.leaps) == LEAPS and min(self.leaps) > 1 and "leaps" not in self.noted:
-            self.noted.add("leaps")
-            self.note(
+        if len(self.leaps) == LEAPS and min(self.leaps) > 1:
+            self._note_once(
+                "leaps",
                 f"the last {LEAPS} frames are numbered {min(self.leaps)} or more apart, and those in between count as "
-                "lost: 'frame' has to count frames, not milliseconds; leave it out where none is lost"
+                "lost: 'frame' has to count frames, not milliseconds; leave it out where none is lost",
             )
 
     def _live(self, recording: Played, frame: Frame) -> Live:

@@ -134,6 +134,8 @@ class Stream:
         self.left_out = 0
         self.layout = layout or asked.layout
         self.image_size = None if image_size is None else size_of(image_size)
+        if self.image_size is None and asked.preprocessing.normalize == "image":
+            raise ValueError("the network needs the size of the pictures: give image_size, such as (1920, 1080)")
         self._compare, self._compared = compare, list[np.ndarray]()
         self._form: Form | None = None
         self._running: ExactEngine | GraphEngine | WindowEngine | None = None
@@ -243,6 +245,8 @@ class Stream:
             return None, None
         place = _array(keypoint, "keypoint", 3)
         scores = None if score is None else _array(score, "score", 2)
+        if ids is not None and not all(isinstance(it, Hashable) for it in ids):
+            raise ValueError(f"ids are {quoted(list(ids))}, expected numbers or texts")
         if ids is not None and (len(ids) != len(place) or len(set(ids)) != len(ids)):
             raise ValueError(
                 f"ids are {quoted(list(ids))}, expected one for each of {len(place)} people, all different"
@@ -274,6 +278,11 @@ class Stream:
     def _people(self, clip: SkeletonClip, ids: Sequence[Hashable] | None, number: int) -> dict[Person, Poses]:
         """Who is in a frame: those who are known, and new people as long as there is room."""
         poses = poses_of(clip)  # (P, 1, V, D)
+        if self._someone and (ids is None) != bool(self._follower.begun):
+            has, had = ("has no ids", "have") if ids is None else ("has ids", "have none")
+            raise ValueError(f"frame {number} {has}, the frames before {had}: give ids in all frames, or in none")
+        if ids is not None and not self._someone:
+            self._follower = Follower(self.lengths.gap + 1)  # nobody is followed any more
         if ids is None:
             ids = self._follower.follow(clip.keypoint[:, 0], number)
         there = {person: rows for person, rows in zip(ids, poses, strict=True) if person is not None}
@@ -345,10 +354,10 @@ def _exact(asked: "Predictor | Exported") -> "StreamedNetwork | FrameGraph | str
 def _check_options(fps: float | None, people: int, engine: str, precision: str) -> None:
     if precision not in get_args(StreamPrecision):
         raise ValueError(f"precision is {quoted(precision)}, expected 32-true or bf16-mixed")
-    if fps is not None and not 0 < fps < 10_000:
-        raise ValueError(f"fps is {fps}, expected frames a second, above 0")
-    if people < 1:
-        raise ValueError(f"people is {people}, expected at least 1")
+    if fps is not None and (not isinstance(fps, int | float | np.number) or not 0 < fps < 10_000):
+        raise ValueError(f"fps is {quoted(fps)}, expected frames a second, above 0")
+    if not isinstance(people, int | np.integer) or people < 1:
+        raise ValueError(f"people is {quoted(people)}, expected a number, at least 1")
     if engine not in get_args(EngineName):
         raise ValueError(f"engine is {quoted(engine)}, expected auto, exact or window")
 
