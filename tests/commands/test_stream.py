@@ -194,6 +194,7 @@ FLAT = json.dumps({"people": [{"keypoint": [[1, 2]] * 25}]})
         (FLAT, ["-"], "xy without scores, the network wants"),
         (json.dumps({"people": [{"keypoint": [[1, 2, 3]] * 24}]}), ["-"], "has 24 joints, layout 'ntu25' has 25"),
         ('{"people": []}\n{"fps": 3}', ["-"], "line 2 of standard input says what holds for all frames"),
+        ('{"frame": 5, "people": []}\n' * 2, ["-"], "line 2 of standard input is frame 5, the frame before is 5"),
         ("", ["nowhere.jsonl"], "there is no file or folder nowhere.jsonl"),
         ("", ["-", "--none", "sitt"], "no class of the network; did you mean 'sit'?"),
         ("", ["-", "--enter", "2"], "events begin at 2 and end at 1.33333, expected"),
@@ -233,6 +234,45 @@ def test_broken_lines_are_left_out_on_request(here, capsys, monkeypatch):
     assert "skipped: line 21 of standard input is not readable JSON" in err
     _, same, _ = run(capsys, monkeypatch, here / "w.safetensors", "-", stdin="\n".join(good).encode())
     assert lines == same
+
+
+def test_what_one_frame_says_of_the_recording_counts_and_late_frames_are_left_out_on_request(here, capsys, monkeypatch):
+    lines = (here / "two.jsonl").read_text().splitlines()[1:]
+    first = json.dumps(json.loads(lines[0]) | {"fps": 15})
+    stdin = "\n".join([first, *lines[1:5], lines[2], *lines[5:]]).encode()
+    words = here / "w.safetensors", "-", "--skip-broken", "--show", "answers"
+    code, found, err = run(capsys, monkeypatch, *words, stdin=stdin)
+    assert code == 0
+    assert "line 6 of standard input is frame 2, the frame before is 4" in err
+    assert "does not say its frame rate" not in err
+    assert (found[-1]["frame"], found[-1]["frame_seconds"]) == (39, 2.6)
+
+
+@pytest.mark.parametrize(
+    ("nameless", "note", "persons"),
+    [
+        (slice(20, 25), "people of frame 20 have no ids, those before have", {"a", "b"}),
+        (slice(0, 5), "people have ids from frame 5 on", {1, 2}),
+    ],
+)
+def test_a_tracker_that_leaves_ids_out_ends_no_stream(here, capsys, monkeypatch, nameless, note, persons):
+    lines = [json.loads(line) for line in (here / "two.jsonl").read_text().splitlines()]
+    for line in lines[1:][nameless]:
+        for one in line["people"]:
+            del one["id"]
+    stdin = "\n".join(map(json.dumps, lines)).encode()
+    code, found, err = run(capsys, monkeypatch, here / "w.safetensors", "-", "--show", "answers", stdin=stdin)
+    assert code == 0
+    assert err.count(note) == 1
+    assert {it["person"] for it in found} == persons
+    assert found[-1]["frame"] == 39
+
+
+def test_numbers_that_are_milliseconds_are_said(here, capsys, monkeypatch):
+    lines = [json.loads(line) for line in (here / "two.jsonl").read_text().splitlines()]
+    stdin = "\n".join(json.dumps(it | {"frame": 33 * it.get("frame", 0)}) for it in lines[1:]).encode()
+    _, _, err = run(capsys, monkeypatch, here / "w.safetensors", "-", stdin=stdin)
+    assert err.count("frames are numbered 33 or more apart") == 1
 
 
 def test_mediapipe_needs_the_size_of_the_picture(tmp_path, capsys, monkeypatch):

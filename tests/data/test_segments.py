@@ -122,6 +122,7 @@ def test_a_folder_of_tables(tmp_path):
         ("a.csv", "start,end,label\n5,soon,wave\n", "line 2: end is 'soon'"),
         ("a.csv", "start,end,label\n-5,3,wave\n", "line 2: start is '-5'"),
         ("a.csv", "start,end,label\n1,3,\n", "line 2 has no label"),
+        ("a.csv", "start_frame,end_frame,label\n1,3,a\n2.5,4,a\n", "line 3 is from 2.5 to 4, expected frames as"),
         ("a.csv", "start,end,label\n", "holds no segment"),
         ("a.csv", "frame,label\n0,a\n0,b\n", "line 3: frame 0 has two labels"),
         ("a.csv", "frame,label\n0.5,a\n", "expected a whole number"),
@@ -202,7 +203,47 @@ def test_segments_get_to_their_recordings(tmp_path):
     assert found.class_names == ("a", "b", "c")
     assert found.skipped() == ["1 recording without a row of the segments: other",
                                "segments of 1 recording that is not here: lost"]  # fmt: skip
-    assert found.changed() == ["1 segments end behind the last frame and were cut: sub/run a at 9.9"]
+    assert found.changed() == ["1 segment past the last frame, cut there: sub/run a at 9.9",
+                               "1 segment shorter than a frame, now of one: walk a at 3"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.csv", "start_s,end_s,label\n1,2,a\n1,2,a\n", "1 segment in the table twice, taken once: only a at 1"),
+        (
+            "a.csv",
+            "start_s,end_s,label\n0.001,0.003,a\n",
+            "1 segment shorter than a frame, now of one: only a at 0.001",
+        ),
+        ("a.txt", "a\n" * 60, "labels of another number of frames than the recording has: only (60 of 100)"),
+        ("a.csv", "frame,label\n0,a\n1,a\n", "than the recording has: only (2 of 100)"),
+        ("a.csv", "frame,label\n1,a\n2,a\n", "than the recording has: only (2 of 100)"),
+        ("a.csv", "groom,rear\n1,0\n0,1\n0,1\n", "than the recording has: only (3 of 100)"),
+    ],
+)
+def test_what_a_table_says_otherwise_than_the_recording_is_said(tmp_path, name, text, said):
+    found = labelled(tmp_path, text, recordings("only"), name=name)
+    (clip,) = found.clips
+    assert len(clip.segments) == len(set(clip.segments)) > 0
+    assert said in " ".join(found.changed())
+
+
+def test_labels_of_all_frames_need_no_word(tmp_path):
+    for name, text in [("a.txt", "a\n" * 100), ("b.csv", "frame,label\n" + "".join(f"{i},a\n" for i in range(1, 101)))]:
+        found = labelled(tmp_path, text, recordings("only"), name=name)
+        assert len(list(found.clips)) == 1
+        assert not found.changed()
+
+
+def test_classes_that_differ_by_capitals_are_said(tmp_path):
+    found = labelled(tmp_path, "start_s,end_s,label\n1,2,Groom\n3,4,groom\n5,6,rear\n", recordings("only"))
+    assert any(line.startswith("Groom and groom are different classes") for line in found.assumed)
+
+
+def test_a_unit_that_contradicts_the_table_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"--segments-in frames: .* says that it counts seconds; leave the option out"):
+        labelled(tmp_path, "start_s,end_s,label\n1,2,a\n", recordings("only"), unit="frames")
 
 
 def test_frames_of_the_file_are_counted_before_the_rate_is_changed(tmp_path):

@@ -87,6 +87,18 @@ def test_states_are_forked_parted_and_joined(name):
     assert (torch.cat(made, 1) - alone).abs().max() <= TOLERANCE * alone.abs().max()
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_in_bfloat16_differs_by_its_rounding_and_leaves_the_other_alone(name):
+    streamed = built(name, "coco17").streamed()
+    x = poses(2, 40, "coco17")
+    exact = streamed(x, streamed.start(2), last=True)
+    rough = streamed.cast(torch.bfloat16)
+    found = rough(x, rough.start(2), last=True)
+    assert found.dtype == torch.bfloat16
+    assert 0 < (found.float() - exact).abs().max() <= 0.03 * exact.abs().max()
+    assert torch.equal(streamed(x, streamed.start(2), last=True), exact)
+
+
 @pytest.mark.parametrize("kind", [AGCN, CTRGCN])
 def test_graphs_of_all_frames_are_not_streamed(kind):
     with pytest.raises(NotImplementedError, match="all frames of a clip"):

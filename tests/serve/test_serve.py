@@ -241,6 +241,18 @@ def test_a_socket_gives_what_stream_prints(here, client, capsys):
     assert found == expected
 
 
+def test_what_was_noticed_behind_the_head_is_a_note(here, client):
+    nobody = streamed(client, "/stream?name=two", ['{"people": []}'] * 3)
+    assert [(it["kind"], it["note"]) for it in nobody] == [
+        ("note", "two: 3 frames without anybody, so there is no answer")
+    ]
+    lines = [json.loads(line) for line in (here / "two.jsonl").read_text().splitlines()[1:]]
+    lines = [json.dumps(it | {"fps": 15, "frame": 33 * place}) for place, it in enumerate(lines)]
+    head, *found = streamed(client, "/stream", lines)
+    assert head["fps"] == 15
+    assert ["33 or more apart" in it["note"] for it in found if it["kind"] == "note"] == [True]
+
+
 def test_poses_are_given_on_request(here, client):
     lines = (here / "two.jsonl").read_text().splitlines()
     found = streamed(client, "/stream?skeleton=1&show=events", lines)

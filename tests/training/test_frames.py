@@ -1,5 +1,7 @@
 """Training on every frame of long recordings: windows, the head before pooling, losses, and a run that learns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from kinegraph.data.dataset import write_dataset
 from kinegraph.data.loading import train_loader
 from kinegraph.data.preprocessing import Preprocessing
-from kinegraph.data.windows import WindowDataset, pieces, window_starts
+from kinegraph.data.windows import WindowDataset, concerns, pieces, window_starts
 from kinegraph.evaluation.frame_scoring import score_frames, window_weight
 from kinegraph.inference.frames import frame_rows, frame_stretches
 from kinegraph.inference.predictor import Predictor
@@ -73,6 +75,19 @@ def test_windows_lie_around_every_segment_and_gap(folder):
     assert pieces(Segment(0, 10, 0), 4) == [(0, 3), (3, 7), (7, 10)]
     assert window_starts(60, 16, 8) == [0, 8, 16, 24, 32, 40, 44]
     assert window_starts(7, 16, 8) == [0]
+
+
+def test_what_will_hardly_be_learnt_is_said(folder, tmp_path):
+    windows = WindowDataset(folder, np.array([0, 1]), STEPS, seed=0)
+    assert concerns(windows, stride=10) == []
+    (line,) = concerns(windows, stride=11)
+    assert "once for 11 frames, and half of the segments have 10 or fewer" in line
+    (line,) = concerns(WindowDataset(folder, np.array([0]), replace(STEPS, frames=61), seed=0), stride=1)
+    assert "longer than every recording (60 at most)" in line
+    about = {"layout": LAYOUT, "class_names": ("a",), "units": "m", "source": "made for a test"}
+    alone = write_dataset(tmp_path / "e", [recording("r", 60, Segment(10, 20, 0))], **about)
+    (line,) = concerns(WindowDataset(alone, np.array([0]), STEPS, seed=0), stride=1)
+    assert "nothing to learn" in line
 
 
 def test_several_classes(folder):

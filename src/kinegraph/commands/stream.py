@@ -44,6 +44,7 @@ def stream(
     map_layout: bool = False,
     skip_broken: bool = False,
     device: str = "auto",
+    precision: Literal["32-true", "bf16-mixed"] = "32-true",
     plugins: list[Path] | None = None,
 ) -> int:
     """Say what people do while it happens: a table in the terminal, or a line of JSON for each answer and event.
@@ -82,6 +83,8 @@ def stream(
         map_layout: take the joints by name where the source has others too, or has them in another order.
         skip_broken: leave out lines and clips that cannot be read, and say so, instead of stopping.
         device: cpu, cuda or auto.
+        precision: bf16-mixed (or bf16) is faster for many people where a CPU has matrix units for it (AMX); features
+            differ by about a hundredth. What it gains and costs here is measured and said.
         plugins: Python files that define the network, where the weights name one of your own.
 
     Examples:
@@ -109,7 +112,7 @@ def stream(
     session = Session(
         load_trained(weights), people=people, window=window, stride=stride, gap=gap, engine=engine, enter=enter,
         leave=leave, least=least, delay=delay, none=none, count=count, layout=layout, fps=fps, image_size=image_size,
-        map_layout=map_layout, device=device, note=_note,
+        map_layout=map_layout, device=device, note=_note, precision=precision,
     )  # fmt: skip
     found = played(
         source, dimensions=session.dimensions, listen=listen, skip_broken=skip_broken, format=format, note=_note,

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -116,29 +117,41 @@ def _of_clip(clip: SkeletonClip) -> Iterator[Frame]:
 def _of_lines(lines: Iterator[bytes], name: str, dimensions: int, note: Callable[[str], None] | None) -> Played:
     """The frames of lines; the first line is waited for. note: takes broken lines, which else end the stream."""
 
-    def contents() -> Iterator[tuple[str, Head | Frame]]:
-        for place, line in enumerate(lines, 1):
-            origin = f"line {place} of {name}"
-            try:
-                yield origin, parsed_line(line, origin, dimensions)
-            except ValueError as error:
-                if note is None:
-                    raise
-                note(f"skipped: {error}")
+    contents = _contents(lines, name, dimensions, note)
+    first = next(contents, Head())
+    frames = (it for it in chain([first], contents) if isinstance(it, Frame))
+    return Played(name, first if isinstance(first, Head) else first.head or Head(), frames, live=True)
 
-    parsed = contents()
-    first = next(parsed, None)
-    head = first[1] if first is not None and isinstance(first[1], Head) else Head()
 
-    def frames() -> Iterator[Frame]:
-        if first is not None and isinstance(first[1], Frame):
-            yield first[1]
-        for origin, content in parsed:
-            if isinstance(content, Head):
+def _contents(
+    lines: Iterator[bytes], name: str, dimensions: int, note: Callable[[str], None] | None
+) -> Iterator[Head | Frame]:
+    begun, last = False, -1
+    for place, line in enumerate(lines, 1):
+        origin = f"line {place} of {name}"
+        try:
+            content = parsed_line(line, origin, dimensions, first=not begun)
+            if isinstance(content, Frame):
+                last = _number_behind(last, content, origin)
+            elif begun:
                 raise ValueError(f"{origin} says what holds for all frames, which belongs into the first line")
-            yield content
+        except ValueError as error:
+            if note is None:
+                raise
+            note(f"skipped: {error}")
+            continue
+        begun = True
+        yield content
 
-    return Played(name, head, frames(), live=True)
+
+def _number_behind(last: int, frame: Frame, origin: str) -> int:
+    """The number of a frame. Raises ValueError where it is not above that of the frame before."""
+    if frame.number is not None and frame.number <= last:
+        raise ValueError(
+            f"{origin} is frame {frame.number}, the frame before is {last}; expected numbers that count up; "
+            "--skip-broken leaves out the lines that do not"
+        )
+    return last + 1 if frame.number is None else frame.number
 
 
 def _connected(source: str, listen: bool, note: Callable[[str], None]):

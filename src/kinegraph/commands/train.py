@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import fields
+from math import prod
 from pathlib import Path
 
 import torch
@@ -15,13 +16,13 @@ from kinegraph.commands.foreign_config import foreign_words
 from kinegraph.commands.ranges import check_ranges
 from kinegraph.data.dataset_checks import line_of
 from kinegraph.data.loading import ClipDataset
-from kinegraph.data.windows import WindowDataset
+from kinegraph.data.windows import WindowDataset, concerns
 from kinegraph.evaluation.scoring import score_clips
 from kinegraph.messages import counted, first_few
 from kinegraph.models.network import network_kind
 from kinegraph.models.precision import slower_bf16
 from kinegraph.models.transfer import Start, describe, open_start
-from kinegraph.models.weights import load_weights
+from kinegraph.models.weights import built_with, load_weights
 from kinegraph.training.callbacks import Callbacks
 from kinegraph.training.distributed import naming_lost_processes, set_determinism, start_processes, started_again
 from kinegraph.training.loop import Training
@@ -127,16 +128,19 @@ def _introduce(
     frozen = f", {learning:,} of them learn" if learning < count else ""
     absent, classes, clips = absent_classes(data.clips), len(data.folder.class_names), len(data.clips)
     name = network_kind(parts.network).__name__
-    seen = f"{clips:,} clips of {classes - len(absent)} classes"
+    seen, worries = f"{clips:,} clips of {classes - len(absent)} classes", list[str]()
     if isinstance(data.clips, WindowDataset):
         of = counted(len(data.clips.indices), "recording")
         seen = f"{clips:,} windows of {data.clips.frames} frames of {of}, {classes - len(absent)} classes"
+        worries = concerns(data.clips, prod(built_with(parts.network)[1].get("strides") or [1]))
     print(f"{name}, {count:,} parameters{frozen}; {seen}; run folder {run.path}")
     if absent:
         kind = "clip" if options.task == "clips" else "frame"
         print(f"warning: no training {kind} has {len(absent)} of the {classes} classes: {first_few(absent)}")
     for finding in data.findings:
         print(f"{finding.severity}: {line_of(finding)}")
+    for line in worries:
+        print(f"warning: {line}")
     if total > clips * options.repeat:
         print(f"warning: {clips * options.repeat} training clips do not fill one batch of {options.batch_size}")
     for line in data.chosen:

@@ -134,6 +134,30 @@ class WindowDataset(Samples):
         return [Place(index, *part, one.label) for one in wanted for part in pieces(one, self.frames)]
 
 
+def concerns(windows: WindowDataset, stride: int) -> list[str]:
+    """What of windows and segments will hardly be learnt, a line each. stride: frames that one answer is for."""
+    folder, longest = windows.folder, int(windows.folder.frames[windows.indices].max())
+    lengths = [it.end - it.start for i in windows.indices.tolist() for it in (folder.segments or ())[i]]
+    usual = int(np.median(lengths)) if lengths else 0
+    lines: list[str] = []
+    if len(folder.class_names) == 1:
+        lines.append(
+            f"all frames with a label are of one class, '{folder.class_names[0]}', so there is nothing to learn; "
+            "`kinegraph prepare` without --none ignore makes a class of the frames between segments"
+        )
+    if windows.frames > longest:
+        lines.append(
+            f"windows of {windows.frames:,} frames are longer than every recording ({longest:,} at most): the rest of "
+            "them is padding"
+        )
+    if 0 < usual < stride:
+        lines.append(
+            f"the network answers once for {stride} frames, and half of the segments have {usual} or fewer: give it "
+            "smaller strides"
+        )
+    return lines
+
+
 def pieces(one: Segment, longest: int) -> list[tuple[int, int]]:
     """A segment in equal parts of at most so many frames."""
     edges = np.linspace(one.start, one.end, -(-(one.end - one.start) // longest) + 1).round().astype(int).tolist()

@@ -79,10 +79,10 @@ def described(version: str) -> dict[str, Any]:
 
 
 SOCKETS = (
-    "The socket /stream takes frames as `kinegraph stream` does, a line of JSON each, and answers with objects of the "
-    "kinds head, answer, begin, end, repetition and error; an empty message ends a recording. Its address may say fps, "
-    "image_size, layout, map_layout, people, top, count, show, skeleton and name. The socket /watch tells a page what "
-    'happens in the streams of others: {"watch": NUMBER} chooses one.'
+    "The socket /stream takes frames as `kinegraph stream` does, a line of JSON each, and answers with objects of"
+    " the kinds head, note, answer, begin, end, repetition and error; an empty message ends a recording. Its "
+    "address may say fps, image_size, layout, map_layout, people, top, count, show, skeleton and name. The socket"
+    ' /watch tells a page what happens in the streams of others: {"watch": NUMBER} chooses one.'
 )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kinegraph.data.formats.json_lines import Frame, Head, parsed_line
@@ -78,6 +78,7 @@ class OpenStream:
     def begin(self) -> None:
         """A new recording."""
         self.notes: list[str] = []
+        self.sent = 0  # of them
         self.session = self._make(self.asking)
         self.session.note = self.notes.append
         if self.estimator is not None and self.asking.layout is None:
@@ -96,8 +97,10 @@ class OpenStream:
     def finish(self) -> list[dict[str, Any]]:
         """What is left at the end of a recording; the next line begins another one."""
         live = self.session.live
+        if live is None and self.lines:
+            self.session.note(self.session.nobody(self.recording))
         left = [] if live is None else live.finish()
-        found = [self._object(it, live) for it in left] if live else []
+        found = [*([self._object(it, live) for it in left] if live else []), *self._noted()]
         self.begin()
         return found
 
@@ -115,12 +118,14 @@ class OpenStream:
 
     def _line(self, line: str) -> list[dict[str, Any]]:
         self.lines += 1
-        content = parsed_line(line, f"line {self.lines}", self.session.dimensions)
+        content = parsed_line(line, f"line {self.lines}", self.session.dimensions, first=self.session.last < 0)
         if isinstance(content, Head):
             if self.session.last >= 0:
                 raise ValueError(f"line {self.lines} says what holds for all frames, which belongs into the first line")
             self.recording = Played(self.recording.name, content, iter(()), live=True)
             return []
+        if content.head is not None:
+            self.recording = replace(self.recording, head=content.head)
         return self._frame(content)
 
     def _picture(self, message: bytes) -> list[dict[str, Any]]:
@@ -145,16 +150,23 @@ class OpenStream:
         if self.scenery is None:
             self.scenery = Scenery(live.stream.network_layout, live.stream.image_size)
             found += [it for it in [self.head()] if it]
+            self.sent = len(self.notes)  # they are part of it
+        found += self._noted()
         if self.asking.skeleton or self.watched:
             found.append(self.scenery.shown(live.stream.seen(), live.stream.frame))
         return found + [self._object(it, live) for it in happenings]
+
+    def _noted(self) -> list[dict[str, Any]]:
+        """The notes that the client does not have yet."""
+        fresh, self.sent = self.notes[self.sent :], len(self.notes)
+        return [{"kind": "note", "note": line} for line in fresh]
 
     def _object(self, happening: Happening, live: Live) -> dict[str, Any]:
         return as_object(happening, live.stream, self.name, max(self.asking.top, SHOWN))
 
     def wanted(self, objects: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Those that the client asked for."""
-        kinds = {"head", "picture", "error"} | ({"frame"} if self.asking.skeleton else set())
+        kinds = {"head", "note", "picture", "error"} | ({"frame"} if self.asking.skeleton else set())
         kinds |= set() if self.asking.show == "events" else {"answer"}
         kinds |= set() if self.asking.show == "answers" else {"begin", "end", "repetition"}
         return [self._cut(it) for it in objects if it["kind"] in kinds]
@@ -226,7 +238,7 @@ class Hub:
         """Give what happens in a stream to those who watch it."""
         watching = [it for it in self.viewers if it.chosen == number]
         for message in objects if watching else ():
-            if message["kind"] not in ("picture", "error"):
+            if message["kind"] not in ("picture", "error", "note"):
                 for viewer in watching:
                     viewer.put({"stream": number, **message})
 

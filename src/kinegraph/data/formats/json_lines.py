@@ -5,8 +5,9 @@
     {"people": [{"pose_keypoints_2d": [x, y, s, ...], "person_id": [1]}, ...]}               OpenPose
     {"pose_landmarks": [[{"x", "y", "z", "visibility"}, ...], ...]}                          MediaPipe, all its forms
 
-id, score and frame may be left out; {"people": []} is a frame without anybody. A joint that was not seen is null or
-all zero. Frame numbers count up; numbers that are not there are frames without anybody.
+The first frame may say these facts, too. id, score and frame may be left out; {"people": []} is a frame without
+anybody. A joint that was not seen is null or all zero. Frame numbers count up; numbers that are not there are frames
+without anybody.
 Source: doc/02_output.md of OpenPose; ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker.
 """
 
@@ -58,7 +59,8 @@ class Head:
 class Frame:
     """The people of one line. score, ids, number: where the line has them.
 
-    layout: the built-in one that the form implies. fractions: x and y are parts of a picture.
+    layout: the built-in one that the form implies. fractions: x and y are parts of a picture. head: what the first line
+    says of the recording besides.
     """
 
     keypoint: Float[np.ndarray, "P V C"]
@@ -67,18 +69,27 @@ class Frame:
     number: int | None = None
     layout: str | None = None
     fractions: bool = False
+    head: Head | None = None
 
 
-def parsed_line(line: str | bytes, origin: str, dimensions: int | None = None) -> Head | Frame:
+def parsed_line(line: str | bytes, origin: str, dimensions: int | None = None, first: bool = False) -> Head | Frame:
     """The content of a line. Raises ValueError that begins with the origin.
 
     dimensions: that are wanted, where a line has both: of MediaPipe, world landmarks for 3, those of the picture for 2.
+    first: whether a frame may also say what holds for all frames; later ones are not asked for it.
     """
     if len(line) > LONGEST:
         raise ValueError(f"{origin} has {len(line):,} bytes, expected a frame of at most {LONGEST:,}")
     content = parsed_json(line, origin)
-    if isinstance(content, Mapping) and any(name in content for name in FACTS) and "people" not in content:
-        return _head(content, origin)
+    if isinstance(content, Mapping) and any(name in content for name in FACTS):
+        if not {"people", *LANDMARKS, *WORLD} & {*content}:
+            return _head(content, origin)
+        if first:
+            return replace(_frame(content, origin, dimensions), head=_head(content, origin))
+    return _frame(content, origin, dimensions)
+
+
+def _frame(content: Any, origin: str, dimensions: int | None) -> Frame:
     number = content.get("frame") if isinstance(content, Mapping) else None
     if number is not None and (type(number) is not int or not 0 <= number < 2**50):
         raise ValueError(f"{origin} has 'frame' {quoted(number)}, expected a whole number from 0 on")
@@ -297,12 +308,13 @@ def _read(path: Path) -> tuple[Head, dict[int, Frame]]:
     head, frames, last = Head(), dict[int, Frame](), -1
     for place, line in enumerate(lines_of(path.open("rb")), 1):
         origin = f"{path} line {place}"
-        content = parsed_line(line, origin)
+        content = parsed_line(line, origin, first=place == 1)
         if isinstance(content, Head):
             if place > 1:
                 raise ValueError(f"{origin} says what holds for all frames, which belongs into the first line")
             head = content
             continue
+        head = content.head or head
         number = last + 1 if content.number is None else content.number
         if not last < number <= last + LONGEST_GAP:
             raise ValueError(f"{origin} is frame {number}, the frame before is {last}; expected numbers that count up")

@@ -25,6 +25,9 @@ class _Seen:
     matched: dict[Key, str] = field(default_factory=dict)
     bare: list[str] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
+    short: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+    lengths: list[str] = field(default_factory=list)
     as_frames: list[str] = field(default_factory=list)
 
 
@@ -36,6 +39,7 @@ def with_segments(
     unit: of tables that do not say it. resample_fps: the frame rate that recordings are brought to, after their frames
     were counted. Raises ValueError where the unit is not known.
     """
+    _check_unit(tables, unit)
     units = {table.path: table.unit or unit or _unit_by_size(table) for table in tables}
     names = tuple(sorted({plain_name(row.label) for table in tables for row in table.rows}))
     by_name: dict[Key, list[tuple[SegmentTable, Row]]] = defaultdict(list)
@@ -74,9 +78,15 @@ def with_segments(
         return found.skipped() + [bare] * bool(seen.bare) + [rest] * bool(lost)
 
     def changed() -> list[str]:
-        cut = f"{len(seen.cut):,} segments end behind the last frame and were cut: {first_few(seen.cut)}"
+        lines = {
+            "past the last frame, cut there": seen.cut,
+            "shorter than a frame, now of one": seen.short,
+            "in the table twice, taken once": seen.twice,
+        }
+        said = [f"{counted(len(them), 'segment')} {what}: {first_few(them)}" for what, them in lines.items() if them]
+        lengths = f"labels of another number of frames than the recording has: {first_few(seen.lengths)}"
         by_length = f"start and end of {first_few(seen.as_frames)} count frames, as seconds they are too long"
-        return found.changed() + [cut] * bool(seen.cut) + [by_length] * bool(seen.as_frames)
+        return found.changed() + said + [lengths] * bool(seen.lengths) + [by_length] * bool(seen.as_frames)
 
     notes = tuple(dict.fromkeys(note for table in tables for note in table.notes))
     return replace(
@@ -85,7 +95,7 @@ def with_segments(
         class_names=names,
         skipped=skipped,
         changed=changed,
-        assumed=(*found.assumed, *notes, *_said_units(tables, units, unit)),
+        assumed=(*found.assumed, *notes, *_said_units(tables, units, unit), *_alike(names)),
     )
 
 
@@ -101,12 +111,30 @@ def complete(tables: Sequence[SegmentTable]) -> bool:
     return all(table.complete for table in tables)
 
 
+def _alike(names: Sequence[str]) -> list[str]:
+    """A line on classes whose names differ by capitals only."""
+    spellings: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        spellings[name.casefold()].append(name)
+    pairs = [" and ".join(them) for them in spellings.values() if len(them) > 1]
+    return [f"{first_few(pairs)} are different classes, though only by capitals"] * bool(pairs)
+
+
 # ---- units -----------------------------------------------------------------------------------------------------------
 
 
 def _unit_by_size(table: SegmentTable) -> Unit | None:
     """Frames, where whole numbers are too large for seconds: longer than a day."""
     return "frames" if max(row.end for row in table.rows) > 86_400 else None
+
+
+def _check_unit(tables: Sequence[SegmentTable], given: Unit | None) -> None:
+    """Raises ValueError for a unit that no table needs, since all of them say another one."""
+    if given and all(table.unit not in (None, given) for table in tables):
+        raise ValueError(
+            f"--segments-in {given}: {tables[0].path} says that it counts {tables[0].unit}; leave the option out, or "
+            "give the columns of the table other names"
+        )
 
 
 def _said_units(tables: Sequence[SegmentTable], units: Mapping[object, Unit | None], given: Unit | None) -> list[str]:
@@ -178,8 +206,17 @@ def _labelled(
             return Fault(f"{place} {wanted}; are frame rate and unit right?", clip.name, "segments")
         if end > clip.frames + 1:
             seen.cut.append(f"{clip.name} {row.label} at {row.start:g}")
+        if end <= start:
+            seen.short.append(f"{clip.name} {row.label} at {row.start:g}")
         end = min(max(end, start + 1), clip.frames)
-        found.append(Segment(start, end, number[plain_name(row.label)], plain_name(row.person)))
+        one = Segment(start, end, number[plain_name(row.label)], plain_name(row.person))
+        if one in found:
+            seen.twice.append(f"{clip.name} {row.label} at {row.start:g}")
+        else:
+            found.append(one)
+    for table in dict.fromkeys(table for table, _ in rows):
+        if table.frames not in (None, clip.frames):
+            seen.lengths.append(f"{clip.name} ({table.frames:,} of {clip.frames:,})")
     return replace(clip, label=None, segments=tuple(sorted(found, key=lambda it: (it.start, it.end, it.label))))
 
 

@@ -30,7 +30,9 @@ def read(source: Source) -> SegmentTable:
         labels = [line.strip() for line in lines]
         if labels and labels[0].lower() in LABEL:
             labels = labels[1:]
-        return SegmentTable(source.path, TITLE, "frames", tuple(runs_of(labels)), complete=all(labels))
+        return SegmentTable(
+            source.path, TITLE, "frames", tuple(runs_of(labels)), complete=all(labels), frames=len(labels)
+        )
     return _of_table(source)
 
 
@@ -54,7 +56,8 @@ def _of_table(source: Source) -> SegmentTable:
     rows = tuple(row for who, of_who in labels.items() for row in _runs(of_who, who, first))
     note = f"{source.path.name}: its first frame, {first}, is the first of the recording"
     full = all(all(label for label, _ in it.values()) and len(it) == max(it) - first + 1 for it in labels.values())
-    return SegmentTable(source.path, TITLE, "frames", rows, complete=full, notes=(note,) * (first == 1))
+    frames = max(next(iter(labels.values()))) + 1 - (first == 1) if len(labels) == 1 else None
+    return SegmentTable(source.path, TITLE, "frames", rows, full, (note,) * (first == 1), frames)
 
 
 def _runs(of_who: dict[int, tuple[str, int]], who: tuple[str, str], first: int) -> list[Row]:

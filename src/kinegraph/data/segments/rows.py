@@ -37,7 +37,8 @@ class Row:
 class SegmentTable:
     """The rows of one file. unit: None where the file does not say it. kind: of the file, in words.
 
-    complete: whether every frame has a label. notes: what was decided here and not by the file.
+    complete: whether every frame has a label. notes: what was decided here and not by the file. frames: that the file
+    speaks of, where it is about one recording and has a row for each of them.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class SegmentTable:
     rows: tuple[Row, ...]
     complete: bool = False
     notes: tuple[str, ...] = ()
+    frames: int | None = None
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ def detect(source: Source) -> bool:
 
 def read(source: Source) -> SegmentTable:
     """Behaviours may overlap."""
-    rows: list[Row] = []
+    rows, frames = list[Row](), len(source.cells) - 1
     for name, column in _behaviours(source).items():
         rows += runs_of([name if cell in ONES else "" for cell in column], first=2)
-    return SegmentTable(source.path, TITLE, "frames", tuple(sorted(rows, key=lambda it: it.start)))
+    return SegmentTable(source.path, TITLE, "frames", tuple(sorted(rows, key=lambda it: it.start)), frames=frames)
 
 
 def _behaviours(source: Source) -> dict[str, list[str]]:

@@ -51,6 +51,11 @@ def read(source: Source) -> SegmentTable:
         decimals = decimals or not (first.is_integer() and last.is_integer())
         named = ["" if it is None else cells[it] for it in (recording, person)]
         rows.append(Row(first, last, cells[label], *named, line=line))
+        if not (first.is_integer() and last.is_integer()) and _unit(header[start]) == "frames":
+            raise ValueError(
+                f"{source.path} line {line} is from {first:g} to {last:g}, expected frames as the column "
+                f"{header[start]} says; a column of seconds is called start_s"
+            )
     unit = "seconds" if clock else _unit(header[start]) or ("seconds" if decimals else None)
     if unit == "ms":
         rows = [Row(it.start / 1000, it.end / 1000, it.label, it.recording, it.person, it.line) for it in rows]
@@ -82,9 +87,10 @@ def _with_last_frames(table: SegmentTable) -> SegmentTable:
         for before, after in itertools.pairwise(order)
         if (before.recording, before.person) == (after.recording, after.person)
     ]
-    inclusive = 1 in steps or any(it.start == it.end for it in table.rows)
-    if not inclusive or 0 in steps:
+    empty = any(it.start == it.end for it in table.rows)
+    if not (1 in steps or empty) or 0 in steps:
         return table
     rows = [Row(it.start, it.end + 1, it.label, it.recording, it.person, it.line) for it in table.rows]
-    note = f"{table.path.name}: an end is the last frame of its segment, as segments begin one frame behind others"
+    reason = "segments begin one frame behind others" if 1 in steps else "one ends in the frame where it begins"
+    note = f"{table.path.name}: an end is the last frame of its segment, as {reason}"
     return SegmentTable(table.path, table.kind, table.unit, tuple(rows), notes=(note,))

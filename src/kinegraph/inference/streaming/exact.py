@@ -139,7 +139,7 @@ class ExactEngine:
         """The state of a person, as arrays."""
         group = next(group for group in self.groups if person in group.people)
         state = bodies_of(group.state, [group.people.index(person)])
-        rings = {f"ring{i}": ring.frames.cpu().numpy() for i, ring in enumerate(state)}
+        rings = {f"ring{i}": ring.frames.float().cpu().numpy() for i, ring in enumerate(state)}
         return self.bodies[person].saved() | rings
 
     @torch.inference_mode()
@@ -164,7 +164,7 @@ def pooled(
     network: StreamedNetwork, x: Float[np.ndarray, "B n V C"], state: State, last: bool
 ) -> Float[np.ndarray, "B m D"]:
     """The mean features over joints of the moments that are complete now."""
-    return network(torch.from_numpy(x).to(network.scale), state, last).mean(2).cpu().numpy()
+    return network(torch.from_numpy(x).to(network.scale), state, last).float().mean(2).cpu().numpy()
 
 
 def absent_of(network: StreamedNetwork, steps: Preprocessing, form: Form) -> Absent:

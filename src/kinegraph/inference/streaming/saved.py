@@ -152,5 +152,6 @@ def _identity(stream: "Stream") -> str:
     """What network, preparation and options a state is of."""
     lengths, asked = stream.lengths, stream._asked
     options = (stream.engine, lengths.window, lengths.stride, lengths.least, lengths.gap, stream.people)
-    text = json.dumps([options, asked.preprocessing.to_dict(), asked.layout.to_dict(), stream.image_size])
+    facts = [options, asked.preprocessing.to_dict(), asked.layout.to_dict(), stream.image_size]
+    text = json.dumps(facts if stream.precision == "32-true" else [*facts, stream.precision])
     return hashlib.sha256(f"{text} {asked.fingerprint}".encode()).hexdigest()

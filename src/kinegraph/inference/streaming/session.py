@@ -14,7 +14,7 @@ from kinegraph.inference.exported import Exported
 from kinegraph.inference.fitting import TURNED
 from kinegraph.inference.streaming.lengths import USUAL_RATE
 from kinegraph.inference.streaming.live import Happening, Live
-from kinegraph.inference.streaming.stream import EngineName, Stream
+from kinegraph.inference.streaming.stream import EngineName, Stream, StreamPrecision
 from kinegraph.inference.timeline import frames_of, parsed_length
 from kinegraph.messages import counted, did_you_mean, first_few
 from kinegraph.skeleton.layout import load_layout
@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and an exported network does
 
 Write = Callable[[Frame | Head], None]
 ALL = 2 / 3  # of --enter is --leave
+LEAPS = 10  # frames in a row of which none follows the one before
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ class Played:
 class Session:
     """The options of a call. note: takes lines for the user. live: the stream of the recording that is watched.
 
-    interrupted: whether Ctrl-C ended it. last: the number of the last frame.
+    interrupted: whether Ctrl-C ended it. last: the number of the last frame. named: whether its people have ids.
     """
 
     model: "Weights | Exported"
@@ -67,11 +68,15 @@ class Session:
     interrupted: bool = False
     last: int = -1
     noted: set[str] = field(default_factory=set)
+    named: bool | None = None
+    leaps: list[int] = field(default_factory=list)
+    precision: StreamPrecision = "32-true"
 
     def __post_init__(self) -> None:
         asked = asked_of(self.model)
         steps = asked.preprocessing
         self.dimensions = _dimensions(steps.normalize, asked.channels, len(steps.streams))
+        self.sized = steps.normalize == "image"
         self.trained = asked.trained.fps[1] if asked.trained.fps else None
         self.nothing = _number_of(self.none, asked.class_names)
         self.size = None if self.image_size is None else image_size_of(self.image_size)
@@ -91,7 +96,7 @@ class Session:
 
         write: takes every frame. Raises ValueError for a frame that does not fit the network.
         """
-        self.live, self.last = None, -1
+        self.live, self.last, self.named = None, -1, None
         try:
             for frame in frames:
                 happenings = self.push(recording, frame, write)
@@ -102,14 +107,19 @@ class Session:
         if self.live is not None:
             yield self.live.finish()
         else:
-            seen = f"{counted(self.last + 1, 'frame')} without anybody" if self.last >= 0 else "no frame came"
-            self.note(f"{recording.name}: {seen}, so there is no answer")
+            self.note(self.nobody(recording))
+
+    def nobody(self, recording: Played) -> str:
+        """A line on a recording that has no answer."""
+        seen = f"{counted(self.last + 1, 'frame')} without anybody" if self.last >= 0 else "no frame came"
+        return f"{recording.name}: {seen}, so there is no answer"
 
     def push(self, recording: Played, frame: Frame, write: Write | None = None) -> list[Happening]:
         """What happens in the next frame of a recording. Raises ValueError for one that does not fit the network."""
         number = self.last + 1 if frame.number is None else frame.number
+        self._note_leaps(number)
         size = self.size or recording.head.image_size
-        frame = replace(in_pixels(frame, self.dimensions, size), number=number)
+        frame = replace(in_pixels(self._named_alike(frame, number), self.dimensions, size), number=number)
         if self.live is None:
             if not len(frame.keypoint):
                 self.last = number
@@ -125,15 +135,51 @@ class Session:
         self.last = number
         return happenings
 
+    def _named_alike(self, frame: Frame, number: int) -> Frame:
+        """People have ids in all frames, as in the first one, or in none: a tracker may leave some of them out."""
+        if not len(frame.keypoint):
+            return frame
+        named = frame.ids is not None
+        self.named = named if self.named is None else self.named
+        if named == self.named:
+            return frame
+        if named:
+            self._note_once(
+                "ids", f"people have ids from frame {number} on; they are followed by their places, as before"
+            )
+            return replace(frame, ids=None)
+        self._note_once("no ids", f"people of frame {number} have no ids, those before have: such frames count as lost")
+        return replace(frame, keypoint=frame.keypoint[:0], score=None)
+
+    def _note_once(self, about: str, line: str) -> None:
+        if about not in self.noted:
+            self.noted.add(about)
+            self.note(line)
+
+    def _note_leaps(self, number: int) -> None:
+        """Say that no frame follows the one before: numbers that are times in milliseconds look like that."""
+        self.leaps = [*self.leaps, number - self.last][-LEAPS:] if self.last >= 0 else []
+        if len(self.leaps) == LEAPS and min(self.leaps) > 1:
+            self._note_once(
+                "leaps",
+                f"the last {LEAPS} frames are numbered {min(self.leaps)} or more apart, and those in between count as "
+                "lost: 'frame' has to count frames, not milliseconds; leave it out where none is lost",
+            )
+
     def _live(self, recording: Played, frame: Frame) -> Live:
         head, fps = recording.head, self.fps_of(recording)
         layout = head.layout
         if recording.live and (named := self.layout or (frame.layout if layout is None else None)):
             layout = load_layout(named)
+        if self.sized and not (self.size or head.image_size):
+            raise ValueError(
+                f"{recording.name} does not say the size of its pictures, which the network needs: give --image-size, "
+                'such as 1920x1080, or {"image_size": [1920, 1080]} in the first line'
+            )
         stream = Stream(
             self.model, fps=fps, people=self.people, engine=self.engine, window=self.window, stride=self.stride,
             gap=self.gap, layout=layout, image_size=self.size or head.image_size, map_layout=self.map_layout,
-            device=self.device,
+            device=self.device, precision=self.precision,
         )  # fmt: skip
         notes = [*stream.notes]
         if not (self.fps or head.fps):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and an exported network does
     from kinegraph.models.weights import Weights
 
 EngineName = Literal["auto", "exact", "window"]
+StreamPrecision = Literal["32-true", "bf16-mixed"]
 COMPARED = 15  # frames of a person that are compared with the recordings of the training
 
 
@@ -81,6 +82,8 @@ class Stream:
         preprocessing: for weights without it, or in place of theirs.
         compare: refuse people in other units or upside down, as `kinegraph.predict` does.
         device: cpu, cuda, mps or auto.
+        precision: "32-true", or "bf16-mixed" (bfloat16): with matrix units for it, as AMX, faster for many people;
+            features differ by about a hundredth. `notes` says what was measured on this machine.
 
     Raises ValueError where the weights do not say what is needed, or "exact" is not possible, with the reason.
     """
@@ -101,10 +104,11 @@ class Stream:
         preprocessing: Preprocessing | None = None,
         compare: bool = True,
         device: str = "auto",
+        precision: StreamPrecision = "32-true",
     ):
         asked = asked_of(model, preprocessing, map_layout=map_layout)
-        self._asked = placed_asked(asked, device) if device != "auto" else asked
-        _check_options(fps, people, engine)
+        _check_options(fps, people, engine, precision)
+        self._asked = placed_asked(asked, device, precision) if (device, precision) != ("auto", "32-true") else asked
         exact = _exact(self._asked)
         self.reason = exact if isinstance(exact, str) else None
         if engine == "exact" and self.reason:
@@ -120,10 +124,18 @@ class Stream:
         self.lengths: Lengths = lengths_of(
             asked, fps=fps, window=window, stride=stride, gap=gap, exact=self.engine == "exact"
         )
-        self.notes: tuple[str, ...] = self.lengths.notes
+        self.precision, self.notes = precision, self.lengths.notes
+        if precision == "bf16-mixed":
+            from kinegraph.inference.streaming.precision import in_bf16
+
+            network = cast("StreamedNetwork | None", self._exact)  # no graph: an exported network has its own precision
+            self._exact, line = in_bf16(cast("Predictor", asked), network, people, self.lengths.window)
+            self.notes += (line,) if line else ()
         self.left_out = 0
         self.layout = layout or asked.layout
         self.image_size = None if image_size is None else size_of(image_size)
+        if self.image_size is None and asked.preprocessing.normalize == "image":
+            raise ValueError("the network needs the size of the pictures: give image_size, such as (1920, 1080)")
         self._compare, self._compared = compare, list[np.ndarray]()
         self._form: Form | None = None
         self._running: ExactEngine | GraphEngine | WindowEngine | None = None
@@ -233,6 +245,8 @@ class Stream:
             return None, None
         place = _array(keypoint, "keypoint", 3)
         scores = None if score is None else _array(score, "score", 2)
+        if ids is not None and not all(isinstance(it, Hashable) for it in ids):
+            raise ValueError(f"ids are {quoted(list(ids))}, expected numbers or texts")
         if ids is not None and (len(ids) != len(place) or len(set(ids)) != len(ids)):
             raise ValueError(
                 f"ids are {quoted(list(ids))}, expected one for each of {len(place)} people, all different"
@@ -264,6 +278,11 @@ class Stream:
     def _people(self, clip: SkeletonClip, ids: Sequence[Hashable] | None, number: int) -> dict[Person, Poses]:
         """Who is in a frame: those who are known, and new people as long as there is room."""
         poses = poses_of(clip)  # (P, 1, V, D)
+        if self._someone and (ids is None) != bool(self._follower.begun):
+            has, had = ("has no ids", "have") if ids is None else ("has ids", "have none")
+            raise ValueError(f"frame {number} {has}, the frames before {had}: give ids in all frames, or in none")
+        if ids is not None and not self._someone:
+            self._follower = Follower(self.lengths.gap + 1)  # nobody is followed any more
         if ids is None:
             ids = self._follower.follow(clip.keypoint[:, 0], number)
         there = {person: rows for person, rows in zip(ids, poses, strict=True) if person is not None}
@@ -332,11 +351,13 @@ def _exact(asked: "Predictor | Exported") -> "StreamedNetwork | FrameGraph | str
     return frame_by_frame(asked.network, asked.preprocessing)
 
 
-def _check_options(fps: float | None, people: int, engine: str) -> None:
-    if fps is not None and not 0 < fps < 10_000:
-        raise ValueError(f"fps is {fps}, expected frames a second, above 0")
-    if people < 1:
-        raise ValueError(f"people is {people}, expected at least 1")
+def _check_options(fps: float | None, people: int, engine: str, precision: str) -> None:
+    if precision not in get_args(StreamPrecision):
+        raise ValueError(f"precision is {quoted(precision)}, expected 32-true or bf16-mixed")
+    if fps is not None and (not isinstance(fps, int | float | np.number) or not 0 < fps < 10_000):
+        raise ValueError(f"fps is {quoted(fps)}, expected frames a second, above 0")
+    if not isinstance(people, int | np.integer) or people < 1:
+        raise ValueError(f"people is {quoted(people)}, expected a number, at least 1")
     if engine not in get_args(EngineName):
         raise ValueError(f"engine is {quoted(engine)}, expected auto, exact or window")
 

@@ -9,8 +9,8 @@ of the complete sequence have the same bits where the matrix library computes a 
 """
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import accumulate
 from math import prod
 from operator import mul
@@ -95,6 +95,13 @@ class StreamedBlock:
         self.joints, (self.width, width_in) = len(spatial.constant), spatial.weight.shape
         self.width_in = width_in * self.joints // len(spatial.gather)
 
+    def cast(self, dtype: torch.dtype) -> "StreamedBlock":
+        """A block that computes and keeps its frames in another precision."""
+        other = copy(self)
+        vars(other).update({name: _cast(value, dtype) for name, value in vars(self).items()})
+        other.constants = {}
+        return other
+
     def over_joints(self, x: Rows, place: Rows | None = None) -> Rows:
         """ReLU of the graph convolution and its residual path. place: where the result is wanted."""
         rows = x.shape[0]
@@ -176,6 +183,12 @@ class StreamedNetwork:
             block.around * stride for block, stride in self.strided()
         )  # frames before a moment that it sees
 
+    def cast(self, dtype: torch.dtype) -> "StreamedNetwork":
+        """A network whose blocks compute in another precision, with the same weights."""
+        other = copy(self)
+        other.blocks = tuple(block.cast(dtype) for block in self.blocks)
+        return other
+
     def start(self, bodies: int) -> State:
         """The state before the first frame."""
         return [ring for block in self.blocks for ring in block.start(bodies)]
@@ -187,7 +200,7 @@ class StreamedNetwork:
         """
         steps = list(zip(self.blocks, state[::2], state[1::2], strict=True))
         made: list[Rows] = []
-        for frame in (x * self.scale + self.shift).unbind(1):
+        for frame in (x * self.scale + self.shift).to(self.blocks[0].constant).unbind(1):
             y: Rows | None = frame.flatten(0, 1)
             for block, convolved, added in steps:
                 if (y := block.push(y, convolved, added)) is None:
@@ -196,7 +209,7 @@ class StreamedNetwork:
                 made.append(y)
         made += _ended(steps) if last else ()
         if not made:
-            return x.new_zeros(len(x), 0, self.joints, self.width)
+            return self.blocks[0].constant.new_zeros(len(x), 0, self.joints, self.width)
         return torch.stack(made).view(len(made), len(x), self.joints, -1).transpose(0, 1)
 
     def phase_after(self, frames: int) -> tuple[int, ...]:
@@ -268,6 +281,16 @@ class Mixed:
         return torch.addmm(self.bias, x, self.weight, out=place)
 
 
+@dataclass(frozen=True, eq=False)
+class Shifted:
+    """x plus a bias."""
+
+    bias: Float[Tensor, "D"]
+
+    def __call__(self, x: Rows) -> Rows:
+        return self.bias + x
+
+
 def over_frames(convolution: nn.Conv2d) -> Mixed:
     """A convolution over k frames as a layer of rows of k C numbers."""
     assert convolution.bias is not None
@@ -284,6 +307,21 @@ def linear(layer: nn.Module) -> Mixed:
 def _added(path: nn.Module | None, bias: Tensor | None = None) -> Callable[[Rows], Rows] | None:
     """A residual path of folded layers, plus a bias."""
     if path is None or isinstance(path, Identity):
-        return path if bias is None else partial(torch.add, bias)
+        return path if bias is None else Shifted(bias)
     mix = linear(path.get_submodule("mix"))
     return mix if bias is None else Mixed(mix.weight, mix.bias + bias)
+
+
+def _cast(part: Any, dtype: torch.dtype) -> Any:
+    """A tensor, a layer of one frame or a list of them in another precision; anything else as it is."""
+    match part:
+        case Tensor():
+            return part.to(dtype)
+        case Mixed(weight, bias):
+            return Mixed(weight.to(dtype), bias.to(dtype))
+        case Shifted(bias):
+            return Shifted(bias.to(dtype))
+        case list():
+            return [_cast(it, dtype) for it in part]
+        case _:
+            return part
