@@ -16,7 +16,7 @@ _raises = pytest.raises
 
 
 def checked(function):
-    """The function with its annotations checked, but for those that cannot be: Self outside of a class, and protocols."""
+    """The function with its annotations checked, but for two that cannot be: Self outside of a class, and protocols."""
     hints = function.__annotations__
     function.__annotations__ = {name: hint for name, hint in hints.items() if hint is not Self and not _protocol(hint)}
     return by_annotation(function)

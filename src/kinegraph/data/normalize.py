@@ -127,8 +127,9 @@ def face_front(
     """
     _check_depth(keypoint)
     left_shoulder, right_shoulder = _pair(layout, "shoulders")
-    length = hypot(*up)
-    vertical = tuple(part / length for part in up)
+    x, y, z = up
+    length = hypot(x, y, z)
+    vertical = x / length, y / length, z / length
     across = keypoint[0, 0, right_shoulder].astype(np.float64) - keypoint[0, 0, left_shoulder]
     level, target = (_level(direction, vertical) for direction in (across.tolist(), right))
     if not any(target):

@@ -56,7 +56,7 @@ def parameter_groups(network: nn.Module, *, decay_all: bool = True, head_lr: flo
 
 
 def unfuse(optimizer: torch.optim.Optimizer) -> None:
-    """Have a fused optimizer compute as others do: fused ones scale fp16 gradients back themselves, too late to clip."""
+    """Have a fused optimizer compute as others do: fused ones scale fp16 gradients back too late to be clipped."""
     for group in optimizer.param_groups:
         if group.get("fused"):
             group["fused"] = False
