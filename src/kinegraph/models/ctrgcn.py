@@ -198,6 +198,7 @@ class CTRGCN(SkeletonNetwork):
     Source: PYSKL, models/gcns/ctrgcn.py; MMAction2 1.x, projects/ctrgcn.
     """
 
+    at_once = 2
     CHECKPOINTS = tuple(
         Table(
             dialect,
