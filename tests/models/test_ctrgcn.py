@@ -5,6 +5,7 @@ import torch
 
 from kinegraph.models.ctrgcn import CTRGCN, ChannelwiseGraphConvolution
 from kinegraph.models.layers.channel_graphs import channel_graph_product
+from kinegraph.models.layers.mixing import channels_first
 
 
 def small(people: int = 2, joints: int = 5) -> CTRGCN:
@@ -30,21 +31,21 @@ def test_graph_convolution_is_its_formula():
         apart = torch.tanh(u[:, :, None] - w[:, None])  # (B, i, j, r)
         q = layer.alpha * (apart @ layer.expand[k].T + layer.expand_bias[k]) + layer.graph[k][..., None]
         expected += torch.einsum("bijd,btid->btjd", q, h)
-    assert torch.allclose(layer(x), expected, atol=1e-4)
+    assert torch.allclose(layer(channels_first(x)), channels_first(expected).flatten(2), atol=1e-4)
 
 
 def test_gradients_of_the_product_with_channels_graphs_are_those_of_its_formula():
-    """Bodies one after another, in parts that are computed again: as all of it at once."""
     torch.manual_seed(0)
-    x, graph, weight, bias = (
+    given = x, graph, weight, bias = tuple(
         torch.randn(*shape, dtype=torch.float64, requires_grad=True)
-        for shape in ((3, 4, 5, 6), (3, 2, 7, 5, 5), (2, 7, 6), (2, 7))
+        for shape in ((6, 3, 4, 5), (2, 7, 3, 5, 5), (2, 7, 6), (2, 7))
     )
-    h = torch.einsum("btvc,kdc->btvkd", x, weight) + bias
-    expected = torch.einsum("btvkd,bkdvw->btwd", h, graph)
-    assert torch.allclose(channel_graph_product(x, graph, weight, bias), expected)
-    assert torch.autograd.gradcheck(channel_graph_product, (x, graph, weight, bias))
-    assert torch.autograd.gradcheck(channel_graph_product, (x, graph[:, :1, :6].contiguous()))
+    h = torch.einsum("cbtv,kdc->kdbtv", x, weight) + bias[:, :, None, None, None]
+    expected = torch.einsum("kdbtv,kdbvw->dbtw", h, graph).flatten(2)
+    assert torch.allclose(channel_graph_product(*given), expected)
+    assert torch.autograd.gradcheck(channel_graph_product, given)
+    with torch.no_grad():
+        assert torch.allclose(channel_graph_product(*given), expected)
 
 
 def test_people_who_are_not_there_are_filled_up_and_too_many_refused():

@@ -16,12 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
-from kinegraph.models.layers.blocks import Identity, check_blocks, check_people, over_time, scale_people, shortcut
+from kinegraph.models.layers.blocks import Identity, check_blocks, check_people, scale_people
 from kinegraph.models.layers.channel_graphs import channel_graph_product
-from kinegraph.models.layers.channels_first import Affine, ChannelsFirst, Mix, Residual, Views
+from kinegraph.models.layers.channel_norm import ChannelNorm
 from kinegraph.models.layers.first_weights import Init, check_init, draw_projections
-from kinegraph.models.layers.folding import Rounded, scale_and_shift
+from kinegraph.models.layers.folding import finish_folding, fold_norm
+from kinegraph.models.layers.mixing import channels_first, channels_last, mixed, shortcut
 from kinegraph.models.layers.streaming import StreamedNetwork
+from kinegraph.models.layers.time_branches import Plan, branches, quick
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.tensor_forms import (
     COUNT,
@@ -64,22 +66,21 @@ class ChannelwiseGraphConvolution(nn.Module):
         self.expand_bias = nn.Parameter(torch.zeros(K, width))  # e
         self.value = nn.Linear(width_in, K * width)  # [H_1; ..; H_K]
 
-    def forward(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B T V D"]:
+    def forward(self, x: Float[Tensor, "C B T V"]) -> Float[Tensor, "D B N"]:
         K, D, _ = self.expand.shape
-        assert self.value.bias is not None
-        weight, bias = self.value.weight.view(K, D, -1), self.value.bias.view(K, D)
-        return channel_graph_product(x, self.refined(x.mean(1)), weight, bias)
+        weight, bias = self.value.weight.view(K, D, -1), self.value.get_parameter("bias").view(K, D)
+        return channel_graph_product(x, self.refined(x.mean(2)), weight, bias)
 
-    def refined(self, mean: Float[Tensor, "B V C"]) -> Float[Tensor, "B K D V V"]:
+    def refined(self, mean: Float[Tensor, "C B V"]) -> Float[Tensor, "K D B V V"]:
         """Q, the graph of every channel and partition: [alpha E | alpha e | 1] [tanh(theta - phi); 1; A]."""
-        K, V, _ = self.graph.shape
-        theta, phi = (layer(mean).mT.unflatten(1, (K, -1)) for layer in (self.theta, self.phi))  # (B, K, E, V)
-        apart = torch.tanh(theta[..., None] - phi[..., None, :]).flatten(3)  # (B, K, E, V V)
-        others = torch.stack([torch.ones_like(self.graph), self.graph], 1).flatten(2)  # (K, 2, V V)
-        basis = torch.cat([apart, others.to(apart.dtype).expand(len(mean), -1, -1, -1)], 2)
+        (K, V, _), B = self.graph.shape, mean.shape[1]
+        theta, phi = (mixed(layer, None, mean).unflatten(0, (K, -1)) for layer in (self.theta, self.phi))
+        apart = torch.tanh(theta[..., None] - phi[..., None, :])  # (K, E, B, V, V)
+        others = torch.stack([torch.ones_like(self.graph), self.graph], 1)  # (K, 2, V, V)
+        others = others.to(apart.dtype)[:, :, None].expand(-1, -1, B, -1, -1)
         expand = self.alpha * torch.cat([self.expand, self.expand_bias[..., None]], 2)
         expand = torch.cat([expand, torch.ones_like(expand[..., :1])], 2)  # (K, D, E + 2)
-        return (expand @ basis).unflatten(3, (V, V))
+        return (expand @ torch.cat([apart, others], 1).flatten(2)).unflatten(2, (B, V, V))
 
 
 class MultiScaleConvolution(nn.Module):
@@ -92,22 +93,18 @@ class MultiScaleConvolution(nn.Module):
         super().__init__()
         self.stride, self.share = stride, width // BRANCHES
         self.divide = nn.Linear(width, width)  # [W; W']
-        self.divide_norm = BatchNorm(width - self.share)
+        self.divide_norm = ChannelNorm(width - self.share)
         self.dilated = nn.ModuleList(
             nn.Conv2d(self.share, self.share, (KERNEL, 1), (stride, 1), (2 * dilation, 0), (dilation, 1))
             for dilation in DILATIONS
         )
-        self.highest = nn.MaxPool2d((3, 1), (stride, 1), (1, 0))
 
-    def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V C"]:
-        (weight, other), (bias, other_bias) = (
-            it.split((3 * self.share, self.share)) for it in (self.divide.weight, self.divide.get_parameter("bias"))
-        )
-        moving, still = F.linear(x, weight, bias), F.linear(x[:, :: self.stride], other, other_bias)
-        moving = F.relu_(self.divide_norm(moving, copies)).split(self.share, dim=3)  # each (B, T, V, c)
-        seen = [over_time(convolve, h) for convolve, h in zip(self.dilated, moving, strict=False)]
-        seen.append(over_time(self.highest, moving[-1]))
-        return torch.cat([*seen, still], dim=3)
+    def forward(self, x: Float[Tensor, "C B T V"], copies: int = 1) -> Float[Tensor, "C B M"]:
+        moving, own_steps = 3 * self.share, quick(x, self.divide_norm)
+        h = mixed(self.divide, self.divide_norm, x.flatten(2), copies, active=True, rows=slice(moving))
+        still = mixed(self.divide, None, x[:, :, :: self.stride].flatten(2), rows=slice(moving, None))
+        plan = Plan((self.share,) * 3, x.shape[3], self.stride, DILATIONS)
+        return branches(h, still, self.dilated, plan, own_steps)
 
 
 class Block(nn.Module):
@@ -121,20 +118,21 @@ class Block(nn.Module):
     ):
         super().__init__()
         self.spatial = ChannelwiseGraphConvolution(graph, width_in, width)
-        self.spatial_norm = BatchNorm(width)
+        self.spatial_norm = ChannelNorm(width)
         self.graph_residual = shortcut(width_in, width)
         self.temporal = MultiScaleConvolution(width, stride)
-        self.temporal_norm = BatchNorm(width)
+        self.temporal_norm = ChannelNorm(width)
         self.dropout = nn.Dropout(dropout)
         self.residual = shortcut(width_in, width, stride) if residual else None
 
     def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
-        y = self.spatial_norm(self.spatial(x).contiguous(), copies)
-        y = F.relu_(y.add_(self.graph_residual(x, copies)))  # (B, T, V, D)
-        y = self.dropout(F.relu_(self.temporal_norm(self.temporal(y, copies), copies)))  # (B, S, V, D), S = T / stride
+        x = channels_first(x)
+        y = self.spatial_norm(self.spatial(x), copies)
+        y = F.relu_(y.add_(self.graph_residual(x, copies))).view(-1, *x.shape[1:])  # (D, B, T, V)
+        y = self.dropout(self.temporal_norm(self.temporal(y, copies), copies, active=True))  # (D, B, S V)
         if self.residual is not None:
-            y = y + self.residual(x, copies)
-        return F.relu(y)
+            y = F.relu_(y + self.residual(x, copies))
+        return channels_last(y.unflatten(2, (-1, x.shape[3])))
 
 
 PARTITIONS = 3
@@ -200,6 +198,7 @@ class CTRGCN(SkeletonNetwork):
     Source: PYSKL, models/gcns/ctrgcn.py; MMAction2 1.x, projects/ctrgcn.
     """
 
+    at_once = 2
     CHECKPOINTS = tuple(
         Table(
             dialect,
@@ -255,9 +254,9 @@ class CTRGCN(SkeletonNetwork):
         if type(self) is not CTRGCN:
             return super().fold(dtype)
         model: Any = deepcopy(self).eval().requires_grad_(False)
-        model.data_norm = Rounded(model.data_norm.float(), dtype)
-        model.blocks = nn.ModuleList([ChannelsFirst(map(FoldedBlock, model.blocks)).to(dtype)])
-        model.head.float()
+        for block in model.blocks:
+            fold_norm(block.temporal, block.temporal.divide, "divide_norm")
+        finish_folding(model, dtype)
         return model
 
     def streamed(self) -> StreamedNetwork:
@@ -268,63 +267,6 @@ class CTRGCN(SkeletonNetwork):
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
         config = config_of_blocks(tensors, channels=tensors["blocks.0.spatial.value.weight"].shape[1])
         return config | {"people": people_of(tensors, config["channels"])}
-
-
-class FoldedBlock(nn.Module):
-    """A block for inference, in (body, channel, time, joint) order: BatchNorm is in the layers before it.
-
-    Q_k = [alpha E_k | alpha e_k | 1] [tanh(..); 1; A_k] is one matrix product.
-    """
-
-    graph: Tensor
-    expand: Tensor
-    shift: Tensor
-
-    def __init__(self, block: Block):
-        super().__init__()
-        spatial, temporal = block.spatial, block.temporal
-        self.register_buffer("graph", spatial.graph.float())
-        expand = spatial.alpha * torch.cat([spatial.expand, spatial.expand_bias[..., None]], dim=2)
-        self.register_buffer("expand", torch.cat([expand, torch.ones_like(expand[..., :1])], dim=2).float())
-        self.theta, self.phi = Mix(spatial.theta), Mix(spatial.phi)
-        scale, shift = scale_and_shift(block.spatial_norm)
-        self.values = nn.ModuleList(
-            Mix(scaled(spatial.value, rows, scale))
-            for rows in torch.arange(spatial.value.out_features).chunk(len(spatial.graph))
-        )
-        self.register_buffer("shift", shift.float()[:, None, None])
-        self.graph_residual = Residual(block.graph_residual)
-        dilated = [it for it in temporal.dilated if isinstance(it, nn.Conv2d)]
-        self.views = Views(temporal.divide, temporal.divide_norm, dilated, [temporal.share] * 3, temporal.stride)
-        self.temporal_norm = Affine(block.temporal_norm)
-        self.residual = Residual(block.residual)
-
-    def forward(self, x: Float[Tensor, "B C T V"]) -> Float[Tensor, "B D S V"]:
-        B, _, T, V = x.shape
-        flat, refined = x.flatten(2), self.refined(x.mean(2))
-        y = self.graph_residual(self.shift.expand(B, -1, T, V).clone(), x)
-        for value, graph in zip(self.values, refined.unbind(1), strict=True):
-            y.view(-1, T, V).baddbmm_(value(flat).view(-1, T, V), graph.reshape(-1, V, V))
-        y = F.relu_(self.temporal_norm(self.views(F.relu_(y))))  # (B, D, S, V)
-        return F.relu_(self.residual(y, x))
-
-    def refined(self, mean: Float[Tensor, "B C V"]) -> Float[Tensor, "B K D VV"]:
-        """Q, the graph of every partition and channel."""
-        K, V, _ = self.graph.shape
-        theta, phi = (layer(mean).unflatten(1, (K, -1)) for layer in (self.theta, self.phi))  # (B, K, E, V)
-        basis = self.graph.new_empty(len(mean), K, self.expand.shape[2], V, V)
-        torch.sub(theta[..., None], phi[..., None, :], out=basis[:, :, :-2]).tanh_()
-        basis[:, :, -2] = 1
-        basis[:, :, -1] = self.graph
-        return self.expand @ basis.flatten(3)
-
-
-def scaled(layer: nn.Linear, rows: Tensor, scale: Tensor) -> nn.Linear:
-    """Those rows of a layer, each by its scale."""
-    part = nn.Linear(layer.in_features, len(rows))
-    part.weight.copy_(layer.weight[rows] * scale[:, None])
-    part.get_parameter("bias").copy_(layer.get_parameter("bias")[rows] * scale)
-    return part
 
 
 def initialise(model: CTRGCN, init: str) -> None:

@@ -203,6 +203,7 @@ class DGSTGCN(SkeletonNetwork):
     Source: PYSKL, models/gcns/dgstgcn.py with tcn_type "dgmstcn", graph mode "random" and 8 filters.
     """
 
+    at_once = 2
     CHECKPOINTS = (PYSKL,)
 
     def __init__(

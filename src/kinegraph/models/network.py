@@ -42,6 +42,7 @@ class SkeletonNetwork(nn.Module):
     takes_copies: ClassVar[bool]  # whether `forward_features` has the argument `copies`
     brings_loss: ClassVar[bool] = False  # whether it defines `own_loss`
     keeps_places: ClassVar[bool] = True  # whether features are of moments and joints, so that answers can be explained
+    at_once: ClassVar[int | None] = None  # bodies that a CPU's thread computes at once in inference, see `optimize`
     A: Float[Tensor, "K V V"]
     config: dict[str, Any]  # its class called with A and these builds it again
     head: nn.Linear

@@ -118,7 +118,7 @@ class Engine(nn.Module):
         check_input(self.network, x)
         at_once = self.at_once
         if at_once is None and x.device.type == "cpu":
-            at_once = max(1, AT_ONCE // (x.shape[2] * x.shape[3]))
+            at_once = self.network.at_once or max(1, AT_ONCE // (x.shape[2] * x.shape[3]))
         with torch.autocast(x.device.type, enabled=False):  # the precision is decided
             return clip_logits(self.network, x.float(), people, at_once)
 
@@ -130,7 +130,7 @@ class Engine(nn.Module):
 class UnderAutocast(nn.Module):
     """A network that its `fold` left in float32; its features are computed as torch's autocast to dtype does."""
 
-    takes_copies = False
+    takes_copies, at_once = False, None
 
     def __init__(self, network: SkeletonNetwork, dtype: torch.dtype):
         super().__init__()
