@@ -290,7 +290,9 @@ def _placed(
             return joints
         case "image":
             if clip.image_size is None:
-                raise ValueError(f"clip '{clip.name}' has no image size, which normalize 'image' needs")
+                raise ValueError(
+                    f"clip '{clip.name}' has no image size, which normalize 'image' needs: give --image-size"
+                )
             return normalize.image_to_unit(joints, *clip.image_size)
         case "image_published":
             return normalize.image_and_score_to_half(joints)

@@ -124,6 +124,11 @@ class Stream:
         self.left_out = 0
         self.layout = layout or asked.layout
         self.image_size = None if image_size is None else size_of(image_size)
+        if self.image_size is None and asked.preprocessing.normalize == "image":
+            raise ValueError(
+                "the network needs the size of the image: give --image-size, such as 1920x1080 "
+                '(a program may send it as its first line: {"image_size": [1920, 1080]})'
+            )
         self._compare, self._compared = compare, list[np.ndarray]()
         self._form: Form | None = None
         self._running: ExactEngine | GraphEngine | WindowEngine | None = None
