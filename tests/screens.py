@@ -1,8 +1,8 @@
 """Pictures of pages for people to look at: light, dark, as wide as a phone, and printed.
 
-    python -m tests.screens OUT PAGE.html ... [http://127.0.0.1:8000]
+    python -m tests.screens OUT PAGE.html ... [http://127.0.0.1:8000] ["http://127.0.0.1:8000 JAVASCRIPT"]
 
-CI keeps them as artefacts. Without a browser it says so and writes nothing. Raises SystemExit 1 where a page writes to
+What follows an address is done on the page before the picture. CI keeps them as artefacts. Without a browser it says so and writes nothing. Raises SystemExit 1 where a page writes to
 the console, asks for something from elsewhere, or is wider than its window.
 """
 
@@ -47,20 +47,25 @@ def main(out: Path, pages: list[str]) -> int:
         return 0
     out.mkdir(parents=True, exist_ok=True)
     faults = 0
-    for page in pages:
+    for number, given in enumerate(pages):
+        page, _, script = given.partition(" ")
         where = page if page.startswith("http") else Path(page)
+        name = name_of(page) + f"_{number}" * bool(script)
         for look, (width, dark, phone) in LOOKS.items():
             with open_page(where, width, 900, dark=dark, phone=phone) as opened:
+                if script:
+                    opened.run(script)
+                    time.sleep(3)  # an answer
                 time.sleep(0.5)  # the first pictures of players
                 high = opened.run("Math.ceil(document.documentElement.scrollHeight)")
                 size = {"width": width, "height": min(max(int(high), 900), HIGHEST)}
                 opened.call("Emulation.setDeviceMetricsOverride", **size, deviceScaleFactor=1, mobile=phone)
-                opened.screenshot(out / f"{name_of(page)}_{look}.png")
+                opened.screenshot(out / f"{name}_{look}.png")
                 for fault in faults_of(opened):
                     print(f"{page} ({look}): {fault}")
                     faults += 1
                 if look == "light":
-                    (out / f"{name_of(page)}.pdf").write_bytes(printed(opened))
+                    (out / f"{name}.pdf").write_bytes(printed(opened))
     print(f"{len(pages)} pages in {out}")
     return 1 if faults else 0
 

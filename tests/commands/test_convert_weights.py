@@ -50,6 +50,23 @@ def test_half_the_room(published, tmp_path, capsys):
     assert "--half is for a .safetensors file" in capsys.readouterr().err
 
 
+def test_classes_in_another_language(published, tmp_path, capsys):
+    out, spanish, names = tmp_path / "out.safetensors", tmp_path / "es.safetensors", tmp_path / "es.txt"
+    assert main(["convert", str(published), str(out), "--class-names", "ntu60"]) == 0
+    names.write_text("".join(f"clase {i}\n" for i in range(60)), encoding="utf-8")
+    assert main(["convert", str(out), str(spanish), "--class-names", str(names)]) == 0
+    assert "drink water is now clase 0, " in capsys.readouterr().out
+    weights, x = load_weights(spanish), torch.randn(1, 2, 20, 25, 3)
+    assert weights.class_names == tuple(f"clase {i}" for i in range(60))
+    with torch.no_grad():
+        assert torch.equal(weights.model(x), load_model(out)(x))
+    names.write_text("uno\n", encoding="utf-8")
+    assert main(["convert", str(out), str(tmp_path / "no.safetensors"), "--class-names", str(names)]) == 2
+    assert "has 1 names" in (said := capsys.readouterr().err)
+    assert "expected a line for each, in this order: drink water, eat meal/snack, " in said
+    assert not (tmp_path / "no.safetensors").exists()
+
+
 @pytest.mark.parametrize(
     ("out", "options", "message"),
     [("out.pth", [], "name the dialect"), ("in.pth", ["--to", "pyskl"], "exists; choose another place or give"),

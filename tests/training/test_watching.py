@@ -18,7 +18,7 @@ from kinegraph.training.loop import Training
 from tests import made_up
 
 LINE = re.compile(
-    r"epoch (?P<epoch>\d)/3  loss \d\.\d{4}  lr \d\.\d\de-\d\d  top-1 +\d+\.\d%  val top-1 +(?P<val>[\d.]+)%  "
+    r"epoch (?P<epoch>\d)/3  loss \d\.\d{4}  lr \d\.\d\de-\d\d  train top-1 +\d+\.\d%  val top-1 +(?P<val>[\d.]+)%  "
     r"best +(?P<best>[\d.]+)% \(epoch \d\)  [\d,]+ clips/s  \d+% waiting for data  \d+:\d\d(:\d\d)? left"
 )
 

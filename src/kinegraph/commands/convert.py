@@ -85,7 +85,7 @@ def convert(
         layout: joints of a checkpoint, or of recordings whose files do not name them: a built-in layout's name or a
             YAML file; by default a checkpoint's is the one with its graph.
         class_names: text file with a class name a line, or ntu60, ntu120, babel60, babel120; by default a
-            checkpoint's classes are numbered.
+            checkpoint's classes are numbered. Of a .safetensors file: other names of its classes, in their order.
         preprocessing: checkpoint: how clips are prepared for it, which published files do not contain and `test` needs.
         strides: checkpoint: of each block in time; by default 2 where the width doubles.
         half: checkpoint: for Kinegraph, in half the room (float16); also of a .safetensors file.
@@ -99,6 +99,7 @@ def convert(
         kinegraph convert data/ntu60 ntu60_npy --format npy --split xsub
         kinegraph convert stgcn.pth stgcn.safetensors --class-names ntu60             a published checkpoint
         kinegraph convert best.safetensors mine.pth --to pyskl                        and back
+        kinegraph convert best.safetensors spanish.safetensors --class-names es.txt   classes in another language
         kinegraph convert stgcn_80e_ntu60_xsub_keypoint.py mine.yaml                  a config of MMAction2
     """
     options = {"split": split, "part": part, "frames": frames, "people": people}

@@ -6,6 +6,7 @@ from typing import Literal
 
 from kinegraph.data.formats.conventions import names_of_classes
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.messages import first_few
 from kinegraph.models.tensorflow_files import find_index
 from kinegraph.skeleton.layout import load_layout
 
@@ -43,12 +44,14 @@ def convert_weights(
         raise ValueError(f"there is no folder {out.parent}")
     if half and to:
         raise ValueError("--half is for a .safetensors file, other projects' checkpoints are float32")
-    if half and not is_published(source) and not is_published(out):
-        given = {"layout": layout, "class-names": class_names, "preprocessing": preprocessing, "strides": strides}
+    if (half or class_names) and to is None and not is_published(source) and not is_published(out):
+        given = {"layout": layout, "preprocessing": preprocessing, "strides": strides}
         if wrong := [name for name, value in given.items() if value is not None]:
             raise ValueError(f"{source} knows its {wrong[0].replace('-', ' ')}; leave out --{wrong[0]}")
-        save_weights_again(source, out, half=True)
-        return f"{out}: {_smaller(source, out)}"
+        names = _other_names(source, class_names) if class_names else ()
+        save_weights_again(source, out, half=bool(half), class_names=[new for _, new in names])
+        renamed = f"{out}: {', '.join(f'{old} is now {new}' for old, new in names)}" if names else ""
+        return "\n".join(filter(None, [f"{out}: {_smaller(source, out)}" if half else "", renamed]))
     said = convert_checkpoint(
         source,
         out,
@@ -63,6 +66,19 @@ def convert_weights(
     if to is None and preprocessing is None:
         said += "; it does not say how clips are prepared, give --preprocessing to test it"
     return said
+
+
+def _other_names(source: Path, given: str) -> list[tuple[str, str]]:
+    """The name of each class of a weights file, and the one in its place."""
+    from kinegraph.models.weights import load_weights
+
+    before, after = load_weights(source).class_names, names_of_classes(given, (), ())
+    if len(after) != len(before):
+        raise ValueError(
+            f"{given} has {len(after)} names, {source} has {len(before)} classes: "
+            f"expected a line for each, in this order: {first_few(before, 20)}"
+        )
+    return list(zip(before, after, strict=True))
 
 
 def _smaller(source: Path, out: Path) -> str:

@@ -167,8 +167,8 @@ def _labels(facts, expected) -> Iterable[Finding]:
         yield Finding(
             "note",
             "no_label",
-            "the clips have no labels: they can be predicted, not trained on; a folder for each "
-            "class gives them, or --labels-file",
+            "the clips have no labels: they can be predicted, not trained on; --labels-file gives them, "
+            "or, where a file is a clip, a folder for each class",
         )
     if labels and not classes and min(labels) == 1:
         yield Finding("note", "label", "labels start at 1, so class 0 has no clips; classes count from 0")

@@ -127,6 +127,9 @@ class SkeletonDataset:
         if isinstance(index, str):
             if index not in self._places:
                 hint = did_you_mean(index, self.names) or f"; its clips are {first_few(self.names)}"
+                if index in self.class_names:
+                    of_class = [self.names[i] for i in np.flatnonzero(self.label == self.class_names.index(index))]
+                    hint = f"; that is a class, its clips are {first_few(of_class)}"
                 raise KeyError(f"there is no clip '{index}' in {self.path}{hint}")
             index = self._places[index]
         if not isinstance(index, int | np.integer):

@@ -114,11 +114,22 @@ def save_weights(
 
 
 def save_weights_again(
-    source: str | Path, out: str | Path, *, half: bool = False, more: Mapping[str, Any] | None = None
+    source: str | Path,
+    out: str | Path,
+    *,
+    half: bool = False,
+    more: Mapping[str, Any] | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> None:
-    """Write a weights file anew, the same or another one, with `more` in its header. What was half stays half."""
+    """Write a weights file anew, the same or another one, with `more` in its header. What was half stays half.
+
+    class_names: other names of the same classes.
+    """
     weights = load_weights(source)
-    saved: dict[str, Any] = {"class_names": weights.class_names, "preprocessing": weights.preprocessing}
+    saved: dict[str, Any] = {
+        "class_names": class_names or weights.class_names,
+        "preprocessing": weights.preprocessing,
+    }
     half = half or weights.extra.get("stored") == "float16"
     save_weights(out, weights.model, layout=weights.layout, extra=weights.extra | dict(more or {}), half=half, **saved)
 

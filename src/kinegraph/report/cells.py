@@ -7,6 +7,7 @@ import numpy as np
 
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.evaluation.evaluation import Evaluation
+from kinegraph.evaluation.metrics import figures_to_show
 from kinegraph.inference.prediction import Prediction
 from kinegraph.messages import plain_name
 from kinegraph.report.player import player_html
@@ -17,6 +18,7 @@ from kinegraph.skeleton.clip import SkeletonClip
 MOST = 10  # rows of a table
 HEIGHT = 540  # of the player, in pixels
 BAR = 160  # of a probability of 1
+LEFT = 'style="text-align:left"'  # of each cell: notebooks have a style of their own for cells
 
 
 def cell(thing: object) -> str:
@@ -64,19 +66,19 @@ def _prediction(prediction: Prediction) -> str:
     rows = [(name, f"{share:.1%}", share) for name, share in prediction.top(5)]
     unsure = "" if prediction.known else _heading("rather none of these classes")
     bars = "".join(
-        f"<tr><td>{_text(name)}</td><td>{percent}</td>"
-        f'<td style="text-align:left"><div style="background:#4269d0;height:0.8em;width:{BAR * share:.0f}px"></div>'
+        f"<tr><td {LEFT}>{_text(name)}</td><td>{percent}</td>"
+        f'<td {LEFT}><div style="background:#4269d0;height:0.8em;width:{BAR * share:.0f}px"></div>'
         "</td></tr>"
         for name, percent, share in rows
     )
-    return f"{unsure}<table><thead><tr><th>class</th><th>probability</th><th></th></tr></thead>{bars}</table>"
+    return f"{unsure}<table><thead><tr><th {LEFT}>class</th><th>probability</th><th></th></tr></thead>{bars}</table>"
 
 
 def _evaluation(evaluation: Evaluation) -> str:
     low_high = evaluation.intervals
     figures = {
         name: f"{value:.1%} ({low_high[name][0]:.1%} to {low_high[name][1]:.1%})"
-        for name, value in evaluation.metrics.items()
+        for name, value in figures_to_show(evaluation.metrics, len(evaluation.class_names)).items()
         if name in low_high
     }
     names = evaluation.class_names
@@ -110,14 +112,23 @@ def _heading(words: str) -> str:
 
 def _facts(values: Mapping[str, object]) -> str:
     cells = (
-        f"<tr><td><i>{_text(name)}</i></td><td>{_text(value)}</td></tr>" for name, value in values.items() if value
+        f"<tr><td {LEFT}><i>{_text(name)}</i></td><td {LEFT}>{_text(value)}</td></tr>"
+        for name, value in values.items()
+        if value
     )
-    return f'<table style="text-align:left">{"".join(cells)}</table>'
+    return f"<table>{''.join(cells)}</table>"
 
 
 def _table(names: Sequence[str], rows: Iterable[Sequence[str]], of: int) -> str:
+    """Columns of numbers are flush right, others flush left."""
     rows = list(rows)
-    head = "".join(f"<th>{_text(name)}</th>" for name in names)
-    body = "".join(f"<tr>{''.join(f'<td>{_text(value)}</td>' for value in row)}</tr>" for row in rows)
+    sides = ["" if all(_is_number(row[i]) for row in rows) else LEFT for i in range(len(names))]
+    head = "".join(f"<th {side}>{_text(name)}</th>" for name, side in zip(names, sides, strict=True))
+    lines = (zip(row, sides, strict=True) for row in rows)
+    body = "".join(f"<tr>{''.join(f'<td {side}>{_text(it)}</td>' for it, side in line)}</tr>" for line in lines)
     more = f"<p>{len(rows):,} of {of:,}</p>" if of > len(rows) else ""
     return f"<table><thead><tr>{head}</tr></thead>{body}</table>{more}"
+
+
+def _is_number(text: str) -> bool:
+    return not text or text[0].isdigit() or text[0] == "-"

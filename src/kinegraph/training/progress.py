@@ -62,13 +62,15 @@ class TrainingDisplay:
         if now - self.looked >= REFRESH and not self.bar.disable:
             loss, hits, _, seen = (old + new for old, new in zip(totals, fresh.tolist(), strict=True))
             speed = (self.clips - self.clips_at_look) / (now - self.looked)
-            self.bar.update(self.task, state=f"loss {loss / seen:.4f}  top-1 {hits / seen:.1%}  {speed:,.0f} clips/s")
+            self.bar.update(
+                self.task, state=f"loss {loss / seen:.4f}  train top-1 {hits / seen:.1%}  {speed:,.0f} clips/s"
+            )
             self.looked, self.clips_at_look = now, self.clips
 
     def epoch(self, epoch, loss, top1, rate, figures: dict | None, best: float, best_epoch: int) -> None:
         """After each epoch: the line that stays."""
         line = f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}"
-        line += f"  loss {loss:.4f}  lr {rate:.2e}  top-1 {top1:6.1%}"
+        line += f"  loss {loss:.4f}  lr {rate:.2e}  train top-1 {top1:6.1%}"
         if figures is not None:
             line += f"  val top-1 {figures['top1']:6.1%}"
             if self.monitor == "mean_class_accuracy":

@@ -96,9 +96,10 @@ def test_mediapipe_gives_the_dimensions_that_are_wanted():
     [
         ("{", "line is not readable JSON"),
         ("[" * 10_000, "nested too deeply"),
-        ("7", "expected an object with 'people'"),
-        ({"people": 3}, r"has 'people' 3, expected a list of objects with .keypoint.: \[\[x, y\]"),
-        ({"people": [{}]}, "a person without 'keypoint', expected a list of objects"),
+        ("7", r"expected ..people.: \[..keypoint.: \[\[x, y\], ...\]"),
+        ({"joints": [[1, 2], [3, 4]]}, r"expected a list of landmarks with x and y; or a frame as ..people.: \["),
+        ({"people": 3}, r"has 'people' 3, expected ..people.: \[..keypoint.: \[\[x, y\]"),
+        ({"people": [{}]}, "a person without 'keypoint', expected ..people.:"),
         ({"people": [{"keypoint": [[1]]}]}, "expected joints as"),
         ({"people": [{"keypoint": [[1, 2], [1, "a"]]}]}, "expected joints as"),
         ({"people": [{"keypoint": [[1, 1e39]]}]}, "expected joints as"),

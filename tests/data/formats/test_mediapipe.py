@@ -98,6 +98,26 @@ def test_files_of_single_frames_are_a_clip(tmp_path):
     np.testing.assert_allclose(clip.keypoint[0], landmarks(12)[..., :2], rtol=1e-5)
 
 
+def test_folders_name_classes_and_parts(tmp_path):
+    for place in ("train/bow/a", "train/wave/b", "val/wave/c"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{place}.json").write_text(json.dumps([points(frame) for frame in landmarks()]))
+    found = recordings(tmp_path, image_size="640x480")
+    about = {clip.name: (found.class_names[clip.label], clip.splits["split"]) for clip in found.clips}
+    wanted = {"train/bow/a": ("bow", "train"), "train/wave/b": ("wave", "train"), "val/wave/c": ("wave", "val")}
+    assert (about, found.class_names) == (wanted, ("bow", "wave"))
+
+
+def test_the_folder_of_frames_is_a_clip_and_the_one_around_it_a_class(tmp_path):
+    for place in ("bow/one/f_1", "bow/one/f_2", "wave/two/f_1"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{place}.json").write_text(json.dumps(points(landmarks()[0])))
+    found = recordings(tmp_path)
+    assert [(found.class_names[clip.label], clip.frames) for clip in found.clips] == [("bow", 2), ("wave", 1)]
+    inside = recordings(tmp_path / "bow")
+    assert (inside.class_names, [clip.label for clip in inside.clips]) == ((), [None])
+
+
 def test_world_landmarks_are_metres(tmp_path):
     rest = body("blazepose33")
     rest -= rest[[23, 24]].mean(0)

@@ -41,18 +41,24 @@ def clip_files(
     places = {file: file.relative_to(path).parts[:-1] for file in files_ending(path, endings) if is_one(file)}
     if not places:
         raise FormatError("unreadable", f"{path} holds no file of this format")
-    parted = all(folders[:1] and folders[0] in PARTS for folders in places.values())
-    classes = tuple(sorted({folders[parted] for folders in places.values() if len(folders) > parted}))
+    classes, said = said_by_folders(list(places.values()))
     files = [
-        ClipFile(
-            file,
-            "/".join((*folders, file.stem)),
-            classes.index(folders[parted]) if len(folders) > parted else None,
-            {"split": folders[0]} if parted else {},
-        )
-        for file, folders in places.items()
+        ClipFile(file, "/".join((*folders, file.stem)), label, splits)
+        for (file, folders), (label, splits) in zip(places.items(), said, strict=True)
     ]
     return sorted(files, key=lambda file: (file.name, str(file.path))), classes
+
+
+def said_by_folders(
+    places: Sequence[tuple[str, ...]],
+) -> tuple[tuple[str, ...], list[tuple[int | None, dict[str, str]]]]:
+    """The classes, and the label and splits of each clip, by the folders in which it lies, the outermost first."""
+    parted = all(folders[:1] and folders[0] in PARTS for folders in places)
+    classes = tuple(sorted({folders[parted] for folders in places if len(folders) > parted}))
+    return classes, [
+        (classes.index(folders[parted]) if len(folders) > parted else None, {"split": folders[0]} if parted else {})
+        for folders in places
+    ]
 
 
 def some_below(folder: Path, endings: Sequence[str], is_one: Callable[[Path], bool] = Path.is_file) -> bool:

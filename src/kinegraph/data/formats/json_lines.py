@@ -41,9 +41,7 @@ LONGEST = 1 << 22  # bytes of a line: some thousand people
 BY_NUMBER = {33: "blazepose33", 21: "hand21"}
 LONGEST_GAP = 10_000  # frames
 FACTS = ("layout", "fps", "image_size")
-FORM = (
-    """a list of objects with "keypoint": [[x, y], ...], and perhaps "score": [1, ...] and "id": 1, for each person"""
-)
+FORM = '{"people": [{"keypoint": [[x, y], ...], "score": [1, ...], "id": 1}, ...]} (score and id may be left out)'
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ def _frame(content: Any, origin: str, dimensions: int | None) -> Frame:
         return _openpose(people, number, origin) if openpose else _own(people, number, origin)
     if isinstance(content, list) or (isinstance(content, Mapping) and {*LANDMARKS, *WORLD} & {*content}):
         return _mediapipe(content, number, origin, dimensions)
-    raise ValueError(f"{origin} is {quoted(content)}, expected an object with 'people', or landmarks of MediaPipe")
+    raise ValueError(f"{origin} is {quoted(content)}, expected {FORM}, or landmarks of MediaPipe")
 
 
 def frame_line(frame: Frame) -> str:
@@ -209,7 +207,10 @@ def _openpose(people: Sequence[Mapping[str, Any]], number: int | None, origin: s
 def _mediapipe(content: Any, number: int | None, origin: str, dimensions: int | None) -> Frame:
     names = [*WORLD, *LANDMARKS] if dimensions == 3 else [*LANDMARKS, *WORLD]
     used = next((it for it in names if content.get(it)), None) if isinstance(content, Mapping) else None
-    frames = list(frames_of(content if used is None else content[used], Path(origin)))
+    try:
+        frames = list(frames_of(content if used is None else content[used], Path(origin)))
+    except ValueError as error:
+        raise ValueError(f"{error}; or a frame as {FORM}") from None
     bodies = [body for frame in frames for body in frame.bodies]  # a list of several bodies may look like frames
     if not bodies:
         return Frame(np.zeros((0, 0, 2), np.float32), number=number)

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from kinegraph.data.folders import files_below
+from kinegraph.data.formats.clip_files import said_by_folders
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.detections import frame_numbers, picture_number, sides
 from kinegraph.data.formats.landmarks import HANDS_BESIDE, MOST_PEOPLE, Frame, frames_of, left_out_of
@@ -71,6 +72,7 @@ class _File:
     fps: float | None
     size: tuple[int, int] | None
     left_out: Sequence[str]
+    folders: tuple[str, ...] = ()  # those that name its part and class
 
 
 def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None = None) -> Recordings:
@@ -106,11 +108,15 @@ def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None 
     beside = sorted({name for found in recordings.values() for name in found.left_out} - {*read_too})
     rows = _rows_of_sides([frame for found in recordings.values() for frame in found.frames])
     source = f"MediaPipe, {path.name}" + f", people are the {' and the '.join(rows)} hand" * bool(rows)
+    classes, said = said_by_folders([found.folders for found in recordings.values()])
     return Recordings(
-        clips=(_clip(found, of, name, deep, rows) for name, found in recordings.items()),
+        clips=(
+            _clip(found, of, name, deep, rows, *about)
+            for (name, found), about in zip(recordings.items(), said, strict=True)
+        ),
         count=len(recordings),
         layout=of,
-        class_names=(),
+        class_names=classes,
         units="m" if deep else "px",
         source=source,
         skipped=lambda: [f"{first_few(beside)}, beside the pose"] if beside else [],
@@ -150,11 +156,15 @@ def _read(file: Path, hands: bool) -> _File:
 def _joined(files: Mapping[Path, _File], path: Path) -> dict[str, _File]:
     """What each clip is made of: a file, or the files of one name with a number where all have a single frame."""
     if len(files) < 2 or any(len(one.frames) != 1 for one in files.values()):
-        return {file.stem if path == file else _name(file, path): one for file, one in files.items()}
+        if path.is_file():
+            return {file.stem: one for file, one in files.items()}
+        return {_name(file, path): replace(one, folders=_folders(file, path)) for file, one in files.items()}
     found: dict[str, _File] = {}
     for place, (file, one) in enumerate(files.items()):
         name, number = picture_number(file.relative_to(path).as_posix())
-        clip = found.setdefault(name or path.absolute().name, _File([], one.fps, one.size, one.left_out))
+        clip = found.setdefault(
+            name or path.absolute().name, _File([], one.fps, one.size, one.left_out, _folders(file.parent, path))
+        )
         clip.frames.append(replace(one.frames[0], number=place if number is None else number))
     return found
 
@@ -163,7 +173,20 @@ def _name(file: Path, path: Path) -> str:
     return file.relative_to(path).with_suffix("").as_posix()
 
 
-def _clip(one: _File, layout: JointLayout, name: str, deep: bool, rows: Sequence[str]) -> Item:
+def _folders(place: Path, path: Path) -> tuple[str, ...]:
+    """The folders between a folder of recordings and a file in it, or the folder of a clip's frames."""
+    return place.relative_to(path).parts[:-1]
+
+
+def _clip(
+    one: _File,
+    layout: JointLayout,
+    name: str,
+    deep: bool,
+    rows: Sequence[str],
+    label: int | None,
+    splits: Mapping[str, str],
+) -> Item:
     try:
         numbers, step = _numbers(one.frames)
         people = [0] * (max(numbers, default=-1) + 1)
@@ -183,9 +206,8 @@ def _clip(one: _File, layout: JointLayout, name: str, deep: bool, rows: Sequence
         seen = values[..., 3:] > 0
         keypoint = np.ascontiguousarray((values[..., : 3 if deep else 2] * seen).astype(np.float32))
         score = np.ascontiguousarray((values[..., 3] * seen[..., 0]).astype(np.float32))
-        return SkeletonClip(
-            keypoint, layout, name, score=score, image_size=one.size, fps=one.fps / step if one.fps else None
-        )
+        rate = one.fps / step if one.fps else None
+        return SkeletonClip(keypoint, layout, name, label, score=score, image_size=one.size, fps=rate, splits=splits)
     except ValueError as error:
         return fault_of(error, name)
 
