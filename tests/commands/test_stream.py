@@ -288,6 +288,11 @@ def test_mediapipe_needs_the_size_of_the_picture(tmp_path, capsys, monkeypatch):
     code, _, err = run(capsys, monkeypatch, *words, stdin=content)
     assert code == 2
     assert "fractions of a picture: give --image-size" in err
-    code, lines, _ = run(capsys, monkeypatch, *words, "--image-size", "640x480", stdin=content)
+    code, lines, err = run(capsys, monkeypatch, *words, "--image-size", "640x480", stdin=content)
     assert code == 0
     assert lines
+    assert "outside" not in err
+    _, _, err = run(
+        capsys, monkeypatch, *words, "--image-size", "640x480", stdin=content.replace(b'"x": 0.4', b'"x": 1.4')
+    )
+    assert err.count("joints are far outside of the picture") == 1

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and an exported network does
 
 Write = Callable[[Frame | Head], None]
 ALL = 2 / 3  # of --enter is --leave
+LOOKED_AT, OUTSIDE = 30, 1.2  # frames in which joints are compared with the picture, times its size that are too much
 LEAPS = 10  # frames in a row of which none follows the one before
 
 
@@ -120,6 +121,8 @@ class Session:
         self._note_leaps(number)
         size = self.size or recording.head.image_size
         frame = replace(in_pixels(self._named_alike(frame, number), self.dimensions, size), number=number)
+        if self.sized and size and number < LOOKED_AT and len(frame.keypoint):
+            self._note_outside(frame, size)
         if self.live is None:
             if not len(frame.keypoint):
                 self.last = number
@@ -155,6 +158,13 @@ class Session:
         if about not in self.noted:
             self.noted.add(about)
             self.note(line)
+
+    def _note_outside(self, frame: Frame, size: tuple[int, int]) -> None:
+        """Say that joints lie where no picture of that size has them."""
+        x, y = frame.keypoint[..., :2].max((0, 1)).tolist()
+        if x > OUTSIDE * size[0] or y > OUTSIDE * size[1]:
+            line = f"joints are far outside of the picture: up to ({x:.0f}, {y:.0f}) in {size[0]}x{size[1]}"
+            self._note_once("outside", f"{line}; is --image-size right?")
 
     def _note_leaps(self, number: int) -> None:
         """Say that no frame follows the one before: numbers that are times in milliseconds look like that."""
