@@ -170,11 +170,10 @@ def runs_of(name: str, clips: int, options: argparse.Namespace) -> Iterator[floa
         kept = options.out / "results" / f"{title}.json"
         if not kept.is_file():
             data = drawn(name, clips, seed, options)
-            epochs = [
-                "--epochs",
-                str(max(1, round(options.steps * 16 / len(open_dataset(data).indices("few", "train"))))),
-            ]
-            words = epochs if options.steps else []
+            words = []
+            if options.steps:
+                count = len(open_dataset(data).indices("few", "train"))
+                words = ["--epochs", str(max(1, round(options.steps * 16 / count)))]
             job = Job(title, options.recipe, data, "few", seed, options.out / "runs" / title, words)
             run_jobs(Commands(threads=1), [job], 1, lambda job: None)
             evaluation, _ = read_evaluation(job.result)
