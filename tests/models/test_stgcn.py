@@ -105,6 +105,15 @@ def test_batchnorm_is_torchs(shape):
             assert torch.allclose(found[name].double(), tensor.double(), rtol=1e-5, atol=1e-5), name
 
 
+def test_what_batchnorm_returns_in_bfloat16_is_no_view():
+    """Adding to a view in place costs autograd two copies of the gradient."""
+    x = torch.randn(4, 3, 5, 7, dtype=torch.bfloat16, requires_grad=True)
+    y = BatchNorm(7).train()(x)
+    assert not y._is_view()
+    y.add_(x).sum().backward()
+    assert torch.allclose(x.grad.float(), torch.ones(x.shape), atol=0.01)  # the sum of what is normalised is constant
+
+
 def test_batchnorm_statistics_are_as_accurate_as_torchs_default_order():
     torch.manual_seed(0)
     x = 10 + torch.randn(16, 64, 17, 8)
