@@ -53,6 +53,8 @@ def written(folder: Path, work: Job) -> dict[str, Path]:
     from kinegraph.models.weights import Weights
 
     files = {precision: folder / f"{work.network}-{work.joints}-{precision}.onnx" for precision in ("fp32", "int8")}
+    if all(file.exists() for file in files.values()):
+        return files
     write_weights(work)
     with np.load(work.weights) as tensors:
         network = load_published({key: torch.from_numpy(tensors[key]) for key in tensors.files}).eval()
