@@ -1,4 +1,5 @@
-"""The tests of a GPU and its table: training and inference beside a plain eager network, memory, the input pipeline.
+"""The tests of a GPU and its table: training and inference beside a plain eager network, the share of the GPU's peak,
+memory, the input pipeline, the newer networks, and exported ones.
 
 `bash bench/gpu.sh` calls it. Each figure has a deadline, and rows come in the order of their weight. What there was no
 time for, and what failed, is named below the table. The exit code is that of the tests.
@@ -16,12 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from exported_gpu import exported_rows
 from jobs import Job
 from load_clips import made_up
 from machine import description
 from measure import Contest, Unavailable
-from networks import LAYOUTS, job, write_weights
+from networks import LAYOUTS, NEWER, job, write_weights
 from programs import train
+from roofline import peak_of, shares
 from table import Row, as_markdown
 
 from kinegraph.data.dataset import write_dataset
@@ -60,8 +63,9 @@ class Session:
         """Whether this work is asked for and there is time for it. Work without time is named below the table."""
         if not re.search(self.pattern, work):
             return False
-        if self.device != "cuda" and re.search("CUDA graph|--compile", work):
-            self.contest.remark("CUDA graphs and compiled trainings: only on a GPU")
+        no_gpu = self.device == "cuda" and not torch.cuda.is_available() and not work.startswith("exported")
+        if no_gpu or (self.device != "cuda" and re.search("CUDA graph|--compile", work)):
+            self.contest.remark(f"left out, needs a GPU: {work}")
             return False
         if self.left() < 5:
             self.contest.remark(f"left out, no time: {work}")
@@ -83,6 +87,7 @@ def main() -> int:
         contest = Contest(Path(temporary), out / "log.txt", 0, (ROUNDS, ROUNDS))
         session = Session(contest, Path(temporary), options.device, options.tiny, options.rows, end)
         lines = description({"torch": torch.__version__})
+        lines.append(f"peak: {peak_of(session.device) or 'not known, distance to the roofline needs a GPU'}")
         code = tests(session, out / "tests.txt", lines)
         rows = []
         for row in measured(session):
@@ -136,6 +141,14 @@ def measured(session: Session) -> Iterator[Row]:
         yield from rows_of(session, replace(work, mode="CUDA graph"))
     for work in works:
         yield from pipeline_rows(session, work, "")
+    for network in NEWER:
+        for training in (True, False):
+            about = {"clips": clips // 4 or 1, "frames": frames[0], "joints": 25, "training": training}
+            yield from rows_of(session, job(session.folder, network, **about, device=session.device))
+    for count in (1, clips):
+        work = replace(works[0], clips=count)
+        if session.chosen(f"exported, N={count} T={work.frames} V={work.joints}"):
+            yield from exported_rows(session.folder, work, session.contest.remark)
     for mode in ("compiled, CUDA graphs", "compiled"):
         for training in (True, False):
             for work in works:
@@ -147,6 +160,7 @@ def measured(session: Session) -> Iterator[Row]:
 def rows_of(session: Session, work: Job) -> Iterator[Row]:
     """Milliseconds of a step and its peak memory, in all columns."""
     verb = "training step" if work.training else "inference"
+    verb = verb if work.network == "stgcn" else f"{work.network} {verb}"
     name = f"{verb}, {work.mode}, N={work.clips} T={work.frames} V={work.joints}, {work.alone}/{work.clips} one person"
     if not session.chosen(name):
         return
@@ -168,6 +182,8 @@ def rows_of(session: Session, work: Job) -> Iterator[Row]:
         memory[column] = [found["memory"]]
     if times:
         yield Row(name, "ms", times)
+        if (peak := peak_of(session.device)) and not work.alone and (found := shares(work, peak, times)):
+            yield Row(f"share of the GPU's peak in {name}", "%", found, compared=False)
         yield Row(f"peak memory of {name}", "MB", memory)
 
 

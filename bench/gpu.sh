@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Tests and measures Kinegraph on a GPU, within nine minutes, without network; prints one markdown table.
+# Tests and measures Kinegraph on a GPU, within nine minutes, without network; prints one markdown table. Without a GPU it
+# measures exported networks on the CPU, and names each row that needs a GPU.
 #
 #   bash bench/gpu.sh [--device cuda|cpu] [--seconds 520] [--tiny] [--rows PATTERN]
 #
@@ -9,6 +10,8 @@
 #
 #   python3 -m pip download --no-deps --only-binary=:all: --python-version 3.12 -d .whl \
 #       jsonargparse docstring-parser typeshed-client importlib-resources beartype lightning-fabric lightning-utilities
+#
+# Rows of exported networks also need onnx, onnxscript and onnxruntime-gpu; without them the table says so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}

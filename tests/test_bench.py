@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -67,3 +68,19 @@ def test_the_script_for_a_gpu_runs_on_a_cpu(tmp_path):
     assert "left out" not in table
     _, _, *rows = [line for line in table.splitlines() if line.startswith("|")]
     assert len(rows) == 4  # of each kind its speed, and its memory or its waiting for data
+
+
+def test_peak_of_a_gpu_and_the_work_of_a_clip(monkeypatch, tmp_path):
+    """The published rates of an A100; the operations of ST-GCN, counted by hand in docs/performance.md."""
+    monkeypatch.syspath_prepend(BENCH)
+    from networks import job, write_weights
+    from roofline import operations, peak, shares
+
+    about = {"major": 8, "minor": 0, "multi_processor_count": 108}
+    found = peak(SimpleNamespace(**about, clock_rate=1_410_000))
+    assert str(found) == "fp32 19 TFLOP/s, bf16 312 TFLOP/s"
+    assert str(peak(SimpleNamespace(**about))) == "fp32 not known, bf16 not known"
+    work = job(tmp_path, clips=2, people=1)
+    write_weights(work)
+    assert operations(work) == pytest.approx(2 * 3.81e9, rel=1e-3)
+    assert shares(work, found, {"Kinegraph": [1.0]})["Kinegraph"][0] == pytest.approx(39.1, rel=1e-2)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,6 +77,27 @@ def test_networks_are_the_same_for_any_number_of_clips(name, tmp_path):
         wanted = network(torch.from_numpy(x)).numpy()
     found = load_exported(tmp_path / "w.onnx").logits(x)
     np.testing.assert_allclose(found, wanted, atol=1e-5 * wanted.std(), rtol=0)
+
+
+def test_absent_people_are_computed_once(exported):
+    asked, sizes = load_exported(exported), list[int]()
+    x = np.random.default_rng(0).standard_normal((3, 3, 20, len(asked.layout), asked.channels)).astype(np.float32)
+    x[0, 1:], x[1] = 0, 0
+    wanted = asked.session.run(None, {"clips": x})[0]
+
+    class Counted:
+        def run(self, names, feed):
+            sizes.append(feed["clips"].shape[0] * feed["clips"].shape[1])
+            return asked.session.run(names, feed)
+
+    counted = replace(asked, session=Counted())
+    for _ in range(2):
+        np.testing.assert_allclose(counted.logits(x), wanted, atol=1e-5 * wanted.std(), rtol=0)
+    assert sizes == [1, 4, 4]  # nobody once, then one and three people
+    sizes.clear()
+    plain = replace(counted, about={}, absent={})  # a file of an earlier version
+    np.testing.assert_array_equal(plain.logits(x), wanted)
+    assert sizes == [9]
 
 
 def test_classes_of_a_few_clips_are_exported(tmp_path):

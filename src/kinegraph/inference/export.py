@@ -62,7 +62,8 @@ def export(model: nn.Module | Weights | str | Path, out: str | Path, *, stream: 
     network = answering(predictor.network).cpu().float()
     fixed = predictor.preprocessing.people if _sees_all_people(network) else None
     content = _content(network, predictor, fixed)
-    describe(content, predictor, network)
+    averaged = fixed is None and can_optimize(network)  # logits are the mean of those of each person alone
+    describe(content, predictor, network, **({"people_averaged": True} if averaged else {}))
     with atomic_file(out) as unfinished:
         unfinished.write_bytes(content.SerializeToString())
         report = _compared(unfinished, out, network, predictor, fixed)
@@ -166,7 +167,7 @@ def _compared(file: Path, out: Path, network: nn.Module, predictor: Predictor, f
                 wanted = network(torch.from_numpy(x)).numpy()
         except (ValueError, RuntimeError):
             continue  # the network itself does not take such clips
-        found, spread = exported.logits(x), max(float(wanted.std()), 1e-6)
+        found, spread = exported.computed(x), max(float(wanted.std()), 1e-6)
         difference = float(np.abs(found - wanted).max()) / spread if found.shape == wanted.shape else np.inf
         if not difference <= TOLERANCE:
             raise ValueError(

@@ -42,6 +42,7 @@ class Exported:
     trained: Conditions = field(default_factory=Conditions)
     about: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str = ""
+    absent: dict[int, Float[np.ndarray, "1 classes"]] = field(default_factory=dict)  # logits of nobody, by frames
 
     @property
     def prepares(self) -> bool:
@@ -97,8 +98,22 @@ class Exported:
         return logits[:, 0] if views.shape[1] == 1 else np.log(_softmax(logits).mean(1))
 
     def logits(self, x: Float[np.ndarray, "N M T V C"]) -> Float[np.ndarray, "N classes"]:
-        """What the graph computes. x: as `prepare_clip` makes it."""
-        return self.session.run([OUTPUT], {INPUT: np.ascontiguousarray(x, np.float32)})[0]
+        """Of each clip. People who are all zeros are computed once for each length. x: as `prepare_clip` makes it."""
+        x = np.ascontiguousarray(x, np.float32)
+        there = x.any(axis=(2, 3, 4))
+        if there.all() or self.about.get("people_averaged") is not True:
+            return self.computed(x)
+        N, M, T = x.shape[:3]
+        if T not in self.absent:
+            self.absent[T] = self.computed(np.zeros_like(x[:1, :1]))
+        logits = np.repeat(self.absent[T], N * M, 0).reshape(N, M, -1)
+        if there.any():
+            logits[there] = self.computed(x[there][:, None])
+        return logits.mean(1)
+
+    def computed(self, x: Float[np.ndarray, "N M T V C"]) -> Float[np.ndarray, "N classes"]:
+        """What the graph computes of all people."""
+        return self.session.run([OUTPUT], {INPUT: x})[0]
 
 
 def recording_of(clip: SkeletonClip, people: int) -> Float[np.ndarray, "people T V D"]:
