@@ -123,6 +123,15 @@ def test_lines_that_are_no_frames_are_refused(line, message):
     assert len(str(found.value)) < 400
 
 
+@pytest.mark.parametrize("unseen", ["null", "[NaN, NaN]", "[3, NaN]", "[null, 4]"])
+def test_a_joint_that_was_not_seen_is_zero(unseen):
+    line = '{"people": [{"keypoint": [[1, 2], UNSEEN, [5, 6]]}]}'
+    frame = parsed_line(line.replace("UNSEEN", unseen), "line 1")
+    assert frame.keypoint.tolist() == [[[1, 2], [0, 0], [5, 6]]]
+    nobody = parsed_line(line.replace("UNSEEN", unseen).replace("[1, 2]", "null").replace("[5, 6]", "null"), "line 1")
+    assert not len(nobody.keypoint)
+
+
 def test_a_file_names_the_line_that_is_wrong(tmp_path):
     good = {"people": [person(0)]}
     for wrong, message in (

@@ -6,8 +6,8 @@
     {"pose_landmarks": [[{"x", "y", "z", "visibility"}, ...], ...]}                          MediaPipe, all its forms
 
 The first frame may say these facts, too. id, score and frame may be left out; {"people": []} is a frame without
-anybody. A joint that was not seen is null or all zero. Frame numbers count up; numbers that are not there are frames
-without anybody.
+anybody. A joint that was not seen is null, NaN or all zero. Frame numbers count up; numbers that are not there are
+frames without anybody.
 Source: doc/02_output.md of OpenPose; ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker.
 """
 
@@ -163,21 +163,26 @@ def _own(people: Sequence[Mapping[str, Any]], number: int | None, origin: str) -
 
 
 def _joints(values: object, origin: str) -> Float[np.ndarray, "V C"] | None:
-    """The joints of a person, zero where a coordinate is null; None where no joint was seen."""
+    """The joints of a person, zero where a coordinate is null or NaN; None where no joint was seen."""
     rows = values if isinstance(values, list) else [0]
-    seen = [row for row in rows if isinstance(row, list) and None not in row]
+    seen = [row for row in rows if isinstance(row, list) and not _unseen(row)]
     if not seen and all(row is None or isinstance(row, list) for row in rows):
         return None
     if values is None:
         raise ValueError(f"{origin} has a person without 'keypoint', expected {FORM}")
     unseen = [0.0] * (len(seen[0]) if seen else 0)
     try:
-        pose = np.array([unseen if row is None or (type(row) is list and None in row) else row for row in rows], float)
+        pose = np.array([unseen if _unseen(row) else row for row in rows], float)
     except (TypeError, ValueError, OverflowError):
         pose = np.zeros(())
     if pose.ndim != 2 or pose.shape[1] not in (2, 3) or not (np.abs(pose) < 1e30).all():
         raise ValueError(f"{origin} has the keypoint {quoted(values)}, expected joints as [x, y], [x, y, z] or null")
     return pose.astype(np.float32)
+
+
+def _unseen(row: Any) -> bool:
+    """Whether a joint is null or lacks a coordinate; programs in Python write NaN for it."""
+    return row is None or (isinstance(row, list) and any(it is None or it != it for it in row))
 
 
 def _scores(values: object, joints: int, origin: str) -> Float[np.ndarray, "V"]:
