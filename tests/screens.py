@@ -2,8 +2,9 @@
 
     python -m tests.screens OUT PAGE.html ... [http://127.0.0.1:8000] ["http://127.0.0.1:8000 JAVASCRIPT"]
 
-What follows an address is done on the page before the picture. CI keeps them as artefacts. Without a browser it says so and writes nothing. Raises SystemExit 1 where a page writes to
-the console, asks for something from elsewhere, or is wider than its window.
+What follows an address is done on the page before the picture. CI keeps them as artefacts. Without a browser it says so
+and writes nothing. Raises SystemExit 1 where a page writes to the console, asks for something from elsewhere, or is
+wider than its window.
 """
 
 import base64

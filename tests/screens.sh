@@ -4,8 +4,8 @@ set -euo pipefail
 out=$(realpath -m "$1")
 root=$(realpath "$(dirname "$0")/..")
 work=$(mktemp -d)
-server=
-trap '[ -z "$server" ] || kill "$server"; rm -rf "$work"' EXIT
+server= sender=
+trap 'kill $sender $server 2>/dev/null || true; rm -rf "$work"' EXIT
 cd "$work"
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 
@@ -24,4 +24,18 @@ for _ in $(seq 60); do
     python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:8765/healthz')" 2>/dev/null && break
     sleep 1
 done
-python -m tests.screens "$out" first/report.html test/report.html compare.html player.html http://127.0.0.1:8765
+python -m tests.stream_forever http://127.0.0.1:8765 data &
+sender=$!
+python -m tests.screen_pages first data xsub
+live="new Promise((done) => setTimeout(done, 1000)).then(() => document.getElementById('tab-watch').click())"
+pages=(first/report.html test/report.html compare.html player.html cells.html study.html
+    http://127.0.0.1:8765 "http://127.0.0.1:8765 $live")
+if [ -n "${KINEGRAPH_ORT_WEB:-}" ]; then  # the folder dist of onnxruntime-web
+    kinegraph export ui-prmd-10 answers.html --page --ort "$KINEGRAPH_ORT_WEB"
+    pages+=(answers.html)
+fi
+if python -c "import mkdocs" 2>/dev/null; then
+    (cd "$root" && NO_MKDOCS_2_WARNING=1 python -m mkdocs build --quiet --site-dir "$work/site")
+    pages+=(site/gallery/graph_convolution.html site/gallery/own_csv.html)
+fi
+python -m tests.screens "$out" "${pages[@]}"

@@ -1,6 +1,6 @@
 """A program that sends a recording to the socket of a server again and again, so that its page can be looked at.
 
-    python -m tests.stream_forever http://127.0.0.1:8765 DATASET
+python -m tests.stream_forever http://127.0.0.1:8765 DATASET
 """
 
 import json

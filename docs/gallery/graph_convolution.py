@@ -16,7 +16,7 @@ from kinegraph.synthetic.recordings import write_recordings
 
 # %%
 figure = kg.show_graph("ntu25", strategy="spatial_true", joint="left_elbow")
-figure.savefig("graph.png", dpi=60)
+figure.savefig("graph.png", dpi=90)
 
 # %% [markdown]
 # ![The graph of 25 joints](img/graph_convolution.png)

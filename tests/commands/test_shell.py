@@ -39,6 +39,9 @@ def test_names_and_help_need_nothing_heavy():
     assert imported_by("predict", "a", "b", "--ot", "c") == "set()"
     assert "torch" not in imported_by("test", "a", "b", "--splt", "c")
     assert imported_by("completion", "--words", "train", "--") == "set()"
+    code = f"import sys; import kinegraph.commands.test; {HEAVY}"  # what `test --help` reads
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    assert ended.stdout.strip() == "set()"
 
 
 def test_help_by_name(capsys):

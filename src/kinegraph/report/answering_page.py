@@ -65,7 +65,8 @@ def _page(asked: Exported, files: Mapping[str, bytes], title: str) -> str:
             f'<meta name="color-scheme" content="light dark">\n<title>{text(title)}</title>',
             f"<style>\n{part('player_page.css')}{part('answering_page.css')}{player_css()}</style>\n</head>\n<body>\n<main>",
             f"<h1>{text(title)}</h1>",
-            '<label id="drop"><input type="file" accept=".json,.csv"><b>Drop a .json or .csv file of joints here, or choose one</b>'
+            '<label id="drop"><input type="file" accept=".json,.csv">'
+            "<b>Drop a .json or .csv file of joints here, or choose one</b>"
             f"<span>{len(asked.layout)} joints; nothing leaves this page</span></label>",
             f"<p>It answers with one of {len(asked.class_names)} classes: {text(', '.join(asked.class_names))}.</p>",
             '<p id="said" role="status"></p>\n<div id="result"></div>\n</main>',

@@ -25,7 +25,7 @@ from kinegraph.report.page import (
 
 SECTIONS = {"history": "Scores", "trials": "Trials", "best": "Best config"}
 MOST_LISTED = 1000
-CSS = ".trials td:nth-child(3) { white-space: nowrap; }"
+CSS = ".trials td:nth-child(3) { white-space: nowrap; } .trials td:last-child:not(:empty) { min-width: 16em; }"
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,9 @@ def _trials(study: StudyFacts) -> str:
         score = number("–", -1e30) if it.score is None else number(f"{it.score:.4f}")
         rows.append([number(str(it.number)), score, name(it.state), *map(_value, map(it.options.get, options)),
                      name(it.remark)])  # fmt: skip
-    heads = ["#Trial", f"#{text(study.figure)}", "State", *(text(it.rpartition(".")[2]) for it in options), "Remark"]
+    of_numbers = {key for key in options if all(isinstance(it.options.get(key, 0), int | float) for it in study.trials)}
+    named = ("#" * (it in of_numbers) + text(it.rpartition(".")[2]) for it in options)
+    heads = ["#Trial", f"#{text(study.figure)}", "State", *named, "Remark"]
     left = quiet(f"The best {MOST_LISTED:,} of {len(order):,}.") if len(order) > MOST_LISTED else ""
     drawn = table(heads, rows, kind="trials", sortable=True)
     return section("trials", SECTIONS["trials"], left, folded("All trials", drawn) if len(order) > 50 else drawn)
