@@ -72,6 +72,7 @@ class Killed(Exception):
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     monkeypatch.setattr(plugins, "_LOADED", {})
+    sys.modules.pop("mynet", None)  # of the docs' tests
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mynet.py").write_text(SOURCE)
     made_up.dataset(tmp_path / "data")
