@@ -129,6 +129,15 @@ def test_mmpose_videos_and_pictures(tmp_path):
     assert (single.people, single.frames) == (2, 1)
 
 
+def test_mmpose_files_of_one_name_in_two_folders_are_two_recordings(tmp_path):
+    for t, people in enumerate(walking()[:2]):
+        for folder in "ab":
+            written(tmp_path / folder / f"walk_{t}.json", list(map(instance, people)))
+            written(tmp_path / folder / "video.json", [{"frame_id": 0, "instances": list(map(instance, people))}])
+    found = {clip.name: clip.frames for clip in read(tmp_path)}
+    assert found == {"a/walk": 2, "b/walk": 2, "a/video": 1, "b/video": 1}
+
+
 def test_mmpose_pictures_in_one_list(tmp_path):
     (clip,) = read(written(tmp_path / "a.json", {"predictions": [list(map(instance, it)) for it in walking()]}))
     check_walking(clip)

@@ -57,12 +57,13 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
         own = own or (
             _own_layout(content["meta_info"]) if isinstance(content, Mapping) and "meta_info" in content else None
         )
-        _add(found, content, file, alone=len(files) == 1)
+        name = file.stem if file == path else file.relative_to(path).with_suffix("").as_posix()
+        _add(found, content, file, name, alone=len(files) == 1)
     return recordings_of(list(found.values()), path, f"MMPose, {path.name}", layout, people, own=own)
 
 
-def _add(found: dict[str, Pictures], content: object, file: Path, alone: bool) -> None:
-    """Add what a file holds to the recording that it is of."""
+def _add(found: dict[str, Pictures], content: object, file: Path, name: str, alone: bool) -> None:
+    """Add what a file holds to the recording that it is of. name: of the file below the folder that is read."""
     frames = content.get("instance_info", content.get("predictions")) if isinstance(content, Mapping) else content
     if isinstance(frames, list) and frames and all(isinstance(it, list) for it in frames):
         # the inferencer's own result: a list of instances for each picture
@@ -70,13 +71,14 @@ def _add(found: dict[str, Pictures], content: object, file: Path, alone: bool) -
     if not isinstance(frames, list) or not all(isinstance(it, Mapping) for it in frames):
         raise ValueError(f"{file} is no list of frames or instances")
     if any("instances" in it for it in frames):
-        pictures = found.setdefault(str(file), Pictures(file.stem))
+        pictures = found.setdefault(f"{name}.json", Pictures(name))
         for place, frame in enumerate(frames):
             number = frame.get("frame_id", place)
             _add_people(pictures, number if isinstance(number, int) else place, frame.get("instances"), file)
         return
-    name, number = (file.stem, 0) if alone else picture_number(file.name)
-    _add_people(found.setdefault(name, Pictures(name or file.parent.name)), number or 0, frames, file)
+    recording, number = (name, 0) if alone else picture_number(f"{name}.json")
+    pictures = found.setdefault(recording, Pictures(recording or file.parent.name))
+    _add_people(pictures, number or 0, frames, file)
 
 
 def _add_people(pictures: Pictures, frame: int, instances: object, file: Path) -> None:
