@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self
+from typing import Self, get_args
 
 import pytest
 from beartype import BeartypeConf, beartype
@@ -16,15 +16,16 @@ _raises = pytest.raises
 
 
 def checked(function):
-    """The function with its annotations checked, but for two that cannot be: Self outside of a class, and protocols."""
+    """The function with its annotations checked, but for those that beartype cannot check in a function alone."""
     hints = function.__annotations__
-    function.__annotations__ = {name: hint for name, hint in hints.items() if hint is not Self and not _protocol(hint)}
+    function.__annotations__ = {name: hint for name, hint in hints.items() if not _uncheckable(hint)}
     return by_annotation(function)
 
 
-def _protocol(hint: object) -> bool:
-    """Whether it is a protocol that isinstance does not take."""
-    return getattr(hint, "_is_protocol", False) and not getattr(hint, "_is_runtime_protocol", False)
+def _uncheckable(hint: object) -> bool:
+    """Whether it is, or has a part that is, Self or a protocol that isinstance does not take."""
+    protocol = getattr(hint, "_is_protocol", False) and not getattr(hint, "_is_runtime_protocol", False)
+    return hint is Self or protocol or any(map(_uncheckable, get_args(hint)))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from kinegraph.skeleton.layout import JointLayout
 
 Stream = Literal["joint", "bone", "k_bone", "joint_motion", "bone_motion", "k_bone_motion"]
+SCORES_DIFFER = ("coco20",)  # layouts whose published streams subtract scores, too: those of ProtoGCN, for its coco_new
 
 
 def bones(
@@ -51,9 +52,9 @@ def streams(
 ) -> list[Float[np.ndarray, "M T V C"]]:
     """The wanted streams, in this order. scored: the last channel of `joints` is a score.
 
-    Of the layout coco20 only bones have mean scores: those of k-bones and motions are differences, as published.
+    Of SCORES_DIFFER only bones have mean scores: those of k-bones and motions are differences.
     """
-    made, averaged = {"joint": joints}, scored and layout.name != "coco20"
+    made, averaged = {"joint": joints}, scored and layout.name not in SCORES_DIFFER
     if any(stream.startswith("bone") for stream in wanted):
         made["bone"] = bones(joints, layout, scored)
     if any(stream.startswith("k_bone") for stream in wanted):

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int
+
 from kinegraph.data.dataset_read import check_sums
 from kinegraph.data.dataset_write import SEGMENT_COLUMNS, SEGMENTS
 from kinegraph.messages import one_line, plain_name, quoted
@@ -12,7 +15,7 @@ from kinegraph.skeleton.segment import Segment
 
 
 def read_segments(
-    path: Path, about: Mapping[str, Any], names: Sequence[str], frames: Sequence[int]
+    path: Path, about: Mapping[str, Any], names: Sequence[str], frames: Int[np.ndarray, "clips"]
 ) -> tuple[tuple[Segment, ...], ...] | None:
     """The segments of each clip; None where the clips are not long recordings.
 

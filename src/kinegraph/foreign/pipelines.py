@@ -185,8 +185,8 @@ def _flipped(steps: Steps, block: Block) -> None:
     steps.say("augment.mirror", float(block.get("flip_ratio", 0.5)), block, "flip_ratio")
 
 
-def _added_middles(steps: Steps, block: Block) -> None:
-    """Three joints in the middle of others: the reader adds them, for a network of the layout coco_new."""
+def _added_midpoints(steps: Steps, block: Block) -> None:
+    """Three midpoints of joints: the reader adds them, for a network of the layout coco_new."""
     steps.check(block, dataset="coco_new")
     if steps.recipe.dataset.get("layout") != "coco20":
         steps.recipe.refuse(
@@ -283,7 +283,7 @@ TRANSFORMS: dict[str, Callable[[Steps, Block], None]] = {
     "Joint_Flip": _augmented("joint_flip", 0.5),
     "PartDrop": _augmented("part_drop", 0.2),
     "Part_Drop": _augmented("part_drop", 0.2),
-    "Kinetics_Transform": _added_middles,
+    "Kinetics_Transform": _added_midpoints,
     "GenSkeFeat": _gen_features,
     "JointToBone": _joint_to_bone,
     "ToMotion": _to_motion,

@@ -14,7 +14,7 @@ from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
-from kinegraph.skeleton.middles import can_add_middles, clip_with_middles
+from kinegraph.skeleton.midpoints import can_add_midpoints, clip_with_midpoints
 from kinegraph.skeleton.rig_names import body_joints
 
 
@@ -58,8 +58,8 @@ def with_joints(clip: SkeletonClip, wanted: JointLayout, map_layout: bool) -> Sk
     """The clip with the joints of a layout, and with that layout: its bones are those that the network knows."""
     if clip.layout.joints == wanted.joints:
         return clip if clip.layout == wanted else replace(clip, layout=wanted)
-    if can_add_middles(clip.layout.joints, wanted):
-        return clip_with_middles(clip, wanted)
+    if can_add_midpoints(clip.layout.joints, wanted):
+        return clip_with_midpoints(clip, wanted)
     order = joints_by_name(clip.layout.joints, wanted.joints)
     found = f"{_called(clip)} has {_told(clip.layout)}, the network was trained on {_told(wanted)}"
     if None in order:

@@ -40,7 +40,7 @@ from kinegraph.messages import first_few
 from kinegraph.safe_pickle import load_pickle, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
-from kinegraph.skeleton.middles import can_add_middles, with_middles
+from kinegraph.skeleton.midpoints import can_add_midpoints, with_midpoints
 
 NAME = "annotations"
 TITLE = "annotation pickle of MMAction2 or PYSKL"
@@ -321,7 +321,7 @@ def _clips(found: Annotations, layout: JointLayout, skeletons: kpfiles.Skeletons
             continue
         try:
             item = skeletons.expanded(found.items[i]) if skeletons else found.items[i]
-            keypoint, score = (it if it is None else with_middles(it, layout) for it in _arrays(item))
+            keypoint, score = (it if it is None else with_midpoints(it, layout) for it in _arrays(item))
             if not found.about:  # what we wrote ourselves comes back as it was
                 present = keypoint.any((1, 2, 3))
                 keypoint, score = keypoint[present], None if score is None else score[present]
@@ -347,8 +347,8 @@ def _clips(found: Annotations, layout: JointLayout, skeletons: kpfiles.Skeletons
 
 
 def _layout_for(joints: int, given: str | None) -> JointLayout:
-    """The given layout, which may have middles of the recorded joints as well."""
-    if given is not None and can_add_middles(load_layout(given).joints[:joints], load_layout(given)):
+    """The given layout, which may have midpoints of the recorded joints as well."""
+    if given is not None and can_add_midpoints(load_layout(given).joints[:joints], load_layout(given)):
         return load_layout(given)
     return layout_for(joints, given)
 

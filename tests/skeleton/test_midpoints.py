@@ -28,7 +28,7 @@ def expected(values: np.ndarray) -> np.ndarray:
     return np.concatenate([values, np.stack([hips, (hips + shoulders) / 2, shoulders], 2)], 2)
 
 
-def test_middles_of_an_annotation_file_and_of_a_clip_for_a_network(tmp_path):
+def test_midpoints_of_an_annotation_file_and_of_a_clip_for_a_network(tmp_path):
     clip = recorded()
     annotation = {"frame_dir": "clip", "label": 0, "total_frames": 4, "img_shape": (80, 100), "keypoint": clip.keypoint,
                   "keypoint_score": clip.score}  # fmt: skip
