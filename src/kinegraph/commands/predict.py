@@ -69,7 +69,7 @@ def predict(
     class_names: str | None = None,
     device: str = "auto",
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true",
-    engine: Literal["torch", "auto"] = "torch",
+    engine: Literal["torch", "auto", "onnxruntime", "openvino"] = "torch",
     batch_size: int = 32,
     workers: int = 1,
     plugins: list[Path] | None = None,
@@ -112,7 +112,7 @@ def predict(
         device: cpu, cuda or auto.
         precision: 32-true (or fp32), 16-mixed (fp16), bf16-mixed (bf16) or 64-true.
         engine: what computes the network; auto measures once which is the fastest on this machine, torch, the network
-            made quick, or onnxruntime, and keeps that in ~/.cache/kinegraph/engines.
+            made quick, or what is installed of onnxruntime and openvino, and keeps that in ~/.cache/kinegraph/engines.
         batch_size: clips or windows at a time.
         workers: processes that read .skeleton files.
         plugins: Python files that define the network, where the weights name one of your own, or an estimator.
@@ -130,7 +130,7 @@ def predict(
     if part is not None and split is None:
         raise ValueError("--part is of a split: give --split too")
     from kinegraph.inference.answers import answer_file, answers, pieces
-    from kinegraph.inference.asking import placed_asked, quickest_of
+    from kinegraph.inference.asking import by_engine, placed_asked
     from kinegraph.inference.compared import compared
     from kinegraph.inference.inputs import questions, read_inputs, with_repetitions
     from kinegraph.inference.timeline import check_lengths
@@ -174,10 +174,10 @@ def predict(
             asked = opened.enter_context(closing(with_repetitions(asked)))
         if not any(one.format == "video" for one in found):  # which has a bar of its own
             asked = opened.enter_context(closing(_counted(asked, clips, console, quiet=out is None)))
-        if engine == "auto":
+        if engine != "torch":
             first = list(islice(asked, MEASURED if window is None else 1))
             some = pieces(predictor, first, per_person=per_person, window=window, stride=stride)
-            predictor = quickest_of(predictor, list(islice(some, MEASURED)), _note)
+            predictor = by_engine(predictor, engine, list(islice(some, MEASURED)), _note)
             asked = chain(first, asked)
         write = opened.enter_context(answer_file(out, written)) if out else None
         for answer in answers(
