@@ -83,6 +83,7 @@ from kinegraph.data.formats.frames import as_file, is_frame
 from kinegraph.data.formats.joined import joined
 from kinegraph.data.formats.labelled import labelled
 from kinegraph.data.formats.people import changed_rows, followed
+from kinegraph.data.formats.placeholders import without_placeholders
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, check_readable
 from kinegraph.data.formats.sides import sided
 from kinegraph.data.formats.unknown import advice, contents
@@ -188,7 +189,7 @@ def _recordings(
         if reason.startswith(BY_ENDING) and getattr(error, "kind", "") != "missing":  # no format knew the file
             error = ValueError(f"{error}. No format recognises it: {contents(path)}; {advice(path, FORMATS)}")
         raise _named(path, options, error) from None
-    found = with_companion(about, found, options)
+    found = with_companion(about, found if module is folder else without_placeholders(found), options)
     found = _with_common(path, found, {name: value for name, value in options.items() if name not in own})
     broken: list[str] = []
     changed: dict[str, int] = {}  # clip -> frames in which people changed rows

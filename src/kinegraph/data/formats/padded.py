@@ -21,6 +21,7 @@ from itertools import chain
 from numbers import Integral
 from pathlib import Path
 from tokenize import TokenError
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float
@@ -172,7 +173,7 @@ def mapped(path: Path) -> np.ndarray:
     """The array of a .npy, whose numbers are read when they are taken. Raises ValueError for a broken file."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (EOFError, ValueError, ArithmeticError, SyntaxError, TypeError, RecursionError, TokenError):
+    except (EOFError, ValueError, ArithmeticError, SyntaxError, TypeError, RecursionError, TokenError, BadZipFile):
         array = None
     if not isinstance(array, np.ndarray):  # np.load reads .npz too
         raise ValueError(f"{path} is not a whole .npy file of numbers")
