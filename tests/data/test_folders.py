@@ -1,5 +1,7 @@
 """Folders of recordings, also behind links."""
 
+import os
+
 import pytest
 
 from kinegraph.data.folders import files_below
@@ -37,3 +39,27 @@ def test_linked_folders_of_clips_are_read(clips):
         ("bow/clip", "bow"),
         ("wave/clip", "wave"),
     ]
+
+
+def test_a_folder_is_listed_once(clips, monkeypatch):
+    listed, scandir = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda place: listed.append(str(place)) or scandir(place))
+    list(recordings(clips / "raw" / "wave").clips)
+    assert len(listed) == len(set(listed)) > 2
+
+
+def test_what_systems_leave_behind_is_passed_over(clips):
+    raw = clips / "disk" / "wave"
+    for name in ("again", "../bow/back", "../bow/up", "../bow/root"):
+        (raw / name).unlink()
+    for name in ("__MACOSX/clip/._000_keypoints.json", ".ipynb_checkpoints/000_keypoints.json", "clip/.001.json"):
+        (raw / name).parent.mkdir(parents=True, exist_ok=True)
+        (raw / name).write_bytes(b"\0\5\x16\7")
+    (clip,) = recordings(raw).clips
+    assert (clip.name, clip.frames) == ("clip", 1)
+
+
+def test_links_to_files_that_are_not_there_are_named(clips):
+    (clips / "disk" / "wave" / "clip" / "001_keypoints.json").symlink_to("nowhere.json")
+    with pytest.raises(ValueError, match=r"has a link to nothing: clip/001_keypoints.json; fetch"):
+        recordings(clips / "disk" / "wave")

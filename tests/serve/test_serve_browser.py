@@ -93,6 +93,11 @@ def test_the_frames_of_a_program_are_watched(here, address, page):
     page.until("document.getElementById('streams').hidden")
 
 
+def test_live_may_be_chosen_while_the_socket_is_connecting(page):
+    opened = "new Promise(done => { const it = kinegraph.watchSource(document.createElement('select'), () => 0, done);"
+    assert page.run(f"{opened} it.start(); it.again(); }})") == []  # nobody sends; the fixture reads the console
+
+
 def video(path: Path, seconds: int = 2) -> Path:
     """160 x 120, 10 frames a second: a bright square above for some seconds, and below for as many (Y4M)."""
     dark, bright, grey = 16, 235, np.full(2 * 80 * 60, 128, np.uint8).tobytes()

@@ -20,6 +20,7 @@ from kinegraph.commands.inspect_trained import is_run, look_at_result, look_at_t
 from kinegraph.data.checks import Expected, Finding, findings, problem, upward
 from kinegraph.data.clip_summary import ClipSummary, likely_layout, summarize, units_of
 from kinegraph.data.dataset_write import FILES, checked_class_names
+from kinegraph.data.folders import listed_once
 from kinegraph.data.formats import BY_NAME, COMMON, options_of, recognise, recordings
 from kinegraph.data.formats.conventions import names_of_classes
 from kinegraph.data.formats.ntu import FILE_NAME as NTU_NAME
@@ -124,9 +125,10 @@ def inspection(path: Path, format: str | None, options: Mapping[str, Any], quiet
         raise ValueError(f"there is no file or folder {path}")
     if _is_part(path):
         path = path.parent
-    check_readable(path)
-    trained = None if format else look_at_trained(path)
-    return Inspection(path, *(trained or _recordings(path, format, options, quiet)))
+    with listed_once():
+        check_readable(path)
+        trained = None if format else look_at_trained(path)
+        return Inspection(path, *(trained or _recordings(path, format, options, quiet)))
 
 
 # ---- what it is ------------------------------------------------------------------------------------------------------

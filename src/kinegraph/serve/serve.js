@@ -77,7 +77,7 @@ function choose(name) {
   scene.film(false);
   board.begin(null);
   hint();
-  if (name === "watch") (watch.stop(), setTimeout(watch.start, 50));
+  if (name === "watch") watch.again();
 }
 
 const tabs = ["files", "camera", "watch"];
@@ -130,5 +130,5 @@ async function welcome() {
     problem(error.message);
   }
 }
-window.kinegraph = { scene, board, camera, choose };  // for tests
+window.kinegraph = { scene, board, camera, choose, watchSource };  // for tests
 welcome();

@@ -23,7 +23,8 @@ function cameraSource(video, take, changed) {
     video.srcObject = media;
     await video.play();
     socket = socketTo("/stream", { camera: 1, skeleton: 1, top: 3, name: "camera", map_layout: 1 });
-    socket.addEventListener("open", () => (changed(true, ""), send()));
+    const own = socket;
+    socket.addEventListener("open", () => (own === socket ? (changed(true, ""), send()) : own.close()));  // stopped before
     socket.addEventListener("message", ({ data }) => {
       const message = JSON.parse(data);
       if (message.kind === "error") changed(true, message.error);
@@ -69,10 +70,10 @@ function cameraSource(video, take, changed) {
 
 // The streams of programs. It connects again by itself, so that a server may be started anew.
 function watchSource(select, take, changed) {
-  let socket = null, chosen = null, tries = 0, wanted = false;
+  let socket = null, chosen = null, tries = 0, next = 0;
 
   function start() {
-    wanted = true;
+    clearTimeout(next);
     if (socket) return;
     socket = socketTo("/watch");
     socket.addEventListener("open", () => (tries = 0));
@@ -86,7 +87,7 @@ function watchSource(select, take, changed) {
       socket = null;
       chosen = null;
       list([]);
-      if (wanted) setTimeout(start, AGAIN[Math.min(tries++, AGAIN.length - 1)]);
+      next = setTimeout(start, AGAIN[Math.min(tries++, AGAIN.length - 1)]);
     });
   }
   function list(streams) {
@@ -102,5 +103,7 @@ function watchSource(select, take, changed) {
     socket?.send(JSON.stringify({ watch: number }));
   }
   select.addEventListener("change", () => choose(Number(select.value)));
-  return { start, stop: () => ((wanted = false), socket?.close()) };
+  // A cleared scene needs the stream from its head: the server sends it to whoever chooses. What is still connecting gets it.
+  const again = () => (socket?.readyState === WebSocket.OPEN ? choose(chosen) : start());
+  return { start, again };
 }

@@ -485,3 +485,24 @@ def test_a_gap_stays_a_gap(table):
     (clip,) = found.clips
     assert (clip.frames, clip.fps, found.changed()) == (11, 30, [])
     assert (~clip.keypoint.any((0, 2, 3))).sum() == 5
+
+
+@pytest.mark.parametrize("above", ["# my camera\n# 25 frames a second\n", "# my camera\n"])
+def test_comments_above_the_header_are_passed_over(tmp_path, above):
+    rows = "clip,frame,joint,x,y\n" + "".join(f"a,0,{joint},{joint},2\n" for joint in range(17))
+    (tmp_path / "a.csv").write_text(above + rows)
+    (clip,) = recordings(tmp_path / "a.csv", layout="coco17").clips
+    np.testing.assert_array_equal(clip.keypoint[0, 0, 1:, 0], range(1, 17))
+    (tmp_path / "a.csv").write_text(above + "#frame," + ",".join(f"x_{i},y_{i}" for i in range(17)) + "\n1" + ",3" * 34)
+    (clip,) = recordings(tmp_path / "a.csv", layout="coco17").clips  # as numpy.savetxt writes a header
+    assert (clip.keypoint == 3).all()
+
+
+def test_joints_of_minus_one_are_unseen_and_said(tmp_path):
+    rows = [f"a,{t},{j},{x},{x}" for t in range(3) for j in range(17) for x in (-1 if j == 4 else 100 + j,)]
+    (tmp_path / "a.csv").write_text("clip,frame,joint,x,y\n" + "\n".join(rows))
+    found = recordings(tmp_path / "a.csv", layout="coco17")
+    (clip,) = found.clips
+    assert not clip.keypoint[:, :, 4].any()
+    assert clip.keypoint[:, :, 5].all()
+    assert found.changed() == ["3 joints whose coordinates are all -1 count as not seen"]

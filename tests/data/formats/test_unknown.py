@@ -100,3 +100,16 @@ def test_pickles_of_other_programs_are_named(tmp_path, clip, said):
     path = written(tmp_path / "a.pkl", pickle.dumps([clip]))
     with pytest.raises(ValueError, match=re.escape(said)):
         recordings(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "right"),
+    [
+        ("walk", "clip,frame,joint,x,y\na,0,nose,1,2\n", "walk.csv"),
+        ("walk.json", "clip,frame,joint,x,y\na,0,nose,1,2\n", "walk.csv"),
+        ("walk.csv", '{"joints": {"nose": [1, 2], "left_eye": [1, 2]}}\n', "walk.jsonl"),
+    ],
+)
+def test_the_name_that_a_file_should_have(tmp_path, name, content, right):
+    with pytest.raises(ValueError, match=f"it is read as {right}: give it this name"):
+        recordings(written(tmp_path / name, content))

@@ -23,9 +23,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
-import numpy as np
-
 from kinegraph.data.cleaning import Smoothing
+from kinegraph.data.folders import listed_once
 from kinegraph.data.formats import (
     alphapose,
     amc,
@@ -75,6 +74,7 @@ from kinegraph.data.formats import (
     yolo,
 )
 from kinegraph.data.formats.as_asked import CLEANING, as_asked, cleaning, mapped, mended_lines
+from kinegraph.data.formats.checked import checked
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.companion import beside, read_about, with_companion
 from kinegraph.data.formats.elsewhere import known_elsewhere
@@ -83,11 +83,11 @@ from kinegraph.data.formats.frames import as_file, is_frame
 from kinegraph.data.formats.joined import joined
 from kinegraph.data.formats.labelled import labelled
 from kinegraph.data.formats.people import changed_rows, followed
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable
+from kinegraph.data.formats.placeholders import without_placeholders
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings, check_readable
 from kinegraph.data.formats.sides import sided
 from kinegraph.data.formats.unknown import advice, contents
 from kinegraph.data.formats.unstated import decided
-from kinegraph.data.large import blocks
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up
@@ -157,7 +157,18 @@ def recordings(
         whole: long recordings as they are, where the format's clips are cut out of them.
         recognised: what `recognise` said of the path; it looks at many files, so whoever asked it gives it here.
     """
-    path = Path(path)
+    with listed_once():
+        return _recordings(Path(path), format, on_fault, whole, recognised, options)
+
+
+def _recordings(
+    path: Path,
+    format: str | None,
+    on_fault: OnFault,
+    whole: bool,
+    recognised: "Recognised | None",
+    options: Mapping[str, Any],
+) -> Recordings:
     module, reason, fixed = recognised or recognise(path, format)
     options = {name: value for name, value in options.items() if value is not None}
     check_options(module, options, fixed)
@@ -178,7 +189,7 @@ def recordings(
         if reason.startswith(BY_ENDING) and getattr(error, "kind", "") != "missing":  # no format knew the file
             error = ValueError(f"{error}. No format recognises it: {contents(path)}; {advice(path, FORMATS)}")
         raise _named(path, options, error) from None
-    found = with_companion(about, found, options)
+    found = with_companion(about, found if module is folder else without_placeholders(found), options)
     found = _with_common(path, found, {name: value for name, value in options.items() if name not in own})
     broken: list[str] = []
     changed: dict[str, int] = {}  # clip -> frames in which people changed rows
@@ -190,7 +201,7 @@ def recordings(
         return found.skipped() + lines + broken
 
     def clips() -> Iterator[Item]:
-        items = _checked(found)
+        items = checked(found)
         if found.unordered:
             items = followed(items, changed)
         items = as_asked(items, options, mended)
@@ -223,6 +234,11 @@ def recognise(path: Path, format: str | None = None) -> Recognised:
 
     Raises ValueError for a path that no format claims, for one that several do, and for a device or a pipe.
     """
+    with listed_once():
+        return _recognise(path, format)
+
+
+def _recognise(path: Path, format: str | None) -> Recognised:
     check_readable(path)
     if format is not None:
         name, fixed = ALIASES.get(format, (format, {}))
@@ -320,47 +336,6 @@ def _named(path: Path, options: Mapping[str, object], error: ValueError) -> Valu
     message = " ".join(CONTROL.sub(" ", str(error)).split())
     where = "" if any(str(it) in message for it in given) else f"{path}: "
     return FormatError(getattr(error, "kind", "unreadable"), f"{where}{message}")
-
-
-def _checked(found: Recordings) -> Iterator[Item]:
-    """Faults in place of clips that no command can use; names that are safe to show."""
-    names: set[str] = set()
-    for number, item in enumerate(found.clips):
-        if not isinstance(item, SkeletonClip):
-            yield item
-            continue
-        clip = _plainly_named(item)
-        fault = _fault(clip, number, len(found.class_names), names)
-        names.add(clip.name)
-        yield fault or clip
-
-
-def _fault(clip: SkeletonClip, number: int, classes: int, names: set[str]) -> Fault | None:
-    if not clip.name:
-        return Fault(f"clip number {number} has no name", kind="no_name")
-    if clip.name in names:
-        return Fault(f"two clips are named '{clip.name}'", clip.name, "duplicate_name")
-    if clip.label is not None and not 0 <= clip.label < (classes or clip.label + 1):
-        known = f"the {classes} classes are 0 to {classes - 1} (--class-names)" if classes else "classes count from 0"
-        return Fault(f"has label {clip.label}, {known}", clip.name, "label")
-    for array in filter(lambda it: it is not None, (clip.keypoint, clip.score)):
-        for part in blocks(array) if array.size else ():
-            some = array[:, part]
-            if not (np.isfinite(some.min()) and np.isfinite(some.max())):  # without an array of answers
-                person, frame = np.argwhere(~np.isfinite(some))[0][:2]
-                where = f"first of person {person} in frame {part.start + frame}"
-                return Fault(f"holds NaN or infinity, {where}", clip.name, "not_finite")
-    return None
-
-
-def _plainly_named(clip: SkeletonClip) -> SkeletonClip:
-    """Without control characters, which a terminal or a page would obey."""
-    texts = [clip.name, *(it for it in (*clip.attributes.values(), *clip.splits) if isinstance(it, str))]
-    if not any(map(CONTROL.search, texts)):
-        return clip
-    cells = {key: plain_name(it) if isinstance(it, str) else it for key, it in clip.attributes.items()}
-    splits = {plain_name(split): plain_name(part) for split, part in clip.splits.items()}
-    return replace(clip, name=plain_name(clip.name), attributes=cells, splits=splits)
 
 
 def _with_common(path: Path, found: Recordings, options: Mapping[str, Any]) -> Recordings:

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from kinegraph.data.dataset_write import COLUMNS
+from kinegraph.data.folders import files_in
 from kinegraph.data.formats import kpfiles, ntu
 from kinegraph.data.formats.annotations_facts import fps_of, image_size_of, label_of
 from kinegraph.data.formats.axes import FRAMES_FIRST, NO_PEOPLE, frames_come_first, with_people
@@ -77,7 +78,7 @@ def detect(path: Path) -> str | None:
         with path.open("rb") as file:
             start = file.read(1 << 16)
         return "a pickle of annotations" if any(key in start for key in KEYS) else None
-    named = [file for file in path.glob("*.pkl") if PART_FILE.fullmatch(file.name)]
+    named = [file for file in files_in(path, "*.pkl") if PART_FILE.fullmatch(file.name)]
     return "holds pickles of annotations" if any(map(detect, named)) else None
 
 
@@ -170,7 +171,7 @@ def _files(raw: Path) -> dict[Path, str | None]:
         if not (there := {path: part for path, part in paths.items() if path.is_file()}):
             raise ValueError(f"there is no file or folder {raw}, and no {raw.name}_train.pkl")
         return there
-    paths = sorted(raw.glob("*.pkl"))
+    paths = list(files_in(raw, "*.pkl"))
     if len(paths) == 1:
         return _files(paths[0])
     named = {path: PART_FILE.fullmatch(path.name) for path in paths}

@@ -7,10 +7,11 @@ two levels, becomes one: joints above, x, y and score below. The cells of a join
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from importlib import import_module
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from kinegraph.data.formats.excel import EXCEL, excel_rows
 from kinegraph.data.formats.recordings import FormatError
@@ -20,6 +21,8 @@ from kinegraph.messages import one_line, quoted
 PARQUET = (".parquet", ".pq")
 NO_TEXT = (*PARQUET, *EXCEL)
 AXES = {"x", "y", "z", "score", "scores", "conf", "confidence", "likelihood", "visibility", "presence"}
+CELLS = re.compile(r"[,;\t]")
+NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*|\s*nan\s*|", re.IGNORECASE)
 LOOKED_AT = 100  # rows that show whether decimals have a comma
 DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+(?:[eE][-+]?\d+)?\s*")
 THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2}(?:,\d{3})+\s*")
@@ -49,21 +52,46 @@ def csv_lines(path: Path) -> Iterator[Row]:
 def separator_of(path: Path) -> str:
     """What separates the cells of a table, by its first line."""
     with path.open(newline="", encoding=encoding_of(path), errors="replace") as file:
-        return max(",;\t", key=file.readline(1 << 16).count)
+        skipped, lines = _without_comments(file)
+        return max(",;\t", key=(next(lines, "") if skipped else file.readline(1 << 16)).count)
 
 
 def text_rows(path: Path) -> Iterator[Row]:
     """The rows as they are, with their line numbers. Raises ValueError naming the line."""
     with path.open(newline="", encoding=encoding_of(path)) as file:
-        reader = csv.reader(file, delimiter=separator_of(path))
+        skipped, lines = _without_comments(file)
+        reader = csv.reader(lines, delimiter=separator_of(path))
         try:
             for row in reader:
                 if row:
-                    yield reader.line_num, row
+                    yield skipped + reader.line_num, row
         except csv.Error as error:
-            raise ValueError(f"{path} line {reader.line_num} is not readable: {error}") from None
+            raise ValueError(f"{path} line {skipped + reader.line_num} is not readable: {error}") from None
         except UnicodeError:
             raise ValueError(f"{path} {other_encoding(path)}") from None
+
+
+def _without_comments(file: TextIO) -> tuple[int, Iterator[str]]:
+    """How many lines are above a table as comments (#), and the lines of the table.
+
+    The last comment is the header where as many numbers follow it: numpy's savetxt writes it so.
+    """
+    first = ""
+    with suppress(UnicodeError):  # said where rows are read
+        first = file.read(1)
+    file.seek(0)
+    if first != "#":
+        return 0, file
+    count, comment = 0, ""
+    for line in file:
+        if line.startswith("#"):
+            count, comment = count + 1, line.lstrip("# ")
+            continue
+        cells = CELLS.split(line.strip())
+        if len(CELLS.split(comment.strip())) == len(cells) and all(map(NUMBER.fullmatch, cells)):
+            return count - 1, chain([comment, line], file)
+        return count, chain([line], file)
+    return count, iter(())
 
 
 # ---- decimals --------------------------------------------------------------------------------------------------------

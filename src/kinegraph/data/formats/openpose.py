@@ -34,8 +34,8 @@ from kinegraph.data.formats.openpose_clips import (
     frame_folders,
     is_clip,
     is_frame,
-    is_kinetics,
     kinetics,
+    kinetics_folders,
 )
 from kinegraph.data.formats.openpose_files import detections, further_parts, poses
 from kinegraph.data.formats.openpose_parts import BODIES, Part, layout_with
@@ -63,7 +63,7 @@ def detect(path: Path) -> str | None:
         if is_frame(path):
             return "one frame or many, as OpenPose writes them"
         return "a clip of Kinetics-skeleton" if is_clip(path) else None
-    if any(is_kinetics(folder) for folder in (path, *sorted(path.iterdir())) if folder.is_dir()):
+    if kinetics_folders(path):
         return "holds JSON files of Kinetics-skeleton"
     named = first_frame_file(path)
     return f"holds {named.name}, as OpenPose writes them" if named else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from kinegraph.data.folders import files_below
+from kinegraph.data.folders import Place, files_below, places
 from kinegraph.data.formats.openpose_files import FrameOf, frames_in
 from kinegraph.data.split_names import PARTS, column_and_part
 from kinegraph.messages import first_few, quoted
@@ -43,7 +43,7 @@ def kinetics(raw: Path) -> Found | None:
     if raw.is_file():
         folders = [raw] if is_clip(raw) else []
     else:
-        folders = [folder for folder in (raw, *sorted(raw.iterdir())) if folder.is_dir() and is_kinetics(folder)]
+        folders = kinetics_folders(raw)
     if not folders:
         return None
     entries, table, names, reasons = [], {}, {}, []
@@ -83,9 +83,16 @@ def kinetics(raw: Path) -> Found | None:
     return Found(entries, table, classes or None, reasons, fractions=True)
 
 
-def is_kinetics(folder: Path) -> bool:
+def kinetics_folders(raw: Path) -> list[Path]:
+    """The folders of clips of Kinetics-skeleton: a folder itself, and those in it."""
+    found = [place for place in places(raw) if place.path == raw or place.path.parent == raw]
+    return [place.path for place in found if _is_kinetics(place)]
+
+
+def _is_kinetics(place: Place) -> bool:
     """Whether there is a label file of that name beside it, or its first JSON is a clip."""
-    files = (file for file in folder.glob("*.json") if not FRAME_FILE.fullmatch(file.name))
+    folder = place.path
+    files = (folder / name for name in place.files if name.endswith(".json") and not FRAME_FILE.fullmatch(name))
     first = next(files, None)
     if first is not None and (folder.parent / f"{folder.name}_label.json").is_file():
         return True

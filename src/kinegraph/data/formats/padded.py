@@ -21,10 +21,12 @@ from itertools import chain
 from numbers import Integral
 from pathlib import Path
 from tokenize import TokenError
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.data.folders import files_in
 from kinegraph.data.formats import ntu
 from kinegraph.data.formats.companion import ClipRecord, beside, completed, read_about
 from kinegraph.data.formats.conventions import (
@@ -68,7 +70,7 @@ def detect(path: Path) -> str | None:
         with suppress(ValueError):
             return "a .npy with five axes" if mapped(path).ndim == 5 else None
         return None
-    named = next((file.name for file in path.glob("*.npy") if JOINT_FILE.fullmatch(file.name)), None)
+    named = next((file.name for file in files_in(path, "*.npy") if JOINT_FILE.fullmatch(file.name)), None)
     return f"holds {named}" if named else None
 
 
@@ -137,7 +139,7 @@ def _files(raw: Path) -> dict[Path, str | None]:
         return {path: part for path, part in fellows.items() if path.is_file()}
     if not raw.is_dir():
         raise ValueError(f"there is no file or folder {raw}")
-    found = {path: named for path in sorted(raw.glob("*.npy")) if (named := JOINT_FILE.fullmatch(path.name))}
+    found = {path: named for path in files_in(raw, "*.npy") if (named := JOINT_FILE.fullmatch(path.name))}
     kinds = sorted({named[2] for named in found.values()})
     if not kinds:
         raise ValueError(f"there is no train_data_joint.npy, train_data.npy or train_ntu_sk_60.npy in {raw}")
@@ -171,7 +173,7 @@ def mapped(path: Path) -> np.ndarray:
     """The array of a .npy, whose numbers are read when they are taken. Raises ValueError for a broken file."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (EOFError, ValueError, ArithmeticError, SyntaxError, TypeError, RecursionError, TokenError):
+    except (EOFError, ValueError, ArithmeticError, SyntaxError, TypeError, RecursionError, TokenError, BadZipFile):
         array = None
     if not isinstance(array, np.ndarray):  # np.load reads .npz too
         raise ValueError(f"{path} is not a whole .npy file of numbers")

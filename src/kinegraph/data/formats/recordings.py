@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kinegraph.data.folders import walk
+from kinegraph.data.folders import places
+from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
@@ -118,19 +119,21 @@ def spread(total: int, sample: int | None) -> frozenset[int]:
 def check_readable(path: Path) -> None:
     """Raises ValueError for an empty file, and the system's error for a folder inside that may not be opened.
 
-    The files of such a folder would only seem to be absent.
+    The files of such a folder would only seem to be absent, and so do those behind links that lead nowhere.
     """
-
-    def fail(error: OSError) -> None:
-        raise error
-
     check_kind(path)
     if path.is_file() and not path.stat().st_size:
         raise ValueError(f"{path} is an empty file")
-    if path.is_dir():
-        for place, names in walk(path, fail):
-            for name in names:
-                check_kind(place / name)
+    broken: list[str] = []
+    for place in places(path) if path.is_dir() else ():
+        if place.fault is not None:
+            raise place.fault
+        for name in place.others:
+            check_kind(place.path / name)
+        broken += [(place.path / name).relative_to(path).as_posix() for name in place.broken]
+    if broken:
+        links = f"{len(broken):,} links to files that are not there" if len(broken) > 1 else "a link to nothing"
+        raise ValueError(f"{path} has {links}: {first_few(broken)}; fetch the files, or delete the links")
 
 
 def check_kind(path: Path) -> None:

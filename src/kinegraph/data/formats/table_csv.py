@@ -160,9 +160,11 @@ def _columns(path: Path, header: Sequence[str]) -> tuple[dict[str, int], list[st
         columns["score"] = columns.pop(other)
     if missing := [name for name in NEEDED if name not in columns]:
         hint = did_you_mean(missing[0], [name for name in columns if name not in ROW])
+        lacks = f"column '{missing[0]}'" if len(missing) == 1 else f"columns {first_few(missing, 5)}"
+        rename = "; rename your columns to these" if len(missing) > 1 and len(header) >= len(NEEDED) - 1 else ""
         raise ValueError(
-            f"{path} has no column '{missing[0]}', expected clip, frame, joint, x, y and more; "
-            f"found {one_line(', '.join(header)) or 'nothing'}{hint}"
+            f"{path} has no {lacks}, expected clip, frame, joint, x, y and more; "
+            f"found {one_line(', '.join(header)) or 'nothing'}{hint or rename}"
         )
     known = {name for name in columns if name in (*ROW, *KNOWN) or name.startswith("split_")}
     unknown = [name for name in columns if name not in known]

@@ -34,7 +34,9 @@ ALIASES = {
     "person": ("person_id", "track_id", "track", "body", "body_id", "pid", "individual", "hand", "handedness",
                "bodyid", "bodyindex", "body_index", "trackingid", "tracking_id"),
     **{axis: tuple(name.format(axis) for name in ("pos{}", "pos_{}", "position_{}", "position{}", "{}_pos", "p{}",
-                                                  "camera{}", "camera_{}")) for axis in "xyz"},
+                                                  "camera{}", "camera_{}", "{}_px", "{}_pixel", "{}_pixels", "{}_m",
+                                                  "{}_cm", "{}_mm", "{}_coord", "{}_coordinate", "coord_{}"))
+       for axis in "xyz"},
     "score": ("confidence", "visibility", "likelihood", "conf", "presence"),
 }  # fmt: skip
 AXIS = r"(?P<axis>x|y|z|score|conf|confidence|visibility|vis|likelihood|presence|state|v|c|s|p)"

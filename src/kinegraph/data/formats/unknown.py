@@ -6,7 +6,9 @@ Formats describe their files in the heads of their modules. The nearest ones hav
 import re
 import zipfile
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 
 from kinegraph.data.formats.file_kinds import kind_of
@@ -14,6 +16,7 @@ from kinegraph.messages import first_few, plain_name, shortened
 from kinegraph.safe_npz import npz_shapes
 
 HEAD = 1 << 16  # bytes that are looked at
+OF_TEXT = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xml", ".bvh", ".trc", ".amc", ".skeleton")
 WORD = re.compile(r"[A-Za-z][A-Za-z_]{2,}")
 JSON = re.compile(r"\s*[\[{]\s*([\[{\]}\"]|-?\d)")
 KEY = re.compile(r'"([^"\n]{1,60})"\s*:')
@@ -54,10 +57,32 @@ def nearest_formats(path: Path, formats: Iterable[ModuleType], most: int = 2) ->
 
 
 def advice(path: Path, formats: Sequence[ModuleType]) -> str:
-    """The nearest formats as the end of a message, or where the forms are that are read."""
+    """The end of its name that is missing, or the nearest formats, or where the forms are that are read."""
+    if suffix := right_ending(path, formats):
+        return f"by its content it is read as {path.stem}{suffix}: give it this name"
     if near := nearest_formats(path, formats):
         return f"the nearest formats are {' and '.join(near)} (--format); docs/formats.md shows what is read"
     return "docs/formats.md shows what is read"
+
+
+def right_ending(path: Path, formats: Iterable[ModuleType]) -> str | None:
+    """The ending with which a format would know a file; None where none does."""
+    if not path.is_file():
+        return None
+    text = _text(path)
+    endings = [(end, it) for it in formats for end in it.SUFFIXES if (end in OF_TEXT) == (text is not None)]
+    if path.suffix.lower() == ".json" and JSON.match(text or ""):  # nearly any JSON looks like a line of JSON lines
+        return None
+    with TemporaryDirectory() as place:
+        for suffix, module in endings:
+            other, any_text = Path(place) / f"{path.stem}{suffix}", Path(place) / f"any{suffix}"
+            with suppress(OSError, ValueError):  # no links on this system, or not of this format
+                if not other.is_symlink():
+                    other.symlink_to(path.absolute())
+                    any_text.write_text("any text\n")
+                if module.detect(other) and not module.detect(any_text):  # by the content, not by the name
+                    return suffix
+    return None
 
 
 def _suits(path: Path, module: ModuleType) -> bool:
