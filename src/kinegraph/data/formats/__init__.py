@@ -23,8 +23,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
-import numpy as np
-
 from kinegraph.data.cleaning import Smoothing
 from kinegraph.data.formats import (
     alphapose,
@@ -75,19 +73,19 @@ from kinegraph.data.formats import (
     yolo,
 )
 from kinegraph.data.formats.as_asked import CLEANING, as_asked, cleaning, mapped, mended_lines
+from kinegraph.data.formats.bones import with_bones
 from kinegraph.data.formats.clip_columns import image_size_of
+from kinegraph.data.formats.clip_faults import checked
 from kinegraph.data.formats.companion import beside, read_about, with_companion
-from kinegraph.data.formats.elsewhere import known_elsewhere
 from kinegraph.data.formats.faults import OnFault, by_policy
+from kinegraph.data.formats.file_kinds import known_by_name
 from kinegraph.data.formats.frames import as_file, is_frame
-from kinegraph.data.formats.joined import joined
 from kinegraph.data.formats.labelled import labelled
 from kinegraph.data.formats.people import changed_rows, followed
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, check_readable
-from kinegraph.data.formats.sides import sided
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings, check_readable
+from kinegraph.data.formats.sides import with_sides
 from kinegraph.data.formats.unknown import advice, contents
 from kinegraph.data.formats.unstated import decided
-from kinegraph.data.large import blocks
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up
@@ -162,24 +160,8 @@ def recordings(
     options = {name: value for name, value in options.items() if value is not None}
     check_options(module, options, fixed)
     check_common(options)
-    own = {name: value for name, value in options.items() if name in options_of(module)} | fixed
-    reader = getattr(module, "read_whole", module.read) if whole else module.read
-    if own and reader is not module.read:
-        raise ValueError(f"--{next(iter(own))} is for the clips of {module.NAME}: leave it out with --segments")
-    if "split_name" in own and (about := beside(path)).is_file():
-        raise ValueError(f"--split-name is for files that do not name their splits; {about} does: leave it out")
-    about = read_about(beside(path)) if module in DESCRIBED else {}
-    if about and "layout" not in own:
-        own["layout"] = about["layout"]
-    listed = {name: options[name] for name in LABELLING if name in options and name not in own}
-    try:
-        found = labelled(partial(reader, path, **own), **listed) if listed else reader(path, **own)
-    except ValueError as error:
-        if reason.startswith(BY_ENDING) and getattr(error, "kind", "") != "missing":  # no format knew the file
-            error = ValueError(f"{error}. No format recognises it: {contents(path)}; {advice(path, FORMATS)}")
-        raise _named(path, options, error) from None
-    found = with_companion(about, found, options)
-    found = _with_common(path, found, {name: value for name, value in options.items() if name not in own})
+    found, rest = _read_by(module, path, reason, options, fixed, whole)
+    found = _with_common(path, found, rest)
     broken: list[str] = []
     changed: dict[str, int] = {}  # clip -> frames in which people changed rows
     mended: dict[str, int] = {}  # clip -> frames in which left and right were exchanged back
@@ -190,7 +172,7 @@ def recordings(
         return found.skipped() + lines + broken
 
     def clips() -> Iterator[Item]:
-        items = _checked(found)
+        items = checked(found)
         if found.unordered:
             items = followed(items, changed)
         items = as_asked(items, options, mended)
@@ -210,6 +192,30 @@ def recordings(
         format=module.NAME,
         reason=reason,
     )
+
+
+def _read_by(
+    module: ModuleType, path: Path, reason: str, options: Mapping[str, Any], fixed: Mapping[str, object], whole: bool
+) -> tuple[Recordings, Mapping[str, Any]]:
+    """What the reader of a format gives, and the options that it does not take. reason, fixed: see `recognise`."""
+    own = {name: value for name, value in options.items() if name in options_of(module)} | fixed
+    reader = getattr(module, "read_whole", module.read) if whole else module.read
+    if own and reader is not module.read:
+        raise ValueError(f"--{next(iter(own))} is for the clips of {module.NAME}: leave it out with --segments")
+    if "split_name" in own and (about := beside(path)).is_file():
+        raise ValueError(f"--split-name is for files that do not name their splits; {about} does: leave it out")
+    about = read_about(beside(path)) if module in DESCRIBED else {}
+    if about and "layout" not in own:
+        own["layout"] = about["layout"]
+    listed = {name: options[name] for name in LABELLING if name in options and name not in own}
+    try:
+        found = labelled(partial(reader, path, **own), **listed) if listed else reader(path, **own)
+    except ValueError as error:
+        if reason.startswith(BY_ENDING) and getattr(error, "kind", "") != "missing":  # no format knew the file
+            error = ValueError(f"{error}. No format recognises it: {contents(path)}; {advice(path, FORMATS)}")
+        raise _named(path, options, error) from None
+    rest = {name: value for name, value in options.items() if name not in own}
+    return with_companion(about, found, options), rest
 
 
 # ---- which format ----------------------------------------------------------------------------------------------------
@@ -248,7 +254,7 @@ def recognise(path: Path, format: str | None = None) -> Recognised:
         return *claims[0], {}
     if usual and suffix != ".txt":  # an ending that says nothing
         return usual[0], f"{BY_ENDING} {suffix}", {}
-    if known := known_elsewhere(path):
+    if known := known_by_name(path):
         raise FormatError("unknown", f"{path} is {known}")
     raise FormatError("unknown", f"{path} is not recognised: {contents(path)}; {advice(path, FORMATS)}")
 
@@ -322,47 +328,6 @@ def _named(path: Path, options: Mapping[str, object], error: ValueError) -> Valu
     return FormatError(getattr(error, "kind", "unreadable"), f"{where}{message}")
 
 
-def _checked(found: Recordings) -> Iterator[Item]:
-    """Faults in place of clips that no command can use; names that are safe to show."""
-    names: set[str] = set()
-    for number, item in enumerate(found.clips):
-        if not isinstance(item, SkeletonClip):
-            yield item
-            continue
-        clip = _plainly_named(item)
-        fault = _fault(clip, number, len(found.class_names), names)
-        names.add(clip.name)
-        yield fault or clip
-
-
-def _fault(clip: SkeletonClip, number: int, classes: int, names: set[str]) -> Fault | None:
-    if not clip.name:
-        return Fault(f"clip number {number} has no name", kind="no_name")
-    if clip.name in names:
-        return Fault(f"two clips are named '{clip.name}'", clip.name, "duplicate_name")
-    if clip.label is not None and not 0 <= clip.label < (classes or clip.label + 1):
-        known = f"the {classes} classes are 0 to {classes - 1} (--class-names)" if classes else "classes count from 0"
-        return Fault(f"has label {clip.label}, {known}", clip.name, "label")
-    for array in filter(lambda it: it is not None, (clip.keypoint, clip.score)):
-        for part in blocks(array) if array.size else ():
-            some = array[:, part]
-            if not (np.isfinite(some.min()) and np.isfinite(some.max())):  # without an array of answers
-                person, frame = np.argwhere(~np.isfinite(some))[0][:2]
-                where = f"first of person {person} in frame {part.start + frame}"
-                return Fault(f"holds NaN or infinity, {where}", clip.name, "not_finite")
-    return None
-
-
-def _plainly_named(clip: SkeletonClip) -> SkeletonClip:
-    """Without control characters, which a terminal or a page would obey."""
-    texts = [clip.name, *(it for it in (*clip.attributes.values(), *clip.splits) if isinstance(it, str))]
-    if not any(map(CONTROL.search, texts)):
-        return clip
-    cells = {key: plain_name(it) if isinstance(it, str) else it for key, it in clip.attributes.items()}
-    splits = {plain_name(split): plain_name(part) for split, part in clip.splits.items()}
-    return replace(clip, name=plain_name(clip.name), attributes=cells, splits=splits)
-
-
 def _with_common(path: Path, found: Recordings, options: Mapping[str, Any]) -> Recordings:
     """The recordings with the facts that were given about them, and with what follows from their coordinates."""
     units = options.get("units")
@@ -380,6 +345,6 @@ def _with_common(path: Path, found: Recordings, options: Mapping[str, Any]) -> R
     if facts:
         found = replace(found, clips=mapped(found.clips, lambda clip: replace(clip, **facts)))
     try:
-        return decided(sided(joined(found)))
+        return decided(with_sides(with_bones(found)))
     except ValueError as error:
         raise _named(path, options, error) from None
