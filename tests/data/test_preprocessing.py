@@ -335,3 +335,25 @@ def test_moments_say_which_frames_there_are(sampling, normalised):
     if sampling != "fill":  # which repeats frames where they are filled
         same = prepare_clip(clip, replace(steps, moments=True, normalize="none"))
         np.testing.assert_array_equal(moments, same[:, 0, :, :, -1])
+
+
+def test_motion_between_chosen_frames():
+    """Joint 0 stands at 10 t: a step is ten times the frames between two chosen ones, also between choices."""
+    keypoint = np.zeros((1, 7, 17, 2), np.float32)
+    keypoint[0, :, 0, 0] = 10 * np.arange(7)
+    clip = SkeletonClip(keypoint, COCO, "c")
+    steps = Preprocessing(
+        people=1, streams=("joint", "joint_motion"), sampling="uniform", frames=3, test_clips=2, motion_between="chosen"
+    )
+    seen = prepare_clip(clip, steps)[:, 0, :, 0]  # (2, 3, C)
+    place, step = seen[..., 0].ravel(), seen[..., 2].ravel()
+    np.testing.assert_array_equal(place, 10 * uniform_test_indices(7, 3, 2).ravel())
+    np.testing.assert_array_equal(step, [*np.diff(place), 0])
+    assert len(set(step)) > 2
+    recorded = prepare_clip(clip, replace(steps, motion_between="recorded"))[:, 0, :, 0]
+    np.testing.assert_array_equal(recorded[..., 2], np.where(recorded[..., 0] == 60, 0, 10))
+    (trained,) = prepare_clip(clip, replace(steps, moments=True), np.random.default_rng(0))[:, 0, :, 0]
+    np.testing.assert_array_equal(trained[:, 2], [*np.diff(trained[:, 0]), 0])
+    np.testing.assert_allclose(trained[:, 4], trained[:, 0] * 2 / 70 - 1, atol=1e-6)
+    with pytest.raises(ValueError, match="motion_between 'chosen' needs sampling 'uniform', found 'loop'"):
+        Preprocessing(sampling="loop", motion_between="chosen")

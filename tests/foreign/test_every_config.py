@@ -13,25 +13,20 @@ def test_one_config_of_each_kind_is_translated_and_built(tmp_path):
     assert len(configs) == 268
     sample = {kind_of(path, tmp_path): path for path in configs}
     assert len(sample) == 19
-    for kind, path in sample.items():
+    for path in sample.values():
         recipe = read_foreign(path)
-        if path.stem in ("jm", "bm", "km") and kind in ("protogcn kinetics", "protogcn finegym"):
-            assert set(recipe.refused) == {MOVED_LATE}
-        else:
-            assert recipe.refused == []
-            build(recipe, tmp_path)
+        assert recipe.refused == []
+        build(recipe, tmp_path)
 
 
-MOVED_LATE = "motion is computed after frames are chosen; here it is the other way round"
-
-
-@pytest.mark.parametrize("stream", ["j", "b", "k"])
+@pytest.mark.parametrize("stream", ["j", "b", "k", "jm", "bm", "km"])
 def test_configs_of_20_joints_are_read(stream, tmp_path):
     (tmp_path / "config.py").write_text(with_20_joints("finegym", stream, 99))
     recipe = read_foreign(tmp_path / "config.py")
     assert recipe.refused == []
     assert (recipe.dataset["layout"], recipe.get("preprocessing.normalize")) == ("coco20", "none")
     assert recipe.get("preprocessing.augment.mirror") == 0.5
+    assert recipe.get("preprocessing.motion_between") == ("chosen" if stream.endswith("m") else None)
     assert build(recipe, tmp_path).contrast.describe.in_features == 400
 
 

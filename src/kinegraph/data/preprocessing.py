@@ -25,6 +25,7 @@ Placing = Literal[
 FIRST_FRAME = ("first_frame", "first_frame_centre")  # ways that drop frames, and put the person seen most often first
 Sampling = Literal["loop", "fill", "pad", "window", "uniform", "uniform_random_start", "resample"]
 UNIFORM = ("uniform", "uniform_random_start")
+Between = Literal["recorded", "chosen"]
 MOST_POSES = 30_000  # a clip; published recipes have up to 4,000
 BATCH_POSES = 64_000  # that a network should see at once: some gigabytes
 
@@ -45,6 +46,9 @@ class Preprocessing:
         min_score: joints with this score or a lower one are put at the origin after normalising (PYSKL: 0.01).
         streams: joint, bone, k_bone (each joint from its parent's parent, ProtoGCN), joint_motion, bone_motion,
             k_bone_motion; several become channels side by side.
+        motion_between: "recorded" frames, one after another; or "chosen" ones, so that a step is as long as the way
+            from one to the next, in a test also from choice to choice (ProtoGCN on Kinetics and FineGYM; "uniform" and
+            "uniform_random_start" only).
         moments: one more channel says when each frame was, from -1 to 1 over the recording (SkateFormer).
         sampling: "loop" repeats a short clip and cuts a long one (MMAction2 0.x); "fill" does so body by body before
             normalising (2s-AGCN, TensorFlow); "pad" adds zeros to a short one (ST-GCN 2018); "window" takes frames in a
@@ -67,6 +71,7 @@ class Preprocessing:
     up: Up = "y"
     min_score: float | None = None
     streams: tuple[Stream, ...] = ("joint",)
+    motion_between: Between = "recorded"
     moments: bool = False
     sampling: Sampling = "loop"
     frames: int = 300
@@ -77,6 +82,7 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         words = [("normalize", self.normalize, Placing), ("up", self.up, Up), ("sampling", self.sampling, Sampling)]
+        words.append(("motion_between", self.motion_between, Between))
         for name, word, known in words + [("streams", stream, Stream) for stream in self.streams]:
             if word not in get_args(known):  # a weights file may say anything
                 raise ValueError(
@@ -89,6 +95,11 @@ class Preprocessing:
             raise ValueError("preprocessing.streams is empty, expected at least one of " + ", ".join(get_args(Stream)))
         if self.test_clips > 1 and self.sampling not in UNIFORM:
             raise ValueError(f"preprocessing.test_clips needs sampling 'uniform', found '{self.sampling}'")
+        if self.motion_between == "chosen" and self.sampling not in UNIFORM:
+            raise ValueError(
+                f"preprocessing.motion_between 'chosen' needs sampling 'uniform', found '{self.sampling}', which takes "
+                "frames in a row or stretches them"
+            )
         if self.test_mirror and self.augment.mirror_labels:
             raise ValueError(
                 "preprocessing.test_mirror takes the mean over a clip and its mirror image, which are of different "
@@ -189,7 +200,7 @@ def prepare_clip(
         chosen = _choose(frames if filled else joints.shape[1], frames, steps, rng)
     recorded = needed = np.arange(joints.shape[1])
     if chosen is not None and steps.normalize != "ntu_published":  # which repeats frames before it looks at them
-        moving = any(stream.endswith("motion") for stream in steps.streams)
+        moving = steps.motion_between == "recorded" and any(stream.endswith("motion") for stream in steps.streams)
         needed, chosen = sampling.needed_frames(chosen, joints.shape[1], moving)
         joints = joints if len(needed) == joints.shape[1] else joints.take(needed, axis=1)
     joints = _normalise(joints, clip, steps, frames)[: steps.people]
@@ -197,6 +208,9 @@ def prepare_clip(
         views = [augment(joints, clip.layout, steps.augment, dimensions, rng, _width(clip, steps))]
     else:
         views = [joints, _mirrored(joints, clip, steps)] if steps.test_mirror else [joints]
+    if steps.motion_between == "chosen" and chosen is not None:  # all choices of a test in a row, as published
+        needed, views = needed[chosen.ravel()], [sampling.take_frames(view, chosen.ravel()) for view in views]
+        chosen = np.arange(chosen.size).reshape(chosen.shape)
     made = [streams(view, clip.layout, steps.streams, scored) for view in views]
     if steps.moments:
         made = [[*view, _moments(view[0], needed, len(recorded))] for view in made]

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from kinegraph.data.augment import Augmentation
 from kinegraph.data.features import Stream
-from kinegraph.data.preprocessing import Placing, Sampling
+from kinegraph.data.preprocessing import UNIFORM, Placing, Sampling
 from kinegraph.foreign.block import Block
 from kinegraph.foreign.recipe import ANY, Recipe, check_known
 from kinegraph.messages import did_you_mean, quoted
@@ -52,7 +52,8 @@ def preprocessing(train: list[Any], test: list[Any] | None, recipe: Recipe) -> N
 
 
 ORDER = (
-    *("people", "normalize", "min_score", "streams", "sampling", "frames", "test_frames", "test_clips"),
+    *("people", "normalize", "min_score", "streams", "motion_between", "sampling"),
+    *("frames", "test_frames", "test_clips"),
     *(f"augment.{it.name}" for it in fields(Augmentation)),
 )
 
@@ -83,7 +84,11 @@ def _check_order(steps: Steps) -> None:
     if "normalise" in order and "streams" in order and order.index("streams") < order.index("normalise"):
         wrong = "streams are computed before normalising"
     if motion and "frames" in order and order.index("frames") < order.index("streams"):
-        wrong = "motion is computed after frames are chosen"
+        if steps.values["sampling"][0] in UNIFORM:
+            _, block, key = steps.values["streams"]
+            steps.say("motion_between", "chosen", block, key)
+        else:
+            wrong = "motion is computed after frames are chosen"
     if "augment" in order and "normalise" in order and order.index("augment") < order.index("normalise"):
         wrong = "clips are varied before normalising"
     if wrong:
