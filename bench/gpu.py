@@ -87,6 +87,8 @@ def main() -> int:
         contest = Contest(Path(temporary), out / "log.txt", 0, (ROUNDS, ROUNDS))
         session = Session(contest, Path(temporary), options.device, options.tiny, options.rows, end)
         lines = description({"torch": torch.__version__})
+        if torch.cuda.is_available():
+            lines.append("fp32 is without TF32, but in rows of `kinegraph train`, which has torch's default")
         lines.append(f"peak: {peak_of(session.device) or 'not known, distance to the roofline needs a GPU'}")
         code = tests(session, out / "tests.txt", lines)
         rows = []
@@ -148,7 +150,7 @@ def measured(session: Session) -> Iterator[Row]:
     for count in (1, clips):
         work = replace(works[0], clips=count)
         if session.chosen(f"exported, N={count} T={work.frames} V={work.joints}"):
-            yield from exported_rows(session.folder, work, session.contest.remark)
+            yield from exported_rows(session.folder, work, session.contest.remark, session.left)
     for mode in ("compiled, CUDA graphs", "compiled"):
         for training in (True, False):
             for work in works:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from jobs import Job
 
+ENOUGH = 0.5  # seconds of a figure on a GPU
+
 
 class Worker:
     """What a contestant can be asked; each method takes and returns plain data."""
@@ -42,8 +44,10 @@ class Worker:
         step, steps = self.steps[Job(**job)], 1
         clock = time.process_time if job["device"] == "cpu" and job["threads"] == 1 else time.perf_counter
         if on_gpu := job["device"] == "cuda":
-            steps = 10
             step()  # takes the memory again
+            start = clock()
+            step()
+            steps = int(min(max(ENOUGH / (clock() - start), 1), 10))
         start = clock()
         for _ in range(steps):
             step()
@@ -79,10 +83,12 @@ class Worker:
         if gpu:
             gpu.empty_cache()
             gpu.reset_peak_memory_stats()
-        self.prepare(job)
-        seconds = [self.time(job) for _ in range(rounds)]
-        memory = gpu.max_memory_allocated() / 1e6 if gpu else _status("VmHWM")
-        self.forget()
+        try:
+            self.prepare(job)
+            seconds = [self.time(job) for _ in range(rounds)]
+            memory = gpu.max_memory_allocated() / 1e6 if gpu else _status("VmHWM")
+        finally:
+            self.forget()  # also after an error, such as too little memory: the next row is to have all of it
         return {"seconds": seconds, "memory": memory}
 
     def forget(self) -> None:

@@ -23,6 +23,7 @@ def step(job: Job, network: nn.Module, *, takes_people: bool = False, cast: bool
 
     cast: false for a network that is in bf16 by itself.
     """
+    torch.backends.cudnn.allow_tf32 = False  # torch's default rounds inputs of convolutions to 10 bits: no fp32
     clips, people, labels = (torch.from_numpy(array).to(job.device) for array in batch(job))
     if job.precision == "fp64":
         network, clips = network.double(), clips.double()

@@ -11,6 +11,7 @@ import kinegraph
 from kinegraph.models.agcn import AGCN
 from kinegraph.models.convert import convert_checkpoint, published_weights
 from kinegraph.models.dialects import identify, to_dialect
+from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.published import infer_layout, load_published, save_published
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.stgcnpp import STGCNPP
@@ -192,6 +193,7 @@ def test_export_refuses_what_a_project_does_not_have():
         (STGCNPP(graph, 3, 2, widths=[8]), "mmaction0", "no STGCNPP in dialect 'mmaction0', only in mmaction1, pyskl"),
         (AGCN(graph, 3, 2, widths=[8]), "pyskl", "no AGCN in dialect 'pyskl', only in mmaction0"),
         (AGCN(graph, 3, 2, widths=[8]), "mmaction7", "no AGCN in dialect 'mmaction7', only in mmaction0"),
+        (SkeletonNetwork(graph, 3, 2), "pyskl", "no SkeletonNetwork in dialect 'pyskl': it is of Kinegraph alone"),
         (STGCN(graph, 3, 2, widths=[8], edges="learned"), "pyskl", "learns its edges"),
         (STGCN(graph, 3, 2, widths=[8], graph_residual=True), "mmaction0", "residual path"),
         (STGCN(graph, 3, 2, widths=[8], norm_eps=1e-3), "mmaction0", "norm_eps 0.001"),

@@ -66,7 +66,8 @@ def to_dialect(model: nn.Module, dialect: str) -> dict[str, Tensor]:
     """The state dict of a network as a project names and shapes it. Raises ValueError when it has no such network."""
     tables = {table.dialect: table for table in vars(type(model)).get("CHECKPOINTS", ())}
     if dialect not in tables:
-        raise ValueError(f"no {type(model).__name__} in dialect '{dialect}', only in {', '.join(tables) or 'none'}")
+        known = f", only in {', '.join(tables)}" if tables else ": it is of Kinegraph alone, which reads .safetensors"
+        raise ValueError(f"no {type(model).__name__} in dialect '{dialect}'{known}")
     table = tables[dialect]
     _check_exportable(model, table)
     state, blocks = model.state_dict(), len(model.blocks)
