@@ -71,8 +71,10 @@ def right_ending(path: Path, formats: Iterable[ModuleType]) -> str | None:
         return None
     text = _text(path)
     endings = [(end, it) for it in formats for end in it.SUFFIXES if (end in OF_TEXT) == (text is not None)]
-    if path.suffix.lower() == ".json" and JSON.match(text or ""):  # nearly any JSON looks like a line of JSON lines
-        return None
+    lines = _are_lines(text or "")
+    if path.suffix.lower() == ".json" and JSON.match(text or "") and not lines:
+        return None  # nearly any JSON looks like a line of JSON lines
+    endings = [(end, it) for end, it in endings if not (lines and end == ".json")]
     with TemporaryDirectory() as place:
         for suffix, module in endings:
             other, any_text = Path(place) / f"{path.stem}{suffix}", Path(place) / f"any{suffix}"
@@ -83,6 +85,12 @@ def right_ending(path: Path, formats: Iterable[ModuleType]) -> str | None:
                 if module.detect(other) and not module.detect(any_text):  # by the content, not by the name
                     return suffix
     return None
+
+
+def _are_lines(text: str) -> bool:
+    """Whether the first two lines are an object each."""
+    lines = [line.strip().rstrip(",") for line in text.splitlines() if line.strip()][:2]
+    return len(lines) == 2 and all(line.startswith("{") and line.endswith("}") for line in lines)
 
 
 def _suits(path: Path, module: ModuleType) -> bool:
