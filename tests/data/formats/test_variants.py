@@ -110,7 +110,7 @@ def named(frame: np.ndarray) -> dict:
     [
         ("a.json", json.dumps({"fps": 25, "frames": [{"keypoints": named(it)} for it in PLACES]})),
         ("a.jsonl", ",\n".join(json.dumps({"frame": t, "joints": named(it)}) for t, it in enumerate(PLACES)) + ",\n"),
-        ("a.json", json.dumps({"keypoints": PLACES.tolist(), "score": [SEEN.tolist()] * 6, "label": "wave", "fps": 25})),
+        ("a.json", json.dumps({"data": PLACES.tolist(), "score": [SEEN.tolist()] * 6, "label": "wave", "fps": 25})),
     ],
 )  # fmt: skip
 def test_joints_by_name_and_objects_of_one_clip(tmp_path, name, text):
