@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 
 from kinegraph.data.formats.file_kinds import kind_of
+from kinegraph.data.formats.text import MARKS_OF_16
 from kinegraph.messages import first_few, plain_name, shortened
 from kinegraph.safe_npz import npz_shapes
 
@@ -42,6 +43,8 @@ def contents(path: Path) -> str:
         shape = "list" if text.lstrip()[0] == "[" else "object"
         keys = list(dict.fromkeys(KEY.findall(text)))
         return f"JSON, {'an' if shape == 'object' else 'a'} {shape}{f' with {first_few(keys, 4)}' if keys else ''}"
+    if _is_16(path):
+        return "text in UTF-16; save it in UTF-8"
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     return f"text that begins with '{shortened(plain_name(line), 60)}'"
 
@@ -103,13 +106,18 @@ def _text(path: Path) -> str | None:
     """The first lines of a text file; None for others."""
     with path.open("rb") as file:
         head = file.read(HEAD)
+    if _is_16(path):
+        return head[: len(head) // 2 * 2].decode("utf-16", errors="replace")
     try:
-        text = head[: head.rfind(b"\n") + 1 or len(head)].decode(
-            "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        )
+        text = head[: head.rfind(b"\n") + 1 or len(head)].decode("utf-8-sig")
     except UnicodeError:
         return None
     return None if "\0" in text else text
+
+
+def _is_16(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) in MARKS_OF_16
 
 
 def _arrays(path: Path) -> str:
