@@ -32,9 +32,22 @@ def parsed_json(text: str | bytes, origin: object) -> object:
         return json.loads(text.decode("utf-8-sig") if isinstance(text, bytes) else text)
     except RecursionError:
         raise ValueError(f"{origin} is not readable JSON: it is nested too deeply") from None
+    except UnicodeError:
+        is_16 = isinstance(text, bytes) and text[:2] in (b"\xff\xfe", b"\xfe\xff")
+        raise ValueError(f"{origin} is {'in UTF-16' if is_16 else 'no text in UTF-8'}; save it in UTF-8") from None
     except ValueError as error:
-        reason = "a number has too many digits" if "digits" in str(error) else one_line(error)
+        reason = "a number has too many digits" if "digits" in str(error) else one_line(error) + _way(error)
         raise ValueError(f"{origin} is not readable JSON: {reason}") from None
+
+
+def _way(error: ValueError) -> str:
+    """What to do about a common fault of JSON."""
+    if not isinstance(error, json.JSONDecodeError):
+        return ""
+    if error.msg == "Extra data" and error.lineno > 1:
+        return "; a file with a value on each line ends in .jsonl"
+    comma = error.doc[: error.pos].rstrip().endswith(",") and error.doc[error.pos : error.pos + 1] in tuple("]}")
+    return "; delete the comma before the bracket" if comma or "trailing comma" in error.msg else ""
 
 
 def read_yaml(path: Path) -> object:

@@ -53,6 +53,24 @@ def test_one_animal(file):
     assert any("'centre', the file names none" in line for line in found.assumed)
 
 
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (ONE.replace(",", ";").replace(".", ","), "utf-8"),
+        (ONE.replace(",", "\t").replace(".", ","), "utf-16"),  # Excel's Unicode text
+        ("\n".join(",".join(f'"{cell}"' for cell in line.split(",")) for line in ONE.splitlines()), "utf-8-sig"),
+    ],
+)
+def test_tables_that_went_through_a_spreadsheet(file, tmp_path, text, encoding):
+    one = next(read(file()))
+    (tmp_path / "other.csv").write_bytes(text.encode(encoding))
+    found = recordings(tmp_path / "other.csv")
+    (other,) = found.clips
+    assert (found.format, other.layout.joints) == ("deeplabcut", one.layout.joints)
+    np.testing.assert_array_equal(other.keypoint, one.keypoint)
+    np.testing.assert_array_equal(other.score, one.score)
+
+
 def test_a_clip_is_named_as_its_video(file, tmp_path):
     """Tables of BORIS name videos; DeepLabCut's files also name the network. Two files of a video keep their names."""
     run = "DLC_resnet50_openfieldMar1shuffle1_100000"

@@ -57,7 +57,8 @@ def test_commas_and_labels(walk, tmp_path):
         (("midHip", "Neck"), "line 4 names the marker 'Neck' twice"),
         (("\tm\t", "\tfurlong\t"), "line 3: Units is 'furlong', expected one of m, cm, mm"),
         (("60.0", "often"), "line 3: DataRate is 'often', expected frames a second"),
-        (("1.6742138", "1,67"), "line 7: could not convert string to float: '1,67'"),
+        (("1.6742138", "1,67,2"), "line 7: could not convert string to float: '1,67,2'"),
+        (("60.0\t60.0\t2\t", "60.0\t60.0\t9\t"), "says NumFrames 9 and has 2; is it cut"),
         (("1.6742138", "1e99"), "line 7 holds a number that is not finite"),
         (("-4\t0.1\t0.3", "-4\t0.1\t0.3\t7"), "line 8 has 13 coordinates, expected 12"),
     ],
@@ -65,6 +66,13 @@ def test_commas_and_labels(walk, tmp_path):
 def test_what_cannot_be_read_is_named(walk, changes, reason):
     with pytest.raises(ValueError, match=reason):
         list(read(walk(WALK.replace(*changes))))
+
+
+def test_decimal_commas_and_units_in_words(walk):
+    one = next(read(walk()))
+    text = WALK.replace("\tm\t", "\tMeters\t")
+    other = next(read(walk("\n".join([*text.split("\n")[:5], text.split("\n", 5)[5].replace(".", ",")]), "other.trc")))
+    np.testing.assert_array_equal(one.keypoint, other.keypoint)
 
 
 def test_names_of_markers():

@@ -107,7 +107,7 @@ def test_pickles_of_other_programs_are_named(tmp_path, clip, said):
     [
         ("walk", "clip,frame,joint,x,y\na,0,nose,1,2\n", "walk.csv"),
         ("walk.json", "clip,frame,joint,x,y\na,0,nose,1,2\n", "walk.csv"),
-        ("walk.csv", '{"joints": {"nose": [1, 2], "left_eye": [1, 2]}}\n', "walk.jsonl"),
+        ("walk.csv", '{"joints": {"nose": [1, 2], "left_eye": [1, 2]}}\n' * 2, "walk.jsonl"),
     ],
 )
 def test_the_name_that_a_file_should_have(tmp_path, name, content, right):

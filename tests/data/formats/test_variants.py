@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recordings
+from kinegraph.skeleton.layout import load_layout
 from tests.made_up import body
 
 PLACES = np.stack([body("coco17", 2) * 200 + 400 + [t, 0] for t in range(6)]).astype(np.float32)
@@ -92,3 +93,73 @@ def test_rows_of_another_number_are_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.ones((6, 41)))
     with pytest.raises(ValueError, match=r"a\.npy holds float64 \(6, 41\), expected floats"):
         read(tmp_path / "a.npy")
+
+
+# ---- JSON that people save by hand -----------------------------------------------------------------------------------
+
+NAMES = load_layout("coco17").joints
+SEEN = np.where(np.arange(17) % 5 == 0, 0.5, 0.9)
+
+
+def named(frame: np.ndarray) -> dict:
+    return {name: [*map(float, place), score] for name, place, score in zip(NAMES, frame, SEEN, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.json", json.dumps({"fps": 25, "frames": [{"keypoints": named(it)} for it in PLACES]})),
+        ("a.jsonl", ",\n".join(json.dumps({"frame": t, "joints": named(it)}) for t, it in enumerate(PLACES)) + ",\n"),
+        ("a.json", json.dumps({"data": PLACES.tolist(), "score": [SEEN.tolist()] * 6, "label": "wave", "fps": 25})),
+    ],
+)  # fmt: skip
+def test_joints_by_name_and_objects_of_one_clip(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    found = recordings(tmp_path / name, layout="coco17")
+    (clip,) = found.clips
+    np.testing.assert_allclose(clip.keypoint[0], PLACES, rtol=1e-5)
+    np.testing.assert_allclose(clip.score[0], np.tile(SEEN, (6, 1)), rtol=1e-5)
+    assert clip.fps == (25 if name == "a.json" else None)
+    assert found.class_names == (("wave",) if "label" in text else ())
+
+
+def test_columns_with_units(tmp_path):
+    for form in ("{} {} (mm)", "{}_{}_px", "{}_{}"):
+        names = [form.format(name, axis) for name in NAMES for axis in "XY"]
+        rows = [",".join(map(str, frame.ravel())) for frame in PLACES]
+        (tmp_path / "a.csv").write_text("\n".join([",".join(names), *rows]))
+        (clip,) = read(tmp_path / "a.csv")
+        np.testing.assert_allclose(clip.keypoint[0], PLACES, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "way"),
+    [
+        ("a.json", '{"joints": {"nose": [1, 2]}}\n{"joints": {"nose": [1, 2]}}', "a value on each line ends in .jsonl"),
+        ("a.json", '[[{"x": 1, "y": 2}],]', "delete the comma before the bracket"),
+        ("a.json", "[[[1, 2]]]".encode("utf-16"), "is in UTF-16; save it in UTF-8"),
+        ("a.npy", PLACES.transpose(2, 0, 1)[..., None], r"save array.transpose\(1, 3, 2, 0\)"),
+        ("a.npz", {"X": PLACES[None].repeat(3, 0), "y": np.arange(3)}, r"X \(3, 6, 17, 2\) and y \(3,\), .*CLASS/"),
+        ("a.npz", {"wave": PLACES, "bow": PLACES}, "save each clip by numpy.save in a file of its own"),
+    ],
+)  # fmt: skip
+def test_what_to_do_about_files_of_other_forms(tmp_path, name, content, way):
+    path = tmp_path / name
+    if isinstance(content, dict):
+        np.savez(path, **content)
+    elif isinstance(content, np.ndarray):
+        np.save(path, content)
+    else:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ValueError, match=way):
+        list(recordings(path).clips)
+
+
+def test_a_labels_file_without_labels_says_so(tmp_path):
+    np.save(tmp_path / "a.npy", PLACES)
+    (tmp_path / "labels.csv").write_text("file,age\na.npy,20\n")
+    found = recordings(tmp_path / "a.npy", labels_file=tmp_path / "labels.csv")
+    list(found.clips)
+    assert "labels: labels.csv has no column 'label', beside clip it has age" in found.skipped()
+    (tmp_path / "labels.csv").write_text("file,exercise\na.npy,squat\n")
+    assert recordings(tmp_path / "a.npy", labels_file=tmp_path / "labels.csv").class_names == ("squat",)

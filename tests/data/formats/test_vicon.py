@@ -45,6 +45,7 @@ def test_markers_become_the_joints_of_their_names(walk):
         WALK + "\n" + DEVICES,
         WALK.replace(",", "\t"),
         WALK.replace(",", ";"),
+        WALK.replace(",", ";").replace(".", ","),
         WALK.replace("mm", "m").replace("44.1628,-276.862,1475.697", "0.0441628,-0.276862,1.475697"),
         WALK.replace("\n2,0", "\n5,0"),
     ],
@@ -76,7 +77,7 @@ def test_folders_are_classes(walk, tmp_path):
         (("100,,", "often,,"), "line 2 holds 'often,,,,,,,,,,', expected frames a second"),
         (("Anna:RShoulder", "Anna:Neck"), "line 3 names the marker 'Anna:Neck' twice"),
         (("Sub Frame,X,Y,Z", "Sub Frame,X,Y,RX"), "line 4: the columns of the marker 'Anna:Neck' are not X, Y, Z"),
-        ((",,mm", ",,feet"), "line 5 has the unit 'feet', expected one of m, cm, mm"),
+        ((",,mm", ",,furlong"), "line 5 has the unit 'furlong', expected one of m, cm, mm"),
         (("\n2,0", "\n1,0"), "line 7 is of frame 1, expected one after 1"),
         (("\n2,0", "\ntwo,0"), "line 7 is of frame 'two', expected a number"),
         (("\n2,0", "\n2000,0"), "numbers 2,000 frames and has 2 of them"),
@@ -90,3 +91,8 @@ def test_what_cannot_be_read_is_named(walk, changes, reason):
     assert changes[0] in WALK
     with pytest.raises(ValueError, match=reason):
         list(read(walk(WALK.replace(*changes)), "vicon"))
+
+
+def test_a_file_that_is_cut_within_a_row_is_no_shorter_recording(walk):
+    with pytest.raises(ValueError, match=r"line 7 has 3 cells, the header has 14; is it cut\?"):
+        list(read(walk(WALK[: WALK.index("-276.9") - 1])))

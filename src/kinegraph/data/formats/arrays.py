@@ -237,7 +237,10 @@ def _some(found: ClipArrays, chosen: np.ndarray) -> ClipArrays:
 def _array(arrays: Mapping[str, np.ndarray], key: str, kinds: str, shape: tuple[int | None, ...]) -> np.ndarray:
     """An array of one of numpy's kinds and of a shape, None standing for any size."""
     if key not in arrays:
-        raise ValueError(f"there is no array '{key}'; there are {one_line(', '.join(arrays)) or 'none'}")
+        there = f"there is no array '{key}'; there are {one_line(', '.join(arrays)) or 'none'}"
+        clips = [name for name, array in arrays.items() if array.ndim == 3 and array.shape[2] in (2, 3)]
+        hint = "; save each clip by numpy.save in a file of its own, CLASS/FILE.npy, and give the folder"
+        raise ValueError(there + hint * (key == "keypoint" and len(clips) > 1))
     array = arrays[key]
     fits = len(array.shape) == len(shape) and all(a == b or b is None for a, b in zip(array.shape, shape, strict=True))
     if array.dtype.kind not in kinds or not fits:

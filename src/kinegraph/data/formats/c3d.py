@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.clip_files import clip_files, some_below
-from kinegraph.data.formats.markers import METRES, Trajectories, Wanted, every, marker_recordings
+from kinegraph.data.formats.markers import METRES, Trajectories, Wanted, every, marker_recordings, metres_of
 from kinegraph.data.formats.number_rows import check_size
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.data.large import release, zeros
@@ -96,7 +96,8 @@ def read_file(file: Path, wanted: Wanted = every, with_frames: bool = True) -> T
             raise ValueError(f"{file} has a header or parameters that are not readable; is it cut?") from None
         labels = _labels(found, header.points)
         units = str((found.get("POINT:UNITS") or ["mm"])[0]).strip().lower() or "mm"
-        if units not in METRES:
+        metres = metres_of(units)
+        if metres is None:
             raise ValueError(f"{file}: POINT:UNITS is {quoted(units)}, expected one of {', '.join(METRES)}")
         rate = header.rate if header.rate > 0 else next(iter(_numbers(found, "POINT:RATE")), 0.0)
         no_markers = {str(label).strip() for key in NO_MARKERS for label in found.get(f"POINT:{key}", [])}
@@ -110,7 +111,7 @@ def read_file(file: Path, wanted: Wanted = every, with_frames: bool = True) -> T
         _check_frames(file, header, frames)
         points = np.zeros((0, len(kept), 3), np.float32)
         if with_frames:
-            points = read_points(content, header, processor, frames, kept, METRES[units])
+            points = read_points(content, header, processor, frames, kept, metres)
     return Trajectories(tuple(labels[i] for i in kept), points, rate if 0 < rate < 1e6 else None)
 
 

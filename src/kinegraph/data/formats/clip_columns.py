@@ -26,16 +26,21 @@ from kinegraph.messages import did_you_mean, first_few, one_line, quoted
 
 VAL_SHARE = 0.2
 MOST_CLASSES = 10_000
+UNIT = re.compile(
+    r"(?<=.)\s*[(\[]\s*(mm|cm|m|px|pixels?|s|sec|seconds?|ms|(milli|centi)?met(er|re)s?)\s*[)\]]$", re.IGNORECASE
+)
 MOST_CHECKED = 100  # columns that are compared with known names
 PARTS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
 OWN = ("label", "fps", "width", "height")
 KNOWN = ("label", "split", "fps", "width", "height", "subject", "camera", "setup", "replication", "view", "session")
 ALIASES = {
-    "label": ("labels", "class", "class_name", "category", "action", "activity", "gesture", "target"),
+    "label": ("labels", "class", "class_name", "category", "action", "activity", "gesture", "target", "exercise",
+              "movement", "motion", "behavior", "behaviour", "sign", "gloss", "label_name", "label_id", "class_id",
+              "class_label", "action_name", "action_id", "action_label", "activity_name", "activity_label"),
     "split": ("set", "subset", "partition"),
     "subject": ("subjects", "subject_id", "subjectid", "participant", "participant_id", "actor", "performer", "user"),
     "fps": ("frame_rate", "framerate"),
-}
+}  # fmt: skip
 OF_CLIPS = {"clip": ("name", "clip_name", "video", "video_id", "sample", "file", "filename", "file_name")}
 
 
@@ -88,8 +93,8 @@ def named_columns(columns: Sequence[str], aliases: Mapping[str, Sequence[str]] =
 
 
 def plain_column(name: str) -> str:
-    """The name of a column as those that are known are written."""
-    return re.sub(r"[\s-]+", "_", name.strip().lower())
+    """The name of a column as those that are known are written, without a unit behind it."""
+    return re.sub(r"[\s-]+", "_", UNIT.sub("", name.strip()).lower())
 
 
 def _twice(names: Iterable[str]) -> str | None:
@@ -208,6 +213,7 @@ def read_labels_file(path: Path) -> dict[str, dict[str, str]]:
         raise ValueError(f"{path}: {error}") from None
     if "clip" not in names.values():
         hint = did_you_mean("clip", header)
+        hint = hint or "; rename the columns, such as clip, label, subject"
         raise ValueError(f"{path} has no column 'clip'; found {one_line(', '.join(header)) or 'nothing'}{hint}")
     header = [names[column] for column in header]
     for line, row in lines:

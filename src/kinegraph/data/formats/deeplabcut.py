@@ -29,7 +29,7 @@ from jaxtyping import Float, Int
 
 from kinegraph.data.formats.clip_columns import Facts, facts
 from kinegraph.data.formats.clip_files import ClipFile, cells_of, clip_files, some_below
-from kinegraph.data.formats.deeplabcut_csv import Row, read_cells, rows_of
+from kinegraph.data.formats.deeplabcut_csv import Row, begins_with, opened, read_cells, rows_of
 from kinegraph.data.formats.deeplabcut_h5 import SUFFIXES as H5
 from kinegraph.data.formats.deeplabcut_h5 import is_deeplabcut_h5, read_h5
 from kinegraph.data.formats.hdf5 import check_h5py
@@ -118,13 +118,13 @@ def read(
 def _is_deeplabcut(file: Path) -> bool:
     if file.suffix.lower() in H5:
         return is_deeplabcut_h5(file)
-    with file.open(encoding="utf-8-sig", errors="replace") as lines:
+    if not begins_with(file, "scorer"):
+        return False
+    with opened(file) as lines:
         piece = lines.readline(PIECE)
-        if not piece.startswith("scorer,"):
-            return False
         while piece and not piece.endswith("\n"):  # a header of many body parts is long
             piece = lines.readline(PIECE)
-        return lines.readline(PIECE).startswith(("bodyparts,", "individuals,"))
+        return lines.readline(PIECE).lstrip('"').startswith(("bodyparts", "individuals"))
 
 
 def _named_after_videos(files: Sequence[ClipFile]) -> list[ClipFile]:
@@ -279,7 +279,7 @@ def read_header(file: Path) -> Header:
     """The rows above the frames. Raises ValueError with file, line and cause."""
     if file.suffix.lower() in H5:
         return _of_h5(file, with_cells=False)[0]
-    with file.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
+    with opened(file) as lines:
         return _header(file, rows_of(file, lines))
 
 
@@ -289,7 +289,7 @@ def read_file(file: Path) -> tuple[Header, Float[np.ndarray, "T columns"]]:
         return _of_h5(file)
     check_size(file)
     before = 0
-    with file.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
+    with opened(file) as lines:
 
         def rows() -> Iterator[Row]:
             nonlocal before

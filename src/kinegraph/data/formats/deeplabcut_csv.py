@@ -3,6 +3,7 @@
 import csv
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from io import StringIO
 from itertools import chain
 from pathlib import Path
 from typing import TextIO
@@ -11,14 +12,37 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from kinegraph.data.formats.number_blocks import numbers
+from kinegraph.data.formats.text import encoding_of
 from kinegraph.data.large import Rows
 from kinegraph.messages import quoted
 
 BLOCK = 1 << 20  # characters of lines that are read together
 LARGEST = 1e30
+SEPARATORS, HEAD = ",;\t", 1 << 10
 MOST_FRAMES = 10**9
 
 Row = tuple[int, list[str]]
+
+
+def begins_with(file: Path, word: str) -> bool:
+    """Whether the first cell of a file is a word."""
+    with file.open(encoding=encoding_of(file), errors="replace") as lines:
+        start = lines.read(len(word) + 3)
+    return start.lstrip('"').startswith(word) and start.replace('"', "")[len(word) :][:1] in tuple(SEPARATORS)
+
+
+def opened(file: Path) -> TextIO:
+    """The text of a file with commas between cells, as DeepLabCut writes it; others come from Excel.
+
+    Semicolons and tabs are read, and then also decimals with a comma.
+    """
+    text = file.open(newline="", encoding=encoding_of(file), errors="replace")
+    found = SEPARATORS.find(next((it for it in text.read(HEAD) if it in SEPARATORS), ","))
+    text.seek(0)
+    if found == 0:
+        return text
+    with text:
+        return StringIO(text.read().replace(",", ".").replace(SEPARATORS[found], ","), newline="")
 
 
 def rows_of(file: Path, lines: Iterable[str], before: int = 0) -> Iterator[Row]:

@@ -78,7 +78,8 @@ def parsed_line(line: str | bytes, origin: str, dimensions: int | None = None, f
     """
     if len(line) > LONGEST:
         raise ValueError(f"{origin} has {len(line):,} bytes, expected a frame of at most {LONGEST:,}")
-    content = parsed_json(line, origin)
+    separators = b" \t\r\n," if isinstance(line, bytes) else " \t\r\n,"
+    content = parsed_json(line.rstrip(separators), origin)  # type: ignore[arg-type]
     if isinstance(content, Mapping) and any(name in content for name in FACTS):
         if not {"people", *LANDMARKS, *WORLD} & {*content}:
             return _head(content, origin)

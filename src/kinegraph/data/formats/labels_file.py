@@ -33,6 +33,9 @@ def with_labels(
     absent = [key for key in listing if key not in used]
     lines = [f"{len(unlisted):,} clips that {file.name} does not list: {first_few(unlisted)}"] if unlisted else []
     lines += [f"{len(absent):,} clips of {file.name} without recording: {first_few(absent)}"] if absent else []
+    if not any("label" in cells for cells in listing.values()):
+        there = first_few(list(next(iter(listing.values()))), 8) or "nothing"
+        lines += [f"labels: {file.name} has no column 'label', beside clip it has {there}"]
     return both, lines
 
 

@@ -33,6 +33,7 @@ HANDS_BESIDE = {
 OF_BODY = 33  # joints
 NUMBERED = re.compile(r"(?:frame|image|img)?[_\- ]?(\d{1,9})(?:\.(?:jpg|jpeg|png))?", re.IGNORECASE)
 FEWEST = 5  # joints
+IN_PIXELS = 10.0  # a larger coordinate is in pixels, or in mm
 MOST_PEOPLE = 4  # of one frame; a longer list of bodies that stands alone is a list of frames
 
 Point = tuple[float, float, float, float]  # x, y, z, score
@@ -172,7 +173,7 @@ def hands_beside(frame: Mapping[str, object], body: Mapping[str, Point], path: P
 def _is_body(value: object) -> bool:
     """Whether this is a list of points with x and y, or an object of them."""
     if isinstance(value, Mapping):
-        return sum(map(_is_point, value.values())) >= FEWEST
+        return sum(_is_point(it) or _is_row(it) for it in value.values()) >= FEWEST
     return isinstance(value, list) and len(value) >= FEWEST and all(map(_is_point, value))
 
 
@@ -195,6 +196,9 @@ def _is_point(value: object) -> bool:
 
 def _body(value: Any, path: Path) -> dict[str, Point]:
     if isinstance(value, Mapping):
+        rows = {str(name): point for name, point in value.items() if _is_row(point)}
+        if len(rows) >= FEWEST:
+            return _of_rows(rows)
         return {str(name): _point(point) for name, point in value.items() if _is_point(point)}
     names = [_said(point, NAMES, str) for point in value]
     numbers = [_said(point, NUMBERS, int) for point in value]
@@ -203,6 +207,14 @@ def _body(value: Any, path: Path) -> dict[str, Point]:
         if len(set(keys)) == len(value):
             return {key: _point(point) for key, point in zip(keys, value, strict=True)}
     raise FormatError("joints", f"{path} has a body whose joints have no names and numbers of their own")
+
+
+def _of_rows(rows: Mapping[str, list[float]]) -> dict[str, Point]:
+    """Joints by name as lists of x, y and, beside pixels, a score; or x, y, z."""
+    scored = all(len(row) == 3 and 0 <= row[2] <= 1 for row in rows.values())
+    if scored and any(abs(row[0]) > IN_PIXELS or abs(row[1]) > IN_PIXELS for row in rows.values()):
+        return {name: (float(x), float(y), 0.0, float(score)) for name, (x, y, score) in rows.items()}
+    return {name: _point(row) for name, row in rows.items()}
 
 
 def _said(point: object, keys: Sequence[str], kind: type) -> object:

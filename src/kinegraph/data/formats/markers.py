@@ -24,6 +24,8 @@ from kinegraph.skeleton.layout import INFERRED, JointLayout, layout_names, load_
 OWN_LAYOUT = "markers of the file"
 MOST_JOINTS, FEWEST = 0.7, 10  # share of a layout's joints, and number, that name it among further markers
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
+WORDS = {"meter": "m", "metre": "m", "centimeter": "cm", "centimetre": "cm", "millimeter": "mm", "millimetre": "mm",
+         "inch": "in", "inche": "in", "feet": "ft", "foot": "ft"}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +65,12 @@ def layout_of_markers(names: Sequence[str], given: str | None) -> tuple[JointLay
     lines = [f"layout {of.name} taken by the markers' names"] * (given is None)
     lines += [f"{len(unseen)} of its joints have no marker and are unseen: {first_few(unseen)}"] * bool(unseen)
     return of, lines + [f"{len(unused)} markers that are no joint of it: {first_few(unused)}"] * bool(unused)
+
+
+def metres_of(unit: str) -> float | None:
+    """The factor to metres of a unit: mm, millimeters, Meter; None for other words."""
+    word = unit.strip().lower()
+    return METRES.get(WORDS.get(word.removesuffix("s"), word))
 
 
 def guessed_of(layout: JointLayout) -> frozenset[str]:

@@ -4,7 +4,7 @@
     [[the same], [the same], ...]                                 frames
     [{"frame": 0, "landmarks": [the same]}, ...]                  also pose_landmarks, poseLandmarks, keypoints ...
     {"fps": 30, "frames": [...]}, {"0": [...], "1": [...]}        an object around them, or with them by number
-    {"nose": {"x", "y"}, "left_eye": ...}                         joints by name or number
+    {"nose": {"x", "y"}, "left_eye": ...}                         joints by name or number; also {"nose": [x, y]}
     {"landmarks": [[the same], [the same]]}                       a result of MediaPipe Tasks: people of one frame
     {"pose_landmarks", "left_hand_landmarks", ...}                Holistic; --parts hands reads the hands, too
 
@@ -42,6 +42,9 @@ HEAD = 1 << 14
 LOOKED_AT = 20  # files of a folder
 OTHERS = (b'"clips"', b'"image_id"', b'"annotations"', b'"keypoint_scores"', b'"skeletons"', b'"people"')
 LANDMARKS = (b'"landmarks"', b'"pose_landmarks"', b'"poseLandmarks"', b'"pose_world_landmarks"')
+NAMED_ROW = re.compile(
+    rb'"(nose|(left|right|l|r)[ _]?(shoulder|hip|knee|wrist))"\s*:\s*\[\s*-?[\d.]+(e-?\d+)?\s*,', re.IGNORECASE
+)
 RATES = ("fps", "frame_rate", "frameRate", "framerate")
 SIDES = (("width", "height"), ("image_width", "image_height"), ("frame_width", "frame_height"),
          ("video_width", "video_height"), ("imageWidth", "imageHeight"), ("videoWidth", "videoHeight"))  # fmt: skip
@@ -63,6 +66,7 @@ def _has_landmarks(file: Path) -> bool:
     points = all(re.search(rb'"%s"\s*:' % axis, head) for axis in (b"x", b"y")) or any(
         word in head for word in LANDMARKS
     )
+    points = points or NAMED_ROW.search(head) is not None
     return points and not any(word in head for word in OTHERS)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from kinegraph.data.formats.csv_rows import decimal_commas
 from kinegraph.data.large import Rows, placed
 from kinegraph.messages import one_line, quoted
 
@@ -73,9 +74,10 @@ def _numbers(file: Path, rows: Sequence[Sequence[str]], last: int) -> Float[np.n
     try:
         values = np.array([[float(cell or "nan") for cell in row] for row in rows])
     except ValueError:
-        values = np.array(
-            [[_number(file, cell, last - len(rows) + 1 + i) for cell in row] for i, row in enumerate(rows)]
-        )
+        lines = [last - len(rows) + 1 + i for i in range(len(rows))]
+        if decimal_commas(file, zip(lines, map(list, rows), strict=True)):
+            rows = [[cell.replace(",", ".") for cell in row] for row in rows]
+        values = np.array([[_number(file, cell, line) for cell in row] for line, row in zip(lines, rows, strict=True)])
     wrong = ~((np.abs(values) < LARGEST_NUMBER) | np.isnan(values)).all(1)
     if wrong.any():
         raise ValueError(f"{file} line {last - len(rows) + 1 + int(wrong.argmax())} holds a number that is not finite")

@@ -156,6 +156,8 @@ def _open(path: Path, part: str | None) -> PaddedFile:
         hint = "; it looks like (clips, people, frames, joints, channels)" if last else ""
         if array.ndim == 3 and array.shape[0] in (2, 3) and array.shape[2] not in (2, 3, 4):
             hint = "; it looks like (channels, frames, joints) of one clip: save array.transpose(1, 2, 0)"
+        if array.ndim == 4 and array.shape[0] in (2, 3) and array.shape[3] < 2:
+            hint = "; it looks like (channels, frames, joints, people) of one clip: save array.transpose(1, 3, 2, 0)"
         hint = hint or "; an array of one clip is (frames, joints, 2 to 4 coordinates)" * (array.ndim != 5)
         raise FormatError(
             "swapped_axes" if last else "shape",
@@ -190,7 +192,7 @@ def label_file(path: Path) -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
-    raise ValueError(f"there are no labels {candidates[0]} to {path.name}")
+    raise ValueError(f"there are no labels {candidates[0]} to {path.name}; save there a pickle of (names, labels)")
 
 
 def _kind(file: PaddedFile) -> tuple:

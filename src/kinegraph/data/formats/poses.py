@@ -51,6 +51,7 @@ from kinegraph.skeleton.layout import JointLayout, load_layout
 NAME, TITLE = "poses", "arrays of one clip each (.npy, .npz)"
 SUFFIXES = (".npy", ".npz", ".json")
 SCORES = ("score", "scores", "keypoint_score", "keypoint_scores", "confidence", "conf")  # of joints, in a .npz
+LABELS = ("y", "label", "labels", "target", "targets", "y_train", "y_test")
 NESTED = re.compile(rb"\s*\[\s*\[\s*\[\s*(\[\s*)?-?\d")  # lists of frames, joints and coordinates
 LOOKED_AT = 20  # files whose order of axes is looked at
 IN_BOX = 0.9  # share of bodies around the origin, for a joint that is always there to be one that was seen
@@ -166,6 +167,7 @@ def _arrays(
             raise ValueError(
                 f"{file} holds {first_few(list(shapes))}, expected one array (frames, joints, coordinates)"
             )
+        _check_one_clip(file, shapes, key)
         array = load_npz(file, (key,))[key]
         beside = [name for name in SCORES if shapes.get(name) in (array.shape[:-1], (*array.shape[:-1], 1))]
         scores = load_npz(file, beside[:1])[beside[0]].reshape(array.shape[:-1]) if beside else None
@@ -181,6 +183,15 @@ def _arrays(
             expected += "; it looks like (coordinates, frames, joints): save array.transpose(1, 2, 0)"
         raise FormatError("shape", f"{file} holds {array.dtype} {array.shape}, expected {expected}")
     return array, scores
+
+
+def _check_one_clip(file: Path, shapes: Mapping[str, tuple[int, ...]], key: str) -> None:
+    """Raises FormatError for an array of many clips, beside which their labels are."""
+    labels = [name for name, shape in shapes.items() if name.lower() in LABELS and shape[:1] == shapes[key][:1]]
+    if len(shapes[key]) == 4 and labels and len(shapes[labels[0]]) == 1:
+        found = f"{key} {shapes[key]} and {labels[0]} {shapes[labels[0]]}"
+        way = "save each clip by numpy.save in a file of its own, CLASS/FILE.npy, and give the folder"
+        raise FormatError("shape", f"{file} holds {found}, which look like clips and their labels; {way}")
 
 
 def _nested(file: Path) -> Float[np.ndarray, "..."]:

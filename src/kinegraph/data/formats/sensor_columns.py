@@ -9,12 +9,14 @@ each.
 import re
 from collections.abc import Sequence
 
+from kinegraph.data.formats.clip_columns import UNIT
 from kinegraph.skeleton.joint_names import plain_joint
 
 WORDS = r"[ _.\-]*(?:world|local|camera)?[ _.\-]*(?:position|pos|location|loc)[ _.\-]*"
 POSITION = re.compile(rf"(.+?){WORDS}([xyz])", re.IGNORECASE)
 SHORT = re.compile(r"(.+)[ _.\-]p([xyz])", re.IGNORECASE)
 JOINED = re.compile(r"(.*[a-z0-9])([XYZ])")
+WITH_UNIT = re.compile(r"(.[ _.\-][xyz])[ _.\-](px|pixels?|mm|cm|m)$", re.IGNORECASE)  # nose_x_px
 STATE = re.compile(r"(.+?)[ _.\-]*(?:tracking)?[ _.\-]*(?:state|tracked)", re.IGNORECASE)
 NO_PLACES = (
     "rot", "rotation", "quat", "quaternion", "orientation", "euler", "eulerangles", "angle", "angles", "angular", "vel",
@@ -28,8 +30,8 @@ SIDES = ("left_", "right_")
 
 
 def usual_column(column: str) -> str:
-    """The name of a column as joint_axis or joint_state, where it is one of these."""
-    column = column.strip()
+    """The name of a column as joint_axis or joint_state, where it is one of these, without a unit behind it."""
+    column = WITH_UNIT.sub(r"\1", UNIT.sub("", column.strip()))
     for pattern in (POSITION, SHORT, JOINED):
         if match := pattern.fullmatch(column):
             return f"{match[1]}_{match[2].lower()}"

@@ -55,7 +55,7 @@ def frame_number(cell: str) -> int:
     except ValueError:
         number = nan
     if not number.is_integer() or abs(number) > 2**53:
-        raise ValueError(f"frame {quoted(cell)}, expected a whole number")
+        raise ValueError(f"frame {quoted(cell)}, expected a whole number; call the column of times 'time'")
     return int(number)
 
 

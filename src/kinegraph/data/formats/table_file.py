@@ -18,7 +18,7 @@ from kinegraph.data.formats.csv_rows import NO_TEXT
 from kinegraph.data.formats.recordings import Fault
 from kinegraph.data.formats.table_csv import ClipRows, columns_of_table, layout_of, read_rows, scan
 from kinegraph.data.formats.table_forms import face_of, rate_by_times
-from kinegraph.data.formats.table_json import load_json
+from kinegraph.data.formats.table_json import ALONE, load_json
 from kinegraph.data.split_names import PARTS
 from kinegraph.messages import first_few
 from kinegraph.skeleton.joint_names import plain_joint
@@ -27,6 +27,7 @@ from kinegraph.skeleton.layout import JointLayout
 IN_FOLDERS = (".csv", ".tsv", ".json", *NO_TEXT)  # a .txt is too often something else
 LOOKED_AT = 100
 TABLES = (".csv", ".tsv", ".txt", *NO_TEXT)
+CLIP = re.compile(rb'"(%s)"\s*:\s*(\[\s*){3,4}(-?\d|null|NaN)' % "|".join(ALONE).encode())
 CLIPS = re.compile(rb'"clips"\s*:\s*\[')
 SAME = ("layout", "channels", "fps", "units", "image_size", "class_names")  # of all files of a folder
 
@@ -93,7 +94,10 @@ def looks_like_a_table(path: Path) -> str | None:
     """Why a file is one of own recordings: its header, or a list of clips at its start; None where it is not."""
     if path.suffix.lower() == ".json":
         with path.open("rb") as file:
-            return "a JSON file with clips" if CLIPS.search(file.read(1 << 16)) else None
+            head = file.read(1 << 16)
+        if CLIPS.search(head):
+            return "a JSON file with clips"
+        return "a JSON file of a clip" if head.lstrip().startswith(b"{") and CLIP.search(head) else None
     if path.suffix.lower() in TABLES and (columns := columns_of_table(path)):
         return f"a table with the columns {', '.join(columns)}"
     return None

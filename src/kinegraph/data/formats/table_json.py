@@ -10,7 +10,9 @@
                 "subject": 3, "split": "train"}, ...]}       anything else, see `clip_columns`
 
 A joint with a coordinate that is null was not seen; null in place of a frame is nobody. Arrays may also be frames,
-people, joints ..., as detectors give them, with any number of people a frame.
+people, joints ..., as detectors give them, with any number of people a frame. An object of one clip alone is read, too:
+
+    {"keypoints": [[[x, y], ...], ...], "scores": ..., "label": "wave", "fps": 30}
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,6 +34,8 @@ from kinegraph.skeleton.layout import JointLayout, load_layout
 
 FIELDS = ("layout", "units", "fps", "image_size", "class_names", "clips")
 ARRAYS = ("name", "keypoint", "score")
+ALONE = ("keypoint", "keypoints", "joints", "skeleton", "poses", "positions", "coordinates", "data")  # of one clip
+SCORES = ("score", "scores", "keypoint_score", "keypoint_scores", "confidence", "confidences")
 LOOKED_AT = 10
 UNITS = ("m", "cm", "mm", "px", "image", "normalised")
 
@@ -69,12 +73,25 @@ class JsonTable:
 
 def load_json(path: Path, layout: str | None = None) -> JsonTable:
     """Load a file and check what all clips have in common. Raises ValueError naming file, field and clip."""
-    spec = read_json(path)
+    spec = _of_one_clip(read_json(path), path.stem)
     try:
         return _table(path, spec, layout)
     except ValueError as error:
         text = " ".join(str(error).split())[:800]  # names in the file may hold line breaks, or be endless
         raise ValueError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+
+
+def _of_one_clip(spec: object, name: str) -> object:
+    """The same of an object that is one clip; anything else as it is."""
+    if not isinstance(spec, Mapping) or "clips" in spec:
+        return spec
+    keys = [key for key in ALONE if isinstance(spec.get(key), list)]
+    scores = [key for key in SCORES if isinstance(spec.get(key), list)]
+    if len(keys) != 1 or len(scores) > 1:
+        return spec
+    rest = {key: value for key, value in spec.items() if key not in (*keys, *scores, *FIELDS)}
+    clip = {"name": name} | rest | {"keypoint": spec[keys[0]]} | ({"score": spec[scores[0]]} if scores else {})
+    return {key: value for key, value in spec.items() if key in FIELDS} | {"clips": [clip]}
 
 
 def _table(path: Path, spec: object, given: str | None) -> JsonTable:

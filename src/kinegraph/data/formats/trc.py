@@ -28,6 +28,7 @@ from kinegraph.data.formats.markers import (
     guessed_of,
     joints_of_markers,
     layout_of_markers,
+    metres_of,
 )
 from kinegraph.data.formats.number_rows import check_size, places_of
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of, nobody
@@ -126,7 +127,8 @@ def read_file(file: Path, wanted: Wanted = every) -> Trajectories:
     check_size(file)
     number = HEAD
     with file.open(encoding="utf-8-sig", errors="replace") as content:
-        names, scale, rate = _header(file, [line.rstrip("\r\n") for line in islice(content, HEAD)])
+        head = [line.rstrip("\r\n") for line in islice(content, HEAD)]
+        names, scale, rate = _header(file, head)
 
         def rows() -> Iterator[list[str]]:
             nonlocal number
@@ -139,6 +141,9 @@ def read_file(file: Path, wanted: Wanted = every) -> Trajectories:
 
         columns = {name: 1 + 3 * i for i, name in enumerate(names) if wanted(name)}
         markers = places_of(file, rows(), list(columns.values()), lambda: number)
+    said = dict(zip(_cells(head[1]), _cells(head[2]), strict=False)).get("NumFrames", "").strip()
+    if said.isdecimal() and len(markers) < int(said):
+        raise ValueError(f"{file} says NumFrames {said} and has {len(markers)}; is it cut? Else correct line 3")
     markers = changed(markers[None], lambda some: some * np.float32(scale))[0]
     return Trajectories(tuple(columns), markers, rate)
 
@@ -149,7 +154,8 @@ def _header(file: Path, lines: Sequence[str]) -> tuple[tuple[str, ...], float, f
         raise ValueError(f"{file} is no whole .trc file, which begins with PathFileType and has {HEAD} lines of header")
     about: Mapping[str, str] = dict(zip(_cells(lines[1]), _cells(lines[2]), strict=False))
     units, rate = about.get("Units", "").strip().lower(), about.get("DataRate", "")
-    if units not in METRES:
+    metres = metres_of(units)
+    if metres is None:
         raise ValueError(f"{file} line 3: Units is {quoted(about.get('Units'))}, expected one of {', '.join(METRES)}")
     try:
         fps = float(rate)
@@ -162,7 +168,7 @@ def _header(file: Path, lines: Sequence[str]) -> tuple[tuple[str, ...], float, f
         raise ValueError(f"{file} line 4 names no markers")
     if twice := [name for i, name in enumerate(names) if plain_joint(name) in map(plain_joint, names[:i])]:
         raise ValueError(f"{file} line 4 names the marker {quoted(twice[0])} twice")
-    return names, METRES[units], fps
+    return names, metres, fps
 
 
 def _cells(line: str) -> list[str]:

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 
 from kinegraph.data.formats.file_kinds import kind_of
+from kinegraph.data.formats.text import MARKS_OF_16
 from kinegraph.messages import first_few, plain_name, shortened
 from kinegraph.safe_npz import npz_shapes
 
@@ -42,6 +43,8 @@ def contents(path: Path) -> str:
         shape = "list" if text.lstrip()[0] == "[" else "object"
         keys = list(dict.fromkeys(KEY.findall(text)))
         return f"JSON, {'an' if shape == 'object' else 'a'} {shape}{f' with {first_few(keys, 4)}' if keys else ''}"
+    if _is_16(path):
+        return "text in UTF-16; save it in UTF-8"
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     return f"text that begins with '{shortened(plain_name(line), 60)}'"
 
@@ -71,8 +74,10 @@ def right_ending(path: Path, formats: Iterable[ModuleType]) -> str | None:
         return None
     text = _text(path)
     endings = [(end, it) for it in formats for end in it.SUFFIXES if (end in OF_TEXT) == (text is not None)]
-    if path.suffix.lower() == ".json" and JSON.match(text or ""):  # nearly any JSON looks like a line of JSON lines
-        return None
+    lines = _are_lines(text or "")
+    if path.suffix.lower() == ".json" and JSON.match(text or "") and not lines:
+        return None  # nearly any JSON looks like a line of JSON lines
+    endings = [(end, it) for end, it in endings if not (lines and end == ".json")]
     with TemporaryDirectory() as place:
         for suffix, module in endings:
             other, any_text = Path(place) / f"{path.stem}{suffix}", Path(place) / f"any{suffix}"
@@ -85,6 +90,12 @@ def right_ending(path: Path, formats: Iterable[ModuleType]) -> str | None:
     return None
 
 
+def _are_lines(text: str) -> bool:
+    """Whether the first two lines are an object each."""
+    lines = [line.strip().rstrip(",") for line in text.splitlines() if line.strip()][:2]
+    return len(lines) == 2 and all(line.startswith("{") and line.endswith("}") for line in lines)
+
+
 def _suits(path: Path, module: ModuleType) -> bool:
     """Of the same ending; formats of JSON come into question for all JSON."""
     usual = path.suffix.lower() in module.SUFFIXES
@@ -95,13 +106,18 @@ def _text(path: Path) -> str | None:
     """The first lines of a text file; None for others."""
     with path.open("rb") as file:
         head = file.read(HEAD)
+    if _is_16(path):
+        return head[: len(head) // 2 * 2].decode("utf-16", errors="replace")
     try:
-        text = head[: head.rfind(b"\n") + 1 or len(head)].decode(
-            "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        )
+        text = head[: head.rfind(b"\n") + 1 or len(head)].decode("utf-8-sig")
     except UnicodeError:
         return None
     return None if "\0" in text else text
+
+
+def _is_16(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) in MARKS_OF_16
 
 
 def _arrays(path: Path) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from kinegraph.data.formats.clip_files import clip_files, some_below
-from kinegraph.data.formats.markers import METRES, Trajectories, Wanted, every, marker_recordings
+from kinegraph.data.formats.markers import METRES, Trajectories, Wanted, every, marker_recordings, metres_of
 from kinegraph.data.formats.number_rows import check_size, places_of
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.data.formats.text import encoding_of
@@ -92,7 +92,12 @@ def read_file(file: Path, wanted: Wanted = every, frames: bool = True) -> Trajec
             nonlocal line
             for text in content:
                 line += 1
-                yield _cells(text.rstrip("\r\n"), separator)
+                cells = _cells(text.rstrip("\r\n"), separator)
+                if not text.endswith("\n") and len(cells) < min(len(axes), len(names)):
+                    raise ValueError(
+                        f"{file} line {line} has {len(cells)} cells, the header has {len(axes)}; is it cut?"
+                    )
+                yield cells
 
         markers = np.zeros((0, len(columns), 3), np.float32)
         if frames and columns:
@@ -126,6 +131,7 @@ def _names(file: Path, line: int, names: Sequence[str], axes: Sequence[str]) -> 
 def _scale(file: Path, line: int, units: Sequence[str], column: int) -> float:
     """The factor to metres."""
     unit = units[column].lower() if column < len(units) else ""
-    if unit not in METRES:
+    metres = metres_of(unit)
+    if metres is None:
         raise ValueError(f"{file} line {line} has the unit {quoted(unit)}, expected one of {', '.join(METRES)}")
-    return METRES[unit]
+    return metres
