@@ -317,6 +317,8 @@ def plain(value: Any) -> Any:
     """Tuples as lists and numpy's numbers as Python's, so that JSON gives back what was written."""
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, Mapping):
+        return {str(key): plain(it) for key, it in value.items()}
     return [plain(it) for it in value] if isinstance(value, list | tuple) else value
 
 
