@@ -10,18 +10,40 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinegraph.models.layers.absent import clip_vectors
 from kinegraph.models.network import SkeletonNetwork, network_class
 
 Member = Mapping[str, Any]
 
 
+class JoinedHead(nn.Linear):
+    """The members' heads side by side, with one bias. While training it answers for each member.
+
+    It takes the members' vectors one after another, each divided by the number of members: what comes out is their mean.
+    """
+
+    def __init__(self, heads: Sequence[nn.Linear]):
+        super().__init__(sum(one.in_features for one in heads), heads[0].out_features)
+        self.widths = [one.in_features for one in heads]
+        with torch.no_grad():
+            self.weight.copy_(torch.cat([one.weight for one in heads], dim=1))
+            self.bias.copy_(torch.stack([one.bias for one in heads]).mean(0))
+
+    def forward(self, input: Float[Tensor, "*N D"]) -> Float[Tensor, "*N classes"]:
+        """Logits; of clips (N, D) while training (N, members, classes)."""
+        if not self.training or input.ndim != 2:
+            return super().forward(input)
+        vectors = (len(self.widths) * input).split(self.widths, dim=1)
+        weights = self.weight.split(self.widths, dim=1)
+        answers = zip(vectors, weights, strict=True)
+        return torch.stack([F.linear(vector, weight, self.bias) for vector, weight in answers], dim=1)
+
+
 class Ensemble(SkeletonNetwork):
-    """logits = mean of the members' logits. While training: the logits of each member, so that each has its own loss.
+    """logits = mean of the members' logits; while training the logits of each, so that each has a loss of its own.
 
     Args:
         adjacency: the graph in K partitions; adjacency[k, v, w] weighs the edge from joint v to joint w.
@@ -51,26 +73,12 @@ class Ensemble(SkeletonNetwork):
         each = channels // streams
         self.seen = [[part * each + i for part in _parts(it, streams) for i in range(each)] for it in members]
         built = [_built(it, self.A, len(seen), classes) for it, seen in zip(members, self.seen, strict=True)]
-        self.head = nn.Linear(sum(one.head.in_features for one in built), classes)
-        _join_heads(self.head, built)
+        if len(strides := {tuple(one.config["strides"]) for one in built}) > 1:
+            raise ValueError(f"members see time at other strides: {' and '.join(map(str, sorted(strides)))}")
+        self.head = JoinedHead([one.head for one in built])
         self.members = nn.ModuleList(built)
-        self.widths = [one.head.in_features for one in built]
         for one in built:
             del one.head
-
-    def forward(
-        self,
-        x: Float[Tensor, "N M T V C"],
-        people: Int[Tensor, "N"] | None = None,
-        labels: Int[Tensor, "N"] | None = None,
-    ) -> Any:
-        """Logits (N, classes); while training those of each member (N, members, classes)."""
-        if not self.training:
-            return super().forward(x, people, labels)
-        vectors = (len(self.widths) * clip_vectors(self, x, people)).split(self.widths, dim=1)
-        weights = self.head.weight.split(self.widths, dim=1)
-        answers = zip(vectors, weights, strict=True)
-        return torch.stack([F.linear(vector, weight, self.head.bias) for vector, weight in answers], dim=1)
 
     def forward_features(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
         """The features of all members, one after another on the last axis, divided by the number of members."""
@@ -105,12 +113,3 @@ def _built(member: Member, graph: Tensor, channels: int, classes: int) -> Skelet
     if kind.whole_clips is not SkeletonNetwork.whole_clips:
         raise ValueError(f"{kind.__name__} cannot be a member: it norms all people of a clip together")
     return kind(graph, channels, classes, **options)
-
-
-@torch.no_grad()
-def _join_heads(head: nn.Linear, members: Sequence[SkeletonNetwork]) -> None:
-    """First weights: those of the members; the bias is shared."""
-    if head.weight.is_meta:
-        return
-    head.weight.copy_(torch.cat([one.head.weight for one in members], dim=1))
-    head.bias.copy_(torch.stack([one.head.bias for one in members]).mean(0))
