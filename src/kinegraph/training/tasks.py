@@ -43,7 +43,7 @@ class Task(Protocol):
 
 
 class ClipTask:
-    """A class for each clip. Networks with members, such as `Ensemble`, answer (N, members, classes) while training."""
+    """A class for each clip."""
 
     counted = "clips"
 
@@ -51,14 +51,11 @@ class ClipTask:
         return network
 
     def loss(
-        self, criterion: nn.Module, logits: Float[Tensor, "N *members classes"], labels: Int[Tensor, "N"]
+        self, criterion: nn.Module, logits: Float[Tensor, "N classes"], labels: Int[Tensor, "N"]
     ) -> Float[Tensor, ""]:
-        if logits.ndim == 3:  # the mean of the members' losses
-            return criterion(logits.flatten(0, 1), labels.repeat_interleave(logits.shape[1]))
         return criterion(logits, labels)
 
-    def hits(self, logits: Float[Tensor, "N *members classes"], labels: Int[Tensor, "N"]) -> Float[Tensor, "3"]:
-        logits = logits.mean(1) if logits.ndim == 3 else logits
+    def hits(self, logits: Float[Tensor, "N classes"], labels: Int[Tensor, "N"]) -> Float[Tensor, "3"]:
         best5 = logits.topk(min(5, logits.shape[1])).indices == labels[:, None]
         return torch.stack([best5[:, 0].sum(), best5.sum(), torch.ones_like(labels).sum()]).double()
 
