@@ -84,7 +84,9 @@ class Ensemble(SkeletonNetwork):
         Those of a member that does not keep places are the same at every place.
         """
         members: Any = self.members
-        features = [one.forward_features(x[..., seen].contiguous()) for one, seen in zip(members, self.seen, strict=True)]
+        features = [
+            one.forward_features(x[..., seen].contiguous()) for one, seen in zip(members, self.seen, strict=True)
+        ]
         places = max(it.shape[1] for it in features), max(it.shape[2] for it in features)
         return torch.cat([it.expand(-1, *places, -1) for it in features], dim=3) / len(features)
 

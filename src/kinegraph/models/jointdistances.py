@@ -1,9 +1,9 @@
 """Distances between all joints and a convolution over time, after DD-Net of Yang et al. 2019 (arXiv:1907.09658).
 
-It knows no graph: each moment is one list of numbers. So it errs elsewhere than graph convolutions do, and is a good
-member of an ensemble. As in DD-Net, distances are narrowed by three convolutions over time, and what follows doubles its
-channels twice and takes the largest value over time. Other than there, the streams' numbers stand in place of its slow
-and fast motion, each number has a BatchNorm of its own, and nothing is dropped out.
+It knows no graph: a moment is one list of numbers. So it makes other mistakes than graph convolutions do, and is a good
+member of an `Ensemble`. As in DD-Net, three convolutions over time narrow the distances, six more follow, and the
+largest value over time is taken. Other than there, the numbers of all streams stand in place of its slow and fast
+motion, each of them has a BatchNorm of its own, and nothing is dropped out.
 """
 
 from typing import ClassVar
