@@ -1,7 +1,7 @@
 """Several networks in one, each on some of the streams, trained in one run: late fusion with one weights file.
 
 Networks of other kinds, on other streams or from other seeds make different mistakes. Published results fuse the scores
-of networks that were trained apart (2s-AGCN, Shi et al. 2019, arXiv:1805.07694, and most papers since). Here every batch
+of networks trained apart (2s-AGCN, Shi et al. 2019, arXiv:1805.07694, and most papers since). Here every batch
 is divided among the members while training, so that each sees clips of its own and learns as it would alone.
 """
 
