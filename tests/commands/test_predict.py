@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from inspect import signature
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import torch
 
 from kinegraph.cli import main
 from kinegraph.commands.predict import predict as predict_verb
+from kinegraph.commands.signature import parameters_of
 from kinegraph.data.dataset import write_dataset
 from kinegraph.data.formats import read, recognise
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
@@ -283,7 +283,7 @@ def test_help_needs_no_torch():
 def test_the_page_says_what_is_true(place, tmp_path, monkeypatch, capsys):
     page = (Path(__file__).parents[2] / "docs" / "predict.md").read_text(encoding="utf-8")
     named = {option.replace("-", "_") for option in re.findall(r"--([a-z][a-z-]+)", page)}
-    assert named <= set(signature(predict_verb).parameters)
+    assert named <= set(parameters_of(predict_verb))
     monkeypatch.chdir(tmp_path)
     Path("best.safetensors").write_bytes((place / "w.safetensors").read_bytes())
     Path("recordings").mkdir()

@@ -33,22 +33,6 @@ def own(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def here(monkeypatch):
-    """Trainings in this process, which spares their start; the words of each are kept."""
-    called: list[list[str]] = []
-
-    def run(self, words, enough=None):
-        called.append(list(words))
-        code = main(list(words))
-        if enough:
-            enough()
-        return Ended(code, "failed" if code else "")
-
-    monkeypatch.setattr(Commands, "run", run)
-    return called
-
-
 def study(place="runs/sweep_c/study.db"):
     return optuna.load_study(study_name="c", storage=f"sqlite:///{place}")
 

@@ -14,7 +14,8 @@ from kinegraph.models.quickest import cache_folder
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import save_weights
 
-NAMES = ("torch", "optimized", "onnxruntime")
+NAMES = ("torch", "optimized", "onnxruntime", "openvino")
+NEEDS = {"onnxruntime": ("onnxscript", "onnxruntime"), "openvino": ("onnxscript", "onnxruntime", "openvino")}
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +38,15 @@ def place(tmp_path_factory):
     return place
 
 
+def skip_without(engine: str) -> None:
+    if missing := [name for name in NEEDS.get(engine, ()) if not find_spec(name)]:
+        pytest.skip(f"{missing[0]} is not installed")
+
+
 @pytest.fixture
 def winner(request, tmp_path, monkeypatch):
     """The engine whose time is the shortest, and a cache folder of its own."""
-    if request.param == "onnxruntime" and not (find_spec("onnxscript") and find_spec("onnxruntime")):
-        pytest.skip("onnxruntime is an extra")
+    skip_without(request.param)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(module, "milliseconds", lambda calls: {it: 1.0 + (it != request.param) for it in calls})
     return request.param
@@ -63,6 +68,30 @@ def test_answers_and_figures_are_those_of_torch(place, tmp_path, winner, capsys)
     usual = kg.test(words[0], words[1], "all", progress=False)
     found = kg.test(words[0], words[1], "all", engine="auto", progress=False)
     np.testing.assert_allclose(found.scores, usual.scores, atol=1e-4 * usual.scores.std(), rtol=0)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_an_engine_by_name_answers_as_torch(place, tmp_path, monkeypatch, engine):
+    skip_without(engine)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    words = [str(place / "w.safetensors"), str(place / "data")]
+    kg.export(words[0], tmp_path / "w.onnx")
+    texts = []
+    for weights, chosen in ((words[0], "torch"), (words[0], engine), (str(tmp_path / "w.onnx"), engine)):
+        out = tmp_path / f"{len(texts)}.csv"
+        assert main(["predict", weights, words[1], "--engine", chosen, "--out", str(out)]) == 0
+        texts.append(out.read_text())
+    assert texts[0] == texts[1] == texts[2]
+    usual, found = (kg.test(*words, "all", engine=it, progress=False).scores for it in ("torch", engine))
+    np.testing.assert_allclose(found, usual, atol=1e-4 * usual.std(), rtol=0)
+    assert not np.array_equal(found, usual)  # it is another program that computes
+
+
+def test_an_engine_that_is_not_possible_is_refused(place, capsys):
+    words = ["predict", str(place / "w.safetensors"), str(place / "data"), "--engine", "onnxruntime", "--precision"]
+    for precision, said in (("64-true", "torch is the only one in 64-true"), ("bf16-mixed", "computes in 32-true")):
+        assert main([*words, precision]) == 2
+        assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("winner", ["torch"], indirect=True)

@@ -11,18 +11,20 @@ import pytest
 
 import kinegraph as kg
 from kinegraph.cli import main
+from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.serve import recordings
-from tests.inference.test_stream import recording
+from tests.inference.test_stream import recording, weights
 from tests.serve import serving
 
 pytest.importorskip("httpx")
 testclient = pytest.importorskip("starlette.testclient")
 
 from kinegraph.inference.streaming.session import Session  # noqa: E402
-from kinegraph.models.weights import load_weights  # noqa: E402
+from kinegraph.models.weights import load_weights, save_weights  # noqa: E402
 from kinegraph.serve.app import Server, app_of  # noqa: E402
 from kinegraph.serve.guard import Guard  # noqa: E402
 from kinegraph.serve.jobs import Jobs  # noqa: E402
+from kinegraph.serve.run import computed_by  # noqa: E402
 from kinegraph.serve.streams import StreamAsking, Viewer  # noqa: E402
 
 
@@ -31,7 +33,7 @@ def here(tmp_path_factory):
     return serving.written(tmp_path_factory.mktemp("serve"))
 
 
-def server_of(folder: Path, **changes) -> Server:
+def server_of(folder: Path, engine: str = "torch", **changes) -> Server:
     known = load_weights(folder / "w.safetensors")
 
     def make(asking: StreamAsking) -> Session:
@@ -41,7 +43,7 @@ def server_of(folder: Path, **changes) -> Server:
             image_size=asking.image_size, map_layout=asking.map_layout, device="cpu", note=print,
         )  # fmt: skip
 
-    jobs = Jobs(recordings.work, (str(folder / "w.safetensors"), "cpu", [], None), seconds=60)
+    jobs = Jobs(recordings.work, (str(folder / "w.safetensors"), "cpu", engine, [], None), seconds=60)
     return Server(
         known, "w", make, jobs, "no estimator here", **{"max_upload": 1_000_000, "names": ("lab.example",)} | changes
     )
@@ -65,6 +67,40 @@ def test_a_file_is_answered_as_predict_answers(here, client):
     assert (row["first_frame"], row["end_frame"], row["end_seconds"]) == (0, 40, pytest.approx(40 / 30, abs=1e-3))
     assert [it["class"] for it in row["top"]] == [name for name, _ in expected]
     np.testing.assert_allclose([it["probability"] for it in row["top"]], [p for _, p in expected], atol=1e-5)
+
+
+def test_another_engine_answers_recordings_and_the_windows_of_streams(tmp_path, monkeypatch):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    known = weights(
+        Preprocessing(people=1, sampling="resample", frames=16), extra={"training": {"frames": [10, 20, 30]}}
+    )
+    about = {"layout": known.layout, "class_names": known.class_names, "preprocessing": known.preprocessing}
+    save_weights(tmp_path / "w.safetensors", known.model, **about, extra=known.extra)
+    clip, said = recording(40), list[str]()
+    streamed = computed_by(load_weights(tmp_path / "w.safetensors"), "cpu", "onnxruntime", said.append)
+    assert (type(streamed).__name__, said) == ("Exported", [])
+    answers = [
+        [it.push(pose) for pose in clip.keypoint[0]] for it in (kg.Stream(known, fps=30), kg.Stream(streamed, fps=30))
+    ]
+    one, other = ([it.prediction.probabilities for frame in found for it in frame] for found in answers)
+    assert len(one) == len(other) > 10
+    np.testing.assert_allclose(other, one, atol=1e-5)
+    with testclient.TestClient(
+        app_of(server_of(tmp_path, engine="onnxruntime")), headers={"Host": "localhost:8000"}
+    ) as client:
+        (row,) = client.post("/predict?top=1", json={"keypoint": clip.keypoint[0].tolist(), "fps": 30}).json()[
+            "answers"
+        ]
+    assert row["top"][0]["probability"] == pytest.approx(kg.predict(known, clip).probability, abs=1e-5)
+
+
+def test_streams_of_the_exact_engine_stay_with_torch(here, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    known, said = load_weights(here / "w.safetensors"), list[str]()
+    assert computed_by(known, "cpu", "auto", said.append) is known
+    assert said[-1] == "engine: streams are computed by torch, each frame once"
 
 
 def test_a_clip_as_json_is_answered(here, client):

@@ -26,6 +26,7 @@ DATA_CLASSES = {  # verb -> the data classes of its options: what stands before 
         ("schedule.", "training/optim.py", "Schedule"),
     )
 }
+READING = "commands/reading.py"  # options that several verbs share
 ALIKE = 0.75  # from this likeness on a name is surely meant; else the parser, which knows more names, is asked
 PASSING = ("crossval", "sweep")  # verbs that give the words behind -- to `train`
 CONFIGURED = ("train", "test")  # verbs that take configs of other projects
@@ -56,7 +57,19 @@ def declared(verb: str) -> tuple[Declared, ...]:
     plain = body.args.args
     without_default = len(plain) - len(body.args.defaults)
     words = [_option(it.arg, it.annotation, word=i < without_default) for i, it in enumerate(plain)]
-    return (*words, *(_option(it.arg, it.annotation) for it in body.args.kwonlyargs))
+    shared = _shared(ast.unparse(body.args.kwarg.annotation)) if body.args.kwarg and body.args.kwarg.annotation else ()
+    return (*words, *(_option(it.arg, it.annotation) for it in body.args.kwonlyargs), *shared)
+
+
+def _shared(annotation: str) -> Iterator[Declared]:
+    """The options behind `**reading: Unpack[Reading]`, those of the class that it extends first."""
+    name = annotation.removeprefix("Unpack[").removesuffix("]")
+    body = _definition(READING, name)
+    assert isinstance(body, ast.ClassDef)
+    for base in map(ast.unparse, body.bases):
+        if base != "TypedDict":
+            yield from _shared(base)
+    yield from _fields("", READING, name)
 
 
 def _definition(file: str, name: str) -> ast.stmt:
@@ -73,6 +86,8 @@ def _fields(prefix: str, file: str, name: str) -> Iterator[Declared]:
 
 
 def _option(name: str, annotation: ast.expr | None, word: bool = False) -> Declared:
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Annotated":
+        annotation = annotation.slice.elts[0] if isinstance(annotation.slice, ast.Tuple) else annotation
     text = "" if annotation is None else ast.unparse(annotation)
     literals = [it for it in ast.walk(annotation or ast.Constant(None)) if isinstance(it, ast.Subscript)]
     choices = next((it.slice for it in literals if ast.unparse(it.value) == "Literal"), None)

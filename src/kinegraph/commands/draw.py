@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Unpack
 
 from rich.console import Console
 from rich.progress import Progress
 
 from kinegraph.commands.long_clips import window_hint
 from kinegraph.commands.ranges import check_numbers
+from kinegraph.commands.reading import Reading
 from kinegraph.commands.watching import watching
 from kinegraph.messages import did_you_mean, first_few
 from kinegraph.plugins import load_plugins
@@ -43,20 +44,8 @@ def draw(
     size: str | None = None,
     speed: float = 1.0,
     format: str | None = None,
-    layout: str | None = None,
-    fps: float | None = None,
-    image_size: str | None = None,
-    units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
-    resample_fps: float | None = None,
-    min_score: float | None = None,
-    mend_sides: bool = False,
-    jumps: float | None = None,
-    fill: int | None = None,
-    smooth: Literal["savgol", "one-euro"] | None = None,
-    bodies: Literal["tracked", "energy", "score", "rows"] | None = None,
-    pose: str | None = None,
-    cache: str | None = None,
     plugins: list[Path] | None = None,
+    **reading: Unpack[Reading],
 ) -> Path:
     """Draw a clip, as a page to play and turn it (.html), a video (.mp4, .gif) or a film strip (.png, .svg, .pdf).
 
@@ -76,19 +65,6 @@ def draw(
         size: of a video, such as 1280x720; by default 960x720, of a .gif 640x480.
         speed: of a video; 0.5 is slow motion.
         format: name of the file's format (see prepare), where its content does not decide it.
-        layout: layout of the joints, a name or a .yaml file, where the file does not say it.
-        fps: frames a second, in place of what the file says; 30 if nothing does.
-        image_size: width x height in pixels, such as 1920x1080, in place of what the file says.
-        units: of the coordinates, where the file does not say them (see prepare).
-        resample_fps: bring the clip to so many frames a second first.
-        min_score: joints with a lower score count as not seen; jumps, fill and smooth clean further, see prepare.
-        mend_sides: see prepare.
-        jumps: see prepare.
-        fill: see prepare.
-        smooth: see prepare.
-        bodies: how people are followed, see prepare.
-        pose: of a video: the estimator of the joints, mediapipe (the default), rtmlib, or FILE.FUNCTION of --plugins.
-        cache: of a video: folder in which estimated joints are kept, "off" for none; see prepare.
         plugins: Python files that define the network, where the weights name one of your own, or an estimator.
 
     Examples:
@@ -113,22 +89,14 @@ def draw(
 
     check_lengths(window, stride)
     predictor, about = _predictor(weights, map_layout)
-    options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
-    options |= {
-        "min_score": min_score,
-        "mend_sides": mend_sides or None,
-        "jumps": jumps,
-        "fill": fill,
-        "smooth": smooth,
-    }
-    options |= {"resample_fps": resample_fps, "up": up if predictor else None, "pose": pose, "cache": cache}
+    options: dict[str, object] = {**reading, "up": up if predictor else None}
     with watching() as watch:
         options["watch"] = watch
         (found,) = read_inputs(
             [input], predictor.class_names if predictor else (), options, format=format, everybody=not predictor
         )
         chosen, label = _chosen(found, input, clip, predictor)
-    pictures = _filmed(found, chosen, input, fps)
+    pictures = _filmed(found, chosen, input)
     for line in found.assumed:
         print(f"note: assumed {line}", file=sys.stderr)
     answers = importance = None
@@ -145,8 +113,8 @@ def draw(
 
     if predictor and up and chosen.keypoint.shape[3] == 3:
         up = "y"  # it was turned, for the network
-    scene = Scene(chosen, note=_note(chosen), label=label, answers=answers, importance=importance, up=up, fps=fps,
-                  pictures=pictures)  # fmt: skip
+    scene = Scene(chosen, note=_note(chosen), label=label, answers=answers, importance=importance, up=up,
+                  fps=reading.get("fps"), pictures=pictures)  # fmt: skip
     _write(out, kind, scene, theme, frames, asked_size, speed)
     if answers is not None:
         print(_said(answers, scene))
@@ -210,7 +178,7 @@ def _chosen(
     return one, true_class(one.label, found.class_names, classes) or ""
 
 
-def _filmed(found: "Recordings", clip: "SkeletonClip", path: Path, fps: float | None) -> "Pictures | None":
+def _filmed(found: "Recordings", clip: "SkeletonClip", path: Path) -> "Pictures | None":
     """What was filmed, where the clip is of a video and in its pixels."""
     if found.format != "video" or clip.keypoint.shape[3] != 2:
         return None

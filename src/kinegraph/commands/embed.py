@@ -4,11 +4,12 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import numpy as np
 
 from kinegraph.commands.ranges import check_numbers
+from kinegraph.commands.reading import Facts
 from kinegraph.commands.swapped import weights_first
 from kinegraph.files import check_new_file
 from kinegraph.messages import counted
@@ -29,15 +30,12 @@ def embed(
     part: str | None = None,
     map_layout: bool = False,
     format: str | None = None,
-    layout: str | None = None,
-    fps: float | None = None,
-    image_size: str | None = None,
-    units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
     up: Literal["x", "y", "z", "-x", "-y", "-z"] | None = None,
     skip_broken: bool = False,
     device: str = "auto",
     batch_size: int = 32,
     plugins: list[Path] | None = None,
+    **facts: Unpack[Facts],
 ) -> None:
     """Write a vector for each clip: what a network knows of it before it names a class.
 
@@ -49,10 +47,6 @@ def embed(
         part: part of the split, by default val, or test where there is no val.
         map_layout: take the joints by name where a recording has others too, or has them in another order.
         format: name of the files' format (see prepare), where their content does not decide it.
-        layout: layout of the joints, a name or a .yaml file, where a file does not say it.
-        fps: frames a second, in place of what the files say.
-        image_size: width x height in pixels, such as 1920x1080, in place of what the files say.
-        units: of the coordinates, where the file does not say them (see prepare).
         up: vertical axis of the files (see prepare), where it is another one than in training.
         skip_broken: leave out what is broken and list it at the end, instead of stopping.
         device: cpu, cuda or auto.
@@ -68,8 +62,7 @@ def embed(
 
     weights, inputs = weights_first("embed", weights, inputs)
     check_new_file(out, KINDS)
-    options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "up": up}
-    options |= {"split": split, "part": part}
+    options: dict[str, object] = {**facts, "up": up, "split": split, "part": part}
     found = described(weights, inputs, options, Asking(format, skip_broken, map_layout, device, batch_size))
     vectors = found.vectors.mean(1)
     write_embeddings(out, vectors, found.names, found.truths)

@@ -1,12 +1,13 @@
 """`kinegraph enroll WEIGHTS EXAMPLES... --out NEW`: new classes from a few examples each."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 
 from kinegraph.commands.embed import Asking, described
 from kinegraph.commands.ranges import check_numbers
+from kinegraph.commands.reading import Facts
 from kinegraph.commands.swapped import weights_first
 from kinegraph.files import check_new_file
 from kinegraph.messages import counted
@@ -22,16 +23,13 @@ def enroll(
     part: str = "train",
     map_layout: bool = False,
     format: str | None = None,
-    layout: str | None = None,
-    fps: float | None = None,
-    image_size: str | None = None,
-    units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
     up: Literal["x", "y", "z", "-x", "-y", "-z"] | None = None,
     skip_broken: bool = False,
     overwrite: bool = False,
     device: str = "auto",
     batch_size: int = 32,
     plugins: list[Path] | None = None,
+    **facts: Unpack[Facts],
 ) -> None:
     """Make a network for classes of your own from a few examples of each, in seconds; nothing is trained.
 
@@ -48,10 +46,6 @@ def enroll(
         part: part of the split.
         map_layout: take the joints by name where a recording has others too, or has them in another order.
         format: name of the files' format (see prepare), where their content does not decide it.
-        layout: layout of the joints, a name or a .yaml file, where a file does not say it.
-        fps: frames a second, in place of what the files say.
-        image_size: width x height in pixels, such as 1920x1080, in place of what the files say.
-        units: of the coordinates, where the file does not say them (see prepare).
         up: vertical axis of the files (see prepare), where it is another one than in training.
         skip_broken: leave out what is broken and list it at the end, instead of stopping.
         overwrite: replace the file that is there.
@@ -71,8 +65,7 @@ def enroll(
     from kinegraph.models.weights import save_weights
 
     weights, examples = weights_first("enroll", weights, examples)
-    options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "up": up}
-    options |= {"split": split, "part": part if split else None}
+    options: dict[str, object] = {**facts, "up": up, "split": split, "part": part if split else None}
     found = described(weights, examples, options, Asking(format, skip_broken, map_layout, device, batch_size))
     known, names, truths = found.known, found.names, found.truths
     if None in truths:

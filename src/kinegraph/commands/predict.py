@@ -6,10 +6,11 @@ from contextlib import ExitStack, closing
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Unpack
 
 from kinegraph.commands.long_clips import window_hint
 from kinegraph.commands.ranges import check_numbers
+from kinegraph.commands.reading import Reading
 from kinegraph.commands.swapped import weights_first
 from kinegraph.files import check_new_file
 from kinegraph.messages import counted, first_few, plain_name, shortened
@@ -49,30 +50,18 @@ def predict(
     part: str | None = None,
     map_layout: bool = False,
     format: str | None = None,
-    layout: str | None = None,
-    fps: float | None = None,
-    image_size: str | None = None,
-    units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
     up: Literal["x", "y", "z", "-x", "-y", "-z"] | None = None,
-    resample_fps: float | None = None,
-    min_score: float | None = None,
-    mend_sides: bool = False,
-    jumps: float | None = None,
-    fill: int | None = None,
-    smooth: Literal["savgol", "one-euro"] | None = None,
-    bodies: Literal["tracked", "energy", "score", "rows"] | None = None,
     people: int | None = None,
-    pose: str | None = None,
-    cache: str | None = None,
     skip_broken: bool = False,
     preprocessing: Path | None = None,
     class_names: str | None = None,
     device: str = "auto",
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true",
-    engine: Literal["torch", "auto"] = "torch",
+    engine: Literal["torch", "auto", "onnxruntime", "openvino"] = "torch",
     batch_size: int = 32,
     workers: int = 1,
     plugins: list[Path] | None = None,
+    **reading: Unpack[Reading],
 ) -> None:
     """Say what is done in recordings: in a clip, by each person in it, or when in a long one.
 
@@ -91,28 +80,15 @@ def predict(
         part: part of the split, by default val, or test where there is no val.
         map_layout: take the joints by name where a recording has others too, or has them in another order.
         format: name of the files' format (see prepare), where their content does not decide it.
-        layout: layout of the joints, a name or a .yaml file, where a file does not say it.
-        fps: frames a second, in place of what the files say.
-        image_size: width x height in pixels, such as 1920x1080, in place of what the files say.
-        units: of the coordinates, where the file does not say them (see prepare).
         up: vertical axis of the files (see prepare), where it is another one than in training.
-        resample_fps: bring clips to so many frames a second first, such as those of the training.
-        min_score: joints with a lower score count as not seen; jumps, fill and smooth clean further, see prepare.
-        mend_sides: see prepare.
-        jumps: see prepare.
-        fill: see prepare.
-        smooth: see prepare.
-        bodies: how people are followed, see prepare.
         people: bodies to keep of a clip, see prepare; with --per-person by default everybody.
-        pose: of videos: the estimator of the joints, mediapipe (the default), rtmlib, or FILE.FUNCTION of --plugins.
-        cache: of videos: folder in which estimated joints are kept, "off" for none; see prepare.
         skip_broken: leave out what is broken and list it at the end, instead of stopping.
         preprocessing: for a .pth: the YAML config of its recipe, which says how clips are prepared.
         class_names: for a .pth: text file with a class name a line, or ntu60, ntu120, babel60, babel120.
         device: cpu, cuda or auto.
         precision: 32-true (or fp32), 16-mixed (fp16), bf16-mixed (bf16) or 64-true.
         engine: what computes the network; auto measures once which is the fastest on this machine, torch, the network
-            made quick, or onnxruntime, and keeps that in ~/.cache/kinegraph/engines.
+            made quick, or what is installed of onnxruntime and openvino, and keeps that in ~/.cache/kinegraph/engines.
         batch_size: clips or windows at a time.
         workers: processes that read .skeleton files.
         plugins: Python files that define the network, where the weights name one of your own, or an estimator.
@@ -129,8 +105,11 @@ def predict(
         raise ValueError("--stride is between windows: give --window too")
     if part is not None and split is None:
         raise ValueError("--part is of a split: give --split too")
+    from rich.console import Console
+
+    from kinegraph.commands.watching import watching
     from kinegraph.inference.answers import answer_file, answers, pieces
-    from kinegraph.inference.asking import placed_asked, quickest_of
+    from kinegraph.inference.asking import by_engine, placed_asked
     from kinegraph.inference.compared import compared
     from kinegraph.inference.inputs import questions, read_inputs, with_repetitions
     from kinegraph.inference.timeline import check_lengths
@@ -139,50 +118,35 @@ def predict(
     if out:
         check_new_file(out, (".csv", ".json"))
     check_lengths(window, stride)
-    options = {"layout": layout, "fps": fps, "image_size": image_size, "units": units, "bodies": bodies}
-    options |= {"up": up, "resample_fps": resample_fps}
-    options |= {
-        "min_score": min_score,
-        "mend_sides": mend_sides or None,
-        "jumps": jumps,
-        "fill": fill,
-        "smooth": smooth,
-    }
-    options |= {"split": split, "part": part, "workers": workers, "people": people, "pose": pose, "cache": cache}
-    on_fault = "skip" if skip_broken else "stop"
-    from rich.console import Console
-
-    from kinegraph.commands.watching import watching
-
-    watched = ExitStack()
-    options["watch"] = watched.enter_context(watching())
-    read = partial(read_inputs, inputs, options=options, format=format, on_fault=on_fault, everybody=per_person)
-    predictor, found, about = _predictor_and_inputs(weights, read, preprocessing, class_names, map_layout)
-    clips, console = sum(one.count for one in found), Console(highlight=False, soft_wrap=True)
-    of_frames = getattr(predictor, "of_frames", False) and window is None
-    timeline = window is not None or of_frames
-    many = not of_frames and (clips >= MANY or window is not None)
-    predictor = placed_asked(predictor, device, precision, many, engine, _note)
-    single = clips == 1 and not per_person and not timeline
-    shown, written = top or (5 if single else 1), min(top or 5, len(predictor.class_names))
-    table = AnswerTable(console, predictor.class_names, shown, per_person=per_person, timeline=timeline)
-    hint: str | None = None  # about the first clip that is very long
-    with watched as opened:
+    with ExitStack() as opened:
+        options: dict[str, object] = {**reading, "up": up, "people": people, "split": split, "part": part}
+        options |= {"workers": workers, "watch": opened.enter_context(watching())}
+        on_fault = "skip" if skip_broken else "stop"
+        read = partial(read_inputs, inputs, options=options, format=format, on_fault=on_fault, everybody=per_person)
+        predictor, found, about = _predictor_and_inputs(weights, read, preprocessing, class_names, map_layout)
+        clips, console = sum(one.count for one in found), Console(highlight=False, soft_wrap=True)
+        of_frames = getattr(predictor, "of_frames", False) and window is None
+        timeline = window is not None or of_frames
+        many = not of_frames and (clips >= MANY or window is not None)
+        predictor = placed_asked(predictor, device, precision, many, engine, _note)
+        single = clips == 1 and not per_person and not timeline
+        shown, written = top or (5 if single else 1), min(top or 5, len(predictor.class_names))
+        table = AnswerTable(console, predictor.class_names, shown, per_person=per_person, timeline=timeline)
         asked = opened.enter_context(closing(questions(found, inputs, predictor.class_names)))
         asked = opened.enter_context(closing(compared(asked, predictor, _note, turned=up is not None)))
         if count:
             asked = opened.enter_context(closing(with_repetitions(asked)))
         if not any(one.format == "video" for one in found):  # which has a bar of its own
             asked = opened.enter_context(closing(_counted(asked, clips, console, quiet=out is None)))
-        if engine == "auto":
+        ways = {"per_person": per_person, "window": window, "stride": stride}
+        if engine != "torch":
             first = list(islice(asked, MEASURED if window is None else 1))
-            some = pieces(predictor, first, per_person=per_person, window=window, stride=stride)
-            predictor = quickest_of(predictor, list(islice(some, MEASURED)), _note)
+            some = list(islice(pieces(predictor, first, **ways), MEASURED))
+            predictor = by_engine(predictor, engine, some, _note)
             asked = chain(first, asked)
         write = opened.enter_context(answer_file(out, written)) if out else None
-        for answer in answers(
-            predictor, asked, per_person=per_person, window=window, stride=stride, batch_size=batch_size
-        ):
+        hint: str | None = None  # about the first clip that is very long
+        for answer in answers(predictor, asked, batch_size=batch_size, **ways):
             table.add(answer, show=write is None or table.answers < ROWS_SHOWN)
             if not timeline and hint is None:
                 hint = window_hint(about, answer.question.clip.name, answer.stop - answer.start)
@@ -191,16 +155,23 @@ def predict(
             elif not anybody_reads():
                 break
     table.finish(out, synthetic=any("synthetic" in one.source.lower() for one in found))
-    skipped = dict.fromkeys(f"skipped: {line}" for one in found for line in one.skipped())
+    _say_of_inputs(found, inputs)
+    if hint:
+        print(hint, file=sys.stderr)
+
+
+def _say_of_inputs(found: "Sequence[Recordings]", inputs: Sequence[Path]) -> None:
+    """What was assumed, skipped and changed while the inputs were read, each line once."""
     said: dict[str, list[str]] = {}  # what was assumed -> of which inputs
     for one, path in zip(found, inputs, strict=True):
         for line in one.assumed:
             said.setdefault(line, []).append(str(path))
     for line, paths in said.items():
         _note(f"{first_few(paths)}: assumed {line}")
-    changed = (f"note: {line}" for one in found for line in one.changed())
-    for line in (*skipped, *changed, *([hint] if hint else [])):
-        print(line, file=sys.stderr)
+    for line in dict.fromkeys(line for one in found for line in one.skipped()):
+        print(f"skipped: {line}", file=sys.stderr)
+    for line in (line for one in found for line in one.changed()):
+        _note(line)
 
 
 def _note(line: str) -> None:

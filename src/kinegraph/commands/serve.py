@@ -3,6 +3,7 @@
 import sys
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 
 from kinegraph.commands.ranges import check_numbers
 from kinegraph.plugins import load_plugins, plugin_files
@@ -31,6 +32,7 @@ def serve(
     count: bool = False,
     pose: str | None = None,
     device: str = "auto",
+    engine: Literal["torch", "auto", "onnxruntime", "openvino"] = "torch",
     plugins: list[Path] | None = None,
 ) -> None:
     """Answer recordings, a camera or the frames of a program on a page; programs ask by HTTP and a socket.
@@ -57,6 +59,8 @@ def serve(
         count: count the repetitions of an exercise.
         pose: of cameras and videos: mediapipe (the default), rtmlib, or FILE.FUNCTION of --plugins.
         device: cpu, cuda or auto.
+        engine: what computes recordings and the windows of streams; auto measures once which is the fastest on this
+            machine, see `kinegraph predict`. Streams of the exact engine are computed by torch.
         plugins: Python files that define the network or an estimator of your own.
 
     Examples:
@@ -84,26 +88,31 @@ def serve(
     from kinegraph.serve.app import Server
     from kinegraph.serve.jobs import Jobs
     from kinegraph.serve.recordings import work
-    from kinegraph.serve.run import estimator_or_reason, run
+    from kinegraph.serve.run import computed_by, estimator_or_reason, run
     from kinegraph.serve.streams import StreamAsking
 
     known = load_trained(weights)
+    streamed = known if engine == "torch" else computed_by(known, device, engine, _say)
 
     def make(asking: StreamAsking) -> Session:
         return Session(
-            known, people=asking.people, window=window, stride=stride, gap=gap, engine="auto", enter=enter,
+            streamed, people=asking.people, window=window, stride=stride, gap=gap, engine="auto", enter=enter,
             leave=leave, least=least, delay=delay, none=none, count=asking.count, layout=asking.layout, fps=asking.fps,
             image_size=asking.image_size, map_layout=asking.map_layout, device=device, note=lambda _: None,
         )  # fmt: skip
 
     make(StreamAsking(people=people, count=count))  # what is wrong in the options is said before anybody asks
     files = [str(file.resolve()) for file in plugin_files()]
-    jobs = Jobs(work, (str(weights), device, files, pose), seconds=job_time)
+    jobs = Jobs(work, (str(weights), device, engine, files, pose), seconds=job_time)
     server = Server(
         known, Path(weights).stem, make, jobs, estimator_or_reason(pose), host=host, names=tuple(name or ()),
         token=token, max_upload=max_upload * 1_000_000, usual={"people": people, "count": count},
     )  # fmt: skip
-    run(server, port, lambda line: print(line, file=sys.stderr))
+    run(server, port, _say)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _is_own(host: str) -> bool:

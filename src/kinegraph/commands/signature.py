@@ -29,8 +29,19 @@ def options_class(verb: Callable) -> Callable:
 
 
 def parameters_of(verb: Callable) -> Mapping[str, inspect.Parameter]:
-    """The options of a verb by name."""
-    return inspect.signature(options_class(verb)).parameters
+    """The options of a verb by name, those that it shares with other verbs at the end."""
+    return {it.name: it for it in _parameters(options_class(verb))}
+
+
+def _parameters(function: Callable) -> Iterator[inspect.Parameter]:
+    """The parameters; `**options: Unpack[SomeTypedDict]` stands for its fields, which keep their help."""
+    for it in inspect.signature(function).parameters.values():
+        if it.kind is not it.VAR_KEYWORD:
+            yield it
+        elif typing.get_origin(it.annotation) is typing.Unpack:
+            fields_of = typing.get_type_hints(*typing.get_args(it.annotation), include_extras=True)
+            for name, hint in fields_of.items():
+                yield inspect.Parameter(name, it.KEYWORD_ONLY, default=None, annotation=hint)
 
 
 def options_of(function: Callable, prefix: str = "") -> Iterator[Option]:
@@ -40,13 +51,15 @@ def options_of(function: Callable, prefix: str = "") -> Iterator[Option]:
     documented = docstring_parser.parse(inspect.getdoc(declared) or "", style=docstring_parser.DocstringStyle.GOOGLE)
     says = {it.arg_name: " ".join((it.description or "").split()) for it in documented.params}
     says |= {it.name: it.metadata["help"] for it in fields_here if "help" in it.metadata}
-    for it in inspect.signature(declared).parameters.values():
-        name = f"{prefix}{it.name}"
+    for it in _parameters(declared):
+        name, annotation = f"{prefix}{it.name}", it.annotation
+        if typing.get_origin(annotation) is typing.Annotated:
+            annotation, says[it.name] = typing.get_args(annotation)
         word = it.default is it.empty and it.kind is not it.KEYWORD_ONLY
-        default = None if is_dataclass(it.annotation) else it.default
-        yield Option(name, says.get(it.name, ""), it.annotation, default, word)
-        if is_dataclass(it.annotation):
-            yield from options_of(it.annotation, prefix=f"{name}.")
+        default = None if is_dataclass(annotation) else it.default
+        yield Option(name, says.get(it.name, ""), annotation, default, word)
+        if is_dataclass(annotation):
+            yield from options_of(annotation, prefix=f"{name}.")
 
 
 def usage_of(verb: Callable, from_config: bool = False) -> str:

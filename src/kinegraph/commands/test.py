@@ -24,7 +24,7 @@ def test(
     accelerator: str = "auto",
     devices: int = 1,
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true",
-    engine: Literal["torch", "auto"] = "torch",
+    engine: Literal["torch", "auto", "onnxruntime", "openvino"] = "torch",
     plugins: list[Path] | None = None,
 ) -> "Evaluation | TimelineEvaluation":
     """Measure trained weights on one part of a split.
@@ -51,7 +51,7 @@ def test(
         devices: processes, one a GPU or, on the CPU, that many.
         precision: 32-true (or fp32), 16-mixed (fp16), bf16-mixed (bf16) or 64-true.
         engine: what computes the network; auto measures once which is the fastest on this machine, torch, the network
-            made quick, or onnxruntime, and keeps that in ~/.cache/kinegraph/engines.
+            made quick, or what is installed of onnxruntime and openvino, and keeps that in ~/.cache/kinegraph/engines.
         plugins: Python files that define the network, loss, optimizer or graph that the config or the weights name.
 
     Examples:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -31,7 +31,7 @@ from kinegraph.evaluation.metrics import check_metrics, evaluate, figures_to_sho
 from kinegraph.evaluation.results import checked_result_path
 from kinegraph.evaluation.scoring import score_clips
 from kinegraph.evaluation.timelines import TimelineEvaluation
-from kinegraph.inference.asking import batches, load_trained, placed_asked, quickest_of
+from kinegraph.inference.asking import EngineChoice, batches, by_engine, load_trained, placed_asked
 from kinegraph.inference.compared import LOOKED_AT, differences_from
 from kinegraph.inference.explanation import explainer
 from kinegraph.inference.exported import Exported
@@ -73,15 +73,15 @@ def measure(
     accelerator: str,
     devices: int,
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"],
-    engine: Literal["torch", "auto"],
+    engine: EngineChoice,
     plugins: list[Path] | None,
 ) -> Evaluation | TimelineEvaluation:
     """`kinegraph test` with its options, all of which are given."""
     load_plugins(plugins or ())
     check_numbers(batch_size=batch_size, devices=devices)
     check_numbers(0, workers=workers)
-    if engine == "auto" and devices > 1:
-        raise ValueError("--engine auto measures in one process: leave --devices out")
+    if engine != "torch" and devices > 1:
+        raise ValueError(f"--engine {engine} computes in one process: leave --devices out")
     metrics = check_metrics(eval or ["top_k_accuracy", "mean_class_accuracy"])
     if report is not None and report.suffix not in (".html", ".htm"):
         raise ValueError(f"the report is '{report}', expected a name that ends in .html")
@@ -116,8 +116,10 @@ def measure(
     }
     title, explained = f"{split} / {part}", None
     if isinstance(weights, Exported):
-        placed_asked(weights, accelerator, precision, engine=engine)
-        scores = _score_exported(weights, clips, title, size)
+        exported = cast(
+            Exported, by_engine(placed_asked(weights, accelerator, precision, engine=engine), engine, [], print)
+        )
+        scores = _score_exported(exported, clips, title, size)
     else:
         fabric = start_processes(accelerator, devices, precision=precision)
         network = fabric.to_device(weights.model.double() if precision == "64-true" else weights.model)
@@ -127,9 +129,9 @@ def measure(
             )
             page = tell_frames(timelines, folder, title, out, report, about) if fabric.is_global_zero else None
             return TimelineEvaluation(timelines, folder.class_names, page)
-        if engine == "auto":
+        if engine != "torch":
             predictor = replace(predictor_of(weights, prepared), network=network, precision=precision)
-            scores = _score_quickest(predictor, clips, title, size, workers)
+            scores = _score_by_engine(predictor, engine, clips, title, size, workers)
         else:
             if precision == "bf16-mixed" and (line := slower_bf16(network, "answer", prepared.people, prepared.frames)):
                 print(f"note: {line}")
@@ -254,12 +256,12 @@ def _score(
         )
 
 
-def _score_quickest(
-    predictor: Predictor, clips: ClipDataset, title: str, batch_size: int, workers: int
+def _score_by_engine(
+    predictor: Predictor, engine: EngineChoice, clips: ClipDataset, title: str, batch_size: int, workers: int
 ) -> Float[np.ndarray, "N classes"]:
-    """The same by the engine that is the fastest on this machine."""
+    """The same by another engine than torch, or the fastest on this machine."""
     some = [predictor.fit(clips.folder[index]) for index in clips.indices[:MEASURED]]
-    asked = quickest_of(predictor, some, print)
+    asked = by_engine(predictor, engine, some, print)
     if isinstance(asked, Exported):
         return _score_exported(asked, clips, title, batch_size)
     accelerator = next(predictor.network.parameters()).device.type

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.conditions import Conditions
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.inference.fitting import made_up_clip
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:  # torch takes seconds to import: only where it computes
     from kinegraph.inference.predictor import Predictor
     from kinegraph.models.weights import Weights
 
+EngineChoice = Literal["torch", "auto", "onnxruntime", "openvino"]
+MOST_USUAL = 3_000  # frames of a clip to measure with, whatever a file says
 MOST_FRAMES = 200_000  # of all people of a batch: some hundred megabytes
 
 
@@ -106,7 +109,7 @@ def placed_asked(
 ) -> "Predictor | Exported":
     """The same on a device and in a precision, see `predictor.placed`. Raises ValueError where that is not possible.
 
-    engine: "torch", or "auto" to leave the network as it is for `quickest_of`. say: gets a line where the precision is
+    engine: "torch", or another to leave the network as it is for `by_engine`. say: gets a line where the precision is
     slower than float32 on this machine.
     """
     from kinegraph.inference.exported import Exported
@@ -114,8 +117,8 @@ def placed_asked(
     if isinstance(asked, Exported):
         if device not in ("auto", "cpu") or precision != "32-true":
             raise ValueError("an exported network runs on the CPU in 32-true: leave --device and --precision out")
-        if engine != "torch":
-            raise ValueError("--engine is for weights: an exported network is computed by onnxruntime; leave it out")
+        if engine == "auto":
+            raise ValueError("--engine auto is for weights; an exported file is computed by onnxruntime or openvino")
         return asked
     from kinegraph.inference.predictor import placed
 
@@ -128,17 +131,39 @@ def placed_asked(
     return placed(asked, device, precision, many and engine == "torch")
 
 
-def quickest_of(
-    asked: "Predictor | Exported", clips: Sequence[SkeletonClip], say: Callable[[str], None]
+def by_engine(
+    asked: "Predictor | Exported", engine: str, clips: Sequence[SkeletonClip], say: Callable[[str], None]
 ) -> "Predictor | Exported":
-    """What answers such clips fastest, see `engines.quickest_asked`; an exported network as it is."""
+    """The same, computed by an engine, see `engines.engine_asked`. asked: of `placed_asked`.
+
+    clips: that fit, by which "auto" chooses. Raises ValueError where the engine is not possible.
+    """
     from kinegraph.inference.exported import Exported
 
-    if isinstance(asked, Exported):
+    if engine == "torch":
         return asked
-    from kinegraph.inference.engines import quickest_asked
+    if isinstance(asked, Exported):
+        from kinegraph.inference.openvino_session import by_openvino
 
-    return quickest_asked(asked, clips, say)
+        return by_openvino(asked) if engine == "openvino" else asked
+    from kinegraph.inference.engines import engine_asked
+
+    return engine_asked(asked, engine, clips, say)
+
+
+def answering(
+    asked: "Predictor | Exported", device: str, engine: str, say: Callable[[str], None]
+) -> "Predictor | Exported":
+    """The same on a device, computed by an engine, before there are clips: "auto" chooses by a made-up one, which is as
+    long as the median clip of the training."""
+    placed = placed_asked(asked, device, engine=engine)
+    if engine == "torch":
+        return placed
+    lengths = placed.training.get("frames")
+    known = isinstance(lengths, list | tuple) and len(lengths) == 3 and type(lengths[1]) is int
+    frames = min(max(lengths[1] if known else placed.preprocessing.frames, 2), MOST_USUAL)
+    clip = made_up_clip(placed.layout, placed.preprocessing, placed.channels, frames)
+    return by_engine(placed, engine, [clip], say)
 
 
 def probabilities(

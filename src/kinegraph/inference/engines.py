@@ -1,4 +1,4 @@
-"""`--engine auto`: what answers clips fastest on this machine, torch, our engine or onnxruntime."""
+"""`--engine`: what answers clips fastest on this machine, torch, our engine, onnxruntime or OpenVINO."""
 
 import hashlib
 import json
@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from kinegraph.inference.export import export
 from kinegraph.inference.exported import Exported, load_exported
+from kinegraph.inference.openvino_session import by_openvino
 from kinegraph.inference.predictor import ENGINES, Predictor
 from kinegraph.models.network import network_kind
 from kinegraph.models.optimize import can_optimize, optimize
@@ -23,17 +24,23 @@ from kinegraph.skeleton.clip import SkeletonClip
 SMALLEST = 1e-30  # probability, whose log is a number
 
 
-def quickest_asked(
-    predictor: Predictor, clips: Sequence[SkeletonClip], say: Callable[[str], None]
+def engine_asked(
+    predictor: Predictor, engine: str, clips: Sequence[SkeletonClip], say: Callable[[str], None]
 ) -> Predictor | Exported:
-    """What answers such clips fastest, and as exactly as the predictor's precision asks; measured once and kept.
+    """The predictor as an engine computes it.
 
-    predictor: on its device, see `predictor.placed`. clips: that fit, some of those that will be asked;
-    each engine answers all of them. say: gets a line that says what was chosen, and why.
+    predictor: on its device, see `predictor.placed`. engine: "onnxruntime" or "openvino", or "auto": what answers such
+    clips fastest, and as exactly as the predictor's precision asks, measured once and kept. clips: that fit, some of
+    those that will be asked; each engine answers all of them. say: gets a line that says what was chosen, and why.
+    Raises ValueError where the engine that is named is not possible.
     """
     if reason := _no_choice(predictor):
-        say(f"engine: torch, {reason}")
+        if engine != "auto":
+            raise ValueError(f"--engine {engine} is not possible: torch is the only one {reason}; leave it out")
+        say(f"engine: torch, which is the only one {reason}")
         return predictor
+    if engine != "auto":
+        return _named(predictor.ready(), engine)
     if not clips:
         return predictor
     predictor = predictor.ready()
@@ -50,12 +57,20 @@ def quickest_asked(
 def _no_choice(predictor: Predictor) -> str:
     """Why torch has to answer; "" where there is a choice."""
     if next(predictor.network.parameters()).device.type != "cpu":
-        return "which is the only one on a GPU"
+        return "on a GPU"
     if predictor.of_frames:
-        return "which is the only one that answers for every frame"
+        return "that answers for every frame"
     if predictor.precision not in ENGINES:
-        return f"which is the only one in {predictor.precision}"
+        return f"in {predictor.precision}"
     return ""
+
+
+def _named(predictor: Predictor, engine: str) -> Exported:
+    name = engine if predictor.precision == "32-true" else f"{engine} bf16"
+    ways: Mapping[str, Callable[[], Predictor | Exported]] = _ways(predictor)
+    if name not in ways:
+        raise ValueError(f"--engine {engine} computes in 32-true: leave --precision out")
+    return ways[name]()
 
 
 def _ways(predictor: Predictor) -> dict[str, Callable[[], Predictor | Exported]]:
@@ -66,10 +81,12 @@ def _ways(predictor: Predictor) -> dict[str, Callable[[], Predictor | Exported]]
     if optimizable:
         ways["optimized"] = lambda: replace(exact, network=optimize(predictor.network, "fp32"))
     ways["onnxruntime"] = lambda: _exported(exact)
+    ways["openvino"] = lambda: by_openvino(_exported(exact), torch.get_num_threads())
     if predictor.precision == "bf16-mixed":
         ways["torch bf16"] = lambda: predictor
         if optimizable:
             ways["optimized bf16"] = lambda: replace(exact, network=optimize(predictor.network, "bf16"))
+        ways["openvino bf16"] = lambda: by_openvino(_exported(exact), torch.get_num_threads(), "bf16")
     return ways
 
 

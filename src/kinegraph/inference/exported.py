@@ -31,7 +31,10 @@ EXTRA = 'pip install "kinegraph[export]"'
 
 @dataclass(frozen=True, eq=False)
 class Exported:
-    """An exported network with what belongs to it, see `asking.Asked`. about: all that the metadata says."""
+    """An exported network with what belongs to it, see `asking.Asked`.
+
+    about: all that the metadata says. content: the file.
+    """
 
     session: Any
     layout: JointLayout
@@ -42,6 +45,7 @@ class Exported:
     trained: Conditions = field(default_factory=Conditions)
     about: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str = ""
+    content: bytes = field(default=b"", repr=False)
     absent: dict[int, Float[np.ndarray, "1 classes"]] = field(default_factory=dict)  # logits of nobody, by frames
 
     @property
@@ -180,7 +184,7 @@ def load_exported(path: str | Path, *, map_layout: bool = False, threads: int | 
         raise ValueError(f"{path} has a graph of other joints, channels or classes than its metadata says")
     trained = Conditions.from_dict(about.get("trained"))
     digest = hashlib.sha256(content).hexdigest()
-    return Exported(session, layout, names, steps, channels, map_layout, trained, about, digest)
+    return Exported(session, layout, names, steps, channels, map_layout, trained, about, digest, content)
 
 
 def metadata(

@@ -116,11 +116,8 @@ def _what_can_be_done(found: JointLayout, wanted: JointLayout, order: Sequence[i
 
 def with_channels(clip: SkeletonClip, preprocessing: Preprocessing, channels: int) -> SkeletonClip:
     """The clip with scores where the network was trained with them. They are left out where it was not."""
-    # channels of one stream: coordinates and, with scores, one more
-    each = (channels - preprocessing.moments) // len(preprocessing.streams)
-    flat = _wants_pixels(preprocessing)
     dimensions, scored = clip.keypoint.shape[3], clip.score is not None
-    allowed = [(size, size < each) for size in (2, 3) if each - 1 <= size <= each and flat in (None, size == 2)]
+    each, allowed = _each(preprocessing, channels), _allowed(preprocessing, channels)
     if (dimensions, scored) in allowed:
         return clip
     if (dimensions, False) in allowed:
@@ -131,6 +128,28 @@ def with_channels(clip: SkeletonClip, preprocessing: Preprocessing, channels: in
     else:
         hint = f"use weights that were trained on {dimensions}D clips"
     raise ValueError(f"{_called(clip)} has {_coordinates(dimensions, scored)}, the network wants {wanted}; {hint}")
+
+
+def made_up_clip(layout: JointLayout, preprocessing: Preprocessing, channels: int, frames: int) -> SkeletonClip:
+    """A random clip of one person that fits a network, to measure with. Raises ValueError where no clip fits."""
+    allowed = _allowed(preprocessing, channels)
+    if not allowed:
+        raise ValueError(f"the network wants {_each(preprocessing, channels)} numbers a joint, which no clip has")
+    (dimensions, scored), rng = allowed[0], np.random.default_rng(0)
+    keypoint = rng.random((1, frames, len(layout), dimensions), np.float32) * (1 if dimensions == 3 else 1000)
+    score = rng.random(keypoint.shape[:3], np.float32) if scored else None
+    return SkeletonClip(keypoint, layout, score=score, fps=30, image_size=(1000, 1000))
+
+
+def _each(preprocessing: Preprocessing, channels: int) -> int:
+    """Channels of one stream: coordinates and, with scores, one more."""
+    return (channels - preprocessing.moments) // len(preprocessing.streams)
+
+
+def _allowed(preprocessing: Preprocessing, channels: int) -> list[tuple[int, bool]]:
+    """Numbers of coordinates that the network may want, and whether it wants scores then."""
+    each, flat = _each(preprocessing, channels), _wants_pixels(preprocessing)
+    return [(size, size < each) for size in (2, 3) if each - 1 <= size <= each and flat in (None, size == 2)]
 
 
 def _wants_pixels(preprocessing: Preprocessing) -> bool | None:

@@ -19,7 +19,7 @@ import numpy as np
 
 from kinegraph.data.formats import FORMATS, recognise
 from kinegraph.inference.answers import Answer, answers, facts
-from kinegraph.inference.asking import Asked, asked_of, placed_asked
+from kinegraph.inference.asking import Asked, answering, asked_of
 from kinegraph.inference.compared import compared
 from kinegraph.inference.inputs import Question, questions, read_inputs
 from kinegraph.inference.prediction import clip_of, size_of
@@ -133,12 +133,14 @@ def upload_name(name: str) -> str:
 # ---- the process -----------------------------------------------------------------------------------------------------
 
 
-def work(connection: Connection, weights: str, device: str, plugins: Sequence[str], pose: str | None) -> None:
+def work(
+    connection: Connection, weights: str, device: str, engine: str, plugins: Sequence[str], pose: str | None
+) -> None:
     """Answer the jobs that come. A job: path, name, asking; an answer: "answer", or "error" and whether it is ours."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
     os.nice(5)  # frames that come live go first
     load_plugins(map(Path, plugins))
-    asked = placed_asked(asked_of(weights), device)
+    asked = answering(asked_of(weights), device, engine, lambda _: None)
     connection.send_bytes(b'"ready"')
     while True:
         try:

@@ -3,12 +3,19 @@
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from kinegraph.data.pose.estimators import Estimator, estimator
+from kinegraph.inference.asking import answering, asked_of
+from kinegraph.inference.exported import Exported
 from kinegraph.messages import one_line
 from kinegraph.serve.app import SOCKET_SIZE, Server, app_of
+
+if TYPE_CHECKING:  # torch takes seconds to import, and an exported network does without it
+    from kinegraph.models.weights import Weights
 
 CONNECTIONS = 200  # at once; further ones are refused
 
@@ -21,6 +28,26 @@ def estimator_or_reason(pose: str | None) -> Estimator | str:
         if pose is not None:
             raise
         return one_line(error)
+
+
+def computed_by(
+    known: "Weights | Exported", device: str, engine: str, say: Callable[[str], None]
+) -> "Weights | Exported":
+    """The network for streams as an engine computes it; as it is where each frame is computed once, by torch.
+
+    say: gets a line about the engine, which also answers recordings. Raises ValueError where it is not possible.
+    """
+    chosen = answering(asked_of(known), device, engine, say)
+    if isinstance(chosen, Exported) and isinstance(known, Exported):
+        return chosen
+    from kinegraph.inference.streaming.exact import frame_by_frame
+    from kinegraph.models.weights import Weights
+
+    assert isinstance(known, Weights)
+    if not isinstance(frame_by_frame(known.model, chosen.preprocessing), str):
+        say("engine: streams are computed by torch, each frame once")
+        return known
+    return chosen if isinstance(chosen, Exported) else replace(known, model=chosen.network)
 
 
 def run(server: Server, port: int, say: Callable[[str], None]) -> None:

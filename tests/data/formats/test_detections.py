@@ -311,3 +311,45 @@ def test_wrong_files_are_one_line(tmp_path, name, content, message):
         list(read(written(tmp_path / name, content)))
     assert "\n" not in str(caught.value)
     assert str(tmp_path) in str(caught.value)
+
+
+# ---- folders of classes ----------------------------------------------------------------------------------------------
+
+
+def lines_of_yolo(people) -> str:
+    return "\n".join("0 .5 .5 .3 .3 " + " ".join(f"{x / 1200} {y / 1200} 2" for x, y, _ in one) for one in people)
+
+
+@pytest.mark.parametrize(
+    "place", ["{0}/{1}/{2}", "{0}/{1}_{2}", "{0}/{1}/predict/labels/{2}", "{0}/predictions/{1}_{2}"]
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["yolo", "mmpose", "alphapose"])
+def test_folders_of_classes_with_a_file_for_each_picture(tmp_path, place, kind):
+    if kind == "alphapose" and "_" in place:
+        pytest.skip("AlphaPose writes a folder for each clip")
+    for name in ("bow", "wave"):
+        for clip in ("a", "b"):
+            for t, people in enumerate(walking()):
+                file = tmp_path / place.format(name, clip, t)
+                if kind == "yolo":
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    file.with_name(f"{file.name}.txt").write_text(lines_of_yolo(people))
+                elif kind == "mmpose":
+                    written(file.with_name(f"{file.name}.json"), list(map(instance, people)))
+                else:
+                    items = [{"image_id": f"{t}.jpg", "keypoints": one.ravel().tolist()} for one in people]
+                    written(file.with_name(f"{t}.jpg.json"), items)
+    found = recordings(tmp_path)
+    clips = list(found.clips)
+    assert (found.class_names, [(clip.frames, clip.label) for clip in clips]) == (
+        ("bow", "wave"), [(4, 0), (4, 0), (4, 1), (4, 1)],
+    )  # fmt: skip
+    assert len({clip.name for clip in clips}) == 4
+
+
+def test_folders_that_ultralytics_makes_are_no_classes(tmp_path):
+    for run in ("predict", "predict2"):
+        (tmp_path / run / "labels").mkdir(parents=True)
+        (tmp_path / run / "labels" / "walk_0.txt").write_text(lines_of_yolo(walking()[0]))
+    found = recordings(tmp_path)
+    assert (found.class_names, len(list(found.clips))) == ((), 2)

@@ -238,6 +238,26 @@ def test_every_format_has_a_sample():
     assert {module.NAME for module in FORMATS} == {*SAMPLES, *ELSEWHERE}
 
 
+# Formats whose files say no label, and no more than one clip each.
+UNLABELLED = [
+    "alphapose", "amc", "anipose", "bvh", "c3d", "coco", "deeplabcut", "detectron", "json_lines", "kinect", "leap",
+    "mediapipe", "mmpose", "motive", "movement", "panoptic", "poses", "sleap", "smpl", "trc", "vicon", "visual3d",
+    "yolo",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNLABELLED)
+def test_files_of_one_name_in_folders_of_classes_are_clips_of_these_classes(tmp_path, name):
+    for place in ("bow/first", "wave/first", "wave/second"):
+        (tmp_path / place).mkdir(parents=True)
+        SAMPLES[name](tmp_path / place, faulty.recordings())
+    found = recordings(tmp_path)
+    clips = list(found.clips)
+    assert (found.format, found.class_names) == (name, ("bow", "wave"))
+    assert [clip.label for clip in clips] == [0, 1, 1]
+    assert len({clip.name for clip in clips}) == 3
+
+
 def variants(data: bytes) -> dict[str, bytes]:
     rng = np.random.default_rng(0)
     noise = bytearray(data)

@@ -293,7 +293,7 @@ def test_hands_and_face_are_read_or_said_to_be_left_out(tmp_path, capsys):
 
 
 def test_other_json_is_not_taken_for_frames_of_openpose(tmp_path):
-    (tmp_path / "person_keypoints.json").write_text('{"images": [], "annotations": [], "categories": []}')
+    (tmp_path / "person_keypoints.json").write_text('{"files": [], "owner": "me"}')
     with pytest.raises(ValueError, match="is not recognised"):
         recordings(tmp_path, format=None)
     write_frames(tmp_path / "clip", {0: [body(0.5)]})
@@ -368,3 +368,32 @@ def test_other_wrong_input(kinetics, tmp_path, capsys):
     labels.write_text(labels.read_text().replace("zumba", "yoga").replace("3", "2.5"))
     with pytest.raises(ValueError, match=r"clip 'c' has label 'yoga' and label_index 2.5"):
         recordings(kinetics)
+
+
+def frame(x: float) -> dict:
+    pose = np.random.default_rng(0).uniform(100, 200, (18, 3)) + [x, 0, 0]
+    return {"people": [{"pose_keypoints_2d": pose.ravel().tolist()}]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("{clip}_00000000000{t}_keypoints.json", frame(0)),  # several clips in a folder, and one in another
+        ("{clip}.json", [frame(0), frame(1)]),  # a file of many frames
+        ("{clip}.json", {"0.jpg": frame(0), "1.jpg": frame(1)}),
+        ("{clip}.json", {"data": [
+            {"frame_index": t, "skeleton": [{"pose": [0.5, 0.5] * 18, "score": [0.9] * 18}]} for t in (1, 2)
+        ]}),
+    ],
+)  # fmt: skip
+def test_class_folders_give_labels_to_all_forms_of_files(tmp_path, name, content):
+    for place, clips in (("bow", ("clip1", "clip2")), ("wave", ("clip1",))):
+        (tmp_path / place).mkdir()
+        for clip in clips:
+            for t in range(2):
+                (tmp_path / place / name.format(clip=clip, t=t)).write_text(json.dumps(content))
+    found = recordings(tmp_path)
+    assert [(clip.name, clip.label, clip.frames) for clip in found.clips] == [
+        ("bow/clip1", 0, 2), ("bow/clip2", 0, 2), ("wave/clip1", 1, 2),
+    ]  # fmt: skip
+    assert found.class_names == ("bow", "wave")

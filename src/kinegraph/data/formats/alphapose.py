@@ -3,15 +3,17 @@
     [{"image_id": "video/12.jpg", "category_id": 1, "keypoints": [x, y, score ...], "score": 2.9, "idx": 1}, ...]
 
 COCO's 17 joints, Halpe's 26 or 136 and others, by their number and the proportions of the bodies. A file is a clip, or
-one for each folder and name that its pictures have before their number.
+one for each folder and name that its pictures have before their number; files of one picture each are the frames of
+a clip. Folders CLASS/FILE and CLASS/CLIP/alphapose-results.json name classes.
 Source: MVIG-SJTU/AlphaPose docs/output.md.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
-from kinegraph.data.folders import files_below
-from kinegraph.data.formats.detections import Person, Pictures, picture_number, pose_of, recordings_of
+from kinegraph.data.folders import files_ending
+from kinegraph.data.formats.clip_files import some_below
+from kinegraph.data.formats.detections import Person, Pictures, folders_of, picture_number, pose_of, recordings_of
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.messages import quoted
 from kinegraph.safe_io import read_json
@@ -21,16 +23,13 @@ TITLE = "results of AlphaPose"
 SUFFIXES = (".json",)
 USUAL = "alphapose-results"
 HEAD = 4096
-LOOKED_AT = 20  # files of a folder
 
 
 def detect(path: Path) -> str | None:
     """A list of detections whose image_id is the name of a picture, or a folder with such files."""
     if path.is_file():
         return "a list of AlphaPose's detections" if _is_result(path) else None
-    some = (file for file, _ in zip(files_below(path, "*.json"), range(LOOKED_AT), strict=False))
-    named = next((file for file in some if file.is_file() and _is_result(file)), None)
-    return f"holds {named.name}, detections of AlphaPose" if named else None
+    return "holds detections of AlphaPose" if some_below(path, SUFFIXES, _is_result) else None
 
 
 def _is_result(file: Path) -> bool:
@@ -47,14 +46,29 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
 
     Raises ValueError where there is no detection.
     """
-    files = [path] if path.is_file() else [file for file in files_below(path, "*.json") if _is_result(file)]
+    files = [path] if path.is_file() else list(filter(_is_result, files_ending(path, SUFFIXES)))
     contents = {file: _detections(file) for file in files}
-    single = len(files) > 1 and all(len({str(it.get("image_id")) for it in found}) == 1 for found in contents.values())
+    single = _are_pictures(contents, path)
     found: dict[str, Pictures] = {}
     for file, detections in contents.items():
-        alone = "" if single or len(files) == 1 else _name(file, path)
+        alone = "" if len(files) == 1 else _place(file, path) if single else _name(file, path)
         _add(found, detections, file, alone, path.absolute().name if single else file.stem)
     return recordings_of(list(found.values()), path, f"AlphaPose, {path.name}", layout, people)
+
+
+def _are_pictures(contents: Mapping[Path, Sequence[Mapping[str, object]]], path: Path) -> bool:
+    """Whether there are several files, each of one picture, and no two in a place are of the same one."""
+    pictures = {file: {str(it.get("image_id")) for it in found} for file, found in contents.items()}
+    if len(pictures) < 2 or any(len(names) != 1 for names in pictures.values()):
+        return False
+    return len({(_place(file, path), *names) for file, names in pictures.items()}) == len(pictures)
+
+
+def _place(file: Path, path: Path) -> str:
+    """The folders of a file of one picture, which are the name of its clip."""
+    inside = file.relative_to(path).as_posix()
+    *folders, _ = inside.split("/")
+    return "/".join(folders_of(inside) or folders)
 
 
 def _name(file: Path, path: Path) -> str:
@@ -74,13 +88,16 @@ def _add(
     found: dict[str, Pictures], detections: Sequence[Mapping[str, object]], file: Path, alone: str, otherwise: str
 ) -> None:
     """Add the detections of a file. alone: in front of the names of clips; otherwise: in place of one."""
-    for place, one in enumerate(detections):
+    images = [one.get("image_id") for one in detections]
+    names = {name for name, _ in map(picture_number, map(str, images))}
+    folders = folders_of(alone if len(names) < 2 else f"{alone}/*")  # of several clips, `alone` is the place
+    for place, (one, image) in enumerate(zip(detections, images, strict=True)):
         where = f"{file}: detection {place} "
-        if not isinstance(image := one.get("image_id"), str):
+        if not isinstance(image, str):
             raise ValueError(f"{where}has as image_id {quoted(image)}, expected the name of a picture")
         name, number = picture_number(image)
         name = "/".join(filter(None, (alone, name))) or otherwise
-        pictures = found.setdefault(name, Pictures(name))
+        pictures = found.setdefault(name, Pictures(name, folders=folders))
         pictures.add(number or 0, Person(pose_of(one.get("keypoints"), where=where), _who(one.get("idx"))))
 
 

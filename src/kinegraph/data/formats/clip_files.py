@@ -61,6 +61,16 @@ def said_by_folders(
     ]
 
 
+def cells_of(files: Sequence[ClipFile], classes: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The class and the split of each clip as cells of a table, for formats whose clips a labels file completes."""
+    columns = dict.fromkeys(split for file in files for split in file.splits)
+    table = {file.name: {split: file.splits.get(split, "") for split in columns} for file in files}
+    if classes:
+        for file in files:
+            table[file.name]["label"] = "" if file.label is None else classes[file.label]
+    return table
+
+
 def some_below(folder: Path, endings: Sequence[str], is_one: Callable[[Path], bool] = Path.is_file) -> bool:
     """Whether one of the first files in a folder that have one of these endings is of a format."""
     return any(map(is_one, islice(files_ending(folder, endings), LOOKED_AT)))

@@ -7,19 +7,31 @@
 
 Pictures of one recording are those of one `vid_id` or `video_id` (PoseTrack), or of one folder or name with a number; a
 picture whose number stands alone is a clip of one frame. v is 0 for a joint that is not there, 1 for one that is
-hidden, 2 for one that is seen: scores of 0, 0.5 and 1.
+hidden, 2 for one that is seen: scores of 0, 0.5 and 1. Of a folder of such files, each is recordings of its own, named
+by its place; folders CLASS/FILE name classes.
 Source: cocodataset.org/#format-data, PoseTrack's poseval.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.detections import Person, Pictures, picture_number, pose_of, recordings_of, sides
+from kinegraph.data.folders import files_ending
+from kinegraph.data.formats.clip_files import some_below
+from kinegraph.data.formats.detections import (
+    Person,
+    Pictures,
+    folders_of,
+    picture_number,
+    pose_of,
+    recordings_of,
+    sides,
+)
 from kinegraph.data.formats.named_joints import layout_named
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.messages import quoted
@@ -33,8 +45,10 @@ HEAD = 1 << 16
 
 
 def detect(path: Path) -> str | None:
-    """A JSON file with images and annotations, or a list of results with a number as image_id."""
-    if not path.is_file() or path.suffix.lower() != ".json":
+    """A JSON file with images and annotations, or a list of results with a number as image_id; or a folder of such."""
+    if path.is_dir():
+        return "holds keypoints of COCO" if some_below(path, SUFFIXES, _is_one) else None
+    if path.suffix.lower() != ".json":
         return None
     with path.open("rb") as file:
         head = file.read(HEAD).lstrip()
@@ -48,41 +62,78 @@ def detect(path: Path) -> str | None:
     return "a list of COCO's results" if is_result and start.isdigit() else None
 
 
-def read(path: Path, *, layout: str | None = None, people: int | None = None) -> Recordings:
-    """The clips of an annotation or result file; see above. people: bodies of a clip at most, by default all.
+def _is_one(file: Path) -> bool:
+    return detect(file) is not None
 
-    Raises ValueError where it holds no keypoints.
+
+def read(path: Path, *, layout: str | None = None, people: int | None = None) -> Recordings:
+    """The clips of an annotation or result file, or of all in a folder; see above. people: bodies of a clip at most.
+
+    Raises ValueError where there are no keypoints.
     """
-    content = read_json(path)
-    about = content if isinstance(content, Mapping) else {"annotations": content}
-    annotations = [it for it in _dicts(about, "annotations", path) if it.get("keypoints")]
-    images = {_id(it, "id", path): it for it in _dicts(about, "images", path)}
-    videos = {_id(it, "id", path): it for it in _dicts(about, "videos", path)}
-    poses = [pose_of(it["keypoints"], where=f"annotation {place} ") for place, it in enumerate(annotations)]
-    joints = Counter(map(len, poses)).most_common(1)[0][0] if poses else 0
-    found: dict[str, Pictures] = {}
-    for image in images.values():
-        _place(found, image, videos, path)  # also pictures without anybody
-    for annotation, pose in zip(annotations, poses, strict=True):
-        number = _id(annotation, "image_id", path)
-        pictures, frame = _place(found, images.get(number, {"id": number}), videos, path)
-        who = annotation.get("track_id", annotation.get("person_id"))
-        if len(pose) == joints:
-            pictures.add(frame, Person(_scored(pose), who if isinstance(who, int | str) else None))
-    others = sum(len(pose) != joints for pose in poses)
+    files = [path] if path.is_file() else sorted(filter(_is_one, files_ending(path, SUFFIXES)))
+    contents = [_read(file) for file in files]
+    joints = Counter(len(pose) for one in contents for pose in one.poses).most_common(1)
+    most = joints[0][0] if joints else 0
+    found: list[Pictures] = []
+    for one in contents:
+        place = "" if len(files) == 1 else one.file.relative_to(path).with_suffix("").as_posix()
+        found += _recordings(one, most, place)
+    others = sum(len(pose) != most for one in contents for pose in one.poses)
     own = (
-        _own_layout(it.get("keypoints"), it.get("skeleton"), str(it.get("name", "coco")), joints)
-        for it in _dicts(about, "categories", path)
+        _own_layout(it.get("keypoints"), it.get("skeleton"), str(it.get("name", "coco")), most)
+        for one in contents
+        for it in _dicts(one.about, "categories", one.file)
     )
     return recordings_of(
-        list(found.values()),
+        found,
         path,
         f"COCO keypoints of {path.name}",
         layout,
         people,
         own=next(filter(None, own), None),
-        skipped=[f"annotations of other than {joints} joints, {others:,}"] if others else (),
+        skipped=[f"annotations of other than {most} joints, {others:,}"] if others else (),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Content:
+    """A file and its annotations with keypoints, whose poses stand beside them."""
+
+    file: Path
+    about: Mapping[str, Any]
+    annotations: Sequence[Mapping[str, Any]]
+    poses: Sequence[Float[np.ndarray, "V 3"]]
+
+
+def _read(path: Path) -> _Content:
+    content = read_json(path)
+    about = content if isinstance(content, Mapping) else {"annotations": content}
+    annotations = [it for it in _dicts(about, "annotations", path) if it.get("keypoints")]
+    poses = [pose_of(it["keypoints"], where=f"{path}: annotation {at} ") for at, it in enumerate(annotations)]
+    return _Content(path, about, annotations, poses)
+
+
+def _recordings(one: _Content, joints: int, place: str) -> list[Pictures]:
+    """The recordings of a file, with the poses of so many joints. place: in front of their names."""
+    path = one.file
+    images = {_id(it, "id", path): it for it in _dicts(one.about, "images", path)}
+    videos = {_id(it, "id", path): it for it in _dicts(one.about, "videos", path)}
+    found: dict[str, Pictures] = {}
+    for image in images.values():
+        _place(found, image, videos, path)  # also pictures without anybody
+    for annotation, pose in zip(one.annotations, one.poses, strict=True):
+        number = _id(annotation, "image_id", path)
+        pictures, frame = _place(found, images.get(number, {"id": number}), videos, path)
+        who = annotation.get("track_id", annotation.get("person_id"))
+        if len(pose) == joints:
+            pictures.add(frame, Person(_scored(pose), who if isinstance(who, int | str) else None))
+    if not place:
+        return list(found.values())
+    alone = len({it.name for it in found.values()}) == 1
+    return [
+        replace(it, name=place if alone else f"{place}/{it.name}", folders=folders_of(place)) for it in found.values()
+    ]
 
 
 def _dicts(about: Mapping[str, Any], key: str, path: Path) -> Sequence[Mapping[str, Any]]:

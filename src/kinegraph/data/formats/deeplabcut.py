@@ -27,12 +27,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
+from kinegraph.data.formats.clip_columns import Facts, facts
+from kinegraph.data.formats.clip_files import ClipFile, cells_of, clip_files, some_below
 from kinegraph.data.formats.deeplabcut_csv import Row, read_cells, rows_of
 from kinegraph.data.formats.deeplabcut_h5 import SUFFIXES as H5
 from kinegraph.data.formats.deeplabcut_h5 import is_deeplabcut_h5, read_h5
 from kinegraph.data.formats.hdf5 import check_h5py
+from kinegraph.data.formats.labels_file import with_labels
 from kinegraph.data.formats.number_rows import check_size
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.large import blocks, placed, zeros
@@ -52,7 +53,6 @@ MIDDLE = ("centre", "center", "spine", "body", "torso", "back", "neck", "shoulde
 SPARSE = 10  # a file may number so many frames for each row it has
 PIECE = 1 << 16  # letters read at once
 NETWORK = re.compile(r"(?<=.)[_-]?(DLC_|DeepCut_|superanimal_).*$")  # behind the name of the video
-LOOKED_AT = 50  # files of a folder that say whether it holds DeepLabCut's
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,7 @@ def detect(path: Path) -> str | None:
     """A file whose first rows begin with scorer and then individuals or bodyparts, or a folder with such files."""
     if path.is_file():
         return "begins with scorer and bodyparts" if _is_deeplabcut(path) else None
-    files = islice(files_ending(path, SUFFIXES), LOOKED_AT)
-    return "holds files of DeepLabCut" if any(map(_is_deeplabcut, files)) else None
+    return "holds files of DeepLabCut" if some_below(path, SUFFIXES, _is_deeplabcut) else None
 
 
 def read(
@@ -93,40 +92,27 @@ def read(
     """The clips of a folder of DeepLabCut's files, in the order of their names, or of one file; in pixels.
 
     layout: name or YAML file of the joints; by default one of the body parts. labels_file: CSV with a row a clip, named
-        as the file without its ending.
+        as the file without its ending. Sub-folders name classes.
     Raises ValueError where no file can be read.
     """
-    names = names_of([path] if path.is_file() else _files(path))
-    table = {name: {} for name in names.values()}
+    files, classes = clip_files(path, SUFFIXES, _is_deeplabcut)
+    files = _named_after_videos(files)
+    table, missing = cells_of(files, classes), []
     if labels_file is not None:
-        listing = read_labels_file(labels_file)
-        rows = {name: file.stem if file.stem in listing else name for file, name in names.items()}
-        table = {name: listing[row] for name, row in rows.items() if row in listing}
-        if not table:
-            raise ValueError(f"{labels_file} lists none of the clips, which are {first_few([*names.values()])}")
+        table, missing = with_labels(table, labels_file, {file.name: file.path.stem for file in files})
     known = facts(table, class_names=class_names, val_share=val_share)
-    of, assumed, lines, header = _layout([*names], layout)
-    unlisted = [name for name in names.values() if name not in table]
-    lines += [f"clips that {labels_file} does not list: {first_few(unlisted)}"] * bool(unlisted)
+    of, assumed, lines, header = _layout([file.path for file in files], layout)
     return Recordings(
-        clips=_clips({file: name for file, name in names.items() if name in table}, of, known, any(header.people)),
+        clips=_clips([file for file in files if file.name in table], of, known, any(header.people)),
         count=len(table),
         layout=of,
         class_names=known.class_names,
         units="m" if header.channels == 3 else "px",
         guessed=frozenset(("units", "up") if header.channels == 3 else ()),
         source="; ".join(filter(None, [f"DeepLabCut, {path.name}", known.note])),
-        skipped=lambda: lines,
+        skipped=lambda: [*lines, *missing],
         assumed=assumed,
     )
-
-
-def _files(folder: Path) -> list[Path]:
-    """The files of a folder by name; of a .csv and an .h5 of one name, the .csv."""
-    found = [file for file in files_ending(folder, SUFFIXES) if _is_deeplabcut(file)]
-    tables = {file.with_suffix("") for file in found if file.suffix.lower() == ".csv"}
-    kept = [file for file in found if file.suffix.lower() == ".csv" or file.with_suffix("") not in tables]
-    return sorted(kept, key=lambda file: (file.stem, str(file)))
 
 
 def _is_deeplabcut(file: Path) -> bool:
@@ -141,25 +127,28 @@ def _is_deeplabcut(file: Path) -> bool:
         return lines.readline(PIECE).startswith(("bodyparts,", "individuals,"))
 
 
-def names_of(files: Sequence[Path]) -> dict[Path, str]:
-    """The name of each file's clip: that of the video, without the name of the network that DeepLabCut adds to it.
+def _named_after_videos(files: Sequence[ClipFile]) -> list[ClipFile]:
+    """The files, their clips named after the videos, without the name of the network that DeepLabCut adds to them.
 
-    Where several files are of one video, each keeps its own name.
+    Where several files are of one video, each keeps its own name; of a .csv and an .h5 of one name, the .csv is read.
     """
-    videos = {file: NETWORK.sub("", file.stem) for file in files}
-    shared = Counter(videos.values())
-    return {file: video if shared[video] == 1 else file.stem for file, video in videos.items()}
+    tables = {file.path.with_suffix("") for file in files if file.path.suffix.lower() == ".csv"}
+    kept = [it for it in files if it.path.suffix.lower() == ".csv" or it.path.with_suffix("") not in tables]
+    videos = [file.name.removesuffix(file.path.stem) + NETWORK.sub("", file.path.stem) for file in kept]
+    shared = Counter(videos)
+    named = [replace(it, name=video) if shared[video] == 1 else it for it, video in zip(kept, videos, strict=True)]
+    return sorted(named, key=lambda file: (file.path.stem, str(file.path)))
 
 
-def _clips(names: Mapping[Path, str], layout: JointLayout, known: Facts, named: bool) -> Iterator[Item]:
-    for file, name in names.items():
+def _clips(files: Sequence[ClipFile], layout: JointLayout, known: Facts, named: bool) -> Iterator[Item]:
+    for file in files:
         try:
-            if name in known.faults:
-                yield Fault(known.faults[name], name, "label")
+            if file.name in known.faults:
+                yield Fault(known.faults[file.name], file.name, "label")
             else:
-                yield _clip(file, name, layout, known, named)
+                yield _clip(file.path, file.name, layout, known, named)
         except (ValueError, OSError) as error:
-            yield fault_of(error, name)
+            yield fault_of(error, file.name)
 
 
 def _clip(file: Path, name: str, layout: JointLayout, known: Facts, named: bool) -> Item:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.data.formats.clip_files import said_by_folders
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.tracking import CROWD, gathered, track
@@ -19,6 +20,7 @@ from kinegraph.skeleton.layout import JointLayout, load_layout
 
 NUMBERED = re.compile(r"(.*?)[_\-. ]?(\d{1,12})")
 LARGEST_STEP = 12  # between the numbers of a sequence's pictures; others are single pictures
+OF_PROGRAMS = re.compile(r"labels|json|predictions|sep-json|(predict|track)\d*", re.IGNORECASE)  # folders of results
 MOST_FRAMES = 1_000_000
 # Joints of body, face and hands -> the layout of the body, which the first ones are, and of all.
 WITH_BODY = {136: ("halpe26", "halpe136"), 133: ("coco17", "wholebody133")}
@@ -34,12 +36,16 @@ class Person:
 
 @dataclass(eq=False)
 class Pictures:
-    """The people of each picture of a recording, by the number of its frame. size: width and height."""
+    """The people of each picture of a recording, by the number of its frame.
+
+    size: width and height. folders: those around its file or its frames, which may name its part and class.
+    """
 
     name: str
     people: dict[int, list[Person]] = field(default_factory=dict)
     size: tuple[int, int] | None = None
     fps: float | None = None
+    folders: tuple[str, ...] = ()
 
     def add(self, frame: int, person: Person | None) -> None:
         """Add somebody to a frame, or a frame without anybody."""
@@ -66,7 +72,7 @@ def sequences(recordings: Sequence[Pictures]) -> list[Pictures]:
         steps = np.diff(np.array(sorted(one.people), float))
         if len(steps) and steps.max() > LARGEST_STEP and np.median(steps) > 2:
             found += [
-                Pictures(f"{one.name}-{frame}" if one.name else str(frame), {frame: there}, one.size, one.fps)
+                replace(one, name=f"{one.name}-{frame}" if one.name else str(frame), people={frame: there})
                 for frame, there in sorted(one.people.items())
             ]
         else:
@@ -75,6 +81,14 @@ def sequences(recordings: Sequence[Pictures]) -> list[Pictures]:
     return [
         replace(one, name=f"{one.name}-{min(one.people, default=0)}") if times[one.name] > 1 else one for one in found
     ]
+
+
+def folders_of(name: str) -> tuple[str, ...]:
+    """The folders in the name of a clip that may name its part and class: without those that programs make."""
+    folders = name.split("/")[:-1]
+    while folders and OF_PROGRAMS.fullmatch(folders[-1]):
+        folders.pop()
+    return tuple(folders)
 
 
 def pose_of(numbers: object, scores: object = None, where: str = "") -> Float[np.ndarray, "V C+1"]:
@@ -137,13 +151,14 @@ def recordings_of(
         line = f"{joints - len(own)} of {joints} joints: '{body}' is the body, --layout {all_of_them} reads all"
         lines.append(line)
     of = own or layout_for(joints, layout)
+    classes, said = said_by_folders([one.folders for one in clips])
     left_out: dict[str, int] = {}
     guessed = {"units"} | ({"layout"} if not (layout or own) else set()) | ({"up"} if deep else set())
     return Recordings(
-        clips=clips_of(clips, of, people, left_out),
+        clips=_clips(clips, said, of, people, left_out),
         count=len(clips),
         layout=of,
-        class_names=(),
+        class_names=classes,
         units="m" if deep else units,
         source=source,
         skipped=lambda: lines + beyond_lines(left_out),
@@ -151,13 +166,18 @@ def recordings_of(
     )
 
 
-def clips_of(
-    recordings: Sequence[Pictures], layout: JointLayout, people: int | None, left_out: dict[str, int]
+def _clips(
+    recordings: Sequence[Pictures],
+    said: Sequence[tuple[int | None, dict[str, str]]],
+    layout: JointLayout,
+    people: int | None,
+    left_out: dict[str, int],
 ) -> Iterator[Item]:
     """A clip of each recording. people: bodies at most. left_out: gets how often people were seen who are in none."""
-    for one in recordings:
+    for one, (label, splits) in zip(recordings, said, strict=True):
         try:
-            yield _clip(one, layout, people or CROWD, left_out)
+            item = _clip(one, layout, people or CROWD, left_out)
+            yield replace(item, label=label, splits=splits) if isinstance(item, SkeletonClip) else item
         except ValueError as error:
             yield fault_of(error, one.name)
 

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.formats.detections import Person, Pictures, pose_of, recordings_of, sides
+from kinegraph.data.folders import files_ending
+from kinegraph.data.formats.clip_files import some_below
+from kinegraph.data.formats.detections import Person, Pictures, folders_of, pose_of, recordings_of, sides
 from kinegraph.data.formats.recordings import FormatError, Recordings
 from kinegraph.messages import quoted
 from kinegraph.safe_io import read_json
@@ -30,9 +32,9 @@ ARRAYS = {"boxes", "keypoints", "metadata"}
 
 
 def detect(path: Path) -> str | None:
-    """A JSON file with pred_keypoints, or a .npz with boxes, keypoints and metadata."""
-    if not path.is_file():
-        return None
+    """A JSON file with pred_keypoints, or a .npz with boxes, keypoints and metadata; or a folder with such files."""
+    if path.is_dir():
+        return "holds predictions of Detectron2" if some_below(path, SUFFIXES, _is_one) else None
     if path.suffix.lower() == ".json":
         with path.open("rb") as content:
             return "instances of Detectron2" if f'"{KEYPOINTS}"'.encode() in content.read(HEAD) else None
@@ -42,14 +44,28 @@ def detect(path: Path) -> str | None:
     return None
 
 
+def _is_one(file: Path) -> bool:
+    return detect(file) is not None
+
+
 def read(path: Path, *, layout: str | None = None, people: int | None = None) -> Recordings:
-    """The clip of a file. people: bodies of a clip at most. Raises ValueError where there is nobody."""
-    pictures = Pictures(path.stem.partition(".")[0])
-    if path.suffix.lower() == ".npz":
-        _add_arrays(pictures, path)
-    else:
-        _add_instances(pictures, read_json(path), path)
-    return recordings_of([pictures], path, f"Detectron2, {path.name}", layout, people)
+    """The clip of a file, or those of a folder, whose sub-folders name classes. people: bodies of a clip at most.
+
+    Raises ValueError where there is nobody.
+    """
+    files = [path] if path.is_file() else sorted(filter(_is_one, files_ending(path, SUFFIXES)))
+    found = []
+    for file in files:
+        name = file.stem.partition(".")[0]
+        if path.is_dir():
+            name = (file.relative_to(path).parent / name).as_posix()
+        pictures = Pictures(name, folders=folders_of(name))
+        if file.suffix.lower() == ".npz":
+            _add_arrays(pictures, file)
+        else:
+            _add_instances(pictures, read_json(file), file)
+        found.append(pictures)
+    return recordings_of(found, path, f"Detectron2, {path.name}", layout, people)
 
 
 def _add_instances(pictures: Pictures, content: object, path: Path) -> None:

@@ -10,14 +10,18 @@ from kinegraph.messages import first_few
 FILE_ENDING = re.compile(r"\.[A-Za-z]\w{1,8}$")
 
 
-def with_labels(table: Mapping[str, dict[str, str]], file: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
+def with_labels(
+    table: Mapping[str, dict[str, str]], file: Path, stems: Mapping[str, str] | None = None
+) -> tuple[dict[str, dict[str, str]], list[str]]:
     """The facts of the clips that the file lists, its columns first; and a line on each kind of clip that is left out.
 
-    table: what is known of each clip. Raises ValueError where the file lists none of them.
+    table: what is known of each clip. stems: names of their files, where clips have other names. Raises ValueError
+    where the file lists none of them.
     """
     file = Path(file)  # in Python also a text
     listing = read_labels_file(file)
     row = _rows(table, listing)
+    row |= {clip: stem for clip, stem in (stems or {}).items() if clip in table and stem in listing}
     both = {clip: table[clip] | listing[key] for clip, key in row.items()}
     if not both:
         raise ValueError(

@@ -4,15 +4,17 @@
     [{"frame_id": 1, "instances": [the same ...]}, ...]                                a video
     {"meta_info": {"keypoint_id2name": ...}, "instance_info": [the same as of a video]}
 
-A file of a video is a clip; files of pictures whose names end in a number are the frames of one.
+A file of a video is a clip; files of pictures whose names end in a number are the frames of one. Folders CLASS/FILE and
+CLASS/CLIP/ name classes.
 Source: open-mmlab/mmpose demo/topdown_demo_with_mmdet.py and mmpose/apis/inferencers.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from kinegraph.data.folders import files_below
-from kinegraph.data.formats.detections import Person, Pictures, picture_number, pose_of, recordings_of
+from kinegraph.data.folders import files_ending
+from kinegraph.data.formats.clip_files import some_below
+from kinegraph.data.formats.detections import Person, Pictures, folders_of, picture_number, pose_of, recordings_of
 from kinegraph.data.formats.named_joints import layout_named
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.safe_io import read_json
@@ -22,16 +24,13 @@ NAME = "mmpose"
 TITLE = "predictions of MMPose"
 SUFFIXES = (".json",)
 HEAD = 1 << 16
-LOOKED_AT = 20  # files of a folder
 
 
 def detect(path: Path) -> str | None:
     """A JSON file of instances with keypoints and keypoint_scores, or a folder with such files."""
     if path.is_file():
         return "instances as MMPose writes them" if _is_prediction(path) else None
-    some = (file for file, _ in zip(files_below(path, "*.json"), range(LOOKED_AT), strict=False))
-    named = next((file for file in some if file.is_file() and _is_prediction(file)), None)
-    return f"holds {named.name}, instances of MMPose" if named else None
+    return "holds instances of MMPose" if some_below(path, SUFFIXES, _is_prediction) else None
 
 
 def _is_prediction(file: Path) -> bool:
@@ -49,7 +48,7 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
 
     Raises ValueError where there is no instance.
     """
-    files = [path] if path.is_file() else sorted(file for file in files_below(path, "*.json") if _is_prediction(file))
+    files = [path] if path.is_file() else sorted(filter(_is_prediction, files_ending(path, SUFFIXES)))
     found: dict[str, Pictures] = {}
     own: JointLayout | None = None
     for file in files:
@@ -71,13 +70,14 @@ def _add(found: dict[str, Pictures], content: object, file: Path, name: str, alo
     if not isinstance(frames, list) or not all(isinstance(it, Mapping) for it in frames):
         raise ValueError(f"{file} is no list of frames or instances")
     if any("instances" in it for it in frames):
-        pictures = found.setdefault(f"{name}.json", Pictures(name))
+        pictures = found.setdefault(f"{name}.json", Pictures(name, folders=folders_of(name)))
         for place, frame in enumerate(frames):
             number = frame.get("frame_id", place)
             _add_people(pictures, number if isinstance(number, int) else place, frame.get("instances"), file)
         return
     recording, number = (name, 0) if alone else picture_number(f"{name}.json")
-    pictures = found.setdefault(recording, Pictures(recording or file.parent.name))
+    of = Pictures(recording or file.absolute().parent.name, folders=folders_of(recording))
+    pictures = found.setdefault(recording, of)
     _add_people(pictures, number or 0, frames, file)
 
 

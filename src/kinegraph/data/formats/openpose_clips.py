@@ -15,6 +15,7 @@ from kinegraph.safe_io import read_json
 
 FRAME_FILE = re.compile(r"(.*?)_?(\d+)_keypoints\.json")
 OTHER_FILE = re.compile(r"(.*?)_?(\d+)\.json")  # of a frame, as other programs name them
+ALPHAPOSE = re.compile(rb'"joints"\s*:\s*\[\s*-?\d')  # numbers; a Kinect's joints are objects
 LOOKED_AT = 20  # of them, in a folder
 
 
@@ -50,6 +51,7 @@ def kinetics(raw: Path) -> Found | None:
         there = [folder] if folder.is_file() else sorted(folder.glob("*.json"))
         files = {file.stem: file for file in there if not file.stem.endswith("_label")}
         part = column_and_part(folder.name)[1]
+        of_class = folder.name if len(folders) > 1 and part not in PARTS else ""
         listing = _kinetics_labels(folder, files)
         if absent := [name for name in listing if name not in files]:
             reasons.append(f"{len(absent):,} of {folder.name} that are listed but not there: {first_few(absent)}")
@@ -60,20 +62,23 @@ def kinetics(raw: Path) -> Found | None:
         for name, (label, index, has_skeleton) in listing.items():
             if not has_skeleton or name not in files:
                 continue
-            if name in table:
+            clip = f"{of_class}/{name}" if of_class else name
+            if clip in table:
                 raise ValueError(f"clip {quoted(name)} is in {folder} and in another part")
             if index is not None and names.setdefault(index, label) != label:
                 raise ValueError(
                     f"label {index} is {quoted(names[index])} and, for clip {quoted(name)} of {folder}, {quoted(label)}"
                 )
-            entries.append(Entry(name, files[name]))
-            table[name] = {"label": "" if index is None else str(index)} | ({"split": part} if part in PARTS else {})
+            entries.append(Entry(clip, files[name]))
+            table[clip] = {"label": "" if index is None else str(index)} | ({"split": part} if part in PARTS else {})
     if len({len(cells) for cells in table.values()}) > 1:
         raise ValueError(
             f"of the folders {first_few([folder.name for folder in folders])}, only some end in train or val"
         )
     if not table:
         raise ValueError(f"{raw} has no clips to read: {'; '.join(reasons)}")
+    if not names and len(folders) > 1:
+        table = {clip: cells | {"label": clip.rpartition("/")[0]} for clip, cells in table.items()}
     classes = tuple(names.get(index, f"class {index}") for index in range(max(names, default=-1) + 1))
     return Found(entries, table, classes or None, reasons, fractions=True)
 
@@ -95,18 +100,20 @@ def is_clip(file: Path) -> bool:
 def is_frame(file: Path) -> bool:
     """Whether a JSON begins like a frame of OpenPose, or several."""
     start = _start(file)
-    return (b'"people"' in start and b'"pose_keypoints' in start) or (b'"bodies"' in start and b'"joints"' in start)
+    return (b'"people"' in start and b'"pose_keypoints' in start) or (
+        b'"bodies"' in start and bool(ALPHAPOSE.search(start))
+    )
 
 
 def frame_files(raw: Path) -> Iterator[tuple[Path, re.Match[str] | None]]:
-    """The files of frames in a folder, with what their names say: those with OpenPose's names, else any numbered."""
+    """The files of frames in a folder, with what their names say: those with OpenPose's names, else any."""
     named = sorted(files_below(raw, "*_keypoints.json"))
     if named:
         yield from ((file, FRAME_FILE.fullmatch(file.name)) for file in named)
         return
     for file in sorted(files_below(raw, "*.json")):
-        if (found := OTHER_FILE.fullmatch(file.name)) and is_frame(file):
-            yield file, found
+        if is_frame(file):
+            yield file, OTHER_FILE.fullmatch(file.name)
 
 
 def first_frame_file(raw: Path) -> Path | None:
@@ -114,7 +121,7 @@ def first_frame_file(raw: Path) -> Path | None:
     if named := next((file for file in files_below(raw, "*_keypoints.json") if FRAME_FILE.fullmatch(file.name)), None):
         return named
     some = islice(files_below(raw, "*.json"), LOOKED_AT)
-    return next((file for file in some if OTHER_FILE.fullmatch(file.name) and is_frame(file)), None)
+    return next(filter(is_frame, some), None)
 
 
 def _start(file: Path) -> bytes:
@@ -152,30 +159,23 @@ def _kinetics_labels(folder: Path, files: Mapping[str, Path]) -> dict[str, tuple
 def frame_folders(raw: Path) -> Found:
     """Clips from files CLASS/CLIP/*_keypoints.json; the name of a clip is its place under the folder.
 
-    One file of a frame is a clip of one frame.
+    One file of a frame is a clip of one frame, and each file of many frames is a clip.
     """
     if raw.is_file():
         match = FRAME_FILE.fullmatch(raw.name)
-        if frames := frames_in(raw):
-            return Found([Entry(raw.stem, frames)], {raw.stem: {"label": ""}}, None, [], fractions=False)
+        if frames_in(raw):
+            return Found([Entry(raw.stem, raw)], {raw.stem: {"label": ""}}, None, [], fractions=False)
         name, number = (match[1] or raw.resolve().parent.name, int(match[2])) if match else (raw.stem, 0)
         return Found([Entry(name, {number: raw})], {name: {"label": ""}}, None, [], fractions=False)
-    groups: dict[tuple[Path, str], dict[int, Path | FrameOf]] = {}
-    others = []
-    for file, match in frame_files(raw):
-        if match is None:
-            others.append(file.name)
-            continue
-        frames = groups.setdefault((file.parent.relative_to(raw), match[1]), {})
-        if frames.setdefault(int(match[2]), file) != file:
-            raise ValueError(f"{file} and {frames[int(match[2])]} are both frame {int(match[2])}")
+    groups, others = _groups(raw)
     if not groups:
         raise ValueError(f"{raw} has neither kinetics_train/ or kinetics_val/ nor folders of *_keypoints.json")
-    alone = Counter(folder for folder, _ in groups)
+    several = {len(folder.parts) for folder, times in Counter(folder for folder, _ in groups).items() if times > 1}
     entries, table = [], {}
     for (folder, prefix), frames in groups.items():
-        places = list(folder.parts) + ([prefix] if alone[folder] > 1 or not folder.parts else [])
-        name = "/".join(places) or raw.resolve().name
+        apart = isinstance(frames, Path) or len(folder.parts) in several or not folder.parts
+        places = [*folder.parts, *[prefix] * apart]
+        name = "/".join(filter(None, places)) or raw.resolve().name
         cells = {}
         if len(places) > 1 and places[0] in PARTS:
             cells["split"] = places.pop(0)
@@ -186,3 +186,28 @@ def frame_folders(raw: Path) -> Found:
         raise ValueError(f"of the folders in {raw}, only some are train, val or test; put every clip into one")
     reasons = [f"{len(others):,} files without a frame number before '_keypoints.json': {first_few(others)}"]
     return Found(entries, table, None, reasons * bool(others), fractions=False)
+
+
+def _groups(raw: Path) -> tuple[dict[tuple[Path, str], dict[int, Path | FrameOf] | Path], list[str]]:
+    """The frames of each clip by its folder and the start of their names, and the names of files that are left out.
+
+    Files without a number, and those of which the first one holds many frames, are clips of their own.
+    """
+    groups: dict[tuple[Path, str], dict[int, Path | FrameOf]] = {}
+    single: dict[tuple[Path, str], dict[int, Path | FrameOf] | Path] = {}
+    others = []
+    for file, match in frame_files(raw):
+        folder = file.parent.relative_to(raw)
+        if match is None and file.name.endswith("_keypoints.json"):
+            others.append(file.name)
+        elif match is None:
+            single[folder, file.stem] = file if frames_in(file) else {0: file}
+        elif (frames := groups.setdefault((folder, match[1]), {})).setdefault(int(match[2]), file) != file:
+            raise ValueError(f"{file} and {frames[int(match[2])]} are both frame {int(match[2])}")
+    for (folder, prefix), frames in groups.items():
+        files = [file for file in frames.values() if isinstance(file, Path)]
+        if frames_in(files[0]):
+            single |= {(folder, file.stem): file for file in files}
+        else:
+            single[folder, prefix] = frames
+    return single, others

@@ -26,7 +26,8 @@ class FrameOf:
         return str(self.file)
 
 
-Files = Mapping[int, Path | FrameOf] | Path  # a frame's number -> its JSON or content, or one JSON of Kinetics' frames
+# a frame's number -> its JSON or content, or one JSON of all frames, of OpenPose's or of Kinetics-skeleton
+Files = Mapping[int, Path | FrameOf] | Path
 POSES = ("pose_keypoints_2d", "pose_keypoints", "joints")  # "joints" is AlphaPose's
 SPARSE, LONGEST_GAP = 100, 10_000  # frames a clip may be long for each that is there, and without any
 
@@ -59,7 +60,10 @@ def frames_in(file: Path) -> dict[int, Path | FrameOf]:
 
     AlphaPose writes such objects (--format open, --format cmu), by the names of pictures.
     """
-    content = read_json(file)
+    return _frames_of(read_json(file), file)
+
+
+def _frames_of(content: object, file: Path) -> dict[int, Path | FrameOf]:
     if isinstance(content, list):
         frames = dict(enumerate(content))
     elif isinstance(content, Mapping) and not _has_people(content):
@@ -80,8 +84,11 @@ def _has_people(frame: object) -> bool:
 def poses(files: Files, parts: Sequence[str] = ()) -> Iterator[tuple[int, list[Float[np.ndarray, "V 3"]], list[int]]]:
     """Frame number, the people in it as x, y, score, further parts behind the body, and their ids, -1 without one."""
     if isinstance(files, Path):
-        yield from _of_kinetics(files)
-        return
+        content = read_json(files)
+        if not (frames := _frames_of(content, files)):
+            yield from _of_kinetics(content, files)
+            return
+        files = frames
     for number, file in sorted(files.items()):
         found, ids = [], []
         for person in _people(file):
@@ -102,7 +109,7 @@ def _id(person: Mapping) -> int:
 def further_parts(files: Files) -> list[str]:
     """Which of hands and face the first frame with a person has, too."""
     if isinstance(files, Path):
-        return []
+        files = frames_in(files)
     for _, file in sorted(files.items()):
         if people := _people(file):
             return [part for part, keys in KEYS.items() if any(map(any, _numbers(people, keys)))]
@@ -134,8 +141,7 @@ def _further(file: Path | FrameOf, person: Mapping, key: str) -> Float[np.ndarra
     return pose
 
 
-def _of_kinetics(file: Path) -> Iterator[tuple[int, list[Float[np.ndarray, "V 3"]], list[int]]]:
-    content = read_json(file)
+def _of_kinetics(content: object, file: Path) -> Iterator[tuple[int, list[Float[np.ndarray, "V 3"]], list[int]]]:
     data = content.get("data") if isinstance(content, Mapping) else None
     if not isinstance(data, list):
         raise ValueError(f"{file} has no list 'data' of frames")

@@ -1,6 +1,6 @@
 """Bodies of the CMU Panoptic Studio -> clips: a JSON file a frame, a folder a clip.
 
-    171204_pose1/hdPose3d_stage1_coco19/body3DScene_00000123.json
+    CLASS/171204_pose1/hdPose3d_stage1_coco19/body3DScene_00000123.json
     {"fpsType": "hd_29_97", "bodies": [{"id": 0, "joints19": [x, y, z, confidence, ...]}, ...]}
 
 In cm, y downward; the joints of layout panoptic19, or the first 15 of them (joints15). `id` says who is who; a joint
@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.folders import files_below
-from kinegraph.data.formats.detections import Person, Pictures, picture_number, recordings_of
+from kinegraph.data.formats.detections import Person, Pictures, folders_of, picture_number, recordings_of
 from kinegraph.data.formats.recordings import FormatError, Recordings
 from kinegraph.messages import quoted
 from kinegraph.safe_io import read_json
@@ -57,7 +57,7 @@ def read(path: Path, *, people: int | None = None) -> Recordings:
     found: dict[str, Pictures] = {}
     for file in files:
         name = _name(file, path)
-        pictures = found.setdefault(name, Pictures(name))
+        pictures = found.setdefault(name, Pictures(name, folders=folders_of(name)))
         content = read_json(file)
         if not isinstance(content, Mapping) or not isinstance(bodies := content.get("bodies"), list):
             raise ValueError(f"{file} has no list 'bodies'")

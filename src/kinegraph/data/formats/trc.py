@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.folders import files_below
 from kinegraph.data.formats.clip_columns import Facts, facts
+from kinegraph.data.formats.clip_files import ClipFile, cells_of, clip_files, first_readable, some_below
 from kinegraph.data.formats.labels_file import with_labels
 from kinegraph.data.formats.markers import (
     METRES,
@@ -30,7 +30,7 @@ from kinegraph.data.formats.markers import (
     layout_of_markers,
 )
 from kinegraph.data.formats.number_rows import check_size, places_of
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
+from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of, nobody
 from kinegraph.data.large import changed
 from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
@@ -47,7 +47,7 @@ def detect(path: Path) -> str | None:
     if path.is_file():
         with path.open("rb") as file:
             return "begins with PathFileType" if file.read(12) == b"PathFileType" else None
-    return "holds .trc files" if next(files_below(path, "*.trc"), None) else None
+    return "holds .trc files" if some_below(path, SUFFIXES) else None
 
 
 def read(
@@ -61,19 +61,18 @@ def read(
     """The clips of a folder of .trc files, in the order of their names, or of one file; in metres, as recorded.
 
     layout: name or YAML file of the joints; by default the only built-in one that has a joint for every marker of the
-        first file. labels_file: CSV with a row a clip, named as the file without its ending.
+        first file. labels_file: CSV with a row a clip, named as the file without its ending. Sub-folders name classes.
     Raises ValueError where no built-in layout has joints of these names.
     """
-    files = [path] if path.is_file() else list(files_below(path, "*.trc"))
-    files.sort(key=lambda file: (file.stem, str(file)))
-    table, missing = {file.stem: {} for file in files}, []
+    files, classes = clip_files(path, SUFFIXES)
+    table, missing = cells_of(files, classes), []
     if labels_file is not None:
         table, missing = with_labels(table, labels_file)
     known = facts(table, class_names=class_names, val_share=val_share)
-    of, lines = _layout(files, layout)
+    of, lines = layout_of_markers(first_readable(files, read_names), layout)
     lines += missing
     return Recordings(
-        clips=_clips([file for file in files if file.stem in table], of, known),
+        clips=_clips([file for file in files if file.name in table], of, known),
         count=len(table),
         layout=of,
         class_names=known.class_names,
@@ -85,48 +84,32 @@ def read(
     )
 
 
-def _clips(files: Sequence[Path], layout: JointLayout, known: Facts) -> Iterator[Item]:
+def _clips(files: Sequence[ClipFile], layout: JointLayout, known: Facts) -> Iterator[Item]:
     for file in files:
         try:
-            if file.stem in known.faults:
-                yield Fault(known.faults[file.stem], file.stem, "label")
+            if file.name in known.faults:
+                yield Fault(known.faults[file.name], file.name, "label")
             else:
                 yield _clip(file, layout, known)
         except (ValueError, OSError) as error:
-            yield fault_of(error, file.stem)
+            yield fault_of(error, file.name)
 
 
-def _clip(file: Path, layout: JointLayout, known: Facts) -> Item:
+def _clip(file: ClipFile, layout: JointLayout, known: Facts) -> Item:
     joints = {*map(plain_joint, layout.joints)}
-    found, about = read_file(file, lambda name: plain_joint(name) in joints), known.clips[file.stem]
+    found, about = read_file(file.path, lambda name: plain_joint(name) in joints), known.clips[file.name]
     keypoint = joints_of_markers(found, layout)
     if not keypoint.any():
-        return nobody(file.stem)
+        return nobody(file.name)
     return SkeletonClip(
         keypoint=keypoint[None],
         layout=layout,
-        name=file.stem,
+        name=file.name,
         label=about.label,
         fps=about.fps or found.rate,
         attributes=about.attributes,
         splits=about.splits,
     )
-
-
-# ---- markers and joints ----------------------------------------------------------------------------------------------
-
-
-def _layout(files: Sequence[Path], given: str | None) -> tuple[JointLayout, list[str]]:
-    """The layout of the joints by the first file that can be read; see `layout_of_markers`."""
-    error = None
-    for file in files:
-        try:
-            names = read_names(file)
-        except (ValueError, OSError) as fault:
-            error = error or fault
-            continue
-        return layout_of_markers(names, given)
-    raise FormatError("unreadable", str(fault_of(error)) if error else "there is no .trc file")
 
 
 # ---- one file --------------------------------------------------------------------------------------------------------

@@ -5,20 +5,21 @@ The results of ultralytics as JSON are read too, see `yolo_json`.
     class cx cy w h  x y [v] x y [v] ...  [confidence] [track id]
 
 Files whose names end in a number are the frames of a recording: video_1.txt, video_2.txt. v is 0, 1, 2 or a score.
+Folders CLASS/ around them name classes; "labels" and "predict" are folders of ultralytics and no class.
 Source: docs.ultralytics.com/datasets/pose, `yolo pose predict save_txt save_conf`, `yolo pose track`.
 """
 
 import os
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.folders import files_below
+from kinegraph.data.folders import files_ending
+from kinegraph.data.formats.clip_files import some_below
 from kinegraph.data.formats.conventions import LAYOUTS, candidates
-from kinegraph.data.formats.detections import Person, Pictures, picture_number, pose_of, recordings_of
+from kinegraph.data.formats.detections import Person, Pictures, folders_of, picture_number, pose_of, recordings_of
 from kinegraph.data.formats.recordings import FormatError, Recordings
 from kinegraph.data.formats.yolo_json import add_file, is_result
 from kinegraph.messages import first_few, quoted
@@ -29,7 +30,7 @@ NAME = "yolo"
 TITLE = "YOLO-pose labels (.txt) and results (.json)"
 SUFFIXES = (".txt", ".json")
 BOX = 5  # class and box
-LOOKED_AT = 20  # files of a folder
+LOOKED_AT = 20  # lines that say how many joints there are
 KNOWN = sorted({4, 13, 14, 15, 16, 19, *LAYOUTS})  # numbers of joints, where a line does not say it beyond doubt
 
 
@@ -39,11 +40,8 @@ def detect(path: Path) -> str | None:
         return "people as ultralytics writes them" if is_result(path) else None
     if path.is_file():
         return "lines of YOLO-pose" if path.suffix.lower() == ".txt" and _is_label(path) else None
-    some = islice(files_below(path, "*.txt"), LOOKED_AT)
-    named = next((file for file in some if file.is_file() and _is_label(file)), None)
-    if named is None:
-        named = next(filter(is_result, islice(files_below(path, "*.json"), LOOKED_AT)), None)
-    return f"holds {named.name}, people of YOLO-pose" if named else None
+    some = some_below(path, (".txt",), _is_label) or some_below(path, (".json",), is_result)
+    return "holds people of YOLO-pose" if some else None
 
 
 def _is_label(file: Path) -> bool:
@@ -62,13 +60,13 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
 
     Raises ValueError where there is no line of a person.
     """
-    results = [path] if path.is_file() else sorted(files_below(path, "*.json"))
+    results = [path] if path.is_file() else sorted(files_ending(path, (".json",)))
     if results := list(filter(is_result, results)):
         found: dict[str, Pictures] = {}
         for file in results:
             add_file(found, file, path if path.is_dir() else path.parent)
         return recordings_of(list(found.values()), path, f"YOLO-pose, {path.name}", layout, people)
-    files = [path] if path.is_file() else sorted(files_below(path, "*.txt"))
+    files = [path] if path.is_file() else sorted(files_ending(path, (".txt",)))
     others = [file for file in files if path.is_dir() and not _is_numbers(file)]
     lines = {file: _lines(file) for file in files if file not in others}
     joints, width = _joints([values for found in lines.values() for values in found], path, layout)
@@ -76,7 +74,7 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
     found: dict[str, Pictures] = {}
     for file, values in lines.items():
         name, number = picture_number(file.relative_to(top).as_posix())
-        pictures = found.setdefault(name, Pictures(name or top.absolute().name))
+        pictures = found.setdefault(name, Pictures(name or top.absolute().name, folders=folders_of(name)))
         pictures.add(number or 0, None)
         for line, numbers in enumerate(values, 1):
             pictures.add(number or 0, _person(numbers, joints, width, f"{file}: person {line}"))

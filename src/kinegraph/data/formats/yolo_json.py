@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kinegraph.data.formats.detections import Person, Pictures, picture_number, pose_of
+from kinegraph.data.formats.detections import Person, Pictures, folders_of, picture_number, pose_of
 from kinegraph.data.formats.landmarks import FRAMES
 from kinegraph.safe_io import read_json
 
@@ -38,7 +38,7 @@ def add_file(found: dict[str, Pictures], file: Path, top: Path) -> None:
     name, number = picture_number(file.relative_to(top).as_posix())
     if len(frames) > 1 or number is None:
         name, number = file.relative_to(top).with_suffix("").as_posix(), None
-    pictures = found.setdefault(name, Pictures(name or top.absolute().name))
+    pictures = found.setdefault(name, Pictures(name or top.absolute().name, folders=folders_of(name)))
     for place, (said, people) in enumerate(frames):
         frame = number if number is not None else place if said is None else said
         pictures.add(frame, None)
