@@ -118,6 +118,8 @@ def test_it_starts_from_an_ensemble_of_the_same_members_and_freezes_blocks_of_al
     learning = {name for name, it in ours.named_parameters() if it.requires_grad}
     assert learning
     assert not any(".blocks.0." in name or ".data_norm." in name for name in learning)
+    with pytest.raises(ValueError, match="take a recipe of one network, such as small_data_quick"):
+        take_over(ours, here, Start("one", STGCN(GRAPH, 6, 4, **ST), meaning, {}, {}))
     with pytest.raises(ValueError, match="of other members"):
         take_over(ensemble(MEMBERS[:2]), here, Start("theirs", theirs, meaning, {}, {}))
 

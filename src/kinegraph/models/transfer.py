@@ -94,9 +94,11 @@ def take_over(network: nn.Module, ours: Meaning, start: Start) -> Taken:
     """
     here, there = network_kind(network), network_kind(start.model)
     if not (issubclass(here, there) or issubclass(there, here)):
+        fix = f"give --model {there.__module__}.{there.__name__}"
+        if "members" in network.config:
+            fix = "take a recipe of one network, such as small_data_quick"
         raise ValueError(
-            f"{start.name} is of {there.__name__}, this network is {here.__name__}: "
-            f"nothing of one fits the other; give --model {there.__module__}.{there.__name__}"
+            f"{start.name} is of {there.__name__}, this network is {here.__name__}: nothing of one fits the other; {fix}"
         )
     if network.config.get("members") != start.model.config.get("members"):
         raise ValueError(f"{start.name} is an ensemble of other members than this network: give it the same ones")
