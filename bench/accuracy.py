@@ -75,8 +75,9 @@ def jobs_of(recipe: Path, name: str, options: argparse.Namespace) -> list[Job]:
     def words(split: str) -> list[str]:
         if not options.steps:
             return []
-        clips, size = len(open_dataset(data).indices(split, "train")), yaml.safe_load(recipe.read_text())["batch_size"]
-        return ["--epochs", str(max(1, round(options.steps / -(-clips // size))))]
+        read, clips = yaml.safe_load(recipe.read_text()), len(open_dataset(data).indices(split, "train"))
+        steps = -(-clips * read.get("repeat", 1) // read["batch_size"])  # of an epoch
+        return ["--epochs", str(max(1, round(options.steps / steps)))]
 
     return [
         Job(f"{title} {name} {part} seed{seed}", recipe, data, split, seed, place / f"{part}_seed{seed}", words(split))

@@ -20,13 +20,13 @@ print(clip.name, dataset.class_names[clip.label], clip.keypoint.shape)
 clip  # noqa: B018 - a notebook shows it
 
 # %% [markdown]
-# "small_data" is a recipe that comes with Kinegraph. A smaller network is quicker. The split `xsub` keeps some
+# "small_data_quick" is a recipe that comes with Kinegraph. A smaller network is quicker. The split `xsub` keeps some
 # people for the test: the network has never seen them.
 
 # %%
 small = {"class_path": "kinegraph.models.stgcn.STGCN", "init_args": {"widths": [16, 32], "strides": [1, 2]}}
 run = kg.train(
-    "small_data", dataset=dataset, split="xsub", model=small, epochs=16, work_dir="first/run", progress=False
+    "small_data_quick", dataset=dataset, split="xsub", model=small, epochs=16, work_dir="first/run", progress=False
 )
 tested = kg.test(run, out="first/test/result.pkl", progress=False)
 print(f"top-1 {tested.top1:.0%}; four classes by chance: 25 %")

@@ -18,7 +18,7 @@ dataset = kg.prepare("fusion/raw", "fusion/data", workers=1, progress=False)
 small = {"class_path": "kinegraph.models.stgcn.STGCN", "init_args": {"widths": [16, 32], "strides": [1, 2]}}
 runs, tests = {}, {}
 for stream in ("joint", "bone"):
-    runs[stream] = kg.train("small_data", dataset=dataset, split="xsub", model=small, epochs=12,
+    runs[stream] = kg.train("small_data_quick", dataset=dataset, split="xsub", model=small, epochs=12,
                             preprocessing={"streams": [stream]}, work_dir=f"fusion/{stream}",
                             progress=False)  # fmt: skip
     tests[stream] = kg.test(runs[stream], out=f"fusion/test_{stream}/result.pkl", progress=False)

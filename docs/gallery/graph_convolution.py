@@ -42,7 +42,7 @@ write_recordings("graph/raw", clips=72, seed=3, actions=[9, 23, 24], workers=1)
 dataset = kg.prepare("graph/raw", "graph/data", workers=1, progress=False)
 shallow = {"class_path": "kinegraph.models.stgcn.STGCN", "init_args": {"widths": [16, 32], "strides": [1, 2]}}
 run = kg.train(
-    "small_data", dataset=dataset, split="xsub", model=shallow, epochs=8, work_dir="graph/run", progress=False
+    "small_data_quick", dataset=dataset, split="xsub", model=shallow, epochs=8, work_dir="graph/run", progress=False
 )
 wave = next(clip for clip in dataset if dataset.class_names[clip.label] == "hand waving")
 kg.draw(wave, "graph/why.png", weights=run.last, explain=True, frames=6, progress=False)

@@ -43,7 +43,7 @@ dataset = kg.write_dataset("live/data", clips, layout="coco17", class_names=name
 # `sampling: pad` and `normalize: image` look back only, so the stream computes each frame once and exactly.
 
 # %%
-run = kg.train("small_data", dataset=dataset, split="half", epochs=8, from_data=[],
+run = kg.train("small_data_quick", dataset=dataset, split="half", epochs=8, from_data=[],
                model={"class_path": "kinegraph.models.stgcn.STGCN", "init_args": {"widths": [16, 32]}},
                preprocessing={"people": 1, "normalize": "image", "streams": ["joint", "joint_motion"],
                               "sampling": "pad", "frames": 50, "test_mirror": False, "augment": {}},

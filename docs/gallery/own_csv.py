@@ -46,7 +46,7 @@ print(dataset.class_names, dataset.splits)
 small = {"class_path": "kinegraph.models.stgcn.STGCN", "init_args": {"widths": [16, 32]}}
 split = next(iter(dataset.splits))
 augment = {"augment": {"rotation": [0.0, 0.0, 0.1], "scale": 0.1}}  # no mirror: left and right are different classes
-run = kg.train("small_data", dataset=dataset, split=split, model=small, preprocessing=augment, epochs=20,
+run = kg.train("small_data_quick", dataset=dataset, split=split, model=small, preprocessing=augment, epochs=20,
                work_dir="own/run", progress=False)  # fmt: skip
 print(f"top-1 of people that the training has not seen: {kg.test(run, progress=False).top1:.0%}")
 

@@ -52,7 +52,7 @@ dataset = kg.prepare("own_network/raw", "own_network/data", workers=1, progress=
 # The class is named as FILE.NAME. `plugins` says which files may be run: a weights file alone never runs one.
 
 # %%
-run = kg.train("small_data", dataset=dataset, split="xsub", plugins=["mynet.py"], epochs=12,
+run = kg.train("small_data_quick", dataset=dataset, split="xsub", plugins=["mynet.py"], epochs=12,
                model={"class_path": "mynet.AttentionNet", "init_args": {"widths": [16, 32]}},
                work_dir="own_network/run", progress=False)  # fmt: skip
 tested = kg.test(run, out="own_network/test/result.pkl", plugins=["mynet.py"], progress=False)

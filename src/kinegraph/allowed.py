@@ -19,6 +19,8 @@ NETWORKS = (
     "kinegraph.models.protogcn.ProtoGCN",
     "kinegraph.models.skateformer.SkateFormer",
     "kinegraph.models.posestatistics.PoseStatistics",
+    "kinegraph.models.jointdistances.JointDistances",
+    "kinegraph.models.ensemble.Ensemble",
 )
 LOSSES = (  # each takes logits (N, classes) and labels (N,)
     "kinegraph.training.losses.CrossEntropy",

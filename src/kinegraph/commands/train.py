@@ -86,7 +86,7 @@ def _train_in(place: Path, options: TrainOptions, config_text: str) -> Path:
         _begin_log(options, data, run, start)
     if fabric.is_global_zero:
         run.keep_config(config_text)
-        _introduce(options, data, parts, run, start, fabric.world_size)
+        _introduce(options, data, parts, run, start, fabric)
     _fit(fabric, training, run, options.monitor)
     if options.report:
         _report(options, fabric, run, data.val_clips)
@@ -117,10 +117,10 @@ def _begin_log(options: TrainOptions, data: Data, run: RunFolder, start: Start |
 
 
 def _introduce(
-    options: TrainOptions, data: Data, parts: Parts, run: RunFolder, start: Start | None, processes: int
+    options: TrainOptions, data: Data, parts: Parts, run: RunFolder, start: Start | None, fabric: Fabric
 ) -> None:
     """Print what will be trained on which clips, and the warnings about them."""
-    total, base = options.batch_size * processes, options.base_batch_size
+    total, base = options.batch_size * fabric.world_size, options.base_batch_size
     if base:
         print(f"learning rate {parts.rate:g}: scaled by {total}/{base}, the real batch over the one it is meant for")
     weights = list(parts.network.parameters())
@@ -145,7 +145,12 @@ def _introduce(
         print(f"warning: {clips * options.repeat} training clips do not fill one batch of {options.batch_size}")
     for line in data.chosen:
         print(f"from the data: {line}")
-    if options.precision == "bf16-mixed" and not options.compile:
+    precision = fabric.strategy.precision.precision
+    if options.precision == "auto":
+        print(
+            f"precision {precision}: this processor has {'' if precision == 'bf16-mixed' else 'no '}matrix units for it"
+        )
+    if precision == "bf16-mixed" and not options.compile:
         steps = data.preprocessing
         if line := slower_bf16(parts.network, "step", steps.people, steps.frames):
             print(f"warning: {line}")

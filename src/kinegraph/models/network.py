@@ -87,7 +87,15 @@ class SkeletonNetwork(nn.Module):
         people: how many bodies of each clip are real; the others are computed once, see `clip_logits`.
         labels: while training a network with `own_loss`; then logits and that loss.
         """
-        return clip_logits(self, x, people) if labels is None else clip_logits_and_loss(self, x, people, labels)
+        if labels is not None:
+            return clip_logits_and_loss(self, x, people, labels)
+        return self.training_logits(x, people) if self.training else clip_logits(self, x, people)
+
+    def training_logits(
+        self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
+    ) -> Float[Tensor, "N classes"]:
+        """The logits while training; by default as in evaluation."""
+        return clip_logits(self, x, people)
 
     def whole_clips(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M T V C"]:
         """What is done to clips before their bodies are seen apart, such as a norm over all people; by default nothing.
@@ -317,6 +325,8 @@ def plain(value: Any) -> Any:
     """Tuples as lists and numpy's numbers as Python's, so that JSON gives back what was written."""
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, Mapping):
+        return {str(key): plain(it) for key, it in value.items()}
     return [plain(it) for it in value] if isinstance(value, list | tuple) else value
 
 

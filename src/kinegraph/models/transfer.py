@@ -27,6 +27,7 @@ INPUTS = tuple(f"{name}.weight" for name in (
 ))  # fmt: skip
 ALONG_JOINTS = "attention.joints.weight"  # a convolution along the joints in their order
 LEAVES = (".weight", ".bias", ".running_mean", ".running_var", ".num_batches_tracked")
+MEMBER = r"members\.\d+\."  # of an ensemble
 OUTER = ("A", "head.", "data_norm.")  # tensors that are not inside the network
 NAMED = 6  # joints in a line
 # What may differ without a word: it does not say what the tensors mean.
@@ -93,15 +94,22 @@ def take_over(network: nn.Module, ours: Meaning, start: Start) -> Taken:
     """
     here, there = network_kind(network), network_kind(start.model)
     if not (issubclass(here, there) or issubclass(there, here)):
+        fix = f"give --model {there.__module__}.{there.__name__}"
+        if "members" in network.config:
+            fix = "take a recipe of one network, such as small_data_quick"
         raise ValueError(
-            f"{start.name} is of {there.__name__}, this network is {here.__name__}: "
-            f"nothing of one fits the other; give --model {there.__module__}.{there.__name__}"
+            f"{start.name} is of {there.__name__}, this network is {here.__name__}: nothing of one fits the other; {fix}"
         )
+    if network.config.get("members") != start.model.config.get("members"):
+        raise ValueError(f"{start.name} is an ensemble of other members than this network: give it the same ones")
     match = _matches(network, ours, start)
     state, source = network.state_dict(), start.model.state_dict()
-    sizes = _sizes(network), _sizes(start.model)
-    became = {name: _take(name, tensor, source.get(name), match, *sizes) for name, tensor in state.items()}
-    inner = [name for name in state if re.fullmatch(r"blocks\.\d+\.\w+(\.mix)?\.weight", name)]
+    became = {}
+    for name, tensor in state.items():
+        inner, owner, theirs = _in_member(name, network, start.model)
+        sizes = _sizes(owner), _sizes(theirs)
+        became[name] = _take(inner, tensor, source.get(name), match | _channels(match, *sizes), *sizes)
+    inner = [name for name in state if re.fullmatch(rf"({MEMBER})?blocks\.\d+\.\w+(\.mix)?\.weight", name)]
     inner = inner or [name for name, tensor in state.items() if tensor.ndim > 1 and not name.startswith(OUTER)]
     if inner and not any(became[name] == "whole" for name in inner):
         raise ValueError(_no_fit(network, start))
@@ -149,12 +157,15 @@ def freeze_blocks(network: nn.Module, blocks: int, taken: Taken | None = None) -
     taken: what their tensors are, if known. Raises ValueError when one would be frozen as it starts, or when the
     network has fewer blocks.
     """
-    there = len(getattr(network, "blocks", ()))
+    members = getattr(network, "members", None)
+    parts = {"": network} if members is None else {f"members.{i}.": one for i, one in enumerate(members)}
+    there = min(len(getattr(part, "blocks", ())) for part in parts.values())
     if blocks > there:
         raise ValueError(f"freeze is {blocks}, the network has {there} blocks")
     if blocks == 0:
         return []
-    names = [*(["data_norm"] if hasattr(network, "data_norm") else []), *(f"blocks.{i}" for i in range(blocks))]
+    names = [f"{prefix}data_norm" for prefix, part in parts.items() if hasattr(part, "data_norm")]
+    names += [f"{prefix}blocks.{i}" for prefix in parts for i in range(blocks)]
     unfit = [*taken.part, *taken.new] if taken else []
     if unfit := [name for name in unfit if name.startswith(tuple(f"{part}." for part in names))]:
         raise ValueError(f"freeze {blocks} would keep {', '.join(_grouped(unfit))}, of which not all was taken over")
@@ -198,6 +209,20 @@ def _match(theirs: Sequence[str] | None, ours: Sequence[str] | None, there: int,
 
 def _sizes(network: nn.Module) -> _Sizes:
     return _Sizes(network.A.shape[1], network.config["channels"])
+
+
+def _in_member(name: str, network: nn.Module, start: nn.Module) -> tuple[str, nn.Module, nn.Module]:
+    """The name of a tensor inside its network, and that network here and there: a member of an ensemble, or itself."""
+    if not (found := re.match(MEMBER, name)):
+        return name, network, start
+    member = found[0].rstrip(".")
+    return name[found.end() :], network.get_submodule(member), start.get_submodule(member)
+
+
+def _channels(match: Mapping[str, Int[np.ndarray, "n"]], here: _Sizes, there: _Sizes) -> dict[str, Any]:
+    """Which of their channels each of ours is, for a member that sees some of them."""
+    same = here.channels == there.channels and (match["channel"] >= 0).all()
+    return {"channel": np.arange(here.channels) if same else np.full(here.channels, -1)}
 
 
 def _take(name: str, ours: Tensor, theirs: Tensor | None, match: dict[str, Any], here: _Sizes, there: _Sizes) -> str:

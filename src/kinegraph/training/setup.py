@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import signature
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -227,7 +228,8 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
     folder, preprocessing = data.folder, data.preprocessing
     graph = torch.from_numpy(build_graph(data.layout, options.partition, options.max_hop)).float()
     channels = preprocessing.channels(folder.channels, folder.has_score)
-    network = build_network(options.model, graph, channels, len(folder.class_names))
+    model = with_streams(options.model, len(preprocessing.streams))
+    network = build_network(model, graph, channels, len(folder.class_names))
     check_clips(network, data)
     axes = Meaning(folder.layout.joints, folder.class_names, preprocessing.streams, coordinates(folder))
     taken = take_over(network, axes, start) if start else None
@@ -242,6 +244,15 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
     rate = scale_rates(optimizer, total / base if base else 1.0)
     criterion = build_loss(options.loss, class_counts(data.clips))
     return Parts(network, optimizer, criterion, frozen, rate, axes, taken)
+
+
+def with_streams(model: Callable[..., nn.Module], streams: int) -> Callable[..., nn.Module]:
+    """A class with an argument `streams: int` is built for so many, where the recipe does not say it."""
+    kind, given = (model.func, model.keywords) if isinstance(model, partial) else (model, {})
+    argument = signature(kind).parameters.get("streams")
+    if argument is None or argument.annotation is not int or "streams" in given:
+        return model
+    return partial(kind, **given, streams=streams)
 
 
 @torch.no_grad()

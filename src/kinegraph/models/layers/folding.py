@@ -86,7 +86,7 @@ def finish_folding(model: Any, dtype: torch.dtype) -> None:
         if isinstance(module, Projection):
             fold_norm(module, module.mix, "norm")
     model.float()
-    if dtype == torch.float32 and model.head.weight.device.type == "cpu":
+    if dtype == torch.float32 and model.A.device.type == "cpu":
         _filter_minimally(model.blocks)
     for module in model.blocks.modules():
         if not isinstance(module, BatchNorm):

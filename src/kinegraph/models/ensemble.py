@@ -1,0 +1,130 @@
+"""Several networks in one, each on some of the streams, trained in one run: late fusion with one weights file.
+
+Networks of other kinds, on other streams or from other seeds make different mistakes. Published results fuse the scores
+of networks trained apart (2s-AGCN, Shi et al. 2019, arXiv:1805.07694, and most papers since). Here every batch
+is divided among the members while training, so that each sees clips of its own and learns as it would alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from inspect import signature
+from typing import Any, Self
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kinegraph.models.layers.absent import clip_logits, clip_vectors
+from kinegraph.models.network import SkeletonNetwork, network_class
+
+Member = Mapping[str, Any]
+
+
+class Ensemble(SkeletonNetwork):
+    """logits = mean of the members' logits. While training a clip is seen by one member, which answers alone.
+
+    So a batch of three members has three times the clips, and an epoch passes over the clips three times (`repeat`).
+
+    Args:
+        adjacency: the graph in K partitions; adjacency[k, v, w] weighs the edge from joint v to joint w.
+        channels: numbers per joint and frame.
+        classes: number of classes.
+        streams: into how many equal parts the channels are divided: the streams of the preprocessing.
+        members: of each member `network`, its class; `streams`, which of these parts it sees, from 0, by default all;
+            and its options. A class with an argument `streams` gets the number of these parts. Networks that norm all
+            people of a clip together, or bring a loss, cannot be members.
+
+    Raises ValueError naming what is wrong with a member.
+    """
+
+    def __init__(
+        self,
+        adjacency: Float[Tensor, "K V V"] | Float[np.ndarray, "K V V"],
+        channels: int,
+        classes: int,
+        *,
+        streams: int = 1,
+        members: Sequence[Member] = (),
+    ):
+        super().__init__(adjacency, channels, classes, width=0)
+        if streams < 1 or channels % streams:
+            raise ValueError(f"streams is {streams}, which does not divide the {channels} channels")
+        if not members:
+            raise ValueError("members is empty, expected a network and its streams for each")
+        parts, each = [_parts(it, streams) for it in members], channels // streams
+        self.seen = [[part * each + i for part in its for i in range(each)] for its in parts]
+        built = [_built(it, self.A, len(its), each, classes) for it, its in zip(members, parts, strict=True)]
+        placed = [one for one in built if one.keeps_places]
+        if len(strides := {str(one.config.get("strides")) for one in placed}) > 1:
+            raise ValueError(f"members see time at other strides: {' and '.join(map(str, sorted(strides)))}")
+        self.keeps_places = bool(placed)
+        self.head = _joined([one.head for one in built])
+        self.widths = [one.head.in_features for one in built]
+        self.members = nn.ModuleList(built)
+        for one in built:
+            del one.head
+
+    def training_logits(
+        self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
+    ) -> Float[Tensor, "N classes"]:
+        """The first clips are those of the first member, and so on; fewer clips than members are seen by all."""
+        members: Any = self.members
+        if len(x) < len(members):
+            return clip_logits(self, x, people)
+        there = [None] * len(members) if people is None else people.tensor_split(len(members))
+        shares = zip(members, self.seen, x.tensor_split(len(members)), there, strict=True)
+        vectors = [clip_vectors(one, it[..., seen].contiguous(), count) for one, seen, it, count in shares]
+        weights = self.head.weight.split(self.widths, dim=1)
+        return torch.cat([F.linear(it, weight, self.head.bias) for it, weight in zip(vectors, weights, strict=True)])
+
+    def forward_features(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
+        """The features of all members, one after another on the last axis, divided by the number of members.
+
+        Those of a member that does not keep places are the same at every place.
+        """
+        members: Any = self.members
+        features = [
+            one.forward_features(x[..., seen].contiguous()) for one, seen in zip(members, self.seen, strict=True)
+        ]
+        places = max(it.shape[1] for it in features), max(it.shape[2] for it in features)
+        return torch.cat([it.expand(-1, *places, -1) for it in features], dim=3) / len(features)
+
+    @torch.no_grad()
+    def fold(self, dtype: torch.dtype = torch.float32) -> Self:
+        """Each member is folded as it would be alone."""
+        if type(self) is not Ensemble:
+            return super().fold(dtype)
+        model: Any = super().fold(torch.float32)
+        model.members = nn.ModuleList(one.fold(dtype) for one in model.members)
+        return model
+
+
+def _joined(heads: Sequence[nn.Linear]) -> nn.Linear:
+    """Heads side by side, with one bias: of the members' vectors, each divided by their number, the mean answer."""
+    head = nn.Linear(sum(one.in_features for one in heads), heads[0].out_features)
+    with torch.no_grad():
+        head.weight.copy_(torch.cat([one.weight for one in heads], dim=1))
+        head.bias.copy_(torch.stack([one.bias for one in heads]).mean(0))
+    return head
+
+
+def _parts(member: Member, streams: int) -> Sequence[int]:
+    """The streams that a member sees."""
+    parts = member.get("streams", range(streams))
+    if not parts or any(not isinstance(it, int) or not 0 <= it < streams for it in parts):
+        raise ValueError(f"a member's streams are {parts}, expected some of 0 to {streams - 1}")
+    return parts
+
+
+def _built(member: Member, graph: Tensor, streams: int, channels: int, classes: int) -> SkeletonNetwork:
+    """A member of so many streams of so many channels."""
+    options = {key: value for key, value in member.items() if key not in ("network", "streams")}
+    kind = network_class(str(member.get("network")))
+    if not issubclass(kind, SkeletonNetwork) or kind is Ensemble or kind.brings_loss:
+        raise ValueError(f"{kind.__name__} cannot be a member: its bodies or its loss are not those of ST-GCN")
+    if kind.whole_clips is not SkeletonNetwork.whole_clips:
+        raise ValueError(f"{kind.__name__} cannot be a member: it norms all people of a clip together")
+    if "streams" in signature(kind).parameters:
+        options["streams"] = streams
+    return kind(graph, streams * channels, classes, **options)

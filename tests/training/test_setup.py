@@ -1,0 +1,29 @@
+"""What a run is made of: what follows from the recipe and the machine."""
+
+from functools import partial
+
+import pytest
+
+from kinegraph.models.ensemble import Ensemble
+from kinegraph.models.jointdistances import JointDistances
+from kinegraph.models.stgcn import STGCN
+from kinegraph.training.distributed import start_processes
+from kinegraph.training.setup import with_streams
+
+
+@pytest.mark.parametrize(("units", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_precision_auto_follows_the_units_of_the_processor(monkeypatch, units, precision):
+    monkeypatch.setattr("kinegraph.training.distributed.has_bf16_units", lambda device: units)
+    assert start_processes("cpu", 1, precision="auto").strategy.precision.precision == precision
+
+
+def test_a_class_with_streams_is_built_for_those_of_the_preprocessing():
+    class Own(STGCN):
+        def __init__(self, adjacency, channels, classes, *, streams: list[str] = ()): ...  # of another meaning
+
+    members = [{"network": "kinegraph.models.jointdistances.JointDistances"}]
+    assert with_streams(partial(Ensemble, members=members), 4).keywords == {"members": members, "streams": 4}
+    assert with_streams(JointDistances, 2).keywords == {"streams": 2}
+    assert with_streams(partial(JointDistances, streams=1), 2).keywords == {"streams": 1}  # as the recipe says
+    assert with_streams(STGCN, 4) is STGCN
+    assert with_streams(Own, 4) is Own
