@@ -98,7 +98,8 @@ def take_over(network: nn.Module, ours: Meaning, start: Start) -> Taken:
         if "members" in network.config:
             fix = "take a recipe of one network, such as small_data_quick"
         raise ValueError(
-            f"{start.name} is of {there.__name__}, this network is {here.__name__}: nothing of one fits the other; {fix}"
+            f"{start.name} is of {there.__name__}, this network is {here.__name__}: "
+            f"nothing of one fits the other; {fix}"
         )
     if network.config.get("members") != start.model.config.get("members"):
         raise ValueError(f"{start.name} is an ensemble of other members than this network: give it the same ones")
