@@ -62,6 +62,7 @@ def test_answers_and_figures_are_those_of_torch(place, tmp_path, winner, capsys)
         assert main(["predict", *words, "--engine", "auto", "--out", str(tmp_path / "auto.csv")]) == 0
         said = capsys.readouterr().err
         assert f"engine: {winner} is the fastest here: 1 ms" in said
+        assert ("openvino" in said) == bool(find_spec("openvino"))
     assert said.rstrip().endswith("as measured before")
     assert (tmp_path / "auto.csv").read_text() == (tmp_path / "usual.csv").read_text()
     assert len(list(cache_folder().glob("*.onnx"))) == ("onnxruntime" in NAMES and bool(find_spec("onnxscript")))
