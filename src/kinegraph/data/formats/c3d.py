@@ -73,23 +73,17 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
         subject. Sub-folders name classes.
     Raises ValueError where no built-in layout has joints of these names.
     """
-    return marker_recordings(clip_files(path, SUFFIXES), path, read_head, read_file, layout)
+    return marker_recordings(clip_files(path, SUFFIXES), path, read_file, layout)
 
 
 # ---- one file --------------------------------------------------------------------------------------------------------
 
 
-def read_head(file: Path) -> Trajectories:
-    """The names of the markers in a file, without frames."""
-    return _read(file, every, with_frames=False)
+def read_file(file: Path, wanted: Wanted = every, with_frames: bool = True) -> Trajectories:
+    """The markers of a file that are wanted. Raises ValueError with file and cause.
 
-
-def read_file(file: Path, wanted: Wanted = every) -> Trajectories:
-    """The markers of a file that are wanted. Raises ValueError with file and cause."""
-    return _read(file, wanted, with_frames=True)
-
-
-def _read(file: Path, wanted: Wanted, with_frames: bool) -> Trajectories:
+    with_frames: without them the names alone.
+    """
     check_size(file)
     with file.open("rb") as content:
         first = content.read(BLOCK)

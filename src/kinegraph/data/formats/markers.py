@@ -114,17 +114,16 @@ def every(name: str) -> bool:
 def marker_recordings(
     found: tuple[Sequence[ClipFile], tuple[str, ...]],
     path: Path,
-    read_head: Callable[[Path], Trajectories],
-    read_file: Callable[[Path, Wanted], Trajectories],
+    read_file: Callable[[Path, Wanted, bool], Trajectories],
     layout: str | None,
 ) -> Recordings:
     """The clips of marker files, in metres. found: the files and the classes of their folders, as of `clip_files`.
 
-    read_head: gives the markers of a file without any frame. read_file: gives those that are wanted, with all frames.
+    read_file: gives the markers of a file that are wanted, with all frames or, where it is asked for none, the names.
     Raises FormatError where no built-in layout has joints of these names and none is given.
     """
     files, classes = found
-    subjects = subjects_of(first_readable(files, read_head))
+    subjects = subjects_of(first_readable(files, lambda file: read_file(file, every, False)))
     of, lines = _layout(subjects, layout)
     return Recordings(
         clips=clips_of(files, lambda file: _clip(file, of, read_file)),
@@ -212,9 +211,9 @@ def _some(found: Trajectories, frames: slice) -> Trajectories:
     return replace(found, markers=found.markers[frames])
 
 
-def _clip(file: ClipFile, layout: JointLayout, read_file: Callable[[Path, Wanted], Trajectories]) -> Item:
+def _clip(file: ClipFile, layout: JointLayout, read_file: Callable[[Path, Wanted, bool], Trajectories]) -> Item:
     joints = {*map(plain_joint, layout.joints)}
-    found = read_file(file.path, lambda name: plain_joint(_own_name(name)) in joints)
+    found = read_file(file.path, lambda name: plain_joint(_own_name(name)) in joints, True)
     keypoint = _people(found, layout)
     if not len(keypoint):
         return nobody(file.name)

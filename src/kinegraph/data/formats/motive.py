@@ -61,23 +61,17 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
         of their own. Sub-folders name classes.
     Raises ValueError where no layout has joints of these names.
     """
-    return marker_recordings(clip_files(path, SUFFIXES, _is_one), path, read_head, read_file, layout)
+    return marker_recordings(clip_files(path, SUFFIXES, _is_one), path, read_file, layout)
 
 
 # ---- one file --------------------------------------------------------------------------------------------------------
 
 
-def read_head(file: Path) -> Trajectories:
-    """The names of the bones or markers in a file, without frames."""
-    return _read(file, every, frames=False)
+def read_file(file: Path, wanted: Wanted = every, frames: bool = True) -> Trajectories:
+    """The bones or markers of a file that are wanted. Raises ValueError with file, line and cause.
 
-
-def read_file(file: Path, wanted: Wanted = every) -> Trajectories:
-    """The bones or markers of a file that are wanted. Raises ValueError with file, line and cause."""
-    return _read(file, wanted, frames=True)
-
-
-def _read(file: Path, wanted: Wanted, frames: bool) -> Trajectories:
+    frames: without them the names alone.
+    """
     check_size(file)
     with file.open(encoding=encoding_of(file), errors="replace", newline="") as content:
         separator = max(",;\t", key=content.readline(10_000).count)

@@ -59,21 +59,15 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
     layout: name or YAML file of the joints; by default the only built-in one that has a joint for every marker.
     Sub-folders name classes. Raises ValueError where no built-in layout has joints of these names.
     """
-    found = marker_recordings(clip_files(path, SUFFIXES, _is_one), path, read_head, read_file, layout)
+    found = marker_recordings(clip_files(path, SUFFIXES, _is_one), path, read_file, layout)
     return replace(found, guessed=found.guessed | {"units"})
 
 
-def read_head(file: Path) -> Trajectories:
-    """The names of the markers in a file, without frames."""
-    return _read(file, every, frames=False)
+def read_file(file: Path, wanted: Wanted = every, frames: bool = True) -> Trajectories:
+    """The markers of a file that are wanted, in its unit. Raises ValueError with file, line and cause.
 
-
-def read_file(file: Path, wanted: Wanted = every) -> Trajectories:
-    """The markers of a file that are wanted, in its unit. Raises ValueError with file, line and cause."""
-    return _read(file, wanted, frames=True)
-
-
-def _read(file: Path, wanted: Wanted, frames: bool) -> Trajectories:
+    frames: without them the names alone.
+    """
     check_size(file)
     line = HEAD
     with file.open(encoding=encoding_of(file), errors="replace") as content:
