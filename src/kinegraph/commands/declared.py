@@ -52,33 +52,34 @@ def declared(verb: str) -> tuple[Declared, ...]:
     """The arguments and options of a verb, in order."""
     if verb in DATA_CLASSES:
         return tuple(option for place in DATA_CLASSES[verb] for option in _fields(*place))
-    body = _definition(f"commands/{verb}.py", verb)
+    body = _definitions(f"commands/{verb}.py")[verb]
     assert isinstance(body, ast.FunctionDef)
     plain = body.args.args
     without_default = len(plain) - len(body.args.defaults)
     words = [_option(it.arg, it.annotation, word=i < without_default) for i, it in enumerate(plain)]
-    shared = _shared(ast.unparse(body.args.kwarg.annotation)) if body.args.kwarg and body.args.kwarg.annotation else ()
-    return (*words, *(_option(it.arg, it.annotation) for it in body.args.kwonlyargs), *shared)
+    options = [_option(it.arg, it.annotation) for it in body.args.kwonlyargs]
+    shared = body.args.kwarg.annotation if body.args.kwarg else None
+    return (*words, *options, *(_unpacked(verb, shared) if shared else ()))
 
 
-def _shared(annotation: str) -> Iterator[Declared]:
-    """The options behind `**reading: Unpack[Reading]`, those of the class that it extends first."""
-    name = annotation.removeprefix("Unpack[").removesuffix("]")
-    body = _definition(READING, name)
-    assert isinstance(body, ast.ClassDef)
-    for base in map(ast.unparse, body.bases):
-        if base != "TypedDict":
-            yield from _shared(base)
-    yield from _fields("", READING, name)
+def _unpacked(verb: str, annotation: ast.expr) -> Iterator[Declared]:
+    """The options behind `**facts: Unpack[Facts]`, a class of the verb's file or of those that verbs share."""
+    name = ast.unparse(annotation.slice if isinstance(annotation, ast.Subscript) else annotation)
+    for file in (f"commands/{verb}.py", READING):
+        if isinstance(body := _definitions(file).get(name), ast.ClassDef):
+            for base in body.bases:
+                yield from _unpacked(verb, base)
+            yield from _fields("", file, name)
 
 
-def _definition(file: str, name: str) -> ast.stmt:
+@cache
+def _definitions(file: str) -> Mapping[str, ast.stmt]:
     tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
-    return next(it for it in tree.body if isinstance(it, ast.FunctionDef | ast.ClassDef) and it.name == name)
+    return {it.name: it for it in tree.body if isinstance(it, ast.FunctionDef | ast.ClassDef)}
 
 
 def _fields(prefix: str, file: str, name: str) -> Iterator[Declared]:
-    body = _definition(file, name)
+    body = _definitions(file)[name]
     assert isinstance(body, ast.ClassDef)
     for it in body.body:
         if isinstance(it, ast.AnnAssign) and isinstance(it.target, ast.Name):

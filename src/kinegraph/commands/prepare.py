@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from itertools import takewhile
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 from rich.console import Console
@@ -39,49 +39,55 @@ IGNORE = "ignore"
 SECONDS_A_LINE = 10
 
 
+class ForReaders(TypedDict, total=False):
+    """Options that are given to the readers as they are; the docstring of `prepare` explains each."""
+
+    bodies: Literal["tracked", "energy", "score", "rows"] | None
+    labels: Literal["movement", "quality", "correct"] | None
+    layout: str | None
+    class_names: str | None
+    split_name: str | None
+    box_threshold: float | None
+    extra: bool
+    parts: list[Literal["body", "hands", "face"]] | None
+    units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None
+    image_size: str | None
+    up: Up | None
+    fps: float | None
+    min_score: float | None
+    mend_sides: bool
+    jumps: float | None
+    fill: int | None
+    smooth: Literal["savgol", "one-euro"] | None
+    pose: str | None
+    world: bool
+    cache: str | None
+    keep_missing: bool
+
+
 def prepare(
     path: Path,
     out: Path,
     *,
     format: str | None = None,
-    bodies: Literal["tracked", "energy", "score", "rows"] | None = None,
-    labels: Literal["movement", "quality", "correct"] | None = None,
-    layout: str | None = None,
-    class_names: str | None = None,
-    split_name: str | None = None,
-    box_threshold: float | None = None,
     classes: list[str] | None = None,
     merge: list[str] | None = None,
-    extra: bool = False,
     people: int | None = None,
     per_person: bool = False,
-    parts: list[Literal["body", "hands", "face"]] | None = None,
     labels_file: Path | None = None,
     segments: Path | None = None,
     segments_in: Literal["seconds", "frames"] | None = None,
     none: str = NONE,
     cut_segments: bool = False,
-    units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
-    image_size: str | None = None,
-    up: Up | None = None,
-    fps: float | None = None,
     resample_fps: float | None = None,
-    min_score: float | None = None,
-    mend_sides: bool = False,
-    jumps: float | None = None,
-    fill: int | None = None,
-    smooth: Literal["savgol", "one-euro"] | None = None,
     val_share: float | None = None,
-    pose: str | None = None,
-    world: bool = False,
-    cache: str | None = None,
-    keep_missing: bool = False,
     skip_broken: bool = False,
     workers: int | None = None,
     executor: str | None = None,
     plugins: list[Path] | None = None,
     dtype: Literal["float32", "float16"] = "float32",
     overwrite: bool = False,
+    **facts: Unpack[ForReaders],
 ) -> SkeletonDataset:
     """Write raw recordings to a dataset folder that train and test read.
 
@@ -168,28 +174,12 @@ def prepare(
         if "workers" not in options_of(module):
             raise ValueError(f"--executor is for ntu and openpose; {module.NAME} is read by one process")
         path = path.absolute()  # the workers are in other folders
-    options = {"bodies": bodies, "labels": labels, "layout": layout, "workers": cluster or workers}
-    options |= {"class_names": class_names, "split_name": split_name, "box_threshold": box_threshold}
     sets, only = _sets_and_names(classes)
-    options |= {"classes": sets, "extra": extra or None}
     of_persons = labels_file if per_person and labels_file is not None and lists_persons(labels_file) else None
-    options |= {
-        "people": people,
-        "labels_file": None if of_persons else labels_file,
-        "units": units,
-        "image_size": image_size,
-    }
-    options |= {
-        "min_score": min_score,
-        "mend_sides": mend_sides or None,
-        "jumps": jumps,
-        "fill": fill,
-        "smooth": smooth,
-    }
-    options |= {"up": up, "fps": fps, "val_share": val_share}
+    options: dict[str, object] = {name: it for name, it in facts.items() if it is not False}
+    options |= {"classes": sets, "people": people, "val_share": val_share, "workers": cluster or workers}
+    options |= {"labels_file": None if of_persons else labels_file}
     options |= {"resample_fps": None if segments else resample_fps}  # segments count the frames of the files
-    options |= {"keep_missing": keep_missing or None, "parts": parts}
-    options |= {"pose": pose, "world": world or None, "cache": cache}
     of_videos = module.NAME == "video"
     with watching() if of_videos else nullcontext() as watch:
         on_fault = "skip" if skip_broken else "stop"
@@ -201,7 +191,7 @@ def prepare(
         if only or merge:
             found = chosen(found, only, merge)
         if per_person:
-            found = each_person(found, of_persons, class_names=class_names, val_share=val_share)
+            found = each_person(found, of_persons, class_names=facts.get("class_names"), val_share=val_share)
         if segments and none != IGNORE and not complete(tables):
             found = with_none(found, none)
         if cut_segments:
