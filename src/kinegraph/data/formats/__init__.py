@@ -74,18 +74,18 @@ from kinegraph.data.formats import (
     yolo,
 )
 from kinegraph.data.formats.as_asked import CLEANING, as_asked, cleaning, mapped, mended_lines
+from kinegraph.data.formats.bones import with_bones
 from kinegraph.data.formats.checked import checked
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.companion import beside, read_about, with_companion
-from kinegraph.data.formats.elsewhere import known_elsewhere
 from kinegraph.data.formats.faults import OnFault, by_policy
+from kinegraph.data.formats.file_kinds import known_by_name
 from kinegraph.data.formats.frames import as_file, is_frame
-from kinegraph.data.formats.joined import joined
 from kinegraph.data.formats.labelled import labelled
 from kinegraph.data.formats.people import changed_rows, followed
 from kinegraph.data.formats.placeholders import without_placeholders
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, check_readable
-from kinegraph.data.formats.sides import sided
+from kinegraph.data.formats.sides import with_sides
 from kinegraph.data.formats.unknown import advice, contents
 from kinegraph.data.formats.unstated import decided
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
@@ -173,24 +173,8 @@ def _recordings(
     options = {name: value for name, value in options.items() if value is not None}
     check_options(module, options, fixed)
     check_common(options)
-    own = {name: value for name, value in options.items() if name in options_of(module)} | fixed
-    reader = getattr(module, "read_whole", module.read) if whole else module.read
-    if own and reader is not module.read:
-        raise ValueError(f"--{next(iter(own))} is for the clips of {module.NAME}: leave it out with --segments")
-    if "split_name" in own and (about := beside(path)).is_file():
-        raise ValueError(f"--split-name is for files that do not name their splits; {about} does: leave it out")
-    about = read_about(beside(path)) if module in DESCRIBED else {}
-    if about and "layout" not in own:
-        own["layout"] = about["layout"]
-    listed = {name: options[name] for name in LABELLING if name in options and name not in own}
-    try:
-        found = labelled(partial(reader, path, **own), **listed) if listed else reader(path, **own)
-    except ValueError as error:
-        if reason.startswith(BY_ENDING) and getattr(error, "kind", "") != "missing":  # no format knew the file
-            error = ValueError(f"{error}. No format recognises it: {contents(path)}; {advice(path, FORMATS)}")
-        raise _named(path, options, error) from None
-    found = with_companion(about, found if module is folder else without_placeholders(found), options)
-    found = _with_common(path, found, {name: value for name, value in options.items() if name not in own})
+    found, rest = _read_by(module, path, reason, options, fixed, whole)
+    found = _with_common(path, found, rest)
     broken: list[str] = []
     changed: dict[str, int] = {}  # clip -> frames in which people changed rows
     mended: dict[str, int] = {}  # clip -> frames in which left and right were exchanged back
@@ -221,6 +205,31 @@ def _recordings(
         format=module.NAME,
         reason=reason,
     )
+
+
+def _read_by(
+    module: ModuleType, path: Path, reason: str, options: Mapping[str, Any], fixed: Mapping[str, object], whole: bool
+) -> tuple[Recordings, Mapping[str, Any]]:
+    """What the reader of a format gives, and the options that it does not take. reason, fixed: see `recognise`."""
+    own = {name: value for name, value in options.items() if name in options_of(module)} | fixed
+    reader = getattr(module, "read_whole", module.read) if whole else module.read
+    if own and reader is not module.read:
+        raise ValueError(f"--{next(iter(own))} is for the clips of {module.NAME}: leave it out with --segments")
+    if "split_name" in own and (about := beside(path)).is_file():
+        raise ValueError(f"--split-name is for files that do not name their splits; {about} does: leave it out")
+    about = read_about(beside(path)) if module in DESCRIBED else {}
+    if about and "layout" not in own:
+        own["layout"] = about["layout"]
+    listed = {name: options[name] for name in LABELLING if name in options and name not in own}
+    try:
+        found = labelled(partial(reader, path, **own), **listed) if listed else reader(path, **own)
+    except ValueError as error:
+        if reason.startswith(BY_ENDING) and getattr(error, "kind", "") != "missing":  # no format knew the file
+            error = ValueError(f"{error}. No format recognises it: {contents(path)}; {advice(path, FORMATS)}")
+        raise _named(path, options, error) from None
+    rest = {name: value for name, value in options.items() if name not in own}
+    found = found if module is folder else without_placeholders(found)
+    return with_companion(about, found, options), rest
 
 
 # ---- which format ----------------------------------------------------------------------------------------------------
@@ -264,7 +273,7 @@ def _recognise(path: Path, format: str | None) -> Recognised:
         return *claims[0], {}
     if usual and suffix != ".txt":  # an ending that says nothing
         return usual[0], f"{BY_ENDING} {suffix}", {}
-    if known := known_elsewhere(path):
+    if known := known_by_name(path):
         raise FormatError("unknown", f"{path} is {known}")
     raise FormatError("unknown", f"{path} is not recognised: {contents(path)}; {advice(path, FORMATS)}")
 
@@ -355,6 +364,6 @@ def _with_common(path: Path, found: Recordings, options: Mapping[str, Any]) -> R
     if facts:
         found = replace(found, clips=mapped(found.clips, lambda clip: replace(clip, **facts)))
     try:
-        return decided(sided(joined(found)))
+        return decided(with_sides(with_bones(found)))
     except ValueError as error:
         raise _named(path, options, error) from None

@@ -1,5 +1,6 @@
-"""Kinds of files that hold no recordings that are read here, by their first bytes, and the way where there is one."""
+"""Kinds of files that hold no recordings read here, by name and first bytes, and the way to one that can be read."""
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -66,6 +67,35 @@ IN_ZIP = (  # how the names in a zip begin or end
     ("data.pkl", "a file of torch.save", "save its arrays by numpy.savez"),
 )
 
+LOOKED_AT = 1 << 14  # bytes
+# Files of motion capture and sensors: ends of a name, what the first bytes hold, what the file is, and the way.
+OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
+    (
+        (".mot", ".sto"),
+        rb"(?i)(ground_force|_force_v|_torque_)",
+        "forces that OpenSim reads, without joints",
+        "give the .trc file of the recording",
+    ),
+    (
+        (".mot", ".sto"),
+        rb"(?i)(endheader|nColumns|inDegrees)",
+        "a motion of OpenSim: it has angles of joints, and lacks the lengths of bones, which are in the model (.osim)",
+        "give the .trc file of the recording, as OpenSim and OpenCap write it beside the motion",
+    ),
+    ((".osim",), rb"<OpenSimDocument", "a model of OpenSim without motion", "give the .trc file of a recording"),
+    ((".tak",), rb"", "a take of OptiTrack Motive", "export it from Motive as CSV, BVH or C3D"),
+    ((".fbx",), rb"(?i)(Kaydara FBX|; FBX)", "an FBX file", "export it as BVH, for example from Blender"),
+    ((".mvn", ".mvnx"), rb"", "a recording of Xsens MVN", "export it from MVN as BVH or C3D"),
+    ((".xef",), rb"", "a recording of Kinect Studio", "write its body frames as JSON or CSV"),
+    (
+        (".mat",),
+        rb"MATLAB",
+        "a MATLAB file",
+        "save its array (frames, joints, 3) by numpy.save, or by writematrix as CSV",
+    ),
+    ((".vsk", ".vst"), rb"", "a skeleton of Vicon without motion", "give the .c3d file of a recording"),
+)
+
 
 def kind_of(path: Path) -> str | None:
     """What a file is and the way to one that can be read, by its first bytes; None where they are of no kind."""
@@ -89,3 +119,15 @@ def _zipped(path: Path) -> str:
         if any(name.startswith(mark) or name.endswith(mark) for name in names):
             return f"{what}; {way}"
     return f"an archive (zip) of {first_few([plain_name(name) for name in names])}; {UNPACK}, and give the folder"
+
+
+def known_by_name(path: Path) -> str | None:
+    """What a file is that cannot be read, and the way, as the end of a message; None for another one."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        head = file.read(LOOKED_AT)
+    for endings, pattern, what, way in OF_OTHER_TOOLS:
+        if path.suffix.lower() in endings and re.search(pattern, head):
+            return f"{what}; {way}"
+    return None

@@ -17,7 +17,7 @@ from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
 
-def sided(found: Recordings) -> Recordings:
+def with_sides(found: Recordings) -> Recordings:
     """The recordings with a layout whose left and right, shoulders and spine are known, as far as they can be."""
     if not found.layout.unstated:
         return found

@@ -20,7 +20,7 @@ from kinegraph.data.large import IN_MEMORY, blocks, changed
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import bones, extent, foot_and_head, seen, upward
 from kinegraph.skeleton.layout import JointLayout, layout_names
-from kinegraph.skeleton.proportions import can_tell, recognise
+from kinegraph.skeleton.proportions import are_measurable, recognise
 
 LOOKED_AT, ITEMS, BODIES = 20, 400, 64  # clips that decide, among so many items; bodies of them that are measured
 LOOKED_AT_BYTES = 1 << 26  # of coordinates: fewer clips decide where they are long
@@ -154,7 +154,7 @@ def _layout(
     if not known:
         message = f"{joints} joints in {channels}D are of no layout that is known here; name it by --layout"
         raise FormatError("layout", message)
-    if not can_tell(bodies):
+    if not are_measurable(bodies):
         return provisional, "the usual one of so many joints; too few are seen to compare proportions"
     if (layout := recognise(bodies, known)) is not None and layout.name not in RARE:
         return layout, "which fits the proportions of the bodies"

@@ -9,7 +9,7 @@ from kinegraph.skeleton.layout import JointLayout
 from kinegraph.skeleton.proportions import shortest_lines
 
 
-def joined(found: Recordings) -> Recordings:
+def with_bones(found: Recordings) -> Recordings:
     """The recordings with bones where `guessed` says "bones": the layout's own are then provisional ones."""
     if "bones" not in found.guessed:
         return found
