@@ -40,7 +40,7 @@ fuzz: $(VENV)/ready  ## every reader on mutated files, guided by coverage; optio
 	$(BIN)/python -m pip install --quiet atheris
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
-lint: $(VENV)/ready types  ## style, formatting, types and the floors of the house
+lint: $(VENV)/ready types  ## style, formatting, types and the layers of packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports

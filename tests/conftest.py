@@ -9,7 +9,7 @@ import pytest
 from beartype import BeartypeConf, beartype
 from jaxtyping import config, install_import_hook
 
-ROOMS = ("skeleton", "data", "models", "training", "inference")
+PACKAGES = ("skeleton", "data", "models", "training", "inference")
 
 by_annotation = beartype(conf=BeartypeConf(is_pep484_tower=True))  # 1 is a float too
 _raises = pytest.raises
@@ -41,5 +41,5 @@ def raises(*expected, **options) -> Iterator[pytest.ExceptionInfo]:
 
 
 if os.environ.get("CHECK_SHAPES") == "1":
-    install_import_hook([f"kinegraph.{room}" for room in ROOMS], "tests.conftest.checked")
+    install_import_hook([f"kinegraph.{package}" for package in PACKAGES], "tests.conftest.checked")
     pytest.raises = raises

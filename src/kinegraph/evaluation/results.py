@@ -274,8 +274,8 @@ def _rows(path: Path, found: object) -> tuple[list, Int[np.ndarray, "N"] | None]
         found = list(found)
     if not isinstance(found, list) or not found:
         raise ValueError(
-            f"{path} holds {_told(found)}, expected a list of one row of scores, or dict with 'pred_score', a clip, or "
-            "a dict of such rows by name"
+            f"{path} holds {_described(found)}, expected a list of one row of scores, or dict with 'pred_score', a "
+            "clip, or a dict of such rows by name"
         )
     if not isinstance(found[0], dict):
         return found, None
@@ -283,7 +283,7 @@ def _rows(path: Path, found: object) -> tuple[list, Int[np.ndarray, "N"] | None]
     for index, clip in enumerate(found):
         scores = _item(clip, "pred_score") if isinstance(clip, dict) else None
         if scores is None:
-            keys = ", ".join(map(str, clip)) if isinstance(clip, dict) else _told(clip)
+            keys = ", ".join(map(str, clip)) if isinstance(clip, dict) else _described(clip)
             raise ValueError(f"{path}: clip {index} has no 'pred_score'; it has {keys}")
         rows.append(scores)
         labels.append(np.ravel(_item(clip, "gt_label", ())))
@@ -302,7 +302,7 @@ def _scores(path: Path, rows: list) -> Float[np.ndarray, "N classes"]:
     first = None
     for index, row in enumerate(rows):
         if isinstance(row, Foreign):
-            raise ValueError(f"{path}: clip {index} is {_told(row)}, expected scores")
+            raise ValueError(f"{path}: clip {index} is {_described(row)}, expected scores")
         try:
             row = np.asarray(row)
         except ValueError:  # lists of different lengths
@@ -312,14 +312,14 @@ def _scores(path: Path, rows: list) -> Float[np.ndarray, "N classes"]:
             expected = (
                 f"{len(first)} scores as clip 0 has" if first.ndim == 1 and index else "scores of shape (classes,)"
             )
-            raise ValueError(f"{path}: clip {index} has {_told(row)}, expected {expected}")
+            raise ValueError(f"{path}: clip {index} has {_described(row)}, expected {expected}")
         if not np.isfinite(row).all():
             raise ValueError(f"{path}: clip {index} has scores that are not finite; did its training diverge?")
     scores = np.array(rows)
     return scores if scores.dtype == np.float64 else scores.astype(np.float32)
 
 
-def _told(value: object) -> str:
+def _described(value: object) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype} {value.shape}"
     if isinstance(value, Foreign):

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from kinegraph.data.dataset import SkeletonDataset, open_dataset, write_dataset
+from kinegraph.data.dataset import SkeletonDataset, write_dataset
 from kinegraph.data.formats import ntu, options_of, recognise, recordings
 from kinegraph.data.formats.padded import PART_FILE, label_file
 from kinegraph.data.formats.recordings import Recordings, facts_of
@@ -238,7 +238,3 @@ def stored_frames(dataset: SkeletonDataset, split: str) -> int:
             "--preprocessing.frames does"
         )
     return int(frames[0])
-
-
-def open_stored(path: Path) -> SkeletonDataset:
-    return open_dataset(path)

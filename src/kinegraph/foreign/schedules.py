@@ -7,8 +7,6 @@ from kinegraph.foreign.block import Block
 from kinegraph.foreign.recipe import ANY, Recipe, check_known
 from kinegraph.messages import quoted
 
-SPARED = ("norm_decay_mult", "bias_decay_mult")
-
 
 def loss(head: Block, recipe: Recipe) -> None:
     """Say the loss of a head; cross entropy where it names none."""

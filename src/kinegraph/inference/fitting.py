@@ -61,7 +61,7 @@ def with_joints(clip: SkeletonClip, wanted: JointLayout, map_layout: bool) -> Sk
     if can_add_midpoints(clip.layout.joints, wanted):
         return clip_with_midpoints(clip, wanted)
     order = joints_by_name(clip.layout.joints, wanted.joints)
-    found = f"{_called(clip)} has {_told(clip.layout)}, the network was trained on {_told(wanted)}"
+    found = f"{_called(clip)} has {_joints_of(clip.layout)}, the network was trained on {_joints_of(wanted)}"
     if None in order:
         raise ValueError(f"{found}; {_what_can_be_done(clip.layout, wanted, order)}")
     if not map_layout:
@@ -95,7 +95,7 @@ def _same(
     )
 
 
-def _told(layout: JointLayout) -> str:
+def _joints_of(layout: JointLayout) -> str:
     return f"the {len(layout)} joints of layout '{layout.name}'"
 
 

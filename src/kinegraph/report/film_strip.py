@@ -102,10 +102,10 @@ def _draw_head(panel: Panel, scene: Scene, theme: Theme) -> None:
     if scene.importance is not None:
         draw_heat(part(panel, 0, 38, panel.width, 20), theme)
         room = panel.width - 220
-    write(panel, 0, 48, shortened(told_of(scene), int(room / 7)), theme.quiet, 12)
+    write(panel, 0, 48, shortened(caption(scene), int(room / 7)), theme.quiet, 12)
 
 
-def told_of(scene: Scene) -> str:
+def caption(scene: Scene) -> str:
     """The quiet line below a picture's heading."""
     return " · ".join(line for line in (f"label: {scene.label}" if scene.label else "", scene.note) if line)
 

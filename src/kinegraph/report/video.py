@@ -29,7 +29,7 @@ from kinegraph.report.drawing import (
     pixels,
     write,
 )
-from kinegraph.report.film_strip import told_of
+from kinegraph.report.film_strip import caption
 from kinegraph.report.scene import Scene
 from kinegraph.report.stage import stage_of
 
@@ -119,7 +119,7 @@ def moving(scene: Scene, width: int, height: int, theme: Theme, frames: range | 
     draw_ground(panel, scene, stage, theme)
     draw_sides(part(whole, EDGE, 18, width - 2 * EDGE, 20), scene.clip.layout, scene.clip.people, theme)
     write(whole, EDGE, 28, shortened(scene.name, int(width / 11)), theme.text, 15, bold=True)
-    write(whole, EDGE, 50, shortened(told_of(scene), int(width / 8)), theme.quiet, 12)
+    write(whole, EDGE, 50, shortened(caption(scene), int(width / 8)), theme.quiet, 12)
     if scene.importance is not None:
         draw_heat(part(whole, EDGE, 40, width - 2 * EDGE, 20), theme)
     bars, course = (

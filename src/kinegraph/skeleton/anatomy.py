@@ -37,7 +37,7 @@ def complete(layout: JointLayout, lengths: Float[np.ndarray, "V"] | None = None)
     lengths = np.ones(len(layout)) if lengths is None else np.asarray(lengths, float)
     by_name = _pairs_by_name(layout)
     pairs = layout.mirror or by_name or (_pairs_by_shape(layout, lengths) if "mirror" in missing else ())
-    legs, arms = _limbs(layout, pairs, lengths)
+    legs, arms = _legs_and_arms(layout, pairs, lengths)
     trunk = (layout.parents[legs[0]], layout.parents[arms[0]]) if legs and arms else None
     spine = trunk if trunk and trunk[0] != trunk[1] else None
     named = (pair for pair in pairs if all("shoulder" in layout.joints[joint].lower() for joint in pair))
@@ -117,10 +117,10 @@ def _pairs_by_shape(layout: JointLayout, lengths: Float[np.ndarray, "V"]) -> Pai
     return tuple(pairs) if len(carriers) > 1 else ()  # fingers are alike too, but hang on one joint
 
 
-# ---- limbs -----------------------------------------------------------------------------------------------------------
+# ---- legs and arms ---------------------------------------------------------------------------------------------------
 
 
-def _limbs(
+def _legs_and_arms(
     layout: JointLayout, mirror: Pairs, lengths: Float[np.ndarray, "V"]
 ) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
     """The pairs that legs and arms begin with: by the names of their joints, else the longest and the next longest."""

@@ -43,7 +43,7 @@ def bone_excess(bodies: Float[np.ndarray, "B V C"], layout: JointLayout) -> floa
     return _excess(*_distances(bodies), layout)
 
 
-def can_tell(bodies: Float[np.ndarray, "B V C"]) -> bool:
+def are_measurable(bodies: Float[np.ndarray, "B V C"]) -> bool:
     """Whether the bodies show enough joints, not all in one place, for their proportions to be measured."""
     lengths, shown = _distances(bodies)
     return len(lengths) > 0 and shown.sum() >= FEWEST_JOINTS and bool((_spanning_length(lengths) > 0).any())

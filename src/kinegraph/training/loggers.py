@@ -25,7 +25,6 @@ THEIR_NAMES = {  # of the TensorFlow project (itskalvik/ST-GCN, main.py)
     "val/top1": "epoch_test_acc",
     "val/top5": "epoch_test_acc_top_5",
 }
-LOGGERS = ("tensorboard", "wandb", "mlflow")
 PROJECT = "kinegraph"
 IDS = "loggers.json"  # in the run folder: under which name a service knows the run, so that a resumed one goes on there
 
