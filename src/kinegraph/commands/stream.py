@@ -1,14 +1,20 @@
 """`kinegraph stream WEIGHTS SOURCE`: what people do, while it happens."""
 
 import sys
-from contextlib import ExitStack, closing
+from collections.abc import Generator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from kinegraph.atomic import atomic_file
 from kinegraph.commands.ranges import check_numbers
 from kinegraph.commands.swapped import weights_first
 from kinegraph.plugins import load_plugins
 from kinegraph.screen import anybody_reads
+
+if TYPE_CHECKING:  # torch takes seconds to import: not for --help
+    from kinegraph.data.formats.json_lines import Frame, Head
+    from kinegraph.inference.streaming.session import Write
 
 INTERRUPTED = 130
 
@@ -99,7 +105,6 @@ def stream(
         raise ValueError(f"--speed is {speed}, expected 0 or more")
     if record is not None and (record.suffix != ".jsonl" or not record.parent.is_dir() or record.is_dir()):
         raise ValueError(f"--record is '{record}', expected a name that ends in .jsonl in a folder that exists")
-    from kinegraph.commands.stream_record import recorded
     from kinegraph.commands.stream_screen import screen_for
     from kinegraph.commands.stream_sources import is_live, paced, played
     from kinegraph.inference.asking import load_trained
@@ -122,7 +127,7 @@ def stream(
     with ExitStack() as opened:
         found = opened.enter_context(closing(found))
         screen = opened.enter_context(screen_for(json, show, top))
-        write = opened.enter_context(recorded(record)) if record else None
+        write = opened.enter_context(_recorded(record)) if record else None
         for recording in found:
             frames = recording.frames if is_live(source) else paced(recording.frames, session.fps_of(recording), speed)
             for happenings in session.watch(recording, frames, write):
@@ -132,6 +137,25 @@ def stream(
             if session.interrupted:
                 return INTERRUPTED
     return 0
+
+
+@contextmanager
+def _recorded(path: Path) -> "Generator[Write, None, None]":
+    """A function that writes frames into a .jsonl file, which appears at the end, also where an error is the end."""
+    from kinegraph.data.formats.json_lines import Head, frame_line, head_line
+
+    problem: BaseException | None = None
+    with atomic_file(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:
+
+        def write(line: "Frame | Head") -> None:
+            file.write((head_line(line) if isinstance(line, Head) else frame_line(line)) + "\n")
+
+        try:
+            yield write
+        except (ValueError, OSError, KeyboardInterrupt) as error:  # what was seen until then cannot be seen again
+            problem = error
+    if problem is not None:
+        raise problem
 
 
 def _note(line: str) -> None:
