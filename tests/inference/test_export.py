@@ -61,7 +61,7 @@ def test_networks_are_the_same_for_clips_of_any_shape(name, tmp_path):
     np.testing.assert_allclose(found, wanted, atol=1e-5 * wanted.std(), rtol=0)
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", [pytest.param(it, marks=[pytest.mark.slow] * ("MSG3D" in it)) for it in OTHERS])
 def test_networks_are_the_same_for_any_number_of_clips(name, tmp_path):
     layout, kind = load_layout("ntu25"), network_class(name)
     torch.manual_seed(0)
