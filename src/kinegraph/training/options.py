@@ -172,3 +172,8 @@ def may_change(options: TrainOptions) -> set[str]:
     """
     names = {it.name for it in fields(options) if it.metadata["resume"] != SAME}
     return names | ({"epochs"} if options.schedule.kind == "step" else set())
+
+
+def loggers_of(options: TrainOptions) -> list[str]:
+    """Those that are asked for; --tensorboard is an earlier name of one."""
+    return list(dict.fromkeys([*options.loggers, *(["tensorboard"] if options.tensorboard else [])]))
