@@ -96,6 +96,7 @@ def test_config_trains(config, dataset, tmp_path, monkeypatch):
     run = tmp_path / "run"
     words = [str(config), "--dataset", str(folder), "--work-dir", str(run), "--epochs", "1", "--repeat", "1"]
     words += ["--batch-size", "1", "--workers", "0", "--no-validate", "--accelerator", "cpu", "--log-every", "1"]
+    words += ["--no-report"]
     assert main(["train", *words]) == 0
 
     layout, _, classes = SHAPES[str(options.dataset)]
