@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -17,6 +16,7 @@ from kinegraph.commands.arguments import read_config
 from kinegraph.commands.named_configs import find_config
 from kinegraph.commands.ranges import check_numbers
 from kinegraph.commands.swapped import config_first
+from kinegraph.commands.test import TestOptions
 from kinegraph.commands.test_frames import check_frame_options, is_of_frames, measure_frames, tell_frames
 from kinegraph.commands.test_scores import RESULTS, measure_scores
 from kinegraph.commands.train import train
@@ -58,54 +58,36 @@ OF_TESTS = (
 )  # they make its figures wrong
 
 
-def measure(
-    config: Path,
-    checkpoint: Path,
-    eval: list[str] | None,
-    out: Path | None,
-    report: Path | None,
-    dataset: Path | None,
-    split: str | None,
-    part: str | None,
-    keep: bool,
-    batch_size: int | None,
-    workers: int | None,
-    accelerator: str,
-    devices: int,
-    precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"],
-    engine: Literal["torch", "auto"],
-    plugins: list[Path] | None,
-) -> Evaluation | TimelineEvaluation:
-    """`kinegraph test` with its options, all of which are given."""
-    load_plugins(plugins or ())
-    check_numbers(batch_size=batch_size, devices=devices)
-    check_numbers(0, workers=workers)
-    if engine == "auto" and devices > 1:
+def measure(asked: TestOptions) -> Evaluation | TimelineEvaluation:
+    """What `kinegraph test` does."""
+    load_plugins(asked.plugins or ())
+    check_numbers(batch_size=asked.batch_size, devices=asked.devices)
+    check_numbers(0, workers=asked.workers)
+    if asked.engine == "auto" and asked.devices > 1:
         raise ValueError("--engine auto measures in one process: leave --devices out")
-    metrics = check_metrics(eval or ["top_k_accuracy", "mean_class_accuracy"])
-    if report is not None and report.suffix not in (".html", ".htm"):
-        raise ValueError(f"the report is '{report}', expected a name that ends in .html")
-    if checkpoint.suffix in RESULTS:
-        out = checked_result_path(out) if out else None
-        return measure_scores(config, checkpoint, metrics, out, report, dataset, split, part)
-    config, checkpoint = config_first("test", config, checkpoint)
-    options, config_text = _options(config, dataset, split)
-    folder = open_dataset(dataset or Path(str(options.dataset)), check_values=True)
-    split = split or str(options.split)
-    part = part or folder.held_out(split)
-    weights = _open_weights(checkpoint, folder, keep)
+    metrics = check_metrics(asked.eval or ["top_k_accuracy", "mean_class_accuracy"])
+    if asked.report is not None and asked.report.suffix not in (".html", ".htm"):
+        raise ValueError(f"the report is '{asked.report}', expected a name that ends in .html")
+    if asked.checkpoint.suffix in RESULTS:
+        return measure_scores(asked, metrics)
+    config, checkpoint = config_first("test", asked.config, asked.checkpoint)
+    options, config_text = _options(config, asked.dataset, asked.split)
+    folder = open_dataset(asked.dataset or Path(str(options.dataset)), check_values=True)
+    split = asked.split or str(options.split)
+    part = asked.part or folder.held_out(split)
+    weights = _open_weights(checkpoint, folder, asked.keep)
     if of_frames := isinstance(weights, Weights) and is_of_frames(weights.extra, folder):
-        check_frame_options(out, eval)
-    else:
-        out = checked_result_path(out) if out else None
+        check_frame_options(asked.out, asked.eval)
+    elif asked.out:
+        asked = replace(asked, out=checked_result_path(asked.out))
     prepared = _preprocessing(weights, options, checkpoint)
     indices = folder.indices(split, part)
     clips = ClipDataset(folder, indices, prepared) if of_frames else _labelled_clips(folder, split, part, prepared)
     findings = dataset_findings(folder, split)
     check_scale(findings, folder)
 
-    size = min(batch_size or options.batch_size, prepared.largest_batch)
-    workers = options.workers if workers is None else workers
+    size = min(asked.batch_size or options.batch_size, prepared.largest_batch)
+    workers = options.workers if asked.workers is None else asked.workers
     warnings = [f"{one.severity}: {line_of(one)}" for one in findings if one.kind in OF_TESTS]
     trained = weights.trained if isinstance(weights, Exported) else conditions_of_training(weights)
     warnings += _other_conditions(trained, folder, indices, prepared)
@@ -116,22 +98,26 @@ def measure(
     }
     title, explained = f"{split} / {part}", None
     if isinstance(weights, Exported):
-        placed_asked(weights, accelerator, precision, engine=engine)
+        placed_asked(weights, asked.accelerator, asked.precision, engine=asked.engine)
         scores = _score_exported(weights, clips, title, size)
     else:
-        fabric = start_processes(accelerator, devices, precision=precision)
-        network = fabric.to_device(weights.model.double() if precision == "64-true" else weights.model)
+        fabric = start_processes(asked.accelerator, asked.devices, precision=asked.precision)
+        network = fabric.to_device(weights.model.double() if asked.precision == "64-true" else weights.model)
         if of_frames:
             timelines = measure_frames(
                 fabric, network, folder, split, part, prepared, weights.extra.get("training") or {}, size, workers
             )
-            page = tell_frames(timelines, folder, title, out, report, about) if fabric.is_global_zero else None
+            page = None
+            if fabric.is_global_zero:
+                page = tell_frames(timelines, folder, title, asked.out, asked.report, about)
             return TimelineEvaluation(timelines, folder.class_names, page)
-        if engine == "auto":
-            predictor = replace(predictor_of(weights, prepared), network=network, precision=precision)
+        if asked.engine == "auto":
+            predictor = replace(predictor_of(weights, prepared), network=network, precision=asked.precision)
             scores = _score_quickest(predictor, clips, title, size, workers)
         else:
-            if precision == "bf16-mixed" and (line := slower_bf16(network, "answer", prepared.people, prepared.frames)):
+            if asked.precision == "bf16-mixed" and (
+                line := slower_bf16(network, "answer", prepared.people, prepared.frames)
+            ):
                 print(f"note: {line}")
             scores = _score(fabric, network, clips, title, size, workers)
         if not fabric.is_global_zero:
@@ -147,12 +133,12 @@ def measure(
     if leaked := _without_leaked(scores, labels, clips, findings, metrics):
         print(leaked)
         warnings.append(leaked)
-    if keep:
+    if asked.keep:
         add_measured(checkpoint, {"source": folder.source, "split": split, "part": part, "clips": len(clips)} | figures)
-    if out or report:
+    if asked.out or asked.report:
         log = checkpoint.parent.parent / "log.jsonl"
         about |= {"log": log if log.is_file() else None, "explain": explained}
-        evaluation = replace(evaluation, report=_write(evaluation, out, report, about), warnings=warnings)
+        evaluation = replace(evaluation, report=_write(evaluation, asked.out, asked.report, about), warnings=warnings)
         print(f"report: {evaluation.report}")
     return replace(evaluation, warnings=warnings)
 
