@@ -162,11 +162,12 @@ def run_verb(verb: str, argv: list[str]) -> int:
             from kinegraph.commands.configs import config_values
 
             config_values(config)  # a file that cannot be a config is refused before torch is imported
+    from kinegraph.commands.help import answer_help
+    from kinegraph.commands.source import verb_of
+
+    answer_help(verb_of(verb), argv, verb in CONFIG_VERBS)
     module = import_module(f"kinegraph.commands.{verb}")
     function, words = getattr(module, verb), getattr(module, "words", list)
-    from kinegraph.commands.help import answer_help
-
-    answer_help(function, argv, verb in CONFIG_VERBS)  # before the parser is imported
     from kinegraph.commands.arguments import parse
 
     # numpy's words on values that are not finite or too large: readers and checks name the clip.

@@ -61,13 +61,14 @@ def parse(verb: Callable, argv: Sequence[str], from_config: bool = False) -> dic
     parser = parser_for(verb, from_config)
     options = read_options(parser, verb, argv, from_config)
     arguments = {name: _builder(value) for name, value in parser.instantiate(options).items(nested=False)}
+    declared = options_class(verb)
     if not from_config:
-        return arguments
+        return arguments if declared is verb else {"options": declared(**arguments)}
     del arguments["config"]
     words = _config_first(as_parsed(verb, argv))
     name = Path(words[1]).stem if words[:1] == ["--config"] else ""
     return {
-        "options": options_class(verb)(**arguments),
+        "options": declared(**arguments),
         "config_text": _written(parser, verb, options),
         "config_name": name,
     }

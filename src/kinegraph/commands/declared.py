@@ -3,32 +3,25 @@
 Also what the shell completes. The parser in `arguments.py` has the last word on everything.
 """
 
-import ast
+import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
+from kinegraph.commands.signature import options_of
+from kinegraph.commands.source import verb_of
 from kinegraph.messages import nearest
 
-PACKAGE = Path(__file__).parents[1]
 SYNONYMS = {  # what people type -> the option it stands for, in a verb that has it
     "data.dataset": "dataset",
     "data.split": "split",
     "lr": "optimizer.lr",
 }
-DATA_CLASSES = {  # verb -> the data classes of its options: what stands before their names, file, class
-    "train": (
-        ("", "training/options.py", "TrainOptions"),
-        ("preprocessing.", "data/preprocessing.py", "Preprocessing"),
-        ("preprocessing.augment.", "data/augment.py", "Augmentation"),
-        ("schedule.", "training/optim.py", "Schedule"),
-    )
-}
-READING = "commands/reading.py"  # options that several verbs share
 ALIKE = 0.75  # from this likeness on a name is surely meant; else the parser, which knows more names, is asked
 PASSING = ("crossval", "sweep")  # verbs that give the words behind -- to `train`
+OPEN = ("train",)  # verbs with options of the classes that a config names, which only the parser knows
 CONFIGURED = ("train", "test")  # verbs that take configs of other projects
 # Words that a verb takes besides its options, before its parser sees them.
 BESIDES = {
@@ -50,51 +43,19 @@ class Declared:
 @cache
 def declared(verb: str) -> tuple[Declared, ...]:
     """The arguments and options of a verb, in order."""
-    if verb in DATA_CLASSES:
-        return tuple(option for place in DATA_CLASSES[verb] for option in _fields(*place))
-    body = _definitions(f"commands/{verb}.py")[verb]
-    assert isinstance(body, ast.FunctionDef)
-    plain = body.args.args
-    without_default = len(plain) - len(body.args.defaults)
-    words = [_option(it.arg, it.annotation, word=i < without_default) for i, it in enumerate(plain)]
-    options = [_option(it.arg, it.annotation) for it in body.args.kwonlyargs]
-    shared = body.args.kwarg.annotation if body.args.kwarg else None
-    return (*words, *options, *(_unpacked(verb, shared) if shared else ()))
+    return tuple(
+        Declared(it.name, tuple(map(str, _choices(it.annotation))), it.annotation is bool, it.word)
+        for it in options_of(verb_of(verb))
+    )
 
 
-def _unpacked(verb: str, annotation: ast.expr) -> Iterator[Declared]:
-    """The options behind `**facts: Unpack[Facts]`, a class of the verb's file or of those that verbs share."""
-    name = ast.unparse(annotation.slice if isinstance(annotation, ast.Subscript) else annotation)
-    for file in (f"commands/{verb}.py", READING):
-        if isinstance(body := _definitions(file).get(name), ast.ClassDef):
-            for base in body.bases:
-                yield from _unpacked(verb, base)
-            yield from _fields("", file, name)
-
-
-@cache
-def _definitions(file: str) -> Mapping[str, ast.stmt]:
-    tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
-    return {it.name: it for it in tree.body if isinstance(it, ast.FunctionDef | ast.ClassDef)}
-
-
-def _fields(prefix: str, file: str, name: str) -> Iterator[Declared]:
-    body = _definitions(file)[name]
-    assert isinstance(body, ast.ClassDef)
-    for it in body.body:
-        if isinstance(it, ast.AnnAssign) and isinstance(it.target, ast.Name):
-            yield _option(f"{prefix}{it.target.id}", it.annotation)
-
-
-def _option(name: str, annotation: ast.expr | None, word: bool = False) -> Declared:
-    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Annotated":
-        annotation = annotation.slice.elts[0] if isinstance(annotation.slice, ast.Tuple) else annotation
-    text = "" if annotation is None else ast.unparse(annotation)
-    literals = [it for it in ast.walk(annotation or ast.Constant(None)) if isinstance(it, ast.Subscript)]
-    choices = next((it.slice for it in literals if ast.unparse(it.value) == "Literal"), None)
-    values = ast.literal_eval(choices) if choices is not None else ()
-    values = values if isinstance(values, tuple) else (values,)
-    return Declared(name, tuple(map(str, values)), text == "bool", word)
+def _choices(annotation: object) -> Iterator[object]:
+    """The words of the Literals in an annotation."""
+    for inner in typing.get_args(annotation):
+        if typing.get_origin(annotation) is typing.Literal:
+            yield inner
+        else:
+            yield from _choices(inner)
 
 
 def check_names(verb: str, argv: Sequence[str]) -> None:
@@ -110,8 +71,8 @@ def check_names(verb: str, argv: Sequence[str]) -> None:
         if word.startswith("--") and name not in typed and name.partition(".")[0] not in known:
             if verb in CONFIGURED and _is_of_others(argv):
                 return
-            close = _near(name, known, surely=verb in DATA_CLASSES)
-            if close is None and verb in DATA_CLASSES:
+            close = _near(name, known, surely=verb in OPEN)
+            if close is None and verb in OPEN:
                 return
             hint = f"; did you mean '{close}'?" if close else ""
             if verb in PASSING and name.partition(".")[0] in {option.name for option in declared("train")}:

@@ -15,6 +15,7 @@ import types
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
+from importlib import import_module
 from pathlib import Path
 
 from kinegraph.commands.declared import SYNONYMS
@@ -62,6 +63,7 @@ def topic_text(verb: Callable, topic: str) -> str:
     lines, default = _shown(options[name]), options[name].default
     inside = [option for option in options.values() if option.name.startswith(f"{name}.")]
     if inspect.isclass(default):
+        default = getattr(import_module(default.__module__), default.__qualname__)  # the verb's source has its name
         inside = [option for option in options_of(default, prefix=f"{name}.") if not option.word]  # words: the verb's
         lines += ["", *_wrapped(f"{_path(default)}: {_about(default)}"), "", f"another class's: --{name}.help CLASS"]
     if inside:

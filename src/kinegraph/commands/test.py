@@ -1,6 +1,7 @@
 """kinegraph test: weights on a split -> metrics, result file, report."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -9,25 +10,9 @@ if TYPE_CHECKING:  # torch takes seconds to import: not for --help
     from kinegraph.evaluation.timelines import TimelineEvaluation
 
 
-def test(
-    config: Path,
-    checkpoint: Path,
-    eval: list[str] | None = None,
-    out: Path | None = None,
-    report: Path | None = None,
-    dataset: Path | None = None,
-    split: str | None = None,
-    part: str | None = None,
-    keep: bool = False,
-    batch_size: int | None = None,
-    workers: int | None = None,
-    accelerator: str = "auto",
-    devices: int = 1,
-    precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true",
-    engine: Literal["torch", "auto", "onnxruntime", "openvino"] = "torch",
-    plugins: list[Path] | None = None,
-) -> "Evaluation | TimelineEvaluation":
-    """Measure trained weights on one part of a split.
+@dataclass(frozen=True)
+class TestOptions:
+    """What `kinegraph test` takes from its command line.
 
     Args:
         config: the YAML file the weights were trained with, or its name: dataset, split and batch size are taken from
@@ -53,6 +38,28 @@ def test(
         engine: what computes the network; auto measures once which is the fastest on this machine, torch, the network
             made quick, or what is installed of onnxruntime and openvino, and keeps that in ~/.cache/kinegraph/engines.
         plugins: Python files that define the network, loss, optimizer or graph that the config or the weights name.
+    """
+
+    config: Path
+    checkpoint: Path
+    eval: list[str] | None = None
+    out: Path | None = None
+    report: Path | None = None
+    dataset: Path | None = None
+    split: str | None = None
+    part: str | None = None
+    keep: bool = False
+    batch_size: int | None = None
+    workers: int | None = None
+    accelerator: str = "auto"
+    devices: int = 1
+    precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true"
+    engine: Literal["torch", "auto", "onnxruntime", "openvino"] = "torch"
+    plugins: list[Path] | None = None
+
+
+def test(options: TestOptions) -> "Evaluation | TimelineEvaluation":
+    """Measure trained weights on one part of a split.
 
     Examples:
         kinegraph test runs/mine --out results/mine/result.pkl
@@ -63,24 +70,7 @@ def test(
     """
     from kinegraph.commands.test_weights import measure
 
-    return measure(
-        config=config,
-        checkpoint=checkpoint,
-        eval=eval,
-        out=out,
-        report=report,
-        dataset=dataset,
-        split=split,
-        part=part,
-        keep=keep,
-        batch_size=batch_size,
-        workers=workers,
-        accelerator=accelerator,
-        devices=devices,
-        precision=precision,
-        engine=engine,
-        plugins=plugins,
-    )
+    return measure(options)
 
 
 def words(argv: Sequence[str]) -> list[str]:

@@ -8,11 +8,13 @@ from typing import Any
 
 from kinegraph.commands.arguments import read_config
 from kinegraph.commands.fuse import clips_of, read_fitting
+from kinegraph.commands.test import TestOptions
 from kinegraph.commands.train import train
 from kinegraph.data.dataset import open_dataset
 from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
 from kinegraph.evaluation.fusion import log_probability
 from kinegraph.evaluation.metrics import evaluate, figures_to_show, remarks
+from kinegraph.evaluation.results import checked_result_path
 from kinegraph.report.write import write_page, write_report
 from kinegraph.training.run_folder import environment
 
@@ -46,21 +48,15 @@ def _value(option: str, words: Sequence[str]) -> str | None:
     return None
 
 
-def measure_scores(
-    config: Path,
-    result: Path,
-    metrics: Sequence[str],
-    out: Path | None,
-    report: Path | None,
-    dataset: Path | None,
-    split: str | None,
-    part: str | None,
-) -> Evaluation:
-    """Print the figures of a result file and write its report. config: ours, or the dataset folder itself."""
+def measure_scores(asked: TestOptions, metrics: Sequence[str]) -> Evaluation:
+    """Print the figures of a result file and write its report. Its config is ours, or the dataset folder itself."""
+    out = checked_result_path(asked.out) if asked.out else None
+    config, result, report = asked.config, asked.checkpoint, asked.report
+    dataset, split = asked.dataset, asked.split
     if not config.is_dir():
         options = read_config(train, config)
         dataset, split = dataset or Path(str(options.dataset)), split or str(options.split)
-    clips = clips_of(open_dataset(dataset or config, check_values=True), split, part)
+    clips = clips_of(open_dataset(dataset or config, check_values=True), split, asked.part)
     if out and out.resolve() == result.resolve():
         raise ValueError(f"--out {out} is the result file that is read")
     found = read_fitting(result, clips)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -17,17 +17,17 @@ from kinegraph.commands.arguments import read_config
 from kinegraph.commands.named_configs import find_config
 from kinegraph.commands.ranges import check_numbers
 from kinegraph.commands.swapped import config_first
+from kinegraph.commands.test import TestOptions
 from kinegraph.commands.test_frames import check_frame_options, is_of_frames, measure_frames, tell_frames
 from kinegraph.commands.test_scores import RESULTS, measure_scores
 from kinegraph.commands.train import train
 from kinegraph.data.checks import Finding
-from kinegraph.data.conditions import Conditions
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.data.dataset_checks import check_scale, dataset_findings, line_of
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
-from kinegraph.evaluation.metrics import check_metrics, evaluate, figures_to_show, remarks
+from kinegraph.evaluation.metrics import METRICS, check_metrics, evaluate, figures_to_show, remarks
 from kinegraph.evaluation.results import checked_result_path
 from kinegraph.evaluation.scoring import score_clips
 from kinegraph.evaluation.timelines import TimelineEvaluation
@@ -58,103 +58,63 @@ OF_TESTS = (
 )  # they make its figures wrong
 
 
-def measure(
-    config: Path,
-    checkpoint: Path,
-    eval: list[str] | None,
-    out: Path | None,
-    report: Path | None,
-    dataset: Path | None,
-    split: str | None,
-    part: str | None,
-    keep: bool,
-    batch_size: int | None,
-    workers: int | None,
-    accelerator: str,
-    devices: int,
-    precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"],
-    engine: EngineChoice,
-    plugins: list[Path] | None,
-) -> Evaluation | TimelineEvaluation:
-    """`kinegraph test` with its options, all of which are given."""
-    load_plugins(plugins or ())
-    check_numbers(batch_size=batch_size, devices=devices)
-    check_numbers(0, workers=workers)
-    if engine != "torch" and devices > 1:
-        raise ValueError(f"--engine {engine} computes in one process: leave --devices out")
-    metrics = check_metrics(eval or ["top_k_accuracy", "mean_class_accuracy"])
-    if report is not None and report.suffix not in (".html", ".htm"):
-        raise ValueError(f"the report is '{report}', expected a name that ends in .html")
-    if checkpoint.suffix in RESULTS:
-        out = checked_result_path(out) if out else None
-        return measure_scores(config, checkpoint, metrics, out, report, dataset, split, part)
-    config, checkpoint = config_first("test", config, checkpoint)
-    options, config_text = _options(config, dataset, split)
-    folder = open_dataset(dataset or Path(str(options.dataset)), check_values=True)
-    split = split or str(options.split)
-    part = part or folder.held_out(split)
-    weights = _open_weights(checkpoint, folder, keep)
+def measure(asked: TestOptions) -> Evaluation | TimelineEvaluation:
+    """What `kinegraph test` does: print the figures of weights on a part of a split, and write what is asked for."""
+    load_plugins(asked.plugins or ())
+    check_numbers(batch_size=asked.batch_size, devices=asked.devices)
+    check_numbers(0, workers=asked.workers)
+    if asked.engine != "torch" and asked.devices > 1:
+        raise ValueError(f"--engine {asked.engine} computes in one process: leave --devices out")
+    metrics = check_metrics(asked.eval or METRICS)
+    if asked.report is not None and asked.report.suffix not in (".html", ".htm"):
+        raise ValueError(f"the report is '{asked.report}', expected a name that ends in .html")
+    if asked.checkpoint.suffix in RESULTS:
+        return measure_scores(asked, metrics)
+    config, checkpoint = config_first("test", asked.config, asked.checkpoint)
+    options, config_text = _options(config, asked.dataset, asked.split)
+    folder = open_dataset(asked.dataset or Path(str(options.dataset)), check_values=True)
+    split = asked.split or str(options.split)
+    part = asked.part or folder.held_out(split)
+    weights = _open_weights(checkpoint, folder, asked.keep)
     if of_frames := isinstance(weights, Weights) and is_of_frames(weights.extra, folder):
-        check_frame_options(out, eval)
-    else:
-        out = checked_result_path(out) if out else None
+        check_frame_options(asked.out, asked.eval)
+    elif asked.out:
+        asked = replace(asked, out=checked_result_path(asked.out))
     prepared = _preprocessing(weights, options, checkpoint)
-    indices = folder.indices(split, part)
-    clips = ClipDataset(folder, indices, prepared) if of_frames else _labelled_clips(folder, split, part, prepared)
+    clips = ClipDataset(folder, folder.indices(split, part), prepared)
+    if not of_frames:
+        _check_labels(clips)
     findings = dataset_findings(folder, split)
     check_scale(findings, folder)
 
-    size = min(batch_size or options.batch_size, prepared.largest_batch)
-    workers = options.workers if workers is None else workers
     warnings = [f"{one.severity}: {line_of(one)}" for one in findings if one.kind in OF_TESTS]
-    trained = weights.trained if isinstance(weights, Exported) else conditions_of_training(weights)
-    warnings += _other_conditions(trained, folder, indices, prepared)
+    warnings += _other_conditions(weights, clips)
     about = {
         "config_text": config_text,
         "environment": environment() | {"weights": str(checkpoint), "dataset": str(folder.path)},
         "warnings": warnings,
     }
-    title, explained = f"{split} / {part}", None
-    if isinstance(weights, Exported):
-        exported = cast(
-            Exported, by_engine(placed_asked(weights, accelerator, precision, engine=engine), engine, [], print)
-        )
-        scores = _score_exported(exported, clips, title, size)
-    else:
-        fabric = start_processes(accelerator, devices, precision=precision)
-        network = fabric.to_device(weights.model.double() if precision == "64-true" else weights.model)
-        if of_frames:
-            timelines = measure_frames(
-                fabric, network, folder, split, part, prepared, weights.extra.get("training") or {}, size, workers
-            )
-            page = tell_frames(timelines, folder, title, out, report, about) if fabric.is_global_zero else None
-            return TimelineEvaluation(timelines, folder.class_names, page)
-        if engine != "torch":
-            predictor = replace(predictor_of(weights, prepared), network=network, precision=precision)
-            scores = _score_by_engine(predictor, engine, clips, title, size, workers)
-        else:
-            if precision == "bf16-mixed" and (line := slower_bf16(network, "answer", prepared.people, prepared.frames)):
-                print(f"note: {line}")
-            scores = _score(fabric, network, clips, title, size, workers)
-        if not fabric.is_global_zero:
-            return evaluation_of(folder, split, part, scores)
-        explained = _explained(weights, network, prepared)
+    size = min(asked.batch_size or options.batch_size, prepared.largest_batch)
+    workers = options.workers if asked.workers is None else asked.workers
+    title = f"{split} / {part}"
+    if of_frames:
+        fabric, network = _started(asked, weights.model)
+        training = weights.extra.get("training") or {}
+        timelines = measure_frames(fabric, network, folder, split, part, prepared, training, size, workers)
+        page = tell_frames(timelines, folder, title, asked.out, asked.report, about) if fabric.is_global_zero else None
+        return TimelineEvaluation(timelines, folder.class_names, page)
+    scores, network, speaks = _scores(weights, clips, title, asked, size, workers)
     evaluation = evaluation_of(folder, split, part, scores)
-    labels = folder.label[clips.indices]
-    figures = evaluate(scores, labels, metrics)
-    for name, value in figures_to_show(figures, len(folder.class_names)).items():
-        print(f"{name}: {value:.4f}")
-    for line in warnings + [f"warning: {line}" for line in remarks(scores, labels, folder.class_names)]:
-        print(line)
-    if leaked := _without_leaked(scores, labels, clips, findings, metrics):
-        print(leaked)
-        warnings.append(leaked)
-    if keep:
+    if not speaks:
+        return evaluation
+    figures = _print_figures(scores, clips, findings, warnings, metrics)
+    if asked.keep:
         add_measured(checkpoint, {"source": folder.source, "split": split, "part": part, "clips": len(clips)} | figures)
-    if out or report:
+    if asked.out or asked.report:
         log = checkpoint.parent.parent / "log.jsonl"
-        about |= {"log": log if log.is_file() else None, "explain": explained}
-        evaluation = replace(evaluation, report=_write(evaluation, out, report, about), warnings=warnings)
+        about |= {"log": log if log.is_file() else None}
+        about |= {"explain": None if network is None else _explained(weights, network, prepared)}
+        evaluation = replace(evaluation, report=_write(evaluation, asked.out, asked.report, about), warnings=warnings)
         print(f"report: {evaluation.report}")
     return replace(evaluation, warnings=warnings)
 
@@ -181,6 +141,26 @@ def _preprocessing(weights: Weights | Exported, options: Namespace, checkpoint: 
     return Preprocessing.from_dict(options.preprocessing.as_dict())
 
 
+def _print_figures(
+    scores: Float[np.ndarray, "N classes"],
+    clips: ClipDataset,
+    findings: Sequence[Finding],
+    warnings: list[str],
+    metrics: Sequence[str],
+) -> dict[str, float]:
+    """Print the figures and what is to be known of them; a line on clips of other parts joins the warnings."""
+    labels, names = clips.label, clips.folder.class_names
+    figures = evaluate(scores, labels, metrics)
+    for name, value in figures_to_show(figures, len(names)).items():
+        print(f"{name}: {value:.4f}")
+    for line in warnings + [f"warning: {line}" for line in remarks(scores, labels, names)]:
+        print(line)
+    if leaked := _without_leaked(scores, labels, clips, findings, metrics):
+        print(leaked)
+        warnings.append(leaked)
+    return figures
+
+
 def _without_leaked(
     scores: Float[np.ndarray, "N classes"],
     labels: Int[np.ndarray, "N"],
@@ -197,13 +177,11 @@ def _without_leaked(
     return f"without the {(~kept).sum():,} clips that are also in another part: {figures}"
 
 
-def _other_conditions(
-    trained: Conditions, folder: SkeletonDataset, indices: Int[np.ndarray, "N"], preprocessing: Preprocessing
-) -> list[str]:
+def _other_conditions(weights: Weights | Exported, clips: ClipDataset) -> list[str]:
     """Lines on clips in other units, upside down or at another frame rate, compared with those of the training."""
-    some = indices[np.linspace(0, len(indices) - 1, min(len(indices), LOOKED_AT)).astype(int)]
-    recordings = [folder[index] for index in some]
-    found = differences_from(trained, preprocessing.normalize, recordings)
+    trained = weights.trained if isinstance(weights, Exported) else conditions_of_training(weights)
+    some = clips.indices[np.linspace(0, len(clips) - 1, min(len(clips), LOOKED_AT)).astype(int)]
+    found = differences_from(trained, clips.preprocessing.normalize, [clips.folder[index] for index in some])
     return [f"problem: {line}" for line in found.wrong] + [f"note: {line}" for line in found.notes]
 
 
@@ -223,12 +201,38 @@ def _open_weights(checkpoint: Path, folder: SkeletonDataset, keep: bool) -> Weig
     return weights
 
 
-def _labelled_clips(folder: SkeletonDataset, split: str, part: str, preprocessing: Preprocessing) -> ClipDataset:
-    """The clips of a part. Raises ValueError where one has no label."""
-    clips = ClipDataset(folder, folder.indices(split, part), preprocessing)
-    if (unlabelled := folder.label[clips.indices] < 0).any():
-        raise ValueError(f"clip '{folder.names[clips.indices[unlabelled.argmax()]]}' has no label to compare with")
-    return clips
+def _check_labels(clips: ClipDataset) -> None:
+    """Raises ValueError where a clip has no label."""
+    if (unlabelled := clips.label < 0).any():
+        name = clips.name_of(int(unlabelled.argmax()))
+        raise ValueError(f"clip '{name}' has no label to compare with")
+
+
+def _started(asked: TestOptions, network: nn.Module) -> tuple[Fabric, nn.Module]:
+    """The processes, and the network where they compute."""
+    fabric = start_processes(asked.accelerator, asked.devices, precision=asked.precision)
+    return fabric, fabric.to_device(network.double() if asked.precision == "64-true" else network)
+
+
+def _scores(
+    weights: Weights | Exported, clips: ClipDataset, title: str, asked: TestOptions, batch_size: int, workers: int
+) -> tuple[Float[np.ndarray, "N classes"], nn.Module | None, bool]:
+    """The logits of each clip, the network if torch computes it, and whether this process is the one that prints."""
+    engine, precision = asked.engine, asked.precision
+    if isinstance(weights, Exported):
+        placed = placed_asked(weights, asked.accelerator, precision, engine=engine)
+        exported = cast(Exported, by_engine(placed, engine, [], print))
+        return _score_exported(exported, clips, title, batch_size), None, True
+    fabric, network = _started(asked, weights.model)
+    steps = clips.preprocessing
+    if engine != "torch":
+        predictor = replace(predictor_of(weights, steps), network=network, precision=precision)
+        scores = _score_by_engine(predictor, engine, clips, title, batch_size, workers)
+    else:
+        if precision == "bf16-mixed" and (line := slower_bf16(network, "answer", steps.people, steps.frames)):
+            print(f"note: {line}")
+        scores = _score(fabric, network, clips, title, batch_size, workers)
+    return scores, network, fabric.is_global_zero
 
 
 def _score(

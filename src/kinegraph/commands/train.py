@@ -34,7 +34,6 @@ from kinegraph.training.setup import (
     Parts,
     absent_classes,
     build_parts,
-    build_plan,
     check_together,
     open_data,
     task_of,
@@ -74,11 +73,12 @@ def _train_in(place: Path, options: TrainOptions, config_text: str) -> Path:
     set_determinism(options.deterministic)
     torch.manual_seed(options.seed)
     parts = build_parts(options, data, fabric, start)
-    save, plan = weights_writer(options, data, run, config_text), build_plan(options, data)
+    save = weights_writer(options, data, run, config_text)
     learning = parts.network, parts.criterion, parts.optimizer
     callbacks = Callbacks(options.callbacks if fabric.is_global_zero else ())
+    clips = data.clips, data.val_clips
     training = Training(
-        fabric, *learning, data.clips, data.val_clips, plan, run, save, parts.frozen, task_of(options), callbacks
+        fabric, *learning, *clips, options, data.epochs, run, save, parts.frozen, task_of(options), callbacks
     )
     if resume:
         training.restore()

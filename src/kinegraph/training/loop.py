@@ -21,35 +21,13 @@ from kinegraph.training.callbacks import Callbacks
 from kinegraph.training.distributed import naming_lost_processes, stop_request
 from kinegraph.training.loggers import Loggers
 from kinegraph.training.losses import class_counts
-from kinegraph.training.optim import Schedule
+from kinegraph.training.options import TrainOptions, loggers_of
 from kinegraph.training.progress import TrainingDisplay
 from kinegraph.training.run_folder import RunFolder
 from kinegraph.training.tasks import ClipTask, Task
 
 PATIENCE = 5  # epochs in which a network should have learnt something
 SPIKE = 5  # a batch whose loss is so many times the last epoch's, and worse than chance, is reported
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run does, apart from network, loss and optimizer."""
-
-    epochs: int
-    batch_size: int
-    schedule: Schedule
-    seed: int = 0
-    repeat: int = 1
-    balanced: bool = False
-    clip_gradients: float | None = None
-    validate_every: int = 1
-    save_every: int = 500
-    log_every: int = 100
-    monitor: str = "top1"
-    workers: int = 0
-    early_stop: int | None = None
-    loggers: Sequence[str] = ()
-    tensorboard_names: str = "kinegraph"
-    compile: bool = False
 
 
 @dataclass
@@ -70,6 +48,7 @@ class Progress:
 class Training:
     """One run: `fit` takes it from where `progress` says to the end.
 
+    epochs: those of the options, or how many "auto" means.
     save_weights: writes the network as it is to a path, with what the run knows to say about it.
     frozen: parts of the network that learn nothing; they stay in evaluation mode.
     """
@@ -82,7 +61,8 @@ class Training:
         optimizer: torch.optim.Optimizer,
         clips: ClipDataset | WindowDataset,
         val_clips: ClipDataset | WindowDataset | None,
-        plan: Plan,
+        options: TrainOptions,
+        epochs: int,
         run: RunFolder,
         save_weights: Callable,
         frozen: Sequence[nn.Module] = (),
@@ -90,23 +70,23 @@ class Training:
         callbacks: Callbacks | None = None,
     ):
         self.task, self.callbacks = task or ClipTask(), callbacks or Callbacks()
-        self.fabric, self.plan, self.run, self.save_weights = fabric, plan, run, save_weights
+        self.fabric, self.options, self.epochs, self.run, self.save_weights = fabric, options, epochs, run, save_weights
         self.clips, self.val_clips, self.frozen = clips, val_clips, frozen
         self.base_rates = [group["lr"] for group in optimizer.param_groups]
         self.network = network
         network = self.task.module(network)
-        if plan.compile:
+        if options.compile:
             mode = "reduce-overhead" if fabric.device.type == "cuda" else "default"  # the former: CUDA graphs
             network = torch.compile(network, mode=mode, dynamic=False)
         with naming_lost_processes():
             self.model, self.optimizer = fabric.setup(network, optimizer)
         self.criterion = fabric.to_device(criterion)
         self.progress = Progress()
-        share = math.ceil(len(clips) * plan.repeat / fabric.world_size)
-        self.batches = math.ceil(share / plan.batch_size)
-        self.steps = self.batches * plan.epochs
+        share = math.ceil(len(clips) * options.repeat / fabric.world_size)
+        self.batches = math.ceil(share / options.batch_size)
+        self.steps = self.batches * epochs
         self.look_every = 1 if fabric.world_size == 1 else 16  # batches from one look at stop requests to the next
-        self.display = TrainingDisplay(plan.epochs, self.batches, plan.monitor, shown=fabric.is_global_zero)
+        self.display = TrainingDisplay(epochs, self.batches, options.monitor, shown=fabric.is_global_zero)
         self.recent: list[tuple[Tensor, ...]] = []  # loss, answers, positions of batches since the sums were looked at
         self.warned = False
 
@@ -119,21 +99,25 @@ class Training:
                 self._finish_epoch()
                 if not self._is_over() and self._everywhere(stop()):
                     raise KeyboardInterrupt
-            if self.progress.epoch < self.plan.epochs:
-                self.display.say(f"ended early: no better {self.plan.monitor} for {self.plan.early_stop} epochs")
+            if self.progress.epoch < self.epochs:
+                self.display.say(f"ended early: no better {self.options.monitor} for {self.options.early_stop} epochs")
         if self.fabric.is_global_zero:
             self.save_weights(self.run.last, self.network, self.progress)
         self.callbacks.on_end(self.run)
         return self.progress
 
+    @property
+    def _balanced(self) -> bool:
+        return self.options.sample == "class_balanced"
+
     def _is_over(self) -> bool:
         """After the last epoch, or after a validation when there was no better one for `early_stop` epochs."""
-        at, plan = self.progress, self.plan
-        waited = at.epoch - at.best_epoch if at.epoch % plan.validate_every == 0 else 0
-        return at.epoch >= plan.epochs or (plan.early_stop is not None and waited >= plan.early_stop)
+        at, limit = self.progress, self.options.early_stop
+        waited = at.epoch - at.best_epoch if at.epoch % self.options.validate_every == 0 else 0
+        return at.epoch >= self.epochs or (limit is not None and waited >= limit)
 
     def restore(self) -> None:
-        """Take up the state in the run's last.ckpt. Raises ValueError if it belongs to another network or plan."""
+        """Take up the state in the run's last.ckpt. Raises ValueError if it belongs to another network or data."""
         state, folder = self.run.load_state(), self.clips.folder
         if state.get("dataset", folder.checksum) != folder.checksum:
             raise ValueError(
@@ -173,17 +157,17 @@ class Training:
             )
 
     def _epoch(self, stop: Callable[[], bool]) -> None:
-        plan, at, fabric = self.plan, self.progress, self.fabric
+        options, at, fabric = self.options, self.progress, self.fabric
         loader = train_loader(
             self.clips,
-            plan.batch_size,
+            options.batch_size,
             at.epoch,
-            repeat=plan.repeat,
-            balanced=plan.balanced,
+            repeat=options.repeat,
+            balanced=self._balanced,
             skip=at.batch,
             rank=fabric.global_rank,
             processes=fabric.world_size,
-            workers=plan.workers,
+            workers=options.workers,
         )
         fresh = torch.zeros(4, dtype=torch.float64, device=fabric.device)  # sums of this process, not yet in at.totals
         self.model.train()
@@ -202,13 +186,13 @@ class Training:
             at.step += 1
             self.display.step(at.batch, at.totals, fresh, len(labels) * fabric.world_size, wait)
             last = at.batch == self.batches
-            if at.batch % plan.log_every == 0 or last:
+            if at.batch % options.log_every == 0 or last:
                 self._count(fresh)
                 done = at.batch - since
                 self._log_step((time.perf_counter() - started) / done, waited / done)
                 started, waited, since = time.perf_counter(), 0.0, at.batch
             asked = not last and at.batch % self.look_every == 0 and self._everywhere(stop())
-            if asked or (not last and at.batch % plan.save_every == 0):
+            if asked or (not last and at.batch % options.save_every == 0):
                 self._count(fresh)
                 self._check_weights()
                 self.save()
@@ -219,16 +203,15 @@ class Training:
     def _step(self, clips: Tensor, labels: Tensor, people: Tensor) -> Tensor:
         """One optimizer step. Returns loss * answers, hits, hits among five, answers: of clips, or of frames."""
         at = self.progress
-        seed = np.random.default_rng((self.plan.seed, at.step, self.fabric.global_rank)).integers(2**63)
+        seed = np.random.default_rng((self.options.seed, at.step, self.fabric.global_rank)).integers(2**63)
         torch.manual_seed(int(seed))  # what dropout draws from: nothing to save or restore
-        factor = self.plan.schedule.factor(at.step, self.steps, self.plan.epochs)
+        factor = self.options.schedule.factor(at.step, self.steps, self.epochs)
         for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = rate * factor
-        logits, loss = self._losses(clips, labels, None if self.plan.compile else people)
+        logits, loss = self._losses(clips, labels, None if self.options.compile else people)
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
-        if self.plan.clip_gradients:
-            limit = self.plan.clip_gradients  # an infinite norm is for 16-mixed to skip, or for our own checks
+        if limit := self.options.clip_gradients:  # an infinite norm is for 16-mixed to skip, or for our own checks
             self.fabric.clip_gradients(self.model, self.optimizer, max_norm=limit, error_if_nonfinite=False)
         self.optimizer.step()
         hits = self.task.hits(logits.detach(), labels)
@@ -313,19 +296,19 @@ class Training:
             self.run.log(mode="warning", severity="warning", message=message)
 
     def _open_loggers(self) -> AbstractContextManager[Loggers | None]:
-        plan, wanted = self.plan, self.plan.loggers if self.fabric.is_global_zero else ()
+        wanted = loggers_of(self.options) if self.fabric.is_global_zero else ()
         if not wanted:
             return nullcontext()
         first = self.progress.step + 1
-        return Loggers(wanted, self.run.path, first, plan.tensorboard_names, self.display.say).ended()
+        return Loggers(wanted, self.run.path, first, self.options.tensorboard_names, self.display.say).ended()
 
     def _finish_epoch(self) -> None:
-        at, plan = self.progress, self.plan
+        at = self.progress
         loss, hits, _, clips = at.totals
         at.epoch, at.batch, at.totals, at.logged = at.epoch + 1, 0, [0.0] * 4, [0.0] * 4
         self._check_weights()
         figures = None
-        if self.val_clips is not None and (at.epoch % plan.validate_every == 0 or at.epoch == plan.epochs):
+        if self.val_clips is not None and (at.epoch % self.options.validate_every == 0 or at.epoch == self.epochs):
             figures = self._validate()
         rate = self.optimizer.param_groups[0]["lr"]
         self.display.epoch(at.epoch, loss / clips, hits / clips, rate, figures, at.best, at.best_epoch)
@@ -342,7 +325,7 @@ class Training:
         if self.warned or self.progress.epoch < PATIENCE:
             return
         counts = class_counts(self.clips)
-        chance = 1 / sum(count > 0 for count in counts) if self.plan.balanced else max(counts) / sum(counts)
+        chance = 1 / sum(count > 0 for count in counts) if self._balanced else max(counts) / sum(counts)
         self.warned = hits <= clips * chance + 2 * math.sqrt(clips * chance * (1 - chance)) and chance < 1
         if self.warned:
             self._warn(
@@ -364,13 +347,13 @@ class Training:
     def _validate(self) -> dict[str, float]:
         at = self.progress
         _share_buffers(self.fabric, self.network)
-        plan, started = self.plan, time.perf_counter()
-        figures = self.task.validate(self.fabric, self.network, self.val_clips, plan.batch_size, plan.workers)
+        options, started = self.options, time.perf_counter()
+        figures = self.task.validate(self.fabric, self.network, self.val_clips, options.batch_size, options.workers)
         self._log(mode="val", epoch=at.epoch, iter=at.step, **figures, time=time.perf_counter() - started)
         if self.fabric.is_global_zero:
             self.run.write_metrics()
-        if figures[self.plan.monitor] > at.best:
-            at.best, at.best_epoch = figures[self.plan.monitor], at.epoch
+        if figures[self.options.monitor] > at.best:
+            at.best, at.best_epoch = figures[self.options.monitor], at.epoch
             if self.fabric.is_global_zero:
                 self.save_weights(self.run.best, self.network, at)
         return figures

@@ -5,8 +5,9 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import Module
+from torch.optim import Optimizer
 
 from kinegraph.data.auto import Setting
 from kinegraph.data.preprocessing import Preprocessing
@@ -36,7 +37,7 @@ class TrainOptions:
         "such as the TensorFlow project's TFRecord folders, and keeps it beside A.",
     )
     split: str = option(REQUIRED, "column of the dataset with the parts 'train' and 'val' (or 'test').")
-    model: Callable[[Tensor, int, int], nn.Module] = option(
+    model: Callable[[Tensor, int, int], Module] = option(
         STGCN,
         "network class, built with the adjacency, the number of channels and of classes.",
     )
@@ -73,7 +74,7 @@ class TrainOptions:
         "settings that the training clips decide instead of `preprocessing`: people, normalize (with up), mirror; "
         "what they decide is said and saved.",
     )
-    loss: Callable[[Sequence[int]], nn.Module] = option(
+    loss: Callable[[Sequence[int]], Module] = option(
         CrossEntropy,
         "loss function, built with the number of training clips of each class.",
     )
@@ -82,7 +83,7 @@ class TrainOptions:
         "task frames: weight of the smoothing loss of MS-TCN, for fewer changes of class; 0.15 as published.",
         least=0,
     )
-    optimizer: Callable[[Iterable], torch.optim.Optimizer] = option(
+    optimizer: Callable[[Iterable], Optimizer] = option(
         PublishedSGD,
         "optimizer class, built with the parameters; by default SGD as published.",
     )
@@ -173,3 +174,8 @@ def may_change(options: TrainOptions) -> set[str]:
     """
     names = {it.name for it in fields(options) if it.metadata["resume"] != SAME}
     return names | ({"epochs"} if options.schedule.kind == "step" else set())
+
+
+def loggers_of(options: TrainOptions) -> list[str]:
+    """Those that are asked for; --tensorboard is an earlier name of one."""
+    return list(dict.fromkeys([*options.loggers, *(["tensorboard"] if options.tensorboard else [])]))

@@ -1,4 +1,4 @@
-"""What a run is made of, from its options: clips, network, optimizer, loss, plan, and what its weights say about it."""
+"""What a run is made of, from its options: clips, network, optimizer, loss, and what its weights say about it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,10 +33,10 @@ from kinegraph.skeleton.graph import STRATEGIES, adjacency
 from kinegraph.skeleton.layout import JointLayout, load_layout
 from kinegraph.training.callbacks import check_callbacks
 from kinegraph.training.loggers import check_loggers
-from kinegraph.training.loop import Plan, Progress
+from kinegraph.training.loop import Progress
 from kinegraph.training.losses import BinaryCrossEntropy, build_loss, class_counts
 from kinegraph.training.optim import parameter_groups, scale_rates, unfuse
-from kinegraph.training.options import TrainOptions
+from kinegraph.training.options import TrainOptions, loggers_of
 from kinegraph.training.run_folder import RunFolder, portable_recipe
 from kinegraph.training.tasks import ClipTask, FrameTask, Task
 
@@ -64,11 +64,6 @@ def check_together(options: TrainOptions) -> None:
             did_you_mean(options.partition, known) or "; name a graph of your own as FILE.NAME, with --plugins FILE.py"
         )
         raise ValueError(f"partition: expected one of {', '.join(known)}, found '{options.partition}'{hint}")
-
-
-def loggers_of(options: TrainOptions) -> list[str]:
-    """Those that are asked for; --tensorboard is an earlier name of one."""
-    return list(dict.fromkeys([*options.loggers, *(["tensorboard"] if options.tensorboard else [])]))
 
 
 # ---- clips -----------------------------------------------------------------------------------------------------------
@@ -306,29 +301,7 @@ def recalibrate_batchnorm(
         norm.momentum = momentum
 
 
-# ---- plan and weights ------------------------------------------------------------------------------------------------
-
-
-def build_plan(options: TrainOptions, data: Data) -> Plan:
-    """What the loop does."""
-    return Plan(
-        epochs=data.epochs,
-        batch_size=options.batch_size,
-        schedule=options.schedule,
-        seed=options.seed,
-        repeat=options.repeat,
-        balanced=options.sample == "class_balanced",
-        clip_gradients=options.clip_gradients,
-        validate_every=options.validate_every,
-        save_every=options.save_every,
-        log_every=options.log_every,
-        monitor=options.monitor,
-        workers=options.workers,
-        early_stop=options.early_stop,
-        loggers=loggers_of(options),
-        tensorboard_names=options.tensorboard_names,
-        compile=options.compile,
-    )
+# ---- what the weights say --------------------------------------------------------------------------------------------
 
 
 def weights_writer(

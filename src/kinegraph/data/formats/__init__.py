@@ -75,8 +75,8 @@ from kinegraph.data.formats import (
 )
 from kinegraph.data.formats.as_asked import CLEANING, as_asked, cleaning, mapped, mended_lines
 from kinegraph.data.formats.bones import with_bones
+from kinegraph.data.formats.checked import checked
 from kinegraph.data.formats.clip_columns import image_size_of
-from kinegraph.data.formats.clip_faults import checked
 from kinegraph.data.formats.companion import beside, read_about, with_companion
 from kinegraph.data.formats.faults import OnFault, by_policy
 from kinegraph.data.formats.file_kinds import known_by_name
@@ -228,7 +228,8 @@ def _read_by(
             error = ValueError(f"{error}. No format recognises it: {contents(path)}; {advice(path, FORMATS)}")
         raise _named(path, options, error) from None
     rest = {name: value for name, value in options.items() if name not in own}
-    return with_companion(about, found if module is folder else without_placeholders(found), options), rest
+    found = found if module is folder else without_placeholders(found)
+    return with_companion(about, found, options), rest
 
 
 # ---- which format ----------------------------------------------------------------------------------------------------

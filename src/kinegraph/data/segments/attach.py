@@ -20,7 +20,7 @@ Key = tuple[str, ...]
 
 @dataclass
 class _Seen:
-    """What was noticed while clips were read."""
+    """What was noticed while clips were read; the lists hold names of recordings or segments."""
 
     matched: dict[Key, str] = field(default_factory=dict)
     bare: list[str] = field(default_factory=list)
@@ -29,6 +29,25 @@ class _Seen:
     twice: list[str] = field(default_factory=list)
     lengths: list[str] = field(default_factory=list)
     as_frames: list[str] = field(default_factory=list)
+
+    def skipped(self, named: Iterable[Key]) -> list[str]:
+        """Lines on recordings without a row, and on rows of no recording. named: recordings that the rows name."""
+        bare = f"{counted(len(self.bare), 'recording')} without a row of the segments: {first_few(self.bare)}"
+        lost = _shown(set(named) - set(self.matched))
+        rest = f"segments of {counted(len(lost), 'recording')} that is not here: {first_few(lost)}"
+        return [bare] * bool(self.bare) + [rest] * bool(lost)
+
+    def changed(self) -> list[str]:
+        """Lines on rows that were not taken as they stand."""
+        lines = {
+            "past the last frame, cut there": self.cut,
+            "shorter than a frame, now of one": self.short,
+            "in the table twice, taken once": self.twice,
+        }
+        said = [f"{counted(len(them), 'segment')} {what}: {first_few(them)}" for what, them in lines.items() if them]
+        lengths = f"labels of another number of frames than the recording has: {first_few(self.lengths)}"
+        by_length = f"start and end of {first_few(self.as_frames)} count frames, as seconds they are too long"
+        return said + [lengths] * bool(self.lengths) + [by_length] * bool(self.as_frames)
 
 
 def with_segments(
@@ -71,30 +90,13 @@ def with_segments(
                 f"recordings are {first_few(seen.bare)}"
             )
 
-    def skipped() -> list[str]:
-        bare = f"{counted(len(seen.bare), 'recording')} without a row of the segments: {first_few(seen.bare)}"
-        lost = _shown(set(by_name) - set(seen.matched))
-        rest = f"segments of {counted(len(lost), 'recording')} that is not here: {first_few(lost)}"
-        return found.skipped() + [bare] * bool(seen.bare) + [rest] * bool(lost)
-
-    def changed() -> list[str]:
-        lines = {
-            "past the last frame, cut there": seen.cut,
-            "shorter than a frame, now of one": seen.short,
-            "in the table twice, taken once": seen.twice,
-        }
-        said = [f"{counted(len(them), 'segment')} {what}: {first_few(them)}" for what, them in lines.items() if them]
-        lengths = f"labels of another number of frames than the recording has: {first_few(seen.lengths)}"
-        by_length = f"start and end of {first_few(seen.as_frames)} count frames, as seconds they are too long"
-        return found.changed() + said + [lengths] * bool(seen.lengths) + [by_length] * bool(seen.as_frames)
-
     notes = tuple(dict.fromkeys(note for table in tables for note in table.notes))
     return replace(
         found,
         clips=clips(),
         class_names=names,
-        skipped=skipped,
-        changed=changed,
+        skipped=lambda: found.skipped() + seen.skipped(by_name),
+        changed=lambda: found.changed() + seen.changed(),
         assumed=(*found.assumed, *notes, *_said_units(tables, units, unit), *_alike(names)),
     )
 
