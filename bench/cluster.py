@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument("raw", type=Path)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--kill", type=float, help="kill one worker every so many seconds")
+    parser.add_argument("--calm", action=argparse.BooleanOptionalAction, default=True, help="also without killing")
     parser.add_argument("--clips", type=int, default=56_880, help="how many recordings to make, where there are none")
     parser.add_argument("--frames", type=int, default=30, help="of each recording that is made")
     given = parser.parse_args()
@@ -131,7 +132,7 @@ def main() -> None:
         alone = digest(place / "one")
         print(f"{files:,} files; one process: {files / seconds:.0f} files/s, {peak[0]:.0f} MB", flush=True)
         for workers in given.workers:
-            for kill in (None, given.kill) if given.kill else (None,):
+            for kill in [*[None] * given.calm, *[given.kill] * bool(given.kill)]:
                 seconds, memory, worker, killed = by_dask(given.raw, place / "many", workers, kill)
                 same = "the same" if digest(place / "many") == alone else "ANOTHER"
                 shutil.rmtree(place / "many")

@@ -38,7 +38,8 @@ def faults_of(page: Page) -> list[str]:
 
 
 def printed(page: Page) -> bytes:
-    found = page.call("Page.printToPDF", printBackground=True, preferCSSPageSize=True)
+    a4 = {"paperWidth": 210 / 25.4, "paperHeight": 297 / 25.4}
+    found = page.call("Page.printToPDF", printBackground=True, **a4)
     return base64.b64decode(found["data"])
 
 

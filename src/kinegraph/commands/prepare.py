@@ -22,6 +22,7 @@ from kinegraph.data.dataset import SkeletonDataset, write_dataset
 from kinegraph.data.dataset_checks import dataset_findings, line_of
 from kinegraph.data.formats import options_of, recognise, recordings
 from kinegraph.data.formats.chosen import chosen
+from kinegraph.data.formats.clip_columns import MADE
 from kinegraph.data.formats.each_person import each_person, lists_persons
 from kinegraph.data.formats.faults import without_faults
 from kinegraph.data.formats.recordings import facts_of
@@ -204,6 +205,8 @@ def prepare(
     summarize(dataset, out, skipped + found.skipped(), f"{found.format}, {found.reason}", found.assumed)
     for line in found.changed():
         print(f"note: {line}")
+    if MADE in dataset.splits and "made here" not in dataset.source and found.format != "dataset":
+        print(f"note: split {MADE} made here, val is a fifth of each class; --labels-file with subjects parts people")
     if found.format == "ntu" and len(dataset.class_names) == 120 and dataset.label.max() < 60:
         print(
             "note: all clips are of NTU RGB+D 60's actions; --classes 60 gives them its 60 classes and its splits "

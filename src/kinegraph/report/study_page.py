@@ -112,9 +112,14 @@ def _history(study: StudyFacts, shares: bool) -> str:
 def _importance(study: StudyFacts) -> str:
     if not study.importance:
         return ""
-    rows = [[name(option), bar(share)] for option, share in study.importance.items()]
+    rows = [[_breakable(name(option)), bar(share)] for option, share in study.importance.items()]
     note = "How much of the difference between good trials and the others goes with an option (PED-ANOVA)."
     return f"<div>{table(['Option', '#Importance, %'], rows)}{quiet(note)}</div>"
+
+
+def _breakable(cell: str) -> str:
+    """A cell with the name of an option, which a narrow page may break between its words."""
+    return cell.replace(".", ".<wbr>").replace("_", "_<wbr>")
 
 
 def _trials(study: StudyFacts) -> str:

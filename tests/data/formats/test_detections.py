@@ -313,6 +313,7 @@ def test_wrong_files_are_one_line(tmp_path, name, content, message):
     assert str(tmp_path) in str(caught.value)
 
 
+<<<<<<< HEAD
 # ---- folders of classes ----------------------------------------------------------------------------------------------
 
 
@@ -353,3 +354,45 @@ def test_folders_that_ultralytics_makes_are_no_classes(tmp_path):
         (tmp_path / run / "labels" / "walk_0.txt").write_text(lines_of_yolo(walking()[0]))
     found = recordings(tmp_path)
     assert (found.class_names, len(list(found.clips))) == ((), 2)
+=======
+# ---- folders that name classes ---------------------------------------------------------------------------------------
+
+
+def filmed(folder, name):
+    instances = [{"keypoints": pose()[:, :2].tolist(), "keypoint_scores": pose()[:, 2].tolist()}]
+    content = {"instance_info": [{"frame_id": t + 1, "instances": instances} for t in range(2)]}
+    written(folder / f"{name}.json", content)
+
+
+def test_folders_name_classes_and_a_fifth_is_for_validation(tmp_path):
+    for name in ("wave", "bow"):
+        for number in range(5):
+            filmed(tmp_path, f"{name}/film{number}")
+    found = recordings(tmp_path)
+    clips = list(found.clips)
+    assert found.class_names == ("bow", "wave")
+    assert [(clip.name, clip.label) for clip in clips[4:6]] == [("bow/film4", 0), ("wave/film0", 1)]
+    assert sorted((clip.label, clip.splits["holdout"]) for clip in clips) == [
+        (label, part) for label in (0, 1) for part in ["train"] * 4 + ["val"]
+    ]
+    more = recordings(tmp_path, val_share=0.4)
+    assert [clip.splits["holdout"] for clip in more.clips].count("val") == 4
+
+
+def test_subjects_of_a_labels_file_are_kept_apart(tmp_path):
+    lines = ["clip,label,subject"]
+    for number in range(10):
+        filmed(tmp_path / "films", f"film{number}")
+        lines.append(f"film{number},{'ab'[number % 2]},{number // 2}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    clips = list(recordings(tmp_path / "films", labels_file=tmp_path / "labels.csv").clips)
+    parts = {(clip.attributes["subject"], clip.splits["xsub"]) for clip in clips}
+    assert sorted(part for _, part in parts) == ["train"] * 4 + ["val"]
+
+
+def test_folders_in_the_names_of_pictures_are_no_classes(tmp_path):
+    file = alphapose(tmp_path, name="camera/front/{}.jpg")
+    found = recordings(file)
+    assert found.class_names == ()
+    assert [clip.label for clip in found.clips] == [None]
+>>>>>>> 931d714 (Folders of every estimator name classes, splits are made where folders name them, Holistic's tables; print on A4)

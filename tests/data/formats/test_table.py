@@ -487,6 +487,7 @@ def test_a_gap_stays_a_gap(table):
     assert (~clip.keypoint.any((0, 2, 3))).sum() == 5
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize("above", ["# my camera\n# 25 frames a second\n", "# my camera\n"])
 def test_comments_above_the_header_are_passed_over(tmp_path, above):
     rows = "clip,frame,joint,x,y\n" + "".join(f"a,0,{joint},{joint},2\n" for joint in range(17))
@@ -506,3 +507,23 @@ def test_joints_of_minus_one_are_unseen_and_said(tmp_path):
     assert not clip.keypoint[:, :, 4].any()
     assert clip.keypoint[:, :, 5].all()
     assert found.changed() == ["3 joints whose coordinates are all -1 count as not seen"]
+=======
+def test_parts_of_holistic_are_one_body(tmp_path):
+    lines = ["frame,row_id,type,landmark_index,x,y,z"]
+    for frame in range(2):
+        for kind, count in (("face", 468), ("left_hand", 21), ("pose", 33), ("right_hand", 21)):
+            for i in range(count):
+                x = {"left_hand": 0.2, "pose": 0.3, "right_hand": 0.4}.get(kind, 0.9) + i / 1000
+                x = "" if frame and kind == "left_hand" else x
+                lines.append(f"{frame},{frame}-{kind}-{i},{kind},{i},{x},{x and 0.5},{x and 0.1}")
+    (tmp_path / "sign.csv").write_text("\n".join(lines))
+    found = recordings(tmp_path / "sign.csv")
+    (clip,) = found.clips
+    assert clip.keypoint.shape == (1, 2, 75, 3)
+    assert clip.layout.joints[33] == "left_hand_wrist"
+    np.testing.assert_allclose(
+        clip.keypoint[0, 0, [0, 32, 33, 53, 54, 74], 0], [0.3, 0.332, 0.2, 0.22, 0.4, 0.42], rtol=1e-5
+    )
+    assert not clip.keypoint[0, 1, 33:54].any()
+    assert "rows of type face" in found.skipped()
+>>>>>>> 931d714 (Folders of every estimator name classes, splits are made where folders name them, Holistic's tables; print on A4)

@@ -25,6 +25,7 @@ from kinegraph.data.split_names import ABSENT
 from kinegraph.messages import did_you_mean, first_few, one_line, quoted
 
 VAL_SHARE = 0.2
+MADE = "holdout"  # the split of `made_split` without subjects
 MOST_CLASSES = 10_000
 UNIT = re.compile(
     r"(?<=.)\s*[(\[]\s*(mm|cm|m|px|pixels?|s|sec|seconds?|ms|(milli|centi)?met(er|re)s?)\s*[)\]]$", re.IGNORECASE
@@ -171,7 +172,7 @@ def made_split(
     clips = sorted(clip for clip in table if labels[clip] is not None) or sorted(table)
     absent = dict.fromkeys(table, ABSENT)
     if share == 0:
-        return {"holdout": absent | dict.fromkeys(clips, "train")}, "split holdout made here, all clips in train"
+        return {MADE: absent | dict.fromkeys(clips, "train")}, "split holdout made here, all clips in train"
     rng = np.random.default_rng(0)
     clips_of = Counter(table[clip].get("subject", "") for clip in clips)
     if len(clips_of) > 1:
@@ -186,7 +187,7 @@ def made_split(
         of_class = rng.permutation([clip for clip in clips if labels[clip] == label]).tolist()
         count = min(max(round(share * len(of_class)), 1), len(of_class) - 1)
         parts |= {clip: "val" if i < count else "train" for i, clip in enumerate(of_class)}
-    return {"holdout": absent | parts}, f"split holdout made here, {share:.0%} of each class drawn for val"
+    return {MADE: absent | parts}, f"split holdout made here, {share:.0%} of each class drawn for val"
 
 
 def _natural(text: str) -> tuple[int, str]:

@@ -1,7 +1,7 @@
 """Formats whose every file is one clip: the files of a folder, their names, classes and splits by its sub-folders.
 
 FOLDER/walk.bvh             clip walk
-FOLDER/walk/01.bvh          clip walk/01 of class walk
+FOLDER/walk/01.bvh          clip walk/01 of class walk; a fifth of each class becomes "val" of the split holdout
 FOLDER/train/walk/01.bvh    the same in part train; all files are then in train, val or test
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kinegraph.data.folders import files_ending
+from kinegraph.data.formats.clip_columns import VAL_SHARE, made_split
 from kinegraph.data.formats.recordings import FormatError, Item, fault_of
 from kinegraph.data.split_names import PARTS
 
@@ -55,10 +56,14 @@ def said_by_folders(
     """The classes, and the label and splits of each clip, by the folders in which it lies, the outermost first."""
     parted = all(folders[:1] and folders[0] in PARTS for folders in places)
     classes = tuple(sorted({folders[parted] for folders in places if len(folders) > parted}))
-    return classes, [
-        (classes.index(folders[parted]) if len(folders) > parted else None, {"split": folders[0]} if parted else {})
-        for folders in places
-    ]
+    labels = [classes.index(folders[parted]) if len(folders) > parted else None for folders in places]
+    if parted:
+        return classes, [(label, {"split": folders[0]}) for label, folders in zip(labels, places, strict=True)]
+    if not classes:
+        return (), [(None, {}) for _ in places]
+    numbered = {f"{number:09}": label for number, label in enumerate(labels)}
+    parts = made_split({clip: {} for clip in numbered}, numbered, VAL_SHARE)[0]
+    return classes, [(label, {split: part[clip] for split, part in parts.items()}) for clip, label in numbered.items()]
 
 
 def cells_of(files: Sequence[ClipFile], classes: Sequence[str]) -> dict[str, dict[str, str]]:

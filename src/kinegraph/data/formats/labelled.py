@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from kinegraph.data.formats.clip_columns import Facts, facts
+from kinegraph.data.formats.clip_columns import MADE, Facts, facts
 from kinegraph.data.formats.labels_file import with_labels
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread
 from kinegraph.skeleton.clip import SkeletonClip
@@ -36,8 +36,6 @@ def labelled(
     named = found.class_names or None if own_labels else None
     known = facts(table, class_names=class_names or named, val_share=val_share)
     again = read() if look is None else read(known.clips.keys())
-    if val_share is None and "made here" in known.note:  # nobody asked for a split
-        known = replace(known, clips={name: replace(it, splits={}) for name, it in known.clips.items()}, note="")
     return replace(
         again,
         clips=_with_facts(again.clips, known),
@@ -54,7 +52,7 @@ def _known(found: Recordings) -> dict[str, dict[str, str]]:
     with closing(found.clips) as items:
         for item in items:
             if isinstance(item, SkeletonClip | Unread):
-                cells = {f"split_{split}": part for split, part in item.splits.items()}
+                cells = {f"split_{split}": part for split, part in item.splits.items() if split != MADE}
                 cells |= {key: str(value) for key, value in item.attributes.items()}
                 table[item.name] = cells if item.label is None else cells | {"label": str(item.label)}
     columns = dict.fromkeys(key for cells in table.values() for key in cells)

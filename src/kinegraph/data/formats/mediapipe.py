@@ -27,13 +27,13 @@ from kinegraph.data.formats.clip_files import said_by_folders
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.detections import frame_numbers, picture_number, sides
 from kinegraph.data.formats.landmarks import HANDS_BESIDE, MOST_PEOPLE, Frame, frames_of, left_out_of
-from kinegraph.data.formats.openpose_parts import Part, layout_with
+from kinegraph.data.formats.openpose_parts import Part, holistic
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.formats.table_csv import joint_index, layout_of
 from kinegraph.messages import first_few
 from kinegraph.safe_io import read_json
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.layout import JointLayout, load_layout
+from kinegraph.skeleton.layout import JointLayout
 
 NAME = "mediapipe"
 TITLE = "landmarks of MediaPipe (JSON)"
@@ -102,7 +102,7 @@ def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None 
     ):
         _check_alike(counts, bodies, path)
     if hands and layout is None:
-        of = layout_with(load_layout("blazepose33"), ["hands"])
+        of = holistic()
         if not any(body.keys() & {*map(str, range(33, 75)), *of.joints[33:]} for body in bodies):
             raise ValueError(f"{path} has no hands beside its bodies; leave --parts out")
     else:

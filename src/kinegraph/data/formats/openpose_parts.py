@@ -4,6 +4,7 @@ Source: doc/02_output.md of OpenPose; the face's points are the 68 of iBUG (Sago
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Literal
 
 from kinegraph.skeleton.layout import JointLayout, load_layout
@@ -21,6 +22,12 @@ RIGHT_OF_FACE = ((range(8), 16), (range(17, 22), 43), (range(31, 33), 66), (rang
 def further_keys(parts: Sequence[str]) -> tuple[str, ...]:
     """The arrays that stand behind the body's in a pose."""
     return tuple(key for part, keys in KEYS.items() if part in parts for key in keys)
+
+
+@cache
+def holistic() -> JointLayout:
+    """The 75 joints of MediaPipe's Holistic: the body, the left hand, the right hand."""
+    return layout_with(load_layout("blazepose33"), ["hands"])
 
 
 def layout_with(body: JointLayout, parts: Sequence[str]) -> JointLayout:

@@ -24,6 +24,7 @@ from jaxtyping import Float, Int
 from kinegraph.data.formats.clip_columns import KNOWN, named_columns
 from kinegraph.data.formats.conventions import is_flat, layout_for
 from kinegraph.data.formats.csv_rows import NO_TEXT, csv_lines
+from kinegraph.data.formats.openpose_parts import holistic
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.data.formats.table_cells import ClipRows, Place, consecutive, frame_number, number
 from kinegraph.data.formats.table_forms import (
@@ -183,14 +184,15 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Non
     if all(joint.isdecimal() and len(joint) < 5 for joint in joints):
         return layout_for(max(map(int, joints)) + 1)
     names = {plain_joint(joint) for joint in joints}
-    known = {name: {plain_joint(joint) for joint in load_layout(name).joints} for name in layout_names()}
+    layouts = {it.name: it for it in (*map(load_layout, layout_names()), holistic())}
+    known = {name: {plain_joint(joint) for joint in it.joints} for name, it in layouts.items()}
     nearest = min(known, key=lambda name: len(names ^ known[name]))
     if names == known[nearest]:
-        return load_layout(nearest)
+        return layouts[nearest]
     fitting = [name for name in known if names <= known[name] and len(names) * MOST_UNSEEN >= len(known[name])]
     if fitting and len(names) >= FEWEST_NAMES:  # joints that are not there were not seen
-        by_kind = {name: is_flat(load_layout(name)) == (channels == 2) for name in fitting}
-        return load_layout(min(fitting, key=lambda name: (not by_kind[name], len(known[name]))))
+        by_kind = {name: is_flat(layouts[name]) == (channels == 2) for name in fitting}
+        return layouts[min(fitting, key=lambda name: (not by_kind[name], len(known[name])))]
     extra = [joint for joint in joints if plain_joint(joint) not in known[nearest]]
     hint = f"; nearest is '{nearest}', which lacks {first_few(extra)}" if 0 < len(extra) < len(names) / 2 else ""
     raise FormatError(

@@ -7,17 +7,20 @@ nose, nose above x, y                          a header of two rows, see `csv_ro
 (without clip)                                 the file is a clip; rows that begin with "break" part it
 (wide, with label)                             a clip for each stretch of rows with one label
 HeadPosX, SpineBase_TrackingState ...          as sensors and game engines log them, see `sensor_columns`
+frame, type, landmark_index, x, y              MediaPipe's Holistic: pose, left_hand, right_hand; its face is left out
 (wide, 501 joints without names)               the 33 of MediaPipe's body, and its face, which is left out
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from kinegraph.data.formats.clip_columns import ALIASES as ALIASES_OF_FACTS
 from kinegraph.data.formats.clip_columns import KNOWN, is_split, named_columns, plain_column
 from kinegraph.data.formats.csv_rows import Row, csv_lines
+from kinegraph.data.formats.openpose_parts import holistic
 from kinegraph.data.formats.sensor_columns import hands, is_place, state_score, usual_column
 from kinegraph.data.formats.table_times import TIMES, rate_of, with_frames
 from kinegraph.messages import did_you_mean
@@ -50,6 +53,9 @@ SCORES = ("visibility", "score", "confidence", "conf", "likelihood", "vis", "v",
 STATE_NAMES = ("state", "trackingstate", "tracking_state")  # of a column in a table that has a row a joint
 FEWEST_JOINTS = 3
 BREAK = "break"
+HOLISTIC = {"pose": holistic().joints[:33], "left_hand": holistic().joints[33:54], "right_hand": holistic().joints[54:]}
+FACE = "face"
+FIRST_FRAME = 1000  # rows in which a face shows
 WITH_FACE, OF_BODY = 501, 33  # joints of MediaPipe's body and face
 
 
@@ -94,10 +100,34 @@ def _opened(path: Path) -> tuple[list[str], list[str], Sequence[WideJoint], Iter
     time = time_column(header)
     if time is not None and joints and "person" not in named:
         named[time], time = header[time], None  # a row a frame
+    if (places := _holistic_columns(named)) is not None:
+        lines = _of_holistic(len(header), *places, lines)
+        header, named = _without(header, places[0]), _without(named, places[0])
     lines = with_frames(path, named, time, clip, lines)
     if clip is not None and "frame" not in named:
         named = [*named, "frame"]
     return header, named, body_of(joints), lines
+
+
+def _holistic_columns(named: Sequence[str]) -> tuple[int, int] | None:
+    """The columns of a landmark's part and of its number in this part, as tables of Holistic have them."""
+    kinds = [place for place, name in enumerate(named) if plain_column(name) == "type"]
+    return (kinds[0], named.index("joint")) if kinds and {"joint", "x", "y"} <= {*named} else None
+
+
+def _of_holistic(width: int, part: int, joint: int, lines: Iterator[Row]) -> Iterator[Row]:
+    """The rows with the names of joints in place of parts of a body with numbers, and without those of a face."""
+    for line, row in lines:
+        kind = row[part].strip().lower() if len(row) == width else ""
+        number = row[joint].strip() if kind in HOLISTIC else ""
+        if number.isdecimal() and int(number) < len(HOLISTIC[kind]):
+            row = [HOLISTIC[kind][int(number)] if place == joint else cell for place, cell in enumerate(row)]
+        if kind != FACE:
+            yield line, _without(row, part) if len(row) == width else row
+
+
+def _without(cells: Sequence[str], place: int) -> list[str]:
+    return [*cells[:place], *cells[place + 1 :]]
 
 
 def _with_scores(
@@ -192,7 +222,13 @@ def body_of(joints: Sequence[WideJoint]) -> Sequence[WideJoint]:
 
 def face_of(path: Path) -> tuple[str, ...]:
     """The line on joints of a face that are left out."""
-    joints = wide_joints(next(csv_lines(path), (1, []))[1])
+    lines = csv_lines(path)
+    header = next(lines, (1, []))[1]
+    joints = wide_joints(header)
+    if not joints and (places := _holistic_columns(renamed(header))) is not None:
+        first = islice(lines, FIRST_FRAME)
+        there = any(row[places[0]].strip().lower() == FACE for _, row in first if len(row) == len(header))
+        return ("rows of type face",) * there
     face = len(joints) - len(body_of(joints))
     return (f"{face} of {len(joints)} joints, MediaPipe's face behind its body",) * bool(face)
 

@@ -294,7 +294,7 @@ def _are_of_mediapipe(bodies: Sequence[Float[np.ndarray, "B V C"]], layout: Join
 
     Its world coordinates count x and y from the hips, too.
     """
-    if layout.name != "blazepose33" or bodies[0].shape[2] != 3 or not _size(bodies) < PIXELS:
+    if not layout.name.startswith("blazepose33") or bodies[0].shape[2] != 3 or not _size(bodies) < PIXELS:
         return False
     hips = [layout.joints.index(name) for name in ("left_hip", "right_hip")]
     x, y, z = np.median(np.concatenate(bodies)[:, hips].mean(1), axis=0)
