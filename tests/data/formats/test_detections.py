@@ -313,7 +313,6 @@ def test_wrong_files_are_one_line(tmp_path, name, content, message):
     assert str(tmp_path) in str(caught.value)
 
 
-<<<<<<< HEAD
 # ---- folders of classes ----------------------------------------------------------------------------------------------
 
 
@@ -354,7 +353,8 @@ def test_folders_that_ultralytics_makes_are_no_classes(tmp_path):
         (tmp_path / run / "labels" / "walk_0.txt").write_text(lines_of_yolo(walking()[0]))
     found = recordings(tmp_path)
     assert (found.class_names, len(list(found.clips))) == ((), 2)
-=======
+
+
 # ---- folders that name classes ---------------------------------------------------------------------------------------
 
 
@@ -395,4 +395,3 @@ def test_folders_in_the_names_of_pictures_are_no_classes(tmp_path):
     found = recordings(file)
     assert found.class_names == ()
     assert [clip.label for clip in found.clips] == [None]
->>>>>>> 931d714 (Folders of every estimator name classes, splits are made where folders name them, Holistic's tables; print on A4)

@@ -487,7 +487,6 @@ def test_a_gap_stays_a_gap(table):
     assert (~clip.keypoint.any((0, 2, 3))).sum() == 5
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("above", ["# my camera\n# 25 frames a second\n", "# my camera\n"])
 def test_comments_above_the_header_are_passed_over(tmp_path, above):
     rows = "clip,frame,joint,x,y\n" + "".join(f"a,0,{joint},{joint},2\n" for joint in range(17))
@@ -507,7 +506,8 @@ def test_joints_of_minus_one_are_unseen_and_said(tmp_path):
     assert not clip.keypoint[:, :, 4].any()
     assert clip.keypoint[:, :, 5].all()
     assert found.changed() == ["3 joints whose coordinates are all -1 count as not seen"]
-=======
+
+
 def test_parts_of_holistic_are_one_body(tmp_path):
     lines = ["frame,row_id,type,landmark_index,x,y,z"]
     for frame in range(2):
@@ -526,4 +526,3 @@ def test_parts_of_holistic_are_one_body(tmp_path):
     )
     assert not clip.keypoint[0, 1, 33:54].any()
     assert "rows of type face" in found.skipped()
->>>>>>> 931d714 (Folders of every estimator name classes, splits are made where folders name them, Holistic's tables; print on A4)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.clip_columns import VAL_SHARE, made_split
+from kinegraph.data.formats.clip_columns import MADE, VAL_SHARE, made_split
 from kinegraph.data.formats.recordings import FormatError, Item, fault_of
 from kinegraph.data.split_names import PARTS
 
@@ -68,7 +68,7 @@ def said_by_folders(
 
 def cells_of(files: Sequence[ClipFile], classes: Sequence[str]) -> dict[str, dict[str, str]]:
     """The class and the split of each clip as cells of a table, for formats whose clips a labels file completes."""
-    columns = dict.fromkeys(split for file in files for split in file.splits)
+    columns = dict.fromkeys(split for file in files for split in file.splits if split != MADE)
     table = {file.name: {split: file.splits.get(split, "") for split in columns} for file in files}
     if classes:
         for file in files:
