@@ -45,7 +45,7 @@ def _way(error: ValueError) -> str:
     if not isinstance(error, json.JSONDecodeError):
         return ""
     if error.msg == "Extra data" and error.lineno > 1:
-        return "; a file with a value on each line ends in .jsonl"
+        return "; it has a value on each line, expected one in the file"
     comma = error.doc[: error.pos].rstrip().endswith(",") and error.doc[error.pos : error.pos + 1] in tuple("]}")
     return "; delete the comma before the bracket" if comma or "trailing comma" in error.msg else ""
 

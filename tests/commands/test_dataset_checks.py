@@ -317,3 +317,14 @@ def test_a_run_is_replaced_when_asked_and_stands_for_its_weights(tmp_path, capsy
         find_weights(tmp_path / "data")
     with pytest.raises(ValueError, match="there is no file"):
         find_weights(tmp_path / "absent.safetensors")
+
+
+def test_labels_without_a_split_say_how_to_make_one(tmp_path):
+    clips = [replace(clip, splits={}) for clip in made_up.clips(6)]
+    about = {"layout": load_layout("ntu25"), "class_names": ["a", "b", "c"], "units": "m", "source": "made up"}
+    folder = write_dataset(tmp_path / "d", clips, **about)
+    (finding,) = [one for one in dataset_findings(folder) if one.kind == "no_split"]
+    assert finding.message == "no split: train needs one; prepare makes it with --val-share 0.2"
+    with pytest.raises(ValueError, match=r"it has no splits: prepare makes one with --val-share 0\.2"):
+        folder.part_of("holdout")
+    assert not [one for one in dataset_findings(made_up.dataset(tmp_path / "e")) if one.kind == "no_split"]

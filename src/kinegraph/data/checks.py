@@ -309,7 +309,10 @@ def _repeats(facts, expected) -> Iterable[Finding]:
 
 
 def _parts(facts, expected) -> Iterable[Finding]:
-    """Splits that lack a part, or nearly."""
+    """Splits that lack a part, or nearly; or no split at all."""
+    if len({one.label for one in facts if one.label is not None}) > 1 and not _splits(facts):
+        message = "no split: train needs one; prepare makes it with --val-share 0.2"
+        yield Finding("note", "no_split", message)
     for split in _splits(facts):
         parts = Counter(one.splits.get(split) for one in facts)
         named = sorted((part for part in parts if part not in (None, "", "none")), key=order_of)

@@ -204,7 +204,8 @@ class SkeletonDataset:
         except ValueError as error:
             raise ValueError(f"{self.path}: {error}") from None
         if parts is None:
-            there = f"its splits are {', '.join(self.splits)}" if self.splits else "it has no splits"
+            no = "it has no splits: prepare makes one with --val-share 0.2"
+            there = f"its splits are {', '.join(self.splits)}" if self.splits else no
             only = f" (--split {next(iter(self.splits))})" if len(self.splits) == 1 else ""
             more = "ATTRIBUTE=VALUE makes one"
             more += ", and so does `kinegraph prepare ... --val-share 0.2`" * (not self.splits)

@@ -296,7 +296,7 @@ def test_yolo_lines_that_are_damaged(tmp_path, change, message):
     ("name", "content", "message"),
     [
         ("a.json", [{"image_id": "1.jpg", "keypoints": [1, 2]}], "expected x, y, score of each joint"),
-        ("a.json", [{"image_id": "1.jpg", "keypoints": [1, 2, float("nan")]}], "not finite"),
+        ("a.json", [{"image_id": "1.jpg", "keypoints": [1, 2, float("inf")]}], "not finite"),
         ("a.json", [{"image_id": 1, "keypoints": ["x", 2, 3]}], "expected x, y, score of each joint"),
         ("a.json", [{"keypoints": [[1, 2]], "keypoint_scores": [1, 2]}], "has 2 scores for 1 joints"),
         ("a.json", {"images": [], "annotations": [{"keypoints": []}]}, "no person with keypoints"),
@@ -395,3 +395,18 @@ def test_folders_in_the_names_of_pictures_are_no_classes(tmp_path):
     found = recordings(file)
     assert found.class_names == ()
     assert [clip.label for clip in found.clips] == [None]
+
+
+def test_joints_of_nan_or_null_are_unseen(tmp_path):
+    frames = [{"frame_id": t, "instances": list(map(instance, people))} for t, people in enumerate(walking())]
+    frames[1]["instances"][0]["keypoints"][3] = [None, None]
+    frames[2]["instances"][0]["keypoints"][5] = [float("nan")] * 2
+    clips = list(read(written(tmp_path / "a.json", frames)))
+    assert sorted(np.argwhere(~clips[0].keypoint.any(3))[:, 1:].tolist()) == [[1, 3], [2, 5]]
+
+
+def test_bones_that_a_category_does_not_name_are_said(tmp_path):
+    content = coco(walking())
+    content["categories"] = [{"id": 1, "name": "hand", "keypoints": [f"k{i}" for i in range(17)], "skeleton": []}]
+    found = recordings(written(tmp_path / "a.json", content))
+    assert found.assumed == ("bones: joints without one are joined to 'k0' (--layout)",)

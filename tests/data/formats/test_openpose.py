@@ -13,6 +13,7 @@ from kinegraph.data.formats import read
 from kinegraph.data.formats import recordings as any_recordings
 from kinegraph.data.formats.openpose_people import Detections, best_of_each_frame, tracked
 from kinegraph.inference.inputs import read_inputs
+from tests import made_up
 
 recordings = partial(any_recordings, format="openpose")
 
@@ -397,3 +398,16 @@ def test_class_folders_give_labels_to_all_forms_of_files(tmp_path, name, content
         ("bow/clip1", 0, 2), ("bow/clip2", 0, 2), ("wave/clip1", 1, 2),
     ]  # fmt: skip
     assert found.class_names == ("bow", "wave")
+
+
+def test_fractions_of_the_picture_become_pixels(tmp_path):
+    pose = np.column_stack([made_up.body("openpose18", 2) * 0.3 + 0.5, np.full(18, 0.9)])
+    (tmp_path / "a_0_keypoints.json").write_text(json.dumps({"people": [{"pose_keypoints_2d": pose.ravel().tolist()}]}))
+    (clip,) = recordings(tmp_path, image_size="1000x500").clips
+    np.testing.assert_allclose(clip.keypoint[0, 0], pose[:, :2] * [1000, 500], rtol=1e-5)
+
+
+def test_people_in_space_alone_are_said(tmp_path):
+    (tmp_path / "a_0_keypoints.json").write_text('{"people": [{"pose_keypoints_2d": [], "pose_keypoints_3d": [1, 2]}]}')
+    with pytest.raises(ValueError, match="shows a person, it has pose_keypoints_3d alone"):
+        recordings(tmp_path)

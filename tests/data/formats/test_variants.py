@@ -110,6 +110,7 @@ def named(frame: np.ndarray) -> dict:
     [
         ("a.json", json.dumps({"fps": 25, "frames": [{"keypoints": named(it)} for it in PLACES]})),
         ("a.jsonl", ",\n".join(json.dumps({"frame": t, "joints": named(it)}) for t, it in enumerate(PLACES)) + ",\n"),
+        ("b.json", "\n".join(json.dumps({"frame": t, "joints": named(it)}) for t, it in enumerate(PLACES))),
         ("a.json", json.dumps({"data": PLACES.tolist(), "score": [SEEN.tolist()] * 6, "label": "wave", "fps": 25})),
     ],
 )  # fmt: skip
@@ -135,7 +136,7 @@ def test_columns_with_units(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "way"),
     [
-        ("a.json", '{"joints": {"nose": [1, 2]}}\n{"joints": {"nose": [1, 2]}}', "a value on each line ends in .jsonl"),
+        ("a.json", '{"a": {"b": [1, 2]}}\n{"a": {"b": [1, 2]}}', "it has a value on each line, expected one"),
         ("a.json", '[[{"x": 1, "y": 2}],]', "delete the comma before the bracket"),
         ("a.json", "[[[1, 2]]]".encode("utf-16"), "is in UTF-16; save it in UTF-8"),
         ("a.npy", PLACES.transpose(2, 0, 1)[..., None], r"save array.transpose\(1, 3, 2, 0\)"),

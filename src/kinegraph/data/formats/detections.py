@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from kinegraph.data.formats.clip_files import said_by_folders
 from kinegraph.data.formats.conventions import layout_for
+from kinegraph.data.formats.named_joints import bones_line
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.tracking import CROWD, gathered, track
 from kinegraph.messages import quoted
@@ -94,6 +95,8 @@ def folders_of(name: str) -> tuple[str, ...]:
 def pose_of(numbers: object, scores: object = None, where: str = "") -> Float[np.ndarray, "V C+1"]:
     """Coordinates and score of joints in a list of (x, y, score), or of (x, y) or (x, y, z) with scores beside it.
 
+    A joint with NaN or null was not seen.
+
     Raises FormatError for what is no such list.
     """
     try:
@@ -115,7 +118,8 @@ def pose_of(numbers: object, scores: object = None, where: str = "") -> Float[np
         if len(beside) != len(values):
             raise FormatError("score", f"{where}has {len(beside)} scores for {len(values)} joints")
         values = np.column_stack([values, beside])
-    if not np.isfinite(values).all() or np.abs(values).max() > 1e30:
+    values = np.where(np.isnan(values).any(1, keepdims=True), 0, values)  # NaN and null: not seen
+    if np.abs(values).max() > 1e30:
         raise FormatError("not_finite", f"{where}holds a number that is not finite")
     seen = values[:, -1:] > 0
     if values.shape[1] == 3:  # in 2D, (0, 0) is a joint that was not seen; in 3D, it may be the root
@@ -162,6 +166,7 @@ def recordings_of(
         units="m" if deep else units,
         source=source,
         skipped=lambda: lines + beyond_lines(left_out),
+        assumed=bones_line(of),
         guessed=frozenset(guessed),
     )
 

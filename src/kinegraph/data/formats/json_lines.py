@@ -13,7 +13,9 @@ Source: doc/02_output.md of OpenPose; ai.google.dev/edge/mediapipe/solutions/vis
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,7 +38,8 @@ from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 NAME = "json_lines"
 TITLE = "JSON lines, a frame a line"
-SUFFIXES = (".jsonl", ".ndjson")
+ENDINGS = (".jsonl", ".ndjson")
+SUFFIXES = (*ENDINGS, ".json")  # a .json alone, where it has a frame on each line
 LONGEST = 1 << 22  # bytes of a line: some thousand people
 BY_NUMBER = {33: "blazepose33", 21: "hand21"}
 LONGEST_GAP = 10_000  # frames
@@ -241,8 +244,16 @@ def _layout_of(names: Sequence[str], origin: str) -> JointLayout:
 def detect(path: Path) -> str | None:
     """A file whose first line is a frame, or says what holds for all frames; or a folder with such files."""
     if path.is_dir():
-        return "holds files of a frame as JSON a line" if some_below(path, SUFFIXES, _is_one) else None
-    return "a frame as JSON a line" if path.suffix.lower() in SUFFIXES and _is_one(path) else None
+        return "holds files of a frame as JSON a line" if some_below(path, ENDINGS, _is_one) else None
+    lines = path.suffix.lower() in ENDINGS or (path.suffix.lower() == ".json" and _has_lines(path))
+    return "a frame as JSON a line" if lines and _is_one(path) else None
+
+
+def _has_lines(file: Path) -> bool:
+    """Whether the first two lines are an object each, as in a .json that holds JSON lines."""
+    with closing(lines_of(file.open("rb"))) as lines:
+        some = [line.strip().rstrip(b",") for line in islice(lines, 2)]
+    return len(some) == 2 and all(line.startswith(b"{") and line.endswith(b"}") for line in some)
 
 
 def _is_one(file: Path) -> bool:
@@ -260,7 +271,7 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
 
     Raises ValueError that names the line which is not as expected, and where no file can be read.
     """
-    files, classes = clip_files(path, SUFFIXES, _is_one)
+    files, classes = clip_files(path, ENDINGS, _is_one)
     first = first_readable(files, lambda file: _recording(file, layout))
     return replace(
         first,

@@ -1,10 +1,13 @@
 """A layout from the names and bones that a file gives: the built-in one with these names, or one of its own."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
+
+COMPLETED = "joints of the file, and bones that were completed"
 
 
 def layout_named(names: object, bones: object, title: str) -> JointLayout | None:
@@ -19,13 +22,21 @@ def layout_named(names: object, bones: object, title: str) -> JointLayout | None
     for name in layout_names():
         if [plain_joint(it) for it in load_layout(name).joints] == [plain_joint(it) for it in names]:
             return load_layout(name)
-    pairs = _connected(_usable(bones, len(names)), len(names))
+    said = _usable(bones, len(names))
+    pairs = _connected(said, len(names))
     centre = max(range(len(names)), key=lambda joint: sum(joint in pair for pair in pairs))
     named = [[names[i], names[j]] for i, j in pairs]
     try:
-        return JointLayout.own({"name": title, "joints": names, "bones": named, "centre": names[centre]})
+        made = JointLayout.own({"name": title, "joints": names, "bones": named, "centre": names[centre]})
+        return replace(made, source=COMPLETED) if len(pairs) > len(said) else made
     except ValueError:
         return None
+
+
+def bones_line(layout: JointLayout) -> tuple[str, ...]:
+    """The line on bones that the file does not name."""
+    line = f"bones: joints without one are joined to '{layout.joints[layout.centre]}' (--layout)"
+    return (line,) if layout.source == COMPLETED else ()
 
 
 def _usable(bones: object, joints: int) -> list[tuple[int, int]]:

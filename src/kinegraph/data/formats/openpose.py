@@ -37,7 +37,7 @@ from kinegraph.data.formats.openpose_clips import (
     kinetics,
     kinetics_folders,
 )
-from kinegraph.data.formats.openpose_files import detections, further_parts, poses
+from kinegraph.data.formats.openpose_files import detections, further_parts, only_in_space, poses
 from kinegraph.data.formats.openpose_parts import BODIES, Part, layout_with
 from kinegraph.data.formats.openpose_people import Bodies, best_of_each_frame, tracked
 from kinegraph.data.formats.people import further_people
@@ -128,6 +128,7 @@ def read(
         source="; ".join(filter(None, [f"OpenPose joints of {path.resolve().name}", f"bodies {bodies}", known.note])),
         skipped=lambda: reasons + further_people(left_out, people or 2),
         changed=known.lines,
+        guessed=frozenset() if found.fractions else frozenset(("units",)),  # OpenPose may write fractions
     )
 
 
@@ -202,7 +203,9 @@ def _body_of(raw: Path, entries: Sequence[Entry]) -> tuple[JointLayout, list[str
             raise ValueError(f"clip {quoted(entry.name)} in {raw} has {joints} joints, expected OpenPose's 18 or 25")
     if first:
         raise ValueError(str(fault_of(first)))
-    raise ValueError(f"none of the {len(entries):,} clips in {raw} shows a person")
+    deep = any(only_in_space(entry.files) for entry in entries)
+    hint = ", it has pose_keypoints_3d alone: run OpenPose with --write_json and without --3d" * deep
+    raise ValueError(f"none of the {len(entries):,} clips in {raw} shows a person{hint}")
 
 
 def _unread_parts(raw: Path, there: Sequence[str], parts: Sequence[Part]) -> list[str]:

@@ -116,6 +116,14 @@ def further_parts(files: Files) -> list[str]:
     return []
 
 
+def only_in_space(files: Files) -> bool:
+    """Whether the people of the first frame that has some have joints in 3D alone."""
+    for file in ({} if isinstance(files, Path) else files).values():
+        if people := _people(file):
+            return bool(people[0].get("pose_keypoints_3d")) and not any(people[0].get(key) for key in POSES)
+    return False
+
+
 def _numbers(people: Sequence[Mapping], keys: Sequence[str]) -> Iterator[Sequence]:
     for values in (person.get(f"{key}_keypoints_2d") for person in people for key in keys):
         if isinstance(values, list):
