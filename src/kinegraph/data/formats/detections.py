@@ -31,7 +31,7 @@ WITH_BODY = {136: ("halpe26", "halpe136"), 133: ("coco17", "wholebody133")}
 class Person:
     """A detection: x, y (z) and score of its joints, zero for one that was not seen; and who it is, where known."""
 
-    pose: Float[np.ndarray, "V C+1"]
+    pose: Float[np.ndarray, "V D"]
     who: Hashable = None
 
 
@@ -92,7 +92,7 @@ def folders_of(name: str) -> tuple[str, ...]:
     return tuple(folders)
 
 
-def pose_of(numbers: object, scores: object = None, where: str = "") -> Float[np.ndarray, "V C+1"]:
+def pose_of(numbers: object, scores: object = None, where: str = "") -> Float[np.ndarray, "V D"]:
     """Coordinates and score of joints in a list of (x, y, score), or of (x, y) or (x, y, z) with scores beside it.
 
     A joint with NaN or null was not seen.

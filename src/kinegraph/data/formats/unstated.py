@@ -124,7 +124,7 @@ def bodies_of(clip: SkeletonClip) -> Float[np.ndarray, "B V C"]:
     return there[np.unique(np.linspace(0, len(there) - 1, min(len(there), BODIES)).astype(int))]
 
 
-def _alike(bodies: Sequence[Float[np.ndarray, "B V C"]]) -> list[Float[np.ndarray, "B V C"]]:
+def _alike(bodies: Sequence[Float[np.ndarray, "_ ..."]]) -> list[Float[np.ndarray, "_ ..."]]:
     """Those that have as many joints and coordinates as most; a clip that differs is a fault of its own."""
     if not bodies:
         return []
@@ -132,7 +132,7 @@ def _alike(bodies: Sequence[Float[np.ndarray, "B V C"]]) -> list[Float[np.ndarra
     return [body for body in bodies if body.shape[1:] == usual]
 
 
-def some_bodies(bodies: Sequence[Float[np.ndarray, "B V C"]]) -> Float[np.ndarray, "B V C"]:
+def some_bodies(bodies: Sequence[Float[np.ndarray, "_ V C"]]) -> Float[np.ndarray, "B V C"]:
     """Bodies of all clips, at equal distances."""
     alike = np.concatenate(bodies)
     return alike[np.unique(np.linspace(0, len(alike) - 1, min(len(alike), BODIES)).astype(int))]
