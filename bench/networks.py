@@ -16,7 +16,7 @@ from kinegraph.skeleton.layout import load_layout
 LAYOUTS = {17: "coco17", 25: "ntu25"}
 SHARES = (0, 50, 80, 100)
 PEERS = {"plain path": "plain", "MMAction2": "mmaction2", "TensorFlow": "tensorflow"}
-NEWER = ("dgstgcn", "ctrgcn", "aagcn", "agcn1", "msg3d")  # agcn1: 2s-AGCN of MMAction2 1.x
+NEWER = ("dgstgcn", "ctrgcn", "aagcn", "agcn1", "msg3d", "protogcn")  # agcn1: 2s-AGCN of MMAction2 1.x
 Chosen = Callable[[str], bool]
 
 

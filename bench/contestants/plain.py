@@ -140,6 +140,10 @@ def network(name: str, graph: torch.Tensor) -> nn.Module:
         from contestants.plain_dgstgcn import DGSTGCN
 
         return DGSTGCN(graph)
+    if name == "protogcn":
+        from contestants.plain_protogcn import ProtoGCN
+
+        return ProtoGCN(graph)
     if name == "msg3d":
         from contestants.plain_msg3d import MSG3D
 

@@ -275,7 +275,8 @@ def write_clips(recipe: Recipe, project: Path) -> None:
         if path.exists():
             continue
         if source.split is not None:
-            projects.write_splits(path, joints, channels, classes)
+            plain, boxed = source.split in ("train", "val"), "kinetics" in path.name
+            projects.write_splits(path, joints, channels, classes, plain, boxed)
         else:
             frames = 20 if recipe.get("preprocessing.frames") is None else None
             count = classes if part == "train" else 4

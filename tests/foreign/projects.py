@@ -327,12 +327,29 @@ def write_lists(folder: Path, name: str, joints: int, channels: int, classes: in
         (place / f"{part}.pkl").write_bytes(pickle.dumps(content))
 
 
-def write_splits(path: Path, joints: int, channels: int, classes: int) -> None:
-    """The one pickle of MMAction2 1.x and PYSKL."""
+def write_splits(
+    path: Path, joints: int, channels: int, classes: int, plain: bool = False, boxed: bool = False
+) -> None:
+    """The one pickle of MMAction2 1.x and PYSKL. plain: lists `train` and `val`, of FineGYM and Kinetics-400.
+
+    boxed: skeletons of Kinetics-400 lie in a file of their own, one after another, each with the score of its box.
+    """
     items = annotations(joints, channels, classes + 4, classes)
     names = [item["frame_dir"] for item in items]
     split = {}
-    for name in ("xsub", "xview", "xset"):
-        split |= {f"{name}_train": names[:classes], f"{name}_val": names[classes:]}
+    for name in ("",) if plain else ("xsub_", "xview_", "xset_"):
+        split |= {f"{name}train": names[:classes], f"{name}val": names[classes:]}
     path.parent.mkdir(parents=True, exist_ok=True)
+    if boxed:
+        skeletons = {item["frame_dir"]: _one_after_another(item) for item in items}
+        (path.parent / "all.pkl").write_bytes(pickle.dumps(skeletons))
     path.write_bytes(pickle.dumps({"split": split, "annotations": items}))
+
+
+def _one_after_another(item: dict) -> dict:
+    """The skeletons of an annotation, which keeps the frame of each and the score of its box instead."""
+    keypoint = np.concatenate([item.pop("keypoint"), item.pop("keypoint_score")[..., None]], 3).swapaxes(0, 1)
+    frames, people = keypoint.shape[:2]
+    item |= {"raw_file": "all.pkl", "frame_inds": np.repeat(np.arange(frames), people)}
+    item["box_score"] = np.ones(frames * people)
+    return {"keypoint": keypoint.reshape(-1, *keypoint.shape[2:])}

@@ -27,13 +27,19 @@ def test_graph_convolution_is_its_formula():
 @pytest.mark.parametrize(("joints", "kernel"), [(5, 5), (6, 5)])
 def test_attention_is_its_formula(joints, kernel):
     torch.manual_seed(0)
-    layer, y = Attention(4, joints), torch.rand(2, 12, joints, 4)
+    layer, y = Attention(4, joints).double(), torch.rand(2, 12, joints, 4, dtype=torch.float64, requires_grad=True)
     assert layer.joints.kernel_size == (kernel,)
     x = y.permute(0, 3, 1, 2)  # (B, C, T, V), as published
     x = x * (1 + torch.sigmoid(F.conv1d(x.mean(2), layer.joints.weight, layer.joints.bias, padding=2)))[:, :, None]
     x = x * (1 + torch.sigmoid(F.conv1d(x.mean(3), layer.frames.weight, layer.frames.bias, padding=4)))[..., None]
     x = x * (1 + torch.sigmoid(layer.excite(torch.relu(layer.squeeze(x.mean((2, 3)))))))[..., None, None]
-    assert torch.allclose(layer(y), x.permute(0, 2, 3, 1), atol=1e-6)
+    expected, found = x.permute(0, 2, 3, 1), layer(y)
+    assert torch.allclose(found, expected, atol=1e-14)
+    with torch.no_grad():
+        assert torch.allclose(layer(y), expected, atol=1e-14)
+    weight, inputs = torch.rand_like(found), (y, *layer.parameters())
+    wanted, got = (torch.autograd.grad((it * weight).sum(), inputs) for it in (expected, found))
+    assert all(torch.allclose(a, b, atol=1e-13) for a, b in zip(wanted, got, strict=True))
 
 
 def test_people_who_are_not_there_are_filled_up_and_too_many_refused():

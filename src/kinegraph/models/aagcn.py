@@ -30,6 +30,7 @@ from kinegraph.models.layers.blocks import (
 )
 from kinegraph.models.layers.first_weights import Init, check_init, draw_projections
 from kinegraph.models.layers.folding import finish_folding, fold_norm, scale_and_shift
+from kinegraph.models.layers.scaling import scaled
 from kinegraph.models.layers.winograd import TemporalConvolution
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.tensor_forms import Table, config_of_blocks, people_of
@@ -75,12 +76,13 @@ class Attention(nn.Module):
         self.excite = nn.Linear(width // 2, width)
 
     def forward(self, y: Float[Tensor, "B T V C"]) -> Float[Tensor, "B T V C"]:
-        of_joints = self.joints(y.mean(1).mT).sigmoid()  # (B, 1, V)
-        y = torch.addcmul(y, y, of_joints[..., None])
-        of_frames = self.frames(y.mean(2).mT).sigmoid()  # (B, 1, T)
-        y = torch.addcmul(y, y, of_frames.mT[..., None])
-        of_channels = self.excite(F.relu(self.squeeze(y.mean((1, 2))))).sigmoid()  # (B, C)
-        return torch.addcmul(y, y, of_channels[:, None, None])
+        # means of y itself, weighted by the attention so far: y is scaled once
+        of_joints = 1 + self.joints(y.mean(1).mT).sigmoid()  # (B, 1, V)
+        frames = (of_joints[:, None] @ y).squeeze(2) / y.shape[2]  # (B, T, C)
+        of_frames = 1 + self.frames(frames.mT).sigmoid()  # (B, 1, T)
+        mean = (of_frames @ frames).squeeze(1) / y.shape[1]  # (B, C)
+        of_channels = 1 + self.excite(F.relu(self.squeeze(mean))).sigmoid()
+        return scaled(y, of_frames.mT * of_joints, of_channels)
 
 
 class Block(nn.Module):
