@@ -206,7 +206,7 @@ class SkeletonDataset:
         if parts is None:
             there = f"its splits are {', '.join(self.splits)}" if self.splits else "it has no splits"
             only = f" (--split {next(iter(self.splits))})" if len(self.splits) == 1 else ""
-            more = "ATTRIBUTE=VALUE makes one"
+            more = "ATTRIBUTE=VALUE, such as subject=3, makes one"
             more += ", and so does `kinegraph prepare ... --val-share 0.2`" * (not self.splits)
             raise ValueError(f"{self.path} has no split '{split}'; {there}{only}; {more}")
         return parts
