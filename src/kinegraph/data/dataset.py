@@ -207,7 +207,7 @@ class SkeletonDataset:
             no = "it has no splits: prepare makes one with --val-share 0.2"
             there = f"its splits are {', '.join(self.splits)}" if self.splits else no
             only = f" (--split {next(iter(self.splits))})" if len(self.splits) == 1 else ""
-            more = "ATTRIBUTE=VALUE makes one"
+            more = "ATTRIBUTE=VALUE, such as subject=3, makes one"
             more += ", and so does `kinegraph prepare ... --val-share 0.2`" * (not self.splits)
             raise ValueError(f"{self.path} has no split '{split}'; {there}{only}; {more}")
         return parts
