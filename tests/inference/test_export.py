@@ -27,6 +27,13 @@ SMALL = {"widths": [8, 16]}
 OPTIONS = {
     "kinegraph.models.dgstgcn.DGSTGCN": {"widths": [16, 32]},
     "kinegraph.models.ctrgcn.CTRGCN": {"widths": [16, 32]},
+    "kinegraph.models.jointdistances.JointDistances": {},
+    "kinegraph.models.ensemble.Ensemble": {
+        "members": [
+            {"network": "kinegraph.models.stgcn.STGCN", **SMALL},
+            {"network": "kinegraph.models.jointdistances.JointDistances"},  # has one place, the other one many
+        ]
+    },
 }
 OTHERS = {  # which take long to export, or no other numbers of frames
     "kinegraph.models.msg3d.MSG3D": {"widths": [24, 48, 96]},
