@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Unpack
 import numpy as np
 
 from kinegraph.commands.ranges import check_numbers
-from kinegraph.commands.reading import Facts
+from kinegraph.commands.reading import Facts, say_of_inputs
 from kinegraph.commands.swapped import weights_first
 from kinegraph.files import check_new_file
 from kinegraph.messages import counted
@@ -130,11 +130,7 @@ def described(weights: Path, inputs: list[Path], options: dict[str, object], how
         count = sum(one.count for one in found)
         asked = track(asked, "describing", count, console=console, transient=True, disable=not console.is_terminal)
         vectors = list(embeddings(predictor, clips(asked), how.batch_size))
-    for one, path in zip(found, inputs, strict=True):
-        for line in (*(f"{path}: assumed {it}" for it in one.assumed), *one.changed()):
-            note(line)
-        for line in one.skipped():
-            print(f"skipped: {line}", file=sys.stderr)
+    say_of_inputs(found, inputs)
     if not vectors:
         raise ValueError("there is no clip in " + ", ".join(map(str, inputs)))
     return Described(known, np.stack(vectors), names, truths, frames)

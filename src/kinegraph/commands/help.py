@@ -40,7 +40,7 @@ def help_text(verb: Callable, usage: str, from_config: bool = False) -> str:
     words = [] if from_config else [option for option in options if option.word]
     lines = [f"usage: {usage}", "", *_wrapped(_about(verb)), ""]
     if from_config:
-        lines += _entry("CONFIG", "YAML file with any of the options below, there without dashes in front and with _.")
+        lines += _entry("CONFIG", "YAML file with options as below, without dashes in front and with _.")
     lines += [line for option in words for line in _shown(option, option.name.upper())]
     lines += ["", "options:"]
     for option in options:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal, Unpack
 
 from kinegraph.commands.long_clips import window_hint
 from kinegraph.commands.ranges import check_numbers
-from kinegraph.commands.reading import Reading
+from kinegraph.commands.reading import Reading, say_of_inputs
 from kinegraph.commands.swapped import weights_first
 from kinegraph.files import check_new_file
-from kinegraph.messages import counted, first_few, plain_name, shortened
+from kinegraph.messages import counted, plain_name, shortened
 from kinegraph.plugins import load_plugins
 from kinegraph.screen import anybody_reads
 
@@ -155,23 +155,9 @@ def predict(
             elif not anybody_reads():
                 break
     table.finish(out, synthetic=any("synthetic" in one.source.lower() for one in found))
-    _say_of_inputs(found, inputs)
+    say_of_inputs(found, inputs)
     if hint:
         print(hint, file=sys.stderr)
-
-
-def _say_of_inputs(found: "Sequence[Recordings]", inputs: Sequence[Path]) -> None:
-    """What was assumed, skipped and changed while the inputs were read, each line once."""
-    said: dict[str, list[str]] = {}  # what was assumed -> of which inputs
-    for one, path in zip(found, inputs, strict=True):
-        for line in one.assumed:
-            said.setdefault(line, []).append(str(path))
-    for line, paths in said.items():
-        _note(f"{first_few(paths)}: assumed {line}")
-    for line in dict.fromkeys(line for one in found for line in one.skipped()):
-        print(f"skipped: {line}", file=sys.stderr)
-    for line in (line for one in found for line in one.changed()):
-        _note(line)
 
 
 def _note(line: str) -> None:

@@ -1,9 +1,18 @@
 """Options of the verbs that ask a network about recordings: facts that the files lack, and steps of reading them.
 
 A verb takes them as `**reading: Unpack[Facts]` and gives them on to `read_inputs`. What is not typed is not there.
+`say_of_inputs` then says what came of it.
 """
 
-from typing import Annotated, Literal, TypedDict
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
+
+from kinegraph.messages import first_few
+
+if TYPE_CHECKING:  # readers take a second to import: not for --help
+    from kinegraph.data.formats.recordings import Recordings
 
 
 class Facts(TypedDict, total=False):
@@ -38,3 +47,17 @@ class Reading(Facts, total=False):
         "of videos: the estimator of the joints, mediapipe (the default), rtmlib, or FILE.FUNCTION of --plugins.",
     ]
     cache: Annotated[str | None, 'of videos: folder in which estimated joints are kept, "off" for none; see prepare.']
+
+
+def say_of_inputs(found: "Sequence[Recordings]", inputs: Sequence[Path]) -> None:
+    """Print what was assumed, skipped and changed while inputs were read, what was said of several once."""
+    said: dict[str, list[str]] = {}  # what was assumed -> of which inputs
+    for one, path in zip(found, inputs, strict=True):
+        for line in one.assumed:
+            said.setdefault(line, []).append(str(path))
+    for line, paths in said.items():
+        print(f"note: {first_few(paths)}: assumed {line}", file=sys.stderr)
+    for line in dict.fromkeys(line for one in found for line in one.skipped()):
+        print(f"skipped: {line}", file=sys.stderr)
+    for line in (line for one in found for line in one.changed()):
+        print(f"note: {line}", file=sys.stderr)
