@@ -93,7 +93,7 @@ def by_dask(raw: Path, out: Path, workers: int, kill: float | None) -> tuple[flo
         def killer() -> None:
             while not ended.wait(kill):
                 processes.clear()
-                processes.update(client.run(os.getpid))
+                processes.update(client.run(os.getpid, on_error="ignore"))  # one may just be starting again
                 if len(processes) == workers:  # a worker that is killed while it starts is not started again
                     killed.append(random.choice(list(processes.values())))
                     os.kill(killed[-1], signal.SIGKILL)
