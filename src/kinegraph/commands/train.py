@@ -148,7 +148,7 @@ def _introduce(
     precision = fabric.strategy.precision.precision
     if options.precision == "auto":
         print(
-            f"precision {precision}: this processor has {'' if precision == 'bf16-mixed' else 'no '}matrix units for it"
+            f"precision {precision}: this processor has {'' if precision == 'bf16-mixed' else 'no '}matrix units for bfloat16"
         )
     if precision == "bf16-mixed" and not options.compile:
         steps = data.preprocessing

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kinegraph.models.layers.absent import clip_logits, clip_vectors
+from kinegraph.models.layers.blocks import stream_channels
 from kinegraph.models.network import SkeletonNetwork, network_class
 
 Member = Mapping[str, Any]
@@ -48,11 +49,10 @@ class Ensemble(SkeletonNetwork):
         members: Sequence[Member] = (),
     ):
         super().__init__(adjacency, channels, classes, width=0)
-        if streams < 1 or channels % streams:
-            raise ValueError(f"streams is {streams}, which does not divide the {channels} channels")
+        each = stream_channels(streams, channels)
         if not members:
             raise ValueError("members is empty, expected a network and its streams for each")
-        parts, each = [_parts(it, streams) for it in members], channels // streams
+        parts = [_parts(it, streams) for it in members]
         self.seen = [[part * each + i for part in its for i in range(each)] for its in parts]
         built = [_built(it, self.A, len(its), each, classes) for it, its in zip(members, parts, strict=True)]
         placed = [one for one in built if one.keeps_places]

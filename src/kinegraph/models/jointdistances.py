@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
-from kinegraph.models.layers.blocks import over_time, scale_joints
+from kinegraph.models.layers.blocks import over_time, scale_joints, stream_channels
 from kinegraph.models.network import SkeletonNetwork
 
 SLOPE = 0.2  # of LeakyReLU below zero
@@ -44,11 +44,9 @@ class JointDistances(SkeletonNetwork):
     ):
         super().__init__(adjacency, channels, classes, width=8 * width)
         joints = self.A.shape[1]
-        if streams < 1 or channels % streams:
-            raise ValueError(f"streams is {streams}, which does not divide the {channels} channels")
         if joints < 2:
             raise ValueError("there is 1 joint, expected two or more: it has no distance to others")
-        self.coordinates = channels // streams
+        self.coordinates = stream_channels(streams, channels)
         pairs = joints * (joints - 1) // 2
         self.data_norm = BatchNorm(joints * channels)
         self.distance_norm = BatchNorm(pairs)

@@ -141,6 +141,7 @@ def _read_frame(
         yield from (item for item in clips if isinstance(item, SkeletonClip))
 
 
+@listed_once()
 def recordings(
     path: str | Path,
     format: str | None = None,
@@ -157,18 +158,7 @@ def recordings(
         whole: long recordings as they are, where the format's clips are cut out of them.
         recognised: what `recognise` said of the path; it looks at many files, so whoever asked it gives it here.
     """
-    with listed_once():
-        return _recordings(Path(path), format, on_fault, whole, recognised, options)
-
-
-def _recordings(
-    path: Path,
-    format: str | None,
-    on_fault: OnFault,
-    whole: bool,
-    recognised: "Recognised | None",
-    options: Mapping[str, Any],
-) -> Recordings:
+    path = Path(path)
     module, reason, fixed = recognised or recognise(path, format)
     options = {name: value for name, value in options.items() if value is not None}
     check_options(module, options, fixed)
@@ -238,16 +228,12 @@ def _read_by(
 Recognised = tuple[ModuleType, str, dict[str, object]]
 
 
+@listed_once()
 def recognise(path: Path, format: str | None = None) -> Recognised:
     """The module that reads a path, the reason, and options that the name of the format implies.
 
     Raises ValueError for a path that no format claims, for one that several do, and for a device or a pipe.
     """
-    with listed_once():
-        return _recognise(path, format)
-
-
-def _recognise(path: Path, format: str | None) -> Recognised:
     check_readable(path)
     if format is not None:
         name, fixed = ALIASES.get(format, (format, {}))

@@ -77,6 +77,13 @@ def check_blocks(widths: Sequence[int], strides: Sequence[int], dropout: float, 
         raise ValueError(f"dropout is {dropout}, expected a probability below 1")
 
 
+def stream_channels(streams: int, channels: int) -> int:
+    """Channels of each stream. Raises ValueError where the streams cannot be of one size."""
+    if streams < 1 or channels % streams:
+        raise ValueError(f"streams is {streams}, which does not divide the {channels} channels")
+    return channels // streams
+
+
 def check_people(people: int) -> None:
     """Raises ValueError when a norm would be over nobody."""
     if people < 1:
