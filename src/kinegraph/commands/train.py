@@ -147,9 +147,8 @@ def _introduce(
         print(f"from the data: {line}")
     precision = fabric.strategy.precision.precision
     if options.precision == "auto":
-        print(
-            f"precision {precision}: this processor has {'' if precision == 'bf16-mixed' else 'no '}matrix units for bfloat16"
-        )
+        units = "matrix units" if precision == "bf16-mixed" else "no matrix units"
+        print(f"precision {precision}: this processor has {units} for bfloat16")
     if precision == "bf16-mixed" and not options.compile:
         steps = data.preprocessing
         if line := slower_bf16(parts.network, "step", steps.people, steps.frames):
