@@ -3,6 +3,7 @@
 from functools import partial
 
 import pytest
+import torch
 
 from kinegraph.models.ensemble import Ensemble
 from kinegraph.models.jointdistances import JointDistances
@@ -11,10 +12,14 @@ from kinegraph.training.distributed import start_processes
 from kinegraph.training.setup import with_streams
 
 
-@pytest.mark.parametrize(("units", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
-def test_precision_auto_follows_the_units_of_the_processor(monkeypatch, units, precision):
-    monkeypatch.setattr("kinegraph.training.distributed.has_bf16_units", lambda device: units)
+@pytest.mark.parametrize(("fp32", "bf16", "precision"), [(2, 1, "bf16-mixed"), (1, 2, "32-true"), (1, 1, "32-true")])
+def test_precision_auto_is_the_one_measured_faster(monkeypatch, tmp_path, fp32, bf16, precision):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    times = {"32-true": fp32, "bf16-mixed": bf16}
+    monkeypatch.setattr("kinegraph.models.quickest.milliseconds", lambda calls: {name: times[name] for name in calls})
+    state = torch.get_rng_state()
     assert start_processes("cpu", 1, precision="auto").strategy.precision.precision == precision
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_a_class_with_streams_is_built_for_those_of_the_preprocessing():

@@ -147,8 +147,7 @@ def _introduce(
         print(f"from the data: {line}")
     precision = fabric.strategy.precision.precision
     if options.precision == "auto":
-        units = "matrix units" if precision == "bf16-mixed" else "no matrix units"
-        print(f"precision {precision}: this processor has {units} for bfloat16")
+        print(f"precision {precision}: a small network trains faster in it on this machine")
     if precision == "bf16-mixed" and not options.compile:
         steps = data.preprocessing
         if line := slower_bf16(parts.network, "step", steps.people, steps.frames):

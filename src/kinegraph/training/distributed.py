@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from torch.distributed import DistError
 
 from kinegraph.data.pool import STOPS
-from kinegraph.models.optimize import has_bf16_units
+from kinegraph.models.precision import faster_training
 
 # The launchers' counts of starts after the first.
 RESTARTS = ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT")
@@ -22,10 +22,10 @@ RESTARTS = ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT")
 def start_processes(accelerator: str, devices: int, nodes: int = 1, precision: str = "32-true") -> Fabric:
     """Lightning's Fabric, launched. Raises ValueError for a device or precision that this machine does not have.
 
-    precision: "auto" is bf16-mixed where the device has matrix units for it, elsewhere 32-true.
+    precision: "auto" is bf16-mixed where that is faster on this machine, elsewhere 32-true.
     """
     if precision == "auto":
-        precision = "bf16-mixed" if _has_units(accelerator) else "32-true"
+        precision = faster_training(accelerator)
     try:
         fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, precision=precision)
     except (RuntimeError, ValueError, ImportError) as error:
@@ -37,13 +37,6 @@ def start_processes(accelerator: str, devices: int, nodes: int = 1, precision: s
     if fabric.world_size > 1:
         atexit.register(_part)
     return fabric
-
-
-def _has_units(accelerator: str) -> bool:
-    """Whether bfloat16 is quick where a run will be."""
-    if accelerator in ("auto", "cuda", "gpu") and torch.cuda.is_available():
-        return has_bf16_units(torch.device("cuda"))
-    return accelerator in ("auto", "cpu") and has_bf16_units(torch.device("cpu"))
 
 
 def _part() -> None:

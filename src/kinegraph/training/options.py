@@ -157,8 +157,8 @@ class TrainOptions:
     nodes: int = option(1, "machines.", least=1)
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true", "auto"] = option(
         "32-true",
-        "32-true (or fp32, the default), 16-mixed (fp16), bf16-mixed (bf16) or 64-true; auto is bf16-mixed where the "
-        "processor has matrix units for it (AMX, GPUs from Ampere on), elsewhere 32-true.",
+        "32-true (or fp32, the default), 16-mixed (fp16), bf16-mixed (bf16) or 64-true; auto is bf16-mixed where a "
+        "small network trains faster in it (a CPU is measured once, GPUs are from Ampere on), elsewhere 32-true.",
     )
     compile: bool = option(
         False,
