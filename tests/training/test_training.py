@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from kinegraph.cli import main
 from kinegraph.models.protogcn import first_means
+from kinegraph.models.weights import load_model
 from kinegraph.training.loop import Training
 from tests import made_up
 
@@ -162,6 +163,20 @@ def kinegraph(*arguments: object) -> subprocess.CompletedProcess:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     words = [sys.executable, "-m", "kinegraph.cli", *map(str, arguments)]
     return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def test_members_of_an_ensemble_know_the_streams_of_the_recipe(tmp_path, data):
+    members = (
+        "[{network: kinegraph.models.jointdistances.JointDistances, width: 2},"
+        " {network: kinegraph.models.stgcn.STGCN, widths: [4], streams: [1]}]"
+    )
+    model = ["--model", "kinegraph.models.ensemble.Ensemble", "--model.members", members]
+    streams = ["--preprocessing.streams", "[joint, bone]"]
+    folder = run(tmp_path, data, "run", "--epochs", "1", *model, *streams)
+    network = load_model(folder / "checkpoints/last.safetensors")
+    distances, bones = network.members
+    assert network.config["streams"] == distances.config["streams"] == 2
+    assert 2 * distances.coordinates == network.config["channels"] == 2 * bones.config["channels"]
 
 
 def test_two_processes_give_the_figures_of_one(tmp_path, data):

@@ -31,7 +31,7 @@ class Ensemble(SkeletonNetwork):
         adjacency: the graph in K partitions; adjacency[k, v, w] weighs the edge from joint v to joint w.
         channels: numbers per joint and frame.
         classes: number of classes.
-        streams: into how many equal parts the channels are divided: the streams of the preprocessing.
+        streams: into how many equal parts the channels are divided: by default those of the recipe, else one.
         members: of each member `network`, its class; `streams`, which of these parts it sees, from 0, by default all;
             and its options. A class with an argument `streams` gets the number of these parts. Networks that norm all
             people of a clip together, or bring a loss, cannot be members.
@@ -45,10 +45,11 @@ class Ensemble(SkeletonNetwork):
         channels: int,
         classes: int,
         *,
-        streams: int = 1,
+        streams: int | None = None,
         members: Sequence[Member] = (),
     ):
         super().__init__(adjacency, channels, classes, width=0)
+        streams = 1 if streams is None else streams
         each = stream_channels(streams, channels)
         if not members:
             raise ValueError("members is empty, expected a network and its streams for each")

@@ -27,7 +27,8 @@ class JointDistances(SkeletonNetwork):
 
     Args:
         adjacency, channels, classes: see `SkeletonNetwork`. The graph is not looked at.
-        streams: of how many equal parts the channels consist; the first one are the joints.
+        streams: of how many equal parts the channels consist, by default those of the recipe, else one; the first is
+            the joints.
         width: channels of each of h and h'; in the end there are eight times as many.
     """
 
@@ -39,14 +40,14 @@ class JointDistances(SkeletonNetwork):
         channels: int,
         classes: int,
         *,
-        streams: int = 1,
+        streams: int | None = None,
         width: int = 64,
     ):
         super().__init__(adjacency, channels, classes, width=8 * width)
         joints = self.A.shape[1]
         if joints < 2:
             raise ValueError("there is 1 joint, expected two or more: it has no distance to others")
-        self.coordinates = stream_channels(streams, channels)
+        self.coordinates = stream_channels(1 if streams is None else streams, channels)
         pairs = joints * (joints - 1) // 2
         self.data_norm = BatchNorm(joints * channels)
         self.distance_norm = BatchNorm(pairs)

@@ -242,12 +242,15 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
 
 
 def with_streams(model: Callable[..., nn.Module], streams: int) -> Callable[..., nn.Module]:
-    """A class with an argument `streams: int` is built for so many, where the recipe does not say it."""
+    """A class with an argument `streams: int | None` is built for so many, where the recipe does not say it.
+
+    The parser of the recipe fills in defaults, so only None says that nothing was said.
+    """
     kind, given = (model.func, model.keywords) if isinstance(model, partial) else (model, {})
     argument = signature(kind).parameters.get("streams")
-    if argument is None or argument.annotation is not int or "streams" in given:
+    if argument is None or argument.annotation != int | None or given.get("streams") is not None:
         return model
-    return partial(kind, **given, streams=streams)
+    return partial(kind, **given | {"streams": streams})
 
 
 @torch.no_grad()
