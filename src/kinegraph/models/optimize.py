@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from kinegraph.models.layers.absent import check_input, clip_logits
+from kinegraph.models.layers.packed import pack
 from kinegraph.models.network import SkeletonNetwork, network_kind
 from kinegraph.models.quickest import EXACT, ROUGH, quickest
 
@@ -103,6 +104,8 @@ class Engine(nn.Module):
         self.config, self.at_once = model.config, at_once
         self.weights = getattr(model, "weights", None)  # what load_model knows of it
         network = model.fold(dtype)
+        if dtype == torch.float32:
+            pack(network)
         there = {tensor.dtype for tensor in (*network.parameters(), *network.buffers())}
         self.network = network if dtype in {torch.float32, *there} else UnderAutocast(network, dtype)
 

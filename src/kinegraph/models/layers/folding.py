@@ -9,8 +9,14 @@ from torch import Tensor, nn
 
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import Identity, Projection
-from kinegraph.models.layers.graph_product import gathering, product_with
-from kinegraph.models.layers.winograd import MinimalFiltering, TemporalConvolution, filters
+from kinegraph.models.layers.graph_product import gathering, packed_product, product_with
+from kinegraph.models.layers.packed import Packed, packs
+from kinegraph.models.layers.winograd import (
+    PACKED_NARROWEST,
+    MinimalFiltering,
+    TemporalConvolution,
+    filters,
+)
 
 
 class FoldedGraphConvolution(nn.Module):
@@ -20,7 +26,6 @@ class FoldedGraphConvolution(nn.Module):
     """
 
     gather: Tensor
-    weight: Tensor
     constant: Tensor
 
     def __init__(
@@ -33,12 +38,15 @@ class FoldedGraphConvolution(nn.Module):
         super().__init__()
         scale, shift = scale_and_shift(norm)
         self.register_buffer("gather", gathering(graph).float().contiguous())
-        self.register_buffer("weight", (mix * scale[:, None]).float())
+        self.mix = nn.Linear(mix.shape[1], len(mix), bias=False, device="meta")
+        self.mix.weight = nn.Parameter((mix * scale[:, None]).float(), requires_grad=False)
         constant = graph.double().sum(1).T @ bias.double()  # (V, D)
         self.register_buffer("constant", (constant * scale + shift).float())
 
     def forward(self, x: Float[Tensor, "B T V C"], graph: Tensor) -> Float[Tensor, "B T V D"]:
-        return product_with(x, self.gather, self.weight, self.constant)
+        if isinstance(self.mix, Packed):
+            return packed_product(x, self.gather, self.mix, self.constant)
+        return product_with(x, self.gather, self.mix.weight, self.constant)
 
 
 class Rounded(nn.Module):
@@ -97,7 +105,9 @@ def finish_folding(model: Any, dtype: torch.dtype) -> None:
 def _filter_minimally(blocks: Iterable[nn.Module]) -> None:
     for block in blocks:
         layer = getattr(block, "temporal", None)
-        if isinstance(layer, TemporalConvolution) and filters(layer.weight, layer.stride):
+        if not isinstance(layer, TemporalConvolution) or not filters(layer.weight, layer.stride):
+            continue
+        if min(layer.weight.shape[:2]) >= PACKED_NARROWEST or not packs(layer.weight):
             block.temporal = MinimalFiltering(layer)
 
 

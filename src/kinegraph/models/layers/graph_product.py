@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from kinegraph.models.layers.packed import Packed
 from kinegraph.models.layers.threads import each, shares
 
 PIECE = 2**18  # numbers in what lies between, on a CPU: 1 MB stay in a core's own cache
@@ -42,6 +43,20 @@ def product_with(
     if little or torch.compiler.is_compiling():  # also while exporting: a compiler does not see through pieces
         return _neighbours(x.flatten(0, 1), gather).view(*x.shape[:3], -1) @ weight.T + constant
     return _GraphProduct.apply(x.flatten(0, 1), gather, weight, constant).unflatten(0, x.shape[:2])
+
+
+def packed_product(
+    x: Float[Tensor, "B T V C"], gather: Float[Tensor, "VK V"], mix: Packed, constant: Float[Tensor, "V D"]
+) -> Float[Tensor, "B T V D"]:
+    """`product_with` a weight that is packed; without gradients."""
+    y = x.new_empty(*x.shape[:3], mix.out_features)
+    frames, rows = x.flatten(0, 1), y.flatten(0, 1)
+    at_once = max(1, PIECE // (len(gather) * x.shape[3]))
+    for start in range(0, len(frames), at_once):
+        piece = slice(start, start + at_once)
+        sums = _neighbours(frames[piece], gather)
+        torch.add(mix(sums.view(-1, mix.in_features)).view_as(rows[piece]), constant, out=rows[piece])
+    return y
 
 
 class _GraphProduct(torch.autograd.Function):

@@ -89,10 +89,10 @@ class StreamedBlock:
         self.graph_residual, self.join = _added(graph_residual), join
         self.residual = None if residual is None else _added(residual, join.bias)  # with b: one pass less
         self.graph: Tensor = spatial.gather
-        self.mix: Tensor = spatial.weight.T.contiguous()
+        self.mix: Tensor = spatial.mix.weight.T.contiguous()
         self.constant: Tensor = spatial.constant
         self.constants: dict[int, Tensor] = {}  # by bodies
-        self.joints, (self.width, width_in) = len(spatial.constant), spatial.weight.shape
+        self.joints, (self.width, width_in) = len(spatial.constant), spatial.mix.weight.shape
         self.width_in = width_in * self.joints // len(spatial.gather)
 
     def cast(self, dtype: torch.dtype) -> "StreamedBlock":

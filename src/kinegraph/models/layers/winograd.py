@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kinegraph.models.layers.packed import Packed, packs
 from kinegraph.models.layers.threads import each, shares
 
 TAPS = 3  # of each of the two levels
@@ -29,6 +30,7 @@ MOST_TAPS = TAPS * TAPS
 PIECE = 2**19  # numbers in the products of some tiles that are computed together: they stay in the cache
 POINTS = (0, 1, -1, 2)  # where polynomials are evaluated, and infinity
 NARROWEST = 48  # channels from which it pays
+PACKED_NARROWEST, PACKED_PIECE = 128, 2**20  # the same of an engine where packed products are faster: packed.py
 LONGEST = 600  # frames up to which gradients are filtered
 
 
@@ -97,6 +99,7 @@ class MinimalFiltering(nn.Module):
         self.register_buffer("weight", torch.einsum("pk,dck->pcd", tile.gain, weight).float().contiguous())
         self.register_buffer("writes", tile.writes.float())
         self.register_buffer("bias", convolution.bias.detach().float())
+        self.packed = nn.ModuleList(Packed(w.T) for w in self.weight) if packs(self.weight) else None
 
     def forward(self, x: Float[Tensor, "B C T V"]) -> Float[Tensor, "B D T V"]:
         x = x.permute(0, 2, 3, 1)  # (B, T, V, C), as it is in memory
@@ -105,15 +108,23 @@ class MinimalFiltering(nn.Module):
         x = _tiles(x, outputs, self.reads.shape[1], self.padding)
         B, tiles, V = x.shape[:3]
         y = x.new_empty(B, tiles, outputs, V, D)
-        at_once = max(1, PIECE // (B * products * V * max(self.weight.shape[1:])))
+        piece = PIECE if self.packed is None else PACKED_PIECE
+        at_once = max(1, piece // (B * products * V * max(self.weight.shape[1:])))
         room = x.new_empty(2, products * B * min(at_once, tiles) * V * max(self.weight.shape[1:]))  # stays in the cache
         for start in range(0, tiles, at_once):
             read = _read(x[:, start : start + at_once], self.reads, *room)  # (P, B tiles V, C)
-            found = torch.bmm(read, self.weight, out=_within(room[0], *read.shape[:2], D)).flatten(1)
+            found = self._products(read, _within(room[0], *read.shape[:2], D)).flatten(1)
             rows = torch.mm(self.writes, found, out=_within(room[1], outputs, found.shape[1]))
             rows = rows.view(outputs, B, -1, V, D).permute(1, 2, 0, 3, 4)
             torch.add(rows, self.bias, out=y[:, start : start + at_once])
         return y.flatten(1, 2)[:, :T].permute(0, 3, 1, 2)
+
+    def _products(self, x: Float[Tensor, "P rows C"], into: Float[Tensor, "P rows D"]) -> Float[Tensor, "P rows D"]:
+        if self.packed is None:
+            return torch.bmm(x, self.weight, out=into)
+        for i, product in enumerate(self.packed):
+            into[i] = product(x[i])
+        return into
 
 
 class TemporalConvolution(nn.Conv2d):
