@@ -14,7 +14,7 @@ install() {  # NAME: the environment of one peer
     local pip=("$peers/$1/bin/python" -m pip install --quiet)
     case $1 in
     mmaction2)
-        "${pip[@]}" -c constraints.txt torch numpy
+        "${pip[@]}" -c constraints.txt torch numpy onnx
         # Without --no-deps come video decoders and a second OpenCV. mmaction2 1.2.0 refuses mmcv 2.2 and later.
         "${pip[@]}" --no-deps mmaction2==1.2.0 mmengine==0.10.7 mmcv-lite==2.1.0 opencv-python-headless pillow \
             addict yapf platformdirs packaging pyyaml termcolor rich markdown-it-py mdurl pygments
