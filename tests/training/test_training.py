@@ -20,6 +20,17 @@ from kinegraph.training.loop import Training
 from tests import made_up
 
 TIMES = ("time", "data_time", "command")
+OWN = """
+from torch import nn
+
+class Own(nn.Module):
+    def __init__(self, adjacency, channels, classes):
+        super().__init__()
+        self.layer = nn.Linear(channels, classes)
+
+    def forward(self, x):
+        return self.layer(x).mean((1, 2, 3))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +188,25 @@ def test_members_of_an_ensemble_know_the_streams_of_the_recipe(tmp_path, data):
     distances, bones = network.members
     assert network.config["streams"] == distances.config["streams"] == 2
     assert 2 * distances.coordinates == network.config["channels"] == 2 * bones.config["channels"]
+
+
+def test_a_temperature_divides_the_logits_of_the_weights_alone(tmp_path, data):
+    plain = run(tmp_path, data, "plain", "--epochs", "2")
+    sharper = run(tmp_path, data, "sharper", "--epochs", "2", "--temperature", "0.5")
+    assert logged(plain)[1:] == logged(sharper)[1:]
+    left, right = (load_file(it / "checkpoints/last.safetensors") for it in (plain, sharper))
+    for key, tensor in left.items():
+        assert torch.equal(right[key], 2 * tensor if key.startswith("head.") else tensor), key
+
+
+def test_a_network_without_a_known_last_layer_takes_no_temperature(tmp_path, data, capsys):
+    own = tmp_path / "own.py"
+    own.write_text(OWN)
+    config = made_up.config(tmp_path / "config.yaml", data)
+    words = ["train", str(config), "--work-dir", str(tmp_path / "run"), "--plugins", str(own), "--model", "own.Own"]
+    assert main([*words, "--temperature", "0.5"]) == 2
+    assert "Own has no last layer that a temperature could go into" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_two_processes_give_the_figures_of_one(tmp_path, data):

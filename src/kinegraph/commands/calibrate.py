@@ -36,12 +36,11 @@ def calibrate(
     if not 0 < accepted < 1:
         raise ValueError(f"--accepted is {accepted}, expected a share between 0 and 1")
     check_new_file(out, (".safetensors",), overwrite=overwrite)
-    import torch
 
     from kinegraph.evaluation.about_result import read_evaluation
     from kinegraph.evaluation.calibration import best_temperature, calibration, least_probability
     from kinegraph.evaluation.evaluation import Evaluation
-    from kinegraph.models.network import SkeletonNetwork
+    from kinegraph.models.network import divide_logits
     from kinegraph.models.weights import load_weights, save_weights
 
     known, (tested, _) = load_weights(weights), read_evaluation(result)
@@ -49,13 +48,9 @@ def calibrate(
         raise ValueError(f"{result} has other classes than {weights}")
     if tested.part == "train":
         raise ValueError(f"{result} is of clips that the network was trained on; give one of others")
-    if not isinstance(known.model, SkeletonNetwork):
-        raise ValueError(f"a {type(known.model).__name__} has no last layer that a temperature could go into")
     temperature = best_temperature(tested.scores, tested.labels)
     least = round(least_probability(tested.scores / temperature, tested.labels, accepted), 4)
-    with torch.no_grad():
-        known.model.head.weight.div_(temperature)
-        known.model.head.bias.div_(temperature)
+    divide_logits(known.model, temperature)
     about = {"layout": known.layout, "class_names": known.class_names, "preprocessing": known.preprocessing}
     half = known.extra.get("stored") == "float16"
     save_weights(out, known.model, **about, extra=known.extra | {"least_probability": least}, half=half)

@@ -219,6 +219,16 @@ def build_network(kind: Callable[..., nn.Module], adjacency: Tensor, channels: i
     return kind(adjacency, channels, classes, **options)
 
 
+def divide_logits(network: nn.Module, temperature: float) -> nn.Module:
+    """The network itself, its logits divided from now on. Raises ValueError for one without a known last layer."""
+    if not isinstance(network, SkeletonNetwork):
+        raise ValueError(f"{network_kind(network).__name__} has no last layer that a temperature could go into")
+    with torch.no_grad():
+        for parameter in network.head.parameters():
+            parameter.div_(temperature)
+    return network
+
+
 def network_kind(network: nn.Module) -> type[nn.Module]:
     """The class of a network, of a BlackBox the class of what is in it."""
     return type(network.module) if isinstance(network, BlackBox) else type(network)

@@ -110,6 +110,12 @@ class TrainOptions:
         "clips a step, over all processes, that the learning rate is meant for; it is scaled to the real number.",
         least=1,
     )
+    temperature: float = option(
+        1.0,
+        "divides the logits of the weights that are written: below 1 after label smoothing or mixed clips, with "
+        "which a network is right more often than it says; its answers stay the same.",
+        above=0,
+    )
     validate: bool = option(True, "measure 'val', or 'test' without it, while training, and keep the best.")
     validate_every: int = option(1, "epochs from one validation to the next.", least=1)
     monitor: Literal["top1", "mean_class_accuracy", "edit", "f1_10", "f1_25", "f1_50", "map"] = option(

@@ -1,6 +1,7 @@
 """What a run is made of, from its options: clips, network, optimizer, loss, and what its weights say about it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
@@ -25,7 +26,7 @@ from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.split_names import held_out
 from kinegraph.data.windows import WindowDataset
 from kinegraph.messages import did_you_mean
-from kinegraph.models.network import SkeletonNetwork, build_network
+from kinegraph.models.network import SkeletonNetwork, build_network, divide_logits
 from kinegraph.models.transfer import Meaning, Start, Taken, freeze_blocks, take_over
 from kinegraph.models.weights import save_weights
 from kinegraph.plugins import plugin_functions
@@ -226,6 +227,8 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
     model = with_streams(options.model, len(preprocessing.streams))
     network = build_network(model, graph, channels, len(folder.class_names))
     check_clips(network, data)
+    if options.temperature != 1:
+        divide_logits(deepcopy(network), options.temperature)  # raises where it cannot be done, before the training
     axes = Meaning(folder.layout.joints, folder.class_names, preprocessing.streams, coordinates(folder))
     taken = take_over(network, axes, start) if start else None
     frozen = freeze_blocks(network, options.freeze, taken) if options.freeze else []
@@ -311,6 +314,7 @@ def weights_writer(
     options: TrainOptions, data: Data, run: RunFolder, config_text: str
 ) -> Callable[[Path, nn.Module, Progress], None]:
     """The function that writes the weights of a run, with what is known about them."""
+    temperature = options.temperature
 
     def write(path: Path, network: nn.Module, progress: Progress) -> None:
         validations = [record for record in run.records("val") if record["epoch"] == progress.epoch][-1:]
@@ -325,6 +329,8 @@ def weights_writer(
             extra["based_on"] = based_on
         extra["recipe"] = portable_recipe(config_text)
         names, preprocessing = data.folder.class_names, data.preprocessing.to_dict()
+        if temperature != 1:
+            network = divide_logits(deepcopy(network), temperature)
         save_weights(path, network, layout=data.layout, class_names=names, preprocessing=preprocessing, extra=extra)
 
     return write
