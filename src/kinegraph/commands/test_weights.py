@@ -41,6 +41,7 @@ from kinegraph.models.convert import published_weights
 from kinegraph.models.precision import slower_bf16
 from kinegraph.models.published import is_published
 from kinegraph.models.weights import Weights, add_measured
+from kinegraph.notebook import ShownPath
 from kinegraph.plugins import load_plugins
 from kinegraph.report.scene import Explain
 from kinegraph.report.write import write_page, write_report
@@ -102,7 +103,7 @@ def measure(asked: TestOptions) -> Evaluation | TimelineEvaluation:
         training = weights.extra.get("training") or {}
         timelines = measure_frames(fabric, network, folder, split, part, prepared, training, size, workers)
         page = tell_frames(timelines, folder, title, asked.out, asked.report, about) if fabric.is_global_zero else None
-        return TimelineEvaluation(timelines, folder.class_names, page)
+        return TimelineEvaluation(timelines, folder.class_names, page and ShownPath(page))
     scores, network, speaks = _scores(weights, clips, title, asked, size, workers)
     evaluation = evaluation_of(folder, split, part, scores)
     if not speaks:
@@ -286,12 +287,12 @@ def _score_exported(
     return np.concatenate(rows).astype(np.float32)
 
 
-def _write(evaluation: Evaluation, out: Path | None, report: Path | None, about: dict) -> Path:
+def _write(evaluation: Evaluation, out: Path | None, report: Path | None, about: dict) -> ShownPath:
     """Write the result file and the report, or the report alone. Returns the report's path."""
     if out:
-        return write_report(out, evaluation, page=report, **about)["report"]
+        return ShownPath(write_report(out, evaluation, page=report, **about)["report"])
     write_page(report, evaluation, **about)
-    return report
+    return ShownPath(report)
 
 
 def _explained(weights: Weights, network: nn.Module, preprocessing: Preprocessing) -> Explain | None:
