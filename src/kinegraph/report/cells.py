@@ -102,7 +102,8 @@ def _prediction(prediction: Prediction) -> str:
         "</td></tr>"
         for name, percent, share in rows
     )
-    return f"{unsure}<table><thead><tr><th {LEFT}>class</th><th>probability</th><th></th></tr></thead>{bars}</table>"
+    head = f"{_head('class', LEFT)}{_head('probability')}<th></th>"
+    return f"{unsure}<table><thead><tr>{head}</tr></thead>{bars}</table>"
 
 
 def _evaluation(evaluation: Evaluation) -> str:
@@ -122,13 +123,13 @@ def _evaluation(evaluation: Evaluation) -> str:
 def _matrix(evaluation: Evaluation) -> str:
     """The confusion matrix: a row a class, a column an answer, as on the page of a test."""
     matrix = evaluation.matrix(MOST_CLASSES, every=0)
-    head = "".join(f"<th>{number}</th>" for number in matrix.classes)
+    head = _head("class ↓ answer →", LEFT) + "".join(map(_head, matrix.classes))
     lines = []
     for row, number in enumerate(matrix.classes):
         clips = max(int(matrix.counts[row].sum()), 1)
         cells = "".join(_matrix_cell(int(it), clips, row == column) for column, it in enumerate(matrix.counts[row]))
         lines.append(f"<tr><td {LEFT}>{number} {_text(evaluation.class_names[number])}</td>{cells}</tr>")
-    return f"<table><thead><tr><th {LEFT}>class ↓ answer →</th>{head}</tr></thead>{''.join(lines)}</table>"
+    return f"<table><thead><tr>{head}</tr></thead>{''.join(lines)}</table>"
 
 
 def _matrix_cell(count: int, clips: int, right: bool) -> str:
@@ -182,11 +183,16 @@ def _table(names: Sequence[str], rows: Iterable[Sequence[str]], of: int) -> str:
     """Columns of numbers are flush right, others flush left."""
     rows = list(rows)
     sides = ["" if all(_is_number(row[i]) for row in rows) else LEFT for i in range(len(names))]
-    head = "".join(f"<th {side}>{_text(name)}</th>" for name, side in zip(names, sides, strict=True))
+    head = "".join(map(_head, names, sides))
     lines = (zip(row, sides, strict=True) for row in rows)
     body = "".join(f"<tr>{''.join(f'<td {side}>{_text(it)}</td>' for it, side in line)}</tr>" for line in lines)
     more = f"<p>{len(rows):,} of {of:,}</p>" if of > len(rows) else ""
     return f"<table><thead><tr>{head}</tr></thead>{body}</table>{more}"
+
+
+def _head(words: object, side: str = "") -> str:
+    """Of a column; narrow notebooks would break it within a word."""
+    return f'<th {side}><span style="white-space:nowrap">{_text(words)}</span></th>'
 
 
 def _is_number(text: str) -> bool:
