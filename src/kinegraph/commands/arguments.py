@@ -32,6 +32,7 @@ PRECISIONS = {  # names of number formats -> Lightning's
     **dict.fromkeys(("bf16", "bfloat16"), "bf16-mixed"),
     **dict.fromkeys(("64", "fp64", "float64", "double"), "64-true"),
 }
+SKIP = "--skip-broken"
 OLD_NAMES = {f"preprocessing.augment.{old}": f"preprocessing.augment.{new}" for old, new in RENAMED.items()}
 
 
@@ -72,6 +73,19 @@ def parse(verb: Callable, argv: Sequence[str], from_config: bool = False) -> dic
         "config_text": _written(parser, verb, options),
         "config_name": name,
     }
+
+
+def answer(verb: Callable, argv: Sequence[str], from_config: bool = False) -> Any:
+    """Parse, and call the verb. Where it stops at a broken clip among others, the message says how to go on."""
+    arguments = parse(verb, argv, from_config)
+    try:
+        return verb(**arguments)
+    except ValueError as error:
+        from kinegraph.data.formats.recordings import OneOfSeveral
+
+        if isinstance(error, OneOfSeveral) and "skip_broken" in arguments and SKIP not in str(error):
+            raise ValueError(f"{error}; {SKIP} leaves out what is broken") from None
+        raise
 
 
 def _written(parser: ArgumentParser, verb: Callable, options: Namespace) -> str:

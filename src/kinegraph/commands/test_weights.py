@@ -174,7 +174,8 @@ def _without_leaked(
     kept = np.array([clips.folder.names[index] not in leaked for index in clips.indices])
     if kept.all() or not kept.any():
         return ""
-    figures = ", ".join(f"{name} {it:.4f}" for name, it in evaluate(scores[kept], labels[kept], metrics).items())
+    shown = figures_to_show(evaluate(scores[kept], labels[kept], metrics), scores.shape[1])
+    figures = ", ".join(f"{name} {it:.4f}" for name, it in shown.items())
     return f"without the {(~kept).sum():,} clips that are also in another part: {figures}"
 
 
