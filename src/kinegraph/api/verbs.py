@@ -76,6 +76,8 @@ def test(
     from kinegraph.report.trained import Run
 
     file = weights.best or weights.last or weights.folder if isinstance(weights, Run) else Path(weights)
+    if file.suffix == "" and not file.exists():
+        raise ValueError(f"no run folder {file}; kg.train makes one")
     own = next((it for it in _configs_of(file) if it.is_file()), None)
     if (config := config or own or dataset) is None:
         raise ValueError(f"{file} is no weights of a run: say dataset and split, or config")

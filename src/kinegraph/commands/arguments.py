@@ -32,7 +32,6 @@ PRECISIONS = {  # names of number formats -> Lightning's
     **dict.fromkeys(("bf16", "bfloat16"), "bf16-mixed"),
     **dict.fromkeys(("64", "fp64", "float64", "double"), "64-true"),
 }
-SKIP = "--skip-broken"
 OLD_NAMES = {f"preprocessing.augment.{old}": f"preprocessing.augment.{new}" for old, new in RENAMED.items()}
 
 
@@ -83,8 +82,9 @@ def answer(verb: Callable, argv: Sequence[str], from_config: bool = False) -> An
     except ValueError as error:
         from kinegraph.data.formats.recordings import OneOfSeveral
 
-        if isinstance(error, OneOfSeveral) and "skip_broken" in arguments and SKIP not in str(error):
-            raise ValueError(f"{error}; {SKIP} leaves out what is broken") from None
+        remedied = "--" in str(error)  # the message names an option already
+        if isinstance(error, OneOfSeveral) and "skip_broken" in arguments and not remedied:
+            raise ValueError(f"{error}; --skip-broken leaves out what is broken") from None
         raise
 
 
