@@ -76,11 +76,10 @@ def test(
     from kinegraph.report.trained import Run
 
     file = weights.best or weights.last or weights.folder if isinstance(weights, Run) else Path(weights)
-    if file.suffix == "" and not file.exists():
-        raise ValueError(f"no run folder {file}; kg.train makes one")
     own = next((it for it in _configs_of(file) if it.is_file()), None)
     if (config := config or own or dataset) is None:
-        raise ValueError(f"{file} is no weights of a run: say dataset and split, or config")
+        what = "is no weights of a run:" if file.exists() else "is no run folder; of other weights"
+        raise ValueError(f"{file} {what} say dataset and split, or config")
     return call("test", {"config": config, "checkpoint": file, "dataset": dataset, "split": split, **options}, progress)
 
 
