@@ -35,6 +35,8 @@ OTHER_TESTS = dict.fromkeys(("coco", "alphapose", "mmpose", "yolo"), "formats/te
 OTHER_TESTS["folder"] = "test_dataset.py"
 FORMATS_PAGE = ROOT / "docs" / "formats.md"
 MARKDOWN = "# %% [markdown]"
+WIDE = "---\nhide: [toc]\n---\n\n"  # code needs the width of the list of headings
+MARKS = re.compile(r"  # fmt: skip$", re.MULTILINE)  # for our tools, not for readers
 GALLERY = Path(__file__).with_name("gallery")
 INSTALL = '%pip install --quiet "kinegraph[draw,video]"'
 COLAB = "https://colab.research.google.com/#upload=true"
@@ -111,7 +113,7 @@ def gallery_page(script: Path) -> str:
     """A script of docs/gallery as a page, with the way to its notebook below the heading."""
     heading, *rest = _cells(script.read_text(encoding="utf-8"))
     title, _, words = heading.partition("\n")
-    return "\n\n".join([title, _way_to_notebook(script.stem), words.strip(), *rest]) + "\n"
+    return WIDE + "\n\n".join([title, _way_to_notebook(script.stem), words.strip(), *rest]) + "\n"
 
 
 def _way_to_notebook(name: str) -> str:
@@ -149,7 +151,7 @@ def cells_of(script: str) -> Iterator[tuple[str, str]]:
         if mark.strip() == MARKDOWN:
             yield "markdown", re.sub(r"^# ?", "", body, flags=re.MULTILINE).strip()
         elif body.strip():
-            yield "code", body.strip()
+            yield "code", MARKS.sub("", body.strip())
 
 
 def _shown(text: str, language: str = "text") -> str:

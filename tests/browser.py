@@ -37,6 +37,23 @@ class Page:
         self.messages: list[str] = []
         self.own = ""
 
+    def look(self, width: int, height: int, dark: bool = False, phone: bool = False) -> None:
+        """How the page is looked at. phone: touch, and two pixels for one."""
+        self.size(width, height, 2 if phone else 1, phone)
+        self.call("Emulation.setTouchEmulationEnabled", enabled=phone)
+        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        self.call("Emulation.setEmulatedMedia", features=scheme)
+
+    def size(self, width: int, height: int, scale: int = 1, phone: bool = False) -> None:
+        form = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": phone}
+        self.call("Emulation.setDeviceMetricsOverride", **form)
+
+    def go(self, path: Path | str) -> None:
+        """Open an HTML file or an address."""
+        self.own = path if isinstance(path, str) else path.resolve().as_uri()
+        self.call("Page.navigate", url=self.own)
+        self.until("document.readyState === 'complete'")
+
     def run(self, script: str) -> object:
         """The value of a JavaScript expression (awaited, if it is a promise). Raises RuntimeError where it throws."""
         told = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True, userGesture=True)
@@ -156,16 +173,8 @@ def open_page(
             page = Page(_connection(browser, Path(profile) / "DevToolsActivePort"))
             for domain in ("Page", "Runtime", "Log", "Network"):
                 page.call(f"{domain}.enable")
-            scale = 2 if phone else 1
-            page.call(
-                "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=phone
-            )
-            page.call("Emulation.setTouchEmulationEnabled", enabled=phone)
-            scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-            page.call("Emulation.setEmulatedMedia", features=scheme)
-            page.own = path if isinstance(path, str) else path.resolve().as_uri()
-            page.call("Page.navigate", url=page.own)
-            page.until("document.readyState === 'complete'")
+            page.look(width, height, dark, phone)
+            page.go(path)
             yield page
         finally:
             browser.terminate()

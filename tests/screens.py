@@ -43,6 +43,22 @@ def printed(page: Page) -> bytes:
     return base64.b64decode(found["data"])
 
 
+def photographed(page: Page, out: Path, name: str, look: str, script: str) -> None:
+    """Write the picture of an open page in one of LOOKS: as high as the page, at most HIGHEST."""
+    width, dark, phone = LOOKS[look]
+    page.look(width, 900, dark, phone)
+    page.call("Page.reload")
+    time.sleep(0.1)  # the old page is complete
+    page.until("document.readyState === 'complete'")
+    if script:
+        page.run(script)
+        time.sleep(3)  # an answer
+    high = page.run("Math.ceil(document.documentElement.scrollHeight)")
+    page.size(width, min(max(int(high), 900), HIGHEST), phone=phone)
+    time.sleep(0.5)  # players draw where they are in sight
+    page.screenshot(out / f"{name}_{look}.png")
+
+
 def main(out: Path, pages: list[str]) -> int:
     if BROWSER is None:
         print("no Chromium is installed: no pictures")
@@ -50,24 +66,17 @@ def main(out: Path, pages: list[str]) -> int:
     out.mkdir(parents=True, exist_ok=True)
     faults = 0
     for number, given in enumerate(pages):
-        page, _, script = given.partition(" ")
-        where = page if page.startswith("http") else Path(page)
-        name = name_of(page) + f"_{number}" * bool(script)
-        for look, (width, dark, phone) in LOOKS.items():
-            with open_page(where, width, 900, dark=dark, phone=phone) as opened:
-                if script:
-                    opened.run(script)
-                    time.sleep(3)  # an answer
-                time.sleep(0.5)  # the first pictures of players
-                high = opened.run("Math.ceil(document.documentElement.scrollHeight)")
-                size = {"width": width, "height": min(max(int(high), 900), HIGHEST)}
-                opened.call("Emulation.setDeviceMetricsOverride", **size, deviceScaleFactor=1, mobile=phone)
-                opened.screenshot(out / f"{name}_{look}.png")
-                for fault in faults_of(opened):
-                    print(f"{page} ({look}): {fault}")
+        where, _, script = given.partition(" ")
+        name = name_of(where) + f"_{number}" * bool(script)
+        with open_page(where if where.startswith("http") else Path(where)) as page:
+            for look in LOOKS:
+                photographed(page, out, name, look, script)
+                for fault in faults_of(page):
+                    print(f"{where} ({look}): {fault}")
                     faults += 1
+                page.messages.clear()
                 if look == "light":
-                    (out / f"{name}.pdf").write_bytes(printed(opened))
+                    (out / f"{name}.pdf").write_bytes(printed(page))
     print(f"{len(pages)} pages in {out}")
     return 1 if faults else 0
 

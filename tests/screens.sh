@@ -10,10 +10,10 @@ cd "$work"
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 
 kinegraph synthesize raw --clips 96 --actions 8 9 23 24 -q
-kinegraph prepare raw data
+kinegraph prepare raw data --classes "sitting down" "standing up (from sitting position)" "hand waving" "kicking something"
 small=(--dataset data --split xsub --model kinegraph.models.stgcn.STGCN --model.widths "[16, 32]" -q)
-kinegraph train small_data "${small[@]}" --epochs 3 --work-dir first
-kinegraph train small_data "${small[@]}" --epochs 1 --work-dir second
+kinegraph train small_data_quick "${small[@]}" --epochs 8 --work-dir first
+kinegraph train small_data_quick "${small[@]}" --epochs 4 --work-dir second
 kinegraph test first --out test/result.pkl
 kinegraph test second --out other/result.pkl
 kinegraph report test other --out compare.html

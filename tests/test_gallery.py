@@ -47,6 +47,6 @@ def test_notebooks_are_those_of_the_scripts(made):  # noqa: F811
         code = "\n".join("".join(cell["source"]) for cell in cells[1:] if cell["cell_type"] == "code")
         compile(code, file.name, "exec")
         page = made.gallery_page(file)
-        assert page.startswith("# ")
+        assert page.startswith(f"{made.WIDE}# ")
         assert f"({file.stem}.ipynb)" in page
         assert all((GALLERY / place).is_file() for place in made.pictures_in(page))

@@ -43,7 +43,7 @@ dataset = kg.write_dataset("live/data", clips, layout="coco17", class_names=name
 # `sampling: pad` and `normalize: image` look back only, so the stream computes each frame once and exactly.
 
 # %%
-run = kg.train("small_data_quick", dataset=dataset, split="half", epochs=8, from_data=[],
+run = kg.train("small_data_quick", dataset=dataset, split="half", epochs=30, from_data=[],
                model={"class_path": "kinegraph.models.stgcn.STGCN", "init_args": {"widths": [16, 32]}},
                preprocessing={"people": 1, "normalize": "image", "streams": ["joint", "joint_motion"],
                               "sampling": "pad", "frames": 50, "test_mirror": False, "augment": {}},
@@ -67,7 +67,7 @@ frames, shares = zip(*course, strict=True)
 for label, name in enumerate(names):
     axes.plot(np.array(frames) / 25, np.array(shares)[:, label], label=name)
 axes.set(xlabel="seconds", ylabel="probability")
-axes.legend(loc="upper right")
+figure.legend(loc="outside right upper")
 figure.savefig("live/course.png", dpi=80)
 
 # %% [markdown]

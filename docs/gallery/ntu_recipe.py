@@ -24,7 +24,7 @@ print(dataset.splits.keys(), len(dataset.class_names))
 
 # %%
 narrow = {"class_path": "kinegraph.models.stgcn.STGCN", "init_args": {"widths": [16, 16, 32, 32]}}
-run = kg.train("stgcn_80e_ntu60_xsub_keypoint_3d", dataset=dataset, model=narrow, epochs=3,
+run = kg.train("stgcn_80e_ntu60_xsub_keypoint_3d", dataset=dataset, model=narrow, epochs=10,
                preprocessing={"frames": 20}, workers=0, work_dir="ntu/run", progress=False)  # fmt: skip
 print([round(loss, 2) for loss in run.metrics["loss"]])
 

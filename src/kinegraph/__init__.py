@@ -45,6 +45,8 @@ _PUBLIC = {
     "Stream": "kinegraph.inference.streaming.stream",
 }
 
+_COMMANDS = ("calibrate", "convert", "explain", "fuse", "serve", "stream", "sweep", "synthesize")  # no functions
+
 __all__ = [
     "JointLayout",
     "Run",
@@ -76,9 +78,15 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name not in _PUBLIC:
-        raise AttributeError(f"module 'kinegraph' has no attribute '{name}'")
+        raise AttributeError(f"module 'kinegraph' has no attribute '{name}'{_hint(name)}")
     return getattr(import_module(_PUBLIC[name]), name)
 
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def _hint(name: str) -> str:
+    from kinegraph.messages import did_you_mean
+
+    return f"; it is a command only: kinegraph {name}" if name in _COMMANDS else did_you_mean(name, _PUBLIC)

@@ -168,11 +168,11 @@ def run_verb(verb: str, argv: list[str]) -> int:
     answer_help(verb_of(verb), argv, verb in CONFIG_VERBS)
     module = import_module(f"kinegraph.commands.{verb}")
     function, words = getattr(module, verb), getattr(module, "words", list)
-    from kinegraph.commands.arguments import parse
+    from kinegraph.commands.arguments import answer
 
     # numpy's words on values that are not finite or too large: readers and checks name the clip.
     warnings.filterwarnings("ignore", "(invalid value|overflow) encountered", RuntimeWarning)
-    result = function(**parse(function, words(argv), from_config=verb in CONFIG_VERBS))
+    result = answer(function, words(argv), from_config=verb in CONFIG_VERBS)
     return result if isinstance(result, int) else getattr(result, "exit_code", 0)
 
 

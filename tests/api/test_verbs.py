@@ -1,6 +1,7 @@
 """The verbs in Python: what they return, that they leave nothing behind, and that their mistakes are one line."""
 
 import random
+import re
 import warnings
 
 import numpy as np
@@ -103,6 +104,7 @@ def test_a_call_leaves_nothing_behind(place):
         (lambda place: kg.train(place / "config.yaml", dataset=3.5j), "a complex stands for no option"),
         (lambda place: kg.prepare(place / "none", place / "out"), "no file or folder"),
         (lambda place: kg.prepare(place / "dataset", place / "out", bodies="all"), "bodies: expected one of 'tracked'"),
+        (lambda place: kg.test(place / "nowhere"), "nowhere is no run folder; of other weights say"),
         (lambda place: kg.test("none.safetensors"), "say dataset and split, or config"),
         (lambda place: kg.draw(place / "dataset", place / "a.gift"), "expected .html, .mp4, .gif, .png"),
         (lambda place: kg.run(place), "is no run folder"),
@@ -161,3 +163,40 @@ def test_cells_are_safe_and_play(run, place):
     assert "top1" in kg.test(run, progress=False)._repr_html_()
     assert "27 clips" in dataset._repr_html_()
     assert "probability" in kg.predict(run.model, dataset[0])._repr_html_()
+
+
+def test_a_notebook_shows_the_confusion_matrix(run):
+    tested = kg.test(run, progress=False)
+    shown = re.findall(r"<tr><td[^>]*>\d (\w)</td>(.*?)</tr>", tested._repr_html_())
+    assert [name for name, _ in shown] == ["a", "b", "c"]
+    rows = [[int(it or 0) for it in re.findall(r"<td[^>]*>(\d*)</td>", cells)] for _, cells in shown]
+    assert rows == tested.confusion.tolist()
+
+
+def test_a_notebook_shows_what_was_written(run, place):
+    dataset, drawn = kg.open_dataset(place / "dataset"), {}
+    for kind in ("html", "png", "svg", "pdf"):
+        drawn[kind] = kg.draw(dataset[3], place / f"shown.{kind}", weights=run, progress=False)._repr_html_()
+    assert drawn["html"].startswith('<iframe sandbox="allow-scripts"')
+    assert "data:image/png;base64," in drawn["png"]
+    assert "data:image/svg+xml;base64," in drawn["svg"]
+    assert drawn["pdf"] is None
+    assert "Training report" in run.report._repr_html_()
+    assert kg.show_graph("ntu25")._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_run_answers_about_a_file(run, place):
+    dataset = kg.open_dataset(place / "dataset")
+    kg.write_dataset(place / "alone", [dataset[3]], layout=dataset.layout, class_names=dataset.class_names, units="m",
+                     source="")  # fmt: skip
+    assert kg.predict(run, place / "alone").probability == kg.predict(run.model, dataset[3]).probability
+    with pytest.raises(ValueError, match=r"dataset holds several clips \(clip000, clip001, .*, expected one"):
+        kg.predict(run, place / "dataset")
+
+
+def test_a_command_without_a_function_is_said():
+    assert {*kg._COMMANDS} == {*VERBS} - {*kg.__all__}
+    with pytest.raises(AttributeError, match="it is a command only: kinegraph explain"):
+        kg.explain  # noqa: B018
+    with pytest.raises(AttributeError, match="did you mean 'predict'"):
+        kg.predikt  # noqa: B018

@@ -129,6 +129,10 @@ def test_broken_files_stop_the_run_or_are_listed(raw, out, capsys):
     cut(broken)
     with pytest.raises(ValueError, match=f"{broken.name}: line"):
         prepare(raw, out, format="ntu60", workers=1)
+    assert main(["prepare", str(raw), str(out)]) == 2
+    assert "; --skip-broken leaves out what is broken" in capsys.readouterr().err
+    assert main(["predict", "ui-prmd-10", str(broken)]) == 2  # nothing would be left
+    assert "skip-broken" not in capsys.readouterr().err
     assert not out.exists()
     prepare(raw, out, format="ntu60", workers=1, skip_broken=True)
     assert broken.stem not in open_dataset(out).names

@@ -10,6 +10,8 @@ from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
 from kinegraph.evaluation.evaluation import evaluation_of
 from kinegraph.evaluation.metrics import figures_to_show
+from kinegraph.report.course import read_course
+from kinegraph.report.html import About
 from kinegraph.report.runs import read_run
 from kinegraph.report.write import write_report, write_run_report
 from tests import made_up
@@ -28,7 +30,8 @@ def place(tmp_path_factory):
     scores = np.eye(3)[np.arange(12) % 3] + np.random.default_rng(0).normal(0, 0.5, (12, 3))
     other = config.read_text().replace("epochs: 1", "epochs: 2")
     told = evaluation_of(dataset, "xsub", "val", scores)
-    write_report(folder / "two_test" / "result.pkl", told, config_text=other, log=folder / "one" / "log.jsonl")
+    log = folder / "one" / "log.jsonl"
+    write_report(folder / "two_test" / "result.pkl", told, About(other, course=read_course(log)), log=log)
     return folder
 
 

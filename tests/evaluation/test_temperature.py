@@ -45,7 +45,7 @@ def test_the_command_changes_the_last_layer_alone(tmp_path, capsys):
     save_weights(weights, network, layout=layout, class_names=names, preprocessing={})
     scores, labels = true_scores(600)
     tested = Evaluation(0.25 * scores, labels, [f"clip {i}" for i in range(600)], names)
-    write_report(result, tested, config_text="", environment={})
+    write_report(result, tested)
     assert main(["calibrate", str(weights), str(result), "--out", str(out)]) == 0
     assert "temperature 0.2" in capsys.readouterr().out
     new = load_weights(out)

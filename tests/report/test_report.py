@@ -13,7 +13,7 @@ from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
 from kinegraph.evaluation.groups import groups
 from kinegraph.evaluation.results import checked_result_path
 from kinegraph.report.course import read_course
-from kinegraph.report.html import report_page
+from kinegraph.report.html import About, report_page
 from kinegraph.report.plots import confusion_png
 from kinegraph.report.scene import scenes_of
 from kinegraph.report.write import write_report
@@ -112,9 +112,8 @@ def test_names_cannot_become_markup_or_formulas(tmp_path):
     )
     log = tmp_path / "log.jsonl"
     log.write_text(json.dumps({"mode": "val", "epoch": 1, "loss": 1.0, "top1": 0.5}))
-    paths = write_report(
-        tmp_path / "r.pkl", evaluation, config_text=f"model: {evil}\n", environment={evil: evil}, log=log
-    )
+    about = About(f"model: {evil}\n", {evil: evil}, read_course(log))
+    paths = write_report(tmp_path / "r.pkl", evaluation, about, log=log)
     text = paths["report"].read_text(encoding="utf-8")
     page = Page(text)
     assert evil not in text.lower()
@@ -126,7 +125,7 @@ def test_names_cannot_become_markup_or_formulas(tmp_path):
 
 
 def test_the_page_needs_nothing_else():
-    page = report_page(an_evaluation(), config_text="seed: 0", environment={"torch": "2.13"}, curve={})
+    page = report_page(an_evaluation(), About("seed: 0", {"torch": "2.13"}))
     assert all(reference.startswith("#") for reference in Page(page).references)
     assert "url(" not in page
     assert "@import" not in page
@@ -135,13 +134,13 @@ def test_the_page_needs_nothing_else():
 
 def test_the_page_tells_the_figures():
     evaluation = an_evaluation(classes=20, clips=400)
-    text = " ".join(Page(report_page(evaluation, curve={})).text.split())
+    text = " ".join(Page(report_page(evaluation, About())).text.split())
     low, high = evaluation.intervals["top1"]
     assert f"Top-1{100 * evaluation.metrics['top1']:.1f}%{100 * low:.1f} – {100 * high:.1f}" in text
     assert f"Mean class{100 * evaluation.metrics['mean_class_accuracy']:.1f}%" in text
     assert "400 clips · 20 classes" in text
     assert "Chance level 5.0 %" in text
-    few = Page(report_page(an_evaluation(classes=4), curve={})).text
+    few = Page(report_page(an_evaluation(classes=4), About())).text
     assert "Top-5" not in few  # of four classes every label is among the first five
 
 
@@ -189,7 +188,7 @@ def test_learning_curve_of_a_log_with_rough_edges(tmp_path):
     ]
     log.write_text("\n".join(map(json.dumps, entries)) + '\n{"mode": "tra', encoding="utf-8")
     assert read_course(log).curve == {("train", "loss"): [(1, 2.0)], ("val", "top1"): [(1, 0.5), (2, 0.25)]}
-    assert "<polyline" in report_page(an_evaluation(), curve=read_course(log).curve)
+    assert "<polyline" in report_page(an_evaluation(), About(course=read_course(log)))
 
 
 def test_a_failure_leaves_no_half_written_file(tmp_path, monkeypatch):
@@ -228,7 +227,7 @@ def test_kinds_of_clips(tmp_path):
     assert sum(group.clips for group in found["length"]) == one.clips + two.clips == 30
     scenes = scenes_of(evaluation, evaluation.surest_mistakes(10))
     assert {scene.label for scene in scenes} == {"b", "c"}
-    assert "kg-player" in report_page(evaluation, curve={}, scenes=scenes)
+    assert "kg-player" in report_page(evaluation, About(), scenes)
 
 
 class LongClips:
@@ -252,7 +251,7 @@ def test_a_report_as_large_as_ntu60_stays_small():
     scenes = scenes_of(evaluation, surest, explain=lambda clip: np.ones(clip.keypoint.shape[:3]))
     assert [(scene.clip.frames, scene.rate) for scene in scenes] == [(300, 10)] * 10
     object.__setattr__(evaluation, "folder", None)
-    page = report_page(evaluation, curve={}, scenes=scenes)
+    page = report_page(evaluation, About(), scenes)
     assert len(page.encode()) < 3_000_000
 
 

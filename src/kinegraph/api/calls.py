@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from kinegraph.commands.arguments import parameters_of, parse
+from kinegraph.commands.arguments import answer, parameters_of
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.screen import SAID
 
@@ -41,7 +41,7 @@ def call(name: str, given: Mapping[str, object], progress: bool, from_config: bo
             stack.enter_context(_quiet(warn))
         warnings.filterwarnings("ignore", "(invalid value|overflow) encountered", RuntimeWarning)
         words = getattr(module, "words", list)(words_of(verb, given, from_config))
-        return verb(**parse(verb, words, from_config=from_config))
+        return answer(verb, words, from_config=from_config)
 
 
 def words_of(verb: Callable, given: Mapping[str, object], from_config: bool = False) -> list[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kinegraph.api.calls import call
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
 from kinegraph.data.formats.frames import as_file, is_frame
+from kinegraph.notebook import ShownPath
 from kinegraph.skeleton.clip import SkeletonClip
 
 if TYPE_CHECKING:
@@ -77,29 +78,34 @@ def test(
     file = weights.best or weights.last or weights.folder if isinstance(weights, Run) else Path(weights)
     own = next((it for it in _configs_of(file) if it.is_file()), None)
     if (config := config or own or dataset) is None:
-        raise ValueError(f"{file} is no weights of a run: say dataset and split, or config")
+        what = "is no weights of a run:" if file.exists() else "is no run folder; of other weights"
+        raise ValueError(f"{file} {what} say dataset and split, or config")
     return call("test", {"config": config, "checkpoint": file, "dataset": dataset, "split": split, **options}, progress)
 
 
 def draw(
     input: "Place | SkeletonClip | SkeletonDataset | Any", out: Place, *, progress: bool = True, **options: Any
-) -> Path:
+) -> ShownPath:
     """A clip as a page that plays it (.html), a video (.mp4, .gif) or a film strip (.png); as `kinegraph draw`.
 
-    input: a `SkeletonClip`, a dataset or a path, of which the option `clip` chooses one, or a table. Returns `out`.
+    input: a `SkeletonClip`, a dataset or a path, of which the option `clip` chooses one, or a table. Returns `out`; a
+    notebook shows it.
     """
     with ExitStack() as stack:
         place = stack.enter_context(as_file(input)) if is_frame(input) else input
         if isinstance(input, SkeletonClip):
             place = _dataset_of(input, Path(stack.enter_context(TemporaryDirectory())))
-        return call("draw", {"input": place, "out": out, **options}, progress)
+        return ShownPath(call("draw", {"input": place, "out": out, **options}, progress))
 
 
-def report(*runs: "Place | Run", out: Place | None = None, progress: bool = True) -> Path:
-    """A page about a run or a test, or several compared; as `kinegraph report`. Returns its path."""
+def report(*runs: "Place | Run", out: Place | None = None, progress: bool = True) -> ShownPath:
+    """A page about a run or a test, or several compared; as `kinegraph report`. Returns its path.
+
+    A notebook shows the page.
+    """
     if not runs:
         raise ValueError("report needs a run, such as kg.report('runs/mine')")
-    return call("report", {"runs": list(runs), "out": out}, progress)
+    return ShownPath(call("report", {"runs": list(runs), "out": out}, progress))
 
 
 def crossval(

@@ -74,6 +74,20 @@ def parse(verb: Callable, argv: Sequence[str], from_config: bool = False) -> dic
     }
 
 
+def answer(verb: Callable, argv: Sequence[str], from_config: bool = False) -> Any:
+    """Parse, and call the verb. Where it stops at a broken clip among others, the message says how to go on."""
+    arguments = parse(verb, argv, from_config)
+    try:
+        return verb(**arguments)
+    except ValueError as error:
+        from kinegraph.data.formats.recordings import OneOfSeveral
+
+        remedied = "--" in str(error)  # the message names an option already
+        if isinstance(error, OneOfSeveral) and "skip_broken" in arguments and not remedied:
+            raise ValueError(f"{error}; --skip-broken leaves out what is broken") from None
+        raise
+
+
 def _written(parser: ArgumentParser, verb: Callable, options: Namespace) -> str:
     """The options as YAML that runs again: those of the call itself are left at their defaults."""
     for it in fields(options_class(verb)):

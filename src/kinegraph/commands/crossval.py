@@ -22,6 +22,7 @@ from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.evaluation.results import read_result
 from kinegraph.messages import counted, first_few
+from kinegraph.report.html import About
 from kinegraph.report.write import write_report
 from kinegraph.safe_io import read_json
 from kinegraph.training.commands import Commands
@@ -187,9 +188,8 @@ def _conclude(folder: SkeletonDataset, jobs: Mapping[Job, Fold], out: Path, what
     lines = [_summary(name, rows, pooled) for name in SHOWN]
     print("\n".join(lines))
     about = {"dataset": str(folder.path), "networks": len(rows)} | dict(line.split(": ", 1) for line in lines)
-    paths = write_report(
-        out / "result.pkl", pooled[0], config_text=config, environment=about, title="Cross-validation report"
-    )
+    said = About(config, about, title="Cross-validation report")
+    paths = write_report(out / "result.pkl", pooled[0], said)
     print(f"report: {paths['report']}")
     table = {name: list(column) for name, column in zip(COLUMNS, zip(*map(_row, rows), strict=True), strict=True)}
     return CrossValidation(out, table, pooled, lines, paths["report"])

@@ -24,6 +24,7 @@ from kinegraph.evaluation.fusion import fuse as fuse_streams
 from kinegraph.evaluation.metrics import evaluate, figures_to_show, remarks, softmax
 from kinegraph.evaluation.results import Result, checked_result_path, in_order, read_result, result_file
 from kinegraph.messages import plain_name
+from kinegraph.report.html import About
 from kinegraph.report.write import write_report
 
 PIPE_WIDTH = 200  # columns of a table that is not read on a terminal
@@ -291,7 +292,7 @@ def _write(out: Path, streams: list[Result], fusion: Fusion, clips: Clips) -> Pa
     evaluation = evaluation_of(folder, clips.split, clips.part, scores)
     text = "\n".join(["# fused from", *(f"{it.path}  # {it.kind}" for it in streams), fusion.description, ""])
     about = environment() | {"dataset": str(folder.path)}
-    return write_report(out, evaluation, config_text=text, environment=about)["report"]
+    return write_report(out, evaluation, About(text, about))["report"]
 
 
 def _ratio(weights: tuple[float, ...]) -> str:

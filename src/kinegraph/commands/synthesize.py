@@ -27,7 +27,9 @@ def synthesize(
         out: folder to write; it must not exist yet or be empty.
         clips: how many recordings, 50 to 56880.
         seed: the same seed gives the same bytes.
-        actions: NTU's action numbers, for example 8 9 23; by default all that the model performs.
+        actions: NTU's action numbers; by default all that the model performs: 1 drink water, 6 pick up, 8 sit down,
+            9 stand up, 10 clap, 22 cheer up, 23 wave, 24 kick, 26 hop, 27 jump up, 28 phone, 31 point, 35 bow,
+            38 salute, 43 fall; of two people 50 punch, 55 hug, 58 shake hands, 59 walk together, 60 walk apart.
         subjects: performers, 1 to 40; by default all.
         workers: processes; by default one a core.
         overwrite: replace a folder of synthetic recordings.

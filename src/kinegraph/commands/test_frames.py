@@ -19,7 +19,7 @@ from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.windows import WindowDataset
 from kinegraph.evaluation.frame_scoring import score_frames
 from kinegraph.evaluation.timelines import Timeline, by_subject, figures, of_class
-from kinegraph.messages import spreadsheet_cell
+from kinegraph.messages import counted, spreadsheet_cell
 from kinegraph.report.timelines_page import timelines_page
 from kinegraph.report.worst import worst_scenes
 from kinegraph.training.distributed import naming_lost_processes
@@ -92,7 +92,7 @@ def tell_frames(
     print(*about["warnings"], sep="\n", end="\n" * bool(about["warnings"]))
     if out or report:
         kind = " (synthetic data)" if "synthetic" in folder.source.lower() else ""
-        title, source = f"Test report: {where}{kind}", f"{folder.source}; {len(timelines)} long recordings"
+        title, source = f"Test report: {where}{kind}", f"{folder.source}; {counted(len(timelines), 'long recording')}"
         about = {**about, "scenes": worst_scenes(timelines, folder), "title": title, "source": source}
         place = write_results(out, report, timelines, folder.class_names, **about)
         print(f"report: {place}")

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from kinegraph.commands.arguments import read_config
 from kinegraph.commands.fuse import clips_of, read_fitting
@@ -15,7 +14,8 @@ from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
 from kinegraph.evaluation.fusion import log_probability
 from kinegraph.evaluation.metrics import evaluate, figures_to_show, remarks
 from kinegraph.evaluation.results import checked_result_path
-from kinegraph.report.write import write_page, write_report
+from kinegraph.report.html import About
+from kinegraph.report.write import write_asked
 from kinegraph.training.run_folder import environment
 
 RESULTS = (".pkl", ".pickle", ".json")
@@ -71,11 +71,8 @@ def measure_scores(asked: TestOptions, metrics: Sequence[str]) -> Evaluation:
         print(line)
     evaluation = replace(evaluation_of(clips.folder, clips.split, clips.part, scores), warnings=warnings)
     if out or report:
-        about: dict[str, Any] = {"config_text": f"# scores of {result}\n", "warnings": warnings}
-        about |= {"environment": environment() | {"dataset": str(clips.folder.path)}}
-        if out:
-            report = write_report(out, evaluation, page=report, **about)["report"]
-        else:
-            write_page(report, evaluation, **about)
+        facts = environment() | {"dataset": str(clips.folder.path)}
+        about = About(f"# scores of {result}\n", facts, warnings=warnings)
+        report = write_asked(out, report, evaluation, about)
         print(f"report: {report}")
     return replace(evaluation, report=report)

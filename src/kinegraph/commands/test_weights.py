@@ -42,8 +42,10 @@ from kinegraph.models.precision import slower_bf16
 from kinegraph.models.published import is_published
 from kinegraph.models.weights import Weights, add_measured
 from kinegraph.plugins import load_plugins
+from kinegraph.report.course import Course, read_course
+from kinegraph.report.html import About
 from kinegraph.report.scene import Explain
-from kinegraph.report.write import write_page, write_report
+from kinegraph.report.write import write_asked
 from kinegraph.training.distributed import naming_lost_processes, start_processes
 from kinegraph.training.options import TrainOptions
 from kinegraph.training.run_folder import environment
@@ -111,11 +113,12 @@ def measure(asked: TestOptions) -> Evaluation | TimelineEvaluation:
     if asked.keep:
         add_measured(checkpoint, {"source": folder.source, "split": split, "part": part, "clips": len(clips)} | figures)
     if asked.out or asked.report:
-        log = checkpoint.parent.parent / "log.jsonl"
-        about |= {"log": log if log.is_file() else None}
-        about |= {"explain": None if network is None else _explained(weights, network, prepared)}
-        evaluation = replace(evaluation, report=_write(evaluation, asked.out, asked.report, about), warnings=warnings)
-        print(f"report: {evaluation.report}")
+        log = next(filter(Path.is_file, [checkpoint.parent.parent / "log.jsonl"]), None)
+        known = About(**about, course=read_course(log) if log else Course())
+        explain = None if network is None else _explained(weights, network, prepared)
+        page = write_asked(asked.out, asked.report, evaluation, known, log=log, explain=explain)
+        evaluation = replace(evaluation, report=page, warnings=warnings)
+        print(f"report: {page}")
     return replace(evaluation, warnings=warnings)
 
 
@@ -173,7 +176,8 @@ def _without_leaked(
     kept = np.array([clips.folder.names[index] not in leaked for index in clips.indices])
     if kept.all() or not kept.any():
         return ""
-    figures = ", ".join(f"{name} {it:.4f}" for name, it in evaluate(scores[kept], labels[kept], metrics).items())
+    shown = figures_to_show(evaluate(scores[kept], labels[kept], metrics), scores.shape[1])
+    figures = ", ".join(f"{name} {it:.4f}" for name, it in shown.items())
     return f"without the {(~kept).sum():,} clips that are also in another part: {figures}"
 
 
@@ -284,14 +288,6 @@ def _score_exported(
             rows.append(exported.scores(batch))
             bar.advance(task, len(batch))
     return np.concatenate(rows).astype(np.float32)
-
-
-def _write(evaluation: Evaluation, out: Path | None, report: Path | None, about: dict) -> Path:
-    """Write the result file and the report, or the report alone. Returns the report's path."""
-    if out:
-        return write_report(out, evaluation, page=report, **about)["report"]
-    write_page(report, evaluation, **about)
-    return report
 
 
 def _explained(weights: Weights, network: nn.Module, preprocessing: Preprocessing) -> Explain | None:

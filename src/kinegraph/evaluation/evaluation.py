@@ -18,7 +18,7 @@ from kinegraph.evaluation.metrics import (
     evaluate,
     softmax,
 )
-from kinegraph.notebook import in_notebook
+from kinegraph.notebook import ShownPath, in_notebook
 
 RESAMPLES = 10_000  # of the bootstrap
 PART = 256  # clips whose probabilities are in memory at once
@@ -56,6 +56,7 @@ class Evaluation:
         if len(self.class_names) != classes:
             raise ValueError(f"scores of {classes} classes with {len(self.class_names)} class names")
         object.__setattr__(self, "metrics", evaluate(self.scores, self.labels))
+        object.__setattr__(self, "report", self.report and ShownPath(self.report))
 
     @property
     def top1(self) -> float:

@@ -18,6 +18,7 @@ from kinegraph.evaluation.segmental import (
     false_alarms,
     hits,
 )
+from kinegraph.notebook import ShownPath
 from kinegraph.skeleton.segment import IGNORED, Segment, one_label, runs, runs_of_each
 
 SEVERAL_FROM = 0.5  # probability from which a class is there, where a frame may have several
@@ -225,6 +226,9 @@ class TimelineEvaluation:
     timelines: Sequence[Timeline]
     class_names: Sequence[str]
     report: Path | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "report", self.report and ShownPath(self.report))
 
     @cached_property
     def metrics(self) -> dict[str, float]:

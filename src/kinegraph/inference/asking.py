@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
@@ -77,7 +78,7 @@ def load_trained(path: str | Path) -> "Weights | Exported":
 
 
 def asked_of(
-    model: "nn.Module | Weights | Exported | str | Path",
+    model: "nn.Module | Weights | Exported | str | PathLike[str]",
     preprocessing: Preprocessing | None = None,
     *,
     map_layout: bool = False,
@@ -88,6 +89,8 @@ def asked_of(
     """
     from kinegraph.inference.exported import Exported, is_exported, load_exported
 
+    if isinstance(model, PathLike):  # also a run
+        model = Path(model)
     if isinstance(model, str | Path) and is_exported(model):
         model = load_exported(model)
     if isinstance(model, Exported):

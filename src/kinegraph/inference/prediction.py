@@ -1,13 +1,14 @@
 """`kinegraph.predict`: what is done in one clip. Nothing here needs torch before it is asked."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
+from itertools import islice
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.messages import first_few, quoted
+from kinegraph.messages import quoted
 from kinegraph.notebook import in_notebook
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
@@ -67,8 +68,8 @@ class Prediction:
 
 
 def predict(
-    model: "nn.Module | Weights | Exported | str | Path",
-    clip: SkeletonClip | Float[np.ndarray, "M T V C"] | Float[np.ndarray, "T V C"] | Any,
+    model: "nn.Module | Weights | Exported | str | PathLike[str]",
+    clip: SkeletonClip | Float[np.ndarray, "M T V C"] | Float[np.ndarray, "T V C"] | str | PathLike[str] | Any,
     *,
     score: Float[np.ndarray, "M T V"] | Float[np.ndarray, "T V"] | None = None,
     image_size: tuple[int, int] | str | None = None,
@@ -80,11 +81,11 @@ def predict(
 
     Of the result, .class_name is the answer and .top() the likeliest few with their probabilities.
 
-    model: what `load_model` or `load_weights` gave, or the path or name of a weights file or of a file that `export`
-        wrote, which is then read anew each time. The network is asked on the device where it is.
+    model: what `load_model` or `load_weights` gave, a run, or the path or name of a weights file or of a file that
+        `export` wrote, which is then read anew each time. The network is asked on the device where it is.
     clip: a clip, such as dataset[i], or the coordinates of one person (T, V, C) or several (M, T, V, C) with the joints
         in the network's order: metres (C = 3) or pixels (C = 2), as in the recordings that it was trained on; or a
-        table of pandas or polars with one clip, in a form that `kinegraph.read` takes.
+        file or a table of pandas or polars with one clip, in a form that `kinegraph.read` takes.
     score: confidences of the joints, for coordinates. image_size: (width, height) in pixels or "1920x1080", where
         the network's preprocessing needs it and the clip does not have it.
     preprocessing: for weights without it, such as those that `kinegraph convert` made of a .pth.
@@ -98,8 +99,8 @@ def predict(
     from kinegraph.inference.compared import differences
 
     predictor = asked_of(model, preprocessing, map_layout=map_layout)
-    if hasattr(clip, "columns") or hasattr(clip, "collect_schema"):  # of pandas or polars
-        clip = _clip_of_table(clip, image_size)
+    if isinstance(clip, str | PathLike) or hasattr(clip, "columns") or hasattr(clip, "collect_schema"):
+        clip = _only_clip(clip, image_size)
     if not isinstance(clip, SkeletonClip):
         clip = clip_of(clip, predictor.layout, score)
     elif score is not None:
@@ -110,15 +111,19 @@ def predict(
     return Prediction(predictor.class_names, next(probabilities(predictor, [clip])), predictor.least)
 
 
-def _clip_of_table(table: object, image_size: tuple[int, int] | str | None) -> SkeletonClip:
-    """The one clip of a table. Raises ValueError for a table of several."""
+def _only_clip(source: object, image_size: tuple[int, int] | str | None) -> SkeletonClip:
+    """The one clip of a file or of a table of pandas or polars. Raises ValueError where there are several."""
     from kinegraph.data.formats import read
 
     size = None if image_size is None else "{}x{}".format(*size_of(image_size))
-    clips = list(read(table, image_size=size))
-    if len(clips) > 1:
-        names = first_few([clip.name for clip in clips])
-        raise ValueError(f"the table holds {len(clips):,} clips ({names}); give those of kinegraph.read one by one")
+    clips = list(islice(read(source, image_size=size), 3))
+    where = fspath(source) if isinstance(source, str | PathLike) else "the table"
+    if len(clips) != 1:
+        names = f" ({', '.join(clip.name for clip in clips)}{' ...' * (len(clips) > 2)})" if clips else ""
+        raise ValueError(
+            f"{where} holds {'several clips' if clips else 'no clip'}{names}, expected one; "
+            "kg.read gives them one after another"
+        )
     return clips[0]
 
 
@@ -168,8 +173,7 @@ def _numbers(values: object) -> Float[np.ndarray, "..."]:
     try:
         return np.asarray(values, np.float32)
     except (TypeError, ValueError):
-        where = "; kg.read(path) gives the clips of a file" if isinstance(values, str | Path) else ""
         raise ValueError(
-            f"a {type(values).__name__} is no clip: give one, such as open_dataset(FOLDER)[0], or an array of "
-            f"coordinates{where}"
+            f"a {type(values).__name__} is no clip: give one, such as open_dataset(FOLDER)[0], a file with one, or an "
+            "array of coordinates"
         ) from None

@@ -190,7 +190,9 @@ async function take(file) {
   said.className = "";
   said.textContent = `reading ${file.name} ...`;
   try {
-    const recording = read(file.name, await file.text()), begin = performance.now();
+    const recording = read(file.name, await file.text());
+    await (network ??= started());  // the first file waits seconds for it
+    const begin = performance.now();
     const chances = shares(await scores(recording)), best = chances.indexOf(Math.max(...chances));
     const sure = chances[best] < about.least ? "rather none of the classes; the likeliest is " : "";
     const left = recording.left ? `; ${recording.left} further people were left out` : "";

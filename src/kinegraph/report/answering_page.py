@@ -67,13 +67,31 @@ def _page(asked: Exported, files: Mapping[str, bytes], title: str) -> str:
             f"<h1>{text(title)}</h1>",
             '<label id="drop"><input type="file" accept=".json,.csv">'
             "<b>Drop a .json or .csv file of joints here, or choose one</b>"
-            f"<span>{len(asked.layout)} joints; nothing leaves this page</span></label>",
-            f"<p>It answers with one of {len(asked.class_names)} classes: {text(', '.join(asked.class_names))}.</p>",
-            '<p id="said" role="status"></p>\n<div id="result"></div>\n</main>',
+            "<span>The file stays on this computer</span></label>",
+            '<p id="said" role="status"></p>\n<div id="result"></div>',
+            _explained(asked),
+            "</main>",
             f'<div id="about">{data(_about(asked))}</div>',
             *packed,
             f"<script>\n{player_js()}</script>\n<script>\n{part('answering_page.js')}</script>\n</body>\n</html>\n",
         ]
+    )
+
+
+def _explained(asked: Exported) -> str:
+    """The classes, and what a file looks like: the page may be all that its reader has."""
+    known = _about(asked)
+    numbers = ["x", "y", "z"][: known["dimensions"]] + ["score"] * known["scored"]
+    columns = ", ".join(["frame", "joint", *numbers])
+    unit = "metres" if known["dimensions"] == 3 else "pixels"
+    keypoint = f'{{"keypoint": [[[{", ".join(numbers[: known["dimensions"]])}], ...], ...], "fps": {known["fps"]:g}}}'
+    joints = "".join(f"<li>{text(name)}</li>" for name in asked.layout.joints)
+    return (
+        f"<p>The answer is one of {len(asked.class_names)} classes: {text(', '.join(asked.class_names))}.</p>\n"
+        "<details><summary>What a file looks like</summary>"
+        f"<p>.csv: a row a joint, with the columns <code>{columns}</code>, and <code>person</code> where there are "
+        f"several. .json: <code>{text(keypoint)}</code>, frames of joints in the order below. In {unit}.</p>"
+        f'<ol start="0" class="joints">{joints}</ol></details>'
     )
 
 

@@ -1,7 +1,8 @@
 """A picture of a layout's graph: the skeleton, its partitions, and how far one graph convolution carries a joint."""
 
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -36,15 +37,13 @@ def show_graph(
     the larger a dot, the larger its weight. joint: a name or number, by default the centre. Returns a figure of
     matplotlib; a notebook shows it. Raises ValueError for an unknown layout, strategy or joint.
     """
-    from matplotlib.figure import Figure
-
     layout = layout if isinstance(layout, JointLayout) else load_layout(layout)
     graph = adjacency(layout, strategy, max_hop)
     chosen = _joint(layout, layout.centre if joint is None else joint)
     places, columns = places_of(layout), len(graph) + 3
     across, down = min(columns, 3), -(-columns // 3)
     wide, high = np.ptp(places, axis=0) + 1
-    figure = Figure(
+    figure = _figure(
         figsize=(PANEL * across, (PANEL * min(max(high / wide, 1 / TALLEST), TALLEST) + TITLE) * down + TITLE),
         layout="constrained",
     )
@@ -65,6 +64,19 @@ def show_graph(
     parts[-1].set_title(f"{layout.joints[chosen]} after one graph convolution", fontsize=9)
     figure.suptitle(f"strategy {strategy}, max_hop {max_hop}", fontsize=10)
     return figure
+
+
+def _figure(**form: Any) -> "Figure":
+    """A figure that a notebook shows by itself, without `%matplotlib inline`."""
+    from matplotlib.figure import Figure
+
+    class ShownFigure(Figure):
+        def _repr_png_(self) -> bytes:
+            written = BytesIO()
+            self.savefig(written, format="png", dpi=80)
+            return written.getvalue()
+
+    return ShownFigure(**form)
 
 
 def _joint(layout: JointLayout, joint: str | int) -> int:

@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -14,7 +15,7 @@ from kinegraph.evaluation.matrix import Matrix, note_of, worth_showing
 from kinegraph.evaluation.metrics import figures_to_show, near_order, per_class_accuracy, per_class_precision, remarks
 from kinegraph.messages import counted, plain_name
 from kinegraph.report.charts import SCARCE, calibration_svg, curve_figures
-from kinegraph.report.course import Curve
+from kinegraph.report.course import Course, Curve
 from kinegraph.report.page import (
     bar,
     code,
@@ -56,25 +57,30 @@ SECTIONS = {
 }
 
 
-def report_page(
-    evaluation: Evaluation | None,
-    *,
-    config_text: str = "",
-    environment: Mapping[str, object] | None = None,
-    curve: Curve,
-    validations: Sequence[Mapping] = (),
-    scenes: Sequence[Scene] = (),
-    warnings: Sequence[str] = (),
-    title: str = "Test report",
-    hint: str = "",
-) -> str:
+@dataclass(frozen=True)
+class About:
+    """What a page says of a test or a training beside the figures of a test.
+
+    course: of the training; an empty one leaves the section out. warnings: lines that say why figures cannot be
+    trusted, such as "problem: ...". hint: a command that gives more.
+    """
+
+    config_text: str = ""
+    environment: Mapping[str, object] = field(default_factory=dict)
+    course: Course = field(default_factory=Course)
+    warnings: Sequence[str] = ()
+    title: str = "Test report"
+    hint: str = ""
+
+
+def report_page(evaluation: Evaluation | None, about: About, scenes: Sequence[Scene] = ()) -> str:
     """The page as text. Everything that comes from data is escaped; control characters are dropped.
 
-    evaluation: None where only the course of a training is known. curve, validations: from a run's log; empty
-    leaves the section out. scenes: of mistakes, to be played. warnings: lines that say why figures cannot be trusted,
-    such as "problem: ...". hint: a command that gives more.
+    evaluation: None where only the course of a training is known. scenes: of mistakes, to be played.
     """
-    found = {"warnings": _warnings(evaluation, warnings), "learning": _learning(curve, validations)}
+    course = about.course
+    learning = _learning(course.curve, course.validations)
+    found = {"warnings": _warnings(evaluation, about.warnings), "learning": learning}
     if evaluation is not None:
         found |= {
             "confusion": _matrix(evaluation, matrix := evaluation.matrix(MOST_ROWS, every=0)),
@@ -83,12 +89,13 @@ def report_page(
             "groups": _groups(evaluation),
             "calibration": _calibration(evaluation),
         }
-    found["details"] = _details(config_text, environment or {})
-    head = _headline(evaluation, title) if evaluation is not None else _run_headline(title, validations)
+    found["details"] = _details(about.config_text, about.environment)
+    title = about.title
+    head = _headline(evaluation, title) if evaluation is not None else _run_headline(title, course.validations)
     shown = contents({key: SECTIONS[key] for key, content in found.items() if content})
     players = {"css": player_css(), "js": player_js()} if scenes else {}
     where = f": {evaluation.title}" if evaluation is not None else ""
-    note = f'<p class="note">{text(hint)}</p>' if hint else ""
+    note = f'<p class="note">{text(about.hint)}</p>' if about.hint else ""
     return whole_page(plain_name(title + where), [head, note, shown, *found.values()], **players)
 
 

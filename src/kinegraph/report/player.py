@@ -25,18 +25,22 @@ STRIP, COMPACT_STRIP = 6, 4  # frames that stand for the movement on paper
 CLASSES, COMPACT_CLASSES = 5, 3  # listed with their probabilities; more where more are ever the likeliest
 
 
-def player_html(scenes: Scene | Sequence[Scene], heading: str = "") -> str:
-    """A page with a player for each scene, that works from a file and without a network."""
+def player_html(scenes: Scene | Sequence[Scene], heading: str = "", fill: bool = False) -> str:
+    """A page with a player for each scene, that works from a file and without a network.
+
+    fill: a single player is as high as its window, which is a frame in another page.
+    """
     scenes = [scenes] if isinstance(scenes, Scene) else list(scenes)
     title = heading or scenes[0].name
     above = f"<h1>{text(heading)}</h1>\n" if heading else ""
+    main = '<main class="fill">' if fill else "<main>"
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
             f'<meta name="color-scheme" content="light dark">\n<title>{text(title)}</title>',
-            f"<style>\n{part('player_page.css')}{player_css()}</style>\n</head>\n<body>\n<main>",
+            f"<style>\n{part('player_page.css')}{player_css()}</style>\n</head>\n<body>\n{main}",
             above + "\n".join(player_fragment(scene) for scene in scenes),
             f"</main>\n<script>\n{player_js()}</script>\n</body>\n</html>\n",
         ]

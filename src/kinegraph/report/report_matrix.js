@@ -1,6 +1,7 @@
 // The confusion matrix: drawn on a canvas with its labels standing still; ordered, zoomed, dragged and read.
 // figure.matrix.order and .cell tell its state, .select(i, j) shows a cell; i, j are rows and columns.
-const PAPER = 700, LEAST_NAMED = 8;  // width on paper, size of a cell from which its row is named, in pixels
+const PAPER = 700;  // width on paper, in pixels
+const LEAST_NAMED = { screen: 8, phone: 19 };  // size of a cell from which its row is named
 for (const figure of document.querySelectorAll("figure.matrix")) {
   const { names, shown, clips, cells, near, wrong } = JSON.parse(figure.querySelector("script").textContent);
   const canvas = figure.querySelector("canvas"), pen = canvas.getContext("2d"), count = names.length;
@@ -18,16 +19,16 @@ for (const figure of document.querySelectorAll("figure.matrix")) {
   let paper = false, place, box;  // where a class stands; the geometry of the last drawing
 
   const measure = () => {
-    const width = paper ? PAPER : figure.clientWidth, phone = width < 560;
+    const width = paper ? PAPER : figure.clientWidth, least = LEAST_NAMED[width < 560 ? "phone" : "screen"];
     pen.font = "12px system-ui, sans-serif";
     const longest = Math.max(...names.map((name) => pen.measureText(name).width));
-    const named = Math.ceil(Math.min(longest, width * 0.3)) + 44, top = 24;
-    const left = phone || (width - named) / count < LEAST_NAMED ? 34 : named, room = width - left - 1;
+    const beside = Math.ceil(Math.min(longest, width * 0.3)) + 44, top = 24;
+    const named = (width - beside) / count >= least, left = named ? beside : 34, room = width - left - 1;
     const whole = Math.min(room / count, count <= 12 ? 40 : 30), cell = whole * state.zoom, side = cell * count;
     const wide = Math.min(room, side), high = Math.min(side, Math.max(whole * count, 320));
     state.x = Math.max(0, Math.min(state.x, side - wide));
     state.y = Math.max(0, Math.min(state.y, side - high));
-    return { width, left, top, cell, wide, high, phone };
+    return { width, left, top, cell, wide, high, named };
   };
 
   const shortened = (text, room) => {
@@ -42,7 +43,7 @@ for (const figure of document.querySelectorAll("figure.matrix")) {
     box = measure();
     place = [];
     state.order.forEach((label, position) => (place[label] = position));
-    const { width, left, top, cell, wide, high, phone } = box, ratio = paper ? 3 : devicePixelRatio || 1;
+    const { width, left, top, cell, wide, high } = box, ratio = paper ? 3 : devicePixelRatio || 1;
     const style = getComputedStyle(figure), colour = (name) => style.getPropertyValue(`--${name}`).trim();
     canvas.width = width * ratio;
     canvas.height = (top + high + 1) * ratio;
@@ -96,12 +97,12 @@ for (const figure of document.querySelectorAll("figure.matrix")) {
       pen.strokeRect(x + 0.75, y + 0.75, Math.max(cell - 1.5, 1), Math.max(cell - 1.5, 1));
     }
     pen.restore();
-    label(colour, phone);
+    label(colour);
   };
 
-  const label = (colour, phone) => {
-    const { left, top, cell, wide, high } = box, step = [1, 2, 5, 10, 20, 50].find((s) => s * cell >= 21) ?? 100;
-    const size = Math.min(12, Math.max(cell - 1, 7.5)), named = !phone && cell >= LEAST_NAMED;
+  const label = (colour) => {
+    const { left, top, cell, wide, high, named } = box, step = [1, 2, 5, 10, 20, 50].find((s) => s * cell >= 21) ?? 100;
+    const size = Math.min(12, Math.max(cell - 1, 7.5));
     pen.textBaseline = "middle";
     for (let position = 0; position < count; position += 1) {
       const index = state.order[position], middle = (position + 0.5) * cell;

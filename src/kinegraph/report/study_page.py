@@ -62,7 +62,7 @@ def study_page(study: StudyFacts) -> str:
     shares = all(0 <= it.score <= 1 for it in study.trials if it.score is not None)
     found = {
         "history": _history(study, shares),
-        "trials": _trials(study),
+        "trials": _trials(study, shares),
         "best": section("best", SECTIONS["best"], code(study.best_config)) if study.best_config else "",
     }
     about = section("about", "How it was searched", facts(study.about))
@@ -122,17 +122,18 @@ def _breakable(cell: str) -> str:
     return cell.replace(".", ".<wbr>").replace("_", "_<wbr>")
 
 
-def _trials(study: StudyFacts) -> str:
+def _trials(study: StudyFacts, shares: bool) -> str:
     options = list(dict.fromkeys(key for it in study.trials for key in it.options))
     order = sorted(study.trials, key=lambda it: (it.score is None, -(it.score or 0), it.number))
     rows = []
     for it in order[:MOST_LISTED]:
-        score = number("–", -1e30) if it.score is None else number(f"{it.score:.4f}")
+        shown = "–" if it.score is None else f"{100 * it.score:.1f}" if shares else f"{it.score:.4f}"
+        score = number(shown, -1e30 if it.score is None else it.score)
         rows.append([number(str(it.number)), score, name(it.state), *map(_value, map(it.options.get, options)),
                      name(it.remark)])  # fmt: skip
     of_numbers = {key for key in options if all(isinstance(it.options.get(key, 0), int | float) for it in study.trials)}
     named = ("#" * (it in of_numbers) + text(it.rpartition(".")[2]) for it in options)
-    heads = ["#Trial", f"#{text(study.figure)}", "State", *named, "Remark"]
+    heads = ["#Trial", f"#{text(study.figure)}{', %' * shares}", "State", *named, "Remark"]
     left = quiet(f"The best {MOST_LISTED:,} of {len(order):,}.") if len(order) > MOST_LISTED else ""
     drawn = table(heads, rows, kind="trials", sortable=True)
     return section("trials", SECTIONS["trials"], left, folded("All trials", drawn) if len(order) > 50 else drawn)

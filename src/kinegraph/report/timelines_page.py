@@ -220,9 +220,10 @@ def _classes(timelines: Sequence[Timeline], class_names: Sequence[str]) -> str:
     for label, word in enumerate(class_names):
         it = of_class(timelines, label)
         if it.frames or it.found:
-            scores = [it.precision, it.recall, *(count.f1 for count in it.counts.values()), it.mean_ap]
+            found = [*(count.f1 for count in it.counts.values()), it.mean_ap]
             late = [_seconds(it.delay), "–" if it.alarms != it.alarms else f"{it.alarms:.1f}"]
-            rows.append([name(word), number(f"{it.frames:,}", it.frames), *map(bar, scores), *map(number, late)])
+            shares = [bar(it.precision), bar(it.recall), *map(_share, found)]
+            rows.append([name(word), number(f"{it.frames:,}", it.frames), *shares, *map(number, late)])
     heads = ["Class", "#Frames", "#Precision, %", "#Recall, %", "#F1@10", "#F1@25", "#F1@50", "#AP", "#Delay, s"]
     note = "Precision and recall are of frames, F1 and AP of segments."
     return section("classes", "Classes", quiet(note), table([*heads, "#Alarms an hour"], rows, sortable=True))
@@ -230,11 +231,16 @@ def _classes(timelines: Sequence[Timeline], class_names: Sequence[str]) -> str:
 
 def _subjects(timelines: Sequence[Timeline]) -> str:
     rows = [
-        [name(subject), number(f"{it.frames:,}", it.frames), *map(bar, (it.accuracy, it.edit, *it.f1.values()))]
+        [name(subject), number(f"{it.frames:,}", it.frames), bar(it.accuracy), *map(_share, (it.edit, *it.f1.values()))]
         for subject, it in by_subject(timelines).items()
     ]
     heads = ["Subject", "#Frames", "#Accuracy, %", "#Edit", "#F1@10", "#F1@25", "#F1@50"]
     return section("subjects", "Subjects", table(heads, rows, sortable=True)) if len(rows) > 1 else ""
+
+
+def _share(value: float) -> str:
+    """A share as a number alone: bars of all columns would be wider than the page."""
+    return number("–", -1) if math.isnan(value) else number(f"{100 * value:.1f}")
 
 
 def _seconds(value: float) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinegraph.evaluation.evaluation import Evaluation
-from kinegraph.notebook import in_notebook
+from kinegraph.notebook import ShownPath, in_notebook
 from kinegraph.report.course import METRICS
 from kinegraph.report.runs import Run as RunRead
 from kinegraph.report.runs import read_run
@@ -80,10 +80,10 @@ class Run:
         return columns | {name: [rows[epoch].get(name, math.nan) for epoch in columns["epoch"]] for name in names}
 
     @property
-    def report(self) -> Path:
+    def report(self) -> ShownPath:
         """The page about the run, written now where there is none yet."""
         page = self.folder / "report.html"
-        return page if page.is_file() else write_run_report(self.folder)
+        return ShownPath(page if page.is_file() else write_run_report(self.folder))
 
     @cached_property
     def model(self) -> "nn.Module":

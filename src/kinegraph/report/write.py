@@ -1,6 +1,5 @@
 """What a test leaves behind: the scores, tables to go on with, a picture, and a page to read."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kinegraph.atomic import write_atomic
@@ -10,31 +9,29 @@ from kinegraph.evaluation.results import checked_result_path, result_pickle
 from kinegraph.evaluation.tables import MOST_COLUMNS, confusion_rows, csv_bytes, per_class_rows, prediction_rows
 from kinegraph.inference.explanation import explainer
 from kinegraph.inference.predictor import predictor_of
-from kinegraph.report.course import Course, read_course
-from kinegraph.report.html import report_page
+from kinegraph.report.course import read_course
+from kinegraph.report.html import About, report_page
 from kinegraph.report.plots import confusion_png
 from kinegraph.report.runs import VALIDATION, Run, read_run
 from kinegraph.report.scene import Explain, scenes_of
 
 SHOWN = 10  # mistakes that are played
+PLAIN = About()
 
 
 def write_report(
     out: str | Path,
     evaluation: Evaluation,
+    about: About = PLAIN,
     *,
-    config_text: str = "",
-    environment: Mapping[str, object] | None = None,
     log: str | Path | None = None,
     page: Path | None = None,
     explain: Explain | None = None,
-    warnings: Sequence[str] = (),
-    title: str = "Test report",
 ) -> dict[str, Path]:
     """Write the result file `out` and beside it what belongs to it, the tables, the picture and report.html.
 
-    log: a run's log.jsonl, for the learning curve. page: another place for the report. explain: the importance of
-    joints in a clip, to be drawn on the mistakes. warnings: lines that say why the figures cannot be trusted.
+    log: of the training, named in the JSON beside the scores. page: another place for the report. explain: the
+    importance of joints in a clip, to be drawn on the mistakes.
     Each file appears whole or not at all, the scores first.
     Returns the paths: result, about, predictions, per_class, confusion_matrix, picture, report.
     """
@@ -50,49 +47,42 @@ def write_report(
         "picture": folder / "confusion_matrix.png",
         "report": page or folder / "report.html",
     }
+    said = about_result(evaluation, about.config_text, about.environment, log, about.warnings)
     write_atomic(paths["result"], result_pickle(evaluation.scores))
-    write_atomic(paths["about"], about_result(evaluation, config_text, environment or {}, log, warnings))
+    write_atomic(paths["about"], said)
     write_atomic(paths["predictions"], csv_bytes(prediction_rows(evaluation)))
     write_atomic(paths["per_class"], csv_bytes(per_class_rows(evaluation)))
     write_atomic(paths["confusion_matrix"], csv_bytes(confusion_rows(evaluation)))
     matrix = evaluation.matrix(MOST_COLUMNS, every=0)
     picture = confusion_png(matrix.counts, matrix.names(evaluation.class_names), evaluation.title, matrix.absent)
     write_atomic(paths["picture"], picture)
-    about = {"config_text": config_text, "environment": environment, "explain": explain, "title": title}
-    write_page(paths["report"], evaluation, log=log, warnings=warnings, **about)
+    write_page(paths["report"], evaluation, about, explain)
     return paths
 
 
-def write_page(
-    path: Path,
-    evaluation: Evaluation | None,
-    *,
-    config_text: str = "",
-    environment: Mapping[str, object] | None = None,
-    log: str | Path | None = None,
-    course: Course | None = None,
-    explain: Explain | None = None,
-    warnings: Sequence[str] = (),
-    title: str = "Test report",
-    hint: str = "",
-) -> None:
-    """Write the report alone. course: what the log says, where it is read already."""
-    if course is None:
-        course = read_course(log) if log is not None else Course()
+def write_page(path: Path, evaluation: Evaluation | None, about: About, explain: Explain | None = None) -> None:
+    """Write the report alone."""
     scenes = scenes_of(evaluation, evaluation.surest_mistakes(SHOWN), explain) if evaluation is not None else []
-    page = report_page(
-        evaluation,
-        config_text=config_text,
-        environment=environment or {},
-        curve=course.curve,
-        validations=course.validations,
-        scenes=scenes,
-        warnings=warnings,
-        title=title,
-        hint=hint,
-    )
+    page = report_page(evaluation, about, scenes)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, page.encode("utf-8"))
+
+
+def write_asked(
+    out: Path | None,
+    page: Path | None,
+    evaluation: Evaluation,
+    about: About,
+    *,
+    log: Path | None = None,
+    explain: Explain | None = None,
+) -> Path | None:
+    """What `--out` and `--report` ask for: all files, or the page alone. Returns the page's path."""
+    if out:
+        return write_report(out, evaluation, about, log=log, page=page, explain=explain)["report"]
+    if page:
+        write_page(page, evaluation, about, explain)
+    return page
 
 
 # ---- of a run --------------------------------------------------------------------------------------------------------
@@ -107,12 +97,10 @@ def write_run_report(path: str | Path, evaluation: Evaluation | None = None) -> 
     path = Path(path)
     page = path / "report.html"
     if evaluation is not None:
-        config = (path / "config.yaml").read_text(encoding="utf-8")
-        log = path / "log.jsonl"
+        log, config = path / "log.jsonl", (path / "config.yaml").read_text(encoding="utf-8")
         course = read_course(log)
-        about = {"config_text": config, "environment": course.environment, "log": log, "title": run_title(path)}
-        about["warnings"] = course.warnings
-        write_report(path / VALIDATION, evaluation, page=page, explain=_explain(_weights(path)), **about)
+        about = About(config, course.environment, course, course.warnings, run_title(path))
+        write_report(path / VALIDATION, evaluation, about, log=log, page=page, explain=_explain(_weights(path)))
         return page
     write_single(read_run(path), page)
     return page
@@ -126,17 +114,9 @@ def write_single(run: Run, page: Path) -> None:
     if run.evaluation is None and weights:
         command = f"kinegraph test {run.path / 'config.yaml'} {weights} --report report.html"
         hint = f"No scores of single clips are kept in this run; {command} shows more."
-    write_page(
-        page,
-        run.evaluation,
-        config_text=run.config_text,
-        environment=run.environment,
-        course=run.course,
-        explain=_explain(weights) if run.evaluation is not None else None,
-        warnings=run.warnings,
-        title=run_title(run.path) if training else "Test report",
-        hint=hint,
-    )
+    title = run_title(run.path) if training else About.title
+    about = About(run.config_text, run.environment, run.course, run.warnings, title, hint)
+    write_page(page, run.evaluation, about, _explain(weights) if run.evaluation is not None else None)
 
 
 def run_title(path: Path) -> str:

@@ -84,7 +84,7 @@ from kinegraph.data.formats.frames import as_file, is_frame
 from kinegraph.data.formats.labelled import labelled
 from kinegraph.data.formats.people import changed_rows, followed
 from kinegraph.data.formats.placeholders import without_placeholders
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, check_readable
+from kinegraph.data.formats.recordings import FormatError, Item, OneOfSeveral, Recordings, check_readable
 from kinegraph.data.formats.sides import with_sides
 from kinegraph.data.formats.unknown import advice, contents
 from kinegraph.data.formats.unstated import decided
@@ -181,7 +181,7 @@ def recordings(
         items = as_asked(items, options, mended)
         try:
             with closing(found.clips):
-                yield from by_policy(items, on_fault, broken, empty, skipped)
+                yield from by_policy(items, on_fault, broken, empty, skipped, found.count)
         except ValueError as error:
             raise _named(path, options, error) from None
 
@@ -330,7 +330,8 @@ def _named(path: Path, options: Mapping[str, object], error: ValueError) -> Valu
     given = (path, path.resolve(), *(it for it in options.values() if it and isinstance(it, str | Path)))
     message = " ".join(CONTROL.sub(" ", str(error)).split())
     where = "" if any(str(it) in message for it in given) else f"{path}: "
-    return FormatError(getattr(error, "kind", "unreadable"), f"{where}{message}")
+    kind = OneOfSeveral if isinstance(error, OneOfSeveral) else FormatError
+    return kind(getattr(error, "kind", "unreadable"), f"{where}{message}")
 
 
 def _with_common(path: Path, found: Recordings, options: Mapping[str, Any]) -> Recordings:

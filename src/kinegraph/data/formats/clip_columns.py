@@ -222,8 +222,11 @@ def read_labels_file(path: Path) -> dict[str, dict[str, str]]:
             raise ValueError(f"{path} line {line} has {len(row)} cells, the header has {len(header)}")
         cells = dict(zip(header, (cell.strip() for cell in row), strict=True))
         clip = cells.pop("clip")
-        if not clip or clip in found:
-            raise ValueError(f"{path} line {line}: clip {quoted(clip)} {'is listed twice' if clip else 'has no name'}")
+        if not clip:
+            raise ValueError(f"{path} line {line}: the clip has no name")
+        if clip in found:
+            hint = "" if "/" in clip else "; a clip in a folder is named with it, such as squat/take1"
+            raise ValueError(f"{path} line {line}: clip {quoted(clip)} is listed twice{hint}")
         found[clip] = cells
     if not found:
         raise ValueError(f"{path} lists no clips")

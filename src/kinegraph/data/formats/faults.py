@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Literal
 
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings
+from kinegraph.data.formats.recordings import Fault, FormatError, Item, OneOfSeveral, Recordings
 
 OnFault = Literal["stop", "skip", "keep"]
 
@@ -16,8 +16,12 @@ def by_policy(
     broken: list[str],
     empty: dict[str, list[str]],
     skipped: Callable[[], list[str]],
+    count: int,
 ) -> Iterator[Item]:
-    """The clips; faults are raised, kept, or noted in `broken` and `empty`. Raises ValueError where no clip is left."""
+    """The clips; faults are raised, kept, or noted in `broken` and `empty`. Raises ValueError where no clip is left.
+
+    count: of clips, at most.
+    """
     left = False
     for item in items:
         if not isinstance(item, Fault) or on_fault == "keep":
@@ -26,7 +30,7 @@ def by_policy(
         elif item.skip:
             empty.setdefault(item.message, []).append(item.clip)
         elif on_fault == "stop":
-            raise FormatError(item.kind, str(item))
+            raise (OneOfSeveral if count > 1 else FormatError)(item.kind, str(item))
         else:
             broken.append(f"broken: {item}")
     if not left and on_fault != "keep":
@@ -48,6 +52,6 @@ def without_faults(found: Recordings, on_fault: OnFault) -> Recordings:
 
     def clips() -> Iterator[Item]:
         with closing(found.clips):
-            yield from by_policy(found.clips, on_fault, broken, empty, skipped)
+            yield from by_policy(found.clips, on_fault, broken, empty, skipped, found.count)
 
     return replace(found, clips=clips(), skipped=skipped)

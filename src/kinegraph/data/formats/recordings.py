@@ -38,6 +38,10 @@ class FormatError(ValueError):
         self.kind = kind
 
 
+class OneOfSeveral(FormatError):
+    """A fault of one clip among others: leaving it out is a way on."""
+
+
 def nobody(clip: str) -> Fault:
     """The fault of a clip without any person, of which published files have some."""
     return Fault("without any person", clip, "empty", skip=True)
