@@ -20,7 +20,7 @@ from kinegraph.skeleton.clip import SkeletonClip
 
 MOST = 10  # rows of a table
 MOST_CLASSES = 20  # of a confusion matrix
-HEIGHT, PAGE_HEIGHT = 500, 760  # of the player and of a page, in pixels
+HEIGHT, PAGE_HEIGHT = 500, 790  # of the player and of a page, in pixels
 LARGEST = 12_000_000  # bytes of a file that is put into a notebook
 BAR = 160  # of a probability of 1
 LEFT = 'style="text-align:left"'  # of each cell: notebooks have a style of their own for cells

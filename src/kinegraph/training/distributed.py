@@ -1,6 +1,7 @@
 """Where a run takes place, and how it ends early: device, processes, precision, determinism, requests to stop."""
 
 import atexit
+import logging
 import os
 import re
 import signal
@@ -27,7 +28,8 @@ def start_processes(accelerator: str, devices: int, nodes: int = 1, precision: s
     if precision == "auto":
         precision = faster_training(accelerator)
     try:
-        fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, precision=precision)
+        with _less_said():
+            fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, precision=precision)
     except (RuntimeError, ValueError, ImportError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"accelerator '{accelerator}' with {devices} devices in {precision}: {reason}") from None
@@ -87,6 +89,18 @@ def naming_lost_processes() -> Iterator[None]:
                 "on with: --resume"
             ) from None
         raise
+
+
+@contextmanager
+def _less_said() -> Iterator[None]:
+    """Without Lightning's line about the precision, which a notebook shows in red: a run says its own."""
+    log = logging.getLogger("lightning_fabric.utilities.rank_zero")
+    before = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 @contextmanager
