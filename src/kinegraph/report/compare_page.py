@@ -87,7 +87,8 @@ def verdict(pair: Paired, first: str, second: str) -> str:
         return f"{second} and {first} are right on the same clips."
     clear = "a clear difference" if pair.p < 0.05 else "within what chance alone would do"
     return (
-        f"{second} is right on {won:,} clips where {first} is wrong, and wrong on {lost:,} where {first} is right: "
+        f"{second} is right on {counted(won, 'clip')} where {first} is wrong, "
+        f"and wrong on {lost:,} where {first} is right: "
         f"{points(change)} points top-1 [{points(low)}, {points(high)}], {chance_of(pair.p)}, {clear}."
     )
 
@@ -233,7 +234,7 @@ def _clips(runs, names, pairs) -> str:
         for title, kind, clips, wrong, places in sides:
             here = places[clips]
             here = here[np.argsort(-wrong.confidence[here], kind="stable")].tolist()
-            parts.append(f'<h3>{title}: <span class="{kind}">{len(here):,} clips</span></h3>')
+            parts.append(f'<h3>{title}: <span class="{kind}">{counted(len(here), "clip")}</span></h3>')
             scenes = scenes_of(wrong, here[:PLAYED])
             if scenes:
                 drawn = "".join(player_fragment(scene, compact=True) for scene in scenes)
