@@ -30,6 +30,7 @@ from kinegraph.models.layers.blocks import (
 )
 from kinegraph.models.layers.first_weights import Init, check_init, draw_projections
 from kinegraph.models.layers.folding import finish_folding, fold_norm, scale_and_shift
+from kinegraph.models.layers.products import quick_linear
 from kinegraph.models.layers.scaling import scaled
 from kinegraph.models.layers.winograd import TemporalConvolution
 from kinegraph.models.network import SkeletonNetwork
@@ -56,8 +57,11 @@ class AdaptiveGraphConvolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(K, width))
 
     def forward(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B T V D"]:
-        graph = self.graph + self.alpha * mean_product(self.theta(x), self.phi(x), len(self.graph)).tanh()
-        return self.mix(neighbours(x, graph)) + self.bias.sum(0)
+        graph = (
+            self.graph
+            + self.alpha * mean_product(quick_linear(self.theta, x), quick_linear(self.phi, x), len(self.graph)).tanh()
+        )
+        return quick_linear(self.mix, neighbours(x, graph)) + self.bias.sum(0)
 
 
 class Attention(nn.Module):

@@ -19,6 +19,7 @@ from kinegraph.models.layers.blocks import check_blocks, scale_joints
 from kinegraph.models.layers.channel_norm import ChannelNorm
 from kinegraph.models.layers.folding import finish_folding, fold_norm
 from kinegraph.models.layers.mixing import channels_first, channels_last, mixed, shortcut
+from kinegraph.models.layers.products import mix_last
 from kinegraph.models.layers.streaming import StreamedNetwork
 from kinegraph.models.layers.time_branches import Plan, branches, quick
 from kinegraph.models.network import SkeletonNetwork
@@ -110,7 +111,7 @@ def with_mean(x: Float[Tensor, "C B T V"], by_product: bool) -> Float[Tensor, "C
         return torch.cat([x, x.mean(3, keepdim=True)], 3)
     itself = torch.eye(x.shape[3], dtype=x.dtype, device=x.device)
     joining = torch.cat([itself, torch.full_like(itself[:, :1], 1 / len(itself))], 1)
-    return torch.mm(x.reshape(-1, len(itself)), joining).view(*x.shape[:3], -1)
+    return mix_last(x, joining.T)
 
 
 def shared_out(
@@ -121,7 +122,7 @@ def shared_out(
     if not by_product:
         return torch.addcmul(seen[..., :V], seen[..., V:], share[:V])
     sharing = torch.cat([torch.eye(V, dtype=seen.dtype, device=seen.device), share[None, :V]])
-    return torch.mm(seen.view(-1, V + 1), sharing).view(*seen.shape[:3], V)
+    return mix_last(seen, sharing.T)
 
 
 class Block(nn.Module):

@@ -19,6 +19,7 @@ from kinegraph.models.layers.blocks import check_people, over_time, scale_people
 from kinegraph.models.layers.first_weights import Init, check_init, draw_kaiming, draw_projections
 from kinegraph.models.layers.folding import Rounded, finish_folding, fold_norm, scale_and_shift
 from kinegraph.models.layers.graph_product import gathering, graph_product, product_with
+from kinegraph.models.layers.products import quick_linear
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.tensor_forms import COUNT, VECTORS, Leaf, Row, Sizes, Table, copies, first, rows
 
@@ -119,7 +120,7 @@ class WindowConvolution(nn.Module):
         x = F.pad(x, (0, 0, 0, 0, w // 2, w // 2)).unfold(1, w, self.stride)  # (B, S, V, C, w)
         h = self.spatial(x.permute(0, 1, 4, 2, 3).flatten(2, 3), graph, copies)  # (B, S, w V, C)
         h = h.unflatten(2, (w, V)).transpose(2, 3).flatten(3)  # (B, S, V, w C)
-        return self.join_norm(self.join(h), copies)
+        return self.join_norm(quick_linear(self.join, h), copies)
 
 
 class MultiScaleConvolution(nn.Module):
@@ -144,12 +145,11 @@ class MultiScaleConvolution(nn.Module):
         self.residual = shortcut(width_in, width, stride)
 
     def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
-        weight, bias = self.divide.weight, self.divide.bias
-        moving = F.linear(x, weight[: self.moving], bias[: self.moving])
+        moving = quick_linear(self.divide, x, slice(self.moving))
         moving = F.relu_(self.divide_norm(moving, copies)).split(self.share, dim=3)  # each (B, T, V, c)
         seen = [over_time(convolve, h) for convolve, h in zip(self.dilated, moving, strict=False)]
         seen.append(over_time(self.highest, moving[-1]))
-        still = F.linear(x[:, :: self.stride], weight[self.moving :], bias[self.moving :])
+        still = quick_linear(self.divide, x[:, :: self.stride], slice(self.moving, None))
         y = self.norm(torch.cat([*seen, still], dim=3), copies) + self.residual(x, copies)
         return F.relu_(y) if self.active else y
 

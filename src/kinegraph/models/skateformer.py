@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import check_people, over_time
 from kinegraph.models.layers.folding import fold_norm
+from kinegraph.models.layers.products import quick_linear
 from kinegraph.models.layers.streaming import StreamedNetwork
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.tensor_forms import Leaf, Row, Sizes, Table, copies, first, rows
@@ -115,11 +116,13 @@ class Block(nn.Module):
         self.narrow = nn.Linear(hidden, width)
 
     def forward(self, x: Float[Tensor, "B T U C"]) -> Float[Tensor, "B T U C"]:
-        of_joints, of_time, *groups = self.divide(self.norm(x)).split(self.sizes, dim=3)
+        of_joints, of_time, *groups = quick_linear(self.divide, self.norm(x)).split(self.sizes, dim=3)
         mixed = torch.einsum("gvu,btugc->btvgc", self.between_joints, of_joints.unflatten(3, (GROUPS, -1))).flatten(3)
         seen = [layer(it) for layer, it in zip(self.attention, groups, strict=True)]
-        x = x + self._left_out(self.join(torch.cat([mixed, over_time(self.temporal, of_time), *seen], dim=3)))
-        return x + self._left_out(self.narrow(F.gelu(self.widen(self.mlp_norm(x)))))
+        x = x + self._left_out(
+            quick_linear(self.join, torch.cat([mixed, over_time(self.temporal, of_time), *seen], dim=3))
+        )
+        return x + self._left_out(quick_linear(self.narrow, F.gelu(quick_linear(self.widen, self.mlp_norm(x)))))
 
     def _left_out(self, y: Float[Tensor, "B T U C"]) -> Float[Tensor, "B T U C"]:
         if not (self.training and self.skip):

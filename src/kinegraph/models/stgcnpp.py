@@ -18,6 +18,7 @@ from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import Identity, check_blocks, over_time, scale_joints, shortcut
 from kinegraph.models.layers.first_weights import Init, check_init, draw_kaiming, draw_projections
 from kinegraph.models.layers.folding import FoldedGraphConvolution, finish_folding, fold_norm, scale_and_shift
+from kinegraph.models.layers.products import quick_linear
 from kinegraph.models.layers.streaming import Ring, Rows, StreamedBlock, StreamedNetwork, linear, over_frames
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.stgcn import GraphConvolution
@@ -66,7 +67,7 @@ class MultiScaleConvolution(nn.Module):
         self.join = nn.Linear(width, width)  # U
 
     def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V C"]:
-        return self.join(F.relu_(self.join_norm(self.views(x, copies), copies)))
+        return quick_linear(self.join, F.relu_(self.join_norm(self.views(x, copies), copies)))
 
     def views(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V C"]:
         """What the branches see, side by side."""
@@ -78,10 +79,10 @@ class MultiScaleConvolution(nn.Module):
 
     def divided(self, x: Float[Tensor, "B T V C"]) -> tuple[Float[Tensor, "B T V m"], Float[Tensor, "B S V s"]]:
         """W x and W' x, apart: pieces of one product would have to be copied."""
-        (weight, other), (bias, other_bias) = (
-            it.split((sum(self.moving), self.still)) for it in (self.divide.weight, self.divide.get_parameter("bias"))
+        moving = sum(self.moving)
+        return quick_linear(self.divide, x, slice(moving)), quick_linear(
+            self.divide, x[:, :: self.stride], slice(moving, None)
         )
-        return F.linear(x, weight, bias), F.linear(x[:, :: self.stride], other, other_bias)
 
 
 class Block(nn.Module):

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from kinegraph.models.layers.batchnorm import BatchNorm
+from kinegraph.models.layers.products import quick_linear
 
 
 class Projection(nn.Module):
@@ -20,7 +21,7 @@ class Projection(nn.Module):
         self.norm = BatchNorm(width)
 
     def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
-        return self.norm(self.mix(x[:, :: self.stride].contiguous()), copies)
+        return self.norm(quick_linear(self.mix, x[:, :: self.stride].contiguous()), copies)
 
 
 class Identity(nn.Module):

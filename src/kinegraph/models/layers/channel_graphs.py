@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from kinegraph.models.layers.products import product
+
 
 def channel_graph_product(
     x: Float[Tensor, "C B T V"],
@@ -39,9 +41,9 @@ class _ChannelGraphProduct(torch.autograd.Function):
         ctx, x: Float[Tensor, "C B T V"], graph: Float[Tensor, "K D B V V"], weight: Tensor, bias: Tensor
     ) -> Float[Tensor, "D B N"]:
         (C, B, T, V), (K, D) = x.shape, weight.shape[:2]
-        h, y = x.new_empty(K, D, B * T * V), x.new_empty(D * B, T, V)
+        rows, h, y = x.view(C, -1), x.new_empty(K, D, B * T * V), x.new_empty(D * B, T, V)
         for k in range(K):
-            torch.addmm(bias[k][:, None], weight[k], x.view(C, -1), out=h[k])
+            torch.add(product(weight[k], rows.T), bias[k][:, None], out=h[k])
             torch.baddbmm(y, h[k].view(-1, T, V), graph[k].view(-1, V, V), beta=int(k > 0), out=y)
         ctx.save_for_backward(x, graph, weight, h)
         return torch.ops.aten._unsafe_view(y, (D, B, T * V))  # no view: it may be changed in place
@@ -52,12 +54,13 @@ class _ChannelGraphProduct(torch.autograd.Function):
         x, graph, weight, h = ctx.saved_tensors
         (C, _, T, V), K = x.shape, len(weight)
         g, rows = gradient.reshape(-1, T, V), x.view(C, -1)
-        of_x, of_graph, of_weight = torch.empty_like(rows), torch.empty_like(graph), torch.empty_like(weight)
-        of_h, of_bias = torch.empty_like(h[0]), []
+        of_x, of_graph, of_h, of_weight, of_bias = None, torch.empty_like(graph), torch.empty_like(h[0]), [], []
         for k in range(K):
             torch.bmm(h[k].view(-1, T, V).mT, g, out=of_graph[k].view(-1, V, V))
             torch.bmm(g, graph[k].view(-1, V, V).mT, out=of_h.view(-1, T, V))
-            torch.mm(of_h, rows.T, out=of_weight[k])
+            of_weight.append(product(of_h, rows))
             of_bias.append(of_h.sum(1))
-            torch.addmm(of_x, weight[k].T, of_h, beta=int(k > 0), out=of_x)
-        return of_x.view(x.shape), of_graph, of_weight, torch.stack(of_bias)
+            seen = product(weight[k].T, of_h.T)
+            of_x = seen if of_x is None else of_x.add_(seen)
+        assert of_x is not None
+        return of_x.view(x.shape), of_graph, torch.stack(of_weight), torch.stack(of_bias)

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kinegraph.models.layers.packed import Packed
+from kinegraph.models.layers.products import product, product_of_rows
 from kinegraph.models.layers.threads import each, shares
 
 PIECE = 2**18  # numbers in what lies between, on a CPU: 1 MB stay in a core's own cache
@@ -71,8 +72,8 @@ class _GraphProduct(torch.autograd.Function):
             room = _room(share, x, gather)
             for frames in share:
                 sums = _neighbours(x[frames], gather, room)
-                torch.mm(sums.view(-1, weight.shape[1]), weight.T, out=y[frames].view(-1, len(weight)))
-                y[frames].add_(constant)
+                mixed = product(sums.view(-1, weight.shape[1]), weight).view(y[frames].shape)
+                torch.add(mixed, constant, out=y[frames])
 
         each(compute, _shares(x, gather))
         return y
@@ -87,13 +88,12 @@ class _GraphProduct(torch.autograd.Function):
 
         def compute(share: list[slice]) -> list[Tensor]:
             of_gather, of_weight = (torch.zeros_like(t, dtype=exact) for t in (gather, weight))
-            room, more = _room(share, x, gather), _room(share, x, gather)
+            room = _room(share, x, gather)
             for frames in share:
                 seen, incoming = x[frames], gradient[frames].flatten(0, 1)
                 sums = _neighbours(seen, gather, room).view(-1, weight.shape[1])
-                of_weight += incoming.T @ sums
-                of_sums = torch.mm(incoming, weight, out=more[: len(seen)].view(-1, weight.shape[1]))
-                of_sums = of_sums.view(len(seen), len(gather), -1)  # (frames, V K, C)
+                of_weight += product_of_rows(incoming, sums)
+                of_sums = product(incoming, weight.T).view(len(seen), len(gather), -1)  # (frames, V K, C)
                 if ctx.needs_input_grad[1]:
                     of_gather += (of_sums @ seen.mT).sum(0, dtype=exact)
                 torch.matmul(gather.T, of_sums, out=of_x[frames])

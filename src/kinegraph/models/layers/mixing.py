@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from kinegraph.models.layers import blocks
 from kinegraph.models.layers.blocks import Identity
 from kinegraph.models.layers.channel_norm import ChannelNorm
+from kinegraph.models.layers.products import mix_first
 
 
 def mixed(
@@ -25,9 +26,9 @@ def mixed(
         dtype = torch.get_autocast_dtype(device)
         x, weight = x.to(dtype), weight.to(dtype)
     if isinstance(norm, ChannelNorm):
-        y = torch.mm(weight, x.flatten(1)).view(shape)
+        y = mix_first(weight, x.flatten(1)).view(shape)
         return norm.forward(y, copies, bias, active)  # called as a module it could not be given rows of a bias
-    y = torch.addmm(bias.to(x.dtype)[:, None], weight, x.flatten(1)).view(shape)
+    y = mix_first(weight, x.flatten(1)).add_(bias.to(x.dtype)[:, None]).view(shape)
     return F.relu_(y) if active else y
 
 

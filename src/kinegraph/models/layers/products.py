@@ -1,0 +1,100 @@
+"""Matrix products by oneDNN, in float32 on a CPU, while training and in the inference engine.
+
+torch multiplies by MKL, which uses vectors of half the width on processors of other makers than its own: on an AMD EPYC
+(Zen 5) one core reaches 110 GFLOP/s, and 250 by oneDNN. On an Intel Xeon both are alike.
+"""
+
+import platform
+from functools import cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
+
+
+@cache
+def _has_onednn() -> bool:
+    """Whether torch was built with it, for the processors on which it is as quick as MKL."""
+    return platform.machine() in ("x86_64", "AMD64") and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+
+
+def by_onednn(x: Tensor) -> bool:
+    """Whether products with x are computed so. A compiler gets torch's own, and who counts multiplications."""
+    watched = torch.compiler.is_compiling() or is_in_torch_dispatch_mode()
+    return x.dtype == torch.float32 and x.device.type == "cpu" and not watched and _has_onednn()
+
+
+def product(
+    a: Float[Tensor, "M K"], b: Float[Tensor, "N K"], bias: Float[Tensor, "N"] | None = None
+) -> Float[Tensor, "M N"]:
+    """a b^T + bias, without gradients. Either may be a transposed view; a is copied then: let it be the smaller one."""
+    if by_onednn(a):
+        with torch.no_grad():
+            return torch.ops.mkldnn._linear_pointwise(a, b, bias, "none", [], "")
+    return a @ b.T if bias is None else torch.addmm(bias, a, b.T)
+
+
+def product_of_rows(a: Float[Tensor, "K M"], b: Float[Tensor, "K N"]) -> Float[Tensor, "M N"]:
+    """a^T b, a sum over many rows, such as the gradient of a weight; without gradients."""
+    return product(a.T, b.T) if a.shape[1] <= b.shape[1] else product(b.T, a.T).T
+
+
+def quick_linear(layer: nn.Linear, x: Float[Tensor, "... C"], rows: slice | None = None) -> Float[Tensor, "... D"]:
+    """layer(x), or only these rows of its weight and bias."""
+    if rows is None:
+        return mix_last(x, layer.weight, layer.bias) if _trains(x) else layer(x)
+    return mix_last(x, layer.weight[rows], None if layer.bias is None else layer.bias[rows])
+
+
+def _trains(x: Tensor) -> bool:
+    """Whether gradients may be wanted, in float32; the inference engine has layers of its own."""
+    return torch.is_grad_enabled() and by_onednn(x) and not torch.is_autocast_enabled("cpu")
+
+
+def mix_last(
+    x: Float[Tensor, "... C"], weight: Float[Tensor, "D C"], bias: Float[Tensor, "D"] | None = None
+) -> Float[Tensor, "... D"]:
+    """weight x + bias, for x whose channels come last."""
+    if _trains(x):
+        return _MixLast.apply(x, weight, bias)
+    return nn.functional.linear(x, weight, bias)
+
+
+class _MixLast(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Float[Tensor, "... C"], weight: Float[Tensor, "D C"], bias: Float[Tensor, "D"] | None):
+        ctx.save_for_backward(x, weight)
+        y = product(x.reshape(-1, x.shape[-1]), weight, bias)
+        return torch.ops.aten._unsafe_view(y, (*x.shape[:-1], len(weight)))  # no view: it may be changed in place
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient: Float[Tensor, "... D"]):
+        x, weight = ctx.saved_tensors
+        of_x, of_weight, of_bias = ctx.needs_input_grad
+        gradient = gradient.reshape(-1, len(weight))
+        return (
+            product(gradient, weight.T).view(x.shape) if of_x else None,
+            product_of_rows(gradient, x.reshape(-1, x.shape[-1])) if of_weight else None,
+            gradient.sum(0) if of_bias else None,
+        )
+
+
+def mix_first(weight: Float[Tensor, "D C"], x: Float[Tensor, "C N"]) -> Float[Tensor, "D N"]:
+    """weight x, for x whose channels come first."""
+    return _MixFirst.apply(weight, x) if by_onednn(x) else torch.mm(weight, x)
+
+
+class _MixFirst(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, weight: Float[Tensor, "D C"], x: Float[Tensor, "C N"]):
+        ctx.save_for_backward(weight, x)
+        return product(weight, x.T)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient: Float[Tensor, "D N"]):
+        weight, x = ctx.saved_tensors
+        of_weight, of_x = ctx.needs_input_grad
+        return product(gradient, x) if of_weight else None, product(weight.T, gradient.T) if of_x else None
