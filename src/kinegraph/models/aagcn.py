@@ -30,7 +30,7 @@ from kinegraph.models.layers.blocks import (
 )
 from kinegraph.models.layers.first_weights import Init, check_init, draw_projections
 from kinegraph.models.layers.folding import finish_folding, fold_norm, scale_and_shift
-from kinegraph.models.layers.products import quick_linear
+from kinegraph.models.layers.products import mix_last, quick_linear
 from kinegraph.models.layers.scaling import scaled
 from kinegraph.models.layers.winograd import TemporalConvolution
 from kinegraph.models.network import SkeletonNetwork
@@ -61,7 +61,7 @@ class AdaptiveGraphConvolution(nn.Module):
             self.graph
             + self.alpha * mean_product(quick_linear(self.theta, x), quick_linear(self.phi, x), len(self.graph)).tanh()
         )
-        return quick_linear(self.mix, neighbours(x, graph)) + self.bias.sum(0)
+        return mix_last(neighbours(x, graph), self.mix.weight, self.bias.sum(0))
 
 
 class Attention(nn.Module):

@@ -25,7 +25,7 @@ from kinegraph.models.layers.blocks import (
     shortcut,
 )
 from kinegraph.models.layers.folding import finish_folding, fold_norm, scale_and_shift
-from kinegraph.models.layers.products import quick_linear
+from kinegraph.models.layers.products import mix_last, quick_linear
 from kinegraph.models.layers.streaming import StreamedNetwork
 from kinegraph.models.layers.winograd import TemporalConvolution
 from kinegraph.models.network import SkeletonNetwork
@@ -51,7 +51,7 @@ class AdaptiveGraphConvolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(K, width))
 
     def forward(self, x: Float[Tensor, "B T V C"], graph: Float[Tensor, "K V V"]) -> Float[Tensor, "B T V D"]:
-        return quick_linear(self.mix, neighbours(x, graph + self.offset + self.likeness(x))) + self.bias.sum(0)
+        return mix_last(neighbours(x, graph + self.offset + self.likeness(x)), self.mix.weight, self.bias.sum(0))
 
     def likeness(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B K V V"]:
         """S: for each body and partition, how much every joint takes from every other; each column sums to 1."""

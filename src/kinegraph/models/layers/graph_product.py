@@ -5,11 +5,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kinegraph.models.layers.packed import Packed
-from kinegraph.models.layers.products import product, product_of_rows
+from kinegraph.models.layers.products import by_onednn, product, product_of_rows
 from kinegraph.models.layers.threads import each, shares
 
 PIECE = 2**18  # numbers in what lies between, on a CPU: 1 MB stay in a core's own cache
 FEW = 2**21  # numbers in what lies between that are no burden as a whole: pieces of them would only cost calls
+LARGE = 2**21  # multiplications of a frame from which each frame is a product of its own: those of windows
 
 
 def graph_product(
@@ -84,7 +85,7 @@ class _GraphProduct(torch.autograd.Function):
         x, gather, weight = ctx.saved_tensors
         gradient = gradient.contiguous()
         exact = torch.promote_types(x.dtype, torch.float32)
-        of_x = torch.empty_like(x)
+        of_x, scatter = torch.empty_like(x), gather.T.contiguous()
 
         def compute(share: list[slice]) -> list[Tensor]:
             of_gather, of_weight = (torch.zeros_like(t, dtype=exact) for t in (gather, weight))
@@ -95,8 +96,8 @@ class _GraphProduct(torch.autograd.Function):
                 of_weight += product_of_rows(incoming, sums)
                 of_sums = product(incoming, weight.T).view(len(seen), len(gather), -1)  # (frames, V K, C)
                 if ctx.needs_input_grad[1]:
-                    of_gather += (of_sums @ seen.mT).sum(0, dtype=exact)
-                torch.matmul(gather.T, of_sums, out=of_x[frames])
+                    of_gather += _summed(of_sums, seen, exact)
+                of_x[frames] = _neighbours(of_sums, scatter)
             return [of_gather, of_weight, gradient[share[0].start : share[-1].stop].sum(0, dtype=exact)]
 
         parts = each(compute, _shares(x, gather))
@@ -108,7 +109,21 @@ def _neighbours(
     x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"], room: Float[Tensor, "most VK C"] | None = None
 ) -> Float[Tensor, "F VK C"]:
     """gather @ x, in the memory of `room` if there is one."""
+    if _large(x, gather):
+        return torch.stack([product(gather, frame.T) for frame in x])
     return torch.bmm(gather.expand(x.shape[0], -1, -1), x, out=None if room is None else room[: len(x)])
+
+
+def _summed(of_sums: Float[Tensor, "F VK C"], x: Float[Tensor, "F V C"], exact: torch.dtype) -> Float[Tensor, "VK V"]:
+    """sum over frames of of_sums x^T."""
+    if _large(x, of_sums[0, :, : x.shape[1]]):
+        return torch.stack([product(*frame) for frame in zip(of_sums, x, strict=True)]).sum(0)
+    return (of_sums @ x.mT).sum(0, dtype=exact)
+
+
+def _large(x: Float[Tensor, "F V C"], matrix: Float[Tensor, "W V"]) -> bool:
+    """Whether the product of one frame is worth a call."""
+    return matrix.shape[0] * matrix.shape[1] * x.shape[2] >= LARGE and by_onednn(x)
 
 
 def _room(share: list[slice], x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"]) -> Float[Tensor, "most VK C"]:

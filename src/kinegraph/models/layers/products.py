@@ -42,21 +42,17 @@ def product_of_rows(a: Float[Tensor, "K M"], b: Float[Tensor, "K N"]) -> Float[T
 
 def quick_linear(layer: nn.Linear, x: Float[Tensor, "... C"], rows: slice | None = None) -> Float[Tensor, "... D"]:
     """layer(x), or only these rows of its weight and bias."""
-    if rows is None:
-        return mix_last(x, layer.weight, layer.bias) if _trains(x) else layer(x)
+    if rows is None and not torch.is_grad_enabled():
+        return layer(x)  # an engine has layers of its own
+    rows = rows or slice(None)
     return mix_last(x, layer.weight[rows], None if layer.bias is None else layer.bias[rows])
-
-
-def _trains(x: Tensor) -> bool:
-    """Whether gradients may be wanted, in float32; the inference engine has layers of its own."""
-    return torch.is_grad_enabled() and by_onednn(x) and not torch.is_autocast_enabled("cpu")
 
 
 def mix_last(
     x: Float[Tensor, "... C"], weight: Float[Tensor, "D C"], bias: Float[Tensor, "D"] | None = None
 ) -> Float[Tensor, "... D"]:
     """weight x + bias, for x whose channels come last."""
-    if _trains(x):
+    if by_onednn(x) and not torch.is_autocast_enabled("cpu"):
         return _MixLast.apply(x, weight, bias)
     return nn.functional.linear(x, weight, bias)
 

@@ -1,0 +1,81 @@
+"""Products by oneDNN: torch's numbers and gradients, whoever counts multiplications sees them."""
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from kinegraph.models.layers import graph_product
+from kinegraph.models.layers.products import (
+    _MixFirst,
+    _MixLast,
+    by_onednn,
+    mix_first,
+    mix_last,
+    product,
+    product_of_rows,
+    quick_linear,
+)
+
+
+def test_product_of_views():
+    a, b, bias = torch.randn(30, 17), torch.randn(20, 17), torch.randn(20)
+    exact = a.double() @ b.double().T + bias
+    for left in (a, a.T.contiguous().T):
+        for right in (b, b.T.contiguous().T):
+            torch.testing.assert_close(product(left, right, bias).double(), exact, atol=1e-5, rtol=0)
+            torch.testing.assert_close(product(left, right).double(), exact - bias, atol=1e-5, rtol=0)
+    for left, right in ((a.T, b.T), (b.T, a.T)):  # the narrower one first and last
+        wanted = left.double().T @ right.double()
+        torch.testing.assert_close(product_of_rows(left, right).double(), wanted, atol=1e-5, rtol=0)
+
+
+def test_gradients():
+    x, weight, bias = (torch.randn(s, dtype=torch.double, requires_grad=True) for s in ((2, 5, 4), (3, 4), (3,)))
+    assert torch.autograd.gradcheck(_MixLast.apply, (x, weight, bias))
+    assert torch.autograd.gradcheck(_MixFirst.apply, (weight, x.detach()[0].T.requires_grad_()))
+
+
+@pytest.mark.parametrize("rows", [None, slice(3), slice(3, None)])
+def test_layer_and_its_rows(rows):
+    layer, x = nn.Linear(6, 7), torch.randn(4, 5, 2, 6)
+    exact = layer.double()(x.double())[..., rows or slice(None)]
+    layer.float()
+    x.requires_grad_()
+    y = quick_linear(layer, x, rows)
+    torch.testing.assert_close(y.double(), exact, atol=1e-5, rtol=0)
+    y.add_(1).square().sum().backward()  # in place, as blocks do
+    slope = 2 * (exact + 1)
+    weight = layer.weight.double()[rows or slice(None)]
+    torch.testing.assert_close(x.grad.double(), slope @ weight, atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(layer.bias.grad.double()[rows or slice(None)], slope.sum((0, 1, 2)), atol=1e-4, rtol=0)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert quick_linear(layer, x, rows).dtype == torch.bfloat16
+
+
+def test_whoever_counts_multiplications_sees_them():
+    x, weight = torch.randn(8, 6), torch.randn(7, 6)
+    assert by_onednn(x) or not torch.backends.mkldnn.is_available()
+    with FlopCounterMode(display=False) as counted:
+        mix_last(x, weight)
+        mix_first(weight, x.T)
+    assert counted.get_total_flops() == 2 * 2 * 8 * 6 * 7
+
+
+@pytest.mark.parametrize("large", [0, 2**60])
+def test_sum_over_neighbours_frame_by_frame(large, monkeypatch):
+    monkeypatch.setattr(graph_product, "FEW", 0)
+    monkeypatch.setattr(graph_product, "PIECE", 2**12)  # some frames at a time
+    monkeypatch.setattr(graph_product, "LARGE", large)
+    given = [torch.randn(s) for s in ((2, 9, 5, 4), (3, 5, 5), (6, 12), (5, 6))]
+    exact = [it.double().requires_grad_() for it in given]
+    given = [it.requires_grad_() for it in given]
+    y = graph_product.graph_product(*given)
+    x, graph, weight, constant = exact
+    wanted = torch.einsum("kvw,btvc,dkc->btwd", graph, x, weight.unflatten(1, (3, 4))) + constant
+    torch.testing.assert_close(y.double(), wanted, atol=1e-5, rtol=0)
+    slope = torch.randn_like(y)
+    y.backward(slope)
+    wanted.backward(slope.double())
+    for found, expected in zip(given, exact, strict=True):
+        torch.testing.assert_close(found.grad.double(), expected.grad, atol=1e-4, rtol=0)
