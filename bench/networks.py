@@ -75,7 +75,7 @@ def groups(folder: Path, quick: bool, gpu: bool) -> Iterator[list[Plan]]:
             yield group(f"{network} {name}", work, (80,))
     for name, training in steps.items():
         yield group(name, replace(short, training=training), (80,))
-        for network in NEWER:
+        for network in ("stgcn", "stgcnpp", "agcn", *NEWER):
             work = job(folder, network, joints=25, clips=max(1, short.clips // 8), training=training)
             yield group(f"{network} {name}", work, (0,))
     yield group("latency of one clip, 1 body", replace(short, clips=1, people=1), (0,))

@@ -338,7 +338,12 @@ def test_moments_say_which_frames_there_are(sampling, normalised):
 
 
 def test_motion_between_chosen_frames():
-    """Joint 0 stands at 10 t: a step is ten times the frames between two chosen ones, also between choices."""
+    """Joint 0 stands at 10 t: a step is ten times the frames between two chosen ones, also between choices.
+
+    So it is in PYSKL: its UniformSampleFrames lines all choices of a test up, PoseDecode takes those frames, GenSkeFeat
+    the steps between them with zero in the last one, and only then FormatGCNInput cuts choices apart. Source:
+    pyskl/datasets/pipelines, sampling.py and pose_related.py; the order is that of ProtoGCN's configs/k400/jm.py.
+    """
     keypoint = np.zeros((1, 7, 17, 2), np.float32)
     keypoint[0, :, 0, 0] = 10 * np.arange(7)
     clip = SkeletonClip(keypoint, COCO, "c")

@@ -1,10 +1,11 @@
 """Every skeleton-GCN config of MMAction2 0.x, MMAction2 1.x, PYSKL and ProtoGCN, made again, and what becomes of them.
 
-    PYTHONPATH=src python -m tests.foreign.every_config FOLDER [--train]
+    PYTHONPATH=src python -m tests.foreign.every_config FOLDER [--train | --train-all]
 
 writes the files into a new folder as the projects lay them out, translates and builds each, with --train also trains
-one of each kind for two steps on made-up clips, and prints how many of how many. The text follows docs/recipes.md, the
-projects' documentation and their style: base files, loops over streams, hooks, loggers, caches.
+one of each kind for two steps on made-up clips, with --train-all every one, which takes some minutes, and prints how
+many of how many. The text follows docs/recipes.md, the projects' documentation and their style: base files, loops over
+streams, hooks, loggers, caches.
 """
 
 import pickle
@@ -255,7 +256,7 @@ def train_two_steps(config: Path, project: Path) -> int:
     write_clips(recipe, project)
     usual = loop.train_loader
     loop.train_loader = lambda *args, **options: islice(usual(*args, **options), 2)
-    run = project / "runs" / f"{config.parent.parent.name}_{config.parent.name}"
+    run = project / "runs" / "_".join([config.parent.parent.name, config.parent.name, config.stem])
     words = ["--work-dir", str(run), "--batch-size", "2", "--epochs", "1", "--repeat", "1", "--workers", "0"]
     words += ["--accelerator", "cpu", "--no-report", "--log-every", "1"]
     words += ["--preprocessing.frames", "16"] * (recipe.get("preprocessing.frames") is not None)
@@ -296,16 +297,21 @@ def main() -> None:
         else:
             build(recipe, folder)
             good.setdefault(kind_of(path, folder), []).append(path)
-    trained = 0
+    wanted = 1 if "--train" in sys.argv else None if "--train-all" in sys.argv else 0
+    trained = asked = 0
     for kind, paths in sorted(good.items()):
         print(f"{kind}: {len(paths)} translated and built", flush=True)
-        if "--train" in sys.argv:
-            trained += train_two_steps(paths[0], folder / paths[0].relative_to(folder).parts[0]) == 0
+        for path in paths[:wanted]:
+            asked += 1
+            done = train_two_steps(path, folder / path.relative_to(folder).parts[0]) == 0
+            trained += done
+            if not done:
+                print(f"{path.relative_to(folder)} is not trained", flush=True)
     for path, lines in refused.items():
         print(f"{path.relative_to(folder)} refused: {'; '.join(lines)}")
     print(f"{len(configs) - len(refused)} of {len(configs)} configs are translated and built")
-    if "--train" in sys.argv:
-        print(f"{trained} of {len(good)} kinds are trained for two steps")
+    if asked:
+        print(f"{trained} of {asked} are trained for two steps")
 
 
 if __name__ == "__main__":
