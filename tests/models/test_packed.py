@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason
 
 @pytest.fixture
 def pays(monkeypatch):
-    monkeypatch.setattr(packed, "packing_pays", lambda: True)
+    monkeypatch.setattr(packed, "onednn_pays", lambda: True)
     monkeypatch.setattr(folding, "PACKED_NARROWEST", 16)
     monkeypatch.setattr(winograd, "NARROWEST", 16)
     monkeypatch.setattr(winograd, "PACKED_PIECE", 2**13)
@@ -50,15 +50,3 @@ def test_blocks_in_bfloat16_are_not_packed(pays, network):
     engine = optimize(network, "bf16")
     assert not any(isinstance(layer, Packed) for layer in engine.modules())
     engine(torch.randn(1, 1, 20, 5, 3))
-
-
-def test_what_pays_is_measured_once(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for milliseconds, pays in ((2.0, True), (0.5, False)):
-        times = {"torch": milliseconds, "packed": 1.0}
-        monkeypatch.setattr("kinegraph.models.quickest.milliseconds", lambda calls, times=times: times)
-        for file in (tmp_path / "kinegraph/engines").glob("*"):
-            file.unlink()
-        packed.packing_pays.cache_clear()
-        assert packed.packing_pays() is pays
-    packed.packing_pays.cache_clear()

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from kinegraph.models.layers import graph_product
+from kinegraph.models.layers import graph_product, products
 from kinegraph.models.layers.products import (
     _MixFirst,
     _MixLast,
@@ -16,6 +16,17 @@ from kinegraph.models.layers.products import (
     product_of_rows,
     quick_linear,
 )
+
+MEASURED = products.onednn_pays.__wrapped__
+
+
+@pytest.fixture(autouse=True, params=[True, False])
+def pays(request, monkeypatch):
+    """Both ways, whatever is faster on the machine that runs the tests."""
+    if request.param and not torch.backends.mkldnn.is_available():
+        pytest.skip("torch was built without oneDNN")
+    monkeypatch.setattr(products, "onednn_pays", lambda: request.param)
+    return request.param
 
 
 def test_product_of_views():
@@ -53,13 +64,21 @@ def test_layer_and_its_rows(rows):
         assert quick_linear(layer, x, rows).dtype == torch.bfloat16
 
 
-def test_whoever_counts_multiplications_sees_them():
+def test_whoever_counts_multiplications_sees_them(pays):
     x, weight = torch.randn(8, 6), torch.randn(7, 6)
-    assert by_onednn(x) or not torch.backends.mkldnn.is_available()
+    assert by_onednn(x) == pays
     with FlopCounterMode(display=False) as counted:
         mix_last(x, weight)
         mix_first(weight, x.T)
     assert counted.get_total_flops() == 2 * 2 * 8 * 6 * 7
+
+
+@pytest.mark.parametrize(("torchs", "onednns", "faster"), [(2.0, 1.0, True), (1.2, 1.0, False), (1.0, 2.0, False)])
+def test_what_is_clearly_faster_is_taken(monkeypatch, tmp_path, torchs, onednns, faster):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    times = {"torch": torchs, "oneDNN": onednns}
+    monkeypatch.setattr("kinegraph.models.quickest.milliseconds", lambda calls: times)
+    assert MEASURED() is faster
 
 
 @pytest.mark.parametrize("large", [0, 2**60])

@@ -1,20 +1,12 @@
-"""Products with weights that do not change any more, in oneDNN's own memory order, where that is faster.
+"""Products of the inference engine by oneDNN, with weights in its own memory order, where it is faster: products.py."""
 
-torch computes float32 products by MKL, which uses vectors of half the width on processors of other makers than its own:
-on an AMD EPYC (Zen 5) one core reaches 110 GFLOP/s, and 250 by oneDNN. On an Intel Xeon both are alike.
-"""
-
-from functools import cache, partial
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from kinegraph.models.quickest import quickest
-
-ROWS, WIDTH = 340, 256  # of the products that decide
+from kinegraph.models.layers.products import onednn_pays
 
 
 class Packed(nn.Linear):
@@ -48,25 +40,7 @@ def pack(network: nn.Module) -> None:
 
 def packs(weight: Tensor) -> bool:
     """Whether products with such a weight are faster when it is packed."""
-    return weight.device.type == "cpu" and weight.dtype == torch.float32 and packing_pays()
-
-
-@cache
-def packing_pays() -> bool:
-    """Measured once for each machine, and kept."""
-    if not hasattr(torch.ops.mkldnn, "_reorder_linear_weight"):  # torch was built without oneDNN
-        return False
-    x, weight = torch.randn(2, ROWS, WIDTH, generator=torch.Generator().manual_seed(0)).split([1, 1])
-    x, weight = x[0], weight[0, :WIDTH]
-    packed = _packed(weight, ROWS)
-    ways = {"torch": lambda: partial(nn.functional.linear, x, weight), "packed": lambda: partial(_product, x, packed)}
-    about = {"work": "packed weights", "rows": ROWS, "width": WIDTH, "threads": torch.get_num_threads()}
-    return quickest(ways, _asked, about).measured.name == "packed"
-
-
-@torch.no_grad()
-def _asked(way: Any) -> Float[np.ndarray, "rows D"]:
-    return way().numpy()
+    return weight.device.type == "cpu" and weight.dtype == torch.float32 and onednn_pays()
 
 
 def _packed(weight: Float[Tensor, "D C"], rows: int) -> Tensor:

@@ -1,28 +1,49 @@
 """Matrix products by oneDNN, in float32 on a CPU, while training and in the inference engine.
 
 torch multiplies by MKL, which uses vectors of half the width on processors of other makers than its own: on an AMD EPYC
-(Zen 5) one core reaches 110 GFLOP/s, and 250 by oneDNN. On an Intel Xeon both are alike.
+(Zen 5) one core reaches 110 GFLOP/s, and 250 by oneDNN. Where both are alike, torch's own stay.
 """
 
-import platform
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
+from kinegraph.models.quickest import quickest
 
-@cache
-def _has_onednn() -> bool:
-    """Whether torch was built with it, for the processors on which it is as quick as MKL."""
-    return platform.machine() in ("x86_64", "AMD64") and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+ROWS, WIDTH = 340, 256  # of the products that decide
+GAIN = 1.3  # so many times as fast oneDNN has to be: another product rounds otherwise, so nothing is to hang on chance
 
 
 def by_onednn(x: Tensor) -> bool:
     """Whether products with x are computed so. A compiler gets torch's own, and who counts multiplications."""
     watched = torch.compiler.is_compiling() or is_in_torch_dispatch_mode()
-    return x.dtype == torch.float32 and x.device.type == "cpu" and not watched and _has_onednn()
+    return x.dtype == torch.float32 and x.device.type == "cpu" and not watched and onednn_pays()
+
+
+@cache
+def onednn_pays() -> bool:
+    """Measured once for each machine, and kept."""
+    if not hasattr(torch.ops.mkldnn, "_linear_pointwise"):  # torch was built without it
+        return False
+    numbers = torch.randn(ROWS + WIDTH, WIDTH, generator=torch.Generator().manual_seed(0))
+    x, weight = numbers[:ROWS], numbers[ROWS:]
+    ways: dict[str, Callable[[], Callable[[], Tensor]]] = {
+        "torch": lambda: partial(nn.functional.linear, x, weight),
+        "oneDNN": lambda: partial(torch.ops.mkldnn._linear_pointwise, x, weight, None, "none", [], ""),
+    }
+    about = {"work": "products", "rows": ROWS, "width": WIDTH, "threads": torch.get_num_threads()}
+    times = quickest(ways, _asked, about).measured.milliseconds
+    return times["torch"] > GAIN * times.get("oneDNN", np.inf)
+
+
+@torch.no_grad()
+def _asked(way: Callable[[], Tensor]) -> Float[np.ndarray, "rows D"]:
+    return way().numpy()
 
 
 def product(
