@@ -90,7 +90,7 @@ def _add(
     """Add the detections of a file. alone: in front of the names of clips; otherwise: in place of one."""
     images = [one.get("image_id") for one in detections]
     names = {name for name, _ in map(picture_number, map(str, images))}
-    folders = folders_of(alone if len(names) < 2 else f"{alone}/*")  # of several clips, `alone` is the place
+    folders = folders_of(f"{alone}/*" if alone and len(names) > 1 else alone)  # of several clips, `alone` is the place
     for place, (one, image) in enumerate(zip(detections, images, strict=True)):
         where = f"{file}: detection {place} "
         if not isinstance(image, str):
