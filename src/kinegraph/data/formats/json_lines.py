@@ -227,6 +227,7 @@ def _mediapipe(content: Any, number: int | None, origin: str, dimensions: int | 
     values = np.zeros((len(bodies), len(layout), 4), np.float32)
     for rows, body in zip(values, bodies, strict=True):
         rows[[joint_index(layout, name) for name in body]] = list(body.values())
+    values[..., 3] = np.nan_to_num(values[..., 3], nan=1)
     values[values[..., 3] <= 0] = 0
     deep = dimensions == 3 or (dimensions is None and bool(values[..., 2].any()))
     return Frame(values[..., : 3 if deep else 2], values[..., 3], None, number, layout.name, used not in WORLD)

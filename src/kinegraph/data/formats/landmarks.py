@@ -1,12 +1,14 @@
 """JSON of landmarks in the shapes that people save -> frames of bodies, with the names or numbers of their joints.
 
 A body is a list of points, or an object of them by name or number. A point is {"x", "y", "z", "visibility"}, or
-[x, y, z, visibility] in a list that is called landmarks. A frame is a body, a list of bodies, or an object with them; a
-recording is a list of frames, or an object of them by number.
+[x, y, z, visibility] in a list that is called landmarks, keypoints and so on; there, all numbers may also stand in one
+list. A frame is a body, a list of bodies, or an object with them; a recording is a list of frames, an object of them by
+number, or a list of bodies that say their frame. null and NaN: not seen.
 """
 
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,9 @@ NAMES = ("name", "part", "landmark_name", "landmark", "joint", "label")
 NUMBERS = ("index", "id", "idx", "landmark_id", "landmark_index", "joint_id", "i")
 FRAMES = ("frames", "data", "results", "sequence", "poses_by_frame", "frame_data")
 FRAME_NUMBERS = ("frame", "frameid", "framenumber", "frameindex", "frameidx", "framenum", "frameno")
+TIMES = ("timestamp", "time", "timestamps", "timesec", "timestampms", "timems")  # of a frame, without _ and case
 PEOPLE = ("people", "persons", "poses", "bodies", "hands", "detections")
+WHO = ("track_id", "trackId", "tracking_id", "person_id", "personId", "id", "idx")  # the last two in a list of people
 LANDMARKS = ("pose_landmarks", "poseLandmarks", "landmarks", "keypoints", "hand_landmarks", "handLandmarks",
              "multi_hand_landmarks", "multiHandLandmarks", "pose", "landmark", "joints")  # fmt: skip
 WORLD = ("pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks")
@@ -33,6 +37,10 @@ HANDS_BESIDE = {
 OF_BODY = 33  # joints
 NUMBERED = re.compile(r"(?:frame|image|img)?[_\- ]?(\d{1,9})(?:\.(?:jpg|jpeg|png))?", re.IGNORECASE)
 FEWEST = 5  # joints
+# Joints that a list of numbers alone may have, with how many numbers each has; the first one that fits.
+OF_NUMBERS = ((4, (33,)), (2, (33,)), (3, (13, 15, 17, 18, 19, 20, 21, 23, 24, 25, 26, 32, 33, 133, 136)),
+              (2, (13, 15, 17, 18, 19, 20, 21, 23, 24, 25, 26, 32, 133, 136)))  # fmt: skip
+UNSAID = math.nan  # the score of a row of three numbers, the third of which may be the score
 IN_PIXELS = 10.0  # a larger coordinate is in pixels, or in mm
 MOST_PEOPLE = 4  # of one frame; a longer list of bodies that stands alone is a list of frames
 
@@ -43,12 +51,15 @@ Point = tuple[float, float, float, float]  # x, y, z, score
 class Frame:
     """The bodies of a frame; the joints of each by name, or by number as text. number: what the file says.
 
-    sides: "left" or "right" for each body that is a hand, where the file says it.
+    sides: "left" or "right" for each body that is a hand, where the file says it. ids: who each body is, where the file
+    says it of all. time: in the unit of the file.
     """
 
     bodies: list[dict[str, Point]] = field(default_factory=list)
     number: int | None = None
     sides: list[str] = field(default_factory=list)
+    ids: list[Hashable] = field(default_factory=list)
+    time: float | None = None
 
 
 def frames_of(content: object, path: Path, hands: bool = False) -> Iterator[Frame]:
@@ -58,6 +69,7 @@ def frames_of(content: object, path: Path, hands: bool = False) -> Iterator[Fram
     """
     if isinstance(content, Mapping):
         inner = next((content[key] for key in FRAMES if isinstance(content.get(key), list | Mapping)), None)
+        inner = inner or next((content[key] for key in PEOPLE if _are_frames(content.get(key))), None)
         if inner is not None:
             yield from frames_of(inner, path, hands)
             return
@@ -73,11 +85,25 @@ def frames_of(content: object, path: Path, hands: bool = False) -> Iterator[Fram
         yield _frame(content, path, hands)
     elif not isinstance(content, list):
         raise ValueError(f"{path} is no list of landmarks or frames")
-    elif _is_body(content):
+    elif _is_listed_body(content):
         yield _frame(content, path, hands)
     else:
         for frame in content:
             yield _frame(frame, path, hands)
+
+
+def _are_frames(value: object) -> bool:
+    """Whether these are no people of one frame: each says its frame or its time, and these differ."""
+    if not isinstance(value, list) or not all(isinstance(it, Mapping) for it in value):
+        return False
+    said = [(_said_of(it, FRAME_NUMBERS), _said_of(it, TIMES)) for it in value]
+    return len(set(map(str, said))) > 1 and all(it != (None, None) for it in said)
+
+
+def _said_of(frame: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """What a frame says under one of these names, in any case and with or without _."""
+    plain = {re.sub(r"[_\- ]", "", str(key).lower()): value for key, value in frame.items()}
+    return next((plain[key] for key in names if isinstance(plain.get(key), int | float | str)), None)
 
 
 def left_out_of(content: object) -> list[str]:
@@ -90,23 +116,34 @@ def left_out_of(content: object) -> list[str]:
 
 
 def _frame(frame: object, path: Path, hands: bool) -> Frame:
-    number = None
-    if isinstance(frame, Mapping):
-        plain = {re.sub(r"[_\- ]", "", str(key).lower()): value for key, value in frame.items()}
-        number = next((plain[key] for key in FRAME_NUMBERS if key in plain), None)
+    number = _said_of(frame, FRAME_NUMBERS) if isinstance(frame, Mapping) else None
+    time = _said_of(frame, TIMES) if isinstance(frame, Mapping) else None
     whole = isinstance(number, int | float) and float(number).is_integer() and abs(number) < 1e12
     bodies = _bodies(frame, path)
     if hands and len(bodies) == 1 and isinstance(frame, Mapping):
         bodies = [bodies[0] | hands_beside(frame, bodies[0], path)]
     number = int(number) if whole and isinstance(number, int | float) else None
-    return Frame(bodies, number, sides_of(frame, len(bodies)))
+    time = float(time) if isinstance(time, int | float) and math.isfinite(time) else None
+    return Frame(bodies, number, sides_of(frame, len(bodies)), _ids_of(frame, len(bodies)), time)
+
+
+def _ids_of(frame: object, bodies: int) -> list[Hashable]:
+    """Who each body of a frame is; [] where the frame does not say it of all, or of two the same."""
+    among: object = frame
+    if isinstance(frame, Mapping):
+        among = next((frame[key] for key in PEOPLE if isinstance(frame.get(key), list)), None)
+    people = among if isinstance(among, list) else [frame]
+    names = WHO if isinstance(among, list) else WHO[:-2]  # the number of a frame may be its id
+    said = [next((it[key] for key in names if isinstance(it.get(key), int | str)), None)
+            for it in people if isinstance(it, Mapping)]  # fmt: skip
+    return list(said) if len(set(said)) == len(said) == bodies and None not in said else []
 
 
 def _bodies(frame: object, path: Path) -> list[dict[str, Point]]:
     """The bodies in what stands for a frame."""
     if not frame:
         return []
-    if _is_body(frame):
+    if _is_listed_body(frame):
         return [_body(frame, path)]
     if isinstance(frame, Mapping):
         named = next((frame[key] for key in (*LANDMARKS, *PEOPLE, *WORLD) if frame.get(key)), None)
@@ -179,11 +216,25 @@ def _is_body(value: object) -> bool:
 
 def _is_listed_body(value: object) -> bool:
     """Whether this is a body, also one of plain numbers."""
-    return _is_body(value) or (isinstance(value, list) and len(value) >= FEWEST and all(map(_is_row, value)))
+    if _is_body(value) or _width_of(value):
+        return True
+    return (
+        isinstance(value, list)
+        and sum(map(_is_row, value)) >= FEWEST
+        and all(it is None or _is_row(it) for it in value)
+    )
 
 
 def _is_row(value: object) -> bool:
-    return isinstance(value, list) and 2 <= len(value) <= 5 and all(isinstance(it, int | float) for it in value)
+    numbers = isinstance(value, list) and all(isinstance(it, int | float) or it is None for it in value)
+    return isinstance(value, list) and 2 <= len(value) <= 5 and numbers
+
+
+def _width_of(value: object) -> int:
+    """The numbers of each joint in a list of numbers alone; 0 for anything else."""
+    if not isinstance(value, list) or not all(isinstance(it, int | float) or it is None for it in value):
+        return 0
+    return next((width for width, joints in OF_NUMBERS if len(value) in [it * width for it in joints]), 0)
 
 
 def _is_point(value: object) -> bool:
@@ -200,6 +251,10 @@ def _body(value: Any, path: Path) -> dict[str, Point]:
         if len(rows) >= FEWEST:
             return _of_rows(rows)
         return {str(name): _point(point) for name, point in value.items() if _is_point(point)}
+    if width := _width_of(value):
+        value = [value[at : at + width] for at in range(0, len(value), width)]
+    if not any(isinstance(point, Mapping) for point in value):
+        return _of_rows({str(place): row or [None, None] for place, row in enumerate(value)})
     names = [_said(point, NAMES, str) for point in value]
     numbers = [_said(point, NUMBERS, int) for point in value]
     for said in (names, numbers, range(len(value))):
@@ -211,9 +266,10 @@ def _body(value: Any, path: Path) -> dict[str, Point]:
 
 def _of_rows(rows: Mapping[str, list[float]]) -> dict[str, Point]:
     """Joints by name as lists of x, y and, beside pixels, a score; or x, y, z."""
-    scored = all(len(row) == 3 and 0 <= row[2] <= 1 for row in rows.values())
-    if scored and any(abs(row[0]) > IN_PIXELS or abs(row[1]) > IN_PIXELS for row in rows.values()):
-        return {name: (float(x), float(y), 0.0, float(score)) for name, (x, y, score) in rows.items()}
+    there = [row for row in rows.values() if not any(it is None or it != it for it in row)]
+    scored = all(len(row) == 3 and 0 <= row[2] <= 1 for row in there)
+    if scored and any(abs(row[0]) > IN_PIXELS or abs(row[1]) > IN_PIXELS for row in there):
+        return {name: _point([*row[:2], 0.0, *row[2:]]) for name, row in rows.items()}
     return {name: _point(row) for name, row in rows.items()}
 
 
@@ -226,11 +282,13 @@ def _said(point: object, keys: Sequence[str], kind: type) -> object:
 
 def _point(point: Any) -> Point:
     if isinstance(point, list):
-        x, y, z, score = [*point[:3], 0.0][:3] + [point[3] if len(point) > 3 else 1.0]
+        if any(it is None or it != it for it in point):
+            return 0.0, 0.0, 0.0, 0.0
+        x, y, z, score = [*point[:3], 0.0][:3] + [point[3] if len(point) > 3 else UNSAID if len(point) == 3 else 1.0]
         return float(x), float(y), float(z), float(score)
     score = next((point[key] for key in SCORES if isinstance(point.get(key), int | float)), 1.0)
     place = point["position"] if isinstance(point.get("position"), Mapping) else point
     x, y, z = (place.get(axis) for axis in "xyz")
-    if x is None or y is None:  # not seen
+    if x is None or y is None or x != x or y != y:  # not seen
         return 0.0, 0.0, 0.0, 0.0
     return float(x), float(y), float(z) if isinstance(z, int | float) else 0.0, float(score)

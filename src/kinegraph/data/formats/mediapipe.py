@@ -5,6 +5,8 @@
     [{"frame": 0, "landmarks": [the same]}, ...]                  also pose_landmarks, poseLandmarks, keypoints ...
     {"fps": 30, "frames": [...]}, {"0": [...], "1": [...]}        an object around them, or with them by number
     {"nose": {"x", "y"}, "left_eye": ...}                         joints by name or number; also {"nose": [x, y]}
+    [{"frame": 0, "track_id": 1, "keypoints": [[x, y, s], ...]}]  a body each; also [x, y, s, x, y, s, ...]
+    [{"frame": 0, "people": [{"id": 1, "keypoints": ...}]}]       also persons, poses, bodies, detections
     {"landmarks": [[the same], [the same]]}                       a result of MediaPipe Tasks: people of one frame
     {"pose_landmarks", "left_hand_landmarks", ...}                Holistic; --parts hands reads the hands, too
 
@@ -15,21 +17,33 @@ Source: ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.clip_files import said_by_folders
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.detections import frame_numbers, picture_number, sides
-from kinegraph.data.formats.landmarks import HANDS_BESIDE, MOST_PEOPLE, Frame, frames_of, left_out_of
+from kinegraph.data.formats.landmarks import (
+    HANDS_BESIDE,
+    LANDMARKS,
+    MOST_PEOPLE,
+    WORLD,
+    Frame,
+    frames_of,
+    left_out_of,
+)
 from kinegraph.data.formats.openpose_parts import Part, holistic
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.formats.table_csv import joint_index, layout_of
+from kinegraph.data.formats.table_times import rate_of_times
+from kinegraph.data.tracking import CROWD, gathered, track
 from kinegraph.messages import first_few
 from kinegraph.safe_io import read_json
 from kinegraph.skeleton.clip import SkeletonClip
@@ -40,11 +54,13 @@ TITLE = "landmarks of MediaPipe (JSON)"
 SUFFIXES = (".json",)
 HEAD = 1 << 14
 LOOKED_AT = 20  # files of a folder
-OTHERS = (b'"clips"', b'"image_id"', b'"annotations"', b'"keypoint_scores"', b'"skeletons"', b'"people"')
-LANDMARKS = (b'"landmarks"', b'"pose_landmarks"', b'"poseLandmarks"', b'"pose_world_landmarks"')
+OTHERS = (b'"clips"', b'"image_id"', b'"annotations"', b'"keypoint_scores"', b'"skeletons"', b'_keypoints_2d"',
+          b'"skeleton"')  # fmt: skip
+WORDS = (b'"landmarks"', b'"pose_landmarks"', b'"poseLandmarks"', b'"pose_world_landmarks"')
 NAMED_ROW = re.compile(
     rb'"(nose|(left|right|l|r)[ _]?(shoulder|hip|knee|wrist))"\s*:\s*\[\s*-?[\d.]+(e-?\d+)?\s*,', re.IGNORECASE
 )
+LISTED = re.compile(rb'"(%s)"\s*:\s*\[\s*(\[\s*)?(-?\d|NaN|null)' % "|".join((*LANDMARKS, *WORLD)).encode())
 RATES = ("fps", "frame_rate", "frameRate", "framerate")
 SIDES = (("width", "height"), ("image_width", "image_height"), ("frame_width", "frame_height"),
          ("video_width", "video_height"), ("imageWidth", "imageHeight"), ("videoWidth", "videoHeight"))  # fmt: skip
@@ -63,10 +79,8 @@ def _has_landmarks(file: Path) -> bool:
         return False
     with file.open("rb") as content:
         head = content.read(HEAD)
-    points = all(re.search(rb'"%s"\s*:' % axis, head) for axis in (b"x", b"y")) or any(
-        word in head for word in LANDMARKS
-    )
-    points = points or NAMED_ROW.search(head) is not None
+    points = all(re.search(rb'"%s"\s*:' % axis, head) for axis in (b"x", b"y")) or any(word in head for word in WORDS)
+    points = points or NAMED_ROW.search(head) is not None or LISTED.search(head) is not None
     return points and not any(word in head for word in OTHERS)
 
 
@@ -77,6 +91,7 @@ class _File:
     size: tuple[int, int] | None
     left_out: Sequence[str]
     folders: tuple[str, ...] = ()  # those that name its part and class
+    timed: bool = False  # the frame rate is that of the times of frames
 
 
 def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None = None) -> Recordings:
@@ -108,14 +123,17 @@ def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None 
     else:
         of = layout_for(max(map(int, names)) + 1, layout) if layout and numbered else layout_of(path, names, 3, layout)
     deep = any(point[2] for body in bodies for point in body.values())
+    unsaid = any(point[3] != point[3] for body in bodies for point in body.values())
+    frames = [frame for found in recordings.values() for frame in found.frames]
+    known = any(frame.bodies for frame in frames) and all(frame.ids for frame in frames if frame.bodies)
     read_too = [key for keys in HANDS_BESIDE.values() for key in keys] if hands else []
     beside = sorted({name for found in recordings.values() for name in found.left_out} - {*read_too})
-    rows = _rows_of_sides([frame for found in recordings.values() for frame in found.frames])
+    rows = _rows_of_sides(frames)
     source = f"MediaPipe, {path.name}" + f", people are the {' and the '.join(rows)} hand" * bool(rows)
     classes, said = said_by_folders([found.folders for found in recordings.values()])
     return Recordings(
         clips=(
-            _clip(found, of, name, deep, rows, *about)
+            _clip(found, of, name, deep, rows, known, *about)
             for (name, found), about in zip(recordings.items(), said, strict=True)
         ),
         count=len(recordings),
@@ -124,8 +142,11 @@ def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None 
         units="m" if deep else "px",
         source=source,
         skipped=lambda: [f"{first_few(beside)}, beside the pose"] if beside else [],
-        guessed=frozenset(("units", *["up"] * deep, *["layout"] * (numbered and not layout and not hands))),
-        unordered=not rows,
+        guessed=frozenset(
+            ("units", *["up"] * deep, *["score"] * unsaid, *["layout"] * (numbered and not layout and not hands))
+        ),
+        assumed=_rate_lines(recordings),
+        unordered=not rows and not known,
     )
 
 
@@ -147,13 +168,29 @@ def _read(file: Path, hands: bool) -> _File:
     content = read_json(file)
     places = [content, *content.values()] if isinstance(content, Mapping) else []
     abouts = [it for it in places if isinstance(it, Mapping)]
-    rate = next((it[key] for it in abouts for key in RATES if isinstance(it.get(key), int | float)), None)
+    said = (_number(it.get(key)) for it in abouts for key in RATES)
+    rate = next((it for it in said if it and 0 < it < 1e6), None)
     sizes = (sides(it.get(width), it.get(height)) for it in abouts for width, height in SIDES)
-    return _File(
-        list(frames_of(content, file, hands)),
-        float(rate) if rate and 0 < rate < 1e6 else None,
-        next(filter(None, sizes), None),
-        left_out_of(content),
+    frames = list(frames_of(content, file, hands))
+    times = [] if rate else [it.time for it in frames if it.time is not None]
+    timed = rate_of_times(list(zip(times, _numbers(frames)[0], strict=True))) if len(times) == len(frames) else None
+    size = next(filter(None, sizes), None)
+    return _File(frames, rate or timed, size, left_out_of(content), timed=timed is not None)
+
+
+def _number(value: object) -> float | None:
+    """A number, also one that is written as text."""
+    try:
+        return float(value) if isinstance(value, int | float | str) else None
+    except ValueError:
+        return None
+
+
+def _rate_lines(recordings: Mapping[str, _File]) -> tuple[str, ...]:
+    """The line on frame rates by the times of frames."""
+    rates = sorted({one.fps for one in recordings.values() if one.timed and one.fps})
+    return (f"{first_few([f'{rate:g}' for rate in rates])} frames a second by the times of the frames (--fps)",) * bool(
+        rates
     )
 
 
@@ -188,23 +225,24 @@ def _clip(
     name: str,
     deep: bool,
     rows: Sequence[str],
+    known: bool,
     label: int | None,
     splits: Mapping[str, str],
 ) -> Item:
     try:
         numbers, step = _numbers(one.frames)
-        people = [0] * (max(numbers, default=-1) + 1)
-        places: list[tuple[int, int, dict[str, tuple[float, ...]]]] = []
-        for t, frame in zip(numbers, one.frames, strict=True):
-            for number, body in enumerate(frame.bodies):
-                row = rows.index(frame.sides[number]) if rows else people[t]
-                places.append((row, t, dict(body)))
-                people[t] = max(people[t], row + 1)
-        if not places:
+        there = [(t, i, frame) for t, frame in zip(numbers, one.frames, strict=True) for i in range(len(frame.bodies))]
+        if not there:
             return nobody(name)
-        values = np.zeros((max(people), len(people), len(layout), 4), np.float64)
-        for person, t, body in places:
-            values[person, t, [joint_index(layout, it) for it in body]] = list(body.values())
+        frames = [np.zeros((0, len(layout), 4))] * (max(numbers) + 1)
+        who: list[list[Hashable]] = [[] for _ in frames]
+        for t, i, frame in there:
+            pose = np.zeros((1, len(layout), 4))
+            pose[0, [joint_index(layout, it) for it in frame.bodies[i]]] = list(frame.bodies[i].values())
+            frames[t] = np.concatenate([frames[t], pose])
+            who[t].append(frame.ids[i] if known else rows.index(frame.sides[i]) if rows else len(who[t]))
+        values = _people(frames, who, rows, known)
+        values[..., 3] = np.nan_to_num(values[..., 3], nan=1)
         if not np.isfinite(values).all() or np.abs(values).max() > 1e30:
             raise FormatError("not_finite", "holds a number that is not finite")
         seen = values[..., 3:] > 0
@@ -214,6 +252,19 @@ def _clip(
         return SkeletonClip(keypoint, layout, name, label, score=score, image_size=one.size, fps=rate, splits=splits)
     except ValueError as error:
         return fault_of(error, name)
+
+
+def _people(
+    frames: Sequence[Float[np.ndarray, "P V 4"]], who: Sequence[Sequence[Any]], rows: Sequence[str], known: bool
+) -> Float[np.ndarray, "M T V 4"]:
+    """The people of a clip. who: of each body its id where they are known, else its row."""
+    if known:
+        return gathered(frames, track([it[..., :3] for it in frames], None, CROWD, who))
+    values = np.zeros((max(len(rows), *map(len, frames)), len(frames), *frames[0].shape[1:]))
+    for t, there in enumerate(who):
+        for body, row in enumerate(there):
+            values[row, t] = frames[t][body]
+    return values
 
 
 def _numbers(frames: Sequence[Frame]) -> tuple[list[int], float]:

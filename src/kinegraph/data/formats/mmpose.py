@@ -3,6 +3,8 @@
     [{"keypoints": [[x, y] ...], "keypoint_scores": [...]}, ...]                       a picture: its people
     [{"frame_id": 1, "instances": [the same ...]}, ...]                                a video
     {"meta_info": {"keypoint_id2name": ...}, "instance_info": [the same as of a video]}
+    {"frames": [{"frame": 0, "persons": [{"track_id": 1, the same}]}, ...]}            as people save them by hand
+    [{"frame": 0, "keypoints": [[x, y] ...], "keypoint_scores": [...]}, ...]
 
 A file of a video is a clip; files of pictures whose names end in a number are the frames of one. Folders CLASS/FILE and
 CLASS/CLIP/ name classes.
@@ -15,6 +17,7 @@ from pathlib import Path
 from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.clip_files import some_below
 from kinegraph.data.formats.detections import Person, Pictures, folders_of, picture_number, pose_of, recordings_of
+from kinegraph.data.formats.landmarks import FRAMES
 from kinegraph.data.formats.named_joints import layout_named
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.safe_io import read_json
@@ -24,6 +27,9 @@ NAME = "mmpose"
 TITLE = "predictions of MMPose"
 SUFFIXES = (".json",)
 HEAD = 1 << 16
+PEOPLE = ("instances", "persons", "people", "detections", "poses")
+WHO = ("track_id", "instance_id", "person_id", "id")
+NUMBERS = ("frame_id", "frame", "frame_idx", "frame_index", "frame_number")
 
 
 def detect(path: Path) -> str | None:
@@ -63,17 +69,21 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
 
 def _add(found: dict[str, Pictures], content: object, file: Path, name: str, alone: bool) -> None:
     """Add what a file holds to the recording that it is of. name: of the file below the folder that is read."""
-    frames = content.get("instance_info", content.get("predictions")) if isinstance(content, Mapping) else content
+    keys = ("instance_info", "predictions", *FRAMES)
+    if isinstance(content, Mapping):
+        content = next((content[key] for key in keys if isinstance(content.get(key), list)), None)
+    frames = content
     if isinstance(frames, list) and frames and all(isinstance(it, list) for it in frames):
         # the inferencer's own result: a list of instances for each picture
         frames = frames[0] if len(frames) == 1 else [{"instances": it} for it in frames]
     if not isinstance(frames, list) or not all(isinstance(it, Mapping) for it in frames):
         raise ValueError(f"{file} is no list of frames or instances")
-    if any("instances" in it for it in frames):
+    if any(key in it for it in frames for key in (*PEOPLE, *NUMBERS)):
         pictures = found.setdefault(f"{name}.json", Pictures(name, folders=folders_of(name)))
         for place, frame in enumerate(frames):
-            number = frame.get("frame_id", place)
-            _add_people(pictures, number if isinstance(number, int) else place, frame.get("instances"), file)
+            number = next((frame[key] for key in NUMBERS if isinstance(frame.get(key), int)), place)
+            people = next((frame[key] for key in PEOPLE if key in frame), [frame])  # a frame's only person
+            _add_people(pictures, number, people or [], file)
         return
     recording, number = (name, 0) if alone else picture_number(f"{name}.json")
     of = Pictures(recording or file.absolute().parent.name, folders=folders_of(recording))
@@ -88,7 +98,7 @@ def _add_people(pictures: Pictures, frame: int, instances: object, file: Path) -
     for one in instances:
         where = f"{file}: an instance of frame {frame} "
         pose = pose_of(one.get("keypoints"), one.get("keypoint_scores"), where)
-        who = one.get("track_id", one.get("instance_id"))
+        who = next((one[key] for key in WHO if isinstance(one.get(key), int)), None)
         pictures.add(frame, Person(pose, who if isinstance(who, int) and who >= 0 else None))
 
 

@@ -45,10 +45,17 @@ def rate_of(path: Path, time: int, frame: int | None = None) -> float | None:
         times = [(seconds(it), i if frame is None else float(number)) for i, (it, number) in enumerate(cells)]
     except ValueError:
         return None
+    return rate_of_times(times)
+
+
+def rate_of_times(times: Sequence[tuple[float, float]]) -> float | None:
+    """Frames a second by times and the numbers of their frames; None where they do not say it; see `rate_of`."""
     moves = [(b - a, n - m) for (a, m), (b, n) in pairwise(times)]
     steps = np.array([seconds / frames for seconds, frames in moves if seconds > 0 and frames > 0])
     usual = steps[np.abs(steps - np.median(steps)) <= np.median(steps) / 2] if len(steps) else steps
     step = float(usual.mean()) if len(usual) else 0.0
+    if (usual == 1).all():  # whole numbers one after another count frames
+        return None
     rates = [1 / (step * unit) for unit in UNITS] if step > 0 else []
     return next((_even(rate) for rate in rates if USUAL[0] <= rate <= USUAL[1]), None)
 

@@ -1,0 +1,101 @@
+"""JSON of people's own scripts: the same bodies in the shapes that such scripts write."""
+
+import json
+
+import numpy as np
+import pytest
+
+from kinegraph.data.formats import recordings
+from kinegraph.data.tracking import CROWD
+from kinegraph.skeleton.layout import load_layout
+from tests.made_up import body
+
+NAMES = load_layout("coco17").joints
+POSE = (200 + 100 * (body("coco17", 2) - body("coco17", 2).min(0))).round(1)
+FRAMES = [[POSE + [3 * t, 0], POSE + [400 - 3 * t, 0]] for t in range(4)]  # two people who walk towards each other
+
+
+def rows(pose):
+    return [[*point, 0.9] for point in pose.tolist()]
+
+
+def flat(pose):
+    return [number for row in rows(pose) for number in row]
+
+
+def named(pose):
+    return [{"name": n, "x": x, "y": y, "confidence": 0.9} for n, (x, y) in zip(NAMES, pose.tolist(), strict=True)]
+
+
+def records(shape, **more):
+    """A record for each person and frame, in which the people change their order."""
+    each = [(t, who, FRAMES[t][who]) for t in range(4) for who in ((0, 1) if t % 2 else (1, 0))]
+    return [{"frame": t, "track_id": who + 5, "keypoints": shape(pose)} | more for t, who, pose in each]
+
+
+def framed(people, shape, frame="frame", **more):
+    """A list of frames with their people, who change their order."""
+    each = [(t, [(who, FRAMES[t][who]) for who in ((0, 1) if t % 2 else (1, 0))]) for t in range(4)]
+    return [
+        {frame: t, people: [{"id": who, "keypoints": shape(pose)} | more for who, pose in there]} for t, there in each
+    ]
+
+
+FORMS = {
+    "records of rows": records(rows, bbox=[1, 2, 3, 4]),
+    "records of numbers": records(flat),
+    "records of points": records(named),
+    "records with scores apart": records(lambda pose: pose.tolist(), keypoint_scores=[0.9] * 17),
+    "people of rows": framed("people", rows),
+    "persons of rows": {"fps": "30", "frames": framed("persons", rows, "frame_idx")},
+    "people of points": framed("people", named),
+    "persons with scores apart": {
+        "frames": framed("persons", lambda it: it.tolist(), "frame_idx", keypoint_scores=[0.9] * 17)
+    },
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_people_by_their_ids(tmp_path, form):
+    path = tmp_path / "walk.json"
+    path.write_text(json.dumps(FORMS[form]))
+    found = recordings(path)
+    (clip,) = found.clips
+    assert (found.units, clip.layout.name, clip.keypoint.shape) == ("px", "coco17", (2, 4, 17, 2))
+    first = clip.keypoint[:, 0, 0, 0].argsort()  # which body is the one on the left
+    for t in range(4):
+        np.testing.assert_allclose(clip.keypoint[first, t], np.array(FRAMES[t]), atol=0.05)
+    np.testing.assert_allclose(clip.score, 0.9, rtol=1e-5)
+
+
+def test_poses_with_times_are_frames_and_say_the_rate(tmp_path):
+    path = tmp_path / "walk.json"
+    path.write_text(json.dumps({"poses": [{"timestamp": 40 * t, "keypoints": named(FRAMES[t][0])} for t in range(4)]}))
+    found = recordings(path)
+    (clip,) = found.clips
+    assert (clip.keypoint.shape, clip.fps) == ((1, 4, 17, 2), 25)
+    assert "25 frames a second by the times of the frames (--fps)" in found.assumed
+
+
+def test_times_that_count_frames_say_no_rate(tmp_path):
+    path = tmp_path / "walk.json"
+    path.write_text(json.dumps([{"time": t, "keypoints": named(FRAMES[t][0])} for t in range(4)]))
+    assert next(recordings(path).clips).fps is None
+
+
+def test_null_and_nan_are_not_seen(tmp_path):
+    path, frames = tmp_path / "walk.json", [rows(there[0]) for there in FRAMES]
+    frames[1][4], frames[2][6] = [None, None, None], [float("nan")] * 3
+    path.write_text(json.dumps([{"frame": t, "landmarks": frame} for t, frame in enumerate(frames)]))
+    (clip,) = recordings(path).clips
+    assert np.argwhere(clip.score[0] == 0).tolist() == [[1, 4], [2, 6]]
+    assert not clip.keypoint[0, 1, 4].any()
+
+
+def test_more_ids_than_a_clip_has_bodies(tmp_path):
+    path = tmp_path / "walk.json"
+    path.write_text(
+        json.dumps([{"frame": t, "track_id": t, "keypoints": rows(POSE + [t % 7, 0])} for t in range(CROWD + 9)])
+    )
+    (clip,) = recordings(path).clips
+    assert clip.keypoint.shape[:2] == (CROWD, CROWD + 9)
