@@ -139,8 +139,8 @@ def test_parts_of_a_split(walk, tmp_path):
     [
         (("Frames:\t2", "Frames:\t3"), "says 3 frames and has 2; is it cut?"),
         (
-            ("Frame Time: 0.0333333", "Frame Time: 0,0333333"),
-            "line 39 holds 'Frame Time: 0,0333333', expected a number",
+            ("Frame Time: 0.0333333", "Frame Time: 0.0333.3"),
+            "line 39 holds 'Frame Time: 0.0333.3', expected a number",
         ),
         (("Frame Time: 0.0333333", "Frame Time: 0"), "has Frame Time 0, expected seconds"),
         (("\n1 91 2", "\n1 91"), "line 41 has 20 numbers, expected 21, one for each channel"),
@@ -205,3 +205,12 @@ def test_the_unit_of_cmu_is_known_by_the_legs(tmp_path):
     assert any("legs are 15 long: CMU's unit of 5.644 cm (--units says others)" in line for line in found.assumed)
     (clip,) = recordings(tmp_path / "01_01.bvh", units="cm").clips
     np.testing.assert_allclose(clip.keypoint[0, 0, 0], [0, 0.17, 0], atol=1e-5)
+
+
+@pytest.mark.parametrize(("encoding", "change"), [("utf-16", str), ("utf-8-sig", lambda text: text.replace(".", ","))])
+def test_utf_16_and_decimal_commas(tmp_path, encoding, change):
+    (tmp_path / "as_usual.bvh").write_text(WALK)
+    (tmp_path / "other.bvh").write_text(change(WALK), encoding=encoding)
+    usual, other = (next(recordings(tmp_path / name).clips) for name in ("as_usual.bvh", "other.bvh"))
+    np.testing.assert_array_equal(usual.keypoint, other.keypoint)
+    assert usual.fps == other.fps

@@ -410,3 +410,35 @@ def test_bones_that_a_category_does_not_name_are_said(tmp_path):
     content["categories"] = [{"id": 1, "name": "hand", "keypoints": [f"k{i}" for i in range(17)], "skeleton": []}]
     found = recordings(written(tmp_path / "a.json", content))
     assert found.assumed == ("bones: joints without one are joined to 'k0' (--layout)",)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.json"])
+@pytest.mark.parametrize("image", ["{}.jpg", None])
+def test_detections_as_json_lines(tmp_path, name, image):
+    lines = [
+        {"image_id": image.format(t) if image else t, "keypoints": one.ravel().tolist(), "score": 0.9, "category_id": 1}
+        for t, there in enumerate(walking())
+        for one in there
+    ]
+    (tmp_path / name).write_text("\n".join(map(json.dumps, lines)) + "\n\n")
+    found = recordings(tmp_path / name)
+    assert found.format == ("alphapose" if image else "coco")
+    check_walking(next(found.clips))
+
+
+def test_a_broken_line_of_detections_is_named(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"image_id": "0.jpg", "keypoints": [1, 2, 1]}\n{"image_id": "1.jpg", "keyp\n')
+    with pytest.raises(ValueError, match=r"a\.jsonl line 2 is not readable JSON"):
+        recordings(tmp_path / "a.jsonl")
+
+
+def test_yolo_in_pixels(tmp_path):
+    for t, there in enumerate(walking()):
+        rows = []
+        for one in there:
+            low, high = one[:, :2].min(0), one[:, :2].max(0)
+            rows.append([0, *(low + high) / 2, *(high - low), *one.ravel()])
+        (tmp_path / f"v_{t}.txt").write_text("\n".join(" ".join(f"{it:g}" for it in row) for row in rows))
+    found = recordings(tmp_path)
+    assert (found.format, found.units) == ("yolo", "px")
+    check_walking(next(found.clips))

@@ -17,6 +17,7 @@ from tests.data.formats import (
     test_anipose,
     test_bvh,
     test_c3d,
+    test_clip_arrays,
     test_detections,
     test_detectron,
     test_florence,
@@ -69,6 +70,11 @@ def bvh(folder: Path, clips: list[faulty.Clip]) -> Path:
 def poses(folder: Path, clips: list[faulty.Clip]) -> Path:
     np.save(folder / "walk.npy", test_poses.FRAMES)
     return folder / "walk.npy"
+
+
+def clip_arrays(folder: Path, clips: list[faulty.Clip]) -> Path:
+    np.savez(folder / "all.npz", x=test_clip_arrays.CLIPS, y=test_clip_arrays.LABELS)
+    return folder / "all.npz"
 
 
 def nw_ucla(folder: Path, clips: list[faulty.Clip]) -> Path:
@@ -222,7 +228,7 @@ def videopose3d(folder: Path, clips: list[faulty.Clip]) -> Path:
 SAMPLES = {
     "dataset": faulty.dataset, "ntu": faulty.skeleton, "npz": faulty.npz, "annotations": faulty.annotations,
     "npy": faulty.padded, "tfrecord": faulty.tfrecord, "table": faulty.table_json, "trc": trc,
-    "deeplabcut": deeplabcut, "bvh": bvh, "poses": poses, "nw-ucla": nw_ucla, "msr": msr,
+    "deeplabcut": deeplabcut, "bvh": bvh, "poses": poses, "clip-arrays": clip_arrays, "nw-ucla": nw_ucla, "msr": msr,
     "kimore": kimore, "sleap": sleap, "c3d": c3d, "alphapose": alphapose, "mmpose": mmpose, "coco": coco, "yolo": yolo,
     "mediapipe": mediapipe, "vicon": vicon, "videopose3d": videopose3d,
     "motive": motive, "visual3d": visual3d, "amc": amc,

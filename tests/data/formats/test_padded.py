@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from kinegraph.cli import main
 from kinegraph.commands.prepare import prepare
 from kinegraph.data.dataset import open_dataset
+from kinegraph.data.formats import recordings
 from kinegraph.data.formats.padded import unpadded
 from kinegraph.data.formats.padded_write import padded
 from kinegraph.skeleton.clip import SkeletonClip
@@ -182,3 +183,10 @@ def test_wrong_places(tmp_path, out, capsys):
     assert "val_data_joint.npy is (clips 2, channels 3, frames 8, joints 25, people 2), train_data" in refused(raw)
     (raw / "train_data_joint.npy").write_bytes((raw / "val_data_joint.npy").read_bytes()[:-9])
     assert "train_data_joint.npy is not a whole .npy file of numbers" in refused(raw)
+
+
+def test_an_array_alone_has_no_labels_and_says_so(tmp_path):
+    np.save(tmp_path / "all.npy", GOOD)
+    found = recordings(tmp_path / "all.npy", layout="ntu25")
+    assert [(clip.name, clip.label) for clip in found.clips] == [("all-0", None), ("all-1", None)]
+    assert found.skipped() == ["labels: there is no all_label.pkl, a pickle of (names, labels)"]

@@ -83,3 +83,13 @@ def test_names_of_markers():
         "midHip": "mid_hip",
     }
     assert {name: plain_joint(name) for name in names} == names
+
+
+@pytest.mark.parametrize(("encoding", "point"), [("utf-16", "."), ("utf-8-sig", ",")])
+def test_utf_16_and_decimal_commas(tmp_path, encoding, point):
+    head, rows = WALK.split("\n", 1)
+    (tmp_path / "as_usual.trc").write_text(WALK)
+    (tmp_path / "other.trc").write_text(f"{head}\n{rows.replace('.', point)}", encoding=encoding)
+    usual, other = (next(recordings(tmp_path / name).clips) for name in ("as_usual.trc", "other.trc"))
+    np.testing.assert_array_equal(usual.keypoint, other.keypoint)
+    assert usual.fps == other.fps

@@ -34,6 +34,7 @@ from kinegraph.data.formats import (
     babel,
     bvh,
     c3d,
+    clip_arrays,
     coco,
     deeplabcut,
     detectron,
@@ -96,7 +97,7 @@ FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, ntu_npy, tfrecord, babel, openpose, trc, bvh, table,
     sleap, deeplabcut, nw_ucla, msr, kimore, utkinect, florence, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap,
     c3d, vicon, motive, visual3d, amc, videopose3d, coco, alphapose, mmpose, yolo, mediapipe, json_lines, video,
-    panoptic, detectron, smpl, anipose, movement,
+    panoptic, detectron, smpl, anipose, movement, clip_arrays,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.

@@ -4,7 +4,8 @@
 
 COCO's 17 joints, Halpe's 26 or 136 and others, by their number and the proportions of the bodies. A file is a clip, or
 one for each folder and name that its pictures have before their number; files of one picture each are the frames of
-a clip. Folders CLASS/FILE and CLASS/CLIP/alphapose-results.json name classes.
+a clip. Folders CLASS/FILE and CLASS/CLIP/alphapose-results.json name classes. A file may also have a
+detection a line (JSON lines).
 Source: MVIG-SJTU/AlphaPose docs/output.md.
 """
 
@@ -13,14 +14,23 @@ from pathlib import Path
 
 from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.clip_files import some_below
-from kinegraph.data.formats.detections import Person, Pictures, folders_of, picture_number, pose_of, recordings_of
+from kinegraph.data.formats.detections import (
+    LINES,
+    Person,
+    Pictures,
+    folders_of,
+    lists_records,
+    picture_number,
+    pose_of,
+    read_records,
+    recordings_of,
+)
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.messages import quoted
-from kinegraph.safe_io import read_json
 
 NAME = "alphapose"
 TITLE = "results of AlphaPose"
-SUFFIXES = (".json",)
+SUFFIXES = (".json", *LINES)
 USUAL = "alphapose-results"
 HEAD = 4096
 
@@ -33,12 +43,12 @@ def detect(path: Path) -> str | None:
 
 
 def _is_result(file: Path) -> bool:
-    if file.suffix.lower() != ".json":
+    if file.suffix.lower() not in SUFFIXES:
         return False
     with file.open("rb") as content:
-        head = content.read(HEAD).lstrip()
+        head = content.read(HEAD)
     start = head.partition(b'"image_id"')[2].lstrip(b" :\t\r\n")[:1]
-    return head.startswith(b"[") and b'"keypoints"' in head and start == b'"'
+    return lists_records(file, head) and b'"keypoints"' in head and start == b'"'
 
 
 def read(path: Path, *, layout: str | None = None, people: int | None = None) -> Recordings:
@@ -78,7 +88,7 @@ def _name(file: Path, path: Path) -> str:
 
 
 def _detections(file: Path) -> list[Mapping[str, object]]:
-    content = read_json(file)
+    content = read_records(file)
     if not isinstance(content, list) or not all(isinstance(it, Mapping) for it in content):
         raise ValueError(f"{file} is no list of detections")
     return content

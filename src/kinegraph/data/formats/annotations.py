@@ -77,7 +77,8 @@ def detect(path: Path) -> str | None:
             return None
         with path.open("rb") as file:
             start = file.read(1 << 16)
-        return "a pickle of annotations" if any(key in start for key in KEYS) else None
+        arrays = start.startswith((b"PK", b"\x93NUMPY"))  # of NumPy under another name
+        return "a pickle of annotations" if not arrays and any(key in start for key in KEYS) else None
     named = [file for file in files_in(path, "*.pkl") if PART_FILE.fullmatch(file.name)]
     return "holds pickles of annotations" if any(map(detect, named)) else None
 

@@ -22,6 +22,10 @@ FRAMES_FIRST = (
 )
 BODIES = 50  # rows that are looked at
 FLAT = "rows of numbers are read as the joints of a frame, coordinates beside each other"
+PEOPLE_FIRST = (
+    "arrays are read as (people, frames, joints, coordinates) of one clip each; clips are saved in files of their own, "
+    "or in a .npz of arrays x and y"
+)
 NO_PEOPLE = "arrays without an axis of people are read as those of one person"
 
 

@@ -19,7 +19,7 @@ Source: M. Meredith, S. Maddock, Motion Capture File Formats Explained, Universi
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -40,6 +40,7 @@ from kinegraph.data.formats.number_blocks import numbers
 from kinegraph.data.formats.number_rows import check_size
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings
 from kinegraph.data.formats.rotations import about_axis
+from kinegraph.data.formats.text import encoding_of, start_of
 from kinegraph.data.large import Rows, changed
 from kinegraph.messages import counted, plain_name, quoted
 from kinegraph.skeleton.clip import SkeletonClip
@@ -84,9 +85,7 @@ class Hierarchy:
 def detect(path: Path) -> str | None:
     """A file that begins with HIERARCHY, or a folder with .bvh files at any depth."""
     if path.is_file():
-        with path.open("rb") as file:
-            start = file.read(200).removeprefix(b"\xef\xbb\xbf").lstrip().upper()
-        return "begins with HIERARCHY" if start.startswith(b"HIERARCHY") else None
+        return "begins with HIERARCHY" if start_of(path).upper().startswith("HIERARCHY") else None
     return "holds .bvh files" if some_below(path, SUFFIXES) else None
 
 
@@ -172,8 +171,8 @@ def read_file(file: Path, scale: float = 1.0) -> tuple[Hierarchy, Float[np.ndarr
     Raises ValueError with file and line.
     """
     check_size(file)
-    with file.open(encoding="utf-8-sig", errors="replace") as content:
-        lines = ((number, line.rstrip("\r\n")) for number, line in enumerate(content, 1))
+    with file.open(encoding=encoding_of(file), errors="replace") as content:
+        lines = _numbered(content)
         try:
             hierarchy = read_hierarchy(lines)
             frames, seconds = _stated(lines, "Frames"), _stated(lines, "Frame Time")
@@ -191,11 +190,18 @@ def read_file(file: Path, scale: float = 1.0) -> tuple[Hierarchy, Float[np.ndarr
 def read_head(file: Path) -> Hierarchy:
     """The hierarchy of a file, without its motion. Raises ValueError with file and line."""
     check_size(file)
-    with file.open(encoding="utf-8-sig", errors="replace") as content:
+    with file.open(encoding=encoding_of(file), errors="replace") as content:
         try:
-            return read_hierarchy((number, line.rstrip("\r\n")) for number, line in enumerate(content, 1))
+            return read_hierarchy(_numbered(content))
         except ValueError as error:
             raise ValueError(f"{file} {error}") from None
+
+
+def _numbered(content: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """The lines with their numbers. Decimals may have a comma: blanks separate, so that it means nothing else."""
+    for number, line in enumerate(content, 1):
+        named = "," not in line or line.split()[0].upper() in ("ROOT", "JOINT")
+        yield number, line.rstrip("\r\n") if named else line.rstrip("\r\n").replace(",", ".")
 
 
 def _places(hierarchy: Hierarchy, lines: Iterator[tuple[int, str]], scale: float) -> Float[np.ndarray, "T V 3"]:

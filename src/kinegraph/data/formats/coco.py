@@ -5,6 +5,8 @@
      "annotations": [{"image_id", "keypoints": [x, y, v ...], "track_id", "score"}]}          annotations
     [{"image_id": 42, "category_id": 1, "keypoints": [x, y, score ...], "score": 0.9}, ...]   results
 
+Results may also be JSON lines, one a line.
+
 Pictures of one recording are those of one `vid_id` or `video_id` (PoseTrack), or of one folder or name with a number; a
 picture whose number stands alone is a clip of one frame. v is 0 for a joint that is not there, 1 for one that is
 hidden, 2 for one that is seen: scores of 0, 0.5 and 1. Of a folder of such files, each is recordings of its own, named
@@ -24,23 +26,25 @@ from jaxtyping import Float
 from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.clip_files import some_below
 from kinegraph.data.formats.detections import (
+    LINES,
     Person,
     Pictures,
     folders_of,
+    lists_records,
     picture_number,
     pose_of,
+    read_records,
     recordings_of,
     sides,
 )
 from kinegraph.data.formats.named_joints import layout_named
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.messages import quoted
-from kinegraph.safe_io import read_json
 from kinegraph.skeleton.layout import JointLayout
 
 NAME = "coco"
 TITLE = "COCO keypoints"
-SUFFIXES = (".json",)
+SUFFIXES = (".json", *LINES)
 HEAD = 1 << 16
 
 
@@ -48,7 +52,7 @@ def detect(path: Path) -> str | None:
     """A JSON file with images and annotations, or a list of results with a number as image_id; or a folder of such."""
     if path.is_dir():
         return "holds keypoints of COCO" if some_below(path, SUFFIXES, _is_one) else None
-    if path.suffix.lower() != ".json":
+    if path.suffix.lower() not in SUFFIXES:
         return None
     with path.open("rb") as file:
         head = file.read(HEAD).lstrip()
@@ -57,7 +61,7 @@ def detect(path: Path) -> str | None:
     words = [word in text for word in (b'"annotations"', b'"images"', b'"keypoints"')]
     if head.startswith(b"{") and sum(words) >= 2:
         return "has COCO's images and annotations"
-    is_result = head.startswith(b"[") and b'"image_id"' in head and b'"keypoints"' in head
+    is_result = lists_records(path, head) and b'"image_id"' in head and b'"keypoints"' in head
     start = head.partition(b'"image_id"')[2].lstrip(b" :\t\r\n")[:1]
     return "a list of COCO's results" if is_result and start.isdigit() else None
 
@@ -107,7 +111,7 @@ class _Content:
 
 
 def _read(path: Path) -> _Content:
-    content = read_json(path)
+    content = read_records(path)
     about = content if isinstance(content, Mapping) else {"annotations": content}
     annotations = [it for it in _dicts(about, "annotations", path) if it.get("keypoints")]
     poses = [pose_of(it["keypoints"], where=f"{path}: annotation {at} ") for at, it in enumerate(annotations)]

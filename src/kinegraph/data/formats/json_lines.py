@@ -260,6 +260,8 @@ def _has_lines(file: Path) -> bool:
 def _is_one(file: Path) -> bool:
     with file.open("rb") as lines:
         line = lines.readline(LONGEST + 1)
+    if b'"image_id"' in line:  # a detection of COCO or AlphaPose
+        return False
     try:
         parsed_line(line, "")
     except ValueError:

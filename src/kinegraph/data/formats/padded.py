@@ -52,13 +52,16 @@ CLIPS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class PaddedFile:
-    """A .npy and what its label file says. part: of the split, None where its name does not say it."""
+    """A .npy and what its label file says. part: of the split, None where its name does not say it.
+
+    labels: none where a .npy that is given alone has no label file.
+    """
 
     path: Path
     part: str | None
     shape: tuple[int, ...]
     names: list[str]
-    labels: list[int]
+    labels: list[int] | None
     attributes: dict[str, list]
 
 
@@ -91,11 +94,11 @@ def read(
     bodies: "tracked" follows people who change rows, "rows" leaves everybody in the row of the file.
     Raises ValueError naming the file and the array that is not as expected.
     """
-    files = [_open(path, part) for path, part in _files(path).items()]
+    files = [_open(it, part, alone=it == path and part is None) for it, part in _files(path).items()]
     (first, *others), names = files, list(chain.from_iterable(file.names for file in files))
     if wrong := [file for file in others if _kind(file) != _kind(first)]:
         raise ValueError(f"{wrong[0].path} is {_axes(wrong[0].shape)}, {first.path.name} is {_axes(first.shape)}")
-    labels = list(chain.from_iterable(file.labels for file in files))
+    labels = list(chain.from_iterable(file.labels or () for file in files))
     about = read_about(beside(first.path.parent))  # where `kinegraph convert` wrote the arrays
     scored = bool(about) and about["score"]
     given = about.get("layout") if layout is None else None
@@ -124,6 +127,7 @@ def read(
         licence=about.get("licence", ""),
         unordered=bodies == "tracked" and not about,
         as_arrays=True,
+        skipped=lambda: [_no_labels(path)] * (first.labels is None),
         guessed=frozenset() if about else frozenset(("score",) if layout else ("score", "layout", "usual_layout")),
     )
 
@@ -149,11 +153,14 @@ def _files(raw: Path) -> dict[Path, str | None]:
     return {path: named[1] for part in (*PARTS, None) for path, named in found.items() if named[1] == part}
 
 
-def _open(path: Path, part: str | None) -> PaddedFile:
+def _open(path: Path, part: str | None, alone: bool = False) -> PaddedFile:
+    """The array with its labels; alone: these may be absent."""
     array = mapped(path)
     if array.ndim != 5 or array.shape[1] not in (2, 3) or array.dtype.kind not in "f" or 0 in array.shape:
         last = array.ndim == 5 and array.shape[4] in (2, 3)
-        hint = "; it looks like (clips, people, frames, joints, channels)" if last else ""
+        hint = "; it looks like (clips, people, frames, joints, channels): save array.transpose(0, 4, 2, 3, 1)" * last
+        if last and array.shape[1:3] == (1, 1):
+            hint = "; it looks like the frames of one clip, with axes of length 1: save array.squeeze((1, 2))"
         if array.ndim == 3 and array.shape[0] in (2, 3) and array.shape[2] not in (2, 3, 4):
             hint = "; it looks like (channels, frames, joints) of one clip: save array.transpose(1, 2, 0)"
         if array.ndim == 4 and array.shape[0] in (2, 3) and array.shape[3] < 2:
@@ -164,6 +171,8 @@ def _open(path: Path, part: str | None) -> PaddedFile:
             f"{path} holds {array.dtype} {array.shape}, expected floats (clips, 2 or 3 channels, frames, joints, "
             f"people){hint}",
         )
+    if alone and not any(it.is_file() for it in _labels_beside(path)):
+        return PaddedFile(path, part, array.shape, [f"{path.stem}-{i}" for i in range(len(array))], None, {})
     file = label_file(path)
     names, labels, attributes = read_labels(file)
     if len(labels) != len(array):
@@ -178,21 +187,37 @@ def mapped(path: Path) -> np.ndarray:
     except (EOFError, ValueError, ArithmeticError, SyntaxError, TypeError, RecursionError, TokenError, BadZipFile):
         array = None
     if not isinstance(array, np.ndarray):  # np.load reads .npz too
-        raise ValueError(f"{path} is not a whole .npy file of numbers")
+        raise ValueError(f"{path} is not a whole .npy file of numbers{_of_objects(path)}")
     return array
+
+
+def _of_objects(path: Path) -> str:
+    """What to do with a .npy of Python objects; "" for any other."""
+    with path.open("rb") as file:
+        head = file.read(128)
+    way = ", it holds Python objects; save each array in it by numpy.save in a file of its own"
+    return way if head.startswith(b"\x93NUMPY") and b"'|O'" in head else ""
 
 
 def label_file(path: Path) -> Path:
     """The labels beside an array, by the names of both. Raises ValueError where they are not there."""
-    candidates = [
-        path.with_name(path.stem.replace(word, "label") + ".pkl")
-        for word in ("data_joint", "ntu_sk", "data_bone", "data", "joint")
-        if word in path.stem
-    ] or [path.with_name(f"{path.stem}_label.pkl")]
+    candidates = _labels_beside(path)
     for candidate in candidates:
         if candidate.is_file():
             return candidate
     raise ValueError(f"there are no labels {candidates[0]} to {path.name}; save there a pickle of (names, labels)")
+
+
+def _no_labels(path: Path) -> str:
+    return f"labels: there is no {_labels_beside(path)[0].name}, a pickle of (names, labels)"
+
+
+def _labels_beside(path: Path) -> list[Path]:
+    return [
+        path.with_name(path.stem.replace(word, "label") + ".pkl")
+        for word in ("data_joint", "ntu_sk", "data_bone", "data", "joint")
+        if word in path.stem
+    ] or [path.with_name(f"{path.stem}_label.pkl")]
 
 
 def _kind(file: PaddedFile) -> tuple:
@@ -268,12 +293,12 @@ def _clips(
     for start in range(0, file.shape[0], CLIPS_AT_ONCE):
         if not chosen & {*range(start, start + CLIPS_AT_ONCE)}:
             rest = range(start, min(start + CLIPS_AT_ONCE, file.shape[0]))
-            yield from (Unread(file.names[i], file.labels[i], splits=splits) for i in rest)
+            yield from (Unread(file.names[i], file.labels and file.labels[i], splits=splits) for i in rest)
             continue
         for i, people in enumerate(_people(_chunk(file.path, start, CLIPS_AT_ONCE)), start):
             name = file.names[i]
             if i not in chosen:
-                yield Unread(name, file.labels[i], splits=splits)
+                yield Unread(name, file.labels and file.labels[i], splits=splits)
                 continue
             keypoint = people[: record[name].people, : record[name].frames] if name in record else unpadded(people)
             if not keypoint.size:
@@ -285,7 +310,7 @@ def _clips(
                 keypoint=keypoint,
                 layout=layout,
                 name=name,
-                label=file.labels[i],
+                label=file.labels and file.labels[i],
                 score=score,
                 attributes=ntu.name_numbers(name) if of_ntu else attributes,
                 splits=splits,

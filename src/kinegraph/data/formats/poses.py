@@ -6,7 +6,7 @@
     C               2: x, y;   3: x, y, score or x, y, z;   4: x, y, z, score
 
 Beside it, a .npz may have the scores of its joints (scores, keypoint_scores ...), as people save what RTMPose and
-rtmlib give; a .json may hold such an array as nested lists.
+rtmlib give, fps and image_size; a .json may hold such an array as nested lists.
 
 The layout follows from the proportions of bodies (`unstated.py`), or --layout names it. NaN means: not seen. An array
 may also be relative to a joint, which is then zero in all frames and in the middle of the others: it is seen.
@@ -28,6 +28,7 @@ from kinegraph.data.formats.axes import (
     FLAT,
     FRAMES_FIRST,
     NO_PEOPLE,
+    PEOPLE_FIRST,
     flat_shapes,
     frames_come_first,
     with_joints,
@@ -51,8 +52,12 @@ from kinegraph.skeleton.layout import JointLayout, load_layout
 NAME, TITLE = "poses", "arrays of one clip each (.npy, .npz)"
 SUFFIXES = (".npy", ".npz", ".json")
 SCORES = ("score", "scores", "keypoint_score", "keypoint_scores", "confidence", "conf")  # of joints, in a .npz
+RATES = ("fps", "frame_rate", "framerate")
+SIZES = ("image_size", "frame_size", "resolution")  # width and height
+JOINTS = ("keypoint", "keypoints", "kpts", "joints", "skeleton", "poses", "pose")  # where a .npz has other arrays, too
 LABELS = ("y", "label", "labels", "target", "targets", "y_train", "y_test")
 NESTED = re.compile(rb"\s*\[\s*\[\s*\[\s*(\[\s*)?-?\d")  # lists of frames, joints and coordinates
+KNOWN = (*RATES, *SIZES, "width", "height")
 LOOKED_AT = 20  # files whose order of axes is looked at
 IN_BOX = 0.9  # share of bodies around the origin, for a joint that is always there to be one that was seen
 
@@ -100,7 +105,12 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
         unordered=bodies == "tracked" and first.ndim == 4,
         as_arrays=True,
         guessed=frozenset({"score", "units", "up", *(["layout"] if layout is None else [])}),
-        assumed=(FLAT,) * flat + (FRAMES_FIRST,) * frames_first + (NO_PEOPLE,) * (first.ndim == 3),
+        assumed=(
+            *[FLAT] * flat,
+            *[FRAMES_FIRST] * frames_first,
+            *[NO_PEOPLE] * (first.ndim == 3),
+            *[PEOPLE_FIRST] * (first.ndim == 4 and not frames_first and not flat and len(first) > 2),
+        ),
     )
 
 
@@ -145,7 +155,17 @@ def _fits(shape: Sequence[int]) -> bool:
 def _key(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
     """The one array of a .npz that holds joints; None where there are several, and in files of the format npz."""
     names = [name for name, shape in shapes.items() if _fits(shape)]
-    return names[0] if len(names) == 1 and "length" not in shapes else None
+    named = [name for name in names if name.lower() in JOINTS]
+    names = named if len(named) == 1 else names
+    if len(names) != 1 or "length" in shapes or _labels_of_clips(shapes, names[0]):
+        return None
+    return names[0]
+
+
+def _labels_of_clips(shapes: Mapping[str, tuple[int, ...]], key: str) -> list[str]:
+    """The labels beside an array of many clips, which the format clip-arrays reads."""
+    beside = [name for name, shape in shapes.items() if name.lower() in LABELS and shape[:1] == shapes[key][:1]]
+    return beside if len(shapes[key]) == 4 else []
 
 
 # ---- one file --------------------------------------------------------------------------------------------------------
@@ -167,7 +187,6 @@ def _arrays(
             raise ValueError(
                 f"{file} holds {first_few(list(shapes))}, expected one array (frames, joints, coordinates)"
             )
-        _check_one_clip(file, shapes, key)
         array = load_npz(file, (key,))[key]
         beside = [name for name in SCORES if shapes.get(name) in (array.shape[:-1], (*array.shape[:-1], 1))]
         scores = load_npz(file, beside[:1])[beside[0]].reshape(array.shape[:-1]) if beside else None
@@ -183,15 +202,6 @@ def _arrays(
             expected += "; it looks like (coordinates, frames, joints): save array.transpose(1, 2, 0)"
         raise FormatError("shape", f"{file} holds {array.dtype} {array.shape}, expected {expected}")
     return array, scores
-
-
-def _check_one_clip(file: Path, shapes: Mapping[str, tuple[int, ...]], key: str) -> None:
-    """Raises FormatError for an array of many clips, beside which their labels are."""
-    labels = [name for name, shape in shapes.items() if name.lower() in LABELS and shape[:1] == shapes[key][:1]]
-    if len(shapes[key]) == 4 and labels and len(shapes[labels[0]]) == 1:
-        found = f"{key} {shapes[key]} and {labels[0]} {shapes[labels[0]]}"
-        way = "save each clip by numpy.save in a file of its own, CLASS/FILE.npy, and give the folder"
-        raise FormatError("shape", f"{file} holds {found}, which look like clips and their labels; {way}")
 
 
 def _nested(file: Path) -> Float[np.ndarray, "..."]:
@@ -229,8 +239,27 @@ def _clip(file: ClipFile, layout: JointLayout, frames_first: bool) -> Item:
         score = np.ascontiguousarray(np.clip(np.nan_to_num(score), 0, 1), np.float32) * keypoint.any(3)
     if not keypoint.any():
         return nobody(file.name)
+    fps, size = _said(file.path)
     return SkeletonClip(
-        keypoint=with_origin(keypoint), layout=layout, name=file.name, label=file.label, score=score, splits=file.splits
+        with_origin(keypoint), layout, file.name, file.label, score=score, splits=file.splits, fps=fps, image_size=size
+    )
+
+
+def _said(file: Path) -> tuple[float | None, tuple[int, int] | None]:
+    """The frame rate, and width and height of the picture, where a .npz says them."""
+    if file.suffix.lower() != ".npz":
+        return None, None
+    few = [name for name, shape in npz_shapes(file).items() if shape in ((), (1,), (2,)) and name.lower() in KNOWN]
+    arrays = {name.lower(): array for name, array in load_npz(file, few).items()}
+    numbers = {name: it.ravel().tolist() for name, it in arrays.items() if it.dtype.kind in "iuf"}
+    rate = next((numbers[name][0] for name in RATES if len(numbers.get(name, ())) == 1), None)
+    size = next((numbers[name] for name in SIZES if len(numbers.get(name, ())) == 2), None)
+    if size is None and all(len(numbers.get(side, ())) == 1 for side in ("width", "height")):
+        size = [numbers["width"][0], numbers["height"][0]]
+    fits = size is not None and all(1 <= it < 1e6 for it in size)
+    return (
+        float(rate) if rate and 0 < rate < 1e6 else None,
+        (round(size[0]), round(size[1])) if size is not None and fits else None,
     )
 
 

@@ -20,6 +20,15 @@ def encoding_of(path: Path) -> str:
         return "utf-16" if file.read(2) in MARKS_OF_16 else "utf-8-sig"
 
 
+def start_of(path: Path, size: int = 200) -> str:
+    """The first characters of a file as text, without a mark or blanks in front; what is no text is replaced."""
+    with path.open("rb") as file:
+        start = file.read(2 * size)
+    if start.startswith(MARKS_OF_16):
+        return start.decode("utf-16", errors="replace").lstrip()
+    return start.decode("utf-8-sig", errors="replace").lstrip()[:size]
+
+
 def other_encoding(path: Path) -> str:
     """What to say of a file that cannot be decoded: which encoding it looks like, and what to do."""
     with path.open("rb") as file:

@@ -32,6 +32,7 @@ from kinegraph.data.formats.markers import (
 )
 from kinegraph.data.formats.number_rows import check_size, places_of
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of, nobody
+from kinegraph.data.formats.text import encoding_of, start_of
 from kinegraph.data.large import changed
 from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
@@ -46,8 +47,7 @@ HEAD = 4  # lines before those of coordinates
 def detect(path: Path) -> str | None:
     """A file that begins with PathFileType, or a folder with .trc files at any depth."""
     if path.is_file():
-        with path.open("rb") as file:
-            return "begins with PathFileType" if file.read(12) == b"PathFileType" else None
+        return "begins with PathFileType" if start_of(path).startswith("PathFileType") else None
     return "holds .trc files" if some_below(path, SUFFIXES) else None
 
 
@@ -118,7 +118,7 @@ def _clip(file: ClipFile, layout: JointLayout, known: Facts) -> Item:
 
 def read_names(file: Path) -> tuple[str, ...]:
     """The names of the markers in a file."""
-    with file.open(encoding="utf-8-sig", errors="replace") as lines:
+    with file.open(encoding=encoding_of(file), errors="replace") as lines:
         return _header(file, [line.rstrip("\r\n") for line, _ in zip(lines, range(HEAD), strict=False)])[0]
 
 
@@ -126,7 +126,7 @@ def read_file(file: Path, wanted: Wanted = every) -> Trajectories:
     """The markers of a file that are wanted. Raises ValueError with file, line and cause."""
     check_size(file)
     number = HEAD
-    with file.open(encoding="utf-8-sig", errors="replace") as content:
+    with file.open(encoding=encoding_of(file), errors="replace") as content:
         head = [line.rstrip("\r\n") for line in islice(content, HEAD)]
         names, scale, rate = _header(file, head)
 
@@ -153,7 +153,7 @@ def _header(file: Path, lines: Sequence[str]) -> tuple[tuple[str, ...], float, f
     if len(lines) < HEAD or not lines[0].startswith("PathFileType"):
         raise ValueError(f"{file} is no whole .trc file, which begins with PathFileType and has {HEAD} lines of header")
     about: Mapping[str, str] = dict(zip(_cells(lines[1]), _cells(lines[2]), strict=False))
-    units, rate = about.get("Units", "").strip().lower(), about.get("DataRate", "")
+    units, rate = about.get("Units", "").strip().lower(), about.get("DataRate", "").replace(",", ".")
     metres = metres_of(units)
     if metres is None:
         raise ValueError(f"{file} line 3: Units is {quoted(about.get('Units'))}, expected one of {', '.join(METRES)}")
@@ -175,6 +175,11 @@ def _cells(line: str) -> list[str]:
     return line.split("\t") if "\t" in line else line.split(",")
 
 
+def _decimal(cell: str) -> str:
+    """The number in a cell with a point, where it has a comma."""
+    return cell.replace(",", ".") if cell.count(",") == 1 else cell
+
+
 def _data(line: str) -> bool:
     """Whether a line has coordinates: neither blank nor the line of X1, Y1, Z1."""
     first = _cells(line)[0].strip()
@@ -182,7 +187,7 @@ def _data(line: str) -> bool:
 
 
 def _coordinates(file: Path, number: int, line: str, markers: int) -> list[str]:
-    cells = [cell.strip() for cell in _cells(line.rstrip("\r\n"))[2:]]
+    cells = [_decimal(cell.strip()) for cell in _cells(line.rstrip("\r\n"))[2:]]
     if any(cells[3 * markers :]):
         raise ValueError(f"{file} line {number} has {len(cells)} coordinates, expected {3 * markers}")
     return cells

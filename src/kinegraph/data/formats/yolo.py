@@ -4,6 +4,7 @@ The results of ultralytics as JSON are read too, see `yolo_json`.
 
     class cx cy w h  x y [v] x y [v] ...  [confidence] [track id]
 
+Pixels in place of fractions, as own scripts write them, are read where the joints lie in the box.
 Files whose names end in a number are the frames of a recording: video_1.txt, video_2.txt. v is 0, 1, 2 or a score.
 Folders CLASS/ around them name classes; "labels" and "predict" are folders of ultralytics and no class.
 Source: docs.ultralytics.com/datasets/pose, `yolo pose predict save_txt save_conf`, `yolo pose track`.
@@ -30,12 +31,15 @@ NAME = "yolo"
 TITLE = "YOLO-pose labels (.txt) and results (.json)"
 SUFFIXES = (".txt", ".json")
 BOX = 5  # class and box
+MOST_CLASSES = 1000
+LEAST_PIXELS, MOST_PIXELS = 4.0, 1e5
+AROUND = 1.3  # halves of a box, in which its joints are
 LOOKED_AT = 20  # lines that say how many joints there are
 KNOWN = sorted({4, 13, 14, 15, 16, 19, *LAYOUTS})  # numbers of joints, where a line does not say it beyond doubt
 
 
 def detect(path: Path) -> str | None:
-    """A text file of lines of a class, a box and joints, all fractions of the picture, or a folder with such files."""
+    """A text file of lines of a class, a box and joints, in fractions or pixels, or a folder with such files."""
     if path.is_file() and path.suffix.lower() == ".json":
         return "people as ultralytics writes them" if is_result(path) else None
     if path.is_file():
@@ -52,7 +56,22 @@ def _is_label(file: Path) -> bool:
     except ValueError:
         return False
     fractions = len(values) > BOX + 5 and float(values[0]).is_integer() and np.isfinite(values).all()
-    return bool(fractions and (values[1:BOX] >= 0).all() and (values[1:BOX] <= 1).all() and values[0] >= 0)
+    if not fractions or values[0] < 0 or (values[1:BOX] < 0).any():
+        return False
+    return bool((values[1:BOX] <= 1).all() or _joints_in_box(values))
+
+
+def _joints_in_box(line: Float[np.ndarray, "numbers"]) -> bool:
+    """Whether a line in pixels has its joints in its box, or close to it."""
+    if not 0 <= line[0] < MOST_CLASSES or line[3:BOX].min() < LEAST_PIXELS:
+        return False
+    centre, half = line[1:3], line[3:BOX] / 2
+    for joints, width in _sizes(len(line) - BOX):
+        points = line[BOX : BOX + joints * width].reshape(joints, width)
+        seen = points[points[:, :2].any(1)][:, :2]
+        if joints in KNOWN and len(seen) and (np.abs(seen - centre) <= half * AROUND).all():
+            return True
+    return False
 
 
 def read(path: Path, *, layout: str | None = None, people: int | None = None) -> Recordings:
@@ -79,8 +98,10 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
         for line, numbers in enumerate(values, 1):
             pictures.add(number or 0, _person(numbers, joints, width, f"{file}: person {line}"))
     skipped = [f"text files without labels: {first_few([file.name for file in others])}"] if others else ()
+    boxes = [values[1:BOX].max() for file in lines.values() for values in file]
+    units = "image" if not boxes or np.median(boxes) <= 1 else "px"
     return recordings_of(
-        list(found.values()), path, f"YOLO-pose, {path.name}", layout, people, units="image", skipped=skipped
+        list(found.values()), path, f"YOLO-pose, {path.name}", layout, people, units=units, skipped=skipped
     )
 
 
@@ -118,8 +139,7 @@ def _joints(lines: Sequence[np.ndarray], path: Path, layout: str | None) -> tupl
     if not lines:
         raise FormatError("empty", f"{path} has no line of a person")
     length = len(lines[0]) - BOX
-    fits = [(count // width, width) for width in (3, 2) for extra in (0, 1, 2)
-            if (count := length - extra) > 0 and count % width == 0]  # fmt: skip
+    fits = _sizes(length)
     known = [(joints, width) for joints, width in fits if joints in KNOWN and _fits(lines[0], joints, width)]
     if layout is not None:
         known = [it for it in fits if it[0] == len(load_layout(layout))]
@@ -129,6 +149,12 @@ def _joints(lines: Sequence[np.ndarray], path: Path, layout: str | None) -> tupl
         )
     alike = np.array([line for line in lines if len(line) == len(lines[0])][:LOOKED_AT])
     return next((it for it in known if _are_bodies(alike, *it)), known[0])
+
+
+def _sizes(length: int) -> list[tuple[int, int]]:
+    """Joints and numbers of each that so many numbers may be, with a confidence and a track id behind them or not."""
+    return [(count // width, width) for width in (3, 2) for extra in (0, 1, 2)
+            if (count := length - extra) > 0 and count % width == 0]  # fmt: skip
 
 
 def _are_bodies(lines: Float[np.ndarray, "n numbers"], joints: int, width: int) -> bool:
@@ -141,7 +167,8 @@ def _are_bodies(lines: Float[np.ndarray, "n numbers"], joints: int, width: int) 
 def _fits(line: np.ndarray, joints: int, width: int) -> bool:
     """Whether the numbers behind x and y are visibilities or scores."""
     points = line[BOX : BOX + joints * width].reshape(joints, width)
-    inside = (points[:, :2] >= -0.5).all() and (points[:, :2] <= 1.5).all()
+    most = 1.0 if (line[1:BOX] <= 1).all() else MOST_PIXELS
+    inside = (points[:, :2] >= -most / 2).all() and (points[:, :2] <= most * 1.5).all()
     return bool(inside and (width == 2 or ((points[:, 2] >= 0) & (points[:, 2] <= 2)).all()))
 
 

@@ -1,0 +1,201 @@
+"""Several clips in one .npz -> clips: an array for each, or arrays of all clips with their labels.
+
+    walk01, walk02, jump01, ...                an array a clip, of the shapes of `poses`, under its name
+    x_train, y_train, x_test, y_test           all clips of a part of a split; also X and y, data and labels
+
+The first axis of x is the clips; what is behind it is (T, V, C), (M, T, V, C), (C, T, V, M), or (T, M * V * C), as of
+NTU60_CS.npz, which CTR-GCN and others train on. y are numbers from 0, names, or rows with a 1 at the class. Frames at
+the end and people who are all zero are padding and left out.
+Source: Uason-Chen/CTR-GCN, data/ntu/seq_transformation.py and feeders/feeder_ntu.py.
+"""
+
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from kinegraph.data.formats.axes import FLAT, NO_PEOPLE, flat_shapes, frames_come_first, with_joints, with_people
+from kinegraph.data.formats.conventions import layout_for, names_of_classes
+from kinegraph.data.formats.padded import unpadded
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
+from kinegraph.data.formats.smpl import is_smpl
+from kinegraph.data.split_names import PARTS, known_split
+from kinegraph.messages import first_few
+from kinegraph.safe_npz import load_npz, npz_shapes
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout, load_layout
+
+NAME, TITLE = "clip-arrays", "several clips in one .npz"
+SUFFIXES = (".npz",)
+DATA = ("x", "data", "keypoint", "keypoints", "skeleton", "skeletons", "features", "samples", "poses", "joints")
+LABELS = ("y", "label", "labels", "target", "targets", "classes")
+CHANNELS = (2, 3, 4)
+MOST_PEOPLE = 10
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """The arrays of the clips of a part. part: of the split, "" without one."""
+
+    data: str
+    labels: str
+    part: str
+
+
+def detect(path: Path) -> str | None:
+    """A .npz with an array for each clip, or with arrays such as x_train and y_train."""
+    if not path.is_file() or path.suffix.lower() not in SUFFIXES or not zipfile.is_zipfile(path):
+        return None
+    with suppress(ValueError, OSError):
+        shapes = npz_shapes(path)
+        if "length" in shapes or is_smpl(path):
+            return None
+        if batches := _batches(shapes):
+            return f"a .npz with the arrays {batches[0].data} and {batches[0].labels}"
+        if names := _of_clips(shapes):
+            return f"a .npz with {len(names)} arrays of frames, joints and coordinates"
+    return None
+
+
+def read(path: Path, *, layout: str | None = None, class_names: str | None = None) -> Recordings:
+    """The clips of a file. layout, class_names: as of the format npy.
+
+    Raises ValueError naming the array that is not as expected.
+    """
+    shapes = npz_shapes(path)
+    array = lru_cache(maxsize=1)(lambda key: load_npz(path, (key,))[key])
+    batches = _batches(shapes)
+    names = [it.data for it in batches] or _of_clips(shapes)
+    joints = len(load_layout(layout)) if layout else None
+    pick = array(names[0])
+    some = [_as_clip(it, joints) for it in (pick[:20] if batches else [pick])]
+    of = layout_for(some[0].shape[-2], layout)
+    turned = not batches and frames_come_first([some[0]])
+    labels = [_labels(load_npz(path, (it.labels,))[it.labels], it, _count(shapes, it), path) for it in batches]
+    classes = sorted({str(it) for one in labels for it in one if isinstance(it, str)})
+    numbers = [classes.index(it) if isinstance(it, str) else int(it) for one in labels for it in one]
+    used = {*names, *(it.labels for it in batches)}
+    rest = [name for name in shapes if name not in used]
+    column = known_split(path.stem) or "split"
+
+    def clips() -> Iterator[Item]:
+        taken = iter(numbers)
+        for key, batch in zip(names, batches or [None] * len(names), strict=True):
+            if batch is None:
+                yield _clip(array(key), key, of, turned)
+                continue
+            splits = {column: batch.part} if batch.part else {}
+            for number, clip in enumerate(array(key)):
+                item = _clip(clip, "-".join(filter(None, (path.stem, batch.part, str(number)))), of, False)
+                label = next(taken)
+                yield replace(item, label=label, splits=splits) if isinstance(item, SkeletonClip) else item
+
+    return Recordings(
+        clips=clips(),
+        count=len(numbers) if batches else len(names),
+        layout=of,
+        class_names=tuple(classes) or (names_of_classes(class_names, numbers, []) if batches else ()),
+        units="m" if some[0].shape[-1] > 2 else "px",
+        source=f"arrays of {path.name}",
+        skipped=lambda: [f"arrays that are no clips: {first_few(rest)}"] * bool(rest),
+        unordered=True,
+        as_arrays=True,
+        guessed=frozenset({"score", "units", "up", *(["layout", "usual_layout"] if layout is None else [])}),
+        assumed=(
+            *(f"{it.data} and {it.labels}: {_count(shapes, it):,} clips and their classes" for it in batches),
+            *([f"each array is a clip: {first_few(names)}"] if not batches else []),
+            *[FLAT] * (len(shapes[names[0]]) == 2 + bool(batches)),
+            *[NO_PEOPLE] * (len(shapes[names[0]]) == 3 + bool(batches)),
+        ),
+    )
+
+
+# ---- which arrays ----------------------------------------------------------------------------------------------------
+
+
+def _count(shapes: Mapping[str, tuple[int, ...]], batch: _Batch) -> int:
+    return shapes[batch.data][0]
+
+
+def _batches(shapes: Mapping[str, tuple[int, ...]]) -> list[_Batch]:
+    """The arrays of clips that have labels beside them, by their names and sizes."""
+    said = {_meaning(name): name for name in shapes}
+    found = []
+    for part in ("", *PARTS):
+        data = [said[key] for key in ((word, part) for word in DATA) if key in said]
+        labels = [said[key] for key in ((word, part) for word in LABELS) if key in said]
+        if data and labels and _are_clips(shapes[data[0]]) and shapes[labels[0]][:1] == shapes[data[0]][:1]:
+            found.append(_Batch(data[0], labels[0], part))
+    return found
+
+
+def _meaning(name: str) -> tuple[str, str]:
+    """The word and the part of the split in a name: X_train -> (x, train)."""
+    words = ["val" if it == "valid" else it for it in re.split(r"[^a-z]+", name.lower()) if it]
+    part = next((it for it in words if it in PARTS), "")
+    return "_".join(it for it in words if it != part), part
+
+
+def _are_clips(shape: Sequence[int]) -> bool:
+    if len(shape) == 3:
+        return bool(flat_shapes(shape[2]))
+    return (len(shape) in (4, 5) and shape[-1] in CHANNELS and shape[-2] > 2) or _channels_first(shape)
+
+
+def _channels_first(shape: Sequence[int]) -> bool:
+    return len(shape) == 5 and shape[1] in (2, 3) and shape[4] <= MOST_PEOPLE
+
+
+def _of_clips(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """The arrays that are a clip each: all of the same joints and coordinates; [] where there are not several."""
+    names = [name for name, it in shapes.items() if len(it) in (3, 4) and it[-1] in CHANNELS and it[-2] > 4]
+    alike = len({shapes[name][-2:] for name in names}) == 1
+    return names if alike and len(names) > 1 and not any(_meaning(name)[0] in DATA for name in names) else []
+
+
+# ---- clips -----------------------------------------------------------------------------------------------------------
+
+
+def _as_clip(array: Shaped[np.ndarray, "..."], joints: int | None) -> Float[np.ndarray, "M T V C"]:
+    if array.ndim == 2:
+        return with_joints(array, joints).swapaxes(0, 1)
+    if array.ndim == 4 and _channels_first((1, *array.shape)) and array.shape[-1] not in CHANNELS[1:]:
+        return array.transpose(3, 1, 2, 0)
+    return with_people(array)
+
+
+def _clip(array: Shaped[np.ndarray, "..."], name: str, layout: JointLayout, frames_first: bool) -> Item:
+    try:
+        if array.dtype.kind not in "fiu":
+            raise FormatError("shape", f"holds {array.dtype}, expected numbers")
+        found = np.array(_as_clip(array, len(layout)), np.float32)
+        found = found.swapaxes(0, 1) if frames_first else found
+        found = unpadded(np.where(np.isnan(found).any(3, keepdims=True), 0, found))
+        if not found.size:
+            return nobody(name)
+        if len(found) > MOST_PEOPLE:
+            raise FormatError("shape", f"would hold {len(found)} people, expected (frames, joints, coordinates)")
+        score = np.ascontiguousarray(np.clip(found[..., 3], 0, 1)) if found.shape[3] == 4 else None
+        return SkeletonClip(np.ascontiguousarray(found[..., :3]), layout, name, score=score)
+    except ValueError as error:
+        return fault_of(error, name)
+
+
+def _labels(array: Shaped[np.ndarray, "..."], batch: _Batch, count: int, path: Path) -> list[int | str]:
+    """The class of each clip. Raises FormatError for what is neither numbers from 0, nor names, nor a 1 in each row."""
+    if array.ndim == 2 and array.shape[1] > 1 and array.dtype.kind in "fiub" and (array.sum(1) == 1).all():
+        array = array.argmax(1)
+    array = array.reshape(count, -1)[:, 0] if array.size == count else array
+    if array.shape == (count,) and array.dtype.kind == "U":
+        return array.tolist()
+    whole = array.shape == (count,) and array.dtype.kind in "fiu" and (array == np.rint(array)).all()
+    if not whole or array.min(initial=0) < 0:
+        found = f"{batch.labels} {array.dtype} {array.shape}"
+        raise FormatError("label", f"{path} holds {found}, expected a class from 0 on for each of {count} clips")
+    return array.astype(int).tolist()

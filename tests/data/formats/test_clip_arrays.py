@@ -1,0 +1,73 @@
+"""Several clips in one .npz: an array each, or all of a part with their labels."""
+
+import numpy as np
+import pytest
+
+from kinegraph.data.formats import recordings
+from tests.made_up import body
+
+REST = body("ntu25", 3)
+CLIPS = np.stack([[REST + [0.01 * t, 0, 0.02 * i] for t in range(6)] for i in range(4)]).astype(np.float32)
+LABELS = np.array([2, 0, 1, 2])
+TWO = np.stack([CLIPS, np.zeros_like(CLIPS)], 1)  # (N, M, T, V, C), the second person is absent
+
+FORMS = {
+    "frames, joints": (CLIPS, LABELS),
+    "people first": (TWO, LABELS),
+    "channels first": (TWO.transpose(0, 4, 2, 3, 1), LABELS),
+    "rows as of CTR-GCN": (TWO.transpose(0, 2, 1, 3, 4).reshape(4, 6, 150), np.eye(3)[LABELS]),
+    "padded": (np.concatenate([CLIPS, np.zeros((4, 3, 25, 3), np.float32)], 1), LABELS.astype(float)),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_clips_and_labels_of_parts(tmp_path, form):
+    data, labels = FORMS[form]
+    path = tmp_path / "NTU_xsub.npz"
+    np.savez(path, x_train=data[:3], y_train=labels[:3], x_test=data[3:], y_test=labels[3:])
+    found = recordings(path)
+    clips = list(found.clips)
+    assert [(clip.name, clip.label, dict(clip.splits)) for clip in clips] == [
+        ("NTU_xsub-train-0", 2, {"xsub": "train"}),
+        ("NTU_xsub-train-1", 0, {"xsub": "train"}),
+        ("NTU_xsub-train-2", 1, {"xsub": "train"}),
+        ("NTU_xsub-test-0", 2, {"xsub": "test"}),
+    ]
+    for clip, expected in zip(clips, CLIPS, strict=True):
+        np.testing.assert_array_equal(clip.keypoint, expected[None])
+    assert (found.layout.name, found.class_names) == ("ntu25", ("class 0", "class 1", "class 2"))
+    assert "x_train and y_train: 3 clips and their classes" in found.assumed
+
+
+def test_names_as_labels_and_no_parts(tmp_path):
+    np.savez(tmp_path / "own.npz", X=CLIPS, y=["wave", "bow", "wave", "jump"])
+    found = recordings(tmp_path / "own.npz")
+    assert [clip.label for clip in found.clips] == [2, 0, 2, 1]
+    assert found.class_names == ("bow", "jump", "wave")
+
+
+def test_an_array_for_each_clip(tmp_path):
+    np.savez(tmp_path / "own.npz", walk01=CLIPS[0], jump01=CLIPS[1][:4], notes=np.arange(3))
+    found = recordings(tmp_path / "own.npz")
+    assert [(clip.name, clip.keypoint.shape) for clip in found.clips] == [
+        ("walk01", (1, 6, 25, 3)),
+        ("jump01", (1, 4, 25, 3)),
+    ]
+    assert found.skipped() == ["arrays that are no clips: notes"]
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2, -1], [0.5, 1, 2, 0], [[1, 1], [0, 1], [1, 0], [0, 1]]])
+def test_labels_that_are_none(tmp_path, labels):
+    np.savez(tmp_path / "own.npz", x=CLIPS, y=labels)
+    with pytest.raises(ValueError, match=r"own\.npz holds y .*, expected a class from 0 on for each of 4 clips"):
+        recordings(tmp_path / "own.npz")
+
+
+def test_one_recording_with_its_facts_stays_one(tmp_path):
+    boxes = np.zeros((6, 2, 4), np.float32)
+    two = np.stack([CLIPS[0], 2 - CLIPS[1]], 1)[..., :2] * 100 + 300
+    np.savez(tmp_path / "own.npz", keypoints=two, bboxes=boxes, fps=25.0, image_size=[1280, 720])
+    found = recordings(tmp_path / "own.npz", layout="ntu25")
+    (clip,) = found.clips
+    assert (found.format, clip.keypoint.shape) == ("poses", (2, 6, 25, 2))
+    assert (clip.fps, clip.image_size) == (25.0, (1280, 720))
