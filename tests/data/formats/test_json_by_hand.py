@@ -1,4 +1,4 @@
-"""JSON of people's own scripts: the same bodies in the shapes that such scripts write."""
+"""JSON and tables of people's own scripts: the same bodies in the shapes that such scripts write."""
 
 import json
 
@@ -99,3 +99,49 @@ def test_more_ids_than_a_clip_has_bodies(tmp_path):
     )
     (clip,) = recordings(path).clips
     assert clip.keypoint.shape[:2] == (CROWD, CROWD + 9)
+
+
+def table(path, header, more=""):
+    """A table of the first person, under a header of the form given."""
+    columns = [header.format(name=name, axis=axis) for name in NAMES for axis in "xy"]
+    lines = [",".join(map(str, [t, *FRAMES[t][0].ravel().tolist()])) for t in range(4)]
+    path.write_text("\n".join([",".join(["frame", *columns]), *more.splitlines(), *lines]) + "\n\n")
+
+
+@pytest.mark.parametrize(
+    ("header", "more"),
+    [
+        ("{name}_{axis}", ",".join(["[frame]"] + ["[px]"] * 34)),
+        ("{name}_{axis}", ",".join(["", *["px"] * 34])),
+        ("{name} ({axis})", ""),
+        ("{name}[{axis}]", ""),
+    ],
+)
+def test_tables_with_a_row_of_units_and_axes_in_brackets(tmp_path, header, more):
+    table(tmp_path / "walk.csv", header, more)
+    (clip,) = recordings(tmp_path / "walk.csv").clips
+    np.testing.assert_allclose(clip.keypoint[0], [there[0] for there in FRAMES], atol=0.05)
+
+
+def test_the_number_of_a_pose_is_a_person(tmp_path):
+    rows = [
+        f"{t},{who},{name},{x},{y}"
+        for t in range(4)
+        for who in (0, 1)
+        for name, (x, y) in zip(NAMES, FRAMES[t][who].tolist(), strict=True)
+    ]
+    (tmp_path / "walk.csv").write_text("\n".join(["frame,pose_id,landmark,x,y", *rows]))
+    (clip,) = recordings(tmp_path / "walk.csv").clips
+    np.testing.assert_allclose(clip.keypoint, np.array(FRAMES).swapaxes(0, 1), atol=0.05)
+
+
+def test_nodes_with_the_names_of_a_layout_have_it(tmp_path):
+    names = [NAMES[i] for i in (3, *range(3), *range(4, 17))]
+    places = [FRAMES[t][0][[NAMES.index(name) for name in names]] for t in range(4)]
+    header = ",".join(["track,frame_idx,instance.score", *(f"{name}.{it}" for name in names for it in "xy")])
+    rows = [",".join(map(str, ["track_0", t, 0.9, *there.ravel().tolist()])) for t, there in enumerate(places)]
+    (tmp_path / "walk.csv").write_text("\n".join([header, *rows]))
+    found = recordings(tmp_path / "walk.csv")
+    (clip,) = found.clips
+    assert (found.format, found.assumed) == ("sleap", ("layout 'coco17' by the names of the nodes (--layout)",))
+    np.testing.assert_allclose(clip.keypoint[0], [there[0] for there in FRAMES], atol=0.05)

@@ -95,3 +95,11 @@ def test_metres_and_pixels_are_not_mixed(save, tmp_path):
     save(PIXELS, "a19_s01_e01_skeleton.txt")
     with pytest.raises(ValueError, match=r"a19_s01_e01_skeleton\.txt is in pixels, the first file is in metres"):
         list(read(tmp_path))
+
+
+def test_files_of_one_name_in_two_folders_are_named_apart(tmp_path):
+    for folder in ("AS1", "AS2"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a18_s01_e01_skeleton3D.txt").write_text(ROWS)
+    clips = list(recordings(tmp_path).clips)
+    assert [(clip.name, clip.label) for clip in clips] == [("AS1/a18_s01_e01", 17), ("AS2/a18_s01_e01", 17)]

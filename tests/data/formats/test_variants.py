@@ -140,8 +140,6 @@ def test_columns_with_units(tmp_path):
         ("a.json", '[[{"x": 1, "y": 2}],]', "delete the comma before the bracket"),
         ("a.json", "[[[1, 2]]]".encode("utf-16"), "is in UTF-16; save it in UTF-8"),
         ("a.npy", PLACES.transpose(2, 0, 1)[..., None], r"save array.transpose\(1, 3, 2, 0\)"),
-        ("a.npz", {"X": PLACES[None].repeat(3, 0), "y": np.arange(3)}, r"X \(3, 6, 17, 2\) and y \(3,\), .*CLASS/"),
-        ("a.npz", {"wave": PLACES, "bow": PLACES}, "save each clip by numpy.save in a file of its own"),
     ],
 )  # fmt: skip
 def test_what_to_do_about_files_of_other_forms(tmp_path, name, content, way):

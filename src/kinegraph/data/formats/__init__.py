@@ -258,10 +258,10 @@ def recognise(path: Path, format: str | None = None) -> Recognised:
         raise ValueError(f"{path} may be {those}: give {names}")
     if claims:
         return *claims[0], {}
-    if usual and suffix != ".txt":  # an ending that says nothing
-        return usual[0], f"{BY_ENDING} {suffix}", {}
     if known := known_by_name(path):
         raise FormatError("unknown", f"{path} is {known}")
+    if usual and suffix != ".txt":  # an ending that says nothing
+        return usual[0], f"{BY_ENDING} {suffix}", {}
     raise FormatError("unknown", f"{path} is not recognised: {contents(path)}; {advice(path, FORMATS)}")
 
 

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from kinegraph.data.formats.clip_files import ClipFile, clips_of, first_readable
 from kinegraph.data.formats.deeplabcut import layout_of, middle_of, part_of_joint
+from kinegraph.data.formats.named_joints import built_in
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.messages import first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
@@ -78,7 +79,9 @@ def recordings_of_tracks(
 def layout_of_nodes(
     nodes: Sequence[str], edges: Sequence[tuple[int, int]], name: str
 ) -> tuple[JointLayout, tuple[str, ...]]:
-    """The layout of a file's skeleton, and what was assumed of it."""
+    """The layout of a file's skeleton, or the built-in one with joints of these names, and what was assumed of it."""
+    if (known := built_in(nodes)) is not None:
+        return known, (f"layout '{known.name}' by the names of the nodes (--layout)",)
     centre, _ = middle_of(nodes)
     try:
         bones = tuple({frozenset(edge): edge for edge in edges}.values())

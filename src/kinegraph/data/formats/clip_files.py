@@ -5,8 +5,9 @@ FOLDER/walk/01.bvh          clip walk/01 of class walk; a fifth of each class be
 FOLDER/train/walk/01.bvh    the same in part train; all files are then in train, val or test
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -48,6 +49,17 @@ def clip_files(
         for (file, folders), (label, splits) in zip(places.items(), said, strict=True)
     ]
     return sorted(files, key=lambda file: (file.name, str(file.path))), classes
+
+
+def named_apart(files: Sequence[ClipFile], top: Path) -> list[ClipFile]:
+    """The files, with their folders below `top` in the names of those that share one."""
+    times = Counter(file.name for file in files)
+    return [
+        file
+        if times[file.name] == 1 or top.is_file()
+        else replace(file, name="/".join((*file.path.relative_to(top).parts[:-1], file.name)))
+        for file in files
+    ]
 
 
 def said_by_folders(

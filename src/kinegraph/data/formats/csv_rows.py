@@ -23,6 +23,9 @@ NO_TEXT = (*PARQUET, *EXCEL)
 AXES = {"x", "y", "z", "score", "scores", "conf", "confidence", "likelihood", "visibility", "presence"}
 CELLS = re.compile(r"[,;\t]")
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*|\s*nan\s*|", re.IGNORECASE)
+UNIT = re.compile(
+    r"|[\[(]?(px|pixels?|m|mm|cm|meters?|metres?|s|sec|seconds?|ms|frames?|deg|%|#|-)[\])]?", re.IGNORECASE
+)
 LOOKED_AT = 100  # rows that show whether decimals have a comma
 DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+(?:[eE][-+]?\d+)?\s*")
 THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2}(?:,\d{3})+\s*")
@@ -46,6 +49,15 @@ def csv_lines(path: Path) -> Iterator[Row]:
     if (twice := next((name for i, name in enumerate(header) if name in header[:i]), None)) is not None:
         raise ValueError(f"{path} has the column {quoted(twice)} twice")
     yield 1, header
+    yield from _without_units(rows)
+
+
+def _without_units(rows: Iterator[Row]) -> Iterator[Row]:
+    """The rows without a first one that names the units of the columns."""
+    first = next(rows, None)
+    cells = [] if first is None else [cell.strip() for cell in first[1]]
+    if first is not None and not (any(cells) and all(map(UNIT.fullmatch, cells))):
+        yield first
     yield from rows
 
 

@@ -34,6 +34,7 @@ from kinegraph.data.formats.deeplabcut_h5 import SUFFIXES as H5
 from kinegraph.data.formats.deeplabcut_h5 import is_deeplabcut_h5, read_h5
 from kinegraph.data.formats.hdf5 import check_h5py
 from kinegraph.data.formats.labels_file import with_labels
+from kinegraph.data.formats.named_joints import built_in
 from kinegraph.data.formats.number_rows import check_size
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.large import blocks, placed, zeros
@@ -224,6 +225,8 @@ def _layout(files: Sequence[Path], given: str | None) -> tuple[JointLayout, tupl
     lines = [f"parts of '{UNIQUE}', which is no animal: {first_few(header.unique)}"] * bool(header.unique)
     lines += [f"columns that mean nothing here: {first_few(header.others)}"] * bool(header.others)
     if given is None:
+        if (of := built_in(header.parts)) is not None:
+            return of, (f"layout '{of.name}' by the names of the body parts (--layout)",), lines, header
         of = layout_of(header.parts)
         centre = of.joints[of.centre]
         return of, (f"bones: from each body part to '{centre}', the file names none (--layout)",), lines, header

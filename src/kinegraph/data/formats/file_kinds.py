@@ -83,6 +83,12 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
         "give the .trc file of the recording, as OpenSim and OpenCap write it beside the motion",
     ),
     ((".osim",), rb"<OpenSimDocument", "a model of OpenSim without motion", "give the .trc file of a recording"),
+    (
+        (".tsv",),
+        rb"NO_OF_FRAMES\s+\d",
+        "a file of Qualisys Track Manager (TSV)",
+        "export the recording from it as C3D or .trc",
+    ),
     ((".tak",), rb"", "a take of OptiTrack Motive", "export it from Motive as CSV, BVH or C3D"),
     ((".fbx",), rb"(?i)(Kaydara FBX|; FBX)", "an FBX file", "export it as BVH, for example from Blender"),
     ((".mvn", ".mvnx"), rb"", "a recording of Xsens MVN", "export it from MVN as BVH or C3D"),

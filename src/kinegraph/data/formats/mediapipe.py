@@ -55,11 +55,12 @@ SUFFIXES = (".json",)
 HEAD = 1 << 14
 LOOKED_AT = 20  # files of a folder
 OTHERS = (b'"clips"', b'"image_id"', b'"annotations"', b'"keypoint_scores"', b'"skeletons"', b'_keypoints_2d"',
-          b'"skeleton"')  # fmt: skip
+          b"AlphaPose", b'"skeleton"')  # fmt: skip
 WORDS = (b'"landmarks"', b'"pose_landmarks"', b'"poseLandmarks"', b'"pose_world_landmarks"')
 NAMED_ROW = re.compile(
     rb'"(nose|(left|right|l|r)[ _]?(shoulder|hip|knee|wrist))"\s*:\s*\[\s*-?[\d.]+(e-?\d+)?\s*,', re.IGNORECASE
 )
+OBJECT_OF_ROWS = re.compile(rb'"(landmarks|keypoints|joints)"\s*:\s*\{\s*"[^"]{1,60}"\s*:\s*\[\s*-?\d[-\d.eE+]*\s*,')
 LISTED = re.compile(rb'"(%s)"\s*:\s*\[\s*(\[\s*)?(-?\d|NaN|null)' % "|".join((*LANDMARKS, *WORLD)).encode())
 RATES = ("fps", "frame_rate", "frameRate", "framerate")
 SIDES = (("width", "height"), ("image_width", "image_height"), ("frame_width", "frame_height"),
@@ -80,6 +81,7 @@ def _has_landmarks(file: Path) -> bool:
     with file.open("rb") as content:
         head = content.read(HEAD)
     points = all(re.search(rb'"%s"\s*:' % axis, head) for axis in (b"x", b"y")) or any(word in head for word in WORDS)
+    points = points or OBJECT_OF_ROWS.search(head) is not None
     points = points or NAMED_ROW.search(head) is not None or LISTED.search(head) is not None
     return points and not any(word in head for word in OTHERS)
 

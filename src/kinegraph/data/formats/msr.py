@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, some_below, text_of
 from kinegraph.data.formats.recordings import Item, Recordings, nobody
 from kinegraph.data.formats.text import rows_of_numbers
 from kinegraph.messages import counted, first_few
@@ -65,7 +65,8 @@ def read(path: Path) -> Recordings:
     ]
     in_metres = {file.name for file in files if _says_metres(file)}
     read_too = [file for file in files if _says_metres(file) or file.name not in in_metres]
-    other = [file.path.name for file in files if file not in read_too]
+    read_too = named_apart(read_too, path)
+    other = [file.path.name for file in files if not _says_metres(file) and file.name in in_metres]
     flat = _is_picture(read_too)
     lines = [f"{counted(len(other), 'file')} of the picture, clips that are there in metres: {first_few(other)}"]
     return Recordings(

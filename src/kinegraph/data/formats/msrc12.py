@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, clip_files, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, clip_files, named_apart, some_below, text_of
 from kinegraph.data.formats.recordings import Item, Recordings, nobody
 from kinegraph.data.formats.text import LARGEST_NUMBER, first_numbers, table_of_numbers
 from kinegraph.messages import first_few, quoted
@@ -57,6 +57,7 @@ def _is_named(file: Path) -> bool:
 def read(path: Path) -> Recordings:
     """The gestures of all recordings in a folder, or of one file, in the order of their names; in metres, y upward."""
     files = [ClipFile(file.path, file.path.stem) for file in clip_files(path, SUFFIXES, _is_named)[0]]
+    files = named_apart(files, path)
     bare = [file.path.name for file in files if not _tags_file(file.path).is_file()]
     tags = [len(text_of(file).splitlines()) for it in files if (file := _tags_file(it.path)).is_file()]
     line = f"{first_few(bare)}: each is one clip, as there is no .tagstream beside it"
@@ -89,7 +90,7 @@ def _clips(file: ClipFile) -> Iterator[Item]:
 
 
 def _clip(file: ClipFile, name: str, joints: Float[np.ndarray, "T 20 3"], score: Float[np.ndarray, "T 20"]) -> Item:
-    match = FILE_NAME.fullmatch(file.name)
+    match = FILE_NAME.fullmatch(file.path.stem)
     if not joints.any() or match is None:
         return nobody(name)
     instruction, modality, gesture, subject = map(int, match.groups())

@@ -33,6 +33,13 @@ def layout_named(names: object, bones: object, title: str) -> JointLayout | None
         return None
 
 
+def built_in(names: Sequence[str]) -> JointLayout | None:
+    """The built-in layout that has the joints of these names and no others, in any order; None where none has."""
+    plain = {plain_joint(name) for name in names}
+    known = map(load_layout, layout_names())
+    return next((it for it in known if len(plain) == len(names) and {*map(plain_joint, it.joints)} == plain), None)
+
+
 def bones_line(layout: JointLayout) -> tuple[str, ...]:
     """The line on bones that the file does not name."""
     line = f"bones: joints without one are joined to '{layout.joints[layout.centre]}' (--layout)"

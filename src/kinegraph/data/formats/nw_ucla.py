@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, some_below
+from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, some_below
 from kinegraph.data.formats.nested import array_of
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.messages import quoted
@@ -57,7 +57,7 @@ def read(path: Path) -> Recordings:
     """The clips of a folder of such files, in the order of their names, or of one; in metres, y upward."""
     files, _ = clip_files(path, SUFFIXES, lambda file: _is_one(file) or _is_named(file))
     return Recordings(
-        clips=clips_of([ClipFile(file.path, file.path.stem) for file in files], _clip),
+        clips=clips_of(named_apart([ClipFile(file.path, file.path.stem) for file in files], path), _clip),
         count=len(files),
         layout=load_layout(LAYOUT),
         class_names=tuple(ACTIONS.values()),
@@ -74,7 +74,7 @@ def _clip(file: ClipFile) -> Item:
     label = _label(file, content.get("label"))
     if not joints.any():
         return nobody(file.name)
-    match = CLIP_NAME.fullmatch(file.name)
+    match = CLIP_NAME.fullmatch(file.path.stem)
     numbers = [int(number) for number in match.groups()] if match else []
     return SkeletonClip(
         keypoint=joints[None],
@@ -105,7 +105,7 @@ def _joints(file: Path, lists: object) -> Float[np.ndarray, "T 20 3"]:
 def _label(file: ClipFile, label: object) -> int | None:
     """The class by the name of the file; without such a name by the label, from 1. Raises FormatError."""
     numbers = list(ACTIONS)
-    if (match := CLIP_NAME.fullmatch(file.name)) and (action := int(match[1])) in ACTIONS:
+    if (match := CLIP_NAME.fullmatch(file.path.stem)) and (action := int(match[1])) in ACTIONS:
         place = numbers.index(action)
         if label not in (None, place + 1, action):
             raise FormatError("label", f"{file.path} has label {quoted(label)}, its name is that of label {place + 1}")

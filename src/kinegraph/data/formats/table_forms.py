@@ -35,7 +35,7 @@ ALIASES = {
               "keypoint_idx", "keypoint_name", "joint_id", "joint_name", "joint_index", "bodypart", "body_part",
               "part", "point", "marker", "jointtype", "joint_type", "jointname", "id"),
     "person": ("person_id", "track_id", "track", "body", "body_id", "pid", "individual", "hand", "handedness",
-               "bodyid", "bodyindex", "body_index", "trackingid", "tracking_id"),
+               "bodyid", "bodyindex", "body_index", "trackingid", "tracking_id", "pose_id", "pose_index"),
     **{axis: tuple(name.format(axis) for name in ("pos{}", "pos_{}", "position_{}", "position{}", "{}_pos", "p{}",
                                                   "camera{}", "camera_{}", "{}_px", "{}_pixel", "{}_pixels", "{}_m",
                                                   "{}_cm", "{}_mm", "{}_coord", "{}_coordinate", "coord_{}"))
@@ -48,6 +48,7 @@ WIDE = [
     re.compile(rf"(?P<joint>.+?)[ _.\-]+{AXIS}", re.IGNORECASE),
     re.compile(rf"(?P<joint>\d{{1,3}}){AXIS}", re.IGNORECASE),
     re.compile(rf"{AXIS}[ _.\-](?P<joint>.+)", re.IGNORECASE),
+    re.compile(rf"(?P<joint>.+?) ?[(\[]{AXIS}[)\]]", re.IGNORECASE),
 ]
 SCORES = ("visibility", "score", "confidence", "conf", "likelihood", "vis", "v", "c", "s", "p", "presence", "state")
 STATE_NAMES = ("state", "trackingstate", "tracking_state")  # of a column in a table that has a row a joint
