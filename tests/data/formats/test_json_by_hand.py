@@ -145,3 +145,11 @@ def test_nodes_with_the_names_of_a_layout_have_it(tmp_path):
     (clip,) = found.clips
     assert (found.format, found.assumed) == ("sleap", ("layout 'coco17' by the names of the nodes (--layout)",))
     np.testing.assert_allclose(clip.keypoint[0], [there[0] for there in FRAMES], atol=0.05)
+
+
+def test_scores_beside_the_joints_count(tmp_path):
+    path = tmp_path / "walk.json"
+    frames = {f"frame_{t}": {"keypoints": FRAMES[t][0].tolist(), "scores": [0.7] * 16 + [0.2]} for t in range(4)}
+    path.write_text(json.dumps(frames))
+    (clip,) = recordings(path).clips
+    np.testing.assert_allclose(clip.score[0, :, [0, 16]], [[0.7] * 4, [0.2] * 4], rtol=1e-5)

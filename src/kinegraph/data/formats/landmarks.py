@@ -18,6 +18,7 @@ from kinegraph.messages import quoted
 from kinegraph.skeleton.layout import load_layout
 
 SCORES = ("visibility", "presence", "score", "confidence", "visible")
+BESIDE = ("scores", "keypoint_scores", "keypoints_scores", "confidences", "confidence", "conf", "visibility")
 NAMES = ("name", "part", "landmark_name", "landmark", "joint", "label")
 NUMBERS = ("index", "id", "idx", "landmark_id", "landmark_index", "joint_id", "i")
 FRAMES = ("frames", "data", "results", "sequence", "poses_by_frame", "frame_data")
@@ -149,10 +150,20 @@ def _bodies(frame: object, path: Path) -> list[dict[str, Point]]:
         named = next((frame[key] for key in (*LANDMARKS, *PEOPLE, *WORLD) if frame.get(key)), None)
         if named is None:  # bodies under names of their own, such as left_hand
             return [_body(it, path) for it in frame.values() if _is_body(it)]
-        return [_body(named, path)] if _is_listed_body(named) else _bodies(named, path)
+        return [_scored(_body(named, path), frame)] if _is_listed_body(named) else _bodies(named, path)
     if isinstance(frame, list) and all(isinstance(it, list | Mapping) or it is None for it in frame):
         return [body for it in frame for body in ([_body(it, path)] if _is_listed_body(it) else _bodies(it, path))]
     raise ValueError(f"{path} has as a frame {quoted(frame)[:80]}, expected a list of landmarks with x and y")
+
+
+def _scored(body: dict[str, Point], frame: Mapping[str, Any]) -> dict[str, Point]:
+    """The body with the scores that stand beside its joints, where these have none of their own."""
+    said = next((frame[key] for key in BESIDE if isinstance(frame.get(key), list)), [])
+    numbers = len(said) == len(body) and all(isinstance(it, int | float) and it == it for it in said)
+    if not numbers or any(point[3] not in (1.0, 0.0) and point[3] == point[3] for point in body.values()):
+        return body
+    return {name: (*point[:3], float(it) if any(point[:2]) else 0.0)
+            for (name, point), it in zip(body.items(), said, strict=True)}  # fmt: skip
 
 
 # ---- hands -----------------------------------------------------------------------------------------------------------
