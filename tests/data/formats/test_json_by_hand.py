@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import recordings
+from kinegraph.data.formats.json_lines import parsed_line
 from kinegraph.data.tracking import CROWD
 from kinegraph.skeleton.layout import load_layout
 from tests.made_up import body
@@ -153,3 +154,18 @@ def test_scores_beside_the_joints_count(tmp_path):
     path.write_text(json.dumps(frames))
     (clip,) = recordings(path).clips
     np.testing.assert_allclose(clip.score[0, :, [0, 16]], [[0.7] * 4, [0.2] * 4], rtol=1e-5)
+
+
+@pytest.mark.parametrize("people", ["people", "persons", "detections"])
+def test_people_in_json_lines(tmp_path, people):
+    path = tmp_path / "walk.jsonl"
+    path.write_text("\n".join(map(json.dumps, framed(people, rows))))
+    (clip,) = recordings(path).clips
+    first = clip.keypoint[:, 0, 0, 0].argsort()
+    np.testing.assert_allclose(clip.keypoint[first].swapaxes(0, 1), np.array(FRAMES), atol=0.05)
+
+
+def test_a_line_in_pixels_is_no_fractions():
+    in_pixels, parts = ({"keypoints": named(pose)} for pose in (POSE, POSE / 1000))
+    assert not parsed_line(json.dumps(in_pixels), "a").fractions
+    assert parsed_line(json.dumps(parts), "a").fractions

@@ -4,6 +4,7 @@
     {"frame": 0, "people": [{"id": 1, "keypoint": [[x, y], ...], "score": [s, ...]}, ...]}   own; x, y, z for 3D
     {"people": [{"pose_keypoints_2d": [x, y, s, ...], "person_id": [1]}, ...]}               OpenPose
     {"pose_landmarks": [[{"x", "y", "z", "visibility"}, ...], ...]}                          MediaPipe, all its forms
+    {"persons": [{"track_id": 1, "keypoints": [[x, y, s], ...]}, ...]}                       and those of own scripts
 
 The first frame may say these facts, too. id, score and frame may be left out; {"people": []} is a frame without
 anybody. A joint that was not seen is null, NaN or all zero. Frame numbers count up; numbers that are not there are
@@ -25,7 +26,7 @@ from jaxtyping import Float
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, first_readable, some_below
 from kinegraph.data.formats.conventions import layout_for
-from kinegraph.data.formats.landmarks import LANDMARKS, WORLD, frames_of
+from kinegraph.data.formats.landmarks import IN_PIXELS, LANDMARKS, WORLD, frames_of
 from kinegraph.data.formats.openpose_files import _id, _pose
 from kinegraph.data.formats.openpose_parts import BODIES
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
@@ -43,6 +44,7 @@ SUFFIXES = (*ENDINGS, ".json")  # a .json alone, where it has a frame on each li
 LONGEST = 1 << 22  # bytes of a line: some thousand people
 BY_NUMBER = {33: "blazepose33", 21: "hand21"}
 LONGEST_GAP = 10_000  # frames
+PEOPLE = ("persons", "poses", "detections")  # hands and bodies are those of Leap Motion and Kinect
 FACTS = ("layout", "fps", "image_size")
 FORM = '{"people": [{"keypoint": [[x, y], ...], "score": [1, ...], "id": 1}, ...]} (score and id may be left out)'
 
@@ -99,9 +101,11 @@ def _frame(content: Any, origin: str, dimensions: int | None) -> Frame:
         people = content["people"]
         if not isinstance(people, list) or not all(isinstance(one, Mapping) for one in people):
             raise ValueError(f"{origin} has 'people' {quoted(people)}, expected {FORM}")
+        if any({*LANDMARKS} & {*one} for one in people) and not any("keypoint" in one for one in people):
+            return _mediapipe(content, number, origin, dimensions)
         openpose = any("pose_keypoints_2d" in one for one in people)
         return _openpose(people, number, origin) if openpose else _own(people, number, origin)
-    if isinstance(content, list) or (isinstance(content, Mapping) and {*LANDMARKS, *WORLD} & {*content}):
+    if isinstance(content, list) or (isinstance(content, Mapping) and {*LANDMARKS, *WORLD, *PEOPLE} & {*content}):
         return _mediapipe(content, number, origin, dimensions)
     raise ValueError(f"{origin} is {quoted(content)}, expected {FORM}, or landmarks of MediaPipe")
 
@@ -230,7 +234,9 @@ def _mediapipe(content: Any, number: int | None, origin: str, dimensions: int | 
     values[..., 3] = np.nan_to_num(values[..., 3], nan=1)
     values[values[..., 3] <= 0] = 0
     deep = dimensions == 3 or (dimensions is None and bool(values[..., 2].any()))
-    return Frame(values[..., : 3 if deep else 2], values[..., 3], None, number, layout.name, used not in WORLD)
+    ids = tuple(frames[0].ids) if len(frames) == 1 and frames[0].ids else None
+    fractions = used not in WORLD and bool(np.abs(values[..., :2]).max() < IN_PIXELS)
+    return Frame(values[..., : 3 if deep else 2], values[..., 3], ids, number, layout.name, fractions)
 
 
 def _layout_of(names: Sequence[str], origin: str) -> JointLayout:
