@@ -114,7 +114,9 @@ def _parts(member: Member, streams: int) -> Sequence[int]:
     """The streams that a member sees."""
     parts = member.get("streams", range(streams))
     if not parts or any(not isinstance(it, int) or not 0 <= it < streams for it in parts):
-        raise ValueError(f"a member's streams are {parts}, expected some of 0 to {streams - 1}")
+        raise ValueError(
+            f"a member's streams are {parts}, expected some of 0 to {streams - 1}, of preprocessing.streams"
+        )
     return parts
 
 

@@ -89,14 +89,14 @@ class TrainOptions:
     )
     decay_all: bool = option(
         True,
-        "weight decay on every parameter, as published; false spares biases, norms and edge weights.",
+        "weight decay on all, as published; false spares biases, norms and edges.",
     )
     head_lr: float = option(1.0, "learning rate of the head as a multiple of the others'.", above=0)
     clip_gradients: float | None = option(None, "largest norm of all gradients together.", above=0)
     schedule: Schedule = option(Schedule(), "how the learning rate changes.")
     epochs: int | Literal["auto"] = option(
         80,
-        "passes over the training part, `repeat` times each; auto makes about 2,500 steps of them.",
+        "passes over the training part, `repeat` times each; auto: about 2,500 steps.",
         least=1,
     )
     repeat: int = option(1, "how often an epoch passes over the training part.", least=1)
@@ -112,8 +112,7 @@ class TrainOptions:
     )
     temperature: float = option(
         1.0,
-        "divides the logits of the weights that are written: below 1 after label smoothing or mixed clips, with "
-        "which a network is right more often than it says; its answers stay the same.",
+        "divides the logits of written weights; below 1 they are surer.",
         above=0,
     )
     validate: bool = option(True, "measure 'val', or 'test' without it, while training, and keep the best.")
@@ -163,8 +162,7 @@ class TrainOptions:
     nodes: int = option(1, "machines.", least=1)
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true", "auto"] = option(
         "32-true",
-        "32-true (or fp32, the default), 16-mixed (fp16), bf16-mixed (bf16) or 64-true; auto is bf16-mixed where a "
-        "small network trains faster in it (a CPU is measured once, GPUs are from Ampere on), elsewhere 32-true.",
+        "32-true (or fp32), 16-mixed, bf16-mixed, 64-true, or auto: bf16-mixed where it is faster.",
     )
     compile: bool = option(
         False,
