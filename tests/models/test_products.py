@@ -82,8 +82,9 @@ def test_what_is_clearly_faster_is_taken(monkeypatch, tmp_path, torchs, onednns,
 
 
 @pytest.mark.parametrize("large", [0, 2**60])
-def test_sum_over_neighbours_frame_by_frame(large, monkeypatch):
-    monkeypatch.setattr(graph_product, "FEW", 0)
+@pytest.mark.parametrize("few", [0, 2**60])  # all at once, as of short clips, keeps gradients too
+def test_sum_over_neighbours_frame_by_frame(large, few, monkeypatch):
+    monkeypatch.setattr(graph_product, "FEW", few)
     monkeypatch.setattr(graph_product, "PIECE", 2**12)  # some frames at a time
     monkeypatch.setattr(graph_product, "LARGE", large)
     given = [torch.randn(s) for s in ((2, 9, 5, 4), (3, 5, 5), (6, 12), (5, 6))]

@@ -122,8 +122,9 @@ def _summed(of_sums: Float[Tensor, "F VK C"], x: Float[Tensor, "F V C"], exact: 
 
 
 def _large(x: Float[Tensor, "F V C"], matrix: Float[Tensor, "W V"]) -> bool:
-    """Whether the product of one frame is worth a call."""
-    return matrix.shape[0] * matrix.shape[1] * x.shape[2] >= LARGE and by_onednn(x)
+    """Whether the product of one frame is worth a call; such products have no gradients."""
+    worth = matrix.shape[0] * matrix.shape[1] * x.shape[2] >= LARGE
+    return worth and not torch.is_grad_enabled() and by_onednn(x)
 
 
 def _room(share: list[slice], x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"]) -> Float[Tensor, "most VK C"]:

@@ -20,7 +20,7 @@ class Packed(nn.Linear):
         self.packed: Tensor | None = None
 
     def forward(self, input: Float[Tensor, "... C"]) -> Float[Tensor, "... D"]:
-        if torch.compiler.is_compiling():  # also while exporting
+        if torch.compiler.is_compiling() or not packs(input):  # also while exporting, and moved to a GPU since
             return super().forward(input)
         if self.packed is None:
             self.packed = _packed(self.weight, input.numel() // input.shape[-1])
@@ -38,9 +38,9 @@ def pack(network: nn.Module) -> None:
                 setattr(module, name, Packed(layer.weight, layer.bias))
 
 
-def packs(weight: Tensor) -> bool:
-    """Whether products with such a weight are faster when it is packed."""
-    return weight.device.type == "cpu" and weight.dtype == torch.float32 and onednn_pays()
+def packs(tensor: Tensor) -> bool:
+    """Whether products with such a tensor are faster with a packed weight."""
+    return tensor.device.type == "cpu" and tensor.dtype == torch.float32 and onednn_pays()
 
 
 def _packed(weight: Float[Tensor, "D C"], rows: int) -> Tensor:
