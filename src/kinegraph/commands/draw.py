@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from rich.console import Console
 from rich.progress import Progress
@@ -92,9 +92,9 @@ def draw(
     options: dict[str, object] = {**reading, "up": up if predictor else None}
     with watching() as watch:
         options["watch"] = watch
-        (found,) = read_inputs(
-            [input], predictor.class_names if predictor else (), options, format=format, everybody=not predictor
-        )
+        classes, layout = (predictor.class_names, predictor.layout) if predictor else ((), None)
+        how: dict[str, Any] = {"format": format, "everybody": not predictor, "layout": layout}
+        (found,) = read_inputs([input], classes, options, **how)
         chosen, label = _chosen(found, input, clip, predictor)
     pictures = _filmed(found, chosen, input)
     for line in found.assumed:

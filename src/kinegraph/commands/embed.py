@@ -107,8 +107,9 @@ def described(weights: Path, inputs: list[Path], options: dict[str, object], how
         print(f"note: {line}", file=sys.stderr)
 
     known = None if is_any(weights) else load_weights(weights)
-    classes = known.class_names if known else ()
-    found = read_inputs(inputs, classes, options, format=how.format, on_fault="skip" if how.skip_broken else "stop")
+    classes, layout = (known.class_names, known.layout) if known else ((), None)
+    on_fault = "skip" if how.skip_broken else "stop"
+    found = read_inputs(inputs, classes, options, format=how.format, on_fault=on_fault, layout=layout)
     names: list[str] = []
     truths: list[str | None] = []
     frames: list[int] = []

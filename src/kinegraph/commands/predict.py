@@ -181,7 +181,7 @@ def _predictor_and_inputs(
         if preprocessing is not None or class_names is not None:
             raise ValueError(f"--preprocessing and --class-names are for .pth checkpoints; {weights} knows its own")
         exported = load_exported(weights, map_layout=map_layout).ready()
-        return exported, read(classes=exported.class_names), {"training": exported.training}
+        return exported, read(classes=exported.class_names, layout=exported.layout), {"training": exported.training}
     from kinegraph.data.preprocessing import Preprocessing
     from kinegraph.inference.predictor import predictor_of
     from kinegraph.models.published import is_published
@@ -203,7 +203,7 @@ def _predictor_and_inputs(
         raise ValueError(f"--class-names is for .pth checkpoints; {weights} knows its classes")
     else:
         known = load_weights(weights)
-        found = read(classes=known.class_names)
+        found = read(classes=known.class_names, layout=known.layout)
     return predictor_of(known, steps, map_layout=map_layout), found, known.extra
 
 

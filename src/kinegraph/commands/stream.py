@@ -120,7 +120,8 @@ def stream(
         map_layout=map_layout, device=device, note=_note, precision=precision,
     )  # fmt: skip
     found = played(
-        source, dimensions=session.dimensions, listen=listen, skip_broken=skip_broken, format=format, note=_note,
+        source, dimensions=session.dimensions, layout=session.joints, listen=listen, skip_broken=skip_broken,
+        format=format, note=_note,
         options={"layout": layout, "fps": fps, "image_size": image_size, "units": units, "up": up,
                  "pose": pose},
     )  # fmt: skip

@@ -21,6 +21,7 @@ from kinegraph.data.pose.camera import is_camera
 from kinegraph.data.pose.estimators import estimator
 from kinegraph.inference.streaming.session import Played
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout
 
 STDIN, TCP = "-", "tcp://"
 
@@ -41,14 +42,16 @@ def played(
     source: str,
     *,
     dimensions: int,
+    layout: JointLayout,
     listen: bool,
     skip_broken: bool,
     options: Mapping[str, object],
     format: str | None,
     note: Callable[[str], None],
 ) -> Iterator[Played]:
-    """The recordings of a source. dimensions: coordinates that the network wants. options: of the file's format.
+    """The recordings of a source. options: of the file's format.
 
+    dimensions, layout: coordinates that the network wants, and its joints, for files that do not say theirs.
     note: takes lines on what is skipped or assumed. Raises ValueError for a source that is not there.
     """
     if listen and not source.startswith(TCP):
@@ -67,7 +70,8 @@ def played(
         lines = _of_lines(lines_of(path.open("rb")), str(path), dimensions, note if skip_broken else None)
         yield replace(lines, name=path.stem)
         return
-    found = recordings(path, format, on_fault="skip" if skip_broken else "stop", **options)
+    on_fault = "skip" if skip_broken else "stop"
+    found = recordings(path, format, on_fault=on_fault, expected=layout, **options)
     for line in found.assumed:
         note(f"{path}: assumed {line}")
     with closing(found.clips) as clips:

@@ -12,6 +12,7 @@ from kinegraph.data.formats.recordings import Recordings
 from kinegraph.data.tracking import CROWD
 from kinegraph.inference.repetitions import Repetition, repetitions
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout
 
 LABELS = ("movement", "quality")  # ways to label a clip, of formats that have several
 
@@ -43,6 +44,7 @@ def read_inputs(
     format: str | None = None,
     on_fault: OnFault = "stop",
     everybody: bool = False,
+    layout: JointLayout | None = None,
 ) -> list[Recordings]:
     """The recordings of each path; coordinates are read later, while clips are taken.
 
@@ -50,6 +52,7 @@ def read_inputs(
     options: facts that the files do not contain: layout, bodies, workers, pose, watch and those of `COMMON`; split and
         part of dataset folders. A format takes those that it knows.
     everybody: take all people of a clip, where a format would keep the best few.
+    layout: of the network; files that do not say theirs have it, unless their bodies clearly have another one.
     Raises ValueError for a path that is not recognised and for an option that none of the formats has.
     """
     options = {name: value for name, value in (options or {}).items() if value is not None}
@@ -68,18 +71,26 @@ def read_inputs(
             own.setdefault("people", CROWD)
         ways = LABELS if "labels" in options_of(module) else (None,)
         found.append(
-            max(_labelled(path, format, on_fault, own, ways), key=lambda one: len({*one.class_names} & {*classes}))
+            max(
+                _labelled(path, format, on_fault, layout, own, ways),
+                key=lambda one: len({*one.class_names} & {*classes}),
+            )
         )
     return found
 
 
 def _labelled(
-    path: Path, format: str | None, on_fault: OnFault, options: Mapping[str, object], ways: Sequence[str | None]
+    path: Path,
+    format: str | None,
+    on_fault: OnFault,
+    layout: JointLayout | None,
+    options: Mapping[str, object],
+    ways: Sequence[str | None],
 ) -> Iterator[Recordings]:
     """The recordings with each way to label them; the first way always works."""
     for way in ways:
         try:
-            yield recordings(path, format, on_fault=on_fault, labels=way, **options)
+            yield recordings(path, format, on_fault=on_fault, expected=layout, labels=way, **options)
         except ValueError:
             if way == ways[0]:
                 raise

@@ -100,7 +100,7 @@ def predict(
 
     predictor = asked_of(model, preprocessing, map_layout=map_layout)
     if isinstance(clip, str | PathLike) or hasattr(clip, "columns") or hasattr(clip, "collect_schema"):
-        clip = _only_clip(clip, image_size)
+        clip = _only_clip(clip, image_size, predictor.layout)
     if not isinstance(clip, SkeletonClip):
         clip = clip_of(clip, predictor.layout, score)
     elif score is not None:
@@ -111,12 +111,15 @@ def predict(
     return Prediction(predictor.class_names, next(probabilities(predictor, [clip])), predictor.least)
 
 
-def _only_clip(source: object, image_size: tuple[int, int] | str | None) -> SkeletonClip:
-    """The one clip of a file or of a table of pandas or polars. Raises ValueError where there are several."""
+def _only_clip(source: object, image_size: tuple[int, int] | str | None, layout: JointLayout) -> SkeletonClip:
+    """The one clip of a file or of a table of pandas or polars. layout: of the network.
+
+    Raises ValueError where there are several.
+    """
     from kinegraph.data.formats import read
 
     size = None if image_size is None else "{}x{}".format(*size_of(image_size))
-    clips = list(islice(read(source, image_size=size), 3))
+    clips = list(islice(read(source, image_size=size, expected=layout), 3))
     where = fspath(source) if isinstance(source, str | PathLike) else "the table"
     if len(clips) != 1:
         names = f" ({', '.join(clip.name for clip in clips)}{' ...' * (len(clips) > 2)})" if clips else ""

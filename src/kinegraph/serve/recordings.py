@@ -205,7 +205,8 @@ def _questions(
         options["layout"] = str(place)
     if recognise(path, asking.format)[0].NAME == "video":
         options |= {"pose": pose, "cache": "off"}
-    found = read_inputs([path], predictor.class_names, options, format=asking.format, everybody=asking.per_person)
+    how: dict[str, Any] = {"format": asking.format, "everybody": asking.per_person, "layout": predictor.layout}
+    found = read_inputs([path], predictor.class_names, options, **how)
     asked: Iterator[Question] = questions(found, [Path(name)], predictor.class_names)
     if asking.clip is not None:
         asked = islice(asked, asking.clip, asking.clip + 1)

@@ -3,6 +3,7 @@
 import csv
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,6 +57,21 @@ def test_joints_in_an_order_of_their_own_are_refused_by_every_command(tmp_path, 
         assert f"could be those of {candidates}; their proportions do not tell which; name the layout by" in printed
     assert not (tmp_path / "out").exists()
     assert next(read(path, layout=layout)).layout.name == layout
+
+
+def test_the_layout_of_the_network_where_bodies_can_have_it(tmp_path):
+    ntu, own = load_layout("ntu25"), replace(load_layout("coco17"), name="mine", joints=tuple("abcdefghijklmnopq"))
+    turned = body("ntu25")[::-1].copy()
+    for layout, bodies, expected in (
+        (ntu, moving("ntu25"), ntu),  # alone they could be openpose25's
+        (own, moving("coco17"), own),
+        (load_layout("coco17"), moving("coco17"), load_layout("h36m17")),  # clearly another one
+    ):
+        found = recordings(pickled(tmp_path / "a.pkl", bodies), expected=expected)
+        assert next(found.clips).layout == layout
+        assert ("that of the network" in found.assumed[0]) == (layout == expected)
+    with pytest.raises(ValueError, match="their proportions do not tell"):
+        recordings(pickled(tmp_path / "a.pkl", np.tile(turned, (1, 8, 1, 1)).astype(np.float32)), expected=ntu)
 
 
 def test_joints_that_are_seldom_seen_do_not_hide_the_layout(tmp_path):

@@ -92,6 +92,7 @@ from kinegraph.data.formats.unstated import decided
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up
+from kinegraph.skeleton.layout import JointLayout
 
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, ntu_npy, tfrecord, babel, openpose, trc, bvh, table,
@@ -150,6 +151,7 @@ def recordings(
     on_fault: OnFault = "stop",
     whole: bool = False,
     recognised: "Recognised | None" = None,
+    expected: JointLayout | None = None,
     **options: object,
 ) -> Recordings:
     """The clips of a path with the facts about all of them; see `read`.
@@ -158,6 +160,7 @@ def recordings(
         gives it among the clips. fps, image_size: options of every format, for clips that do not have them.
         whole: long recordings as they are, where the format's clips are cut out of them.
         recognised: what `recognise` said of the path; it looks at many files, so whoever asked it gives it here.
+        expected: the layout of the network that is asked, for files that do not say theirs.
     """
     path = Path(path)
     module, reason, fixed = recognised or recognise(path, format)
@@ -165,7 +168,7 @@ def recordings(
     check_options(module, options, fixed)
     check_common(options)
     found, rest = _read_by(module, path, reason, options, fixed, whole)
-    found = _with_common(path, found, rest)
+    found = _with_common(path, found, rest, expected)
     broken: list[str] = []
     changed: dict[str, int] = {}  # clip -> frames in which people changed rows
     mended: dict[str, int] = {}  # clip -> frames in which left and right were exchanged back
@@ -335,7 +338,7 @@ def _named(path: Path, options: Mapping[str, object], error: ValueError) -> Valu
     return kind(getattr(error, "kind", "unreadable"), f"{where}{message}")
 
 
-def _with_common(path: Path, found: Recordings, options: Mapping[str, Any]) -> Recordings:
+def _with_common(path: Path, found: Recordings, options: Mapping[str, Any], expected: JointLayout | None) -> Recordings:
     """The recordings with the facts that were given about them, and with what follows from their coordinates."""
     units = options.get("units")
     if units is not None and units != found.units:
@@ -352,6 +355,6 @@ def _with_common(path: Path, found: Recordings, options: Mapping[str, Any]) -> R
     if facts:
         found = replace(found, clips=mapped(found.clips, lambda clip: replace(clip, **facts)))
     try:
-        return decided(with_sides(with_bones(found)))
+        return decided(with_sides(with_bones(found)), expected)
     except ValueError as error:
         raise _named(path, options, error) from None

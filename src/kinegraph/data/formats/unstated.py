@@ -39,9 +39,10 @@ AT_HIP = 0.1
 NEAR_HIP = 0.3  # MediaPipe's z counts from the hip or the wrist, in about the unit of x
 
 
-def decided(found: Recordings) -> Recordings:
+def decided(found: Recordings, expected: JointLayout | None = None) -> Recordings:
     """The recordings with layout, score and units decided where `guessed` names them, in metres or pixels.
 
+    expected: the layout of the network that is asked, which bodies have that can have it.
     Raises FormatError where the coordinates do not decide.
     """
     if not found.guessed and found.units in ("m", "normalised"):
@@ -57,7 +58,7 @@ def decided(found: Recordings) -> Recordings:
     layout = found.layout
     if "layout" in found.guessed and bodies:
         usual = "usual_layout" in found.guessed
-        layout, reason = _layout(some_bodies(bodies), found.layout, first[0], usual)
+        layout, reason = _layout(some_bodies(bodies), found.layout, first[0], usual, expected)
         assumed.append(f"layout '{layout.name}', {reason} (--layout)")
     units, reason = found.units, ""
     if "units" in found.guessed and bodies:
@@ -142,15 +143,25 @@ def some_bodies(bodies: Sequence[Float[np.ndarray, "_ V C"]]) -> Float[np.ndarra
 
 
 def _layout(
-    bodies: Float[np.ndarray, "B V C"], provisional: JointLayout, clip: SkeletonClip, usual: bool
+    bodies: Float[np.ndarray, "B V C"],
+    provisional: JointLayout,
+    clip: SkeletonClip,
+    usual: bool,
+    expected: JointLayout | None,
 ) -> tuple[JointLayout, str]:
     """The layout whose bones fit the bodies, and the reason.
 
     Raises FormatError with the candidates where none does, or several do. clip: one of them, whose axes may be in
     another order. usual: whether the format is that of published data sets, whose number of joints says the layout.
+    expected: taken unless the bodies clearly have another one.
     """
     joints, channels = bodies.shape[1:]
     known = candidates(joints)
+    if expected is not None and len(expected) == joints:
+        others = [layout for layout in known if _lines(layout) != _lines(expected)]
+        best = recognise(bodies, [expected, *others]) or recognise(bodies, [expected])
+        if best == expected or not are_measurable(bodies):
+            return expected, "that of the network"
     if not known:
         message = f"{joints} joints in {channels}D are of no layout that is known here; name it by --layout"
         raise FormatError("layout", message)
@@ -169,6 +180,11 @@ def _layout(
     one = f"do not look like those of {names[0]}, the one layout known here with so many: its bones would be too long"
     message = f"the {joints} joints in {channels}D {several if len(names) > 1 else one}"
     raise FormatError("layout", f"{message}; name the layout by --layout, a name or a .yaml file")
+
+
+def _lines(layout: JointLayout) -> set[frozenset[int]]:
+    """The bones, whichever end comes first."""
+    return {frozenset(bone) for bone in layout.bones}
 
 
 # ---- score or z ------------------------------------------------------------------------------------------------------

@@ -77,6 +77,7 @@ class Session:
         asked = asked_of(self.model)
         steps = asked.preprocessing
         self.dimensions = _dimensions(steps.normalize, asked.channels, len(steps.streams))
+        self.joints = asked.layout
         self.sized = steps.normalize == "image"
         self.trained = asked.trained.fps[1] if asked.trained.fps else None
         self.nothing = _number_of(self.none, asked.class_names)
