@@ -149,7 +149,7 @@ def test_from_the_zoo_by_name(place, tmp_path, monkeypatch, capsys):
     ("options", "message"),
     [(["--freeze", "1"], "it needs --init-from"), (["--freeze", "-1"], "freeze is -1"),
      (["--init-from", "{base}", "--freeze", "3"], "freeze is 3, the network has 2 blocks"),
-     (["--init-from", "{base}", "--model", "kinegraph.models.agcn.AGCN"], "this network is AGCN"),
+     (["--init-from", "{base}", "--model", "kinegraph.models.agcn.AGCN"], "STGCN --model.widths 8 16"),
      (["--init-from", "{base}", "--model.init_args.widths", "[6, 10]"], "widths are 8, 16 with 3 partitions, here 6"),
      (["--init-from", "{base}", "--freeze", "1", "--preprocessing.streams", "[bone]"], "not all was taken over"),
      (["--head-lr", "0"], "head_lr is 0"), (["--init-from", "nowhere.safetensors"], "nowhere.safetensors")],

@@ -95,6 +95,8 @@ def take_over(network: nn.Module, ours: Meaning, start: Start) -> Taken:
     here, there = network_kind(network), network_kind(start.model)
     if not (issubclass(here, there) or issubclass(there, here)):
         fix = f"give --model {there.__module__}.{there.__name__}"
+        if "widths" in start.model.config:
+            fix += f" --model.widths {' '.join(map(str, start.model.config['widths']))}"
         if "members" in network.config:
             fix = "take a recipe of one network, such as small_data_quick"
         raise ValueError(
