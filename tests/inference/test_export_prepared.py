@@ -36,17 +36,18 @@ def test_torch_prepares_as_numpy_does(normalize, sampling, scored):
         np.testing.assert_allclose(found.numpy(), prepare_clip(clip, steps), atol=1e-5)
 
 
-def test_the_file_answers_as_torch_does(tmp_path, capsys):
+@pytest.mark.parametrize("name", ["ui-prmd-10", "ui-prmd-20"])
+def test_the_file_answers_as_torch_does(name, tmp_path, capsys):
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
     out = tmp_path / "g.onnx"
-    assert main(["export", "ui-prmd-10", str(out), "--preprocessing", "graph"]) == 0, capsys.readouterr().err
+    assert main(["export", name, str(out), "--preprocessing", "graph"]) == 0, capsys.readouterr().err
     assert "recordings of 1 person" in capsys.readouterr().out
-    layout, rng = load_weights("ui-prmd-10").layout, np.random.default_rng(4)
+    layout, rng = load_weights(name).layout, np.random.default_rng(4)
     body = rng.normal(0, 0.5, (1, 1, len(layout), 3)) + rng.normal(0, 0.02, (1, 73, len(layout), 3))
     body[0, 10:12] = 0
     clip = kg.SkeletonClip(body.astype(np.float32), layout)
-    one, other = (kg.predict(str(model), clip, compare=False) for model in (out, "ui-prmd-10"))
+    one, other = (kg.predict(str(model), clip, compare=False) for model in (out, name))
     np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
     assert load_exported(out).prepares
 

@@ -11,7 +11,17 @@ from torch import Tensor, nn
 
 from kinegraph.atomic import atomic_file
 from kinegraph.data.preprocessing import prepare_clip
-from kinegraph.inference.export import LENGTHS, TOLERANCE, Report, describe, exportable, traced, traced_folded
+from kinegraph.inference.export import (
+    LENGTHS,
+    TOLERANCE,
+    Report,
+    describe,
+    exportable,
+    in_float64,
+    largest_difference,
+    traced,
+    traced_folded,
+)
 from kinegraph.inference.exported import RECORDING, Exported, load_exported, recording_of
 from kinegraph.inference.predictor import Predictor, answering
 from kinegraph.inference.preparation import Preparation, obstacle_to_tracing
@@ -78,16 +88,17 @@ def _compared(file: Path, out: Path, network: nn.Module, predictor: Predictor, p
         views = torch.from_numpy(prepare_clip(clip, predictor.preprocessing))
         recording = torch.from_numpy(recording_of(clip, predictor.preprocessing.people))
         with torch.no_grad():
-            wanted = mean_of_views(network(views)).double().numpy()
+            wanted = mean_of_views(network(views))
             off = float((preparation(recording) - views).abs().max())
         found = exported.scores([clip])
-        difference = float(np.abs(found - wanted).max()) / max(float(wanted.std()), 1e-6)
+        difference = largest_difference(found, wanted, lambda x=views: mean_of_views(in_float64(network, x)))
         if not (off <= PREPARED and difference <= TOLERANCE):
             raise ValueError(
                 f"the graph prepares a clip of {clip.frames} frames with a difference of {off:.1e} and gives scores "
                 f"with one of {difference:.1e} of their spread; {out} was not written"
             )
-        largest, clips, same = max(largest, difference), clips + 1, same + int(found.argmax() == wanted.argmax())
+        largest, clips = max(largest, difference), clips + 1
+        same += int(found.argmax() == wanted.numpy().argmax())
     return Report(out, largest, clips, same, file.stat().st_size, predictor.preprocessing.people)
 
 
