@@ -202,6 +202,7 @@ def largest_difference(found: np.ndarray, wanted: Tensor, precise: Callable[[], 
 
 
 def in_float64(network: nn.Module, x: Tensor) -> Tensor:
+    """What the network computes without the rounding of float32."""
     with torch.no_grad():
         return deepcopy(network).double()(x.double())
 
