@@ -526,3 +526,22 @@ def test_parts_of_holistic_are_one_body(tmp_path):
     )
     assert not clip.keypoint[0, 1, 33:54].any()
     assert "rows of type face" in found.skipped()
+
+
+COMMENTS = {
+    "# fps: 25": 25, "# frame_rate=30": 30, "#FPS,30": 30, "#FPS;30;;;": 30, "# Frame rate (Hz): 59.94": 59.94,
+    "# sampling rate: 100 Hz": 100, "# made by me": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("comment", COMMENTS)
+def test_comments_above_a_table(tmp_path, comment):
+    names = [f"{joint}_{axis}" for joint in load_layout("coco17").joints for axis in "xy"]
+    rows = [[float(t * 40 + i) for i in range(34)] for t in range(1, 4)]
+    lines = [comment, "# camera: left", ",".join(names), *(",".join(map(str, row)) for row in rows)]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    found = any_recordings(tmp_path / "a.csv")
+    (clip,) = found.clips
+    assert clip.fps == COMMENTS[comment]
+    assert any("fps" in line for line in found.assumed) == (clip.fps is not None)
+    assert "# camera: left" in " ".join(found.skipped())

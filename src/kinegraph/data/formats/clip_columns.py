@@ -93,6 +93,13 @@ def named_columns(columns: Sequence[str], aliases: Mapping[str, Sequence[str]] =
     return named
 
 
+def label_in(content: Mapping) -> str:
+    """The label that an object says under one of its names, as a cell; "" where it says none."""
+    plain = {plain_column(str(name)): value for name, value in content.items()}
+    said = (plain[name] for name in ("label", *ALIASES["label"]) if isinstance(plain.get(name), str | int))
+    return next((str(int(it) if isinstance(it, bool) else it).strip() for it in said), "")
+
+
 def plain_column(name: str) -> str:
     """The name of a column as those that are known are written, without a unit behind it."""
     return re.sub(r"[\s-]+", "_", UNIT.sub("", name.strip()).lower())

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.clip_columns import MADE, VAL_SHARE, made_split
+from kinegraph.data.formats.clip_columns import MADE, VAL_SHARE, facts, made_split
 from kinegraph.data.formats.recordings import FormatError, Item, fault_of
 from kinegraph.data.split_names import PARTS
 
@@ -29,6 +29,7 @@ class ClipFile:
     name: str
     label: int | None = None
     splits: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, int | str] = field(default_factory=dict)
 
 
 def clip_files(
@@ -76,6 +77,14 @@ def said_by_folders(
     numbered = {f"{number:09}": label for number, label in enumerate(labels)}
     parts = made_split({clip: {} for clip in numbered}, numbered, VAL_SHARE)[0]
     return classes, [(label, {split: part[clip] for split, part in parts.items()}) for clip, label in numbered.items()]
+
+
+def said_by_labels(labels: Sequence[str]) -> tuple[tuple[str, ...], list[tuple[int | None, dict[str, str]]]]:
+    """The same as of `said_by_folders`, by the label of each clip, as a cell of a table; "" where it has none."""
+    if not any(labels):
+        return (), [(None, {}) for _ in labels]
+    known = facts({f"{number:09}": {"label": label} for number, label in enumerate(labels)})
+    return known.class_names, [(it.label, dict(it.splits)) for it in known.clips.values()]
 
 
 def cells_of(files: Sequence[ClipFile], classes: Sequence[str]) -> dict[str, dict[str, str]]:

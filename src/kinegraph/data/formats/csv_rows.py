@@ -1,4 +1,4 @@
-"""The rows of tables as text: CSV as people and programs write it, Parquet, and Excel's workbooks (`excel`).
+"""The rows of tables as text: CSV as people write it, Parquet, Excel's workbooks (`excel`), JSON (`json_rows`).
 
 Commas, semicolons or tabs separate; decimals have a point or a comma. A header of two rows, as pandas writes columns of
 two levels, becomes one: joints above, x, y and score below. The cells of a joint may be merged (empty but the first).
@@ -9,22 +9,28 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import Any, TextIO
 
 from kinegraph.data.formats.excel import EXCEL, excel_rows
+from kinegraph.data.formats.json_rows import ENDINGS as JSON
+from kinegraph.data.formats.json_rows import json_rows
 from kinegraph.data.formats.recordings import FormatError
 from kinegraph.data.formats.text import encoding_of, other_encoding
 from kinegraph.messages import one_line, quoted
 
 PARQUET = (".parquet", ".pq")
-NO_TEXT = (*PARQUET, *EXCEL)
+NO_TEXT = (*PARQUET, *EXCEL)  # lines of these are no rows
+BY_VALUES = (*NO_TEXT, *JSON)
 AXES = {"x", "y", "z", "score", "scores", "conf", "confidence", "likelihood", "visibility", "presence"}
 CELLS = re.compile(r"[,;\t]")
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*|\s*nan\s*|", re.IGNORECASE)
 UNIT = re.compile(
     r"|[\[(]?(px|pixels?|m|mm|cm|meters?|metres?|s|sec|seconds?|ms|frames?|deg|%|#|-)[\])]?", re.IGNORECASE
+)
+SAID = re.compile(
+    r"(?P<name>[A-Za-z][\w \-]{1,40}?(\s*[(\[][\w/]{1,12}[)\]])?)\s*[:=,;\t]\s*(?P<value>[^,;\t]{1,80}?)[,;\t\s]*"
 )
 LOOKED_AT = 100  # rows that show whether decimals have a comma
 DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+(?:[eE][-+]?\d+)?\s*")
@@ -41,6 +47,8 @@ def csv_lines(path: Path) -> Iterator[Row]:
     suffix = path.suffix.lower()
     if suffix in EXCEL:
         rows = excel_rows(path)
+    elif suffix in JSON:
+        rows = json_rows(path)
     else:
         rows = _parquet(path) if suffix in PARQUET else _with_points(path, text_rows(path))
     header, rows = joined_header(rows)
@@ -81,6 +89,16 @@ def text_rows(path: Path) -> Iterator[Row]:
             raise ValueError(f"{path} line {skipped + reader.line_num} is not readable: {error}") from None
         except UnicodeError:
             raise ValueError(f"{path} {other_encoding(path)}") from None
+
+
+def said_in_comments(path: Path) -> dict[str, str]:
+    """What comments above a table say, such as "# fps: 25", "#FPS,30" or "# label = walk": name -> value."""
+    if path.suffix.lower() in BY_VALUES:
+        return {}
+    with path.open(newline="", encoding=encoding_of(path), errors="replace") as file:
+        comments = [line.lstrip("# ").strip() for line in takewhile(lambda it: it.startswith("#"), file)]
+    found = (SAID.fullmatch(comment) for comment in comments)
+    return {it["name"].strip(): it["value"].strip() for it in found if it}
 
 
 def _without_comments(file: TextIO) -> tuple[int, Iterator[str]]:
