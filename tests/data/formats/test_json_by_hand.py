@@ -53,6 +53,14 @@ FORMS = {
     "persons with scores apart": {
         "frames": framed("persons", lambda it: it.tolist(), "frame_idx", keypoint_scores=[0.9] * 17)
     },
+    "frames of each person": {
+        str(who): [{"frame_idx": t, "keypoints": rows(FRAMES[t][who])} for t in range(4)] for who in (0, 1)
+    },
+    "tracks": {
+        "tracks": [
+            {"id": who, "frames": [{"frame": t, "keypoints": rows(FRAMES[t][who])} for t in range(4)]} for who in (0, 1)
+        ]
+    },
 }
 
 
@@ -283,3 +291,23 @@ def test_annotations_of_mmaction_written_as_json(tmp_path):
     assert [(it.name, it.label, it.splits, it.image_size) for it in clips] == [
         ("a", 0, {"xsub": "train"}, (1920, 1080)), ("b", 1, {"xsub": "val"}, (1920, 1080)),
     ]  # fmt: skip
+
+
+def test_the_third_number_of_a_joint_in_pixels_is_its_score(tmp_path):
+    path = tmp_path / "walk.json"
+    path.write_text(json.dumps({"keypoints": [rows(frame[0]) for frame in FRAMES]}))
+    (clip,) = recordings(path).clips
+    np.testing.assert_allclose(clip.keypoint, WALK[None], atol=0.01)
+    np.testing.assert_allclose(clip.score, 0.9, rtol=1e-5)
+
+
+def test_frames_of_easymocap(tmp_path):
+    """keypoints3d/000000.json: people of OpenPose's 25 joints with x, y, z and confidence."""
+    joints = body("openpose25")
+    for t in range(3):
+        people = [{"id": 0, "keypoints3d": [[*joint, 0.5] for joint in (joints + 0.1 * t).tolist()]}]
+        (tmp_path / f"{t:06}.json").write_text(json.dumps(people))
+    found = recordings(tmp_path, layout="openpose25")
+    (clip,) = found.clips
+    np.testing.assert_allclose(clip.keypoint[0], [joints + 0.1 * t for t in range(3)], rtol=1e-5)
+    np.testing.assert_allclose(clip.score, 0.5)

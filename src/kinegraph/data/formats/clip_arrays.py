@@ -1,11 +1,12 @@
-"""Several clips in one .npz -> clips: an array for each, or arrays of all clips with their labels.
+"""Several clips in one .npz, pickle or .npy of objects -> clips: an array for each, or those of all with their labels.
 
     walk01, walk02, jump01, ...                an array a clip, of the shapes of `poses`, under its name
     x_train, y_train, x_test, y_test           all clips of a part of a split; also X and y, data and labels
 
 The first axis of x is the clips; what is behind it is (T, V, C), (M, T, V, C), (C, T, V, M), or (T, M * V * C), as of
 NTU60_CS.npz, which CTR-GCN and others train on. y are numbers from 0, names, or rows with a 1 at the class. Frames at
-the end and people who are all zero are padding and left out.
+the end and people who are all zero are padding and left out. In pickles and arrays of objects x may also be a list of
+arrays of any length; which other values are read, `array_files` says.
 Source: Uason-Chen/CTR-GCN, data/ntu/seq_transformation.py and feeders/feeder_ntu.py.
 """
 
@@ -14,29 +15,30 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from kinegraph.data.formats import annotations
+from kinegraph.data.formats.array_files import ENDINGS, NAMES, open_arrays
 from kinegraph.data.formats.axes import FLAT, NO_PEOPLE, flat_shapes, frames_come_first, with_joints, with_people
 from kinegraph.data.formats.conventions import layout_for, names_of_classes
 from kinegraph.data.formats.padded import unpadded
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.formats.smpl import is_smpl
 from kinegraph.data.split_names import PARTS, known_split
-from kinegraph.messages import first_few
-from kinegraph.safe_npz import load_npz, npz_shapes
+from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
-NAME, TITLE = "clip-arrays", "several clips in one .npz"
-SUFFIXES = (".npz",)
+NAME, TITLE = "clip-arrays", "several clips in one .npz, pickle or .npy of objects"
+SUFFIXES = ENDINGS
 DATA = ("x", "data", "keypoint", "keypoints", "skeleton", "skeletons", "features", "samples", "poses", "joints")
 LABELS = ("y", "label", "labels", "target", "targets", "classes")
 CHANNELS = (2, 3, 4)
 MOST_PEOPLE = 10
+RATES = ("fps", "frame_rate", "framerate")
 
 
 @dataclass(frozen=True)
@@ -50,17 +52,30 @@ class _Batch:
 
 def detect(path: Path) -> str | None:
     """A .npz with an array for each clip, or with arrays such as x_train and y_train."""
-    if not path.is_file() or path.suffix.lower() not in SUFFIXES or not zipfile.is_zipfile(path):
+    if not path.is_file() or path.suffix.lower() not in SUFFIXES or not _is_of_arrays(path):
         return None
+    what = path.suffix.lower()
     with suppress(ValueError, OSError):
-        shapes = npz_shapes(path)
-        if "length" in shapes or is_smpl(path):
+        file = open_arrays(path)
+        if what == ".npz" and ("length" in file.shapes or is_smpl(path)):
             return None
-        if batches := _batches(shapes):
-            return f"a .npz with the arrays {batches[0].data} and {batches[0].labels}"
-        if names := _of_clips(shapes):
-            return f"a .npz with {len(names)} arrays of frames, joints and coordinates"
+        if batches := _batches(file.shapes):
+            return f"a {what} with the arrays {batches[0].data} and {batches[0].labels}"
+        if names := _of_clips(file.shapes, alone=what != ".npz"):
+            return f"a {what} with {counted(len(names), 'array')} of frames, joints and coordinates"
     return None
+
+
+def _is_of_arrays(path: Path) -> bool:
+    """Whether a file is a .npz, a .npy of objects, or a pickle without annotations of MMAction2."""
+    if path.suffix.lower() == ".npz":
+        return zipfile.is_zipfile(path)
+    with path.open("rb") as file:
+        head = file.read(1 << 10)
+    of_objects = head.startswith(b"\x93NUMPY") and b"'|O'" in head[:128]
+    return (
+        of_objects if path.suffix.lower() == ".npy" else not zipfile.is_zipfile(path) and not annotations.detect(path)
+    )
 
 
 def read(path: Path, *, layout: str | None = None, class_names: str | None = None) -> Recordings:
@@ -68,19 +83,24 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
 
     Raises ValueError naming the array that is not as expected.
     """
-    shapes = npz_shapes(path)
-    array = lru_cache(maxsize=1)(lambda key: load_npz(path, (key,))[key])
+    file = open_arrays(path)
+    shapes, array = file.shapes, file.load
     batches = _batches(shapes)
-    names = [it.data for it in batches] or _of_clips(shapes)
+    names = [it.data for it in batches] or _of_clips(shapes, alone=path.suffix.lower() != ".npz")
+    if not names:
+        raise FormatError("shape", f"{path} holds {first_few(list(shapes))}, expected arrays of clips and their labels")
+    own_names = [*map(str, array(NAMES))] if NAMES in shapes and len(shapes[NAMES]) == 1 else []
     joints = len(load_layout(layout)) if layout else None
     pick = array(names[0])
     some = [_as_clip(it, joints) for it in (pick[:20] if batches else [pick])]
     of = layout_for(some[0].shape[-2], layout)
     turned = not batches and frames_come_first([some[0]])
-    labels = [_labels(load_npz(path, (it.labels,))[it.labels], it, _count(shapes, it), path) for it in batches]
+    labels = [_labels(array(it.labels), it, _count(shapes, it), path) for it in batches]
     classes = sorted({str(it) for one in labels for it in one if isinstance(it, str)})
     numbers = [classes.index(it) if isinstance(it, str) else int(it) for one in labels for it in one]
-    used = {*names, *(it.labels for it in batches)}
+    rates = [name for name, shape in shapes.items() if name.lower() in RATES and shape == ()]
+    fps = float(array(rates[0])) if rates else None
+    used = {*names, *rates, *(it.labels for it in batches), *[NAMES] * bool(own_names)}
     rest = [name for name in shapes if name not in used]
     column = known_split(path.stem) or "split"
 
@@ -88,13 +108,15 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
         taken = iter(numbers)
         for key, batch in zip(names, batches or [None] * len(names), strict=True):
             if batch is None:
-                yield _clip(array(key), key, of, turned)
+                item = _clip(array(key), key if len(names) > 1 else path.stem, of, turned)
+                yield replace(item, fps=fps) if isinstance(item, SkeletonClip) else item
                 continue
             splits = {column: batch.part} if batch.part else {}
             for number, clip in enumerate(array(key)):
-                item = _clip(clip, "-".join(filter(None, (path.stem, batch.part, str(number)))), of, False)
+                name = "-".join(filter(None, (path.stem, batch.part, str(number))))
+                item = _clip(clip, own_names[number] if own_names and not batch.part else name, of, False)
                 label = next(taken)
-                yield replace(item, label=label, splits=splits) if isinstance(item, SkeletonClip) else item
+                yield replace(item, label=label, splits=splits, fps=fps) if isinstance(item, SkeletonClip) else item
 
     return Recordings(
         clips=clips(),
@@ -109,7 +131,7 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
         guessed=frozenset({"score", "units", "up", *(["layout", "usual_layout"] if layout is None else [])}),
         assumed=(
             *(f"{it.data} and {it.labels}: {_count(shapes, it):,} clips and their classes" for it in batches),
-            *([f"each array is a clip: {first_few(names)}"] if not batches else []),
+            *([f"each array is a clip: {first_few(names)}"] if len(names) > 1 and not batches else []),
             *[FLAT] * (len(shapes[names[0]]) == 2 + bool(batches)),
             *[NO_PEOPLE] * (len(shapes[names[0]]) == 3 + bool(batches)),
         ),
@@ -152,11 +174,15 @@ def _channels_first(shape: Sequence[int]) -> bool:
     return len(shape) == 5 and shape[1] in (2, 3) and shape[4] <= MOST_PEOPLE
 
 
-def _of_clips(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """The arrays that are a clip each: all of the same joints and coordinates; [] where there are not several."""
+def _of_clips(shapes: Mapping[str, tuple[int, ...]], alone: bool = False) -> list[str]:
+    """The arrays that are a clip each: all of the same joints and coordinates; [] where there are not several.
+
+    alone: one is enough, as in a pickle.
+    """
     names = [name for name, it in shapes.items() if len(it) in (3, 4) and it[-1] in CHANNELS and it[-2] > 4]
     alike = len({shapes[name][-2:] for name in names}) == 1
-    return names if alike and len(names) > 1 and not any(_meaning(name)[0] in DATA for name in names) else []
+    several = len(names) > 1 and not any(_meaning(name)[0] in DATA for name in names)
+    return names if alike and (several or (alone and len(names) == 1)) else []
 
 
 # ---- clips -----------------------------------------------------------------------------------------------------------

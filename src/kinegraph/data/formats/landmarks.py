@@ -3,8 +3,8 @@
 A body is a list of points, or an object of them by name or number. A point is {"x", "y", "z", "visibility"}, or
 [x, y, z, visibility] in a list that is called landmarks, keypoints and so on; there, all numbers may also stand in one
 list. A frame is a body, a list of bodies, or an object with them; a recording is a list of frames, an object of them by
-number, a list of bodies that say their frame, or an object of joints with the points of all frames. null and NaN: not
-seen.
+number, a list of bodies that say their frame, an object of joints with the points of all frames, or one of people with
+their frames. null and NaN: not seen.
 """
 
 import math
@@ -23,13 +23,23 @@ SCORES = ("visibility", "presence", "score", "confidence", "visible")
 BESIDE = ("scores", "keypoint_scores", "keypoints_scores", "confidences", "confidence", "conf", "visibility")
 NAMES = ("name", "part", "landmark_name", "landmark", "joint", "label")
 NUMBERS = ("index", "id", "idx", "landmark_id", "landmark_index", "joint_id", "i")
-FRAMES = ("frames", "data", "results", "sequence", "poses_by_frame", "frame_data")
+FRAMES = ("frames", "data", "results", "sequence", "poses_by_frame", "frame_data", "tracks")
 FRAME_NUMBERS = ("frame", "frameid", "framenumber", "frameindex", "frameidx", "framenum", "frameno")
 TIMES = ("timestamp", "time", "timestamps", "timesec", "timestampms", "timems")  # of a frame, without _ and case
-PEOPLE = ("people", "persons", "poses", "bodies", "hands", "detections")
-WHO = ("track_id", "trackId", "tracking_id", "person_id", "personId", "id", "idx")  # the last two in a list of people
+PEOPLE = ("people", "persons", "poses", "bodies", "hands", "detections", "annots")
+WHO = (
+    "track_id",
+    "trackId",
+    "tracking_id",
+    "person_id",
+    "personId",
+    "personID",
+    "id",
+    "idx",
+)
 LANDMARKS = ("pose_landmarks", "poseLandmarks", "landmarks", "keypoints", "hand_landmarks", "handLandmarks",
-             "multi_hand_landmarks", "multiHandLandmarks", "pose", "landmark", "joints")  # fmt: skip
+             "multi_hand_landmarks", "multiHandLandmarks", "pose", "landmark", "joints",
+             "keypoints3d", "keypoints_3d", "joints3d", "joints_3d", "keypoints2d", "keypoints_2d")  # fmt: skip
 WORLD = ("pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks")
 HANDEDNESS = ("handedness", "handednesses", "multi_handedness", "multiHandedness")
 SAID_SIDE = ("category_name", "categoryName", "label", "display_name", "classification", "handedness", "side", "hand")
@@ -73,8 +83,12 @@ def frames_of(content: object, path: Path, hands: bool = False) -> Iterator[Fram
     if isinstance(content, Mapping):
         places = (content, *(content.get(key) for key in (*LANDMARKS, *WORLD)))
         content = next(filter(None, (_turned(it, path) for it in places)), content)
+    for who, frames in (people := _of_people(content)):
+        yield from (replace(it, ids=[who] * len(it.bodies)) for it in frames_of(frames, path, hands))
+    if people:
+        return
     if isinstance(content, Mapping):
-        inner = next((content[key] for key in FRAMES if isinstance(content.get(key), list | Mapping)), None)
+        inner = _inner(content)
         inner = inner or next((content[key] for key in PEOPLE if _are_frames(content.get(key))), None)
         if inner is not None:
             yield from frames_of(inner, path, hands)
@@ -96,6 +110,23 @@ def frames_of(content: object, path: Path, hands: bool = False) -> Iterator[Fram
     else:
         for frame in content:
             yield _frame(frame, path, hands)
+
+
+def _inner(content: Mapping[str, Any]) -> Any:
+    """The frames around which an object stands; None without."""
+    return next((content[key] for key in FRAMES if isinstance(content.get(key), list | Mapping)), None)
+
+
+def _of_people(content: object) -> list[tuple[Hashable, Any]]:
+    """The people of a recording, each with all frames; [] for what holds frames of people."""
+    if isinstance(content, Mapping) and _inner(content) is None:
+        found = list(content.items())
+    elif isinstance(content, list) and all(isinstance(it, Mapping) for it in content):
+        ids = [next((it[key] for key in WHO if isinstance(it.get(key), int | str)), None) for it in content]
+        found = [(i if who is None else who, _inner(it)) for i, (who, it) in enumerate(zip(ids, content, strict=True))]
+    else:
+        return []
+    return found if all(_are_frames(frames) for _, frames in found) else []
 
 
 def _turned(content: object, path: Path) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ Source: ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker.
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -28,6 +29,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.folders import files_below
+from kinegraph.data.formats.array_files import PICKLES, named_arrays
 from kinegraph.data.formats.clip_columns import label_in
 from kinegraph.data.formats.clip_files import said_by_folders, said_by_labels
 from kinegraph.data.formats.conventions import layout_for
@@ -50,14 +52,16 @@ from kinegraph.data.formats.table_times import rate_of_times
 from kinegraph.data.tracking import CROWD, gathered, track
 from kinegraph.messages import first_few
 from kinegraph.safe_io import read_json
+from kinegraph.safe_pickle import load_pickle
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
 NAME = "mediapipe"
 TITLE = "landmarks of MediaPipe (JSON)"
-SUFFIXES = (".json",)
+SUFFIXES = (".json", *PICKLES)  # pickles of the same shapes, with arrays for lists
 HEAD = 1 << 14
 LOOKED_AT = 20  # files of a folder
+LARGEST_PICKLE = 1 << 27  # bytes; lists take many times as much memory as arrays
 OTHERS = (b'"clips"', b'"image_id"', b'"annotations"', b'"keypoint_scores"', b'"skeletons"', b'_keypoints_2d"',
           b"AlphaPose", b'"skeleton"')  # fmt: skip
 WORDS = (b'"landmarks"', b'"pose_landmarks"', b'"poseLandmarks"', b'"pose_world_landmarks"')
@@ -79,6 +83,8 @@ SIDES = (("width", "height"), ("image_width", "image_height"), ("frame_width", "
 def detect(path: Path) -> str | None:
     """A JSON file of objects with x and y or of landmarks, which no other format has, or a folder with such files."""
     if path.is_file():
+        if path.suffix.lower() in PICKLES:
+            return "a pickle of frames with joints" if _has_frames(path) else None
         return "objects with x and y, as MediaPipe's landmarks" if _has_landmarks(path) else None
     named = next(filter(_has_landmarks, islice(files_below(path, "*.json"), LOOKED_AT)), None)
     return f"holds {named.name}, landmarks of MediaPipe" if named else None
@@ -93,6 +99,28 @@ def _has_landmarks(file: Path) -> bool:
     points = points or OBJECT_OF_ROWS.search(head) is not None
     points = points or any(it.search(head) for it in (NAMED_ROW, NUMBERED_ROWS, LISTED))
     return points and not any(word in head for word in OTHERS)
+
+
+def _has_frames(path: Path) -> bool:
+    """Whether a pickle holds frames in one of these shapes, and no clips that `clip_arrays` reads."""
+    if path.stat().st_size > LARGEST_PICKLE:
+        return False
+    with suppress(ValueError):
+        content = load_pickle(path)
+        if named_arrays(content, path.stem) or not isinstance(content, list | Mapping):
+            return False
+        frames = list(frames_of(_plain(content), path))
+        return sum(bool(frame.bodies) for frame in frames) * 2 > len(frames) > 0
+    return False
+
+
+def _plain(value: Any) -> Any:
+    """A value of a pickle as a JSON has it: lists in place of arrays."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key.decode("latin-1") if isinstance(key, bytes) else str(key): _plain(it) for key, it in value.items()}
+    return [_plain(it) for it in value] if isinstance(value, list | tuple) else value
 
 
 @dataclass(eq=False)
@@ -181,7 +209,7 @@ def _rows_of_sides(frames: Sequence[Frame]) -> tuple[str, ...]:
 
 
 def _read(file: Path, hands: bool) -> _File:
-    content = read_json(file)
+    content = _plain(load_pickle(file)) if file.suffix.lower() in PICKLES else read_json(file)
     places = [content, *content.values()] if isinstance(content, Mapping) else []
     abouts = [it for it in places if isinstance(it, Mapping)]
     said = (_number(it.get(key)) for it in abouts for key in RATES)

@@ -74,6 +74,7 @@ class TableFile:
     assumed: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     unordered: bool = False  # nothing says who is who from frame to frame
+    scored: bool = False  # the third number of a joint may be its score
 
 
 def open_table(path: Path, layout: str | None, people: int | None) -> TableFile:
@@ -94,7 +95,8 @@ def open_table(path: Path, layout: str | None, people: int | None) -> TableFile:
     assumed = (FRAMES_FIRST,) * found.frames_first + bones_line(found.layout)
     assumed += _unseen(found.names, found.layout, layout) if found.names else ()
     file = TableFile(rows, found.facts, found.layout, found.channels, [], *said, found.guessed, assumed)
-    return replace(file, left_out=found.left_out, unordered=True)
+    scored = found.channels == 3 and found.units is None and not any("score" in item for item in found.items)
+    return replace(file, left_out=found.left_out, unordered=True, scored=scored)
 
 
 def _unseen(joints: Sequence[str], of: JointLayout, given: str | None) -> tuple[str, ...]:
@@ -221,6 +223,7 @@ def _joined(folder: Path, paths: Sequence[Path], layout: str | None, people: int
         unknown=list(dict.fromkeys(chain.from_iterable(file.unknown for file in files))),
         guessed=any(file.guessed for file in files),
         unordered=any(file.unordered for file in files),
+        scored=all(file.scored for file in files),
         assumed=tuple(dict.fromkeys(chain.from_iterable(file.assumed for file in files))),
         left_out=tuple(dict.fromkeys(chain.from_iterable(file.left_out for file in files))),
     )
