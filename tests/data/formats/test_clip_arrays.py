@@ -118,3 +118,47 @@ def test_arrays_of_different_lengths_in_an_npz(tmp_path):
     listed[:] = RAGGED
     np.savez(tmp_path / "a.npz", keypoints=listed, labels=[0, 1, 0])
     assert [(it.label, it.keypoint.shape[1]) for it in recordings(tmp_path / "a.npz").clips] == [(0, 6), (1, 4), (0, 5)]
+
+
+def test_arrays_of_clips_and_labels_in_files_beside_each_other(tmp_path):
+    for name, array in {"X_train": CLIPS[:3], "y_train": LABELS[:3], "X_test": CLIPS[3:], "y_test": LABELS[3:]}.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    found = [(it.label, it.splits["split"]) for it in recordings(tmp_path).clips]
+    assert found == [(2, "train"), (0, "train"), (1, "train"), (2, "test")]
+    assert [it.label for it in recordings(tmp_path / "X_train.npy").clips] == [2, 0, 1]
+    np.save(tmp_path / "X_train.npy", CLIPS[:3].reshape(3, 6, -1))
+    np.testing.assert_array_equal(next(recordings(tmp_path).clips).keypoint[0], CLIPS[0])
+
+
+def test_many_clips_are_no_people(tmp_path):
+    frames = np.arange(12)[:, None, None] * np.float32([0.01, 0, 0])
+    many = np.stack([REST + frames + 2.0 * i for i in range(11)]).astype(np.float32)
+    np.save(tmp_path / "all.npy", many)
+    found = recordings(tmp_path / "all.npy")
+    assert [it.keypoint.shape for it in found.clips] == [(1, 12, 25, 3)] * 11
+    assert "all: 11 clips, without an array of their labels" in " ".join(found.assumed)
+
+
+def test_arrays_in_hdf5(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "one.h5", "w") as file:
+        file["keypoints"], file["fps"] = CLIPS[0], 25
+    with h5py.File(tmp_path / "several.h5", "w") as file:
+        for i, clip in enumerate(RAGGED):
+            file[f"clip{i}/skeleton"] = clip
+            file[f"clip{i}"].attrs["label"] = i % 2
+    (clip,) = recordings(tmp_path / "one.h5").clips
+    assert (clip.name, clip.fps) == ("one", 25)
+    np.testing.assert_array_equal(clip.keypoint[0], CLIPS[0])
+    found = [(it.name, it.label, it.keypoint.shape[1]) for it in recordings(tmp_path / "several.h5").clips]
+    assert found == [("clip0", 0, 6), ("clip1", 1, 4), ("clip2", 0, 5)]
+
+
+def test_links_of_hdf5_to_other_files_are_not_followed(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["keypoints"] = CLIPS[0]
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["keypoints"] = h5py.ExternalLink("other.h5", "/keypoints")
+    with pytest.raises(ValueError, match=r"a\.h5"):
+        recordings(tmp_path / "a.h5")

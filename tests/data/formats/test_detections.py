@@ -442,3 +442,20 @@ def test_yolo_in_pixels(tmp_path):
     found = recordings(tmp_path)
     assert (found.format, found.units) == ("yolo", "px")
     check_walking(next(found.clips))
+
+
+@pytest.mark.parametrize("form", ["pred_instances", "batches"])
+def test_instances_of_mmpose_in_lists_of_arrays(tmp_path, form):
+    people = walking()
+    frames = [[instance(it) for it in there] for there in people]
+    if form == "batches":
+        content = {"predictions": [[there] for there in frames]}
+    else:
+        keys = ("keypoints", "keypoint_scores")
+        content = [
+            {"image_path": f"img/{t:05}.jpg", "pred_instances": {key: [one[key] for one in there] for key in keys}}
+            for t, there in enumerate(frames)
+        ]
+    usual = written(tmp_path / "usual.json", [{"frame_id": t, "instances": it} for t, it in enumerate(frames)])
+    (clip,), (same,) = (recordings(it).clips for it in (written(tmp_path / "a.json", content), usual))
+    np.testing.assert_array_equal(clip.keypoint, same.keypoint)

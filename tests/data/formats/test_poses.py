@@ -172,3 +172,9 @@ def test_names_in_an_npz_say_the_order_of_joints(save):
     (clip,) = read(save(None, "a.npz", **arrays))
     np.testing.assert_allclose(clip.keypoint[0], FRAMES + FAR, rtol=1e-6)
     np.testing.assert_allclose(clip.score[0, 0], scores[0, turned], rtol=1e-6)
+
+
+def test_joints_first_is_refused_with_the_way(save):
+    frames = np.stack([H36M + 10 * i for i in range(20)]) / 1000
+    with pytest.raises(ValueError, match=r"\(17, 20, 3\) looks like \(joints, frames, coordinates\).*transpose"):
+        list(read(save(frames.swapaxes(0, 1))))

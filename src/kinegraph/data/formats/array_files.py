@@ -1,30 +1,44 @@
-"""The arrays that a .npz, a pickle or a .npy of objects holds, by name: as if all of them were a .npz.
+"""The arrays in a .npz, a pickle, HDF5, a .npy of objects or the .npy of a folder by name, as if all were a .npz.
 
     array                                       one, named as the file
     [array, array, ...], {name: array, ...}     each under its name, or its number
     (data, labels), {"data": ..., "labels": ...}    the same two names; data may be a list of arrays of any length
     {name: {"keypoints": array, "label": ...}, ...}, or a list of such objects    data, labels, and names
 
+    x_train.npy beside y_train.npy              arrays under the names of their files; one finds its labels beside it
+    groups and datasets of HDF5                 objects and arrays; `label` may be an attribute of a group
+
 A pickle is read as data, see `safe_pickle`, and is in memory as a whole.
 """
 
+import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kinegraph.data.folders import files_in
+from kinegraph.data.formats.hdf5 import UNPACKED_A_BYTE, UNPACKED_ALWAYS, check_h5py, dataset_of, opened
+from kinegraph.data.formats.padded import mapped
 from kinegraph.data.formats.recordings import FormatError
+from kinegraph.data.split_names import PARTS
 from kinegraph.safe_npz import load_npy_object, load_npz, load_npz_object, npz_shapes
 from kinegraph.safe_pickle import load_pickle
 
 PICKLES = (".pkl", ".pickle", ".p")
-ENDINGS = (".npz", ".npy", *PICKLES)
+HDF5 = (".h5", ".hdf5")
+ENDINGS = (".npz", ".npy", *PICKLES, *HDF5)
 DATA, LABELS, NAMES = "data", "labels", "names"
 SCORES = ("score", "scores", "keypoint_score", "keypoint_scores", "confidence", "conf")
+# Words in the names of arrays of clips, and of their labels.
+OF_CLIPS = ("x", "data", "keypoint", "keypoints", "skeleton", "skeletons", "features", "samples", "poses", "joints")
+OF_LABELS = ("y", "label", "labels", "target", "targets", "classes")
 Arrays = Mapping[str, Any]  # an array each, or a list of arrays
 
 
@@ -38,13 +52,70 @@ class ArrayFile:
 
 def open_arrays(path: Path) -> ArrayFile:
     """The arrays of a file. Raises ValueError naming a file that is broken or of another kind."""
-    if path.suffix.lower() == ".npz" or zipfile.is_zipfile(path):
+    suffix = path.suffix.lower()
+    if path.is_dir() or (suffix == ".npy" and not holds_objects(path)):
+        return _of_npy(path)
+    if suffix == ".npz" or zipfile.is_zipfile(path):
         return _of_npz(path)
-    content = load_pickle(path) if path.suffix.lower() in PICKLES else load_npy_object(path, several=True)
+    if suffix in HDF5:
+        content = _of_hdf5(path)
+    else:
+        content = load_pickle(path) if suffix in PICKLES else load_npy_object(path, several=True)
     arrays = named_arrays(content, path.stem)
     if not arrays:
         raise FormatError("shape", f"{path} holds no arrays of joints: expected (frames, joints, 2 to 4 coordinates)")
     return ArrayFile({name: _shape(it) for name, it in arrays.items()}, arrays.__getitem__)
+
+
+def holds_objects(path: Path) -> bool:
+    """Whether a .npy holds Python objects."""
+    with path.open("rb") as file:
+        head = file.read(128)
+    return head.startswith(b"\x93NUMPY") and b"'|O'" in head
+
+
+def meaning(name: str) -> tuple[str, str]:
+    """The word and the part of the split in a name: X_train -> (x, train)."""
+    words = ["val" if it == "valid" else it for it in re.split(r"[^a-z]+", name.lower()) if it]
+    part = next((it for it in words if it in PARTS), "")
+    return "_".join(it for it in words if it != part), part
+
+
+def _of_npy(path: Path) -> ArrayFile:
+    """The arrays of a folder's .npy files, or of one of them and those of its part beside it."""
+    files = files_in(path if path.is_dir() else path.parent, "*.npy")
+    part = None if path.is_dir() else meaning(path.stem)[1]
+    found = {}
+    for file in files:
+        word, of = meaning(file.stem)
+        if file != path and (word not in (*OF_CLIPS, *OF_LABELS) or part not in (None, of)):
+            continue
+        with suppress(ValueError):
+            found[file.stem] = mapped(file)
+    return ArrayFile({name: it.shape for name, it in found.items()}, found.__getitem__)
+
+
+def _of_hdf5(path: Path) -> Any:
+    """The groups of a file as objects with their attributes, and its datasets as arrays; links are not followed."""
+    check_h5py("arrays in HDF5")
+    h5py = import_module("h5py")
+    read = 0
+
+    def values(group: Any) -> dict[str, Any]:
+        nonlocal read
+        found: dict[str, Any] = {str(name): it for name, it in group.attrs.items()}
+        for name in group:
+            if (array := dataset_of(path, group, name)) is not None:
+                read += array.size * array.dtype.itemsize
+                if read > UNPACKED_ALWAYS + UNPACKED_A_BYTE * path.stat().st_size:
+                    raise ValueError(f"{path} would unpack to more than {read:,} bytes; save it not packed")
+                found[name] = array[()]
+            elif isinstance(group.get(name, getlink=True), h5py.HardLink) and isinstance(group[name], h5py.Group):
+                found[name] = values(group[name])
+        return found
+
+    with opened(path) as file:
+        return values(file)
 
 
 def _of_npz(path: Path) -> ArrayFile:

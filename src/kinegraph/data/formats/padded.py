@@ -167,6 +167,10 @@ def _open(path: Path, part: str | None, alone: bool = False) -> PaddedFile:
             hint = "; it looks like the frames of one clip, with axes of length 1: save array.squeeze((1, 2))"
         if array.ndim == 3 and array.shape[0] in (2, 3) and array.shape[2] not in (2, 3, 4):
             hint = "; it looks like (channels, frames, joints) of one clip: save array.transpose(1, 2, 0)"
+        if array.ndim == 3 and array.shape[1] in (2, 3) and array.shape[2] > 4:
+            hint = "; it looks like (frames, channels, joints) of one clip: save array.transpose(0, 2, 1)"
+        if array.ndim == 4 and array.shape[3] == 1 and array.shape[2] in (2, 3):
+            hint = "; it looks like (frames, joints, channels) with an axis of length 1: save array[..., 0]"
         if array.ndim == 4 and array.shape[0] in (2, 3) and array.shape[3] < 2:
             hint = "; it looks like (channels, frames, joints, people) of one clip: save array.transpose(1, 3, 2, 0)"
         hint = hint or "; an array of one clip is (frames, joints, 2 to 4 coordinates)" * (array.ndim != 5)

@@ -29,6 +29,7 @@ from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.axes import (
     FLAT,
     FRAMES_FIRST,
+    MOST_PEOPLE,
     NO_PEOPLE,
     PEOPLE_FIRST,
     flat_shapes,
@@ -68,7 +69,7 @@ SCORES = ("score", "scores", "keypoint_score", "keypoint_scores", "confidence", 
 RATES = ("fps", "frame_rate", "framerate")
 SIZES = ("image_size", "frame_size", "resolution")  # width and height
 JOINTS = ("keypoint", "keypoints", "kpts", "joints", "skeleton", "poses", "pose")  # where a .npz has other arrays, too
-LABELS = ("y", "label", "labels", "target", "targets", "y_train", "y_test")
+LABELS = ("y", "label", "labels", "target", "targets", "y_train", "y_test", "y_val")
 NESTED = re.compile(rb"\s*\[\s*\[\s*\[\s*(\[\s*)?-?\d")  # lists of frames, joints and coordinates
 KNOWN = (*RATES, *SIZES, "width", "height")
 LOOKED_AT = 20  # files whose order of axes is looked at
@@ -85,7 +86,7 @@ def detect(path: Path) -> str | None:
             return "an array of frames, joints and coordinates"
         return "an array of frames, a row of numbers each" if _is_flat(path) else None
     others = is_dataset(path) or any((path / name).is_file() for name in ("train.json", "val.json"))  # BABEL
-    if others or not (some_below(path, SUFFIXES, _is_one) or _are_flat(path)):
+    if others or _are_clips_below(path) or not (some_below(path, SUFFIXES, _is_one) or _are_flat(path)):
         return None
     return "holds arrays of frames, joints and coordinates"
 
@@ -136,6 +137,16 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
     )
 
 
+def _has_labels(file: Path) -> bool:
+    """Whether an array of labels lies beside an array, as clip-arrays reads them."""
+    return any(file.with_name(f"{word}.npy").is_file() for word in LABELS)
+
+
+def _are_clips_below(folder: Path) -> bool:
+    """Whether the arrays of a folder are x_train.npy, y_train.npy and so on, which the format clip-arrays reads."""
+    return any(file.stem.lower() in LABELS for file in files_ending(folder, (".npy",)))
+
+
 def _is_flat(file: Path) -> bool:
     """Whether a .npy holds frames of as many numbers as the joints of a layout have."""
     if file.suffix.lower() != ".npy" or not file.is_file() or is_dataset(file.parent):
@@ -165,7 +176,8 @@ def _holds_joints(file: Path) -> bool | None:
             return NESTED.match(content.read(200)) is not None
     with suppress(ValueError):
         if file.suffix.lower() == ".npy":
-            return _fits(mapped(file).shape)
+            shape = mapped(file).shape
+            return _fits(shape) and not (len(shape) == 4 and (min(shape[:2]) > MOST_PEOPLE or _has_labels(file)))
         return _key(npz_shapes(file)) is not None and not is_smpl(file)
     return None
 

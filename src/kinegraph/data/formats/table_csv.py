@@ -11,7 +11,7 @@ clips' names and labels, then for coordinates, one clip at a time: its size does
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -26,7 +26,7 @@ from kinegraph.data.formats.conventions import is_flat, layout_for
 from kinegraph.data.formats.csv_rows import BY_VALUES, csv_lines
 from kinegraph.data.formats.json_rows import ENDINGS as JSON
 from kinegraph.data.formats.json_rows import json_header
-from kinegraph.data.formats.named_joints import layout_named
+from kinegraph.data.formats.named_joints import are_joints, layout_named
 from kinegraph.data.formats.openpose_parts import holistic
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.data.formats.table_cells import ClipRows, Place, consecutive, frame_number, number
@@ -205,6 +205,18 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Non
     )
 
 
+def layout_of_table(path: Path, joints: Sequence[str], channels: int, given: str | None) -> JointLayout:
+    """The same, or one of the file's own joints where most are of no built-in layout."""
+    try:
+        return layout_of(path, joints, channels, given)
+    except FormatError:
+        few = len(joints) < FEWEST_NAMES or are_joints(joints)
+        made = None if few else layout_named(list(joints), None, f"own{len(joints)}")
+        if made is None:
+            raise
+        return made
+
+
 def layout_by_names(
     path: Path, names: Sequence[str], bones: object, joints: int, channels: int
 ) -> tuple[JointLayout, tuple[int, ...]]:
@@ -220,7 +232,7 @@ def layout_by_names(
     with suppress(ValueError):
         found = layout_of(path, names, channels, None)
         return found, places_in(found, names, joints)
-    if (found := layout_named(list(names), bones, path.stem)) is None:
+    if (found := layout_named(list(names), bones, f"own{joints}")) is None:
         raise ValueError(f"{path}: the names of joints {first_few(list(names))} make no layout; give --layout")
     return found, tuple(range(joints))
 
@@ -242,19 +254,30 @@ def in_places(values: Float[np.ndarray, "M T v C"], places: Sequence[int], joint
     return found
 
 
+def in_order(joints: Sequence[str], layout: JointLayout) -> dict[str, int]:
+    """The places of joints by their order, where a layout has as many and none of their names; {} for others."""
+    names = {plain_joint(joint) for joint in layout.joints}
+    numbered = any(joint.isdecimal() for joint in joints)
+    if len(joints) != len(layout) or numbered or any(plain_joint(joint) in names for joint in joints):
+        return {}
+    return {joint: place for place, joint in enumerate(joints)}
+
+
 def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None = None) -> Iterator[ClipRows | Fault]:
     """The clips one after another. people: keep those who are seen most; by default everybody, by number or as named.
 
     The fault of a clip names the line that is not as expected.
     """
+    by_order = in_order(found.joints, layout)
+    joint_at: Callable[[JointLayout, str], int] = (lambda _, name: by_order[name.strip()]) if by_order else joint_index
     if (wide := open_wide(path)) is not None:
-        plain = plain_clip(path, wide, layout, joint_index)
-        yield from [plain] if plain else wide_clips(path, wide, layout, found.scattered, joint_index)
+        plain = plain_clip(path, wide, layout, joint_at)
+        yield from [plain] if plain else wide_clips(path, wide, layout, found.scattered, joint_at)
         return
     lines = table_lines(path)
     _, header = next(lines)
     clip_at, width = found.columns["clip"], len(header)
-    index_of = cache(partial(joint_index, layout))
+    index_of = cache(partial(joint_at, layout))
 
     def clip() -> ClipRows | Fault:
         cells, name = {column: flat[i::width] for column, i in found.columns.items()}, current.strip()

@@ -15,12 +15,13 @@ from pathlib import Path
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.axes import FRAMES_FIRST
 from kinegraph.data.formats.clip_columns import ALIASES, named_columns, plain_column
+from kinegraph.data.formats.clip_files import class_level
 from kinegraph.data.formats.csv_rows import NO_TEXT, said_in_comments
 from kinegraph.data.formats.json_rows import ENDINGS as JSON
 from kinegraph.data.formats.json_rows import LINES, lists_records
 from kinegraph.data.formats.named_joints import bones_line
 from kinegraph.data.formats.recordings import Fault
-from kinegraph.data.formats.table_csv import ClipRows, columns_of_table, layout_of, read_rows, scan
+from kinegraph.data.formats.table_csv import ClipRows, columns_of_table, in_order, layout_of_table, read_rows, scan
 from kinegraph.data.formats.table_forms import face_of, rate_by_times
 from kinegraph.data.formats.table_json import ALONE, UNITS, is_clip, load_json
 from kinegraph.data.split_names import PARTS
@@ -83,10 +84,10 @@ def open_table(path: Path, layout: str | None, people: int | None) -> TableFile:
         return _joined(path, tables_below(path), layout, people)
     if path.suffix.lower() in TABLES or (path.suffix.lower() in JSON and columns_of_table(path)):
         found = scan(path)
-        of = layout_of(path, found.joints, found.channels, layout)
+        of = layout_of_table(path, found.joints, found.channels, layout)
         rows, numbered = read_rows(path, found, of, people), all(map(str.isdecimal, found.joints))
         file = TableFile(rows, found.facts, of, found.channels, found.unknown, guessed=numbered and layout is None)
-        file = replace(file, left_out=face_of(path), assumed=_unseen(found.joints, of, layout))
+        file = replace(file, left_out=face_of(path), assumed=bones_line(of) + _unseen(found.joints, of, layout))
         return _with_rate(path, _with_comments(path, file))
     if path.suffix.lower() not in JSON:
         raise ValueError(f"{path} ends in '{path.suffix}', expected .csv, .json or .npz")
@@ -100,7 +101,9 @@ def open_table(path: Path, layout: str | None, people: int | None) -> TableFile:
 
 
 def _unseen(joints: Sequence[str], of: JointLayout, given: str | None) -> tuple[str, ...]:
-    """A line where a layout was recognised by some of its joints alone."""
+    """A line where a layout was recognised by some of its joints alone, or has none of their names."""
+    if in_order(joints, of):
+        return (f"joints in the order of the table, as layout '{of.name}' has none of their names",)
     there = {plain_joint(name) for name in joints}
     if given is not None or all(map(str.isdecimal, joints)):
         return ()
@@ -210,9 +213,10 @@ def _joined(folder: Path, paths: Sequence[Path], layout: str | None, people: int
     names = _names(folder, paths, files)
     own = [{name: _named(cells) for name, cells in file.facts.items()} for file in files]
     stated = {column for cells in chain.from_iterable(clips.values() for clips in own) for column in cells}
+    level = class_level([path.relative_to(folder).parts[:-1] for path in paths])
     facts: dict[str, dict[str, str]] = {}
     for path, clips, named in zip(paths, own, names, strict=True):
-        place = _of_place(path.relative_to(folder).parts[:-1])
+        place = _of_place(path.relative_to(folder).parts[:-1], level)
         said = {column: cell for column, cell in place.items() if column not in stated}
         facts |= {named[name]: said | cells for name, cells in clips.items()}
     columns = dict.fromkeys(column for cells in facts.values() for column in cells)
@@ -225,8 +229,15 @@ def _joined(folder: Path, paths: Sequence[Path], layout: str | None, people: int
         unordered=any(file.unordered for file in files),
         scored=all(file.scored for file in files),
         assumed=tuple(dict.fromkeys(chain.from_iterable(file.assumed for file in files))),
-        left_out=tuple(dict.fromkeys(chain.from_iterable(file.left_out for file in files))),
+        left_out=tuple(dict.fromkeys(chain.from_iterable(file.left_out for file in files))) + _others(folder, paths),
     )
+
+
+def _others(folder: Path, paths: Sequence[Path]) -> tuple[str, ...]:
+    """A line on tables in a folder that are none of joints, such as one of labels."""
+    tables = [path for path in _candidates(folder) if path.suffix.lower() in TABLES and path not in paths]
+    named = first_few([path.relative_to(folder).as_posix() for path in tables])
+    return (f"tables without joints: {named}; --labels-file FILE reads labels",) * bool(tables)
 
 
 def _names(folder: Path, paths: Sequence[Path], files: Sequence[TableFile]) -> list[dict[str, str]]:
@@ -247,10 +258,12 @@ def _named(cells: Mapping[str, str]) -> dict[str, str]:
     return {named[column]: cell for column, cell in cells.items()}
 
 
-def _of_place(folders: Sequence[str]) -> dict[str, str]:
-    """What the folders that a file lies in say: (train/)CLASS/..."""
-    part, inside = (folders[0], folders[1:]) if folders and folders[0] in PARTS else ("", folders)
-    return ({"split": part} if part else {}) | ({"label": inside[0]} if inside else {})
+def _of_place(folders: Sequence[str], level: int) -> dict[str, str]:
+    """What the folders that a file lies in say: (train/)CLASS/..., or (train/)PERSON/CLASS/... level: of the class."""
+    part = int(bool(folders) and folders[0] in PARTS)
+    cells = {"split": folders[0]} if part else {}
+    cells |= {"subject": folders[part]} if level > part else {}
+    return cells | ({"label": folders[level]} if len(folders) > level else {})
 
 
 def _renamed(rows: Iterator[ClipRows | Fault], names: Mapping[str, str]) -> Iterator[ClipRows | Fault]:

@@ -36,6 +36,7 @@ STEADIER = 0.8  # bones are steadier in space if their lengths vary by less than
 OUTSIDE = 1.2  # of a side of the picture: no detector places joints farther out
 UNSIZED = "fractions"  # of a picture whose size nobody says
 AT_HIP = 0.1
+JOINTS_FIRST = "MVTC"
 NEAR_HIP = 0.3  # MediaPipe's z counts from the hip or the wrist, in about the unit of x
 
 
@@ -58,6 +59,8 @@ def decided(found: Recordings, expected: JointLayout | None = None) -> Recording
     layout = found.layout
     if "layout" in found.guessed and bodies:
         usual = "usual_layout" in found.guessed
+        if found.as_arrays:
+            _check_joints_first(first[0])
         layout, reason = _layout(some_bodies(bodies), found.layout, first[0], usual, expected)
         assumed.append(f"layout '{layout.name}', {reason} (--layout)")
     units, reason = found.units, ""
@@ -185,6 +188,14 @@ def _layout(
 def _lines(layout: JointLayout) -> set[frozenset[int]]:
     """The bones, whichever end comes first."""
     return {frozenset(bone) for bone in layout.bones}
+
+
+def _check_joints_first(clip: SkeletonClip) -> None:
+    """Raises FormatError for an array of joints, each with its places in all frames."""
+    if guess_axes(clip.keypoint) == JOINTS_FIRST:
+        joints, frames, channels = clip.keypoint.shape[1:]
+        message = f"swapped axes: ({joints}, {frames}, {channels}) looks like (joints, frames, coordinates)"
+        raise FormatError("swapped_axes", f"{message}; save array.transpose(1, 0, 2), frames first")
 
 
 # ---- score or z ------------------------------------------------------------------------------------------------------
