@@ -178,3 +178,12 @@ def test_joints_first_is_refused_with_the_way(save):
     frames = np.stack([H36M + 10 * i for i in range(20)]) / 1000
     with pytest.raises(ValueError, match=r"\(17, 20, 3\) looks like \(joints, frames, coordinates\).*transpose"):
         list(read(save(frames.swapaxes(0, 1))))
+
+
+@pytest.mark.parametrize(("name", "separator"), [("a.csv", ","), ("a.txt", " "), ("a.csv", ";")])
+def test_rows_of_numbers_as_text(tmp_path, name, separator):
+    np.savetxt(tmp_path / name, (FRAMES + FAR).reshape(5, -1), delimiter=separator)
+    found = recordings(tmp_path / name)
+    (clip,) = found.clips
+    assert (found.format, clip.layout.name) == ("poses", "h36m17")
+    np.testing.assert_allclose(clip.keypoint[0], FRAMES + FAR, rtol=1e-6)

@@ -256,7 +256,12 @@ def recognise(path: Path, format: str | None = None) -> Recognised:
     suffix = path.suffix.lower()
     usual = [module for module in FORMATS if path.is_file() and suffix in module.SUFFIXES]
     claims = _claims(path, usual) or _claims(path, [module for module in FORMATS if module not in usual])
-    for last in (video, mediapipe, clip_arrays):  # files made of videos lie beside them; others, too, have x and y
+    for last in (
+        video,
+        mediapipe,
+        clip_arrays,
+        poses,
+    ):  # files made of videos lie beside them; others, too, hold x and y
         claims = [claim for claim in claims if claim[0] is not last] or claims
     if len(claims) > 1:
         those = " or ".join(f"{module.NAME} ({reason})" for module, reason in claims)

@@ -229,7 +229,8 @@ def _meant(splits: object) -> dict[str, tuple[str, str]]:
 
 
 def _check_items(path: Path, items: object) -> None:
-    if isinstance(items, list | tuple) and len(items) == 2 and not any(isinstance(it, Mapping | str) for it in items):
+    pair = isinstance(items, list | tuple) and len(items) == 2
+    if pair and all(isinstance(it, list | tuple | np.ndarray) for it in items):
         way = "the array of their coordinates belongs beside it, as train_data.npy beside train_label.pkl"
         raise ValueError(f"{path} may hold names and labels of clips; {way}: give its folder or the .npy")
     if not isinstance(items, list | tuple) or not all(isinstance(item, Mapping) for item in items):

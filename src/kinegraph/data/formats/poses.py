@@ -2,7 +2,8 @@
 
     (T, V, C)       frames, joints, coordinates: one person; VideoPose3D and MotionBERT write (T, 17, 3)
     (T, M, V, C)    several people in rows; (M, T, V, C) is recognised by how joints move
-    (T, V * C)      the numbers of a frame in one row, coordinates of a joint beside each other; also of two people
+    (T, V * C)      the numbers of a frame in one row, coordinates of a joint beside each other; also of two people, and
+                    as text without a header (.csv, .txt), as numpy's savetxt writes them
     C               2: x, y;   3: x, y, score or x, y, z;   4: x, y, z, score
 
 Beside it, a .npz may have the scores of its joints (scores, keypoint_scores ...), as people save what RTMPose and
@@ -46,6 +47,7 @@ from kinegraph.data.formats.clip_files import (
     clips_of,
     first_readable,
     some_below,
+    text_of,
 )
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.folder import detect as is_dataset
@@ -56,6 +58,7 @@ from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.data.formats.smpl import is_smpl
 from kinegraph.data.formats.table_csv import in_places, layout_by_names, places_in
+from kinegraph.data.formats.text import first_numbers, table_of_numbers
 from kinegraph.data.tracking import CROWD
 from kinegraph.messages import counted, first_few
 from kinegraph.safe_io import read_json
@@ -65,6 +68,7 @@ from kinegraph.skeleton.layout import JointLayout, load_layout
 
 NAME, TITLE = "poses", "arrays of one clip each (.npy, .npz)"
 SUFFIXES = (".npy", ".npz", ".json")
+TEXTS = (".csv", ".txt")
 SCORES = ("score", "scores", "keypoint_score", "keypoint_scores", "confidence", "conf")  # of joints, in a .npz
 RATES = ("fps", "frame_rate", "framerate")
 SIZES = ("image_size", "frame_size", "resolution")  # width and height
@@ -105,7 +109,7 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
     def is_clip(file: Path) -> bool:
         return _holds_joints(file) is not False or (not strict and _is_flat(file))
 
-    files, classes = clip_files(path, SUFFIXES, is_clip)
+    files, classes = clip_files(path, SUFFIXES if strict else (*SUFFIXES, *TEXTS), is_clip)
     files, classes, lines = _with_facts(files, classes)
     other = [] if path.is_file() else [file.name for file in files_ending(path, SUFFIXES) if not is_clip(file)]
     joints = len(load_layout(layout)) if layout else None
@@ -148,8 +152,12 @@ def _are_clips_below(folder: Path) -> bool:
 
 
 def _is_flat(file: Path) -> bool:
-    """Whether a .npy holds frames of as many numbers as the joints of a layout have."""
-    if file.suffix.lower() != ".npy" or not file.is_file() or is_dataset(file.parent):
+    """Whether a .npy or a text holds frames of as many numbers as the joints of a layout have."""
+    if not file.is_file() or is_dataset(file.parent):
+        return False
+    if file.suffix.lower() in TEXTS:
+        return bool(flat_shapes(len(first_numbers(file, separator_in(file)))))
+    if file.suffix.lower() != ".npy":
         return False
     with suppress(ValueError):
         shape = mapped(file).shape
@@ -159,8 +167,15 @@ def _is_flat(file: Path) -> bool:
 
 def _are_flat(folder: Path) -> bool:
     """Whether the first arrays of a folder are such."""
-    some = list(islice(files_ending(folder, (".npy",)), LOOKED_AT))
+    some = list(islice(files_ending(folder, (".npy", *TEXTS)), LOOKED_AT))
     return bool(some) and all(map(_is_flat, some))
+
+
+def separator_in(file: Path) -> str | None:
+    """What separates the numbers of a text: a comma, a semicolon, or blanks (None)."""
+    with file.open("rb") as content:
+        head = content.readline(1 << 16)
+    return next((it for it in (",", ";") if it.encode() in head), None)
 
 
 def _is_one(file: Path) -> bool:
@@ -226,9 +241,12 @@ def _arrays(
         scores = load_npz(file, beside[:1])[beside[0]].reshape(array.shape[:-1]) if beside else None
     elif file.suffix.lower() == ".json":
         array = _nested(file)
+    elif file.suffix.lower() in TEXTS:
+        width = len(first_numbers(file, separator := separator_in(file)))
+        array = table_of_numbers(text_of(file), file, width, f"{width} as in the first row", separator)
     else:
         array = mapped(file)
-    if array.dtype.kind in "fiu" and array.ndim == 2 and file.suffix.lower() == ".npy":
+    if array.dtype.kind in "fiu" and array.ndim == 2 and file.suffix.lower() in (".npy", *TEXTS):
         array = with_joints(array, joints)
     if array.dtype.kind not in "fiu" or not _fits(array.shape) or 0 in array.shape:
         expected = "numbers (frames, joints, 2 to 4 coordinates), or with people as second axis"

@@ -52,7 +52,6 @@ ALONE = (
     "frames",
     "landmarks",
     "sequence",
-    "skeletons",
 )  # of one clip
 JOINTS = (
     "joint_names",
