@@ -187,3 +187,11 @@ def test_rows_of_numbers_as_text(tmp_path, name, separator):
     (clip,) = found.clips
     assert (found.format, clip.layout.name) == ("poses", "h36m17")
     np.testing.assert_allclose(clip.keypoint[0], FRAMES + FAR, rtol=1e-6)
+
+
+def test_somebody_who_comes_and_goes_swaps_no_axes(save):
+    """24 frames are as many as the joints of a layout; the second person jumps in and out."""
+    frames = np.stack([H36M + 10 * i for i in range(24)]) / 1000
+    second = np.where(np.arange(24)[:, None, None] % 6 == 0, frames + FAR, 0)
+    (clip,) = read(save(np.stack([frames, second], 1)))
+    assert clip.keypoint.shape == (2, 24, 17, 3)
