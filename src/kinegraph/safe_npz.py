@@ -76,12 +76,12 @@ def load_npz_object(path: Path, key: str, *, several: bool = False) -> object:
     return value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
 
 
-def load_npy_object(path: Path) -> object:
-    """The one value, such as a dictionary, in a .npy of objects, read as data as `load_npz_object` does."""
+def load_npy_object(path: Path, *, several: bool = False) -> object:
+    """The one value, such as a dictionary, in a .npy of objects, or several, read as data as `load_npz_object` does."""
     try:
         with path.open("rb") as content:
             shape, _, dtype = _head(content)
-            if not dtype.hasobject or math.prod(shape) != 1:
+            if not dtype.hasobject or (math.prod(shape) != 1 and not several):
                 raise _RefusedError(f"holds an array of {dtype} {shape}, expected one value in an array of objects")
             value = read_pickle(content, path)
     except _RefusedError as refused:
@@ -92,7 +92,7 @@ def load_npy_object(path: Path) -> object:
         if str(path) in str(error):
             raise
         raise ValueError(f"{path} is not a readable .npy file") from None
-    return value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
+    return value.item() if isinstance(value, np.ndarray) and value.size == 1 and not several else value
 
 
 def npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:

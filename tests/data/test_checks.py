@@ -13,6 +13,7 @@ from kinegraph.data.formats.recordings import Fault
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 from tests.data import faulty
+from tests.made_up import body
 
 CLIPS = faulty.recordings()
 NTU = Expected(load_layout("ntu25"), 60, "m")
@@ -168,3 +169,10 @@ def test_no_shape_or_value_stops_the_checks(shape, channels, value):
     facts = summarize(SkeletonClip(keypoint, joints, "any", score=np.zeros(keypoint.shape[:3])))
     findings([facts, facts], Expected(), complete=True)
     assert facts.shape is not None
+
+
+@pytest.mark.parametrize("step", [0.0, 0.5, 1.0])
+def test_rounding_swaps_no_axes(step):
+    """Three people in space whose bones keep their lengths, but for rounding."""
+    moved = 300 * body("coco17") + step * np.arange(8)[:, None, None]
+    assert guess_axes(np.stack([moved + 700.3 * i for i in range(3)])) == "MTVC"

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -149,7 +149,9 @@ def _labels(path: Path) -> Recordings | None:
         return None
     subject = [{"subject": int(found[3])} if (found := NTU_NAME.match(name)) else {} for name in names]
     clips = (Unread(*facts) for facts in zip(names, labels, subject, strict=True))
-    return Recordings(clips, len(names), load_layout("ntu25"), (), "normalised", "", format="labels")
+    line = f"coordinates: their array is not beside {path.name}, as train_data.npy is beside train_label.pkl"
+    found = Recordings(clips, len(names), load_layout("ntu25"), (), "normalised", "", format="labels")
+    return replace(found, skipped=lambda: [line])
 
 
 def _is_part(path: Path) -> bool:

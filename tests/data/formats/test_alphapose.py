@@ -1,7 +1,10 @@
 import json
 from pathlib import Path
 
-from kinegraph.data.formats import alphapose
+import numpy as np
+
+from kinegraph.data.formats import alphapose, recordings
+from tests.made_up import body
 
 
 def test_one_file_of_several_videos_names_no_class(tmp_path: Path) -> None:
@@ -12,3 +15,15 @@ def test_one_file_of_several_videos_names_no_class(tmp_path: Path) -> None:
     recordings = alphapose.read(file)
     assert not recordings.class_names
     assert [(clip.name, clip.label) for clip in recordings.clips] == [("a", None), ("b", None)]
+
+
+def test_the_format_cmu_of_other_joints_than_openpose_has(tmp_path: Path) -> None:
+    poses = 100 + 300 * (body("coco17", 2) + [[[t / 10, 0]] for t in range(3)])
+    joints = [[number for x, y in pose for number in (x, y, 0.9)] for pose in poses.tolist()]
+    frames = {f"{t}.jpg": {"version": "AlphaPose v0.3", "bodies": [{"joints": it}]} for t, it in enumerate(joints)}
+    file = tmp_path / "walk.json"
+    file.write_text(json.dumps(frames), encoding="utf-8")
+    found = recordings(file)
+    (clip,) = found.clips
+    assert found.format == "alphapose"
+    np.testing.assert_allclose(clip.keypoint[0], poses, rtol=1e-5)

@@ -49,3 +49,9 @@ def test_what_cannot_be_read_is_named(tmp_path, change, reason):
     path.write_text("\n".join(lines))
     with pytest.raises(ValueError, match=rf"a\.csv {reason}"):
         list(recordings(path).clips)
+
+
+def test_a_file_without_the_centre_is_no_table(tmp_path):
+    path = write(tmp_path / "walk.csv")
+    path.write_text(path.read_text().replace(",center_0", ",M_99"))
+    assert recordings(path, units="mm").format == "anipose"

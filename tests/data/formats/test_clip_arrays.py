@@ -1,4 +1,6 @@
-"""Several clips in one .npz: an array each, or all of a part with their labels."""
+"""Several clips in one .npz, pickle or .npy of objects: an array each, or all of a part with their labels."""
+
+import pickle
 
 import numpy as np
 import pytest
@@ -71,3 +73,92 @@ def test_one_recording_with_its_facts_stays_one(tmp_path):
     (clip,) = found.clips
     assert (found.format, clip.keypoint.shape) == ("poses", (2, 6, 25, 2))
     assert (clip.fps, clip.image_size) == (25.0, (1280, 720))
+
+
+RAGGED = [CLIPS[0], CLIPS[1][:4], CLIPS[2][:5]]
+PICKLES = {  # content -> names, labels and frames of the clips
+    "array": (CLIPS[0], [("a", None, 6)]),
+    "list": (RAGGED, [("a-0", None, 6), ("a-1", None, 4), ("a-2", None, 5)]),
+    "names": ({"walk": CLIPS[0], b"jump": CLIPS[1][:4]}, [("walk", None, 6), ("jump", None, 4)]),
+    "pair": ((RAGGED, ["bow", "wave", "bow"]), [("a-0", 0, 6), ("a-1", 1, 4), ("a-2", 0, 5)]),
+    "data and labels": ({"data": RAGGED, "labels": [1, 0, 1]}, [("a-0", 1, 6), ("a-1", 0, 4), ("a-2", 1, 5)]),
+    "one with a label": ({"skeleton": CLIPS[0], "label": "wave", "fps": 25}, [("a", 0, 6)]),
+    "objects by name": (
+        {f"v{i}": {"joints": it, "label": i} for i, it in enumerate(RAGGED)},
+        [("v0", 0, 6), ("v1", 1, 4), ("v2", 2, 5)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", PICKLES)
+def test_pickles_and_arrays_of_objects(tmp_path, form):
+    content, expected = PICKLES[form]
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(content))
+    holder = np.empty((), object)
+    holder[()] = content
+    np.save(tmp_path / "a.npy", holder, allow_pickle=True)
+    for file in ("a.pkl", "a.npy"):
+        found = recordings(tmp_path / file)
+        clips = list(found.clips)
+        assert [(it.name, it.label, it.keypoint.shape[1]) for it in clips] == expected
+        np.testing.assert_array_equal(clips[0].keypoint[0], CLIPS[0])
+        assert {it.fps for it in clips} == {25 if form == "one with a label" else None}
+
+
+def test_scores_in_a_pickle(tmp_path):
+    pixels, scores = 500 + 300 * CLIPS[0][..., :2], np.full((6, 25), 0.5, np.float32)
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"keypoints": pixels, "scores": scores}))
+    (clip,) = recordings(tmp_path / "a.pkl", layout="ntu25").clips
+    np.testing.assert_array_equal(clip.keypoint[0], pixels)
+    np.testing.assert_array_equal(clip.score[0], scores)
+
+
+def test_arrays_of_different_lengths_in_an_npz(tmp_path):
+    listed = np.empty(3, object)
+    listed[:] = RAGGED
+    np.savez(tmp_path / "a.npz", keypoints=listed, labels=[0, 1, 0])
+    assert [(it.label, it.keypoint.shape[1]) for it in recordings(tmp_path / "a.npz").clips] == [(0, 6), (1, 4), (0, 5)]
+
+
+def test_arrays_of_clips_and_labels_in_files_beside_each_other(tmp_path):
+    for name, array in {"X_train": CLIPS[:3], "y_train": LABELS[:3], "X_test": CLIPS[3:], "y_test": LABELS[3:]}.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    found = [(it.label, it.splits["split"]) for it in recordings(tmp_path).clips]
+    assert found == [(2, "train"), (0, "train"), (1, "train"), (2, "test")]
+    assert [it.label for it in recordings(tmp_path / "X_train.npy").clips] == [2, 0, 1]
+    np.save(tmp_path / "X_train.npy", CLIPS[:3].reshape(3, 6, -1))
+    np.testing.assert_array_equal(next(recordings(tmp_path).clips).keypoint[0], CLIPS[0])
+
+
+def test_many_clips_are_no_people(tmp_path):
+    frames = np.arange(12)[:, None, None] * np.float32([0.01, 0, 0])
+    many = np.stack([REST + frames + 2.0 * i for i in range(11)]).astype(np.float32)
+    np.save(tmp_path / "all.npy", many)
+    found = recordings(tmp_path / "all.npy")
+    assert [it.keypoint.shape for it in found.clips] == [(1, 12, 25, 3)] * 11
+    assert "all: 11 clips, without an array of their labels" in " ".join(found.assumed)
+
+
+def test_arrays_in_hdf5(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "one.h5", "w") as file:
+        file["keypoints"], file["fps"] = CLIPS[0], 25
+    with h5py.File(tmp_path / "several.h5", "w") as file:
+        for i, clip in enumerate(RAGGED):
+            file[f"clip{i}/skeleton"] = clip
+            file[f"clip{i}"].attrs["label"] = i % 2
+    (clip,) = recordings(tmp_path / "one.h5").clips
+    assert (clip.name, clip.fps) == ("one", 25)
+    np.testing.assert_array_equal(clip.keypoint[0], CLIPS[0])
+    found = [(it.name, it.label, it.keypoint.shape[1]) for it in recordings(tmp_path / "several.h5").clips]
+    assert found == [("clip0", 0, 6), ("clip1", 1, 4), ("clip2", 0, 5)]
+
+
+def test_links_of_hdf5_to_other_files_are_not_followed(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["keypoints"] = CLIPS[0]
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["keypoints"] = h5py.ExternalLink("other.h5", "/keypoints")
+    with pytest.raises(ValueError, match=r"a\.h5"):
+        recordings(tmp_path / "a.h5")

@@ -74,12 +74,12 @@ def test_tables_that_went_through_a_spreadsheet(file, tmp_path, text, encoding):
 def test_a_clip_is_named_as_its_video(file, tmp_path):
     """Tables of BORIS name videos; DeepLabCut's files also name the network. Two files of a video keep their names."""
     run = "DLC_resnet50_openfieldMar1shuffle1_100000"
-    for name in (f"2024-03-01_cage1{run}_el.csv", f"2024-03-02_cage1{run}.csv", f"2024-03-02_cage1{run}_filtered.csv"):
+    for name in (f"2024-03-01_cage1{run}_el.csv", f"2024-03-02_cage1{run}.csv", f"2024-03-02_cage1{run}_sk.csv"):
         file(name=name)
     file(name="box_superanimal_topviewmouse_hrnet_w32.csv")
     names = [clip.name for clip in recordings(tmp_path).clips]
     assert names == [
-        "2024-03-01_cage1", f"2024-03-02_cage1{run}", f"2024-03-02_cage1{run}_filtered", "box"]  # fmt: skip
+        "2024-03-01_cage1", f"2024-03-02_cage1{run}", f"2024-03-02_cage1{run}_sk", "box"]  # fmt: skip
 
 
 def test_individuals_are_people(file):
@@ -156,7 +156,7 @@ def test_a_layout_follows_from_the_names(parts, pairs, centre):
         (("510.65", "inf"), "line 5 holds a number that is not finite"),
         (("\n1,", "\n0,"), "line 5 is of frame 0, expected one after 0"),
         (("\n1,", "\n90000,"), "numbers 90,001 frames and has 2 of them"),
-        (("\n0,", "\nlabeled-data/m/img0.png,"), "labels of single pictures are no recording"),
+        (("\n0,", "\nlabeled-data/m/img0.png,"), "labels of single pictures"),
     ],
 )
 def test_what_cannot_be_read_is_named(file, changes, reason):
@@ -275,3 +275,18 @@ def test_blocks_of_lines_give_what_single_cells_give(rows, step):
         quick = answer(file)
         patch.setattr(deeplabcut_csv, "_plain", lambda *_: None)
         assert str(quick) == str(answer(file))
+
+
+def test_of_a_recording_and_its_filtered_one_the_filtered_is_read(file, tmp_path):
+    file(ONE.replace("509.71", "1"), "mouseDLC_resnet50.csv")
+    file(ONE, "mouseDLC_resnet50_filtered.csv")
+    found = recordings(tmp_path)
+    (clip,) = found.clips
+    assert (clip.name, clip.keypoint[0, 0, 2, 0]) == ("mouse", np.float32(509.71))
+    assert "mouseDLC_resnet50.csv" in " ".join(found.skipped())
+
+
+def test_labels_of_pictures_of_newer_versions_are_no_recording(file):
+    head = "scorer,,,me,me\nbodyparts,,,nose,nose\ncoords,,,x,y\n"
+    with pytest.raises(ValueError, match=r"labels of single pictures.*analyze_videos"):
+        recordings(file(head + "labeled-data,vid,img01.png,1,2\n"))

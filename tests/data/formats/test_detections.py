@@ -442,3 +442,39 @@ def test_yolo_in_pixels(tmp_path):
     found = recordings(tmp_path)
     assert (found.format, found.units) == ("yolo", "px")
     check_walking(next(found.clips))
+
+
+@pytest.mark.parametrize("form", ["pred_instances", "batches"])
+def test_instances_of_mmpose_in_lists_of_arrays(tmp_path, form):
+    people = walking()
+    frames = [[instance(it) for it in there] for there in people]
+    if form == "batches":
+        content = {"predictions": [[there] for there in frames]}
+    else:
+        keys = ("keypoints", "keypoint_scores")
+        content = [
+            {"image_path": f"img/{t:05}.jpg", "pred_instances": {key: [one[key] for one in there] for key in keys}}
+            for t, there in enumerate(frames)
+        ]
+    usual = written(tmp_path / "usual.json", [{"frame_id": t, "instances": it} for t, it in enumerate(frames)])
+    (clip,), (same,) = (recordings(it).clips for it in (written(tmp_path / "a.json", content), usual))
+    np.testing.assert_array_equal(clip.keypoint, same.keypoint)
+
+
+def test_people_of_ultralytics_with_frames_each(tmp_path):
+    """Records of all frames, as JSON and as its to_csv writes them; people by track_id."""
+    places = 100 + 300 * np.stack([body("coco17", 2) + [[t / 20, 0]] for t in range(3)])
+    rows = []
+    for t, pose in enumerate(places):
+        for who in (2, 1) if t % 2 else (1, 2):
+            x, y = (pose + [300 * who, 0]).T.tolist()
+            rows.append({"frame": t, "track_id": who, "keypoints": {"x": x, "y": y, "visible": [0.5] * 17}})
+    cells = [f'{it["frame"]},person,"{{\'x1\': 1.0}}",{it["track_id"]},"{it["keypoints"]}"' for it in rows]
+    (tmp_path / "a.csv").write_text("\n".join(["frame,name,box,track_id,keypoints", *cells]))
+    written(tmp_path / "a.json", [it | {"box": {"x1": 1.0}} for it in rows])
+    for name in ("a.csv", "a.json"):
+        found = recordings(tmp_path / name)
+        (clip,) = found.clips
+        order = clip.keypoint[:, 0, 0, 0].argsort()
+        assert found.format == "yolo"
+        np.testing.assert_allclose(clip.keypoint[order], [places + [300 * who, 0] for who in (1, 2)], rtol=1e-5)

@@ -13,6 +13,7 @@ from kinegraph.data.formats.recordings import Fault
 from kinegraph.skeleton.clip import SkeletonClip
 from tests.data import faulty
 from tests.data.formats import (
+    test_aist,
     test_amc,
     test_anipose,
     test_bvh,
@@ -21,6 +22,7 @@ from tests.data.formats import (
     test_detections,
     test_detectron,
     test_florence,
+    test_frame_arrays,
     test_irds,
     test_json_lines,
     test_kimore,
@@ -224,6 +226,14 @@ def videopose3d(folder: Path, clips: list[faulty.Clip]) -> Path:
     return folder / "data_3d.npz"
 
 
+def aist(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_aist.write(folder / f"{test_aist.NAME}.pkl")
+
+
+def frame_arrays(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_frame_arrays.write(folder / "take1", test_frame_arrays.FRAMES)
+
+
 # Format -> what writes good files of it. A format whose files need a whole folder has such tests of its own.
 SAMPLES = {
     "dataset": faulty.dataset, "ntu": faulty.skeleton, "npz": faulty.npz, "annotations": faulty.annotations,
@@ -236,6 +246,7 @@ SAMPLES = {
     "msrc12": msrc12, "kinect": kinect, "leap": leap, "ntu-npy": ntu_npy,
     "json_lines": json_lines,
     "panoptic": panoptic, "detectron": detectron, "smpl": smpl, "anipose": anipose, "movement": movement,
+    "aist": aist, "frame-arrays": frame_arrays,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose", "video")
 

@@ -53,6 +53,14 @@ FORMS = {
     "persons with scores apart": {
         "frames": framed("persons", lambda it: it.tolist(), "frame_idx", keypoint_scores=[0.9] * 17)
     },
+    "frames of each person": {
+        str(who): [{"frame_idx": t, "keypoints": rows(FRAMES[t][who])} for t in range(4)] for who in (0, 1)
+    },
+    "tracks": {
+        "tracks": [
+            {"id": who, "frames": [{"frame": t, "keypoints": rows(FRAMES[t][who])} for t in range(4)]} for who in (0, 1)
+        ]
+    },
 }
 
 
@@ -169,3 +177,137 @@ def test_a_line_in_pixels_is_no_fractions():
     in_pixels, parts = ({"keypoints": named(pose)} for pose in (POSE, POSE / 1000))
     assert not parsed_line(json.dumps(in_pixels), "a").fractions
     assert parsed_line(json.dumps(parts), "a").fractions
+
+
+WALK = np.array([frame[0] for frame in FRAMES])  # one person
+SHUFFLED = list(np.random.default_rng(0).permutation(17))
+BY_JOINT = {
+    "rows": {name: WALK[:, j].tolist() for j, name in enumerate(NAMES)},
+    "points": {name: [{"x": x, "y": y} for x, y in WALK[:, j].tolist()] for j, name in enumerate(NAMES)},
+    "lists of x and y": {n: dict(zip("xy", WALK[:, j].T.tolist(), strict=True)) for j, n in enumerate(NAMES)},
+}
+RECORDS = [
+    {"frame": t, **{f"{n}_{axis}": pose[j, i] for j, n in enumerate(NAMES) for i, axis in enumerate("xy")}}
+    for t, pose in enumerate(WALK)
+]
+TABLES = {
+    "records.json": RECORDS,
+    "lists.json": {name: [row[name] for row in RECORDS] for name in RECORDS[0]},
+    "columns.json": {name: {str(t): row[name] for t, row in enumerate(RECORDS)} for name in RECORDS[0]},
+    "split.json": {"columns": list(RECORDS[0]), "data": [list(row.values()) for row in RECORDS]},
+    "index.json": {str(t): row for t, row in enumerate(RECORDS)},
+    "long.json": [
+        {"frame": t, "joint": n, "x": x, "y": y}
+        for t, pose in enumerate(WALK)
+        for n, (x, y) in zip(NAMES, pose.tolist(), strict=True)
+    ],
+}
+
+
+@pytest.mark.parametrize("form", BY_JOINT)
+@pytest.mark.parametrize("around", [lambda it: it, lambda it: {"fps": 25, "joints": it}], ids=["alone", "inside"])
+def test_joints_with_their_points_in_all_frames_are_one_person(tmp_path, form, around):
+    path = tmp_path / "walk.json"
+    path.write_text(json.dumps(around(BY_JOINT[form])))
+    (clip,) = recordings(path).clips
+    np.testing.assert_allclose(clip.keypoint, WALK[None], atol=0.01)
+
+
+def test_joints_with_different_numbers_of_frames_are_a_fault(tmp_path):
+    path = tmp_path / "walk.json"
+    path.write_text(json.dumps(BY_JOINT["rows"] | {"nose": WALK[:3, 0].tolist()}))
+    with pytest.raises(ValueError, match="3 frames of 'nose' and 4 of 'left_eye'"):
+        recordings(path)
+
+
+@pytest.mark.parametrize("file", TABLES)
+def test_tables_as_json(tmp_path, file):
+    path = tmp_path / file
+    path.write_text(json.dumps(TABLES[file]))
+    found = recordings(path)
+    (clip,) = found.clips
+    assert found.format == "table"
+    assert clip.layout == load_layout("coco17")
+    np.testing.assert_allclose(clip.keypoint, WALK[None], atol=0.01)
+
+
+def test_a_record_a_line_is_a_table(tmp_path):
+    path = tmp_path / "walk.jsonl"
+    path.write_text("\n".join(map(json.dumps, RECORDS)))
+    (clip,) = recordings(path).clips
+    np.testing.assert_allclose(clip.keypoint, WALK[None], atol=0.01)
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "json"])
+def test_clips_of_a_list_keep_their_labels(tmp_path, ending):
+    path = tmp_path / f"clips.{ending}"
+    clips = [{"id": f"c{i}", "action": "wave" if i else "bow", "keypoints": [*WALK.tolist()] * 2} for i in range(3)]
+    path.write_text("\n".join(map(json.dumps, clips)) if ending == "jsonl" else json.dumps(clips))
+    found = recordings(path)
+    assert [(clip.name, found.class_names[clip.label]) for clip in found.clips] == [
+        ("c0", "bow"), ("c1", "wave"), ("c2", "wave"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("labels", [["wave"] * 4, ["wave", "wave", "bow", "bow"]])
+@pytest.mark.parametrize("ending", ["jsonl", "json"])
+def test_labels_of_frames_are_the_clips_or_are_said(tmp_path, labels, ending):
+    path = tmp_path / f"walk.{ending}"
+    frames = [one | {"label": label} for one, label in zip(framed("people", rows), labels, strict=True)]
+    path.write_text("\n".join(map(json.dumps, frames)) if ending == "jsonl" else json.dumps({"frames": frames}))
+    found = recordings(path)
+    (clip,) = found.clips
+    lines = " ".join(found.skipped())
+    same = len(set(labels)) == 1
+    assert (clip.label, "labels of frames" in lines) == ((0, False) if same else (None, True))
+    assert "wave" in found.class_names or not same
+
+
+def test_names_of_joints_say_their_order(tmp_path):
+    path = tmp_path / "walk.json"
+    names = [NAMES[i] for i in SHUFFLED]
+    path.write_text(json.dumps({"joint_names": names, "keypoints": WALK[:, SHUFFLED].tolist(), "meta": {"by": "me"}}))
+    found = recordings(path)
+    (clip,) = found.clips
+    np.testing.assert_allclose(clip.keypoint, WALK[None], atol=0.01)
+    assert "meta" in " ".join(found.skipped())
+
+
+def test_names_and_bones_of_own_joints(tmp_path):
+    path = tmp_path / "walk.json"
+    own = {"keypoint_names": ["hub", "tip_left", "tip_right"], "edges": [[1, 0], [2, 0]]}
+    path.write_text(json.dumps(own | {"data": WALK[:, :3].tolist()}))
+    found = recordings(path)
+    assert found.layout.joints == ("hub", "tip_left", "tip_right")
+    assert {frozenset(bone) for bone in found.layout.bones} == {frozenset({0, 1}), frozenset({0, 2})}
+
+
+def test_annotations_of_mmaction_written_as_json(tmp_path):
+    path = tmp_path / "data.json"
+    one = {"img_shape": [1080, 1920], "total_frames": 4, "keypoint": [WALK.tolist()]}
+    items = [one | {"frame_dir": name, "label": i} for i, name in enumerate("ab")]
+    path.write_text(json.dumps({"split": {"xsub_train": ["a"], "xsub_val": ["b"]}, "annotations": items}))
+    clips = list(recordings(path).clips)
+    assert [(it.name, it.label, it.splits, it.image_size) for it in clips] == [
+        ("a", 0, {"xsub": "train"}, (1920, 1080)), ("b", 1, {"xsub": "val"}, (1920, 1080)),
+    ]  # fmt: skip
+
+
+def test_the_third_number_of_a_joint_in_pixels_is_its_score(tmp_path):
+    path = tmp_path / "walk.json"
+    path.write_text(json.dumps({"keypoints": [rows(frame[0]) for frame in FRAMES]}))
+    (clip,) = recordings(path).clips
+    np.testing.assert_allclose(clip.keypoint, WALK[None], atol=0.01)
+    np.testing.assert_allclose(clip.score, 0.9, rtol=1e-5)
+
+
+def test_frames_of_easymocap(tmp_path):
+    """keypoints3d/000000.json: people of OpenPose's 25 joints with x, y, z and confidence."""
+    joints = body("openpose25")
+    for t in range(3):
+        people = [{"id": 0, "keypoints3d": [[*joint, 0.5] for joint in (joints + 0.1 * t).tolist()]}]
+        (tmp_path / f"{t:06}.json").write_text(json.dumps(people))
+    found = recordings(tmp_path, layout="openpose25")
+    (clip,) = found.clips
+    np.testing.assert_allclose(clip.keypoint[0], [joints + 0.1 * t for t in range(3)], rtol=1e-5)
+    np.testing.assert_allclose(clip.score, 0.5)

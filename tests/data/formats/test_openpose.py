@@ -411,3 +411,14 @@ def test_people_in_space_alone_are_said(tmp_path):
     (tmp_path / "a_0_keypoints.json").write_text('{"people": [{"pose_keypoints_2d": [], "pose_keypoints_3d": [1, 2]}]}')
     with pytest.raises(ValueError, match="shows a person, it has pose_keypoints_3d alone"):
         recordings(tmp_path)
+
+
+def test_kinetics_in_folders_of_parts_and_classes(tmp_path):
+    for place in ("train/bow", "train/wave", "val/wave"):
+        (tmp_path / place).mkdir(parents=True)
+        content = kinetics_clip("", 0, {0: [body(0.5)], 1: [body(0.6)]})
+        (tmp_path / place / "a.json").write_text(json.dumps({"data": content["data"]}))
+    found = recordings(tmp_path)
+    assert [(it.name, found.class_names[it.label], it.splits["split"]) for it in found.clips] == [
+        ("train/bow/a", "bow", "train"), ("train/wave/a", "wave", "train"), ("val/wave/a", "wave", "val"),
+    ]  # fmt: skip

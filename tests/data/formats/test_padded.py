@@ -190,3 +190,12 @@ def test_an_array_alone_has_no_labels_and_says_so(tmp_path):
     found = recordings(tmp_path / "all.npy", layout="ntu25")
     assert [(clip.name, clip.label) for clip in found.clips] == [("all-0", None), ("all-1", None)]
     assert found.skipped() == ["labels: there is no all_label.pkl, a pickle of (names, labels)"]
+
+
+def test_labels_beside_an_array_stand_for_both(tmp_path):
+    write(tmp_path, "train_data", clips(2), (["a", "b"], [1, 0]))
+    by_labels, by_array = (recordings(tmp_path / f"train_{it}") for it in ("label.pkl", "data.npy"))
+    assert [(it.name, it.label) for it in by_labels.clips] == [(it.name, it.label) for it in by_array.clips]
+    (tmp_path / "train_data.npy").unlink()
+    with pytest.raises(ValueError, match="may hold names and labels of clips"):
+        recordings(tmp_path / "train_label.pkl")

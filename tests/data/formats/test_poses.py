@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recognise, recordings
+from kinegraph.skeleton.layout import load_layout
 
 # Frame 0 of clausM2/human_pose, o_jacob.npy (VideoPose3D, y downward), in millimetres.
 H36M = np.float32(
@@ -144,3 +145,53 @@ def test_nested_lists_of_json(tmp_path):
     (tmp_path / "b.json").write_text("[[[1, 2, 3], [4, 5]]]")
     with pytest.raises(ValueError, match=r"b\.json is no nested list of frames, joints and 2 to 4 coordinates"):
         list(read(tmp_path / "b.json"))
+
+
+@pytest.mark.parametrize("label", ["wave", np.array(["wave"]), np.array("wave", dtype=object)], ids=str)
+def test_single_values_of_an_npz_say_something_of_the_clip(save, label):
+    found = recordings(save(None, "a.npz", keypoints=FRAMES, label=label, subject=3, fps=25, times=np.arange(5)))
+    (clip,) = found.clips
+    assert (found.class_names, clip.label, clip.attributes, clip.fps) == (("wave",), 0, {"subject": 3}, 25)
+    assert "times (5,)" in " ".join(found.skipped())
+
+
+def test_labels_in_the_files_of_a_folder(save, tmp_path):
+    for name, label in (("a", "wave"), ("b", "bow"), ("c", "wave")):
+        save(None, f"clips/{name}.npz", keypoints=FRAMES + ord(name), label=label, subject=name)
+    found = recordings(tmp_path / "clips")
+    assert [(it.name, found.class_names[it.label], it.attributes["subject"]) for it in found.clips] == [
+        ("a", "wave", "a"), ("b", "bow", "b"), ("c", "wave", "c"),
+    ]  # fmt: skip
+
+
+def test_names_in_an_npz_say_the_order_of_joints(save):
+    names = load_layout("h36m17").joints
+    turned = np.arange(17)[::-1]
+    scores = np.linspace(0.1, 0.9, 17) * np.ones((5, 1))
+    arrays = {"joints": FRAMES[:, turned] + FAR, "scores": scores, "joint_names": [names[i] for i in turned]}
+    (clip,) = read(save(None, "a.npz", **arrays))
+    np.testing.assert_allclose(clip.keypoint[0], FRAMES + FAR, rtol=1e-6)
+    np.testing.assert_allclose(clip.score[0, 0], scores[0, turned], rtol=1e-6)
+
+
+def test_joints_first_is_refused_with_the_way(save):
+    frames = np.stack([H36M + 10 * i for i in range(20)]) / 1000
+    with pytest.raises(ValueError, match=r"\(17, 20, 3\) looks like \(joints, frames, coordinates\).*transpose"):
+        list(read(save(frames.swapaxes(0, 1))))
+
+
+@pytest.mark.parametrize(("name", "separator"), [("a.csv", ","), ("a.txt", " "), ("a.csv", ";")])
+def test_rows_of_numbers_as_text(tmp_path, name, separator):
+    np.savetxt(tmp_path / name, (FRAMES + FAR).reshape(5, -1), delimiter=separator)
+    found = recordings(tmp_path / name)
+    (clip,) = found.clips
+    assert (found.format, clip.layout.name) == ("poses", "h36m17")
+    np.testing.assert_allclose(clip.keypoint[0], FRAMES + FAR, rtol=1e-6)
+
+
+def test_somebody_who_comes_and_goes_swaps_no_axes(save):
+    """24 frames are as many as the joints of a layout; the second person jumps in and out."""
+    frames = np.stack([H36M + 10 * i for i in range(24)]) / 1000
+    second = np.where(np.arange(24)[:, None, None] % 6 == 0, frames + FAR, 0)
+    (clip,) = read(save(np.stack([frames, second], 1)))
+    assert clip.keypoint.shape == (2, 24, 17, 3)

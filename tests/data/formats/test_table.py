@@ -526,3 +526,75 @@ def test_parts_of_holistic_are_one_body(tmp_path):
     )
     assert not clip.keypoint[0, 1, 33:54].any()
     assert "rows of type face" in found.skipped()
+
+
+COMMENTS = {
+    "# fps: 25": 25, "# frame_rate=30": 30, "#FPS,30": 30, "#FPS;30;;;": 30, "# Frame rate (Hz): 59.94": 59.94,
+    "# sampling rate: 100 Hz": 100, "# made by me": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("comment", COMMENTS)
+def test_comments_above_a_table(tmp_path, comment):
+    names = [f"{joint}_{axis}" for joint in load_layout("coco17").joints for axis in "xy"]
+    rows = [[float(t * 40 + i) for i in range(34)] for t in range(1, 4)]
+    lines = [comment, "# camera: left", ",".join(names), *(",".join(map(str, row)) for row in rows)]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    found = any_recordings(tmp_path / "a.csv")
+    (clip,) = found.clips
+    assert clip.fps == COMMENTS[comment]
+    assert any("fps" in line for line in found.assumed) == (clip.fps is not None)
+    assert "# camera: left" in " ".join(found.skipped())
+
+
+GERMAN = ["Nase", "Hals", "Schulter_links", "Schulter_rechts", "Hand_links", "Hand_rechts"]
+
+
+def german(path, joints=GERMAN, above=()):
+    header = ["Bild", *(f"{joint}_{axis}" for joint in joints for axis in "xy")]
+    rows = [[str(t), *(f"{100 + 7 * i + t},5" for i in range(2 * len(joints)))] for t in range(3)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([*above, *map(";".join, [header, *rows])]))
+    return path
+
+
+def test_names_of_joints_in_another_language_make_a_layout(tmp_path):
+    for place in ("a", "b"):
+        german(tmp_path / f"{place}.csv")
+    found = any_recordings(tmp_path)
+    assert found.layout.joints == tuple(GERMAN)
+    assert any(line.startswith("bones:") for line in found.assumed)
+    assert [it.keypoint[0, 1, 0].tolist() for it in found.clips] == [[101.5, 108.5]] * 2
+
+
+def test_a_layout_without_the_names_of_the_table_has_its_order(tmp_path):
+    joints = [f"Gelenk {name}" for name in "abcdefghijklmnopq"]
+    found = any_recordings(german(tmp_path / "a.csv", joints), layout="coco17")
+    (clip,) = found.clips
+    assert clip.keypoint[0, 0, 16].tolist() == [100.5 + 7 * 32, 100.5 + 7 * 33]
+    assert any("in the order of the table" in line for line in found.assumed)
+
+
+@pytest.mark.parametrize("above", [["Aufnahme vom 1. Mai", ""], ["Name;walk", "FPS;50"], ["Meine Daten;;;;;;;;;;;;"]])
+def test_a_title_above_a_table(tmp_path, above):
+    (clip,) = any_recordings(german(tmp_path / "a.csv", above=above)).clips
+    assert (clip.keypoint.shape, clip.fps) == ((1, 3, 6, 2), 50 if "FPS;50" in above else None)
+
+
+def test_a_row_above_that_says_the_same_of_all_columns(tmp_path):
+    header = ["bodypart", *(name for name in GERMAN for _ in "xy")], ["axis", *"xy" * 6]
+    rows = [["scorer", *["me"] * 12], *header, ["0", *map(str, range(1, 13))], ["1", *map(str, range(1, 13))]]
+    (tmp_path / "a.csv").write_text("\n".join(map(",".join, rows)))
+    (clip,) = any_recordings(tmp_path / "a.csv").clips
+    assert clip.keypoint[0, 0].tolist() == [[i, i + 1] for i in range(1, 13, 2)]
+
+
+def test_folders_of_people_around_those_of_classes(tmp_path):
+    for place in ("s01/walk", "s01/run", "s02/walk", "s02/run"):
+        german(tmp_path / place / "1.csv")
+    (tmp_path / "labels.csv").write_text("clip,label\n1,walk\n")
+    found = any_recordings(tmp_path)
+    clips = list(found.clips)
+    assert found.class_names == ("run", "walk")
+    assert [(it.label, it.attributes["subject"]) for it in clips] == [(0, "s01"), (1, "s01"), (0, "s02"), (1, "s02")]
+    assert "labels.csv" in " ".join(found.skipped())

@@ -93,7 +93,7 @@ def test_a_known_file_that_cannot_be_read_is_named_with_the_way(tmp_path, name, 
     ("clip", "said"),
     [
         ({"pred_instances": {}, "img_id": 1}, "predictions of MMPose's test, a dict a picture; write JSON by"),
-        ({"pose": np.zeros((33, 4))}, "has no keypoint array (people, frames, joints, 2 or 3); it has pose"),
+        ({"embedding": np.zeros((33, 4))}, "has no keypoint array (people, frames, joints, 2 or 3); it has embedding"),
     ],
 )
 def test_pickles_of_other_programs_are_named(tmp_path, clip, said):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import recordings
+from kinegraph.data.formats import read, recordings
+from kinegraph.skeleton.layout import load_layout
 
 
 def table(path, names, axes="xy"):
@@ -28,3 +29,15 @@ def test_a_few_joints_of_a_large_body_are_no_layout(tmp_path):
     path = table(tmp_path / "a.csv", ["LeftHand", "RightHand", "Head", "LeftWrist", "RightWrist"], "xyz")
     with pytest.raises(ValueError, match=r"the 5 joints .* are of no built-in layout; give --layout"):
         recordings(path)
+
+
+@pytest.mark.parametrize("form", ["p{who}_{joint}", "person{who}.{joint}", "{joint}_{who}", "{joint} {who}"])
+def test_two_people_in_the_names_of_joints(tmp_path, form):
+    joints = load_layout("coco17").joints
+    places = np.random.default_rng(0).uniform(1, 900, (4, 2, 17, 2)).round(2)
+    names = [form.format(who=who, joint=joint) for who in (1, 2) for joint in joints]
+    rows = [["frame", *(f"{name}_{axis}" for name in names for axis in "xy")]]
+    rows += [[str(t), *map(str, frame.ravel().tolist())] for t, frame in enumerate(places)]
+    (tmp_path / "two.csv").write_text("\n".join(map(",".join, rows)))
+    (clip,) = read(tmp_path / "two.csv")
+    np.testing.assert_allclose(clip.keypoint, places.swapaxes(0, 1), rtol=1e-6)

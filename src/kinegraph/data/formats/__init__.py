@@ -26,6 +26,7 @@ from typing import Any, get_args
 from kinegraph.data.cleaning import Smoothing
 from kinegraph.data.folders import listed_once
 from kinegraph.data.formats import (
+    aist,
     alphapose,
     amc,
     anipose,
@@ -40,6 +41,7 @@ from kinegraph.data.formats import (
     detectron,
     florence,
     folder,
+    frame_arrays,
     irds,
     json_lines,
     kimore,
@@ -98,7 +100,8 @@ FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, ntu_npy, tfrecord, babel, openpose, trc, bvh, table,
     sleap, deeplabcut, nw_ucla, msr, kimore, utkinect, florence, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap,
     c3d, vicon, motive, visual3d, amc, videopose3d, coco, alphapose, mmpose, yolo, mediapipe, json_lines, video,
-    panoptic, detectron, smpl, anipose, movement, clip_arrays,
+    panoptic, detectron, smpl, anipose, movement, aist, clip_arrays,
+    frame_arrays,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.
@@ -253,7 +256,12 @@ def recognise(path: Path, format: str | None = None) -> Recognised:
     suffix = path.suffix.lower()
     usual = [module for module in FORMATS if path.is_file() and suffix in module.SUFFIXES]
     claims = _claims(path, usual) or _claims(path, [module for module in FORMATS if module not in usual])
-    for last in (video, mediapipe):  # files made of videos lie beside them; MediaPipe's x and y others have, too
+    for last in (
+        video,
+        mediapipe,
+        clip_arrays,
+        poses,
+    ):  # files made of videos lie beside them; others, too, hold x and y
         claims = [claim for claim in claims if claim[0] is not last] or claims
     if len(claims) > 1:
         those = " or ".join(f"{module.NAME} ({reason})" for module, reason in claims)

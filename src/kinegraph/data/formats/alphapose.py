@@ -2,6 +2,8 @@
 
     [{"image_id": "video/12.jpg", "category_id": 1, "keypoints": [x, y, score ...], "score": 2.9, "idx": 1}, ...]
 
+    {"12.jpg": {"version": "AlphaPose v0.3", "bodies": [{"joints": [x, y, score ...]}]}}      its format cmu
+
 COCO's 17 joints, Halpe's 26 or 136 and others, by their number and the proportions of the bodies. A file is a clip, or
 one for each folder and name that its pictures have before their number; files of one picture each are the frames of
 a clip. Folders CLASS/FILE and CLASS/CLIP/alphapose-results.json name classes. A file may also have a
@@ -9,22 +11,21 @@ detection a line (JSON lines).
 Source: MVIG-SJTU/AlphaPose docs/output.md.
 """
 
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.clip_files import some_below
 from kinegraph.data.formats.detections import (
-    LINES,
     Person,
     Pictures,
     folders_of,
-    lists_records,
     picture_number,
     pose_of,
-    read_records,
     recordings_of,
 )
+from kinegraph.data.formats.json_rows import LINES, lists_records, read_records
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.messages import quoted
 
@@ -32,7 +33,9 @@ NAME = "alphapose"
 TITLE = "results of AlphaPose"
 SUFFIXES = (".json", *LINES)
 USUAL = "alphapose-results"
-HEAD = 4096
+HEAD = 1 << 14
+BODY = re.compile(rb'"joints"\s*:\s*\[([^\]]*)')  # a long list may be cut
+OF_OPENPOSE = (18, 25)  # joints of the bodies that the format openpose reads
 
 
 def detect(path: Path) -> str | None:
@@ -47,8 +50,17 @@ def _is_result(file: Path) -> bool:
         return False
     with file.open("rb") as content:
         head = content.read(HEAD)
+    if (joints := joints_by_picture(head)) is not None:
+        return joints not in OF_OPENPOSE
     start = head.partition(b'"image_id"')[2].lstrip(b" :\t\r\n")[:1]
     return lists_records(file, head) and b'"keypoints"' in head and start == b'"'
+
+
+def joints_by_picture(head: bytes) -> int | None:
+    """The joints of a body in a file of AlphaPose's formats cmu and open, by its start; None for another file."""
+    if not (b'"version"' in head and b'"bodies"' in head and (found := BODY.search(head))):
+        return None
+    return (found[1].count(b",") + 1) // 3
 
 
 def read(path: Path, *, layout: str | None = None, people: int | None = None) -> Recordings:
@@ -89,6 +101,10 @@ def _name(file: Path, path: Path) -> str:
 
 def _detections(file: Path) -> list[Mapping[str, object]]:
     content = read_records(file)
+    if isinstance(content, Mapping):
+        pictures = {name: it.get("bodies") for name, it in content.items() if isinstance(it, Mapping)}
+        bodies = [(name, body) for name, it in pictures.items() for body in (it if isinstance(it, list) else [])]
+        content = [{"image_id": name, "keypoints": it.get("joints")} for name, it in bodies if isinstance(it, Mapping)]
     if not isinstance(content, list) or not all(isinstance(it, Mapping) for it in content):
         raise ValueError(f"{file} is no list of detections")
     return content

@@ -46,7 +46,7 @@ from kinegraph.skeleton.midpoints import can_add_midpoints, with_midpoints
 NAME = "annotations"
 TITLE = "annotation pickle of MMAction2 or PYSKL"
 SUFFIXES = (".pkl", ".pickle")
-KEYS = (b"annotations", b"keypoint", b"frame_dir", b"filename", b"raw_file")  # of what a pickle begins with
+KEYS = re.compile(rb"annotations|keypoint(?!s)|frame_dir|filename|raw_file")  # of what a pickle begins with
 ABOUT = "kinegraph"  # the key under which `kinegraph convert` writes what the format has no place for
 OWN_KEYS = {"keypoint", "keypoint_score", "frame_dir", "filename", "label", "total_frames", "img_shape"}
 OWN_KEYS |= {"original_shape", "fps", "raw_file", "frame_inds", "box_score", "valid", "anno_inds"}
@@ -78,7 +78,7 @@ def detect(path: Path) -> str | None:
         with path.open("rb") as file:
             start = file.read(1 << 16)
         arrays = start.startswith((b"PK", b"\x93NUMPY"))  # of NumPy under another name
-        return "a pickle of annotations" if not arrays and any(key in start for key in KEYS) else None
+        return "a pickle of annotations" if not arrays and KEYS.search(start) else None
     named = [file for file in files_in(path, "*.pkl") if PART_FILE.fullmatch(file.name)]
     return "holds pickles of annotations" if any(map(detect, named)) else None
 
@@ -184,6 +184,8 @@ def _files(raw: Path) -> dict[Path, str | None]:
 
 
 def _with_splits(path: Path, content: Mapping) -> Annotations:
+    if isinstance(content.get("keypoint"), np.ndarray):  # one annotation alone
+        content = {"annotations": [{"frame_dir": path.stem, **content}]}
     items, splits = content.get("annotations"), content.get("split", {})
     if items is None:
         keys = ", ".join(map(str, islice(content, 5)))
@@ -227,6 +229,10 @@ def _meant(splits: object) -> dict[str, tuple[str, str]]:
 
 
 def _check_items(path: Path, items: object) -> None:
+    pair = isinstance(items, list | tuple) and len(items) == 2
+    if pair and all(isinstance(it, list | tuple | np.ndarray) for it in items):
+        way = "the array of their coordinates belongs beside it, as train_data.npy beside train_label.pkl"
+        raise ValueError(f"{path} may hold names and labels of clips; {way}: give its folder or the .npy")
     if not isinstance(items, list | tuple) or not all(isinstance(item, Mapping) for item in items):
         raise ValueError(f"{path} holds no list of annotations (dicts with keypoint, frame_dir, label ...)")
     if not items:

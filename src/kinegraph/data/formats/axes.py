@@ -20,6 +20,7 @@ CLEARLY = 2.0
 FRAMES_FIRST = (
     "arrays are read as (frames, people, joints, coordinates): neighbours on their first axis move like frames"
 )
+ROUNDING = 1e-6  # by which bones that keep their lengths seem to change them
 BODIES = 50  # rows that are looked at
 FLAT = "rows of numbers are read as the joints of a frame, coordinates beside each other"
 PEOPLE_FIRST = (
@@ -143,9 +144,19 @@ def _ends_swapped(keypoint: Float[np.ndarray, "a T V b"], stated: str) -> str:
         return "CTVM"  # not two or three channels with only the first in use, but people who are absent
     if not keypoint[1:].any():
         return AXES
-    unrest = {AXES: _unrest(keypoint), "CTVM": _unrest(keypoint.transpose(3, 1, 2, 0))}
+    orders = {AXES: keypoint, "CTVM": keypoint.transpose(3, 1, 2, 0)}
     other = AXES if stated == "CTVM" else "CTVM"
-    return other if unrest[other] < unrest[stated] / 2 else stated
+    if _look_like_bodies(orders[stated]) and not _look_like_bodies(orders[other]):
+        return stated
+    unrest = {axes: _unrest(array) for axes, array in orders.items()}
+    return other if unrest[other] < unrest[stated] / 2 and unrest[stated] > ROUNDING else stated
+
+
+def _look_like_bodies(keypoint: Float[np.ndarray, "M T V C"]) -> bool:
+    """Whether the proportions of the people are those of a layout with so many joints."""
+    bodies = keypoint[keypoint.any((2, 3))]
+    some = bodies[np.unique(np.linspace(0, len(bodies) - 1, min(len(bodies), BODIES)).astype(int))]
+    return len(some) > 0 and recognise(some, candidates(keypoint.shape[2])) is not None
 
 
 def _unrest(keypoint: Float[np.ndarray, "M T V C"]) -> float:

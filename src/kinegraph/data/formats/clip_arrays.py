@@ -1,42 +1,45 @@
-"""Several clips in one .npz -> clips: an array for each, or arrays of all clips with their labels.
+"""Several clips in one .npz, pickle or .npy of objects -> clips: an array for each, or those of all with their labels.
 
     walk01, walk02, jump01, ...                an array a clip, of the shapes of `poses`, under its name
     x_train, y_train, x_test, y_test           all clips of a part of a split; also X and y, data and labels
 
 The first axis of x is the clips; what is behind it is (T, V, C), (M, T, V, C), (C, T, V, M), or (T, M * V * C), as of
 NTU60_CS.npz, which CTR-GCN and others train on. y are numbers from 0, names, or rows with a 1 at the class. Frames at
-the end and people who are all zero are padding and left out.
+the end and people who are all zero are padding and left out. In pickles and arrays of objects x may also be a list of
+arrays of any length; which other values are read, `array_files` says.
 Source: Uason-Chen/CTR-GCN, data/ntu/seq_transformation.py and feeders/feeder_ntu.py.
 """
 
-import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from kinegraph.data.folders import files_in
+from kinegraph.data.formats import annotations
+from kinegraph.data.formats.array_files import ENDINGS, HDF5, NAMES, holds_objects, meaning, open_arrays
+from kinegraph.data.formats.array_files import OF_CLIPS as DATA
+from kinegraph.data.formats.array_files import OF_LABELS as LABELS
 from kinegraph.data.formats.axes import FLAT, NO_PEOPLE, flat_shapes, frames_come_first, with_joints, with_people
 from kinegraph.data.formats.conventions import layout_for, names_of_classes
+from kinegraph.data.formats.folder import detect as is_dataset
 from kinegraph.data.formats.padded import unpadded
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.formats.smpl import is_smpl
 from kinegraph.data.split_names import PARTS, known_split
-from kinegraph.messages import first_few
-from kinegraph.safe_npz import load_npz, npz_shapes
+from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
-NAME, TITLE = "clip-arrays", "several clips in one .npz"
-SUFFIXES = (".npz",)
-DATA = ("x", "data", "keypoint", "keypoints", "skeleton", "skeletons", "features", "samples", "poses", "joints")
-LABELS = ("y", "label", "labels", "target", "targets", "classes")
+NAME, TITLE = "clip-arrays", "several clips in one .npz, pickle or .npy of objects"
+SUFFIXES = ENDINGS
 CHANNELS = (2, 3, 4)
 MOST_PEOPLE = 10
+RATES = ("fps", "frame_rate", "framerate")
 
 
 @dataclass(frozen=True)
@@ -50,17 +53,37 @@ class _Batch:
 
 def detect(path: Path) -> str | None:
     """A .npz with an array for each clip, or with arrays such as x_train and y_train."""
-    if not path.is_file() or path.suffix.lower() not in SUFFIXES or not zipfile.is_zipfile(path):
+    what = "folder" if path.is_dir() else path.suffix.lower()
+    if not _may_hold_arrays(path):
         return None
     with suppress(ValueError, OSError):
-        shapes = npz_shapes(path)
-        if "length" in shapes or is_smpl(path):
+        file = open_arrays(path)
+        if what == ".npz" and ("length" in file.shapes or is_smpl(path)):
             return None
-        if batches := _batches(shapes):
-            return f"a .npz with the arrays {batches[0].data} and {batches[0].labels}"
-        if names := _of_clips(shapes):
-            return f"a .npz with {len(names)} arrays of frames, joints and coordinates"
+        if batches := _batches(file.shapes):
+            return f"a {what} with the arrays {batches[0].data} and {batches[0].labels}"
+        if _is_plain(path):
+            return "an array of many clips" if _are_clips(file.shapes.get(path.stem, ()), many=True) else None
+        if names := _of_clips(file.shapes, path):
+            return f"a {what} with {counted(len(names), 'array')} of frames, joints and coordinates"
     return None
+
+
+def _may_hold_arrays(path: Path) -> bool:
+    """Whether a path is a file or folder of arrays, and no pickle with annotations of MMAction2."""
+    if path.is_dir():
+        return not is_dataset(path) and any(meaning(it.stem)[0] in LABELS for it in files_in(path, "*.npy"))
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES or is_dataset(path.parent):
+        return False
+    if suffix in (".npz", ".npy", *HDF5):
+        return suffix != ".npz" or zipfile.is_zipfile(path)
+    return not zipfile.is_zipfile(path) and not annotations.detect(path)
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether a file is one array, and holds no objects."""
+    return path.suffix.lower() == ".npy" and path.is_file() and not holds_objects(path)
 
 
 def read(path: Path, *, layout: str | None = None, class_names: str | None = None) -> Recordings:
@@ -68,19 +91,31 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
 
     Raises ValueError naming the array that is not as expected.
     """
-    shapes = npz_shapes(path)
-    array = lru_cache(maxsize=1)(lambda key: load_npz(path, (key,))[key])
+    file = open_arrays(path)
+    shapes, array = file.shapes, file.load
     batches = _batches(shapes)
-    names = [it.data for it in batches] or _of_clips(shapes)
+    names = [it.data for it in batches] or _of_clips(shapes, path)
+    if _is_plain(path) and not batches:
+        names, batches = [path.stem], [_Batch(path.stem, "", meaning(path.stem)[1])]
+    if not names:
+        raise FormatError("shape", f"{path} holds {first_few(list(shapes))}, expected arrays of clips and their labels")
+    own_names = [*map(str, array(NAMES))] if NAMES in shapes and len(shapes[NAMES]) == 1 else []
     joints = len(load_layout(layout)) if layout else None
     pick = array(names[0])
     some = [_as_clip(it, joints) for it in (pick[:20] if batches else [pick])]
     of = layout_for(some[0].shape[-2], layout)
     turned = not batches and frames_come_first([some[0]])
-    labels = [_labels(load_npz(path, (it.labels,))[it.labels], it, _count(shapes, it), path) for it in batches]
+    counts = [_count(shapes, it) for it in batches]
+    labels = [
+        _labels(array(it.labels), it, count, path) if it.labels else [None] * count
+        for it, count in zip(batches, counts, strict=True)
+    ]
     classes = sorted({str(it) for one in labels for it in one if isinstance(it, str)})
-    numbers = [classes.index(it) if isinstance(it, str) else int(it) for one in labels for it in one]
-    used = {*names, *(it.labels for it in batches)}
+    numbers = [classes.index(it) if isinstance(it, str) else it for one in labels for it in one]
+    labelled = [number for number in numbers if number is not None]
+    rates = [name for name, shape in shapes.items() if name.lower() in RATES and shape == ()]
+    fps = float(array(rates[0])) if rates else None
+    used = {*names, *rates, *(it.labels for it in batches), *[NAMES] * bool(own_names)}
     rest = [name for name in shapes if name not in used]
     column = known_split(path.stem) or "split"
 
@@ -88,19 +123,21 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
         taken = iter(numbers)
         for key, batch in zip(names, batches or [None] * len(names), strict=True):
             if batch is None:
-                yield _clip(array(key), key, of, turned)
+                item = _clip(array(key), key if len(names) > 1 else path.stem, of, turned)
+                yield replace(item, fps=fps) if isinstance(item, SkeletonClip) else item
                 continue
             splits = {column: batch.part} if batch.part else {}
             for number, clip in enumerate(array(key)):
-                item = _clip(clip, "-".join(filter(None, (path.stem, batch.part, str(number)))), of, False)
+                name = "-".join(filter(None, (path.stem, batch.part, str(number))))
+                item = _clip(clip, own_names[number] if own_names and not batch.part else name, of, False)
                 label = next(taken)
-                yield replace(item, label=label, splits=splits) if isinstance(item, SkeletonClip) else item
+                yield replace(item, label=label, splits=splits, fps=fps) if isinstance(item, SkeletonClip) else item
 
     return Recordings(
         clips=clips(),
         count=len(numbers) if batches else len(names),
         layout=of,
-        class_names=tuple(classes) or (names_of_classes(class_names, numbers, []) if batches else ()),
+        class_names=tuple(classes) or (names_of_classes(class_names, labelled, []) if batches else ()),
         units="m" if some[0].shape[-1] > 2 else "px",
         source=f"arrays of {path.name}",
         skipped=lambda: [f"arrays that are no clips: {first_few(rest)}"] * bool(rest),
@@ -108,8 +145,8 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
         as_arrays=True,
         guessed=frozenset({"score", "units", "up", *(["layout", "usual_layout"] if layout is None else [])}),
         assumed=(
-            *(f"{it.data} and {it.labels}: {_count(shapes, it):,} clips and their classes" for it in batches),
-            *([f"each array is a clip: {first_few(names)}"] if not batches else []),
+            *(_said(it, count) for it, count in zip(batches, counts, strict=True)),
+            *([f"each array is a clip: {first_few(names)}"] if len(names) > 1 and not batches else []),
             *[FLAT] * (len(shapes[names[0]]) == 2 + bool(batches)),
             *[NO_PEOPLE] * (len(shapes[names[0]]) == 3 + bool(batches)),
         ),
@@ -119,13 +156,20 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
 # ---- which arrays ----------------------------------------------------------------------------------------------------
 
 
+def _said(batch: _Batch, count: int) -> str:
+    """The line on what arrays are taken to be."""
+    if batch.labels:
+        return f"{batch.data} and {batch.labels}: {count:,} clips and their classes"
+    return f"{batch.data}: {count:,} clips, without an array of their labels beside it, such as y.npy"
+
+
 def _count(shapes: Mapping[str, tuple[int, ...]], batch: _Batch) -> int:
     return shapes[batch.data][0]
 
 
 def _batches(shapes: Mapping[str, tuple[int, ...]]) -> list[_Batch]:
     """The arrays of clips that have labels beside them, by their names and sizes."""
-    said = {_meaning(name): name for name in shapes}
+    said = {meaning(name): name for name in shapes}
     found = []
     for part in ("", *PARTS):
         data = [said[key] for key in ((word, part) for word in DATA) if key in said]
@@ -135,16 +179,12 @@ def _batches(shapes: Mapping[str, tuple[int, ...]]) -> list[_Batch]:
     return found
 
 
-def _meaning(name: str) -> tuple[str, str]:
-    """The word and the part of the split in a name: X_train -> (x, train)."""
-    words = ["val" if it == "valid" else it for it in re.split(r"[^a-z]+", name.lower()) if it]
-    part = next((it for it in words if it in PARTS), "")
-    return "_".join(it for it in words if it != part), part
-
-
-def _are_clips(shape: Sequence[int]) -> bool:
+def _are_clips(shape: Sequence[int], many: bool = False) -> bool:
+    """Whether an array is one of clips. many: of so many that the first axis is none of people."""
     if len(shape) == 3:
-        return bool(flat_shapes(shape[2]))
+        return bool(flat_shapes(shape[2])) and not (many and shape[2] in CHANNELS)
+    if many:
+        return len(shape) == 4 and min(shape[:2]) > MOST_PEOPLE and shape[3] in CHANNELS
     return (len(shape) in (4, 5) and shape[-1] in CHANNELS and shape[-2] > 2) or _channels_first(shape)
 
 
@@ -152,11 +192,19 @@ def _channels_first(shape: Sequence[int]) -> bool:
     return len(shape) == 5 and shape[1] in (2, 3) and shape[4] <= MOST_PEOPLE
 
 
-def _of_clips(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """The arrays that are a clip each: all of the same joints and coordinates; [] where there are not several."""
+def _of_clips(shapes: Mapping[str, tuple[int, ...]], path: Path) -> list[str]:
+    """The arrays that are a clip each: all of the same joints and coordinates; [] where there are none.
+
+    In a .npz they are several, as one is of the format poses; one in HDF5 has a usual name, as many hold other things.
+    """
     names = [name for name, it in shapes.items() if len(it) in (3, 4) and it[-1] in CHANNELS and it[-2] > 4]
     alike = len({shapes[name][-2:] for name in names}) == 1
-    return names if alike and len(names) > 1 and not any(_meaning(name)[0] in DATA for name in names) else []
+    usual = [name for name in names if meaning(name)[0] in DATA]
+    if path.suffix.lower() == ".npz":
+        return names if alike and len(names) > 1 and not usual else []
+    if path.suffix.lower() in HDF5 and len(names) == 1:
+        return usual or [name for name in names if name == path.stem]  # `array_files` names one without others so
+    return names if alike and (len(names) == 1 or not usual) else []
 
 
 # ---- clips -----------------------------------------------------------------------------------------------------------
@@ -164,7 +212,7 @@ def _of_clips(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
 
 def _as_clip(array: Shaped[np.ndarray, "..."], joints: int | None) -> Float[np.ndarray, "M T V C"]:
     if array.ndim == 2:
-        return with_joints(array, joints).swapaxes(0, 1)
+        return with_joints(np.asarray(array), joints).swapaxes(0, 1)
     if array.ndim == 4 and _channels_first((1, *array.shape)) and array.shape[-1] not in CHANNELS[1:]:
         return array.transpose(3, 1, 2, 0)
     return with_people(array)

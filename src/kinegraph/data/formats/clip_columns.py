@@ -30,6 +30,7 @@ MOST_CLASSES = 10_000
 UNIT = re.compile(
     r"(?<=.)\s*[(\[]\s*(mm|cm|m|px|pixels?|s|sec|seconds?|ms|(milli|centi)?met(er|re)s?)\s*[)\]]$", re.IGNORECASE
 )
+INDEX = re.compile(r"|Unnamed: \d+")  # how pandas names the column of row numbers
 MOST_CHECKED = 100  # columns that are compared with known names
 PARTS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
 OWN = ("label", "fps", "width", "height")
@@ -42,7 +43,10 @@ ALIASES = {
     "subject": ("subjects", "subject_id", "subjectid", "participant", "participant_id", "actor", "performer", "user"),
     "fps": ("frame_rate", "framerate"),
 }  # fmt: skip
-OF_CLIPS = {"clip": ("name", "clip_name", "video", "video_id", "sample", "file", "filename", "file_name")}
+OF_CLIPS = {
+    "clip": ("name", "clip_name", "video", "video_id", "sample", "file", "filename", "file_name", "path", "file_path",
+             "filepath", "id"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,13 @@ def named_columns(columns: Sequence[str], aliases: Mapping[str, Sequence[str]] =
     if twice := _twice(named.values()):
         raise ValueError(f"the column {quoted(twice)} is there twice")
     return named
+
+
+def label_in(content: Mapping) -> str:
+    """The label that an object says under one of its names, as a cell; "" where it says none."""
+    plain = {plain_column(str(name)): value for name, value in content.items()}
+    said = (plain[name] for name in ("label", *ALIASES["label"]) if isinstance(plain.get(name), str | int))
+    return next((str(int(it) if isinstance(it, bool) else it).strip() for it in said), "")
 
 
 def plain_column(name: str) -> str:
@@ -220,7 +231,8 @@ def read_labels_file(path: Path) -> dict[str, dict[str, str]]:
     for line, row in lines:
         if len(row) != len(header):
             raise ValueError(f"{path} line {line} has {len(row)} cells, the header has {len(header)}")
-        cells = dict(zip(header, (cell.strip() for cell in row), strict=True))
+        named = zip(header, (cell.strip() for cell in row), strict=True)
+        cells = {name: cell for name, cell in named if not INDEX.fullmatch(name)}
         clip = cells.pop("clip")
         if not clip:
             raise ValueError(f"{path} line {line}: the clip has no name")

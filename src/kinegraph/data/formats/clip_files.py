@@ -2,9 +2,11 @@
 
 FOLDER/walk.bvh             clip walk
 FOLDER/walk/01.bvh          clip walk/01 of class walk; a fifth of each class becomes "val" of the split holdout
+FOLDER/s01/walk/01.bvh      the same of person s01, where all outer folders are numbered people
 FOLDER/train/walk/01.bvh    the same in part train; all files are then in train, val or test
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,13 +15,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.clip_columns import MADE, VAL_SHARE, made_split
+from kinegraph.data.formats.clip_columns import MADE, VAL_SHARE, facts, made_split
 from kinegraph.data.formats.recordings import FormatError, Item, fault_of
 from kinegraph.data.split_names import PARTS
 
 AT_ORIGIN = 1e-6  # a joint that is exactly at the origin lies so far from it, since zero means: not seen
 LARGEST = 1 << 30  # bytes; hours of many joints
 LOOKED_AT = 50  # files of a folder that say whether it is of a format
+PERSON = re.compile(r"(s|sub|subj|subject|p|person|participant|actor|performer|user|patient)[_\- ]?\d+", re.IGNORECASE)
 T = TypeVar("T")
 
 
@@ -29,6 +32,7 @@ class ClipFile:
     name: str
     label: int | None = None
     splits: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, int | str] = field(default_factory=dict)
 
 
 def clip_files(
@@ -65,17 +69,37 @@ def named_apart(files: Sequence[ClipFile], top: Path) -> list[ClipFile]:
 def said_by_folders(
     places: Sequence[tuple[str, ...]],
 ) -> tuple[tuple[str, ...], list[tuple[int | None, dict[str, str]]]]:
-    """The classes, and the label and splits of each clip, by the folders in which it lies, the outermost first."""
+    """The classes, and the label and splits of each clip, by the folders in which it lies, the outermost first.
+
+    Folders of people around those of classes, such as subject01/walk, say who acts: a split keeps each on one side.
+    """
     parted = all(folders[:1] and folders[0] in PARTS for folders in places)
-    classes = tuple(sorted({folders[parted] for folders in places if len(folders) > parted}))
-    labels = [classes.index(folders[parted]) if len(folders) > parted else None for folders in places]
+    level = class_level(places)
+    classes = tuple(sorted({folders[level] for folders in places if len(folders) > level}))
+    labels = [classes.index(folders[level]) if len(folders) > level else None for folders in places]
     if parted:
         return classes, [(label, {"split": folders[0]}) for label, folders in zip(labels, places, strict=True)]
     if not classes:
         return (), [(None, {}) for _ in places]
     numbered = {f"{number:09}": label for number, label in enumerate(labels)}
-    parts = made_split({clip: {} for clip in numbered}, numbered, VAL_SHARE)[0]
+    subjects = [{"subject": folders[0] if folders else ""} if level else {} for folders in places]
+    parts = made_split(dict(zip(numbered, subjects, strict=True)), numbered, VAL_SHARE)[0]
     return classes, [(label, {split: part[clip] for split, part in parts.items()}) for clip, label in numbered.items()]
+
+
+def class_level(places: Sequence[tuple[str, ...]]) -> int:
+    """Which of the folders around a clip names its class: the first below train, val and test that names no person."""
+    first = int(all(folders[:1] and folders[0] in PARTS for folders in places))
+    deep = all(len(folders) > first + 1 and PERSON.fullmatch(folders[first]) for folders in places)
+    return first + (bool(places) and deep)
+
+
+def said_by_labels(labels: Sequence[str]) -> tuple[tuple[str, ...], list[tuple[int | None, dict[str, str]]]]:
+    """The same as of `said_by_folders`, by the label of each clip, as a cell of a table; "" where it has none."""
+    if not any(labels):
+        return (), [(None, {}) for _ in labels]
+    known = facts({f"{number:09}": {"label": label} for number, label in enumerate(labels)})
+    return known.class_names, [(it.label, dict(it.splits)) for it in known.clips.values()]
 
 
 def cells_of(files: Sequence[ClipFile], classes: Sequence[str]) -> dict[str, dict[str, str]]:

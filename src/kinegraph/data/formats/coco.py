@@ -26,17 +26,15 @@ from jaxtyping import Float
 from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.clip_files import some_below
 from kinegraph.data.formats.detections import (
-    LINES,
     Person,
     Pictures,
     folders_of,
-    lists_records,
     picture_number,
     pose_of,
-    read_records,
     recordings_of,
     sides,
 )
+from kinegraph.data.formats.json_rows import LINES, lists_records, read_records
 from kinegraph.data.formats.named_joints import layout_named
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.messages import quoted

@@ -1,4 +1,4 @@
-"""The rows of tables as text: CSV as people and programs write it, Parquet, and Excel's workbooks (`excel`).
+"""The rows of tables as text: CSV as people write it, Parquet, Excel's workbooks (`excel`), JSON (`json_rows`).
 
 Commas, semicolons or tabs separate; decimals have a point or a comma. A header of two rows, as pandas writes columns of
 two levels, becomes one: joints above, x, y and score below. The cells of a joint may be merged (empty but the first).
@@ -9,27 +9,36 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import Any, TextIO
 
 from kinegraph.data.formats.excel import EXCEL, excel_rows
+from kinegraph.data.formats.json_rows import ENDINGS as JSON
+from kinegraph.data.formats.json_rows import json_rows
 from kinegraph.data.formats.recordings import FormatError
 from kinegraph.data.formats.text import encoding_of, other_encoding
 from kinegraph.messages import one_line, quoted
 
 PARQUET = (".parquet", ".pq")
-NO_TEXT = (*PARQUET, *EXCEL)
+NO_TEXT = (*PARQUET, *EXCEL)  # lines of these are no rows
+BY_VALUES = (*NO_TEXT, *JSON)
 AXES = {"x", "y", "z", "score", "scores", "conf", "confidence", "likelihood", "visibility", "presence"}
 CELLS = re.compile(r"[,;\t]")
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*|\s*nan\s*|", re.IGNORECASE)
 UNIT = re.compile(
     r"|[\[(]?(px|pixels?|m|mm|cm|meters?|metres?|s|sec|seconds?|ms|frames?|deg|%|#|-)[\])]?", re.IGNORECASE
 )
+SAID = re.compile(
+    r"(?P<name>[A-Za-z][\w \-]{1,40}?(\s*[(\[][\w/]{1,12}[)\]])?)\s*[:=,;\t]\s*(?P<value>[^,;\t]{1,80}?)[,;\t\s]*"
+)
+MOST_ABOVE, MOST_CELLS = 50, 2  # lines above a table, and cells of one that is no comment
 LOOKED_AT = 100  # rows that show whether decimals have a comma
 DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+(?:[eE][-+]?\d+)?\s*")
 THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2}(?:,\d{3})+\s*")
 OF_LEVELS = re.compile(r"\((?:.*, )?'([^']*)', '([^']*)'\)")  # as pandas names columns of two levels in Parquet
+FEWEST = 4  # columns
+OF_DEEPLABCUT = ["bodyparts"]  # how the second row of its files begins
 ROWS_AT_A_TIME = 1024
 INDEX = "__index_level_0__"  # as pandas names rows without a name in Parquet
 
@@ -41,6 +50,8 @@ def csv_lines(path: Path) -> Iterator[Row]:
     suffix = path.suffix.lower()
     if suffix in EXCEL:
         rows = excel_rows(path)
+    elif suffix in JSON:
+        rows = json_rows(path)
     else:
         rows = _parquet(path) if suffix in PARQUET else _with_points(path, text_rows(path))
     header, rows = joined_header(rows)
@@ -83,27 +94,48 @@ def text_rows(path: Path) -> Iterator[Row]:
             raise ValueError(f"{path} {other_encoding(path)}") from None
 
 
+def said_in_comments(path: Path) -> dict[str, str]:
+    """What comments or lines above a table say, such as "# fps: 25", "FPS,30" or "# label = walk": name -> value."""
+    if path.suffix.lower() in BY_VALUES:
+        return {}
+    with path.open(newline="", encoding=encoding_of(path), errors="replace") as file:
+        count = _without_comments(file)[0]
+        file.seek(0)
+        comments = [line.lstrip("# ").strip() for line in islice(file, count)]
+    found = (SAID.fullmatch(comment) for comment in comments)
+    return {it["name"].strip(): it["value"].strip() for it in found if it}
+
+
 def _without_comments(file: TextIO) -> tuple[int, Iterator[str]]:
-    """How many lines are above a table as comments (#), and the lines of the table.
+    """How many lines are above a table as comments (#) or as a title and the like, and the lines of the table.
 
     The last comment is the header where as many numbers follow it: numpy's savetxt writes it so.
     """
-    first = ""
+    above: list[str] = []
     with suppress(UnicodeError):  # said where rows are read
-        first = file.read(1)
+        above = [*takewhile(_is_above, islice(file, MOST_ABOVE))]
     file.seek(0)
-    if first != "#":
+    if not above or len(above) == MOST_ABOVE:
         return 0, file
-    count, comment = 0, ""
-    for line in file:
-        if line.startswith("#"):
-            count, comment = count + 1, line.lstrip("# ")
-            continue
-        cells = CELLS.split(line.strip())
-        if len(CELLS.split(comment.strip())) == len(cells) and all(map(NUMBER.fullmatch, cells)):
-            return count - 1, chain([comment, line], file)
-        return count, chain([line], file)
-    return count, iter(())
+    for _ in above:
+        file.readline()
+    line, comment = file.readline(), above[-1].lstrip("# ")
+    cells = CELLS.split(line.strip())
+    commented = [it for it in above if it.startswith("#")]
+    if not commented and len([cell for cell in cells if cell.strip()]) < FEWEST:  # a table of few columns
+        file.seek(0)
+        return 0, file
+    if not line:
+        return len(above), iter(())
+    named = above[-1].startswith("#") and len(CELLS.split(comment.strip())) == len(cells)
+    if named and all(map(NUMBER.fullmatch, cells)):
+        return len(above) - 1, chain([comment, line], file)
+    return len(above), chain([line], file)
+
+
+def _is_above(line: str) -> bool:
+    """Whether a line above a table is no row of it: a comment, or one or two cells, as of a title or "FPS;50"."""
+    return line.startswith("#") or len([cell for cell in CELLS.split(line) if cell.strip()]) <= MOST_CELLS
 
 
 # ---- decimals --------------------------------------------------------------------------------------------------------
@@ -139,6 +171,9 @@ def joined_header(rows: Iterator[Row]) -> tuple[list[str], Iterator[Row]]:
     """The header in one row, and the rows below it."""
     _, header = next(rows, (1, []))
     header = [cell.strip() for cell in header]
+    if len({*header[1:]}) == 1 and len(header) > FEWEST:  # a row above that says one thing of all, such as who labelled
+        below = next(rows, (2, []))
+        return joined_header(chain([below], rows)) if below[1][:1] != OF_DEEPLABCUT else (header, chain([below], rows))
     if len(set(header)) == len(header):
         return header, rows
     second = list(islice(rows, 1))

@@ -29,7 +29,7 @@ from jaxtyping import Float, Int
 
 from kinegraph.data.formats.clip_columns import Facts, facts
 from kinegraph.data.formats.clip_files import ClipFile, cells_of, clip_files, some_below
-from kinegraph.data.formats.deeplabcut_csv import Row, begins_with, opened, read_cells, rows_of
+from kinegraph.data.formats.deeplabcut_csv import LABELLED, Row, begins_with, opened, read_cells, rows_of
 from kinegraph.data.formats.deeplabcut_h5 import SUFFIXES as H5
 from kinegraph.data.formats.deeplabcut_h5 import is_deeplabcut_h5, read_h5
 from kinegraph.data.formats.hdf5 import check_h5py
@@ -51,6 +51,7 @@ COORDS = ("x", "y", "z", "likelihood")
 OWN_LAYOUT = "body parts of a DeepLabCut file"
 UNIQUE = "single"  # DeepLabCut's name for the individual of what is there once
 MIDDLE = ("centre", "center", "spine", "body", "torso", "back", "neck", "shoulder")  # in names of parts in the middle
+FILTERED = "_filtered"  # the end of files that DeepLabCut's `filterpredictions` writes
 SPARSE = 10  # a file may number so many frames for each row it has
 PIECE = 1 << 16  # letters read at once
 NETWORK = re.compile(r"(?<=.)[_-]?(DLC_|DeepCut_|superanimal_).*$")  # behind the name of the video
@@ -97,7 +98,7 @@ def read(
     Raises ValueError where no file can be read.
     """
     files, classes = clip_files(path, SUFFIXES, _is_deeplabcut)
-    files = _named_after_videos(files)
+    files, twice = _named_after_videos(files)
     table, missing = cells_of(files, classes), []
     if labels_file is not None:
         table, missing = with_labels(table, labels_file, {file.name: file.path.stem for file in files})
@@ -111,7 +112,7 @@ def read(
         units="m" if header.channels == 3 else "px",
         guessed=frozenset(("units", "up") if header.channels == 3 else ()),
         source="; ".join(filter(None, [f"DeepLabCut, {path.name}", known.note])),
-        skipped=lambda: [*lines, *missing],
+        skipped=lambda: [*twice, *lines, *missing],
         assumed=assumed,
     )
 
@@ -128,17 +129,22 @@ def _is_deeplabcut(file: Path) -> bool:
         return lines.readline(PIECE).lstrip('"').startswith(("bodyparts", "individuals"))
 
 
-def _named_after_videos(files: Sequence[ClipFile]) -> list[ClipFile]:
+def _named_after_videos(files: Sequence[ClipFile]) -> tuple[list[ClipFile], list[str]]:
     """The files, their clips named after the videos, without the name of the network that DeepLabCut adds to them.
 
-    Where several files are of one video, each keeps its own name; of a .csv and an .h5 of one name, the .csv is read.
+    Where several files are of one video, each keeps its own name; of a .csv and an .h5 of one name, the .csv is read,
+    and of X.csv and X_filtered.csv the filtered one, which a line says.
     """
     tables = {file.path.with_suffix("") for file in files if file.path.suffix.lower() == ".csv"}
     kept = [it for it in files if it.path.suffix.lower() == ".csv" or it.path.with_suffix("") not in tables]
+    filtered = {file.path.with_suffix("") for file in kept if file.path.stem.endswith(FILTERED)}
+    twice = [it for it in kept if it.path.with_name(it.path.stem + FILTERED) in filtered]
+    kept = [it for it in kept if it not in twice]
     videos = [file.name.removesuffix(file.path.stem) + NETWORK.sub("", file.path.stem) for file in kept]
     shared = Counter(videos)
     named = [replace(it, name=video) if shared[video] == 1 else it for it, video in zip(kept, videos, strict=True)]
-    return sorted(named, key=lambda file: (file.path.stem, str(file.path)))
+    lines = [f"recordings of which '{FILTERED}' files are there, too: {first_few([it.path.name for it in twice])}"]
+    return sorted(named, key=lambda file: (file.path.stem, str(file.path))), lines * bool(twice)
 
 
 def _clips(files: Sequence[ClipFile], layout: JointLayout, known: Facts, named: bool) -> Iterator[Item]:
@@ -328,6 +334,8 @@ def _header(file: Path, rows: Iterator[Row]) -> Header:
     top = [row for _, row in islice(rows, 3)]
     names = SEVERAL if len(top) > 1 and top[1][0] == "individuals" else SINGLE
     top += [row for _, row in islice(rows, len(names) - 3)]
+    if all(row[1:3] == ["", ""] for row in top):  # the rows of pictures are named by folder, video and picture
+        raise FormatError("unreadable", f"{file} holds {LABELLED}")
     if tuple(row[0] for row in top) != names:
         raise ValueError(f"{file} is no DeepLabCut file, whose first rows begin with {', '.join(names)}")
     width = len(top[0])

@@ -20,6 +20,7 @@ BLOCK = 1 << 20  # characters of lines that are read together
 LARGEST = 1e30
 SEPARATORS, HEAD = ",;\t", 1 << 10
 MOST_FRAMES = 10**9
+LABELLED = "labels of single pictures, which are no recording; give the files that DeepLabCut's analyze_videos writes"
 
 Row = tuple[int, list[str]]
 
@@ -113,7 +114,7 @@ def _cell_by_cell(
 
 def _frame(where: str, cell: str, before: int) -> int:
     if not (cell.isdecimal() and len(cell) < 10):
-        hint = "; labels of single pictures are no recording" if "." in cell else ""
+        hint = f"; these are {LABELLED}" if cell.lower().endswith((".png", ".jpg", ".jpeg")) else ""
         raise ValueError(f"{where} is of frame {quoted(cell)}, expected a number{hint}")
     if int(cell) <= before:
         raise ValueError(f"{where} is of frame {cell}, expected one after {before}")

@@ -15,13 +15,10 @@ from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.named_joints import bones_line
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.tracking import CROWD, gathered, track
-from kinegraph.files import check_is_file
 from kinegraph.messages import quoted
-from kinegraph.safe_io import parsed_json, read_json
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
-LINES = (".jsonl", ".ndjson")  # the ends of JSON lines
 NUMBERED = re.compile(r"(.*?)[_\-. ]?(\d{1,12})")
 LARGEST_STEP = 12  # between the numbers of a sequence's pictures; others are single pictures
 OF_PROGRAMS = re.compile(r"labels|json|predictions|sep-json|(predict|track)\d*", re.IGNORECASE)  # folders of results
@@ -56,25 +53,6 @@ class Pictures:
         there = self.people.setdefault(frame, [])
         if person is not None:
             there.append(person)
-
-
-def lists_records(file: Path, head: bytes) -> bool:
-    """Whether a file begins as a list does, or holds an object on each line. head: the start of the file."""
-    lines = [line.strip() for line in head.lstrip().split(b"\n", 2)[:2]]
-    each = all(line.startswith(b"{") for line in lines) and lines[0].rstrip(b",").endswith(b"}")
-    return head.lstrip().startswith(b"[") or (each and (len(lines) == 2 or file.suffix.lower() in LINES))
-
-
-def read_records(file: Path) -> object:
-    """The value in a JSON file; of JSON lines the list of their values. Raises ValueError naming file and line."""
-    if file.suffix.lower() not in LINES:
-        with file.open("rb") as content:
-            if not lists_records(file, head := content.read(1 << 16)) or head.lstrip().startswith(b"["):
-                return read_json(file)
-    check_is_file(file)
-    with file.open("rb") as content:
-        lines = [(number, line.strip().rstrip(b",")) for number, line in enumerate(content, 1)]
-    return [parsed_json(line, f"{file} line {number}") for number, line in lines if line]
 
 
 def picture_number(name: str) -> tuple[str, int | None]:

@@ -6,15 +6,15 @@
     {"pose_landmarks": [[{"x", "y", "z", "visibility"}, ...], ...]}                          MediaPipe, all its forms
     {"persons": [{"track_id": 1, "keypoints": [[x, y, s], ...]}, ...]}                       and those of own scripts
 
-The first frame may say these facts, too. id, score and frame may be left out; {"people": []} is a frame without
-anybody. A joint that was not seen is null, NaN or all zero. Frame numbers count up; numbers that are not there are
-frames without anybody.
+The first frame may say these facts, too. A label in the lines is the clip's, if it is the same in all of them. id,
+score and frame may be left out; {"people": []} is a frame without anybody. A joint that was not seen is null, NaN or
+all zero. Frame numbers count up; numbers that are not there are frames without anybody.
 Source: doc/02_output.md of OpenPose; ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -23,16 +23,17 @@ from typing import Any, BinaryIO
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_columns import image_size_of
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, first_readable, some_below
+from kinegraph.data.formats.clip_columns import image_size_of, label_in
+from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, first_readable, said_by_labels, some_below
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.landmarks import IN_PIXELS, LANDMARKS, WORLD, frames_of
 from kinegraph.data.formats.openpose_files import _id, _pose
 from kinegraph.data.formats.openpose_parts import BODIES
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.data.formats.table_csv import joint_index, layout_of
+from kinegraph.data.formats.table_json import is_clip
 from kinegraph.data.tracking import gathered, track
-from kinegraph.messages import quoted
+from kinegraph.messages import first_few, quoted
 from kinegraph.safe_io import parsed_json
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
@@ -73,6 +74,7 @@ class Frame:
     layout: str | None = None
     fractions: bool = False
     head: Head | None = None
+    label: str = ""  # in words, or a number
 
 
 def parsed_line(line: str | bytes, origin: str, dimensions: int | None = None, first: bool = False) -> Head | Frame:
@@ -94,6 +96,12 @@ def parsed_line(line: str | bytes, origin: str, dimensions: int | None = None, f
 
 
 def _frame(content: Any, origin: str, dimensions: int | None) -> Frame:
+    label = label_in(content) if isinstance(content, Mapping) else ""
+    frame = _people(content, origin, dimensions)
+    return replace(frame, label=label) if label else frame
+
+
+def _people(content: Any, origin: str, dimensions: int | None) -> Frame:
     number = content.get("frame") if isinstance(content, Mapping) else None
     if number is not None and (type(number) is not int or not 0 <= number < 2**50):
         raise ValueError(f"{origin} has 'frame' {quoted(number)}, expected a whole number from 0 on")
@@ -270,9 +278,9 @@ def _is_one(file: Path) -> bool:
         return False
     try:
         parsed_line(line, "")
+        return not is_clip(parsed_json(line.rstrip(b" \t\r\n,"), ""))  # which `table` reads
     except ValueError:
         return False
-    return True
 
 
 def read(path: Path, *, layout: str | None = None) -> Recordings:
@@ -282,17 +290,34 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
     """
     files, classes = clip_files(path, ENDINGS, _is_one)
     first = first_readable(files, lambda file: _recording(file, layout))
+    if not classes:
+        classes, said = said_by_labels([_label(file.path) for file in files])
+        files = [replace(it, label=label, splits=splits) for it, (label, splits) in zip(files, said, strict=True)]
+    several: list[str] = []
     return replace(
         first,
-        clips=clips_of(files, lambda file: _clip_of(file, layout, first)),
+        clips=clips_of(files, lambda file: _clip_of(file, layout, first, several)),
         count=len(files),
         class_names=classes,
         source=f"JSON lines, {path.name}",
+        skipped=lambda: [f"labels of frames, which change within a clip: {first_few(several)}"] * bool(several),
     )
 
 
-def _clip_of(file: ClipFile, layout: str | None, first: Recordings) -> Item:
-    """The clip of a file of a folder. Raises ValueError where it is of another kind than the first one."""
+def _label(file: Path) -> str:
+    """The label of the first frame."""
+    with suppress(ValueError), closing(lines_of(file.open("rb"))) as lines:
+        for line in islice(lines, 2):
+            if isinstance(found := parsed_line(line, str(file)), Frame):
+                return found.label
+    return ""
+
+
+def _clip_of(file: ClipFile, layout: str | None, first: Recordings, several: list[str]) -> Item:
+    """The clip of a file of a folder. Raises ValueError where it is of another kind than the first one.
+
+    several: gets the clips whose frames have different labels; they have none themselves.
+    """
     found = _recording(file.path, layout)
     if (found.layout, found.units) != (first.layout, first.units):
         problem = (
@@ -302,7 +327,9 @@ def _clip_of(file: ClipFile, layout: str | None, first: Recordings) -> Item:
     (clip,) = found.clips
     if not isinstance(clip, SkeletonClip):
         return nobody(file.name)
-    return replace(clip, name=file.name, label=file.label, splits=file.splits)
+    if found.skipped():
+        several.append(file.name)
+    return replace(clip, name=file.name, label=None if found.skipped() else file.label, splits=file.splits)
 
 
 def _recording(path: Path, layout: str | None) -> Recordings:
@@ -320,6 +347,7 @@ def _recording(path: Path, layout: str | None) -> Recordings:
     if len(of) != joints:
         raise FormatError("joints", f"{path} has {joints} joints, its layout '{of.name}' {len(of)}")
     known = bool(said or layout or first.layout)
+    labels = {frame.label for frame in frames.values()}
     return Recordings(
         clips=(clip for clip in [_clip(path.stem, frames, of, head)]),  # a generator, as of all formats
         count=1,
@@ -327,6 +355,7 @@ def _recording(path: Path, layout: str | None) -> Recordings:
         class_names=(),
         units="m" if first.keypoint.shape[2] == 3 else "px",
         source=f"JSON lines, {path.name}",
+        skipped=lambda: ["labels of frames"] * (len(labels) > 1),
         guessed=frozenset(("units",) if known else ("units", "layout")),
     )
 

@@ -3,7 +3,8 @@
 A body is a list of points, or an object of them by name or number. A point is {"x", "y", "z", "visibility"}, or
 [x, y, z, visibility] in a list that is called landmarks, keypoints and so on; there, all numbers may also stand in one
 list. A frame is a body, a list of bodies, or an object with them; a recording is a list of frames, an object of them by
-number, or a list of bodies that say their frame. null and NaN: not seen.
+number, a list of bodies that say their frame, an object of joints with the points of all frames, or one of people with
+their frames. null and NaN: not seen.
 """
 
 import math
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from kinegraph.data.formats.named_joints import are_joints
 from kinegraph.data.formats.recordings import FormatError
 from kinegraph.messages import quoted
 from kinegraph.skeleton.layout import load_layout
@@ -21,13 +23,23 @@ SCORES = ("visibility", "presence", "score", "confidence", "visible")
 BESIDE = ("scores", "keypoint_scores", "keypoints_scores", "confidences", "confidence", "conf", "visibility")
 NAMES = ("name", "part", "landmark_name", "landmark", "joint", "label")
 NUMBERS = ("index", "id", "idx", "landmark_id", "landmark_index", "joint_id", "i")
-FRAMES = ("frames", "data", "results", "sequence", "poses_by_frame", "frame_data")
+FRAMES = ("frames", "data", "results", "sequence", "poses_by_frame", "frame_data", "tracks")
 FRAME_NUMBERS = ("frame", "frameid", "framenumber", "frameindex", "frameidx", "framenum", "frameno")
 TIMES = ("timestamp", "time", "timestamps", "timesec", "timestampms", "timems")  # of a frame, without _ and case
-PEOPLE = ("people", "persons", "poses", "bodies", "hands", "detections")
-WHO = ("track_id", "trackId", "tracking_id", "person_id", "personId", "id", "idx")  # the last two in a list of people
+PEOPLE = ("people", "persons", "poses", "bodies", "hands", "detections", "annots")
+WHO = (
+    "track_id",
+    "trackId",
+    "tracking_id",
+    "person_id",
+    "personId",
+    "personID",
+    "id",
+    "idx",
+)
 LANDMARKS = ("pose_landmarks", "poseLandmarks", "landmarks", "keypoints", "hand_landmarks", "handLandmarks",
-             "multi_hand_landmarks", "multiHandLandmarks", "pose", "landmark", "joints")  # fmt: skip
+             "multi_hand_landmarks", "multiHandLandmarks", "pose", "landmark", "joints",
+             "keypoints3d", "keypoints_3d", "joints3d", "joints_3d", "keypoints2d", "keypoints_2d")  # fmt: skip
 WORLD = ("pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks")
 HANDEDNESS = ("handedness", "handednesses", "multi_handedness", "multiHandedness")
 SAID_SIDE = ("category_name", "categoryName", "label", "display_name", "classification", "handedness", "side", "hand")
@@ -69,7 +81,14 @@ def frames_of(content: object, path: Path, hands: bool = False) -> Iterator[Fram
     Raises ValueError for what is no list of frames.
     """
     if isinstance(content, Mapping):
-        inner = next((content[key] for key in FRAMES if isinstance(content.get(key), list | Mapping)), None)
+        places = (content, *(content.get(key) for key in (*LANDMARKS, *WORLD)))
+        content = next(filter(None, (_turned(it, path) for it in places)), content)
+    for who, frames in (people := _of_people(content)):
+        yield from (replace(it, ids=[who] * len(it.bodies)) for it in frames_of(frames, path, hands))
+    if people:
+        return
+    if isinstance(content, Mapping):
+        inner = _inner(content)
         inner = inner or next((content[key] for key in PEOPLE if _are_frames(content.get(key))), None)
         if inner is not None:
             yield from frames_of(inner, path, hands)
@@ -91,6 +110,52 @@ def frames_of(content: object, path: Path, hands: bool = False) -> Iterator[Fram
     else:
         for frame in content:
             yield _frame(frame, path, hands)
+
+
+def _inner(content: Mapping[str, Any]) -> Any:
+    """The frames around which an object stands; None without."""
+    return next((content[key] for key in FRAMES if isinstance(content.get(key), list | Mapping)), None)
+
+
+def _of_people(content: object) -> list[tuple[Hashable, Any]]:
+    """The people of a recording, each with all frames; [] for what holds frames of people."""
+    if isinstance(content, Mapping) and _inner(content) is None:
+        found = list(content.items())
+    elif isinstance(content, list) and all(isinstance(it, Mapping) for it in content):
+        ids = [next((it[key] for key in WHO if isinstance(it.get(key), int | str)), None) for it in content]
+        found = [(i if who is None else who, _inner(it)) for i, (who, it) in enumerate(zip(ids, content, strict=True))]
+    else:
+        return []
+    return found if all(_are_frames(frames) for _, frames in found) else []
+
+
+def _turned(content: object, path: Path) -> list[dict[str, Any]]:
+    """The frames of an object that has the points of each joint in all frames, by its name; [] for another object.
+
+    Raises FormatError for joints with different numbers of frames.
+    """
+    if not isinstance(content, Mapping):
+        return []
+    joints = {str(name): points for name, value in content.items() if (points := _points_of_frames(value))}
+    if len(joints) < FEWEST or not are_joints(joints):
+        return []
+    first = next(iter(joints))
+    if other := next((name for name in joints if len(joints[name]) != len(joints[first])), None):
+        counts = f"{len(joints[first])} frames of {quoted(first)} and {len(joints[other])} of {quoted(other)}"
+        raise FormatError("joints", f"{path} has {counts}, expected a point in each frame; null: not seen")
+    times = {name: it for name, it in content.items() if isinstance(it, list) and len(it) == len(joints[first])}
+    return [{name: it[t] for name, it in (times | joints).items()} for t in range(len(joints[first]))]
+
+
+def _points_of_frames(value: Any) -> list:
+    """The points of a joint, one a frame, also where lists of x and of y hold them; [] for anything else."""
+    if isinstance(value, Mapping) and all(isinstance(value.get(axis), list) for axis in "xy"):
+        series = {str(axis): numbers for axis, numbers in value.items() if isinstance(numbers, list)}
+        even = len({*map(len, series.values())}) == 1
+        return [dict(zip(series, it, strict=True)) for it in zip(*series.values(), strict=True)] if even else []
+    points = value if isinstance(value, list) else []
+    fits = all(it is None or _is_row(it) or _is_point(it) for it in points)
+    return points if fits and any(it is not None for it in points) else []
 
 
 def _are_frames(value: object) -> bool:

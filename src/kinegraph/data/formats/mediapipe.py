@@ -5,6 +5,7 @@
     [{"frame": 0, "landmarks": [the same]}, ...]                  also pose_landmarks, poseLandmarks, keypoints ...
     {"fps": 30, "frames": [...]}, {"0": [...], "1": [...]}        an object around them, or with them by number
     {"nose": {"x", "y"}, "left_eye": ...}                         joints by name or number; also {"nose": [x, y]}
+    {"nose": [[x, y], [x, y], ...], "left_eye": ...}              joints by name, each with its points in all frames
     [{"frame": 0, "track_id": 1, "keypoints": [[x, y, s], ...]}]  a body each; also [x, y, s, x, y, s, ...]
     [{"frame": 0, "people": [{"id": 1, "keypoints": ...}]}]       also persons, poses, bodies, detections
     {"landmarks": [[the same], [the same]]}                       a result of MediaPipe Tasks: people of one frame
@@ -18,6 +19,7 @@ Source: ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker.
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -27,13 +29,17 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.folders import files_below
-from kinegraph.data.formats.clip_files import said_by_folders
+from kinegraph.data.formats.array_files import PICKLES, named_arrays
+from kinegraph.data.formats.clip_columns import label_in
+from kinegraph.data.formats.clip_files import said_by_folders, said_by_labels
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.detections import frame_numbers, picture_number, sides
 from kinegraph.data.formats.landmarks import (
+    FRAMES,
     HANDS_BESIDE,
     LANDMARKS,
     MOST_PEOPLE,
+    PEOPLE,
     WORLD,
     Frame,
     frames_of,
@@ -46,19 +52,26 @@ from kinegraph.data.formats.table_times import rate_of_times
 from kinegraph.data.tracking import CROWD, gathered, track
 from kinegraph.messages import first_few
 from kinegraph.safe_io import read_json
+from kinegraph.safe_pickle import load_pickle
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
 NAME = "mediapipe"
 TITLE = "landmarks of MediaPipe (JSON)"
-SUFFIXES = (".json",)
+SUFFIXES = (".json", *PICKLES)  # pickles of the same shapes, with arrays for lists
 HEAD = 1 << 14
 LOOKED_AT = 20  # files of a folder
+LARGEST_PICKLE = 1 << 27  # bytes; lists take many times as much memory as arrays
 OTHERS = (b'"clips"', b'"image_id"', b'"annotations"', b'"keypoint_scores"', b'"skeletons"', b'_keypoints_2d"',
           b"AlphaPose", b'"skeleton"')  # fmt: skip
 WORDS = (b'"landmarks"', b'"pose_landmarks"', b'"poseLandmarks"', b'"pose_world_landmarks"')
-NAMED_ROW = re.compile(
-    rb'"(nose|(left|right|l|r)[ _]?(shoulder|hip|knee|wrist))"\s*:\s*\[\s*-?[\d.]+(e-?\d+)?\s*,', re.IGNORECASE
+NAMED_ROW = re.compile(  # a joint with its place, or with its places in all frames
+    rb'"(nose|(left|right|l|r)[ _]?(shoulder|hip|knee|wrist))"\s*:\s*(\{\s*"x"\s*:\s*)?(\[\s*|null\s*,\s*){1,9}'
+    rb"-?[\d.]+(e-?\d+)?\s*,",
+    re.IGNORECASE,
+)
+NUMBERED_ROWS = re.compile(  # frames by their numbers, each a list of joints
+    rb'(^|"frames"\s*:)\s*\{\s*"(frame|image|img)?[_\- ]?\d{1,9}(\.jpe?g|\.png)?"\s*:\s*(\[\s*){2,3}-?\d', re.IGNORECASE
 )
 OBJECT_OF_ROWS = re.compile(rb'"(landmarks|keypoints|joints)"\s*:\s*\{\s*"[^"]{1,60}"\s*:\s*\[\s*-?\d[-\d.eE+]*\s*,')
 LISTED = re.compile(rb'"(%s)"\s*:\s*\[\s*(\[\s*)?(-?\d|NaN|null)' % "|".join((*LANDMARKS, *WORLD)).encode())
@@ -70,6 +83,8 @@ SIDES = (("width", "height"), ("image_width", "image_height"), ("frame_width", "
 def detect(path: Path) -> str | None:
     """A JSON file of objects with x and y or of landmarks, which no other format has, or a folder with such files."""
     if path.is_file():
+        if path.suffix.lower() in PICKLES:
+            return "a pickle of frames with joints" if _has_frames(path) else None
         return "objects with x and y, as MediaPipe's landmarks" if _has_landmarks(path) else None
     named = next(filter(_has_landmarks, islice(files_below(path, "*.json"), LOOKED_AT)), None)
     return f"holds {named.name}, landmarks of MediaPipe" if named else None
@@ -82,11 +97,33 @@ def _has_landmarks(file: Path) -> bool:
         head = content.read(HEAD)
     points = all(re.search(rb'"%s"\s*:' % axis, head) for axis in (b"x", b"y")) or any(word in head for word in WORDS)
     points = points or OBJECT_OF_ROWS.search(head) is not None
-    points = points or NAMED_ROW.search(head) is not None or LISTED.search(head) is not None
+    points = points or any(it.search(head) for it in (NAMED_ROW, NUMBERED_ROWS, LISTED))
     return points and not any(word in head for word in OTHERS)
 
 
-@dataclass(frozen=True, eq=False)
+def _has_frames(path: Path) -> bool:
+    """Whether a pickle holds frames in one of these shapes, and no clips that `clip_arrays` reads."""
+    if path.stat().st_size > LARGEST_PICKLE:
+        return False
+    with suppress(ValueError):
+        content = load_pickle(path)
+        if named_arrays(content, path.stem) or not isinstance(content, list | Mapping):
+            return False
+        frames = list(frames_of(_plain(content), path))
+        return sum(bool(frame.bodies) for frame in frames) * 2 > len(frames) > 0
+    return False
+
+
+def _plain(value: Any) -> Any:
+    """A value of a pickle as a JSON has it: lists in place of arrays."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key.decode("latin-1") if isinstance(key, bytes) else str(key): _plain(it) for key, it in value.items()}
+    return [_plain(it) for it in value] if isinstance(value, list | tuple) else value
+
+
+@dataclass(eq=False)
 class _File:
     frames: list[Frame]
     fps: float | None
@@ -94,6 +131,7 @@ class _File:
     left_out: Sequence[str]
     folders: tuple[str, ...] = ()  # those that name its part and class
     timed: bool = False  # the frame rate is that of the times of frames
+    labels: tuple[str, ...] = ()  # those that the file or its frames say, each once
 
 
 def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None = None) -> Recordings:
@@ -133,6 +171,10 @@ def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None 
     rows = _rows_of_sides(frames)
     source = f"MediaPipe, {path.name}" + f", people are the {' and the '.join(rows)} hand" * bool(rows)
     classes, said = said_by_folders([found.folders for found in recordings.values()])
+    several = [name for name, found in recordings.items() if len(found.labels) > 1]
+    if not classes:
+        classes, said = said_by_labels([it.labels[0] if len(it.labels) == 1 else "" for it in recordings.values()])
+    lines = [f"labels of frames, which change within a clip: {first_few(several)}"] * bool(several)
     return Recordings(
         clips=(
             _clip(found, of, name, deep, rows, known, *about)
@@ -143,7 +185,7 @@ def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None 
         class_names=classes,
         units="m" if deep else "px",
         source=source,
-        skipped=lambda: [f"{first_few(beside)}, beside the pose"] if beside else [],
+        skipped=lambda: [f"{first_few(beside)}, beside the pose"] * bool(beside) + lines,
         guessed=frozenset(
             ("units", *["up"] * deep, *["score"] * unsaid, *["layout"] * (numbered and not layout and not hands))
         ),
@@ -167,7 +209,7 @@ def _rows_of_sides(frames: Sequence[Frame]) -> tuple[str, ...]:
 
 
 def _read(file: Path, hands: bool) -> _File:
-    content = read_json(file)
+    content = _plain(load_pickle(file)) if file.suffix.lower() in PICKLES else read_json(file)
     places = [content, *content.values()] if isinstance(content, Mapping) else []
     abouts = [it for it in places if isinstance(it, Mapping)]
     said = (_number(it.get(key)) for it in abouts for key in RATES)
@@ -177,7 +219,17 @@ def _read(file: Path, hands: bool) -> _File:
     times = [] if rate else [it.time for it in frames if it.time is not None]
     timed = rate_of_times(list(zip(times, _numbers(frames)[0], strict=True))) if len(times) == len(frames) else None
     size = next(filter(None, sizes), None)
-    return _File(frames, rate or timed, size, left_out_of(content), timed=timed is not None)
+    return _File(frames, rate or timed, size, left_out_of(content), timed=timed is not None, labels=_labels(content))
+
+
+def _labels(content: object) -> tuple[str, ...]:
+    """The label that a file says of its clip, else those of its frames."""
+    if isinstance(content, Mapping) and (label := label_in(content)):
+        return (label,)
+    frames = next((content[key] for key in FRAMES if key in content), None) if isinstance(content, Mapping) else content
+    objects = [it for it in frames if isinstance(it, Mapping)] if isinstance(frames, list) else []
+    framed = [it for it in objects if any(key in it for key in (*LANDMARKS, *WORLD, *PEOPLE))]  # not points
+    return tuple(filter(None, dict.fromkeys(map(label_in, framed))))
 
 
 def _number(value: object) -> float | None:
@@ -208,6 +260,7 @@ def _joined(files: Mapping[Path, _File], path: Path) -> dict[str, _File]:
         clip = found.setdefault(
             name or path.absolute().name, _File([], one.fps, one.size, one.left_out, _folders(file.parent, path))
         )
+        clip.labels = tuple(dict.fromkeys((*clip.labels, *one.labels)))
         clip.frames.append(replace(one.frames[0], number=place if number is None else number))
     return found
 

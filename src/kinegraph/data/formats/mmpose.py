@@ -13,6 +13,7 @@ Source: open-mmlab/mmpose demo/topdown_demo_with_mmdet.py and mmpose/apis/infere
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.clip_files import some_below
@@ -75,9 +76,11 @@ def _add(found: dict[str, Pictures], content: object, file: Path, name: str, alo
     frames = content
     if isinstance(frames, list) and frames and all(isinstance(it, list) for it in frames):
         # the inferencer's own result: a list of instances for each picture
+        frames = [it[0] if len(it) == 1 and isinstance(it[0], list) else it for it in frames]  # a batch of one picture
         frames = frames[0] if len(frames) == 1 else [{"instances": it} for it in frames]
     if not isinstance(frames, list) or not all(isinstance(it, Mapping) for it in frames):
         raise ValueError(f"{file} is no list of frames or instances")
+    frames = [_of_arrays(it) for it in frames]
     if any(key in it for it in frames for key in (*PEOPLE, *NUMBERS)):
         pictures = found.setdefault(f"{name}.json", Pictures(name, folders=folders_of(name)))
         for place, frame in enumerate(frames):
@@ -89,6 +92,18 @@ def _add(found: dict[str, Pictures], content: object, file: Path, name: str, alo
     of = Pictures(recording or file.absolute().parent.name, folders=folders_of(recording))
     pictures = found.setdefault(recording, of)
     _add_people(pictures, number or 0, frames, file)
+
+
+def _of_arrays(frame: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A frame whose instances stand in lists of keypoints and of scores, with an object for each of them."""
+    said = frame.get("pred_instances")
+    if not isinstance(said, Mapping) or not isinstance(keypoints := said.get("keypoints"), list):
+        return frame
+    scores = said.get("keypoint_scores")
+    each = scores if isinstance(scores, list) and len(scores) == len(keypoints) else [None] * len(keypoints)
+    people = [{"keypoints": it, "keypoint_scores": of} for it, of in zip(keypoints, each, strict=True)]
+    number = picture_number(str(frame["image_path"]))[1] if "image_path" in frame else None
+    return {**frame, PEOPLE[0]: people} | ({} if number is None else {NUMBERS[0]: number})
 
 
 def _add_people(pictures: Pictures, frame: int, instances: object, file: Path) -> None:

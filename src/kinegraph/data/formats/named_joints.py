@@ -1,7 +1,8 @@
 """A layout from the names and bones that a file gives: the built-in one with these names, or one of its own."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from kinegraph.skeleton.joint_names import plain_joint
@@ -38,6 +39,17 @@ def built_in(names: Sequence[str]) -> JointLayout | None:
     plain = {plain_joint(name) for name in names}
     known = map(load_layout, layout_names())
     return next((it for it in known if len(plain) == len(names) and {*map(plain_joint, it.joints)} == plain), None)
+
+
+def are_joints(names: Collection[object]) -> bool:
+    """Whether most of these are names of joints that some built-in layout has."""
+    known = [name for name in names if isinstance(name, str) and plain_joint(name) in _known_joints()]
+    return len(known) * 2 > len(names)
+
+
+@cache
+def _known_joints() -> frozenset[str]:
+    return frozenset(plain_joint(joint) for name in layout_names() for joint in load_layout(name).joints)
 
 
 def bones_line(layout: JointLayout) -> tuple[str, ...]:

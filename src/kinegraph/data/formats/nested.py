@@ -24,7 +24,7 @@ def uneven(lists: object, axes: int) -> bool:
     if not isinstance(lists, list) or not all(frame is None or isinstance(frame, list) for frame in lists):
         return False
     counts = {len(frame) for frame in lists if frame is not None}
-    return len(counts) > 1 and max(counts) <= len(lists) and _depth(lists, axes) == axes
+    return len(counts) > 1 and max(counts) <= len(lists) and depth_of(lists, axes) == axes
 
 
 def _even(lists: list[list | None]) -> list[list]:
@@ -32,11 +32,11 @@ def _even(lists: list[list | None]) -> list[list]:
     return [[*(frame or ()), *[None] * (most - len(frame or ()))] for frame in lists]
 
 
-def _depth(lists: object, axes: int) -> int:
+def depth_of(lists: object, axes: int) -> int:
     """How many lists lie in each other, on the way along the first that is not empty."""
     if axes == 0 or not isinstance(lists, list):
         return 0
-    return 1 + _depth(next((inner for inner in lists if inner not in (None, [])), None), axes - 1)
+    return 1 + depth_of(next((inner for inner in lists if inner not in (None, [])), None), axes - 1)
 
 
 def _sizes(lists: object, axes: int) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.csv_rows import NO_TEXT, csv_lines, decimal_commas, separator_of, text_rows
+from kinegraph.data.formats.csv_rows import BY_VALUES, csv_lines, decimal_commas, separator_of, text_rows
 from kinegraph.data.formats.text import encoding_of
 
 BLOCK = 1 << 20  # characters of lines that are parsed together
@@ -59,7 +59,7 @@ def plain_lines(path: Path, width: int) -> Iterator[tuple[str, list[str]]]:
 
     width: cells of each line. Raises NotPlain for a file with quotes, words that part it, or lines of another width.
     """
-    if path.suffix.lower() in NO_TEXT:
+    if path.suffix.lower() in BY_VALUES:
         raise NotPlain(path)
     first, _ = next(islice(csv_lines(path), 1, None), (0, []))
     commas, separator = decimal_commas(path, text_rows(path)), separator_of(path)

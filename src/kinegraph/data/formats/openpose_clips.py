@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from kinegraph.data.folders import Place, files_below, places
+from kinegraph.data.formats.alphapose import OF_OPENPOSE, joints_by_picture
 from kinegraph.data.formats.openpose_files import FrameOf, frames_in
 from kinegraph.data.split_names import PARTS, column_and_part
 from kinegraph.messages import first_few, quoted
@@ -50,8 +51,9 @@ def kinetics(raw: Path) -> Found | None:
     for folder in folders:
         there = [folder] if folder.is_file() else sorted(folder.glob("*.json"))
         files = {file.stem: file for file in there if not file.stem.endswith("_label")}
-        part = column_and_part(folder.name)[1]
-        of_class = folder.name if len(folders) > 1 and part not in PARTS else ""
+        below = folder != raw and folder.parent != raw  # train/CLASS
+        part = column_and_part(folder.parent.name if below else folder.name)[1]
+        of_class = folder.relative_to(raw).as_posix() if len(folders) > 1 and (below or part not in PARTS) else ""
         listing = _kinetics_labels(folder, files)
         if absent := [name for name in listing if name not in files]:
             reasons.append(f"{len(absent):,} of {folder.name} that are listed but not there: {first_few(absent)}")
@@ -66,8 +68,9 @@ def kinetics(raw: Path) -> Found | None:
             if clip in table:
                 raise ValueError(f"clip {quoted(name)} is in {folder} and in another part")
             if index is not None and names.setdefault(index, label) != label:
+                other = f"for clip {quoted(name)} of {folder}, {quoted(label)}"
                 raise ValueError(
-                    f"label {index} is {quoted(names[index])} and, for clip {quoted(name)} of {folder}, {quoted(label)}"
+                    f"label {index} is {quoted(names[index])} and, {other}; give each label a label_index of its own"
                 )
             entries.append(Entry(clip, files[name]))
             table[clip] = {"label": "" if index is None else str(index)} | ({"split": part} if part in PARTS else {})
@@ -78,14 +81,15 @@ def kinetics(raw: Path) -> Found | None:
     if not table:
         raise ValueError(f"{raw} has no clips to read: {'; '.join(reasons)}")
     if not names and len(folders) > 1:
-        table = {clip: cells | {"label": clip.rpartition("/")[0]} for clip, cells in table.items()}
+        table = {clip: cells | {"label": clip.rpartition("/")[0].rpartition("/")[2]} for clip, cells in table.items()}
     classes = tuple(names.get(index, f"class {index}") for index in range(max(names, default=-1) + 1))
     return Found(entries, table, classes or None, reasons, fractions=True)
 
 
 def kinetics_folders(raw: Path) -> list[Path]:
-    """The folders of clips of Kinetics-skeleton: a folder itself, and those in it."""
-    found = [place for place in places(raw) if place.path == raw or place.path.parent == raw]
+    """The folders of clips of Kinetics-skeleton: a folder itself, those in it, and those in its train, val and test."""
+    found = [it for it in places(raw) if it.path == raw or it.path.parent == raw]
+    found += [it for it in places(raw) if it.path.parent.parent == raw and it.path.parent.name.lower() in PARTS]
     return [place.path for place in found if _is_kinetics(place)]
 
 
@@ -108,7 +112,7 @@ def is_frame(file: Path) -> bool:
     """Whether a JSON begins like a frame of OpenPose, or several."""
     start = _start(file)
     return (b'"people"' in start and b'"pose_keypoints' in start) or (
-        b'"bodies"' in start and bool(ALPHAPOSE.search(start))
+        b'"bodies"' in start and bool(ALPHAPOSE.search(start)) and joints_by_picture(start) in (None, *OF_OPENPOSE)
     )
 
 

@@ -47,6 +47,7 @@ TITLE = "padded arrays (N, C, T, V, M)"
 SUFFIXES = (".npy",)
 PART_FILE = re.compile(rf"({'|'.join(PARTS)})_(.+)\.npy")
 JOINT_FILE = re.compile(rf"(?:({'|'.join(PARTS)})_)?(data_joint|data|\w*ntu_sk_\w+)\.npy")
+LABEL_FILES = (".pkl", ".pickle")
 CLIPS_AT_ONCE = 64
 
 
@@ -66,8 +67,10 @@ class PaddedFile:
 
 
 def detect(path: Path) -> str | None:
-    """A .npy with five axes, or a folder with arrays of these names."""
+    """A .npy with five axes, the labels beside one, or a folder with arrays of these names."""
     if path.is_file():
+        if (array := _array_of_labels(path)) is not None:
+            return f"the labels of {array.name}"
         if path.suffix.lower() != ".npy":
             return None
         with suppress(ValueError):
@@ -88,12 +91,13 @@ def read(
 ) -> Recordings:
     """The clips of a folder's train and val (and test) arrays, or of one array and its fellows.
 
-    path: the folder; or one of the .npy, where there are several kinds in the folder.
+    path: the folder; or one of the .npy, or its labels, where there are several kinds in the folder.
     split_name: by default xsub, xview or xset if a file's or the folder's name says so, else split. sample: read so
         many clips only.
     bodies: "tracked" follows people who change rows, "rows" leaves everybody in the row of the file.
     Raises ValueError naming the file and the array that is not as expected.
     """
+    path = _array_of_labels(path) or path
     files = [_open(it, part, alone=it == path and part is None) for it, part in _files(path).items()]
     (first, *others), names = files, list(chain.from_iterable(file.names for file in files))
     if wrong := [file for file in others if _kind(file) != _kind(first)]:
@@ -163,6 +167,10 @@ def _open(path: Path, part: str | None, alone: bool = False) -> PaddedFile:
             hint = "; it looks like the frames of one clip, with axes of length 1: save array.squeeze((1, 2))"
         if array.ndim == 3 and array.shape[0] in (2, 3) and array.shape[2] not in (2, 3, 4):
             hint = "; it looks like (channels, frames, joints) of one clip: save array.transpose(1, 2, 0)"
+        if array.ndim == 3 and array.shape[1] in (2, 3) and array.shape[2] > 4:
+            hint = "; it looks like (frames, channels, joints) of one clip: save array.transpose(0, 2, 1)"
+        if array.ndim == 4 and array.shape[3] == 1 and array.shape[2] in (2, 3):
+            hint = "; it looks like (frames, joints, channels) with an axis of length 1: save array[..., 0]"
         if array.ndim == 4 and array.shape[0] in (2, 3) and array.shape[3] < 2:
             hint = "; it looks like (channels, frames, joints, people) of one clip: save array.transpose(1, 3, 2, 0)"
         hint = hint or "; an array of one clip is (frames, joints, 2 to 4 coordinates)" * (array.ndim != 5)
@@ -218,6 +226,18 @@ def _labels_beside(path: Path) -> list[Path]:
         for word in ("data_joint", "ntu_sk", "data_bone", "data", "joint")
         if word in path.stem
     ] or [path.with_name(f"{path.stem}_label.pkl")]
+
+
+def _array_of_labels(path: Path) -> Path | None:
+    """The array beside a pickle of names and labels; None for another file, and where none is there."""
+    if path.suffix.lower() not in LABEL_FILES or not path.is_file():
+        return None
+    beside = [it for it in files_in(path.parent, "*.npy") if path in _labels_beside(it)]
+    for array in beside:
+        with suppress(ValueError):
+            if mapped(array).ndim == 5 and read_labels(path):
+                return array
+    return None
 
 
 def _kind(file: PaddedFile) -> tuple:

@@ -2,11 +2,13 @@
 
     (T, V, C)       frames, joints, coordinates: one person; VideoPose3D and MotionBERT write (T, 17, 3)
     (T, M, V, C)    several people in rows; (M, T, V, C) is recognised by how joints move
-    (T, V * C)      the numbers of a frame in one row, coordinates of a joint beside each other; also of two people
+    (T, V * C)      the numbers of a frame in one row, coordinates of a joint beside each other; also of two people, and
+                    as text without a header (.csv, .txt), as numpy's savetxt writes them
     C               2: x, y;   3: x, y, score or x, y, z;   4: x, y, z, score
 
 Beside it, a .npz may have the scores of its joints (scores, keypoint_scores ...), as people save what RTMPose and
-rtmlib give, fps and image_size; a .json may hold such an array as nested lists.
+rtmlib give, fps, image_size, the names of its joints (joint_names ...) and single values, such as label, subject or
+split; a .json may hold such an array as nested lists.
 
 The layout follows from the proportions of bodies (`unstated.py`), or --layout names it. NaN means: not seen. An array
 may also be relative to a joint, which is then zero in all frames and in the middle of the others: it is seen.
@@ -17,6 +19,7 @@ Sources: facebookresearch/VideoPose3D, run.py (--viz-export); Walter0807/MotionB
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -27,6 +30,7 @@ from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.axes import (
     FLAT,
     FRAMES_FIRST,
+    MOST_PEOPLE,
     NO_PEOPLE,
     PEOPLE_FIRST,
     flat_shapes,
@@ -34,31 +38,48 @@ from kinegraph.data.formats.axes import (
     with_joints,
     with_people,
 )
-from kinegraph.data.formats.clip_files import AT_ORIGIN, ClipFile, clip_files, clips_of, first_readable, some_below
+from kinegraph.data.formats.clip_columns import facts, is_split, named_columns
+from kinegraph.data.formats.clip_files import (
+    AT_ORIGIN,
+    ClipFile,
+    cells_of,
+    clip_files,
+    clips_of,
+    first_readable,
+    some_below,
+    text_of,
+)
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.folder import detect as is_dataset
+from kinegraph.data.formats.named_joints import bones_line
 from kinegraph.data.formats.nested import array_of
 from kinegraph.data.formats.padded import mapped
 from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.data.formats.smpl import is_smpl
+from kinegraph.data.formats.table_csv import in_places, layout_by_names, places_in
+from kinegraph.data.formats.text import first_numbers, table_of_numbers
 from kinegraph.data.tracking import CROWD
 from kinegraph.messages import counted, first_few
 from kinegraph.safe_io import read_json
-from kinegraph.safe_npz import load_npz, npz_shapes
+from kinegraph.safe_npz import load_npz, load_npz_object, npz_shapes
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 NAME, TITLE = "poses", "arrays of one clip each (.npy, .npz)"
 SUFFIXES = (".npy", ".npz", ".json")
+TEXTS = (".csv", ".txt")
 SCORES = ("score", "scores", "keypoint_score", "keypoint_scores", "confidence", "conf")  # of joints, in a .npz
 RATES = ("fps", "frame_rate", "framerate")
 SIZES = ("image_size", "frame_size", "resolution")  # width and height
 JOINTS = ("keypoint", "keypoints", "kpts", "joints", "skeleton", "poses", "pose")  # where a .npz has other arrays, too
-LABELS = ("y", "label", "labels", "target", "targets", "y_train", "y_test")
+LABELS = ("y", "label", "labels", "target", "targets", "y_train", "y_test", "y_val")
 NESTED = re.compile(rb"\s*\[\s*\[\s*\[\s*(\[\s*)?-?\d")  # lists of frames, joints and coordinates
 KNOWN = (*RATES, *SIZES, "width", "height")
 LOOKED_AT = 20  # files whose order of axes is looked at
+NAMES = ("joint_names", "keypoint_names", "landmark_names", "bodyparts", "body_parts", "names")  # of the joints
+FACT_COLUMNS = ("label", "subject", "camera", "setup", "replication", "view", "session")
+FACTS = ("label", "splits", "attributes")
 IN_BOX = 0.9  # share of bodies around the origin, for a joint that is always there to be one that was seen
 
 
@@ -69,7 +90,7 @@ def detect(path: Path) -> str | None:
             return "an array of frames, joints and coordinates"
         return "an array of frames, a row of numbers each" if _is_flat(path) else None
     others = is_dataset(path) or any((path / name).is_file() for name in ("train.json", "val.json"))  # BABEL
-    if others or not (some_below(path, SUFFIXES, _is_one) or _are_flat(path)):
+    if others or _are_clips_below(path) or not (some_below(path, SUFFIXES, _is_one) or _are_flat(path)):
         return None
     return "holds arrays of frames, joints and coordinates"
 
@@ -88,24 +109,30 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
     def is_clip(file: Path) -> bool:
         return _holds_joints(file) is not False or (not strict and _is_flat(file))
 
-    files, classes = clip_files(path, SUFFIXES, is_clip)
+    files, classes = clip_files(path, SUFFIXES if strict else (*SUFFIXES, *TEXTS), is_clip)
+    files, classes, lines = _with_facts(files, classes)
     other = [] if path.is_file() else [file.name for file in files_ending(path, SUFFIXES) if not is_clip(file)]
     joints = len(load_layout(layout)) if layout else None
     first, flat = first_readable(files, lambda file: (_arrays(file, joints)[0], _is_flat(file)))
-    of = layout_for(first.shape[-2], layout)
+    names = _names(files[0].path, first.shape[-2])
+    of, places = layout_by_names(files[0].path, names, None, *first.shape[-2:])
+    if layout is not None:
+        of = load_layout(layout) if names else layout_for(first.shape[-2], layout)
+        places = places_in(of, names, first.shape[-2])
     frames_first = not flat and _frames_first(files)
     return Recordings(
-        clips=clips_of(files, lambda file: _clip(file, of, frames_first or flat)),
+        clips=clips_of(files, lambda file: _clip(file, of, places, frames_first or flat)),
         count=len(files),
         layout=of,
         class_names=classes,
         units="m" if first.shape[-1] > 2 else "px",
         source=f"arrays of {path.resolve().name}",
-        skipped=lambda: [f"{counted(len(other), 'array')} of another shape: {first_few(other)}"] * bool(other),
+        skipped=lambda: [f"{counted(len(other), 'array')} of another shape: {first_few(other)}"] * bool(other) + lines,
         unordered=bodies == "tracked" and first.ndim == 4,
         as_arrays=True,
-        guessed=frozenset({"score", "units", "up", *(["layout"] if layout is None else [])}),
+        guessed=frozenset({"score", "units", "up", *([] if layout or names else ["layout"])}),
         assumed=(
+            *bones_line(of),
             *[FLAT] * flat,
             *[FRAMES_FIRST] * frames_first,
             *[NO_PEOPLE] * (first.ndim == 3),
@@ -114,9 +141,23 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
     )
 
 
+def _has_labels(file: Path) -> bool:
+    """Whether an array of labels lies beside an array, as clip-arrays reads them."""
+    return any(file.with_name(f"{word}.npy").is_file() for word in LABELS)
+
+
+def _are_clips_below(folder: Path) -> bool:
+    """Whether the arrays of a folder are x_train.npy, y_train.npy and so on, which the format clip-arrays reads."""
+    return any(file.stem.lower() in LABELS for file in files_ending(folder, (".npy",)))
+
+
 def _is_flat(file: Path) -> bool:
-    """Whether a .npy holds frames of as many numbers as the joints of a layout have."""
-    if file.suffix.lower() != ".npy" or not file.is_file() or is_dataset(file.parent):
+    """Whether a .npy or a text holds frames of as many numbers as the joints of a layout have."""
+    if not file.is_file() or is_dataset(file.parent):
+        return False
+    if file.suffix.lower() in TEXTS:
+        return bool(flat_shapes(len(first_numbers(file, separator_in(file)))))
+    if file.suffix.lower() != ".npy":
         return False
     with suppress(ValueError):
         shape = mapped(file).shape
@@ -126,8 +167,15 @@ def _is_flat(file: Path) -> bool:
 
 def _are_flat(folder: Path) -> bool:
     """Whether the first arrays of a folder are such."""
-    some = list(islice(files_ending(folder, (".npy",)), LOOKED_AT))
+    some = list(islice(files_ending(folder, (".npy", *TEXTS)), LOOKED_AT))
     return bool(some) and all(map(_is_flat, some))
+
+
+def separator_in(file: Path) -> str | None:
+    """What separates the numbers of a text: a comma, a semicolon, or blanks (None)."""
+    with file.open("rb") as content:
+        head = content.readline(1 << 16)
+    return next((it for it in (",", ";") if it.encode() in head), None)
 
 
 def _is_one(file: Path) -> bool:
@@ -143,7 +191,8 @@ def _holds_joints(file: Path) -> bool | None:
             return NESTED.match(content.read(200)) is not None
     with suppress(ValueError):
         if file.suffix.lower() == ".npy":
-            return _fits(mapped(file).shape)
+            shape = mapped(file).shape
+            return _fits(shape) and not (len(shape) == 4 and (min(shape[:2]) > MOST_PEOPLE or _has_labels(file)))
         return _key(npz_shapes(file)) is not None and not is_smpl(file)
     return None
 
@@ -192,9 +241,12 @@ def _arrays(
         scores = load_npz(file, beside[:1])[beside[0]].reshape(array.shape[:-1]) if beside else None
     elif file.suffix.lower() == ".json":
         array = _nested(file)
+    elif file.suffix.lower() in TEXTS:
+        width = len(first_numbers(file, separator := separator_in(file)))
+        array = table_of_numbers(text_of(file), file, width, f"{width} as in the first row", separator)
     else:
         array = mapped(file)
-    if array.dtype.kind in "fiu" and array.ndim == 2 and file.suffix.lower() == ".npy":
+    if array.dtype.kind in "fiu" and array.ndim == 2 and file.suffix.lower() in (".npy", *TEXTS):
         array = with_joints(array, joints)
     if array.dtype.kind not in "fiu" or not _fits(array.shape) or 0 in array.shape:
         expected = "numbers (frames, joints, 2 to 4 coordinates), or with people as second axis"
@@ -221,9 +273,12 @@ def _frames_first(files: Sequence[ClipFile]) -> bool:
     return frames_come_first([array for array in arrays if array.ndim == 4])
 
 
-def _clip(file: ClipFile, layout: JointLayout, frames_first: bool) -> Item:
-    array, beside = _arrays(file.path, len(layout))
+def _clip(file: ClipFile, layout: JointLayout, places: Sequence[int], frames_first: bool) -> Item:
+    array, beside = _arrays(file.path, len(places))
     array = np.array(with_people(array), np.float32)
+    if array.shape[2] == len(places):
+        array = in_places(array, places, len(layout))
+        beside = None if beside is None else in_places(with_people(beside[..., None]), places, len(layout))[..., 0]
     score = None if beside is None else np.array(beside).reshape(array.shape[:3])
     if frames_first and len(array) > 1:
         array, score = array.swapaxes(0, 1), None if score is None else score.swapaxes(0, 1)
@@ -241,7 +296,15 @@ def _clip(file: ClipFile, layout: JointLayout, frames_first: bool) -> Item:
         return nobody(file.name)
     fps, size = _said(file.path)
     return SkeletonClip(
-        with_origin(keypoint), layout, file.name, file.label, score=score, splits=file.splits, fps=fps, image_size=size
+        with_origin(keypoint),
+        layout,
+        file.name,
+        file.label,
+        score=score,
+        splits=file.splits,
+        fps=fps,
+        image_size=size,
+        attributes=file.attributes,
     )
 
 
@@ -261,6 +324,61 @@ def _said(file: Path) -> tuple[float | None, tuple[int, int] | None]:
         float(rate) if rate and 0 < rate < 1e6 else None,
         (round(size[0]), round(size[1])) if size is not None and fits else None,
     )
+
+
+def _names(file: Path, joints: int) -> list[str]:
+    """The names of the joints, where a .npz says them."""
+    if file.suffix.lower() != ".npz":
+        return []
+    shapes = npz_shapes(file)
+    few = [name for name in NAMES if shapes.get(name) == (joints,)]
+    found = load_npz(file, few[:1]).get(few[0]) if few else None
+    return found.tolist() if found is not None and found.dtype.kind == "U" else []
+
+
+def _with_facts(
+    files: Sequence[ClipFile], classes: tuple[str, ...]
+) -> tuple[list[ClipFile], tuple[str, ...], list[str]]:
+    """The files with labels and other facts that .npz files say in single values; the classes, and lines on the rest.
+
+    What a file says comes before what its folder says.
+    """
+    cells, left_out = dict[str, dict[str, str]](), dict[str, None]()
+    for file in files:
+        with suppress(ValueError):  # a fault of its clip
+            cells[file.name], rest = _cells(file.path) if file.path.suffix.lower() == ".npz" else ({}, [])
+            left_out |= dict.fromkeys(rest)
+    lines = [f"arrays of other things: {first_few(list(left_out))}"] * bool(left_out)
+    columns = dict.fromkeys(column for it in cells.values() for column in it)
+    if not columns:
+        return list(files), classes, lines
+    of_folders = cells_of(files, classes)
+    columns |= dict.fromkeys(column for it in of_folders.values() for column in it)
+    table = {it.name: of_folders[it.name] | cells.get(it.name, {}) for it in files}
+    known = facts({name: {column: it.get(column, "") for column in columns} for name, it in table.items()})
+    found = [replace(it, **{key: getattr(known.clips[it.name], key) for key in FACTS}) for it in files]
+    return found, known.class_names, lines
+
+
+def _cells(file: Path) -> tuple[dict[str, str], list[str]]:
+    """The single values of a .npz that say something of its clip, as cells; and arrays that mean nothing here."""
+    shapes = npz_shapes(file)
+    used = {_key(shapes), *(name for name in shapes if name.lower() in (*KNOWN, *SCORES, *NAMES))}
+    single = [name for name, shape in shapes.items() if shape in ((), (1,)) and name not in used]
+    columns = {name: "label" if name.lower() in LABELS else column for name, column in named_columns(single).items()}
+    known = [name for name in single if columns[name] in FACT_COLUMNS or is_split(columns[name])]
+    cells = {columns[name]: cell for name in known if (cell := _cell(file, name))}
+    read = [name for name in known if columns[name] in cells]
+    return cells, [f"{name} {shape}" for name, shape in shapes.items() if name not in (*used, *read)]
+
+
+def _cell(file: Path, name: str) -> str:
+    """A single value of a .npz as the cell of a table; "" for another value. Text may be stored as an object."""
+    try:
+        value = load_npz(file, (name,))[name].item()
+    except ValueError:
+        value = load_npz_object(file, name)
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 def with_origin(keypoint: Float[np.ndarray, "M T V C"]) -> Float[np.ndarray, "M T V C"]:

@@ -3,13 +3,14 @@
 HeadPosX, Head_position_x, "Head Position X", Head.pos.x, Head_px and HeadX are the x of Head. SpineBase_state and
 SpineBase_TrackingState are its score: tracked 1, inferred 0.5, not tracked 0 and unseen. Columns of rotations and
 speeds, such as HeadRotX and Head_velocity_x, are no joints. LeftThumbTip, RightThumbTip ... are two hands, a person
-each.
+each; so are p1_nose, p2_nose ... of people.
 """
 
 import re
 from collections.abc import Sequence
 
 from kinegraph.data.formats.clip_columns import UNIT
+from kinegraph.data.formats.named_joints import are_joints
 from kinegraph.skeleton.joint_names import plain_joint
 
 WORDS = r"[ _.\-]*(?:world|local|camera)?[ _.\-]*(?:position|pos|location|loc)[ _.\-]*"
@@ -50,6 +51,17 @@ def state_score(cell: str) -> str:
     return STATES.get(re.sub(r"[\s_]+", "", cell).lower().removesuffix(".0"), cell)
 
 
+OF_PEOPLE = (  # who a joint is of, in front of its name or behind it
+    re.compile(r"(?P<who>[A-Za-z]*[ _]?\d{1,3}|[A-Za-z])[ _.\-]+(?P<joint>.*[A-Za-z].*)"),
+    re.compile(r"(?P<joint>.*[A-Za-z].*?)[ _.\-]+(?P<who>[A-Za-z]*[ _]?\d{1,3}|[A-Za-z])"),
+)
+
+
+def bodies(joints: Sequence[str]) -> list[tuple[str, str]] | None:
+    """The body, a hand or a person, and the joint of each name, where the names say several; else None."""
+    return hands(joints) or people(joints)
+
+
 def hands(joints: Sequence[str]) -> list[tuple[str, str]] | None:
     """The side and the joint of the hand of each joint, where all are joints of a left or a right hand; else None."""
     plain = [plain_joint(joint) for joint in joints]
@@ -61,3 +73,19 @@ def hands(joints: Sequence[str]) -> list[tuple[str, str]] | None:
     if any(len(names) < OF_A_HAND or names != each[0] for names in each):
         return None
     return split
+
+
+def people(joints: Sequence[str]) -> list[tuple[str, str]] | None:
+    """The person and the joint of each column's name, where all name one, such as p1_nose or nose_2; else None.
+
+    Each of two or more people has the same joints, which have names that are known.
+    """
+    for pattern in OF_PEOPLE:
+        found = [pattern.fullmatch(joint.strip()) for joint in joints]
+        split = [(it["who"], it["joint"]) for it in found if it]
+        each = {who: {joint for other, joint in split if other == who} for who in dict(split)}
+        names = next(iter(each.values()), set())
+        alike = all(of == names for of in each.values()) and len(names) * len(each) == len(joints)
+        if len(split) == len(joints) and len(each) > 1 and alike and are_joints(names):
+            return split
+    return None

@@ -11,7 +11,7 @@ clips' names and labels, then for coordinates, one clip at a time: its size does
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -23,7 +23,10 @@ from jaxtyping import Float, Int
 
 from kinegraph.data.formats.clip_columns import KNOWN, named_columns
 from kinegraph.data.formats.conventions import is_flat, layout_for
-from kinegraph.data.formats.csv_rows import NO_TEXT, csv_lines
+from kinegraph.data.formats.csv_rows import BY_VALUES, csv_lines
+from kinegraph.data.formats.json_rows import ENDINGS as JSON
+from kinegraph.data.formats.json_rows import json_header
+from kinegraph.data.formats.named_joints import are_joints, layout_named
 from kinegraph.data.formats.openpose_parts import holistic
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.data.formats.table_cells import ClipRows, Place, consecutive, frame_number, number
@@ -48,7 +51,7 @@ SCORES = ("confidence", "visibility", "likelihood", "conf", "presence")
 FEWEST_NAMES = 5  # joints by whose names a layout is known that has more
 MOST_UNSEEN = 3  # times as many joints has such a layout at most
 OTHER_NAMES = {other for others in ALIASES.values() for other in others}
-OF_PROGRAMS = ({"track", "frame_idx", "instance.score"}, {"fnum", "center_0"})  # SLEAP, Anipose: formats of their own
+OF_SLEAP, OF_ANIPOSE = {"track", "frame_idx", "instance.score"}, "_ncams"  # columns of formats of their own
 SPARSE = 100  # a clip may have this many places for joints for each row it has
 
 
@@ -73,8 +76,9 @@ class Scan:
 def columns_of_table(path: Path) -> list[str]:
     """The columns by which a file is known as a table; none where it is another one."""
     with suppress(ValueError, OSError):
-        _, header = next(csv_lines(path), (1, []))
-        if any(marks <= {*header} for marks in OF_PROGRAMS):
+        of_json = path.suffix.lower() in JSON
+        header = json_header(path) if of_json else next(csv_lines(path), (1, []))[1]
+        if {*header} >= OF_SLEAP or ("fnum" in header and any(name.endswith(OF_ANIPOSE) for name in header)):
             return []
         if joints := wide_joints(header):
             return [f"{axis} of {len(joints)} joints" for axis in ("x", "y")]
@@ -137,7 +141,7 @@ def _of_wide(wide: Wide) -> Iterator[tuple[int, list[str]]]:
 
 def _check_header(path: Path) -> None:
     """Raises FormatError for a table whose first row are numbers already."""
-    if path.suffix.lower() in NO_TEXT:
+    if path.suffix.lower() in BY_VALUES:
         return
     with path.open(newline="", encoding=encoding_of(path), errors="replace") as file:
         cells = re.split(r"[,;\t]", file.readline(1 << 16).strip())
@@ -201,19 +205,79 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Non
     )
 
 
+def layout_of_table(path: Path, joints: Sequence[str], channels: int, given: str | None) -> JointLayout:
+    """The same, or one of the file's own joints where most are of no built-in layout."""
+    try:
+        return layout_of(path, joints, channels, given)
+    except FormatError:
+        few = len(joints) < FEWEST_NAMES or are_joints(joints)
+        made = None if few else layout_named(list(joints), None, f"own{len(joints)}")
+        if made is None:
+            raise
+        return made
+
+
+def layout_by_names(
+    path: Path, names: Sequence[str], bones: object, joints: int, channels: int
+) -> tuple[JointLayout, tuple[int, ...]]:
+    """A layout for joints whose names a file says, in any order, and their places in it: a built-in one, or their own.
+
+    names: none where the file says none; bones: pairs of joints by their places, where it says them. Raises ValueError
+    for another number of names than of joints.
+    """
+    if not names:
+        return layout_for(joints), tuple(range(joints))
+    if len(names) != joints:
+        raise ValueError(f"{path} has {len(names)} names of joints, its clips have {joints} joints")
+    with suppress(ValueError):
+        found = layout_of(path, names, channels, None)
+        return found, places_in(found, names, joints)
+    if (found := layout_named(list(names), bones, f"own{joints}")) is None:
+        raise ValueError(f"{path}: the names of joints {first_few(list(names))} make no layout; give --layout")
+    return found, tuple(range(joints))
+
+
+def places_in(layout: JointLayout, names: Sequence[str], joints: int) -> tuple[int, ...]:
+    """The places of joints in a layout, by their names where it has all of them, else as they stand."""
+    with suppress(ValueError):
+        if len(set(found := [joint_index(layout, name) for name in names])) == joints:
+            return tuple(found)
+    return tuple(range(joints))
+
+
+def in_places(values: Float[np.ndarray, "M T v C"], places: Sequence[int], joints: int) -> Float[np.ndarray, "M T V C"]:
+    """The values in their places among so many joints; zero where there is none."""
+    if tuple(places) == tuple(range(joints)):
+        return values
+    found = np.zeros((*values.shape[:2], joints, values.shape[3]), values.dtype)
+    found[:, :, list(places)] = values
+    return found
+
+
+def in_order(joints: Sequence[str], layout: JointLayout) -> dict[str, int]:
+    """The places of joints by their order, where a layout has as many and none of their names; {} for others."""
+    names = {plain_joint(joint) for joint in layout.joints}
+    numbered = any(joint.isdecimal() for joint in joints)
+    if len(joints) != len(layout) or numbered or any(plain_joint(joint) in names for joint in joints):
+        return {}
+    return {joint: place for place, joint in enumerate(joints)}
+
+
 def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None = None) -> Iterator[ClipRows | Fault]:
     """The clips one after another. people: keep those who are seen most; by default everybody, by number or as named.
 
     The fault of a clip names the line that is not as expected.
     """
+    by_order = in_order(found.joints, layout)
+    joint_at: Callable[[JointLayout, str], int] = (lambda _, name: by_order[name.strip()]) if by_order else joint_index
     if (wide := open_wide(path)) is not None:
-        plain = plain_clip(path, wide, layout, joint_index)
-        yield from [plain] if plain else wide_clips(path, wide, layout, found.scattered, joint_index)
+        plain = plain_clip(path, wide, layout, joint_at)
+        yield from [plain] if plain else wide_clips(path, wide, layout, found.scattered, joint_at)
         return
     lines = table_lines(path)
     _, header = next(lines)
     clip_at, width = found.columns["clip"], len(header)
-    index_of = cache(partial(joint_index, layout))
+    index_of = cache(partial(joint_at, layout))
 
     def clip() -> ClipRows | Fault:
         cells, name = {column: flat[i::width] for column, i in found.columns.items()}, current.strip()

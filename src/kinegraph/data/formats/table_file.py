@@ -7,28 +7,54 @@ one name in several files. Folders CLASS/FILE, and train/CLASS/FILE, give labels
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.axes import FRAMES_FIRST
-from kinegraph.data.formats.clip_columns import named_columns
-from kinegraph.data.formats.csv_rows import NO_TEXT
+from kinegraph.data.formats.clip_columns import ALIASES, named_columns, plain_column
+from kinegraph.data.formats.clip_files import class_level
+from kinegraph.data.formats.csv_rows import NO_TEXT, said_in_comments
+from kinegraph.data.formats.json_rows import ENDINGS as JSON
+from kinegraph.data.formats.json_rows import LINES, lists_records
+from kinegraph.data.formats.named_joints import bones_line
 from kinegraph.data.formats.recordings import Fault
-from kinegraph.data.formats.table_csv import ClipRows, columns_of_table, layout_of, read_rows, scan
+from kinegraph.data.formats.table_csv import ClipRows, columns_of_table, in_order, layout_of_table, read_rows, scan
 from kinegraph.data.formats.table_forms import face_of, rate_by_times
-from kinegraph.data.formats.table_json import ALONE, load_json
+from kinegraph.data.formats.table_json import ALONE, UNITS, is_clip, load_json
 from kinegraph.data.split_names import PARTS
 from kinegraph.messages import first_few
+from kinegraph.safe_io import parsed_json, read_json
 from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import JointLayout
 
-IN_FOLDERS = (".csv", ".tsv", ".json", *NO_TEXT)  # a .txt is too often something else
+IN_FOLDERS = (".csv", ".tsv", *JSON, *NO_TEXT)  # a .txt is too often something else
 LOOKED_AT = 100
 TABLES = (".csv", ".tsv", ".txt", *NO_TEXT)
 CLIP = re.compile(rb'"(%s)"\s*:\s*(\[\s*){3,4}(-?\d|null|NaN)' % "|".join(ALONE).encode())
 CLIPS = re.compile(rb'"clips"\s*:\s*\[')
+OF_COMMENTS = {  # what comments above a table may say
+    "fps": (
+        "frame_rate",
+        "framerate",
+        "sampling_rate",
+        "sampling_frequency",
+        "sample_rate",
+        "rate",
+        "hz",
+        "capture_rate",
+    ),
+    "label": ALIASES["label"],
+    "subject": ALIASES["subject"],
+    "image_size": ("resolution", "size", "frame_size", "video_size"),
+    "width": ("image_width", "frame_width", "video_width"),
+    "height": ("image_height", "frame_height", "video_height"),
+    "units": ("unit", "length_units"),
+}
+SIZE = re.compile(r"(\d{2,5})\s*[x×*]\s*(\d{2,5})")
+RATE = re.compile(r"\d+(\.\d+)?")
 SAME = ("layout", "channels", "fps", "units", "image_size", "class_names")  # of all files of a folder
 
 
@@ -49,34 +75,65 @@ class TableFile:
     assumed: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     unordered: bool = False  # nothing says who is who from frame to frame
+    scored: bool = False  # the third number of a joint may be its score
 
 
 def open_table(path: Path, layout: str | None, people: int | None) -> TableFile:
     """Open a file or a folder of files; coordinates are read later. Raises ValueError naming the file."""
     if path.is_dir():
         return _joined(path, tables_below(path), layout, people)
-    if path.suffix.lower() in TABLES:
+    if path.suffix.lower() in TABLES or (path.suffix.lower() in JSON and columns_of_table(path)):
         found = scan(path)
-        of = layout_of(path, found.joints, found.channels, layout)
+        of = layout_of_table(path, found.joints, found.channels, layout)
         rows, numbered = read_rows(path, found, of, people), all(map(str.isdecimal, found.joints))
         file = TableFile(rows, found.facts, of, found.channels, found.unknown, guessed=numbered and layout is None)
-        return _with_rate(path, replace(file, left_out=face_of(path), assumed=_unseen(found.joints, of, layout)))
-    if path.suffix.lower() != ".json":
+        file = replace(file, left_out=face_of(path), assumed=bones_line(of) + _unseen(found.joints, of, layout))
+        return _with_rate(path, _with_comments(path, file))
+    if path.suffix.lower() not in JSON:
         raise ValueError(f"{path} ends in '{path.suffix}', expected .csv, .json or .npz")
     found = load_json(path, layout)
     rows, said = found.clips(people), (found.fps, found.units, found.image_size, found.class_names)
-    assumed = (FRAMES_FIRST,) * found.frames_first
-    return TableFile(rows, found.facts, found.layout, found.channels, [], *said, found.guessed, assumed, unordered=True)
+    assumed = (FRAMES_FIRST,) * found.frames_first + bones_line(found.layout)
+    assumed += _unseen(found.names, found.layout, layout) if found.names else ()
+    file = TableFile(rows, found.facts, found.layout, found.channels, [], *said, found.guessed, assumed)
+    scored = found.channels == 3 and found.units is None and not any("score" in item for item in found.items)
+    return replace(file, left_out=found.left_out, unordered=True, scored=scored)
 
 
 def _unseen(joints: Sequence[str], of: JointLayout, given: str | None) -> tuple[str, ...]:
-    """A line where a layout was recognised by some of its joints alone."""
+    """A line where a layout was recognised by some of its joints alone, or has none of their names."""
+    if in_order(joints, of):
+        return (f"joints in the order of the table, as layout '{of.name}' has none of their names",)
     there = {plain_joint(name) for name in joints}
     if given is not None or all(map(str.isdecimal, joints)):
         return ()
     unseen = [name for name in of.joints if plain_joint(name) not in there]
     line = f"layout '{of.name}' by {len(joints)} of its joints; never seen: {first_few(unseen)} (--layout)"
     return (line,) if unseen else ()
+
+
+def _with_comments(path: Path, file: TableFile) -> TableFile:
+    """The table with what the comments above its header say of its clips, where no column says it; and what else is."""
+    said = said_in_comments(path)
+    plain = {name: plain_column(re.sub(r"\s*[(\[].*", "", name)) for name in said}
+    named = {name: column for column, names in OF_COMMENTS.items() for name in said if plain[name] in (column, *names)}
+    units = next((said[name] for name, column in named.items() if column == "units" and said[name] in UNITS), None)
+    cells = {column: said[name] for name, column in named.items() if column != "units"}
+    if size := SIZE.search(cells.pop("image_size", "")):
+        cells |= {"width": size[1], "height": size[2]}
+    if "fps" in cells and (rate := RATE.match(cells["fps"])):
+        cells["fps"] = rate[0]
+    stated = {name for clip in file.facts.values() for name in _named(clip)}
+    cells = {column: cell for column, cell in cells.items() if column not in stated}
+    read = [f"{column} {cell}" for column, cell in cells.items()] + [f"units {units}"] * bool(units)
+    others = [f"# {name}: {value}" for name, value in said.items() if name not in named]
+    return replace(
+        file,
+        facts={name: clip | cells for name, clip in file.facts.items()},
+        units=file.units or units,
+        assumed=(*file.assumed, *[f"by the comments above the table: {', '.join(read)}"] * bool(read)),
+        left_out=(*file.left_out, *[f"comments above the table: {first_few(others)}"] * bool(others)),
+    )
 
 
 def _with_rate(path: Path, file: TableFile) -> TableFile:
@@ -92,14 +149,36 @@ def _with_rate(path: Path, file: TableFile) -> TableFile:
 
 def looks_like_a_table(path: Path) -> str | None:
     """Why a file is one of own recordings: its header, or a list of clips at its start; None where it is not."""
-    if path.suffix.lower() == ".json":
-        with path.open("rb") as file:
-            head = file.read(1 << 16)
-        if CLIPS.search(head):
-            return "a JSON file with clips"
-        return "a JSON file of a clip" if head.lstrip().startswith(b"{") and CLIP.search(head) else None
+    if path.suffix.lower() in JSON:
+        clips = _holds_clips(path)
+        columns = [] if clips else columns_of_table(path)
+        return clips or (columns and f"a table as JSON, with the columns {', '.join(columns)}") or None
     if path.suffix.lower() in TABLES and (columns := columns_of_table(path)):
         return f"a table with the columns {', '.join(columns)}"
+    return None
+
+
+def _holds_clips(path: Path) -> str | None:
+    """Why a JSON holds clips; one that begins as an object is not read as a whole."""
+    with path.open("rb") as file:
+        head = file.read(1 << 16)
+        if path.suffix.lower() not in LINES:
+            if CLIPS.search(head):
+                return "a JSON file with clips"
+            if not CLIP.search(head):
+                return None
+            if head.lstrip().startswith(b"{") and not lists_records(path, head):
+                return "a JSON file of a clip"
+        elif not CLIP.search(head):
+            return None
+        file.seek(0)
+        line = file.readline()
+    with suppress(ValueError):
+        if lists_records(path, head) and not head.lstrip().startswith(b"["):
+            return "a clip as JSON a line" if is_clip(parsed_json(line.strip().rstrip(b","), path)) else None
+        content = read_json(path)
+        if isinstance(content, list) and content and all(map(is_clip, content)):
+            return "a JSON file with a list of clips"
     return None
 
 
@@ -134,9 +213,10 @@ def _joined(folder: Path, paths: Sequence[Path], layout: str | None, people: int
     names = _names(folder, paths, files)
     own = [{name: _named(cells) for name, cells in file.facts.items()} for file in files]
     stated = {column for cells in chain.from_iterable(clips.values() for clips in own) for column in cells}
+    level = class_level([path.relative_to(folder).parts[:-1] for path in paths])
     facts: dict[str, dict[str, str]] = {}
     for path, clips, named in zip(paths, own, names, strict=True):
-        place = _of_place(path.relative_to(folder).parts[:-1])
+        place = _of_place(path.relative_to(folder).parts[:-1], level)
         said = {column: cell for column, cell in place.items() if column not in stated}
         facts |= {named[name]: said | cells for name, cells in clips.items()}
     columns = dict.fromkeys(column for cells in facts.values() for column in cells)
@@ -147,9 +227,17 @@ def _joined(folder: Path, paths: Sequence[Path], layout: str | None, people: int
         unknown=list(dict.fromkeys(chain.from_iterable(file.unknown for file in files))),
         guessed=any(file.guessed for file in files),
         unordered=any(file.unordered for file in files),
+        scored=all(file.scored for file in files),
         assumed=tuple(dict.fromkeys(chain.from_iterable(file.assumed for file in files))),
-        left_out=tuple(dict.fromkeys(chain.from_iterable(file.left_out for file in files))),
+        left_out=tuple(dict.fromkeys(chain.from_iterable(file.left_out for file in files))) + _others(folder, paths),
     )
+
+
+def _others(folder: Path, paths: Sequence[Path]) -> tuple[str, ...]:
+    """A line on tables in a folder that are none of joints, such as one of labels."""
+    tables = [path for path in _candidates(folder) if path.suffix.lower() in TABLES and path not in paths]
+    named = first_few([path.relative_to(folder).as_posix() for path in tables])
+    return (f"tables without joints: {named}; --labels-file FILE reads labels",) * bool(tables)
 
 
 def _names(folder: Path, paths: Sequence[Path], files: Sequence[TableFile]) -> list[dict[str, str]]:
@@ -170,10 +258,12 @@ def _named(cells: Mapping[str, str]) -> dict[str, str]:
     return {named[column]: cell for column, cell in cells.items()}
 
 
-def _of_place(folders: Sequence[str]) -> dict[str, str]:
-    """What the folders that a file lies in say: (train/)CLASS/..."""
-    part, inside = (folders[0], folders[1:]) if folders and folders[0] in PARTS else ("", folders)
-    return ({"split": part} if part else {}) | ({"label": inside[0]} if inside else {})
+def _of_place(folders: Sequence[str], level: int) -> dict[str, str]:
+    """What the folders that a file lies in say: (train/)CLASS/..., or (train/)PERSON/CLASS/... level: of the class."""
+    part = int(bool(folders) and folders[0] in PARTS)
+    cells = {"split": folders[0]} if part else {}
+    cells |= {"subject": folders[part]} if level > part else {}
+    return cells | ({"label": folders[level]} if len(folders) > level else {})
 
 
 def _renamed(rows: Iterator[ClipRows | Fault], names: Mapping[str, str]) -> Iterator[ClipRows | Fault]:

@@ -6,6 +6,7 @@ video, time, landmark, x, y                    times and names of pictures in pl
 nose, nose above x, y                          a header of two rows, see `csv_rows`
 (without clip)                                 the file is a clip; rows that begin with "break" part it
 (wide, with label)                             a clip for each stretch of rows with one label
+frame, p1_nose_x, p1_nose_y, p2_nose_x ...     wide, several people; also nose_1_x, nose_2_x
 HeadPosX, SpineBase_TrackingState ...          as sensors and game engines log them, see `sensor_columns`
 frame, type, landmark_index, x, y              MediaPipe's Holistic: pose, left_hand, right_hand; its face is left out
 (wide, 501 joints without names)               the 33 of MediaPipe's body, and its face, which is left out
@@ -21,7 +22,7 @@ from kinegraph.data.formats.clip_columns import ALIASES as ALIASES_OF_FACTS
 from kinegraph.data.formats.clip_columns import KNOWN, is_split, named_columns, plain_column
 from kinegraph.data.formats.csv_rows import Row, csv_lines
 from kinegraph.data.formats.openpose_parts import holistic
-from kinegraph.data.formats.sensor_columns import hands, is_place, state_score, usual_column
+from kinegraph.data.formats.sensor_columns import bodies, is_place, state_score, usual_column
 from kinegraph.data.formats.table_times import TIMES, rate_of, with_frames
 from kinegraph.messages import did_you_mean
 
@@ -271,7 +272,7 @@ def open_wide(path: Path) -> Wide | None:
     """The table in that form; None where it has another one, or several people in a row."""
     _, named, joints, lines = _opened(path)
     names = [joint.name for joint in joints]
-    if not joints or "person" in named or hands(names) or any(joint.by_state for joint in joints):
+    if not joints or "person" in named or bodies(names) or any(joint.by_state for joint in joints):
         return None
     columns, axes, others = _parts_of_row(named, joints)
     places = [joint.places[axis] for joint in joints for axis in axes]
@@ -319,10 +320,10 @@ def _long(
     """A row a joint from each row of a wide table."""
     columns, axes, others = _parts_of_row(header, joints)
     kept = [header.index(name) for name in others]
-    of_hands = hands([joint.name for joint in joints]) if "person" not in others else None
-    who = [[side] for side, _ in of_hands] if of_hands else [[]] * len(joints)
-    names = [name for _, name in of_hands] if of_hands else [joint.name for joint in joints]
-    yield line, [*columns, *["person"] * bool(of_hands), *others]
+    several = bodies([joint.name for joint in joints]) if "person" not in others else None
+    who = [[person] for person, _ in several] if several else [[]] * len(joints)
+    names = [name for _, name in several] if several else [joint.name for joint in joints]
+    yield line, [*columns, *["person"] * bool(several), *others]
     for line, clip, frame, row in _frames(path, header, lines):
         rest = [row[it] for it in kept]
         for joint, name, person in zip(joints, names, who, strict=True):

@@ -10,31 +10,68 @@
                 "subject": 3, "split": "train"}, ...]}       anything else, see `clip_columns`
 
 A joint with a coordinate that is null was not seen; null in place of a frame is nobody. Arrays may also be frames,
-people, joints ..., as detectors give them, with any number of people a frame. An object of one clip alone is read, too:
+people, joints ..., as detectors give them, with any number of people a frame. Objects of one clip are read too, one
+alone, a list of them, or one on each line (.jsonl):
 
     {"keypoints": [[[x, y], ...], ...], "scores": ..., "label": "wave", "fps": 30}
+
+The file may name its joints, {"joint_names": ["nose", ...], "bones": [[0, 1], ...]}: their order is the file's, and
+names that no built-in layout has make one, with bones where the file has them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.axes import frames_come_first
-from kinegraph.data.formats.conventions import layout_for
-from kinegraph.data.formats.nested import array_of, uneven
+from kinegraph.data.formats.clip_columns import ALIASES, OF_CLIPS, plain_column
+from kinegraph.data.formats.json_rows import read_records
+from kinegraph.data.formats.landmarks import FRAME_NUMBERS, MOST_PEOPLE, TIMES
+from kinegraph.data.formats.nested import array_of, depth_of, uneven
 from kinegraph.data.formats.recordings import Fault, FormatError
-from kinegraph.data.formats.table_csv import ClipRows
-from kinegraph.messages import did_you_mean, quoted
-from kinegraph.safe_io import read_json
+from kinegraph.data.formats.table_csv import ClipRows, in_places, layout_by_names, places_in
+from kinegraph.messages import did_you_mean, first_few, quoted
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 FIELDS = ("layout", "units", "fps", "image_size", "class_names", "clips")
 ARRAYS = ("name", "keypoint", "score")
-ALONE = ("keypoint", "keypoints", "joints", "skeleton", "poses", "positions", "coordinates", "data")  # of one clip
+ALONE = (
+    "keypoint",
+    "keypoints",
+    "joints",
+    "skeleton",
+    "poses",
+    "positions",
+    "coordinates",
+    "data",
+    "frames",
+    "landmarks",
+    "sequence",
+)  # of one clip
+JOINTS = (
+    "joint_names",
+    "keypoint_names",
+    "landmark_names",
+    "body_parts",
+    "bodyparts",
+    "node_names",
+    "marker_names",
+    "names",
+    "joints",
+    "keypoints",
+    "landmarks",
+    "nodes",
+    "markers",
+)  # lists of names
+BONES = ("bones", "edges", "limbs", "connections", "links", "skeleton")  # lists of pairs
+ANNOTATIONS = "annotations"
+OF_ANNOTATIONS = ("frame_dir", "filename", "img_shape", "original_shape", "total_frames")
+FRAME_OF = {*FRAME_NUMBERS, *TIMES}
 SCORES = ("score", "scores", "keypoint_score", "keypoint_scores", "confidence", "confidences")
 LOOKED_AT = 10
 UNITS = ("m", "cm", "mm", "px", "image", "normalised")
@@ -42,7 +79,10 @@ UNITS = ("m", "cm", "mm", "px", "image", "normalised")
 
 @dataclass(frozen=True, eq=False)
 class JsonTable:
-    """A file's clips; what it says of all of them is None where it does not."""
+    """A file's clips; what it says of all of them is None where it does not.
+
+    names: of the file's joints, in its order, where it says them. places: those of these joints in the layout.
+    """
 
     path: Path
     layout: JointLayout
@@ -53,13 +93,16 @@ class JsonTable:
     class_names: tuple[str, ...] | None
     facts: dict[str, dict[str, str]]
     items: list[Mapping]
+    names: tuple[str, ...]
+    places: tuple[int, ...]
     guessed: bool = False  # the layout, from the number of joints
     frames_first: bool = False  # the arrays are (frames, people, joints, coordinates)
+    left_out: tuple[str, ...] = ()
 
     def clips(self, people: int | None = None) -> Iterator[ClipRows | Fault]:
         for item in self.items:
             try:
-                keypoint, score = _joints(self.path, item, self.layout, self.channels)
+                keypoint, score = self._joints(item)
                 if self.frames_first and len(keypoint) > 1:  # one that has no axis of people comes as one person
                     keypoint, score = keypoint.swapaxes(0, 1), None if score is None else score.swapaxes(0, 1)
             except ValueError as error:
@@ -70,10 +113,18 @@ class JsonTable:
                 keypoint, score = keypoint[kept], None if score is None else score[kept]
             yield ClipRows(item["name"], keypoint, score)
 
+    def _joints(self, item: Mapping) -> tuple[Float[np.ndarray, "M T V C"], Float[np.ndarray, "M T V"] | None]:
+        """Coordinates and scores of a clip in the order of the layout."""
+        keypoint, score = _arrays(self.path, item, len(self.places), self.channels, self.layout.name)
+        if self.places == tuple(range(len(self.layout))):
+            return keypoint, score
+        scores = None if score is None else in_places(score[..., None], self.places, len(self.layout))[..., 0]
+        return in_places(keypoint, self.places, len(self.layout)), scores
+
 
 def load_json(path: Path, layout: str | None = None) -> JsonTable:
     """Load a file and check what all clips have in common. Raises ValueError naming file, field and clip."""
-    spec = _of_one_clip(read_json(path), path.stem)
+    spec = _with_clips(read_records(path), path.stem)
     try:
         return _table(path, spec, layout)
     except ValueError as error:
@@ -81,57 +132,132 @@ def load_json(path: Path, layout: str | None = None) -> JsonTable:
         raise ValueError(text if text.startswith(str(path)) else f"{path}: {text}") from None
 
 
-def _of_one_clip(spec: object, name: str) -> object:
-    """The same of an object that is one clip; anything else as it is."""
-    if not isinstance(spec, Mapping) or "clips" in spec:
-        return spec
-    keys = [key for key in ALONE if isinstance(spec.get(key), list)]
-    scores = [key for key in SCORES if isinstance(spec.get(key), list)]
-    if len(keys) != 1 or len(scores) > 1:
-        return spec
-    rest = {key: value for key, value in spec.items() if key not in (*keys, *scores, *FIELDS)}
-    clip = {"name": name} | rest | {"keypoint": spec[keys[0]]} | ({"score": spec[scores[0]]} if scores else {})
-    return {key: value for key, value in spec.items() if key in FIELDS} | {"clips": [clip]}
+# ---- clips -----------------------------------------------------------------------------------------------------------
+
+
+def is_clip(content: object) -> bool:
+    """Whether an object is a clip, and no frame of one: it numbers no frame, and its array begins with frames."""
+    key = _array_key(content) if isinstance(content, Mapping) else None
+    if key is None or not isinstance(content, Mapping) or len(content[key]) <= MOST_PEOPLE:
+        return False
+    columns = {plain_column(str(name)) for name in content}
+    if {name.replace("_", "") for name in columns} & FRAME_OF:
+        return False
+    if columns & {"label", *ALIASES["label"], "clip", *OF_CLIPS["clip"]}:
+        return True
+    with suppress(ValueError):
+        array = _array(content, key, 4)
+        return frames_come_first([array.swapaxes(0, 1) if len(array) == 1 else array])
+    return False
+
+
+def _array_key(item: Mapping) -> str | None:
+    """The key of the one array of frames, joints and coordinates; None without, or with several."""
+    keys = [key for key in ALONE if depth_of(item.get(key), 3) == 3]
+    return keys[0] if len(keys) == 1 else None
+
+
+def _with_clips(content: Any, stem: str) -> object:
+    """The same in the form {"clips": [{"name", "keypoint", ...}]}; anything else as it is."""
+    if isinstance(content, list) and content and all(map(is_clip, content)):
+        content = {"clips": content}
+    elif isinstance(content, Mapping) and isinstance(content.get(ANNOTATIONS), list):  # MMAction2's, written as JSON
+        content = {"clips": [_of_annotation(it, content.get("split")) for it in content[ANNOTATIONS]]}
+    elif isinstance(content, Mapping) and "clips" not in content and _array_key(content) is not None:
+        about = {
+            key: content[key] for key in (*FIELDS, *JOINTS, *BONES) if key in content and _array_key(content) != key
+        }
+        content = about | {"clips": [{key: value for key, value in content.items() if key not in about}]}
+    if not isinstance(content, Mapping) or not isinstance(content.get("clips"), list):
+        return content
+    items = content["clips"]
+    names = [stem] if len(items) == 1 else [f"{stem}-{i}" for i in range(len(items))]
+    return content | {"clips": [_clip(it, name) for it, name in zip(items, names, strict=True)]}
+
+
+def _of_annotation(item: Any, splits: object) -> Any:
+    """An annotation of MMAction2 with the names of fields that are usual here, and the part of each split it is in."""
+    if not isinstance(item, Mapping):
+        return item
+    size, name = item.get("img_shape"), item.get("frame_dir", item.get("filename"))
+    found = {key: value for key, value in item.items() if key not in OF_ANNOTATIONS} | {"name": str(name)}
+    if isinstance(size, list) and len(size) == 2:
+        found |= {"image_size": size[::-1]}
+    lists = splits.items() if isinstance(splits, Mapping) else ()
+    parts = {key: names for key, names in lists if isinstance(names, list) and name in names}
+    for key in parts:
+        column, _, part = str(key).rpartition("_")
+        found |= {f"split_{column}" if column else "split": part}
+    return found
+
+
+def _clip(item: Any, name: str) -> Any:
+    """A clip with the usual names of its array, its scores and its own name."""
+    if not isinstance(item, Mapping) or (key := _array_key(item)) is None:
+        return item
+    scores = [it for it in SCORES if isinstance(item.get(it), list)]
+    own = next((it for it in ("name", "clip", "id", *OF_CLIPS["clip"]) if isinstance(item.get(it), str | int)), "")
+    size = item.get("image_size")
+    rest = {field: value for field, value in item.items() if field not in (key, own, *scores[:1])}
+    if isinstance(size, list) and len(size) == 2:
+        rest = {field: value for field, value in rest.items() if field != "image_size"}
+        rest |= dict(zip(("width", "height"), size, strict=True))
+    found = {"name": str(item[own]) if own else name} | rest | {"keypoint": item[key]}
+    return found | ({"score": item[scores[0]]} if scores else {})
+
+
+# ---- a file ----------------------------------------------------------------------------------------------------------
 
 
 def _table(path: Path, spec: object, given: str | None) -> JsonTable:
     if not isinstance(spec, Mapping):
         raise ValueError(f"expected an object with 'clips', found {type(spec).__name__}")
-    if unknown := [key for key in spec if key not in FIELDS]:
+    if unknown := [key for key in spec if key not in (*FIELDS, *JOINTS, *BONES)]:
         hint = did_you_mean(unknown[0], FIELDS) or f"; the fields are {', '.join(FIELDS)}"
         raise ValueError(f"unknown field '{unknown[0]}'{hint}")
     items = spec.get("clips")
     if not isinstance(items, list) or not items or not all(isinstance(item, Mapping) for item in items):
         raise ValueError("'clips' is no list of objects with at least one in it")
-    names = [item.get("name") for item in items]
-    for i, name in enumerate(names):
-        if not isinstance(name, str) or not name:
+    for i, item in enumerate(items):
+        if not isinstance(name := item.get("name"), str) or not name:
             raise ValueError(f"clip {i} has the name {quoted(name)}, expected text")
     first = _array(items[0], "keypoint", 4)
-    size, units, fps = spec.get("image_size"), spec.get("units"), spec.get("fps")
+    fps, units, size, classes = _said(spec)
+    said = spec.get("layout") if given is None else given
+    names, bones = _named(spec, items, first.shape[2])
+    layout, places = _layout(path, said, names, bones, first)
+    facts, left_out = _facts(items)
+    return JsonTable(
+        path=path,
+        layout=layout,
+        guessed=said is None and not names,
+        frames_first=any(uneven(item.get("keypoint"), 4) for item in items)
+        or frames_come_first(list(_first_arrays(items))),
+        channels=first.shape[3],
+        fps=fps,
+        units=units,
+        image_size=size,
+        class_names=classes,
+        facts=facts,
+        items=items,
+        names=names,
+        places=places,
+        left_out=left_out,
+    )
+
+
+def _said(spec: Mapping) -> tuple[float | None, str | None, str | None, tuple[str, ...] | None]:
+    """Frame rate, units, size of the picture and names of classes. Raises ValueError for what is none of these."""
+    size, units, fps, classes = (spec.get(key) for key in ("image_size", "units", "fps", "class_names"))
     if size is not None and not (isinstance(size, list) and len(size) == 2):
         raise ValueError(f"'image_size' is {quoted(size)}, expected [width, height]")
     if units is not None and units not in UNITS:
         raise ValueError(f"'units' is {quoted(units)}, expected one of {', '.join(UNITS)}")
     if fps is not None and not (isinstance(fps, int | float) and 0 < fps < 1e6):
         raise ValueError(f"'fps' is {quoted(fps)}, expected a positive number")
-    classes, said = spec.get("class_names"), spec.get("layout") if given is None else given
     if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
         raise ValueError("'class_names' is no list of names")
-    return JsonTable(
-        path=path,
-        layout=_layout(said, first.shape[2]),
-        guessed=said is None,
-        frames_first=any(uneven(item.get("keypoint"), 4) for item in items)
-        or frames_come_first(list(_first_arrays(items))),
-        channels=first.shape[3],
-        fps=fps,
-        units=units,
-        image_size=f"{size[0]}x{size[1]}" if size else None,
-        class_names=tuple(classes) if classes else None,
-        facts=_facts(items),
-        items=items,
-    )
+    return fps, units, f"{size[0]}x{size[1]}" if size else None, tuple(classes) if classes else None
 
 
 def _first_arrays(items: list[Mapping]) -> Iterator[Float[np.ndarray, "a b V C"]]:
@@ -140,41 +266,65 @@ def _first_arrays(items: list[Mapping]) -> Iterator[Float[np.ndarray, "a b V C"]
             yield _array(item, "keypoint", 4)
 
 
-def _layout(said: object, joints: int) -> JointLayout:
-    if isinstance(said, Mapping):
-        return JointLayout.own(said)
-    if said is not None and not isinstance(said, str):
+def _named(spec: Mapping, items: Sequence[Mapping], joints: int) -> tuple[tuple[str, ...], object]:
+    """The names of the joints and the pairs of bones, where the file or its first clip says them.
+
+    Raises ValueError for another number of names than of joints.
+    """
+    places = (spec, items[0])
+    lists = [(key, it[key]) for it in places for key in JOINTS if isinstance(it.get(key), list)]
+    key, names = next(((key, it) for key, it in lists if it and all(isinstance(name, str) for name in it)), ("", []))
+    if names and len(names) != joints:
+        raise ValueError(f"'{key}' has {len(names)} names, the clips have {joints} joints")
+    bones = next((it[key] for it in places for key in BONES if depth_of(it.get(key), 3) == 2), None)
+    return tuple(names), bones
+
+
+def _layout(
+    path: Path, said: object, names: Sequence[str], bones: object, first: Float[np.ndarray, "M T V C"]
+) -> tuple[JointLayout, tuple[int, ...]]:
+    """The layout, and the places of the file's joints in it."""
+    if said is None:
+        return layout_by_names(path, names, bones, *first.shape[2:])
+    if not isinstance(said, str | Mapping):
         raise ValueError(f"'layout' is {quoted(said)}, expected a name or an object")
-    return load_layout(said) if said else layout_for(joints)
+    found = load_layout(said) if isinstance(said, str) else JointLayout.own(said)
+    return found, places_in(found, names, len(found))
 
 
-def _facts(items: list[Mapping]) -> dict[str, dict[str, str]]:
+def _facts(items: list[Mapping]) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
+    """What the file says of each clip, and a line on fields that are neither numbers nor texts."""
     columns = list(dict.fromkeys(key for item in items for key in item if key not in ARRAYS))
-    facts = {}
+    of_joints = (*JOINTS, *BONES)
+    nested = {key for item in items for key, value in item.items() if isinstance(value, list | Mapping)}
+    nested = [key for key in columns if key in nested and key not in of_joints]
+    known = {"label", "fps", "width", "height", "subject", "split", *ALIASES["label"], *ALIASES["fps"]}
     for item in items:
-        cells = {key: item.get(key) for key in columns}
-        if wrong := [key for key, value in cells.items() if isinstance(value, list | Mapping)]:
+        if wrong := [key for key in nested if key in known and isinstance(item.get(key), list | Mapping)]:
             raise ValueError(f"clip {quoted(item['name'])}: '{wrong[0]}' is no number or text")
-        facts[item["name"]] = {key: "" if value is None else _cell(value) for key, value in cells.items()}
-    return facts
+    columns = [key for key in columns if key not in nested and key not in of_joints]
+    facts = {
+        item["name"]: {key: "" if item.get(key) is None else _cell(item[key]) for key in columns} for item in items
+    }
+    return facts, (f"fields that are no number or text: {first_few(nested)}",) * bool(nested)
 
 
 def _cell(value: object) -> str:
     return str(int(value)) if isinstance(value, bool) else str(value).strip()
 
 
-def _joints(
-    path: Path, item: Mapping, layout: JointLayout, channels: int
+def _arrays(
+    path: Path, item: Mapping, joints: int, channels: int, layout: str
 ) -> tuple[Float[np.ndarray, "M T V C"], Float[np.ndarray, "M T V"] | None]:
     """Coordinates and scores of a clip, zero where a joint was not seen."""
     try:
         keypoint = _array(item, "keypoint", 4)
-        if keypoint.shape[2:] != (len(layout), channels):
+        if keypoint.shape[2:] != (joints, channels):
             kind = "joints" if keypoint.shape[3] == channels else "swapped_axes"
             raise FormatError(
                 kind,
                 f"clip {quoted(item['name'])} has {keypoint.shape[2]} joints in {keypoint.shape[3]}D, "
-                f"expected the {len(layout)} of layout '{layout.name}' in {channels}D",
+                f"expected the {joints} of layout '{layout}' in {channels}D",
             )
         score = _array(item, "score", 3) if item.get("score") is not None else None
     except ValueError as error:

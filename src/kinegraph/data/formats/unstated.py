@@ -36,6 +36,7 @@ STEADIER = 0.8  # bones are steadier in space if their lengths vary by less than
 OUTSIDE = 1.2  # of a side of the picture: no detector places joints farther out
 UNSIZED = "fractions"  # of a picture whose size nobody says
 AT_HIP = 0.1
+JOINTS_FIRST = 3.0  # times as far are neighbours apart on an axis of joints as on one of frames
 NEAR_HIP = 0.3  # MediaPipe's z counts from the hip or the wrist, in about the unit of x
 
 
@@ -58,6 +59,8 @@ def decided(found: Recordings, expected: JointLayout | None = None) -> Recording
     layout = found.layout
     if "layout" in found.guessed and bodies:
         usual = "usual_layout" in found.guessed
+        if found.as_arrays:
+            _check_joints_first(first[0])
         layout, reason = _layout(some_bodies(bodies), found.layout, first[0], usual, expected)
         assumed.append(f"layout '{layout.name}', {reason} (--layout)")
     units, reason = found.units, ""
@@ -185,6 +188,25 @@ def _layout(
 def _lines(layout: JointLayout) -> set[frozenset[int]]:
     """The bones, whichever end comes first."""
     return {frozenset(bone) for bone in layout.bones}
+
+
+def _check_joints_first(clip: SkeletonClip) -> None:
+    """Raises FormatError for an array of joints, each with its places in all frames: frames are alike, joints are not.
+
+    Of one person: several may change their rows from frame to frame.
+    """
+    points = np.nan_to_num(some_frames(clip.keypoint).astype(np.float64, copy=False), posinf=0, neginf=0)
+    if len(points) == 1 and candidates(points.shape[1]) and _step(points, 1) > JOINTS_FIRST * _step(points, 2):
+        joints, frames, channels = clip.keypoint.shape[1:]
+        message = f"swapped axes: ({joints}, {frames}, {channels}) looks like (joints, frames, coordinates)"
+        raise FormatError("swapped_axes", f"{message}; save array.transpose(1, 0, 2), frames first")
+
+
+def _step(points: Float[np.ndarray, "M T V C"], axis: int) -> float:
+    """How far neighbours on an axis are apart, the median over those that are seen both; NaN without any."""
+    along = np.moveaxis(points, axis, 0)
+    both = seen(along[1:]) & seen(along[:-1])
+    return float(np.median(np.linalg.norm(np.diff(along, axis=0), axis=-1)[both])) if both.any() else np.nan
 
 
 # ---- score or z ------------------------------------------------------------------------------------------------------

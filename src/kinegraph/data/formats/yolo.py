@@ -1,6 +1,6 @@
 """Labels and predictions of YOLO-pose (ultralytics) -> clips: a text file a picture, a line a person, in fractions.
 
-The results of ultralytics as JSON are read too, see `yolo_json`.
+The results of ultralytics as JSON or CSV are read too, see `yolo_json`.
 
     class cx cy w h  x y [v] x y [v] ...  [confidence] [track id]
 
@@ -22,14 +22,14 @@ from kinegraph.data.formats.clip_files import some_below
 from kinegraph.data.formats.conventions import LAYOUTS, candidates
 from kinegraph.data.formats.detections import Person, Pictures, folders_of, picture_number, pose_of, recordings_of
 from kinegraph.data.formats.recordings import FormatError, Recordings
-from kinegraph.data.formats.yolo_json import add_file, is_result
+from kinegraph.data.formats.yolo_json import ENDINGS, add_file, is_result
 from kinegraph.messages import first_few, quoted
 from kinegraph.skeleton.layout import load_layout
 from kinegraph.skeleton.proportions import recognise
 
 NAME = "yolo"
-TITLE = "YOLO-pose labels (.txt) and results (.json)"
-SUFFIXES = (".txt", ".json")
+TITLE = "YOLO-pose labels (.txt) and results (.json, .csv)"
+SUFFIXES = (".txt", *ENDINGS)
 BOX = 5  # class and box
 MOST_CLASSES = 1000
 LEAST_PIXELS, MOST_PIXELS = 4.0, 1e5
@@ -40,11 +40,11 @@ KNOWN = sorted({4, 13, 14, 15, 16, 19, *LAYOUTS})  # numbers of joints, where a 
 
 def detect(path: Path) -> str | None:
     """A text file of lines of a class, a box and joints, in fractions or pixels, or a folder with such files."""
-    if path.is_file() and path.suffix.lower() == ".json":
+    if path.is_file() and path.suffix.lower() in ENDINGS:
         return "people as ultralytics writes them" if is_result(path) else None
     if path.is_file():
         return "lines of YOLO-pose" if path.suffix.lower() == ".txt" and _is_label(path) else None
-    some = some_below(path, (".txt",), _is_label) or some_below(path, (".json",), is_result)
+    some = some_below(path, (".txt",), _is_label) or some_below(path, ENDINGS, is_result)
     return "holds people of YOLO-pose" if some else None
 
 
@@ -79,7 +79,7 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
 
     Raises ValueError where there is no line of a person.
     """
-    results = [path] if path.is_file() else sorted(files_ending(path, (".json",)))
+    results = [path] if path.is_file() else sorted(files_ending(path, ENDINGS))
     if results := list(filter(is_result, results)):
         found: dict[str, Pictures] = {}
         for file in results:

@@ -1,0 +1,139 @@
+"""A .npy for each frame -> clips, one of each folder: the numbers of a frame's joints, as scripts with MediaPipe save.
+
+    hello/0/0.npy, hello/0/1.npy, ...    frames by their numbers; the folders around that of a clip may name its class
+    (V, C) or (V * C,)                   joints and their 2 to 4 coordinates
+    (1662,)                              MediaPipe's Holistic: 33 x (x, y, z, visibility), then x, y, z of 468 points of
+                                         a face, which are left out, and of both hands, the left one first; (258,)
+                                         without the face
+
+Source: nicknochnack/ActionDetectionforSignLanguage, extract_keypoints.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.data.folders import files_ending
+from kinegraph.data.formats.axes import FLAT, flat_shapes, with_joints
+from kinegraph.data.formats.clip_files import said_by_folders
+from kinegraph.data.formats.conventions import layout_for
+from kinegraph.data.formats.detections import frame_numbers, picture_number
+from kinegraph.data.formats.folder import detect as is_dataset
+from kinegraph.data.formats.openpose_parts import holistic
+from kinegraph.data.formats.padded import mapped
+from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout, load_layout
+
+NAME, TITLE = "frame-arrays", "an array for each frame (.npy)"
+SUFFIXES = ()  # a folder
+LOOKED_AT = 50
+BODY, HAND, FACE = 33 * 4, 21 * 3, 468 * 3
+OF_HOLISTIC = {BODY + 2 * HAND: 0, BODY + FACE + 2 * HAND: FACE}  # numbers of a frame -> those of its face
+WITHOUT_FACE = "the face: 468 of MediaPipe's points"
+
+
+def detect(path: Path) -> str | None:
+    """A folder with several numbered arrays of a frame each."""
+    if not path.is_dir() or is_dataset(path):
+        return None
+    some = list(islice(files_ending(path, (".npy",)), LOOKED_AT))
+    return "holds an array for each frame" if len(some) > 1 and all(map(_is_frame, some)) else None
+
+
+def _is_frame(file: Path) -> bool:
+    if picture_number(file.name)[1] is None or is_dataset(file.parent):
+        return False
+    with suppress(ValueError):
+        shape = mapped(file).shape
+        if len(shape) == 2:
+            return shape[1] in (2, 3, 4) and shape[0] > 4
+        return len(shape) == 1 and (shape[0] in OF_HOLISTIC or bool(flat_shapes(shape[0])))
+    return False
+
+
+def read(path: Path, *, layout: str | None = None) -> Recordings:
+    """The clips of a folder, in the order of their names. layout: name or YAML file of the joints.
+
+    Raises ValueError where no frame can be read.
+    """
+    folders: dict[Path, list[Path]] = {}
+    for file in files_ending(path, (".npy",)):
+        folders.setdefault(file.parent, []).append(file)
+    if not folders:
+        raise FormatError("unreadable", f"{path} holds no .npy files")
+    folders = dict(sorted(folders.items()))
+    places = [folder.relative_to(path).parts for folder in folders]
+    classes, said = said_by_folders([place[:-1] for place in places])
+    shape = mapped(next(iter(folders.values()))[0]).shape
+    whole = holistic() if shape[-1] in OF_HOLISTIC and len(shape) == 1 and layout is None else None
+    joints = len(load_layout(layout)) if layout else None
+    first = _frames(next(iter(folders.values())), whole, joints)[0]
+    of = whole or layout_for(first.shape[1], layout)
+    clips = zip(folders.items(), places, said, strict=True)
+    guessed = {"units", "up"} | (set() if whole else {"score"}) | (set() if layout or whole else {"layout"})
+    return Recordings(
+        clips=(_clip(files, "/".join(it) or folder.name, of, whole, *about) for (folder, files), it, about in clips),
+        count=len(folders),
+        layout=of,
+        class_names=classes,
+        units="m" if first.shape[2] > 2 else "px",
+        source=f"arrays of frames, {path.name}",
+        skipped=lambda: [WITHOUT_FACE] * bool(whole and OF_HOLISTIC[shape[0]]),
+        assumed=(FLAT,) * (len(shape) == 1 and not whole),
+        guessed=frozenset(guessed),
+    )
+
+
+def _frames(
+    files: Sequence[Path], whole: JointLayout | None, joints: int | None
+) -> tuple[Float[np.ndarray, "n V C"], list[int]]:
+    """The joints of the frames in the order of their numbers, and these. Raises ValueError naming a file."""
+    numbered = sorted((picture_number(file.name)[1] or 0, file) for file in files)
+    arrays = [mapped(file) for _, file in numbered]
+    if other := next(
+        (i for i, it in enumerate(arrays) if it.shape != arrays[0].shape or it.dtype.kind not in "fiu"), 0
+    ):
+        found = f"{arrays[other].dtype} {arrays[other].shape}, {numbered[0][1].name} {arrays[0].shape}"
+        raise FormatError("shape", f"{numbered[other][1]} holds {found}")
+    found = np.stack(arrays).astype(np.float32)
+    if whole:
+        found = _of_holistic(found)
+    elif found.ndim == 2:
+        found = with_joints(found, joints)[:, 0]
+    return np.where(np.isnan(found).any(2, keepdims=True), 0, found), [number for number, _ in numbered]
+
+
+def _of_holistic(rows: Float[np.ndarray, "n numbers"]) -> Float[np.ndarray, "n 75 4"]:
+    """x, y, z and visibility of the body and the hands; a hand that is there is visible."""
+    body = rows[:, :BODY].reshape(len(rows), -1, 4)
+    hands = rows[:, BODY + OF_HOLISTIC[rows.shape[1]] :].reshape(len(rows), -1, 3)
+    seen = hands.any(2, keepdims=True).astype(np.float32)
+    return np.concatenate([body, np.concatenate([hands, seen], axis=2)], axis=1)
+
+
+def _clip(
+    files: Sequence[Path],
+    name: str,
+    layout: JointLayout,
+    whole: JointLayout | None,
+    label: int | None,
+    splits: dict[str, str],
+) -> Item:
+    try:
+        frames, numbers = _frames(files, whole, len(layout))
+        places, _ = frame_numbers(numbers)
+        found = np.zeros((int(places[-1]) + 1, *frames.shape[1:]), np.float32)
+        found[places] = frames
+        score = np.ascontiguousarray(np.clip(found[..., 3], 0, 1)) if found.shape[2] == 4 else None
+        if not found[..., :2].any():
+            return nobody(name)
+        clip = SkeletonClip(np.ascontiguousarray(found[None, ..., :3]), layout, name, label, splits=splits)
+        return clip if score is None else replace(clip, score=score[None] * clip.keypoint.any(3))
+    except (ValueError, OSError) as error:
+        return fault_of(error, name)

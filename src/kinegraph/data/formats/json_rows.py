@@ -1,0 +1,124 @@
+"""Tables as JSON, as pandas' `to_json` and scripts write them: rows of cells, as `csv_rows` gives them.
+
+    [{"frame": 0, "nose_x": 1.5, ...}, ...]                a record a row; also one on each line (.jsonl)
+    {"frame": [0, 1], "nose_x": [1.5, 1.6], ...}           a list a column; also {"nose_x": {"0": 1.5, "1": 1.6}, ...}
+    {"columns": ["frame", "nose_x"], "data": [[0, 1.5]]}   rows beside the names of their columns
+    {"0": {"frame": 0, "nose_x": 1.5}, ...}                by row numbers; {"schema": ..., "data": [records]}
+
+Source: pandas, `DataFrame.to_json`, orient.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from kinegraph.files import check_is_file
+from kinegraph.messages import quoted
+from kinegraph.safe_io import parsed_json, read_json
+
+LINES = (".jsonl", ".ndjson")  # the ends of JSON lines
+ENDINGS = (".json", *LINES)
+HEAD = 1 << 16
+COLUMNS = re.compile(rb'\s*\{\s*"[^"]{1,80}"\s*:\s*(\[\s*(-?\d|null|NaN|")|\{\s*"0"\s*:|\{\s*"fields"\s*:)')
+OF_ROWS = re.compile(rb'\s*\{\s*"0"\s*:\s*\{')
+MOST_COLUMNS = 10_000
+
+
+def lists_records(file: Path, head: bytes) -> bool:
+    """Whether a file begins as a list does, or holds an object on each line. head: the start of the file."""
+    lines = [line.strip() for line in head.lstrip().split(b"\n", 2)[:2]]
+    each = all(line.startswith(b"{") for line in lines) and lines[0].rstrip(b",").endswith(b"}")
+    return head.lstrip().startswith(b"[") or (each and (len(lines) == 2 or file.suffix.lower() in LINES))
+
+
+def read_records(file: Path) -> object:
+    """The value in a JSON file; of JSON lines the list of their values. Raises ValueError naming file and line."""
+    if file.suffix.lower() not in LINES:
+        with file.open("rb") as content:
+            if not lists_records(file, head := content.read(1 << 16)) or head.lstrip().startswith(b"["):
+                return read_json(file)
+    check_is_file(file)
+    with file.open("rb") as content:
+        lines = [(number, line.strip().rstrip(b",")) for number, line in enumerate(content, 1)]
+    return [parsed_json(line, f"{file} line {number}") for number, line in lines if line]
+
+
+def json_header(path: Path) -> list[str]:
+    """The columns of a table in a JSON; [] for another file. One that does not begin as a table is not read whole."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    record = _first_record(head)
+    if record is not None:
+        return list(record) if all(map(_is_cell, record.values())) else []
+    if COLUMNS.match(head) or OF_ROWS.match(head):
+        with suppress(ValueError):
+            return next(json_rows(path))[1]
+    return []
+
+
+def json_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The header and the rows, with their numbers. Raises ValueError for a JSON that is no table."""
+    table = _records(read_records(path))
+    if not table:
+        raise ValueError(f'{path} is no table: expected records such as [{{"frame": 0, "nose_x": 1.5}}]')
+    header = list(dict.fromkeys(chain.from_iterable(table)))
+    if len(header) > MOST_COLUMNS:
+        raise ValueError(f"{path} has {len(header):,} columns, expected at most {MOST_COLUMNS:,}")
+    yield 1, header
+    for number, record in enumerate(table, 2):
+        if wrong := next((key for key, value in record.items() if not _is_cell(value)), None):
+            raise ValueError(f"{path} row {number - 1}: {wrong} is {quoted(record[wrong])}, expected a number or text")
+        yield number, [_cell(record.get(name)) for name in header]
+
+
+def _first_record(head: bytes) -> Mapping[str, Any] | None:
+    """The first object of a list of objects, or of one on each line; None for another file, and a longer object."""
+    text = head.decode("utf-8-sig", errors="replace").lstrip()
+    start = text.removeprefix("[").lstrip()
+    if not start.startswith("{"):
+        return None
+    with suppress(ValueError, RecursionError):
+        found, end = json.JSONDecoder().raw_decode(start)
+        rest = start[end:].lstrip()
+        lines = text.startswith("[") or rest.removeprefix(",").lstrip().startswith("{")
+        return found if lines and isinstance(found, Mapping) else None
+    return None
+
+
+def _records(content: Any) -> Sequence[Mapping[str, Any]]:
+    """The rows of a table in any of its forms; [] for another value."""
+    if isinstance(content, list):
+        return content if all(isinstance(it, Mapping) for it in content) else []
+    if not isinstance(content, Mapping) or not content:
+        return []
+    columns, data = content.get("columns"), content.get("data")
+    if isinstance(columns, list) and isinstance(data, list):
+        fits = all(isinstance(it, list) and len(it) == len(columns) for it in data)
+        return [dict(zip(map(_name, columns), it, strict=True)) for it in data] if fits else []
+    if "schema" in content and isinstance(data, list):
+        return _records(data)
+    values = list(content.values())
+    if all(isinstance(it, Mapping) for it in values):
+        by_row = all(str(key).isdecimal() for key in content)
+        rows = values if by_row else [{name: it.get(row) for name, it in content.items()} for row in values[0]]
+        return rows
+    if all(isinstance(it, list) for it in values) and len({*map(len, values)}) == 1:
+        return [dict(zip(content, it, strict=True)) for it in zip(*values, strict=True)]
+    return []
+
+
+def _name(column: object) -> str:
+    """The name of a column; those of two levels are joined."""
+    return "_".join(map(str, column)) if isinstance(column, list) else str(column)
+
+
+def _is_cell(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(int(value)) if isinstance(value, bool) else str(value)
