@@ -11,12 +11,16 @@ from jaxtyping import config, install_import_hook
 
 PACKAGES = ("skeleton", "data", "models", "training", "inference")
 
+TAKES_MORE = ("SkeletonClip.__init__",)  # than its fields keep: it makes arrays and a layout of what is given
+
 by_annotation = beartype(conf=BeartypeConf(is_pep484_tower=True))  # 1 is a float too
 _raises = pytest.raises
 
 
 def checked(function):
     """The function with its annotations checked, but for those that beartype cannot check in a function alone."""
+    if function.__qualname__ in TAKES_MORE:
+        return function
     hints = function.__annotations__
     function.__annotations__ = {name: hint for name, hint in hints.items() if not _uncheckable(hint)}
     return by_annotation(function)

@@ -49,6 +49,7 @@ def choose(clock, asked: list[str], *, about=None, **ways: tuple[float, float]):
         ({"torch": (0.3, 0), "engine": (0.29, 0)}, "torch"),
         ({"torch": (0.3, 0), "rough": (0.1, 0.01), "engine": (0.2, 1e-6)}, "engine"),
         ({"torch": (0.3, 0), "broken": (0.1, np.nan)}, "torch"),
+        ({"torch": (0.3, np.nan), "engine": (0.1, np.nan)}, "torch"),  # a network that has diverged
     ],
 )
 def test_the_fastest_that_is_exact_enough_is_chosen(clock, ways, chosen):

@@ -14,6 +14,7 @@ from kinegraph.evaluation.frame_scoring import score_frames, window_weight
 from kinegraph.inference.frames import frame_rows, frame_stretches
 from kinegraph.inference.predictor import Predictor
 from kinegraph.models.frames import FrameWise
+from kinegraph.models.jointdistances import JointDistances
 from kinegraph.models.layers.absent import between_moments
 from kinegraph.models.stgcn import STGCN
 from kinegraph.skeleton.clip import SkeletonClip
@@ -131,6 +132,11 @@ def test_the_mean_of_frame_logits_is_the_clips_logits():
         torch.testing.assert_close(moments.mean(1), model(x), atol=1e-5, rtol=1e-5)
     halves = between_moments(torch.tensor([[[0.0], [2.0]]]), 4)
     assert halves.flatten().tolist() == [0, 1, 2, 2]
+
+
+def test_a_network_without_moments_is_not_trained_on_frames():
+    with pytest.raises(ValueError, match="JointDistances has some of a whole clip alone"):
+        FrameWise(JointDistances(torch.eye(3)[None], 3, 4))
 
 
 def test_ignored_frames_teach_nothing():

@@ -172,7 +172,7 @@ def _into(before: Tensor, rows: Tensor, due: Due | None) -> Tensor:
 
 def _seen(
     block: StreamedBlock, x: Frames, inside: Bool[Tensor, "Q"], state: list[Tensor], due: Due | None
-) -> list[Float[Tensor, "Q V L C"]]:
+) -> list[Float[Tensor, "Q V _ _"]]:
     """What a block keeps, and the frame x behind it. inside: whether the frame is one of the recording."""
     rows = x.shape[0] * block.joints
     place = x.new_zeros(rows, block.width)
@@ -182,7 +182,7 @@ def _seen(
     return [torch.cat([_of(before, due), now], 2) for before, now in zip(state, latest, strict=True)]
 
 
-def _output(block: StreamedBlock, seen: list[Float[Tensor, "Q V L C"]]) -> Frames:
+def _output(block: StreamedBlock, seen: list[Float[Tensor, "Q V _ _"]]) -> Frames:
     """Of the moment in the middle of what is seen."""
     y = block.across(Ring(seen[0], 0, block.span))
     added = None if block.residual is None else seen[1][:, :, 0].reshape(y.shape[0], block.width_in)

@@ -105,7 +105,7 @@ def _measured(
     spread = max(float(wanted.std()), 1e-6)
     for name, way in ways.items():
         found = wanted if name == first else ask(way)
-        differences[name] = float(np.abs(found - wanted).max()) / spread
+        differences[name] = 0.0 if name == first else float(np.abs(found - wanted).max()) / spread
         if differences[name] <= tolerance:
             exact[name] = way
         else:

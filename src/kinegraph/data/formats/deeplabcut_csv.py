@@ -31,7 +31,7 @@ def begins_with(file: Path, word: str) -> bool:
     return start.lstrip('"').startswith(word) and start.replace('"', "")[len(word) :][:1] in tuple(SEPARATORS)
 
 
-def opened(file: Path) -> TextIO:
+def opened(file: Path) -> TextIO | StringIO:
     """The text of a file with commas between cells, as DeepLabCut writes it; others come from Excel.
 
     Semicolons and tabs are read, and then also decimals with a comma.

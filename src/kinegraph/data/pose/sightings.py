@@ -35,7 +35,7 @@ class Sightings:
     people: Float[np.ndarray, "P V C"]
     size: tuple[int, int]
 
-    def frames(self) -> list[Float[np.ndarray, "P V C"]]:
+    def frames(self) -> list[Float[np.ndarray, "_ V C"]]:
         """The people of each frame."""
         return np.split(self.people, np.cumsum(self.counts)[:-1])
 

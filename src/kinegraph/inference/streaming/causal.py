@@ -63,7 +63,7 @@ class CausalFrames:
         self.waiting: Poses | None = None  # seen, but not yet prepared
         self.skipped = 0  # frames before the first
 
-    def push(self, poses: Poses) -> Float[np.ndarray, "n V C"]:
+    def push(self, poses: Poses) -> Float[np.ndarray, "_ V _"]:
         """The frames that are prepared now: all, or all but the last where motion is wanted."""
         if self.first is None:
             begin = _begin(poses, self.steps, self.form)
@@ -75,20 +75,20 @@ class CausalFrames:
         self.waiting = waiting[-1:] if self.ahead else None
         return self._prepared(waiting, len(waiting) - self.ahead)
 
-    def rest(self) -> Float[np.ndarray, "n V C"]:
+    def rest(self) -> Float[np.ndarray, "_ V _"]:
         """The frames that are left when no frame follows. Nothing changes."""
         if self.waiting is None:
             return self._nothing(np.zeros((0, len(self.form.layout), 1), np.float32))
         return self._prepared(self.waiting, len(self.waiting))
 
-    def _prepared(self, poses: Poses, count: int) -> Float[np.ndarray, "count V C"]:
+    def _prepared(self, poses: Poses, count: int) -> Float[np.ndarray, "count V _"]:
         if not count:
             return self._nothing(poses)
         assert self.first is not None
         clip = self.form.clip(np.concatenate([self.first, poses]))
         return prepare_clip(clip, _as_recorded(self.steps, clip.frames))[0, 0, 1 : 1 + count]
 
-    def _nothing(self, poses: Poses) -> Float[np.ndarray, "0 V C"]:
+    def _nothing(self, poses: Poses) -> Float[np.ndarray, "0 V _"]:
         channels = self.steps.channels(self.form.dimensions, self.form.scored)
         return np.zeros((0, poses.shape[1], channels), np.float32)
 
