@@ -45,5 +45,6 @@ def raises(*expected, **options) -> Iterator[pytest.ExceptionInfo]:
 
 
 if os.environ.get("CHECK_SHAPES") == "1":
+    os.environ["NUMBA_DISABLE_JIT"] = "1"  # it cannot compile what is checked; as it is the code is right, but slow
     install_import_hook([f"kinegraph.{package}" for package in PACKAGES], "tests.conftest.checked")
     pytest.raises = raises

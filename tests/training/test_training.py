@@ -6,6 +6,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from kinegraph.cli import main
+from kinegraph.data.dataset import write_dataset
 from kinegraph.models.protogcn import first_means
 from kinegraph.models.weights import load_model
 from kinegraph.training.loop import Training
@@ -254,3 +256,10 @@ def test_a_compiled_network_trains_alike(tmp_path, data):
     assert len(losses[0]) == 5
     assert losses[1] == pytest.approx(losses[0], rel=1e-2)
     assert names[0] == names[1]
+
+
+def test_one_class_alone_is_said(tmp_path, capsys):
+    same, about = [replace(clip, label=1) for clip in made_up.clips(8)], {"units": "m", "source": "made up"}
+    write_dataset(tmp_path / "data", same, layout=same[0].layout, class_names=["sit", "wave"], **about)
+    run(tmp_path, tmp_path / "data", "run", "--epochs", "1", "--no-validate")
+    assert "all training clips are of one class, 'wave', so there is nothing to learn" in capsys.readouterr().out

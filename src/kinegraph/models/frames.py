@@ -38,6 +38,15 @@ class FrameWise(nn.Module):
         return frame_logits(self.network, x, people)
 
 
+@torch.no_grad()
+def frames_a_moment(network: SkeletonNetwork, x: Float[Tensor, "N M T V C"]) -> int:
+    """How many frames of these clips share one answer, by the number of moments that the network has features of."""
+    mode, weight = network.training, next(network.parameters())
+    moments = network.eval().features(x.to(weight)).shape[2]
+    network.train(mode)
+    return round(x.shape[2] / moments)
+
+
 def frame_probabilities(logits: Float[Tensor, "N T classes"], several: bool) -> Float[Tensor, "N T classes"]:
     """several: whether a frame may have several classes, each with a probability of its own."""
     return logits.float().sigmoid() if several else torch.softmax(logits.float(), dim=-1)
