@@ -109,8 +109,8 @@ def network():
 def test_optimize_gives_what_was_measured(network, precision, largest, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     made = optimize(network, precision, engine="auto")
-    (file,) = (tmp_path / "kinegraph/engines").glob("*.json")
-    known = json.loads(file.read_text())
+    kept = [json.loads(file.read_text()) for file in (tmp_path / "kinegraph/engines").glob("*.json")]
+    (known,) = [it for it in kept if it["about"].get("network") == "STGCN"]  # beside it that of products
     assert isinstance(made, Engine) == (known["name"] != "torch")
     assert ("optimized bf16" in known["differences"]) == (precision == "auto")
     x = torch.randn(3, 2, 20, 5, 3)
