@@ -4,6 +4,7 @@ import json
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -13,13 +14,14 @@ from torch.nn import functional as F
 
 import kinegraph as kg
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.inference.enrolment import enrolled
 from kinegraph.inference.explanation import activation_map
 from kinegraph.inference.predictor import Predictor, placed
 from kinegraph.models.network import BlackBox, SkeletonNetwork, build_network, divide_logits
 from kinegraph.models.optimize import optimize
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.transfer import Meaning, Start, freeze_blocks, take_over
-from kinegraph.models.weights import load_weights, save_weights
+from kinegraph.models.weights import Weights, load_weights, save_weights
 from kinegraph.plugins import load_plugins, plugin_classes
 from kinegraph.skeleton.layout import JointLayout
 
@@ -183,6 +185,15 @@ class DeepHead(SkeletonNetwork):
         self.head = nn.Sequential(nn.Linear(channels, 8), nn.ReLU(), nn.Linear(8, classes))
 
 
+class Unbiased(SkeletonNetwork):
+    def __init__(self, adjacency, channels, classes):
+        super().__init__(adjacency, channels, classes, width=0)
+        self.head = nn.Linear(channels, classes, bias=False)
+
+    def forward_features(self, x):
+        return x
+
+
 class OwnForward(SkeletonNetwork):
     def forward(self, x, people=None, labels=None):
         return self.head(x.mean((1, 2, 3))).tanh()
@@ -196,7 +207,10 @@ def test_options_may_be_called_as_ours(tmp_path, monkeypatch):
     optimize(network, engine="auto")
 
 
-@pytest.mark.parametrize("kind", [DeepHead, OwnForward])
-def test_a_temperature_goes_into_a_linear_head_alone(kind):
-    with pytest.raises(ValueError, match=f"{kind.__name__} has no last layer that a temperature could go into"):
+@pytest.mark.parametrize("kind", [DeepHead, Unbiased, OwnForward])
+def test_a_temperature_and_new_classes_go_into_a_linear_head_alone(kind):
+    with pytest.raises(ValueError, match=f"the last layer of {kind.__name__} is not known"):
         divide_logits(kind(torch.eye(5)[None], 2, 3), 0.5)
+    known = Weights(kind(torch.eye(5)[None], 2, 3), CHAIN, CLASSES, Preprocessing(people=1).to_dict(), {})
+    with pytest.raises(ValueError, match=f"the last layer of {kind.__name__} is not known"):
+        enrolled(known, np.ones((2, 1, 2)), np.array([0, 1]), ("a", "b"), [9, 9])

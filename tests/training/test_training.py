@@ -207,7 +207,7 @@ def test_a_network_without_a_known_last_layer_takes_no_temperature(tmp_path, dat
     config = made_up.config(tmp_path / "config.yaml", data)
     words = ["train", str(config), "--work-dir", str(tmp_path / "run"), "--plugins", str(own), "--model", "own.Own"]
     assert main([*words, "--temperature", "0.5"]) == 2
-    assert "Own has no last layer that a temperature could go into" in capsys.readouterr().err
+    assert "the last layer of Own is not known, which a temperature" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

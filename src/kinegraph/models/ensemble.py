@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from kinegraph.messages import did_you_mean, one_line, quoted
 from kinegraph.models.layers.absent import check_input, clip_logits, clip_vectors
 from kinegraph.models.layers.blocks import stream_channels
-from kinegraph.models.network import SkeletonNetwork, network_class
+from kinegraph.models.network import SkeletonNetwork, last_layer, network_class
 
 Member = Mapping[str, Any]
 
@@ -61,8 +61,8 @@ class Ensemble(SkeletonNetwork):
         if len(strides := {str(one.config.get("strides")) for one in placed}) > 1:
             raise ValueError(f"members see time at other strides: {' and '.join(map(str, sorted(strides)))}")
         self.keeps_places = bool(placed)
-        self.head = _joined([one.head for one in built])
-        self.widths = [one.head.in_features for one in built]
+        heads = [last_layer(one) for one in built]
+        self.head, self.widths = _joined(heads), [head.in_features for head in heads]
         self.members = nn.ModuleList(built)
         for one in built:
             del one.head

@@ -219,14 +219,20 @@ def build_network(kind: Callable[..., nn.Module], adjacency: Tensor, channels: i
     return kind(adjacency, channels, classes, **options)
 
 
-def last_layer(network: nn.Module) -> nn.Linear:
-    """The layer that makes the logits. Raises ValueError where it is not known, or is no single linear one."""
+def has_linear_head(network: nn.Module) -> bool:
+    """Whether the logits are what one linear layer makes of the mean features; a class of the user's own may differ."""
     known = isinstance(network, SkeletonNetwork) and type(network).forward is SkeletonNetwork.forward
-    if not known or not isinstance(network.head, nn.Linear):
+    return known and isinstance(network.head, nn.Linear) and network.head.bias is not None
+
+
+def last_layer(network: nn.Module) -> nn.Linear:
+    """The layer that makes the logits. Raises ValueError where there is none."""
+    if not has_linear_head(network):
         raise ValueError(
-            f"{network_kind(network).__name__} has no last layer that a temperature could go into: that is `head`, an "
-            "nn.Linear, of a SkeletonNetwork without a forward of its own"
+            f"the last layer of {network_kind(network).__name__} is not known, which a temperature, new classes and "
+            "ensembles need: that is `head`, an nn.Linear with bias, of a SkeletonNetwork without a forward of its own"
         )
+    assert isinstance(network, SkeletonNetwork)
     return network.head
 
 
