@@ -18,6 +18,7 @@ from kinegraph.cli import main
 from kinegraph.data.dataset import write_dataset
 from kinegraph.models.protogcn import first_means
 from kinegraph.models.weights import load_model
+from kinegraph.training import distributed
 from kinegraph.training.loop import Training
 from tests import made_up
 
@@ -263,3 +264,11 @@ def test_one_class_alone_is_said(tmp_path, capsys):
     write_dataset(tmp_path / "data", same, layout=same[0].layout, class_names=["sit", "wave"], **about)
     run(tmp_path, tmp_path / "data", "run", "--epochs", "1", "--no-validate")
     assert "all training clips are of one class, 'wave', so there is nothing to learn" in capsys.readouterr().out
+
+
+def test_precision_auto_is_kept_when_a_run_goes_on(tmp_path, data, capsys, monkeypatch):
+    """Else its weights would be those of another run, where another precision is measured as faster."""
+    for found, more in (("bf16-mixed", "--overwrite"), ("32-true", "--resume")):
+        monkeypatch.setattr(distributed, "faster_training", lambda accelerator, found=found: found)
+        run(tmp_path, data, "run", "--epochs", "1", "--precision", "auto", more)
+        assert "precision bf16-mixed: " in capsys.readouterr().out

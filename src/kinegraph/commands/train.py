@@ -69,7 +69,8 @@ def _train_in(place: Path, options: TrainOptions, config_text: str) -> Path:
     run, resume = _open_run(place, options, config_text)
     start = open_start(options.init_from) if options.init_from and not resume else None
     data = open_data(options)
-    fabric = start_processes(options.accelerator, options.devices, options.nodes, options.precision)
+    precision = run.precision(options.precision) if resume else options.precision
+    fabric = start_processes(options.accelerator, options.devices, options.nodes, precision)
     set_determinism(options.deterministic)
     torch.manual_seed(options.seed)
     parts = build_parts(options, data, fabric, start)
@@ -83,7 +84,7 @@ def _train_in(place: Path, options: TrainOptions, config_text: str) -> Path:
     if resume:
         training.restore()
     elif fabric.is_global_zero:
-        _begin_log(options, data, run, start)
+        _begin_log(options, data, run, start, fabric)
     if fabric.is_global_zero:
         run.keep_config(config_text)
         _introduce(options, data, parts, run, start, fabric)
@@ -105,10 +106,10 @@ def _open_run(place: Path, options: TrainOptions, config_text: str) -> tuple[Run
     return run, resume
 
 
-def _begin_log(options: TrainOptions, data: Data, run: RunFolder, start: Start | None) -> None:
+def _begin_log(options: TrainOptions, data: Data, run: RunFolder, start: Start | None, fabric: Fabric) -> None:
     """Make the run folder and write down what the run depends on."""
     run.create()
-    about = {"seed": options.seed, "dataset": str(options.dataset)}
+    about = {"seed": options.seed, "dataset": str(options.dataset), "precision": fabric.strategy.precision.precision}
     about |= {"epochs": data.epochs} if options.epochs == "auto" else {}
     base = {"based_on": _origin(start)} if start else {}
     run.log(mode="environment", **environment(), **about, clips=len(data.clips), **base)
