@@ -81,7 +81,7 @@ def export_int8(
         asked = load_exported(plain, threads=1)
         check_fit(asked, dataset, str(model) if isinstance(model, str | Path) else "the network")
         labels, tested = _labelled(dataset, dataset.indices(split, part), f"{split} / {part}")
-        trained = np.random.default_rng(0).permutation(dataset.indices(split, "train"))[:CALIBRATED]
+        trained = np.random.default_rng(0).permutation(dataset.indices(split, "train"))[:CALIBRATED].tolist()
         before, time_before = _top1(asked, dataset, tested, labels), _milliseconds(asked, dataset, int(tested[0]))
         tried: list[tuple[Quantised, Path]] = []
         for number, (setting, kinds) in enumerate(SETTINGS.items()):

@@ -67,7 +67,7 @@ class PoseStatistics(SkeletonNetwork):
 
 
 def _shares(
-    parts: Sequence[int], frames: int | torch.SymInt, device: torch.device
+    parts: Sequence[int], frames: int, device: torch.device
 ) -> tuple[Float[Tensor, "P T"], Float[Tensor, "P 1"]]:
     """The mean over each part of the clip as a matrix, and factors by which each division into parts counts as much.
 
