@@ -132,7 +132,9 @@ class RunFolder:
 
     def precision(self, wanted: str) -> str:
         """The precision in which the run goes on: of "auto" the one that it began in, not what is faster now."""
-        return self.records("environment")[0].get("precision", wanted) if wanted == "auto" else wanted
+        if wanted != "auto":
+            return wanted
+        return next((it["precision"] for it in self.records("environment") if "precision" in it), wanted)
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Write last.ckpt: all that resuming needs, and how long the log was."""
