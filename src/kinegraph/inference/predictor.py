@@ -173,7 +173,7 @@ def conditions_of_training(weights: Weights) -> Conditions:
 
 
 def placed(predictor: Predictor, device: str = "auto", precision: str = "32-true", many: bool = False) -> Predictor:
-    """The same on a device and in a precision, with its network moved there.
+    """The same on a device and in a precision; a network that is elsewhere stays there, and its copy is moved.
 
     device: cpu, cuda, cuda:1, mps, or auto. many: make a large network quick before it is asked (`optimize`).
     Raises ValueError for a device that this machine does not have, and a precision that there is not.
@@ -185,8 +185,11 @@ def placed(predictor: Predictor, device: str = "auto", precision: str = "32-true
     if precision not in PRECISIONS:
         raise ValueError(f"there is no precision '{precision}', expected {', '.join(PRECISIONS)}")
     try:
-        torch.empty(0, device=device)
-        network = predictor.network.to(device, torch.float64 if precision == "64-true" else torch.float32)
+        place, dtype = torch.empty(0, device=device).device, torch.float64 if precision == "64-true" else torch.float32
+        network = predictor.network
+        tensors = [*network.parameters(), *network.buffers()]
+        if any(it.device != place or (it.is_floating_point() and it.dtype != dtype) for it in tensors):
+            network = copy.deepcopy(network).to(place, dtype)
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise ValueError(f"device '{device}' cannot be used here: {str(error).splitlines()[0]}") from None
     wide = can_optimize(network) and widest(network) >= WIDE
