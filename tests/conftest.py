@@ -9,7 +9,7 @@ from typing import Self, get_args
 import pytest
 from beartype import BeartypeConf, beartype
 from jaxtyping import config, install_import_hook
-from torch.compiler import is_exporting
+from torch.compiler import is_compiling
 
 PACKAGES = ("skeleton", "data", "models", "training", "inference")
 
@@ -28,10 +28,10 @@ def checked(function):
     strict = by_annotation(function)
 
     @wraps(function)
-    def unless_exporting(*args, **kwargs):
-        return (function if is_exporting() else strict)(*args, **kwargs)  # numbers are symbols then
+    def unless_compiling(*args, **kwargs):
+        return (function if is_compiling() else strict)(*args, **kwargs)  # numbers are symbols then
 
-    return unless_exporting
+    return unless_compiling
 
 
 def _uncheckable(hint: object) -> bool:

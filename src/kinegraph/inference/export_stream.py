@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from kinegraph.atomic import atomic_file
-from kinegraph.inference.export import OPSET, Report, describe, exportable, quiet
+from kinegraph.inference.export import OPSET, Report, describe, exportable, first_cause, quiet
 from kinegraph.inference.exported import FRAME, OUTPUT, STATE, load_exported
 from kinegraph.inference.predictor import Predictor
 from kinegraph.inference.streaming.exact import ExactEngine, absent_of, frame_by_frame
@@ -81,7 +81,7 @@ def _content(network: StreamedNetwork, predictor: Predictor, form: Form) -> Any:
             )
         except Exception as error:  # of torch's compiler, onnxscript and onnx, each with its own classes
             name = network_kind(predictor.network).__name__
-            raise ValueError(f"{name} cannot be exported frame by frame: {one_line(error)[:300]}") from None
+            raise ValueError(f"{name} cannot be exported frame by frame: {one_line(first_cause(error))}") from None
     return made.model_proto
 
 
