@@ -213,5 +213,5 @@ def test_the_reason_is_what_torch_found_first():
         def forward(self, clips):
             return clips if float(clips.sum()) > 0 else -clips
 
-    with pytest.raises(ValueError, match="Choosy cannot be exported: .*data-dependent"):
+    with pytest.raises(ValueError, match=r"Choosy cannot be exported: .*data-dependent"):
         exporting.traced(Choosy(), torch.randn(2, 3), {0: torch.export.Dim.DYNAMIC}, INPUT, "Choosy")
