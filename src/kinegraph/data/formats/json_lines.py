@@ -87,7 +87,7 @@ def parsed_line(line: str | bytes, origin: str, dimensions: int | None = None, f
     separators = b" \t\r\n," if isinstance(line, bytes) else " \t\r\n,"
     content = parsed_json(line.rstrip(separators), origin)  # type: ignore[arg-type]
     if isinstance(content, Mapping) and any(name in content for name in FACTS):
-        if not {"people", *LANDMARKS, *WORLD} & {*content}:
+        if not {"people", *LANDMARKS, *WORLD, *PEOPLE} & {*content}:
             return _head(content, origin)
         if first:
             return replace(_frame(content, origin, dimensions), head=_head(content, origin))
