@@ -3,8 +3,30 @@
 A pipe waits for a writer, and /dev/zero has no end.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+
+
+def user_cache() -> Path | None:
+    """The folder of what can be made again: $KINEGRAPH_CACHE, or `kinegraph` where the system keeps such things.
+
+    None for a user without a home folder, as in some containers.
+    """
+    if own := os.environ.get("KINEGRAPH_CACHE"):
+        return Path(own)
+    place = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return None if place.startswith("~") else Path(place) / "kinegraph"
+
+
+def place_beside(path: Path) -> Path:
+    """The folder that a file or folder lies in, or the user's cache where nothing may be written there."""
+    if os.access(path.parent, os.W_OK):
+        return path.parent
+    if (cache := user_cache()) is None:
+        raise ValueError(f"nothing can be written beside {path}, and no home folder is known: set KINEGRAPH_CACHE")
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
 
 
 def check_is_file(path: Path) -> None:

@@ -271,10 +271,10 @@ def test_figures_are_remarked_on():
     scores, names = np.eye(4)[np.zeros(40, int)], ["a", "b", "c", "d"]
     assert remarks(scores, np.arange(40) % 3, names) == [
         "every one of the 40 clips is taken for 'a'",
-        "mean_class_accuracy is over 3 classes; 1 have no clip here",
+        "mean_class_accuracy is over 3 classes; 1 has no clip here",
     ]
     assert remarks(np.eye(4)[np.arange(40) % 4], np.arange(40) % 3, names) == [
-        "mean_class_accuracy counts 1 classes without clips as 0, because clips are taken for them"
+        "mean_class_accuracy counts 1 class without clips as 0, because clips are taken for it"
     ]
     assert remarks(np.eye(4)[np.arange(40) % 4], np.arange(40) % 4, names) == []
 

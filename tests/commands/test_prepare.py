@@ -133,6 +133,9 @@ def test_broken_files_stop_the_run_or_are_listed(raw, out, capsys):
     assert "; --skip-broken leaves out what is broken" in capsys.readouterr().err
     assert main(["predict", "ui-prmd-10", str(broken)]) == 2  # nothing would be left
     assert "skip-broken" not in capsys.readouterr().err
+    shutil.copytree(raw, dashed := raw.with_name("take--2"))  # no option
+    assert main(["prepare", str(dashed), str(out)]) == 2
+    assert "; --skip-broken leaves out what is broken" in capsys.readouterr().err
     assert not out.exists()
     prepare(raw, out, format="ntu60", workers=1, skip_broken=True)
     assert broken.stem not in open_dataset(out).names

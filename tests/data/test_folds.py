@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinegraph.data.folds import divided, folds
+from kinegraph.data.folds import divided, folds, listed
 
 SUBJECT = np.array([1, 1, 2, 3, 3, 4])
 LABELS = np.array([0, 1, 0, 1, 0, 1])
@@ -20,9 +20,20 @@ def parts(name, **attributes):
 def test_subjects_are_held_out_of_all_clips_or_of_a_training_part():
     assert parts("subject=1,4") == ["test", "test", "train", "train", "train", "test"]
     assert parts("xsub/subject=3") == ["train", "train", "train", "test", "none", "none"]
-    assert parts("place=a, b", place=np.array(["a, b", "c", "c", "a", "b", "c"])) == ["test", *["train"] * 5]
+    both = np.array(["a, b", "c", "c", "a", "b", "c"])
+    assert parts('place="a, b"', place=both) == ["test", *["train"] * 5]
+    assert parts("place=a, b", place=both) == ["train", "train", "train", "test", "test", "train"]
+    assert parts("place=a, b", place=np.array(["a, b", *"cdcbc"])) == ["test", *["train"] * 5]  # no clip has 'a'
     assert parts("place=a, b", place=np.array(list("acdabc"))) == ["test", "train", "train", "test", "test", "train"]
     assert parts("xsub") is None
+
+
+@given(st.lists(st.text(min_size=1), min_size=6, max_size=6, unique=True), st.integers(1, 3))
+def test_values_of_any_letters_are_listed_and_found(values, count):
+    name = f"xsub/place={listed(values[:count])}"
+    assert [part == "test" for part in parts(name, place=np.array(values, dtype=object))] == [
+        i < count for i in range(6)
+    ]
 
 
 @given(st.integers(2, 6))

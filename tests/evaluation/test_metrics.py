@@ -130,13 +130,13 @@ def test_nothing_but_hits_leaves_no_doubt_even_of_single_clips():
     ("predicted", "labels", "lines"),
     [
         ([0, 1, 2] * 10, [0, 1, 2] * 10, []),
-        ([0] * 30, [0] * 30, ["mean_class_accuracy is over 1 classes; 2 have no clip here"]),
+        ([0] * 30, [0] * 30, ["mean_class_accuracy is over 1 class; 2 have no clip here"]),
         (
             [1] * 40,
             [0, 1] * 20,
             [
                 "every one of the 40 clips is taken for 'b'",
-                "mean_class_accuracy is over 2 classes; 1 have no clip here",
+                "mean_class_accuracy is over 2 classes; 1 has no clip here",
             ],
         ),
         (
@@ -147,7 +147,7 @@ def test_nothing_but_hits_leaves_no_doubt_even_of_single_clips():
         (
             [0, 2] * 15,
             [0, 1] * 15,
-            ["mean_class_accuracy counts 1 classes without clips as 0, because clips are taken for them"],
+            ["mean_class_accuracy counts 1 class without clips as 0, because clips are taken for it"],
         ),
         ([0, 1, 2] * 9 + [0, 1], [0, 1, 2] * 9 + [0, 1], ["only 29 clips: each is 3 points of top1"]),
     ],

@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import kinegraph as kg
 from kinegraph.allowed import NETWORKS
 from kinegraph.cli import main
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.inference import export as exporting
-from kinegraph.inference.exported import load_exported
+from kinegraph.inference.exported import INPUT, load_exported
 from kinegraph.models.network import network_class
 from kinegraph.models.weights import load_weights, save_weights
 from kinegraph.skeleton.graph import adjacency
@@ -214,3 +215,12 @@ def test_test_measures_it_as_it_measures_weights(exported, tmp_path, capsys):
     assert "top1" in said[0][0]
     assert main([*words[:2], str(exported), "--part", "train", "--keep"]) == 2
     assert "--keep is for weights files" in capsys.readouterr().err
+
+
+def test_the_reason_is_what_torch_found_first():
+    class Choosy(nn.Module):
+        def forward(self, clips):
+            return clips if float(clips.sum()) > 0 else -clips
+
+    with pytest.raises(ValueError, match=r"Choosy cannot be exported: .*data-dependent"):
+        exporting.traced(Choosy(), torch.randn(2, 3), {0: torch.export.Dim.DYNAMIC}, INPUT, "Choosy")

@@ -304,3 +304,12 @@ def test_a_network_in_training_keeps_its_mode_and_its_statistics(predictor):
         assert torch.equal(tensor, before[name]), name
     for row in found:
         np.testing.assert_array_equal(row, quiet)
+
+
+def test_a_network_that_is_asked_elsewhere_stays_where_it_is(path):
+    model = kg.load_model(path).double()
+    stream = kg.Stream(model, fps=30, window=10, device="cpu", compare=False)
+    stream.push(a_clip(people=1).keypoint[0, 0])
+    assert {it.dtype for it in model.parameters()} == {torch.float64}
+    once = predictor_of(path)
+    assert placed(once, "cpu").network is once.network  # nothing to move: no second copy in memory

@@ -101,6 +101,17 @@ def test_before_the_end_the_answer_is_of_the_moments_that_are_complete():
         np.testing.assert_allclose(found[0].prediction.probabilities, expected[moment], atol=2e-6)
 
 
+def test_what_is_none_of_the_classes_is_not_known():
+    """As `kg.predict` says it of weights of `enroll` and `calibrate`."""
+    clip = recording(20)
+    for least, known in ((0.0, True), (1.0, False)):
+        asked = weights(Preprocessing(people=1), extra={"least_probability": least})
+        assert kg.predict(asked, clip, compare=False).known is known
+        stream = kg.Stream(asked, fps=30, compare=False)
+        push_all(stream, clip)
+        assert [answer.prediction.known for answer in stream.finish()] == [known]
+
+
 @pytest.mark.parametrize("window", [10, "start"])
 def test_peek_is_the_answer_for_the_recording_so_far(window):
     known = weights(Preprocessing(people=2), strides=(2, 2))

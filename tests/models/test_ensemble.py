@@ -79,6 +79,8 @@ def test_fewer_clips_than_members_are_seen_by_all():
     model = ensemble().train()
     model(*(it[:2] for it in clips()[:2])).sum().backward()
     assert all(it.grad is not None for it in model.parameters())
+    with pytest.raises(ValueError, match="built for 6 channels, the clips have 3"):
+        model(torch.randn(4, 1, 10, 17, 3))
 
 
 def test_a_member_without_places_answers_with_the_others_and_is_told_its_streams():
@@ -129,10 +131,15 @@ def test_it_starts_from_an_ensemble_of_the_same_members_and_freezes_blocks_of_al
     [
         (MEMBERS, 4, "streams is 4, which does not divide the 6 channels"),
         ([], 3, "members is empty"),
-        ([MEMBERS[0] | {"streams": [3]}], 3, r"streams are \[3\], expected some of 0 to 2"),
+        ([MEMBERS[0] | {"streams": [3]}], 3, r"streams are \[3\], expected a list of some of 0 to 2"),
         ([{"network": "os.system"}], 3, "asks for the network 'os.system'"),
         ([MEMBERS[0], MEMBERS[1] | {"widths": [8, 8, 8]}], 3, r"other strides: \[1, 1, 1\] and \[1, 1, 2\]"),
         ([{"network": "kinegraph.models.ctrgcn.CTRGCN"}], 3, "CTRGCN cannot be a member"),
+        ([{"network": "STGCN"}], 3, "did you mean 'kinegraph.models.stgcn.STGCN'"),
+        ([{"class_path": "kinegraph.models.stgcn.STGCN"}], 3, "names no network, only {'class_path'"),
+        ([MEMBERS[0] | {"streams": 1}], 3, "streams are 1, expected a list"),
+        ([MEMBERS[0] | {"width": [8]}], 3, "STGCN, a member, has no option 'width'; did you mean 'widths'"),
+        ([MEMBERS[0] | {"widths": "abc"}], 3, "STGCN, a member, cannot be built with {'widths': 'abc'"),
     ],
 )
 def test_what_cannot_be_a_member_is_refused(members, streams, message):

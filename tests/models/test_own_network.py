@@ -4,19 +4,24 @@ import json
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch import nn
 from torch.nn import functional as F
 
 import kinegraph as kg
+from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.inference.enrolment import enrolled
 from kinegraph.inference.explanation import activation_map
-from kinegraph.models.network import BlackBox, SkeletonNetwork, build_network
+from kinegraph.inference.predictor import Predictor, placed
+from kinegraph.models.network import BlackBox, SkeletonNetwork, build_network, divide_logits
 from kinegraph.models.optimize import optimize
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.transfer import Meaning, Start, freeze_blocks, take_over
-from kinegraph.models.weights import load_weights, save_weights
+from kinegraph.models.weights import Weights, load_weights, save_weights
 from kinegraph.plugins import load_plugins, plugin_classes
 from kinegraph.skeleton.layout import JointLayout
 
@@ -162,3 +167,50 @@ def test_what_cannot_be_recorded_is_refused_with_the_argument(tmp_path):
         save_weights(tmp_path / "x.safetensors", Odd(torch.eye(5)[None], 2, 3, torch.ones(1)), **told)
     with pytest.raises(NotImplementedError, match=r"Odd does not define forward_features\(self, x\)"):
         Odd(torch.eye(5)[None], 2, 3, 1)(torch.zeros(1, 1, 4, 5, 2))
+
+
+class Likewise(SkeletonNetwork):
+    """Its options have names of ours, and other meanings."""
+
+    def __init__(self, adjacency, channels, classes, widths: int = 8, strides: int = 2, people: str = "all"):
+        super().__init__(adjacency, channels, classes)
+
+    def forward_features(self, x):
+        return x
+
+
+class DeepHead(SkeletonNetwork):
+    def __init__(self, adjacency, channels, classes):
+        super().__init__(adjacency, channels, classes, width=0)
+        self.head = nn.Sequential(nn.Linear(channels, 8), nn.ReLU(), nn.Linear(8, classes))
+
+
+class Unbiased(SkeletonNetwork):
+    def __init__(self, adjacency, channels, classes):
+        super().__init__(adjacency, channels, classes, width=0)
+        self.head = nn.Linear(channels, classes, bias=False)
+
+    def forward_features(self, x):
+        return x
+
+
+class OwnForward(SkeletonNetwork):
+    def forward(self, x, people=None, labels=None):
+        return self.head(x.mean((1, 2, 3))).tanh()
+
+
+def test_options_may_be_called_as_ours(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    network = Likewise(torch.eye(5)[None], 2, 3).eval()
+    asked = placed(Predictor(network, CHAIN, CLASSES, Preprocessing(people=1)), "cpu")
+    assert asked.network is network
+    optimize(network, engine="auto")
+
+
+@pytest.mark.parametrize("kind", [DeepHead, Unbiased, OwnForward])
+def test_a_temperature_and_new_classes_go_into_a_linear_head_alone(kind):
+    with pytest.raises(ValueError, match=f"the last layer of {kind.__name__} is not known"):
+        divide_logits(kind(torch.eye(5)[None], 2, 3), 0.5)
+    known = Weights(kind(torch.eye(5)[None], 2, 3), CHAIN, CLASSES, Preprocessing(people=1).to_dict(), {})
+    with pytest.raises(ValueError, match=f"the last layer of {kind.__name__} is not known"):
+        enrolled(known, np.ones((2, 1, 2)), np.array([0, 1]), ("a", "b"), [9, 9])

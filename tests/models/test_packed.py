@@ -50,3 +50,14 @@ def test_blocks_in_bfloat16_are_not_packed(pays, network):
     engine = optimize(network, "bf16")
     assert not any(isinstance(layer, Packed) for layer in engine.modules())
     engine(torch.randn(1, 1, 20, 5, 3))
+
+
+def test_gradients_and_other_weights_are_not_those_of_a_packed_layer(pays):
+    layer, other = Packed(torch.randn(6, 5), torch.randn(6)), nn.Linear(5, 6)
+    x = torch.randn(7, 5)
+    layer(x)
+    of_x = x.clone().requires_grad_()
+    layer(of_x).sum().backward()
+    torch.testing.assert_close(of_x.grad, layer.weight.sum(0).expand(7, 5))
+    layer.load_state_dict(other.state_dict())
+    torch.testing.assert_close(layer(x), other(x))

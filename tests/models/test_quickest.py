@@ -49,6 +49,7 @@ def choose(clock, asked: list[str], *, about=None, **ways: tuple[float, float]):
         ({"torch": (0.3, 0), "engine": (0.29, 0)}, "torch"),
         ({"torch": (0.3, 0), "rough": (0.1, 0.01), "engine": (0.2, 1e-6)}, "engine"),
         ({"torch": (0.3, 0), "broken": (0.1, np.nan)}, "torch"),
+        ({"torch": (0.3, np.nan), "engine": (0.1, np.nan)}, "torch"),  # a network that has diverged
     ],
 )
 def test_the_fastest_that_is_exact_enough_is_chosen(clock, ways, chosen):
@@ -108,8 +109,8 @@ def network():
 def test_optimize_gives_what_was_measured(network, precision, largest, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     made = optimize(network, precision, engine="auto")
-    (file,) = (tmp_path / "kinegraph/engines").glob("*.json")
-    known = json.loads(file.read_text())
+    kept = [json.loads(file.read_text()) for file in (tmp_path / "kinegraph/engines").glob("*.json")]
+    (known,) = [it for it in kept if it["about"].get("network") == "STGCN"]  # beside it that of products
     assert isinstance(made, Engine) == (known["name"] != "torch")
     assert ("optimized bf16" in known["differences"]) == (precision == "auto")
     x = torch.randn(3, 2, 20, 5, 3)

@@ -13,7 +13,9 @@ from kinegraph.data.windows import WindowDataset, concerns, pieces, window_start
 from kinegraph.evaluation.frame_scoring import score_frames, window_weight
 from kinegraph.inference.frames import frame_rows, frame_stretches
 from kinegraph.inference.predictor import Predictor
-from kinegraph.models.frames import FrameWise
+from kinegraph.models.ensemble import Ensemble
+from kinegraph.models.frames import FrameWise, frames_a_moment
+from kinegraph.models.jointdistances import JointDistances
 from kinegraph.models.layers.absent import between_moments
 from kinegraph.models.stgcn import STGCN
 from kinegraph.skeleton.clip import SkeletonClip
@@ -129,8 +131,16 @@ def test_the_mean_of_frame_logits_is_the_clips_logits():
         assert logits.shape == (2, 16, 3)
         moments = logits[:, :: strides[1]]
         torch.testing.assert_close(moments.mean(1), model(x), atol=1e-5, rtol=1e-5)
+        assert frames_a_moment(model, x) == strides[1]
+        member = {"network": "kinegraph.models.stgcn.STGCN", "widths": [8, 16], "strides": strides}
+        assert frames_a_moment(Ensemble(graph, 3, 3, members=[member] * 2), x) == strides[1]
     halves = between_moments(torch.tensor([[[0.0], [2.0]]]), 4)
     assert halves.flatten().tolist() == [0, 1, 2, 2]
+
+
+def test_a_network_without_moments_is_not_trained_on_frames():
+    with pytest.raises(ValueError, match="JointDistances has some of a whole clip alone"):
+        FrameWise(JointDistances(torch.eye(3)[None], 3, 4))
 
 
 def test_ignored_frames_teach_nothing():

@@ -6,6 +6,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ import torch
 from safetensors.torch import load_file
 
 from kinegraph.cli import main
+from kinegraph.data.dataset import write_dataset
 from kinegraph.models.protogcn import first_means
 from kinegraph.models.weights import load_model
+from kinegraph.training import distributed
 from kinegraph.training.loop import Training
 from tests import made_up
 
@@ -205,7 +208,7 @@ def test_a_network_without_a_known_last_layer_takes_no_temperature(tmp_path, dat
     config = made_up.config(tmp_path / "config.yaml", data)
     words = ["train", str(config), "--work-dir", str(tmp_path / "run"), "--plugins", str(own), "--model", "own.Own"]
     assert main([*words, "--temperature", "0.5"]) == 2
-    assert "Own has no last layer that a temperature could go into" in capsys.readouterr().err
+    assert "the last layer of Own is not known, which a temperature" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
@@ -254,3 +257,18 @@ def test_a_compiled_network_trains_alike(tmp_path, data):
     assert len(losses[0]) == 5
     assert losses[1] == pytest.approx(losses[0], rel=1e-2)
     assert names[0] == names[1]
+
+
+def test_one_class_alone_is_said(tmp_path, capsys):
+    same, about = [replace(clip, label=1) for clip in made_up.clips(8)], {"units": "m", "source": "made up"}
+    write_dataset(tmp_path / "data", same, layout=same[0].layout, class_names=["sit", "wave"], **about)
+    run(tmp_path, tmp_path / "data", "run", "--epochs", "1", "--no-validate")
+    assert "all training clips are of one class, 'wave', so there is nothing to learn" in capsys.readouterr().out
+
+
+def test_precision_auto_is_kept_when_a_run_goes_on(tmp_path, data, capsys, monkeypatch):
+    """Else its weights would be those of another run, where another precision is measured as faster."""
+    for found, more in (("bf16-mixed", "--overwrite"), ("32-true", "--resume")):
+        monkeypatch.setattr(distributed, "faster_training", lambda accelerator, found=found: found)
+        run(tmp_path, data, "run", "--epochs", "1", "--precision", "auto", more)
+        assert "precision bf16-mixed: " in capsys.readouterr().out

@@ -82,7 +82,8 @@ def answer(verb: Callable, argv: Sequence[str], from_config: bool = False) -> An
     except ValueError as error:
         from kinegraph.data.formats.recordings import OneOfSeveral
 
-        remedied = "--" in str(error)  # the message names an option already
+        named = {it.replace("-", "_") for it in re.findall(r"(?<![\w/-])--([a-z][a-z-]*)", str(error))}
+        remedied = named & arguments.keys()  # the message names an option already; a path may hold any characters
         if isinstance(error, OneOfSeveral) and "skip_broken" in arguments and not remedied:
             raise ValueError(f"{error}; --skip-broken leaves out what is broken") from None
         raise

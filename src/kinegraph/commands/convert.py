@@ -125,10 +125,9 @@ def convert(
     if not out.parent.is_dir():
         raise ValueError(f"there is no folder {out.parent}")
     if (end := FILES.get(format)) and out.suffix != end and not out.exists():
-        folders = ", ".join(name for name in OPTIONS if name not in FILES)
-        raise ValueError(
-            f"{format} is a {end} file, asked for is {out}; the formats of folders are {folders} (--format)"
-        )
+        others = [name for name in OPTIONS if FILES.get(name) == (out.suffix or None)]
+        fix = f"--format {' or '.join(others)} writes {f'a {out.suffix} file' if out.suffix else 'a folder'}"
+        raise ValueError(f"{format} is a {end} file, asked for is {out}{f'; {fix}' if others else ''}")
     with _opened(path, **for_recordings) as found:
         split = split or (_only_split(found) if "split" in OPTIONS[format] else None)
         sizes = {name: value for name, value in given.items() if name not in ("split", "part")}

@@ -20,6 +20,7 @@ from kinegraph.data.formats import folder as dataset_folder
 from kinegraph.data.formats import options_of, recognise, recordings
 from kinegraph.data.formats.recordings import Recordings, facts_of
 from kinegraph.data.split_names import known_split
+from kinegraph.files import place_beside
 from kinegraph.messages import counted
 from kinegraph.skeleton.clip import SkeletonClip
 
@@ -86,7 +87,7 @@ def _split_of(paths: Mapping[str, Path]) -> str:
 def _dataset(paths: Mapping[str, Path], split: str) -> Path:
     """The dataset folder of both parts, made where it is not there yet."""
     first = paths["train"].absolute()
-    folder = _place(first) / f"{first.name}.kinegraph-{_fingerprint(paths, split)}"
+    folder = place_beside(first) / f"{first.name}.kinegraph-{_fingerprint(paths, split)}"
     if not folder.exists():
         if os.environ.get("LOCAL_RANK", "0") != "0":  # the first process makes it
             while not folder.exists():
@@ -96,14 +97,6 @@ def _dataset(paths: Mapping[str, Path], split: str) -> Path:
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print(f"dataset folder: {folder}", flush=True)
     return folder
-
-
-def _place(path: Path) -> Path:
-    if os.access(path.parent, os.W_OK):
-        return path.parent
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kinegraph"
-    cache.mkdir(parents=True, exist_ok=True)
-    return cache
 
 
 def _fingerprint(paths: Mapping[str, Path], split: str) -> str:

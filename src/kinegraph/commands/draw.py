@@ -38,7 +38,7 @@ def draw(
     stride: str | None = None,
     explain: bool = False,
     map_layout: bool = False,
-    up: Literal["y", "z", "-y", "-z", "x", "-x"] | None = None,
+    up: Literal["x", "y", "z", "-x", "-y", "-z"] | None = None,
     theme: Literal["light", "dark"] = "light",
     frames: int = 8,
     size: str | None = None,

@@ -104,7 +104,7 @@ def _show(console: Console, shares: "JointShares", layout: "JointLayout") -> Non
     labels = np.flatnonzero(answered)
     for label in labels[:CLASSES]:
         name, clips = shares.class_names[label], int(answered[label])
-        share = shares.of_class(label)
+        share = shares.of_class(int(label))
         best = ", ".join(f"{shares.joints[i]} {share[i]:.1%}" for i in np.argsort(-share, kind="stable")[:NAMED])
         sides = (_percent(_side(share, layout, side)) for side in (0, 1))
         table.add_row(Text(name), f"{clips:,}", *sides, Text(best))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -63,13 +63,7 @@ OF_TESTS = (
 def measure(asked: TestOptions) -> Evaluation | TimelineEvaluation:
     """What `kinegraph test` does: print the figures of weights on a part of a split, and write what is asked for."""
     load_plugins(asked.plugins or ())
-    check_numbers(batch_size=asked.batch_size, devices=asked.devices)
-    check_numbers(0, workers=asked.workers)
-    if asked.engine != "torch" and asked.devices > 1:
-        raise ValueError(f"--engine {asked.engine} computes in one process: leave --devices out")
-    metrics = check_metrics(asked.eval or METRICS)
-    if asked.report is not None and asked.report.suffix not in (".html", ".htm"):
-        raise ValueError(f"the report is '{asked.report}', expected a name that ends in .html")
+    metrics = _checked(asked)
     if asked.checkpoint.suffix in RESULTS:
         return measure_scores(asked, metrics)
     config, checkpoint = config_first("test", asked.config, asked.checkpoint)
@@ -112,14 +106,34 @@ def measure(asked: TestOptions) -> Evaluation | TimelineEvaluation:
     figures = _print_figures(scores, clips, findings, warnings, metrics)
     if asked.keep:
         add_measured(checkpoint, {"source": folder.source, "split": split, "part": part, "clips": len(clips)} | figures)
+    evaluation = replace(evaluation, warnings=warnings)
     if asked.out or asked.report:
-        log = next(filter(Path.is_file, [checkpoint.parent.parent / "log.jsonl"]), None)
-        known = About(**about, course=read_course(log) if log else Course())
         explain = None if network is None else _explained(weights, network, prepared)
-        page = write_asked(asked.out, asked.report, evaluation, known, log=log, explain=explain)
-        evaluation = replace(evaluation, report=page, warnings=warnings)
-        print(f"report: {page}")
-    return replace(evaluation, warnings=warnings)
+        evaluation = replace(evaluation, report=_written(asked, checkpoint, evaluation, about, explain))
+    return evaluation
+
+
+def _checked(asked: TestOptions) -> Sequence[str]:
+    """The metrics to print. Raises ValueError for options that cannot be, before anything is opened."""
+    check_numbers(batch_size=asked.batch_size, devices=asked.devices)
+    check_numbers(0, workers=asked.workers)
+    if asked.engine != "torch" and asked.devices > 1:
+        raise ValueError(f"--engine {asked.engine} computes in one process: leave --devices out")
+    metrics = check_metrics(asked.eval or METRICS)
+    if asked.report is not None and asked.report.suffix not in (".html", ".htm"):
+        raise ValueError(f"the report is '{asked.report}', expected a name that ends in .html")
+    return metrics
+
+
+def _written(
+    asked: TestOptions, checkpoint: Path, evaluation: Evaluation, about: dict[str, Any], explain: Explain | None
+) -> Path | None:
+    """Write what --out and --report ask for; the course of the training is known where it was in this run folder."""
+    log = next(filter(Path.is_file, [checkpoint.parent.parent / "log.jsonl"]), None)
+    known = About(**about, course=read_course(log) if log else Course())
+    page = write_asked(asked.out, asked.report, evaluation, known, log=log, explain=explain)
+    print(f"report: {page}")
+    return page
 
 
 def _options(config: Path, dataset: Path | None, split: str | None) -> tuple[Namespace, str]:

@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import fields
-from math import prod
 from pathlib import Path
 
 import torch
@@ -19,10 +18,11 @@ from kinegraph.data.loading import ClipDataset
 from kinegraph.data.windows import WindowDataset, concerns
 from kinegraph.evaluation.scoring import score_clips
 from kinegraph.messages import counted, first_few
+from kinegraph.models.frames import frames_a_moment
 from kinegraph.models.network import network_kind
 from kinegraph.models.precision import slower_bf16
 from kinegraph.models.transfer import Start, describe, open_start
-from kinegraph.models.weights import built_with, load_weights
+from kinegraph.models.weights import load_weights
 from kinegraph.training.callbacks import Callbacks
 from kinegraph.training.distributed import naming_lost_processes, set_determinism, start_processes, started_again
 from kinegraph.training.loop import Training
@@ -69,7 +69,8 @@ def _train_in(place: Path, options: TrainOptions, config_text: str) -> Path:
     run, resume = _open_run(place, options, config_text)
     start = open_start(options.init_from) if options.init_from and not resume else None
     data = open_data(options)
-    fabric = start_processes(options.accelerator, options.devices, options.nodes, options.precision)
+    precision = run.precision(options.precision) if resume else options.precision
+    fabric = start_processes(options.accelerator, options.devices, options.nodes, precision)
     set_determinism(options.deterministic)
     torch.manual_seed(options.seed)
     parts = build_parts(options, data, fabric, start)
@@ -83,7 +84,7 @@ def _train_in(place: Path, options: TrainOptions, config_text: str) -> Path:
     if resume:
         training.restore()
     elif fabric.is_global_zero:
-        _begin_log(options, data, run, start)
+        _begin_log(options, data, run, start, fabric)
     if fabric.is_global_zero:
         run.keep_config(config_text)
         _introduce(options, data, parts, run, start, fabric)
@@ -105,10 +106,10 @@ def _open_run(place: Path, options: TrainOptions, config_text: str) -> tuple[Run
     return run, resume
 
 
-def _begin_log(options: TrainOptions, data: Data, run: RunFolder, start: Start | None) -> None:
+def _begin_log(options: TrainOptions, data: Data, run: RunFolder, start: Start | None, fabric: Fabric) -> None:
     """Make the run folder and write down what the run depends on."""
     run.create()
-    about = {"seed": options.seed, "dataset": str(options.dataset)}
+    about = {"seed": options.seed, "dataset": str(options.dataset), "precision": fabric.strategy.precision.precision}
     about |= {"epochs": data.epochs} if options.epochs == "auto" else {}
     base = {"based_on": _origin(start)} if start else {}
     run.log(mode="environment", **environment(), **about, clips=len(data.clips), **base)
@@ -126,17 +127,17 @@ def _introduce(
     weights = list(parts.network.parameters())
     count, learning = sum(it.numel() for it in weights), sum(it.numel() for it in weights if it.requires_grad)
     frozen = f", {learning:,} of them learn" if learning < count else ""
-    absent, classes, clips = absent_classes(data.clips), len(data.folder.class_names), len(data.clips)
-    name = network_kind(parts.network).__name__
-    seen, worries = f"{clips:,} clips of {classes - len(absent)} classes", list[str]()
+    clips, there = len(data.clips), len(data.folder.class_names) - len(absent_classes(data.clips))
+    classes, name = counted(there, "class", "classes"), network_kind(parts.network).__name__
+    seen, worries = f"{counted(clips, 'clip')} of {classes}", list[str]()
     if isinstance(data.clips, WindowDataset):
         of = counted(len(data.clips.indices), "recording")
-        seen = f"{clips:,} windows of {data.clips.frames} frames of {of}, {classes - len(absent)} classes"
-        worries = concerns(data.clips, prod(built_with(parts.network)[1].get("strides") or [1]))
+        seen = f"{clips:,} windows of {data.clips.frames} frames of {of}, {classes}"
+        views, *_ = data.clips[0, 0]
+        worries = concerns(data.clips, frames_a_moment(parts.network, torch.from_numpy(views[:1])))
     print(f"{name}, {count:,} parameters{frozen}; {seen}; run folder {run.path}")
-    if absent:
-        kind = "clip" if options.task == "clips" else "frame"
-        print(f"warning: no training {kind} has {len(absent)} of the {classes} classes: {first_few(absent)}")
+    for line in _of_classes(data):
+        print(f"warning: {line}")
     for finding in data.findings:
         print(f"{finding.severity}: {line_of(finding)}")
     for line in worries:
@@ -155,6 +156,17 @@ def _introduce(
     if start and parts.taken:
         print("\n".join(describe(parts.taken, parts.network, parts.axes, start, data.preprocessing.to_dict())))
     print(end="", flush=True)
+
+
+def _of_classes(data: Data) -> list[str]:
+    """Lines on classes that nothing can be learnt of."""
+    names, absent = data.folder.class_names, absent_classes(data.clips)
+    one = "frame" if isinstance(data.clips, WindowDataset) else "clip"
+    lines = [f"no training {one} has {len(absent)} of the {len(names)} classes: {first_few(absent)}"] if absent else []
+    if len(names) - len(absent) == 1 < len(names) or (one == "clip" and len(names) == 1):
+        (only,) = set(names) - set(absent)
+        lines.append(f"all training {one}s are of one class, '{only}', so there is nothing to learn")
+    return lines
 
 
 @naming_lost_processes()

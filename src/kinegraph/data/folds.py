@@ -1,10 +1,12 @@
 """Splits that are not written in a dataset: some subjects are the test part, or one of several folds of the clips.
 
 subject=5,6             clips of the subjects 5 and 6 are "test", all others "train"
+performer="Lee, A",Kim  a value with a comma stands in quotes
 xsub/subject=5          the same among the clips of xsub's part "train"; all others are in no part
 fold=2/5                the second of five folds of the clips; every class is dealt out in turn
 """
 
+import csv
 import re
 from collections.abc import Hashable, Mapping, Sequence
 
@@ -15,7 +17,8 @@ from kinegraph.data.split_names import ABSENT
 from kinegraph.messages import did_you_mean, first_few, quoted
 
 FOLD = "fold"
-FORM = re.compile(r"(?:(.+)/)?([^/=]+)=(.+)")  # of a name: split, attribute, values
+FORM = re.compile(r"(?:([^=]+)/)?([^/=]+)=(.+)", re.DOTALL)  # of a name: split, attribute, values
+NEEDS_QUOTES = re.compile(r'[,"\r\n]|^\s|\s$')
 
 
 def divided(
@@ -54,12 +57,21 @@ def _tested(
         there = f"; there are {', '.join(attributes)}" if attributes else "; the clips have no attributes"
         raise ValueError(f"the clips have no attribute {quoted(key)}{did_you_mean(key, attributes) or there}")
     text = np.array(list(map(str, attributes[key].tolist())), dtype=object)
-    known, wanted = set(text[places]), [part.strip() for part in value.split(",")]
-    if value in known:  # a value with a comma in it
-        wanted = [value]
-    if missing := [part for part in wanted if part not in known]:
+    known = set(text[places])
+    wanted = next(csv.reader([value], skipinitialspace=True))
+    wanted = [part if part in known else part.strip() for part in wanted]
+    missing = [part for part in wanted if part not in known]
+    if missing and value in known:  # a single value with a comma in it
+        wanted, missing = [value], []
+    if missing:
         raise ValueError(f"no clip has {key} {quoted(missing[0])}; there are {first_few(sorted(known), 8)}")
     return places[np.isin(text[places].astype(str), wanted)]
+
+
+def listed(values: Sequence[str]) -> str:
+    """Values of an attribute as a split name has them."""
+    doubled = (it.replace('"', '""') for it in values)
+    return ",".join(f'"{it}"' if NEEDS_QUOTES.search(it) else it for it in doubled)
 
 
 def folds(

@@ -58,8 +58,8 @@ def zeros(shape: tuple[int, ...]) -> Float[np.ndarray, "..."]:
         return _mapped(file.fileno(), size).reshape(shape)
 
 
-def blocks(*arrays: Float[np.ndarray, "M T ..."]) -> Iterator[slice]:
-    """Slices of frames, the second axis, that cover arrays of the same people and frames; pages go after each block."""
+def blocks(*arrays: Float[np.ndarray, "_ T ..."]) -> Iterator[slice]:
+    """Slices of frames, the second axis, that cover arrays of the same frames; pages go after each block."""
     frames = arrays[0].shape[1]
     step = max(1, BLOCK_BYTES * frames // max(1, *(array.nbytes for array in arrays)))
     for at in range(0, frames, step):

@@ -127,7 +127,7 @@ class ClipDataset(Samples):
         return prepare_clip(clip, steps, rng)
 
     @cached_property
-    def _bone_lengths(self) -> list[Float[np.ndarray, "M V"]]:
+    def _bone_lengths(self) -> list[Float[np.ndarray, "_ V"]]:
         clips = (self.folder[index] for index in self.indices)
         return [bone_lengths(clip.keypoint, clip.layout) for clip in clips]
 

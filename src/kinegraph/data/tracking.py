@@ -52,8 +52,8 @@ class _Track:
 
 
 def track(
-    frames: Sequence[Float[np.ndarray, "P V D"]],
-    weights: Sequence[Float[np.ndarray, "P"]] | None = None,
+    frames: Sequence[Float[np.ndarray, "_ V D"]],
+    weights: Sequence[Float[np.ndarray, "_"]] | None = None,
     people: int | None = None,
     ids: Sequence[Sequence[Hashable]] | None = None,
 ) -> Tracks:
@@ -119,7 +119,7 @@ def follow_rows(keypoint: Float[np.ndarray, "M T V C"]) -> Tracks:
     return Tracks(rows, changed=int((rows != own).any(0).sum()))
 
 
-def gathered(frames: Sequence[Float[np.ndarray, "P V D"]], tracks: Tracks) -> Float[np.ndarray, "M T V D"]:
+def gathered(frames: Sequence[Float[np.ndarray, "_ V D"]], tracks: Tracks) -> Float[np.ndarray, "M T V D"]:
     """The detections of each body, zero in the frames that it is not in."""
     joints, channels = next((poses.shape[1:] for poses in frames), (0, 0))
     found = np.zeros((*tracks.rows.shape, joints, channels), frames[0].dtype if frames else np.float32)
@@ -153,8 +153,8 @@ def _by_id(ids: Sequence[Sequence[Hashable]], order: Sequence[Sequence[int]]) ->
 
 
 def _tracks(
-    frames: Sequence[Float[np.ndarray, "P V D"]],
-    seen: Sequence[Bool[np.ndarray, "P V"]],
+    frames: Sequence[Float[np.ndarray, "_ V D"]],
+    seen: Sequence[Bool[np.ndarray, "_ V"]],
     order: Sequence[Sequence[int]],
     sticky: float,
 ) -> list[_Track]:

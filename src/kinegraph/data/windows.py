@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.loading import Batch, Key, Samples, mirror_drawn
+from kinegraph.data.loading import Key, Samples, mirror_drawn
 from kinegraph.data.mirrored_classes import mirrored_classes
 from kinegraph.data.preprocessing import FIRST_FRAME, Preprocessing, prepare_clip
 from kinegraph.skeleton.clip import SkeletonClip
@@ -106,7 +106,9 @@ class WindowDataset(Samples):
         labels = self._frame_labels(place.recording, first, mirrored)
         return prepare_clip(clip, steps, rng), labels, min(clip.people, steps.people), position
 
-    def __getitems__(self, keys: list[Key]) -> Batch:
+    def __getitems__(
+        self, keys: list[Key]
+    ) -> tuple[Float[Tensor, "N views M T V C"], Shaped[Tensor, "N T ..."], Int[Tensor, "N"], Int[Tensor, "N"]]:
         views, labels, people, positions = zip(*map(self.__getitem__, keys), strict=True)
         numbers: Sequence[Tensor] = (torch.tensor(people), torch.tensor(positions))
         return torch.from_numpy(np.stack(views)), torch.from_numpy(np.stack(labels)), *numbers

@@ -52,9 +52,13 @@ def remarks(
     if len(answers) == 1 and len(there) > 1:
         said.append(f"every one of the {clips:,} clips is taken for '{class_names[answers[0]]}'")
     if absent := len(class_names) - len(np.union1d(there, answers)):
-        said.append(f"mean_class_accuracy is over {len(class_names) - absent} classes; {absent} have no clip here")
+        over = counted(len(class_names) - absent, "class", "classes")
+        said.append(f"mean_class_accuracy is over {over}; {absent} {'has' if absent == 1 else 'have'} no clip here")
     if wrong := len(np.setdiff1d(answers, there)):
-        said.append(f"mean_class_accuracy counts {wrong} classes without clips as 0, because clips are taken for them")
+        empty, them = ("class", "it") if wrong == 1 else ("classes", "them")
+        said.append(
+            f"mean_class_accuracy counts {wrong} {empty} without clips as 0, because clips are taken for {them}"
+        )
     if clips < FEW:
         said.append(f"only {counted(clips, 'clip')}: each is {100 / clips:.0f} points of top1")
     return said

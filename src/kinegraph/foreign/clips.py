@@ -21,6 +21,7 @@ from kinegraph.data.formats import ntu, options_of, recognise, recordings
 from kinegraph.data.formats.padded import PART_FILE, label_file
 from kinegraph.data.formats.recordings import Recordings, facts_of
 from kinegraph.data.split_names import ABSENT, column_and_part, held_out, known_split
+from kinegraph.files import place_beside
 from kinegraph.foreign.recipe import PARTS, Recipe, Source
 from kinegraph.messages import counted, did_you_mean
 from kinegraph.skeleton.clip import SkeletonClip
@@ -65,7 +66,7 @@ def open_clips(recipe: Recipe, needed: Sequence[str]) -> Clips:
         _check_labels(recipe.parts[part], path)
     files = list(dict.fromkeys(found.values()))
     own = _own_split(recipe, found)
-    folder = _place(files[0]) / f"{files[0].stem}.kinegraph-{_fingerprint(recipe, found)}"
+    folder = place_beside(files[0]) / f"{files[0].stem}.kinegraph-{_fingerprint(recipe, found)}"
     said = [f"clips of {part}: {path}" for part, path in found.items() if str(path) != recipe.parts[part].path]
     if not folder.exists():
         said += _make(folder, recipe, found, own)
@@ -110,14 +111,6 @@ def _check_labels(source: Source, file: Path) -> None:
 
 def _names_in(folder: Path) -> list[str]:
     return [it.name for it in folder.iterdir()] if folder.is_dir() else []
-
-
-def _place(file: Path) -> Path:
-    if os.access(file.parent, os.W_OK):
-        return file.parent
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kinegraph"
-    cache.mkdir(parents=True, exist_ok=True)
-    return cache
 
 
 def _fingerprint(recipe: Recipe, found: Mapping[str, Path]) -> str:

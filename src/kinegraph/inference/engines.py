@@ -127,4 +127,6 @@ def _file_of(predictor: Predictor) -> Path:
     facts = [predictor.fingerprint, config, predictor.preprocessing.to_dict(), predictor.layout.to_dict()]
     facts += [predictor.class_names, predictor.least, dict(predictor.training), machine()["versions"]]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
-    return cache_folder() / f"{digest[:32]}.onnx"
+    if (folder := cache_folder()) is None:
+        raise ValueError("the exported network cannot be kept, no home folder is known: set KINEGRAPH_CACHE")
+    return folder / f"{digest[:32]}.onnx"

@@ -20,7 +20,7 @@ from kinegraph.evaluation.calibration import least_probability
 from kinegraph.inference.embedding import embeddings
 from kinegraph.inference.predictor import predictor_of, weights_of
 from kinegraph.inference.untrained import encoder_for, is_any
-from kinegraph.models.network import with_classes
+from kinegraph.models.network import last_layer, with_classes
 from kinegraph.models.weights import Weights
 from kinegraph.skeleton.clip import SkeletonClip
 
@@ -88,8 +88,9 @@ def enrolled(
     vectors: of all views of the examples by this network, see `embeddings`. labels: their classes, by number.
     frames: their lengths, from which the window of a stream follows. Where classes are mirror images by name, examples
     in the mirror are of the other class, and the network looks at no mirror images.
-    Raises ValueError for fewer than two classes.
+    Raises ValueError for fewer than two classes, and a network whose last layer is not known.
     """
+    last_layer(known.model)
     if len(class_names) < 2:
         raise ValueError(f"there is one class, {class_names[0]}: an answer needs something to choose from; give two")
     steps, mirrored = known.preprocessing, mirrored_classes(class_names)
@@ -103,8 +104,8 @@ def enrolled(
     least = least_probability(likely[checked], labels[checked]) if checked.any() else 0.0
     network = with_classes(known.model, len(class_names))
     with torch.no_grad():
-        network.head.weight.copy_(torch.from_numpy(head.weight))
-        network.head.bias.copy_(torch.from_numpy(head.bias))
+        last_layer(network).weight.copy_(torch.from_numpy(head.weight))
+        last_layer(network).bias.copy_(torch.from_numpy(head.bias))
     training = known.extra.get("training", {})
     lengths = [int(n) for n in np.percentile(frames, (0, 50, 100))]
     kept = {key: training[key] for key in ("recorded", "units", "coordinates") if key in training}

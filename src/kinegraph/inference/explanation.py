@@ -21,8 +21,7 @@ from kinegraph.data.preprocessing import FIRST_FRAME, Preprocessing, prepare_cli
 from kinegraph.evaluation.scoring import view_scores
 from kinegraph.inference.predictor import Predictor, answering, check_finite
 from kinegraph.models.layers.absent import one_for_absent
-from kinegraph.models.network import network_kind
-from kinegraph.models.optimize import can_optimize
+from kinegraph.models.network import has_linear_head, network_kind
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import seen
 
@@ -75,7 +74,7 @@ def activation_map(
 
 def can_explain(model: nn.Module) -> bool:
     """Whether the logits of a network are a sum over people, moments and joints."""
-    return can_optimize(model) and isinstance(model.head, nn.Linear) and getattr(model, "keeps_places", False)
+    return has_linear_head(model) and getattr(model, "keeps_places", False)
 
 
 def explainer(predictor: Predictor) -> Callable[..., Float[np.ndarray, "M T V"]] | None:

@@ -134,7 +134,7 @@ class _Logits(nn.Module):
 def traced(module: nn.Module, x: Tensor, dynamic: dict[int, Any], name: str, network: str) -> Any:
     """A module of one argument as onnx.ModelProto. name: of the argument, in the module and in the graph.
 
-    Raises ValueError with the first line of what torch says.
+    Raises ValueError with what torch found first.
     """
     names = {"input_names": [name], "output_names": [OUTPUT], "opset_version": OPSET}
     with quiet():
@@ -143,8 +143,15 @@ def traced(module: nn.Module, x: Tensor, dynamic: dict[int, Any], name: str, net
                 module, (x,), dynamo=True, dynamic_shapes={name: dynamic}, verbose=False, **names
             )
         except Exception as error:  # of torch's compiler, onnxscript and onnx, each with its own classes
-            raise ValueError(f"{network} cannot be exported: {one_line(error)[:300]}") from None
+            raise ValueError(f"{network} cannot be exported: {one_line(first_cause(error))}") from None
     return made.model_proto
+
+
+def first_cause(error: BaseException) -> BaseException:
+    """What went wrong first: torch wraps it in advice for those who write exporters."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 @contextmanager

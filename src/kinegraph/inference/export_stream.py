@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from kinegraph.atomic import atomic_file
-from kinegraph.inference.export import OPSET, Report, describe, exportable, quiet
+from kinegraph.inference.export import OPSET, Report, describe, exportable, first_cause, quiet
 from kinegraph.inference.exported import FRAME, OUTPUT, STATE, load_exported
 from kinegraph.inference.predictor import Predictor
 from kinegraph.inference.streaming.exact import ExactEngine, absent_of, frame_by_frame
@@ -81,7 +81,7 @@ def _content(network: StreamedNetwork, predictor: Predictor, form: Form) -> Any:
             )
         except Exception as error:  # of torch's compiler, onnxscript and onnx, each with its own classes
             name = network_kind(predictor.network).__name__
-            raise ValueError(f"{name} cannot be exported frame by frame: {one_line(error)[:300]}") from None
+            raise ValueError(f"{name} cannot be exported frame by frame: {one_line(first_cause(error))}") from None
     return made.model_proto
 
 
@@ -172,7 +172,7 @@ def _into(before: Tensor, rows: Tensor, due: Due | None) -> Tensor:
 
 def _seen(
     block: StreamedBlock, x: Frames, inside: Bool[Tensor, "Q"], state: list[Tensor], due: Due | None
-) -> list[Float[Tensor, "Q V L C"]]:
+) -> list[Float[Tensor, "Q V _ _"]]:
     """What a block keeps, and the frame x behind it. inside: whether the frame is one of the recording."""
     rows = x.shape[0] * block.joints
     place = x.new_zeros(rows, block.width)
@@ -182,7 +182,7 @@ def _seen(
     return [torch.cat([_of(before, due), now], 2) for before, now in zip(state, latest, strict=True)]
 
 
-def _output(block: StreamedBlock, seen: list[Float[Tensor, "Q V L C"]]) -> Frames:
+def _output(block: StreamedBlock, seen: list[Float[Tensor, "Q V _ _"]]) -> Frames:
     """Of the moment in the middle of what is seen."""
     y = block.across(Ring(seen[0], 0, block.span))
     added = None if block.residual is None else seen[1][:, :, 0].reshape(y.shape[0], block.width_in)

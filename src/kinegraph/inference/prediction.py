@@ -1,5 +1,6 @@
 """`kinegraph.predict`: what is done in one clip. Nothing here needs torch before it is asked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from os import PathLike, fspath
@@ -72,7 +73,7 @@ def predict(
     clip: SkeletonClip | Float[np.ndarray, "M T V C"] | Float[np.ndarray, "T V C"] | str | PathLike[str] | Any,
     *,
     score: Float[np.ndarray, "M T V"] | Float[np.ndarray, "T V"] | None = None,
-    image_size: tuple[int, int] | str | None = None,
+    image_size: Sequence[int] | str | None = None,
     preprocessing: "Preprocessing | None" = None,
     map_layout: bool = False,
     compare: bool = True,
@@ -111,7 +112,7 @@ def predict(
     return Prediction(predictor.class_names, next(probabilities(predictor, [clip])), predictor.least)
 
 
-def _only_clip(source: object, image_size: tuple[int, int] | str | None, layout: JointLayout) -> SkeletonClip:
+def _only_clip(source: object, image_size: Sequence[int] | str | None, layout: JointLayout) -> SkeletonClip:
     """The one clip of a file or of a table of pandas or polars. layout: of the network.
 
     Raises ValueError where there are several.
@@ -130,7 +131,7 @@ def _only_clip(source: object, image_size: tuple[int, int] | str | None, layout:
     return clips[0]
 
 
-def size_of(image_size: tuple[int, int] | str) -> tuple[int, int]:
+def size_of(image_size: Sequence[int] | str) -> tuple[int, int]:
     """Width and height in pixels. Raises ValueError for anything else."""
     from kinegraph.data.formats.clip_columns import image_size_of  # numpy's readers: not for `import kinegraph`
 
@@ -146,11 +147,14 @@ def size_of(image_size: tuple[int, int] | str) -> tuple[int, int]:
 
 
 def clip_of(
-    keypoint: Float[np.ndarray, "M T V C"] | Float[np.ndarray, "T V C"],
+    keypoint: Any,
     layout: JointLayout,
-    score: Float[np.ndarray, "M T V"] | Float[np.ndarray, "T V"] | None = None,
+    score: Any = None,
 ) -> SkeletonClip:
-    """A clip of plain arrays, of one person or several. Raises ValueError when they are not of the layout's joints."""
+    """A clip of arrays, tensors or lists. Raises ValueError when they are not of the layout's joints.
+
+    keypoint: (M, T, V, C), or (T, V, C) of one person. score: likewise (M, T, V) or (T, V).
+    """
     keypoint = _numbers(keypoint)
     if keypoint.ndim == 5:
         raise ValueError(

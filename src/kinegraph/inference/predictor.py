@@ -20,7 +20,7 @@ from kinegraph.evaluation.scoring import view_scores
 from kinegraph.inference.fitting import fitted
 from kinegraph.messages import quoted
 from kinegraph.models.layers.absent import clip_vectors
-from kinegraph.models.network import SkeletonNetwork
+from kinegraph.models.network import BlackBox, SkeletonNetwork
 from kinegraph.models.optimize import can_optimize, optimize
 from kinegraph.models.weights import Weights, built_with, load_weights
 from kinegraph.skeleton.clip import SkeletonClip
@@ -173,7 +173,7 @@ def conditions_of_training(weights: Weights) -> Conditions:
 
 
 def placed(predictor: Predictor, device: str = "auto", precision: str = "32-true", many: bool = False) -> Predictor:
-    """The same on a device and in a precision, with its network moved there.
+    """The same on a device and in a precision; a network that is elsewhere stays there, and its copy is moved.
 
     device: cpu, cuda, cuda:1, mps, or auto. many: make a large network quick before it is asked (`optimize`).
     Raises ValueError for a device that this machine does not have, and a precision that there is not.
@@ -185,14 +185,24 @@ def placed(predictor: Predictor, device: str = "auto", precision: str = "32-true
     if precision not in PRECISIONS:
         raise ValueError(f"there is no precision '{precision}', expected {', '.join(PRECISIONS)}")
     try:
-        torch.empty(0, device=device)
-        network = predictor.network.to(device, torch.float64 if precision == "64-true" else torch.float32)
+        place, dtype = torch.empty(0, device=device).device, torch.float64 if precision == "64-true" else torch.float32
+        network = predictor.network
+        tensors = [*network.parameters(), *network.buffers()]
+        if any(it.device != place or (it.is_floating_point() and it.dtype != dtype) for it in tensors):
+            network = copy.deepcopy(network).to(place, dtype)
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise ValueError(f"device '{device}' cannot be used here: {str(error).splitlines()[0]}") from None
-    wide = can_optimize(network) and max(built_with(network)[1].get("widths", [0])) >= WIDE
+    wide = can_optimize(network) and widest(network) >= WIDE
     if many and precision in ENGINES and wide:
         return replace(predictor, network=optimize(network, ENGINES[precision]))
     return replace(predictor, network=network, precision=precision)
+
+
+def widest(network: nn.Module) -> int:
+    """Channels of the widest block, in an ensemble of any member; 0 where a config has no list of `widths`."""
+    parts = [part for part in network.modules() if isinstance(part, SkeletonNetwork | BlackBox)]
+    lists = [it for part in parts if isinstance(it := part.config.get("widths"), list)]
+    return max((width for it in lists for width in it if isinstance(width, int)), default=0)
 
 
 def answering(network: nn.Module) -> nn.Module:

@@ -81,15 +81,15 @@ def export_int8(
         asked = load_exported(plain, threads=1)
         check_fit(asked, dataset, str(model) if isinstance(model, str | Path) else "the network")
         labels, tested = _labelled(dataset, dataset.indices(split, part), f"{split} / {part}")
-        trained = np.random.default_rng(0).permutation(dataset.indices(split, "train"))[:CALIBRATED]
-        before, time_before = _top1(asked, dataset, tested, labels), _milliseconds(asked, dataset, tested[0])
+        trained = np.random.default_rng(0).permutation(dataset.indices(split, "train"))[:CALIBRATED].tolist()
+        before, time_before = _top1(asked, dataset, tested, labels), _milliseconds(asked, dataset, int(tested[0]))
         tried: list[tuple[Quantised, Path]] = []
         for number, (setting, kinds) in enumerate(SETTINGS.items()):
             path = Path(folder) / f"int8_{number}.onnx"
             quantise(plain, path, asked, [_fed(asked, dataset, it) for it in trained], kinds)
             found = load_exported(path, threads=1)
             _check_shapes(found)
-            after, time_after = _top1(found, dataset, tested, labels), _milliseconds(found, dataset, tested[0])
+            after, time_after = _top1(found, dataset, tested, labels), _milliseconds(found, dataset, int(tested[0]))
             times, size = (time_before, time_after), path.stat().st_size
             one = Quantised(out, f"{split} / {part}", len(tested), before, after, times, setting, len(trained), size)
             tried.append((one, path))

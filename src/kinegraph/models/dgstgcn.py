@@ -115,9 +115,9 @@ def with_mean(x: Float[Tensor, "C B T V"], by_product: bool) -> Float[Tensor, "C
 
 
 def shared_out(
-    seen: Float[Tensor, "C B S V+1"], share: Float[Tensor, "_"], by_product: bool
-) -> Float[Tensor, "C B S V"]:
-    """f[v] + g_v f[mean]."""
+    seen: Float[Tensor, "C B S W"], share: Float[Tensor, "_"], by_product: bool
+) -> Float[Tensor, "C B S W-1"]:
+    """f[v] + g_v f[mean]. seen: of the V joints and, last, their mean: W = V + 1."""
     V = seen.shape[3] - 1
     if not by_product:
         return torch.addcmul(seen[..., :V], seen[..., V:], share[:V])

@@ -15,9 +15,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinegraph.models.layers.absent import clip_logits, clip_vectors
+from kinegraph.messages import did_you_mean, one_line, quoted
+from kinegraph.models.layers.absent import check_input, clip_logits, clip_vectors
 from kinegraph.models.layers.blocks import stream_channels
-from kinegraph.models.network import SkeletonNetwork, network_class
+from kinegraph.models.network import SkeletonNetwork, last_layer, network_class
 
 Member = Mapping[str, Any]
 
@@ -60,8 +61,8 @@ class Ensemble(SkeletonNetwork):
         if len(strides := {str(one.config.get("strides")) for one in placed}) > 1:
             raise ValueError(f"members see time at other strides: {' and '.join(map(str, sorted(strides)))}")
         self.keeps_places = bool(placed)
-        self.head = _joined([one.head for one in built])
-        self.widths = [one.head.in_features for one in built]
+        heads = [last_layer(one) for one in built]
+        self.head, self.widths = _joined(heads), [head.in_features for head in heads]
         self.members = nn.ModuleList(built)
         for one in built:
             del one.head
@@ -70,6 +71,7 @@ class Ensemble(SkeletonNetwork):
         self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
     ) -> Float[Tensor, "N classes"]:
         """The first clips are those of the first member, and so on; fewer clips than members are seen by all."""
+        check_input(self, x)
         members: Any = self.members
         if len(x) < len(members):
             return clip_logits(self, x, people)
@@ -112,10 +114,11 @@ def _joined(heads: Sequence[nn.Linear]) -> nn.Linear:
 
 def _parts(member: Member, streams: int) -> Sequence[int]:
     """The streams that a member sees."""
-    parts = member.get("streams", range(streams))
-    if not parts or any(not isinstance(it, int) or not 0 <= it < streams for it in parts):
+    parts = member.get("streams", list(range(streams)))
+    if not isinstance(parts, list | tuple) or not parts or any(it not in range(streams) for it in parts):
         raise ValueError(
-            f"a member's streams are {parts}, expected some of 0 to {streams - 1}, of preprocessing.streams"
+            f"a member's streams are {quoted(parts)}, expected a list of some of 0 to {streams - 1}, of "
+            "preprocessing.streams"
         )
     return parts
 
@@ -123,11 +126,21 @@ def _parts(member: Member, streams: int) -> Sequence[int]:
 def _built(member: Member, graph: Tensor, streams: int, channels: int, classes: int) -> SkeletonNetwork:
     """A member of so many streams of so many channels."""
     options = {key: value for key, value in member.items() if key not in ("network", "streams")}
-    kind = network_class(str(member.get("network")))
+    if "network" not in member:
+        raise ValueError(f"a member names no network, only {quoted(dict(member))}")
+    kind = network_class(str(member["network"]))
     if not issubclass(kind, SkeletonNetwork) or kind is Ensemble or kind.brings_loss:
         raise ValueError(f"{kind.__name__} cannot be a member: its bodies or its loss are not those of ST-GCN")
     if kind.whole_clips is not SkeletonNetwork.whole_clips:
         raise ValueError(f"{kind.__name__} cannot be a member: it norms all people of a clip together")
-    if "streams" in signature(kind).parameters:
+    known = signature(kind).parameters
+    takes_any = any(it.kind is it.VAR_KEYWORD for it in known.values())
+    if not takes_any and (unknown := [name for name in options if name not in known]):
+        raise ValueError(f"{kind.__name__}, a member, has no option '{unknown[0]}'{did_you_mean(unknown[0], known)}")
+    if "streams" in known:
         options["streams"] = streams
-    return kind(graph, streams * channels, classes, **options)
+    try:
+        return kind(graph, streams * channels, classes, **options)
+    except (TypeError, ValueError) as error:
+        about = f"{kind.__name__}, a member, cannot be built with {quoted(options)}"
+        raise ValueError(f"{about}: {one_line(error)}") from None

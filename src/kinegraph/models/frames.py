@@ -13,7 +13,7 @@ class FrameWise(nn.Module):
 
     The head is linear, so that the mean of the logits over time is what the network says of the clip: weights of clips
     start a training on frames, and the other way round.
-    Raises ValueError for a network whose features are not known, or that brings a loss of its own.
+    Raises ValueError for a network whose features are not known or not of moments, or that brings a loss of its own.
     """
 
     def __init__(self, network: nn.Module):
@@ -23,6 +23,11 @@ class FrameWise(nn.Module):
                 f"task: frames needs a network with forward_features, {type(network).__name__} has none; "
                 "docs/own_network.md says how one is written"
             )
+        if not network.keeps_places:
+            raise ValueError(
+                f"task: frames needs features of each moment, {type(network).__name__} has some of a whole clip alone: "
+                "all frames would get the same answer"
+            )
         if network.brings_loss:
             raise ValueError(f"{type(network).__name__} brings a loss of clips; it is not trained on frames")
         self.network = network
@@ -31,6 +36,15 @@ class FrameWise(nn.Module):
         self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
     ) -> Float[Tensor, "N T classes"]:
         return frame_logits(self.network, x, people)
+
+
+@torch.no_grad()
+def frames_a_moment(network: SkeletonNetwork, x: Float[Tensor, "N M T V C"]) -> int:
+    """How many frames of these clips share one answer, by the number of moments that the network has features of."""
+    mode, weight = network.training, next(network.parameters())
+    moments = network.eval().features(x.to(weight)).shape[2]
+    network.train(mode)
+    return round(x.shape[2] / moments)
 
 
 def frame_probabilities(logits: Float[Tensor, "N T classes"], several: bool) -> Float[Tensor, "N T classes"]:

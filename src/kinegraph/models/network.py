@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from kinegraph.allowed import NETWORKS
-from kinegraph.messages import one_line, quoted
+from kinegraph.messages import nearest, one_line, quoted
 from kinegraph.models.layers.absent import check_input, clip_features, clip_logits, clip_logits_and_loss
 from kinegraph.models.layers.blocks import published_strides
 from kinegraph.models.layers.streaming import StreamedNetwork
@@ -137,7 +137,7 @@ class SkeletonNetwork(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} brings no loss")
 
-    def features(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:
+    def features(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N P S W D"]:
         """`forward_features` of each person; their mean through `head` gives the logits."""
         return clip_features(self, x)
 
@@ -219,12 +219,27 @@ def build_network(kind: Callable[..., nn.Module], adjacency: Tensor, channels: i
     return kind(adjacency, channels, classes, **options)
 
 
+def has_linear_head(network: nn.Module) -> bool:
+    """Whether the logits are what one linear layer makes of the mean features; a class of the user's own may differ."""
+    known = isinstance(network, SkeletonNetwork) and type(network).forward is SkeletonNetwork.forward
+    return known and isinstance(network.head, nn.Linear) and network.head.bias is not None
+
+
+def last_layer(network: nn.Module) -> nn.Linear:
+    """The layer that makes the logits. Raises ValueError where there is none."""
+    if not has_linear_head(network):
+        raise ValueError(
+            f"the last layer of {network_kind(network).__name__} is not known, which a temperature, new classes and "
+            "ensembles need: that is `head`, an nn.Linear with bias, of a SkeletonNetwork without a forward of its own"
+        )
+    assert isinstance(network, SkeletonNetwork)
+    return network.head
+
+
 def divide_logits(network: nn.Module, temperature: float) -> nn.Module:
-    """The network itself, its logits divided from now on. Raises ValueError for one without a known last layer."""
-    if not isinstance(network, SkeletonNetwork):
-        raise ValueError(f"{network_kind(network).__name__} has no last layer that a temperature could go into")
+    """The network itself, its logits divided from now on. Raises ValueError as `last_layer`."""
     with torch.no_grad():
-        for parameter in network.head.parameters():
+        for parameter in last_layer(network).parameters():
             parameter.div_(temperature)
     return network
 
@@ -246,7 +261,9 @@ def network_class(name: str) -> type[nn.Module]:
     if found is not None and issubclass(found, nn.Module):
         return found
     module, _, attribute = name.rpartition(".")
-    needed = " or of your plugins"
+    ours = {it.rpartition(".")[2]: it for it in NETWORKS}
+    close = nearest(attribute, ours)
+    needed = f" or of your plugins; did you mean '{ours[close]}'?" if close else " or of your plugins"
     if module.isidentifier() and attribute.isidentifier():
         needed = f"; it needs --plugins {module}.py that defines class {attribute}"
     raise ValueError(f"asks for the network {quoted(name)}, expected one of kinegraph.models{needed}")

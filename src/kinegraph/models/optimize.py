@@ -62,7 +62,9 @@ def optimize(
 
 def _quickest(model: SkeletonNetwork, precision: str, at_once: int | None, engine: str) -> "Engine | SkeletonNetwork":
     """The fastest of the network itself (engine "auto"), the engine in fp32 and, where precision allows it, in bf16."""
-    graph, shape = model.A, (1, model.config.get("people", 1), FRAMES, model.A.shape[1], model.config["channels"])
+    people = model.config.get("people")
+    people = people if isinstance(people, int) else 1  # a class of the user's own may call anything so
+    graph, shape = model.A, (1, people, FRAMES, model.A.shape[1], model.config["channels"])
     ways: dict[str, Callable[[], Engine | SkeletonNetwork]] = {}
     if engine == "auto":
         ways["torch"] = lambda: deepcopy(model).eval().float()

@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.atomic import write_atomic
+from kinegraph.files import user_cache
 from kinegraph.messages import one_line
 from kinegraph.safe_io import read_json
 
@@ -78,8 +79,9 @@ def quickest(
     """
     facts = {"ways": sorted(makers), "tolerance": tolerance, **machine(), **about}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
-    file = cache_folder() / f"{digest[:32]}.json"
-    known = _kept(file, list(makers))
+    folder = cache_folder()
+    file = None if folder is None else folder / f"{digest[:32]}.json"
+    known = None if file is None else _kept(file, list(makers))
     if known is not None:
         with suppress(ValueError):
             return Quickest(makers[known.name](), known, kept=True)
@@ -90,10 +92,10 @@ def quickest(
         except ValueError as error:
             left_out[name] = one_line(error)[:120]
     measured = _measured(ways, ask, tolerance, left_out)
-    with suppress(OSError):  # a folder that cannot be written to: measured again next time
-        file.parent.mkdir(parents=True, exist_ok=True)
-        kept = {"about": facts, **{key: value for key, value in vars(measured).items()}}
-        write_atomic(file, json.dumps(kept, indent=1, default=str).encode())
+    if file is not None:
+        with suppress(OSError):  # a folder that cannot be written to: measured again next time
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(file, json.dumps({"about": facts, **vars(measured)}, indent=1, default=str).encode())
     return Quickest(ways[measured.name], measured, kept=False)
 
 
@@ -105,7 +107,7 @@ def _measured(
     spread = max(float(wanted.std()), 1e-6)
     for name, way in ways.items():
         found = wanted if name == first else ask(way)
-        differences[name] = float(np.abs(found - wanted).max()) / spread
+        differences[name] = 0.0 if name == first else float(np.abs(found - wanted).max()) / spread
         if differences[name] <= tolerance:
             exact[name] = way
         else:
@@ -143,10 +145,10 @@ def _kept(file: Path, names: list[str]) -> Measured | None:
         return None
 
 
-def cache_folder() -> Path:
-    """The folder of what was measured, and of networks that were exported to be measured."""
-    place = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # Path.home() needs a home folder
-    return Path(place) / "kinegraph" / "engines"
+def cache_folder() -> Path | None:
+    """The folder of what was measured, and of networks exported to be measured; None without a home folder."""
+    cache = user_cache()
+    return None if cache is None else cache / "engines"
 
 
 @cache

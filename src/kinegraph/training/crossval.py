@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Int
 
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.folds import FOLD, folds
+from kinegraph.data.folds import FOLD, folds, listed
 from kinegraph.messages import did_you_mean, quoted
 from kinegraph.training.commands import Commands
 
@@ -64,7 +64,7 @@ def folds_of(folder: SkeletonDataset, by: str, count: int | str | None, base: st
             )
         fold = folds(folder.label[inside], values, count or len(known))
         groups = [sorted(set(values[fold == i].tolist()), key=_by_number) for i in range(count or len(known))]
-        names = [(f"{by}={','.join(group)}", tuple(group)) for group in groups]
+        names = [(f"{by}={listed(group)}", tuple(group)) for group in groups]
     return [Fold(i + 1, f"{prefix}{name}", group, inside[fold == i]) for i, (name, group) in enumerate(names)]
 
 

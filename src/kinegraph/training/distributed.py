@@ -25,8 +25,7 @@ def start_processes(accelerator: str, devices: int, nodes: int = 1, precision: s
 
     precision: "auto" is bf16-mixed where that is faster on this machine, elsewhere 32-true.
     """
-    if precision == "auto":
-        precision = faster_training(accelerator)
+    asked, precision = precision, faster_training(accelerator) if precision == "auto" else precision
     try:
         with _less_said():
             fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, precision=precision)
@@ -38,7 +37,16 @@ def start_processes(accelerator: str, devices: int, nodes: int = 1, precision: s
         fabric.launch()
     if fabric.world_size > 1:
         atexit.register(_part)
+    if asked == "auto":
+        _check_same(fabric, precision)
     return fabric
+
+
+def _check_same(fabric: Fabric, precision: str) -> None:
+    """Raises ValueError where processes measured another precision as faster than others did."""
+    rough = torch.tensor(float(precision != "32-true"), device=fabric.device)
+    if fabric.world_size > 1 and 0 < fabric.all_reduce(rough, reduce_op="sum") < fabric.world_size:
+        raise ValueError("precision auto: not the same one is faster for all processes; give 32-true or bf16-mixed")
 
 
 def _part() -> None:

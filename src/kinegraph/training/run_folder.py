@@ -130,6 +130,12 @@ class RunFolder:
         records = (parsed_json(line, f"{self.log_file} line {i}") for i, line in enumerate(lines, 1))
         return [record for record in records if isinstance(record, dict) and record.get("mode") == mode]
 
+    def precision(self, wanted: str) -> str:
+        """The precision in which the run goes on: of "auto" the one that it began in, not what is faster now."""
+        if wanted != "auto":
+            return wanted
+        return next((it["precision"] for it in self.records("environment") if "precision" in it), wanted)
+
     def save_state(self, state: dict[str, Any]) -> None:
         """Write last.ckpt: all that resuming needs, and how long the log was."""
         state = {**state, "log_bytes": self.log_file.stat().st_size, "kinegraph": __version__}

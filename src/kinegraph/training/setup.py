@@ -26,7 +26,7 @@ from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.split_names import held_out
 from kinegraph.data.windows import WindowDataset
 from kinegraph.messages import did_you_mean
-from kinegraph.models.network import SkeletonNetwork, build_network, divide_logits
+from kinegraph.models.network import SkeletonNetwork, build_network, divide_logits, last_layer
 from kinegraph.models.transfer import Meaning, Start, Taken, freeze_blocks, take_over
 from kinegraph.models.weights import save_weights
 from kinegraph.plugins import plugin_functions
@@ -228,7 +228,7 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
     network = build_network(model, graph, channels, len(folder.class_names))
     check_clips(network, data)
     if options.temperature != 1:
-        divide_logits(deepcopy(network), options.temperature)  # raises where it cannot be done, before the training
+        last_layer(network)  # raises where there is none, before the training
     axes = Meaning(folder.layout.joints, folder.class_names, preprocessing.streams, coordinates(folder))
     taken = take_over(network, axes, start) if start else None
     frozen = freeze_blocks(network, options.freeze, taken) if options.freeze else []

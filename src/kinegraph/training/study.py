@@ -242,7 +242,7 @@ class _Watch:
                 self.reported = epoch
                 before = () if self.plan.by_loss else self.scores
                 self.trial.report(fmean([*before, value]), self.first_step + epoch)
-                self.pruned = self.trial.should_prune()
+                self.pruned = bool(self.trial.should_prune())
         return self.pruned
 
 

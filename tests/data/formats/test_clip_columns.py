@@ -47,7 +47,7 @@ def test_the_labels_file_is_understood_however_its_header_is_spelt(clips, tmp_pa
 def test_rows_may_name_files(clips, tmp_path, written):
     file = tmp_path / "labels.csv"
     file.write_text("clip,label\n" + "".join(f"{written.format(f'c{i}')},bow\n" for i in range(8)))
-    found = recordings(clips, labels_file=str(file), layout="coco17")
+    found = recordings(clips, labels_file=file, layout="coco17")
     assert len(list(found.clips)) == 8
     assert found.skipped() == []
 

@@ -49,6 +49,14 @@ def test_without_ids_people_are_followed_by_their_places(tmp_path):
     assert np.ptp(clip.keypoint, axis=1).max() < 0.1
 
 
+@pytest.mark.parametrize("people", ["people", "persons", "poses", "detections"])
+def test_a_first_frame_that_says_facts_is_a_frame(tmp_path, people):
+    joints = [[10.0 * j, 20.0, 0.9] for j in range(17)]
+    frames = [{people: [{"keypoints": joints}]} if people != "people" else {people: [person(0)]} for _ in range(3)]
+    (clip,) = kg.read(lines(tmp_path / "a.jsonl", {"fps": 30} | frames[0], *frames[1:]))
+    assert (clip.frames, clip.fps) == (3, 30)
+
+
 def test_a_layout_that_does_not_say_its_sides(tmp_path):
     """The sides follow from the names of the joints, as with every format."""
     joints = "joints: [neck, left_hand, right_hand]\nbones: [[left_hand, neck], [right_hand, neck]]\n"

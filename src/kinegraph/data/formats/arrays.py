@@ -87,7 +87,7 @@ class ClipArrays:
         ends = np.cumsum(self.length)
         for i, (start, end) in enumerate(zip(ends - self.length, ends, strict=True)):
             try:
-                yield self._clip(i, start, end)
+                yield self._clip(i, int(start), int(end))
             except ValueError as error:
                 yield fault_of(error, self.names[i])
 

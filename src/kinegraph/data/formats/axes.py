@@ -70,7 +70,7 @@ def with_joints(array: Float[np.ndarray, "T numbers"], joints: int | None = None
 
 
 def frames_come_first(
-    arrays: Sequence[Float[np.ndarray, "a b V C"]], totals: Sequence[int | None] | None = None
+    arrays: Sequence[Float[np.ndarray, "_ _ V C"]], totals: Sequence[int | None] | None = None
 ) -> bool:
     """Whether most of these arrays are (T, M, V, C) and not (M, T, V, C).
 

@@ -98,7 +98,7 @@ def checked(about: object, where: Path) -> dict:
 
 
 def read_about(file: Path) -> dict:
-    """The file's content, its clips as `ToldClip` by name; nothing where there is no such file."""
+    """The file's content, its clips as `ClipRecord` by name; nothing where there is no such file."""
     if not file.is_file():
         return {}
     about = checked(read_json(file), file)

@@ -3,10 +3,9 @@
 import csv
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from io import StringIO
+from io import StringIO, TextIOBase
 from itertools import chain
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -32,7 +31,7 @@ def begins_with(file: Path, word: str) -> bool:
     return start.lstrip('"').startswith(word) and start.replace('"', "")[len(word) :][:1] in tuple(SEPARATORS)
 
 
-def opened(file: Path) -> TextIO:
+def opened(file: Path) -> TextIOBase:
     """The text of a file with commas between cells, as DeepLabCut writes it; others come from Excel.
 
     Semicolons and tabs are read, and then also decimals with a comma.
@@ -58,7 +57,7 @@ def rows_of(file: Path, lines: Iterable[str], before: int = 0) -> Iterator[Row]:
 
 
 def read_cells(
-    file: Path, lines: TextIO, before: int, columns: Collection[int], width: int
+    file: Path, lines: TextIOBase, before: int, columns: Collection[int], width: int
 ) -> tuple[Int[np.ndarray, "rows"], Float[np.ndarray, "rows width"]]:
     """Frame numbers and cells of the lines that are left, NaN for cells that are empty or in other columns.
 

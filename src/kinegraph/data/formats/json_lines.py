@@ -16,9 +16,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from io import BufferedIOBase
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -88,7 +89,7 @@ def parsed_line(line: str | bytes, origin: str, dimensions: int | None = None, f
     separators = b" \t\r\n," if isinstance(line, bytes) else " \t\r\n,"
     content = parsed_json(line.rstrip(separators), origin)  # type: ignore[arg-type]
     if isinstance(content, Mapping) and any(name in content for name in FACTS):
-        if not {"people", *LANDMARKS, *WORLD} & {*content}:
+        if not {"people", *LANDMARKS, *WORLD, *PEOPLE} & {*content}:
             return _head(content, origin)
         if first:
             return replace(_frame(content, origin, dimensions), head=_head(content, origin))
@@ -378,7 +379,7 @@ def _read(path: Path) -> tuple[Head, dict[int, Frame]]:
     return head, frames
 
 
-def lines_of(file: BinaryIO) -> Iterator[bytes]:
+def lines_of(file: BufferedIOBase) -> Iterator[bytes]:
     """The lines that are not empty, each of at most `LONGEST` bytes and one more; the file is closed at the end."""
     with file:
         while line := file.readline(LONGEST + 1):

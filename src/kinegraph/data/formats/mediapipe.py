@@ -310,7 +310,7 @@ def _clip(
 
 
 def _people(
-    frames: Sequence[Float[np.ndarray, "P V 4"]], who: Sequence[Sequence[Any]], rows: Sequence[str], known: bool
+    frames: Sequence[Float[np.ndarray, "_ V 4"]], who: Sequence[Sequence[Any]], rows: Sequence[str], known: bool
 ) -> Float[np.ndarray, "M T V 4"]:
     """The people of a clip. who: of each body its id where they are known, else its row."""
     if known:

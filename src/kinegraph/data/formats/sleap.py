@@ -15,7 +15,6 @@ Source: SLEAP documentation, "Export analysis HDF5"; talmolab/sleap-io, io/analy
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
 
 from kinegraph.data.formats.animals import Tracks, checked_nodes, checked_places, recordings_of_tracks
 from kinegraph.data.formats.clip_files import clip_files, some_below
@@ -86,8 +85,8 @@ def _frames_first(tracks: np.ndarray, scores: np.ndarray | None) -> bool:
     return tracks.shape[1] != 2 or scores is None or scores.shape != (len(tracks), *tracks.shape[2:])
 
 
-def _edges(edges: Int[np.ndarray, "edges 2"] | None, nodes: int) -> tuple[tuple[int, int], ...]:
-    """The pairs of nodes, none of a node with itself; nothing where there are none."""
+def _edges(edges: np.ndarray | None, nodes: int) -> tuple[tuple[int, int], ...]:
+    """The pairs of nodes (edges, 2), none of a node with itself; nothing where there are none, or something else."""
     if edges is None or edges.ndim != 2 or edges.shape[1] != 2 or edges.dtype.kind not in "iu":
         return ()
     pairs = [(child, parent) for parent, child in edges.tolist() if parent != child]

@@ -63,7 +63,7 @@ class _Clip:
         self.store(found)
         self.waiting.clear()
 
-    def store(self, found: Float[np.ndarray, "numbers"]) -> None:
+    def store(self, found: Float[np.ndarray, "..."]) -> None:
         """Append the numbers of some rows; NaN where a joint was not seen."""
         axes = self.wide.axes
         found = found.reshape(-1, len(self.columns), axes)
@@ -81,7 +81,7 @@ class _Clip:
     def done(self) -> ClipRows:
         """The clip. Raises ValueError for frames that are there twice, and for far too many of them."""
         self.read()
-        numbers, step = consecutive(np.array(self.frames))
+        numbers, step = consecutive(np.array(self.frames, np.int64))
         order = np.argsort(numbers, kind="stable")
         again = order[1:][numbers[order][1:] == numbers[order][:-1]]
         if len(again):

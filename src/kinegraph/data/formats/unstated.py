@@ -212,7 +212,7 @@ def _step(points: Float[np.ndarray, "M T V C"], axis: int) -> float:
 # ---- score or z ------------------------------------------------------------------------------------------------------
 
 
-def third_is_score(bodies: Sequence[Float[np.ndarray, "B V C"]], layout: JointLayout | None = None) -> bool:
+def third_is_score(bodies: Sequence[Float[np.ndarray, "_ V C"]], layout: JointLayout | None = None) -> bool:
     """Whether the third number of every joint is a confidence and no coordinate. layout: where it is known.
 
     Among pixels a third coordinate would be as large as the others; numbers of about 0 to 1 are a score. Where x and y
@@ -226,7 +226,7 @@ def third_is_score(bodies: Sequence[Float[np.ndarray, "B V C"]], layout: JointLa
     if not third.any():
         return False
     if _size(plane) > PIXELS:
-        return third.min() >= -1.001 and third.max() <= 1.5
+        return bool(third.min() >= -1.001 and third.max() <= 1.5)
     if third.min() < 0 or third.max() > 1.0001:
         return False
     known = [layout] if layout else candidates(bodies[0].shape[1])
@@ -238,7 +238,7 @@ def third_is_score(bodies: Sequence[Float[np.ndarray, "B V C"]], layout: JointLa
 
 
 def _steadier(
-    bodies: Sequence[Float[np.ndarray, "B V 3"]], plane: Sequence[Float[np.ndarray, "B V 2"]], layout: JointLayout
+    bodies: Sequence[Float[np.ndarray, "_ V 3"]], plane: Sequence[Float[np.ndarray, "_ V 2"]], layout: JointLayout
 ) -> bool:
     """Whether bones keep their lengths clearly better in space than in the plane, in most clips."""
 
@@ -267,7 +267,7 @@ def _vertical(clips: Sequence[SkeletonClip], layout: JointLayout, scored: bool) 
 # ---- units -----------------------------------------------------------------------------------------------------------
 
 
-def _units(bodies: Sequence[Float[np.ndarray, "B V C"]], layout: JointLayout) -> tuple[str, str]:
+def _units(bodies: Sequence[Float[np.ndarray, "_ V C"]], layout: JointLayout) -> tuple[str, str]:
     """Units of the coordinates, and in words what they were taken for; "" where they are the usual ones.
 
     Raises FormatError for bodies that have no human size in any unit.
@@ -295,7 +295,7 @@ def _units(bodies: Sequence[Float[np.ndarray, "B V C"]], layout: JointLayout) ->
     return unit, f"bodies are {size:.4g} large: {unit}"
 
 
-def are_fractions(bodies: Sequence[Float[np.ndarray, "B V C"]]) -> bool:
+def are_fractions(bodies: Sequence[Float[np.ndarray, "_ V C"]]) -> bool:
     """Whether x and y are fractions of a picture's width and height; z then counts from the hip or the wrist."""
     values = [body[seen(body)] for body in bodies]
     joints = np.concatenate(values) if values else np.zeros((0, 2))
@@ -327,7 +327,7 @@ def _is_swapped(clip: SkeletonClip) -> bool:
     return bool((x > OUTSIDE * width or y > OUTSIDE * height) and x <= OUTSIDE * height and y <= OUTSIDE * width)
 
 
-def _are_of_mediapipe(bodies: Sequence[Float[np.ndarray, "B V C"]], layout: JointLayout) -> bool:
+def _are_of_mediapipe(bodies: Sequence[Float[np.ndarray, "_ V C"]], layout: JointLayout) -> bool:
     """Whether these are MediaPipe's joints in a picture, some of them outside of it: z counts from the hips alone.
 
     Its world coordinates count x and y from the hips, too.
@@ -339,7 +339,7 @@ def _are_of_mediapipe(bodies: Sequence[Float[np.ndarray, "B V C"]], layout: Join
     return bool(abs(z) < AT_HIP * _size(bodies) and min(x, y) > AT_HIP)
 
 
-def _size(bodies: Sequence[Float[np.ndarray, "B V C"]]) -> float:
+def _size(bodies: Sequence[Float[np.ndarray, "_ V C"]]) -> float:
     """The longest edge of the box around a body, the median over all of them; 0 where there is none."""
     edges = [extent(np.where(seen(body)[..., None], body, np.nan)).max(1) for body in bodies if len(body)]
     return float(np.nanmedian(np.concatenate(edges))) if edges else 0.0

@@ -121,7 +121,8 @@ def read(
     if world and not see.world:
         raise ValueError(f"--world is for mediapipe; {see.name} gives pixels only")
     files, classes = clip_files(path, SUFFIXES, _is_video) if path.is_dir() else ([ClipFile(path, path.stem)], ())
-    kept, said = (None if str(cache) == "off" else Path(cache or usual_cache())), _Said(people or CROWD)
+    kept = Path(cache) if cache is not None else usual_cache()
+    kept, said = None if str(cache) == "off" else kept, _Said(people or CROWD)
 
     def clip(file: ClipFile) -> Item:
         found = sightings(file.path, see, file.name, kept, watch)

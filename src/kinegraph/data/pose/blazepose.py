@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Real, UInt8
 
 from kinegraph.data.pose.estimators import Estimator
 from kinegraph.skeleton.layout import load_layout
@@ -190,7 +190,7 @@ def _trunk(landmarks: Landmarks) -> float:
     return max(float(np.hypot(*(landmarks[SHOULDERS, :2].mean(0) - landmarks[HIPS, :2].mean(0)))), 1.0)
 
 
-def _trunks(place: Float[np.ndarray, "2"], landmarks: Landmarks) -> float:
+def _trunks(place: Real[np.ndarray, "2"], landmarks: Landmarks) -> float:
     """How far a place is from the line between somebody's shoulders and ankles, in lengths of his or her trunk."""
     top, end = landmarks[SHOULDERS, :2].mean(0), landmarks[ANKLES, :2].mean(0)
     line = end - top

@@ -6,7 +6,6 @@ file there is named by the checksums of the video's content and of the estimator
 
 import hashlib
 import io
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +18,7 @@ from jaxtyping import Float, Int, UInt8
 from kinegraph.atomic import write_atomic
 from kinegraph.data.pose.estimators import Estimator, Pose, coordinates
 from kinegraph.data.pose.film import head_of, pictures
+from kinegraph.files import user_cache
 from kinegraph.messages import one_line
 from kinegraph.safe_npz import load_npz
 
@@ -35,7 +35,7 @@ class Sightings:
     people: Float[np.ndarray, "P V C"]
     size: tuple[int, int]
 
-    def frames(self) -> list[Float[np.ndarray, "P V C"]]:
+    def frames(self) -> list[Float[np.ndarray, "_ V C"]]:
         """The people of each frame."""
         return np.split(self.people, np.cumsum(self.counts)[:-1])
 
@@ -70,11 +70,10 @@ def sightings(
     return found
 
 
-def usual_cache() -> Path:
-    """The folder that estimated people are kept in: $KINEGRAPH_CACHE, or `kinegraph` where the system keeps such."""
-    if own := os.environ.get("KINEGRAPH_CACHE"):
-        return Path(own) / "poses"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kinegraph" / "poses"
+def usual_cache() -> Path | None:
+    """The folder that estimated people are kept in, in the user's cache."""
+    cache = user_cache()
+    return None if cache is None else cache / "poses"
 
 
 def _estimated(path: Path, estimator: Estimator, name: str, watch: Watch | None) -> Sightings:

@@ -19,6 +19,8 @@ IN_A_ROW = ("loop", "fill", "pad", "window")  # ways to choose frames that take 
 ALONE = ("none", "image", "image_published")  # ways to normalise that look at one frame only
 CAUSAL = ("none", "ntu_published", "first_frame", "first_frame_centre", "facing", "image", "image_published")
 
+Seen = Float[np.ndarray, "_ V _"]  # some frames as the network sees them: its channels
+
 
 def obstacle(steps: Preprocessing) -> str | None:
     """Which option of a recipe needs the complete clip, and why; None where each frame can be prepared at once."""
@@ -40,7 +42,7 @@ def waits(steps: Preprocessing) -> int:
     return int(any(stream.endswith("motion") for stream in steps.streams))
 
 
-def pushed(frames: Mapping[Person, "CausalFrames"], poses: Mapping[Person, Poses]) -> dict[Person, Poses]:
+def pushed(frames: Mapping[Person, "CausalFrames"], poses: Mapping[Person, Poses]) -> dict[Person, Seen]:
     """`CausalFrames.push` of several people. Frames that stand for themselves are prepared all at once."""
     everybody = [frames[person] for person in poses]
     if not everybody or waits(everybody[0].steps) or everybody[0].steps.normalize not in ALONE:
@@ -63,7 +65,7 @@ class CausalFrames:
         self.waiting: Poses | None = None  # seen, but not yet prepared
         self.skipped = 0  # frames before the first
 
-    def push(self, poses: Poses) -> Float[np.ndarray, "n V C"]:
+    def push(self, poses: Poses) -> Seen:
         """The frames that are prepared now: all, or all but the last where motion is wanted."""
         if self.first is None:
             begin = _begin(poses, self.steps, self.form)
@@ -75,20 +77,20 @@ class CausalFrames:
         self.waiting = waiting[-1:] if self.ahead else None
         return self._prepared(waiting, len(waiting) - self.ahead)
 
-    def rest(self) -> Float[np.ndarray, "n V C"]:
+    def rest(self) -> Seen:
         """The frames that are left when no frame follows. Nothing changes."""
         if self.waiting is None:
             return self._nothing(np.zeros((0, len(self.form.layout), 1), np.float32))
         return self._prepared(self.waiting, len(self.waiting))
 
-    def _prepared(self, poses: Poses, count: int) -> Float[np.ndarray, "count V C"]:
+    def _prepared(self, poses: Poses, count: int) -> Seen:
         if not count:
             return self._nothing(poses)
         assert self.first is not None
         clip = self.form.clip(np.concatenate([self.first, poses]))
         return prepare_clip(clip, _as_recorded(self.steps, clip.frames))[0, 0, 1 : 1 + count]
 
-    def _nothing(self, poses: Poses) -> Float[np.ndarray, "0 V C"]:
+    def _nothing(self, poses: Poses) -> Seen:
         channels = self.steps.channels(self.form.dimensions, self.form.scored)
         return np.zeros((0, poses.shape[1], channels), np.float32)
 

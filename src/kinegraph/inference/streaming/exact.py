@@ -177,7 +177,7 @@ def absent_of(network: StreamedNetwork, steps: Preprocessing, form: Form) -> Abs
     return Absent(compute, network.reach, network.delay, network.stride, steps, form)
 
 
-def _parted(group: Group, prepared: Mapping[Person, Float[np.ndarray, "n V C"]]) -> list[Group]:
+def _parted(group: Group, prepared: Mapping[Person, Float[np.ndarray, "_ V C"]]) -> list[Group]:
     """The group itself, or its parts that take as many frames."""
     sizes = [len(prepared.get(person, ())) for person in group.people]
     if len(set(sizes)) == 1:

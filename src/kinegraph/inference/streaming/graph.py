@@ -116,7 +116,7 @@ class GraphEngine:
         return self._scores({person: self.bodies[person].pool for person, rows in made.items() if len(rows)})
 
     def _moments(
-        self, states: dict[Person, Kept], frames: Mapping[Person, Float[np.ndarray, "n V C"]], there: bool = True
+        self, states: dict[Person, Kept], frames: Mapping[Person, Float[np.ndarray, "_ V C"]], there: bool = True
     ) -> dict[Person, Float[np.ndarray, "m classes"]]:
         """The logits of the moments that are complete after these frames. The states take the frames."""
         made: dict[Person, list[np.ndarray]] = {person: [] for person in frames}

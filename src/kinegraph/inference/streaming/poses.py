@@ -10,7 +10,7 @@ from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
 Person = Hashable
-Poses = Float[np.ndarray, "n V D"]  # coordinates and, where there is one, the score of each joint
+Poses = Float[np.ndarray, "_ V D"]  # some frames: coordinates and, where there is one, the score of each joint
 
 
 @dataclass(frozen=True)

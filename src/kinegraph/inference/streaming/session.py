@@ -222,13 +222,12 @@ def _share_little(asked: "Predictor", engine: EngineName) -> None:
     """
     import torch
 
-    from kinegraph.inference.predictor import WIDE
+    from kinegraph.inference.predictor import WIDE, widest
     from kinegraph.inference.streaming.exact import frame_by_frame
-    from kinegraph.models.weights import built_with
 
     if torch.get_num_threads() == 1:
         return
-    narrow = max(built_with(asked.network)[1].get("widths", [WIDE])) < WIDE
+    narrow = 0 < widest(asked.network) < WIDE
     if narrow or (engine != "window" and not isinstance(frame_by_frame(asked.network, asked.preprocessing), str)):
         torch.set_num_threads(1)
 

@@ -99,7 +99,7 @@ class Stream:
         stride: int | str | None = None,
         gap: int | str | None = None,
         layout: JointLayout | None = None,
-        image_size: tuple[int, int] | str | None = None,
+        image_size: Sequence[int] | str | None = None,
         map_layout: bool = False,
         preprocessing: Preprocessing | None = None,
         compare: bool = True,
@@ -337,7 +337,7 @@ class Stream:
 
     def _answer(self, person: Person, scores: Scores, new: bool) -> StreamAnswer:
         one = self._someone[person]
-        prediction = Prediction(self.class_names, scores.probabilities)
+        prediction = Prediction(self.class_names, scores.probabilities, self._asked.least)
         start, stop = one.begin + scores.start, one.begin + scores.stop
         return StreamAnswer(person, self._frame, start, stop, prediction, self._frame - one.seen, new)
 

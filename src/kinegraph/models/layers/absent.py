@@ -101,8 +101,11 @@ def _bodies(model: nn.Module, x: Float[Tensor, "N M T V C"], people: Int[Tensor,
     return _Bodies(x, copies if model.training else 1, place, M)
 
 
-def clip_features(model: nn.Module, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N M S V D"]:
-    """What the last block says of each person, moment and joint; their mean through `head` gives the logits."""
+def clip_features(model: nn.Module, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N P S W D"]:
+    """What the last block says of each person, moment and joint; their mean through `head` gives the logits.
+
+    P people and W joints: M and V, but of a network whose `whole_clips` arranges them otherwise.
+    """
     check_input(model, x)
     x = model.whole_clips(x)
     return model.forward_features(x.flatten(0, 1)).unflatten(0, x.shape[:2])

@@ -109,21 +109,21 @@ def _neighbours(
     x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"], room: Float[Tensor, "most VK C"] | None = None
 ) -> Float[Tensor, "F VK C"]:
     """gather @ x, in the memory of `room` if there is one."""
-    if _large(x, gather):
+    if _large(x, len(gather)):
         return torch.stack([product(gather, frame.T) for frame in x])
     return torch.bmm(gather.expand(x.shape[0], -1, -1), x, out=None if room is None else room[: len(x)])
 
 
 def _summed(of_sums: Float[Tensor, "F VK C"], x: Float[Tensor, "F V C"], exact: torch.dtype) -> Float[Tensor, "VK V"]:
     """sum over frames of of_sums x^T."""
-    if _large(x, of_sums[0, :, : x.shape[1]]):
+    if _large(x, of_sums.shape[1]):
         return torch.stack([product(*frame) for frame in zip(of_sums, x, strict=True)]).sum(0)
     return (of_sums @ x.mT).sum(0, dtype=exact)
 
 
-def _large(x: Float[Tensor, "F V C"], matrix: Float[Tensor, "W V"]) -> bool:
-    """Whether the product of one frame is worth a call; such products have no gradients."""
-    worth = matrix.shape[0] * matrix.shape[1] * x.shape[2] >= LARGE
+def _large(x: Float[Tensor, "F V C"], rows: int) -> bool:
+    """Whether a product of one frame, with so many rows, is worth a call; such products have no gradients."""
+    worth = rows * x.shape[1] * x.shape[2] >= LARGE
     return worth and not torch.is_grad_enabled() and by_onednn(x)
 
 

@@ -20,11 +20,16 @@ class Packed(nn.Linear):
         self.packed: Tensor | None = None
 
     def forward(self, input: Float[Tensor, "... C"]) -> Float[Tensor, "... D"]:
-        if torch.compiler.is_compiling() or not packs(input):  # also while exporting, and moved to a GPU since
+        asked = input.requires_grad and torch.is_grad_enabled()  # for gradients, which oneDNN's product does not have
+        if asked or torch.compiler.is_compiling() or not packs(input):  # also while exporting, and moved to a GPU since
             return super().forward(input)
         if self.packed is None:
             self.packed = _packed(self.weight, input.numel() // input.shape[-1])
         return _product(input, self.packed, self.bias)
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        self.packed = None  # of the weight before
+        super()._load_from_state_dict(*args)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "packed": None}  # what oneDNN made cannot be copied

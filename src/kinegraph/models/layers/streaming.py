@@ -64,7 +64,7 @@ class Ring:
 
 
 State = list[Ring]  # two of each block: what it convolves, and what its residual path will add
-Rows = Float[Tensor, "BV C"]  # a frame: the joints of all bodies
+Rows = Float[Tensor, "BV _"]  # a frame: the joints of all bodies, of as many channels as a step has
 
 
 class StreamedBlock:

@@ -23,7 +23,7 @@ class Plan(NamedTuple):
     stride: int
     dilations: tuple[int, ...]
 
-    def parts(self, x: Float[Tensor, "D B N"]) -> list[Float[Tensor, "B c T V"]]:
+    def parts(self, x: Float[Tensor, "D B N"]) -> list[Float[Tensor, "B _ T V"]]:
         """The channels of each branch and, where there are more, those of the last one; views."""
         x = x.unflatten(2, (-1, self.joints)).transpose(0, 1)
         rest = x.shape[1] - sum(self.widths)
@@ -75,7 +75,7 @@ class _Branches(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient: Float[Tensor, "c+d B M"]):
+    def backward(ctx, gradient: Float[Tensor, "D B M"]):
         h, y, *taps = ctx.saved_tensors
         plan, gradient = ctx.plan, gradient.contiguous()
         of_h, of_taps = torch.zeros_like(h), [torch.zeros_like(tap) for tap in taps]
