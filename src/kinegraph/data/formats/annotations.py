@@ -28,12 +28,7 @@ from kinegraph.data.formats import kpfiles, ntu
 from kinegraph.data.formats.annotations_facts import fps_of, image_size_of, label_of
 from kinegraph.data.formats.axes import FRAMES_FIRST, NO_PEOPLE, frames_come_first, with_people
 from kinegraph.data.formats.companion import beside, checked, completed, read_about
-from kinegraph.data.formats.conventions import (
-    is_name,
-    is_ntu,
-    layout_for,
-    names_of_classes,
-)
+from kinegraph.data.formats.conventions import is_name, is_ntu, layout_for, names_of_classes
 from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.split_names import PARTS, ClipInTwoParts, columns, known_split
@@ -229,11 +224,11 @@ def _meant(splits: object) -> dict[str, tuple[str, str]]:
 
 
 def _check_items(path: Path, items: object) -> None:
-    pair = isinstance(items, list | tuple) and len(items) == 2
-    if pair and all(isinstance(it, list | tuple | np.ndarray) for it in items):
-        way = "the array of their coordinates belongs beside it, as train_data.npy beside train_label.pkl"
-        raise ValueError(f"{path} may hold names and labels of clips; {way}: give its folder or the .npy")
-    if not isinstance(items, list | tuple) or not all(isinstance(item, Mapping) for item in items):
+    listed = isinstance(items, list | tuple)
+    if listed and len(items) == 2 and all(isinstance(it, list | tuple | np.ndarray) for it in items):
+        way = "their array belongs beside it, as train_data.npy beside train_label.pkl: give its folder or the .npy"
+        raise ValueError(f"{path} may hold names and labels of clips; {way}")
+    if not listed or not all(isinstance(item, Mapping) for item in items):
         raise ValueError(f"{path} holds no list of annotations (dicts with keypoint, frame_dir, label ...)")
     if not items:
         raise ValueError(f"{path} holds no annotations")

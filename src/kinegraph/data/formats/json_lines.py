@@ -145,9 +145,7 @@ def _head(content: Mapping[str, Any], origin: str) -> Head:
     layout, fps, size = (content.get(name) for name in FACTS)
     try:
         if isinstance(layout, str):
-            if (
-                layout not in layout_names()
-            ):  # a path is a file of this machine: not for a line that comes from elsewhere
+            if layout not in layout_names():  # a path is a file of this machine, not for a line from elsewhere
                 raise ValueError(f"no layout {quoted(layout)}; built in are {', '.join(layout_names())}")
             layout = load_layout(layout)
         elif layout is not None:
@@ -308,9 +306,8 @@ def read(path: Path, *, layout: str | None = None) -> Recordings:
 def _label(file: Path) -> str:
     """The label of the first frame."""
     with suppress(ValueError), closing(lines_of(file.open("rb"))) as lines:
-        for line in islice(lines, 2):
-            if isinstance(found := parsed_line(line, str(file)), Frame):
-                return found.label
+        found = (parsed_line(line, str(file)) for line in islice(lines, 2))
+        return next((it.label for it in found if isinstance(it, Frame)), "")
     return ""
 
 
@@ -321,15 +318,12 @@ def _clip_of(file: ClipFile, layout: str | None, first: Recordings, several: lis
     """
     found = _recording(file.path, layout)
     if (found.layout, found.units) != (first.layout, first.units):
-        problem = (
-            f"has {len(found.layout)} joints in {found.units}, the first file {len(first.layout)} in {first.units}"
-        )
-        raise FormatError("joints", f"{file.path} {problem}: read it apart")
+        other, own = (f"{len(it.layout)} joints in {it.units}" for it in (first, found))
+        raise FormatError("joints", f"{file.path} has {own}, the first file {other}: read it apart")
     (clip,) = found.clips
     if not isinstance(clip, SkeletonClip):
         return nobody(file.name)
-    if found.skipped():
-        several.append(file.name)
+    several += [file.name] * bool(found.skipped())
     return replace(clip, name=file.name, label=None if found.skipped() else file.label, splits=file.splits)
 
 
@@ -342,12 +336,10 @@ def _recording(path: Path, layout: str | None) -> Recordings:
     if len({frame.keypoint.shape[1:] for frame in shown}) > 1:
         raise FormatError("joints", f"{path} has frames with different numbers of joints or coordinates")
     first = shown[0]
-    joints = first.keypoint.shape[1]
-    said = head.layout if layout is None else None
+    joints, said = first.keypoint.shape[1], head.layout if layout is None else None
     of = said or layout_for(joints, layout or first.layout)
     if len(of) != joints:
         raise FormatError("joints", f"{path} has {joints} joints, its layout '{of.name}' {len(of)}")
-    known = bool(said or layout or first.layout)
     labels = {frame.label for frame in frames.values()}
     return Recordings(
         clips=(clip for clip in [_clip(path.stem, frames, of, head)]),  # a generator, as of all formats
@@ -357,7 +349,7 @@ def _recording(path: Path, layout: str | None) -> Recordings:
         units="m" if first.keypoint.shape[2] == 3 else "px",
         source=f"JSON lines, {path.name}",
         skipped=lambda: ["labels of frames"] * (len(labels) > 1),
-        guessed=frozenset(("units",) if known else ("units", "layout")),
+        guessed=frozenset(("units",) if said or layout or first.layout else ("units", "layout")),
     )
 
 

@@ -170,11 +170,7 @@ def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None 
     beside = sorted({name for found in recordings.values() for name in found.left_out} - {*read_too})
     rows = _rows_of_sides(frames)
     source = f"MediaPipe, {path.name}" + f", people are the {' and the '.join(rows)} hand" * bool(rows)
-    classes, said = said_by_folders([found.folders for found in recordings.values()])
-    several = [name for name, found in recordings.items() if len(found.labels) > 1]
-    if not classes:
-        classes, said = said_by_labels([it.labels[0] if len(it.labels) == 1 else "" for it in recordings.values()])
-    lines = [f"labels of frames, which change within a clip: {first_few(several)}"] * bool(several)
+    classes, said, lines = _classes(recordings)
     return Recordings(
         clips=(
             _clip(found, of, name, deep, rows, known, *about)
@@ -192,6 +188,17 @@ def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None 
         assumed=_rate_lines(recordings),
         unordered=not rows and not known,
     )
+
+
+def _classes(
+    recordings: Mapping[str, _File],
+) -> tuple[tuple[str, ...], list[tuple[int | None, dict[str, str]]], list[str]]:
+    """The classes, label and splits of each clip, by folders or what the files say, and a line on labels of frames."""
+    classes, said = said_by_folders([found.folders for found in recordings.values()])
+    several = [name for name, found in recordings.items() if len(found.labels) > 1]
+    if not classes:
+        classes, said = said_by_labels([it.labels[0] if len(it.labels) == 1 else "" for it in recordings.values()])
+    return classes, said, [f"labels of frames, which change within a clip: {first_few(several)}"] * bool(several)
 
 
 def _check_alike(counts: set[int], bodies: Sequence[Mapping[str, object]], path: Path) -> None:
