@@ -113,3 +113,14 @@ def test_pickles_of_other_programs_are_named(tmp_path, clip, said):
 def test_the_name_that_a_file_should_have(tmp_path, name, content, right):
     with pytest.raises(ValueError, match=f"it is read as {right}: give it this name"):
         recordings(written(tmp_path / name, content))
+
+
+def test_pickles_that_hold_themselves_are_one_line(tmp_path):
+    own, often = [], [1]
+    own.append({"frames": own})
+    for _ in range(40):
+        often = [often, often]
+    for i, content in enumerate((own, {"frames": own}, often)):
+        path = written(tmp_path / f"{i}.pkl", pickle.dumps(content))
+        with pytest.raises(ValueError, match=rf"{i}\.pkl"):
+            recordings(path)

@@ -61,6 +61,7 @@ TITLE = "landmarks of MediaPipe (JSON)"
 SUFFIXES = (".json", *PICKLES)  # pickles of the same shapes, with arrays for lists
 HEAD = 1 << 14
 LOOKED_AT = 20  # files of a folder
+VALUES_ALWAYS, VALUES_A_BYTE, DEEPEST = 1 << 16, 4, 20  # of a pickle as lists
 LARGEST_PICKLE = 1 << 27  # bytes; lists take many times as much memory as arrays
 OTHERS = (b'"clips"', b'"image_id"', b'"annotations"', b'"keypoint_scores"', b'"skeletons"', b'_keypoints_2d"',
           b"AlphaPose", b'"skeleton"')  # fmt: skip
@@ -109,18 +110,31 @@ def _has_frames(path: Path) -> bool:
         content = load_pickle(path)
         if named_arrays(content, path.stem) or not isinstance(content, list | Mapping):
             return False
-        frames = list(frames_of(_plain(content), path))
+        frames = list(frames_of(_unpickled(path), path))
         return sum(bool(frame.bodies) for frame in frames) * 2 > len(frames) > 0
     return False
 
 
-def _plain(value: Any) -> Any:
-    """A value of a pickle as a JSON has it: lists in place of arrays."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return {key.decode("latin-1") if isinstance(key, bytes) else str(key): _plain(it) for key, it in value.items()}
-    return [_plain(it) for it in value] if isinstance(value, list | tuple) else value
+def _unpickled(file: Path) -> Any:
+    """The value in a pickle as a JSON has it: lists in place of arrays.
+
+    Raises ValueError for one that holds itself, or names a value so often that it stands for far more than it has.
+    """
+    left = VALUES_ALWAYS + VALUES_A_BYTE * file.stat().st_size
+
+    def plain(value: Any, depth: int = 0) -> Any:
+        nonlocal left
+        left -= value.size if isinstance(value, np.ndarray) else 1
+        if left < 0 or depth > DEEPEST:
+            raise FormatError("unreadable", f"{file} holds itself, or values in each other without end")
+        if isinstance(value, np.ndarray | np.generic):
+            return value.tolist()
+        if isinstance(value, Mapping):
+            keys = {key: key.decode("latin-1") if isinstance(key, bytes) else str(key) for key in value}
+            return {keys[key]: plain(it, depth + 1) for key, it in value.items()}
+        return [plain(it, depth + 1) for it in value] if isinstance(value, list | tuple) else value
+
+    return plain(load_pickle(file))
 
 
 @dataclass(eq=False)
@@ -216,7 +230,7 @@ def _rows_of_sides(frames: Sequence[Frame]) -> tuple[str, ...]:
 
 
 def _read(file: Path, hands: bool) -> _File:
-    content = _plain(load_pickle(file)) if file.suffix.lower() in PICKLES else read_json(file)
+    content = _unpickled(file) if file.suffix.lower() in PICKLES else read_json(file)
     places = [content, *content.values()] if isinstance(content, Mapping) else []
     abouts = [it for it in places if isinstance(it, Mapping)]
     said = (_number(it.get(key)) for it in abouts for key in RATES)
