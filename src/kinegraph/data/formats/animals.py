@@ -42,7 +42,7 @@ def recordings_of_tracks(
     found: tuple[Sequence[ClipFile], tuple[str, ...]],
     path: Path,
     read_file: Callable[[Path], Tracks],
-    layout: str | None,
+    layout: str | JointLayout | None,
     *,
     name: str,
     title: str,

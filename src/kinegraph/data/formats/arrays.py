@@ -118,7 +118,7 @@ def detect(path: Path) -> str | None:
     return None
 
 
-def read(path: Path, *, labels: Labels = "movement", layout: str | None = None) -> Recordings:
+def read(path: Path, *, labels: Labels = "movement", layout: str | JointLayout | None = None) -> Recordings:
     """The clips of a .npz file, see `load_arrays`. layout: a name or a YAML file."""
     found = load_arrays(path, labels, load_layout(layout) if layout else None)
     return Recordings(

@@ -69,9 +69,7 @@ def with_joints(array: Float[np.ndarray, "T numbers"], joints: int | None = None
     return array.reshape(len(array), *fitting[0])
 
 
-def frames_come_first(
-    arrays: Sequence[Float[np.ndarray, "_ _ V C"]], totals: Sequence[int | None] | None = None
-) -> bool:
+def frames_come_first(arrays: Sequence[Float[np.ndarray, "..."]], totals: Sequence[int | None] | None = None) -> bool:
     """Whether most of these arrays are (T, M, V, C) and not (M, T, V, C).
 
     totals: the number of frames that the file states for each, which decides where both axes differ in size.

@@ -22,6 +22,7 @@ from kinegraph.data.formats.clip_files import clip_files, some_below
 from kinegraph.data.formats.hdf5 import array_of, check_h5py, dataset_of, opened, start_of, text_of, texts_of
 from kinegraph.data.formats.recordings import FormatError, Recordings
 from kinegraph.data.tracking import CROWD
+from kinegraph.skeleton.layout import JointLayout
 
 NAME, TITLE = "movement", "datasets of movement (netCDF)"
 SUFFIXES = (".nc", ".netcdf", ".h5")
@@ -41,7 +42,7 @@ def _is_one(file: Path) -> bool:
     return all(word in start for word in (b"position", b"keypoint", b"individual", b"space"))
 
 
-def read(path: Path, *, layout: str | None = None) -> Recordings:
+def read(path: Path, *, layout: str | JointLayout | None = None) -> Recordings:
     """The clips of a folder, in the order of their names, or of one file; sub-folders name classes.
 
     layout: name or YAML file of the joints; by default one of the keypoints. Raises ValueError.

@@ -36,7 +36,7 @@ def detect(path: Path) -> str | None:
 def read(
     path: Path,
     *,
-    layout: str | None = None,
+    layout: str | JointLayout | None = None,
     labels_file: Path | None = None,
     class_names: str | None = None,
     units: str | None = None,

@@ -181,7 +181,7 @@ def _columns(path: Path, header: Sequence[str]) -> tuple[dict[str, int], list[st
     return {name: columns[name] for name in columns if name in known}, unknown
 
 
-def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | None) -> JointLayout:
+def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | JointLayout | None) -> JointLayout:
     """The given layout, or the built-in one that has these joints; numbers are counted."""
     if given is not None:
         return load_layout(given)

@@ -78,7 +78,7 @@ class TableFile:
     scored: bool = False  # the third number of a joint may be its score
 
 
-def open_table(path: Path, layout: str | None, people: int | None) -> TableFile:
+def open_table(path: Path, layout: str | JointLayout | None, people: int | None) -> TableFile:
     """Open a file or a folder of files; coordinates are read later. Raises ValueError naming the file."""
     if path.is_dir():
         return _joined(path, tables_below(path), layout, people)
@@ -100,7 +100,7 @@ def open_table(path: Path, layout: str | None, people: int | None) -> TableFile:
     return replace(file, left_out=found.left_out, unordered=True, scored=scored)
 
 
-def _unseen(joints: Sequence[str], of: JointLayout, given: str | None) -> tuple[str, ...]:
+def _unseen(joints: Sequence[str], of: JointLayout, given: str | JointLayout | None) -> tuple[str, ...]:
     """A line where a layout was recognised by some of its joints alone, or has none of their names."""
     if in_order(joints, of):
         return (f"joints in the order of the table, as layout '{of.name}' has none of their names",)
@@ -201,7 +201,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
 # ---- folders ---------------------------------------------------------------------------------------------------------
 
 
-def _joined(folder: Path, paths: Sequence[Path], layout: str | None, people: int | None) -> TableFile:
+def _joined(folder: Path, paths: Sequence[Path], layout: str | JointLayout | None, people: int | None) -> TableFile:
     files = [open_table(path, layout, people) for path in paths]
     if not files:
         raise ValueError(f"{folder} holds no table with the columns clip, frame, joint, x, y and no JSON of clips")

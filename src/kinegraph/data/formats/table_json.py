@@ -122,7 +122,7 @@ class JsonTable:
         return in_places(keypoint, self.places, len(self.layout)), scores
 
 
-def load_json(path: Path, layout: str | None = None) -> JsonTable:
+def load_json(path: Path, layout: str | JointLayout | None = None) -> JsonTable:
     """Load a file and check what all clips have in common. Raises ValueError naming file, field and clip."""
     spec = _with_clips(read_records(path), path.stem)
     try:
