@@ -57,3 +57,20 @@ def test_the_command_changes_the_last_layer_alone(tmp_path, capsys):
     assert calibration(after.confidence, after.right).error < 0.05
     assert 0 < new.extra["least_probability"] < 1
     assert main(["calibrate", str(weights), str(result), "--out", str(out)]) == 2
+
+
+def test_where_all_or_no_clips_are_right_nothing_is_fitted(tmp_path, capsys):
+    layout, names = load_layout("ntu25"), tuple("abcde")
+    network = STGCN(torch.tensor(adjacency(layout)).float(), 3, 5, widths=[4]).eval()
+    weights, result, out = (tmp_path / name for name in ("w.safetensors", "result.pkl", "new.safetensors"))
+    save_weights(weights, network, layout=layout, class_names=names, preprocessing={})
+    scores, _ = true_scores(20)
+    right = scores.argmax(1)
+    for labels, code, words in (
+        (right, 0, "temperature 1.00 by 20 clips; all of them are answered right"),
+        ((right + 1) % 5, 2, "none of its 20 clips is answered right"),
+    ):
+        write_report(result, Evaluation(scores, labels, [f"clip {i}" for i in range(20)], names))
+        assert main(["calibrate", str(weights), str(result), "--out", str(out), "--overwrite"]) == code
+        assert words in "".join(capsys.readouterr())
+    assert torch.equal(load_weights(out).model.head.weight, network.head.weight)

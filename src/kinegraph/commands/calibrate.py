@@ -48,7 +48,10 @@ def calibrate(
         raise ValueError(f"{result} has other classes than {weights}")
     if tested.part == "train":
         raise ValueError(f"{result} is of clips that the network was trained on; give one of others")
-    temperature = best_temperature(tested.scores, tested.labels)
+    if not tested.right.any():
+        raise ValueError(f"{result}: none of its {len(tested.labels):,} clips is answered right, so nothing can be fitted")
+    always = bool(tested.right.all())  # then the sharpest probabilities would be likeliest, however few clips there are
+    temperature = 1.0 if always else best_temperature(tested.scores, tested.labels)
     least = round(least_probability(tested.scores / temperature, tested.labels, accepted), 4)
     divide_logits(known.model, temperature)
     about = {"layout": known.layout, "class_names": known.class_names, "preprocessing": known.preprocessing}
@@ -56,5 +59,6 @@ def calibrate(
     save_weights(out, known.model, **about, extra=known.extra | {"least_probability": least}, half=half)
     after = Evaluation(tested.scores / temperature, tested.labels, tested.names, tested.class_names)
     before, now = (calibration(it.confidence, it.right).error for it in (tested, after))
-    print(f"{out}: temperature {temperature:.2f} by {len(tested.labels):,} clips")
+    why = "; all of them are answered right, which does not tell how often others are wrong" if always else ""
+    print(f"{out}: temperature {temperature:.2f} by {len(tested.labels):,} clips{why}")
     print(f"calibration error {before:.1%} -> {now:.1%}; below a probability of {least:.1%} rather none of the classes")
