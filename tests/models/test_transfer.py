@@ -11,9 +11,11 @@ from kinegraph.models.aagcn import AAGCN
 from kinegraph.models.agcn import AGCN
 from kinegraph.models.ctrgcn import CTRGCN
 from kinegraph.models.dgstgcn import DGSTGCN
+from kinegraph.models.jointdistances import JointDistances
 from kinegraph.models.msg3d import MSG3D
 from kinegraph.models.protogcn import ProtoGCN
 from kinegraph.models.published import save_published
+from kinegraph.models.skateformer import SkateFormer
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.stgcnpp import STGCNPP
 from kinegraph.models.transfer import Meaning, Start, describe, freeze_blocks, open_start, take_over
@@ -178,3 +180,12 @@ def test_opened_from_files(tmp_path):
     save_weights(tmp_path / "a.safetensors", model, class_names=["p", "q"], extra=extra, **told)
     expected = Meaning(layout.joints, ("p", "q"), ("bone",), ("x", "y", "score"))
     assert open_start(tmp_path / "a.safetensors").meaning == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [(JointDistances, {"width": 4}), (SkateFormer, {"widths": [96, 96], "people": 1})]
+)
+def test_with_all_blocks_frozen_only_the_head_learns(kind, options):
+    network = kind(torch.tensor(adjacency(load_layout("ntu25"))).float(), 3, 4, **options)
+    freeze_blocks(network, len(network.blocks))
+    assert {name for name, it in network.named_parameters() if it.requires_grad} == {"head.weight", "head.bias"}

@@ -49,7 +49,9 @@ def calibrate(
     if tested.part == "train":
         raise ValueError(f"{result} is of clips that the network was trained on; give one of others")
     if not tested.right.any():
-        raise ValueError(f"{result}: none of its {len(tested.labels):,} clips is answered right, so nothing can be fitted")
+        raise ValueError(
+            f"{result}: none of its {len(tested.labels):,} clips is answered right, so nothing can be fitted"
+        )
     always = bool(tested.right.all())  # then the sharpest probabilities would be likeliest, however few clips there are
     temperature = 1.0 if always else best_temperature(tested.scores, tested.labels)
     least = round(least_probability(tested.scores / temperature, tested.labels, accepted), 4)

@@ -6,6 +6,7 @@ largest value over time is taken. Other than there, the numbers of all streams s
 motion, each of them has a BatchNorm of its own, and nothing is dropped out.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -54,6 +55,9 @@ class JointDistances(SkeletonNetwork):
         self.of_distances, self.of_numbers = (_Narrowing(it, width) for it in (pairs, joints * channels))
         wide = [2 * width, 4 * width, 8 * width]
         self.blocks = nn.ModuleList(_Pair(a, b) for a, b in zip([2 * width, *wide], wide, strict=False))
+
+    def beside_blocks(self, blocks: int) -> Sequence[str]:
+        return ("data_norm", "distance_norm", "of_distances", "of_numbers")
 
     def forward_features(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B 1 1 D"]:
         joint = x[..., : self.coordinates].float()

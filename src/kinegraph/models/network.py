@@ -137,6 +137,10 @@ class SkeletonNetwork(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} brings no loss")
 
+    def beside_blocks(self, blocks: int) -> Sequence[str]:
+        """Modules and parameters before the last of so many first blocks, which are frozen with these."""
+        return ("data_norm",)
+
     def features(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N P S W D"]:
         """`forward_features` of each person; their mean through `head` gives the logits."""
         return clip_features(self, x)

@@ -277,6 +277,9 @@ class SkateFormer(SkeletonNetwork):
         self.head = nn.Linear(widths[-1], classes)
         initialise(self)
 
+    def beside_blocks(self, blocks: int) -> Sequence[str]:
+        return ("stem", "embedding", *(f"halvings.{i}" for i in range((blocks - 1) // DEPTH)))
+
     def whole_clips(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N 1 T U C"]:
         """The joints of all people, part by part, as of one body."""
         N, M, T = x.shape[:3]

@@ -8,6 +8,7 @@ have the same.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from kinegraph.models.network import BlackBox, network_kind
+from kinegraph.models.network import BlackBox, SkeletonNetwork, network_kind
 from kinegraph.models.published import infer_layout, is_published, load_published
 from kinegraph.models.tensor_forms import graph_of
 from kinegraph.models.weights import load_weights
@@ -155,7 +156,7 @@ def describe(
 
 
 def freeze_blocks(network: nn.Module, blocks: int, taken: Taken | None = None) -> list[nn.Module]:
-    """Stop the input norm and the first blocks from learning. Returns them; keep them in evaluation mode.
+    """Stop the first blocks, and what comes before them, from learning. Returns them; keep them in evaluation mode.
 
     taken: what their tensors are, if known. Raises ValueError when one would be frozen as it starts, or when the
     network has fewer blocks.
@@ -167,15 +168,18 @@ def freeze_blocks(network: nn.Module, blocks: int, taken: Taken | None = None) -
         raise ValueError(f"freeze is {blocks}, the network has {there} blocks")
     if blocks == 0:
         return []
-    names = [f"{prefix}data_norm" for prefix, part in parts.items() if hasattr(part, "data_norm")]
+    names = []
+    for prefix, part in parts.items():
+        beside = part.beside_blocks(blocks) if isinstance(part, SkeletonNetwork) else ("data_norm",)
+        names += [f"{prefix}{it}" for it in beside if hasattr(part, it.partition(".")[0])]
     names += [f"{prefix}blocks.{i}" for prefix in parts for i in range(blocks)]
     unfit = [*taken.part, *taken.new] if taken else []
-    if unfit := [name for name in unfit if name.startswith(tuple(f"{part}." for part in names))]:
+    if unfit := [name for name in unfit if f"{name}.".startswith(tuple(f"{part}." for part in names))]:
         raise ValueError(f"freeze {blocks} would keep {', '.join(_grouped(unfit))}, of which not all was taken over")
-    frozen = [network.get_submodule(name) for name in names]
+    frozen = [attrgetter(name)(network) for name in names]  # modules, and parameters of the network itself
     for part in frozen:
         part.requires_grad_(False)
-    return frozen
+    return [part for part in frozen if isinstance(part, nn.Module)]
 
 
 # ---- axis by axis ----------------------------------------------------------------------------------------------------
