@@ -67,7 +67,7 @@ class TrainOptions:
         "weights to start from: a file of Kinegraph, a name in its zoo, or a published .pth. Taken is what fits: "
         "blocks, joints by name, the head for the same classes.",
     )
-    freeze: int = option(0, "this many first blocks, and what is before them, keep what was taken.", least=0)
+    freeze: int = option(0, "so many first blocks, and what feeds them, stay as taken.", least=0)
     preprocessing: Preprocessing = option(Preprocessing(), "how a recorded clip becomes what the network sees.")
     from_data: Sequence[Setting] = option(
         (),
