@@ -274,7 +274,7 @@ def test_figures_are_remarked_on():
         "mean_class_accuracy is over 3 classes; 1 has no clip here",
     ]
     assert remarks(np.eye(4)[np.arange(40) % 4], np.arange(40) % 3, names) == [
-        "mean_class_accuracy counts 1 class without clips as 0, because clips are taken for it"
+        "mean_class_accuracy counts 1 class without clips as 0, because clips are answered with it"
     ]
     assert remarks(np.eye(4)[np.arange(40) % 4], np.arange(40) % 4, names) == []
 

@@ -147,7 +147,7 @@ def test_nothing_but_hits_leaves_no_doubt_even_of_single_clips():
         (
             [0, 2] * 15,
             [0, 1] * 15,
-            ["mean_class_accuracy counts 1 class without clips as 0, because clips are taken for it"],
+            ["mean_class_accuracy counts 1 class without clips as 0, because clips are answered with it"],
         ),
         ([0, 1, 2] * 9 + [0, 1], [0, 1, 2] * 9 + [0, 1], ["only 29 clips: each is 3 points of top1"]),
     ],

@@ -57,7 +57,7 @@ def remarks(
     if wrong := len(np.setdiff1d(answers, there)):
         empty, them = ("class", "it") if wrong == 1 else ("classes", "them")
         said.append(
-            f"mean_class_accuracy counts {wrong} {empty} without clips as 0, because clips are taken for {them}"
+            f"mean_class_accuracy counts {wrong} {empty} without clips as 0, because clips are answered with {them}"
         )
     if clips < FEW:
         said.append(f"only {counted(clips, 'clip')}: each is {100 / clips:.0f} points of top1")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recognise, recordings
+from kinegraph.data.formats import clip_arrays, read, recognise, recordings
 
 h5py = pytest.importorskip("h5py")
 
@@ -161,3 +161,9 @@ def test_tables_that_cannot_be_read_are_named(tmp_path, change, reason):
     (tmp_path / "mice.csv").write_text(TABLE.replace(*change))
     with pytest.raises(ValueError, match=rf"mice\.csv {reason}"):
         list(read(tmp_path / "mice.csv"))
+
+
+def test_files_of_a_format_are_not_searched_for_arrays(path, monkeypatch):
+    """That reads HDF5 as a whole, and a file of hours is large."""
+    monkeypatch.setattr(clip_arrays, "detect", lambda _: pytest.fail("was searched"))
+    assert recognise(write(path))[0].NAME == "sleap"

@@ -13,7 +13,7 @@ A module of FORMATS has
 and, where other projects read the format, a function that writes it. A reader goes on behind a fault.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -233,6 +233,8 @@ def _read_by(
 
 
 Recognised = tuple[ModuleType, str, dict[str, object]]
+# Others hold arrays, too, or x and y as MediaPipe's, and lie beside videos. Arrays in HDF5 are read whole to be seen.
+ASKED_LAST = (poses, clip_arrays, mediapipe, video)
 
 
 @listed_once()
@@ -256,13 +258,6 @@ def recognise(path: Path, format: str | None = None) -> Recognised:
     suffix = path.suffix.lower()
     usual = [module for module in FORMATS if path.is_file() and suffix in module.SUFFIXES]
     claims = _claims(path, usual) or _claims(path, [module for module in FORMATS if module not in usual])
-    for last in (
-        video,
-        mediapipe,
-        clip_arrays,
-        poses,
-    ):  # files made of videos lie beside them; others, too, hold x and y
-        claims = [claim for claim in claims if claim[0] is not last] or claims
     if len(claims) > 1:
         those = " or ".join(f"{module.NAME} ({reason})" for module, reason in claims)
         names = " or ".join(f"--format {module.NAME}" for module, _ in claims)
@@ -276,8 +271,14 @@ def recognise(path: Path, format: str | None = None) -> Recognised:
     raise FormatError("unknown", f"{path} is not recognised: {contents(path)}; {advice(path, FORMATS)}")
 
 
-def _claims(path: Path, modules: Iterable[ModuleType]) -> list[tuple[ModuleType, str]]:
-    return [(module, reason) for module in modules if (reason := module.detect(path))]
+def _claims(path: Path, modules: Sequence[ModuleType]) -> list[tuple[ModuleType, str]]:
+    """The modules that read a path, and why; one of `ASKED_LAST` alone, and only where no other does."""
+    first = [module for module in modules if module not in ASKED_LAST]
+    claims = [(module, reason) for module in first if (reason := module.detect(path))]
+    for module in ASKED_LAST:
+        if not claims and module in modules and (reason := module.detect(path)):
+            claims = [(module, reason)]
+    return claims
 
 
 def _check_suffix(module: ModuleType, path: Path) -> None:
