@@ -113,8 +113,8 @@ def _without(argv: list[str], *names: str) -> tuple[bool, list[str]]:
 
 def _complete(words: list[str]) -> int:
     """`kinegraph completion SHELL`: the script for a shell, which calls `kinegraph completion --words ...`."""
-    from kinegraph.commands.declared import SCRIPTS, completions
-    from kinegraph.commands.named_configs import named_configs
+    from kinegraph.commands.completion import SCRIPTS, completions
+    from kinegraph.commands.configs import named_configs
 
     if words[:1] == ["--words"]:
         configs = list(named_configs()) if words[1:2] in (["train"], ["crossval"], ["sweep"], ["test"]) else []
@@ -146,11 +146,11 @@ def run_verb(verb: str, argv: list[str]) -> int:
 
     A verb's own exit code, where it returns one, becomes the command's.
     """
-    from kinegraph.commands.declared import check_names
+    from kinegraph.commands.signature import check_names, verb_of
 
     check_names(verb, argv)  # before the verb's module, and with it perhaps torch, is imported
     if verb in CONFIG_VERBS and argv:
-        from kinegraph.commands.named_configs import SUFFIXES, find_config, list_of_configs
+        from kinegraph.commands.configs import SUFFIXES, find_config, list_of_configs
 
         if "--list" in argv:
             print(list_of_configs())
@@ -163,7 +163,6 @@ def run_verb(verb: str, argv: list[str]) -> int:
 
             config_values(config)  # a file that cannot be a config is refused before torch is imported
     from kinegraph.commands.help import answer_help
-    from kinegraph.commands.source import verb_of
 
     answer_help(verb_of(verb), argv, verb in CONFIG_VERBS)
     module = import_module(f"kinegraph.commands.{verb}")

@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from kinegraph.cli import CONFIG_VERBS, VERBS, main
-from kinegraph.commands.arguments import as_parsed, options_of, parser_for, read_config, read_options
+from kinegraph.commands.arguments import as_parsed, parser_for, read_config, read_options
 from kinegraph.commands.help import help_text
+from kinegraph.commands.signature import options_of
 from kinegraph.commands.train import train
 from tests.foreign.projects import pyskl
 

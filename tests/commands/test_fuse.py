@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kinegraph.cli import main
-from kinegraph.commands.swapped import with_config_of_run
+from kinegraph.commands.reading import with_config_of_run
 from kinegraph.data.dataset import open_dataset, write_dataset
 from kinegraph.data.folds import folds
 from kinegraph.evaluation.evaluation import Evaluation

@@ -8,12 +8,10 @@ from importlib import import_module
 import pytest
 
 from kinegraph.cli import CONFIG_VERBS, VERBS, main
-from kinegraph.commands.arguments import options_of, parameters_of
-from kinegraph.commands.declared import SCRIPTS, check_names, completions, declared
+from kinegraph.commands.completion import SCRIPTS, completions
+from kinegraph.commands.configs import find_config, named_configs
 from kinegraph.commands.help import help_text
-from kinegraph.commands.named_configs import find_config, named_configs
-from kinegraph.commands.signature import usage_of
-from kinegraph.commands.source import verb_of
+from kinegraph.commands.signature import check_names, declared, options_of, parameters_of, usage_of, verb_of
 from tests import made_up
 
 HEAVY = "print({'torch', 'numpy', 'jsonargparse'} & set(sys.modules))"

@@ -83,7 +83,7 @@ def test_a_camera_is_watched_and_recorded(here, capsys, monkeypatch):
             images = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
         yield 30.0, (Picture(t / 30, image) for t, image in enumerate(images) if t % 3)
 
-    monkeypatch.setattr("kinegraph.commands.stream_video.camera", two_of_three)
+    monkeypatch.setattr("kinegraph.commands.stream_sources.camera", two_of_three)
     code, lines, err = run(capsys, "0", "--record", "r.jsonl")
     assert code == 0, err
     assert lines

@@ -1,6 +1,6 @@
 """`kinegraph convert`: a dataset folder or a checkpoint -> that of another project, so that nothing is locked in."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,13 @@ import numpy as np
 from jaxtyping import Int
 from rich.console import Console
 
-from kinegraph.commands.convert_config import convert_config
-from kinegraph.commands.convert_weights import Dialect, convert_weights, is_checkpoint
+from kinegraph.commands.foreign_config import convert_config
 from kinegraph.data.dataset import SkeletonDataset, open_dataset, write_dataset
 from kinegraph.data.formats import folder, recordings
 from kinegraph.data.formats.annotations_write import write_annotation_list, write_annotations
 from kinegraph.data.formats.arrays_write import write_arrays
 from kinegraph.data.formats.companion import beside
+from kinegraph.data.formats.conventions import names_of_classes
 from kinegraph.data.formats.movement_write import is_movement_folder, write_movement
 from kinegraph.data.formats.padded_write import is_padded_folder, write_padded
 from kinegraph.data.formats.recordings import facts_of
@@ -26,9 +26,14 @@ from kinegraph.data.formats.tfrecord_write import is_shard_folder, write_tfrecor
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.split_names import ABSENT
 from kinegraph.foreign.read import is_foreign
+from kinegraph.messages import first_few
+from kinegraph.models.tensorflow_files import find_index
+from kinegraph.skeleton.layout import load_layout
 
 Format = Literal["pyskl", "mmaction0", "npy", "tfrecord", "table", "npz", "movement"]
 FILES = {"pyskl": ".pkl", "mmaction0": ".pkl", "table": ".csv", "npz": ".npz"}  # format -> the end of its one file
+CHECKPOINTS = (".safetensors", ".pth", ".pt", ".ckpt")
+Dialect = Literal["mmaction0", "mmaction1", "protogcn", "pyskl", "skateformer", "stgcn2018", "tensorflow"]
 # format -> what of the options below it takes
 OPTIONS = {
     "pyskl": (),
@@ -236,3 +241,78 @@ def _tell(out: Path, dataset: SkeletonDataset, parts: dict[str, Int[np.ndarray, 
     if parts and written < len(dataset):
         say(f"{written:,} of the dataset's {len(dataset):,} clips: {', '.join(parts)}")
     say(f"layout, class names, frame rates, attributes and splits: {beside(out)}, which `kinegraph prepare` reads")
+
+
+# ---- checkpoints: another project's -> a weights file, either -> another project's -----------------------------------
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a path is named as a checkpoint, and no dataset or recordings."""
+    return find_index(path) is not None or (path.suffix in CHECKPOINTS and not path.is_dir())
+
+
+def convert_weights(
+    source: Path,
+    out: Path,
+    *,
+    to: Dialect | None,
+    layout: str | None,
+    class_names: str | None,
+    preprocessing: Preprocessing | None,
+    strides: Sequence[int] | None,
+    half: bool | None,
+    overwrite: bool,
+) -> str:
+    """Convert a checkpoint; the options are those of `convert`. Returns what was done, for people to read."""
+    from kinegraph.models.convert import convert_checkpoint  # torch: not for datasets
+    from kinegraph.models.published import is_published
+    from kinegraph.models.weights import save_weights_again
+    from kinegraph.models.zoo import find_weights
+
+    source = find_weights(source)
+    if out.is_dir() or (out.exists() and not overwrite):
+        raise ValueError(f"{out} exists; choose another place{'' if out.is_dir() else ' or give --overwrite'}")
+    if not out.parent.is_dir():
+        raise ValueError(f"there is no folder {out.parent}")
+    if half and to:
+        raise ValueError("--half is for a .safetensors file, other projects' checkpoints are float32")
+    if (half or class_names) and to is None and not is_published(source) and not is_published(out):
+        given = {"layout": layout, "preprocessing": preprocessing, "strides": strides}
+        if wrong := [name for name, value in given.items() if value is not None]:
+            raise ValueError(f"{source} knows its {wrong[0].replace('-', ' ')}; leave out --{wrong[0]}")
+        names = _other_names(source, class_names) if class_names else ()
+        save_weights_again(source, out, half=bool(half), class_names=[new for _, new in names])
+        renamed = f"{out}: {', '.join(f'{old} is now {new}' for old, new in names)}" if names else ""
+        return "\n".join(filter(None, [f"{out}: {_smaller(source, out)}" if half else "", renamed]))
+    said = convert_checkpoint(
+        source,
+        out,
+        to=to,
+        layout=load_layout(layout) if layout else None,
+        class_names=names_of_classes(class_names, (), ()) if class_names else None,
+        preprocessing=preprocessing.to_dict() if preprocessing else None,
+        strides=strides,
+    )
+    if half:
+        save_weights_again(out, out, half=True)
+    if to is None and preprocessing is None:
+        said += "; it does not say how clips are prepared, give --preprocessing to test it"
+    return said
+
+
+def _other_names(source: Path, given: str) -> list[tuple[str, str]]:
+    """The name of each class of a weights file, and the one in its place."""
+    from kinegraph.models.weights import load_weights
+
+    before, after = load_weights(source).class_names, names_of_classes(given, (), ())
+    if len(after) != len(before):
+        raise ValueError(
+            f"{given} has {len(after)} names, {source} has {len(before)} classes: "
+            f"expected a line for each, in this order: {first_few(before, 20)}"
+        )
+    return list(zip(before, after, strict=True))
+
+
+def _smaller(source: Path, out: Path) -> str:
+    before, after = (path.stat().st_size / 1e6 for path in (source, out))
+    return f"{after:.2f} MB, was {before:.2f} MB"

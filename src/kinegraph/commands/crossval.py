@@ -15,8 +15,8 @@ from rich.table import Table
 
 from kinegraph.atomic import write_atomic
 from kinegraph.commands.arguments import read_config
-from kinegraph.commands.named_configs import find_config
-from kinegraph.commands.ranges import check_numbers
+from kinegraph.commands.configs import find_config
+from kinegraph.commands.signature import check_numbers
 from kinegraph.commands.train import train
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.evaluation.evaluation import Evaluation

@@ -24,25 +24,23 @@ from kinegraph.files import place_beside
 from kinegraph.messages import counted
 from kinegraph.skeleton.clip import SkeletonClip
 
-OPTIONS = {"--train-data-path": "train", "--test-data-path": "val"}  # option -> part of the split
+DATA_PATHS = {"--train-data-path": "train", "--test-data-path": "val"}  # option -> part of the split
 FORM = 1  # counts up when folders are filled otherwise
 
 
 def with_dataset(argv: Sequence[str]) -> list[str]:
-    """The words of `kinegraph train`, where the two options become --dataset and --split.
+    """The words of `kinegraph train` with the two options: they become --dataset and --split.
 
     Raises ValueError where one of them is missing, nothing is at its path, or a dataset folder is named too.
     """
     paths, rest = _taken_out(argv)
-    if not paths:
-        return list(argv)
     if named := next((word for word in rest if word.partition("=")[0] == "--dataset"), None):
         raise ValueError(f"{named.partition('=')[0]} and --train-data-path both name the clips; give one of them")
-    if lacking := [option for option, part in OPTIONS.items() if part not in paths]:
-        raise ValueError(f"{lacking[0]} is missing; training needs both {' and '.join(OPTIONS)}")
+    if lacking := [option for option, part in DATA_PATHS.items() if part not in paths]:
+        raise ValueError(f"{lacking[0]} is missing; training needs both {' and '.join(DATA_PATHS)}")
     for part, path in paths.items():
         if not path.exists():
-            option = next(option for option, of in OPTIONS.items() if of == part)
+            option = next(option for option, of in DATA_PATHS.items() if of == part)
             raise ValueError(f"{option}: there is no file or folder {path}")
         if path.is_dir() and dataset_folder.detect(path):
             raise ValueError(f"{path} is a dataset folder; --dataset {path} trains on it")
@@ -57,7 +55,7 @@ def _taken_out(argv: Sequence[str]) -> tuple[dict[str, Path], list[str]]:
     while rest:
         word = rest.pop(0)
         name, equals, value = word.partition("=")
-        part = OPTIONS.get(name.replace("_", "-"))
+        part = DATA_PATHS.get(name.replace("_", "-"))
         if part is None:
             others.append(word)
             continue

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 from rich.console import Console
 from rich.progress import Progress
 
-from kinegraph.commands.long_clips import window_hint
-from kinegraph.commands.ranges import check_numbers
-from kinegraph.commands.reading import Reading
-from kinegraph.commands.watching import watching
+from kinegraph.commands.reading import Reading, watching, window_hint
+from kinegraph.commands.signature import check_numbers
 from kinegraph.messages import did_you_mean, first_few
 from kinegraph.plugins import load_plugins
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Literal, Unpack
 
 import numpy as np
 
-from kinegraph.commands.ranges import check_numbers
-from kinegraph.commands.reading import Facts, say_of_inputs
-from kinegraph.commands.swapped import weights_first
+from kinegraph.commands.reading import Facts, say_of_inputs, weights_first
+from kinegraph.commands.signature import check_numbers
 from kinegraph.files import check_new_file
 from kinegraph.messages import counted
 from kinegraph.plugins import load_plugins

@@ -6,9 +6,8 @@ from typing import Literal, Unpack
 import numpy as np
 
 from kinegraph.commands.embed import Asking, described
-from kinegraph.commands.ranges import check_numbers
-from kinegraph.commands.reading import Facts
-from kinegraph.commands.swapped import weights_first
+from kinegraph.commands.reading import Facts, weights_first
+from kinegraph.commands.signature import check_numbers
 from kinegraph.files import check_new_file
 from kinegraph.messages import counted
 from kinegraph.plugins import load_plugins

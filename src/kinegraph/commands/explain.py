@@ -10,8 +10,8 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from kinegraph.commands.ranges import check_numbers
-from kinegraph.commands.swapped import weights_first
+from kinegraph.commands.reading import weights_first
+from kinegraph.commands.signature import check_numbers
 from kinegraph.plugins import load_plugins
 
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help

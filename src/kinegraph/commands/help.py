@@ -18,8 +18,7 @@ from dataclasses import is_dataclass
 from importlib import import_module
 from pathlib import Path
 
-from kinegraph.commands.declared import SYNONYMS
-from kinegraph.commands.signature import Option, help_topic, options_of, usage_of
+from kinegraph.commands.signature import SYNONYMS, Option, help_topic, options_of, usage_of
 from kinegraph.messages import did_you_mean
 
 WIDEST, NARROWEST = 100, 60  # columns

@@ -8,10 +8,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from kinegraph.commands.long_clips import window_hint
-from kinegraph.commands.ranges import check_numbers
-from kinegraph.commands.reading import Reading, say_of_inputs
-from kinegraph.commands.swapped import weights_first
+from kinegraph.commands.reading import Reading, say_of_inputs, weights_first, window_hint
+from kinegraph.commands.signature import check_numbers
 from kinegraph.files import check_new_file
 from kinegraph.messages import counted, plain_name, shortened
 from kinegraph.plugins import load_plugins
@@ -107,7 +105,7 @@ def predict(
         raise ValueError("--part is of a split: give --split too")
     from rich.console import Console
 
-    from kinegraph.commands.watching import watching
+    from kinegraph.commands.reading import watching
     from kinegraph.inference.answers import answer_file, answers, pieces
     from kinegraph.inference.asking import by_engine, placed_asked
     from kinegraph.inference.compared import compared

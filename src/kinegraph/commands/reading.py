@@ -1,18 +1,30 @@
-"""Options of the verbs that ask a network about recordings: facts that the files lack, and steps of reading them.
+"""What the verbs share that ask a network about recordings.
 
-A verb takes them as `**reading: Unpack[Facts]` and gives them on to `read_inputs`. What is not typed is not there.
-`say_of_inputs` then says what came of it.
+Their options of reading: facts that the files lack, and steps. A verb takes them as `**reading: Unpack[Facts]` and
+gives them on to `read_inputs`; what is not typed is not there. Then the lines about recordings that are printed, and
+words of a command line that stand in another order than the verb expects them.
 """
 
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
-from kinegraph.messages import first_few
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from kinegraph.messages import first_few, plain_name
+from kinegraph.models.zoo import zoo_names
 
 if TYPE_CHECKING:  # readers take a second to import: not for --help
     from kinegraph.data.formats.recordings import Recordings
+    from kinegraph.data.pose.sightings import Step, Watch
+
+
+LONG = 3  # times the longest training clip: one answer says little of such a recording
+SECONDS_A_LINE = 10
 
 
 class Facts(TypedDict, total=False):
@@ -61,3 +73,107 @@ def say_of_inputs(found: "Sequence[Recordings]", inputs: Sequence[Path]) -> None
         print(f"skipped: {line}", file=sys.stderr)
     for line in (line for one in found for line in one.changed()):
         print(f"note: {line}", file=sys.stderr)
+
+
+def window_hint(extra: Mapping[str, Any], name: str, frames: int) -> str | None:
+    """A line that names --window, for a clip of so many frames. extra: of the weights, see `models/weights.py`."""
+    shortest, median, longest = extra.get("training", {}).get("frames", (0, 0, frames))
+    if frames <= LONG * longest:
+        return None
+    return (
+        f"note: clip '{plain_name(name)}' has {frames:,} frames, the network was trained on clips of {shortest:,} to "
+        f"{longest:,}; --window {median} says what is done when"
+    )
+
+
+# ---- words in another order: understood, and said --------------------------------------------------------------------
+
+
+def weights_first(verb: str, weights: Path, others: Sequence[Path]) -> tuple[Path, list[Path]]:
+    """The weights and the other words of `kinegraph VERB WEIGHTS ...`, if one of the others is the weights."""
+    found = [path for path in others if _are_weights(path)]
+    if _are_weights(weights) or not weights.exists() or len(found) != 1:
+        return weights, list(others)
+    rest = [weights, *(path for path in others if path is not found[0])]
+    _say_order(verb, [found[0], *rest])
+    return found[0], rest
+
+
+def config_first(verb: str, config: Path, weights: Path) -> tuple[Path, Path]:
+    """The words of `kinegraph VERB CONFIG WEIGHTS`."""
+    if weights.suffix not in (".yaml", ".yml") or not _are_weights(config):
+        return config, weights
+    _say_order(verb, [weights, config])
+    return weights, config
+
+
+def with_config_of_run(argv: Sequence[str]) -> list[str]:
+    """The words of `kinegraph test RUN ...` with the config of the run before it, where a run folder stands alone."""
+    alone = bool(argv) and (len(argv) == 1 or argv[1].startswith("-"))
+    if not alone or argv[0].startswith("-") or not (config := Path(argv[0]) / "config.yaml").is_file():
+        return list(argv)
+    return [str(config), *argv]
+
+
+def _are_weights(path: Path) -> bool:
+    """A weights file or checkpoint, a run folder, or a name in the zoo."""
+    if path.is_dir():
+        if (path / "checkpoint").is_file():  # of TensorFlow
+            return True
+        return (path / "checkpoints").is_dir() or (path / "last.safetensors").is_file()
+    return path.suffix in (".safetensors", ".pth", ".pt", ".index") or (not path.exists() and str(path) in zoo_names())
+
+
+def _say_order(verb: str, words: Sequence[Path]) -> None:
+    print(f"note: read as kinegraph {verb} {' '.join(map(str, words))}", file=sys.stderr)
+
+
+# ---- how far the people of a video are estimated ---------------------------------------------------------------------
+
+
+@contextmanager
+def watching() -> "Iterator[Watch]":
+    """What is called after each frame: it shows the name of the video, its frames, and frames a second.
+
+    On a terminal's stderr a bar, elsewhere a line now and then.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines()
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[said]}", markup=False),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    bar, tasks = Progress(*columns, console=console, transient=True), dict[str, TaskID]()
+
+    def shown(step: "Step") -> None:
+        bar.start()
+        if step.name not in tasks:
+            for done in tasks.values():
+                bar.update(done, visible=False)
+            tasks[step.name] = bar.add_task(step.name, total=step.total, said="")
+        bar.update(tasks[step.name], completed=step.frame, said=_said(step))
+
+    try:
+        yield shown
+    finally:
+        bar.stop()
+
+
+def _lines() -> "Watch":
+    last = time.monotonic()
+
+    def shown(step: "Step") -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_A_LINE:
+            last = time.monotonic()
+            print(f"{step.name}: {_said(step)}", file=sys.stderr, flush=True)
+
+    return shown
+
+
+def _said(step: "Step") -> str:
+    of = f" of {step.total:,}" if step.total and step.total >= step.frame else ""
+    share = f", pose {step.estimating / step.seconds:.0%} of the time" if step.seconds else ""
+    return f"{step.frame:,}{of} frames, {step.frame / max(step.seconds, 1e-9):.1f} frames/s{share}"

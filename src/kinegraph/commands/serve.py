@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
-from kinegraph.commands.ranges import check_numbers
+from kinegraph.commands.signature import check_numbers
 from kinegraph.plugins import load_plugins, plugin_files
 
 MISSING = 'a server needs starlette, uvicorn and websockets: pip install "kinegraph[serve]"'

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from kinegraph.atomic import atomic_file
-from kinegraph.commands.ranges import check_numbers
-from kinegraph.commands.swapped import weights_first
+from kinegraph.commands.reading import weights_first
+from kinegraph.commands.signature import check_numbers
 from kinegraph.plugins import load_plugins
 from kinegraph.screen import anybody_reads
 

@@ -1,13 +1,13 @@
 """Where the frames of `kinegraph stream` come from: standard input, a socket, pictures, or a file that is played.
 
-Each source gives recordings, one after another; a live one gives one. People in pictures: `stream_video.py`.
+Each source gives recordings, one after another; a live one gives one.
 """
 
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -17,13 +17,17 @@ import numpy as np
 
 from kinegraph.data.formats import json_lines, recordings, video
 from kinegraph.data.formats.json_lines import Frame, Head, lines_of, parsed_line
-from kinegraph.data.pose.camera import is_camera
-from kinegraph.data.pose.estimators import estimator
+from kinegraph.data.pose.camera import camera, is_camera
+from kinegraph.data.pose.estimators import Estimator, estimator
+from kinegraph.data.pose.film import Picture, head_of, pictures
+from kinegraph.data.pose.sightings import Seeing
 from kinegraph.inference.streaming.session import Played
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
 STDIN, TCP = "-", "tcp://"
+RATE = 30.0  # of a source that does not say its own
+SLOW = 0.8  # of the frame rate; an estimator that is slower is mentioned
 
 
 def is_live(source: str) -> bool:
@@ -45,7 +49,7 @@ def played(
     layout: JointLayout,
     listen: bool,
     skip_broken: bool,
-    options: Mapping[str, object],
+    options: Mapping[str, Any],
     format: str | None,
     note: Callable[[str], None],
 ) -> Iterator[Played]:
@@ -74,7 +78,7 @@ def played(
     found = recordings(path, format, on_fault=on_fault, expected=layout, **options)
     for line in found.assumed:
         note(f"{path}: assumed {line}")
-    with closing(found.clips) as clips:
+    with closing(found.clips) as clips:  # pyright: ignore[reportArgumentType]  a generator
         for clip in clips:
             if isinstance(clip, SkeletonClip):
                 head = Head(clip.layout, clip.fps, clip.image_size)
@@ -91,8 +95,6 @@ def _holds_lines(path: Path, format: str | None, options: Mapping[str, Any]) -> 
 
 
 def _watched(source: str, dimensions: int, options: Mapping[str, Any], note: Callable[[str], None]) -> Iterator[Played]:
-    from kinegraph.commands.stream_video import watched
-
     for name in ("units", "up"):
         if options.get(name):
             raise ValueError(f"--{name} is for files of joints; {source} holds pictures")
@@ -176,3 +178,49 @@ def _connected(source: str, listen: bool, note: Callable[[str], None]):
     connection.settimeout(None)
     with connection:
         return connection.makefile("rb")
+
+
+# ---- pictures: the people in them, while they happen -----------------------------------------------------------------
+
+
+@contextmanager
+def watched(
+    source: str, estimator: Estimator, *, dimensions: int, fps: float | None, note: Callable[[str], None]
+) -> Generator[Played, None, None]:
+    """The people of each picture; frames have the numbers of their moments, so that pictures may be left out.
+
+    dimensions: that the network wants, 2 for pixels or 3 for metres. fps: in place of what the source says.
+    note: takes lines on what was not seen. Raises ValueError for a source without pictures, and for an estimator that
+    does not know metres where they are wanted.
+    """
+    seeing = Seeing(estimator, dimensions)
+    with ExitStack() as opened:
+        if live := is_camera(source):
+            rate, coming = opened.enter_context(camera(source))
+        else:
+            rate, coming = head_of(Path(source)).rate, opened.enter_context(closing(pictures(Path(source))))
+        rate = fps or rate or RATE
+        if (first := next(coming, None)) is None:
+            raise ValueError(f"{source} gave no picture")
+        frames = _frames(chain([first], coming), source, seeing, rate, note)
+        size = first.image.shape[1], first.image.shape[0]
+        yield Played(source, Head(estimator.layout, rate, size), opened.enter_context(closing(frames)), live)
+
+
+def _frames(
+    coming: Iterator[Picture], source: str, seeing: Seeing, rate: float, note: Callable[[str], None]
+) -> Generator[Frame, None, None]:
+    last, looked, estimating = -1, 0, 0.0
+    try:
+        for picture in coming:
+            number = round(picture.time * rate)
+            if number <= last:  # the source is faster than --fps
+                continue
+            before = time.perf_counter()
+            people, scores = seeing.people(picture.image, f"{source}: frame {number:,}")
+            estimating += time.perf_counter() - before
+            last, looked = number, looked + 1
+            yield Frame(people, scores, None, number)
+    finally:
+        if looked and (able := looked / max(estimating, 1e-9)) < SLOW * rate:
+            note(f"{seeing.estimator.name} manages {able:.1f} pictures a second, the source gives {rate:g}")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from kinegraph.atomic import write_atomic
 from kinegraph.commands.arguments import parse
+from kinegraph.commands.configs import find_config
 from kinegraph.commands.crossval import words as words
-from kinegraph.commands.named_configs import find_config
-from kinegraph.commands.ranges import check_numbers, check_ranges
+from kinegraph.commands.signature import check_numbers, check_ranges
 from kinegraph.commands.train import train
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.messages import counted, first_few

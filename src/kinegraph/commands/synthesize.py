@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from kinegraph.commands.ranges import check_numbers
+from kinegraph.commands.signature import check_numbers
 from kinegraph.messages import counted, megabytes
 from kinegraph.synthetic.recordings import write_recordings
 

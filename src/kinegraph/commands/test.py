@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
     from kinegraph.evaluation.evaluation import Evaluation
     from kinegraph.evaluation.timelines import TimelineEvaluation
+
+RESULTS = (".pkl", ".pickle", ".json")  # files of scores
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,33 @@ def test(options: TestOptions) -> "Evaluation | TimelineEvaluation":
 def words(argv: Sequence[str]) -> list[str]:
     """The words of the command line; another project's config and options become ours, --from names a result file."""
     from kinegraph.commands.foreign_config import foreign_words
-    from kinegraph.commands.swapped import with_config_of_run
-    from kinegraph.commands.test_scores import with_result
+    from kinegraph.commands.reading import with_config_of_run
 
-    return with_result(foreign_words("test", with_config_of_run(argv)))
+    return _with_result(foreign_words("test", with_config_of_run(argv)))
+
+
+def _with_result(argv: Sequence[str]) -> list[str]:
+    """The words with the result file of --from in the place of the weights."""
+    words = list(argv)
+    for i, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name == "--from":
+            given = [value] if equals else words[i + 1 : i + 2]
+            if not given or given[0].startswith("--"):
+                raise ValueError("--from is there without a value; give a result file")
+            if Path(given[0]).suffix not in RESULTS:
+                raise ValueError(f"--from {given[0]}: expected a result file that ends in {' or '.join(RESULTS)}")
+            rest = words[:i] + words[i + 1 + (not equals) :]
+            if rest and not rest[0].startswith("-"):
+                return [rest[0], *given, *rest[1:]]
+            if (dataset := _value("--dataset", rest)) is None:
+                raise ValueError("--from needs a config, or --dataset FOLDER with the clips and their labels")
+            return [dataset, *given, *rest]
+    return words
+
+
+def _value(option: str, words: Sequence[str]) -> str | None:
+    for word, after in pairwise([*words, ""]):
+        if word.partition("=")[0] == option:
+            return word.partition("=")[2] or after
+    return None

@@ -1,4 +1,4 @@
-"""What `kinegraph test` does: weights on a split -> metrics, result file, report."""
+"""What `kinegraph test` does: weights on a split, or scores that are given, -> metrics, result file, report."""
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -14,12 +14,12 @@ from rich.progress import Progress
 from torch import nn
 
 from kinegraph.commands.arguments import read_config
-from kinegraph.commands.named_configs import find_config
-from kinegraph.commands.ranges import check_numbers
-from kinegraph.commands.swapped import config_first
-from kinegraph.commands.test import TestOptions
+from kinegraph.commands.configs import find_config
+from kinegraph.commands.fuse import clips_of, read_fitting
+from kinegraph.commands.reading import config_first
+from kinegraph.commands.signature import check_numbers
+from kinegraph.commands.test import RESULTS, TestOptions
 from kinegraph.commands.test_frames import check_frame_options, is_of_frames, measure_frames, tell_frames
-from kinegraph.commands.test_scores import RESULTS, measure_scores
 from kinegraph.commands.train import train
 from kinegraph.data.checks import Finding
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
@@ -27,6 +27,7 @@ from kinegraph.data.dataset_checks import check_scale, dataset_findings, line_of
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
+from kinegraph.evaluation.fusion import log_probability
 from kinegraph.evaluation.metrics import METRICS, check_metrics, evaluate, figures_to_show, remarks
 from kinegraph.evaluation.results import checked_result_path
 from kinegraph.evaluation.scoring import score_clips
@@ -307,3 +308,36 @@ def _score_exported(
 def _explained(weights: Weights, network: nn.Module, preprocessing: Preprocessing) -> Explain | None:
     """The function that computes the importance of joints in a clip, where the network can be explained."""
     return explainer(Predictor(network, weights.layout, tuple(weights.class_names), preprocessing))
+
+
+# ---- --from: scores that a network of any project has given before ---------------------------------------------------
+
+
+def measure_scores(asked: TestOptions, metrics: Sequence[str]) -> Evaluation:
+    """Print the figures of a result file and write its report. Its config is ours, or the dataset folder itself."""
+    out = checked_result_path(asked.out) if asked.out else None
+    config, result, report = asked.config, asked.checkpoint, asked.report
+    dataset, split = asked.dataset, asked.split
+    if not config.is_dir():
+        options = read_config(train, config)
+        dataset, split = dataset or Path(str(options.dataset)), split or str(options.split)
+    clips = clips_of(open_dataset(dataset or config, check_values=True), split, asked.part)
+    if out and out.resolve() == result.resolve():
+        raise ValueError(f"--out {out} is the result file that is read")
+    found = read_fitting(result, clips)
+    scores = found.scores if found.kind == "logits" else log_probability(found.probability)
+    checked = "clip names" if found.names else "labels" if found.labels is not None else "their number only"
+    print(f"{len(scores):,} clips of {clips}: {found.kind}, order checked by {checked}")
+    figures = evaluate(scores, clips.labels, list(metrics))
+    for name, value in figures_to_show(figures, scores.shape[1]).items():
+        print(f"{name}: {value:.4f}")
+    warnings = [f"warning: {line}" for line in remarks(scores, clips.labels, clips.folder.class_names)]
+    for line in warnings:
+        print(line)
+    evaluation = replace(evaluation_of(clips.folder, clips.split, clips.part, scores), warnings=warnings)
+    if out or report:
+        facts = environment() | {"dataset": str(clips.folder.path)}
+        about = About(f"# scores of {result}\n", facts, warnings=warnings)
+        report = write_asked(out, report, evaluation, about)
+        print(f"report: {report}")
+    return replace(evaluation, report=report)

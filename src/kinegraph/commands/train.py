@@ -10,9 +10,9 @@ import yaml
 from lightning_fabric import Fabric
 
 from kinegraph.commands.arguments import written_options
-from kinegraph.commands.data_paths import with_dataset
+from kinegraph.commands.data_paths import DATA_PATHS, with_dataset
 from kinegraph.commands.foreign_config import foreign_words
-from kinegraph.commands.ranges import check_ranges
+from kinegraph.commands.signature import check_ranges
 from kinegraph.data.dataset_checks import line_of
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.windows import WindowDataset, concerns
@@ -61,7 +61,9 @@ def train(options: TrainOptions, config_text: str = "", config_name: str = "") -
 
 def words(argv: Sequence[str]) -> list[str]:
     """The words of the command line; data paths, another project's config and its options become ours."""
-    return foreign_words("train", with_dataset(argv))
+    if DATA_PATHS.keys() & {word.partition("=")[0].replace("_", "-") for word in argv}:
+        argv = with_dataset(argv)
+    return foreign_words("train", argv)
 
 
 def _train_in(place: Path, options: TrainOptions, config_text: str) -> Path:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from io import BufferedIOBase
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from jaxtyping import Float
@@ -371,7 +371,7 @@ def _read(path: Path) -> tuple[Head, dict[int, Frame]]:
     return head, frames
 
 
-def lines_of(file: BufferedIOBase) -> Iterator[bytes]:
+def lines_of(file: BinaryIO | BufferedIOBase) -> Iterator[bytes]:
     """The lines that are not empty, each of at most `LONGEST` bytes and one more; the file is closed at the end."""
     with file:
         while line := file.readline(LONGEST + 1):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from jsonargparse import ArgumentParser
 
 from kinegraph.allowed import ALLOWED, allowed_class
-from kinegraph.commands.declared import SYNONYMS
+from kinegraph.commands.signature import SYNONYMS
 from kinegraph.messages import nearest
 
 KINDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
