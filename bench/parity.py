@@ -155,7 +155,7 @@ def compare_steps(name: str, clips: list[dict], recipe: Recipe, steps: int, dtyp
 
 def load_published_state(theirs: nn.Module, ours: nn.Module) -> dict[str, torch.Tensor]:
     """Their weights under our names, in their precision: `load_published` always makes float32."""
-    from kinegraph.models.dialects import identify, to_ours
+    from kinegraph.models.published import identify, to_ours
 
     state = theirs.state_dict()
     return to_ours(state, *identify(state))

@@ -13,7 +13,7 @@ from kinegraph.data.dataset import open_dataset, write_dataset
 from kinegraph.data.dataset_checks import dataset_findings, line_of
 from kinegraph.evaluation.metrics import remarks
 from kinegraph.models.weights import load_weights
-from kinegraph.models.zoo import find_weights
+from kinegraph.models.weights_path import find_weights
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 from kinegraph.training.loop import Training

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 import kinegraph as kg
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.inference.answers import answers
-from kinegraph.inference.asking import probabilities
-from kinegraph.inference.fitting import fitted, joints_by_name
+from kinegraph.inference.clip_matching import fitted, joints_by_name
 from kinegraph.inference.inputs import Question, true_class
 from kinegraph.inference.predictor import placed, predictor_of
+from kinegraph.inference.trained_network import probabilities
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import load_weights, save_weights
 from kinegraph.skeleton.clip import SkeletonClip

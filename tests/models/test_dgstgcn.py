@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from kinegraph.models.dgstgcn import DGSTGCN, BodyAndJoints, DynamicGraphConvolution
-from kinegraph.models.dialects import to_dialect
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.mixing import channels_first
+from kinegraph.models.published import to_dialect
 from kinegraph.models.stgcnpp import MultiScaleConvolution
 
 

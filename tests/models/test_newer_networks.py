@@ -12,10 +12,9 @@ from kinegraph.inference.explanation import activation_map
 from kinegraph.models.aagcn import AAGCN
 from kinegraph.models.ctrgcn import CTRGCN
 from kinegraph.models.dgstgcn import DGSTGCN
-from kinegraph.models.dialects import to_dialect
 from kinegraph.models.msg3d import MSG3D
 from kinegraph.models.optimize import optimize
-from kinegraph.models.published import load_published
+from kinegraph.models.published import load_published, to_dialect
 from kinegraph.models.stgcnpp import STGCNPP
 from kinegraph.models.weights import load_weights, save_weights
 from kinegraph.skeleton.layout import load_layout

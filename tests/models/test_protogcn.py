@@ -9,11 +9,10 @@ from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
 from kinegraph.models.dgstgcn import DGSTGCN
-from kinegraph.models.dialects import to_dialect
 from kinegraph.models.layers.absent import clip_logits_and_loss
 from kinegraph.models.optimize import optimize
 from kinegraph.models.protogcn import ProtoGCN, moved_means
-from kinegraph.models.published import load_published
+from kinegraph.models.published import load_published, to_dialect
 from kinegraph.models.transfer import Meaning, Start, take_over
 from tests.models.golden_weights2 import EVERY, golden_arrays, golden_state
 

@@ -10,9 +10,8 @@ from torch import Tensor
 import kinegraph
 from kinegraph.models.agcn import AGCN
 from kinegraph.models.convert import convert_checkpoint, published_weights
-from kinegraph.models.dialects import identify, to_dialect
 from kinegraph.models.network import SkeletonNetwork
-from kinegraph.models.published import infer_layout, load_published, save_published
+from kinegraph.models.published import identify, infer_layout, load_published, save_published, to_dialect
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.stgcnpp import STGCNPP
 from kinegraph.models.weights import load_model, load_weights

@@ -7,9 +7,8 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from kinegraph.cli import main
 from kinegraph.inference.explanation import activation_map
-from kinegraph.models.dialects import to_dialect
 from kinegraph.models.optimize import optimize
-from kinegraph.models.published import load_published
+from kinegraph.models.published import load_published, to_dialect
 from kinegraph.models.skateformer import NTU, NW_UCLA, GroupAttention, SkateFormer
 from kinegraph.models.weights import load_weights, save_weights
 from kinegraph.skeleton.layout import load_layout

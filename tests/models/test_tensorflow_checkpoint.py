@@ -25,7 +25,7 @@ from kinegraph.models.published import load_published, save_published
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.tensor_bundle import _packed_table, read_bundle
 from kinegraph.models.tensorflow_checkpoint import GRAPH
-from kinegraph.models.tensorflow_files import find_index
+from kinegraph.models.weights_path import find_index
 from kinegraph.protobuf import field, number_field
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tensorflow_checkpoint"

@@ -7,7 +7,7 @@ import numpy as np
 import kinegraph
 from kinegraph.data.augment import mirror
 from kinegraph.data.features import streams
-from kinegraph.inference.fitting import with_joints
+from kinegraph.inference.clip_matching import with_joints
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from kinegraph.inference.fitting import joints_by_name
+from kinegraph.inference.clip_matching import joints_by_name
+from kinegraph.skeleton.joint_names import body_joints
 from kinegraph.skeleton.layout import load_layout
-from kinegraph.skeleton.rig_names import body_joints
 
 PARTS = ("UpLeg", "Leg", "Foot", "ToeBase", "Shoulder", "Arm", "ForeArm", "Hand")
 MIXAMO = (

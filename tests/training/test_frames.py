@@ -11,8 +11,7 @@ from kinegraph.data.loading import train_loader
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.windows import WindowDataset, concerns, pieces, window_starts
 from kinegraph.evaluation.frame_scoring import score_frames, window_weight
-from kinegraph.inference.frames import frame_rows, frame_stretches
-from kinegraph.inference.predictor import Predictor
+from kinegraph.inference.predictor import Predictor, frame_rows, frame_stretches
 from kinegraph.models.ensemble import Ensemble
 from kinegraph.models.frames import FrameWise, frames_a_moment
 from kinegraph.models.jointdistances import JointDistances

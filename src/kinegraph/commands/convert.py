@@ -27,7 +27,7 @@ from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.split_names import ABSENT
 from kinegraph.foreign.read import is_foreign
 from kinegraph.messages import first_few
-from kinegraph.models.tensorflow_files import find_index
+from kinegraph.models.weights_path import find_index
 from kinegraph.skeleton.layout import load_layout
 
 Format = Literal["pyskl", "mmaction0", "npy", "tfrecord", "table", "npz", "movement"]
@@ -265,9 +265,8 @@ def convert_weights(
 ) -> str:
     """Convert a checkpoint; the options are those of `convert`. Returns what was done, for people to read."""
     from kinegraph.models.convert import convert_checkpoint  # torch: not for datasets
-    from kinegraph.models.published import is_published
     from kinegraph.models.weights import save_weights_again
-    from kinegraph.models.zoo import find_weights
+    from kinegraph.models.weights_path import find_weights, is_published
 
     source = find_weights(source)
     if out.is_dir() or (out.exists() and not overwrite):

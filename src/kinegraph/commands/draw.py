@@ -212,7 +212,7 @@ def _predictor(weights: str | None, map_layout: bool) -> "tuple[Predictor | None
 
 def _check_conditions(predictor: "Predictor", clip: "SkeletonClip", path: Path, turned: bool) -> None:
     """Raises ValueError for a clip in other units or upside down, compared with those of the training."""
-    from kinegraph.inference.compared import differences
+    from kinegraph.inference.inputs import differences
 
     found = differences(predictor, [clip], turned)
     if found.wrong:

@@ -95,11 +95,9 @@ def described(weights: Path, inputs: list[Path], options: dict[str, object], how
     from rich.console import Console
     from rich.progress import track
 
-    from kinegraph.inference.compared import compared
-    from kinegraph.inference.embedding import embeddings
-    from kinegraph.inference.inputs import questions, read_inputs
+    from kinegraph.inference.embedding import embeddings, encoder_for, is_any
+    from kinegraph.inference.inputs import compared, questions, read_inputs
     from kinegraph.inference.predictor import placed, predictor_of
-    from kinegraph.inference.untrained import encoder_for, is_any
     from kinegraph.models.weights import load_weights
 
     def note(line: str) -> None:

@@ -60,7 +60,7 @@ def enroll(
     check_numbers(batch_size=batch_size)
     check_new_file(out, (".safetensors",), overwrite=overwrite)
     from kinegraph.inference import enrolment
-    from kinegraph.inference.untrained import is_any
+    from kinegraph.inference.embedding import is_any
     from kinegraph.models.weights import save_weights
 
     weights, examples = weights_first("enroll", weights, examples)

@@ -29,8 +29,7 @@ from kinegraph.data.formats.recordings import FormatError, Recordings, Unread, c
 from kinegraph.data.segments.summary import facts_of_segments, lines_of_segments, summarize_segments
 from kinegraph.data.split_names import order_of
 from kinegraph.messages import plain_name
-from kinegraph.models.tensorflow_files import find_index
-from kinegraph.models.zoo import find_weights, zoo_names
+from kinegraph.models.weights_path import find_index, find_weights, zoo_names
 from kinegraph.skeleton.layout import load_layout
 
 SAMPLE = 400  # clips of raw files that are looked at without --all

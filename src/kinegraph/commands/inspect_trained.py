@@ -34,7 +34,7 @@ def look_at_trained(path: Path) -> About | None:
     if path.suffix in WEIGHTS:
         return look_at_weights(path)
     if path.suffix == RESUMED:
-        from kinegraph.models.published import is_published
+        from kinegraph.models.weights_path import is_published
 
         return look_at_weights(path) if is_published(path) else look_at_checkpoint(path)
     return look_at_table(path) if path.suffix == ".csv" else None
@@ -112,8 +112,8 @@ def look_at_weights(path: Path) -> About:
     """What network a weights file or another project's checkpoint holds, and whether it can be used."""
     import torch
 
-    from kinegraph.models.published import is_published
     from kinegraph.models.tensor_forms import graph_of
+    from kinegraph.models.weights_path import is_published
 
     about: dict = {"what": "checkpoint of another project" if is_published(path) else "weights of Kinegraph"}
     try:
@@ -143,8 +143,7 @@ def _ours(path: Path) -> tuple["nn.Module", dict]:
 
 def _published(path: Path) -> tuple["nn.Module", dict]:
     from kinegraph.models.checkpoint_file import read_state
-    from kinegraph.models.dialects import identify
-    from kinegraph.models.published import infer_layout, load_published
+    from kinegraph.models.published import identify, infer_layout, load_published
 
     model = load_published(path)
     layout = infer_layout(model)
@@ -153,7 +152,8 @@ def _published(path: Path) -> tuple["nn.Module", dict]:
 
 def look_at_checkpoint(path: Path) -> About:
     """A checkpoint to resume from, which is of use inside its run only."""
-    from kinegraph.models.checkpoint_file import read_resumed, weights_beside
+    from kinegraph.models.checkpoint_file import read_resumed
+    from kinegraph.models.weights_path import weights_beside
 
     about: dict = {"what": "checkpoint of `kinegraph train`, to resume from"}
     try:

@@ -107,10 +107,9 @@ def predict(
 
     from kinegraph.commands.reading import watching
     from kinegraph.inference.answers import answer_file, answers, pieces
-    from kinegraph.inference.asking import by_engine, placed_asked
-    from kinegraph.inference.compared import compared
-    from kinegraph.inference.inputs import questions, read_inputs, with_repetitions
+    from kinegraph.inference.inputs import compared, questions, read_inputs, with_repetitions
     from kinegraph.inference.timeline import check_lengths
+    from kinegraph.inference.trained_network import by_engine, placed_asked
 
     weights, inputs = weights_first("predict", weights, inputs)
     if out:
@@ -173,7 +172,8 @@ def _predictor_and_inputs(
 
     Weights of other projects take from the inputs what they lack.
     """
-    from kinegraph.inference.exported import is_exported, load_exported
+    from kinegraph.inference.exported import load_exported
+    from kinegraph.models.weights_path import is_exported
 
     if is_exported(weights):
         if preprocessing is not None or class_names is not None:
@@ -182,8 +182,8 @@ def _predictor_and_inputs(
         return exported, read(classes=exported.class_names, layout=exported.layout), {"training": exported.training}
     from kinegraph.data.preprocessing import Preprocessing
     from kinegraph.inference.predictor import predictor_of
-    from kinegraph.models.published import is_published
     from kinegraph.models.weights import load_weights
+    from kinegraph.models.weights_path import is_published
 
     config, steps = None, None
     if preprocessing is not None:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from kinegraph.messages import first_few, plain_name
-from kinegraph.models.zoo import zoo_names
+from kinegraph.models.weights_path import zoo_names
 
 if TYPE_CHECKING:  # readers take a second to import: not for --help
     from kinegraph.data.formats.recordings import Recordings

@@ -83,8 +83,8 @@ def serve(
         import websockets  # noqa: F401
     except ImportError as error:
         raise ValueError(f"{MISSING} ({error})") from None
-    from kinegraph.inference.asking import load_trained
     from kinegraph.inference.streaming.session import Session
+    from kinegraph.inference.trained_network import load_trained
     from kinegraph.serve.app import Server
     from kinegraph.serve.jobs import Jobs
     from kinegraph.serve.recordings import work

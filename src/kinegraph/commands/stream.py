@@ -107,8 +107,8 @@ def stream(
         raise ValueError(f"--record is '{record}', expected a name that ends in .jsonl in a folder that exists")
     from kinegraph.commands.stream_screen import screen_for
     from kinegraph.commands.stream_sources import is_live, paced, played
-    from kinegraph.inference.asking import load_trained
     from kinegraph.inference.streaming.session import Session
+    from kinegraph.inference.trained_network import load_trained
 
     weights, (path,) = weights_first("stream", weights, [Path(source)])
     source = source if path == Path(source) else str(path)

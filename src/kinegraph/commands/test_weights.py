@@ -32,16 +32,16 @@ from kinegraph.evaluation.metrics import METRICS, check_metrics, evaluate, figur
 from kinegraph.evaluation.results import checked_result_path
 from kinegraph.evaluation.scoring import score_clips
 from kinegraph.evaluation.timelines import TimelineEvaluation
-from kinegraph.inference.asking import EngineChoice, batches, by_engine, load_trained, placed_asked
-from kinegraph.inference.compared import LOOKED_AT, differences_from
+from kinegraph.inference.clip_matching import check_fit
 from kinegraph.inference.explanation import explainer
 from kinegraph.inference.exported import Exported
-from kinegraph.inference.fitting import check_fit
+from kinegraph.inference.inputs import LOOKED_AT, differences_from
 from kinegraph.inference.predictor import Predictor, conditions_of_training, predictor_of
+from kinegraph.inference.trained_network import EngineChoice, batches, by_engine, load_trained, placed_asked
 from kinegraph.models.convert import published_weights
 from kinegraph.models.precision import slower_bf16
-from kinegraph.models.published import is_published
 from kinegraph.models.weights import Weights, add_measured
+from kinegraph.models.weights_path import is_published
 from kinegraph.plugins import load_plugins
 from kinegraph.report.course import Course, read_course
 from kinegraph.report.html import About

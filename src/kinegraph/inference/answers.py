@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Bool
 
 from kinegraph.atomic import atomic_file
-from kinegraph.inference.asking import Asked, probabilities
 from kinegraph.inference.inputs import Question
 from kinegraph.inference.prediction import Prediction
 from kinegraph.inference.timeline import frames_of, segments, window_starts
+from kinegraph.inference.trained_network import Asked, probabilities
 from kinegraph.messages import spreadsheet_cell
 from kinegraph.skeleton.clip import SkeletonClip
 
@@ -122,7 +122,7 @@ def _of_frames(
     predictor: "Predictor", asked: Iterable[Question], per_person: bool, batch_size: int
 ) -> Iterator[Answer]:
     from kinegraph.evaluation.timelines import SEVERAL_FROM
-    from kinegraph.inference.frames import frame_stretches  # it takes PyTorch, which an exported network is free of
+    from kinegraph.inference.predictor import frame_stretches  # it takes PyTorch, which an exported network is free of
 
     least = SEVERAL_FROM if predictor.several else 0.0
     for question in asked:

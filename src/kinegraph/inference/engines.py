@@ -13,8 +13,7 @@ import torch
 from jaxtyping import Float
 
 from kinegraph.inference.export import export
-from kinegraph.inference.exported import Exported, load_exported
-from kinegraph.inference.openvino_session import by_openvino
+from kinegraph.inference.exported import Exported, by_openvino, load_exported
 from kinegraph.inference.predictor import ENGINES, Predictor
 from kinegraph.models.network import network_kind
 from kinegraph.models.optimize import can_optimize, optimize

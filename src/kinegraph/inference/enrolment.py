@@ -17,9 +17,8 @@ from torch import nn
 
 from kinegraph.data.mirrored_classes import mirrored_classes
 from kinegraph.evaluation.calibration import least_probability
-from kinegraph.inference.embedding import embeddings
+from kinegraph.inference.embedding import embeddings, encoder_for, is_any
 from kinegraph.inference.predictor import predictor_of, weights_of
-from kinegraph.inference.untrained import encoder_for, is_any
 from kinegraph.models.network import last_layer, with_classes
 from kinegraph.models.weights import Weights
 from kinegraph.skeleton.clip import SkeletonClip

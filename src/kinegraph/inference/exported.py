@@ -7,16 +7,16 @@ training, and the checksum of the weights that it was exported from.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.conditions import Conditions
 from kinegraph.data.preprocessing import Preprocessing, fit_people, prepare_clip
-from kinegraph.inference.fitting import fitted
+from kinegraph.inference.clip_matching import fitted
 from kinegraph.messages import one_line, plain_name, quoted
 from kinegraph.safe_io import parsed_json
 from kinegraph.skeleton.clip import SkeletonClip
@@ -27,6 +27,7 @@ INPUT, OUTPUT = "clips", "logits"  # (N, M, T, V, C) as `prepare_clip` makes the
 RECORDING = "recording"  # the input where preparing is part of the graph: (people, T, V, D) -> (1, classes)
 FRAME, STATE = "frame", "state_"  # of a graph of single frames: (P, V, C), and what it keeps of each person
 EXTRA = 'pip install "kinegraph[export]"'
+PRECISIONS = {"fp32": "f32", "bf16": "bf16"}  # OpenVINO's default on a processor with AMX is bf16
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,11 +139,6 @@ def _softmax(logits: Float[np.ndarray, "... classes"]) -> Float[np.ndarray, "...
     return shares / shares.sum(-1, keepdims=True)
 
 
-def is_exported(path: str | Path) -> bool:
-    """Whether a path is named as an exported network."""
-    return Path(path).suffix.lower() == ".onnx"
-
-
 def load_exported(path: str | Path, *, map_layout: bool = False, threads: int | None = None) -> Exported:
     """Read a file that `kinegraph export` wrote.
 
@@ -193,3 +189,35 @@ def metadata(
     """What is written into the file."""
     known = {"layout": layout.to_dict(), "class_names": list(class_names), "preprocessing": steps.to_dict()}
     return {KEY: json.dumps({"version": VERSION, **known, "channels": channels, **about})}
+
+
+# ---- OpenVINO in place of onnxruntime: the same file, the same answers -----------------------------------------------
+
+
+class OpenVinoSession:
+    """A graph with the method `run` of onnxruntime's sessions. threads: that compute, by default one a core."""
+
+    def __init__(self, content: bytes, threads: int | None, precision: Literal["fp32", "bf16"]):
+        try:
+            import openvino
+        except ImportError:
+            raise ValueError('openvino is not installed: pip install "kinegraph[openvino]"') from None
+        settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": PRECISIONS[precision]}
+        settings |= {"INFERENCE_NUM_THREADS": str(threads)} if threads else {}
+        try:
+            core: Any = openvino.Core()
+            self._graph = core.compile_model(core.read_model(content), "CPU", settings)
+        except RuntimeError as error:
+            raise ValueError(f"OpenVINO cannot run the network: {one_line(error)[:200]}") from None
+
+    def run(self, outputs: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The outputs of these names. Several threads may ask at once."""
+        found = self._graph.create_infer_request().infer(dict(inputs))
+        return [found[name] for name in outputs]
+
+
+def by_openvino(
+    exported: Exported, threads: int | None = None, precision: Literal["fp32", "bf16"] = "fp32"
+) -> Exported:
+    """The same file, computed by OpenVINO. Raises ValueError where that is not possible."""
+    return replace(exported, session=OpenVinoSession(exported.content, threads, precision), absent={})

@@ -1,20 +1,26 @@
 """Recordings of any format as questions to a network, one after another."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import groupby, islice
 from pathlib import Path
 
+from kinegraph.data.conditions import Conditions, Differences, compare, conditions_of
 from kinegraph.data.formats import COMMON, FORMATS, options_of, recognise, recordings
 from kinegraph.data.formats.faults import OnFault
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.data.tracking import CROWD
 from kinegraph.inference.repetitions import Repetition, repetitions
+from kinegraph.inference.trained_network import Asked
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
 LABELS = ("movement", "quality")  # ways to label a clip, of formats that have several
+LOOKED_AT = 20  # clips of an input, the first ones
+ANY_SIZE = ("sized",)  # ways to normalise that bring bodies to one size, and those that turn them upright
+ANY_VERTICAL = ("ntu_published", "first_frame")
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,3 +139,43 @@ def _plain(name: str) -> str:
 @lru_cache(maxsize=4)
 def _unnamed(names: tuple[str, ...]) -> bool:
     return all(name.removeprefix("class ") == str(i) for i, name in enumerate(names))
+
+
+# ---- recordings beside those that a network was trained on: other units, another vertical, another rate --------------
+
+
+def differences(predictor: Asked, clips: Sequence[SkeletonClip], turned: bool = False) -> Differences:
+    """How clips differ from those that the network was trained on, as far as its weights say it.
+
+    turned: whether the user said which axis is upward. A clip of other joints is not compared: it is refused anyway.
+    """
+    comparable = [it for it in clips if predictor.map_layout or it.layout.joints == predictor.layout.joints]
+    return differences_from(predictor.trained, predictor.preprocessing.normalize, comparable, turned)
+
+
+def differences_from(
+    trained: Conditions, normalize: str, clips: Sequence[SkeletonClip], turned: bool = False
+) -> Differences:
+    """The same from the conditions of the training and the way to normalise."""
+    if not clips:
+        return Differences()
+    dimensions, any_vertical = clips[0].keypoint.shape[3], turned or normalize in ANY_VERTICAL
+    return compare(trained, conditions_of(clips), dimensions, any_size=normalize in ANY_SIZE, any_vertical=any_vertical)
+
+
+def compared(
+    asked: Iterable[Question], predictor: Asked, say: Callable[[str], None], turned: bool = False
+) -> Iterator[Question]:
+    """The questions, after the first clips of each input were compared. say: gets what is only worth knowing.
+
+    Raises ValueError where answers would be wrong.
+    """
+    for source, questions in groupby(asked, key=lambda question: question.source):
+        first = list(islice(questions, LOOKED_AT))
+        found = differences(predictor, [question.clip for question in first], turned)
+        if found.wrong:
+            raise ValueError(f"{source}: {'; '.join(found.wrong)}")
+        for line in found.notes:
+            say(f"{source}: {line}")
+        yield from first
+        yield from questions  # noqa: B031  what is left of the group

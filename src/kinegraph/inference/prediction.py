@@ -96,8 +96,8 @@ def predict(
     The clip is prepared as in training; give it as it was recorded, at the frame rate of those recordings.
     Raises ValueError when clip and network do not fit each other, or the network's classes and joints are not known.
     """
-    from kinegraph.inference.asking import asked_of, probabilities
-    from kinegraph.inference.compared import differences
+    from kinegraph.inference.inputs import differences
+    from kinegraph.inference.trained_network import asked_of, probabilities
 
     predictor = asked_of(model, preprocessing, map_layout=map_layout)
     if isinstance(clip, str | PathLike) or hasattr(clip, "columns") or hasattr(clip, "collect_schema"):

@@ -17,11 +17,11 @@ from jaxtyping import Int
 from kinegraph.atomic import write_atomic
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.preprocessing import prepare_clip
-from kinegraph.inference.asking import batches
+from kinegraph.inference.clip_matching import check_fit
 from kinegraph.inference.export import LENGTHS, export, quiet
 from kinegraph.inference.export_prepared import export_prepared
 from kinegraph.inference.exported import INPUT, OUTPUT, RECORDING, Exported, load_exported, metadata, recording_of
-from kinegraph.inference.fitting import check_fit
+from kinegraph.inference.trained_network import batches
 from kinegraph.messages import counted
 
 Feed = dict[str, np.ndarray]  # the input of a graph by its name

@@ -5,12 +5,14 @@ memory for numbers that are not there.
 """
 
 import io
+import math
+import operator
 import pickle
 import pickletools
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -21,21 +23,35 @@ from torch import Tensor
 from kinegraph.atomic import write_atomic
 from kinegraph.files import check_is_file
 from kinegraph.messages import one_line, quoted
-from kinegraph.models.foreign_file import read_foreign
 from kinegraph.models.tensorflow_checkpoint import read_variables
-from kinegraph.models.tensorflow_files import find_index
+from kinegraph.models.weights_path import find_index
+from kinegraph.safe_pickle import CONTAINERS, Foreign, ForeignReader
 
 OLD_PICKLES = 5  # at the head of a file: magic number, version, machine, content, keys of the tensors
 STATES = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params")
 STATES += ("ema_state_dict", "model_ema", "ema")  # averages: mmengine saves the better weights as state_dict
 WRAPPERS = ("module.", "model.", "_orig_mod.", "network.", "net.")
 COPIED_A_BYTE, COPIED_ALWAYS = 4, 64 << 20
+MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # at the head of an old file
+NUMBERS = {
+    "Double": torch.float64,
+    "Float": torch.float32,
+    "Half": torch.float16,
+    "BFloat16": torch.bfloat16,
+    "Long": torch.int64,
+    "Int": torch.int32,
+    "Short": torch.int16,
+    "Char": torch.int8,
+    "Byte": torch.uint8,
+    "Bool": torch.bool,
+}
+Memory = Callable[[ForeignReader, object], Tensor | Foreign]
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
     """The state dict in a file of torch.save, as training frameworks leave it or alone; or of a TensorFlow checkpoint.
 
-    Objects of other classes beside it are passed over, see `foreign_file`. Raises ValueError when there is no state
+    Objects of other classes beside it are passed over, see `read_foreign`. Raises ValueError when there is no state
     dict, or objects of other classes are in it.
     """
     if (index := find_index(path)) is not None:
@@ -92,11 +108,6 @@ def read_resumed(path: Path) -> dict:
 
 def is_resumed(found: object) -> bool:
     return isinstance(found, dict) and {"network", "optimizer", "progress"} <= found.keys()
-
-
-def weights_beside(checkpoint: Path) -> Path:
-    """The weights file that a run keeps beside its last.ckpt."""
-    return checkpoint.with_name("last.safetensors")
 
 
 def load_plain(path: Path) -> object:
@@ -230,3 +241,90 @@ def _first_global(path: Path) -> str | None:
     except ValueError:
         return None
     return None
+
+
+# ---- files of training frameworks, with objects of classes that are not here -----------------------------------------
+
+
+def read_foreign(file: io.BufferedIOBase, size: int) -> object:
+    """What torch.save wrote into an open file of so many bytes. Raises an error of some kind for a broken file."""
+    if zipfile.is_zipfile(file):
+        return _archive(file)
+    file.seek(0)
+    return _old_file(file, size)
+
+
+def _archive(file: io.BufferedIOBase) -> object:
+    with zipfile.ZipFile(file) as packed:
+        (pickled,) = (name for name in packed.namelist() if name.rpartition("/")[2] == "data.pkl")
+        folder, memories = pickled.removesuffix("data.pkl"), {}
+
+        def memory(reader: ForeignReader, about: object) -> Tensor | Foreign:
+            _, kind, key, _, count = about
+            if not isinstance(kind, Foreign) or (dtype := _dtype(kind)) is None:
+                return Foreign("a tensor's memory of another kind")
+            if key not in memories:
+                memories[key] = torch.frombuffer(bytearray(packed.read(f"{folder}data/{key}")), dtype=dtype)
+            return memories[key][:count]
+
+        return ForeignReader(io.BytesIO(packed.read(pickled)), WORDS, memory).load()
+
+
+def _old_file(file: io.BufferedIOBase, size: int) -> object:
+    """Magic number, version, machine, the content, the keys of the memories; then their numbers one after another."""
+
+    def read(memory: Memory | None = None) -> object:
+        return ForeignReader(file, WORDS, memory).load()
+
+    if (read(), read()) != (MAGIC, PROTOCOL):
+        raise ValueError("its head is not that of torch.save")
+    read()
+    memories: dict[object, Tensor] = {}
+
+    def memory(reader: ForeignReader, about: object) -> Tensor | Foreign:
+        _, kind, key, _, count, view = about
+        dtype = _dtype(kind) if isinstance(kind, Foreign) else None
+        if dtype is None or view is not None or not 0 <= count <= size // dtype.itemsize:
+            return Foreign("a tensor's memory of another kind")
+        if key not in memories:
+            if sum(it.nbytes for it in memories.values()) + count * dtype.itemsize > size:
+                raise ValueError("its tensors claim more than it has")
+            memories[key] = torch.empty(count, dtype=dtype)
+        return memories[key]
+
+    content = read(memory)
+    for key in read():
+        count, numbers = int.from_bytes(file.read(8), "little"), memories[key]
+        if count != len(numbers) or file.readinto(numbers.view(torch.uint8).numpy()) != numbers.nbytes:
+            raise EOFError
+    return content
+
+
+def _dtype(kind: Foreign) -> torch.dtype | None:
+    module, _, name = kind.name.rpartition(".")
+    return NUMBERS.get(name.removesuffix("Storage")) if module in ("torch", "torch.cuda") else None
+
+
+# ---- the words: what stands for torch's functions --------------------------------------------------------------------
+
+
+def _tensor(reader: ForeignReader, memory: object, offset: int, size: tuple, stride: tuple, *_: object) -> object:
+    """The tensor of a given shape and steps in a memory; torch checks that it does not reach out of it."""
+    if not isinstance(memory, Tensor):
+        return Foreign("a tensor of another kind")
+    offset, *numbers = (operator.index(number) for number in (offset, *size, *stride))
+    if any(number < 0 for number in (offset, *numbers)) or math.prod(numbers[: len(size)]) > len(memory):
+        raise ValueError(f"a tensor of shape {tuple(size)} does not fit into its {len(memory):,} numbers")
+    return torch.as_strided(memory, tuple(size), tuple(stride), offset)
+
+
+def _parameter(reader: ForeignReader, data: object, *_: object) -> object:
+    return data
+
+
+WORDS: Mapping[str, Callable | None] = CONTAINERS | {
+    "torch._utils._rebuild_tensor": _tensor,
+    "torch._utils._rebuild_tensor_v2": _tensor,
+    "torch._utils._rebuild_parameter": _parameter,
+    "torch._utils._rebuild_parameter_with_state": _parameter,
+}

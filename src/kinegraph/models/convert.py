@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kinegraph.models.published import TENSORFLOW, infer_layout, is_published, load_published, save_published
+from kinegraph.models.published import TENSORFLOW, infer_layout, load_published, save_published
 from kinegraph.models.weights import Weights, load_weights, save_weights
+from kinegraph.models.weights_path import is_published
 from kinegraph.skeleton.layout import JointLayout
 
 

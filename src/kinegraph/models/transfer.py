@@ -18,9 +18,10 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from kinegraph.models.network import BlackBox, SkeletonNetwork, network_kind
-from kinegraph.models.published import infer_layout, is_published, load_published
+from kinegraph.models.published import infer_layout, load_published
 from kinegraph.models.tensor_forms import graph_of
 from kinegraph.models.weights import load_weights
+from kinegraph.models.weights_path import is_published
 
 GRAPHS = ("A", "graph", "importance", "offset")  # (K, V, V)
 INPUTS = tuple(f"{name}.weight" for name in (

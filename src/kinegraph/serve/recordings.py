@@ -19,11 +19,10 @@ import numpy as np
 
 from kinegraph.data.formats import FORMATS, recognise
 from kinegraph.inference.answers import Answer, answers, facts
-from kinegraph.inference.asking import Asked, answering, asked_of
-from kinegraph.inference.compared import compared
-from kinegraph.inference.inputs import Question, questions, read_inputs
+from kinegraph.inference.inputs import Question, compared, questions, read_inputs
 from kinegraph.inference.prediction import clip_of, size_of
 from kinegraph.inference.timeline import check_lengths
+from kinegraph.inference.trained_network import Asked, answering, asked_of
 from kinegraph.messages import did_you_mean, one_line, quoted
 from kinegraph.plugins import load_plugins
 from kinegraph.report.player import player_fragment

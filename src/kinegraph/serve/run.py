@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from kinegraph.data.pose.estimators import Estimator, estimator
-from kinegraph.inference.asking import answering, asked_of
 from kinegraph.inference.exported import Exported
+from kinegraph.inference.trained_network import answering, asked_of
 from kinegraph.messages import one_line
 from kinegraph.serve.app import SOCKET_SIZE, Server, app_of
 

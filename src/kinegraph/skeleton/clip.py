@@ -1,7 +1,7 @@
 """A recorded clip: what every reader yields and every transform starts from."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,12 @@ from kinegraph.messages import quoted
 from kinegraph.notebook import in_notebook
 from kinegraph.skeleton.layout import JointLayout, load_layout
 from kinegraph.skeleton.segment import Segment
+
+MIDPOINTS = {  # in the order in which they can be computed
+    "pelvis": ("left_hip", "right_hip"),
+    "neck": ("left_shoulder", "right_shoulder"),
+    "spine": ("pelvis", "neck"),
+}
 
 
 class ClipError(ValueError):
@@ -148,3 +154,33 @@ def _array(values: Any, clip: str, name: str) -> np.ndarray:
         where = "; kg.read(path) gives the clips of a file" if isinstance(values, str | Path) else ""
         found = type(values).__name__
         raise ValueError(f"clip '{clip}': {name} is a {found}, expected an array of numbers{where}") from None
+
+
+# ---- joints that nobody records because they are midpoints of others: those of the layout coco20 ---------------------
+
+
+def can_add_midpoints(recorded: Sequence[str], wanted: JointLayout) -> bool:
+    """Whether a layout has the recorded joints and, behind them, midpoints alone."""
+    more = wanted.joints[len(recorded) :]
+    return tuple(recorded) == wanted.joints[: len(recorded)] and set(more) == set(MIDPOINTS)
+
+
+def with_midpoints(values: Float[np.ndarray, "M T v *rest"], wanted: JointLayout) -> Float[np.ndarray, "M T V *rest"]:
+    """Coordinates or scores of recorded joints and of their midpoints: the mean of two, also where one is unseen.
+
+    Where it is not midpoints that the layout has and they lack, they are given back as they are.
+    """
+    if not can_add_midpoints(wanted.joints[: values.shape[2]], wanted):
+        return values
+    place = {name: number for number, name in enumerate(wanted.joints)}
+    more = len(wanted) - values.shape[2]
+    made = np.concatenate([values, np.zeros_like(values[:, :, :more])], axis=2)
+    for name, ends in MIDPOINTS.items():
+        made[:, :, place[name]] = made[:, :, [place[end] for end in ends]].mean(2)
+    return made
+
+
+def clip_with_midpoints(clip: SkeletonClip, wanted: JointLayout) -> SkeletonClip:
+    """The clip in a layout that has more joints than it, see `can_add_midpoints`."""
+    score = None if clip.score is None else with_midpoints(clip.score, wanted)
+    return replace(clip, keypoint=with_midpoints(clip.keypoint, wanted), score=score, layout=wanted)

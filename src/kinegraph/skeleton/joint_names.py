@@ -5,6 +5,7 @@ joint; so are left_eye_inner and "left eye (inner)", mid_hip and midHip.
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 SIDES = {"l": "left", "r": "right", "lft": "left", "rgt": "right"}
@@ -13,6 +14,25 @@ WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 PARTS = "shoulder|elbow|wrist|hand|finger|thumb|hip|knee|ankle|foot|heel|toe|eye|clavicle|collar"
 PARTED = {"handtip": ("hand", "tip"), "hmd": ("head",), "headset": ("head",), "controller": ("hand",)}  # of sensors
 JOINED = re.compile(rf"([lr])((?:{PARTS})s?)")  # lshoulder; not ear: "rear" is a word
+RIG_PREFIX = re.compile(r"^(?:.*:|mixamorig\d*_?|bip\d*[ _]|character\d*_)", re.IGNORECASE)
+OF_RIGS = {
+    "hip": ("up_leg", "upper_leg", "thigh"),
+    "knee": ("leg", "lower_leg", "low_leg", "shin", "calf"),
+    "ankle": ("foot",),
+    "foot": ("toe_base", "toe", "toes", "ball"),
+    "collar": ("shoulder", "clavicle"),
+    "shoulder": ("arm", "upper_arm", "up_arm"),
+    "elbow": ("fore_arm", "forearm", "lower_arm", "low_arm"),
+    "wrist": ("hand",),
+}
+OF_ACCLAIM = {"lhipjoint": "left_hip", "lfemur": "left_knee", "ltibia": "left_ankle", "left_clavicle": "left_shoulder",
+              "lhumerus": "left_elbow", "lradius": "left_wrist", "left_wrist": "left_hand",
+              "left_hand": "left_hand_end"}  # fmt: skip
+MIDDLE = ("hips", "pelvis", "mid_hip", "hip", "hip_center", "spine_base", "root", "waist")
+RIG = {name: joint for joint, names in OF_RIGS.items() for name in names}
+ACCLAIM = OF_ACCLAIM | {
+    re.sub("^l", "r", name.replace("left", "right")): it.replace("left", "right") for name, it in OF_ACCLAIM.items()
+}
 
 
 @lru_cache(maxsize=1 << 14)
@@ -34,3 +54,28 @@ def _parted(word: str) -> tuple[str, ...]:
         return PARTED[word]
     joined = JOINED.fullmatch(word)
     return (joined[1], joined[2]) if joined else (word,)
+
+
+# ---- bones of motion capture: LeftUpLeg and mixamorig:LeftUpLeg begin at the left hip --------------------------------
+
+
+def body_joints(names: Sequence[str]) -> list[str]:
+    """The joints in one spelling, those of rigs by the place where they are."""
+    plain = [plain_joint(RIG_PREFIX.sub("", name)) for name in names]
+    if "lfemur" in plain:
+        found = [ACCLAIM.get(name, name) for name in plain]
+    elif any(f"left_{name}" in plain for name in OF_RIGS["hip"]):
+        found = [_of_rig(name) for name in plain]
+    else:
+        found = plain
+        for part, joint in (("foot", "ankle"), ("hand", "wrist")):
+            if f"left_{joint}" not in plain:  # Human3.6M calls its ankles feet
+                found = [re.sub(rf"^(left|right)_{part}$", rf"\1_{joint}", name) for name in found]
+    if {"spine", "spine_1", "spine_2"} <= {*found} and "spine_3" not in found:  # SMPL counts from 1
+        found = [{"spine": "spine_1", "spine_1": "spine_2", "spine_2": "spine_3"}.get(name, name) for name in found]
+    return ["pelvis" if name in MIDDLE else name for name in found]
+
+
+def _of_rig(name: str) -> str:
+    side, _, part = name.partition("_")
+    return f"{side}_{RIG.get(part, part)}" if side in ("left", "right") else name

@@ -34,9 +34,8 @@ from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordin
 from kinegraph.data.split_names import PARTS, ClipInTwoParts, columns, known_split
 from kinegraph.messages import first_few
 from kinegraph.safe_pickle import load_pickle, quoted
-from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.clip import SkeletonClip, can_add_midpoints, with_midpoints
 from kinegraph.skeleton.layout import JointLayout, load_layout
-from kinegraph.skeleton.midpoints import can_add_midpoints, with_midpoints
 
 NAME = "annotations"
 TITLE = "annotation pickle of MMAction2 or PYSKL"

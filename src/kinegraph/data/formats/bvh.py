@@ -44,8 +44,8 @@ from kinegraph.data.formats.text import encoding_of, start_of
 from kinegraph.data.large import Rows, changed
 from kinegraph.messages import counted, plain_name, quoted
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.joint_names import body_joints
 from kinegraph.skeleton.layout import INFERRED, LONGEST_NAME, MOST_JOINTS, JointLayout
-from kinegraph.skeleton.rig_names import body_joints
 
 NAME, TITLE = "bvh", "motion capture (.bvh)"
 SUFFIXES = (".bvh",)

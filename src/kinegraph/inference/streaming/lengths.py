@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from kinegraph.inference.asking import Asked
 from kinegraph.inference.timeline import frames_of
+from kinegraph.inference.trained_network import Asked
 
 RATE = 1.2  # times the frame rate of the training, from which a stream is said to have another one
 USUAL_RATE = 30.0

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from kinegraph.atomic import write_atomic
-from kinegraph.data.following import Follower
+from kinegraph.data.tracking import Follower
 from kinegraph.files import check_is_file
 from kinegraph.inference.streaming.poses import Form, Person, Scores, Someone
 from kinegraph.messages import one_line, quoted

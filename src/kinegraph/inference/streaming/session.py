@@ -8,14 +8,14 @@ import numpy as np
 
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.json_lines import Frame, Head
-from kinegraph.inference.asking import asked_of
+from kinegraph.inference.clip_matching import TURNED
 from kinegraph.inference.events import EventRule, none_class
 from kinegraph.inference.exported import Exported
-from kinegraph.inference.fitting import TURNED
 from kinegraph.inference.streaming.lengths import USUAL_RATE
 from kinegraph.inference.streaming.live import Happening, Live
 from kinegraph.inference.streaming.stream import EngineName, Stream, StreamPrecision
 from kinegraph.inference.timeline import frames_of, parsed_length
+from kinegraph.inference.trained_network import asked_of
 from kinegraph.messages import counted, did_you_mean, first_few
 from kinegraph.skeleton.layout import load_layout
 

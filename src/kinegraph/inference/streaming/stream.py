@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.following import Follower
 from kinegraph.data.preprocessing import Preprocessing
-from kinegraph.inference.asking import asked_of, placed_asked
-from kinegraph.inference.compared import differences
+from kinegraph.data.tracking import Follower
 from kinegraph.inference.exported import Exported
+from kinegraph.inference.inputs import differences
 from kinegraph.inference.prediction import Prediction, size_of
 from kinegraph.inference.streaming.causal import waits
 from kinegraph.inference.streaming.graph import FrameGraph, GraphEngine, frame_graph
 from kinegraph.inference.streaming.lengths import Lengths, lengths_of
 from kinegraph.inference.streaming.poses import Form, Person, Poses, Scores, Someone, between, form_of, poses_of
 from kinegraph.inference.streaming.window import WindowEngine
+from kinegraph.inference.trained_network import asked_of, placed_asked
 from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
@@ -126,7 +126,7 @@ class Stream:
         )
         self.precision, self.notes = precision, self.lengths.notes
         if precision == "bf16-mixed":
-            from kinegraph.inference.streaming.precision import in_bf16
+            from kinegraph.inference.streaming.exact import in_bf16
 
             network = cast("StreamedNetwork | None", self._exact)  # no graph: an exported network has its own precision
             self._exact, line = in_bf16(cast("Predictor", asked), network, people, self.lengths.window)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kinegraph.inference.asking import Asked, probabilities
 from kinegraph.inference.streaming.poses import Form, Person, Poses, Scores
+from kinegraph.inference.trained_network import Asked, probabilities
 
 if TYPE_CHECKING:
     from kinegraph.inference.streaming.saved import Saved

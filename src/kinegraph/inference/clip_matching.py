@@ -11,11 +11,9 @@ from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.dataset_write import LARGEST
 from kinegraph.data.preprocessing import FIRST_FRAME, Preprocessing
 from kinegraph.messages import first_few
-from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.joint_names import plain_joint
+from kinegraph.skeleton.clip import SkeletonClip, can_add_midpoints, clip_with_midpoints
+from kinegraph.skeleton.joint_names import body_joints, plain_joint
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
-from kinegraph.skeleton.midpoints import can_add_midpoints, clip_with_midpoints
-from kinegraph.skeleton.rig_names import body_joints
 
 
 class Known(Protocol):
@@ -76,7 +74,7 @@ def joints_by_name(found: Sequence[str], wanted: Sequence[str]) -> tuple[int | N
     """For each wanted joint the number of the found one with the same name; None where there is none, or several.
 
     Names are the same however they are spelled: left_knee, "Left Knee", LEFT-KNEE, leftKnee and LKnee. Where names
-    differ, those of motion capture are known by the places of their bones: LeftUpLeg is left_hip (`rig_names`).
+    differ, those of motion capture are known by the places of their bones: LeftUpLeg is left_hip (`body_joints`).
     """
     order = _same([*map(plain_joint, found)], [*map(plain_joint, wanted)])
     return order if None not in order else _same(body_joints(found), body_joints(wanted), order)

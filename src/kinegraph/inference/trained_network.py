@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from kinegraph.data.conditions import Conditions
 from kinegraph.data.preprocessing import Preprocessing
-from kinegraph.inference.fitting import made_up_clip
+from kinegraph.inference.clip_matching import made_up_clip
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
@@ -68,7 +68,8 @@ class Asked(Protocol):
 
 def load_trained(path: str | Path) -> "Weights | Exported":
     """A weights file or an exported network, as its name says. Raises ValueError where it is none."""
-    from kinegraph.inference.exported import is_exported, load_exported
+    from kinegraph.inference.exported import load_exported
+    from kinegraph.models.weights_path import is_exported
 
     if is_exported(path):
         return load_exported(path)
@@ -87,7 +88,8 @@ def asked_of(
 
     model: as `kinegraph.predict` takes it. Raises ValueError where what belongs to it is not known.
     """
-    from kinegraph.inference.exported import Exported, is_exported, load_exported
+    from kinegraph.inference.exported import Exported, load_exported
+    from kinegraph.models.weights_path import is_exported
 
     if isinstance(model, PathLike):  # also a run
         model = Path(model)
@@ -146,7 +148,7 @@ def by_engine(
     if engine == "torch":
         return asked
     if isinstance(asked, Exported):
-        from kinegraph.inference.openvino_session import by_openvino
+        from kinegraph.inference.exported import by_openvino
 
         return by_openvino(asked) if engine == "openvino" else asked
     from kinegraph.inference.engines import engine_asked
