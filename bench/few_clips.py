@@ -23,9 +23,9 @@ from accuracy_sets import SETS, SPLIT, prepared
 from few_clips_joints import with_joints_of
 
 from kinegraph.atomic import write_atomic
+from kinegraph.data.augment import mirrored_classes
 from kinegraph.data.auto import twin_names
 from kinegraph.data.dataset import open_dataset, write_dataset
-from kinegraph.data.mirrored_classes import mirrored_classes
 from kinegraph.evaluation.about_result import read_evaluation
 from kinegraph.inference.embedding import embeddings, encoder_for
 from kinegraph.inference.enrolment import fit_head, log_probabilities

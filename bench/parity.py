@@ -34,7 +34,7 @@ from torch import nn
 from kinegraph import cli
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.models.published import load_published
-from kinegraph.report.course import read_course
+from kinegraph.report.runs import read_course
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 from kinegraph.training.optim import PublishedSGD, Schedule, parameter_groups

@@ -10,9 +10,8 @@ from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
 from kinegraph.evaluation.evaluation import evaluation_of
 from kinegraph.evaluation.metrics import figures_to_show
-from kinegraph.report.course import read_course
 from kinegraph.report.html import About
-from kinegraph.report.runs import read_run
+from kinegraph.report.runs import read_course, read_run
 from kinegraph.report.write import write_report, write_run_report
 from tests import made_up
 from tests.browser import needs_browser, open_page

@@ -11,14 +11,15 @@ from kinegraph.data.cleaning import (
     Cleaning,
     cleaned,
     filled,
+    mended_sides,
     needs,
     one_euro,
     savitzky_golay,
     smoothed,
+    swapped_pairs,
     without_doubtful,
     without_jumps,
 )
-from kinegraph.data.swapped_sides import mended_sides, swapped_pairs
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 from tests.made_up import body

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kinegraph.models.ctrgcn import CTRGCN, ChannelwiseGraphConvolution
-from kinegraph.models.layers.channel_graphs import channel_graph_product
+from kinegraph.models.layers.graph_product import channel_graph_product
 from kinegraph.models.layers.mixing import channels_first
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from kinegraph.models.layers import folding, graph_product, packed, winograd
-from kinegraph.models.layers.packed import Packed
+from kinegraph.models.layers import folding, graph_product, products, winograd
+from kinegraph.models.layers.products import Packed
 from kinegraph.models.optimize import optimize
 from kinegraph.models.stgcn import STGCN
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason
 
 @pytest.fixture
 def pays(monkeypatch):
-    monkeypatch.setattr(packed, "onednn_pays", lambda: True)
+    monkeypatch.setattr(products, "onednn_pays", lambda: True)
     monkeypatch.setattr(folding, "PACKED_NARROWEST", 16)
     monkeypatch.setattr(winograd, "NARROWEST", 16)
     monkeypatch.setattr(winograd, "PACKED_PIECE", 2**13)

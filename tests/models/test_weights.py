@@ -106,7 +106,7 @@ def test_a_card_stands_beside_them_but_spares_the_notes_of_others(model, path):
 
 def test_the_zoo(model, path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(zoo, "FOLDER", tmp_path / "zoo")
+    monkeypatch.setattr(weights_path, "FOLDER", tmp_path / "zoo")
     with pytest.raises(ValueError, match="no weights 'waver': there is no such file, and the zoo is empty"):
         load_model("waver")
     (tmp_path / "zoo").mkdir()

@@ -6,8 +6,7 @@ import numpy as np
 
 from kinegraph.evaluation.compare import paired
 from kinegraph.report.compare_page import comparison_page, verdict
-from kinegraph.report.course import Course
-from kinegraph.report.runs import Run, config_differences, short_names
+from kinegraph.report.runs import Course, Run, config_differences, short_names
 from tests.evaluation.test_compare import an_evaluation
 
 

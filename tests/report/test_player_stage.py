@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinegraph.data.formats import read
-from kinegraph.report.key_frames import key_frames
-from kinegraph.report.scene import Scene
+from kinegraph.report.scene import Scene, key_frames
 from kinegraph.report.stage import project, stage_of
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import UPRIGHT, upward

@@ -9,12 +9,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from kinegraph.evaluation.evaluation import Evaluation, evaluation_of
-from kinegraph.evaluation.groups import groups
+from kinegraph.evaluation.evaluation import Evaluation, evaluation_of, groups
 from kinegraph.evaluation.results import checked_result_path
-from kinegraph.report.course import read_course
 from kinegraph.report.html import About, report_page
 from kinegraph.report.plots import confusion_png
+from kinegraph.report.runs import read_course
 from kinegraph.report.scene import scenes_of
 from kinegraph.report.write import write_report
 from kinegraph.skeleton.clip import SkeletonClip

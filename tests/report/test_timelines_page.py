@@ -6,8 +6,7 @@ import numpy as np
 
 from kinegraph.data.dataset import open_dataset, write_dataset
 from kinegraph.evaluation.timelines import Timeline
-from kinegraph.report.timelines_page import timelines_page
-from kinegraph.report.worst import worst_scenes, worst_stretch
+from kinegraph.report.timelines_page import timelines_page, worst_scenes, worst_stretch
 from kinegraph.skeleton.segment import Segment
 from tests.report import moving
 

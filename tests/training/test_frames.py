@@ -10,7 +10,7 @@ from kinegraph.data.dataset import write_dataset
 from kinegraph.data.loading import train_loader
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.windows import WindowDataset, concerns, pieces, window_starts
-from kinegraph.evaluation.frame_scoring import score_frames, window_weight
+from kinegraph.evaluation.scoring import score_frames, window_weight
 from kinegraph.inference.predictor import Predictor, frame_rows, frame_stretches
 from kinegraph.models.ensemble import Ensemble
 from kinegraph.models.frames import FrameWise, frames_a_moment

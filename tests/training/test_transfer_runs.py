@@ -132,7 +132,7 @@ def test_other_classes_and_fewer_joints(place, tmp_path, capsys):
 
 
 def test_from_the_zoo_by_name(place, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(zoo, "FOLDER", tmp_path / "zoo")
+    monkeypatch.setattr(weights_path, "FOLDER", tmp_path / "zoo")
     (tmp_path / "zoo").mkdir()
     assert main(["convert", str(base(place)), str(tmp_path / "zoo" / "made-up-3.safetensors"), "--half"]) == 0
     assert "made-up-3.safetensors: 0." in capsys.readouterr().out

@@ -173,7 +173,7 @@ def test_tensorboard_names_of_the_tensorflow_project(tmp_path, data):
 
 
 def test_tensorboard_that_is_not_installed_is_asked_for(tmp_path, data, monkeypatch, capsys):
-    monkeypatch.setattr("kinegraph.training.loggers.find_spec", lambda name: None)
+    monkeypatch.setattr("kinegraph.training.observers.find_spec", lambda name: None)
     assert train(tmp_path, data, "--tensorboard") == 2
     assert "pip install 'kinegraph[tensorboard]'" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

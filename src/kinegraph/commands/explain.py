@@ -124,7 +124,7 @@ def _percent(share: float) -> str:
 
 def _csv(shares: "JointShares", layout: "JointLayout") -> bytes:
     """A row for all clips together and one for each class: clips, left, right and the share of each joint."""
-    from kinegraph.evaluation.tables import csv_bytes
+    from kinegraph.evaluation.evaluation import csv_bytes
 
     groups = [("all", len(shares.answers), shares.overall)]
     groups += [

@@ -39,7 +39,7 @@ def report(runs: list[Path], *, out: Path | None = None, figures: Literal["svg",
         write_single(run, page)
         print(f"report: {page}")
         if figures is not None:
-            from kinegraph.report.figures import write_figures
+            from kinegraph.report.plots import write_figures
 
             written = write_figures(run, page.parent / "figures", figures)
             print(f"figures: {', '.join(map(str, written)) or 'none, because nothing is known of scores or learning'}")

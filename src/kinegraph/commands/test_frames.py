@@ -17,11 +17,10 @@ from kinegraph.atomic import write_atomic
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.windows import WindowDataset
-from kinegraph.evaluation.frame_scoring import score_frames
+from kinegraph.evaluation.scoring import score_frames
 from kinegraph.evaluation.timelines import Timeline, by_subject, figures, of_class
 from kinegraph.messages import counted, spreadsheet_cell
-from kinegraph.report.timelines_page import timelines_page
-from kinegraph.report.worst import worst_scenes
+from kinegraph.report.timelines_page import timelines_page, worst_scenes
 from kinegraph.training.distributed import naming_lost_processes
 
 FILES = ("figures.json", "predictions.csv", "report.html")

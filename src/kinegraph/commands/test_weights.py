@@ -43,8 +43,8 @@ from kinegraph.models.precision import slower_bf16
 from kinegraph.models.weights import Weights, add_measured
 from kinegraph.models.weights_path import is_published
 from kinegraph.plugins import load_plugins
-from kinegraph.report.course import Course, read_course
 from kinegraph.report.html import About
+from kinegraph.report.runs import Course, read_course
 from kinegraph.report.scene import Explain
 from kinegraph.report.write import write_asked
 from kinegraph.training.distributed import naming_lost_processes, start_processes

@@ -23,12 +23,11 @@ from kinegraph.models.network import network_kind
 from kinegraph.models.precision import slower_bf16
 from kinegraph.models.transfer import Start, describe, open_start
 from kinegraph.models.weights import load_weights
-from kinegraph.training.callbacks import Callbacks
 from kinegraph.training.distributed import naming_lost_processes, set_determinism, start_processes, started_again
 from kinegraph.training.loop import Training
+from kinegraph.training.observers import Callbacks
 from kinegraph.training.options import TrainOptions, may_change
-from kinegraph.training.run_folder import RunFolder, environment
-from kinegraph.training.run_lock import locked
+from kinegraph.training.run_folder import RunFolder, environment, locked
 from kinegraph.training.setup import (
     Data,
     Parts,

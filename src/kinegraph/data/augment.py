@@ -1,13 +1,17 @@
 """Random variations of a training clip. Each draws from the generator it is given; joints at zero stay at zero."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
+from kinegraph.skeleton.anatomy import other_side
 from kinegraph.skeleton.geometry import seen
 from kinegraph.skeleton.layout import JointLayout
+
+ANTI = ("counterclockwise", "counter-clockwise", "counter clockwise", "anticlockwise", "anti-clockwise")
 
 
 @dataclass(frozen=True)
@@ -168,3 +172,27 @@ def exchange_factor(own: Float[np.ndarray, "M V"], other: Float[np.ndarray, "V"]
     """What makes bones of own lengths as long as the other ones, from 0.5 to 2; 1 where one of the two is not known."""
     known = (own > 0) & (other > 0)
     return np.where(known, np.clip(other / np.where(known, own, 1), LEAST, MOST), 1)
+
+
+# ---- what a class is called when it is seen in a mirror: "punch left" becomes "punch right" --------------------------
+
+
+def mirrored_classes(names: Sequence[str]) -> Int[np.ndarray, "classes"]:
+    """The class of each class's mirror image: the one whose name differs in left and right, or in clockwise, alone.
+
+    A class without such a partner is its own mirror image.
+    """
+    mirrored = np.arange(len(names))
+    index = {name.casefold(): number for number, name in enumerate(names)}
+    for name, number in index.items():
+        partners = {index[other] for other in _other_names(name) if other in index} - {number}
+        if mirrored[number] == number and partners:
+            partner = min(partners)
+            mirrored[[number, partner]] = partner, number
+    return mirrored
+
+
+def _other_names(name: str) -> list[str]:
+    words = [name.replace(a, b) for a, b in (("left", "right"), ("right", "left"))]
+    turned = [re.sub(r"(?<!counter)(?<!anti)(?<!counter.)(?<!anti.)clockwise", way, name) for way in ANTI]
+    return [*other_side(name), *words, *turned]

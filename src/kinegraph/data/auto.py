@@ -7,9 +7,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from kinegraph.data.augment import Augmentation
+from kinegraph.data.augment import Augmentation, mirrored_classes
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.mirrored_classes import mirrored_classes
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up, nearest_axis, toward_shoulders

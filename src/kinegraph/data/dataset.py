@@ -21,7 +21,15 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from kinegraph.atomic import atomic_folder
-from kinegraph.data.dataset_read import check_finite, check_sums, open_arrays, read_about, read_clips, sum_of
+from kinegraph.data.dataset_read import (
+    check_finite,
+    check_sums,
+    open_arrays,
+    read_about,
+    read_clips,
+    read_segments,
+    sum_of,
+)
 from kinegraph.data.dataset_write import (
     AXES,
     DTYPES,
@@ -36,7 +44,6 @@ from kinegraph.data.dataset_write import (
 )
 from kinegraph.data.folds import divided
 from kinegraph.data.row_file import RowFile, block_sums
-from kinegraph.data.segment_rows import read_segments
 from kinegraph.data.split_names import held_out, order_of
 from kinegraph.messages import counted, did_you_mean, first_few
 from kinegraph.notebook import in_notebook

@@ -14,9 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from kinegraph.data.augment import exchange_factor
+from kinegraph.data.augment import exchange_factor, mirrored_classes
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.mirrored_classes import mirrored_classes
 from kinegraph.data.pool import leave_stops_to_the_parent, signals_held
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.skeleton.clip import SkeletonClip

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
+from kinegraph.data.augment import mirrored_classes
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.loading import Key, Samples, mirror_drawn
-from kinegraph.data.mirrored_classes import mirrored_classes
 from kinegraph.data.preprocessing import FIRST_FRAME, Preprocessing, prepare_clip
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.segment import IGNORED, Segment, one_label, runs

@@ -1,6 +1,8 @@
 """What a test found: the scores of every clip, and all figures that follow from them."""
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -9,19 +11,28 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.evaluation.matrix import ALL_SHOWN, Matrix, matrix_of
 from kinegraph.evaluation.metrics import (
+    ALL_SHOWN,
     ClassCounts,
+    Matrix,
     bootstrap_intervals,
     confusion_matrix,
     counts_by_class,
     evaluate,
+    matrix_of,
+    per_class_accuracy,
+    per_class_precision,
     softmax,
+    wilson,
 )
+from kinegraph.messages import spreadsheet_cell
 from kinegraph.notebook import ShownPath, in_notebook
 
 RESAMPLES = 10_000  # of the bootstrap
 PART = 256  # clips whose probabilities are in memory at once
+FEW = 24  # different values that a column may have to be worth a row each
+LENGTHS = 5  # groups of clips by their length
+MOST_COLUMNS = 1000  # of the matrix; spreadsheets have 16,384
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,3 +176,108 @@ def evaluation_of(folder: SkeletonDataset, split: str, part: str, scores: Float[
     names = [folder.names[i] for i in indices]
     facts = (folder.class_names, split, part, folder.source)
     return Evaluation(scores, folder.label[indices], names, *facts, folder=folder, indices=indices)
+
+
+# ---- accuracy by groups of clips: by length, number of people, and what else the dataset knows of them ---------------
+
+
+@dataclass(frozen=True)
+class Group:
+    """Clips that have something in common. low, high: 95 % interval of their accuracy."""
+
+    name: str
+    clips: int
+    accuracy: float
+    low: float
+    high: float
+
+
+def groups(evaluation: Evaluation) -> dict[str, list[Group]]:
+    """Accuracy by length, people and each column of the dataset with few values, where clips differ in it."""
+    found = {}
+    for what, values in evaluation.facts.items():
+        rows = _by_length(values, evaluation.right) if what == "frames" else _by_value(values, evaluation.right)
+        if len(rows) > 1:
+            found["length" if what == "frames" else what] = rows
+    return found
+
+
+def _by_value(values: np.ndarray, right: Bool[np.ndarray, "N"]) -> list[Group]:
+    different = np.unique(values)
+    if len(different) > FEW:
+        return []
+    return [_group(str(value) or "not known", right[values == value]) for value in different]
+
+
+def _by_length(frames: Int[np.ndarray, "N"], right: Bool[np.ndarray, "N"]) -> list[Group]:
+    """Groups of about equally many clips, in which none is split between groups of the same length."""
+    edges = np.unique(np.quantile(frames, np.linspace(0, 1, LENGTHS + 1), method="nearest"))
+    group_of = np.clip(np.searchsorted(edges, frames, side="right") - 1, 0, max(len(edges) - 2, 0))
+    found = []
+    for number in np.unique(group_of):
+        here = group_of == number
+        low, high = frames[here].min(), frames[here].max()
+        found.append(_group(f"{low} – {high} frames" if low < high else f"{low} frames", right[here]))
+    return found
+
+
+def _group(name: str, right: Bool[np.ndarray, "n"]) -> Group:
+    return Group(name, len(right), float(right.mean()), *wilson(int(right.sum()), len(right)))
+
+
+# ---- tables as CSV: the prediction of every clip, the figures of every class, the confusion matrix -------------------
+
+
+def prediction_rows(evaluation: Evaluation) -> Iterable[list]:
+    """One row a clip: what it is, what the network says, and its five likeliest classes."""
+    names, shown = evaluation.class_names, min(5, len(evaluation.class_names))
+    header = ["clip", "label", "label_name", "prediction", "prediction_name", "probability", "correct"]
+    header += [f"top{k}_{what}" for k in range(1, shown + 1) for what in ("name", "probability")]
+    yield header + ["synthetic_data"] * evaluation.synthetic
+    for place, (clip, label) in enumerate(zip(evaluation.names, evaluation.labels, strict=True)):
+        probability, top = evaluation.probability(place), _likeliest(evaluation.scores[place], shown)
+        row = [clip, int(label), names[label], int(top[0]), names[top[0]], f"{probability[top[0]]:.6f}"]
+        row.append(int(label == top[0]))
+        for index in top:
+            row += [names[index], f"{probability[index]:.6f}"]
+        yield row + ["yes"] * evaluation.synthetic
+
+
+def per_class_rows(evaluation: Evaluation) -> Iterable[list]:
+    """One row a class; accuracy is empty without clips, precision without predictions."""
+    names, counts = evaluation.class_names, evaluation.counts
+    header = ["class", "class_name", "clips", "correct", "accuracy", "predicted", "precision"]
+    yield header + ["most_confused_with", "confused_clips"] + ["synthetic_data"] * evaluation.synthetic
+    accuracy, precision = per_class_accuracy(counts), per_class_precision(counts)
+    worst = {label: (names[other], clips) for label, other, clips in reversed(evaluation.confused_pairs())}
+    for index, name in enumerate(names):
+        row = [index, name, int(counts.clips[index]), int(counts.hits[index]), _decimal(accuracy[index])]
+        row += [int(counts.predicted[index]), _decimal(precision[index]), *worst.get(index, ("", 0))]
+        yield row + ["yes"] * evaluation.synthetic
+
+
+def confusion_rows(evaluation: Evaluation) -> Iterable[list]:
+    """Clips by label (row) and prediction (column), with names at both edges; of many classes as `Matrix` says."""
+    matrix = evaluation.matrix(MOST_COLUMNS)
+    names = matrix.names(evaluation.class_names)
+    yield ["synthetic data: label" if evaluation.synthetic else "label", *names]
+    for name, row in zip(names, matrix.counts, strict=True):
+        yield [name, *row.tolist()]
+
+
+def _likeliest(scores: Float[np.ndarray, "classes"], count: int) -> Int[np.ndarray, "count"]:
+    """The classes with the highest scores; of equal ones the lower class comes first, as in the metrics."""
+    least = np.partition(scores, -count)[-count]
+    there = np.flatnonzero(scores >= least)
+    return there[np.argsort(-scores[there], kind="stable")][:count]
+
+
+def csv_bytes(rows: Iterable[list]) -> bytes:
+    """Rows as the content of a CSV file, UTF-8, safe to open in a spreadsheet."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([spreadsheet_cell(value) for value in row] for row in rows)
+    return text.getvalue().encode("utf-8")
+
+
+def _decimal(fraction: float) -> str:
+    return "" if np.isnan(fraction) else f"{fraction:.4f}"

@@ -6,6 +6,8 @@ recordings, the edit score is the mean over recordings. Mean average precision i
 figures are shares from 0 to 1. Segments of the class of nothing are left out before these functions are called.
 """
 
+import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -123,3 +125,32 @@ def false_alarms(truth: Sequence[Segment], predicted: Sequence[Segment]) -> list
         for it in predicted
         if not any(it.label == one.label and it.start < one.end and it.end > one.start for one in truth)
     ]
+
+
+# ---- bouts: how often and for how long each class is done, and what follows what -------------------------------------
+
+
+@dataclass(frozen=True)
+class Bouts:
+    """Of one class. mean, longest: duration in seconds, NaN without bouts or where a frame rate is unknown."""
+
+    label: int
+    count: int
+    mean: float
+    longest: float
+
+
+def bouts(recordings: Sequence[tuple[Sequence[Segment], float]], label: int) -> Bouts:
+    """recordings: the segments of each, and its frames a second."""
+    lasts = [(it.end - it.start) / fps for segments, fps in recordings for it in segments if it.label == label]
+    mean, longest = (float(np.mean(lasts)), max(lasts)) if lasts else (float("nan"),) * 2
+    return Bouts(label, len(lasts), mean, longest)
+
+
+def transitions(recordings: Sequence[Sequence[Segment]]) -> Counter[tuple[int, int]]:
+    """How often a segment of one class is the next one after a segment of another, by their starts."""
+    found: Counter[tuple[int, int]] = Counter()
+    for segments in recordings:
+        order = [it.label for it in sorted(segments, key=lambda it: (it.start, it.end))]
+        found.update((before, after) for before, after in itertools.pairwise(order))
+    return found

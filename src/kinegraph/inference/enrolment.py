@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import nn
 
-from kinegraph.data.mirrored_classes import mirrored_classes
+from kinegraph.data.augment import mirrored_classes
 from kinegraph.evaluation.calibration import least_probability
 from kinegraph.inference.embedding import embeddings, encoder_for, is_any
 from kinegraph.inference.predictor import predictor_of, weights_of

@@ -17,8 +17,7 @@ from torch import nn
 from kinegraph.data.conditions import Conditions
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.data.windows import cut, window_starts
-from kinegraph.evaluation.frame_scoring import window_weight
-from kinegraph.evaluation.scoring import view_scores
+from kinegraph.evaluation.scoring import view_scores, window_weight
 from kinegraph.evaluation.timelines import SEVERAL_FROM
 from kinegraph.inference.clip_matching import fitted
 from kinegraph.inference.timeline import Segment

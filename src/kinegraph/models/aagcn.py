@@ -20,15 +20,17 @@ from kinegraph.models.agcn import ADAPTIVE, EMBEDDINGS, REDUCTION, mean_product,
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import (
     Identity,
+    Init,
     Projection,
     check_blocks,
+    check_init,
     check_kernel,
     check_people,
+    draw_projections,
     over_time,
     scale_people,
     shortcut,
 )
-from kinegraph.models.layers.first_weights import Init, check_init, draw_projections
 from kinegraph.models.layers.folding import finish_folding, fold_norm, scale_and_shift
 from kinegraph.models.layers.products import mix_last, quick_linear
 from kinegraph.models.layers.scaling import scaled

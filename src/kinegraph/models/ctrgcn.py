@@ -16,11 +16,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
-from kinegraph.models.layers.blocks import Identity, check_blocks, check_people, scale_people
-from kinegraph.models.layers.channel_graphs import channel_graph_product
+from kinegraph.models.layers.blocks import (
+    Identity,
+    Init,
+    check_blocks,
+    check_init,
+    check_people,
+    draw_projections,
+    scale_people,
+)
 from kinegraph.models.layers.channel_norm import ChannelNorm
-from kinegraph.models.layers.first_weights import Init, check_init, draw_projections
 from kinegraph.models.layers.folding import finish_folding, fold_norm
+from kinegraph.models.layers.graph_product import channel_graph_product
 from kinegraph.models.layers.mixing import channels_first, channels_last, mixed, shortcut
 from kinegraph.models.layers.streaming import StreamedNetwork
 from kinegraph.models.layers.time_branches import Plan, branches, quick

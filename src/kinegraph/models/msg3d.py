@@ -15,8 +15,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
-from kinegraph.models.layers.blocks import check_people, over_time, scale_people, shortcut
-from kinegraph.models.layers.first_weights import Init, check_init, draw_kaiming, draw_projections
+from kinegraph.models.layers.blocks import (
+    Init,
+    check_init,
+    check_people,
+    draw_kaiming,
+    draw_projections,
+    over_time,
+    scale_people,
+    shortcut,
+)
 from kinegraph.models.layers.folding import Rounded, finish_folding, fold_norm, scale_and_shift
 from kinegraph.models.layers.graph_product import gathering, graph_product, product_with
 from kinegraph.models.layers.products import quick_linear

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from kinegraph.models.layers.absent import check_input, clip_logits
-from kinegraph.models.layers.packed import pack
+from kinegraph.models.layers.products import pack
 from kinegraph.models.network import SkeletonNetwork, network_kind
 from kinegraph.models.quickest import EXACT, ROUGH, quickest
 

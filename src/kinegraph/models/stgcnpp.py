@@ -15,8 +15,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
-from kinegraph.models.layers.blocks import Identity, check_blocks, over_time, scale_joints, shortcut
-from kinegraph.models.layers.first_weights import Init, check_init, draw_kaiming, draw_projections
+from kinegraph.models.layers.blocks import (
+    Identity,
+    Init,
+    check_blocks,
+    check_init,
+    draw_kaiming,
+    draw_projections,
+    over_time,
+    scale_joints,
+    shortcut,
+)
 from kinegraph.models.layers.folding import FoldedGraphConvolution, finish_folding, fold_norm, scale_and_shift
 from kinegraph.models.layers.products import quick_linear
 from kinegraph.models.layers.streaming import Ring, Rows, StreamedBlock, StreamedNetwork, linear, over_frames

@@ -12,8 +12,8 @@ from kinegraph.evaluation.metrics import figures_to_show
 from kinegraph.inference.prediction import Prediction
 from kinegraph.messages import counted, plain_name
 from kinegraph.notebook import ShownPath
-from kinegraph.report.course import METRICS
 from kinegraph.report.player import player_html
+from kinegraph.report.runs import METRICS
 from kinegraph.report.scene import Scene
 from kinegraph.report.trained import Run
 from kinegraph.skeleton.clip import SkeletonClip

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from kinegraph.evaluation.calibration import Calibration
-from kinegraph.report.course import Curve
 from kinegraph.report.page import text
+from kinegraph.report.runs import Curve
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 440, 210, 40, 12, 10, 26
 MOST_POINTS = 1000  # of a line

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kinegraph.evaluation.compare import Paired, class_accuracy, paired
-from kinegraph.evaluation.matrix import ALL_SHOWN
+from kinegraph.evaluation.metrics import ALL_SHOWN
 from kinegraph.messages import counted
 from kinegraph.report.charts import curve_figures, legend
 from kinegraph.report.html import MOST_LISTED, SYNTHETIC

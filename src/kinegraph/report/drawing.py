@@ -57,7 +57,7 @@ def blank(width: int, height: int, theme: Theme, scale: float = 1.0) -> Panel:
 
 
 def blank_vectors(width: int, height: int, theme: Theme) -> Panel:
-    """An empty picture of lines and letters, for `vectors`."""
+    """An empty picture of lines and letters, for `vector_file`."""
     panel = Panel(None, Figure((width / 72, height / 72), 72), 1.0, 0, 0, width, height)
     fill(panel, 0, 0, width, height, theme.ground)
     return panel

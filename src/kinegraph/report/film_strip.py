@@ -25,10 +25,9 @@ from kinegraph.report.drawing import (
     pixels,
     write,
 )
-from kinegraph.report.key_frames import key_frames
-from kinegraph.report.scene import Scene
+from kinegraph.report.plots import VectorKind, vector_file
+from kinegraph.report.scene import Scene, key_frames
 from kinegraph.report.stage import Stage, stage_of
-from kinegraph.report.vectors import VectorKind, vector_file
 
 HEIGHT = 300  # of a frame, in pixels
 WIDEST = 1500  # of a row

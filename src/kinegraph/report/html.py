@@ -9,13 +9,19 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from kinegraph.evaluation.calibration import BINS, calibration
-from kinegraph.evaluation.evaluation import Evaluation
-from kinegraph.evaluation.groups import groups
-from kinegraph.evaluation.matrix import Matrix, note_of, worth_showing
-from kinegraph.evaluation.metrics import figures_to_show, near_order, per_class_accuracy, per_class_precision, remarks
+from kinegraph.evaluation.evaluation import Evaluation, groups
+from kinegraph.evaluation.metrics import (
+    Matrix,
+    figures_to_show,
+    near_order,
+    note_of,
+    per_class_accuracy,
+    per_class_precision,
+    remarks,
+    worth_showing,
+)
 from kinegraph.messages import counted, plain_name
 from kinegraph.report.charts import SCARCE, calibration_svg, curve_figures
-from kinegraph.report.course import Course, Curve
 from kinegraph.report.page import (
     bar,
     code,
@@ -37,6 +43,7 @@ from kinegraph.report.page import (
     whole_page,
 )
 from kinegraph.report.player import player_css, player_fragment, player_js
+from kinegraph.report.runs import Course, Curve
 from kinegraph.report.scene import Scene
 
 SYNTHETIC = (

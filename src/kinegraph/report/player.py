@@ -14,9 +14,8 @@ from jaxtyping import Float
 
 from kinegraph.messages import plain_name
 from kinegraph.report.colours import DARK, LIGHT, bone_sides, css_variables, sides
-from kinegraph.report.key_frames import key_frames
 from kinegraph.report.page import POLICY, data, part, text
-from kinegraph.report.scene import Answers, Scene
+from kinegraph.report.scene import Answers, Scene, key_frames
 from kinegraph.report.stage import DISTANCE, MARGIN, Stage, stage_of
 from kinegraph.skeleton.layout import JointLayout
 

@@ -1,16 +1,22 @@
-"""The confusion matrix as a picture, for papers and slides."""
+"""Pictures of matplotlib for papers and slides: the confusion matrix, learning curves, calibration."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Int
-from matplotlib import font_manager
+from matplotlib import font_manager, rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from kinegraph.atomic import write_atomic
+from kinegraph.evaluation.calibration import Calibration, calibration
+from kinegraph.evaluation.evaluation import MOST_COLUMNS
 from kinegraph.messages import plain_name, shortened
+from kinegraph.report.runs import Curve, Run
 
 # White to dark blue: one hue that only gets darker reads the same with any kind of colour vision, and in print.
 SHARE_COLOURS = LinearSegmentedColormap.from_list(
@@ -20,6 +26,12 @@ SHARE_COLOURS = LinearSegmentedColormap.from_list(
 NO_CLIPS = "#ececec"
 NAMED = 150  # classes up to which each has its name
 COUNTED = 24  # classes up to which there is room for a number in each cell
+VectorKind = Literal["svg", "pdf"]
+# Text stays text, to be searched and edited: as such in an SVG, in a TrueType font that a PDF carries.
+SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "kinegraph", "pdf.fonttype": 42}
+NO_DATE = {"svg": {"Date": None, "Creator": "kinegraph"}, "pdf": {"CreationDate": None, "Creator": "kinegraph"}}
+# Okabe and Ito 2008: colours that people with any colour vision tell apart. Lines also differ in their dashes.
+TRAINING, VALIDATION, CLAIMED = "#0072B2", "#D55E00", "#56B4E9"
 
 
 def confusion_png(
@@ -107,3 +119,71 @@ def _add_scale(figure: Figure, picture, side: float, heading: float, empty: bool
     notes = ["grey: no clips"] * empty + [f"left out: {absent:,} without\nclips or predictions"] * (absent > 0)
     place = 1 + 0.2 / side, 1 - height - 0.3 / side
     figure.text(*place, "\n".join(notes), fontsize=heading - 2, va="top", linespacing=1.4)
+
+
+# ---- figures as files: SVG and PDF, of lines and letters that stay sharp at any size ---------------------------------
+
+
+def vector_file(figure: Figure, kind: VectorKind, *, tight: bool = False) -> bytes:
+    """The file's content; the same figure gives the same bytes. tight: with what reaches beyond the figure's edges."""
+    file, around = io.BytesIO(), {"bbox_inches": "tight", "pad_inches": 0.1} if tight else {}
+    with rc_context(SETTINGS):
+        figure.savefig(file, format=kind, metadata=NO_DATE[kind], **around)
+    return file.getvalue()
+
+
+# ---- the figures of a report: confusion matrix, learning curves, calibration -----------------------------------------
+
+
+def write_figures(run: Run, folder: Path, kind: VectorKind) -> list[Path]:
+    """Write what is known of a run or test as figures of a folder. Returns the files; none where nothing is known."""
+    written: list[Path] = []
+    for name, figure in _figures(run):
+        written.append(folder / f"{name}.{kind}")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(written[-1], vector_file(figure, kind, tight=True))
+    return written
+
+
+def _figures(run: Run) -> Iterator[tuple[str, Figure]]:
+    if run.evaluation is not None:
+        evaluation = run.evaluation
+        matrix = evaluation.matrix(MOST_COLUMNS, every=0)
+        names = matrix.names(evaluation.class_names)
+        yield "confusion_matrix", confusion_figure(matrix.counts, names, evaluation.title, matrix.absent)
+        yield "calibration", calibration_figure(calibration(evaluation.confidence, evaluation.right))
+    for key, title, scale in (("top1", "top-1, %", 100), ("loss", "loss", 1)):
+        if any(name == key for _, name in run.course.curve):
+            yield f"learning_{key}", learning_figure(run.course.curve, key, title, scale)
+
+
+def learning_figure(curve: Curve, key: str, title: str, scale: float) -> Figure:
+    """A figure of the log over epochs, of training and validation. scale: what its values are multiplied by."""
+    figure = Figure(figsize=(3.5, 2.4), layout="constrained")  # a column of most journals is 3.5 inches wide
+    axes = figure.subplots()
+    for mode, word, colour, dashes in (("train", "training", TRAINING, "--"), ("val", "validation", VALIDATION, "-")):
+        if points := curve.get((mode, key)):
+            epochs, values = zip(*points, strict=True)
+            look = {"color": colour, "linestyle": dashes, "marker": "o" if len(points) == 1 else None, "markersize": 3}
+            axes.plot(epochs, [scale * value for value in values], label=word, **look)
+    axes.set(xlabel="epoch", ylabel=title)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def calibration_figure(found: Calibration) -> Figure:
+    """How many predictions are right, bin by bin of the probability that the network gave them."""
+    figure = Figure(figsize=(3.5, 3.2), layout="constrained")
+    axes = figure.subplots()
+    there, bins = found.count > 0, len(found.count)
+    places = (there.nonzero()[0] + 0.5) / bins
+    axes.bar(places, found.accuracy[there], width=0.9 / bins, color=CLAIMED, label="right")
+    axes.plot(found.confidence[there], found.accuracy[there], "o", color=TRAINING, markersize=3, label="mean of a bin")
+    axes.plot([0, 1], [0, 1], color="black", linestyle="--", linewidth=0.8, label="ideal")
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability given", ylabel="share that is right", aspect="equal")
+    axes.set_title(f"expected calibration error {found.error:.3f}", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    return figure

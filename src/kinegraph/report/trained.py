@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.notebook import ShownPath, in_notebook
-from kinegraph.report.course import METRICS
+from kinegraph.report.runs import METRICS, read_run
 from kinegraph.report.runs import Run as RunRead
-from kinegraph.report.runs import read_run
 from kinegraph.report.write import write_run_report
 
 if TYPE_CHECKING:

@@ -4,15 +4,20 @@ from pathlib import Path
 
 from kinegraph.atomic import write_atomic
 from kinegraph.evaluation.about_result import about_result
-from kinegraph.evaluation.evaluation import Evaluation
+from kinegraph.evaluation.evaluation import (
+    MOST_COLUMNS,
+    Evaluation,
+    confusion_rows,
+    csv_bytes,
+    per_class_rows,
+    prediction_rows,
+)
 from kinegraph.evaluation.results import checked_result_path, result_pickle
-from kinegraph.evaluation.tables import MOST_COLUMNS, confusion_rows, csv_bytes, per_class_rows, prediction_rows
 from kinegraph.inference.explanation import explainer
 from kinegraph.inference.predictor import predictor_of
-from kinegraph.report.course import read_course
 from kinegraph.report.html import About, report_page
 from kinegraph.report.plots import confusion_png
-from kinegraph.report.runs import VALIDATION, Run, read_run
+from kinegraph.report.runs import VALIDATION, Run, read_course, read_run
 from kinegraph.report.scene import Explain, scenes_of
 
 SHOWN = 10  # mistakes that are played

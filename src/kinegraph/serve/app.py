@@ -5,11 +5,13 @@ Recordings are read in a process of their own, frames are answered in threads of
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
+from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,10 +30,12 @@ from kinegraph.data.pose.estimators import Estimator
 from kinegraph.inference.exported import Exported
 from kinegraph.inference.streaming.session import Session
 from kinegraph.messages import megabytes, one_line
+from kinegraph.report.colours import DARK, LIGHT, css_variables
+from kinegraph.report.page import part as report_part
+from kinegraph.report.player import player_css
 from kinegraph.serve.guard import Guard
 from kinegraph.serve.jobs import Busy, Jobs
 from kinegraph.serve.openapi import described
-from kinegraph.serve.page import page_html, policy
 from kinegraph.serve.recordings import CLIP, OWN, Asking, asking_of, job_of, upload_name
 from kinegraph.serve.streams import Hub, OpenStream, StreamAsking, Viewer, stream_asking
 from kinegraph.skeleton.layout import layout_names
@@ -39,10 +43,12 @@ from kinegraph.skeleton.layout import layout_names
 if TYPE_CHECKING:  # torch takes seconds to import, and an exported network does without it
     from kinegraph.models.weights import Weights
 
+
 UPLOAD_TIME = 600.0  # seconds that an upload may take
 READ_TIME = 20.0  # seconds that a client may leave an answer unread
 MOST_WRONG = 50  # messages in a row that cannot be read
 AGAIN = {"Retry-After": "5"}
+SCRIPTS = ("serve_live", "serve_board", "serve_sources", "serve_files", "serve")
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,3 +306,39 @@ async def _closed(socket: WebSocket, reason: str, code: int) -> None:
 
 
 SOCKET_SIZE = LONGEST  # bytes of a message
+
+
+# ---- the page for people: one file that needs nothing but this server ------------------------------------------------
+
+
+def page_html() -> tuple[str, str]:
+    """The page, and the word that its script carries: no other script runs in it."""
+    nonce = secrets.token_urlsafe(16)
+    return _page().replace("NONCE", nonce), nonce
+
+
+def policy(nonce: str, host: str) -> str:
+    """What the page may load: its own script, and connections to this server."""
+    own = host if host.replace(".", "").replace(":", "").replace("-", "").strip("[]").isalnum() else ""
+    return (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; img-src data: blob:; "
+        f"media-src blob:; connect-src 'self' ws://{own} wss://{own}; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
+
+
+@cache
+def _page() -> str:
+    light, dark = css_variables(LIGHT), css_variables(DARK)
+    colours = f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}"
+    style = f"{colours}\n{part('serve.css')}\n{player_css()}"
+    script = "\n".join(
+        [report_part("player_stage.js"), report_part("player.js"), report_part("player_parts.js")]
+        + [part(f"{name}.js") for name in SCRIPTS]
+    )
+    return part("serve.html").replace("STYLE", style).replace("SCRIPT", f"(() => {{\n{script}\n}})();")
+
+
+def part(file: str) -> str:
+    """A file of this package."""
+    return (resources.files("kinegraph.serve") / file).read_text(encoding="utf-8")

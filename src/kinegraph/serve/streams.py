@@ -1,23 +1,40 @@
 """Streams of programs and of pages with a camera: frames in, answers out, and the pages that watch them."""
 
 import asyncio
+import struct
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
 
 from kinegraph.data.formats.json_lines import Frame, Head, parsed_line
 from kinegraph.data.pose.estimators import Estimator
+from kinegraph.data.pose.sightings import Seeing
 from kinegraph.inference.prediction import size_of
 from kinegraph.inference.streaming.live import Happening, Live, as_object
+from kinegraph.inference.streaming.poses import Person
 from kinegraph.inference.streaming.session import Played, Session
-from kinegraph.messages import did_you_mean, plain_name, quoted
-from kinegraph.serve.camera import Camera
+from kinegraph.messages import did_you_mean, one_line, plain_name, quoted
+from kinegraph.report.player import layout_facts, view_of
+from kinegraph.report.scene import Scene
+from kinegraph.report.stage import stage_of
 from kinegraph.serve.recordings import check_layout, value_of
-from kinegraph.serve.scenery import Scenery
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.geometry import UPRIGHT, Up, upward
+from kinegraph.skeleton.layout import JointLayout
 
 MOST_PEOPLE, MOST_TOP = 20, 1000
 SHOWN = 3  # classes that pages show
 QUEUE = 64  # messages that wait for a page that watches
+HEAD = 8  # bytes before the picture: its time in milliseconds, float64, little-endian
+LARGEST = 1920 * 1920  # pixels
+FIRST, OFTEN = 10, 45  # frames until the first view, and from one view to the next
+MOMENTS = 90  # frames that a view holds
 
 
 @dataclass(frozen=True)
@@ -252,3 +269,96 @@ class Hub:
         chosen = {it.chosen for it in self.viewers}
         for number, stream in self.streams.items():
             stream.watched = number in chosen
+
+
+# ---- pictures from a browser's camera: decoded, and the people in them as a frame of a stream ------------------------
+
+
+class Camera:
+    """A camera of a page. dimensions: that the network wants. fps: of the stream; times are brought to it.
+
+    Raises ValueError for an estimator that does not know metres where they are wanted.
+    """
+
+    def __init__(self, estimator: Estimator, dimensions: int, fps: float):
+        self.seeing, self.fps = Seeing(estimator, dimensions), fps
+        self.begin: float | None = None
+        self.last = -1
+        self.size: tuple[int, int] | None = None  # of the pictures
+
+    def frame(self, message: bytes) -> Frame | None:
+        """The people of a picture; None where it belongs to the same frame as the last one."""
+        time, image = picture(message)
+        self.begin = time if self.begin is None else self.begin
+        number = round((time - self.begin) / 1000 * self.fps)
+        if not self.last < number < self.last + 2**31:
+            return None
+        people, scores = self.seeing.people(image, f"frame {number:,}")
+        self.last, self.size = number, (image.shape[1], image.shape[0])
+        return Frame(people, scores, None, number)
+
+
+def picture(message: bytes) -> tuple[float, UInt8[np.ndarray, "H W 3"]]:
+    """The time in milliseconds and the pixels of a message. Raises ValueError for anything but a JPEG behind a time."""
+    time = struct.unpack("<d", message[:HEAD])[0] if len(message) > HEAD else float("nan")
+    try:
+        with Image.open(BytesIO(message[HEAD:]), formats=("JPEG",)) as image:
+            if image.width * image.height > LARGEST:
+                raise ValueError(f"a picture of {image.width}x{image.height} pixels, expected at most {LARGEST:,}")
+            pixels = np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"the message is no JPEG picture: {one_line(error)}") from None
+    if not 0 <= time < 1e15:
+        raise ValueError(f"the picture's time is {time} ms, expected 8 bytes of a float64 in front of the JPEG")
+    return time, pixels
+
+
+# ---- the people of a stream as a page draws them: upright, with the view that holds everybody ------------------------
+
+
+class Scenery:
+    """What a page needs to draw the frames of a stream. image_size: of the pictures that the coordinates are pixels of.
+
+    Poses are turned so that y is up, by the vertical that the first frames have.
+    """
+
+    def __init__(self, layout: JointLayout, image_size: tuple[int, int] | None = None):
+        self.layout, self.image_size = layout, image_size
+        self.moments: deque[Float[np.ndarray, "V C"]] = deque(maxlen=MOMENTS)
+        self.up: Up | None = None
+        self.count = 0
+        self.view: dict[str, Any] | None = None  # the latest
+
+    def facts(self) -> dict[str, Any]:
+        """What holds for all frames."""
+        return layout_facts(self.layout) | {"image": list(self.image_size or ()), "view": self.view}
+
+    def shown(self, poses: Mapping[Person, Float[np.ndarray, "V C"]], frame: int) -> dict[str, Any]:
+        """A frame: each person's joints, null where one was not seen; now and then with a new view."""
+        self.moments.extend(poses.values())
+        found: dict[str, Any] = {"kind": "frame", "frame": frame}
+        if poses and (self.count < FIRST or self.count % OFTEN == 0):
+            self.view = found["view"] = self._view() or self.view
+        self.count += bool(poses)
+        turn = np.array(UPRIGHT[self.up], np.float32).T if self.up else None
+        found["people"] = [
+            {"id": person, "joints": _rounded(pose if turn is None else pose @ turn, np.asarray(pose.any(-1)))}
+            for person, pose in poses.items()
+        ]
+        return found
+
+    def _view(self) -> dict[str, Any] | None:
+        """The view of the latest frames; none where they show nothing."""
+        keypoint = np.stack(self.moments)[:, None]
+        flat = keypoint.shape[3] == 2
+        if not flat and self.count <= FIRST:
+            self.up = upward(np.where(keypoint.any(-1, keepdims=True), keypoint, np.nan), self.layout)
+        clip = SkeletonClip(keypoint, self.layout, "live", image_size=self.image_size)
+        try:
+            return view_of(stage_of(Scene(clip, up=self.up)))
+        except ValueError:
+            return None
+
+
+def _rounded(pose: Float[np.ndarray, "V C"], seen: np.ndarray) -> list[list[float] | None]:
+    return [[float(f"{it:.5g}") for it in joint] if there else None for joint, there in zip(pose, seen, strict=True)]

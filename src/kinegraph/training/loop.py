@@ -17,12 +17,10 @@ from torch import Tensor, nn
 
 from kinegraph.data.loading import ClipDataset, train_loader
 from kinegraph.data.windows import WindowDataset
-from kinegraph.training.callbacks import Callbacks
 from kinegraph.training.distributed import naming_lost_processes, stop_request
-from kinegraph.training.loggers import Loggers
 from kinegraph.training.losses import class_counts
+from kinegraph.training.observers import Callbacks, Loggers, TrainingDisplay
 from kinegraph.training.options import TrainOptions, loggers_of
-from kinegraph.training.progress import TrainingDisplay
 from kinegraph.training.run_folder import RunFolder
 from kinegraph.training.tasks import ClipTask, Task
 

@@ -32,10 +32,9 @@ from kinegraph.models.weights import save_weights
 from kinegraph.plugins import plugin_functions
 from kinegraph.skeleton.graph import STRATEGIES, adjacency
 from kinegraph.skeleton.layout import JointLayout, load_layout
-from kinegraph.training.callbacks import check_callbacks
-from kinegraph.training.loggers import check_loggers
 from kinegraph.training.loop import Progress
 from kinegraph.training.losses import BinaryCrossEntropy, build_loss, class_counts
+from kinegraph.training.observers import check_callbacks, check_loggers
 from kinegraph.training.optim import parameter_groups, scale_rates, unfuse
 from kinegraph.training.options import TrainOptions, loggers_of
 from kinegraph.training.run_folder import RunFolder, portable_recipe

@@ -13,9 +13,8 @@ from torch.nn.functional import cross_entropy
 
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.windows import WindowDataset
-from kinegraph.evaluation.frame_scoring import score_frames
 from kinegraph.evaluation.metrics import evaluate
-from kinegraph.evaluation.scoring import score_clips
+from kinegraph.evaluation.scoring import score_clips, score_frames
 from kinegraph.evaluation.timelines import figures
 from kinegraph.models.frames import FrameWise
 from kinegraph.skeleton.segment import IGNORED

@@ -5,10 +5,9 @@ from contextlib import closing
 from dataclasses import fields
 from typing import Any
 
-from kinegraph.data.cleaning import Cleaning, cleaned
+from kinegraph.data.cleaning import Cleaning, cleaned, swapped_pairs
 from kinegraph.data.formats.recordings import Item, fault_of
 from kinegraph.data.repair import at_rate, turned_up
-from kinegraph.data.swapped_sides import swapped_pairs
 from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
 

@@ -1,7 +1,9 @@
 """What the blocks of several papers share: residual paths, one scale for each joint and channel, checks."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -9,6 +11,8 @@ from torch import Tensor, nn
 
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.products import quick_linear
+
+Init = Literal["pyskl", "mmaction1"]
 
 
 class Projection(nn.Module):
@@ -95,3 +99,27 @@ def check_kernel(kernel: int) -> None:
     """Raises ValueError when a convolution over time would not be centred on its frame."""
     if kernel < 1 or kernel % 2 == 0:
         raise ValueError(f"kernel is {kernel}, expected an odd number of frames")
+
+
+# ---- first weights that PYSKL and MMAction2 1.x draw otherwise; torch's own remain for what is not drawn -------------
+
+
+def check_init(init: str) -> None:
+    """Raises ValueError for first weights that are nobody's."""
+    if init not in get_args(Init):
+        raise ValueError(f"init is '{init}', expected {' or '.join(get_args(Init))}")
+
+
+@torch.no_grad()
+def draw_kaiming(layer: nn.Module, fan_out: int | None = None) -> None:
+    """A matrix or kernel: normal with variance 2 / fan-out, biases 0."""
+    weight = layer.get_parameter("weight")
+    nn.init.normal_(weight, 0.0, math.sqrt(2 / (fan_out or weight[:, 0].numel())))
+    nn.init.zeros_(layer.get_parameter("bias"))
+
+
+def draw_projections(blocks: Iterable[nn.Module], init: str) -> None:
+    """Projections of shortcuts over time: torch's own in PYSKL, as other convolutions over time in MMAction2 1.x."""
+    for block in blocks:
+        if init == "mmaction1" and isinstance(block.residual, Projection):
+            draw_kaiming(block.residual.mix)

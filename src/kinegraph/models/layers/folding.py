@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import Identity, Projection
 from kinegraph.models.layers.graph_product import gathering, packed_product, product_with
-from kinegraph.models.layers.packed import Packed, packs
+from kinegraph.models.layers.products import Packed, packs
 from kinegraph.models.layers.winograd import (
     PACKED_NARROWEST,
     MinimalFiltering,

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinegraph.models.layers.packed import Packed, packs
+from kinegraph.models.layers.products import Packed, packs
 from kinegraph.models.layers.threads import each, shares
 
 TAPS = 3  # of each of the two levels
@@ -30,7 +30,7 @@ MOST_TAPS = TAPS * TAPS
 PIECE = 2**19  # numbers in the products of some tiles that are computed together: they stay in the cache
 POINTS = (0, 1, -1, 2)  # where polynomials are evaluated, and infinity
 NARROWEST = 48  # channels from which it pays
-PACKED_NARROWEST, PACKED_PIECE = 128, 2**20  # the same of an engine where packed products are faster: packed.py
+PACKED_NARROWEST, PACKED_PIECE = 128, 2**20  # the same of an engine where packed products are faster: products.py
 LONGEST = 600  # frames up to which gradients are filtered
 
 

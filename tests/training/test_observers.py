@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from kinegraph import plugins
 from kinegraph.cli import main
-from kinegraph.training import loggers
+from kinegraph.training import observers
 from kinegraph.training.loop import Training
 from tests import made_up
 
@@ -89,7 +89,7 @@ def services(monkeypatch):
     mlflow.end_run = seen["mlflow_end"].append
     for module in (wandb, mlflow):
         monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(loggers, "find_spec", lambda name: True)
+    monkeypatch.setattr(observers, "find_spec", lambda name: True)
     return seen
 
 
@@ -142,7 +142,7 @@ def test_a_service_that_fails_does_not_end_the_training(place, services, monkeyp
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb", "mlflow"])
 def test_what_is_not_installed_is_asked_for(place, monkeypatch, capsys, name):
-    monkeypatch.setattr(loggers, "find_spec", lambda name: None)
+    monkeypatch.setattr(observers, "find_spec", lambda name: None)
     assert train("--loggers", name) == 2
     assert f"pip install 'kinegraph[{name}]'" in capsys.readouterr().err
     assert not (place / "run").exists()

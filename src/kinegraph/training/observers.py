@@ -1,22 +1,33 @@
-"""Where else the figures of a run's log are shown: TensorBoard, Weights & Biases, MLflow. Each is an extra.
+"""What is told of a run while it trains: to the person at the terminal, to services, to the user's own code.
 
-log.jsonl and metrics.csv are written in any case. Project, address and password of the services are theirs to know:
-WANDB_PROJECT, WANDB_MODE, MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME and so on.
+log.jsonl and metrics.csv are written in any case. TensorBoard, Weights & Biases and MLflow are extras; project, address
+and password of the services are theirs to know: WANDB_PROJECT, WANDB_MODE, MLFLOW_TRACKING_URI,
+MLFLOW_EXPERIMENT_NAME and so on.
 """
 
 import json
 import os
 import secrets
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from kinegraph.atomic import write_atomic
-from kinegraph.messages import one_line
-from kinegraph.safe_io import read_json, read_yaml
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
 
+from kinegraph.atomic import write_atomic
+from kinegraph.messages import did_you_mean, one_line
+from kinegraph.plugins import plugin_classes
+from kinegraph.safe_io import read_json, read_yaml
+from kinegraph.training.run_folder import RunFolder
+
+REFRESH = 0.5  # seconds between looks at the running sums: each look waits for the GPU
+METHODS = ("on_start", "on_epoch", "on_end")  # of a callback
 NOT_DRAWN = ("mode", "epoch", "iter")
 THEIR_NAMES = {  # of the TensorFlow project (itskalvik/ST-GCN, main.py)
     "train/loss": "cross_entropy_loss",
@@ -27,6 +38,88 @@ THEIR_NAMES = {  # of the TensorFlow project (itskalvik/ST-GCN, main.py)
 }
 PROJECT = "kinegraph"
 IDS = "loggers.json"  # in the run folder: under which name a service knows the run, so that a resumed one goes on there
+
+
+class TrainingDisplay:
+    """Bar and epoch lines on stderr; the bar only on a terminal.
+
+    monitor: the figure that `best` is of.
+    """
+
+    def __init__(self, epochs: int, batches: int, monitor: str = "top1", shown: bool = True):
+        self.epochs, self.batches, self.monitor = epochs, batches, monitor
+        self.console = Console(stderr=True, quiet=not shown, highlight=False, soft_wrap=True)
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed}/{task.total}  {task.fields[state]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=not (shown and sys.stderr.isatty()),
+        )
+        self.task = self.bar.add_task("epoch 1", total=batches, state="")
+        self.began = time.perf_counter()
+        self.batches_here = 0  # done since then
+        self.begin_epoch(1)
+
+    def __enter__(self):
+        self.bar.start()
+        self.began = time.perf_counter()
+        return self
+
+    def __exit__(self, *_):
+        self.bar.stop()
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self.console.print(line, markup=False)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Speed and waiting are those of the training part of an epoch, since here."""
+        self.looked = self.epoch_began = self.stepped = time.perf_counter()
+        self.clips_at_look = self.clips = 0
+        self.waited = 0.0
+        self.bar.reset(self.task, description=f"epoch {epoch}", state="")
+
+    def step(self, batch: int, totals: list[float], fresh: Tensor, clips: int, waited: float) -> None:
+        """After each step: moves the bar; loss, top-1 and clips a second now and then. waited: seconds for data."""
+        self.clips += clips
+        self.waited += waited
+        self.batches_here += 1
+        self.bar.update(self.task, completed=batch)
+        now = self.stepped = time.perf_counter()
+        if now - self.looked >= REFRESH and not self.bar.disable:
+            loss, hits, _, seen = (old + new for old, new in zip(totals, fresh.tolist(), strict=True))
+            speed = (self.clips - self.clips_at_look) / (now - self.looked)
+            self.bar.update(
+                self.task, state=f"loss {loss / seen:.4f}  train top-1 {hits / seen:.1%}  {speed:,.0f} clips/s"
+            )
+            self.looked, self.clips_at_look = now, self.clips
+
+    def epoch(self, epoch, loss, top1, rate, figures: dict | None, best: float, best_epoch: int) -> None:
+        """After each epoch: the line that stays."""
+        line = f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}"
+        line += f"  loss {loss:.4f}  lr {rate:.2e}  train top-1 {top1:6.1%}"
+        if figures is not None:
+            line += f"  val top-1 {figures['top1']:6.1%}"
+            if self.monitor == "mean_class_accuracy":
+                line += f"  mean class {figures[self.monitor]:6.1%}"
+            line += f"  best {best:6.1%} (epoch {best_epoch})"
+        passed = time.perf_counter() - self.began
+        training = max(self.stepped - self.epoch_began, 1e-9)
+        left = passed / max(self.batches_here, 1) * self.batches * (self.epochs - epoch)
+        line += f"  {self.clips / training:,.0f} clips/s  {self.waited / training:.0%} waiting for data  "
+        self.say(line + (f"{_clock(left)} left" if epoch < self.epochs else f"took {_clock(passed)}"))
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+# ---- services --------------------------------------------------------------------------------------------------------
 
 
 @runtime_checkable
@@ -188,3 +281,56 @@ def _flat(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:
         else:
             flat[f"{before}{name}"] = value
     return flat
+
+
+# ---- the user's own code: classes of `--plugins` files, named by `--callbacks FILE.NAME` -----------------------------
+
+
+class Callback(Protocol):
+    """Called in the first process of a run. A class may leave methods out.
+
+    run: the run folder, with `path`, `best` and `last` (weights files) and `records("val")` (lines of its log).
+    figures: epoch, loss, top1 and lr of the epoch, and where it was validated val_top1, val_loss and so on. The epoch
+    is saved by then, so an error raised here loses nothing: `--resume` goes on behind it.
+    """
+
+    def on_start(self, run: RunFolder) -> None:
+        """Before the first step, also of a resumed run."""
+
+    def on_epoch(self, run: RunFolder, figures: Mapping[str, float]) -> None:
+        """After each epoch."""
+
+    def on_end(self, run: RunFolder) -> None:
+        """After the last epoch, when the last weights are written; not after Ctrl-C."""
+
+
+def check_callbacks(names: Sequence[str]) -> None:
+    """Raises ValueError for a name that is no such class."""
+    known = plugin_classes()
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known) or "; name a class of your own as FILE.NAME, with --plugins FILE.py"
+            raise ValueError(f"callbacks: there is no class '{name}'{hint}")
+        if not any(callable(getattr(known[name], method, None)) for method in METHODS):
+            raise ValueError(f"callbacks: {name} has none of the methods {', '.join(METHODS)}")
+
+
+class Callbacks:
+    """Some callbacks as one."""
+
+    def __init__(self, names: Sequence[str] = ()):
+        self.all = [plugin_classes()[name]() for name in names]
+
+    def on_start(self, run: RunFolder) -> None:
+        self._call("on_start", run)
+
+    def on_epoch(self, run: RunFolder, figures: Mapping[str, float]) -> None:
+        self._call("on_epoch", run, figures)
+
+    def on_end(self, run: RunFolder) -> None:
+        self._call("on_end", run)
+
+    def _call(self, name: str, *arguments: object) -> None:
+        for one in self.all:
+            if (method := getattr(one, name, None)) is not None:
+                method(*arguments)

@@ -9,10 +9,10 @@ import time
 import pytest
 
 from kinegraph.cli import main
-from kinegraph.training.run_lock import locked
+from kinegraph.training.run_folder import locked
 from tests import made_up
 
-HOLD = "import sys, time; from pathlib import Path; from kinegraph.training.run_lock import locked\n"
+HOLD = "import sys, time; from pathlib import Path; from kinegraph.training.run_folder import locked\n"
 HOLD += "with locked(Path(sys.argv[1])):\n print('held', flush=True)\n time.sleep(60)"
 
 
@@ -72,7 +72,7 @@ def test_a_forked_worker_does_not_keep_the_lock(tmp_path):
             time.sleep(20)
             os._exit(0)
     try:
-        code = "import sys; from pathlib import Path; from kinegraph.training.run_lock import locked\n"
+        code = "import sys; from pathlib import Path; from kinegraph.training.run_folder import locked\n"
         code += "with locked(Path(sys.argv[1])): pass"
         assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "run")], timeout=60).returncode == 0
     finally:
