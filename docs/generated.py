@@ -13,8 +13,9 @@ from pathlib import Path
 from types import ModuleType
 
 from kinegraph.cli import CONFIG_VERBS, VERBS, usage
-from kinegraph.commands.arguments import options_of, parser_for
+from kinegraph.commands.arguments import parser_for
 from kinegraph.commands.help import help_text, topic_text
+from kinegraph.commands.signature import options_of
 from kinegraph.data.formats import FORMATS
 from kinegraph.data.formats import options_of as options_of_format
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout

@@ -146,7 +146,7 @@ def run_verb(verb: str, argv: list[str]) -> int:
 
     A verb's own exit code, where it returns one, becomes the command's.
     """
-    from kinegraph.commands.signature import check_names, verb_of
+    from kinegraph.commands.signature import check_names, help_topic, verb_of
 
     check_names(verb, argv)  # before the verb's module, and with it perhaps torch, is imported
     if verb in CONFIG_VERBS and argv:
@@ -162,9 +162,10 @@ def run_verb(verb: str, argv: list[str]) -> int:
             from kinegraph.commands.configs import config_values
 
             config_values(config)  # a file that cannot be a config is refused before torch is imported
-    from kinegraph.commands.help import answer_help
+    if help_topic(argv) is not None:
+        from kinegraph.commands.help import answer_help
 
-    answer_help(verb_of(verb), argv, verb in CONFIG_VERBS)
+        answer_help(verb_of(verb), argv, verb in CONFIG_VERBS)
     module = import_module(f"kinegraph.commands.{verb}")
     function, words = getattr(module, verb), getattr(module, "words", list)
     from kinegraph.commands.arguments import answer

@@ -13,7 +13,7 @@ from kinegraph.cli import main
 from kinegraph.commands.prepare import prepare
 from kinegraph.data.dataset import open_dataset
 from kinegraph.data.formats import ntu, read, ui_prmd
-from kinegraph.data.synthetic_marker import MARKER
+from kinegraph.data.formats.ntu import MARKER
 from tests.golden import FOLDER as GOLDEN
 
 SHARED = Path(os.environ.get("KINEGRAPH_SHARED") or Path(__file__).parents[2].parent / "shared") / "data"

@@ -20,7 +20,15 @@ from kinegraph.allowed import LOSSES, NETWORKS, OPTIMIZERS, OPTIONS, allowed_cla
 from kinegraph.commands.configs import config_values, find_config
 from kinegraph.commands.help import answer_help
 from kinegraph.commands.parse_errors import explain
-from kinegraph.commands.signature import SYNONYMS, is_list, options_class, options_of, parameters_of, usage_of
+from kinegraph.commands.signature import (
+    SYNONYMS,
+    help_topic,
+    is_list,
+    options_class,
+    options_of,
+    parameters_of,
+    usage_of,
+)
 from kinegraph.data.augment import RENAMED
 from kinegraph.plugins import load_plugins, plugin_files
 from kinegraph.safe_io import parsed_yaml
@@ -65,7 +73,8 @@ def parse(verb: Callable, argv: Sequence[str], from_config: bool = False) -> dic
     takes several words. Raises ValueError with one line that names the option, what was found and what is expected.
     Where argv asks for help, prints it and exits.
     """
-    answer_help(verb, argv, from_config)
+    if help_topic(argv) is not None:
+        answer_help(verb, argv, from_config)
     parser = parser_for(verb, from_config)
     options = read_options(parser, verb, argv, from_config)
     arguments = {name: _builder(value) for name, value in parser.instantiate(options).items(nested=False)}

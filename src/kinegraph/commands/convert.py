@@ -15,14 +15,14 @@ from kinegraph.commands.foreign_config import convert_config
 from kinegraph.data.dataset import SkeletonDataset, open_dataset, write_dataset
 from kinegraph.data.formats import folder, recordings
 from kinegraph.data.formats.annotations_write import write_annotation_list, write_annotations
-from kinegraph.data.formats.arrays_write import write_arrays
+from kinegraph.data.formats.arrays import write_arrays
 from kinegraph.data.formats.companion import beside
 from kinegraph.data.formats.conventions import names_of_classes
-from kinegraph.data.formats.movement_write import is_movement_folder, write_movement
+from kinegraph.data.formats.movement import is_movement_folder, write_movement
 from kinegraph.data.formats.padded_write import is_padded_folder, write_padded
 from kinegraph.data.formats.recordings import facts_of
-from kinegraph.data.formats.table_write import write_table
-from kinegraph.data.formats.tfrecord_write import is_shard_folder, write_tfrecords
+from kinegraph.data.formats.table import write_table
+from kinegraph.data.formats.tfrecord import is_shard_folder, write_tfrecords
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.split_names import ABSENT
 from kinegraph.foreign.read import is_foreign

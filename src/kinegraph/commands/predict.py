@@ -114,7 +114,8 @@ def predict(
     weights, inputs = weights_first("predict", weights, inputs)
     if out:
         check_new_file(out, (".csv", ".json"))
-    check_lengths(window, stride)
+    if window is not None:
+        check_lengths(window, stride)
     with ExitStack() as opened:
         options: dict[str, object] = {**reading, "up": up, "people": people, "split": split, "part": part}
         options |= {"workers": workers, "watch": opened.enter_context(watching())}

@@ -91,8 +91,10 @@ def window_hint(extra: Mapping[str, Any], name: str, frames: int) -> str | None:
 
 def weights_first(verb: str, weights: Path, others: Sequence[Path]) -> tuple[Path, list[Path]]:
     """The weights and the other words of `kinegraph VERB WEIGHTS ...`, if one of the others is the weights."""
+    if _are_weights(weights) or not weights.exists():
+        return weights, list(others)
     found = [path for path in others if _are_weights(path)]
-    if _are_weights(weights) or not weights.exists() or len(found) != 1:
+    if len(found) != 1:
         return weights, list(others)
     rest = [weights, *(path for path in others if path is not found[0])]
     _say_order(verb, [found[0], *rest])

@@ -242,6 +242,9 @@ def one_euro(row: Float[np.ndarray, "T C"], rate: float, size: float) -> Float[n
 
 
 # ---- left and right exchanged by an estimator in the middle of a clip ------------------------------------------------
+# A pair, such as both knees, is exchanged from one frame to the next where each joint lies clearly nearer to the place
+# of the other one before than to its own. Only stretches that begin and end so within `LONGEST` frames are mended:
+# where a pair stays exchanged, nobody knows which side is the right one.
 
 
 def mended_sides(clip: SkeletonClip) -> SkeletonClip:

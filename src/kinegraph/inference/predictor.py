@@ -197,8 +197,7 @@ def placed(predictor: Predictor, device: str = "auto", precision: str = "32-true
             network = copy.deepcopy(network).to(place, dtype)
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise ValueError(f"device '{device}' cannot be used here: {str(error).splitlines()[0]}") from None
-    wide = can_optimize(network) and widest(network) >= WIDE
-    if many and precision in ENGINES and wide:
+    if many and precision in ENGINES and can_optimize(network) and widest(network) >= WIDE:
         return replace(predictor, network=optimize(network, ENGINES[precision]))
     return replace(predictor, network=network, precision=precision)
 

@@ -244,6 +244,9 @@ def _first_global(path: Path) -> str | None:
 
 
 # ---- files of training frameworks, with objects of classes that are not here -----------------------------------------
+# MMAction2 1.x keeps its message hub beside the weights, Lightning its callbacks. torch refuses such a file, or imports
+# whatever it names. Here tensors and plain values are read and all else becomes `Foreign`: nothing is imported and
+# nothing is called. The formats are those of torch.save: a zip archive, and what was written before torch 1.6.
 
 
 def read_foreign(file: io.BufferedIOBase, size: int) -> object:

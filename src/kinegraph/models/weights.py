@@ -241,6 +241,7 @@ def _header(metadata: Mapping[str, str], path: Path) -> dict[str, Any]:
 
 
 # ---- what the header may say of a network beside how it is built: each fact must be of its kind ----------------------
+# The facts are shown to people and go into the model card.
 
 
 def _text(value: object) -> bool:

@@ -57,6 +57,8 @@ def _parted(word: str) -> tuple[str, ...]:
 
 
 # ---- bones of motion capture: LeftUpLeg and mixamorig:LeftUpLeg begin at the left hip --------------------------------
+# Where a skeleton has names of a rig, each bone is the joint at which it begins; those of Acclaim (CMU's lfemur) are
+# the joint at which it ends, where `data.formats.amc` places it. Only the same point of the body gets the same name.
 
 
 def body_joints(names: Sequence[str]) -> list[str]:

@@ -15,9 +15,8 @@ import numpy as np
 
 from kinegraph import __version__
 from kinegraph.atomic import atomic_folder
-from kinegraph.data.formats.ntu import TRAIN_SUBJECTS_60, class_names, missing_skeletons
+from kinegraph.data.formats.ntu import MARKER, TRAIN_SUBJECTS_60, class_names, missing_skeletons
 from kinegraph.data.pool import cores, in_order
-from kinegraph.data.synthetic_marker import MARKER
 from kinegraph.synthetic.actions import ACTIONS, perform
 from kinegraph.synthetic.human import joints_of, random_body
 from kinegraph.synthetic.moves import random_style

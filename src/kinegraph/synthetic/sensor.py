@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from kinegraph.data.synthetic_marker import FIRST_ID
+from kinegraph.data.formats.ntu import FIRST_ID
 from kinegraph.skeleton.layout import load_layout
 from kinegraph.synthetic.human import JOINT
 

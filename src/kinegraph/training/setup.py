@@ -90,7 +90,9 @@ def open_data(options: TrainOptions) -> Data:
     """Open the dataset and its parts. Raises ValueError where they do not fit the options."""
     folder = open_dataset(options.dataset, check_values=True)
     indices = folder.indices(options.split, "train")
-    preprocessing, chosen = adapt(options.preprocessing, folder, indices, options.from_data)
+    preprocessing, chosen = options.preprocessing, list[str]()
+    if options.from_data:
+        preprocessing, chosen = adapt(preprocessing, folder, indices, options.from_data)
     chosen += labels_of_mirrored(preprocessing, folder.class_names)
     if options.task == "frames":
         clips, val_clips = open_recordings(folder, options, preprocessing)
@@ -114,8 +116,12 @@ def open_data(options: TrainOptions) -> Data:
 
 def labels_of_mirrored(preprocessing: Preprocessing, class_names: Sequence[str]) -> list[str]:
     """A line where mirrored clips keep the label of their class though another one is its mirror image by name."""
-    varied, twins = preprocessing.augment, twin_names(class_names)
-    if not twins or varied.mirror_labels or not (varied.mirror or preprocessing.test_mirror):
+    varied = preprocessing.augment
+    if (
+        varied.mirror_labels
+        or not (varied.mirror or preprocessing.test_mirror)
+        or not (twins := twin_names(class_names))
+    ):
         return []
     return [
         f"mirrored clips of '{twins[0]}' keep their class, though by name '{twins[1]}' is its mirror image; "

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kinegraph.data.formats import recordings
-from kinegraph.data.formats.bones import layout_of_lines
+from kinegraph.data.formats.steps import layout_of_lines
 from kinegraph.skeleton.layout import load_layout
 from kinegraph.skeleton.proportions import shortest_lines
 

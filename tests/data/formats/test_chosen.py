@@ -5,7 +5,7 @@ import pytest
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
 from kinegraph.data.formats import recordings
-from kinegraph.data.formats.chosen import chosen
+from kinegraph.data.formats.class_choice import chosen
 from tests import made_up
 
 

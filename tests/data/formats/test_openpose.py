@@ -11,7 +11,7 @@ from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
 from kinegraph.data.formats import read
 from kinegraph.data.formats import recordings as any_recordings
-from kinegraph.data.formats.openpose_people import Detections, best_of_each_frame, tracked
+from kinegraph.data.formats.openpose_files import Detections, best_of_each_frame, tracked
 from kinegraph.inference.inputs import read_inputs
 from tests import made_up
 

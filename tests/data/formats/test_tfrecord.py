@@ -16,7 +16,7 @@ from kinegraph.data.dataset import open_dataset, write_dataset
 from kinegraph.data.formats import recordings as any_recordings
 from kinegraph.data.formats import tfrecord
 from kinegraph.data.formats import tfrecord_wire as wire
-from kinegraph.data.formats.tfrecord_write import write_tfrecords
+from kinegraph.data.formats.tfrecord import write_tfrecords
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 from tests import made_up

@@ -76,19 +76,26 @@ from kinegraph.data.formats import (
     visual3d,
     yolo,
 )
-from kinegraph.data.formats.as_asked import CLEANING, as_asked, cleaning, mapped, mended_lines
-from kinegraph.data.formats.bones import with_bones
-from kinegraph.data.formats.checked import checked
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.companion import beside, read_about, with_companion
-from kinegraph.data.formats.faults import OnFault, by_policy
 from kinegraph.data.formats.file_kinds import known_by_name
 from kinegraph.data.formats.frames import as_file, is_frame
-from kinegraph.data.formats.labelled import labelled
+from kinegraph.data.formats.labels_file import labelled
 from kinegraph.data.formats.people import changed_rows, followed
-from kinegraph.data.formats.placeholders import without_placeholders
 from kinegraph.data.formats.recordings import FormatError, Item, OneOfSeveral, Recordings, check_readable
-from kinegraph.data.formats.sides import with_sides
+from kinegraph.data.formats.steps import (
+    CLEANING,
+    OnFault,
+    as_asked,
+    by_policy,
+    checked,
+    cleaning,
+    mapped,
+    mended_lines,
+    with_bones,
+    with_sides,
+    without_placeholders,
+)
 from kinegraph.data.formats.unknown import advice, contents
 from kinegraph.data.formats.unstated import decided
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name

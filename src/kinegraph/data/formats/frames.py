@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from kinegraph.data.formats.hdf5 import check_h5py
-from kinegraph.data.formats.movement_write import DIMS, write_dataset_file
+from kinegraph.data.formats.movement import DIMS, write_dataset_file
 
 NAME = "table"  # of the clip, where the table names none
 

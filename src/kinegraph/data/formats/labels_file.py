@@ -1,11 +1,15 @@
 """A labels file, a CSV with a row a clip, joined to the clips of a format."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
-from kinegraph.data.formats.clip_columns import read_labels_file
+from kinegraph.data.formats.clip_columns import MADE, Facts, facts, read_labels_file
+from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread
 from kinegraph.messages import first_few
+from kinegraph.skeleton.clip import SkeletonClip
 
 FILE_ENDING = re.compile(r"\.[A-Za-z]\w{1,8}$")
 
@@ -50,3 +54,68 @@ def _rows(clips: Collection[str], listing: Collection[str]) -> dict[str, str]:
             of_files |= {path.rpartition("/")[2]: key, path: key}
     found = {clip: of_files.get(clip) or of_files.get(clip.rpartition("/")[2]) for clip in clips}
     return {clip: row for clip in clips if (row := exact.get(clip) or found[clip])}
+
+
+# ---- clips get a labels file's facts, and a split that is made here --------------------------------------------------
+# For formats whose files say such things themselves or nowhere. The recordings are read twice: first for the names of
+# all clips and what is known of them, then for coordinates.
+
+
+def labelled(
+    read: Callable[..., Recordings],
+    labels_file: Path | None = None,
+    val_share: float | None = None,
+    class_names: str | None = None,
+    look: Callable[[], Recordings] | None = None,
+) -> Recordings:
+    """The recordings with labels, splits and attributes of a labels file, whose columns come first.
+
+    read: reads the recordings anew. look: reads the names of the clips only, where coordinates take long; `read` is
+    then given the names that are needed. val_share: part of the clips that becomes "val"; for clips without a split.
+    Raises ValueError as `with_labels` and `facts` do.
+    """
+    found = read() if look is None else look()
+    table = _known(found)
+    own_labels, lines = True, []
+    if labels_file is not None:
+        table, lines = with_labels(table, labels_file)
+        own_labels = not any("label" in map(str.lower, cells) for cells in table.values())
+    named = found.class_names or None if own_labels else None
+    known = facts(table, class_names=class_names or named, val_share=val_share)
+    again = read() if look is None else read(known.clips.keys())
+    return replace(
+        again,
+        clips=_with_facts(again.clips, known),
+        count=len(known.clips),
+        class_names=known.class_names or again.class_names,
+        source="; ".join(filter(None, [again.source, known.note])),
+        skipped=lambda: again.skipped() + lines + known.lines(),
+    )
+
+
+def _known(found: Recordings) -> dict[str, dict[str, str]]:
+    """What the recordings say of each clip, as cells of a table; the same columns for all of them."""
+    table: dict[str, dict[str, str]] = {}
+    with closing(found.clips) as items:
+        for item in items:
+            if isinstance(item, SkeletonClip | Unread):
+                cells = {f"split_{split}": part for split, part in item.splits.items() if split != MADE}
+                cells |= {key: str(value) for key, value in item.attributes.items()}
+                table[item.name] = cells if item.label is None else cells | {"label": str(item.label)}
+    columns = dict.fromkeys(key for cells in table.values() for key in cells)
+    return {name: {key: cells.get(key, "") for key in columns} for name, cells in table.items()}
+
+
+def _with_facts(items: Iterator[Item], known: Facts) -> Iterator[Item]:
+    with closing(items):
+        for item in items:
+            if not isinstance(item, SkeletonClip):
+                yield item
+            elif item.name in known.faults:
+                yield Fault(known.faults[item.name], item.name, "label")
+            elif (about := known.clips.get(item.name)) is not None:
+                own: Mapping[str, object] = {
+                    "fps": about.fps or item.fps,
+                    "image_size": about.image_size or item.image_size,
+                }
+                yield replace(item, label=about.label, attributes=about.attributes, splits=about.splits, **own)

@@ -37,9 +37,16 @@ from kinegraph.data.formats.openpose_clips import (
     kinetics,
     kinetics_folders,
 )
-from kinegraph.data.formats.openpose_files import detections, further_parts, only_in_space, poses
+from kinegraph.data.formats.openpose_files import (
+    Bodies,
+    best_of_each_frame,
+    detections,
+    further_parts,
+    only_in_space,
+    poses,
+    tracked,
+)
 from kinegraph.data.formats.openpose_parts import BODIES, Part, layout_with
-from kinegraph.data.formats.openpose_people import Bodies, best_of_each_frame, tracked
 from kinegraph.data.formats.people import further_people
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, fault_of, nobody, spread
 from kinegraph.data.pool import cores, in_order

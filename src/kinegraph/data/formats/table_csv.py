@@ -29,7 +29,6 @@ from kinegraph.data.formats.json_rows import json_header
 from kinegraph.data.formats.named_joints import are_joints, layout_named
 from kinegraph.data.formats.openpose_parts import holistic
 from kinegraph.data.formats.recordings import Fault, FormatError
-from kinegraph.data.formats.table_cells import ClipRows, Place, consecutive, frame_number, number
 from kinegraph.data.formats.table_forms import (
     ALIASES,
     NEEDED,
@@ -40,7 +39,16 @@ from kinegraph.data.formats.table_forms import (
     table_lines,
     wide_joints,
 )
-from kinegraph.data.formats.table_wide import is_plain, plain_clip, wide_clips
+from kinegraph.data.formats.table_wide import (
+    ClipRows,
+    Place,
+    consecutive,
+    frame_number,
+    is_plain,
+    number,
+    plain_clip,
+    wide_clips,
+)
 from kinegraph.data.formats.text import encoding_of
 from kinegraph.messages import did_you_mean, first_few, one_line, quoted
 from kinegraph.skeleton.joint_names import plain_joint

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, some_below
-from kinegraph.data.formats.labelled import labelled
+from kinegraph.data.formats.labels_file import labelled
 from kinegraph.data.formats.people import further_people
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, nobody
 from kinegraph.data.pose.estimators import Estimator, Pose, coordinates, estimator

@@ -139,6 +139,8 @@ def _shares(x: Float[Tensor, "F V C"], gather: Float[Tensor, "VK V"]) -> list[li
 
 
 # ---- the same where every channel of every body has a graph of its own -----------------------------------------------
+# In (channel, body, time and joint) order a channel's moments and joints lie together, so that each sum is a matrix
+# product and nothing is put into another order.
 
 
 def channel_graph_product(
