@@ -11,8 +11,7 @@ from kinegraph.cli import main
 from kinegraph.data.formats.each_person import each_person
 from kinegraph.data.formats.recordings import Fault, Recordings
 from kinegraph.data.segments import READERS, read_table, read_tables
-from kinegraph.data.segments.attach import complete, with_none, with_segments
-from kinegraph.data.segments.clips import clips_of_segments
+from kinegraph.data.segments.attach import clips_of_segments, complete, with_none, with_segments
 from kinegraph.data.segments.rows import Source, number_of, runs_of, stem_of
 from kinegraph.data.segments.summary import facts_of_segments, summarize_segments
 from kinegraph.skeleton.clip import SkeletonClip

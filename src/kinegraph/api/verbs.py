@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinegraph.api.calls import call
 from kinegraph.data.dataset import SkeletonDataset, write_dataset
-from kinegraph.data.formats.frames import as_file, is_frame
+from kinegraph.data.formats.data_frames import as_file, is_frame
 from kinegraph.notebook import ShownPath
 from kinegraph.skeleton.clip import SkeletonClip
 

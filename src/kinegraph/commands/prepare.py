@@ -27,8 +27,7 @@ from kinegraph.data.formats.each_person import each_person, lists_persons
 from kinegraph.data.formats.recordings import facts_of
 from kinegraph.data.formats.steps import without_faults
 from kinegraph.data.segments import SegmentTable, read_tables
-from kinegraph.data.segments.attach import NONE, complete, with_none, with_segments
-from kinegraph.data.segments.clips import clips_of_segments
+from kinegraph.data.segments.attach import NONE, clips_of_segments, complete, with_none, with_segments
 from kinegraph.data.segments.summary import lines_of_segments, summarize_segments
 from kinegraph.data.tracking import CROWD
 from kinegraph.plugins import load_plugins

@@ -78,8 +78,8 @@ from kinegraph.data.formats import (
 )
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.companion import beside, read_about, with_companion
+from kinegraph.data.formats.data_frames import as_file, is_frame
 from kinegraph.data.formats.file_kinds import known_by_name
-from kinegraph.data.formats.frames import as_file, is_frame
 from kinegraph.data.formats.labels_file import labelled
 from kinegraph.data.formats.people import changed_rows, followed
 from kinegraph.data.formats.recordings import FormatError, Item, OneOfSeveral, Recordings, check_readable
@@ -132,7 +132,7 @@ def read(
 ) -> Iterator[SkeletonClip]:
     """The clips of a file or folder of any known format, read one after another.
 
-    path: also a table of pandas or polars, or a dataset of movement (xarray); see `frames`. format: name of the format,
+    path: also a table of pandas or polars, or a dataset of movement (xarray); see `data_frames`. format: name of the format,
     where the content does not decide it. skip_broken: leave out clips that cannot be read. options: facts that the
     files do not contain, such as layout, and those of COMMON: fps, image_size, units, up, resample_fps.
     Raises ValueError with the file, the place and the cause; also for an option that the format does not have.

@@ -32,9 +32,9 @@ from kinegraph.data.formats.clip_files import (
 )
 from kinegraph.data.formats.number_rows import LARGEST_NUMBER, check_size
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings
-from kinegraph.data.formats.rotations import one_after_another
 from kinegraph.messages import first_few, one_line, quoted
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.geometry import one_after_another
 from kinegraph.skeleton.layout import INFERRED, JointLayout, load_layout
 
 NAME, TITLE = "amc", "motion capture of Acclaim (.amc with .asf)"

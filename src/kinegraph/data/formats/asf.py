@@ -18,8 +18,8 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.clip_files import text_of
-from kinegraph.data.formats.rotations import one_after_another
 from kinegraph.messages import quoted
+from kinegraph.skeleton.geometry import one_after_another
 from kinegraph.skeleton.layout import LONGEST_NAME, MOST_JOINTS
 
 LARGEST_NUMBER = 1e9

@@ -39,11 +39,11 @@ from kinegraph.data.formats.clip_files import (
 from kinegraph.data.formats.number_blocks import numbers
 from kinegraph.data.formats.number_rows import check_size
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings
-from kinegraph.data.formats.rotations import about_axis
 from kinegraph.data.formats.text import encoding_of, start_of
 from kinegraph.data.large import Rows, changed
 from kinegraph.messages import counted, plain_name, quoted
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.geometry import about_axis
 from kinegraph.skeleton.joint_names import body_joints
 from kinegraph.skeleton.layout import INFERRED, LONGEST_NAME, MOST_JOINTS, JointLayout
 

@@ -6,7 +6,7 @@
     fps, time_unit                                         attributes
 
 netCDF4 is HDF5, and is read as such. One file is one clip. movement names no bones: each keypoint is joined to one in
-the middle, unless a layout is given. `kg.read` takes such a dataset itself, too, see `frames`.
+the middle, unless a layout is given. `kg.read` takes such a dataset itself, too, see `data_frames`.
 Source: movement's user guide, "movement datasets"; neuroinformatics-unit/movement.
 """
 

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, some_below
-from kinegraph.data.formats.nested import array_of
+from kinegraph.data.formats.json_rows import array_of
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.messages import quoted
 from kinegraph.safe_io import read_json

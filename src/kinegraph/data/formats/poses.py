@@ -51,8 +51,8 @@ from kinegraph.data.formats.clip_files import (
 )
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.folder import detect as is_dataset
+from kinegraph.data.formats.json_rows import array_of
 from kinegraph.data.formats.named_joints import bones_line
-from kinegraph.data.formats.nested import array_of
 from kinegraph.data.formats.padded import mapped
 from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody

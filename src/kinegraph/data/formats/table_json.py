@@ -30,9 +30,8 @@ from jaxtyping import Float
 
 from kinegraph.data.formats.axes import frames_come_first
 from kinegraph.data.formats.clip_columns import ALIASES, OF_CLIPS, plain_column
-from kinegraph.data.formats.json_rows import read_records
+from kinegraph.data.formats.json_rows import array_of, depth_of, read_records, uneven
 from kinegraph.data.formats.landmarks import FRAME_NUMBERS, MOST_PEOPLE, TIMES
-from kinegraph.data.formats.nested import array_of, depth_of, uneven
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.data.formats.table_csv import ClipRows, in_places, layout_by_names, places_in
 from kinegraph.messages import did_you_mean, first_few, quoted
