@@ -133,8 +133,8 @@ def read(
     """The clips of a file or folder of any known format, read one after another.
 
     path: also a table of pandas or polars, or a dataset of movement (xarray); see `data_frames`. format: name of the
-    format, where the content does not decide it. skip_broken: leave out clips that cannot be read. options: facts that the
-    files do not contain, such as layout, and those of COMMON: fps, image_size, units, up, resample_fps.
+    format, where the content does not decide it. skip_broken: leave out clips that cannot be read. options: facts that
+    the files do not contain, such as layout, and those of COMMON: fps, image_size, units, up, resample_fps.
     Raises ValueError with the file, the place and the cause; also for an option that the format does not have.
     """
     on_fault = "skip" if skip_broken else "stop"
