@@ -6,6 +6,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from kinegraph import __version__
+from kinegraph.models import weights_path
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import add_measured, load_model, load_weights, save_weights, save_weights_again
 from kinegraph.skeleton.layout import JointLayout

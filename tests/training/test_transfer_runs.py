@@ -13,6 +13,7 @@ from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset, write_dataset
 from kinegraph.data.loading import ClipDataset, train_loader
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.models import weights_path
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import load_weights
 from kinegraph.skeleton.layout import JointLayout, load_layout

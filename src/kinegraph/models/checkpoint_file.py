@@ -24,7 +24,7 @@ from kinegraph.atomic import write_atomic
 from kinegraph.files import check_is_file
 from kinegraph.messages import one_line, quoted
 from kinegraph.models.tensorflow_checkpoint import read_variables
-from kinegraph.models.weights_path import find_index
+from kinegraph.models.weights_path import find_index, weights_beside
 from kinegraph.safe_pickle import CONTAINERS, Foreign, ForeignReader
 
 OLD_PICKLES = 5  # at the head of a file: magic number, version, machine, content, keys of the tensors

@@ -8,10 +8,6 @@ A folder of `<name>-<shard>.tfrecord`, one `tf.train.Example` a clip:
 Shards whose name begins with train or val, or that lie in a folder such as train_data, make a split. What
 `kinegraph convert` writes (`write_tfrecords`) has more, which TensorFlow's parser passes over and which brings every
 clip back as it was: name, frames, people, in 2D width and height, and beside the shards `kinegraph.json` with layout,
-
-MOST_SHARDS = 10_000  # files a part
-
-
 class names and what else is known of the clips.
 
 Source: itskalvik/ST-GCN, data_gen/gen_tfrecord_data.py and main.py. Its own shards hold joints that are centred, turned
@@ -56,6 +52,7 @@ PART = re.compile(rf"({'|'.join(PARTS)})(?![a-z]).*", re.IGNORECASE)
 PART_FOLDER = re.compile(rf"({'|'.join(PARTS)})([_-]data)?", re.IGNORECASE)
 SHARD = re.compile(r"(.*)-(\d+)")
 LOOKED_AT = 20  # clips that show whether a third channel is a score
+MOST_SHARDS = 10_000  # files a part, written
 
 
 @dataclass(frozen=True, eq=False)
