@@ -47,7 +47,6 @@ REFUSED = [
         "",
         "cumulative_iters",
     ),
-    (NEW, "default_hooks = dict(stop=dict(type='EarlyStoppingHook', monitor='acc/top1'))", "", "EarlyStoppingHook"),
     (NEW, "custom_hooks = [dict(type='EMAHook')]", "", "custom_hooks=[] does without"),
     (NEW, "train_dataloader.update(sampler=dict(type='ClassBalancedSampler'))", "", "ClassBalancedSampler"),
     (NEW, "train_dataloader.update(drop_last=True)", "", "drop_last is True, here it is always False"),

@@ -165,7 +165,11 @@ def test_what_2s_agcn_and_ctr_gcn_say(place):
         "augment": {"crop": 0.5, "rotation": [0.3] * 3},
     }
     assert ours["schedule"] == {"kind": "step", "milestones": [35, 55], "warmup": round(5 / 65, 6)}
-    assert "NTU60_CS.npz: arrays of CTR-GCN (.npz) are not read; --dataset FOLDER names the clips" in recipe.refused[0]
+    assert recipe.refused == []
+    assert [(it.path, it.split) for it in recipe.parts.values()] == [
+        ("data/ntu/NTU60_CS.npz", "train"),
+        ("data/ntu/NTU60_CS.npz", "test"),
+    ]
 
 
 def test_our_own_yaml_is_not_taken_for_theirs(place):
@@ -174,17 +178,28 @@ def test_our_own_yaml_is_not_taken_for_theirs(place):
     assert not is_foreign(place / "none.yaml")
 
 
-@pytest.mark.parametrize("text", [ST_GCN, AGCN], ids=["st-gcn", "2s-agcn"])
-def test_arrays_train_as_main_py_is_called(text, place, monkeypatch, capsys):
-    monkeypatch.setattr(loop, "train_loader", lambda *args, **options: islice(train_loader(*args, **options), 2))
-    recipe = recipe_of(text, place)
-    rng = np.random.default_rng(0)
+def write_arrays(place, recipe):
+    """What the projects' own preparations of NTU RGB+D write."""
+    rng, all_arrays = np.random.default_rng(0), {}
     for part, count in (("train", 60), ("val", 3)):
         source = recipe.parts[part]
         (place / source.path).parent.mkdir(parents=True, exist_ok=True)
-        np.save(place / source.path, rng.normal(1, 0.1, (count, 3, 20, 25, 2)).astype(np.float32))
-        names = [f"{part}{i}.skeleton" for i in range(count)]
-        (place / source.labels).write_bytes(pickle.dumps((names, [i % 60 for i in range(count)])))
+        clips, classes = rng.normal(1, 0.1, (count, 3, 20, 25, 2)).astype(np.float32), np.arange(count) % 60
+        if source.labels is None:
+            all_arrays[f"x_{source.split}"] = clips.transpose(0, 2, 4, 3, 1).reshape(count, 20, 150)
+            all_arrays[f"y_{source.split}"] = np.eye(60)[classes]
+            np.savez(place / source.path, **all_arrays)
+        else:
+            np.save(place / source.path, clips)
+            names = [f"{part}{i}.skeleton" for i in range(count)]
+            (place / source.labels).write_bytes(pickle.dumps((names, classes.tolist())))
+
+
+@pytest.mark.parametrize("text", [ST_GCN, AGCN, CTR], ids=["st-gcn", "2s-agcn", "ctr-gcn"])
+def test_arrays_train_as_main_py_is_called(text, place, monkeypatch, capsys):
+    monkeypatch.setattr(loop, "train_loader", lambda *args, **options: islice(train_loader(*args, **options), 2))
+    recipe = recipe_of(text, place)
+    write_arrays(place, recipe)
     words = ["recognition", "-c", "theirs.yaml", "--work_dir", "run", "--seed", "0", "--preprocessing.frames", "8"]
     words += ["--batch-size", "1", "--epochs", "1", "--workers", "0", "--accelerator", "cpu", "--no-report"]
     assert main(["train", *words, "--log-every", "1"]) == 0, capsys.readouterr().err
@@ -193,6 +208,81 @@ def test_arrays_train_as_main_py_is_called(text, place, monkeypatch, capsys):
     assert begun["clips"] == 60
     (validated,) = [it for it in log if it["mode"] == "val"]
     assert "top1" in validated
+    if recipe.parts["train"].labels is None:
+        return
     (place / recipe.parts["train"].labels).rename(place / "elsewhere.pkl")
     assert main(["train", *words, "--overwrite"]) == 2
     assert "there are no labels" in capsys.readouterr().err
+
+
+def test_networks_of_the_same_projects(place):
+    recipe = recipe_of(AGCN.replace("model.agcn", "model.aagcn").replace("num_person: 2", "attention: False"), place)
+    ours = options(recipe)["model"]
+    assert recipe.refused == []
+    assert ours["class_path"].endswith(".AAGCN")
+    assert ours["init_args"] == {"init": "mmaction1", "attention": False}
+    graph = AGCN.replace("model.agcn", "model.msg3d").replace("rgb_d.Graph", "rgb_d.AdjMatrixGraph")
+    recipe = recipe_of(graph.replace("num_person: 2", "num_gcn_scales: 13\n  num_g3d_scales: 6"), place)
+    assert (recipe.refused, recipe.dialect) == ([], "MS-G3D")
+    assert any("normalised by columns, there by both sides" in note for note in recipe.notes)
+    (refused,) = recipe_of(AGCN.replace("model.agcn", "model.shift_gcn"), place).refused
+    assert "the network 'model.shift_gcn.Model' is not here, only net.st_gcn.Model" in refused
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("loss_contrast: 0.1", "settings of another main.py, which may change the training; --cfg-options loss_"),
+        ("start_epoch: 30", "--cfg-options start_epoch=0"),
+        ("only_train_part: True\nonly_train_epoch: 5", "there after 5; --cfg-options only_train_part=False"),
+        ("optimizer: LBFGS", "the optimizer 'LBFGS' is not here"),
+    ],
+)
+def test_settings_that_change_the_training_are_refused(more, said, place):
+    (refused,) = recipe_of(f"{AGCN}\n{more}", place).refused
+    assert said in refused
+
+
+def test_weights_and_what_a_project_takes_unsaid(place):
+    unsaid = "\n".join(line for line in AGCN.splitlines() if line.partition(":")[0] not in ("weight_decay", "step"))
+    recipe = recipe_of(f"{unsaid}\nweights: best.pt", place)
+    assert (recipe.refused, recipe.get("init_from")) == ([], "best.pt")
+    assert recipe.get("optimizer.init_args.weight_decay") == 0.0005  # as main.py of 2s-AGCN
+    assert recipe.get("schedule.milestones") == [20, 40, 60]
+    assert (
+        recipe_of(ST_GCN.replace("weight_decay: 0.0001", ""), place).get("optimizer.init_args.weight_decay") == 0.0001
+    )
+
+
+MMSKELETON = """
+processor_cfg:
+  type: processor.recognition.train
+  model_cfg:
+    type: 'models.backbones.ST_GCN_18'
+    in_channels: 3
+    num_class: 60
+    dropout: 0.5
+    edge_importance_weighting: True
+    graph_cfg: {layout: 'ntu-rgb+d', strategy: 'spatial'}
+  loss_cfg: {type: 'torch.nn.CrossEntropyLoss'}
+  dataset_cfg:
+    - {type: 'deprecated.datasets.skeleton_feeder.SkeletonFeeder', data_path: a.npy, label_path: a.pkl}
+    - {type: 'deprecated.datasets.skeleton_feeder.SkeletonFeeder', data_path: b.npy, label_path: b.pkl}
+  batch_size: 64
+  optimizer_cfg: {type: 'torch.optim.SGD', lr: 0.1, momentum: 0.8, nesterov: true, weight_decay: 0.0001}
+  workflow: [[train, 5], [val, 1]]
+  total_epochs: 80
+  training_hooks: {lr_config: {policy: step, step: [10, 50]}}
+"""
+
+
+def test_mmskeleton(place):
+    recipe = recipe_of(MMSKELETON, place)
+    ours = options(recipe)
+    assert (recipe.refused, recipe.dialect) == ([], "mmskeleton")
+    assert ours["model"]["init_args"] == {"init": "stgcn2018", "dropout": 0.5}
+    assert ours["optimizer"]["init_args"] == {"lr": 0.1, "momentum": 0.8, "nesterov": True, "weight_decay": 0.0001}
+    assert (ours["epochs"], ours["schedule"]["milestones"], ours["validate_every"]) == (80, [10, 50], 5)
+    assert recipe.parts["val"].path == "b.npy"
+    (refused,) = recipe_of(MMSKELETON.replace("ST_GCN_18", "Other"), place).refused
+    assert "the network 'Other' is not here, only ST_GCN_18" in refused

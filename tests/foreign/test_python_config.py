@@ -136,7 +136,7 @@ def test_a_missing_runtime_base_is_said_and_not_needed(tmp_path):
     (tmp_path / "c.py").write_text(
         "_base_ = ['../../_base_/default_runtime.py', 'mmaction::_base_/default_runtime.py']\na = 1"
     )
-    config, missing = read_python_config(tmp_path / "c.py")
+    config, missing, _ = read_python_config(tmp_path / "c.py")
     assert config == {"a": 1}
     assert len(missing) == 2
     assert missing[0].startswith("c.py:1: the base file ../../_base_/default_runtime.py is not there")

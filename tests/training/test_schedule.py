@@ -32,7 +32,20 @@ def test_cosine_with_warmup():
     assert factors[-1] < 0.001
 
 
-@pytest.mark.parametrize("wrong", [{"kind": "poly"}, {"warmup": 1.0}, {"warmup": -0.1}, {"milestones": (50, 10)}])
+def test_warmup_in_steps_and_a_cosine_that_ends_above_zero():
+    """mmcv's warmup_iters and min_lr: 4 steps of rise, then from 1 to 0.1, half way at (1 + 0.1) / 2."""
+    schedule = Schedule("cosine", warmup_steps=4, floor=0.1)
+    factors = [schedule.factor(step, steps=24, epochs=2) for step in range(25)]
+    assert factors[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0])
+    assert (factors[14], factors[24]) == pytest.approx((0.55, 0.1))
+    with pytest.raises(ValueError, match="warmup_steps is 4, expected 0 or more, without warmup"):
+        Schedule(warmup=0.1, warmup_steps=4)
+
+
+WRONG = [{"kind": "poly"}, {"warmup": 1.0}, {"warmup": -0.1}, {"milestones": (50, 10)}, {"floor": 1.0}]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_impossible_schedules_are_named(wrong):
     with pytest.raises(ValueError, match=f"schedule.{next(iter(wrong))}"):
         Schedule(**wrong)

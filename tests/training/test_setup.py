@@ -8,8 +8,10 @@ import torch
 from kinegraph.models.ensemble import Ensemble
 from kinegraph.models.jointdistances import JointDistances
 from kinegraph.models.stgcn import STGCN
+from kinegraph.skeleton.graph import adjacency
+from kinegraph.skeleton.layout import load_layout
 from kinegraph.training.distributed import start_processes
-from kinegraph.training.setup import with_streams
+from kinegraph.training.setup import drop_before_head, with_streams
 
 
 @pytest.mark.parametrize(("fp32", "bf16", "precision"), [(2, 1, "bf16-mixed"), (1, 2, "32-true"), (1, 1, "32-true")])
@@ -34,3 +36,23 @@ def test_a_class_with_streams_is_built_for_those_of_the_preprocessing():
     assert with_streams(partial(JointDistances, streams=1), 2).keywords == {"streams": 1}  # as the recipe says
     assert with_streams(STGCN, 4) is STGCN
     assert with_streams(Own, 4) is Own
+
+
+def test_dropout_before_the_head_is_of_training_alone():
+    torch.manual_seed(0)
+    network = STGCN(adjacency(load_layout("ntu25")), 3, 4)
+    seen = []
+    network.head.register_forward_pre_hook(lambda head, given: seen.append(given[0]))
+    drop_before_head(network, 0.5)
+    network.head.register_forward_pre_hook(lambda head, given: seen.append(given[0]))
+    clips = torch.randn(2, 2, 8, 25, 3)
+    network(clips)
+    before, after = seen
+    dropped = after == 0
+    assert 0.3 < dropped.double().mean() < 0.7
+    assert torch.equal(after[~dropped], 2 * before[~dropped])  # the rest makes up for it
+    network.eval()(clips)
+    assert torch.equal(seen[2], seen[3])
+    members = [{"network": "kinegraph.models.stgcn.STGCN", "streams": [0]}]
+    with pytest.raises(ValueError, match="Ensemble has several heads while training"):
+        drop_before_head(Ensemble(adjacency(load_layout("ntu25")), 3, 4, members=members), 0.5)

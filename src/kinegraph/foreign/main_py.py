@@ -1,4 +1,4 @@
-"""The YAML files of `main.py` in yysijie/st-gcn, 2s-AGCN and CTR-GCN -> a recipe in our words."""
+"""The YAML files of `main.py` in yysijie/st-gcn, 2s-AGCN, MS-G3D and CTR-GCN -> a recipe in our words."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,15 +10,22 @@ from kinegraph.foreign.block import Block, merged
 from kinegraph.foreign.networks import LAYOUTS_0, say_layout
 from kinegraph.foreign.python_config import option_values
 from kinegraph.foreign.recipe import ANY, Recipe, Source, check_known, understanding
-from kinegraph.messages import quoted
+from kinegraph.foreign.schedules import old_warmup
+from kinegraph.messages import first_few, quoted
 from kinegraph.safe_io import compose_yaml, read_yaml
 
 MARKS = ("train_feeder_args", "test_feeder_args", "feeder", "model_args")
 # fmt: off
 WITHOUT_EFFECT = {
-    "work_dir", "model_saved_name", "config", "phase", "save_score", "seed", "log_interval", "save_interval",
-    "eval_interval", "print_log", "show_topk", "ignore_weights", "device", "test_batch_size", "start_epoch", "debug",
-    "use_gpu", "save_log", "save_result", "pavi_log", "num_worker", "optimizer", "nesterov", "weights", "lr_ratio"
+    "work_dir", "model_saved_name", "Experiment_name", "config", "phase", "save_score", "seed", "log_interval",
+    "save_interval", "save_epoch", "eval_interval", "eval_start", "print_log", "show_topk", "device",
+    "test_batch_size", "debug", "use_gpu", "save_log", "save_result", "pavi_log", "num_worker", "optimizer",
+    "nesterov", "assume_yes", "amp_opt_level"
+}
+USED = {
+    *MARKS, "model", "weight_decay", "base_lr", "step", "batch_size", "num_epoch", "warm_up_epoch", "lr_decay_rate",
+    "weights", "ignore_weights", "start_epoch", "policy", "forward_batch_size", "half", "only_train_part",
+    "only_train_epoch"
 }
 # fmt: on
 FEEDER: dict[str, object] = {
@@ -26,47 +33,98 @@ FEEDER: dict[str, object] = {
         ["data_path", "label_path", "debug", "random_choose", "random_move", "window_size", "random_shift"], ANY
     ),
     **dict.fromkeys(["use_mmap", "mmap", "split", "p_interval", "vel", "bone", "random_rot", "repeat"], ANY),
-    "normalization": False,
+    **dict.fromkeys(["normalization", "random_scale"], False),
 }
+# Feeders whose settings are read here. Others are taken for them, which is said, or do more to a clip than is here.
+FEEDERS = ("feeder.feeder.Feeder", "feeders.feeder.Feeder", "feeders.feeder_ntu.Feeder")
+OTHER_FEEDERS = ("ucla",)
 SPATIAL = ("spatial", None)
-NTU_GRAPHS = {"graph.ntu_rgb_d.Graph": "ntu-rgb+d", "graph.kinetics.Graph": "openpose"}
+GRAPHS = {
+    "graph.ntu_rgb_d.Graph": "ntu-rgb+d",
+    "graph.kinetics.Graph": "openpose",
+    "graph.ntu_rgb_d.AdjMatrixGraph": "ntu-rgb+d",  # MS-G3D
+    "graph.kinetics.AdjMatrixGraph": "openpose",
+}
+ARGUMENTS: dict[str, object] = {
+    **dict.fromkeys(["num_class", "num_point", "num_person", "in_channels", "graph", "graph_args"], ANY),
+    "adaptive": True,
+}
+ST_GCN = {"dropout": ANY, "edge_importance_weighting": ANY}
+NETWORKS: dict[str, tuple[str, dict[str, object], str]] = {  # class, arguments of its own, how it differs
+    "net.st_gcn.Model": ("stgcn.STGCN", ST_GCN, ""),
+    "net.st_gcn_twostream.Model": ("stgcn.STGCN", ST_GCN, ""),
+    "model.agcn.Model": ("agcn.AGCN", {"drop_out": 0}, ""),
+    "model.aagcn.Model": ("aagcn.AAGCN", {"drop_out": 0, "attention": ANY}, ""),
+    "model.ctrgcn.Model": (
+        "ctrgcn.CTRGCN",
+        {"drop_out": 0},
+        "the network is PYSKL's CTR-GCN, which sums over the other joint and has one ReLU more",
+    ),
+    "model.msg3d.Model": (
+        "msg3d.MSG3D",
+        {"num_gcn_scales": 13, "num_g3d_scales": 6},
+        "the network is PYSKL's MS-G3D, whose graphs are normalised by columns, there by both sides",
+    ),
+}
+# Settings of the training that main.py of a project takes where the file does not say them.
+DEFAULTS: dict[str, dict[str, object]] = {
+    "yysijie/st-gcn": {"nesterov": True, "weight_decay": 0.0001, "batch_size": 256, "step": []},
+    "2s-AGCN": {"nesterov": False, "weight_decay": 0.0005, "batch_size": 256, "step": [20, 40, 60]},
+    "MS-G3D": {"nesterov": False, "weight_decay": 0.0005, "batch_size": 32, "step": [20, 40, 60]},
+    "CTR-GCN": {"nesterov": False, "weight_decay": 0.0005, "batch_size": 256, "step": [20, 40, 60]},
+    "mmskeleton": {"nesterov": False, "weight_decay": 0.0, "batch_size": 64, "step": []},
+}
 THETA = 0.3  # radians, CTR-GCN's random_rot
 
 
-def is_main_py(path: Path) -> bool:
+def keys_of(path: Path) -> set[str]:
+    """The keys at the top of a YAML file; none of what is no mapping."""
     try:
         top = compose_yaml(path)
     except ValueError:
-        return False
-    keys = {str(key.value) for key, _ in top.value} if isinstance(top, yaml.MappingNode) else set()
-    return len(keys & set(MARKS)) > 1
+        return set()
+    return {str(key.value) for key, _ in top.value} if isinstance(top, yaml.MappingNode) else set()
+
+
+def is_main_py(path: Path) -> bool:
+    return len(keys_of(path) & set(MARKS)) > 1
+
+
+def yaml_block(path: Path, changes: Sequence[str] = ()) -> Block:
+    """The values of a YAML file with the line of each. changes: as --cfg-options."""
+    config = _with_lines(compose_yaml(path), read_yaml(path), path.name)
+    assert isinstance(config, Block)
+    return merged(option_values(changes), config, into_lists=True)
 
 
 def read_main_py(path: Path, changes: Sequence[str] = (), validate: bool | None = None) -> Recipe:
     """The recipe in a YAML file. changes: as --cfg-options, such as train_feeder_args.bone=true."""
-    config = _with_lines(compose_yaml(path), read_yaml(path), path.name)
-    assert isinstance(config, Block)
-    config = merged(option_values(changes), config, into_lists=True)
-    name = str(config.get("model", ""))
-    recipe = Recipe(path, _dialect(config, name))
+    config = yaml_block(path, changes)
+    recipe = Recipe(path, _dialect(config, str(config.get("model", ""))))
+    say_training(config, recipe, validate)
+    return recipe
+
+
+def say_training(config: Block, recipe: Recipe, validate: bool | None) -> None:
+    """Say what the settings of main.py mean. Of a network that is not here no more is said."""
     with understanding(recipe, config, "model_args"):
-        _network(config, name, recipe)
+        if not _network(config, str(config.get("model", "")), recipe):
+            return
     with understanding(recipe, config, "train_feeder_args"):
         _feeder(config, recipe)
     with understanding(recipe, config, "base_lr"):
         _schedule(config, recipe)
+    with understanding(recipe, config, "weights"):
+        _start(config, recipe)
     recipe.say("validate", validate is not False and "val" in recipe.parts, name="by default")
     if isinstance(config.get("work_dir"), str):
         recipe.work_dir = config["work_dir"]
     if config.get("phase") == "test":
         recipe.note("phase: test; `kinegraph test CONFIG WEIGHTS` does this", config, "phase")
-    for key in config:
-        if key not in WITHOUT_EFFECT and key not in USED:
-            recipe.note(f"'{key}' has no effect here", config, key)
-    return recipe
-
-
-USED = {*MARKS, "model", "weight_decay", "base_lr", "step", "batch_size", "num_epoch", "warm_up_epoch", "lr_decay_rate"}
+    unknown = [key for key, value in config.items() if key not in WITHOUT_EFFECT and key not in USED and value]
+    if unknown:
+        what = f"{first_few(unknown)}: settings of another main.py, which may change the training"
+        recipe.refuse(f"{what}; --cfg-options {unknown[0]}=None goes on without one", config, unknown[0])
 
 
 def _with_lines(node: yaml.Node | None, value: object, label: str) -> object:
@@ -85,54 +143,61 @@ def _with_lines(node: yaml.Node | None, value: object, label: str) -> object:
 def _dialect(config: Block, model: str) -> str:
     if "ctrgcn" in model or "p_interval" in config.block("train_feeder_args"):
         return "CTR-GCN"
+    if "msg3d" in model:
+        return "MS-G3D"
     return "yysijie/st-gcn" if model.startswith("net.") else "2s-AGCN"
 
 
-def _network(config: Block, name: str, recipe: Recipe) -> None:
+def _network(config: Block, name: str, recipe: Recipe) -> bool:
+    """Say class, graph and number of classes; False where the network is not here."""
     arguments = config.block("model_args")
+    if name not in NETWORKS:
+        recipe.refuse(f"the network {quoted(name)} is not here, only {', '.join(NETWORKS)}", config, "model")
+        return False
+    network, own, difference = NETWORKS[name]
+    recipe.say("model.class_path", f"kinegraph.models.{network}", config, "model")
+    check_known(recipe, arguments, ARGUMENTS | own, "model_args")
+    if difference:
+        recipe.note(difference, config, "model")
     classes = arguments.get("num_class")
     if type(classes) is int and 1 < classes <= 100_000:
         recipe.classes = classes
     else:
         recipe.refuse(f"num_class is {quoted(classes)}, expected 2 or more", arguments, "num_class")
-    known: dict[str, object] = {"num_class": ANY, "num_point": ANY, "num_person": ANY, "in_channels": ANY}
-    known |= {"graph": ANY, "graph_args": ANY, "dropout": ANY, "edge_importance_weighting": ANY}
-    known |= {"drop_out": ANY, "adaptive": True}
-    check_known(recipe, arguments, known, "model_args")
-    if name in ("net.st_gcn.Model", "net.st_gcn_twostream.Model"):
-        if "twostream" in name:
-            recipe.refuse(
-                "st_gcn_twostream: train two networks, streams joint and joint_motion, and fuse them", config, "model"
-            )
-        _class(recipe, config, "kinegraph.models.stgcn.STGCN")
-        recipe.say("model.init_args.init", "stgcn2018", config, "model")
-        if dropout := arguments.get("dropout"):
-            recipe.say("model.init_args.dropout", dropout, arguments, "dropout")
-        if arguments.get("edge_importance_weighting") is False:
-            recipe.say("model.init_args.edges", "fixed", arguments, "edge_importance_weighting")
-        _graph_2018(arguments.block("graph_args"), recipe)
-        return
-    if name == "model.agcn.Model":
-        _class(recipe, config, "kinegraph.models.agcn.AGCN")
-    elif name == "model.ctrgcn.Model":
-        _class(recipe, config, "kinegraph.models.ctrgcn.CTRGCN")
-        recipe.note(
-            "the network is PYSKL's CTR-GCN, which sums over the other joint and has one ReLU more", config, "model"
-        )
-    else:
-        recipe.refuse(f"the network {quoted(name)} is not here", config, "model")
+    if name.startswith("net."):
+        _st_gcn(config, arguments, recipe)
+        return True
+    if network in ("aagcn.AAGCN", "msg3d.MSG3D"):
+        recipe.say("model.init_args.init", "mmaction1", config, "model")
+    if arguments.get("attention") is False:
+        recipe.say("model.init_args.attention", False, arguments, "attention")
+    if (people := arguments.get("num_person", 2)) != 2:
+        recipe.say("model.init_args.people", people, arguments, "num_person")
+    _graph(arguments, recipe)
+    return True
+
+
+def _st_gcn(config: Block, arguments: Block, recipe: Recipe) -> None:
+    if "twostream" in str(config["model"]):
+        how = "train two networks, streams joint and joint_motion, and fuse them"
+        recipe.refuse(f"st_gcn_twostream: {how}", config, "model")
+    recipe.say("model.init_args.init", "stgcn2018", config, "model")
+    if dropout := arguments.get("dropout"):
+        recipe.say("model.init_args.dropout", dropout, arguments, "dropout")
+    if arguments.get("edge_importance_weighting") is False:
+        recipe.say("model.init_args.edges", "fixed", arguments, "edge_importance_weighting")
+    _graph_2018(arguments.block("graph_args"), recipe)
+
+
+def _graph(arguments: Block, recipe: Recipe) -> None:
     graph = arguments.get("graph")
-    if graph not in NTU_GRAPHS:
-        recipe.refuse(f"the graph {quoted(graph)} is not here, only {', '.join(NTU_GRAPHS)}", arguments, "graph")
+    if graph in GRAPHS:
+        say_layout(recipe, LAYOUTS_0[GRAPHS[graph]], arguments, "graph", "graph")
     else:
-        say_layout(recipe, LAYOUTS_0[NTU_GRAPHS[graph]], arguments, "graph", "graph")
+        recipe.refuse(f"the graph {quoted(graph)} is not here, only {', '.join(GRAPHS)}", arguments, "graph")
     if arguments.block("graph_args").get("labeling_mode") not in SPATIAL:
         recipe.refuse("labeling_mode: only 'spatial' is here", arguments.block("graph_args"), "labeling_mode")
     recipe.say("partition", "inward_outward", arguments, "graph_args", "graph_args.labeling_mode")
-
-
-def _class(recipe: Recipe, config: Block, name: str) -> None:
-    recipe.say("model.class_path", name, config, "model")
 
 
 def _graph_2018(graph: Block, recipe: Recipe) -> None:
@@ -154,16 +219,18 @@ def _graph_2018(graph: Block, recipe: Recipe) -> None:
 
 def _feeder(config: Block, recipe: Recipe) -> None:
     train, test = config.block("train_feeder_args"), config.block("test_feeder_args")
+    feeder = str(config.get("feeder", FEEDERS[0]))
+    if any(name in feeder for name in OTHER_FEEDERS):
+        recipe.refuse(f"{feeder} does more to a clip than is here; expected {', '.join(FEEDERS)}", config, "feeder")
+    elif feeder not in FEEDERS:
+        recipe.note(f"{feeder} is taken for the project's usual feeder", config, "feeder")
     for part, block, what in (("train", train, "train_feeder_args"), ("val", test, "test_feeder_args")):
         check_known(recipe, block, FEEDER, what)
         path, labels = block.get("data_path"), block.get("label_path")
-        if isinstance(path, str) and not path.endswith(".npz"):
+        if isinstance(path, str) and path:
             labels = labels if isinstance(labels, str) else None
-            recipe.parts[part] = Source(path, None, block.line("data_path"), f"{what}.data_path", labels)
-        elif isinstance(path, str):
-            recipe.refuse(
-                f"{path}: arrays of CTR-GCN (.npz) are not read; --dataset FOLDER names the clips", block, "data_path"
-            )
+            split = block.get("split", part) if path.endswith(".npz") else None  # x_train, y_train, x_test, y_test
+            recipe.parts[part] = Source(path, split, block.line("data_path"), f"{what}.data_path", labels)
     if "train" not in recipe.parts and not recipe.refused and train:
         recipe.note("the feeder names no data_path; --dataset FOLDER names the clips", config, "train_feeder_args")
     recipe.say(
@@ -226,26 +293,58 @@ def _resized(train: Block, test: Block, recipe: Recipe) -> None:
 
 
 def _schedule(config: Block, recipe: Recipe) -> None:
+    usual = DEFAULTS[recipe.dialect]
     kind = str(config.get("optimizer", "SGD"))
     if kind not in ("SGD", "Adam"):
         recipe.refuse(f"the optimizer {quoted(kind)} is not here", config, "optimizer")
-    nesterov = config.get("nesterov", recipe.dialect == "yysijie/st-gcn")
     recipe.say("optimizer.class_path", f"torch.optim.{kind}", config, "optimizer", "optimizer")
     recipe.say("optimizer.init_args.lr", config.get("base_lr", 0.01), config, "base_lr")
     if kind == "SGD":
         recipe.say("optimizer.init_args.momentum", 0.9, name="main.py")
-        recipe.say("optimizer.init_args.nesterov", bool(nesterov), config, "nesterov")
-    recipe.say("optimizer.init_args.weight_decay", config.get("weight_decay", 1e-4), config, "weight_decay")
-    steps = config.get("step", [])
-    steps = steps if isinstance(steps, list) else [steps]
-    recipe.say("schedule.kind", "step", config, "step")
-    recipe.say("schedule.milestones", steps, config, "step")
+        recipe.say("optimizer.init_args.nesterov", bool(config.get("nesterov", usual["nesterov"])), config, "nesterov")
+    decay = config.get("weight_decay", usual["weight_decay"])
+    recipe.say("optimizer.init_args.weight_decay", decay, config, "weight_decay")
+    policy = config.block("policy")  # MS-G3D: the schedule as mmcv writes it
+    steps, key = (policy["step"], "policy") if "step" in policy else (config.get("step", usual["step"]), "step")
+    recipe.say("schedule.kind", "step", config, key)
+    recipe.say("schedule.milestones", steps if isinstance(steps, list) else [steps], config, key)
     if config.get("lr_decay_rate", 0.1) != 0.1:
         recipe.say("schedule.gamma", config["lr_decay_rate"], config, "lr_decay_rate")
     epochs, warm = config.get("num_epoch", 80), config.get("warm_up_epoch", 0)
+    recipe.say("epochs", epochs, config, "num_epoch")
     if warm and type(epochs) is int:
         recipe.say("schedule.warmup", round(warm / epochs, 6), config, "warm_up_epoch")
         recipe.note("the learning rate rises step by step here, there once an epoch", config, "warm_up_epoch")
-    recipe.say("epochs", epochs, config, "num_epoch")
-    recipe.say("batch_size", config.get("batch_size", 256), config, "batch_size")
+    elif policy.get("warmup"):
+        old_warmup(policy, recipe)
+    recipe.say("batch_size", config.get("batch_size", usual["batch_size"]), config, "batch_size")
+    if config.get("train_feeder_args") and recipe.dialect != "mmskeleton":
+        recipe.note("clips that are left at an epoch's end make a smaller batch here, there they are left out")
+    if config.get("half"):
+        recipe.say("precision", "16-mixed", config, "half")
     recipe.say("workers", min(int(config.get("num_worker", 2)), 16), config, "num_worker")
+
+
+def _start(config: Block, recipe: Recipe) -> None:
+    """Weights to start from, and what is trained at first."""
+    weights = config.get("weights")
+    if isinstance(weights, str) and weights and config.get("phase") != "test":
+        recipe.say("init_from", weights, config, "weights")
+    if config.get("ignore_weights"):
+        recipe.note("of the weights all that fits is taken", config, "ignore_weights")
+    if start := config.get("start_epoch"):
+        how = "epochs are counted from the first one, also with weights; --epochs says how many are left"
+        recipe.refuse(f"start_epoch is {quoted(start)}: {how}, --cfg-options start_epoch=0", config, "start_epoch")
+    if config.get("only_train_part"):
+        how, still = "the graph learns from the first epoch on here", config.get("only_train_epoch", 0)
+        if still:
+            how = f"only_train_part: {how}, there after {still}; --cfg-options only_train_part=False"
+            recipe.refuse(how, config, "only_train_epoch")
+        else:
+            recipe.note(f"{how}, there from the second", config, "only_train_part")
+    size = config.get("forward_batch_size")
+    if size and size != config.get("batch_size"):
+        recipe.note(
+            f"a batch is computed at once here, there in parts of {size}: BatchNorm sees more clips", config,
+            "forward_batch_size",
+        )  # fmt: skip

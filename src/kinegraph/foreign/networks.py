@@ -7,6 +7,7 @@ from kinegraph.allowed import NETWORKS
 from kinegraph.foreign.block import Block
 from kinegraph.foreign.recipe import ANY, Recipe, check_known
 from kinegraph.messages import quoted
+from kinegraph.skeleton.layout import load_layout
 
 RECOGNIZERS = ("SkeletonGCN", "RecognizerGCN")
 
@@ -33,7 +34,7 @@ LAYOUTS_1 = {
     "coco": Joints("coco17", "coco17_tree", 2),
     "coco_new": Joints("coco20", "coco20", 2),
     "openpose": Joints("openpose18", "openpose18", 2),
-    "handmp": Joints("hand21", "hand21", 3),
+    "handmp": Joints("hand21", "hand21", 2),
 }
 PARTITIONS_0 = {"uniform": "uniform", "distance": "distance", "spatial": "spatial", "agcn": "inward_outward"}
 PARTITIONS_1 = {"stgcn_spatial": "spatial", "spatial": "inward_outward"}
@@ -50,8 +51,8 @@ STAGES: Mapping[str, object] = {
     "down_stages": ANY,
     "in_channels": ANY,  # follows from the clips
     "num_person": ANY,  # likewise
-    "pretrained": None,
-    "init_cfg": ANY,
+    "pretrained": ANY,  # weights to start from
+    "init_cfg": ANY,  # likewise
 }
 STGCN_1: Mapping[str, object] = {
     **STAGES,
@@ -67,7 +68,8 @@ STGCN_0: Mapping[str, object] = {
     "in_channels": ANY,
     "edge_importance_weighting": ANY,
     "data_bn": True,
-    "pretrained": None,
+    "pretrained": ANY,
+    "init_cfg": ANY,
     "dropout": ANY,
 }
 DENSE = {**STAGES, "data_bn_type": "VC", "gcn_ratio": 0.125, "gcn_ctr": "T", "gcn_ada": "T", "tcn_ms_cfg": BRANCHES}
@@ -79,7 +81,7 @@ OTHERS: dict[str, tuple[str, dict[str, object]]] = {
     "MSG3D": (
         "kinegraph.models.msg3d.MSG3D",
         {"graph_cfg": ANY, "in_channels": ANY, "base_channels": 96, "num_gcn_scales": 13, "num_g3d_scales": 6}
-        | {"num_person": ANY, "tcn_dropout": 0},
+        | {"num_person": ANY, "tcn_dropout": 0, "pretrained": ANY, "init_cfg": ANY},
     ),
     "ProtoGCN": ("kinegraph.models.protogcn.ProtoGCN", DENSE | {"num_prototype": ANY, "tcn_dropout": 0}),
 }
@@ -89,9 +91,9 @@ ARTICLE = "; here are graph networks on joints only"
 
 
 def network(config: Block, recipe: Recipe) -> None:
-    """Say model, layout and partition, and the number of classes."""
+    """Say model, layout and partition, and the number of classes. Of a network that is not here no more is said."""
     model = config.block("model")
-    backbone, head = model.block("backbone"), model.block("cls_head")
+    backbone, head = _with_stage_settings(model.block("backbone")), model.block("cls_head")
     kind = backbone.get("type")
     if not backbone:
         recipe.refuse("there is no model.backbone, the network", config, "model")
@@ -99,16 +101,19 @@ def network(config: Block, recipe: Recipe) -> None:
     if (recognizer := model.get("type")) not in RECOGNIZERS:
         recipe.refuse(f"model {quoted(recognizer)} with {quoted(kind)} is not here{ARTICLE}", model)
         return
-    older = recognizer == "SkeletonGCN"
+    # Before 1.0 the backbones of 0.x had the recognizer of 1.x for a while: only their own settings tell them apart.
+    older = recognizer == "SkeletonGCN" or kind == "AGCN" or "strategy" in backbone.block("graph_cfg")
     if kind == "STGCN":
         (_stgcn_0 if older else _stgcn_1)(backbone, recipe)
-    elif kind == "AGCN" and older:
+    elif kind == "AGCN":
         check_known(recipe, backbone, STGCN_0, "AGCN")
         _class(recipe, "kinegraph.models.agcn.AGCN", backbone)
     elif kind in OTHERS and not older:
         _other(str(kind), backbone, recipe)
     else:
         recipe.refuse(f"backbone {quoted(kind)} is not here{ARTICLE}", backbone)
+        return
+    _start(backbone, recipe)
     _graph(backbone, recipe, older)
     _head(head, recipe)
     for key, value in model.items():
@@ -117,6 +122,25 @@ def network(config: Block, recipe: Recipe) -> None:
     check_known(recipe, model.block("train_cfg"), {}, "model.train_cfg")
     check_known(recipe, model.block("data_preprocessor"), {"format_shape": ANY, "to_float32": ANY}, "data_preprocessor")
     _test_cfg(model.block("test_cfg"), recipe)
+
+
+def _with_stage_settings(backbone: Block) -> Block:
+    """The settings of a backbone; before 1.0 those of its blocks stood in `stage_cfgs`."""
+    stages = backbone.block("stage_cfgs")
+    values = {key: value for key, value in backbone.items() if key != "stage_cfgs"}
+    return Block(values | stages, backbone.lines | stages.lines)
+
+
+def _start(backbone: Block, recipe: Recipe) -> None:
+    """Weights that the backbone starts from."""
+    init = backbone.get("init_cfg")
+    if isinstance(file := backbone.get("pretrained"), str):
+        recipe.say("init_from", file, backbone, "pretrained", "backbone.pretrained")
+    elif isinstance(init, Block) and init.get("type") == "Pretrained":
+        recipe.say("init_from", str(init.get("checkpoint")), init, "checkpoint", "backbone.init_cfg.checkpoint")
+        recipe.note("the head starts from the file too, where its classes are as many", init, "checkpoint")
+    elif init is not None or file is not None:
+        recipe.refuse("init_cfg: first weights are those of the project here", backbone, "init_cfg")
 
 
 def _class(recipe: Recipe, name: str, backbone: Block, **settings: tuple[object, str]) -> None:
@@ -217,10 +241,14 @@ def _graph(backbone: Block, recipe: Recipe, older: bool) -> None:
     partitions: Mapping[str, str] = PARTITIONS_0 if older else PARTITIONS_1
     layout = graph.get("layout", "openpose-18" if older else "coco")
     mode = graph.get(key, "uniform" if older else "spatial")
+    if isinstance(layout, Block):
+        layout = _same_graph(layout)
     if isinstance(layout, str) and layout in layouts:
         say_layout(recipe, layouts[layout], graph, "layout", "graph_cfg.layout")
     else:
-        recipe.refuse(f"graph layout {quoted(layout)} is not here, only {', '.join(layouts)}", graph, "layout")
+        name = quoted(layout) if layout is not None else "of these num_node, inward and center"
+        which = "--cfg-options model.backbone.graph_cfg.layout=NAME takes one of them"
+        recipe.refuse(f"graph layout {name} is not here, only {', '.join(layouts)}; {which}", graph, "layout")
     own = OWN_GRAPHS.get(str(kind))
     if own is not None:
         if mode != own:
@@ -237,6 +265,16 @@ def _graph(backbone: Block, recipe: Recipe, older: bool) -> None:
     check_known(recipe, graph, known | dict(usual), "graph_cfg")
 
 
+def _same_graph(graph: Block) -> str | None:
+    """The name of the layout with the joints, edges and centre that MMAction2 1.x lets a config spell out."""
+    edges = {tuple(it) for it in graph.get("inward", ())}
+    for name, joints in LAYOUTS_1.items():
+        layout = load_layout(joints.edges)
+        if (graph.get("num_node"), edges, graph.get("center")) == (len(layout), set(layout.bones), layout.centre):
+            return name
+    return None
+
+
 def say_layout(recipe: Recipe, layout: Joints, block: Block, key: str, name: str) -> None:
     recipe.dataset |= {"layout": layout.joints, "dimensions": layout.dimensions}
     if layout.edges != layout.joints:
@@ -248,9 +286,12 @@ def _head(head: Block, recipe: Recipe) -> None:
         recipe.refuse(f"cls_head {quoted(head.get('type'))} is not here", head)
         return
     known: dict[str, object] = {"num_classes": ANY, "in_channels": ANY, "num_person": ANY, "loss_cls": ANY}
-    known |= {"spatial_type": "avg", "dropout": 0, "dropout_ratio": 0, "init_std": 0.01, "average_clips": "prob"}
+    known |= {"spatial_type": "avg", "init_std": 0.01, "average_clips": "prob"}
     known |= {"joint_cfg": ANY, "weight": ANY, "multi_class": False, "label_smooth_eps": ANY, "topk": ANY}
-    check_known(recipe, head, known | {"init_cfg": ANY}, str(head["type"]))
+    known |= {"dropout": ANY, "dropout_ratio": ANY, "init_cfg": {"type": "Normal", "layer": "Linear", "std": 0.01}}
+    check_known(recipe, head, known, str(head["type"]))
+    if key := next((it for it in ("dropout", "dropout_ratio") if head.get(it)), None):
+        recipe.say("head_dropout", head[key], head, key, f"cls_head.{key}")
     if head["type"] == "SimpleHead" and "weight" in head:
         recipe.say("model.init_args.weight", head["weight"], head, "weight", "cls_head.weight")
     classes = head.get("num_classes")

@@ -2,14 +2,22 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from kinegraph.foreign.block import Block
 from kinegraph.foreign.networks import network
 from kinegraph.foreign.pipelines import preprocessing
 from kinegraph.foreign.python_config import read_python_config
+from kinegraph.foreign.python_values import Imported
 from kinegraph.foreign.recipe import ANY, Recipe, Source, check_known, understanding
-from kinegraph.foreign.schedules import clipping, loss, new_schedule, old_schedule, optimizer, wrapped_optimizer
+from kinegraph.foreign.schedules import (
+    clipping,
+    early_stop,
+    loss,
+    new_schedule,
+    old_schedule,
+    optimizer,
+    wrapped_optimizer,
+)
 from kinegraph.messages import quoted
 
 # Keys that say how a run is logged, stored, shown or distributed. They do not change the weights.
@@ -61,16 +69,23 @@ def read_openmmlab(path: Path, cfg_options: Sequence[str] = (), validate: bool |
 
     Raises ValueError for a file that cannot be read as data, or that is no config of an action recogniser.
     """
-    config, missing = read_python_config(path, cfg_options)
+    config, left_out, used = read_python_config(path, cfg_options)
     if not isinstance(config.get("model"), Block):
         raise ValueError(f"{path} has no 'model', expected a config of MMAction2, PYSKL or ProtoGCN")
     recipe = Recipe(path, _dialect(config))
-    recipe.notes += missing
+    recipe.notes += left_out
     newer = recipe.dialect == "MMAction2 1.x"
     loader = "train_dataloader" if newer else "data"
     with understanding(recipe, config, "model"):
         network(config, recipe)
         loss(config.block("model").block("cls_head"), recipe)
+    if recipe.get("model.class_path") is None:
+        return recipe  # no more is said of a network that is not here
+    if not config.block(loader):
+        recipe.refuse(
+            "there are no data, optimizer and schedule: a config to answer with, not to train", config, "model"
+        )
+        return recipe
     with understanding(recipe, config, loader):
         _data(config, recipe, newer)
         _sizes(config, config.block(loader), recipe, newer)
@@ -81,7 +96,7 @@ def read_openmmlab(path: Path, cfg_options: Sequence[str] = (), validate: bool |
     with understanding(recipe, config, "train_cfg" if newer else "evaluation"):
         _validation(config, recipe, newer, validate)
     with understanding(recipe, config, "custom_hooks"):
-        _runtime(config, recipe)
+        _runtime(config, used, recipe)
     return recipe
 
 
@@ -202,7 +217,7 @@ def _validation(config: Block, recipe: Recipe, newer: bool, validate: bool | Non
         recipe.note("validation begins in the first epoch here", block, "val_begin")
 
 
-def _runtime(config: Block, recipe: Recipe) -> None:
+def _runtime(config: Block, used: set[str], recipe: Recipe) -> None:
     for key in ("custom_hooks", "module_hooks"):
         hooks = config.get(key) or []
         for hook in hooks if isinstance(hooks, list | tuple) else [hooks]:
@@ -220,23 +235,25 @@ def _runtime(config: Block, recipe: Recipe) -> None:
     if load := config.get("load_from"):
         recipe.say("init_from", str(load), config, "load_from")
     if config.get("resume_from"):
-        recipe.refuse("resume_from: --work-dir RUN --resume goes on with a run of Kinegraph", config, "resume_from")
-    if isinstance(config.get("work_dir"), str):
-        recipe.work_dir = config["work_dir"]
-    named = _named_values(config)
+        how = "--work-dir RUN --resume goes on with a run of Kinegraph, --cfg-options resume_from=None begins anew"
+        recipe.refuse(f"resume_from: {how}", config, "resume_from")
+    if isinstance(folder := config.get("work_dir"), Imported):
+        recipe.note(f"work_dir is {folder}, and no import is followed; --work-dir names it", config, "work_dir")
+    elif isinstance(folder, str):
+        recipe.work_dir = folder
     for key in config:
-        if (
-            key not in USED
-            and key not in WITHOUT_EFFECT
-            and isinstance(config[key], Block)
-            and id(config[key]) not in named
-        ):
+        known = key in USED or key in WITHOUT_EFFECT or key in used
+        if not known and isinstance(config[key], Block):
             recipe.note(f"'{key}' has no effect here", config, key)
 
 
 def _hook(hook: object, block: Block, key: str, without: str, recipe: Recipe) -> None:
     kind = str(hook.get("type")) if isinstance(hook, Block) else quoted(hook)
-    if kind.rpartition(".")[2] not in HARMLESS_HOOKS:
+    if isinstance(hook, Block) and kind == "OptimizerHook":  # before `optim_wrapper` it stood among the hooks
+        clipping(hook, recipe, "grad_clip")
+    elif isinstance(hook, Block) and kind == "EarlyStoppingHook":
+        early_stop(hook, recipe)
+    elif kind.rpartition(".")[2] not in HARMLESS_HOOKS:
         recipe.refuse(f"the hook {kind} is not here; {without}", block, key)
     elif key == "custom_hooks":
         recipe.note(f"the hook {kind} is left out", block, key)
@@ -247,19 +264,3 @@ def _randomness(block: Block, recipe: Recipe) -> None:
         recipe.say("seed", seed, block, "seed", "randomness.seed")
     if block.get("deterministic"):
         recipe.say("deterministic", True, block, "deterministic", "randomness.deterministic")
-
-
-def _named_values(config: Block) -> set[int]:
-    """Dicts that another value of the config holds: a variable, such as graph_cfg, that model names."""
-    found: set[int] = set()
-
-    def walk(value: Any) -> None:
-        for inner in value.values() if isinstance(value, dict) else value:
-            if isinstance(inner, dict | list | tuple) and id(inner) not in found:
-                found.add(id(inner))
-                walk(inner)
-
-    for value in config.values():
-        if isinstance(value, dict | list | tuple):
-            walk(value)
-    return found

@@ -8,12 +8,13 @@ from kinegraph.data.augment import Augmentation
 from kinegraph.data.features import Stream
 from kinegraph.data.preprocessing import UNIFORM, Placing, Sampling
 from kinegraph.foreign.block import Block
+from kinegraph.foreign.networks import LAYOUTS_0, LAYOUTS_1
 from kinegraph.foreign.recipe import ANY, Recipe, check_known
 from kinegraph.messages import did_you_mean, quoted
 
 FEATURES = {"j": "joint", "b": "bone", "jm": "joint_motion", "bm": "bone_motion", "k": "k_bone", "km": "k_bone_motion"}
 LEFT, RIGHT = [1, 3, 5, 7, 9, 11, 13, 15], [2, 4, 6, 8, 10, 12, 14, 16]  # of COCO
-ENDS = ("Collect", "ToTensor", "PackActionInputs", "PoseDecode", "Rename", "DecompressPose")
+ENDS = ("Collect", "ToTensor", "PackActionInputs", "PackSkeInputs", "PoseDecode", "Rename", "DecompressPose")
 
 
 @dataclass
@@ -103,6 +104,9 @@ def _add_test(values: dict[str, Any], tested: dict[str, Any], recipe: Recipe) ->
     else:
         values.pop("test_clips", None)
     for name in dict.fromkeys([*values, *tested]):
+        if name.startswith("augment.") and name in tested:
+            _, block, key = tested[name]
+            recipe.note(f"{block['type']} varies clips in testing too there; here in training only", block, key)
         if name.startswith("augment.") or name == "test_clips":
             continue
         trained, test = values.get(name), tested.get(name)
@@ -133,6 +137,10 @@ def _pre_normalize_3d(steps: Steps, block: Block) -> None:
 
 def _pre_normalize_2d(steps: Steps, block: Block) -> None:
     steps.check(block, img_shape=ANY, threshold=ANY, mode="fix")
+    if steps.recipe.dataset.get("dimensions") == 3:
+        steps.recipe.refuse(
+            "PreNormalize2D on joints in 3D takes them for pixels; PreNormalize3D, or none, is meant", block
+        )
     steps.order.append("normalise")
     steps.say("normalize", "image", block)
     if steps.recipe.dialect != "MMAction2 1.x":  # there, scores do not matter
@@ -152,6 +160,10 @@ def _pose_normalize(steps: Steps, block: Block) -> None:
 def _random_rotation(steps: Steps, block: Block) -> None:
     steps.check(block, theta=ANY)
     theta = float(block.get("theta", 0.3))
+    if steps.recipe.dataset.get("dimensions") == 2:
+        steps.recipe.note(
+            f"the angle is between -{theta:g} and {theta:g} here, in 2D there between -{theta:g} and 1", block
+        )
     steps.order.append("augment")
     steps.say("augment.rotation", [theta] * 3, block, "theta" if "theta" in block else "type")
 
@@ -187,6 +199,8 @@ def _augmented(option: str, usual: float) -> Callable[[Steps, Block], None]:
 def _flipped(steps: Steps, block: Block) -> None:
     """Left and right exchanged in the picture, which is our mirror once the middle of the picture is the origin."""
     steps.check(block, flip_ratio=ANY, direction="horizontal", left_kp=LEFT, right_kp=RIGHT)
+    if {"normalise", "streams"} & set(steps.order):
+        steps.recipe.refuse("Flip behind PreNormalize2D or GenSkeFeat: x becomes width - x where x is no pixel", block)
     steps.say("augment.mirror", float(block.get("flip_ratio", 0.5)), block, "flip_ratio")
 
 
@@ -203,7 +217,18 @@ def _gen_features(steps: Steps, block: Block) -> None:
     steps.check(block, dataset=ANY, feats=ANY, axis=-1)
     feats = block.get("feats", ["j"])
     feats = [feats] if isinstance(feats, str) else list(feats)
-    _streams(steps, [FEATURES.get(str(it), str(it)) for it in feats], block, "feats")
+    names = [FEATURES.get(str(it), str(it)) for it in feats]
+    if any("bone" in name for name in names):
+        _check_bones(steps, block)
+    _streams(steps, names, block, "feats")
+
+
+def _check_bones(steps: Steps, block: Block) -> None:
+    """Refuse bones of another skeleton than the network's."""
+    layout, theirs = steps.recipe.dataset.get("layout"), block.get("dataset", "nturgb+d")
+    known = (LAYOUTS_0 | LAYOUTS_1).get(str(theirs))
+    if layout and (known is None or known.joints != layout):
+        steps.recipe.refuse(f"{block['type']}: bones of {quoted(theirs)}, the network has the joints {layout}", block)
 
 
 def _streams(steps: Steps, names: list[str], block: Block, key: str) -> None:
@@ -216,6 +241,7 @@ def _streams(steps: Steps, names: list[str], block: Block, key: str) -> None:
 
 def _joint_to_bone(steps: Steps, block: Block) -> None:
     steps.check(block, dataset=ANY, target=ANY)
+    _check_bones(steps, block)
     steps.features[str(block.get("target", "keypoint"))] = "bone"
     if block.get("target", "keypoint") == "keypoint":
         _streams(steps, ["bone"], block, "type")
@@ -237,9 +263,13 @@ def _merge_features(steps: Steps, block: Block) -> None:
 
 def _uniform(sampling: str) -> Callable[[Steps, Block], None]:
     def read(steps: Steps, block: Block) -> None:
-        steps.check(block, clip_len=ANY, num_clips=ANY, test_mode=ANY, seed=255, p_interval=ANY, float_ok=False)
+        steps.check(block, clip_len=ANY, num_clips=ANY, test_mode=ANY, seed=ANY, p_interval=ANY, float_ok=False)
         if block.get("p_interval", 1) not in (1, (1, 1), [1, 1]):
             steps.recipe.refuse("p_interval is not 1: here frames are of the clip from end to end", block, "p_interval")
+        if block.get("seed", 255) != 255:
+            steps.recipe.note(
+                f"frames of a test are drawn with seed 255 here, there with {block['seed']}", block, "seed"
+            )
         if sampling not in get_args(Sampling):
             steps.recipe.refuse(f"{block['type']}, which begins anywhere in testing too, is not in this version", block)
             return

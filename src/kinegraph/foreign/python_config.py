@@ -21,15 +21,20 @@ OWN_WORDS = ("_base_", "_delete_")
 
 @dataclass
 class _Reading:
-    """What has been read on the way. missing: base files that are not there and not needed."""
+    """What has been read on the way.
+
+    notes: a line for each base file that is not there and not needed, and for each line without effect. used: names
+    whose values others are made of.
+    """
 
     top: Path
     files: int = 0
-    missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
 
 
-def read_python_config(path: Path, cfg_options: Sequence[str] = ()) -> tuple[Block, list[str]]:
-    """The values of a config, base files merged, then --cfg-options; and a line for each base file that is missing.
+def read_python_config(path: Path, cfg_options: Sequence[str] = ()) -> tuple[Block, list[str], set[str]]:
+    """The values of a config, base files merged, then --cfg-options; what is left out; names that only help to say.
 
     cfg_options: words such as "optimizer.lr=0.05". Raises ValueError of one line for what cannot be read as data, a
     loop of base files, and files that are too large or too many.
@@ -39,7 +44,7 @@ def read_python_config(path: Path, cfg_options: Sequence[str] = ()) -> tuple[Blo
     if cfg_options:
         config = merged(option_values(cfg_options), config, into_lists=True)
     check_size(config, path)
-    return config, reading.missing
+    return config, reading.notes, reading.used
 
 
 def _read(path: Path, above: tuple[Path, ...], reading: _Reading) -> Block:
@@ -58,7 +63,7 @@ def _read(path: Path, above: tuple[Path, ...], reading: _Reading) -> Block:
             found = _read(base, (*above, resolved), reading)
             below = merged(found, below) if imported else _joined(below, found)
         elif name.endswith(RUNTIME):
-            reading.missing.append(f"{line}: the base file {name} is not there; its hooks and logging are not needed")
+            reading.notes.append(f"{line}: the base file {name} is not there; its hooks and logging are not needed")
         else:
             raise ValueError(f"{line}: there is no base file {base or name}")
     given = {"fileDirname": str(path.parent), "fileBasename": path.name}
@@ -67,6 +72,8 @@ def _read(path: Path, above: tuple[Path, ...], reading: _Reading) -> Block:
     if imported:  # `from .base import *`: the base's names are the file's
         file.names = Block(below, below.lines)
     run_statements(file, statements)
+    reading.used |= file.used
+    reading.notes += file.without_effect
     check_size(file.names, path)
     own = {key: value for key, value in file.names.items() if not key.startswith("__") and key not in OWN_WORDS}
     result = merged(Block(own, file.names.lines), below)

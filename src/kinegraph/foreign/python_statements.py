@@ -4,7 +4,7 @@ import ast
 import warnings
 
 from kinegraph.foreign.block import Block
-from kinegraph.foreign.python_values import Imported, PythonFile, binary, evaluate, keywords
+from kinegraph.foreign.python_values import Imported, PythonFile, binary, evaluate, keywords, known
 from kinegraph.messages import one_line
 
 
@@ -48,8 +48,13 @@ def _statement(file: PythonFile, statement: ast.stmt) -> None:
             for it in names:
                 if it.name != "*":
                     file.names.put((it.asname or it.name).partition(".")[0], Imported(it.name), file.line(statement))
+        case ast.If(test=test, body=body, orelse=other):
+            for it in body if known(file, test) else other:
+                _statement(file, it)
         case ast.Expr(value=ast.Constant()) | ast.Pass() | ast.AnnAssign():
             pass
+        case ast.Expr(value=ast.Call() as call) if _leaves_values(file, call):
+            _leave_out(file, statement)
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=owner, attr=attr)) as call):
             _change(file, call, evaluate(file, owner), attr)
         case ast.Delete(targets=targets) if all(isinstance(it, ast.Name) for it in targets):
@@ -76,8 +81,25 @@ def _assign(file: PythonFile, target: ast.expr, value: object) -> None:
             raise file.refuse(target)
 
 
+def _leaves_values(file: PythonFile, call: ast.Call) -> bool:
+    """Whether a call can change no value of the config: of something imported, or print, on numbers and texts."""
+    name = call.func
+    while isinstance(name, ast.Attribute):
+        name = name.value
+    known = isinstance(name, ast.Name) and (name.id == "print" or isinstance(file.names.get(name.id), Imported))
+    given = [*call.args, *(it.value for it in call.keywords)]
+    return known and not any(isinstance(evaluate(file, it), Block | list | tuple) for it in given)
+
+
+def _leave_out(file: PythonFile, node: ast.expr | ast.stmt) -> None:
+    shown = one_line(ast.unparse(node))[:60]
+    file.without_effect.append(f"{file.line(node)}: `{shown}` is left out, no line of a config is run")
+
+
 def _set(file: PythonFile, node: ast.expr, owner: object, key: object, value: object) -> None:
-    if isinstance(owner, Block):
+    if isinstance(owner, Imported):  # os.environ["CUDA_VISIBLE_DEVICES"] = "1"
+        _leave_out(file, node)
+    elif isinstance(owner, Block):
         owner.put(str(key), value, file.line(node))
     elif isinstance(owner, list) and isinstance(key, int):
         owner[key] = value

@@ -1,14 +1,14 @@
 """The values that a Python file assigns, read off its syntax tree. No line of the file is run.
 
-Known are literals, dict() and list(), names assigned before, arithmetic on numbers and lists, simple f-strings, and the
-placeholders `{{ ... }}` of mmcv and mmengine. Anything else is refused with its line.
+Known are literals, dict() and list(), names assigned before, arithmetic on numbers and lists, comparisons, simple
+f-strings, and the placeholders `{{ ... }}` of mmcv and mmengine. Anything else is refused with its line.
 """
 
 import ast
 import operator
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,21 +28,41 @@ NUMBER_OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
 }
+COMPARISONS: dict[type, Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Is: operator.is_,
+    ast.IsNot: operator.is_not,
+    ast.In: lambda value, several: value in several,
+    ast.NotIn: lambda value, several: value not in several,
+}
 
 
 class Imported(str):
-    """The name of something that a config imports, such as a class; it stands for the thing."""
+    """The name of something that a config imports, such as a class; it stands for the thing.
+
+    Also what is made of such a value: no import is followed, so nobody knows more than what is written there.
+    """
 
 
 @dataclass
 class PythonFile:
-    """A file while it is read. label: its name in messages. bases: what `{{ _base_.x }}` means. given: placeholders."""
+    """A file while it is read. label: its name in messages. bases: what `{{ _base_.x }}` means. given: placeholders.
+
+    used: names whose values others are made of. without_effect: lines that change no value of the config.
+    """
 
     label: str
     bases: Block
     given: Mapping[str, str]
     names: Block = field(default_factory=Block)
     left: int = MOST_VALUES
+    used: set[str] = field(default_factory=set)
+    without_effect: list[str] = field(default_factory=list)
 
     def line(self, node: ast.AST) -> str:
         return f"{self.label}:{getattr(node, 'lineno', 1)}"
@@ -76,12 +96,22 @@ def evaluate(file: PythonFile, node: ast.expr) -> Any:
         case ast.Set(elts=[ast.Set(elts=[inner])]):  # {{ fileDirname }} or {{ _base_.model }} without quotes
             return _placeholder(file, node, ast.unparse(inner))
         case ast.UnaryOp(op=ast.USub() | ast.UAdd() | ast.Not() as op, operand=operand):
-            value = evaluate(file, operand)
+            value = known(file, operand)
             return not value if isinstance(op, ast.Not) else -value if isinstance(op, ast.USub) else +value
         case ast.BinOp(left=left, op=op, right=right):
             return binary(file, node, evaluate(file, left), op, evaluate(file, right))
         case ast.JoinedStr(values=parts):
-            return _text(file, node, "".join(_formatted(file, part) for part in parts))
+            texts = [_formatted(file, part) for part in parts]
+            return _like(texts, _text(file, node, "".join(texts)))
+        case ast.BoolOp(op=op, values=[*values, last]):
+            for it in values:
+                if bool(value := known(file, it)) is isinstance(op, ast.Or):
+                    return value
+            return evaluate(file, last)
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in COMPARISONS:
+            return COMPARISONS[type(op)](known(file, left), known(file, right))
+        case ast.IfExp(test=test, body=body, orelse=other):
+            return evaluate(file, body if known(file, test) else other)
         case ast.Subscript(value=owner, slice=key):
             return _item(file, node, evaluate(file, owner), key)
         case ast.Attribute(value=owner, attr=key):
@@ -92,8 +122,17 @@ def evaluate(file: PythonFile, node: ast.expr) -> Any:
             raise file.refuse(node)
 
 
+def known(file: PythonFile, node: ast.expr) -> Any:
+    """A value that something is decided or counted with, so none of an import."""
+    value = evaluate(file, node)
+    if isinstance(value, Imported):
+        raise file.refuse(node, f"{value} has no value here, no import is followed")
+    return value
+
+
 def _named(file: PythonFile, node: ast.expr, name: str) -> object:
     if name in file.names:
+        file.used.add(name)
         return file.names[name]
     if name == "_base_":
         return file.bases
@@ -141,7 +180,14 @@ def _unpack(file: PythonFile, node: ast.expr, found: Block, inner: object) -> No
         found.put(key, value, inner.line(key))
 
 
+def _like(values: Sequence[object], text: str) -> str:
+    """A text that is made of values; of something imported, where one of them is."""
+    return Imported(text) if any(isinstance(it, Imported) for it in values) else text
+
+
 def binary(file: PythonFile, node: ast.AST, left: Any, op: ast.operator, right: Any) -> Any:
+    if isinstance(left, Imported) or isinstance(right, Imported):
+        return Imported(one_line(ast.unparse(node)))
     numbers = all(isinstance(it, int | float) for it in (left, right))
     if numbers and type(op) in NUMBER_OPERATORS:
         result = NUMBER_OPERATORS[type(op)](left, right)
@@ -186,12 +232,14 @@ def _formatted(file: PythonFile, part: ast.expr) -> str:
     if part.conversion not in (-1, ord("s")) or not FORMAT.fullmatch(form):
         raise file.refuse(part)
     try:
-        return format(value, form)
+        return _like([value], format(value, form))
     except ValueError:
         raise file.refuse(part, f"'{form}' does not fit a {type(value).__name__}") from None
 
 
 def _item(file: PythonFile, node: ast.Subscript, owner: Any, key: ast.expr) -> object:
+    if isinstance(owner, Imported):
+        return Imported(one_line(ast.unparse(node)))
     if not isinstance(owner, Block | list | tuple | str):
         raise file.refuse(node)
     if isinstance(key, ast.Slice) and not isinstance(owner, Block):
@@ -216,7 +264,7 @@ def _call(file: PythonFile, node: ast.Call) -> object:
                 _unpack(file, it, start, evaluate(file, it))
             return keywords(file, node, start)
         case ast.Name(id="list" | "tuple" | "str" | "int" | "float" | "len" | "range" as name) if not node.keywords:
-            return _built(file, node, name, [evaluate(file, it) for it in node.args])
+            return _built(file, node, name, [known(file, it) for it in node.args])
         case ast.Attribute(value=owner, attr=attr):
             return _method(file, node, evaluate(file, owner), attr)
         case _:
@@ -246,7 +294,7 @@ def _method(file: PythonFile, node: ast.Call, owner: object, method: str) -> obj
     arguments = [evaluate(file, it) for it in node.args]
     if isinstance(owner, Imported):
         if f"{owner}.{method}" in ("os.path.join", "path.join", "osp.join") and _all_text(arguments):
-            return _text(file, node, posixpath.join(*map(str, arguments)))
+            return _like(arguments, _text(file, node, posixpath.join(*map(str, arguments))))
         raise file.refuse(node)
     match owner, method, arguments:
         case Block(), "copy", []:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from kinegraph.foreign.block import Block
+from kinegraph.foreign.python_values import Imported
 from kinegraph.messages import one_line
 
 PARTS = ("train", "val", "test")
@@ -59,16 +60,22 @@ class Recipe:
     def say(self, option: str, value: object, block: Block | None = None, key: str = "type", name: str = "") -> None:
         """Set an option, from a value of a block of the config."""
         line = block.line(key) if block is not None else ""
+        if isinstance(value, Imported):
+            self.refuse(f"{name or key} is {value}, and no import is followed; --cfg-options sets it", block, key)
+            return
         if not _is_plain(value):
             self.refuse(f"{name or key} is {_shown(value)}, expected a number, a word or a list of them", block, key)
             return
         self.options[option] = Said(value, f"{line} {name or key}".strip())
 
     def note(self, text: str, block: Block | None = None, key: str = "type") -> None:
-        self.notes.append(_after(block.line(key) if block is not None else "", text))
+        if not any(it.endswith(one_line(text)) for it in self.notes):
+            self.notes.append(_after(block.line(key) if block is not None else "", text))
 
     def refuse(self, text: str, block: Block | None = None, key: str = "type") -> None:
-        self.refused.append(_after(block.line(key) if block is not None else "", text))
+        """The pipelines of training and of testing say the same twice: it is refused once."""
+        if not any(it == one_line(text) or it.endswith(f": {one_line(text)}") for it in self.refused):
+            self.refused.append(_after(block.line(key) if block is not None else "", text))
 
     def get(self, option: str, missing: Any = None) -> Any:
         return self.options[option].value if option in self.options else missing

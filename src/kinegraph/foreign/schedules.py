@@ -72,6 +72,19 @@ def clipping(block: Block, recipe: Recipe, key: str) -> None:
         recipe.say("clip_gradients", float(clip["max_norm"]), clip, "max_norm", f"{key}.max_norm")
 
 
+def early_stop(hook: Block, recipe: Recipe) -> None:
+    """EarlyStoppingHook: an end after so many validations without a better one."""
+    known: dict[str, object] = {"monitor": ANY, "rule": ANY, "min_delta": ANY, "patience": ANY, "priority": ANY}
+    check_known(recipe, hook, known | {"strict": ANY, "check_finite": ANY, "stopping_threshold": None}, "the hook")
+    every = recipe.get("validate_every", 1)
+    recipe.say("early_stop", hook.get("patience", 5) * every, hook, "patience", "EarlyStoppingHook.patience")
+    least = hook.get("min_delta", 0.1)
+    if least:
+        recipe.note(f"any better validation counts here, there one that is better by {least:g}", hook, "min_delta")
+    if "loss" in str(hook.get("monitor")):
+        recipe.note("--monitor says what is better, here accuracy", hook, "monitor")
+
+
 # ---- learning rate: MMAction2 0.x, PYSKL, ProtoGCN -------------------------------------------------------------------
 
 
@@ -81,11 +94,15 @@ def old_schedule(config: Block, recipe: Recipe) -> None:
     policy = str(block.get("policy", "fixed")).lower()
     known: dict[str, object] = {"policy": ANY, "by_epoch": ANY, "step": ANY, "gamma": ANY, "min_lr": ANY}
     known |= {key: ANY for key in ("warmup", "warmup_iters", "warmup_ratio", "warmup_by_epoch")}
-    known |= {"min_lr_ratio": 0}
+    known |= {"min_lr_ratio": ANY}
     check_known(recipe, block, known, "lr_config")
     _epochs(config, recipe)
     if policy == "step":
-        _milestones(block.get("step", ()), block, "step", recipe)
+        if block.get("by_epoch") is False:
+            recipe.refuse("by_epoch is False: the steps of the learning rate are counted in epochs here", block, "step")
+        every, epochs = block.get("step", ()), recipe.get("epochs", 0)
+        again = type(every) is int and every > 0  # mmcv: after every so many epochs
+        _milestones(range(every, epochs, every) if again else every, block, "step", recipe)
         if block.get("gamma", 0.1) != 0.1:
             recipe.say("schedule.gamma", block["gamma"], block, "gamma", "lr_config.gamma")
     elif policy == "cosineannealing":
@@ -95,7 +112,7 @@ def old_schedule(config: Block, recipe: Recipe) -> None:
     else:
         recipe.refuse(f"lr_config: policy {quoted(block['policy'])} is not here", block, "policy")
     if block.get("warmup"):
-        _old_warmup(block, recipe)
+        old_warmup(block, recipe)
 
 
 def _epochs(config: Block, recipe: Recipe) -> None:
@@ -114,7 +131,7 @@ def _say_epochs(epochs: object, block: Block, key: str, recipe: Recipe) -> None:
 
 
 def _milestones(steps: object, block: Block, key: str, recipe: Recipe) -> None:
-    epochs = list(steps) if isinstance(steps, list | tuple) else [steps]
+    epochs = list(steps) if isinstance(steps, list | tuple | range) else [steps]
     if not all(type(it) in (int, float) for it in epochs):
         recipe.refuse(f"{key} is {quoted(steps)}, expected epochs", block, key)
         return
@@ -123,22 +140,30 @@ def _milestones(steps: object, block: Block, key: str, recipe: Recipe) -> None:
 
 
 def _cosine(block: Block, key: str, least: str, recipe: Recipe) -> None:
+    """least: the setting with the rate at the end; with `_ratio` behind it, its share of the first one."""
     recipe.say("schedule.kind", "cosine", block, key)
-    if block.get(least):
-        recipe.refuse(f"{least} is {quoted(block[least])}; the cosine ends at 0 here", block, least)
+    rate, share = recipe.get("optimizer.init_args.lr"), block.get(f"{least}_ratio")
+    if share:
+        recipe.say("schedule.floor", share, block, f"{least}_ratio")
+    elif block.get(least) and rate:
+        recipe.say("schedule.floor", round(block[least] / rate, 6), block, least)
 
 
-def _old_warmup(block: Block, recipe: Recipe) -> None:
+def old_warmup(block: Block, recipe: Recipe) -> None:
+    """warmup, warmup_iters, warmup_ratio and warmup_by_epoch of mmcv."""
     epochs, count = recipe.get("epochs"), block.get("warmup_iters", 0)
-    if block["warmup"] != "linear" or not block.get("warmup_by_epoch") or not epochs:
-        way = "--schedule.warmup gives a share of all steps"
-        recipe.refuse(f"warmup of {quoted(count)} iterations: {way}", block, "warmup")
+    if block["warmup"] != "linear":
+        recipe.refuse(f"warmup {quoted(block['warmup'])} is not here, expected 'linear'", block, "warmup")
         return
-    _say_warmup(count / epochs, block.get("warmup_ratio", 0.1), block, "warmup_iters", recipe)
+    by_epoch = block.get("warmup_by_epoch", False)
+    _say_warmup(count / epochs if by_epoch else count, block.get("warmup_ratio", 0.1), block, "warmup_iters", recipe)
+    if recipe.get("schedule.kind") == "cosine":
+        recipe.note("the cosine begins after the rise here, there with the first step", block, "warmup")
 
 
-def _say_warmup(share: float, start: float, block: Block, key: str, recipe: Recipe) -> None:
-    recipe.say("schedule.warmup", round(share, 6), block, key)
+def _say_warmup(length: float, start: float, block: Block, key: str, recipe: Recipe) -> None:
+    """length: a share of all steps, or from 1 on a number of steps."""
+    recipe.say("schedule.warmup" if length < 1 else "schedule.warmup_steps", round(length, 6), block, key)
     if start > 0.01:
         recipe.note(f"the learning rate rises from 0 here, there from {start:g} of its value", block, key)
 
@@ -172,15 +197,21 @@ def _scheduler(block: Block, recipe: Recipe) -> None:
         if block.get("gamma", 0.1) != 0.1:
             recipe.say("schedule.gamma", block["gamma"], block, "gamma")
     elif kind == "CosineAnnealingLR":
-        check_known(recipe, block, usual | {"T_max": ANY, "eta_min": ANY, "eta_min_ratio": None}, kind)
+        check_known(recipe, block, usual | {"T_max": ANY, "eta_min": ANY, "eta_min_ratio": ANY}, kind)
         _cosine(block, "type", "eta_min", recipe)
         last = begin + block.get("T_max", epochs or 0)
         if epochs and last != epochs:
-            recipe.refuse(f"the cosine ends in epoch {last} of {epochs}; here with the last", block, "T_max")
-    elif kind == "LinearLR" and block.get("by_epoch", True) and begin == 0 and epochs and type(end) is int:
+            wanted = "T_max as many as the epochs from its begin on"
+            recipe.refuse(
+                f"the cosine ends in epoch {last} of {epochs} and rises again; expected {wanted}", block, "T_max"
+            )
+        if begin == 0 and any(name.startswith("schedule.warmup") for name in recipe.options):
+            recipe.note("the cosine begins after the rise here, there with the first step", block)
+    elif kind == "LinearLR" and begin == 0 and epochs and type(end) is int:
         known = {"start_factor": ANY, "end_factor": 1.0}
         check_known(recipe, block, usual | known, kind)
-        _say_warmup(end / epochs, block.get("start_factor", 1 / 3), block, "end", recipe)
+        length = end / epochs if block.get("by_epoch", True) else end
+        _say_warmup(length, block.get("start_factor", 1 / 3), block, "end", recipe)
     else:
         recipe.refuse(f"the scheduler {quoted(block.get('type'))} is not here", block)
 
@@ -188,6 +219,9 @@ def _scheduler(block: Block, recipe: Recipe) -> None:
 def wrapped_optimizer(config: Block, recipe: Recipe) -> None:
     """optim_wrapper: the optimizer, the clipping of gradients, mixed precision."""
     wrapper = config.block("optim_wrapper")
+    if not wrapper and config.block("optimizer"):  # as in 0.x; so it was for a while before 1.0
+        optimizer(config.block("optimizer"), recipe)
+        return
     known = {"optimizer": ANY, "clip_grad": ANY, "accumulative_counts": 1, "paramwise_cfg": None, "loss_scale": ANY}
     check_known(recipe, wrapper, known, "optim_wrapper")
     optimizer(wrapper.block("optimizer"), recipe)

@@ -92,6 +92,7 @@ class TrainOptions:
         "weight decay on all, as published; false spares biases, norms and edges.",
     )
     head_lr: float = option(1.0, "learning rate of the head as a multiple of the others'.", above=0)
+    head_dropout: float = option(0.0, "probability for each number before the head to be dropped.", least=0)
     clip_gradients: float | None = option(None, "largest norm of all gradients together.", above=0)
     schedule: Schedule = option(Schedule(), "how the learning rate changes.")
     epochs: int | Literal["auto"] = option(
@@ -112,7 +113,7 @@ class TrainOptions:
     )
     temperature: float = option(
         1.0,
-        "divides the logits of written weights; below 1 they are surer.",
+        "divides the logits of written weights; below 1 is surer.",
         above=0,
     )
     validate: bool = option(True, "measure 'val', or 'test' without it, while training, and keep the best.")

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from lightning_fabric import Fabric
 from torch import nn
+from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from kinegraph.data.auto import STEPS, adapt, epochs_for, twin_names
@@ -234,6 +235,8 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
     check_clips(network, data)
     if options.temperature != 1:
         last_layer(network)  # raises where there is none, before the training
+    if options.head_dropout:
+        drop_before_head(network, options.head_dropout)
     axes = Meaning(folder.layout.joints, folder.class_names, preprocessing.streams, coordinates(folder))
     taken = take_over(network, axes, start) if start else None
     frozen = freeze_blocks(network, options.freeze, taken) if options.freeze else []
@@ -247,6 +250,23 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
     rate = scale_rates(optimizer, total / base if base else 1.0)
     criterion = build_loss(options.loss, class_counts(data.clips))
     return Parts(network, optimizer, criterion, frozen, rate, axes, taken)
+
+
+def drop_before_head(network: nn.Module, share: float) -> None:
+    """Dropout on what enters the head, while training only; weights files know nothing of it.
+
+    Raises ValueError for a share from 1 on and a network without a head, or with several of them while training.
+    """
+    if share >= 1:
+        raise ValueError(f"head_dropout is {share:g}, expected from 0 to below 1")
+    head = last_layer(network)
+    if getattr(type(network), "training_logits", usual := SkeletonNetwork.training_logits) is not usual:
+        raise ValueError(f"head_dropout is {share:g}, but {type(network).__name__} has several heads while training")
+    head.register_forward_pre_hook(partial(_dropped, share))
+
+
+def _dropped(share: float, head: nn.Module, given: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+    return (functional.dropout(given[0], share, head.training),)
 
 
 def with_streams(model: Callable[..., nn.Module], streams: int) -> Callable[..., nn.Module]:

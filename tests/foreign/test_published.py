@@ -1,0 +1,127 @@
+"""What files of the projects have that were really published, each in words of our own."""
+
+import pytest
+
+from kinegraph.foreign.read import read_foreign
+from tests.foreign import projects
+
+OLD, NEW = projects.pyskl("stgcnpp", "j", False), projects.mmaction1("stgcn", "j", False)
+FLAT = projects.pyskl("stgcnpp", "b", True)
+
+
+@pytest.fixture
+def read(tmp_path):
+    def of(text, *more):
+        (tmp_path / "config.py").write_text("\n".join((text, *more)))
+        return read_foreign(tmp_path / "config.py")
+
+    return of
+
+
+def test_the_backbone_tells_a_config_between_0_x_and_1_x(read):
+    """For a while the networks of 0.x stood in a recognizer of 1.x, the clipping among the hooks."""
+    recipe = read(
+        NEW,
+        "model['backbone'] = dict(type='STGCN', in_channels=3, edge_importance_weighting=True,",
+        "    graph_cfg=dict(layout='ntu-rgb+d', strategy='uniform'))",
+        "model['cls_head'].update(num_person=2)",
+        "del optim_wrapper",
+        "optimizer = dict(type='SGD', lr=0.07, momentum=0.9)",
+        "default_hooks = dict(optimizer=dict(type='OptimizerHook', grad_clip=dict(max_norm=30)))",
+    )
+    assert recipe.refused == []
+    older = read(projects.mmaction0("stgcn_80e_ntu60_xsub_keypoint_3d")).get("model.init_args.init")
+    wanted = {"model.init_args.init": older, "partition": "uniform", "clip_gradients": 30.0}
+    wanted |= {"optimizer.init_args.lr": 0.07, "optimizer.init_args.nesterov": None}
+    assert {key: recipe.get(key) for key in wanted} == wanted
+
+
+def test_settings_of_blocks_may_stand_apart(read):
+    settings = "gcn_adaptive='init', gcn_with_res=True, tcn_type='mstcn'"
+    apart = read(OLD.replace(settings, f"stage_cfgs=dict({settings})"))
+    assert (apart.refused, apart.get("model.class_path")) == ([], read(OLD).get("model.class_path"))
+    assert read(OLD.replace(f"{settings}, ", "")).get("model.class_path") != apart.get("model.class_path")
+
+
+@pytest.mark.parametrize("start", ["pretrained='a.pth'", "init_cfg=dict(type='Pretrained', checkpoint='a.pth')"])
+def test_weights_of_a_backbone_are_what_training_starts_from(start, read):
+    assert read(NEW, f"model['backbone'].update({start})").get("init_from") == "a.pth"
+
+
+def test_dropout_of_a_head(read):
+    assert read(OLD, "model['cls_head'].update(dropout=0.4)").get("head_dropout") == 0.4
+
+
+def test_joints_that_are_spelt_out_are_known_by_their_edges(read):
+    tree = [(3, 1), (1, 0), (4, 2), (2, 0), (5, 0), (6, 0), (7, 5), (8, 6), (9, 7), (10, 8), (11, 5), (12, 6)]
+    tree += [(13, 11), (14, 12), (15, 13), (16, 14)]
+    flat = projects.mmaction1("stgcn", "j", True)
+    layout = "model['backbone']['graph_cfg']['layout'] = dict(num_node=17, center=0, inward={})"
+    assert read(flat, layout.format(tree)).dataset == read(flat).dataset
+    (refused,) = read(flat, layout.format(tree[1:])).refused
+    assert "--cfg-options model.backbone.graph_cfg.layout=NAME takes one of them" in refused
+
+
+FLIPPED = f"train_pipeline.insert(2, dict(type='Flip', left_kp={projects.LEFT}, right_kp={projects.RIGHT}))"
+IN_SILENCE = [
+    (FLAT, FLIPPED, "Flip behind PreNormalize2D or GenSkeFeat"),
+    (OLD, "train_pipeline[0] = dict(type='PreNormalize2D')", "PreNormalize2D on joints in 3D takes them for pixels"),
+    (FLAT, "train_pipeline[1].update(dataset='nturgb+d')", "bones of 'nturgb+d', the network has the joints coco17"),
+    (OLD, "lr_config = dict(policy='step', step=[100], by_epoch=False)", "counted in epochs here"),
+]
+
+
+@pytest.mark.parametrize(("text", "more", "said"), IN_SILENCE)
+def test_what_means_something_else_there_is_refused(text, more, said, read):
+    more += "\ndata['train']['dataset'].update(pipeline=train_pipeline)"
+    assert any(said in line for line in read(text, more).refused)
+
+
+def test_augmentation_in_testing_is_said(read):
+    more = "test_pipeline.insert(1, dict(type='RandomScale', scale=0.2))\ndata['test'].update(pipeline=test_pipeline)"
+    assert any("RandomScale varies clips in testing too there" in note for note in read(OLD, more).notes)
+
+
+def test_schedules_in_steps(read):
+    warm = "warmup='linear', warmup_iters=500, warmup_ratio=0.001"
+    recipe = read(OLD, f"lr_config = dict(policy='CosineAnnealing', min_lr=0.001, by_epoch=False, {warm})")
+    lowest = 0.001 / recipe.get("optimizer.init_args.lr")
+    assert (recipe.get("schedule.warmup_steps"), recipe.get("schedule.floor")) == (500, lowest)
+    assert any("the cosine begins after the rise here" in note for note in recipe.notes)
+    recipe = read(OLD, "lr_config = dict(policy='step', step=5)", "total_epochs = 16")
+    assert recipe.get("schedule.milestones") == [5, 10, 15]  # mmcv: a number means each time after so many
+    rise = "dict(type='LinearLR', start_factor=0.01, begin=0, end=4, by_epoch=True)"
+    fall = "dict(type='CosineAnnealingLR', begin=4, T_max=12, eta_min_ratio=0.1, by_epoch=True)"
+    recipe = read(NEW, f"train_cfg = dict(max_epochs=16)\nparam_scheduler = [{rise}, {fall}]")
+    assert (recipe.get("schedule.warmup"), recipe.get("schedule.floor")) == (0.25, 0.1)
+
+
+def test_early_stopping(read):
+    hook = "default_hooks['stop'] = dict(type='EarlyStoppingHook', monitor='acc/top1', patience=4, min_delta=0)"
+    recipe = read(NEW, "default_hooks = dict()", hook, "train_cfg['val_interval'] = 2")
+    assert (recipe.refused, recipe.get("early_stop")) == ([], 8)
+
+
+def test_a_config_without_data_is_one_line(read):
+    config = read(NEW).path.read_text()
+    model = config[config.index("model =") : config.index("dataset_type")]
+    (refused,) = read(model).refused
+    assert "a config to answer with, not to train" in refused
+
+
+def test_decisions_and_imported_values(read):
+    recipe = read(
+        "import os",
+        OLD,
+        "big = True",
+        "if big and 1 < 2:\n    total_epochs = 9\nelse:\n    total_epochs = 3",
+        "print(total_epochs)",
+        "work_dir = os.environ['RUNS']",
+    )
+    assert (recipe.refused, recipe.get("epochs"), recipe.work_dir) == ([], 9, None)
+    assert any("no import is followed; --work-dir names it" in note for note in recipe.notes)
+    for unknown in ("int(os.environ['EPOCHS'])", "3 if os.name == 'nt' else 9", "len(os.sep)", "os.nice or 9"):
+        with pytest.raises(ValueError, match="has no value here, no import is followed"):
+            read("import os", OLD, f"total_epochs = {unknown}")
+    recipe = read("import os", OLD, "total_epochs = os.EPOCHS")
+    assert any("total_epochs is 'os.EPOCHS'" in line for line in recipe.refused)
