@@ -32,7 +32,7 @@ Those of one format stand below, with the form of its files."""
 LAYOUTS_HEAD = """A layout names the joints of a body and the bones between them. `--layout NAME` or
 `--layout FILE.yaml` names one where the files do not."""
 OTHER_TESTS = dict.fromkeys(("coco", "alphapose", "mmpose", "yolo"), "formats/test_detections.py")
-OTHER_TESTS["folder"] = "test_dataset.py"
+OTHER_TESTS |= {"folder": "test_dataset.py", "utd_mhad": "formats/test_matlab.py"}
 FORMATS_PAGE = ROOT / "docs" / "formats.md"
 MARKDOWN = "# %% [markdown]"
 WIDE = "---\nhide: [toc]\n---\n\n"  # code needs the width of the list of headings

@@ -81,7 +81,6 @@ def test_the_nearest_formats_have_the_words_of_the_file(tmp_path):
         ("grf.mot", "nColumns=19\nendheader\ntime\tground_force_vx\n", "forces that OpenSim reads, without joints"),
         ("walk.tak", b"\0\1\2", "a take of OptiTrack Motive; export it from Motive as CSV"),
         ("walk.fbx", b"Kaydara FBX Binary  \0", "an FBX file; export it as BVH"),
-        ("walk.mat", b"MATLAB 5.0 MAT-file\0\xff", "a MATLAB file; save its array"),
     ],
 )
 def test_a_known_file_that_cannot_be_read_is_named_with_the_way(tmp_path, name, content, said):

@@ -53,6 +53,7 @@ from kinegraph.data.formats import (
     movement,
     msr,
     msrc12,
+    mvnx,
     ntu,
     ntu_npy,
     nw_ucla,
@@ -61,6 +62,7 @@ from kinegraph.data.formats import (
     panoptic,
     pku_mmd,
     poses,
+    qualisys,
     sbu,
     shrec,
     sleap,
@@ -69,6 +71,7 @@ from kinegraph.data.formats import (
     tfrecord,
     trc,
     ui_prmd,
+    utd_mhad,
     utkinect,
     vicon,
     video,
@@ -98,10 +101,9 @@ from kinegraph.skeleton.layout import JointLayout
 
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, ntu_npy, tfrecord, babel, openpose, trc, bvh, table,
-    sleap, deeplabcut, nw_ucla, msr, kimore, utkinect, florence, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap,
-    c3d, vicon, motive, visual3d, amc, videopose3d, coco, alphapose, mmpose, yolo, mediapipe, json_lines, video,
-    panoptic, detectron, smpl, anipose, movement, aist, clip_arrays,
-    frame_arrays,
+    sleap, deeplabcut, nw_ucla, msr, kimore, utkinect, utd_mhad, florence, sbu, pku_mmd, irds, shrec, msrc12, kinect,
+    leap, c3d, vicon, motive, qualisys, mvnx, visual3d, amc, videopose3d, coco, alphapose, mmpose, yolo, mediapipe,
+    json_lines, video, panoptic, detectron, smpl, anipose, movement, aist, clip_arrays, frame_arrays,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.
