@@ -116,7 +116,8 @@ DESCRIBED = (table, arrays, movement)  # formats beside whose files `convert` wr
 # say them. up: the vertical axis of the files; clips come with y upward (3D) or downward (2D). resample_fps: the frame
 # rate that clips are brought to.
 # labels_file: a CSV with a row a clip. val_share: part of the clips that becomes "val", where they have no split.
-LABELLING = ("labels_file", "val_share")
+# names: the form of the clips' names, such as "{label}_{subject}", see `clip_names`.
+LABELLING = ("labels_file", "val_share", "names")
 COMMON = ("fps", "image_size", "units", "up", "resample_fps", *LABELLING, *CLEANING)
 BY_ENDING = "ends in"  # the reason where the content decided nothing
 UNITS = ("m", "cm", "mm", "px", "image", "normalised")
@@ -210,7 +211,9 @@ def _read_by(
     module: ModuleType, path: Path, reason: str, options: Mapping[str, Any], fixed: Mapping[str, object], whole: bool
 ) -> tuple[Recordings, Mapping[str, Any]]:
     """What the reader of a format gives, and the options that it does not take. reason, fixed: see `recognise`."""
-    own = {name: value for name, value in options.items() if name in options_of(module)} | fixed
+    by_names = "names" in options and "names" not in options_of(module)  # then labels and splits are given here
+    known = {*options_of(module)} - ({*LABELLING} if by_names else set())
+    own = {name: value for name, value in options.items() if name in known} | fixed
     reader = getattr(module, "read_whole", module.read) if whole else module.read
     if own and reader is not module.read:
         raise ValueError(f"--{next(iter(own))} is for the clips of {module.NAME}: leave it out with --segments")

@@ -106,6 +106,7 @@ def read(
     labels_file: Path | None = None,
     val_share: float | None = None,
     class_names: str | None = None,
+    names: str | None = None,
     cache: str | Path | None = None,
     watch: Watch | None = None,
 ) -> Recordings:
@@ -132,7 +133,7 @@ def read(
         clip = _clip(file, found, see, world, people, said)
         return _nobody(file.name) if clip is None else replace(clip, attributes=about)
 
-    names = Recordings(
+    listed = Recordings(
         clips=(Unread(file.name, file.label, splits=file.splits) for file in files),
         count=len(files),
         layout=see.layout,
@@ -143,11 +144,11 @@ def read(
     )
 
     def clips(wanted: Collection[str] | None = None) -> Recordings:
-        return replace(names, clips=clips_of([it for it in files if wanted is None or it.name in wanted], clip))
+        return replace(listed, clips=clips_of([it for it in files if wanted is None or it.name in wanted], clip))
 
-    if labels_file is None and val_share is None and class_names is None:
+    if labels_file is None and val_share is None and class_names is None and names is None:
         return clips()
-    return labelled(clips, labels_file, val_share, class_names, look=lambda: names)
+    return labelled(clips, labels_file, val_share, class_names, look=lambda: listed, names=names)
 
 
 # ---- from people of single frames to a clip --------------------------------------------------------------------------
