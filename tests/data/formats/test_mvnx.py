@@ -40,7 +40,7 @@ def test_segments_are_joints(tmp_path):
     (clip,) = found.clips
     assert (found.format, found.units, clip.layout.name, clip.fps) == ("mvnx", "m", "xsens23", 60)
     np.testing.assert_allclose(clip.keypoint[0], PLACES, rtol=1e-6)
-    assert clip.layout.joints[9] == "right_fore_arm"
+    assert clip.layout.joints[9] == "right_forearm"
 
 
 def test_subjects_are_people(tmp_path):

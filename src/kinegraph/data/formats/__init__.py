@@ -92,7 +92,7 @@ from kinegraph.data.formats.people import changed_rows, followed
 from kinegraph.data.formats.placeholders import without_placeholders
 from kinegraph.data.formats.recordings import FormatError, Item, OneOfSeveral, Recordings, check_readable
 from kinegraph.data.formats.sides import with_sides
-from kinegraph.data.formats.unknown import advice, contents
+from kinegraph.data.formats.unknown import advice, contents, not_here
 from kinegraph.data.formats.unstated import decided
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
@@ -259,7 +259,7 @@ def recognise(path: Path, format: str | None = None) -> Recognised:
         _check_suffix(module, path)
         return module, "named by --format", fixed
     if not path.exists():
-        raise ValueError(f"there is no file or folder {path}")
+        raise ValueError(f"there is no file or folder {path}{not_here(path)}")
     suffix = path.suffix.lower()
     usual = [module for module in FORMATS if path.is_file() and suffix in module.SUFFIXES]
     claims = _claims(path, usual) or _claims(path, [module for module in FORMATS if module not in usual])

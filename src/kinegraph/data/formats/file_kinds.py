@@ -7,17 +7,18 @@ from pathlib import Path
 from kinegraph.messages import first_few, plain_name
 
 UNPACK = "unpack it first"
+NO_PICTURES = "make a video of pictures: `ffmpeg -framerate 30 -pattern_type glob -i '*.png' new.mp4`"
 AS_TABLE = "save it as CSV, a row a frame, or as Parquet"
 AS_BVH = "export its motion as BVH, for example from Blender"
 AS_MESSAGES = "write its skeletons as CSV or JSON, a row a joint and frame"
 OF_NETWORK = "it holds a network and no recordings"
 # The first bytes, what the file is, and the way to one that can be read.
 KINDS = (
-    (b"\x89PNG", "a picture (PNG)", "kinegraph reads videos, not single pictures"),
-    (b"\xff\xd8\xff", "a picture (JPEG)", "kinegraph reads videos, not single pictures"),
-    (b"GIF8", "a picture (GIF)", "convert it to a video, such as .mp4"),
-    (b"BM", "a picture (BMP)", "kinegraph reads videos, not single pictures"),
-    (b"II*\0", "a picture (TIFF)", "kinegraph reads videos, not single pictures"),
+    (b"\x89PNG", "a picture (PNG)", NO_PICTURES),
+    (b"\xff\xd8\xff", "a picture (JPEG)", NO_PICTURES),
+    (b"GIF8", "a picture (GIF)", NO_PICTURES),
+    (b"BM", "a picture (BMP)", NO_PICTURES),
+    (b"II*\0", "a picture (TIFF)", NO_PICTURES),
     (b"%PDF", "a PDF", "it holds a document and no recordings"),
     (b"MATLAB ", "a MATLAB file", ""),
     (b"\x89HDF", "HDF5", ""),
@@ -53,6 +54,9 @@ KINDS = (
     (b"\x80", "a pickle", ""),
 )
 IN_THE_MIDDLE = (  # where the bytes begin
+    (8, b"WEBP", "a picture (WebP)", NO_PICTURES),
+    (4, b"ftyphei", "a picture (HEIC)", NO_PICTURES),
+    (4, b"ftypavif", "a picture (AVIF)", NO_PICTURES),
     (8, b"WAVE", "sound (WAV)", "it holds no video"),
     (4, b"TFL3", "a network of TensorFlow Lite", OF_NETWORK),
     (257, b"ustar", "an archive (tar)", UNPACK),

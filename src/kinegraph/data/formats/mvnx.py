@@ -29,6 +29,10 @@ NAME, TITLE = "mvnx", "recordings of Xsens MVN (.mvnx)"
 SUFFIXES = (".mvnx", ".xml")
 HEAD = 1 << 12
 BLOCK = 1 << 20
+NAMES = {  # of segments that joints of the layout are called otherwise
+    "L5": "lumbar_5", "L3": "lumbar_3", "T12": "thoracic_12", "T8": "thoracic_8", "RightShoulder": "right_collar",
+    "LeftShoulder": "left_collar", "RightForeArm": "right_forearm", "LeftForeArm": "left_forearm",
+}  # fmt: skip
 POSES = ("identity", "tpose", "tpose-isb", "npose")  # frames of calibration
 
 
@@ -78,7 +82,8 @@ class _Reader:
         if tag == "subject":
             self.subjects.append(_Subject(plain_name(attributes.get("label", "")), attributes.get("frameRate", "")))
         elif tag == "segment" and self.subjects:
-            self.subjects[-1].segments.append(plain_name(attributes.get("label", "")))
+            label = plain_name(attributes.get("label", ""))
+            self.subjects[-1].segments.append(NAMES.get(label, label))
         elif tag == "frame":
             self.frame = attributes.get("type") or "normal"
             self.frames += self.frame not in POSES
