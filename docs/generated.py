@@ -28,12 +28,12 @@ FORMATS_HEAD = """# File formats
 Every command and `kg.read` read these files and folders. The format is recognised by the content; `--format NAME`
 names it where that is not enough. [Your own recordings](own_data.md) tells which one fits what you have."""
 OPTIONS_HEAD = """All formats have the options `--units`, `--up`, `--fps`, `--resample-fps`, `--image-size`,
-`--labels-file`, `--val-share`, `--min-score`, `--jumps`, `--fill` and `--smooth`; see [prepare](cli.md#prepare).
-Those of one format stand below, with the form of its files."""
+`--labels-file`, `--names`, `--val-share`, `--min-score`, `--jumps`, `--fill` and `--smooth`; see
+[prepare](cli.md#prepare). Those of one format stand below, with the form of its files."""
 LAYOUTS_HEAD = """A layout names the joints of a body and the bones between them. `--layout NAME` or
 `--layout FILE.yaml` names one where the files do not."""
 OTHER_TESTS = dict.fromkeys(("coco", "alphapose", "mmpose", "yolo"), "formats/test_detections.py")
-OTHER_TESTS["folder"] = "test_dataset.py"
+OTHER_TESTS |= {"folder": "test_dataset.py", "utd_mhad": "formats/test_matlab.py"}
 FORMATS_PAGE = ROOT / "docs" / "formats.md"
 MARKDOWN = "# %% [markdown]"
 WIDE = "---\nhide: [toc]\n---\n\n"  # code needs the width of the list of headings

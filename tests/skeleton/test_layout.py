@@ -45,6 +45,7 @@ def test_built_in_layouts():
         "smpl22": 22,
         "smpl24": 24,
         "wholebody133": 133,
+        "xsens23": 23,
     }
 
 

@@ -26,10 +26,12 @@ from kinegraph.data.formats.conventions import names_of_classes
 from kinegraph.data.formats.ntu import FILE_NAME as NTU_NAME
 from kinegraph.data.formats.padded import read_labels
 from kinegraph.data.formats.recordings import FormatError, Recordings, Unread, check_readable
+from kinegraph.data.formats.unknown import not_here
 from kinegraph.data.segments.summary import facts_of_segments, lines_of_segments, summarize_segments
 from kinegraph.data.split_names import order_of
 from kinegraph.messages import plain_name
 from kinegraph.models.weights_path import find_index, find_weights, zoo_names
+from kinegraph.plugins import load_plugins
 from kinegraph.skeleton.layout import load_layout
 
 SAMPLE = 400  # clips of raw files that are looked at without --all
@@ -52,6 +54,8 @@ def inspect(
     units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
     image_size: str | None = None,
     class_names: str | None = None,
+    pose: str | None = None,
+    plugins: list[Path] | None = None,
     all: bool = False,
     json: bool = False,
 ) -> "Inspection":
@@ -67,6 +71,8 @@ def inspect(
             say them.
         image_size: width x height in pixels, such as 1920x1080, in place of what the file says.
         class_names: text file with a class name a line, or ntu60, ntu120, babel60, babel120: labels must be of these.
+        pose: video: what sees the joints, see prepare.
+        plugins: video: Python files with an estimator of your own.
         all: look at every clip of raw files, not at some of them.
         json: print everything as JSON, with the names of all clips.
 
@@ -77,7 +83,8 @@ def inspect(
         kinegraph inspect best.safetensors
         kinegraph inspect ntu60_2d.pkl --class-names ntu60 --json > findings.json
     """
-    options = {"layout": layout, "class_names": class_names, "units": units, "image_size": image_size}
+    load_plugins(plugins or ())
+    options = {"pose": pose, "layout": layout, "class_names": class_names, "units": units, "image_size": image_size}
     found = inspection(path, format, options | {"sample": None if all else SAMPLE}, quiet=json)
     if json:
         print(found.as_json())
@@ -121,7 +128,7 @@ def inspection(path: Path, format: str | None, options: Mapping[str, Any], quiet
         path = find_weights(path)
     path = (None if format else find_index(path)) or path
     if not path.exists():
-        raise ValueError(f"there is no file or folder {path}")
+        raise ValueError(f"there is no file or folder {path}{not_here(path)}")
     if _is_part(path):
         path = path.parent
     with listed_once():

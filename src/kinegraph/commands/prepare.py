@@ -22,7 +22,7 @@ from kinegraph.data.dataset import SkeletonDataset, write_dataset
 from kinegraph.data.dataset_checks import dataset_findings, line_of
 from kinegraph.data.formats import options_of, recognise, recordings
 from kinegraph.data.formats.class_choice import chosen
-from kinegraph.data.formats.clip_columns import MADE
+from kinegraph.data.formats.clip_columns import MADE, MADE_HERE
 from kinegraph.data.formats.each_person import each_person, lists_persons
 from kinegraph.data.formats.recordings import facts_of
 from kinegraph.data.formats.steps import without_faults
@@ -75,6 +75,7 @@ def prepare(
     people: int | None = None,
     per_person: bool = False,
     labels_file: Path | None = None,
+    names: str | None = None,
     segments: Path | None = None,
     segments_in: Literal["seconds", "frames"] | None = None,
     none: str = NONE,
@@ -121,6 +122,8 @@ def prepare(
             else each has the label of the clip.
         parts: openpose: body hands face, any of them beside the body, which is read alone by default; mediapipe: hands.
         labels_file: CSV with a row a clip: clip, label, split, subject ...
+        names: what the clips' names say, such as "{label}_{subject}_{trial}" for walk_S01_2; {_} is left out, and
+            {subject}/{label}_{trial} takes a folder, too.
         segments: start, end and label of what is done in long recordings: your own table, a label for each frame, or
             files of BORIS, SimBA, ELAN, Audacity, PKU-MMD or BABEL; one file or a folder. See docs/long_recordings.md.
         segments_in: unit of start and end, where the table does not say it.
@@ -178,7 +181,7 @@ def prepare(
     of_persons = labels_file if per_person and labels_file is not None and lists_persons(labels_file) else None
     options: dict[str, object] = {name: it for name, it in facts.items() if it is not False}
     options |= {"classes": sets, "people": people, "val_share": val_share, "workers": cluster or workers}
-    options |= {"labels_file": None if of_persons else labels_file}
+    options |= {"labels_file": None if of_persons else labels_file, "names": names}
     options |= {"resample_fps": None if segments else resample_fps}  # segments count the frames of the files
     of_videos = module.NAME == "video"
     with watching() if of_videos else nullcontext() as watch:
@@ -204,7 +207,7 @@ def prepare(
     summarize(dataset, out, skipped + found.skipped(), f"{found.format}, {found.reason}", found.assumed)
     for line in found.changed():
         print(f"note: {line}")
-    if MADE in dataset.splits and "made here" not in dataset.source and found.format != "dataset":
+    if MADE in dataset.splits and MADE_HERE not in dataset.source and found.format != "dataset":
         print(f"note: split {MADE} made here, val is a fifth of each class; --labels-file with subjects parts people")
     if found.format == "ntu" and len(dataset.class_names) == 120 and dataset.label.max() < 60:
         print(

@@ -16,6 +16,7 @@ import numpy as np
 
 from kinegraph.data.clip_summary import FLAT_UNITS, ClipSummary, likely_layout, third_is_score, units_of
 from kinegraph.data.dataset_write import LARGEST
+from kinegraph.data.formats.clip_names import suggested
 from kinegraph.data.repeats import repeats
 from kinegraph.data.split_names import held_out, order_of
 from kinegraph.skeleton.layout import JointLayout
@@ -170,8 +171,17 @@ def _labels(facts, expected) -> Iterable[Finding]:
             "the clips have no labels: they can be predicted, not trained on; --labels-file gives them, "
             "or, where a file is a clip, a folder for each class",
         )
+    read_of = [one for one in read if one.segments is None]
+    if (form := suggested([one.name for one in read_of])) and _says_more(form, read_of):
+        yield Finding("note", "names", f"the names may say more of the clips: prepare --names '{form}'")
     if labels and not classes and min(labels) == 1:
         yield Finding("note", "label", "labels start at 1, so class 0 has no clips; classes count from 0")
+
+
+def _says_more(form: str, facts: Sequence[ClipSummary]) -> bool:
+    """Whether a form of names says labels or subjects that are not known."""
+    labels = all(one.label is None for one in facts) and "{label}" in form
+    return labels or (all(one.subject is None for one in facts) and "{subject}" in form)
 
 
 def _units(facts, expected) -> Iterable[Finding]:

@@ -32,11 +32,13 @@ from tests.data.formats import (
     test_motive,
     test_msr,
     test_msrc12,
+    test_mvnx,
     test_ntu_npy,
     test_nw_ucla,
     test_panoptic,
     test_pku_mmd,
     test_poses,
+    test_qualisys,
     test_sbu,
     test_shrec,
     test_smpl,
@@ -234,6 +236,21 @@ def frame_arrays(folder: Path, clips: list[faulty.Clip]) -> Path:
     return test_frame_arrays.write(folder / "take1", test_frame_arrays.FRAMES)
 
 
+def qualisys(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return written(folder / "walk.tsv", test_qualisys.WALK)
+
+
+def mvnx(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return written(folder / "walk.mvnx", test_mvnx.mvnx())
+
+
+def utd_mhad(folder: Path, clips: list[faulty.Clip]) -> Path:
+    pytest.importorskip("scipy")
+    from tests.data.formats import test_matlab
+
+    return test_matlab.utd(folder)
+
+
 # Format -> what writes good files of it. A format whose files need a whole folder has such tests of its own.
 SAMPLES = {
     "dataset": faulty.dataset, "ntu": faulty.skeleton, "npz": faulty.npz, "annotations": faulty.annotations,
@@ -246,7 +263,8 @@ SAMPLES = {
     "msrc12": msrc12, "kinect": kinect, "leap": leap, "ntu-npy": ntu_npy,
     "json_lines": json_lines,
     "panoptic": panoptic, "detectron": detectron, "smpl": smpl, "anipose": anipose, "movement": movement,
-    "aist": aist, "frame-arrays": frame_arrays,
+    "qualisys": qualisys, "mvnx": mvnx,
+    "aist": aist, "frame-arrays": frame_arrays, "utd-mhad": utd_mhad,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose", "video")
 
@@ -258,8 +276,8 @@ def test_every_format_has_a_sample():
 # Formats whose files say no label, and no more than one clip each.
 UNLABELLED = [
     "alphapose", "amc", "anipose", "bvh", "c3d", "coco", "deeplabcut", "detectron", "json_lines", "kinect", "leap",
-    "mediapipe", "mmpose", "motive", "movement", "panoptic", "poses", "sleap", "smpl", "trc", "vicon", "visual3d",
-    "yolo",
+    "mediapipe", "mmpose", "motive", "movement", "mvnx", "panoptic", "poses", "qualisys", "sleap", "smpl", "trc",
+    "vicon", "visual3d", "yolo",
 ]  # fmt: skip
 
 

@@ -36,6 +36,7 @@ def zipped(*names):
         (json.dumps({"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}), "JSON, an object with a, b, c, d and 1 more"),
         ("[build-system]\nrequires = []", "text that begins with '[build-system]'"),
         (b"\x89PNG\r\n\x1a\n\0\0", "a picture (PNG)"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "a picture (WebP)"),
         (b"MATLAB 5.0 MAT-file\0\xff", "a MATLAB file"),
         (gzip.compress(b"x", mtime=0), "compressed by gzip; unpack it first"),
         (zipped("xl/workbook.xml"), "an Excel workbook (.xlsx); save it as CSV, a row a frame, or as Parquet"),
@@ -70,6 +71,26 @@ def test_the_nearest_formats_have_the_words_of_the_file(tmp_path):
     assert nearest_formats(written(tmp_path / "b.json", '{"qqq": 1}'), FORMATS) == []
 
 
+def test_pictures_are_no_recording_of_another_format(tmp_path):
+    """A PNG has the key of C3D in its second byte."""
+    (tmp_path / "pictures").mkdir()
+    written(tmp_path / "pictures" / "frame_01.png", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20)
+    with pytest.raises(ValueError, match="a picture") as caught:
+        recordings(tmp_path / "pictures" / "frame_01.png")
+    assert "c3d" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"a folder of pictures with frame_01.png; .*ffmpeg -framerate"):
+        recordings(tmp_path / "pictures")
+
+
+@pytest.mark.parametrize(
+    ("path", "way"),
+    [("https://a.org/a.mp4", "fetch the file first"), ("0", "`kinegraph stream"), ("rtsp://a/1", "`kinegraph stream")],
+)
+def test_addresses_and_cameras_are_no_files(path, way):
+    with pytest.raises(ValueError, match=f"there is no file or folder .*{way}"):
+        recordings(path)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -81,7 +102,6 @@ def test_the_nearest_formats_have_the_words_of_the_file(tmp_path):
         ("grf.mot", "nColumns=19\nendheader\ntime\tground_force_vx\n", "forces that OpenSim reads, without joints"),
         ("walk.tak", b"\0\1\2", "a take of OptiTrack Motive; export it from Motive as CSV"),
         ("walk.fbx", b"Kaydara FBX Binary  \0", "an FBX file; export it as BVH"),
-        ("walk.mat", b"MATLAB 5.0 MAT-file\0\xff", "a MATLAB file; save its array"),
     ],
 )
 def test_a_known_file_that_cannot_be_read_is_named_with_the_way(tmp_path, name, content, said):

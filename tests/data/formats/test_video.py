@@ -23,8 +23,9 @@ def film(path: Path, places: list[list[tuple[float, float]]], stamps: list[int] 
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as file:
         lossless = {"crf": "0", "preset": "ultrafast", "bf": "0"}
-        stream = file.add_stream("libx264", rate=FPS, options=lossless)
-        stream.width, stream.height, stream.pix_fmt = WIDE, HIGH, "yuv444p"
+        codec, colours = ("gif", "rgb8") if path.suffix == ".gif" else ("libx264", "yuv444p")
+        stream = file.add_stream(codec, rate=FPS, options=lossless if codec == "libx264" else {})
+        stream.width, stream.height, stream.pix_fmt = WIDE, HIGH, colours
         stream.codec_context.time_base = Fraction(1, FPS)
         for t, people in enumerate(places):
             image = np.zeros((HIGH, WIDE, 3), np.uint8)
@@ -68,6 +69,11 @@ def test_the_places_of_a_person_are_pixels_and_its_times_the_videos(tmp_path):
     assert (clip.name, clip.fps, clip.image_size, clip.layout.name) == ("walk", 30.0, (WIDE, HIGH), "coco17")
     np.testing.assert_allclose(middles(clip)[0], np.array(places)[:, 0], atol=0.01)
     assert (clip.score == np.float32(0.9)).all()
+
+
+def test_an_animated_gif_is_a_video(tmp_path):
+    (clip,) = read(film(tmp_path / "wave.gif", [[(20 + t, 60)] for t in range(12)]), pose=Squares(), cache="off")
+    np.testing.assert_allclose(middles(clip)[0, :, 0], 20 + np.arange(12), atol=0.5)
 
 
 def test_two_people_whose_order_changes_stay_who_they_are(tmp_path):

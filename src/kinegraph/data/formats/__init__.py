@@ -53,6 +53,7 @@ from kinegraph.data.formats import (
     movement,
     msr,
     msrc12,
+    mvnx,
     ntu,
     ntu_npy,
     nw_ucla,
@@ -61,6 +62,7 @@ from kinegraph.data.formats import (
     panoptic,
     pku_mmd,
     poses,
+    qualisys,
     sbu,
     shrec,
     sleap,
@@ -69,6 +71,7 @@ from kinegraph.data.formats import (
     tfrecord,
     trc,
     ui_prmd,
+    utd_mhad,
     utkinect,
     vicon,
     video,
@@ -96,7 +99,7 @@ from kinegraph.data.formats.steps import (
     with_sides,
     without_placeholders,
 )
-from kinegraph.data.formats.unknown import advice, contents
+from kinegraph.data.formats.unknown import advice, contents, not_here
 from kinegraph.data.formats.unstated import decided
 from kinegraph.messages import CONTROL, did_you_mean, first_few, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
@@ -105,10 +108,9 @@ from kinegraph.skeleton.layout import JointLayout
 
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, ntu_npy, tfrecord, babel, openpose, trc, bvh, table,
-    sleap, deeplabcut, nw_ucla, msr, kimore, utkinect, florence, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap,
-    c3d, vicon, motive, visual3d, amc, videopose3d, coco, alphapose, mmpose, yolo, mediapipe, json_lines, video,
-    panoptic, detectron, smpl, anipose, movement, aist, clip_arrays,
-    frame_arrays,
+    sleap, deeplabcut, nw_ucla, msr, kimore, utkinect, utd_mhad, florence, sbu, pku_mmd, irds, shrec, msrc12, kinect,
+    leap, c3d, vicon, motive, qualisys, mvnx, visual3d, amc, videopose3d, coco, alphapose, mmpose, yolo, mediapipe,
+    json_lines, video, panoptic, detectron, smpl, anipose, movement, aist, clip_arrays, frame_arrays,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.
@@ -121,7 +123,8 @@ DESCRIBED = (table, arrays, movement)  # formats beside whose files `convert` wr
 # say them. up: the vertical axis of the files; clips come with y upward (3D) or downward (2D). resample_fps: the frame
 # rate that clips are brought to.
 # labels_file: a CSV with a row a clip. val_share: part of the clips that becomes "val", where they have no split.
-LABELLING = ("labels_file", "val_share")
+# names: the form of the clips' names, such as "{label}_{subject}", see `clip_names`.
+LABELLING = ("labels_file", "val_share", "names")
 COMMON = ("fps", "image_size", "units", "up", "resample_fps", *LABELLING, *CLEANING)
 BY_ENDING = "ends in"  # the reason where the content decided nothing
 UNITS = ("m", "cm", "mm", "px", "image", "normalised")
@@ -215,7 +218,9 @@ def _read_by(
     module: ModuleType, path: Path, reason: str, options: Mapping[str, Any], fixed: Mapping[str, object], whole: bool
 ) -> tuple[Recordings, Mapping[str, Any]]:
     """What the reader of a format gives, and the options that it does not take. reason, fixed: see `recognise`."""
-    own = {name: value for name, value in options.items() if name in options_of(module)} | fixed
+    by_names = "names" in options and "names" not in options_of(module)  # then labels and splits are given here
+    known = {*options_of(module)} - ({*LABELLING} if by_names else set())
+    own = {name: value for name, value in options.items() if name in known} | fixed
     reader = getattr(module, "read_whole", module.read) if whole else module.read
     if own and reader is not module.read:
         raise ValueError(f"--{next(iter(own))} is for the clips of {module.NAME}: leave it out with --segments")
@@ -261,7 +266,7 @@ def recognise(path: Path, format: str | None = None) -> Recognised:
         _check_suffix(module, path)
         return module, "named by --format", fixed
     if not path.exists():
-        raise ValueError(f"there is no file or folder {path}")
+        raise ValueError(f"there is no file or folder {path}{not_here(path)}")
     suffix = path.suffix.lower()
     usual = [module for module in FORMATS if path.is_file() and suffix in module.SUFFIXES]
     claims = _claims(path, usual) or _claims(path, [module for module in FORMATS if module not in usual])

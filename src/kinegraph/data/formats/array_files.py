@@ -1,4 +1,4 @@
-"""The arrays in a .npz, a pickle, HDF5, a .npy of objects or the .npy of a folder by name, as if all were a .npz.
+"""The arrays in a .npz, .mat, pickle, HDF5, a .npy of objects or the .npy of a folder by name, as if all were a .npz.
 
     array                                       one, named as the file
     [array, array, ...], {name: array, ...}     each under its name, or its number
@@ -7,6 +7,7 @@
 
     x_train.npy beside y_train.npy              arrays under the names of their files; one finds its labels beside it
     groups and datasets of HDF5                 objects and arrays; `label` may be an attribute of a group
+    structs, cells and arrays of MATLAB         objects, lists and arrays, whose axes may stand in any order
 
 A pickle is read as data, see `safe_pickle`, and is in memory as a whole.
 """
@@ -15,7 +16,7 @@ import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -24,7 +25,10 @@ from typing import Any
 import numpy as np
 
 from kinegraph.data.folders import files_in
+from kinegraph.data.formats.axes import flat_shapes, frames_first, with_joints
 from kinegraph.data.formats.hdf5 import UNPACKED_A_BYTE, UNPACKED_ALWAYS, check_h5py, dataset_of, opened
+from kinegraph.data.formats.matlab import SUFFIX as MAT
+from kinegraph.data.formats.matlab import flat, load_mat, unwrapped
 from kinegraph.data.formats.padded import mapped
 from kinegraph.data.formats.recordings import FormatError
 from kinegraph.data.split_names import PARTS
@@ -33,21 +37,28 @@ from kinegraph.safe_pickle import load_pickle
 
 PICKLES = (".pkl", ".pickle", ".p")
 HDF5 = (".h5", ".hdf5")
-ENDINGS = (".npz", ".npy", *PICKLES, *HDF5)
+ENDINGS = (".npz", ".npy", MAT, *PICKLES, *HDF5)
+FEWEST_POINTS = 5  # variables of (T, 3) that are joints
 DATA, LABELS, NAMES = "data", "labels", "names"
 SCORES = ("score", "scores", "keypoint_score", "keypoint_scores", "confidence", "conf")
 # Words in the names of arrays of clips, and of their labels.
-OF_CLIPS = ("x", "data", "keypoint", "keypoints", "skeleton", "skeletons", "features", "samples", "poses", "joints")
+OF_CLIPS = ("x", "data", "keypoint", "keypoints", "skeleton", "skeletons", "features", "samples", "poses", "joints",
+            "clips", "sequences", "trials", "recordings")  # fmt: skip
 OF_LABELS = ("y", "label", "labels", "target", "targets", "classes")
+OF_OBJECTS = ("label", "labels", "class", "action", "y", "name", "id", "video")  # labels and names of objects
 Arrays = Mapping[str, Any]  # an array each, or a list of arrays
 
 
 @dataclass(frozen=True, eq=False)
 class ArrayFile:
-    """shapes: of the arrays; of a list of arrays its length and the shape of the first one; () of what is neither."""
+    """shapes: of the arrays; of a list of arrays its length and the shape of the first one; () of what is neither.
+
+    left_out: what cannot be read, name -> what it is.
+    """
 
     shapes: Mapping[str, tuple[int, ...]]
     load: Callable[[str], Any]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def open_arrays(path: Path) -> ArrayFile:
@@ -59,12 +70,83 @@ def open_arrays(path: Path) -> ArrayFile:
         return _of_npz(path)
     if suffix in HDF5:
         content = _of_hdf5(path)
+    elif suffix == MAT:
+        content = _of_mat(unwrapped(load_mat(path).values))
     else:
         content = load_pickle(path) if suffix in PICKLES else load_npy_object(path, several=True)
     arrays = named_arrays(content, path.stem)
     if not arrays:
         raise FormatError("shape", f"{path} holds no arrays of joints: expected (frames, joints, 2 to 4 coordinates)")
     return ArrayFile({name: _shape(it) for name, it in arrays.items()}, arrays.__getitem__)
+
+
+def open_named(path: Path, joints: int | None = None) -> ArrayFile:
+    """The arrays and single values of one clip in a .npz or .mat. joints: their number, where it is known.
+
+    Of a .mat, the axes are brought to the order of a .npz; (T, 3) of several names are joints of these names.
+    """
+    if path.suffix.lower() == MAT:
+        content = load_mat(path)
+        found = _in_joints(_points(_of_mat(flat(content.values), joints)), joints)
+        found = {
+            name: np.array(it) for name, it in found.items() if not isinstance(it, list) or _labels(it) is not None
+        }
+        return ArrayFile({name: it.shape for name, it in found.items()}, found.__getitem__, content.left_out)
+
+    def load(name: str) -> Any:
+        try:
+            return load_npz(path, (name,))[name]
+        except ValueError:
+            return np.array(load_npz_object(path, name))  # text may be stored as an object
+
+    return ArrayFile(npz_shapes(path), load)
+
+
+def _points(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a .mat, in which points by name have become the array of a clip and the names of its joints."""
+    points = {name: it for name, it in values.items() if isinstance(it, np.ndarray) and it.ndim == 2 and 3 in it.shape}
+    points = {name: it if it.shape[1] == 3 else it.T for name, it in points.items()}
+    rest = {name: it for name, it in values.items() if name not in points}
+    if len(points) < FEWEST_POINTS or len({len(it) for it in points.values()}) != 1:
+        return values
+    return rest | {"joints": np.stack(list(points.values()), 1), "joint_names": list(points)}
+
+
+def _of_mat(content: Any, joints: int | None = None) -> Any:
+    """What a .mat holds, with clips on the first axis of an array that has labels beside it."""
+    beside = content.items() if isinstance(content, Mapping) else ()
+    counts = {len(it) for name, it in beside if meaning(name)[0] in OF_LABELS and isinstance(it, list | np.ndarray)}
+
+    def turned(value: Any) -> Any:
+        of_clips = isinstance(value, np.ndarray) and value.ndim > 2
+        axis = next((axis for axis in (0, -1) if of_clips and value.shape[axis] in counts), None)
+        if axis is None:
+            return _turned(value, joints)
+        clips = np.moveaxis(value, axis, 0)
+        return clips.transpose(0, *(1 + axis for axis in frames_first(clips[0], joints)))
+
+    return {name: turned(it) for name, it in content.items()} if counts else _turned(content, joints)
+
+
+def _in_joints(values: dict[str, Any], joints: int | None) -> dict[str, Any]:
+    """The values of a .mat, in which the only rows of numbers are joints, where no array has an axis of joints."""
+    rows = [name for name, it in values.items() if isinstance(it, np.ndarray) and it.ndim == 2]
+    cubes = [name for name, it in values.items() if isinstance(it, np.ndarray) and it.ndim > 2]
+    if len(rows) != 1 or cubes or not flat_shapes(values[rows[0]].shape[1], joints):
+        return values
+    found = with_joints(values[rows[0]], joints)
+    return values | {rows[0]: found[:, 0] if found.shape[1] == 1 else found}
+
+
+def _turned(value: Any, joints: int | None = None) -> Any:
+    """A value of MATLAB, whose arrays have their axes in the order of frames, joints and coordinates."""
+    if isinstance(value, Mapping):
+        return {name: _turned(it, joints) for name, it in value.items()}
+    if isinstance(value, list):
+        return [_turned(it, joints) for it in value]
+    if isinstance(value, np.ndarray) and not value.size:
+        return np.zeros((0, 1, 3))  # a clip without frames, among others
+    return value.transpose(frames_first(value, joints)) if isinstance(value, np.ndarray) and value.ndim > 1 else value
 
 
 def holds_objects(path: Path) -> bool:
@@ -173,7 +255,7 @@ def _of_mapping(content: Mapping[str, Any], stem: str) -> Arrays:
 
 def _of_objects_each(items: Sequence[tuple[str, Mapping]]) -> Arrays:
     """Data, labels and names of objects that have the array of a clip each; nothing for others."""
-    data, labels, names = [], [], []
+    data, labels, names, facts = [], [], [], []
     for name, item in items:
         plain = {_text(key): value for key, value in item.items()}
         keys = [key for key, value in plain.items() if _is_array(value) and value.ndim > 2]
@@ -188,15 +270,20 @@ def _of_objects_each(items: Sequence[tuple[str, Mapping]]) -> Arrays:
         data.append(array)
         labels.append(_label(plain))
         names.append(next((str(plain[key]) for key in ("name", "id", "video") if key in plain), name))
+        facts.append(
+            {key: it for key, it in plain.items() if key not in OF_OBJECTS and isinstance(it, str | int | float)}
+        )
     known = _labels(labels)
     if known is None:
         return dict(zip(names, data, strict=True))
-    return {DATA: data, NAMES: np.array(names), LABELS: known}
+    said = {key: _labels([it.get(key) for it in facts]) for key in facts[0]} if len(facts) > 1 else {}
+    found = {key: it for key, it in said.items() if it is not None}
+    return {DATA: data, NAMES: np.array(names), LABELS: known} | found
 
 
 def _label(item: Mapping[str, Any]) -> Any:
     """The label that an object says; None without."""
-    found = next((item[key] for key in ("label", "labels", "class", "action", "y") if key in item), None)
+    found = next((item[key] for key in OF_OBJECTS[:5] if key in item), None)
     found = found.item() if isinstance(found, np.generic | np.ndarray) and np.size(found) == 1 else found
     return found if isinstance(found, str | int | float) else None
 

@@ -23,6 +23,7 @@ FRAMES_FIRST = (
 ROUNDING = 1e-6  # by which bones that keep their lengths seem to change them
 BODIES = 50  # rows that are looked at
 FLAT = "rows of numbers are read as the joints of a frame, coordinates beside each other"
+ANY_ORDER = "axes of MATLAB's arrays are taken for frames, joints and coordinates by their sizes and by the motion"
 PEOPLE_FIRST = (
     "arrays are read as (people, frames, joints, coordinates) of one clip each; clips are saved in files of their own, "
     "or in a .npz of arrays x and y"
@@ -33,6 +34,32 @@ NO_PEOPLE = "arrays without an axis of people are read as those of one person"
 def with_people(keypoint: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
     """The array with an axis of people in front, where it is one of (frames, joints, coordinates)."""
     return keypoint[None] if keypoint.ndim == 3 else keypoint
+
+
+def frames_first(array: Shaped[np.ndarray, "..."], joints: int | None = None) -> tuple[int, ...]:
+    """The order of the axes that makes an array one of (frames, joints, coordinates), (people, frames, joints,
+    coordinates), or (frames, numbers), whatever order it has. joints: their number, where it is known.
+
+    Where several orders have the right sizes, neighbouring frames are more alike than joints, and people are few.
+    """
+    known = {joints} if joints else {*LAYOUTS}
+    shape = array.shape
+
+    def fits(order: Sequence[int]) -> bool:
+        if len(shape) == 2:
+            return bool(flat_shapes(shape[order[1]], joints))
+        return shape[order[-1]] in (2, 3, 4) and (len(shape) == 3 or shape[order[0]] <= MOST_PEOPLE)
+
+    orders = [order for order in permutations(range(len(shape))) if fits(order)] if 2 <= len(shape) <= 4 else []
+    named = [order for order in orders if len(shape) > 2 and shape[order[-2]] in known]
+    values = np.nan_to_num(array.astype(np.float64), posinf=0, neginf=0)
+
+    def unrest(order: Sequence[int]) -> float:
+        frames = len(shape) - 3 if len(shape) > 2 else 0
+        turned = values.transpose(order)
+        return _changes(turned, frames) / (_changes(turned, frames + 1) or 1)
+
+    return min(named or orders, key=unrest, default=tuple(range(len(shape))))
 
 
 def flat_shapes(width: int, joints: int | None = None) -> list[tuple[int, int, int]]:

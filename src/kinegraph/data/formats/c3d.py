@@ -31,6 +31,7 @@ NAME, TITLE = "c3d", "marker trajectories (.c3d)"
 SUFFIXES = (".c3d",)
 BLOCK, KEY = 512, 0x50
 INTEL, DEC, MIPS = 84, 85, 86
+USUAL = 2  # block of the parameters, by which a file is known that is cut before them
 NO_MARKERS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS", "REACTIONS", "MODELED_MARKERS")
 MOST_FRAMES = 0xFFFF  # that the header can count
 LARGEST_PARAMETERS = 256 * BLOCK
@@ -60,10 +61,22 @@ class Header:
 def detect(path: Path) -> str | None:
     """A file with the key of C3D in its second byte, or a folder with .c3d files at any depth."""
     if path.is_file():
-        with path.open("rb") as file:
-            start = file.read(4)
-        return "has the key of C3D" if path.suffix.lower() in SUFFIXES and start[1:2] == bytes([KEY]) else None
+        return "has the key of C3D" if path.suffix.lower() in SUFFIXES and _is_one(path) else None
     return "holds .c3d files" if some_below(path, SUFFIXES) else None
+
+
+def _is_one(file: Path) -> bool:
+    """Whether a file has the key in its second byte, and a processor's number where the first says that parameters are.
+
+    A PNG, among others, has the same second byte.
+    """
+    with file.open("rb") as content:
+        start = content.read(2)
+        if start[1:2] != bytes([KEY]):
+            return False
+        content.seek(max(start[0] - 1, 0) * BLOCK + 3)
+        processor = content.read(1)
+    return processor[:1] in [bytes([it]) for it in (INTEL, DEC, MIPS)] or (not processor and start[0] == USUAL)
 
 
 def read(path: Path, *, layout: str | None = None) -> Recordings:

@@ -1,4 +1,4 @@
-"""Several clips in one .npz, pickle or .npy of objects -> clips: an array for each, or those of all with their labels.
+"""Several clips in one .npz, .mat, pickle or .npy of objects -> clips: an array each, or all with their labels.
 
     walk01, walk02, jump01, ...                an array a clip, of the shapes of `poses`, under its name
     x_train, y_train, x_test, y_test           all clips of a part of a split; also X and y, data and labels
@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import count as count_up
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,19 @@ from jaxtyping import Float, Shaped
 
 from kinegraph.data.folders import files_in
 from kinegraph.data.formats import annotations
-from kinegraph.data.formats.array_files import ENDINGS, HDF5, NAMES, holds_objects, meaning, open_arrays
+from kinegraph.data.formats.array_files import ENDINGS, HDF5, MAT, NAMES, ArrayFile, holds_objects, meaning, open_arrays
 from kinegraph.data.formats.array_files import OF_CLIPS as DATA
 from kinegraph.data.formats.array_files import OF_LABELS as LABELS
-from kinegraph.data.formats.axes import FLAT, NO_PEOPLE, flat_shapes, frames_come_first, with_joints, with_people
+from kinegraph.data.formats.axes import (
+    ANY_ORDER,
+    FLAT,
+    NO_PEOPLE,
+    flat_shapes,
+    frames_come_first,
+    with_joints,
+    with_people,
+)
+from kinegraph.data.formats.clip_columns import named_columns
 from kinegraph.data.formats.conventions import layout_for, names_of_classes
 from kinegraph.data.formats.folder import detect as is_dataset
 from kinegraph.data.formats.padded import unpadded
@@ -35,11 +45,12 @@ from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
-NAME, TITLE = "clip-arrays", "several clips in one .npz, pickle or .npy of objects"
+NAME, TITLE = "clip-arrays", "several clips in one .npz, .mat, pickle or .npy of objects"
 SUFFIXES = ENDINGS
 CHANNELS = (2, 3, 4)
 MOST_PEOPLE = 10
 RATES = ("fps", "frame_rate", "framerate")
+FACTS = ("subject", "camera", "setup", "replication", "view", "session")
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,7 @@ def _may_hold_arrays(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES or is_dataset(path.parent):
         return False
-    if suffix in (".npz", ".npy", *HDF5):
+    if suffix in (".npz", ".npy", MAT, *HDF5):
         return suffix != ".npz" or zipfile.is_zipfile(path)
     return not zipfile.is_zipfile(path) and not annotations.detect(path)
 
@@ -113,25 +124,25 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
     classes = sorted({str(it) for one in labels for it in one if isinstance(it, str)})
     numbers = [classes.index(it) if isinstance(it, str) else it for one in labels for it in one]
     labelled = [number for number in numbers if number is not None]
-    rates = [name for name, shape in shapes.items() if name.lower() in RATES and shape == ()]
-    fps = float(array(rates[0])) if rates else None
-    used = {*names, *rates, *(it.labels for it in batches), *[NAMES] * bool(own_names)}
+    facts = _facts(file, len(numbers) if batches else len(names))
+    used = {*names, *facts, *(it.labels for it in batches), *[NAMES] * bool(own_names)}
     rest = [name for name in shapes if name not in used]
     column = known_split(path.stem) or "split"
 
     def clips() -> Iterator[Item]:
-        taken = iter(numbers)
+        taken, place = iter(numbers), count_up()
         for key, batch in zip(names, batches or [None] * len(names), strict=True):
             if batch is None:
                 item = _clip(array(key), key if len(names) > 1 else path.stem, of, turned)
-                yield replace(item, fps=fps) if isinstance(item, SkeletonClip) else item
+                yield _with_facts(item, facts, next(place))
                 continue
             splits = {column: batch.part} if batch.part else {}
             for number, clip in enumerate(array(key)):
                 name = "-".join(filter(None, (path.stem, batch.part, str(number))))
                 item = _clip(clip, own_names[number] if own_names and not batch.part else name, of, False)
-                label = next(taken)
-                yield replace(item, label=label, splits=splits, fps=fps) if isinstance(item, SkeletonClip) else item
+                about = {"label": next(taken), "splits": splits}
+                item = replace(item, **about) if isinstance(item, SkeletonClip) else item
+                yield _with_facts(item, facts, next(place))
 
     return Recordings(
         clips=clips(),
@@ -148,6 +159,7 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
             *(_said(it, count) for it, count in zip(batches, counts, strict=True)),
             *([f"each array is a clip: {first_few(names)}"] if len(names) > 1 and not batches else []),
             *[FLAT] * (len(shapes[names[0]]) == 2 + bool(batches)),
+            *[ANY_ORDER] * (path.suffix.lower() == MAT),
             *[NO_PEOPLE] * (len(shapes[names[0]]) == 3 + bool(batches)),
         ),
     )
@@ -161,6 +173,31 @@ def _said(batch: _Batch, count: int) -> str:
     if batch.labels:
         return f"{batch.data} and {batch.labels}: {count:,} clips and their classes"
     return f"{batch.data}: {count:,} clips, without an array of their labels beside it, such as y.npy"
+
+
+def _facts(file: ArrayFile, clips: int) -> dict[str, list]:
+    """The values of every clip in arrays of so many, and the one frame rate of all, by the names of the arrays."""
+    names = named_columns(list(file.shapes))
+    found = {}
+    for name, shape in file.shapes.items():
+        column = "fps" if name.lower() in RATES else names[name]
+        if shape == (clips,) and column in (*FACTS, "fps") and name not in LABELS:
+            found[name] = [file.load(name).tolist(), column]
+        elif shape == () and column == "fps":
+            found[name] = [[float(file.load(name))] * clips, column]
+    return found
+
+
+def _with_facts(item: Item, facts: Mapping[str, list], number: int) -> Item:
+    """The clip with what arrays beside it say."""
+    if not isinstance(item, SkeletonClip):
+        return item
+    said = {column: values[number] for values, column in facts.values()}
+    rate = said.pop("fps", None)
+    fits = isinstance(rate, int | float) and 0 < rate < 1e6
+    plain = {key: int(it) if isinstance(it, float) and it.is_integer() else it for key, it in said.items()}
+    texts = {key: it if isinstance(it, int) else str(it) for key, it in plain.items()}
+    return replace(item, fps=float(rate) if fits else None, attributes=texts)
 
 
 def _count(shapes: Mapping[str, tuple[int, ...]], batch: _Batch) -> int:

@@ -25,6 +25,7 @@ from kinegraph.data.split_names import ABSENT
 from kinegraph.messages import did_you_mean, first_few, one_line, quoted
 
 VAL_SHARE = 0.2
+MADE_HERE = "made here"  # in what `made_split` says
 MADE = "holdout"  # the split of `made_split` without subjects
 MOST_CLASSES = 10_000
 UNIT = re.compile(
@@ -183,7 +184,7 @@ def made_split(
     clips = sorted(clip for clip in table if labels[clip] is not None) or sorted(table)
     absent = dict.fromkeys(table, ABSENT)
     if share == 0:
-        return {MADE: absent | dict.fromkeys(clips, "train")}, "split holdout made here, all clips in train"
+        return {MADE: absent | dict.fromkeys(clips, "train")}, f"split holdout {MADE_HERE}, all clips in train"
     rng = np.random.default_rng(0)
     clips_of = Counter(table[clip].get("subject", "") for clip in clips)
     if len(clips_of) > 1:
@@ -192,13 +193,15 @@ def made_split(
             if sum(clips_of[other] for other in val) < share * len(clips):
                 val.add(subject)
         parts = {clip: "val" if table[clip]["subject"] in val else "train" for clip in clips}
-        return {"xsub": absent | parts}, f"split xsub made here, val is subject {', '.join(sorted(val, key=_natural))}"
+        return {
+            "xsub": absent | parts
+        }, f"split xsub {MADE_HERE}, val is subject {', '.join(sorted(val, key=_natural))}"
     parts = {}
     for label in sorted({labels[clip] for clip in clips}, key=lambda label: -1 if label is None else label):
         of_class = rng.permutation([clip for clip in clips if labels[clip] == label]).tolist()
         count = min(max(round(share * len(of_class)), 1), len(of_class) - 1)
         parts |= {clip: "val" if i < count else "train" for i, clip in enumerate(of_class)}
-    return {MADE: absent | parts}, f"split holdout made here, {share:.0%} of each class drawn for val"
+    return {MADE: absent | parts}, f"split holdout {MADE_HERE}, {share:.0%} of each class drawn for val"
 
 
 def _natural(text: str) -> tuple[int, str]:

@@ -7,19 +7,20 @@ from pathlib import Path
 from kinegraph.messages import first_few, plain_name
 
 UNPACK = "unpack it first"
+NO_PICTURES = "make a video of pictures: `ffmpeg -framerate 30 -pattern_type glob -i '*.png' new.mp4`"
 AS_TABLE = "save it as CSV, a row a frame, or as Parquet"
 AS_BVH = "export its motion as BVH, for example from Blender"
 AS_MESSAGES = "write its skeletons as CSV or JSON, a row a joint and frame"
 OF_NETWORK = "it holds a network and no recordings"
 # The first bytes, what the file is, and the way to one that can be read.
 KINDS = (
-    (b"\x89PNG", "a picture (PNG)", "kinegraph reads videos, not single pictures"),
-    (b"\xff\xd8\xff", "a picture (JPEG)", "kinegraph reads videos, not single pictures"),
-    (b"GIF8", "a picture (GIF)", "convert it to a video, such as .mp4"),
-    (b"BM", "a picture (BMP)", "kinegraph reads videos, not single pictures"),
-    (b"II*\0", "a picture (TIFF)", "kinegraph reads videos, not single pictures"),
+    (b"\x89PNG", "a picture (PNG)", NO_PICTURES),
+    (b"\xff\xd8\xff", "a picture (JPEG)", NO_PICTURES),
+    (b"GIF8", "a picture (GIF)", NO_PICTURES),
+    (b"BM", "a picture (BMP)", NO_PICTURES),
+    (b"II*\0", "a picture (TIFF)", NO_PICTURES),
     (b"%PDF", "a PDF", "it holds a document and no recordings"),
-    (b"MATLAB ", "a MATLAB file", "save its array (frames, joints, 3) by writematrix as CSV"),
+    (b"MATLAB ", "a MATLAB file", ""),
     (b"\x89HDF", "HDF5", ""),
     (b"CDF", "netCDF 3", "save it as netCDF 4"),
     (b"\x93NUMPY", "a NumPy array", ""),
@@ -31,7 +32,7 @@ KINDS = (
     (b"BZh", "compressed by bzip2", UNPACK),
     (b"\xfd7zXZ", "compressed by xz", UNPACK),
     (b"\x28\xb5\x2f\xfd", "compressed by zstd", UNPACK),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old file of Excel, Word or Qualisys", "export it as CSV, C3D or .trc"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old file of Excel, Word or Qualisys", "export it as CSV, TSV or C3D"),
     (b"ID3", "sound (MP3)", "it holds no video"),
     (b"\xff\xfb", "sound (MP3)", "it holds no video"),
     (b"OggS", "sound or video (Ogg)", "convert it to .mp4"),
@@ -53,6 +54,9 @@ KINDS = (
     (b"\x80", "a pickle", ""),
 )
 IN_THE_MIDDLE = (  # where the bytes begin
+    (8, b"WEBP", "a picture (WebP)", NO_PICTURES),
+    (4, b"ftyphei", "a picture (HEIC)", NO_PICTURES),
+    (4, b"ftypavif", "a picture (AVIF)", NO_PICTURES),
     (8, b"WAVE", "sound (WAV)", "it holds no video"),
     (4, b"TFL3", "a network of TensorFlow Lite", OF_NETWORK),
     (257, b"ustar", "an archive (tar)", UNPACK),
@@ -83,22 +87,10 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
         "give the .trc file of the recording, as OpenSim and OpenCap write it beside the motion",
     ),
     ((".osim",), rb"<OpenSimDocument", "a model of OpenSim without motion", "give the .trc file of a recording"),
-    (
-        (".tsv",),
-        rb"NO_OF_FRAMES\s+\d",
-        "a file of Qualisys Track Manager (TSV)",
-        "export the recording from it as C3D or .trc",
-    ),
     ((".tak",), rb"", "a take of OptiTrack Motive", "export it from Motive as CSV, BVH or C3D"),
     ((".fbx",), rb"(?i)(Kaydara FBX|; FBX)", "an FBX file", "export it as BVH, for example from Blender"),
-    ((".mvn", ".mvnx"), rb"", "a recording of Xsens MVN", "export it from MVN as BVH or C3D"),
+    ((".mvn",), rb"", "a recording of Xsens MVN", "export it from MVN as MVNX, BVH or C3D"),
     ((".xef",), rb"", "a recording of Kinect Studio", "write its body frames as JSON or CSV"),
-    (
-        (".mat",),
-        rb"MATLAB",
-        "a MATLAB file",
-        "save its array (frames, joints, 3) by numpy.save, or by writematrix as CSV",
-    ),
     ((".vsk", ".vst"), rb"", "a skeleton of Vicon without motion", "give the .c3d file of a recording"),
 )
 

@@ -62,11 +62,16 @@ def dataset_of(file: Path, content: Any, key: str) -> Any:
     h5py = import_module("h5py")
     if not isinstance(content.get(key, getlink=True), h5py.HardLink):
         return None
-    array = content[key]
+    return checked_array(file, content[key], key)
+
+
+def checked_array(file: Path, array: Any, name: str) -> Any:
+    """The same of what is there already."""
+    h5py = import_module("h5py")
     if not isinstance(array, h5py.Dataset) or array.external or array.is_virtual:
         return None
     if array.size * array.dtype.itemsize > UNPACKED_ALWAYS + UNPACKED_A_BYTE * file.stat().st_size:
-        raise ValueError(f"{file} has {file.stat().st_size:,} bytes, and {key} of {array.size:,} numbers, too many")
+        raise ValueError(f"{file} has {file.stat().st_size:,} bytes, and {name} of {array.size:,} numbers, too many")
     return array
 
 

@@ -6,7 +6,8 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from kinegraph.data.formats.clip_columns import MADE, Facts, facts, read_labels_file
+from kinegraph.data.formats.clip_columns import MADE, MADE_HERE, Facts, facts, read_labels_file
+from kinegraph.data.formats.clip_names import LABELS, columns_of, with_names
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread
 from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
@@ -67,30 +68,43 @@ def labelled(
     val_share: float | None = None,
     class_names: str | None = None,
     look: Callable[[], Recordings] | None = None,
+    names: str | None = None,
 ) -> Recordings:
-    """The recordings with labels, splits and attributes of a labels file, whose columns come first.
+    """The recordings with labels, splits and attributes of a labels file, whose columns come first, and of names.
 
     read: reads the recordings anew. look: reads the names of the clips only, where coordinates take long; `read` is
     then given the names that are needed. val_share: part of the clips that becomes "val"; for clips without a split.
-    Raises ValueError as `with_labels` and `facts` do.
+    names: the form of the clips' names, such as "{label}_{subject}", see `clip_names`.
+    Raises ValueError as `with_names`, `with_labels` and `facts` do.
     """
     found = read() if look is None else look()
     table = _known(found)
     own_labels, lines = True, []
+    if names is not None:
+        table, lines = with_names(table, names)
+        own_labels = not {*columns_of(names)} & {*LABELS}
     if labels_file is not None:
-        table, lines = with_labels(table, labels_file)
-        own_labels = not any("label" in map(str.lower, cells) for cells in table.values())
+        table, more = with_labels(table, labels_file)
+        lines += more
+        own_labels &= not any("label" in map(str.lower, cells) for cells in table.values())
     named = found.class_names or None if own_labels else None
+    shown = columns_of(names) if names is not None else ()
     known = facts(table, class_names=class_names or named, val_share=val_share)
+    unknown = tuple(column for column in known.unknown if column not in shown)
     again = read() if look is None else read(known.clips.keys())
     return replace(
         again,
         clips=_with_facts(again.clips, known),
         count=len(known.clips),
         class_names=known.class_names or again.class_names,
-        source="; ".join(filter(None, [again.source, known.note])),
-        skipped=lambda: again.skipped() + lines + known.lines(),
+        source="; ".join(filter(None, [_without_split(again.source) if known.note else again.source, known.note])),
+        skipped=lambda: again.skipped() + lines + replace(known, unknown=unknown).lines(),
     )
+
+
+def _without_split(source: str) -> str:
+    """The source without what it says of a split that another one replaces."""
+    return "; ".join(part for part in source.split("; ") if MADE_HERE not in part)
 
 
 def _known(found: Recordings) -> dict[str, dict[str, str]]:

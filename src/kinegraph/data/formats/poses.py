@@ -1,4 +1,4 @@
-"""Arrays of one clip each, as pose estimators and lifting networks save them: .npy, or .npz with one such array.
+"""Arrays of one clip each, as pose estimators and lifting networks save them: .npy, or .npz or .mat with one of them.
 
     (T, V, C)       frames, joints, coordinates: one person; VideoPose3D and MotionBERT write (T, 17, 3)
     (T, M, V, C)    several people in rows; (M, T, V, C) is recognised by how joints move
@@ -8,7 +8,8 @@
 
 Beside it, a .npz may have the scores of its joints (scores, keypoint_scores ...), as people save what RTMPose and
 rtmlib give, fps, image_size, the names of its joints (joint_names ...) and single values, such as label, subject or
-split; a .json may hold such an array as nested lists.
+split; a .json may hold such an array as nested lists. A .mat of MATLAB has the same, in variables or in a struct, its
+axes in any order, or an array (T, 3) for each joint, named as the joint.
 
 The layout follows from the proportions of bodies (`unstated.py`), or --layout names it. NaN means: not seen. An array
 may also be relative to a joint, which is then zero in all frames and in the middle of the others: it is seen.
@@ -27,7 +28,9 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from kinegraph.data.folders import files_ending
+from kinegraph.data.formats.array_files import MAT, open_named
 from kinegraph.data.formats.axes import (
+    ANY_ORDER,
     FLAT,
     FRAMES_FIRST,
     MOST_PEOPLE,
@@ -62,17 +65,19 @@ from kinegraph.data.formats.text import first_numbers, table_of_numbers
 from kinegraph.data.tracking import CROWD
 from kinegraph.messages import counted, first_few
 from kinegraph.safe_io import read_json
-from kinegraph.safe_npz import load_npz, load_npz_object, npz_shapes
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
-NAME, TITLE = "poses", "arrays of one clip each (.npy, .npz)"
-SUFFIXES = (".npy", ".npz", ".json")
+NAME, TITLE = "poses", "arrays of one clip each (.npy, .npz, .mat)"
+SUFFIXES = (".npy", ".npz", ".json", MAT)
+BY_NAME = (".npz", MAT)  # files of several arrays
 TEXTS = (".csv", ".txt")
 SCORES = ("score", "scores", "keypoint_score", "keypoint_scores", "confidence", "conf")  # of joints, in a .npz
 RATES = ("fps", "frame_rate", "framerate")
 SIZES = ("image_size", "frame_size", "resolution")  # width and height
-JOINTS = ("keypoint", "keypoints", "kpts", "joints", "skeleton", "poses", "pose")  # where a .npz has other arrays, too
+JOINTS = (  # where a .npz has other arrays, too
+    "keypoint", "keypoints", "kpts", "joints", "skeleton", "poses", "pose", "skel", "d_skel", "pred",
+)  # fmt: skip
 LABELS = ("y", "label", "labels", "target", "targets", "y_train", "y_test", "y_val")
 NESTED = re.compile(rb"\s*\[\s*\[\s*\[\s*(\[\s*)?-?\d")  # lists of frames, joints and coordinates
 KNOWN = (*RATES, *SIZES, "width", "height")
@@ -134,6 +139,7 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
         assumed=(
             *bones_line(of),
             *[FLAT] * flat,
+            *[ANY_ORDER] * (files[0].path.suffix.lower() == MAT),
             *[FRAMES_FIRST] * frames_first,
             *[NO_PEOPLE] * (first.ndim == 3),
             *[PEOPLE_FIRST] * (first.ndim == 4 and not frames_first and not flat and len(first) > 2),
@@ -193,7 +199,7 @@ def _holds_joints(file: Path) -> bool | None:
         if file.suffix.lower() == ".npy":
             shape = mapped(file).shape
             return _fits(shape) and not (len(shape) == 4 and (min(shape[:2]) > MOST_PEOPLE or _has_labels(file)))
-        return _key(npz_shapes(file)) is not None and not is_smpl(file)
+        return _key(open_named(file).shapes) is not None and not (file.suffix.lower() == ".npz" and is_smpl(file))
     return None
 
 
@@ -230,15 +236,16 @@ def _arrays(
 ) -> tuple[Shaped[np.ndarray, "..."], Shaped[np.ndarray, "..."] | None]:
     """The array of a file, and the scores beside it. joints: their number, where rows of numbers may be several."""
     scores = None
-    if file.suffix.lower() == ".npz":
-        shapes = npz_shapes(file)
+    if file.suffix.lower() in BY_NAME:
+        found = open_named(file, joints)
+        shapes = found.shapes
         if (key := _key(shapes)) is None:
             raise ValueError(
                 f"{file} holds {first_few(list(shapes))}, expected one array (frames, joints, coordinates)"
             )
-        array = load_npz(file, (key,))[key]
+        array = found.load(key)
         beside = [name for name in SCORES if shapes.get(name) in (array.shape[:-1], (*array.shape[:-1], 1))]
-        scores = load_npz(file, beside[:1])[beside[0]].reshape(array.shape[:-1]) if beside else None
+        scores = found.load(beside[0]).reshape(array.shape[:-1]) if beside else None
     elif file.suffix.lower() == ".json":
         array = _nested(file)
     elif file.suffix.lower() in TEXTS:
@@ -310,10 +317,11 @@ def _clip(file: ClipFile, layout: JointLayout, places: Sequence[int], frames_fir
 
 def _said(file: Path) -> tuple[float | None, tuple[int, int] | None]:
     """The frame rate, and width and height of the picture, where a .npz says them."""
-    if file.suffix.lower() != ".npz":
+    if file.suffix.lower() not in BY_NAME:
         return None, None
-    few = [name for name, shape in npz_shapes(file).items() if shape in ((), (1,), (2,)) and name.lower() in KNOWN]
-    arrays = {name.lower(): array for name, array in load_npz(file, few).items()}
+    found = open_named(file)
+    few = [name for name, shape in found.shapes.items() if shape in ((), (1,), (2,)) and name.lower() in KNOWN]
+    arrays = {name.lower(): found.load(name) for name in few}
     numbers = {name: it.ravel().tolist() for name, it in arrays.items() if it.dtype.kind in "iuf"}
     rate = next((numbers[name][0] for name in RATES if len(numbers.get(name, ())) == 1), None)
     size = next((numbers[name] for name in SIZES if len(numbers.get(name, ())) == 2), None)
@@ -328,11 +336,11 @@ def _said(file: Path) -> tuple[float | None, tuple[int, int] | None]:
 
 def _names(file: Path, joints: int) -> list[str]:
     """The names of the joints, where a .npz says them."""
-    if file.suffix.lower() != ".npz":
+    if file.suffix.lower() not in BY_NAME:
         return []
-    shapes = npz_shapes(file)
-    few = [name for name in NAMES if shapes.get(name) == (joints,)]
-    found = load_npz(file, few[:1]).get(few[0]) if few else None
+    arrays = open_named(file, joints)
+    few = [name for name in NAMES if arrays.shapes.get(name) == (joints,)]
+    found = arrays.load(few[0]) if few else None
     return found.tolist() if found is not None and found.dtype.kind == "U" else []
 
 
@@ -346,7 +354,7 @@ def _with_facts(
     cells, left_out = dict[str, dict[str, str]](), dict[str, None]()
     for file in files:
         with suppress(ValueError):  # a fault of its clip
-            cells[file.name], rest = _cells(file.path) if file.path.suffix.lower() == ".npz" else ({}, [])
+            cells[file.name], rest = _cells(file.path) if file.path.suffix.lower() in BY_NAME else ({}, [])
             left_out |= dict.fromkeys(rest)
     lines = [f"arrays of other things: {first_few(list(left_out))}"] * bool(left_out)
     columns = dict.fromkeys(column for it in cells.values() for column in it)
@@ -362,22 +370,21 @@ def _with_facts(
 
 def _cells(file: Path) -> tuple[dict[str, str], list[str]]:
     """The single values of a .npz that say something of its clip, as cells; and arrays that mean nothing here."""
-    shapes = npz_shapes(file)
+    found = open_named(file)
+    shapes = found.shapes
     used = {_key(shapes), *(name for name in shapes if name.lower() in (*KNOWN, *SCORES, *NAMES))}
     single = [name for name, shape in shapes.items() if shape in ((), (1,)) and name not in used]
     columns = {name: "label" if name.lower() in LABELS else column for name, column in named_columns(single).items()}
     known = [name for name in single if columns[name] in FACT_COLUMNS or is_split(columns[name])]
-    cells = {columns[name]: cell for name in known if (cell := _cell(file, name))}
+    cells = {columns[name]: cell for name in known if (cell := _cell(found.load(name)))}
     read = [name for name in known if columns[name] in cells]
-    return cells, [f"{name} {shape}" for name, shape in shapes.items() if name not in (*used, *read)]
+    other = [f"{name} {shape}" for name, shape in shapes.items() if name not in (*used, *read)]
+    return cells, other + [f"{name}, {kind}" for name, kind in found.left_out.items()]
 
 
-def _cell(file: Path, name: str) -> str:
-    """A single value of a .npz as the cell of a table; "" for another value. Text may be stored as an object."""
-    try:
-        value = load_npz(file, (name,))[name].item()
-    except ValueError:
-        value = load_npz_object(file, name)
+def _cell(array: Shaped[np.ndarray, "..."]) -> str:
+    """A single value as the cell of a table; "" for another value."""
+    value = array.item() if array.size == 1 else None
     return str(value) if isinstance(value, str | int | float) else ""
 
 

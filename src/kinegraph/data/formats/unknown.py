@@ -11,13 +11,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
 
-from kinegraph.data.formats.file_kinds import kind_of
+from kinegraph.data.formats.file_kinds import NO_PICTURES, kind_of
 from kinegraph.data.formats.text import MARKS_OF_16
 from kinegraph.messages import first_few, plain_name, shortened
 from kinegraph.safe_npz import npz_shapes
 
 HEAD = 1 << 16  # bytes that are looked at
 OF_TEXT = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xml", ".bvh", ".trc", ".amc", ".skeleton")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 WORD = re.compile(r"[A-Za-z][A-Za-z_]{2,}")
 JSON = re.compile(r"\s*[\[{]\s*([\[{\]}\"]|-?\d)")
 KEY = re.compile(r'"([^"\n]{1,60})"\s*:')
@@ -27,6 +28,8 @@ def contents(path: Path) -> str:
     """What a file or folder is and holds, in a few words, as far as its first bytes show it."""
     if path.is_dir():
         names = sorted(entry.name for entry in path.iterdir())
+        if names and all(Path(name).suffix.lower() in PICTURES for name in names):
+            return f"a folder of pictures with {first_few(names)}; {NO_PICTURES}"
         return f"a folder with {first_few(names)}" if names else "an empty folder"
     size, text = path.stat().st_size, _text(path)
     if not size:
@@ -47,6 +50,15 @@ def contents(path: Path) -> str:
         return "text in UTF-16; save it in UTF-8"
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     return f"text that begins with '{shortened(plain_name(line), 60)}'"
+
+
+def not_here(path: Path) -> str:
+    """The end of a message on a path where nothing is, if the path is an address or the number of a camera."""
+    if re.match(r"(https?|ftp|s3|gs):/", str(path)):
+        return "; addresses are not read: fetch the file first"
+    if re.match(r"(rtsps?|rtmp|udp|srt):/", str(path)) or str(path).isdecimal():
+        return "; `kinegraph stream WEIGHTS SOURCE` watches a camera or an address"
+    return ""
 
 
 def nearest_formats(path: Path, formats: Iterable[ModuleType], most: int = 2) -> list[str]:

@@ -29,8 +29,10 @@ NAME = "video"
 TITLE = "videos (.mp4, .mov, .avi, .mkv, .webm ...), people by a pose estimator"
 SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".mts", ".m2ts", ".ogv",
+    ".gif",
 )  # fmt: skip
 NO_VIDEO = (b"M4A ", b"M4B ", b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"crx ")  # sound and stills
+HEAD, ANIMATED = 1000, b"NETSCAPE2.0"  # bytes; the mark of a GIF of several pictures stands behind up to 256 colours
 STEADY = 5e-4  # a frame rate so near to a whole number is that number
 UNEVEN = 0.5  # frames that a time stamp may be from its place at a constant rate
 LONGEST = 20  # frames made for each one that there is; time stamps that need more are broken
@@ -51,7 +53,7 @@ def _is_video(file: Path) -> bool:
 
 def _kind(file: Path) -> str | None:
     with file.open("rb") as content:
-        head = content.read(400)
+        head = content.read(HEAD)
     if head[4:8] == b"ftyp":
         return None if head[8:12] in NO_VIDEO else "begins as an MP4 or QuickTime video"
     if head[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip") and file.suffix.lower() in SUFFIXES:
@@ -60,6 +62,8 @@ def _kind(file: Path) -> str | None:
         return "begins as a Matroska or WebM video"
     if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
         return "begins as an AVI video"
+    if head.startswith(b"GIF8") and ANIMATED in head:
+        return "begins as an animated GIF"
     if head.startswith((b"FLV\x01", b"\x00\x00\x01\xba", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"OggS")):
         return "begins as a video"
     packets = (head[:377:188], head[4:381:192])  # MPEG transport streams, of broadcasts and of camcorders
@@ -106,6 +110,7 @@ def read(
     labels_file: Path | None = None,
     val_share: float | None = None,
     class_names: str | None = None,
+    names: str | None = None,
     cache: str | Path | None = None,
     watch: Watch | None = None,
 ) -> Recordings:
@@ -132,7 +137,7 @@ def read(
         clip = _clip(file, found, see, world, people, said)
         return _nobody(file.name) if clip is None else replace(clip, attributes=about)
 
-    names = Recordings(
+    listed = Recordings(
         clips=(Unread(file.name, file.label, splits=file.splits) for file in files),
         count=len(files),
         layout=see.layout,
@@ -143,11 +148,11 @@ def read(
     )
 
     def clips(wanted: Collection[str] | None = None) -> Recordings:
-        return replace(names, clips=clips_of([it for it in files if wanted is None or it.name in wanted], clip))
+        return replace(listed, clips=clips_of([it for it in files if wanted is None or it.name in wanted], clip))
 
-    if labels_file is None and val_share is None and class_names is None:
+    if labels_file is None and val_share is None and class_names is None and names is None:
         return clips()
-    return labelled(clips, labels_file, val_share, class_names, look=lambda: names)
+    return labelled(clips, labels_file, val_share, class_names, look=lambda: listed, names=names)
 
 
 # ---- from people of single frames to a clip --------------------------------------------------------------------------

@@ -130,7 +130,7 @@ def _opened(path: Path) -> Generator[tuple["InputContainer", Any], None, None]:
     try:
         file = av.open(f"file:{path.absolute()}", metadata_errors="replace", options={"protocol_whitelist": "file"})
     except av.FFmpegError as error:
-        raise ValueError(f"{path} is no video that PyAV reads ({reason_of(error)})") from None
+        raise ValueError(f"{path} is no video that PyAV reads ({reason_of(error)}); is it cut?") from None
     with file:
         if {*file.format.name.split(",")} & {*PLAYLISTS}:
             raise ValueError(f"{path} is a list of other files ({file.format.name}), expected a video")

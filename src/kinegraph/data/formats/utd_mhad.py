@@ -1,0 +1,96 @@
+"""UTD-MHAD's skeletons, a .mat file of MATLAB a clip, as published.
+
+    a1_s1_t1_skeleton.mat    d_skel (20, 3, T): the joints of Kinect v1 from the head down, x y z in metres, y upward
+
+The name says action, subject and trial. Split xsub trains on subjects 1, 3, 5 and 7, as is usual. Needs scipy, the
+extra `formats`.
+Source: Chen, Jafari, Kehtarnavaz 2015, UTD-MHAD: a multimodal dataset for human action recognition.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, some_below
+from kinegraph.data.formats.matlab import SUFFIX, load_mat
+from kinegraph.data.formats.recordings import Item, Recordings, nobody
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import load_layout
+
+NAME, TITLE = "utd-mhad", "UTD-MHAD's skeletons (.mat)"
+SUFFIXES = (SUFFIX,)
+LAYOUT, ARRAY = "kinect20", "d_skel"
+FPS = 30.0
+FILE_NAME = re.compile(r"(a(\d{1,2})_s(\d)_t(\d))_skeleton", re.IGNORECASE)
+FROM_THE_HEAD = ("head", "shoulder_center", "spine", "hip_center")  # Kinect's order is from the hip; the rest is its
+ACTIONS = (
+    "swipe left", "swipe right", "wave", "clap", "throw", "arm cross", "basketball shoot", "draw x",
+    "draw circle clockwise", "draw circle counter clockwise", "draw triangle", "bowling", "boxing", "baseball swing",
+    "tennis swing", "arm curl", "tennis serve", "push", "knock", "catch", "pick up and throw", "jog", "walk",
+    "sit to stand", "stand to sit", "lunge", "squat",
+)  # fmt: skip
+
+
+def detect(path: Path) -> str | None:
+    """A .mat file of such a name, or a folder with some."""
+    if path.is_file():
+        return "has a name of UTD-MHAD" if _is_one(path) else None
+    return "holds skeletons of UTD-MHAD" if some_below(path, SUFFIXES, _is_one) else None
+
+
+def _is_one(file: Path) -> bool:
+    match = FILE_NAME.fullmatch(file.stem)
+    return file.suffix.lower() == SUFFIX and match is not None and 1 <= int(match[2]) <= len(ACTIONS)
+
+
+def read(path: Path) -> Recordings:
+    """The clips of a folder of such files, in the order of their names, or of one file."""
+    files = [ClipFile(file.path, _parts(file.path)[0].lower()) for file in clip_files(path, SUFFIXES, _is_one)[0]]
+    files = named_apart(files, path)
+    return Recordings(
+        clips=clips_of(files, _clip),
+        count=len(files),
+        layout=load_layout(LAYOUT),
+        class_names=ACTIONS,
+        units="m",
+        source="UTD-MHAD (Chen et al. 2015)",
+    )
+
+
+def _parts(file: Path) -> Sequence[str]:
+    """The name of a clip, its action, subject and trial."""
+    match = FILE_NAME.fullmatch(file.stem)
+    return match.groups() if match else ()
+
+
+def _clip(file: ClipFile) -> Item:
+    joints = read_joints(file.path)
+    if not joints.any():
+        return nobody(file.name)
+    action, subject, trial = map(int, _parts(file.path)[1:])
+    return SkeletonClip(
+        keypoint=joints[None],
+        layout=load_layout(LAYOUT),
+        name=file.name,
+        label=action - 1,
+        fps=FPS,
+        attributes={"subject": subject, "trial": trial},
+        splits={"xsub": "train" if subject % 2 else "val"},
+    )
+
+
+def read_joints(file: Path) -> Float[np.ndarray, "T 20 3"]:
+    """The joints in the order of the layout. Raises ValueError naming a file without such an array."""
+    array = load_mat(file).values.get(ARRAY)
+    names = load_layout(LAYOUT).joints
+    if not isinstance(array, np.ndarray) or array.shape[:2] != (len(names), 3) or array.ndim > 3:
+        found = array.shape if isinstance(array, np.ndarray) else "nothing"
+        raise ValueError(f"{file}: {ARRAY} is {found}, expected ({len(names)}, 3, frames)")
+    order = [FROM_THE_HEAD.index(name) if name in FROM_THE_HEAD else place for place, name in enumerate(names)]
+    frames = array.reshape(*array.shape[:2], -1)[order].transpose(2, 0, 1)
+    if not np.isfinite(frames).all():
+        raise ValueError(f"{file} holds a number that is not finite")
+    return np.ascontiguousarray(frames, np.float32)

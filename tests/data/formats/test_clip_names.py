@@ -1,0 +1,104 @@
+"""Names of clips that say label, subject and more, where their form is given; and the form that names seem to have."""
+
+import numpy as np
+import pytest
+
+from kinegraph.cli import main
+from kinegraph.data.dataset import open_dataset
+from kinegraph.data.formats import recordings
+from kinegraph.data.formats.clip_names import suggested, with_names
+from tests.data.formats.test_poses import FRAMES
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "said"),
+    [
+        ("{label}_{subject}_{trial}", "walk_S01_2", {"label": "walk", "subject": "S01", "trial": "2"}),
+        ("{label}_{subject}_{trial}", "pick_up_S01_2", {"label": "pick_up", "subject": "S01", "trial": "2"}),
+        ("{subject}-{action}-{_}", "s3-squat-trial1", {"subject": "s3", "action": "squat"}),
+        ("A{label}_P{subject}", "A001_P012", {"label": "001", "subject": "012"}),
+        ("{label}{trial}", "walk12", {"label": "walk", "trial": "12"}),
+        ("{label}_{subject}", "day1/walk_S01", {"label": "walk", "subject": "S01"}),
+        ("{subject}/{label}_{trial}", "day1/S01/walk_2", {"subject": "S01", "label": "walk", "trial": "2"}),
+        ("{label}({trial}).x", "walk(2).x", {"label": "walk", "trial": "2"}),
+    ],
+)
+def test_names_say_what_their_form_says(form, name, said):
+    found, lines = with_names({name: {}, "other": {"fps": "7"}}, form)
+    assert found[name] == said
+    assert found["other"] == {"fps": "7"} | dict.fromkeys(said, "")
+    assert "1 names that are not of the form" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "form"),
+    [
+        (["walk_S01_01", "walk_S02_01", "run_S01_02"], "{label}_{subject}_{trial}"),
+        (["pick_up_S01_01", "walk_S02_01", "sit_down_S01_02"], "{label}_{subject}_{trial}"),
+        (["subject1-squat-t1", "subject2-lunge-t1", "subject2-squat-t2"], "{subject}-{label}-{trial}"),
+        (["A001_P002_x", "A001_P003_x", "A002_P002_x"], "{label}_{subject}_x"),
+        (["walk01", "walk02", "run01"], "{label}{trial}"),
+        (["a/S01_1", "a/S02_1", "b/S01_2"], "{subject}_{trial}"),
+        (["anna_walk", "ben_walk", "ben_run"], None),
+        (["1_2", "2_2", "3_1"], None),
+        (["clip_1", "clip_2", "clip_3"], None),
+        (["clip1", "clip2", "clip3"], None),
+        (["walk_S01", "run_S02"], None),
+    ],
+)
+def test_the_form_is_suggested_where_it_is_clear(names, form):
+    assert suggested(names) == form
+    if form:
+        assert with_names({name: {} for name in names}, form)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("form", "reason"),
+    [
+        ("label_subject", "expected parts in braces"),
+        ("{label}_{label}", r"\{label\} is there twice"),
+        ("{name}_{subject}", r"\{name\} can be no column; \{_\} leaves a part out"),
+        ("{label}-{subject}", "they are walk_S01_01, .* did you mean '{label}_{subject}_{trial}'?"),
+    ],
+)
+def test_a_form_that_fits_nothing_is_named(form, reason):
+    with pytest.raises(ValueError, match=reason):
+        with_names({name: {} for name in ("walk_S01_01", "walk_S02_01", "run_S01_02")}, form)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "raw").mkdir()
+    for label in ("walk", "run"):
+        for subject in ("S01", "S02", "S03"):
+            noise = rng.normal(0, 0.05, FRAMES.shape)
+            np.save(tmp_path / "raw" / f"{label}_{subject}_1.npy", FRAMES + [2, 0, 5] + noise)
+    return tmp_path / "raw"
+
+
+def test_prepare_suggests_the_form_and_its_subjects_part_the_clips(folder, tmp_path, capsys):
+    """The line that prepare prints is followed."""
+    out = tmp_path / "d"
+    main(["prepare", str(folder), str(out)])
+    assert "prepare --names '{label}_{subject}_1'" in capsys.readouterr().out
+    main(["prepare", str(folder), str(out), "--names", "{label}_{subject}_1", "--overwrite"])
+    assert "--names" not in capsys.readouterr().out
+    dataset = open_dataset(out)
+    assert dataset.class_names == ("run", "walk")
+    assert dataset.source.count("made here") == 1
+    xsub = dict(zip(dataset.attributes["subject"].tolist(), dataset.splits["xsub"].tolist(), strict=True))
+    assert sorted(xsub.values()) == ["train", "train", "val"]
+    parts = dict(zip(dataset.names, dataset.part_of("subject=S02").tolist(), strict=True))
+    assert sorted(name for name, part in parts.items() if part == "test") == ["run_S02_1", "walk_S02_1"]
+
+
+def test_folders_of_classes_keep_them(folder):
+    for file in folder.iterdir():
+        label, _, rest = file.name.partition("_")
+        (folder / label).mkdir(exist_ok=True)
+        file.rename(folder / label / rest)
+    found = recordings(folder, names="{subject}_{trial}")
+    clips = list(found.clips)
+    assert found.class_names == ("run", "walk")
+    assert [(clip.label, clip.attributes["subject"]) for clip in clips[:2]] == [(0, "S01"), (0, "S02")]
