@@ -11,6 +11,7 @@ from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset, write_dataset
 from kinegraph.evaluation.about_result import read_evaluation
 from kinegraph.evaluation.results import read_result
+from kinegraph.training.crossval import folds_of
 from tests import made_up
 
 
@@ -19,7 +20,10 @@ def own(tmp_path, monkeypatch):
     """A dataset of four subjects, and a config that trains on it."""
     monkeypatch.chdir(tmp_path)
     subjects = ["p10", "p2", "p2", "p3", "p4", "p10"]
-    clips = [replace(clip, attributes={"subject": subjects[i % 6]}) for i, clip in enumerate(made_up.clips(24))]
+    clips = [
+        replace(clip, attributes={"subject": subjects[i % 6], "camera": "ab"[i % 3 : i % 3 + 1]})
+        for i, clip in enumerate(made_up.clips(24))
+    ]
     about = {"layout": "ntu25", "class_names": ["a", "b", "c"], "units": "m", "source": "made up"}
     write_dataset("data", clips, **about)
     return made_up.config(tmp_path / "c.yaml", tmp_path / "data", epochs=1)
@@ -74,6 +78,10 @@ def test_what_is_done_is_kept_and_other_options_are_refused(own, here, tmp_path,
         (["--by", "subjet"], "have no 'subjet' to divide them by; did you mean 'subject'?"),
         (["--folds", "9"], "--folds is 9, but the clips have 4 values of subject; give at most so many"),
         (["--by", "clip", "--folds", "leave-one-out"], "give a number for --by clip"),
+        (["--by", "clip", "--folds", "25"], "--folds is 25, but there are 24 clips; give at most so many"),
+        (["--by", "camera"], "8 clips of"),
+        (["--by", "camera"], "the first is 'clip002', do not say their camera; --by clip divides"),
+        (["--", "--task", "frames"], "crossval is for clips of one label each"),
         (["--", "--early-stop", "3"], "leave it out of a cross-validation, or give -- --early-stop null"),
         (["--", "--epohs", "3"], "no option 'epohs' of kinegraph train; did you mean 'epochs'?"),
         (["--", "--model.widths", "-3"], "fold 1, seed 0: widths has -3"),
@@ -82,3 +90,24 @@ def test_what_is_done_is_kept_and_other_options_are_refused(own, here, tmp_path,
 def test_wrong_options_are_one_line(own, capsys, words, message):
     assert main(["crossval", "c.yaml", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("values", "count", "folds"), [(7, None, 5), (3, None, 3), (7, "leave-one-out", 7), (7, 2, 2)])
+def test_five_folds_are_usual_and_leave_one_out_has_one_a_subject(own, values, count, folds):
+    about = {"layout": "ntu25", "class_names": ["a", "b", "c"], "units": "m", "source": "made up"}
+    clips = [replace(clip, attributes={"subject": i % values}) for i, clip in enumerate(made_up.clips(24))]
+    parts = folds_of(write_dataset("other", clips, **about), "subject", count, None)
+    assert len(parts) == folds
+    assert sorted(np.concatenate([part.indices for part in parts])) == list(range(24))
+    if count == "leave-one-out":
+        assert [part.split for part in parts] == [f"subject={i}" for i in range(values)]
+
+
+def test_a_clip_without_a_label_is_named_before_the_first_training(own, here, capsys):
+    about = {"layout": "ntu25", "class_names": ["a", "b", "c"], "units": "m", "source": "made up"}
+    clips = [replace(clip, attributes={"subject": i % 3}) for i, clip in enumerate(made_up.clips(24))]
+    clips[3] = replace(clips[3], label=None)
+    write_dataset("other", clips, **about)
+    assert main(["crossval", "c.yaml", "--dataset", "other"]) == 2
+    assert "other: clip 'clip003' has no label" in capsys.readouterr().err
+    assert not here

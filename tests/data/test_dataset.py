@@ -215,10 +215,23 @@ OTHER = JointLayout("other", ("hip", "neck", "hat"), ((1, 0), (2, 1)), centre=0)
         (clip("odd", people=0), "0 people"),
         (clip("odd", frames=0), "0 frames"),
         (clip("odd", attributes={"subject": 1}), "attributes subject, .* subject, room"),
-        (clip("odd", attributes={"subject": "one", "room": "lab"}), "subject 'one', the column is int"),
+        (
+            clip("odd", attributes={"subject": "one", "room": "lab"}),
+            "subject 'one', expected a whole number, as the others",
+        ),
         (clip("odd", splits={"xview": "train"}), "splits xview, .* xsub"),
         (clip("odd", splits={"xsub": ""}), "no part of split 'xsub'"),
+        (clip("odd", label=0.5), "label 0.5"),
         (clip("odd", image_size=(0, 5)), "image size"),
+        (clip("odd", image_size=(640.5, 480)), "image size"),
+        (clip("odd", fps=-25.0), "fps -25.0, expected frames a second above 0"),
+        (clip("odd", fps=float("inf")), "fps inf"),
+        (clip("odd", fps="25"), "fps '25'"),
+        (
+            clip("odd", attributes={"subject": 2**63, "room": "lab"}),
+            "subject 9223372036854775808, expected a number of",
+        ),
+        (clip("odd", attributes={"subject": 1, "room": "lab\ud800"}), "line break or control character in"),
         (clip("odd", attributes={"subject": 1, "room": "lab\r3"}), "line break or control character in"),
     ],
 )
@@ -226,6 +239,35 @@ def test_a_clip_that_does_not_fit_is_named(tmp_path, odd, reason):
     with pytest.raises(ValueError, match=f"clip 'odd' .*{reason}"):
         write_dataset(tmp_path / "set", [*clips(), odd], **ABOUT)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        ({"class_names": [0, 1]}, "class 0 is named 0, expected a text"),
+        ({"class_names": ["a b", "a\nb"]}, "both named 'a b'"),
+        ({"source": None}, "source is None, expected a text"),
+        ({"licence": None}, "licence is None, expected a text"),
+        ({"none": 2}, "none is 2, expected the number of a class, 0 to 1"),
+        ({"none": "sit"}, "none is 'sit', expected the number"),
+    ],
+)
+def test_what_could_not_be_opened_again_replaces_nothing(tmp_path, about, message):
+    path = write_dataset(tmp_path / "set", clips(), **ABOUT).path
+    with pytest.raises(ValueError, match=message):
+        write_dataset(path, clips(2), overwrite=True, **ABOUT | about)
+    with pytest.raises(ValueError, match=r"'a\\nb' cannot name an attribute or a split, expected a line of text"):
+        write_dataset(path, [clip(attributes={"a\nb": 3})], overwrite=True, **ABOUT)
+    assert len(open_dataset(path, check_values=True)) == 5
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    found = write_dataset(
+        tmp_path / "set",
+        [clip("one", label=np.int64(1), image_size=np.array([640.0, 480.0]), fps=np.float32(25))],
+        **ABOUT | {"none": np.int64(1)},
+    )
+    assert (found[0].label, found[0].image_size, found[0].fps, found.none) == (1, (640, 480), 25.0, 1)
 
 
 def test_a_layout_may_be_given_by_name(tmp_path):
@@ -294,6 +336,7 @@ DAMAGE = {
         lambda f: edit_table(f, lambda rows: rows[3].update(label="2")),
         "clip 'clip3' has label 2, the 2 classes",
     ),
+    "fps": (lambda f: edit_table(f, lambda rows: rows[3].update(fps="-5")), "clip 'clip3' has fps -5.0"),
     "letters": (lambda f: edit_table(f, lambda rows: rows[3].update(frames="six")), "clip 'clip3' has frames 'six'"),
     "empty cell": (lambda f: edit_table(f, lambda rows: rows[3].update(people="")), "clip 'clip3' has people ''"),
     "no frames": (lambda f: edit_table(f, lambda rows: rows[3].update(frames="0")), "clip 'clip3' has .* 0 frames"),

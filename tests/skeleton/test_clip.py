@@ -40,6 +40,24 @@ def test_arrays_of_one_person_and_names_of_layouts_make_a_clip():
         SkeletonClip("wave.csv", NTU, name="wave")
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.ones((2, 25, 3), complex), "keypoint is a ndarray of complex128, expected an array of numbers"),
+        (np.full((2, 25, 3), "left"), "expected an array of numbers"),
+        (np.ma.masked_less(np.zeros((2, 25, 3)), 1), r"a joint that was not seen is all zero: give values.filled\(0\)"),
+        (None, "keypoint is a NoneType"),
+    ],
+)
+def test_arrays_of_something_else_are_refused_at_once(values, message):
+    with pytest.raises(ValueError, match=message):
+        SkeletonClip(values, NTU, name="wave")
+
+
+def test_numbers_in_an_array_of_objects_are_numbers():
+    assert SkeletonClip(np.ones((2, 25, 3), object), NTU).keypoint.dtype == np.float32
+
+
 def test_a_repr_is_short_and_a_table_is_read_back():
     keypoint = np.random.default_rng(0).normal(0, 1, (2, 3, 25, 3)).astype(np.float32)
     keypoint[1, 0, 4] = 0  # not seen

@@ -200,6 +200,8 @@ def test_layouts_built_from_code_are_checked_too(change, message):
 def test_files_that_are_no_layout(tmp_path):
     with pytest.raises(ValueError, match=r"no layout 'coco71'; built in are blaze.* did you mean 'coco17'"):
         load_layout("coco71")
+    with pytest.raises(ValueError, match="the layout is None, expected the name of one"):
+        load_layout(None)
     with pytest.raises(ValueError, match=r"no layout file .*nowhere\.yaml"):
         load_layout(tmp_path / "nowhere.yaml")
     broken = tmp_path / "broken.yaml"

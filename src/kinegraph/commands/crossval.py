@@ -86,6 +86,10 @@ def crossval(
             "give -- --early-stop null"
         )
     folder = open_dataset(dataset or Path(str(options.dataset)), check_values=True)
+    if folder.segments is not None or options.task == "frames":
+        raise ValueError(
+            "crossval is for clips of one label each; `kinegraph sweep` trains on folds of long recordings"
+        )
     parts, plugins = folds_of(folder, by, folds, split), list(map(str, options.plugins or ()))
     out = out or Path("runs") / f"crossval_{config.stem}"
     about = {"config": config.read_text(encoding="utf-8"), "options": train_options or [], "dataset": folder.checksum}

@@ -45,7 +45,7 @@ from kinegraph.data.dataset_write import (
 from kinegraph.data.folds import divided
 from kinegraph.data.row_file import RowFile, block_sums
 from kinegraph.data.split_names import held_out, order_of
-from kinegraph.messages import counted, did_you_mean, first_few
+from kinegraph.messages import counted, did_you_mean, first_few, quoted
 from kinegraph.notebook import in_notebook
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
@@ -305,6 +305,11 @@ def write_dataset(
     for what, word, known in (("dtype", dtype, DTYPES), ("units", units, UNITS)):
         if word not in known:
             raise ValueError(f"{what} is '{word}', expected {' or '.join(known)}")
+    for what, text in (("source", source), ("licence", licence)):
+        if not isinstance(text, str):
+            raise ValueError(f"{what} is {quoted(text)}, expected a text")
+    if none is not None and (not isinstance(none, int | np.integer) or not 0 <= none < len(class_names)):
+        raise ValueError(f"none is {quoted(none)}, expected the number of a class, 0 to {len(class_names) - 1}")
     check_replaceable(path, overwrite)
     clips = iter(clips)
     if (first := next(clips, None)) is None:
@@ -326,10 +331,11 @@ def write_dataset(
             "class_names": list(class_names),
             "layout": layout.to_dict(),
             "crc32": {file.name: block_sums(file) for file in sorted(folder.glob("*.npy"))},
-            **({} if none is None else {"none": none}),
+            **({} if none is None else {"none": int(none)}),
             "sha256": {file.name: sha256(file) for file in sorted(folder.iterdir())},
         }
         about["sha256_of_this"] = sum_of(about)
         text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
         (folder / "dataset.json").write_text(text, encoding="utf-8")
+        read_clips(folder, read_about(folder))  # what cannot be read again replaces nothing
     return open_dataset(path)

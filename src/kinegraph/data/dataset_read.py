@@ -297,6 +297,9 @@ def _check_clips(file: Path, fields: dict[str, Any], about: dict[str, Any]) -> N
         raise ValueError(
             f"{file}: clip '{names[i]}' has label {label[i]}, the {classes} classes are 0 to {classes - 1}"
         )
+    fps = fields["fps"]
+    if (i := first((fps <= 0) | np.isinf(fps))) is not None:
+        raise ValueError(f"{file}: clip '{names[i]}' has fps {fps[i]}, expected frames a second above 0")
     for split, parts in about["splits"].items():
         found = fields["splits"][split]
         if (i := first(~np.isin(found, list(parts)))) is not None:

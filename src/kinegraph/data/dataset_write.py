@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kinegraph.data.large import blocks
-from kinegraph.messages import CONTROL, quoted
+from kinegraph.messages import CONTROL, HALF, plain_name, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 from kinegraph.skeleton.segment import Segment
@@ -44,12 +44,15 @@ def check_replaceable(path: Path, overwrite: bool) -> None:
 
 
 def checked_class_names(names: Iterable[str]) -> tuple[str, ...]:
-    """The names in the order of the labels. Raises ValueError where two classes have the same one."""
+    """The names in the order of the labels. Raises ValueError for what is no name, or names two classes."""
     if isinstance(names, str):
         raise ValueError(f"class_names is the text {quoted(names)}, expected a list with a name for each class")
     names = tuple(names)
-    if repeated := [name for name, times in Counter(names).items() if times > 1]:
-        labels = [label for label, name in enumerate(names) if name == repeated[0]]
+    if wrong := [label for label, name in enumerate(names) if not isinstance(name, str)]:
+        raise ValueError(f"class {wrong[0]} is named {quoted(names[wrong[0]])}, expected a text")
+    shown = [*map(plain_name, names)]  # as they are read again
+    if repeated := [name for name, times in Counter(shown).items() if times > 1]:
+        labels = [label for label, name in enumerate(shown) if name == repeated[0]]
         raise ValueError(f"the classes {labels[0]} and {labels[1]} are both named '{repeated[0]}'; give each its own")
     return names
 
@@ -72,6 +75,10 @@ class Columns:
         names = [*clip.attributes, *clip.splits]
         if taken := [name for i, name in enumerate(names) if name in COLUMNS or name in names[:i] or not name]:
             raise ValueError(f"clip '{clip.name}': '{taken[0]}' cannot name an attribute or a split, the name is taken")
+        if wrong := [name for name in names if not isinstance(name, str) or not _is_line(name)]:
+            raise ValueError(
+                f"clip '{clip.name}': {quoted(wrong[0])} cannot name an attribute or a split, expected a line of text"
+            )
         kinds = {key: "str" if isinstance(value, str) else "int" for key, value in clip.attributes.items()}
         channels, score = clip.keypoint.shape[3], clip.score is not None
         long = clip.segments is not None
@@ -81,7 +88,7 @@ class Columns:
         """Raise ValueError when the clip does not fit its dataset."""
         problem = self._problem(clip)
         if problem:
-            raise ValueError(f"clip '{clip.name}' {problem}")
+            raise ValueError(f"clip '{plain_name(clip.name)}' {problem}")
 
     def _problem(self, clip: SkeletonClip) -> str:
         if not clip.name:
@@ -96,15 +103,24 @@ class Columns:
             return (
                 "has no score, the clips before it have" if self.score else "has a score, the clips before it have not"
             )
-        if clip.label is not None and not 0 <= clip.label < len(self.class_names):
+        if clip.label is not None and not (_is_whole(clip.label) and 0 <= clip.label < len(self.class_names)):
             return f"has label {clip.label}, the {len(self.class_names)} classes are 0 to {len(self.class_names) - 1}"
-        if clip.image_size is not None and not all(side > 0 for side in clip.image_size):
-            return f"has image size {tuple(clip.image_size)}, expected positive pixels"
+        if clip.image_size is not None and not all(_is_whole(side) and 0 < side < LARGEST for side in clip.image_size):
+            return f"has image size {tuple(clip.image_size)}, expected width and height in whole pixels"
+        if (fps := clip.fps) is not None and (
+            not isinstance(fps, int | float | np.number) or fps <= 0 or np.isinf(fps)
+        ):
+            return f"has fps {quoted(fps)}, expected frames a second above 0"
         if clip.attributes.keys() != self.attributes.keys():
             return f"has attributes {_listed(clip.attributes)}, the clips before it have {_listed(self.attributes)}"
         for key, value in clip.attributes.items():
-            if not isinstance(value, str if self.attributes[key] == "str" else int | np.integer):
-                return f"has {key} {value!r}, the column is {self.attributes[key]}"
+            kind = self.attributes[key]
+            if not isinstance(value, str if kind == "str" else int | np.integer):
+                return (
+                    f"has {key} {value!r}, expected {'text, as' if kind == 'str' else 'a whole number, as'} the others"
+                )
+            if kind == "int" and not -(2**63) <= int(value) < 2**63:
+                return f"has {key} {quoted(value)}, expected a number of 64 bits"
         if set(clip.splits) != set(self.splits):
             return f"has splits {_listed(clip.splits)}, the clips before it have {_listed(self.splits)}"
         if wrong := [key for key, part in clip.splits.items() if not isinstance(part, str) or not part]:
@@ -114,8 +130,8 @@ class Columns:
         if problem := next(filter(None, (self._wrong_segment(one, clip.frames) for one in clip.segments or ())), ""):
             return problem
         for text in (clip.name, *clip.attributes.values(), *clip.splits.values()):
-            if isinstance(text, str) and (text.splitlines() not in ([], [text]) or CONTROL.search(text)):
-                return f"has a line break or control character in {text!r}"
+            if isinstance(text, str) and not _is_line(text):
+                return f"has a line break or control character in {quoted(text)}"
         return ""
 
     def _wrong_segment(self, one: Segment, frames: int) -> str:
@@ -124,6 +140,18 @@ class Columns:
         if not 0 <= one.label < len(self.class_names):
             return f"has a segment of class {one.label}, the {len(self.class_names)} classes count from 0"
         return "has a control character in the name of a person" * bool(CONTROL.search(one.person))
+
+
+def _is_line(text: str) -> bool:
+    """Whether a file can hold it as one line, and a terminal show it."""
+    return text.splitlines() in ([], [text]) and not CONTROL.search(text) and not HALF.search(text)
+
+
+def _is_whole(value: object) -> bool:
+    try:
+        return value == int(value)  # type: ignore[call-overload]
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -191,7 +219,7 @@ def _unfit(values: np.ndarray, stored: np.ndarray, field: str, dtype: str, first
 
 
 def _cells(clip: SkeletonClip, offset: int, columns: Columns) -> list:
-    width, height = clip.image_size or ("", "")
+    width, height = ("", "") if clip.image_size is None else map(int, clip.image_size)
     fps = "" if clip.fps is None else repr(float(clip.fps))
     label = "" if clip.label is None else int(clip.label)
     attributes = [

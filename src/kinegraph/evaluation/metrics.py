@@ -31,7 +31,7 @@ def evaluate(
     found = {}
     for metric in check_metrics(metrics):
         if metric == "top_k_accuracy":
-            for k in [top_k] if isinstance(top_k, int) else top_k:
+            for k in [top_k] if isinstance(top_k, int | np.integer) else top_k:
                 found[f"top{k}"] = top_k_accuracy(scores, labels, k)
         else:
             found[metric] = mean_class_accuracy(scores, labels)

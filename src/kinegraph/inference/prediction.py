@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from kinegraph.messages import quoted
 from kinegraph.notebook import in_notebook
-from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.clip import SkeletonClip, as_numbers
 from kinegraph.skeleton.layout import JointLayout
 
 if TYPE_CHECKING:
@@ -175,10 +175,8 @@ def clip_of(
 
 
 def _numbers(values: object) -> Float[np.ndarray, "..."]:
-    """An array or tensor, wherever it lies, as an array. Raises ValueError for what holds no numbers."""
-    values = values.detach().cpu() if hasattr(values, "detach") else values  # pyright: ignore[reportAttributeAccessIssue]
     try:
-        return np.asarray(values, np.float32)
+        return as_numbers(values)
     except (TypeError, ValueError):
         raise ValueError(
             f"a {type(values).__name__} is no clip: give one, such as open_dataset(FOLDER)[0], a file with one, or an "

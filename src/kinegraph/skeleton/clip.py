@@ -141,19 +141,30 @@ def _make_arrays(clip: SkeletonClip) -> None:
         values = getattr(clip, name)
         if values is None and name == "score":
             continue
-        if not isinstance(values, np.ndarray):
+        masked = isinstance(values, np.ma.MaskedArray)
+        if not isinstance(values, np.ndarray) or masked or values.dtype.kind not in "fiu":
             values = _array(values, clip.name, name)
         object.__setattr__(clip, name, values[None] if values.ndim == axes - 1 else values)
 
 
 def _array(values: Any, clip: str, name: str) -> np.ndarray:
-    values = values.detach().cpu() if hasattr(values, "detach") else values
     try:
-        return np.asarray(values, np.float32)
-    except (TypeError, ValueError):
+        return as_numbers(values)
+    except (TypeError, ValueError) as error:
         where = "; kg.read(path) gives the clips of a file" if isinstance(values, str | Path) else ""
-        found = type(values).__name__
-        raise ValueError(f"clip '{clip}': {name} is a {found}, expected an array of numbers{where}") from None
+        masked = "; " + str(error) if isinstance(values, np.ma.MaskedArray) else ""
+        found = f"{type(values).__name__}{f' of {values.dtype}' if isinstance(values, np.ndarray) else ''}"
+        raise ValueError(f"clip '{clip}': {name} is a {found}, expected an array of numbers{where}{masked}") from None
+
+
+def as_numbers(values: Any) -> Float[np.ndarray, "..."]:
+    """An array or tensor, wherever it lies, or lists, as float32. Raises TypeError or ValueError for anything else."""
+    values = values.detach().cpu() if hasattr(values, "detach") else values
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError("a joint that was not seen is all zero: give values.filled(0)")
+    if values is None or np.iscomplexobj(values):  # numpy would make NaN of the one, and halve the other
+        raise TypeError
+    return np.asarray(values, np.float32)
 
 
 # ---- joints that nobody records because they are midpoints of others: those of the layout coco20 ---------------------

@@ -110,6 +110,8 @@ def load_layout(name: str | Path | JointLayout) -> JointLayout:
     """
     if isinstance(name, JointLayout):
         return name
+    if not isinstance(name, str | Path):
+        raise ValueError(f"the layout is {quoted(name)}, expected the name of one, such as ntu25, or a YAML file")
     if str(name) in layout_names():
         return _built_in(str(name))
     path = Path(name)

@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.folds import FOLD, folds, listed
-from kinegraph.messages import did_you_mean, quoted
+from kinegraph.messages import counted, did_you_mean, quoted
 from kinegraph.training.commands import Commands
 
 FOLDS, LEAVE_ONE_OUT = 5, "leave-one-out"
@@ -38,34 +38,49 @@ class Fold:
 def folds_of(folder: SkeletonDataset, by: str, count: int | str | None, base: str | None) -> list[Fold]:
     """Divide the clips by an attribute such as "subject", or by "clip".
 
-    count: how many folds; by default 5, or as many as there are values; "leave-one-out": one for each value. base: a
-    split of whose training part the folds are; by default they are of all clips. Raises ValueError where the clips
-    cannot be divided so.
+    count: how many folds; by default 5, or one for each value where there are fewer; "leave-one-out": one for each
+    value. base: a split of whose training part the folds are; by default they are of all clips. Raises ValueError where
+    the clips cannot be divided so.
     """
     inside = folder.indices(base, "train") if base else np.arange(len(folder))
+    unlabelled = (folder.label[inside] < 0) & (folder.segments is None)
+    if unlabelled.any():  # before the first fold is trained, not at the test of the last
+        raise ValueError(f"{folder.path}: clip '{folder.names[inside[unlabelled.argmax()]]}' has no label")
     prefix = f"{base}/" if base else ""
     if by == "clip":
         if count == LEAVE_ONE_OUT:
             raise ValueError(f"--folds {count} is for subjects and other attributes; give a number for --by clip")
-        count = int(count or FOLDS)
+        count = int(count or min(FOLDS, len(inside)))
+        if count > len(inside):
+            raise ValueError(f"--folds is {count}, but there are {counted(len(inside), 'clip')}; give at most so many")
         fold = folds(folder.label[inside], count=count)
         names = [(f"{FOLD}={i + 1}/{count}", ()) for i in range(count)]
     else:
-        if by not in folder.attributes:
-            hint = did_you_mean(by, folder.attributes) or f"; there are {', '.join([*folder.attributes, 'clip'])}"
-            raise ValueError(f"the clips of {folder.path} have no {quoted(by)} to divide them by{hint}")
-        values = np.array(list(map(str, folder.attributes[by][inside].tolist())))
-        known = sorted(set(values.tolist()))
-        if len(known) < 2:
-            raise ValueError(f"all clips have {by} {quoted(known[0])}: there is nothing to hold out; --by clip divides")
-        if count is not None and count > len(known):
+        values = _values(folder, by, inside)
+        known = set(values.tolist())
+        count = len(known) if count == LEAVE_ONE_OUT else int(count or min(FOLDS, len(known)))
+        if count > len(known):
             raise ValueError(
                 f"--folds is {count}, but the clips have {len(known)} values of {by}; give at most so many"
             )
-        fold = folds(folder.label[inside], values, count or len(known))
-        groups = [sorted(set(values[fold == i].tolist()), key=_by_number) for i in range(count or len(known))]
+        fold = folds(folder.label[inside], values, count)
+        groups = [sorted(set(values[fold == i].tolist()), key=_by_number) for i in range(count)]
         names = [(f"{by}={listed(group)}", tuple(group)) for group in groups]
     return [Fold(i + 1, f"{prefix}{name}", group, inside[fold == i]) for i, (name, group) in enumerate(names)]
+
+
+def _values(folder: SkeletonDataset, by: str, inside: Int[np.ndarray, "n"]) -> Shaped[np.ndarray, "n"]:
+    """The attribute of some clips, as texts. Raises ValueError where they cannot be divided by it."""
+    if by not in folder.attributes:
+        hint = did_you_mean(by, folder.attributes) or f"; there are {', '.join([*folder.attributes, 'clip'])}"
+        raise ValueError(f"the clips of {folder.path} have no {quoted(by)} to divide them by{hint}")
+    values = np.array(list(map(str, folder.attributes[by][inside].tolist())))
+    if (unknown := values == "").any():  # they may be anybody's: of training and test at once
+        first, many = folder.names[inside[unknown.argmax()]], counted(int(unknown.sum()), "clip")
+        raise ValueError(f"{many} of {folder.path}, the first is '{first}', do not say their {by}; --by clip divides")
+    if len(set(values.tolist())) < 2:
+        raise ValueError(f"all clips have {by} {quoted(values[0])}: there is nothing to hold out; --by clip divides")
+    return values
 
 
 def _by_number(text: str) -> tuple[int, str]:
