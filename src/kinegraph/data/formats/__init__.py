@@ -238,7 +238,7 @@ def _read_by(
         raise _named(path, options, error) from None
     rest = {name: value for name, value in options.items() if name not in own}
     found = found if module is folder else without_placeholders(found)
-    return with_companion(about, found, options), rest
+    return with_companion(about, found, options) if about else found, rest
 
 
 # ---- which format ----------------------------------------------------------------------------------------------------

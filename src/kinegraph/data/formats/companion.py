@@ -133,12 +133,7 @@ def _clip(record: object, where: str) -> ClipRecord:
 
 
 def with_companion(about: Mapping[str, Any], found: Recordings, said: Container[str]) -> Recordings:
-    """Recordings with what the file beside them says; as they are where there is none.
-
-    said: names of options that were given, which go before the file.
-    """
-    if not about:
-        return found
+    """Recordings with what the file beside them says. said: names of options that were given, which go before it."""
     facts = {"class_names": tuple(about["class_names"]), "source": about["source"], "licence": about["licence"]}
     units = found.units if "units" in said else about["units"]
     clips = _completed(found.clips, about)
