@@ -140,6 +140,13 @@ def test_every_command_reads_it_and_a_ckpt_of_lightning_too(tmp_path, state, fra
     assert "mmaction1" in capsys.readouterr().out
 
 
+def test_a_checkpoint_to_resume_from_names_the_weights_beside_it(tmp_path, state):
+    path = tmp_path / "kept.pth"
+    torch.save({"network": state, "optimizer": {}, "progress": {}}, path)
+    with pytest.raises(ValueError, match=r"to resume training from; the weights are .*last\.safetensors"):
+        load_model(path)
+
+
 def test_scores_in_tensors_beside_objects_of_a_framework(tmp_path, framework):
     rng, path = np.random.default_rng(0), tmp_path / "result.pkl"
     scores = rng.normal(size=(3, 5)).astype(np.float32)
