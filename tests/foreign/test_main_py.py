@@ -208,6 +208,17 @@ def test_arrays_train_as_main_py_is_called(text, place, monkeypatch, capsys):
     assert begun["clips"] == 60
     (validated,) = [it for it in log if it["mode"] == "val"]
     assert "top1" in validated
+    tested = [
+        "--phase",
+        "test",
+        "--weights",
+        "run/checkpoints/last.safetensors",
+        "--device",
+        "0",
+        "--save_score",
+        "True",
+    ]
+    assert main(["test", "-c", "theirs.yaml", *tested, "--accelerator", "cpu"]) == 0, capsys.readouterr().err
     if recipe.parts["train"].labels is None:
         return
     (place / recipe.parts["train"].labels).rename(place / "elsewhere.pkl")

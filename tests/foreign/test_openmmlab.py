@@ -124,7 +124,10 @@ TRAINED = {
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_configs_train_and_are_tested_word_for_word(name, place, monkeypatch, capsys):
-    """Two steps on clips of the config's own files, which become a dataset folder once; then the test."""
+    """Two steps on clips of the config's own files, which become a dataset folder once; then the test.
+
+    Behind the config, and the weights, there may be a number of GPUs, as dist_train.sh and dist_test.sh take it.
+    """
     monkeypatch.setattr(loop, "train_loader", lambda *args, **options: islice(train_loader(*args, **options), 2))
     where, joints, channels = TRAINED[name]
     if where == "lists":
@@ -135,7 +138,18 @@ def test_configs_train_and_are_tested_word_for_word(name, place, monkeypatch, ca
     config = place / "configs" / "skeleton" / "theirs.py"
     config.parent.mkdir(parents=True)
     config.write_text(VARIANTS[name])
-    words = [str(config), "--work-dir", "run", "--validate", "--seed", "0", "--deterministic", "--launcher", "none"]
+    words = [
+        str(config),
+        "1",
+        "--work-dir",
+        "run",
+        "--validate",
+        "--seed",
+        "0",
+        "--deterministic",
+        "--launcher",
+        "none",
+    ]
     words += ["--cfg-options", "data.workers_per_gpu=0", "train_dataloader.num_workers=0"][: 2 + ("1.x" in name)]
     small = [
         "--batch-size",
@@ -166,6 +180,7 @@ def test_configs_train_and_are_tested_word_for_word(name, place, monkeypatch, ca
     tested = [
         str(config),
         last,
+        "1",
         "--eval",
         "top_k_accuracy",
         "mean_class_accuracy",

@@ -12,8 +12,10 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from kinegraph.atomic import write_atomic
+from kinegraph.commands.main_py_words import WEIGHTS, main_py_words
 from kinegraph.data.dataset import open_dataset
 from kinegraph.foreign.clips import open_clips, part_of, split_of, stored_frames
+from kinegraph.foreign.main_py import is_main_py
 from kinegraph.foreign.read import is_foreign, read_foreign
 from kinegraph.foreign.recipe import Recipe, Said, as_yaml
 from kinegraph.messages import counted
@@ -73,7 +75,14 @@ def foreign_words(verb: str, argv: Sequence[str]) -> list[str]:
     found = _config_at(argv)
     if found is None:
         return list(argv)
-    words = _sorted_out(Path(argv[found]), [word for i, word in enumerate(argv) if i != found])
+    words, rest = Words(Path(argv[found])), [word for i, word in enumerate(argv) if i != found]
+    gpus = found + (verb == "test")  # dist_train.sh CONFIG GPUS, dist_test.sh CONFIG CHECKPOINT GPUS
+    if rest[gpus : gpus + 1] and rest[gpus].isdigit():
+        rest[gpus : gpus + 1] = ["--devices", rest[gpus]]
+    if is_main_py(words.config):
+        theirs = main_py_words(verb, rest)
+        words.cfg_options, words.notes, rest = theirs.changes, theirs.notes, theirs.left
+    _sort_out(words, rest)
     validate = True if "--validate" in words.given else False if "--no-validate" in words.given else None
     recipe = read_foreign(words.config, words.cfg_options, validate)
     _say(recipe, words)
@@ -92,8 +101,8 @@ def _config_at(argv: Sequence[str]) -> int | None:
     return None
 
 
-def _sorted_out(config: Path, argv: Sequence[str]) -> Words:
-    words, rest = Words(config), list(argv)
+def _sort_out(words: Words, argv: Sequence[str]) -> None:
+    rest = list(argv)
     while rest:
         word = rest.pop(0)
         name, equals, value = word.partition("=")
@@ -112,11 +121,12 @@ def _sorted_out(config: Path, argv: Sequence[str]) -> Words:
                 values.append(rest.pop(0))
             words.cfg_options += values if name in ("--cfg-options", "--options") else []
             _take(words, name, MANY[name], "")
+        elif name in ("-C", "--checkpoint"):  # tools/test.py of PYSKL
+            words.ours.insert(0, value if equals else rest.pop(0) if rest else "")
         elif name == "--resume-from" or (name == "--resume" and rest and not rest[0].startswith("--")):
             _resumed(words, value if equals else rest.pop(0) if rest else "")
         else:
             words.ours.append(word)
-    return words
 
 
 def _take(words: Words, name: str, becomes: str, value: str) -> None:
@@ -163,11 +173,14 @@ def _scale_rate(recipe: Recipe) -> None:
 def _with_clips(verb: str, recipe: Recipe, words: Words) -> list[str]:
     """Our words, with a config and, unless they name one, a dataset."""
     ours, more = words.ours, []
+    if verb == "test" and not any(it.endswith(WEIGHTS) or it == "--from" for it in ours) and recipe.get("init_from"):
+        ours.insert(0, recipe.get("init_from"))
     named = _value_of("--dataset", ours)
     if named is not None:
         folder, split, part = Path(named), split_of(recipe), part_of(recipe)
     else:
-        needed = ["test"] if verb == "test" else ["train", *(["val"] if recipe.get("validate") else [])]
+        tested = "val" if "val" in recipe.parts and "test" not in recipe.parts else "test"
+        needed = [tested] if verb == "test" else ["train", *(["val"] if recipe.get("validate") else [])]
         clips = open_clips(recipe, needed)
         for line in clips.said:
             _aside(line)

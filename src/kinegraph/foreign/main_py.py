@@ -120,7 +120,7 @@ def say_training(config: Block, recipe: Recipe, validate: bool | None) -> None:
     if isinstance(config.get("work_dir"), str):
         recipe.work_dir = config["work_dir"]
     if config.get("phase") == "test":
-        recipe.note("phase: test; `kinegraph test CONFIG WEIGHTS` does this", config, "phase")
+        recipe.note("phase: test has no effect; `kinegraph test` is a verb of its own", config, "phase")
     unknown = [key for key, value in config.items() if key not in WITHOUT_EFFECT and key not in USED and value]
     if unknown:
         what = f"{first_few(unknown)}: settings of another main.py, which may change the training"
@@ -328,7 +328,7 @@ def _schedule(config: Block, recipe: Recipe) -> None:
 def _start(config: Block, recipe: Recipe) -> None:
     """Weights to start from, and what is trained at first."""
     weights = config.get("weights")
-    if isinstance(weights, str) and weights and config.get("phase") != "test":
+    if isinstance(weights, str) and weights:
         recipe.say("init_from", weights, config, "weights")
     if config.get("ignore_weights"):
         recipe.note("of the weights all that fits is taken", config, "ignore_weights")

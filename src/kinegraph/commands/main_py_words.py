@@ -1,0 +1,75 @@
+"""Options of main.py of yysijie/st-gcn, 2s-AGCN, MS-G3D and CTR-GCN: keys of its YAML file, or words of ours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kinegraph.foreign.main_py import USED, WITHOUT_EFFECT
+
+WEIGHTS = (".pt", ".pth", ".safetensors", ".onnx")
+GROUPS = ("train_feeder_args", "test_feeder_args", "model_args", "optimizer_args")
+OURS = {"config", "work_dir", "seed", "batch_size"}  # mean the same here
+KEYS = {*USED, *WITHOUT_EFFECT, *GROUPS} - OURS
+WORKERS = ("num_worker", "num_workers")
+SCORES = ("save_score", "save_result")
+
+
+@dataclass
+class MainPyWords:
+    """left: words that are ours. changes: values of the file, as --cfg-options. notes: what has no effect and why."""
+
+    left: list[str] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def main_py_words(verb: str, argv: Sequence[str]) -> MainPyWords:
+    """Sort the words behind the config. Raises ValueError for a phase that is the other verb's."""
+    found, rest = MainPyWords(), list(argv)
+    testing = verb == "test"
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.partition("=")
+        key = name.removeprefix("--").replace("-", "_")
+        known = key in KEYS or key in WORKERS or (testing and key in OURS)
+        if not name.startswith("--") or not known or _names_ours(key, value or next(iter(rest), "")):
+            found.left.append(word)
+        else:
+            _take(key, [value] if equals else _values(key, rest), found, testing)
+    return found
+
+
+def _names_ours(key: str, value: str) -> bool:
+    return key in ("model", "optimizer") and value.startswith(("kinegraph.", "torch."))
+
+
+def _values(key: str, rest: list[str]) -> list[str]:
+    """The words behind an option; weights end those of any other option, since they are an argument of ours."""
+    values = []
+    while rest and not rest[0].startswith("--") and (key == "weights" or not rest[0].endswith(WEIGHTS)):
+        values.append(rest.pop(0))
+    return values
+
+
+def _take(key: str, values: list[str], found: MainPyWords, testing: bool) -> None:
+    value = values[0] if values else "True"
+    if key == "phase":
+        if (value == "test") != testing:
+            raise ValueError(f"--phase {value}: `kinegraph {'train' if testing else 'test'} CONFIG` does this")
+    elif key == "device":
+        found.notes.append("--device: which GPU is seen is said by CUDA_VISIBLE_DEVICES")
+    elif key == "use_gpu":
+        found.left += ["--accelerator", "cpu"] if value.lower() == "false" else []
+    elif key in WORKERS:
+        found.left += ["--workers", value]
+    elif key in SCORES:
+        found.notes.append(f"--{key}: `kinegraph test` writes the scores with --out FILE.pkl")
+    elif testing and key == "weights":
+        found.left.insert(0, value)
+    elif testing and key == "test_batch_size":
+        found.left += ["--batch-size", value]
+    elif testing and key in OURS:
+        pass  # a folder to log in, the training's seed and batches
+    elif key in GROUPS:
+        found.changes += [f"{key}.{it}" for it in values]
+    else:
+        found.changes.append(f"{key}=[{','.join(values)}]" if len(values) > 1 else f"{key}={value}")
