@@ -303,6 +303,25 @@ def test_files_of_one_name_in_folders_of_classes_are_clips_of_these_classes(tmp_
     assert len({clip.name for clip in clips}) == 3
 
 
+@pytest.mark.parametrize(
+    "name", ["utkinect", "sbu", "pku-mmd", "irds", "shrec", "ntu-npy", "aist", "msr", "nw-ucla", "msrc12", "uav-human"]
+)
+def test_files_of_a_published_set_with_one_name_in_two_folders_are_all_clips(tmp_path, name):
+    alone = len(read_all(SAMPLES[name](made(tmp_path / "alone"), faulty.recordings()), name)[0])
+    for day in ("day1", "day2"):
+        SAMPLES[name](made(tmp_path / "both" / day), faulty.recordings())
+    clips, error = read_all(tmp_path / "both", name)
+    assert (len(clips), error) == (2 * alone, "")
+    names = [clip.name for clip in clips]
+    assert len({*names}) == 2 * alone
+    assert {name.split("/")[0] for name in names} == {"day1", "day2"}
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
 def variants(data: bytes) -> dict[str, bytes]:
     rng = np.random.default_rng(0)
     noise = bytearray(data)
