@@ -202,7 +202,7 @@ def _look_at_labels(path: Path, class_names: str | None, quiet: bool) -> tuple[d
 
 
 def _judge(found: Recordings, class_names: tuple[str, ...], quiet: bool) -> tuple[dict, list[Finding]]:
-    units, flat = ("m", "px") if found.units == "m" or found.units == "px" else ("m", None)
+    units, flat = ("m", "px") if found.units in ("m", "px") else (None, None)
     classes = len(class_names) or None
     expected = Expected(found.layout, classes, units, flat, class_names)
     console = Console(stderr=True)

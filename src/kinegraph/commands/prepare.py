@@ -87,6 +87,8 @@ def prepare(
     executor: str | None = None,
     plugins: list[Path] | None = None,
     dtype: Literal["float32", "float16"] = "float32",
+    source: str | None = None,
+    licence: str | None = None,
     overwrite: bool = False,
     **facts: Unpack[ForReaders],
 ) -> SkeletonDataset:
@@ -152,6 +154,9 @@ def prepare(
             workers of a dask scheduler, who see the files under the same paths; see docs/cluster.md.
         plugins: video: Python files with an estimator of your own.
         dtype: float16 halves the size on disk and keeps about 3 digits.
+        source: where the recordings are from, before what prepare says of them; licence: what may be done with them.
+            Both stand in dataset.json, weights and model cards.
+        licence: see source.
         overwrite: replace the dataset that is already in out, once the new one is complete.
 
     Examples:
@@ -203,7 +208,9 @@ def prepare(
         clips = found.clips if of_videos else _shown(found.clips, found.count, f"preparing {out}")
         # Closed on an error, so that the bar ends before its message and reading processes stop.
         with closing(found.clips), closing(clips):
-            dataset = write_dataset(out, clips, **facts_of(found), dtype=dtype, overwrite=overwrite)
+            about = facts_of(found) | ({"licence": licence} if licence is not None else {})
+            about["source"] = "; ".join(filter(None, [source, found.source]))
+            dataset = write_dataset(out, clips, **about, dtype=dtype, overwrite=overwrite)
     summarize(dataset, out, skipped + found.skipped(), f"{found.format}, {found.reason}", found.assumed)
     for line in found.changed():
         print(f"note: {line}")

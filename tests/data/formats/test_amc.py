@@ -87,10 +87,11 @@ def test_angles_in_radians(tmp_path):
     np.testing.assert_allclose(clip.keypoint[0, 0, 2], [0, 40 * 0.0254, 30 * 0.0254], atol=1e-5)
 
 
-def test_another_unit_is_asked_for_or_assumed(tmp_path):
+def test_another_unit_is_asked_for(tmp_path):
     path = write(tmp_path, ASF.replace("length 0.45", "length 1").replace("length 9", "length 90"))
     (clip,) = (found := recordings(path)).clips
-    assert any(line.startswith("units: m is assumed for bodies") for line in found.assumed)
+    assert found.units == "normalised"
+    assert any("their unit is unknown: kept as they are (--units)" in line for line in found.assumed)
     (clip,) = read(path, units="cm")
     np.testing.assert_allclose(clip.keypoint[0, 0, 1], [0, 0.18, 0.9], atol=1e-6)
 

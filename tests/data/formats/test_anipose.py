@@ -55,3 +55,14 @@ def test_a_file_without_the_centre_is_no_table(tmp_path):
     path = write(tmp_path / "walk.csv")
     path.write_text(path.read_text().replace(",center_0", ",M_99"))
     assert recordings(path, units="mm").format == "anipose"
+
+
+def test_an_unknown_unit_is_said_and_kept(tmp_path):
+    """88 may be mm of a mouse or cm of a dog; joints of people have a size that is known."""
+    path = write(tmp_path / "mouse.csv")
+    found = recordings(path)
+    (clip,) = found.clips
+    assert found.units == "normalised"
+    assert any("their unit is unknown: kept as they are (--units)" in line for line in found.assumed)
+    (metres,) = recordings(path, units="mm").clips
+    np.testing.assert_allclose(metres.keypoint, clip.keypoint / 1000, rtol=1e-5)

@@ -41,7 +41,9 @@ from tests.data.formats import (
     test_qualisys,
     test_sbu,
     test_shrec,
+    test_smarthome,
     test_smpl,
+    test_uav_human,
     test_utkinect,
     test_vicon,
     test_visual3d,
@@ -244,6 +246,14 @@ def mvnx(folder: Path, clips: list[faulty.Clip]) -> Path:
     return written(folder / "walk.mvnx", test_mvnx.mvnx())
 
 
+def uav_human(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return written(folder / f"{test_uav_human.NAME}.txt", test_uav_human.TWO)
+
+
+def smarthome(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_smarthome.write(folder / "walk.json", test_smarthome.FRAMES)
+
+
 def utd_mhad(folder: Path, clips: list[faulty.Clip]) -> Path:
     pytest.importorskip("scipy")
     from tests.data.formats import test_matlab
@@ -263,7 +273,7 @@ SAMPLES = {
     "msrc12": msrc12, "kinect": kinect, "leap": leap, "ntu-npy": ntu_npy,
     "json_lines": json_lines,
     "panoptic": panoptic, "detectron": detectron, "smpl": smpl, "anipose": anipose, "movement": movement,
-    "qualisys": qualisys, "mvnx": mvnx,
+    "qualisys": qualisys, "mvnx": mvnx, "uav-human": uav_human, "smarthome": smarthome,
     "aist": aist, "frame-arrays": frame_arrays, "utd-mhad": utd_mhad,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose", "video")
@@ -276,8 +286,8 @@ def test_every_format_has_a_sample():
 # Formats whose files say no label, and no more than one clip each.
 UNLABELLED = [
     "alphapose", "amc", "anipose", "bvh", "c3d", "coco", "deeplabcut", "detectron", "json_lines", "kinect", "leap",
-    "mediapipe", "mmpose", "motive", "movement", "mvnx", "panoptic", "poses", "qualisys", "sleap", "smpl", "trc",
-    "vicon", "visual3d", "yolo",
+    "mediapipe", "mmpose", "motive", "movement", "mvnx", "panoptic", "poses", "qualisys", "sleap", "smarthome", "smpl",
+    "trc", "vicon", "visual3d", "yolo",
 ]  # fmt: skip
 
 
@@ -291,6 +301,25 @@ def test_files_of_one_name_in_folders_of_classes_are_clips_of_these_classes(tmp_
     assert (found.format, found.class_names) == (name, ("bow", "wave"))
     assert [clip.label for clip in clips] == [0, 1, 1]
     assert len({clip.name for clip in clips}) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["utkinect", "sbu", "pku-mmd", "irds", "shrec", "ntu-npy", "aist", "msr", "nw-ucla", "msrc12", "uav-human"]
+)
+def test_files_of_a_published_set_with_one_name_in_two_folders_are_all_clips(tmp_path, name):
+    alone = len(read_all(SAMPLES[name](made(tmp_path / "alone"), faulty.recordings()), name)[0])
+    for day in ("day1", "day2"):
+        SAMPLES[name](made(tmp_path / "both" / day), faulty.recordings())
+    clips, error = read_all(tmp_path / "both", name)
+    assert (len(clips), error) == (2 * alone, "")
+    names = [clip.name for clip in clips]
+    assert len({*names}) == 2 * alone
+    assert {name.split("/")[0] for name in names} == {"day1", "day2"}
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
 
 
 def variants(data: bytes) -> dict[str, bytes]:

@@ -66,10 +66,12 @@ from kinegraph.data.formats import (
     sbu,
     shrec,
     sleap,
+    smarthome,
     smpl,
     table,
     tfrecord,
     trc,
+    uav_human,
     ui_prmd,
     utd_mhad,
     utkinect,
@@ -108,9 +110,10 @@ from kinegraph.skeleton.layout import JointLayout
 
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, ntu_npy, tfrecord, babel, openpose, trc, bvh, table,
-    sleap, deeplabcut, nw_ucla, msr, kimore, utkinect, utd_mhad, florence, sbu, pku_mmd, irds, shrec, msrc12, kinect,
-    leap, c3d, vicon, motive, qualisys, mvnx, visual3d, amc, videopose3d, coco, alphapose, mmpose, yolo, mediapipe,
-    json_lines, video, panoptic, detectron, smpl, anipose, movement, aist, clip_arrays, frame_arrays,
+    json_lines, sleap, deeplabcut, nw_ucla, msr, kimore, utkinect, utd_mhad, uav_human, smarthome, florence, sbu,
+    pku_mmd, irds, shrec, msrc12, kinect, leap, c3d, vicon, motive, qualisys, mvnx, visual3d, amc, videopose3d, coco,
+    alphapose, mmpose, yolo, mediapipe, video, panoptic, detectron, smpl, anipose, movement, aist, clip_arrays,
+    frame_arrays,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, first_readable
+from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, first_readable, named_apart
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.safe_pickle import load_pickle
 from kinegraph.skeleton.clip import SkeletonClip
@@ -51,7 +51,7 @@ def read(path: Path) -> Recordings:
     files = [path] if path.is_file() else sorted(filter(_is_one, files_ending(path, SUFFIXES)))
     if not files or not all(map(_is_one, files)):
         raise FormatError("unreadable", f"{path} holds no pickle named as AIST++ names its sequences")
-    clips = [ClipFile(file, file.stem) for file in files]
+    clips = named_apart([ClipFile(file, file.stem) for file in files], path)
     deep = first_readable(clips, _arrays).shape[0] == 1
     return Recordings(
         clips=all_clips_of(clips, lambda it: _clips(it, deep)),

@@ -2,8 +2,8 @@
 
     nose_x,nose_y,nose_z,nose_error,nose_ncams,nose_score, ... ,M_00, ... ,M_22,center_0,center_1,center_2,fnum
 
-Units are those of the calibration board, often mm. A part that no camera pair saw is nan. The columns M and center say
-how Anipose turned the places and are left out.
+The unit is that of the calibration board, which the file does not say: --units mm. A part that no camera pair saw is
+nan. The columns M and center say how Anipose turned the places and are left out.
 Source: Anipose documentation, "3D triangulation"; lambdaloop/anipose, triangulate.py.
 """
 

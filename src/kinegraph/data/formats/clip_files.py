@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.clip_columns import MADE, VAL_SHARE, facts, made_split
-from kinegraph.data.formats.recordings import FormatError, Item, fault_of
+from kinegraph.data.formats.recordings import Fault, FormatError, Item, fault_of
 from kinegraph.data.split_names import PARTS
 
 AT_ORIGIN = 1e-6  # a joint that is exactly at the origin lies so far from it, since zero means: not seen
@@ -33,6 +33,7 @@ class ClipFile:
     label: int | None = None
     splits: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, int | str] = field(default_factory=dict)
+    folders: str = ""  # that stand before the names of its clips, see `named_apart`
 
 
 def clip_files(
@@ -56,14 +57,27 @@ def clip_files(
 
 
 def named_apart(files: Sequence[ClipFile], top: Path) -> list[ClipFile]:
-    """The files, with their folders below `top` in the names of those that share one."""
+    """The files; where several have one name, their clips are named with the folders below `top`, too."""
     times = Counter(file.name for file in files)
     return [
-        file
-        if times[file.name] == 1 or top.is_file()
-        else replace(file, name="/".join((*file.path.relative_to(top).parts[:-1], file.name)))
-        for file in files
+        file if times[file.name] == 1 or top.is_file() else replace(file, folders=_folders(file, top)) for file in files
     ]
+
+
+def _folders(file: ClipFile, top: Path) -> str:
+    """The folders of a file, without those with which its name begins."""
+    folders, own = file.path.relative_to(top).parts[:-1], tuple(file.name.split("/"))
+    same = next((n for n in range(len(folders), 0, -1) if own[:n] == folders[-n:]), 0)
+    return "/".join(folders[: len(folders) - same])
+
+
+def _in_folders(file: ClipFile, item: Item) -> Item:
+    """The clip of a file with its folders in its name, where these tell it from others."""
+    if not file.folders:
+        return item
+    if isinstance(item, Fault):
+        return replace(item, clip=f"{file.folders}/{item.clip}")
+    return replace(item, name=f"{file.folders}/{item.name}")
 
 
 def said_by_folders(
@@ -132,18 +146,20 @@ def clips_of(files: Sequence[ClipFile], clip: Callable[[ClipFile], Item]) -> Ite
     """The clip of each file, or its fault."""
     for file in files:
         try:
-            yield clip(file)
+            item = clip(file)
         except (ValueError, OSError) as error:
-            yield fault_of(error, file.name)
+            item = fault_of(error, file.name)
+        yield _in_folders(file, item)
 
 
 def all_clips_of(files: Sequence[ClipFile], clips: Callable[[ClipFile], Iterable[Item]]) -> Iterator[Item]:
     """The clips of each file, where a file may have several, or the fault at which its reading ends."""
     for file in files:
         try:
-            yield from clips(file)
+            for item in clips(file):
+                yield _in_folders(file, item)
         except (ValueError, OSError) as error:
-            yield fault_of(error, file.name)
+            yield _in_folders(file, fault_of(error, file.name))
 
 
 def text_of(file: Path) -> str:

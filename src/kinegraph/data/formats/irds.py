@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, some_below, text_of
 from kinegraph.data.formats.recordings import Item, Recordings, nobody
 from kinegraph.data.formats.text import LARGEST_NUMBER, first_numbers, table_of_numbers
 from kinegraph.messages import counted, first_few, quoted
@@ -64,12 +64,14 @@ def _is_named(file: Path) -> bool:
 def read(path: Path) -> Recordings:
     """The clips of a folder, in the order of their names, or of one file; in metres, y upward."""
     files = [ClipFile(file.path, file.path.stem) for file in clip_files(path, SUFFIXES, _is_named)[0]]
-    best = {file.name: file for file in sorted(files, key=lambda file: _is_raw(file.path))}
-    other = [file.path.name for file in files if best[file.name] is not file]
+    raw = {file.name for file in files if _is_raw(file.path)}
+    kept = [file for file in files if _is_raw(file.path) or file.name not in raw]
+    other = [file.path.name for file in files if file not in kept]
+    kept = named_apart(kept, path)
     line = f"{counted(len(other), 'simplified file')} of clips whose raw ones are there: {first_few(other)}"
     return Recordings(
-        clips=clips_of([best[name] for name in sorted(best)], _clip),
-        count=len(best),
+        clips=clips_of(sorted(kept, key=lambda file: file.name), _clip),
+        count=len(kept),
         layout=load_layout(LAYOUT),
         class_names=GESTURES,
         units="m",

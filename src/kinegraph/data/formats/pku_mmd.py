@@ -12,14 +12,15 @@ Source: Liu et al. 2017, PKU-MMD: A Large Scale Benchmark for Continuous Multi-M
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from os.path import commonpath
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, named_apart, some_below, text_of
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, nobody
 from kinegraph.data.formats.text import first_numbers, rows_of_numbers, table_of_numbers
 from kinegraph.messages import first_few
@@ -77,13 +78,14 @@ def _recordings(path: Path, cut: bool) -> Recordings:
     if not files:
         raise FormatError("unreadable", f"{path} holds no skeleton of PKU-MMD")
     labels, splits = _beside(around, {file.stem.upper() for file in files})
-    labels = labels if cut else {}
-    bare = sorted(file.name for file in files if cut and file.stem.upper() not in labels)
+    labels = {file: _nearest(file, labels[file.stem.upper()]) for file in files if cut and file.stem.upper() in labels}
+    bare = sorted(file.name for file in files if cut and file not in labels)
     line = f"{first_few(bare)}: each is one clip without label, as no file of its labels is there"
     clips = sorted((ClipFile(file, file.stem.upper()) for file in files), key=lambda it: it.name)
+    clips = named_apart(clips, path)
     return Recordings(
-        clips=all_clips_of(clips, lambda file: _clips(file, labels.get(file.name), splits)),
-        count=sum(_lines(labels[clip.name]) if clip.name in labels else 1 for clip in clips),
+        clips=all_clips_of(clips, lambda file: _clips(file, labels.get(file.path), splits)),
+        count=sum(_lines(labels[clip.path]) if clip.path in labels else 1 for clip in clips),
         layout=load_layout(LAYOUT),
         class_names=ACTIONS,
         units="m",
@@ -92,13 +94,18 @@ def _recordings(path: Path, cut: bool) -> Recordings:
     )
 
 
-def _beside(files: Iterator[Path], names: set[str]) -> tuple[dict[str, Path], dict[str, dict[str, str]]]:
-    """The file of labels of each recording, and the parts of the published splits."""
-    labels: dict[str, Path] = {}
+def _nearest(file: Path, labels: Sequence[Path]) -> Path:
+    """The labels that share most folders with a recording, where several have its name."""
+    return max(labels, key=lambda it: len(commonpath([it.absolute(), file.absolute()])))
+
+
+def _beside(files: Iterator[Path], names: set[str]) -> tuple[dict[str, list[Path]], dict[str, dict[str, str]]]:
+    """The files of labels of each recording, and the parts of the published splits."""
+    labels: dict[str, list[Path]] = {}
     splits: dict[str, dict[str, str]] = {}
     for file in files:
         if (name := file.stem.upper()) in names and 3 <= len(first_numbers(file, ",")) <= 4:
-            labels.setdefault(name, file)
+            labels.setdefault(name, []).append(file)
         elif (split := SPLITS.get(file.stem.lower())) is not None:
             for recording, part in _parts(file):
                 splits.setdefault(recording, {})[split] = part

@@ -287,8 +287,10 @@ def _units(bodies: Sequence[Float[np.ndarray, "_ V C"]], layout: JointLayout) ->
     if size < SMALLEST:
         raise FormatError("scale", f"bodies are {size:.3g} large, which is next to nothing in any unit")
     unit = next((unit for unit, (least, most) in sizes.items() if least <= size < most), None)
-    if unit == "m" or not human:
-        return "m", "" if unit == "m" else f"m is assumed for bodies that are {size:.3g} large"
+    if not human and (unit != "m" or size < BODY["m"][0]):
+        return "normalised", f"bodies are {size:.3g} large, their unit is unknown: kept as they are"
+    if unit == "m":
+        return "m", ""
     if unit is None:
         known = ", ".join((*METRES, "normalised"))
         raise FormatError("units", f"bodies are {size:.4g} large, in no usual unit; give --units, one of {known}")
