@@ -40,12 +40,12 @@ def raising(hand, rng, frames=12):
     return body[None].astype(np.float32)
 
 
-def written(path, hands, names, turn=Y_UP, per_class=12):
+def written(path, hands, names, turn=Y_UP, per_class=12, subjects=3):
     rng = np.random.default_rng(0)
     clips = [
         SkeletonClip(
             (raising(hand, rng) @ turn.T).astype(np.float32), LAYOUT, f"{label}-{i}", label=label,
-            attributes={"subject": i % 3}, splits={"xsub": "train"},
+            attributes={"subject": i % subjects}, splits={"xsub": "train"},
         )
         for label, hand in enumerate(hands)
         for i in range(per_class)
@@ -76,12 +76,24 @@ def test_up_is_where_the_shoulders_are(tmp_path, axes, up):
     assert adapt(MIRRORING, folder, np.arange(len(folder)), ["normalize"])[0].up == up
 
 
-def test_hands_that_are_told_apart_by_their_side_alone_forbid_the_mirror(tmp_path):
-    folder = written(tmp_path / "clips", ["l_hand", "r_hand"], ["a01", "a02"])
+@pytest.mark.parametrize("subjects", [1, 3])
+def test_hands_that_are_told_apart_by_their_side_alone_forbid_the_mirror(tmp_path, subjects):
+    folder = written(tmp_path / "clips", ["l_hand", "r_hand"], ["a01", "a02"], subjects=subjects)
     how, said = adapt(MIRRORING, folder, np.arange(len(folder)), ["mirror"])
     assert how.augment.mirror == 0
     assert not how.test_mirror
     assert "'a01' look like 'a02'" in said[0]
+
+
+def test_clips_without_labels_are_not_compared(tmp_path):
+    folder = written(tmp_path / "clips", ["l_hand", "r_hand"], ["a01", "a02"])
+    about = {"layout": LAYOUT, "class_names": folder.class_names, "units": "m", "source": "made up"}
+    some = write_dataset(tmp_path / "some", [replace(it, label=it.label or None) for it in folder], **about)
+    assert adapt(MIRRORING, some, np.arange(len(some)), ["mirror"])[1][0].startswith("mirrored clips: no class looks")
+    none = write_dataset(tmp_path / "none", [replace(it, label=None) for it in folder], **about)
+    how, said = adapt(MIRRORING, none, np.arange(len(none)), ["mirror"])
+    assert how == MIRRORING
+    assert said[0].startswith("mirrored clips: no clip has a label")
 
 
 def test_mirrored_clips_that_keep_their_class_are_named():

@@ -19,6 +19,7 @@ from kinegraph.models.weights import Weights, load_weights, save_weights
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import load_layout
+from tests import made_up
 
 LAYOUT = load_layout("ntu25")
 GRAPH = torch.tensor(adjacency(LAYOUT, "spatial")).float()
@@ -120,6 +121,30 @@ def test_the_command_line(tmp_path, capsys):
         assert sorted({*file["classes"].tolist()}) == list(new.class_names)
     assert main(["enroll", *given, "--out", str(tmp_path / "new.safetensors")]) == 2
     assert "exists; choose another name or give --overwrite" in capsys.readouterr().err
+
+
+def test_examples_may_come_one_after_another():
+    clips, classes = made_up.clips(6), [*"abcabc"]
+    expected = kg.predict(kg.enroll("any", clips, classes), clips[0]).probabilities
+    again = kg.enroll("any", (clip for clip in clips), (name for name in np.array(classes)))
+    np.testing.assert_array_equal(kg.predict(again, clips[0]).probabilities, expected)
+    assert again.weights.class_names == ("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    ("clips", "classes", "message"),
+    [
+        (made_up.clips(3), ["a", "b"], "3 clips and 2 names of classes, expected one for each clip"),
+        (made_up.clips(3), [0, 1, 2], "a class is named 0, expected a text"),
+        (made_up.clips(3)[0], ["a"], r"clips are a SkeletonClip, expected several: give \[clip\]"),
+        ("clips.csv", ["a"], "clips are a str, expected several: give kg.read"),
+        ([np.ones((9, 25, 3))], ["a"], "clip 0 is a ndarray, expected a SkeletonClip"),
+        ([], [], "0 clips"),
+    ],
+)
+def test_examples_that_do_not_fit_are_one_line(clips, classes, message):
+    with pytest.raises(ValueError, match=message):
+        kg.enroll("any", clips, classes)
 
 
 def test_one_class_and_a_network_without_features_are_refused():

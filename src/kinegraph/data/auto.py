@@ -84,9 +84,12 @@ def _mirrored(
     preprocessing: Preprocessing, folder: SkeletonDataset, looked: Int[np.ndarray, "n"]
 ) -> tuple[Preprocessing, str]:
     names, varied = folder.class_names, preprocessing.augment
-    group = folder.attributes["subject"][looked] if "subject" in folder.attributes else np.arange(len(looked))
+    looked = looked[folder.label[looked] >= 0]  # long recordings have none
     clips = (folder[i] for i in looked)
-    if reason := mirror_forbidden(clips, folder.label[looked], names, folder.layout, group, preprocessing):
+    group = _groups(folder, looked)
+    if len(looked) and (
+        reason := mirror_forbidden(clips, folder.label[looked], names, folder.layout, group, preprocessing)
+    ):
         return replace(preprocessing, test_mirror=False, augment=replace(varied, mirror=0.0)), (
             f"no mirrored clips: {reason}"
         )
@@ -95,7 +98,18 @@ def _mirrored(
         return replace(preprocessing, test_mirror=False, augment=varied), (
             f"mirrored clips of '{twins[0]}' train '{twins[1]}' and the other way round"
         )
+    if not len(looked):
+        return (
+            preprocessing,
+            "mirrored clips: no clip has a label, so whether classes look like mirror images is not known",
+        )
     return preprocessing, "mirrored clips: no class looks like the mirror image of another"
+
+
+def _groups(folder: SkeletonDataset, looked: Int[np.ndarray, "n"]) -> np.ndarray:
+    """The subject of each clip, or each clip by itself where all are of one: else none would be compared."""
+    subject = folder.attributes["subject"][looked] if "subject" in folder.attributes else np.zeros(len(looked))
+    return subject if len(np.unique(subject)) > 1 else np.arange(len(looked))
 
 
 def mirror_forbidden(

@@ -53,13 +53,30 @@ def embed(
 
     model: "any", for the joints of the first clip, or a trained network as `kinegraph.predict` takes it.
     map_layout: take the joints by name from clips that have others too.
-    Raises ValueError where clips do not fit the network.
+    Raises ValueError where clips do not fit the network, and where there are none.
     """
+    clips = each_clip(clips)
     if is_any(model):
         clips = list(clips)
         model = encoder_for(clips, [None] * len(clips))
     predictor = predictor_of(model, map_layout=map_layout)
-    return np.stack([views.mean(0) for views in embeddings(predictor, map(predictor.fit, clips))])
+    vectors = [views.mean(0) for views in embeddings(predictor, map(predictor.fit, clips))]
+    if not vectors:
+        raise ValueError("there are no clips")
+    return np.stack(vectors)
+
+
+def each_clip(clips: Iterable[SkeletonClip]) -> Iterator[SkeletonClip]:
+    """The clips one after another. Raises ValueError for anything else."""
+    if isinstance(clips, SkeletonClip | str | Path):
+        hint = "[clip]" if isinstance(clips, SkeletonClip) else "kg.read(path)"
+        raise ValueError(f"clips are a {type(clips).__name__}, expected several: give {hint}")
+    for number, clip in enumerate(clips):
+        if not isinstance(clip, SkeletonClip):
+            raise ValueError(
+                f"clip {number} is a {type(clip).__name__}, expected a SkeletonClip, as kg.read gives them"
+            )
+        yield clip
 
 
 def write_embeddings(

@@ -5,7 +5,7 @@ and how sure its answers are, follows from the examples themselves: each is answ
 needs no second fit (leave-one-out in closed form).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from torch import nn
 
 from kinegraph.data.augment import mirrored_classes
 from kinegraph.evaluation.calibration import least_probability
-from kinegraph.inference.embedding import embeddings, encoder_for, is_any
+from kinegraph.inference.embedding import each_clip, embeddings, encoder_for, is_any
 from kinegraph.inference.predictor import predictor_of, weights_of
+from kinegraph.messages import counted, quoted
 from kinegraph.models.network import last_layer, with_classes
 from kinegraph.models.weights import Weights
 from kinegraph.skeleton.clip import SkeletonClip
@@ -52,8 +53,8 @@ class LinearHead:
 
 def enroll(
     model: nn.Module | Weights | str | Path,
-    clips: Sequence[SkeletonClip],
-    classes: Sequence[str],
+    clips: Iterable[SkeletonClip],
+    classes: Iterable[str],
     *,
     map_layout: bool = False,
 ) -> nn.Module:
@@ -63,8 +64,16 @@ def enroll(
     as it is. clips: the examples, classes: the name of each one's.
     map_layout: take the joints by name from clips that have others too. What `load_model` gives comes back: its
     `weights` are for `save_weights`.
-    Raises ValueError for one class alone, and for clips that do not fit the network.
+    Raises ValueError for one class alone, for clips that do not fit the network, and without a class for each.
     """
+    clips, classes = list(each_clip(clips)), list(classes)
+    if not clips or len(clips) != len(classes):
+        raise ValueError(
+            f"{counted(len(clips), 'clip')} and {len(classes)} names of classes, expected one for each clip"
+        )
+    if wrong := [name for name in classes if not isinstance(name, str)]:
+        raise ValueError(f"a class is named {quoted(wrong[0])}, expected a text")
+    classes = list(map(str, classes))  # numpy's texts too
     known = encoder_for(clips, classes) if is_any(model) else weights_of(model)
     predictor = predictor_of(known, map_layout=map_layout)
     names = tuple(dict.fromkeys(classes))
