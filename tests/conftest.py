@@ -8,8 +8,12 @@ from typing import Self, get_args
 
 import pytest
 from beartype import BeartypeConf, beartype
+from hypothesis import settings
 from jaxtyping import config, install_import_hook
 from torch.compiler import is_compiling
+
+settings.register_profile("kinegraph", deadline=None)  # a busy machine is slow, not wrong
+settings.load_profile("kinegraph")
 
 PACKAGES = ("skeleton", "data", "models", "training", "inference")
 
