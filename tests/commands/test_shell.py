@@ -9,9 +9,11 @@ import pytest
 
 from kinegraph.cli import CONFIG_VERBS, VERBS, main
 from kinegraph.commands.completion import SCRIPTS, completions
-from kinegraph.commands.configs import find_config, named_configs
+from kinegraph.commands.configs import find_config, is_ours, named_configs
 from kinegraph.commands.help import help_text
 from kinegraph.commands.signature import check_names, declared, options_of, parameters_of, usage_of, verb_of
+from kinegraph.foreign.main_py import MARKS
+from kinegraph.foreign.mmskeleton import MARK
 from tests import made_up
 
 HEAVY = "print({'torch', 'numpy', 'jsonargparse'} & set(sys.modules))"
@@ -152,3 +154,10 @@ def test_a_test_needs_no_config(tmp_path, capsys):
     assert figures[0] == figures[1]
     assert main(["test", str(tmp_path / "dataset"), weights]) == 2
     assert "is a dataset folder: give --split too" in capsys.readouterr().err
+
+
+def test_a_config_of_ours_is_known_without_asking_for_other_projects(tmp_path):
+    assert all(map(is_ours, named_configs().values()))
+    assert not {MARK, *MARKS} & {option.name for option in declared("train")}  # so none of theirs is taken for ours
+    (tmp_path / "theirs.yaml").write_text("work_dir: a\nfeeder: feeders.feeder.Feeder\nmodel_args: {}\n")
+    assert not is_ours(tmp_path / "theirs.yaml")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from kinegraph.commands.signature import declared
 from kinegraph.messages import did_you_mean
 from kinegraph.safe_io import compose_yaml, read_yaml
 
@@ -64,6 +65,14 @@ def config_values(path: Path) -> dict[str, object]:
     if "config" in options:
         raise ValueError(f"{path}: config: a config cannot name another config; write its options here")
     return options
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is a config with options of `kinegraph train` alone; marks of other projects are none of them."""
+    try:
+        return {*config_values(path)} <= {option.name for option in declared("train")}
+    except ValueError:
+        return False
 
 
 def check_yaml(path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from kinegraph.atomic import write_atomic
+from kinegraph.commands.configs import is_ours
 from kinegraph.commands.main_py_words import WEIGHTS, main_py_words
 from kinegraph.data.dataset import open_dataset
 from kinegraph.foreign.clips import open_clips, part_of, split_of, stored_frames
@@ -97,7 +98,7 @@ def _config_at(argv: Sequence[str]) -> int | None:
         before = argv[i - 1] if i else ""
         takes_files = before.split("=")[0] in (*OPTION_FILES, *MANY)
         if not word.startswith("-") and not takes_files and word.endswith((".py", ".yaml", ".yml")):
-            return i if is_foreign(Path(word)) else None
+            return None if is_ours(Path(word)) or not is_foreign(Path(word)) else i
     return None
 
 

@@ -1,7 +1,7 @@
 """Synthetic recordings in NTU RGB+D's raw format, for people who have no data yet.
 
 A kinematic model performs; nobody was recorded. What a network reaches on them says nothing about people.
-The folder carries a README.txt and a marker file; every later step asks `data.synthetic_marker.is_synthetic`.
+The folder carries a README.txt and a marker file; every later step asks `data.formats.ntu.is_synthetic`.
 """
 
 import json
