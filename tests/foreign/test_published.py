@@ -1,7 +1,11 @@
 """What files of the projects have that were really published, each in words of our own."""
 
+import pickle
+
 import pytest
 
+from kinegraph.data.dataset import open_dataset
+from kinegraph.foreign.clips import open_clips
 from kinegraph.foreign.read import read_foreign
 from tests.foreign import projects
 
@@ -60,6 +64,20 @@ def test_joints_that_are_spelt_out_are_known_by_their_edges(read):
     assert read(flat, layout.format(tree)).dataset == read(flat).dataset
     (refused,) = read(flat, layout.format(tree[1:])).refused
     assert "--cfg-options model.backbone.graph_cfg.layout=NAME takes one of them" in refused
+
+
+@pytest.mark.parametrize(("said", "size"), [("", (1920, 1080)), ("img_shape=(480, 640)", (640, 480))])
+def test_pictures_of_no_known_size_are_as_large_as_theirs(said, size, read, tmp_path):
+    recipe = read(FLAT.replace("type='PreNormalize2D'", f"type='PreNormalize2D', {said}"))
+    items = projects.annotations(17, 2, 4, 60)
+    del items[0]["img_shape"]
+    split = {"xsub_train": ["000", "001"], "xsub_val": ["002", "003"]}
+    path = tmp_path / recipe.parts["train"].path
+    path.parent.mkdir(parents=True)
+    path.write_bytes(pickle.dumps({"split": split, "annotations": items}))
+    clips = open_clips(recipe, ["train"])
+    assert [it.image_size for it in open_dataset(clips.path)] == [size, *[(1920, 1080)] * 3]
+    assert f"assumed: pictures of {size[0]}x{size[1]} in 1 clip, as PreNormalize2D does" in clips.said
 
 
 FLIPPED = f"train_pipeline.insert(2, dict(type='Flip', left_kp={projects.LEFT}, right_kp={projects.RIGHT}))"

@@ -141,6 +141,11 @@ def _pre_normalize_2d(steps: Steps, block: Block) -> None:
         steps.recipe.refuse(
             "PreNormalize2D on joints in 3D takes them for pixels; PreNormalize3D, or none, is meant", block
         )
+    match block.get("img_shape", (1080, 1920)):
+        case [int() as height, int() as width]:
+            steps.recipe.dataset["image_size"] = (width, height)  # of clips that do not say theirs
+        case other:
+            steps.recipe.refuse(f"img_shape is {quoted(other)}, expected height and width", block, "img_shape")
     steps.order.append("normalise")
     steps.say("normalize", "image", block)
     if steps.recipe.dialect != "MMAction2 1.x":  # there, scores do not matter
