@@ -79,8 +79,8 @@ def fuse(
 
     Args:
         results: result files or folders of `kinegraph test --out`; result files of MMAction2 (0.x, or 1.x dumps) or
-            PYSKL, clips in dataset order; or of yysijie/st-gcn, 2s-AGCN or CTR-GCN (epoch*_test_score.pkl), whose clips
-            are put in order by name.
+            PYSKL, clips in dataset order; or of yysijie/st-gcn, 2s-AGCN, MS-G3D or CTR-GCN (epoch*_test_score.pkl),
+            whose clips are put in order by name.
         data: dataset folder with the clips and their labels.
         weights: one a result file; by default 1 1 for two, 2 2 1 1 for four (joint, bone, joint motion, bone motion).
             Or as a project publishes them: pyskl-2s, pyskl-4s, mmaction2-2s, mmaction2-4s, protogcn-2s, protogcn-4s,
