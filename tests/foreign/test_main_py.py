@@ -236,6 +236,9 @@ def test_networks_of_the_same_projects(place):
     recipe = recipe_of(graph.replace("num_person: 2", "num_gcn_scales: 13\n  num_g3d_scales: 6"), place)
     assert (recipe.refused, recipe.dialect) == ([], "MS-G3D")
     assert any("normalised by columns, there by both sides" in note for note in recipe.notes)
+    recipe = recipe_of(AGCN.replace("num_person: 2", "num_person: 1"), place)
+    assert any("norms the joints of all people alike, there of each" in note for note in recipe.notes)
+    assert (recipe.get("model.init_args.people"), recipe.get("preprocessing.people")) == (None, 1)
     (refused,) = recipe_of(AGCN.replace("model.agcn", "model.shift_gcn"), place).refused
     assert "the network 'model.shift_gcn.Model' is not here, only net.st_gcn.Model" in refused
 

@@ -1,8 +1,13 @@
 """What files of the projects have that were really published, each in words of our own."""
 
+import pickle
+
 import pytest
 
+from kinegraph.data.dataset import open_dataset
+from kinegraph.foreign.clips import open_clips
 from kinegraph.foreign.read import read_foreign
+from kinegraph.skeleton.layout import load_layout
 from tests.foreign import projects
 
 OLD, NEW = projects.pyskl("stgcnpp", "j", False), projects.mmaction1("stgcn", "j", False)
@@ -62,9 +67,25 @@ def test_joints_that_are_spelt_out_are_known_by_their_edges(read):
     assert "--cfg-options model.backbone.graph_cfg.layout=NAME takes one of them" in refused
 
 
+@pytest.mark.parametrize(("said", "size"), [("", (1920, 1080)), ("img_shape=(480, 640)", (640, 480))])
+def test_pictures_of_no_known_size_are_as_large_as_theirs(said, size, read, tmp_path):
+    recipe = read(FLAT.replace("type='PreNormalize2D'", f"type='PreNormalize2D', {said}"))
+    items = projects.annotations(17, 2, 4, 60)
+    del items[0]["img_shape"]
+    split = {"xsub_train": ["000", "001"], "xsub_val": ["002", "003"]}
+    path = tmp_path / recipe.parts["train"].path
+    path.parent.mkdir(parents=True)
+    path.write_bytes(pickle.dumps({"split": split, "annotations": items}))
+    clips = open_clips(recipe, ["train"])
+    assert [it.image_size for it in open_dataset(clips.path)] == [size, *[(1920, 1080)] * 3]
+    assert f"assumed: pictures of {size[0]}x{size[1]} in 1 clip, as PreNormalize2D does" in clips.said
+
+
 FLIPPED = f"train_pipeline.insert(2, dict(type='Flip', left_kp={projects.LEFT}, right_kp={projects.RIGHT}))"
+OTHER = FLAT.replace("'coco'", "'openpose'")
 IN_SILENCE = [
     (FLAT, FLIPPED, "Flip behind PreNormalize2D or GenSkeFeat"),
+    (OTHER, FLIPPED, "Flip exchanges joints that are no left and right of openpose18"),
     (OLD, "train_pipeline[0] = dict(type='PreNormalize2D')", "PreNormalize2D on joints in 3D takes them for pixels"),
     (FLAT, "train_pipeline[1].update(dataset='nturgb+d')", "bones of 'nturgb+d', the network has the joints coco17"),
     (OLD, "lr_config = dict(policy='step', step=[100], by_epoch=False)", "counted in epochs here"),
@@ -75,6 +96,13 @@ IN_SILENCE = [
 def test_what_means_something_else_there_is_refused(text, more, said, read):
     more += "\ndata['train']['dataset'].update(pipeline=train_pipeline)"
     assert any(said in line for line in read(text, more).refused)
+
+
+def test_a_mirror_of_other_joints_than_those_of_coco(read):
+    left, right = zip(*load_layout("openpose18").mirror, strict=True)
+    flip = f"train_pipeline.insert(0, dict(type='Flip', left_kp={[*left]}, right_kp={[*right]}))"
+    recipe = read(OTHER, flip, "data['train']['dataset'].update(pipeline=train_pipeline)")
+    assert (recipe.refused, recipe.get("preprocessing.augment.mirror")) == ([], 0.5)
 
 
 def test_augmentation_in_testing_is_said(read):

@@ -71,7 +71,7 @@ def convert(
     Args:
         path: dataset folder that `kinegraph prepare` made, or recordings of any format that it reads; or a checkpoint
             of another project (.pth; TensorFlow's .index or its folder) or of Kinegraph (.safetensors); or a config of
-            MMAction2, PYSKL or ProtoGCN (.py), of yysijie/st-gcn, 2s-AGCN or CTR-GCN (.yaml).
+            MMAction2, PYSKL or ProtoGCN (.py), of yysijie/st-gcn, 2s-AGCN, MS-G3D, CTR-GCN or mmskeleton (.yaml).
         out: file to write for pyskl and mmaction0 (.pkl), table (.csv) and npz, folder for npy, tfrecord and
             movement; of a checkpoint, a .safetensors file, or with --to a .pth, for tensorflow a folder; of a config, a
             .yaml. Written completely or not at all.

@@ -79,12 +79,12 @@ def fuse(
 
     Args:
         results: result files or folders of `kinegraph test --out`; result files of MMAction2 (0.x, or 1.x dumps) or
-            PYSKL, clips in dataset order; or of yysijie/st-gcn, 2s-AGCN or CTR-GCN (epoch*_test_score.pkl), whose clips
-            are put in order by name.
+            PYSKL, clips in dataset order; or of yysijie/st-gcn, 2s-AGCN, MS-G3D or CTR-GCN (epoch*_test_score.pkl),
+            whose clips are put in order by name.
         data: dataset folder with the clips and their labels.
         weights: one a result file; by default 1 1 for two, 2 2 1 1 for four (joint, bone, joint motion, bone motion).
             Or as a project publishes them: pyskl-2s, pyskl-4s, mmaction2-2s, mmaction2-4s, protogcn-2s, protogcn-4s,
-            protogcn-6s; 2s-agcn, ctrgcn-2s and ctrgcn-4s, which add logits.
+            protogcn-6s; 2s-agcn, ms-g3d, ctrgcn-2s and ctrgcn-4s, which add logits.
         split: column of the dataset; needed if there are several.
         part: part of the split that the results are of, by default val, or test where there is no val.
         out: where to write the fused result file (.pkl); tables, pictures and report.html go beside it.

@@ -20,7 +20,8 @@ class TestOptions:
     Args:
         config: the YAML file the weights were trained with, or its name: dataset, split and batch size are taken from
             it; or the dataset folder itself, with --split; or a config of MMAction2, PYSKL, ProtoGCN (.py),
-            yysijie/st-gcn, 2s-AGCN or CTR-GCN (.yaml), with the options of their test command, such as --cfg-options.
+            yysijie/st-gcn, 2s-AGCN, MS-G3D, CTR-GCN or mmskeleton (.yaml), with the options of their test command, such
+            as --cfg-options.
             A run folder alone stands for its config and its best weights.
         checkpoint: weights, e.g. runs/NAME/checkpoints/best.safetensors, which know how clips are prepared for them;
             or an .onnx file of `kinegraph export`; or a .pth of MMAction2, PYSKL or yysijie/st-gcn, for which the

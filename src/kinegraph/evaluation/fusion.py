@@ -37,6 +37,7 @@ BY_PROJECT = {
     "protogcn-4s": PublishedFusion(FOUR, (2, 2, 1, 1), "probabilities"),
     "protogcn-6s": PublishedFusion(SIX, (2, 2, 2, 1, 1, 1), "probabilities"),
     "2s-agcn": PublishedFusion(TWO, (1, 1), "logits"),
+    "ms-g3d": PublishedFusion(TWO, (1, 1), "logits"),
     "ctrgcn-2s": PublishedFusion(TWO, (1, 1), "logits"),
     "ctrgcn-4s": PublishedFusion(FOUR, (0.6, 0.6, 0.4, 0.4), "logits"),
 }

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -121,7 +121,8 @@ def _fingerprint(recipe: Recipe, found: Mapping[str, Path]) -> str:
             status = file.stat()
             files.append([str(file.resolve()), status.st_size, status.st_mtime_ns, lists])
     unique = [it for i, it in enumerate(files) if it not in files[:i]]
-    text = json.dumps([FORM, unique, _reading(recipe), recipe.classes], sort_keys=True)
+    size = recipe.dataset.get("image_size")
+    text = json.dumps([FORM, unique, _reading(recipe), recipe.classes, size], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -159,7 +160,8 @@ def _make(folder: Path, recipe: Recipe, found: Mapping[str, Path], own: str | No
             opened.enter_context(closing(read[file].clips))  # pyright: ignore[reportArgumentType]  it is a generator
         (first, *_) = read.values()
         names = _class_names(recipe, [it.class_names for it in read.values()])
-        items = _only_clips(first) if own else _in_parts(recipe, found, read)
+        sized: list[str] = []
+        items = _with_sizes(_only_clips(first) if own else _in_parts(recipe, found, read), recipe, sized)
         try:
             dataset = write_dataset(folder, items, **facts_of(replace(first, class_names=names)))
         except ValueError:
@@ -170,6 +172,9 @@ def _make(folder: Path, recipe: Recipe, found: Mapping[str, Path], own: str | No
     for it in read.values():
         lines += [f"assumed: {line}" for line in it.assumed] + [f"skipped: {line}" for line in it.skipped()]
         lines += it.changed()
+    if sized:
+        width, height = recipe.dataset["image_size"]
+        lines.append(f"assumed: pictures of {width}x{height} in {counted(len(sized), 'clip')}, as PreNormalize2D does")
     return lines
 
 
@@ -193,6 +198,17 @@ def _class_names(recipe: Recipe, found: Sequence[tuple[str, ...]]) -> tuple[str,
 def _only_clips(recorded: Recordings) -> Generator[SkeletonClip]:
     """Faults are listed by `skipped`."""
     return (clip for clip in recorded.clips if isinstance(clip, SkeletonClip))
+
+
+def _with_sizes(clips: Iterable[SkeletonClip], recipe: Recipe, sized: list[str]) -> Generator[SkeletonClip]:
+    """Clips that say no size of their pictures get that of PreNormalize2D; their names are added to `sized`."""
+    size = recipe.dataset.get("image_size")
+    for clip in clips:
+        if size is None or clip.image_size is not None:
+            yield clip
+        else:
+            sized.append(clip.name)
+            yield replace(clip, image_size=size)
 
 
 def _in_parts(recipe: Recipe, found: Mapping[str, Path], read: Mapping[Path, Recordings]) -> Generator[SkeletonClip]:

@@ -50,20 +50,25 @@ ARGUMENTS: dict[str, object] = {
     "adaptive": True,
 }
 ST_GCN = {"dropout": ANY, "edge_importance_weighting": ANY}
+HEAD = "the head begins with smaller weights"
 NETWORKS: dict[str, tuple[str, dict[str, object], str]] = {  # class, arguments of its own, how it differs
     "net.st_gcn.Model": ("stgcn.STGCN", ST_GCN, ""),
     "net.st_gcn_twostream.Model": ("stgcn.STGCN", ST_GCN, ""),
-    "model.agcn.Model": ("agcn.AGCN", {"drop_out": 0}, ""),
-    "model.aagcn.Model": ("aagcn.AAGCN", {"drop_out": 0, "attention": ANY}, ""),
+    "model.agcn.Model": (
+        "agcn.AGCN",
+        {"drop_out": 0},
+        f"the network is MMAction2's 2s-AGCN, which norms the joints of all people alike, there of each; {HEAD}",
+    ),
+    "model.aagcn.Model": ("aagcn.AAGCN", {"drop_out": 0, "attention": ANY}, HEAD),
     "model.ctrgcn.Model": (
         "ctrgcn.CTRGCN",
         {"drop_out": 0},
-        "the network is PYSKL's CTR-GCN, which sums over the other joint and has one ReLU more",
+        f"the network is PYSKL's CTR-GCN, which sums over the other joint and has one ReLU more; {HEAD}",
     ),
     "model.msg3d.Model": (
         "msg3d.MSG3D",
         {"num_gcn_scales": 13, "num_g3d_scales": 6},
-        "the network is PYSKL's MS-G3D, whose graphs are normalised by columns, there by both sides",
+        f"the network is PYSKL's MS-G3D, whose graphs are normalised by columns, there by both sides; {HEAD}",
     ),
 }
 # Settings of the training that main.py of a project takes where the file does not say them.
@@ -171,7 +176,7 @@ def _network(config: Block, name: str, recipe: Recipe) -> bool:
         recipe.say("model.init_args.init", "mmaction1", config, "model")
     if arguments.get("attention") is False:
         recipe.say("model.init_args.attention", False, arguments, "attention")
-    if (people := arguments.get("num_person", 2)) != 2:
+    if (people := arguments.get("num_person", 2)) != 2 and network != "agcn.AGCN":
         recipe.say("model.init_args.people", people, arguments, "num_person")
     _graph(arguments, recipe)
     return True

@@ -11,6 +11,7 @@ from kinegraph.foreign.block import Block
 from kinegraph.foreign.networks import LAYOUTS_0, LAYOUTS_1
 from kinegraph.foreign.recipe import ANY, Recipe, check_known
 from kinegraph.messages import did_you_mean, quoted
+from kinegraph.skeleton.layout import load_layout
 
 FEATURES = {"j": "joint", "b": "bone", "jm": "joint_motion", "bm": "bone_motion", "k": "k_bone", "km": "k_bone_motion"}
 LEFT, RIGHT = [1, 3, 5, 7, 9, 11, 13, 15], [2, 4, 6, 8, 10, 12, 14, 16]  # of COCO
@@ -141,6 +142,11 @@ def _pre_normalize_2d(steps: Steps, block: Block) -> None:
         steps.recipe.refuse(
             "PreNormalize2D on joints in 3D takes them for pixels; PreNormalize3D, or none, is meant", block
         )
+    match block.get("img_shape", (1080, 1920)):
+        case [int() as height, int() as width]:
+            steps.recipe.dataset["image_size"] = (width, height)  # of clips that do not say theirs
+        case other:
+            steps.recipe.refuse(f"img_shape is {quoted(other)}, expected height and width", block, "img_shape")
     steps.order.append("normalise")
     steps.say("normalize", "image", block)
     if steps.recipe.dialect != "MMAction2 1.x":  # there, scores do not matter
@@ -198,7 +204,12 @@ def _augmented(option: str, usual: float) -> Callable[[Steps, Block], None]:
 
 def _flipped(steps: Steps, block: Block) -> None:
     """Left and right exchanged in the picture, which is our mirror once the middle of the picture is the origin."""
-    steps.check(block, flip_ratio=ANY, direction="horizontal", left_kp=LEFT, right_kp=RIGHT)
+    steps.check(block, flip_ratio=ANY, direction="horizontal", left_kp=ANY, right_kp=ANY)
+    layout = steps.recipe.dataset.get("layout")
+    theirs = set(zip(block.get("left_kp", LEFT), block.get("right_kp", RIGHT), strict=False))
+    if layout and theirs != set(load_layout(layout).mirror):
+        what = f"Flip exchanges joints that are no left and right of {layout}, the network's layout"
+        steps.recipe.refuse(what, block, "left_kp")
     if {"normalise", "streams"} & set(steps.order):
         steps.recipe.refuse("Flip behind PreNormalize2D or GenSkeFeat: x becomes width - x where x is no pixel", block)
     steps.say("augment.mirror", float(block.get("flip_ratio", 0.5)), block, "flip_ratio")
