@@ -26,7 +26,7 @@ NUMBERS = ("index", "id", "idx", "landmark_id", "landmark_index", "joint_id", "i
 FRAMES = ("frames", "data", "results", "sequence", "poses_by_frame", "frame_data", "tracks")
 FRAME_NUMBERS = ("frame", "frameid", "framenumber", "frameindex", "frameidx", "framenum", "frameno")
 TIMES = ("timestamp", "time", "timestamps", "timesec", "timestampms", "timems")  # of a frame, without _ and case
-PEOPLE = ("people", "persons", "poses", "bodies", "hands", "detections", "annots")
+PEOPLE = ("people", "persons", "poses", "bodies", "hands", "detections", "annots", "skeletons")
 WHO = (
     "track_id",
     "trackId",

@@ -63,7 +63,7 @@ HEAD = 1 << 14
 LOOKED_AT = 20  # files of a folder
 VALUES_ALWAYS, VALUES_A_BYTE, DEEPEST = 1 << 16, 4, 20  # of a pickle as lists
 LARGEST_PICKLE = 1 << 27  # bytes; lists take many times as much memory as arrays
-OTHERS = (b'"clips"', b'"image_id"', b'"annotations"', b'"keypoint_scores"', b'"skeletons"', b'_keypoints_2d"',
+OTHERS = (b'"clips"', b'"image_id"', b'"annotations"', b'"keypoint_scores"', b'_keypoints_2d"',
           b"AlphaPose", b'"skeleton"')  # fmt: skip
 WORDS = (b'"landmarks"', b'"pose_landmarks"', b'"poseLandmarks"', b'"pose_world_landmarks"')
 NAMED_ROW = re.compile(  # a joint with its place, or with its places in all frames
@@ -76,6 +76,7 @@ NUMBERED_ROWS = re.compile(  # frames by their numbers, each a list of joints
 )
 OBJECT_OF_ROWS = re.compile(rb'"(landmarks|keypoints|joints)"\s*:\s*\{\s*"[^"]{1,60}"\s*:\s*\[\s*-?\d[-\d.eE+]*\s*,')
 LISTED = re.compile(rb'"(%s)"\s*:\s*\[\s*(\[\s*)?(-?\d|NaN|null)' % "|".join((*LANDMARKS, *WORLD)).encode())
+OF_LISTS = re.compile(rb'"skeletons"\s*:\s*\[\s*[\[\d]')  # of NW-UCLA
 RATES = ("fps", "frame_rate", "frameRate", "framerate")
 SIDES = (("width", "height"), ("image_width", "image_height"), ("frame_width", "frame_height"),
          ("video_width", "video_height"), ("imageWidth", "imageHeight"), ("videoWidth", "videoHeight"))  # fmt: skip
@@ -99,7 +100,7 @@ def _has_landmarks(file: Path) -> bool:
     points = all(re.search(rb'"%s"\s*:' % axis, head) for axis in (b"x", b"y")) or any(word in head for word in WORDS)
     points = points or OBJECT_OF_ROWS.search(head) is not None
     points = points or any(it.search(head) for it in (NAMED_ROW, NUMBERED_ROWS, LISTED))
-    return points and not any(word in head for word in OTHERS)
+    return points and not any(word in head for word in OTHERS) and not OF_LISTS.search(head)
 
 
 def _has_frames(path: Path) -> bool:
