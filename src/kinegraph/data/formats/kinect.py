@@ -135,26 +135,27 @@ def _number(file: Path) -> int:
 
 
 def _some_body(file: Path) -> Body:
-    """The first body in a file. Raises ValueError for one without any."""
-    body = next((body for frame in frames_of(read_tree(file)) for body in bodies_of(frame)), None)
-    if body is None:
+    """The body with most joints in the first frames of a file. Raises ValueError for a file without any."""
+    bodies = [body for frame in frames_of(read_tree(file)) for body in bodies_of(frame)]
+    if not bodies:
         raise ValueError(f"{file} has no frame in which a body is tracked")
-    return body
+    return max(bodies, key=lambda body: len(body.joints))
 
 
 def _layout(body: Body) -> JointLayout:
     """The joints of the camera that has so many, or those of the names. Raises FormatError for another number."""
     names = [*body.joints]
-    known = LAYOUTS.get(len(names))
+    count = max(map(int, names)) + 1 if names and all(map(str.isdecimal, names)) else len(names)  # NaN: not seen
+    known = LAYOUTS.get(count)
     places = {_plain(joint) for joint in load_layout(known).joints} if known else set()
     other = [name for name in names if not name.isdecimal() and _plain(name) not in places]
     made = layout_named(names, None, f"own{len(names)}") if len(other) > OTHERS * len(names) else None
     if made is not None:
         return made
     if known is None:
-        message = f"bodies have {len(body.joints)} joints, expected 18, 20, 25, 32 or 34; name the joints by --layout"
+        message = f"bodies have {count} joints, expected 18, 20, 25, 32 or 34; name the joints by --layout"
         raise FormatError("joints", message)
-    return load_layout(LAYOUTS[len(body.joints)])
+    return load_layout(known)
 
 
 def _clip(file: ClipFile, paths: Sequence[Path], layout: JointLayout) -> Item:
@@ -170,7 +171,7 @@ def _clip(file: ClipFile, paths: Sequence[Path], layout: JointLayout) -> Item:
     for number, bodies in enumerate(frames):
         for body in bodies:
             for joint, values in body.joints.items():
-                if len(body.joints) > len(layout) and joint in HEELS:
+                if joint in HEELS and len(layout) == int(HEELS[0]):
                     continue
                 rows[people[body.person], number, _joint(file.path, joint, place, len(layout))] = values
     seen = (rows[..., 3:] > 0) & rows[..., :3].any(-1, keepdims=True)
