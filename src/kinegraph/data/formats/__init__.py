@@ -379,6 +379,6 @@ def _with_common(path: Path, found: Recordings, options: Mapping[str, Any], expe
     if facts:
         found = replace(found, clips=mapped(found.clips, lambda clip: replace(clip, **facts)))
     try:
-        return decided(with_sides(with_bones(found)), expected)
+        return decided(with_sides(with_bones(found)), expected, upright="up" in options)
     except ValueError as error:
         raise _named(path, options, error) from None

@@ -47,7 +47,8 @@ from kinegraph.data.formats.landmarks import (
 )
 from kinegraph.data.formats.openpose_parts import Part, holistic
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
-from kinegraph.data.formats.table_csv import joint_index, layout_of
+from kinegraph.data.formats.smpl import has_parameters
+from kinegraph.data.formats.table_csv import joint_index, layout_of_table
 from kinegraph.data.formats.table_times import rate_of_times
 from kinegraph.data.tracking import CROWD, gathered, track
 from kinegraph.messages import first_few
@@ -75,7 +76,7 @@ NUMBERED_ROWS = re.compile(  # frames by their numbers, each a list of joints
     rb'(^|"frames"\s*:)\s*\{\s*"(frame|image|img)?[_\- ]?\d{1,9}(\.jpe?g|\.png)?"\s*:\s*(\[\s*){2,3}-?\d', re.IGNORECASE
 )
 OBJECT_OF_ROWS = re.compile(rb'"(landmarks|keypoints|joints)"\s*:\s*\{\s*"[^"]{1,60}"\s*:\s*\[\s*-?\d[-\d.eE+]*\s*,')
-LISTED = re.compile(rb'"(%s)"\s*:\s*\[\s*(\[\s*)?(-?\d|NaN|null)' % "|".join((*LANDMARKS, *WORLD)).encode())
+LISTED = re.compile(rb'"(%s)"\s*:\s*\[\s*(\[\s*){0,2}(-?\d|NaN|null)' % "|".join((*LANDMARKS, *WORLD)).encode())
 OF_LISTS = re.compile(rb'"skeletons"\s*:\s*\[\s*[\[\d]')  # of NW-UCLA
 RATES = ("fps", "frame_rate", "frameRate", "framerate")
 SIDES = (("width", "height"), ("image_width", "image_height"), ("frame_width", "frame_height"),
@@ -109,6 +110,8 @@ def _has_frames(path: Path) -> bool:
         return False
     with suppress(ValueError):
         content = load_pickle(path)
+        if has_parameters(content):
+            return False  # turns, not places
         if named_arrays(content, path.stem) or not isinstance(content, list | Mapping):
             return False
         frames = list(frames_of(_unpickled(path), path))
@@ -176,7 +179,11 @@ def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None 
         if not any(body.keys() & {*map(str, range(33, 75)), *of.joints[33:]} for body in bodies):
             raise ValueError(f"{path} has no hands beside its bodies; leave --parts out")
     else:
-        of = layout_for(max(map(int, names)) + 1, layout) if layout and numbered else layout_of(path, names, 3, layout)
+        of = (
+            layout_for(max(map(int, names)) + 1, layout)
+            if layout and numbered
+            else layout_of_table(path, names, 3, layout)
+        )
     deep = any(point[2] for body in bodies for point in body.values())
     unsaid = any(point[3] != point[3] for body in bodies for point in body.values())
     frames = [frame for found in recordings.values() for frame in found.frames]
