@@ -5,6 +5,7 @@ at the first clips, brings all of them to metres or pixels, and adds a note for 
 not decide, a `FormatError` names the option that does.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -35,6 +36,7 @@ IN_PICTURE = (-0.25, 1.25)  # where fractions of a picture lie; detectors also g
 STEADIER = 0.8  # bones are steadier in space if their lengths vary by less than this share of the variation in a plane
 OUTSIDE = 1.2  # of a side of the picture: no detector places joints farther out
 UNSIZED = "fractions"  # of a picture whose size nobody says
+ANIMAL = re.compile(r"tail|snout|muzzle|paw|hoof|beak|wing|withers", re.IGNORECASE)  # in names of joints
 AT_HIP = 0.1
 CLEARLY = 0.8  # of the way from feet to heads is along one axis of a picture
 JOINTS_FIRST = 3.0  # times as far are neighbours apart on an axis of joints as on one of frames
@@ -308,6 +310,7 @@ def _units(bodies: Sequence[Float[np.ndarray, "_ V C"]], layout: JointLayout) ->
             return "px", ""
         return "normalised", f"bodies are {size:.3g} large, neither pixels nor fractions of a picture: kept as they are"
     human = layout.name in layout_names() or layout.shoulders is not None
+    human &= not any(ANIMAL.search(joint) for joint in layout.joints)
     sizes = BODY if layout.mirror else HAND
     if size < SMALLEST:
         raise FormatError("scale", f"bodies are {size:.3g} large, which is next to nothing in any unit")
