@@ -47,6 +47,7 @@ from kinegraph.data.formats import (
     kimore,
     kinect,
     leap,
+    mars,
     mediapipe,
     mmpose,
     motive,
@@ -112,7 +113,7 @@ FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, ntu_npy, tfrecord, babel, openpose, trc, bvh, table,
     json_lines, sleap, deeplabcut, nw_ucla, msr, kimore, utkinect, utd_mhad, uav_human, smarthome, florence, sbu,
     pku_mmd, irds, shrec, msrc12, kinect, leap, c3d, vicon, motive, qualisys, mvnx, visual3d, amc, videopose3d, coco,
-    alphapose, mmpose, yolo, mediapipe, video, panoptic, detectron, smpl, anipose, movement, aist, clip_arrays,
+    mars, alphapose, mmpose, yolo, mediapipe, video, panoptic, detectron, smpl, anipose, movement, aist, clip_arrays,
     frame_arrays,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
