@@ -87,3 +87,10 @@ def test_files_of_strangers_make_no_trouble(content):
     trained = Conditions.from_dict(content)
     compare(trained, TRAINED, 3, **ASKED)
     compare(TRAINED, trained, 2, **ASKED)
+
+
+def test_pictures_asked_of_a_network_in_metres_are_not_compared():
+    """They have another number of coordinates, which is said; --units and --up would not help."""
+    flat = replace(TRAINED, size=(500.0, 600.0, 700.0), upward={"-y": 1.0}, units="px")
+    assert not compare(TRAINED, flat, 2, **ASKED).wrong
+    assert compare(TRAINED, flat, 3, **ASKED).wrong

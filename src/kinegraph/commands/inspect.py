@@ -32,7 +32,7 @@ from kinegraph.data.split_names import order_of
 from kinegraph.messages import plain_name
 from kinegraph.models.weights_path import find_index, find_weights, zoo_names
 from kinegraph.plugins import load_plugins
-from kinegraph.skeleton.layout import load_layout
+from kinegraph.skeleton.layout import layout_names, load_layout
 
 SAMPLE = 400  # clips of raw files that are looked at without --all
 CLIPS_NAMED = 4
@@ -202,7 +202,9 @@ def _look_at_labels(path: Path, class_names: str | None, quiet: bool) -> tuple[d
 
 
 def _judge(found: Recordings, class_names: tuple[str, ...], quiet: bool) -> tuple[dict, list[Finding]]:
-    units, flat = ("m", "px") if found.units in ("m", "px") else (None, None)
+    units, flat = ("m", "px") if found.units in ("m", "px") else ("m", None)
+    if found.units == "normalised" and found.layout.name not in layout_names():
+        units = None  # joints of one's own, whose size nobody knows
     classes = len(class_names) or None
     expected = Expected(found.layout, classes, units, flat, class_names)
     console = Console(stderr=True)

@@ -18,6 +18,7 @@ from kinegraph.skeleton.layout import INFERRED, JointLayout, uneven_bone
 LEG = re.compile(r"leg|hip|knee|ankle|foot|feet|toe|femur|tibia|thigh|calf|heel", re.IGNORECASE)
 ARM = re.compile(r"arm|shoulder|elbow|wrist|hand|finger|thumb|clavicle|collar|humerus|radius", re.IGNORECASE)
 ALIKE = 0.8  # the shorter of two bones over the longer one, for them to be left and right
+SHOULDERS = (("shoulder",), ("upperarm", "upper_arm"))  # words in the names of joints, the surer ones first
 A_SHOULDER = 0.1  # share of an arm's length that lies before the shoulder; collar joints lie nearer to the trunk
 
 Pairs = tuple[tuple[int, int], ...]
@@ -40,7 +41,12 @@ def complete(layout: JointLayout, lengths: Float[np.ndarray, "V"] | None = None)
     legs, arms = _legs_and_arms(layout, pairs, lengths)
     trunk = (layout.parents[legs[0]], layout.parents[arms[0]]) if legs and arms else None
     spine = trunk if trunk and trunk[0] != trunk[1] else None
-    named = (pair for pair in pairs if all("shoulder" in layout.joints[joint].lower() for joint in pair))
+    named = (
+        pair
+        for words in SHOULDERS
+        for pair in pairs
+        if all(any(word in layout.joints[joint].lower() for word in words) for joint in pair)
+    )
     shoulders = next(named, None) or (_shoulders(layout, arms, lengths) if arms else None)
     added: dict[str, Any] = {"mirror": pairs, "spine": spine, "shoulders": shoulders}
     added = {key: value for key, value in added.items() if key in missing and value}

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 SIDES = {"l": "left", "r": "right", "lft": "left", "rgt": "right"}
-PREFIX = re.compile(r"^\w*(?:Landmark|JointType|K4ABT_JOINT|Keypoint)[._]", re.IGNORECASE)
+PREFIX = re.compile(
+    r"^(?:\w*(?:Landmark|JointType|K4ABT_JOINT|Keypoint)[._]|(?:body|joint|pose)_(?=[A-Z]))", re.IGNORECASE
+)
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 PARTS = "shoulder|elbow|wrist|hand|finger|thumb|hip|knee|ankle|foot|heel|toe|eye|clavicle|collar"
 PARTED = {"handtip": ("hand", "tip"), "hmd": ("head",), "headset": ("head",), "controller": ("hand",)}  # of sensors

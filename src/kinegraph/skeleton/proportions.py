@@ -26,6 +26,8 @@ def recognise(bodies: Float[np.ndarray, "B V C"], layouts: Sequence[JointLayout]
 
     bodies: of one kind, in any unit; a joint that was not seen is all zero.
     """
+    if not layouts:
+        return None
     lengths, shown = _distances(bodies)
     excess = [_excess(lengths, shown, layout) for layout in layouts]
     ranks = [it * (1 + _asymmetry(lengths, shown, layout)) for it, layout in zip(excess, layouts, strict=True)]

@@ -28,6 +28,7 @@ from tests.data.formats import (
     test_kimore,
     test_kinect,
     test_leap,
+    test_mars,
     test_mediapipe,
     test_motive,
     test_msr,
@@ -254,6 +255,10 @@ def smarthome(folder: Path, clips: list[faulty.Clip]) -> Path:
     return test_smarthome.write(folder / "walk.json", test_smarthome.FRAMES)
 
 
+def mars(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_mars.write(folder / "mice.json", test_mars.MARS)
+
+
 def utd_mhad(folder: Path, clips: list[faulty.Clip]) -> Path:
     pytest.importorskip("scipy")
     from tests.data.formats import test_matlab
@@ -273,7 +278,7 @@ SAMPLES = {
     "msrc12": msrc12, "kinect": kinect, "leap": leap, "ntu-npy": ntu_npy,
     "json_lines": json_lines,
     "panoptic": panoptic, "detectron": detectron, "smpl": smpl, "anipose": anipose, "movement": movement,
-    "qualisys": qualisys, "mvnx": mvnx, "uav-human": uav_human, "smarthome": smarthome,
+    "qualisys": qualisys, "mvnx": mvnx, "mars": mars, "uav-human": uav_human, "smarthome": smarthome,
     "aist": aist, "frame-arrays": frame_arrays, "utd-mhad": utd_mhad,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose", "video")

@@ -57,6 +57,28 @@ FORMS = {
 }  # fmt: skip
 
 
+def test_zed_and_nuitrack(tmp_path):
+    """ZED's BODY_34 is Azure's order and two heels; NaN is not seen. Nuitrack names joints of its own, in mm."""
+    azure = np.random.default_rng(0).uniform(-0.8, 0.8, (34, 3)).round(3) + [0, 0, 3]
+    body = {"id": 3, "tracking_state": "OK", "keypoint": azure.tolist(), "keypoint_confidence": [50.0] * 34}
+    body["keypoint"][5] = [float("nan")] * 3
+    frames = {str(1600 + t): {"timestamp": 1600 * 10**15 + t * 66_666_667, "body_list": [body]} for t in range(3)}
+    (tmp_path / "zed.json").write_text(json.dumps(frames))
+    (clip,) = read(tmp_path / "zed.json", up="y", units="m")
+    assert (clip.layout.name, clip.fps, clip.keypoint.shape) == ("kinect32", 15, (1, 3, 32, 3))
+    np.testing.assert_allclose(clip.keypoint[0, 2, [0, 31]], azure[[0, 31]], rtol=1e-6)
+    assert clip.score[0, 0, :6].tolist() == [0.5] * 5 + [0]
+
+    names = ["head", "neck", "torso", "waist", "left_collar", "left_shoulder", "left_elbow", "right_collar"]
+    joints = [{"Type": name, "Confidence": 0.75, "Real": dict(zip("XYZ", place, strict=True))}
+              for name, place in zip(names, (azure[:8] * 1000).tolist(), strict=True)]  # fmt: skip
+    (tmp_path / "nui.json").write_text(json.dumps([{"Skeletons": [{"ID": 1, "Joints": joints}]}] * 3))
+    (clip,) = read(tmp_path / "nui.json", up="y", units="mm")
+    assert clip.layout.joints == tuple(names)
+    np.testing.assert_allclose(clip.keypoint[0, 0], azure[:8], rtol=1e-5)
+    assert set(clip.score.ravel().tolist()) == {0.75}
+
+
 @pytest.fixture
 def save(tmp_path):
     def write(text, name="walk.json"):
@@ -133,7 +155,7 @@ def test_g3d_a_file_a_frame(save, tmp_path):
         (FORMS["node"].replace("0.141", '"left"', 1), "walk.json", "could not convert string to float: 'left'"),
         (FORMS["node"].replace("0.141", "1e30", 1), "walk.json", "a number that is not finite"),
         (FORMS["node"][:-5], "walk.json", "is not readable JSON"),
-        (json.dumps([node(WALK[0][:13])]), "walk.json", "bodies have 13 joints, a Kinect has 20, 25 or 32"),
+        (json.dumps([node(WALK[0][:13])]), "walk.json", "bodies have 13 joints, expected 18, 20, 25, 32 or 34"),
         (json.dumps([{"bodies": [], "joints": 3}]), "walk.json", "has no frame in which a body is tracked"),
         (xml(STANDING).replace("HipCenter", "HipMiddle"), "walk.xml", "has the joint 'HipMiddle'"),
         (xml(STANDING)[:-9], "walk.xml", "is not readable XML"),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -266,3 +267,33 @@ def test_what_is_wide():
     assert wide_joints(["clip", "frame", "joint", "x", "y", "z"]) == []
     assert wide_joints(["a_x", "a_y", "b_x", "b_y"]) == []
     assert left_out(["time", "frame", "label", *(f"{axis}{i}" for i in range(4) for axis in "xy")]) == ["time"]
+
+
+def test_people_of_a_frame_with_scores_beside_them(tmp_path):
+    """As people save what rtmlib gives: lists of people, of joints and of their scores."""
+    joints = np.random.default_rng(0).uniform(100, 900, (3, 1, 17, 2)).round(2)
+    frames = [{"frame": t, "keypoints": it.tolist(), "scores": [[0.25] * 17]} for t, it in enumerate(joints)]
+    (tmp_path / "a.json").write_text(json.dumps(frames))
+    (clip,) = read(tmp_path / "a.json", layout="coco17")
+    np.testing.assert_allclose(clip.keypoint[0], joints[:, 0], rtol=1e-6)
+    assert set(clip.score.ravel().tolist()) == {0.25}
+
+
+def test_pixels_with_a_z_that_counts_from_the_hips(tmp_path):
+    """As ML Kit gives: neither metres nor millimetres."""
+    points = np.random.default_rng(0).uniform(200, 900, (4, 33, 2)).round(2)
+    bodies = [[{"x": x, "y": y, "z": 0.1 * i} for i, (x, y) in enumerate(it)] for it in points.tolist()]
+    (tmp_path / "a.json").write_text(json.dumps([{"landmarks": body} for body in bodies]))
+    found = recordings(tmp_path / "a.json", layout="blazepose33")
+    (clip,) = found.clips
+    assert found.units == "px"
+    assert any("x and y are pixels, z counts from the hips" in line for line in found.assumed)
+    np.testing.assert_allclose(clip.keypoint[0], points, rtol=1e-6)
+
+
+def test_turns_of_smpl_are_no_places(tmp_path):
+    """WHAM's pose (T, 72) has as many numbers as 24 joints."""
+    turns = {0: {"pose": np.ones((5, 72)), "betas": np.zeros((5, 10)), "trans": np.zeros((5, 3))}}
+    (tmp_path / "wham_output.pkl").write_bytes(pickle.dumps(turns))
+    with pytest.raises(ValueError, match="a pickle with parameters of SMPL, not places; save its joints as an array"):
+        recordings(tmp_path / "wham_output.pkl")

@@ -195,3 +195,18 @@ def test_somebody_who_comes_and_goes_swaps_no_axes(save):
     second = np.where(np.arange(24)[:, None, None] % 6 == 0, frames + FAR, 0)
     (clip,) = read(save(np.stack([frames, second], 1)))
     assert clip.keypoint.shape == (2, 24, 17, 3)
+
+
+def test_rows_that_begin_with_the_number_of_the_frame(tmp_path):
+    """As FPHA's hands and tables of gait have them; 52 numbers could be 26 joints with two, too."""
+    rows = np.concatenate([np.arange(5)[:, None], (FRAMES + FAR).reshape(5, 51)], 1)
+    np.savetxt(tmp_path / "a.txt", rows, fmt="%.5f")
+    found = recordings(tmp_path / "a.txt")
+    (clip,) = found.clips
+    np.testing.assert_allclose(clip.keypoint[0], FRAMES + FAR, atol=1e-5)
+    assert "the first number of a row counts the frames" in found.assumed
+
+
+def test_a_number_of_joints_that_no_layout_has_is_said(save):
+    with pytest.raises(ValueError, match="543 joints in 3D are of no layout that is known here"):
+        recordings(save(np.random.default_rng(0).uniform(size=(6, 543, 3)).astype(np.float32)))

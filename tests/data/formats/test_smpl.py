@@ -44,3 +44,10 @@ def test_turns_without_joints_are_named(tmp_path, poses):
     message = r"a\.npz holds the turns of SMPL's joints, poses .*, and not where the joints are: compute them by"
     with pytest.raises(ValueError, match=message):
         list(read(write(tmp_path / "a.npz", poses=poses)))
+
+
+def test_another_number_of_joints_is_not_smpl(tmp_path):
+    """VIBE's joints3d begins with OpenPose's joints."""
+    write(tmp_path / "a.npz", joints3d=np.ones((4, 49, 3), np.float32))
+    with pytest.raises(ValueError, match="49 is no number of joints of SMPL; of VIBE's and SPIN's 49 the first 25"):
+        recordings(tmp_path / "a.npz")

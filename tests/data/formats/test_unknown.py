@@ -100,6 +100,7 @@ def test_addresses_and_cameras_are_no_files(path, way):
             "a motion of OpenSim: it has",
         ),
         ("grf.mot", "nColumns=19\nendheader\ntime\tground_force_vx\n", "forces that OpenSim reads, without joints"),
+        ("imu.csv", "time,acc_x,acc_y,acc_z,gyro_x,gyro_y,gyro_z\n0,1,2,3,4,5,6\n", "measurements of inertial sensors"),
         ("walk.tak", b"\0\1\2", "a take of OptiTrack Motive; export it from Motive as CSV"),
         ("walk.fbx", b"Kaydara FBX Binary  \0", "an FBX file; export it as BVH"),
     ],

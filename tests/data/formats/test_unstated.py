@@ -186,7 +186,7 @@ def test_frames_before_people(tmp_path, people, total):
     assert "arrays are read as (frames, people, joints, coordinates)" in found.assumed[0]
     right = recordings(pickled(tmp_path / "b.pkl", keypoint, img_shape=(9999, 9999), **stated))
     np.testing.assert_array_equal(next(right.clips).keypoint, keypoint)
-    assert len(right.assumed) == 1
+    assert not any("arrays are read" in line for line in right.assumed)
 
 
 def test_frames_before_people_in_json(tmp_path):
@@ -240,3 +240,28 @@ def test_every_format_takes_the_common_options(tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             recordings(path, **options)
+
+
+def standing(order=(0, 1), sign=1):
+    """A person who stands in a picture, y downward, as fractions with scores."""
+    rng = np.random.default_rng(0)
+    there = moving("coco17", 2, frames=8)[0] * 0 + rng.uniform(0.4, 0.6, (8, 17, 2))
+    there[..., 1] = np.linspace(0.2, 0.8, 17)
+    there[..., 1] = there[..., 1] if sign > 0 else 1 - there[..., 1]
+    return np.concatenate([there[..., list(order)], np.full((8, 17, 1), 0.9)], -1).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (standing(), ""),
+        (standing(order=(1, 0)), "heads lie beside feet: people lie, or y stands before x, as in MoveNet's arrays"),
+        (standing(sign=-1), "heads are above feet with y upward, as of Apple Vision; --up y turns the clips"),
+    ],
+)
+def test_a_picture_on_its_side_or_head_is_said(tmp_path, array, said):
+    np.save(tmp_path / "a.npy", array)
+    lines = recordings(tmp_path / "a.npy", layout="coco17").assumed
+    assert [line for line in lines if "heads" in line and said in line] == [line for line in lines if "heads" in line]
+    assert any("heads" in line for line in lines) == bool(said)
+    assert not any("heads" in line for line in recordings(tmp_path / "a.npy", layout="coco17", up="y").assumed)

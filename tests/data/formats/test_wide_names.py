@@ -41,3 +41,24 @@ def test_two_people_in_the_names_of_joints(tmp_path, form):
     (tmp_path / "two.csv").write_text("\n".join(map(",".join, rows)))
     (clip,) = read(tmp_path / "two.csv")
     np.testing.assert_allclose(clip.keypoint, places.swapaxes(0, 1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("prefix", ["body_", "JOINT_", "pose_"])
+def test_a_word_in_front_of_all_names_is_none_of_a_joint(tmp_path, prefix):
+    """As FreeMoCap writes body_nose_x."""
+    names = [prefix + name for name in load_layout("blazepose33").joints]
+    assert recordings(table(tmp_path / "a.csv", names)).layout.name == "blazepose33"
+
+
+def test_bones_of_a_rig_are_a_layout_of_their_own(tmp_path):
+    """As Rokoko writes them: neither misspelt joints of a built-in layout, nor names to be asked for."""
+    names = ["Hips", "Spine1", "Spine2", "Neck", "Head", "LeftShoulder", "LeftArm", "LeftForeArm", "LeftHand"]
+    names += [
+        *(name.replace("Left", "Right") for name in names[5:]),
+        "LeftThigh",
+        "LeftShin",
+        "RightThigh",
+        "RightShin",
+    ]
+    found = recordings(table(tmp_path / "a.csv", [f"{name}_position" for name in names], "xyz"))
+    assert found.layout.joints == tuple(names)

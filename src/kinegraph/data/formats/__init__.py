@@ -47,6 +47,7 @@ from kinegraph.data.formats import (
     kimore,
     kinect,
     leap,
+    mars,
     mediapipe,
     mmpose,
     motive,
@@ -112,7 +113,7 @@ FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, ntu_npy, tfrecord, babel, openpose, trc, bvh, table,
     json_lines, sleap, deeplabcut, nw_ucla, msr, kimore, utkinect, utd_mhad, uav_human, smarthome, florence, sbu,
     pku_mmd, irds, shrec, msrc12, kinect, leap, c3d, vicon, motive, qualisys, mvnx, visual3d, amc, videopose3d, coco,
-    alphapose, mmpose, yolo, mediapipe, video, panoptic, detectron, smpl, anipose, movement, aist, clip_arrays,
+    mars, alphapose, mmpose, yolo, mediapipe, video, panoptic, detectron, smpl, anipose, movement, aist, clip_arrays,
     frame_arrays,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
@@ -379,6 +380,6 @@ def _with_common(path: Path, found: Recordings, options: Mapping[str, Any], expe
     if facts:
         found = replace(found, clips=mapped(found.clips, lambda clip: replace(clip, **facts)))
     try:
-        return decided(with_sides(with_bones(found)), expected)
+        return decided(with_sides(with_bones(found)), expected, upright="up" in options)
     except ValueError as error:
         raise _named(path, options, error) from None

@@ -14,6 +14,7 @@ by its place; folders CLASS/FILE name classes.
 Source: cocodataset.org/#format-data, PoseTrack's poseval.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -45,6 +46,8 @@ TITLE = "COCO keypoints"
 SUFFIXES = (".json", *LINES)
 HEAD = 1 << 16
 
+FRAME_LABELS = re.compile(rb'"annotations"\s*:\s*\[\s*-?\d')  # a number a frame, as of CalMS21: no objects
+
 
 def detect(path: Path) -> str | None:
     """A JSON file with images and annotations, or a list of results with a number as image_id; or a folder of such."""
@@ -57,7 +60,7 @@ def detect(path: Path) -> str | None:
         file.seek(max(path.stat().st_size - HEAD, 0))
         text = head + file.read(HEAD)
     words = [word in text for word in (b'"annotations"', b'"images"', b'"keypoints"')]
-    if head.startswith(b"{") and sum(words) >= 2:
+    if head.startswith(b"{") and sum(words) >= 2 and not FRAME_LABELS.search(head):
         return "has COCO's images and annotations"
     is_result = lists_records(path, head) and b'"image_id"' in head and b'"keypoints"' in head
     start = head.partition(b'"image_id"')[2].lstrip(b" :\t\r\n")[:1]

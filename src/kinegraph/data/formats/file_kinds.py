@@ -91,6 +91,12 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
     ((".fbx",), rb"(?i)(Kaydara FBX|; FBX)", "an FBX file", "export it as BVH, for example from Blender"),
     ((".mvn",), rb"", "a recording of Xsens MVN", "export it from MVN as MVNX, BVH or C3D"),
     ((".xef",), rb"", "a recording of Kinect Studio", "write its body frames as JSON or CSV"),
+    (
+        (".csv", ".tsv", ".txt"),
+        rb"(?i)^[^\n]*acc\w*[_ .][xyz][^\n]*gyr\w*[_ .][xyz]",
+        "measurements of inertial sensors, without places of joints",
+        "give what the suit's program makes of them, such as MVNX or BVH",
+    ),
     ((".vsk", ".vst"), rb"", "a skeleton of Vicon without motion", "give the .c3d file of a recording"),
 )
 

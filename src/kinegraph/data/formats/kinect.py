@@ -1,17 +1,21 @@
-"""Bodies of a Kinect v1, v2 or Azure as programs log them in JSON, JSON lines or XML.
+"""Bodies of depth cameras (Kinect v1, v2, Azure, ZED, Nuitrack) as programs log them in JSON, JSON lines or XML.
 
     {"frames": [{"bodies": [{"body_id": 1, "joint_positions": [[x, y, z], ...]}]}, ...], "joint_names": [...]}
     [{"bodies": [{"trackingId": 7, "tracked": true, "joints": [{"cameraX": x, "cameraY": y, "cameraZ": z,
                   "jointType": 0, "trackingState": 2}, ...]}]}, ...]
     [{"TrackingId": 7, "Joints": {"SpineBase": {"Position": {"X": x, "Y": y, "Z": z}, "TrackingState": 2}, ...}}, ...]
+    {"1671": {"timestamp": ..., "body_list": [{"id": 0, "keypoint": [[x, y, z], ...], "keypoint_confidence": []}]}}
+    [{"Skeletons": [{"ID": 1, "Joints": [{"Type": "head", "Real": {"X": x, ...}, "Confidence": 0.75}, ...]}]}, ...]
     <Skeleton><Joints><Joint><ID>HipCenter</ID><Position><X>..</X>..</Position><TrackingState>Tracked</..>..
 
-These are the offline processor of Azure Kinect, kinect2 of Node, the SDK's Body as C# writes it, and G3D; objects of
-other names around them do not matter. Joints go by their names in the SDK or its order: 20 are Kinect v1, 25 v2, 32
-Azure. Tracked is the score 1, inferred 0.5; a joint that is not tracked is unseen. Bodies are people by their ids. A
-file is a clip; files of one frame each, numbered in a folder (Skeleton 12.xml), are one clip together. Units and
+These are the offline processor of Azure Kinect, kinect2 of Node, the SDK's Body as C# writes it, ZED's JSON, Nuitrack's
+and G3D; objects of other names around them do not matter. Joints go by their names or by the SDK's order: 20 are Kinect
+v1, 25 v2, 32 Azure, 18 and 34 ZED's BODY_18 and BODY_34, whose heels, the last two, are left out. Other names, such as
+Nuitrack's, make a layout. Tracked is the score 1, inferred 0.5; a joint that is not tracked is unseen. Ids are people.
+A file is a clip; files of one frame each, numbered in a folder (Skeleton 12.xml), are one clip together. Units and
 vertical follow from the bodies: v1 and v2 are in metres, y upward, Azure in millimetres, y downward.
-Sources: Kinect for Windows SDK 1.8 and 2.0; Azure Kinect Body Tracking SDK; Bloom et al. 2012, G3D.
+Sources: Kinect for Windows SDK 1.8 and 2.0; Azure Kinect Body Tracking SDK; Bloom et al. 2012, G3D; Stereolabs' samples
+of body tracking; Nuitrack API.
 """
 
 import re
@@ -23,27 +27,31 @@ from typing import Any
 import numpy as np
 
 from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, first_readable, some_below
+from kinegraph.data.formats.named_joints import layout_named
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.data.formats.tree_file import Tree, members, read_tree
 from kinegraph.messages import one_line, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
-NAME, TITLE = "kinect", "bodies of a Kinect (JSON, XML)"
+NAME, TITLE = "kinect", "bodies of depth cameras: Kinect, ZED, Nuitrack (JSON, XML)"
 SUFFIXES = (".json", ".jsonl", ".xml")
-LAYOUTS = {20: "kinect20", 25: "ntu25", 32: "kinect32"}
+LAYOUTS = {20: "kinect20", 25: "ntu25", 32: "kinect32", 18: "openpose18", 34: "kinect32"}
+OTHERS = 0.2  # share of names that no Kinect has, from which on they are joints of another camera
+HEELS = ("32", "33")  # of ZED's BODY_34, whose other joints are those of Azure in its order
 FPS = 30.0
 HEAD = 1 << 14
 LARGEST_NUMBER = 1e9
 MOST_PEOPLE = 100
+NANO = 10**17  # a time that is larger counts nanoseconds
 STATES = {"tracked": 1.0, "inferred": 0.5, "nottracked": 0.0, "2": 1.0, "1": 0.5, "0": 0.0, "3": 1.0}
-JOINTS = ("joints", "jointpositions")
+JOINTS = ("joints", "keypoint", "jointpositions")
 BODIES = ("bodies", "skeletons", "body", "skeleton", "users", "trackedbodies", "people")
-NAMES = ("jointtype", "name", "jointname", "jointid", "id", "index")
+NAMES = ("jointtype", "type", "name", "jointname", "jointid", "id", "index")
 IDS = ("trackingid", "bodyid", "id", "bodyindex", "userid")
 NUMBERED = re.compile(r"\D*?[ _-]*(\d+)")
 MARKS = re.compile(
-    rb"(?i)\btracking_?state\b|\bcamera_?X\b|\bjoint_?positions\b|\bjoint_?type\b"
+    rb"(?i)\btracking_?state\b|\"body_list\"|\"real\"\s*:\s*\{|\bcamera_?X\b|\bjoint_?positions\b|\bjoint_?type\b"
     rb"|\"(hip_?center|spine_?base|spine_?navel)\"\s*:\s*[{\[]|>(hip_?center|spine_?base|spine_?navel)<"
 )
 
@@ -68,7 +76,7 @@ def _is_one(file: Path) -> bool:
         return False
     with file.open("rb") as content:
         head = content.read(HEAD)
-    joints = re.search(rb"(?i)[\"<]joint", head) is not None
+    joints = re.search(rb"(?i)[\"<]joint|\"body_list\"", head) is not None
     return joints and MARKS.search(head) is not None
 
 
@@ -127,19 +135,27 @@ def _number(file: Path) -> int:
 
 
 def _some_body(file: Path) -> Body:
-    """The first body in a file. Raises ValueError for one without any."""
-    body = next((body for frame in frames_of(read_tree(file)) for body in bodies_of(frame)), None)
-    if body is None:
+    """The body with most joints in the first frames of a file. Raises ValueError for a file without any."""
+    bodies = [body for frame in frames_of(read_tree(file)) for body in bodies_of(frame)]
+    if not bodies:
         raise ValueError(f"{file} has no frame in which a body is tracked")
-    return body
+    return max(bodies, key=lambda body: len(body.joints))
 
 
 def _layout(body: Body) -> JointLayout:
-    """The joints of the Kinect that has so many. Raises FormatError for another number."""
-    if len(body.joints) not in LAYOUTS:
-        message = f"bodies have {len(body.joints)} joints, a Kinect has 20, 25 or 32; name the joints by --layout"
+    """The joints of the camera that has so many, or those of the names. Raises FormatError for another number."""
+    names = [*body.joints]
+    count = max(map(int, names)) + 1 if names and all(map(str.isdecimal, names)) else len(names)  # NaN: not seen
+    known = LAYOUTS.get(count)
+    places = {_plain(joint) for joint in load_layout(known).joints} if known else set()
+    other = [name for name in names if not name.isdecimal() and _plain(name) not in places]
+    made = layout_named(names, None, f"own{len(names)}") if len(other) > OTHERS * len(names) else None
+    if made is not None:
+        return made
+    if known is None:
+        message = f"bodies have {count} joints, expected 18, 20, 25, 32 or 34; name the joints by --layout"
         raise FormatError("joints", message)
-    return load_layout(LAYOUTS[len(body.joints)])
+    return load_layout(known)
 
 
 def _clip(file: ClipFile, paths: Sequence[Path], layout: JointLayout) -> Item:
@@ -155,6 +171,8 @@ def _clip(file: ClipFile, paths: Sequence[Path], layout: JointLayout) -> Item:
     for number, bodies in enumerate(frames):
         for body in bodies:
             for joint, values in body.joints.items():
+                if joint in HEELS and len(layout) == int(HEELS[0]):
+                    continue
                 rows[people[body.person], number, _joint(file.path, joint, place, len(layout))] = values
     seen = (rows[..., 3:] > 0) & rows[..., :3].any(-1, keepdims=True)
     if not seen.any():
@@ -171,9 +189,11 @@ def _clip(file: ClipFile, paths: Sequence[Path], layout: JointLayout) -> Item:
 
 
 def _rate(frames: Sequence[Tree]) -> float | None:
-    """Frames a second by the times that Azure Kinect writes, in microseconds."""
-    times = [members(frame).get("timestampusec") for frame in frames[:1000]]
-    steps = np.diff([time for time in times if isinstance(time, int) and abs(time) < 1 << 60])
+    """Frames a second by the times that Azure Kinect writes, in microseconds, or ZED, in nanoseconds since 1970."""
+    times = [members(frame) for frame in frames[:1000]]
+    micro = [it["timestampusec"] for it in times if isinstance(it.get("timestampusec"), int)]
+    nano = [it["timestamp"] / 1000 for it in times if isinstance(it.get("timestamp"), int) and it["timestamp"] > NANO]
+    steps = np.diff([time for time in micro or nano if abs(time) < 1 << 60])
     step = float(np.median(steps)) if len(steps) else 0.0
     return round(1e6 / step, 1) if 1e2 < step < 1e7 else None
 
@@ -201,6 +221,8 @@ def frames_of(tree: Tree) -> list[Tree]:
     """The frames of a file: the first list whose members hold bodies; else the file is one frame."""
     if isinstance(tree, list):
         return tree
+    if isinstance(tree, Mapping) and len(tree) > 1 and all(name.isdecimal() for name in map(str, tree)):
+        return list(tree.values())
     for name, value in members(tree).items():
         if name in (*BODIES, *JOINTS):
             break
@@ -256,10 +278,17 @@ def _body(about: Mapping[str, Any], depth: int) -> Body:
         return Body(person, {})
     names = about.get("jointnames")
     joints: dict[str, tuple[float, float, float, float]] = {}
-    for name, joint in _named(about["jointpositions"] if "jointpositions" in about else about["joints"], names):
+    confidence = about.get("keypointconfidence")
+    for number, (name, joint) in enumerate(_named(next(about[key] for key in reversed(JOINTS) if key in about), names)):
         if (values := _values(joint)) is not None:
-            joints[name] = values
+            sure = confidence[number] if isinstance(confidence, list) and number < len(confidence) else None
+            joints[name] = (*values[:3], _share(sure)) if isinstance(sure, int | float) else values
     return Body(person, joints)
+
+
+def _share(confidence: float) -> float:
+    """ZED's confidence of a joint, from 0 to 100."""
+    return min(max(confidence, 0), 100) / 100
 
 
 def _person(about: Mapping[str, Any]) -> str:
@@ -286,7 +315,7 @@ def _values(joint: Tree) -> tuple[float, float, float, float] | None:
     """x, y, z and score of a joint; None for one without a place. Raises ValueError for a number that is none."""
     about = members(joint)
     place: Tree = joint
-    for key in ("position", "pos", "cameraspacepoint", "location", "text"):
+    for key in ("position", "real", "pos", "cameraspacepoint", "location", "text"):
         place = about.get(key, place)
     inner = members(place)
     keys = next((keys for keys in (("camerax", "cameray", "cameraz"), ("x", "y", "z")) if {*keys} <= {*inner}), None)
@@ -316,5 +345,7 @@ def _score(about: Mapping[str, Any]) -> float:
     if "confidencelevel" in about:  # Azure: none, low, medium, high
         level = str(about["confidencelevel"])
         return min(int(level), 2) / 2 if level.isdecimal() else 1.0
+    if isinstance(about.get("confidence"), int | float):  # Nuitrack
+        return min(max(float(about["confidence"]), 0.0), 1.0)
     state = str(about.get("trackingstate", "tracked")).replace("_", "").lower()
     return STATES.get(state, 1.0)

@@ -26,7 +26,7 @@ NUMBERS = ("index", "id", "idx", "landmark_id", "landmark_index", "joint_id", "i
 FRAMES = ("frames", "data", "results", "sequence", "poses_by_frame", "frame_data", "tracks")
 FRAME_NUMBERS = ("frame", "frameid", "framenumber", "frameindex", "frameidx", "framenum", "frameno")
 TIMES = ("timestamp", "time", "timestamps", "timesec", "timestampms", "timems")  # of a frame, without _ and case
-PEOPLE = ("people", "persons", "poses", "bodies", "hands", "detections", "annots")
+PEOPLE = ("people", "persons", "poses", "bodies", "hands", "detections", "annots", "skeletons")
 WHO = (
     "track_id",
     "trackId",
@@ -215,7 +215,13 @@ def _bodies(frame: object, path: Path) -> list[dict[str, Point]]:
         named = next((frame[key] for key in (*LANDMARKS, *PEOPLE, *WORLD) if frame.get(key)), None)
         if named is None:  # bodies under names of their own, such as left_hand
             return [_body(it, path) for it in frame.values() if _is_body(it)]
-        return [_scored(_body(named, path), frame)] if _is_listed_body(named) else _bodies(named, path)
+        if _is_listed_body(named):
+            return [_scored(_body(named, path), frame)]
+        bodies = _bodies(named, path)
+        said = next((frame[key] for key in BESIDE if isinstance(frame.get(key), list)), [])
+        if len(said) == len(bodies) and all(isinstance(it, list) for it in said):
+            return [_scored(body, {BESIDE[0]: scores}) for body, scores in zip(bodies, said, strict=True)]
+        return bodies
     if isinstance(frame, list) and all(isinstance(it, list | Mapping) or it is None for it in frame):
         return [body for it in frame for body in ([_body(it, path)] if _is_listed_body(it) else _bodies(it, path))]
     raise ValueError(f"{path} has as a frame {quoted(frame)[:80]}, expected a list of landmarks with x and y")

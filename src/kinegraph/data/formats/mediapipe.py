@@ -47,7 +47,8 @@ from kinegraph.data.formats.landmarks import (
 )
 from kinegraph.data.formats.openpose_parts import Part, holistic
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
-from kinegraph.data.formats.table_csv import joint_index, layout_of
+from kinegraph.data.formats.smpl import has_parameters
+from kinegraph.data.formats.table_csv import joint_index, layout_of_table
 from kinegraph.data.formats.table_times import rate_of_times
 from kinegraph.data.tracking import CROWD, gathered, track
 from kinegraph.messages import first_few
@@ -63,7 +64,7 @@ HEAD = 1 << 14
 LOOKED_AT = 20  # files of a folder
 VALUES_ALWAYS, VALUES_A_BYTE, DEEPEST = 1 << 16, 4, 20  # of a pickle as lists
 LARGEST_PICKLE = 1 << 27  # bytes; lists take many times as much memory as arrays
-OTHERS = (b'"clips"', b'"image_id"', b'"annotations"', b'"keypoint_scores"', b'"skeletons"', b'_keypoints_2d"',
+OTHERS = (b'"clips"', b'"image_id"', b'"annotations"', b'"keypoint_scores"', b'_keypoints_2d"',
           b"AlphaPose", b'"skeleton"')  # fmt: skip
 WORDS = (b'"landmarks"', b'"pose_landmarks"', b'"poseLandmarks"', b'"pose_world_landmarks"')
 NAMED_ROW = re.compile(  # a joint with its place, or with its places in all frames
@@ -75,7 +76,8 @@ NUMBERED_ROWS = re.compile(  # frames by their numbers, each a list of joints
     rb'(^|"frames"\s*:)\s*\{\s*"(frame|image|img)?[_\- ]?\d{1,9}(\.jpe?g|\.png)?"\s*:\s*(\[\s*){2,3}-?\d', re.IGNORECASE
 )
 OBJECT_OF_ROWS = re.compile(rb'"(landmarks|keypoints|joints)"\s*:\s*\{\s*"[^"]{1,60}"\s*:\s*\[\s*-?\d[-\d.eE+]*\s*,')
-LISTED = re.compile(rb'"(%s)"\s*:\s*\[\s*(\[\s*)?(-?\d|NaN|null)' % "|".join((*LANDMARKS, *WORLD)).encode())
+LISTED = re.compile(rb'"(%s)"\s*:\s*\[\s*(\[\s*){0,2}(-?\d|NaN|null)' % "|".join((*LANDMARKS, *WORLD)).encode())
+OF_LISTS = re.compile(rb'"skeletons"\s*:\s*\[\s*[\[\d]')  # of NW-UCLA
 RATES = ("fps", "frame_rate", "frameRate", "framerate")
 SIDES = (("width", "height"), ("image_width", "image_height"), ("frame_width", "frame_height"),
          ("video_width", "video_height"), ("imageWidth", "imageHeight"), ("videoWidth", "videoHeight"))  # fmt: skip
@@ -99,7 +101,7 @@ def _has_landmarks(file: Path) -> bool:
     points = all(re.search(rb'"%s"\s*:' % axis, head) for axis in (b"x", b"y")) or any(word in head for word in WORDS)
     points = points or OBJECT_OF_ROWS.search(head) is not None
     points = points or any(it.search(head) for it in (NAMED_ROW, NUMBERED_ROWS, LISTED))
-    return points and not any(word in head for word in OTHERS)
+    return points and not any(word in head for word in OTHERS) and not OF_LISTS.search(head)
 
 
 def _has_frames(path: Path) -> bool:
@@ -108,6 +110,8 @@ def _has_frames(path: Path) -> bool:
         return False
     with suppress(ValueError):
         content = load_pickle(path)
+        if has_parameters(content):
+            return False  # turns, not places
         if named_arrays(content, path.stem) or not isinstance(content, list | Mapping):
             return False
         frames = list(frames_of(_unpickled(path), path))
@@ -175,7 +179,11 @@ def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None 
         if not any(body.keys() & {*map(str, range(33, 75)), *of.joints[33:]} for body in bodies):
             raise ValueError(f"{path} has no hands beside its bodies; leave --parts out")
     else:
-        of = layout_for(max(map(int, names)) + 1, layout) if layout and numbered else layout_of(path, names, 3, layout)
+        of = (
+            layout_for(max(map(int, names)) + 1, layout)
+            if layout and numbered
+            else layout_of_table(path, names, 3, layout)
+        )
     deep = any(point[2] for body in bodies for point in body.values())
     unsaid = any(point[3] != point[3] for body in bodies for point in body.values())
     frames = [frame for found in recordings.values() for frame in found.frames]

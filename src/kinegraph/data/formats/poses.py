@@ -31,6 +31,7 @@ from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.array_files import MAT, open_named
 from kinegraph.data.formats.axes import (
     ANY_ORDER,
+    COUNTED,
     FLAT,
     FRAMES_FIRST,
     MOST_PEOPLE,
@@ -139,6 +140,7 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
         assumed=(
             *bones_line(of),
             *[FLAT] * flat,
+            *[COUNTED] * (flat and _is_counted(files[0].path, first)),
             *[ANY_ORDER] * (files[0].path.suffix.lower() == MAT),
             *[FRAMES_FIRST] * frames_first,
             *[NO_PEOPLE] * (first.ndim == 3),
@@ -162,7 +164,8 @@ def _is_flat(file: Path) -> bool:
     if not file.is_file() or is_dataset(file.parent):
         return False
     if file.suffix.lower() in TEXTS:
-        return bool(flat_shapes(len(first_numbers(file, separator_in(file)))))
+        numbers = first_numbers(file, separator_in(file))
+        return bool(flat_shapes(len(numbers)) or (numbers[:1] in ([0], [1]) and flat_shapes(len(numbers) - 1)))
     if file.suffix.lower() != ".npy":
         return False
     with suppress(ValueError):
@@ -251,6 +254,7 @@ def _arrays(
     elif file.suffix.lower() in TEXTS:
         width = len(first_numbers(file, separator := separator_in(file)))
         array = table_of_numbers(text_of(file), file, width, f"{width} as in the first row", separator)
+        array = array[:, 1:] if _counts(array[:, 0]) and flat_shapes(width - 1) else array
     else:
         array = mapped(file)
     if array.dtype.kind in "fiu" and array.ndim == 2 and file.suffix.lower() in (".npy", *TEXTS):
@@ -261,6 +265,17 @@ def _arrays(
             expected += "; it looks like (coordinates, frames, joints): save array.transpose(1, 2, 0)"
         raise FormatError("shape", f"{file} holds {array.dtype} {array.shape}, expected {expected}")
     return array, scores
+
+
+def _counts(column: Float[np.ndarray, "T"]) -> bool:
+    """Whether numbers count frames, as the first of each row may."""
+    return len(column) > 1 and column[0] in (0, 1) and bool((np.diff(column) == 1).all())
+
+
+def _is_counted(file: Path, array: Shaped[np.ndarray, "..."]) -> bool:
+    """Whether the rows of a text have one number more than the joints."""
+    numbers = array[0].size
+    return file.suffix.lower() in TEXTS and len(first_numbers(file, separator_in(file))) == numbers + 1
 
 
 def _nested(file: Path) -> Float[np.ndarray, "..."]:

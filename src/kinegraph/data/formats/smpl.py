@@ -30,11 +30,10 @@ PARAMETERS = frozenset(
 )  # fmt: skip
 JOINTS = ("joints", "Jtr", "jtr", "joints3d", "joints_3d", "smpl_joints", "j3d", "keypoints3d", "keypoints_3d")
 RATES = ("mocap_framerate", "mocap_frame_rate", "fps")
-SMPL24, BODY = (
-    24,
-    22,
-)  # joints of SMPL, and of it without hands, which come first in SMPL-H (52) and SMPL-X (55 and more)
+SMPL24, BODY = 24, 22  # joints of SMPL, and of it without hands, which come first in SMPL-H and SMPL-X
+COUNTS = (BODY, SMPL24, 45, 52, 55, 73, 117, 127, 137, 144)  # of SMPL, SMPL-H and SMPL-X, with and without added points
 FEWEST = 2  # parameters
+OF_PICKLES = frozenset(("betas", "smpl", "pred_cam", "body_pose", "global_orient"))
 
 
 def detect(path: Path) -> str | None:
@@ -51,6 +50,14 @@ def is_smpl(file: Path) -> bool:
     with suppress(ValueError):
         return len(PARAMETERS & {*npz_shapes(file)}) >= FEWEST
     return False
+
+
+def has_parameters(content: object, depth: int = 2) -> bool:
+    """Whether a value of a pickle, or objects in it, have parameters of SMPL, as VIBE, WHAM and PHALP save them."""
+    if not isinstance(content, Mapping):
+        return False
+    inside = any(has_parameters(it, depth - 1) for it in list(content.values())[:FEWEST]) if depth else False
+    return inside or bool(OF_PICKLES & {*map(str, content)})
 
 
 def read(path: Path) -> Recordings:
@@ -79,6 +86,9 @@ def read_file(file: Path) -> tuple[Float[np.ndarray, "T V 3"], float | None]:
     joints = np.asarray(arrays[key])
     if joints.ndim != 3 or joints.shape[2] != 3 or joints.shape[1] < BODY or joints.dtype.kind not in "fiu":
         raise FormatError("shape", f"{file} holds {key} {joints.shape}, expected (frames, 22 or more joints, 3)")
+    if joints.shape[1] not in COUNTS:
+        known = "is no number of joints of SMPL; of VIBE's and SPIN's 49 the first 25 are OpenPose's"
+        raise FormatError("joints", f"{file} holds {key} {joints.shape}: {joints.shape[1]} {known}: save them as .npy")
     rate = next((float(arrays[key].item()) for key in RATES if key in arrays and arrays[key].size == 1), 0.0)
     kept = SMPL24 if joints.shape[1] == SMPL24 else BODY
     return joints[:, :kept].astype(np.float32), rate if 0 < rate < 1e6 else None

@@ -57,6 +57,7 @@ from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 ROW = (*NEEDED, "person", "z", "score")
 SCORES = ("confidence", "visibility", "likelihood", "conf", "presence")
 FEWEST_NAMES = 5  # joints by whose names a layout is known that has more
+MISSPELT = 0.1  # share of the names, or one, that are written in another way; with more, they are other joints
 MOST_UNSEEN = 3  # times as many joints has such a layout at most
 OTHER_NAMES = {other for others in ALIASES.values() for other in others}
 OF_SLEAP, OF_ANIPOSE = {"track", "frame_idx", "instance.score"}, "_ncams"  # columns of formats of their own
@@ -218,11 +219,18 @@ def layout_of_table(path: Path, joints: Sequence[str], channels: int, given: str
     try:
         return layout_of(path, joints, channels, given)
     except FormatError:
-        few = len(joints) < FEWEST_NAMES or are_joints(joints)
+        few = len(joints) < FEWEST_NAMES or (are_joints(joints) and _misspelt(joints))
         made = None if few else layout_named(list(joints), None, f"own{len(joints)}")
         if made is None:
             raise
         return made
+
+
+def _misspelt(joints: Sequence[str]) -> bool:
+    """Whether joints are those of a built-in layout but for a few names."""
+    names = {plain_joint(joint) for joint in joints}
+    known = ({plain_joint(joint) for joint in load_layout(name).joints} for name in layout_names())
+    return min(len(names - of) for of in known) <= max(MISSPELT * len(names), 1)
 
 
 def layout_by_names(

@@ -19,6 +19,7 @@ from kinegraph.data.formats.clip_files import class_level
 from kinegraph.data.formats.csv_rows import NO_TEXT, said_in_comments
 from kinegraph.data.formats.json_rows import ENDINGS as JSON
 from kinegraph.data.formats.json_rows import LINES, lists_records
+from kinegraph.data.formats.mars import FORM as OF_MARS
 from kinegraph.data.formats.named_joints import bones_line
 from kinegraph.data.formats.recordings import Fault
 from kinegraph.data.formats.table_csv import ClipRows, columns_of_table, in_order, layout_of_table, read_rows, scan
@@ -165,7 +166,7 @@ def _holds_clips(path: Path) -> str | None:
         if path.suffix.lower() not in LINES:
             if CLIPS.search(head):
                 return "a JSON file with clips"
-            if not CLIP.search(head):
+            if not CLIP.search(head) or OF_MARS.search(head):
                 return None
             if head.lstrip().startswith(b"{") and not lists_records(path, head):
                 return "a JSON file of a clip"

@@ -34,7 +34,7 @@ ALIASES = {
               "framenum", "framenumber", "frameno", *TIMES),
     "joint": ("landmark", "landmark_id", "landmark_name", "landmark_index", "landmark_idx", "keypoint", "keypoint_id",
               "keypoint_idx", "keypoint_name", "joint_id", "joint_name", "joint_index", "bodypart", "body_part",
-              "part", "point", "marker", "jointtype", "joint_type", "jointname", "id"),
+              "part", "point", "marker", "bone", "bone_name", "segment", "jointtype", "joint_type", "jointname", "id"),
     "person": ("person_id", "track_id", "track", "body", "body_id", "pid", "individual", "hand", "handedness",
                "bodyid", "bodyindex", "body_index", "trackingid", "tracking_id", "pose_id", "pose_index"),
     **{axis: tuple(name.format(axis) for name in ("pos{}", "pos_{}", "position_{}", "position{}", "{}_pos", "p{}",

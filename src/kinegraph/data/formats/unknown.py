@@ -11,10 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
 
+from kinegraph.data.formats.array_files import PICKLES
 from kinegraph.data.formats.file_kinds import NO_PICTURES, kind_of
+from kinegraph.data.formats.smpl import has_parameters
 from kinegraph.data.formats.text import MARKS_OF_16
 from kinegraph.messages import first_few, plain_name, shortened
 from kinegraph.safe_npz import npz_shapes
+from kinegraph.safe_pickle import load_pickle
 
 HEAD = 1 << 16  # bytes that are looked at
 OF_TEXT = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xml", ".bvh", ".trc", ".amc", ".skeleton")
@@ -39,6 +42,8 @@ def contents(path: Path) -> str:
             return f"NumPy arrays: {arrays}"
         if shape := _shape(path):
             return f"a NumPy array of {shape}"
+        if path.suffix.lower() in PICKLES and _is_of_smpl(path):
+            return "a pickle with parameters of SMPL, not places; save its joints as an array (frames, 24, 3), .npy"
         return kind_of(path) or f"a binary file of {size:,} bytes"
     if kind := kind_of(path):
         return kind
@@ -59,6 +64,12 @@ def not_here(path: Path) -> str:
     if re.match(r"(rtsps?|rtmp|udp|srt):/", str(path)) or str(path).isdecimal():
         return "; `kinegraph stream WEIGHTS SOURCE` watches a camera or an address"
     return ""
+
+
+def _is_of_smpl(path: Path) -> bool:
+    with suppress(ValueError):
+        return has_parameters(load_pickle(path))
+    return False
 
 
 def nearest_formats(path: Path, formats: Iterable[ModuleType], most: int = 2) -> list[str]:

@@ -5,6 +5,7 @@ at the first clips, brings all of them to metres or pixels, and adds a note for 
 not decide, a `FormatError` names the option that does.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -35,15 +36,18 @@ IN_PICTURE = (-0.25, 1.25)  # where fractions of a picture lie; detectors also g
 STEADIER = 0.8  # bones are steadier in space if their lengths vary by less than this share of the variation in a plane
 OUTSIDE = 1.2  # of a side of the picture: no detector places joints farther out
 UNSIZED = "fractions"  # of a picture whose size nobody says
+ANIMAL = re.compile(r"tail|snout|muzzle|paw|hoof|beak|wing|withers", re.IGNORECASE)  # in names of joints
 AT_HIP = 0.1
+CLEARLY = 0.8  # of the way from feet to heads is along one axis of a picture
 JOINTS_FIRST = 3.0  # times as far are neighbours apart on an axis of joints as on one of frames
 NEAR_HIP = 0.3  # MediaPipe's z counts from the hip or the wrist, in about the unit of x
 
 
-def decided(found: Recordings, expected: JointLayout | None = None) -> Recordings:
+def decided(found: Recordings, expected: JointLayout | None = None, upright: bool = False) -> Recordings:
     """The recordings with layout, score and units decided where `guessed` names them, in metres or pixels.
 
-    expected: the layout of the network that is asked, which bodies have that can have it.
+    expected: the layout of the network that is asked, which bodies have that can have it. upright: somebody said which
+        way is up.
     Raises FormatError where the coordinates do not decide.
     """
     if not found.guessed and found.units in ("m", "normalised"):
@@ -71,10 +75,12 @@ def decided(found: Recordings, expected: JointLayout | None = None) -> Recording
         assumed += [f"units: {reason} (--units)"] if reason else []
     if "up" in found.guessed and units not in ("image", UNSIZED):
         assumed += _vertical(first, layout, scored)
+    if found.guessed and not upright and (scored or units in ("px", "image", UNSIZED)):
+        assumed += _vertical_of_pictures(first, layout)
     if units == "image" and first and first[0].image_size is None:
         message = "x and y are fractions of a picture, and its size is not known; give --image-size, such as 1920x1080"
         raise FormatError("image_size", message)
-    if units in ("image", UNSIZED) and any(clip.keypoint.shape[3] == 3 and not scored for clip in first):
+    if units in ("px", "image", UNSIZED) and any(clip.keypoint.shape[3] == 3 and not scored for clip in first):
         assumed.append("x and y alone: the unit of z is not the picture's")
     _check_pictures(first, units)
     items = (_in_units(item, layout, scored, units) for item in clips)
@@ -264,6 +270,25 @@ def _vertical(clips: Sequence[SkeletonClip], layout: JointLayout, scored: bool) 
     return [f"{axis} is upward {'(--up)' if axis == 'y' else f'(--up {axis} turns the clips)'}" for axis, _ in axes]
 
 
+def _vertical_of_pictures(clips: Sequence[SkeletonClip], layout: JointLayout) -> list[str]:
+    """A line where the heads of most clips in pictures are not above the feet with y downward."""
+    if (ends := foot_and_head(layout)) is None:
+        return []
+    foot, head = ends
+    ways = []
+    for clip in clips:
+        some = some_frames(clip.keypoint)[..., :2] if clip.keypoint.shape[2] == len(layout) else np.zeros((0, 0, 2, 2))
+        both = some[..., foot, :].any(-1) & some[..., head, :].any(-1) if some.size else np.zeros(0, bool)
+        if both.any():
+            along = (some[..., head, :] - some[..., foot, :])[both].astype(np.float64)
+            along = (along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)).mean(0)
+            ways.append("x" if abs(along[0]) > CLEARLY else "y" if along[1] > CLEARLY else "")
+    way = Counter(ways).most_common(1)[0][0] if ways else ""
+    if way == "x":
+        return ["heads lie beside feet: people lie, or y stands before x, as in MoveNet's arrays; save x before y"]
+    return ["heads are above feet with y upward, as of Apple Vision; --up y turns the clips"] * (way == "y")
+
+
 # ---- units -----------------------------------------------------------------------------------------------------------
 
 
@@ -275,14 +300,17 @@ def _units(bodies: Sequence[Float[np.ndarray, "_ V C"]], layout: JointLayout) ->
     size = _size(bodies)
     if not size > 0:
         return ("px" if bodies[0].shape[2] == 2 else "m"), ""
-    if are_fractions(bodies) or _are_of_mediapipe(bodies, layout):
+    if are_fractions(bodies) or (size < PIXELS and _are_of_mediapipe(bodies, layout, AT_HIP)):
         return "image", "x and y are fractions of a picture, from 0 to 1"
+    if size >= PIXELS and _are_of_mediapipe(bodies, layout, AT_HIP * size):
+        return "px", "x and y are pixels, z counts from the hips"
     if bodies[0].shape[2] == 2:
         least, most = (pick([pick(body) for body in bodies if body.size]) for pick in (np.min, np.max))
         if size > PIXELS or (least >= 0 and most > IN_PICTURE[1]):
             return "px", ""
         return "normalised", f"bodies are {size:.3g} large, neither pixels nor fractions of a picture: kept as they are"
     human = layout.name in layout_names() or layout.shoulders is not None
+    human &= not any(ANIMAL.search(joint) for joint in layout.joints)
     sizes = BODY if layout.mirror else HAND
     if size < SMALLEST:
         raise FormatError("scale", f"bodies are {size:.3g} large, which is next to nothing in any unit")
@@ -329,16 +357,16 @@ def _is_swapped(clip: SkeletonClip) -> bool:
     return bool((x > OUTSIDE * width or y > OUTSIDE * height) and x <= OUTSIDE * height and y <= OUTSIDE * width)
 
 
-def _are_of_mediapipe(bodies: Sequence[Float[np.ndarray, "_ V C"]], layout: JointLayout) -> bool:
+def _are_of_mediapipe(bodies: Sequence[Float[np.ndarray, "_ V C"]], layout: JointLayout, near: float) -> bool:
     """Whether these are MediaPipe's joints in a picture, some of them outside of it: z counts from the hips alone.
 
-    Its world coordinates count x and y from the hips, too.
+    Its world coordinates count x and y from the hips, too. near: so far are x and y of the hips from zero at least.
     """
-    if not layout.name.startswith("blazepose33") or bodies[0].shape[2] != 3 or not _size(bodies) < PIXELS:
+    if not layout.name.startswith("blazepose33") or bodies[0].shape[2] != 3:
         return False
     hips = [layout.joints.index(name) for name in ("left_hip", "right_hip")]
     x, y, z = np.median(np.concatenate(bodies)[:, hips].mean(1), axis=0)
-    return bool(abs(z) < AT_HIP * _size(bodies) and min(x, y) > AT_HIP)
+    return bool(abs(z) < AT_HIP * _size(bodies) and min(x, y) > near)
 
 
 def _size(bodies: Sequence[Float[np.ndarray, "_ V C"]]) -> float:
@@ -360,7 +388,7 @@ def _in_units(item: Item, layout: JointLayout, scored: bool, units: str) -> Item
             return Fault(message, item.name, "image_size")
         size = np.array(item.image_size, np.float32)
         keypoint = changed(keypoint[..., :2], lambda some: some * size)
-    elif units == UNSIZED:
+    elif units in ("px", UNSIZED):
         keypoint = keypoint[..., :2]
     elif units in METRES and units != "m":
         keypoint = changed(keypoint, lambda some: some * np.float32(METRES[units]))
