@@ -32,7 +32,17 @@ def test_cosine_with_warmup():
     assert factors[-1] < 0.001
 
 
-@pytest.mark.parametrize("wrong", [{"kind": "poly"}, {"warmup": 1.0}, {"warmup": -0.1}, {"milestones": (50, 10)}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "poly"},
+        {"warmup": 1.0},
+        {"warmup": -0.1},
+        {"milestones": (50, 10)},
+        {"milestones": (-1, 10)},
+        {"gamma": -0.1},
+    ],
+)
 def test_impossible_schedules_are_named(wrong):
     with pytest.raises(ValueError, match=f"schedule.{next(iter(wrong))}"):
         Schedule(**wrong)

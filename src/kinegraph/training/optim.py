@@ -80,7 +80,7 @@ class Schedule:
         gamma: factor at each milestone.
         warmup: share of all steps over which the rate rises linearly from zero.
 
-    Raises ValueError for an unknown kind, a warmup outside [0, 1) and milestones that do not rise.
+    Raises ValueError for an unknown kind, a warmup outside [0, 1), a negative gamma and milestones that do not rise.
     """
 
     kind: Literal["step", "cosine"] = "step"
@@ -93,6 +93,10 @@ class Schedule:
             raise ValueError(f"schedule.kind is '{self.kind}', expected step or cosine")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"schedule.warmup is {self.warmup}, expected a share of the steps from 0 to below 1")
+        if not 0 <= self.gamma < math.inf:
+            raise ValueError(f"schedule.gamma is {self.gamma}, expected a factor from 0 on, such as 0.1")
+        if any(milestone < 0 for milestone in self.milestones):
+            raise ValueError(f"schedule.milestones {list(self.milestones)} are before the first epoch")
         if list(self.milestones) != sorted(self.milestones):
             raise ValueError(f"schedule.milestones {list(self.milestones)} are not in rising order")
 
