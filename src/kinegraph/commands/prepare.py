@@ -110,22 +110,20 @@ def prepare(
         layout: joints where the files do not say them: a layout name or a .yaml file.
         class_names: annotations, npy, tfrecord, openpose, trc, table: text file with a class name a line, or ntu60,
             ntu120, babel60, babel120.
-        split_name: annotations, npy, tfrecord: name of the split that train and val files are the parts of; by
-            default what the names of file and folder say, xsub, xview or xset, else split.
+        split_name: annotations, npy, tfrecord: name of the split that train and val files are parts of; by
+            default xsub, xview or xset, as their names say, else split.
         box_threshold: annotations: of Kinetics-400, least score of a skeleton's box.
         classes: only these, by name and in this order, such as --classes wave bow. ntu: also 60 or 120, by default what
             the files' names need; babel: the 60 (the default) or 120 most frequent actions; shrec: 14 (the default) or
             28.
-        merge: one class of several, or another name, such as "squat=deep squat,half squat".
-        extra: babel: also read the annotations that BABEL calls extra, extra_train.json and extra_val.json.
-        people: openpose, table: bodies to keep: the best by score (openpose, 2 by default), those who are seen most
-            (table, all by default).
+        merge: one class of several, or another name: "squat=deep squat,half squat".
+        extra: babel: also read the annotations in extra_train.json and extra_val.json.
+        people: bodies to keep: the best by score (openpose, 2 by default), or seen most (table, all by default).
         per_person: a clip for each person, NAME#1, NAME#2 ..., by default of everybody. A labels file may list them;
             else each has the label of the clip.
         parts: openpose: body hands face, any of them beside the body, which is read alone by default; mediapipe: hands.
         labels_file: CSV with a row a clip: clip, label, split, subject ...
-        names: what the clips' names say, such as "{label}_{subject}_{trial}" for walk_S01_2; {_} is left out, and
-            {subject}/{label}_{trial} takes a folder, too.
+        names: what clips' names say: "{label}_{subject}_{_}" for walk_S01_2; "{subject}/{label}" with folders.
         segments: start, end and label of what is done in long recordings: your own table, a label for each frame, or
             files of BORIS, SimBA, ELAN, Audacity, PKU-MMD or BABEL; one file or a folder. See docs/long_recordings.md.
         segments_in: unit of start and end, where the table does not say it.
@@ -133,14 +131,14 @@ def prepare(
         cut_segments: make a clip of each segment, for networks of clips; also of a dataset folder with segments.
         units: of the coordinates, where the files do not say them; by default what the size of bodies tells. cm and mm
             become metres, image (fractions of width and height) becomes pixels, normalised stays as it is.
-        image_size: width x height in pixels, such as 1920x1080, in place of what the files say.
+        image_size: width x height in pixels, such as 1920x1080, in place of the files'.
         up: vertical axis of the files, such as z or -y; clips are turned so that y is upward (3D) or downward (2D).
         fps: frames a second, in place of what the files say.
         resample_fps: bring all clips to so many frames a second.
         min_score: joints with a lower score count as not seen.
         mend_sides: exchange left and right back where they are confused for some frames.
         jumps: a joint that leaves its way for one frame by more than this, in sizes of a body, counts as not seen; 0.5.
-        fill: fill gaps of up to so many frames in which a joint is not seen, on the way between their ends.
+        fill: fill gaps of up to so many frames in which a joint is not seen.
         smooth: take jitter away, by savgol (looks at both sides) or one-euro (looks back only, as in a stream).
         val_share: part of the clips that becomes "val" where they have no split, by default 0.2 of files of your own;
             whole subjects (split xsub) where there are several, else clips of each class (split holdout).
@@ -154,9 +152,8 @@ def prepare(
             workers of a dask scheduler, who see the files under the same paths; see docs/cluster.md.
         plugins: video: Python files with an estimator of your own.
         dtype: float16 halves the size on disk and keeps about 3 digits.
-        source: where the recordings are from, before what prepare says of them; licence: what may be done with them.
-            Both stand in dataset.json, weights and model cards.
-        licence: see source.
+        source: where the recordings are from, as dataset.json, weights and model cards say it.
+        licence: what may be done with them, said there too.
         overwrite: replace the dataset that is already in out, once the new one is complete.
 
     Examples:
