@@ -187,6 +187,9 @@ def test_configs_train_and_are_tested_word_for_word(name, place, monkeypatch, ca
         "--out",
         "result.pkl",
         "--gpu-collect",
+        "--work-dir",
+        "elsewhere",
+        "--compile",
     ]
     assert main(["test", *tested]) == 0
     said = capsys.readouterr().out

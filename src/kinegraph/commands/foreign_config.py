@@ -53,6 +53,12 @@ MANY = {
     "--options": DROPPED,
 }
 FRAMES = 150  # of BABEL's clips, the only published ones that a pipeline takes as they are
+# What tools/test.py takes besides, with a word behind it or none.
+TESTED_ONE = {
+    "--work-dir": "where the result is written is said by --out FILE.pkl",
+    **dict.fromkeys(["--show-dir", "--interval", "--wait-time"], "`kinegraph draw` shows clips"),
+}
+TESTED_FLAGS = {"--compile": "the fastest engine is taken by --engine auto", "--show": "`kinegraph draw` shows clips"}
 OPTION_FILES = ("--plugins", "--report", "--out", "--work-dir")
 
 
@@ -83,7 +89,7 @@ def foreign_words(verb: str, argv: Sequence[str]) -> list[str]:
     if is_main_py(words.config):
         theirs = main_py_words(verb, rest)
         words.cfg_options, words.notes, rest = theirs.changes, theirs.notes, theirs.left
-    _sort_out(words, rest)
+    _sort_out(verb, words, rest)
     validate = True if "--validate" in words.given else False if "--no-validate" in words.given else None
     recipe = read_foreign(words.config, words.cfg_options, validate)
     _say(recipe, words)
@@ -102,20 +108,21 @@ def _config_at(argv: Sequence[str]) -> int | None:
     return None
 
 
-def _sort_out(words: Words, argv: Sequence[str]) -> None:
+def _sort_out(verb: str, words: Words, argv: Sequence[str]) -> None:
     rest = list(argv)
+    flags, one = (FLAGS | TESTED_FLAGS, ONE | TESTED_ONE) if verb == "test" else (FLAGS, ONE)
     while rest:
         word = rest.pop(0)
         name, equals, value = word.partition("=")
         if name in ("-c", "--config") or word in ("recognition",):
             continue
-        if name in FLAGS:
+        if name in flags:
             words.given.add(name)
-            _take(words, name, FLAGS[name], "")
-        elif name in ONE:
+            _take(words, name, flags[name], "")
+        elif name in one:
             value = value if equals else rest.pop(0) if rest else ""
             words.given.add(name)
-            _take(words, name, ONE[name], value)
+            _take(words, name, one[name], value)
         elif name in MANY:
             values = [value] if equals else []
             while rest and not rest[0].startswith("--"):
