@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from importlib import import_module
 
-from kinegraph.messages import CONTROL, did_you_mean
+from kinegraph.messages import CONTROL, did_you_mean, fetch_first
 from kinegraph.screen import Warnings, patient_output
 
 # verb -> (function of kinegraph.commands.<verb> of the same name, what `kinegraph --help` says about it)
@@ -193,7 +193,8 @@ def _end_with_launcher() -> None:
 
 def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror.lower()}" if error.filename else error.strerror
+        reason = f"{error.strerror.lower()}{fetch_first(error.filename)}"
+        return f"{error.filename}: {reason}" if error.filename else error.strerror
     return str(error)
 
 

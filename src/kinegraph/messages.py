@@ -84,3 +84,8 @@ def spreadsheet_cell(value: object) -> object:
         return value
     text = plain_name(value)
     return f"'{text}" if text.lstrip().startswith(FORMULA) else text
+
+
+def fetch_first(path: object) -> str:
+    """The end of a message on a path where nothing is, if it is an address."""
+    return "; addresses are not read: fetch the file first" if re.match(r"(https?|ftp|s3|gs):/", str(path)) else ""

@@ -216,6 +216,13 @@ def test_a_missing_file_is_one_line_with_the_place_and_the_option(place, capsys)
     assert sorted(it.name for it in place.iterdir()) == ["config.py", "data"]
 
 
+def test_an_address_is_no_file(place, capsys):
+    """Published weights are often named by their address."""
+    for words in (["convert", "https://a.org/a.pth", "out.safetensors"], ["inspect", "https://a.org/a.safetensors"]):
+        assert main(words) == 2
+        assert "addresses are not read: fetch the file first" in capsys.readouterr().err
+
+
 EMA = "custom_hooks = [dict(type='EMAHook')]\n"
 
 

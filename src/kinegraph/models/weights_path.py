@@ -10,7 +10,7 @@ from pathlib import Path
 
 import kinegraph
 from kinegraph.files import check_is_file
-from kinegraph.messages import first_few, quoted
+from kinegraph.messages import fetch_first, first_few, quoted
 
 FOLDER = Path(kinegraph.__file__).parent / "zoo"
 DATA = re.compile(r"\.data-\d{5}-of-\d{5}")
@@ -49,6 +49,8 @@ def find_weights(path: str | Path) -> Path:
         check_is_file(path)
         return path
     if path.suffix:
+        if address := fetch_first(path):
+            raise ValueError(f"there is no file {path}{address}")
         raise ValueError(f"there is no file {path}; weights that come with Kinegraph are {', '.join(zoo_names())}")
     if str(path) in zoo_names():
         return FOLDER / f"{path}.safetensors"

@@ -15,7 +15,7 @@ from kinegraph.data.formats.array_files import PICKLES
 from kinegraph.data.formats.file_kinds import NO_PICTURES, kind_of
 from kinegraph.data.formats.smpl import has_parameters
 from kinegraph.data.formats.text import MARKS_OF_16
-from kinegraph.messages import first_few, plain_name, shortened
+from kinegraph.messages import fetch_first, first_few, plain_name, shortened
 from kinegraph.safe_npz import npz_shapes
 from kinegraph.safe_pickle import load_pickle
 
@@ -59,11 +59,9 @@ def contents(path: Path) -> str:
 
 def not_here(path: Path) -> str:
     """The end of a message on a path where nothing is, if the path is an address or the number of a camera."""
-    if re.match(r"(https?|ftp|s3|gs):/", str(path)):
-        return "; addresses are not read: fetch the file first"
     if re.match(r"(rtsps?|rtmp|udp|srt):/", str(path)) or str(path).isdecimal():
         return "; `kinegraph stream WEIGHTS SOURCE` watches a camera or an address"
-    return ""
+    return fetch_first(path)
 
 
 def _is_of_smpl(path: Path) -> bool:
