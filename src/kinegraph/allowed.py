@@ -12,6 +12,7 @@ NETWORKS = (
     "kinegraph.models.stgcn.STGCN",
     "kinegraph.models.stgcnpp.STGCNPP",
     "kinegraph.models.agcn.AGCN",
+    "kinegraph.models.agcn.PersonAGCN",
     "kinegraph.models.ctrgcn.CTRGCN",
     "kinegraph.models.dgstgcn.DGSTGCN",
     "kinegraph.models.aagcn.AAGCN",

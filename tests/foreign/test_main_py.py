@@ -152,7 +152,7 @@ def test_what_st_gcn_says(place):
 
 def test_what_2s_agcn_and_ctr_gcn_say(place):
     ours = options(recipe_of(AGCN, place, "base_lr=0.05"))
-    assert (ours["model"]["class_path"], ours["partition"]) == ("kinegraph.models.agcn.AGCN", "inward_outward")
+    assert (ours["model"]["class_path"], ours["partition"]) == ("kinegraph.models.agcn.PersonAGCN", "inward_outward")
     assert ours["optimizer"]["init_args"]["lr"] == 0.05
     recipe = recipe_of(CTR, place)
     ours = options(recipe)
@@ -237,8 +237,7 @@ def test_networks_of_the_same_projects(place):
     assert (recipe.refused, recipe.dialect) == ([], "MS-G3D")
     assert any("normalised by columns, there by both sides" in note for note in recipe.notes)
     recipe = recipe_of(AGCN.replace("num_person: 2", "num_person: 1"), place)
-    assert any("norms the joints of all people alike, there of each" in note for note in recipe.notes)
-    assert (recipe.get("model.init_args.people"), recipe.get("preprocessing.people")) == (None, 1)
+    assert (recipe.get("model.init_args.people"), recipe.get("preprocessing.people")) == (1, 1)
     (refused,) = recipe_of(AGCN.replace("model.agcn", "model.shift_gcn"), place).refused
     assert "the network 'model.shift_gcn.Model' is not here, only net.st_gcn.Model" in refused
 

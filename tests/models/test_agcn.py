@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from kinegraph.models.agcn import AGCN, AdaptiveGraphConvolution
+from kinegraph.models.agcn import AGCN, AdaptiveGraphConvolution, PersonAGCN
 
 
 @pytest.mark.parametrize(("joints", "classes", "parameters"), [(25, 60, 3_469_360)])  # built from MMAction2's source
@@ -28,6 +28,24 @@ def test_graph_convolution_is_its_formula():
         expected += gathered @ layer.mix.weight[:, 6 * k : 6 * k + 6].T + layer.bias[k]
     assert torch.allclose(layer(x, graph), expected, atol=1e-5)
     assert torch.allclose(layer.likeness(x).sum(2), torch.ones(2, 3, 5))
+
+
+def test_a_norm_for_each_person():
+    """The authors' own code, and its number of parameters: between its norm and its head it is AGCN."""
+    torch.manual_seed(0)
+    model, plain = PersonAGCN(torch.rand(3, 25, 25), 3, 60).eval(), AGCN(torch.rand(3, 25, 25), 3, 60).eval()
+    assert sum(p.numel() for p in model.parameters()) == 3_469_510
+    assert model.head.weight.std().item() == pytest.approx((2 / 60) ** 0.5, rel=0.05)
+    scale = torch.rand(2, 25, 3)
+    with torch.no_grad():
+        model.data_norm.weight.copy_(scale.flatten())
+    plain.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("data_norm")}, strict=False)
+    clips = torch.rand(2, 2, 8, 25, 3)
+    assert torch.allclose(model(clips), plain(clips * scale[:, None]), atol=1e-4)
+    assert torch.allclose(model.fold()(clips), model(clips), atol=1e-4)
+    assert not torch.allclose(model(clips), model(clips.flip(1)), atol=1e-4)
+    with pytest.raises(ValueError, match="built for 2 people, the clips have 3"):
+        model(torch.rand(1, 3, 8, 25, 3))
 
 
 def test_published_initialisation():

@@ -54,11 +54,7 @@ HEAD = "the head begins with smaller weights"
 NETWORKS: dict[str, tuple[str, dict[str, object], str]] = {  # class, arguments of its own, how it differs
     "net.st_gcn.Model": ("stgcn.STGCN", ST_GCN, ""),
     "net.st_gcn_twostream.Model": ("stgcn.STGCN", ST_GCN, ""),
-    "model.agcn.Model": (
-        "agcn.AGCN",
-        {"drop_out": 0},
-        f"the network is MMAction2's 2s-AGCN, which norms the joints of all people alike, there of each; {HEAD}",
-    ),
+    "model.agcn.Model": ("agcn.PersonAGCN", {"drop_out": 0}, ""),
     "model.aagcn.Model": ("aagcn.AAGCN", {"drop_out": 0, "attention": ANY}, HEAD),
     "model.ctrgcn.Model": (
         "ctrgcn.CTRGCN",
@@ -176,7 +172,7 @@ def _network(config: Block, name: str, recipe: Recipe) -> bool:
         recipe.say("model.init_args.init", "mmaction1", config, "model")
     if arguments.get("attention") is False:
         recipe.say("model.init_args.attention", False, arguments, "attention")
-    if (people := arguments.get("num_person", 2)) != 2 and network != "agcn.AGCN":
+    if (people := arguments.get("num_person", 2)) != 2:
         recipe.say("model.init_args.people", people, arguments, "num_person")
     _graph(arguments, recipe)
     return True

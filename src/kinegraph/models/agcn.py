@@ -20,8 +20,10 @@ from kinegraph.models.layers.blocks import (
     Identity,
     check_blocks,
     check_kernel,
+    check_people,
     over_time,
     scale_joints,
+    scale_people,
     shortcut,
 )
 from kinegraph.models.layers.folding import finish_folding, fold_norm, scale_and_shift
@@ -194,7 +196,7 @@ class AGCN(SkeletonNetwork):
     @torch.no_grad()
     def fold(self, dtype: torch.dtype = torch.float32) -> Self:
         """BatchNorm goes into the convolutions before it; in a subclass, which may use them otherwise, it stays."""
-        if type(self) is not AGCN:
+        if type(self) not in (AGCN, PersonAGCN):
             return super().fold(dtype)
         model: Any = deepcopy(self).eval().requires_grad_(False)
         for block in model.blocks:
@@ -214,6 +216,50 @@ class AGCN(SkeletonNetwork):
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
         return config_of_blocks(tensors) | {"kernel": tensors["blocks.0.temporal.weight"].shape[2]}
+
+
+class PersonAGCN(AGCN):
+    """2s-AGCN as in its authors' own code: BN scales each person, joint and channel, and the head begins wider.
+
+    A clip is normalised as a whole, as in `AAGCN`. Files of weights of that code hold no graph and are not read.
+
+    Args:
+        people: bodies that the norm has scales for. A clip of fewer is filled up with zeros, of more is refused.
+        adjacency, channels, classes, widths, strides, kernel, dropout: as of `AGCN`.
+
+    Source: lshiwjx/2s-AGCN, model/agcn.py.
+    """
+
+    CHECKPOINTS = ()
+
+    def __init__(
+        self,
+        adjacency: Float[Tensor, "K V V"] | Float[np.ndarray, "K V V"],
+        channels: int,
+        classes: int,
+        *,
+        people: int = 2,
+        widths: Sequence[int] = (64,) * 4 + (128,) * 3 + (256,) * 3,
+        strides: Sequence[int] | None = None,
+        kernel: int = 9,
+        dropout: float = 0.0,
+    ):
+        super().__init__(adjacency, channels, classes, widths=widths, strides=strides, kernel=kernel, dropout=dropout)
+        check_people(people)
+        self.people = people
+        self.data_norm = BatchNorm(people * self.A.shape[1] * channels)
+        if not self.head.weight.is_meta:
+            nn.init.normal_(self.head.weight, 0.0, math.sqrt(2 / classes))
+
+    def whole_clips(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N P T V C"]:
+        """The norm over all people of a clip."""
+        return scale_people(self.data_norm, x, self.people)
+
+    def forward_features(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
+        """The blocks one after another. x: normalised. copies: how many bodies the last one stands for in training."""
+        for block in self.blocks:
+            x = block(x, self.A, copies)
+        return x
 
 
 def initialise(model: AGCN) -> None:
