@@ -2,11 +2,14 @@
 
 import struct
 import zlib
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recordings
+from kinegraph.data.formats.matlab import load_mat
 from tests.made_up import body
 
 io = pytest.importorskip("scipy.io")
@@ -151,8 +154,28 @@ def cell(count, *inner):
     return element(14, flags + sizes + element(1, b"a") + b"".join(inner))
 
 
+PACKED = zlib.compress(bytes(200_000_000), 9)
+
+
 def deep(content, depth):
     return content if not depth else deep(cell(1, content), depth - 1)
+
+
+def test_damaged_files_are_one_line(tmp_path):
+    """scipy.io.loadmat ends the process at one in some hundred of such files."""
+    rec = {"pos": WALK, "label": "walk", "more": listed(RUN, "run", {"a": 1})}
+    path = save(tmp_path / "a.mat", rec=rec, x=listed(WALK, RUN))
+    path_4 = save(tmp_path / "b.mat", "4", data=FORMS["rows"])
+    io.savemat(plain := tmp_path / "c.mat", {"rec": rec})
+    rng = np.random.default_rng(0)
+    for content in (path.read_bytes(), path_4.read_bytes(), plain.read_bytes()):
+        for _ in range(150):
+            damaged = bytearray(content)
+            at = int(rng.integers(min(len(content), 900)))
+            damaged[at : at + int(rng.integers(0, 5))] = rng.bytes(int(rng.integers(0, 6)))
+            (tmp_path / "d.mat").write_bytes(damaged)
+            with suppress(ValueError):
+                list(recordings(tmp_path / "d.mat", on_fault="keep").clips)
 
 
 @pytest.mark.parametrize(
@@ -160,8 +183,12 @@ def deep(content, depth):
     [
         (cell(2_000_000_000), "has more elements than the file can hold"),
         (deep(cell(1), 100), "nested too deeply"),
-        (struct.pack("<II", 15, 300_000) + zlib.compress(bytes(300_000_000), 9), "would unpack to more than"),
+        (struct.pack("<II", 15, len(PACKED)) + PACKED, "would unpack to more than"),
         (cell(1)[:30], "is it cut"),
+        (
+            element(14, element(6, struct.pack("<II", 99, 0)) + element(5, bytes(8)) + element(1, b"a")),
+            "of the class 99",
+        ),
     ],
 )
 def test_a_hostile_file_takes_no_memory(tmp_path, content, reason):
@@ -170,3 +197,14 @@ def test_a_hostile_file_takes_no_memory(tmp_path, content, reason):
     with pytest.raises(ValueError, match=reason) as caught:
         recordings(tmp_path / "a.mat")
     assert "a.mat" in str(caught.value)
+
+
+def test_bytes_in_either_order():
+    """MATLAB's own files of other machines, that scipy has among its tests."""
+    folder = Path(io.__file__).parent / "matlab" / "tests" / "data"
+    names = ("testmatrix_4.2c_SOL2.mat", "testmatrix_6.1_SOL2.mat", "testmatrix_7.4_GLNX86.mat")
+    if not all((folder / name).is_file() for name in names):
+        pytest.skip("scipy is installed without its tests")
+    for name in names:
+        expected = [[1, 2, 3, 4, 5], [2, 0, 0, 0, 0], [3, 0, 0, 0, 0]]
+        np.testing.assert_array_equal(load_mat(folder / name).values["testmatrix"], expected)

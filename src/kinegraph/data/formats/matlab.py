@@ -1,19 +1,18 @@
 """MATLAB's .mat files as plain values: arrays and numbers, texts, objects (structs), lists (cells, arrays of structs).
 
-Versions 4 to 7 are read by scipy, 7.3 is HDF5 and read by h5py, which has its axes reversed; both are in the extra
-`formats`. Vectors have one axis, a value of size 1 has none. Function handles, objects (tables and strings among them)
-and sparse matrices are left out and named. Nothing is run, and a file cannot unpack to more than its size allows.
-Sources: MathWorks, MAT-File Format; scipy.io.loadmat.
+Versions 4 to 7 are read here; 7.3 is HDF5, whose axes are reversed, and read by h5py (the extra `formats`). Vectors
+have one axis, a value of size 1 has none. Function handles, objects (tables and strings among them), sparse matrices
+and complex numbers are left out and named. Nothing is run, and a file cannot unpack or nest to more than its size
+allows. Not by scipy.io.loadmat: damaged files end its process (segmentation fault, scipy 1.17.1).
+Source: MathWorks, MAT-File Format (R2024a).
 """
 
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,21 @@ import numpy as np
 
 from kinegraph.data.formats.hdf5 import MAGIC, UNPACKED_A_BYTE, UNPACKED_ALWAYS, check_h5py, checked_array, opened
 from kinegraph.data.formats.recordings import FormatError
-from kinegraph.messages import first_few, one_line, plain_name
+from kinegraph.messages import first_few, plain_name
 
 SUFFIX = ".mat"
 DEEPEST, MOST_VALUES = 20, 1_000_000  # structs and cells in each other, and values in them
 LARGEST = 1 << 30  # bytes: versions 4 to 7 are read as a whole
-COMPRESSED, MATRIX = 15, 14  # kinds of elements in versions 5 to 7
-CELL, STRUCT = 1, 2
+HEAD = 128  # bytes before the first element
+KINDS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}  # of elements
+TEXTS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
+MATRIX, COMPRESSED = 14, 15
+CELL, STRUCT, CHAR = 1, 2, 4  # classes
+NUMBERS = range(6, 16)
+COMPLEX = 0x800
 UNREAD = {3: "an object", 5: "a sparse matrix", 16: "a function handle", 17: "an object"}
+OF_4 = ("f8", "f4", "i4", "i2", "u2", "u1")
+CUT = "an element that does not fit into the file; is it cut?"
 
 
 @dataclass
@@ -53,8 +59,7 @@ def _loaded(file: Path, changed: int, size: int) -> MatFile:
         with opened(file) as content:
             found.values = _Hdf5(file, content, found.left_out).values_of(content, "", 0)
     else:
-        for name, value in _by_scipy(file).items():
-            found.values |= {} if (it := _plain(value, name, found.left_out)) is None else {name: it}
+        found.values = _read(file, found.left_out)
     if not found.values:
         what = first_few([f"{name} ({kind})" for name, kind in found.left_out.items()])
         reason = f"holds {what}, which is not read; save arrays, structs or cells" if what else "holds no variables"
@@ -71,95 +76,166 @@ def _is_hdf5(file: Path) -> bool:
 # ---- versions 4 to 7 -------------------------------------------------------------------------------------------------
 
 
-def _by_scipy(file: Path) -> dict[str, Any]:
-    try:
-        io: Any = import_module("scipy.io")
-    except ImportError:
-        raise FormatError("missing", f'{file} needs scipy: pip install "kinegraph[formats]"') from None
+def _read(file: Path, left_out: dict[str, str]) -> dict[str, Any]:
     if (size := file.stat().st_size) > LARGEST:
         raise ValueError(f"{file} has {size:,} bytes, expected at most {LARGEST:,}; save it with -v7.3")
-    content = file.read_bytes()
+    content = memoryview(file.read_bytes())
     try:
-        if content[124:128] in (b"\x00\x01IM", b"\x01\x00MI"):  # of version 4 nothing is nested or packed
-            _check_elements(content[128:], "<" if content[126:128] == b"IM" else ">", size)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = io.loadmat(BytesIO(content))
-    except Exception as error:  # scipy raises many kinds for a broken file
-        reason = one_line(error)[:200] or type(error).__name__
-        raise ValueError(f"{file} is not a readable MATLAB file: {reason}") from None
-    return {name: value for name, value in found.items() if not name.startswith("__")}
+        if content[:6] == b"MATLAB" and content[126:HEAD] in (b"IM", b"MI"):
+            return _Reader("<" if content[126:HEAD] == b"IM" else ">", left_out).variables(content[HEAD:], size)
+        return _version_4(content, left_out)
+    except (ValueError, struct.error, zlib.error, LookupError) as error:
+        raise ValueError(f"{file} is not a readable MATLAB file: {error}") from None
 
 
-def _check_elements(content: bytes, order: str, size: int) -> None:
-    """Raises ValueError for elements that say or unpack to more than a file of this size can hold.
+@dataclass
+class _Reader:
+    """Reads the elements of versions 5 to 7. order: "<" or ">", of bytes."""
 
-    scipy makes room for as many cells as an element says, and follows them to any depth.
-    """
-    most = UNPACKED_ALWAYS + UNPACKED_A_BYTE * size
-    for kind, data in _elements(content, order):
-        if kind == COMPRESSED:
-            unpacker = zlib.decompressobj()
-            data = unpacker.decompress(data, most)
-            if unpacker.unconsumed_tail:
-                raise ValueError(f"it would unpack to more than {most:,} bytes")
-            most -= len(data)
-            for kind, inner in _elements(data, order):
-                _check_matrix(kind, inner, order, 0)
+    order: str
+    left_out: dict[str, str]
+    count: int = 0
+
+    def variables(self, content: memoryview, size: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        most = UNPACKED_ALWAYS + UNPACKED_A_BYTE * size
+        for kind, data in self.elements(content):
+            if kind == COMPRESSED:
+                unpacker = zlib.decompressobj()
+                data = memoryview(unpacker.decompress(data, most))
+                if unpacker.unconsumed_tail:
+                    raise ValueError(f"it would unpack to more than {most:,} bytes")
+                most -= len(data)
+                kind, data = next(self.elements(data), (0, data))
+            if kind != MATRIX:
+                continue
+            name, value = self.matrix(data, "", 0)
+            if name and value is not None:
+                found[name] = value
+        return found
+
+    def elements(self, content: memoryview) -> Iterator[tuple[int, memoryview]]:
+        """Kind and content of the elements that stand behind each other; small ones have both in 8 bytes."""
+        at = 0
+        while at + 8 <= len(content):
+            kind, size = struct.unpack_from(f"{self.order}II", content, at)
+            start = at + 8
+            if kind >> 16:
+                kind, size, start = kind & 0xFFFF, kind >> 16, at + 4
+            if start + size > len(content):
+                raise ValueError(CUT)
+            yield kind, content[start : start + size]
+            small = start == at + 4
+            at = at + 8 if small else start + size + (-size % 8 if kind != COMPRESSED else 0)
+
+    def matrix(self, content: memoryview, place: str, depth: int) -> tuple[str, Any]:
+        """The name and the value of an array; None for one that is left out. place: of an inner one, for messages."""
+        self.count += 1
+        if depth > DEEPEST or self.count > MOST_VALUES:
+            raise ValueError("structs and cells are nested too deeply, or too many")
+        if not len(content):
+            return "", np.zeros((0, 0))
+        parts = self.elements(content)
+        flags = struct.unpack_from(f"{self.order}I", _next(parts))[0]
+        of_class = flags & 0xFF
+        second = _next(parts)
+        if of_class == 17:  # has no sizes
+            return self._left(bytes(second).decode("latin-1"), place, of_class)
+        sizes = struct.unpack(f"{self.order}{len(second) // 4}i", second[: len(second) // 4 * 4])
+        name = plain_name(bytes(_next(parts)).decode("latin-1"))
+        count = int(np.prod(np.array(sizes, float))) if sizes and min(sizes) >= 0 else -1
+        if count < 0 or (of_class in (CELL, STRUCT) and count > 1 + len(content) // 8):
+            raise ValueError("an array has more elements than the file can hold; is it cut?")
+        place = place or name
+        if of_class in UNREAD:
+            return self._left(name, place, of_class)
+        if of_class == CELL:
+            return name, [self.matrix(_next(parts), place, depth + 1)[1] for _ in range(count)]
+        if of_class == STRUCT:
+            return name, self.struct(parts, count, place, depth)
+        if of_class not in NUMBERS and of_class != CHAR:
+            raise ValueError(f"an array of the class {of_class}, which is not known")
+        if flags & COMPLEX:
+            self.left_out[place] = "complex numbers"
+            return name, None
+        return name, _simple(self.array(parts, sizes, of_class), place, self.left_out)
+
+    def _left(self, name: str, place: str, of_class: int) -> tuple[str, None]:
+        self.left_out[place or name] = UNREAD[of_class]
+        return name, None
+
+    def struct(self, parts: Iterator[tuple[int, memoryview]], count: int, place: str, depth: int) -> Any:
+        width = struct.unpack_from(f"{self.order}i", _next(parts))[0]
+        names = bytes(_next(parts))
+        if width < 1:
+            raise ValueError("a struct without names of its fields")
+        texts = [names[at : at + width].partition(b"\0")[0].decode("latin-1") for at in range(0, len(names), width)]
+        fields = list(map(plain_name, texts))
+        rows = []
+        for _ in range(count):
+            row = {key: self.matrix(_next(parts), f"{place}.{key}", depth + 1)[1] for key in fields}
+            rows.append({key: it for key, it in row.items() if it is not None})
+        return rows[0] if count == 1 else rows
+
+    def array(self, parts: Iterator[tuple[int, memoryview]], sizes: tuple[int, ...], of_class: int) -> np.ndarray:
+        kind, data = next(parts, (0, memoryview(b"")))
+        if of_class == CHAR:
+            return _texts(bytes(data), kind, sizes, self.order)
+        if kind not in KINDS:
+            raise ValueError(f"numbers of the kind {kind}, which is not known")
+        found = np.frombuffer(data, self.order + KINDS[kind])
+        if len(found) != int(np.prod(np.array(sizes, float))):
+            raise ValueError(CUT)
+        return _native(found.reshape(sizes, order="F"))
+
+
+def _native(array: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+
+
+def _next(parts: Iterator[tuple[int, memoryview]]) -> memoryview:
+    if (part := next(parts, None)) is None:
+        raise ValueError(CUT)
+    return part[1]
+
+
+def _texts(data: bytes, kind: int, sizes: tuple[int, ...], order: str) -> np.ndarray:
+    """The rows of an array of characters."""
+    encoding = TEXTS.get(kind, "latin-1")
+    encoding += {"<": "-le", ">": "-be"}[order] if encoding in ("utf-16", "utf-32") else ""
+    text = data.decode(encoding, errors="replace")
+    rows = max(sizes[0], 1) if sizes else 1
+    return np.array([text[row::rows] for row in range(min(rows, len(text) or 1))])
+
+
+def _version_4(content: memoryview, left_out: dict[str, str]) -> dict[str, Any]:
+    """Arrays behind each other: five numbers, a name, and the values column after column."""
+    found: dict[str, Any] = {}
+    order, at = "<" if len(content) >= 4 and struct.unpack_from("<I", content)[0] < 5000 else ">", 0
+    while at + 20 <= len(content):
+        kind, rows, columns, imaginary, length = struct.unpack_from(f"{order}5i", content, at)
+        form, what = kind // 10 % 10, kind % 10
+        if not (
+            0 <= kind < 5000 and form < len(OF_4) and what < 3 and rows >= 0 and columns >= 0 and 0 < length < 1000
+        ):
+            raise ValueError("it begins as no version of MATLAB does")
+        name = plain_name(bytes(content[at + 20 : at + 20 + length]).decode("latin-1").rstrip("\0"))
+        at += 20 + length
+        size = rows * columns * np.dtype(OF_4[form]).itemsize
+        if at + size * (1 + bool(imaginary)) > len(content):
+            raise ValueError(CUT)
+        values = np.frombuffer(content[at : at + size], order + OF_4[form]).reshape((rows, columns), order="F")
+        at += size * (1 + bool(imaginary))
+        if what == 2 or imaginary:
+            left_out[name] = UNREAD[5] if what == 2 else "complex numbers"
+        elif what == 1:
+            lines = ["".join(map(chr, row)) for row in values.clip(0, 0x10FFFF).astype(int).tolist()]
+            found[name] = _simple(np.array(lines), name, left_out)
         else:
-            _check_matrix(kind, data, order, 0)
-
-
-def _elements(content: bytes, order: str) -> Iterator[tuple[int, bytes]]:
-    """Kind and content of the elements that stand behind each other; small ones have both in 8 bytes."""
-    at = 0
-    while at + 8 <= len(content):
-        kind, size = struct.unpack_from(f"{order}II", content, at)
-        if kind >> 16:
-            yield kind & 0xFFFF, content[at + 4 : at + 4 + (kind >> 16)]
-            at += 8
-        else:
-            yield kind, content[at + 8 : at + 8 + size]
-            at += 8 + size + (-size % 8 if kind != COMPRESSED else 0)
-
-
-def _check_matrix(kind: int, content: bytes, order: str, depth: int) -> None:
-    if kind != MATRIX or not content:
-        return
-    if depth > DEEPEST:
-        raise ValueError("structs and cells are nested too deeply")
-    parts = list(_elements(content, order))
-    if len(parts) < 2 or len(parts[0][1]) < 4:
-        raise ValueError("an array without its size; is it cut?")
-    of_class = struct.unpack_from(f"{order}I", parts[0][1])[0] & 0xFF
-    sizes = struct.unpack(f"{order}{len(parts[1][1]) // 4}i", parts[1][1][: len(parts[1][1]) // 4 * 4])
-    if of_class in (CELL, STRUCT):
-        if min(sizes, default=0) < 0 or float(np.prod(np.array(sizes, float))) > 1 + len(content) // 8:
-            raise ValueError("a cell or struct has more elements than the file can hold; is it cut?")
-        for inner, data in parts[3:]:
-            _check_matrix(inner, data, order, depth + 1)
-
-
-def _plain(value: Any, name: str, left_out: dict[str, str]) -> Any:
-    """A value of scipy as a plain one; None where it is left out."""
-    matlab: Any = import_module("scipy.io.matlab")
-    kinds = {"MatlabFunction": UNREAD[16], "MatlabOpaque": UNREAD[17], "MatlabObject": UNREAD[3]}
-    for kind, what in kinds.items():
-        if isinstance(value, getattr(matlab, kind)):
-            left_out[name] = what
-            return None
-    if not isinstance(value, np.ndarray):
-        left_out[name] = UNREAD[5]
-        return None
-    if value.dtype.names is not None:
-        each = [
-            {key: it for key in value.dtype.names if (it := _plain(row[key], f"{name}.{key}", left_out)) is not None}
-            for row in value.ravel(order="F")
-        ]
-        return each[0] if len(each) == 1 else each
-    if value.dtype.hasobject:
-        return [_plain(cell, name, left_out) for cell in value.ravel(order="F")]
-    return _simple(value, name, left_out)
+            found[name] = _simple(_native(values), name, left_out)
+    if not found and not left_out:
+        raise ValueError("it begins as no version of MATLAB does")
+    return found
 
 
 def _simple(value: np.ndarray, name: str, left_out: dict[str, str]) -> Any:
@@ -171,7 +247,8 @@ def _simple(value: np.ndarray, name: str, left_out: dict[str, str]) -> Any:
         texts = [plain_name(text.strip()) for text in value.ravel().tolist()]
         return texts[0] if len(texts) == 1 else texts
     if value.size == 1:
-        return value.item()
+        number = value.item()  # MATLAB's numbers are doubles, also those that count
+        return int(number) if isinstance(number, float) and number.is_integer() else number
     return value.ravel() if value.ndim == 2 and 1 in value.shape else value
 
 

@@ -2,8 +2,7 @@
 
     a1_s1_t1_skeleton.mat    d_skel (20, 3, T): the joints of Kinect v1 from the head down, x y z in metres, y upward
 
-The name says action, subject and trial. Split xsub trains on subjects 1, 3, 5 and 7, as is usual. Needs scipy, the
-extra `formats`.
+The name says action, subject and trial. Split xsub trains on subjects 1, 3, 5 and 7, as is usual.
 Source: Chen, Jafari, Kehtarnavaz 2015, UTD-MHAD: a multimodal dataset for human action recognition.
 """
 
