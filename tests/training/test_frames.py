@@ -1,11 +1,14 @@
 """Training on every frame of long recordings: windows, the head before pooling, losses, and a run that learns."""
 
+import csv
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from kinegraph.cli import main
 from kinegraph.data.dataset import write_dataset
 from kinegraph.data.loading import train_loader
 from kinegraph.data.preprocessing import Preprocessing
@@ -228,3 +231,54 @@ def test_prediction_is_that_of_a_test(folder):
         stretches = frame_stretches(predictor, folder[index])
         assert [one.start for one in stretches] == [0, *(one.stop for one in stretches[:-1])]
         assert stretches[-1].stop == len(rows)
+
+
+CONFIG = """
+split: split
+task: frames
+model: {class_path: kinegraph.models.stgcn.STGCN, init_args: {widths: [4]}}
+preprocessing: {people: 1, normalize: none, sampling: window, frames: 16}
+epochs: 2
+batch_size: 4
+report: false
+"""
+
+
+DONE = (Segment(10, 20, 0), Segment(15, 40, 1))
+
+
+def trained(tmp_path, *words: str, segments=DONE) -> int:
+    """The exit code of a training; the second recording, which is validated on, has these segments."""
+    clips = [recording("one", 60, Segment(10, 20, 0), Segment(25, 40, 1)), recording("two", 60, *segments)]
+    clips[1] = replace(clips[1], splits={"split": "val"})
+    about = {"layout": LAYOUT, "class_names": ("a", "b", "none"), "units": "m", "source": "made up", "none": 2}
+    write_dataset(tmp_path / "long", clips, **about)
+    (tmp_path / "frames.yaml").write_text(CONFIG)
+    place = ["--dataset", str(tmp_path / "long"), "--work-dir", str(tmp_path / "run")]
+    return main(["train", str(tmp_path / "frames.yaml"), *place, *words])
+
+
+def test_the_figures_of_segments_are_in_the_table_and_on_the_terminal(tmp_path, capsys):
+    assert trained(tmp_path, "--monitor", "f1_50") == 0
+    with (tmp_path / "run" / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    logged = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    measured = [line for line in logged if line["mode"] == "val"]
+    assert [float(row["f1_50"]) for row in rows] == [line["f1_50"] for line in measured]
+    assert {"edit", "map"} <= rows[0].keys()
+    shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("epoch ")]
+    assert f"f1_50 {measured[-1]['f1_50']:6.1%}" in shown[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "segments", "message"),
+    [
+        (["--monitor", "map"], (), "monitor map is of segments, and the recordings of part 'val' have none; give top1"),
+        (["--monitor", "map"], (Segment(0, 60, 2),), "the recordings of part 'val' have none"),
+        (["--monitor", "edit", "--loss", "BinaryCrossEntropy"], (Segment(0, 9, 0),), "give f1_50 or map"),
+    ],
+)
+def test_a_figure_that_cannot_be_measured_chooses_no_weights(tmp_path, capsys, words, segments, message):
+    assert trained(tmp_path, *words, segments=segments) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

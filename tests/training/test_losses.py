@@ -34,6 +34,17 @@ def test_without_focus_and_balance_it_is_binary_cross_entropy():
     torch.testing.assert_close(ClassBalancedFocalLoss([9, 2, 5, 1], beta=0.0, gamma=0.0)(logits, labels), expected)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_batch_of_classes_that_do_not_count_teaches_nothing(smoothing):
+    loss = CrossEntropy([5, 1], label_smoothing=smoothing, class_weights=[0.0, 2.0])
+    logits = torch.tensor([[0.0, 1.0], [2.0, 0.0]], requires_grad=True)
+    found = loss(logits, torch.tensor([0, 0]))
+    found.backward()
+    assert found.item() == 0
+    assert (logits.grad == 0).all()
+    assert loss(logits, torch.tensor([0, 1])).item() > 0
+
+
 def test_cross_entropy_by_hand():
     logits, labels = torch.tensor([[0.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])
     expected = (np.log(2) + np.log(1 + np.exp(-1))) / 2

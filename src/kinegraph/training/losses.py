@@ -37,8 +37,11 @@ class CrossEntropy(nn.Module):
             raise ValueError(f"label_smoothing is {label_smoothing}, expected between 0 and 1")
         self.label_smoothing = label_smoothing
         self.register_buffer("weight", _weights(class_weights, counts), persistent=False)
+        self.spares = self.weight is not None and bool((self.weight == 0).any())
 
     def forward(self, logits: Float[Tensor, "N classes"], labels: Int[Tensor, "N"]) -> Float[Tensor, ""]:
+        if self.spares and self.weight is not None and not self.weight[labels].any():
+            return logits.float().sum() * 0  # a batch of such classes alone: torch divides by their weight, 0
         return cross_entropy(logits.float(), labels, weight=self.weight, label_smoothing=self.label_smoothing)
 
 

@@ -103,8 +103,9 @@ class TrainingDisplay:
         line += f"  loss {loss:.4f}  lr {rate:.2e}  train top-1 {top1:6.1%}"
         if figures is not None:
             line += f"  val top-1 {figures['top1']:6.1%}"
-            if self.monitor == "mean_class_accuracy":
-                line += f"  mean class {figures[self.monitor]:6.1%}"
+            if self.monitor != "top1":  # `best` is of it
+                name = "mean class" if self.monitor == "mean_class_accuracy" else self.monitor
+                line += f"  {name} {figures[self.monitor]:6.1%}"
             line += f"  best {best:6.1%} (epoch {best_epoch})"
         passed = time.perf_counter() - self.began
         training = max(self.stepped - self.epoch_began, 1e-9)

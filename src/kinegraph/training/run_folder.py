@@ -38,6 +38,7 @@ MEASURED = (
     "confusion_matrix.png",
 )
 COLUMNS = ("epoch", "loss", "top1", "top5", "mean_class_accuracy")
+NO_FIGURES = ("mode", "iter", "time")  # of a validation
 LOCK = ".lock"
 RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
 NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
@@ -164,8 +165,9 @@ class RunFolder:
     def write_metrics(self) -> None:
         """metrics.csv: one row a validation."""
         rows = self.records("val")
+        more = [name for name in rows[-1] if name not in (*COLUMNS, *NO_FIGURES)]  # those of long recordings
         with atomic_file(self.path / "metrics.csv") as unfinished, unfinished.open("w", newline="") as file:
-            table = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+            table = csv.DictWriter(file, [*COLUMNS, *more], extrasaction="ignore")
             table.writeheader()
             table.writerows(rows)
 

@@ -51,6 +51,8 @@ def check_together(options: TrainOptions) -> None:
     if options.task == "clips" and (options.smoothing or options.monitor not in FIGURES):
         wrong = "smoothing" if options.smoothing else f"monitor {options.monitor}"
         raise ValueError(f"{wrong} is for long recordings: give --task frames, or leave it out")
+    if options.monitor == "edit" and several_classes(options):
+        raise ValueError("monitor edit is of frames with one class; with BinaryCrossEntropy give f1_50 or map")
     if options.freeze and not options.init_from:
         raise ValueError("freeze keeps what weights have learnt: it needs --init-from WEIGHTS")
     if options.resume and options.overwrite:
@@ -159,7 +161,18 @@ def open_recordings(
     val = WindowDataset(folder, folder.indices(split, part), preprocessing, None, several) if part else None
     for windows in filter(None, (train, val)):
         windows[0, 0]
+    if val and options.monitor in SEGMENTAL and not _has_segments(val):
+        raise ValueError(
+            f"monitor {options.monitor} is of segments, and the recordings of part '{part}' have none; give top1"
+        )
     return train, val
+
+
+def _has_segments(windows: WindowDataset) -> bool:
+    """Whether anything is done in the recordings: segments of the class of nothing do not count."""
+    folder = windows.folder
+    segments = folder.segments or ()
+    return any(one.label != folder.none for index in windows.indices.tolist() for one in segments[index])
 
 
 def held_part(folder: SkeletonDataset, split: str) -> str:

@@ -4,6 +4,7 @@ A trial is a folder of ordinary run folders, one a fold; its score is the mean o
 epoch. What is drawn follows from the seed, the trial's number and the trials before it.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -279,6 +280,8 @@ def last_figure(log: Path, figure: str) -> float:
     if not found or figure not in found[-1]:
         there = did_you_mean(figure, found[-1]) if found else ""
         raise ValueError(f"{log} has no validation with {figure}{there}")
+    if math.isnan(found[-1][figure]):  # optuna would try again for ever
+        raise ValueError(f"{log}: {figure} of the last validation could not be measured; choose another monitor")
     return found[-1][figure]
 
 
