@@ -267,6 +267,8 @@ def test_scores_of_a_result_file_are_measured(place, capsys):
     for words, message in [
         (["--from", file], "--from needs a config, or --dataset FOLDER"),
         (["--from", "--dataset", data], "--from is there without a value"),
+        (["--from", file, "--dataset", data, "--keep"], "--keep is for a network that is asked"),
+        (["--from", file, "--dataset", data, "--engine", "onnxruntime"], "--engine is for a network that is asked"),
         (["--from", "result.yaml", "--dataset", data], "expected a result file that ends in .pkl or .pickle or .json"),
         (["--from", str(place / "four.pkl"), "--dataset", data], "has 4 classes"),
         (["--from", str(place / "swapped" / "result.pkl"), "--dataset", data], "other clips or another order"),

@@ -295,6 +295,19 @@ def damaged_states(tmp_path_factory):
     return stream, path.read_bytes(), path
 
 
+@pytest.mark.parametrize(
+    "made", [torch.tensor, np.array, lambda ids: (it for it in ids), lambda ids: map(np.int64, ids)]
+)
+def test_ids_of_a_tracker_stay_the_same_people(tmp_path, made):
+    clip = recording(8, people=2)
+    stream = kg.Stream(weights(Preprocessing(people=1)), fps=30, people=2, window=4, compare=False)
+    for frame in clip.keypoint.swapaxes(0, 1):
+        stream.push(frame, ids=made([7, 3]))
+    assert stream.known() == (7, 3)
+    assert stream.left_out == 0
+    stream.save(tmp_path / "state")  # plain numbers, whatever they came as
+
+
 # ---- wrong input -----------------------------------------------------------------------------------------------------
 
 
@@ -327,6 +340,8 @@ def test_the_exact_engine_is_refused_with_the_reason(how, options, reason):
         (np.ones((25, 2)), {}, "xy without scores, the network wants"),
         (np.ones((2, 25, 3)), {"ids": [1, 1]}, "expected one for each of 2 people, all different"),
         (np.ones((2, 25, 3)), {"ids": [1]}, "expected one for each of 2 people"),
+        (np.ones((25, 3)), {"ids": [float("nan")]}, "expected numbers or texts"),
+        (np.ones((25, 3)), {"ids": 1}, "ids are 1, expected one for each person"),
         (np.ones((25, 3)), {"frame": 4}, "frame is 4, expected a number above 4"),
         (np.ones((25, 3)), {"frame": True}, "frame is True"),
         (recording(6).keypoint[0, 5] + 0.1, {}, None),
@@ -362,5 +377,8 @@ def test_what_cannot_be_known_is_asked_for():
     assert stream.lengths.window == 30  # as long as training clips, in seconds
     assert any("trained at 30" in note for note in stream.notes)
     assert any("stride is left out" in note for note in kg.Stream(known, fps=15, stride=5).notes)
+    wrong = replace(recording(40), keypoint=recording(40).keypoint * 100)
     with pytest.raises(ValueError, match=r"bodies are .* large.*compare=False takes the frames as they are"):
-        push_all(stream, replace(recording(40), keypoint=recording(40).keypoint * 100))
+        push_all(stream, wrong)
+    with pytest.raises(ValueError, match=r"bodies are .* large"):  # whoever goes on is told again
+        push_all(stream, wrong)

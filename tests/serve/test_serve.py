@@ -334,6 +334,19 @@ def test_a_wrong_line_is_answered_and_changes_nothing(here, client):
     assert same == streamed(client, "/stream", lines)
 
 
+def test_a_wrong_line_in_a_message_of_several_takes_no_answer_away(here, client):
+    lines = (here / "two.jsonl").read_text().splitlines()
+    with client.websocket_connect("/stream") as socket:
+        socket.send_text("\n".join([*lines[:30], "nonsense", *lines[30:]]))
+        socket.send_text("")
+        socket.send_text("{")
+        found = [json.loads(socket.receive_text())]
+        while not (found[-1]["kind"] == "error" and found[-1]["error"].startswith("line 1 ")):
+            found.append(json.loads(socket.receive_text()))
+    assert sum(it["kind"] == "error" for it in found[:-1]) == 1
+    assert [it for it in found[:-1] if it["kind"] != "error"] == streamed(client, "/stream", lines)
+
+
 def test_who_sends_nothing_but_rubbish_is_sent_away(client):
     with client.websocket_connect("/stream") as socket:
         for _ in range(50):

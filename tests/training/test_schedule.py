@@ -43,6 +43,7 @@ def test_warmup_in_steps_and_a_cosine_that_ends_above_zero():
 
 
 WRONG = [{"kind": "poly"}, {"warmup": 1.0}, {"warmup": -0.1}, {"milestones": (50, 10)}, {"floor": 1.0}]
+WRONG += [{"milestones": (-1, 10)}, {"gamma": -0.1}]
 
 
 @pytest.mark.parametrize("wrong", WRONG)

@@ -38,7 +38,7 @@ def calibrate(
     check_new_file(out, (".safetensors",), overwrite=overwrite)
 
     from kinegraph.evaluation.about_result import read_evaluation
-    from kinegraph.evaluation.calibration import best_temperature, calibration, least_probability
+    from kinegraph.evaluation.calibration import TEMPERATURES, best_temperature, calibration, least_probability
     from kinegraph.evaluation.evaluation import Evaluation
     from kinegraph.models.network import divide_logits
     from kinegraph.models.weights import load_weights, save_weights
@@ -62,5 +62,7 @@ def calibrate(
     after = Evaluation(tested.scores / temperature, tested.labels, tested.names, tested.class_names)
     before, now = (calibration(it.confidence, it.right).error for it in (tested, after))
     why = "; all of them are answered right, which does not tell how often others are wrong" if always else ""
+    if temperature in (TEMPERATURES[0], TEMPERATURES[-1]):
+        why = "; it is the last that was tried, as these clips do not decide it: give more, or better answers" + why
     print(f"{out}: temperature {temperature:.2f} by {len(tested.labels):,} clips{why}")
     print(f"calibration error {before:.1%} -> {now:.1%}; below a probability of {least:.1%} rather none of the classes")

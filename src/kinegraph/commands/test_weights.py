@@ -51,6 +51,7 @@ from kinegraph.training.distributed import naming_lost_processes, start_processe
 from kinegraph.training.options import TrainOptions
 from kinegraph.training.run_folder import environment
 
+OF_NETWORKS = ("keep", "engine", "precision", "accelerator", "devices")  # options
 MEASURED = 8  # clips that choose the fastest engine
 LEAKS = ("duplicate_content", "near_duplicate")
 OF_TESTS = (
@@ -315,6 +316,11 @@ def _explained(weights: Weights, network: nn.Module, preprocessing: Preprocessin
 
 def measure_scores(asked: TestOptions, metrics: Sequence[str]) -> Evaluation:
     """Print the figures of a result file and write its report. Its config is ours, or the dataset folder itself."""
+    usual = {it.name: it.default for it in fields(TestOptions)}
+    if vain := [name for name in OF_NETWORKS if getattr(asked, name) != usual[name]]:
+        raise ValueError(
+            f"--{vain[0]} is for a network that is asked; a result file has its scores already: leave it out"
+        )
     out = checked_result_path(asked.out) if asked.out else None
     config, result, report = asked.config, asked.checkpoint, asked.report
     dataset, split = asked.dataset, asked.split

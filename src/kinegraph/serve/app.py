@@ -245,9 +245,9 @@ async def _streamed(server: Server, socket: WebSocket, opened: OpenStream, numbe
         content = message.get("text") or message.get("bytes") or ""
         try:
             found = await _in_thread(server, opened.take if content else opened.finish, *([content] if content else []))
-            wrong = 0
         except ValueError as error:
-            wrong, found = wrong + 1, [{"kind": "error", "error": one_line(error)}]
+            found = [{"kind": "error", "error": one_line(error)}]
+        wrong = wrong + 1 if found and all(it["kind"] == "error" for it in found) else 0
         server.hub.publish(number, found)
         for each in opened.wanted(found):
             await _sent(socket, each)

@@ -106,10 +106,22 @@ class OpenStream:
         self.lines = 0
 
     def take(self, message: str | bytes) -> list[dict[str, Any]]:
-        """What follows from a message: lines of JSON, or a picture. Raises ValueError; the stream stays as it was."""
+        """What follows from a message: lines of JSON, or a picture. Raises ValueError; the stream stays as it was.
+
+        Of several lines each counts for itself: a wrong one is an error among the answers to the others.
+        """
         if isinstance(message, bytes):
             return self._picture(message)
-        return [it for line in message.splitlines() if line.strip() for it in self._line(line)]
+        first, *more = [line for line in message.splitlines() if line.strip()] or [""]
+        if not more:
+            return self._line(first) if first else []
+        return [it for line in (first, *more) for it in self._line_or_error(line)]
+
+    def _line_or_error(self, line: str) -> list[dict[str, Any]]:
+        try:
+            return self._line(line)
+        except ValueError as error:
+            return [{"kind": "error", "error": one_line(error)}]
 
     def finish(self) -> list[dict[str, Any]]:
         """What is left at the end of a recording; the next line begins another one."""

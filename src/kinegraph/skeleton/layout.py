@@ -144,7 +144,7 @@ def _from_names(spec: Any) -> JointLayout:
     if unknown := [key for key in spec if key not in FIELDS]:
         hint = did_you_mean(unknown[0], FIELDS) or f"; the fields are {', '.join(FIELDS)}"
         raise ValueError(f"unknown layout field {quoted(unknown[0])}{hint}")
-    if missing := [key for key in ("name", "joints", "bones", "centre") if not spec.get(key)]:
+    if missing := [key for key in ("name", "joints", "bones", "centre") if spec.get(key) in (None, "", [])]:
         raise ValueError(f"the layout lacks '{missing[0]}'")
     joints = _joint_names(spec["joints"])
     index = {joint: i for i, joint in enumerate(joints)}

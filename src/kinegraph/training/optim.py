@@ -82,7 +82,8 @@ class Schedule:
         warmup_steps: the same as a number of steps.
         floor: share of the rate that "cosine" ends at.
 
-    Raises ValueError for an unknown kind, a share outside [0, 1), a warmup said twice and milestones that do not rise.
+    Raises ValueError for an unknown kind, a share outside [0, 1), a warmup said twice, a negative gamma and milestones
+    that do not rise.
     """
 
     kind: Literal["step", "cosine"] = "step"
@@ -102,6 +103,10 @@ class Schedule:
             raise ValueError(f"schedule.warmup_steps is {self.warmup_steps}, expected 0 or more, without warmup")
         if not 0 <= self.floor < 1:
             raise ValueError(f"schedule.floor is {self.floor}, expected a share of the rate from 0 to below 1")
+        if not 0 <= self.gamma < math.inf:
+            raise ValueError(f"schedule.gamma is {self.gamma}, expected a factor from 0 on, such as 0.1")
+        if any(milestone < 0 for milestone in self.milestones):
+            raise ValueError(f"schedule.milestones {list(self.milestones)} are before the first epoch")
         if list(self.milestones) != sorted(self.milestones):
             raise ValueError(f"schedule.milestones {list(self.milestones)} are not in rising order")
 

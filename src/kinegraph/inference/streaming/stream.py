@@ -4,7 +4,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -22,7 +22,7 @@ from kinegraph.inference.streaming.window import WindowEngine
 from kinegraph.inference.trained_network import asked_of, placed_asked
 from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.layout import JointLayout
+from kinegraph.skeleton.layout import JointLayout, load_layout
 
 if TYPE_CHECKING:  # torch takes seconds to import, and an exported network does without it
     from torch import nn
@@ -77,7 +77,8 @@ class Stream:
             "start" is all since the person came, for the exact engine.
         stride: of the window engine, from one answer to the next, by default a tenth of a second.
         gap: a person who is away for longer begins anew, by default 1 s. Shorter gaps are filled, linear between.
-        layout: of the frames, where it is not the network's. image_size: in pixels, where the preparation needs it.
+        layout: of the frames, or its name, where it is not the network's. image_size: in pixels, where the preparation
+            needs it.
         map_layout: take the joints by name from a layout with others too, or in another order.
         preprocessing: for weights without it, or in place of theirs.
         compare: refuse people in other units or upside down, as `kinegraph.predict` does.
@@ -98,7 +99,7 @@ class Stream:
         window: int | str | None = None,
         stride: int | str | None = None,
         gap: int | str | None = None,
-        layout: JointLayout | None = None,
+        layout: JointLayout | str | Path | None = None,
         image_size: Sequence[int] | str | None = None,
         map_layout: bool = False,
         preprocessing: Preprocessing | None = None,
@@ -132,7 +133,7 @@ class Stream:
             self._exact, line = in_bf16(cast("Predictor", asked), network, people, self.lengths.window)
             self.notes += (line,) if line else ()
         self.left_out = 0
-        self.layout = layout or asked.layout
+        self.layout = asked.layout if layout is None else load_layout(layout)
         self.image_size = None if image_size is None else size_of(image_size)
         if self.image_size is None and asked.preprocessing.normalize == "image":
             raise ValueError("the network needs the size of the pictures: give image_size, such as (1920, 1080)")
@@ -245,12 +246,7 @@ class Stream:
             return None, None
         place = _array(keypoint, "keypoint", 3)
         scores = None if score is None else _array(score, "score", 2)
-        if ids is not None and not all(isinstance(it, Hashable) for it in ids):
-            raise ValueError(f"ids are {quoted(list(ids))}, expected numbers or texts")
-        if ids is not None and (len(ids) != len(place) or len(set(ids)) != len(ids)):
-            raise ValueError(
-                f"ids are {quoted(list(ids))}, expected one for each of {len(place)} people, all different"
-            )
+        ids = None if ids is None else _ids(ids, len(place))
         there = np.asarray(place.any((1, 2)))
         if not there.any():
             return None, None
@@ -267,13 +263,14 @@ class Stream:
         """Compare the first frames with the recordings of the training. Raises ValueError where answers are wrong."""
         if not self._compare or len(self._compared) > COMPARED:
             return
-        self._compared = [*self._compared, clip.keypoint[:1]]
-        if len(self._compared) == COMPARED:
-            frames = replace(clip, keypoint=np.concatenate(self._compared, axis=1), score=None, fps=self.fps)
+        seen = [*self._compared, clip.keypoint[:1]]
+        if len(seen) == COMPARED:
+            frames = replace(clip, keypoint=np.concatenate(seen, axis=1), score=None, fps=self.fps)
             wrong = differences(self._asked, [frames]).wrong
-            if wrong:
+            if wrong:  # the frame is not kept, so that the next one is refused, too
                 raise ValueError(f"{'; '.join(wrong)} (compare=False takes the frames as they are)")
-            self._compared.append(clip.keypoint[:1])
+            seen.append(clip.keypoint[:1])
+        self._compared = seen
 
     def _people(self, clip: SkeletonClip, ids: Sequence[Hashable] | None, number: int) -> dict[Person, Poses]:
         """Who is in a frame: those who are known, and new people as long as there is room."""
@@ -373,6 +370,19 @@ def _array(values: object, name: str, axes: int) -> Float[np.ndarray, "..."]:
         shape = "(people, joints, channels)" if axes == 3 else "(people, joints)"
         raise ValueError(f"{name} of a frame has shape {array.shape}, expected {shape}")
     return array
+
+
+def _ids(given: object, people: int) -> list[Hashable]:
+    """The ids as plain numbers or texts: tensors are never equal, so each frame's would be new people."""
+    try:
+        ids: list[Any] = [it.item() if hasattr(it, "item") else it for it in given]  # type: ignore[attr-defined]
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"ids are {quoted(given)}, expected one for each person") from None
+    if not all(isinstance(it, Hashable) and it == it for it in ids):
+        raise ValueError(f"ids are {quoted(ids)}, expected numbers or texts")
+    if len(ids) != people or len(set(ids)) != len(ids):
+        raise ValueError(f"ids are {quoted(ids)}, expected one for each of {people} people, all different")
+    return ids
 
 
 def _said(form: Form) -> str:
