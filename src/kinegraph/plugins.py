@@ -6,19 +6,21 @@ ours, torch's, and those of the files that were given here, on the command line 
 
 import inspect
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
 _LOADED: dict[str, ModuleType] = {}  # module name -> module, in the order in which they were loaded
+_TEXTS: dict[str, bytes] = {}  # module name -> its file as it was then
 
 
 def load_plugins(files: Iterable[str | Path]) -> None:
     """Run Python files, so that configs and weights may name their classes as `FILE_STEM.ClassName`.
 
-    A file that is loaded already is not run again. Raises ValueError for a path that is no Python file, for a name that
-    is taken by another module, and for a file that cannot be imported.
+    A file that is loaded already is not run again; where it was changed since, a warning says so. Raises ValueError for
+    a path that is no Python file, for a name that is taken by another module, and for a file that cannot be imported.
     """
     for file in map(Path, files):
         if file.suffix != ".py" or not file.is_file():
@@ -27,9 +29,15 @@ def load_plugins(files: Iterable[str | Path]) -> None:
         known = _LOADED.get(name) or sys.modules.get(name)
         if known is not None and getattr(known, "__file__", None) == place:
             _LOADED[name] = known
+            if _TEXTS.setdefault(name, file.read_bytes()) != file.read_bytes():
+                warnings.warn(
+                    f"{file} was changed since it was loaded, and its earlier classes are used: start Python again",
+                    stacklevel=2,
+                )
             continue
         if known is not None or not name.isidentifier() or name in sys.stdlib_module_names:
             raise ValueError(f"--plugins {file}: the name '{name}' is taken or no Python name; rename the file")
+        _TEXTS[name] = file.read_bytes()
         _LOADED[name] = _imported(name, file)
 
 

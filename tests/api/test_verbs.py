@@ -130,7 +130,7 @@ def test_options_become_words():
         "preprocessing": {"streams": ["bone"], "augment": {"mirror": 0.5}},
         "validate": False,
     }
-    given |= {"optimizer": torch.optim.AdamW, "epochs": np.int64(3), "work_dir": None}
+    given |= {"optimizer": torch.optim.AdamW, "epochs": np.int64(3), "early_stop": None, "seed": None}
     assert words_of(train, given, from_config=True) == [
         "small_data",
         '--preprocessing.streams=["bone"]',
@@ -138,6 +138,7 @@ def test_options_become_words():
         "--validate=false",
         f"--optimizer={torch.optim.AdamW.__module__}.AdamW",
         "--epochs=3",
+        "--early_stop=null",  # whatever the config says
     ]
     assert words_of(prepare, {"path": "raw", "out": "x", "classes": 60}) == ["raw", "x", '--classes=["60"]']
 

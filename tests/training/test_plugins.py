@@ -173,3 +173,11 @@ def test_a_forward_of_its_own_needs_no_people(place):
     assert main(["test", str(config), weights, *plugin, "--out", "result.pkl"]) == 0
     assert main(["predict", weights, "data", "--split", "xsub", *plugin]) == 0
     sys.modules.pop("own", None)
+
+
+def test_a_file_that_changed_since_it_was_loaded_is_named(place):
+    plugins.load_plugins(["mynet.py"])
+    plugins.load_plugins(["mynet.py"])
+    (place / "mynet.py").write_text(SOURCE + "\n# wider\n")
+    with pytest.warns(UserWarning, match=r"mynet.py was changed since it was loaded, .* start Python again"):
+        plugins.load_plugins(["mynet.py"])

@@ -42,8 +42,8 @@ def test_warmup_in_steps_and_a_cosine_that_ends_above_zero():
         Schedule(warmup=0.1, warmup_steps=4)
 
 
-WRONG = [{"kind": "poly"}, {"warmup": 1.0}, {"warmup": -0.1}, {"milestones": (50, 10)}, {"milestones": (-1, 10)}]
-WRONG += [{"floor": 1.0}, {"gamma": -0.1}]
+WRONG = [{"kind": "poly"}, {"warmup": 1.0}, {"warmup": -0.1}, {"milestones": (50, 10)}, {"floor": 1.0}]
+WRONG += [{"milestones": (-1, 10)}, {"gamma": -0.1}]
 
 
 @pytest.mark.parametrize("wrong", WRONG)

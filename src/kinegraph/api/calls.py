@@ -52,6 +52,8 @@ def words_of(verb: Callable, given: Mapping[str, object], from_config: bool = Fa
     alone, options = list[str](), list[str]()
     for name, value in given.items():
         if value is None:
+            if from_config and name in declared and declared[name].default is None:
+                options.append(f"--{name}=null")  # a config may say something else
             continue
         value = value.path if isinstance(value, SkeletonDataset) else value
         if name in declared and isinstance(value, int) and "list[str]" in str(declared[name].annotation):
