@@ -224,7 +224,8 @@ def _read_by(
 ) -> tuple[Recordings, Mapping[str, Any]]:
     """What the reader of a format gives, and the options that it does not take. reason, fixed: see `recognise`."""
     by_names = "names" in options and "names" not in options_of(module)  # then labels and splits are given here
-    known = {*options_of(module)} - ({*LABELLING} if by_names else set())
+    here = (*LABELLING, "class_names") if by_names else LABELLING
+    known = {*options_of(module)} - ({*here} if by_names else set())
     own = {name: value for name, value in options.items() if name in known} | fixed
     reader = getattr(module, "read_whole", module.read) if whole else module.read
     if own and reader is not module.read:
@@ -234,7 +235,7 @@ def _read_by(
     about = read_about(beside(path)) if module in DESCRIBED else {}
     if about and "layout" not in own:
         own["layout"] = about["layout"]
-    listed = {name: options[name] for name in LABELLING if name in options and name not in own}
+    listed = {name: options[name] for name in here if name in options and name not in own}
     try:
         found = labelled(partial(reader, path, **own), **listed) if listed else reader(path, **own)
     except ValueError as error:
