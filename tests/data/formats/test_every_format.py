@@ -25,6 +25,7 @@ from tests.data.formats import (
     test_frame_arrays,
     test_irds,
     test_json_lines,
+    test_kard,
     test_kimore,
     test_kinect,
     test_leap,
@@ -256,6 +257,10 @@ def smarthome(folder: Path, clips: list[faulty.Clip]) -> Path:
     return test_smarthome.write(folder / "walk.json", test_smarthome.FRAMES)
 
 
+def kard(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_kard.write(folder / "a14_s03_e02_realworld.txt")
+
+
 def msr_daily(folder: Path, clips: list[faulty.Clip]) -> Path:
     return test_msr_daily.write(folder / "a13_s02_e01_skeleton.txt")
 
@@ -284,7 +289,7 @@ SAMPLES = {
     "json_lines": json_lines,
     "panoptic": panoptic, "detectron": detectron, "smpl": smpl, "anipose": anipose, "movement": movement,
     "qualisys": qualisys, "mvnx": mvnx, "mars": mars, "msr-daily": msr_daily, "uav-human": uav_human,
-    "smarthome": smarthome, "aist": aist, "frame-arrays": frame_arrays, "utd-mhad": utd_mhad,
+    "smarthome": smarthome, "kard": kard, "aist": aist, "frame-arrays": frame_arrays, "utd-mhad": utd_mhad,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose", "video")
 
