@@ -124,3 +124,10 @@ def test_a_cut_file(path):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ValueError, match=r"walk\.c3d says 3 frames of 4 points and has 2; is it cut\?"):
         read(path)
+
+
+def test_rotations_alone_are_named(path):
+    """As Theia3D exports them: segments as matrices, no points."""
+    more = entry(-2, "ROTATION", "<", b"\0") + entry(2, "LABELS", "<", texts(["pelvis_4X4", "l_thigh_4X4"]))
+    with pytest.raises(ValueError, match="names no markers, only rotations of segments; export its joint centres"):
+        list(read(write(path, names=["*1"], places=PLACES[:, :1], more=more)))

@@ -102,3 +102,17 @@ def test_folders_of_classes_keep_them(folder):
     clips = list(found.clips)
     assert found.class_names == ("run", "walk")
     assert [(clip.label, clip.attributes["subject"]) for clip in clips[:2]] == [(0, "S01"), (0, "S02")]
+
+
+def test_class_names_and_a_labels_file_beside_names(tmp_path):
+    """Also where the reader takes them itself, as that of tables."""
+    joints = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+    header = ",".join(["frame", *(f"{joint}_{axis}" for joint in joints for axis in "xy")])
+    rows = "".join(f"{t}," + ",".join(str(20 * i + t) for i in range(10)) + "\n" for t in range(3))
+    for name in ("1_S01", "0_S02", "1_S02"):
+        (tmp_path / f"{name}.csv").write_text(f"{header}\n{rows}")
+    (tmp_path / "classes.txt").write_text("bow\nwave\n")
+    found = recordings(tmp_path, names="{label}_{subject}", class_names=str(tmp_path / "classes.txt"), layout="coco17")
+    said = {clip.name: (clip.label, clip.attributes["subject"]) for clip in found.clips}
+    assert found.class_names == ("bow", "wave")
+    assert said == {"0_S02": (0, "S02"), "1_S01": (1, "S01"), "1_S02": (1, "S02")}

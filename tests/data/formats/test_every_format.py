@@ -25,6 +25,7 @@ from tests.data.formats import (
     test_frame_arrays,
     test_irds,
     test_json_lines,
+    test_kard,
     test_kimore,
     test_kinect,
     test_leap,
@@ -32,6 +33,7 @@ from tests.data.formats import (
     test_mediapipe,
     test_motive,
     test_msr,
+    test_msr_daily,
     test_msrc12,
     test_mvnx,
     test_ntu_npy,
@@ -255,6 +257,14 @@ def smarthome(folder: Path, clips: list[faulty.Clip]) -> Path:
     return test_smarthome.write(folder / "walk.json", test_smarthome.FRAMES)
 
 
+def kard(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_kard.write(folder / "a14_s03_e02_realworld.txt")
+
+
+def msr_daily(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_msr_daily.write(folder / "a13_s02_e01_skeleton.txt")
+
+
 def mars(folder: Path, clips: list[faulty.Clip]) -> Path:
     return test_mars.write(folder / "mice.json", test_mars.MARS)
 
@@ -278,8 +288,8 @@ SAMPLES = {
     "msrc12": msrc12, "kinect": kinect, "leap": leap, "ntu-npy": ntu_npy,
     "json_lines": json_lines,
     "panoptic": panoptic, "detectron": detectron, "smpl": smpl, "anipose": anipose, "movement": movement,
-    "qualisys": qualisys, "mvnx": mvnx, "mars": mars, "uav-human": uav_human, "smarthome": smarthome,
-    "aist": aist, "frame-arrays": frame_arrays, "utd-mhad": utd_mhad,
+    "qualisys": qualisys, "mvnx": mvnx, "mars": mars, "msr-daily": msr_daily, "uav-human": uav_human,
+    "smarthome": smarthome, "kard": kard, "aist": aist, "frame-arrays": frame_arrays, "utd-mhad": utd_mhad,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose", "video")
 
@@ -309,7 +319,21 @@ def test_files_of_one_name_in_folders_of_classes_are_clips_of_these_classes(tmp_
 
 
 @pytest.mark.parametrize(
-    "name", ["utkinect", "sbu", "pku-mmd", "irds", "shrec", "ntu-npy", "aist", "msr", "nw-ucla", "msrc12", "uav-human"]
+    "name",
+    [
+        "utkinect",
+        "sbu",
+        "pku-mmd",
+        "irds",
+        "shrec",
+        "ntu-npy",
+        "aist",
+        "msr",
+        "msr-daily",
+        "nw-ucla",
+        "msrc12",
+        "uav-human",
+    ],
 )
 def test_files_of_a_published_set_with_one_name_in_two_folders_are_all_clips(tmp_path, name):
     alone = len(read_all(SAMPLES[name](made(tmp_path / "alone"), faulty.recordings()), name)[0])

@@ -44,6 +44,7 @@ from kinegraph.data.formats import (
     frame_arrays,
     irds,
     json_lines,
+    kard,
     kimore,
     kinect,
     leap,
@@ -53,6 +54,7 @@ from kinegraph.data.formats import (
     motive,
     movement,
     msr,
+    msr_daily,
     msrc12,
     mvnx,
     ntu,
@@ -111,10 +113,10 @@ from kinegraph.skeleton.layout import JointLayout
 
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, ntu_npy, tfrecord, babel, openpose, trc, bvh, table,
-    json_lines, sleap, deeplabcut, nw_ucla, msr, kimore, utkinect, utd_mhad, uav_human, smarthome, florence, sbu,
-    pku_mmd, irds, shrec, msrc12, kinect, leap, c3d, vicon, motive, qualisys, mvnx, visual3d, amc, videopose3d, coco,
-    mars, alphapose, mmpose, yolo, mediapipe, video, panoptic, detectron, smpl, anipose, movement, aist, clip_arrays,
-    frame_arrays,
+    json_lines, sleap, deeplabcut, nw_ucla, msr, msr_daily, kard, kimore, utkinect, utd_mhad, uav_human, smarthome,
+    florence, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap, c3d, vicon, motive, qualisys, mvnx, visual3d, amc,
+    videopose3d, coco, mars, alphapose, mmpose, yolo, mediapipe, video, panoptic, detectron, smpl, anipose, movement,
+    aist, clip_arrays, frame_arrays,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.
@@ -223,7 +225,8 @@ def _read_by(
 ) -> tuple[Recordings, Mapping[str, Any]]:
     """What the reader of a format gives, and the options that it does not take. reason, fixed: see `recognise`."""
     by_names = "names" in options and "names" not in options_of(module)  # then labels and splits are given here
-    known = {*options_of(module)} - ({*LABELLING} if by_names else set())
+    here = (*LABELLING, "class_names") if by_names else LABELLING
+    known = {*options_of(module)} - ({*here} if by_names else set())
     own = {name: value for name, value in options.items() if name in known} | fixed
     reader = getattr(module, "read_whole", module.read) if whole else module.read
     if own and reader is not module.read:
@@ -233,7 +236,7 @@ def _read_by(
     about = read_about(beside(path)) if module in DESCRIBED else {}
     if about and "layout" not in own:
         own["layout"] = about["layout"]
-    listed = {name: options[name] for name in LABELLING if name in options and name not in own}
+    listed = {name: options[name] for name in here if name in options and name not in own}
     try:
         found = labelled(partial(reader, path, **own), **listed) if listed else reader(path, **own)
     except ValueError as error:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from kinegraph.data.folders import files_in
-from kinegraph.data.formats.axes import flat_shapes, frames_first, with_joints
+from kinegraph.data.formats.axes import flat_shapes, usual_order, with_joints
 from kinegraph.data.formats.hdf5 import UNPACKED_A_BYTE, UNPACKED_ALWAYS, check_h5py, dataset_of, opened
 from kinegraph.data.formats.matlab import SUFFIX as MAT
 from kinegraph.data.formats.matlab import flat, load_mat, unwrapped
@@ -123,7 +123,7 @@ def _of_mat(content: Any, joints: int | None = None) -> Any:
         if axis is None:
             return _turned(value, joints)
         clips = np.moveaxis(value, axis, 0)
-        return clips.transpose(0, *(1 + axis for axis in frames_first(clips[0], joints)))
+        return clips.transpose(0, *(1 + axis for axis in usual_order(clips[0], joints)))
 
     return {name: turned(it) for name, it in content.items()} if counts else _turned(content, joints)
 
@@ -146,7 +146,7 @@ def _turned(value: Any, joints: int | None = None) -> Any:
         return [_turned(it, joints) for it in value]
     if isinstance(value, np.ndarray) and not value.size:
         return np.zeros((0, 1, 3))  # a clip without frames, among others
-    return value.transpose(frames_first(value, joints)) if isinstance(value, np.ndarray) and value.ndim > 1 else value
+    return value.transpose(usual_order(value, joints)) if isinstance(value, np.ndarray) and value.ndim > 1 else value
 
 
 def holds_objects(path: Path) -> bool:

@@ -37,7 +37,7 @@ def with_people(keypoint: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."
     return keypoint[None] if keypoint.ndim == 3 else keypoint
 
 
-def frames_first(array: Shaped[np.ndarray, "..."], joints: int | None = None) -> tuple[int, ...]:
+def usual_order(array: Shaped[np.ndarray, "..."], joints: int | None = None) -> tuple[int, ...]:
     """The order of the axes that makes an array one of (frames, joints, coordinates), (people, frames, joints,
     coordinates), or (frames, numbers), whatever order it has. joints: their number, where it is known.
 

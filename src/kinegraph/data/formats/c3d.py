@@ -116,7 +116,9 @@ def read_file(file: Path, wanted: Wanted = every, with_frames: bool = True) -> T
         no_markers = {str(label).strip() for key in NO_MARKERS for label in found.get(f"POINT:{key}", [])}
         kept = [i for i, name in enumerate(labels) if name and name not in no_markers and not name.startswith("*")]
         if not kept:
-            raise ValueError(f"{file} names no markers")
+            turned = any(key.startswith("ROTATION:") for key in found)  # of Theia3D
+            way = ", only rotations of segments; export its joint centres, such as from Visual3D" if turned else ""
+            raise ValueError(f"{file} names no markers{way}")
         if twice := [labels[i] for place, i in enumerate(kept) if labels[i] in (labels[j] for j in kept[:place])]:
             raise ValueError(f"{file} names the marker {quoted(twice[0])} twice")
         kept = [i for i in kept if wanted(labels[i])]

@@ -156,7 +156,9 @@ def _header(file: Path, lines: Sequence[str]) -> tuple[tuple[str, ...], float, f
     units, rate = about.get("Units", "").strip().lower(), about.get("DataRate", "").replace(",", ".")
     metres = metres_of(units)
     if metres is None:
-        raise ValueError(f"{file} line 3: Units is {quoted(about.get('Units'))}, expected one of {', '.join(METRES)}")
+        beside = "; Sports2D writes a file in metres (m) beside it" if units == "px" else ""
+        found = f"Units is {quoted(about.get('Units'))}, expected one of {', '.join(METRES)}{beside}"
+        raise ValueError(f"{file} line 3: {found}")
     try:
         fps = float(rate)
     except ValueError:

@@ -1,0 +1,88 @@
+"""KARD's skeletons (Kinect Activity Recognition Dataset), a text file a clip, as published.
+
+    a04_s03_e02_realworld.txt    15 rows a frame, x y z in millimetres, y upward
+    a04_s03_e02_screen.txt       the same as u, v and depth of the picture: of a clip that is there in both, left out
+
+The joints are OpenNI's from the head down, right before left. The name says activity, subject and repetition.
+Source: Gaglio, Lo Re, Morana 2015, Human activity recognition process using 3-D posture data; KARD's readme.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, some_below, text_of
+from kinegraph.data.formats.recordings import Item, Recordings, nobody
+from kinegraph.data.formats.text import first_numbers, table_of_numbers
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import load_layout
+
+NAME, TITLE = "kard", "KARD's skeletons (.txt)"
+SUFFIXES = (".txt",)
+LAYOUT = "openni15"
+ORDER = (
+    "head", "neck", "right_shoulder", "right_elbow", "right_hand", "left_shoulder", "left_elbow", "left_hand", "torso",
+    "right_hip", "right_knee", "right_foot", "left_hip", "left_knee", "left_foot",
+)  # fmt: skip
+FPS = 30.0
+METRES = 0.001
+FILE_NAME = re.compile(r"(a(\d\d)_s(\d\d)_e(\d\d))_realworld", re.IGNORECASE)
+ACTIVITIES = (
+    "horizontal arm wave", "high arm wave", "two hand wave", "catch cap", "high throw", "draw x", "draw tick",
+    "toss paper", "forward kick", "side kick", "take umbrella", "bend", "hand clap", "walk", "phone call", "drink",
+    "sit down", "stand up",
+)  # fmt: skip
+
+
+def detect(path: Path) -> str | None:
+    """A text file of such a name whose first row has three numbers, or a folder with some."""
+    if path.is_file():
+        return "has a name and rows of KARD" if _is_one(path) else None
+    return "holds skeletons of KARD" if some_below(path, SUFFIXES, _is_one) else None
+
+
+def _is_one(file: Path) -> bool:
+    match = FILE_NAME.fullmatch(file.stem)
+    named = file.suffix.lower() in SUFFIXES and match is not None and 1 <= int(match[2]) <= len(ACTIVITIES)
+    return named and file.is_file() and len(first_numbers(file)) == 3
+
+
+def read(path: Path) -> Recordings:
+    """The clips of a folder of such files, in the order of their names, or of one file."""
+    files = [ClipFile(file.path, file.path.stem[:11].lower()) for file in clip_files(path, SUFFIXES, _is_one)[0]]
+    files = named_apart(files, path)
+    return Recordings(
+        clips=clips_of(files, _clip),
+        count=len(files),
+        layout=load_layout(LAYOUT),
+        class_names=ACTIVITIES,
+        units="m",
+        source="KARD (Gaglio et al. 2015)",
+    )
+
+
+def _clip(file: ClipFile) -> Item:
+    match = FILE_NAME.fullmatch(file.path.stem)
+    joints = read_joints(file.path)
+    if match is None or not joints.any():
+        return nobody(file.name)
+    activity, subject, repetition = map(int, match.group(2, 3, 4))
+    return SkeletonClip(
+        keypoint=joints[None],
+        layout=load_layout(LAYOUT),
+        name=file.name,
+        label=activity - 1,
+        fps=FPS,
+        attributes={"subject": subject, "repetition": repetition},
+    )
+
+
+def read_joints(file: Path) -> Float[np.ndarray, "T 15 3"]:
+    """The joints in the order of the layout, in metres. Raises ValueError with file and line."""
+    rows = table_of_numbers(text_of(file), file, 3, "x, y and z")
+    if len(rows) % len(ORDER):
+        raise ValueError(f"{file} has {len(rows):,} rows, expected {len(ORDER)} for each frame; is it cut?")
+    places = [ORDER.index(joint) for joint in load_layout(LAYOUT).joints]
+    return (rows.reshape(-1, len(ORDER), 3)[:, places] * METRES).astype(np.float32)

@@ -1,0 +1,111 @@
+"""MSR Daily Activity 3D's skeletons, a text file a clip, as published.
+
+    a01_s01_e01_skeleton.txt
+
+    183 20                      frames and joints
+    40                          rows of the frame: 40 a person, 0 without anybody
+    0.36 -0.25 2.09 1           of each joint x y z in metres, y upward, and its state,
+    0.58 0.59 2.09 1            then its place in the picture, which is left out
+
+The joints are Kinect v1's in the SDK's order. The name says action, subject and episode. Split xsub trains on subjects
+1, 3, 5, 7 and 9, as is usual.
+Source: Wang, Liu, Wu, Yuan 2012, Mining actionlet ensemble for action recognition with depth cameras.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, some_below, text_of
+from kinegraph.data.formats.recordings import Item, Recordings, nobody
+from kinegraph.data.formats.text import first_numbers, rows_of_numbers
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import load_layout
+
+NAME, TITLE = "msr-daily", "MSR Daily Activity 3D's skeletons (.txt)"
+SUFFIXES = (".txt",)
+LAYOUT, JOINTS = "kinect20", 20
+ROWS = 2 * JOINTS  # of a person
+FPS = 30.0
+FILE_NAME = re.compile(r"(a(\d\d)_s(\d\d)_e(\d\d))_skeleton", re.IGNORECASE)
+ACTIONS = (
+    "drink", "eat", "read book", "call cellphone", "write on a paper", "use laptop", "use vacuum cleaner", "cheer up",
+    "sit still", "toss paper", "play game", "lie down on sofa", "walk", "play guitar", "stand up", "sit down",
+)  # fmt: skip
+
+
+def detect(path: Path) -> str | None:
+    """A text file of such a name whose first row has two numbers, or a folder with some."""
+    if path.is_file():
+        return "has a name and frames of MSR Daily Activity 3D" if _is_one(path) else None
+    return "holds skeletons of MSR Daily Activity 3D" if some_below(path, SUFFIXES, _is_one) else None
+
+
+def _is_one(file: Path) -> bool:
+    match = FILE_NAME.fullmatch(file.stem)
+    named = file.suffix.lower() in SUFFIXES and match is not None and 1 <= int(match[2]) <= len(ACTIONS)
+    return named and file.is_file() and first_numbers(file)[1:] == [JOINTS]
+
+
+def read(path: Path) -> Recordings:
+    """The clips of a folder of such files, in the order of their names, or of one file."""
+    files = [ClipFile(file.path, file.path.stem[:11].lower()) for file in clip_files(path, SUFFIXES, _is_one)[0]]
+    files = named_apart(files, path)
+    return Recordings(
+        clips=clips_of(files, _clip),
+        count=len(files),
+        layout=load_layout(LAYOUT),
+        class_names=ACTIONS,
+        units="m",
+        source="MSR Daily Activity 3D (Wang et al. 2012)",
+        unordered=True,
+    )
+
+
+def _clip(file: ClipFile) -> Item:
+    match = FILE_NAME.fullmatch(file.path.stem)
+    frames = read_frames(file.path)
+    people = max(map(len, frames), default=0)
+    if match is None or not people:
+        return nobody(file.name)
+    rows = np.zeros((people, len(frames), JOINTS, 4), np.float32)
+    for number, frame in enumerate(frames):
+        rows[: len(frame), number] = frame
+    action, subject, episode = map(int, match.group(2, 3, 4))
+    return SkeletonClip(
+        keypoint=np.ascontiguousarray(rows[..., :3]),
+        layout=load_layout(LAYOUT),
+        name=file.name,
+        label=action - 1,
+        score=np.clip(rows[..., 3], 0, 1),
+        fps=FPS,
+        attributes={"subject": subject, "episode": episode},
+        splits={"xsub": "train" if subject % 2 else "val"},
+    )
+
+
+def read_frames(file: Path) -> list[Float[np.ndarray, "_ 20 4"]]:
+    """x, y, z and state of the joints of each frame's people. Raises ValueError with file, line and cause."""
+    rows = rows_of_numbers(text_of(file), file)
+    count, joints = (int(it) for it in _next(file, rows, 2))
+    if joints != JOINTS or count < 1:
+        raise ValueError(f"{file} says {count} frames of {joints} joints, expected frames of {JOINTS}")
+    frames = []
+    for number in range(count):
+        (size,) = _next(file, rows, 1)
+        if size < 0 or size % ROWS:
+            raise ValueError(f"{file}: frame {number + 1} has {size:g} rows, expected {ROWS} a person")
+        places = [_next(file, rows, 4) for _ in range(int(size))]
+        frames.append(np.array(places, np.float32).reshape(-1, JOINTS, 2, 4)[:, :, 0])
+    return frames
+
+
+def _next(file: Path, rows: Iterator[tuple[int, list[float]]], numbers: int) -> list[float]:
+    line, values = next(rows, (0, []))
+    if len(values) != numbers:
+        where = f"line {line} has {len(values)} numbers, expected {numbers}" if line else "ends inside a frame"
+        raise ValueError(f"{file} {where}; is it cut?")
+    return values
