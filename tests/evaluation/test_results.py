@@ -200,7 +200,7 @@ def test_arrays_are_not_taken_for_more_memory_than_they_are(tmp_path, memory, of
         ([np.zeros(3), np.full(3, np.nan)], "clip 1 has scores that are not finite"),
         (["scores"], "clip 0"),
         ([{"label": 3}], "clip 0 has no 'pred_score'; it has label"),
-        ([np.zeros(1)], "1 score a clip"),
+        ([np.zeros(0)], "no score a clip"),
         ([[[1.0], [1.0, 2.0]]], "clip 0"),
     ],
 )

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from kinegraph.cli import main
+from kinegraph.evaluation.about_result import read_evaluation
 from kinegraph.evaluation.calibration import best_temperature, calibration, least_probability
 from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.models.stgcn import STGCN
@@ -59,6 +60,12 @@ def test_the_command_changes_the_last_layer_alone(tmp_path, capsys):
     assert main(["calibrate", str(weights), str(result), "--out", str(out)]) == 2
 
 
+def test_a_result_of_one_class_is_read_again(tmp_path):
+    write_report(tmp_path / "result.pkl", Evaluation(np.ones((3, 1)), np.zeros(3, int), [*"xyz"], ("only",)))
+    tested, _ = read_evaluation(tmp_path / "result.pkl")
+    assert (tested.top1, tested.class_names) == (1.0, ("only",))
+
+
 def test_where_all_or_no_clips_are_right_nothing_is_fitted(tmp_path, capsys):
     layout, names = load_layout("ntu25"), tuple("abcde")
     network = STGCN(torch.tensor(adjacency(layout)).float(), 3, 5, widths=[4]).eval()
@@ -69,7 +76,7 @@ def test_where_all_or_no_clips_are_right_nothing_is_fitted(tmp_path, capsys):
     for labels, code, words in (
         ((right + (np.arange(20) > 2)) % 5, 0, "temperature 20.00 by 20 clips; it is the last that was tried"),
         (right, 0, "temperature 1.00 by 20 clips; all of them are answered right"),
-        ((right + 1) % 5, 2, "none of its 20 clips is answered right"),
+        ((right + 1) % 5, 2, "of its 20 clips none is answered right"),
     ):
         write_report(result, Evaluation(scores, labels, [f"clip {i}" for i in range(20)], names))
         assert main(["calibrate", str(weights), str(result), "--out", str(out), "--overwrite"]) == code

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kinegraph.files import check_new_file
+from kinegraph.messages import counted
 from kinegraph.plugins import load_plugins
 
 
@@ -50,7 +51,7 @@ def calibrate(
         raise ValueError(f"{result} is of clips that the network was trained on; give one of others")
     if not tested.right.any():
         raise ValueError(
-            f"{result}: none of its {len(tested.labels):,} clips is answered right, so nothing can be fitted"
+            f"{result}: of its {counted(len(tested.labels), 'clip')} none is answered right, so nothing can be fitted"
         )
     always = bool(tested.right.all())  # then the sharpest probabilities would be likeliest, however few clips there are
     temperature = 1.0 if always else best_temperature(tested.scores, tested.labels)
@@ -64,5 +65,5 @@ def calibrate(
     why = "; all of them are answered right, which does not tell how often others are wrong" if always else ""
     if temperature in (TEMPERATURES[0], TEMPERATURES[-1]):
         why = "; it is the last that was tried, as these clips do not decide it: give more, or better answers" + why
-    print(f"{out}: temperature {temperature:.2f} by {len(tested.labels):,} clips{why}")
+    print(f"{out}: temperature {temperature:.2f} by {counted(len(tested.labels), 'clip')}{why}")
     print(f"calibration error {before:.1%} -> {now:.1%}; below a probability of {least:.1%} rather none of the classes")

@@ -99,8 +99,8 @@ def read_result(path: str | Path) -> Result:
     found, names = _by_name(_content(path))
     rows, labels = _rows(path, found)
     scores = _scores(path, rows)
-    if not scores.shape[1] > 1:
-        raise ValueError(f"{path} has {scores.shape[1]} score a clip, expected one a class")
+    if not scores.shape[1]:
+        raise ValueError(f"{path} has no score a clip, expected one a class")
     kind = "probabilities" if are_probabilities(scores) else "logits"
     table = clip_names(path, scores)
     return Result(path, scores, kind, labels, names or table, reported=table is not None)

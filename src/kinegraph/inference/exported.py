@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from kinegraph.data.conditions import Conditions
 from kinegraph.data.preprocessing import Preprocessing, fit_people, prepare_clip
+from kinegraph.evaluation.metrics import softmax
 from kinegraph.inference.clip_matching import fitted
 from kinegraph.messages import one_line, plain_name, quoted
 from kinegraph.safe_io import parsed_json
@@ -89,7 +90,7 @@ class Exported:
 
     def answer(self, clips: Sequence[SkeletonClip]) -> Float[np.ndarray, "N classes"]:
         """The probabilities of each clip, float64. clips: that fit."""
-        return _softmax(self.scores(clips))
+        return softmax(self.scores(clips))
 
     def scores(self, clips: Sequence[SkeletonClip]) -> Float[np.ndarray, "N classes"]:
         """The logits of each clip, float64; of several views the log of their mean probability. clips: that fit."""
@@ -100,7 +101,7 @@ class Exported:
         views = np.stack([prepare_clip(clip, self.preprocessing) for clip in clips])  # (N, W, M, T, V, C)
         logits = finite(self.logits(views.reshape(-1, *views.shape[2:])).astype(np.float64))
         logits = logits.reshape(*views.shape[:2], -1)
-        return logits[:, 0] if views.shape[1] == 1 else np.log(_softmax(logits).mean(1))
+        return logits[:, 0] if views.shape[1] == 1 else np.log(softmax(logits).mean(1))
 
     def logits(self, x: Float[np.ndarray, "N M T V C"]) -> Float[np.ndarray, "N classes"]:
         """Of each clip. People who are all zeros are computed once for each length. x: as `prepare_clip` makes it."""
@@ -132,11 +133,6 @@ def finite(logits: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     if not np.isfinite(logits).all():
         raise ValueError("the network's scores are not finite numbers")
     return logits
-
-
-def _softmax(logits: Float[np.ndarray, "... classes"]) -> Float[np.ndarray, "... classes"]:
-    shares = np.exp(logits - logits.max(-1, keepdims=True))
-    return shares / shares.sum(-1, keepdims=True)
 
 
 def load_exported(path: str | Path, *, map_layout: bool = False, threads: int | None = None) -> Exported:

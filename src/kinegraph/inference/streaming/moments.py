@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.evaluation.metrics import softmax
 from kinegraph.inference.streaming.causal import CausalFrames, absent_body
 from kinegraph.inference.streaming.poses import Form, Person, Scores
 
@@ -93,9 +94,8 @@ def scores_of(
     pools: Mapping[Person, Pool], logits: Float[np.ndarray, "P classes"], bodies: Mapping[Person, Body], stride: int
 ) -> dict[Person, Scores]:
     """The probabilities of some people, and the frames that they rest on."""
-    powers = np.exp(logits - logits.max(1, keepdims=True))
     found: dict[Person, Scores] = {}
-    for (person, pool), row in zip(pools.items(), powers / powers.sum(1, keepdims=True), strict=True):
+    for (person, pool), row in zip(pools.items(), softmax(logits), strict=True):
         skipped = bodies[person].frames.skipped
         first, last = (pool.count - pool.rests_on) * stride, (pool.count - 1) * stride
         found[person] = Scores(skipped + first, skipped + last + 1, row)
