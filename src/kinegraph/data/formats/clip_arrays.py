@@ -259,7 +259,8 @@ def _clip(array: Shaped[np.ndarray, "..."], name: str, layout: JointLayout, fram
     try:
         if array.dtype.kind not in "fiu":
             raise FormatError("shape", f"holds {array.dtype}, expected numbers")
-        found = np.array(_as_clip(array, len(layout)), np.float32)
+        with np.errstate(over="ignore"):  # a number that is too large is infinite, which is said of the clip
+            found = np.array(_as_clip(array, len(layout)), np.float32)
         found = found.swapaxes(0, 1) if frames_first else found
         found = unpadded(np.where(np.isnan(found).any(3, keepdims=True), 0, found))
         if not found.size:

@@ -297,7 +297,8 @@ def _frames_first(files: Sequence[ClipFile]) -> bool:
 
 def _clip(file: ClipFile, layout: JointLayout, places: Sequence[int], frames_first: bool) -> Item:
     array, beside = _arrays(file.path, len(places))
-    array = np.array(with_people(array), np.float32)
+    with np.errstate(over="ignore"):  # a number that is too large is infinite, which is said of the clip
+        array = np.array(with_people(array), np.float32)
     if array.shape[2] == len(places):
         array = in_places(array, places, len(layout))
         beside = None if beside is None else in_places(with_people(beside[..., None]), places, len(layout))[..., 0]
