@@ -3,6 +3,7 @@
 import random
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,6 +48,18 @@ def test_the_command_line_gives_the_same_weights(run, place):
     words = ["train", str(place / "config.yaml"), "--work-dir", str(place / "typed"), "--epochs", "25"]
     assert main([*words, "--validate-every", "5"]) == 0
     assert (place / "typed/checkpoints/last.safetensors").read_bytes() == run.last.read_bytes()
+
+
+def test_scores_that_the_network_does_not_know_change_no_figure(run, place, capsys):
+    dataset = kg.open_dataset(place / "dataset")
+    scored = [replace(clip, score=np.full(clip.keypoint.shape[:3], 0.5, np.float32)) for clip in dataset]
+    about = {"layout": dataset.layout, "class_names": dataset.class_names, "units": "m", "source": "made up"}
+    both = [kg.test(run.best, it, "xsub") for it in (dataset, kg.write_dataset(place / "scored", scored, **about))]
+    np.testing.assert_array_equal(both[0].scores, both[1].scores)
+    assert capsys.readouterr().out.count("note: the confidences of joints are left out") == 1
+    flat = [replace(clip, keypoint=clip.keypoint[..., :2]) for clip in dataset]
+    with pytest.raises(ValueError, match="clip 'clip000' has xy without scores, the network wants"):
+        kg.test(run.best, kg.write_dataset(place / "flat", flat, **about | {"units": "px"}), "xsub")
 
 
 def test_a_test_gives_its_figures(run, place, capsys):

@@ -46,6 +46,10 @@ def place(tmp_path_factory):
         (["train", "{config}", "--work-dir", "{run}"], "--resume goes on"),
         (["train", "{config}", "--work-dir", "{new}", "--resume"], "nothing to resume"),
         (["train", "{config}", "--work-dir", "{run}", "--resume", "--batch-size", "2"], "batch_size 4, asked for is 2"),
+        (
+            ["train", "{config}", "--work-dir", "{run}", "--resume", "--optimizer.lr", "0.5"],
+            "has optimizer.init_args.lr 0.05, asked for is 0.5: it would be another run",
+        ),
         (["train", "{config}", "--clip-gradients", "-1"], "clip_gradients is -1"),
         (["train", "{config}", "--clip-gradients", "abc"], "clip_gradients: expected a number, found 'abc'"),
         (["train", "{config}", "--seed", "-1"], "seed is -1, expected at least 0"),

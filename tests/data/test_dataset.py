@@ -431,6 +431,14 @@ def test_a_dataset_travels_as_its_path(folder, monkeypatch):
         assert list(pool.map(_sum, [dataset] * 5, range(5))) == sums
 
 
+def test_clips_may_be_had_without_their_scores(tmp_path):
+    scored = clip("one", score=np.ones((1, 4, 3), np.float32), frames=4, people=1)
+    without = write_dataset(tmp_path / "set", [scored], **ABOUT).without_scores()
+    for dataset in (without, pickle.loads(pickle.dumps(without))):
+        assert dataset[0].score is None
+        assert not dataset.has_score
+
+
 def test_overwriting_spares_what_is_not_of_the_dataset(tmp_path):
     made_up.dataset(tmp_path / "dataset")
     (tmp_path / "dataset" / "raw").mkdir()

@@ -19,6 +19,7 @@ from kinegraph.models.network import network_class
 from kinegraph.models.weights import load_weights, save_weights
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import load_layout
+from tests import made_up
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
@@ -61,6 +62,8 @@ def test_networks_are_the_same_for_clips_of_any_shape(name, tmp_path):
     about = {"layout": layout, "class_names": list("abcd"), "preprocessing": steps}
     save_weights(tmp_path / "w.safetensors", network, **about)
     report = kg.export(tmp_path / "w.safetensors", tmp_path / "w.onnx")
+    with pytest.raises(ValueError, match=r"w\.onnx is an exported network, which only answers: give the weights"):
+        kg.embed(tmp_path / "w.onnx", made_up.clips(1))
     assert report.same == report.clips > 10
     x = np.random.default_rng(5).standard_normal((5, 2, 41, 25, 3)).astype(np.float32)
     with torch.no_grad():

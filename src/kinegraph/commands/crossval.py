@@ -171,9 +171,8 @@ def _line(job: Job, fold: Fold, tested: Evaluation) -> str:
 
 
 def _groups(fold: Fold) -> str:
-    return (
-        f"{first_few(fold.groups, 6)}; {len(fold.indices):,} clips" if fold.groups else f"{len(fold.indices):,} clips"
-    )
+    clips = counted(len(fold.indices), "clip")
+    return f"{first_few(fold.groups, 6)}; {clips}" if fold.groups else clips
 
 
 def _conclude(folder: SkeletonDataset, jobs: Mapping[Job, Fold], out: Path, what: str, config: str) -> CrossValidation:

@@ -32,7 +32,7 @@ from kinegraph.evaluation.metrics import METRICS, check_metrics, evaluate, figur
 from kinegraph.evaluation.results import checked_result_path
 from kinegraph.evaluation.scoring import score_clips
 from kinegraph.evaluation.timelines import TimelineEvaluation
-from kinegraph.inference.clip_matching import check_fit
+from kinegraph.inference.clip_matching import check_fit, with_channels
 from kinegraph.inference.explanation import explainer
 from kinegraph.inference.exported import Exported
 from kinegraph.inference.inputs import LOOKED_AT, differences_from
@@ -79,6 +79,7 @@ def measure(asked: TestOptions) -> Evaluation | TimelineEvaluation:
     elif asked.out:
         asked = replace(asked, out=checked_result_path(asked.out))
     prepared = _preprocessing(weights, options, checkpoint)
+    folder = _as_trained(folder, weights, prepared)
     clips = ClipDataset(folder, folder.indices(split, part), prepared)
     if not of_frames:
         _check_labels(clips)
@@ -219,6 +220,18 @@ def _open_weights(checkpoint: Path, folder: SkeletonDataset, keep: bool) -> Weig
             raise ValueError(f"--keep is for weights files, {checkpoint} is an exported network")
     check_fit(weights, folder, str(checkpoint))
     return weights
+
+
+def _as_trained(folder: SkeletonDataset, weights: Weights | Exported, prepared: Preprocessing) -> SkeletonDataset:
+    """The dataset without confidences where the network was trained without, as predict leaves them out.
+
+    Raises ValueError where its clips have not what the network wants.
+    """
+    channels = weights.channels if isinstance(weights, Exported) else predictor_of(weights, prepared).channels
+    if with_channels(folder[0], prepared, channels).score is not None or not folder.has_score:
+        return folder
+    print("note: the confidences of joints are left out, as the network was trained without")
+    return folder.without_scores()
 
 
 def _check_labels(clips: ClipDataset) -> None:

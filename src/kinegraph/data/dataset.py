@@ -11,7 +11,7 @@ dataset.json   format and version, layout, units, class names, source, licence, 
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
@@ -189,8 +189,12 @@ class SkeletonDataset:
             )
         return labels_of_frames(self.segments[index], int(self.frames[index]), len(self.class_names))
 
-    def __reduce__(self) -> tuple[Callable[[Path, str], "SkeletonDataset"], tuple[Path, str]]:
-        return _opened_again, (self.path, self.checksum)
+    def without_scores(self) -> "SkeletonDataset":
+        """The same clips without confidences, for a network that was trained without."""
+        return replace(self, has_score=False)
+
+    def __reduce__(self) -> tuple[Callable[[Path, str, bool], "SkeletonDataset"], tuple[Path, str, bool]]:
+        return _opened_again, (self.path, self.checksum, self.has_score)
 
     def parts(self, split: str) -> tuple[str, ...]:
         """The parts of a split, such as ("train", "val", "test"), in this order.
@@ -266,12 +270,12 @@ def open_dataset(path: str | Path, check_values: bool = False) -> SkeletonDatase
     return dataset
 
 
-def _opened_again(path: Path, checksum: str) -> SkeletonDataset:
+def _opened_again(path: Path, checksum: str, has_score: bool) -> SkeletonDataset:
     """The dataset in another process. Raises ValueError where it is no longer the same."""
     dataset = open_dataset(path)
     if dataset.checksum != checksum:
         raise ValueError(f"{path} was replaced by another dataset while it was in use")
-    return dataset
+    return replace(dataset, has_score=has_score)
 
 
 def write_dataset(

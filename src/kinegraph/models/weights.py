@@ -28,7 +28,7 @@ from kinegraph.messages import one_line, plain_name, quoted
 from kinegraph.models.model_card import model_card, write_card
 from kinegraph.models.network import network_class, network_kind, rebuild
 from kinegraph.models.published import load_published
-from kinegraph.models.weights_path import find_weights, is_published, name_of
+from kinegraph.models.weights_path import find_weights, is_exported, is_published, name_of
 from kinegraph.safe_io import parsed_json
 from kinegraph.skeleton.layout import JointLayout
 
@@ -151,6 +151,8 @@ def load_weights(path: str | Path, *, finite: bool = True) -> Weights:
     Raises ValueError when there is none, it is another kind of file, was changed, or does not fit together.
     """
     path = find_weights(path)
+    if is_exported(path):
+        raise ValueError(f"{path} is an exported network, which only answers: give the weights that it was made of")
     if is_published(path):
         raise ValueError(f"{path} is no weights file; `kinegraph convert {path} OUT.safetensors` makes one of it")
     try:

@@ -142,7 +142,7 @@ class TrainOptions:
         "epoch_test_acc ...",
         resume=MAY_CHANGE,
     )
-    report: bool = option(True, "write the run folder's report.html at the end.")
+    report: bool = option(True, "write the run folder's report.html at the end.", resume=MAY_CHANGE)
     seed: int = option(0, "decides initial weights, order, augmentation and dropout.", least=0)
     deterministic: bool = option(False, "allow only operations that give the same result each time.")
     workers: int = option(0, "processes that prepare batches, 0 for none.", least=0, resume=MAY_CHANGE)

@@ -118,10 +118,10 @@ class RunFolder:
         may_change: names of the options that change no weights.
         """
         if other := [key for key in (before.keys() | now.keys()) - set(may_change) if before.get(key) != now.get(key)]:
-            key = min(other)
+            key, had, asked = _difference(min(other), before.get(min(other)), now.get(min(other)))
             raise ValueError(
-                f"the run in {self.path} has {key} {before.get(key)}, asked for is {now.get(key)}: it would be another "
-                f"run; start it in another --work-dir"
+                f"the run in {self.path} has {key} {had}, asked for is {asked}: it would be another run; start it in "
+                "another --work-dir"
             )
 
     def log(self, **record) -> None:
@@ -170,6 +170,14 @@ class RunFolder:
             table = csv.DictWriter(file, [*COLUMNS, *more], extrasaction="ignore")
             table.writeheader()
             table.writerows(rows)
+
+
+def _difference(name: str, before: Any, now: Any) -> tuple[str, Any, Any]:
+    """The first option of a part that differs, such as optimizer.init_args.lr, and both values."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        key = min(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+        return _difference(f"{name}.{key}", before.get(key), now.get(key))
+    return name, before, now
 
 
 def _is_config(path: Path, options: Collection[str]) -> bool:
