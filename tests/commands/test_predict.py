@@ -63,6 +63,15 @@ def predict(place, *arguments) -> list[dict]:
     return json.loads(out.read_text())
 
 
+def test_a_clip_of_nobody_in_a_dataset_is_left_out_and_named(place, tmp_path, capsys):
+    """It was the end of the whole command, with --skip-broken too."""
+    clips = faulty.recordings()
+    clips[1].keypoint[:] = 0
+    answers = predict(place, faulty.dataset(tmp_path, clips))
+    assert [it["clip"] for it in answers] == [it.name for it in clips if it is not clips[1]]
+    assert f"skipped: 1 without any person: {clips[1].name}" in capsys.readouterr().err
+
+
 FORMATS = {
     faulty.dataset: "dataset",
     faulty.npz: "npz",

@@ -203,7 +203,8 @@ def _show(rows: Sequence[tuple[int, Fold, Evaluation]], pooled: Sequence[Evaluat
     for seed, fold, one in rows:
         table.add_row(str(seed), str(fold.number), _groups(fold), *(f"{one.metrics[name]:.4f}" for name in SHOWN))
     for seed, one in enumerate(pooled):
-        table.add_row(str(seed), "all", f"{len(one.labels):,} clips", *(f"{one.metrics[name]:.4f}" for name in SHOWN))
+        figures = (f"{one.metrics[name]:.4f}" for name in SHOWN)
+        table.add_row(str(seed), "all", counted(len(one.labels), "clip"), *figures)
     Console(highlight=False, soft_wrap=True).print(table)
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from kinegraph.commands.reading import weights_first
 from kinegraph.commands.signature import check_numbers
+from kinegraph.messages import counted
 from kinegraph.plugins import load_plugins
 
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
@@ -76,7 +77,7 @@ def explain(
     shares = joint_shares(predictor, (predictor.fit(folder[i]) for i in clips), batch_size)
     _show(console, shares, predictor.layout)
     where = f"{split} / {part} of {dataset}" if split else f"{dataset}"
-    print(f"{where}, {len(indices):,} clips; evenly shared, a joint would have {1 / len(shares.joints):.1%}")
+    print(f"{where}, {counted(len(indices), 'clip')}; evenly shared, a joint would have {1 / len(shares.joints):.1%}")
     if out:
         write_atomic(out, _csv(shares, predictor.layout))
         print(f"table: {out}")

@@ -23,7 +23,7 @@ from kinegraph.evaluation.fusion import (
 from kinegraph.evaluation.fusion import fuse as fuse_streams
 from kinegraph.evaluation.metrics import evaluate, figures_to_show, remarks, softmax
 from kinegraph.evaluation.results import Result, checked_result_path, in_order, read_result, result_file
-from kinegraph.messages import plain_name
+from kinegraph.messages import counted, plain_name
 from kinegraph.report.html import About
 from kinegraph.report.write import write_report
 
@@ -278,7 +278,7 @@ def show(streams: list[Result], fusion: Fusion, clips: Clips) -> None:
     table.add_section()
     table.add_row("fusion", "probabilities", "", "", *(f"{value:.4f}" for value in fused.values()), style="bold")
     console.print(table)
-    print(f"{clips.split} / {clips.part} of {clips.folder.path}, {len(clips.labels):,} clips")
+    print(f"{clips.split} / {clips.part} of {clips.folder.path}, {counted(len(clips.labels), 'clip')}")
     print(fusion.description)
     for line in remarks(fusion.probability, clips.labels, clips.folder.class_names):
         print(f"warning: {line}")

@@ -29,7 +29,7 @@ from kinegraph.data.formats.recordings import FormatError, Recordings, Unread, c
 from kinegraph.data.formats.unknown import not_here
 from kinegraph.data.segments.summary import facts_of_segments, lines_of_segments, summarize_segments
 from kinegraph.data.split_names import order_of
-from kinegraph.messages import plain_name
+from kinegraph.messages import counted, plain_name
 from kinegraph.models.weights_path import find_index, find_weights, zoo_names
 from kinegraph.plugins import load_plugins
 from kinegraph.skeleton.layout import layout_names, load_layout
@@ -340,7 +340,7 @@ def _clip_rows(about: dict) -> Iterable[tuple[str, str]]:
         way = f", {about.pop('upward')}" if "upward" in about else ""
         about["coordinates"] = f"{ranges}; bodies {size:g} large: {units}{way}"
     if "people" in about:
-        about["people"] = ", ".join(f"{count}: {clips:,} clips" for count, clips in about["people"].items())
+        about["people"] = ", ".join(f"{count}: {counted(clips, 'clip')}" for count, clips in about["people"].items())
         about["frames"] = ", ".join(f"{word} {number:g}" for word, number in about["frames"].items())
         about["missing joints"] = (
             f"{about.pop('missing_joints'):.1%}, and {about.pop('empty_frames'):.1%} of the frames empty"
@@ -365,11 +365,11 @@ def _classes(named: int | None, with_clips: int, clips: dict[int, int], names: d
     about = f"{with_clips} of {named}" if named and named != with_clips else f"{with_clips}"
     rare, common = min(clips, key=clips.__getitem__), max(clips, key=clips.__getitem__)
     alike = clips[rare] == clips[common]
-    about += f", {clips[rare]:,} clips each" * alike
+    about += f", {counted(clips[rare], 'clip')} each" * alike
     if with_clips <= CLASSES_NAMED:
         return f"{about}: {'; '.join(names[i] + f' {clips[i]:,}' * (not alike) for i in clips)}"
     return (
         about
         if alike
-        else f"{about}; from {clips[rare]:,} clips ({names[rare]}) to {clips[common]:,} ({names[common]})"
+        else f"{about}; from {counted(clips[rare], 'clip')} ({names[rare]}) to {clips[common]:,} ({names[common]})"
     )

@@ -30,6 +30,7 @@ from kinegraph.data.segments import SegmentTable, read_tables
 from kinegraph.data.segments.attach import NONE, clips_of_segments, complete, with_none, with_segments
 from kinegraph.data.segments.summary import lines_of_segments, summarize_segments
 from kinegraph.data.tracking import CROWD
+from kinegraph.messages import counted
 from kinegraph.plugins import load_plugins
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up
@@ -275,7 +276,7 @@ def summarize(
         ("licence", dataset.licence),
         ("joints", f"{len(dataset.layout.joints)} ({dataset.layout.name}), {dataset.channels}D in {dataset.units}"),
         *_about_labels(dataset),
-        ("people", ", ".join(f"{count}: {clips:,} clips" for count, clips in sorted(people.items()))),
+        ("people", ", ".join(f"{count}: {counted(clips, 'clip')}" for count, clips in sorted(people.items()))),
         (
             "frames",
             f"shortest {low:g}, median {middle:g}, longest {high:g}" + (f", {', '.join(rates)} fps" if rates else ""),
@@ -285,7 +286,7 @@ def summarize(
         if row[1]:
             table.add_row(*map(Text, row))
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    console.print(f"{path}: {len(dataset):,} clips, {dataset.dtype}, {size:,.1f} MB")
+    console.print(f"{path}: {counted(len(dataset), 'clip')}, {dataset.dtype}, {size:,.1f} MB")
     Console().print(table)
     for line in skipped:
         console.print(f"skipped: {line}")
@@ -316,7 +317,7 @@ def _classes(dataset: SkeletonDataset) -> str:
     counts, names = counts[there], [dataset.class_names[i] for i in there]
     low, high = np.argmin(counts), np.argmax(counts)
     if equal := counts[low] == counts[high]:
-        listed += f", {counts[low]:,} clips each"
+        listed += f", {counted(counts[low], 'clip')} each"
     if len(there) <= CLASSES_LISTED:
         cells = names if equal else [f"{name} {count:,}" for name, count in zip(names, counts, strict=True)]
         return f"{listed}: {'; '.join(cells)}"

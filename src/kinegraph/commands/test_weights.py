@@ -38,6 +38,7 @@ from kinegraph.inference.exported import Exported
 from kinegraph.inference.inputs import LOOKED_AT, differences_from
 from kinegraph.inference.predictor import Predictor, conditions_of_training, predictor_of
 from kinegraph.inference.trained_network import EngineChoice, batches, by_engine, load_trained, placed_asked
+from kinegraph.messages import counted
 from kinegraph.models.convert import published_weights
 from kinegraph.models.precision import slower_bf16
 from kinegraph.models.weights import Weights, add_measured
@@ -346,7 +347,7 @@ def measure_scores(asked: TestOptions, metrics: Sequence[str]) -> Evaluation:
     found = read_fitting(result, clips)
     scores = found.scores if found.kind == "logits" else log_probability(found.probability)
     checked = "clip names" if found.names else "labels" if found.labels is not None else "their number only"
-    print(f"{len(scores):,} clips of {clips}: {found.kind}, order checked by {checked}")
+    print(f"{counted(len(scores), 'clip')} of {clips}: {found.kind}, order checked by {checked}")
     figures = evaluate(scores, clips.labels, list(metrics))
     for name, value in figures_to_show(figures, scores.shape[1]).items():
         print(f"{name}: {value:.4f}")

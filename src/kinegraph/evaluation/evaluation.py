@@ -25,7 +25,7 @@ from kinegraph.evaluation.metrics import (
     softmax,
     wilson,
 )
-from kinegraph.messages import spreadsheet_cell
+from kinegraph.messages import counted, spreadsheet_cell
 from kinegraph.notebook import ShownPath, in_notebook
 
 RESAMPLES = 10_000  # of the bootstrap
@@ -97,7 +97,7 @@ class Evaluation:
 
     def __repr__(self) -> str:
         figures = f"top-1 {self.top1:.1%}, mean class {self.mean_class:.1%}"
-        return f"Evaluation({self.title}: {len(self.names):,} clips, {figures})"
+        return f"Evaluation({self.title}: {counted(len(self.names), 'clip')}, {figures})"
 
     def _repr_html_(self) -> str:
         return in_notebook(self)

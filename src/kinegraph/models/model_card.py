@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from kinegraph.atomic import write_atomic
+from kinegraph.messages import counted
 from kinegraph.models.network import network_kind
 from kinegraph.skeleton.layout import JointLayout
 
@@ -87,7 +88,7 @@ def _data(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"* data: {facts['source']}{_part(facts)}"
     if "clips" in facts:
         subjects = f" of {facts['subjects']} subjects" if "subjects" in facts else ""
-        yield f"* {facts['clips']:,} clips{subjects} in {facts.get('classes', 'unknown')} classes"
+        yield f"* {counted(facts['clips'], 'clip')}{subjects} in {facts.get('classes', 'unknown')} classes"
     if "frames" in facts:
         low, middle, high = facts["frames"]
         yield f"* {low} to {high} frames a clip, half of them up to {middle}"

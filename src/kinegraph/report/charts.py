@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from kinegraph.evaluation.calibration import Calibration
+from kinegraph.messages import counted
 from kinegraph.report.page import text
 from kinegraph.report.runs import Curve
 
@@ -99,7 +100,7 @@ def calibration_svg(found: Calibration) -> str:
         right, sure = found.accuracy[index], found.confidence[index]
         tall = max(low * count / most, 0.75)
         kind, (less, more) = "over" if sure > right else "under", sorted((right, sure))
-        label = f"{count:,} clips, sure {100 * sure:.1f} %, right {100 * right:.1f} %"
+        label = f"{counted(count, 'clip')}, sure {100 * sure:.1f} %, right {100 * right:.1f} %"
         across = f'x="{x:.1f}" width="{wide:.1f}"'
         parts.append(
             f"<g{' class=scarce' if count < SCARCE else ''}><title>{label}</title>"

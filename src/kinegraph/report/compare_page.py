@@ -61,7 +61,7 @@ def comparison_page(runs: Sequence[Run], names: Sequence[str]) -> str:
         "details": _environments(runs, names),
     }
     first = runs[0].evaluation
-    note = f"{text(first.title)}, {len(first.labels):,} clips" if first is not None else ""
+    note = f"{text(first.title)}, {counted(len(first.labels), 'clip')}" if first is not None else ""
     head = f"<header><h1>{' · '.join(map(text, names))}</h1><p>{note}</p></header>"
     synthetic = SYNTHETIC if any(run.evaluation is not None and run.evaluation.synthetic for run in runs) else ""
     shown = contents({key: SECTIONS[key] for key, content in found.items() if content})

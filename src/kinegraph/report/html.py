@@ -123,7 +123,7 @@ def _headline(evaluation: Evaluation, title: str) -> str:
     figures.append(tile("Calibration error", f"{100 * error:.1f}", "%", "0 is ideal"))
     where = " / ".join(word for word in (evaluation.split, evaluation.part) if word)
     known = [f"<strong>{text(where)}</strong>"] if where else []
-    known += [f"{clips:,} clips", f"{classes} classes"]
+    known += [counted(clips, "clip"), counted(classes, "class", "classes")]
     source = quiet(text(evaluation.source)) if evaluation.source else ""
     return (
         f"<header><h1>{text(title)}</h1><p>{' · '.join(known)}</p>{source}</header>\n"

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from kinegraph.data.formats.recordings import Item, Recordings
-from kinegraph.messages import did_you_mean, first_few, quoted
+from kinegraph.messages import counted, did_you_mean, first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 
 
@@ -25,7 +25,7 @@ def chosen(found: Recordings, only: Sequence[str] | None, merge: Sequence[str] |
     left_out: list[str] = []
 
     def skipped() -> list[str]:
-        line = f"{len(left_out):,} clips of classes that were not chosen: {first_few(left_out)}"
+        line = f"{counted(len(left_out), 'clip')} of classes that were not chosen: {first_few(left_out)}"
         return found.skipped() + [line] * bool(left_out)
 
     clips = _renumbered(found.clips, number, left_out)

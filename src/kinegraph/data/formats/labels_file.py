@@ -9,7 +9,7 @@ from pathlib import Path
 from kinegraph.data.formats.clip_columns import MADE, MADE_HERE, Facts, facts, read_labels_file
 from kinegraph.data.formats.clip_names import LABELS, columns_of, with_names
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread
-from kinegraph.messages import first_few
+from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.clip import SkeletonClip
 
 FILE_ENDING = re.compile(r"\.[A-Za-z]\w{1,8}$")
@@ -36,8 +36,11 @@ def with_labels(
     unlisted = [clip for clip in table if clip not in row]
     used = {*row.values()}
     absent = [key for key in listing if key not in used]
-    lines = [f"{len(unlisted):,} clips that {file.name} does not list: {first_few(unlisted)}"] if unlisted else []
-    lines += [f"{len(absent):,} clips of {file.name} without recording: {first_few(absent)}"] if absent else []
+    lines = []
+    if unlisted:
+        lines += [f"{counted(len(unlisted), 'clip')} that {file.name} does not list: {first_few(unlisted)}"]
+    if absent:
+        lines += [f"{counted(len(absent), 'clip')} of {file.name} without recording: {first_few(absent)}"]
     if not any("label" in cells for cells in listing.values()):
         there = first_few(list(next(iter(listing.values()))), 8) or "nothing"
         lines += [f"labels: {file.name} has no column 'label', beside clip it has {there}"]
