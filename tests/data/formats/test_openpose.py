@@ -232,7 +232,7 @@ def test_frames_with_parts_or_a_table_of_labels(tmp_path):
         "train/wave/a": ("clap", {"subject": 7}, "train"),
         "val/walk/c": ("sit", {"subject": 8}, "test"),
     }
-    assert found.skipped() == ["1 clips that labels.csv does not list: train/walk/b"]
+    assert found.skipped() == ["1 clip that labels.csv does not list: train/walk/b"]
 
 
 def test_several_clips_in_one_folder(tmp_path):

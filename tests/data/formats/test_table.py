@@ -203,8 +203,8 @@ def test_labels_file(table, tmp_path):
         ("clip2", "stand", {"camera": 3, "subject": "p2"}),
     ]
     assert found.skipped() == [
-        "1 clips that labels.csv does not list: clip1",
-        "1 clips of labels.csv without recording: clip9",
+        "1 clip that labels.csv does not list: clip1",
+        "1 clip of labels.csv without recording: clip9",
     ]
     names = table("stand\nsit\nrun\n", "names.txt")
     ordered = recordings(table(many("camera", ["1", "2", "3"])), labels_file=labels, class_names=str(names))
