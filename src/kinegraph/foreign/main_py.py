@@ -35,7 +35,7 @@ FEEDER: dict[str, object] = {
     **dict.fromkeys(["use_mmap", "mmap", "split", "p_interval", "vel", "bone", "random_rot", "repeat"], ANY),
     **dict.fromkeys(["normalization", "random_scale"], False),
 }
-# Feeders whose settings are read here. Others are taken for them, which is said, or do more to a clip than is here.
+# Feeders whose settings are read here. Others are read as these, which is said, or do more to a clip than is here.
 FEEDERS = ("feeder.feeder.Feeder", "feeders.feeder.Feeder", "feeders.feeder_ntu.Feeder")
 OTHER_FEEDERS = ("ucla",)
 SPATIAL = ("spatial", None)
@@ -224,7 +224,7 @@ def _feeder(config: Block, recipe: Recipe) -> None:
     if any(name in feeder for name in OTHER_FEEDERS):
         recipe.refuse(f"{feeder} does more to a clip than is here; expected {', '.join(FEEDERS)}", config, "feeder")
     elif feeder not in FEEDERS:
-        recipe.note(f"{feeder} is taken for the project's usual feeder", config, "feeder")
+        recipe.note(f"{feeder} is read as the project's usual feeder", config, "feeder")
     for part, block, what in (("train", train, "train_feeder_args"), ("val", test, "test_feeder_args")):
         check_known(recipe, block, FEEDER, what)
         path, labels = block.get("data_path"), block.get("label_path")

@@ -1,4 +1,4 @@
-"""What is told of a run while it trains: to the person at the terminal, to services, to the user's own code.
+"""Progress of a run while it trains: shown in the terminal, sent to services, given to the user's own code.
 
 log.jsonl and metrics.csv are written in any case. TensorBoard, Weights & Biases and MLflow are extras; project, address
 and password of the services are theirs to know: WANDB_PROJECT, WANDB_MODE, MLFLOW_TRACKING_URI,
