@@ -28,8 +28,8 @@ from kinegraph.data.auto import twin_names
 from kinegraph.data.dataset import open_dataset, write_dataset
 from kinegraph.evaluation.about_result import read_evaluation
 from kinegraph.inference.embedding import embeddings, encoder_for
-from kinegraph.inference.enrolment import fit_head, log_probabilities
 from kinegraph.inference.predictor import predictor_of
+from kinegraph.models.ridge import fit_head, log_probabilities
 from kinegraph.models.weights import load_weights
 from kinegraph.training.commands import Commands
 from kinegraph.training.crossval import Job, run_jobs

@@ -20,7 +20,7 @@ from accuracy_sets import SETS
 from few_clips import described, draw
 
 from kinegraph.evaluation.calibration import calibration
-from kinegraph.inference.enrolment import fit_head, log_probabilities
+from kinegraph.models.ridge import fit_head, log_probabilities
 
 ACCEPTED = 0.9
 SHRINKAGE = 0.5  # of the covariance, towards the same variance in all directions

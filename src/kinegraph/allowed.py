@@ -21,6 +21,7 @@ NETWORKS = (
     "kinegraph.models.skateformer.SkateFormer",
     "kinegraph.models.posestatistics.PoseStatistics",
     "kinegraph.models.jointdistances.JointDistances",
+    "kinegraph.models.minirocket.MiniRocket",
     "kinegraph.models.ensemble.Ensemble",
 )
 LOSSES = (  # each takes logits (N, classes) and labels (N,)

@@ -10,10 +10,10 @@ import kinegraph as kg
 from kinegraph.cli import main
 from kinegraph.data.augment import mirror
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
-from kinegraph.inference.enrolment import _directions, _left_out, fit_head
 from kinegraph.inference.explanation import can_explain
 from kinegraph.models.network import BlackBox
 from kinegraph.models.protogcn import ProtoGCN
+from kinegraph.models.ridge import _directions, _left_out, fit_head
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import Weights, load_weights, save_weights
 from kinegraph.skeleton.clip import SkeletonClip

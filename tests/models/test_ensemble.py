@@ -1,5 +1,6 @@
 """An ensemble answers as its members would together, and each member learns as it would alone."""
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -7,12 +8,15 @@ from torch.nn import functional as F
 from kinegraph.models.agcn import AGCN
 from kinegraph.models.ensemble import Ensemble
 from kinegraph.models.jointdistances import JointDistances
+from kinegraph.models.minirocket import MiniRocket
 from kinegraph.models.optimize import optimize
+from kinegraph.models.ridge import LinearHead
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.transfer import Meaning, Start, freeze_blocks, take_over
 from kinegraph.models.weights import load_weights, save_weights
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import load_layout
+from kinegraph.training.optim import parameter_groups
 
 LAYOUT = load_layout("coco17")
 GRAPH = torch.tensor(adjacency(LAYOUT, strategy="inward_outward")).float()
@@ -40,7 +44,7 @@ def apart(model: Ensemble) -> list:
     """The members as networks of their own."""
     kinds, weights = (STGCN, AGCN, STGCN), model.head.weight.split(model.widths, dim=1)
     networks = []
-    for kind, member, seen, about, weight in zip(kinds, model.members, SEEN, MEMBERS, weights, strict=True):
+    for kind, member, seen, about, weight in zip(kinds, model.members, SEEN, MEMBERS, weights, strict=False):
         options = {key: it for key, it in about.items() if key not in ("network", "streams")}
         network = kind(GRAPH, len(seen), 4, **options)
         network.load_state_dict(member.state_dict() | {"head.weight": weight, "head.bias": model.head.bias})
@@ -73,6 +77,29 @@ def test_each_member_learns_as_it_would_alone_from_clips_of_its_own():
         for (name, mine), theirs in zip(model.members[i].named_parameters(), network.parameters(), strict=False):
             share = len(wanted) / len(labels)
             torch.testing.assert_close(mine.grad, share * theirs.grad, atol=1e-5, rtol=1e-4, msg=f"{i} {name}")
+
+
+def test_a_member_that_is_fitted_counts_as_all_others_and_no_step_changes_it():
+    about = {"network": "kinegraph.models.minirocket.MiniRocket", "streams": [0], "kernels": 6}
+    model = ensemble([*MEMBERS, about])
+    (part,) = model.closed_form_parts()
+    assert part.seen == [0, 1]
+    x, people, labels = clips()
+    part.network.see(x[:, 0][..., part.seen])
+    head = LinearHead(np.random.default_rng(0).normal(size=(4, 6)), np.arange(4.0), np.zeros((1, 1, 4)))
+    part.put(head)
+    fitted = MiniRocket(GRAPH, 2, 4, kernels=6)
+    fitted.load_state_dict(part.network.state_dict(), strict=False)
+    head.copy_to(fitted.head)
+    others = [network.eval()(x[..., seen], people) for network, seen in zip(apart(model), SEEN, strict=False)]
+    wanted = torch.stack(others).mean(0) + fitted.eval()(x[..., :2], people)
+    torch.testing.assert_close(model.eval()(x, people), wanted, atol=1e-5, rtol=1e-5)
+    before, columns = model.head.weight[:, :16].clone(), model.head.weight[:, -7:].clone()
+    optimizer = torch.optim.AdamW(parameter_groups(model), lr=0.1, weight_decay=0.5)
+    F.cross_entropy(model.train()(x, people), labels).backward()
+    optimizer.step()
+    assert torch.equal(model.head.weight[:, -7:], columns)
+    assert not torch.equal(model.head.weight[:, :16], before)
 
 
 def test_fewer_clips_than_members_are_seen_by_all():

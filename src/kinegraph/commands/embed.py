@@ -90,8 +90,13 @@ class Described:
     frames: list[int]
 
 
-def described(weights: Path, inputs: list[Path], options: dict[str, object], how: Asking) -> Described:
-    """Vectors of all views, names and classes of all clips; what was assumed or left out is said."""
+def described(
+    weights: Path, inputs: list[Path], options: dict[str, object], how: Asking, *, examples: bool = False
+) -> Described:
+    """Vectors of all views, names and classes of all clips; what was assumed or left out is said.
+
+    examples: see `encoder_for`.
+    """
     from rich.console import Console
     from rich.progress import track
 
@@ -114,7 +119,8 @@ def described(weights: Path, inputs: list[Path], options: dict[str, object], how
     with closing(questions(found, inputs, classes)) as asked:
         if known is None:
             asked = list(asked)
-            known = encoder_for([it.clip for it in asked], [it.truth for it in asked])
+            clips_and_truths = [it.clip for it in asked], [it.truth for it in asked]
+            known = encoder_for(*clips_and_truths, examples=examples)
         predictor = placed(predictor_of(known, map_layout=how.map_layout), how.device)
 
         def clips(asked):

@@ -65,7 +65,8 @@ def enroll(
 
     weights, examples = weights_first("enroll", weights, examples)
     options: dict[str, object] = {**facts, "up": up, "split": split, "part": part if split else None}
-    found = described(weights, examples, options, Asking(format, skip_broken, map_layout, device, batch_size))
+    how = Asking(format, skip_broken, map_layout, device, batch_size)
+    found = described(weights, examples, options, how, examples=True)
     known, names, truths = found.known, found.names, found.truths
     if None in truths:
         raise ValueError(

@@ -147,6 +147,8 @@ def _introduce(
         print(f"warning: {clips * options.repeat} training clips do not fill one batch of {options.batch_size}")
     for line in data.chosen:
         print(f"from the data: {line}")
+    if parts.fitted:
+        print(parts.fitted)
     precision = fabric.strategy.precision.precision
     if options.precision == "auto":
         print(f"precision {precision}: a small network trains faster in it on this machine")

@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from kinegraph.atomic import atomic_file
 from kinegraph.data.auto import mirror_forbidden, placed
 from kinegraph.data.conditions import conditions_of
-from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.inference.predictor import Predictor, predictor_of
 from kinegraph.inference.trained_network import batches
 from kinegraph.messages import spreadsheet_cell
+from kinegraph.models.minirocket import MiniRocket
 from kinegraph.models.posestatistics import PoseStatistics
 from kinegraph.models.weights import Weights
 from kinegraph.skeleton.clip import SkeletonClip
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 KINDS = (".npz", ".csv")
 ANY = "any"
 FRAMES = 64  # a clip; parts of an eighth have eight
+DILATIONS = 1, 2, 3, 4, 6, 7  # of MiniRocket; the longest kernels span 57 frames
+LOOKED_AT = 300  # clips that MiniRocket looks at
 STREAMS = ("joint", "bone")
 
 
@@ -106,11 +111,13 @@ def is_any(model: object) -> bool:
     return isinstance(model, str | Path) and str(model) == ANY and not Path(model).exists()
 
 
-def encoder_for(clips: Sequence[SkeletonClip], classes: Sequence[str | None]) -> Weights:
+def encoder_for(clips: Sequence[SkeletonClip], classes: Sequence[str | None], *, examples: bool = False) -> Weights:
     """An encoder of the joints and coordinates of the first clip; its head answers nothing yet.
 
     How bodies are placed, and whether clips may be seen in the mirror, follows from the clips and the names of their
-    classes. Raises ValueError where there is no clip.
+    classes. examples: a head will be fitted to these clips. Then the network is `MiniRocket`, which answers better and
+    looks at them; else it is `PoseStatistics`, whose vectors can be compared with those of other calls.
+    Raises ValueError where there is no clip.
     """
     if not clips:
         raise ValueError("there are no clips; the encoder 'any' is made for the joints of the clips")
@@ -124,6 +131,18 @@ def encoder_for(clips: Sequence[SkeletonClip], classes: Sequence[str | None]) ->
     labels = np.array([names.index(str(name)) for name in compress(classes, fits)])
     forbidden = mirror_forbidden(alike, labels, names, layout, np.arange(len(alike)), steps)
     steps = Preprocessing.from_dict(steps.to_dict() | {"test_mirror": not forbidden})
-    network = PoseStatistics(adjacency(layout, "uniform"), len(STREAMS) * dimensions, len(names)).eval()
+    given = adjacency(layout, "uniform"), len(STREAMS) * dimensions, len(names)
+    if examples:
+        network = MiniRocket(*given, streams=len(STREAMS), dilations=DILATIONS).eval()
+        network.see(torch.cat(list(_bodies(alike, steps))))
+    else:
+        network = PoseStatistics(*given).eval()
     extra = {"training": {"recorded": conditions_of(alike).to_dict(), "coordinates": list("xyz"[:dimensions])}}
     return Weights(network, layout, names, steps.to_dict(), extra)
+
+
+def _bodies(clips: Sequence[SkeletonClip], steps: Preprocessing) -> Iterator[Float[Tensor, "B T V C"]]:
+    """The people of some of the clips, as the network sees them."""
+    for place in np.unique(np.linspace(0, len(clips) - 1, LOOKED_AT).astype(int)):
+        clip = clips[place]
+        yield torch.from_numpy(prepare_clip(clip, steps)[0, : max(clip.people, 1)])

@@ -6,6 +6,7 @@ is divided among the members while training, so that each sees clips of its own 
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from inspect import signature
 from typing import Any, Self
 
@@ -18,13 +19,17 @@ from torch.nn import functional as F
 from kinegraph.messages import did_you_mean, one_line, quoted
 from kinegraph.models.layers.absent import check_input, clip_logits, clip_vectors
 from kinegraph.models.layers.blocks import stream_channels
-from kinegraph.models.network import SkeletonNetwork, last_layer, network_class
+from kinegraph.models.network import ClosedForm, SkeletonNetwork, last_layer, network_class
+from kinegraph.models.ridge import LinearHead
 
 Member = Mapping[str, Any]
 
 
 class Ensemble(SkeletonNetwork):
     """logits = mean of the members' logits. While training a clip is seen by one member, which answers alone.
+
+    Members that are fitted in closed form (`MiniRocket`) see no batch. The mean of their logits is added to the mean of
+    the others', so both kinds count alike, whatever their number.
 
     So a batch of three members has three times the clips, and an epoch passes over the clips three times (`repeat`).
 
@@ -61,37 +66,56 @@ class Ensemble(SkeletonNetwork):
         if len(strides := {str(one.config.get("strides")) for one in placed}) > 1:
             raise ValueError(f"members see time at other strides: {' and '.join(map(str, sorted(strides)))}")
         self.keeps_places = bool(placed)
+        fitted = [bool(one.closed_form_parts()) for one in built]
         heads = [last_layer(one) for one in built]
-        self.head, self.widths = _joined(heads), [head.in_features for head in heads]
+        self.widths = [head.in_features + own for head, own in zip(heads, fitted, strict=True)]
+        self.head = _joined(heads, self.widths)
+        self.trained, self.fitted = ([i for i, it in enumerate(fitted) if it is kind] for kind in (False, True))
         self.members = nn.ModuleList(built)
         for one in built:
             del one.head
+
+    def closed_form_parts(self) -> Sequence[ClosedForm]:
+        members: Any = self.members
+        return [ClosedForm(members[i], self.seen[i], partial(self._put, i)) for i in self.fitted]
+
+    def undecayed(self) -> Sequence[nn.Parameter]:
+        return [self.head.weight] if self.fitted else []
+
+    @torch.no_grad()
+    def _put(self, member: int, head: LinearHead) -> None:
+        columns = torch.cat([torch.from_numpy(head.weight), torch.from_numpy(head.bias)[:, None]], dim=1)
+        self.head.weight.split(self.widths, dim=1)[member].copy_(columns)
 
     def training_logits(
         self, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None = None
     ) -> Float[Tensor, "N classes"]:
         """The first clips are those of the first member, and so on; fewer clips than members are seen by all."""
         check_input(self, x)
-        members: Any = self.members
-        if len(x) < len(members):
+        members: Any = [self.members[i] for i in self.trained]
+        if not members or len(x) < len(members):
             return clip_logits(self, x, people)
         there = [None] * len(members) if people is None else people.tensor_split(len(members))
-        shares = zip(members, self.seen, x.tensor_split(len(members)), there, strict=True)
-        vectors = [clip_vectors(one, it[..., seen].contiguous(), count) for one, seen, it, count in shares]
         weights = self.head.weight.split(self.widths, dim=1)
-        return torch.cat([F.linear(it, weight, self.head.bias) for it, weight in zip(vectors, weights, strict=True)])
+        logits = []
+        for i, one, share, count in zip(self.trained, members, x.tensor_split(len(members)), there, strict=True):
+            vectors = clip_vectors(one, share[..., self.seen[i]].contiguous(), count)
+            logits.append(F.linear(vectors, weights[i], self.head.bias))
+        return torch.cat(logits)
 
     def forward_features(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
-        """The features of all members, one after another on the last axis, divided by the number of members.
+        """The features of all members, one after another on the last axis, divided by the number of members of a kind.
 
-        Those of a member that does not keep places are the same at every place.
+        Those of a member that does not keep places are the same at every place. The last feature of a member that is
+        fitted in closed form is 1: its weight is the bias of this member's head.
         """
         members: Any = self.members
-        features = [
-            one.forward_features(x[..., seen].contiguous()) for one, seen in zip(members, self.seen, strict=True)
-        ]
+        features = []
+        for i, one in enumerate(members):
+            y = one.forward_features(x[..., self.seen[i]].contiguous())
+            features.append(F.pad(y, (0, 1), value=1) / len(self.fitted) if i in self.fitted else y / len(self.trained))
         places = max(it.shape[1] for it in features), max(it.shape[2] for it in features)
-        return torch.cat([it.expand(-1, *places, -1) for it in features], dim=3) / len(features)
+        return torch.cat([it.expand(-1, *places, -1) for it in features], dim=3)
 
     @torch.no_grad()
     def fold(self, dtype: torch.dtype = torch.float32) -> Self:
@@ -103,11 +127,15 @@ class Ensemble(SkeletonNetwork):
         return model
 
 
-def _joined(heads: Sequence[nn.Linear]) -> nn.Linear:
-    """Heads side by side, with one bias: of the members' vectors, each divided by their number, the mean answer."""
-    head = nn.Linear(sum(one.in_features for one in heads), heads[0].out_features)
+def _joined(heads: Sequence[nn.Linear], widths: Sequence[int]) -> nn.Linear:
+    """Heads side by side, with one bias: of the members' vectors, each divided by their number, the mean answer.
+
+    widths: of each head, or one more, whose weight is 0 at first.
+    """
+    head = nn.Linear(sum(widths), heads[0].out_features)
     with torch.no_grad():
-        head.weight.copy_(torch.cat([one.weight for one in heads], dim=1))
+        columns = [F.pad(one.weight, (0, width - one.in_features)) for one, width in zip(heads, widths, strict=True)]
+        head.weight.copy_(torch.cat(columns, dim=1))
         head.bias.copy_(torch.stack([one.bias for one in heads]).mean(0))
     return head
 

@@ -7,6 +7,7 @@ files, transfer, explanations and the engine of `optimize`. `BlackBox` takes any
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar, Self
@@ -21,8 +22,18 @@ from kinegraph.messages import nearest, one_line, quoted
 from kinegraph.models.layers.absent import check_input, clip_features, clip_logits, clip_logits_and_loss
 from kinegraph.models.layers.blocks import published_strides
 from kinegraph.models.layers.streaming import StreamedNetwork
+from kinegraph.models.ridge import LinearHead
 from kinegraph.models.tensor_forms import Table, graph_of
 from kinegraph.plugins import plugin_classes
+
+
+@dataclass(frozen=True, eq=False)
+class ClosedForm:
+    """A network whose head is fitted in closed form. seen: the channels that it sees. put: keeps the head."""
+
+    network: "SkeletonNetwork"
+    seen: Sequence[int]
+    put: Callable[[LinearHead], None]
 
 
 class SkeletonNetwork(nn.Module):
@@ -148,6 +159,17 @@ class SkeletonNetwork(nn.Module):
     def bodies(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
         """The earlier name of `forward_features`."""
         return self.forward_features(x, copies) if self.takes_copies else self.forward_features(x)
+
+    def closed_form_parts(self) -> Sequence[ClosedForm]:
+        """Networks in it whose heads are fitted to the training clips before training; by default none."""
+        return ()
+
+    def see(self, x: Float[Tensor, "B T V C"]) -> None:
+        """Take from training bodies what is not trained, before a head is fitted; by default nothing."""
+
+    def undecayed(self) -> Sequence[nn.Parameter]:
+        """Parameters that no weight decay pulls to zero, whatever the recipe says; by default none."""
+        return ()
 
     def choose_strides(self, widths: Sequence[int], strides: Sequence[int] | None) -> list[int]:
         """The strides of blocks of these widths, by the published rule if None; `config` records them."""

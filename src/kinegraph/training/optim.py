@@ -8,6 +8,8 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from kinegraph.models.network import SkeletonNetwork
+
 
 class PublishedSGD(torch.optim.SGD):
     """torch's SGD with the settings of MMAction2's ST-GCN recipes as defaults.
@@ -40,13 +42,14 @@ def parameter_groups(network: nn.Module, *, decay_all: bool = True, head_lr: flo
     """
     if head_lr != 1 and not hasattr(network, "head"):
         raise ValueError(f"head_lr is {head_lr:g}, but {type(network).__name__} has no part named 'head'")
+    kept = {id(it) for it in network.undecayed()} if isinstance(network, SkeletonNetwork) else set()
     matrices = {id(part.weight) for part in network.modules() if isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d)}
     head = {id(parameter) for parameter in network.get_submodule("head").parameters()} if head_lr != 1 else set()
     kinds = [(of_head, spared) for of_head in (False, True) for spared in (False, True)]
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {kind: [] for kind in kinds}
     for parameter in network.parameters():
         if parameter.requires_grad:
-            spared = not decay_all and id(parameter) not in matrices
+            spared = id(parameter) in kept or (not decay_all and id(parameter) not in matrices)
             groups[id(parameter) in head, spared].append(parameter)
     return [
         {"params": parameters} | ({"weight_decay": 0.0} if spared else {}) | ({"lr_factor": head_lr} if of_head else {})

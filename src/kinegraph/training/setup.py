@@ -33,6 +33,7 @@ from kinegraph.models.weights import save_weights
 from kinegraph.plugins import plugin_functions
 from kinegraph.skeleton.graph import STRATEGIES, adjacency
 from kinegraph.skeleton.layout import JointLayout, load_layout
+from kinegraph.training.closed_form import fit_closed_form
 from kinegraph.training.loop import Progress
 from kinegraph.training.losses import BinaryCrossEntropy, build_loss, class_counts
 from kinegraph.training.observers import check_callbacks, check_loggers
@@ -236,6 +237,7 @@ class Parts:
     rate: float
     axes: Meaning
     taken: Taken | None
+    fitted: str | None
 
 
 def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start | None) -> Parts:
@@ -253,6 +255,7 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
     axes = Meaning(folder.layout.joints, folder.class_names, preprocessing.streams, coordinates(folder))
     taken = take_over(network, axes, start) if start else None
     frozen = freeze_blocks(network, options.freeze, taken) if options.freeze else []
+    fitted = fit_closed_form(network, data.clips)
     if start:
         recalibrate_batchnorm(network.to(fabric.device), data.clips, options.batch_size, frozen)
     groups = parameter_groups(network, decay_all=options.decay_all, head_lr=options.head_lr)
@@ -262,7 +265,7 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
     base, total = options.base_batch_size, options.batch_size * fabric.world_size
     rate = scale_rates(optimizer, total / base if base else 1.0)
     criterion = build_loss(options.loss, class_counts(data.clips))
-    return Parts(network, optimizer, criterion, frozen, rate, axes, taken)
+    return Parts(network, optimizer, criterion, frozen, rate, axes, taken, fitted)
 
 
 def drop_before_head(network: nn.Module, share: float) -> None:

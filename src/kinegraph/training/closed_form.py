@@ -1,0 +1,71 @@
+"""Heads that are fitted in closed form before training: those of networks whose features nothing trains."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from kinegraph.data.augment import mirrored_classes
+from kinegraph.data.loading import ClipDataset, fixed_loader
+from kinegraph.data.windows import WindowDataset
+from kinegraph.messages import counted
+from kinegraph.models.layers.absent import clip_vectors
+from kinegraph.models.network import ClosedForm, SkeletonNetwork
+from kinegraph.models.ridge import fit_head
+
+MOST = 4000  # clips: the time of a fit grows faster than their number
+SAMPLE = 300  # clips that a network without training looks at
+BATCH = 32
+
+
+@torch.no_grad()
+def fit_closed_form(network: nn.Module, clips: ClipDataset | WindowDataset) -> str | None:
+    """Fit the parts of a network that are fitted in closed form to its training clips, as a test sees these.
+
+    Returns a line that says so, or None where there is no such part. Raises ValueError for frames of recordings.
+    """
+    if not isinstance(network, SkeletonNetwork) or not (parts := network.closed_form_parts()):
+        return None
+    name = type(parts[0].network).__name__
+    if isinstance(clips, WindowDataset):
+        raise ValueError(f"{name} is fitted to clips, but the task is frames; give another network")
+    shown, mirrored = _as_tested(clips)
+    for part in parts:
+        part.network.see(torch.cat(list(_some_bodies(shown, part))))
+        vectors = np.concatenate(list(_vectors(shown, part)))
+        part.put(fit_head(vectors.astype(np.float64), shown.label, len(shown.folder.class_names), mirrored))
+    of = "" if len(shown) == len(clips) else f" of {len(clips):,}"
+    return f"{name}: fitted in closed form to {counted(len(shown), 'clip')}{of}"
+
+
+def _as_tested(clips: ClipDataset) -> tuple[ClipDataset, Int[np.ndarray, "classes"] | None]:
+    """The clips, or so many of them, without random changes; and the classes of mirror images, where they have others.
+
+    A clip is seen in the mirror where training clips are mirrored.
+    """
+    steps, indices, names = clips.preprocessing, clips.indices, clips.folder.class_names
+    if len(indices) > MOST:
+        indices = np.sort(np.random.default_rng(0).choice(indices, MOST, replace=False))
+    other = mirrored_classes(names)
+    twins = steps.augment.mirror_labels and bool((other != np.arange(len(names))).any())
+    mirror = steps.test_mirror or steps.augment.mirror > 0
+    varied = replace(steps.augment, mirror_labels=False)  # the head knows the classes of mirror images
+    steps = replace(steps, test_clips=1, test_mirror=mirror, augment=varied)
+    return ClipDataset(clips.folder, indices, steps), other if twins else None
+
+
+def _some_bodies(clips: ClipDataset, part: ClosedForm) -> Iterator[Float[Tensor, "B T V C"]]:
+    """The people of clips evenly taken from all."""
+    for position in np.unique(np.linspace(0, len(clips) - 1, SAMPLE).astype(int)):
+        views, _, people, _ = clips[0, int(position)]
+        yield torch.from_numpy(views[0, : max(people, 1)])[..., part.seen]
+
+
+def _vectors(clips: ClipDataset, part: ClosedForm) -> Iterator[Float[np.ndarray, "N views D"]]:
+    for views, _, people, _ in fixed_loader(clips, BATCH):
+        x = views.flatten(0, 1)[..., part.seen]
+        vectors = clip_vectors(part.network, x, people.repeat_interleave(views.shape[1]))
+        yield vectors.unflatten(0, (-1, views.shape[1])).numpy()

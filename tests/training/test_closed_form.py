@@ -1,0 +1,88 @@
+"""Parts that are fitted in closed form: to the training clips as a test sees them, once, and kept by the training."""
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from kinegraph.cli import main
+from kinegraph.data.dataset import open_dataset
+from kinegraph.data.loading import ClipDataset
+from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.models.minirocket import MiniRocket
+from kinegraph.models.ridge import fit_head
+from kinegraph.models.weights import load_weights
+from kinegraph.skeleton.graph import adjacency
+from kinegraph.training import closed_form
+from kinegraph.training.closed_form import fit_closed_form
+from tests import made_up
+
+MEMBERS = [
+    {"network": "kinegraph.models.stgcn.STGCN", "widths": [8, 8], "edges": "learned"},
+    {"network": "kinegraph.models.minirocket.MiniRocket", "kernels": 30, "streams": [0]},
+]
+
+
+def test_a_run_keeps_the_fitted_columns_and_says_so(tmp_path, capsys):
+    made_up.dataset(tmp_path / "dataset")
+    path = made_up.config(tmp_path / "config.yaml", tmp_path / "dataset", temperature=0.5)
+    recipe = yaml.safe_load(path.read_text())
+    recipe["model"] = {"class_path": "kinegraph.models.ensemble.Ensemble", "init_args": {"members": MEMBERS}}
+    path.write_text(yaml.safe_dump(recipe))
+    assert main(["train", str(path), "--work-dir", str(tmp_path / "run"), "--epochs", "2"]) == 0
+    folder = open_dataset(tmp_path / "dataset")
+    indices = folder.indices(recipe["split"], "train")
+    assert f"MiniRocket: fitted in closed form to {len(indices)} clips" in capsys.readouterr().out
+    weights = load_weights(tmp_path / "run" / "checkpoints" / "last.safetensors")
+    member = weights.model.members[1]
+    steps = Preprocessing.from_dict(weights.preprocessing | {"test_mirror": True})  # the recipe mirrors training clips
+    views = torch.from_numpy(np.stack([prepare_clip(folder[i], steps) for i in indices]))[..., :3]
+    of_people = member.forward_features(views.flatten(0, 2))[:, 0, 0].unflatten(0, views.shape[:3]).mean(2)
+    head = fit_head(of_people.double().numpy(), folder.label[indices], len(folder.class_names))
+    columns = weights.model.head.weight[:, -31:].detach().double().numpy() * 0.5  # the temperature
+    np.testing.assert_allclose(columns[:, :-1], head.weight, atol=1e-3 * np.abs(head.weight).max())
+    np.testing.assert_allclose(columns[:, -1], head.bias, atol=1e-3 * np.abs(head.weight).max())
+
+
+def clips_of(tmp_path, steps: Preprocessing) -> ClipDataset:
+    folder = made_up.dataset(tmp_path / "dataset")
+    return ClipDataset(folder, np.arange(len(folder)), steps, seed=0)
+
+
+def network(clips: ClipDataset) -> MiniRocket:
+    return MiniRocket(adjacency(clips.folder.layout, "uniform"), 3, len(clips.folder.class_names), kernels=30)
+
+
+def test_of_many_clips_some_are_taken_and_this_is_said(tmp_path, monkeypatch):
+    clips = clips_of(tmp_path, Preprocessing(frames=16, sampling="resample"))
+    monkeypatch.setattr(closed_form, "MOST", 20)
+    assert fit_closed_form(network(clips), clips) == f"MiniRocket: fitted in closed form to 20 clips of {len(clips)}"
+
+
+def test_no_part_of_this_kind_is_no_line(tmp_path):
+    clips = clips_of(tmp_path, Preprocessing(frames=16))
+    assert fit_closed_form(torch.nn.Linear(1, 1), clips) is None
+
+
+def test_mirror_images_are_fitted_where_training_mirrors(tmp_path, monkeypatch):
+    seen = []
+
+    def watched(vectors, *rest):
+        seen.append((vectors.shape, rest[-1]))
+        return fit_head(vectors, *rest)
+
+    monkeypatch.setattr(closed_form, "fit_head", watched)
+    for mirror, views in ((0.0, 1), (0.5, 2)):
+        steps = Preprocessing.from_dict({"frames": 16, "sampling": "resample", "augment": {"mirror": mirror}})
+        clips = clips_of(tmp_path / str(mirror), steps)
+        fit_closed_form(network(clips), clips)
+        (_, found, _), twins = seen.pop()
+        assert (found, twins) == (views, None)
+
+
+def test_frames_of_recordings_are_refused():
+    from kinegraph.data.windows import WindowDataset
+
+    windows = WindowDataset.__new__(WindowDataset)
+    with pytest.raises(ValueError, match="MiniRocket is fitted to clips, but the task is frames"):
+        fit_closed_form(MiniRocket(np.ones((1, 5, 5)), 3, 2), windows)
