@@ -79,7 +79,7 @@ class Ensemble(SkeletonNetwork):
         members: Any = self.members
         return [ClosedForm(members[i], self.seen[i], partial(self._put, i)) for i in self.fitted]
 
-    def undecayed(self) -> Sequence[nn.Parameter]:
+    def undecayed(self) -> Sequence[Tensor]:
         return [self.head.weight] if self.fitted else []
 
     @torch.no_grad()

@@ -167,7 +167,7 @@ class SkeletonNetwork(nn.Module):
     def see(self, x: Float[Tensor, "B T V C"]) -> None:
         """Take from training bodies what is not trained, before a head is fitted; by default nothing."""
 
-    def undecayed(self) -> Sequence[nn.Parameter]:
+    def undecayed(self) -> Sequence[Tensor]:
         """Parameters that no weight decay pulls to zero, whatever the recipe says; by default none."""
         return ()
 
