@@ -85,6 +85,7 @@ from kinegraph.data.formats import (
     yolo,
 )
 from kinegraph.data.formats.clip_columns import image_size_of
+from kinegraph.data.formats.clip_files import line_on_folders
 from kinegraph.data.formats.companion import beside, read_about, with_companion
 from kinegraph.data.formats.data_frames import as_file, is_frame
 from kinegraph.data.formats.file_kinds import known_by_name
@@ -244,7 +245,8 @@ def _read_by(
             error = ValueError(f"{error}. No format recognises it: {contents(path)}; {advice(path, FORMATS)}")
         raise _named(path, options, error) from None
     rest = {name: value for name, value in options.items() if name not in own}
-    found = found if module is folder else without_placeholders(found)
+    if module is not folder:
+        found = without_placeholders(replace(found, assumed=(*line_on_folders(path, found), *found.assumed)))
     return with_companion(about, found, options) if about else found, rest
 
 
