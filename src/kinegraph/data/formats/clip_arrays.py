@@ -1,4 +1,4 @@
-"""Several clips in one .npz, .mat, pickle or .npy of objects -> clips: an array each, or all with their labels.
+"""Several clips in one .npz, .mat, pickle, .pt or .npy of objects -> clips: an array each, or all with their labels.
 
     walk01, walk02, jump01, ...                an array a clip, of the shapes of `poses`, under its name
     x_train, y_train, x_test, y_test           all clips of a part of a split; also X and y, data and labels
@@ -22,7 +22,17 @@ from jaxtyping import Float, Shaped
 
 from kinegraph.data.folders import files_in
 from kinegraph.data.formats import annotations
-from kinegraph.data.formats.array_files import ENDINGS, HDF5, MAT, NAMES, ArrayFile, holds_objects, meaning, open_arrays
+from kinegraph.data.formats.array_files import (
+    ENDINGS,
+    HDF5,
+    MAT,
+    NAMES,
+    TORCH,
+    ArrayFile,
+    holds_objects,
+    meaning,
+    open_arrays,
+)
 from kinegraph.data.formats.array_files import OF_CLIPS as DATA
 from kinegraph.data.formats.array_files import OF_LABELS as LABELS
 from kinegraph.data.formats.axes import (
@@ -45,7 +55,7 @@ from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
-NAME, TITLE = "clip-arrays", "several clips in one .npz, .mat, pickle or .npy of objects"
+NAME, TITLE = "clip-arrays", "several clips in one .npz, .mat, pickle, .pt or .npy of objects"
 SUFFIXES = ENDINGS
 CHANNELS = (2, 3, 4)
 MOST_PEOPLE = 10
@@ -89,7 +99,7 @@ def _may_hold_arrays(path: Path) -> bool:
         return False
     if suffix in (".npz", ".npy", MAT, *HDF5):
         return suffix != ".npz" or zipfile.is_zipfile(path)
-    return not zipfile.is_zipfile(path) and not annotations.detect(path)
+    return suffix in TORCH or (not zipfile.is_zipfile(path) and not annotations.detect(path))
 
 
 def _is_plain(path: Path) -> bool:

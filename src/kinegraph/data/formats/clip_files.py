@@ -110,12 +110,12 @@ def levels_of(places: Sequence[tuple[str, ...]]) -> Levels:
     names = [{folders[level] for folders in inside} for level in range(depth)]
     part = next((level for level in range(depth) if all(part_of(name) in PARTS for name in names[level])), None)
     other = [level for level in range(depth) if level != part]
-    single = [level for level in other if len(names[level]) == len(inside)]  # a folder a clip
     people = [level for level in other if all(map(PERSON.fullmatch, names[level])) and len(other) > 1]
     dividing = [level for level in other if len(names[level]) > 1 and level not in people]
-    several = [level for level in dividing if level not in single] or dividing[:1]
-    words = [level for level in several if not all(map(NUMBERED.fullmatch, names[level]))]
-    chosen = words[-1:] or several[:1] or [level for level in other if level not in people][-1:]
+    words = [level for level in dividing if not all(map(NUMBERED.fullmatch, names[level]))]
+    several = [level for level in words if len({folders[: level + 1] for folders in inside}) < len(inside)]
+    # A folder that holds one clip, as all of its level do, is no class where another folder divides them, too.
+    chosen = several[-1:] or words[:1] or dividing[:1] or [level for level in other if level not in people][-1:]
     return Levels(chosen[0], part, people[0] if people else None) if chosen else Levels(None, part)
 
 
