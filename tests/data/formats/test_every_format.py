@@ -18,6 +18,7 @@ from tests.data.formats import (
     test_anipose,
     test_bvh,
     test_c3d,
+    test_cad,
     test_clip_arrays,
     test_detections,
     test_detectron,
@@ -138,6 +139,10 @@ def panoptic(folder: Path, clips: list[faulty.Clip]) -> Path:
 
 def detectron(folder: Path, clips: list[faulty.Clip]) -> Path:
     return test_detections.written(folder / "walk.json", test_detectron.instances())
+
+
+def cad(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_cad.written(folder / "0512164529.txt")
 
 
 def smpl_tracks(folder: Path, clips: list[faulty.Clip]) -> Path:
@@ -295,7 +300,7 @@ SAMPLES = {
     "panoptic": panoptic, "detectron": detectron, "smpl": smpl, "smpl-tracks": smpl_tracks,
     "anipose": anipose, "movement": movement,
     "qualisys": qualisys, "mvnx": mvnx, "mars": mars, "msr-daily": msr_daily, "uav-human": uav_human,
-    "smarthome": smarthome, "kard": kard, "aist": aist, "frame-arrays": frame_arrays, "utd-mhad": utd_mhad,
+    "smarthome": smarthome, "kard": kard, "cad": cad, "aist": aist, "frame-arrays": frame_arrays, "utd-mhad": utd_mhad,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose", "video")
 

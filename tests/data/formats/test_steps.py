@@ -115,4 +115,4 @@ def test_a_layout_is_known_among_further_markers(tmp_path):
     np.testing.assert_allclose(
         clip.keypoint[0, 0, clip.layout.joints.index("left_knee")], places[names.index("left_knee")]
     )
-    assert any("2 markers that are no joint of it: r.ASIS_study, L.PSIS_study" in line for line in found.skipped())
+    assert any("2 markers without a joint of it: r.ASIS_study, L.PSIS_study" in line for line in found.skipped())

@@ -35,6 +35,7 @@ from kinegraph.data.formats import (
     babel,
     bvh,
     c3d,
+    cad,
     clip_arrays,
     coco,
     deeplabcut,
@@ -116,7 +117,7 @@ from kinegraph.skeleton.layout import JointLayout
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, ntu_npy, tfrecord, babel, openpose, trc, bvh, table,
     json_lines, sleap, deeplabcut, nw_ucla, msr, msr_daily, kard, kimore, utkinect, utd_mhad, uav_human, smarthome,
-    florence, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap, c3d, vicon, motive, qualisys, mvnx, visual3d, amc,
+    florence, cad, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap, c3d, vicon, motive, qualisys, mvnx, visual3d, amc,
     videopose3d, coco, mars, alphapose, mmpose, yolo, mediapipe, video, panoptic, detectron, smpl, anipose,
     movement, aist, clip_arrays, frame_arrays, smpl_tracks,
 )  # fmt: skip
