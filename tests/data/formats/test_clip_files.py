@@ -9,6 +9,8 @@ from kinegraph.data.formats.clip_files import Levels, levels_of, said_by_folders
 FORMS = [
     ("{word}", Levels(0)),
     ("mydata/dataset/{word}", Levels(2)),
+    ("mydata/{number}", Levels(1)),
+    ("walk/{camera}/Skeleton", Levels(0)),
     ("mydata/{part}/{word}", Levels(2, part=1)),
     ("{word}/{part}", Levels(0, part=1)),
     ("mydata/{person}/{word}", Levels(2, subject=1)),

@@ -409,6 +409,11 @@ def test_bones_that_a_category_does_not_name_are_said(tmp_path):
     content = coco(walking())
     content["categories"] = [{"id": 1, "name": "hand", "keypoints": [f"k{i}" for i in range(17)], "skeleton": []}]
     found = recordings(written(tmp_path / "a.json", content))
+    assert found.assumed == (
+        "bones: the shortest lines between the 17 joints, the file names none (--layout my.yaml says others)",
+    )
+    content["categories"][0]["skeleton"] = [[1, 2]]
+    found = recordings(written(tmp_path / "a.json", content))
     assert found.assumed == ("bones: joints without one are joined to 'k0' (--layout)",)
 
 

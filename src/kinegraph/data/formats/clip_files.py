@@ -103,7 +103,7 @@ def levels_of(places: Sequence[tuple[str, ...]]) -> Levels:
     """What the folders say in which the clips lie.
 
     The class is the innermost folder that divides the clips, unless it says part, person, or only a number. Where none
-    divides them, it is the innermost one.
+    divides them, it is the outermost one.
     """
     inside = [folders for folders in places if folders]
     depth = min(map(len, inside), default=0)
@@ -114,8 +114,9 @@ def levels_of(places: Sequence[tuple[str, ...]]) -> Levels:
     dividing = [level for level in other if len(names[level]) > 1 and level not in people]
     words = [level for level in dividing if not all(map(NUMBERED.fullmatch, names[level]))]
     several = [level for level in words if len({folders[: level + 1] for folders in inside}) < len(inside)]
+    numbers = [level for level in dividing if all(map(str.isdecimal, names[level]))]
     # A folder that holds one clip, as all of its level do, is no class where another folder divides them, too.
-    chosen = several[-1:] or words[:1] or dividing[:1] or [level for level in other if level not in people][-1:]
+    chosen = several[-1:] or words[:1] or numbers[:1] or [level for level in other if level not in people]
     return Levels(chosen[0], part, people[0] if people else None) if chosen else Levels(None, part)
 
 
