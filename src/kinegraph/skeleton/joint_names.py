@@ -34,9 +34,12 @@ MIDDLE = ("hips", "pelvis", "mid_hip", "hip", "hip_center", "spine_base", "root"
 # Joints of Xsens' spine, by the vertebra above them -> the names of the same place in other layouts; from their heights
 # in Xsens' MVN manual and in the layouts' own papers. Kinect v1's spine lies lower than v2's spine_mid.
 OF_XSENS = {
-    "lumbar_5": ("spine_1",), "lumbar_3": ("spine_navel", "ab"), "thoracic_12": ("spine_mid", "spine", "spine_2", "torso"),
-    "thoracic_8": ("spine_3", "spine_chest", "chest"), "neck": ("spine_shoulder", "shoulder_center", "thorax", "upper_neck"),
-}  # fmt: skip
+    "lumbar_5": ("spine_1",),
+    "lumbar_3": ("spine_navel", "ab"),
+    "thoracic_12": ("spine_mid", "spine", "spine_2", "torso"),
+    "thoracic_8": ("spine_3", "spine_chest", "chest"),
+    "neck": ("spine_shoulder", "shoulder_center", "thorax", "upper_neck"),
+}
 RIG = {name: joint for joint, names in OF_RIGS.items() for name in names}
 ACCLAIM = OF_ACCLAIM | {
     re.sub("^l", "r", name.replace("left", "right")): it.replace("left", "right") for name, it in OF_ACCLAIM.items()

@@ -66,7 +66,8 @@ def shortest_lines(bodies: Float[np.ndarray, "B V C"]) -> list[tuple[int, int]]:
     for joint in range(bodies.shape[1]):
         apart = np.linalg.norm(points - points[:, joint, None], axis=-1)
         known = ~np.isnan(apart).all(0)
-        lengths[joint, known] = np.nanmedian(apart[:, known], axis=0) + spread * np.nanstd(apart[:, known], axis=0)
+        with np.errstate(over="ignore", invalid="ignore"):  # of damaged files
+            lengths[joint, known] = np.nanmedian(apart[:, known], axis=0) + spread * np.nanstd(apart[:, known], axis=0)
     nearest, end = lengths[0].copy(), np.zeros(len(lengths), int)
     left, lines = set(range(1, len(lengths))), []
     while left:

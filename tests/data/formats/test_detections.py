@@ -298,7 +298,7 @@ def test_yolo_lines_that_are_damaged(tmp_path, change, message):
         ("a.json", [{"image_id": "1.jpg", "keypoints": [1, 2]}], "expected x, y, score of each joint"),
         ("a.json", [{"image_id": "1.jpg", "keypoints": [1, 2, float("inf")]}], "not finite"),
         ("a.json", [{"image_id": 1, "keypoints": ["x", 2, 3]}], "expected x, y, score of each joint"),
-        ("a.json", [{"keypoints": [[1, 2]], "keypoint_scores": [1, 2]}], "has 2 scores for 1 joints"),
+        ("a.json", [{"keypoints": [[1, 2]], "keypoint_scores": [1, 2]}], "has 2 scores for 1 joint"),
         ("a.json", {"images": [], "annotations": [{"keypoints": []}]}, "no person with keypoints"),
         ("a.json", {"images": [{"id": [1]}], "annotations": [{"keypoints": []}]}, "expected a number or a name"),
         ("a.json", {"images": [], "annotations": [{"image_id": {}, "keypoints": [1, 2, 2]}]}, "a number or a name"),

@@ -32,7 +32,7 @@ from kinegraph.data.formats.conventions import is_name, is_ntu, layout_for, name
 from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.split_names import PARTS, ClipInTwoParts, columns, known_split
-from kinegraph.messages import first_few
+from kinegraph.messages import counted, first_few
 from kinegraph.safe_packed import unpacked
 from kinegraph.safe_pickle import load_pickle, quoted
 from kinegraph.skeleton.clip import SkeletonClip, can_add_midpoints, with_midpoints
@@ -117,7 +117,7 @@ def read(
     named = about.get("class_names") if class_names is None else None
 
     def skipped() -> list[str]:
-        return [f"{found.unlisted:,} names in splits without an annotation"] * bool(found.unlisted)
+        return [f"{counted(found.unlisted, 'name')} in splits without an annotation"] * bool(found.unlisted)
 
     return Recordings(
         clips=_clips(found, of, skeletons),
@@ -368,7 +368,7 @@ def _arrays(item: Mapping) -> tuple[np.ndarray, np.ndarray | None]:
     total = item.get("total_frames")
     total = keypoint.shape[1] if total is None else total
     if not isinstance(total, Integral) or total != keypoint.shape[1]:
-        message = f"has {keypoint.shape[1]} frames of keypoints, total_frames says {quoted(total)}"
+        message = f"has {counted(keypoint.shape[1], 'frame')} of keypoints, total_frames says {quoted(total)}"
         raise FormatError("stated_frames", message)
     if len(keypoint) and not total:
         raise ValueError("has no frames")

@@ -232,7 +232,7 @@ def _check_frames(file: Path, header: Header, frames: int) -> None:
     size = header.frame_bytes
     there = (file.stat().st_size - header.data) // size if header.data > 0 and size else 0
     if frames < 1 or not header.points or there < frames:
-        said = f"{frames:,} frames of {header.points:,} points"
+        said = f"{counted(frames, 'frame')} of {counted(header.points, 'point')}"
         raise ValueError(f"{file} says {said} and has {max(there, 0):,}; is it cut?")
 
 

@@ -181,8 +181,8 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
 def _said(batch: _Batch, count: int) -> str:
     """The line on what arrays are taken to be."""
     if batch.labels:
-        return f"{batch.data} and {batch.labels}: {count:,} clips and their classes"
-    return f"{batch.data}: {count:,} clips, without an array of their labels beside it, such as y.npy"
+        return f"{batch.data} and {batch.labels}: {counted(count, 'clip')} and their classes"
+    return f"{batch.data}: {counted(count, 'clip')}, without an array of their labels beside it, such as y.npy"
 
 
 def _facts(file: ArrayFile, clips: int) -> dict[str, list]:
@@ -276,7 +276,9 @@ def _clip(array: Shaped[np.ndarray, "..."], name: str, layout: JointLayout, fram
         if not found.size:
             return nobody(name)
         if len(found) > MOST_PEOPLE:
-            raise FormatError("shape", f"would hold {len(found)} people, expected (frames, joints, coordinates)")
+            raise FormatError(
+                "shape", f"would hold {counted(len(found), 'person', 'people')}, expected (frames, joints, coordinates)"
+            )
         score = np.ascontiguousarray(np.clip(found[..., 3], 0, 1)) if found.shape[3] == 4 else None
         return SkeletonClip(np.ascontiguousarray(found[..., :3]), layout, name, score=score)
     except ValueError as error:
@@ -293,5 +295,7 @@ def _labels(array: Shaped[np.ndarray, "..."], batch: _Batch, count: int, path: P
     whole = array.shape == (count,) and array.dtype.kind in "fiu" and (array == np.rint(array)).all()
     if not whole or array.min(initial=0) < 0:
         found = f"{batch.labels} {array.dtype} {array.shape}"
-        raise FormatError("label", f"{path} holds {found}, expected a class from 0 on for each of {count} clips")
+        raise FormatError(
+            "label", f"{path} holds {found}, expected a class from 0 on for each of {counted(count, 'clip')}"
+        )
     return array.astype(int).tolist()

@@ -12,7 +12,7 @@ from kinegraph.data.formats.alphapose import OF_OPENPOSE, joints_by_picture
 from kinegraph.data.formats.clip_files import levels_of
 from kinegraph.data.formats.openpose_files import FrameOf, frames_in
 from kinegraph.data.split_names import PARTS, column_and_part
-from kinegraph.messages import first_few, quoted
+from kinegraph.messages import counted, first_few, quoted
 from kinegraph.safe_io import read_json
 
 FRAME_FILE = re.compile(r"(.*?)_?(\d+)_keypoints\.json")
@@ -196,7 +196,7 @@ def frame_folders(raw: Path) -> Found:
         raise ValueError(f"of the folders in {raw}, only some are train, val or test; put every clip into one")
     levels = levels_of(list(around.values()))
     table = {name: {"label": ""} | levels.cells(folders) for name, folders in around.items()}
-    reasons = [f"{len(others):,} files without a frame number before '_keypoints.json': {first_few(others)}"]
+    reasons = [f"{counted(len(others), 'file')} without a frame number before '_keypoints.json': {first_few(others)}"]
     return Found(entries, table, None, reasons * bool(others), fractions=False)
 
 

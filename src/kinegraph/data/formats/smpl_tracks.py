@@ -29,7 +29,7 @@ from kinegraph.data.formats.clip_files import some_below
 from kinegraph.data.formats.detections import Person, Pictures, folders_of, pose_of, recordings_of
 from kinegraph.data.formats.recordings import FormatError, Recordings
 from kinegraph.data.formats.smpl import BODY, COUNTS, JOINTS, SMPL24
-from kinegraph.messages import first_few
+from kinegraph.messages import counted, first_few
 from kinegraph.safe_packed import unpacked
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
@@ -134,7 +134,8 @@ def _track_of(who: Any, content: Mapping) -> Iterator[tuple[int, Any, np.ndarray
 def _track(who: Any, joints: np.ndarray, frames: Any) -> Iterator[tuple[int, Any, np.ndarray]]:
     numbers = np.arange(len(joints)) if frames is None else np.asarray(frames).ravel()
     if len(numbers) != len(joints) or joints.dtype.kind not in "fiu":
-        raise FormatError("shape", f"person {who} has {len(joints)} bodies, {len(numbers)} frames: expected as many")
+        there = f"{counted(len(joints), 'body', 'bodies')} and {counted(len(numbers), 'frame')}"
+        raise FormatError("shape", f"person {who} has {there}, expected as many")
     for frame, body in zip(numbers.tolist(), joints, strict=True):
         yield int(frame), who, body
 

@@ -19,7 +19,7 @@ from kinegraph.data.formats.recordings import Fault, FormatError, Item, OneOfSev
 from kinegraph.data.formats.unstated import bodies_of, peeked, some_bodies, some_frames
 from kinegraph.data.large import blocks, zeros
 from kinegraph.data.repair import at_rate, turned_up
-from kinegraph.messages import CONTROL, first_few, plain_name
+from kinegraph.messages import CONTROL, counted, first_few, plain_name
 from kinegraph.skeleton.anatomy import complete, pairs_by_name
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
@@ -234,7 +234,7 @@ def as_asked(items: Iterator[Item], options: Mapping[str, Any], mended: dict[str
 def mended_lines(frames: Mapping[str, int]) -> list[str]:
     """The line on left and right that were exchanged back. frames: clip -> in how many."""
     total = sum(frames.values())
-    where = f"{total:,} frames of {len(frames):,} clips: {first_few([*frames])}"
+    where = f"{counted(total, 'frame')} of {counted(len(frames), 'clip')}: {first_few([*frames])}"
     return [f"left and right were exchanged back in {where}"] * bool(frames)
 
 
