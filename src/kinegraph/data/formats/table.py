@@ -121,8 +121,8 @@ def _steps_said(steps: dict[str, float]) -> list[str]:
     low, high = min(steps.values()), max(steps.values())
     wide = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
     return [
-        f"frames are numbered in steps of {wide} in {counted(len(steps), 'clip')} ({first_few(list(steps))}): read one after "
-        "another, with fewer frames a second"
+        f"frames are numbered in steps of {wide} in {counted(len(steps), 'clip')} ({first_few(list(steps))}): "
+        "read one after another, with fewer frames a second"
     ]
 
 
