@@ -1,8 +1,12 @@
 """Pickles are read as data: everything numpy and Python write comes back, nothing a pickle asks for is run."""
 
+import base64
+import gzip
+import lzma
 import os
 import pickle
 import struct
+import zlib
 from collections import Counter, OrderedDict
 
 import numpy as np
@@ -52,6 +56,44 @@ def test_plain_values_come_back_as_the_standard_library_reads_them(tmp_path, pro
     assert same(found, pickle.loads(file.read_bytes()))
     assert found["the same once more"] is found["large"]
     found["large"][0] = 5  # as writable as any array
+
+
+# joblib 1.6's joblib.dump of defaultdict(dict), {1: {"a": (2, 3) by columns, "o": ["x", array([0, 1])] of objects}}
+OF_JOBLIB = base64.b64decode(
+    "gASVEgEAAAAAAACMC2NvbGxlY3Rpb25zlIwLZGVmYXVsdGRpY3SUk5SMCGJ1aWx0aW5zlIwEZGljdJSTlIWUUpRLAX2UKIwBYZSME2pvYmxpYi"
+    "5udW1weV9waWNrbGWUjBFOdW1weUFycmF5V3JhcHBlcpSTlCmBlH2UKIwIc3ViY2xhc3OUjAVudW1weZSMB25kYXJyYXmUk5SMBXNoYXBllEsC"
+    "SwOGlIwFb3JkZXKUjAFGlIwFZHR5cGWUaBCMBWR0eXBllJOUjAJmNJSJiIeUUpQoSwOMATyUTk5OSv////9K/////0sAdJRijAphbGxvd19tbW"
+    "FwlIiMG251bXB5X2FycmF5X2FsaWdubWVudF9ieXRlc5RLEHViAv//AAAAAAAAQEAAAIA/AACAQAAAAEAAAKBAlU0AAAAAAAAAjAFvlGgMKYGU"
+    "fZQoaA9oEmgTSwKFlGgVjAFDlGgXaBmMAk84lImIh5RSlChLA4wBfJROTk5K/////0r/////Sz90lGJoH4loIEsQdWKABZUBAQAAAAAAAIwWbn"
+    "VtcHkuX2NvcmUubXVsdGlhcnJheZSMDF9yZWNvbnN0cnVjdJSTlIwFbnVtcHmUjAduZGFycmF5lJOUSwCFlEMBYpSHlFKUKEsBSwKFlGgDjAVk"
+    "dHlwZZSTlIwCTziUiYiHlFKUKEsDjAF8lE5OTkr/////Sv////9LP3SUYoldlCiMAXiUjBNudW1weS5fY29yZS5udW1lcmljlIwLX2Zyb21idW"
+    "ZmZXKUk5QolhAAAAAAAAAAAAAAAAAAAAABAAAAAAAAAJRoDIwCaTiUiYiHlFKUKEsDjAE8lE5OTkr/////Sv////9LAHSUYksChZSMAUOUdJRS"
+    "lGV0lGIudXMu"
+)
+
+
+@pytest.mark.parametrize("pack", [bytes, zlib.compress, gzip.compress, lzma.compress])
+def test_arrays_of_joblib_are_read_packed_or_not(tmp_path, pack):
+    (file := tmp_path / "demo.pkl").write_bytes(pack(OF_JOBLIB))
+    for foreign in (False, True):
+        (found,) = load_pickle(file, foreign=foreign).values()
+        assert same(found["a"], np.arange(6, dtype=np.float32).reshape(2, 3))
+        assert same(found["o"], np.array(["x", np.arange(2)], object))
+
+
+def test_what_is_packed_beyond_its_size_is_refused(tmp_path):
+    (file := tmp_path / "bomb.pkl").write_bytes(zlib.compress(bytes(100 << 20)))
+    with pytest.raises(ValueError, match=r"bomb.pkl would unpack to more than [\d,]+ bytes"):
+        load_pickle(file)
+    (file := tmp_path / "lz4.pkl").write_bytes(b"\x04\x22\x4d\x18" + bytes(20))
+    with pytest.raises(ValueError, match=r"compressed by lz4, which is not read: write it by joblib.dump"):
+        load_pickle(file)
+
+
+def test_no_other_object_comes_with_joblib(tmp_path):
+    (file := tmp_path / "bad.pkl").write_bytes(OF_JOBLIB.replace(b"NumpyArrayWrapper", b"NumpyArrayWrappex"))
+    with pytest.raises(ValueError, match=r"asks for .joblib\.numpy_pickle\.NumpyArrayWrappex"):
+        load_pickle(file)
 
 
 def test_python_2(tmp_path):

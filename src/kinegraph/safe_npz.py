@@ -15,10 +15,9 @@ from typing import IO
 
 import numpy as np
 
+from kinegraph.safe_packed import UNPACKED_A_BYTE, UNPACKED_ALWAYS
 from kinegraph.safe_pickle import check_letters, read_pickle
 
-UNPACKED_A_BYTE = 200  # for each byte of the file; recordings are packed to a third, padded ones to a fiftieth
-UNPACKED_ALWAYS = 64 << 20
 BROKEN = (
     *(ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, RecursionError, RuntimeError),
     *(SyntaxError, TypeError, ValueError, tokenize.TokenError, zipfile.BadZipFile, zlib.error),

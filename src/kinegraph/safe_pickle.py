@@ -3,6 +3,9 @@
 A pickle is a program for a small machine whose words may name any function of any module. Other projects keep
 annotations and labels in such files, so they are read here by a machine with a dozen words, all of this module. It is
 the standard library's interpreter in Python: the one in C reserves memory for whatever a file claims to hold.
+
+Files of joblib are pickles, too: the numbers of an array follow the object that stands for it. The whole file may be
+packed (zlib, gzip, bz2, xz). Source: joblib/joblib, joblib/numpy_pickle.py, version 1.4.
 """
 
 import hashlib
@@ -22,10 +25,10 @@ import numpy as np
 
 from kinegraph import messages
 from kinegraph.files import check_is_file
+from kinegraph.safe_packed import unpacked
 
 KINDS = "biufcSUO"  # dtypes of plain values; structured ones could point outside of their memory
 OBJECTS = (
-    pickle.NEWOBJ,
     pickle.NEWOBJ_EX,
     pickle.EXT1,
     pickle.EXT2,
@@ -37,6 +40,7 @@ OBJECTS = (
 )
 COPIED_A_BYTE = 4  # what may be copied for each byte of the file: words that copy must not multiply it
 COPIED_ALWAYS = 1 << 16
+JOBLIB_ARRAY = "joblib.numpy_pickle.NumpyArrayWrapper"
 
 
 def load_pickle(path: str | Path, more_words: Mapping[str, Callable] | None = None, *, foreign: bool = False) -> object:
@@ -52,7 +56,7 @@ def load_pickle(path: str | Path, more_words: Mapping[str, Callable] | None = No
     with open(path, "rb") as file:
         if not _is_as_sealed(file):
             raise ValueError(f"{path} was changed after it was written: its checksum is another one")
-        return read_pickle(file, path, more_words, foreign=foreign)
+        return read_pickle(unpacked(file, path), path, more_words, foreign=foreign)
 
 
 def read_pickle(
@@ -144,6 +148,10 @@ class _DType:
     dtype: np.dtype
 
 
+class _ArrayToCome:
+    """Stands on the machine's stack for an array of joblib, whose numbers come next in the file."""
+
+
 class Foreign:
     """Stands for an object of a class that is not read: it has the class's name, and does nothing with what it gets."""
 
@@ -178,10 +186,10 @@ class _Reader(pickle._Unpickler):
     dispatch: ClassVar = dict(pickle._Unpickler.dispatch)
 
     def __init__(self, file: BinaryIO, words: Mapping[str, Callable | None]):
-        bounded = _Input(file)
-        super().__init__(bounded, encoding="latin1")
+        self.bounded = _Input(file)
+        super().__init__(self.bounded, encoding="latin1")
         self.words = words
-        self.left = COPIED_ALWAYS + COPIED_A_BYTE * bounded.size
+        self.left = COPIED_ALWAYS + COPIED_A_BYTE * self.bounded.size
         self.unbuilt: dict[int, np.ndarray] = {}
 
     def find_class(self, module: str, name: str) -> _Word:
@@ -206,6 +214,8 @@ class _Reader(pickle._Unpickler):
         state, value = self.stack.pop(), self.stack[-1]
         if isinstance(value, _DType):
             value.dtype = value.dtype.newbyteorder(state[1] if state[1] in ("<", ">") else "=")
+        elif isinstance(value, _ArrayToCome):
+            self.stack[-1] = self._array_of_joblib(state)
         elif id(value) in self.unbuilt:
             self._fill(self.unbuilt.pop(id(value)), *state)
         else:
@@ -225,6 +235,30 @@ class _Reader(pickle._Unpickler):
             check_letters(np.frombuffer(raw, of.dtype) if isinstance(raw, bytes) else array)
         array.__setstate__((1, shape, of.dtype, bool(fortran), raw))
 
+    def _array_of_joblib(self, about: Mapping[str, Any]) -> np.ndarray:
+        """The array that joblib describes so; its numbers, or a pickle of its objects, come next in the file."""
+        shape, of = tuple(about["shape"]), about["dtype"].dtype
+        if of.kind == "O":
+            inner = type(self)(self.bounded.file, self.words)
+            inner.left = self.left
+            found = inner.load()
+            self.left = inner.left
+        else:
+            if about.get("numpy_array_alignment_bytes") is not None and (padding := self.read(1)[0]):
+                self.read(padding)
+            size = math.prod(shape) * of.itemsize
+            self.spend(size)
+            found = check_letters(np.frombuffer(self.read(size), of)).reshape(shape, order=str(about["order"])).copy()
+        if not isinstance(found, np.ndarray) or found.shape != shape:
+            raise ValueError(f"the values of an array do not fit its shape {shape}")
+        return found
+
+    def load_newobj(self) -> None:
+        self.stack.pop()  # arguments, of which joblib's object has none
+        if self.stack[-1] != _Word(JOBLIB_ARRAY):
+            self.refuse()
+        self.stack[-1] = _ArrayToCome()
+
     def spend(self, count: int) -> None:
         """Note that so many bytes or items are copied."""
         self.left -= count
@@ -239,6 +273,7 @@ class _Reader(pickle._Unpickler):
 
     dispatch[pickle.REDUCE[0]] = load_reduce
     dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.NEWOBJ[0]] = load_newobj
     dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
     dispatch |= dict.fromkeys(map(ord, OBJECTS), refuse)
 
@@ -265,6 +300,9 @@ class ForeignReader(_Reader):
         return Foreign(word.name) if isinstance(word, Foreign) else super()._apply(word, arguments)
 
     def load_newobj(self) -> None:
+        if self.stack[-2] == _Word(JOBLIB_ARRAY):
+            super().load_newobj()
+            return
         arguments = self.stack.pop()
         self.stack[-1] = self._apply(self.stack[-1], arguments)
 
@@ -274,7 +312,7 @@ class ForeignReader(_Reader):
 
     def load_build(self) -> None:
         value = self.stack[-2]
-        if isinstance(value, _DType) or id(value) in self.unbuilt:
+        if isinstance(value, _DType | _ArrayToCome) or id(value) in self.unbuilt:
             super().load_build()
         else:
             self.stack.pop()  # the inside of an object: attributes of a dict, or what `Foreign` would hold
@@ -336,6 +374,10 @@ def _bytearray(reader: _Reader, content: bytes | str = b"", encoding: str = "lat
     return bytearray(_encode(reader, content, encoding) if isinstance(content, str) else content)
 
 
+def _defaultdict(reader: _Reader, *factory: object) -> dict:
+    return {}
+
+
 def _copy(kind: type):
     def copy(reader: _Reader, items: list | dict | tuple = ()) -> object:
         reader.spend(len(items))
@@ -355,6 +397,7 @@ WORDS = {
     "builtins.bytearray": _bytearray,
     "collections.OrderedDict": _copy(OrderedDict),
     "collections.Counter": _copy(Counter),
+    "collections.defaultdict": _defaultdict,
+    JOBLIB_ARRAY: None,
     **{f"builtins.{kind.__name__}": _copy(kind) for kind in (list, tuple, dict, set, frozenset)},
 }
-CONTAINERS = {name: word for name, word in WORDS.items() if not name.startswith("numpy.")}

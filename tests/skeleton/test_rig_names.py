@@ -58,3 +58,14 @@ def test_a_layout_is_itself(name):
     joints = load_layout(name).joints
     assert joints_by_name(joints, joints) == tuple(range(len(joints)))
     assert len(set(body_joints(joints))) == len(joints)
+
+
+def test_the_spine_of_xsens_is_found_by_its_vertebrae():
+    """T12 lies in the middle of the back; a Kinect's hands are not those of Xsens, which has wrists."""
+    found, smpl, kinect = (load_layout(name).joints for name in ("xsens23", "smpl22", "kinect20"))
+    at = dict(zip(smpl, joints_by_name(found, smpl), strict=True))
+    assert [found[at[name]] for name in ("spine1", "spine2", "spine3", "left_hip", "right_wrist")] == [
+        "lumbar_5", "thoracic_12", "thoracic_8", "left_upper_leg", "right_hand",
+    ]  # fmt: skip
+    lacking = [name for name, place in zip(kinect, joints_by_name(found, kinect), strict=True) if place is None]
+    assert lacking == ["left_hand", "right_hand"]

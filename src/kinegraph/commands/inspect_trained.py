@@ -12,6 +12,7 @@ from kinegraph.safe_io import parsed_json, read_json, read_yaml
 if TYPE_CHECKING:
     from torch import nn
 
+TORCH = (".pth", ".pt")
 WEIGHTS = (".safetensors", ".pth", ".pt", ".index")
 RESUMED = ".ckpt"
 FIGURES = ("top1", "mean_class_accuracy", "loss")
@@ -31,7 +32,7 @@ def look_at_trained(path: Path) -> About | None:
         return look_at_table(path / "predictions.csv") if (path / "predictions.csv").is_file() else None
     if path.suffix == ".json" and (result := path.with_suffix(".pkl")).is_file():
         return look_at_result(result)
-    if path.suffix in WEIGHTS:
+    if path.suffix in WEIGHTS and not _holds_arrays(path):
         return look_at_weights(path)
     if path.suffix == RESUMED:
         from kinegraph.models.weights_path import is_published
@@ -106,6 +107,13 @@ def _figures(record: dict) -> str:
 
 
 # ---- weights ---------------------------------------------------------------------------------------------------------
+
+
+def _holds_arrays(path: Path) -> bool:
+    """Whether what torch.save wrote are joints of clips, and not a network."""
+    from kinegraph.data.formats import clip_arrays, smpl_tracks
+
+    return path.suffix in TORCH and any(module.detect(path) for module in (smpl_tracks, clip_arrays))
 
 
 def look_at_weights(path: Path) -> About:

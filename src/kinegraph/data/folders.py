@@ -106,6 +106,17 @@ def _is_left_behind(name: str) -> bool:
     return name.startswith(STARTS) or name in LEFT_BEHIND
 
 
+def unpacked(folder: Path) -> Path:
+    """The folder, or the one in it, and so on, where nothing else is: archives are often unpacked so."""
+    place = next(places(folder))
+    while len(place.folders) == 1 and not place.files:
+        inner = _place(place.path / place.folders[0])
+        if inner.fault is not None:
+            break
+        place = inner
+    return place.path
+
+
 def files_in(folder: Path, pattern: str) -> Iterator[Path]:
     """The files in a folder itself whose names have a pattern such as "*.npy"."""
     place = next(places(folder))

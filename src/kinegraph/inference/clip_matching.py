@@ -12,7 +12,7 @@ from kinegraph.data.dataset_write import LARGEST
 from kinegraph.data.preprocessing import FIRST_FRAME, Preprocessing
 from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip, can_add_midpoints, clip_with_midpoints
-from kinegraph.skeleton.joint_names import body_joints, plain_joint
+from kinegraph.skeleton.joint_names import body_joints, plain_joint, spine_of_xsens
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 
@@ -77,7 +77,14 @@ def joints_by_name(found: Sequence[str], wanted: Sequence[str]) -> tuple[int | N
     differ, those of motion capture are known by the places of their bones: LeftUpLeg is left_hip (`body_joints`).
     """
     order = _same([*map(plain_joint, found)], [*map(plain_joint, wanted)])
-    return order if None not in order else _same(body_joints(found), body_joints(wanted), order)
+    if None not in order:
+        return order
+    here, there = body_joints(found), body_joints(wanted)
+    order = _same(here, there, order)
+    spine = spine_of_xsens(here, there)
+    return tuple(
+        other if place is None and other not in order else place for place, other in zip(order, spine, strict=True)
+    )
 
 
 def _same(

@@ -36,7 +36,7 @@ def complete(layout: JointLayout, lengths: Float[np.ndarray, "V"] | None = None)
     if not missing:
         return layout, ""
     lengths = np.ones(len(layout)) if lengths is None else np.asarray(lengths, float)
-    by_name = _pairs_by_name(layout)
+    by_name = pairs_by_name(layout)
     pairs = layout.mirror or by_name or (_pairs_by_shape(layout, lengths) if "mirror" in missing else ())
     legs, arms = _legs_and_arms(layout, pairs, lengths)
     trunk = (layout.parents[legs[0]], layout.parents[arms[0]]) if legs and arms else None
@@ -86,7 +86,8 @@ def other_side(name: str) -> list[str]:
     return found
 
 
-def _pairs_by_name(layout: JointLayout) -> Pairs:
+def pairs_by_name(layout: JointLayout) -> Pairs:
+    """Left and right, by the names of joints."""
     index = {joint: i for i, joint in enumerate(layout.joints)}
     pairs = {}
     for joint, i in index.items():

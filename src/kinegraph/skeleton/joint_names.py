@@ -31,6 +31,15 @@ OF_ACCLAIM = {"lhipjoint": "left_hip", "lfemur": "left_knee", "ltibia": "left_an
               "lhumerus": "left_elbow", "lradius": "left_wrist", "left_wrist": "left_hand",
               "left_hand": "left_hand_end"}  # fmt: skip
 MIDDLE = ("hips", "pelvis", "mid_hip", "hip", "hip_center", "spine_base", "root", "waist")
+# Joints of Xsens' spine, by the vertebra above them -> the names of the same place in other layouts; from their heights
+# in Xsens' MVN manual and in the layouts' own papers. Kinect v1's spine lies lower than v2's spine_mid.
+OF_XSENS = {
+    "lumbar_5": ("spine_1",),
+    "lumbar_3": ("spine_navel", "ab"),
+    "thoracic_12": ("spine_mid", "spine", "spine_2", "torso"),
+    "thoracic_8": ("spine_3", "spine_chest", "chest"),
+    "neck": ("spine_shoulder", "shoulder_center", "thorax", "upper_neck"),
+}
 RIG = {name: joint for joint, names in OF_RIGS.items() for name in names}
 ACCLAIM = OF_ACCLAIM | {
     re.sub("^l", "r", name.replace("left", "right")): it.replace("left", "right") for name, it in OF_ACCLAIM.items()
@@ -78,6 +87,14 @@ def body_joints(names: Sequence[str]) -> list[str]:
     if {"spine", "spine_1", "spine_2"} <= {*found} and "spine_3" not in found:  # SMPL counts from 1
         found = [{"spine": "spine_1", "spine_1": "spine_2", "spine_2": "spine_3"}.get(name, name) for name in found]
     return ["pelvis" if name in MIDDLE else name for name in found]
+
+
+def spine_of_xsens(found: Sequence[str], wanted: Sequence[str]) -> list[int | None]:
+    """For each wanted joint, in the spelling of `body_joints`, the found one of Xsens' spine at its place."""
+    if "lumbar_5" not in found:
+        return [None] * len(wanted)
+    places = {other: found.index(name) for name, others in OF_XSENS.items() if name in found for other in others}
+    return [places.get(name) for name in wanted]
 
 
 def _of_rig(name: str) -> str:

@@ -66,7 +66,7 @@ def test_2d_with_scores_and_splits(tmp_path, out, capsys):
     for clip, item in zip(dataset, items, strict=True):
         np.testing.assert_array_equal(clip.keypoint, item["keypoint"])
         np.testing.assert_array_equal(clip.score, item["keypoint_score"])
-    assert "skipped: 1 names in splits without an annotation" in capsys.readouterr().out
+    assert "skipped: 1 name in splits without an annotation" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_people_who_change_rows_are_followed_and_a_line_says_so(tmp_path, out, c
     dataset = open_dataset(out)
     np.testing.assert_array_equal(dataset[0].keypoint, keypoint)
     np.testing.assert_array_equal(dataset[1].keypoint, keypoint)
-    assert "note: people changed rows in 1 clips, 3 frames, and were followed: a;" in capsys.readouterr().out
+    assert "note: people changed rows in 1 clip, 3 frames, and were followed: a;" in capsys.readouterr().out
     prepare(raw, out, bodies="rows", overwrite=True)
     np.testing.assert_array_equal(open_dataset(out)[0].keypoint, mixed)
 

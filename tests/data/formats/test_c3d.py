@@ -75,7 +75,7 @@ def test_units_and_a_layout_of_ones_own(path, tmp_path):
     found = recordings(path, layout=str(tmp_path / "mine.yaml"))
     (clip,) = found.clips
     np.testing.assert_allclose(clip.keypoint[0], PLACES[:, :2], rtol=1e-6)
-    assert found.skipped() == ["1 markers that are no joint of it: T10"]
+    assert found.skipped() == ["1 marker without a joint of it: T10"]
 
 
 def test_subjects_are_people_and_boxes_are_not(path):
@@ -126,8 +126,47 @@ def test_a_cut_file(path):
         read(path)
 
 
-def test_rotations_alone_are_named(path):
-    """As Theia3D exports them: segments as matrices, no points."""
-    more = entry(-2, "ROTATION", "<", b"\0") + entry(2, "LABELS", "<", texts(["pelvis_4X4", "l_thigh_4X4"]))
-    with pytest.raises(ValueError, match="names no markers, only rotations of segments; export its joint centres"):
-        list(read(write(path, names=["*1"], places=PLACES[:, :1], more=more)))
+SEGMENTS = (
+    "worldbody",
+    "pelvis",
+    "l_thigh",
+    "r_thigh",
+    "l_shank",
+    "r_shank",
+    "l_foot",
+    "r_foot",
+    "torso",
+    "l_uarm",
+    "r_uarm",
+)
+
+
+def theia(path: Path, cut: int = 0) -> Path:
+    """As Theia3D exports: no points, a matrix of each segment by columns and a residual."""
+    poses = np.tile(np.append(np.eye(4).ravel(), 0.0), (2, len(SEGMENTS), 1))
+    poses[..., 12:15] = np.arange(2 * len(SEGMENTS) * 3).reshape(2, -1, 3) + 500
+    poses[1, 2, 16] = -1  # the left thigh was not seen
+    labels = [f"{name}_4X4" for name in SEGMENTS]
+    number = {"USED": len(SEGMENTS), "DATA_START": 4, "RATIO": 1}
+    more = entry(-2, "ROTATION", "<", b"\0") + entry(2, "LABELS", "<", texts(labels))
+    more += b"".join(entry(2, key, "<", struct.pack("<bbh", 2, 0, it) + b"\0") for key, it in number.items())
+    write(path, ["none"], np.zeros((2, 0, 3)), analog=0, more=more)
+    data = poses.astype("<f4").tobytes()
+    path.write_bytes(path.read_bytes()[:1536] + data[: len(data) - cut])
+    return path
+
+
+def test_segments_are_joints_where_there_are_no_points(path):
+    """left_hip is where l_thigh begins."""
+    found = recordings(theia(path), up="z")
+    (clip,) = found.clips
+    place = [clip.layout.joints.index(name) for name in ("left_hip", "right_ankle", "left_shoulder")]
+    expected = (np.array([2, 7, 9])[:, None] * 3 + np.arange(3) + 500) / 1000
+    np.testing.assert_allclose(clip.keypoint[0, 0, place], expected[:, [0, 2, 1]] * [1, 1, -1], rtol=1e-6)
+    assert clip.keypoint[0].any(2).sum(1).tolist() == [10, 9]
+    assert "worldbody" not in clip.layout.joints
+
+
+def test_poses_of_segments_that_are_cut(path):
+    with pytest.raises(ValueError, match="says 2 frames of 11 segments and has 1; is it cut"):
+        recordings(theia(path, cut=4))

@@ -27,7 +27,7 @@ def test_names_say_what_their_form_says(form, name, said):
     found, lines = with_names({name: {}, "other": {"fps": "7"}}, form)
     assert found[name] == said
     assert found["other"] == {"fps": "7"} | dict.fromkeys(said, "")
-    assert "1 names that are not of the form" in lines[0]
+    assert "1 name of another form than" in lines[0]
 
 
 @pytest.mark.parametrize(

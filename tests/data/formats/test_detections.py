@@ -298,7 +298,7 @@ def test_yolo_lines_that_are_damaged(tmp_path, change, message):
         ("a.json", [{"image_id": "1.jpg", "keypoints": [1, 2]}], "expected x, y, score of each joint"),
         ("a.json", [{"image_id": "1.jpg", "keypoints": [1, 2, float("inf")]}], "not finite"),
         ("a.json", [{"image_id": 1, "keypoints": ["x", 2, 3]}], "expected x, y, score of each joint"),
-        ("a.json", [{"keypoints": [[1, 2]], "keypoint_scores": [1, 2]}], "has 2 scores for 1 joints"),
+        ("a.json", [{"keypoints": [[1, 2]], "keypoint_scores": [1, 2]}], "has 2 scores for 1 joint"),
         ("a.json", {"images": [], "annotations": [{"keypoints": []}]}, "no person with keypoints"),
         ("a.json", {"images": [{"id": [1]}], "annotations": [{"keypoints": []}]}, "expected a number or a name"),
         ("a.json", {"images": [], "annotations": [{"image_id": {}, "keypoints": [1, 2, 2]}]}, "a number or a name"),
@@ -408,6 +408,11 @@ def test_joints_of_nan_or_null_are_unseen(tmp_path):
 def test_bones_that_a_category_does_not_name_are_said(tmp_path):
     content = coco(walking())
     content["categories"] = [{"id": 1, "name": "hand", "keypoints": [f"k{i}" for i in range(17)], "skeleton": []}]
+    found = recordings(written(tmp_path / "a.json", content))
+    assert found.assumed == (
+        "bones: the shortest lines between the 17 joints, the file names none (--layout my.yaml says others)",
+    )
+    content["categories"][0]["skeleton"] = [[1, 2]]
     found = recordings(written(tmp_path / "a.json", content))
     assert found.assumed == ("bones: joints without one are joined to 'k0' (--layout)",)
 

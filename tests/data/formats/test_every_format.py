@@ -18,6 +18,7 @@ from tests.data.formats import (
     test_anipose,
     test_bvh,
     test_c3d,
+    test_cad,
     test_clip_arrays,
     test_detections,
     test_detectron,
@@ -46,6 +47,7 @@ from tests.data.formats import (
     test_shrec,
     test_smarthome,
     test_smpl,
+    test_smpl_tracks,
     test_uav_human,
     test_utkinect,
     test_vicon,
@@ -137,6 +139,14 @@ def panoptic(folder: Path, clips: list[faulty.Clip]) -> Path:
 
 def detectron(folder: Path, clips: list[faulty.Clip]) -> Path:
     return test_detections.written(folder / "walk.json", test_detectron.instances())
+
+
+def cad(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_cad.written(folder / "0512164529.txt")
+
+
+def smpl_tracks(folder: Path, clips: list[faulty.Clip]) -> Path:
+    return test_smpl_tracks.saved(folder / "demo_v.pkl", test_smpl_tracks.phalp())
 
 
 def smpl(folder: Path, clips: list[faulty.Clip]) -> Path:
@@ -287,9 +297,10 @@ SAMPLES = {
     "utkinect": utkinect, "florence": florence, "sbu": sbu, "pku-mmd": pku_mmd, "irds": irds, "shrec": shrec,
     "msrc12": msrc12, "kinect": kinect, "leap": leap, "ntu-npy": ntu_npy,
     "json_lines": json_lines,
-    "panoptic": panoptic, "detectron": detectron, "smpl": smpl, "anipose": anipose, "movement": movement,
+    "panoptic": panoptic, "detectron": detectron, "smpl": smpl, "smpl-tracks": smpl_tracks,
+    "anipose": anipose, "movement": movement,
     "qualisys": qualisys, "mvnx": mvnx, "mars": mars, "msr-daily": msr_daily, "uav-human": uav_human,
-    "smarthome": smarthome, "kard": kard, "aist": aist, "frame-arrays": frame_arrays, "utd-mhad": utd_mhad,
+    "smarthome": smarthome, "kard": kard, "cad": cad, "aist": aist, "frame-arrays": frame_arrays, "utd-mhad": utd_mhad,
 }  # fmt: skip
 ELSEWHERE = ("ui-prmd", "babel", "openpose", "video")
 

@@ -164,7 +164,7 @@ def test_everybody_is_a_clip_of_his_or_her_own(tmp_path, capsys):
     crowd = [body(x) for x in (0.1, 0.3, 0.5, 0.7)]
     write_frames(tmp_path / "raw" / "wave" / "a", {t: crowd[:: (-1) ** t] + [body(0.9)] * (t > 3) for t in range(8)})
     assert main(["prepare", str(tmp_path / "raw"), str(tmp_path / "two")]) == 0
-    assert "people beyond 2 bodies a clip, seen 20 times in 1 clips (wave/a); --people keeps" in capsys.readouterr().out
+    assert "people beyond 2 bodies a clip, seen 20 times in 1 clip (wave/a); --people keeps" in capsys.readouterr().out
     assert main(["prepare", str(tmp_path / "raw"), str(tmp_path / "each"), "--per-person"]) == 0
     each = open_dataset(tmp_path / "each")
     assert each.names == [f"wave/a#{i}" for i in range(1, 6)]
@@ -300,7 +300,7 @@ def test_other_json_is_not_taken_for_frames_of_openpose(tmp_path):
     write_frames(tmp_path / "clip", {0: [body(0.5)]})
     found = recordings(tmp_path, format=None)
     assert [clip.name for clip in found.clips] == ["clip"]
-    assert found.skipped() == ["1 files without a frame number before '_keypoints.json': person_keypoints.json"]
+    assert found.skipped() == ["1 file without a frame number before '_keypoints.json': person_keypoints.json"]
 
 
 # ---- wrong input -----------------------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ def test_head_and_hands_of_a_headset(tmp_path, names, form):
     clip, found = read_one(tmp_path, "\n".join(rows))
     assert (clip.layout.name, clip.fps) == ("head_hands3", 50)
     np.testing.assert_allclose(clip.keypoint[0], places, atol=1e-6)
-    assert found.skipped() == [f"12 columns, which have no meaning here: {names[0]}RotX, {names[0]}RotY, "
+    assert found.skipped() == [f"12 columns, without a meaning here: {names[0]}RotX, {names[0]}RotY, "
                                f"{names[0]}RotZ and 9 more"]  # fmt: skip
 
 

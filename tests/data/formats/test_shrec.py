@@ -60,3 +60,25 @@ def test_what_cannot_be_read_is_named(save, tmp_path, text, frames, reason):
         (tmp_path / "informations_troncage_sequences.txt").write_text(frames)
     with pytest.raises(ValueError, match=reason):
         list(read(save(text), "shrec"))
+
+
+def test_two_sets_in_one_folder_have_their_own_lists(save, tmp_path):
+    """The same four numbers are a clip of each; only one list says the frames, only the other the part."""
+    save(place="shrec/gesture_2/finger_1/subject_3/essai_4")
+    save(place="dhg/gesture_2/finger_1/subject_3/essai_4", name="skeleton_world.txt")
+    (tmp_path / "shrec/test_gestures.txt").write_text("2 1 3 4 2 3 6\n")
+    (tmp_path / "dhg/informations_troncage_sequences.txt").write_text("2 1 3 4 1 4\n")
+    found = recordings(tmp_path)
+    clips = {clip.name.split("/")[0]: (clip.frames, clip.splits) for clip in found.clips}
+    assert clips == {"shrec": (6, {"split": "test"}), "dhg": (4, {})}
+    assert found.source.startswith("SHREC'17")
+    assert "DHG" in found.source
+
+
+def test_the_labels_of_a_list_count(save, tmp_path):
+    path = save()
+    (tmp_path / "train_gestures.txt").write_text("2 1 3 4 5 28 6\n")
+    assert [next(read(path, classes=it)).label for it in (14, 28)] == [4, 27]
+    (tmp_path / "train_gestures.txt").write_text("2 1 3 4 15 28 6\n")
+    with pytest.raises(ValueError, match="is listed with class 15, expected 1 to 14"):
+        next(read(path))

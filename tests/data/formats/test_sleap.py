@@ -76,7 +76,7 @@ def test_joints_of_a_given_layout(path):
     (clip,) = found.clips
     place = [clip.layout.joints.index(joint) for joint in ("nose", "left_ear", "right_ear")]
     np.testing.assert_array_equal(clip.keypoint[0][:, place], TRACKS[0].transpose(2, 1, 0)[:, :3])
-    assert any("2 nodes that are no joint of layout coco17: centre, tail_base" in line for line in found.skipped())
+    assert any("2 nodes without a joint in layout coco17: centre, tail_base" in line for line in found.skipped())
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_joints_of_a_given_layout(path):
         ({"tracks": TRACKS[..., :0]}, "has no frames"),
         ({"tracks": None, "track_names": [1]}, "has no tracks and node_names, as SLEAP's analysis files have"),
         ({"node_names": np.bytes_(("a", "b", "a", "c", "d"))}, "names the node 'a' twice"),
-        ({"node_names": np.bytes_(("a",))}, "names 1 nodes, expected 2 to 1,000"),
+        ({"node_names": np.bytes_(("a",))}, "names 1 node, expected 2 to 1,000"),
     ],
 )
 def test_what_cannot_be_read_is_named(path, changes, reason):

@@ -93,7 +93,9 @@ def test_bones_are_the_shortest_lines_and_their_mirror_images(tmp_path):
     assert {tuple(sorted((name(i), name(j)))) for i, j in clip.layout.bones} == BONES
     assert clip.layout.mirror == ((0, 1), (2, 3))
     np.testing.assert_allclose(clip.keypoint[0, 1], PLACES + [0, 0, 1], rtol=1e-6)
-    assert any("the shortest lines between the 6 joints, the file names none (--layout)" in it for it in found.assumed)
+    assert any(
+        "the shortest lines between the 6 joints, the file names none (--layout my.yaml" in it for it in found.assumed
+    )
     assert "bones" not in found.guessed
 
 
@@ -115,4 +117,22 @@ def test_a_layout_is_known_among_further_markers(tmp_path):
     np.testing.assert_allclose(
         clip.keypoint[0, 0, clip.layout.joints.index("left_knee")], places[names.index("left_knee")]
     )
-    assert any("2 markers that are no joint of it: r.ASIS_study, L.PSIS_study" in line for line in found.skipped())
+    assert any("2 markers without a joint of it: r.ASIS_study, L.PSIS_study" in line for line in found.skipped())
+
+
+def test_bones_of_joints_that_only_have_names_keep_their_length(tmp_path):
+    """A hand that hangs beside a hip, nearer than its elbow: it moves away from it, not from the elbow."""
+    names = ["kopf", "hals", "ellbogen", "hand", "becken", "knie", "fuss"]
+    rows = ["frame,joint,x,y,z"]
+    for frame in range(12):
+        turn = 0.7 * np.sin(frame)
+        hand = (0.3 + 0.3 * np.sin(turn), 1.3 - 0.3 * np.cos(turn))
+        places = [(0, 1.8), (0, 1.6), (0.3, 1.3), hand, (0.1, 0.97), (0, 0.5), (0, 0.1)]
+        rows += [f"{frame},{name},{x:.4f},{y:.4f},0.1" for name, (x, y) in zip(names, places, strict=True)]
+    (tmp_path / "own.csv").write_text("\n".join(rows))
+    found = recordings(tmp_path / "own.csv", units="m", up="y")
+    (clip,) = found.clips
+    bones = {frozenset((clip.layout.joints[i], clip.layout.joints[j])) for i, j in clip.layout.bones}
+    assert frozenset(("hand", "ellbogen")) in bones
+    assert frozenset(("hand", "becken")) not in bones
+    assert any(line.startswith("bones: the shortest lines between the 7 joints") for line in found.assumed)

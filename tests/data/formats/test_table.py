@@ -477,7 +477,7 @@ def test_frames_that_are_numbered_in_steps_follow_each_other(table, numbers, ste
     (clip,) = found.clips
     assert (clip.frames, clip.fps) == (len(numbers), 30 / step)
     assert clip.keypoint.any((0, 2, 3)).all()
-    assert found.changed()[0].startswith(f"frames are numbered in steps of {step} in 1 clips (a)")
+    assert found.changed()[0].startswith(f"frames are numbered in steps of {step} in 1 clip (a)")
 
 
 def test_a_gap_stays_a_gap(table):

@@ -103,7 +103,7 @@ BROKEN = {
     "blank line": (lambda f: change(f, 5, lambda line: ""), "line 5 has 1 numbers"),
     "empty": (lambda f: f.write_text(""), "positions.txt is empty"),
     "binary": (lambda f: f.write_bytes(b"\xff\xfe\x00"), "not a text file"),
-    "frames": (lambda f: f.write_text(f.read_text().splitlines()[0]), "has 1 frames, .*angles.txt has 20"),
+    "frames": (lambda f: f.write_text(f.read_text().splitlines()[0]), "has 1 frame, .*angles.txt has 20"),
     "alone": (lambda f: f.unlink(), "angles.txt has no counterpart .*positions.txt"),
     "movement": (
         lambda f: [

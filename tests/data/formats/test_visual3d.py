@@ -53,7 +53,7 @@ def test_folders_are_classes(walk, tmp_path):
     ("changes", "reason"),
     [
         (("walk.c3d\t", "run.c3d\t", 4), "has the signals of 2 recordings"),
-        (("TARGET", "METRIC"), "the 1 markers RShoulder may be joints of"),
+        (("TARGET", "METRIC"), "the 1 marker RShoulder may be joints of"),
         (("ITEM", "FRAME"), "has no header of 5 lines with ITEM, X, Y and Z in the last one"),
         (("44.5", "x"), "line 7: could not convert string to float: 'x'"),
         (("44.5", "1e30"), "line 7 holds a number that is not finite"),

@@ -35,6 +35,7 @@ from kinegraph.data.formats import (
     babel,
     bvh,
     c3d,
+    cad,
     clip_arrays,
     coco,
     deeplabcut,
@@ -71,6 +72,7 @@ from kinegraph.data.formats import (
     sleap,
     smarthome,
     smpl,
+    smpl_tracks,
     table,
     tfrecord,
     trc,
@@ -85,6 +87,7 @@ from kinegraph.data.formats import (
     yolo,
 )
 from kinegraph.data.formats.clip_columns import image_size_of
+from kinegraph.data.formats.clip_files import line_on_folders
 from kinegraph.data.formats.companion import beside, read_about, with_companion
 from kinegraph.data.formats.data_frames import as_file, is_frame
 from kinegraph.data.formats.file_kinds import known_by_name
@@ -114,9 +117,9 @@ from kinegraph.skeleton.layout import JointLayout
 FORMATS: tuple[ModuleType, ...] = (
     folder, ntu, ui_prmd, arrays, annotations, padded, poses, ntu_npy, tfrecord, babel, openpose, trc, bvh, table,
     json_lines, sleap, deeplabcut, nw_ucla, msr, msr_daily, kard, kimore, utkinect, utd_mhad, uav_human, smarthome,
-    florence, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap, c3d, vicon, motive, qualisys, mvnx, visual3d, amc,
-    videopose3d, coco, mars, alphapose, mmpose, yolo, mediapipe, video, panoptic, detectron, smpl, anipose, movement,
-    aist, clip_arrays, frame_arrays,
+    florence, cad, sbu, pku_mmd, irds, shrec, msrc12, kinect, leap, c3d, vicon, motive, qualisys, mvnx, visual3d, amc,
+    videopose3d, coco, mars, alphapose, mmpose, yolo, mediapipe, video, panoptic, detectron, smpl, anipose,
+    movement, aist, clip_arrays, frame_arrays, smpl_tracks,
 )  # fmt: skip
 BY_NAME = {module.NAME: module for module in FORMATS}
 # Names with an option: of earlier versions, and of the two sets of NTU RGB+D's classes.
@@ -244,7 +247,8 @@ def _read_by(
             error = ValueError(f"{error}. No format recognises it: {contents(path)}; {advice(path, FORMATS)}")
         raise _named(path, options, error) from None
     rest = {name: value for name, value in options.items() if name not in own}
-    found = found if module is folder else without_placeholders(found)
+    if module is not folder:
+        found = without_placeholders(replace(found, assumed=(*line_on_folders(path, found), *found.assumed)))
     return with_companion(about, found, options) if about else found, rest
 
 

@@ -15,7 +15,7 @@ from kinegraph.data.formats.clip_files import ClipFile, clips_of, first_readable
 from kinegraph.data.formats.deeplabcut import layout_of, middle_of, part_of_joint
 from kinegraph.data.formats.named_joints import built_in
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
-from kinegraph.messages import first_few, quoted
+from kinegraph.messages import counted, first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import INFERRED, LONGEST_NAME, MOST_JOINTS, JointLayout, load_layout
 
@@ -59,8 +59,8 @@ def recordings_of_tracks(
     place = part_of_joint(of, first.nodes)
     unused = [node for node in first.nodes if node not in place.values()]
     unseen = [joint for joint in of.joints if joint not in place]
-    lines = [f"{len(unseen)} joints without a node, which are unseen: {first_few(unseen)}"] * bool(unseen)
-    lines += [f"{len(unused)} nodes that are no joint of layout {of.name}: {first_few(unused)}"] * bool(unused)
+    lines = [f"{counted(len(unseen), 'joint')} without a node, unseen: {first_few(unseen)}"] * bool(unseen)
+    lines += [f"{counted(len(unused), 'node')} without a joint in layout {of.name}: {first_few(unused)}"] * bool(unused)
     deep = first.keypoint.shape[3] == 3
     return Recordings(
         clips=clips_of(files, lambda file: _clip(file, read_file(file.path), of, deep)),
@@ -102,7 +102,7 @@ def layout_of_nodes(
 def checked_nodes(file: Path, nodes: Sequence[str]) -> tuple[str, ...]:
     """The names of body parts. Raises ValueError where these are none."""
     if not 2 <= len(nodes) <= MOST_JOINTS or max(map(len, nodes)) > LONGEST_NAME:
-        raise ValueError(f"{file} names {len(nodes):,} nodes, expected 2 to {MOST_JOINTS:,} of a line each")
+        raise ValueError(f"{file} names {counted(len(nodes), 'node')}, expected 2 to {MOST_JOINTS:,} of a line each")
     if twice := [node for i, node in enumerate(nodes) if node in nodes[:i] or not node]:
         raise ValueError(
             f"{file} names the node {quoted(twice[0])} twice" if twice[0] else f"{file} has a node without name"

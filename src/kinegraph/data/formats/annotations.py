@@ -32,7 +32,8 @@ from kinegraph.data.formats.conventions import is_name, is_ntu, layout_for, name
 from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.split_names import PARTS, ClipInTwoParts, columns, known_split
-from kinegraph.messages import first_few
+from kinegraph.messages import counted, first_few
+from kinegraph.safe_packed import unpacked
 from kinegraph.safe_pickle import load_pickle, quoted
 from kinegraph.skeleton.clip import SkeletonClip, can_add_midpoints, with_midpoints
 from kinegraph.skeleton.layout import JointLayout, load_layout
@@ -45,6 +46,8 @@ ABOUT = "kinegraph"  # the key under which `kinegraph convert` writes what the f
 OWN_KEYS = {"keypoint", "keypoint_score", "frame_dir", "filename", "label", "total_frames", "img_shape"}
 OWN_KEYS |= {"original_shape", "fps", "raw_file", "frame_inds", "box_score", "valid", "anno_inds"}
 PART_FILE = re.compile(rf"(?:(.+)[_-])?({'|'.join(PARTS)})\.pkl")
+OF_PHALP = b"tracked_time"  # annotations may be one of its lists
+LOOKED_AT_BYTES = 1 << 16
 LOOKED_AT = 20  # clips that show whether a third channel is a score
 
 
@@ -69,10 +72,11 @@ def detect(path: Path) -> str | None:
     if path.is_file():
         if path.suffix.lower() not in SUFFIXES:
             return None
-        with path.open("rb") as file:
-            start = file.read(1 << 16)
-        arrays = start.startswith((b"PK", b"\x93NUMPY"))  # of NumPy under another name
-        return "a pickle of annotations" if not arrays and KEYS.search(start) else None
+        with path.open("rb") as file, suppress(ValueError):
+            start = unpacked(file, path, LOOKED_AT_BYTES).read(LOOKED_AT_BYTES)
+            others = start.startswith((b"PK", b"\x93NUMPY")) or OF_PHALP in start  # NumPy under another name
+            return "a pickle of annotations" if not others and KEYS.search(start) else None
+        return None
     named = [file for file in files_in(path, "*.pkl") if PART_FILE.fullmatch(file.name)]
     return "holds pickles of annotations" if any(map(detect, named)) else None
 
@@ -113,7 +117,7 @@ def read(
     named = about.get("class_names") if class_names is None else None
 
     def skipped() -> list[str]:
-        return [f"{found.unlisted:,} names in splits without an annotation"] * bool(found.unlisted)
+        return [f"{counted(found.unlisted, 'name')} in splits without an annotation"] * bool(found.unlisted)
 
     return Recordings(
         clips=_clips(found, of, skeletons),
@@ -364,7 +368,7 @@ def _arrays(item: Mapping) -> tuple[np.ndarray, np.ndarray | None]:
     total = item.get("total_frames")
     total = keypoint.shape[1] if total is None else total
     if not isinstance(total, Integral) or total != keypoint.shape[1]:
-        message = f"has {keypoint.shape[1]} frames of keypoints, total_frames says {quoted(total)}"
+        message = f"has {counted(keypoint.shape[1], 'frame')} of keypoints, total_frames says {quoted(total)}"
         raise FormatError("stated_frames", message)
     if len(keypoint) and not total:
         raise ValueError("has no frames")

@@ -1,4 +1,4 @@
-"""The arrays in a .npz, .mat, pickle, HDF5, a .npy of objects or the .npy of a folder by name, as if all were a .npz.
+"""The arrays in a .npz, .mat, pickle, .pt, HDF5, a .npy of objects or the .npy of a folder, as if all were a .npz.
 
     array                                       one, named as the file
     [array, array, ...], {name: array, ...}     each under its name, or its number
@@ -9,7 +9,8 @@
     groups and datasets of HDF5                 objects and arrays; `label` may be an attribute of a group
     structs, cells and arrays of MATLAB         objects, lists and arrays, whose axes may stand in any order
 
-A pickle is read as data, see `safe_pickle`, and is in memory as a whole.
+A pickle is read as data, also one of joblib, see `safe_pickle`, and is in memory as a whole. What torch.save wrote is
+read in the same way (`safe_torch`); tensors are arrays.
 """
 
 import re
@@ -26,19 +27,22 @@ import numpy as np
 
 from kinegraph.data.folders import files_in
 from kinegraph.data.formats.axes import flat_shapes, usual_order, with_joints
-from kinegraph.data.formats.hdf5 import UNPACKED_A_BYTE, UNPACKED_ALWAYS, check_h5py, dataset_of, opened
+from kinegraph.data.formats.hdf5 import check_h5py, dataset_of, opened
 from kinegraph.data.formats.matlab import SUFFIX as MAT
 from kinegraph.data.formats.matlab import flat, load_mat, unwrapped
 from kinegraph.data.formats.padded import mapped
 from kinegraph.data.formats.recordings import FormatError
 from kinegraph.data.split_names import PARTS
 from kinegraph.safe_npz import load_npy_object, load_npz, load_npz_object, npz_shapes
+from kinegraph.safe_packed import UNPACKED_A_BYTE, UNPACKED_ALWAYS
 from kinegraph.safe_pickle import load_pickle
 
-PICKLES = (".pkl", ".pickle", ".p")
+PICKLES = (".pkl", ".pickle", ".p", ".joblib")
+TORCH = (".pt", ".pth")
 HDF5 = (".h5", ".hdf5")
-ENDINGS = (".npz", ".npy", MAT, *PICKLES, *HDF5)
+ENDINGS = (".npz", ".npy", MAT, *PICKLES, *TORCH, *HDF5)
 FEWEST_POINTS = 5  # variables of (T, 3) that are joints
+OF_NETWORK = re.compile(r"state_dict|\.(weight|bias|running_mean)$")  # keys of what torch.save wrote
 DATA, LABELS, NAMES = "data", "labels", "names"
 SCORES = ("score", "scores", "keypoint_score", "keypoint_scores", "confidence", "conf")
 # Words in the names of arrays of clips, and of their labels.
@@ -66,18 +70,45 @@ def open_arrays(path: Path) -> ArrayFile:
     suffix = path.suffix.lower()
     if path.is_dir() or (suffix == ".npy" and not holds_objects(path)):
         return _of_npy(path)
-    if suffix == ".npz" or zipfile.is_zipfile(path):
+    if suffix == ".npz" or (suffix not in TORCH and zipfile.is_zipfile(path)):
         return _of_npz(path)
     if suffix in HDF5:
         content = _of_hdf5(path)
     elif suffix == MAT:
         content = _of_mat(unwrapped(load_mat(path).values))
     else:
-        content = load_pickle(path) if suffix in PICKLES else load_npy_object(path, several=True)
+        content = load_objects(path)
     arrays = named_arrays(content, path.stem)
     if not arrays:
         raise FormatError("shape", f"{path} holds no arrays of joints: expected (frames, joints, 2 to 4 coordinates)")
     return ArrayFile({name: _shape(it) for name, it in arrays.items()}, arrays.__getitem__)
+
+
+def load_objects(path: Path) -> Any:
+    """The value in a pickle, a .npy of objects, or a file of torch.save, whose tensors become arrays."""
+    suffix = path.suffix.lower()
+    if suffix in PICKLES:
+        return load_pickle(path)
+    if suffix not in TORCH:
+        return load_npy_object(path, several=True)
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file) and file.read(2) != b"\x80\x02":  # joblib and pickle write any name
+            return load_pickle(path)
+    content = import_module("kinegraph.safe_torch").load_foreign(path)  # torch takes a second to import
+    if isinstance(content, Mapping) and any(OF_NETWORK.search(str(key)) for key in content):
+        raise FormatError("shape", f"{path} holds a network, no recordings")
+    return _as_arrays(content)
+
+
+def _as_arrays(value: Any) -> Any:
+    """The value with arrays in place of tensors."""
+    if isinstance(value, Mapping):
+        return {key: _as_arrays(it) for key, it in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_arrays(it) for it in value]
+    if hasattr(value, "detach"):
+        return value.detach().float().numpy() if value.dtype.is_floating_point else value.numpy()
+    return value
 
 
 def open_named(path: Path, joints: int | None = None) -> ArrayFile:

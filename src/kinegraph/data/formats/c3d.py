@@ -8,7 +8,11 @@
 Numbers are those of Intel, DEC or MIPS processors. Points that are no markers (angles, forces and the like, by
 POINT:ANGLES and so on) and markers without a name of their own (*12) are left out. A marker becomes the joint of its
 name, see `markers.py`. One file is one clip.
-Source: The C3D File Format, User Guide, Motion Lab Systems.
+
+Theia3D writes no points but a pose of each segment: group ROTATION, from its block DATA_START on the 16 numbers of a
+4x4 matrix, a column after another, and a 17th, negative where the segment was not seen. A segment's origin is the joint
+at which it begins: l_thigh_4X4 is left_hip.
+Source: The C3D File Format, User Guide, Motion Lab Systems; pyomeca/ezc3d, Rotation.cpp.
 """
 
 import struct
@@ -25,7 +29,7 @@ from kinegraph.data.formats.markers import METRES, Trajectories, Wanted, every, 
 from kinegraph.data.formats.number_rows import check_size
 from kinegraph.data.formats.recordings import Recordings
 from kinegraph.data.large import release, zeros
-from kinegraph.messages import plain_name, quoted
+from kinegraph.messages import counted, plain_name, quoted
 
 NAME, TITLE = "c3d", "marker trajectories (.c3d)"
 SUFFIXES = (".c3d",)
@@ -36,6 +40,12 @@ NO_MARKERS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS", "REACTIONS", "
 MOST_FRAMES = 0xFFFF  # that the header can count
 LARGEST_PARAMETERS = 256 * BLOCK
 BLOCK_BYTES = 1 << 22  # of frames that are read at a time
+TURN = 17  # floats of a segment's pose in a frame
+SEGMENTS = {  # of Theia3D -> the joint at which a segment begins
+    "thigh": "hip", "shank": "knee", "foot": "ankle", "toes": "toe", "uarm": "shoulder", "larm": "elbow",
+    "hand": "wrist", "pelvis": "pelvis", "abdomen": "abdomen", "torso": "torso", "neck": "neck", "head": "head",
+}  # fmt: skip
+SIDES = {"l": "left_", "r": "right_"}
 BROKEN = (struct.error, IndexError, ValueError, OverflowError, KeyError)
 
 Value = list[str] | list[float]
@@ -115,10 +125,10 @@ def read_file(file: Path, wanted: Wanted = every, with_frames: bool = True) -> T
         rate = header.rate if header.rate > 0 else next(iter(_numbers(found, "POINT:RATE")), 0.0)
         no_markers = {str(label).strip() for key in NO_MARKERS for label in found.get(f"POINT:{key}", [])}
         kept = [i for i, name in enumerate(labels) if name and name not in no_markers and not name.startswith("*")]
+        if not kept and "ROTATION:DATA_START" in found:
+            return _segments(content, file, found, header, processor, wanted, with_frames)
         if not kept:
-            turned = any(key.startswith("ROTATION:") for key in found)  # of Theia3D
-            way = ", only rotations of segments; export its joint centres, such as from Visual3D" if turned else ""
-            raise ValueError(f"{file} names no markers{way}")
+            raise ValueError(f"{file} names no markers")
         if twice := [labels[i] for place, i in enumerate(kept) if labels[i] in (labels[j] for j in kept[:place])]:
             raise ValueError(f"{file} names the marker {quoted(twice[0])} twice")
         kept = [i for i in kept if wanted(labels[i])]
@@ -222,7 +232,7 @@ def _check_frames(file: Path, header: Header, frames: int) -> None:
     size = header.frame_bytes
     there = (file.stat().st_size - header.data) // size if header.data > 0 and size else 0
     if frames < 1 or not header.points or there < frames:
-        said = f"{frames:,} frames of {header.points:,} points"
+        said = f"{counted(frames, 'frame')} of {counted(header.points, 'point')}"
         raise ValueError(f"{file} says {said} and has {max(there, 0):,}; is it cut?")
 
 
@@ -251,3 +261,47 @@ def read_points(
         places[at : at + count] *= np.float32(metres)
         release(places)
     return places
+
+
+# ---- poses of segments, of Theia3D -----------------------------------------------------------------------------------
+
+
+def _segments(
+    content: BinaryIO,
+    file: Path,
+    found: dict[str, Value],
+    header: Header,
+    processor: int,
+    wanted: Wanted,
+    with_frames: bool,
+) -> Trajectories:
+    """The origins of a file's segments as markers. Raises ValueError where the file has fewer than it says."""
+    names = [_joint_of(str(label)) for label in found.get("ROTATION:LABELS", [])]
+    kept = [i for i, name in enumerate(names) if name and wanted(name)]
+    used, start, ratio = (
+        int(next(iter(_numbers(found, f"ROTATION:{key}")), default)) % 65536
+        for key, default in (("USED", len(names)), ("DATA_START", 0), ("RATIO", 1))
+    )
+    frames = _frames(header, found) * max(ratio, 1)
+    size = 4 * TURN * used
+    there = (file.stat().st_size - (start - 1) * BLOCK) // size if start > 0 and size > 0 else 0
+    if not 1 <= frames <= there or used < len(names):
+        said = f"{counted(frames, 'frame')} of {counted(used, 'segment')}"
+        raise ValueError(f"{file} says {said} and has {max(there, 0):,}; is it cut?")
+    places = np.zeros((0, len(kept), 3), np.float32)
+    if with_frames:
+        content.seek((start - 1) * BLOCK)
+        poses = _floats(content.read(frames * size), processor).reshape(frames, used, TURN)[:, kept]
+        seen = (poses[..., 16] >= 0) & np.isfinite(poses).all(2) & poses[..., 12:15].any(2)
+        metres = metres_of(str((found.get("POINT:UNITS") or ["mm"])[0]) or "mm") or METRES["mm"]
+        places = np.where(seen[..., None], poses[..., 12:15] * metres, np.nan).astype(np.float32)
+    rate = header.rate * max(ratio, 1)
+    return Trajectories(tuple(names[i] for i in kept), places, rate if 0 < rate < 1e6 else None)
+
+
+def _joint_of(label: str) -> str:
+    """The joint at which a segment begins; "" for what is no part of a body."""
+    words = label.strip().lower().removesuffix("_4x4").split("_")
+    side = SIDES.get(words[0], "") if len(words) > 1 else ""
+    joint = SEGMENTS.get("_".join(words[1:] if side else words), "")
+    return side + joint if joint else ""

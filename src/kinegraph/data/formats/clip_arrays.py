@@ -1,4 +1,4 @@
-"""Several clips in one .npz, .mat, pickle or .npy of objects -> clips: an array each, or all with their labels.
+"""Several clips in one .npz, .mat, pickle, .pt or .npy of objects -> clips: an array each, or all with their labels.
 
     walk01, walk02, jump01, ...                an array a clip, of the shapes of `poses`, under its name
     x_train, y_train, x_test, y_test           all clips of a part of a split; also X and y, data and labels
@@ -22,7 +22,17 @@ from jaxtyping import Float, Shaped
 
 from kinegraph.data.folders import files_in
 from kinegraph.data.formats import annotations
-from kinegraph.data.formats.array_files import ENDINGS, HDF5, MAT, NAMES, ArrayFile, holds_objects, meaning, open_arrays
+from kinegraph.data.formats.array_files import (
+    ENDINGS,
+    HDF5,
+    MAT,
+    NAMES,
+    TORCH,
+    ArrayFile,
+    holds_objects,
+    meaning,
+    open_arrays,
+)
 from kinegraph.data.formats.array_files import OF_CLIPS as DATA
 from kinegraph.data.formats.array_files import OF_LABELS as LABELS
 from kinegraph.data.formats.axes import (
@@ -45,7 +55,7 @@ from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
-NAME, TITLE = "clip-arrays", "several clips in one .npz, .mat, pickle or .npy of objects"
+NAME, TITLE = "clip-arrays", "several clips in one .npz, .mat, pickle, .pt or .npy of objects"
 SUFFIXES = ENDINGS
 CHANNELS = (2, 3, 4)
 MOST_PEOPLE = 10
@@ -89,7 +99,7 @@ def _may_hold_arrays(path: Path) -> bool:
         return False
     if suffix in (".npz", ".npy", MAT, *HDF5):
         return suffix != ".npz" or zipfile.is_zipfile(path)
-    return not zipfile.is_zipfile(path) and not annotations.detect(path)
+    return suffix in TORCH or (not zipfile.is_zipfile(path) and not annotations.detect(path))
 
 
 def _is_plain(path: Path) -> bool:
@@ -171,8 +181,8 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
 def _said(batch: _Batch, count: int) -> str:
     """The line on what arrays are taken to be."""
     if batch.labels:
-        return f"{batch.data} and {batch.labels}: {count:,} clips and their classes"
-    return f"{batch.data}: {count:,} clips, without an array of their labels beside it, such as y.npy"
+        return f"{batch.data} and {batch.labels}: {counted(count, 'clip')} and their classes"
+    return f"{batch.data}: {counted(count, 'clip')}, without an array of their labels beside it, such as y.npy"
 
 
 def _facts(file: ArrayFile, clips: int) -> dict[str, list]:
@@ -266,7 +276,9 @@ def _clip(array: Shaped[np.ndarray, "..."], name: str, layout: JointLayout, fram
         if not found.size:
             return nobody(name)
         if len(found) > MOST_PEOPLE:
-            raise FormatError("shape", f"would hold {len(found)} people, expected (frames, joints, coordinates)")
+            raise FormatError(
+                "shape", f"would hold {counted(len(found), 'person', 'people')}, expected (frames, joints, coordinates)"
+            )
         score = np.ascontiguousarray(np.clip(found[..., 3], 0, 1)) if found.shape[3] == 4 else None
         return SkeletonClip(np.ascontiguousarray(found[..., :3]), layout, name, score=score)
     except ValueError as error:
@@ -283,5 +295,7 @@ def _labels(array: Shaped[np.ndarray, "..."], batch: _Batch, count: int, path: P
     whole = array.shape == (count,) and array.dtype.kind in "fiu" and (array == np.rint(array)).all()
     if not whole or array.min(initial=0) < 0:
         found = f"{batch.labels} {array.dtype} {array.shape}"
-        raise FormatError("label", f"{path} holds {found}, expected a class from 0 on for each of {count} clips")
+        raise FormatError(
+            "label", f"{path} holds {found}, expected a class from 0 on for each of {counted(count, 'clip')}"
+        )
     return array.astype(int).tolist()

@@ -4,6 +4,7 @@ FOLDER/walk.bvh             clip walk
 FOLDER/walk/01.bvh          clip walk/01 of class walk; a fifth of each class becomes "val" of the split holdout
 FOLDER/s01/walk/01.bvh      the same of person s01, where all outer folders are numbered people
 FOLDER/train/walk/01.bvh    the same in part train; all files are then in train, val or test
+FOLDER/mydata/walk/01.bvh   the same of class walk: a folder around all others, as of an archive, divides nothing
 """
 
 import re
@@ -14,15 +15,18 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.clip_columns import MADE, VAL_SHARE, facts, made_split
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, fault_of
+from kinegraph.data.folders import files_ending, places
+from kinegraph.data.formats.clip_columns import MADE, VAL_SHARE, facts, made_split, part_of
+from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of
 from kinegraph.data.split_names import PARTS
+from kinegraph.messages import first_few
 
 AT_ORIGIN = 1e-6  # a joint that is exactly at the origin lies so far from it, since zero means: not seen
 LARGEST = 1 << 30  # bytes; hours of many joints
 LOOKED_AT = 50  # files of a folder that say whether it is of a format
 PERSON = re.compile(r"(s|sub|subj|subject|p|person|participant|actor|performer|user|patient)[_\- ]?\d+", re.IGNORECASE)
+CODED = r"(a|act|action|g|gesture|class)[_\- ]?\d"  # as data sets number classes
+NUMBERED = re.compile(rf"(?!{CODED})[^\W\d_]*[_\- ]?\d[\d_\-. ]*", re.IGNORECASE)  # 12, cam1, trial_2, 2024-05-01
 T = TypeVar("T")
 
 
@@ -80,32 +84,86 @@ def _in_folders(file: ClipFile, item: Item) -> Item:
     return replace(item, name=f"{file.folders}/{item.name}")
 
 
+@dataclass(frozen=True)
+class Levels:
+    """Which of the folders around each clip says what, counted from 0, the outermost; None: none does."""
+
+    label: int | None = None
+    part: int | None = None
+    subject: int | None = None
+
+    def cells(self, folders: Sequence[str]) -> dict[str, str]:
+        """What the folders of a clip say, as cells of a table."""
+        there = (("split", self.part), ("subject", self.subject), ("label", self.label))
+        cells = {column: folders[level] for column, level in there if level is not None and level < len(folders)}
+        return cells | ({"split": part_of(cells["split"])} if "split" in cells else {})
+
+
+def levels_of(places: Sequence[tuple[str, ...]]) -> Levels:
+    """What the folders say in which the clips lie.
+
+    The class is the innermost folder that divides the clips, unless it says part, person, or only a number. Where none
+    divides them, it is the outermost one.
+    """
+    inside = [folders for folders in places if folders]
+    depth = min(map(len, inside), default=0)
+    names = [{folders[level] for folders in inside} for level in range(depth)]
+    part = next((level for level in range(depth) if all(part_of(name) in PARTS for name in names[level])), None)
+    other = [level for level in range(depth) if level != part]
+    people = [level for level in other if all(map(PERSON.fullmatch, names[level])) and len(other) > 1]
+    dividing = [level for level in other if len(names[level]) > 1 and level not in people]
+    words = [level for level in dividing if not all(map(NUMBERED.fullmatch, names[level]))]
+    several = [level for level in words if len({folders[: level + 1] for folders in inside}) < len(inside)]
+    numbers = [level for level in dividing if all(map(str.isdecimal, names[level]))]
+    # A folder that holds one clip, as all of its level do, is no class where another folder divides them, too.
+    chosen = several[-1:] or words[:1] or numbers[:1] or [level for level in other if level not in people]
+    return Levels(chosen[0], part, people[0] if people else None) if chosen else Levels(None, part)
+
+
 def said_by_folders(
     places: Sequence[tuple[str, ...]],
 ) -> tuple[tuple[str, ...], list[tuple[int | None, dict[str, str]]]]:
     """The classes, and the label and splits of each clip, by the folders in which it lies, the outermost first.
 
-    Folders of people around those of classes, such as subject01/walk, say who acts: a split keeps each on one side.
+    Folders of people, such as subject01 around walk, say who acts: a split keeps each on one side.
     """
-    parted = all(folders[:1] and folders[0] in PARTS for folders in places)
-    level = class_level(places)
-    classes = tuple(sorted({folders[level] for folders in places if len(folders) > level}))
-    labels = [classes.index(folders[level]) if len(folders) > level else None for folders in places]
-    if parted:
-        return classes, [(label, {"split": folders[0]}) for label, folders in zip(labels, places, strict=True)]
+    levels = levels_of(places)
+    said = [levels.cells(folders) for folders in places]
+    classes = tuple(sorted({cells["label"] for cells in said if "label" in cells}))
+    labels = [classes.index(cells["label"]) if "label" in cells else None for cells in said]
+    if levels.part is not None and all(places):
+        return classes, [(label, {"split": cells["split"]}) for label, cells in zip(labels, said, strict=True)]
     if not classes:
         return (), [(None, {}) for _ in places]
     numbered = {f"{number:09}": label for number, label in enumerate(labels)}
-    subjects = [{"subject": folders[0] if folders else ""} if level else {} for folders in places]
+    subjects = [{"subject": cells.get("subject", "")} for cells in said]
     parts = made_split(dict(zip(numbered, subjects, strict=True)), numbered, VAL_SHARE)[0]
     return classes, [(label, {split: part[clip] for split, part in parts.items()}) for clip, label in numbered.items()]
 
 
-def class_level(places: Sequence[tuple[str, ...]]) -> int:
-    """Which of the folders around a clip names its class: the first below train, val and test that names no person."""
-    first = int(all(folders[:1] and folders[0] in PARTS for folders in places))
-    deep = all(len(folders) > first + 1 and PERSON.fullmatch(folders[first]) for folders in places)
-    return first + (bool(places) and deep)
+def line_on_folders(path: Path, found: Recordings) -> tuple[str, ...]:
+    """A line on the folders that name the classes, where they are not those directly in `path`, or others divide it."""
+    if not path.is_dir() or not found.class_names:
+        return ()
+    inside = [place.path.relative_to(path).parts for place in places(path) if place.files and place.path != path]
+    depth = min(map(len, inside), default=0)
+    names = [sorted({folders[level] for folders in inside}) for level in range(depth)]
+    level = next((level for level in range(depth) if names[level] == sorted(found.class_names)), None)
+    if level is None or depth == 1:
+        return ()
+    said = []
+    for other in (it for it in range(depth) if it != level and len(names[it]) > 1):
+        if all(part_of(name) in PARTS for name in names[other]):
+            said.append(f"{first_few(names[other])} as parts of a split")
+        elif all(map(PERSON.fullmatch, names[other])):
+            said.append(f"{first_few(names[other])} as people")
+        elif len({folders[: other + 1] for folders in inside}) < len(inside) or other < level:
+            said.append(f"{first_few(names[other])} as parts of names only")
+    around = "/".join(names[it][0] for it in range(level) if len(names[it]) == 1)
+    where = f", in {around}/" if around else ""
+    taken = f"; {', '.join(said)}" if said else ""
+    line = f"classes: the folders {first_few(names[level])}{where}{taken} (--names or --labels-file says others)"
+    return (line,) * bool(where or taken)
 
 
 def said_by_labels(labels: Sequence[str]) -> tuple[tuple[str, ...], list[tuple[int | None, dict[str, str]]]]:

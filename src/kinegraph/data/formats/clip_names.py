@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from kinegraph.data.formats.clip_columns import ALIASES
-from kinegraph.messages import first_few, quoted
+from kinegraph.messages import counted, first_few, quoted
 
 PART = re.compile(r"\{([^{}]*)\}")
 LABELS = ("label", *ALIASES["label"])
@@ -60,7 +60,9 @@ def with_names(table: Mapping[str, Mapping[str, str]], form: str) -> tuple[dict[
     if {*columns} & {*LABELS}:
         table = {clip: {key: it for key, it in cells.items() if key != "label"} for clip, cells in table.items()}
     found = {clip: {**cells, **dict.fromkeys(columns, ""), **said.get(clip, {})} for clip, cells in table.items()}
-    return found, [f"{len(other):,} names that are not of the form {quoted(form)}: {first_few(other)}"] * bool(other)
+    return found, [f"{counted(len(other), 'name')} of another form than {quoted(form)}: {first_few(other)}"] * bool(
+        other
+    )
 
 
 def _pattern(form: str, loose: bool) -> re.Pattern[str]:

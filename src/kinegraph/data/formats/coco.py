@@ -38,7 +38,7 @@ from kinegraph.data.formats.detections import (
 from kinegraph.data.formats.json_rows import LINES, lists_records, read_records
 from kinegraph.data.formats.named_joints import layout_named
 from kinegraph.data.formats.recordings import Recordings
-from kinegraph.messages import quoted
+from kinegraph.messages import counted, quoted
 from kinegraph.skeleton.layout import JointLayout
 
 NAME = "coco"
@@ -97,7 +97,7 @@ def read(path: Path, *, layout: str | None = None, people: int | None = None) ->
         layout,
         people,
         own=next(filter(None, own), None),
-        skipped=[f"annotations of other than {most} joints, {others:,}"] if others else (),
+        skipped=[f"annotations of other than {counted(most, 'joint')}, {others:,}"] if others else (),
     )
 
 

@@ -38,7 +38,7 @@ from kinegraph.data.formats.named_joints import built_in
 from kinegraph.data.formats.number_rows import check_size
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.large import blocks, placed, zeros
-from kinegraph.messages import first_few, quoted
+from kinegraph.messages import counted, first_few, quoted
 from kinegraph.skeleton.anatomy import other_side
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.joint_names import plain_joint
@@ -240,7 +240,7 @@ def _layout(files: Sequence[Path], given: str | None) -> tuple[JointLayout, tupl
     part_of = part_of_joint(of, header.parts)
     unseen = [joint for joint in of.joints if joint not in part_of]
     unused = [part for part in header.parts if part not in part_of.values()]
-    lines += [f"{len(unseen)} joints without a body part, which are unseen: {first_few(unseen)}"] * bool(unseen)
+    lines += [f"{counted(len(unseen), 'joint')} without a body part, unseen: {first_few(unseen)}"] * bool(unseen)
     lines += [f"{len(unused)} body parts that are no joint of layout {of.name}: {first_few(unused)}"] * bool(unused)
     return of, (), lines, header
 
@@ -324,7 +324,9 @@ def _by_frame(
         raise ValueError(f"{file} has frames that do not go up")
     count = int(frames[-1] - frames[0]) + 1
     if count > SPARSE * len(frames):
-        raise ValueError(f"{file} numbers {count:,} frames and has {len(frames):,} of them, expected a row a frame")
+        raise ValueError(
+            f"{file} numbers {counted(count, 'frame')} and has {len(frames):,} of them, expected a row a frame"
+        )
     if count == len(frames):
         return values
     return placed(values, frames - frames[0], count, np.nan)
@@ -340,7 +342,7 @@ def _header(file: Path, rows: Iterator[Row]) -> Header:
         raise ValueError(f"{file} is no DeepLabCut file, whose first rows begin with {', '.join(names)}")
     width = len(top[0])
     if wrong := [i for i, row in enumerate(top) if len(row) != width]:
-        raise ValueError(f"{file} line {wrong[0] + 1} has {len(top[wrong[0]])} cells, line 1 has {width}")
+        raise ValueError(f"{file} line {wrong[0] + 1} has {counted(len(top[wrong[0]]), 'cell')}, line 1 has {width}")
     people = top[1] if names is SEVERAL else [""] * width
     return _named_columns(file, list(zip(people[1:], top[-2][1:], top[-1][1:], strict=True)), 1)
 

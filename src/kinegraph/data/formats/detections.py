@@ -15,7 +15,7 @@ from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.named_joints import bones_line
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.tracking import CROWD, gathered, track
-from kinegraph.messages import quoted
+from kinegraph.messages import counted, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
@@ -116,7 +116,7 @@ def pose_of(numbers: object, scores: object = None, where: str = "") -> Float[np
         beside = np.ones(len(values))
     if beside is not None:
         if len(beside) != len(values):
-            raise FormatError("score", f"{where}has {len(beside)} scores for {len(values)} joints")
+            raise FormatError("score", f"{where}has {len(beside)} scores for {counted(len(values), 'joint')}")
         values = np.column_stack([values, beside])
     values = np.where(np.isnan(values).any(1, keepdims=True), 0, values)  # NaN and null: not seen
     if np.abs(values).max() > 1e30:
@@ -152,7 +152,9 @@ def recordings_of(
     if joints in WITH_BODY and not (layout and len(load_layout(layout)) == joints):
         body, all_of_them = WITH_BODY[joints]
         own = load_layout(body)
-        line = f"{joints - len(own)} of {joints} joints: '{body}' is the body, --layout {all_of_them} reads all"
+        line = (
+            f"{joints - len(own)} of {counted(joints, 'joint')}: '{body}' is the body, --layout {all_of_them} reads all"
+        )
         lines.append(line)
     of = own or layout_for(joints, layout)
     classes, said = said_by_folders([one.folders for one in clips])
@@ -196,7 +198,7 @@ def _clip(one: Pictures, layout: JointLayout, people: int, left_out: dict[str, i
         len(layout),
         *(joints for joints, (body, _) in WITH_BODY.items() if body == layout.name),
     }:
-        raise FormatError("joints", f"has {min(wrong)} joints, layout '{layout.name}' has {len(layout)}")
+        raise FormatError("joints", f"has {counted(min(wrong), 'joint')}, layout '{layout.name}' has {len(layout)}")
     if len({pose.shape[1] for pose in poses}) > 1:
         raise FormatError("joints", "has joints in 2D and in 3D")
     empty = np.zeros((0, len(layout), poses[0].shape[1]), np.float32)

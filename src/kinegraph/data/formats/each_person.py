@@ -10,7 +10,7 @@ import numpy as np
 
 from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
 from kinegraph.data.formats.recordings import Fault, Item, Recordings
-from kinegraph.messages import first_few
+from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.segment import of_person
 
@@ -42,7 +42,7 @@ def each_person(
     unlisted: list[str] = []
 
     def skipped() -> list[str]:
-        line = f"{len(unlisted):,} persons that {labels_file.name} does not list: {first_few(unlisted)}"
+        line = f"{counted(len(unlisted), 'person')} that {labels_file.name} does not list: {first_few(unlisted)}"
         return found.skipped() + [line] * bool(unlisted)
 
     return replace(

@@ -13,11 +13,11 @@ import numpy as np
 
 from kinegraph.data.formats.recordings import FormatError
 from kinegraph.messages import one_line, plain_name
+from kinegraph.safe_packed import UNPACKED_A_BYTE, UNPACKED_ALWAYS
 from kinegraph.skeleton.layout import LONGEST_NAME, MOST_JOINTS
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 LOOKED_AT = 1 << 20  # bytes in which the names of the arrays are
-UNPACKED_ALWAYS, UNPACKED_A_BYTE = 64 << 20, 200  # bytes that an array may have: as of .npz files
 
 
 def check_h5py(what: str) -> None:

@@ -16,7 +16,7 @@ from kinegraph.data.formats.clip_files import ClipFile, clips_of, first_readable
 from kinegraph.data.formats.deeplabcut import layout_of
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.data.large import blocks, zeros
-from kinegraph.messages import first_few
+from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import INFERRED, JointLayout, layout_names, load_layout
@@ -54,7 +54,7 @@ def layout_of_markers(names: Sequence[str], given: str | None) -> tuple[JointLay
         return replace(own, unstated=frozenset(("spine", "shoulders"))), []
     if len({of.joints for of in fitting}) != 1:
         several = f"may be joints of {' or '.join(of.name for of in fitting)}"
-        message = f"the {len(names)} markers {first_few(list(names))} {several}; name the joints by --layout"
+        message = f"the {counted(len(names), 'marker')} {first_few(list(names))} {several}; name the joints by --layout"
         raise FormatError("joints", message)
     of = fitting[0]
     joints = {plain_joint(joint): joint for joint in of.joints}
@@ -64,7 +64,7 @@ def layout_of_markers(names: Sequence[str], given: str | None) -> tuple[JointLay
         raise FormatError("joints", f"no marker has the name of a joint of layout '{of.name}'")
     lines = [f"layout {of.name} taken by the markers' names"] * (given is None)
     lines += [f"{len(unseen)} of its joints have no marker and are unseen: {first_few(unseen)}"] * bool(unseen)
-    return of, lines + [f"{len(unused)} markers that are no joint of it: {first_few(unused)}"] * bool(unused)
+    return of, lines + [f"{counted(len(unused), 'marker')} without a joint of it: {first_few(unused)}"] * bool(unused)
 
 
 def metres_of(unit: str) -> float | None:

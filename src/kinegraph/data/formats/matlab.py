@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from kinegraph.data.formats.hdf5 import MAGIC, UNPACKED_A_BYTE, UNPACKED_ALWAYS, check_h5py, checked_array, opened
+from kinegraph.data.formats.hdf5 import MAGIC, check_h5py, checked_array, opened
 from kinegraph.data.formats.recordings import FormatError
 from kinegraph.messages import first_few, plain_name
+from kinegraph.safe_packed import UNPACKED_A_BYTE, UNPACKED_ALWAYS
 
 SUFFIX = ".mat"
 DEEPEST, MOST_VALUES = 20, 1_000_000  # structs and cells in each other, and values in them

@@ -6,16 +6,18 @@ from functools import cache
 from typing import Any
 
 from kinegraph.skeleton.joint_names import plain_joint
-from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
+from kinegraph.skeleton.layout import INFERRED, JointLayout, layout_names, load_layout
 
 COMPLETED = "joints of the file, and bones that were completed"
+NAMES_ALONE = "joints of the file, without bones"  # provisional ones, see `steps.with_bones`
 
 
 def layout_named(names: object, bones: object, title: str) -> JointLayout | None:
     """The built-in layout with joints of these names in this order, else one of these joints and bones.
 
     bones: pairs of places of joints, from 0; those that cannot be used are left out, and joints without one hang on
-        the joint with most bones. title: of a layout that is not built in.
+        the joint with most bones. Where there are none, they follow from the clips (`steps.with_bones`).
+    title: of a layout that is not built in.
     Returns None where the names are no names of joints.
     """
     if not isinstance(names, list) or len(names) < 2 or not all(isinstance(it, str) for it in names):
@@ -28,6 +30,9 @@ def layout_named(names: object, bones: object, title: str) -> JointLayout | None
     centre = max(range(len(names)), key=lambda joint: sum(joint in pair for pair in pairs))
     named = [[names[i], names[j]] for i, j in pairs]
     try:
+        if not said:
+            spec = {"name": title, "joints": names, "bones": named, "centre": names[centre], "source": NAMES_ALONE}
+            return replace(JointLayout.from_dict(spec), unstated=frozenset(INFERRED))
         made = JointLayout.own({"name": title, "joints": names, "bones": named, "centre": names[centre]})
         return replace(made, source=COMPLETED) if len(pairs) > len(said) else made
     except ValueError:

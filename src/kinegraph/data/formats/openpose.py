@@ -50,7 +50,7 @@ from kinegraph.data.formats.openpose_parts import BODIES, Part, layout_with
 from kinegraph.data.formats.people import further_people
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, fault_of, nobody, spread
 from kinegraph.data.pool import cores, in_order
-from kinegraph.messages import quoted
+from kinegraph.messages import counted, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
@@ -100,7 +100,7 @@ def read(
     Raises ValueError naming the file and what is not as expected.
     """
     if people is not None and people < 1:
-        raise ValueError(f"{people} people cannot be kept; give 1 or more")
+        raise ValueError(f"{counted(people, 'person', 'people')} cannot be kept; give 1 or more")
     if isinstance(workers, int) and workers < 1:
         raise ValueError(f"{workers} workers cannot read anything; give 1 or more")
     if not path.exists():
@@ -207,7 +207,9 @@ def _body_of(raw: Path, entries: Sequence[Entry]) -> tuple[JointLayout, list[str
             first = first or error
             continue
         if joints:
-            raise ValueError(f"clip {quoted(entry.name)} in {raw} has {joints} joints, expected OpenPose's 18 or 25")
+            raise ValueError(
+                f"clip {quoted(entry.name)} in {raw} has {counted(joints, 'joint')}, expected OpenPose's 18 or 25"
+            )
     if first:
         raise ValueError(str(fault_of(first)))
     deep = any(only_in_space(entry.files) for entry in entries)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from kinegraph.data.folders import Place, files_below, places
+from kinegraph.data.folders import Place, files_below, places, unpacked
 from kinegraph.data.formats.alphapose import OF_OPENPOSE, joints_by_picture
+from kinegraph.data.formats.clip_files import levels_of
 from kinegraph.data.formats.openpose_files import FrameOf, frames_in
 from kinegraph.data.split_names import PARTS, column_and_part
-from kinegraph.messages import first_few, quoted
+from kinegraph.messages import counted, first_few, quoted
 from kinegraph.safe_io import read_json
 
 FRAME_FILE = re.compile(r"(.*?)_?(\d+)_keypoints\.json")
@@ -44,6 +45,7 @@ def kinetics(raw: Path) -> Found | None:
     if raw.is_file():
         folders = [raw] if is_clip(raw) else []
     else:
+        raw = unpacked(raw)
         folders = kinetics_folders(raw)
     if not folders:
         return None
@@ -88,6 +90,7 @@ def kinetics(raw: Path) -> Found | None:
 
 def kinetics_folders(raw: Path) -> list[Path]:
     """The folders of clips of Kinetics-skeleton: a folder itself, those in it, and those in its train, val and test."""
+    raw = unpacked(raw)
     found = [it for it in places(raw) if it.path == raw or it.path.parent == raw]
     found += [it for it in places(raw) if it.path.parent.parent == raw and it.path.parent.name.lower() in PARTS]
     return [place.path for place in found if _is_kinetics(place)]
@@ -182,20 +185,18 @@ def frame_folders(raw: Path) -> Found:
     if not groups:
         raise ValueError(f"{raw} has neither kinetics_train/ or kinetics_val/ nor folders of *_keypoints.json")
     several = {len(folder.parts) for folder, times in Counter(folder for folder, _ in groups).items() if times > 1}
-    entries, table = [], {}
+    entries, around = [], {}
     for (folder, prefix), frames in groups.items():
         apart = isinstance(frames, Path) or len(folder.parts) in several or not folder.parts
-        places = [*folder.parts, *[prefix] * apart]
-        name = "/".join(filter(None, places)) or raw.resolve().name
-        cells = {}
-        if len(places) > 1 and places[0] in PARTS:
-            cells["split"] = places.pop(0)
-        cells["label"] = places[0] if len(places) > 1 else ""
+        place = tuple(filter(None, (*folder.parts, *[prefix] * apart)))
+        name = "/".join(place) or raw.resolve().name
         entries.append(Entry(name, frames))
-        table[name] = cells
-    if len({len(cells) for cells in table.values()}) > 1:
+        around[name] = place[:-1]
+    if len({bool(folders) and folders[0] in PARTS for folders in around.values()}) > 1:
         raise ValueError(f"of the folders in {raw}, only some are train, val or test; put every clip into one")
-    reasons = [f"{len(others):,} files without a frame number before '_keypoints.json': {first_few(others)}"]
+    levels = levels_of(list(around.values()))
+    table = {name: {"label": ""} | levels.cells(folders) for name, folders in around.items()}
+    reasons = [f"{counted(len(others), 'file')} without a frame number before '_keypoints.json': {first_few(others)}"]
     return Found(entries, table, None, reasons * bool(others), fractions=False)
 
 

@@ -38,6 +38,7 @@ from kinegraph.data.formats.conventions import (
 from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, Unread, nobody, spread
 from kinegraph.data.split_names import PARTS, known_split
+from kinegraph.messages import counted
 from kinegraph.safe_pickle import load_pickle, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
@@ -184,7 +185,7 @@ def _open(path: Path, part: str | None, alone: bool = False) -> PaddedFile:
     file = label_file(path)
     names, labels, attributes = read_labels(file)
     if len(labels) != len(array):
-        raise ValueError(f"{file} has {len(labels)} labels, {path.name} has {len(array)} clips")
+        raise ValueError(f"{file} has {counted(len(labels), 'label')}, {path.name} has {counted(len(array), 'clip')}")
     return PaddedFile(path, part, array.shape, names, labels, attributes)
 
 
@@ -264,7 +265,7 @@ def read_labels(path: Path) -> tuple[list[str], list[int], dict[str, list]]:
         raise ValueError(f"{path} holds the name {quoted(wrong[0])}, expected one line of text")
     names = [str(name).removesuffix(".skeleton") for name in names]
     if len(names) != len(labels):
-        raise ValueError(f"{path} holds {len(names)} names and {len(labels)} labels")
+        raise ValueError(f"{path} holds {counted(len(names), 'name')} and {counted(len(labels), 'label')}")
     if wrong := [i for i, label in enumerate(labels) if not isinstance(label, Integral) or label < 0]:
         raise ValueError(
             f"{path}: clip '{names[wrong[0]]}' has label {quoted(labels[wrong[0]])}, expected a number from 0"

@@ -10,7 +10,7 @@ from jaxtyping import Int
 
 from kinegraph.data.formats.recordings import Item
 from kinegraph.data.tracking import follow_rows
-from kinegraph.messages import first_few
+from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.clip import SkeletonClip
 
 BodyPolicy = Literal["tracked", "rows"]
@@ -45,7 +45,7 @@ def further_people(left_out: Mapping[str, int], people: int) -> list[str]:
         return []
     bodies = "one body" if people == 1 else f"{people} bodies"
     return [
-        f"people beyond {bodies} a clip, seen {sum(left_out.values()):,} times in {len(left_out):,} clips "
+        f"people beyond {bodies} a clip, seen {sum(left_out.values()):,} times in {counted(len(left_out), 'clip')} "
         f"({first_few([*left_out])}); --people keeps more"
     ]
 
@@ -55,6 +55,7 @@ def changed_rows(frames: Mapping[str, int]) -> list[str]:
     if not frames:
         return []
     return [
-        f"people changed rows in {len(frames):,} clips, {sum(frames.values()):,} frames, and were followed: "
+        f"people changed rows in {counted(len(frames), 'clip')}, {counted(sum(frames.values()), 'frame')}, "
+        f"and were followed: "
         f"{first_few([*frames])}; --bodies rows leaves them as they are"
     ]

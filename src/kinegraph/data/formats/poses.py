@@ -306,7 +306,10 @@ def _clip(file: ClipFile, layout: JointLayout, places: Sequence[int], frames_fir
     if frames_first and len(array) > 1:
         array, score = array.swapaxes(0, 1), None if score is None else score.swapaxes(0, 1)
     if len(array) > CROWD:
-        raise FormatError("shape", f"{file.path} would hold {len(array):,} people; save each clip in a file of its own")
+        raise FormatError(
+            "shape",
+            f"{file.path} would hold {counted(len(array), 'person', 'people')}; save each clip in a file of its own",
+        )
     array = np.where(np.isnan(array).any(3, keepdims=True), 0, array)
     keypoint = array[..., :3]
     if array.shape[3] == 4 and score is None:

@@ -2,16 +2,19 @@
 
     gesture_1/finger_2/subject_3/essai_4/skeletons_world.txt    SHREC'17; skeleton_world.txt of DHG: a row a frame,
                                                                 x, y, z of the 22 joints of a hand, in metres
-    train_gestures.txt, test_gestures.txt                       SHREC'17: gesture, finger, subject, essai, ... of a part
+    train_gestures.txt, test_gestures.txt                       SHREC'17: gesture, finger, subject, essai, number of the
+                                                                14 and of the 28 classes, frames; of a part
     informations_troncage_sequences.txt                         DHG: the same four numbers, first and last frame
 
 Classes are the 14 gestures, with --classes 28 each done with one finger or with the hand. SHREC'17's lists are the
-split `split`; of DHG the frames of the gesture are read. Files of the picture, skeletons_image.txt, are left out.
+split `split`; of DHG the frames of the gesture are read. Both sets, each with its lists, may lie in one folder. Files
+of the picture, skeletons_image.txt, are left out.
 Sources: De Smedt et al. 2017, SHREC'17 Track: 3D Hand Gesture Recognition; De Smedt et al. 2016, Skeleton-based DHG.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +24,7 @@ from jaxtyping import Float
 from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, some_below, text_of
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.data.formats.text import first_numbers, rows_of_numbers, table_of_numbers
+from kinegraph.messages import counted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
@@ -37,7 +41,17 @@ GESTURES = (
     "swipe up", "swipe down", "swipe x", "swipe +", "swipe v", "shake",
 )  # fmt: skip
 FINGERS = ("one finger", "hand")
+SHREC, DHG = "SHREC'17 Track (De Smedt et al. 2017)", "DHG-14/28 (De Smedt et al. 2016)"
 Key = tuple[int, int, int, int]  # gesture, finger, subject, essai
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What the lists of its set say of a clip. labels: of 14 and of 28, from 1. frames: the first and last one."""
+
+    part: str = ""
+    labels: tuple[int, int] | None = None
+    frames: tuple[int, int] | None = None
 
 
 def detect(path: Path) -> str | None:
@@ -61,15 +75,16 @@ def read(path: Path, *, classes: Literal[14, 28] = 14) -> Recordings:
     files = [ClipFile(file.path, _name(file.path)) for file in clip_files(path, FILES)[0]]
     files = named_apart(files, path)
     files.sort(key=lambda file: _key(file.name) or (0, 0, 0, 0))
-    parts, frames = _lists(files)
+    lists = _lists(files)
+    shrec = [file.path in lists and bool(lists[file.path].part) for file in files]
     names = GESTURES if classes == 14 else tuple(f"{gesture}, {finger}" for gesture in GESTURES for finger in FINGERS)
     return Recordings(
-        clips=clips_of(files, lambda file: _clip(file, classes, parts, frames)),
+        clips=clips_of(files, lambda file: _clip(file, classes, lists.get(file.path, Listed()))),
         count=len(files),
         layout=load_layout(LAYOUT),
         class_names=names,
         units="m",
-        source="SHREC'17 Track (De Smedt et al. 2017)" if parts else "DHG-14/28 (De Smedt et al. 2016)",
+        source="; ".join([SHREC] * any(shrec) + [DHG] * (not all(shrec))),
     )
 
 
@@ -85,18 +100,29 @@ def _key(name: str) -> Key | None:
     return gesture, finger, subject, essai
 
 
-def _lists(files: list[ClipFile]) -> tuple[dict[Key, str], dict[Key, tuple[int, int]]]:
-    """The parts of clips, and the frames of their gestures, from the lists at the top of the data set."""
-    parts: dict[Key, str] = {}
-    frames: dict[Key, tuple[int, int]] = {}
-    tops = {
-        file.path.absolute().parents[4] for file in files if _key(file.name) and len(file.path.absolute().parents) > 4
-    }
-    for top in sorted(tops):
-        for name, part in PARTS.items():
-            parts |= {key: part for key, _ in _rows(top / name)}
-        frames |= {key: (rest[0], rest[1]) for key, rest in _rows(top / FRAMES) if len(rest) > 1}
-    return parts, frames
+def _lists(files: Sequence[ClipFile]) -> dict[Path, Listed]:
+    """What the lists at the top of its data set say of each file."""
+    of_set: dict[Path, dict[Key, Listed]] = {}
+    found: dict[Path, Listed] = {}
+    for file in files:
+        key, parents = _key(file.name), file.path.absolute().parents
+        if key is None or len(parents) <= 4:
+            continue
+        if parents[4] not in of_set:
+            of_set[parents[4]] = _listed(parents[4])
+        if key in of_set[parents[4]]:
+            found[file.path] = of_set[parents[4]][key]
+    return found
+
+
+def _listed(top: Path) -> dict[Key, Listed]:
+    """The clips in the lists of a data set."""
+    found = {key: Listed(frames=(rest[0], rest[1])) for key, rest in _rows(top / FRAMES) if len(rest) > 1}
+    for name, part in PARTS.items():
+        for key, rest in _rows(top / name):
+            labels = (rest[0], rest[1]) if len(rest) > 1 else None
+            found[key] = replace(found.get(key, Listed()), part=part, labels=labels)
+    return found
 
 
 def _rows(file: Path) -> list[tuple[Key, list[int]]]:
@@ -112,29 +138,32 @@ def _rows(file: Path) -> list[tuple[Key, list[int]]]:
     return rows
 
 
-def _clip(file: ClipFile, classes: int, parts: Mapping[Key, str], frames: Mapping[Key, tuple[int, int]]) -> Item:
+def _clip(file: ClipFile, classes: int, listed: Listed) -> Item:
     hand = read_rows(file.path)
     key = _key(file.name)
     if key is not None and not (1 <= key[0] <= len(GESTURES) and key[1] in (1, 2)):
         raise FormatError("label", f"{file.path} is of gesture {key[0]}, finger {key[1]}, expected 1 to 14 and 1 or 2")
-    if key is not None and key in frames:
-        first, last = frames[key]
+    if listed.frames is not None:
+        first, last = listed.frames
         if not 0 <= first <= last or first >= len(hand):
-            raise FormatError(
-                "segment", f"{file.path} has {len(hand):,} frames, its gesture is said to be {first} to {last}"
-            )
+            said = f"its gesture is said to be {first} to {last}"
+            raise FormatError("segment", f"{file.path} has {counted(len(hand), 'frame')}, {said}")
         hand = hand[first : last + 1]
     if not hand.any():
         return nobody(file.name)
     gesture, finger, subject, essai = key or (0, 1, 0, 0)
+    labels = listed.labels or (gesture, 2 * (gesture - 1) + finger)
+    label = labels[classes == 28]
+    if key is not None and not 1 <= label <= classes:
+        raise FormatError("label", f"{file.path} is listed with class {label}, expected 1 to {classes}")
     return SkeletonClip(
         keypoint=hand[None],
         layout=load_layout(LAYOUT),
         name=file.name,
-        label=(gesture - 1 if classes == 14 else 2 * (gesture - 1) + finger - 1) if key else None,
+        label=label - 1 if key else None,
         fps=FPS,
         attributes={"subject": subject, "finger": finger, "replication": essai} if key else {},
-        splits={"split": parts[key]} if key is not None and key in parts else {},
+        splits={"split": listed.part} if listed.part else {},
     )
 
 

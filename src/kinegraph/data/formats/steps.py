@@ -14,12 +14,13 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.cleaning import Cleaning, cleaned, swapped_pairs
+from kinegraph.data.formats.named_joints import NAMES_ALONE
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, OneOfSeveral, Recordings, fault_of
 from kinegraph.data.formats.unstated import bodies_of, peeked, some_bodies, some_frames
 from kinegraph.data.large import blocks, zeros
 from kinegraph.data.repair import at_rate, turned_up
-from kinegraph.messages import CONTROL, first_few, plain_name
-from kinegraph.skeleton.anatomy import complete
+from kinegraph.messages import CONTROL, counted, first_few, plain_name
+from kinegraph.skeleton.anatomy import complete, pairs_by_name
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 from kinegraph.skeleton.proportions import shortest_lines
@@ -80,8 +81,11 @@ def _cleared(clip: SkeletonClip, value: float) -> SkeletonClip:
 
 
 def with_bones(found: Recordings) -> Recordings:
-    """The recordings with bones where `guessed` says "bones": the layout's own are then provisional ones."""
-    if "bones" not in found.guessed:
+    """The recordings with bones where `guessed` says "bones": the layout's own are then provisional ones.
+
+    So are those of a layout of which only the names of joints are known.
+    """
+    if "bones" not in found.guessed and found.layout.source != NAMES_ALONE:
         return found
     guessed = found.guessed - {"bones"}
     first, clips = peeked(found.clips)
@@ -89,17 +93,19 @@ def with_bones(found: Recordings) -> Recordings:
     if not sum(map(len, bodies)):
         return replace(found, clips=clips, guessed=guessed)
     layout = layout_of_lines(found.layout, shortest_lines(some_bodies(bodies)))
-    line = f"bones: the shortest lines between the {len(layout)} joints, the file names none (--layout)"
+    lines = f"the shortest lines between the {len(layout)} joints"
+    line = f"bones: {lines}, the file names none (--layout my.yaml says others)"
     clips = with_layout(clips, found, layout)
     return replace(found, clips=clips, layout=layout, guessed=guessed, assumed=(*found.assumed, line))
 
 
 def layout_of_lines(layout: JointLayout, lines: list[tuple[int, int]]) -> JointLayout:
     """The layout with these bones and their mirror images; the centre is the joint from which all others are near."""
-    other = layout.mirrored()
+    other = replace(layout, mirror=layout.mirror or pairs_by_name(layout)).mirrored()
     both = [pair for one, two in lines for pair in ((one, two), (other[one], other[two]))]
     bones = tuple({frozenset(pair): pair for pair in both}.values())
-    return replace(layout, bones=bones, centre=_centre(len(layout), bones), parents=())
+    source = "" if layout.source == NAMES_ALONE else layout.source
+    return replace(layout, bones=bones, centre=_centre(len(layout), bones), parents=(), source=source)
 
 
 def _centre(joints: int, bones: tuple[tuple[int, int], ...]) -> int:
@@ -228,7 +234,7 @@ def as_asked(items: Iterator[Item], options: Mapping[str, Any], mended: dict[str
 def mended_lines(frames: Mapping[str, int]) -> list[str]:
     """The line on left and right that were exchanged back. frames: clip -> in how many."""
     total = sum(frames.values())
-    where = f"{total:,} frames of {len(frames):,} clips: {first_few([*frames])}"
+    where = f"{counted(total, 'frame')} of {counted(len(frames), 'clip')}: {first_few([*frames])}"
     return [f"left and right were exchanged back in {where}"] * bool(frames)
 
 

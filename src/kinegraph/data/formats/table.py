@@ -21,7 +21,7 @@ from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of
 from kinegraph.data.formats.table_csv import ClipRows
 from kinegraph.data.formats.table_file import first_table_below, looks_like_a_table, open_table
-from kinegraph.messages import first_few
+from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
@@ -63,7 +63,7 @@ def read(
     Raises ValueError naming file, line and clip that is not as expected.
     """
     if people is not None and people < 1:
-        raise ValueError(f"{people} people cannot be kept; give 1 or more")
+        raise ValueError(f"{counted(people, 'person', 'people')} cannot be kept; give 1 or more")
     given = {"--labels-file": labels_file, "--class-names": class_names, "--units": units, "--people": people}
     given |= {"--image-size": image_size, "--fps": fps, "--val-share": val_share, "--bodies": bodies}
     if path.suffix.lower() == ".npz":
@@ -111,7 +111,7 @@ def read(
 def _unused(columns: Sequence[str]) -> list[str]:
     """A line for each column that is not used, one line for many."""
     if len(columns) > FEW:
-        return [f"{len(columns):,} columns, which have no meaning here: {first_few(list(columns))}"]
+        return [f"{counted(len(columns), 'column')}, without a meaning here: {first_few(list(columns))}"]
     return [f"column '{name}', which has no meaning here" for name in columns]
 
 
@@ -121,8 +121,8 @@ def _steps_said(steps: dict[str, float]) -> list[str]:
     low, high = min(steps.values()), max(steps.values())
     wide = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
     return [
-        f"frames are numbered in steps of {wide} in {len(steps):,} clips ({first_few(list(steps))}): read one after "
-        "another, with fewer frames a second"
+        f"frames are numbered in steps of {wide} in {counted(len(steps), 'clip')} ({first_few(list(steps))}): "
+        "read one after another, with fewer frames a second"
     ]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.axes import FRAMES_FIRST
 from kinegraph.data.formats.clip_columns import ALIASES, named_columns, plain_column
-from kinegraph.data.formats.clip_files import class_level
+from kinegraph.data.formats.clip_files import levels_of
 from kinegraph.data.formats.csv_rows import NO_TEXT, said_in_comments
 from kinegraph.data.formats.json_rows import ENDINGS as JSON
 from kinegraph.data.formats.json_rows import LINES, lists_records
@@ -25,7 +25,6 @@ from kinegraph.data.formats.recordings import Fault
 from kinegraph.data.formats.table_csv import ClipRows, columns_of_table, in_order, layout_of_table, read_rows, scan
 from kinegraph.data.formats.table_forms import face_of, rate_by_times
 from kinegraph.data.formats.table_json import ALONE, UNITS, is_clip, load_json
-from kinegraph.data.split_names import PARTS
 from kinegraph.messages import first_few
 from kinegraph.safe_io import parsed_json, read_json
 from kinegraph.skeleton.joint_names import plain_joint
@@ -214,10 +213,10 @@ def _joined(folder: Path, paths: Sequence[Path], layout: str | JointLayout | Non
     names = _names(folder, paths, files)
     own = [{name: _named(cells) for name, cells in file.facts.items()} for file in files]
     stated = {column for cells in chain.from_iterable(clips.values() for clips in own) for column in cells}
-    level = class_level([path.relative_to(folder).parts[:-1] for path in paths])
+    levels = levels_of([path.relative_to(folder).parts[:-1] for path in paths])
     facts: dict[str, dict[str, str]] = {}
     for path, clips, named in zip(paths, own, names, strict=True):
-        place = _of_place(path.relative_to(folder).parts[:-1], level)
+        place = levels.cells(path.relative_to(folder).parts[:-1])
         said = {column: cell for column, cell in place.items() if column not in stated}
         facts |= {named[name]: said | cells for name, cells in clips.items()}
     columns = dict.fromkeys(column for cells in facts.values() for column in cells)
@@ -257,14 +256,6 @@ def _names(folder: Path, paths: Sequence[Path], files: Sequence[TableFile]) -> l
 def _named(cells: Mapping[str, str]) -> dict[str, str]:
     named = named_columns(list(cells))
     return {named[column]: cell for column, cell in cells.items()}
-
-
-def _of_place(folders: Sequence[str], level: int) -> dict[str, str]:
-    """What the folders that a file lies in say: (train/)CLASS/..., or (train/)PERSON/CLASS/... level: of the class."""
-    part = int(bool(folders) and folders[0] in PARTS)
-    cells = {"split": folders[0]} if part else {}
-    cells |= {"subject": folders[part]} if level > part else {}
-    return cells | ({"label": folders[level]} if len(folders) > level else {})
 
 
 def _renamed(rows: Iterator[ClipRows | Fault], names: Mapping[str, str]) -> Iterator[ClipRows | Fault]:

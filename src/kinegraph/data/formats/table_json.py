@@ -34,7 +34,7 @@ from kinegraph.data.formats.json_rows import array_of, depth_of, read_records, u
 from kinegraph.data.formats.landmarks import FRAME_NUMBERS, MOST_PEOPLE, TIMES
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.data.formats.table_csv import ClipRows, in_places, layout_by_names, places_in
-from kinegraph.messages import did_you_mean, first_few, quoted
+from kinegraph.messages import counted, did_you_mean, first_few, quoted
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 FIELDS = ("layout", "units", "fps", "image_size", "class_names", "clips")
@@ -274,7 +274,7 @@ def _named(spec: Mapping, items: Sequence[Mapping], joints: int) -> tuple[tuple[
     lists = [(key, it[key]) for it in places for key in JOINTS if isinstance(it.get(key), list)]
     key, names = next(((key, it) for key, it in lists if it and all(isinstance(name, str) for name in it)), ("", []))
     if names and len(names) != joints:
-        raise ValueError(f"'{key}' has {len(names)} names, the clips have {joints} joints")
+        raise ValueError(f"'{key}' has {counted(len(names), 'name')}, the clips have {counted(joints, 'joint')}")
     bones = next((it[key] for it in places for key in BONES if depth_of(it.get(key), 3) == 2), None)
     return tuple(names), bones
 
@@ -322,7 +322,7 @@ def _arrays(
             kind = "joints" if keypoint.shape[3] == channels else "swapped_axes"
             raise FormatError(
                 kind,
-                f"clip {quoted(item['name'])} has {keypoint.shape[2]} joints in {keypoint.shape[3]}D, "
+                f"clip {quoted(item['name'])} has {counted(keypoint.shape[2], 'joint')} in {keypoint.shape[3]}D, "
                 f"expected the {joints} of layout '{layout}' in {channels}D",
             )
         score = _array(item, "score", 3) if item.get("score") is not None else None

@@ -18,6 +18,7 @@ from jaxtyping import Float
 
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.recordings import Item, Recordings, Unread, fault_of, spread
+from kinegraph.messages import counted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
@@ -152,7 +153,7 @@ def read_clip(positions: Path, angles: Path, labels: Labels = "movement") -> Ske
     layout, correct = load_layout(LAYOUT), not match[6]
     offset, angle = (read_table(file, len(layout.joints)) for file in (positions, angles))
     if len(offset) != len(angle):
-        raise ValueError(f"{positions} has {len(offset)} frames, {angles} has {len(angle)}")
+        raise ValueError(f"{positions} has {counted(len(offset), 'frame')}, {angles} has {len(angle)}")
     joints = forward_kinematics(offset / 100, np.radians(angle), layout.parents)
     return SkeletonClip(
         keypoint=joints[None].astype(np.float32),

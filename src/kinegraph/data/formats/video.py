@@ -84,7 +84,7 @@ class _Said:
         found = further_people(self.left_out, self.people)
         if self.uneven:
             made = f"{counted(len(self.uneven), 'video')} with a variable frame rate: {first_few([*self.uneven])}"
-            found.append(f"{made}; brought to a constant one, {sum(self.uneven.values()):,} frames more")
+            found.append(f"{made}; brought to a constant one, {counted(sum(self.uneven.values()), 'frame')} more")
         if self.small:
             least, most = min(self.small.values()), max(self.small.values())
             tall = f"{least} to {most} pixels high" if least < most else f"{least} pixels high"
@@ -211,7 +211,7 @@ def _at_grid(
     count = round((times[-1] - times[0]) * rate) + 1
     if count > LONGEST * len(times):
         raise ValueError(
-            f"{path} has {len(times):,} frames in {times[-1]:,.0f} s, its time stamps jump; "
+            f"{path} has {counted(len(times), 'frame')} in {times[-1]:,.0f} s, its time stamps jump; "
             "try `ffmpeg -i FILE -r 30 new.mp4`"
         )
     at = np.minimum(times[0] + np.arange(count) / rate, times[-1])

@@ -1,0 +1,58 @@
+"""What the folders around clips say, and the line that says so."""
+
+import numpy as np
+import pytest
+
+from kinegraph.data.formats import recordings
+from kinegraph.data.formats.clip_files import Levels, levels_of, said_by_folders
+
+FORMS = [
+    ("{word}", Levels(0)),
+    ("mydata/dataset/{word}", Levels(2)),
+    ("mydata/{number}", Levels(1)),
+    ("walk/{camera}/Skeleton", Levels(0)),
+    ("mydata/{part}/{word}", Levels(2, part=1)),
+    ("{word}/{part}", Levels(0, part=1)),
+    ("mydata/{person}/{word}", Levels(2, subject=1)),
+    ("{word}/{person}", Levels(0, subject=1)),
+    ("{camera}/{word}", Levels(1)),
+    ("{word}/trial_1", Levels(0)),
+    ("{group}/{word}", Levels(1)),
+    ("{part}", Levels(None, part=0)),
+    ("{person}/{number}", Levels(1, subject=0)),
+]
+
+
+@pytest.mark.parametrize(("form", "expected"), FORMS)
+def test_the_class_is_the_innermost_folder_that_divides_the_clips(form, expected):
+    said = {
+        "word": ("walk", "run"), "part": ("Train", "test"), "person": ("s01", "s02"), "camera": ("cam1", "cam2"),
+        "group": ("in", "out"), "number": ("0", "1"),
+    }  # fmt: skip
+    places = [
+        tuple(form.format(**{key: values[at >> bit & 1] for bit, (key, values) in enumerate(said.items())}).split("/"))
+        for at in range(1 << len(said))
+    ]
+    assert levels_of(places) == expected
+
+
+def test_a_folder_of_one_clip_is_no_class():
+    assert levels_of([("walk", "intro"), ("walk", "encore"), ("run", "finale")]) == Levels(0)
+
+
+def test_parts_have_any_of_their_names():
+    classes, said = said_by_folders([("d", "Training", "walk"), ("d", "valid", "run")])
+    assert (classes, said) == (("run", "walk"), [(1, {"split": "train"}), (0, {"split": "val"})])
+
+
+def test_what_was_passed_over_is_said(tmp_path):
+    for number, place in enumerate(("train/walk", "train/run", "test/walk", "test/run")):
+        (folder := tmp_path / "mydata" / place).mkdir(parents=True)
+        np.save(folder / "a.npy", np.random.default_rng(number).normal(size=(6, 17, 3)))
+    found = recordings(tmp_path, layout="coco17", units="m", up="y")
+    clips = list(found.clips)
+    line = "classes: the folders run, walk, in mydata/; test, train as parts of a split (--names or --labels-file"
+    assert any(it.startswith(line) for it in found.assumed)
+    assert [(found.class_names[it.label], it.splits["split"]) for it in clips] == [
+        ("run", "test"), ("walk", "test"), ("run", "train"), ("walk", "train"),
+    ]  # fmt: skip
