@@ -166,6 +166,8 @@ def test_what_2s_agcn_and_ctr_gcn_say(place):
     }
     assert ours["schedule"] == {"kind": "step", "milestones": [35, 55], "warmup": round(5 / 65, 6)}
     assert recipe.refused == []
+    assert ours["model"]["init_args"] == {"init": "authors", "temporal_relu": False}
+    assert recipe_of(CTR.replace("num_person: 2", "drop_out: 0.25"), place).get("head_dropout") == 0.25
     assert [(it.path, it.split) for it in recipe.parts.values()] == [
         ("data/ntu/NTU60_CS.npz", "train"),
         ("data/ntu/NTU60_CS.npz", "test"),
@@ -231,11 +233,11 @@ def test_networks_of_the_same_projects(place):
     ours = options(recipe)["model"]
     assert recipe.refused == []
     assert ours["class_path"].endswith(".AAGCN")
-    assert ours["init_args"] == {"init": "mmaction1", "attention": False}
+    assert ours["init_args"] == {"init": "authors", "attention": False}
     graph = AGCN.replace("model.agcn", "model.msg3d").replace("rgb_d.Graph", "rgb_d.AdjMatrixGraph")
     recipe = recipe_of(graph.replace("num_person: 2", "num_gcn_scales: 13\n  num_g3d_scales: 6"), place)
     assert (recipe.refused, recipe.dialect) == ([], "MS-G3D")
-    assert any("normalised by columns, there by both sides" in note for note in recipe.notes)
+    assert options(recipe)["model"]["init_args"] == {"init": "authors", "symmetric": True}
     recipe = recipe_of(AGCN.replace("num_person: 2", "num_person: 1"), place)
     assert (recipe.get("model.init_args.people"), recipe.get("preprocessing.people")) == (1, 1)
     (refused,) = recipe_of(AGCN.replace("model.agcn", "model.shift_gcn"), place).refused

@@ -50,21 +50,17 @@ ARGUMENTS: dict[str, object] = {
     "adaptive": True,
 }
 ST_GCN = {"dropout": ANY, "edge_importance_weighting": ANY}
-HEAD = "the head begins with smaller weights"
-NETWORKS: dict[str, tuple[str, dict[str, object], str]] = {  # class, arguments of its own, how it differs
-    "net.st_gcn.Model": ("stgcn.STGCN", ST_GCN, ""),
-    "net.st_gcn_twostream.Model": ("stgcn.STGCN", ST_GCN, ""),
-    "model.agcn.Model": ("agcn.PersonAGCN", {"drop_out": 0}, ""),
-    "model.aagcn.Model": ("aagcn.AAGCN", {"drop_out": 0, "attention": ANY}, HEAD),
-    "model.ctrgcn.Model": (
-        "ctrgcn.CTRGCN",
-        {"drop_out": 0},
-        f"the network is PYSKL's CTR-GCN, which sums over the other joint and has one ReLU more; {HEAD}",
-    ),
+AUTHORS: dict[str, object] = {"init": "authors"}
+NETWORKS: dict[str, tuple[str, dict[str, object], dict[str, object]]] = {  # class, their arguments, options of ours
+    "net.st_gcn.Model": ("stgcn.STGCN", ST_GCN, {"init": "stgcn2018"}),
+    "net.st_gcn_twostream.Model": ("stgcn.STGCN", ST_GCN, {"init": "stgcn2018"}),
+    "model.agcn.Model": ("agcn.PersonAGCN", {"drop_out": ANY}, {}),
+    "model.aagcn.Model": ("aagcn.AAGCN", {"drop_out": ANY, "attention": ANY}, AUTHORS),
+    "model.ctrgcn.Model": ("ctrgcn.CTRGCN", {"drop_out": ANY}, AUTHORS | {"temporal_relu": False}),
     "model.msg3d.Model": (
         "msg3d.MSG3D",
         {"num_gcn_scales": 13, "num_g3d_scales": 6},
-        f"the network is PYSKL's MS-G3D, whose graphs are normalised by columns, there by both sides; {HEAD}",
+        AUTHORS | {"symmetric": True},
     ),
 }
 # Settings of the training that main.py of a project takes where the file does not say them.
@@ -155,11 +151,11 @@ def _network(config: Block, name: str, recipe: Recipe) -> bool:
     if name not in NETWORKS:
         recipe.refuse(f"the network {quoted(name)} is not here, only {', '.join(NETWORKS)}", config, "model")
         return False
-    network, own, difference = NETWORKS[name]
+    network, own, options = NETWORKS[name]
     recipe.say("model.class_path", f"kinegraph.models.{network}", config, "model")
     check_known(recipe, arguments, ARGUMENTS | own, "model_args")
-    if difference:
-        recipe.note(difference, config, "model")
+    for option, value in options.items():
+        recipe.say(f"model.init_args.{option}", value, config, "model")
     classes = arguments.get("num_class")
     if type(classes) is int and 1 < classes <= 100_000:
         recipe.classes = classes
@@ -168,8 +164,8 @@ def _network(config: Block, name: str, recipe: Recipe) -> bool:
     if name.startswith("net."):
         _st_gcn(config, arguments, recipe)
         return True
-    if network in ("aagcn.AAGCN", "msg3d.MSG3D"):
-        recipe.say("model.init_args.init", "mmaction1", config, "model")
+    if arguments.get("drop_out"):
+        recipe.say("head_dropout", arguments["drop_out"], arguments, "drop_out")
     if arguments.get("attention") is False:
         recipe.say("model.init_args.attention", False, arguments, "attention")
     if (people := arguments.get("num_person", 2)) != 2:
@@ -182,7 +178,6 @@ def _st_gcn(config: Block, arguments: Block, recipe: Recipe) -> None:
     if "twostream" in str(config["model"]):
         how = "train two networks, streams joint and joint_motion, and fuse them"
         recipe.refuse(f"st_gcn_twostream: {how}", config, "model")
-    recipe.say("model.init_args.init", "stgcn2018", config, "model")
     if dropout := arguments.get("dropout"):
         recipe.say("model.init_args.dropout", dropout, arguments, "dropout")
     if arguments.get("edge_importance_weighting") is False:

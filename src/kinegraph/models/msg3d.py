@@ -1,7 +1,8 @@
 """MS-G3D, multi-scale graph convolutions in space and in space-time, of Liu et al. 2020 (arXiv:2003.14111).
 
 The function that PYSKL and MMAction2 1.x compute, held to their published outputs by the tests, in (body, time, joint,
-channel) order as `stgcn.py`. Written from its formulas.
+channel) order as `stgcn.py`. Written from its formulas. The authors' own code divides graphs by the degrees of both
+joints of an edge (`symmetric`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,9 +17,10 @@ from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import (
-    Init,
+    InitOrAuthors,
     check_init,
     check_people,
+    draw_head,
     draw_kaiming,
     draw_projections,
     over_time,
@@ -48,10 +50,11 @@ def bones_of(adjacency: Float[Tensor, "K V V"]) -> Float[Tensor, "1 V V"]:
     return (joined & ~torch.eye(len(joined), dtype=torch.bool, device=joined.device)).to(adjacency.dtype)[None]
 
 
-def scales_of(bones: Float[Tensor, "V V"], scales: int) -> Float[Tensor, "K V V"]:
+def scales_of(bones: Float[Tensor, "V V"], scales: int, symmetric: bool = False) -> Float[Tensor, "K V V"]:
     """For each distance k the joints that are k bones away, and the joint itself; columns sum to 1.
 
     So near and far neighbours are told apart; the powers of a graph would count the near ones again.
+    symmetric: in place of a column's sum by the square root of both joints' sums.
     """
     itself = torch.eye(len(bones), dtype=bones.dtype, device=bones.device)
     near = ((bones + itself) > 0).to(bones.dtype)
@@ -61,13 +64,14 @@ def scales_of(bones: Float[Tensor, "V V"], scales: int) -> Float[Tensor, "K V V"
         graphs.append(further - reached + itself)
         reached = further
     graph = torch.stack(graphs)
-    return graph / graph.sum(1, keepdim=True)
+    degree = graph.sum(1, keepdim=True)
+    return graph / (degree * degree.mT).sqrt() if symmetric else graph / degree
 
 
-def windows_of(bones: Float[Tensor, "V V"], window: int) -> Float[Tensor, "K wV wV"]:
+def windows_of(bones: Float[Tensor, "V V"], window: int, symmetric: bool = False) -> Float[Tensor, "K wV wV"]:
     """The scales of a graph in which a joint meets itself and its neighbours in every frame of a window."""
     near = bones + torch.eye(len(bones), dtype=bones.dtype, device=bones.device)
-    return scales_of(near.repeat(window, window), WINDOW_SCALES)
+    return scales_of(near.repeat(window, window), WINDOW_SCALES, symmetric)
 
 
 # ---- layers ----------------------------------------------------------------------------------------------------------
@@ -250,30 +254,46 @@ def _multi_scale(ours: str, theirs: str) -> list[Row]:
     ]
 
 
-def _graph_layer(ours: str, theirs: str) -> list[Row]:
+def _below(parts: list[Tensor], partitions: int) -> Tensor:
+    """Offsets of all scales, one below another, from the joint that gathers to those it gathers from."""
+    return parts[0].unflatten(0, (-1, parts[0].shape[1])).mT.contiguous()
+
+
+PYSKL_OFFSET: Row = ("offset", "PA", "tensor")
+AUTHORS_OFFSET: Row = ("offset", "A_res", [Leaf("", "", _below, lambda ours, _: [ours.mT.flatten(0, 1)])])
+
+
+def _graph_layer(ours: str, theirs: str, offset: Row) -> list[Row]:
     return [
-        (f"{ours}.offset", f"{theirs}.PA", "tensor"),
+        (f"{ours}.{offset[0]}", f"{theirs}.{offset[1]}", offset[2]),
         (f"{ours}.mix", f"{theirs}.mlp.layers.0", "matrix"),
         (f"{ours}.norm", f"{theirs}.mlp.layers.1", "norm"),
     ]
 
 
-def _stage(i: int) -> list[Row]:
-    ours, there = f"blocks.{i}", f"backbone.gcn3d{i + 1}.gcn3d"
+def _stage(i: int, prefix: str, offset: Row) -> list[Row]:
+    ours, there, spatial = f"blocks.{i}", f"{prefix}gcn3d{i + 1}.gcn3d", f"{prefix}sgcn{i + 1}"
     windows = [
         row
         for k, window in enumerate(WINDOWS)
         for row in (
-            *_graph_layer(f"{ours}.windows.{k}.spatial", f"{there}.{k}.gcn3d.1"),
+            *_graph_layer(f"{ours}.windows.{k}.spatial", f"{there}.{k}.gcn3d.1", offset),
             (f"{ours}.windows.{k}.join", f"{there}.{k}.out_conv", _windowed(window)),
             (f"{ours}.windows.{k}.join_norm", f"{there}.{k}.out_bn", "norm"),
         )
     ]
     return [
-        *_graph_layer(f"{ours}.spatial", f"backbone.sgcn{i + 1}.0"),
-        *(row for k in (0, 1) for row in _multi_scale(f"{ours}.temporal.{k}", f"backbone.sgcn{i + 1}.{k + 1}")),
+        *_graph_layer(f"{ours}.spatial", f"{spatial}.0", offset),
+        *(row for k in (0, 1) for row in _multi_scale(f"{ours}.temporal.{k}", f"{spatial}.{k + 1}")),
         *windows,
-        *_multi_scale(f"{ours}.last", f"backbone.tcn{i + 1}"),
+        *_multi_scale(f"{ours}.last", f"{prefix}tcn{i + 1}"),
+    ]
+
+
+def _stages(prefix: str, offset: Row) -> list[Row]:
+    return [
+        ("data_norm", f"{prefix}data_bn", "norm"),
+        *(row for i in range(STAGES) for row in _stage(i, prefix, offset)),
     ]
 
 
@@ -289,26 +309,37 @@ class MSG3D(SkeletonNetwork):
         classes: number of classes.
         people: bodies that the norm has scales for. A clip of fewer is filled up with zeros, of more is refused.
         widths: channels of each of the three stages.
-        init: first weights of PYSKL ("pyskl") or of MMAction2 1.x ("mmaction1"), see `initialise`.
+        symmetric: graphs are divided by the degrees of both joints of an edge, as in the authors' own code.
+        init: first weights of PYSKL ("pyskl"), of MMAction2 1.x ("mmaction1") or of the "authors", see `initialise`.
 
     Raises ValueError naming a number that is out of range.
 
-    Source: PYSKL, models/gcns/msg3d.py; MMAction2 1.x, projects/msg3d.
+    Source: PYSKL, models/gcns/msg3d.py; MMAction2 1.x, projects/msg3d; kenziyuliu/MS-G3D, model/msg3d.py.
     """
 
-    CHECKPOINTS = tuple(
+    CHECKPOINTS = (
+        *(
+            Table(
+                dialect,
+                [
+                    ("A", _graph_names(), [Leaf("", "", our_graph, their_graphs)]),
+                    ("head", head, "layer"),
+                    *_stages("backbone.", PYSKL_OFFSET),
+                ],
+                "backbone.sgcn{n}.",
+                [],
+                always=(("symmetric", False),),
+            )
+            for dialect, head in (("mmaction1", "cls_head.fc"), ("pyskl", "cls_head.fc_cls"))
+        ),
         Table(
-            dialect,
-            [
-                ("A", _graph_names(), [Leaf("", "", our_graph, their_graphs)]),
-                ("data_norm", "backbone.data_bn", "norm"),
-                ("head", head, "layer"),
-                *(row for i in range(STAGES) for row in _stage(i)),
-            ],
-            "backbone.sgcn{i}.",
+            "ms-g3d",
+            [("head", "fc", "layer"), *_stages("", AUTHORS_OFFSET)],
+            "sgcn{n}.",
             [],
-        )
-        for dialect, head in (("mmaction1", "cls_head.fc"), ("pyskl", "cls_head.fc_cls"))
+            always=(("symmetric", True),),
+            graph="inward_outward",
+        ),
     )
 
     def __init__(
@@ -319,17 +350,18 @@ class MSG3D(SkeletonNetwork):
         *,
         people: int = 2,
         widths: Sequence[int] = (96, 192, 384),
-        init: Init = "pyskl",
+        symmetric: bool = False,
+        init: InitOrAuthors = "pyskl",
     ):
         super().__init__(adjacency, channels, classes, width=0)
-        check_init(init)
+        check_init(init, InitOrAuthors)
         check_people(people)
         if len(widths) != STAGES:
             raise ValueError(f"{len(widths)} widths, expected {STAGES}")
         if min(widths) < BRANCHES:
             raise ValueError(f"widths has {min(widths)}, expected at least {BRANCHES}")
         self.A = self.kept_graph(self.A)
-        self.people, joints = people, self.A.shape[1]
+        self.people, self.symmetric, joints = people, symmetric, self.A.shape[1]
         self.data_norm = BatchNorm(people * joints * channels)
         self.blocks = nn.ModuleList(
             Stage(joints, a, b, stride, first=i == 0)
@@ -349,10 +381,15 @@ class MSG3D(SkeletonNetwork):
 
     def forward_features(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
         """The stages one after another. x: normalised. copies: how many bodies the last one stands for in training."""
-        graph, windows = scales_of(self.A[0], SCALES), [windows_of(self.A[0], w) for w in WINDOWS]
+        graph, windows = self.graphs()
         for stage in self.blocks:
             x = stage(x, graph, windows, copies)
         return x
+
+    def graphs(self) -> tuple[Float[Tensor, "K V V"], list[Float[Tensor, "L wV wV"]]]:
+        """The scales of the skeleton in one frame, and in each window."""
+        bones, symmetric = self.A[0], self.symmetric
+        return scales_of(bones, SCALES, symmetric), [windows_of(bones, window, symmetric) for window in WINDOWS]
 
     @torch.no_grad()
     def fold(self, dtype: torch.dtype = torch.float32) -> Self:
@@ -360,7 +397,7 @@ class MSG3D(SkeletonNetwork):
         if type(self) is not MSG3D:
             return super().fold(dtype)
         model: Any = deepcopy(self).eval().requires_grad_(False)
-        graph, windows = scales_of(self.A[0], SCALES), [windows_of(self.A[0], w) for w in WINDOWS]
+        graph, windows = self.graphs()
         for stage in model.blocks:
             stage.spatial = FixedGraphConvolution(stage.spatial, graph)
             for layer, window_graph in zip(stage.windows, windows, strict=True):
@@ -387,7 +424,8 @@ class MSG3D(SkeletonNetwork):
 def initialise(model: MSG3D, init: str) -> None:
     """First weights as published: torch's own, the graphs' offsets within 1e-6, the head's normal(0, 0.01) and 0.
 
-    In MMAction2 1.x all of the convolutions over time are normal with variance 2 / fan-out, their biases 0.
+    In MMAction2 1.x all of the convolutions over time are normal with variance 2 / fan-out, their biases 0. The
+    authors' head is torch's own too.
     """
     if model.head.weight.is_meta:
         return  # shapes alone; for numbers that are not kept torch would import its compiler, which takes a second
@@ -399,5 +437,5 @@ def initialise(model: MSG3D, init: str) -> None:
             for convolution in layer.dilated:
                 draw_kaiming(convolution)
             draw_projections([layer], init)
-    nn.init.normal_(model.head.weight, 0.0, 0.01)
-    nn.init.zeros_(model.head.bias)
+    if init != "authors":
+        draw_head(model.head, init)
