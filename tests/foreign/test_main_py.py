@@ -261,6 +261,8 @@ def test_networks_of_the_same_projects(place):
     recipe = recipe_of(graph.replace("num_person: 2", "num_gcn_scales: 13\n  num_g3d_scales: 6"), place)
     assert (recipe.refused, recipe.dialect) == ([], "MS-G3D")
     assert options(recipe)["model"]["init_args"] == {"init": "authors", "symmetric": True}
+    kinetics = graph.replace("num_person: 2", "num_gcn_scales: 8\n  num_g3d_scales: 8")
+    assert options(recipe_of(kinetics, place))["model"]["init_args"]["window_scales"] == 8
     recipe = recipe_of(AGCN.replace("num_person: 2", "num_person: 1"), place)
     assert (recipe.get("model.init_args.people"), recipe.get("preprocessing.people")) == (1, 1)
     (refused,) = recipe_of(AGCN.replace("model.agcn", "model.shift_gcn"), place).refused

@@ -50,7 +50,7 @@ NETWORKS: dict[str, tuple[str, dict[str, object], dict[str, object]]] = {  # cla
     "model.ctrgcn.Model": ("ctrgcn.CTRGCN", {"drop_out": ANY}, AUTHORS | {"temporal_relu": False}),
     "model.msg3d.Model": (
         "msg3d.MSG3D",
-        {"num_gcn_scales": 13, "num_g3d_scales": 6},
+        {"num_gcn_scales": ANY, "num_g3d_scales": ANY},
         AUTHORS | {"symmetric": True},
     ),
 }
@@ -155,6 +155,9 @@ def _network(config: Block, name: str, recipe: Recipe) -> bool:
     if name.startswith("net."):
         _st_gcn(config, arguments, recipe)
         return True
+    for theirs, ours, usual in (("num_gcn_scales", "scales", 13), ("num_g3d_scales", "window_scales", 6)):
+        if arguments.get(theirs, usual) != usual:
+            recipe.say(f"model.init_args.{ours}", arguments[theirs], arguments, theirs)
     if arguments.get("drop_out"):
         recipe.say("head_dropout", arguments["drop_out"], arguments, "drop_out")
     if arguments.get("attention") is False:
