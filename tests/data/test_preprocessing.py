@@ -6,16 +6,18 @@ transforms1.npz: what MMAction2 1.x tests its ST-GCN on, the first 2 of 10 clips
 
 import json
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kinegraph.data import normalize
 from kinegraph.data.augment import Augmentation, rotation_3d
 from kinegraph.data.features import streams
-from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.data.preprocessing import Preprocessing, Sampling, prepare_clip
 from kinegraph.data.sampling import loop_indices, resample, uniform_test_indices
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
@@ -24,6 +26,7 @@ from tests.golden import golden
 TRANSFORMS, TRANSFORMS1, NTU_FILES = golden("transforms.npz"), golden("transforms1.npz"), golden("ntu.npz")
 NTU, COCO = load_layout("ntu25"), load_layout("coco17")
 STREAMS = {"j": "joint", "b": "bone", "jm": "joint_motion", "bm": "bone_motion"}
+SAMPLINGS = get_args(Sampling)
 
 
 def published(array):
@@ -99,7 +102,7 @@ def test_leaving_out_frames_early_changes_nothing(frames, normalised, sampling, 
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.sampled_from(["loop", "fill", "pad", "window", "uniform", "uniform_random_start", "resample"]),
+    st.sampled_from(SAMPLINGS),
     st.integers(1, 80),
     st.integers(1, 60),
     st.floats(0, 1),
@@ -208,7 +211,7 @@ def walker(people=1, frames=20, layout=NTU):
     return SkeletonClip(np.random.default_rng(frames).normal(size=(people, frames, len(layout), 3)), layout, name="w")
 
 
-@pytest.mark.parametrize("sampling", ["loop", "fill", "pad", "window", "uniform", "uniform_random_start", "resample"])
+@pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize("people", [1, 2, 3])
 def test_every_clip_gets_the_same_shape(sampling, people):
     how = Preprocessing(people=2, sampling=sampling, frames=32, streams=("joint", "bone", "joint_motion"))
@@ -256,6 +259,9 @@ def test_survives_json():
         (lambda: Preprocessing.from_dict({"streams": ["joint"], "colour": 1}), "'colour'"),
         (lambda: Preprocessing.from_dict({"augment": {"noize": 1}}), "preprocessing.augment 'noize'"),
         (lambda: Preprocessing(test_frames=0), "preprocessing.test_frames is 0"),
+        (lambda: Preprocessing(test_crop=0.95), "test_crop needs sampling 'stretch', found 'loop'"),
+        (lambda: Preprocessing(sampling="stretch", test_crop=2), "test_crop is 2, expected more than 0"),
+        (lambda: Preprocessing.from_dict({"test_crop": "1"}), "preprocessing.test_crop is '1', expected a number"),
         (lambda: prepare_clip(walker(), Preprocessing(normalize="image")), "clip 'w' has no image size"),
         (lambda: prepare_clip(walker(), Preprocessing(min_score=0.1)), "clip 'w' has no scores"),
         (lambda: prepare_clip(pictured(), Preprocessing(normalize="facing")), "clip 'p' has no z, which normalize"),
@@ -316,7 +322,7 @@ def test_resample_has_no_body_between_somebody_and_nobody():
 
 
 @pytest.mark.parametrize("normalised", ["none", "first_frame", "ntu_published"])
-@pytest.mark.parametrize("sampling", ["loop", "fill", "window", "uniform", "resample"])
+@pytest.mark.parametrize("sampling", ["loop", "fill", "window", "uniform", "sorted", "resample", "stretch"])
 def test_moments_say_which_frames_there_are(sampling, normalised):
     """A joint that moves evenly says when a frame was; so does the channel of moments, behind all streams."""
     keypoint = np.random.default_rng(0).normal(size=(1, 30, 25, 3)).astype(np.float32)
@@ -362,3 +368,52 @@ def test_motion_between_chosen_frames():
     np.testing.assert_allclose(trained[:, 4], trained[:, 0] * 2 / 70 - 1, atol=1e-6)
     with pytest.raises(ValueError, match="motion_between 'chosen' needs sampling 'uniform', found 'loop'"):
         Preprocessing(sampling="loop", motion_between="chosen")
+
+
+@pytest.mark.parametrize("recorded", [7, 64, 101])
+def test_stretched_as_ctr_gcn_does(recorded):
+    """The middle 95 % of the frames, resized as a row of pixels is; then bones, then steps between those frames."""
+    clip = walker(2, recorded)
+    how = Preprocessing(sampling="stretch", frames=64, test_crop=0.95, streams=("bone_motion", "joint"))
+    cut = int((1 - 0.95) * recorded / 2)
+    middle = torch.from_numpy(clip.keypoint[:, cut : recorded - cut]).permute(0, 2, 3, 1).flatten(0, 2)
+    resized = torch.nn.functional.interpolate(middle[None], size=64, mode="linear", align_corners=False)[0]
+    joints = resized.view(2, 25, 3, 64).permute(0, 3, 1, 2).numpy()
+    bone = joints - joints[:, :, list(NTU.parents)]
+    moved = np.concatenate([bone[:, 1:] - bone[:, :-1], np.zeros_like(bone[:, :1])], axis=1)
+    np.testing.assert_allclose(prepare_clip(clip, how)[0], np.concatenate([moved, joints], 3), atol=1e-5)
+
+
+@pytest.mark.parametrize("recorded", [50, 100, 300])
+def test_crops_of_ctr_gcn_are_whole_frames_and_not_fewer_than_64(recorded):
+    keypoint = np.broadcast_to(np.arange(1.0, recorded + 1)[None, :, None, None], (1, recorded, 25, 3))
+    how = Preprocessing(people=1, sampling="stretch", frames=128, augment=Augmentation(crop=0.5))
+    lengths, firsts = [], []
+    for seed in range(200):
+        seen = prepare_clip(SkeletonClip(keypoint, NTU), how, np.random.default_rng(seed))[0, 0, :, 0, 0]
+        length = (seen[70] - seen[60]) / 10 * 128  # in its middle a clip is not held at an end
+        lengths.append(length)
+        firsts.append(seen[64] - (64.5 / 128 * length - 0.5) - 1)
+        assert abs(length - round(length)) < 1e-2
+        assert abs(firsts[-1] - round(firsts[-1])) < 1e-2
+        assert -1e-2 < firsts[-1] < recorded - length + 1e-2
+    assert min(lengths) == pytest.approx(max(min(recorded, 64), 0.5 * recorded), abs=2)
+    assert (len(set(np.round(firsts))) == 1) == (recorded < 64)
+
+
+@pytest.mark.parametrize("frames", [20, 52])
+def test_nw_ucla_as_its_feeder_prepares_it(frames):
+    """Each axis of the clip on [-1, 1], frames evenly from the first to the last, then bones, then steps."""
+    clip = SkeletonClip(np.random.default_rng(0).normal(3, 1, (1, 31, 20, 3)), load_layout("kinect20"))
+    how = Preprocessing(people=1, normalize="box", sampling="sorted", frames=frames, motion_between="chosen",
+                        streams=("joint", "bone_motion"))  # fmt: skip
+    flat = clip.keypoint.reshape(-1, 3)
+    boxed = 2 * (clip.keypoint[0] - flat.min(0)) / (flat.max(0) - flat.min(0)) - 1
+    joints = boxed[[int(it) for it in np.linspace(0, 30, frames)]]
+    bone = joints - joints[:, list(clip.layout.parents)]
+    moved = np.concatenate([np.diff(bone, axis=0), np.zeros((1, 20, 3))])
+    np.testing.assert_allclose(prepare_clip(clip, how)[0, 0], np.concatenate([joints, moved], 2), atol=1e-5)
+    turned = replace(how, streams=("joint",), augment=Augmentation(rotation=(1, 1, 0)))
+    seen = prepare_clip(clip, turned, np.random.default_rng(0))
+    assert np.abs(seen).max() == pytest.approx(1, abs=1e-5)  # turned first, then put into the box
+    assert not np.allclose(seen[0, 0, 0], joints[0], atol=0.1)

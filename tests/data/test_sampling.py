@@ -16,6 +16,7 @@ from kinegraph.data.sampling import (
     needed_frames,
     pad_indices,
     resample,
+    sorted_indices,
     take_frames,
     uniform_indices,
     uniform_test_indices,
@@ -171,3 +172,11 @@ def test_without_a_gap_nothing_changes():
     assert without_gaps(clip) is clip
     clip[1, :4] = clip[0, 7:] = 0  # come later, leave earlier
     np.testing.assert_array_equal(without_gaps(clip), clip)
+
+
+def test_sorted_frames_are_any_of_the_clip_in_order():
+    drawn = [sorted_indices(10, 20, np.random.default_rng(seed)) for seed in range(50)]
+    assert all((np.diff(it) >= 0).all() for it in drawn)
+    assert set(np.concatenate(drawn)) == set(range(10))
+    assert sorted_indices(10, 4).tolist() == [0, 3, 6, 9]
+    assert len(sorted_indices(1, 300, np.random.default_rng(0))) == 300  # more than a hundred times each

@@ -117,6 +117,28 @@ nesterov: True
 """
 
 
+UCLA = """
+feeder: feeders.feeder_ucla.Feeder
+train_feeder_args: {data_path: bone motion, label_path: train, debug: False, random_choose: True, repeat: 5}
+test_feeder_args: {data_path: bone motion, label_path: val, debug: False}
+model: model.ctrgcn.Model
+model_args:
+  num_class: 10
+  num_point: 20
+  num_person: 1
+  graph: graph.ucla.Graph
+  graph_args:
+    labeling_mode: 'spatial'
+weight_decay: 0.0001
+base_lr: 0.1
+step: [50]
+batch_size: 16
+num_epoch: 65
+nesterov: True
+warm_up_epoch: 5
+"""
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -160,12 +182,15 @@ def test_what_2s_agcn_and_ctr_gcn_say(place):
         "people": 2,
         "normalize": "none",
         "streams": ["bone"],
-        "sampling": "resample",
+        "sampling": "stretch",
         "frames": 64,
         "augment": {"crop": 0.5, "rotation": [0.3] * 3},
+        "test_crop": 0.95,
     }
     assert ours["schedule"] == {"kind": "step", "milestones": [35, 55], "warmup": round(5 / 65, 6)}
     assert recipe.refused == []
+    assert ours["model"]["init_args"] == {"init": "authors", "temporal_relu": False}
+    assert recipe_of(CTR.replace("num_person: 2", "drop_out: 0.25"), place).get("head_dropout") == 0.25
     assert [(it.path, it.split) for it in recipe.parts.values()] == [
         ("data/ntu/NTU60_CS.npz", "train"),
         ("data/ntu/NTU60_CS.npz", "test"),
@@ -231,11 +256,13 @@ def test_networks_of_the_same_projects(place):
     ours = options(recipe)["model"]
     assert recipe.refused == []
     assert ours["class_path"].endswith(".AAGCN")
-    assert ours["init_args"] == {"init": "mmaction1", "attention": False}
+    assert ours["init_args"] == {"init": "authors", "attention": False}
     graph = AGCN.replace("model.agcn", "model.msg3d").replace("rgb_d.Graph", "rgb_d.AdjMatrixGraph")
     recipe = recipe_of(graph.replace("num_person: 2", "num_gcn_scales: 13\n  num_g3d_scales: 6"), place)
     assert (recipe.refused, recipe.dialect) == ([], "MS-G3D")
-    assert any("normalised by columns, there by both sides" in note for note in recipe.notes)
+    assert options(recipe)["model"]["init_args"] == {"init": "authors", "symmetric": True}
+    kinetics = graph.replace("num_person: 2", "num_gcn_scales: 8\n  num_g3d_scales: 8")
+    assert options(recipe_of(kinetics, place))["model"]["init_args"]["window_scales"] == 8
     recipe = recipe_of(AGCN.replace("num_person: 2", "num_person: 1"), place)
     assert (recipe.get("model.init_args.people"), recipe.get("preprocessing.people")) == (1, 1)
     (refused,) = recipe_of(AGCN.replace("model.agcn", "model.shift_gcn"), place).refused
@@ -299,3 +326,46 @@ def test_mmskeleton(place):
     assert recipe.parts["val"].path == "b.npy"
     (refused,) = recipe_of(MMSKELETON.replace("ST_GCN_18", "Other"), place).refused
     assert "the network 'Other' is not here, only ST_GCN_18" in refused
+
+
+def test_nw_ucla_of_ctr_gcn(place, capsys):
+    """Its files lie where the feeder's code has them; data_path are words."""
+    recipe = recipe_of(UCLA, place)
+    assert recipe.refused == []
+    assert (recipe.dataset["layout"], recipe.get("repeat")) == ("kinect20", 5)
+    ours = options(recipe)["preprocessing"]
+    assert ours.pop("augment") == {"rotation": [1.047198, 1.047198, 0.0]}
+    assert ours == {"people": 1, "streams": ["bone_motion"], "motion_between": "chosen", "normalize": "box",
+                    "sampling": "sorted", "frames": 52}  # fmt: skip
+    folder, rng = place / "data/NW-UCLA/all_sqe", np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    actions = [1, 2, 3, 4, 5, 6, 8, 9, 11, 12]
+    for view in (1, 2, 3):
+        for label, action in enumerate(actions, 1):
+            name, joints = f"a{action:02}_s01_e00_v{view:02}", rng.normal(size=(20, 20, 3)).tolist()
+            (folder / f"{name}.json").write_text(json.dumps({"file_name": name, "skeletons": joints, "label": label}))
+    words = ["--config", "theirs.yaml", "--work-dir", "run", "--batch-size", "10", "--epochs", "1", "--workers", "0"]
+    assert main(["train", *words, "--repeat", "1", "--accelerator", "cpu", "--no-report"]) == 0, capsys.readouterr().err
+    tested = ["--phase", "test", "--weights", "run/checkpoints/last.safetensors", "--accelerator", "cpu"]
+    assert main(["test", "--config", "theirs.yaml", *tested]) == 0, capsys.readouterr().err
+    assert "10 clips" in capsys.readouterr().out  # of camera 3
+    (refused,) = recipe_of(UCLA.replace("feeder_ucla", "feeder_ucla_bone"), place).refused
+    assert "feeders.feeder_ucla_bone.Feeder is not here" in refused
+
+
+@pytest.mark.parametrize(
+    ("train", "tested", "ours", "said"),
+    [
+        ("[0.5, 1]", "[0.95]", {"crop": 0.5, "test_crop": 0.95}, ""),
+        ("[1]", "[1]", {"crop": None, "test_crop": None}, ""),
+        ("[0.5, 0.9]", "[1]", {"crop": None}, "training takes a share from x to 1 here"),
+        ("[2]", "[1]", {"crop": None}, "p_interval is [2], expected one or two shares of a clip"),
+        ("[0.75, 1]", "[0.5, 1]", {"crop": 0.75, "test_crop": None}, "a test looks at the complete clip here"),
+    ],
+)
+def test_shares_of_a_clip(train, tested, ours, said, place):
+    text = CTR.replace("[0.5, 1]", train).replace("[0.95]", tested)
+    recipe = recipe_of(text, place)
+    assert recipe.get("preprocessing.augment.crop") == ours["crop"]
+    assert recipe.get("preprocessing.test_crop") == ours.get("test_crop")
+    assert any(said in line for line in [*recipe.refused, *recipe.notes])

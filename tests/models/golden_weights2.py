@@ -73,7 +73,7 @@ def filled(
         return 0.2 + 0.1 * t
     if name.endswith(".gcn1.bn.weight"):
         return 0.3 + 0.1 * t
-    if adaptive and name.endswith((".gcn.bn.weight", ".tcn.bn.weight")):
+    if adaptive and name.endswith((".gcn.bn.weight", ".tcn.bn.weight", ".tcn1.bn.weight")):
         return (0.3 if attention else 0.5) + 0.1 * t
     if t.ndim == 1:
         return 1 + 0.1 * t if last == "weight" else 0.1 * t

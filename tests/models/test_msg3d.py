@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from kinegraph.models.msg3d import MSG3D, WindowConvolution, bones_of, scales_of, windows_of
+from kinegraph.models.layers.scales import bones_of, scales_of, windows_of
+from kinegraph.models.msg3d import MSG3D, WindowConvolution
 from kinegraph.models.optimize import optimize
 from kinegraph.models.published import infer_layout, load_published, to_dialect
 from kinegraph.models.weights import load_weights, save_weights

@@ -33,7 +33,18 @@ from kinegraph.skeleton.layout import load_layout
 Format = Literal["pyskl", "mmaction0", "npy", "tfrecord", "table", "npz", "movement"]
 FILES = {"pyskl": ".pkl", "mmaction0": ".pkl", "table": ".csv", "npz": ".npz"}  # format -> the end of its one file
 CHECKPOINTS = (".safetensors", ".pth", ".pt", ".ckpt")
-Dialect = Literal["mmaction0", "mmaction1", "protogcn", "pyskl", "skateformer", "stgcn2018", "tensorflow"]
+Dialect = Literal[
+    "2s-agcn",
+    "ctr-gcn",
+    "mmaction0",
+    "mmaction1",
+    "ms-g3d",
+    "protogcn",
+    "pyskl",
+    "skateformer",
+    "stgcn2018",
+    "tensorflow",
+]
 # format -> what of the options below it takes
 OPTIONS = {
     "pyskl": (),
@@ -85,8 +96,8 @@ def convert(
         people: npy, tfrecord: people of every clip, 2 by default.
         shards: tfrecord: files a part, 40 by default.
         shuffle_seed: tfrecord: mix the clips of each part; in the dataset's order by default.
-        to: checkpoint: write it for yysijie/st-gcn (stgcn2018), MMAction2 0.x, 1.x, PYSKL, ProtoGCN, SkateFormer
-            or itskalvik/ST-GCN (tensorflow); else for Kinegraph.
+        to: checkpoint: write it for yysijie/st-gcn (stgcn2018), MMAction2 0.x, 1.x, PYSKL, ProtoGCN, SkateFormer,
+            itskalvik/ST-GCN (tensorflow) or the authors of 2s-AGCN, CTR-GCN, MS-G3D; else for Kinegraph.
         layout: joints of a checkpoint, or of recordings whose files do not name them: a built-in layout's name or a
             YAML file; by default a checkpoint's is the one with its graph.
         class_names: text file with a class name a line, or ntu60, ntu120, babel60, babel120; by default a

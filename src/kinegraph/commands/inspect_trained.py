@@ -153,9 +153,11 @@ def _published(path: Path) -> tuple["nn.Module", dict]:
     from kinegraph.models.checkpoint_file import read_state
     from kinegraph.models.published import identify, infer_layout, load_published
 
-    model = load_published(path)
+    said: list[str] = []
+    model = load_published(path, say=said.append)
     layout = infer_layout(model)
-    return model, {"dialect": identify(read_state(path))[0].dialect, "layout": layout.name if layout else None}
+    about = {"dialect": identify(read_state(path))[0].dialect, "layout": layout.name if layout else None}
+    return model, about | ({"graph": said[0]} if said else {})
 
 
 def look_at_checkpoint(path: Path) -> About:

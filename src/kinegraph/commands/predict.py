@@ -226,7 +226,7 @@ def _published(path: Path, config: "Namespace", class_names: str | None, found: 
         names = ntu.class_names(60)
     layout = load_layout(config.layout) if config.layout else infer_layout(model) or found.layout
     fitting = names if class_names is not None or len(names) == classes else None
-    return published_weights(path, layout=layout, class_names=fitting)
+    return published_weights(path, layout=layout, class_names=fitting, say=_note)
 
 
 def _counted(asked: Iterable, total: int, console: "Console", quiet: bool) -> Iterator:

@@ -255,6 +255,20 @@ def spine_of(layout: JointLayout) -> tuple[int, int]:
 # ---- images ----------------------------------------------------------------------------------------------------------
 
 
+def to_box(keypoint: Float[np.ndarray, "M T V C"], dimensions: int) -> Float[np.ndarray, "M T V C"]:
+    """Each of the first axes from its lowest to its highest place in the clip, on [-1, 1]; joints at zero stay there.
+
+    An axis along which nothing differs is 0. Source: NW-UCLA in Shift-GCN and CTR-GCN.
+    """
+    place, there = keypoint[..., :dimensions], seen(keypoint[..., :dimensions])
+    if not there.any():
+        return keypoint
+    low, high = place[there].min(0), place[there].max(0)
+    size = np.where(high > low, high - low, 1)
+    boxed = np.where(high > low, 2 * (place - low) / size - 1, 0) * there[..., None]
+    return np.concatenate([boxed.astype(keypoint.dtype), keypoint[..., dimensions:]], axis=3)
+
+
 def image_to_unit(keypoint: Float[np.ndarray, "M T V C"], width: int, height: int) -> Float[np.ndarray, "M T V C"]:
     """Pixels to [-1, 1], x by the width and y by the height; a score in the third channel stays.
 

@@ -15,17 +15,21 @@ from jaxtyping import Float, Int
 from kinegraph.data import normalize, sampling
 from kinegraph.data.augment import RENAMED, Augmentation, augment, mirror, random_bend, random_crop
 from kinegraph.data.features import Stream, streams
+from kinegraph.data.preprocessing_values import check_kinds
 from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up, body_size
 
 Placing = Literal[
-    "none", "ntu_published", "first_frame", "first_frame_centre", "facing", "sized", "image", "image_published"
+    "none", "ntu_published", "first_frame", "first_frame_centre", "facing", "sized", "box", "image", "image_published"
 ]
+OF_ALL_FRAMES = ("ntu_published", "box")  # ways that repeat frames before they look at them, or look at all
 FIRST_FRAME = ("first_frame", "first_frame_centre")  # ways that drop frames, and put the person seen most often first
-Sampling = Literal["loop", "fill", "pad", "window", "uniform", "uniform_random_start", "resample"]
+Sampling = Literal["loop", "fill", "pad", "window", "uniform", "uniform_random_start", "sorted", "resample", "stretch"]
 UNIFORM = ("uniform", "uniform_random_start")
+CHOOSING = (*UNIFORM, "sorted")  # ways that take frames out of a clip, far apart or more than once
 Between = Literal["recorded", "chosen"]
+LEAST_CROP = 64  # frames, of CTR-GCN's crops, however many the network sees
 MOST_POSES = 30_000  # a clip; published recipes have up to 4,000
 BATCH_POSES = 64_000  # that a network should see at once: some gigabytes
 
@@ -40,24 +44,29 @@ class Preprocessing:
             turns it upright (2s-AGCN, MMAction2 0.x, TensorFlow); "first_frame" does so with one offset for the whole
             clip (MMAction2 1.x, PYSKL); "first_frame_centre" is that without the turns (DG-STGCN, ProtoGCN); "facing"
             also has one offset, but turns about the vertical only: how a body leans is kept; "sized" has one offset
-            too, divides by the mean bone length and turns nothing; "image" maps pixels to [-1, 1] with the clip's image
-            size; "image_published" maps 1920x1080 pixels and scores to [-0.5, 0.5], absent people too (MMAction2 0.x).
+            too, divides by the mean bone length and turns nothing; "box" maps each axis of a clip to [-1, 1], behind
+            the turns of `augment` (NW-UCLA in Shift-GCN, CTR-GCN, SkateFormer); "image" maps pixels to [-1, 1] with the
+            clip's image size; "image_published" maps 1920x1080 pixels and scores to [-0.5, 0.5], absent people too
+            (MMAction2 0.x).
         up: the vertical of 3D recordings, for "facing"; it becomes y.
         min_score: joints with this score or a lower one are put at the origin after normalising (PYSKL: 0.01).
         streams: joint, bone, k_bone (each joint from its parent's parent, ProtoGCN), joint_motion, bone_motion,
             k_bone_motion; several become channels side by side.
         motion_between: "recorded" frames, one after another; or "chosen" ones, so that a step is as long as the way
-            from one to the next, in a test also from choice to choice (ProtoGCN on Kinetics and FineGYM; "uniform" and
-            "uniform_random_start" only).
+            from one to the next, in a test also from choice to choice (ProtoGCN on Kinetics and FineGYM; "uniform",
+            "uniform_random_start" and "sorted" only). With "stretch" it is always between stretched frames.
         moments: one more channel says when each frame was, from -1 to 1 over the recording (SkateFormer).
         sampling: "loop" repeats a short clip and cuts a long one (MMAction2 0.x); "fill" does so body by body before
             normalising (2s-AGCN, TensorFlow); "pad" adds zeros to a short one (ST-GCN 2018); "window" takes frames in a
             row, from a random place while training (ST-GCN 2018 on Kinetics); "uniform" takes a frame from each of
             equal parts (MMAction2 1.x, PYSKL); "uniform_random_start" does too, and begins a short clip at a random
-            frame at test time as well (DG-STGCN, ProtoGCN); "resample" stretches the clip to the wanted frames, linear
-            between recorded ones, also over frames in which a person is away.
+            frame at test time as well (DG-STGCN, ProtoGCN); "sorted" takes any frames in their order, evenly spread in
+            a test (NW-UCLA in Shift-GCN and CTR-GCN); "resample" stretches the clip to the wanted frames, linear
+            between recorded ones, also over frames in which a person is away; "stretch" does as pictures are resized:
+            each wanted frame is the middle of an equal share (CTR-GCN; crops keep at least 64 frames).
         frames: frames the network sees.
         test_frames: frames it sees at test time, if others.
+        test_crop: share of a clip, around its middle, that a test looks at, "stretch" only.
         test_clips: choices of frames per clip at test time, "uniform" and "uniform_random_start" only; their
             probabilities are averaged. Validation while training looks at the first alone.
         test_mirror: also look at each test clip in the mirror.
@@ -76,6 +85,7 @@ class Preprocessing:
     sampling: Sampling = "loop"
     frames: int = 300
     test_frames: int | None = None
+    test_crop: float = 1.0
     test_clips: int = 1
     test_mirror: bool = False
     augment: Augmentation = field(default_factory=Augmentation)
@@ -95,7 +105,11 @@ class Preprocessing:
             raise ValueError("preprocessing.streams is empty, expected at least one of " + ", ".join(get_args(Stream)))
         if self.test_clips > 1 and self.sampling not in UNIFORM:
             raise ValueError(f"preprocessing.test_clips needs sampling 'uniform', found '{self.sampling}'")
-        if self.motion_between == "chosen" and self.sampling not in UNIFORM:
+        if not 0 < self.test_crop <= 1:
+            raise ValueError(f"preprocessing.test_crop is {self.test_crop}, expected more than 0 and at most 1")
+        if self.test_crop < 1 and self.sampling != "stretch":
+            raise ValueError(f"preprocessing.test_crop needs sampling 'stretch', found '{self.sampling}'")
+        if self.motion_between == "chosen" and self.sampling not in CHOOSING:
             raise ValueError(
                 f"preprocessing.motion_between 'chosen' needs sampling 'uniform', found '{self.sampling}', which takes "
                 "frames in a row or stretches them"
@@ -143,39 +157,12 @@ class Preprocessing:
         for name, given, known in (("preprocessing", read, cls), ("preprocessing.augment", varied, Augmentation)):
             if wrong := sorted(set(given) - {f.name for f in fields(known)}):
                 raise ValueError(f"the weights ask for {name} '{wrong[0]}', which this Kinegraph does not know")
-        _check_kinds(read, varied)
+        check_kinds(read, varied)
         if "rotation" in varied:
             varied["rotation"] = tuple(varied["rotation"])
         if "streams" in read:
             read["streams"] = tuple(read["streams"])
         return cls(**read, augment=Augmentation(**varied))
-
-
-def _check_kinds(read: Mapping[str, Any], varied: Mapping[str, Any]) -> None:
-    """Raises ValueError for a value that is not of its field's kind; a weights file may say anything."""
-    numbers = {f"augment.{name}": value for name, value in varied.items() if name not in ("rotation", "mirror_labels")}
-    numbers |= {f"augment.rotation[{i}]": value for i, value in enumerate(_listed(varied, "rotation", "augment."))}
-    numbers |= {"min_score": read.get("min_score") or 0}
-    counts = {
-        name: read[name] for name in ("people", "frames", "test_frames", "test_clips") if read.get(name) is not None
-    }
-    for name, value in (numbers | counts).items():
-        if isinstance(value, bool) or not isinstance(value, int if name in counts else int | float):
-            kind = "a whole number" if name in counts else "a number"
-            raise ValueError(f"preprocessing.{name} is {quoted(value)}, expected {kind}")
-    switches = {name: read.get(name, False) for name in ("test_mirror", "moments")}
-    for name, value in (switches | {"augment.mirror_labels": varied.get("mirror_labels", False)}).items():
-        if not isinstance(value, bool):
-            raise ValueError(f"preprocessing.{name} is {quoted(value)}, expected true or false")
-    _listed(read, "streams")
-    if "rotation" in varied and len(varied["rotation"]) != 3:
-        raise ValueError(f"preprocessing.augment.rotation is {quoted(varied['rotation'])}, expected three numbers")
-
-
-def _listed(given: Mapping[str, Any], name: str, group: str = "") -> list[Any]:
-    if not isinstance(values := given.get(name, ()), list | tuple):
-        raise ValueError(f"preprocessing.{group}{name} is {quoted(values)}, expected a list")
-    return list(values)
 
 
 def prepare_clip(
@@ -187,41 +174,61 @@ def prepare_clip(
     in the unit that `steps.normalize` leaves. Mirrored views come last.
     Raises ValueError where the clip lacks what `steps` need (image size, shoulders ...).
     """
-    scored, dimensions = clip.score is not None, clip.keypoint.shape[3]
+    scored = clip.score is not None
     frames = steps.frames if rng is not None else steps.test_frames or steps.frames
     joints = _bodies(clip, steps)
     if steps.sampling == "resample":
         joints = sampling.without_gaps(joints)
-    chosen = share = None
-    if steps.sampling == "resample" and rng is None:
-        chosen, share = sampling.moments(joints.shape[1], frames)
-    elif steps.sampling != "resample":
-        filled = steps.normalize == "ntu_published" and steps.sampling == "fill"
-        chosen = _choose(frames if filled else joints.shape[1], frames, steps, rng)
+    chosen, share = _frames(joints.shape[1], frames, steps, rng)
     recorded = needed = np.arange(joints.shape[1])
-    if chosen is not None and steps.normalize != "ntu_published":  # which repeats frames before it looks at them
+    if chosen is not None and steps.normalize not in OF_ALL_FRAMES:
         moving = steps.motion_between == "recorded" and any(stream.endswith("motion") for stream in steps.streams)
         needed, chosen = sampling.needed_frames(chosen, joints.shape[1], moving)
         joints = joints if len(needed) == joints.shape[1] else joints.take(needed, axis=1)
     joints = _normalise(joints, clip, steps, frames)[: steps.people]
+    views = _views(joints, clip, steps, rng)
+    if steps.motion_between == "chosen" and chosen is not None:  # all choices of a test in a row, as published
+        needed, views = needed[chosen.ravel()], [sampling.take_frames(view, chosen.ravel()) for view in views]
+        chosen = np.arange(chosen.size).reshape(chosen.shape)
+    when = [_moments(views[0], needed, len(recorded))] if steps.moments else []
+    if steps.sampling == "stretch" and chosen is not None and share is not None:
+        views, when = ([sampling.between(it, chosen, share) for it in values] for values in (views, when))
+    made = [[*streams(view, clip.layout, steps.streams, scored), *when] for view in views]
+    joined = [np.concatenate(view, axis=3) for view in made]  # before frames are chosen: that is done once for all
+    if chosen is None:
+        joined = [sampling.resample(view, frames, *_part(steps, rng)) for view in joined]
+    elif steps.sampling == "resample" and share is not None:
+        joined = [sampling.between(view, chosen, share) for view in joined]
+    elif steps.sampling != "stretch":
+        joined = [sampling.take_frames(view, row) for view in joined for row in chosen]
+    return np.stack([fit_people(view, steps.people) for view in joined]).astype(np.float32, copy=False)
+
+
+def _frames(
+    recorded: int, frames: int, steps: Preprocessing, rng: np.random.Generator | None
+) -> tuple[Int[np.ndarray, "_ F"] | None, Float[np.ndarray, "F"] | None]:
+    """The frames of each view; or those around each wanted frame, with how far it is from the one to the other.
+
+    None where a training clip is resampled, whose part is drawn after its augmentation.
+    """
+    if steps.sampling == "resample":
+        return sampling.moments(recorded, frames) if rng is None else (None, None)
+    if steps.sampling == "stretch":
+        return _stretched(recorded, frames, steps, rng)
+    filled = steps.normalize == "ntu_published" and steps.sampling == "fill"
+    return _choose(frames if filled else recorded, frames, steps, rng), None
+
+
+def _views(
+    joints: Float[np.ndarray, "M t V C"], clip: SkeletonClip, steps: Preprocessing, rng: np.random.Generator | None
+) -> list[Float[np.ndarray, "M t V C"]]:
+    """A random variation of a training clip; a test clip, maybe with its mirror image."""
+    dimensions = clip.keypoint.shape[3]
     if rng is not None:
         views = [augment(joints, clip.layout, steps.augment, dimensions, rng, _width(clip, steps))]
     else:
         views = [joints, _mirrored(joints, clip, steps)] if steps.test_mirror else [joints]
-    if steps.motion_between == "chosen" and chosen is not None:  # all choices of a test in a row, as published
-        needed, views = needed[chosen.ravel()], [sampling.take_frames(view, chosen.ravel()) for view in views]
-        chosen = np.arange(chosen.size).reshape(chosen.shape)
-    made = [streams(view, clip.layout, steps.streams, scored) for view in views]
-    if steps.moments:
-        made = [[*view, _moments(view[0], needed, len(recorded))] for view in made]
-    joined = [np.concatenate(view, axis=3) for view in made]  # before frames are chosen: that is done once for all
-    if chosen is None:
-        joined = [sampling.resample(view, frames, *_part(steps, rng)) for view in joined]
-    elif share is not None:
-        joined = [sampling.between(view, chosen, share) for view in joined]
-    else:
-        joined = [sampling.take_frames(view, row) for view in joined for row in chosen]
-    return np.stack([fit_people(view, steps.people) for view in joined]).astype(np.float32, copy=False)
+    return [normalize.to_box(view, dimensions) for view in views] if steps.normalize == "box" else views
 
 
 def _moments(
@@ -285,7 +292,7 @@ def _placed(
     joints: Float[np.ndarray, "M T V C"], clip: SkeletonClip, steps: Preprocessing, frames: int
 ) -> Float[np.ndarray, "M t V C"]:
     match steps.normalize:
-        case "none":
+        case "none" | "box":
             return joints
         case "image":
             if clip.image_size is None:
@@ -354,6 +361,8 @@ def _choose(
             chosen = sampling.pad_indices(length, frames)
         case "window":
             chosen = sampling.window_indices(length, frames, rng)
+        case "sorted":
+            chosen = sampling.sorted_indices(length, frames, rng)
         case _:
             chosen = sampling.loop_indices(length, frames)
     if bend := 0.0 if rng is None else random_bend(steps.augment, rng):
@@ -361,6 +370,20 @@ def _choose(
     if first:
         chosen = np.where(chosen == sampling.NO_FRAME, sampling.NO_FRAME, chosen + first)
     return chosen[None]
+
+
+def _stretched(
+    recorded: int, frames: int, steps: Preprocessing, rng: np.random.Generator | None
+) -> tuple[Int[np.ndarray, "2 F"], Float[np.ndarray, "F"]]:
+    """The recorded frames around each wanted one, and how far it is from the one to the other."""
+    if rng is None:
+        first = int((1 - steps.test_crop) * recorded / 2)
+        return sampling.stretched(first, recorded - 2 * first, frames)
+    start, stop = random_crop(steps.augment, rng)
+    length = min(max(int(recorded * (stop - start)), LEAST_CROP), recorded)
+    room = recorded - length
+    first = min(int(start / (1 - stop + start) * (room + 1)), room) if room else 0
+    return sampling.stretched(first, length, frames, random_bend(steps.augment, rng))
 
 
 def _part(steps: Preprocessing, rng: np.random.Generator | None) -> tuple[float, float, float]:

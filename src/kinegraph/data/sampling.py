@@ -36,6 +36,17 @@ def window_indices(recorded: int, frames: int, rng: np.random.Generator | None =
     return pad_indices(recorded, frames) + start  # a clip that is padded has no room: its start is 0
 
 
+def sorted_indices(recorded: int, frames: int, rng: np.random.Generator | None = None) -> Int[np.ndarray, "F"]:
+    """Any frames in their order, some more than once; without `rng` evenly spread from the first to the last.
+
+    Source: NW-UCLA in Shift-GCN and CTR-GCN, which draw from a hundred copies of each frame.
+    """
+    if rng is None:
+        return np.linspace(0, recorded - 1, frames).astype(np.int64)
+    copies = max(100, -(-frames // recorded))
+    return np.sort(rng.choice(copies * recorded, frames, replace=False)) // copies
+
+
 def uniform_indices(recorded: int, frames: int, rng: np.random.Generator) -> Int[np.ndarray, "F"]:
     """One random frame from each of `frames` equal parts of the clip; a short clip loops from a random start.
 
@@ -164,6 +175,19 @@ def moments(
         position = (start + (stop - start) * bent(np.linspace(0, 1, frames), bend)) * last
     before = np.minimum(position.astype(np.int64), max(last - 1, 0))
     return np.stack([before, np.minimum(before + 1, last)]), position - before
+
+
+def stretched(
+    first: int, length: int, frames: int, bend: float = 0.0
+) -> tuple[Int[np.ndarray, "2 F"], Float[np.ndarray, "F"]]:
+    """The same for `length` frames from `first` on, as pictures are resized: the middles of equal shares.
+
+    Source: CTR-GCN, whose interpolation does not align the ends.
+    """
+    share = (np.arange(frames) + 0.5) / frames
+    position = np.clip(bent(share, bend) * length - 0.5, 0, length - 1)
+    before = position.astype(np.int64)
+    return first + np.stack([before, np.minimum(before + 1, length - 1)]), position - before
 
 
 def between(

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from kinegraph.foreign.block import Block, merged
-from kinegraph.foreign.networks import LAYOUTS_0, say_layout
+from kinegraph.foreign.feeders import say_feeder
+from kinegraph.foreign.networks import LAYOUTS_0, Joints, say_layout
 from kinegraph.foreign.python_config import option_values
-from kinegraph.foreign.recipe import ANY, Recipe, Source, check_known, understanding
+from kinegraph.foreign.recipe import ANY, Recipe, check_known, understanding
 from kinegraph.foreign.schedules import old_warmup
 from kinegraph.messages import first_few, quoted
 from kinegraph.safe_io import compose_yaml, read_yaml
@@ -28,43 +28,30 @@ USED = {
     "only_train_epoch"
 }
 # fmt: on
-FEEDER: dict[str, object] = {
-    **dict.fromkeys(
-        ["data_path", "label_path", "debug", "random_choose", "random_move", "window_size", "random_shift"], ANY
-    ),
-    **dict.fromkeys(["use_mmap", "mmap", "split", "p_interval", "vel", "bone", "random_rot", "repeat"], ANY),
-    **dict.fromkeys(["normalization", "random_scale"], False),
-}
-# Feeders whose settings are read here. Others are read as these, which is said, or do more to a clip than is here.
-FEEDERS = ("feeder.feeder.Feeder", "feeders.feeder.Feeder", "feeders.feeder_ntu.Feeder")
-OTHER_FEEDERS = ("ucla",)
 SPATIAL = ("spatial", None)
 GRAPHS = {
-    "graph.ntu_rgb_d.Graph": "ntu-rgb+d",
-    "graph.kinetics.Graph": "openpose",
-    "graph.ntu_rgb_d.AdjMatrixGraph": "ntu-rgb+d",  # MS-G3D
-    "graph.kinetics.AdjMatrixGraph": "openpose",
+    "graph.ntu_rgb_d.Graph": LAYOUTS_0["ntu-rgb+d"],
+    "graph.kinetics.Graph": LAYOUTS_0["openpose"],
+    "graph.ntu_rgb_d.AdjMatrixGraph": LAYOUTS_0["ntu-rgb+d"],  # MS-G3D
+    "graph.kinetics.AdjMatrixGraph": LAYOUTS_0["openpose"],
+    "graph.ucla.Graph": Joints("kinect20", "kinect20", 3),
 }
 ARGUMENTS: dict[str, object] = {
     **dict.fromkeys(["num_class", "num_point", "num_person", "in_channels", "graph", "graph_args"], ANY),
     "adaptive": True,
 }
 ST_GCN = {"dropout": ANY, "edge_importance_weighting": ANY}
-HEAD = "the head begins with smaller weights"
-NETWORKS: dict[str, tuple[str, dict[str, object], str]] = {  # class, arguments of its own, how it differs
-    "net.st_gcn.Model": ("stgcn.STGCN", ST_GCN, ""),
-    "net.st_gcn_twostream.Model": ("stgcn.STGCN", ST_GCN, ""),
-    "model.agcn.Model": ("agcn.PersonAGCN", {"drop_out": 0}, ""),
-    "model.aagcn.Model": ("aagcn.AAGCN", {"drop_out": 0, "attention": ANY}, HEAD),
-    "model.ctrgcn.Model": (
-        "ctrgcn.CTRGCN",
-        {"drop_out": 0},
-        f"the network is PYSKL's CTR-GCN, which sums over the other joint and has one ReLU more; {HEAD}",
-    ),
+AUTHORS: dict[str, object] = {"init": "authors"}
+NETWORKS: dict[str, tuple[str, dict[str, object], dict[str, object]]] = {  # class, their arguments, options of ours
+    "net.st_gcn.Model": ("stgcn.STGCN", ST_GCN, {"init": "stgcn2018"}),
+    "net.st_gcn_twostream.Model": ("stgcn.STGCN", ST_GCN, {"init": "stgcn2018"}),
+    "model.agcn.Model": ("agcn.PersonAGCN", {"drop_out": ANY}, {}),
+    "model.aagcn.Model": ("aagcn.AAGCN", {"drop_out": ANY, "attention": ANY}, AUTHORS),
+    "model.ctrgcn.Model": ("ctrgcn.CTRGCN", {"drop_out": ANY}, AUTHORS | {"temporal_relu": False}),
     "model.msg3d.Model": (
         "msg3d.MSG3D",
-        {"num_gcn_scales": 13, "num_g3d_scales": 6},
-        f"the network is PYSKL's MS-G3D, whose graphs are normalised by columns, there by both sides; {HEAD}",
+        {"num_gcn_scales": ANY, "num_g3d_scales": ANY},
+        AUTHORS | {"symmetric": True},
     ),
 }
 # Settings of the training that main.py of a project takes where the file does not say them.
@@ -75,7 +62,6 @@ DEFAULTS: dict[str, dict[str, object]] = {
     "CTR-GCN": {"nesterov": False, "weight_decay": 0.0005, "batch_size": 256, "step": [20, 40, 60]},
     "mmskeleton": {"nesterov": False, "weight_decay": 0.0, "batch_size": 64, "step": []},
 }
-THETA = 0.3  # radians, CTR-GCN's random_rot
 
 
 def keys_of(path: Path) -> set[str]:
@@ -112,7 +98,7 @@ def say_training(config: Block, recipe: Recipe, validate: bool | None) -> None:
         if not _network(config, str(config.get("model", "")), recipe):
             return
     with understanding(recipe, config, "train_feeder_args"):
-        _feeder(config, recipe)
+        say_feeder(config, recipe)
     with understanding(recipe, config, "base_lr"):
         _schedule(config, recipe)
     with understanding(recipe, config, "weights"):
@@ -142,7 +128,8 @@ def _with_lines(node: yaml.Node | None, value: object, label: str) -> object:
 
 
 def _dialect(config: Block, model: str) -> str:
-    if "ctrgcn" in model or "p_interval" in config.block("train_feeder_args"):
+    feeders = (config.block(f"{part}_feeder_args") for part in ("train", "test"))
+    if "ctrgcn" in model or any("p_interval" in it for it in feeders):
         return "CTR-GCN"
     if "msg3d" in model:
         return "MS-G3D"
@@ -155,11 +142,11 @@ def _network(config: Block, name: str, recipe: Recipe) -> bool:
     if name not in NETWORKS:
         recipe.refuse(f"the network {quoted(name)} is not here, only {', '.join(NETWORKS)}", config, "model")
         return False
-    network, own, difference = NETWORKS[name]
+    network, own, options = NETWORKS[name]
     recipe.say("model.class_path", f"kinegraph.models.{network}", config, "model")
     check_known(recipe, arguments, ARGUMENTS | own, "model_args")
-    if difference:
-        recipe.note(difference, config, "model")
+    for option, value in options.items():
+        recipe.say(f"model.init_args.{option}", value, config, "model")
     classes = arguments.get("num_class")
     if type(classes) is int and 1 < classes <= 100_000:
         recipe.classes = classes
@@ -168,8 +155,11 @@ def _network(config: Block, name: str, recipe: Recipe) -> bool:
     if name.startswith("net."):
         _st_gcn(config, arguments, recipe)
         return True
-    if network in ("aagcn.AAGCN", "msg3d.MSG3D"):
-        recipe.say("model.init_args.init", "mmaction1", config, "model")
+    for theirs, ours, usual in (("num_gcn_scales", "scales", 13), ("num_g3d_scales", "window_scales", 6)):
+        if arguments.get(theirs, usual) != usual:
+            recipe.say(f"model.init_args.{ours}", arguments[theirs], arguments, theirs)
+    if arguments.get("drop_out"):
+        recipe.say("head_dropout", arguments["drop_out"], arguments, "drop_out")
     if arguments.get("attention") is False:
         recipe.say("model.init_args.attention", False, arguments, "attention")
     if (people := arguments.get("num_person", 2)) != 2:
@@ -182,7 +172,6 @@ def _st_gcn(config: Block, arguments: Block, recipe: Recipe) -> None:
     if "twostream" in str(config["model"]):
         how = "train two networks, streams joint and joint_motion, and fuse them"
         recipe.refuse(f"st_gcn_twostream: {how}", config, "model")
-    recipe.say("model.init_args.init", "stgcn2018", config, "model")
     if dropout := arguments.get("dropout"):
         recipe.say("model.init_args.dropout", dropout, arguments, "dropout")
     if arguments.get("edge_importance_weighting") is False:
@@ -193,7 +182,7 @@ def _st_gcn(config: Block, arguments: Block, recipe: Recipe) -> None:
 def _graph(arguments: Block, recipe: Recipe) -> None:
     graph = arguments.get("graph")
     if graph in GRAPHS:
-        say_layout(recipe, LAYOUTS_0[GRAPHS[graph]], arguments, "graph", "graph")
+        say_layout(recipe, GRAPHS[graph], arguments, "graph", "graph")
     else:
         recipe.refuse(f"the graph {quoted(graph)} is not here, only {', '.join(GRAPHS)}", arguments, "graph")
     if arguments.block("graph_args").get("labeling_mode") not in SPATIAL:
@@ -213,84 +202,6 @@ def _graph_2018(graph: Block, recipe: Recipe) -> None:
     recipe.say("partition", strategy, graph, "strategy", "graph_args.strategy")
     if graph.get("max_hop", 1) != 1:
         recipe.say("max_hop", graph["max_hop"], graph, "max_hop")
-
-
-# ---- clips -----------------------------------------------------------------------------------------------------------
-
-
-def _feeder(config: Block, recipe: Recipe) -> None:
-    train, test = config.block("train_feeder_args"), config.block("test_feeder_args")
-    feeder = str(config.get("feeder", FEEDERS[0]))
-    if any(name in feeder for name in OTHER_FEEDERS):
-        recipe.refuse(f"{feeder} does more to a clip than is here; expected {', '.join(FEEDERS)}", config, "feeder")
-    elif feeder not in FEEDERS:
-        recipe.note(f"{feeder} is read as the project's usual feeder", config, "feeder")
-    for part, block, what in (("train", train, "train_feeder_args"), ("val", test, "test_feeder_args")):
-        check_known(recipe, block, FEEDER, what)
-        path, labels = block.get("data_path"), block.get("label_path")
-        if isinstance(path, str) and path:
-            labels = labels if isinstance(labels, str) else None
-            split = block.get("split", part) if path.endswith(".npz") else None  # x_train, y_train, x_test, y_test
-            recipe.parts[part] = Source(path, split, block.line("data_path"), f"{what}.data_path", labels)
-    if "train" not in recipe.parts and not recipe.refused and train:
-        recipe.note("the feeder names no data_path; --dataset FOLDER names the clips", config, "train_feeder_args")
-    recipe.say(
-        "preprocessing.people", config.block("model_args").get("num_person", 2), config, "model_args", "num_person"
-    )
-    recipe.say("preprocessing.normalize", "none", config, "feeder", "arrays as stored")
-    _stream(train, recipe)
-    if recipe.dialect == "CTR-GCN":
-        _resized(train, test, recipe)
-    else:
-        _window(train, test, recipe)
-
-
-def _stream(block: Block, recipe: Recipe) -> None:
-    stream = ("bone" if block.get("bone") else "joint") + ("_motion" if block.get("vel") else "")
-    if block.get("bone") or block.get("vel"):
-        recipe.say("preprocessing.streams", [stream], block, "bone" if block.get("bone") else "vel")
-    if block.get("vel"):
-        recipe.note("motion is between recorded frames here, there between resampled ones", block, "vel")
-
-
-def _window(train: Block, test: Block, recipe: Recipe) -> None:
-    size = train.get("window_size", -1)
-    if type(size) is int and size > 0:
-        chosen = train.get("random_choose")
-        recipe.say(
-            "preprocessing.sampling", "window" if chosen else "pad", train, "random_choose" if chosen else "window_size"
-        )
-        recipe.say("preprocessing.frames", size, train, "window_size")
-        if (tested := test.get("window_size", -1)) != size:
-            recipe.say("preprocessing.test_frames", tested if tested > 0 else 300, test, "window_size")
-    else:
-        recipe.say("preprocessing.sampling", "pad", train, "window_size", "all frames")
-        recipe.say("preprocessing.frames", 300, train, "window_size", "all frames")
-    if train.get("random_shift"):
-        recipe.refuse("random_shift, a random place among the zeros, is not here", train, "random_shift")
-    if train.get("random_move"):
-        recipe.say("preprocessing.augment.rotation", [0.0, 0.0, 0.17], train, "random_move")
-        recipe.say("preprocessing.augment.scale", 0.1, train, "random_move")
-        recipe.note(
-            "random_move drifts within a clip there; rotation and scale are drawn once a clip here",
-            train,
-            "random_move",
-        )
-
-
-def _resized(train: Block, test: Block, recipe: Recipe) -> None:
-    """CTR-GCN: a part of the clip, stretched to the window."""
-    recipe.say("preprocessing.sampling", "resample", train, "p_interval")
-    recipe.say("preprocessing.frames", train.get("window_size", 64), train, "window_size")
-    share: Any = train.get("p_interval", [1])
-    if isinstance(share, list) and share and all(type(it) in (int, float) for it in share):
-        recipe.say("preprocessing.augment.crop", float(min(share)), train, "p_interval")
-    if test.get("p_interval") not in (None, [1], 1):
-        recipe.note("testing looks at the clip from end to end here", test, "p_interval")
-    if train.get("random_rot"):
-        recipe.say("preprocessing.augment.rotation", [THETA] * 3, train, "random_rot")
-    if type(repeat := train.get("repeat", 1)) is int and repeat > 1:
-        recipe.say("repeat", repeat, train, "repeat")
 
 
 def _schedule(config: Block, recipe: Recipe) -> None:

@@ -19,7 +19,7 @@ from kinegraph.skeleton.layout import JointLayout
 
 LABELS = ("movement", "quality")  # ways to label a clip, of formats that have several
 LOOKED_AT = 20  # clips of an input, the first ones
-ANY_SIZE = ("sized",)  # ways to normalise that bring bodies to one size, and those that turn them upright
+ANY_SIZE = ("sized", "box")  # ways to normalise that bring bodies to one size, and those that turn them upright
 ANY_VERTICAL = ("ntu_published", "first_frame")
 
 

@@ -16,16 +16,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinegraph.models.agcn import ADAPTIVE, EMBEDDINGS, REDUCTION, mean_product, neighbours
+from kinegraph.models.agcn import REDUCTION, adaptive, mean_product, neighbours, over_time_rows
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import (
     Identity,
-    Init,
+    InitOrAuthors,
     Projection,
     check_blocks,
     check_init,
     check_kernel,
     check_people,
+    draw_head,
     draw_projections,
     over_time,
     scale_people,
@@ -36,7 +37,7 @@ from kinegraph.models.layers.products import mix_last, quick_linear
 from kinegraph.models.layers.scaling import scaled
 from kinegraph.models.layers.winograd import TemporalConvolution
 from kinegraph.models.network import SkeletonNetwork
-from kinegraph.models.tensor_forms import Table, config_of_blocks, people_of
+from kinegraph.models.tensor_forms import Row, Table, config_of_blocks, people_of
 
 FRAMES = 9  # that the attention to a frame looks at
 
@@ -127,28 +128,17 @@ class Block(nn.Module):
         return F.relu_(y)
 
 
-def _convolutions(letter: str) -> list[str]:
-    return [f"gcn.conv_{letter}.{k}" for k in range(3)]
-
-
-BLOCK = [
-    ("spatial.graph", "gcn.A", "tensor"),
-    ("spatial.alpha", "gcn.alpha", "tensor"),
-    ("spatial.theta", _convolutions("a"), EMBEDDINGS),
-    ("spatial.phi", _convolutions("b"), EMBEDDINGS),
-    ("spatial", _convolutions("d"), ADAPTIVE),
-    ("spatial_norm", "gcn.bn", "norm"),
-    ("graph_residual.mix", "gcn.down.0", "matrix"),
-    ("graph_residual.norm", "gcn.down.1", "norm"),
-    ("attention.joints", "gcn.conv_sa", "layer"),
-    ("attention.frames", "gcn.conv_ta", "layer"),
-    ("attention.squeeze", "gcn.fc1c", "layer"),
-    ("attention.excite", "gcn.fc2c", "layer"),
-    ("temporal", "tcn.conv", "layer"),
-    ("temporal_norm", "tcn.bn", "norm"),
-    ("residual.mix", "residual.conv", "matrix"),
-    ("residual.norm", "residual.bn", "norm"),
-]
+def _rows(gcn: str, graph: str, tcn: str) -> list[Row]:
+    return [
+        ("spatial.graph", f"{gcn}.{graph}", "tensor"),
+        ("spatial.alpha", f"{gcn}.alpha", "tensor"),
+        *adaptive(gcn),
+        ("attention.joints", f"{gcn}.conv_sa", "layer"),
+        ("attention.frames", f"{gcn}.conv_ta", "layer"),
+        ("attention.squeeze", f"{gcn}.fc1c", "layer"),
+        ("attention.excite", f"{gcn}.fc2c", "layer"),
+        *over_time_rows(tcn, "conv", "bn"),
+    ]
 
 
 class AAGCN(SkeletonNetwork):
@@ -168,21 +158,31 @@ class AAGCN(SkeletonNetwork):
         strides: of each block in time; by the published rule 2 where the width doubles, 1 elsewhere.
         kernel: frames that the convolution over time sees, an odd number.
         dropout: probability, in every block but the first; 0 as published.
-        init: first weights of PYSKL ("pyskl") or of MMAction2 1.x ("mmaction1"), see `initialise`.
+        init: first weights of PYSKL ("pyskl"), of MMAction2 1.x ("mmaction1") or of the "authors", see `initialise`.
 
     Raises ValueError naming a number that is out of range.
 
-    Source: PYSKL, models/gcns/aagcn.py; MMAction2 1.x, backbones/aagcn.py.
+    Source: PYSKL, models/gcns/aagcn.py; MMAction2 1.x, backbones/aagcn.py; the same function is lshiwjx/2s-AGCN,
+    model/aagcn.py.
     """
 
-    CHECKPOINTS = tuple(
+    CHECKPOINTS = (
+        *(
+            Table(
+                dialect,
+                [("A", "backbone.A", "tensor"), ("data_norm", "backbone.data_bn", "norm"), ("head", head, "layer")],
+                "backbone.gcn.{i}.",
+                _rows("gcn", "A", "tcn"),
+            )
+            for dialect, head in (("mmaction1", "cls_head.fc"), ("pyskl", "cls_head.fc_cls"))
+        ),
         Table(
-            dialect,
-            [("A", "backbone.A", "tensor"), ("data_norm", "backbone.data_bn", "norm"), ("head", head, "layer")],
-            "backbone.gcn.{i}.",
-            BLOCK,
-        )
-        for dialect, head in (("mmaction1", "cls_head.fc"), ("pyskl", "cls_head.fc_cls"))
+            "2s-agcn",
+            [("data_norm", "data_bn", "norm"), ("head", "fc", "layer")],
+            "l{n}.",
+            _rows("gcn1", "PA", "tcn1"),
+            graph="inward_outward",
+        ),
     )
 
     def __init__(
@@ -197,10 +197,10 @@ class AAGCN(SkeletonNetwork):
         strides: Sequence[int] | None = None,
         kernel: int = 9,
         dropout: float = 0.0,
-        init: Init = "pyskl",
+        init: InitOrAuthors = "pyskl",
     ):
         super().__init__(adjacency, channels, classes, width=0)
-        check_init(init)
+        check_init(init, InitOrAuthors)
         strides = self.choose_strides(widths, strides)
         check_blocks(widths, strides, dropout, narrowest=REDUCTION)
         check_kernel(kernel)
@@ -256,7 +256,7 @@ def initialise(model: AAGCN, init: str) -> None:
 
     W_k has variance 2 / (in · out · K), and the scale of the BatchNorm behind the graph convolution is 1e-6: at first
     its shortcut speaks alone. Every attention begins at 1/2. Projections between blocks keep torch's choice, as in
-    PYSKL; MMAction2 1.x draws them like the others.
+    PYSKL; MMAction2 1.x and the authors draw them like the others. The authors' head: see `draw_head`.
     """
     if model.head.weight.is_meta:
         return  # shapes alone; for numbers that are not kept torch would import its compiler, which takes a second
@@ -275,8 +275,7 @@ def initialise(model: AAGCN, init: str) -> None:
         if isinstance(block.attention, Attention):
             initialise_attention(block.attention)
     draw_projections(model.blocks, init)
-    nn.init.normal_(model.head.weight, 0.0, 0.01)
-    nn.init.zeros_(model.head.bias)
+    draw_head(model.head, init)
 
 
 def initialise_attention(attention: Attention) -> None:

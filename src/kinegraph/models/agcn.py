@@ -21,6 +21,7 @@ from kinegraph.models.layers.blocks import (
     check_blocks,
     check_kernel,
     check_people,
+    draw_head,
     over_time,
     scale_joints,
     scale_people,
@@ -31,8 +32,18 @@ from kinegraph.models.layers.products import mix_last, quick_linear
 from kinegraph.models.layers.streaming import StreamedNetwork
 from kinegraph.models.layers.winograd import TemporalConvolution
 from kinegraph.models.network import SkeletonNetwork
-from kinegraph.models.tensor_forms import Leaf, Table, as_convolutions, config_of_blocks, equal_rows, rows
+from kinegraph.models.tensor_forms import (
+    Leaf,
+    Row,
+    Table,
+    as_convolutions,
+    config_of_blocks,
+    equal_rows,
+    people_of,
+    rows,
+)
 
+PARTITIONS = 3
 REDUCTION = 4  # the embeddings that joints are compared in have a quarter of the channels
 
 
@@ -122,23 +133,43 @@ ADAPTIVE = [  # a convolution for each partition, whose results are summed
     ),
     Leaf(".bias", ".bias", lambda parts, _: torch.stack(parts), lambda ours, _: list(ours)),
 ]
+
+
+def adaptive(gcn: str) -> list[Row]:
+    """Rows of the graph convolution that both papers name alike."""
+    convolutions = {letter: [f"{gcn}.conv_{letter}.{k}" for k in range(PARTITIONS)] for letter in "abd"}
+    return [
+        ("spatial.theta", convolutions["a"], EMBEDDINGS),
+        ("spatial.phi", convolutions["b"], EMBEDDINGS),
+        ("spatial", convolutions["d"], ADAPTIVE),
+        ("spatial_norm", f"{gcn}.bn", "norm"),
+        ("graph_residual.mix", f"{gcn}.down.0", "matrix"),
+        ("graph_residual.norm", f"{gcn}.down.1", "norm"),
+    ]
+
+
+def over_time_rows(tcn: str, convolution: str, norm: str) -> list[Row]:
+    """Rows of the convolution over time and of the projection beside it."""
+    return [
+        ("temporal", f"{tcn}.{convolution}", "layer"),
+        ("temporal_norm", f"{tcn}.{norm}", "norm"),
+        ("residual.mix", f"residual.{convolution}", "matrix"),
+        ("residual.norm", f"residual.{norm}", "norm"),
+    ]
+
+
 MMACTION0 = Table(
     "mmaction0",
     [("A", "backbone.A", "tensor"), ("data_norm", "backbone.data_bn", "norm"), ("head", "cls_head.fc", "matrix")],
     "backbone.agcn_networks.{i}.",
-    [
-        ("spatial.offset", "gcn.PA", "tensor"),
-        ("spatial.theta", ["gcn.conv_a.0", "gcn.conv_a.1", "gcn.conv_a.2"], EMBEDDINGS),
-        ("spatial.phi", ["gcn.conv_b.0", "gcn.conv_b.1", "gcn.conv_b.2"], EMBEDDINGS),
-        ("spatial", ["gcn.conv_d.0", "gcn.conv_d.1", "gcn.conv_d.2"], ADAPTIVE),
-        ("spatial_norm", "gcn.bn", "norm"),
-        ("graph_residual.mix", "gcn.down.0", "matrix"),
-        ("graph_residual.norm", "gcn.down.1", "norm"),
-        ("temporal", "tcn.0", "layer"),
-        ("temporal_norm", "tcn.1", "norm"),
-        ("residual.mix", "residual.0", "matrix"),
-        ("residual.norm", "residual.1", "norm"),
-    ],
+    [("spatial.offset", "gcn.PA", "tensor"), *adaptive("gcn"), *over_time_rows("tcn", "0", "1")],
+)
+AUTHORS = Table(
+    "2s-agcn",
+    [("data_norm", "data_bn", "norm"), ("head", "fc", "layer")],
+    "l{n}.",
+    [("spatial.offset", "gcn1.PA", "tensor"), *adaptive("gcn1"), *over_time_rows("tcn1", "conv", "bn")],
+    graph="inward_outward",
 )
 
 
@@ -221,7 +252,7 @@ class AGCN(SkeletonNetwork):
 class PersonAGCN(AGCN):
     """2s-AGCN as in its authors' own code: BN scales each person, joint and channel, and the head begins wider.
 
-    A clip is normalised as a whole, as in `AAGCN`. Files of weights of that code hold no graph and are not read.
+    A clip is normalised as a whole, as in `AAGCN`. Files of weights of that code hold no graph: it is the layout's.
 
     Args:
         people: bodies that the norm has scales for. A clip of fewer is filled up with zeros, of more is refused.
@@ -230,7 +261,7 @@ class PersonAGCN(AGCN):
     Source: lshiwjx/2s-AGCN, model/agcn.py.
     """
 
-    CHECKPOINTS = ()
+    CHECKPOINTS = (AUTHORS,)
 
     def __init__(
         self,
@@ -249,7 +280,8 @@ class PersonAGCN(AGCN):
         self.people = people
         self.data_norm = BatchNorm(people * self.A.shape[1] * channels)
         if not self.head.weight.is_meta:
-            nn.init.normal_(self.head.weight, 0.0, math.sqrt(2 / classes))
+            self.head.reset_parameters()
+            draw_head(self.head, "authors")
 
     def whole_clips(self, x: Float[Tensor, "N M T V C"]) -> Float[Tensor, "N P T V C"]:
         """The norm over all people of a clip."""
@@ -260,6 +292,11 @@ class PersonAGCN(AGCN):
         for block in self.blocks:
             x = block(x, self.A, copies)
         return x
+
+    @classmethod
+    def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+        config = super().config_of(tensors)
+        return config | {"people": people_of(tensors, config["channels"])}
 
 
 def initialise(model: AGCN) -> None:

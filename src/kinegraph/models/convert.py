@@ -1,6 +1,6 @@
 """From a published checkpoint to a weights file, and from either to a checkpoint of another project."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from kinegraph.models.published import TENSORFLOW, infer_layout, load_published, save_published
@@ -16,14 +16,16 @@ def published_weights(
     class_names: Sequence[str] | None = None,
     preprocessing: Mapping | None = None,
     strides: Sequence[int] | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Weights:
     """A published checkpoint with what it does not hold.
 
     layout: if left out, the built-in one whose graph is in the file. class_names: if left out, "0", "1" ...
     preprocessing: how clips are prepared for it, as plain data; {} leaves that open.
+    say: gets a line on a graph that is the layout's, as the file holds none.
     Raises ValueError when the layout is needed or does not fit.
     """
-    model = load_published(path, strides=strides)
+    model = load_published(path, strides=strides, layout=layout, say=say)
     joints, classes = model.A.shape[1], model.config["classes"]
     layout = layout or infer_layout(model)
     if layout is None:
@@ -69,10 +71,17 @@ def convert_checkpoint(
         return f"{out}: {type(model).__name__} for {to}"
     if not is_published(source):
         raise ValueError(f"{source} is no checkpoint of another project; nothing to convert")
+    said: list[str] = []
     weights = published_weights(
-        source, layout=layout, class_names=class_names, preprocessing=preprocessing, strides=strides
+        source,
+        layout=layout,
+        class_names=class_names,
+        preprocessing=preprocessing,
+        strides=strides,
+        say=said.append,
     )
     saved = {"class_names": weights.class_names, "preprocessing": weights.preprocessing, "extra": weights.extra}
     save_weights(out, weights.model, layout=weights.layout, **saved)
     joints, classes = len(weights.layout), len(weights.class_names)
-    return f"{out}: {type(weights.model).__name__}, {joints} joints of '{weights.layout.name}', {classes} classes"
+    about = f"{out}: {type(weights.model).__name__}, {joints} joints of '{weights.layout.name}', {classes} classes"
+    return "; ".join([about, *said])

@@ -1,8 +1,8 @@
 """CTR-GCN, channel-wise topology refinement of Chen et al. 2021 (arXiv:2107.12213).
 
 The function that PYSKL and MMAction2 1.x compute, held to their published outputs by the tests, in (body, time, joint,
-channel) order as `stgcn.py`. Written from its formulas. The authors' own code sums over the other joint of an edge and
-has no ReLU behind the convolutions over time.
+channel) order as `stgcn.py`. Written from its formulas. The authors' own code has no ReLU behind the convolutions over
+time (`temporal_relu=False`), and its edges run the other way: the same function of other weights, see `AUTHORS_BLOCK`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,10 +18,11 @@ from torch.nn import functional as F
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import (
     Identity,
-    Init,
+    InitOrAuthors,
     check_blocks,
     check_init,
     check_people,
+    draw_head,
     draw_projections,
     scale_people,
 )
@@ -118,12 +119,21 @@ class Block(nn.Module):
     """y = ReLU(h' + R(x)), h' = ReLU(BN(TCN(h))), h = ReLU(BN(GCN(x)) + D(x)).
 
     R is nothing in the first block; else R and D are x itself where the shapes agree, and otherwise projections.
+    relu: whether h' has its ReLU.
     """
 
     def __init__(
-        self, graph: Float[Tensor, "K V V"], width_in: int, width: int, stride: int, dropout: float, residual: bool
+        self,
+        graph: Float[Tensor, "K V V"],
+        width_in: int,
+        width: int,
+        stride: int,
+        dropout: float,
+        residual: bool,
+        relu: bool,
     ):
         super().__init__()
+        self.relu = relu
         self.spatial = ChannelwiseGraphConvolution(graph, width_in, width)
         self.spatial_norm = ChannelNorm(width)
         self.graph_residual = shortcut(width_in, width)
@@ -136,37 +146,39 @@ class Block(nn.Module):
         x = channels_first(x)
         y = self.spatial_norm(self.spatial(x), copies)
         y = F.relu_(y.add_(self.graph_residual(x, copies))).view(-1, *x.shape[1:])  # (D, B, T, V)
-        y = self.dropout(self.temporal_norm(self.temporal(y, copies), copies, active=True))  # (D, B, S V)
+        y = self.dropout(self.temporal_norm(self.temporal(y, copies), copies, active=self.relu))  # (D, B, S V)
         if self.residual is not None:
             y = F.relu_(y + self.residual(x, copies))
+        elif not self.relu:
+            y = F.relu(y)
         return channels_last(y.unflatten(2, (-1, x.shape[3])))
 
 
 PARTITIONS = 3
 EMBEDDINGS = [rows(".weight", equal_rows, convolution=True), rows(".bias", equal_rows)]  # one for each partition
-EXPANSIONS = [
-    Leaf(
-        ".expand",
-        ".weight",
-        lambda parts, _: torch.stack([part.flatten(1) for part in parts]),
-        lambda ours, _: as_convolutions(list(ours)),
-    ),
-    Leaf(".expand_bias", ".bias", lambda parts, _: torch.stack(parts), lambda ours, _: list(ours)),
-]
 NORMS = [*(rows(name, equal_rows) for name in VECTORS), Leaf(COUNT, COUNT, first, copies)]
+
+
+def expansions(sign: int) -> list[Leaf]:
+    """E, or -E, and e."""
+    return [
+        Leaf(
+            ".expand",
+            ".weight",
+            lambda parts, _: sign * torch.stack([part.flatten(1) for part in parts]),
+            lambda ours, _: as_convolutions(list(sign * ours)),
+        ),
+        Leaf(".expand_bias", ".bias", lambda parts, _: torch.stack(parts), lambda ours, _: list(ours)),
+    ]
 
 
 def _convs(number: int) -> list[str]:
     return [f"gcn1.convs.{k}.conv{number}" for k in range(PARTITIONS)]
 
 
-BLOCK = [
-    ("spatial.graph", "gcn1.A", "tensor"),
+COMMON = [
     ("spatial.alpha", "gcn1.alpha", "tensor"),
-    ("spatial.theta", _convs(1), EMBEDDINGS),
-    ("spatial.phi", _convs(2), EMBEDDINGS),
     ("spatial.value", _convs(3), EMBEDDINGS),
-    ("spatial", _convs(4), EXPANSIONS),
     ("spatial_norm", "gcn1.bn", "norm"),
     ("graph_residual.mix", "gcn1.down.0", "matrix"),
     ("graph_residual.norm", "gcn1.down.1", "norm"),
@@ -180,6 +192,25 @@ BLOCK = [
     ),
     ("residual.mix", "residual.conv", "matrix"),
     ("residual.norm", "residual.bn", "norm"),
+]
+BLOCK = [
+    ("spatial.graph", "gcn1.A", "tensor"),
+    ("spatial.theta", _convs(1), EMBEDDINGS),
+    ("spatial.phi", _convs(2), EMBEDDINGS),
+    ("spatial", _convs(4), expansions(1)),
+    *COMMON,
+]
+# Their z[v] = sum_w Q[v, w] h[w] is ours with A transposed and, as tanh is odd, theta for phi and -E for E.
+AUTHORS_BLOCK = [
+    (
+        "spatial.graph",
+        "gcn1.PA",
+        [Leaf("", "", lambda parts, _: parts[0].mT.contiguous(), lambda ours, _: [ours.mT.contiguous()])],
+    ),
+    ("spatial.theta", _convs(2), EMBEDDINGS),
+    ("spatial.phi", _convs(1), EMBEDDINGS),
+    ("spatial", _convs(4), expansions(-1)),
+    *COMMON,
 ]
 
 
@@ -198,22 +229,34 @@ class CTRGCN(SkeletonNetwork):
         widths: channels of each block.
         strides: of each block in time; by the published rule 2 where the width doubles, 1 elsewhere.
         dropout: probability, in every block but the first; 0 as published.
-        init: first weights of PYSKL ("pyskl") or of MMAction2 1.x ("mmaction1"), see `initialise`.
+        temporal_relu: whether a ReLU follows the convolutions over time; False in the authors' own code.
+        init: first weights of PYSKL ("pyskl"), of MMAction2 1.x ("mmaction1") or of the "authors", see `initialise`.
 
     Raises ValueError naming a number that is out of range.
 
-    Source: PYSKL, models/gcns/ctrgcn.py; MMAction2 1.x, projects/ctrgcn.
+    Source: PYSKL, models/gcns/ctrgcn.py; MMAction2 1.x, projects/ctrgcn; Uason-Chen/CTR-GCN, model/ctrgcn.py.
     """
 
     at_once = 2
-    CHECKPOINTS = tuple(
+    CHECKPOINTS = (
+        *(
+            Table(
+                dialect,
+                [("A", "backbone.A", "tensor"), ("data_norm", "backbone.data_bn", "norm"), ("head", head, "layer")],
+                "backbone.net.{i}.",
+                BLOCK,
+                always=(("temporal_relu", True),),
+            )
+            for dialect, head in (("mmaction1", "cls_head.fc"), ("pyskl", "cls_head.fc_cls"))
+        ),
         Table(
-            dialect,
-            [("A", "backbone.A", "tensor"), ("data_norm", "backbone.data_bn", "norm"), ("head", head, "layer")],
-            "backbone.net.{i}.",
-            BLOCK,
-        )
-        for dialect, head in (("mmaction1", "cls_head.fc"), ("pyskl", "cls_head.fc_cls"))
+            "ctr-gcn",
+            [("data_norm", "data_bn", "norm"), ("head", "fc", "layer")],
+            "l{n}.",
+            AUTHORS_BLOCK,
+            always=(("temporal_relu", False),),
+            graph="inward_outward",
+        ),
     )
 
     def __init__(
@@ -226,10 +269,11 @@ class CTRGCN(SkeletonNetwork):
         widths: Sequence[int] = (64,) * 4 + (128,) * 3 + (256,) * 3,
         strides: Sequence[int] | None = None,
         dropout: float = 0.0,
-        init: Init = "pyskl",
+        temporal_relu: bool = True,
+        init: InitOrAuthors = "pyskl",
     ):
         super().__init__(adjacency, channels, classes, width=0)
-        check_init(init)
+        check_init(init, InitOrAuthors)
         strides = self.choose_strides(widths, strides)
         check_blocks(widths, strides, dropout, narrowest=BRANCHES)
         check_people(people)
@@ -239,7 +283,7 @@ class CTRGCN(SkeletonNetwork):
         self.people = people
         self.data_norm = BatchNorm(people * graph.shape[1] * channels)
         self.blocks = nn.ModuleList(
-            Block(graph, a, b, stride, dropout if i else 0.0, residual=i > 0)
+            Block(graph, a, b, stride, dropout if i else 0.0, residual=i > 0, relu=temporal_relu)
             for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, strides, strict=False))
         )
         self.head = nn.Linear(widths[-1], classes)
@@ -280,7 +324,8 @@ def initialise(model: CTRGCN, init: str) -> None:
     """First weights as published: Kaiming normal by fan-out in the blocks, biases 0, the head's normal(0, 0.01) and 0.
 
     The BatchNorm behind the graph convolution begins at 1e-6: at first its shortcut speaks alone. Projections between
-    blocks keep torch's choice, as in PYSKL; MMAction2 1.x draws them like the others.
+    blocks keep torch's choice, as in PYSKL; MMAction2 1.x and the authors draw them like the others. The authors draw
+    the scales of BatchNorm in the convolutions over time from normal(1, 0.02); their head: see `draw_head`.
     """
     if model.head.weight.is_meta:
         return  # shapes alone; for numbers that are not kept torch would import its compiler, which takes a second
@@ -303,6 +348,8 @@ def initialise(model: CTRGCN, init: str) -> None:
             nn.init.zeros_(layer.bias)
         nn.init.zeros_(spatial.expand_bias)
         nn.init.constant_(block.spatial_norm.weight, 1e-6)
+        if init == "authors":
+            for norm in (temporal.divide_norm, block.temporal_norm):
+                nn.init.normal_(norm.weight, 1.0, 0.02)
     draw_projections(model.blocks, init)
-    nn.init.normal_(model.head.weight, 0.0, 0.01)
-    nn.init.zeros_(model.head.bias)
+    draw_head(model.head, init)

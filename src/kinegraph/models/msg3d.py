@@ -1,7 +1,8 @@
 """MS-G3D, multi-scale graph convolutions in space and in space-time, of Liu et al. 2020 (arXiv:2003.14111).
 
 The function that PYSKL and MMAction2 1.x compute, held to their published outputs by the tests, in (body, time, joint,
-channel) order as `stgcn.py`. Written from its formulas.
+channel) order as `stgcn.py`. Written from its formulas. The authors' own code divides graphs by the degrees of both
+joints of an edge (`symmetric`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,96 +17,37 @@ from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import (
-    Init,
+    InitOrAuthors,
     check_init,
     check_people,
+    draw_head,
     draw_kaiming,
     draw_projections,
     over_time,
     scale_people,
     shortcut,
 )
-from kinegraph.models.layers.folding import Rounded, finish_folding, fold_norm, scale_and_shift
-from kinegraph.models.layers.graph_product import gathering, graph_product, product_with
+from kinegraph.models.layers.folding import Rounded, finish_folding, fold_norm
 from kinegraph.models.layers.products import quick_linear
+from kinegraph.models.layers.scales import (
+    SCALES,
+    WINDOW_SCALES,
+    FixedGraphConvolution,
+    ScaledGraphConvolution,
+    bones_of,
+    scales_of,
+    windows_of,
+)
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.tensor_forms import COUNT, VECTORS, Leaf, Row, Sizes, Table, copies, first, rows
 
 STAGES = 3
-SCALES, WINDOW_SCALES = 13, 6  # distances in bones, in one frame and in a window
 WINDOWS = (3, 5)  # frames
 DILATIONS = (1, 2, 3, 4)
 BRANCHES = len(DILATIONS) + 2
 
 
-# ---- graphs ----------------------------------------------------------------------------------------------------------
-
-
-def bones_of(adjacency: Float[Tensor, "K V V"]) -> Float[Tensor, "1 V V"]:
-    """1 where any partition joins two joints in either direction, 0 elsewhere and on the diagonal."""
-    joined = (adjacency != 0).any(0)
-    joined = joined | joined.T
-    return (joined & ~torch.eye(len(joined), dtype=torch.bool, device=joined.device)).to(adjacency.dtype)[None]
-
-
-def scales_of(bones: Float[Tensor, "V V"], scales: int) -> Float[Tensor, "K V V"]:
-    """For each distance k the joints that are k bones away, and the joint itself; columns sum to 1.
-
-    So near and far neighbours are told apart; the powers of a graph would count the near ones again.
-    """
-    itself = torch.eye(len(bones), dtype=bones.dtype, device=bones.device)
-    near = ((bones + itself) > 0).to(bones.dtype)
-    reached, graphs = itself, [itself]
-    for _ in range(1, scales):
-        further = ((reached @ near) > 0).to(bones.dtype)
-        graphs.append(further - reached + itself)
-        reached = further
-    graph = torch.stack(graphs)
-    return graph / graph.sum(1, keepdim=True)
-
-
-def windows_of(bones: Float[Tensor, "V V"], window: int) -> Float[Tensor, "K wV wV"]:
-    """The scales of a graph in which a joint meets itself and its neighbours in every frame of a window."""
-    near = bones + torch.eye(len(bones), dtype=bones.dtype, device=bones.device)
-    return scales_of(near.repeat(window, window), WINDOW_SCALES)
-
-
 # ---- layers ----------------------------------------------------------------------------------------------------------
-
-
-class ScaledGraphConvolution(nn.Module):
-    """y = ReLU(BN(b + sum_k W_k sum_v (A_k + O_k)[v, w] x[v])), O_k being learned for each scale."""
-
-    def __init__(self, scales: int, nodes: int, width_in: int, width: int):
-        super().__init__()
-        self.offset = nn.Parameter(torch.empty(scales, nodes, nodes))
-        self.mix = nn.Linear(scales * width_in, width)  # [W_1 | .. | W_K]
-        self.norm = BatchNorm(width)
-
-    def forward(
-        self, x: Float[Tensor, "B T V C"], graph: Float[Tensor, "K V V"], copies: int = 1
-    ) -> Float[Tensor, "B T V D"]:
-        constant = self.mix.bias.expand(x.shape[2], -1)
-        y = graph_product(x.contiguous(), graph + self.offset, self.mix.weight, constant)
-        return F.relu_(self.norm(y, copies))
-
-
-class FixedGraphConvolution(nn.Module):
-    """The same on a graph that does not change any more, its BatchNorm inside the weights."""
-
-    gather: Tensor
-    weight: Tensor
-    constant: Tensor
-
-    def __init__(self, layer: ScaledGraphConvolution, graph: Float[Tensor, "K V V"]):
-        super().__init__()
-        scale, shift = scale_and_shift(layer.norm)
-        self.register_buffer("gather", gathering(graph + layer.offset).float().contiguous())
-        self.register_buffer("weight", (layer.mix.weight * scale[:, None]).float())
-        self.register_buffer("constant", (layer.mix.bias * scale + shift).float().repeat(graph.shape[1], 1))
-
-    def forward(self, x: Float[Tensor, "B T V C"], graph: Tensor, copies: int = 1) -> Float[Tensor, "B T V D"]:
-        return F.relu_(product_with(x.contiguous(), self.gather, self.weight, self.constant))
 
 
 class WindowConvolution(nn.Module):
@@ -114,10 +56,12 @@ class WindowConvolution(nn.Module):
     A joint so meets its neighbours of other frames in one step. Before the first and behind the last frame lie zeros.
     """
 
-    def __init__(self, window: int, joints: int, width_in: int, inner: int, width: int, stride: int):
+    def __init__(
+        self, window: int, joints: int, width_in: int, inner: int, width: int, stride: int, scales: int = WINDOW_SCALES
+    ):
         super().__init__()
         self.window, self.stride = window, stride
-        self.spatial = ScaledGraphConvolution(WINDOW_SCALES, window * joints, width_in, inner)
+        self.spatial = ScaledGraphConvolution(scales, window * joints, width_in, inner)
         self.join = nn.Linear(window * inner, width)
         self.join_norm = BatchNorm(width)
 
@@ -165,17 +109,21 @@ class MultiScaleConvolution(nn.Module):
 class Stage(nn.Module):
     """y = TCN(ReLU(F(x) + sum_w G_w(x))): one path factorises space and time, the others see windows of w frames.
 
-    F is a graph convolution of 13 scales and two convolutions over time, of which the second has no ReLU.
+    F is a graph convolution of several scales and two convolutions over time, of which the second has no ReLU.
     """
 
-    def __init__(self, joints: int, width_in: int, width: int, stride: int, first: bool):
+    def __init__(
+        self, joints: int, width_in: int, width: int, stride: int, first: bool, scales: int, window_scales: int
+    ):
         super().__init__()
         inner = width if first else width_in
-        self.spatial = ScaledGraphConvolution(SCALES, joints, width_in, inner)
+        self.spatial = ScaledGraphConvolution(scales, joints, width_in, inner)
         self.temporal = nn.ModuleList(
             (MultiScaleConvolution(inner, width, stride), MultiScaleConvolution(width, width, active=False))
         )
-        self.windows = nn.ModuleList(WindowConvolution(w, joints, width_in, inner, width, stride) for w in WINDOWS)
+        self.windows = nn.ModuleList(
+            WindowConvolution(w, joints, width_in, inner, width, stride, window_scales) for w in WINDOWS
+        )
         self.last = MultiScaleConvolution(width, width)
 
     def forward(
@@ -250,30 +198,46 @@ def _multi_scale(ours: str, theirs: str) -> list[Row]:
     ]
 
 
-def _graph_layer(ours: str, theirs: str) -> list[Row]:
+def _below(parts: list[Tensor], partitions: int) -> Tensor:
+    """Offsets of all scales, one below another, from the joint that gathers to those it gathers from."""
+    return parts[0].unflatten(0, (-1, parts[0].shape[1])).mT.contiguous()
+
+
+PYSKL_OFFSET: Row = ("offset", "PA", "tensor")
+AUTHORS_OFFSET: Row = ("offset", "A_res", [Leaf("", "", _below, lambda ours, _: [ours.mT.flatten(0, 1)])])
+
+
+def _graph_layer(ours: str, theirs: str, offset: Row) -> list[Row]:
     return [
-        (f"{ours}.offset", f"{theirs}.PA", "tensor"),
+        (f"{ours}.{offset[0]}", f"{theirs}.{offset[1]}", offset[2]),
         (f"{ours}.mix", f"{theirs}.mlp.layers.0", "matrix"),
         (f"{ours}.norm", f"{theirs}.mlp.layers.1", "norm"),
     ]
 
 
-def _stage(i: int) -> list[Row]:
-    ours, there = f"blocks.{i}", f"backbone.gcn3d{i + 1}.gcn3d"
+def _stage(i: int, prefix: str, offset: Row) -> list[Row]:
+    ours, there, spatial = f"blocks.{i}", f"{prefix}gcn3d{i + 1}.gcn3d", f"{prefix}sgcn{i + 1}"
     windows = [
         row
         for k, window in enumerate(WINDOWS)
         for row in (
-            *_graph_layer(f"{ours}.windows.{k}.spatial", f"{there}.{k}.gcn3d.1"),
+            *_graph_layer(f"{ours}.windows.{k}.spatial", f"{there}.{k}.gcn3d.1", offset),
             (f"{ours}.windows.{k}.join", f"{there}.{k}.out_conv", _windowed(window)),
             (f"{ours}.windows.{k}.join_norm", f"{there}.{k}.out_bn", "norm"),
         )
     ]
     return [
-        *_graph_layer(f"{ours}.spatial", f"backbone.sgcn{i + 1}.0"),
-        *(row for k in (0, 1) for row in _multi_scale(f"{ours}.temporal.{k}", f"backbone.sgcn{i + 1}.{k + 1}")),
+        *_graph_layer(f"{ours}.spatial", f"{spatial}.0", offset),
+        *(row for k in (0, 1) for row in _multi_scale(f"{ours}.temporal.{k}", f"{spatial}.{k + 1}")),
         *windows,
-        *_multi_scale(f"{ours}.last", f"backbone.tcn{i + 1}"),
+        *_multi_scale(f"{ours}.last", f"{prefix}tcn{i + 1}"),
+    ]
+
+
+def _stages(prefix: str, offset: Row) -> list[Row]:
+    return [
+        ("data_norm", f"{prefix}data_bn", "norm"),
+        *(row for i in range(STAGES) for row in _stage(i, prefix, offset)),
     ]
 
 
@@ -289,26 +253,38 @@ class MSG3D(SkeletonNetwork):
         classes: number of classes.
         people: bodies that the norm has scales for. A clip of fewer is filled up with zeros, of more is refused.
         widths: channels of each of the three stages.
-        init: first weights of PYSKL ("pyskl") or of MMAction2 1.x ("mmaction1"), see `initialise`.
+        scales, window_scales: distances in bones that are told apart, from 0 on, in one frame and in a window.
+        symmetric: graphs are divided by the degrees of both joints of an edge, as in the authors' own code.
+        init: first weights of PYSKL ("pyskl"), of MMAction2 1.x ("mmaction1") or of the "authors", see `initialise`.
 
     Raises ValueError naming a number that is out of range.
 
-    Source: PYSKL, models/gcns/msg3d.py; MMAction2 1.x, projects/msg3d.
+    Source: PYSKL, models/gcns/msg3d.py; MMAction2 1.x, projects/msg3d; kenziyuliu/MS-G3D, model/msg3d.py.
     """
 
-    CHECKPOINTS = tuple(
+    CHECKPOINTS = (
+        *(
+            Table(
+                dialect,
+                [
+                    ("A", _graph_names(), [Leaf("", "", our_graph, their_graphs)]),
+                    ("head", head, "layer"),
+                    *_stages("backbone.", PYSKL_OFFSET),
+                ],
+                "backbone.sgcn{n}.",
+                [],
+                always=(("symmetric", False), ("scales", SCALES), ("window_scales", WINDOW_SCALES)),
+            )
+            for dialect, head in (("mmaction1", "cls_head.fc"), ("pyskl", "cls_head.fc_cls"))
+        ),
         Table(
-            dialect,
-            [
-                ("A", _graph_names(), [Leaf("", "", our_graph, their_graphs)]),
-                ("data_norm", "backbone.data_bn", "norm"),
-                ("head", head, "layer"),
-                *(row for i in range(STAGES) for row in _stage(i)),
-            ],
-            "backbone.sgcn{i}.",
+            "ms-g3d",
+            [("head", "fc", "layer"), *_stages("", AUTHORS_OFFSET)],
+            "sgcn{n}.",
             [],
-        )
-        for dialect, head in (("mmaction1", "cls_head.fc"), ("pyskl", "cls_head.fc_cls"))
+            always=(("symmetric", True),),
+            graph="inward_outward",
+        ),
     )
 
     def __init__(
@@ -319,20 +295,26 @@ class MSG3D(SkeletonNetwork):
         *,
         people: int = 2,
         widths: Sequence[int] = (96, 192, 384),
-        init: Init = "pyskl",
+        scales: int = SCALES,
+        window_scales: int = WINDOW_SCALES,
+        symmetric: bool = False,
+        init: InitOrAuthors = "pyskl",
     ):
         super().__init__(adjacency, channels, classes, width=0)
-        check_init(init)
+        check_init(init, InitOrAuthors)
         check_people(people)
         if len(widths) != STAGES:
             raise ValueError(f"{len(widths)} widths, expected {STAGES}")
+        if min(scales, window_scales) < 1:
+            raise ValueError(f"scales are {scales}, in a window {window_scales}, expected at least 1")
         if min(widths) < BRANCHES:
             raise ValueError(f"widths has {min(widths)}, expected at least {BRANCHES}")
         self.A = self.kept_graph(self.A)
-        self.people, joints = people, self.A.shape[1]
+        self.people, self.symmetric, joints = people, symmetric, self.A.shape[1]
+        self.scales, self.window_scales = scales, window_scales
         self.data_norm = BatchNorm(people * joints * channels)
         self.blocks = nn.ModuleList(
-            Stage(joints, a, b, stride, first=i == 0)
+            Stage(joints, a, b, stride, i == 0, scales, window_scales)
             for i, (a, b, stride) in enumerate(zip([channels, *widths], widths, (1, 2, 2), strict=False))
         )
         self.head = nn.Linear(widths[-1], classes)
@@ -349,10 +331,16 @@ class MSG3D(SkeletonNetwork):
 
     def forward_features(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B S V D"]:
         """The stages one after another. x: normalised. copies: how many bodies the last one stands for in training."""
-        graph, windows = scales_of(self.A[0], SCALES), [windows_of(self.A[0], w) for w in WINDOWS]
+        graph, windows = self.graphs()
         for stage in self.blocks:
             x = stage(x, graph, windows, copies)
         return x
+
+    def graphs(self) -> tuple[Float[Tensor, "K V V"], list[Float[Tensor, "L wV wV"]]]:
+        """The scales of the skeleton in one frame, and in each window."""
+        bones, symmetric = self.A[0], self.symmetric
+        windows = [windows_of(bones, window, symmetric, self.window_scales) for window in WINDOWS]
+        return scales_of(bones, self.scales, symmetric), windows
 
     @torch.no_grad()
     def fold(self, dtype: torch.dtype = torch.float32) -> Self:
@@ -360,7 +348,7 @@ class MSG3D(SkeletonNetwork):
         if type(self) is not MSG3D:
             return super().fold(dtype)
         model: Any = deepcopy(self).eval().requires_grad_(False)
-        graph, windows = scales_of(self.A[0], SCALES), [windows_of(self.A[0], w) for w in WINDOWS]
+        graph, windows = self.graphs()
         for stage in model.blocks:
             stage.spatial = FixedGraphConvolution(stage.spatial, graph)
             for layer, window_graph in zip(stage.windows, windows, strict=True):
@@ -374,20 +362,23 @@ class MSG3D(SkeletonNetwork):
 
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-        channels = tensors["blocks.0.spatial.mix.weight"].shape[1] // SCALES
-        joints = tensors["blocks.0.spatial.offset"].shape[1]
+        scales, joints, _ = tensors["blocks.0.spatial.offset"].shape
+        channels = tensors["blocks.0.spatial.mix.weight"].shape[1] // scales
         return {
             "channels": channels,
             "classes": tensors["head.weight"].shape[0],
             "people": tensors["data_norm.weight"].numel() // (joints * channels),
             "widths": [tensors[f"blocks.{i}.last.norm.weight"].numel() for i in range(STAGES)],
+            "scales": scales,
+            "window_scales": tensors["blocks.0.windows.0.spatial.offset"].shape[0],
         }
 
 
 def initialise(model: MSG3D, init: str) -> None:
     """First weights as published: torch's own, the graphs' offsets within 1e-6, the head's normal(0, 0.01) and 0.
 
-    In MMAction2 1.x all of the convolutions over time are normal with variance 2 / fan-out, their biases 0.
+    In MMAction2 1.x all of the convolutions over time are normal with variance 2 / fan-out, their biases 0. The
+    authors' head is torch's own too.
     """
     if model.head.weight.is_meta:
         return  # shapes alone; for numbers that are not kept torch would import its compiler, which takes a second
@@ -399,5 +390,5 @@ def initialise(model: MSG3D, init: str) -> None:
             for convolution in layer.dilated:
                 draw_kaiming(convolution)
             draw_projections([layer], init)
-    nn.init.normal_(model.head.weight, 0.0, 0.01)
-    nn.init.zeros_(model.head.bias)
+    if init != "authors":
+        draw_head(model.head, init)

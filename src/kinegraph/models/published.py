@@ -1,12 +1,14 @@
 """Checkpoints of other projects: read into a network of ours, and written back.
 
 Known are yysijie/st-gcn and mmskeleton ("stgcn2018"), MMAction2 0.x ("mmaction0") and 1.x ("mmaction1"), PYSKL
-("pyskl"), ProtoGCN ("protogcn"), SkateFormer ("skateformer") and itskalvik/ST-GCN ("tensorflow"). The graph comes from
-the file, never from a layout: the projects' layouts differ, and the stored graph is what the weights were trained with.
+("pyskl"), ProtoGCN ("protogcn"), SkateFormer ("skateformer"), itskalvik/ST-GCN ("tensorflow"), lshiwjx/2s-AGCN
+("2s-agcn"), Uason-Chen/CTR-GCN ("ctr-gcn") and kenziyuliu/MS-G3D ("ms-g3d"). The graph comes from the file, never from
+a layout: the projects' layouts differ, and the stored graph is what the weights were trained with. Files of the last
+three hold none: it is that of a layout.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,13 +26,23 @@ from kinegraph.skeleton.graph import STRATEGIES, adjacency
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 TENSORFLOW = "tensorflow"  # the dialect whose checkpoints are folders
+BARE = ("stgcn2018", "skateformer", "2s-agcn", "ctr-gcn", "ms-g3d")  # whose files are the state dict alone
+SKELETONS = {25: "ntu25", 18: "openpose18", 20: "kinect20"}  # of projects whose files hold no graph, by joints
 
 
-def load_published(source: str | Path | Mapping[str, Tensor], *, strides: Sequence[int] | None = None) -> nn.Module:
+def load_published(
+    source: str | Path | Mapping[str, Tensor],
+    *,
+    strides: Sequence[int] | None = None,
+    layout: JointLayout | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> nn.Module:
     """The network of a published checkpoint or state dict, in evaluation mode. A file is read without running its code.
 
     All is inferred from the tensors' names and shapes but the strides: if not given, 2 where the width doubles, or
     where there is a projection though it does not change.
+    layout: whose graph a network has where the file holds none; if left out, that of the project for so many joints.
+    say: gets a line on a graph that is not the file's.
     Raises ValueError when it is no checkpoint, or of a network that is not known; OSError when it cannot be read.
     """
     origin = "the checkpoint" if isinstance(source, Mapping) else str(source)
@@ -46,6 +58,8 @@ def load_published(source: str | Path | Mapping[str, Tensor], *, strides: Sequen
         raise ValueError(f"{origin}: {error}") from None
     try:
         ours = to_ours(state, table, blocks)
+        if table.graph is not None:
+            ours["A"] = _graph_of_layout(ours, table, layout, say)
         config = _network(table).config_of(ours) | dict(table.always)
         if strides is not None:
             config["strides"] = list(strides)
@@ -66,8 +80,8 @@ def save_published(path: str | Path, model: nn.Module, dialect: str) -> None:
     state = to_dialect(model, dialect)
     if dialect == TENSORFLOW:
         write_variables(Path(path), state)
-    else:  # yysijie/st-gcn and SkateFormer read and write the bare state dict
-        write_state(Path(path), state, None if dialect in ("stgcn2018", "skateformer") else {"meta": {}})
+    else:
+        write_state(Path(path), state, None if dialect in BARE else {"meta": {}})
 
 
 def infer_layout(model: nn.Module) -> JointLayout | None:
@@ -89,6 +103,24 @@ def infer_layout(model: nn.Module) -> JointLayout | None:
     others = [distance for other, distance in distances.items() if other != name]
     near = 0.5 * min(others, default=1.0) if learned else 1e-5
     return load_layout(name) if distances[name] <= near < min(others, default=1.0) else None
+
+
+def _graph_of_layout(
+    ours: Mapping[str, Tensor], table: Table, layout: JointLayout | None, say: Callable[[str], None]
+) -> Tensor:
+    """The graph of a file that holds none. Raises ValueError where no layout is known to have its joints."""
+    joints = next(it.shape[-1] for name, it in ours.items() if name.endswith((".spatial.offset", ".spatial.graph")))
+    if layout is None and joints not in SKELETONS:
+        raise ValueError(
+            f"files of dialect '{table.dialect}' hold no graph: name the layout of its {joints} joints, as in "
+            "`kinegraph convert IN OUT.safetensors --layout NAME`"
+        )
+    layout = layout or load_layout(SKELETONS[joints])
+    if len(layout) != joints:
+        raise ValueError(f"it is of a network for {joints} joints, layout '{layout.name}' has {len(layout)}")
+    assert table.graph is not None
+    say(f"the checkpoint holds no graph: it is that of layout '{layout.name}', as dialect '{table.dialect}' makes it")
+    return _network(table).kept_graph(torch.from_numpy(adjacency(layout, table.graph)).float())
 
 
 def _network(table: Table) -> type[SkeletonNetwork]:
@@ -142,7 +174,8 @@ def identify(state: Mapping[str, Tensor]) -> tuple[Table, int]:
     for place, table in enumerate(tables):
         blocks = _blocks(state, table)
         names = {name for _, parts, _ in table.entries(blocks) for name in parts}
-        known[len(names & state.keys()), -place] = (table, blocks)
+        found = len(names & state.keys())
+        known[found, found - len(names), -place] = (table, blocks)  # of two that know as many, the one that lacks fewer
     best = max(known)
     if not best[0]:
         raise ValueError(
@@ -211,5 +244,5 @@ def _check_exportable(model: nn.Module, table: Table) -> None:
 
 
 def _blocks(state: Mapping[str, Tensor], table: Table) -> int:
-    pattern = re.compile(re.escape(table.block).replace(r"\{i\}", r"(\d+)"))
+    pattern = re.compile(re.escape(table.block).replace(r"\{i\}", r"(\d+)").replace(r"\{n\}", r"(\d+)"))
     return len({found[1] for name in state if (found := pattern.match(name))})

@@ -141,7 +141,7 @@ Row = tuple[str, str | Sequence[str], str | Sequence[Leaf]]  # our name, theirs,
 
 @dataclass(frozen=True)
 class Table:
-    """The names that one project has for one network; {i} counts blocks.
+    """The names that one project has for one network; {i} counts blocks from 0, {n} from 1.
 
     rows: our module or tensor, theirs (several may make one of ours), and the form, of FORMS or a list of leaves.
     block, inside: what names in a block begin with, and rows without that (ours begin with "blocks.{i}.").
@@ -149,6 +149,7 @@ class Table:
         of the value there may be a function of all options.
     always: options that every network of the project has, though its checkpoints do not say so: argument, value.
     counts: whether its norms count batches, as torch's do.
+    graph: where its files hold none, the strategy of the graph that its networks are built with.
     network: the class; `known_tables` fills it in.
     """
 
@@ -159,6 +160,7 @@ class Table:
     lacks: Sequence[tuple[str, Any, str]] = ()
     always: Sequence[tuple[str, Any]] = ()
     counts: bool = True
+    graph: str | None = None
     network: type[nn.Module] = nn.Module
 
     def entries(self, blocks: int) -> Iterator[tuple[str, list[str], Leaf]]:
@@ -172,7 +174,7 @@ class Table:
                 names = [name + leaf.theirs for name in _listed(theirs)]
                 if "{i}" in ours:
                     for i in range(blocks):
-                        yield (ours + leaf.ours).format(i=i), [name.format(i=i) for name in names], leaf
+                        yield (ours + leaf.ours).format(i=i), [it.format(i=i, n=i + 1) for it in names], leaf
                 else:  # one of ours for all blocks
                     names = [n.format(i=i) for n in names for i in range(blocks if "{i}" in n else 1)]
                     yield ours + leaf.ours, names, leaf

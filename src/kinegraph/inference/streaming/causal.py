@@ -28,6 +28,8 @@ def obstacle(steps: Preprocessing) -> str | None:
         return f"sampling '{steps.sampling}' chooses frames by the length of the complete clip"
     if steps.normalize == "sized":
         return "normalize 'sized' divides by the bone length of the complete clip"
+    if steps.normalize == "box":
+        return "normalize 'box' looks at all frames of the complete clip"
     if steps.normalize not in CAUSAL:
         return f"normalize '{steps.normalize}' is not known to look at earlier frames only"
     if steps.moments:

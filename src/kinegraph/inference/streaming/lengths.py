@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from kinegraph.data.preprocessing import CHOOSING
 from kinegraph.inference.timeline import frames_of
 from kinegraph.inference.trained_network import Asked
 
@@ -71,7 +72,7 @@ def _of_training(asked: Asked, clips: tuple[int, int, int] | None, rate: float) 
         frames = max(1, round(clips[1] * rate))
         return frames, f"window {frames} frames, the median length of training clips"
     steps = asked.preprocessing
-    if steps.sampling in ("resample", "uniform"):
+    if steps.sampling in ("resample", "stretch", *CHOOSING):
         raise ValueError(
             "the weights do not say how long their training clips were: give window, frames or seconds such as 3s"
         )

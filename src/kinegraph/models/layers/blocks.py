@@ -13,6 +13,7 @@ from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.products import quick_linear
 
 Init = Literal["pyskl", "mmaction1"]
+InitOrAuthors = Literal["pyskl", "mmaction1", "authors"]
 
 
 class Projection(nn.Module):
@@ -101,13 +102,13 @@ def check_kernel(kernel: int) -> None:
         raise ValueError(f"kernel is {kernel}, expected an odd number of frames")
 
 
-# ---- first weights that PYSKL and MMAction2 1.x draw otherwise; torch's own remain for what is not drawn -------------
+# ---- first weights that PYSKL, MMAction2 1.x and the authors draw otherwise; torch's own remain for all else ---------
 
 
-def check_init(init: str) -> None:
-    """Raises ValueError for first weights that are nobody's."""
-    if init not in get_args(Init):
-        raise ValueError(f"init is '{init}', expected {' or '.join(get_args(Init))}")
+def check_init(init: str, known: object = Init) -> None:
+    """Raises ValueError for first weights that are nobody's. known: the type of the option."""
+    if init not in get_args(known):
+        raise ValueError(f"init is '{init}', expected {' or '.join(get_args(known))}")
 
 
 @torch.no_grad()
@@ -119,7 +120,14 @@ def draw_kaiming(layer: nn.Module, fan_out: int | None = None) -> None:
 
 
 def draw_projections(blocks: Iterable[nn.Module], init: str) -> None:
-    """Projections of shortcuts over time: torch's own in PYSKL, as other convolutions over time in MMAction2 1.x."""
+    """Projections of shortcuts over time: torch's own in PYSKL, else as other convolutions over time."""
     for block in blocks:
-        if init == "mmaction1" and isinstance(block.residual, Projection):
+        if init != "pyskl" and isinstance(block.residual, Projection):
             draw_kaiming(block.residual.mix)
+
+
+def draw_head(head: nn.Linear, init: str) -> None:
+    """normal(0, 0.01) and 0; in the authors' own code normal with variance 2 / classes, and biases as torch's."""
+    nn.init.normal_(head.weight, 0.0, math.sqrt(2 / head.out_features) if init == "authors" else 0.01)
+    if init != "authors":
+        nn.init.zeros_(head.bias)
