@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+import kinegraph as kg
 from kinegraph.cli import main
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.models.stgcn import STGCN
@@ -111,4 +112,11 @@ def test_where_no_class_is_there_the_likeliest_is_said(tmp_path, capsys):
     assert main([*map(str, words), "--out", str(tmp_path / "said.json")]) == 0
     (answer,) = json.loads((tmp_path / "said.json").read_text())
     assert (answer["first_frame"], answer["end_frame"], answer["known"]) == (0, 40, False)
-    assert answer["top"][0] == {"class": "wave", "probability": pytest.approx(0.268941)}
+    assert answer["top"] == [{"class": "wave", "probability": pytest.approx(0.268941)}]  # of sit it says nothing
+    assert main([*map(str, words), "--out", str(tmp_path / "said.csv")]) == 0
+    assert capsys.readouterr().out.endswith(f"1 answer in {tmp_path / 'said.csv'}\n")
+    (line,) = csv.DictReader((tmp_path / "said.csv").open())
+    assert (line["class"], line["class_2"], line["probability_2"]) == ("wave", "", "")
+    recording = next(iter(kg.read(tmp_path / "x.csv", layout="coco17", units="px", fps=25, image_size="640x480")))
+    with pytest.raises(ValueError, match="has 40 frames, and these weights answer for every frame of windows of 16"):
+        kg.predict(tmp_path / "w.safetensors", recording)

@@ -112,6 +112,16 @@ def test_ignored_frames_do_not_count():
     assert (one.frames, one.accuracy, one.edit, one.f1[0.5]) == (6, 1, 1, 1)
 
 
+def test_ignored_time_is_no_time_without_false_alarms():
+    """3,600 frames of which 360 count: one false alarm in 6 minutes is ten in an hour."""
+    one = timeline("a" * 360 + "?" * 3240, "b" * 5 + "a" * 3595, fps=1)
+    assert figures([one]).alarms == pytest.approx(10)
+
+
+def test_a_recording_of_ignored_frames_has_no_order_of_classes():
+    assert figures([timeline("ab", "ba"), timeline("????", "abab")]).edit == 0
+
+
 def test_several_classes_at_once():
     """Classes 0 and 1 overlap; class 1 is said one frame too long: 1 of 12 answers is wrong."""
     segments = [Segment(0, 4, 0), Segment(2, 5, 1)]

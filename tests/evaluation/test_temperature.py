@@ -6,7 +6,7 @@ import torch
 
 from kinegraph.cli import main
 from kinegraph.evaluation.about_result import read_evaluation
-from kinegraph.evaluation.calibration import best_temperature, calibration, least_probability
+from kinegraph.evaluation.calibration import best_temperature, calibration, least_probability, promised
 from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import load_weights, save_weights
@@ -38,6 +38,24 @@ def test_the_least_probability_keeps_its_share_of_right_answers():
     assert least_probability(scores, (scores.argmax(1) + 1) % 5) == 0
 
 
+@pytest.mark.parametrize("clips", [10, 20, 40, 199])
+def test_the_least_probability_keeps_its_share_of_new_right_answers(clips):
+    rng, labels = np.random.default_rng(0), np.zeros(clips, int)
+    kept = []
+    for _ in range(500):  # the lowest probability of a right answer is 0.5 here, and all above it are alike
+        sure = rng.uniform(0.5, 1, clips)
+        least = least_probability(np.log(np.stack([sure, 1 - sure], axis=1)), labels, 0.95)
+        kept.append((1 - least) / 0.5)
+    assert np.mean(kept) == pytest.approx(promised(clips, 0.95), abs=0.01)
+    assert promised(10, 0.95) == pytest.approx(10 / 11)
+    assert promised(19, 0.95) == promised(199, 0.95) == 0.95
+
+
+def test_a_network_that_is_very_sure_does_not_doubt_all_its_answers():
+    scores = np.eye(5).repeat(20, 0) * 14  # probabilities of 0.99999
+    assert least_probability(scores, scores.argmax(1)) == 0.9999
+
+
 def test_the_command_changes_the_last_layer_alone(tmp_path, capsys):
     layout, names = load_layout("ntu25"), tuple("abcde")
     torch.manual_seed(0)
@@ -57,6 +75,10 @@ def test_the_command_changes_the_last_layer_alone(tmp_path, capsys):
     after = Evaluation(tested.scores / float(factor[0]), labels, tested.names, names)
     assert calibration(after.confidence, after.right).error < 0.05
     assert 0 < new.extra["least_probability"] < 1
+    few = Evaluation(scores[:9], scores[:9].argmax(1), tested.names[:9], names)
+    write_report(tmp_path / "few.pkl", few)
+    assert main(["calibrate", str(weights), str(tmp_path / "few.pkl"), "--out", str(tmp_path / "few.safetensors")]) == 0
+    assert "9 right answers cannot promise --accepted 0.95" in capsys.readouterr().out
     assert main(["calibrate", str(weights), str(result), "--out", str(out)]) == 2
 
 

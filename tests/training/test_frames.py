@@ -14,6 +14,7 @@ from kinegraph.data.loading import train_loader
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.windows import WindowDataset, concerns, pieces, window_starts
 from kinegraph.evaluation.scoring import score_frames, window_weight
+from kinegraph.inference.explanation import joint_shares
 from kinegraph.inference.predictor import Predictor, frame_rows, frame_stretches
 from kinegraph.models.ensemble import Ensemble
 from kinegraph.models.frames import FrameWise, frames_a_moment
@@ -233,6 +234,20 @@ def test_prediction_is_that_of_a_test(folder):
         assert stretches[-1].stop == len(rows)
 
 
+def test_the_precision_reaches_the_frames(folder):
+    exact, rough = (
+        frame_rows(Predictor(network(), LAYOUT, folder.class_names, STEPS, precision=precision), folder[0])
+        for precision in ("32-true", "bf16-mixed")
+    )
+    assert 0 < np.abs(exact - rough).max() < 0.02
+
+
+def test_all_windows_of_a_recording_are_explained(folder):
+    predictor = Predictor(network().eval(), LAYOUT, folder.class_names, STEPS, of_frames=True)
+    clip = folder[int(folder.frames.argmax())]
+    assert len(joint_shares(predictor, [clip]).answers) == -(-clip.frames // STEPS.frames) > 1
+
+
 CONFIG = """
 split: split
 task: frames
@@ -247,11 +262,11 @@ report: false
 DONE = (Segment(10, 20, 0), Segment(15, 40, 1))
 
 
-def trained(tmp_path, *words: str, segments=DONE) -> int:
+def trained(tmp_path, *words: str, segments=DONE, none: int | None = 2) -> int:
     """The exit code of a training; the second recording, which is validated on, has these segments."""
     clips = [recording("one", 60, Segment(10, 20, 0), Segment(25, 40, 1)), recording("two", 60, *segments)]
     clips[1] = replace(clips[1], splits={"split": "val"})
-    about = {"layout": LAYOUT, "class_names": ("a", "b", "none"), "units": "m", "source": "made up", "none": 2}
+    about = {"layout": LAYOUT, "class_names": ("a", "b", "none"), "units": "m", "source": "made up", "none": none}
     write_dataset(tmp_path / "long", clips, **about)
     (tmp_path / "frames.yaml").write_text(CONFIG)
     place = ["--dataset", str(tmp_path / "long"), "--work-dir", str(tmp_path / "run")]
@@ -268,6 +283,11 @@ def test_the_figures_of_segments_are_in_the_table_and_on_the_terminal(tmp_path, 
     assert {"edit", "map"} <= rows[0].keys()
     shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("epoch ")]
     assert f"f1_50 {measured[-1]['f1_50']:6.1%}" in shown[-1]
+
+
+def test_a_loss_that_ignores_no_frame_says_so(tmp_path, capsys):
+    assert trained(tmp_path, "--loss", "BinaryCrossEntropy", "--epochs", "1", none=None) == 0
+    assert "35 frames without a label are taken as frames in which no class is there" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

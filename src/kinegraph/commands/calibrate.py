@@ -26,7 +26,7 @@ def calibrate(
         weights: a .safetensors file or a run folder.
         result: the result.pkl of `kinegraph crossval` or `kinegraph test`, with its .json beside it.
         out: weights file to write, NAME.safetensors.
-        accepted: share of the rightly answered clips that stay above the least probability.
+        accepted: share of the rightly answered new clips that reach the least probability.
         overwrite: replace the file that is there.
         plugins: Python files that define the network, where the weights name one of your own.
 
@@ -39,7 +39,13 @@ def calibrate(
     check_new_file(out, (".safetensors",), overwrite=overwrite)
 
     from kinegraph.evaluation.about_result import read_evaluation
-    from kinegraph.evaluation.calibration import TEMPERATURES, best_temperature, calibration, least_probability
+    from kinegraph.evaluation.calibration import (
+        TEMPERATURES,
+        best_temperature,
+        calibration,
+        least_probability,
+        promised,
+    )
     from kinegraph.evaluation.evaluation import Evaluation
     from kinegraph.models.network import divide_logits
     from kinegraph.models.weights import load_weights, save_weights
@@ -55,7 +61,7 @@ def calibrate(
         )
     always = bool(tested.right.all())  # then the sharpest probabilities would be likeliest, however few clips there are
     temperature = 1.0 if always else best_temperature(tested.scores, tested.labels)
-    least = round(least_probability(tested.scores / temperature, tested.labels, accepted), 4)
+    least = least_probability(tested.scores / temperature, tested.labels, accepted)
     divide_logits(known.model, temperature)
     about = {"layout": known.layout, "class_names": known.class_names, "preprocessing": known.preprocessing}
     half = known.extra.get("stored") == "float16"
@@ -66,4 +72,10 @@ def calibrate(
     if temperature in (TEMPERATURES[0], TEMPERATURES[-1]):
         why = "; it is the last that was tried, as these clips do not decide it: give more, or better answers" + why
     print(f"{out}: temperature {temperature:.2f} by {counted(len(tested.labels), 'clip')}{why}")
-    print(f"calibration error {before:.1%} -> {now:.1%}; below a probability of {least:.1%} rather none of the classes")
+    print(f"calibration error {before:.1%} -> {now:.1%}; below a probability of {least:.2%} rather none of the classes")
+    right = int(tested.right.sum())
+    if (kept := promised(right, accepted)) < accepted:
+        print(
+            f"note: {counted(right, 'right answer')} cannot promise --accepted {accepted:g}: of new clips that are "
+            f"answered right, about {kept:.1%} reach this probability"
+        )

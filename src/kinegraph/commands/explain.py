@@ -75,15 +75,19 @@ def explain(
     bar = Console(stderr=True)
     clips = track(indices, "explaining", console=bar, transient=True, disable=not bar.is_terminal)
     shares = joint_shares(predictor, (predictor.fit(folder[i]) for i in clips), batch_size)
-    _show(console, shares, predictor.layout)
+    counts = "windows" if predictor.of_frames else "clips"
+    _show(console, shares, predictor.layout, counts)
+    windows = f" in {len(shares.answers):,} windows of {predictor.preprocessing.frames} frames"
     where = f"{split} / {part} of {dataset}" if split else f"{dataset}"
-    print(f"{where}, {counted(len(indices), 'clip')}; evenly shared, a joint would have {1 / len(shares.joints):.1%}")
+    clips = counted(len(indices), "clip") + windows * predictor.of_frames
+    print(f"{where}, {clips}; evenly shared, a joint would have {1 / len(shares.joints):.1%}")
     if out:
         write_atomic(out, _csv(shares, predictor.layout))
         print(f"table: {out}")
 
 
-def _show(console: Console, shares: "JointShares", layout: "JointLayout") -> None:
+def _show(console: Console, shares: "JointShares", layout: "JointLayout", counts: str) -> None:
+    """counts: what the shares are of, clips or windows."""
     overall = shares.overall
     against_even = overall * len(overall) - 1
     table = Table("joint", "share", "against even", "", title="all classes", title_justify="left")
@@ -99,7 +103,7 @@ def _show(console: Console, shares: "JointShares", layout: "JointLayout") -> Non
             f"... and {len(order) - JOINTS} joints with less, of {overall[order[JOINTS:]].sum():.1%} together"
         )
     console.print(f"left {_percent(_side(overall, layout, 0))}, right {_percent(_side(overall, layout, 1))}")
-    table = Table("answer", "clips", "left", "right", "joints with the largest shares", title_justify="left")
+    table = Table("answer", counts, "left", "right", "joints with the largest shares", title_justify="left")
     table.title = "by class"
     answered = np.bincount(shares.answers, minlength=len(shares.class_names))
     labels = np.flatnonzero(answered)

@@ -272,7 +272,7 @@ class AnswerTable:
         if self.unknown and not self.timeline:
             say(f"{self.unknown:,} are of classes that the network does not know")
         if out:
-            say(f"{self.answers:,} answers in {out}")
+            say(f"{counted(self.answers, 'answer')} in {out}")
 
     def _print(self, answer: "Answer") -> None:
         question = answer.question

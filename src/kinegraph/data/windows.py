@@ -59,11 +59,12 @@ class WindowDataset(Samples):
         self.frames = preprocessing.frames
         self.step = max(self.frames // (8 if dense else 2), 1)
         self.places: list[Place] = []
-        self.overlapping = 0  # frames of several classes
+        self.overlapping = self.unlabelled = 0  # frames of several classes, and of none
         self.frame_counts = np.zeros(len(folder.class_names), np.int64)
         for index in indices.tolist():
             labels = self.labels_of(index)
             self.overlapping += int((labels.sum(axis=1) > 1).sum())
+            self.unlabelled += int((~labels.any(axis=1)).sum())
             known = labels if several else one_label(labels)[0][:, None] == np.arange(labels.shape[1])
             self.frame_counts += known.sum(axis=0)
             self.places += self._places(index, labels)

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 
 BINS = 15
 TEMPERATURES = np.geomspace(0.05, 20, 241)  # steps of 2.5 %
+TINY = 1e-9  # 10 * (1 - 0.9) is to be 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +49,24 @@ def best_temperature(scores: Float[np.ndarray, "N classes"], labels: Int[np.ndar
 def least_probability(
     scores: Float[np.ndarray, "N classes"], labels: Int[np.ndarray, "N"], accepted: float = 0.95
 ) -> float:
-    """The probability that the share `accepted` of the rightly answered clips reaches; 0 where none is right."""
+    """The probability that the share `accepted` of the right answers about new clips reaches; 0 where none is right.
+
+    A new right answer is as likely to be the lowest of n + 1 as any other is, so the k-th lowest of n is exceeded by
+    1 - k / (n + 1) of the new ones. If n is too small it is the lowest, which n / (n + 1) reach (`promised`).
+    Four digits, rounded down: rounded up, a network that is very sure would doubt all that it is asked.
+    Source: Papadopoulos et al. 2002 (inductive confidence machines), the quantile of split conformal prediction.
+    """
     shares = np.exp(_log_shares(scores))
-    right = shares.argmax(1) == labels
-    return float(np.quantile(shares.max(1)[right], 1 - accepted)) if right.any() else 0.0
+    right = np.sort(shares.max(1)[shares.argmax(1) == labels])
+    if not len(right):
+        return 0.0
+    rank = max(int((len(right) + 1) * (1 - accepted) + TINY), 1)
+    return float(np.floor(right[rank - 1] * 10_000) / 10_000)
+
+
+def promised(right: int, accepted: float) -> float:
+    """The share of new right answers that reach `least_probability`, by so many right ones: `accepted`, or less."""
+    return min(accepted, right / (right + 1))
 
 
 def _log_shares(scores: Float[np.ndarray, "N classes"]) -> Float[np.ndarray, "N classes"]:

@@ -88,7 +88,7 @@ class SegmentFigures:
     accuracy: of frames; where a frame may have several classes, of all yes and no. f1: by the least overlap. edit: NaN
     where a frame may have several classes. mean_ap: by the least overlap. delay: seconds from the start of a segment to
     its first right frame, the median. missed: segments without a right frame. alarms: predictions that touch no segment
-    of their class, an hour.
+    of their class, an hour of the frames that count.
     """
 
     frames: int
@@ -138,7 +138,7 @@ def figures(timelines: Sequence[Timeline], label: int | None = None) -> SegmentF
         segments=sum(len(truth) for truth, _ in pairs),
         accuracy=_accuracy(timelines),
         mean_class_accuracy=_mean((both[there > 0] / there[there > 0]).tolist()),
-        edit=float("nan") if several else _mean([edit_score(_order(a), _order(b)) for a, b in pairs]),
+        edit=float("nan") if several else _mean_edit(timelines, pairs),
         f1={least: sum((hits(a, b, least) for a, b in pairs), Counts()).f1 for least in OVERLAPS},
         mean_ap={least: _mean_ap(pairs, least) for least in TIOU},
         **_promptness(timelines, pairs),
@@ -184,6 +184,11 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
+def _mean_edit(timelines: Sequence[Timeline], pairs: Sequence[Pair]) -> float:
+    """Over the recordings with frames that count: of others the order of classes is not known."""
+    return _mean([edit_score(_order(a), _order(b)) for one, (a, b) in zip(timelines, pairs, strict=True) if one.known])
+
+
 def _accuracy(timelines: Sequence[Timeline]) -> float:
     """The share of right frames, or of right answers for each class of each frame."""
     total = right = 0
@@ -210,12 +215,12 @@ def _promptness(timelines: Sequence[Timeline], pairs: Sequence[Pair]) -> dict[st
         missed += frames.count(None)
         waits += [it / one.fps for it in frames if it is not None]
         alarms += len(false_alarms(truth, found))
-    hours = sum(len(one.labels) / one.fps for one in timelines) / SECONDS_AN_HOUR
+    hours = sum(one.known / one.fps for one in timelines) / SECONDS_AN_HOUR  # nothing is predicted where it is ignored
     segments = sum(len(truth) for truth, _ in pairs)
     return {
         "delay": float(np.median(waits)) if waits else float("nan"),
         "missed": missed / segments if segments else float("nan"),
-        "alarms": alarms / hours if hours == hours else float("nan"),
+        "alarms": alarms / hours if hours > 0 else float("nan"),
     }
 
 

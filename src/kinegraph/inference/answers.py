@@ -212,6 +212,7 @@ def _csv(file: TextIO, top: int) -> Generator[Callable[[Answer], None], None, No
     def write(answer: Answer) -> None:
         best = answer.prediction.top(top)
         cells = [cell for name, probability in best for cell in (name, f"{probability:.6f}")]
+        cells += [""] * (2 * top - len(cells))
         table.writerow([spreadsheet_cell(value) for value in [*facts(answer).values(), *cells]])
 
     yield write

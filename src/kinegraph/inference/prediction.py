@@ -54,9 +54,12 @@ class Prediction:
         return self.probability >= self.least
 
     def top(self, count: int = 5) -> list[tuple[str, float]]:
-        """The likeliest classes with their probabilities, likeliest first."""
+        """The likeliest classes with their probabilities, likeliest first.
+
+        Fewer where the others have none: a stretch of a frame of several classes is of one, nothing is said of others.
+        """
         best = np.argsort(-self.probabilities, kind="stable")[:count]
-        return [(self.class_names[i], float(self.probabilities[i])) for i in best]
+        return [(self.class_names[i], float(self.probabilities[i])) for i in best if self.probabilities[i] > 0]
 
     def __repr__(self) -> str:
         return f"Prediction({self})"
@@ -107,6 +110,11 @@ def predict(
     elif score is not None:
         raise ValueError("score is for plain coordinates; a SkeletonClip holds its own")
     clip = predictor.fit(clip if image_size is None else replace(clip, image_size=size_of(image_size)))
+    if getattr(predictor, "of_frames", False) and clip.frames > predictor.preprocessing.frames:
+        raise ValueError(
+            f"the clip has {clip.frames:,} frames, and these weights answer for every frame of windows of "
+            f"{predictor.preprocessing.frames}: `kinegraph predict WEIGHTS FILE` says what is done when"
+        )
     if compare and (wrong := differences(predictor, [clip]).wrong):
         raise ValueError(f"{'; '.join(wrong)} (compare=False takes the clip as it is)")
     return Prediction(predictor.class_names, next(probabilities(predictor, [clip])), predictor.least)

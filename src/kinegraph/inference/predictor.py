@@ -266,7 +266,8 @@ def frame_rows(predictor: Predictor, clip: SkeletonClip, batch_size: int = 32) -
     for batch in (starts[i : i + size] for i in range(0, len(starts), size)):
         views = np.stack([prepare_clip(cut(clip, start, steps.frames), steps)[0] for start in batch])
         people = torch.full((len(batch),), min(clip.people, steps.people), device=weight.device)
-        logits = network(torch.from_numpy(views).to(weight.device, weight.dtype), people)
+        with _autocast(weight.device.type, predictor.precision):
+            logits = network(torch.from_numpy(views).to(weight.device, weight.dtype), people)
         check_finite(logits)
         for start, row in zip(
             batch, frame_probabilities(logits, predictor.several).double().cpu().numpy(), strict=True

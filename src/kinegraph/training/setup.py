@@ -106,6 +106,11 @@ def open_data(options: TrainOptions) -> Data:
         chosen.append(
             f"{clips.overlapping:,} frames of several classes are ignored; the loss BinaryCrossEntropy takes them"
         )
+    if isinstance(clips, WindowDataset) and clips.several and clips.unlabelled:
+        chosen.append(
+            f"{clips.unlabelled:,} frames without a label are taken as frames in which no class is there: the loss "
+            "BinaryCrossEntropy ignores none"
+        )
     epochs = options.epochs
     if epochs == "auto":
         epochs = epochs_for(len(clips) * options.repeat, options.batch_size)
