@@ -162,3 +162,13 @@ def test_links_of_hdf5_to_other_files_are_not_followed(tmp_path):
         file["keypoints"] = h5py.ExternalLink("other.h5", "/keypoints")
     with pytest.raises(ValueError, match=r"a\.h5"):
         recordings(tmp_path / "a.h5")
+
+
+def test_joints_come_before_the_turns_of_smpl(tmp_path):
+    """HumanAct12's pickle has both, and the labels of its clips."""
+    joints = [np.random.default_rng(it).normal(size=(5 + it, 24, 3)) for it in range(2)]
+    content = {"poses": [np.zeros((5, 72)), np.zeros((6, 72))], "joints3D": joints, "y": [0, 3]}
+    (path := tmp_path / "humanact12poses.pkl").write_bytes(pickle.dumps(content))
+    clips = list(recordings(path, layout="smpl24", units="m", up="y").clips)
+    assert [clip.label for clip in clips] == [0, 3]
+    np.testing.assert_allclose(clips[1].keypoint[0], joints[1], rtol=1e-6)

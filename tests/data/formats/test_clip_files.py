@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import recordings
+from kinegraph.cli import main
+from kinegraph.data.formats import recognise, recordings
 from kinegraph.data.formats.clip_files import Levels, levels_of, said_by_folders
 
 FORMS = [
@@ -56,3 +57,23 @@ def test_what_was_passed_over_is_said(tmp_path):
     assert [(found.class_names[it.label], it.splits["split"]) for it in clips] == [
         ("run", "test"), ("walk", "test"), ("run", "train"), ("walk", "train"),
     ]  # fmt: skip
+
+
+def test_a_folder_that_divides_nothing_is_said_and_one_of_a_program_names_no_class(tmp_path):
+    for name in ("walk", "new_joints"):
+        (folder := tmp_path / name / name).mkdir(parents=True)
+        for clip in "ab":
+            np.save(folder / f"{clip}.npy", np.random.default_rng(ord(clip)).normal(size=(6, 17, 3)))
+    found = recordings(tmp_path / "walk", layout="coco17", units="m", up="y")
+    assert found.class_names == ("walk",)
+    assert "classes: one, the folder walk, as no folder divides the clips (--labels-file gives labels)" in found.assumed
+    assert recordings(tmp_path / "new_joints", layout="coco17", units="m", up="y").class_names == ()
+
+
+def test_a_dataset_folder_is_one_whatever_its_texts_say(tmp_path):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(6, 15, 2)) * 50 + 300)
+    out = tmp_path / "out"
+    assert (
+        main(["prepare", str(tmp_path / "a.npy"), str(out), "--layout", "jhmdb15", "--source", "joint_positions"]) == 0
+    )
+    assert recognise(out)[0].NAME == "dataset"

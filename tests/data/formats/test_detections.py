@@ -483,3 +483,17 @@ def test_people_of_ultralytics_with_frames_each(tmp_path):
         order = clip.keypoint[:, 0, 0, 0].argsort()
         assert found.format == "yolo"
         np.testing.assert_allclose(clip.keypoint[order], [places + [300 * who, 0] for who in (1, 2)], rtol=1e-5)
+
+
+def test_pictures_of_animal_pose_are_names_by_number(tmp_path):
+    names = [f"p{number}" for number in range(5)]
+    content = {
+        "images": {"1": "dog_0001.jpg", "2": "dog_0002.jpg"},
+        "annotations": [
+            {"image_id": it, "keypoints": [[10 * it + k, 20, 1] for k in range(5)], "category_id": 1} for it in (1, 2)
+        ],
+        "categories": [{"id": 1, "name": "dog", "keypoints": names, "skeleton": [[0, 1], [1, 2], [2, 3], [3, 4]]}],
+    }
+    (clip,) = read(written(tmp_path / "keypoints.json", content))
+    assert (clip.name, clip.layout.joints) == ("dog", tuple(names))
+    assert clip.keypoint[0, :, 2, 0].tolist() == [12, 22]

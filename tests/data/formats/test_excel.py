@@ -71,3 +71,19 @@ def test_what_cannot_be_read_is_named(book, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
     with pytest.raises(ValueError, match=r'needs openpyxl: pip install "kinegraph\[excel\]"$'):
         read_tables(tmp_path / "text.xlsx")
+
+
+def test_of_a_workbook_of_xsens_the_places_are_read(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    made = openpyxl.Workbook()
+    made.active.append(["Frame Rate", 60])
+    for title, first in (("Segment Position", 1.0), ("Segment Velocity", 9.0)):
+        sheet = made.create_sheet(title)
+        for row in ROWS[:2]:
+            sheet.append([*row[:1], *(first if isinstance(it, float) else it for it in row[1:7])])
+    made.save(tmp_path / "mvn.xlsx")
+    (tmp_path / "mouse.yaml").write_text(LAYOUT)
+    found = recordings(tmp_path / "mvn.xlsx", layout=str(tmp_path / "mouse.yaml"))
+    (clip,) = found.clips
+    assert clip.keypoint[0, 0, 0, 0] == 1.0
+    assert "sheets beside Segment Position: Sheet, Segment Velocity" in found.skipped()

@@ -1,6 +1,7 @@
 """Arrays of one clip each: axes, layouts, joints at the origin, folders, and what is refused."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ def test_a_folder_of_arrays(save, tmp_path):
     [
         (np.zeros((5, 17, 3), np.float32), "without any person"),
         (FRAMES[:, :1].repeat(40, 1) + FAR, "40 joints in 3D are of no layout that is known here; name it by --layout"),
-        (np.full((5, 17, 4), 2.0), "has four numbers a joint, whose last is no score from 0 to 1"),
+        (np.full((5, 17, 4), 3.0), "has four numbers a joint, whose last is no score from 0 to 1"),
         (
             FRAMES + np.arange(180).reshape(60, 1, 1, 3) ** 2,
             "would hold 60 people; save each clip in a file of its own",
@@ -210,3 +211,29 @@ def test_rows_that_begin_with_the_number_of_the_frame(tmp_path):
 def test_a_number_of_joints_that_no_layout_has_is_said(save):
     with pytest.raises(ValueError, match="543 joints in 3D are of no layout that is known here"):
         recordings(save(np.random.default_rng(0).uniform(size=(6, 543, 3)).astype(np.float32)))
+
+
+def test_a_json_of_one_name_is_an_array(tmp_path):
+    """As Fit3D's joints3d_25."""
+    (tmp_path / "squat.json").write_text(json.dumps({"joints3d_25": FRAMES.tolist()}))
+    (clip,) = recordings(tmp_path / "squat.json", layout="coco17", units="m", up="y").clips
+    np.testing.assert_allclose(clip.keypoint[0], FRAMES, rtol=1e-6)
+
+
+def test_states_of_a_kinect_are_scores(save):
+    states = np.resize([0, 1, 2], FRAMES.shape[:2])
+    (clip,) = recordings(save(np.concatenate([FRAMES, states[..., None]], 2)), layout="coco17", units="m", up="y").clips
+    assert clip.score[0, 0, :3].tolist() == [0, 0.5, 1]
+
+
+@pytest.mark.parametrize("ending", [".pkl", ".pt"])
+def test_folders_of_pickles_and_tensors_are_clips_of_classes(tmp_path, ending):
+    torch = pytest.importorskip("torch")
+    for number, name in enumerate(("walk/a", "walk/b", "run/a")):
+        (path := (tmp_path / name).with_suffix(ending)).parent.mkdir(exist_ok=True)
+        array = FRAMES + number
+        torch.save(torch.tensor(array), path) if ending == ".pt" else path.write_bytes(pickle.dumps(array))
+    found = recordings(tmp_path, layout="coco17", units="m", up="y")
+    clips = {clip.name: (found.class_names[clip.label], clip.keypoint[0, 0, 0]) for clip in found.clips}
+    assert {name: label for name, (label, _) in clips.items()} == {"run/a": "run", "walk/a": "walk", "walk/b": "walk"}
+    np.testing.assert_allclose(clips["walk/b"][1], FRAMES[0, 0] + 1, rtol=1e-6)

@@ -102,6 +102,13 @@ def test_addresses_and_cameras_are_no_files(path, way):
         ("grf.mot", "nColumns=19\nendheader\ntime\tground_force_vx\n", "forces that OpenSim reads, without joints"),
         ("imu.csv", "time,acc_x,acc_y,acc_z,gyro_x,gyro_y,gyro_z\n0,1,2,3,4,5,6\n", "measurements of inertial sensors"),
         ("walk.tak", b"\0\1\2", "a take of OptiTrack Motive; export it from Motive as CSV"),
+        (
+            "a.xml",
+            "<?xml version='1.0'?><annotations><version>1.1</version></annotations>",
+            "annotations of CVAT; export",
+        ),
+        ("a.json", '[{"value": {"keypointlabels": ["nose"]}}]', "annotations of Label Studio; export them as COCO"),
+        ("a.pose", b"\xcd\xcc\xcc=", "a file of pose-format; save its body.data"),
         ("walk.fbx", b"Kaydara FBX Binary  \0", "an FBX file; export it as BVH"),
     ],
 )

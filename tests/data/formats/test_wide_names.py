@@ -62,3 +62,63 @@ def test_bones_of_a_rig_are_a_layout_of_their_own(tmp_path):
     ]
     found = recordings(table(tmp_path / "a.csv", [f"{name}_position" for name in names], "xyz"))
     assert found.layout.joints == tuple(names)
+
+
+def of_kinect(rows: int = 6) -> np.ndarray:
+    return np.random.default_rng(1).normal(0, 0.3, (rows, 25, 3)).round(3) + [0, 1, 3]
+
+
+def test_of_several_kinds_of_places_those_in_space_are_read(tmp_path):
+    """ETRI-Activity3D's columns: in space, in the depth picture, in the colour picture, and one tracking state."""
+    axes = ("3dX", "3dY", "3dZ", "depthX", "depthY", "colorX", "colorY", "orientationW", "trackingState")
+    header = ["frameNum", "bodyindexID", *(f"joint{number}_{axis}" for number in range(1, 26) for axis in axes)]
+    places = of_kinect()
+    rows = [
+        [t + 1, 0, *(it for x, y, z in body for it in (x, y, z, 250, 200, 900, 500, 1, 2))]
+        for t, body in enumerate(places)
+    ]
+    (path := tmp_path / "A001_P001.csv").write_text("\n".join(",".join(map(str, row)) for row in [header, *rows]))
+    found = recordings(path, layout="ntu25", units="m", up="y")
+    (clip,) = found.clips
+    np.testing.assert_allclose(clip.keypoint[0], places, rtol=1e-6)
+    assert (clip.score == 1).all()
+    assert any("joint1_depthX" in line for line in found.skipped())
+
+
+@pytest.mark.parametrize("cell", ["({}, {}, {})", "[{} {} {}]", "{} {} {}"])
+def test_a_cell_may_have_the_numbers_of_all_axes(tmp_path, cell):
+    """TotalCapture's text has "x y z" between tabs, programs in C# write (x, y, z)."""
+    joints = load_layout("ntu25").joints
+    places = of_kinect()
+    rows = [["frame", *joints], *([str(t), *(cell.format(*it) for it in body)] for t, body in enumerate(places))]
+    rows[3][2] = ""  # not seen
+    (path := tmp_path / "a.txt").write_text("\n".join("\t".join(row) for row in rows))
+    (clip,) = read(path, units="m", up="y")
+    assert not clip.keypoint[0, 2, 1].any()
+    np.testing.assert_allclose(clip.keypoint[0, 3:], places[3:], rtol=1e-6)
+
+
+def test_what_programs_write_for_nothing_is_unseen(tmp_path):
+    names = load_layout("coco17").joints
+    path = table(tmp_path / "a.csv", names)
+    lines = path.read_text().splitlines()
+    for line, word in enumerate(("NA", "None", "null", "-"), 1):
+        lines[line] = ",".join([word, word, *lines[line].split(",")[2:]])
+    path.write_text("\n".join(lines))
+    (clip,) = read(path)
+    assert (~clip.keypoint.any(3)).sum(1).tolist() == [[4, *[0] * 16]]
+
+
+def test_segments_of_xsens_have_its_layout(tmp_path):
+    """L5 is no left joint, and a "Right Shoulder" of Xsens begins at the collar."""
+    names = "Pelvis,L5,L3,T12,T8,Neck,Head,Right Shoulder,Right Upper Arm,Right Forearm,Right Hand,Left Shoulder,"
+    names += (
+        "Left Upper Arm,Left Forearm,Left Hand,Right Upper Leg,Right Lower Leg,Right Foot,Right Toe,Left Upper Leg,"
+    )
+    names += "Left Lower Leg,Left Foot,Left Toe"
+    path = table(tmp_path / "a.csv", names.split(","), "xyz")
+    (clip,) = read(path, units="m", up="z")
+    assert clip.layout == load_layout("xsens23")
+    first = dict(zip(*(line.split(",") for line in path.read_text().splitlines()[:2]), strict=True))
+    place = clip.layout.joints.index("right_collar")
+    assert clip.keypoint[0, 0, place, 0] == np.float32(first["Right Shoulder_x"])

@@ -278,6 +278,8 @@ def recognise(path: Path, format: str | None = None) -> Recognised:
         return module, "named by --format", fixed
     if not path.exists():
         raise ValueError(f"there is no file or folder {path}{not_here(path)}")
+    if path.is_dir() and (reason := folder.detect(path)):
+        return folder, reason, {}  # whatever its texts say
     suffix = path.suffix.lower()
     usual = [module for module in FORMATS if path.is_file() and suffix in module.SUFFIXES]
     claims = _claims(path, usual) or _claims(path, [module for module in FORMATS if module not in usual])

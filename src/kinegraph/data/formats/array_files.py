@@ -112,7 +112,7 @@ def _as_arrays(value: Any) -> Any:
 
 
 def open_named(path: Path, joints: int | None = None) -> ArrayFile:
-    """The arrays and single values of one clip in a .npz or .mat. joints: their number, where it is known.
+    """The arrays and single values of one clip in a .npz, .mat, pickle or .pt. joints: their number, where it is known.
 
     Of a .mat, the axes are brought to the order of a .npz; (T, 3) of several names are joints of these names.
     """
@@ -123,6 +123,10 @@ def open_named(path: Path, joints: int | None = None) -> ArrayFile:
             name: np.array(it) for name, it in found.items() if not isinstance(it, list) or _labels(it) is not None
         }
         return ArrayFile({name: it.shape for name, it in found.items()}, found.__getitem__, content.left_out)
+
+    if path.suffix.lower() in (*PICKLES, *TORCH):
+        arrays = named_arrays(load_objects(path), path.stem)
+        return ArrayFile({name: _shape(it) for name, it in arrays.items()}, arrays.__getitem__)
 
     def load(name: str) -> Any:
         try:
@@ -189,7 +193,7 @@ def holds_objects(path: Path) -> bool:
 
 def meaning(name: str) -> tuple[str, str]:
     """The word and the part of the split in a name: X_train -> (x, train)."""
-    words = ["val" if it == "valid" else it for it in re.split(r"[^a-z]+", name.lower()) if it]
+    words = ["val" if it == "valid" else it for it in re.split(r"[^a-z]+", re.sub(r"[23]d", "", name.lower())) if it]
     part = next((it for it in words if it in PARTS), "")
     return "_".join(it for it in words if it != part), part
 

@@ -220,6 +220,7 @@ def _batches(shapes: Mapping[str, tuple[int, ...]]) -> list[_Batch]:
     found = []
     for part in ("", *PARTS):
         data = [said[key] for key in ((word, part) for word in DATA) if key in said]
+        data.sort(key=lambda name: not _has_axis_of_joints(shapes[name]))  # joints before the turns of SMPL
         labels = [said[key] for key in ((word, part) for word in LABELS) if key in said]
         if data and labels and _are_clips(shapes[data[0]]) and shapes[labels[0]][:1] == shapes[data[0]][:1]:
             found.append(_Batch(data[0], labels[0], part))
@@ -233,6 +234,10 @@ def _are_clips(shape: Sequence[int], many: bool = False) -> bool:
     if many:
         return len(shape) == 4 and min(shape[:2]) > MOST_PEOPLE and shape[3] in CHANNELS
     return (len(shape) in (4, 5) and shape[-1] in CHANNELS and shape[-2] > 2) or _channels_first(shape)
+
+
+def _has_axis_of_joints(shape: Sequence[int]) -> bool:
+    return len(shape) > 3
 
 
 def _channels_first(shape: Sequence[int]) -> bool:

@@ -27,6 +27,12 @@ LOOKED_AT = 50  # files of a folder that say whether it is of a format
 PERSON = re.compile(r"(s|sub|subj|subject|p|person|participant|actor|performer|user|patient)[_\- ]?\d+", re.IGNORECASE)
 CODED = r"(a|act|action|g|gesture|class)[_\- ]?\d"  # as data sets number classes
 NUMBERED = re.compile(rf"(?!{CODED})[^\W\d_]*[_\- ]?\d[\d_\-. ]*", re.IGNORECASE)  # 12, cam1, trial_2, 2024-05-01
+OF_DATA = re.compile(  # folders of programs and data sets, which are no class
+    r"(new_|3d_|2d_)?(joints|skeletons?|keypoints?|poses?|landmarks?|annotations?|data|dataset|raw|csv|json|npy|bvh|c3d|mat|"
+    r"videos?|clips?|frames?|output|results?|predictions|labels|sequences|motions?|body)([_\-]?\d*d?)|.*_(output|results)|"
+    r"joint_positions|pose_per_individual_videos|openpose.*|alphapose.*|mediapipe.*|mmpose.*",
+    re.IGNORECASE,
+)
 T = TypeVar("T")
 
 
@@ -116,8 +122,9 @@ def levels_of(places: Sequence[tuple[str, ...]]) -> Levels:
     several = [level for level in words if len({folders[: level + 1] for folders in inside}) < len(inside)]
     numbers = [level for level in dividing if all(map(str.isdecimal, names[level]))]
     # A folder that holds one clip, as all of its level do, is no class where another folder divides them, too.
-    chosen = several[-1:] or words[:1] or numbers[:1] or [level for level in other if level not in people]
-    return Levels(chosen[0], part, people[0] if people else None) if chosen else Levels(None, part)
+    alone = [level for level in other if level not in people and not all(map(OF_DATA.fullmatch, names[level]))]
+    chosen = several[-1:] or words[:1] or numbers[:1] or alone
+    return Levels(chosen[0] if chosen else None, part, people[0] if people else None)
 
 
 def said_by_folders(
@@ -149,6 +156,10 @@ def line_on_folders(path: Path, found: Recordings) -> tuple[str, ...]:
     depth = min(map(len, inside), default=0)
     names = [sorted({folders[level] for folders in inside}) for level in range(depth)]
     level = next((level for level in range(depth) if names[level] == sorted(found.class_names)), None)
+    if level is not None and len(names[level]) == 1:
+        return (
+            f"classes: one, the folder {names[level][0]}, as no folder divides the clips (--labels-file gives labels)",
+        )
     if level is None or depth == 1:
         return ()
     said = []

@@ -122,13 +122,13 @@ def _read(path: Path) -> _Content:
 def _recordings(one: _Content, joints: int, place: str) -> list[Pictures]:
     """The recordings of a file, with the poses of so many joints. place: in front of their names."""
     path = one.file
-    images = {_id(it, "id", path): it for it in _dicts(one.about, "images", path)}
+    images = {_id(it, "id", path): it for it in _images(one.about, path)}
     videos = {_id(it, "id", path): it for it in _dicts(one.about, "videos", path)}
     found: dict[str, Pictures] = {}
     for image in images.values():
         _place(found, image, videos, path)  # also pictures without anybody
     for annotation, pose in zip(one.annotations, one.poses, strict=True):
-        number = _id(annotation, "image_id", path)
+        number = _id(annotation, next((key for key in PICTURES if key in annotation), "image_id"), path)
         pictures, frame = _place(found, images.get(number, {"id": number}), videos, path)
         who = annotation.get("track_id", annotation.get("person_id"))
         if len(pose) == joints:
@@ -146,6 +146,17 @@ def _dicts(about: Mapping[str, Any], key: str, path: Path) -> Sequence[Mapping[s
     if not isinstance(value, list) or not all(isinstance(it, Mapping) for it in value):
         raise ValueError(f"{path}: '{key}' is no list of objects")
     return value
+
+
+PICTURES = ("image_id", "frame_id", "frame", "frame_index")  # of an annotation
+
+
+def _images(about: Mapping[str, Any], path: Path) -> Sequence[Mapping[str, Any]]:
+    """The pictures, also where they are names by their numbers, as in Animal Pose."""
+    value = about.get("images")
+    if isinstance(value, Mapping) and all(isinstance(it, str) for it in value.values()):
+        return [{"id": int(key) if key.isdecimal() else key, "file_name": name} for key, name in value.items()]
+    return _dicts(about, "images", path)
 
 
 def _id(item: Mapping[str, Any], key: str, path: Path) -> int | str:

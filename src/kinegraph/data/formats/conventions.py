@@ -11,12 +11,12 @@ from kinegraph.skeleton.layout import JointLayout, load_layout
 
 # Layouts that published files of plain arrays have, by the number of their joints; the most frequent one first.
 LAYOUTS = {
-    15: ("openni15",),
+    15: ("openni15", "jhmdb15"),
     17: ("coco17", "h36m17"),
     18: ("openpose18",),
     19: ("panoptic19",),
     20: ("kinect20", "msr20"),
-    21: ("hand21",),
+    21: ("hand21", "kit21"),
     22: ("smpl22", "kinect22", "hand22"),
     24: ("smpl24", "ntu24"),
     25: ("ntu25", "openpose25"),

@@ -2,11 +2,12 @@
 
 Commas, semicolons or tabs separate; decimals have a point or a comma. A header of two rows, as pandas writes columns of
 two levels, becomes one: joints above, x, y and score below. The cells of a joint may be merged (empty but the first).
+A cell with three numbers, "(0.1, 1.2, 3)" or "0.1 1.2 3", is x, y and z of its column, "(0.1, 1.2)" x and y.
 """
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from importlib import import_module
 from itertools import chain, islice, takewhile
@@ -25,6 +26,7 @@ NO_TEXT = (*PARQUET, *EXCEL)  # lines of these are no rows
 BY_VALUES = (*NO_TEXT, *JSON)
 AXES = {"x", "y", "z", "score", "scores", "conf", "confidence", "likelihood", "visibility", "presence"}
 CELLS = re.compile(r"[,;\t]")
+FLOAT = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*|\s*nan\s*|", re.IGNORECASE)
 UNIT = re.compile(
     r"|[\[(]?(px|pixels?|m|mm|cm|meters?|metres?|s|sec|seconds?|ms|frames?|deg|%|#|-)[\])]?", re.IGNORECASE
@@ -38,6 +40,11 @@ DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+(?:[eE][-+]?\d+)?\s*")
 THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2}(?:,\d{3})+\s*")
 OF_LEVELS = re.compile(r"\((?:.*, )?'([^']*)', '([^']*)'\)")  # as pandas names columns of two levels in Parquet
 FEWEST = 4  # columns
+BETWEEN = re.compile(r"[,;\s]+")
+IN_A_CELL = {  # the axes of a cell with several numbers; two of them stand in brackets
+    "xyz": re.compile(rf"\s*[(\[]?\s*{FLOAT}(?:[,;\s]\s*{FLOAT}){{2}}\s*[)\]]?\s*"),
+    "xy": re.compile(rf"\s*[(\[]\s*{FLOAT}[,;\s]\s*{FLOAT}\s*[)\]]\s*"),
+}
 OF_DEEPLABCUT = ["bodyparts"]  # how the second row of its files begins
 ROWS_AT_A_TIME = 1024
 INDEX = "__index_level_0__"  # as pandas names rows without a name in Parquet
@@ -59,8 +66,33 @@ def csv_lines(path: Path) -> Iterator[Row]:
         raise ValueError(f"{path} has the column {quoted(wrong[0])}; is it a table with commas?")
     if (twice := next((name for i, name in enumerate(header) if name in header[:i]), None)) is not None:
         raise ValueError(f"{path} has the column {quoted(twice)} twice")
+    yield from _with_axes(header, _without_units(rows))
+
+
+def _with_axes(header: list[str], rows: Iterator[Row]) -> Iterator[Row]:
+    """The header and the rows, with a column for each axis in place of those whose cells have two or three numbers."""
+    first = next(rows, None)
+    rows, cells = chain([] if first is None else [first], rows), [] if first is None else first[1]
+    for axes, pattern in IN_A_CELL.items():
+        places = [place for place, cell in enumerate(cells) if pattern.fullmatch(cell)]
+        if len(places) >= FEWEST and len(cells) == len(header):
+            yield from _parted(header, rows, {*places}, axes)
+            return
     yield 1, header
-    yield from _without_units(rows)
+    yield from rows
+
+
+def _parted(header: list[str], rows: Iterator[Row], places: Set[int], axes: str) -> Iterator[Row]:
+    """The header and the rows with a column an axis in these places; the axes of an empty cell are empty."""
+    named = [[f"{name}_{axis}" for axis in axes] if place in places else [name] for place, name in enumerate(header)]
+    yield 1, [*chain.from_iterable(named)]
+    for line, row in rows:
+        cells: list[str] = []
+        for place, cell in enumerate(row):
+            parts = [it for it in BETWEEN.split(cell.strip(" ()[]")) if it] if place in places else [cell]
+            fits = place not in places or len(parts) in (0, len(axes))
+            cells += (parts or [""] * len(axes)) if fits else [cell] * len(axes)
+        yield line, cells if len(row) == len(header) else row
 
 
 def _without_units(rows: Iterator[Row]) -> Iterator[Row]:

@@ -1,10 +1,11 @@
 """The rows of an Excel workbook (.xlsx) as text, by openpyxl, the extra `excel`. Formulas count by their last values.
 
-One sheet may have cells: which one is meant would be a guess.
+One sheet may have cells: which one is meant would be a guess. Of Xsens MVN's workbooks it is "Segment Position".
 """
 
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from importlib import import_module
 from itertools import chain, islice
@@ -16,6 +17,7 @@ from kinegraph.messages import first_few, one_line
 
 EXCEL = (".xlsx", ".xlsm")
 LARGEST = 1 << 30  # bytes of a workbook, unpacked
+OF_XSENS = "Segment Position"
 TOP = 3  # rows that may belong to the header
 UNREADABLE = (ValueError, OSError, KeyError, TypeError, IndexError, AttributeError, SyntaxError, zipfile.BadZipFile)
 
@@ -34,6 +36,7 @@ def excel_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         try:
             filled = [sheet for sheet in book.worksheets if any(True for _ in islice(_rows(sheet), 1))]
+            filled = [sheet for sheet in filled if sheet.title == OF_XSENS] or filled
             if len(filled) > 1:
                 names = first_few([sheet.title for sheet in filled])
                 raise FormatError("several_sheets", f"{path} has several sheets, {names}: save the one with the table")
@@ -44,6 +47,20 @@ def excel_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise
     except UNREADABLE as error:
         raise ValueError(f"{path} is not a readable Excel workbook: {one_line(error)[:200]}") from None
+
+
+def other_sheets(path: Path) -> tuple[str, ...]:
+    """The line on sheets of a workbook of Xsens MVN that are not read."""
+    if path.suffix.lower() not in EXCEL:
+        return ()
+    with suppress(*UNREADABLE):
+        book = import_module("openpyxl").load_workbook(path, read_only=True)
+        names = [sheet.title for sheet in book.worksheets]
+        book.close()
+        return (f"sheets beside {OF_XSENS}: {first_few([it for it in names if it != OF_XSENS])}",) * (
+            OF_XSENS in names[1:]
+        )
+    return ()
 
 
 def _rows(sheet: Any) -> Iterator[tuple[int, list[str]]]:

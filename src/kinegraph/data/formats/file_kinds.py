@@ -23,6 +23,7 @@ KINDS = (
     (b"MATLAB ", "a MATLAB file", ""),
     (b"\x89HDF", "HDF5", ""),
     (b"CDF", "netCDF 3", "save it as netCDF 4"),
+    (b"\xcd\xf3\x00\x01", "NASA's CDF, as of Human3.6M", "save its array Pose by numpy.save, (frames, 32, 3)"),
     (b"\x93NUMPY", "a NumPy array", ""),
     (b"PAR1", "a Parquet file", ""),
     (b"ARROW1", "an Arrow or Feather file", "save it as Parquet or CSV"),
@@ -97,6 +98,14 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
         "measurements of inertial sensors, without places of joints",
         "give what the suit's program makes of them, such as MVNX or BVH",
     ),
+    ((".xml",), rb"(?s)<annotations>.*<version>", "annotations of CVAT", "export them as COCO Keypoints"),
+    (
+        (".json",),
+        rb'"keypointlabels"',
+        "annotations of Label Studio",
+        "export them as COCO, or write a row a point as CSV",
+    ),
+    ((".pose",), rb"", "a file of pose-format", "save its body.data and body.confidence by numpy.savez, x and scores"),
     ((".vsk", ".vst"), rb"", "a skeleton of Vicon without motion", "give the .c3d file of a recording"),
 )
 

@@ -191,7 +191,7 @@ def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None 
     read_too = [key for keys in HANDS_BESIDE.values() for key in keys] if hands else []
     beside = sorted({name for found in recordings.values() for name in found.left_out} - {*read_too})
     rows = _rows_of_sides(frames)
-    source = f"MediaPipe, {path.name}" + f", people are the {' and the '.join(rows)} hand" * bool(rows)
+    source = f"landmarks of {path.name}" + f", people are the {' and the '.join(rows)} hand" * bool(rows)
     classes, said, lines = _classes(recordings)
     return Recordings(
         clips=(

@@ -4,12 +4,13 @@
     (T, M, V, C)    several people in rows; (M, T, V, C) is recognised by how joints move
     (T, V * C)      the numbers of a frame in one row, coordinates of a joint beside each other; also of two people, and
                     as text without a header (.csv, .txt), as numpy's savetxt writes them
-    C               2: x, y;   3: x, y, score or x, y, z;   4: x, y, z, score
+    C               2: x, y;   3: x, y, score or x, y, z;   4: x, y, z, score or a Kinect's state (0, 1, 2)
 
 Beside it, a .npz may have the scores of its joints (scores, keypoint_scores ...), as people save what RTMPose and
 rtmlib give, fps, image_size, the names of its joints (joint_names ...) and single values, such as label, subject or
-split; a .json may hold such an array as nested lists. A .mat of MATLAB has the same, in variables or in a struct, its
-axes in any order, or an array (T, 3) for each joint, named as the joint.
+split; a .json may hold such an array as nested lists, alone or under one name. A .mat of MATLAB has the same, in
+variables or in a struct, its axes in any order, or an array (T, 3) for each joint, named as the joint. In folders,
+pickles and .pt may hold such an array, too.
 
 The layout follows from the proportions of bodies (`unstated.py`), or --layout names it. NaN means: not seen. An array
 may also be relative to a joint, which is then zero in all frames and in the middle of the others: it is seen.
@@ -28,7 +29,8 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.array_files import MAT, open_named
+from kinegraph.data.formats.annotations import detect as is_annotations
+from kinegraph.data.formats.array_files import MAT, PICKLES, TORCH, open_named
 from kinegraph.data.formats.axes import (
     ANY_ORDER,
     COUNTED,
@@ -69,18 +71,23 @@ from kinegraph.safe_io import read_json
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
-NAME, TITLE = "poses", "arrays of one clip each (.npy, .npz, .mat)"
-SUFFIXES = (".npy", ".npz", ".json", MAT)
-BY_NAME = (".npz", MAT)  # files of several arrays
+NAME, TITLE = "poses", "arrays of one clip each (.npy, .npz, .mat, .pkl, .pt)"
+PICKLED = (*PICKLES, *TORCH)  # read whole to be seen: in folders alone, one of them has the format clip-arrays
+SUFFIXES = (".npy", ".npz", ".json", MAT, *PICKLED)
+BY_NAME = (".npz", MAT, *PICKLED)  # files of several arrays
+LARGEST_PICKLE = 1 << 26  # bytes of a clip
 TEXTS = (".csv", ".txt")
 SCORES = ("score", "scores", "keypoint_score", "keypoint_scores", "confidence", "conf")  # of joints, in a .npz
 RATES = ("fps", "frame_rate", "framerate")
 SIZES = ("image_size", "frame_size", "resolution")  # width and height
 JOINTS = (  # where a .npz has other arrays, too
-    "keypoint", "keypoints", "kpts", "joints", "skeleton", "poses", "pose", "skel", "d_skel", "pred",
+    "keypoint", "keypoints", "kpts", "joints", "skeleton", "poses", "pose", "skel", "d_skel", "pred", "pos_img",
 )  # fmt: skip
 LABELS = ("y", "label", "labels", "target", "targets", "y_train", "y_test", "y_val")
-NESTED = re.compile(rb"\s*\[\s*\[\s*\[\s*(\[\s*)?-?\d")  # lists of frames, joints and coordinates
+NESTED = re.compile(  # lists of frames, joints and coordinates, alone or under a name
+    rb'\s*(\{\s*"[^"]{1,60}"\s*:\s*)?\[\s*\[\s*\[\s*(\[\s*)?-?\d'
+)
+STATES = (0, 1, 2)  # of a Kinect, in place of a score: not tracked, inferred, tracked
 KNOWN = (*RATES, *SIZES, "width", "height")
 LOOKED_AT = 20  # files whose order of axes is looked at
 NAMES = ("joint_names", "keypoint_names", "landmark_names", "bodyparts", "body_parts", "names")  # of the joints
@@ -92,6 +99,8 @@ IN_BOX = 0.9  # share of bodies around the origin, for a joint that is always th
 def detect(path: Path) -> str | None:
     """A .npy, or a .npz with one array, of such a shape; or a folder with some, which is of no other format."""
     if path.is_file():
+        if path.suffix.lower() in PICKLED:
+            return None
         if _is_one(path):
             return "an array of frames, joints and coordinates"
         return "an array of frames, a row of numbers each" if _is_flat(path) else None
@@ -202,6 +211,8 @@ def _holds_joints(file: Path) -> bool | None:
         if file.suffix.lower() == ".npy":
             shape = mapped(file).shape
             return _fits(shape) and not (len(shape) == 4 and (min(shape[:2]) > MOST_PEOPLE or _has_labels(file)))
+        if file.suffix.lower() in PICKLED and (file.stat().st_size > LARGEST_PICKLE or is_annotations(file)):
+            return False
         return _key(open_named(file).shapes) is not None and not (file.suffix.lower() == ".npz" and is_smpl(file))
     return None
 
@@ -280,7 +291,10 @@ def _is_counted(file: Path, array: Shaped[np.ndarray, "..."]) -> bool:
 
 def _nested(file: Path) -> Float[np.ndarray, "..."]:
     try:
-        return array_of(read_json(file), 4)
+        content = read_json(file)
+        if isinstance(content, Mapping) and len(content) == 1:
+            (content,) = content.values()
+        return array_of(content, 4)
     except (ValueError, TypeError, OverflowError) as error:
         if str(file) in str(error):
             raise
@@ -314,8 +328,11 @@ def _clip(file: ClipFile, layout: JointLayout, places: Sequence[int], frames_fir
     keypoint = array[..., :3]
     if array.shape[3] == 4 and score is None:
         score = array[..., 3]
+    if score is not None and beside is None and score.max() == STATES[-1] and np.isin(score, STATES).all():
+        score = score / STATES[-1]
     if score is not None and beside is None and not (score.min() >= 0 and score.max() <= 1.001):
-        raise FormatError("shape", f"{file.path} has four numbers a joint, whose last is no score from 0 to 1")
+        wrong = "has four numbers a joint, whose last is no score from 0 to 1"
+        raise FormatError("shape", f"{file.path} {wrong}; save x, y and z alone, or x, y, z and a score")
     if score is not None:
         score = np.ascontiguousarray(np.clip(np.nan_to_num(score), 0, 1), np.float32) * keypoint.any(3)
     if not keypoint.any():

@@ -15,11 +15,12 @@ Source: brjathu/PHALP, phalp/trackers/PHALP.py and utils/smpl_utils.py; mkocabas
 
 import mmap
 import re
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -38,7 +39,8 @@ SUFFIXES = (*PICKLES, *TORCH, ".npy")
 IN_PICTURES, OF_3DPW, FPS_OF_3DPW = "3d_joints", "jointPositions", 30.0
 OPENPOSE25 = (44, 45, 49)  # joints of which the first 25 are OpenPose's
 KEYS = re.compile(
-    rb"3d_joints|jointPositions|pred_rotmat|smpl_params_global|pose_world|orig_cam|global_orient|joints3d"
+    rb"3d_joints|jointPositions|pred_rotmat|smpl_params_global|pose_world|orig_cam|global_orient|joints3d|"
+    rb"pose_body"
 )
 TOOLS = (  # keys of files without joints, the tool, and what it says of bodies
     ({"pose_world", "trans_world"}, "WHAM", "pose_world, betas and trans_world"),
@@ -46,6 +48,7 @@ TOOLS = (  # keys of files without joints, the tool, and what it says of bodies
     ({"smpl_params_global"}, "GVHMR", "smpl_params_global"),
     ({"pred_cam", "orig_cam"}, "VIBE", "pose and betas"),
     ({"tid", "smpl"}, "PHALP", "smpl"),
+    ({"pose_body", "root_orient"}, "", "root_orient, pose_body and trans"),  # InterHuman, AMASS as pickles
 )
 RELATIVE = "joints are relative to each body, where bodies stand in the scene is not read"
 
@@ -61,6 +64,9 @@ def _is_one(file: Path) -> bool:
     if file.suffix.lower() not in SUFFIXES or not file.is_file() or not file.stat().st_size:
         return False
     with file.open("rb") as raw, suppress(ValueError, OSError):
+        if zipfile.is_zipfile(raw) and not (file.suffix.lower() in TORCH and _is_of_torch(raw)):
+            return False  # a .npz under another name
+        raw.seek(0)
         content = unpacked(raw, file)
         if content is not raw:
             return KEYS.search(content.read()) is not None
@@ -69,6 +75,11 @@ def _is_one(file: Path) -> bool:
         with mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
             return KEYS.search(mapped) is not None
     return False
+
+
+def _is_of_torch(file: BinaryIO) -> bool:
+    with zipfile.ZipFile(file) as packed:
+        return any(name.endswith("data.pkl") for name in packed.namelist())
 
 
 def read(path: Path, *, layout: str | None = None, people: int | None = None) -> Recordings:

@@ -17,6 +17,7 @@ from kinegraph.data.formats.axes import FRAMES_FIRST
 from kinegraph.data.formats.clip_columns import ALIASES, named_columns, plain_column
 from kinegraph.data.formats.clip_files import levels_of
 from kinegraph.data.formats.csv_rows import NO_TEXT, said_in_comments
+from kinegraph.data.formats.excel import other_sheets
 from kinegraph.data.formats.json_rows import ENDINGS as JSON
 from kinegraph.data.formats.json_rows import LINES, lists_records
 from kinegraph.data.formats.mars import FORM as OF_MARS
@@ -87,7 +88,11 @@ def open_table(path: Path, layout: str | JointLayout | None, people: int | None)
         of = layout_of_table(path, found.joints, found.channels, layout)
         rows, numbered = read_rows(path, found, of, people), all(map(str.isdecimal, found.joints))
         file = TableFile(rows, found.facts, of, found.channels, found.unknown, guessed=numbered and layout is None)
-        file = replace(file, left_out=face_of(path), assumed=bones_line(of) + _unseen(found.joints, of, layout))
+        file = replace(
+            file,
+            left_out=face_of(path) + other_sheets(path),
+            assumed=bones_line(of) + _unseen(found.joints, of, layout),
+        )
         return _with_rate(path, _with_comments(path, file))
     if path.suffix.lower() not in JSON:
         raise ValueError(f"{path} ends in '{path.suffix}', expected .csv, .json or .npz")

@@ -10,6 +10,8 @@ frame, p1_nose_x, p1_nose_y, p2_nose_x ...     wide, several people; also nose_1
 HeadPosX, SpineBase_TrackingState ...          as sensors and game engines log them, see `sensor_columns`
 frame, type, landmark_index, x, y              MediaPipe's Holistic: pose, left_hand, right_hand; its face is left out
 (wide, 501 joints without names)               the 33 of MediaPipe's body, and its face, which is left out
+joint1_3dX, joint1_depthX, joint1_colorX ...   several kinds of places of the same joints: those in space are read
+Frame, Pelvis x, L5 x, Right Shoulder x ...    segments of Xsens MVN, by the names that they have in `xsens23`
 """
 
 import re
@@ -21,6 +23,7 @@ from pathlib import Path
 from kinegraph.data.formats.clip_columns import ALIASES as ALIASES_OF_FACTS
 from kinegraph.data.formats.clip_columns import KNOWN, is_split, named_columns, plain_column
 from kinegraph.data.formats.csv_rows import Row, csv_lines
+from kinegraph.data.formats.mvnx import NAMES
 from kinegraph.data.formats.openpose_parts import holistic
 from kinegraph.data.formats.sensor_columns import bodies, is_place, state_score, usual_column
 from kinegraph.data.formats.table_times import TIMES, rate_of, with_frames
@@ -36,14 +39,15 @@ ALIASES = {
               "keypoint_idx", "keypoint_name", "joint_id", "joint_name", "joint_index", "bodypart", "body_part",
               "part", "point", "marker", "bone", "bone_name", "segment", "jointtype", "joint_type", "jointname", "id"),
     "person": ("person_id", "track_id", "track", "body", "body_id", "pid", "individual", "hand", "handedness",
-               "bodyid", "bodyindex", "body_index", "trackingid", "tracking_id", "pose_id", "pose_index"),
+               "bodyid", "bodyindex", "bodyindexid", "body_index", "trackingid", "tracking_id", "pose_id",
+               "pose_index"),
     **{axis: tuple(name.format(axis) for name in ("pos{}", "pos_{}", "position_{}", "position{}", "{}_pos", "p{}",
                                                   "camera{}", "camera_{}", "{}_px", "{}_pixel", "{}_pixels", "{}_m",
                                                   "{}_cm", "{}_mm", "{}_coord", "{}_coordinate", "coord_{}"))
        for axis in "xyz"},
     "score": ("confidence", "visibility", "likelihood", "conf", "presence"),
 }  # fmt: skip
-AXIS = r"(?P<axis>x|y|z|score|conf|confidence|visibility|vis|likelihood|presence|state|v|c|s|p)"
+AXIS = r"(?P<axis>x|y|z|score|conf|confidence|visibility|vis|likelihood|presence|valid|state|v|c|s|p)"
 WIDE = [
     re.compile(rf"{AXIS}[ _.\-]?(?P<joint>\d{{1,3}})", re.IGNORECASE),
     re.compile(rf"(?P<joint>.+?)[ _.\-]+{AXIS}", re.IGNORECASE),
@@ -51,13 +55,17 @@ WIDE = [
     re.compile(rf"{AXIS}[ _.\-](?P<joint>.+)", re.IGNORECASE),
     re.compile(rf"(?P<joint>.+?) ?[(\[]{AXIS}[)\]]", re.IGNORECASE),
 ]
-SCORES = ("visibility", "score", "confidence", "conf", "likelihood", "vis", "v", "c", "s", "p", "presence", "state")
+SCORES = ("visibility", "score", "confidence", "conf", "likelihood", "vis", "v", "c", "s", "p", "presence",
+          "valid", "state")  # fmt: skip
+KIND = re.compile(r"(?P<joint>.+?)[ _.\-]*(?P<kind>3d|2d|world|camera|depth|colou?r|rgb|image|pixel|ir)", re.IGNORECASE)
+KINDS = ("3d", "world", "camera", "color", "colour", "rgb", "image", "pixel", "2d", "depth", "ir")  # the best first
 STATE_NAMES = ("state", "trackingstate", "tracking_state")  # of a column in a table that has a row a joint
 FEWEST_JOINTS = 3
 BREAK = "break"
 HOLISTIC = {"pose": holistic().joints[:33], "left_hand": holistic().joints[33:54], "right_hand": holistic().joints[54:]}
 FACE = "face"
 FIRST_FRAME = 1000  # rows in which a face shows
+OF_XSENS = {name: NAMES[name] for name in ("L5", "L3", "T12", "T8")}
 WITH_FACE, OF_BODY = 501, 33  # joints of MediaPipe's body and face
 
 
@@ -195,9 +203,31 @@ def wide_joints(header: Sequence[str]) -> list[WideJoint]:
             if match := pattern.fullmatch(column.strip()):
                 found.setdefault(match["joint"].strip(), {}).setdefault(match["axis"].lower(), place)
         whole = {joint: axes for joint, axes in found.items() if {"x", "y"} <= axes.keys() and is_place(joint)}
+        whole = _of_one_kind(whole, found)
         if len(whole) >= FEWEST_JOINTS:
             return [_joint(name, axes) for name, axes in zip(_names(list(whole)), whole.values(), strict=True)]
     return []
+
+
+def _of_one_kind(
+    joints: dict[str, dict[str, int]], columns: Mapping[str, Mapping[str, int]]
+) -> dict[str, dict[str, int]]:
+    """The joints by one kind of their places, where all have several: in space before those in pictures.
+
+    columns: of all joints, among which are their scores.
+    """
+    split = {joint: match for joint in joints if (match := KIND.fullmatch(joint))}
+    kinds: dict[str, dict[str, str]] = {}
+    for joint, match in split.items():
+        kinds.setdefault(match["kind"].lower(), {})[match["joint"]] = joint
+    if len(split) < len(joints) or len(kinds) < 2 or len({tuple(of) for of in kinds.values()}) > 1:
+        return joints
+    best = min(kinds, key=KINDS.index)
+    scores = {
+        base: {key: columns.get(base, {})[key] for key in SCORES if key in columns.get(base, {})}
+        for base in kinds[best]
+    }
+    return {base: scores[base] | joints[joint] for base, joint in kinds[best].items()}
 
 
 def _joint(name: str, axes: Mapping[str, int]) -> WideJoint:
@@ -208,6 +238,8 @@ def _joint(name: str, axes: Mapping[str, int]) -> WideJoint:
 
 def _names(joints: Sequence[str]) -> list[str]:
     """The names of joints; numbers from 0 where they are numbers, also behind one word: landmark_0, landmark_1 ..."""
+    if {*OF_XSENS} <= {*joints}:
+        return [OF_XSENS.get(joint, NAMES.get(joint.replace(" ", ""), joint)) for joint in joints]
     numbers = [re.fullmatch(r"(.*?)(\d{1,3})", joint) for joint in joints]
     if not all(numbers) or len({number[1] for number in numbers if number}) > 1:
         return list(joints)

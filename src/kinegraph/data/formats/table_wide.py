@@ -19,6 +19,7 @@ from kinegraph.skeleton.layout import JointLayout
 
 BLOCK = 256  # rows that are read at a time
 SPARSE, FEW = 100, 10_000  # frames that a clip may have for each row, and beside that
+MISSING = ("", "na", "n/a", "none", "null", "-", "missing", "<na>")  # as programs write what is not there
 MOST_STEP = 12  # from one frame to the next; a larger one is a gap
 
 
@@ -71,7 +72,7 @@ def frame_number(cell: str) -> int:
 
 
 def number(place: Place, column: str, row: int, cell: str) -> float:
-    if not cell.strip():
+    if cell.strip().lower() in MISSING:
         return nan
     try:
         return float(cell)

@@ -26,6 +26,7 @@ from kinegraph.skeleton.proportions import are_measurable, recognise
 LOOKED_AT, ITEMS, BODIES = 20, 400, 64  # clips that decide, among so many items; bodies of them that are measured
 LOOKED_AT_BYTES = 1 << 26  # of coordinates: fewer clips decide where they are long
 FRAMES = 5000  # of a clip that are looked at
+OF_SMPLX = (45, 52, 55, 73, 117, 127, 137, 144)
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 # The longest edge of the box around a body, in the unit: least and most.
 BODY = {"m": (0.1, 8.0), "cm": (25.0, 320.0), "mm": (320.0, 8000.0)}
@@ -173,6 +174,8 @@ def _layout(
             return expected, "that of the network"
     if not known:
         message = f"{joints} joints in {channels}D are of no layout that is known here; name it by --layout"
+        if joints in OF_SMPLX and channels == 3:
+            message += ", or of SMPL-X and SMPL-H save the first 22, which are those of smpl22"
         raise FormatError("layout", message)
     if not are_measurable(bodies):
         return provisional, "the usual one of so many joints; too few are seen to compare proportions"
