@@ -34,3 +34,14 @@ def test_weights_come_first_in_testing():
 def test_the_verb_is_the_phase(verb, phase, other):
     with pytest.raises(ValueError, match=f"--phase {phase}: `kinegraph {other} CONFIG` does this"):
         main_py_words(verb, ["--phase", phase])
+
+
+def test_states_of_ms_g3d_and_names_with_one_dash():
+    line = "-model_saved_name runs --checkpoint c-3.pt --device 0 1 2 W.pt"
+    words = main_py_words("test", line.split())
+    assert words.left == ["W.pt"]
+    assert words.changes == ["model_saved_name=runs"]
+    assert [note.partition(":")[0] for note in words.notes] == ["--checkpoint", "--device"]
+    assert "--devices 3" in words.notes[1]
+    with pytest.raises(ValueError, match=r"--checkpoint c-3\.pt: training goes on from runs of Kinegraph only"):
+        main_py_words("train", ["--checkpoint", "c-3.pt"])

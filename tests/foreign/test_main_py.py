@@ -6,12 +6,15 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from kinegraph.cli import main
 from kinegraph.data.loading import train_loader
 from kinegraph.foreign.read import is_foreign, read_foreign
 from kinegraph.foreign.recipe import as_yaml
+from kinegraph.models.agcn import PersonAGCN
+from kinegraph.models.published import save_published
 from kinegraph.training import loop
 
 ST_GCN = """
@@ -369,3 +372,40 @@ def test_shares_of_a_clip(train, tested, ours, said, place):
     assert recipe.get("preprocessing.augment.crop") == ours["crop"]
     assert recipe.get("preprocessing.test_crop") == ours.get("test_crop")
     assert any(said in line for line in [*recipe.refused, *recipe.notes])
+
+
+def test_a_test_is_told_of_what_matters_to_it(place, capsys):
+    """Refused in training, where it says so: not in a test, which does not come to that."""
+    more = "optimizer: LBFGS\nonly_train_part: True\nonly_train_epoch: 5\nwarm_up_epoch: 5\nphase: test"
+    recipe = recipe_of(f"{AGCN}\n{more}", place)
+    write_arrays(place, recipe)
+    model = PersonAGCN(torch.rand(3, 25, 25), 3, 60)
+    save_published(place / "runs-49-31300.pt", model, "2s-agcn")
+    words = ["--weights", "runs-49-31300.pt", "--device", "0", "1", "--save-score", "True", "--accelerator", "cpu"]
+    assert main(["test", "--config", "theirs.yaml", *words, "--workers", "0"]) == 0, capsys.readouterr().err
+    said = capsys.readouterr()
+    assert [line.partition(":")[2][:40].strip() for line in said.out.splitlines() if line.startswith("note: --")]
+    assert not any(
+        word in said.out + said.err for word in ("learning rate", "batch here", "LBFGS", "only_train", "phase")
+    )
+    assert main(["train", "--config", "theirs.yaml", "--work-dir", "run"]) == 2
+    said = capsys.readouterr()
+    assert "the learning rate rises step by step" in said.out
+    assert "LBFGS" in said.err
+    assert "only_train_part" in said.err
+    recipe_of(AGCN.replace("num_point: 25", "mystery: 1"), place)
+    assert main(["test", "--config", "theirs.yaml", *words]) == 2
+    assert "'mystery' is not known here" in capsys.readouterr().err
+
+
+def test_a_stream_of_the_test_alone(place, capsys):
+    """As CTR-GCN's README sets it on the command line: a training would validate on another stream."""
+    recipe = recipe_of(CTR, place, "test_feeder_args.vel=True")
+    assert recipe.get("preprocessing.streams") == ["bone"]
+    assert recipe.test_options()["preprocessing.streams"].value == ["bone_motion"]
+    (refused,) = recipe.refused
+    assert "streams differs between training and testing" in refused
+    assert recipe.for_test(recipe.refused) == []
+    same = recipe_of(CTR, place, "test_feeder_args.vel=True", "train_feeder_args.vel=True")
+    assert (same.refused, same.get("preprocessing.streams")) == ([], ["bone_motion"])
+    assert same.test_options()["preprocessing.streams"].value == ["bone_motion"]

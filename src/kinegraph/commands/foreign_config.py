@@ -59,6 +59,16 @@ TESTED_ONE = {
     **dict.fromkeys(["--show-dir", "--interval", "--wait-time"], "`kinegraph draw` shows clips"),
 }
 TESTED_FLAGS = {"--compile": "the fastest engine is taken by --engine auto", "--show": "`kinegraph draw` shows clips"}
+TESTED = (
+    "split",
+    "model",
+    "layout",
+    "partition",
+    "max_hop",
+    "preprocessing",
+    "batch_size",
+    "workers",
+)  # options of a test
 OPTION_FILES = ("--plugins", "--report", "--out", "--work-dir")
 
 
@@ -84,7 +94,8 @@ def foreign_words(verb: str, argv: Sequence[str]) -> list[str]:
         return list(argv)
     words, rest = Words(Path(argv[found])), [word for i, word in enumerate(argv) if i != found]
     gpus = found + (verb == "test")  # dist_train.sh CONFIG GPUS, dist_test.sh CONFIG CHECKPOINT GPUS
-    if rest[gpus : gpus + 1] and rest[gpus].isdigit():
+    behind_option = rest[max(gpus - 1, 0) : gpus] and rest[gpus - 1].startswith("-")
+    if rest[gpus : gpus + 1] and rest[gpus].isdigit() and not behind_option:
         rest[gpus : gpus + 1] = ["--devices", rest[gpus]]
     if is_main_py(words.config):
         theirs = main_py_words(verb, rest)
@@ -92,7 +103,7 @@ def foreign_words(verb: str, argv: Sequence[str]) -> list[str]:
     _sort_out(verb, words, rest)
     validate = True if "--validate" in words.given else False if "--no-validate" in words.given else None
     recipe = read_foreign(words.config, words.cfg_options, validate)
-    _say(recipe, words)
+    _say(verb, recipe, words)
     if "--auto-scale-lr" in words.given or "--autoscale-lr" in words.given:
         _scale_rate(recipe)
     return _with_clips(verb, recipe, words)
@@ -153,15 +164,18 @@ def _resumed(words: Words, checkpoint: str) -> None:
     words.ours.append("--resume")
 
 
-def _say(recipe: Recipe, words: Words) -> None:
-    """Print what is otherwise here, and refuse what cannot be honoured."""
-    for line in [*words.notes, *recipe.notes]:
+def _say(verb: str, recipe: Recipe, words: Words) -> None:
+    """Print what is otherwise here, and refuse what cannot be honoured: of a test, what matters to it."""
+    notes, refused = recipe.notes, recipe.refused
+    if verb == "test":
+        notes, refused = recipe.for_test(notes), recipe.for_test(refused)
+    for line in [*words.notes, *notes]:
         _aside(f"note: {line}")
-    if recipe.refused:
-        for line in recipe.refused:
+    if refused:
+        for line in refused:
             print(f"not honoured: {line}", file=sys.stderr)
         raise ValueError(
-            f"{recipe.path} ({recipe.dialect}) asks for {counted(len(recipe.refused), 'thing')} that Kinegraph does "
+            f"{recipe.path} ({recipe.dialect}) asks for {counted(len(refused), 'thing')} that Kinegraph does "
             f"not do; nothing was started. `kinegraph convert {recipe.path} OUT.yaml` writes the rest as a config"
         )
 
@@ -196,6 +210,9 @@ def _with_clips(verb: str, recipe: Recipe, words: Words) -> list[str]:
     recipe.options = {"split": Said(split, "")} | recipe.options
     if recipe.get("preprocessing.frames") is None:
         recipe.options["preprocessing.frames"] = Said(stored_frames(open_dataset(folder), split), "as stored")
+    if verb == "test":
+        options = recipe.test_options()
+        recipe.options = {name: said for name, said in options.items() if name.partition(".")[0] in TESTED}
     if verb == "train" and _value_of("--work-dir", ours) is None:
         more += ["--work-dir", recipe.work_dir or f"work_dirs/{recipe.path.stem}"]
     if verb == "test" and part and _value_of("--part", ours) is None:

@@ -11,6 +11,7 @@ OURS = {"config", "work_dir", "seed", "batch_size"}  # mean the same here
 KEYS = {*USED, *WITHOUT_EFFECT, *GROUPS} - OURS
 WORKERS = ("num_worker", "num_workers")
 SCORES = ("save_score", "save_result")
+STATES = ("checkpoint", "optimizer_states")  # of MS-G3D: where a training goes on
 
 
 @dataclass
@@ -30,7 +31,9 @@ def main_py_words(verb: str, argv: Sequence[str]) -> MainPyWords:
         word = rest.pop(0)
         name, equals, value = word.partition("=")
         key = name.removeprefix("--").replace("-", "_")
-        known = key in KEYS or key in WORKERS or (testing and key in OURS)
+        if name == "-model_saved_name":  # with one dash in 2s-AGCN and CTR-GCN
+            name, key = "--model_saved_name", "model_saved_name"
+        known = key in KEYS or key in (*WORKERS, *STATES) or (testing and key in OURS)
         if not name.startswith("--") or not known or _names_ours(key, value or next(iter(rest), "")):
             found.left.append(word)
         else:
@@ -44,8 +47,10 @@ def _names_ours(key: str, value: str) -> bool:
 
 def _values(key: str, rest: list[str]) -> list[str]:
     """The words behind an option; weights end those of any other option, since they are an argument of ours."""
+    if key in ("weights", *STATES):
+        return [rest.pop(0)] if rest else []
     values = []
-    while rest and not rest[0].startswith("--") and (key == "weights" or not rest[0].endswith(WEIGHTS)):
+    while rest and not rest[0].startswith("--") and not rest[0].endswith(WEIGHTS):
         values.append(rest.pop(0))
     return values
 
@@ -56,7 +61,15 @@ def _take(key: str, values: list[str], found: MainPyWords, testing: bool) -> Non
         if (value == "test") != testing:
             raise ValueError(f"--phase {value}: `kinegraph {'train' if testing else 'test'} CONFIG` does this")
     elif key == "device":
-        found.notes.append("--device: which GPU is seen is said by CUDA_VISIBLE_DEVICES")
+        several = f"; --devices {len(values)} computes on several" if len(values) > 1 else ""
+        found.notes.append(f"--device: which GPU is seen is said by CUDA_VISIBLE_DEVICES{several}")
+    elif key in STATES and not testing:
+        raise ValueError(
+            f"--{key} {value}: training goes on from runs of Kinegraph only (--work-dir RUN --resume); "
+            "--weights begins a new one with weights"
+        )
+    elif key in STATES:
+        found.notes.append(f"--{key}: the state of a training has no effect on a test")
     elif key == "use_gpu":
         found.left += ["--accelerator", "cpu"] if value.lower() == "false" else []
     elif key in WORKERS:
@@ -67,6 +80,8 @@ def _take(key: str, values: list[str], found: MainPyWords, testing: bool) -> Non
         found.left.insert(0, value)
     elif testing and key == "test_batch_size":
         found.left += ["--batch-size", value]
+    elif testing and key == "half":
+        found.notes.append("--half: a test is computed in float32, --precision says otherwise")
     elif testing and key in OURS:
         pass  # a folder to log in, the training's seed and batches
     elif key in GROUPS:

@@ -4,7 +4,7 @@ from math import pi
 from typing import Any
 
 from kinegraph.foreign.block import Block
-from kinegraph.foreign.recipe import ANY, Recipe, Source, check_known
+from kinegraph.foreign.recipe import ANY, Recipe, Source, about_training, check_known
 from kinegraph.messages import quoted
 
 FEEDER: dict[str, object] = {
@@ -25,7 +25,8 @@ def say_feeder(config: Block, recipe: Recipe) -> None:
     """Say where the clips are and what becomes of each."""
     train, test = config.block("train_feeder_args"), config.block("test_feeder_args")
     for block, what in ((train, "train_feeder_args"), (test, "test_feeder_args")):
-        check_known(recipe, block, FEEDER, what)
+        with about_training(recipe, only=bool(test) and block is train):
+            check_known(recipe, block, FEEDER, what)
     people = config.block("model_args").get("num_person", 2)
     recipe.say("preprocessing.people", people, config, "model_args", "num_person")
     feeder = str(config.get("feeder", FEEDERS[0]))
@@ -43,10 +44,15 @@ def say_feeder(config: Block, recipe: Recipe) -> None:
             split = block.get("split", part) if path.endswith(".npz") else None  # x_train, y_train, x_test, y_test
             recipe.parts[part] = Source(path, split, block.line("data_path"), f"{what}.data_path", labels)
     if "train" not in recipe.parts and not recipe.refused and train:
-        recipe.note("the feeder names no data_path; --dataset FOLDER names the clips", config, "train_feeder_args")
+        what = "the feeder names no data_path; --dataset FOLDER names the clips"
+        recipe.note(what, config, "train_feeder_args", training=True)
     recipe.say("preprocessing.normalize", "none", config, "feeder", "arrays as stored")
     seen = train or test  # a file for tests has only the latter
-    _stream(bool(seen.get("bone")), bool(seen.get("vel")), seen, "bone" if seen.get("bone") else "vel", recipe)
+    stream, of_test = (_stream(bool(it.get("bone")), bool(it.get("vel"))) for it in (seen, test))
+    if stream != "joint":
+        recipe.say("preprocessing.streams", [stream], seen, "bone" if seen.get("bone") else "vel")
+    if test and of_test != stream:
+        recipe.say_tested("preprocessing.streams", [of_test], test, "bone" if test.get("bone") else "vel")
     if recipe.dialect == "CTR-GCN":
         _stretched(train, test, recipe)
     else:
@@ -54,10 +60,8 @@ def say_feeder(config: Block, recipe: Recipe) -> None:
     _repeat(train, recipe)
 
 
-def _stream(bone: bool, motion: bool, block: Block, key: str, recipe: Recipe) -> None:
-    if bone or motion:
-        stream = ("bone" if bone else "joint") + ("_motion" if motion else "")
-        recipe.say("preprocessing.streams", [stream], block, key)
+def _stream(bone: bool, motion: bool) -> str:
+    return ("bone" if bone else "joint") + ("_motion" if motion else "")
 
 
 def _repeat(train: Block, recipe: Recipe) -> None:
@@ -79,7 +83,8 @@ def _window(train: Block, test: Block, recipe: Recipe) -> None:
         recipe.say("preprocessing.sampling", "pad", train, "window_size", "all frames")
         recipe.say("preprocessing.frames", 300, train, "window_size", "all frames")
     if train.get("random_shift"):
-        recipe.refuse("random_shift, a random place among the zeros, is not here", train, "random_shift")
+        what = "random_shift, a random place among the zeros, is not here"
+        recipe.refuse(what, train, "random_shift", training=True)
     if train.get("random_move"):
         recipe.say("preprocessing.augment.rotation", [0.0, 0.0, 0.17], train, "random_move")
         recipe.say("preprocessing.augment.scale", 0.1, train, "random_move")
@@ -87,6 +92,7 @@ def _window(train: Block, test: Block, recipe: Recipe) -> None:
             "random_move drifts within a clip there; rotation and scale are drawn once a clip here",
             train,
             "random_move",
+            training=True,
         )
 
 
@@ -101,7 +107,8 @@ def _stretched(train: Block, test: Block, recipe: Recipe) -> None:
     if len(drawn) == 2 and drawn[1] == 1:
         recipe.say("preprocessing.augment.crop", float(drawn[0]), train, "p_interval")
     elif drawn not in ([], [1]):
-        recipe.refuse(f"p_interval {drawn}: training takes a share from x to 1 here, [x, 1]", train, "p_interval")
+        what = f"p_interval {drawn}: training takes a share from x to 1 here, [x, 1]"
+        recipe.refuse(what, train, "p_interval", training=True)
     if len(tested) == 1 and tested != [1]:
         recipe.say("preprocessing.test_crop", float(tested[0]), test, "p_interval")
     elif len(tested) == 2:
@@ -126,15 +133,18 @@ def _ucla(train: Block, test: Block, recipe: Recipe) -> None:
             files = str(block.get("files", UCLA_FILES))
             recipe.parts[part] = Source(files, f"{UCLA_SPLIT}_{part}", block.line("label_path"), option)
     seen = train or test
-    words = str(seen.get("data_path", "joint"))
-    _stream("bone" in words, "motion" in words, seen, "data_path", recipe)
-    if "motion" in words:
-        recipe.say("preprocessing.motion_between", "chosen", seen, "data_path")
+    words, of_test = (str(it.get("data_path", "joint")) for it in (seen, test))
+    stream, tested = (_stream("bone" in it, "motion" in it) for it in (words, of_test))
+    recipe.say("preprocessing.streams", [stream], seen, "data_path")
+    if test and tested != stream:
+        recipe.say_tested("preprocessing.streams", [tested], test, "data_path")
+    recipe.say("preprocessing.motion_between", "chosen", seen, "data_path", "as the feeder's code")
     recipe.say("preprocessing.normalize", "box", seen, "data_path", "as the feeder's code")
     recipe.say("preprocessing.sampling", "sorted", seen, "data_path", "as the feeder's code")
     recipe.say("preprocessing.frames", UCLA_FRAMES, seen, "window_size", "as the feeder's code")
     recipe.say(
         "preprocessing.augment.rotation", [round(UCLA_THETA, 6)] * 2 + [0.0], seen, "data_path", "rand_view_transform"
     )
-    recipe.note("a clip is turned about x, then y here, there about y, then x, by whole degrees", seen, "data_path")
+    what = "a clip is turned about x, then y here, there about y, then x, by whole degrees"
+    recipe.note(what, seen, "data_path", training=True)
     _repeat(train, recipe)

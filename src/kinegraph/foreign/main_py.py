@@ -99,15 +99,17 @@ def say_training(config: Block, recipe: Recipe, validate: bool | None) -> None:
             return
     with understanding(recipe, config, "train_feeder_args"):
         say_feeder(config, recipe)
-    with understanding(recipe, config, "base_lr"):
+    with understanding(recipe, config, "base_lr", training=True):
         _schedule(config, recipe)
-    with understanding(recipe, config, "weights"):
+    with understanding(recipe, config, "weights", training=True):
         _start(config, recipe)
     recipe.say("validate", validate is not False and "val" in recipe.parts, name="by default")
     if isinstance(config.get("work_dir"), str):
         recipe.work_dir = config["work_dir"]
+    if config.get("phase") == "test" and config.get("save_score"):
+        recipe.note("save_score: `kinegraph test` writes the scores with --out FILE.pkl", config, "save_score")
     if config.get("phase") == "test":
-        recipe.note("phase: test has no effect; `kinegraph test` is a verb of its own", config, "phase")
+        recipe.note("phase: test has no effect; `kinegraph test` is a verb of its own", config, "phase", training=True)
     unknown = [key for key, value in config.items() if key not in WITHOUT_EFFECT and key not in USED and value]
     if unknown:
         what = f"{first_few(unknown)}: settings of another main.py, which may change the training"

@@ -8,7 +8,7 @@ from kinegraph.foreign.networks import network
 from kinegraph.foreign.pipelines import preprocessing
 from kinegraph.foreign.python_config import read_python_config
 from kinegraph.foreign.python_values import Imported
-from kinegraph.foreign.recipe import ANY, Recipe, Source, check_known, understanding
+from kinegraph.foreign.recipe import ANY, Recipe, Source, about_training, check_known, understanding
 from kinegraph.foreign.schedules import (
     clipping,
     early_stop,
@@ -78,16 +78,26 @@ def read_openmmlab(path: Path, cfg_options: Sequence[str] = (), validate: bool |
     loader = "train_dataloader" if newer else "data"
     with understanding(recipe, config, "model"):
         network(config, recipe)
+    with understanding(recipe, config, "model", training=True):
         loss(config.block("model").block("cls_head"), recipe)
     if recipe.get("model.class_path") is None:
         return recipe  # no more is said of a network that is not here
-    if not config.block(loader):
+    if not config.block(loader) and not config.block("test_dataloader"):
         recipe.refuse(
             "there are no data, optimizer and schedule: a config to answer with, not to train", config, "model"
         )
         return recipe
     with understanding(recipe, config, loader):
         _data(config, recipe, newer)
+    with about_training(recipe):
+        _training(config, used, recipe, newer, validate)
+    return recipe
+
+
+def _training(config: Block, used: set[str], recipe: Recipe, newer: bool, validate: bool | None) -> None:
+    """Say batches, optimizer, schedule, validation and hooks."""
+    loader = "train_dataloader" if newer else "data"
+    with understanding(recipe, config, loader):
         _sizes(config, config.block(loader), recipe, newer)
     with understanding(recipe, config, "optim_wrapper" if newer else "optimizer"):
         (wrapped_optimizer if newer else _optimizer)(config, recipe)
@@ -97,7 +107,6 @@ def read_openmmlab(path: Path, cfg_options: Sequence[str] = (), validate: bool |
         _validation(config, recipe, newer, validate)
     with understanding(recipe, config, "custom_hooks"):
         _runtime(config, used, recipe)
-    return recipe
 
 
 def _optimizer(config: Block, recipe: Recipe) -> None:
@@ -135,18 +144,19 @@ def _data(config: Block, recipe: Recipe, newer: bool) -> None:
         if loader.block(key):
             found[part] = _unwrapped(loader.block(key), f"{start}{key}", part, recipe)
     if "train" not in found:
-        recipe.refuse("there is no dataset to train on", config, "train_dataloader" if newer else "data")
-        return
+        recipe.refuse("there is no dataset to train on", config, "train_dataloader" if newer else "data", training=True)
     for part, (block, name) in found.items():
-        _source(part, block, name, recipe)
+        with about_training(recipe, only=part == "train"):
+            _source(part, block, name, recipe)
     splits = [recipe.parts[part].split for part in ("train", "val") if part in recipe.parts]
     recipe.dataset["splits"] = splits
     train, test = (found.get(part, (Block(), ""))[0].get("pipeline") for part in ("train", "test"))
     lists = [it if isinstance(it, list | tuple) else None for it in (train, test)]
-    if lists[0] is None:
+    if "train" in found and lists[0] is None:
         recipe.refuse("the training data have no pipeline", found["train"][0], "pipeline")
-    else:
-        preprocessing(list(lists[0]), list(lists[1]) if lists[1] is not None else None, recipe)
+    elif any(it is not None for it in lists):
+        first, last = (lists[0] if lists[0] is not None else lists[1]), lists[1]
+        preprocessing(list(first or ()), list(last) if last is not None else None, recipe)
 
 
 def _unwrapped(block: Block, name: str, part: str, recipe: Recipe) -> tuple[Block, str]:

@@ -9,7 +9,7 @@ from kinegraph.data.features import Stream
 from kinegraph.data.preprocessing import UNIFORM, Placing, Sampling
 from kinegraph.foreign.block import Block
 from kinegraph.foreign.networks import LAYOUTS_0, LAYOUTS_1
-from kinegraph.foreign.recipe import ANY, Recipe, check_known
+from kinegraph.foreign.recipe import ANY, Recipe, about_training, check_known
 from kinegraph.messages import did_you_mean, quoted
 from kinegraph.skeleton.layout import load_layout
 
@@ -40,7 +40,8 @@ class Steps:
 
 def preprocessing(train: list[Any], test: list[Any] | None, recipe: Recipe) -> None:
     """Say how clips become what the network sees. test: the pipeline of testing, if there is one."""
-    steps = _read(train, recipe)
+    with about_training(recipe, only=test is not None):
+        steps = _read(train, recipe)
     tested = _read(test, recipe) if test is not None else None
     values = dict(steps.values)
     if tested is not None:
@@ -116,7 +117,7 @@ def _add_test(values: dict[str, Any], tested: dict[str, Any], recipe: Recipe) ->
                 values["test_frames"] = test
             else:
                 _, block, key = test or trained or (None, Block(), "")
-                recipe.refuse(f"{name} differs between training and testing; here it is one", block, key)
+                recipe.say_tested(f"preprocessing.{name}", test[0] if test else None, block, key)
 
 
 # ---- one function a transform ----------------------------------------------------------------------------------------

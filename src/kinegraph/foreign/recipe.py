@@ -43,8 +43,9 @@ class Recipe:
     """A translated configuration.
 
     dialect: the project and version. options: by name with dots, in the order of our config. notes: what is left out
-    without changing the weights, or said otherwise here. refused: what cannot be honoured. parts: train, val and test.
-    dataset: what reading the clips needs to know: layout, units, class_names.
+    without changing the weights, or said otherwise here. refused: what cannot be honoured. of_training: those of both
+    that matter to a training, not to a test. tested: options that a test has otherwise; None: that it does not have.
+    parts: train, val and test. dataset: what reading the clips needs to know: layout, units, class_names.
     """
 
     path: Path
@@ -52,30 +53,63 @@ class Recipe:
     options: dict[str, Said] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    of_training: set[str] = field(default_factory=set)
+    tested: dict[str, Said] = field(default_factory=dict)
     parts: dict[str, Source] = field(default_factory=dict)
     dataset: dict[str, Any] = field(default_factory=dict)
     classes: int | None = None
     work_dir: str | None = None
+    in_training: bool = False  # whether what is said now is about a training
 
     def say(self, option: str, value: object, block: Block | None = None, key: str = "type", name: str = "") -> None:
         """Set an option, from a value of a block of the config."""
+        if (said := self._said(value, block, key, name)) is not None:
+            self.options[option] = said
+
+    def say_tested(self, option: str, value: object, block: Block, key: str) -> None:
+        """Set an option for tests alone. A training and its validation have one: that they differ is refused there."""
+        what = f"{option.removeprefix('preprocessing.')} differs between training and testing; here it is one"
+        self.refuse(what, block, key, training=True)
+        if (said := self._said(value, block, key)) is not None:
+            self.tested[option] = said
+
+    def _said(self, value: object, block: Block | None, key: str, name: str = "") -> Said | None:
         line = block.line(key) if block is not None else ""
         if isinstance(value, Imported):
             self.refuse(f"{name or key} is {value}, and no import is followed; --cfg-options sets it", block, key)
-            return
-        if not _is_plain(value):
+        elif not _is_plain(value):
             self.refuse(f"{name or key} is {_shown(value)}, expected a number, a word or a list of them", block, key)
-            return
-        self.options[option] = Said(value, f"{line} {name or key}".strip())
+        else:
+            return Said(value, f"{line} {name or key}".strip())
+        return None
 
-    def note(self, text: str, block: Block | None = None, key: str = "type") -> None:
-        if not any(it.endswith(one_line(text)) for it in self.notes):
-            self.notes.append(_after(block.line(key) if block is not None else "", text))
+    def test_options(self) -> dict[str, Said]:
+        """The options of a test."""
+        absent = {option for option, said in self.tested.items() if said.value is None}
+        return {option: said for option, said in (self.options | self.tested).items() if option not in absent}
 
-    def refuse(self, text: str, block: Block | None = None, key: str = "type") -> None:
-        """The pipelines of training and of testing say the same twice: it is refused once."""
-        if not any(it == one_line(text) or it.endswith(f": {one_line(text)}") for it in self.refused):
-            self.refused.append(_after(block.line(key) if block is not None else "", text))
+    def note(self, text: str, block: Block | None = None, key: str = "type", training: bool = False) -> None:
+        """training: it matters to a training, not to a test."""
+        self._add(self.notes, text, block, key, training)
+
+    def refuse(self, text: str, block: Block | None = None, key: str = "type", training: bool = False) -> None:
+        self._add(self.refused, text, block, key, training)
+
+    def _add(self, lines: list[str], text: str, block: Block | None, key: str, training: bool) -> None:
+        """The pipelines of training and of testing say the same twice: it stands there once."""
+        text, training = one_line(text), training or self.in_training
+        line = next((it for it in lines if it == text or it.endswith(f": {text}")), None)
+        if line is None:
+            line = _after(block.line(key) if block is not None else "", text)
+            lines.append(line)
+            if training:
+                self.of_training.add(line)
+        elif not training:
+            self.of_training.discard(line)
+
+    def for_test(self, lines: list[str]) -> list[str]:
+        """Those of some notes or refusals that matter to a test."""
+        return [line for line in lines if line not in self.of_training]
 
     def get(self, option: str, missing: Any = None) -> Any:
         return self.options[option].value if option in self.options else missing
@@ -94,12 +128,26 @@ def _is_plain(value: object) -> bool:
 
 
 @contextmanager
-def understanding(recipe: Recipe, block: Block, key: str) -> Generator[None]:
-    """Within it, a value that is not of its kind, such as a number where a list is expected, is refused."""
+def about_training(recipe: Recipe, only: bool = True) -> Generator[None]:
+    """What is said within it matters to a training, not to a test. only: whether that is so."""
+    before, recipe.in_training = recipe.in_training, only or recipe.in_training
     try:
         yield
-    except (TypeError, AttributeError, LookupError, ArithmeticError, ValueError) as error:
-        recipe.refuse(f"'{key}' is not as expected: {error}", block, key)
+    finally:
+        recipe.in_training = before
+
+
+@contextmanager
+def understanding(recipe: Recipe, block: Block, key: str, training: bool = False) -> Generator[None]:
+    """Within it, a value that is not of its kind, such as a number where a list is expected, is refused.
+
+    training: as `about_training`.
+    """
+    with about_training(recipe, training):
+        try:
+            yield
+        except (TypeError, AttributeError, LookupError, ArithmeticError, ValueError) as error:
+            recipe.refuse(f"'{key}' is not as expected: {error}", block, key)
 
 
 def check_known(recipe: Recipe, block: Block, known: Mapping[str, object], what: str) -> None:
