@@ -111,3 +111,13 @@ def test_a_clip_without_a_label_is_named_before_the_first_training(own, here, ca
     assert main(["crossval", "c.yaml", "--dataset", "other"]) == 2
     assert "other: clip 'clip003' has no label" in capsys.readouterr().err
     assert not here
+
+
+@pytest.mark.parametrize(
+    "verb", [["crossval"], ["sweep", "--search", "optimizer.lr=log(1e-3,1e-1)", "--split", "xsub"]]
+)
+def test_a_config_need_not_name_the_dataset_that_the_command_is_given(own, tmp_path, capsys, verb):
+    lines = [line for line in own.read_text().splitlines() if not line.startswith(("dataset:", "split:"))]
+    (tmp_path / "bare.yaml").write_text("\n".join(lines))
+    assert main([verb[0], "bare.yaml", *verb[1:], "--dataset", "data", "--by", "shoe"]) == 2
+    assert "shoe" in capsys.readouterr().err  # the first fault that is left

@@ -75,6 +75,8 @@ def test_the_command_changes_the_last_layer_alone(tmp_path, capsys):
     after = Evaluation(tested.scores / float(factor[0]), labels, tested.names, names)
     assert calibration(after.confidence, after.right).error < 0.05
     assert 0 < new.extra["least_probability"] < 1
+    assert main(["calibrate", str(out), str(result), "--out", str(tmp_path / "twice.safetensors")]) == 2
+    assert "is calibrated already, by temperature 0.2" in capsys.readouterr().err
     few = Evaluation(scores[:9], scores[:9].argmax(1), tested.names[:9], names)
     write_report(tmp_path / "few.pkl", few)
     assert main(["calibrate", str(weights), str(tmp_path / "few.pkl"), "--out", str(tmp_path / "few.safetensors")]) == 0

@@ -56,3 +56,10 @@ def test_dropout_before_the_head_is_of_training_alone():
     members = [{"network": "kinegraph.models.stgcn.STGCN", "streams": [0]}]
     with pytest.raises(ValueError, match="Ensemble has several heads while training"):
         drop_before_head(Ensemble(adjacency(load_layout("ntu25")), 3, 4, members=members), 0.5)
+
+
+def test_half_precision_on_a_cpu_is_said_in_a_line(capsys, recwarn):
+    fabric = start_processes("cpu", 1, precision="16-mixed")
+    assert fabric.strategy.precision.precision == "bf16-mixed"
+    assert capsys.readouterr().err == "warning: 16-mixed needs a GPU; on this CPU it is bf16-mixed\n"
+    assert not recwarn.list

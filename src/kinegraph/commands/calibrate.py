@@ -44,13 +44,17 @@ def calibrate(
         best_temperature,
         calibration,
         least_probability,
-        promised,
     )
     from kinegraph.evaluation.evaluation import Evaluation
     from kinegraph.models.network import divide_logits
     from kinegraph.models.weights import load_weights, save_weights
 
     known, (tested, _) = load_weights(weights), read_evaluation(result)
+    if (before := known.extra.get("temperature")) is not None:
+        raise ValueError(
+            f"{weights} is calibrated already, by temperature {before:.2f}, and a result of the network before that "
+            "would count twice; give the weights that it was made of"
+        )
     if tested.class_names != tuple(known.class_names):
         raise ValueError(f"{result} has other classes than {weights}")
     if tested.part == "train":
@@ -65,15 +69,22 @@ def calibrate(
     divide_logits(known.model, temperature)
     about = {"layout": known.layout, "class_names": known.class_names, "preprocessing": known.preprocessing}
     half = known.extra.get("stored") == "float16"
-    save_weights(out, known.model, **about, extra=known.extra | {"least_probability": least}, half=half)
+    extra = known.extra | {"least_probability": least, "temperature": temperature}
+    save_weights(out, known.model, **about, extra=extra, half=half)
     after = Evaluation(tested.scores / temperature, tested.labels, tested.names, tested.class_names)
-    before, now = (calibration(it.confidence, it.right).error for it in (tested, after))
+    first, now = (calibration(it.confidence, it.right).error for it in (tested, after))
     why = "; all of them are answered right, which does not tell how often others are wrong" if always else ""
     if temperature in (TEMPERATURES[0], TEMPERATURES[-1]):
         why = "; it is the last that was tried, as these clips do not decide it: give more, or better answers" + why
     print(f"{out}: temperature {temperature:.2f} by {counted(len(tested.labels), 'clip')}{why}")
-    print(f"calibration error {before:.1%} -> {now:.1%}; below a probability of {least:.2%} rather none of the classes")
-    right = int(tested.right.sum())
+    print(f"calibration error {first:.1%} -> {now:.1%}; below a probability of {least:.2%} rather none of the classes")
+    _say_promise(int(tested.right.sum()), accepted)
+
+
+def _say_promise(right: int, accepted: float) -> None:
+    """Print where so few right answers cannot promise the share."""
+    from kinegraph.evaluation.calibration import promised
+
     if (kept := promised(right, accepted)) < accepted:
         print(
             f"note: {counted(right, 'right answer')} cannot promise --accepted {accepted:g}: of new clips that are "

@@ -79,7 +79,8 @@ def crossval(
     if isinstance(folds, int) and folds < 2:
         raise ValueError(f"--folds is {folds}, expected at least 2, or leave-one-out")
     config = find_config(config)
-    options = read_config(train, config, train_options or ())  # wrong options fail here, not in the first fold
+    asked = [*(train_options or ()), *part_words(dataset, "folds")]  # each fold is a split of its own
+    options = read_config(train, config, asked)  # wrong options fail here, not in the first fold
     if options.early_stop is not None:
         raise ValueError(
             "early_stop would choose the epoch by the clips that are tested: leave it out of a cross-validation, or "
@@ -111,6 +112,12 @@ def crossval(
 
     run_jobs(Commands(threads), list(jobs), processes, done)
     return _conclude(folder, jobs, out, what, about["config"])
+
+
+def part_words(dataset: Path | None, split: str | None) -> list[str]:
+    """Words for `train` of what a command takes itself: a config need not name them."""
+    given = {"dataset": dataset, "split": split}
+    return [f"--{name}={value}" for name, value in given.items() if value is not None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from kinegraph.atomic import write_atomic
 from kinegraph.commands.arguments import parse
 from kinegraph.commands.configs import find_config
+from kinegraph.commands.crossval import part_words
 from kinegraph.commands.crossval import words as words
 from kinegraph.commands.signature import check_numbers, check_ranges
 from kinegraph.commands.train import train
@@ -95,7 +96,7 @@ def sweep(
         raise ValueError(f"--folds is {folds}, expected at least 2, or leave-one-out")
     space, given = read_search(search), train_options or ()
     config = find_config(config)
-    options = _checked(config, given, space)
+    options = _checked(config, [*given, *part_words(dataset, split)], space)
     folder = open_dataset(dataset or options.dataset, check_values=True)
     base = split or options.split
     parts = _folds(folder, by, folds, base)

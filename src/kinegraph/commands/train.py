@@ -144,7 +144,8 @@ def _introduce(
     for line in worries:
         print(f"warning: {line}")
     if total > clips * options.repeat:
-        print(f"warning: {clips * options.repeat} training clips do not fill one batch of {options.batch_size}")
+        of = f"{options.batch_size} in {fabric.world_size} processes" if fabric.world_size > 1 else f"{total}"
+        print(f"warning: {clips * options.repeat} training clips do not fill one batch of {of}")
     for line in data.chosen:
         print(f"from the data: {line}")
     if parts.fitted:

@@ -5,9 +5,9 @@ what belongs to it. Reading such a file runs no code from it. A model card for p
 
 The header's `extra` has, each where it is known: `made_with` (versions), `training` (data, licence, clips,
 classes, subjects), `measured` (a list: figures and on which clips), `epoch`, `epochs`, `recipe` (the config's text),
-`based_on` (the weights it started from), `least_probability` (below it an
-answer is rather none of the classes), `stored` (float16), `source` (the checkpoint it was converted from), `licence`
-and `notes` (people's own words).
+`based_on` (the weights it started from), `least_probability` (below it an answer is rather none of the classes),
+`temperature` (by which `calibrate` divided the logits), `stored` (float16), `source` (the checkpoint it was converted
+from), `licence` and `notes` (people's own words).
 """
 
 import hashlib
@@ -277,6 +277,7 @@ FIGURES: Mapping[str, Check] = FACTS | dict.fromkeys(("top1", "top5", "mean_clas
 PLAIN: Mapping[str, Check] = {
     "made_with": _versions,
     "least_probability": _number,
+    "temperature": _number,
     "epoch": _count,
     "epochs": _count,
     **dict.fromkeys(("recipe", "stored", "source", "licence", "notes"), _text),

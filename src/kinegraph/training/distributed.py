@@ -5,7 +5,9 @@ import logging
 import os
 import re
 import signal
+import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -27,7 +29,8 @@ def start_processes(accelerator: str, devices: int, nodes: int = 1, precision: s
     """
     asked, precision = precision, faster_training(accelerator) if precision == "auto" else precision
     try:
-        with _less_said():
+        with _less_said(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".* AMP with fp16 is not supported on CPU")  # said below, in a line
             fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, precision=precision)
     except (RuntimeError, ValueError, ImportError) as error:
         reason = " ".join(str(error).split())
@@ -39,6 +42,9 @@ def start_processes(accelerator: str, devices: int, nodes: int = 1, precision: s
         atexit.register(_part)
     if asked == "auto":
         _check_same(fabric, precision)
+    taken = fabric.strategy.precision.precision
+    if taken != precision and fabric.is_global_zero:
+        print(f"warning: {precision} needs a GPU; on this CPU it is {taken}", file=sys.stderr)
     return fabric
 
 
