@@ -22,12 +22,11 @@ import numpy as np
 from accuracy_sets import SETS, SPLIT, prepared
 from few_clips_joints import with_joints_of
 
+from kinegraph import enroll, predict
 from kinegraph.atomic import write_atomic
-from kinegraph.data.augment import mirrored_classes
-from kinegraph.data.auto import twin_names
 from kinegraph.data.dataset import open_dataset, write_dataset
 from kinegraph.evaluation.about_result import read_evaluation
-from kinegraph.inference.embedding import embeddings, encoder_for
+from kinegraph.inference.embedding import embeddings
 from kinegraph.inference.predictor import predictor_of
 from kinegraph.models.ridge import fit_head, log_probabilities
 from kinegraph.models.weights import load_weights
@@ -80,47 +79,53 @@ def described(encoder: str, name: str, options: argparse.Namespace) -> dict[str,
         folder = open_dataset(options.sets_at / name)
         order = [*folder.indices(SPLIT, "train"), *folder.indices(SPLIT, "test")]
         labels, train = folder.label[order], np.arange(len(order)) < len(folder.indices(SPLIT, "train"))
-        vectors = vectors_of(encoder, [folder[i] for i in order], [folder.class_names[i] for i in labels], train)
+        vectors = vectors_of(encoder, [folder[i] for i in order])
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(path, vectors=np.zeros(0) if vectors is None else vectors, labels=labels, train=train)
     with np.load(path) as file:
         return dict(file) if file["vectors"].size else None
 
 
-def vectors_of(encoder: str, clips: list, classes: list[str], train: np.ndarray) -> np.ndarray | None:
+def vectors_of(encoder: str, clips: list) -> np.ndarray | None:
     """None where the joints of the encoder are not among those of the clips."""
-    if encoder == "any":
-        count = int(train.sum())
-        known = encoder_for(clips[:count], classes[:count])
-    else:
-        known = load_weights(encoder)
-        if clips[0].keypoint.shape[3] != 3:
-            return None
-        clips = [with_joints_of(clip, known.layout) for clip in clips]
-    predictor = predictor_of(known)
+    known = load_weights(encoder)
+    if clips[0].keypoint.shape[3] != 3:
+        return None
+    predictor, clips = predictor_of(known), [with_joints_of(clip, known.layout) for clip in clips]
     return np.stack(list(embeddings(predictor, map(predictor.fit, clips))))
 
 
 def enrolled(encoder: str, name: str, options: argparse.Namespace) -> list[float] | None:
     """Accuracy for each number of clips, means over draws."""
+    if encoder == "any":
+        return [float(np.mean([any_right(name, count, seed, options) for seed in range(options.draws)]))
+                for count in options.clips]  # fmt: skip
     known = next((beginning for title, beginning in TRAINED_ON.items() if title in encoder), "no set")
     found = None if name.startswith(known) else described(encoder, name, options)
     if found is None:
         return None
     vectors, labels, test = found["vectors"], found["labels"], np.flatnonzero(~found["train"])
-    mirrored, asked = None, vectors
-    if encoder == "any" and twin_names(names := open_dataset(options.sets_at / name).class_names):
-        mirrored, asked = mirrored_classes(names), vectors[:, :1]  # as `enrolled` of the product
 
     def right(chosen: np.ndarray) -> float:
-        head = fit_head(vectors[chosen].astype(np.float64), labels[chosen], labels.max() + 1, mirrored)
-        scores = asked[test] @ head.weight.T.astype(np.float32) + head.bias
+        head = fit_head(vectors[chosen].astype(np.float64), labels[chosen], labels.max() + 1)
+        scores = vectors[test] @ head.weight.T.astype(np.float32) + head.bias
         return float((log_probabilities(scores).argmax(1) == labels[test]).mean())
 
     return [
         float(np.mean([right(draw(labels, found["train"], count, seed)) for seed in range(options.draws)]))
         for count in options.clips
     ]
+
+
+def any_right(name: str, count: int, seed: int, options: argparse.Namespace) -> float:
+    """Accuracy of `enroll any` by one draw: its network looks at the examples alone."""
+    folder = open_dataset(options.sets_at / name)
+    train, test = folder.indices(SPLIT, "train"), folder.indices(SPLIT, "test")
+    order = np.concatenate([train, test])
+    chosen = order[draw(folder.label[order], np.arange(len(order)) < len(train), count, seed)]
+    clips, classes = [folder[i] for i in chosen], [folder.class_names[i] for i in folder.label[chosen]]
+    model = enroll("any", clips, classes)
+    return float(np.mean([predict(model, folder[i]).class_name == folder.class_names[folder.label[i]] for i in test]))
 
 
 def neighbour(name: str, options: argparse.Namespace) -> list[float]:

@@ -7,8 +7,8 @@ A third of the classes of each set is left out, another one in each draw, and th
 of the test clips of enrolled ones reach (false accepts at 90 % accepted, AUROC beside it), and then the accepted and
 the false accepts of a threshold that is fitted on the examples alone: the value that 90 % of them reach, each by all
 others. "both" is probability and neighbour, each in its deviations among the examples. Last the error of the
-probabilities (ECE) without and with the sharpness that `fit_head` chooses, and the accuracy. Vectors are those of
-`few_clips.py`, which has the options --out and --sets-at too.
+probabilities (ECE) without and with the sharpness that `fit_head` chooses, and the accuracy. The options --out and
+--sets-at are those of `few_clips.py`.
 """
 
 import argparse
@@ -16,10 +16,13 @@ import re
 from pathlib import Path
 
 import numpy as np
-from accuracy_sets import SETS
-from few_clips import described, draw
+from accuracy_sets import SETS, SPLIT
+from few_clips import draw
 
+from kinegraph.data.dataset import open_dataset
 from kinegraph.evaluation.calibration import calibration
+from kinegraph.inference.embedding import embeddings, encoder_for
+from kinegraph.inference.predictor import predictor_of
 from kinegraph.models.ridge import fit_head, log_probabilities
 
 ACCEPTED = 0.9
@@ -39,20 +42,25 @@ def main() -> None:
     options.sets_at = options.sets_at or options.out / "sets"
     for count in options.clips:
         for name in (it for it in SETS if re.search(options.sets, it)):
-            figures = [measured(described("any", name, options), count, seed) for seed in range(options.draws)]
+            figures = [measured(options.sets_at / name, count, seed) for seed in range(options.draws)]
             for measure in figures[0]:
                 mean = np.mean([one[measure] for one in figures], axis=0)
                 print(f"{count:3} {name:14} {measure:12} " + " ".join(f"{100 * it:6.1f}" for it in mean), flush=True)
 
 
-def measured(found: dict[str, np.ndarray], count: int, seed: int) -> dict[str, list[float]]:
+def measured(path: Path, count: int, seed: int) -> dict[str, list[float]]:
     """Of each measure: false accepts at 90 % and AUROC; accepted and false accepts by the threshold of the examples."""
-    labels, train, vectors = found["labels"], found["train"], found["vectors"]
+    folder = open_dataset(path)
+    order = np.concatenate([folder.indices(SPLIT, part) for part in ("train", "test")])
+    labels, train = folder.label[order], np.arange(len(order)) < len(folder.indices(SPLIT, "train"))
     classes = np.unique(labels)
     known = np.sort(np.random.default_rng(seed).permutation(classes)[len(classes) // 3 :])
     inside = np.isin(labels, known)
     place = np.searchsorted(known, labels)
     chosen = draw(labels, train & inside, count, seed)
+    examples = [folder[i] for i in order[chosen]]
+    predictor = predictor_of(encoder_for(examples, [str(it) for it in labels[chosen]], examples=True))
+    vectors = np.stack(list(embeddings(predictor, (predictor.fit(folder[i]) for i in order))))
     test, x, y = np.flatnonzero(~train), vectors.astype(np.float64), place[chosen]
     head = fit_head(x[chosen], y, len(known))
     scores = x[test] @ head.weight.T + head.bias

@@ -20,6 +20,7 @@ NETWORKS = (
     "kinegraph.models.protogcn.ProtoGCN",
     "kinegraph.models.skateformer.SkateFormer",
     "kinegraph.models.posestatistics.PoseStatistics",
+    "kinegraph.models.fixedfeatures.FixedFeatures",
     "kinegraph.models.jointdistances.JointDistances",
     "kinegraph.models.minirocket.MiniRocket",
     "kinegraph.models.ensemble.Ensemble",

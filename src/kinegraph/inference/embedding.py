@@ -18,7 +18,7 @@ from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.inference.predictor import Predictor, predictor_of
 from kinegraph.inference.trained_network import batches
 from kinegraph.messages import spreadsheet_cell
-from kinegraph.models.minirocket import MiniRocket
+from kinegraph.models.fixedfeatures import FixedFeatures
 from kinegraph.models.posestatistics import PoseStatistics
 from kinegraph.models.weights import Weights
 from kinegraph.skeleton.clip import SkeletonClip
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 KINDS = (".npz", ".csv")
 ANY = "any"
 FRAMES = 64  # a clip; parts of an eighth have eight
-DILATIONS = 1, 2, 3, 4, 6, 7  # of MiniRocket; the longest kernels span 57 frames
-LOOKED_AT = 300  # clips that MiniRocket looks at
+LOOKED_AT = 300  # clips that the network of `enroll` looks at
 STREAMS = ("joint", "bone")
 
 
@@ -115,8 +114,8 @@ def encoder_for(clips: Sequence[SkeletonClip], classes: Sequence[str | None], *,
     """An encoder of the joints and coordinates of the first clip; its head answers nothing yet.
 
     How bodies are placed, and whether clips may be seen in the mirror, follows from the clips and the names of their
-    classes. examples: a head will be fitted to these clips. Then the network is `MiniRocket`, which answers better and
-    looks at them; else it is `PoseStatistics`, whose vectors can be compared with those of other calls.
+    classes. examples: a head will be fitted to these clips. Then the network is `FixedFeatures`, which answers better
+    and looks at them; else it is `PoseStatistics`, whose vectors can be compared with those of other calls.
     Raises ValueError where there is no clip.
     """
     if not clips:
@@ -133,7 +132,7 @@ def encoder_for(clips: Sequence[SkeletonClip], classes: Sequence[str | None], *,
     steps = Preprocessing.from_dict(steps.to_dict() | {"test_mirror": not forbidden})
     given = adjacency(layout, "uniform"), len(STREAMS) * dimensions, len(names)
     if examples:
-        network = MiniRocket(*given, streams=len(STREAMS), dilations=DILATIONS).eval()
+        network = FixedFeatures(*given).eval()
         network.see(torch.cat(list(_bodies(alike, steps))))
     else:
         network = PoseStatistics(*given).eval()
