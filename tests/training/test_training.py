@@ -21,6 +21,7 @@ from kinegraph.models.weights import load_model
 from kinegraph.training import distributed
 from kinegraph.training.loop import Training
 from tests import made_up
+from tests.training.killed import killed_after
 
 TIMES = ("time", "data_time", "command")
 OWN = """
@@ -63,12 +64,8 @@ def assert_same_run(one: Path, other: Path) -> None:
     assert logged(one) == logged(other)
 
 
-class Killed(Exception):
-    pass
-
-
 @pytest.mark.parametrize(
-    ("killed_at", "options"),
+    ("steps", "options"),
     [
         (5, ("--save-every", "100")),  # at the end of the first epoch: its 5 batches are done, nothing of the second
         (8, ("--save-every", "2")),  # inside the second: 3 batches done, 2 of them saved
@@ -76,40 +73,28 @@ class Killed(Exception):
         (12, ("--save-every", "1")),
     ],
 )
-def test_resumed_is_uninterrupted_bit_for_bit(tmp_path, data, monkeypatch, killed_at, options):
-    check_resuming(tmp_path, data, monkeypatch, killed_at, options)
+def test_resumed_is_uninterrupted_bit_for_bit(tmp_path, data, steps, options):
+    check_resuming(tmp_path, data, steps, options)
 
 
-def test_a_loss_of_the_networks_own_is_resumed_with_what_it_keeps(tmp_path, data, monkeypatch):
+def test_a_loss_of_the_networks_own_is_resumed_with_what_it_keeps(tmp_path, data):
     protogcn = ("--model", "kinegraph.models.protogcn.ProtoGCN", "--model.widths", "[8, 16]")
-    check_resuming(tmp_path, data, monkeypatch, 8, ("--save-every", "2"), protogcn)
+    check_resuming(tmp_path, data, 8, ("--save-every", "2"), protogcn)
     before = load_file(tmp_path / "whole" / "checkpoints" / "last.safetensors")["contrast.means"]
     assert not torch.equal(before, first_means(before.shape[1]))
 
 
-def check_resuming(tmp_path, data, monkeypatch, killed_at, options, model=()) -> None:
+def check_resuming(tmp_path, data, steps, options, model=()) -> None:
     whole = run(tmp_path, data, "whole", "--log-every", "2", *model)
-    step = Training._step
-
-    def dying_step(self, *batch):
-        if self.progress.step == killed_at:
-            raise Killed
-        return step(self, *batch)
-
-    monkeypatch.setattr(Training, "_step", dying_step)
-    with pytest.raises(Killed):
+    with killed_after(steps):
         run(tmp_path, data, "killed", "--log-every", "2", *options, *model)
-    monkeypatch.setattr(Training, "_step", step)
     run(tmp_path, data, "killed", "--log-every", "2", *options, *model, "--resume")
     assert_same_run(tmp_path / "killed", whole)
 
 
-def test_a_run_that_died_before_its_first_checkpoint_starts_anew(tmp_path, data, monkeypatch):
-    step = Training._step
-    monkeypatch.setattr(Training, "_step", lambda self, *batch: (_ for _ in ()).throw(Killed))
-    with pytest.raises(Killed):
+def test_a_run_that_died_before_its_first_checkpoint_starts_anew(tmp_path, data):
+    with killed_after(0):
         run(tmp_path, data, "dead")
-    monkeypatch.setattr(Training, "_step", step)
     assert_same_run(run(tmp_path, data, "dead"), run(tmp_path, data, "whole"))
 
 

@@ -30,7 +30,7 @@ from kinegraph.skeleton.layout import load_layout
 
 NAME, TITLE = "uav-human", "UAV-Human's skeletons (.txt)"
 SUFFIXES = (".txt",)
-LAYOUT, JOINTS, ABOUT_A_BODY = "coco17", 17, 2  # lines of a body before its joints
+LAYOUT, JOINTS = "coco17", 17
 ACTIONS = 155
 FILE_NAME = re.compile(r"P(\d{3})S\d{2}G\d{2}B\d{2}H\d{2}UC\d{6}LC\d{6}A(\d{3})R(\d)_\d+", re.IGNORECASE)
 TRAIN = {  # subjects of the part train
