@@ -188,10 +188,10 @@ def test_a_temperature_divides_the_logits_of_the_weights_alone(tmp_path, data):
 
 
 def test_a_network_without_a_known_last_layer_takes_no_temperature(tmp_path, data, capsys):
-    own = tmp_path / "own.py"
+    own = tmp_path / "layer.py"
     own.write_text(OWN)
     config = made_up.config(tmp_path / "config.yaml", data)
-    words = ["train", str(config), "--work-dir", str(tmp_path / "run"), "--plugins", str(own), "--model", "own.Own"]
+    words = ["train", str(config), "--work-dir", str(tmp_path / "run"), "--plugins", str(own), "--model", "layer.Own"]
     assert main([*words, "--temperature", "0.5"]) == 2
     assert "the last layer of Own is not known, which a temperature" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
@@ -214,7 +214,7 @@ def test_two_processes_give_the_figures_of_one(tmp_path, data):
     assert validated[-1]["top1"] == pytest.approx(found.mean(), abs=1e-6)
 
 
-def test_a_published_checkpoint_is_tested_with_the_preprocessing_of_the_config(tmp_path, data, capsys):
+def test_a_published_checkpoint_is_tested_with_the_preprocessing_of_the_config(tmp_path, data):
     """Exported for MMAction2 1.x and tested from there, a network has the figures it had."""
     folder = run(tmp_path, data, "run")
     weights, theirs = folder / "checkpoints" / "last.safetensors", tmp_path / "theirs.pth"
