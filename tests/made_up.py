@@ -85,3 +85,10 @@ def body(layout_name: str, channels: int = 3, seed: int = 0) -> np.ndarray:
             place[other] = tries[nearest.argmax()]
             waiting.append(other)
     return np.stack([place[joint] for joint in range(len(layout))])
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a file in a folder that is made where there is none."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path

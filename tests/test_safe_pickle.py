@@ -249,7 +249,7 @@ WRITTEN = {protocol: pickle.dumps(VALUE, protocol) for protocol in (2, 4, 5)}
 
 
 @given(st.sampled_from(sorted(WRITTEN)), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_changed_or_cut_file_is_read_or_refused_in_one_line(tmp_path_factory, protocol, data):
     content = bytearray(WRITTEN[protocol])
     for _ in range(data.draw(st.integers(0, 3))):

@@ -81,9 +81,9 @@ def allowed_name(name: object, option: str = "") -> str:
     raise ValueError(f"{quoted(name)} is not allowed; a config may name {ALLOWED}{hint}")
 
 
-def allowed_class(name: object, option: str = "") -> type:
+def allowed_class(name: object) -> type:
     """The class of an allowed name, imported. Raises ValueError as `allowed_name`, or where this torch lacks it."""
-    name = allowed_name(name, option)
+    name = allowed_name(name)
     if name in (plugins := plugin_classes()):
         return plugins[name]
     module, _, attribute = name.rpartition(".")

@@ -3,6 +3,7 @@
 A pipe waits for a writer, and /dev/zero has no end.
 """
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +41,12 @@ def read_text(path: Path, most: int) -> str:
     check_is_file(path)
     with path.open(encoding="utf-8", errors="replace") as file:
         return file.read(most)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_new_file(path: Path, suffixes: Sequence[str], *, overwrite: bool = True, what: str = "--out") -> None:

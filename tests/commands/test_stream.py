@@ -22,21 +22,12 @@ from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.models.weights import save_weights
 from kinegraph.skeleton.layout import load_layout
 from tests.inference.test_events import exercise
-from tests.inference.test_stream import recording, weights
+from tests.inference.test_stream import recording, weights, written
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
-    """Weights whose exact engine waits for 8 frames, and a recording of two people as JSON lines."""
-    folder = tmp_path_factory.mktemp("stream")
-    known = weights(Preprocessing(people=1), strides=(1, 2))
-    about = {"layout": known.layout, "class_names": known.class_names, "preprocessing": known.preprocessing}
-    save_weights(folder / "w.safetensors", known.model, **about, extra={"training": {"frames": [10, 20, 30]}})
-    clip = recording(40, people=2)
-    frames = [Frame(people, None, ("a", "b"), t) for t, people in enumerate(clip.keypoint.swapaxes(0, 1))]
-    lines = [head_line(Head(clip.layout, 30.0)), *map(frame_line, frames)]
-    (folder / "two.jsonl").write_text("\n".join(lines) + "\n")
-    return folder
+    return written(tmp_path_factory.mktemp("stream"))
 
 
 def run(capsys, monkeypatch, *words: object, stdin: bytes = b"") -> tuple[int, list[dict], str]:

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from kinegraph.data.augment import Augmentation, mirror
-from kinegraph.data.auto import adapt, epochs_for, twin_looks, twin_names
+from kinegraph.data.auto import adapt, epochs_for, labels_of_mirrored, twin_looks, twin_names
 from kinegraph.data.dataset import write_dataset
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
-from kinegraph.training.setup import labels_of_mirrored
 
 LAYOUT = load_layout("kinect22")
 Y_UP = np.eye(3)

@@ -54,17 +54,11 @@ def test_clean_recordings():
     assert kinds(pictures(), Expected(flat_units="px")) == {}
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    index=st.integers(0, len(CLIPS) - 1),
-    orders=st.sampled_from([
-        *(("MTVC", real) for real in ("MTVC", "CTVM", "MVTC", "MTCV")), ("CTVM", "CTVM"), ("CTVM", "MTVC"),
-    ]),
-)  # fmt: skip
-def test_the_order_of_the_axes_is_seen_whatever_is_stated(index, orders):
-    stated, real = orders
+@settings(max_examples=40)
+@given(index=st.integers(0, len(CLIPS) - 1), real=st.sampled_from(["MTVC", "CTVM", "MVTC", "MTCV"]))
+def test_the_order_of_the_axes_is_seen(index, real):
     turned = CLIPS[index].keypoint.transpose(["MTVC".index(axis) for axis in real])
-    assert guess_axes(turned, stated=stated) == real
+    assert guess_axes(turned) == real
 
 
 def test_joints_and_as_many_frames_are_told_apart():
@@ -75,10 +69,9 @@ def test_joints_and_as_many_frames_are_told_apart():
     assert guess_axes(square.swapaxes(1, 2)) == "MVTC"
 
 
-def test_zeros_and_unknown_shapes_keep_the_stated_axes():
+def test_zeros_and_unknown_shapes_keep_the_usual_axes():
     for shape in ((3, 20, 25, 2), (3, 20, 37, 3), (1, 20, 25, 7)):
-        for stated in ("MTVC", "CTVM"):
-            assert guess_axes(np.zeros(shape), stated=stated) == stated
+        assert guess_axes(np.zeros(shape)) == "MTVC"
     own = np.repeat(CLIPS[0].keypoint, 2, axis=2)[:, np.arange(18) % 15, :37]
     assert guess_axes(own) == "MTVC"  # 18 frames of 37 joints, no layout has these, are not 18 joints
     assert guess_axes(np.ones((1, 20, 37, 3))) == "MTVC"
@@ -160,7 +153,7 @@ def test_faults_of_one_kind_are_one_finding():
     assert one.message == "line 0: no number; 2 more like it"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 3), min_size=3, max_size=3), st.sampled_from([2, 3]), st.floats(allow_nan=False))
 def test_no_shape_or_value_stops_the_checks(shape, channels, value):
     names = tuple(f"j{i}" for i in range(max(shape[2], 1)))

@@ -44,7 +44,7 @@ def with_gap(clip: SkeletonClip, first: int, last: int, joint: int = 4) -> Skele
 
 
 @given(first=st.integers(2, 20), length=st.integers(1, 6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_gaps_are_filled_on_the_way(first, length):
     """On a line exactly; on a parabola within what a step bends."""
     for degree, apart in ((1, 1e-5), (2, 0.003)):
@@ -129,7 +129,7 @@ def exchanged(clip: SkeletonClip, first: int, last: int, pair: int) -> SkeletonC
 
 
 @given(first=st.integers(1, 20), length=st.integers(1, 8), pair=st.integers(0, len(LAYOUT.mirror) - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_left_and_right_are_exchanged_back(first, length, pair):
     clip = exchanged(moving(), 0, 0, pair)
     mended = mended_sides(exchanged(moving(), first, first + length, pair))

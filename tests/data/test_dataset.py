@@ -78,7 +78,7 @@ def recordings(draw):
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(recordings())
 def test_what_is_written_is_read(tmp_path_factory, found):
     path = tmp_path_factory.mktemp("round") / "set"

@@ -120,7 +120,7 @@ def turn(seed: int) -> np.ndarray:
     return q * np.sign(np.linalg.det(q))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6))
 def test_spine_then_shoulders_end_on_their_axes(seed):
     keypoint = people(seed)
@@ -133,7 +133,7 @@ def test_spine_then_shoulders_end_on_their_axes(seed):
     np.testing.assert_allclose(_distances(aligned), _distances(keypoint), atol=1e-4)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.floats(-np.pi, np.pi))
 def test_where_the_camera_stands_does_not_matter(seed, angle):
     """Facing front undoes a step and a turn about the vertical; lean and height of the body stay."""
@@ -161,7 +161,7 @@ def test_centring_keeps_zeros_and_distances(centre):
     assert centred[0, :, SPINE].any() == (centre is normalize.centre_first_frame)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6))
 def test_shortest_rotation_is_a_rotation_onto_the_target(seed):
     vector, target = np.random.default_rng(seed).normal(size=(2, 3))

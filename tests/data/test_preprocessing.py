@@ -75,7 +75,7 @@ def test_mmaction1_test_pipeline(space, i, key):
     np.testing.assert_allclose(seen[:2], TRANSFORMS1[f"{case}/{key}"], atol=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(1, 90),
     st.sampled_from(["none", "first_frame", "first_frame_centre", "facing"]),
@@ -100,7 +100,7 @@ def test_leaving_out_frames_early_changes_nothing(frames, normalised, sampling, 
     np.testing.assert_allclose(prepare_clip(clip, how)[0], whole[:, chosen[sampling]], atol=1e-5)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.sampled_from(SAMPLINGS),
     st.integers(1, 80),
@@ -129,7 +129,7 @@ def nearly_opposite(body):
     return spine[2] < -0.98 * np.linalg.norm(spine) or across[0] < -0.98 * np.linalg.norm(across)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(["first_frame", "ntu_published", "facing"]), st.booleans(), st.integers(0, 10**6))
 def test_how_the_camera_stood_does_not_matter(normalised, square, seed):
     """Normalising undoes a rigid motion of the whole recording; "facing" one that keeps the vertical.

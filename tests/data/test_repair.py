@@ -22,7 +22,7 @@ def line(frames: int, fps: float | None = 30, channels: int = 3) -> SkeletonClip
 
 
 @given(frames=st.integers(2, 40), fps=st.sampled_from([10.0, 12.5, 25, 30, 59.94, 120]), wanted=st.floats(5, 200))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_straight_way_stays_straight(frames, fps, wanted):
     clip, made = line(frames, fps), at_rate(line(frames, fps), wanted)
     assert made.fps == wanted

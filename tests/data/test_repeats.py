@@ -14,7 +14,7 @@ from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.integers(1, 3000))
 def test_all_near_pairs_are_found_and_no_others(seed, count):
     rng = np.random.default_rng(seed)

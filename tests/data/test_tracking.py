@@ -99,7 +99,7 @@ def scenes(draw):
 
 
 @given(scenes(), st.sampled_from([None, 1, 2, 9]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_order_of_a_frames_detections_changes_nothing(scene, people):
     rng, frames, weights = scene
     orders = [rng.permutation(len(one)) for one in frames]
@@ -111,7 +111,7 @@ def test_the_order_of_a_frames_detections_changes_nothing(scene, people):
 
 
 @given(scenes(), st.sampled_from([None, 1, 2]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_nobody_is_lost_where_there_is_room_and_nobody_is_there_twice(scene, people):
     _, frames, weights = scene
     tracks = track(frames, weights, people)
@@ -145,7 +145,7 @@ def test_one_who_goes_on_in_another_row_is_followed():
 
 
 @given(scenes())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_rows_lose_nobody(scene):
     _, frames, _ = scene
     keypoint = np.zeros((5, len(frames), 6, 2), np.float32)
@@ -180,7 +180,7 @@ def test_the_rows_of_published_recordings_stay():
 
 
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(0, 2**32 - 1))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_pairs_have_the_least_sum(rows, columns, seed):
     cost = np.random.default_rng(seed).integers(0, 14, (rows, columns)) / 10
     alone = np.concatenate([cost, np.ones((rows, rows))], axis=1)

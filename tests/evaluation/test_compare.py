@@ -37,7 +37,7 @@ def test_mcnemar_by_hand():
     assert mcnemar(4000, 3000) < 1e-30
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), clips=st.integers(2, 60))
 def test_exchanging_the_two_turns_the_sign_and_order_does_not_matter(seed, clips):
     rng = np.random.default_rng(seed)

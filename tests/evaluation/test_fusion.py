@@ -42,7 +42,7 @@ def test_four_streams_as_published():
     np.testing.assert_allclose(fuse(softmax(logits), published_weights(4)), expected, rtol=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(0, 1000),
     st.lists(st.floats(0, 100), min_size=3, max_size=3).filter(lambda weights: sum(weights) > 1e-3),
@@ -144,7 +144,7 @@ def test_cross_fitting_finds_nothing_in_noise():
     assert abs(np.mean(honest) - 0.5) < 0.05
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 6), min_size=2, max_size=60).filter(lambda groups: len(set(groups)) > 1))
 def test_folds_keep_groups_together(groups):
     fold = folds(np.zeros(len(groups), int), groups)

@@ -84,7 +84,7 @@ def test_labels_may_be_integers_of_any_size(stored):
     np.testing.assert_array_equal(confusion_matrix(values, values, 100), np.eye(100))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(measured())
 def test_metrics_do_not_depend_on_the_order_of_clips_and_agree(data):
     scores, labels, rng = data
@@ -98,7 +98,7 @@ def test_metrics_do_not_depend_on_the_order_of_clips_and_agree(data):
     assert found["top1"] == confusion.trace() / len(labels) <= found["top3"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(measured())
 def test_intervals_hold_the_figure_and_repeat_with_the_seed(data):
     scores, labels, _ = data

@@ -278,7 +278,7 @@ JUNK = (
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(sorted(VARIANTS)), place_of=st.integers(0, 500), junk=st.sampled_from(JUNK))
 def test_a_value_of_another_kind_is_refused_or_read_and_never_breaks(place, name, place_of, junk):
     tree = ast.parse(VARIANTS[name])

@@ -1,6 +1,7 @@
 """Clips as vectors, and new classes from a few examples."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,15 +99,19 @@ def test_what_looks_like_no_example_is_doubted():
     assert not known[~shown].any()
 
 
-def test_the_command_line(tmp_path, capsys):
-    known = weights()
+def written(folder: Path, count: int) -> tuple[list[str], list[SkeletonClip], list[str]]:
+    """Words of a command line for weights and a folder of examples in folders of classes; these and their classes."""
+    known, (made, names) = weights(), clips(count, 4)
     about = {"layout": LAYOUT, "class_names": known.class_names, "preprocessing": known.preprocessing}
-    save_weights(tmp_path / "w.safetensors", known.model, **about)
-    made, names = clips(20, 4)
+    save_weights(folder / "w.safetensors", known.model, **about)
     for clip, name in zip(made, names, strict=True):
-        (tmp_path / "examples" / name).mkdir(parents=True, exist_ok=True)
-        np.save(tmp_path / "examples" / name / f"{clip.name}.npy", clip.keypoint)
-    given = [str(tmp_path / "w.safetensors"), str(tmp_path / "examples"), "--layout", "ntu25", "--units", "m"]
+        (folder / "examples" / name).mkdir(parents=True, exist_ok=True)
+        np.save(folder / "examples" / name / f"{clip.name}.npy", clip.keypoint)
+    return [str(folder / "w.safetensors"), str(folder / "examples"), "--layout", "ntu25", "--units", "m"], made, names
+
+
+def test_the_command_line(tmp_path, capsys):
+    given, *_ = written(tmp_path, 20)
     assert main(["enroll", *given, "--out", str(tmp_path / "new.safetensors")]) == 0
     said = capsys.readouterr().out
     assert "4 classes of 20 examples" in said
@@ -165,18 +170,11 @@ def test_one_class_and_a_network_without_features_are_refused():
 
 
 def test_one_example_of_each_class_is_enough_and_cannot_be_checked(tmp_path, capsys):
-    known = weights()
-    about = {"layout": LAYOUT, "class_names": known.class_names, "preprocessing": known.preprocessing}
-    save_weights(tmp_path / "w.safetensors", known.model, **about)
-    made, names = clips(4, 4)
-    for clip, name in zip(made, names, strict=True):
-        (tmp_path / "examples" / name).mkdir(parents=True)
-        np.save(tmp_path / "examples" / name / "one.npy", clip.keypoint)
-    given = [str(tmp_path / "w.safetensors"), str(tmp_path / "examples"), "--layout", "ntu25", "--units", "m"]
+    given, made, names = written(tmp_path, 4)
     assert main(["enroll", *given, "--out", str(tmp_path / "new.safetensors")]) == 0
     assert "nothing says how often answers will be right" in capsys.readouterr().out
     assert "least_probability" not in load_weights(tmp_path / "new.safetensors").extra
-    model = kg.enroll(known, made, names)
+    model = kg.enroll(weights(), made, names)
     others, truth = clips(12, 4, seed=5)
     assert [kg.predict(model, clip).class_name for clip in others] == truth
     assert all(kg.predict(model, clip).known for clip in others)

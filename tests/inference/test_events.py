@@ -64,7 +64,7 @@ def test_smoothing_costs_the_delay_that_was_asked_for():
     assert ended(watch, rule) == []
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     parts=st.lists(st.tuples(st.integers(0, 2), st.floats(0.34, 1), st.integers(1, 12)), min_size=1, max_size=12),
     delay=st.integers(0, 6),
@@ -125,7 +125,7 @@ def exercise(times: list[int], layout="ntu25", channels=3, amplitude=0.3, noise=
     return poses + np.random.default_rng(seed).normal(0, noise, poses.shape)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     times=st.lists(st.integers(25, 90), min_size=0, max_size=8),
     scale=st.sampled_from([1.0, 200.0]),

@@ -75,7 +75,7 @@ def test_a_network_that_has_pooled_its_joints_is_named_with_the_remedy():
         activation_map(Pooled(GRAPH, 3, 4).eval(), torch.ones(1, 1, 8, 25, 3))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     recorded=st.integers(1, 60),
     sampling=st.sampled_from(["loop", "pad", "window", "uniform", "uniform_random_start", "resample"]),

@@ -30,6 +30,7 @@ OPTIONS = {
     "kinegraph.models.dgstgcn.DGSTGCN": {"widths": [16, 32]},
     "kinegraph.models.ctrgcn.CTRGCN": {"widths": [16, 32]},
     "kinegraph.models.jointdistances.JointDistances": {},
+    "kinegraph.models.minirocket.MiniRocket": {"kernels": 60},
     "kinegraph.models.ensemble.Ensemble": {
         "members": [
             {"network": "kinegraph.models.stgcn.STGCN", **SMALL},

@@ -56,7 +56,7 @@ def test_without_overlap_a_segment_is_what_its_windows_say():
     assert (first.start, first.stop, second.start, second.stop) == (0, 50, 50, 100)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 400), st.integers(1, 60), st.data())
 def test_segments_are_the_whole_recording(frames, window, data):
     starts = window_starts(frames, window, data.draw(st.integers(1, window)))

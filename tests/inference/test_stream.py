@@ -1,6 +1,7 @@
 """A stream answers as the network answers about the complete recording, or about the latest frames of it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kinegraph as kg
+from kinegraph.data.formats.json_lines import Frame, Head, frame_line, head_line
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.models.agcn import AGCN
 from kinegraph.models.stgcn import STGCN
-from kinegraph.models.weights import Weights
+from kinegraph.models.weights import Weights, save_weights
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import load_layout
@@ -50,6 +52,18 @@ def recording(frames: int, people=1, layout="ntu25", seed=0) -> SkeletonClip:
     return SkeletonClip(place, load_layout(layout), "r", score=score, image_size=(1920, 1080) if flat else None)
 
 
+def written(folder: Path) -> Path:
+    """Weights whose exact engine waits for 8 frames, and two.jsonl, a recording of two people."""
+    known = weights(Preprocessing(people=1), strides=(1, 2))
+    about = {"layout": known.layout, "class_names": known.class_names, "preprocessing": known.preprocessing}
+    save_weights(folder / "w.safetensors", known.model, **about, extra={"training": {"frames": [10, 20, 30]}})
+    clip = recording(40, people=2)
+    frames = [Frame(people, None, ("a", "b"), t) for t, people in enumerate(clip.keypoint.swapaxes(0, 1))]
+    lines = [head_line(Head(clip.layout, 30.0)), *map(frame_line, frames)]
+    (folder / "two.jsonl").write_text("\n".join(lines) + "\n")
+    return folder
+
+
 def push_all(stream: kg.Stream, clip: SkeletonClip, ids=True) -> list:
     scores = [None] * clip.frames if clip.score is None else clip.score.swapaxes(0, 1)
     names = list(range(clip.people)) if ids else None
@@ -67,7 +81,7 @@ def of_recording(known: Weights, clip: SkeletonClip, person: int, frames: slice)
     return kg.predict(known, part, preprocessing=how, compare=False).probabilities
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(name=st.sampled_from(sorted(CAUSAL)), frames=st.integers(1, 40), people=st.integers(1, 3))
 def test_the_exact_stream_answers_as_for_the_complete_recording(name, frames, people):
     how = dict(CAUSAL[name])
@@ -264,7 +278,7 @@ def test_in_bfloat16_answers_are_close_states_are_kept_and_the_difference_is_sai
         new("32-true").restore(tmp_path / "state")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_a_damaged_state_is_refused_and_changes_nothing(damaged_states, data):
     stream, content, path = damaged_states

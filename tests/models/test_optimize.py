@@ -109,7 +109,7 @@ def test_threads_share_the_bodies(model, threads):
     assert torch.allclose(together, alone, rtol=1e-5, atol=1e-5 * alone.abs().max().item())
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 9), st.integers(1, 4), st.integers(1, 4))
 def test_parts_are_the_whole_in_order(threads, bodies, at_once, count):
     threads(count)

@@ -45,7 +45,7 @@ def poses(bodies: int, frames: int, layout: str, channels: int = 3) -> torch.Ten
     return torch.from_numpy(rng.normal(size=(bodies, frames, len(load_layout(layout)), channels)).astype(np.float32))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     name=st.sampled_from(sorted(NETWORKS)),
     layout=st.sampled_from(["ntu25", "coco17", "kinect22"]),

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
@@ -82,7 +82,6 @@ def test_options_that_the_project_lacks():
         save_published("unused.pth", STGCN(graph, 3, 4, widths=[8], padding="same"), "pyskl")
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 4), st.sampled_from([1, 3, 5, 9]), st.sampled_from([4, 48]))
 def test_same_padding(frames, stride, kernel, width):
     """ceil(T / stride) outputs; output i sees the kernel's frames around stride * i + (zeros in front less half of it).

@@ -16,7 +16,7 @@ from kinegraph.models.layers.winograd import (
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.integers(1, 4), st.integers(1, 40), st.integers(1, 3), st.integers(0, 4), st.integers(1, 5), st.integers(1, 5)
 )
@@ -37,7 +37,7 @@ def test_minimal_filter_is_its_formula(outputs, taps):
     assert torch.allclose(A @ ((G @ weights) * (B @ x)), x.unfold(0, taps, 1) @ weights)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.integers(1, 7), st.integers(1, 40), st.integers(1, 3), st.integers(1, 4), st.integers(1, 5), st.integers(1, 5),
     st.sampled_from([2**4, 2**18]), st.integers(1, 3),

@@ -57,7 +57,7 @@ def test_real_recordings_stand_upright_people_who_lie_and_pick_things_up_too(fil
     assert {upward(points, clip.layout) for points, clip in zip(seen, clips, strict=True)} == {"y"}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(-3.1, 3.1), st.floats(0.01, 100), st.tuples(*[st.floats(-50, 50)] * 3))
 def test_a_picture_is_the_same_wherever_the_camera_stood_and_whatever_the_unit(angle, unit, shift):
     clip = moving.clip()
@@ -141,7 +141,7 @@ def test_key_frames_are_where_the_movement_is():
     assert (chosen >= 100).sum() >= 6
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 30), st.integers(1, 12))
 def test_key_frames_are_frames_each_once(frames, count):
     chosen = key_frames(moving.clip(frames=frames).keypoint, count)

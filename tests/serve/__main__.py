@@ -28,7 +28,7 @@ from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.inference.streaming.live import as_object
 from kinegraph.inference.streaming.session import Played, Session
 from kinegraph.models.weights import load_weights, save_weights
-from tests.inference.test_stream import recording, weights
+from tests.inference.test_stream import recording, weights, written
 from tests.serve import serving
 
 LARGE = {"widths": (64,) * 4 + (128,) * 3 + (256,) * 3, "strides": (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)}  # ST-GCN's
@@ -48,7 +48,7 @@ def main() -> None:
             print(f"ST-GCN, exact, {people} people, pipe: {piped(folder, lines)}", flush=True)
             with serving.served(folder, "large.safetensors") as address:
                 print(f"ST-GCN, exact, {people} people, socket: {latency([paced(address, lines)])}", flush=True)
-        attacked(serving.written(folder), seconds)
+        attacked(written(folder), seconds)
 
 
 def large(folder: Path, people: int, frames: int) -> list[str]:

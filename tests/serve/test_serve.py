@@ -13,8 +13,7 @@ import kinegraph as kg
 from kinegraph.cli import main
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.serve import recordings
-from tests.inference.test_stream import recording, weights
-from tests.serve import serving
+from tests.inference.test_stream import recording, weights, written
 
 pytest.importorskip("httpx")
 testclient = pytest.importorskip("starlette.testclient")
@@ -30,7 +29,7 @@ from kinegraph.serve.streams import StreamAsking, Viewer  # noqa: E402
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
-    return serving.written(tmp_path_factory.mktemp("serve"))
+    return written(tmp_path_factory.mktemp("serve"))
 
 
 def server_of(folder: Path, engine: str = "torch", **changes) -> Server:

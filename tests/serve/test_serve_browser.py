@@ -13,7 +13,7 @@ from kinegraph.plugins import load_plugins, plugin_classes
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import load_layout
 from tests.browser import needs_browser, open_page
-from tests.inference.test_stream import NAMES
+from tests.inference.test_stream import NAMES, written
 from tests.serve import serving
 
 pytestmark = needs_browser
@@ -25,7 +25,7 @@ EVENTS = "[...document.querySelectorAll('#events .what')].map(it => it.textConte
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
-    return serving.written(tmp_path_factory.mktemp("page"))
+    return written(tmp_path_factory.mktemp("page"))
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.inference.test_stream import written
 from tests.serve import serving
 
 connect = pytest.importorskip("websockets.sync.client").connect
@@ -19,7 +20,7 @@ connect = pytest.importorskip("websockets.sync.client").connect
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
-    return serving.written(tmp_path_factory.mktemp("clients"))
+    return written(tmp_path_factory.mktemp("clients"))
 
 
 @pytest.fixture(scope="module")

@@ -69,7 +69,7 @@ def test_what_was_not_seen_is_no_measure():
     assert foot_and_head(load_layout("hand21")) is None
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=SEEDS, angles=ANGLES, scale=st.floats(0.01, 100))
 def test_turning_keeps_lengths_and_scaling_scales_them(seed, angles, scale):
     body = moving(seed, people=2)
@@ -81,7 +81,7 @@ def test_turning_keeps_lengths_and_scaling_scales_them(seed, angles, scale):
     np.testing.assert_allclose(toward_shoulders(changed, LAYOUT), across, atol=1e-9 * scale)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=SEEDS)
 def test_a_mirror_exchanges_left_and_right_bones_and_keeps_sizes(seed):
     body = moving(seed)
@@ -109,7 +109,7 @@ def test_the_vertical_is_found_again_after_a_turn(up):
 # ---- bones of other lengths ------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 1000), people=st.integers(1, 2), dimensions=st.integers(2, 3))
 def test_bones_get_the_lengths_and_keep_their_direction(seed, people, dimensions):
     body = moving(seed, people, dimensions)

@@ -103,7 +103,7 @@ def shortest_ways(layout: JointLayout) -> np.ndarray:
 
 
 @given(layout=skeletons(), data=st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_partitions_sum_to_the_normalised_adjacency(layout, data):
     hop = shortest_ways(layout)
     np.testing.assert_array_equal(hop_distances(layout), hop)
@@ -122,7 +122,7 @@ def test_partitions_sum_to_the_normalised_adjacency(layout, data):
 
 
 @given(layout=skeletons(), data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_order_of_the_joints_does_not_matter(layout, data):
     order = data.draw(st.permutations(range(len(layout))))  # old joint -> new joint
     bones = tuple((order[i], order[j]) for i, j in layout.bones)

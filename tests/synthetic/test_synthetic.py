@@ -50,7 +50,7 @@ def bone_lengths(joints: np.ndarray) -> np.ndarray:
 
 
 def test_bones_keep_their_length_and_differ_between_people():
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(st.sampled_from(sorted(ACTIONS)), SEEDS)
     def keep(action, seed):
         for joints in act(action, seed):
@@ -65,7 +65,7 @@ def test_bones_keep_their_length_and_differ_between_people():
     assert (bodies.std(axis=0) / bodies.mean(axis=0) > 0.02).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(sorted(ACTIONS)), SEEDS)
 def test_nobody_leaves_the_floor_or_bends_the_wrong_way(action, seed):
     for joints in act(action, seed):
@@ -81,7 +81,7 @@ def test_nobody_leaves_the_floor_or_bends_the_wrong_way(action, seed):
             assert heights(joints, "left_foot", "right_foot").min(axis=1).max() < (0.25 if action == 43 else 0.12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(SEEDS)
 def test_known_motions_do_what_their_name_says(seed):
     hips = {action: heights(act(action, seed)[0], "spine_base")[:, 0] for action in (8, 9, 27, 43)}

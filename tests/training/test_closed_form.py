@@ -56,12 +56,10 @@ def network(clips: ClipDataset) -> MiniRocket:
 def test_of_many_clips_some_are_taken_and_this_is_said(tmp_path, monkeypatch):
     clips = clips_of(tmp_path, Preprocessing(frames=16, sampling="resample"))
     monkeypatch.setattr(closed_form, "MOST", 20)
-    assert fit_closed_form(network(clips), clips) == f"MiniRocket: fitted in closed form to 20 clips of {len(clips)}"
-
-
-def test_no_part_of_this_kind_is_no_line(tmp_path):
-    clips = clips_of(tmp_path, Preprocessing(frames=16))
-    assert fit_closed_form(torch.nn.Linear(1, 1), clips) is None
+    assert (
+        fit_closed_form(network(clips).closed_form_parts(), clips)
+        == f"MiniRocket: fitted in closed form to 20 clips of {len(clips)}"
+    )
 
 
 def test_mirror_images_are_fitted_where_training_mirrors(tmp_path, monkeypatch):
@@ -75,7 +73,7 @@ def test_mirror_images_are_fitted_where_training_mirrors(tmp_path, monkeypatch):
     for mirror, views in ((0.0, 1), (0.5, 2)):
         steps = Preprocessing.from_dict({"frames": 16, "sampling": "resample", "augment": {"mirror": mirror}})
         clips = clips_of(tmp_path / str(mirror), steps)
-        fit_closed_form(network(clips), clips)
+        fit_closed_form(network(clips).closed_form_parts(), clips)
         (_, found, _), twins = seen.pop()
         assert (found, twins) == (views, None)
 
@@ -85,4 +83,4 @@ def test_frames_of_recordings_are_refused():
 
     windows = WindowDataset.__new__(WindowDataset)
     with pytest.raises(ValueError, match="MiniRocket is fitted to clips, but the task is frames"):
-        fit_closed_form(MiniRocket(np.ones((1, 5, 5)), 3, 2), windows)
+        fit_closed_form(MiniRocket(np.ones((1, 5, 5)), 3, 2).closed_form_parts(), windows)

@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 
 from kinegraph import plugins
 from kinegraph.cli import main
-from kinegraph.training.loop import Training
 from tests import made_up
+from tests.training.killed import killed_after
 
 SOURCE = """
 import numpy as np
@@ -65,10 +65,6 @@ OWN = {
 }
 
 
-class Killed(Exception):
-    pass
-
-
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     monkeypatch.setattr(plugins, "_LOADED", {})
@@ -95,17 +91,8 @@ def test_all_four_are_trained_and_resumed_bit_for_bit(place, monkeypatch):
     assert whole["A"].shape[0] == 2
     assert whole["module.hidden.weight"].shape[0] == 12
 
-    step = Training._step
-
-    def dying_step(self, *batch):
-        if self.progress.step == 8:
-            raise Killed
-        return step(self, *batch)
-
-    monkeypatch.setattr(Training, "_step", dying_step)
-    with pytest.raises(Killed):
+    with killed_after(8):
         train("killed", "--plugins", "mynet.py", "--save-every", "2")
-    monkeypatch.setattr(Training, "_step", step)
     again = ["train", "killed/config.yaml", "--work-dir", "killed", "--resume"]
     assert main([*again, "--plugins", "mynet.py"]) == 0
     resumed = load_file("killed/checkpoints/last.safetensors")

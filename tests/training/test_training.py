@@ -21,6 +21,7 @@ from kinegraph.models.weights import load_model
 from kinegraph.training import distributed
 from kinegraph.training.loop import Training
 from tests import made_up
+from tests.training.killed import killed_after
 
 TIMES = ("time", "data_time", "command")
 OWN = """
@@ -63,12 +64,8 @@ def assert_same_run(one: Path, other: Path) -> None:
     assert logged(one) == logged(other)
 
 
-class Killed(Exception):
-    pass
-
-
 @pytest.mark.parametrize(
-    ("killed_at", "options"),
+    ("steps", "options"),
     [
         (5, ("--save-every", "100")),  # at the end of the first epoch: its 5 batches are done, nothing of the second
         (8, ("--save-every", "2")),  # inside the second: 3 batches done, 2 of them saved
@@ -76,40 +73,28 @@ class Killed(Exception):
         (12, ("--save-every", "1")),
     ],
 )
-def test_resumed_is_uninterrupted_bit_for_bit(tmp_path, data, monkeypatch, killed_at, options):
-    check_resuming(tmp_path, data, monkeypatch, killed_at, options)
+def test_resumed_is_uninterrupted_bit_for_bit(tmp_path, data, steps, options):
+    check_resuming(tmp_path, data, steps, options)
 
 
-def test_a_loss_of_the_networks_own_is_resumed_with_what_it_keeps(tmp_path, data, monkeypatch):
+def test_a_loss_of_the_networks_own_is_resumed_with_what_it_keeps(tmp_path, data):
     protogcn = ("--model", "kinegraph.models.protogcn.ProtoGCN", "--model.widths", "[8, 16]")
-    check_resuming(tmp_path, data, monkeypatch, 8, ("--save-every", "2"), protogcn)
+    check_resuming(tmp_path, data, 8, ("--save-every", "2"), protogcn)
     before = load_file(tmp_path / "whole" / "checkpoints" / "last.safetensors")["contrast.means"]
     assert not torch.equal(before, first_means(before.shape[1]))
 
 
-def check_resuming(tmp_path, data, monkeypatch, killed_at, options, model=()) -> None:
+def check_resuming(tmp_path, data, steps, options, model=()) -> None:
     whole = run(tmp_path, data, "whole", "--log-every", "2", *model)
-    step = Training._step
-
-    def dying_step(self, *batch):
-        if self.progress.step == killed_at:
-            raise Killed
-        return step(self, *batch)
-
-    monkeypatch.setattr(Training, "_step", dying_step)
-    with pytest.raises(Killed):
+    with killed_after(steps):
         run(tmp_path, data, "killed", "--log-every", "2", *options, *model)
-    monkeypatch.setattr(Training, "_step", step)
     run(tmp_path, data, "killed", "--log-every", "2", *options, *model, "--resume")
     assert_same_run(tmp_path / "killed", whole)
 
 
-def test_a_run_that_died_before_its_first_checkpoint_starts_anew(tmp_path, data, monkeypatch):
-    step = Training._step
-    monkeypatch.setattr(Training, "_step", lambda self, *batch: (_ for _ in ()).throw(Killed))
-    with pytest.raises(Killed):
+def test_a_run_that_died_before_its_first_checkpoint_starts_anew(tmp_path, data):
+    with killed_after(0):
         run(tmp_path, data, "dead")
-    monkeypatch.setattr(Training, "_step", step)
     assert_same_run(run(tmp_path, data, "dead"), run(tmp_path, data, "whole"))
 
 
@@ -203,10 +188,10 @@ def test_a_temperature_divides_the_logits_of_the_weights_alone(tmp_path, data):
 
 
 def test_a_network_without_a_known_last_layer_takes_no_temperature(tmp_path, data, capsys):
-    own = tmp_path / "own.py"
+    own = tmp_path / "layer.py"
     own.write_text(OWN)
     config = made_up.config(tmp_path / "config.yaml", data)
-    words = ["train", str(config), "--work-dir", str(tmp_path / "run"), "--plugins", str(own), "--model", "own.Own"]
+    words = ["train", str(config), "--work-dir", str(tmp_path / "run"), "--plugins", str(own), "--model", "layer.Own"]
     assert main([*words, "--temperature", "0.5"]) == 2
     assert "the last layer of Own is not known, which a temperature" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
@@ -229,7 +214,7 @@ def test_two_processes_give_the_figures_of_one(tmp_path, data):
     assert validated[-1]["top1"] == pytest.approx(found.mean(), abs=1e-6)
 
 
-def test_a_published_checkpoint_is_tested_with_the_preprocessing_of_the_config(tmp_path, data, capsys):
+def test_a_published_checkpoint_is_tested_with_the_preprocessing_of_the_config(tmp_path, data):
     """Exported for MMAction2 1.x and tested from there, a network has the figures it had."""
     folder = run(tmp_path, data, "run")
     weights, theirs = folder / "checkpoints" / "last.safetensors", tmp_path / "theirs.pth"

@@ -17,10 +17,10 @@ from kinegraph.models import weights_path
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import load_weights
 from kinegraph.skeleton.layout import JointLayout, load_layout
-from kinegraph.training.loop import Training
 from kinegraph.training.optim import parameter_groups, scale_rates
 from kinegraph.training.setup import recalibrate_batchnorm
 from tests import made_up
+from tests.training.killed import killed_after
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +46,6 @@ def base(place: Path) -> Path:
     return place / "base" / "checkpoints" / "last.safetensors"
 
 
-class Killed(Exception):
-    pass
-
-
 def test_resumed_is_uninterrupted_with_frozen_blocks_and_a_rate_for_the_head(place, tmp_path, monkeypatch):
     options = ["--init-from", base(place), "--freeze", 1, "--head-lr", 5, "--save-every", 2, "--optimizer",
                "torch.optim.AdamW", "--no-decay-all"]  # fmt: skip
@@ -59,17 +55,8 @@ def test_resumed_is_uninterrupted_with_frozen_blocks_and_a_rate_for_the_head(pla
     for name, tensor in before.items():
         assert torch.equal(whole[name], tensor) == (name in frozen), name
 
-    step = Training._step
-
-    def dying_step(self, *batch):
-        if self.progress.step == 8:
-            raise Killed
-        return step(self, *batch)
-
-    monkeypatch.setattr(Training, "_step", dying_step)
-    with pytest.raises(Killed):
+    with killed_after(8):
         train(place, tmp_path / "killed", *options)
-    monkeypatch.setattr(Training, "_step", step)
     monkeypatch.setattr("kinegraph.commands.train.open_start", None)  # the run itself is all that resuming needs
     resumed = state(train(place, tmp_path / "killed", *options, "--resume"))
     assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())

@@ -10,8 +10,8 @@ import yaml
 from lightning_fabric import Fabric
 
 from kinegraph.commands.arguments import written_options
+from kinegraph.commands.configs import SUFFIXES, is_ours
 from kinegraph.commands.data_paths import DATA_PATHS, with_dataset
-from kinegraph.commands.foreign_config import foreign_words
 from kinegraph.commands.signature import check_ranges
 from kinegraph.data.dataset_checks import line_of
 from kinegraph.data.loading import ClipDataset
@@ -23,6 +23,7 @@ from kinegraph.models.network import network_kind
 from kinegraph.models.precision import slower_bf16
 from kinegraph.models.transfer import Start, describe, open_start
 from kinegraph.models.weights import load_weights
+from kinegraph.training.about_weights import weights_writer
 from kinegraph.training.distributed import naming_lost_processes, set_determinism, start_processes, started_again
 from kinegraph.training.loop import Training
 from kinegraph.training.observers import Callbacks
@@ -36,7 +37,6 @@ from kinegraph.training.setup import (
     check_together,
     open_data,
     task_of,
-    weights_writer,
 )
 
 
@@ -62,6 +62,10 @@ def words(argv: Sequence[str]) -> list[str]:
     """The words of the command line; data paths, another project's config and its options become ours."""
     if DATA_PATHS.keys() & {word.partition("=")[0].replace("_", "-") for word in argv}:
         argv = with_dataset(argv)
+    if argv and Path(argv[0]).suffix in SUFFIXES and is_ours(Path(argv[0])):
+        return list(argv)
+    from kinegraph.commands.foreign_config import foreign_words
+
     return foreign_words("train", argv)
 
 

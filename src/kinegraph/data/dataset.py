@@ -10,7 +10,7 @@ dataset.json   format and version, layout, units, class names, source, licence, 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain
@@ -39,12 +39,12 @@ from kinegraph.data.dataset_write import (
     Columns,
     check_replaceable,
     checked_class_names,
-    sha256,
     write_rows,
 )
 from kinegraph.data.folds import divided
 from kinegraph.data.row_file import RowFile, block_sums
 from kinegraph.data.split_names import held_out, order_of
+from kinegraph.files import sha256_of
 from kinegraph.messages import counted, did_you_mean, first_few, quoted
 from kinegraph.notebook import in_notebook
 from kinegraph.skeleton.clip import SkeletonClip
@@ -306,14 +306,7 @@ def write_dataset(
     path, class_names = Path(path).resolve(), checked_class_names(class_names)
     if not isinstance(layout, JointLayout):
         layout = load_layout(layout)
-    for what, word, known in (("dtype", dtype, DTYPES), ("units", units, UNITS)):
-        if word not in known:
-            raise ValueError(f"{what} is '{word}', expected {' or '.join(known)}")
-    for what, text in (("source", source), ("licence", licence)):
-        if not isinstance(text, str):
-            raise ValueError(f"{what} is {quoted(text)}, expected a text")
-    if none is not None and (not isinstance(none, int | np.integer) or not 0 <= none < len(class_names)):
-        raise ValueError(f"none is {quoted(none)}, expected the number of a class, 0 to {len(class_names) - 1}")
+    _check_facts({"dtype": dtype, "units": units}, {"source": source, "licence": licence}, none, len(class_names))
     check_replaceable(path, overwrite)
     clips = iter(clips)
     if (first := next(clips, None)) is None:
@@ -336,10 +329,22 @@ def write_dataset(
             "layout": layout.to_dict(),
             "crc32": {file.name: block_sums(file) for file in sorted(folder.glob("*.npy"))},
             **({} if none is None else {"none": int(none)}),
-            "sha256": {file.name: sha256(file) for file in sorted(folder.iterdir())},
+            "sha256": {file.name: sha256_of(file) for file in sorted(folder.iterdir())},
         }
         about["sha256_of_this"] = sum_of(about)
         text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
         (folder / "dataset.json").write_text(text, encoding="utf-8")
         read_clips(folder, read_about(folder))  # what cannot be read again replaces nothing
     return open_dataset(path)
+
+
+def _check_facts(words: Mapping[str, str], texts: Mapping[str, str], none: int | None, classes: int) -> None:
+    """Raises ValueError for a fact of all clips that is none of the known words, no text, or no class."""
+    for what, known in (("dtype", DTYPES), ("units", UNITS)):
+        if words[what] not in known:
+            raise ValueError(f"{what} is '{words[what]}', expected {' or '.join(known)}")
+    for what, text in texts.items():
+        if not isinstance(text, str):
+            raise ValueError(f"{what} is {quoted(text)}, expected a text")
+    if none is not None and (not isinstance(none, int | np.integer) or not 0 <= none < classes):
+        raise ValueError(f"none is {quoted(none)}, expected the number of a class, 0 to {classes - 1}")

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from kinegraph.data.dataset_write import COLUMNS, DTYPES, FORMAT, SEGMENT_COLUMNS, SEGMENTS, VERSION, sha256
+from kinegraph.data.dataset_write import COLUMNS, DTYPES, FORMAT, SEGMENT_COLUMNS, SEGMENTS, VERSION
 from kinegraph.data.row_file import RowFile
+from kinegraph.files import sha256_of
 from kinegraph.messages import CONTROL, one_line, plain_name, quoted
 from kinegraph.safe_io import read_json
 from kinegraph.skeleton.layout import JointLayout
@@ -321,7 +322,7 @@ def check_finite(rows: RowFile, names: list[str], offset: Int[np.ndarray, "n"]) 
 def check_sums(path: Path, about: dict[str, Any], names: Sequence[str] | None = None) -> None:
     """Raise ValueError naming a file that is not the one that was written. names: by default of all files."""
     for name, expected in about["sha256"].items():
-        if (names is None or name in names) and sha256(path / name) != expected:
+        if (names is None or name in names) and sha256_of(path / name) != expected:
             raise ValueError(f"{path / name} was changed after it was written (its sha256 is not that in dataset.json)")
 
 

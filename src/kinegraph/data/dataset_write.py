@@ -1,7 +1,6 @@
 """The writing of a dataset folder: rows appended one clip at a time, every clip checked against the first."""
 
 import csv
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -264,8 +263,3 @@ def _growing_npy(path: Path, shape: tuple[int, ...], dtype: str) -> Iterator:
         file.seek(0)
         header()
         assert file.tell() == start, "the .npy header outgrew its room"
-
-
-def sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -127,9 +127,9 @@ class ClassFigures:
     alarms: float
 
 
-def figures(timelines: Sequence[Timeline], label: int | None = None) -> SegmentFigures:
-    """The figures of some recordings; label: of the segments of one class only."""
-    pairs = [(_of(one.segments, label), _of(one.found, label)) for one in timelines]
+def figures(timelines: Sequence[Timeline]) -> SegmentFigures:
+    """The figures of some recordings."""
+    pairs = [(one.segments, one.found) for one in timelines]
     counts = np.sum([one.counts for one in timelines], axis=0)
     there, _, both = counts.T
     several = any(one.several for one in timelines)
@@ -171,8 +171,8 @@ def by_subject(timelines: Sequence[Timeline]) -> dict[str, SegmentFigures]:
 Pair = tuple[list[Segment], list[Segment]]
 
 
-def _of(segments: Sequence[Segment], label: int | None) -> list[Segment]:
-    return [one for one in segments if label is None or one.label == label]
+def _of(segments: Sequence[Segment], label: int) -> list[Segment]:
+    return [one for one in segments if one.label == label]
 
 
 def _order(segments: Sequence[Segment]) -> list[int]:

@@ -37,7 +37,7 @@ def model_card(
         "Measured": _measured(extra.get("measured", ())),
         "What it takes": _input(model, layout, preprocessing, extra),
         "Classes": [_classes(class_names)],
-        "Limits": _limits(extra, layout),
+        "Limits": _limits(extra),
         "Licence": [str(extra.get("licence") or "The file states none for the weights; their data's is above.")],
         "Notes": [extra["notes"]] if extra.get("notes") else [],
         "Recipe": ["```yaml", extra["recipe"].strip(), "```"] if extra.get("recipe") else [],
@@ -130,7 +130,7 @@ def _input(
     return [*lines, f"* prepared by: {'; '.join(text)} (done by Kinegraph)"]
 
 
-def _limits(extra: Mapping[str, Any], layout: JointLayout) -> list[str]:
+def _limits(extra: Mapping[str, Any]) -> list[str]:
     facts = extra.get("training", {})
     lines = ["* It always names one of its classes, also for a movement that is none of them."]
     if absent := facts.get("absent"):

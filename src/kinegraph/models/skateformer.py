@@ -314,7 +314,7 @@ class SkateFormer(SkeletonNetwork):
         if self.moments:
             x, moment = x[..., :-1], x[:, :, 0, -1]  # of the first person, who is always there
         else:
-            moment = ((torch.arange(x.shape[1], device=x.device) + 0.5) * (2 / x.shape[1]) - 1).expand(len(x), -1)
+            moment = ((torch.arange(x.shape[1], device=x.device) + 0.5) * (2 / x.shape[1]) - 1).expand(x.shape[0], -1)
         narrow, wide, last = self.stem
         x = last(F.gelu(wide(F.gelu(narrow(x)))))
         x = x + waves(moment, x.shape[3]).to(x.dtype)[:, :, None] * self.embedding.T

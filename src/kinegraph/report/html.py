@@ -52,6 +52,7 @@ SYNTHETIC = (
 )
 MOST_ROWS, MOST_LISTED = 400, 1000  # classes in the matrix and in the table
 WRONG_NAMED = 4000  # wrong clips whose names the page holds, to be read cell by cell
+MISTAKES = 10  # pairs of classes, and clips, that the page lists
 SECTIONS = {
     "warnings": "Warnings",
     "learning": "Learning",
@@ -217,7 +218,7 @@ def _places(matrix: Matrix, classes: int) -> Int[np.ndarray, "classes"]:
     return place
 
 
-def _mistakes(evaluation: Evaluation, matrix: Matrix, scenes: Sequence[Scene], most: int = 10) -> str:
+def _mistakes(evaluation: Evaluation, matrix: Matrix, scenes: Sequence[Scene]) -> str:
     """The commonest confusions, and single clips that the network was surest of: often wrong labels."""
     names, clips, place = evaluation.class_names, evaluation.counts.clips, _places(matrix, len(evaluation.class_names))
     pairs = [
@@ -228,7 +229,7 @@ def _mistakes(evaluation: Evaluation, matrix: Matrix, scenes: Sequence[Scene], m
             number(f"{100 * count / clips[i]:.1f}"),
             f'<td><button type="button" class="show" data-cell="{place[i]},{place[j]}">show</button></td>',
         ]
-        for i, j, count in evaluation.confused_pairs()[:most]
+        for i, j, count in evaluation.confused_pairs()[:MISTAKES]
     ]
     if not pairs:
         return section("mistakes", "Mistakes", quiet("None: every clip is predicted right."))
@@ -246,7 +247,7 @@ def _mistakes(evaluation: Evaluation, matrix: Matrix, scenes: Sequence[Scene], m
                 *map(name, (evaluation.names[clip], names[labels[clip]], names[predicted[clip]])),
                 number(f"{100 * evaluation.confidence[clip]:.1f}"),
             ]
-            for clip in evaluation.surest_mistakes(most)
+            for clip in evaluation.surest_mistakes(MISTAKES)
         ]
         content.append(table(["Clip", "Label", "Predicted as", "#Sure, %"], wrong, kind="clips"))
     return section("mistakes", "Mistakes", *content)

@@ -255,12 +255,12 @@ def _seconds(value: float) -> str:
 # ---- the stretches of long recordings that a network got most wrong, to be played ------------------------------------
 
 
-def worst_scenes(timelines: Sequence[Timeline], folder: SkeletonDataset, most: int = PLAYED) -> list[Scene]:
+def worst_scenes(timelines: Sequence[Timeline], folder: SkeletonDataset) -> list[Scene]:
     """A stretch of each of the worst recordings with a mistake, the lowest frame accuracy first."""
     places = {name: place for place, name in enumerate(folder.names)}
     found: list[Scene] = []
     for one in sorted(timelines, key=lambda it: figures([it]).accuracy):
-        if len(found) == most or one.name not in places:
+        if len(found) == PLAYED or one.name not in places:
             break
         wrong = mistakes(one)
         if wrong.any():

@@ -38,14 +38,6 @@ def recognise(bodies: Float[np.ndarray, "B V C"], layouts: Sequence[JointLayout]
     return layouts[best] if excess[best] <= limit and not rivals else None
 
 
-def bone_excess(bodies: Float[np.ndarray, "B V C"], layout: JointLayout) -> float:
-    """Total length of a layout's bones over that of the shortest lines between its joints, the median over bodies.
-
-    1 at least; infinite where no body shows enough joints.
-    """
-    return _excess(*_distances(bodies), layout)
-
-
 def are_measurable(bodies: Float[np.ndarray, "B V C"]) -> bool:
     """Whether the bodies show enough joints, not all in one place, for their proportions to be measured."""
     lengths, shown = _distances(bodies)

@@ -1,19 +1,19 @@
 """Heads that are fitted in closed form before training: those of networks whose features nothing trains."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from kinegraph.data.augment import mirrored_classes
 from kinegraph.data.loading import ClipDataset, fixed_loader
 from kinegraph.data.windows import WindowDataset
 from kinegraph.messages import counted
 from kinegraph.models.layers.absent import clip_vectors
-from kinegraph.models.network import ClosedForm, SkeletonNetwork
+from kinegraph.models.network import ClosedForm
 from kinegraph.models.ridge import fit_head
 
 MOST = 4000  # clips: the time of a fit grows faster than their number
@@ -22,13 +22,12 @@ BATCH = 32
 
 
 @torch.no_grad()
-def fit_closed_form(network: nn.Module, clips: ClipDataset | WindowDataset) -> str | None:
+def fit_closed_form(parts: Sequence[ClosedForm], clips: ClipDataset | WindowDataset) -> str:
     """Fit the parts of a network that are fitted in closed form to its training clips, as a test sees these.
 
-    Returns a line that says so, or None where there is no such part. Raises ValueError for frames of recordings.
+    parts: of `SkeletonNetwork.closed_form_parts`. Returns a line that says so. Raises ValueError for frames of
+    recordings.
     """
-    if not isinstance(network, SkeletonNetwork) or not (parts := network.closed_form_parts()):
-        return None
     name = type(parts[0].network).__name__
     if isinstance(clips, WindowDataset):
         raise ValueError(f"{name} is fitted to clips, but the task is frames; give another network")

@@ -121,7 +121,7 @@ def _less_said() -> Iterator[None]:
 def stop_request() -> Iterator[Callable[[], bool]]:
     """Yields a function that returns whether Ctrl-C, SIGTERM or SIGHUP came; a second one interrupts at once.
 
-    A question that the loop asks when it suits, so that what it was doing gets done.
+    The loop asks between steps, so that a step that has begun is finished.
     """
     asked = []
 

@@ -1,7 +1,7 @@
 """Progress of a run while it trains: shown in the terminal, sent to services, given to the user's own code.
 
-log.jsonl and metrics.csv are written in any case. TensorBoard, Weights & Biases and MLflow are extras; project, address
-and password of the services are theirs to know: WANDB_PROJECT, WANDB_MODE, MLFLOW_TRACKING_URI,
+log.jsonl and metrics.csv are written in any case. TensorBoard, Weights & Biases and MLflow are extras; their own
+environment variables name project, address and password: WANDB_PROJECT, WANDB_MODE, MLFLOW_TRACKING_URI,
 MLFLOW_EXPERIMENT_NAME and so on.
 """
 
@@ -170,7 +170,7 @@ class Loggers:
 
     @contextmanager
     def ended(self) -> Iterator["Loggers"]:
-        """All of them are ended behind this block, and are said whether it went well."""
+        """At the end of the block each logger is ended, with whether the block raised nothing."""
         fine = False
         try:
             yield self

@@ -1,13 +1,10 @@
-"""What a run is made of, from its options: clips, network, optimizer, loss, and what its weights say about it."""
+"""What a run is made of, from its options: clips, network, optimizer and loss."""
 
-from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
 from itertools import islice
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +14,8 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from kinegraph.data.auto import STEPS, adapt, epochs_for, twin_names
+from kinegraph.data.auto import STEPS, adapt, epochs_for, labels_of_mirrored
 from kinegraph.data.checks import Finding
-from kinegraph.data.conditions import CLIPS, Conditions, conditions_of
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.data.dataset_checks import check_scale, dataset_findings
 from kinegraph.data.loading import ClipDataset, train_loader
@@ -27,19 +23,16 @@ from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.split_names import held_out
 from kinegraph.data.windows import WindowDataset
 from kinegraph.messages import did_you_mean
-from kinegraph.models.network import SkeletonNetwork, build_network, divide_logits, last_layer
+from kinegraph.models.network import SkeletonNetwork, build_network, last_layer
 from kinegraph.models.transfer import Meaning, Start, Taken, freeze_blocks, take_over
-from kinegraph.models.weights import save_weights
 from kinegraph.plugins import plugin_functions
 from kinegraph.skeleton.graph import STRATEGIES, adjacency
 from kinegraph.skeleton.layout import JointLayout, load_layout
 from kinegraph.training.closed_form import fit_closed_form
-from kinegraph.training.loop import Progress
 from kinegraph.training.losses import BinaryCrossEntropy, build_loss, class_counts
 from kinegraph.training.observers import check_callbacks, check_loggers
 from kinegraph.training.optim import parameter_groups, scale_rates, unfuse
 from kinegraph.training.options import TrainOptions, loggers_of
-from kinegraph.training.run_folder import RunFolder, portable_recipe
 from kinegraph.training.tasks import ClipTask, FrameTask, Task
 
 FIGURES = ("top1", "mean_class_accuracy", "top5")
@@ -121,21 +114,6 @@ def open_data(options: TrainOptions) -> Data:
     findings = dataset_findings(folder, options.split)
     check_scale(findings, folder)
     return Data(folder, clips, val_clips, layout, preprocessing, epochs, chosen, findings)
-
-
-def labels_of_mirrored(preprocessing: Preprocessing, class_names: Sequence[str]) -> list[str]:
-    """A line where mirrored clips keep the label of their class though another one is its mirror image by name."""
-    varied = preprocessing.augment
-    if (
-        varied.mirror_labels
-        or not (varied.mirror or preprocessing.test_mirror)
-        or not (twins := twin_names(class_names))
-    ):
-        return []
-    return [
-        f"mirrored clips of '{twins[0]}' keep their class, though by name '{twins[1]}' is its mirror image; "
-        "preprocessing.augment.mirror_labels gives them that class"
-    ]
 
 
 def open_parts(
@@ -260,7 +238,8 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
     axes = Meaning(folder.layout.joints, folder.class_names, preprocessing.streams, coordinates(folder))
     taken = take_over(network, axes, start) if start else None
     frozen = freeze_blocks(network, options.freeze, taken) if options.freeze else []
-    fitted = fit_closed_form(network, data.clips)
+    closed = network.closed_form_parts() if isinstance(network, SkeletonNetwork) else ()
+    fitted = fit_closed_form(closed, data.clips) if closed else None
     if start:
         recalibrate_batchnorm(network.to(fabric.device), data.clips, options.batch_size, frozen)
     groups = parameter_groups(network, decay_all=options.decay_all, head_lr=options.head_lr)
@@ -351,82 +330,3 @@ def recalibrate_batchnorm(
         network(views[:, 0].to(device), people.to(device))
     for norm, momentum in zip(norms, usual, strict=True):
         norm.momentum = momentum
-
-
-# ---- what the weights say --------------------------------------------------------------------------------------------
-
-
-def weights_writer(
-    options: TrainOptions, data: Data, run: RunFolder, config_text: str
-) -> Callable[[Path, nn.Module, Progress], None]:
-    """The function that writes the weights of a run, with what is known about them."""
-    temperature = options.temperature
-
-    def write(path: Path, network: nn.Module, progress: Progress) -> None:
-        validations = [record for record in run.records("val") if record["epoch"] == progress.epoch][-1:]
-        chosen_by = options.monitor if path == run.best else None
-        extra = {
-            "training": training_facts(data.clips, options.split) | _frame_facts(data.clips),
-            "epoch": progress.epoch,
-            "epochs": data.epochs,
-            "measured": [measured_facts(data.val_clips, options.split, record, chosen_by) for record in validations],
-        }
-        if based_on := run.records("environment")[0].get("based_on"):
-            extra["based_on"] = based_on
-        extra["recipe"] = portable_recipe(config_text)
-        names, preprocessing = data.folder.class_names, data.preprocessing.to_dict()
-        if temperature != 1:
-            network = divide_logits(deepcopy(network), temperature)
-        save_weights(path, network, layout=data.layout, class_names=names, preprocessing=preprocessing, extra=extra)
-
-    return write
-
-
-def _frame_facts(clips: ClipDataset | WindowDataset) -> dict[str, Any]:
-    """What weights of long recordings say besides: windows, not clips, were seen, and what a frame may have."""
-    if isinstance(clips, ClipDataset):
-        return {}
-    none = clips.folder.none
-    about = {"task": "frames", "several": clips.several, "frames": [clips.frames] * 3}
-    return about | ({} if none is None else {"none": clips.folder.class_names[none]})
-
-
-def training_facts(clips: ClipDataset | WindowDataset, split: str) -> dict[str, Any]:
-    """What weights trained on these clips say about them: source, licence, how many, of whom."""
-    folder, counts = clips.folder, class_counts(clips)
-    facts = {
-        "source": folder.source,
-        "licence": folder.licence,
-        "split": split,
-        "part": "train",
-        "clips": len(clips.indices),
-        "classes": sum(count > 0 for count in counts),
-        "frames": [int(n) for n in np.percentile(folder.frames[clips.indices], (0, 50, 100))],
-        "coordinates": list(coordinates(folder)),
-        "units": folder.units,
-        "recorded": recorded(clips).to_dict(),
-    }
-    if (subjects := folder.attributes.get("subject")) is not None:
-        facts["subjects"] = len(np.unique(subjects[clips.indices]))
-    return facts | ({"absent": absent} if (absent := absent_classes(clips)) else {})
-
-
-def recorded(clips: ClipDataset | WindowDataset) -> Conditions:
-    """How the recordings were made, from some of these clips."""
-    count = len(clips.indices)
-    some = clips.indices[np.linspace(0, count - 1, min(count, CLIPS)).astype(int)]
-    return conditions_of((clips.folder[index] for index in some), clips.folder.units)
-
-
-def measured_facts(
-    clips: ClipDataset | WindowDataset, split: str, record: Mapping[str, Any], chosen_by: str | None = None
-) -> dict[str, Any]:
-    """What weights say about a validation; record: its line in the log. chosen_by: the figure that chose the epoch."""
-    facts = {
-        "source": clips.folder.source,
-        "split": split,
-        "part": clips.folder.held_out(split),
-        "clips": len(clips.indices),
-    }
-    facts |= {name: record[name] for name in (*FIGURES, *SEGMENTAL) if name in record}
-    return facts | ({"chosen_by": chosen_by} if chosen_by else {})

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recognise, recordings
+from tests.made_up import write_text
 
 FACTS = "Format Version,1.23,Take Name,walk,Capture Frame Rate,120.0,Export Frame Rate,60.0,Total Frames in Take,2"
 
@@ -47,12 +48,7 @@ OWN = block(
 
 @pytest.fixture
 def walk(tmp_path):
-    def write(text=WALK, name="walk.csv"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-        return tmp_path / name
-
-    return write
+    return lambda text=WALK, name="walk.csv": write_text(tmp_path / name, text)
 
 
 def test_bones_are_joints(walk):

@@ -90,7 +90,7 @@ def test_fast_readers_take_published_form_and_agree_with_the_careful_one(raw, fa
     assert max(fast(data).ids) > 2**53
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.floats(-1e5, 1e5), min_size=3, max_size=3), st.sampled_from(["%.7g", "%r", "%.12f", "%+.3f", "%e"]))
 def test_numbers_are_rounded_as_python_rounds_them(numbers, form):
     lines = lines_of([1])
@@ -326,7 +326,7 @@ def test_values_that_are_not_used_may_be_infinite(tmp_path):
 GOOD = "".join(line + "\r\n" for line in lines_of()).encode()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_damage_is_noticed_or_harmless(data):
     """Whatever happens to a file, the fast readers take only what the careful one takes, and as it takes it."""

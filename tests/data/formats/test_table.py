@@ -96,7 +96,7 @@ def test_spellings_of_the_same_table(table, arm, change):
 
 
 @given(seed=st.integers(0, 10**6), people=st.integers(1, 3), frames=st.integers(1, 6), channels=st.integers(2, 3))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_clip_comes_back_whatever_the_order_of_its_rows(tmp_path, seed, people, frames, channels):
     rng = np.random.default_rng(seed)
     keypoint = rng.normal(0, 1, (people, frames, 17, channels)).astype(np.float32)
@@ -296,7 +296,7 @@ LINES = st.lists(st.lists(CELLS, min_size=5, max_size=7).map(",".join), max_size
 
 
 @given(lines=LINES, junk=st.text(max_size=30), at=st.integers(0, 40))
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_but_value_errors(tmp_path, lines, junk, at):
     text = "clip,frame,joint,x,y,label\n" + lines
     file = tmp_path / "fuzz.csv"

@@ -81,7 +81,7 @@ def test_crc32c_of_the_standard(data, checksum):
     assert crc32c(data) == checksum
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 3 * ROW), st.integers(0, 2**32 - 1))
 def test_crc32c_is_that_of_one_bit_after_the_other(length, seed):
     data = np.random.default_rng(seed).bytes(length)
@@ -102,7 +102,7 @@ def test_crc32c_of_more_than_one_block_of_rows():
     assert crc32c(data[:-1]) != crc32c(data)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(), st.binary() | st.integers(-(2**63), 2**63 - 1)))
 def test_an_example_comes_back(features):
     assert wire.parse_example(wire.serialize_example(features)) == {name: [one] for name, one in features.items()}
@@ -117,7 +117,7 @@ def test_integers_one_by_one_and_unknown_fields_are_read():
     assert wire.parse_example(unknown + b"\x0a" + bytes([len(features)]) + features) == {"a": [7, 8]}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.binary(max_size=60))
 def test_no_bytes_do_worse_than_value_error(data):
     for parse in (wire.parse_example, wire.parse_tensor):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recognise, recordings
+from tests.made_up import write_text
 
 WALK = """\
 Trajectories,,,,,,,,,,
@@ -19,12 +20,7 @@ DEVICES = "Devices\n1000\n,Force,,\nFrame,Sub Frame,Fx,Fy,Fz\n,,N,N,N\n1,0,1,2,3
 
 @pytest.fixture
 def walk(tmp_path):
-    def write(text=WALK, name="walk.csv"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-        return tmp_path / name
-
-    return write
+    return lambda text=WALK, name="walk.csv": write_text(tmp_path / name, text)
 
 
 def test_markers_become_the_joints_of_their_names(walk):

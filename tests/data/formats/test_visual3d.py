@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recognise, recordings
+from tests.made_up import write_text
 
 
 def rows(*lines: str) -> str:
@@ -23,12 +24,7 @@ WALK = rows(
 
 @pytest.fixture
 def walk(tmp_path):
-    def write(text=WALK, name="walk.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-        return tmp_path / name
-
-    return write
+    return lambda text=WALK, name="walk.txt": write_text(tmp_path / name, text)
 
 
 def test_markers_become_the_joints_of_their_names(walk):

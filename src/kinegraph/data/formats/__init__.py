@@ -215,7 +215,7 @@ def recordings(
         found,
         clips=clips(),
         class_names=tuple(map(plain_name, found.class_names)),
-        source="; ".join(filter(None, [found.source, str(cleaning(options))])),
+        source="; ".join(filter(None, [found.source, str(cleaning(options) or "")])),
         skipped=skipped,
         changed=lambda: found.changed() + changed_rows(changed) + mended_lines(mended),
         format=module.NAME,

@@ -46,12 +46,10 @@ def recordings_of_tracks(
     *,
     name: str,
     title: str,
-    left_out: Sequence[str] = (),
 ) -> Recordings:
     """The clips of files of tracked animals. found: the files and the classes of their folders, as of `clip_files`.
 
-    name, title: of the format, and of the program. left_out: lines about what is not read.
-    Raises ValueError where no file can be read.
+    name, title: of the format, and of the program. Raises ValueError where no file can be read.
     """
     files, classes = found
     first = first_readable(files, read_file)
@@ -69,7 +67,7 @@ def recordings_of_tracks(
         class_names=classes,
         units="m" if deep else "px",
         source=f"{title}, {path.resolve().name}",
-        skipped=lambda: [*lines, *left_out],
+        skipped=lambda: lines,
         assumed=assumed,
         unordered=first.unordered,
         guessed=frozenset(("units", "up") if deep else ()),

@@ -135,10 +135,8 @@ def _step(array: Float[np.ndarray, "a b V C"]) -> float:
 # ---- any order -------------------------------------------------------------------------------------------------------
 
 
-def guess_axes(keypoint: Shaped[np.ndarray, "..."], layout: JointLayout | None = None, stated: str = AXES) -> str:
-    """The order that the axes of a clip's array seem to have, such as "MTVC" or "CTVM".
-
-    These are the stated axes where no other order fits better.
+def guess_axes(keypoint: Shaped[np.ndarray, "..."], layout: JointLayout | None = None) -> str:
+    """The order that the axes of a clip's array seem to have, such as "CTVM"; "MTVC" where no other fits better.
 
     The number of joints and the 2 or 3 channels decide. Where several orders have the right sizes, the content does: a
     second person who is absent, bones that keep their lengths, neighbouring frames that are more alike than joints.
@@ -150,32 +148,32 @@ def guess_axes(keypoint: Shaped[np.ndarray, "..."], layout: JointLayout | None =
         people, _, v, channels = (shape[axes.index(axis)] for axis in AXES)
         return v in joints and channels in (2, 3) and people <= MOST_PEOPLE
 
-    fitting = [axes for axes in (stated, AXES, "CTVM", *map("".join, permutations(AXES))) if fits(axes)]
+    fitting = [axes for axes in (AXES, "CTVM", *map("".join, permutations(AXES))) if fits(axes)]
     keypoint = np.nan_to_num(keypoint.astype(float), posinf=0, neginf=0)
-    if stated in fitting and keypoint.any() and {AXES, "CTVM"} <= {*fitting}:
-        stated = _ends_swapped(keypoint, stated)
-    if fitting and stated not in fitting and shape[stated.index("C")] not in (2, 3):
-        stated = fitting[0]
-    turned = stated.replace("TV", "VT")  # a number of joints that is not known needs the content's word, too
-    return turned if turned in fitting and _changes(keypoint, 1) > 2 * _changes(keypoint, 2) else stated
+    found = AXES
+    if keypoint.any() and {AXES, "CTVM"} <= {*fitting}:
+        found = _ends_swapped(keypoint)
+    elif fitting and AXES not in fitting and shape[-1] not in (2, 3):
+        found = fitting[0]
+    turned = found.replace("TV", "VT")  # a number of joints that is not known needs the content's word, too
+    return turned if turned in fitting and _changes(keypoint, 1) > 2 * _changes(keypoint, 2) else found
 
 
 def _changes(keypoint: np.ndarray, axis: int) -> float:
     return float(np.abs(np.diff(keypoint, axis=axis)).mean()) if keypoint.shape[axis] > 1 else 0.0
 
 
-def _ends_swapped(keypoint: Float[np.ndarray, "a T V b"], stated: str) -> str:
+def _ends_swapped(keypoint: Float[np.ndarray, "a T V b"]) -> str:
     """ "MTVC" or "CTVM" where both ends of the shape could be the channels."""
     if not keypoint[..., 1:].any():
         return "CTVM"  # not two or three channels with only the first in use, but people who are absent
     if not keypoint[1:].any():
         return AXES
-    orders = {AXES: keypoint, "CTVM": keypoint.transpose(3, 1, 2, 0)}
-    other = AXES if stated == "CTVM" else "CTVM"
-    if _look_like_bodies(orders[stated]) and not _look_like_bodies(orders[other]):
-        return stated
-    unrest = {axes: _unrest(array) for axes, array in orders.items()}
-    return other if unrest[other] < unrest[stated] / 2 and unrest[stated] > ROUNDING else stated
+    swapped = keypoint.transpose(3, 1, 2, 0)
+    if _look_like_bodies(keypoint) and not _look_like_bodies(swapped):
+        return AXES
+    unrest = _unrest(keypoint)
+    return "CTVM" if unrest > ROUNDING and _unrest(swapped) < unrest / 2 else AXES
 
 
 def _look_like_bodies(keypoint: Float[np.ndarray, "M T V C"]) -> bool:

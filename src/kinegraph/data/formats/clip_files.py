@@ -66,6 +66,16 @@ def clip_files(
     return sorted(files, key=lambda file: (file.name, str(file.path))), classes
 
 
+def files_named(
+    path: Path, endings: Sequence[str], is_one: Callable[[Path], bool], name: Callable[[Path], str]
+) -> list[ClipFile]:
+    """The files of `clip_files` of a format whose file names, and not their folders, say what a clip is.
+
+    name: of the clip of a file. Clips of one name in several folders are named with their folders, too.
+    """
+    return named_apart([ClipFile(file.path, name(file.path)) for file in clip_files(path, endings, is_one)[0]], path)
+
+
 def named_apart(files: Sequence[ClipFile], top: Path) -> list[ClipFile]:
     """The files; where several have one name, their clips are named with the folders below `top`, too."""
     times = Counter(file.name for file in files)

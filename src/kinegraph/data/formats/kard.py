@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, some_below, text_of
 from kinegraph.data.formats.recordings import Item, Recordings, nobody
 from kinegraph.data.formats.text import first_numbers, table_of_numbers
 from kinegraph.skeleton.clip import SkeletonClip
@@ -51,8 +51,7 @@ def _is_one(file: Path) -> bool:
 
 def read(path: Path) -> Recordings:
     """The clips of a folder of such files, in the order of their names, or of one file."""
-    files = [ClipFile(file.path, file.path.stem[:11].lower()) for file in clip_files(path, SUFFIXES, _is_one)[0]]
-    files = named_apart(files, path)
+    files = files_named(path, SUFFIXES, _is_one, lambda file: file.stem[:11].lower())
     return Recordings(
         clips=clips_of(files, _clip),
         count=len(files),

@@ -255,7 +255,7 @@ def _bodies(tree: Tree, depth: int) -> Iterator[Body]:
     if depth > 8:
         return
     if _is_body(tree):
-        body = _body(members(tree), depth)
+        body = _body(members(tree))
         if body.joints:
             yield body
     elif isinstance(tree, list):
@@ -269,7 +269,7 @@ def _bodies(tree: Tree, depth: int) -> Iterator[Body]:
                 yield body if body.person else Body(_person(about), body.joints)
 
 
-def _body(about: Mapping[str, Any], depth: int) -> Body:
+def _body(about: Mapping[str, Any]) -> Body:
     """A body, without joints where it is not tracked."""
     person = _person(about)
     if str(about.get("tracked", about.get("istracked", True))).lower() in ("false", "0"):

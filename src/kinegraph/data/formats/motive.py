@@ -27,7 +27,7 @@ from kinegraph.data.formats.clip_files import clip_files, some_below
 from kinegraph.data.formats.markers import Trajectories, Wanted, every, marker_recordings
 from kinegraph.data.formats.number_rows import check_size, places_of
 from kinegraph.data.formats.recordings import Recordings
-from kinegraph.data.formats.text import encoding_of
+from kinegraph.data.formats.text import encoding_of, frame_rate
 from kinegraph.messages import one_line, plain_name, quoted
 
 NAME, TITLE = "motive", "bones and markers of OptiTrack Motive (.csv)"
@@ -162,12 +162,6 @@ def _scale(file: Path, facts: Mapping[str, str]) -> float:
     return METRES[unit.lower()]
 
 
-def _rate(file: Path, facts: Mapping[str, str]) -> float | None:
+def _rate(file: Path, facts: Mapping[str, str]) -> float:
     said = facts.get("Export Frame Rate") or facts.get("Capture Frame Rate") or ""
-    try:
-        rate = float(said)
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate < 1e6:
-        raise ValueError(f"{file} line 1: Export Frame Rate is {quoted(said)}, expected frames a second")
-    return rate
+    return frame_rate(said, f"{file} line 1: Export Frame Rate")

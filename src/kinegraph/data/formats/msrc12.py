@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, clip_files, named_apart, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, files_named, some_below, text_of
 from kinegraph.data.formats.recordings import Item, Recordings, nobody
 from kinegraph.data.formats.text import LARGEST_NUMBER, first_numbers, table_of_numbers
 from kinegraph.messages import first_few, quoted
@@ -56,8 +56,7 @@ def _is_named(file: Path) -> bool:
 
 def read(path: Path) -> Recordings:
     """The gestures of all recordings in a folder, or of one file, in the order of their names; in metres, y upward."""
-    files = [ClipFile(file.path, file.path.stem) for file in clip_files(path, SUFFIXES, _is_named)[0]]
-    files = named_apart(files, path)
+    files = files_named(path, SUFFIXES, _is_named, lambda file: file.stem)
     bare = [file.path.name for file in files if not _tags_file(file.path).is_file()]
     tags = [len(text_of(file).splitlines()) for it in files if (file := _tags_file(it.path)).is_file()]
     line = f"{first_few(bare)}: each is one clip, as there is no .tagstream beside it"

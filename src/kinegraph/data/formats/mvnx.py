@@ -23,7 +23,8 @@ from kinegraph.data.formats.clip_files import clip_files, some_below
 from kinegraph.data.formats.markers import Trajectories, Wanted, every, marker_recordings
 from kinegraph.data.formats.number_rows import LARGEST_NUMBER, check_size
 from kinegraph.data.formats.recordings import Recordings
-from kinegraph.messages import one_line, plain_name, quoted
+from kinegraph.data.formats.text import frame_rate
+from kinegraph.messages import one_line, plain_name
 
 NAME, TITLE = "mvnx", "recordings of Xsens MVN (.mvnx)"
 SUFFIXES = (".mvnx", ".xml")
@@ -153,7 +154,8 @@ def _joined(file: Path, subjects: list[_Subject], wanted: Wanted) -> Trajectorie
     longest = max(len(it.rows) for it in subjects)
     places = np.concatenate([_places(file, it, longest) for it in subjects], 1)
     kept = [i for i, name in enumerate(names) if wanted(name)]
-    return Trajectories(tuple(names[i] for i in kept), places[:, kept], _rate(file, subjects[0].rate))
+    rate = frame_rate(subjects[0].rate, f"{file}: frameRate")
+    return Trajectories(tuple(names[i] for i in kept), places[:, kept], rate)
 
 
 def _places(file: Path, subject: _Subject, longest: int) -> Float[np.ndarray, "T segments 3"]:
@@ -162,13 +164,3 @@ def _places(file: Path, subject: _Subject, longest: int) -> Float[np.ndarray, "T
     if not (np.abs(found[: len(subject.rows)]) < LARGEST_NUMBER).all():
         raise ValueError(f"{file} holds a number that is not finite")
     return found
-
-
-def _rate(file: Path, said: str) -> float:
-    try:
-        rate = float(said)
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate < 1e6:
-        raise ValueError(f"{file}: frameRate is {quoted(said)}, expected frames a second")
-    return rate

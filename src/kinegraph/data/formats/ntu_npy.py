@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, some_below
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, some_below
 from kinegraph.data.formats.ntu import FILE_NAME, LICENCE, _Names, class_names
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.messages import quoted
@@ -48,8 +48,7 @@ def _is_one(file: Path) -> bool:
 
 def read(path: Path) -> Recordings:
     """The samples of a folder, in the order of their names, or of one file; in metres."""
-    files = [ClipFile(file.path, _name(file.path)) for file in clip_files(path, SUFFIXES, _is_one)[0]]
-    files = named_apart(files, path)
+    files = files_named(path, SUFFIXES, _is_one, _name)
     actions = [int(found[5]) for file in files if (found := FILE_NAME.fullmatch(file.name))]
     classes = 120 if max(actions, default=0) > 60 else 60
     return Recordings(

@@ -121,12 +121,12 @@ def _scan(
     frame: Int[np.ndarray, " body"],
     name: Int[np.ndarray, "body 2"],
     joints: Float[np.ndarray, "body 25 3"],
-    irregular: Int[np.ndarray, "odd 3"],
+    irregular: Int[np.ndarray, "number 3"],
 ) -> tuple[int, int, int]:
     """Fill in each body's frame, where its id is written, and its joints.
 
-    odd: begin and end of numbers that are not plain decimals, and the place in `joints` where they belong.
-    Returns the numbers of frames (-1: the file is not regular), of bodies and of odd numbers.
+    irregular: begin and end of numbers that are not plain decimals, and the place in `joints` where they belong.
+    Returns the numbers of frames (-1: the file is not regular), of bodies and of such numbers.
     """
     broken = -1, 0, 0
     last = len(text) - 1  # a newline, so that nothing runs past the end

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, some_below
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, some_below
 from kinegraph.data.formats.json_rows import array_of
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.messages import quoted
@@ -55,9 +55,9 @@ def _is_named(file: Path) -> bool:
 
 def read(path: Path) -> Recordings:
     """The clips of a folder of such files, in the order of their names, or of one; in metres, y upward."""
-    files, _ = clip_files(path, SUFFIXES, lambda file: _is_one(file) or _is_named(file))
+    files = files_named(path, SUFFIXES, lambda file: _is_one(file) or _is_named(file), lambda file: file.stem)
     return Recordings(
-        clips=clips_of(named_apart([ClipFile(file.path, file.path.stem) for file in files], path), _clip),
+        clips=clips_of(files, _clip),
         count=len(files),
         layout=load_layout(LAYOUT),
         class_names=tuple(ACTIONS.values()),

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, some_below, text_of
 from kinegraph.data.formats.recordings import Item, Recordings, nobody
 from kinegraph.data.formats.text import first_numbers, table_of_numbers
 from kinegraph.skeleton.clip import SkeletonClip
@@ -55,9 +55,8 @@ def _is_one(file: Path) -> bool:
 
 def read(path: Path) -> Recordings:
     """The clips of a folder, in the order of their names, or of one file; in metres, y upward."""
-    files, _ = clip_files(path, (FILE_NAME,) if path.is_dir() else SUFFIXES)
-    files = [ClipFile(file.path, _name(file.path, path)) for file in files]
-    files = named_apart(files, path)
+    ending = (FILE_NAME,) if path.is_dir() else SUFFIXES
+    files = files_named(path, ending, Path.is_file, lambda file: _name(file, path))
     return Recordings(
         clips=clips_of(files, _clip),
         count=len(files),

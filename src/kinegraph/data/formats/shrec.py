@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, some_below, text_of
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.data.formats.text import first_numbers, rows_of_numbers, table_of_numbers
 from kinegraph.messages import counted
@@ -72,8 +72,7 @@ def read(path: Path, *, classes: Literal[14, 28] = 14) -> Recordings:
     """
     if classes not in (14, 28):
         raise ValueError(f"--classes {classes} is not for {NAME}, which has 14 or 28")
-    files = [ClipFile(file.path, _name(file.path)) for file in clip_files(path, FILES)[0]]
-    files = named_apart(files, path)
+    files = files_named(path, FILES, Path.is_file, _name)
     files.sort(key=lambda file: _key(file.name) or (0, 0, 0, 0))
     lists = _lists(files)
     shrec = [file.path in lists and bool(lists[file.path].part) for file in files]

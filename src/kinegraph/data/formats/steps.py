@@ -209,9 +209,10 @@ def _plainly_named(clip: SkeletonClip) -> SkeletonClip:
 # ---- what is asked for: cleaning, the vertical, the frame rate -------------------------------------------------------
 
 
-def cleaning(options: Mapping[str, Any]) -> Cleaning:
-    """The cleaning that is asked for; false where it is none."""
-    return Cleaning(**{name: options[name] for name in CLEANING if name in options})
+def cleaning(options: Mapping[str, Any]) -> Cleaning | None:
+    """The cleaning that is asked for."""
+    given = {name: options[name] for name in CLEANING if name in options}
+    return Cleaning(**given) if given else None
 
 
 def as_asked(items: Iterator[Item], options: Mapping[str, Any], mended: dict[str, int]) -> Iterator[Item]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.messages import one_line
+from kinegraph.messages import one_line, quoted
 
 MARKS_OF_16 = (b"\xff\xfe", b"\xfe\xff")
 LOOKED_AT = 1 << 16
@@ -89,6 +89,17 @@ def table_of_numbers(
     if not rows:
         raise ValueError(f"{origin} has no frames")
     return np.array(rows)
+
+
+def frame_rate(said: str, where: str) -> float:
+    """The frames a second that a file says. Raises ValueError that begins with where, the file and the name it uses."""
+    try:
+        rate = float(said)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < 1e6:
+        raise ValueError(f"{where} is {quoted(said)}, expected frames a second")
+    return rate
 
 
 def first_numbers(path: Path, separator: str | None = None) -> list[float]:

@@ -32,7 +32,7 @@ from kinegraph.data.formats.markers import (
 )
 from kinegraph.data.formats.number_rows import check_size, places_of
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of, nobody
-from kinegraph.data.formats.text import encoding_of, start_of
+from kinegraph.data.formats.text import encoding_of, frame_rate, start_of
 from kinegraph.data.large import changed
 from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
@@ -159,12 +159,7 @@ def _header(file: Path, lines: Sequence[str]) -> tuple[tuple[str, ...], float, f
         beside = "; Sports2D writes a file in metres (m) beside it" if units == "px" else ""
         found = f"Units is {quoted(about.get('Units'))}, expected one of {', '.join(METRES)}{beside}"
         raise ValueError(f"{file} line 3: {found}")
-    try:
-        fps = float(rate)
-    except ValueError:
-        fps = 0.0
-    if not 0 < fps < 1e6:
-        raise ValueError(f"{file} line 3: DataRate is {quoted(rate)}, expected frames a second")
+    fps = frame_rate(rate, f"{file} line 3: DataRate")
     names = tuple(name for cell in _cells(lines[3])[2:] if (name := cell.strip()))
     if not names:
         raise ValueError(f"{file} line 4 names no markers")

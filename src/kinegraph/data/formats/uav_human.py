@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, some_below, text_of
 from kinegraph.data.formats.recordings import Item, Recordings, nobody
 from kinegraph.data.formats.text import rows_of_numbers
 from kinegraph.data.tracking import CROWD, gathered, track
@@ -30,7 +30,7 @@ from kinegraph.skeleton.layout import load_layout
 
 NAME, TITLE = "uav-human", "UAV-Human's skeletons (.txt)"
 SUFFIXES = (".txt",)
-LAYOUT, JOINTS, ABOUT_A_BODY = "coco17", 17, 2  # lines of a body before its joints
+LAYOUT, JOINTS = "coco17", 17
 ACTIONS = 155
 FILE_NAME = re.compile(r"P(\d{3})S\d{2}G\d{2}B\d{2}H\d{2}UC\d{6}LC\d{6}A(\d{3})R(\d)_\d+", re.IGNORECASE)
 TRAIN = {  # subjects of the part train
@@ -63,8 +63,7 @@ def _is_one(file: Path) -> bool:
 
 def read(path: Path) -> Recordings:
     """The clips of a folder of such files, in the order of their names, or of one file; pixels, y downward."""
-    files = [ClipFile(file.path, file.path.stem) for file in clip_files(path, SUFFIXES, _is_one)[0]]
-    files = named_apart(files, path)
+    files = files_named(path, SUFFIXES, _is_one, lambda file: file.stem)
     return Recordings(
         clips=clips_of(files, _clip),
         count=len(files),

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, some_below
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, some_below
 from kinegraph.data.formats.matlab import SUFFIX, load_mat
 from kinegraph.data.formats.recordings import Item, Recordings, nobody
 from kinegraph.skeleton.clip import SkeletonClip
@@ -47,8 +47,7 @@ def _is_one(file: Path) -> bool:
 
 def read(path: Path) -> Recordings:
     """The clips of a folder of such files, in the order of their names, or of one file."""
-    files = [ClipFile(file.path, _parts(file.path)[0].lower()) for file in clip_files(path, SUFFIXES, _is_one)[0]]
-    files = named_apart(files, path)
+    files = files_named(path, SUFFIXES, _is_one, lambda file: _parts(file)[0].lower())
     return Recordings(
         clips=clips_of(files, _clip),
         count=len(files),

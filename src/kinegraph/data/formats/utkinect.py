@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, clip_files, named_apart, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, files_named, some_below, text_of
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, nobody
 from kinegraph.data.formats.text import first_numbers, table_of_numbers
 from kinegraph.messages import first_few, quoted
@@ -56,9 +56,7 @@ def _is_named(file: Path) -> bool:
 
 def read(path: Path) -> Recordings:
     """The actions of all recordings in a folder, or of one file, in the order of their names; in metres, y upward."""
-    files, _ = clip_files(path, SUFFIXES, _is_named)
-    files = [ClipFile(file.path, _match(file.path)[1].lower()) for file in files]
-    files = named_apart(files, path)
+    files = files_named(path, SUFFIXES, _is_named, lambda file: _match(file)[1].lower())
     labels_of = cache(_labels)
     bare = [file.path.name for file in files if not _labels_file(file.path)]
     lines = (f"{first_few(bare)}: each is one clip without label, as there is no {LABELS} beside the joints",)

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int, UInt8
 from kinegraph.atomic import write_atomic
 from kinegraph.data.pose.estimators import Estimator, Pose, coordinates
 from kinegraph.data.pose.film import head_of, pictures
-from kinegraph.files import user_cache
+from kinegraph.files import sha256_of, user_cache
 from kinegraph.messages import one_line
 from kinegraph.safe_npz import load_npz
 
@@ -136,9 +136,7 @@ class Seeing:
 
 
 def _key(path: Path, estimator: Estimator) -> str:
-    with path.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
-    return f"{content[:40]}-{hashlib.sha256(f'{FORM} {estimator.key}'.encode()).hexdigest()[:16]}"
+    return f"{sha256_of(path)[:40]}-{hashlib.sha256(f'{FORM} {estimator.key}'.encode()).hexdigest()[:16]}"
 
 
 def _packed(found: Sightings) -> bytes:

@@ -1,6 +1,6 @@
 """All that happens in a stream: answers, events and repetitions of each person, in the order of the frames."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from kinegraph.inference.streaming.stream import Stream, StreamAnswer
 
 @dataclass(frozen=True)
 class Repeated:
-    """A complete repetition of a person, the so manieth."""
+    """A complete repetition of a person. count: its number, from 1."""
 
     person: Person
     count: int
@@ -40,7 +40,7 @@ class Live:
         self,
         keypoint: Float[np.ndarray, "P V C"] | None,
         score: Float[np.ndarray, "P V"] | None = None,
-        ids: Sequence[Hashable] | None = None,
+        ids: Iterable[Hashable] | None = None,
         frame: int | None = None,
     ) -> list[Happening]:
         """What a frame changes: answers that are new, events that begin or end, repetitions. See `Stream.push`."""

@@ -1,6 +1,6 @@
 """`kinegraph.Stream`: a frame goes in, and probabilities for each person come out, while it happens."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -164,7 +164,7 @@ class Stream:
         keypoint: Float[np.ndarray, "P V C"] | Float[np.ndarray, "V C"] | None,
         score: Float[np.ndarray, "P V"] | Float[np.ndarray, "V"] | None = None,
         *,
-        ids: Sequence[Hashable] | None = None,
+        ids: Iterable[Hashable] | None = None,
         frame: int | None = None,
     ) -> list[StreamAnswer]:
         """The answers for everybody who is there, or was within the gap, and of whom there are answers.
@@ -239,7 +239,7 @@ class Stream:
         return int(frame)
 
     def _seen(
-        self, keypoint: object, score: object, ids: Sequence[Hashable] | None
+        self, keypoint: object, score: object, ids: Iterable[Hashable] | None
     ) -> tuple[SkeletonClip | None, Sequence[Hashable] | None]:
         """Those who are there as a clip of one frame that fits the network, and their ids."""
         if keypoint is None:
