@@ -263,7 +263,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--node", type=Path, help="folder dist of the npm package onnxruntime-web")
-    every = [it.rpartition(".")[2] for it in NETWORKS if "PoseStatistics" not in it]  # which takes six channels
+    every = [
+        it.rpartition(".")[2] for it in NETWORKS if not it.endswith(("PoseStatistics", "FixedFeatures"))
+    ]  # which take six channels
     parser.add_argument("--only", nargs="+", default=every)
     parser.add_argument("--published", action="store_true", help="networks of published sizes; a folder is of one kind")
     parser.add_argument("--times", action="store_true")

@@ -43,7 +43,8 @@ OTHERS = {  # which take long to export, or no other numbers of frames
     "kinegraph.models.protogcn.ProtoGCN": {"widths": [16, 32], "prototypes": 4},
     "kinegraph.models.skateformer.SkateFormer": {"widths": [96]},
 }
-ONE_BY_ONE = [name for name in NETWORKS if name not in OTHERS and "PoseStatistics" not in name]
+SIX_CHANNELS = "PoseStatistics", "FixedFeatures"  # tested beside these classes
+ONE_BY_ONE = [it for it in NETWORKS if it not in OTHERS and not it.endswith(SIX_CHANNELS)]
 
 
 @pytest.fixture(scope="module")

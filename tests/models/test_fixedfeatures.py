@@ -1,12 +1,16 @@
 """Random convolutions and statistics side by side: the second part counts as much as was asked for."""
 
+import numpy as np
+import pytest
 import torch
 
+import kinegraph as kg
 from kinegraph.models.fixedfeatures import FixedFeatures
 from kinegraph.models.minirocket import MiniRocket
 from kinegraph.models.posestatistics import PoseStatistics
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import load_layout
+from tests import made_up
 
 GRAPH = adjacency(load_layout("coco17"), "uniform")
 
@@ -31,3 +35,15 @@ def test_one_body_alone_is_seen():
     model.see(torch.randn(1, 64, 17, 6))
     assert model.scale == 1
     assert model(torch.randn(1, 1, 64, 17, 6)).isfinite().all()
+
+
+def test_enrolled_classes_are_exported(tmp_path):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    clips = made_up.clips(12)
+    model = kg.enroll("any", clips, [*"abc"] * 4)
+    report = kg.export(model, tmp_path / "w.onnx")
+    assert report.same == report.clips > 10
+    for clip in made_up.clips(15)[12:]:
+        wanted = kg.predict(model, clip).probabilities
+        np.testing.assert_allclose(kg.predict(tmp_path / "w.onnx", clip).probabilities, wanted, atol=1e-4)
