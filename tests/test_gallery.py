@@ -26,7 +26,7 @@ PICTURES = {
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_script_runs(name, tmp_path, monkeypatch, capsys):
+def test_a_script_runs(name, tmp_path, monkeypatch):
     if name == "video" and find_spec("av") is None:
         pytest.skip("needs the extra video")
     monkeypatch.chdir(tmp_path)

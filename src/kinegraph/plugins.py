@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 _LOADED: dict[str, ModuleType] = {}  # module name -> module, in the order in which they were loaded
 _TEXTS: dict[str, bytes] = {}  # module name -> its file as it was then
@@ -59,21 +60,20 @@ def _imported(name: str, file: Path) -> ModuleType:
 
 def plugin_classes() -> dict[str, type]:
     """The classes that the loaded files define themselves: import path -> class."""
-    return {
-        f"{name}.{key}": it
-        for name, module in _LOADED.items()
-        for key, it in vars(module).items()
-        if inspect.isclass(it) and it.__module__ == name
-    }
+    return _defined(inspect.isclass)
 
 
 def plugin_functions() -> dict[str, Callable]:
     """The functions that the loaded files define themselves, such as graphs: import path -> function."""
+    return _defined(inspect.isfunction)
+
+
+def _defined(wanted: Callable[[object], bool]) -> dict[str, Any]:
     return {
         f"{name}.{key}": it
         for name, module in _LOADED.items()
         for key, it in vars(module).items()
-        if inspect.isfunction(it) and it.__module__ == name
+        if wanted(it) and it.__module__ == name
     }
 
 

@@ -75,7 +75,7 @@ def test_a_test_gives_its_figures(run, place, capsys):
     assert kg.report(run, place / "t", out=place / "both.html", progress=False).is_file()
 
 
-def test_clips_runs_and_datasets_stand_for_their_files(run, place, capsys):
+def test_clips_runs_and_datasets_stand_for_their_files(run, place):
     dataset = kg.open_dataset(place / "dataset")
     assert kg.draw(dataset[3], place / "clip.html", weights=run).is_file()
     assert "clip003" in (place / "clip.html").read_text(encoding="utf-8")

@@ -270,7 +270,7 @@ def test_a_spike_is_told_and_logged(tmp_path, capsys, monkeypatch):
 def test_figures_are_remarked_on():
     scores, names = np.eye(4)[np.zeros(40, int)], ["a", "b", "c", "d"]
     assert remarks(scores, np.arange(40) % 3, names) == [
-        "every one of the 40 clips is taken for 'a'",
+        "every one of the 40 clips is predicted as 'a'",
         "mean_class_accuracy is over 3 classes; 1 has no clip here",
     ]
     assert remarks(np.eye(4)[np.arange(40) % 4], np.arange(40) % 3, names) == [

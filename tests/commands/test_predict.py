@@ -86,7 +86,7 @@ FORMATS = {
 
 
 @pytest.mark.parametrize("write", FORMATS, ids=lambda write: write.__name__)
-def test_every_format_gets_the_same_answers(place, tmp_path, capsys, write):
+def test_every_format_gets_the_same_answers(place, tmp_path, write):
     expected = {one["clip"]: one for one in predict(place, place / "dataset")}
     assert len({one["top"][0]["class"] for one in expected.values()}) > 3
     path = write(tmp_path, faulty.recordings())
@@ -174,7 +174,7 @@ def test_a_recording_far_longer_than_the_training_clips_hints_at_windows(tmp_pat
         assert ("clip 'long' has 16 frames" in error and "--window 5 says" in error) == hinted
 
 
-def test_a_csv_holds_what_the_json_holds(place, capsys):
+def test_a_csv_holds_what_the_json_holds(place):
     answers = predict(place, place / "dataset", "--top", "2", "--window", "10")
     out = place / "answers.csv"
     command = ["predict", str(place / "w.safetensors"), str(place / "dataset"), "--top", "2", "--window", "10"]
@@ -245,7 +245,7 @@ def test_a_broken_file_leaves_no_answers_behind(place, tmp_path, capsys):
     assert len((tmp_path / "a.csv").read_text().splitlines()) == 1 + 2
 
 
-def test_files_with_names_of_their_own_have_no_label(place, tmp_path, capsys):
+def test_files_with_names_of_their_own_have_no_label(place, tmp_path):
     clip = faulty.recordings()[0]
     (faulty.skeleton(tmp_path, [clip]) / f"{clip.name}.skeleton").rename(tmp_path / "mine.skeleton")
     (answer,) = predict(place, tmp_path / "mine.skeleton")
@@ -270,7 +270,7 @@ def test_joints_are_mapped_when_asked(place, tmp_path, capsys):
 
 @pytest.mark.skipif(not (SHARED / "ui_prmd_raw").is_dir(), reason="needs ../shared/data/ui_prmd_raw")
 @pytest.mark.parametrize("labels", ["movement", "quality"])
-def test_labels_of_ui_prmd_are_those_of_the_network(tmp_path, capsys, labels):
+def test_labels_of_ui_prmd_are_those_of_the_network(tmp_path, labels):
     from kinegraph.data.formats import ui_prmd
 
     raw = SHARED / "ui_prmd_raw" / "Segmented Movements"

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import json
 import pickle
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -247,6 +246,3 @@ def skeleton(folder: Path, clips: list[Clip]) -> Path:
             file.parent.mkdir()
         file.write_text("\n".join(lines))
     return folder
-
-
-Writer = Callable[[Path, list[Clip]], Path]

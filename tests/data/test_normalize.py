@@ -32,6 +32,14 @@ def people(seed: int = 0, frames: int = 12) -> np.ndarray:
     return rng.normal((0, 0, 3), 1, (2, frames, 25, 3)).astype(np.float32)
 
 
+def ntu_published(keypoint: np.ndarray, frames: int | None = 300) -> np.ndarray:
+    return normalize.centre_and_align(normalize.fill_missing_frames(keypoint, frames), NTU, each_frame=True)
+
+
+def prenormalize3d(keypoint: np.ndarray) -> np.ndarray:
+    return normalize.centre_and_align(normalize.drop_empty_frames(keypoint), NTU)
+
+
 # ---- published results -----------------------------------------------------------------------------------------------
 
 
@@ -41,7 +49,7 @@ def test_ntu_published():
             golden["energy_selected"], golden["total_frames"], golden["normalised_300"], strict=True
         ):
             keypoint = selected.transpose(3, 1, 2, 0)[:, :frames]
-            normalised = normalize.ntu_published(keypoint, NTU, 300)
+            normalised = ntu_published(keypoint, 300)
             assert (normalised.shape, normalised.dtype) == ((2, 300, 25, 3), np.float32)
             np.testing.assert_allclose(normalised[:, :120].transpose(3, 1, 2, 0), expected, atol=1e-5)
 
@@ -49,7 +57,7 @@ def test_ntu_published():
 @pytest.mark.parametrize("case", ["one", "two", "second_empty", "gaps", "swap"])
 def test_prenormalize3d(transforms, case):
     keypoint, expected = transforms[f"prenormalize3d/{case}/in"], transforms[f"prenormalize3d/{case}/out"]
-    normalised = normalize.prenormalize3d(keypoint, NTU)
+    normalised = prenormalize3d(keypoint)
     assert (normalised.shape, normalised.dtype) == (expected.shape, np.float32)
     np.testing.assert_allclose(normalised, expected, atol=1e-5)
 
@@ -97,8 +105,8 @@ def test_empty_frames_are_those_of_the_person_who_is_there_most():
     with pytest.raises(ValueError, match="1 or 2 people, the clip has 3"):
         normalize.drop_empty_frames(np.ones((3, 4, 25, 3)))
     nobody = np.zeros((2, 4, 25, 3), np.float32)
-    np.testing.assert_array_equal(normalize.prenormalize3d(nobody, NTU), nobody)
-    np.testing.assert_array_equal(normalize.ntu_published(nobody, NTU, None), nobody)
+    np.testing.assert_array_equal(prenormalize3d(nobody), nobody)
+    np.testing.assert_array_equal(ntu_published(nobody, None), nobody)
 
 
 def test_an_empty_frame_is_one_within_1e_8_of_zero():
@@ -207,8 +215,8 @@ def test_a_layout_without_shoulders_says_so():
 def test_inputs_are_not_changed():
     keypoint = people()
     before = keypoint.copy()
-    normalize.ntu_published(keypoint, NTU, 20)
-    normalize.prenormalize3d(keypoint, NTU)
+    ntu_published(keypoint, 20)
+    prenormalize3d(keypoint)
     normalize.image_to_unit(keypoint, 640, 480)
     np.testing.assert_array_equal(keypoint, before)
 
@@ -231,7 +239,7 @@ def test_whatever_clips_are_stored_in_becomes_float32(stored):
             normalize.image_and_score_to_half(clip),
         ]
         assert {values.dtype.name for values in made} == {"float32"}
-    assert normalize.ntu_published(keypoint, NTU).shape == (2, 300, 25, 3)
+    assert ntu_published(keypoint).shape == (2, 300, 25, 3)
 
 
 def test_an_image_needs_a_size():

@@ -21,6 +21,7 @@ from kinegraph.data.preprocessing import Preprocessing, Sampling, prepare_clip
 from kinegraph.data.sampling import loop_indices, resample, uniform_test_indices
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
+from tests.data.test_normalize import prenormalize3d
 from tests.golden import golden
 
 TRANSFORMS, TRANSFORMS1, NTU_FILES = golden("transforms.npz"), golden("transforms1.npz"), golden("ntu.npz")
@@ -89,7 +90,7 @@ def test_leaving_out_frames_early_changes_nothing(frames, normalised, sampling, 
     how = Preprocessing(normalize=normalised, streams=wanted, sampling=sampling, frames=20)
     whole = {
         "none": lambda joints: joints.astype(np.float32),
-        "first_frame": lambda joints: normalize.prenormalize3d(joints, NTU),
+        "first_frame": prenormalize3d,
         "first_frame_centre": lambda joints: normalize.centre_first_frame(
             normalize.drop_empty_frames(joints), NTU.spine[1]
         ),
@@ -160,7 +161,7 @@ def test_the_person_who_is_there_most_comes_first_and_may_be_the_only_one():
     clip.keypoint[0, 3:] = 0
     how = Preprocessing(people=1, normalize="first_frame", sampling="loop", frames=10)
     (seen,) = prepare_clip(clip, how)
-    np.testing.assert_allclose(seen, normalize.prenormalize3d(clip.keypoint[1:2], NTU), atol=1e-6)
+    np.testing.assert_allclose(seen, prenormalize3d(clip.keypoint[1:2]), atol=1e-6)
 
 
 def pictured(people=1):

@@ -143,14 +143,14 @@ def test_nothing_but_hits_leaves_no_doubt_even_of_single_clips():
             [1] * 40,
             [0, 1] * 20,
             [
-                "every one of the 40 clips is taken for 'b'",
+                "every one of the 40 clips is predicted as 'b'",
                 "mean_class_accuracy is over 2 classes; 1 has no clip here",
             ],
         ),
         (
             [1, 1, 1],
             [0, 1, 2],
-            ["every one of the 3 clips is taken for 'b'", "only 3 clips: each is 33 points of top1"],
+            ["every one of the 3 clips is predicted as 'b'", "only 3 clips: each is 33 points of top1"],
         ),
         (
             [0, 2] * 15,

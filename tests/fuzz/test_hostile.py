@@ -215,7 +215,7 @@ def test_names_in_files_and_on_the_screen(named, capsys):
 
 
 @pytest.mark.parametrize("name", ["\x1b[2J", "two\nlines", "a\u202eb"])
-def test_names_in_our_own_files_are_cleaned_too(named, capsys, name):
+def test_names_in_our_own_files_are_cleaned_too(named, name):
     assert main(["prepare", "table", str(named / "a.json"), str(named / "set")]) == 0
     about = json.loads((named / "set" / "dataset.json").read_text(encoding="utf-8"))
     about["class_names"][1] = name

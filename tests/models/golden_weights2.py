@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kinegraph.models.network import SkeletonNetwork
 from tests.models.golden_weights import GOLDEN
 
 
@@ -51,6 +52,18 @@ def state_of(spec: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, T
 def golden_arrays(network: str) -> dict[str, np.ndarray]:
     """Input, logits, the first block's output and fixed arrays, as the published implementation has them."""
     return arrays_in(next(path for path, networks in IN_FILE.items() if network in networks), network)
+
+
+def check_figures(network: str, model: SkeletonNetwork, x: Tensor) -> None:
+    """The size of a network and its logits, features and first block of x are as published."""
+    spec, arrays, seen = EVERY[network], golden_arrays(network), []
+    model.blocks[0].register_forward_hook(lambda _, given, made: seen.append(made))
+    with torch.no_grad():
+        found = {"logits": model(x), "features": model.features(x).mean((1, 2, 3))}
+    found["block0"] = seen[0][0, spec["block0_frames"]].permute(2, 0, 1)
+    assert sum(it.numel() for it in model.parameters()) == spec["parameters"]
+    for key, values in found.items():
+        assert np.abs(values.numpy() - arrays[key]).max() < 1e-5 * arrays[key].std(), key
 
 
 def arrays_in(path: Path, network: str) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ from kinegraph.models.optimize import optimize
 from kinegraph.models.published import identify, infer_layout, load_published, to_dialect
 from kinegraph.models.weights import load_model, load_weights
 from kinegraph.skeleton.layout import load_layout
-from tests.models.golden_weights2 import EVERY, golden_arrays, golden_state
+from tests.models.golden_weights2 import EVERY, check_figures, golden_arrays, golden_state
 
 GOLDEN = [name for name in EVERY if name.startswith("authors_")]
 KINDS = {"2s-agcn": PersonAGCN, "aagcn": AAGCN, "ctr-gcn": CTRGCN, "ms-g3d": MSG3D}
@@ -33,16 +33,8 @@ def clips(name: str) -> torch.Tensor:
 def test_the_formulas_figures(name):
     model, arrays, x = load_published(golden_state(name)), golden_arrays(name), clips(name)
     assert isinstance(model, KINDS[name.split("_")[1]])
-    assert sum(it.numel() for it in model.parameters()) == EVERY[name]["parameters"]
-    with torch.no_grad():
-        first = model.blocks[0]
-        seen = []
-        first.register_forward_hook(lambda _, given, made: seen.append(made))
-        found = {"logits": model(x), "features": model.features(x).mean((1, 2, 3))}
-        found["block0"] = seen[0][0, EVERY[name]["block0_frames"]].permute(2, 0, 1)
-        engine = optimize(model, "fp32")(x)
-    for key, value in found.items():
-        assert np.abs(value.numpy() - arrays[key]).max() < 1e-5 * arrays[key].std(), key
+    check_figures(name, model, x)
+    engine = optimize(model, "fp32")(x)
     assert np.abs(engine.numpy() - arrays["logits"]).max() < 1e-5 * arrays["logits"].std()
 
 

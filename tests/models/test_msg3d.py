@@ -12,7 +12,7 @@ from kinegraph.models.published import infer_layout, load_published, to_dialect
 from kinegraph.models.weights import load_weights, save_weights
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import load_layout
-from tests.models.golden_weights2 import EVERY, golden_arrays, golden_state
+from tests.models.golden_weights2 import EVERY, check_figures, golden_arrays, golden_state
 
 GOLDEN = [name for name in EVERY if "msg3d" in name]
 
@@ -28,18 +28,9 @@ def small(people: int = 2, joints: int = 5) -> MSG3D:
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_published_logits(name):
-    model, arrays = load_published(golden_state(name)), golden_arrays(name)
-    x = torch.from_numpy(arrays["input"])
-    seen = []
-    model.blocks[0].register_forward_hook(lambda _, given, made: seen.append(made))
-    with torch.no_grad():
-        logits, features = model(x), model.features(x).mean((1, 2, 3))
+    model = load_published(golden_state(name))
     assert isinstance(model, MSG3D)
-    assert sum(it.numel() for it in model.parameters()) == EVERY[name]["parameters"]
-    assert np.abs(logits.numpy() - arrays["logits"]).max() < 1e-5 * arrays["logits"].std()
-    assert np.abs(features.numpy() - arrays["features"]).max() < 1e-5 * arrays["features"].std()
-    frames = seen[0][0, EVERY[name]["block0_frames"]].permute(2, 0, 1).numpy()
-    assert np.abs(frames - arrays["block0"]).max() < 1e-5 * arrays["block0"].std()
+    check_figures(name, model, torch.from_numpy(golden_arrays(name)["input"]))
 
 
 @pytest.mark.parametrize("name", GOLDEN)

@@ -81,7 +81,7 @@ def train(*words: object) -> int:
     return main(["train", "config.yaml", "--work-dir", *map(str, words)])
 
 
-def test_all_four_are_trained_and_resumed_bit_for_bit(place, monkeypatch):
+def test_all_four_are_trained_and_resumed_bit_for_bit(place):
     assert train("whole", "--plugins", "mynet.py") == 0
     config = yaml.safe_load(Path("whole/config.yaml").read_text())
     assert config["plugins"] == ["mynet.py"]

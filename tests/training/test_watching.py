@@ -110,7 +110,7 @@ def test_a_class_without_training_clips_is_warned_of(tmp_path, capsys):
     assert "No training clip showed b" in (tmp_path / "run" / "checkpoints" / "last.md").read_text()
 
 
-def test_weights_and_card_tell_what_is_known(tmp_path, capsys):
+def test_weights_and_card_tell_what_is_known(tmp_path):
     def of_subject(clip):
         return replace(clip, attributes={"subject": int(clip.name[-2:]) % 4})
 

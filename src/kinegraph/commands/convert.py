@@ -257,6 +257,16 @@ def _tell(out: Path, dataset: SkeletonDataset, parts: dict[str, Int[np.ndarray, 
 # ---- checkpoints: another project's -> a weights file, either -> another project's -----------------------------------
 
 
+def _written_again(source: Path, out: Path, *, half: bool, class_names: str | None) -> str:
+    """Our own weights, smaller or with other names of classes. Returns what was done."""
+    from kinegraph.models.weights import save_weights_again
+
+    names = _other_names(source, class_names) if class_names else ()
+    save_weights_again(source, out, half=half, class_names=[new for _, new in names])
+    renamed = f"{out}: {', '.join(f'{old} is now {new}' for old, new in names)}" if names else ""
+    return "\n".join(filter(None, [f"{out}: {_smaller(source, out)}" if half else "", renamed]))
+
+
 def is_checkpoint(path: Path) -> bool:
     """Whether a path is named as a checkpoint, and no dataset or recordings."""
     return find_index(path) is not None or (path.suffix in CHECKPOINTS and not path.is_dir())
@@ -290,10 +300,7 @@ def convert_weights(
         given = {"layout": layout, "preprocessing": preprocessing, "strides": strides}
         if wrong := [name for name, value in given.items() if value is not None]:
             raise ValueError(f"{source} knows its {wrong[0].replace('-', ' ')}; leave out --{wrong[0]}")
-        names = _other_names(source, class_names) if class_names else ()
-        save_weights_again(source, out, half=bool(half), class_names=[new for _, new in names])
-        renamed = f"{out}: {', '.join(f'{old} is now {new}' for old, new in names)}" if names else ""
-        return "\n".join(filter(None, [f"{out}: {_smaller(source, out)}" if half else "", renamed]))
+        return _written_again(source, out, half=bool(half), class_names=class_names)
     said = convert_checkpoint(
         source,
         out,

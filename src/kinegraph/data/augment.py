@@ -169,7 +169,7 @@ def random_bend(amounts: Augmentation, rng: np.random.Generator) -> float:
 
 
 def exchange_factor(own: Float[np.ndarray, "M V"], other: Float[np.ndarray, "V"]) -> Float[np.ndarray, "M V"]:
-    """What makes bones of own lengths as long as the other ones, from 0.5 to 2; 1 where one of the two is not known."""
+    """The factor from own bone lengths to those of the other, from 0.5 to 2; 1 where one of the two is not known."""
     known = (own > 0) & (other > 0)
     return np.where(known, np.clip(other / np.where(known, own, 1), LEAST, MOST), 1)
 

@@ -53,23 +53,23 @@ class Cleaning:
         )
 
 
-def cleaned(clip: SkeletonClip, how: Cleaning) -> SkeletonClip:
+def cleaned(clip: SkeletonClip, steps: Cleaning) -> SkeletonClip:
     """The clip after all steps. Raises ValueError for `min_score` and a clip without scores, and for `mend_sides` and a
     layout without left and right."""
-    if how.min_score is not None:
-        clip = without_doubtful(clip, how.min_score)
-    if how.mend_sides:
+    if steps.min_score is not None:
+        clip = without_doubtful(clip, steps.min_score)
+    if steps.mend_sides:
         if not clip.layout.mirror:
             raise ValueError(
                 f"layout '{clip.layout.name}' says no left and right (mirror), which --mend-sides exchanges"
             )
         clip = mended_sides(clip)
-    if how.jumps is not None:
-        clip = without_jumps(clip, how.jumps)
-    if how.fill is not None:
-        clip = filled(clip, how.fill)
-    if how.smooth is not None:
-        clip = smoothed(clip, how.smooth)
+    if steps.jumps is not None:
+        clip = without_jumps(clip, steps.jumps)
+    if steps.fill is not None:
+        clip = filled(clip, steps.fill)
+    if steps.smooth is not None:
+        clip = smoothed(clip, steps.smooth)
     return clip
 
 

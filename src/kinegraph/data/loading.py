@@ -101,7 +101,7 @@ class ClipDataset(Samples):
     def _varied(
         self, member: int, clip: SkeletonClip, steps: Preprocessing, rng: np.random.Generator
     ) -> Float[np.ndarray, "1 people F V D"]:
-        """A random training view, maybe blended with one of another clip of the same class and number of people."""
+        """A random training view, maybe mixed with one of another clip of the same class and number of people."""
         view = self._with_other_bones(member, clip, steps, rng)
         mixup = steps.augment.mixup
         if not mixup or rng.random() >= mixup:

@@ -1,8 +1,8 @@
 """Clips into common coordinates: empty frames filled, bodies centred and turned, pixels scaled. Axes M T V C.
 
 Pure functions to float32; what they are given stays as it is. A joint, frame or person that was not seen is all zero,
-and stays so except where a function says otherwise. `ntu_published`, `prenormalize3d` and `image_to_unit` are what
-published recipes do; the others are the steps they are made of and may be composed in any way.
+and stays so except where a function says otherwise. The steps may be composed in any way; their sources name the
+published recipes that have them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -211,37 +211,19 @@ def _pair(layout: JointLayout, what: str) -> tuple[int, int]:
     return pair
 
 
-# ---- whole recipes ---------------------------------------------------------------------------------------------------
-
-
-def ntu_published(
-    keypoint: Float[np.ndarray, "M T V 3"], layout: JointLayout, frames: int | None = 300
-) -> Float[np.ndarray, "M frames V 3"]:
-    """What the published NTU converters do to a clip: fill, centre each frame on the upper spine joint, align.
-
-    That is joint 1, the middle of the spine, in ntu25. frames: None leaves a clip as long as it is. Raises ValueError
-    when the layout does not name its spine or shoulders. Source: pre_normalization of 2s-AGCN, MMAction2 0.x, BABEL and
-    the TensorFlow ST-GCN. They sum coordinates to see whether a joint is zero; we look at each coordinate.
-    """
-    return centre_and_align(fill_missing_frames(keypoint, frames), layout, each_frame=True)
-
-
-def prenormalize3d(keypoint: Float[np.ndarray, "M T V 3"], layout: JointLayout) -> Float[np.ndarray, "M t V 3"]:
-    """What MMAction2 1.x and PYSKL do to a clip: drop empty frames, centre on the first upper spine joint, align.
-
-    The clip may come back with fewer frames and its two people exchanged. Raises ValueError for more than two people
-    and when the layout does not name its spine or shoulders. Source: PreNormalize3D, which centres layouts other than
-    ntu25 on their last joint; we take the upper spine joint in all.
-    """
-    return centre_and_align(drop_empty_frames(keypoint), layout)
+# ---- what published recipes do ---------------------------------------------------------------------------------------
 
 
 def centre_and_align(
     keypoint: Float[np.ndarray, "M T V 3"], layout: JointLayout, each_frame: bool = False
 ) -> Float[np.ndarray, "M T V 3"]:
-    """What both do once empty frames are filled or dropped; of the frames after the first, any may be left out before.
+    """Centre a clip on the upper spine joint (the middle of the spine in ntu25) and align its bodies.
 
-    each_frame: centre each frame, as `ntu_published`; else all by the first, as `prenormalize3d`.
+    each_frame: behind `fill_missing_frames` this is pre_normalization of 2s-AGCN, MMAction2 0.x, BABEL and the
+    TensorFlow ST-GCN, which sum coordinates to see whether a joint is zero; we look at each coordinate. Else all frames
+    are centred by the first: behind `drop_empty_frames` this is PreNormalize3D of MMAction2 1.x and PYSKL, which
+    centres layouts other than ntu25 on their last joint. Of the frames after the first, any may be left out before.
+    Raises ValueError when the layout does not name its spine or shoulders.
     """
     centre = centre_each_frame if each_frame else centre_first_frame
     return align_body(centre(keypoint, spine_of(layout)[1]), layout)
@@ -287,7 +269,7 @@ def image_and_score_to_half(
     """Pixels and score (x, y, score) to [-0.5, 0.5], as the 2D recipes of MMAction2 0.x do after padding people.
 
     A person of zeros becomes one of -0.5. width, height: of the image in pixels. Raises ValueError without a score and
-    for a size that is not above 0. Source: PoseNormalize, which takes every clip for 1920 x 1080 pixels.
+    for a size that is not above 0. Source: PoseNormalize, which assumes 1920 x 1080 pixels for every clip.
     """
     if keypoint.shape[-1] != 3:
         raise ValueError(f"expected x, y and score, the clip has {keypoint.shape[-1]} channels")

@@ -53,7 +53,7 @@ def least_probability(
 
     A new right answer is as likely to be the lowest of n + 1 as any other is, so the k-th lowest of n is exceeded by
     1 - k / (n + 1) of the new ones. If n is too small it is the lowest, which n / (n + 1) reach (`promised`).
-    Four digits, rounded down: rounded up, a network that is very sure would doubt all that it is asked.
+    Four digits, rounded down: rounded up, a network that is very sure would reject every clip.
     Source: Papadopoulos et al. 2002 (inductive confidence machines), the quantile of split conformal prediction.
     """
     shares = np.exp(_log_shares(scores))

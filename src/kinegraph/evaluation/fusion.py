@@ -1,4 +1,4 @@
-"""Late fusion: the weighted mean of what several networks think of the same clips, and the search for its weights.
+"""Late fusion: the weighted mean of several networks' probabilities for the same clips, and the search for its weights.
 
     p[n, c] = sum_s w_s softmax(z_s)[n, c] / sum_s w_s
 

@@ -51,7 +51,7 @@ def remarks(
     there, answers = np.unique(labels), np.unique(predicted)
     said = []
     if len(answers) == 1 and len(there) > 1:
-        said.append(f"every one of the {clips:,} clips is taken for '{class_names[answers[0]]}'")
+        said.append(f"every one of the {clips:,} clips is predicted as '{class_names[answers[0]]}'")
     if absent := len(class_names) - len(np.union1d(there, answers)):
         over = counted(len(class_names) - absent, "class", "classes")
         said.append(f"mean_class_accuracy is over {over}; {absent} {'has' if absent == 1 else 'have'} no clip here")
@@ -66,7 +66,7 @@ def remarks(
 
 
 def check_metrics(metrics: Sequence[str]) -> Sequence[str]:
-    """The names as they are, if there are such metrics, else ValueError: to be asked before hours of testing."""
+    """The names as they are. Raises ValueError for an unknown metric: asked before a test that takes hours."""
     for metric in metrics:
         if metric not in METRICS:
             raise ValueError(f"no metric '{metric}'; there are {', '.join(METRICS)}{did_you_mean(metric, METRICS)}")

@@ -166,7 +166,7 @@ def result_pickle(scores: Float[np.ndarray, "N classes"]) -> bytes:
 
 
 def checked_result_path(out: str | Path) -> Path:
-    """The path of the result file, if one can be written there: to be asked before hours of testing."""
+    """The path of the result file. Raises ValueError where none can be written, before a test that takes hours."""
     path = Path(out)
     if path.suffix != ".pkl":
         raise ValueError(f"the result file is '{path}', expected a name that ends in .pkl")

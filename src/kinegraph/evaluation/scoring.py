@@ -31,7 +31,7 @@ def score_clips(
 ) -> Float[np.ndarray, "N classes"]:
     """Logits of each clip; where a clip has several test views, the log of their mean probability. float32.
 
-    Every process scores its share and all of them return the whole. `done` is called with each batch's number of clips.
+    Every process scores its share, and each returns all scores. `done` is called with each batch's number of clips.
     A network that `optimize` knows is folded once for all clips; in bfloat16 if it is trained so. optimized: False
     takes it as it is.
     """

@@ -33,7 +33,7 @@ PRECISIONS = {"fp32": "f32", "bf16": "bf16"}  # OpenVINO's default on a processo
 
 @dataclass(frozen=True, eq=False)
 class Exported:
-    """An exported network with what belongs to it, see `asking.Asked`.
+    """An exported network with what belongs to it, see `trained_network.Asked`.
 
     about: all that the metadata says. content: the file.
     """

@@ -42,7 +42,7 @@ MIXED = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}
 class Predictor:
     """A network ready to be asked.
 
-    how: the way clips are prepared for it. precision: in Lightning's words, "32-true", "64-true", "bf16-mixed" or
+    preprocessing: how clips are prepared for it. precision: in Lightning's words, "32-true", "64-true", "bf16-mixed" or
     "16-mixed". map_layout: take joints by name from clips of other layouts. trained: how the recordings were made that
     it was trained on, as far as its weights say it. least: probability below which an answer is rather none of the
     classes; 0 where the weights do not say it. of_frames: whether it was trained to answer for every frame; several:

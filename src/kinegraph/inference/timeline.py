@@ -2,7 +2,7 @@
 
 The network is asked about overlapping windows. At each moment the answers of all windows over it are averaged. Then
 the course of classes is chosen that explains these probabilities best, if every change of class has its price: a short
-doubt in the middle of a movement is not worth two changes.
+uncertain stretch in the middle of a movement is not worth two changes.
 """
 
 import re

@@ -7,7 +7,6 @@ the paper of 2019 and of MMAction2 0.x.
 
 import math
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinegraph.models.agcn import REDUCTION, adaptive, mean_product, neighbours, over_time_rows
+from kinegraph.models.agcn import REDUCTION, adaptive, folded, mean_product, neighbours, over_time_rows
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import (
     Identity,
@@ -32,7 +31,6 @@ from kinegraph.models.layers.blocks import (
     scale_people,
     shortcut,
 )
-from kinegraph.models.layers.folding import finish_folding, fold_norm, scale_and_shift
 from kinegraph.models.layers.products import mix_last, quick_linear
 from kinegraph.models.layers.scaling import scaled
 from kinegraph.models.layers.winograd import TemporalConvolution
@@ -230,16 +228,7 @@ class AAGCN(SkeletonNetwork):
         """BatchNorm goes into the convolutions before it; in a subclass, which may use them otherwise, it stays."""
         if type(self) is not AAGCN:
             return super().fold(dtype)
-        model: Any = deepcopy(self).eval().requires_grad_(False)
-        for block in model.blocks:
-            spatial, (scale, shift) = block.spatial, scale_and_shift(block.spatial_norm)
-            spatial.mix.weight.copy_(spatial.mix.weight * scale[:, None])
-            constant = spatial.bias.sum(0) * scale + shift
-            spatial.bias.zero_()[0] = constant
-            block.spatial_norm = Identity()
-            fold_norm(block, block.temporal, "temporal_norm")
-        finish_folding(model, dtype)
-        return model
+        return folded(self, dtype)
 
     @classmethod
     def config_of(cls, tensors: Mapping[str, Tensor]) -> dict[str, Any]:

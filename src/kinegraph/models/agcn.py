@@ -123,6 +123,20 @@ class Block(nn.Module):
         return F.relu_(y)
 
 
+def folded(network: nn.Module, dtype: torch.dtype) -> Any:
+    """A copy for inference of a network of such blocks: BatchNorm has gone into the convolutions before it."""
+    model: Any = deepcopy(network).eval().requires_grad_(False)
+    for block in model.blocks:
+        spatial, (scale, shift) = block.spatial, scale_and_shift(block.spatial_norm)
+        spatial.mix.weight.copy_(spatial.mix.weight * scale[:, None])
+        constant = spatial.bias.sum(0) * scale + shift
+        spatial.bias.zero_()[0] = constant
+        block.spatial_norm = Identity()
+        fold_norm(block, block.temporal, "temporal_norm")
+    finish_folding(model, dtype)
+    return model
+
+
 EMBEDDINGS = [rows(".weight", equal_rows, convolution=True), rows(".bias", equal_rows)]  # one for each partition
 ADAPTIVE = [  # a convolution for each partition, whose results are summed
     Leaf(
@@ -229,16 +243,7 @@ class AGCN(SkeletonNetwork):
         """BatchNorm goes into the convolutions before it; in a subclass, which may use them otherwise, it stays."""
         if type(self) not in (AGCN, PersonAGCN):
             return super().fold(dtype)
-        model: Any = deepcopy(self).eval().requires_grad_(False)
-        for block in model.blocks:
-            spatial, (scale, shift) = block.spatial, scale_and_shift(block.spatial_norm)
-            spatial.mix.weight.copy_(spatial.mix.weight * scale[:, None])
-            constant = spatial.bias.sum(0) * scale + shift
-            spatial.bias.zero_()[0] = constant
-            block.spatial_norm = Identity()
-            fold_norm(block, block.temporal, "temporal_norm")
-        finish_folding(model, dtype)
-        return model
+        return folded(self, dtype)
 
     def streamed(self) -> StreamedNetwork:
         """Is not possible: the graph depends on all frames."""

@@ -253,7 +253,7 @@ class MSG3D(SkeletonNetwork):
         classes: number of classes.
         people: bodies that the norm has scales for. A clip of fewer is filled up with zeros, of more is refused.
         widths: channels of each of the three stages.
-        scales, window_scales: distances in bones that are told apart, from 0 on, in one frame and in a window.
+        scales, window_scales: distances in bones, from 0 on, that have a graph each, in one frame and in a window.
         symmetric: graphs are divided by the degrees of both joints of an edge, as in the authors' own code.
         init: first weights of PYSKL ("pyskl"), of MMAction2 1.x ("mmaction1") or of the "authors", see `initialise`.
 

@@ -22,7 +22,7 @@ DEVIATION, SPEED = 2.0, 8.0  # factors by which three kinds of numbers vary alik
 class PoseStatistics(SkeletonNetwork):
     """Statistics of joints around the body's middle, of this middle, and of the directions of bones.
 
-    Lengths are divided by the body's mean bone length, so size and unit say nothing.
+    Lengths are divided by the body's mean bone length, so size and unit do not matter.
 
     Args:
         adjacency, channels, classes: see `SkeletonNetwork`; the channels are those of the joint and the bone stream,

@@ -233,11 +233,7 @@ class SkateFormer(SkeletonNetwork):
             [],
             lacks=(
                 ("moments", False, "without moments"),
-                (
-                    "parts",
-                    _other_parts,
-                    "with other people, parts or near than published: its files say nothing of them",
-                ),
+                ("parts", _other_parts, "with other people, parts or near than published, which files do not say"),
             ),
         ),
     )

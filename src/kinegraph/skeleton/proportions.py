@@ -1,6 +1,6 @@
 """Which layout joints have, by the proportions of bodies: joints that a bone connects lie near each other.
 
-The number of joints does not tell: 22 may be a body of SMPL, another one of a Kinect, or a hand. In the right layout,
+Their number does not decide it: 22 may be a body of SMPL, another one of a Kinect, or a hand. In the right layout,
 bones are hardly longer than the shortest lines that connect all joints (the minimum spanning tree), and left bones are
 as long as right ones. In a wrong layout, or another order of joints, bones run across the body.
 Measured on public data sets: right layouts of bodies 1.06 to 1.46 times the shortest lines, of hands 1.46 to 2.26,

@@ -219,11 +219,11 @@ def as_asked(items: Iterator[Item], options: Mapping[str, Any], mended: dict[str
     """The clips cleaned, turned upright and at the frame rate that were asked for. mended: see `mended_lines`."""
 
     def clean(clip: SkeletonClip) -> SkeletonClip:
-        if how.mend_sides and (frames := int(swapped_pairs(clip).any((0, 2)).sum())):
+        if steps.mend_sides and (frames := int(swapped_pairs(clip).any((0, 2)).sum())):
             mended[clip.name] = frames
-        return cleaned(clip, how)
+        return cleaned(clip, steps)
 
-    if how := cleaning(options):
+    if steps := cleaning(options):
         items = mapped(items, clean)
     if (up := options.get("up")) is not None:
         items = mapped(items, lambda clip: turned_up(clip, up))

@@ -63,11 +63,7 @@ def with_segments(
     _check_unit(tables, unit)
     units = {table.path: table.unit or unit or _unit_by_size(table) for table in tables}
     names = tuple(sorted({plain_name(row.label) for table in tables for row in table.rows}))
-    by_name: dict[Key, list[tuple[SegmentTable, Row]]] = defaultdict(list)
-    for table in tables:
-        for row in table.rows:
-            by_name[_key(row.recording or str(table.path))].append((table, row))
-    seen = _Seen()
+    by_name, seen = _by_name(tables), _Seen()
 
     def clips() -> Iterator[Item]:
         with closing(found.clips):
@@ -101,6 +97,15 @@ def with_segments(
         changed=lambda: found.changed() + seen.changed(),
         assumed=(*found.assumed, *notes, *_said_units(tables, units, unit), *_alike(names)),
     )
+
+
+def _by_name(tables: Sequence[SegmentTable]) -> dict[Key, list[tuple[SegmentTable, Row]]]:
+    """The rows of each recording that is named."""
+    found: dict[Key, list[tuple[SegmentTable, Row]]] = defaultdict(list)
+    for table in tables:
+        for row in table.rows:
+            found[_key(row.recording or str(table.path))].append((table, row))
+    return found
 
 
 def with_none(found: Recordings, none: str) -> Recordings:

@@ -110,15 +110,7 @@ class Stream:
         asked = asked_of(model, preprocessing, map_layout=map_layout)
         _check_options(fps, people, engine, precision)
         self._asked = placed_asked(asked, device, precision) if (device, precision) != ("auto", "32-true") else asked
-        exact = _exact(self._asked)
-        self.reason = exact if isinstance(exact, str) else None
-        if engine == "exact" and self.reason:
-            raise ValueError(f"the exact engine is not possible: {self.reason}; engine='window' takes every network")
-        if engine == "window" and isinstance(exact, FrameGraph):
-            raise ValueError(
-                "the window engine asks about clips, this network was exported with --stream: leave it out"
-            )
-        self._exact = None if isinstance(exact, str) or engine == "window" else exact
+        self._exact, self.reason = _exact_engine(self._asked, engine)
         self.engine = "window" if self._exact is None else "exact"
         self.delay = 0 if self._exact is None else self._exact.delay + waits(asked.preprocessing)
         self.fps, self.people = fps, people
@@ -339,13 +331,23 @@ class Stream:
         return StreamAnswer(person, self._frame, start, stop, prediction, self._frame - one.seen, new)
 
 
-def _exact(asked: "Predictor | Exported") -> "StreamedNetwork | FrameGraph | str":
-    """What computes frames as they arrive, or the reason why that is not possible."""
+def _exact_engine(
+    asked: "Predictor | Exported", engine: EngineName
+) -> "tuple[StreamedNetwork | FrameGraph | None, str | None]":
+    """What computes frames as they arrive, None for the window engine; and the reason where it is not possible."""
     if isinstance(asked, Exported):
-        return frame_graph(asked)
-    from kinegraph.inference.streaming.exact import frame_by_frame
+        exact = frame_graph(asked)
+    else:
+        from kinegraph.inference.streaming.exact import frame_by_frame
 
-    return frame_by_frame(asked.network, asked.preprocessing)
+        exact = frame_by_frame(asked.network, asked.preprocessing)
+    if isinstance(exact, str):
+        if engine == "exact":
+            raise ValueError(f"the exact engine is not possible: {exact}; engine='window' takes every network")
+        return None, exact
+    if engine == "window" and isinstance(exact, FrameGraph):
+        raise ValueError("the window engine asks about clips, this network was exported with --stream: leave it out")
+    return None if engine == "window" else exact, None
 
 
 def _check_options(fps: float | None, people: int, engine: str, precision: str) -> None:

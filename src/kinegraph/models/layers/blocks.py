@@ -106,7 +106,7 @@ def check_kernel(kernel: int) -> None:
 
 
 def check_init(init: str, known: object = Init) -> None:
-    """Raises ValueError for first weights that are nobody's. known: the type of the option."""
+    """Raises ValueError for first weights of another name. known: the type of the option."""
     if init not in get_args(known):
         raise ValueError(f"init is '{init}', expected {' or '.join(get_args(known))}")
 

@@ -21,7 +21,7 @@ GAIN = 1.3  # so many times as fast oneDNN has to be: another product rounds oth
 
 
 def by_onednn(x: Tensor) -> bool:
-    """Whether products with x are computed so. A compiler gets torch's own, and who counts multiplications."""
+    """Whether products with x are computed so. A compiler and a counter of multiplications get torch's own."""
     watched = torch.compiler.is_compiling() or is_in_torch_dispatch_mode()
     return x.dtype == torch.float32 and x.device.type == "cpu" and not watched and onednn_pays()
 

@@ -22,7 +22,7 @@ def bones_of(adjacency: Float[Tensor, "K V V"]) -> Float[Tensor, "1 V V"]:
 def scales_of(bones: Float[Tensor, "V V"], scales: int, symmetric: bool = False) -> Float[Tensor, "K V V"]:
     """For each distance k the joints that are k bones away, and the joint itself; columns sum to 1.
 
-    So near and far neighbours are told apart; the powers of a graph would count the near ones again.
+    So near and far neighbours have graphs of their own; the powers of a graph would count the near ones again.
     symmetric: in place of a column's sum by the square root of both joints' sums.
     """
     itself = torch.eye(len(bones), dtype=bones.dtype, device=bones.device)

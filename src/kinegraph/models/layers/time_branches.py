@@ -33,7 +33,7 @@ class Plan(NamedTuple):
 def quick(x: Tensor, norm: nn.Module) -> bool:
     """Whether steps of our own are quicker than torch's: on a CPU, while training and in the inference engine.
 
-    A GPU and a compiler get torch's, and who counts multiplications. norm: of the network, not in the engine.
+    A GPU, a compiler and a counter of multiplications get torch's. norm: of the network, not in the engine.
     """
     ours = torch.is_grad_enabled() or not isinstance(norm, BatchNorm)
     return ours and x.device.type == "cpu" and not torch.compiler.is_compiling()
