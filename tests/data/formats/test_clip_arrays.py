@@ -172,3 +172,28 @@ def test_joints_come_before_the_turns_of_smpl(tmp_path):
     clips = list(recordings(path, layout="smpl24", units="m", up="y").clips)
     assert [clip.label for clip in clips] == [0, 3]
     np.testing.assert_allclose(clips[1].keypoint[0], joints[1], rtol=1e-6)
+
+
+def test_files_of_parts_are_one_data_set(tmp_path):
+    """train.npz and test.npz, each with x and y."""
+    for part, count in (("train", 3), ("test", 2)):
+        np.savez(tmp_path / f"{part}.npz", x=CLIPS[:count], y=LABELS[:count])
+    found = recordings(tmp_path)
+    assert [(clip.label, clip.splits["split"]) for clip in found.clips] == [
+        *((int(it), "train") for it in LABELS[:3]), *((int(it), "test") for it in LABELS[:2]),
+    ]  # fmt: skip
+
+
+def test_rows_of_holistic_are_body_and_hands(tmp_path):
+    """(clips, frames, 1662), as scripts with MediaPipe save them; a visibility beside x, y, z is the score."""
+    rows = np.zeros((2, 4, 1662))
+    body = np.random.default_rng(0).uniform(0.2, 0.8, (2, 4, 33, 4))
+    rows[..., :132], rows[..., 1536:] = body.reshape(2, 4, 132), 0.4
+    np.save(tmp_path / "X.npy", rows)
+    np.save(tmp_path / "y.npy", np.array([1, 0]))
+    found = recordings(tmp_path, units="m", up="y")
+    clips = list(found.clips)
+    assert (len(found.layout), [clip.label for clip in clips]) == (75, [1, 0])
+    assert "MediaPipe's face of 468 points, in each row, is left out" in found.assumed
+    np.testing.assert_allclose(clips[1].score[0, :, :33], body[1, ..., 3], rtol=1e-6)
+    np.testing.assert_allclose(clips[1].keypoint[0, :, :33], body[1, ..., :3], rtol=1e-6)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import recordings
-from kinegraph.data.formats.frame_arrays import FACE
+from kinegraph.data.formats.axes import FACE
 from kinegraph.data.formats.recordings import Fault
 from tests.made_up import body
 

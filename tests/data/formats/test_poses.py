@@ -237,3 +237,18 @@ def test_folders_of_pickles_and_tensors_are_clips_of_classes(tmp_path, ending):
     clips = {clip.name: (found.class_names[clip.label], clip.keypoint[0, 0, 0]) for clip in found.clips}
     assert {name: label for name, (label, _) in clips.items()} == {"run/a": "run", "walk/a": "walk", "walk/b": "walk"}
     np.testing.assert_allclose(clips["walk/b"][1], FRAMES[0, 0] + 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("ending", [".txt", ".csv"])
+def test_text_with_a_row_a_joint_needs_the_layout(tmp_path, ending):
+    """As TST's falls and UWA3D are: nothing says where a frame ends."""
+    separator = "," if ending == ".csv" else " "
+    text = "".join(separator.join(f"{it:.4f}" for it in joint) + "\n" for frame in FRAMES for joint in frame)
+    (path := (tmp_path / "walk").with_suffix(ending)).write_text(text)
+    with pytest.raises(ValueError, match="has rows of 3 numbers, a joint each; name the joints by --layout"):
+        recordings(path)
+    (clip,) = recordings(path, layout="coco17", units="m", up="y").clips
+    np.testing.assert_allclose(clip.keypoint[0], FRAMES, atol=1e-4)
+    path.write_text(text[: text.rindex("\n", 0, -1) + 1])
+    with pytest.raises(ValueError, match=r"rows, expected 17 for each frame; is it cut\?"):
+        recordings(path, layout="coco17")

@@ -598,3 +598,15 @@ def test_folders_of_people_around_those_of_classes(tmp_path):
     assert found.class_names == ("run", "walk")
     assert [(it.label, it.attributes["subject"]) for it in clips] == [(0, "s01"), (1, "s01"), (0, "s02"), (1, "s02")]
     assert "labels.csv" in " ".join(found.skipped())
+
+
+def test_files_named_by_parts_are_these(tmp_path):
+    """train.csv and test.csv: no new split is made of them."""
+    for part in ("train", "test"):
+        rows = [f"{part}{i},{t},{joint},{t},{i}" for i in range(2) for t in range(3) for joint in ("nose", "left_eye")]
+        (tmp_path / f"{part}.csv").write_text("\n".join(["clip,frame,joint,x,y", *rows]))
+    found = any_recordings(tmp_path, layout="coco17")
+    assert {clip.name: clip.splits for clip in found.clips} == {
+        f"{part}{i}": {"split": part} for part in ("train", "test") for i in range(2)
+    }
+    assert "parts of a split by the names of files: test.csv, train.csv" in found.assumed

@@ -1,6 +1,7 @@
 """Further forms of files that people have: many frames of OpenPose in one file, ultralytics' JSON, rows of numbers."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -162,3 +163,39 @@ def test_a_labels_file_without_labels_says_so(tmp_path):
     assert "labels: labels.csv has no column 'label', beside clip it has age" in found.skipped()
     (tmp_path / "labels.csv").write_text("file,exercise\na.npy,squat\n")
     assert recordings(tmp_path / "a.npy", labels_file=tmp_path / "labels.csv").class_names == ("squat",)
+
+
+SCORES = np.linspace(0.5, 0.82, 17).round(2)
+
+
+def scored_frames(path, name):
+    frames = [{"frame": t, "keypoints": frame.tolist(), name: SCORES.tolist()} for t, frame in enumerate(PLACES)]
+    path.with_suffix(".json").write_text(json.dumps(frames))
+    return path.with_suffix(".json")
+
+
+def scored_arrays(path, name):
+    np.savez(path.with_suffix(".npz"), keypoints=PLACES, **{name: np.tile(SCORES, (len(PLACES), 1))})
+    return path.with_suffix(".npz")
+
+
+def scored_annotation(path, name):
+    clip = {"keypoint": PLACES[None], name: np.tile(SCORES, (1, len(PLACES), 1)), "frame_dir": "a", "label": 0}
+    path.with_suffix(".pkl").write_bytes(pickle.dumps([clip | {"total_frames": len(PLACES)}]))
+    return path.with_suffix(".pkl")
+
+
+def scored_table(path, name):
+    joints = load_layout("coco17").joints
+    rows = [f"{t},{joint},{x},{y},{s}" for t, frame in enumerate(PLACES.tolist())
+            for joint, (x, y), s in zip(joints, frame, SCORES, strict=True)]  # fmt: skip
+    path.with_suffix(".csv").write_text("\n".join([f"frame,joint,x,y,{name}", *rows]))
+    return path.with_suffix(".csv")
+
+
+@pytest.mark.parametrize("form", [scored_frames, scored_arrays, scored_annotation, scored_table])
+@pytest.mark.parametrize("name", ["score", "keypoint_score", "confidence", "prob", "visibility"])
+def test_scores_have_many_names_in_every_form(tmp_path, form, name):
+    """None of them was dropped without a word."""
+    (clip,) = read(form(tmp_path / "a", name), layout="coco17")
+    np.testing.assert_allclose(clip.score[0], np.tile(SCORES, (len(PLACES), 1)), rtol=1e-6)

@@ -28,7 +28,7 @@ from kinegraph.data.formats import kpfiles, ntu
 from kinegraph.data.formats.annotations_facts import fps_of, image_size_of, label_of
 from kinegraph.data.formats.axes import FRAMES_FIRST, NO_PEOPLE, frames_come_first, with_people
 from kinegraph.data.formats.companion import beside, checked, completed, read_about
-from kinegraph.data.formats.conventions import is_name, is_ntu, layout_for, names_of_classes
+from kinegraph.data.formats.conventions import SCORES, is_name, is_ntu, layout_for, names_of_classes
 from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.split_names import PARTS, ClipInTwoParts, columns, known_split
@@ -157,7 +157,7 @@ def load_annotations(raw: Path, split_name: str | None = None) -> Annotations:
     about = {}
     if all(records := [read_about(beside(path)) for path in files]):  # `kinegraph convert` wrote the lists
         about = records[0] | {"clips": dict(chain.from_iterable(each["clips"].items() for each in records))}
-    return Annotations(path.parent, items, _names(path, items), splits, about)
+    return Annotations(path.parent, _with_scores(items), _names(path, items), splits, about)
 
 
 def _files(raw: Path) -> dict[Path, str | None]:
@@ -203,7 +203,7 @@ def _with_splits(path: Path, content: Mapping) -> Annotations:
     listed = [str(_identifier(items, item)) for item in items]
     splits, faults = _without_doubles(splits, _meant(about.get("splits")))
     of_names, unlisted = columns(splits, listed, _meant(about.get("splits")))
-    return Annotations(path.parent, list(items), names, of_names, about, unlisted, faults)
+    return Annotations(path.parent, _with_scores(items), names, of_names, about, unlisted, faults)
 
 
 def _without_doubles(splits: Mapping, meant: Mapping[str, tuple[str, str]]) -> tuple[dict[str, list[str]], list[Fault]]:
@@ -235,6 +235,16 @@ def _check_items(path: Path, items: object) -> None:
         raise ValueError(f"{path} holds no list of annotations (dicts with keypoint, frame_dir, label ...)")
     if not items:
         raise ValueError(f"{path} holds no annotations")
+
+
+def _with_scores(items: Sequence[Mapping]) -> list[dict]:
+    """The annotations with the usual name of their scores, which people also call keypoint_scores and so on."""
+    found = []
+    for item in items:
+        shape = np.shape(item.get("keypoint"))[:-1]
+        others = [] if "keypoint_score" in item else [key for key in SCORES if np.shape(item.get(key)) == shape != ()]
+        found.append({"keypoint_score" if key in others[:1] else key: it for key, it in item.items()})
+    return found
 
 
 def _identifier(items: Sequence[Mapping], item: Mapping) -> object:

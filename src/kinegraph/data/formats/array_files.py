@@ -5,6 +5,7 @@
     (data, labels), {"data": ..., "labels": ...}    the same two names; data may be a list of arrays of any length
     {name: {"keypoints": array, "label": ...}, ...}, or a list of such objects    data, labels, and names
 
+    train.npz, test.npz in a folder             x and y of each, as x_train, y_train and so on
     x_train.npy beside y_train.npy              arrays under the names of their files; one finds its labels beside it
     groups and datasets of HDF5                 objects and arrays; `label` may be an attribute of a group
     structs, cells and arrays of MATLAB         objects, lists and arrays, whose axes may stand in any order
@@ -18,7 +19,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ import numpy as np
 
 from kinegraph.data.folders import files_in
 from kinegraph.data.formats.axes import flat_shapes, usual_order, with_joints
+from kinegraph.data.formats.conventions import SCORES
 from kinegraph.data.formats.hdf5 import check_h5py, dataset_of, opened
 from kinegraph.data.formats.matlab import SUFFIX as MAT
 from kinegraph.data.formats.matlab import flat, load_mat, unwrapped
@@ -39,12 +41,12 @@ from kinegraph.safe_pickle import load_pickle
 
 PICKLES = (".pkl", ".pickle", ".p", ".joblib")
 TORCH = (".pt", ".pth")
+OF_PARTS = (".npz", *PICKLES, *TORCH)  # endings of files that are parts of a split
 HDF5 = (".h5", ".hdf5")
 ENDINGS = (".npz", ".npy", MAT, *PICKLES, *TORCH, *HDF5)
 FEWEST_POINTS = 5  # variables of (T, 3) that are joints
 OF_NETWORK = re.compile(r"state_dict|\.(weight|bias|running_mean)$")  # keys of what torch.save wrote
 DATA, LABELS, NAMES = "data", "labels", "names"
-SCORES = ("score", "scores", "keypoint_score", "keypoint_scores", "confidence", "conf")
 # Words in the names of arrays of clips, and of their labels.
 OF_CLIPS = ("x", "data", "keypoint", "keypoints", "skeleton", "skeletons", "features", "samples", "poses", "joints",
             "clips", "sequences", "trials", "recordings")  # fmt: skip
@@ -68,6 +70,8 @@ class ArrayFile:
 def open_arrays(path: Path) -> ArrayFile:
     """The arrays of a file. Raises ValueError naming a file that is broken or of another kind."""
     suffix = path.suffix.lower()
+    if path.is_dir() and (files := files_of_parts(path)):
+        return _of_parts(files)
     if path.is_dir() or (suffix == ".npy" and not holds_objects(path)):
         return _of_npy(path)
     if suffix == ".npz" or (suffix not in TORCH and zipfile.is_zipfile(path)):
@@ -82,6 +86,24 @@ def open_arrays(path: Path) -> ArrayFile:
     if not arrays:
         raise FormatError("shape", f"{path} holds no arrays of joints: expected (frames, joints, 2 to 4 coordinates)")
     return ArrayFile({name: _shape(it) for name, it in arrays.items()}, arrays.__getitem__)
+
+
+def files_of_parts(folder: Path) -> list[Path]:
+    """The files train.npz, test.npz and so on of a folder, each with the arrays of a part; [] where there are none."""
+    files = [file for ending in OF_PARTS for file in files_in(folder, f"*{ending}") if meaning(file.stem)[1]]
+    return files if len(files) > 1 and len({file.suffix for file in files}) == 1 else []
+
+
+def _of_parts(files: Sequence[Path]) -> ArrayFile:
+    """The arrays of several files, each with the part that its file is, as x_train."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    loads: dict[str, Callable[[], Any]] = {}
+    for file in files:
+        found = open_arrays(file)
+        for name, shape in found.shapes.items():
+            named = name if meaning(name)[1] else f"{name}_{meaning(file.stem)[1]}"
+            shapes[named], loads[named] = shape, partial(found.load, name)
+    return ArrayFile(shapes, lambda name: loads[name]())
 
 
 def load_objects(path: Path) -> Any:

@@ -7,12 +7,15 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from kinegraph.data.formats.conventions import LAYOUTS, candidates
+from kinegraph.data.formats.openpose_parts import holistic
 from kinegraph.data.formats.recordings import FormatError
 from kinegraph.skeleton.geometry import body_extent, bones, seen
 from kinegraph.skeleton.layout import JointLayout
 from kinegraph.skeleton.proportions import recognise
 
 AXES = "MTVC"
+BODY, HAND, FACE = 33 * 4, 21 * 3, 468 * 3  # numbers of MediaPipe's Holistic
+OF_HOLISTIC = {BODY + 2 * HAND: 0, BODY + FACE + 2 * HAND: FACE}  # numbers of a frame -> those of its face
 MOST_PEOPLE = 10
 
 A_STEP = 0.35  # of a body's size: what lies nearer than this from one frame to the next is one person who moves
@@ -65,6 +68,8 @@ def usual_order(array: Shaped[np.ndarray, "..."], joints: int | None = None) -> 
 
 def flat_shapes(width: int, joints: int | None = None) -> list[tuple[int, int, int]]:
     """People, joints and coordinates that a row of so many numbers may be; several people only where no one person."""
+    if width in OF_HOLISTIC:
+        return [(1, len(holistic()), 4)]
     known = {joints} if joints else {*LAYOUTS}
     for people in (1, 2):
         each = width // people
@@ -73,7 +78,15 @@ def flat_shapes(width: int, joints: int | None = None) -> list[tuple[int, int, i
         ]
         if found:
             return found
-    return []
+    of_holistic = len(holistic())
+    return (
+        [(1, of_holistic, width // of_holistic)] if width in (3 * of_holistic, 4 * of_holistic) and not joints else []
+    )
+
+
+def flat_lines(width: int) -> tuple[str, ...]:
+    """The lines on rows of so many numbers."""
+    return FLAT, *(["MediaPipe's face of 468 points, in each row, is left out"] if OF_HOLISTIC.get(width) else [])
 
 
 def with_joints(array: Float[np.ndarray, "T numbers"], joints: int | None = None) -> Float[np.ndarray, "T M V C"]:
@@ -81,6 +94,8 @@ def with_joints(array: Float[np.ndarray, "T numbers"], joints: int | None = None
 
     Raises FormatError where the row may be several, and the proportions of bodies do not decide.
     """
+    if array.shape[1] in OF_HOLISTIC:
+        return of_holistic(array)[:, None]
     shapes = flat_shapes(array.shape[1], joints)
     rows = np.nan_to_num(array[np.unique(np.linspace(0, len(array) - 1, BODIES).astype(int))].astype(np.float64))
 
@@ -95,6 +110,14 @@ def with_joints(array: Float[np.ndarray, "T numbers"], joints: int | None = None
         what = f"may be {several}; name the layout by --layout" if fitting else "is of no number of joints known here"
         raise FormatError("shape", f"a row of {array.shape[1]} numbers {what}")
     return array.reshape(len(array), *fitting[0])
+
+
+def of_holistic(rows: Float[np.ndarray, "n numbers"]) -> Float[np.ndarray, "n 75 4"]:
+    """x, y, z and visibility of the body and the hands; a hand that is there is visible."""
+    body = rows[:, :BODY].reshape(len(rows), -1, 4)
+    hands = rows[:, BODY + OF_HOLISTIC[rows.shape[1]] :].reshape(len(rows), -1, 3)
+    seen = hands.any(2, keepdims=True).astype(np.float32)
+    return np.concatenate([body, np.concatenate([hands, seen], axis=2)], axis=1)
 
 
 def frames_come_first(arrays: Sequence[Float[np.ndarray, "..."]], totals: Sequence[int | None] | None = None) -> bool:

@@ -29,6 +29,7 @@ from kinegraph.data.formats.array_files import (
     NAMES,
     TORCH,
     ArrayFile,
+    files_of_parts,
     holds_objects,
     meaning,
     open_arrays,
@@ -37,8 +38,8 @@ from kinegraph.data.formats.array_files import OF_CLIPS as DATA
 from kinegraph.data.formats.array_files import OF_LABELS as LABELS
 from kinegraph.data.formats.axes import (
     ANY_ORDER,
-    FLAT,
     NO_PEOPLE,
+    flat_lines,
     flat_shapes,
     frames_come_first,
     with_joints,
@@ -93,7 +94,8 @@ def detect(path: Path) -> str | None:
 def _may_hold_arrays(path: Path) -> bool:
     """Whether a path is a file or folder of arrays, and no pickle with annotations of MMAction2."""
     if path.is_dir():
-        return not is_dataset(path) and any(meaning(it.stem)[0] in LABELS for it in files_in(path, "*.npy"))
+        of_labels = any(meaning(it.stem)[0] in LABELS for it in files_in(path, "*.npy"))
+        return not is_dataset(path) and (of_labels or bool(files_of_parts(path)))
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES or is_dataset(path.parent):
         return False
@@ -168,7 +170,7 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
         assumed=(
             *(_said(it, count) for it, count in zip(batches, counts, strict=True)),
             *([f"each array is a clip: {first_few(names)}"] if len(names) > 1 and not batches else []),
-            *[FLAT] * (len(shapes[names[0]]) == 2 + bool(batches)),
+            *(flat_lines(shapes[names[0]][-1]) if len(shapes[names[0]]) == 2 + bool(batches) else ()),
             *[ANY_ORDER] * (path.suffix.lower() == MAT),
             *[NO_PEOPLE] * (len(shapes[names[0]]) == 3 + bool(batches)),
         ),

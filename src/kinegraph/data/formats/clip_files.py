@@ -163,8 +163,8 @@ def line_on_folders(path: Path, found: Recordings) -> tuple[str, ...]:
     if not path.is_dir() or not found.class_names:
         return ()
     inside = [place.path.relative_to(path).parts for place in places(path) if place.files and place.path != path]
-    depth = min(map(len, inside), default=0)
-    names = [sorted({folders[level] for folders in inside}) for level in range(depth)]
+    depth = max(map(len, inside), default=0)
+    names = [sorted({folders[level] for folders in inside if len(folders) > level}) for level in range(depth)]
     level = next((level for level in range(depth) if names[level] == sorted(found.class_names)), None)
     if level is not None and len(names[level]) == 1:
         return (

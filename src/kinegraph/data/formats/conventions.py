@@ -6,6 +6,7 @@ from numbers import Integral
 from pathlib import Path
 
 from kinegraph.data.formats import ntu
+from kinegraph.data.formats.openpose_parts import holistic
 from kinegraph.data.formats.text import lines_of
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
@@ -27,6 +28,11 @@ LAYOUTS = {
     133: ("wholebody133",),
     136: ("halpe136",),
 }
+SCORES = (  # names of arrays with a score for each joint, beside those of their places
+    "score", "scores", "keypoint_score", "keypoint_scores", "keypoints_score", "keypoints_scores", "joint_score",
+    "joint_scores", "confidence", "confidences", "conf", "keypoint_confidence", "keypoints_confidence", "visibility",
+    "visibilities", "probability", "probabilities", "prob", "probs", "likelihood", "likelihoods",
+)  # fmt: skip
 MOST_CLASSES = 10_000
 PUBLISHED = (18, 25)  # joints of the padded arrays and shards that data sets are published as
 RARE = ("ntu24",)  # to be named by the user: files that lost one of NTU's 25 joints look like it
@@ -36,7 +42,7 @@ FLAT = (17, 18)  # their joints
 
 def candidates(joints: int) -> list[JointLayout]:
     """The layouts that so many joints may have."""
-    return [load_layout(name) for name in LAYOUTS.get(joints, ())]
+    return [holistic()] if joints == len(holistic()) else [load_layout(name) for name in LAYOUTS.get(joints, ())]
 
 
 def layout_for(joints: int, given: str | None = None) -> JointLayout:

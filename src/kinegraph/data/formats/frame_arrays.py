@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.axes import FLAT, flat_shapes, with_joints
+from kinegraph.data.formats.axes import FLAT, OF_HOLISTIC, flat_shapes, of_holistic, with_joints
 from kinegraph.data.formats.clip_files import said_by_folders
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.detections import frame_numbers, picture_number
@@ -33,8 +33,6 @@ from kinegraph.skeleton.layout import JointLayout, load_layout
 NAME, TITLE = "frame-arrays", "an array for each frame (.npy)"
 SUFFIXES = ()  # a folder
 LOOKED_AT = 50
-BODY, HAND, FACE = 33 * 4, 21 * 3, 468 * 3
-OF_HOLISTIC = {BODY + 2 * HAND: 0, BODY + FACE + 2 * HAND: FACE}  # numbers of a frame -> those of its face
 WITHOUT_FACE = "the face: 468 of MediaPipe's points"
 
 
@@ -103,18 +101,10 @@ def _frames(
         raise FormatError("shape", f"{numbered[other][1]} holds {found}")
     found = np.stack(arrays).astype(np.float32)
     if whole:
-        found = _of_holistic(found)
+        found = of_holistic(found)
     elif found.ndim == 2:
         found = with_joints(found, joints)[:, 0]
     return np.where(np.isnan(found).any(2, keepdims=True), 0, found), [number for number, _ in numbered]
-
-
-def _of_holistic(rows: Float[np.ndarray, "n numbers"]) -> Float[np.ndarray, "n 75 4"]:
-    """x, y, z and visibility of the body and the hands; a hand that is there is visible."""
-    body = rows[:, :BODY].reshape(len(rows), -1, 4)
-    hands = rows[:, BODY + OF_HOLISTIC[rows.shape[1]] :].reshape(len(rows), -1, 3)
-    seen = hands.any(2, keepdims=True).astype(np.float32)
-    return np.concatenate([body, np.concatenate([hands, seen], axis=2)], axis=1)
 
 
 def _clip(

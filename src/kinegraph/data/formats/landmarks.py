@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from kinegraph.data.formats.conventions import SCORES as SCORES_BESIDE
 from kinegraph.data.formats.named_joints import are_joints
 from kinegraph.data.formats.recordings import FormatError
 from kinegraph.messages import quoted
 from kinegraph.skeleton.layout import load_layout
 
 SCORES = ("visibility", "presence", "score", "confidence", "visible")
-BESIDE = ("scores", "keypoint_scores", "keypoints_scores", "confidences", "confidence", "conf", "visibility")
 NAMES = ("name", "part", "landmark_name", "landmark", "joint", "label")
 NUMBERS = ("index", "id", "idx", "landmark_id", "landmark_index", "joint_id", "i")
 FRAMES = ("frames", "data", "results", "sequence", "poses_by_frame", "frame_data", "tracks")
@@ -218,9 +218,9 @@ def _bodies(frame: object, path: Path) -> list[dict[str, Point]]:
         if _is_listed_body(named):
             return [_scored(_body(named, path), frame)]
         bodies = _bodies(named, path)
-        said = next((frame[key] for key in BESIDE if isinstance(frame.get(key), list)), [])
+        said = next((frame[key] for key in SCORES_BESIDE if isinstance(frame.get(key), list)), [])
         if len(said) == len(bodies) and all(isinstance(it, list) for it in said):
-            return [_scored(body, {BESIDE[0]: scores}) for body, scores in zip(bodies, said, strict=True)]
+            return [_scored(body, {SCORES_BESIDE[0]: scores}) for body, scores in zip(bodies, said, strict=True)]
         return bodies
     if isinstance(frame, list) and all(isinstance(it, list | Mapping) or it is None for it in frame):
         return [body for it in frame for body in ([_body(it, path)] if _is_listed_body(it) else _bodies(it, path))]
@@ -229,7 +229,7 @@ def _bodies(frame: object, path: Path) -> list[dict[str, Point]]:
 
 def _scored(body: dict[str, Point], frame: Mapping[str, Any]) -> dict[str, Point]:
     """The body with the scores that stand beside its joints, where these have none of their own."""
-    said = next((frame[key] for key in BESIDE if isinstance(frame.get(key), list)), [])
+    said = next((frame[key] for key in SCORES_BESIDE if isinstance(frame.get(key), list)), [])
     numbers = len(said) == len(body) and all(isinstance(it, int | float) and it == it for it in said)
     if not numbers or any(point[3] not in (1.0, 0.0) and point[3] == point[3] for point in body.values()):
         return body

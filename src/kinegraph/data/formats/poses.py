@@ -4,6 +4,7 @@
     (T, M, V, C)    several people in rows; (M, T, V, C) is recognised by how joints move
     (T, V * C)      the numbers of a frame in one row, coordinates of a joint beside each other; also of two people, and
                     as text without a header (.csv, .txt), as numpy's savetxt writes them
+    (T * V, C)      text with a row for each joint, C numbers in it; --layout says how many rows are a frame
     C               2: x, y;   3: x, y, score or x, y, z;   4: x, y, z, score or a Kinect's state (0, 1, 2)
 
 Beside it, a .npz may have the scores of its joints (scores, keypoint_scores ...), as people save what RTMPose and
@@ -34,11 +35,11 @@ from kinegraph.data.formats.array_files import MAT, PICKLES, TORCH, open_named
 from kinegraph.data.formats.axes import (
     ANY_ORDER,
     COUNTED,
-    FLAT,
     FRAMES_FIRST,
     MOST_PEOPLE,
     NO_PEOPLE,
     PEOPLE_FIRST,
+    flat_lines,
     flat_shapes,
     frames_come_first,
     with_joints,
@@ -53,18 +54,17 @@ from kinegraph.data.formats.clip_files import (
     clips_of,
     first_readable,
     some_below,
-    text_of,
 )
-from kinegraph.data.formats.conventions import layout_for
+from kinegraph.data.formats.conventions import SCORES, layout_for
 from kinegraph.data.formats.folder import detect as is_dataset
 from kinegraph.data.formats.json_rows import array_of
 from kinegraph.data.formats.named_joints import bones_line
 from kinegraph.data.formats.padded import mapped
 from kinegraph.data.formats.people import BodyPolicy
+from kinegraph.data.formats.poses_text import TEXTS, has_a_row_a_frame, has_a_row_a_joint, is_counted, read_text
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.data.formats.smpl import is_smpl
 from kinegraph.data.formats.table_csv import in_places, layout_by_names, places_in
-from kinegraph.data.formats.text import first_numbers, table_of_numbers
 from kinegraph.data.tracking import CROWD
 from kinegraph.messages import counted, first_few
 from kinegraph.safe_io import read_json
@@ -76,8 +76,6 @@ PICKLED = (*PICKLES, *TORCH)  # read whole to be seen: in folders alone, one of 
 SUFFIXES = (".npy", ".npz", ".json", MAT, *PICKLED)
 BY_NAME = (".npz", MAT, *PICKLED)  # files of several arrays
 LARGEST_PICKLE = 1 << 26  # bytes of a clip
-TEXTS = (".csv", ".txt")
-SCORES = ("score", "scores", "keypoint_score", "keypoint_scores", "confidence", "conf")  # of joints, in a .npz
 RATES = ("fps", "frame_rate", "framerate")
 SIZES = ("image_size", "frame_size", "resolution")  # width and height
 JOINTS = (  # where a .npz has other arrays, too
@@ -103,6 +101,8 @@ def detect(path: Path) -> str | None:
             return None
         if _is_one(path):
             return "an array of frames, joints and coordinates"
+        if has_a_row_a_joint(path):
+            return "a text of rows of 2 to 4 numbers, a joint each"
         return "an array of frames, a row of numbers each" if _is_flat(path) else None
     others = is_dataset(path) or any((path / name).is_file() for name in ("train.json", "val.json"))  # BABEL
     if others or _are_clips_below(path) or not (some_below(path, SUFFIXES, _is_one) or _are_flat(path)):
@@ -122,7 +122,7 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
     )  # rows of numbers beside arrays are labels, or others
 
     def is_clip(file: Path) -> bool:
-        return _holds_joints(file) is not False or (not strict and _is_flat(file))
+        return _holds_joints(file) is not False or (not strict and (_is_flat(file) or has_a_row_a_joint(file)))
 
     files, classes = clip_files(path, SUFFIXES if strict else (*SUFFIXES, *TEXTS), is_clip)
     files, classes, lines = _with_facts(files, classes)
@@ -148,14 +148,19 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
         guessed=frozenset({"score", "units", "up", *([] if layout or names else ["layout"])}),
         assumed=(
             *bones_line(of),
-            *[FLAT] * flat,
-            *[COUNTED] * (flat and _is_counted(files[0].path, first)),
+            *(flat_lines(_width(files[0].path)) if flat else ()),
+            *[COUNTED] * (flat and is_counted(files[0].path, first)),
             *[ANY_ORDER] * (files[0].path.suffix.lower() == MAT),
             *[FRAMES_FIRST] * frames_first,
             *[NO_PEOPLE] * (first.ndim == 3),
             *[PEOPLE_FIRST] * (first.ndim == 4 and not frames_first and not flat and len(first) > 2),
         ),
     )
+
+
+def _width(file: Path) -> int:
+    """The numbers of a row of a flat array; 0 for text."""
+    return mapped(file).shape[1] if file.suffix.lower() == ".npy" else 0
 
 
 def _has_labels(file: Path) -> bool:
@@ -173,8 +178,7 @@ def _is_flat(file: Path) -> bool:
     if not file.is_file() or is_dataset(file.parent):
         return False
     if file.suffix.lower() in TEXTS:
-        numbers = first_numbers(file, separator_in(file))
-        return bool(flat_shapes(len(numbers)) or (numbers[:1] in ([0], [1]) and flat_shapes(len(numbers) - 1)))
+        return has_a_row_a_frame(file)
     if file.suffix.lower() != ".npy":
         return False
     with suppress(ValueError):
@@ -186,14 +190,7 @@ def _is_flat(file: Path) -> bool:
 def _are_flat(folder: Path) -> bool:
     """Whether the first arrays of a folder are such."""
     some = list(islice(files_ending(folder, (".npy", *TEXTS)), LOOKED_AT))
-    return bool(some) and all(map(_is_flat, some))
-
-
-def separator_in(file: Path) -> str | None:
-    """What separates the numbers of a text: a comma, a semicolon, or blanks (None)."""
-    with file.open("rb") as content:
-        head = content.readline(1 << 16)
-    return next((it for it in (",", ";") if it.encode() in head), None)
+    return bool(some) and (all(map(_is_flat, some)) or all(map(has_a_row_a_joint, some)))
 
 
 def _is_one(file: Path) -> bool:
@@ -263,9 +260,7 @@ def _arrays(
     elif file.suffix.lower() == ".json":
         array = _nested(file)
     elif file.suffix.lower() in TEXTS:
-        width = len(first_numbers(file, separator := separator_in(file)))
-        array = table_of_numbers(text_of(file), file, width, f"{width} as in the first row", separator)
-        array = array[:, 1:] if _counts(array[:, 0]) and flat_shapes(width - 1) else array
+        array = read_text(file, joints)
     else:
         array = mapped(file)
     if array.dtype.kind in "fiu" and array.ndim == 2 and file.suffix.lower() in (".npy", *TEXTS):
@@ -276,17 +271,6 @@ def _arrays(
             expected += "; it looks like (coordinates, frames, joints): save array.transpose(1, 2, 0)"
         raise FormatError("shape", f"{file} holds {array.dtype} {array.shape}, expected {expected}")
     return array, scores
-
-
-def _counts(column: Float[np.ndarray, "T"]) -> bool:
-    """Whether numbers count frames, as the first of each row may."""
-    return len(column) > 1 and column[0] in (0, 1) and bool((np.diff(column) == 1).all())
-
-
-def _is_counted(file: Path, array: Shaped[np.ndarray, "..."]) -> bool:
-    """Whether the rows of a text have one number more than the joints."""
-    numbers = array[0].size
-    return file.suffix.lower() in TEXTS and len(first_numbers(file, separator_in(file))) == numbers + 1
 
 
 def _nested(file: Path) -> Float[np.ndarray, "..."]:

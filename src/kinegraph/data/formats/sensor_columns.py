@@ -13,7 +13,7 @@ from kinegraph.data.formats.clip_columns import UNIT
 from kinegraph.data.formats.named_joints import are_joints
 from kinegraph.skeleton.joint_names import plain_joint
 
-WORDS = r"[ _.\-]*(?:world|local|camera)?[ _.\-]*(?:position|pos|location|loc)[ _.\-]*"
+WORDS = r"[ _.\-]*(?:world|local|camera|joint)?[ _.\-]*(?:position|posi|pos|location|loc)[ _.\-]*"
 POSITION = re.compile(rf"(.+?){WORDS}([xyz])", re.IGNORECASE)
 SHORT = re.compile(r"(.+)[ _.\-]p([xyz])", re.IGNORECASE)
 JOINED = re.compile(r"(.*[a-z0-9])([XYZ])")

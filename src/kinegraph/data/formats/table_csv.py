@@ -55,7 +55,7 @@ from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
 ROW = (*NEEDED, "person", "z", "score")
-SCORES = ("confidence", "visibility", "likelihood", "conf", "presence")
+SCORES = ALIASES["score"]
 FEWEST_NAMES = 5  # joints by whose names a layout is known that has more
 MISSPELT = 0.1  # share of the names, or one, that are written in another way; with more, they are other joints
 MOST_UNSEEN = 3  # times as many joints has such a layout at most

@@ -13,6 +13,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from kinegraph.data.folders import files_below
+from kinegraph.data.formats.array_files import meaning
 from kinegraph.data.formats.axes import FRAMES_FIRST
 from kinegraph.data.formats.clip_columns import ALIASES, named_columns, plain_column
 from kinegraph.data.formats.clip_files import levels_of
@@ -219,9 +220,12 @@ def _joined(folder: Path, paths: Sequence[Path], layout: str | JointLayout | Non
     own = [{name: _named(cells) for name, cells in file.facts.items()} for file in files]
     stated = {column for cells in chain.from_iterable(clips.values() for clips in own) for column in cells}
     levels = levels_of([path.relative_to(folder).parts[:-1] for path in paths])
+    parts = [meaning(path.stem)[1] for path in paths]
+    by_names = all(parts) and len({*parts}) > 1 and levels.part is None and "split" not in stated
     facts: dict[str, dict[str, str]] = {}
-    for path, clips, named in zip(paths, own, names, strict=True):
+    for path, part, clips, named in zip(paths, parts, own, names, strict=True):
         place = levels.cells(path.relative_to(folder).parts[:-1])
+        place |= {"split": part} if by_names else {}
         said = {column: cell for column, cell in place.items() if column not in stated}
         facts |= {named[name]: said | cells for name, cells in clips.items()}
     columns = dict.fromkeys(column for cells in facts.values() for column in cells)
@@ -233,7 +237,8 @@ def _joined(folder: Path, paths: Sequence[Path], layout: str | JointLayout | Non
         guessed=any(file.guessed for file in files),
         unordered=any(file.unordered for file in files),
         scored=all(file.scored for file in files),
-        assumed=tuple(dict.fromkeys(chain.from_iterable(file.assumed for file in files))),
+        assumed=tuple(dict.fromkeys(chain.from_iterable(file.assumed for file in files)))
+        + (f"parts of a split by the names of files: {first_few([path.name for path in paths])}",) * by_names,
         left_out=tuple(dict.fromkeys(chain.from_iterable(file.left_out for file in files))) + _others(folder, paths),
     )
 

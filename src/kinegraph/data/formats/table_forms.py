@@ -45,9 +45,10 @@ ALIASES = {
                                                   "camera{}", "camera_{}", "{}_px", "{}_pixel", "{}_pixels", "{}_m",
                                                   "{}_cm", "{}_mm", "{}_coord", "{}_coordinate", "coord_{}"))
        for axis in "xyz"},
-    "score": ("confidence", "visibility", "likelihood", "conf", "presence"),
+    "score": ("confidence", "visibility", "likelihood", "conf", "presence", "prob", "probability", "keypoint_score",
+              "joint_score", "keypoint_confidence", "joint_confidence"),
 }  # fmt: skip
-AXIS = r"(?P<axis>x|y|z|score|conf|confidence|visibility|vis|likelihood|presence|valid|state|v|c|s|p)"
+AXIS = r"(?P<axis>x|y|z|score|conf|confidence|visibility|vis|likelihood|presence|valid|prob|probability|state|v|c|s|p)"
 WIDE = [
     re.compile(rf"{AXIS}[ _.\-]?(?P<joint>\d{{1,3}})", re.IGNORECASE),
     re.compile(rf"(?P<joint>.+?)[ _.\-]+{AXIS}", re.IGNORECASE),
@@ -56,7 +57,7 @@ WIDE = [
     re.compile(rf"(?P<joint>.+?) ?[(\[]{AXIS}[)\]]", re.IGNORECASE),
 ]
 SCORES = ("visibility", "score", "confidence", "conf", "likelihood", "vis", "v", "c", "s", "p", "presence",
-          "valid", "state")  # fmt: skip
+          "valid", "prob", "probability", "state")  # fmt: skip
 KIND = re.compile(r"(?P<joint>.+?)[ _.\-]*(?P<kind>3d|2d|world|camera|depth|colou?r|rgb|image|pixel|ir)", re.IGNORECASE)
 KINDS = ("3d", "world", "camera", "color", "colour", "rgb", "image", "pixel", "2d", "depth", "ir")  # the best first
 STATE_NAMES = ("state", "trackingstate", "tracking_state")  # of a column in a table that has a row a joint

@@ -30,6 +30,7 @@ from jaxtyping import Float
 
 from kinegraph.data.formats.axes import frames_come_first
 from kinegraph.data.formats.clip_columns import ALIASES, OF_CLIPS, plain_column
+from kinegraph.data.formats.conventions import SCORES
 from kinegraph.data.formats.json_rows import array_of, depth_of, read_records, uneven
 from kinegraph.data.formats.landmarks import FRAME_NUMBERS, MOST_PEOPLE, TIMES
 from kinegraph.data.formats.recordings import Fault, FormatError
@@ -71,7 +72,6 @@ BONES = ("bones", "edges", "limbs", "connections", "links", "skeleton")  # lists
 ANNOTATIONS = "annotations"
 OF_ANNOTATIONS = ("frame_dir", "filename", "img_shape", "original_shape", "total_frames")
 FRAME_OF = {*FRAME_NUMBERS, *TIMES}
-SCORES = ("score", "scores", "keypoint_score", "keypoint_scores", "confidence", "confidences")
 LOOKED_AT = 10
 UNITS = ("m", "cm", "mm", "px", "image", "normalised")
 

@@ -17,7 +17,7 @@ from kinegraph.data.formats.detections import picture_number
 from kinegraph.messages import quoted
 
 TIMES = ("timestamp", "time", "time_s", "time_sec", "timestamp_s", "seconds", "time_ms", "timestamp_ms", "time_us",
-         "timestamp_us", "datetime")  # fmt: skip
+         "timestamp_us", "timestamp_usec", "time_usec", "timestamp_ns", "datetime")  # fmt: skip
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 LOOKED_AT = 20_000  # rows that say the frame rate
 USUAL = (2.0, 1000.0)  # frames a second

@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from kinegraph.data.formats.axes import AXES, guess_axes
 from kinegraph.data.formats.conventions import PUBLISHED, RARE, candidates, is_flat
+from kinegraph.data.formats.openpose_parts import holistic
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings
 from kinegraph.data.large import IN_MEMORY, blocks, changed
 from kinegraph.skeleton.clip import SkeletonClip
@@ -57,7 +58,8 @@ def decided(found: Recordings, expected: JointLayout | None = None, upright: boo
     bodies = _alike([bodies_of(clip) for clip in first])
     assumed = list(found.assumed)
     stated = None if "layout" in found.guessed else found.layout
-    scored = "score" in found.guessed and third_is_score(bodies, stated)
+    unscored = all(clip.score is None for clip in first)  # a score beside x, y, z: the third number is none
+    scored = "score" in found.guessed and unscored and third_is_score(bodies, stated)
     if scored:
         bodies = [body[..., :2] for body in bodies]
         assumed.append("the third number of a joint is its score: all are from 0 to 1")
@@ -177,6 +179,8 @@ def _layout(
         if joints in OF_SMPLX and channels == 3:
             message += ", or of SMPL-X and SMPL-H save the first 22, which are those of smpl22"
         raise FormatError("layout", message)
+    if joints == len(holistic()):
+        return known[0], "which alone has so many joints"
     if not are_measurable(bodies):
         return provisional, "the usual one of so many joints; too few are seen to compare proportions"
     if (layout := recognise(bodies, known)) is not None and layout.name not in RARE:

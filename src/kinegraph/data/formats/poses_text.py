@@ -1,0 +1,73 @@
+"""Arrays of one clip as text without a header: a row of numbers for each frame, or for each joint of a frame."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from kinegraph.data.formats.axes import flat_shapes
+from kinegraph.data.formats.clip_files import text_of
+from kinegraph.data.formats.folder import detect as is_dataset
+from kinegraph.data.formats.recordings import FormatError
+from kinegraph.data.formats.text import first_numbers, table_of_numbers
+
+TEXTS = (".csv", ".txt")
+COORDINATES = (2, 3, 4)  # numbers of a joint
+HEAD = 1 << 12  # bytes
+
+
+def has_a_row_a_frame(file: Path) -> bool:
+    """Whether a row has as many numbers as the joints of a layout, or one more that counts frames."""
+    numbers = first_numbers(file, separator_in(file))
+    return bool(flat_shapes(len(numbers)) or (numbers[:1] in ([0], [1]) and flat_shapes(len(numbers) - 1)))
+
+
+def has_a_row_a_joint(file: Path) -> bool:
+    """Whether a text has so few numbers in a row, and not whole ones alone, as numbers of classes are."""
+    if file.suffix.lower() not in TEXTS or not file.is_file() or is_dataset(file.parent):
+        return False
+    width = len(first_numbers(file, separator := separator_in(file)))
+    if width not in COORDINATES:
+        return False
+    with file.open("rb") as content, suppress(ValueError):
+        rows = [line.decode("ascii").split(separator) for line in content.readlines(HEAD)[:-1]]
+        return any(len(row) == width and not float(cell).is_integer() for row in rows for cell in row if cell.strip())
+    return False
+
+
+def separator_in(file: Path) -> str | None:
+    """What separates the numbers of a text: a comma, a semicolon, or blanks (None)."""
+    with file.open("rb") as content:
+        head = content.readline(1 << 16)
+    return next((it for it in (",", ";") if it.encode() in head), None)
+
+
+def read_text(file: Path, joints: int | None) -> Float[np.ndarray, "T ..."]:
+    """The rows of a text, or its frames where a row is a joint. joints: their number, where it is known."""
+    width = len(first_numbers(file, separator := separator_in(file)))
+    if width in COORDINATES:
+        return _in_frames(file, width, separator, joints)
+    array = table_of_numbers(text_of(file), file, width, f"{width} as in the first row", separator)
+    return array[:, 1:] if _counts(array[:, 0]) and flat_shapes(width - 1) else array
+
+
+def _in_frames(file: Path, width: int, separator: str | None, joints: int | None) -> Float[np.ndarray, "T V C"]:
+    """The frames of a text with a row for each joint. Raises FormatError where nobody says how many these are."""
+    if joints is None:
+        raise FormatError("layout", f"{file} has rows of {width} numbers, a joint each; name the joints by --layout")
+    rows = table_of_numbers(text_of(file), file, width, f"{width} as in the first row", separator)
+    if len(rows) % joints:
+        raise FormatError("joints", f"{file} has {len(rows):,} rows, expected {joints} for each frame; is it cut?")
+    return rows.reshape(-1, joints, width)
+
+
+def _counts(column: Float[np.ndarray, "T"]) -> bool:
+    """Whether numbers count frames, as the first of each row may."""
+    return len(column) > 1 and column[0] in (0, 1) and bool((np.diff(column) == 1).all())
+
+
+def is_counted(file: Path, array: Shaped[np.ndarray, "T ..."]) -> bool:
+    """Whether the rows of a text have one number more than the joints."""
+    numbers = array[0].size
+    return file.suffix.lower() in TEXTS and len(first_numbers(file, separator_in(file))) == numbers + 1
