@@ -117,6 +117,10 @@ def test_where_no_class_is_there_the_likeliest_is_said(tmp_path, capsys):
     assert capsys.readouterr().out.endswith(f"1 answer in {tmp_path / 'said.csv'}\n")
     (line,) = csv.DictReader((tmp_path / "said.csv").open())
     assert (line["class"], line["class_2"], line["probability_2"]) == ("wave", "", "")
+    for more in (["--window", "1s"], []):
+        verb, fixed = ("predict", words[1:]) if more else ("stream", words[1:])
+        assert main([verb, *map(str, fixed), *more]) == 2
+        assert "these weights say yes or no of each class in every frame" in capsys.readouterr().err
     recording = next(iter(kg.read(tmp_path / "x.csv", layout="coco17", units="px", fps=25, image_size="640x480")))
     with pytest.raises(ValueError, match="has 40 frames, and these weights answer for every frame of windows of 16"):
         kg.predict(tmp_path / "w.safetensors", recording)

@@ -92,7 +92,7 @@ def test_networks_are_the_same_for_any_number_of_clips(name, tmp_path):
     np.testing.assert_allclose(found, wanted, atol=1e-5 * wanted.std(), rtol=0)
 
 
-def test_absent_people_are_computed_once(exported):
+def test_absent_people_are_computed_once(exported, monkeypatch):
     asked, sizes = load_exported(exported), list[int]()
     x = np.random.default_rng(0).standard_normal((3, 3, 20, len(asked.layout), asked.channels)).astype(np.float32)
     x[0, 1:], x[1] = 0, 0
@@ -107,6 +107,10 @@ def test_absent_people_are_computed_once(exported):
     for _ in range(2):
         np.testing.assert_allclose(counted.logits(x), wanted, atol=1e-5 * wanted.std(), rtol=0)
     assert sizes == [1, 4, 4]  # nobody once, then one and three people
+    monkeypatch.setattr("kinegraph.inference.exported.MOST_LENGTHS", 2)
+    for frames in (20, 19, 18):
+        counted.logits(x[:, :, :frames])
+    assert list(counted.absent) == [18], "those of a server's clips would be ever more"
     sizes.clear()
     plain = replace(counted, about={}, absent={})  # a file of an earlier version
     np.testing.assert_array_equal(plain.logits(x), wanted)

@@ -12,6 +12,9 @@ import pytest
 import kinegraph as kg
 from kinegraph.cli import main
 from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.inference.answers import answers
+from kinegraph.inference.inputs import Question
+from kinegraph.inference.predictor import predictor_of
 from kinegraph.serve import recordings
 from tests.inference.test_stream import recording, weights, written
 
@@ -116,6 +119,17 @@ def test_each_person_and_a_timeline(here, client):
     answer = client.post("/predict?name=two.jsonl&window=auto&player=1", content=content).json()
     assert "kg-player" in answer["player"]
     assert answer["answers"][-1]["end_frame"] == 40
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_network_of_frames_answers_for_every_frame_of_a_long_recording(tmp_path, several):
+    steps = Preprocessing(people=1, normalize="none", sampling="window", frames=16)
+    training = {"task": "frames", "several": several, "frames": [16, 16, 16]}
+    model, clip = predictor_of(weights(steps, extra={"training": training})), recording(80)
+    (tmp_path / recordings.CLIP).write_text(json.dumps({"keypoint": clip.keypoint[0].tolist(), "fps": 30}))
+    found = recordings.answered(model, tmp_path / recordings.CLIP, "clip", recordings.Asking(window="auto"))
+    expected = answers(model, [Question(clip)])
+    assert [(it["first_frame"], it["end_frame"]) for it in found["answers"]] == [(it.start, it.stop) for it in expected]
 
 
 def test_a_file_of_several_clips_is_answered_clip_by_clip(client):

@@ -27,6 +27,7 @@ KEY, VERSION = "kinegraph", 1  # of our text in the metadata
 INPUT, OUTPUT = "clips", "logits"  # (N, M, T, V, C) as `prepare_clip` makes them -> (N, classes)
 RECORDING = "recording"  # the input where preparing is part of the graph: (people, T, V, D) -> (1, classes)
 FRAME, STATE = "frame", "state_"  # of a graph of single frames: (P, V, C), and what it keeps of each person
+MOST_LENGTHS = 1_000  # of clips, whose logits of nobody are kept: a server sees ever new ones
 EXTRA = 'pip install "kinegraph[export]"'
 PRECISIONS = {"fp32": "f32", "bf16": "bf16"}  # OpenVINO's default on a processor with AMX is bf16
 
@@ -110,9 +111,11 @@ class Exported:
         if there.all() or self.about.get("people_averaged") is not True:
             return self.computed(x)
         N, M, T = x.shape[:3]
-        if T not in self.absent:
-            self.absent[T] = self.computed(np.zeros_like(x[:1, :1]))
-        logits = np.repeat(self.absent[T], N * M, 0).reshape(N, M, -1)
+        if (nobody := self.absent.get(T)) is None:
+            if len(self.absent) >= MOST_LENGTHS:
+                self.absent.clear()
+            nobody = self.absent[T] = self.computed(np.zeros_like(x[:1, :1]))
+        logits = np.repeat(nobody, N * M, 0).reshape(N, M, -1)
         if there.any():
             logits[there] = self.computed(x[there][:, None])
         return logits.mean(1)

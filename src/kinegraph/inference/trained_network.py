@@ -177,11 +177,21 @@ def probabilities(
     """The probabilities of each clip, float64, taking `batch_size` of them at a time.
 
     clips: that fit (`Asked.fit`) and may be read while they are taken. Raises ValueError where one lacks what its
-    preparation needs (image size, scores ...).
+    preparation needs (image size, scores ...), and for a network that has no likeliest class.
     """
+    check_one_class(asked)
     asked = asked.ready()
     for batch in batches(clips, min(batch_size, asked.preprocessing.largest_batch)):
         yield from asked.answer(batch)
+
+
+def check_one_class(asked: Asked) -> None:
+    """Raises ValueError for a network that says yes or no of each class: shares of them all would be made up."""
+    if getattr(asked, "several", False):
+        raise ValueError(
+            "these weights say yes or no of each class in every frame, so a window or a clip has no likeliest class; "
+            "`kinegraph predict` without --window says when each class is there"
+        )
 
 
 def batches(clips: Iterable[SkeletonClip], most: int) -> Iterator[list[SkeletonClip]]:

@@ -174,7 +174,7 @@ def answered(
     player = None
     with closing(given):
         for number, question in enumerate(given, asking.clip or 0):
-            window = _window(asking, predictor.training, question.clip)
+            window = _window(asking, predictor, question.clip)
             found = list(answers(predictor, [question], per_person=asking.per_person, window=window,
                                  stride=asking.stride))  # fmt: skip
             rows += [_row(answer, number, asking.top) for answer in found]
@@ -233,10 +233,12 @@ def clip_of_json(path: Path, predictor: Asked, asking: Asking) -> SkeletonClip:
     return replace(clip, name="clip", fps=fps, image_size=None if size is None else size_of(size))
 
 
-def _window(asking: Asking, training: Mapping[str, Any], clip: SkeletonClip) -> str | None:
+def _window(asking: Asking, predictor: "Predictor | Exported", clip: SkeletonClip) -> str | None:
     if asking.window != "auto":
         return asking.window
-    frames = training.get("frames")
+    if getattr(predictor, "of_frames", False):  # which answers for every frame, as in `kinegraph predict`
+        return None
+    frames = predictor.training.get("frames")
     median = frames[1] if isinstance(frames, list | tuple) and len(frames) == 3 and type(frames[1]) is int else 0
     return str(median) if 0 < LONG * median < clip.frames else None
 

@@ -19,7 +19,7 @@ from kinegraph.inference.streaming.graph import FrameGraph, GraphEngine, frame_g
 from kinegraph.inference.streaming.lengths import Lengths, lengths_of
 from kinegraph.inference.streaming.poses import Form, Person, Poses, Scores, Someone, between, form_of, poses_of
 from kinegraph.inference.streaming.window import WindowEngine
-from kinegraph.inference.trained_network import asked_of, placed_asked
+from kinegraph.inference.trained_network import asked_of, check_one_class, placed_asked
 from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
@@ -108,6 +108,7 @@ class Stream:
         precision: StreamPrecision = "32-true",
     ):
         asked = asked_of(model, preprocessing, map_layout=map_layout)
+        check_one_class(asked)
         _check_options(fps, people, engine, precision)
         self._asked = placed_asked(asked, device, precision) if (device, precision) != ("auto", "32-true") else asked
         self._exact, self.reason = _exact_engine(self._asked, engine)
