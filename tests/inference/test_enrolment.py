@@ -14,7 +14,6 @@ from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.inference.explanation import can_explain
 from kinegraph.models.network import BlackBox
 from kinegraph.models.protogcn import ProtoGCN
-from kinegraph.models.ridge import _directions, _left_out, fit_head
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import Weights, load_weights, save_weights
 from kinegraph.skeleton.clip import SkeletonClip
@@ -55,24 +54,6 @@ def test_a_vector_is_what_the_head_sees():
         views = torch.from_numpy(prepare_clip(clip, steps))
         wanted = known.model(views, torch.full((len(views),), clip.people)).mean(0)
         np.testing.assert_allclose(row, wanted.detach().numpy(), atol=1e-5)
-
-
-def test_leaving_one_out_needs_no_second_fit():
-    rng = np.random.default_rng(1)
-    x, target = rng.standard_normal((10, 4)), rng.standard_normal((10, 2))  # two views of five clips
-    left_out = _left_out(*_directions(x), target, 0.3, views=2)
-    for i in range(len(x)):
-        others = np.flatnonzero(np.arange(len(x)) // 2 != i // 2)
-        a = x[others].T @ x[others] + 0.3 * np.eye(4)
-        np.testing.assert_allclose(left_out[i], x[i] @ np.linalg.solve(a, x[others].T @ target[others]), atol=1e-10)
-
-
-def test_a_class_with_many_examples_does_not_push_out_one_with_few():
-    rng = np.random.default_rng(2)
-    vectors = np.concatenate([rng.normal(0, 1, (60, 3)), rng.normal(3, 1, (4, 3))])
-    head = fit_head(vectors[:, None], np.repeat([0, 1], [60, 4]), 2)
-    logits = rng.normal(3, 1, (200, 3)) @ head.weight.T + head.bias
-    assert (logits.argmax(1) == 1).mean() > 0.95
 
 
 @pytest.mark.parametrize("kind", [STGCN, ProtoGCN])

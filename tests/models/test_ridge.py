@@ -1,0 +1,23 @@
+"""A head in closed form is the ridge regression that the formula says, and just to small classes."""
+
+import numpy as np
+
+from kinegraph.models.ridge import _directions, _left_out, fit_head
+
+
+def test_leaving_one_out_needs_no_second_fit():
+    rng = np.random.default_rng(1)
+    x, target = rng.standard_normal((10, 4)), rng.standard_normal((10, 2))  # two views of five clips
+    left_out = _left_out(*_directions(x), target, 0.3, views=2)
+    for i in range(len(x)):
+        others = np.flatnonzero(np.arange(len(x)) // 2 != i // 2)
+        a = x[others].T @ x[others] + 0.3 * np.eye(4)
+        np.testing.assert_allclose(left_out[i], x[i] @ np.linalg.solve(a, x[others].T @ target[others]), atol=1e-10)
+
+
+def test_a_class_with_many_examples_does_not_push_out_one_with_few():
+    rng = np.random.default_rng(2)
+    vectors = np.concatenate([rng.normal(0, 1, (60, 3)), rng.normal(3, 1, (4, 3))])
+    head = fit_head(vectors[:, None], np.repeat([0, 1], [60, 4]), 2)
+    logits = rng.normal(3, 1, (200, 3)) @ head.weight.T + head.bias
+    assert (logits.argmax(1) == 1).mean() > 0.95
