@@ -1,12 +1,14 @@
 """Parts that are fitted in closed form: to the training clips as a test sees them, once, and kept by the training."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 import yaml
 
 from kinegraph.cli import main
-from kinegraph.data.dataset import open_dataset
+from kinegraph.data.dataset import open_dataset, write_dataset
 from kinegraph.data.loading import ClipDataset
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.models.minirocket import MiniRocket
@@ -66,7 +68,7 @@ def test_mirror_images_are_fitted_where_training_mirrors(tmp_path, monkeypatch):
     seen = []
 
     def watched(vectors, *rest):
-        seen.append((vectors.shape, rest[-1]))
+        seen.append((vectors.shape, *rest[2:]))
         return fit_head(vectors, *rest)
 
     monkeypatch.setattr(closed_form, "fit_head", watched)
@@ -74,8 +76,8 @@ def test_mirror_images_are_fitted_where_training_mirrors(tmp_path, monkeypatch):
         steps = Preprocessing.from_dict({"frames": 16, "sampling": "resample", "augment": {"mirror": mirror}})
         clips = clips_of(tmp_path / str(mirror), steps)
         fit_closed_form(network(clips).closed_form_parts(), clips)
-        (_, found, _), twins = seen.pop()
-        assert (found, twins) == (views, None)
+        (_, found, _), twins, people = seen.pop()
+        assert (found, twins, people) == (views, None, None)
 
 
 def test_frames_of_recordings_are_refused():
@@ -84,3 +86,24 @@ def test_frames_of_recordings_are_refused():
     windows = WindowDataset.__new__(WindowDataset)
     with pytest.raises(ValueError, match="MiniRocket is fitted to clips, but the task is frames"):
         fit_closed_form(MiniRocket(np.ones((1, 5, 5)), 3, 2).closed_form_parts(), windows)
+
+
+@pytest.mark.parametrize(("subjects", "known"), [("abc", True), ("a", False), (["a", ""], False)])
+def test_a_head_is_judged_by_people_that_it_does_not_know(tmp_path, monkeypatch, subjects, known):
+    made = [
+        replace(clip, attributes={"subject": subjects[i % len(subjects)]}) for i, clip in enumerate(made_up.clips(12))
+    ]
+    about = {"class_names": ["a", "b", "c"], "units": "m", "source": "made up"}
+    folder = write_dataset(tmp_path / "d", made, layout=made[0].layout, **about)
+    clips = ClipDataset(folder, np.arange(12), Preprocessing(frames=16, sampling="resample"), seed=0)
+    seen = []
+
+    def watched(vectors, *rest):
+        seen.append(rest[-1])
+        return fit_head(vectors, *rest)
+
+    monkeypatch.setattr(closed_form, "fit_head", watched)
+    fit_closed_form(network(clips).closed_form_parts(), clips)
+    (people,) = seen
+    assert (people is not None) == known
+    assert not known or len(np.unique(people)) == 3

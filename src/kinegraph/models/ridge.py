@@ -1,14 +1,14 @@
 """A linear head in closed form: ridge regression from features to classes, as in Extreme Learning Machines.
 
 How strongly it is held back, and how sure its answers are, follows from the clips themselves: each is answered by the
-head of all others, which needs no second fit (leave-one-out in closed form).
+head of all others, or of all other people's, which needs no second fit (leave-one-out in closed form).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import nn
 
 STRENGTHS = 10.0 ** np.arange(-5, 2)  # of the ridge, times the number of examples
@@ -20,7 +20,7 @@ UNCHECKED = 0.01, 8.0  # strength and sharpness where no class has two examples
 
 @dataclass(frozen=True, eq=False)
 class LinearHead:
-    """logits = weight @ features + bias. scores: of each view of each example by the head of all other examples."""
+    """logits = weight @ features + bias. scores: of each view of each example by the head of all others."""
 
     weight: Float[np.ndarray, "classes D"]
     bias: Float[np.ndarray, "classes"]
@@ -38,11 +38,12 @@ def fit_head(
     labels: Int[np.ndarray, "N"],
     classes: int,
     mirrored: Int[np.ndarray, "classes"] | None = None,
+    groups: Shaped[np.ndarray, "N"] | None = None,
 ) -> LinearHead:
     """A ridge regression to the classes; every class counts as much as any other.
 
     mirrored: the classes of the second half of the views, which are seen in the mirror; None: the same. Scores are then
-    those of the first half.
+    those of the first half. groups: clips that are left out together, such as a person's; None: each alone.
     """
     clips, views, _ = vectors.shape
     of_views = labels.repeat(views).reshape(clips, views)
@@ -60,8 +61,9 @@ def fit_head(
     directions, squares = _directions(x)
     best = None
     strengths, sharpnesses = (STRENGTHS, SHARPNESS) if have_others(labels).any() else np.array(UNCHECKED)[:, None]
+    together = np.arange(clips) if groups is None else groups
     for strength in strengths * len(x):
-        left_out = _left_out(directions, squares, target, strength, views)
+        left_out = _left_out(directions, squares, target, strength, together.repeat(views))
         scores = (left_out / root).reshape(clips, views, -1)[:, :asked]
         loss, sharpness = min((_loss(scores * it, labels), it) for it in sharpnesses)
         if best is None or loss < best[0]:
@@ -88,17 +90,20 @@ def _left_out(
     squares: Float[np.ndarray, "S"],
     target: Float[np.ndarray, "R classes"],
     strength: float,
-    views: int,
+    groups: Shaped[np.ndarray, "R"],
 ) -> Float[np.ndarray, "R classes"]:
-    """What each row is given by the ridge regression of all rows but those of its clip.
+    """What each row is given by the ridge regression of all rows but those of its group.
 
-    With H = x (x'x + strength)^-1 x' that is target - (1 - H_cc)^-1 (target - H target)_c for the rows c of a clip.
+    With H = x (x'x + strength)^-1 x' that is target - (1 - H_gg)^-1 (target - H target)_g for the rows g of a group.
     """
     shares = squares / (squares + strength)
-    residual = (target - directions @ (shares[:, None] * (directions.T @ target))).reshape(-1, views, target.shape[1])
-    of_clips = directions.reshape(-1, views, len(squares))
-    inside = np.einsum("cve,e,cwe->cvw", of_clips, shares, of_clips, optimize=True)
-    return target - np.linalg.solve(np.eye(views) * (1 + 1e-9) - inside, residual).reshape(target.shape)
+    residual = target - directions @ (shares[:, None] * (directions.T @ target))
+    found = target.copy()
+    order = np.argsort(groups, kind="stable")
+    for rows in np.split(order, np.flatnonzero(groups[order][1:] != groups[order][:-1]) + 1):
+        inside = directions[rows] * shares @ directions[rows].T
+        found[rows] -= np.linalg.solve(np.eye(len(rows)) * (1 + 1e-9) - inside, residual[rows])
+    return found
 
 
 def log_probabilities(scores: Float[np.ndarray, "N views classes"]) -> Float[np.ndarray, "N classes"]:

@@ -35,7 +35,8 @@ def fit_closed_form(parts: Sequence[ClosedForm], clips: ClipDataset | WindowData
     for part in parts:
         part.network.see(torch.cat(list(_some_bodies(shown, part))))
         vectors = np.concatenate(list(_vectors(shown, part)))
-        part.put(fit_head(vectors.astype(np.float64), shown.label, len(shown.folder.class_names), mirrored))
+        classes = len(shown.folder.class_names)
+        part.put(fit_head(vectors.astype(np.float64), shown.label, classes, mirrored, _people(shown)))
     of = "" if len(shown) == len(clips) else f" of {len(clips):,}"
     return f"{name}: fitted in closed form to {counted(len(shown), 'clip')}{of}"
 
@@ -54,6 +55,14 @@ def _as_tested(clips: ClipDataset) -> tuple[ClipDataset, Int[np.ndarray, "classe
     varied = replace(steps.augment, mirror_labels=False)  # the head knows the classes of mirror images
     steps = replace(steps, test_clips=1, test_mirror=mirror, augment=varied)
     return ClipDataset(clips.folder, indices, steps), other if twins else None
+
+
+def _people(clips: ClipDataset) -> Int[np.ndarray, "N"] | None:
+    """A number for the person of each clip, so that a head is judged by people whom it does not know; None: unknown."""
+    if (subjects := clips.folder.attributes.get("subject")) is None:
+        return None
+    known, people = np.unique([str(it) for it in subjects[clips.indices]], return_inverse=True)
+    return people if len(known) > 1 and "" not in known else None
 
 
 def _some_bodies(clips: ClipDataset, part: ClosedForm) -> Iterator[Float[Tensor, "B T V C"]]:
