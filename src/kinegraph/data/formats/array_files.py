@@ -118,7 +118,7 @@ def load_objects(path: Path) -> Any:
             return load_pickle(path)
     content = import_module("kinegraph.safe_torch").load_foreign(path)  # torch takes a second to import
     if isinstance(content, Mapping) and any(OF_NETWORK.search(str(key)) for key in content):
-        raise FormatError("shape", f"{path} holds a network, no recordings")
+        raise FormatError("network", f"{path} holds a network, no recordings")
     return _as_arrays(content)
 
 
