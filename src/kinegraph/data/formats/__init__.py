@@ -257,8 +257,9 @@ def _read_by(
 
 
 Recognised = tuple[ModuleType, str, dict[str, object]]
-# Others hold arrays, too, or x and y as MediaPipe's, and lie beside videos. Arrays in HDF5 are read whole to be seen.
-ASKED_LAST = (poses, clip_arrays, mediapipe, video)
+# Others hold arrays, too, or x and y as MediaPipe's, and lie beside videos. Arrays in HDF5 and pickles are read whole
+# to be seen.
+ASKED_LAST = (smpl_tracks, poses, clip_arrays, mediapipe, video)
 
 
 @listed_once()
