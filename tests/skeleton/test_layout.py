@@ -43,6 +43,7 @@ def test_built_in_layouts():
         "openpose18": 18,
         "openpose25": 25,
         "panoptic19": 19,
+        "penn13": 13,
         "quest24": 24,
         "smpl22": 22,
         "smpl24": 24,

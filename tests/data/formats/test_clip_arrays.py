@@ -1,5 +1,6 @@
 """Several clips in one .npz, pickle or .npy of objects: an array each, or all of a part with their labels."""
 
+import json
 import pickle
 
 import numpy as np
@@ -197,3 +198,28 @@ def test_rows_of_holistic_are_body_and_hands(tmp_path):
     assert "MediaPipe's face of 468 points, in each row, is left out" in found.assumed
     np.testing.assert_allclose(clips[1].score[0, :, :33], body[1, ..., 3], rtol=1e-6)
     np.testing.assert_allclose(clips[1].keypoint[0, :, :33], body[1, ..., :3], rtol=1e-6)
+
+
+@pytest.mark.parametrize("ending", [".pkl", ".npy", ".json"])
+def test_lists_under_names_are_clips_of_classes(tmp_path, ending):
+    """It was a traceback."""
+    clips = np.random.default_rng(0).normal(size=(3, 12, 17, 3))
+    content = {"walk": [clips[0], clips[1][:11]], "run": [clips[2]]}
+    path = (tmp_path / "all").with_suffix(ending)
+    if ending == ".npy":
+        np.save(path, content, allow_pickle=True)
+    elif ending == ".pkl":
+        path.write_bytes(pickle.dumps(content))
+    else:
+        path.write_text(json.dumps({name: [it.tolist() for it in listed] for name, listed in content.items()}))
+    found = recordings(path, layout="coco17", units="m", up="y")
+    assert {clip.name: (found.class_names[clip.label], clip.frames) for clip in found.clips} == {
+        "walk-0": ("walk", 12), "walk-1": ("walk", 11), "run-0": ("run", 12),
+    }  # fmt: skip
+
+
+def test_a_json_of_names_is_a_clip_each(tmp_path):
+    clips = np.random.default_rng(0).normal(size=(2, 12, 17, 3))
+    (path := tmp_path / "all.json").write_text(json.dumps({"a": clips[0].tolist(), "b": clips[1][:5].tolist()}))
+    found = list(recordings(path, layout="coco17", units="m", up="y").clips)
+    assert [(clip.name, clip.frames) for clip in found] == [("a", 12), ("b", 5)]

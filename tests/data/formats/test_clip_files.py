@@ -12,6 +12,8 @@ FORMS = [
     ("mydata/dataset/{word}", Levels(2)),
     ("mydata/{number}", Levels(1)),
     ("walk/{camera}/Skeleton", Levels(0)),
+    ("{day}", Levels(None)),
+    ("{day}/{word}", Levels(1)),
     ("mydata/{part}/{word}", Levels(2, part=1)),
     ("{word}/{part}", Levels(0, part=1)),
     ("mydata/{person}/{word}", Levels(2, subject=1)),
@@ -29,6 +31,7 @@ def test_the_class_is_the_innermost_folder_that_divides_the_clips(form, expected
     said = {
         "word": ("walk", "run"), "part": ("Train", "test"), "person": ("s01", "s02"), "camera": ("cam1", "cam2"),
         "group": ("in", "out"), "number": ("0", "1"),
+        "day": ("2024-05-01", "2024-05-02"),
     }  # fmt: skip
     places = [
         tuple(form.format(**{key: values[at >> bit & 1] for bit, (key, values) in enumerate(said.items())}).split("/"))

@@ -44,6 +44,7 @@ def test_names_say_what_their_form_says(form, name, said):
         (["clip_1", "clip_2", "clip_3"], None),
         (["clip1", "clip2", "clip3"], None),
         (["walk_S01", "run_S02"], None),
+        (["A001_P001_G001", "A002_P001_G001", "A001_P002_G002"], "{label}_{subject}_{_}"),
     ],
 )
 def test_the_form_is_suggested_where_it_is_clear(names, form):

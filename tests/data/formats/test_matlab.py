@@ -208,3 +208,19 @@ def test_bytes_in_either_order():
     for name in names:
         expected = [[1, 2, 3, 4, 5], [2, 0, 0, 0, 0], [3, 0, 0, 0, 0]]
         np.testing.assert_array_equal(load_mat(folder / name).values["testmatrix"], expected)
+
+
+def test_x_and_y_of_penn_action_are_one_array(tmp_path):
+    """Its action, its part and the size of its pictures count."""
+    io = pytest.importorskip("scipy.io")
+    places = np.random.default_rng(0).uniform(50, 400, (6, 13, 2)).round(1)
+    for number, (train, action) in enumerate(((1, "bowl"), (-1, "squat"))):
+        beside = {"visibility": np.full((6, 13), number), "dimensions": [480, 640, 6], "action": action, "train": train}
+        io.savemat(tmp_path / f"{number}.mat", {"x": places[..., 0] + number, "y": places[..., 1], **beside})
+    found = recordings(tmp_path, layout="penn13")
+    bowl, squat = found.clips
+    np.testing.assert_allclose(squat.keypoint[0], places + [1, 0], rtol=1e-6)
+    assert [found.class_names[it.label] for it in (bowl, squat)] == ["bowl", "squat"]
+    assert (bowl.splits, squat.splits) == ({"split": "train"}, {"split": "test"})
+    assert squat.image_size == (640, 480)
+    assert (squat.score == 1).all()

@@ -297,3 +297,21 @@ def test_turns_of_smpl_are_no_places(tmp_path):
     (tmp_path / "wham_output.pkl").write_bytes(pickle.dumps(turns))
     with pytest.raises(ValueError, match="a pickle with parameters of SMPL, not places; save its joints as an array"):
         recordings(tmp_path / "wham_output.pkl")
+
+
+def test_a_list_of_clips_with_frames_is_several_clips(tmp_path):
+    """Each says its name and class; without names the objects are people."""
+    rng = np.random.default_rng(0)
+    clips = [
+        {
+            "video": f"v{i}",
+            "class": label,
+            "frames": [{"keypoints": rng.uniform(100, 500, (17, 2)).tolist()} for _ in range(3)],
+        }
+        for i, label in enumerate(("walk", "run"))
+    ]
+    (path := tmp_path / "all.json").write_text(json.dumps(clips))
+    found = recordings(path, layout="coco17")
+    assert {clip.name: (found.class_names[clip.label], clip.keypoint.shape) for clip in found.clips} == {
+        "v0": ("walk", (1, 3, 17, 2)), "v1": ("run", (1, 3, 17, 2)),
+    }  # fmt: skip

@@ -135,6 +135,7 @@ DESCRIBED = (table, arrays, movement)  # formats beside whose files `convert` wr
 # names: the form of the clips' names, such as "{label}_{subject}", see `clip_names`.
 LABELLING = ("labels_file", "val_share", "names")
 COMMON = ("fps", "image_size", "units", "up", "resample_fps", *LABELLING, *CLEANING)
+SAID = ("missing", "network")  # kinds of errors that say all: a package that is missing, a file of weights
 BY_ENDING = "ends in"  # the reason where the content decided nothing
 UNITS = ("m", "cm", "mm", "px", "image", "normalised")
 
@@ -243,7 +244,7 @@ def _read_by(
     try:
         found = labelled(partial(reader, path, **own), **listed) if listed else reader(path, **own)
     except ValueError as error:
-        if reason.startswith(BY_ENDING) and getattr(error, "kind", "") != "missing":  # no format knew the file
+        if reason.startswith(BY_ENDING) and getattr(error, "kind", "") not in SAID:  # no format knew the file
             error = ValueError(f"{error}. No format recognises it: {contents(path)}; {advice(path, FORMATS)}")
         raise _named(path, options, error) from None
     rest = {name: value for name, value in options.items() if name not in own}
@@ -256,8 +257,9 @@ def _read_by(
 
 
 Recognised = tuple[ModuleType, str, dict[str, object]]
-# Others hold arrays, too, or x and y as MediaPipe's, and lie beside videos. Arrays in HDF5 are read whole to be seen.
-ASKED_LAST = (poses, clip_arrays, mediapipe, video)
+# Others hold arrays, too, or x and y as MediaPipe's, and lie beside videos. Arrays in HDF5 and pickles are read whole
+# to be seen.
+ASKED_LAST = (smpl_tracks, poses, clip_arrays, mediapipe, video)
 
 
 @listed_once()

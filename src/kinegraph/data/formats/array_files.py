@@ -3,6 +3,8 @@
     array                                       one, named as the file
     [array, array, ...], {name: array, ...}     each under its name, or its number
     (data, labels), {"data": ..., "labels": ...}    the same two names; data may be a list of arrays of any length
+    {class: [array, array, ...], ...}           clips of classes: data, labels, and names
+    {"name": [[[x, y], ...], ...], ...}         the same in a .json as nested lists
     {name: {"keypoints": array, "label": ...}, ...}, or a list of such objects    data, labels, and names
 
     train.npz, test.npz in a folder             x and y of each, as x_train, y_train and so on
@@ -27,14 +29,16 @@ from typing import Any
 import numpy as np
 
 from kinegraph.data.folders import files_in
-from kinegraph.data.formats.axes import flat_shapes, usual_order, with_joints
+from kinegraph.data.formats.axes import MOST_PEOPLE, flat_shapes, usual_order, with_joints
 from kinegraph.data.formats.conventions import SCORES
 from kinegraph.data.formats.hdf5 import check_h5py, dataset_of, opened
+from kinegraph.data.formats.json_rows import array_of, depth_of
 from kinegraph.data.formats.matlab import SUFFIX as MAT
 from kinegraph.data.formats.matlab import flat, load_mat, unwrapped
 from kinegraph.data.formats.padded import mapped
 from kinegraph.data.formats.recordings import FormatError
 from kinegraph.data.split_names import PARTS
+from kinegraph.safe_io import read_json
 from kinegraph.safe_npz import load_npy_object, load_npz, load_npz_object, npz_shapes
 from kinegraph.safe_packed import UNPACKED_A_BYTE, UNPACKED_ALWAYS
 from kinegraph.safe_pickle import load_pickle
@@ -43,7 +47,8 @@ PICKLES = (".pkl", ".pickle", ".p", ".joblib")
 TORCH = (".pt", ".pth")
 OF_PARTS = (".npz", *PICKLES, *TORCH)  # endings of files that are parts of a split
 HDF5 = (".h5", ".hdf5")
-ENDINGS = (".npz", ".npy", MAT, *PICKLES, *TORCH, *HDF5)
+JSON = ".json"
+ENDINGS = (".npz", ".npy", MAT, *PICKLES, *TORCH, *HDF5, JSON)
 FEWEST_POINTS = 5  # variables of (T, 3) that are joints
 OF_NETWORK = re.compile(r"state_dict|\.(weight|bias|running_mean)$")  # keys of what torch.save wrote
 DATA, LABELS, NAMES = "data", "labels", "names"
@@ -111,6 +116,8 @@ def load_objects(path: Path) -> Any:
     suffix = path.suffix.lower()
     if suffix in PICKLES:
         return load_pickle(path)
+    if suffix == JSON:
+        return _nested_arrays(read_json(path))
     if suffix not in TORCH:
         return load_npy_object(path, several=True)
     with path.open("rb") as file:
@@ -118,8 +125,20 @@ def load_objects(path: Path) -> Any:
             return load_pickle(path)
     content = import_module("kinegraph.safe_torch").load_foreign(path)  # torch takes a second to import
     if isinstance(content, Mapping) and any(OF_NETWORK.search(str(key)) for key in content):
-        raise FormatError("shape", f"{path} holds a network, no recordings")
+        raise FormatError("network", f"{path} holds a network, no recordings")
     return _as_arrays(content)
+
+
+def _nested_arrays(content: Any) -> Any:
+    """An object of nested lists of numbers with arrays in their place, or lists of such under the names of classes."""
+    if not isinstance(content, Mapping):
+        return None
+    found: dict[str, Any] = {}
+    for name, value in content.items():
+        with suppress(ValueError, TypeError, OverflowError):
+            several = depth_of(value, 4) == 4 and all(len(clip) > MOST_PEOPLE for clip in value)  # and no people
+            found[name] = [array_of(clip, 3) for clip in value] if several else array_of(value, 4)
+    return found if len(found) == len(content) > 1 else None
 
 
 def _as_arrays(value: Any) -> Any:
@@ -136,11 +155,13 @@ def _as_arrays(value: Any) -> Any:
 def open_named(path: Path, joints: int | None = None) -> ArrayFile:
     """The arrays and single values of one clip in a .npz, .mat, pickle or .pt. joints: their number, where it is known.
 
-    Of a .mat, the axes are brought to the order of a .npz; (T, 3) of several names are joints of these names.
+    Of a .mat, the axes are brought to the order of a .npz; (T, 3) of several names are joints of these names, and x and
+    y (T, V) are one array.
     """
     if path.suffix.lower() == MAT:
         content = load_mat(path)
-        found = _in_joints(_points(_of_mat(flat(content.values), joints)), joints)
+        values = flat(content.values)
+        found = _of_axes(values) or _in_joints(_points(_of_mat(values, joints)), joints)
         found = {
             name: np.array(it) for name, it in found.items() if not isinstance(it, list) or _labels(it) is not None
         }
@@ -157,6 +178,24 @@ def open_named(path: Path, joints: int | None = None) -> ArrayFile:
             return np.array(load_npz_object(path, name))  # text may be stored as an object
 
     return ArrayFile(npz_shapes(path), load)
+
+
+def _of_axes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values in which x and y (frames, joints), as of Penn Action, are one array; {} for others.
+
+    Its visibility stands beside them as such an array already, the size of its pictures in `dimensions`; train is 1 or
+    -1, which is for a test.
+    """
+    x, y = (values.get(axis) for axis in "xy")
+    if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and x.ndim == 2 and x.shape == y.shape):
+        return {}
+    rest = {name: value for name, value in values.items() if name not in ("x", "y", "dimensions")}
+    sides = np.ravel(values.get("dimensions", ()))
+    size = {"image_size": np.array([sides[1], sides[0]])} if sides.size == 3 else {}  # height, width, frames
+    part = {1: "train", -1: "test"}.get(float(train)) if (train := rest.get("train")) in (1, -1) else None
+    split = {"split": np.array(part)} if part else {}
+    rest = {name: value for name, value in rest.items() if name != "train" or not part}
+    return rest | size | split | {"keypoints": np.stack([x, y], -1)}
 
 
 def _points(values: dict[str, Any]) -> dict[str, Any]:
@@ -306,8 +345,23 @@ def _of_mapping(content: Mapping[str, Any], stem: str) -> Arrays:
     single = {name: np.array(it) for name, it in content.items() if isinstance(it, int | float | np.number)}
     if alone := _of_objects_each([(stem, content)]):
         return single | alone
+    if len(content) > 1 and all(map(_is_list, content.values())) and not any(map(_is_usual, content)):
+        return _of_classes(content)
     found = {name: _clips(it) if _clips(it) is not None else _labels(it) for name, it in content.items()}
     return {name: it for name, it in found.items() if it is not None} | single
+
+
+def _is_usual(name: str) -> bool:
+    """Whether a name means data, labels or a part of a split, and is none of a class."""
+    word, part = meaning(name)
+    return word in (*OF_CLIPS, *OF_LABELS) or bool(part)
+
+
+def _of_classes(content: Mapping[str, Any]) -> Arrays:
+    """Data, labels and names of the clips that lists under the names of classes hold."""
+    clips = [(name, number, clip) for name, listed in content.items() for number, clip in enumerate(listed)]
+    names = np.array([f"{name}-{number}" for name, number, _ in clips])
+    return {DATA: [clip for *_, clip in clips], NAMES: names, LABELS: np.array([name for name, *_ in clips])}
 
 
 def _of_objects_each(items: Sequence[tuple[str, Mapping]]) -> Arrays:

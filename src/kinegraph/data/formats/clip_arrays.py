@@ -10,6 +10,7 @@ arrays of any length; which other values are read, `array_files` says.
 Source: Uason-Chen/CTR-GCN, data/ntu/seq_transformation.py and feeders/feeder_ntu.py.
 """
 
+import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +26,7 @@ from kinegraph.data.formats import annotations
 from kinegraph.data.formats.array_files import (
     ENDINGS,
     HDF5,
+    JSON,
     MAT,
     NAMES,
     TORCH,
@@ -58,6 +60,7 @@ from kinegraph.skeleton.layout import JointLayout, load_layout
 
 NAME, TITLE = "clip-arrays", "several clips in one .npz, .mat, pickle, .pt or .npy of objects"
 SUFFIXES = ENDINGS
+NAMED = re.compile(rb'\s*\{\s*"[^"]{1,60}"\s*:\s*\[\s*\[\s*\[\s*(\[\s*)?-?\d')  # a name and its nested list
 CHANNELS = (2, 3, 4)
 MOST_PEOPLE = 10
 RATES = ("fps", "frame_rate", "framerate")
@@ -99,6 +102,9 @@ def _may_hold_arrays(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES or is_dataset(path.parent):
         return False
+    if suffix == JSON:
+        with path.open("rb") as file:
+            return NAMED.match(file.read(200)) is not None
     if suffix in (".npz", ".npy", MAT, *HDF5):
         return suffix != ".npz" or zipfile.is_zipfile(path)
     return suffix in TORCH or (not zipfile.is_zipfile(path) and not annotations.detect(path))
@@ -125,6 +131,11 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
     own_names = [*map(str, array(NAMES))] if NAMES in shapes and len(shapes[NAMES]) == 1 else []
     joints = len(load_layout(layout)) if layout else None
     pick = array(names[0])
+    if not batches and isinstance(pick, list):
+        way = "an array for each clip, or lists of them under the names of classes"
+        raise FormatError(
+            "shape", f"{path} holds a list of {counted(len(pick), 'array')} as {names[0]}, expected {way}"
+        )
     some = [_as_clip(it, joints) for it in (pick[:20] if batches else [pick])]
     of = layout_for(some[0].shape[-2], layout)
     turned = not batches and frames_come_first([some[0]])

@@ -60,9 +60,8 @@ def with_names(table: Mapping[str, Mapping[str, str]], form: str) -> tuple[dict[
     if {*columns} & {*LABELS}:
         table = {clip: {key: it for key, it in cells.items() if key != "label"} for clip, cells in table.items()}
     found = {clip: {**cells, **dict.fromkeys(columns, ""), **said.get(clip, {})} for clip, cells in table.items()}
-    return found, [f"{counted(len(other), 'name')} of another form than {quoted(form)}: {first_few(other)}"] * bool(
-        other
-    )
+    line = f"{counted(len(other), 'name')} of another form than {quoted(form)}: {first_few(other)}"
+    return found, [line] * bool(other)
 
 
 def _pattern(form: str, loose: bool) -> re.Pattern[str]:
@@ -97,7 +96,11 @@ def suggested(names: Sequence[str]) -> str | None:
         [name[: len(name) - sum(map(len, each[-behind:])) - behind], *each[-behind:]]
         for name, each in zip(last, parts, strict=True)
     ]
-    columns = [_column(values) for values in zip(*rows, strict=True)]
+    parts = [*zip(*rows, strict=True)]
+    columns = [_column(values) for values in parts]
+    actions = [it == "label" and values[0][:1].lower() == "a" for it, values in zip(columns, parts, strict=True)]
+    if columns.count("label") > 1 and sum(actions) == 1:  # A001_P001_G002: a group beside the action
+        columns = ["_" if it == "label" and not act else it for it, act in zip(columns, actions, strict=True)]
     if columns.count("word") + columns.count("label") > 1:  # which one is the label?
         return None
     columns = ["label" if it == "word" else it if columns.count(it) == 1 else "_" for it in columns]

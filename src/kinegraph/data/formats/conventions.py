@@ -12,6 +12,7 @@ from kinegraph.skeleton.layout import JointLayout, load_layout
 
 # Layouts that published files of plain arrays have, by the number of their joints; the most frequent one first.
 LAYOUTS = {
+    13: ("penn13",),
     15: ("openni15", "jhmdb15"),
     17: ("coco17", "h36m17"),
     18: ("openpose18",),

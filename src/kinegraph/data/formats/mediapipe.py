@@ -30,7 +30,7 @@ from jaxtyping import Float
 
 from kinegraph.data.folders import files_below
 from kinegraph.data.formats.array_files import PICKLES, named_arrays
-from kinegraph.data.formats.clip_columns import label_in
+from kinegraph.data.formats.clip_columns import OF_CLIPS, label_in
 from kinegraph.data.formats.clip_files import said_by_folders, said_by_labels
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.detections import frame_numbers, picture_number, sides
@@ -161,7 +161,11 @@ def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None 
     if "face" in (parts or ()):
         raise ValueError("MediaPipe's face of 468 points has no layout here; give --parts body hands")
     files = [path] if path.is_file() else list(filter(_has_landmarks, files_below(path, "*.json")))
-    recordings = _joined({file: _read(file, hands) for file in files}, path)
+    contents = {file: _content(file) for file in files}
+    if path.is_file() and (clips := _named_clips(contents[path])):
+        recordings = {name: _read(clip, path, hands) for name, clip in clips.items()}
+    else:
+        recordings = _joined({file: _read(content, file, hands) for file, content in contents.items()}, path)
     bodies = [body for found in recordings.values() for frame in found.frames for body in frame.bodies]
     names = list(dict.fromkeys(name for body in bodies for name in body))
     if not names:
@@ -237,8 +241,24 @@ def _rows_of_sides(frames: Sequence[Frame]) -> tuple[str, ...]:
     return tuple(sorted({side for frame in there for side in frame.sides}))
 
 
-def _read(file: Path, hands: bool) -> _File:
-    content = _unpickled(file) if file.suffix.lower() in PICKLES else read_json(file)
+def _content(file: Path) -> Any:
+    return _unpickled(file) if file.suffix.lower() in PICKLES else read_json(file)
+
+
+def _named_clips(content: object) -> dict[str, Any]:
+    """The clips of a list of objects with the frames of a clip each, by the names that they say; {} for other lists."""
+    if not isinstance(content, list) or not all(isinstance(it, Mapping) and _frames_in(it) for it in content):
+        return {}
+    said = [next((it[key] for key in OF_CLIPS["clip"] if isinstance(it.get(key), str)), None) for it in content]
+    found = {str(name): it for name, it in zip(said, content, strict=True) if name is not None}
+    return found if len(found) == len(content) else {}
+
+
+def _frames_in(clip: Mapping[str, Any]) -> bool:
+    return any(isinstance(clip.get(key), list) and clip[key] for key in FRAMES)
+
+
+def _read(content: Any, file: Path, hands: bool) -> _File:
     places = [content, *content.values()] if isinstance(content, Mapping) else []
     abouts = [it for it in places if isinstance(it, Mapping)]
     said = (_number(it.get(key)) for it in abouts for key in RATES)

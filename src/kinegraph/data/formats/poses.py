@@ -10,8 +10,8 @@
 Beside it, a .npz may have the scores of its joints (scores, keypoint_scores ...), as people save what RTMPose and
 rtmlib give, fps, image_size, the names of its joints (joint_names ...) and single values, such as label, subject or
 split; a .json may hold such an array as nested lists, alone or under one name. A .mat of MATLAB has the same, in
-variables or in a struct, its axes in any order, or an array (T, 3) for each joint, named as the joint. In folders,
-pickles and .pt may hold such an array, too.
+variables or in a struct, its axes in any order, or an array (T, 3) for each joint, named as the joint, or x and y apart
+(Penn Action). In folders, pickles and .pt may hold such an array, too.
 
 The layout follows from the proportions of bodies (`unstated.py`), or --layout names it. NaN means: not seen. An array
 may also be relative to a joint, which is then zero in all frames and in the middle of the others: it is seen.
@@ -203,7 +203,8 @@ def _holds_joints(file: Path) -> bool | None:
         return False
     if file.suffix.lower() == ".json":
         with file.open("rb") as content:
-            return NESTED.match(content.read(200)) is not None
+            match = NESTED.match(content.read(200))
+        return match is not None and (not match[1] or len(read_json(file)) == 1)
     with suppress(ValueError):
         if file.suffix.lower() == ".npy":
             shape = mapped(file).shape
