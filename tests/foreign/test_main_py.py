@@ -409,3 +409,14 @@ def test_a_stream_of_the_test_alone(place, capsys):
     same = recipe_of(CTR, place, "test_feeder_args.vel=True", "train_feeder_args.vel=True")
     assert (same.refused, same.get("preprocessing.streams")) == ([], ["bone_motion"])
     assert same.test_options()["preprocessing.streams"].value == ["bone_motion"]
+
+
+def test_a_graph_of_a_users_code_by_the_name_of_a_layout(place):
+    text = CTR.replace("graph.ntu_rgb_d.Graph", "graph.coco17.Graph").replace(
+        "window_size: 64\n  norm", "num_point: 17\n  norm"
+    )
+    recipe = recipe_of(text, place)
+    assert (recipe.refused, recipe.dataset["layout"]) == ([], "coco17")
+    assert any("joints and edges are those of our layout 'coco17'" in note for note in recipe.notes)
+    (refused,) = recipe_of(CTR.replace("graph.ntu_rgb_d.Graph", "graph.joint17.Graph"), place).refused
+    assert "the graph 'graph.joint17.Graph' is not here" in refused
