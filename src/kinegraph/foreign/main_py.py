@@ -252,13 +252,8 @@ def _start(config: Block, recipe: Recipe) -> None:
     if start := config.get("start_epoch"):
         how = "epochs are counted from the first one, also with weights; --epochs says how many are left"
         recipe.refuse(f"start_epoch is {quoted(start)}: {how}, --cfg-options start_epoch=0", config, "start_epoch")
-    if config.get("only_train_part"):
-        how, still = "the graph learns from the first epoch on here", config.get("only_train_epoch", 0)
-        if still:
-            how = f"only_train_part: {how}, there after {still}; --cfg-options only_train_part=False"
-            recipe.refuse(how, config, "only_train_epoch")
-        else:
-            recipe.note(f"{how}, there from the second", config, "only_train_part")
+    if config.get("only_train_part") and type(still := config.get("only_train_epoch", 0)) is int:
+        recipe.say("graph_waits", still + 1, config, "only_train_epoch" if still else "only_train_part")
     size = config.get("forward_batch_size")
     if size and size != config.get("batch_size"):
         recipe.note(

@@ -58,6 +58,12 @@ def parameter_groups(network: nn.Module, *, decay_all: bool = True, head_lr: flo
     ]
 
 
+def graph_parameters(network: nn.Module) -> list[nn.Parameter]:
+    """What the blocks of a network of ours learn of the graph: edges, offsets to them, or weights of them."""
+    names = ("graph", "offset", "importance")
+    return [it for name, it in network.named_parameters() if name.rpartition(".")[2] in names]
+
+
 def unfuse(optimizer: torch.optim.Optimizer) -> None:
     """Have a fused optimizer compute as others do: fused ones scale fp16 gradients back too late to be clipped."""
     for group in optimizer.param_groups:
