@@ -28,6 +28,7 @@ def test_weights_come_first_in_testing():
     words = main_py_words("test", line.split())
     assert (words.left, words.changes) == (["best.pt", "--batch-size", "8"], [])
     assert main_py_words("test", ["--device", "0", "best.pt"]).left == ["best.pt"]
+    assert main_py_words("test", ["--device", "-1", "best.pt"]).left == ["--accelerator", "cpu", "best.pt"]
 
 
 @pytest.mark.parametrize(("verb", "phase", "other"), [("train", "test", "test"), ("test", "train", "train")])

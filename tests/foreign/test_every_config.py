@@ -96,3 +96,16 @@ auto_scale_lr = dict(enable=True, base_batch_size=128)
     wanted = {"seed": 3, "deterministic": True, "precision": "16-mixed", "clip_gradients": 40.0, "base_batch_size": 128}
     assert {key: recipe.get(key) for key in wanted} == wanted
     assert any("--work-dir RUN --resume" in note for note in recipe.notes)
+
+
+def test_layouts_of_ours_graphs_of_another_number_and_a_cosine_that_rises(tmp_path):
+    text = projects.dense("DGSTGCN", "j").replace("'nturgb+d'", "'kinect32'").replace("num_filter=8", "num_filter=4")
+    (tmp_path / "dense.py").write_text(text)
+    recipe = read_foreign(tmp_path / "dense.py")
+    assert recipe.refused == []
+    assert (recipe.dataset["layout"], recipe.get("model.init_args.partitions")) == ("kinect32", 4)
+    assert any("joints and edges are those of our layout 'kinect32'" in note for note in recipe.notes)
+    (tmp_path / "cosine.py").write_text(f"{NEW}\nparam_scheduler[0].update(T_max=4)\n")
+    recipe = read_foreign(tmp_path / "cosine.py")
+    assert (recipe.refused, recipe.get("schedule.period")) == ([], 4)
+    assert any("ends in epoch 4 of 16 and rises again" in note for note in recipe.notes)

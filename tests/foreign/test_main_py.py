@@ -277,13 +277,22 @@ def test_networks_of_the_same_projects(place):
     [
         ("loss_contrast: 0.1", "settings of another main.py, which may change the training; --cfg-options loss_"),
         ("start_epoch: 30", "--cfg-options start_epoch=0"),
-        ("only_train_part: True\nonly_train_epoch: 5", "there after 5; --cfg-options only_train_part=False"),
         ("optimizer: LBFGS", "the optimizer 'LBFGS' is not here"),
     ],
 )
 def test_settings_that_change_the_training_are_refused(more, said, place):
     (refused,) = recipe_of(f"{AGCN}\n{more}", place).refused
     assert said in refused
+
+
+def test_graphs_that_wait(place):
+    recipe = recipe_of(f"{AGCN}\nonly_train_part: True\nonly_train_epoch: 5", place)
+    assert (recipe.refused, recipe.get("graph_waits")) == (
+        [],
+        6,
+    )  # it learns in epochs after the one numbered 5, from 0
+    assert recipe_of(f"{AGCN}\nonly_train_part: True", place).get("graph_waits") == 1
+    assert recipe_of(f"{AGCN}\nonly_train_epoch: 5", place).get("graph_waits") is None
 
 
 def test_weights_and_what_a_project_takes_unsaid(place):
@@ -392,7 +401,6 @@ def test_a_test_is_told_of_what_matters_to_it(place, capsys):
     said = capsys.readouterr()
     assert "the learning rate rises step by step" in said.out
     assert "LBFGS" in said.err
-    assert "only_train_part" in said.err
     recipe_of(AGCN.replace("num_point: 25", "mystery: 1"), place)
     assert main(["test", "--config", "theirs.yaml", *words]) == 2
     assert "'mystery' is not known here" in capsys.readouterr().err
@@ -409,3 +417,14 @@ def test_a_stream_of_the_test_alone(place, capsys):
     same = recipe_of(CTR, place, "test_feeder_args.vel=True", "train_feeder_args.vel=True")
     assert (same.refused, same.get("preprocessing.streams")) == ([], ["bone_motion"])
     assert same.test_options()["preprocessing.streams"].value == ["bone_motion"]
+
+
+def test_a_graph_of_a_users_code_by_the_name_of_a_layout(place):
+    text = CTR.replace("graph.ntu_rgb_d.Graph", "graph.coco17.Graph").replace(
+        "window_size: 64\n  norm", "num_point: 17\n  norm"
+    )
+    recipe = recipe_of(text, place)
+    assert (recipe.refused, recipe.dataset["layout"]) == ([], "coco17")
+    assert any("joints and edges are those of our layout 'coco17'" in note for note in recipe.notes)
+    (refused,) = recipe_of(CTR.replace("graph.ntu_rgb_d.Graph", "graph.joint17.Graph"), place).refused
+    assert "the graph 'graph.joint17.Graph' is not here" in refused

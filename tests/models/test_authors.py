@@ -99,3 +99,42 @@ def test_first_weights_of_the_authors(network, deviation):
     assert model.blocks[1].residual.mix.weight.std().item() == pytest.approx((2 / 128) ** 0.5, rel=0.1)
     scales = model.blocks[1].temporal_norm.weight
     assert scales.std().item() == pytest.approx(0.02 if network is CTRGCN else 0.0, abs=0.004)
+
+
+@pytest.mark.parametrize(
+    ("network", "options"),
+    [
+        (PersonAGCN, {}),
+        (CTRGCN, {"temporal_relu": False}),
+        (MSG3D, {"symmetric": True, "scales": 3, "window_scales": 2}),
+    ],
+    ids=["2s-agcn", "ctr-gcn", "ms-g3d"],
+)
+def test_absent_people_are_computed_once_to_the_same_gradients(network, options):
+    """The quick path of a training step beside every body computed; and its gradient along one direction, by steps."""
+    torch.manual_seed(0)
+    chain = torch.diag(torch.ones(4), 1)
+    widths = {"widths": [12, 12, 24]} | ({} if network is MSG3D else {"strides": [1, 2, 1]})
+    model = network(torch.stack((torch.eye(5), chain, chain.T)), 3, 4, **widths, **options).double().train()
+    for name, parameter in model.named_parameters():
+        torch.nn.init.normal_(parameter, 0.3 if "norm" in name else 0.0, 0.3)
+    x, people = torch.randn(4, 2, 9, 5, 3, dtype=torch.float64), torch.tensor([2, 1, 1, 2])
+    x[people == 1, 1] = 0
+    weight = torch.randn(4, 4, dtype=torch.float64)
+    for parameter, found, expected in zip(
+        model.parameters(),
+        torch.autograd.grad((model(x, people) * weight).sum(), list(model.parameters())),
+        torch.autograd.grad((model(x) * weight).sum(), list(model.parameters())),
+        strict=True,
+    ):
+        assert torch.allclose(found, expected, rtol=1e-6, atol=1e-9), parameter.shape
+    slopes = torch.autograd.grad((model(x) * weight).sum(), list(model.parameters()))
+    direction = [torch.randn_like(it) for it in slopes]
+    ends = []
+    with torch.no_grad():
+        for step in (1e-8, -2e-8):  # short: few maxima change their frame on the way
+            for parameter, along in zip(model.parameters(), direction, strict=True):
+                parameter += step * along
+            ends.append((model(x) * weight).sum().item())
+    expected = sum((slope * along).sum().item() for slope, along in zip(slopes, direction, strict=True))
+    assert (ends[0] - ends[1]) / 2e-8 == pytest.approx(expected, rel=1e-4)

@@ -42,7 +42,25 @@ def test_warmup_in_steps_and_a_cosine_that_ends_above_zero():
         Schedule(warmup=0.1, warmup_steps=4)
 
 
-WRONG = [{"kind": "poly"}, {"warmup": 1.0}, {"warmup": -0.1}, {"milestones": (50, 10)}, {"floor": 1.0}]
+def test_a_cosine_of_some_epochs_rises_again_as_torchs_does():
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=1.0)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=16)
+    ours = Schedule("cosine", period=16)
+    for epoch in range(80):
+        assert ours.factor(epoch, 80, 80) == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-9)
+        optimizer.step()
+        theirs.step()
+
+
+WRONG = [
+    {"kind": "poly"},
+    {"period": -1.0},
+    {"warmup": 1.0},
+    {"warmup": -0.1},
+    {"milestones": (50, 10)},
+    {"floor": 1.0},
+]
 WRONG += [{"milestones": (-1, 10)}, {"gamma": -0.1}]
 
 

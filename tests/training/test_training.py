@@ -257,3 +257,16 @@ def test_precision_auto_is_kept_when_a_run_goes_on(tmp_path, data, capsys, monke
         monkeypatch.setattr(distributed, "faster_training", lambda accelerator, found=found: found)
         run(tmp_path, data, "run", "--epochs", "1", "--precision", "auto", more)
         assert "precision bf16-mixed: " in capsys.readouterr().out
+
+
+def test_learned_graphs_wait(tmp_path, data):
+    """2s-AGCN's only_train_part: in its first epochs they stay as they began, weight decay or not."""
+    options = ("--model", "AAGCN", "--model.widths", "[8, 8]", "--graph-waits", "2", "--no-validate", "--no-report")
+    folder = {epochs: run(tmp_path, data, f"run{epochs}", *options, "--epochs", str(epochs)) for epochs in (1, 2, 3)}
+    found = {it: load_file(where / "checkpoints" / "last.safetensors") for it, where in folder.items()}
+    for block in (0, 1):
+        graph = f"blocks.{block}.spatial.graph"
+        assert torch.equal(found[1][graph], found[1]["A"])
+        assert torch.equal(found[2][graph], found[2]["A"])
+        assert not torch.equal(found[3][graph], found[3]["A"])
+    assert not torch.equal(found[1]["head.weight"], found[2]["head.weight"])

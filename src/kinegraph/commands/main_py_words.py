@@ -60,6 +60,8 @@ def _take(key: str, values: list[str], found: MainPyWords, testing: bool) -> Non
     if key == "phase":
         if (value == "test") != testing:
             raise ValueError(f"--phase {value}: `kinegraph {'train' if testing else 'test'} CONFIG` does this")
+    elif key == "device" and value == "-1":
+        found.left += ["--accelerator", "cpu"]
     elif key == "device":
         several = f"; --devices {len(values)} computes on several" if len(values) > 1 else ""
         found.notes.append(f"--device: which GPU is seen is said by CUDA_VISIBLE_DEVICES{several}")

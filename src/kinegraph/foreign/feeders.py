@@ -12,6 +12,7 @@ FEEDER: dict[str, object] = {
         ["data_path", "label_path", "debug", "random_choose", "random_move", "window_size", "random_shift"], ANY
     ),
     **dict.fromkeys(["use_mmap", "mmap", "split", "p_interval", "vel", "bone", "random_rot", "repeat", "files"], ANY),
+    **dict.fromkeys(["num_point", "num_person"], ANY),  # of feeders of users: the shape of their arrays
     **dict.fromkeys(["normalization", "random_scale"], False),
 }
 # Feeders whose settings are read here. Others are read as these, which is said.

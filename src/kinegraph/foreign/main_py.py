@@ -7,7 +7,7 @@ import yaml
 
 from kinegraph.foreign.block import Block, merged
 from kinegraph.foreign.feeders import say_feeder
-from kinegraph.foreign.networks import LAYOUTS_0, Joints, say_layout
+from kinegraph.foreign.networks import LAYOUTS_0, SCALES, Joints, ours_of, say_layout, say_ours
 from kinegraph.foreign.python_config import option_values
 from kinegraph.foreign.recipe import ANY, Recipe, check_known, understanding
 from kinegraph.foreign.schedules import old_warmup
@@ -157,7 +157,7 @@ def _network(config: Block, name: str, recipe: Recipe) -> bool:
     if name.startswith("net."):
         _st_gcn(config, arguments, recipe)
         return True
-    for theirs, ours, usual in (("num_gcn_scales", "scales", 13), ("num_g3d_scales", "window_scales", 6)):
+    for theirs, ours, usual in SCALES:
         if arguments.get(theirs, usual) != usual:
             recipe.say(f"model.init_args.{ours}", arguments[theirs], arguments, theirs)
     if arguments.get("drop_out"):
@@ -185,8 +185,11 @@ def _graph(arguments: Block, recipe: Recipe) -> None:
     graph = arguments.get("graph")
     if graph in GRAPHS:
         say_layout(recipe, GRAPHS[graph], arguments, "graph", "graph")
+    elif own := ours_of(next(iter(str(graph).split(".")[1:2]), None)):  # graph.coco17.Graph, of a user's own code
+        say_ours(recipe, own, arguments, "graph", "graph")
     else:
-        recipe.refuse(f"the graph {quoted(graph)} is not here, only {', '.join(GRAPHS)}", arguments, "graph")
+        known = f"only {', '.join(GRAPHS)} and graph.NAME.Graph with the name of one of our layouts"
+        recipe.refuse(f"the graph {quoted(graph)} is not here, {known}", arguments, "graph")
     if arguments.block("graph_args").get("labeling_mode") not in SPATIAL:
         recipe.refuse("labeling_mode: only 'spatial' is here", arguments.block("graph_args"), "labeling_mode")
     recipe.say("partition", "inward_outward", arguments, "graph_args", "graph_args.labeling_mode")
@@ -249,13 +252,8 @@ def _start(config: Block, recipe: Recipe) -> None:
     if start := config.get("start_epoch"):
         how = "epochs are counted from the first one, also with weights; --epochs says how many are left"
         recipe.refuse(f"start_epoch is {quoted(start)}: {how}, --cfg-options start_epoch=0", config, "start_epoch")
-    if config.get("only_train_part"):
-        how, still = "the graph learns from the first epoch on here", config.get("only_train_epoch", 0)
-        if still:
-            how = f"only_train_part: {how}, there after {still}; --cfg-options only_train_part=False"
-            recipe.refuse(how, config, "only_train_epoch")
-        else:
-            recipe.note(f"{how}, there from the second", config, "only_train_part")
+    if config.get("only_train_part") and type(still := config.get("only_train_epoch", 0)) is int:
+        recipe.say("graph_waits", still + 1, config, "only_train_epoch" if still else "only_train_part")
     size = config.get("forward_batch_size")
     if size and size != config.get("batch_size"):
         recipe.note(

@@ -7,7 +7,7 @@ from kinegraph.allowed import NETWORKS
 from kinegraph.foreign.block import Block
 from kinegraph.foreign.recipe import ANY, Recipe, check_known
 from kinegraph.messages import quoted
-from kinegraph.skeleton.layout import load_layout
+from kinegraph.skeleton.layout import layout_names, load_layout
 
 RECOGNIZERS = ("SkeletonGCN", "RecognizerGCN")
 
@@ -36,6 +36,7 @@ LAYOUTS_1 = {
     "openpose": Joints("openpose18", "openpose18", 2),
     "handmp": Joints("hand21", "hand21", 2),
 }
+FLAT = ("coco", "openpose", "halpe", "wholebody", "hand")  # beginnings of the names of layouts of 2D joints
 PARTITIONS_0 = {"uniform": "uniform", "distance": "distance", "spatial": "spatial", "agcn": "inward_outward"}
 PARTITIONS_1 = {"stgcn_spatial": "spatial", "spatial": "inward_outward"}
 # Graphs that the network makes itself, whatever the skeleton's bones are.
@@ -80,11 +81,12 @@ OTHERS: dict[str, tuple[str, dict[str, object]]] = {
     "AAGCN": ("kinegraph.models.aagcn.AAGCN", MVC | {"gcn_attention": ANY}),
     "MSG3D": (
         "kinegraph.models.msg3d.MSG3D",
-        {"graph_cfg": ANY, "in_channels": ANY, "base_channels": 96, "num_gcn_scales": 13, "num_g3d_scales": 6}
+        {"graph_cfg": ANY, "in_channels": ANY, "base_channels": 96, "num_gcn_scales": ANY, "num_g3d_scales": ANY}
         | {"num_person": ANY, "tcn_dropout": 0, "pretrained": ANY, "init_cfg": ANY},
     ),
     "ProtoGCN": ("kinegraph.models.protogcn.ProtoGCN", DENSE | {"num_prototype": ANY, "tcn_dropout": 0}),
 }
+SCALES = (("num_gcn_scales", "scales", 13), ("num_g3d_scales", "window_scales", 6))  # of MS-G3D: theirs, ours, usual
 FOR_PEOPLE = ("CTRGCN", "AAGCN", "MSG3D")  # whose input norm knows the first person from the second
 HEADS = ("STGCNHead", "GCNHead", "SimpleHead")
 ARTICLE = "; here are graph networks on joints only"
@@ -199,6 +201,9 @@ def _other(kind: str, backbone: Block, recipe: Recipe) -> None:
         settings["attention"] = (False, "gcn_attention")
     if kind in FOR_PEOPLE and backbone.get("num_person", 2) != 2:
         settings["people"] = (backbone["num_person"], "num_person")
+    for theirs, option, usual in SCALES if kind == "MSG3D" else ():
+        if backbone.get(theirs, usual) != usual:
+            settings[option] = (backbone[theirs], theirs)
     if kind == "ProtoGCN" and "num_prototype" in backbone:
         settings["prototypes"] = (backbone["num_prototype"], "num_prototype")
     _class(recipe, name, backbone, **settings)
@@ -245,9 +250,11 @@ def _graph(backbone: Block, recipe: Recipe, older: bool) -> None:
         layout = _same_graph(layout)
     if isinstance(layout, str) and layout in layouts:
         say_layout(recipe, layouts[layout], graph, "layout", "graph_cfg.layout")
+    elif own_layout := ours_of(layout):
+        say_ours(recipe, own_layout, graph, "layout", "graph_cfg.layout")
     else:
         name = quoted(layout) if layout is not None else "of these num_node, inward and center"
-        which = "--cfg-options model.backbone.graph_cfg.layout=NAME takes one of them"
+        which = "--cfg-options model.backbone.graph_cfg.layout=NAME takes one of them, or one of our layouts"
         recipe.refuse(f"graph layout {name} is not here, only {', '.join(layouts)}; {which}", graph, "layout")
     own = OWN_GRAPHS.get(str(kind))
     if own is not None:
@@ -261,7 +268,9 @@ def _graph(backbone: Block, recipe: Recipe, older: bool) -> None:
     if (hop := graph.get("max_hop", 1)) != 1:
         recipe.say("max_hop", hop, graph, "max_hop", "graph_cfg.max_hop")
     known = {"layout": ANY, key: ANY, "max_hop": ANY, "dilation": 1}
-    usual: Mapping[str, object] = {"num_filter": 8, "init_off": 0.04, "init_std": 0.02} if own == "random" else {}
+    usual: Mapping[str, object] = {"num_filter": ANY, "init_off": 0.04, "init_std": 0.02} if own == "random" else {}
+    if own == "random" and graph.get("num_filter", 8) != 8:
+        recipe.say("model.init_args.partitions", graph["num_filter"], graph, "num_filter", "graph_cfg.num_filter")
     check_known(recipe, graph, known | dict(usual), "graph_cfg")
 
 
@@ -273,6 +282,19 @@ def _same_graph(graph: Block) -> str | None:
         if (graph.get("num_node"), edges, graph.get("center")) == (len(layout), set(layout.bones), layout.centre):
             return name
     return None
+
+
+def ours_of(name: object) -> Joints | None:
+    """Our layout of a name that the project itself does not have: of a user's own code, or meant for us."""
+    if not isinstance(name, str) or name not in layout_names():
+        return None
+    return Joints(name, name, 2 if name.startswith(FLAT) else 3)
+
+
+def say_ours(recipe: Recipe, layout: Joints, block: Block, key: str, name: str) -> None:
+    """The same for such a name, whose joints and edges are not in the file."""
+    say_layout(recipe, layout, block, key, name)
+    recipe.note(f"{name}: joints and edges are those of our layout '{layout.joints}'", block, key)
 
 
 def say_layout(recipe: Recipe, layout: Joints, block: Block, key: str, name: str) -> None:

@@ -201,10 +201,9 @@ def _scheduler(block: Block, recipe: Recipe) -> None:
         _cosine(block, "type", "eta_min", recipe)
         last = begin + block.get("T_max", epochs or 0)
         if epochs and last != epochs:
-            wanted = "T_max as many as the epochs from its begin on"
-            recipe.refuse(
-                f"the cosine ends in epoch {last} of {epochs} and rises again; expected {wanted}", block, "T_max"
-            )
+            recipe.say("schedule.period", last, block, "T_max")
+            if last < epochs:
+                recipe.note(f"the cosine ends in epoch {last} of {epochs} and rises again, as there", block, "T_max")
         if begin == 0 and any(name.startswith("schedule.warmup") for name in recipe.options):
             recipe.note("the cosine begins after the rise here, there with the first step", block)
     elif kind == "LinearLR" and begin == 0 and epochs and type(end) is int:

@@ -20,6 +20,7 @@ from kinegraph.data.windows import WindowDataset
 from kinegraph.training.distributed import naming_lost_processes, stop_request
 from kinegraph.training.losses import class_counts
 from kinegraph.training.observers import Callbacks, Loggers, TrainingDisplay
+from kinegraph.training.optim import graph_parameters
 from kinegraph.training.options import TrainOptions, loggers_of
 from kinegraph.training.run_folder import RunFolder
 from kinegraph.training.tasks import ClipTask, Task
@@ -209,6 +210,9 @@ class Training:
         logits, loss = self._losses(clips, labels, None if self.options.compile else people)
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
+        if at.epoch < self.options.graph_waits:  # without a gradient there is no step, and no weight decay
+            for parameter in graph_parameters(self.network):
+                parameter.grad = None
         if limit := self.options.clip_gradients:  # an infinite norm is for 16-mixed to skip, or for our own checks
             self.fabric.clip_gradients(self.model, self.optimizer, max_norm=limit, error_if_nonfinite=False)
         self.optimizer.step()

@@ -58,6 +58,12 @@ def parameter_groups(network: nn.Module, *, decay_all: bool = True, head_lr: flo
     ]
 
 
+def graph_parameters(network: nn.Module) -> list[nn.Parameter]:
+    """What the blocks of a network of ours learn of the graph: edges, offsets to them, or weights of them."""
+    names = ("graph", "offset", "importance")
+    return [it for name, it in network.named_parameters() if name.rpartition(".")[2] in names]
+
+
 def unfuse(optimizer: torch.optim.Optimizer) -> None:
     """Have a fused optimizer compute as others do: fused ones scale fp16 gradients back too late to be clipped."""
     for group in optimizer.param_groups:
@@ -84,6 +90,7 @@ class Schedule:
         warmup: share of all steps over which the rate rises linearly from zero.
         warmup_steps: the same as a number of steps.
         floor: share of the rate that "cosine" ends at.
+        period: epochs from the first rate of "cosine" to `floor`, and of its way back; 0: all there are.
 
     Raises ValueError for an unknown kind, a share outside [0, 1), a warmup said twice, a negative gamma and milestones
     that do not rise.
@@ -95,6 +102,7 @@ class Schedule:
     warmup: float = 0.0
     warmup_steps: int = 0
     floor: float = 0.0
+    period: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in ("step", "cosine"):
@@ -106,6 +114,8 @@ class Schedule:
             raise ValueError(f"schedule.warmup_steps is {self.warmup_steps}, expected 0 or more, without warmup")
         if not 0 <= self.floor < 1:
             raise ValueError(f"schedule.floor is {self.floor}, expected a share of the rate from 0 to below 1")
+        if not 0 <= self.period < math.inf:
+            raise ValueError(f"schedule.period is {self.period}, expected a number of epochs, or 0 for all")
         if not 0 <= self.gamma < math.inf:
             raise ValueError(f"schedule.gamma is {self.gamma}, expected a factor from 0 on, such as 0.1")
         if any(milestone < 0 for milestone in self.milestones):
@@ -118,7 +128,8 @@ class Schedule:
         rising = self.warmup_steps or self.warmup * steps
         rise = min(1.0, (step + 1) / rising) if rising else 1.0
         if self.kind == "cosine":
-            past = max(0.0, step - rising) / max(1.0, steps - rising)
+            whole = self.period * steps / epochs if self.period else steps
+            past = max(0.0, step - rising) / max(1.0, whole - rising)
             return rise * (self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * past)))
         epoch = step * epochs / steps
         return rise * self.gamma ** sum(epoch >= milestone - 1e-9 for milestone in self.milestones)

@@ -64,8 +64,8 @@ class TrainOptions:
     max_hop: int = option(1, "how many bones away a neighbour may be.")
     init_from: str | None = option(
         None,
-        "weights to start from: a file of Kinegraph, a name in its zoo, or a published .pth. Taken is what fits: "
-        "blocks, joints by name, the head for the same classes.",
+        "weights to start from: a file, a name in the zoo, or a published .pth. What fits is taken: blocks, joints by "
+        "name, the head for the same classes.",
     )
     freeze: int = option(0, "so many first blocks, and what feeds them, stay as taken.", least=0)
     preprocessing: Preprocessing = option(Preprocessing(), "how a recorded clip becomes what the network sees.")
@@ -93,6 +93,7 @@ class TrainOptions:
     )
     head_lr: float = option(1.0, "learning rate of the head as a multiple of the others'.", above=0)
     head_dropout: float = option(0.0, "probability for each number before the head to be dropped.", least=0)
+    graph_waits: int = option(0, "first epochs in which learned graphs stay.", least=0)
     clip_gradients: float | None = option(None, "largest norm of all gradients together.", above=0)
     schedule: Schedule = option(Schedule(), "how the learning rate changes.")
     epochs: int | Literal["auto"] = option(
