@@ -56,6 +56,21 @@ def test_a_file_is_played(here, capsys, monkeypatch):
         assert line["probability"] == pytest.approx(answer.prediction.probability, abs=1e-4)
 
 
+def test_what_is_rather_none_of_the_classes_is_said(here, tmp_path, capsys, monkeypatch):
+    known = kg.load_model(here / "w.safetensors").weights
+    about = {"layout": known.layout, "class_names": known.class_names, "preprocessing": known.preprocessing}
+    extra = known.extra | {"least_probability": 0.9999}
+    save_weights(tmp_path / "w.safetensors", known.model, **about, extra=extra)
+    options = "--speed", 0, "--show", "answers"
+    _, lines, err = run(capsys, monkeypatch, tmp_path / "w.safetensors", here / "two.jsonl", *options)
+    assert {"known": False}.items() <= min(lines, key=lambda it: it["probability"]).items()
+    assert "below 99.99% an answer of these weights is rather none of the classes, and events begin from 60%" in err
+    assert "--enter 0.9999" in err
+    _, lines, err = run(capsys, monkeypatch, here / "w.safetensors", here / "two.jsonl", *options)
+    assert not any("known" in line for line in lines)
+    assert "rather none" not in err
+
+
 def test_a_recipe_that_resamples_answers_every_so_many_frames(tmp_path, capsys, monkeypatch):
     """As configs/small_data.yaml: the answers are those of `predict` for the latest frames, and the note says when."""
     known = weights(Preprocessing(people=1, normalize="sized", sampling="resample", frames=12, test_mirror=True))

@@ -92,6 +92,16 @@ def test_networks_are_the_same_for_any_number_of_clips(name, tmp_path):
     np.testing.assert_allclose(found, wanted, atol=1e-5 * wanted.std(), rtol=0)
 
 
+def test_inspect_says_what_an_exported_file_takes(exported, tmp_path, capsys):
+    assert main(["inspect", str(exported)]) == 0
+    out = capsys.readouterr().out
+    assert "exported network of Kinegraph" in out
+    assert "clips that are prepared" in out
+    (tmp_path / "broken.onnx").write_bytes(exported.read_bytes()[:1000])
+    assert main(["inspect", str(tmp_path / "broken.onnx")]) == 1
+    assert "problem: " in capsys.readouterr().out
+
+
 def test_absent_people_are_computed_once(exported, monkeypatch):
     asked, sizes = load_exported(exported), list[int]()
     x = np.random.default_rng(0).standard_normal((3, 3, 20, len(asked.layout), asked.channels)).astype(np.float32)

@@ -64,7 +64,7 @@ def inspect(
     Args:
         path: dataset folder; raw file or folder (.skeleton, UI-PRMD, .npz, .npy of 2s-AGCN, OpenPose .json, .csv,
             .tfrecord); annotation or label pickle; run folder, weights (.safetensors, or a name such as ui-prmd-10),
-            checkpoint (.pth, .ckpt, .index), result file or table of a test.
+            exported network (.onnx), checkpoint (.pth, .ckpt, .index), result file or table of a test.
         format: name of the format of recordings (see prepare), where their content does not decide it.
         layout: layout of the joints, a name or a .yaml file, where the file does not say it.
         units: of the coordinates: m, cm, mm, px, image (fractions of a picture) or normalised, where the file does not

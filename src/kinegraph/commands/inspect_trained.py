@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 TORCH = (".pth", ".pt")
 WEIGHTS = (".safetensors", ".pth", ".pt", ".index")
-RESUMED = ".ckpt"
+RESUMED, EXPORTED = ".ckpt", ".onnx"
 FIGURES = ("top1", "mean_class_accuracy", "loss")
 TABLES = {  # first columns of the tables that stand beside a result file or in a run folder -> what they are
     ("clip", "label", "label_name", "prediction"): "predictions of `kinegraph test`, a row a clip",
@@ -34,6 +34,8 @@ def look_at_trained(path: Path) -> About | None:
         return look_at_result(result)
     if path.suffix in WEIGHTS and not _holds_arrays(path):
         return look_at_weights(path)
+    if path.suffix == EXPORTED:
+        return look_at_exported(path)
     if path.suffix == RESUMED:
         from kinegraph.models.weights_path import is_published
 
@@ -158,6 +160,28 @@ def _published(path: Path) -> tuple["nn.Module", dict]:
     layout = infer_layout(model)
     about = {"dialect": identify(read_state(path))[0].dialect, "layout": layout.name if layout else None}
     return model, about | ({"graph": said[0]} if said else {})
+
+
+def look_at_exported(path: Path) -> About:
+    """What a file of `kinegraph export` takes and answers."""
+    from kinegraph.inference.exported import load_exported
+
+    about: dict = {"what": "exported network of Kinegraph"}
+    try:
+        known = load_exported(path)
+    except (ValueError, OSError) as error:
+        return about, [problem("unreadable", error)]
+    takes = "recordings as they are" if known.prepares else "clips that are prepared"
+    return about | {
+        "takes": "single frames, for `kinegraph stream`" if known.frame_by_frame is not None else takes,
+        "joints": len(known.layout),
+        "layout": known.layout.name,
+        "channels": known.channels,
+        "classes": len(known.class_names),
+        "preprocessing": known.preprocessing.to_dict(),
+        "least_probability": known.least or None,
+        "class_names": list(known.class_names),
+    }, []
 
 
 def look_at_checkpoint(path: Path) -> About:

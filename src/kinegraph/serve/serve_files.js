@@ -59,7 +59,7 @@ function filePanel(problem) {
     for (const row of answers) {
       const best = row.top[0], time = row.start_seconds === null ? `frames ${row.first_frame}–${row.end_frame - 1}` : `${row.start_seconds.toFixed(1)} – ${row.end_seconds.toFixed(1)} s`;
       const go = element("button", { type: "button" }, clips ? row.clip : time);
-      const cells = [...(clips ? [go] : []), ...(people ? [row.person ?? ""] : []), ...(clips ? [] : [go]), best.class, `${(100 * best.probability).toFixed(1)} %`];
+      const cells = [...(clips ? [go] : []), ...(people ? [row.person ?? ""] : []), ...(clips ? [] : [go]), best.class + (row.known ? "" : " (rather none of the classes)"), `${(100 * best.probability).toFixed(1)} %`];
       if (heads.includes("Truth")) cells.push(row.truth ? `${row.truth}${row.right === null ? "" : row.right ? " ✓" : " ✗"}` : "");
       const line = element("tr", {}, ...cells.map((cell, at) => element("td", heads[at] === "Class" ? { class: "class" } : {}, cell)));
       line.addEventListener("click", () => chosen(row));

@@ -96,9 +96,9 @@ def as_object(happening: Happening, stream: Stream, name: str, top: int = 1) -> 
         best = happening.prediction.top(top)
         more = [{"class": it, "probability": round(p, 4)} for it, p in best]
         about = {"kind": "answer"} | about | times(frame=happening.frame, start=happening.start, stop=happening.stop)
-        return (
-            about | more[0] | ({"top": more} if top > 1 else {}) | ({"lost": happening.lost} if happening.lost else {})
-        )
+        doubted = {} if happening.prediction.known else {"known": False}
+        lost = {"lost": happening.lost} if happening.lost else {}
+        return about | more[0] | doubted | ({"top": more} if top > 1 else {}) | lost
     if isinstance(happening, Event):
         kind = "begin" if happening.end is None else "end"
         ends = {"start": happening.start} | ({} if happening.end is None else {"end": happening.end})

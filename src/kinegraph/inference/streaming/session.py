@@ -77,7 +77,7 @@ class Session:
         asked = asked_of(self.model)
         steps = asked.preprocessing
         self.dimensions = _dimensions(steps.normalize, asked.channels, len(steps.streams))
-        self.joints = asked.layout
+        self.joints, self.doubted = asked.layout, asked.least
         self.sized = steps.normalize == "image"
         self.trained = asked.trained.fps[1] if asked.trained.fps else None
         self.nothing = _number_of(self.none, asked.class_names)
@@ -203,6 +203,11 @@ class Session:
         elif stream.delay:
             notes.append(
                 f"exact engine: an answer knows a frame {stream.delay} frames ({stream.delay / fps:.1f} s) later"
+            )
+        if self.doubted > self.enter:
+            notes.append(
+                f"below {self.doubted:.2%} an answer of these weights is rather none of the classes, and events begin "
+                f"from {self.enter:.0%} on; --enter {self.doubted:.4g} asks for as much"
             )
         for line in (it for it in notes if it not in self.noted):
             self.note(line)
