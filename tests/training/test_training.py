@@ -187,6 +187,20 @@ def test_a_temperature_divides_the_logits_of_the_weights_alone(tmp_path, data):
         assert torch.equal(right[key], 2 * tensor if key.startswith("head.") else tensor), key
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--temperature", "1e-40"], "temperature is 1e-40, expected from 0.001 to 1000"),
+        (["--head-lr", "1e300"], "a number of the optimizer is too large (lr "),
+        (["--optimizer.weight_decay", "1e39"], "weight_decay 1e+39): lower the learning rate"),
+    ],
+)
+def test_numbers_that_weights_cannot_hold_are_a_line(tmp_path, data, capsys, words, message):
+    config = made_up.config(tmp_path / "config.yaml", data)
+    assert main(["train", str(config), "--work-dir", str(tmp_path / "run"), "--epochs", "1", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_a_network_without_a_known_last_layer_takes_no_temperature(tmp_path, data, capsys):
     own = tmp_path / "layer.py"
     own.write_text(OWN)

@@ -215,9 +215,20 @@ class Training:
                 parameter.grad = None
         if limit := self.options.clip_gradients:  # an infinite norm is for 16-mixed to skip, or for our own checks
             self.fabric.clip_gradients(self.model, self.optimizer, max_norm=limit, error_if_nonfinite=False)
-        self.optimizer.step()
+        self._optimize()
         hits = self.task.hits(logits.detach(), labels)
         return torch.cat([loss.detach().double().view(1) * hits[2], hits])
+
+    def _optimize(self) -> None:
+        try:
+            self.optimizer.step()
+        except RuntimeError as error:
+            if "without overflow" not in str(error):
+                raise
+            groups = self.optimizer.param_groups
+            names = [name for name, value in groups[0].items() if type(value) is float]
+            said = ", ".join(f"{name} {max(group[name] for group in groups):.3g}" for name in names)
+            self._stop(f"a number of the optimizer is too large ({said})")
 
     def _losses(self, clips: Tensor, labels: Tensor, people: Tensor | None) -> tuple[Tensor, Tensor]:
         """Logits, and the loss of the run, with that of the network's own where it brings one."""

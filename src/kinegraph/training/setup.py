@@ -37,6 +37,7 @@ from kinegraph.training.tasks import ClipTask, FrameTask, Task
 
 FIGURES = ("top1", "mean_class_accuracy", "top5")
 SEGMENTAL = ("edit", "f1_10", "f1_25", "f1_50", "map")
+COLDEST = 1e-3  # temperature: divided by ever less, weights are no finite numbers any more
 BATCHES = 10  # from which BatchNorm's statistics are measured
 
 
@@ -47,6 +48,8 @@ def check_together(options: TrainOptions) -> None:
         raise ValueError(f"{wrong} is for long recordings: give --task frames, or leave it out")
     if options.monitor == "edit" and several_classes(options):
         raise ValueError("monitor edit is of frames with one class; with BinaryCrossEntropy give f1_50 or map")
+    if not COLDEST <= options.temperature <= 1 / COLDEST:
+        raise ValueError(f"temperature is {options.temperature:g}, expected from {COLDEST:g} to {1 / COLDEST:g}")
     if options.freeze and not options.init_from:
         raise ValueError("freeze keeps what weights have learnt: it needs --init-from WEIGHTS")
     if options.resume and options.overwrite:
