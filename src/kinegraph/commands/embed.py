@@ -81,13 +81,14 @@ class Asking:
 
 @dataclass(frozen=True, eq=False)
 class Described:
-    """The network, and for each clip the vectors of its views, its name, its class and its length."""
+    """The network, and for each clip the vectors of its views, its name, its class, its length and its subject."""
 
     known: "Weights"
     vectors: "Float[np.ndarray, 'N views D']"
     names: list[str]
     truths: list[str | None]
     frames: list[int]
+    subjects: list[object]
 
 
 def described(
@@ -115,6 +116,7 @@ def described(
     names: list[str] = []
     truths: list[str | None] = []
     frames: list[int] = []
+    subjects: list[object] = []
     console = Console(stderr=True)
     with closing(questions(found, inputs, classes)) as asked:
         if known is None:
@@ -128,6 +130,7 @@ def described(
                 names.append(question.clip.name)
                 truths.append(question.truth)
                 frames.append(question.clip.frames)
+                subjects.append(question.clip.attributes.get("subject"))
                 yield predictor.fit(question.clip)
 
         asked = compared(asked, predictor, note, turned=options["up"] is not None)
@@ -137,4 +140,4 @@ def described(
     say_of_inputs(found, inputs)
     if not vectors:
         raise ValueError("there is no clip in " + ", ".join(map(str, inputs)))
-    return Described(known, np.stack(vectors), names, truths, frames)
+    return Described(known, np.stack(vectors), names, truths, frames, subjects)

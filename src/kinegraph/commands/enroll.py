@@ -75,7 +75,7 @@ def enroll(
         )
     classes = tuple(dict.fromkeys(map(str, truths)))
     labels = np.array([classes.index(str(it)) for it in truths])
-    made = enrolment.enrolled(known, found.vectors, labels, classes, found.frames)
+    made = enrolment.enrolled(known, found.vectors, labels, classes, found.frames, found.subjects)
     extra = made.weights.extra | ({} if is_any(weights) else {"based_on": {"weights": str(weights)}})
     save_weights(
         out,
@@ -89,7 +89,8 @@ def enroll(
     if made.right is None:
         print("note: one example of each class: nothing says how often answers will be right; a second example would")
         return
+    others = "other people" if made.by_person else "others"
     print(
-        f"each example by a head of all others: {made.right:.1%} right; below a probability of {made.least:.1%} rather "
-        "none of the classes"
+        f"each example by a head of all {others}: {made.right:.1%} right; below a probability of {made.least:.1%} "
+        "rather none of the classes"
     )

@@ -15,7 +15,7 @@ from kinegraph.inference.embedding import each_clip, embeddings, encoder_for, is
 from kinegraph.inference.predictor import predictor_of, weights_of
 from kinegraph.messages import counted, quoted
 from kinegraph.models.network import last_layer, with_classes
-from kinegraph.models.ridge import fit_head, have_others, log_probabilities
+from kinegraph.models.ridge import fit_head, groups_of, have_others, log_probabilities
 from kinegraph.models.weights import Weights
 from kinegraph.skeleton.clip import SkeletonClip
 
@@ -24,12 +24,14 @@ from kinegraph.skeleton.clip import SkeletonClip
 class Enrolled:
     """What became of the examples. right: share that the head of all others answers right; None where no class has two.
 
+    by_person: "all others" are those of other people, because it is known whose each example is.
     least: probability below which an answer is rather none of the classes; 0 where no class has two examples.
     """
 
     weights: Weights
     right: float | None
     least: float
+    by_person: bool
 
 
 def enroll(
@@ -60,7 +62,8 @@ def enroll(
     names = tuple(dict.fromkeys(classes))
     vectors = np.stack(list(embeddings(predictor, map(predictor.fit, clips))))
     labels = np.array([names.index(name) for name in classes])
-    weights = enrolled(known, vectors, labels, names, [clip.frames for clip in clips]).weights
+    frames, subjects = [clip.frames for clip in clips], [clip.attributes.get("subject") for clip in clips]
+    weights = enrolled(known, vectors, labels, names, frames, subjects).weights
     weights.model.weights = weights  # pyright: ignore[reportArgumentType]  as load_model does
     return weights.model
 
@@ -71,11 +74,13 @@ def enrolled(
     labels: Int[np.ndarray, "N"],
     class_names: tuple[str, ...],
     frames: Sequence[int],
+    subjects: Sequence[object] = (),
 ) -> Enrolled:
     """The network of `known` with a head for new classes.
 
     vectors: of all views of the examples by this network, see `embeddings`. labels: their classes, by number.
-    frames: their lengths, from which the window of a stream follows. Where classes are mirror images by name, examples
+    frames: their lengths, from which the window of a stream follows. subjects: whose each is, where that is
+    known: then the head is judged by people whom it does not know. Where classes are mirror images by name, examples
     in the mirror are of the other class, and the network looks at no mirror images.
     Raises ValueError for fewer than two classes, and a network whose last layer is not known.
     """
@@ -85,10 +90,11 @@ def enrolled(
     steps, mirrored = known.preprocessing, mirrored_classes(class_names)
     if not steps["test_mirror"] or (mirrored == np.arange(len(mirrored))).all():
         mirrored = None
-    head = fit_head(vectors.astype(np.float64), labels, len(class_names), mirrored)
+    people = groups_of(subjects, labels) if subjects else None
+    head = fit_head(vectors.astype(np.float64), labels, len(class_names), mirrored, people)
     steps = steps | ({} if mirrored is None else {"test_mirror": False})
     likely = log_probabilities(head.scores)
-    checked = have_others(labels)
+    checked = have_others(labels, np.arange(len(labels)) if people is None else people)
     right = float((likely.argmax(1) == labels)[checked].mean()) if checked.any() else None
     least = least_probability(likely[checked], labels[checked]) if checked.any() else 0.0
     network = with_classes(known.model, len(class_names))
@@ -98,4 +104,4 @@ def enrolled(
     kept = {key: training[key] for key in ("recorded", "units", "coordinates") if key in training}
     extra: dict[str, Any] = {"training": kept | {"frames": lengths}}
     extra |= {"least_probability": round(least, 4)} if least else {}
-    return Enrolled(Weights(network, known.layout, class_names, steps, extra), right, least)
+    return Enrolled(Weights(network, known.layout, class_names, steps, extra), right, least, people is not None)

@@ -4,6 +4,7 @@ How strongly it is held back, and how sure its answers are, follows from the cli
 head of all others, or of all other people's, which needs no second fit (leave-one-out in closed form).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,12 +61,13 @@ def fit_head(
     x *= root
     directions, squares = _directions(x)
     best = None
-    strengths, sharpnesses = (STRENGTHS, SHARPNESS) if have_others(labels).any() else np.array(UNCHECKED)[:, None]
     together = np.arange(clips) if groups is None else groups
+    checked = have_others(labels, together)
+    strengths, sharpnesses = (STRENGTHS, SHARPNESS) if checked.any() else np.array(UNCHECKED)[:, None]
     for strength in strengths * len(x):
         left_out = _left_out(directions, squares, target, strength, together.repeat(views))
         scores = (left_out / root).reshape(clips, views, -1)[:, :asked]
-        loss, sharpness = min((_loss(scores * it, labels), it) for it in sharpnesses)
+        loss, sharpness = min((_loss(scores * it, labels, checked), it) for it in sharpnesses)
         if best is None or loss < best[0]:
             best = loss, strength, sharpness, scores * sharpness
     assert best is not None
@@ -112,13 +114,25 @@ def log_probabilities(scores: Float[np.ndarray, "N views classes"]) -> Float[np.
     return np.log(np.maximum((shares / shares.sum(-1, keepdims=True)).mean(1), 1e-12))
 
 
-def have_others(labels: Int[np.ndarray, "N"]) -> Bool[np.ndarray, "N"]:
-    """The examples whose class has others: what is said of them without them can be right."""
-    return np.bincount(labels)[labels] > 1
+def have_others(labels: Int[np.ndarray, "N"], groups: Shaped[np.ndarray, "N"]) -> Bool[np.ndarray, "N"]:
+    """The clips whose class has others outside of their group: what is said of them without the group can be right."""
+    _, group = np.unique(groups, return_inverse=True)
+    count = np.zeros((labels.max() + 1, group.max() + 1), int)
+    np.add.at(count, (labels, group), 1)
+    return count[labels].sum(1) > count[labels, group]
 
 
-def _loss(scores: Float[np.ndarray, "N views classes"], labels: Int[np.ndarray, "N"]) -> float:
-    checked = have_others(labels) if have_others(labels).any() else np.ones(len(labels), bool)
+def groups_of(names: Iterable[object], labels: Int[np.ndarray, "N"]) -> Int[np.ndarray, "N"] | None:
+    """A number for each name, such as a subject's; None where a name is missing, or no class has clips of two names."""
+    texts = ["" if it is None else str(it) for it in names]
+    _, groups = np.unique(texts, return_inverse=True)
+    return groups if "" not in texts and have_others(labels, groups).any() else None
+
+
+def _loss(
+    scores: Float[np.ndarray, "N views classes"], labels: Int[np.ndarray, "N"], checked: Bool[np.ndarray, "N"]
+) -> float:
+    checked = checked if checked.any() else np.ones(len(labels), bool)
     likely, labels = log_probabilities(scores)[checked], labels[checked]
     of_truth = likely[np.arange(len(labels)), labels]
     return -float(((1 - SMOOTHING) * of_truth + SMOOTHING * likely.mean(1)).mean())

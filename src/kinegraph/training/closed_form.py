@@ -14,7 +14,7 @@ from kinegraph.data.windows import WindowDataset
 from kinegraph.messages import counted
 from kinegraph.models.layers.absent import clip_vectors
 from kinegraph.models.network import ClosedForm
-from kinegraph.models.ridge import fit_head
+from kinegraph.models.ridge import fit_head, groups_of
 
 MOST = 4000  # clips: the time of a fit grows faster than their number
 SAMPLE = 300  # clips that a network without training looks at
@@ -32,11 +32,12 @@ def fit_closed_form(parts: Sequence[ClosedForm], clips: ClipDataset | WindowData
     if isinstance(clips, WindowDataset):
         raise ValueError(f"{name} is fitted to clips, but the task is frames; give another network")
     shown, mirrored = _as_tested(clips)
+    classes, subjects = len(shown.folder.class_names), shown.folder.attributes.get("subject")
+    people = None if subjects is None else groups_of(subjects[shown.indices], shown.label)
     for part in parts:
         part.network.see(torch.cat(list(_some_bodies(shown, part))))
         vectors = np.concatenate(list(_vectors(shown, part)))
-        classes = len(shown.folder.class_names)
-        part.put(fit_head(vectors.astype(np.float64), shown.label, classes, mirrored, _people(shown)))
+        part.put(fit_head(vectors.astype(np.float64), shown.label, classes, mirrored, people))
     of = "" if len(shown) == len(clips) else f" of {len(clips):,}"
     return f"{name}: fitted in closed form to {counted(len(shown), 'clip')}{of}"
 
@@ -55,14 +56,6 @@ def _as_tested(clips: ClipDataset) -> tuple[ClipDataset, Int[np.ndarray, "classe
     varied = replace(steps.augment, mirror_labels=False)  # the head knows the classes of mirror images
     steps = replace(steps, test_clips=1, test_mirror=mirror, augment=varied)
     return ClipDataset(clips.folder, indices, steps), other if twins else None
-
-
-def _people(clips: ClipDataset) -> Int[np.ndarray, "N"] | None:
-    """A number for the person of each clip, so that a head is judged by people whom it does not know; None: unknown."""
-    if (subjects := clips.folder.attributes.get("subject")) is None:
-        return None
-    known, people = np.unique([str(it) for it in subjects[clips.indices]], return_inverse=True)
-    return people if len(known) > 1 and "" not in known else None
 
 
 def _some_bodies(clips: ClipDataset, part: ClosedForm) -> Iterator[Float[Tensor, "B T V C"]]:
