@@ -99,7 +99,12 @@ auto_scale_lr = dict(enable=True, base_batch_size=128)
 
 
 def test_layouts_of_ours_graphs_of_another_number_and_a_cosine_that_rises(tmp_path):
-    text = projects.dense("DGSTGCN", "j").replace("'nturgb+d'", "'kinect32'").replace("num_filter=8", "num_filter=4")
+    text = (
+        projects.dense("DGSTGCN", "b")
+        .replace("GenSkeFeat', ", "GenSkeFeat', dataset='kinect32', ")
+        .replace("'nturgb+d'", "'kinect32'")
+        .replace("num_filter=8", "num_filter=4")
+    )
     (tmp_path / "dense.py").write_text(text)
     recipe = read_foreign(tmp_path / "dense.py")
     assert recipe.refused == []

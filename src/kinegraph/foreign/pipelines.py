@@ -8,7 +8,7 @@ from kinegraph.data.augment import Augmentation
 from kinegraph.data.features import Stream
 from kinegraph.data.preprocessing import UNIFORM, Placing, Sampling
 from kinegraph.foreign.block import Block
-from kinegraph.foreign.networks import LAYOUTS_0, LAYOUTS_1
+from kinegraph.foreign.networks import LAYOUTS_0, LAYOUTS_1, ours_of
 from kinegraph.foreign.recipe import ANY, Recipe, about_training, check_known
 from kinegraph.messages import did_you_mean, quoted
 from kinegraph.skeleton.layout import load_layout
@@ -133,6 +133,7 @@ def _pre_normalize_3d(steps: Steps, block: Block) -> None:
     if way not in get_args(Placing):
         steps.recipe.refuse("PreNormalize3D with align_spine=False is not in this version", block, "align_spine")
         return
+    steps.recipe.dataset["dimensions"] = 3  # whatever the layout's joints usually have
     steps.order.append("normalise")
     steps.say("normalize", way, block, "align_spine" if "align_spine" in block else "type")
 
@@ -238,7 +239,7 @@ def _gen_features(steps: Steps, block: Block) -> None:
 def _check_bones(steps: Steps, block: Block) -> None:
     """Refuse bones of another skeleton than the network's."""
     layout, theirs = steps.recipe.dataset.get("layout"), block.get("dataset", "nturgb+d")
-    known = (LAYOUTS_0 | LAYOUTS_1).get(str(theirs))
+    known = (LAYOUTS_0 | LAYOUTS_1).get(str(theirs)) or ours_of(theirs)
     if layout and (known is None or known.joints != layout):
         steps.recipe.refuse(f"{block['type']}: bones of {quoted(theirs)}, the network has the joints {layout}", block)
 
