@@ -97,6 +97,8 @@ def test_figures_of_two_recordings_by_hand():
     b = of_class(both, 2)
     assert (b.frames, b.segments, b.found, b.recall, b.precision) == (7, 2, 1, 5 / 7, 1)
     assert b.counts[0.5] == Counts(1, 0, 1)
+    assert b.alarms == 0
+    assert math.isnan(of_class(both, 0).alarms), "the class of nothing has no segments"
 
 
 def test_a_false_alarm_in_an_hour():

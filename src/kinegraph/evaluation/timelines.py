@@ -148,6 +148,7 @@ def figures(timelines: Sequence[Timeline]) -> SegmentFigures:
 def of_class(timelines: Sequence[Timeline], label: int) -> ClassFigures:
     """The figures of one class."""
     there, given, both = np.sum([one.counts[label] for one in timelines], axis=0).tolist()
+    nothing = any(one.none == label for one in timelines)  # it has no segments, so no false ones either
     pairs = [(_of(one.segments, label), _of(one.found, label)) for one in timelines]
     return ClassFigures(
         label=label,
@@ -158,7 +159,7 @@ def of_class(timelines: Sequence[Timeline], label: int) -> ClassFigures:
         found=sum(len(found) for _, found in pairs),
         counts={least: sum((hits(a, b, least) for a, b in pairs), Counts()) for least in OVERLAPS},
         mean_ap=_mean([_mean_ap(pairs, least) for least in TIOU]),
-        **_promptness(timelines, pairs),
+        **_promptness(timelines, pairs) | ({"alarms": float("nan")} if nothing else {}),
     )
 
 
