@@ -1,14 +1,18 @@
 """Two trainings in one folder, a training that was killed, and a run that goes on with other clips."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from kinegraph.cli import main
+from kinegraph.training import run_folder
 from kinegraph.training.run_folder import locked
 from tests import made_up
 
@@ -92,3 +96,40 @@ def test_a_run_goes_on_with_its_own_clips_only(tmp_path, capsys):
     for file in (tmp_path / "moved").iterdir():  # a copy is the same dataset
         (tmp_path / "data" / file.name).write_bytes(file.read_bytes())
     assert train(tmp_path, "--resume") == 0
+
+
+def test_on_windows_one_byte_is_locked_and_no_open_file_is_removed(tmp_path, monkeypatch):
+    """Windows locks a byte from the present place on, and does not remove a file that is open."""
+    held, removed = {}, []
+
+    def locking(number, mode, count):
+        place = (os.fstat(number).st_ino, os.lseek(number, 0, os.SEEK_CUR))
+        if place in held and _is_open(held[place]):
+            raise PermissionError(errno.EACCES, "locked")
+        held[place] = number
+
+    def unlink(path, missing_ok=False):
+        assert not any(map(_is_open, held.values())), "open"
+        removed.append(path.name)
+        held.clear()
+
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK=2))
+    monkeypatch.setattr(run_folder, "WINDOWS", True)
+    monkeypatch.setattr(Path, "unlink", unlink)
+    with (
+        locked(tmp_path / "run"),
+        pytest.raises(ValueError, match=f"in use: process {os.getpid()} on"),
+        locked(tmp_path / "run"),
+    ):
+        pass
+    assert removed == [".lock"]
+    with locked(tmp_path / "run"):  # the file of before is there, with its text
+        pass
+
+
+def _is_open(number):
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True

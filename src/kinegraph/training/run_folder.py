@@ -41,6 +41,8 @@ COLUMNS = ("epoch", "loss", "top1", "top5", "mean_class_accuracy")
 NO_FIGURES = ("mode", "iter", "time")  # of a validation
 LOCK = ".lock"
 RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
+WINDOWS = os.name == "nt"
+BEHIND_THE_TEXT = 1 << 20  # bytes; of the lock's file
 NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
 
 
@@ -241,8 +243,7 @@ def locked(folder: Path) -> Iterator[None]:
             yield
         finally:
             if file is not None:
-                (folder / LOCK).unlink(missing_ok=True)  # before it is let go of
-                file.close()
+                _give_back(folder / LOCK, file)
 
 
 def _is_first_process() -> bool:
@@ -286,6 +287,17 @@ def _taken(path: Path) -> FileIO | None:
     return file
 
 
+def _give_back(path: Path, file: FileIO) -> None:
+    """Remove the lock's file. Windows removes no open file; whoever opens this one meanwhile keeps it."""
+    if WINDOWS:
+        file.close()
+        with suppress(OSError):
+            path.unlink()
+    else:
+        path.unlink(missing_ok=True)  # before it is let go of
+        file.close()
+
+
 def _holder(file: FileIO) -> str:
     try:
         file.seek(0)
@@ -300,9 +312,11 @@ def _lock(file: FileIO) -> None:
 
     A forked process closes its copy: a worker that outlives this process must not keep the lock.
     """
-    if os.name == "nt":
+    if WINDOWS:
         import msvcrt
 
+        # It locks from the present place on, and a locked byte cannot be read: the same one for all, behind the text.
+        file.seek(BEHIND_THE_TEXT)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # pyright: ignore[reportAttributeAccessIssue]
     else:
         import fcntl
