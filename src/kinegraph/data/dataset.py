@@ -131,25 +131,9 @@ class SkeletonDataset:
         """
         if isinstance(index, slice):
             return [self[i] for i in range(len(self))[index]]
-        if isinstance(index, str):
-            if index not in self._places:
-                hint = did_you_mean(index, self.names) or f"; its clips are {first_few(self.names)}"
-                if index in self.class_names:
-                    of_class = [self.names[i] for i in np.flatnonzero(self.label == self.class_names.index(index))]
-                    hint = f"; that is a class, its clips are {first_few(of_class)}"
-                raise KeyError(f"there is no clip '{index}' in {self.path}{hint}")
-            index = self._places[index]
-        if not isinstance(index, int | np.integer):
-            raise TypeError(f"dataset[...] takes a number, a name or a slice, found {index!r}")
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"clip {index} of {len(self)}")
-        index = int(index) % len(self)
-        people, frames, label, fps = (
-            int(self.people[index]),
-            int(self.frames[index]),
-            int(self.label[index]),
-            float(self.fps[index]),
-        )
+        index = self._number_of(index)
+        people, frames = int(self.people[index]), int(self.frames[index])
+        label, fps = int(self.label[index]), float(self.fps[index])
         keypoint = self.rows(index).astype(np.float32, copy=False)
         keypoint = keypoint.reshape(people, frames, *keypoint.shape[1:])
         score = None
@@ -171,6 +155,22 @@ class SkeletonDataset:
             splits={key: str(values[index]) for key, values in self.splits.items()},
             segments=None if self.segments is None else self.segments[index],
         )
+
+    def _number_of(self, clip: SupportsIndex | str) -> int:
+        """The number of a clip, from 0, given by it or by name."""
+        if isinstance(clip, str):
+            if clip not in self._places:
+                hint = did_you_mean(clip, self.names) or f"; its clips are {first_few(self.names)}"
+                if clip in self.class_names:
+                    of_class = [self.names[i] for i in np.flatnonzero(self.label == self.class_names.index(clip))]
+                    hint = f"; that is a class, its clips are {first_few(of_class)}"
+                raise KeyError(f"there is no clip '{clip}' in {self.path}{hint}")
+            return self._places[clip]
+        if not isinstance(clip, int | np.integer):
+            raise TypeError(f"dataset[...] takes a number, a name or a slice, found {clip!r}")
+        if not -len(self) <= clip < len(self):
+            raise IndexError(f"clip {clip} of {len(self)}")
+        return int(clip) % len(self)
 
     def rows(self, index: int) -> Float[np.ndarray, "rows V C"]:
         """The coordinates of clip `index` as they lie on disk: person after person, frame after frame."""
@@ -288,7 +288,7 @@ def write_dataset(
     source: str,
     licence: str = "",
     dtype: str = "float32",
-    none: int | None = None,
+    none: int | np.integer[Any] | None = None,
     overwrite: bool = False,
 ) -> SkeletonDataset:
     """Write clips to a new dataset folder, in one pass, and open it. Memory does not grow with their coordinates.
@@ -338,7 +338,9 @@ def write_dataset(
     return open_dataset(path)
 
 
-def _check_facts(words: Mapping[str, str], texts: Mapping[str, str], none: int | None, classes: int) -> None:
+def _check_facts(
+    words: Mapping[str, str], texts: Mapping[str, str], none: int | np.integer[Any] | None, classes: int
+) -> None:
     """Raises ValueError for a fact of all clips that is none of the known words, no text, or no class."""
     for what, known in (("dtype", DTYPES), ("units", UNITS)):
         if words[what] not in known:

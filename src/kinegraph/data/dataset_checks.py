@@ -8,13 +8,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from kinegraph.data.checks import Expected, Finding, findings, units_expected
 from kinegraph.data.clip_summary import ClipSummary
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.large import BLOCK_BYTES
 from kinegraph.data.repeats import course_by
+from kinegraph.data.row_file import RowFile
 from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.geometry import extent, seen
 
@@ -58,21 +59,8 @@ def _glance(folder: SkeletonDataset, index: int, parts: Mapping[str, Shaped[np.n
         "subject": subject,
         "splits": {split: str(part[index]) for split, part in parts.items()},
     }
-    shape = people, frames, *values.shape[1:]
-    there, digest, moved, largest = np.zeros(shape[:2], bool), hashlib.blake2b(digest_size=16), False, 0.0
-    step = max(1, BLOCK_BYTES // values.row_bytes)
-    for person in range(people):
-        first = None
-        for at in range(0, frames, step):
-            row, stop = start + person * frames, min(at + step, frames)
-            poses = values.read(row + at, row + stop)
-            there[person, at:stop] = now = poses.any((1, 2))
-            digest.update(poses)
-            bodies = poses[now]
-            if len(bodies):
-                first = bodies[0] if first is None else first
-                moved = moved or bool((bodies != first).any())
-                largest = max(largest, float(bodies.max()), -float(bodies.min()))
+    shape, step = (people, frames, *values.shape[1:]), max(1, BLOCK_BYTES // values.row_bytes)
+    there, digest, moved, largest = _read_once(values, start, people, frames, step)
     if not there.any():
         return ClipSummary(**about, shape=shape)
 
@@ -95,6 +83,29 @@ def _glance(folder: SkeletonDataset, index: int, parts: Mapping[str, Shaped[np.n
         digest=digest.digest(),
         course=course_by(there, poses_of),
     )
+
+
+def _read_once(
+    values: RowFile, start: int, people: int, frames: int, step: int
+) -> tuple[Bool[np.ndarray, "M T"], hashlib.blake2b, bool, float]:
+    """Who is there in each frame, the digest of all values, whether anybody moves, and the largest coordinate.
+
+    step: frames in memory at a time.
+    """
+    there, digest, moved, largest = np.zeros((people, frames), bool), hashlib.blake2b(digest_size=16), False, 0.0
+    for person in range(people):
+        first = None
+        for at in range(0, frames, step):
+            row, stop = start + person * frames, min(at + step, frames)
+            poses = values.read(row + at, row + stop)
+            there[person, at:stop] = now = poses.any((1, 2))
+            digest.update(poses)
+            bodies = poses[now]
+            if len(bodies):
+                first = bodies[0] if first is None else first
+                moved = moved or bool((bodies != first).any())
+                largest = max(largest, float(bodies.max()), -float(bodies.min()))
+    return there, digest, moved, largest
 
 
 def _size(body: Float[np.ndarray, "V C"]) -> float:

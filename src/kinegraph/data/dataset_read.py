@@ -44,15 +44,7 @@ SHORT_TEXT = 32  # letters
 
 def read_about(path: Path) -> dict[str, Any]:
     """dataset.json, with its layout built."""
-    if path.is_file():
-        raise ValueError(f"{path} is a file, no dataset folder; `kinegraph prepare {path} OUT` makes one of it")
-    if not path.is_dir():
-        raise ValueError(f"no dataset folder {path}; `kinegraph prepare` makes one")
-    file = path / "dataset.json"
-    if not file.is_file():
-        raise ValueError(
-            f"{path} is not a dataset folder, there is no dataset.json in it; `kinegraph prepare` makes one"
-        )
+    file = _about_file(path)
     about = read_json(file)
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise ValueError(f"{file} does not describe a {FORMAT}")
@@ -88,6 +80,20 @@ def read_about(path: Path) -> dict[str, Any]:
             f"{file} is not what was written; prepare the dataset again, or remove '{OWN_SUM}' from it if you edited it"
         )
     return about
+
+
+def _about_file(path: Path) -> Path:
+    """dataset.json of a dataset folder. Raises ValueError where there is none."""
+    if path.is_file():
+        raise ValueError(f"{path} is a file, no dataset folder; `kinegraph prepare {path} OUT` makes one of it")
+    if not path.is_dir():
+        raise ValueError(f"no dataset folder {path}; `kinegraph prepare` makes one")
+    file = path / "dataset.json"
+    if not file.is_file():
+        raise ValueError(
+            f"{path} is not a dataset folder, there is no dataset.json in it; `kinegraph prepare` makes one"
+        )
+    return file
 
 
 def _check_crc(file: Path, sums: object) -> None:

@@ -148,7 +148,7 @@ def _is_line(text: str) -> bool:
 
 def _is_whole(value: object) -> bool:
     try:
-        return value == int(value)  # type: ignore[call-overload]
+        return bool(value == int(value))  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):
         return False
 

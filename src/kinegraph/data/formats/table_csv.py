@@ -214,7 +214,7 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Joi
     )
 
 
-def layout_of_table(path: Path, joints: Sequence[str], channels: int, given: str | None) -> JointLayout:
+def layout_of_table(path: Path, joints: Sequence[str], channels: int, given: str | JointLayout | None) -> JointLayout:
     """The same, or one of the file's own joints where most are of no built-in layout."""
     try:
         return layout_of(path, joints, channels, given)

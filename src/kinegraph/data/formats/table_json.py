@@ -208,7 +208,7 @@ def _clip(item: Any, name: str) -> Any:
 # ---- a file ----------------------------------------------------------------------------------------------------------
 
 
-def _table(path: Path, spec: object, given: str | None) -> JsonTable:
+def _table(path: Path, spec: object, given: str | JointLayout | None) -> JsonTable:
     if not isinstance(spec, Mapping):
         raise ValueError(f"expected an object with 'clips', found {type(spec).__name__}")
     if unknown := [key for key in spec if key not in (*FIELDS, *JOINTS, *BONES)]:
