@@ -29,15 +29,9 @@ from kinegraph.safe_packed import unpacked
 
 KINDS = "biufcSUO"  # dtypes of plain values; structured ones could point outside of their memory
 OBJECTS = (
-    pickle.NEWOBJ_EX,
-    pickle.EXT1,
-    pickle.EXT2,
-    pickle.EXT4,
-    pickle.PERSID,
-    pickle.BINPERSID,
-    pickle.NEXT_BUFFER,
+    pickle.NEWOBJ_EX, pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.PERSID, pickle.BINPERSID, pickle.NEXT_BUFFER,
     pickle.READONLY_BUFFER,
-)
+)  # fmt: skip
 COPIED_A_BYTE = 4  # what may be copied for each byte of the file: words that copy must not multiply it
 COPIED_ALWAYS = 1 << 16
 JOBLIB_ARRAY = "joblib.numpy_pickle.NumpyArrayWrapper"

@@ -55,6 +55,11 @@ class Warnings(io.TextIOBase):
         return len(text)
 
 
+def note(line: str) -> None:
+    """Print what is worth knowing beside the results, on stderr."""
+    print(f"note: {line}", file=sys.stderr)
+
+
 def anybody_reads() -> bool:
     """Whether what is printed arrives, as far as is known; after ten lines `kinegraph predict ... | head` can stop."""
     pipe = _pipe_of(sys.stdout)

@@ -1,6 +1,5 @@
 """`kinegraph embed WEIGHTS INPUT...`: clips as vectors, in a file."""
 
-import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from kinegraph.commands.signature import check_numbers
 from kinegraph.files import check_new_file
 from kinegraph.messages import counted
 from kinegraph.plugins import load_plugins
+from kinegraph.screen import note
 
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
     from jaxtyping import Float
@@ -92,7 +92,7 @@ class Described:
 
 
 def described(
-    weights: Path, inputs: list[Path], options: dict[str, object], how: Asking, *, examples: bool = False
+    weights: Path, inputs: list[Path], options: dict[str, object], asking: Asking, *, examples: bool = False
 ) -> Described:
     """Vectors of all views, names and classes of all clips; what was assumed or left out is said.
 
@@ -106,13 +106,10 @@ def described(
     from kinegraph.inference.predictor import placed, predictor_of
     from kinegraph.models.weights import load_weights
 
-    def note(line: str) -> None:
-        print(f"note: {line}", file=sys.stderr)
-
     known = None if is_any(weights) else load_weights(weights)
     classes, layout = (known.class_names, known.layout) if known else ((), None)
-    on_fault = "skip" if how.skip_broken else "stop"
-    found = read_inputs(inputs, classes, options, format=how.format, on_fault=on_fault, layout=layout)
+    on_fault = "skip" if asking.skip_broken else "stop"
+    found = read_inputs(inputs, classes, options, format=asking.format, on_fault=on_fault, layout=layout)
     names: list[str] = []
     truths: list[str | None] = []
     frames: list[int] = []
@@ -123,7 +120,7 @@ def described(
             asked = list(asked)
             clips_and_truths = [it.clip for it in asked], [it.truth for it in asked]
             known = encoder_for(*clips_and_truths, examples=examples)
-        predictor = placed(predictor_of(known, map_layout=how.map_layout), how.device)
+        predictor = placed(predictor_of(known, map_layout=asking.map_layout), asking.device)
 
         def clips(asked):
             for question in asked:
@@ -136,7 +133,7 @@ def described(
         asked = compared(asked, predictor, note, turned=options["up"] is not None)
         count = sum(one.count for one in found)
         asked = track(asked, "describing", count, console=console, transient=True, disable=not console.is_terminal)
-        vectors = list(embeddings(predictor, clips(asked), how.batch_size))
+        vectors = list(embeddings(predictor, clips(asked), asking.batch_size))
     say_of_inputs(found, inputs)
     if not vectors:
         raise ValueError("there is no clip in " + ", ".join(map(str, inputs)))

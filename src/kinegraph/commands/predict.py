@@ -13,7 +13,7 @@ from kinegraph.commands.signature import check_numbers
 from kinegraph.files import check_new_file
 from kinegraph.messages import counted, plain_name, shortened
 from kinegraph.plugins import load_plugins
-from kinegraph.screen import anybody_reads
+from kinegraph.screen import anybody_reads, note
 
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
     from jsonargparse import Namespace
@@ -126,12 +126,12 @@ def predict(
         of_frames = getattr(predictor, "of_frames", False) and window is None
         timeline = window is not None or of_frames
         many = not of_frames and (clips >= MANY or window is not None)
-        predictor = placed_asked(predictor, device, precision, many, engine, _note)
+        predictor = placed_asked(predictor, device, precision, many, engine, note)
         single = clips == 1 and not per_person and not timeline
         shown, written = top or (5 if single else 1), min(top or 5, len(predictor.class_names))
         table = AnswerTable(console, predictor.class_names, shown, per_person=per_person, timeline=timeline)
         asked = opened.enter_context(closing(questions(found, inputs, predictor.class_names)))
-        asked = opened.enter_context(closing(compared(asked, predictor, _note, turned=up is not None)))
+        asked = opened.enter_context(closing(compared(asked, predictor, note, turned=up is not None)))
         if count:
             asked = opened.enter_context(closing(with_repetitions(asked)))
         if not any(one.format == "video" for one in found):  # which has a bar of its own
@@ -140,7 +140,7 @@ def predict(
         if engine != "torch":
             first = list(islice(asked, MEASURED if window is None else 1))
             some = list(islice(pieces(predictor, first, **ways), MEASURED))
-            predictor = by_engine(predictor, engine, some, _note)
+            predictor = by_engine(predictor, engine, some, note)
             asked = chain(first, asked)
         write = opened.enter_context(answer_file(out, written)) if out else None
         hint: str | None = None  # about the first clip that is very long
@@ -156,10 +156,6 @@ def predict(
     say_of_inputs(found, inputs)
     if hint:
         print(hint, file=sys.stderr)
-
-
-def _note(line: str) -> None:
-    print(f"note: {line}", file=sys.stderr)
 
 
 def _predictor_and_inputs(
@@ -226,7 +222,7 @@ def _published(path: Path, config: "Namespace", class_names: str | None, found: 
         names = ntu.class_names(60)
     layout = load_layout(config.layout) if config.layout else infer_layout(model) or found.layout
     fitting = names if class_names is not None or len(names) == classes else None
-    return published_weights(path, layout=layout, class_names=fitting, say=_note)
+    return published_weights(path, layout=layout, class_names=fitting, say=note)
 
 
 def _counted(asked: Iterable, total: int, console: "Console", quiet: bool) -> Iterator:

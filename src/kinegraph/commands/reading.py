@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from kinegraph.messages import first_few, plain_name
 from kinegraph.models.weights_path import zoo_names
+from kinegraph.screen import note
 
 if TYPE_CHECKING:  # readers take a second to import: not for --help
     from kinegraph.data.formats.recordings import Recordings
@@ -68,11 +69,11 @@ def say_of_inputs(found: "Sequence[Recordings]", inputs: Sequence[Path]) -> None
         for line in one.assumed:
             said.setdefault(line, []).append(str(path))
     for line, paths in said.items():
-        print(f"note: {first_few(paths)}: assumed {line}", file=sys.stderr)
+        note(f"{first_few(paths)}: assumed {line}")
     for line in dict.fromkeys(line for one in found for line in one.skipped()):
         print(f"skipped: {line}", file=sys.stderr)
     for line in (line for one in found for line in one.changed()):
-        print(f"note: {line}", file=sys.stderr)
+        note(line)
 
 
 def window_hint(extra: Mapping[str, Any], name: str, frames: int) -> str | None:
@@ -127,7 +128,7 @@ def _are_weights(path: Path) -> bool:
 
 
 def _say_order(verb: str, words: Sequence[Path]) -> None:
-    print(f"note: read as kinegraph {verb} {' '.join(map(str, words))}", file=sys.stderr)
+    note(f"read as kinegraph {verb} {' '.join(map(str, words))}")
 
 
 # ---- how far the people of a video are estimated ---------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """`kinegraph stream WEIGHTS SOURCE`: what people do, while it happens."""
 
-import sys
 from collections.abc import Generator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from kinegraph.atomic import atomic_file
 from kinegraph.commands.reading import weights_first
 from kinegraph.commands.signature import check_numbers
 from kinegraph.plugins import load_plugins
-from kinegraph.screen import anybody_reads
+from kinegraph.screen import anybody_reads, note
 
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
     from kinegraph.data.formats.json_lines import Frame, Head
@@ -117,11 +116,11 @@ def stream(
     session = Session(
         load_trained(weights), people=people, window=window, stride=stride, gap=gap, engine=engine, enter=enter,
         leave=leave, least=least, delay=delay, none=none, count=count, layout=layout, fps=fps, image_size=image_size,
-        map_layout=map_layout, device=device, note=_note, precision=precision,
+        map_layout=map_layout, device=device, note=note, precision=precision,
     )  # fmt: skip
     found = played(
         source, dimensions=session.dimensions, layout=session.joints, listen=listen, skip_broken=skip_broken,
-        format=format, note=_note,
+        format=format, note=note,
         options={"layout": layout, "fps": fps, "image_size": image_size, "units": units, "up": up,
                  "pose": pose},
     )  # fmt: skip
@@ -157,7 +156,3 @@ def _recorded(path: Path) -> "Generator[Write, None, None]":
             problem = error
     if problem is not None:
         raise problem
-
-
-def _note(line: str) -> None:
-    print(f"note: {line}", file=sys.stderr)
