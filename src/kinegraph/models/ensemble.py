@@ -93,15 +93,17 @@ class Ensemble(SkeletonNetwork):
         """The first clips are those of the first member, and so on; fewer clips than members are seen by all."""
         check_input(self, x)
         members: Any = [self.members[i] for i in self.trained]
-        if not members or len(x) < len(members):
+        if not members:
             return clip_logits(self, x, people)
-        there = [None] * len(members) if people is None else people.tensor_split(len(members))
+        few = len(x) < len(members)
+        shares = [x] * len(members) if few else x.tensor_split(len(members))
+        there = [people] * len(members) if few or people is None else people.tensor_split(len(members))
         weights = self.head.weight.split(self.widths, dim=1)
         logits = []
-        for i, one, share, count in zip(self.trained, members, x.tensor_split(len(members)), there, strict=True):
+        for i, one, share, count in zip(self.trained, members, shares, there, strict=True):
             vectors = clip_vectors(one, share[..., self.seen[i]].contiguous(), count)
             logits.append(F.linear(vectors, weights[i], self.head.bias))
-        return torch.cat(logits)
+        return torch.stack(logits).mean(0) if few else torch.cat(logits)
 
     def forward_features(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B S V D"]:
         """The features of all members, one after another on the last axis, divided by the number of members of a kind.

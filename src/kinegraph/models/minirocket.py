@@ -86,11 +86,9 @@ class MiniRocket(SkeletonNetwork):
         self.mixing /= deviation[:, None]
         self.threshold.copy_(answers.gather(1, moment[:, None])[:, 0] / deviation)
 
+    @torch.no_grad()
     def forward_features(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B 1 1 D"]:
-        with (
-            torch.no_grad(),
-            torch.autocast(x.device.type, enabled=False),
-        ):  # a small movement is lost in half precision
+        with torch.autocast(x.device.type, enabled=False):  # a small movement is lost in half precision
             numbers = self._numbers(x)
             answers = torch.cat([self._part(numbers, place) for place in range(len(self.dilations))], dim=1)
             above = ((answers - self.threshold[:, None]) / SLOPE + 0.5).clamp(0, 1)
