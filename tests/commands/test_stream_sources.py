@@ -123,7 +123,7 @@ def test_a_source_that_breaks_off_says_so_where_its_pictures_are_taken():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["97"], "camera 97 gives no pictures: No such file or directory"),
+        (["97"], "camera 97 gives no pictures: No such file or directory; cameras here: "),
         (["rtsp://127.0.0.1:1/a"], "rtsp://127.0.0.1:1/a gives no pictures: Connection refused"),
         (["walk.mp4", "--units", "m"], "--units is for files of joints; walk.mp4 holds pictures"),
         (["walk.mp4", "--listen"], "--listen is for a source such as tcp://"),

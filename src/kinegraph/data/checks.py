@@ -131,7 +131,7 @@ def _values(facts, expected) -> Iterable[Finding]:
     yield from _where(shaped, "note", "missing", "more than half of the joints missing", lambda one: one.missing > 0.5)
     empty_frames = [one for one in shaped if one.nobody > EMPTY_FRAMES]
     most = max((one.nobody for one in empty_frames), default=0)
-    message = f"nobody is in up to {most:.0%} of the frames of a clip; are frames numbered one by one?"
+    message = f"nobody is in up to {most:.0%} of the frames of a clip: out of sight, or not numbered one by one?"
     yield from _where(empty_frames, "note", "nobody", message, lambda one: True)
     yield from _unseen(shaped)
     outside = "scores outside of 0 to 1"

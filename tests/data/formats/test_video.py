@@ -4,6 +4,7 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -263,3 +264,13 @@ def test_rtmlib_is_called_as_its_pages_say(tmp_path, monkeypatch):
     places = [[], *([(40.0 + t, 40.0)] for t in range(12))]
     (clip,) = read(film(tmp_path / "a.mp4", places), pose="rtmlib", cache=tmp_path / "cache")
     np.testing.assert_allclose(middles(clip)[0, 1:], [people[0] for people in places[1:]], atol=0.01)
+
+
+def test_models_that_cannot_be_fetched_are_said_with_the_way(tmp_path, monkeypatch):
+    def body(**settings):
+        raise URLError("Name or service not known")
+
+    monkeypatch.setitem(sys.modules, "rtmlib", SimpleNamespace(Body=body))
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "0.0.16")
+    with pytest.raises(ValueError, match=r"Name or service not known>; copy ~/\.cache/rtmlib from a computer"):
+        list(read(film(tmp_path / "a.mp4", [[(40.0, 40.0)]]), pose="rtmlib", cache=tmp_path / "cache"))

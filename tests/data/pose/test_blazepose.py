@@ -1,12 +1,14 @@
 """Who is followed, with networks under test: people are bright pixels at their hips, and the detector may be blind."""
 
 from itertools import pairwise
+from threading import Thread
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kinegraph.data.pose import blazepose
 from kinegraph.data.pose.blazepose import BESIDE, JOINTS, MOST_SQUARES, RARELY, TENTATIVE, People, Square, squares_of
 from kinegraph.skeleton.layout import load_layout
 
@@ -133,3 +135,30 @@ def test_squares_cover_the_picture(width, height):
 @pytest.mark.parametrize("size", [(426, 240), (1920, 1080), (3840, 2160), (2160, 3840)])
 def test_a_large_picture_has_no_more_parts(size):
     assert len(squares_of(*size)) == 4
+
+
+def test_graphs_are_made_once_a_thread_and_again_after_an_error(monkeypatch):
+    """MediaPipe keeps the memory of a graph for long: a pair for each video of a folder would fill the computer."""
+    made = []
+
+    class Graph:
+        def __init__(self, *given):
+            made.append(given)
+
+        def process(self, given):
+            if given == "broken":
+                raise RuntimeError(given)
+            return given
+
+    monkeypatch.setattr(blazepose, "_graph", Graph)
+    kept = blazepose._Kept()
+    assert [kept.process(which, given) for which, given in [(0, "a"), (1, "b"), (0, "c")]] == ["a", "b", "c"]
+    assert len(made) == 2  # one detects, one locates
+    thread = Thread(target=kept.process, args=(0, "d"))
+    thread.start()
+    thread.join()
+    assert len(made) == 4  # a graph is not for two threads at once
+    with pytest.raises(RuntimeError, match="broken"):
+        kept.process(1, "broken")
+    assert kept.process(0, "e") == "e"
+    assert len(made) == 6

@@ -10,6 +10,7 @@ Source: Bazarevsky et al., BlazePose: On-device Real-time Body Pose tracking, 20
 
 import math
 import os
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -201,14 +202,30 @@ def _trunks(place: Real[np.ndarray, "2"], landmarks: Landmarks) -> float:
 # ---- MediaPipe -------------------------------------------------------------------------------------------------------
 
 
+class _Kept(threading.local):
+    """Graphs of a thread, for all its videos: they remember no picture. MediaPipe gives the memory of one back late."""
+
+    graphs: tuple[Any, Any] | None = None
+
+    def process(self, which: int, given: Any) -> Any:
+        try:
+            if self.graphs is None:
+                self.graphs = _graph(DETECT, "detections"), _graph(LOCATE, "landmarks", "world", "next")
+            return self.graphs[which].process(given)
+        except Exception:
+            self.graphs = None  # after an error they answer nothing more
+            raise
+
+
+_kept = _Kept()
+
+
 def _networks() -> tuple[Detect, Locate]:
     """MediaPipe's two networks."""
     from mediapipe.framework.formats.rect_pb2 import NormalizedRect
 
-    detector, locator = _graph(DETECT, "detections"), _graph(LOCATE, "landmarks", "world", "next")
-
     def detect(image: Image) -> list[Square]:
-        return [_square(it.location_data, image) for it in detector.process(image).detections or ()]
+        return [_square(it.location_data, image) for it in _kept.process(0, image).detections or ()]
 
     def locate(image: Image, square: Square) -> tuple[Landmarks, Square] | None:
         high, wide = image.shape[:2]
@@ -216,7 +233,7 @@ def _networks() -> tuple[Detect, Locate]:
             x_center=square.x / wide, y_center=square.y / high, width=square.side / wide, height=square.side / high,
             rotation=square.turn,
         )  # fmt: skip
-        result = locator.process({"image": image, "square": rect})
+        result = _kept.process(1, {"image": image, "square": rect})
         if result.landmarks is None:
             return None
         flat = [(it.x * wide, it.y * high, it.visibility) for it in result.landmarks.landmark]

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from queue import Empty, Queue
 from threading import Event, Thread
 
@@ -40,7 +41,7 @@ def camera(source: str) -> Generator[tuple[float | None, Iterator[Picture]], Non
             with latest(decoded(file, stream, live=True)) as pictures:
                 yield float(stream.average_rate) if stream.average_rate else None, pictures
     except av.FFmpegError as error:
-        raise ValueError(f"{called} gives no pictures: {reason_of(error)}") from None
+        raise ValueError(f"{called} gives no pictures: {reason_of(error)}{_cameras(source)}") from None
 
 
 def _device(number: str) -> tuple[str, str]:
@@ -49,6 +50,14 @@ def _device(number: str) -> tuple[str, str]:
     if sys.platform not in known:
         raise ValueError(f"camera {number}: Linux and macOS know cameras by numbers; here give an address")
     return known[sys.platform]
+
+
+def _cameras(source: str) -> str:
+    """The numbers of the cameras that Linux knows, for a source that is such a number; another system lists none."""
+    if not source.isdecimal() or sys.platform != "linux":
+        return ""
+    numbers = sorted(int(it.name[5:]) for it in Path("/dev").glob("video*") if it.name[5:].isdecimal())
+    return f"; cameras here: {', '.join(map(str, numbers)) or 'none'}"
 
 
 @dataclass(frozen=True)

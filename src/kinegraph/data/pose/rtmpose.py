@@ -13,6 +13,7 @@ from kinegraph.skeleton.layout import load_layout
 
 MODE = "balanced"  # rtmlib also has "lightweight" and "performance"
 MISSING = "rtmlib is not installed: pip install rtmlib onnxruntime"
+WITHOUT_A_NETWORK = "copy ~/.cache/rtmlib from a computer where it ran, or leave out --pose: MediaPipe has its models"
 
 
 def rtmlib() -> Estimator:
@@ -32,7 +33,7 @@ def _start() -> Pose:
     try:
         body = Body(mode=MODE, backend="onnxruntime", device="cpu")
     except OSError as error:  # also of urllib
-        raise ValueError(f"rtmlib cannot fetch its models: {error}") from None
+        raise ValueError(f"rtmlib cannot fetch its models: {error}; {WITHOUT_A_NETWORK}") from None
 
     def see(image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "P 17 3"]:
         places, scores = body(np.ascontiguousarray(image[..., ::-1]))  # it expects blue, green, red
