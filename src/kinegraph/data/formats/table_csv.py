@@ -287,7 +287,7 @@ def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None =
     by_order = in_order(found.joints, layout)
     joint_at: Callable[[JointLayout, str], int] = (lambda _, name: by_order[name.strip()]) if by_order else joint_index
     if (wide := open_wide(path)) is not None:
-        plain = plain_clip(path, wide, layout, joint_at)
+        plain = plain_clip(path, wide, layout, joint_at) if len(found.facts) == 1 else None
         yield from [plain] if plain else wide_clips(path, wide, layout, found.scattered, joint_at)
         return
     lines = table_lines(path)

@@ -25,7 +25,7 @@ from kinegraph.data.formats.mars import FORM as OF_MARS
 from kinegraph.data.formats.named_joints import bones_line
 from kinegraph.data.formats.recordings import Fault
 from kinegraph.data.formats.table_csv import ClipRows, columns_of_table, in_order, layout_of_table, read_rows, scan
-from kinegraph.data.formats.table_forms import face_of, rate_by_times
+from kinegraph.data.formats.table_forms import face_of, parted, rate_by_times
 from kinegraph.data.formats.table_json import ALONE, UNITS, is_clip, load_json
 from kinegraph.messages import first_few
 from kinegraph.safe_io import parsed_json, read_json
@@ -92,7 +92,7 @@ def open_table(path: Path, layout: str | JointLayout | None, people: int | None)
         file = replace(
             file,
             left_out=face_of(path) + other_sheets(path),
-            assumed=bones_line(of) + _unseen(found.joints, of, layout),
+            assumed=bones_line(of) + _unseen(found.joints, of, layout) + parted(path, len(found.facts)),
         )
         return _with_rate(path, _with_comments(path, file))
     if path.suffix.lower() not in JSON:

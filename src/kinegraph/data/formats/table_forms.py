@@ -5,7 +5,8 @@ iter, id, x, y                                 other names of the same columns
 video, time, landmark, x, y                    times and names of pictures in place of frames, see `table_times`
 nose, nose above x, y                          a header of two rows, see `csv_rows`
 (without clip)                                 the file is a clip; rows that begin with "break" part it
-(wide, with label)                             a clip for each stretch of rows with one label
+(wide, without clip)                           another clip where label, subject, trial or the time says so, see
+                                               `table_parts`
 frame, p1_nose_x, p1_nose_y, p2_nose_x ...     wide, several people; also nose_1_x, nose_2_x
 HeadPosX, SpineBase_TrackingState ...          as sensors and game engines log them, see `sensor_columns`
 frame, type, landmark_index, x, y              MediaPipe's Holistic: pose, left_hand, right_hand; its face is left out
@@ -26,6 +27,7 @@ from kinegraph.data.formats.csv_rows import Row, csv_lines
 from kinegraph.data.formats.mvnx import NAMES
 from kinegraph.data.formats.openpose_parts import holistic
 from kinegraph.data.formats.sensor_columns import bodies, is_place, state_score, usual_column
+from kinegraph.data.formats.table_parts import Parts, is_trial, parts_line, time_of_parts
 from kinegraph.data.formats.table_times import TIMES, rate_of, with_frames
 from kinegraph.messages import did_you_mean
 
@@ -274,8 +276,15 @@ def left_out(header: Sequence[str]) -> list[str]:
     if not joints:
         return []
     used = {place for joint in joints for place in joint.places}
-    kept = {place for place, name in enumerate(renamed(header)) if _is_kept(name)}
+    named = renamed(header)
+    kept = {place for place, name in enumerate(named) if _is_kept(name) or (is_trial(name) and "clip" not in named)}
     return [name for place, name in enumerate(header) if place not in used | kept]
+
+
+def parted(path: Path, clips: int) -> tuple[str, ...]:
+    """The line on the clips of a wide table that names none."""
+    header, named, joints, _ = _opened(path)
+    return parts_line(path, header, named, clips) if joints else ()
 
 
 def _is_kept(name: str) -> bool:
@@ -287,8 +296,8 @@ class Wide:
     """A table with a row a frame of one person. columns: as those of a row a joint. rows: the number of the line, the
     cells of clip and frame and of what else is kept, and those of all joints, axis after axis of each.
 
-    places, frame, width: the columns of the joints' cells and of the frame, None without one, and their number. alone:
-    the file names no clips, labels or other facts.
+    places, frame, time, width: the columns of the joints' cells, of the frame and of times that may begin anew, None
+    without one, and their number. alone: the file names no clips, labels or other facts.
     """
 
     columns: list[str]
@@ -297,6 +306,7 @@ class Wide:
     rows: Iterator[tuple[int, list[str], list[str]]]
     places: list[int]
     frame: int | None
+    time: int | None
     width: int
     alone: bool
 
@@ -314,8 +324,9 @@ def open_wide(path: Path) -> Wide | None:
         (line, [clip, frame, *(row[it] for it in kept)], [row[it] for it in places])
         for line, clip, frame, row in _frames(path, named, lines)
     )
-    frame, alone = (named.index("frame") if "frame" in named else None), not others and "clip" not in named
-    return Wide([*columns, *others], names, len(axes), rows, places, frame, len(named), alone)
+    frame = named.index("frame") if "frame" in named else None
+    alone = not others and "clip" not in named and not any(map(is_trial, named))
+    return Wide([*columns, *others], names, len(axes), rows, places, frame, time_of_parts(named), len(named), alone)
 
 
 def _parts_of_row(header: Sequence[str], joints: Sequence[WideJoint]) -> tuple[list[str], list[int], list[str]]:
@@ -330,18 +341,17 @@ def _parts_of_row(header: Sequence[str], joints: Sequence[WideJoint]) -> tuple[l
 def _frames(path: Path, header: Sequence[str], lines: Iterator[Row]) -> Iterator[tuple[int, str, str, list[str]]]:
     """The line, the clip and the frame of each row of a wide table, and the row."""
     kept = {name: place for place, name in enumerate(header) if _is_kept(name)}
-    part, row_of_part, before = 0, 0, None
+    parts, row_of_part = Parts(header), 0
     for line, row in lines:
         if row[0].strip().lower() == BREAK:
-            part, row_of_part, before = part + 1, 0, None
+            parts.split()
+            row_of_part = 0
             continue
         if len(row) != len(header):
             raise ValueError(f"{path} line {line} has {len(row)} cells, the header has {len(header)}")
-        label = row[kept["label"]] if "label" in kept else None
-        if "clip" not in kept and before is not None and label != before:
-            part, row_of_part = part + 1, 0
-        before = label
-        clip = row[kept["clip"]] if "clip" in kept else _part(path, part)
+        if "clip" not in kept and parts.begins(row):
+            row_of_part = 0
+        clip = row[kept["clip"]] if "clip" in kept else _part(path, parts.number)
         frame = row[kept["frame"]] if "frame" in kept else str(row_of_part)
         row_of_part += 1
         yield line, clip, frame, row

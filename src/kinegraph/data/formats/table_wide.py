@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from math import isfinite, nan
+from math import inf, isfinite, nan
 from pathlib import Path
 
 import numpy as np
@@ -212,10 +212,18 @@ def wide_clips(
 
 def is_plain(path: Path, wide: Wide) -> bool:
     """Whether a table is one clip with lines of one width and no quotes, in which every line is a row."""
+    count, last = 0, -inf
     try:
-        return wide.alone and sum(len(lines) for _, lines in plain_lines(path, wide.width)) > 0
-    except NotPlain:
+        for separator, lines in plain_lines(path, wide.width) if wide.alone else ():
+            count += len(lines)
+            if wide.time is not None:  # one that goes back may begin another clip
+                times = numbers(lines, separator, [wide.time])
+                if times is None or not (np.diff(times[:, 0], prepend=last) >= 0).all():
+                    return False
+                last = times[-1, 0]
+    except (NotPlain, IndexError):
         return False
+    return count > 0
 
 
 def plain_clip(
