@@ -46,6 +46,25 @@ def test_a_run_keeps_the_fitted_columns_and_says_so(tmp_path, capsys):
     np.testing.assert_allclose(columns[:, -1], head.bias, atol=1e-3 * np.abs(head.weight).max())
 
 
+def test_a_run_that_goes_on_is_not_fitted_again(tmp_path, capsys, monkeypatch):
+    made_up.dataset(tmp_path / "dataset")
+    path = made_up.config(tmp_path / "config.yaml", tmp_path / "dataset")
+    recipe = yaml.safe_load(path.read_text())
+    recipe["model"] = {"class_path": "kinegraph.models.ensemble.Ensemble", "init_args": {"members": MEMBERS}}
+    path.write_text(yaml.safe_dump(recipe))
+    given = ["train", str(path), "--work-dir", str(tmp_path / "run"), "--schedule.kind", "step", "--epochs"]
+    assert main([*given, "1"]) == 0
+    place = tmp_path / "run" / "checkpoints" / "last.safetensors"
+    before = load_weights(place).model
+    monkeypatch.setattr(closed_form, "fit_head", None)  # would raise
+    capsys.readouterr()
+    assert main([*given, "2", "--resume"]) == 0
+    assert "fitted in closed form" not in capsys.readouterr().out
+    after = load_weights(place).model
+    assert torch.equal(after.head.weight[:, -31:], before.head.weight[:, -31:])
+    assert torch.equal(after.members[1].threshold, before.members[1].threshold)
+
+
 def clips_of(tmp_path, steps: Preprocessing) -> ClipDataset:
     folder = made_up.dataset(tmp_path / "dataset")
     return ClipDataset(folder, np.arange(len(folder)), steps, seed=0)

@@ -78,7 +78,7 @@ def _train_in(place: Path, options: TrainOptions, config_text: str) -> Path:
     fabric = start_processes(options.accelerator, options.devices, options.nodes, precision)
     set_determinism(options.deterministic)
     torch.manual_seed(options.seed)
-    parts = build_parts(options, data, fabric, start)
+    parts = build_parts(options, data, fabric, start, resume=resume)
     save = weights_writer(options, data, run, config_text)
     learning = parts.network, parts.criterion, parts.optimizer
     callbacks = Callbacks(options.callbacks if fabric.is_global_zero else ())

@@ -103,5 +103,5 @@ def enrolled(
     lengths = [int(n) for n in np.percentile(frames, (0, 50, 100))]
     kept = {key: training[key] for key in ("recorded", "units", "coordinates") if key in training}
     extra: dict[str, Any] = {"training": kept | {"frames": lengths}}
-    extra |= {"least_probability": round(least, 4)} if least else {}
+    extra |= {"least_probability": least} if least else {}
     return Enrolled(Weights(network, known.layout, class_names, steps, extra), right, least, people is not None)

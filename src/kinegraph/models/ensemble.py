@@ -26,12 +26,11 @@ Member = Mapping[str, Any]
 
 
 class Ensemble(SkeletonNetwork):
-    """logits = mean of the members' logits. While training a clip is seen by one member, which answers alone.
+    """logits = mean of the trained members' logits + mean of the fitted members' logits.
 
-    Members that are fitted in closed form (`MiniRocket`) see no batch. The mean of their logits is added to the mean of
-    the others', so both kinds count alike, whatever their number.
-
-    So a batch of three members has three times the clips, and an epoch passes over the clips three times (`repeat`).
+    Members that are fitted in closed form before the training (`MiniRocket`) see no batch. While training a clip is
+    seen by one of the others, which answers alone. So a batch of three trained members has three times the clips, and
+    an epoch passes over the clips three times (`repeat`).
 
     Args:
         adjacency: the graph in K partitions; adjacency[k, v, w] weighs the edge from joint v to joint w.

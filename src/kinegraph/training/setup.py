@@ -226,8 +226,11 @@ class Parts:
     fitted: str | None
 
 
-def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start | None) -> Parts:
-    """Build network, optimizer and loss; the seed is set. start: weights that the network starts from."""
+def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start | None, *, resume: bool) -> Parts:
+    """Build network, optimizer and loss; the seed is set. start: weights that the network starts from.
+
+    resume: the state of an interrupted run follows, so nothing is fitted.
+    """
     folder, preprocessing = data.folder, data.preprocessing
     graph = torch.from_numpy(build_graph(data.layout, options.partition, options.max_hop)).float()
     channels = preprocessing.channels(folder.channels, folder.has_score)
@@ -241,7 +244,7 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
     axes = Meaning(folder.layout.joints, folder.class_names, preprocessing.streams, coordinates(folder))
     taken = take_over(network, axes, start) if start else None
     frozen = freeze_blocks(network, options.freeze, taken) if options.freeze else []
-    closed = network.closed_form_parts() if isinstance(network, SkeletonNetwork) else ()
+    closed = network.closed_form_parts() if isinstance(network, SkeletonNetwork) and not resume else ()
     fitted = fit_closed_form(closed, data.clips) if closed else None
     if start:
         recalibrate_batchnorm(network.to(fabric.device), data.clips, options.batch_size, frozen)

@@ -95,7 +95,7 @@ IN_BOX = 0.9  # share of bodies around the origin, for a joint that is always th
 
 
 def detect(path: Path) -> str | None:
-    """A .npy, or a .npz with one array, of such a shape; or a folder with some, which is of no other format."""
+    """A .npy, or a .npz with one array, of such a shape; or a folder with some that no other format reads."""
     if path.is_file():
         if path.suffix.lower() in PICKLED:
             return None
