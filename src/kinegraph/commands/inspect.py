@@ -51,7 +51,7 @@ def inspect(
     *,
     format: str | None = None,
     layout: str | None = None,
-    units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
+    units: Literal["m", "cm", "mm", "in", "ft", "px", "image", "normalised"] | None = None,
     image_size: str | None = None,
     class_names: str | None = None,
     pose: str | None = None,
@@ -67,8 +67,7 @@ def inspect(
             exported network (.onnx), checkpoint (.pth, .ckpt, .index), result file or table of a test.
         format: name of the format of recordings (see prepare), where their content does not decide it.
         layout: layout of the joints, a name or a .yaml file, where the file does not say it.
-        units: of the coordinates: m, cm, mm, px, image (fractions of a picture) or normalised, where the file does not
-            say them.
+        units: of the coordinates, where the file does not say them; see prepare.
         image_size: width x height in pixels, such as 1920x1080, in place of what the file says.
         class_names: text file with a class name a line, or ntu60, ntu120, babel60, babel120: labels must be of these.
         pose: video: what sees the joints, see prepare.

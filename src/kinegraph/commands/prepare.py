@@ -51,7 +51,7 @@ class ForReaders(TypedDict, total=False):
     box_threshold: float | None
     extra: bool
     parts: list[Literal["body", "hands", "face"]] | None
-    units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None
+    units: Literal["m", "cm", "mm", "in", "ft", "px", "image", "normalised"] | None
     image_size: str | None
     up: Up | None
     fps: float | None
@@ -130,8 +130,8 @@ def prepare(
         segments_in: unit of start and end, where the table does not say it.
         none: class of the frames between segments; "ignore" leaves them out of training and figures.
         cut_segments: make a clip of each segment, for networks of clips; also of a dataset folder with segments.
-        units: of the coordinates, where the files do not say them; by default what the size of bodies tells. cm and mm
-            become metres, image (fractions of width and height) becomes pixels, normalised stays as it is.
+        units: of the coordinates, where the files do not say them; by default what the size of bodies tells. cm, mm, in
+            and ft become metres, image (fractions of width and height) becomes pixels, normalised stays as it is.
         image_size: width x height in pixels, such as 1920x1080, in place of the files'.
         up: vertical axis of the files, such as z or -y; clips are turned so that y is upward (3D) or downward (2D).
         fps: frames a second, in place of what the files say.

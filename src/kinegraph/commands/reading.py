@@ -35,7 +35,7 @@ class Facts(TypedDict, total=False):
     fps: Annotated[float | None, "frames a second, in place of what the files say."]
     image_size: Annotated[str | None, "width x height in pixels, such as 1920x1080, in place of what the files say."]
     units: Annotated[
-        Literal["m", "cm", "mm", "px", "image", "normalised"] | None,
+        Literal["m", "cm", "mm", "in", "ft", "px", "image", "normalised"] | None,
         "of the coordinates, where the file does not say them (see prepare).",
     ]
 

@@ -44,7 +44,7 @@ def stream(
     fps: float | None = None,
     image_size: str | None = None,
     pose: str | None = None,
-    units: Literal["m", "cm", "mm", "px", "image", "normalised"] | None = None,
+    units: Literal["m", "cm", "mm", "in", "ft", "px", "image", "normalised"] | None = None,
     up: Literal["x", "y", "z", "-x", "-y", "-z"] | None = None,
     map_layout: bool = False,
     skip_broken: bool = False,

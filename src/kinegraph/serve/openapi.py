@@ -16,7 +16,7 @@ ABOUT = {
     "map_layout": "take the joints by name where the recording has others too",
     "fps": "frames a second, in place of those of the file",
     "image_size": "width x height in pixels, such as 1920x1080",
-    "units": "m, cm, mm, px, image or normalised",
+    "units": "m, cm, mm, in, ft, px, image or normalised",
     "up": "vertical axis: x, y, z, -x, -y or -z",
     "player": "also give the first clip as HTML for a page",
 }

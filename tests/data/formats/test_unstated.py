@@ -119,9 +119,19 @@ def test_units_in_space_become_metres(tmp_path, unit, size):
     assert any(f": {unit} (--units)" in line for line in found.assumed) == (unit != "m")
 
 
+@pytest.mark.parametrize(("unit", "metres"), [("in", 0.0254), ("ft", 0.3048)])
+def test_inches_and_feet_are_named(tmp_path, unit, metres):
+    """TotalCapture's joints are in inches; an adult of 70 inches could be a child of 70 cm."""
+    path = pickled(tmp_path / "a.pkl", moving("ntu25", size=1 / metres))
+    (clip, *_) = read(path, units=unit)
+    np.testing.assert_allclose(clip.keypoint, moving("ntu25"), rtol=1e-5, atol=1e-5)
+    if unit == "in":
+        assert "cm, or inches of adults (--units)" in "".join(recordings(path).assumed)
+
+
 def test_bodies_of_no_human_size_need_units(tmp_path):
     path = pickled(tmp_path / "a.pkl", moving("ntu25", size=15.0))
-    with pytest.raises(ValueError, match=r"in no usual unit; give --units, one of m, cm, mm, normalised"):
+    with pytest.raises(ValueError, match=r"in no usual unit; give --units, one of m, cm, mm, in, ft, normalised"):
         recordings(path)
     assert recordings(path, units="normalised").units == "normalised"
 

@@ -93,7 +93,7 @@ from kinegraph.data.formats.data_frames import as_file, is_frame
 from kinegraph.data.formats.file_kinds import known_by_name
 from kinegraph.data.formats.labels_file import labelled
 from kinegraph.data.formats.people import changed_rows, followed
-from kinegraph.data.formats.recordings import FormatError, Item, OneOfSeveral, Recordings, check_readable
+from kinegraph.data.formats.recordings import UNITS, FormatError, Item, OneOfSeveral, Recordings, check_readable
 from kinegraph.data.formats.steps import (
     CLEANING,
     OnFault,
@@ -137,7 +137,6 @@ LABELLING = ("labels_file", "val_share", "names")
 COMMON = ("fps", "image_size", "units", "up", "resample_fps", *LABELLING, *CLEANING)
 SAID = ("missing", "network")  # kinds of errors that say all: a package that is missing, a file of weights
 BY_ENDING = "ends in"  # the reason where the content decided nothing
-UNITS = ("m", "cm", "mm", "px", "image", "normalised")
 
 
 def read(

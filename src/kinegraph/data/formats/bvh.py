@@ -55,7 +55,7 @@ LARGEST_NUMBER = 1e9
 BLOCK = 1000  # frames that are computed at a time
 LEGS = (0.55, 1.1)  # metres from hip to ankle
 UNITS_OF_LEGS = {"CMU's unit": 0.0254 / 0.45, "inches": 0.0254}
-Units = Literal["m", "cm", "mm", "normalised"]
+Units = Literal["m", "cm", "mm", "in", "ft", "normalised"]
 STEADY = 5e-4  # a frame rate so near to a whole number is that number: 0.0416667 s are 24 frames a second
 
 

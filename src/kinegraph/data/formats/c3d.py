@@ -25,9 +25,9 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.clip_files import clip_files, some_below
-from kinegraph.data.formats.markers import METRES, Trajectories, Wanted, every, marker_recordings, metres_of
+from kinegraph.data.formats.markers import Trajectories, Wanted, every, marker_recordings, metres_of
 from kinegraph.data.formats.number_rows import check_size
-from kinegraph.data.formats.recordings import Recordings
+from kinegraph.data.formats.recordings import METRES, Recordings
 from kinegraph.data.large import release, zeros
 from kinegraph.messages import counted, plain_name, quoted
 

@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from kinegraph.data.formats.clip_files import ClipFile, clips_of, first_readable
 from kinegraph.data.formats.deeplabcut import layout_of
-from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
+from kinegraph.data.formats.recordings import METRES, FormatError, Item, Recordings, nobody
 from kinegraph.data.large import blocks, zeros
 from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.clip import SkeletonClip
@@ -23,7 +23,6 @@ from kinegraph.skeleton.layout import INFERRED, JointLayout, layout_names, load_
 
 OWN_LAYOUT = "markers of the file"
 MOST_JOINTS, FEWEST = 0.7, 10  # share of a layout's joints, and number, that name it among further markers
-METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
 WORDS = {"meter": "m", "metre": "m", "centimeter": "cm", "centimetre": "cm", "millimeter": "mm", "millimetre": "mm",
          "inch": "in", "inche": "in", "feet": "ft", "foot": "ft"}  # fmt: skip
 

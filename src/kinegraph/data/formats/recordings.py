@@ -58,6 +58,8 @@ class Unread:
 
 
 Item = SkeletonClip | Fault | Unread
+METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}  # of coordinates in space
+UNITS = (*METRES, "px", "image", "normalised")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +67,8 @@ class Recordings:
     """Clips and the facts that a dataset folder keeps about them.
 
     clips: read while they are taken; a ValueError ends them where the rest of a file cannot be read.
-    count: number of clips at most, for a progress bar. units: "m", "px" or "normalised"; a reader may also say "cm",
-        "mm", or "image" for fractions of a picture.
+    count: number of clips at most, for a progress bar. units: "m", "px" or "normalised"; a reader may also say another
+        unit of `METRES`, or "image" for fractions of a picture.
     guessed: what the file does not say: "layout" ("usual_layout" too, where data sets are published in the format),
         "bones" (`steps.with_bones`), "units", "up" (the vertical axis), or "score" where the third number may be one.
         It is decided from the first clips (`unstated.decided`) and said in `assumed`, a line for each decision.

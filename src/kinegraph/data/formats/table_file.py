@@ -23,10 +23,10 @@ from kinegraph.data.formats.json_rows import ENDINGS as JSON
 from kinegraph.data.formats.json_rows import LINES, lists_records
 from kinegraph.data.formats.mars import FORM as OF_MARS
 from kinegraph.data.formats.named_joints import bones_line
-from kinegraph.data.formats.recordings import Fault
+from kinegraph.data.formats.recordings import UNITS, Fault
 from kinegraph.data.formats.table_csv import ClipRows, columns_of_table, in_order, layout_of_table, read_rows, scan
 from kinegraph.data.formats.table_forms import face_of, parted, rate_by_times
-from kinegraph.data.formats.table_json import ALONE, UNITS, is_clip, load_json
+from kinegraph.data.formats.table_json import ALONE, is_clip, load_json
 from kinegraph.messages import first_few
 from kinegraph.safe_io import parsed_json, read_json
 from kinegraph.skeleton.joint_names import plain_joint

@@ -1,8 +1,8 @@
 """Own recordings as one JSON file, which is in memory as a whole while it is read.
 
     {"layout": "coco17",                      a name, or a whole layout as its YAML file has it
-     "units": "px",                           m, cm, mm, px or image; optional, as are fps, image_size [width, height]
-     "fps": 30, "image_size": [1920, 1080],   and class_names
+     "units": "px",                           m, cm, mm, in, ft, px or image; optional; so are fps, image_size
+     "fps": 30, "image_size": [1920, 1080],   (width, height) and class_names
      "class_names": ["walk", "wave"],
      "clips": [{"name": "a", "label": "wave",
                 "keypoint": [[[[x, y], ...], ...], ...],     people, frames, joints, 2 or 3; or without people
@@ -33,7 +33,7 @@ from kinegraph.data.formats.clip_columns import ALIASES, OF_CLIPS, plain_column
 from kinegraph.data.formats.conventions import SCORES
 from kinegraph.data.formats.json_rows import array_of, depth_of, read_records, uneven
 from kinegraph.data.formats.landmarks import FRAME_NUMBERS, MOST_PEOPLE, TIMES
-from kinegraph.data.formats.recordings import Fault, FormatError
+from kinegraph.data.formats.recordings import UNITS, Fault, FormatError
 from kinegraph.data.formats.table_csv import ClipRows, in_places, layout_by_names, places_in
 from kinegraph.messages import counted, did_you_mean, first_few, quoted
 from kinegraph.skeleton.layout import JointLayout, load_layout
@@ -73,7 +73,6 @@ ANNOTATIONS = "annotations"
 OF_ANNOTATIONS = ("frame_dir", "filename", "img_shape", "original_shape", "total_frames")
 FRAME_OF = {*FRAME_NUMBERS, *TIMES}
 LOOKED_AT = 10
-UNITS = ("m", "cm", "mm", "px", "image", "normalised")
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,6 @@ from kinegraph.data.formats.clip_columns import Facts, facts
 from kinegraph.data.formats.clip_files import ClipFile, cells_of, clip_files, first_readable, some_below
 from kinegraph.data.formats.labels_file import with_labels
 from kinegraph.data.formats.markers import (
-    METRES,
     Trajectories,
     Wanted,
     every,
@@ -31,7 +30,7 @@ from kinegraph.data.formats.markers import (
     metres_of,
 )
 from kinegraph.data.formats.number_rows import check_size, places_of
-from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of, nobody
+from kinegraph.data.formats.recordings import METRES, Fault, Item, Recordings, fault_of, nobody
 from kinegraph.data.formats.text import encoding_of, frame_rate, start_of
 from kinegraph.data.large import changed
 from kinegraph.messages import quoted

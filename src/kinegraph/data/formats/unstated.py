@@ -17,7 +17,7 @@ from jaxtyping import Float
 from kinegraph.data.formats.axes import AXES, guess_axes
 from kinegraph.data.formats.conventions import PUBLISHED, RARE, candidates, is_flat
 from kinegraph.data.formats.openpose_parts import holistic
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings
+from kinegraph.data.formats.recordings import METRES, Fault, FormatError, Item, Recordings
 from kinegraph.data.large import IN_MEMORY, blocks, changed
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import bones, extent, foot_and_head, seen, upward
@@ -28,10 +28,10 @@ LOOKED_AT, ITEMS, BODIES = 20, 400, 64  # clips that decide, among so many items
 LOOKED_AT_BYTES = 1 << 26  # of coordinates: fewer clips decide where they are long
 FRAMES = 5000  # of a clip that are looked at
 OF_SMPLX = (45, 52, 55, 73, 117, 127, 137, 144)
-METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 # The longest edge of the box around a body, in the unit: least and most.
 BODY = {"m": (0.1, 8.0), "cm": (25.0, 320.0), "mm": (320.0, 8000.0)}
 HAND = {"m": (0.02, 1.0), "cm": (3.0, 60.0), "mm": (60.0, 600.0)}
+ADULT_INCHES = (54.0, 84.0)  # of people who stand
 SMALLEST = 1e-6
 PIXELS = 5.0  # a body that is larger in a picture is in pixels
 IN_PICTURE = (-0.25, 1.25)  # where fractions of a picture lie; detectors also give joints a little outside
@@ -329,7 +329,8 @@ def _units(bodies: Sequence[Float[np.ndarray, "_ V C"]], layout: JointLayout) ->
     if unit is None:
         known = ", ".join((*METRES, "normalised"))
         raise FormatError("units", f"bodies are {size:.4g} large, in no usual unit; give --units, one of {known}")
-    return unit, f"bodies are {size:.4g} large: {unit}"
+    or_inches = ", or inches of adults" * (unit == "cm" and ADULT_INCHES[0] <= size < ADULT_INCHES[1])
+    return unit, f"bodies are {size:.4g} large: {unit}{or_inches}"
 
 
 def are_fractions(bodies: Sequence[Float[np.ndarray, "_ V C"]]) -> bool:

@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from kinegraph.data.formats.clip_files import clip_files, some_below
-from kinegraph.data.formats.markers import METRES, Trajectories, Wanted, every, marker_recordings, metres_of
+from kinegraph.data.formats.markers import Trajectories, Wanted, every, marker_recordings, metres_of
 from kinegraph.data.formats.number_rows import check_size, places_of
-from kinegraph.data.formats.recordings import Recordings
+from kinegraph.data.formats.recordings import METRES, Recordings
 from kinegraph.data.formats.text import encoding_of
 from kinegraph.messages import plain_name, quoted
 
