@@ -179,6 +179,44 @@ def test_a_line_in_pixels_is_no_fractions():
     assert parsed_line(json.dumps(parts), "a").fractions
 
 
+ONE, OTHER = ([{"keypoints": rows(FRAMES[t][who])} for t in range(4)] for who in (0, 1))
+OF_VIDEOS = {
+    "frames by number, people in a list": {
+        name: {str(t): [body] for t, body in enumerate(bodies)} for name, bodies in (("a.mp4", ONE), ("b.mp4", OTHER))
+    },
+    "names without an ending": {
+        name: {str(t): [body] for t, body in enumerate(bodies)} for name, bodies in (("a", ONE), ("b", OTHER))
+    },
+    "frames in a list": {"a.mp4": ONE, "b.mp4": OTHER},
+    "joints alone": {
+        name: {str(t): body["keypoints"] for t, body in enumerate(bodies)}
+        for name, bodies in (("a.mp4", ONE), ("b.mp4", OTHER))
+    },
+    "records": [
+        {"video": name, "frame": t} | body for t in range(4) for name, body in (("a", ONE[t]), ("b", OTHER[t]))
+    ],
+    "records of pictures": [
+        {"image": f"{name}/img_{t + 1:03}.jpg"} | body
+        for t in range(4)
+        for name, body in (("a", ONE[t]), ("b", OTHER[t]))
+    ],
+}
+
+
+@pytest.mark.parametrize("form", OF_VIDEOS)
+def test_videos_in_one_file_are_clips_and_no_people(tmp_path, form):
+    content = OF_VIDEOS[form]
+    (tmp_path / "all.json").write_text(json.dumps(content))
+    files = [tmp_path / "all.json"]
+    if isinstance(content, list):
+        files.append(tmp_path / "all.jsonl")
+        files[1].write_text("\n".join(map(json.dumps, content)))
+    for file in files:
+        clips = {clip.name: clip for clip in recordings(file).clips}
+        for who, name in enumerate("ab"):
+            np.testing.assert_allclose(clips[name].keypoint[0], [frame[who] for frame in FRAMES], atol=0.05)
+
+
 WALK = np.array([frame[0] for frame in FRAMES])  # one person
 SHUFFLED = list(np.random.default_rng(0).permutation(17))
 BY_JOINT = {

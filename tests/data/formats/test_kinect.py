@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import read, recognise, recordings
+from kinegraph.data.formats import kinect, read, recognise, recordings
 
 ARMS = [f"{part}{side}" for side in ("Left", "Right") for part in ("Shoulder", "Elbow", "Wrist", "Hand")]
 LEGS = [f"{part}{side}" for side in ("Left", "Right") for part in ("Hip", "Knee", "Ankle", "Foot")]
@@ -77,6 +77,23 @@ def test_zed_and_nuitrack(tmp_path):
     assert clip.layout.joints == tuple(names)
     np.testing.assert_allclose(clip.keypoint[0, 0], azure[:8], rtol=1e-5)
     assert set(clip.score.ravel().tolist()) == {0.75}
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_orbbec(tmp_path, named):
+    """Astra's 19 joints in mm, by name or in the SDK's order; 1 is a joint of low confidence."""
+    places = 1000 * np.random.default_rng(0).uniform(-0.8, 0.8, (19, 3)).round(3) + [0, 0, 2000]
+    joints = [
+        {"Type": kinect.ASTRA[i] if named else i, "Status": 1 if i == 3 else 2, "DepthPosition": {"X": 1, "Y": 2}}
+        | {"WorldPosition": dict(zip("XYZ", place, strict=True))}
+        for i, place in enumerate(places.tolist())
+    ]
+    frames = [{"Bodies": [{"Id": 1, "Status": 3, "Joints": joints}]}] * 3
+    (tmp_path / "astra.json").write_text(json.dumps(frames))
+    (clip,) = read(tmp_path / "astra.json", up="y", units="mm")
+    assert clip.layout.joints[16:] == ("LeftWrist", "RightWrist", "Neck")
+    np.testing.assert_allclose(clip.keypoint[0, 2], places / 1000, rtol=1e-5)
+    assert clip.score[0, 0, 2:5].tolist() == [1, 0.5, 1]
 
 
 @pytest.fixture
@@ -155,7 +172,7 @@ def test_g3d_a_file_a_frame(save, tmp_path):
         (FORMS["node"].replace("0.141", '"left"', 1), "walk.json", "could not convert string to float: 'left'"),
         (FORMS["node"].replace("0.141", "1e30", 1), "walk.json", "a number that is not finite"),
         (FORMS["node"][:-5], "walk.json", "is not readable JSON"),
-        (json.dumps([node(WALK[0][:13])]), "walk.json", "bodies have 13 joints, expected 18, 20, 25, 32 or 34"),
+        (json.dumps([node(WALK[0][:13])]), "walk.json", "bodies have 13 joints, expected 18, 19, 20, 25, 32 or 34"),
         (json.dumps([{"bodies": [], "joints": 3}]), "walk.json", "has no frame in which a body is tracked"),
         (xml(STANDING).replace("HipCenter", "HipMiddle"), "walk.xml", "has the joint 'HipMiddle'"),
         (xml(STANDING)[:-9], "walk.xml", "is not readable XML"),

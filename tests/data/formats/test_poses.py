@@ -57,6 +57,26 @@ def test_people_are_in_rows_of_either_axis(save, frames_first):
     np.testing.assert_allclose(clip.keypoint, two)
 
 
+@pytest.mark.parametrize("shape", ["single", "axis of pictures", "multi", "x first"])
+def test_movenet_has_y_before_x(save, shape):
+    x, y = np.float32([(0.50, 0.20), (0.51, 0.18), (0.49, 0.18), (0.53, 0.19), (0.47, 0.19), (0.57, 0.32), (0.43, 0.32),
+                       (0.60, 0.45), (0.40, 0.45), (0.61, 0.56), (0.39, 0.56), (0.54, 0.56), (0.46, 0.56), (0.55, 0.73),
+                       (0.45, 0.73), (0.55, 0.90), (0.45, 0.90)]).T  # fmt: skip
+    rest = np.stack([x, y], -1)
+    walk = np.stack([rest + [0.01 * t, 0] for t in range(8)])
+    scored = np.concatenate([walk if shape == "x first" else walk[..., ::-1], np.full((8, 17, 1), 0.7)], -1)
+    array = scored[:, None, None] if shape == "axis of pictures" else scored[:, None]
+    if shape == "multi":
+        array = np.full((8, 6, 56), 0.1)  # five people who are nobody
+        array[:, 2, :51], array[:, 2, 55] = scored.reshape(8, 51), 0.9
+    found = recordings(save(array.astype(np.float32)), image_size="100x100")
+    (clip,) = found.clips
+    assert clip.layout.name == "coco17"
+    np.testing.assert_allclose(clip.keypoint, 100 * walk[None], rtol=1e-5)
+    np.testing.assert_allclose(clip.score, 0.7, rtol=1e-5)
+    assert any("y stands before x" in line for line in found.assumed) == (shape != "x first")
+
+
 def test_the_joint_that_others_are_relative_to_is_seen(save):
     (clip,) = read(save(RELATIVE))
     assert clip.keypoint.any(3).all()

@@ -1,4 +1,4 @@
-"""The rows of tables as text: CSV as people write it, Parquet, Excel's workbooks (`excel`), JSON (`json_rows`).
+"""The rows of tables as text: CSV as people write it, Parquet (`columnar`), Excel (`excel`), JSON (`json_rows`).
 
 Commas, semicolons or tabs separate; decimals have a point or a comma. A header of two rows, as pandas writes columns of
 two levels, becomes one: joints above, x, y and score below. The cells of a joint may be merged (empty but the first).
@@ -9,20 +9,18 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import suppress
-from importlib import import_module
 from itertools import chain, islice, takewhile
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
+from kinegraph.data.formats.columnar import COLUMNAR, columnar_rows
 from kinegraph.data.formats.excel import EXCEL, excel_rows
 from kinegraph.data.formats.json_rows import ENDINGS as JSON
 from kinegraph.data.formats.json_rows import json_rows
-from kinegraph.data.formats.recordings import FormatError
 from kinegraph.data.formats.text import encoding_of, other_encoding
-from kinegraph.messages import one_line, quoted
+from kinegraph.messages import quoted
 
-PARQUET = (".parquet", ".pq")
-NO_TEXT = (*PARQUET, *EXCEL)  # lines of these are no rows
+NO_TEXT = (*COLUMNAR, *EXCEL)  # lines of these are no rows
 BY_VALUES = (*NO_TEXT, *JSON)
 AXES = {"x", "y", "z", "score", "scores", "conf", "confidence", "likelihood", "visibility", "presence"}
 CELLS = re.compile(r"[,;\t]")
@@ -38,7 +36,6 @@ MOST_ABOVE, MOST_CELLS = 50, 2  # lines above a table, and cells of one that is 
 LOOKED_AT = 100  # rows that show whether decimals have a comma
 DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+(?:[eE][-+]?\d+)?\s*")
 THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2}(?:,\d{3})+\s*")
-OF_LEVELS = re.compile(r"\((?:.*, )?'([^']*)', '([^']*)'\)")  # as pandas names columns of two levels in Parquet
 FEWEST = 4  # columns
 BETWEEN = re.compile(r"[,;\s]+")
 IN_A_CELL = {  # the axes of a cell with several numbers; two of them stand in brackets
@@ -46,8 +43,6 @@ IN_A_CELL = {  # the axes of a cell with several numbers; two of them stand in b
     "xy": re.compile(rf"\s*[(\[]\s*{FLOAT}[,;\s]\s*{FLOAT}\s*[)\]]\s*"),
 }
 OF_DEEPLABCUT = ["bodyparts"]  # how the second row of its files begins
-ROWS_AT_A_TIME = 1024
-INDEX = "__index_level_0__"  # as pandas names rows without a name in Parquet
 
 Row = tuple[int, list[str]]
 
@@ -60,7 +55,7 @@ def csv_lines(path: Path) -> Iterator[Row]:
     elif suffix in JSON:
         rows = json_rows(path)
     else:
-        rows = _parquet(path) if suffix in PARQUET else _with_points(path, text_rows(path))
+        rows = columnar_rows(path) if suffix in COLUMNAR else _with_points(path, text_rows(path))
     header, rows = joined_header(rows)
     if wrong := [column for column in header if not column.isprintable()]:
         raise ValueError(f"{path} has the column {quoted(wrong[0])}; is it a table with commas?")
@@ -225,32 +220,3 @@ def _named(above: Sequence[str], below: Sequence[str]) -> Iterator[str]:
     for name, axis in zip(above, below, strict=True):
         joint = name or joint
         yield f"{joint}_{axis}" if axis else name
-
-
-# ---- Parquet ---------------------------------------------------------------------------------------------------------
-
-
-def _parquet(path: Path) -> Iterator[Row]:
-    try:
-        parquet: Any = import_module("pyarrow.parquet")
-    except ImportError:
-        raise FormatError("missing", f'{path} needs pyarrow: pip install "kinegraph[parquet]"') from None
-    try:
-        with parquet.ParquetFile(path) as file:
-            yield 1, list(_columns(file.schema_arrow.names))
-            line = 1
-            for batch in file.iter_batches(batch_size=ROWS_AT_A_TIME):
-                for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    line += 1
-                    yield line, ["" if cell is None else str(cell) for cell in row]
-    except (ValueError, OSError, ArithmeticError, NotImplementedError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not a readable Parquet file: {one_line(error)[:200]}") from None
-
-
-def _columns(names: Iterable[str]) -> Iterator[str]:
-    names = list(names)
-    for name in names:
-        if found := OF_LEVELS.fullmatch(name):
-            yield "_".join(filter(None, found.groups()))
-        else:
-            yield name if name != INDEX else "" if "frame" in names else "frame"

@@ -27,6 +27,7 @@ from jaxtyping import Float
 from kinegraph.data.formats.clip_columns import image_size_of, label_in
 from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, first_readable, said_by_labels, some_below
 from kinegraph.data.formats.conventions import layout_for
+from kinegraph.data.formats.landmark_clips import are_bodies
 from kinegraph.data.formats.landmarks import IN_PIXELS, LANDMARKS, WORLD, frames_of
 from kinegraph.data.formats.openpose_files import _id, _pose
 from kinegraph.data.formats.openpose_parts import BODIES
@@ -270,10 +271,17 @@ def _has_lines(file: Path) -> bool:
     return len(some) == 2 and all(line.startswith(b"{") and line.endswith(b"}") for line in some)
 
 
+def lists_bodies(file: Path) -> bool:
+    """Whether lines are bodies, several of one frame, or name the clip that they belong to; mediapipe reads them."""
+    with suppress(ValueError), closing(lines_of(file.open("rb"))) as lines:
+        return are_bodies([parsed_json(line.rstrip(b" \t\r\n,"), "") for line in islice(lines, 2)])
+    return False
+
+
 def _is_one(file: Path) -> bool:
     with file.open("rb") as lines:
         line = lines.readline(LONGEST + 1)
-    if b'"image_id"' in line:  # a detection of COCO or AlphaPose
+    if b'"image_id"' in line or lists_bodies(file):  # or a detection of COCO or AlphaPose
         return False
     try:
         parsed_line(line, "")

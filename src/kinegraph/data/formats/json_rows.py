@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from kinegraph.data.formats.columnar import COLUMNAR, columnar_records
 from kinegraph.files import check_is_file
 from kinegraph.messages import quoted
 from kinegraph.safe_io import parsed_json, read_json
@@ -39,7 +40,12 @@ def lists_records(file: Path, head: bytes) -> bool:
 
 
 def read_records(file: Path) -> object:
-    """The value in a JSON file; of JSON lines the list of their values. Raises ValueError naming file and line."""
+    """The value in a JSON file; of JSON lines the list of their values, of Parquet and Arrow that of their rows.
+
+    Raises ValueError naming file and line.
+    """
+    if file.suffix.lower() in COLUMNAR:
+        return columnar_records(file)
     if file.suffix.lower() not in LINES:
         with file.open("rb") as content:
             if not lists_records(file, head := content.read(1 << 16)) or head.lstrip().startswith(b"["):

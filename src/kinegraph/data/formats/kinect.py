@@ -1,4 +1,4 @@
-"""Bodies of depth cameras (Kinect v1, v2, Azure, ZED, Nuitrack) as programs log them in JSON, JSON lines or XML.
+"""Bodies of depth cameras (Kinect v1, v2, Azure, ZED, Nuitrack, Orbbec) as programs log them in JSON or XML.
 
     {"frames": [{"bodies": [{"body_id": 1, "joint_positions": [[x, y, z], ...]}]}, ...], "joint_names": [...]}
     [{"bodies": [{"trackingId": 7, "tracked": true, "joints": [{"cameraX": x, "cameraY": y, "cameraZ": z,
@@ -10,12 +10,13 @@
 
 These are the offline processor of Azure Kinect, kinect2 of Node, the SDK's Body as C# writes it, ZED's JSON, Nuitrack's
 and G3D; objects of other names around them do not matter. Joints go by their names or by the SDK's order: 20 are Kinect
-v1, 25 v2, 32 Azure, 18 and 34 ZED's BODY_18 and BODY_34, whose heels, the last two, are left out. Other names, such as
-Nuitrack's, make a layout. Tracked is the score 1, inferred 0.5; a joint that is not tracked is unseen. Ids are people.
+v1, 25 v2, 32 Azure, 19 Orbbec's Astra, 18 and 34 ZED's BODY_18 and BODY_34, whose heels, the last two, are left out.
+Other names, such as Nuitrack's, make a layout. Tracked is the score 1, inferred 0.5; a joint that is not tracked is
+unseen. Ids are people.
 A file is a clip; files of one frame each, numbered in a folder (Skeleton 12.xml), are one clip together. Units and
 vertical follow from the bodies: v1 and v2 are in metres, y upward, Azure in millimetres, y downward.
-Sources: Kinect for Windows SDK 1.8 and 2.0; Azure Kinect Body Tracking SDK; Bloom et al. 2012, G3D; Stereolabs' samples
-of body tracking; Nuitrack API.
+Sources: Kinect for Windows SDK 1.8 and 2.0; Azure Kinect Body Tracking SDK; Orbbec Astra SDK; Bloom et al. 2012, G3D;
+Stereolabs' samples of body tracking; Nuitrack API.
 """
 
 import re
@@ -34,24 +35,29 @@ from kinegraph.messages import one_line, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
-NAME, TITLE = "kinect", "bodies of depth cameras: Kinect, ZED, Nuitrack (JSON, XML)"
+NAME, TITLE = "kinect", "bodies of depth cameras: Kinect, ZED, Nuitrack, Orbbec (JSON, XML)"
 SUFFIXES = (".json", ".jsonl", ".xml")
 LAYOUTS = {20: "kinect20", 25: "ntu25", 32: "kinect32", 18: "openpose18", 34: "kinect32"}
 OTHERS = 0.2  # share of names that no Kinect has, from which on they are joints of another camera
+# The joints of Orbbec's Astra SDK, in its order.
+ASTRA = ("Head", "ShoulderSpine", "LeftShoulder", "LeftElbow", "LeftHand", "RightShoulder", "RightElbow", "RightHand",
+         "MidSpine", "BaseSpine", "LeftHip", "LeftKnee", "LeftFoot", "RightHip", "RightKnee", "RightFoot", "LeftWrist",
+         "RightWrist", "Neck")  # fmt: skip
 HEELS = ("32", "33")  # of ZED's BODY_34, whose other joints are those of Azure in its order
 FPS = 30.0
 HEAD = 1 << 14
 LARGEST_NUMBER = 1e9
 MOST_PEOPLE = 100
 NANO = 10**17  # a time that is larger counts nanoseconds
-STATES = {"tracked": 1.0, "inferred": 0.5, "nottracked": 0.0, "2": 1.0, "1": 0.5, "0": 0.0, "3": 1.0}
+STATES = {"tracked": 1.0, "inferred": 0.5, "nottracked": 0.0, "2": 1.0, "1": 0.5, "0": 0.0, "3": 1.0,
+          "lowconfidence": 0.5}  # fmt: skip
 JOINTS = ("joints", "keypoint", "jointpositions")
 BODIES = ("bodies", "skeletons", "body", "skeleton", "users", "trackedbodies", "people")
 NAMES = ("jointtype", "type", "name", "jointname", "jointid", "id", "index")
 IDS = ("trackingid", "bodyid", "id", "bodyindex", "userid")
 NUMBERED = re.compile(r"\D*?[ _-]*(\d+)")
 MARKS = re.compile(
-    rb"(?i)\btracking_?state\b|\"body_list\"|\"real\"\s*:\s*\{|\bcamera_?X\b|\bjoint_?positions\b|\bjoint_?type\b"
+    rb"(?i)\btracking_?state\b|\bworld_?position\b|\"body_list\"|\"real\"\s*:\s*\{|\bcamera_?X\b|\bjoint_?positions\b|\bjoint_?type\b"
     rb"|\"(hip_?center|spine_?base|spine_?navel)\"\s*:\s*[{\[]|>(hip_?center|spine_?base|spine_?navel)<"
 )
 
@@ -146,6 +152,7 @@ def _layout(body: Body) -> JointLayout:
     """The joints of the camera that has so many, or those of the names. Raises FormatError for another number."""
     names = [*body.joints]
     count = max(map(int, names)) + 1 if names and all(map(str.isdecimal, names)) else len(names)  # NaN: not seen
+    names = list(ASTRA) if count == len(ASTRA) and all(map(str.isdecimal, names)) else names
     known = LAYOUTS.get(count)
     places = {_plain(joint) for joint in load_layout(known).joints} if known else set()
     other = [name for name in names if not name.isdecimal() and _plain(name) not in places]
@@ -153,7 +160,7 @@ def _layout(body: Body) -> JointLayout:
     if made is not None:
         return made
     if known is None:
-        message = f"bodies have {count} joints, expected 18, 20, 25, 32 or 34; name the joints by --layout"
+        message = f"bodies have {count} joints, expected 18, 19, 20, 25, 32 or 34; name the joints by --layout"
         raise FormatError("joints", message)
     return load_layout(known)
 
@@ -315,7 +322,7 @@ def _values(joint: Tree) -> tuple[float, float, float, float] | None:
     """x, y, z and score of a joint; None for one without a place. Raises ValueError for a number that is none."""
     about = members(joint)
     place: Tree = joint
-    for key in ("position", "real", "pos", "cameraspacepoint", "location", "text"):
+    for key in ("position", "real", "worldposition", "pos", "cameraspacepoint", "location", "text"):
         place = about.get(key, place)
     inner = members(place)
     keys = next((keys for keys in (("camerax", "cameray", "cameraz"), ("x", "y", "z")) if {*keys} <= {*inner}), None)
@@ -347,5 +354,5 @@ def _score(about: Mapping[str, Any]) -> float:
         return min(int(level), 2) / 2 if level.isdecimal() else 1.0
     if isinstance(about.get("confidence"), int | float):  # Nuitrack
         return min(max(float(about["confidence"]), 0.0), 1.0)
-    state = str(about.get("trackingstate", "tracked")).replace("_", "").lower()
+    state = str(about.get("trackingstate", about.get("status", "tracked"))).replace("_", "").lower()
     return STATES.get(state, 1.0)

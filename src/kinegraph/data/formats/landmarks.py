@@ -162,11 +162,11 @@ def _are_frames(value: object) -> bool:
     """Whether these are no people of one frame: each says its frame or its time, and these differ."""
     if not isinstance(value, list) or not all(isinstance(it, Mapping) for it in value):
         return False
-    said = [(_said_of(it, FRAME_NUMBERS), _said_of(it, TIMES)) for it in value]
+    said = [(said_of(it, FRAME_NUMBERS), said_of(it, TIMES)) for it in value]
     return len(set(map(str, said))) > 1 and all(it != (None, None) for it in said)
 
 
-def _said_of(frame: Mapping[str, Any], names: Sequence[str]) -> Any:
+def said_of(frame: Mapping[str, Any], names: Sequence[str]) -> Any:
     """What a frame says under one of these names, in any case and with or without _."""
     plain = {re.sub(r"[_\- ]", "", str(key).lower()): value for key, value in frame.items()}
     return next((plain[key] for key in names if isinstance(plain.get(key), int | float | str)), None)
@@ -182,8 +182,8 @@ def left_out_of(content: object) -> list[str]:
 
 
 def _frame(frame: object, path: Path, hands: bool) -> Frame:
-    number = _said_of(frame, FRAME_NUMBERS) if isinstance(frame, Mapping) else None
-    time = _said_of(frame, TIMES) if isinstance(frame, Mapping) else None
+    number = said_of(frame, FRAME_NUMBERS) if isinstance(frame, Mapping) else None
+    time = said_of(frame, TIMES) if isinstance(frame, Mapping) else None
     whole = isinstance(number, int | float) and float(number).is_integer() and abs(number) < 1e12
     bodies = _bodies(frame, path)
     if hands and len(bodies) == 1 and isinstance(frame, Mapping):

@@ -13,14 +13,15 @@
 
 Points with a name or an id have any order, and those that are missing were not seen. World landmarks (metres) are read
 where there are no others. Hands whose side is said (`handedness`, left_hand) are two people, the left one first.
-Shapes: see `landmarks`; tables of landmarks: see `table_forms`.
+Shapes: see `landmarks`; several clips in a file: `landmark_clips`; tables of landmarks: `table_forms`; Parquet and
+Arrow with lists in their cells are read as such JSON: `columnar`.
 Source: ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker.
 """
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.folders import files_below
+from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.array_files import PICKLES, named_arrays
-from kinegraph.data.formats.clip_columns import OF_CLIPS, label_in
+from kinegraph.data.formats.clip_columns import label_in
 from kinegraph.data.formats.clip_files import said_by_folders, said_by_labels
+from kinegraph.data.formats.columnar import COLUMNAR, first_record
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.detections import frame_numbers, picture_number, sides
+from kinegraph.data.formats.json_lines import lists_bodies
+from kinegraph.data.formats.json_rows import read_records
+from kinegraph.data.formats.landmark_clips import facts_in, named_clips, said_of_clips
 from kinegraph.data.formats.landmarks import (
     FRAMES,
     HANDS_BESIDE,
@@ -49,17 +54,19 @@ from kinegraph.data.formats.openpose_parts import Part, holistic
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.formats.smpl import has_parameters
 from kinegraph.data.formats.table_csv import joint_index, layout_of_table
+from kinegraph.data.formats.table_json import is_clip
 from kinegraph.data.formats.table_times import rate_of_times
 from kinegraph.data.tracking import CROWD, gathered, track
 from kinegraph.messages import first_few
-from kinegraph.safe_io import read_json
 from kinegraph.safe_pickle import load_pickle
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
 NAME = "mediapipe"
 TITLE = "landmarks of MediaPipe (JSON)"
-SUFFIXES = (".json", *PICKLES)  # pickles of the same shapes, with arrays for lists
+LINES = (".jsonl", ".ndjson")  # of bodies; those of frames have the format json_lines
+ENDINGS = (".json", *LINES, *COLUMNAR)
+SUFFIXES = (*ENDINGS, *PICKLES)  # pickles of the same shapes, with arrays for lists
 HEAD = 1 << 14
 LOOKED_AT = 20  # files of a folder
 VALUES_ALWAYS, VALUES_A_BYTE, DEEPEST = 1 << 16, 4, 20  # of a pickle as lists
@@ -73,7 +80,9 @@ NAMED_ROW = re.compile(  # a joint with its place, or with its places in all fra
     re.IGNORECASE,
 )
 NUMBERED_ROWS = re.compile(  # frames by their numbers, each a list of joints
-    rb'(^|"frames"\s*:)\s*\{\s*"(frame|image|img)?[_\- ]?\d{1,9}(\.jpe?g|\.png)?"\s*:\s*(\[\s*){2,3}-?\d', re.IGNORECASE
+    rb'(^|"frames"\s*:|\.(mp4|avi|mov|mkv|webm)"\s*:)\s*'
+    rb'\{\s*"(frame|image|img)?[_\- ]?\d{1,9}(\.jpe?g|\.png)?"\s*:\s*(\[\s*){2,3}-?\d',
+    re.IGNORECASE,
 )
 OBJECT_OF_ROWS = re.compile(rb'"(landmarks|keypoints|joints)"\s*:\s*\{\s*"[^"]{1,60}"\s*:\s*\[\s*-?\d[-\d.eE+]*\s*,')
 LISTED = re.compile(rb'"(%s)"\s*:\s*\[\s*(\[\s*){0,2}(-?\d|NaN|null)' % "|".join((*LANDMARKS, *WORLD)).encode())
@@ -89,19 +98,35 @@ def detect(path: Path) -> str | None:
         if path.suffix.lower() in PICKLES:
             return "a pickle of frames with joints" if _has_frames(path) else None
         return "objects with x and y, as MediaPipe's landmarks" if _has_landmarks(path) else None
-    named = next(filter(_has_landmarks, islice(files_below(path, "*.json"), LOOKED_AT)), None)
+    named = next(filter(_has_landmarks, islice(files_ending(path, ENDINGS), LOOKED_AT)), None)
     return f"holds {named.name}, landmarks of MediaPipe" if named else None
 
 
 def _has_landmarks(file: Path) -> bool:
-    if not file.is_file() or file.suffix.lower() != ".json":
+    suffix = file.suffix.lower()
+    if not file.is_file() or suffix not in ENDINGS:
+        return False
+    if suffix in COLUMNAR:
+        return _is_of_frames(file)
+    if suffix in LINES and not lists_bodies(file):
         return False
     with file.open("rb") as content:
         head = content.read(HEAD)
     points = all(re.search(rb'"%s"\s*:' % axis, head) for axis in (b"x", b"y")) or any(word in head for word in WORDS)
-    points = points or OBJECT_OF_ROWS.search(head) is not None
-    points = points or any(it.search(head) for it in (NAMED_ROW, NUMBERED_ROWS, LISTED))
+    points = points or any(it.search(head) for it in (OBJECT_OF_ROWS, NAMED_ROW, NUMBERED_ROWS, LISTED))
     return points and not any(word in head for word in OTHERS) and not OF_LISTS.search(head)
+
+
+def _is_of_frames(file: Path) -> bool:
+    """Whether the rows of a Parquet or Arrow hold the joints of a frame or a body each, in lists."""
+    record = first_record(file)
+    with suppress(ValueError):
+        return (
+            any(isinstance(it, list) for it in record.values())
+            and not is_clip(record)
+            and any(frame.bodies for frame in frames_of([record], file))
+        )
+    return False
 
 
 def _has_frames(path: Path) -> bool:
@@ -150,6 +175,7 @@ class _File:
     folders: tuple[str, ...] = ()  # those that name its part and class
     timed: bool = False  # the frame rate is that of the times of frames
     labels: tuple[str, ...] = ()  # those that the file or its frames say, each once
+    cells: Mapping[str, str] = field(default_factory=dict)  # what else they say of a clip among others
 
 
 def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None = None) -> Recordings:
@@ -160,10 +186,10 @@ def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None 
     hands = "hands" in (parts or ())
     if "face" in (parts or ()):
         raise ValueError("MediaPipe's face of 468 points has no layout here; give --parts body hands")
-    files = [path] if path.is_file() else list(filter(_has_landmarks, files_below(path, "*.json")))
+    files = [path] if path.is_file() else list(filter(_has_landmarks, files_ending(path, ENDINGS)))
     contents = {file: _content(file) for file in files}
-    if path.is_file() and (clips := _named_clips(contents[path])):
-        recordings = {name: _read(clip, path, hands) for name, clip in clips.items()}
+    if path.is_file() and (clips := named_clips(contents[path], path.stem)):
+        recordings = {name: replace(_read(clip, path, hands), cells=facts_in(clip)) for name, clip in clips.items()}
     else:
         recordings = _joined({file: _read(content, file, hands) for file, content in contents.items()}, path)
     bodies = [body for found in recordings.values() for frame in found.frames for body in frame.bodies]
@@ -216,15 +242,16 @@ def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None 
     )
 
 
-def _classes(
-    recordings: Mapping[str, _File],
-) -> tuple[tuple[str, ...], list[tuple[int | None, dict[str, str]]], list[str]]:
-    """The classes, label and splits of each clip, by folders or what the files say, and a line on labels of frames."""
-    classes, said = said_by_folders([found.folders for found in recordings.values()])
+def _classes(recordings: Mapping[str, _File]) -> tuple[tuple[str, ...], list[tuple[Any, ...]], list[str]]:
+    """The classes; label, splits and attributes of each clip, by folders or files; a line on labels of frames."""
     several = [name for name, found in recordings.items() if len(found.labels) > 1]
+    lines = [f"labels of frames, which change within a clip: {first_few(several)}"] * bool(several)
+    if any(it.cells for it in recordings.values()):
+        return *said_of_clips({name: it.cells for name, it in recordings.items()}), lines
+    classes, said = said_by_folders([found.folders for found in recordings.values()])
     if not classes:
         classes, said = said_by_labels([it.labels[0] if len(it.labels) == 1 else "" for it in recordings.values()])
-    return classes, said, [f"labels of frames, which change within a clip: {first_few(several)}"] * bool(several)
+    return classes, [(*it, {}) for it in said], lines
 
 
 def _check_alike(counts: set[int], bodies: Sequence[Mapping[str, object]], path: Path) -> None:
@@ -242,24 +269,11 @@ def _rows_of_sides(frames: Sequence[Frame]) -> tuple[str, ...]:
 
 
 def _content(file: Path) -> Any:
-    return _unpickled(file) if file.suffix.lower() in PICKLES else read_json(file)
-
-
-def _named_clips(content: object) -> dict[str, Any]:
-    """The clips of a list of objects with the frames of a clip each, by the names that they say; {} for other lists."""
-    if not isinstance(content, list) or not all(isinstance(it, Mapping) and _frames_in(it) for it in content):
-        return {}
-    said = [next((it[key] for key in OF_CLIPS["clip"] if isinstance(it.get(key), str)), None) for it in content]
-    found = {str(name): it for name, it in zip(said, content, strict=True) if name is not None}
-    return found if len(found) == len(content) else {}
-
-
-def _frames_in(clip: Mapping[str, Any]) -> bool:
-    return any(isinstance(clip.get(key), list) and clip[key] for key in FRAMES)
+    return _unpickled(file) if file.suffix.lower() in PICKLES else read_records(file)
 
 
 def _read(content: Any, file: Path, hands: bool) -> _File:
-    places = [content, *content.values()] if isinstance(content, Mapping) else []
+    places = [content, *content.values()] if isinstance(content, Mapping) else content[:1] * isinstance(content, list)
     abouts = [it for it in places if isinstance(it, Mapping)]
     said = (_number(it.get(key)) for it in abouts for key in RATES)
     rate = next((it for it in said if it and 0 < it < 1e6), None)
@@ -332,6 +346,7 @@ def _clip(
     known: bool,
     label: int | None,
     splits: Mapping[str, str],
+    attributes: Mapping[str, int | str],
 ) -> Item:
     try:
         numbers, step = _numbers(one.frames)
@@ -353,7 +368,8 @@ def _clip(
         keypoint = np.ascontiguousarray((values[..., : 3 if deep else 2] * seen).astype(np.float32))
         score = np.ascontiguousarray((values[..., 3] * seen[..., 0]).astype(np.float32))
         rate = one.fps / step if one.fps else None
-        return SkeletonClip(keypoint, layout, name, label, score=score, image_size=one.size, fps=rate, splits=splits)
+        about: dict[str, Any] = {"image_size": one.size, "fps": rate, "splits": splits, "attributes": attributes}
+        return SkeletonClip(keypoint, layout, name, label, score=score, **about)
     except ValueError as error:
         return fault_of(error, name)
 

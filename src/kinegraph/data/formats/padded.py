@@ -35,6 +35,7 @@ from kinegraph.data.formats.conventions import (
     layout_for,
     names_of_classes,
 )
+from kinegraph.data.formats.movenet import is_singlepose
 from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, Unread, nobody, spread
 from kinegraph.data.split_names import PARTS, known_split
@@ -75,7 +76,8 @@ def detect(path: Path) -> str | None:
         if path.suffix.lower() != ".npy":
             return None
         with suppress(ValueError):
-            return "a .npy with five axes" if mapped(path).ndim == 5 else None
+            shape = mapped(path).shape
+            return "a .npy with five axes" if len(shape) == 5 and not is_singlepose(shape) else None
         return None
     named = next((file.name for file in files_in(path, "*.npy") if JOINT_FILE.fullmatch(file.name)), None)
     return f"holds {named}" if named else None

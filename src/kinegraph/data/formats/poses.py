@@ -30,6 +30,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from kinegraph.data.folders import files_ending
+from kinegraph.data.formats import movenet
 from kinegraph.data.formats.annotations import detect as is_annotations
 from kinegraph.data.formats.array_files import MAT, PICKLES, TORCH, open_named
 from kinegraph.data.formats.axes import (
@@ -134,9 +135,12 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
     if layout is not None:
         of = load_layout(layout) if names else layout_for(first.shape[-2], layout)
         places = places_in(of, names, first.shape[-2])
-    frames_first = not flat and _frames_first(files)
+    arrays = [] if flat else _first_arrays(files)
+    of_movenet = movenet.is_multipose(_shape(files[0].path))
+    frames_first = of_movenet or frames_come_first(arrays)
+    y_first = movenet.has_y_first(arrays)
     return Recordings(
-        clips=clips_of(files, lambda file: _clip(file, of, places, frames_first or flat)),
+        clips=clips_of(files, lambda file: _clip(file, of, places, frames_first or flat, y_first)),
         count=len(files),
         layout=of,
         class_names=classes,
@@ -148,19 +152,20 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
         guessed=frozenset({"score", "units", "up", *([] if layout or names else ["layout"])}),
         assumed=(
             *bones_line(of),
-            *(flat_lines(_width(files[0].path)) if flat else ()),
+            *(flat_lines(_shape(files[0].path)[1]) if flat else ()),
             *[COUNTED] * (flat and is_counted(files[0].path, first)),
             *[ANY_ORDER] * (files[0].path.suffix.lower() == MAT),
-            *[FRAMES_FIRST] * frames_first,
+            *[movenet.MULTIPOSE if of_movenet else FRAMES_FIRST] * frames_first,
+            *[movenet.Y_FIRST] * y_first,
             *[NO_PEOPLE] * (first.ndim == 3),
             *[PEOPLE_FIRST] * (first.ndim == 4 and not frames_first and not flat and len(first) > 2),
         ),
     )
 
 
-def _width(file: Path) -> int:
-    """The numbers of a row of a flat array; 0 for text."""
-    return mapped(file).shape[1] if file.suffix.lower() == ".npy" else 0
+def _shape(file: Path) -> tuple[int, ...]:
+    """The shape of a .npy, by its head; (0, 0) of others."""
+    return mapped(file).shape if file.suffix.lower() == ".npy" else (0, 0)
 
 
 def _has_labels(file: Path) -> bool:
@@ -216,7 +221,8 @@ def _holds_joints(file: Path) -> bool | None:
 
 
 def _fits(shape: Sequence[int]) -> bool:
-    return len(shape) in (3, 4) and shape[-1] in (2, 3, 4) and shape[-2] > 1
+    usual = len(shape) in (3, 4) and shape[-1] in (2, 3, 4) and shape[-2] > 1
+    return usual or movenet.is_multipose(shape) or movenet.is_singlepose(shape)
 
 
 def _key(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
@@ -271,7 +277,7 @@ def _arrays(
         if array.ndim == 3 and array.shape[0] in (2, 3):
             expected += "; it looks like (coordinates, frames, joints): save array.transpose(1, 2, 0)"
         raise FormatError("shape", f"{file} holds {array.dtype} {array.shape}, expected {expected}")
-    return array, scores
+    return movenet.usual_order(array), scores
 
 
 def _nested(file: Path) -> Float[np.ndarray, "..."]:
@@ -286,18 +292,21 @@ def _nested(file: Path) -> Float[np.ndarray, "..."]:
         raise FormatError("shape", f"{file} is no nested list of frames, joints and 2 to 4 coordinates") from None
 
 
-def _frames_first(files: Sequence[ClipFile]) -> bool:
+def _first_arrays(files: Sequence[ClipFile]) -> list[Float[np.ndarray, "..."]]:
+    """x and y of the first files that have an axis of people."""
     arrays = []
     for file in files[:LOOKED_AT]:
         with suppress(ValueError, OSError):
             arrays.append(np.asarray(read_array(file.path)[..., :2]))
-    return frames_come_first([array for array in arrays if array.ndim == 4])
+    return [array for array in arrays if array.ndim == 4]
 
 
-def _clip(file: ClipFile, layout: JointLayout, places: Sequence[int], frames_first: bool) -> Item:
+def _clip(file: ClipFile, layout: JointLayout, places: Sequence[int], frames_first: bool, y_first: bool) -> Item:
     array, beside = _arrays(file.path, len(places))
     with np.errstate(over="ignore"):  # a number that is too large is infinite, which is said of the clip
         array = np.array(with_people(array), np.float32)
+    if y_first:
+        array[..., :2] = array[..., 1::-1]
     if array.shape[2] == len(places):
         array = in_places(array, places, len(layout))
         beside = None if beside is None else in_places(with_people(beside[..., None]), places, len(layout))[..., 0]

@@ -17,6 +17,7 @@ from kinegraph.data.formats.array_files import meaning
 from kinegraph.data.formats.axes import FRAMES_FIRST
 from kinegraph.data.formats.clip_columns import ALIASES, named_columns, plain_column
 from kinegraph.data.formats.clip_files import levels_of
+from kinegraph.data.formats.columnar import COLUMNAR, first_record
 from kinegraph.data.formats.csv_rows import NO_TEXT, said_in_comments
 from kinegraph.data.formats.excel import other_sheets
 from kinegraph.data.formats.json_rows import ENDINGS as JSON
@@ -84,7 +85,8 @@ def open_table(path: Path, layout: str | JointLayout | None, people: int | None)
     """Open a file or a folder of files; coordinates are read later. Raises ValueError naming the file."""
     if path.is_dir():
         return _joined(path, tables_below(path), layout, people)
-    if path.suffix.lower() in TABLES or (path.suffix.lower() in JSON and columns_of_table(path)):
+    as_rows = path.suffix.lower() in TABLES and not _has_a_clip_a_row(path)
+    if as_rows or (path.suffix.lower() in JSON and columns_of_table(path)):
         found = scan(path)
         of = layout_of_table(path, found.joints, found.channels, layout)
         rows, numbered = read_rows(path, found, of, people), all(map(str.isdecimal, found.joints))
@@ -95,7 +97,7 @@ def open_table(path: Path, layout: str | JointLayout | None, people: int | None)
             assumed=bones_line(of) + _unseen(found.joints, of, layout) + parted(path, len(found.facts)),
         )
         return _with_rate(path, _with_comments(path, file))
-    if path.suffix.lower() not in JSON:
+    if path.suffix.lower() not in (*JSON, *COLUMNAR):
         raise ValueError(f"{path} ends in '{path.suffix}', expected .csv, .json or .npz")
     found = load_json(path, layout)
     rows, said = found.clips(people), (found.fps, found.units, found.image_size, found.class_names)
@@ -153,6 +155,11 @@ def _with_rate(path: Path, file: TableFile) -> TableFile:
     return replace(file, facts=facts, unknown=unknown, assumed=(*file.assumed, line))
 
 
+def _has_a_clip_a_row(path: Path) -> bool:
+    """Whether the rows of a Parquet or Arrow hold the joints of a clip each, in nested lists."""
+    return path.suffix.lower() in COLUMNAR and is_clip(first_record(path))
+
+
 def looks_like_a_table(path: Path) -> str | None:
     """Why a file is one of own recordings: its header, or a list of clips at its start; None where it is not."""
     if path.suffix.lower() in JSON:
@@ -161,7 +168,7 @@ def looks_like_a_table(path: Path) -> str | None:
         return clips or (columns and f"a table as JSON, with the columns {', '.join(columns)}") or None
     if path.suffix.lower() in TABLES and (columns := columns_of_table(path)):
         return f"a table with the columns {', '.join(columns)}"
-    return None
+    return "a table with a clip in each row" if _has_a_clip_a_row(path) else None
 
 
 def _holds_clips(path: Path) -> str | None:

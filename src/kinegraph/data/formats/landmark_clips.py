@@ -1,0 +1,109 @@
+"""Clips in a JSON, Parquet or pickle of landmarks: which frames are those of which clip, and what is said of it.
+
+[{"video": "a", "frame": 0, "keypoints": ..., "label": "wave"}, ...]     frames or bodies that name their clip
+[{"image": "a/0001.jpg", "keypoints": ...}, ...]                         or their picture
+[{"name": "a", "frames": [...]}, ...]                                    an object a clip
+{"a.mp4": {"0": [{"keypoints": ...}], "1": ...}, ...}                    clips by name, frames by number or in a list
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kinegraph.data.formats.clip_columns import KNOWN, OF_CLIPS, facts, named_columns, plain_column
+from kinegraph.data.formats.detections import picture_number
+from kinegraph.data.formats.landmarks import FRAME_NUMBERS, FRAMES, LANDMARKS, NUMBERED, PEOPLE, WORLD, said_of
+from kinegraph.data.formats.named_joints import are_joints
+from kinegraph.data.formats.table_forms import ALIASES
+from kinegraph.data.formats.table_times import PICTURES
+
+VIDEO = re.compile(r".+\.(mp4|avi|mov|mkv|webm|m4v|mpe?g|wmv)", re.IGNORECASE)
+PERSON = re.compile(r"(person|people|player|track|body|skeleton|id|subject|hand)?[_\- ]?\d*", re.IGNORECASE)
+CLIP = ("clip", *ALIASES["clip"])  # how a frame calls its clip
+FACTS = tuple(name for name in KNOWN if name not in ("fps", "width", "height"))
+FRAMED = (*LANDMARKS, *WORLD, *PEOPLE)  # keys of frames and bodies
+
+
+def named_clips(content: object, stem: str) -> dict[str, Any]:
+    """The clips of a value that names them; {} for one that holds a single clip without a name. stem: of the file."""
+    if isinstance(content, Mapping):
+        return _by_name(content)
+    if not isinstance(content, list) or not all(isinstance(it, Mapping) for it in content):
+        return {}
+    return _objects(content) or _records(content, stem)
+
+
+def facts_in(clip: object) -> dict[str, str]:
+    """What the frames of a clip say of it, or an object around them: label, subject, fps and so on, as cells.
+
+    Only what is the same in all frames.
+    """
+    said = [it for it in (clip if isinstance(clip, list) else [clip]) if isinstance(it, Mapping)]
+    columns = named_columns([key for key in said[0] if isinstance(key, str)]) if said else {}
+    cells = {name: {_cell(it.get(key)) for it in said} for key, name in columns.items() if name in FACTS}
+    return {name: values.pop() for name, values in cells.items() if len(values) == 1 and values != {""}}
+
+
+def said_of_clips(cells: Mapping[str, Mapping[str, str]]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """The classes, and label, splits and attributes of each clip. cells: of each clip, see `facts_in`."""
+    columns = dict.fromkeys(column for it in cells.values() for column in it)
+    known = facts({name: {column: it.get(column, "") for column in columns} for name, it in cells.items()})
+    return known.class_names, [(it.label, it.splits, it.attributes) for it in known.clips.values()]
+
+
+def _by_name(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The clips of an object that has the frames of each under the name of its video, or by number under any name."""
+    names, values = list(map(str, content)), list(content.values())
+    if not values or not all(isinstance(it, list | Mapping) for it in values):
+        return {}
+    numbered = all(isinstance(it, Mapping) and all(NUMBERED.fullmatch(str(key)) for key in it) for it in values)
+    others = are_joints(names) or any(PERSON.fullmatch(name) or name in (*FRAMES, *LANDMARKS) for name in names)
+    if all(map(VIDEO.fullmatch, names)) or (numbered and not others and not any(map(NUMBERED.fullmatch, names))):
+        return {
+            VIDEO.sub(lambda it: it[0].rpartition(".")[0], name): it for name, it in zip(names, values, strict=True)
+        }
+    return {}
+
+
+def _objects(content: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The clips of a list of objects with the frames of a clip each, by the names that they say; {} for other lists."""
+    if not all(any(isinstance(it.get(key), list) and it[key] for key in FRAMES) for it in content):
+        return {}
+    said = [next((it[key] for key in OF_CLIPS["clip"] if isinstance(it.get(key), str)), None) for it in content]
+    found = {str(name): it for name, it in zip(said, content, strict=True) if name is not None}
+    return found if len(found) == len(content) else {}
+
+
+def _records(content: Sequence[Mapping[str, Any]], stem: str) -> dict[str, list[Mapping[str, Any]]]:
+    """The frames or bodies of each clip, where all of them name it or their picture; {} for others."""
+    key = _clip_key(content)
+    if key is None:
+        return {}
+    pictures = all(str(it[key]).lower().endswith(PICTURES) for it in content)
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for it in content:
+        name, number = picture_number(str(it[key])) if pictures else (str(it[key]), None)
+        counted = number is None or said_of(it, FRAME_NUMBERS) is not None
+        found.setdefault(name or stem, []).append(it if counted else {**it, "frame": number})
+    return found if pictures or len(content) == 1 or len(found) < len(content) else {}
+
+
+def _clip_key(content: Sequence[Mapping[str, Any]]) -> str | None:
+    """The key by which frames or bodies name their clip; None where not all do."""
+    key = next((key for key in content[0] if plain_column(str(key)) in CLIP), None) if content else None
+    named = all(isinstance(it.get(key), str | int) and any(one in it for one in FRAMED) for it in content)
+    return key if named else None
+
+
+def are_bodies(content: Sequence[object]) -> bool:
+    """Whether the first objects of a list are bodies of the same frame, or name the clip that they belong to."""
+    some = [it for it in content if isinstance(it, Mapping)]
+    if not some or len(some) < len(content):
+        return False
+    frames = [said_of(it, FRAME_NUMBERS) for it in some]
+    again = len(frames) > 1 and frames[0] is not None and frames[0] == frames[1]
+    return again or _clip_key(some) is not None
+
+
+def _cell(value: object) -> str:
+    return str(int(value) if isinstance(value, bool) else value).strip() if isinstance(value, str | int | float) else ""
