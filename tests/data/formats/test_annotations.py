@@ -308,7 +308,7 @@ def test_a_named_layout_of_17_joints_in_3d_keeps_its_third_coordinate(tmp_path):
     layout.write_text(f"name: h36m\njoints: [{', '.join(joints)}]\nbones:\n{bones}centre: joint0\n")
     keypoint = np.random.default_rng(0).uniform(0.1, 0.9, (1, 5, 17, 3)).astype(np.float32)
     path = written(tmp_path / "own.pkl", [{"frame_dir": "a", "label": 0, "total_frames": 5, "keypoint": keypoint}])
-    with pytest.raises(ValueError, match=r"could be those of coco17 or h36m17.*name the layout by --layout"):
+    with pytest.raises(ValueError, match=r"do not look like those of coco17 or h36m17.*name the layout by --layout"):
         next(read(path))
     (deep,) = read(path, layout=str(layout))
     np.testing.assert_array_equal(deep.keypoint, keypoint)

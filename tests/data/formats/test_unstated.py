@@ -54,7 +54,10 @@ def test_joints_in_an_order_of_their_own_are_refused_by_every_command(tmp_path, 
     for words in (["prepare", path, tmp_path / "out"], ["inspect", path], ["draw", path, tmp_path / "x.png"]):
         assert main([*map(str, words)]) != 0
         printed = "".join(capsys.readouterr())
-        assert f"could be those of {candidates}; their proportions do not tell which; name the layout by" in printed
+        assert (
+            f"do not look like those of {candidates}, the layouts known here: their bones would be too long; name the"
+            in printed
+        )
     assert not (tmp_path / "out").exists()
     assert next(read(path, layout=layout)).layout.name == layout
 
@@ -70,7 +73,7 @@ def test_the_layout_of_the_network_where_bodies_can_have_it(tmp_path):
         found = recordings(pickled(tmp_path / "a.pkl", bodies), expected=expected)
         assert next(found.clips).layout == layout
         assert ("that of the network" in found.assumed[0]) == (layout == expected)
-    with pytest.raises(ValueError, match="their proportions do not tell"):
+    with pytest.raises(ValueError, match="the layouts known here: their bones would be too long"):
         recordings(pickled(tmp_path / "a.pkl", np.tile(turned, (1, 8, 1, 1)).astype(np.float32)), expected=ntu)
 
 

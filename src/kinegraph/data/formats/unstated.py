@@ -191,11 +191,21 @@ def _layout(
         raise FormatError("swapped_axes", message)
     if usual and joints in PUBLISHED:
         return provisional, "the usual one of such files; the proportions of the bodies do not confirm it"
-    names = [layout.name for layout in known]
-    several = f"could be those of {', '.join(names[:-1])} or {names[-1]}; their proportions do not tell which"
-    one = f"do not look like those of {names[0]}, the one layout known here with so many: its bones would be too long"
-    message = f"the {joints} joints in {channels}D {several if len(names) > 1 else one}"
-    raise FormatError("layout", f"{message}; name the layout by --layout, a name or a .yaml file")
+    raise FormatError("layout", f"the {joints} joints in {channels}D {_undecided(bodies, known)}")
+
+
+def _undecided(bodies: Float[np.ndarray, "B V C"], known: Sequence[JointLayout]) -> str:
+    """Why the proportions of bodies do not decide among these layouts, and the way."""
+    fitting = [layout.name for layout in known if recognise(bodies, [layout])]
+    names = fitting if len(fitting) > 1 else [layout.name for layout in known]
+    either = " or ".join([*filter(None, [", ".join(names[:-1])]), names[-1]])
+    which = "the one layout known here with so many: its" if len(known) == 1 else "the layouts known here: their"
+    reason = (
+        f"could be those of {either}; their proportions do not tell which"
+        if len(fitting) > 1
+        else f"do not look like those of {either}, {which} bones would be too long"
+    )
+    return f"{reason}; name the layout by --layout, a name or a .yaml file"
 
 
 def _lines(layout: JointLayout) -> set[frozenset[int]]:
