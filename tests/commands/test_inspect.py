@@ -382,3 +382,21 @@ def test_label_pickles(tmp_path, capsys):
     assert inspect(path, capsys)[0] == 0
     code, told = inspect(path, capsys, "--class-names", "ntu60")
     assert (code, told["findings"][0]["kind"], told["findings"][0]["clips"]) == (1, "label", ["c"])
+
+
+def test_labels_by_names_and_by_a_file(tmp_path, capsys):
+    """Whatever gives labels to `prepare` does so here, and clips without any say the ways."""
+    for i, name in enumerate(["wave_S01", "sit_S02"]):
+        (tmp_path / "clips").mkdir(exist_ok=True)
+        np.save(tmp_path / "clips" / f"{name}.npy", made_up.body("ntu25") + 0.01 * np.arange(6 + i)[:, None, None])
+    (tmp_path / "labels.csv").write_text("clip,label\nwave_S01,b\nsit_S02,a\n")
+    _, told = inspect(tmp_path / "clips", capsys)
+    line = next(it["message"] for it in told["findings"] if it["kind"] == "unlabelled")
+    assert main(["prepare", str(tmp_path / "clips"), str(tmp_path / "out")]) == 0
+    assert line in capsys.readouterr().out
+    assert "--labels-file FILE" in line and "--names FORM" in line
+    for options, names in (
+        (["--names", "{label}_{subject}"], {"0": "sit", "1": "wave"}),
+        (["--labels-file", str(tmp_path / "labels.csv")], {"0": "a", "1": "b"}),
+    ):
+        assert inspect(tmp_path / "clips", capsys, *options)[1]["facts"]["classes"]["names"] == names

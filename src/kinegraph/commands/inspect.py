@@ -54,6 +54,8 @@ def inspect(
     units: Literal["m", "cm", "mm", "in", "ft", "px", "image", "normalised"] | None = None,
     image_size: str | None = None,
     class_names: str | None = None,
+    labels_file: Path | None = None,
+    names: str | None = None,
     pose: str | None = None,
     plugins: list[Path] | None = None,
     all: bool = False,
@@ -70,6 +72,8 @@ def inspect(
         units: of the coordinates, where the file does not say them; see prepare.
         image_size: width x height in pixels, such as 1920x1080, in place of what the file says.
         class_names: text file with a class name a line, or ntu60, ntu120, babel60, babel120: labels must be of these.
+        labels_file: CSV with a row a clip, see prepare.
+        names: what clips' names say, such as "{label}_{subject}_{_}", see prepare.
         pose: video: what sees the joints, see prepare.
         plugins: video: Python files with an estimator of your own.
         all: look at every clip of raw files, not at some of them.
@@ -84,6 +88,7 @@ def inspect(
     """
     load_plugins(plugins or ())
     options = {"pose": pose, "layout": layout, "class_names": class_names, "units": units, "image_size": image_size}
+    options |= {"labels_file": labels_file, "names": names}
     found = inspection(path, format, options | {"sample": None if all else SAMPLE}, quiet=json)
     if json:
         print(found.as_json())

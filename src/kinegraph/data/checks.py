@@ -167,9 +167,9 @@ def _labels(facts, expected) -> Iterable[Finding]:
     elif not labels and any(one.segments is None for one in read):
         yield Finding(
             "note",
-            "no_label",
-            "the clips have no labels: they can be predicted, not trained on; --labels-file gives them, "
-            "or, where a file is a clip, a folder for each class",
+            "unlabelled",
+            "the clips have no labels: they can be predicted, not trained on; --labels-file FILE (a row a clip) or "
+            "--names FORM gives them, or, where a file is a clip, a folder for each class",
         )
     read_of = [one for one in read if one.segments is None]
     if (form := suggested([one.name for one in read_of])) and _says_more(form, read_of):
