@@ -14,6 +14,7 @@ from kinegraph.commands.prepare import prepare
 from kinegraph.data.dataset import open_dataset
 from kinegraph.data.formats import ntu, read, ui_prmd
 from kinegraph.data.formats.ntu import MARKER
+from tests import made_up
 from tests.golden import FOLDER as GOLDEN
 
 SHARED = Path(os.environ.get("KINEGRAPH_SHARED") or Path(__file__).parents[2].parent / "shared") / "data"
@@ -191,3 +192,17 @@ def test_wrong_input_is_one_line_and_leaves_nothing(raw, out, wrong, capsys):
     assert message in error
     assert error.count("\n") == 1
     assert sorted(raw.parent.rglob("*")) == before
+
+
+def test_a_fault_that_names_its_option_names_no_other_way(tmp_path, capsys):
+    """Leaving out all recordings would be no way on: the option of a reader counts as one of the verb."""
+    (tmp_path / "long").mkdir()
+    for name in "ab":
+        np.save(tmp_path / "long" / f"{name}.npy", made_up.body("ntu25") + 0.01 * np.arange(40)[:, None, None])
+    (tmp_path / "s.csv").write_text("recording,start_s,end_s,label\na,0.1,0.5,walk\nb,0.2,0.9,sit\n")
+    words = ["prepare", str(tmp_path / "long"), str(tmp_path / "out"), "--segments", str(tmp_path / "s.csv")]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "which segments in seconds need: give --fps" in said
+    assert "skip-broken" not in said
+    assert main([*words, "--fps", "30"]) == 0

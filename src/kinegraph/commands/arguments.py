@@ -100,7 +100,7 @@ def answer(verb: Callable, argv: Sequence[str], from_config: bool = False) -> An
         from kinegraph.data.formats.recordings import OneOfSeveral
 
         named = {it.replace("-", "_") for it in re.findall(r"(?<![\w/-])--([a-z][a-z-]*)", str(error))}
-        remedied = named & arguments.keys()  # the message names an option already; a path may hold any characters
+        remedied = named & _kinds(verb).keys()  # the message names an option already; a path may hold any characters
         if isinstance(error, OneOfSeveral) and "skip_broken" in arguments and not remedied:
             raise ValueError(f"{error}; --skip-broken leaves out what is broken") from None
         raise

@@ -266,11 +266,19 @@ def test_rtmlib_is_called_as_its_pages_say(tmp_path, monkeypatch):
     np.testing.assert_allclose(middles(clip)[0, 1:], [people[0] for people in places[1:]], atol=0.01)
 
 
-def test_models_that_cannot_be_fetched_are_said_with_the_way(tmp_path, monkeypatch):
+def test_models_that_cannot_be_fetched_are_said_once_with_the_way(tmp_path, monkeypatch):
+    tries = []
+
     def body(**settings):
+        tries.append(settings)
         raise URLError("Name or service not known")
 
     monkeypatch.setitem(sys.modules, "rtmlib", SimpleNamespace(Body=body))
     monkeypatch.setattr("importlib.metadata.version", lambda name: "0.0.16")
-    with pytest.raises(ValueError, match=r"Name or service not known>; copy ~/\.cache/rtmlib from a computer"):
-        list(read(film(tmp_path / "a.mp4", [[(40.0, 40.0)]]), pose="rtmlib", cache=tmp_path / "cache"))
+    for name in ("clips/a.mp4", "clips/b.mp4"):
+        (tmp_path / "clips").mkdir(exist_ok=True)
+        film(tmp_path / name, [[(40.0, 40.0)]])
+    for skip in (False, True):
+        with pytest.raises(ValueError, match=r"^\S+clips: rtmlib .*not known>; copy ~/\.cache/rtmlib from a computer"):
+            list(read(tmp_path / "clips", pose="rtmlib", cache=tmp_path / "cache", skip_broken=skip))
+    assert len(tries) == 2

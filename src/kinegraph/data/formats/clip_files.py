@@ -228,7 +228,7 @@ def clips_of(files: Sequence[ClipFile], clip: Callable[[ClipFile], Item]) -> Ite
         try:
             item = clip(file)
         except (ValueError, OSError) as error:
-            item = fault_of(error, file.name)
+            item = _fault(error, file)
         yield _in_folders(file, item)
 
 
@@ -239,7 +239,14 @@ def all_clips_of(files: Sequence[ClipFile], clips: Callable[[ClipFile], Iterable
             for item in clips(file):
                 yield _in_folders(file, item)
         except (ValueError, OSError) as error:
-            yield _in_folders(file, fault_of(error, file.name))
+            yield _in_folders(file, _fault(error, file))
+
+
+def _fault(error: Exception, file: ClipFile) -> Fault:
+    """The fault of a file. Raises what is missing for all files, such as a package or the models of an estimator."""
+    if getattr(error, "kind", "") == "missing":
+        raise error
+    return fault_of(error, file.name)
 
 
 def text_of(file: Path) -> str:

@@ -17,6 +17,12 @@ NAMES = ("mediapipe", "rtmlib")
 Pose = Callable[[UInt8[np.ndarray, "H W 3"]], Float[np.ndarray, "P V C"]]
 
 
+class CannotStart(ValueError):
+    """An estimator that can see no picture at all, such as one without its models."""
+
+    kind = "missing"
+
+
 @dataclass(frozen=True, eq=False)
 class Estimator:
     """key: its name, version and settings; the same key gives the same results, which are kept. "" keeps none.

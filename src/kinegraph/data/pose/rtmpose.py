@@ -8,7 +8,7 @@ from importlib import metadata
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from kinegraph.data.pose.estimators import Estimator, Pose, checked_people
+from kinegraph.data.pose.estimators import CannotStart, Estimator, Pose, checked_people
 from kinegraph.skeleton.layout import load_layout
 
 MODE = "balanced"  # rtmlib also has "lightweight" and "performance"
@@ -29,11 +29,11 @@ def _start() -> Pose:
     try:
         from rtmlib import Body
     except ImportError as error:
-        raise ValueError(f"{MISSING} ({error})") from None
+        raise CannotStart(f"{MISSING} ({error})") from None
     try:
         body = Body(mode=MODE, backend="onnxruntime", device="cpu")
     except OSError as error:  # also of urllib
-        raise ValueError(f"rtmlib cannot fetch its models: {error}; {WITHOUT_A_NETWORK}") from None
+        raise CannotStart(f"rtmlib cannot fetch its models: {error}; {WITHOUT_A_NETWORK}") from None
 
     def see(image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "P 17 3"]:
         places, scores = body(np.ascontiguousarray(image[..., ::-1]))  # it expects blue, green, red
