@@ -184,6 +184,11 @@ def _says_more(form: str, facts: Sequence[ClipSummary]) -> bool:
     return labels or (all(one.subject is None for one in facts) and "{subject}" in form)
 
 
+def _is_star(layout: JointLayout) -> bool:
+    """Whether all bones meet in one joint, as where a file names joints and no bones: their lengths say no order."""
+    return all(layout.centre in bone for bone in layout.bones)
+
+
 def _units(facts, expected) -> Iterable[Finding]:
     if beyond := [one for one in facts if one.largest > LARGEST]:
         message = f"a coordinate of {beyond[0].largest:.3g}: no recording is that large, and none can be computed with"
@@ -209,7 +214,7 @@ def _units(facts, expected) -> Iterable[Finding]:
     if any(third_is_score(one) for one in facts):
         yield Finding("note", "score", "the third channel looks like a score, not like a coordinate")
     bones = [one.bone for one in facts if one.bone > 0]
-    if bones and np.median(bones) > LONG_BONES:
+    if bones and np.median(bones) > LONG_BONES and not (expected.layout and _is_star(expected.layout)):
         message = f"bones are {np.median(bones):.0%} of a body's size: the joints may be in another order"
         yield Finding("note", "joint_order", message)
     yield from _pictures(facts)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from kinegraph.cli import main
 from kinegraph.data.formats import deeplabcut_csv, read, recognise, recordings
 from kinegraph.data.formats.deeplabcut import layout_of, read_file
 
@@ -290,3 +291,17 @@ def test_labels_of_pictures_of_newer_versions_are_no_recording(file):
     head = "scorer,,,me,me\nbodyparts,,,nose,nose\ncoords,,,x,y\n"
     with pytest.raises(ValueError, match=r"labels of single pictures.*analyze_videos"):
         recordings(file(head + "labeled-data,vid,img01.png,1,2\n"))
+
+
+def test_long_bones_that_were_assumed_say_nothing_of_the_order_of_joints(tmp_path, capsys):
+    """The parts have names, so their order is known; bones from each to one in the middle are long."""
+    parts = ["snout", "leftear", "rightear", "tailbase", "leftpaw", "rightpaw", "back"]
+    places = np.array([[0, 0], [9, 9], [9, -9], [90, 0], [50, 30], [50, -30], [99, 9]]) + 200.0
+    rows = ["scorer," + ",".join(["net"] * 21), "bodyparts," + ",".join(it for it in parts for _ in range(3))]
+    rows += ["coords," + ",".join(["x", "y", "likelihood"] * 7)]
+    rows += [f"{t}," + ",".join(f"{x + t},{y},0.9" for x, y in places) for t in range(9)]
+    (tmp_path / "mouse.csv").write_text("\n".join(rows))
+    assert main(["inspect", str(tmp_path / "mouse.csv")]) == 0
+    said = capsys.readouterr().out
+    assert "bones: from each body part to 'back'" in said
+    assert "order" not in said
