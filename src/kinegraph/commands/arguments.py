@@ -141,13 +141,14 @@ def _files(word: str) -> list[str]:
 
 
 def read_options(parser: ArgumentParser, verb: Callable, argv: Sequence[str], from_config: bool) -> Namespace:
+    """The options of a call, checked. The files of --plugins are run first: options may name what is in them."""
     words = as_parsed(verb, argv)
     written, given = [], None
+    for word in words:
+        if word.startswith("--plugins="):
+            load_plugins(_files(word))
     if from_config:
         words = _config_first(words)
-        for word in words:
-            if word.startswith("--plugins="):
-                load_plugins(_files(word))
     if words[:1] == ["--config"]:
         given, words = read_options_file(find_config("".join(words[1:2]))), words[2:]
         given |= {name: PRECISIONS.get(str(it), it) for name, it in given.items() if name == "precision"}

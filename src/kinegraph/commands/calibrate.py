@@ -4,7 +4,6 @@ from pathlib import Path
 
 from kinegraph.files import check_new_file
 from kinegraph.messages import counted
-from kinegraph.plugins import load_plugins
 
 
 def calibrate(
@@ -33,7 +32,6 @@ def calibrate(
     Examples:
         kinegraph calibrate runs/small_data folds/result.pkl --out mine.safetensors
     """
-    load_plugins(plugins or ())
     if not 0 < accepted < 1:
         raise ValueError(f"--accepted is {accepted}, expected a share between 0 and 1")
     check_new_file(out, (".safetensors",), overwrite=overwrite)

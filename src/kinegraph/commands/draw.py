@@ -14,7 +14,6 @@ from rich.progress import Progress
 from kinegraph.commands.reading import Reading, watching, window_hint
 from kinegraph.commands.signature import check_numbers
 from kinegraph.messages import did_you_mean, first_few
-from kinegraph.plugins import load_plugins
 
 if TYPE_CHECKING:
     from kinegraph.data.formats.recordings import Recordings
@@ -69,7 +68,6 @@ def draw(
         kinegraph draw data/ui-prmd squat.html --clip m01_s02_e03
         kinegraph draw recording.skeleton strip.png --weights best.safetensors --explain
     """
-    load_plugins(plugins or ())
     kind = _checked_out(out)
     asked_size = _size(size, kind)
     check_numbers(frames=frames)

@@ -11,7 +11,6 @@ from kinegraph.commands.reading import Facts, say_of_inputs, weights_first
 from kinegraph.commands.signature import check_numbers
 from kinegraph.files import check_new_file
 from kinegraph.messages import counted
-from kinegraph.plugins import load_plugins
 from kinegraph.screen import note
 
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
@@ -55,7 +54,6 @@ def embed(
     Examples:
         kinegraph embed best.safetensors data/mine --out vectors.npz
     """
-    load_plugins(plugins or ())
     check_numbers(batch_size=batch_size)
     from kinegraph.inference.embedding import KINDS, write_embeddings
 

@@ -10,7 +10,6 @@ from kinegraph.commands.reading import Facts, weights_first
 from kinegraph.commands.signature import check_numbers
 from kinegraph.files import check_new_file
 from kinegraph.messages import counted
-from kinegraph.plugins import load_plugins
 
 
 def enroll(
@@ -56,7 +55,6 @@ def enroll(
         kinegraph enroll any examples/ --out mine.safetensors
         kinegraph predict mine.safetensors new.csv
     """
-    load_plugins(plugins or ())
     check_numbers(batch_size=batch_size)
     check_new_file(out, (".safetensors",), overwrite=overwrite)
     from kinegraph.inference import enrolment

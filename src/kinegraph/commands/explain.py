@@ -13,7 +13,6 @@ from rich.text import Text
 from kinegraph.commands.reading import weights_first
 from kinegraph.commands.signature import check_numbers
 from kinegraph.messages import counted
-from kinegraph.plugins import load_plugins
 
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
     from kinegraph.inference.explanation import JointShares
@@ -54,7 +53,6 @@ def explain(
     Examples:
         kinegraph explain ui-prmd-10 data/ui-prmd --split xsub --part val --out joints.csv
     """
-    load_plugins(plugins or ())
     check_numbers(batch_size=batch_size)
     if part is not None and split is None:
         raise ValueError("--part is of a split: give --split too")

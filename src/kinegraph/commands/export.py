@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Literal
 
 from kinegraph.files import check_new_file
 from kinegraph.messages import counted, megabytes
-from kinegraph.plugins import load_plugins
 
 if TYPE_CHECKING:
     from kinegraph.inference.export import Report
@@ -57,7 +56,7 @@ def export(
     if page or ort is not None:
         if stream:
             raise ValueError("a page asks about recordings: leave --stream or --page out")
-        _export_page(weights, out, ort if page else None, int8 is not None, overwrite, plugins)
+        _export_page(weights, out, ort if page else None, int8 is not None, overwrite)
         return
     if stream and (int8 is not None or preprocessing == "graph"):
         raise ValueError(
@@ -70,7 +69,6 @@ def export(
     if not 0 <= max_loss <= 100:
         raise ValueError(f"--max-loss is {max_loss:g}, expected points of top-1 from 0 to 100")
     check_new_file(out, (".onnx",), overwrite=overwrite, what="the file to write")
-    load_plugins(plugins or ())
     if int8 is not None and split is not None:
         _export_int8(weights, out, int8, split, part, max_loss, preprocessing == "graph")
         return
@@ -101,13 +99,10 @@ def _export_stream(weights: Path, out: Path) -> None:
     )
 
 
-def _export_page(
-    weights: Path, out: Path, ort: Path | None, int8: bool, overwrite: bool, plugins: list[Path] | None
-) -> None:
+def _export_page(weights: Path, out: Path, ort: Path | None, int8: bool, overwrite: bool) -> None:
     if ort is None or int8:
         raise ValueError("a page takes --page and --ort FOLDER, the folder dist of onnxruntime-web, and no --int8")
     check_new_file(out, (".html",), overwrite=overwrite, what="the page to write")
-    load_plugins(plugins or ())
     from kinegraph.report.answering_page import write_page
 
     report = write_page(weights, out, ort)

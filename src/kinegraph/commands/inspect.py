@@ -31,7 +31,6 @@ from kinegraph.data.segments.summary import facts_of_segments, lines_of_segments
 from kinegraph.data.split_names import order_of
 from kinegraph.messages import counted, plain_name
 from kinegraph.models.weights_path import find_index, find_weights, zoo_names
-from kinegraph.plugins import load_plugins
 from kinegraph.skeleton.layout import layout_names, load_layout
 
 SAMPLE = 400  # clips of raw files that are looked at without --all
@@ -86,7 +85,6 @@ def inspect(
         kinegraph inspect best.safetensors
         kinegraph inspect ntu60_2d.pkl --class-names ntu60 --json > findings.json
     """
-    load_plugins(plugins or ())
     options = {"pose": pose, "layout": layout, "class_names": class_names, "units": units, "image_size": image_size}
     options |= {"labels_file": labels_file, "names": names}
     found = inspection(path, format, options | {"sample": None if all else SAMPLE}, quiet=json)

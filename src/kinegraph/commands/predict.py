@@ -12,7 +12,6 @@ from kinegraph.commands.reading import Reading, say_of_inputs, weights_first, wi
 from kinegraph.commands.signature import check_numbers
 from kinegraph.files import check_new_file
 from kinegraph.messages import counted, plain_name, shortened
-from kinegraph.plugins import load_plugins
 from kinegraph.screen import anybody_reads, note
 
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
@@ -97,7 +96,6 @@ def predict(
         kinegraph predict mine.safetensors squats.csv --count
         kinegraph predict best.safetensors long.npz --window 3s --stride 0.5s --fps 30
     """
-    load_plugins(plugins or ())
     check_numbers(top=top, people=people, batch_size=batch_size, workers=workers)
     if stride is not None and window is None:
         raise ValueError("--stride is between windows: give --window too")

@@ -31,7 +31,6 @@ from kinegraph.data.segments.attach import NONE, clips_of_segments, complete, wi
 from kinegraph.data.segments.summary import lines_of_segments, summarize_segments
 from kinegraph.data.tracking import CROWD
 from kinegraph.messages import counted
-from kinegraph.plugins import load_plugins
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up
 
@@ -109,8 +108,8 @@ def prepare(
         labels: ui-prmd, npz: "movement" (the default) is the recording's class, "quality" makes it two, correct and
             incorrect, "correct" leaves out the incorrect ones.
         layout: joints where the files do not say them: a layout name or a .yaml file.
-        class_names: annotations, npy, tfrecord, openpose, trc, table: text file with a class name a line, or ntu60,
-            ntu120, babel60, babel120.
+        class_names: text file with a class name a line, or ntu60, ntu120, babel60, babel120. They name the classes that
+            are numbers in the files, and say the order of those that are words or folders.
         split_name: annotations, npy, tfrecord: name of the split that train and val files are parts of; by
             default xsub, xview or xset, as their names say, else split.
         box_threshold: annotations: of Kinetics-400, least score of a skeleton's box.
@@ -168,7 +167,6 @@ def prepare(
     if (segments_in or none != NONE) and not segments:
         raise ValueError("--segments-in and --none say what --segments TABLE means: give the table, too")
     tables, skipped = list[SegmentTable](), list[str]()
-    load_plugins(plugins or ())
     recognised = recognise(path, format)
     module = recognised[0]
     if per_person and people is None and "people" in options_of(module):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from kinegraph.commands.signature import check_numbers
-from kinegraph.plugins import load_plugins, plugin_files
+from kinegraph.plugins import plugin_files
 
 MISSING = 'a server needs starlette, uvicorn and websockets: pip install "kinegraph[serve]"'
 
@@ -76,7 +76,6 @@ def serve(
         raise ValueError("--token is too short or holds blanks, expected 8 letters and digits or more")
     if token is None and not _is_own(host):
         raise ValueError(f"--host {host} lets other machines ask: give --token WORD, which they have to send")
-    load_plugins(plugins or ())
     try:
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401

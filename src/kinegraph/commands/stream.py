@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 from kinegraph.atomic import atomic_file
 from kinegraph.commands.reading import weights_first
 from kinegraph.commands.signature import check_numbers
-from kinegraph.plugins import load_plugins
 from kinegraph.screen import anybody_reads, note
 
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
@@ -98,7 +97,6 @@ def stream(
         kinegraph stream best.safetensors 0 --map-layout
         kinegraph stream best.safetensors tcp://127.0.0.1:9000 --listen --record session.jsonl
     """
-    load_plugins(plugins or ())
     check_numbers(people=people, top=top)
     if not 0 <= speed < 1e6:
         raise ValueError(f"--speed is {speed}, expected 0 or more")

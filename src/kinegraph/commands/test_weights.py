@@ -43,7 +43,6 @@ from kinegraph.models.convert import published_weights
 from kinegraph.models.precision import slower_bf16
 from kinegraph.models.weights import Weights, add_measured
 from kinegraph.models.weights_path import is_published
-from kinegraph.plugins import load_plugins
 from kinegraph.report.html import About
 from kinegraph.report.runs import Course, read_course
 from kinegraph.report.scene import Explain
@@ -65,7 +64,6 @@ OF_TESTS = (
 
 def measure(asked: TestOptions) -> Evaluation | TimelineEvaluation:
     """What `kinegraph test` does: print the figures of weights on a part of a split, and write what is asked for."""
-    load_plugins(asked.plugins or ())
     metrics = _checked(asked)
     if asked.checkpoint.suffix in RESULTS:
         return measure_scores(asked, metrics)
