@@ -94,15 +94,50 @@ def test_prepare_suggests_the_form_and_its_subjects_part_the_clips(folder, tmp_p
     assert sorted(name for name, part in parts.items() if part == "test") == ["run_S02_1", "walk_S02_1"]
 
 
-def test_folders_of_classes_keep_them(folder):
+@pytest.fixture
+def folders(folder):
+    """The same files in a folder for each class."""
     for file in folder.iterdir():
         label, _, rest = file.name.partition("_")
         (folder / label).mkdir(exist_ok=True)
         file.rename(folder / label / rest)
-    found = recordings(folder, names="{subject}_{trial}")
+    return folder
+
+
+def test_folders_of_classes_keep_them(folders):
+    found = recordings(folders, names="{subject}_{trial}")
     clips = list(found.clips)
     assert found.class_names == ("run", "walk")
     assert [(clip.label, clip.attributes["subject"]) for clip in clips[:2]] == [(0, "S01"), (0, "S02")]
+
+
+@pytest.mark.parametrize("options", [{}, {"names": "{subject}_{trial}"}])
+def test_class_names_give_the_order_of_classes_that_are_folders(folders, tmp_path, options):
+    file = tmp_path / "names.txt"
+    file.write_text("walk\nrun\n")
+    found = recordings(folders, class_names=str(file), **options)
+    assert {(clip.name.split("/")[0], found.class_names[clip.label]) for clip in found.clips} == {
+        ("walk", "walk"),
+        ("run", "run"),
+    }
+    assert found.class_names == ("walk", "run")
+    file.write_text("walk\nrunn\n")
+    with pytest.raises(
+        ValueError, match=r"names.txt has no class 'run', which the recordings have; did you mean 'runn'"
+    ):
+        recordings(folders, class_names=str(file), **options)
+    file.write_text("gehen\nlaufen\n")
+    found = recordings(folders, class_names=str(file), **options)
+    assert any(line.startswith("classes: by their numbers, so 'run' is 'gehen' of ") for line in found.assumed)
+
+
+def test_a_labels_file_without_labels_leaves_the_classes_of_folders(folders, tmp_path):
+    (tmp_path / "who.csv").write_text("clip,subject\nwalk/S01_1,1\nrun/S02_1,2\n")
+    found = recordings(folders, labels_file=tmp_path / "who.csv")
+    assert {clip.name: found.class_names[clip.label] for clip in found.clips} == {
+        "run/S02_1": "run",
+        "walk/S01_1": "walk",
+    }
 
 
 def test_class_names_and_a_labels_file_beside_names(tmp_path):

@@ -132,8 +132,8 @@ DESCRIBED = (table, arrays, movement)  # formats beside whose files `convert` wr
 # say them. up: the vertical axis of the files; clips come with y upward (3D) or downward (2D). resample_fps: the frame
 # rate that clips are brought to.
 # labels_file: a CSV with a row a clip. val_share: part of the clips that becomes "val", where they have no split.
-# names: the form of the clips' names, such as "{label}_{subject}", see `clip_names`.
-LABELLING = ("labels_file", "val_share", "names")
+# class_names: a text file of them. names: the form of the clips' names, such as "{label}_{subject}", see `clip_names`.
+LABELLING = ("labels_file", "val_share", "class_names", "names")
 COMMON = ("fps", "image_size", "units", "up", "resample_fps", *LABELLING, *CLEANING)
 SAID = ("missing", "network")  # kinds of errors that say all: a package that is missing, a file of weights
 BY_ENDING = "ends in"  # the reason where the content decided nothing
@@ -228,8 +228,7 @@ def _read_by(
 ) -> tuple[Recordings, Mapping[str, Any]]:
     """What the reader of a format gives, and the options that it does not take. reason, fixed: see `recognise`."""
     by_names = "names" in options and "names" not in options_of(module)  # then labels and splits are given here
-    here = (*LABELLING, "class_names") if by_names else LABELLING
-    known = {*options_of(module)} - ({*here} if by_names else set())
+    known = {*options_of(module)} - ({*LABELLING} if by_names else set())
     own = {name: value for name, value in options.items() if name in known} | fixed
     reader = getattr(module, "read_whole", module.read) if whole else module.read
     if own and reader is not module.read:
@@ -239,7 +238,7 @@ def _read_by(
     about = read_about(beside(path)) if module in DESCRIBED else {}
     if about and "layout" not in own:
         own["layout"] = about["layout"]
-    listed = {name: options[name] for name in here if name in options and name not in own}
+    listed = {name: options[name] for name in LABELLING if name in options and name not in own}
     try:
         found = labelled(partial(reader, path, **own), **listed) if listed else reader(path, **own)
     except ValueError as error:

@@ -1,15 +1,16 @@
 """A labels file, a CSV with a row a clip, joined to the clips of a format."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from kinegraph.data.formats.clip_columns import MADE, MADE_HERE, Facts, facts, read_labels_file
 from kinegraph.data.formats.clip_names import LABELS, columns_of, with_names
+from kinegraph.data.formats.conventions import names_of_classes
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread
-from kinegraph.messages import counted, first_few
+from kinegraph.messages import counted, did_you_mean, first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 
 FILE_ENDING = re.compile(r"\.[A-Za-z]\w{1,8}$")
@@ -81,15 +82,16 @@ def labelled(
     Raises ValueError as `with_names`, `with_labels` and `facts` do.
     """
     found = read() if look is None else look()
-    table = _known(found)
-    own_labels, lines = True, []
+    own_labels = not {*(columns_of(names) if names else ())} & {*LABELS}
+    own_labels &= labels_file is None or not lists_labels(labels_file)
+    table, lines, assumed = _known(found), list[str](), ()
+    if class_names is not None and own_labels:
+        table, assumed = _numbered_anew(table, found.class_names, class_names)
     if names is not None:
         table, lines = with_names(table, names)
-        own_labels = not {*columns_of(names)} & {*LABELS}
     if labels_file is not None:
         table, more = with_labels(table, labels_file)
         lines += more
-        own_labels &= not any("label" in map(str.lower, cells) for cells in table.values())
     named = found.class_names or None if own_labels else None
     shown = columns_of(names) if names is not None else ()
     known = facts(table, class_names=class_names or named, val_share=val_share)
@@ -102,7 +104,35 @@ def labelled(
         class_names=known.class_names or again.class_names,
         source="; ".join(filter(None, [_without_split(again.source) if known.note else again.source, known.note])),
         skipped=lambda: again.skipped() + lines + replace(known, unknown=unknown).lines(),
+        assumed=again.assumed + assumed,
     )
+
+
+def lists_labels(file: Path) -> bool:
+    """Whether a labels file has a column of labels."""
+    return any("label" in cells for cells in read_labels_file(Path(file)).values())
+
+
+def _numbered_anew(
+    table: dict[str, dict[str, str]], names: Sequence[str], class_names: str
+) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
+    """The table with each label's number in `class_names`, and a line where classes of other names are taken for those.
+
+    names: of the classes in the table, which has their numbers. Raises ValueError for a class that is not in the list,
+    where others are.
+    """
+    given = names_of_classes(class_names, (), ())
+    used = {label: names[int(label)] for cells in table.values() if names and (label := cells.get("label"))}
+    if {*used.values()} & {*given}:
+        if absent := [name for name in used.values() if name not in given]:
+            hint = did_you_mean(absent[0], given)
+            raise ValueError(f"{class_names} has no class {quoted(absent[0])}, which the recordings have{hint}")
+        number = {label: str(given.index(name)) for label, name in used.items()}
+        return {clip: cells | {"label": number.get(cells["label"], "")} for clip, cells in table.items()}, ()
+    others = [(name, given[int(label)]) for label, name in used.items() if int(label) < len(given)]
+    if not others or names[0] == "class 0":
+        return table, ()
+    return table, (f"classes: by their numbers, so '{others[0][0]}' is '{others[0][1]}' of {class_names}",)
 
 
 def _without_split(source: str) -> str:

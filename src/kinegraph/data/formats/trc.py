@@ -7,7 +7,7 @@
                   X1  Y1  Z1    X2  Y2  Z2      ...
     1       0.0   ...                                          tabs, in some files commas; an empty cell: not seen
 
-A marker becomes the joint of its name, see `markers.py`. One file is one clip of one person.
+A marker becomes the joint of its name, see `markers.py`. One file is one clip.
 Source: OpenSim documentation, "Marker (.trc) Files".
 """
 
@@ -17,26 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.formats.clip_columns import Facts, facts
-from kinegraph.data.formats.clip_files import ClipFile, cells_of, clip_files, first_readable, some_below
-from kinegraph.data.formats.labels_file import with_labels
-from kinegraph.data.formats.markers import (
-    Trajectories,
-    Wanted,
-    every,
-    guessed_of,
-    joints_of_markers,
-    layout_of_markers,
-    metres_of,
-)
+from kinegraph.data.formats.clip_files import clip_files, some_below
+from kinegraph.data.formats.markers import Trajectories, Wanted, every, marker_recordings, metres_of
 from kinegraph.data.formats.number_rows import check_size, places_of
-from kinegraph.data.formats.recordings import METRES, Fault, Item, Recordings, fault_of, nobody
+from kinegraph.data.formats.recordings import METRES, Recordings
 from kinegraph.data.formats.text import encoding_of, frame_rate, start_of
 from kinegraph.data.large import changed
 from kinegraph.messages import quoted
-from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.joint_names import plain_joint
-from kinegraph.skeleton.layout import JointLayout
 
 NAME, TITLE = "trc", "marker trajectories (.trc)"
 SUFFIXES = (".trc",)
@@ -50,84 +38,32 @@ def detect(path: Path) -> str | None:
     return "holds .trc files" if some_below(path, SUFFIXES) else None
 
 
-def read(
-    path: Path,
-    *,
-    layout: str | None = None,
-    labels_file: Path | None = None,
-    class_names: str | None = None,
-    val_share: float | None = None,
-) -> Recordings:
+def read(path: Path, *, layout: str | None = None) -> Recordings:
     """The clips of a folder of .trc files, in the order of their names, or of one file; in metres, as recorded.
 
     layout: name or YAML file of the joints; by default the only built-in one that has a joint for every marker of the
-        first file. labels_file: CSV with a row a clip, named as the file without its ending. Sub-folders name classes.
+        first file. Sub-folders name classes.
     Raises ValueError where no built-in layout has joints of these names.
     """
-    files, classes = clip_files(path, SUFFIXES)
-    table, missing = cells_of(files, classes), []
-    if labels_file is not None:
-        table, missing = with_labels(table, labels_file)
-    known = facts(table, class_names=class_names, val_share=val_share)
-    of, lines = layout_of_markers(first_readable(files, read_names), layout)
-    lines += missing
-    return Recordings(
-        clips=_clips([file for file in files if file.name in table], of, known),
-        count=len(table),
-        layout=of,
-        class_names=known.class_names,
-        units="m",
-        source="; ".join(filter(None, [f"markers of {path.name}", known.note])),
-        skipped=lambda: lines,
-        changed=known.lines,
-        guessed=guessed_of(of),
-    )
-
-
-def _clips(files: Sequence[ClipFile], layout: JointLayout, known: Facts) -> Iterator[Item]:
-    for file in files:
-        try:
-            if file.name in known.faults:
-                yield Fault(known.faults[file.name], file.name, "label")
-            else:
-                yield _clip(file, layout, known)
-        except (ValueError, OSError) as error:
-            yield fault_of(error, file.name)
-
-
-def _clip(file: ClipFile, layout: JointLayout, known: Facts) -> Item:
-    joints = {*map(plain_joint, layout.joints)}
-    found, about = read_file(file.path, lambda name: plain_joint(name) in joints), known.clips[file.name]
-    keypoint = joints_of_markers(found, layout)
-    if not keypoint.any():
-        return nobody(file.name)
-    return SkeletonClip(
-        keypoint=keypoint[None],
-        layout=layout,
-        name=file.name,
-        label=about.label,
-        fps=about.fps or found.rate,
-        attributes=about.attributes,
-        splits=about.splits,
-    )
+    return marker_recordings(clip_files(path, SUFFIXES), path, read_file, layout)
 
 
 # ---- one file --------------------------------------------------------------------------------------------------------
 
 
-def read_names(file: Path) -> tuple[str, ...]:
-    """The names of the markers in a file."""
-    with file.open(encoding=encoding_of(file), errors="replace") as lines:
-        return _header(file, [line.rstrip("\r\n") for line, _ in zip(lines, range(HEAD), strict=False)])[0]
+def read_file(file: Path, wanted: Wanted = every, with_frames: bool = True) -> Trajectories:
+    """The markers of a file that are wanted. Raises ValueError with file, line and cause.
 
-
-def read_file(file: Path, wanted: Wanted = every) -> Trajectories:
-    """The markers of a file that are wanted. Raises ValueError with file, line and cause."""
+    with_frames: without them the names alone.
+    """
     check_size(file)
     number = HEAD
     with file.open(encoding=encoding_of(file), errors="replace") as content:
         head = [line.rstrip("\r\n") for line in islice(content, HEAD)]
         names, scale, rate = _header(file, head)
+        columns = {name: 1 + 3 * i for i, name in enumerate(names) if wanted(name)}
+        if not with_frames:
+            return Trajectories(tuple(columns), np.zeros((0, len(columns), 3), np.float32), rate)
 
         def rows() -> Iterator[list[str]]:
             nonlocal number
@@ -138,7 +74,6 @@ def read_file(file: Path, wanted: Wanted = every) -> Trajectories:
                     yield [str(count), *_coordinates(file, number, line, len(names))]
                     count += 1
 
-        columns = {name: 1 + 3 * i for i, name in enumerate(names) if wanted(name)}
         markers = places_of(file, rows(), list(columns.values()), lambda: number)
     said = dict(zip(_cells(head[1]), _cells(head[2]), strict=False)).get("NumFrames", "").strip()
     if said.isdecimal() and len(markers) < int(said):
