@@ -84,8 +84,8 @@ def allowed_name(name: object, option: str = "") -> str:
 def allowed_class(name: object) -> type:
     """The class of an allowed name, imported. Raises ValueError as `allowed_name`, or where this torch lacks it."""
     name = allowed_name(name)
-    if name in (plugins := plugin_classes()):
-        return plugins[name]
+    if name not in (*NETWORKS, *LOSSES, *OPTIMIZERS):
+        return plugin_classes()[name]
     module, _, attribute = name.rpartition(".")
     found = getattr(import_module(module), attribute, None)
     if not isinstance(found, type):

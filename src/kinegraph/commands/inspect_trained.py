@@ -122,7 +122,7 @@ def look_at_weights(path: Path) -> About:
     """What network a weights file or another project's checkpoint holds, and whether it can be used."""
     import torch
 
-    from kinegraph.models.tensor_forms import graph_of
+    from kinegraph.models.network import graph_of
     from kinegraph.models.weights_path import is_published
 
     about: dict = {"what": "checkpoint of another project" if is_published(path) else "weights of Kinegraph"}

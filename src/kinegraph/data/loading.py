@@ -234,6 +234,8 @@ def _loader(clips: Samples, batches: Iterable[list[Key]], workers: int) -> DataL
 
 class _Loader(DataLoader[Any]):
     def __iter__(self) -> Any:
+        if not self.num_workers:
+            return super().__iter__()
         with signals_held():  # a worker that ends before it is ready would end the run, which has not saved
             return super().__iter__()
 

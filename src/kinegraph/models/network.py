@@ -10,7 +10,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -23,8 +23,10 @@ from kinegraph.models.layers.absent import check_input, clip_features, clip_logi
 from kinegraph.models.layers.blocks import published_strides
 from kinegraph.models.layers.streaming import StreamedNetwork
 from kinegraph.models.ridge import LinearHead
-from kinegraph.models.tensor_forms import Table, graph_of
 from kinegraph.plugins import plugin_classes
+
+if TYPE_CHECKING:
+    from kinegraph.models.tensor_forms import Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,7 @@ class SkeletonNetwork(nn.Module):
         width: channels of what `forward_features` returns, by default those of x. 0: the class makes its head itself.
     """
 
-    CHECKPOINTS: ClassVar[Sequence[Table]] = ()  # how other projects name its tensors
+    CHECKPOINTS: ClassVar[Sequence["Table"]] = ()  # how other projects name its tensors
     takes_copies: ClassVar[bool]  # whether `forward_features` has the argument `copies`
     brings_loss: ClassVar[bool] = False  # whether it defines `own_loss`
     keeps_places: ClassVar[bool] = True  # whether features are of moments and joints, so that answers can be explained
@@ -344,14 +346,20 @@ def _built_again(network: type[nn.Module], config: Mapping[str, Any], state: Map
         return build_network(*arguments).to(dtypes[0] if dtypes else None)
 
 
+def graph_of(state: Mapping[str, Tensor]) -> Tensor:
+    """The graph (K, V, V) a network was built with; where all blocks learned their own, the first block's."""
+    if (graph := state.get("A", state.get("blocks.0.graph"))) is None:
+        raise ValueError("it lacks the tensor 'A', the graph")
+    return graph
+
+
 def _is_ours(network: type[nn.Module]) -> bool:
     return f"{network.__module__}.{network.__qualname__}" in NETWORKS
 
 
 def known_networks() -> list[type[nn.Module]]:
     """All classes that `network_class` gives: ours in their order, then those of the loaded plugins."""
-    own = [it for it in plugin_classes().values() if issubclass(it, nn.Module)]
-    return [*map(network_class, NETWORKS), *own]
+    return [*map(network_class, NETWORKS), *(it for it in plugin_classes().values() if issubclass(it, nn.Module))]
 
 
 def arguments_of(kind: type[nn.Module], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from kinegraph.messages import quoted
 from kinegraph.models.checkpoint_file import read_state, write_state
-from kinegraph.models.network import SkeletonNetwork, known_networks, rebuild
-from kinegraph.models.tensor_forms import COUNT, Sizes, Table, graph_of
+from kinegraph.models.network import SkeletonNetwork, graph_of, known_networks, rebuild
+from kinegraph.models.tensor_forms import COUNT, Sizes, Table
 from kinegraph.models.tensorflow_checkpoint import write_variables
 from kinegraph.skeleton.graph import STRATEGIES, adjacency
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout

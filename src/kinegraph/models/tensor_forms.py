@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from kinegraph.models.layers.blocks import published_strides
+from kinegraph.models.network import graph_of
 
 
 @dataclass(frozen=True)
@@ -209,11 +210,3 @@ def config_of_blocks(tensors: Mapping[str, Tensor], channels: int | None = None)
 def people_of(tensors: Mapping[str, Tensor], channels: int) -> int:
     """The people of a norm over all of a clip. Raises ValueError when there is none."""
     return tensors["data_norm.weight"].numel() // (graph_of(tensors).shape[1] * channels)
-
-
-def graph_of(state: Mapping[str, Tensor]) -> Tensor:
-    """The graph (K, V, V) a network was built with; where all blocks learned their own, the first block's."""
-    graph = state["A"] if "A" in state else state.get("blocks.0.graph")
-    if graph is None:
-        raise ValueError("it lacks the tensor 'A', the graph")
-    return graph

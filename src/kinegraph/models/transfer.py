@@ -17,9 +17,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from kinegraph.models.network import BlackBox, SkeletonNetwork, network_kind
+from kinegraph.models.network import BlackBox, SkeletonNetwork, graph_of, network_kind
 from kinegraph.models.published import infer_layout, load_published
-from kinegraph.models.tensor_forms import graph_of
 from kinegraph.models.weights import load_weights
 from kinegraph.models.weights_path import is_published
 

@@ -307,7 +307,7 @@ class Callback(Protocol):
 
 def check_callbacks(names: Sequence[str]) -> None:
     """Raises ValueError for a name that is no such class."""
-    known = plugin_classes()
+    known = plugin_classes() if names else {}
     for name in names:
         if name not in known:
             hint = did_you_mean(name, known) or "; name a class of your own as FILE.NAME, with --plugins FILE.py"
