@@ -17,7 +17,7 @@ import pytest
 
 import kinegraph as kg
 from kinegraph.cli import main
-from kinegraph.data.formats.json_lines import Frame, Head, frame_line, head_line
+from kinegraph.data.formats.json_frame import Frame, Head, frame_line, head_line
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.models.weights import save_weights
 from kinegraph.skeleton.layout import load_layout

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kinegraph as kg
-from kinegraph.data.formats.json_lines import Frame, Head, frame_line, head_line
+from kinegraph.data.formats.json_frame import Frame, Head, frame_line, head_line
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.models.agcn import AGCN
 from kinegraph.models.stgcn import STGCN

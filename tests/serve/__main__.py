@@ -23,7 +23,7 @@ import numpy as np
 from websockets.sync.client import connect
 
 from kinegraph.commands.stream import stream
-from kinegraph.data.formats.json_lines import Frame, Head, frame_line, head_line, parsed_line
+from kinegraph.data.formats.json_frame import Frame, Head, frame_line, head_line, parsed_line
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.inference.streaming.live import as_object
 from kinegraph.inference.streaming.session import Played, Session

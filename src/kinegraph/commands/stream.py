@@ -11,7 +11,7 @@ from kinegraph.commands.signature import check_numbers
 from kinegraph.screen import anybody_reads, note
 
 if TYPE_CHECKING:  # torch takes seconds to import: not for --help
-    from kinegraph.data.formats.json_lines import Frame, Head
+    from kinegraph.data.formats.json_frame import Frame, Head
     from kinegraph.inference.streaming.session import Write
 
 INTERRUPTED = 130
@@ -140,7 +140,7 @@ def stream(
 @contextmanager
 def _recorded(path: Path) -> "Generator[Write, None, None]":
     """A function that writes frames into a .jsonl file, which appears at the end, also where an error is the end."""
-    from kinegraph.data.formats.json_lines import Head, frame_line, head_line
+    from kinegraph.data.formats.json_frame import Head, frame_line, head_line
 
     problem: BaseException | None = None
     with atomic_file(path) as unfinished, unfinished.open("w", encoding="utf-8") as file:

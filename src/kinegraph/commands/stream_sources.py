@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kinegraph.data.formats import json_lines, recordings, video
-from kinegraph.data.formats.json_lines import Frame, Head, lines_of, parsed_line
+from kinegraph.data.formats.json_frame import Frame, Head, lines_of, parsed_line
 from kinegraph.data.pose.camera import camera, is_camera
 from kinegraph.data.pose.estimators import Estimator, estimator
 from kinegraph.data.pose.film import Picture, head_of, pictures

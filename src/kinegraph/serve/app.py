@@ -25,7 +25,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from kinegraph import __version__
-from kinegraph.data.formats.json_lines import LONGEST
+from kinegraph.data.formats.json_frame import LONGEST
 from kinegraph.data.pose.estimators import Estimator
 from kinegraph.inference.exported import Exported
 from kinegraph.inference.streaming.session import Session

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from kinegraph.data.formats.json_lines import Frame, Head, parsed_line
+from kinegraph.data.formats.json_frame import Frame, Head, parsed_line
 from kinegraph.data.pose.estimators import Estimator
 from kinegraph.data.pose.sightings import Seeing
 from kinegraph.inference.prediction import size_of

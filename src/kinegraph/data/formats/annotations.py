@@ -25,12 +25,12 @@ import numpy as np
 from kinegraph.data.dataset_write import COLUMNS
 from kinegraph.data.folders import files_in
 from kinegraph.data.formats import kpfiles, ntu
-from kinegraph.data.formats.annotations_facts import fps_of, image_size_of, label_of
+from kinegraph.data.formats.annotations_facts import arrays_of, fps_of, frames_of, image_size_of, is_keypoint, label_of
 from kinegraph.data.formats.axes import FRAMES_FIRST, NO_PEOPLE, frames_come_first, with_people
 from kinegraph.data.formats.companion import beside, checked, completed, read_about
 from kinegraph.data.formats.conventions import SCORES, is_name, is_ntu, layout_for, names_of_classes
 from kinegraph.data.formats.people import BodyPolicy
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of, nobody
+from kinegraph.data.formats.recordings import Fault, Item, Recordings, fault_of, nobody
 from kinegraph.data.split_names import PARTS, ClipInTwoParts, columns, known_split
 from kinegraph.messages import counted, first_few
 from kinegraph.safe_packed import unpacked
@@ -289,7 +289,7 @@ def _first_keypoints(raw: Path, found: Annotations, skeletons: kpfiles.Skeletons
         except ValueError as error:
             raise ValueError(f"{raw}: clip '{found.names[0]}' {error}") from None
     arrays = [item.get("keypoint") for item in islice(found.items, LOOKED_AT)]
-    arrays = [with_people(array) for array in arrays if _is_keypoint(array)]
+    arrays = [with_people(array) for array in arrays if is_keypoint(array)]
     if not arrays:
         known = [key for item in islice(found.items, 1) for key in item]
         if "pred_instances" in known:
@@ -307,8 +307,8 @@ def _guessed(layout_known: bool) -> frozenset[str]:
 
 def _ordered(found: Annotations, first: Sequence[np.ndarray]) -> tuple[str, ...]:
     """Bring the arrays of all annotations to (people, frames, joints, coordinates). Returns a note for each change."""
-    flat = [item for item in found.items if _is_keypoint(item.get("keypoint")) and item["keypoint"].ndim == 3]
-    totals = [_total(item) for item in islice(found.items, LOOKED_AT) if _is_keypoint(item.get("keypoint"))]
+    flat = [item for item in found.items if is_keypoint(item.get("keypoint")) and item["keypoint"].ndim == 3]
+    totals = [frames_of(item) for item in islice(found.items, LOOKED_AT) if is_keypoint(item.get("keypoint"))]
     turned = frames_come_first(first, totals)
     for i, item in enumerate(found.items):
         arrays = {key: item.get(key) for key in ("keypoint", "keypoint_score")}
@@ -323,11 +323,6 @@ def _ordered(found: Annotations, first: Sequence[np.ndarray]) -> tuple[str, ...]
     return (NO_PEOPLE,) * bool(flat) + (FRAMES_FIRST,) * turned
 
 
-def _total(item: Mapping) -> int | None:
-    total = item.get("total_frames")
-    return int(total) if isinstance(total, Integral) else None
-
-
 def _clips(found: Annotations, layout: JointLayout, skeletons: kpfiles.Skeletons | None) -> Iterator[Item]:
     yield from found.faults
     attributes = _attributes(found)
@@ -337,7 +332,7 @@ def _clips(found: Annotations, layout: JointLayout, skeletons: kpfiles.Skeletons
             continue
         try:
             item = skeletons.expanded(found.items[i]) if skeletons else found.items[i]
-            keypoint, score = (it if it is None else with_midpoints(it, layout) for it in _arrays(item))
+            keypoint, score = (it if it is None else with_midpoints(it, layout) for it in arrays_of(item))
             if not found.about:  # what we wrote ourselves comes back as it was
                 present = keypoint.any((1, 2, 3))
                 keypoint, score = keypoint[present], None if score is None else score[present]
@@ -367,32 +362,6 @@ def _layout_for(joints: int, given: str | None) -> JointLayout:
     if given is not None and can_add_midpoints(load_layout(given).joints[:joints], load_layout(given)):
         return load_layout(given)
     return layout_for(joints, given)
-
-
-def _arrays(item: Mapping) -> tuple[np.ndarray, np.ndarray | None]:
-    """Keypoints and scores of an annotation, their shapes checked."""
-    keypoint, score = item.get("keypoint"), item.get("keypoint_score")
-    if not _is_keypoint(keypoint) or keypoint.ndim != 4:
-        found = f"{keypoint.dtype} {keypoint.shape}" if isinstance(keypoint, np.ndarray) else type(keypoint).__name__
-        raise ValueError(f"has as keypoint {found}, expected numbers (people, frames, joints, 2 or 3)")
-    total = item.get("total_frames")
-    total = keypoint.shape[1] if total is None else total
-    if not isinstance(total, Integral) or total != keypoint.shape[1]:
-        message = f"has {counted(keypoint.shape[1], 'frame')} of keypoints, total_frames says {quoted(total)}"
-        raise FormatError("stated_frames", message)
-    if len(keypoint) and not total:
-        raise ValueError("has no frames")
-    if score is None:
-        return keypoint, None
-    if not isinstance(score, np.ndarray) or score.dtype.kind not in "fiu" or score.shape != keypoint.shape[:3]:
-        raise ValueError(
-            f"has keypoint_score {getattr(score, 'shape', None) or quoted(score)}, expected {keypoint.shape[:3]}"
-        )
-    return keypoint, score
-
-
-def _is_keypoint(value: object) -> bool:
-    return isinstance(value, np.ndarray) and value.ndim in (3, 4) and value.dtype.kind in "fiu"
 
 
 def _attributes(found: Annotations) -> dict[str, list]:

@@ -1,4 +1,4 @@
-"""What an annotation of MMAction2 or PYSKL says of its clip: label, frame rate, image size."""
+"""What an annotation of MMAction2 or PYSKL says of its clip: label, frame rate, image size, keypoints and scores."""
 
 from collections.abc import Mapping
 from numbers import Integral, Real
@@ -6,6 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from kinegraph.data.formats.recordings import FormatError
+from kinegraph.messages import counted
 from kinegraph.safe_pickle import quoted
 
 
@@ -41,3 +42,36 @@ def image_size_of(item: Mapping) -> tuple[int, int] | None:
     if not pixels or len(sides) < 2:
         raise ValueError(f"has img_shape {quoted(shape)}, expected (height, width) in pixels")
     return int(sides[1]), int(sides[0])
+
+
+def arrays_of(item: Mapping) -> tuple[np.ndarray, np.ndarray | None]:
+    """Keypoints and scores of an annotation, their shapes checked."""
+    keypoint, score = item.get("keypoint"), item.get("keypoint_score")
+    if not is_keypoint(keypoint) or keypoint.ndim != 4:
+        found = f"{keypoint.dtype} {keypoint.shape}" if isinstance(keypoint, np.ndarray) else type(keypoint).__name__
+        raise ValueError(f"has as keypoint {found}, expected numbers (people, frames, joints, 2 or 3)")
+    total = item.get("total_frames")
+    total = keypoint.shape[1] if total is None else total
+    if not isinstance(total, Integral) or total != keypoint.shape[1]:
+        message = f"has {counted(keypoint.shape[1], 'frame')} of keypoints, total_frames says {quoted(total)}"
+        raise FormatError("stated_frames", message)
+    if len(keypoint) and not total:
+        raise ValueError("has no frames")
+    if score is None:
+        return keypoint, None
+    if not isinstance(score, np.ndarray) or score.dtype.kind not in "fiu" or score.shape != keypoint.shape[:3]:
+        raise ValueError(
+            f"has keypoint_score {getattr(score, 'shape', None) or quoted(score)}, expected {keypoint.shape[:3]}"
+        )
+    return keypoint, score
+
+
+def is_keypoint(value: object) -> bool:
+    """Whether a value is an array of joints, with or without an axis of people."""
+    return isinstance(value, np.ndarray) and value.ndim in (3, 4) and value.dtype.kind in "fiu"
+
+
+def frames_of(item: Mapping) -> int | None:
+    """How many frames it says that the clip has."""
+    total = item.get("total_frames")
+    return int(total) if isinstance(total, Integral) else None

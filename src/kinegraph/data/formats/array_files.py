@@ -1,12 +1,6 @@
 """The arrays in a .npz, .mat, pickle, .pt, HDF5, a .npy of objects or the .npy of a folder, as if all were a .npz.
 
-    array                                       one, named as the file
-    [array, array, ...], {name: array, ...}     each under its name, or its number
-    (data, labels), {"data": ..., "labels": ...}    the same two names; data may be a list of arrays of any length
-    {class: [array, array, ...], ...}           clips of classes: data, labels, and names
-    {"name": [[[x, y], ...], ...], ...}         the same in a .json as nested lists
-    {name: {"keypoints": array, "label": ...}, ...}, or a list of such objects    data, labels, and names
-
+    objects, lists and arrays of Python         see `named_arrays`; in a .json as nested lists
     train.npz, test.npz in a folder             x and y of each, as x_train, y_train and so on
     x_train.npy beside y_train.npy              arrays under the names of their files; one finds its labels beside it
     groups and datasets of HDF5                 objects and arrays; `label` may be an attribute of a group
@@ -30,14 +24,13 @@ import numpy as np
 
 from kinegraph.data.folders import files_in
 from kinegraph.data.formats.axes import MOST_PEOPLE, flat_shapes, usual_order, with_joints
-from kinegraph.data.formats.conventions import SCORES
 from kinegraph.data.formats.hdf5 import check_h5py, dataset_of, opened
 from kinegraph.data.formats.json_rows import array_of, depth_of
 from kinegraph.data.formats.matlab import SUFFIX as MAT
 from kinegraph.data.formats.matlab import flat, load_mat, unwrapped
+from kinegraph.data.formats.named_arrays import OF_CLIPS, OF_LABELS, is_list, labels_in, meaning, named_arrays, shape_of
 from kinegraph.data.formats.padded import mapped
 from kinegraph.data.formats.recordings import FormatError
-from kinegraph.data.split_names import PARTS
 from kinegraph.safe_io import read_json
 from kinegraph.safe_npz import load_npy_object, load_npz, load_npz_object, npz_shapes
 from kinegraph.safe_packed import UNPACKED_A_BYTE, UNPACKED_ALWAYS
@@ -51,13 +44,6 @@ JSON = ".json"
 ENDINGS = (".npz", ".npy", MAT, *PICKLES, *TORCH, *HDF5, JSON)
 FEWEST_POINTS = 5  # variables of (T, 3) that are joints
 OF_NETWORK = re.compile(r"state_dict|\.(weight|bias|running_mean)$")  # keys of what torch.save wrote
-DATA, LABELS, NAMES = "data", "labels", "names"
-# Words in the names of arrays of clips, and of their labels.
-OF_CLIPS = ("x", "data", "keypoint", "keypoints", "skeleton", "skeletons", "features", "samples", "poses", "joints",
-            "clips", "sequences", "trials", "recordings")  # fmt: skip
-OF_LABELS = ("y", "label", "labels", "target", "targets", "classes")
-OF_OBJECTS = ("label", "labels", "class", "action", "y", "name", "id", "video")  # labels and names of objects
-Arrays = Mapping[str, Any]  # an array each, or a list of arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +76,7 @@ def open_arrays(path: Path) -> ArrayFile:
     arrays = named_arrays(content, path.stem)
     if not arrays:
         raise FormatError("shape", f"{path} holds no arrays of joints: expected (frames, joints, 2 to 4 coordinates)")
-    return ArrayFile({name: _shape(it) for name, it in arrays.items()}, arrays.__getitem__)
+    return ArrayFile({name: shape_of(it) for name, it in arrays.items()}, arrays.__getitem__)
 
 
 def files_of_parts(folder: Path) -> list[Path]:
@@ -163,13 +149,13 @@ def open_named(path: Path, joints: int | None = None) -> ArrayFile:
         values = flat(content.values)
         found = _of_axes(values) or _in_joints(_points(_of_mat(values, joints)), joints)
         found = {
-            name: np.array(it) for name, it in found.items() if not isinstance(it, list) or _labels(it) is not None
+            name: np.array(it) for name, it in found.items() if not isinstance(it, list) or labels_in(it) is not None
         }
         return ArrayFile({name: it.shape for name, it in found.items()}, found.__getitem__, content.left_out)
 
     if path.suffix.lower() in (*PICKLES, *TORCH):
         arrays = named_arrays(load_objects(path), path.stem)
-        return ArrayFile({name: _shape(it) for name, it in arrays.items()}, arrays.__getitem__)
+        return ArrayFile({name: shape_of(it) for name, it in arrays.items()}, arrays.__getitem__)
 
     def load(name: str) -> Any:
         try:
@@ -252,13 +238,6 @@ def holds_objects(path: Path) -> bool:
     return head.startswith(b"\x93NUMPY") and b"'|O'" in head
 
 
-def meaning(name: str) -> tuple[str, str]:
-    """The word and the part of the split in a name: X_train -> (x, train)."""
-    words = ["val" if it == "valid" else it for it in re.split(r"[^a-z]+", re.sub(r"[23]d", "", name.lower())) if it]
-    part = next((it for it in words if it in PARTS), "")
-    return "_".join(it for it in words if it != part), part
-
-
 def _of_npy(path: Path) -> ArrayFile:
     """The arrays of a folder's .npy files, or of one of them and those of its part beside it."""
     files = files_in(path if path.is_dir() else path.parent, "*.npy")
@@ -300,13 +279,13 @@ def _of_npz(path: Path) -> ArrayFile:
     """Arrays of objects are those of clips of different lengths, or texts."""
     shapes = npz_shapes(path)
     objects = {name: load_npz_object(path, name, several=True) for name in _of_objects(path, shapes)}
-    listed = {name: [*it] for name, it in objects.items() if _is_list(it)}
+    listed = {name: [*it] for name, it in objects.items() if is_list(it)}
 
     @lru_cache(maxsize=1)
     def load(name: str) -> Any:
         return listed[name] if name in listed else load_npz(path, (name,))[name]
 
-    return ArrayFile(dict(shapes) | {name: _shape(it) for name, it in listed.items()}, load)
+    return ArrayFile(dict(shapes) | {name: shape_of(it) for name, it in listed.items()}, load)
 
 
 def _of_objects(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
@@ -318,115 +297,3 @@ def _of_objects(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
             except ValueError:
                 found.append(name)
     return found
-
-
-def named_arrays(content: Any, stem: str) -> Arrays:
-    """The arrays in a value by name; nothing where it holds none. stem: the name of the file."""
-    if isinstance(content, np.ndarray) and content.dtype.hasobject:
-        content = [*content.ravel()] if content.ndim else content.item()
-    if _is_array(content):
-        return {stem: content}
-    if isinstance(content, Mapping):
-        return _of_mapping({_text(key): value for key, value in content.items()}, stem)
-    if not isinstance(content, list | tuple) or not content:
-        return {}
-    if len(content) == 2 and (data := _clips(content[0])) is not None and (names := _labels(content[1])) is not None:
-        return {DATA: data, LABELS: names} if len(data) == len(names) else {}
-    if _is_list(content):
-        return {f"{stem}-{i}": array for i, array in enumerate(content)}
-    if all(isinstance(it, Mapping) for it in content):
-        return _of_objects_each([(f"{stem}-{i}", it) for i, it in enumerate(content)])
-    return {}
-
-
-def _of_mapping(content: Mapping[str, Any], stem: str) -> Arrays:
-    if content and all(isinstance(it, Mapping) for it in content.values()):
-        return _of_objects_each(list(content.items()))
-    single = {name: np.array(it) for name, it in content.items() if isinstance(it, int | float | np.number)}
-    if alone := _of_objects_each([(stem, content)]):
-        return single | alone
-    if len(content) > 1 and all(map(_is_list, content.values())) and not any(map(_is_usual, content)):
-        return _of_classes(content)
-    found = {name: _clips(it) if _clips(it) is not None else _labels(it) for name, it in content.items()}
-    return {name: it for name, it in found.items() if it is not None} | single
-
-
-def _is_usual(name: str) -> bool:
-    """Whether a name means data, labels or a part of a split, and is none of a class."""
-    word, part = meaning(name)
-    return word in (*OF_CLIPS, *OF_LABELS) or bool(part)
-
-
-def _of_classes(content: Mapping[str, Any]) -> Arrays:
-    """Data, labels and names of the clips that lists under the names of classes hold."""
-    clips = [(name, number, clip) for name, listed in content.items() for number, clip in enumerate(listed)]
-    names = np.array([f"{name}-{number}" for name, number, _ in clips])
-    return {DATA: [clip for *_, clip in clips], NAMES: names, LABELS: np.array([name for name, *_ in clips])}
-
-
-def _of_objects_each(items: Sequence[tuple[str, Mapping]]) -> Arrays:
-    """Data, labels and names of objects that have the array of a clip each; nothing for others."""
-    data, labels, names, facts = [], [], [], []
-    for name, item in items:
-        plain = {_text(key): value for key, value in item.items()}
-        keys = [key for key, value in plain.items() if _is_array(value) and value.ndim > 2]
-        if len(keys) != 1:
-            return {}
-        array = plain[keys[0]]
-        scores = [it for key, it in plain.items() if key in SCORES and np.shape(it) == array.shape[:-1]]
-        if scores:
-            array = np.concatenate([array, scores[0][..., None]], axis=-1)
-        if any(isinstance(it, np.ndarray) and it.ndim for key, it in plain.items() if key not in (*SCORES, *keys)):
-            return {}  # such as numbers of frames, which would be lost
-        data.append(array)
-        labels.append(_label(plain))
-        names.append(next((str(plain[key]) for key in ("name", "id", "video") if key in plain), name))
-        facts.append(
-            {key: it for key, it in plain.items() if key not in OF_OBJECTS and isinstance(it, str | int | float)}
-        )
-    known = _labels(labels)
-    if known is None:
-        return dict(zip(names, data, strict=True))
-    said = {key: _labels([it.get(key) for it in facts]) for key in facts[0]} if len(facts) > 1 else {}
-    found = {key: it for key, it in said.items() if it is not None}
-    return {DATA: data, NAMES: np.array(names), LABELS: known} | found
-
-
-def _label(item: Mapping[str, Any]) -> Any:
-    """The label that an object says; None without."""
-    found = next((item[key] for key in OF_OBJECTS[:5] if key in item), None)
-    found = found.item() if isinstance(found, np.generic | np.ndarray) and np.size(found) == 1 else found
-    return found if isinstance(found, str | int | float) else None
-
-
-def _text(key: object) -> str:
-    return key.decode("latin-1") if isinstance(key, bytes) else str(key)
-
-
-def _is_array(value: object) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype.kind in "fiu" and value.ndim > 1
-
-
-def _is_list(value: object) -> bool:
-    each = value if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.dtype.hasobject) else []
-    return len(each) > 0 and all(_is_array(it) for it in each)
-
-
-def _clips(value: Any) -> Any:
-    """An array, or a list of arrays; None for another value."""
-    return value if _is_array(value) else [*value] if _is_list(value) else None
-
-
-def _labels(value: Any) -> np.ndarray | None:
-    """Numbers or texts in a row as an array; None for another value."""
-    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "fiuUb":
-        return value
-    each = [it.item() if isinstance(it, np.generic) else it for it in value] if isinstance(value, list | tuple) else []
-    if isinstance(value, np.ndarray) and value.dtype.hasobject:
-        each = value.ravel().tolist()
-    kinds = {type(it) for it in each}
-    return np.array(each) if kinds in ({int}, {str}, {float}) else None
-
-
-def _shape(value: Any) -> tuple[int, ...]:
-    return value.shape if isinstance(value, np.ndarray) else (len(value), *value[0].shape)

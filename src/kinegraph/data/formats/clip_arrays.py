@@ -28,16 +28,12 @@ from kinegraph.data.formats.array_files import (
     HDF5,
     JSON,
     MAT,
-    NAMES,
     TORCH,
     ArrayFile,
     files_of_parts,
     holds_objects,
-    meaning,
     open_arrays,
 )
-from kinegraph.data.formats.array_files import OF_CLIPS as DATA
-from kinegraph.data.formats.array_files import OF_LABELS as LABELS
 from kinegraph.data.formats.axes import (
     ANY_ORDER,
     NO_PEOPLE,
@@ -50,6 +46,9 @@ from kinegraph.data.formats.axes import (
 from kinegraph.data.formats.clip_columns import named_columns
 from kinegraph.data.formats.conventions import layout_for, names_of_classes
 from kinegraph.data.formats.folder import detect as is_dataset
+from kinegraph.data.formats.named_arrays import NAMES, meaning
+from kinegraph.data.formats.named_arrays import OF_CLIPS as DATA
+from kinegraph.data.formats.named_arrays import OF_LABELS as LABELS
 from kinegraph.data.formats.padded import unpadded
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.formats.smpl import is_smpl

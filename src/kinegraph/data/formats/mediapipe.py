@@ -30,7 +30,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.array_files import PICKLES, named_arrays
+from kinegraph.data.formats.array_files import PICKLES
 from kinegraph.data.formats.clip_columns import label_in
 from kinegraph.data.formats.clip_files import said_by_folders, said_by_labels
 from kinegraph.data.formats.columnar import COLUMNAR, first_record
@@ -50,10 +50,11 @@ from kinegraph.data.formats.landmarks import (
     frames_of,
     left_out_of,
 )
+from kinegraph.data.formats.named_arrays import named_arrays
+from kinegraph.data.formats.named_joints import joint_index, layout_of_table
 from kinegraph.data.formats.openpose_parts import Part, holistic
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.formats.smpl import has_parameters
-from kinegraph.data.formats.table_csv import joint_index, layout_of_table
 from kinegraph.data.formats.table_json import is_clip
 from kinegraph.data.formats.table_times import rate_of_times
 from kinegraph.data.tracking import CROWD, gathered, track

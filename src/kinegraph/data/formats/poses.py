@@ -23,7 +23,6 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +40,6 @@ from kinegraph.data.formats.axes import (
     NO_PEOPLE,
     PEOPLE_FIRST,
     flat_lines,
-    flat_shapes,
     frames_come_first,
     with_joints,
     with_people,
@@ -59,13 +57,19 @@ from kinegraph.data.formats.clip_files import (
 from kinegraph.data.formats.conventions import SCORES, layout_for
 from kinegraph.data.formats.folder import detect as is_dataset
 from kinegraph.data.formats.json_rows import array_of
-from kinegraph.data.formats.named_joints import bones_line
+from kinegraph.data.formats.named_joints import bones_line, in_places, layout_by_names, places_in
 from kinegraph.data.formats.padded import mapped
 from kinegraph.data.formats.people import BodyPolicy
-from kinegraph.data.formats.poses_text import TEXTS, has_a_row_a_frame, has_a_row_a_joint, is_counted, read_text
+from kinegraph.data.formats.poses_text import (
+    TEXTS,
+    are_flat,
+    has_a_row_a_joint,
+    is_counted,
+    is_flat,
+    read_text,
+)
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.data.formats.smpl import is_smpl
-from kinegraph.data.formats.table_csv import in_places, layout_by_names, places_in
 from kinegraph.data.tracking import CROWD
 from kinegraph.messages import counted, first_few
 from kinegraph.safe_io import read_json
@@ -104,9 +108,9 @@ def detect(path: Path) -> str | None:
             return "an array of frames, joints and coordinates"
         if has_a_row_a_joint(path):
             return "a text of rows of 2 to 4 numbers, a joint each"
-        return "an array of frames, a row of numbers each" if _is_flat(path) else None
+        return "an array of frames, a row of numbers each" if is_flat(path) else None
     others = is_dataset(path) or any((path / name).is_file() for name in ("train.json", "val.json"))  # BABEL
-    if others or _are_clips_below(path) or not (some_below(path, SUFFIXES, _is_one) or _are_flat(path)):
+    if others or _are_clips_below(path) or not (some_below(path, SUFFIXES, _is_one) or are_flat(path)):
         return None
     return "holds arrays of frames, joints and coordinates"
 
@@ -118,18 +122,16 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
     change rows, "rows" leaves everybody in the row of the array.
     Raises ValueError where no file can be read.
     """
-    strict = path.is_dir() and some_below(
-        path, SUFFIXES, _is_one
-    )  # rows of numbers beside arrays are labels, or others
+    strict = path.is_dir() and some_below(path, SUFFIXES, _is_one)  # rows of numbers beside arrays may be labels
 
     def is_clip(file: Path) -> bool:
-        return _holds_joints(file) is not False or (not strict and (_is_flat(file) or has_a_row_a_joint(file)))
+        return _holds_joints(file) is not False or (not strict and (is_flat(file) or has_a_row_a_joint(file)))
 
     files, classes = clip_files(path, SUFFIXES if strict else (*SUFFIXES, *TEXTS), is_clip)
     files, classes, lines = _with_facts(files, classes)
     other = [] if path.is_file() else [file.name for file in files_ending(path, SUFFIXES) if not is_clip(file)]
     joints = len(load_layout(layout)) if layout else None
-    first, flat = first_readable(files, lambda file: (_arrays(file, joints)[0], _is_flat(file)))
+    first, flat = first_readable(files, lambda file: (_arrays(file, joints)[0], is_flat(file)))
     names = _names(files[0].path, first.shape[-2])
     of, places = layout_by_names(files[0].path, names, None, *first.shape[-2:])
     if layout is not None:
@@ -176,26 +178,6 @@ def _has_labels(file: Path) -> bool:
 def _are_clips_below(folder: Path) -> bool:
     """Whether the arrays of a folder are x_train.npy, y_train.npy and so on, which the format clip-arrays reads."""
     return any(file.stem.lower() in LABELS for file in files_ending(folder, (".npy",)))
-
-
-def _is_flat(file: Path) -> bool:
-    """Whether a .npy or a text holds frames of as many numbers as the joints of a layout have."""
-    if not file.is_file() or is_dataset(file.parent):
-        return False
-    if file.suffix.lower() in TEXTS:
-        return has_a_row_a_frame(file)
-    if file.suffix.lower() != ".npy":
-        return False
-    with suppress(ValueError):
-        shape = mapped(file).shape
-        return len(shape) == 2 and shape[0] > 1 and bool(flat_shapes(shape[1]))
-    return False
-
-
-def _are_flat(folder: Path) -> bool:
-    """Whether the first arrays of a folder are such."""
-    some = list(islice(files_ending(folder, (".npy", *TEXTS)), LOOKED_AT))
-    return bool(some) and (all(map(_is_flat, some)) or all(map(has_a_row_a_joint, some)))
 
 
 def _is_one(file: Path) -> bool:

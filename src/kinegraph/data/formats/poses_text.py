@@ -1,20 +1,24 @@
-"""Arrays of one clip as text without a header: a row of numbers for each frame, or for each joint of a frame."""
+"""Arrays of one clip with a row of numbers for each frame; as text without a header, also with one for each joint."""
 
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.axes import flat_shapes
 from kinegraph.data.formats.clip_files import text_of
 from kinegraph.data.formats.folder import detect as is_dataset
+from kinegraph.data.formats.padded import mapped
 from kinegraph.data.formats.recordings import FormatError
 from kinegraph.data.formats.text import first_numbers, table_of_numbers
 
 TEXTS = (".csv", ".txt")
 COORDINATES = (2, 3, 4)  # numbers of a joint
 HEAD = 1 << 12  # bytes
+LOOKED_AT = 20  # files of a folder
 
 
 def has_a_row_a_frame(file: Path) -> bool:
@@ -34,6 +38,26 @@ def has_a_row_a_joint(file: Path) -> bool:
         rows = [line.decode("ascii").split(separator) for line in content.readlines(HEAD)[:-1]]
         return any(len(row) == width and not float(cell).is_integer() for row in rows for cell in row if cell.strip())
     return False
+
+
+def is_flat(file: Path) -> bool:
+    """Whether a .npy or a text holds frames of as many numbers as the joints of a layout have."""
+    if not file.is_file() or is_dataset(file.parent):
+        return False
+    if file.suffix.lower() in TEXTS:
+        return has_a_row_a_frame(file)
+    if file.suffix.lower() != ".npy":
+        return False
+    with suppress(ValueError):
+        shape = mapped(file).shape
+        return len(shape) == 2 and shape[0] > 1 and bool(flat_shapes(shape[1]))
+    return False
+
+
+def are_flat(folder: Path) -> bool:
+    """Whether the first arrays of a folder are such."""
+    some = list(islice(files_ending(folder, (".npy", *TEXTS)), LOOKED_AT))
+    return bool(some) and (all(map(is_flat, some)) or all(map(has_a_row_a_joint, some)))
 
 
 def separator_in(file: Path) -> str | None:

@@ -1,8 +1,9 @@
 """The result of reading a path: clips one after another, and the facts that hold for all of them."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from kinegraph.data.folders import places
 from kinegraph.messages import first_few
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
+
+FIRST, ITEMS = 20, 400  # clips that decide what a file does not say, among so many items
+FIRST_BYTES = 1 << 26  # of coordinates: fewer clips decide where they are long
 
 
 @dataclass(frozen=True)
@@ -146,3 +150,30 @@ def check_kind(path: Path) -> None:
     """Raises ValueError for a device or a pipe, also behind a link: reading one would not end."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise ValueError(f"{path} is a device or a pipe, expected a file or a folder")
+
+
+# ---- the first clips, which decide what a file does not say ----------------------------------------------------------
+
+
+def peeked(items: Iterator[Item]) -> tuple[list[SkeletonClip], Iterator[Item]]:
+    """The first clips, and all items from the first on; these can be closed."""
+    taken: list[Item] = []
+    clips: list[SkeletonClip] = []
+    size = 0
+    for item in items:
+        taken.append(item)
+        if isinstance(item, SkeletonClip):
+            clips.append(item)
+            size += item.keypoint.nbytes
+        if len(clips) == FIRST or len(taken) == ITEMS or size > FIRST_BYTES:
+            break
+    return clips, closing_too(chain(taken, items), items)
+
+
+def closing_too(items: Iterable[Item], source: Iterator[Item]) -> Iterator[Item]:
+    """The items; when they are closed, so is what they come from: it may hold files and processes."""
+    try:
+        yield from items
+    finally:
+        if (close := getattr(source, "close", None)) is not None:
+            close()

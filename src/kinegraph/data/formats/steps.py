@@ -15,8 +15,8 @@ from jaxtyping import Float
 
 from kinegraph.data.cleaning import Cleaning, cleaned, swapped_pairs
 from kinegraph.data.formats.named_joints import NAMES_ALONE
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, OneOfSeveral, Recordings, fault_of
-from kinegraph.data.formats.unstated import bodies_of, peeked, some_bodies, some_frames
+from kinegraph.data.formats.recordings import Fault, FormatError, Item, OneOfSeveral, Recordings, fault_of, peeked
+from kinegraph.data.formats.unstated import bodies_of, some_bodies, some_frames
 from kinegraph.data.large import blocks, zeros
 from kinegraph.data.repair import at_rate, turned_up
 from kinegraph.messages import CONTROL, counted, first_few, plain_name

@@ -22,12 +22,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from kinegraph.data.formats.clip_columns import KNOWN, named_columns
-from kinegraph.data.formats.conventions import is_flat, layout_for
 from kinegraph.data.formats.csv_rows import BY_VALUES, csv_lines
 from kinegraph.data.formats.json_rows import ENDINGS as JSON
 from kinegraph.data.formats.json_rows import json_header
-from kinegraph.data.formats.named_joints import are_joints, layout_named
-from kinegraph.data.formats.openpose_parts import holistic
+from kinegraph.data.formats.named_joints import in_order, joint_index
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.data.formats.table_forms import (
     ALIASES,
@@ -51,14 +49,10 @@ from kinegraph.data.formats.table_wide import (
 )
 from kinegraph.data.formats.text import encoding_of
 from kinegraph.messages import did_you_mean, first_few, one_line, quoted
-from kinegraph.skeleton.joint_names import plain_joint
-from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
+from kinegraph.skeleton.layout import JointLayout
 
 ROW = (*NEEDED, "person", "z", "score")
 SCORES = ALIASES["score"]
-FEWEST_NAMES = 5  # joints by whose names a layout is known that has more
-MISSPELT = 0.1  # share of the names, or one, that are written in another way; with more, they are other joints
-MOST_UNSEEN = 3  # times as many joints has such a layout at most
 OTHER_NAMES = {other for others in ALIASES.values() for other in others}
 OF_SLEAP, OF_ANIPOSE = {"track", "frame_idx", "instance.score"}, "_ncams"  # columns of formats of their own
 SPARSE = 100  # a clip may have this many places for joints for each row it has
@@ -190,95 +184,6 @@ def _columns(path: Path, header: Sequence[str]) -> tuple[dict[str, int], list[st
     return {name: columns[name] for name in columns if name in known}, unknown
 
 
-def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | JointLayout | None) -> JointLayout:
-    """The given layout, or the built-in one that has these joints; numbers are counted."""
-    if given is not None:
-        return load_layout(given)
-    if all(joint.isdecimal() and len(joint) < 5 for joint in joints):
-        return layout_for(max(map(int, joints)) + 1)
-    names = {plain_joint(joint) for joint in joints}
-    layouts = {it.name: it for it in (*map(load_layout, layout_names()), holistic())}
-    known = {name: {plain_joint(joint) for joint in it.joints} for name, it in layouts.items()}
-    nearest = min(known, key=lambda name: len(names ^ known[name]))
-    if names == known[nearest]:
-        return layouts[nearest]
-    fitting = [name for name in known if names <= known[name] and len(names) * MOST_UNSEEN >= len(known[name])]
-    if fitting and len(names) >= FEWEST_NAMES:  # joints that are not there were not seen
-        by_kind = {name: is_flat(layouts[name]) == (channels == 2) for name in fitting}
-        return layouts[min(fitting, key=lambda name: (not by_kind[name], len(known[name])))]
-    extra = [joint for joint in joints if plain_joint(joint) not in known[nearest]]
-    hint = f"; nearest is '{nearest}', which lacks {first_few(extra)}" if 0 < len(extra) < len(names) / 2 else ""
-    raise FormatError(
-        "joints",
-        f"{path}: the {len(joints)} joints {first_few(joints)} are of no built-in layout; give --layout{hint}",
-    )
-
-
-def layout_of_table(path: Path, joints: Sequence[str], channels: int, given: str | JointLayout | None) -> JointLayout:
-    """The same, or one of the file's own joints where most are of no built-in layout."""
-    try:
-        return layout_of(path, joints, channels, given)
-    except FormatError:
-        few = len(joints) < FEWEST_NAMES or (are_joints(joints) and _misspelt(joints))
-        made = None if few else layout_named(list(joints), None, f"own{len(joints)}")
-        if made is None:
-            raise
-        return made
-
-
-def _misspelt(joints: Sequence[str]) -> bool:
-    """Whether joints are those of a built-in layout but for a few names."""
-    names = {plain_joint(joint) for joint in joints}
-    known = ({plain_joint(joint) for joint in load_layout(name).joints} for name in layout_names())
-    return min(len(names - of) for of in known) <= max(MISSPELT * len(names), 1)
-
-
-def layout_by_names(
-    path: Path, names: Sequence[str], bones: object, joints: int, channels: int
-) -> tuple[JointLayout, tuple[int, ...]]:
-    """A layout for joints whose names a file says, in any order, and their places in it: a built-in one, or their own.
-
-    names: none where the file says none; bones: pairs of joints by their places, where it says them. Raises ValueError
-    for another number of names than of joints.
-    """
-    if not names:
-        return layout_for(joints), tuple(range(joints))
-    if len(names) != joints:
-        raise ValueError(f"{path} has {len(names)} names of joints, its clips have {joints} joints")
-    with suppress(ValueError):
-        found = layout_of(path, names, channels, None)
-        return found, places_in(found, names, joints)
-    if (found := layout_named(list(names), bones, f"own{joints}")) is None:
-        raise ValueError(f"{path}: the names of joints {first_few(list(names))} make no layout; give --layout")
-    return found, tuple(range(joints))
-
-
-def places_in(layout: JointLayout, names: Sequence[str], joints: int) -> tuple[int, ...]:
-    """The places of joints in a layout, by their names where it has all of them, else as they stand."""
-    with suppress(ValueError):
-        if len(set(found := [joint_index(layout, name) for name in names])) == joints:
-            return tuple(found)
-    return tuple(range(joints))
-
-
-def in_places(values: Float[np.ndarray, "M T v C"], places: Sequence[int], joints: int) -> Float[np.ndarray, "M T V C"]:
-    """The values in their places among so many joints; zero where there is none."""
-    if tuple(places) == tuple(range(joints)):
-        return values
-    found = np.zeros((*values.shape[:2], joints, values.shape[3]), values.dtype)
-    found[:, :, list(places)] = values
-    return found
-
-
-def in_order(joints: Sequence[str], layout: JointLayout) -> dict[str, int]:
-    """The places of joints by their order, where a layout has as many and none of their names; {} for others."""
-    names = {plain_joint(joint) for joint in layout.joints}
-    numbered = any(joint.isdecimal() for joint in joints)
-    if len(joints) != len(layout) or numbered or any(plain_joint(joint) in names for joint in joints):
-        return {}
-    return {joint: place for place, joint in enumerate(joints)}
-
-
 def read_rows(path: Path, found: Scan, layout: JointLayout, people: int | None = None) -> Iterator[ClipRows | Fault]:
     """The clips one after another. people: keep those who are seen most; by default everybody, by number or as named.
 
@@ -353,19 +258,6 @@ def _clip(place: Place, cells: Mapping[str, Sequence[str]], layout: JointLayout,
     confidence = np.zeros(keypoint.shape[:3], np.float32)
     confidence[at] = np.nan_to_num(score[taken])
     return ClipRows(place.clip, keypoint, confidence, step)
-
-
-def joint_index(layout: JointLayout, joint: str) -> int:
-    """The place of a joint in a layout, by its name or number. Raises ValueError where the layout has none such."""
-    names = {plain_joint(name): i for i, name in enumerate(layout.joints)}
-    plain = plain_joint(joint)
-    if plain in names:
-        return names[plain]
-    if joint.strip().isdecimal() and len(joint) < 5:
-        if int(joint) < len(layout):
-            return int(joint)
-        raise ValueError(f"joint {int(joint)}, layout '{layout.name}' has 0 to {len(layout) - 1}")
-    raise ValueError(f"layout '{layout.name}' has no joint {quoted(joint)}{did_you_mean(plain, names)}")
 
 
 def _indices(place: Place, cells: Sequence[str], index_of) -> Int[np.ndarray, "rows"]:

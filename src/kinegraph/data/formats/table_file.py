@@ -13,7 +13,6 @@ from itertools import chain, islice
 from pathlib import Path
 
 from kinegraph.data.folders import files_below
-from kinegraph.data.formats.array_files import meaning
 from kinegraph.data.formats.axes import FRAMES_FIRST
 from kinegraph.data.formats.clip_columns import ALIASES, named_columns, plain_column
 from kinegraph.data.formats.clip_files import levels_of
@@ -23,9 +22,10 @@ from kinegraph.data.formats.excel import other_sheets
 from kinegraph.data.formats.json_rows import ENDINGS as JSON
 from kinegraph.data.formats.json_rows import LINES, lists_records
 from kinegraph.data.formats.mars import FORM as OF_MARS
-from kinegraph.data.formats.named_joints import bones_line
+from kinegraph.data.formats.named_arrays import meaning
+from kinegraph.data.formats.named_joints import bones_line, in_order, layout_of_table
 from kinegraph.data.formats.recordings import UNITS, Fault
-from kinegraph.data.formats.table_csv import ClipRows, columns_of_table, in_order, layout_of_table, read_rows, scan
+from kinegraph.data.formats.table_csv import ClipRows, columns_of_table, read_rows, scan
 from kinegraph.data.formats.table_forms import face_of, parted, rate_by_times
 from kinegraph.data.formats.table_json import ALONE, is_clip, load_json
 from kinegraph.messages import first_few

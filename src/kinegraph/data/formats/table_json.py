@@ -33,8 +33,9 @@ from kinegraph.data.formats.clip_columns import ALIASES, OF_CLIPS, plain_column
 from kinegraph.data.formats.conventions import SCORES
 from kinegraph.data.formats.json_rows import array_of, depth_of, read_records, uneven
 from kinegraph.data.formats.landmarks import FRAME_NUMBERS, MOST_PEOPLE, TIMES
+from kinegraph.data.formats.named_joints import in_places, layout_by_names, places_in
 from kinegraph.data.formats.recordings import UNITS, Fault, FormatError
-from kinegraph.data.formats.table_csv import ClipRows, in_places, layout_by_names, places_in
+from kinegraph.data.formats.table_csv import ClipRows
 from kinegraph.messages import counted, did_you_mean, first_few, quoted
 from kinegraph.skeleton.layout import JointLayout, load_layout
 

@@ -7,9 +7,8 @@ not decide, a `FormatError` names the option that does.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
 
 import numpy as np
 from jaxtyping import Float
@@ -17,15 +16,14 @@ from jaxtyping import Float
 from kinegraph.data.formats.axes import AXES, guess_axes
 from kinegraph.data.formats.conventions import PUBLISHED, RARE, candidates, is_flat
 from kinegraph.data.formats.openpose_parts import holistic
-from kinegraph.data.formats.recordings import METRES, Fault, FormatError, Item, Recordings
+from kinegraph.data.formats.recordings import METRES, Fault, FormatError, Item, Recordings, closing_too, peeked
 from kinegraph.data.large import IN_MEMORY, blocks, changed
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import bones, extent, foot_and_head, seen, upward
 from kinegraph.skeleton.layout import JointLayout, layout_names
 from kinegraph.skeleton.proportions import are_measurable, recognise
 
-LOOKED_AT, ITEMS, BODIES = 20, 400, 64  # clips that decide, among so many items; bodies of them that are measured
-LOOKED_AT_BYTES = 1 << 26  # of coordinates: fewer clips decide where they are long
+BODIES = 64  # of the first clips that are measured
 FRAMES = 5000  # of a clip that are looked at
 OF_SMPLX = (45, 52, 55, 73, 117, 127, 137, 144)
 # The longest edge of the box around a body, in the unit: least and most.
@@ -90,27 +88,12 @@ def decided(found: Recordings, expected: JointLayout | None = None, upright: boo
     stored = "m" if units in METRES else {"image": "px", UNSIZED: "normalised"}.get(units, units)
     return replace(
         found,
-        clips=_closing(items, found.clips),
+        clips=closing_too(items, found.clips),
         layout=layout,
         units=stored,
         guessed=frozenset(),
         assumed=tuple(assumed),
     )
-
-
-def peeked(items: Iterator[Item]) -> tuple[list[SkeletonClip], Iterator[Item]]:
-    """The first clips, and all items from the first on; these can be closed."""
-    taken: list[Item] = []
-    clips: list[SkeletonClip] = []
-    size = 0
-    for item in items:
-        taken.append(item)
-        if isinstance(item, SkeletonClip):
-            clips.append(item)
-            size += item.keypoint.nbytes
-        if len(clips) == LOOKED_AT or len(taken) == ITEMS or size > LOOKED_AT_BYTES:
-            break
-    return clips, _closing(chain(taken, items), items)
 
 
 def some_frames(keypoint: Float[np.ndarray, "M T V C"]) -> Float[np.ndarray, "M t V C"]:
@@ -119,15 +102,6 @@ def some_frames(keypoint: Float[np.ndarray, "M T V C"]) -> Float[np.ndarray, "M 
     if keypoint.nbytes <= IN_MEMORY:
         return keypoint[:, ::step]
     return np.concatenate([keypoint[:, part][:, -part.start % step :: step].copy() for part in blocks(keypoint)], 1)
-
-
-def _closing(items: Iterable[Item], source: Iterator[Item]) -> Iterator[Item]:
-    """The items; when they are closed, so is what they come from: it may hold files and processes."""
-    try:
-        yield from items
-    finally:
-        if (close := getattr(source, "close", None)) is not None:
-            close()
 
 
 def bodies_of(clip: SkeletonClip) -> Float[np.ndarray, "B V C"]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kinegraph.data.formats.clip_columns import image_size_of
-from kinegraph.data.formats.json_lines import Frame, Head
+from kinegraph.data.formats.json_frame import Frame, Head
 from kinegraph.inference.clip_matching import TURNED
 from kinegraph.inference.events import EventRule, none_class
 from kinegraph.inference.exported import Exported

@@ -1,0 +1,144 @@
+"""The arrays that a value of Python holds, by name: what a pickle, a JSON or a file of another program is read to.
+
+array                                       one, named as the file
+[array, array, ...], {name: array, ...}     each under its name, or its number
+(data, labels), {"data": ..., "labels": ...}    the same two names; data may be a list of arrays of any length
+{class: [array, array, ...], ...}           clips of classes: data, labels, and names
+{name: {"keypoints": array, "label": ...}, ...}, or a list of such objects    data, labels, and names
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kinegraph.data.formats.conventions import SCORES
+from kinegraph.data.split_names import PARTS
+
+DATA, LABELS, NAMES = "data", "labels", "names"
+# Words in the names of arrays of clips, and of their labels.
+OF_CLIPS = ("x", "data", "keypoint", "keypoints", "skeleton", "skeletons", "features", "samples", "poses", "joints",
+            "clips", "sequences", "trials", "recordings")  # fmt: skip
+OF_LABELS = ("y", "label", "labels", "target", "targets", "classes")
+OF_OBJECTS = ("label", "labels", "class", "action", "y", "name", "id", "video")  # labels and names of objects
+Arrays = Mapping[str, Any]  # an array each, or a list of arrays
+
+
+def named_arrays(content: Any, stem: str) -> Arrays:
+    """The arrays in a value by name; nothing where it holds none. stem: the name of the file."""
+    if isinstance(content, np.ndarray) and content.dtype.hasobject:
+        content = [*content.ravel()] if content.ndim else content.item()
+    if _is_array(content):
+        return {stem: content}
+    if isinstance(content, Mapping):
+        return _of_mapping({_text(key): value for key, value in content.items()}, stem)
+    if not isinstance(content, list | tuple) or not content:
+        return {}
+    if len(content) == 2 and (data := _clips(content[0])) is not None and (names := labels_in(content[1])) is not None:
+        return {DATA: data, LABELS: names} if len(data) == len(names) else {}
+    if is_list(content):
+        return {f"{stem}-{i}": array for i, array in enumerate(content)}
+    if all(isinstance(it, Mapping) for it in content):
+        return _of_objects_each([(f"{stem}-{i}", it) for i, it in enumerate(content)])
+    return {}
+
+
+def _of_mapping(content: Mapping[str, Any], stem: str) -> Arrays:
+    if content and all(isinstance(it, Mapping) for it in content.values()):
+        return _of_objects_each(list(content.items()))
+    single = {name: np.array(it) for name, it in content.items() if isinstance(it, int | float | np.number)}
+    if alone := _of_objects_each([(stem, content)]):
+        return single | alone
+    if len(content) > 1 and all(map(is_list, content.values())) and not any(map(_is_usual, content)):
+        return _of_classes(content)
+    found = {name: _clips(it) if _clips(it) is not None else labels_in(it) for name, it in content.items()}
+    return {name: it for name, it in found.items() if it is not None} | single
+
+
+def _is_usual(name: str) -> bool:
+    """Whether a name means data, labels or a part of a split, and is none of a class."""
+    word, part = meaning(name)
+    return word in (*OF_CLIPS, *OF_LABELS) or bool(part)
+
+
+def _of_classes(content: Mapping[str, Any]) -> Arrays:
+    """Data, labels and names of the clips that lists under the names of classes hold."""
+    clips = [(name, number, clip) for name, listed in content.items() for number, clip in enumerate(listed)]
+    names = np.array([f"{name}-{number}" for name, number, _ in clips])
+    return {DATA: [clip for *_, clip in clips], NAMES: names, LABELS: np.array([name for name, *_ in clips])}
+
+
+def _of_objects_each(items: Sequence[tuple[str, Mapping]]) -> Arrays:
+    """Data, labels and names of objects that have the array of a clip each; nothing for others."""
+    data, labels, names, facts = [], [], [], []
+    for name, item in items:
+        plain = {_text(key): value for key, value in item.items()}
+        keys = [key for key, value in plain.items() if _is_array(value) and value.ndim > 2]
+        if len(keys) != 1:
+            return {}
+        array = plain[keys[0]]
+        scores = [it for key, it in plain.items() if key in SCORES and np.shape(it) == array.shape[:-1]]
+        if scores:
+            array = np.concatenate([array, scores[0][..., None]], axis=-1)
+        if any(isinstance(it, np.ndarray) and it.ndim for key, it in plain.items() if key not in (*SCORES, *keys)):
+            return {}  # such as numbers of frames, which would be lost
+        data.append(array)
+        labels.append(_label(plain))
+        names.append(next((str(plain[key]) for key in ("name", "id", "video") if key in plain), name))
+        facts.append(
+            {key: it for key, it in plain.items() if key not in OF_OBJECTS and isinstance(it, str | int | float)}
+        )
+    known = labels_in(labels)
+    if known is None:
+        return dict(zip(names, data, strict=True))
+    said = {key: labels_in([it.get(key) for it in facts]) for key in facts[0]} if len(facts) > 1 else {}
+    found = {key: it for key, it in said.items() if it is not None}
+    return {DATA: data, NAMES: np.array(names), LABELS: known} | found
+
+
+def _label(item: Mapping[str, Any]) -> Any:
+    """The label that an object says; None without."""
+    found = next((item[key] for key in OF_OBJECTS[:5] if key in item), None)
+    found = found.item() if isinstance(found, np.generic | np.ndarray) and np.size(found) == 1 else found
+    return found if isinstance(found, str | int | float) else None
+
+
+def _text(key: object) -> str:
+    return key.decode("latin-1") if isinstance(key, bytes) else str(key)
+
+
+def _is_array(value: object) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fiu" and value.ndim > 1
+
+
+def is_list(value: object) -> bool:
+    each = value if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.dtype.hasobject) else []
+    return len(each) > 0 and all(_is_array(it) for it in each)
+
+
+def _clips(value: Any) -> Any:
+    """An array, or a list of arrays; None for another value."""
+    return value if _is_array(value) else [*value] if is_list(value) else None
+
+
+def labels_in(value: Any) -> np.ndarray | None:
+    """Numbers or texts in a row as an array; None for another value."""
+    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "fiuUb":
+        return value
+    each = [it.item() if isinstance(it, np.generic) else it for it in value] if isinstance(value, list | tuple) else []
+    if isinstance(value, np.ndarray) and value.dtype.hasobject:
+        each = value.ravel().tolist()
+    kinds = {type(it) for it in each}
+    return np.array(each) if kinds in ({int}, {str}, {float}) else None
+
+
+def shape_of(value: Any) -> tuple[int, ...]:
+    return value.shape if isinstance(value, np.ndarray) else (len(value), *value[0].shape)
+
+
+def meaning(name: str) -> tuple[str, str]:
+    """The word and the part of the split in a name: X_train -> (x, train)."""
+    words = ["val" if it == "valid" else it for it in re.split(r"[^a-z]+", re.sub(r"[23]d", "", name.lower())) if it]
+    part = next((it for it in words if it in PARTS), "")
+    return "_".join(it for it in words if it != part), part
