@@ -247,7 +247,8 @@ def _read_by(
         raise _named(path, options, error) from None
     rest = {name: value for name, value in options.items() if name not in own}
     if module is not folder:
-        found = without_placeholders(replace(found, assumed=(*line_on_folders(path, found), *found.assumed)))
+        lines = line_on_folders(path, found) if path.is_dir() else ()
+        found = without_placeholders(replace(found, assumed=(*lines, *found.assumed)))
     return with_companion(about, found, options) if about else found, rest
 
 

@@ -16,7 +16,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.clip_files import some_below
+from kinegraph.data.formats.clip_files import reason_of
 from kinegraph.data.formats.detections import (
     Person,
     Pictures,
@@ -40,14 +40,10 @@ OF_OPENPOSE = (18, 25)  # joints of the bodies that the format openpose reads
 
 def detect(path: Path) -> str | None:
     """A list of detections whose image_id is the name of a picture, or a folder with such files."""
-    if path.is_file():
-        return "a list of AlphaPose's detections" if _is_result(path) else None
-    return "holds detections of AlphaPose" if some_below(path, SUFFIXES, _is_result) else None
+    return reason_of(path, SUFFIXES, _is_result, "a list of AlphaPose's detections", "holds detections of AlphaPose")
 
 
 def _is_result(file: Path) -> bool:
-    if file.suffix.lower() not in SUFFIXES:
-        return False
     with file.open("rb") as content:
         head = content.read(HEAD)
     if (joints := joints_by_picture(head)) is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from kinegraph.data.formats.animals import Tracks, checked_nodes, checked_places, recordings_of_tracks
-from kinegraph.data.formats.clip_files import clip_files, some_below
+from kinegraph.data.formats.clip_files import clip_files, reason_of
 from kinegraph.data.formats.csv_rows import csv_lines
 from kinegraph.data.formats.detections import frame_numbers
 from kinegraph.data.formats.recordings import Recordings
@@ -27,14 +27,10 @@ MARKS = (b"_error", b"_ncams", b"fnum")
 
 def detect(path: Path) -> str | None:
     """A .csv with columns such as nose_x, nose_error and nose_ncams, and fnum; or a folder with some."""
-    if path.is_file():
-        return "columns as Anipose names them" if _is_one(path) else None
-    return "holds .csv files of Anipose" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(path, SUFFIXES, _is_one, "columns as Anipose names them", "holds .csv files of Anipose")
 
 
 def _is_one(file: Path) -> bool:
-    if file.suffix.lower() not in SUFFIXES or not file.is_file():
-        return False
     with file.open("rb") as content:
         header = content.readline(HEAD)
     return all(mark in header for mark in MARKS)

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.clip_columns import ClipColumns, facts
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, reason_of, text_of
 from kinegraph.data.formats.recordings import Item, Recordings, nobody
 from kinegraph.data.formats.text import first_numbers, table_of_numbers
 from kinegraph.skeleton.clip import SkeletonClip
@@ -40,15 +40,13 @@ SUBJECT = re.compile(r"(?:data|subject|person)[_ ]?(\d+)(?:_annotations)?", re.I
 
 def detect(path: Path) -> str | None:
     """A text file whose first row has as many numbers, or a folder with some."""
-    if path.is_file():
-        return f"has rows of {WIDTH} numbers, as CAD-60" if _is_one(path) else None
-    return "holds skeletons of CAD-60 or CAD-120" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(
+        path, SUFFIXES, _is_one, f"has rows of {WIDTH} numbers, as CAD-60", "holds skeletons of CAD-60 or CAD-120"
+    )
 
 
 def _is_one(file: Path) -> bool:
-    if file.suffix.lower() not in SUFFIXES or not file.is_file() or file.name == LABELS:
-        return False
-    numbers = first_numbers(file, ",")
+    numbers = first_numbers(file, ",") if file.name != LABELS else []
     return len(numbers) == WIDTH and float(numbers[0]).is_integer()
 
 

@@ -159,11 +159,11 @@ def said_by_folders(
     return classes, [(label, {split: part[clip] for split, part in parts.items()}) for clip, label in numbered.items()]
 
 
-def line_on_folders(path: Path, found: Recordings) -> tuple[str, ...]:
-    """A line on the folders that name the classes, where they are not those directly in `path`, or others divide it."""
-    if not path.is_dir() or not found.class_names:
+def line_on_folders(folder: Path, found: Recordings) -> tuple[str, ...]:
+    """A line on the folders that name the classes, where they are not directly in `folder`, or others divide it."""
+    if not found.class_names:
         return ()
-    inside = [place.path.relative_to(path).parts for place in places(path) if place.files and place.path != path]
+    inside = [place.path.relative_to(folder).parts for place in places(folder) if place.files and place.path != folder]
     depth = max(map(len, inside), default=0)
     names = [sorted({folders[level] for folders in inside if len(folders) > level}) for level in range(depth)]
     level = next((level for level in range(depth) if names[level] == sorted(found.class_names)), None)
@@ -209,6 +209,18 @@ def cells_of(files: Sequence[ClipFile], classes: Sequence[str]) -> dict[str, dic
 def some_below(folder: Path, endings: Sequence[str], is_one: Callable[[Path], bool] = Path.is_file) -> bool:
     """Whether one of the first files in a folder that have one of these endings is of a format."""
     return any(map(is_one, islice(files_ending(folder, endings), LOOKED_AT)))
+
+
+def reason_of(
+    path: Path, endings: Sequence[str], is_one: Callable[[Path], bool], of_file: str, of_folder: str
+) -> str | None:
+    """Why a path is of a format, for its `detect`: `of_file` of a file that is one, `of_folder` of a folder with such.
+
+    None for other paths. is_one: whether a file with one of these endings is of the format.
+    """
+    if path.is_file():
+        return of_file if path.name.lower().endswith(tuple(endings)) and is_one(path) else None
+    return of_folder if some_below(path, endings, is_one) else None
 
 
 def first_readable(files: Sequence[ClipFile], read: Callable[[Path], T]) -> T:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, reason_of, text_of
 from kinegraph.data.formats.recordings import Item, Recordings, nobody
 from kinegraph.data.formats.text import LARGEST_NUMBER, first_numbers, table_of_numbers
 from kinegraph.messages import counted, first_few, quoted
@@ -41,15 +41,12 @@ JOINT = re.compile(r"\((\w+),(\w+),([^,()]+),([^,()]+),([^,()]+),[^()]*\)")
 
 def detect(path: Path) -> str | None:
     """A file named as 303_18_4_10_1_stand, of rows of 75 numbers or of joints in brackets; or a folder with some."""
-    if path.is_file():
-        return "has a name and rows of IntelliRehabDS" if _is_one(path) else None
-    return "holds files of IntelliRehabDS" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(path, SUFFIXES, _is_one, "has a name and rows of IntelliRehabDS", "holds files of IntelliRehabDS")
 
 
 def _is_one(file: Path) -> bool:
-    if file.suffix.lower() not in SUFFIXES or not FILE_NAME.fullmatch(file.stem) or not file.is_file():
-        return False
-    return _is_raw(file) or len(first_numbers(file, ",")) == 3 * JOINTS
+    named = FILE_NAME.fullmatch(file.stem) is not None
+    return named and (_is_raw(file) or len(first_numbers(file, ",")) == 3 * JOINTS)
 
 
 def _is_raw(file: Path) -> bool:

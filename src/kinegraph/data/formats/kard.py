@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, reason_of, text_of
 from kinegraph.data.formats.recordings import Item, Recordings, nobody
 from kinegraph.data.formats.text import first_numbers, table_of_numbers
 from kinegraph.skeleton.clip import SkeletonClip
@@ -38,15 +38,13 @@ ACTIVITIES = (
 
 def detect(path: Path) -> str | None:
     """A text file of such a name whose first row has three numbers, or a folder with some."""
-    if path.is_file():
-        return "has a name and rows of KARD" if _is_one(path) else None
-    return "holds skeletons of KARD" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(path, SUFFIXES, _is_one, "has a name and rows of KARD", "holds skeletons of KARD")
 
 
 def _is_one(file: Path) -> bool:
     match = FILE_NAME.fullmatch(file.stem)
-    named = file.suffix.lower() in SUFFIXES and match is not None and 1 <= int(match[2]) <= len(ACTIVITIES)
-    return named and file.is_file() and len(first_numbers(file)) == 3
+    named = match is not None and 1 <= int(match[2]) <= len(ACTIVITIES)
+    return named and len(first_numbers(file)) == 3
 
 
 def read(path: Path) -> Recordings:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, reason_of, text_of
 from kinegraph.data.formats.recordings import Item, Recordings, nobody
 from kinegraph.data.formats.text import rows_of_numbers
 from kinegraph.skeleton.clip import SkeletonClip
@@ -38,14 +38,12 @@ STATES = (0, 1, 2)
 
 def detect(path: Path) -> str | None:
     """A text file whose first row is 25 times x, y, z and a state, or a folder with such files."""
-    if path.is_file():
-        return "has rows of 25 x (x, y, z, state)" if _is_one(path) else None
-    return "holds files with rows of 25 x (x, y, z, state)" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(
+        path, SUFFIXES, _is_one, "has rows of 25 x (x, y, z, state)", "holds files with rows of 25 x (x, y, z, state)"
+    )
 
 
 def _is_one(file: Path) -> bool:
-    if file.suffix.lower() not in SUFFIXES or not file.is_file():
-        return False
     with file.open("rb") as content:
         lines = content.read(1 << 16).decode("ascii", errors="replace").lstrip("\ufeff\ufffd \t\r\n").splitlines()
     cells = lines[0].rstrip(", \t").split(",") if lines else []

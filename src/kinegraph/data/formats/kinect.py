@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, first_readable, some_below
+from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, first_readable, reason_of
 from kinegraph.data.formats.named_joints import layout_named
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.data.formats.tree_file import Tree, members, read_tree
@@ -72,14 +72,10 @@ class Body:
 
 def detect(path: Path) -> str | None:
     """A JSON or XML file whose start has joints of a Kinect, or a folder with such files."""
-    if path.is_file():
-        return "has joints of a Kinect" if _is_one(path) else None
-    return "holds files with joints of a Kinect" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(path, SUFFIXES, _is_one, "has joints of a Kinect", "holds files with joints of a Kinect")
 
 
 def _is_one(file: Path) -> bool:
-    if file.suffix.lower() not in SUFFIXES or not file.is_file():
-        return False
     with file.open("rb") as content:
         head = content.read(HEAD)
     joints = re.search(rb"(?i)[\"<]joint|\"body_list\"", head) is not None

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, some_below
+from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, reason_of
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.data.formats.tree_file import Tree, members, read_tree
 from kinegraph.messages import quoted
@@ -39,14 +39,10 @@ SIDES = ("left", "right")
 
 def detect(path: Path) -> str | None:
     """A JSON file with hands and pointables or digits in its start, or a folder with such files."""
-    if path.is_file():
-        return "has hands of Leap Motion" if _is_one(path) else None
-    return "holds files with hands of Leap Motion" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(path, SUFFIXES, _is_one, "has hands of Leap Motion", "holds files with hands of Leap Motion")
 
 
 def _is_one(file: Path) -> bool:
-    if file.suffix.lower() not in SUFFIXES or not file.is_file():
-        return False
     with file.open("rb") as content:
         head = content.read(HEAD)
     return b'"hands"' in head and any(word in head for word in WORDS)

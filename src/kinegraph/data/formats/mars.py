@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, clip_files, first_readable, some_below
+from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, clip_files, first_readable, reason_of
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.split_names import PARTS
 from kinegraph.safe_io import read_json
@@ -46,14 +46,10 @@ FORM = re.compile(rb'"keypoints"\s*:\s*\[\s*\[\s*\[\s*\[\s*-?[\d.e+-]+\s*(,\s*-?
 
 def detect(path: Path) -> str | None:
     """A JSON file whose keypoints begin with two lists of seven numbers, or a folder with such files."""
-    if path.is_file():
-        return "has bodies of MARS" if _is_one(path) else None
-    return "holds files with bodies of MARS" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(path, SUFFIXES, _is_one, "has bodies of MARS", "holds files with bodies of MARS")
 
 
 def _is_one(file: Path) -> bool:
-    if file.suffix.lower() not in SUFFIXES or not file.is_file():
-        return False
     with file.open("rb") as content:
         return FORM.search(content.read(HEAD)) is not None
 

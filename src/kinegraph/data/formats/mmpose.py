@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.clip_files import some_below
+from kinegraph.data.formats.clip_files import reason_of
 from kinegraph.data.formats.detections import Person, Pictures, folders_of, picture_number, pose_of, recordings_of
 from kinegraph.data.formats.landmarks import FRAMES
 from kinegraph.data.formats.named_joints import layout_named
@@ -35,14 +35,10 @@ NUMBERS = ("frame_id", "frame", "frame_idx", "frame_index", "frame_number")
 
 def detect(path: Path) -> str | None:
     """A JSON file of instances with keypoints and keypoint_scores, or a folder with such files."""
-    if path.is_file():
-        return "instances as MMPose writes them" if _is_prediction(path) else None
-    return "holds instances of MMPose" if some_below(path, SUFFIXES, _is_prediction) else None
+    return reason_of(path, SUFFIXES, _is_prediction, "instances as MMPose writes them", "holds instances of MMPose")
 
 
 def _is_prediction(file: Path) -> bool:
-    if file.suffix.lower() != ".json":
-        return False
     with file.open("rb") as content:
         head = content.read(HEAD)
     return (

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.formats.clip_files import clip_files, some_below
+from kinegraph.data.formats.clip_files import clip_files, reason_of
 from kinegraph.data.formats.markers import Trajectories, Wanted, every, marker_recordings
 from kinegraph.data.formats.number_rows import check_size, places_of
 from kinegraph.data.formats.recordings import Recordings
@@ -41,14 +41,10 @@ UNNAMED = re.compile(r"(unlabeled|active)\b.*|\*?\d*", re.IGNORECASE)
 
 def detect(path: Path) -> str | None:
     """A file that begins with Motive's line of facts, or a folder with such files."""
-    if path.is_file():
-        return "begins with a line of Motive" if _is_one(path) else None
-    return "holds files of Motive" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(path, SUFFIXES, _is_one, "begins with a line of Motive", "holds files of Motive")
 
 
 def _is_one(file: Path) -> bool:
-    if file.suffix.lower() not in SUFFIXES or not file.is_file():
-        return False
     with file.open(encoding=encoding_of(file), errors="replace") as content:
         first = content.readline(10_000).replace('"', "").replace(";", ",")
     return first.startswith("Format Version,") and "Frame Rate," in first

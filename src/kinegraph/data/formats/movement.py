@@ -21,7 +21,7 @@ from jaxtyping import Float
 from kinegraph.atomic import atomic_folder
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.formats.animals import Tracks, checked_nodes, checked_places, recordings_of_tracks
-from kinegraph.data.formats.clip_files import clip_files, some_below
+from kinegraph.data.formats.clip_files import clip_files, reason_of
 from kinegraph.data.formats.companion import FILE, about_text
 from kinegraph.data.formats.hdf5 import array_of, check_h5py, dataset_of, opened, start_of, text_of, texts_of
 from kinegraph.data.formats.recordings import FormatError, Recordings
@@ -40,13 +40,17 @@ USUAL_RATE = 1.0  # of a clip that does not say it: times are then numbers of fr
 
 def detect(path: Path) -> str | None:
     """A netCDF4 file with position, keypoints and individuals, or a folder with some."""
-    if path.is_file():
-        return "position, keypoints and individuals, as in movement's datasets" if _is_one(path) else None
-    return "holds datasets of movement" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(
+        path,
+        SUFFIXES,
+        _is_one,
+        "position, keypoints and individuals, as in movement's datasets",
+        "holds datasets of movement",
+    )
 
 
 def _is_one(file: Path) -> bool:
-    start = start_of(file) if file.suffix.lower() in SUFFIXES else b""
+    start = start_of(file)
     return all(word in start for word in (b"position", b"keypoint", b"individual", b"space"))
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, named_apart, reason_of, text_of
 from kinegraph.data.formats.recordings import Item, Recordings, nobody
 from kinegraph.data.formats.text import rows_of_numbers
 from kinegraph.messages import counted, first_few
@@ -39,9 +39,7 @@ IN_METRES = 20.0  # coordinates in metres are smaller, those of a picture larger
 
 def detect(path: Path) -> str | None:
     """A text file of such a name whose first row has four numbers, or a folder with some."""
-    if path.is_file():
-        return "has a name of MSR-Action3D" if _is_one(path) else None
-    return "holds text files of MSR-Action3D" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(path, SUFFIXES, _is_one, "has a name of MSR-Action3D", "holds text files of MSR-Action3D")
 
 
 def _is_one(file: Path) -> bool:
@@ -54,7 +52,7 @@ def _is_one(file: Path) -> bool:
 
 def _is_named(file: Path) -> bool:
     match = FILE_NAME.fullmatch(file.name)
-    return match is not None and 1 <= int(match[2]) <= len(ACTIONS) and file.is_file()
+    return match is not None and 1 <= int(match[2]) <= len(ACTIONS)
 
 
 def read(path: Path) -> Recordings:

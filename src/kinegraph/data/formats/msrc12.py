@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, files_named, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, files_named, reason_of, text_of
 from kinegraph.data.formats.recordings import Item, Recordings, nobody
 from kinegraph.data.formats.text import LARGEST_NUMBER, first_numbers, table_of_numbers
 from kinegraph.messages import first_few, quoted
@@ -40,18 +40,16 @@ GESTURES = (
 
 def detect(path: Path) -> str | None:
     """A file named as P1_1_10_p06.csv whose first row has 81 numbers between blanks, or a folder with some."""
-    if path.is_file():
-        return "has a name and rows of MSRC-12" if _is_one(path) else None
-    return "holds recordings of MSRC-12" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(path, SUFFIXES, _is_one, "has a name and rows of MSRC-12", "holds recordings of MSRC-12")
 
 
 def _is_one(file: Path) -> bool:
-    return _is_named(file) and file.is_file() and len(first_numbers(file)) == WIDTH
+    return _is_named(file) and len(first_numbers(file)) == WIDTH
 
 
 def _is_named(file: Path) -> bool:
     match = FILE_NAME.fullmatch(file.stem)
-    return file.suffix.lower() in SUFFIXES and match is not None and 1 <= int(match[3]) <= len(GESTURES)
+    return match is not None and 1 <= int(match[3]) <= len(GESTURES)
 
 
 def read(path: Path) -> Recordings:

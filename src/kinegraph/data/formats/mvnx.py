@@ -19,7 +19,7 @@ from xml.parsers import expat
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import clip_files, some_below
+from kinegraph.data.formats.clip_files import clip_files, reason_of
 from kinegraph.data.formats.markers import Trajectories, Wanted, every, marker_recordings
 from kinegraph.data.formats.number_rows import LARGEST_NUMBER, check_size
 from kinegraph.data.formats.recordings import Recordings
@@ -39,14 +39,10 @@ POSES = ("identity", "tpose", "tpose-isb", "npose")  # frames of calibration
 
 def detect(path: Path) -> str | None:
     """A file whose first element is mvnx, or a folder with such files."""
-    if path.is_file():
-        return "has the element mvnx" if _is_one(path) else None
-    return "holds .mvnx files" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(path, SUFFIXES, _is_one, "has the element mvnx", "holds .mvnx files")
 
 
 def _is_one(file: Path) -> bool:
-    if file.suffix.lower() not in SUFFIXES or not file.is_file():
-        return False
     with file.open("rb") as content:
         return b"<mvnx" in content.read(HEAD).replace(b"\0", b"")
 

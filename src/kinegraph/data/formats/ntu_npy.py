@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, some_below
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, reason_of
 from kinegraph.data.formats.ntu import FILE_NAME, LICENCE, _Names, class_names
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.messages import quoted
@@ -33,14 +33,10 @@ MOST_BODIES = 20
 
 def detect(path: Path) -> str | None:
     """A .npy of objects with skel_body0, or a folder with some."""
-    if path.is_file():
-        return "a dictionary with skel_body0" if _is_one(path) else None
-    return "holds dictionaries with skel_body0" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(path, SUFFIXES, _is_one, "a dictionary with skel_body0", "holds dictionaries with skel_body0")
 
 
 def _is_one(file: Path) -> bool:
-    if file.suffix.lower() not in SUFFIXES or not file.is_file():
-        return False
     with file.open("rb") as content:
         head = content.read(HEAD)
     return head.startswith(MAGIC) and b"'|O'" in head[:200] and b"skel_body" in head

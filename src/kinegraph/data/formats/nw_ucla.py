@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, some_below
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, reason_of
 from kinegraph.data.formats.json_rows import array_of
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.messages import quoted
@@ -36,14 +36,12 @@ KEYS = re.compile(rb'\s*\{\s*"(file_name|skeletons|label)"')
 
 def detect(path: Path) -> str | None:
     """A JSON that begins with file_name, skeletons or label, or a folder with such files."""
-    if path.is_file():
-        return "a JSON with file_name and skeletons" if _is_one(path) else None
-    return "holds JSON files with file_name and skeletons" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(
+        path, SUFFIXES, _is_one, "a JSON with file_name and skeletons", "holds JSON files with file_name and skeletons"
+    )
 
 
 def _is_one(file: Path) -> bool:
-    if file.suffix.lower() not in SUFFIXES or not file.is_file():
-        return False
     with file.open("rb") as content:
         start = content.read(1000)
     return KEYS.match(start) is not None and b'"skeletons"' in start

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import clip_files, some_below
+from kinegraph.data.formats.clip_files import clip_files, reason_of
 from kinegraph.data.formats.markers import Trajectories, Wanted, every, marker_recordings
 from kinegraph.data.formats.matlab import SUFFIX as MAT
 from kinegraph.data.formats.matlab import load_mat, unwrapped
@@ -44,14 +44,10 @@ NOT_SEEN = ("NULL", "-")
 
 def detect(path: Path) -> str | None:
     """A file with the facts of Qualisys in its first lines, or a folder with such files."""
-    if path.is_file():
-        return "has the facts of Qualisys" if _is_one(path) else None
-    return "holds files of Qualisys" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(path, SUFFIXES, _is_one, "has the facts of Qualisys", "holds files of Qualisys")
 
 
 def _is_one(file: Path) -> bool:
-    if file.suffix.lower() not in SUFFIXES or not file.is_file():
-        return False
     if file.suffix.lower() == MAT:
         return bool(_trajectories(file))
     start = start_of(file, 2000)

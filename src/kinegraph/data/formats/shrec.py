@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, reason_of, text_of
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.data.formats.text import first_numbers, rows_of_numbers, table_of_numbers
 from kinegraph.messages import counted
@@ -56,13 +56,11 @@ class Listed:
 
 def detect(path: Path) -> str | None:
     """A text file skeletons_world.txt whose first row has 66 numbers, or a folder with some."""
-    if path.is_file():
-        return "has a name and rows of SHREC'17 or DHG" if _is_one(path) else None
-    return "holds hands of SHREC'17 or DHG" if some_below(path, FILES, _is_one) else None
+    return reason_of(path, FILES, _is_one, "has a name and rows of SHREC'17 or DHG", "holds hands of SHREC'17 or DHG")
 
 
 def _is_one(file: Path) -> bool:
-    return file.name.lower() in FILES and file.is_file() and len(first_numbers(file)) == 3 * JOINTS
+    return file.name.lower() in FILES and len(first_numbers(file)) == 3 * JOINTS
 
 
 def read(path: Path, *, classes: Literal[14, 28] = 14) -> Recordings:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from kinegraph.data.formats.animals import Tracks, checked_nodes, checked_places, recordings_of_tracks
-from kinegraph.data.formats.clip_files import clip_files, some_below
+from kinegraph.data.formats.clip_files import clip_files, reason_of
 from kinegraph.data.formats.csv_rows import csv_lines
 from kinegraph.data.formats.detections import frame_numbers
 from kinegraph.data.formats.hdf5 import array_of, check_h5py, opened, start_of, texts_of
@@ -34,15 +34,15 @@ HEAD = 4096
 
 def detect(path: Path) -> str | None:
     """An HDF5 file with tracks and node_names, a .csv with track and frame_idx, or a folder with some."""
-    if path.is_file():
-        return "tracks and nodes as SLEAP writes them" if _is_one(path) else None
-    return "holds tracks and nodes as SLEAP writes them" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(
+        path, SUFFIXES, _is_one, "tracks and nodes as SLEAP writes them", "holds tracks and nodes as SLEAP writes them"
+    )
 
 
 def _is_one(file: Path) -> bool:
     if file.suffix.lower() == ".csv":
         return is_sleap_csv(file)
-    start = start_of(file) if file.suffix.lower() in SUFFIXES else b""
+    start = start_of(file)
     return b"node_names" in start and b"tracks" in start
 
 

@@ -27,7 +27,7 @@ from kinegraph.data.formats.clip_files import (
     clips_of,
     first_readable,
     named_apart,
-    some_below,
+    reason_of,
 )
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.data.split_names import ABSENT
@@ -74,14 +74,10 @@ VAL_CAMERA, TEST_CAMERA = 5, 2
 
 def detect(path: Path) -> str | None:
     """A JSON file that begins with the number of joints and frames of LCR-Net, or a folder with some."""
-    if path.is_file():
-        return "has frames of LCR-Net" if _is_one(path) else None
-    return "holds files with frames of LCR-Net" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(path, SUFFIXES, _is_one, "has frames of LCR-Net", "holds files with frames of LCR-Net")
 
 
 def _is_one(file: Path) -> bool:
-    if file.suffix.lower() not in SUFFIXES or not file.is_file():
-        return False
     with file.open("rb") as content:
         head = content.read(HEAD)
     return b'"frames"' in head and (b'"njts"' in head or b'"pose3d"' in head or b'"pose2d"' in head)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, first_readable, some_below
+from kinegraph.data.formats.clip_files import ClipFile, clip_files, clips_of, first_readable, reason_of
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.messages import first_few
 from kinegraph.safe_npz import load_npz, npz_shapes
@@ -38,9 +38,9 @@ OF_PICKLES = frozenset(("betas", "smpl", "pred_cam", "body_pose", "global_orient
 
 def detect(path: Path) -> str | None:
     """A .npz with parameters of SMPL such as poses, betas and trans, or a folder with some."""
-    if path.is_file():
-        return "a .npz with parameters of SMPL" if is_smpl(path) else None
-    return "holds .npz files with parameters of SMPL" if some_below(path, SUFFIXES, is_smpl) else None
+    return reason_of(
+        path, SUFFIXES, is_smpl, "a .npz with parameters of SMPL", "holds .npz files with parameters of SMPL"
+    )
 
 
 def is_smpl(file: Path) -> bool:

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, reason_of, text_of
 from kinegraph.data.formats.recordings import Item, Recordings, nobody
 from kinegraph.data.formats.text import rows_of_numbers
 from kinegraph.data.tracking import CROWD, gathered, track
@@ -51,14 +51,12 @@ TRAIN = {  # subjects of the part train
 
 def detect(path: Path) -> str | None:
     """A text file of such a name, or a folder with some."""
-    if path.is_file():
-        return "has a name of UAV-Human" if _is_one(path) else None
-    return "holds skeletons of UAV-Human" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(path, SUFFIXES, _is_one, "has a name of UAV-Human", "holds skeletons of UAV-Human")
 
 
 def _is_one(file: Path) -> bool:
     match = FILE_NAME.fullmatch(file.stem)
-    return file.suffix.lower() in SUFFIXES and match is not None and int(match[2]) < ACTIONS and file.is_file()
+    return match is not None and int(match[2]) < ACTIONS
 
 
 def read(path: Path) -> Recordings:

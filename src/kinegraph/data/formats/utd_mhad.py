@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, some_below
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, files_named, reason_of
 from kinegraph.data.formats.matlab import SUFFIX, load_mat
 from kinegraph.data.formats.recordings import Item, Recordings, nobody
 from kinegraph.skeleton.clip import SkeletonClip
@@ -35,14 +35,12 @@ ACTIONS = (
 
 def detect(path: Path) -> str | None:
     """A .mat file of such a name, or a folder with some."""
-    if path.is_file():
-        return "has a name of UTD-MHAD" if _is_one(path) else None
-    return "holds skeletons of UTD-MHAD" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(path, SUFFIXES, _is_one, "has a name of UTD-MHAD", "holds skeletons of UTD-MHAD")
 
 
 def _is_one(file: Path) -> bool:
     match = FILE_NAME.fullmatch(file.stem)
-    return file.suffix.lower() == SUFFIX and match is not None and 1 <= int(match[2]) <= len(ACTIONS)
+    return match is not None and 1 <= int(match[2]) <= len(ACTIONS)
 
 
 def read(path: Path) -> Recordings:

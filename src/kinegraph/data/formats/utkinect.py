@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, files_named, some_below, text_of
+from kinegraph.data.formats.clip_files import ClipFile, all_clips_of, files_named, reason_of, text_of
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, nobody
 from kinegraph.data.formats.text import first_numbers, table_of_numbers
 from kinegraph.messages import first_few, quoted
@@ -41,13 +41,11 @@ Segments = Mapping[str, tuple[int, int] | None]
 
 def detect(path: Path) -> str | None:
     """A text file of such a name whose first row has 61 numbers, or a folder with some."""
-    if path.is_file():
-        return "has a name and rows of UTKinect" if _is_one(path) else None
-    return "holds text files of UTKinect" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(path, SUFFIXES, _is_one, "has a name and rows of UTKinect", "holds text files of UTKinect")
 
 
 def _is_one(file: Path) -> bool:
-    return FILE_NAME.fullmatch(file.name) is not None and file.is_file() and len(first_numbers(file)) == WIDTH
+    return FILE_NAME.fullmatch(file.name) is not None and len(first_numbers(file)) == WIDTH
 
 
 def _is_named(file: Path) -> bool:

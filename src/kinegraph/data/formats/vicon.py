@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.formats.clip_files import clip_files, some_below
+from kinegraph.data.formats.clip_files import clip_files, reason_of
 from kinegraph.data.formats.markers import Trajectories, Wanted, every, marker_recordings, metres_of
 from kinegraph.data.formats.number_rows import check_size, places_of
 from kinegraph.data.formats.recordings import METRES, Recordings
@@ -36,14 +36,12 @@ HEAD = 5  # lines of a section before its frames
 
 def detect(path: Path) -> str | None:
     """A file that begins with the name of a section and a frame rate, or a folder with such files."""
-    if path.is_file():
-        return "begins with a section of Vicon Nexus" if _is_one(path) else None
-    return "holds files with sections of Vicon Nexus" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(
+        path, SUFFIXES, _is_one, "begins with a section of Vicon Nexus", "holds files with sections of Vicon Nexus"
+    )
 
 
 def _is_one(file: Path) -> bool:
-    if file.suffix.lower() not in SUFFIXES or not file.is_file():
-        return False
     with file.open(encoding=encoding_of(file), errors="replace") as content:
         start = content.read(1 << 16).lstrip().splitlines()
     return len(start) > 1 and SECTION.fullmatch(start[0]) is not None and RATE.fullmatch(start[1]) is not None

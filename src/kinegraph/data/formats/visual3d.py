@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.data.formats.clip_files import clip_files, some_below
+from kinegraph.data.formats.clip_files import clip_files, reason_of
 from kinegraph.data.formats.markers import Trajectories, Wanted, every, marker_recordings
 from kinegraph.data.formats.number_rows import check_size, places_of
 from kinegraph.data.formats.recordings import Recordings
@@ -36,14 +36,10 @@ PLACES = ("TARGET", "LANDMARK", "LINK_MODEL_BASED")
 
 def detect(path: Path) -> str | None:
     """A file whose third line names kinds of signals and whose fifth begins with ITEM, or a folder with such files."""
-    if path.is_file():
-        return "has the header of Visual3D" if _is_one(path) else None
-    return "holds files with the header of Visual3D" if some_below(path, SUFFIXES, _is_one) else None
+    return reason_of(path, SUFFIXES, _is_one, "has the header of Visual3D", "holds files with the header of Visual3D")
 
 
 def _is_one(file: Path) -> bool:
-    if file.suffix.lower() not in SUFFIXES or not file.is_file():
-        return False
     with file.open(encoding=encoding_of(file), errors="replace") as content:
         lines = [line.rstrip("\r\n").split("\t") for line in islice(content, HEAD)]
     return len(lines) == HEAD and bool({*KINDS} & {*map(str.upper, lines[2])}) and _item(lines[4])
