@@ -15,7 +15,6 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import count as count_up
 from pathlib import Path
 
 import numpy as np
@@ -120,58 +119,29 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
     Raises ValueError naming the array that is not as expected.
     """
     file = open_arrays(path)
-    shapes, array = file.shapes, file.load
-    batches = _batches(shapes)
+    shapes = file.shapes
+    batches = _batches(shapes) or [_Batch(path.stem, "", meaning(path.stem)[1])] * _is_plain(path)
     names = [it.data for it in batches] or _of_clips(shapes, path)
-    if _is_plain(path) and not batches:
-        names, batches = [path.stem], [_Batch(path.stem, "", meaning(path.stem)[1])]
     if not names:
         raise FormatError("shape", f"{path} holds {first_few(list(shapes))}, expected arrays of clips and their labels")
-    own_names = [*map(str, array(NAMES))] if NAMES in shapes and len(shapes[NAMES]) == 1 else []
-    joints = len(load_layout(layout)) if layout else None
-    pick = array(names[0])
-    if not batches and isinstance(pick, list):
-        way = "an array for each clip, or lists of them under the names of classes"
-        raise FormatError(
-            "shape", f"{path} holds a list of {counted(len(pick), 'array')} as {names[0]}, expected {way}"
-        )
-    some = [_as_clip(it, joints) for it in (pick[:20] if batches else [pick])]
-    of = layout_for(some[0].shape[-2], layout)
-    turned = not batches and frames_come_first([some[0]])
-    counts = [_count(shapes, it) for it in batches]
-    labels = [
-        _labels(array(it.labels), it, count, path) if it.labels else [None] * count
-        for it, count in zip(batches, counts, strict=True)
-    ]
+    first = _first_clip(path, file, names[0], bool(batches), len(load_layout(layout)) if layout else None)
+    of = layout_for(first.shape[-2], layout)
+    counts = [shapes[it.data][0] for it in batches]
+    labels = [_labels_of(path, file, it) for it in batches]
     classes = sorted({str(it) for one in labels for it in one if isinstance(it, str)})
-    numbers = [classes.index(it) if isinstance(it, str) else it for one in labels for it in one]
-    labelled = [number for number in numbers if number is not None]
-    facts = _facts(file, len(numbers) if batches else len(names))
+    numbers = [[classes.index(it) if isinstance(it, str) else it for it in one] for one in labels]
+    known = [number for one in numbers for number in one if number is not None]
+    facts = _facts(file, sum(counts) if batches else len(names))
+    own_names = [*map(str, file.load(NAMES))] if len(shapes.get(NAMES, ())) == 1 else []
     used = {*names, *facts, *(it.labels for it in batches), *[NAMES] * bool(own_names)}
     rest = [name for name in shapes if name not in used]
-    column = known_split(path.stem) or "split"
-
-    def clips() -> Iterator[Item]:
-        taken, place = iter(numbers), count_up()
-        for key, batch in zip(names, batches or [None] * len(names), strict=True):
-            if batch is None:
-                item = _clip(array(key), key if len(names) > 1 else path.stem, of, turned)
-                yield _with_facts(item, facts, next(place))
-                continue
-            splits = {column: batch.part} if batch.part else {}
-            for number, clip in enumerate(array(key)):
-                name = "-".join(filter(None, (path.stem, batch.part, str(number))))
-                item = _clip(clip, own_names[number] if own_names and not batch.part else name, of, False)
-                about = {"label": next(taken), "splits": splits}
-                item = replace(item, **about) if isinstance(item, SkeletonClip) else item
-                yield _with_facts(item, facts, next(place))
-
+    clips = _of_batches(path, file, batches, numbers, own_names, of) if batches else _each(path, file, names, first, of)
     return Recordings(
-        clips=clips(),
-        count=len(numbers) if batches else len(names),
+        clips=(_with_facts(item, facts, number) for number, item in enumerate(clips)),
+        count=sum(counts) if batches else len(names),
         layout=of,
-        class_names=tuple(classes) or (names_of_classes(class_names, labelled, []) if batches else ()),
-        units="m" if some[0].shape[-1] > 2 else "px",
+        class_names=tuple(classes) or (names_of_classes(class_names, known, []) if batches else ()),
+        units="m" if first.shape[-1] > 2 else "px",
         source=f"arrays of {path.name}",
         skipped=lambda: [f"arrays that are no clips: {first_few(rest)}"] * bool(rest),
         unordered=True,
@@ -185,6 +155,40 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
             *[NO_PEOPLE] * (len(shapes[names[0]]) == 3 + bool(batches)),
         ),
     )
+
+
+def _first_clip(path: Path, file: ArrayFile, name: str, of_clips: bool, joints: int | None) -> np.ndarray:
+    """The first clip of an array of clips, or the array that is one."""
+    array = file.load(name)
+    if not of_clips and isinstance(array, list):
+        way = "an array for each clip, or lists of them under the names of classes"
+        raise FormatError("shape", f"{path} holds a list of {counted(len(array), 'array')} as {name}, expected {way}")
+    return _as_clip(array[0] if of_clips else array, joints)
+
+
+def _each(path: Path, file: ArrayFile, names: Sequence[str], first: np.ndarray, layout: JointLayout) -> Iterator[Item]:
+    """The clips of arrays that are one each."""
+    turned = frames_come_first([first])
+    for name in names:
+        yield _clip(file.load(name), name if len(names) > 1 else path.stem, layout, turned)
+
+
+def _of_batches(
+    path: Path,
+    file: ArrayFile,
+    batches: Sequence[_Batch],
+    labels: Sequence[Sequence[int | None]],
+    own_names: Sequence[str],
+    layout: JointLayout,
+) -> Iterator[Item]:
+    """The clips of arrays of many, with their labels and the part of the split that each array is."""
+    column = known_split(path.stem) or "split"
+    for batch, numbers in zip(batches, labels, strict=True):
+        splits = {column: batch.part} if batch.part else {}
+        for place, (clip, label) in enumerate(zip(file.load(batch.data), numbers, strict=True)):
+            name = "-".join(filter(None, (path.stem, batch.part, str(place))))
+            item = _clip(clip, own_names[place] if own_names and not batch.part else name, layout, False)
+            yield replace(item, label=label, splits=splits) if isinstance(item, SkeletonClip) else item
 
 
 # ---- which arrays ----------------------------------------------------------------------------------------------------
@@ -220,10 +224,6 @@ def _with_facts(item: Item, facts: Mapping[str, list], number: int) -> Item:
     plain = {key: int(it) if isinstance(it, float) and it.is_integer() else it for key, it in said.items()}
     texts = {key: it if isinstance(it, int) else str(it) for key, it in plain.items()}
     return replace(item, fps=float(rate) if fits else None, attributes=texts)
-
-
-def _count(shapes: Mapping[str, tuple[int, ...]], batch: _Batch) -> int:
-    return shapes[batch.data][0]
 
 
 def _batches(shapes: Mapping[str, tuple[int, ...]]) -> list[_Batch]:
@@ -302,8 +302,12 @@ def _clip(array: Shaped[np.ndarray, "..."], name: str, layout: JointLayout, fram
         return fault_of(error, name)
 
 
-def _labels(array: Shaped[np.ndarray, "..."], batch: _Batch, count: int, path: Path) -> list[int | str]:
+def _labels_of(path: Path, file: ArrayFile, batch: _Batch) -> Sequence[int | str | None]:
     """The class of each clip. Raises FormatError for what is neither numbers from 0, nor names, nor a 1 in each row."""
+    count = file.shapes[batch.data][0]
+    if not batch.labels:
+        return [None] * count
+    array = file.load(batch.labels)
     if array.ndim == 2 and array.shape[1] > 1 and array.dtype.kind in "fiub" and (array.sum(1) == 1).all():
         array = array.argmax(1)
     array = array.reshape(count, -1)[:, 0] if array.size == count else array

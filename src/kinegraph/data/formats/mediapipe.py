@@ -198,23 +198,7 @@ def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None 
     if not names:
         raise FormatError("empty", f"{path} has no frame with landmarks")
     numbered = all(name.isdecimal() for name in names)
-    if (
-        numbered
-        and not hands
-        and len(counts := {len(body) for body in bodies}) > 1
-        and max(map(int, names)) + 1 in counts
-    ):
-        _check_alike(counts, bodies, path)
-    if hands and layout is None:
-        of = holistic()
-        if not any(body.keys() & {*map(str, range(33, 75)), *of.joints[33:]} for body in bodies):
-            raise ValueError(f"{path} has no hands beside its bodies; leave --parts out")
-    else:
-        of = (
-            layout_for(max(map(int, names)) + 1, layout)
-            if layout and numbered
-            else layout_of_table(path, names, 3, layout)
-        )
+    of = _layout_of(path, bodies, names, layout, hands)
     deep = any(point[2] for body in bodies for point in body.values())
     unsaid = any(point[3] != point[3] for body in bodies for point in body.values())
     frames = [frame for found in recordings.values() for frame in found.frames]
@@ -241,6 +225,23 @@ def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None 
         assumed=_rate_lines(recordings),
         unordered=not rows and not known,
     )
+
+
+def _layout_of(
+    path: Path, bodies: Sequence[Mapping[str, Sequence[float]]], names: Sequence[str], given: str | None, hands: bool
+) -> JointLayout:
+    """The layout that is given, or that of landmarks of these names or numbers. Raises ValueError where none fits."""
+    if hands and given is None:
+        of = holistic()
+        if not any(body.keys() & {*map(str, range(33, 75)), *of.joints[33:]} for body in bodies):
+            raise ValueError(f"{path} has no hands beside its bodies; leave --parts out")
+        return of
+    if not all(name.isdecimal() for name in names):
+        return layout_of_table(path, names, 3, given)
+    count, counts = max(map(int, names)) + 1, {len(body) for body in bodies}
+    if not hands and len(counts) > 1 and count in counts:
+        _check_alike(counts, bodies, path)
+    return layout_for(count, given) if given else layout_of_table(path, names, 3, None)
 
 
 def _classes(recordings: Mapping[str, _File]) -> tuple[tuple[str, ...], list[tuple[Any, ...]], list[str]]:
