@@ -30,7 +30,7 @@ def kinegraph(command: str) -> None:
 # come from a kinematic model of a human with noise and dropped frames. They show the path, and prove nothing about
 # people.
 #
-# `prepare` reads them into a dataset folder: one memory-mapped array, a table with a row a clip, and what is known
+# `prepare` reads them into a dataset folder: one memory-mapped array, a table with one row per clip, and what is known
 # about both. Subjects are divided as NTU RGB+D's authors did (split `xsub`): nobody is in both parts.
 
 # %%
@@ -146,6 +146,6 @@ print(f"{prediction.class_name}: most at", ", ".join(clip.layout.joints[joint] f
 # %% [markdown]
 # ## From here
 #
-# * Your own recordings: [own_data.md](own_data.md). A table with a row a joint is enough.
+# * Your own recordings: [own_data.md](own_data.md). A table with one row per joint is enough.
 # * NTU RGB+D: `kinegraph prepare path/to/nturgb+d_skeletons data/ntu60` and a config of [recipes.md](recipes.md).
 # * Trained weights to start from: [transfer.md](transfer.md).

@@ -33,7 +33,7 @@ def body(frames, joints, seed):
 
 
 def pku_mmd(folder):
-    """Two people in a row of numbers a frame, the second away; labels are class, start, end, confidence."""
+    """Two people in one row of numbers per frame, the second away; labels are class, start, end, confidence."""
     (folder / "PKU_Skeleton_Renew").mkdir(parents=True)
     (folder / "Train_Label_PKU_final").mkdir()
     for number in range(4):

@@ -88,7 +88,7 @@ def convert(
             .yaml. Written completely or not at all.
         format: pyskl is the pickle {split, annotations} of PYSKL and MMAction2 1.x; mmaction0 is the list of MMAction2
             0.x, of one part of a split; npy are the arrays *_data_joint.npy and *_label.pkl of 2s-AGCN; tfrecord are
-            the shards of the TensorFlow project; table is a CSV with a row a joint; npz are arrays of one person a
+            the shards of the TensorFlow project; table is a CSV with one row per joint; npz are arrays of one person a
             clip; movement are the netCDF files of that package, one a clip (needs the extra `formats`).
         split: mmaction0, npy, tfrecord: the split whose parts are written apart, by default the only one there is.
         part: mmaction0, npy, tfrecord: only this part of the split.
@@ -100,7 +100,7 @@ def convert(
             itskalvik/ST-GCN (tensorflow) or the authors of 2s-AGCN, CTR-GCN, MS-G3D; else for Kinegraph.
         layout: joints of a checkpoint, or of recordings whose files do not name them: a built-in layout's name or a
             YAML file; by default a checkpoint's is the one with its graph.
-        class_names: text file with a class name a line, or ntu60, ntu120, babel60, babel120; by default a
+        class_names: text file with one class name per line, or ntu60, ntu120, babel60, babel120; by default a
             checkpoint's classes are numbered. Of a .safetensors file: other names of its classes, in their order.
         preprocessing: checkpoint: how clips are prepared for it, which published files do not contain and `test` needs.
         strides: checkpoint: of each block in time; by default 2 where the width doubles.
@@ -110,7 +110,7 @@ def convert(
     Examples:
         kinegraph convert data/ntu60 ntu60.pkl                                        for PYSKL and MMAction2 1.x
         kinegraph convert gestures.csv gestures.pkl                                   without a dataset folder
-        kinegraph convert data/mice mice_nc --format movement                         for movement; a file a clip
+        kinegraph convert data/mice mice_nc --format movement                         for movement; one file per clip
         kinegraph convert data/ntu60 ntu60_xsub_train.pkl --format mmaction0 --split xsub --part train
         kinegraph convert data/ntu60 ntu60_npy --format npy --split xsub
         kinegraph convert stgcn.pth stgcn.safetensors --class-names ntu60             a published checkpoint

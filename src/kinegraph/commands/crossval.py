@@ -124,8 +124,8 @@ def part_words(dataset: Path | None, split: str | None) -> list[str]:
 class CrossValidation:
     """What the networks of all folds say.
 
-    folds: a row a fold, as columns: `pandas.DataFrame(result.folds)`. evaluation: of all clips, by the networks of the
-    first seed; evaluations: one for each seed.
+    folds: one row per fold, as columns: `pandas.DataFrame(result.folds)`. evaluation: of all clips, by the networks of
+    the first seed; evaluations: one for each seed.
     """
 
     folder: Path

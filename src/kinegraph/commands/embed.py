@@ -40,7 +40,7 @@ def embed(
     Args:
         weights: a .safetensors file, the name of weights that come with Kinegraph, or "any", which takes every layout.
         inputs: recordings of any known format, see predict.
-        out: a .npz file (arrays vectors, names, classes) or a .csv file (a row a clip).
+        out: a .npz file (arrays vectors, names, classes) or a .csv file (one row per clip).
         split: of a dataset folder: only the clips of one part of a split.
         part: part of the split, by default val, or test where there is no val.
         map_layout: take the joints by name where a recording has others too, or has them in another order.

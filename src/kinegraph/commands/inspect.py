@@ -70,8 +70,8 @@ def inspect(
         layout: layout of the joints, a name or a .yaml file, where the file does not say it.
         units: of the coordinates, where the file does not say them; see prepare.
         image_size: width x height in pixels, such as 1920x1080, in place of what the file says.
-        class_names: text file with a class name a line, or ntu60, ntu120, babel60, babel120: labels must be of these.
-        labels_file: CSV with a row a clip, see prepare.
+        class_names: text file, one class name per line, or ntu60, ntu120, babel60, babel120: labels must be of these.
+        labels_file: CSV with one row per clip, see prepare.
         names: what clips' names say, such as "{label}_{subject}_{_}", see prepare.
         pose: video: what sees the joints, see prepare.
         plugins: video: Python files with an estimator of your own.

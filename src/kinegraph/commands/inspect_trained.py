@@ -17,8 +17,8 @@ WEIGHTS = (".safetensors", ".pth", ".pt", ".index")
 RESUMED, EXPORTED = ".ckpt", ".onnx"
 FIGURES = ("top1", "mean_class_accuracy", "loss")
 TABLES = {  # first columns of the tables that stand beside a result file or in a run folder -> what they are
-    ("clip", "label", "label_name", "prediction"): "predictions of `kinegraph test`, a row a clip",
-    ("class", "class_name", "clips", "correct"): "accuracy by class of `kinegraph test`, a row a class",
+    ("clip", "label", "label_name", "prediction"): "predictions of `kinegraph test`, one row per clip",
+    ("class", "class_name", "clips", "correct"): "accuracy by class of `kinegraph test`, one row per class",
     ("epoch", "loss", "top1", "top5"): "validations of a run of `kinegraph train`, a row each",
 }
 About = tuple[dict, list[Finding]]
@@ -231,7 +231,7 @@ def look_at_table(path: Path) -> About | None:
         return None
     what = next((about for columns, about in TABLES.items() if tuple(header[: len(columns)]) == columns), None)
     if what is None and header[1:] and [row[0] for row in rows] == header[1:]:
-        return {"what": "confusion matrix of `kinegraph test`, a row a label", "classes": len(rows)}, []
+        return {"what": "confusion matrix of `kinegraph test`, one row per label", "classes": len(rows)}, []
     if what is None:
         return None
     about: dict = {"what": what, "rows": len(rows)}

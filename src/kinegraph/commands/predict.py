@@ -81,7 +81,7 @@ def predict(
         people: bodies to keep of a clip, see prepare; with --per-person by default everybody.
         skip_broken: leave out what is broken and list it at the end, instead of stopping.
         preprocessing: for a .pth: the YAML config of its recipe, which says how clips are prepared.
-        class_names: for a .pth: text file with a class name a line, or ntu60, ntu120, babel60, babel120.
+        class_names: for a .pth: text file with one class name per line, or ntu60, ntu120, babel60, babel120.
         device: cpu, cuda or auto.
         precision: 32-true (or fp32), 16-mixed (fp16), bf16-mixed (bf16) or 64-true.
         engine: what computes the network; auto measures once which is the fastest on this machine, torch, the network

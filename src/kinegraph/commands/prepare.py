@@ -108,8 +108,8 @@ def prepare(
         labels: ui-prmd, npz: "movement" (the default) is the recording's class, "quality" makes it two, correct and
             incorrect, "correct" leaves out the incorrect ones.
         layout: joints where the files do not say them: a layout name or a .yaml file.
-        class_names: text file with a class name a line, or ntu60, ntu120, babel60, babel120. They name the classes that
-            are numbers in the files, and say the order of those that are words or folders.
+        class_names: text file with one class name per line, or ntu60, ntu120, babel60, babel120. They name the classes
+            that are numbers in the files, and say the order of those that are words or folders.
         split_name: annotations, npy, tfrecord: name of the split that train and val files are parts of; by
             default xsub, xview or xset, as their names say, else split.
         box_threshold: annotations: of Kinetics-400, least score of a skeleton's box.
@@ -122,7 +122,7 @@ def prepare(
         per_person: a clip for each person, NAME#1, NAME#2 ..., by default of everybody. A labels file may list them;
             else each has the label of the clip.
         parts: openpose: body hands face, any of them beside the body, which is read alone by default; mediapipe: hands.
-        labels_file: CSV with a row a clip: clip, label, split, subject ...
+        labels_file: CSV with one row per clip: clip, label, split, subject ...
         names: what clips' names say: "{label}_{subject}_{_}" for walk_S01_2; "{subject}/{label}" with folders.
         segments: start, end and label of what is done in long recordings: your own table, a label for each frame, or
             files of BORIS, SimBA, ELAN, Audacity, PKU-MMD or BABEL; one file or a folder. See docs/long_recordings.md.

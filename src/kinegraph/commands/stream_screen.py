@@ -63,7 +63,7 @@ def wanted(happening: Happening, show: Show) -> bool:
 
 
 class Shown:
-    """A table: a row a person, and the last events below it."""
+    """A table: one row per person, and the last events below it."""
 
     def __init__(self, display: LiveDisplay, show: Show):
         self.display, self.show = display, show

@@ -84,7 +84,7 @@ def tell_frames(
     report: Path | None,
     about: Mapping[str, Any],
 ) -> Path | None:
-    """Print a figure a line, as for clips, and the warnings; write what was asked for. Returns the page's path."""
+    """Print one figure per line, as for clips, and the warnings; write what was asked for. Returns the page's path."""
     for key, value in figures(timelines).flat().items():
         if not math.isnan(value):
             print(f"{key}: {value:.4f}")

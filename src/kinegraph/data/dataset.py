@@ -3,8 +3,8 @@
 keypoint.npy   (rows, V, C) float32 or float16; one row is one person in one frame, clip after clip, and within
                a clip person after person: clip i is rows offset[i] to offset[i] + people[i] * frames[i]
 score.npy      (rows, V), the same rows, where the source has confidences
-clips.csv      a row a clip: name, label, offset, people, frames, fps, width, height, its attributes, its splits
-segments.csv   of long recordings, a row a segment: recording, start, end, label, person; frames, end not included
+clips.csv      one row per clip: name, label, offset, people, frames, fps, width, height, its attributes, its splits
+segments.csv   of long recordings, one row per segment: recording, start, end, label, person; frames, end not included
 dataset.json   format and version, layout, units, class names, source, licence, counts, columns, checksums; of long
                recordings also the number of the class of nothing, where frames between segments have one
 """

@@ -187,7 +187,7 @@ def _between(
 class JointShares:
     """Of the evidence for the answers, the share of each joint; rows sum to 1.
 
-    answers: the class that each clip was given. shares: a row a clip.
+    answers: the class that each clip was given. shares: one row per clip.
     """
 
     joints: tuple[str, ...]

@@ -89,7 +89,7 @@ def _explained(asked: Exported) -> str:
     return (
         f"<p>The answer is one of {len(asked.class_names)} classes: {text(', '.join(asked.class_names))}.</p>\n"
         "<details><summary>What a file looks like</summary>"
-        f"<p>.csv: a row a joint, with the columns <code>{columns}</code>, and <code>person</code> where there are "
+        f"<p>.csv: one row per joint, with the columns <code>{columns}</code>, and <code>person</code> where there are "
         f"several. .json: <code>{text(keypoint)}</code>, frames of joints in the order below. In {unit}.</p>"
         f'<ol start="0" class="joints">{joints}</ol></details>'
     )

@@ -121,7 +121,7 @@ def _evaluation(evaluation: Evaluation) -> str:
 
 
 def _matrix(evaluation: Evaluation) -> str:
-    """The confusion matrix: a row a class, a column an answer, as on the page of a test."""
+    """The confusion matrix: one row per class, one column per answer, as on the page of a test."""
     matrix = evaluation.matrix(MOST_CLASSES, every=0)
     head = _head("class ↓ answer →", LEFT) + "".join(map(_head, matrix.classes))
     lines = []

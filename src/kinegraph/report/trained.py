@@ -63,7 +63,7 @@ class Run:
 
     @cached_property
     def metrics(self) -> dict[str, list[float]]:
-        """A row an epoch, as columns: epoch, loss, top1 (training), val_top1 ...: `pandas.DataFrame(run.metrics)`.
+        """One row per epoch, as columns: epoch, loss, top1 (training), val_top1 ...: `pandas.DataFrame(run.metrics)`.
 
         NaN where an epoch was not validated.
         """

@@ -209,7 +209,7 @@ HEADERS = {
 
 
 def wide(path, form: str, *, first: dict[str, list] | None = None) -> None:
-    """A row a frame, with columns in front."""
+    """One row per frame, with columns in front."""
     first = first or {}
     with path.open("w", newline="") as file:
         rows = csv.writer(file)

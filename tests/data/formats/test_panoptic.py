@@ -1,4 +1,4 @@
-"""Bodies of the CMU Panoptic Studio: a file a frame, people by their ids, cm, joints that were not seen."""
+"""Bodies of the CMU Panoptic Studio: one file per frame, people by their ids, cm, joints that were not seen."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tables with a row a frame that name no clips: where another clip begins."""
+"""Tables with one row per frame that name no clips: where another clip begins."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Wide tables in blocks: the same as a row a joint, over the ends of blocks, with gaps, and their faults."""
+"""Wide tables in blocks: the same as one row per joint, over the ends of blocks, with gaps, and their faults."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -39,7 +39,7 @@ def zipped(*names):
         (b"RIFF\0\0\0\0WEBPVP8 ", "a picture (WebP)"),
         (b"MATLAB 5.0 MAT-file\0\xff", "a MATLAB file"),
         (gzip.compress(b"x", mtime=0), "compressed by gzip; unpack it first"),
-        (zipped("xl/workbook.xml"), "an Excel workbook (.xlsx); save it as CSV, a row a frame, or as Parquet"),
+        (zipped("xl/workbook.xml"), "an Excel workbook (.xlsx); save it as CSV, one row per frame, or as Parquet"),
         (zipped("a.csv", "b.csv"), "an archive (zip) of a.csv, b.csv; unpack it first, and give the folder"),
         (b"PK\x03\x04\xff", "an archive (zip) that is cut or damaged; copy it again"),
         (b"glTF\2\0\0\0\xff", "a 3D scene (glTF binary, .glb or .vrm); export its motion as BVH"),
@@ -120,7 +120,7 @@ def test_a_known_file_that_cannot_be_read_is_named_with_the_way(tmp_path, name, 
 @pytest.mark.parametrize(
     ("clip", "said"),
     [
-        ({"pred_instances": {}, "img_id": 1}, "predictions of MMPose's test, a dict a picture; write JSON by"),
+        ({"pred_instances": {}, "img_id": 1}, "predictions of MMPose's test, one dict per picture; write JSON by"),
         ({"embedding": np.zeros((33, 4))}, "has no keypoint array (people, frames, joints, 2 or 3); it has embedding"),
     ],
 )

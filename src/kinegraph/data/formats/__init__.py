@@ -131,7 +131,7 @@ DESCRIBED = (table, arrays, movement)  # formats beside whose files `convert` wr
 # Options of every format. fps, image_size: of all clips, in place of what the files say. units: where the files do not
 # say them. up: the vertical axis of the files; clips come with y upward (3D) or downward (2D). resample_fps: the frame
 # rate that clips are brought to.
-# labels_file: a CSV with a row a clip. val_share: part of the clips that becomes "val", where they have no split.
+# labels_file: a CSV with one row per clip. val_share: part of the clips that becomes "val", where they have no split.
 # class_names: a text file of them. names: the form of the clips' names, such as "{label}_{subject}", see `clip_names`.
 LABELLING = ("labels_file", "val_share", "class_names", "names")
 COMMON = ("fps", "image_size", "units", "up", "resample_fps", *LABELLING, *CLEANING)

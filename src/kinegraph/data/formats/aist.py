@@ -1,4 +1,4 @@
-"""AIST++: joints of dancers, a pickle a sequence, as published in the folders keypoints3d and keypoints2d.
+"""AIST++: joints of dancers, one pickle per sequence, as published in the folders keypoints3d and keypoints2d.
 
     gBR_sBM_cAll_d04_mBR0_ch01.pkl    genre, situation, cameras, dancer, music, choreography
       keypoints3d, keypoints3d_optim  (T, 17, 3) in cm: the optimised ones are read

@@ -1,4 +1,4 @@
-"""Body parts that Anipose has placed in space -> clips: a .csv a recording, a row a frame.
+"""Body parts that Anipose has placed in space -> clips: one .csv per recording, one row per frame.
 
     nose_x,nose_y,nose_z,nose_error,nose_ncams,nose_score, ... ,M_00, ... ,M_22,center_0,center_1,center_2,fnum
 

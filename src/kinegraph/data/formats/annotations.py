@@ -294,7 +294,7 @@ def _first_keypoints(raw: Path, found: Annotations, skeletons: kpfiles.Skeletons
         known = [key for item in islice(found.items, 1) for key in item]
         if "pred_instances" in known:
             way = "write JSON by `inferencer(..., pred_out_dir=FOLDER)`, which is read"
-            raise ValueError(f"{raw} holds predictions of MMPose's test, a dict a picture; {way}")
+            raise ValueError(f"{raw} holds predictions of MMPose's test, one dict per picture; {way}")
         there = f"; it has {first_few(known)}" if known else ""
         expected = "no keypoint array (people, frames, joints, 2 or 3)"
         raise ValueError(f"{raw}: clip '{found.names[0]}' has {expected}{there}")

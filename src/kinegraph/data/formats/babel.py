@@ -256,7 +256,7 @@ def _seconds(number: float) -> float:
 def _json(file: Path) -> dict:
     content = read_json(file)
     if not isinstance(content, dict):
-        raise ValueError(f"{file} is a JSON {type(content).__name__}, expected an object with an entry a sequence")
+        raise ValueError(f"{file} is a JSON {type(content).__name__}, expected an object with one entry per sequence")
     return content
 
 

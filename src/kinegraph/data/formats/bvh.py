@@ -10,7 +10,7 @@
     MOTION
     Frames: 101
     Frame Time: 0.0416667                                    seconds
-    -9.2e-007 103.5 ...                                      a row a frame, the channels in the order of the hierarchy
+    -9.2e-007 103.5 ...                                      a row per frame, the channels in the order of the hierarchy
 
 Rotations are in degrees and multiply in the order of their channels: Zrotation Xrotation Yrotation is Rz Rx Ry. A
 position channel takes the place of that part of the OFFSET, as MotionBuilder and Blender read it; where all positions

@@ -1,4 +1,4 @@
-"""CAD-60 and CAD-120 (Cornell Activity Datasets), a text file a clip, as published.
+"""CAD-60 and CAD-120 (Cornell Activity Datasets), one text file per clip, as published.
 
     1,r11,...,r33,c,x,y,z,c,...,x,y,z,c,    frame; 11 joints with turn, its confidence, place and its confidence; four
                                             with a place alone; in millimetres, y upward

@@ -1,6 +1,6 @@
 """Several clips in one .npz, .mat, pickle, .pt or .npy of objects -> clips: an array each, or all with their labels.
 
-    walk01, walk02, jump01, ...                an array a clip, of the shapes of `poses`, under its name
+    walk01, walk02, jump01, ...                one array per clip, of the shapes of `poses`, under its name
     x_train, y_train, x_test, y_test           all clips of a part of a split; also X and y, data and labels
 
 The first axis of x is the clips; what is behind it is (T, V, C), (M, T, V, C), (C, T, V, M), or (T, M * V * C), as of

@@ -217,7 +217,7 @@ def image_size_of(text: str) -> tuple[int, int]:
 
 
 def read_labels_file(path: Path) -> dict[str, dict[str, str]]:
-    """A CSV with a row a clip: its column `clip` (or `name`), and any of the columns above."""
+    """A CSV with one row per clip: its column `clip` (or `name`), and any of the columns above."""
     found: dict[str, dict[str, str]] = {}
     lines = csv_lines(path)
     _, header = next(lines, (1, []))

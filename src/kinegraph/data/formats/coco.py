@@ -46,7 +46,7 @@ TITLE = "COCO keypoints"
 SUFFIXES = (".json", *LINES)
 HEAD = 1 << 16
 
-FRAME_LABELS = re.compile(rb'"annotations"\s*:\s*\[\s*-?\d')  # a number a frame, as of CalMS21: no objects
+FRAME_LABELS = re.compile(rb'"annotations"\s*:\s*\[\s*-?\d')  # one number per frame, as of CalMS21: no objects
 
 
 def detect(path: Path) -> str | None:

@@ -57,7 +57,7 @@ def described(dataset: SkeletonDataset) -> dict:
 
 
 def about_text(dataset: SkeletonDataset, clips: Iterable[int] | Int[np.ndarray, "n"], split: str | None = None) -> str:
-    """The content of the file: what `described` says, the split whose parts were written, and a line a clip."""
+    """The content of the file: what `described` says, the split whose parts were written, and one line per clip."""
     head = json.dumps(described(dataset) | {"split": split}, indent=1, ensure_ascii=False)
     lines = (f"  {_json(dataset.names[i])}: {_json(_record(dataset, int(i)))}" for i in clips)
     return head.removesuffix("\n}") + ',\n "clips": {\n' + ",\n".join(lines) + "\n }\n}\n"

@@ -114,7 +114,7 @@ def _named(given: str) -> tuple[str, ...]:
     path = Path(given)
     if not path.is_file():
         raise ValueError(f"there is no file {given} of class names; or give one of {', '.join(BUILT_IN)}")
-    lines = lines_of(path, "--class-names takes a text file with the name of a class a line")
+    lines = lines_of(path, "--class-names takes a text file with the name of one class per line")
     return tuple(line.strip() for line in lines if line.strip())
 
 

@@ -78,7 +78,7 @@ def _with_axes(header: list[str], rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def _parted(header: list[str], rows: Iterator[Row], places: Set[int], axes: str) -> Iterator[Row]:
-    """The header and the rows with a column an axis in these places; the axes of an empty cell are empty."""
+    """The header and the rows with one column per axis in these places; the axes of an empty cell are empty."""
     named = [[f"{name}_{axis}" for axis in axes] if place in places else [name] for place, name in enumerate(header)]
     yield 1, [*chain.from_iterable(named)]
     for line, row in rows:

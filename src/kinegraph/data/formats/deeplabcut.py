@@ -4,7 +4,7 @@
     individuals,  mouse1,   mouse1,   mouse1,      ...    this row only in files of several animals
     bodyparts,    snout,    snout,    snout,       ...
     coords,       x,        y,        likelihood,  ...
-    0,            508.4,    1.4,      0.98,        ...    a row a frame, in pixels; an empty cell: not seen
+    0,            508.4,    1.4,      0.98,        ...    one row per frame, in pixels; an empty cell: not seen
 
 One file is one clip, named as its video: the end that DeepLabCut adds, such as DLC_resnet50_boxMar1shuffle1_100000_el,
 is left out. Body parts are joints, individuals are people, in the order of the first row of their names; the
@@ -93,8 +93,8 @@ def read(
 ) -> Recordings:
     """The clips of a folder of DeepLabCut's files, in the order of their names, or of one file; in pixels.
 
-    layout: name or YAML file of the joints; by default one of the body parts. labels_file: CSV with a row a clip, named
-        as the file without its ending. Sub-folders name classes.
+    layout: name or YAML file of the joints; by default one of the body parts. labels_file: CSV with one row per clip,
+        named as the file without its ending. Sub-folders name classes.
     Raises ValueError where no file can be read.
     """
     files, classes = clip_files(path, SUFFIXES, _is_deeplabcut)
@@ -325,7 +325,7 @@ def _by_frame(
     count = int(frames[-1] - frames[0]) + 1
     if count > SPARSE * len(frames):
         raise ValueError(
-            f"{file} numbers {counted(count, 'frame')} and has {len(frames):,} of them, expected a row a frame"
+            f"{file} numbers {counted(count, 'frame')} and has {len(frames):,} of them, expected one row per frame"
         )
     if count == len(frames):
         return values

@@ -8,9 +8,9 @@ from kinegraph.messages import first_few, plain_name
 
 UNPACK = "unpack it first"
 NO_PICTURES = "make a video of pictures: `ffmpeg -framerate 30 -pattern_type glob -i '*.png' new.mp4`"
-AS_TABLE = "save it as CSV, a row a frame, or as Parquet"
+AS_TABLE = "save it as CSV, one row per frame, or as Parquet"
 AS_BVH = "export its motion as BVH, for example from Blender"
-AS_MESSAGES = "write its skeletons as CSV or JSON, a row a joint and frame"
+AS_MESSAGES = "write its skeletons as CSV or JSON, one row per joint and frame"
 OF_NETWORK = "it holds a network and no recordings"
 # The first bytes, what the file is, and the way to one that can be read.
 KINDS = (
@@ -103,7 +103,7 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
         (".json",),
         rb'"keypointlabels"',
         "annotations of Label Studio",
-        "export them as COCO, or write a row a point as CSV",
+        "export them as COCO, or write one row per point as CSV",
     ),
     ((".pose",), rb"", "a file of pose-format", "save its body.data and body.confidence by numpy.savez, x and scores"),
     ((".vsk", ".vst"), rb"", "a skeleton of Vicon without motion", "give the .c3d file of a recording"),

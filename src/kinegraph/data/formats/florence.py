@@ -1,6 +1,6 @@
 """Florence 3D Actions: all clips in one text file of world coordinates, as published.
 
-    Florence_dataset_WorldCoordinates.txt    a row a frame: clip, actor, action, then x, y, z of 15 joints
+    Florence_dataset_WorldCoordinates.txt    one row per frame: clip, actor, action, then x, y, z of 15 joints
 
 Rows of a clip stand together; its actions are numbered from 1. The unit and the vertical do not stand in the file: they
 follow from the bodies.

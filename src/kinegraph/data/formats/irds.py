@@ -1,7 +1,7 @@
-"""IntelliRehabDS: rehabilitation exercises recorded with a Kinect v2, a text file a clip, as published.
+"""IntelliRehabDS: rehabilitation exercises recorded with a Kinect v2, one text file per clip, as published.
 
-    Simplified/303_18_4_10_1_stand.txt    a row a frame: x, y, z of 25 joints, in metres, between commas
-    RawData/303_18_4_10_1_stand.txt       Version0.1, then a row a frame: time, two numbers, and for each joint
+    Simplified/303_18_4_10_1_stand.txt    one row per frame: x, y, z of 25 joints, in metres, between commas
+    RawData/303_18_4_10_1_stand.txt       Version0.1, then one row per frame: time, two numbers, and for each joint
                                           (SpineBase,Tracked,0.14,-0.02,2.64,278.0,209.2): name, state, x, y, z, pixel
 
 The name says subject, date, gesture, repetition, correctness (1 correct, 2 incorrect, 3 poorly done) and position of

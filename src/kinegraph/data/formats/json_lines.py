@@ -1,4 +1,4 @@
-"""JSON lines: a frame a line, as programs send them while it happens, and as `kinegraph stream --record` writes them.
+"""JSON lines: one frame per line, as programs send them live, and as `kinegraph stream --record` writes them.
 
     {"layout": "coco17", "fps": 30, "image_size": [1920, 1080]}                              may be the first line
     {"frame": 0, "people": [{"id": 1, "keypoint": [[x, y], ...], "score": [s, ...]}, ...]}   own; x, y, z for 3D
@@ -34,7 +34,7 @@ from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
 NAME = "json_lines"
-TITLE = "JSON lines, a frame a line"
+TITLE = "JSON lines, one frame per line"
 ENDINGS = (".jsonl", ".ndjson")
 SUFFIXES = (*ENDINGS, ".json")  # a .json alone, where it has a frame on each line
 LONGEST_GAP = 10_000  # frames
@@ -43,9 +43,9 @@ LONGEST_GAP = 10_000  # frames
 def detect(path: Path) -> str | None:
     """A file whose first line is a frame, or says what holds for all frames; or a folder with such files."""
     if path.is_dir():
-        return "holds files of a frame as JSON a line" if some_below(path, ENDINGS, _is_one) else None
+        return "holds files of one frame as JSON per line" if some_below(path, ENDINGS, _is_one) else None
     lines = path.suffix.lower() in ENDINGS or (path.suffix.lower() == ".json" and _has_lines(path))
-    return "a frame as JSON a line" if lines and _is_one(path) else None
+    return "one frame as JSON per line" if lines and _is_one(path) else None
 
 
 def _has_lines(file: Path) -> bool:

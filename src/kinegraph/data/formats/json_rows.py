@@ -1,7 +1,7 @@
 """Tables as JSON, as pandas' `to_json` and scripts write them: rows of cells, as `csv_rows` gives them.
 
-    [{"frame": 0, "nose_x": 1.5, ...}, ...]                a record a row; also one on each line (.jsonl)
-    {"frame": [0, 1], "nose_x": [1.5, 1.6], ...}           a list a column; also {"nose_x": {"0": 1.5, "1": 1.6}, ...}
+    [{"frame": 0, "nose_x": 1.5, ...}, ...]                one record per row; also one on each line (.jsonl)
+    {"frame": [0, 1], "nose_x": [1.5, 1.6], ...}           a list per column; also {"nose_x": {"0": 1.5, "1": 1.6}, ...}
     {"columns": ["frame", "nose_x"], "data": [[0, 1.5]]}   rows beside the names of their columns
     {"0": {"frame": 0, "nose_x": 1.5}, ...}                by row numbers; {"schema": ..., "data": [records]}
 

@@ -1,4 +1,4 @@
-"""KARD's skeletons (Kinect Activity Recognition Dataset), a text file a clip, as published.
+"""KARD's skeletons (Kinect Activity Recognition Dataset), one text file per clip, as published.
 
     a04_s03_e02_realworld.txt    15 rows a frame, x y z in millimetres, y upward
     a04_s03_e02_screen.txt       the same as u, v and depth of the picture: of a clip that is there in both, left out

@@ -1,6 +1,6 @@
-"""KIMORE's raw joint positions of Kinect v2, a text file a clip.
+"""KIMORE's raw joint positions of Kinect v2, one text file per clip.
 
-    CG/Expert/E_ID1/Es1/Raw/JointPosition030414.csv    a row a frame: 25 x (x, y, z, state), in metres; no header
+    CG/Expert/E_ID1/Es1/Raw/JointPosition030414.csv    one row per frame: 25 x (x, y, z, state), in metres; no header
 
 The joints are in the order of the Kinect SDK, that of layout ntu25. The state is 0 not tracked, 1 inferred, 2 tracked:
 the score is half of it, and a joint that is not tracked is unseen. Blank lines are no frames. The folder Es1 to Es5, or

@@ -1,4 +1,4 @@
-"""A labels file, a CSV with a row a clip, joined to the clips of a format."""
+"""A labels file, a CSV with one row per clip, joined to the clips of a format."""
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

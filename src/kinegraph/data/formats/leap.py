@@ -1,4 +1,4 @@
-"""Hands of a Leap Motion controller as JSON, of one frame, a list of frames, or a frame a line.
+"""Hands of a Leap Motion controller as JSON, of one frame, a list of frames, or one frame per line.
 
     {"hands": [{"id": 5, "type": "left", "palmPosition": [x, y, z], "wrist": [...]}],
      "pointables": [{"handId": 5, "type": 0, "mcpPosition": [...], "pipPosition": [...], "dipPosition": [...],

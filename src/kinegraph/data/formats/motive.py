@@ -8,7 +8,7 @@
     ,Parent,Root,Root, ...              the bone that a bone hangs on
     ,,Rotation,Rotation,Rotation,Rotation,Position,Position,Position
     Frame,Time (Seconds),X,Y,Z,W,X,Y,Z
-    0,0.000000,...                      a row a frame; an empty cell: not seen
+    0,0.000000,...                      one row per frame; an empty cell: not seen
 
 Where there are bones, they are the joints, else the markers, else the rigid bodies; rotations and errors are left out.
 Names become joints as in `markers.py`; bones without a built-in layout have one of their own, by the row Parent.

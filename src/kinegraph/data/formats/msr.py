@@ -1,4 +1,4 @@
-"""MSR-Action3D's skeletons, a text file a clip, as published.
+"""MSR-Action3D's skeletons, one text file per clip, as published.
 
     a18_s01_e01_skeleton3D.txt    20 rows a frame, x y z confidence: metres, y upward
     a18_s01_e01_skeleton.txt      the same of the depth picture: x y in its pixels, depth, confidence

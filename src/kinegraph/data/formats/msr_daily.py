@@ -1,4 +1,4 @@
-"""MSR Daily Activity 3D's skeletons, a text file a clip, as published.
+"""MSR Daily Activity 3D's skeletons, one text file per clip, as published.
 
     a01_s01_e01_skeleton.txt
 

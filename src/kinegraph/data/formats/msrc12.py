@@ -1,6 +1,6 @@
 """MSRC-12 Kinect Gesture: recordings of one gesture many times, and the moments at which it is done, as published.
 
-    P1_1_10_p06.csv          a row a frame: time in microseconds, then x, y, z, state of the 20 joints of Kinect v1
+    P1_1_10_p06.csv          one row per frame: time in microseconds, then x, y, z, state of the 20 joints of Kinect v1
     P1_1_10_p06.tagstream    XQPCTick;Tag, then a line for each action point of a gesture
 
 The name says instruction, modality, gesture and subject. Tags count 49.875 ticks a microsecond. Each action point gives

@@ -96,7 +96,7 @@ def _filled(
 ) -> Float[np.ndarray, "T joints 3"]:
     """The rows at the places of their frames. Raises ValueError for a file of gaps."""
     if (count := int(frames[-1] - frames[0]) + 1) > SPARSE * len(frames):
-        raise ValueError(f"{file} numbers {count:,} frames and has {len(frames):,} of them, expected a row a frame")
+        raise ValueError(f"{file} numbers {count:,} frames and has {len(frames):,} of them, expected one row per frame")
     if count == len(frames):
         return rows
     return placed(rows, frames - frames[0], count, np.nan)

@@ -1,4 +1,4 @@
-"""NW-UCLA (Northwestern-UCLA Multiview Action 3D) as JSON, a file a clip, as Shift-GCN and CTR-GCN have it.
+"""NW-UCLA (Northwestern-UCLA Multiview Action 3D) as JSON, one file per clip, as Shift-GCN and CTR-GCN have it.
 
     a01_s01_e00_v01.json    {"file_name": "a01_s01_e00_v01", "skeletons": [frames][20 joints][x, y, z], "label": 1}
 
@@ -22,7 +22,7 @@ from kinegraph.safe_io import read_json
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 
-NAME, TITLE = "nw-ucla", "NW-UCLA as JSON, a file a clip"
+NAME, TITLE = "nw-ucla", "NW-UCLA as JSON, one file per clip"
 SUFFIXES = (".json",)
 LAYOUT = "kinect20"
 CLIP_NAME = re.compile(r"a(\d\d)_s(\d\d)_e(\d\d)_v(\d\d)", re.IGNORECASE)

@@ -93,7 +93,7 @@ def read(
     """The clips of a Kinetics-skeleton folder or of folders of OpenPose's frames, or of one file of either.
 
     people: bodies a clip has, 2 by default, the best first. bodies: "tracked" follows people from frame to frame,
-        "score" takes the best of each frame, as the published reader does. labels_file: CSV with a row a clip.
+        "score" takes the best of each frame, as the published reader does. labels_file: CSV with one row per clip.
     sample: read the joints of so many clips only. parts: hands and face besides the body.
     image_size: of frames in pixels, "1920x1080". val_share: part of the clips for validation where nothing gives a
         split. workers: processes, or a cluster; None is one a core.

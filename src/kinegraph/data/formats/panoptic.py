@@ -1,4 +1,4 @@
-"""Bodies of the CMU Panoptic Studio -> clips: a JSON file a frame, a folder a clip.
+"""Bodies of the CMU Panoptic Studio -> clips: one JSON file per frame, one folder per clip.
 
     CLASS/171204_pose1/hdPose3d_stage1_coco19/body3DScene_00000123.json
     {"fpsType": "hd_29_97", "bodies": [{"id": 0, "joints19": [x, y, z, confidence, ...]}, ...]}

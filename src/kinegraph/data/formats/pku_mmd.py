@@ -1,7 +1,7 @@
 """PKU-MMD: long recordings of Kinect v2 and the actions in them, as published.
 
-    PKU_Skeleton_Renew/0002-L.txt        a row a frame: x, y, z of 25 joints of two people, zero for nobody; in metres
-    Train_Label_PKU_final/0002-L.txt     a line an action: its number from 1, first frame, end, confidence
+    PKU_Skeleton_Renew/0002-L.txt        a row per frame: x, y, z of 25 joints of two people, zero for nobody; in metres
+    Train_Label_PKU_final/0002-L.txt     a line per action: its number from 1, first frame, end, confidence
     cross-subject.txt, cross-view.txt    the names of the training and of the validation recordings
 
 Phase 2 names recordings A01N01-L. Each action is a clip, named 0002-L_000123 by its first frame; its end is the frame

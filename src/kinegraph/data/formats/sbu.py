@@ -1,6 +1,6 @@
-"""SBU Kinect Interaction: two people, a text file a clip, as published.
+"""SBU Kinect Interaction: two people, one text file per clip, as published.
 
-    s01s02/03/001/skeleton_pos.txt    a row a frame: its number, then x, y, z of the 15 joints of each of two people
+    s01s02/03/001/skeleton_pos.txt    one row per frame: its number, then x, y, z of the 15 joints of each of two people
 
 The folders are the pair of people, the interaction and the repetition. Published coordinates are normalised; in
 millimetres they are 1280 - 2560 x, 960 - 1920 y and 1280 z, which are read as metres, y upward. Split fold1 to fold5

@@ -1,6 +1,6 @@
-"""SHREC'17 Track and DHG-14/28: hand gestures of Intel RealSense, a text file a clip, as published.
+"""SHREC'17 Track and DHG-14/28: hand gestures of Intel RealSense, one text file per clip, as published.
 
-    gesture_1/finger_2/subject_3/essai_4/skeletons_world.txt    SHREC'17; skeleton_world.txt of DHG: a row a frame,
+    gesture_1/finger_2/subject_3/essai_4/skeletons_world.txt    SHREC'17; skeleton_world.txt of DHG: one row per frame,
                                                                 x, y, z of the 22 joints of a hand, in metres
     train_gestures.txt, test_gestures.txt                       SHREC'17: gesture, finger, subject, essai, number of the
                                                                 14 and of the 28 classes, frames; of a part

@@ -5,7 +5,7 @@
     tracks         (tracks, 2, nodes, frames)   x, y in pixels, NaN: not seen; or (frames, tracks, nodes, 2)
     point_scores   (tracks, nodes, frames)      confidence; or (frames, tracks, nodes)
 
-    track,frame_idx,instance.score,snout.x,snout.y,snout.score,...    the same as .csv, a row an instance
+    track,frame_idx,instance.score,snout.x,snout.y,snout.score,...    the same as .csv, a row per instance
 
 One file is one clip, each track is one of its people. Without edges that connect all nodes, each is joined to one in
 the middle.
@@ -100,7 +100,7 @@ def _edges(edges: np.ndarray | None, nodes: int) -> tuple[tuple[int, int], ...]:
 
 
 # ---- analysis files as .csv ------------------------------------------------------------------------------------------
-# A row an instance, with its track, its frame, and x, y and score of each node:
+# A row per instance, with its track, its frame, and x, y and score of each node:
 #     track,frame_idx,instance.score,snout.x,snout.y,snout.score,tail.x,tail.y,tail.score
 # Instances without a track have no name: they are the people of their frame in the order of the rows.
 

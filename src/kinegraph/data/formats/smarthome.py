@@ -1,4 +1,4 @@
-"""Toyota Smarthome's skeletons of LCR-Net, a JSON file a clip, as published.
+"""Toyota Smarthome's skeletons of LCR-Net, one JSON file per clip, as published.
 
     Walk_p25_r12_v15_c06_pose3d.json      action, subject, recording, view and camera
     results_P17T07C02_lcrnet+v3d.json     a long recording: subject, recording and camera, no label

@@ -44,7 +44,7 @@ KEYS = re.compile(
 )
 TOOLS = (  # keys of files without joints, the tool, and what it says of bodies
     ({"pose_world", "trans_world"}, "WHAM", "pose_world, betas and trans_world"),
-    ({"pred_rotmat", "pred_trans"}, "TRAM", "pred_rotmat, pred_shape and pred_trans"),  # a .npy a person
+    ({"pred_rotmat", "pred_trans"}, "TRAM", "pred_rotmat, pred_shape and pred_trans"),  # one .npy per person
     ({"smpl_params_global"}, "GVHMR", "smpl_params_global"),
     ({"pred_cam", "orig_cam"}, "VIBE", "pose and betas"),
     ({"tid", "smpl"}, "PHALP", "smpl"),

@@ -54,7 +54,7 @@ def read(
 ) -> Recordings:
     """The clips of a .csv (or .tsv, .txt), .json or .npz file, or of a folder of tables and JSON files.
 
-    layout: name or YAML file; by default the built-in one with the file's joints. labels_file: CSV with a row a clip.
+    layout: name or YAML file; by default the built-in one with the file's joints. labels_file: CSV, one row per clip.
     units: of the coordinates, where the file does not say it; by default what the size of bodies tells.
     people: keep so many, those who are seen most.
     val_share: part of the clips for validation where nothing gives a split, by default 0.2.
@@ -156,7 +156,7 @@ def _clip(rows: ClipRows, about: ClipColumns, layout: JointLayout) -> SkeletonCl
     )
 
 
-# ---- a dataset as a CSV with a row a joint; what it has no place for lies beside it ----------------------------------
+# ---- a dataset as a CSV with one row per joint; what it has no place for lies beside it ------------------------------
 
 
 def write_table(path: Path, dataset: SkeletonDataset) -> None:

@@ -188,7 +188,7 @@ def _holds_clips(path: Path) -> str | None:
         line = file.readline()
     with suppress(ValueError):
         if lists_records(path, head) and not head.lstrip().startswith(b"["):
-            return "a clip as JSON a line" if is_clip(parsed_json(line.strip().rstrip(b","), path)) else None
+            return "one clip as JSON per line" if is_clip(parsed_json(line.strip().rstrip(b","), path)) else None
         content = read_json(path)
         if isinstance(content, list) and content and all(map(is_clip, content)):
             return "a JSON file with a list of clips"

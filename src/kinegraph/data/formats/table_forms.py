@@ -1,6 +1,6 @@
-"""Tables of joints in the forms that people save them, all brought to one: a row a joint, with clip, frame and joint.
+"""Tables of joints in the forms in which people save them, brought to one row per joint, with clip, frame and joint.
 
-frame, x_0, y_0, visibility_0, x_1, ...        wide: a row a frame; also nose_x, nose.x, x0, 0_x, landmark_0_x
+frame, x_0, y_0, visibility_0, x_1, ...        wide: one row per frame; also nose_x, nose.x, x0, 0_x, landmark_0_x
 iter, id, x, y                                 other names of the same columns
 video, time, landmark, x, y                    times and names of pictures in place of frames, see `table_times`
 nose, nose above x, y                          a header of two rows, see `csv_rows`
@@ -62,7 +62,7 @@ SCORES = ("visibility", "score", "confidence", "conf", "likelihood", "vis", "v",
           "valid", "prob", "probability", "state")  # fmt: skip
 KIND = re.compile(r"(?P<joint>.+?)[ _.\-]*(?P<kind>3d|2d|world|camera|depth|colou?r|rgb|image|pixel|ir)", re.IGNORECASE)
 KINDS = ("3d", "world", "camera", "color", "colour", "rgb", "image", "pixel", "2d", "depth", "ir")  # the best first
-STATE_NAMES = ("state", "trackingstate", "tracking_state")  # of a column in a table that has a row a joint
+STATE_NAMES = ("state", "trackingstate", "tracking_state")  # of a column in a table that has one row per joint
 FEWEST_JOINTS = 3
 BREAK = "break"
 HOLISTIC = {"pose": holistic().joints[:33], "left_hand": holistic().joints[33:54], "right_hand": holistic().joints[54:]}
@@ -82,7 +82,7 @@ class WideJoint:
 
 
 def table_lines(path: Path) -> Iterator[Row]:
-    """The rows of a table with their line numbers, the header first, as a row a joint of a named clip."""
+    """The rows of a table with their line numbers, the header first, as one row per joint of a named clip."""
     header, named, joints, lines = _opened(path)
     names = {column.lower() for column in named}
     clip = named.index("clip") if "clip" in named else None
@@ -112,7 +112,7 @@ def _opened(path: Path) -> tuple[list[str], list[str], Sequence[WideJoint], Iter
     clip = named.index("clip") if "clip" in named else None
     time = time_column(header)
     if time is not None and joints and "person" not in named:
-        named[time], time = header[time], None  # a row a frame
+        named[time], time = header[time], None  # one row per frame
     if (places := _holistic_columns(named)) is not None:
         lines = _of_holistic(len(header), *places, lines)
         header, named = _without(header, places[0]), _without(named, places[0])
@@ -198,7 +198,7 @@ def renamed(header: Sequence[str]) -> list[str]:
 
 
 def wide_joints(header: Sequence[str]) -> list[WideJoint]:
-    """The joints of a table that has a row a frame; none for another table."""
+    """The joints of a table that has one row per frame; none for another table."""
     columns = list(map(usual_column, header))
     for pattern in WIDE:
         found: dict[str, dict[str, int]] = {}
@@ -293,8 +293,8 @@ def _is_kept(name: str) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Wide:
-    """A table with a row a frame of one person. columns: as those of a row a joint. rows: the number of the line, the
-    cells of clip and frame and of what else is kept, and those of all joints, axis after axis of each.
+    """A table with one row per frame of one person. columns: as those of one row per joint. rows: the number of the
+    line, the cells of clip and frame and of what else is kept, and those of all joints, axis after axis of each.
 
     places, frame, time, width: the columns of the joints' cells, of the frame and of times that may begin anew, None
     without one, and their number. alone: the file names no clips, labels or other facts.
@@ -360,7 +360,7 @@ def _frames(path: Path, header: Sequence[str], lines: Iterator[Row]) -> Iterator
 def _long(
     path: Path, line: int, header: Sequence[str], joints: Sequence[WideJoint], lines: Iterator[Row]
 ) -> Iterator[Row]:
-    """A row a joint from each row of a wide table."""
+    """One row per joint from each row of a wide table."""
     columns, axes, others = _parts_of_row(header, joints)
     kept = [header.index(name) for name in others]
     several = bodies([joint.name for joint in joints]) if "person" not in others else None

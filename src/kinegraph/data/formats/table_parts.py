@@ -1,4 +1,4 @@
-"""Where another clip begins in a table that has a row a frame and names no clips.
+"""Where another clip begins in a table that has one row per frame and names no clips.
 
 It begins where the label, the subject or another fact of a clip changes, where a column counts trials, and where the
 time begins anew: people paste their recordings below each other.

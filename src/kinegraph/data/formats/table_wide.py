@@ -1,4 +1,4 @@
-"""Tables with a row a frame of one person, read in blocks: as little is in memory as the coordinates of a clip."""
+"""Tables with one row per frame of one person, read in blocks: as little is in memory as the coordinates of a clip."""
 
 from array import array
 from collections.abc import Callable, Container, Iterator, Sequence

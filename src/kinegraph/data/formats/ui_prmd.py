@@ -2,7 +2,7 @@
 
 10 movements x 10 subjects x 10 episodes, each done well and done badly: 2000 clips of 22 joints, 30 frames/s. A clip is
 two files, `Positions` (cm, each joint's offset in its parent's frame; the first joint's place in the room) and `Angles`
-(degrees), a line a frame with x, y, z of every joint.
+(degrees), one line per frame with x, y, z of every joint.
 
 Source: Vakanski et al. 2018, "A data set of human body movements for physical rehabilitation exercises", Data 3(1):2.
 """
@@ -167,7 +167,7 @@ def read_clip(positions: Path, angles: Path, labels: Labels = "movement") -> Ske
 
 
 def read_table(file: Path, joints: int) -> Float[np.ndarray, "T V 3"]:
-    """A text file of x, y, z of every joint, a line a frame. Raises ValueError naming file and line."""
+    """A text file of x, y, z of every joint, one line per frame. Raises ValueError naming file and line."""
     rows = []
     try:
         lines = file.read_text(encoding="ascii").rstrip().splitlines()

@@ -1,6 +1,6 @@
 """UTKinect-Action3D: recordings of ten actions one after another, and the frames at which each begins and ends.
 
-    joints/joints_s01_e01.txt    a row a frame: its number, then x, y, z of the 20 joints of Kinect v1, in metres
+    joints/joints_s01_e01.txt    one row per frame: its number, then x, y, z of the 20 joints of Kinect v1, in metres
     actionLabel.txt              s01_e01, then a line for each action: "walk: 252 390", first and last frame
 
 Each action is a clip, named s01_e01_walk. A frame may have several rows, of which the first counts; numbers jump where

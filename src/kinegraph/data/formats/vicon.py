@@ -5,7 +5,7 @@
     ,,Anna:LASI,,,Anna:RASI,,                                a name for each three columns
     Frame,Sub Frame,X,Y,Z,X,Y,Z
     ,,mm,mm,mm,mm,mm,mm
-    1,0,44.1,-276.8,675.6,,,                                 a row a frame; an empty cell: not seen
+    1,0,44.1,-276.8,675.6,,,                                 one row per frame; an empty cell: not seen
 
 Other sections of a file, such as Devices and Model Outputs, end with a blank line and are left out, as are markers
 without a name of their own (*12, or none). A marker becomes the joint of its name, see `markers.py`. One file is one

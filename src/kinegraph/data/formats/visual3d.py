@@ -5,7 +5,7 @@
     (tab)TARGET      TARGET     TARGET          TARGET, LANDMARK, KINETIC_KINEMATIC, LINK_MODEL_BASED ...
     (tab)PROCESSED   ...                        the folder: ORIGINAL, PROCESSED, a segment ...
     ITEM             X   Y   Z                  the component
-    1                0.1 0.2 0.9                a row a frame; an empty cell: not seen
+    1                0.1 0.2 0.9                one row per frame; an empty cell: not seen
 
 Markers (TARGET), landmarks and joint centres (LINK_MODEL_BASED) become the joints of their names, see `markers.py`;
 angles, forces and moments are left out.

@@ -1,4 +1,4 @@
-"""Labels and predictions of YOLO-pose (ultralytics) -> clips: a text file a picture, a line a person, in fractions.
+"""Labels and predictions of YOLO-pose (ultralytics) -> clips: a text file per picture, a line per person, in fractions.
 
 The results of ultralytics as JSON or CSV are read too, see `yolo_json`.
 

@@ -1,4 +1,4 @@
-"""BORIS: exports of its events as CSV or TSV, aggregated (a row a bout) or tabular (a row a START, STOP or POINT).
+"""BORIS: exports of its events as CSV or TSV, aggregated (a row per bout) or tabular (a row per START, STOP or POINT).
 
 The recording is the media file where one is named, else the observation. Lines before the header, as earlier versions
 write, are left out. Source: BORIS (Friard and Gamba 2016), exports of versions 7 to 9.

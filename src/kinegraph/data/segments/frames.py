@@ -1,4 +1,4 @@
-"""A label for each frame: a text file with a label a line, as for MS-TCN, or a table with the columns frame and label.
+"""A label for each frame: a text file with one label per line, as for MS-TCN, or a table of frame and label.
 
 A file is about one recording, whose name it has, unless a column names recordings. An empty label, or one that says
 "none", is a gap.

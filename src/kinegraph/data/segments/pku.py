@@ -1,4 +1,4 @@
-"""PKU-MMD's own labels: a file a recording, a line an action: its number from 1, first frame, end, confidence."""
+"""PKU-MMD's own labels: a file per recording, a line per action: its number from 1, first frame, end, confidence."""
 
 from kinegraph.data.formats.pku_mmd import ACTIONS, FILE_NAME, read_labels
 from kinegraph.data.formats.text import first_numbers

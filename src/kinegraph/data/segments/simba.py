@@ -1,4 +1,4 @@
-"""SimBA's files, and others with a row a frame and a column of 0 and 1 for each behaviour.
+"""SimBA's files, and others with one row per frame and a column of 0 and 1 for each behaviour.
 
 Source: SimBA's targets_inserted and machine_results (Goodwin et al. 2024). Columns of coordinates and probabilities
 beside those of behaviours are left out. A file is about one recording, whose name it has.

@@ -1,4 +1,4 @@
-"""Your own table, a row a segment: start, end or duration, label, and recording and person where there are several.
+"""Your own table, one row per segment: start, end or duration, label, and recording and person where there are several.
 
 The names of the columns say the unit: start_frame, start_s, start_ms, "Begin Time - ss.msec". Times such as 0:01:02.5
 and numbers with decimals are in seconds. Whole numbers without a unit are frames where they cannot be seconds.
