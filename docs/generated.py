@@ -28,7 +28,7 @@ FORMATS_HEAD = """# File formats
 Every command and `kg.read` read these files and folders. The format is recognised by the content; `--format NAME`
 names it where that is not enough. [Your own recordings](own_data.md) tells which one fits what you have."""
 OPTIONS_HEAD = """All formats have the options `--units`, `--up`, `--fps`, `--resample-fps`, `--image-size`,
-`--labels-file`, `--names`, `--val-share`, `--min-score`, `--jumps`, `--fill` and `--smooth`; see
+`--labels-file`, `--class-names`, `--names`, `--val-share`, `--min-score`, `--jumps`, `--fill` and `--smooth`; see
 [prepare](cli.md#prepare). Those of one format stand below, with the form of its files."""
 LAYOUTS_HEAD = """A layout names the joints of a body and the bones between them. `--layout NAME` or
 `--layout FILE.yaml` names one where the files do not."""

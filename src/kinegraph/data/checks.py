@@ -168,7 +168,7 @@ def _labels(facts, expected) -> Iterable[Finding]:
         yield Finding(
             "note",
             "unlabelled",
-            "the clips have no labels: they can be predicted, not trained on; --labels-file FILE (a row a clip) or "
+            "the clips have no labels: they can be predicted, not trained on; --labels-file FILE (one row per clip) or "
             "--names FORM gives them, or, where a file is a clip, a folder for each class",
         )
     read_of = [one for one in read if one.segments is None]
