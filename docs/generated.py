@@ -15,6 +15,7 @@ from types import ModuleType
 from kinegraph.cli import CONFIG_VERBS, VERBS, usage
 from kinegraph.commands.arguments import parser_for
 from kinegraph.commands.help import help_text, topic_text
+from kinegraph.commands.prepare import prepare
 from kinegraph.commands.signature import options_of
 from kinegraph.data.formats import FORMATS
 from kinegraph.data.formats import options_of as options_of_format
@@ -78,8 +79,10 @@ def formats_page() -> str:
     layouts = [(it.name, str(len(it.joints)), _ends(it)) for it in map(load_layout, layout_names())]
     parts = [FORMATS_HEAD, _table(("format", "files", "recognised", "tested with"), rows), OPTIONS_HEAD]
     parts += ["## Layouts", LAYOUTS_HEAD, _table(("layout", "joints", "first and last"), layouts)]
+    known = {option.name for option in options_of(prepare)}  # readers also take what is no option of the command line
     for module in FORMATS:
-        own = ", ".join(f"`--{name.replace('_', '-')}`" for name in options_of_format(module)) or "none of its own"
+        options = [f"`--{name.replace('_', '-')}`" for name in options_of_format(module) if name in known]
+        own = ", ".join(options) or "none of its own"
         parts += [f"## {module.NAME}", f"Options: {own}.", _shown(cleandoc(module.__doc__))]
     return "\n\n".join(parts) + "\n"
 

@@ -24,7 +24,7 @@ from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import load_model, save_weights, save_weights_again
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.graph import adjacency
-from kinegraph.skeleton.layout import load_layout
+from kinegraph.skeleton.layout import JointLayout, load_layout
 from tests import made_up
 from tests.data import faulty
 
@@ -253,7 +253,7 @@ def test_files_with_names_of_their_own_have_no_label(place, tmp_path):
     assert answer["end_seconds"] == pytest.approx(clip.keypoint.shape[1] / 30, abs=1e-3)
 
 
-def test_joints_are_mapped_when_asked(place, tmp_path, capsys):
+def test_joints_in_another_order_and_spelling_are_those_of_the_network(place, tmp_path):
     clip = faulty.recordings()[0]
     order = np.random.default_rng(0).permutation(25)
     names = [faulty.LAYOUT.joints[i].replace("_", " ").title() for i in order]
@@ -262,10 +262,40 @@ def test_joints_are_mapped_when_asked(place, tmp_path, capsys):
     np.savez(tmp_path / "own.npz", keypoint=clip.keypoint[0][:, order], length=[clip.keypoint.shape[1]],
              joint_names=names, parents=parents, name=[clip.name])  # fmt: skip
     (expected,) = (one for one in predict(place, place / "dataset") if one["clip"] == clip.name)
-    assert main(["predict", str(place / "w.safetensors"), str(tmp_path / "own.npz")]) == 2
-    assert "all of them are there by name" in capsys.readouterr().err
-    (answer,) = predict(place, tmp_path / "own.npz", "--map-layout")
+    (answer,) = predict(place, tmp_path / "own.npz")
     assert answer["top"] == expected["top"]
+
+
+OWN = {  # joints of layouts of the user's own: nearly those of a built-in one, few, and some of a built-in one
+    "one joint differs": ("neck", *load_layout("coco17").joints[1:]),
+    "few": ("hip", "knee", "ankle"),
+    "some": load_layout("coco17").joints[5:13],
+}
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+@pytest.mark.parametrize("kind", OWN)
+def test_tables_of_the_joints_of_an_own_layout(tmp_path, kind, form):
+    """The network's own layout counts, whatever the order and the spelling of its joints in a table."""
+    names, rng = OWN[kind], np.random.default_rng(0)
+    own = JointLayout("own", names, tuple((i, 0) for i in range(1, len(names))), 0)
+    weights(tmp_path / "w.safetensors", own)
+    walk = rng.uniform(-0.7, 0.7, (1, len(names), 3)) + rng.normal(0, 0.02, (12, len(names), 3))
+    answers = []
+    for folder, order in (("same", range(len(names))), ("other", rng.permutation(len(names)))):
+        spelt = [names[i] if folder == "same" else names[i].replace("_", " ").title() for i in order]
+        rows = [dict(zip(spelt, frame[order].round(5).tolist(), strict=True)) for frame in walk]
+        (tmp_path / folder).mkdir()
+        file = tmp_path / folder / f"walk.{form}"
+        if form == "csv":
+            lines = ["frame," + ",".join(f"{name} {axis}" for name in spelt for axis in "xyz")]
+            lines += [",".join(map(str, [t, *np.ravel(list(row.values()))])) for t, row in enumerate(rows)]
+            file.write_text("\n".join(lines))
+        else:
+            file.write_text(json.dumps({"joint_names": spelt, "keypoints": [list(row.values()) for row in rows]}))
+        (answer,) = predict(tmp_path, file, "--units", "m")
+        answers.append(answer["top"])
+    assert answers[0] == answers[1]
 
 
 @pytest.mark.skipif(not (SHARED / "ui_prmd_raw").is_dir(), reason="needs ../shared/data/ui_prmd_raw")

@@ -43,7 +43,7 @@ def embed(
         out: a .npz file (arrays vectors, names, classes) or a .csv file (one row per clip).
         split: of a dataset folder: only the clips of one part of a split.
         part: part of the split, by default val, or test where there is no val.
-        map_layout: take the joints by name where a recording has others too, or has them in another order.
+        map_layout: take the joints by name where a recording has others, too, or names them as motion capture does.
         format: name of the files' format (see prepare), where their content does not decide it.
         up: vertical axis of the files (see prepare), where it is another one than in training.
         skip_broken: leave out what is broken and list it at the end, instead of stopping.

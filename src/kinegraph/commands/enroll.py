@@ -42,7 +42,7 @@ def enroll(
         out: weights file to write, NAME.safetensors.
         split: of a dataset folder: only the clips of one part of a split.
         part: part of the split.
-        map_layout: take the joints by name where a recording has others too, or has them in another order.
+        map_layout: take the joints by name where a recording has others, too, or names them as motion capture does.
         format: name of the files' format (see prepare), where their content does not decide it.
         up: vertical axis of the files (see prepare), where it is another one than in training.
         skip_broken: leave out what is broken and list it at the end, instead of stopping.

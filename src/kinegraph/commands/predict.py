@@ -75,7 +75,7 @@ def predict(
         out: also write the answers to a .csv or .json file, each with its 5 likeliest classes or --top.
         split: of a dataset folder: only the clips of one part of a split.
         part: part of the split, by default val, or test where there is no val.
-        map_layout: take the joints by name where a recording has others too, or has them in another order.
+        map_layout: take the joints by name where a recording has others, too, or names them as motion capture does.
         format: name of the files' format (see prepare), where their content does not decide it.
         up: vertical axis of the files (see prepare), where it is another one than in training.
         people: bodies to keep of a clip, see prepare; with --per-person by default everybody.

@@ -84,7 +84,7 @@ def stream(
             --plugins.
         units: of a file's coordinates, where it does not say them (see prepare).
         up: vertical axis of a file (see prepare).
-        map_layout: take the joints by name where the source has others too, or has them in another order.
+        map_layout: take the joints by name where the source has others, too, or names them as motion capture does.
         skip_broken: leave out lines and clips that cannot be read, and say so, instead of stopping.
         device: cpu, cuda or auto.
         precision: bf16-mixed (or bf16) is faster for many people where a CPU has matrix units for it (AMX); features

@@ -35,7 +35,7 @@ def fitted(
     """The clip as the network wants it: its layout, and scores only where it was trained with them.
 
     wanted: the layout of the network. channels: of its input, all streams together. map_layout: also take joints by
-    name from a layout with other or further joints; nothing is made up, so the layout must have all of them.
+    name from a layout with further joints; nothing is made up, so the layout must have all of them.
     Raises ValueError with what the network wants, what the clip has, and what can be done.
     """
     clip = with_joints(clip, wanted, map_layout)
@@ -62,11 +62,18 @@ def with_joints(clip: SkeletonClip, wanted: JointLayout, map_layout: bool) -> Sk
     found = f"{_called(clip)} has {_joints_of(clip.layout)}, the network was trained on {_joints_of(wanted)}"
     if None in order:
         raise ValueError(f"{found}; {_what_can_be_done(clip.layout, wanted, order)}")
-    if not map_layout:
+    if not map_layout and not _has_the_same(clip, wanted):
         raise ValueError(f"{found}; all of them are there by name: map_layout (--map-layout) takes them")
     places = [place for place in order if place is not None]
     score = None if clip.score is None else clip.score[:, :, places]
     return replace(clip, keypoint=clip.keypoint[:, :, places], score=score, layout=wanted)
+
+
+def _has_the_same(clip: SkeletonClip, wanted: JointLayout) -> bool:
+    """Whether a clip has the joints of a layout in another order or spelling, and shows no further ones."""
+    order = _same([*map(plain_joint, clip.layout.joints)], [*map(plain_joint, wanted.joints)])
+    further = [place for place in range(len(clip.layout)) if place not in order]
+    return None not in order and not clip.keypoint[:, :, further].any()
 
 
 @lru_cache

@@ -189,7 +189,8 @@ def recordings(
     options = {name: value for name, value in options.items() if value is not None}
     check_options(module, options, fixed)
     check_common(options)
-    found, rest = _read_by(module, path, reason, options, fixed, whole)
+    asked = {"expected": expected} if expected is not None and "expected" in options_of(module) else {}
+    found, rest = _read_by(module, path, reason, options | asked, fixed, whole)
     found = _with_common(path, found, rest, expected)
     broken: list[str] = []
     changed: dict[str, int] = {}  # clip -> frames in which people changed rows

@@ -254,6 +254,14 @@ def sides_of(frame: object, bodies: int) -> list[str]:
     return sides if len(sides) == bodies and all(sides) else []
 
 
+def rows_of_sides(frames: Sequence[Frame]) -> tuple[str, ...]:
+    """The hands that are the people of clips; none where the sides of some are not known, or a frame has one twice."""
+    there = [frame for frame in frames if frame.bodies]
+    if not all(frame.sides and len({*frame.sides}) == len(frame.sides) for frame in there):
+        return ()
+    return tuple(sorted({side for frame in there for side in frame.sides}))
+
+
 def _side(said: object) -> str:
     """left or right in the ways that MediaPipe and people say it; "" for anything else."""
     while isinstance(said, list) and said:

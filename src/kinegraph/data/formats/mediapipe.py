@@ -49,6 +49,7 @@ from kinegraph.data.formats.landmarks import (
     Frame,
     frames_of,
     left_out_of,
+    rows_of_sides,
 )
 from kinegraph.data.formats.named_arrays import named_arrays
 from kinegraph.data.formats.named_joints import joint_index, layout_of_table
@@ -179,10 +180,17 @@ class _File:
     cells: Mapping[str, str] = field(default_factory=dict)  # what else they say of a clip among others
 
 
-def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None = None) -> Recordings:
+def read(
+    path: Path,
+    *,
+    layout: str | None = None,
+    parts: Sequence[Part] | None = None,
+    expected: JointLayout | None = None,
+) -> Recordings:
     """The clip of a file, or those of a folder, in which files of single frames are the frames of one.
 
-    parts: hands besides the body, as Holistic gives them. Raises ValueError where there are no landmarks.
+    parts: hands besides the body, as Holistic gives them. expected: the layout of the network that is asked, for files
+        of just its joints. Raises ValueError where there are no landmarks.
     """
     hands = "hands" in (parts or ())
     if "face" in (parts or ()):
@@ -198,14 +206,14 @@ def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None 
     if not names:
         raise FormatError("empty", f"{path} has no frame with landmarks")
     numbered = all(name.isdecimal() for name in names)
-    of = _layout_of(path, bodies, names, layout, hands)
+    of = _layout_of(path, bodies, names, layout, hands, expected)
     deep = any(point[2] for body in bodies for point in body.values())
     unsaid = any(point[3] != point[3] for body in bodies for point in body.values())
     frames = [frame for found in recordings.values() for frame in found.frames]
     known = any(frame.bodies for frame in frames) and all(frame.ids for frame in frames if frame.bodies)
     read_too = [key for keys in HANDS_BESIDE.values() for key in keys] if hands else []
     beside = sorted({name for found in recordings.values() for name in found.left_out} - {*read_too})
-    rows = _rows_of_sides(frames)
+    rows = rows_of_sides(frames)
     source = f"landmarks of {path.name}" + f", people are the {' and the '.join(rows)} hand" * bool(rows)
     classes, said, lines = _classes(recordings)
     return Recordings(
@@ -228,7 +236,12 @@ def read(path: Path, *, layout: str | None = None, parts: Sequence[Part] | None 
 
 
 def _layout_of(
-    path: Path, bodies: Sequence[Mapping[str, Sequence[float]]], names: Sequence[str], given: str | None, hands: bool
+    path: Path,
+    bodies: Sequence[Mapping[str, Sequence[float]]],
+    names: Sequence[str],
+    given: str | None,
+    hands: bool,
+    expected: JointLayout | None,
 ) -> JointLayout:
     """The layout that is given, or that of landmarks of these names or numbers. Raises ValueError where none fits."""
     if hands and given is None:
@@ -237,11 +250,11 @@ def _layout_of(
             raise ValueError(f"{path} has no hands beside its bodies; leave --parts out")
         return of
     if not all(name.isdecimal() for name in names):
-        return layout_of_table(path, names, 3, given)
+        return layout_of_table(path, names, 3, given, expected)
     count, counts = max(map(int, names)) + 1, {len(body) for body in bodies}
     if not hands and len(counts) > 1 and count in counts:
         _check_alike(counts, bodies, path)
-    return layout_for(count, given) if given else layout_of_table(path, names, 3, None)
+    return layout_for(count, given) if given else layout_of_table(path, names, 3, None, expected)
 
 
 def _classes(recordings: Mapping[str, _File]) -> tuple[tuple[str, ...], list[tuple[Any, ...]], list[str]]:
@@ -260,14 +273,6 @@ def _check_alike(counts: set[int], bodies: Sequence[Mapping[str, object]], path:
     """Raises FormatError for bodies of 33 and of 21 joints in a file, which are poses and hands."""
     if all(list(body) == list(map(str, range(len(body)))) for body in bodies):
         raise FormatError("joints", f"{path} has frames of {min(counts)} and of {max(counts)} landmarks")
-
-
-def _rows_of_sides(frames: Sequence[Frame]) -> tuple[str, ...]:
-    """The hands that are the people of clips; none where the sides of some are not known, or a frame has one twice."""
-    there = [frame for frame in frames if frame.bodies]
-    if not all(frame.sides and len({*frame.sides}) == len(frame.sides) for frame in there):
-        return ()
-    return tuple(sorted({side for frame in there for side in frame.sides}))
 
 
 def _content(file: Path) -> Any:

@@ -93,8 +93,15 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Joi
     )
 
 
-def layout_of_table(path: Path, joints: Sequence[str], channels: int, given: str | JointLayout | None) -> JointLayout:
-    """The same, or one of the file's own joints where most are of no built-in layout."""
+def layout_of_table(
+    path: Path, joints: Sequence[str], channels: int, given: str | JointLayout | None, expected: JointLayout | None
+) -> JointLayout:
+    """The same, or one of the file's own joints where most are of no built-in layout.
+
+    expected: the layout of the network that is asked, taken where it has just these joints.
+    """
+    if given is None and expected and {*map(plain_joint, joints)} == {*map(plain_joint, expected.joints)}:
+        return expected
     try:
         return layout_of(path, joints, channels, given)
     except FormatError:

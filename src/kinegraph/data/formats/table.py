@@ -51,6 +51,7 @@ def read(
     people: int | None = None,
     val_share: float | None = None,
     bodies: BodyPolicy | None = None,
+    expected: JointLayout | None = None,
 ) -> Recordings:
     """The clips of a .csv (or .tsv, .txt), .json or .npz file, or of a folder of tables and JSON files.
 
@@ -60,6 +61,7 @@ def read(
     val_share: part of the clips for validation where nothing gives a split, by default 0.2.
     bodies: of a .json, "tracked" (the default) follows people who change rows, "rows" leaves everybody in the row of
         the file. In a table the column person says who is who.
+    expected: the layout of the network that is asked, which tables of just its joints have.
     Raises ValueError naming file, line and clip that is not as expected.
     """
     if people is not None and people < 1:
@@ -70,7 +72,7 @@ def read(
         if asked := [option for option, value in given.items() if value is not None]:
             raise ValueError(f"{asked[0]} is not for .npz files: {path.name} says such things in its arrays")
         return arrays.read(path, layout=layout)
-    file = open_table(path, layout, people)
+    file = open_table(path, layout, people, expected)
     if bodies is not None and not file.unordered:
         raise ValueError(f"--bodies is not for {path.name}: the column person of a table says who is who")
     table, guessed = file.facts, {"layout"} if file.guessed else set()

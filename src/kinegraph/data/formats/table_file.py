@@ -81,14 +81,20 @@ class TableFile:
     scored: bool = False  # the third number of a joint may be its score
 
 
-def open_table(path: Path, layout: str | JointLayout | None, people: int | None) -> TableFile:
-    """Open a file or a folder of files; coordinates are read later. Raises ValueError naming the file."""
+def open_table(
+    path: Path, layout: str | JointLayout | None, people: int | None, expected: JointLayout | None = None
+) -> TableFile:
+    """Open a file or a folder of files; coordinates are read later. Raises ValueError naming the file.
+
+    expected: the layout of the network that is asked.
+    """
     if path.is_dir():
-        return _joined(path, tables_below(path), layout, people)
+        paths = tables_below(path)
+        return _joined(path, paths, [open_table(it, layout, people, expected) for it in paths])
     as_rows = path.suffix.lower() in TABLES and not _has_a_clip_a_row(path)
     if as_rows or (path.suffix.lower() in JSON and columns_of_table(path)):
         found = scan(path)
-        of = layout_of_table(path, found.joints, found.channels, layout)
+        of = layout_of_table(path, found.joints, found.channels, layout, expected)
         rows, numbered = read_rows(path, found, of, people), all(map(str.isdecimal, found.joints))
         file = TableFile(rows, found.facts, of, found.channels, found.unknown, guessed=numbered and layout is None)
         file = replace(
@@ -214,8 +220,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
 # ---- folders ---------------------------------------------------------------------------------------------------------
 
 
-def _joined(folder: Path, paths: Sequence[Path], layout: str | JointLayout | None, people: int | None) -> TableFile:
-    files = [open_table(path, layout, people) for path in paths]
+def _joined(folder: Path, paths: Sequence[Path], files: Sequence[TableFile]) -> TableFile:
     if not files:
         raise ValueError(f"{folder} holds no table with the columns clip, frame, joint, x, y and no JSON of clips")
     first = files[0]
