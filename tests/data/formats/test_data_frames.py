@@ -45,6 +45,26 @@ def test_a_header_of_two_rows(tmp_path, header):
     np.testing.assert_array_equal(as_read(csv(tmp_path / "walk.csv", *header, *rows())), PLACES)
 
 
+def test_a_header_of_people_joints_and_axes(tmp_path):
+    levels = [("person", "p1", "p2"), ("joint", *JOINTS), ("coord", "x", "y")]
+    columns = [(who, joint, axis) for who in levels[0][1:] for joint in JOINTS for axis in "xy"]
+    header = [",".join([level[0], *names]) for level, names in zip(levels, zip(*columns, strict=True), strict=True)]
+    values = np.concatenate([PLACES.reshape(3, -1), PLACES.reshape(3, -1) + 400], 1)
+    lines = [",".join(map(str, [t, *values[t]])) for t in range(3)]
+    (clip,) = kg.read(csv(tmp_path / "walk.csv", *header, "frame" + "," * 68, *lines))
+    np.testing.assert_array_equal(clip.keypoint, [PLACES, PLACES + 400])
+
+
+@pytest.mark.parametrize(("thousands", "point"), [(",", "."), (".", ",")])
+def test_thousands_beside_decimals(tmp_path, thousands, point):
+    """As spreadsheets write them: "1,036.25", or "1.036,25" in German."""
+    cells = [[f'"{v:,.2f}"' for v in (1000 + frame).ravel()] for frame in PLACES]
+    swapped = str.maketrans(",.", thousands + point)
+    lines = [",".join([str(t), *row]).replace('","', "|").translate(swapped) for t, row in enumerate(cells)]
+    text = [line.replace("|", '","').replace(f"{line[0]}{thousands}", f"{line[0]},", 1) for line in lines]
+    np.testing.assert_array_equal(as_read(csv(tmp_path / "walk.csv", ",".join(["frame", *WIDE]), *text)), 1000 + PLACES)
+
+
 @pytest.mark.parametrize("separator", [";", "\t"])
 def test_decimals_with_a_comma(tmp_path, separator):
     header = separator.join(["frame", *WIDE])

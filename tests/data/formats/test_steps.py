@@ -136,3 +136,19 @@ def test_bones_of_joints_that_only_have_names_keep_their_length(tmp_path):
     assert frozenset(("hand", "ellbogen")) in bones
     assert frozenset(("hand", "becken")) not in bones
     assert any(line.startswith("bones: the shortest lines between the 7 joints") for line in found.assumed)
+
+
+def test_scores_in_percent_and_9999_for_unseen(tmp_path):
+    """Both are said."""
+    rng = np.random.default_rng(0)
+    walk = 300 + 200 * rng.uniform(-1, 1, (17, 2)) + np.arange(12)[:, None, None]
+    walk[3:5, 9] = 9999
+    score = rng.uniform(40, 98, (12, 17)).round()
+    np.savez(tmp_path / "a.npz", keypoints=walk, scores=score)
+    found = recordings(tmp_path / "a.npz", layout="coco17", units="px")
+    (clip,) = found.clips
+    assert not clip.keypoint[0, 3:5, 9].any()
+    np.testing.assert_allclose(clip.score[0, 5:], score[5:] / 100, rtol=1e-5)
+    said = "; ".join(found.changed())
+    assert "scores are in percent, as they go up to 98: divided by 100" in said
+    assert "2 joints whose coordinates are all 9999 count as not seen" in said

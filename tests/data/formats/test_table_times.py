@@ -26,6 +26,10 @@ def table(path, header: str, keys, joint: bool = True):
         ("timestamp", ["0.00", "0.04", "0.08", "0.12"], 25),
         ("time_ms", ["1000", "1020", "1040", "1060"], 50),
         ("time", [f"2024-05-01T10:00:00.{t}" for t in range(4)], 10),
+        ("Time", ["0 sec", "0.04 sec", "0.08 sec", "0.12 sec"], 25),  # MATLAB's timetable
+        ("Time", [f"00:00:00.{20 * t:03}" for t in range(4)], 50),
+        ("Time", [f"01-Mar-2024 11:59:59.{t + 6}" for t in range(4)], 10),
+        ("t_us", [f"{1709280000000000 + 40000 * t}" for t in range(4)], 25),
     ],
 )  # fmt: skip
 def test_times_are_frames_and_say_the_rate(tmp_path, column, times, rate):

@@ -278,3 +278,12 @@ def test_a_picture_on_its_side_or_head_is_said(tmp_path, array, said):
     assert [line for line in lines if "heads" in line and said in line] == [line for line in lines if "heads" in line]
     assert any("heads" in line for line in lines) == bool(said)
     assert not any("heads" in line for line in recordings(tmp_path / "a.npy", layout="coco17", up="y").assumed)
+
+
+def test_z_that_is_zero_everywhere_is_none(tmp_path):
+    """Pixels beside an empty z; as space, bodies would be in millimetres."""
+    keypoint = np.concatenate([1000 + 500 * moving("coco17", 2), np.zeros((1, 8, 17, 1))], -1)
+    found = recordings(pickled(tmp_path / "a.pkl", keypoint))
+    assert found.units == "px"
+    np.testing.assert_allclose(next(found.clips).keypoint, keypoint[..., :2])
+    assert any("z is zero everywhere" in line for line in found.assumed)

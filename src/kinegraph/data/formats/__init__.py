@@ -104,6 +104,7 @@ from kinegraph.data.formats.steps import (
     mapped,
     mended_lines,
     with_bones,
+    with_shares,
     with_sides,
     without_placeholders,
 )
@@ -249,7 +250,7 @@ def _read_by(
     rest = {name: value for name, value in options.items() if name not in own}
     if module is not folder:
         lines = line_on_folders(path, found) if path.is_dir() else ()
-        found = without_placeholders(replace(found, assumed=(*lines, *found.assumed)))
+        found = with_shares(without_placeholders(replace(found, assumed=(*lines, *found.assumed))))
     return with_companion(about, found, options) if about else found, rest
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.clip_files import ClipFile, clips_of, first_readable
+from kinegraph.data.formats.conventions import as_shares
 from kinegraph.data.formats.deeplabcut import layout_of, middle_of, part_of_joint
 from kinegraph.data.formats.named_joints import built_in
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
@@ -129,7 +130,7 @@ def _clip(file: ClipFile, found: Tracks, layout: JointLayout, deep: bool) -> Ite
     seen = np.isfinite(found.keypoint).all(3)[:, :, columns] & there
     if not seen.any():
         return nobody(file.name)
-    score = None if found.score is None else np.clip(np.nan_to_num(found.score[:, :, columns]), 0, 1)
+    score = None if found.score is None else as_shares(found.score[:, :, columns])
     return SkeletonClip(
         keypoint=np.where(seen[..., None], found.keypoint[:, :, columns], 0).astype(np.float32),
         layout=layout,

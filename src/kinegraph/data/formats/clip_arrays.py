@@ -43,7 +43,7 @@ from kinegraph.data.formats.axes import (
     with_people,
 )
 from kinegraph.data.formats.clip_columns import named_columns
-from kinegraph.data.formats.conventions import layout_for, names_of_classes
+from kinegraph.data.formats.conventions import as_shares, layout_for, names_of_classes
 from kinegraph.data.formats.folder import detect as is_dataset
 from kinegraph.data.formats.named_arrays import NAMES, meaning
 from kinegraph.data.formats.named_arrays import OF_CLIPS as DATA
@@ -296,7 +296,7 @@ def _clip(array: Shaped[np.ndarray, "..."], name: str, layout: JointLayout, fram
             raise FormatError(
                 "shape", f"would hold {counted(len(found), 'person', 'people')}, expected (frames, joints, coordinates)"
             )
-        score = np.ascontiguousarray(np.clip(found[..., 3], 0, 1)) if found.shape[3] == 4 else None
+        score = np.ascontiguousarray(as_shares(found[..., 3])) if found.shape[3] == 4 else None
         return SkeletonClip(np.ascontiguousarray(found[..., :3]), layout, name, score=score)
     except ValueError as error:
         return fault_of(error, name)

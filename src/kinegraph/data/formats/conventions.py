@@ -5,6 +5,9 @@ from importlib import resources
 from numbers import Integral
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float
+
 from kinegraph.data.formats import ntu
 from kinegraph.data.formats.openpose_parts import holistic
 from kinegraph.data.formats.text import lines_of
@@ -35,6 +38,7 @@ SCORES = (  # names of arrays with a score for each joint, beside those of their
     "visibilities", "probability", "probabilities", "prob", "probs", "likelihood", "likelihoods",
 )  # fmt: skip
 MOST_CLASSES = 10_000
+PERCENT = 50.0  # the best of scores in percent is larger
 PUBLISHED = (18, 25)  # joints of the padded arrays and shards that data sets are published as
 RARE = ("ntu24",)  # to be named by the user: files that lost one of NTU's 25 joints look like it
 FLAT_LAYOUTS = ("coco17", "openpose18")  # that published files hold in 2D only, with the score third
@@ -69,6 +73,11 @@ def is_flat(layout: JointLayout) -> bool:
 
 
 # ---- names of classes ------------------------------------------------------------------------------------------------
+
+
+def as_shares(score: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Scores from 0 to 1; those in percent up to 100, which `steps.with_shares` divides and says."""
+    return np.clip(np.nan_to_num(score), 0, 100 if np.max(score, initial=0) > PERCENT else 1)
 
 
 def names_of_classes(given: str | None, labels: Sequence[int], names: Sequence[str]) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """The rows of tables as text: CSV as people write it, Parquet (`columnar`), Excel (`excel`), JSON (`json_rows`).
 
-Commas, semicolons or tabs separate; decimals have a point or a comma. A header of two rows, as pandas writes columns of
-two levels, becomes one: joints above, x, y and score below. The cells of a joint may be merged (empty but the first).
+Commas, semicolons or tabs separate; decimals have a point or a comma, thousands the other one where some have both. A
+header of two or three rows, as pandas writes columns of levels, becomes one: (people,) joints, and x, y and score
+below. The cells of a joint may be merged (empty but the first).
 A cell with three numbers, "(0.1, 1.2, 3)" or "0.1 1.2 3", is x, y and z of its column, "(0.1, 1.2)" x and y.
 """
 
@@ -36,6 +37,10 @@ MOST_ABOVE, MOST_CELLS = 50, 2  # lines above a table, and cells of one that is 
 LOOKED_AT = 100  # rows that show whether decimals have a comma
 DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+(?:[eE][-+]?\d+)?\s*")
 THOUSANDS = re.compile(r"\s*[-+]?[1-9]\d{0,2}(?:,\d{3})+\s*")
+OF_THOUSANDS = tuple(  # a number with thousands and decimals, one with thousands, and what stands between these
+    (re.compile(rf"\s*[-+]?{whole}{point}\d+\s*"), re.compile(rf"\s*[-+]?{whole}({point}\d+)?\s*"), between)
+    for whole, point, between in ((r"\d{1,3}(,\d{3})+", r"\.", ","), (r"\d{1,3}(\.\d{3})+", ",", "."))
+)
 FEWEST = 4  # columns
 BETWEEN = re.compile(r"[,;\s]+")
 IN_A_CELL = {  # the axes of a cell with several numbers; two of them stand in brackets
@@ -169,14 +174,24 @@ def _is_above(line: str) -> bool:
 
 
 def _with_points(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
-    """The rows with a point in decimals."""
+    """The rows with a point in decimals, and nothing between thousands."""
     first = list(islice(rows, LOOKED_AT))
+    for form, of_thousands, between in OF_THOUSANDS:  # 1,036.81 or 1.036,81 say what their other cells mean
+        if any(form.fullmatch(cell) for _, row in first for cell in row):
+            rows, first = _without(chain(first, rows), of_thousands, between), []
+            first = list(islice(rows, LOOKED_AT))
     if not decimal_commas(path, first):
         yield from first
         yield from rows
         return
     for line, row in chain(first, rows):
         yield line, [cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell for cell in row]
+
+
+def _without(rows: Iterable[Row], thousands: re.Pattern[str], between: str) -> Iterator[Row]:
+    """The rows without what stands between thousands."""
+    for line, row in rows:
+        yield line, [cell.replace(between, "") if thousands.fullmatch(cell) else cell for cell in row]
 
 
 def decimal_commas(path: Path, rows: Iterable[Row]) -> bool:
@@ -205,14 +220,24 @@ def joined_header(rows: Iterator[Row]) -> tuple[list[str], Iterator[Row]]:
         return header, rows
     second = list(islice(rows, 1))
     below = [cell.strip().lower() for _, row in second for cell in row]
-    if len(below) != len(header) or not {"x", "y"} <= set(below) or not {*below[1:]} <= AXES | {""}:
-        return header, chain(second, rows)
+    if not _are_axes(below, len(header)):
+        third = list(islice(rows, 1))
+        levels = len(below) == len(header) and second[0][1][:1] != OF_DEEPLABCUT
+        if third and levels and _are_axes([cell.strip().lower() for cell in third[0][1]], len(header)):
+            joined = [header[0], *_named(header[1:], [cell.strip() for cell in second[0][1][1:]])]
+            return joined_header(chain([(1, joined)], third, rows))
+        return header, chain(second, third, rows)
     third = list(islice(rows, 1))
     index = header[0] if below[0] == "" else ""
     if third and third[0][1][0].strip() and not any(cell.strip() for cell in third[0][1][1:]):
         index, third = third[0][1][0].strip(), []  # the row with the name of pandas' index
     first = [] if below[0] in AXES else [index or "frame"]
     return first + list(_named(header[len(first) :], below[len(first) :])), chain(third, rows)
+
+
+def _are_axes(cells: Sequence[str], width: int) -> bool:
+    """Whether a row of a header names the axes of the joints above."""
+    return len(cells) == width and {"x", "y"} <= {*cells} and {*cells[1:]} <= AXES | {""}
 
 
 def _named(above: Sequence[str], below: Sequence[str]) -> Iterator[str]:

@@ -54,7 +54,7 @@ from kinegraph.data.formats.clip_files import (
     first_readable,
     some_below,
 )
-from kinegraph.data.formats.conventions import SCORES, layout_for
+from kinegraph.data.formats.conventions import SCORES, as_shares, layout_for
 from kinegraph.data.formats.folder import detect as is_dataset
 from kinegraph.data.formats.json_rows import array_of
 from kinegraph.data.formats.named_joints import bones_line, in_places, layout_by_names, places_in
@@ -310,7 +310,7 @@ def _clip(file: ClipFile, layout: JointLayout, places: Sequence[int], frames_fir
         wrong = "has four numbers a joint, whose last is no score from 0 to 1"
         raise FormatError("shape", f"{file.path} {wrong}; save x, y and z alone, or x, y, z and a score")
     if score is not None:
-        score = np.ascontiguousarray(np.clip(np.nan_to_num(score), 0, 1), np.float32) * keypoint.any(3)
+        score = np.ascontiguousarray(as_shares(score), np.float32) * keypoint.any(3)
     if not keypoint.any():
         return nobody(file.name)
     fps, size = _said(file.path)

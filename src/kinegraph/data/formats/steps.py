@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.cleaning import Cleaning, cleaned, swapped_pairs
+from kinegraph.data.formats.conventions import PERCENT
 from kinegraph.data.formats.named_joints import NAMES_ALONE
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, OneOfSeveral, Recordings, fault_of, peeked
 from kinegraph.data.formats.unstated import bodies_of, some_bodies, some_frames
@@ -26,7 +27,8 @@ from kinegraph.skeleton.layout import JointLayout
 from kinegraph.skeleton.proportions import shortest_lines
 
 CLEANING = tuple(it.name for it in fields(Cleaning))  # options: see `cleaning.Cleaning`
-PLACEHOLDERS = (-1.0, -99.0, -999.0, -9999.0)
+PLACEHOLDERS = (-1.0, -99.0, -999.0, -9999.0, 9999.0, 99999.0)
+LOOKED_AT = 5000  # frames of a clip
 FEWEST = 2  # joints of a clip: a single one may be there by chance
 OnFault = Literal["stop", "skip", "keep"]
 
@@ -75,6 +77,26 @@ def _cleared(clip: SkeletonClip, value: float) -> SkeletonClip:
         if score is not None and clip.score is not None:
             score[:, part] = np.where(there, clip.score[:, part], 0)
     return replace(clip, keypoint=keypoint, score=score)
+
+
+def with_shares(found: Recordings) -> Recordings:
+    """The recordings with scores from 0 to 1 where files have them in percent, by the first clips; it is said."""
+    best: list[float] = []  # score of the first clips
+
+    def clips() -> Iterator[Item]:
+        first, items = peeked(found.clips)
+        some = [clip.score[:, :LOOKED_AT] for clip in first if clip.score is not None and clip.score.size]
+        most, least = max((float(it.max()) for it in some), default=0), min((float(it.min()) for it in some), default=0)
+        if least < 0 or not PERCENT < most <= 100:
+            yield from items
+            return
+        best.append(most)
+        yield from mapped(items, lambda it: replace(it, score=None if it.score is None else it.score / np.float32(100)))
+
+    def lines() -> list[str]:
+        return [f"scores are in percent, as they go up to {it:g}: divided by 100" for it in best]
+
+    return replace(found, clips=clips(), changed=lambda: found.changed() + lines())
 
 
 # ---- bones of points that no file connects, such as markers: the shortest lines, on both sides alike -----------------

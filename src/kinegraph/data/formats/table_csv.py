@@ -38,6 +38,7 @@ from kinegraph.data.formats.table_forms import (
     wide_joints,
 )
 from kinegraph.data.formats.table_wide import (
+    TWICE,
     ClipRows,
     Place,
     consecutive,
@@ -301,4 +302,4 @@ def _check_twice(place: Place, cells: Mapping[str, Sequence[str]], where: Int[np
         row = int(again.min())
         who = f" of person {quoted(cells['person'][row])}" if "person" in cells else ""
         when = frame_number(cells["frame"][row])
-        raise place.fault(row, f"joint {quoted(cells['joint'][row])}{who} is there twice in frame {when}")
+        raise place.fault(row, f"joint {quoted(cells['joint'][row])}{who} is there twice in frame {when}{TWICE}")

@@ -49,6 +49,7 @@ class Parts:
     columns: Sequence[str]
     number: int = 0
     before: list[str] | None = None
+    frame: str | None = None
     restart: Restart = field(default_factory=Restart)
 
     def __post_init__(self) -> None:
@@ -59,7 +60,16 @@ class Parts:
         """Whether another clip begins with this row."""
         cells = [row[i] for i in self.facts]
         anew = self.time is not None and self._anew(row[self.time])
+        frame = row[self.columns.index("frame")] if "frame" in self.columns else None
         other = self.before is not None and (cells != self.before or anew)
+        if other and frame is not None and frame == self.frame:
+            column = next(
+                self.columns[i] for i, a, b in zip(self.facts, cells, self.before or (), strict=True) if a != b
+            )
+            raise ValueError(
+                f"the rows of each {column} alternate in frame {frame}; sort the table by {column}, then frame"
+            )
+        self.frame = frame
         if other and not anew:
             self.restart = Restart(self.restart.last, self.restart.last)
         self.before = cells

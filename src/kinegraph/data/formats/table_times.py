@@ -4,7 +4,9 @@ Times are seconds, milliseconds and so on, or dates; equal times of a clip are o
 frame 12 of the clip walk.
 """
 
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice, pairwise
@@ -17,7 +19,12 @@ from kinegraph.data.formats.detections import picture_number
 from kinegraph.messages import quoted
 
 TIMES = ("timestamp", "time", "time_s", "time_sec", "timestamp_s", "seconds", "time_ms", "timestamp_ms", "time_us",
-         "timestamp_us", "timestamp_usec", "time_usec", "timestamp_ns", "datetime")  # fmt: skip
+         "timestamp_us", "timestamp_usec", "time_usec", "timestamp_ns", "datetime", "time_stamp", "t", "t_s", "t_ms",
+         "t_us", "epoch", "epoch_ms", "unix_time", "unix_timestamp", "elapsed", "elapsed_time")  # fmt: skip
+CLOCK = re.compile(r"(?:\b(\d{1,2}):)?(\d{1,2}):(\d{2}(?:[.,]\d+)?)\s*([ap]m)?\s*$", re.IGNORECASE)
+DURATION = re.compile(r"(\d+\.?\d*(?:e-?\d+)?)\s*(s|sec|seconds?|ms|msec|min|minutes?|hr)", re.IGNORECASE)
+IN_SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "min": 60.0,
+              "minute": 60.0, "minutes": 60.0, "hr": 3600.0}  # fmt: skip
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 LOOKED_AT = 20_000  # rows that say the frame rate
 USUAL = (2.0, 1000.0)  # frames a second
@@ -26,11 +33,20 @@ UNITS = (1.0, 1e-3, 1e-6, 1e-9)  # seconds; the first one with a usual frame rat
 
 
 def seconds(cell: str) -> float:
-    """A time as a number in the unit of the file, or a date in seconds. Raises ValueError for what is neither."""
-    try:
+    """A time as a number in the unit of the file; of a date, a clock or MATLAB's duration ("0.04 sec") in seconds.
+
+    Dates in other forms than those of ISO count by their clocks. Raises ValueError for what is none of these.
+    """
+    with suppress(ValueError):
         return float(cell)
-    except ValueError:
+    if duration := DURATION.fullmatch(cell.strip()):
+        return float(duration[1]) * IN_SECONDS[duration[2].lower()]
+    with suppress(ValueError):
         return datetime.fromisoformat(cell.strip()).timestamp()
+    if (clock := CLOCK.search(cell)) is None:
+        raise ValueError(f"{quoted(cell)} is no time")
+    hours = int(clock[1] or 0) % (12 if clock[4] else 24) + 12 * ((clock[4] or "").lower() == "pm")
+    return hours * 3600 + int(clock[2]) * 60 + float(clock[3].replace(",", "."))
 
 
 def rate_of(path: Path, time: int, frame: int | None = None) -> float | None:

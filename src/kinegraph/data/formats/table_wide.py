@@ -20,6 +20,7 @@ from kinegraph.skeleton.layout import JointLayout
 BLOCK = 256  # rows that are read at a time
 SPARSE, FEW = 100, 10_000  # frames that a clip may have for each row, and beside that
 MISSING = ("", "na", "n/a", "none", "null", "-", "missing", "<na>")  # as programs write what is not there
+TWICE = "; delete one of the rows, or say in a column person or clip whose they are"
 MOST_STEP = 12  # from one frame to the next; a larger one is a gap
 
 
@@ -157,7 +158,7 @@ class _Clip:
         if len(again):
             row = int(again.min())
             joint = self.wide.joints[0]
-            raise self.place.fault(row, f"joint {quoted(joint)} is there twice in frame {self.frames[row]}")
+            raise self.place.fault(row, f"joint {quoted(joint)} is there twice in frame {self.frames[row]}{TWICE}")
         count = int(numbers.max()) + 1
         if count > SPARSE * len(numbers) + FEW:
             raise ValueError(

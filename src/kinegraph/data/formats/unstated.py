@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -55,6 +56,11 @@ def decided(found: Recordings, expected: JointLayout | None = None, upright: boo
     first, clips = peeked(found.clips)
     bodies = _alike([bodies_of(clip) for clip in first])
     assumed = list(found.assumed)
+    without_z = bool(bodies) and bodies[0].shape[2] == 3 and not any(it[..., 2].any() for it in bodies)
+    if "units" in found.guessed and without_z and _size(bodies) > PIXELS:
+        assumed.append("z is zero everywhere: clips are x and y of pictures")
+        first, clips = [_flat(clip) for clip in first], closing_too(map(_flat, clips), found.clips)
+        bodies = [body[..., :2] for body in bodies]
     stated = None if "layout" in found.guessed else found.layout
     unscored = all(clip.score is None for clip in first)  # a score beside x, y, z: the third number is none
     scored = "score" in found.guessed and unscored and third_is_score(bodies, stated)
@@ -94,6 +100,11 @@ def decided(found: Recordings, expected: JointLayout | None = None, upright: boo
         guessed=frozenset(),
         assumed=tuple(assumed),
     )
+
+
+def _flat(item: Item) -> Any:
+    """A clip without z; what is no clip stays."""
+    return replace(item, keypoint=item.keypoint[..., :2]) if isinstance(item, SkeletonClip) else item
 
 
 def some_frames(keypoint: Float[np.ndarray, "M T V C"]) -> Float[np.ndarray, "M t V C"]:
