@@ -1,4 +1,4 @@
-"""How a verb's signature becomes its command line, and a YAML file a call of it."""
+"""The command line of a verb, made of its signature; a YAML file may hold the options of a call."""
 
 import inspect
 import json
@@ -352,7 +352,7 @@ def _parsed(text: str, key: str) -> Mapping | list | None:
 
 
 def forget_other_classes(options: Namespace, written: Mapping, words: Sequence[str]) -> None:
-    """A class has its own defaults, not what the config or the verb's default says of another class."""
+    """Give each class its own defaults in place of settings that the config or the verb has for another class."""
     for name, now in vars(options).items():
         if not isinstance(now, Namespace) or "init_args" not in now:
             continue

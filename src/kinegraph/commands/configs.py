@@ -58,7 +58,7 @@ def _about(file: Path) -> str:
 
 
 def config_values(path: Path) -> dict[str, object]:
-    """What a config says, as it stands there. Raises ValueError for a file that cannot be a config."""
+    """The options in a config, as they are written. Raises ValueError for a file that cannot be a config."""
     check_yaml(path)
     options = read_yaml(path)
     assert isinstance(options, dict)

@@ -115,7 +115,7 @@ def crossval(
 
 
 def part_words(dataset: Path | None, split: str | None) -> list[str]:
-    """Words for `train` of what a command takes itself: a config need not name them."""
+    """The dataset and the split that a command was given, as words for `train`: its config need not name them."""
     given = {"dataset": dataset, "split": split}
     return [f"--{name}={value}" for name, value in given.items() if value is not None]
 

@@ -1,4 +1,4 @@
-"""What `kinegraph inspect` says about what training and testing leave: runs, weights, checkpoints, results, tables."""
+"""What `kinegraph inspect` says about files of a training or a test: runs, weights, checkpoints, results, tables."""
 
 import csv
 import math

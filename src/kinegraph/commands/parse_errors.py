@@ -15,7 +15,7 @@ KINDS |= {"list": "a list", "tuple": "a list", "Sequence": "a list", "dict": "op
 
 
 def explain(problem: str, parser: ArgumentParser, verb: Callable) -> str:
-    """One line out of a parser's message."""
+    """A message of the parser as one line."""
     keys = re.findall(r'Parser key "([^"]+)":', problem)
     key = ".".join(key for i, key in enumerate(keys) if not any(other.endswith(f".{key}") for other in keys[:i]))
     owner = re.search(r"class_path='([\w.]+)'", problem)

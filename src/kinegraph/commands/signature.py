@@ -1,7 +1,7 @@
 """What a verb's signature and docstring say of its options: needed for its help, without the parser.
 
 They are read from the verb's source, and a wrong name is refused by them: the verb's module, and with it torch and
-numpy, which take seconds to import, is not imported. The parser in `arguments.py` has the last word on everything.
+numpy, which take seconds to import, is not imported. The parser in `arguments.py` checks everything again.
 """
 
 import ast
@@ -108,7 +108,7 @@ def _needed(verb: Callable) -> list[str]:
 
 
 def help_topic(argv: Sequence[str]) -> str | None:
-    """What `--help` is to explain: nothing in particular (""), or the word behind it; None where nobody asks."""
+    """The word behind `--help`, "" where it stands alone; None where the words do not ask for help."""
     for i, word in enumerate(argv):
         if word in ("-h", "--help") or word.startswith("--help="):
             topic = "".join(argv[i + 1 : i + 2]) if word in ("-h", "--help") else word.partition("=")[2]
@@ -132,7 +132,7 @@ def verb_of(name: str) -> Any:
 
 @cache
 def declaration(module: str, name: str, with_body: bool = True) -> Any:
-    """What stands behind a name of a module: a constant, a type, a data class with its fields or a function.
+    """The object that a name in a module stands for: a constant, a type, a data class with its fields or a function.
 
     Of other classes there are the name and the docstring. An empty class stands for what other packages define.
     """
@@ -209,7 +209,7 @@ def _only_fields(declared: ast.ClassDef) -> ast.ClassDef:
 
 @dataclass(frozen=True)
 class Declared:
-    """An option. choices: its values, where these are all. flag: it has none. word: it is typed without its name."""
+    """An option. choices: the only values that it takes. flag: it takes none. word: it is typed without its name."""
 
     name: str
     choices: tuple[str, ...] = ()

@@ -27,7 +27,7 @@ class Screen(Protocol):
     """Takes what happens in each frame."""
 
     def add(self, happenings: Sequence[Happening], session: Session, name: str) -> None:
-        """Show it. name: of the recording."""
+        """Show what happened in a frame. name: of the recording."""
         ...
 
 

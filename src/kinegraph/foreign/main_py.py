@@ -93,7 +93,7 @@ def read_main_py(path: Path, changes: Sequence[str] = (), validate: bool | None 
 
 
 def say_training(config: Block, recipe: Recipe, validate: bool | None) -> None:
-    """Say what the settings of main.py mean. Of a network that is not here no more is said."""
+    """Say what the settings of main.py mean. Nothing more is said of a network that Kinegraph does not have."""
     with understanding(recipe, config, "model_args"):
         if not _network(config, str(config.get("model", "")), recipe):
             return

@@ -93,7 +93,7 @@ ARTICLE = "; here are graph networks on joints only"
 
 
 def network(config: Block, recipe: Recipe) -> None:
-    """Say model, layout and partition, and the number of classes. Of a network that is not here no more is said."""
+    """Say model, layout, partition and number of classes; of a network that Kinegraph does not have, only that."""
     model = config.block("model")
     backbone, head = _with_stage_settings(model.block("backbone")), model.block("cls_head")
     kind = backbone.get("type")

@@ -81,7 +81,7 @@ def read_openmmlab(path: Path, cfg_options: Sequence[str] = (), validate: bool |
     with understanding(recipe, config, "model", training=True):
         loss(config.block("model").block("cls_head"), recipe)
     if recipe.get("model.class_path") is None:
-        return recipe  # no more is said of a network that is not here
+        return recipe  # nothing more is said of a network that Kinegraph does not have
     if not config.block(loader) and not config.block("test_dataloader"):
         recipe.refuse(
             "there are no data, optimizer and schedule: a config to answer with, not to train", config, "model"

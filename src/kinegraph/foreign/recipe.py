@@ -129,7 +129,7 @@ def _is_plain(value: object) -> bool:
 
 @contextmanager
 def about_training(recipe: Recipe, only: bool = True) -> Generator[None]:
-    """What is said within it matters to a training, not to a test. only: whether that is so."""
+    """Within it, notes and refusals matter to a training and not to a test. only: False changes nothing."""
     before, recipe.in_training = recipe.in_training, only or recipe.in_training
     try:
         yield
@@ -151,7 +151,7 @@ def understanding(recipe: Recipe, block: Block, key: str, training: bool = False
 
 
 def check_known(recipe: Recipe, block: Block, known: Mapping[str, object], what: str) -> None:
-    """Refuse each setting of a block that is not as it is here.
+    """Refuse each setting of a block that Kinegraph does not have, or has with another value.
 
     known: a setting's usual value, which needs no translation; or ANY where its value is looked at elsewhere.
     """

@@ -1,4 +1,4 @@
-"""What people look at. The package is also the function `kg.report`: both have this name, and both stay usable."""
+"""Pages, pictures and videos. The package is also the function `kg.report`: both have this name and can be used."""
 
 import sys
 from importlib import import_module

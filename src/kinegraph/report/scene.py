@@ -1,4 +1,4 @@
-"""What is shown of a clip: its movement, and what a network says of it when, and which joints mattered."""
+"""What is shown of a clip: its movement, the answers of a network over time, and how much each joint mattered."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace

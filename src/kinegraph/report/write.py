@@ -1,4 +1,4 @@
-"""What a test leaves behind: the scores, tables to go on with, a picture, and a page to read."""
+"""The files that a test writes: scores, tables for other programs, a picture, and a page to read."""
 
 from pathlib import Path
 

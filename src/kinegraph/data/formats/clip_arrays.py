@@ -49,6 +49,7 @@ from kinegraph.data.formats.named_arrays import NAMES, meaning
 from kinegraph.data.formats.named_arrays import OF_CLIPS as DATA
 from kinegraph.data.formats.named_arrays import OF_LABELS as LABELS
 from kinegraph.data.formats.padded import unpadded
+from kinegraph.data.formats.poses_facts import RATES
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, fault_of, nobody
 from kinegraph.data.formats.smpl import is_smpl
 from kinegraph.data.split_names import PARTS, known_split
@@ -61,7 +62,6 @@ SUFFIXES = ENDINGS
 NAMED = re.compile(rb'\s*\{\s*"[^"]{1,60}"\s*:\s*\[\s*\[\s*\[\s*(\[\s*)?-?\d')  # a name and its nested list
 CHANNELS = (2, 3, 4)
 MOST_PEOPLE = 10
-RATES = ("fps", "frame_rate", "framerate")
 FACTS = ("subject", "camera", "setup", "replication", "view", "session")
 
 

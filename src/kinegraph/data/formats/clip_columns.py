@@ -1,4 +1,4 @@
-"""What people write about their clips in columns of a table: labels, splits, subjects, frame rate, image size.
+"""Facts about clips in the columns of a table: labels, splits, subjects, frame rate, image size.
 
     label              name of a class, or its number from 0; empty for a clip without label
     split, split_ANY   train, val or test: becomes the split `split` or `ANY`

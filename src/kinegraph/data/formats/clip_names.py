@@ -1,4 +1,4 @@
-"""What the names of clips say, where somebody says how: `{label}_{subject}_{trial}` for walk_S01_2.
+"""Facts in the names of clips, by a form that the user gives: `{label}_{subject}_{trial}` for walk_S01_2.
 
 A part in braces is a column of `clip_columns`, such as label, subject or camera, or an attribute; {_} is left out. What
 stands between must stand in the name. Only the label may have what stands between in it: pick_up_S01_2. Two parts

@@ -1,4 +1,4 @@
-"""What a dataset says about itself and its clips, for other projects' formats that have no place for it.
+"""The JSON file beside files of other projects' formats: facts about a dataset that these have no place for.
 
 A file kinegraph.json in the folder that `kinegraph convert` writes, or NAME.kinegraph.json beside its one file
 NAME.pkl: layout, class names, units, source and licence, and a line for each clip with what only its dataset knows.

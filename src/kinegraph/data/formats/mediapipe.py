@@ -323,7 +323,8 @@ def _joined(files: Mapping[Path, _File], path: Path) -> dict[str, _File]:
     if len(files) < 2 or any(len(one.frames) != 1 for one in files.values()):
         if path.is_file():
             return {file.stem: one for file, one in files.items()}
-        return {_name(file, path): replace(one, folders=_folders(file, path)) for file, one in files.items()}
+        names = {file: file.relative_to(path).with_suffix("").as_posix() for file in files}
+        return {names[file]: replace(one, folders=_folders(file, path)) for file, one in files.items()}
     found: dict[str, _File] = {}
     for place, (file, one) in enumerate(files.items()):
         name, number = picture_number(file.relative_to(path).as_posix())
@@ -333,10 +334,6 @@ def _joined(files: Mapping[Path, _File], path: Path) -> dict[str, _File]:
         clip.labels = tuple(dict.fromkeys((*clip.labels, *one.labels)))
         clip.frames.append(replace(one.frames[0], number=place if number is None else number))
     return found
-
-
-def _name(file: Path, path: Path) -> str:
-    return file.relative_to(path).with_suffix("").as_posix()
 
 
 def _folders(place: Path, path: Path) -> tuple[str, ...]:

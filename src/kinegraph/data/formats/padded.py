@@ -92,7 +92,7 @@ def read(
     sample: int | None = None,
     bodies: BodyPolicy = "tracked",
 ) -> Recordings:
-    """The clips of a folder's train and val (and test) arrays, or of one array and its fellows.
+    """The clips of a folder's train and val (and test) arrays, or of one array and those that belong to it.
 
     path: the folder; or one of the .npy, or its labels, where there are several kinds in the folder.
     split_name: by default xsub, xview or xset if a file's or the folder's name says so, else split. sample: read so

@@ -22,7 +22,6 @@ Sources: facebookresearch/VideoPose3D, run.py (--viz-export); Walter0807/MotionB
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,11 +43,9 @@ from kinegraph.data.formats.axes import (
     with_joints,
     with_people,
 )
-from kinegraph.data.formats.clip_columns import facts, is_split, named_columns
 from kinegraph.data.formats.clip_files import (
     AT_ORIGIN,
     ClipFile,
-    cells_of,
     clip_files,
     clips_of,
     first_readable,
@@ -60,6 +57,7 @@ from kinegraph.data.formats.json_rows import array_of
 from kinegraph.data.formats.named_joints import bones_line, in_places, layout_by_names, places_in
 from kinegraph.data.formats.padded import mapped
 from kinegraph.data.formats.people import BodyPolicy
+from kinegraph.data.formats.poses_facts import BY_NAME, LABELS, names_in, said_of, with_facts
 from kinegraph.data.formats.poses_text import (
     TEXTS,
     are_flat,
@@ -79,23 +77,15 @@ from kinegraph.skeleton.layout import JointLayout, load_layout
 NAME, TITLE = "poses", "arrays of one clip each (.npy, .npz, .mat, .pkl, .pt)"
 PICKLED = (*PICKLES, *TORCH)  # read whole to be seen: in folders alone, one of them has the format clip-arrays
 SUFFIXES = (".npy", ".npz", ".json", MAT, *PICKLED)
-BY_NAME = (".npz", MAT, *PICKLED)  # files of several arrays
 LARGEST_PICKLE = 1 << 26  # bytes of a clip
-RATES = ("fps", "frame_rate", "framerate")
-SIZES = ("image_size", "frame_size", "resolution")  # width and height
 JOINTS = (  # where a .npz has other arrays, too
     "keypoint", "keypoints", "kpts", "joints", "skeleton", "poses", "pose", "skel", "d_skel", "pred", "pos_img",
 )  # fmt: skip
-LABELS = ("y", "label", "labels", "target", "targets", "y_train", "y_test", "y_val")
 NESTED = re.compile(  # lists of frames, joints and coordinates, alone or under a name
     rb'\s*(\{\s*"[^"]{1,60}"\s*:\s*)?\[\s*\[\s*\[\s*(\[\s*)?-?\d'
 )
 STATES = (0, 1, 2)  # of a Kinect, in place of a score: not tracked, inferred, tracked
-KNOWN = (*RATES, *SIZES, "width", "height")
 LOOKED_AT = 20  # files whose order of axes is looked at
-NAMES = ("joint_names", "keypoint_names", "landmark_names", "bodyparts", "body_parts", "names")  # of the joints
-FACT_COLUMNS = ("label", "subject", "camera", "setup", "replication", "view", "session")
-FACTS = ("label", "splits", "attributes")
 IN_BOX = 0.9  # share of bodies around the origin, for a joint that is always there to be one that was seen
 
 
@@ -128,11 +118,11 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
         return _holds_joints(file) is not False or (not strict and (is_flat(file) or has_a_row_a_joint(file)))
 
     files, classes = clip_files(path, SUFFIXES if strict else (*SUFFIXES, *TEXTS), is_clip)
-    files, classes, lines = _with_facts(files, classes)
+    files, classes, lines = with_facts(files, classes, _key)
     other = [] if path.is_file() else [file.name for file in files_ending(path, SUFFIXES) if not is_clip(file)]
     joints = len(load_layout(layout)) if layout else None
     first, flat = first_readable(files, lambda file: (_arrays(file, joints)[0], is_flat(file)))
-    names = _names(files[0].path, first.shape[-2])
+    names = names_in(files[0].path, first.shape[-2])
     of, places = layout_by_names(files[0].path, names, None, *first.shape[-2:])
     if layout is not None:
         of = load_layout(layout) if names else layout_for(first.shape[-2], layout)
@@ -313,7 +303,7 @@ def _clip(file: ClipFile, layout: JointLayout, places: Sequence[int], frames_fir
         score = np.ascontiguousarray(as_shares(score), np.float32) * keypoint.any(3)
     if not keypoint.any():
         return nobody(file.name)
-    fps, size = _said(file.path)
+    fps, size = said_of(file.path)
     return SkeletonClip(
         with_origin(keypoint),
         layout,
@@ -325,79 +315,6 @@ def _clip(file: ClipFile, layout: JointLayout, places: Sequence[int], frames_fir
         image_size=size,
         attributes=file.attributes,
     )
-
-
-def _said(file: Path) -> tuple[float | None, tuple[int, int] | None]:
-    """The frame rate, and width and height of the picture, where a .npz says them."""
-    if file.suffix.lower() not in BY_NAME:
-        return None, None
-    found = open_named(file)
-    few = [name for name, shape in found.shapes.items() if shape in ((), (1,), (2,)) and name.lower() in KNOWN]
-    arrays = {name.lower(): found.load(name) for name in few}
-    numbers = {name: it.ravel().tolist() for name, it in arrays.items() if it.dtype.kind in "iuf"}
-    rate = next((numbers[name][0] for name in RATES if len(numbers.get(name, ())) == 1), None)
-    size = next((numbers[name] for name in SIZES if len(numbers.get(name, ())) == 2), None)
-    if size is None and all(len(numbers.get(side, ())) == 1 for side in ("width", "height")):
-        size = [numbers["width"][0], numbers["height"][0]]
-    fits = size is not None and all(1 <= it < 1e6 for it in size)
-    return (
-        float(rate) if rate and 0 < rate < 1e6 else None,
-        (round(size[0]), round(size[1])) if size is not None and fits else None,
-    )
-
-
-def _names(file: Path, joints: int) -> list[str]:
-    """The names of the joints, where a .npz says them."""
-    if file.suffix.lower() not in BY_NAME:
-        return []
-    arrays = open_named(file, joints)
-    few = [name for name in NAMES if arrays.shapes.get(name) == (joints,)]
-    found = arrays.load(few[0]) if few else None
-    return found.tolist() if found is not None and found.dtype.kind == "U" else []
-
-
-def _with_facts(
-    files: Sequence[ClipFile], classes: tuple[str, ...]
-) -> tuple[list[ClipFile], tuple[str, ...], list[str]]:
-    """The files with labels and other facts that .npz files say in single values; the classes, and lines on the rest.
-
-    What a file says comes before what its folder says.
-    """
-    cells, left_out = dict[str, dict[str, str]](), dict[str, None]()
-    for file in files:
-        with suppress(ValueError):  # a fault of its clip
-            cells[file.name], rest = _cells(file.path) if file.path.suffix.lower() in BY_NAME else ({}, [])
-            left_out |= dict.fromkeys(rest)
-    lines = [f"arrays of other things: {first_few(list(left_out))}"] * bool(left_out)
-    columns = dict.fromkeys(column for it in cells.values() for column in it)
-    if not columns:
-        return list(files), classes, lines
-    of_folders = cells_of(files, classes)
-    columns |= dict.fromkeys(column for it in of_folders.values() for column in it)
-    table = {it.name: of_folders[it.name] | cells.get(it.name, {}) for it in files}
-    known = facts({name: {column: it.get(column, "") for column in columns} for name, it in table.items()})
-    found = [replace(it, **{key: getattr(known.clips[it.name], key) for key in FACTS}) for it in files]
-    return found, known.class_names, lines
-
-
-def _cells(file: Path) -> tuple[dict[str, str], list[str]]:
-    """The single values of a .npz that say something of its clip, as cells; and arrays that mean nothing here."""
-    found = open_named(file)
-    shapes = found.shapes
-    used = {_key(shapes), *(name for name in shapes if name.lower() in (*KNOWN, *SCORES, *NAMES))}
-    single = [name for name, shape in shapes.items() if shape in ((), (1,)) and name not in used]
-    columns = {name: "label" if name.lower() in LABELS else column for name, column in named_columns(single).items()}
-    known = [name for name in single if columns[name] in FACT_COLUMNS or is_split(columns[name])]
-    cells = {columns[name]: cell for name in known if (cell := _cell(found.load(name)))}
-    read = [name for name in known if columns[name] in cells]
-    other = [f"{name} {shape}" for name, shape in shapes.items() if name not in (*used, *read)]
-    return cells, other + [f"{name}, {kind}" for name, kind in found.left_out.items()]
-
-
-def _cell(array: Shaped[np.ndarray, "..."]) -> str:
-    """A single value as the cell of a table; "" for another value."""
-    value = array.item() if array.size == 1 else None
-    return str(value) if isinstance(value, str | int | float) else ""
 
 
 def with_origin(keypoint: Float[np.ndarray, "M T V C"]) -> Float[np.ndarray, "M T V C"]:

@@ -1,4 +1,4 @@
-"""What every clip goes through between the reader of its format and whoever asked, in this order.
+"""The steps of every clip between the reader of its format and the caller, in this order.
 
 Placeholders become unseen joints; what the layout leaves unsaid follows from the clips; clips that no command can use
 become faults; then come cleaning, the vertical and the frame rate that were asked for; at last faults are raised,

@@ -1,4 +1,4 @@
-"""What a file leaves unsaid, decided from its first clips: the layout, score or z, units. What was decided is said.
+"""Facts that a file does not state, decided from its first clips: the layout, score or z, units. Decisions are printed.
 
 A reader names in `Recordings.guessed` what its file does not say. It gives the coordinates as they are; `decided` looks
 at the first clips, brings all of them to metres or pixels, and adds a note for each decision. Where the coordinates do
