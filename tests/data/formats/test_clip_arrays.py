@@ -223,3 +223,22 @@ def test_a_json_of_names_is_a_clip_each(tmp_path):
     (path := tmp_path / "all.json").write_text(json.dumps({"a": clips[0].tolist(), "b": clips[1][:5].tolist()}))
     found = list(recordings(path, layout="coco17", units="m", up="y").clips)
     assert [(clip.name, clip.frames) for clip in found] == [("a", 12), ("b", 5)]
+
+
+def test_objects_in_objects_are_parts_or_clips(tmp_path):
+    """{"train": {"x", "y"}, "test": ...} and {subject: {action: array}}, which were refused."""
+    parts = {"train": {"x": CLIPS[:3], "y": LABELS[:3]}, "test": {"x": CLIPS[3:], "y": LABELS[3:]}}
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(parts))
+    clips = list(recordings(tmp_path / "a.pkl").clips)
+    assert [(clip.label, clip.splits["split"]) for clip in clips] == [
+        (2, "train"),
+        (0, "train"),
+        (1, "train"),
+        (2, "test"),
+    ]
+    np.save(
+        tmp_path / "b.npy", {"s1": {"walk": CLIPS[0], "sit": CLIPS[1]}, "s2": {"walk": CLIPS[2]}}, allow_pickle=True
+    )
+    clips = {clip.name: clip.keypoint[0] for clip in recordings(tmp_path / "b.npy").clips}
+    assert [*clips] == ["s1/walk", "s1/sit", "s2/walk"]
+    np.testing.assert_array_equal(clips["s2/walk"], CLIPS[2])

@@ -77,6 +77,20 @@ def test_movenet_has_y_before_x(save, shape):
     assert any("y stands before x" in line for line in found.assumed) == (shape != "x first")
 
 
+@pytest.mark.parametrize("kind", ["quaternions", "matrices of turns"])
+def test_turns_are_no_places(save, kind):
+    """Four numbers of length 1 were x, y, z and a score."""
+    angle = np.linspace(0, 1, 20 * 24).reshape(20, 24)
+    quaternions = np.stack([np.cos(angle), np.sin(angle), 0 * angle, 0 * angle], -1)
+    turned = np.zeros((20, 24, 3, 3))
+    turned[..., 0, 0] = 1
+    turned[..., 1:, 1:] = np.stack([np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)], -1).reshape(
+        20, 24, 2, 2
+    )
+    with pytest.raises(ValueError, match=f"holds {kind}, and not where joints are"):
+        list(read(save(quaternions if kind == "quaternions" else turned)))
+
+
 def test_the_joint_that_others_are_relative_to_is_seen(save):
     (clip,) = read(save(RELATIVE))
     assert clip.keypoint.any(3).all()

@@ -44,6 +44,9 @@ def test_turns_without_joints_are_named(tmp_path, poses):
     message = r"a\.npz holds the turns of SMPL's joints, poses .*, and not where the joints are: compute them by"
     with pytest.raises(ValueError, match=message):
         list(read(write(tmp_path / "a.npz", poses=poses)))
+    np.savez(tmp_path / "a.npz", poses=np.zeros((4, 72)))  # nothing beside them
+    with pytest.raises(ValueError, match=message):
+        list(read(tmp_path / "a.npz"))
 
 
 def test_another_number_of_joints_is_not_smpl(tmp_path):

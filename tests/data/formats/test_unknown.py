@@ -110,6 +110,9 @@ def test_addresses_and_cameras_are_no_files(path, way):
         ("a.json", '[{"value": {"keypointlabels": ["nose"]}}]', "annotations of Label Studio; export them as COCO"),
         ("a.pose", b"\xcd\xcc\xcc=", "a file of pose-format; save its body.data"),
         ("walk.fbx", b"Kaydara FBX Binary  \0", "an FBX file; export it as BVH"),
+        ("walk.gltf", '{"asset": {"version": "2.0"}}', "a 3D scene; export its motion as BVH"),
+        ("walk.binarypb", b"\x0a\x12\x08\x01", "a protocol buffer, which says nothing without its definition; write"),
+        ("walk.eaf", "<ANNOTATION_DOCUMENT/>", "a file of what happens when, without joints; give the recordings"),
     ],
 )
 def test_a_known_file_that_cannot_be_read_is_named_with_the_way(tmp_path, name, content, said):
@@ -152,3 +155,18 @@ def test_pickles_that_hold_themselves_are_one_line(tmp_path):
         path = written(tmp_path / f"{i}.pkl", pickle.dumps(content))
         with pytest.raises(ValueError, match=rf"{i}\.pkl"):
             recordings(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a.zarr/.zgroup", "a store of Zarr; save its arrays by numpy.savez"),
+        ("a.zarr/zarr.json", "a store of Zarr"),
+        ("db/data.mdb", "a database of LMDB; save its clips as"),
+    ],
+)
+def test_folders_of_other_tools_are_named_with_the_way(tmp_path, name, said):
+    path = tmp_path / name
+    path.parent.mkdir()
+    with pytest.raises(ValueError, match=re.escape(f"{path.parent} is {said}")):
+        recordings(written(path, b"\0{}").parent)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -15,6 +16,7 @@ from kinegraph.skeleton.proportions import recognise
 
 AXES = "MTVC"
 BODY, HAND, FACE = 33 * 4, 21 * 3, 468 * 3  # numbers of MediaPipe's Holistic
+OF_SMPL = (63, 66, 69, 72, 156, 165)  # numbers of its turns in a frame
 OF_HOLISTIC = {BODY + 2 * HAND: 0, BODY + FACE + 2 * HAND: FACE}  # numbers of a frame -> those of its face
 MOST_PEOPLE = 10
 
@@ -23,6 +25,7 @@ CLEARLY = 2.0
 FRAMES_FIRST = (
     "arrays are read as (frames, people, joints, coordinates): neighbours on their first axis move like frames"
 )
+OF_TURNS = 1e-3  # by which rounding changes the length of a quaternion
 ROUNDING = 1e-6  # by which bones that keep their lengths seem to change them
 BODIES = 50  # rows that are looked at
 FLAT = "rows of numbers are read as the joints of a frame, coordinates beside each other"
@@ -38,6 +41,20 @@ NO_PEOPLE = "arrays without an axis of people are read as those of one person"
 def with_people(keypoint: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
     """The array with an axis of people in front, where it is one of (frames, joints, coordinates)."""
     return keypoint[None] if keypoint.ndim == 3 else keypoint
+
+
+def check_places(array: Shaped[np.ndarray, "..."], file: Path) -> None:
+    """Raises FormatError for turns of joints: quaternions, whose four numbers have the length 1, or their matrices."""
+    some = np.nan_to_num(array[np.unique(np.linspace(0, len(array) - 1, BODIES).astype(int))].astype(np.float64))
+    kind = ""
+    if array.ndim > 2 and array.shape[-1] == 4 and np.allclose(np.linalg.norm(some, axis=-1), 1, atol=OF_TURNS):
+        kind = "quaternions"
+    square = array.ndim > 2 and array.shape[-2:] == (3, 3)
+    if square and np.allclose(some @ some.swapaxes(-1, -2), np.eye(3), atol=OF_TURNS):
+        kind = "matrices of turns"
+    if kind:
+        message = f"{file} holds {kind}, and not where joints are; save their places (frames, joints, 3)"
+        raise FormatError("turns", message)
 
 
 def usual_order(array: Shaped[np.ndarray, "..."], joints: int | None = None) -> tuple[int, ...]:
@@ -107,7 +124,12 @@ def with_joints(array: Float[np.ndarray, "T numbers"], joints: int | None = None
     fitting = [shape for shape in shapes if fits(shape)] or shapes
     if len(fitting) != 1:
         several = " or ".join(f"{joints} joints with {size} numbers" for _, joints, size in fitting)
-        what = f"may be {several}; name the layout by --layout" if fitting else "is of no number of joints known here"
+        turns = ", where it is no row of SMPL's turns" * (array.shape[1] in OF_SMPL)
+        what = (
+            f"may be {several}{turns}; name the layout by --layout"
+            if fitting
+            else "is of no number of joints known here"
+        )
         raise FormatError("shape", f"a row of {array.shape[1]} numbers {what}")
     return array.reshape(len(array), *fitting[0])
 

@@ -36,6 +36,7 @@ from kinegraph.data.formats.array_files import (
 from kinegraph.data.formats.axes import (
     ANY_ORDER,
     NO_PEOPLE,
+    check_places,
     flat_lines,
     flat_shapes,
     frames_come_first,
@@ -163,7 +164,9 @@ def _first_clip(path: Path, file: ArrayFile, name: str, of_clips: bool, joints: 
     if not of_clips and isinstance(array, list):
         way = "an array for each clip, or lists of them under the names of classes"
         raise FormatError("shape", f"{path} holds a list of {counted(len(array), 'array')} as {name}, expected {way}")
-    return _as_clip(array[0] if of_clips else array, joints)
+    first = array[0] if of_clips else array
+    check_places(first, path)
+    return _as_clip(first, joints)
 
 
 def _each(path: Path, file: ArrayFile, names: Sequence[str], first: np.ndarray, layout: JointLayout) -> Iterator[Item]:

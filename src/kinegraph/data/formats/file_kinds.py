@@ -72,6 +72,12 @@ IN_ZIP = (  # how the names in a zip begin or end
     ("data.pkl", "a file of torch.save", "save its arrays by numpy.savez"),
 )
 
+# Files by which folders of other tools are known, what these are, and the way.
+OF_FOLDERS = (
+    ((".zgroup", ".zarray", "zarr.json"), "a store of Zarr", "save its arrays by numpy.savez"),
+    (("data.mdb",), "a database of LMDB", "save its clips as a pickle of annotations, or as arrays by numpy.savez"),
+)
+
 LOOKED_AT = 1 << 14  # bytes
 # Files of motion capture and sensors: ends of a name, what the first bytes hold, what the file is, and the way.
 OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
@@ -106,6 +112,25 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
         "export them as COCO, or write one row per point as CSV",
     ),
     ((".pose",), rb"", "a file of pose-format", "save its body.data and body.confidence by numpy.savez, x and scores"),
+    (
+        (".pb", ".binarypb", ".pbtxt"),
+        rb"",
+        "a protocol buffer, which says nothing without its definition",
+        "write its landmarks as JSON, as MessageToJson of google.protobuf does",
+    ),
+    ((".gltf", ".dae", ".usdz", ".usdc", ".vrm", ".vrma", ".ma", ".mb", ".max", ".c4d"), rb"", "a 3D scene", AS_BVH),
+    (
+        (".eaf",),
+        rb"",
+        "a file of what happens when, without joints",
+        "give the recordings, and the file beside them: prepare RECORDINGS OUT --segments FILE",
+    ),
+    (
+        (".boris", ".anvil", ".textgrid", ".srt", ".vtt", ".sub"),
+        rb"",
+        "a file of what happens when, without joints",
+        "export it as a table of start, end and label: prepare RECORDINGS OUT --segments TABLE reads it",
+    ),
     ((".vsk", ".vst"), rb"", "a skeleton of Vicon without motion", "give the .c3d file of a recording"),
 )
 
@@ -135,7 +160,10 @@ def _zipped(path: Path) -> str:
 
 
 def known_by_name(path: Path) -> str | None:
-    """What a file is that cannot be read, and the way, as the end of a message; None for another one."""
+    """What a file or folder is that cannot be read, and the way, as the end of a message; None for another one."""
+    if path.is_dir():
+        found = (f"{what}; {way}" for names, what, way in OF_FOLDERS if any((path / name).is_file() for name in names))
+        return next(found, None)
     if not path.is_file():
         return None
     with path.open("rb") as file:

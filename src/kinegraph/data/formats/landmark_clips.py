@@ -2,7 +2,7 @@
 
 [{"video": "a", "frame": 0, "keypoints": ..., "label": "wave"}, ...]     frames or bodies that name their clip
 [{"image": "a/0001.jpg", "keypoints": ...}, ...]                         or their picture
-[{"name": "a", "frames": [...]}, ...]                                    an object a clip
+[{"name": "a", "frames": [...]}, ...]                                    one object per clip
 {"a.mp4": {"0": [{"keypoints": ...}], "1": ...}, ...}                    clips by name, frames by number or in a list
 """
 

@@ -5,6 +5,8 @@ array                                       one, named as the file
 (data, labels), {"data": ..., "labels": ...}    the same two names; data may be a list of arrays of any length
 {class: [array, array, ...], ...}           clips of classes: data, labels, and names
 {name: {"keypoints": array, "label": ...}, ...}, or a list of such objects    data, labels, and names
+{"train": {"x": array, "y": labels}, "test": ...}     x_train, y_train and so on
+{"s1": {"walk": array, ...}, "s2": ...}     clips s1/walk and so on; also objects in place of the arrays
 """
 
 import re
@@ -46,7 +48,7 @@ def named_arrays(content: Any, stem: str) -> Arrays:
 
 def _of_mapping(content: Mapping[str, Any], stem: str) -> Arrays:
     if content and all(isinstance(it, Mapping) for it in content.values()):
-        return _of_objects_each(list(content.items()))
+        return _of_objects_each(list(content.items())) or _of_levels(content, stem)
     single = {name: np.array(it) for name, it in content.items() if isinstance(it, int | float | np.number)}
     if alone := _of_objects_each([(stem, content)]):
         return single | alone
@@ -54,6 +56,18 @@ def _of_mapping(content: Mapping[str, Any], stem: str) -> Arrays:
         return _of_classes(content)
     found = {name: _clips(it) if _clips(it) is not None else labels_in(it) for name, it in content.items()}
     return {name: it for name, it in found.items() if it is not None} | single
+
+
+def _of_levels(content: Mapping[str, Mapping], stem: str) -> Arrays:
+    """The arrays of objects in objects: of train and test as x_train and so on, else clips such as s1/walk."""
+    parts = all(meaning(outer)[1] and not meaning(outer)[0] for outer in content)
+    inside = [(outer, _text(inner), value) for outer, it in content.items() for inner, value in it.items()]
+    if parts:
+        return _of_mapping({f"{inner}_{outer}": value for outer, inner, value in inside}, stem)
+    clips = {f"{outer}/{inner}": value for outer, inner, value in inside}
+    if all(isinstance(it, Mapping) for it in clips.values()):
+        return _of_objects_each(list(clips.items()))
+    return clips if clips and all(_is_array(it) and it.ndim > 2 for it in clips.values()) else {}
 
 
 def _is_usual(name: str) -> bool:

@@ -38,6 +38,7 @@ from kinegraph.data.formats.axes import (
     MOST_PEOPLE,
     NO_PEOPLE,
     PEOPLE_FIRST,
+    check_places,
     flat_lines,
     frames_come_first,
     with_joints,
@@ -249,6 +250,7 @@ def _arrays(
         if array.ndim == 3 and array.shape[0] in (2, 3):
             expected += "; it looks like (coordinates, frames, joints): save array.transpose(1, 2, 0)"
         raise FormatError("shape", f"{file} holds {array.dtype} {array.shape}, expected {expected}")
+    check_places(array, file)
     return movenet.usual_order(array), scores
 
 

@@ -33,6 +33,7 @@ RATES = ("mocap_framerate", "mocap_frame_rate", "fps")
 SMPL24, BODY = 24, 22  # joints of SMPL, and of it without hands, which come first in SMPL-H and SMPL-X
 COUNTS = (BODY, SMPL24, 45, 52, 55, 73, 117, 127, 137, 144)  # of SMPL, SMPL-H and SMPL-X, with and without added points
 FEWEST = 2  # parameters
+WIDTHS = (63, 66, 69, 72, 156, 165)  # numbers of poses in a frame, which may stand alone
 OF_PICKLES = frozenset(("betas", "smpl", "pred_cam", "body_pose", "global_orient"))
 
 
@@ -48,7 +49,10 @@ def is_smpl(file: Path) -> bool:
     if file.suffix.lower() not in SUFFIXES or not file.is_file():
         return False
     with suppress(ValueError):
-        return len(PARAMETERS & {*npz_shapes(file)}) >= FEWEST
+        shapes = npz_shapes(file)
+        poses = shapes.get("poses", ())
+        alone = len(poses) == 2 and poses[1] in WIDTHS and len(shapes) == 1
+        return alone or len(PARAMETERS & {*shapes}) >= FEWEST
     return False
 
 
