@@ -6,9 +6,10 @@ process). So a resumed run is the uninterrupted one, bit for bit.
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -88,10 +89,13 @@ class Training:
         self.display = TrainingDisplay(epochs, self.batches, options.monitor, shown=fabric.is_global_zero)
         self.recent: list[tuple[Tensor, ...]] = []  # loss, answers, positions of batches since the sums were looked at
         self.warned = False
+        self.loggers: Loggers | None = None
 
     def fit(self) -> Progress:
         """Train to the last epoch. Ctrl-C finishes the step, saves and raises KeyboardInterrupt."""
-        with stop_request() as stop, self.display, self._open_loggers() as self.loggers:
+        with stop_request() as stop, self.display:
+            if self.loggers:
+                self.loggers.remember()
             self.callbacks.on_start(self.run)
             while not self._is_over():
                 self._epoch(stop)
@@ -114,6 +118,20 @@ class Training:
         at, limit = self.progress, self.options.early_stop
         waited = at.epoch - at.best_epoch if at.epoch % self.options.validate_every == 0 else 0
         return at.epoch >= self.epochs or (limit is not None and waited >= limit)
+
+    @contextmanager
+    def figures_shown(self, config: Mapping[str, Any], fresh: bool) -> Iterator[None]:
+        """Inside the block the log's figures also go to the loggers that are asked for.
+
+        config: of the run. fresh: it begins; what it replaces is not touched before all loggers have been opened.
+        """
+        wanted = loggers_of(self.options) if self.fabric.is_global_zero else ()
+        if not wanted:
+            yield
+            return
+        first, names = self.progress.step + 1, self.options.tensorboard_names
+        with Loggers(wanted, self.run.path, config, first, names, fresh, self.display.say).ended() as self.loggers:
+            yield
 
     def restore(self) -> None:
         """Take up the state in the run's last.ckpt. Raises ValueError if it belongs to another network or data."""
@@ -307,13 +325,6 @@ class Training:
         self.display.say(f"warning: {message}")
         if self.fabric.is_global_zero:
             self.run.log(mode="warning", severity="warning", message=message)
-
-    def _open_loggers(self) -> AbstractContextManager[Loggers | None]:
-        wanted = loggers_of(self.options) if self.fabric.is_global_zero else ()
-        if not wanted:
-            return nullcontext()
-        first = self.progress.step + 1
-        return Loggers(wanted, self.run.path, first, self.options.tensorboard_names, self.display.say).ended()
 
     def _finish_epoch(self) -> None:
         at = self.progress
