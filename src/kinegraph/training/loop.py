@@ -27,6 +27,7 @@ from kinegraph.training.run_folder import RunFolder
 from kinegraph.training.tasks import ClipTask, Task
 
 PATIENCE = 5  # epochs in which a network should have learnt something
+LEAST_STEPS = 100  # that it takes for that; of a shorter training half
 SPIKE = 5  # a batch whose loss is so many times the last epoch's, and worse than chance, is reported
 
 
@@ -279,7 +280,8 @@ class Training:
     def _stop(self, reason: str) -> None:
         """Raises ValueError: nothing that comes now can be trusted, what was saved before stays."""
         kept = f"; {self.run.checkpoint} is from before" if self.run.checkpoint.is_file() else ""
-        raise ValueError(f"{reason}: lower the learning rate or clip gradients{kept}")
+        remedy = "lower the learning rate" + (" or clip gradients" if self.options.clip_gradients is None else "")
+        raise ValueError(f"{reason}: {remedy}{kept}")
 
     def _check_weights(self) -> None:
         """A step may spoil the weights though its loss was a number; that would be found only after they are saved."""
@@ -346,14 +348,15 @@ class Training:
 
     def _warn_at_chance(self, hits: float, clips: float) -> None:
         """Say so, once, when the training clips are recognised no better than by naming the largest class."""
-        if self.warned or self.progress.epoch < PATIENCE:
+        at = self.progress
+        if self.warned or at.epoch < PATIENCE or at.step < min(LEAST_STEPS, self.steps // 2):
             return
         counts = class_counts(self.clips)
         chance = 1 / sum(count > 0 for count in counts) if self._balanced else max(counts) / sum(counts)
         self.warned = hits <= clips * chance + 2 * math.sqrt(clips * chance * (1 - chance)) and chance < 1
         if self.warned:
             self._warn(
-                f"after {self.progress.epoch} epochs top-1 on the training {self.task.counted} is {hits / clips:.1%}, "
+                f"after {at.epoch} epochs top-1 on the training {self.task.counted} is {hits / clips:.1%}, "
                 f"as by always naming the largest class ({chance:.1%}): try another learning rate, and look at the "
                 f"data with `kinegraph inspect {self.clips.folder.path}`"
             )
@@ -362,9 +365,11 @@ class Training:
         """Say that a batch of this epoch was far worse than the epoch before, and worse than chance."""
         at, chance = self.progress, math.log(len(self.clips.folder.class_names))
         if at.before and at.peak[1] > max(SPIKE * at.before, chance):
+            clipped = self.options.clip_gradients is not None
+            remedy = "a lower learning rate" if clipped else "--clip-gradients 1 or a lower learning rate"
             self._warn(
                 f"a spike in epoch {at.epoch}: the loss of a batch was {at.peak[1]:.3g}, on average it was "
-                f"{at.before:.3g} in the epoch before; --clip-gradients 1 or a lower learning rate may help"
+                f"{at.before:.3g} in the epoch before; {remedy} may help"
             )
         at.before, at.peak[1] = loss, 0.0
 
