@@ -258,7 +258,9 @@ def test_a_spike_is_told_and_logged(tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(Training, "_step", spiking)
     assert trained(tmp_path) == 0
-    assert "warning: a spike in epoch 2: the loss of a batch was" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "warning: a spike in epoch 2: the loss of a batch was" in said
+    assert "--clip-gradients 1 or a lower learning rate may help" in said
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     peaks = {line["epoch"]: line["peak"] for line in log if line["mode"] == "train"}
     assert peaks[2] > 20 * max(peaks[1], peaks[3])

@@ -10,6 +10,7 @@ from kinegraph.evaluation.calibration import best_temperature, calibration, leas
 from kinegraph.evaluation.evaluation import Evaluation
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import load_weights, save_weights
+from kinegraph.report.html import About
 from kinegraph.report.write import write_report
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import load_layout
@@ -82,6 +83,24 @@ def test_the_command_changes_the_last_layer_alone(tmp_path, capsys):
     assert main(["calibrate", str(weights), str(tmp_path / "few.pkl"), "--out", str(tmp_path / "few.safetensors")]) == 0
     assert "9 right answers cannot promise --accepted 0.95" in capsys.readouterr().out
     assert main(["calibrate", str(weights), str(result), "--out", str(out)]) == 2
+
+
+def test_a_result_of_other_weights_is_named(tmp_path, capsys):
+    layout, (scores, labels) = load_layout("ntu25"), true_scores(60)
+    network = STGCN(torch.tensor(adjacency(layout)).float(), 3, 5, widths=[4]).eval()
+    for name in ("one", "two"):
+        save_weights(tmp_path / f"{name}.safetensors", network, layout=layout, class_names=[*"abcde"], preprocessing={})
+    tested = Evaluation(scores, labels, [f"clip {i}" for i in range(60)], tuple("abcde"))
+    write_report(tmp_path / "r.pkl", tested, About(environment={"weights": str(tmp_path / "one.safetensors")}))
+    for name, said in (("one", False), ("two", True)):
+        given = [
+            str(tmp_path / f"{name}.safetensors"),
+            str(tmp_path / "r.pkl"),
+            "--out",
+            str(tmp_path / "n.safetensors"),
+        ]
+        assert main(["calibrate", *given, "--overwrite"]) == 0
+        assert (f"is of {tmp_path / 'one.safetensors'}, not of" in capsys.readouterr().out) is said
 
 
 def test_a_result_of_one_class_is_read_again(tmp_path):

@@ -15,9 +15,11 @@ from kinegraph.inference.explanation import (
     frames_seen,
     joint_importance,
     joint_shares,
+    left_out,
 )
 from kinegraph.inference.predictor import Predictor
 from kinegraph.models.agcn import AGCN
+from kinegraph.models.ensemble import Ensemble
 from kinegraph.models.network import SkeletonNetwork
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.stgcnpp import STGCNPP
@@ -132,6 +134,25 @@ def test_evidence_lies_where_the_network_looks():
     mirrored = replace(predictor, preprocessing=replace(predictor.preprocessing, test_mirror=True))
     said = clip_evidence(mirrored, clip)[0].sum(axis=0)
     assert set(np.flatnonzero(np.abs(said) > 1e-9)) == {7, LAYOUT.mirrored()[7]}
+
+
+def test_members_that_see_whole_bodies_are_left_out_and_named():
+    """They would share their evidence evenly among the joints, and hide that of the others."""
+    members = [
+        {"network": "kinegraph.models.stgcn.STGCN", "widths": [8, 8, 16]},
+        {"network": "kinegraph.models.jointdistances.JointDistances"},
+    ]
+    torch.manual_seed(0)
+    network = Ensemble(GRAPH, 3, 4, members=members).eval()
+    quiet = Ensemble(GRAPH, 3, 4, members=members).eval()
+    quiet.load_state_dict(network.state_dict())
+    quiet.head.weight.data[:, 16:] = 0
+    x, label = torch.randn(1, 1, 16, 25, 3), torch.tensor([2])
+    found = activation_map(network, x, label, contrast=True)
+    torch.testing.assert_close(found, activation_map(quiet, x, label, contrast=True))
+    predictor = Predictor(network, LAYOUT, tuple("abcd"), HOW)
+    assert left_out(predictor) == "left out is what sees bodies as a whole: member 2 (JointDistances)"
+    assert left_out(Predictor(a_network(), LAYOUT, tuple("abcd"), HOW)) == ""
 
 
 def test_shares_are_shares_and_stand_with_their_class():

@@ -67,6 +67,17 @@ def test_size_and_other_streams_say_nothing_and_a_body_at_rest_gives_zero():
     torch.testing.assert_close(answers, torch.zeros_like(answers), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("frames_seen", [1, FRAMES])
+def test_kernels_to_which_all_bodies_rest_answer_to_no_rounding(frames_seen):
+    """Clips of one frame, and of bodies that stand still: postures."""
+    x = (bodies()[:, :1] + 20).expand(-1, frames_seen, -1, -1).contiguous()
+    model = network(kernels=60)
+    model.see(x)
+    found = model.forward_features(x)
+    assert torch.equal(found, found[:1].expand_as(found))
+    torch.testing.assert_close(model.double().forward_features(x.double()).float(), found)
+
+
 @pytest.mark.parametrize("frames", [1, 3])
 def test_short_clips_and_absent_people_are_numbers(frames):
     model = network()

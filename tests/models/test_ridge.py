@@ -22,3 +22,11 @@ def test_a_class_with_many_examples_does_not_push_out_one_with_few():
     head = fit_head(vectors[:, None], np.repeat([0, 1], [60, 4]), 2)
     logits = rng.normal(3, 1, (200, 3)) @ head.weight.T + head.bias
     assert (logits.argmax(1) == 1).mean() > 0.95
+
+
+def test_vectors_that_differ_by_rounding_alone_are_alike():
+    vectors = np.full((12, 1, 40), 0.3) + np.random.default_rng(0).normal(0, 1e-17, (12, 1, 40))
+    vectors[::2] = np.nextafter(vectors[::2], 1)
+    head = fit_head(vectors, np.arange(12) % 3, 3)
+    assert np.abs(head.weight).max() < 1e-6
+    np.testing.assert_allclose(head.scores.std(axis=2), 0, atol=0.5)

@@ -65,6 +65,16 @@ def test_a_run_that_goes_on_is_not_fitted_again(tmp_path, capsys, monkeypatch):
     assert torch.equal(after.members[1].threshold, before.members[1].threshold)
 
 
+def test_networks_that_leave_half_precision_take_double_precision(tmp_path):
+    made_up.dataset(tmp_path / "dataset")
+    path = made_up.config(tmp_path / "config.yaml", tmp_path / "dataset", epochs=1)
+    recipe = yaml.safe_load(path.read_text())
+    members = [*MEMBERS, {"network": "kinegraph.models.jointdistances.JointDistances", "width": 8}]
+    recipe["model"] = {"class_path": "kinegraph.models.ensemble.Ensemble", "init_args": {"members": members}}
+    path.write_text(yaml.safe_dump(recipe))
+    assert main(["train", str(path), "--work-dir", str(tmp_path / "run"), "--precision", "64-true"]) == 0
+
+
 def clips_of(tmp_path, steps: Preprocessing) -> ClipDataset:
     folder = made_up.dataset(tmp_path / "dataset")
     return ClipDataset(folder, np.arange(len(folder)), steps, seed=0)

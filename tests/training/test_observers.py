@@ -140,6 +140,23 @@ def test_a_service_that_fails_does_not_end_the_training(place, services, monkeyp
     assert "wandb cannot be used: no route to host; or leave --loggers wandb" in capsys.readouterr().err
 
 
+def test_a_run_is_not_replaced_before_its_services_are_reached(place, services, monkeypatch):
+    def refused(**_):
+        raise ConnectionError("no API key")
+
+    assert train("--loggers", "wandb", "mlflow", "tensorboard") == 0
+    run = place / "run"
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    monkeypatch.setattr(sys.modules["mlflow"], "start_run", refused)
+    assert train("--loggers", "tensorboard", "wandb", "mlflow", "--overwrite", "--seed", "8") == 2
+    assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
+    assert train("--loggers", "wandb", "--overwrite") == 0
+    assert len({it["id"] for it in services["init"]}) == 3  # a run that replaces another is another to the service
+    assert json.loads((run / "loggers.json").read_text()) == {"wandb": services["init"][-1]["id"]}
+    assert train("--overwrite") == 0
+    assert not (run / "loggers.json").exists()
+
+
 @pytest.mark.parametrize("name", ["tensorboard", "wandb", "mlflow"])
 def test_what_is_not_installed_is_asked_for(place, monkeypatch, capsys, name):
     monkeypatch.setattr(observers, "find_spec", lambda name: None)

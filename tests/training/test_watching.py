@@ -100,6 +100,24 @@ def test_a_network_that_learns_nothing_is_warned_of_once(tmp_path, data, capsys)
     assert "always naming the largest class (33.3%)" in said
 
 
+def test_few_steps_are_no_reason_to_warn(tmp_path, data, capsys):
+    """60 epochs of two steps: five of them say nothing yet of the learning rate."""
+    words = ("--epochs", "60", "--batch-size", "16", "--optimizer.init_args.lr", "1e-9")
+    assert train(tmp_path, data, *words) == 0
+    assert "warning: after 30 epochs top-1 on the training clips is" in capsys.readouterr().err
+
+
+def test_without_validation_no_part_is_missed(tmp_path, capsys):
+    def all_train(clip):
+        return replace(clip, splits={"xsub": "test" if clip.splits["xsub"] == "val" else "train"})
+
+    data = changed(tmp_path / "dataset", all_train)
+    assert train(tmp_path, data, "--epochs", "1") == 0
+    assert "also chooses the best epoch" in capsys.readouterr().out
+    assert train(tmp_path, data, "--epochs", "1", "--no-validate", "--overwrite") == 0
+    assert "no part val" not in capsys.readouterr().out
+
+
 def test_a_class_without_training_clips_is_warned_of(tmp_path, capsys):
     def without_b(clip):
         return None if clip.label == 1 and clip.splits["xsub"] == "train" else clip

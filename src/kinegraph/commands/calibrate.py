@@ -46,8 +46,9 @@ def calibrate(
     from kinegraph.evaluation.evaluation import Evaluation
     from kinegraph.models.network import divide_logits
     from kinegraph.models.weights import load_weights, save_weights
+    from kinegraph.models.weights_path import find_weights
 
-    known, (tested, _) = load_weights(weights), read_evaluation(result)
+    known, (tested, about_test) = load_weights(weights), read_evaluation(result)
     if (before := known.extra.get("temperature")) is not None:
         raise ValueError(
             f"{weights} is calibrated already, by temperature {before:.2f}, and a result of the network before that "
@@ -77,6 +78,9 @@ def calibrate(
     print(f"{out}: temperature {temperature:.2f} by {counted(len(tested.labels), 'clip')}{why}")
     print(f"calibration error {first:.1%} -> {now:.1%}; below a probability of {least:.2%} rather none of the classes")
     _say_promise(int(tested.right.sum()), accepted)
+    of = str(about_test["environment"].get("weights", ""))
+    if of and Path(of).resolve() != find_weights(weights).resolve():  # a result of crossval names none
+        print(f"note: {result} is of {of}, not of {weights}: the temperature is that network's")
 
 
 def _say_promise(right: int, accepted: float) -> None:

@@ -100,8 +100,10 @@ def draw(
         _check_conditions(predictor, chosen, input, turned=up is not None)
         answers = _answers(predictor, chosen, window, stride)
     if explain:
-        from kinegraph.inference.explanation import joint_importance
+        from kinegraph.inference.explanation import joint_importance, left_out
 
+        if line := left_out(predictor):
+            print(f"note: {line}", file=sys.stderr)
         chosen = predictor.fit(chosen)
         importance = joint_importance(predictor, chosen)
 

@@ -61,7 +61,7 @@ def explain(
     weights, (dataset,) = weights_first("explain", weights, [dataset])
     from kinegraph.atomic import write_atomic
     from kinegraph.data.dataset import open_dataset
-    from kinegraph.inference.explanation import joint_shares
+    from kinegraph.inference.explanation import joint_shares, left_out
     from kinegraph.inference.predictor import placed, predictor_of
 
     predictor = placed(predictor_of(weights, map_layout=map_layout), device)
@@ -79,6 +79,8 @@ def explain(
     where = f"{split} / {part} of {dataset}" if split else f"{dataset}"
     clips = counted(len(indices), "clip") + windows * predictor.of_frames
     print(f"{where}, {clips}; evenly shared, a joint would have {1 / len(shares.joints):.1%}")
+    if line := left_out(predictor):
+        print(line)
     if out:
         write_atomic(out, _csv(shares, predictor.layout))
         print(f"table: {out}")

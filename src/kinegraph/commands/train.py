@@ -88,12 +88,13 @@ def _train_in(place: Path, options: TrainOptions, config_text: str) -> Path:
     )
     if resume:
         training.restore()
-    elif fabric.is_global_zero:
-        _begin_log(options, data, run, start, fabric)
-    if fabric.is_global_zero:
-        run.keep_config(config_text)
-        _introduce(options, data, parts, run, start, fabric)
-    _fit(fabric, training, run, options.monitor)
+    with training.figures_shown(yaml.safe_load(config_text) or {}, fresh=not resume):
+        if fabric.is_global_zero:
+            if not resume:
+                _begin_log(options, data, run, start, fabric)
+            run.keep_config(config_text)
+            _introduce(options, data, parts, run, start, fabric)
+        _fit(fabric, training, run, options.monitor)
     if options.report:
         _report(options, fabric, run, data.val_clips)
     return run.path

@@ -21,8 +21,9 @@ from kinegraph.data.preprocessing import FIRST_FRAME, Preprocessing, prepare_cli
 from kinegraph.data.windows import cut, window_starts
 from kinegraph.evaluation.scoring import view_scores
 from kinegraph.inference.predictor import Predictor, answering, check_finite
+from kinegraph.messages import first_few
 from kinegraph.models.layers.absent import one_for_absent
-from kinegraph.models.network import has_linear_head, network_kind
+from kinegraph.models.network import SkeletonNetwork, has_linear_head, network_kind
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import seen
 
@@ -44,7 +45,8 @@ def activation_map(
 
     model: a `SkeletonNetwork` in evaluation mode, with a linear `head`. classes: one a clip, by default the likeliest.
     people: how many bodies of each clip are real; it only saves time. contrast: shares of the logit's distance from
-        the mean of all logits. What is added to all classes alike decides nothing, and is left out that way.
+        the mean of all logits. What is added to all classes alike decides nothing, and is left out that way; so is what
+        members of an ensemble say that see bodies as a whole: it stands at no joint.
     S is T over the network's strides; the bias is shared equally. Raises ValueError for another network.
     """
     _check_explainable(model)
@@ -68,6 +70,8 @@ def activation_map(
     weight, bias = model.head.weight, model.head.bias
     if contrast:
         weight, bias = weight - weight.mean(0), bias - bias.mean()
+        for features_of_all in model.of_whole_bodies().values():
+            weight[:, features_of_all] = 0
     features = (features if place is None else features[place]).unflatten(0, (-1, bodies))  # (N, M, S, V, D)
     said = torch.einsum("nmsvd,nd->nmsv", features, weight[classes]) + bias[classes, None, None, None]
     return model.by_person(said / said[0].numel())
@@ -76,6 +80,13 @@ def activation_map(
 def can_explain(model: nn.Module) -> bool:
     """Whether the logits of a network are a sum over people, moments and joints."""
     return has_linear_head(model) and getattr(model, "keeps_places", False)
+
+
+def left_out(predictor: Predictor) -> str:
+    """A line on the members of an ensemble whose part in the answers stands at no joint; "" where there are none."""
+    network = answering(predictor.network)
+    whole = list(network.of_whole_bodies()) if isinstance(network, SkeletonNetwork) else []
+    return f"left out is what sees bodies as a whole: {first_few(whole)}" if whole else ""
 
 
 def explainer(predictor: Predictor) -> Callable[..., Float[np.ndarray, "M T V"]] | None:

@@ -196,7 +196,8 @@ def largest_difference(found: np.ndarray, wanted: Tensor, precise: Callable[[], 
     """
 
     def apart(logits: np.ndarray) -> float:
-        return float(np.abs(found - logits).max()) / max(float(logits.std()), 1e-6)
+        spread = logits.std() if logits.shape[-1] > 1 else np.abs(logits).max()  # one class has none
+        return float(np.abs(found - logits).max()) / max(float(spread), 1e-6)
 
     if found.shape != wanted.shape:
         return np.inf

@@ -78,6 +78,15 @@ class Ensemble(SkeletonNetwork):
         members: Any = self.members
         return [ClosedForm(members[i], self.seen[i], partial(self._put, i)) for i in self.fitted]
 
+    def of_whole_bodies(self) -> Mapping[str, slice]:
+        members: Any = self.members
+        ends = np.cumsum(self.widths).tolist()
+        return {
+            f"member {i} ({type(one).__name__})": slice(end - width, end)
+            for i, (one, width, end) in enumerate(zip(members, self.widths, ends, strict=True), start=1)
+            if not one.keeps_places
+        }
+
     def undecayed(self) -> Sequence[Tensor]:
         return [self.head.weight] if self.fitted else []
 

@@ -60,7 +60,7 @@ class JointDistances(SkeletonNetwork):
         return ("data_norm", "distance_norm", "of_distances", "of_numbers")
 
     def forward_features(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B 1 1 D"]:
-        joint = x[..., : self.coordinates].float()
+        joint = x[..., : self.coordinates].to(torch.promote_types(x.dtype, torch.float32))
         first, second = torch.triu_indices(x.shape[2], x.shape[2], 1, device=x.device)
         offset = joint[:, :, first] - joint[:, :, second]
         distance = (offset.square().sum(3) + LEAST).sqrt().unsqueeze(2)  # (B, T, 1, pairs)

@@ -25,6 +25,7 @@ TAPS, HIGH = 9, 3  # of a kernel, and how many of them are 2
 MOST = 8  # coordinates that a kernel mixes
 SLOPE = 0.1  # width of a threshold, in deviations of the kernel's answers
 SMALLEST = 1e-6
+ROUNDING = 1e-5  # of what a kernel mixes: what rounding makes of a body that rests
 
 
 class MiniRocket(SkeletonNetwork):
@@ -77,14 +78,20 @@ class MiniRocket(SkeletonNetwork):
 
     @torch.no_grad()
     def see(self, x: Float[Tensor, "B T V C"]) -> None:
-        """Make each threshold the kernel's answer at a random moment of these bodies, and all deviations 1."""
+        """Make each threshold the kernel's answer at a random moment of these bodies, and all deviations 1.
+
+        A kernel to which all these bodies rest hears nothing from then on: it would answer to rounding.
+        """
         random = np.random.default_rng(len(x))
         moment = torch.tensor(random.integers(len(x) * x.shape[1], size=len(self.threshold)), device=x.device)
-        parts = [self._part(self._numbers(x), place) for place in range(len(self.dilations))]
+        numbers = self._numbers(x)
+        parts = [self._part(numbers, place) for place in range(len(self.dilations))]
         answers = torch.cat([it.transpose(0, 1).flatten(1) for it in parts])
-        deviation = answers.std(1, correction=0).clamp_min(SMALLEST)
-        self.mixing /= deviation[:, None]
-        self.threshold.copy_(answers.gather(1, moment[:, None])[:, 0] / deviation)
+        deviation = answers.std(1, correction=0)
+        moved = deviation > ROUNDING * (numbers.abs().mean((0, 1)) @ self.mixing.abs().T)
+        deviation = deviation.clamp_min(SMALLEST)
+        self.mixing.copy_(torch.where(moved[:, None], self.mixing / deviation[:, None], 0.0))
+        self.threshold.copy_(torch.where(moved, answers.gather(1, moment[:, None])[:, 0] / deviation, 0.0))
 
     @torch.no_grad()
     def forward_features(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B 1 1 D"]:
@@ -95,7 +102,7 @@ class MiniRocket(SkeletonNetwork):
             return above.mean(2)[:, None, None]
 
     def _numbers(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B T Q"]:
-        joint = x[..., : self.coordinates].float()
+        joint = x[..., : self.coordinates].to(torch.promote_types(x.dtype, torch.float32))
         middle = joint.mean(2, keepdim=True)
         size = (joint - middle).norm(dim=3).mean((1, 2)).clamp_min(SMALLEST)
         return torch.cat([joint - middle, middle], dim=2).flatten(2) / size[:, None, None]

@@ -166,6 +166,10 @@ class SkeletonNetwork(nn.Module):
         """Networks in it whose heads are fitted to the training clips before training; by default none."""
         return ()
 
+    def of_whole_bodies(self) -> Mapping[str, slice]:
+        """Networks in it whose features are the same at every place, and which features these are; by default none."""
+        return {}
+
     def see(self, x: Float[Tensor, "B T V C"]) -> None:
         """Take from training bodies what is not trained, before a head is fitted; by default nothing."""
 

@@ -16,6 +16,7 @@ STRENGTHS = 10.0 ** np.arange(-5, 2)  # of the ridge, times the number of exampl
 SMOOTHING = 0.05  # of the truth, when sharpness is chosen: few examples do not prove that answers are certain
 SHARPNESS = 2.0 ** np.arange(0, 7.5, 0.5)
 LEAST = 1e-12  # square of a direction's size that is more than rounding, of the largest
+ALIKE = 1e-9  # of the largest number: vectors that differ by less differ by rounding
 UNCHECKED = 0.01, 8.0  # strength and sharpness where no class has two examples
 
 
@@ -53,7 +54,8 @@ def fit_head(
         asked = views // 2
         of_views[:, asked:] = mirrored[of_views[:, asked:]]
     rows = vectors.reshape(clips * views, -1)
-    centre, spread = rows.mean(0), np.sqrt(rows.var(0).sum()) or 1.0  # in all directions the same: small ones are noise
+    centre, spread = rows.mean(0), np.sqrt(rows.var(0).sum())  # in all directions the same: small ones are noise
+    spread = spread if spread > ALIKE * np.abs(rows).max() else 1.0
     x = np.concatenate([(rows - centre) / spread, np.ones((len(rows), 1))], axis=1)
     weight = 1 / np.bincount(of_views.ravel(), minlength=classes)[of_views.ravel()]
     root = np.sqrt(weight / weight.mean())[:, None]

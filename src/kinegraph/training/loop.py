@@ -6,9 +6,10 @@ process). So a resumed run is the uninterrupted one, bit for bit.
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from kinegraph.training.run_folder import RunFolder
 from kinegraph.training.tasks import ClipTask, Task
 
 PATIENCE = 5  # epochs in which a network should have learnt something
+LEAST_STEPS = 100  # that it takes for that; of a shorter training half
 SPIKE = 5  # a batch whose loss is so many times the last epoch's, and worse than chance, is reported
 
 
@@ -88,10 +90,13 @@ class Training:
         self.display = TrainingDisplay(epochs, self.batches, options.monitor, shown=fabric.is_global_zero)
         self.recent: list[tuple[Tensor, ...]] = []  # loss, answers, positions of batches since the sums were looked at
         self.warned = False
+        self.loggers: Loggers | None = None
 
     def fit(self) -> Progress:
         """Train to the last epoch. Ctrl-C finishes the step, saves and raises KeyboardInterrupt."""
-        with stop_request() as stop, self.display, self._open_loggers() as self.loggers:
+        with stop_request() as stop, self.display:
+            if self.loggers:
+                self.loggers.remember()
             self.callbacks.on_start(self.run)
             while not self._is_over():
                 self._epoch(stop)
@@ -114,6 +119,20 @@ class Training:
         at, limit = self.progress, self.options.early_stop
         waited = at.epoch - at.best_epoch if at.epoch % self.options.validate_every == 0 else 0
         return at.epoch >= self.epochs or (limit is not None and waited >= limit)
+
+    @contextmanager
+    def figures_shown(self, config: Mapping[str, Any], fresh: bool) -> Iterator[None]:
+        """Inside the block the log's figures also go to the loggers that are asked for.
+
+        config: of the run. fresh: it begins; what it replaces is not touched before all loggers have been opened.
+        """
+        wanted = loggers_of(self.options) if self.fabric.is_global_zero else ()
+        if not wanted:
+            yield
+            return
+        first, names = self.progress.step + 1, self.options.tensorboard_names
+        with Loggers(wanted, self.run.path, config, first, names, fresh, self.display.say).ended() as self.loggers:
+            yield
 
     def restore(self) -> None:
         """Take up the state in the run's last.ckpt. Raises ValueError if it belongs to another network or data."""
@@ -261,7 +280,8 @@ class Training:
     def _stop(self, reason: str) -> None:
         """Raises ValueError: nothing that comes now can be trusted, what was saved before stays."""
         kept = f"; {self.run.checkpoint} is from before" if self.run.checkpoint.is_file() else ""
-        raise ValueError(f"{reason}: lower the learning rate or clip gradients{kept}")
+        remedy = "lower the learning rate" + (" or clip gradients" if self.options.clip_gradients is None else "")
+        raise ValueError(f"{reason}: {remedy}{kept}")
 
     def _check_weights(self) -> None:
         """A step may spoil the weights though its loss was a number; that would be found only after they are saved."""
@@ -308,13 +328,6 @@ class Training:
         if self.fabric.is_global_zero:
             self.run.log(mode="warning", severity="warning", message=message)
 
-    def _open_loggers(self) -> AbstractContextManager[Loggers | None]:
-        wanted = loggers_of(self.options) if self.fabric.is_global_zero else ()
-        if not wanted:
-            return nullcontext()
-        first = self.progress.step + 1
-        return Loggers(wanted, self.run.path, first, self.options.tensorboard_names, self.display.say).ended()
-
     def _finish_epoch(self) -> None:
         at = self.progress
         loss, hits, _, clips = at.totals
@@ -335,14 +348,15 @@ class Training:
 
     def _warn_at_chance(self, hits: float, clips: float) -> None:
         """Say so, once, when the training clips are recognised no better than by naming the largest class."""
-        if self.warned or self.progress.epoch < PATIENCE:
+        at = self.progress
+        if self.warned or at.epoch < PATIENCE or at.step < min(LEAST_STEPS, self.steps // 2):
             return
         counts = class_counts(self.clips)
         chance = 1 / sum(count > 0 for count in counts) if self._balanced else max(counts) / sum(counts)
         self.warned = hits <= clips * chance + 2 * math.sqrt(clips * chance * (1 - chance)) and chance < 1
         if self.warned:
             self._warn(
-                f"after {self.progress.epoch} epochs top-1 on the training {self.task.counted} is {hits / clips:.1%}, "
+                f"after {at.epoch} epochs top-1 on the training {self.task.counted} is {hits / clips:.1%}, "
                 f"as by always naming the largest class ({chance:.1%}): try another learning rate, and look at the "
                 f"data with `kinegraph inspect {self.clips.folder.path}`"
             )
@@ -351,9 +365,11 @@ class Training:
         """Say that a batch of this epoch was far worse than the epoch before, and worse than chance."""
         at, chance = self.progress, math.log(len(self.clips.folder.class_names))
         if at.before and at.peak[1] > max(SPIKE * at.before, chance):
+            clipped = self.options.clip_gradients is not None
+            remedy = "a lower learning rate" if clipped else "--clip-gradients 1 or a lower learning rate"
             self._warn(
                 f"a spike in epoch {at.epoch}: the loss of a batch was {at.peak[1]:.3g}, on average it was "
-                f"{at.before:.3g} in the epoch before; --clip-gradients 1 or a lower learning rate may help"
+                f"{at.before:.3g} in the epoch before; {remedy} may help"
             )
         at.before, at.peak[1] = loss, 0.0
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from kinegraph.atomic import write_atomic
 from kinegraph.messages import did_you_mean, one_line
 from kinegraph.plugins import plugin_classes
-from kinegraph.safe_io import read_json, read_yaml
+from kinegraph.safe_io import read_json
 from kinegraph.training.run_folder import RunFolder
 
 REFRESH = 0.5  # seconds between looks at the running sums: each look waits for the GPU
@@ -142,20 +142,41 @@ def check_loggers(names: Sequence[str]) -> None:
 class Loggers:
     """All loggers of a run. names: "tensorflow" gives TensorBoard the names of the TensorFlow project.
 
-    say: prints a line. A service that fails in the middle is left, and the training goes on.
+    config: of the run. fresh: a run that begins, so what a replaced run was called does not count. say: prints a line.
+    Raises ValueError for a service that cannot be used. One that fails in the middle is left, and the training goes on.
     """
 
     def __init__(
-        self, wanted: Sequence[str], folder: Path, first_step: int, names: str, say: Callable[[str], None] = print
+        self,
+        wanted: Sequence[str],
+        folder: Path,
+        config: Mapping[str, Any],
+        first_step: int,
+        names: str,
+        fresh: bool = False,
+        say: Callable[[str], None] = print,
     ):
         self.names, self.say = THEIR_NAMES if names == "tensorflow" else {}, say
+        self.folder, self.ids = folder, {} if fresh else _known(folder)
         self.loggers: dict[str, Logger] = {}
-        for name in wanted:
+        for name in sorted(wanted, key="tensorboard".__eq__):  # it never fails, and hides what a replaced run has drawn
             try:
-                self.loggers[name] = _opened(name, folder, first_step)
+                self.loggers[name] = self._opened(name, config, first_step)
             except Exception as error:  # whatever a service raises where it is not reached or has no account
                 self._end(False)
                 raise ValueError(f"{name} cannot be used: {one_line(error)}; or leave --loggers {name}") from error
+
+    def _opened(self, name: str, config: Mapping[str, Any], first_step: int) -> Logger:
+        if name == "tensorboard":
+            return TensorBoard(self.folder / name, first_step)
+        logger = (WandB if name == "wandb" else MLflow)(self.folder, config, self.ids.get(name))
+        self.ids[name] = logger.id
+        return logger
+
+    def remember(self) -> None:
+        """Write down what services call the run, so that it goes on there when it is resumed."""
+        if self.ids:
+            write_atomic(self.folder / IDS, json.dumps(self.ids).encode())
 
     def add(self, step: int, record: Mapping[str, Any]) -> None:
         """The numbers of one line of the log."""
@@ -186,12 +207,6 @@ class Loggers:
                 self.say(f"warning: {name} did not end well: {one_line(error)}")
 
 
-def _opened(name: str, folder: Path, first_step: int) -> Logger:
-    if name == "tensorboard":
-        return TensorBoard(folder / name, first_step)
-    return WandB(folder) if name == "wandb" else MLflow(folder)
-
-
 class TensorBoard:
     """Scalars in an event file. first_step: what an interrupted run has drawn from there on is not shown."""
 
@@ -212,16 +227,17 @@ class TensorBoard:
 class WandB:
     """Weights & Biases. A resumed run goes on under its id; the service ignores steps that it has already."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, config: Mapping[str, Any], known: str | None):
         import wandb  # pyright: ignore[reportMissingImports]
 
+        self.id = known or secrets.token_hex(8)
         self.run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", PROJECT),
             name=folder.resolve().name,
             dir=str(folder),
-            id=_kept(folder, "wandb", secrets.token_hex(8)),
+            id=self.id,
             resume="allow",
-            config=_config(folder),
+            config=dict(config),
         )
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
@@ -234,16 +250,15 @@ class WandB:
 class MLflow:
     """MLflow's tracking, on this machine or a server."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, config: Mapping[str, Any], known: str | None):
         import mlflow  # pyright: ignore[reportMissingImports]
 
         self.mlflow = mlflow
         mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT))
-        known = _known(folder, "mlflow")
         run = mlflow.start_run(run_id=known, run_name=None if known else folder.resolve().name)
-        _kept(folder, "mlflow", run.info.run_id)
+        self.id: str = run.info.run_id
         if not known:
-            flat = _flat(_config(folder))
+            flat = _flat(config)
             mlflow.log_params({name: str(value)[:500] for name, value in flat.items()})  # 500: a server's limit
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
@@ -253,24 +268,12 @@ class MLflow:
         self.mlflow.end_run("FINISHED" if fine else "FAILED")
 
 
-def _known(folder: Path, service: str) -> str | None:
-    """The id of this run there, from before."""
+def _known(folder: Path) -> dict[str, str]:
+    """What services call the run in this folder, from before."""
     ids = read_json(folder / IDS) if (folder / IDS).is_file() else {}
-    return ids.get(service) if isinstance(ids, dict) else None
-
-
-def _kept(folder: Path, service: str, fresh: str) -> str:
-    """The id of this run there; a fresh one is written down."""
-    if known := _known(folder, service):
-        return known
-    ids = read_json(folder / IDS) if (folder / IDS).is_file() else {}
-    write_atomic(folder / IDS, json.dumps((ids if isinstance(ids, dict) else {}) | {service: fresh}).encode())
-    return fresh
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    config = read_yaml(folder / "config.yaml")
-    return config if isinstance(config, dict) else {}
+    if not isinstance(ids, dict) or not all(isinstance(it, str) for it in ids.values()):
+        raise ValueError(f"{folder / IDS} does not say what services call the run; remove it, and they begin a new one")
+    return ids
 
 
 def _flat(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -116,6 +116,8 @@ def open_data(options: TrainOptions) -> Data:
         chosen.append("validation on part 'test', there is no 'val': the best epoch is chosen by it")
     layout = choose_layout(options.layout, folder)
     findings = dataset_findings(folder, options.split)
+    if not options.validate:  # nothing is measured while training, so no part is missing for that
+        findings = [one for one in findings if one.kind != "no_part"]
     check_scale(findings, folder)
     return Data(folder, clips, val_clips, layout, preprocessing, epochs, chosen, findings)
 
