@@ -87,6 +87,29 @@ FILES = {  # name of the file -> text, kind, unit, rows (start, end, label, reco
     "elan.txt": (ELAN_TABLE, "table", "seconds", [(1.0, 2.5, "sit", "", "")]),
     "open.csv": ("start,end,label\n3,9,wave\n9,12,bow\n", "table", None,
         [(3, 9, "wave", "", ""), (9, 12, "bow", "", "")]),
+    "german.csv": ("Datei;Beginn;Ende;Verhalten\na.mp4;1,5;3,0;gehen\n", "table", "seconds",
+        [(1.5, 3.0, "gehen", "a.mp4", "")]),
+    "french.csv": ("Vidéo,Début,Fin,Étiquette\na,1.5,3,pas\n", "table", "seconds", [(1.5, 3.0, "pas", "a", "")]),
+    "spanish.csv": ("archivo,inicio,fin,acción\na,1.5,3,paso\n", "table", "seconds", [(1.5, 3.0, "paso", "a", "")]),
+    "chinese.csv": ("视频,开始帧,结束帧,动作\na,3,9,走路\n", "table", "frames", [(3, 9, "走路", "a", "")]),
+    "t0.csv": ("clip,t0,t1,class\na,1.5,3,walk\n", "table", "seconds", [(1.5, 3.0, "walk", "a", "")]),
+    "first.csv": ("video,first_frame,last_frame,label\na,3,8,walk\n", "table", "frames", [(3, 9, "walk", "a", "")]),
+    "rows.json": ('[{"video": "a", "start": 1.5, "end": 3, "label": "walk"}]', "JSON", "seconds",
+        [(1.5, 3.0, "walk", "a", "")]),
+    "named.json": ('{"a.mp4": [{"start_frame": 3, "end_frame": 9, "action": "walk"}]}', "JSON", "frames",
+        [(3, 9, "walk", "a.mp4", "")]),
+    "activitynet.json": ('{"database": {"a": {"annotations": [{"segment": [1, 3], "label": "walk"}]}}}', "JSON",
+        "seconds", [(1, 3, "walk", "a", "")]),
+    "via.json": ('{"file": {"1": {"fname": "a.mp4"}}, "attribute": {"1": {"options": {"0": "walk"}}, "2": {}}, '
+        '"metadata": {"1_x": {"vid": "1", "z": [1.5, 3], "av": {"1": "0"}}, '
+        '"1_y": {"vid": "1", "z": [4, 5], "av": {"2": "sit"}}}}',
+        "JSON", "seconds", [(1.5, 3.0, "walk", "a.mp4", ""), (4, 5, "sit", "a.mp4", "")]),
+    "studio.json": ('[{"data": {"video": "/d/a.mp4"}, "annotations": [{"result": [{"value": {"ranges": [{"start": 4, '
+        '"end": 9}], "timelinelabels": ["walk"]}}]}]}]', "JSON", "frames", [(3, 9, "walk", "/d/a.mp4", "")]),
+    "a.srt": ("1\n00:00:01,500 --> 00:01:03,000\n<i>walk</i>\nslowly\n\n", "subtitles", "seconds",
+        [(1.5, 63.0, "walk slowly", "", "")]),
+    "a.vtt": ("WEBVTT\n\n00:01.500 --> 00:03.000 align:start\nwalk\n", "subtitles", "seconds",
+        [(1.5, 3.0, "walk", "", "")]),
     "last.csv": ("start_frame,end_frame,label\n0,4,a\n5,9,b\n", "table", "frames",
         [(0, 5, "a", "", ""), (5, 10, "b", "", "")]),
 }  # fmt: skip
@@ -353,3 +376,12 @@ def test_the_summary_by_hand():
     assert (facts["between_segments"], facts["several_labels"], facts["gaps_are"]) == (0.6, 0.1, "none")
     assert facts["classes"]["a"]["segments"] == 2
     assert facts["classes"]["a"]["frames"] == 30
+
+
+def test_recordings_with_segments_lack_no_labels(tmp_path, capsys):
+    np.save(tmp_path / "a.npy", 0.1 * np.arange(20 * 3 * 3).reshape(20, 3, 3))
+    (tmp_path / "own.yaml").write_text("name: own\njoints: [a, b, c]\nbones: [[b, a], [c, b]]\ncentre: a\n")
+    (tmp_path / "s.csv").write_text("recording,start_frame,end_frame,label\na,1,3,walk\n")
+    words = ["prepare", tmp_path / "a.npy", tmp_path / "out", "--segments", tmp_path / "s.csv", "--units", "m"]
+    assert main([*map(str, words), "--layout", str(tmp_path / "own.yaml")]) == 0
+    assert "no labels" not in capsys.readouterr().out

@@ -125,7 +125,7 @@ def prepare(
         labels_file: CSV with one row per clip: clip, label, split, subject ...
         names: what clips' names say: "{label}_{subject}_{_}" for walk_S01_2; "{subject}/{label}" with folders.
         segments: start, end and label of what is done in long recordings: your own table, a label for each frame, or
-            files of BORIS, SimBA, ELAN, Audacity, PKU-MMD or BABEL; one file or a folder. See docs/long_recordings.md.
+            files of BORIS, SimBA, ELAN, VIA, Label Studio and others; one file or folder. See docs/long_recordings.md.
         segments_in: unit of start and end, where the table does not say it.
         none: class of the frames between segments; "ignore" leaves them out of training and figures.
         cut_segments: make a clip of each segment, for networks of clips; also of a dataset folder with segments.

@@ -59,6 +59,7 @@ def _glance(folder: SkeletonDataset, index: int, parts: Mapping[str, Shaped[np.n
         "label": label if label >= 0 else None,
         "subject": subject,
         "splits": {split: str(part[index]) for split, part in parts.items()},
+        "segments": None if folder.segments is None else folder.segments[index],
     }
     shape, step = (people, frames, *values.shape[1:]), max(1, BLOCK_BYTES // values.row_bytes)
     there, digest, moved, largest = _read_once(values, start, people, frames, step)

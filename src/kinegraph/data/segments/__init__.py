@@ -11,13 +11,14 @@ from types import ModuleType
 
 from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.excel import EXCEL
-from kinegraph.data.segments import audacity, babel, boris, elan, frames, pku, simba, table
+from kinegraph.data.segments import audacity, babel, boris, elan, frames, json_rows, pku, simba, subtitles, table
 from kinegraph.data.segments.rows import Row, SegmentTable, Source
 from kinegraph.files import check_is_file
 from kinegraph.messages import first_few
 
-READERS: tuple[ModuleType, ...] = (elan, babel, boris, pku, audacity, table, frames, simba)
-ENDINGS = (".csv", ".tsv", ".txt", ".eaf", ".json", *EXCEL)
+READERS: tuple[ModuleType, ...] = (elan, babel, json_rows, boris, pku, audacity, subtitles, table, frames, simba)
+ENDINGS = (".csv", ".tsv", ".txt", ".eaf", ".json", ".srt", ".vtt", *EXCEL)
+OTHERS = {".textgrid": "a TextGrid of Praat", ".anvil": "annotations of Anvil", ".boris": "a project of BORIS"}
 MOST_FILES = 100_000
 
 
@@ -48,6 +49,10 @@ def read_tables(path: Path) -> tuple[list[SegmentTable], list[str]]:
 def read_table(path: Path) -> SegmentTable:
     """The rows of one file. Raises ValueError where nothing knows it."""
     check_is_file(path)
+    if path.suffix.lower() in OTHERS:
+        raise ValueError(
+            f"{path} is {OTHERS[path.suffix.lower()]}; export its segments as a table of start, end, label"
+        )
     source = Source(path)
     reader = _reader(source)
     if reader is None:

@@ -11,7 +11,7 @@ from kinegraph.messages import quoted
 
 TITLE = "events of BORIS"
 MEDIA = ("media_file_name", "media_file_path", "media_file", "media_file_s")
-OBSERVATION = ("observation_id",)
+OBSERVATION = ("observation_id", "recording", "video", "clip", "file")
 SEARCHED = 50  # rows that the header may stand behind
 NO_SUBJECT = "no focal subject"
 

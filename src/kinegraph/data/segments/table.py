@@ -5,32 +5,55 @@ and numbers with decimals are in seconds. Whole numbers without a unit are frame
 """
 
 import itertools
-import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kinegraph.data.segments.rows import Row, SegmentTable, Source, Unit, is_clock
 
 TITLE = "a table of start, end and label"
-START, END = ("start", "begin", "onset", "from"), ("end", "stop", "offset", "to", "finish")
-LABEL = ("label", "class", "action", "behavior", "behaviour", "activity", "event", "annotation", "category", "gesture")
-RECORDING = ("recording", "clip", "video", "file", "media", "observation", "trial", "session", "sequence", "name")
+# Names of columns, also in German, French, Spanish, Italian, Portuguese, Chinese and Japanese, without accents.
+# fmt: off
+START = (
+    "start", "begin", "onset", "from", "first", "t0", "t_start", "tstart", "t_begin", "time_start",
+    "frame_start", "in", "beginn", "anfang", "von", "debut", "inicio", "comienzo", "desde", "inizio", "开始",
+    "起始", "開始",
+)
+END = (
+    "end", "stop", "offset", "to", "finish", "last", "t1", "t_end", "tend", "t_stop", "time_end", "frame_end",
+    "out", "ende", "bis", "fin", "final", "hasta", "fine", "fim", "结束", "终止", "終了",
+)
+LABEL = (
+    "label", "class", "action", "behavior", "behaviour", "activity", "event", "annotation", "category",
+    "gesture", "exercise", "movement", "motion", "phase", "sign", "gloss", "description", "aktion", "verhalten",
+    "bewegung", "klasse", "ubung", "handlung", "classe", "etiquette", "comportement", "mouvement", "geste",
+    "accion", "etiqueta", "clase", "comportamiento", "actividad", "movimiento", "azione", "etichetta", "acao",
+    "rotulo", "动作", "标签", "类别", "行为", "動作", "ラベル", "行動",
+)
+RECORDING = (
+    "recording", "clip", "video", "file", "filename", "media", "observation", "trial", "session", "sequence",
+    "name", "aufnahme", "datei", "dateiname", "enregistrement", "fichier", "archivo", "grabacion", "arquivo",
+    "视频", "文件", "文件名", "動画", "ファイル",
+)
+# fmt: on
 PERSON = ("person", "individual", "animal", "subject", "actor", "participant", "track", "id")
+LAST = ("last",)  # how columns of the last frame of a segment begin, which is not the first one behind it
 UNITS = {"frame": "frames", "frames": "frames", "s": "seconds", "sec": "seconds", "seconds": "seconds",
          "second": "seconds", "ss": "seconds", "ms": "ms", "msec": "ms", "milliseconds": "ms"}  # fmt: skip
+TOGETHER = {"帧": "frames", "フレーム": "frames", "秒": "seconds"}  # units that stand in a word
 
 
 def detect(source: Source) -> bool:
     """A header with a start, an end or a duration, and a label."""
     header = source.header
-    ends = _column(header, END) is not None or _column(header, ("duration",)) is not None
-    return _column(header, START) is not None and ends and _column(header, LABEL) is not None
+    ends = column_of(header, END) is not None or column_of(header, ("duration",)) is not None
+    return column_of(header, START) is not None and ends and column_of(header, LABEL) is not None
 
 
 def read(source: Source) -> SegmentTable:
     """Raises ValueError with file and line."""
     header = source.header
-    start, end, lasts = (_column(header, names) for names in (START, END, ("duration",)))
-    label, recording, person = (_column(header, names) for names in (LABEL, RECORDING, PERSON))
+    start, end, lasts = (column_of(header, names) for names in (START, END, ("duration",)))
+    label, recording, person = (column_of(header, names) for names in (LABEL, RECORDING, PERSON))
     assert start is not None
     assert label is not None
     rows: list[Row] = []
@@ -51,30 +74,34 @@ def read(source: Source) -> SegmentTable:
         decimals = decimals or not (first.is_integer() and last.is_integer())
         named = ["" if it is None else cells[it] for it in (recording, person)]
         rows.append(Row(first, last, cells[label], *named, line=line))
-        if not (first.is_integer() and last.is_integer()) and _unit(header[start]) == "frames":
+        if not (first.is_integer() and last.is_integer()) and unit_of(header[start]) == "frames":
             raise ValueError(
                 f"{source.path} line {line} is from {first:g} to {last:g}, expected frames as the column "
                 f"{header[start]} says; a column of seconds is called start_s"
             )
-    unit = "seconds" if clock else _unit(header[start]) or ("seconds" if decimals else None)
+    last_frames = end is not None and header[end].split("_")[0] in LAST and unit_of(header[end]) == "frames"
+    unit = "seconds" if clock else unit_of(header[start]) or ("seconds" if decimals else None)
     if unit == "ms":
         rows = [Row(it.start / 1000, it.end / 1000, it.label, it.recording, it.person, it.line) for it in rows]
-    return _with_last_frames(SegmentTable(source.path, TITLE, _named(unit), tuple(rows)))
+    table = SegmentTable(source.path, TITLE, _named(unit), tuple(rows))
+    return _one_longer(table, "its column says so") if last_frames else _with_last_frames(table)
 
 
 def _named(unit: str | None) -> Unit | None:
     return "frames" if unit == "frames" else None if unit is None else "seconds"
 
 
-def _column(header: Sequence[str], names: Sequence[str]) -> int | None:
+def column_of(header: Sequence[str], names: Sequence[str]) -> int | None:
     """The column of one of these names, or whose name begins with one; those with a unit first."""
     exact = [i for name in names for i, column in enumerate(header) if column == name]
-    near = [i for name in names for i, column in enumerate(header) if re.match(rf"{name}_", column)]
-    return min(near + exact, key=lambda i: (_unit(header[i]) is None, (near + exact).index(i)), default=None)
+    begins = {name: f"{name}_" if name.isascii() else name for name in names}
+    near = [i for name in names for i, column in enumerate(header) if column.startswith(begins[name])]
+    return min(near + exact, key=lambda i: (unit_of(header[i]) is None, (near + exact).index(i)), default=None)
 
 
-def _unit(column: str) -> str | None:
-    return next((UNITS[word] for word in column.split("_") if word in UNITS), None)
+def unit_of(column: str) -> str | None:
+    found = next((UNITS[word] for word in column.split("_") if word in UNITS), None)
+    return found or next((unit for word, unit in TOGETHER.items() if word in column), None)
 
 
 def _with_last_frames(table: SegmentTable) -> SegmentTable:
@@ -90,7 +117,12 @@ def _with_last_frames(table: SegmentTable) -> SegmentTable:
     empty = any(it.start == it.end for it in table.rows)
     if not (1 in steps or empty) or 0 in steps:
         return table
-    rows = [Row(it.start, it.end + 1, it.label, it.recording, it.person, it.line) for it in table.rows]
-    reason = "segments begin one frame behind others" if 1 in steps else "one ends in the frame where it begins"
+    return _one_longer(
+        table, "segments begin one frame behind others" if 1 in steps else "one ends in the frame where it begins"
+    )
+
+
+def _one_longer(table: SegmentTable, reason: str) -> SegmentTable:
+    """The table with the frame behind the last one as the end of each segment, and a line that says why."""
     note = f"{table.path.name}: an end is the last frame of its segment, as {reason}"
-    return SegmentTable(table.path, table.kind, table.unit, tuple(rows), notes=(note,))
+    return replace(table, rows=tuple(replace(row, end=row.end + 1) for row in table.rows), notes=(note,))
