@@ -108,8 +108,8 @@ def prepare(
         labels: ui-prmd, npz: "movement" (the default) is the recording's class, "quality" makes it two, correct and
             incorrect, "correct" leaves out the incorrect ones.
         layout: joints where the files do not say them: a layout name or a .yaml file.
-        class_names: text file with one class name per line, or ntu60, ntu120, babel60, babel120. They name the classes
-            that are numbers in the files, and say the order of those that are words or folders.
+        class_names: text file with one class name per line, or ntu60, ntu120, babel60, babel120; it names
+            classes that are numbers, and orders named ones.
         split_name: annotations, npy, tfrecord: name of the split that train and val files are parts of; by
             default xsub, xview or xset, as their names say, else split.
         box_threshold: annotations: of Kinetics-400, least score of a skeleton's box.

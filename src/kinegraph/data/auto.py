@@ -141,7 +141,12 @@ def twin_names(names: Sequence[str]) -> tuple[str, str] | None:
 
 def labels_of_mirrored(preprocessing: Preprocessing, class_names: Sequence[str]) -> list[str]:
     """A line where mirrored clips keep the label of their class though another one is its mirror image by name."""
-    if preprocessing.augment.mirror_labels or not (twins := twin_names(class_names)):
+    varied = preprocessing.augment
+    if (
+        varied.mirror_labels
+        or not (varied.mirror or preprocessing.test_mirror)
+        or not (twins := twin_names(class_names))
+    ):
         return []
     return [
         f"mirrored clips of '{twins[0]}' keep their class, though by name '{twins[1]}' is its mirror image; "

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kinegraph.models.layers.batchnorm import BatchNorm
-from kinegraph.models.layers.blocks import check_people, over_time
+from kinegraph.models.layers.blocks import check_people, over_time, picked
 from kinegraph.models.layers.folding import fold_norm
 from kinegraph.models.layers.products import quick_linear
 from kinegraph.models.layers.streaming import StreamedNetwork
@@ -58,8 +58,8 @@ class GroupAttention(nn.Module):
         token = torch.arange(STEP * self.joints, device=self.table.device)
         frame, joint = (token // self.joints, token % self.joints) if self.spread_joints else (token % STEP, None)
         apart = frame[:, None] - frame + STEP - 1
-        chosen = self.table[apart] if joint is None else self.table[apart, joint[:, None], joint]
-        return chosen.permute(2, 0, 1)
+        row = apart if joint is None else (apart * self.joints + joint[:, None]) * self.joints + joint
+        return picked(self.table.flatten(0, -2), row.flatten()).unflatten(0, row.shape).permute(2, 0, 1)
 
     def attend(
         self,

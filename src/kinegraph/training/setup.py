@@ -93,8 +93,7 @@ def open_data(options: TrainOptions) -> Data:
     preprocessing, chosen = options.preprocessing, list[str]()
     if options.from_data:
         preprocessing, chosen = adapt(preprocessing, folder, indices, options.from_data)
-    if preprocessing.augment.mirror or preprocessing.test_mirror:
-        chosen += labels_of_mirrored(preprocessing, folder.class_names)
+    chosen += labels_of_mirrored(preprocessing, folder.class_names)
     if options.task == "frames":
         clips, val_clips = open_recordings(folder, options, preprocessing)
     else:

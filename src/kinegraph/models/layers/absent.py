@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from kinegraph.models.layers.blocks import picked
 from kinegraph.models.layers.threads import each, workers
 
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -64,7 +65,7 @@ def between_moments(y: Float[Tensor, "N S D"], frames: int) -> Float[Tensor, "N 
     place = torch.arange(frames, device=y.device) * (moments / frames)
     before = place.long().clamp(max=moments - 1)
     share = (place - before).to(y.dtype)[:, None]
-    return torch.lerp(y[:, before], y[:, (before + 1).clamp(max=moments - 1)], share)
+    return torch.lerp(picked(y, before, 1), picked(y, (before + 1).clamp(max=moments - 1), 1), share)
 
 
 def clip_logits_and_loss(
@@ -87,7 +88,7 @@ class _Bodies(NamedTuple):
 
     def of_clips(self, y: Float[Tensor, "B ..."]) -> Float[Tensor, "N M ..."]:
         """What was computed for each body of each clip."""
-        return (y if self.place is None else y[self.place]).unflatten(0, (-1, self.people))
+        return (y if self.place is None else picked(y, self.place)).unflatten(0, (-1, self.people))
 
 
 def _bodies(model: nn.Module, x: Float[Tensor, "N M T V C"], people: Int[Tensor, "N"] | None) -> _Bodies:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from kinegraph.models.layers.batchnorm import BatchNorm
@@ -34,6 +34,15 @@ class Identity(nn.Module):
 
     def forward(self, x: Tensor, copies: int = 1) -> Tensor:
         return x
+
+
+def picked(x: Float[Tensor, "..."], places: Int[Tensor, "n"], axis: int = 0) -> Float[Tensor, "..."]:
+    """x at some places of an axis, of which one may be there often; the same gradients each time.
+
+    On a CPU several threads add up the gradients of x[places] in the order in which they come, of more than 32,768
+    numbers: a resumed run was not the uninterrupted one. Those of index_select on a GPU have no order either.
+    """
+    return x.index_select(axis, places) if x.device.type == "cpu" else x[(slice(None),) * axis + (places,)]
 
 
 def shortcut(width_in: int, width: int, stride: int = 1) -> nn.Module:
