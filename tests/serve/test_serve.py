@@ -154,7 +154,7 @@ def test_a_file_of_several_clips_is_answered_clip_by_clip(client):
     ("address", "content", "status", "message"),
     [
         ("/predict?name=a.csv", b"nonsense", 422, "a.csv"),
-        ("/predict?name=a.exe", b"", 400, "no format has this ending"),
+        ("/predict?name=a.exe", b"", 400, "no format has this ending; .csv, .json, .npz and"),
         ("/predict?name=a", b"", 400, "no format has this ending"),
         ("/predict", b"", 400, "name is missing"),
         ("/predict?name=a.csv&tpo=1", b"", 400, "did you mean 'top'?"),
@@ -187,12 +187,31 @@ def test_wrong_requests_are_one_line(client, address, content, status, message):
         ({"keypoint": [[[1, 2, 3]] * 25], "joints": 3}, "the clip has 'joints'"),
         ({"keypoint": [[[1, 2, 3]] * 25], "fps": -1}, "fps is not above 0"),
         ({"keypoint": [[[1, 2, 3]] * 24]}, "24 joints"),
+        ({"keypoint": [[[1, 2, 3]] * 25], "layout": "coco17"}, "25 joints, layout 'coco17' has 17"),
+        ({"keypoint": [[[1, 2, 3]] * 25], "layout": "/etc/passwd"}, "no layout '/etc/passwd'"),
+        ({"keypoint": [[[1, 2, 3]] * 24], "layout": "ntu24"}, "layout 'ntu24'"),
     ],
 )
 def test_wrong_clips_are_one_line(client, clip, message):
     answer = client.post("/predict", json=clip)
     assert answer.status_code == 422
     assert message in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("up=-y", "up is for a file"),
+        ("units=mm", "units is for a file"),
+        ("format=ntu", "format is for a file"),
+        ("clip=1", "the clip holds no clip of number 1"),
+    ],
+)
+def test_a_clip_is_not_answered_as_if_options_of_files_counted(client, options, message):
+    clip = recording(20).keypoint.tolist()
+    assert client.post("/predict?clip=0&layout=ntu25", json={"keypoint": clip, "layout": "ntu25"}).status_code == 200
+    answer = client.post(f"/predict?{options}", json={"keypoint": clip})
+    assert (answer.status_code, message in answer.json()["error"]) == (422, True)
 
 
 @pytest.mark.parametrize(

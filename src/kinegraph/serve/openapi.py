@@ -40,6 +40,7 @@ CLIP = {
         "score": {"type": "array"},
         "fps": NUMBER,
         "image_size": {"description": "[width, height] in pixels"},
+        "layout": {"type": "string", "description": "a built-in one, by default that of the network"},
     },
 }
 REFUSED = {

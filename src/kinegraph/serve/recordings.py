@@ -122,9 +122,7 @@ def upload_name(name: str) -> str:
     stem, dot, ending = last.rpartition(".")
     suffix = f".{ending}".lower()
     if not dot or suffix not in SUFFIXES:
-        raise ValueError(
-            f"the file is called {quoted(last)}: no format has this ending; .csv, .json, .npz and {MORE} do"
-        )
+        raise ValueError(f"the file is called {quoted(last)}: no format has this ending; {MORE} do")
     kept = "".join(it if it.isascii() and (it.isalnum() or it in "-_") else "_" for it in stem)[:80]
     return f"{kept or 'recording'}{suffix}"
 
@@ -195,8 +193,8 @@ def _questions(
 ) -> tuple[Any, Any]:
     """The clips of an upload, and a function that gives what was changed in them. notes: is filled meanwhile."""
     if path.name == CLIP:
-        clip = clip_of_json(path, predictor, asking)
-        return compared(iter([Question(clip, source=name)]), predictor, notes.append, asking.up is not None), list
+        asked = iter([Question(clip_of_json(path, predictor, asking), source=name)] if not asking.clip else [])
+        return compared(asked, predictor, notes.append), list
     options: dict[str, object] = {key: getattr(asking, key) for key in ("layout", "fps", "image_size", "units", "up")}
     if asking.layout == OWN:
         place = path.parent / "layout.yaml"
@@ -214,12 +212,16 @@ def _questions(
 
 
 def clip_of_json(path: Path, predictor: Asked, asking: Asking) -> SkeletonClip:
-    """The clip of {"keypoint": ..., "score": ..., "fps": ..., "image_size": ...}."""
+    """The clip of {"keypoint": ..., "score": ..., "fps": ..., "image_size": ..., "layout": ...}."""
+    if given := [name for name in ("format", "units", "up") if getattr(asking, name) is not None]:
+        raise ValueError(f"{given[0]} is for a file; the coordinates of a clip are taken as the network has them")
     content = read_json(path)
     if not isinstance(content, Mapping) or "keypoint" not in content:
         raise ValueError('the clip is no object with "keypoint": frames of joints, or people of frames of joints')
     if unknown := content.keys() - {"keypoint", "score", "fps", "image_size", "layout"}:
-        raise ValueError(f"the clip has {quoted(sorted(unknown)[0])}, expected keypoint, score, fps, image_size")
+        raise ValueError(
+            f"the clip has {quoted(sorted(unknown)[0])}, expected keypoint, score, fps, image_size, layout"
+        )
     try:
         keypoint = np.array(content["keypoint"], np.float32)
         score = None if content.get("score") is None else np.array(content["score"], np.float32)
@@ -227,7 +229,12 @@ def clip_of_json(path: Path, predictor: Asked, asking: Asking) -> SkeletonClip:
     except (TypeError, ValueError, OverflowError):
         raise ValueError("keypoint, score or fps of the clip hold something else than numbers, or are uneven") from None
     size = asking.image_size or content.get("image_size")
-    clip = clip_of(keypoint, predictor.layout, score)
+    layout = asking.layout or content.get("layout")
+    if layout in (None, OWN, predictor.layout.name):
+        clip = clip_of(keypoint, predictor.layout, score)
+    else:
+        check_layout(str(layout))
+        clip = SkeletonClip(keypoint, str(layout), score=score)
     if not np.isfinite(clip.keypoint).all() or (fps is not None and not 0 < fps < 10_000):
         raise ValueError("keypoint or fps of the clip are not finite, or fps is not above 0")
     return replace(clip, name="clip", fps=fps, image_size=None if size is None else size_of(size))
