@@ -87,7 +87,7 @@ def yaml_block(path: Path, changes: Sequence[str] = ()) -> Block:
 def read_main_py(path: Path, changes: Sequence[str] = (), validate: bool | None = None) -> Recipe:
     """The recipe in a YAML file. changes: as --cfg-options, such as train_feeder_args.bone=true."""
     config = yaml_block(path, changes)
-    recipe = Recipe(path, _dialect(config, str(config.get("model", ""))))
+    recipe = Recipe(path, _dialect(config, str(config.get("model", ""))), config)
     say_training(config, recipe, validate)
     return recipe
 
