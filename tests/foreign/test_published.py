@@ -189,3 +189,12 @@ def test_scores_are_not_averaged(tmp_path, capsys):
     (tmp_path / "config.py").write_text(FLAT)
     assert main(["test", str(tmp_path / "config.py"), "a.pth", "--average-clips", "score"]) == 2
     assert "--average-clips score: here probabilities are averaged" in capsys.readouterr().err
+
+
+def test_what_validation_and_training_look_at(read):
+    """A training sees a clip once at a step; a validation prepares as a test does, which is said where it matters."""
+    assert not any("validation prepares" in line for line in read(NEW).notes)
+    recipe = read(NEW, "val_dataloader['dataset']['pipeline'][2] = dict(type='UniformSampleFrames', clip_len=64)")
+    assert sum("validation prepares clips as a test does here; frames differs there" in it for it in recipe.notes) == 1
+    (refused,) = read(NEW, "train_dataloader['dataset']['dataset']['pipeline'][2].update(num_clips=4)").refused
+    assert "num_clips is 4 in training, where a clip is seen once at a step here" in refused

@@ -165,13 +165,12 @@ def _data(config: Block, recipe: Recipe, newer: bool) -> None:
             _source(part, block, name, recipe)
     splits = [recipe.parts[part].split for part in ("train", "val") if part in recipe.parts]
     recipe.dataset["splits"] = splits
-    train, test = (found.get(part, (Block(), ""))[0].get("pipeline") for part in ("train", "test"))
-    lists = [it if isinstance(it, list | tuple) else None for it in (train, test)]
-    if "train" in found and lists[0] is None:
+    pipelines = (found.get(part, (Block(), ""))[0].get("pipeline") for part in ("train", "val", "test"))
+    train, val, test = (list(it) if isinstance(it, list | tuple) else None for it in pipelines)
+    if "train" in found and train is None:
         recipe.refuse("the training data have no pipeline", found["train"][0], "pipeline")
-    elif any(it is not None for it in lists):
-        first, last = (lists[0] if lists[0] is not None else lists[1]), lists[1]
-        preprocessing(list(first or ()), list(last) if last is not None else None, recipe)
+    elif train is not None or test is not None:
+        preprocessing(train or test or [], val, test, recipe)
     recipe.dataset["units"] = _units(recipe)
 
 

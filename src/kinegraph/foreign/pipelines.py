@@ -19,16 +19,18 @@ LEFT, RIGHT = [1, 3, 5, 7, 9, 11, 13, 15], [2, 4, 6, 8, 10, 12, 14, 16]  # of CO
 ENDS = ("Collect", "ToTensor", "PackActionInputs", "PackSkeInputs", "PoseDecode", "Rename", "DecompressPose")
 
 
+Values = dict[str, tuple[Any, Block, str]]  # options of our preprocessing, each with the block and the key that say it
+
+
 @dataclass
 class Steps:
     """What a pipeline does so far.
 
-    values: options of our preprocessing, each with the block and the key that say it. order: kinds of steps as met.
-    features: by the names that the pipeline gives them.
+    values: what it says. order: kinds of steps as met. features: by the names that the pipeline gives them.
     """
 
     recipe: Recipe
-    values: dict[str, tuple[Any, Block, str]] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     features: dict[str, str] = field(default_factory=lambda: {"keypoint": "joint"})
 
@@ -39,13 +41,15 @@ class Steps:
         check_known(self.recipe, block, known, str(block["type"]))
 
 
-def preprocessing(train: list[Any], test: list[Any] | None, recipe: Recipe) -> None:
-    """Say how clips become what the network sees. test: the pipeline of testing, if there is one."""
+def preprocessing(train: list[Any], val: list[Any] | None, test: list[Any] | None, recipe: Recipe) -> None:
+    """Say how clips become what the network sees. val, test: the pipelines of validation and test, if there are any."""
     with about_training(recipe, only=test is not None):
         steps = _read(train, recipe)
     tested = _read(test, recipe) if test is not None else None
     values = dict(steps.values)
     if tested is not None:
+        with about_training(recipe):
+            _check_training(steps.values, _read(val, recipe).values if val is not None else {}, tested.values, recipe)
         _add_test(values, tested.values, recipe)
     values.setdefault("normalize", ("none", Block(), ""))
     for name in ORDER:
@@ -99,13 +103,21 @@ def _check_order(steps: Steps) -> None:
         steps.recipe.refuse(f"{wrong}; here it is the other way round")
 
 
-def _add_test(values: dict[str, Any], tested: dict[str, Any], recipe: Recipe) -> None:
+def _check_training(train: Values, val: Values, test: Values, recipe: Recipe) -> None:
+    """Refuse several choices of frames of a clip at a step; say what a validation has otherwise than a test."""
+    clips, block, key = train.get("test_clips", (1, Block(), ""))
+    if clips != 1:
+        recipe.refuse(f"num_clips is {quoted(clips)} in training, where a clip is seen once at a step here", block, key)
+    for name, (value, block, key) in val.items():
+        if name != "test_clips" and not name.startswith("augment.") and test.get(name, (None,))[0] != value:
+            recipe.note(f"validation prepares clips as a test does here; {name} differs there", block, key)
+
+
+def _add_test(values: Values, tested: Values, recipe: Recipe) -> None:
     """What testing does otherwise than training. Refuses what cannot differ here."""
-    clips = tested.get("test_clips", (1,))
-    if clips[0] != 1:
-        values["test_clips"] = clips
-    else:
-        values.pop("test_clips", None)
+    values.pop("test_clips", None)
+    if "test_clips" in tested and tested["test_clips"][0] != 1:
+        values["test_clips"] = tested["test_clips"]
     for name in dict.fromkeys([*values, *tested]):
         if name.startswith("augment.") and name in tested:
             _, block, key = tested[name]
