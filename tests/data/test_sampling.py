@@ -36,23 +36,26 @@ def test_test_indices_are_the_published_ones(key):
     assert chosen.ravel().tolist() == TRANSFORMS[key].tolist()
 
 
-@pytest.mark.parametrize(("recorded", "frames"), [(7, 10), (3, 10), (13, 10), (40, 10)])
-def test_test_indices_with_a_random_start_by_the_published_draws(recorded, frames):
+@pytest.mark.parametrize("way", ["uniform_pyskl", "uniform_random_start"])
+@pytest.mark.parametrize(("recorded", "frames"), [(7, 10), (3, 10), (2, 10), (13, 10), (40, 10)])
+def test_test_indices_by_the_published_draws_of_pyskl(recorded, frames, way):
     """Before each choice there is a number for the part that is used, which is always all of it."""
     rng = np.random.RandomState(255)
     expected = []
-    for _ in range(3):
+    for clip in range(3):
         rng.rand()
         assert rng.randint(1) == 0
         if recorded < frames:
-            expected.append((rng.randint(recorded) + np.arange(frames)) % recorded)
+            regular = clip if recorded < 3 else clip * recorded // 3
+            start = rng.randint(recorded) if way == "uniform_random_start" else regular
+            expected.append((start + np.arange(frames)) % recorded)
         elif recorded < 2 * frames:
             left_out = np.sort(rng.choice(frames + 1, recorded - frames, replace=False))
             expected.append([t + (left_out <= t).sum() for t in range(frames)])
         else:
             bins = [i * recorded // frames for i in range(frames + 1)]
             expected.append(bins[:-1] + rng.randint(np.diff(bins)))
-    chosen = uniform_test_indices(recorded, frames, 3, random_start=True)
+    chosen = uniform_test_indices(recorded, frames, 3, way)
     np.testing.assert_array_equal(chosen, expected)
 
 

@@ -166,10 +166,11 @@ def pyskl() -> Iterator[tuple[str, str]]:
 
 # ---- ProtoGCN --------------------------------------------------------------------------------------------------------
 
+FLIPPED = "dict(type='Spatial_Flip', dataset='nturgb+d', p=0.5), "
 MORE = {  # augmentations behind the rotation, by data set and stream
-    **dict.fromkeys([(60, "xsub"), (120, "xset")], dict.fromkeys(["b", "bm", "k", "km"], "dict(type='Joint_Flip'), ")),
+    **dict.fromkeys([(60, "xsub"), (120, "xset")], dict.fromkeys(["b", "bm", "k", "km"], FLIPPED)),
     (60, "xview"): dict.fromkeys(["k", "km"], "dict(type='Part_Drop'), "),
-    (120, "xsub"): dict.fromkeys(["j", "jm", "b", "bm"], "dict(type='Joint_Flip'), ")
+    (120, "xsub"): dict.fromkeys(["j", "jm", "b", "bm"], FLIPPED)
     | dict.fromkeys(["k", "km"], "dict(type='Part_Drop'), "),
 }
 CACHE = "memcached=True, mc_cfg=('localhost', 11211), "

@@ -39,7 +39,7 @@ def test_joints_of_a_config_that_its_network_does_not_have(tmp_path):
 OLD, NEW = projects.pyskl("stgcnpp", "j", False), projects.mmaction1("stgcn", "j", False)
 REFUSED = [
     (NEW, "data_preprocessor=dict(blending=dict(type='MixupBlending'))", "model", "'blending' is not known here"),
-    (OLD, "train_cfg=dict(aux_info=[])", "model", "model.train_cfg: 'aux_info' is not known here"),
+    (OLD, "train_cfg=dict(aux_info=[])", "model", "aux_info not known here; --cfg-options model.train_cfg=None"),
     (OLD, "test_cfg=dict(feature_extraction=True)", "model", "'feature_extraction' is not known here"),
     (
         OLD,
@@ -52,7 +52,12 @@ REFUSED = [
     (NEW, "train_dataloader.update(drop_last=True)", "", "drop_last is True, here it is always False"),
     (OLD, "data.update(train_dataloader=dict(shuffle=False))", "", "shuffle is False, here it is always True"),
     (NEW, "train_cfg = dict(type='IterBasedTrainLoop', max_iters=100)", "", "counted in epochs here"),
-    (OLD, "data['train']['dataset'].update(class_prob=[1, 2])", "", "class_prob is [1, 2]"),
+    (
+        OLD,
+        "data['train']['dataset'].update(class_prob=[1, 2])",
+        "",
+        "--cfg-options data.train.dataset.class_prob=None goes on",
+    ),
 ]
 
 

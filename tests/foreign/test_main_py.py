@@ -428,3 +428,8 @@ def test_a_graph_of_a_users_code_by_the_name_of_a_layout(place):
     assert any("joints and edges are those of our layout 'coco17'" in note for note in recipe.notes)
     (refused,) = recipe_of(CTR.replace("graph.ntu_rgb_d.Graph", "graph.joint17.Graph"), place).refused
     assert "the graph 'graph.joint17.Graph' is not here" in refused
+    assert "--cfg-options model_args.graph=graph.NAME.Graph" in refused
+    changed = recipe_of(ST_GCN, place, "model_args.graph_args.layout=blazepose33")
+    assert (changed.refused, changed.dataset["layout"]) == ([], "blazepose33")
+    (refused,) = recipe_of(ST_GCN, place, "model_args.graph_args.layout=my_pose").refused
+    assert "--cfg-options model_args.graph_args.layout=NAME takes one of them, or one of our layouts" in refused

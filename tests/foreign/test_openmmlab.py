@@ -17,6 +17,7 @@ from kinegraph.data.loading import train_loader
 from kinegraph.foreign.read import read_foreign
 from kinegraph.foreign.recipe import as_yaml
 from kinegraph.models.weights import load_weights
+from kinegraph.skeleton.layout import load_layout
 from kinegraph.training import loop
 from tests.foreign import projects
 
@@ -96,13 +97,14 @@ def test_what_a_new_config_says(place):
     assert ours["preprocessing"] == wanted
     assert (ours["schedule"], ours["epochs"], ours["validate"]) == ({"kind": "cosine"}, 16, True)
     hrnet = options(VARIANTS["pyskl stgcnpp True xsub"], place)
-    assert hrnet["preprocessing"] == wanted | {"streams": ["joint"], "min_score": 0.01}  # PYSKL drops unsure joints
+    its_own = {"sampling": "uniform_pyskl", "min_score": 0.01}  # PYSKL draws otherwise, and drops unsure joints
+    assert hrnet["preprocessing"] == wanted | {"streams": ["joint"]} | its_own
     strong = options(VARIANTS["pyskl strong"], place)
     assert strong["preprocessing"]["augment"] == {"rotation": [0.3] * 3, "scale": 0.1}
     plain = options(VARIANTS["vanilla j"], place)
     assert plain["model"]["init_args"] == {"dropout": 0.5, "init": "pyskl"}
     assert (plain["preprocessing"]["sampling"], plain["partition"]) == ("pad", "spatial")
-    assert "nesterov" not in plain["optimizer"]["init_args"]
+    assert plain["optimizer"]["init_args"]["nesterov"] is False  # it names none, and ours is true
     proto = options(VARIANTS["ProtoGCN k"], place)
     assert proto["model"]["init_args"] == {"prototypes": 400, "weight": 0.2}
     assert proto["preprocessing"] == uniform | {
@@ -112,6 +114,137 @@ def test_what_a_new_config_says(place):
         "sampling": "uniform_random_start",
         "augment": {"rotation": [0.2] * 3, "part_drop": 0.2},
     }
+
+
+def changed(name: str, *changes: tuple[str, str]) -> str:
+    text = VARIANTS[name]
+    for before, after in changes:
+        assert before in text
+        text = text.replace(before, after)
+    return text
+
+
+def test_what_an_optimizer_leaves_out_is_as_torch_has_it(place):
+    """Another class would keep the values of our default optimizer."""
+    sgd = "type='SGD', lr=0.1, momentum=0.9, weight_decay=0.0005, nesterov=True"
+    for text, wanted in (
+        ("type='Adam', lr=0.0005", {"lr": 0.0005, "weight_decay": 0}),
+        ("type='AdamW'", {"lr": 0.001, "weight_decay": 0.01}),
+        ("type='SGD', lr=0.1", {"lr": 0.1, "momentum": 0, "nesterov": False, "weight_decay": 0}),
+    ):
+        ours = options(changed("1.x stgcn True j", (sgd, text)), place)
+        (place / "ours.yaml").write_text(yaml.safe_dump(ours | {"split": "xsub"}))
+        read = vars(read_config(train, place / "ours.yaml").optimizer.init_args)
+        assert wanted == {key: read[key] for key in wanted}, text
+
+
+def test_smoothed_labels_only_where_the_project_has_them(place):
+    """MMAction2 0.x and PYSKL smooth the labels of clips of several classes alone."""
+    smooth = ("num_classes=60,", "num_classes=60, label_smooth_eps=0.1,")
+    assert options(changed("1.x stgcn True j", smooth), place)["loss"]["init_args"] == {"label_smoothing": 0.1}
+    for name in ("0.x stgcn_80e_ntu60_xsub_keypoint", "pyskl stgcn True xsub"):
+        assert "loss" not in options(changed(name, smooth), place)
+        assert any("label_smooth_eps has no effect" in line for line in read_foreign(place / "config.py").notes)
+
+
+def test_protogcn_as_published(place):
+    """Its files say Spatial_Flip, which exchanges joints, and box_thr without a valid_ratio."""
+    flip = ("dict(type='Part_Drop')", "dict(type='Spatial_Flip', dataset='nturgb+d', p=0.5)")
+    ours = options(changed("ProtoGCN k", flip), place)
+    assert ours["preprocessing"]["augment"] == {"rotation": [0.2] * 3, "joint_flip": 0.5}
+    (place / "config.py").write_text(changed("ProtoGCN k", flip, ("dataset='nturgb+d', p", "dataset='coco', p")))
+    (line,) = read_foreign(place / "config.py").refused
+    assert "Spatial_Flip is for joints of 'coco', the network has the joints ntu25" in line
+    boxes = ("split='xsub_val'", "split='xsub_val', box_thr=0.5")
+    options(changed("ProtoGCN k", boxes), place)
+    recipe = read_foreign(place / "config.py")
+    assert "box_threshold" not in recipe.dataset
+    assert any("box_thr leaves out no skeleton" in line for line in recipe.notes)
+
+
+def test_turning_by_joints_that_are_no_spine_is_refused(place):
+    new, pyskl = "1.x stgcn False j", "pyskl stgcn False xsub"
+    only = ("dict(type='PreNormalize3D')", "dict(type='PreNormalize3D', align_spine=False)")
+    assert options(changed(pyskl, only), place)["preprocessing"]["normalize"] == "first_frame_centre"
+    (place / "config.py").write_text(changed(new, only))  # there the shoulders are still turned
+    (line,) = read_foreign(place / "config.py").refused
+    assert "turns the spine or the shoulders only" in line
+    other = (("layout='nturgb+d'", "layout='smpl24'"), ("dataset='nturgb+d'", "dataset='smpl24'"))
+    (place / "config.py").write_text(changed(pyskl, *other))
+    (line,) = read_foreign(place / "config.py").refused
+    assert "joints (0, 1) and (8, 4), in smpl24 no spine and no shoulders; align_spine=False only centres" in line
+    options(changed(pyskl, only, *other), place)
+    (note,) = [it for it in read_foreign(place / "config.py").notes if "origin" in it]
+    assert "there right_hand" in note  # the last of its joints
+
+
+def test_a_type_may_name_its_library_and_a_value_the_environment(place, monkeypatch):
+    monkeypatch.setenv("CLIPS", "/of/the/user.pkl")
+    text = changed(
+        "1.x stgcn True j", ("type='GCNHead'", "type='mmaction.GCNHead'"), ("type='SGD'", "type='mmengine.SGD'")
+    )
+    text = text.replace("'data/skeleton/ntu60_2d.pkl'", "os.environ.get('CLIPS', 'mine.pkl')")
+    options(f"import os\nprint(str(dict(a=[1])), [2])\n{text}", place)
+    recipe = read_foreign(place / "config.py")
+    assert recipe.parts["train"].path == "mine.pkl"
+    assert any("CLIPS of the environment is not read, its default is taken" in line for line in recipe.notes)
+    (place / "config.py").write_text(f"import os\n{text}".replace(", 'mine.pkl'", ""))
+    with pytest.raises(ValueError, match=r"config.py:\d+: CLIPS of the environment is not read; --cfg-options"):
+        read_foreign(place / "config.py")
+    (place / "config.py").write_text("import os\n" + text + "\nprint(model.pop('backbone'))\n")
+    with pytest.raises(ValueError, match="is code"):
+        read_foreign(place / "config.py")
+
+
+def test_a_refused_setting_names_the_option_that_goes_on_without(place):
+    text = changed(
+        "1.x stgcn True j",
+        ("clip_len=100)", "clip_len=100, keyframes=25)"),
+        ("type='STGCN'", "type='STGCN', gcn_act='gelu'"),
+    )
+    (place / "config.py").write_text(text)
+    refused = read_foreign(place / "config.py").refused
+    assert len(refused) == 2
+    cfg_options = [line.partition("--cfg-options ")[2].split(" ")[0] for line in refused]
+    assert cfg_options[0] == "model.backbone.gcn_act=relu"
+    assert read_foreign(place / "config.py", cfg_options).refused == []
+
+
+OWN = "layout=dict(num_node=5, inward=[(1, 0), (2, 1), (3, 0), (4, 3)], center=0)"
+
+
+def test_joints_that_a_config_spells_out(place, monkeypatch, capsys):
+    """Its own joints, edges and centre are a layout, which trains; converted, it is a file beside the config."""
+    monkeypatch.setattr(loop, "train_loader", lambda *args, **options: islice(train_loader(*args, **options), 2))
+    text = changed("1.x stgcn True j", ("layout='coco'", OWN), ("dataset='coco', ", ""))
+    (place / "config.py").write_text(text)
+    projects.write_splits(place / "data/skeleton/ntu60_2d.pkl", 5, 2, 60)
+    small = [
+        "--batch-size",
+        "2",
+        "--epochs",
+        "1",
+        "--repeat",
+        "1",
+        "--accelerator",
+        "cpu",
+        "--no-report",
+        "--workers",
+        "0",
+    ]
+    words = ["--work-dir", "run", "--no-validate", "--log-every", "1", "--preprocessing.frames", "8", *small]
+    assert main(["train", "config.py", *words]) == 0
+    layout = load_weights(place / "run" / "checkpoints" / "last.safetensors").layout
+    assert (layout.bones, layout.centre) == (((1, 0), (2, 1), (3, 0), (4, 3)), 0)
+    assert main(["convert", "config.py", "out.yaml"]) == 0
+    assert "--layout out_layout.yaml" in capsys.readouterr().out
+    assert load_layout(place / "out_layout.yaml").bones == layout.bones
+    (place / "config.py").write_text(text.replace("(3, 0), ", ""))
+    (line,) = read_foreign(place / "config.py").refused
+    assert "joint 'joint 3' is not connected to the centre" in line
+    (place / "config.py").write_text(text.replace("feats=['j']", "dataset='coco', feats=['b']"))
+    (line,) = read_foreign(place / "config.py").refused
+    assert "GenSkeFeat is for joints of 'coco', the network has the joints config" in line
 
 
 TRAINED = {

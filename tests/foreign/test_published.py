@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 
+from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
 from kinegraph.foreign.clips import open_clips
 from kinegraph.foreign.read import read_foreign
@@ -37,7 +38,7 @@ def test_the_backbone_tells_a_config_between_0_x_and_1_x(read):
     assert recipe.refused == []
     older = read(projects.mmaction0("stgcn_80e_ntu60_xsub_keypoint_3d")).get("model.init_args.init")
     wanted = {"model.init_args.init": older, "partition": "uniform", "clip_gradients": 30.0}
-    wanted |= {"optimizer.init_args.lr": 0.07, "optimizer.init_args.nesterov": None}
+    wanted |= {"optimizer.init_args.lr": 0.07, "optimizer.init_args.nesterov": False}
     assert {key: recipe.get(key) for key in wanted} == wanted
 
 
@@ -64,7 +65,7 @@ def test_joints_that_are_spelt_out_are_known_by_their_edges(read):
     layout = "model['backbone']['graph_cfg']['layout'] = dict(num_node=17, center=0, inward={})"
     assert read(flat, layout.format(tree)).dataset == read(flat).dataset
     (refused,) = read(flat, layout.format(tree[1:])).refused
-    assert "--cfg-options model.backbone.graph_cfg.layout=NAME takes one of them" in refused
+    assert "joint 'joint 3' is not connected to the centre 'joint 0' by bones; edges in inward lead" in refused
 
 
 @pytest.mark.parametrize(("said", "size"), [("", (1920, 1080)), ("img_shape=(480, 640)", (640, 480))])
@@ -87,7 +88,11 @@ IN_SILENCE = [
     (FLAT, FLIPPED, "Flip behind PreNormalize2D or GenSkeFeat"),
     (OTHER, FLIPPED, "Flip exchanges joints that are no left and right of openpose18"),
     (OLD, "train_pipeline[0] = dict(type='PreNormalize2D')", "PreNormalize2D on joints in 3D takes them for pixels"),
-    (FLAT, "train_pipeline[1].update(dataset='nturgb+d')", "bones of 'nturgb+d', the network has the joints coco17"),
+    (
+        FLAT,
+        "train_pipeline[1].update(dataset='nturgb+d')",
+        "GenSkeFeat is for joints of 'nturgb+d', the network has the joints coco17",
+    ),
     (OLD, "lr_config = dict(policy='step', step=[100], by_epoch=False)", "counted in epochs here"),
 ]
 
@@ -153,3 +158,43 @@ def test_decisions_and_imported_values(read):
             read("import os", OLD, f"total_epochs = {unknown}")
     recipe = read("import os", OLD, "total_epochs = os.EPOCHS")
     assert any("total_epochs is 'os.EPOCHS'" in line for line in recipe.refused)
+
+
+@pytest.mark.parametrize(
+    ("lists", "tested"), [(("train", "validation", "test"), "test"), (("train", "validation", "validation"), None)]
+)
+def test_a_test_is_of_the_list_that_the_config_names(lists, tested, read, tmp_path):
+    """Of three lists of any names the third is tested, not that of the validation; one list under two names is one."""
+    train, val, test = lists
+    text = FLAT.replace("split='xsub_train'", f"split='{train}'")
+    recipe = read(text, f"data['val']['split'] = '{val}'", f"data['test']['split'] = '{test}'")
+    path = tmp_path / recipe.parts["train"].path
+    path.parent.mkdir(parents=True)
+    split = {"train": ["000", "001"], "validation": ["002", "003"], "test": ["003", "004"]}
+    path.write_bytes(pickle.dumps({"split": split, "annotations": projects.annotations(17, 2, 5, 60)}))
+    clips = open_clips(recipe, ["test"])
+    assert clips.part == tested
+    dataset = open_dataset(clips.path)
+    parts = [it.splits[clips.split] for it in dataset]
+    assert dict(zip([it.name for it in dataset], parts, strict=True)) == {
+        "000": "train",
+        "001": "train",
+        "002": "val",
+        "003": "val",
+        **({"003 (test)": "test", "004": "test"} if tested else {"004": "none"}),
+    }
+
+
+def test_scores_are_not_averaged(tmp_path, capsys):
+    (tmp_path / "config.py").write_text(FLAT)
+    assert main(["test", str(tmp_path / "config.py"), "a.pth", "--average-clips", "score"]) == 2
+    assert "--average-clips score: here probabilities are averaged" in capsys.readouterr().err
+
+
+def test_what_validation_and_training_look_at(read):
+    """A training sees a clip once at a step; a validation prepares as a test does, which is said where it matters."""
+    assert not any("validation prepares" in line for line in read(NEW).notes)
+    recipe = read(NEW, "val_dataloader['dataset']['pipeline'][2] = dict(type='UniformSampleFrames', clip_len=64)")
+    assert sum("validation prepares clips as a test does here; frames differs there" in it for it in recipe.notes) == 1
+    (refused,) = read(NEW, "train_dataloader['dataset']['dataset']['pipeline'][2].update(num_clips=4)").refused
+    assert "num_clips is 4 in training, where a clip is seen once at a step here" in refused

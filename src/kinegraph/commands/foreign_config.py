@@ -11,6 +11,8 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import mkdtemp
 
+import yaml
+
 from kinegraph.atomic import write_atomic
 from kinegraph.commands.configs import is_ours
 from kinegraph.commands.main_py_words import WEIGHTS, main_py_words
@@ -20,6 +22,7 @@ from kinegraph.foreign.main_py import is_main_py
 from kinegraph.foreign.read import is_foreign, read_foreign
 from kinegraph.foreign.recipe import Recipe, Said, as_yaml
 from kinegraph.messages import counted
+from kinegraph.skeleton.layout import JointLayout
 
 # Options of the other projects: how many words follow, and what becomes of them: a word of ours, DROPPED or a remark.
 DROPPED = ""
@@ -58,7 +61,12 @@ TESTED_ONE = {
     "--work-dir": "where the result is written is said by --out FILE.pkl",
     **dict.fromkeys(["--show-dir", "--interval", "--wait-time"], "`kinegraph draw` shows clips"),
 }
-TESTED_FLAGS = {"--compile": "the fastest engine is taken by --engine auto", "--show": "`kinegraph draw` shows clips"}
+ONNX = "an .onnx file of `kinegraph export` is tested in place of weights"
+TESTED_FLAGS = {
+    "--onnx": ONNX,
+    "--compile": "the fastest engine is taken by --engine auto",
+    "--show": "`kinegraph draw` shows clips",
+}
 TESTED = (
     "split",
     "model",
@@ -133,6 +141,8 @@ def _sort_out(verb: str, words: Words, argv: Sequence[str]) -> None:
         elif name in one:
             value = value if equals else rest.pop(0) if rest else ""
             words.given.add(name)
+            if name == "--average-clips" and value not in ("prob", "None"):
+                raise ValueError(f"--average-clips {value}: here probabilities are averaged, --average-clips prob")
             _take(words, name, one[name], value)
         elif name in MANY:
             values = [value] if equals else []
@@ -255,21 +265,25 @@ def convert_config(path: Path, out: Path, overwrite: bool) -> None:
     if recipe.get("preprocessing.frames") is None:
         recipe.options["preprocessing.frames"] = Said(FRAMES, "as stored, in BABEL")
         recipe.note(f"the pipeline takes clips as long as they are: set frames, {FRAMES} is for BABEL's")
-    folder = _dataset(recipe)
+    folder = _dataset(recipe, out)
     for line in recipe.notes:
         print(f"note: {line}")
     write_atomic(out, as_yaml(recipe, folder).encode())
     print(f"{out}: kinegraph train {shlex.quote(str(out))}")
 
 
-def _dataset(recipe: Recipe) -> str:
-    """A place for the clips, with the command that fills it in the notes."""
+def _dataset(recipe: Recipe, out: Path) -> str:
+    """A place for the clips, with the command that fills it in the notes. A layout of the config's own gets a file."""
     if not recipe.parts:
         return "data/mine"
     paths = list(dict.fromkeys(source.path for source in recipe.parts.values()))
     folder = Path(paths[0]).with_suffix("")
     folder = folder.with_name(f"{folder.name}_clips")
     layout = recipe.dataset.get("layout")
+    if isinstance(layout, JointLayout):
+        spec = {key: value for key, value in layout.to_dict().items() if key not in layout.unstated}
+        layout = out.with_name(f"{out.stem}_layout.yaml")
+        write_atomic(layout, yaml.safe_dump(spec, sort_keys=False, default_flow_style=None).encode())
     for path in paths[:1]:
         more = f" and {', '.join(paths[1:])}" if len(paths) > 1 else ""
         recipe.note(f"kinegraph prepare {path} {folder} --layout {layout} --bodies rows makes the dataset{more}")

@@ -229,6 +229,11 @@ def centre_and_align(
     return align_body(centre(keypoint, spine_of(layout)[1]), layout)
 
 
+def origin(layout: JointLayout) -> int:
+    """The joint that a clip is centred on where nothing is turned: the upper spine joint, or the layout's centre."""
+    return layout.spine[1] if layout.spine else layout.centre
+
+
 def spine_of(layout: JointLayout) -> tuple[int, int]:
     """Lower and upper spine joint. Raises ValueError when the layout does not name them."""
     return _pair(layout, "spine")

@@ -25,8 +25,9 @@ Placing = Literal[
 ]
 OF_ALL_FRAMES = ("ntu_published", "box")  # ways that repeat frames before they look at them, or look at all
 FIRST_FRAME = ("first_frame", "first_frame_centre")  # ways that drop frames, and put the person seen most often first
-Sampling = Literal["loop", "fill", "pad", "window", "uniform", "uniform_random_start", "sorted", "resample", "stretch"]
-UNIFORM = ("uniform", "uniform_random_start")
+UniformSampling = Literal["uniform", "uniform_pyskl", "uniform_random_start"]
+Sampling = Literal["loop", "fill", "pad", "window", UniformSampling, "sorted", "resample", "stretch"]
+UNIFORM = get_args(UniformSampling)
 CHOOSING = (*UNIFORM, "sorted")  # ways that take frames out of a clip, far apart or more than once
 Between = Literal["recorded", "chosen"]
 LEAST_CROP = 64  # frames, of CTR-GCN's crops, however many the network sees
@@ -53,21 +54,22 @@ class Preprocessing:
         streams: joint, bone, k_bone (each joint from its parent's parent, ProtoGCN), joint_motion, bone_motion,
             k_bone_motion; several become channels side by side.
         motion_between: "recorded" frames, one after another; or "chosen" ones, so that a step is as long as the way
-            from one to the next, in a test also from choice to choice (ProtoGCN on Kinetics and FineGYM; "uniform",
-            "uniform_random_start" and "sorted" only). With "stretch" it is always between stretched frames.
+            from one to the next, in a test also from choice to choice (ProtoGCN on Kinetics and FineGYM; the "uniform"
+            ways and "sorted" only). With "stretch" it is always between stretched frames.
         moments: one more channel says when each frame was, from -1 to 1 over the recording (SkateFormer).
         sampling: "loop" repeats a short clip and cuts a long one (MMAction2 0.x); "fill" does so body by body before
             normalising (2s-AGCN, TensorFlow); "pad" adds zeros to a short one (ST-GCN 2018); "window" takes frames in a
             row, from a random place while training (ST-GCN 2018 on Kinetics); "uniform" takes a frame from each of
-            equal parts (MMAction2 1.x, PYSKL); "uniform_random_start" does too, and begins a short clip at a random
-            frame at test time as well (DG-STGCN, ProtoGCN); "sorted" takes any frames in their order, evenly spread in
-            a test (NW-UCLA in Shift-GCN and CTR-GCN); "resample" stretches the clip to the wanted frames, linear
-            between recorded ones, also over frames in which a person is away; "stretch" does as pictures are resized:
-            each wanted frame is the middle of an equal share (CTR-GCN; crops keep at least 64 frames).
+            equal parts (MMAction2 1.x); "uniform_pyskl" does too, and draws the frames of a test as PYSKL
+            does; "uniform_random_start" also begins a short clip of a test at a random frame (DG-STGCN, ProtoGCN);
+            "sorted" takes any frames in their order, evenly spread in a test (NW-UCLA in Shift-GCN and CTR-GCN);
+            "resample" stretches the clip to the wanted frames, linear between recorded ones, also over frames in which
+            a person is away; "stretch" does as pictures are resized: each wanted frame is the middle of an equal share
+            (CTR-GCN; crops keep at least 64 frames).
         frames: frames the network sees.
         test_frames: frames it sees at test time, if others.
         test_crop: share of a clip, around its middle, that a test looks at, "stretch" only.
-        test_clips: choices of frames per clip at test time, "uniform" and "uniform_random_start" only; their
+        test_clips: choices of frames per clip at test time, the "uniform" ways only; their
             probabilities are averaged. Validation while training looks at the first alone.
         test_mirror: also look at each test clip in the mirror.
         augment: random variations of training clips.
@@ -325,7 +327,7 @@ def _turned(
         upright = normalize.set_upright(joints, steps.up)
         return normalize.face_front(normalize.centre_first_frame(upright, _root(clip)), clip.layout)
     if steps.normalize == "first_frame_centre":
-        return normalize.centre_first_frame(joints, normalize.spine_of(clip.layout)[1])
+        return normalize.centre_first_frame(joints, normalize.origin(clip.layout))
     return normalize.centre_and_align(joints, clip.layout, each_frame=steps.normalize == "ntu_published")
 
 
@@ -349,13 +351,12 @@ def _choose(
 ) -> Int[np.ndarray, "views F"]:
     """The frames of each view, by index."""
     if steps.sampling in UNIFORM and rng is None:
-        random_start = steps.sampling == "uniform_random_start"
-        return sampling.uniform_test_indices(recorded, frames, steps.test_clips, random_start=random_start)
+        return sampling.uniform_test_indices(recorded, frames, steps.test_clips, steps.sampling)
     start, stop = (0.0, 1.0) if rng is None else random_crop(steps.augment, rng)
     first = min(int(start * recorded), recorded - 1)
     length = min(int(np.ceil(stop * recorded)), recorded) - first
     match steps.sampling:
-        case "uniform" | "uniform_random_start" if rng is not None:
+        case "uniform" | "uniform_pyskl" | "uniform_random_start" if rng is not None:
             chosen = sampling.uniform_indices(length, frames, rng)
         case "pad":
             chosen = sampling.pad_indices(length, frames)

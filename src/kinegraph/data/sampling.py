@@ -62,21 +62,22 @@ def uniform_indices(recorded: int, frames: int, rng: np.random.Generator) -> Int
 
 
 def uniform_test_indices(
-    recorded: int, frames: int, clips: int, seed: int = PUBLISHED_TEST_SEED, random_start: bool = False
+    recorded: int, frames: int, clips: int, way: str = "uniform", seed: int = PUBLISHED_TEST_SEED
 ) -> Int[np.ndarray, "clips F"]:
     """The same rule for testing: `clips` fixed choices of frames, to the index those of MMAction2 1.x.
 
-    random_start: those of PYSKL's UniformSampleDecode (DG-STGCN, ProtoGCN). It lets a short clip loop from a random
-    start, and draws a number before each choice, for a part of the clip that is always the clip itself.
+    way: "uniform_pyskl" are those of PYSKL's UniformSample, which draws a number before each choice, for a part of the
+    clip that is always the clip itself. "uniform_random_start" are those of its UniformSampleDecode (DG-STGCN,
+    ProtoGCN): it draws that number too, and lets a short clip loop from a random start.
     """
     rng = np.random.RandomState(seed)
     chosen = []
     for clip in range(clips):
-        if random_start:
+        if way != "uniform":
             rng.rand()
         if recorded < frames:
             regular = clip if recorded < clips else clip * recorded // clips
-            start = rng.randint(recorded) if random_start else regular
+            start = rng.randint(recorded) if way == "uniform_random_start" else regular
             chosen.append(start + np.arange(frames))
         elif recorded < 2 * frames:
             chosen.append(_skip(rng.choice(frames + 1, recorded - frames, replace=False), frames))

@@ -26,6 +26,21 @@ class Block(dict[str, Any]):
         return self.lines.get(key, "")
 
 
+def path_to(block: Block, config: object) -> str:
+    """The keys and places that lead to a block, as --cfg-options takes them; "" for one that is not there."""
+    inside: Iterable[tuple[object, object]] = ()
+    if isinstance(config, Block):
+        inside = config.items()
+    elif isinstance(config, list | tuple):
+        inside = enumerate(config)
+    for key, value in inside:
+        if value is block:
+            return str(key)
+        if rest := path_to(block, value):
+            return f"{key}.{rest}"
+    return ""
+
+
 def as_blocks(value: object, line: str) -> object:
     """Plain values with their dicts as blocks, all of one line."""
     if isinstance(value, Mapping):

@@ -25,8 +25,9 @@ from kinegraph.files import place_beside
 from kinegraph.foreign.recipe import PARTS, Recipe, Source
 from kinegraph.messages import counted, did_you_mean
 from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import JointLayout
 
-FORM = 1  # counts up when folders are filled otherwise
+FORM = 2  # counts up when folders are filled otherwise
 FOLDERS_ABOVE = 6  # of the config, in which a path may begin
 
 
@@ -71,7 +72,9 @@ def open_clips(recipe: Recipe, needed: Sequence[str]) -> Clips:
     if not folder.exists():
         said += _make(folder, recipe, found, own)
     said.append(f"dataset folder: {folder}")
-    return Clips(folder, own or split_of(recipe), part_of(recipe) if own else None, tuple(said))
+    other_test = "test" in found and not _tests_as_validated(recipe, found)
+    part = part_of(recipe) if own else "test" if other_test else None
+    return Clips(folder, own or split_of(recipe), part, tuple(said))
 
 
 # ---- where files are -------------------------------------------------------------------------------------------------
@@ -122,14 +125,15 @@ def _fingerprint(recipe: Recipe, found: Mapping[str, Path]) -> str:
             files.append([str(file.resolve()), status.st_size, status.st_mtime_ns, lists])
     unique = [it for i, it in enumerate(files) if it not in files[:i]]
     size = recipe.dataset.get("image_size")
-    text = json.dumps([FORM, unique, _reading(recipe), recipe.classes, size], sort_keys=True)
+    parts = [FORM, unique, _reading(recipe), recipe.classes, size]
+    text = json.dumps(parts, sort_keys=True, default=JointLayout.to_dict)  # a layout that the config spells out
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _reading(recipe: Recipe) -> dict[str, Any]:
     """Options of the reader: people stay in the rows of the file, as in the other projects."""
     options = {"layout": recipe.dataset.get("layout"), "bodies": "rows"}
-    options |= {"box_threshold": recipe.dataset.get("box_threshold"), "units": recipe.dataset.get("units")}
+    options["units"] = recipe.dataset.get("units")
     return {name: value for name, value in options.items() if value is not None}
 
 
@@ -213,18 +217,24 @@ def _with_sizes(clips: Iterable[SkeletonClip], recipe: Recipe, sized: list[str])
 
 def _in_parts(recipe: Recipe, found: Mapping[str, Path], read: Mapping[Path, Recordings]) -> Generator[SkeletonClip]:
     """The clips of all files, their part in one column. A clip in two parts is there twice, for each of them."""
-    column = split_of(recipe)
+    column, same = split_of(recipe), _tests_as_validated(recipe, found)
     names: set[str] = set()
     for file, recorded in read.items():
-        sources = {part: recipe.parts[part] for part, path in found.items() if path == file}
+        parts_of = [part for part, path in found.items() if path == file and not (same and part == "test")]
+        sources = {part: recipe.parts[part] for part in parts_of}
         for clip in _only_clips(recorded):
             parts = [part for part, source in sources.items() if _is_in(clip, source)]
-            if "val" in parts and "test" in parts:
-                parts.remove("test")  # the same clips under two names
             for part in parts or [ABSENT]:
                 name = clip.name if clip.name not in names else f"{clip.name} ({part})"
                 names.add(name)
                 yield replace(clip, name=name, splits={column: part})
+
+
+def _tests_as_validated(recipe: Recipe, found: Mapping[str, Path]) -> bool:
+    """Whether validation and test are the same clips, under two names."""
+    if "val" not in found or found.get("test") != found["val"]:
+        return False
+    return recipe.parts["test"].split == recipe.parts["val"].split
 
 
 def _is_in(clip: SkeletonClip, source: Source) -> bool:

@@ -87,7 +87,7 @@ def yaml_block(path: Path, changes: Sequence[str] = ()) -> Block:
 def read_main_py(path: Path, changes: Sequence[str] = (), validate: bool | None = None) -> Recipe:
     """The recipe in a YAML file. changes: as --cfg-options, such as train_feeder_args.bone=true."""
     config = yaml_block(path, changes)
-    recipe = Recipe(path, _dialect(config, str(config.get("model", ""))))
+    recipe = Recipe(path, _dialect(config, str(config.get("model", ""))), config)
     say_training(config, recipe, validate)
     return recipe
 
@@ -188,8 +188,8 @@ def _graph(arguments: Block, recipe: Recipe) -> None:
     elif own := ours_of(next(iter(str(graph).split(".")[1:2]), None)):  # graph.coco17.Graph, of a user's own code
         say_ours(recipe, own, arguments, "graph", "graph")
     else:
-        known = f"only {', '.join(GRAPHS)} and graph.NAME.Graph with the name of one of our layouts"
-        recipe.refuse(f"the graph {quoted(graph)} is not here, {known}", arguments, "graph")
+        hint = "--cfg-options model_args.graph=graph.NAME.Graph takes one of our layouts, such as coco17"
+        recipe.refuse(f"the graph {quoted(graph)} is not here, only {', '.join(GRAPHS)}; {hint}", arguments, "graph")
     if arguments.block("graph_args").get("labeling_mode") not in SPATIAL:
         recipe.refuse("labeling_mode: only 'spatial' is here", arguments.block("graph_args"), "labeling_mode")
     recipe.say("partition", "inward_outward", arguments, "graph_args", "graph_args.labeling_mode")
@@ -197,10 +197,15 @@ def _graph(arguments: Block, recipe: Recipe) -> None:
 
 def _graph_2018(graph: Block, recipe: Recipe) -> None:
     layout, strategy = graph.get("layout", "openpose"), graph.get("strategy", "uniform")
-    if layout not in LAYOUTS_0:
-        recipe.refuse(f"graph layout {quoted(layout)} is not here, only {', '.join(LAYOUTS_0)}", graph, "layout")
+    if layout in LAYOUTS_0:
+        say_layout(recipe, LAYOUTS_0[layout], graph, "layout", "graph_args.layout")
+    elif own := ours_of(layout):  # of a user's own code
+        say_ours(recipe, own, graph, "layout", "graph_args.layout")
+    else:
+        hint = "--cfg-options model_args.graph_args.layout=NAME takes one of them, or one of our layouts"
+        what = f"graph layout {quoted(layout)} is not here, only {', '.join(LAYOUTS_0)}"
+        recipe.refuse(f"{what}; {hint}", graph, "layout")
         return
-    say_layout(recipe, LAYOUTS_0[layout], graph, "layout", "graph_args.layout")
     if strategy not in ("uniform", "distance", "spatial"):
         recipe.refuse(f"strategy {quoted(strategy)} is not here", graph, "strategy")
         return
@@ -213,7 +218,7 @@ def _schedule(config: Block, recipe: Recipe) -> None:
     usual = DEFAULTS[recipe.dialect]
     kind = str(config.get("optimizer", "SGD"))
     if kind not in ("SGD", "Adam"):
-        recipe.refuse(f"the optimizer {quoted(kind)} is not here", config, "optimizer")
+        recipe.refuse(f"the optimizer {quoted(kind)} is not here, only SGD and Adam", config, "optimizer")
     recipe.say("optimizer.class_path", f"torch.optim.{kind}", config, "optimizer", "optimizer")
     recipe.say("optimizer.init_args.lr", config.get("base_lr", 0.01), config, "base_lr")
     if kind == "SGD":

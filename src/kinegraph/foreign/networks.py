@@ -1,22 +1,26 @@
 """Networks of MMAction2, PYSKL and ProtoGCN by the names and settings of their configs -> ours."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from kinegraph.allowed import NETWORKS
 from kinegraph.foreign.block import Block
 from kinegraph.foreign.recipe import ANY, Recipe, check_known
-from kinegraph.messages import quoted
-from kinegraph.skeleton.layout import layout_names, load_layout
+from kinegraph.messages import did_you_mean, first_few, quoted
+from kinegraph.skeleton.layout import INFERRED, MOST_JOINTS, JointLayout, layout_names, load_layout
 
 RECOGNIZERS = ("SkeletonGCN", "RecognizerGCN")
 
 
 class Joints(NamedTuple):
-    """A layout by a name of theirs: our layout of the joints, and the one with the edges of the graph."""
+    """A layout by a name of theirs: our layout of the joints, and the one with the edges of the graph.
 
-    joints: str
-    edges: str
+    dimensions: 2 or 3; 0 where only the clips say so.
+    """
+
+    joints: str | JointLayout
+    edges: str | JointLayout
     dimensions: int
 
 
@@ -121,14 +125,17 @@ def network(config: Block, recipe: Recipe) -> None:
     for key, value in model.items():
         if key not in ("type", "backbone", "cls_head", "train_cfg", "test_cfg", "data_preprocessor") and value:
             recipe.refuse(f"model: '{key}' is not known here", model, key)
-    check_known(recipe, model.block("train_cfg"), {}, "model.train_cfg")
+    if settings := [key for key, value in model.block("train_cfg").items() if value is not None]:
+        what = f"model.train_cfg: {first_few(settings)} not known here"
+        recipe.refuse(f"{what}; --cfg-options model.train_cfg=None goes on without", model, "train_cfg")
     check_known(recipe, model.block("data_preprocessor"), {"format_shape": ANY, "to_float32": ANY}, "data_preprocessor")
     _test_cfg(model.block("test_cfg"), recipe)
 
 
 def _with_stage_settings(backbone: Block) -> Block:
     """The settings of a backbone; before 1.0 those of its blocks stood in `stage_cfgs`."""
-    stages = backbone.block("stage_cfgs")
+    if not (stages := backbone.block("stage_cfgs")):
+        return backbone
     values = {key: value for key, value in backbone.items() if key != "stage_cfgs"}
     return Block(values | stages, backbone.lines | stages.lines)
 
@@ -247,15 +254,18 @@ def _graph(backbone: Block, recipe: Recipe, older: bool) -> None:
     layout = graph.get("layout", "openpose-18" if older else "coco")
     mode = graph.get(key, "uniform" if older else "spatial")
     if isinstance(layout, Block):
-        layout = _same_graph(layout)
-    if isinstance(layout, str) and layout in layouts:
+        layout = _same_graph(layout) or _spelled_out(layout, graph, recipe)
+    if isinstance(layout, Joints):
+        say_layout(recipe, layout, graph, "layout", "graph_cfg.layout")
+    elif isinstance(layout, str) and layout in layouts:
         say_layout(recipe, layouts[layout], graph, "layout", "graph_cfg.layout")
     elif own_layout := ours_of(layout):
         say_ours(recipe, own_layout, graph, "layout", "graph_cfg.layout")
-    else:
-        name = quoted(layout) if layout is not None else "of these num_node, inward and center"
+    elif layout is not None:
+        hint = did_you_mean(str(layout), [*layouts, *layout_names()])
         which = "--cfg-options model.backbone.graph_cfg.layout=NAME takes one of them, or one of our layouts"
-        recipe.refuse(f"graph layout {name} is not here, only {', '.join(layouts)}; {which}", graph, "layout")
+        what = f"graph layout {quoted(layout)} is not here, only {', '.join(layouts)}{hint}"
+        recipe.refuse(f"{what}; {which}", graph, "layout")
     own = OWN_GRAPHS.get(str(kind))
     if own is not None:
         if mode != own:
@@ -284,6 +294,32 @@ def _same_graph(graph: Block) -> str | None:
     return None
 
 
+def _spelled_out(layout: Block, graph: Block, recipe: Recipe) -> Joints | None:
+    """A user's own joints, edges and centre, as a layout; None, and a refusal, where they are no skeleton."""
+    count, edges, centre = layout.get("num_node"), layout.get("inward"), layout.get("center")
+    try:
+        if type(count) is not int or not 1 < count <= MOST_JOINTS or type(centre) is not int:
+            raise ValueError("expected num_node and center as numbers")
+        if not isinstance(edges, list | tuple) or not all(_is_edge(it) for it in edges):
+            raise ValueError("expected inward as a list of two joints each")
+        names = tuple(f"joint {i}" for i in range(count))
+        own = JointLayout(recipe.path.stem, names, tuple((a, b) for a, b in edges), centre)
+    except ValueError as error:
+        how = "edges in inward lead from every joint to the center"
+        recipe.refuse(f"graph_cfg.layout: {error}; {how}", graph, "layout")
+        return None
+    own = replace(own, unstated=frozenset(INFERRED))
+    return Joints(own, own, 0)
+
+
+def _is_edge(value: object) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 2 and all(type(it) is int for it in value)
+
+
+def name_of(layout: str | JointLayout) -> str:
+    return layout if isinstance(layout, str) else layout.name
+
+
 def ours_of(name: object) -> Joints | None:
     """Our layout of a name that the project itself does not have: of a user's own code, or meant for us."""
     if not isinstance(name, str) or name not in layout_names():
@@ -294,18 +330,20 @@ def ours_of(name: object) -> Joints | None:
 def say_ours(recipe: Recipe, layout: Joints, block: Block, key: str, name: str) -> None:
     """The same for such a name, whose joints and edges are not in the file."""
     say_layout(recipe, layout, block, key, name)
-    recipe.note(f"{name}: joints and edges are those of our layout '{layout.joints}'", block, key)
+    recipe.note(f"{name}: joints and edges are those of our layout '{name_of(layout.joints)}'", block, key)
 
 
 def say_layout(recipe: Recipe, layout: Joints, block: Block, key: str, name: str) -> None:
-    recipe.dataset |= {"layout": layout.joints, "dimensions": layout.dimensions}
+    recipe.dataset["layout"] = layout.joints
+    if layout.dimensions:
+        recipe.dataset["dimensions"] = layout.dimensions
     if layout.edges != layout.joints:
         recipe.say("layout", layout.edges, block, key, name)
 
 
 def _head(head: Block, recipe: Recipe) -> None:
     if head.get("type") not in HEADS:
-        recipe.refuse(f"cls_head {quoted(head.get('type'))} is not here", head)
+        recipe.refuse(f"cls_head {quoted(head.get('type'))} is not here, only {', '.join(HEADS)}", head)
         return
     known: dict[str, object] = {"num_classes": ANY, "in_channels": ANY, "num_person": ANY, "loss_cls": ANY}
     known |= {"spatial_type": "avg", "init_std": 0.01, "average_clips": "prob"}

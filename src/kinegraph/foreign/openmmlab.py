@@ -44,6 +44,7 @@ HARMLESS_HOOKS = {
     "NumClassCheckHook", "EmptyCacheHook", "ProfilerHook", "MemoryProfilerHook"
 }
 # fmt: on
+SCOPES = ("mmaction", "mmengine", "mmcv", "pyskl")  # a type may name the library that it is from
 LOADER = {  # of train_dataloader (1.x) or of data (0.x, PYSKL): how clips are fetched, and what is read elsewhere
     **dict.fromkeys(["batch_size", "num_workers", "videos_per_gpu", "workers_per_gpu", "dataset", "sampler"], ANY),
     **dict.fromkeys(["train", "val", "test", "train_dataloader", "val_dataloader", "test_dataloader"], ANY),
@@ -58,7 +59,8 @@ READ_BY = {
     ),
     **dict.fromkeys(["memcached", "mc_cfg", "start_index", "modality"], ANY),  # how files are fetched
     "valid_ratio": ANY,
-    **dict.fromkeys(["class_prob", "filter_cfg", "indices"]),
+    **dict.fromkeys(["class_prob"], ANY),
+    **dict.fromkeys(["filter_cfg", "indices"]),
     **dict.fromkeys(["multi_class", "sample_by_class", "dynamic_length"], False),
     "power": 0,
 }
@@ -70,9 +72,11 @@ def read_openmmlab(path: Path, cfg_options: Sequence[str] = (), validate: bool |
     Raises ValueError for a file that cannot be read as data, or that is no config of an action recogniser.
     """
     config, left_out, used = read_python_config(path, cfg_options)
+    _without_scopes(config)
     if not isinstance(config.get("model"), Block):
         raise ValueError(f"{path} has no 'model', expected a config of MMAction2, PYSKL or ProtoGCN")
-    recipe = Recipe(path, _dialect(config))
+    in_use = {key: value for key, value in config.items() if key in USED}
+    recipe = Recipe(path, _dialect(config), Block(in_use, config.lines))
     recipe.notes += left_out
     newer = recipe.dialect == "MMAction2 1.x"
     loader = "train_dataloader" if newer else "data"
@@ -92,6 +96,17 @@ def read_openmmlab(path: Path, cfg_options: Sequence[str] = (), validate: bool |
     with about_training(recipe):
         _training(config, used, recipe, newer, validate)
     return recipe
+
+
+def _without_scopes(value: object) -> None:
+    """Take the name of the library from types such as mmaction.GCNHead, within all dicts and lists."""
+    if isinstance(value, Block):
+        kind = value.get("type")
+        if isinstance(kind, str) and kind.partition(".")[0] in SCOPES:
+            value["type"] = type(kind)(kind.rpartition(".")[2])
+    inside = value.values() if isinstance(value, Block) else value if isinstance(value, list | tuple) else ()
+    for it in inside:
+        _without_scopes(it)
 
 
 def _training(config: Block, used: set[str], recipe: Recipe, newer: bool, validate: bool | None) -> None:
@@ -150,13 +165,20 @@ def _data(config: Block, recipe: Recipe, newer: bool) -> None:
             _source(part, block, name, recipe)
     splits = [recipe.parts[part].split for part in ("train", "val") if part in recipe.parts]
     recipe.dataset["splits"] = splits
-    train, test = (found.get(part, (Block(), ""))[0].get("pipeline") for part in ("train", "test"))
-    lists = [it if isinstance(it, list | tuple) else None for it in (train, test)]
-    if "train" in found and lists[0] is None:
+    pipelines = (found.get(part, (Block(), ""))[0].get("pipeline") for part in ("train", "val", "test"))
+    train, val, test = (list(it) if isinstance(it, list | tuple) else None for it in pipelines)
+    if "train" in found and train is None:
         recipe.refuse("the training data have no pipeline", found["train"][0], "pipeline")
-    elif any(it is not None for it in lists):
-        first, last = (lists[0] if lists[0] is not None else lists[1]), lists[1]
-        preprocessing(list(first or ()), list(last) if last is not None else None, recipe)
+    elif train is not None or test is not None:
+        preprocessing(train or test or [], val, test, recipe)
+    recipe.dataset["units"] = _units(recipe)
+
+
+def _units(recipe: Recipe) -> str:
+    """Units in which the reader leaves coordinates as they are stored, as there."""
+    if str(recipe.get("preprocessing.normalize")).startswith("image"):
+        return "px"
+    return "m" if recipe.dataset.get("dimensions") == 3 else "normalised"
 
 
 def _unwrapped(block: Block, name: str, part: str, recipe: Recipe) -> tuple[Block, str]:
@@ -173,16 +195,21 @@ def _unwrapped(block: Block, name: str, part: str, recipe: Recipe) -> tuple[Bloc
 def _source(part: str, block: Block, name: str, recipe: Recipe) -> None:
     check_known(recipe, block, READ_BY, f"the {part} data")
     path, split = block.get("ann_file"), block.get("split")
+    if path is None and part != "train":
+        return  # the command that needs the part says so
     if not isinstance(path, str) or not isinstance(split, str | None):
         recipe.refuse(f"ann_file is {quoted(path)}, expected a .pkl", block, "ann_file")
         return
     if block.get("valid_ratio"):
         recipe.refuse("valid_ratio: clips are not left out by their frames with a person", block, "valid_ratio")
+    if block.get("class_prob") is not None:
+        how = f"--sample class_balanced draws all equally often, --cfg-options {name}.class_prob=None goes on without"
+        recipe.refuse(f"class_prob, how often clips of each class are drawn, is not here; {how}", block, "class_prob")
     if isinstance(root := block.get("data_root"), str):
         path = str(Path(root, path))
     recipe.parts[part] = Source(path, split, block.line("ann_file"), f"{name}.ann_file")
-    if isinstance(threshold := block.get("box_thr"), int | float):
-        recipe.dataset["box_threshold"] = float(threshold)
+    if block.get("box_thr") is not None and not block.get("valid_ratio"):
+        recipe.note("box_thr leaves out no skeleton, as there without a valid_ratio above 0", block, "box_thr")
 
 
 # ---- the rest --------------------------------------------------------------------------------------------------------

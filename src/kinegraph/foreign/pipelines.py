@@ -6,9 +6,10 @@ from typing import Any, get_args
 
 from kinegraph.data.augment import Augmentation
 from kinegraph.data.features import Stream
-from kinegraph.data.preprocessing import UNIFORM, Placing, Sampling
+from kinegraph.data.normalize import origin
+from kinegraph.data.preprocessing import UNIFORM
 from kinegraph.foreign.block import Block
-from kinegraph.foreign.networks import LAYOUTS_0, LAYOUTS_1, ours_of
+from kinegraph.foreign.networks import LAYOUTS_0, LAYOUTS_1, name_of, ours_of
 from kinegraph.foreign.recipe import ANY, Recipe, about_training, check_known
 from kinegraph.messages import did_you_mean, quoted
 from kinegraph.skeleton.layout import load_layout
@@ -18,16 +19,18 @@ LEFT, RIGHT = [1, 3, 5, 7, 9, 11, 13, 15], [2, 4, 6, 8, 10, 12, 14, 16]  # of CO
 ENDS = ("Collect", "ToTensor", "PackActionInputs", "PackSkeInputs", "PoseDecode", "Rename", "DecompressPose")
 
 
+Values = dict[str, tuple[Any, Block, str]]  # options of our preprocessing, each with the block and the key that say it
+
+
 @dataclass
 class Steps:
     """What a pipeline does so far.
 
-    values: options of our preprocessing, each with the block and the key that say it. order: kinds of steps as met.
-    features: by the names that the pipeline gives them.
+    values: what it says. order: kinds of steps as met. features: by the names that the pipeline gives them.
     """
 
     recipe: Recipe
-    values: dict[str, tuple[Any, Block, str]] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     features: dict[str, str] = field(default_factory=lambda: {"keypoint": "joint"})
 
@@ -38,13 +41,15 @@ class Steps:
         check_known(self.recipe, block, known, str(block["type"]))
 
 
-def preprocessing(train: list[Any], test: list[Any] | None, recipe: Recipe) -> None:
-    """Say how clips become what the network sees. test: the pipeline of testing, if there is one."""
+def preprocessing(train: list[Any], val: list[Any] | None, test: list[Any] | None, recipe: Recipe) -> None:
+    """Say how clips become what the network sees. val, test: the pipelines of validation and test, if there are any."""
     with about_training(recipe, only=test is not None):
         steps = _read(train, recipe)
     tested = _read(test, recipe) if test is not None else None
     values = dict(steps.values)
     if tested is not None:
+        with about_training(recipe):
+            _check_training(steps.values, _read(val, recipe).values if val is not None else {}, tested.values, recipe)
         _add_test(values, tested.values, recipe)
     values.setdefault("normalize", ("none", Block(), ""))
     for name in ORDER:
@@ -98,13 +103,21 @@ def _check_order(steps: Steps) -> None:
         steps.recipe.refuse(f"{wrong}; here it is the other way round")
 
 
-def _add_test(values: dict[str, Any], tested: dict[str, Any], recipe: Recipe) -> None:
+def _check_training(train: Values, val: Values, test: Values, recipe: Recipe) -> None:
+    """Refuse several choices of frames of a clip at a step; say what a validation has otherwise than a test."""
+    clips, block, key = train.get("test_clips", (1, Block(), ""))
+    if clips != 1:
+        recipe.refuse(f"num_clips is {quoted(clips)} in training, where a clip is seen once at a step here", block, key)
+    for name, (value, block, key) in val.items():
+        if name != "test_clips" and not name.startswith("augment.") and test.get(name, (None,))[0] != value:
+            recipe.note(f"validation prepares clips as a test does here; {name} differs there", block, key)
+
+
+def _add_test(values: Values, tested: Values, recipe: Recipe) -> None:
     """What testing does otherwise than training. Refuses what cannot differ here."""
-    clips = tested.get("test_clips", (1,))
-    if clips[0] != 1:
-        values["test_clips"] = clips
-    else:
-        values.pop("test_clips", None)
+    values.pop("test_clips", None)
+    if "test_clips" in tested and tested["test_clips"][0] != 1:
+        values["test_clips"] = tested["test_clips"]
     for name in dict.fromkeys([*values, *tested]):
         if name.startswith("augment.") and name in tested:
             _, block, key = tested[name]
@@ -124,18 +137,33 @@ def _add_test(values: dict[str, Any], tested: dict[str, Any], recipe: Recipe) ->
 
 
 def _pre_normalize_3d(steps: Steps, block: Block) -> None:
-    steps.check(block, zaxis=[0, 1], xaxis=[8, 4], align_spine=ANY, align_center=True, align_shoulder=ANY)
+    steps.check(block, zaxis=ANY, xaxis=ANY, align_spine=ANY, align_center=True, align_shoulder=ANY)
     spine = block.get("align_spine", True)
-    shoulder = block.get("align_shoulder", spine)
+    # In PYSKL align_spine is for both; MMAction2 1.x has an option for each.
+    shoulder = block.get("align_shoulder", True if steps.recipe.dialect == "MMAction2 1.x" else spine)
     if spine != shoulder:
-        steps.recipe.refuse("PreNormalize3D turns the spine or the shoulders only; here both or none", block)
-    way = "first_frame" if spine else "first_frame_centre"
-    if way not in get_args(Placing):
-        steps.recipe.refuse("PreNormalize3D with align_spine=False is not in this version", block, "align_spine")
-        return
+        how = "here both or none, align_spine and align_shoulder alike"
+        steps.recipe.refuse(f"PreNormalize3D turns the spine or the shoulders only; {how}", block)
+    _check_axes(steps, block, turns=bool(spine))
     steps.recipe.dataset["dimensions"] = 3  # whatever the layout's joints usually have
     steps.order.append("normalise")
+    way = "first_frame" if spine else "first_frame_centre"
     steps.say("normalize", way, block, "align_spine" if "align_spine" in block else "type")
+
+
+def _check_axes(steps: Steps, block: Block, turns: bool) -> None:
+    """Compare the joints that PreNormalize3D turns and centres by, which it has by number, with those of the layout."""
+    if (name := steps.recipe.dataset.get("layout")) is None:
+        return
+    layout = load_layout(name)
+    spine, right_left = (tuple(block.get(key, usual)) for key, usual in (("zaxis", [0, 1]), ("xaxis", [8, 4])))
+    if turns and (layout.spine, layout.shoulders) != (spine, right_left[::-1]):
+        what = f"PreNormalize3D turns by joints {spine} and {right_left}, in {layout.name} no spine and no shoulders"
+        steps.recipe.refuse(f"{what}; align_spine=False only centres", block)
+    theirs, ours = 1 if len(layout) == 25 else len(layout) - 1, origin(layout)
+    if not turns and theirs != ours:
+        joints = layout.joints
+        steps.recipe.note(f"the origin is the joint {joints[ours]} here, there {joints[theirs]}", block)
 
 
 def _pre_normalize_2d(steps: Steps, block: Block) -> None:
@@ -144,6 +172,7 @@ def _pre_normalize_2d(steps: Steps, block: Block) -> None:
         steps.recipe.refuse(
             "PreNormalize2D on joints in 3D takes them for pixels; PreNormalize3D, or none, is meant", block
         )
+    steps.recipe.dataset["dimensions"] = 2
     match block.get("img_shape", (1080, 1920)):
         case [int() as height, int() as width]:
             steps.recipe.dataset["image_size"] = (width, height)  # of clips that do not say theirs
@@ -193,7 +222,9 @@ def _augmented(option: str, usual: float) -> Callable[[Steps, Block], None]:
     """A transform that happens with some probability, where our augmentation has it."""
 
     def read(steps: Steps, block: Block) -> None:
-        steps.check(block, **{key: ANY for key in ("p", "prob", "flip_ratio")})
+        steps.check(block, **{key: ANY for key in ("p", "prob", "flip_ratio", "dataset")})
+        if "dataset" in block:
+            _check_skeleton(steps, block)
         key = next((it for it in ("p", "prob", "flip_ratio") if it in block), "type")
         if option not in {it.name for it in fields(Augmentation)}:
             steps.recipe.refuse(f"the transform {block['type']} is not in this version", block)
@@ -210,7 +241,7 @@ def _flipped(steps: Steps, block: Block) -> None:
     layout = steps.recipe.dataset.get("layout")
     theirs = set(zip(block.get("left_kp", LEFT), block.get("right_kp", RIGHT), strict=False))
     if layout and theirs != set(load_layout(layout).mirror):
-        what = f"Flip exchanges joints that are no left and right of {layout}, the network's layout"
+        what = f"Flip exchanges joints that are no left and right of {name_of(layout)}, the network's layout"
         steps.recipe.refuse(what, block, "left_kp")
     if {"normalise", "streams"} & set(steps.order):
         steps.recipe.refuse("Flip behind PreNormalize2D or GenSkeFeat: x becomes width - x where x is no pixel", block)
@@ -232,16 +263,17 @@ def _gen_features(steps: Steps, block: Block) -> None:
     feats = [feats] if isinstance(feats, str) else list(feats)
     names = [FEATURES.get(str(it), str(it)) for it in feats]
     if any("bone" in name for name in names):
-        _check_bones(steps, block)
+        _check_skeleton(steps, block)
     _streams(steps, names, block, "feats")
 
 
-def _check_bones(steps: Steps, block: Block) -> None:
-    """Refuse bones of another skeleton than the network's."""
+def _check_skeleton(steps: Steps, block: Block) -> None:
+    """Refuse bones, or sides, of another skeleton than the network's."""
     layout, theirs = steps.recipe.dataset.get("layout"), block.get("dataset", "nturgb+d")
     known = (LAYOUTS_0 | LAYOUTS_1).get(str(theirs)) or ours_of(theirs)
     if layout and (known is None or known.joints != layout):
-        steps.recipe.refuse(f"{block['type']}: bones of {quoted(theirs)}, the network has the joints {layout}", block)
+        what = f"{block['type']} is for joints of {quoted(theirs)}, the network has the joints {name_of(layout)}"
+        steps.recipe.refuse(what, block)
 
 
 def _streams(steps: Steps, names: list[str], block: Block, key: str) -> None:
@@ -254,7 +286,7 @@ def _streams(steps: Steps, names: list[str], block: Block, key: str) -> None:
 
 def _joint_to_bone(steps: Steps, block: Block) -> None:
     steps.check(block, dataset=ANY, target=ANY)
-    _check_bones(steps, block)
+    _check_skeleton(steps, block)
     steps.features[str(block.get("target", "keypoint"))] = "bone"
     if block.get("target", "keypoint") == "keypoint":
         _streams(steps, ["bone"], block, "type")
@@ -283,10 +315,8 @@ def _uniform(sampling: str) -> Callable[[Steps, Block], None]:
             steps.recipe.note(
                 f"frames of a test are drawn with seed 255 here, there with {block['seed']}", block, "seed"
             )
-        if sampling not in get_args(Sampling):
-            steps.recipe.refuse(f"{block['type']}, which begins anywhere in testing too, is not in this version", block)
-            return
-        _frames(steps, sampling, block, "clip_len")
+        of_pyskl = sampling == "uniform" and not steps.recipe.dialect.startswith("MMAction2")
+        _frames(steps, "uniform_pyskl" if of_pyskl else sampling, block, "clip_len")
         steps.say("test_clips", block.get("num_clips", 1), block, "num_clips" if "num_clips" in block else "type")
 
     return read
@@ -327,6 +357,7 @@ TRANSFORMS: dict[str, Callable[[Steps, Block], None]] = {
     "RandomRot": _random_rotation,
     "RandomScale": _random_scale,
     "Flip": _flipped,
+    "Spatial_Flip": _augmented("joint_flip", 0.5),  # as ProtoGCN's files name it; x is not negated
     "JointFlip": _augmented("joint_flip", 0.5),
     "Joint_Flip": _augmented("joint_flip", 0.5),
     "PartDrop": _augmented("part_drop", 0.2),

@@ -82,13 +82,22 @@ def _assign(file: PythonFile, target: ast.expr, value: object) -> None:
 
 
 def _leaves_values(file: PythonFile, call: ast.Call) -> bool:
-    """Whether a call can change no value of the config: of something imported, or print, on numbers and texts."""
+    """Whether a call can change no value of the config: print, or something imported, on numbers and texts."""
     name = call.func
     while isinstance(name, ast.Attribute):
         name = name.value
-    known = isinstance(name, ast.Name) and (name.id == "print" or isinstance(file.names.get(name.id), Imported))
+    if not isinstance(name, ast.Name):
+        return False
     given = [*call.args, *(it.value for it in call.keywords)]
-    return known and not any(isinstance(evaluate(file, it), Block | list | tuple) for it in given)
+    if name.id == "print":  # which shows anything, and may change what a method changes, such as items.pop()
+        return not any(isinstance(it, ast.Attribute) for one in given for it in ast.walk(one)) or _are_plain(
+            file, given
+        )
+    return isinstance(file.names.get(name.id), Imported) and _are_plain(file, given)
+
+
+def _are_plain(file: PythonFile, given: list[ast.expr]) -> bool:
+    return not any(isinstance(evaluate(file, it), Block | list | tuple) for it in given)
 
 
 def _leave_out(file: PythonFile, node: ast.expr | ast.stmt) -> None:

@@ -53,7 +53,8 @@ class Imported(str):
 class PythonFile:
     """A file while it is read. label: its name in messages. bases: what `{{ _base_.x }}` means. given: placeholders.
 
-    used: names whose values others are made of. without_effect: lines that change no value of the config.
+    used: names whose values others are made of. without_effect: remarks on lines that change no value of the config,
+    and on variables of the environment.
     """
 
     label: str
@@ -295,6 +296,8 @@ def _method(file: PythonFile, node: ast.Call, owner: object, method: str) -> obj
     if isinstance(owner, Imported):
         if f"{owner}.{method}" in ("os.path.join", "path.join", "osp.join") and _all_text(arguments):
             return _like(arguments, _text(file, node, posixpath.join(*map(str, arguments))))
+        if f"{owner}.{method}" in ("os.environ.get", "environ.get", "os.getenv") and _all_text(arguments[:1]):
+            return _of_environment(file, node, *arguments[:2])
         raise file.refuse(node)
     match owner, method, arguments:
         case Block(), "copy", []:
@@ -314,6 +317,15 @@ def _method(file: PythonFile, node: ast.Call, owner: object, method: str) -> obj
             return owner.replace(old, new)
         case _:
             raise file.refuse(node)
+
+
+def _of_environment(file: PythonFile, node: ast.expr, variable: str, *default: object) -> object:
+    """The default of a variable, as of {{$NAME:default}}: what stands in the environment is the user's own."""
+    if not default:
+        raise file.refuse(node, f"{variable} of the environment is not read; --cfg-options sets the value")
+    text = f"{file.line(node)}: {variable} of the environment is not read, its default is taken"
+    file.without_effect.append(text)
+    return default[0]
 
 
 def _all_text(values: list[Any] | tuple[Any, ...]) -> bool:

@@ -1,5 +1,6 @@
 """What another project's configuration says in our words: options of `kinegraph train`, files of clips, and remarks."""
 
+import shlex
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from kinegraph.foreign.block import Block
+from kinegraph.foreign.block import Block, path_to
 from kinegraph.foreign.python_values import Imported
 from kinegraph.messages import one_line
 
@@ -45,11 +46,13 @@ class Recipe:
     dialect: the project and version. options: by name with dots, in the order of our config. notes: what is left out
     without changing the weights, or said otherwise here. refused: what cannot be honoured. of_training: those of both
     that matter to a training, not to a test. tested: options that a test has otherwise; None: that it does not have.
-    parts: train, val and test. dataset: what reading the clips needs to know: layout, units, class_names.
+    parts: train, val and test. dataset: what reading the clips needs to know: layout, units, class_names. config: what
+    it is translated from, the keys that matter.
     """
 
     path: Path
     dialect: str
+    config: Block = field(default_factory=Block)
     options: dict[str, Said] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -151,17 +154,27 @@ def understanding(recipe: Recipe, block: Block, key: str, training: bool = False
 
 
 def check_known(recipe: Recipe, block: Block, known: Mapping[str, object], what: str) -> None:
-    """Refuse each setting of a block that Kinegraph does not have, or has with another value.
+    """Refuse each setting of a block that is not as it is here, with what changes it on the command line.
 
     known: a setting's usual value, which needs no translation; or ANY where its value is looked at elsewhere.
     """
     for key, value in block.items():
         if key == "type" or known.get(key, _NOWHERE) is ANY:
             continue
-        if key not in known:
-            recipe.refuse(f"{what}: '{key}' is not known here", block, key)
-        elif not _same(value, known[key]):
-            recipe.refuse(f"{what}: {key} is {_shown(value)}, here it is always {_shown(known[key])}", block, key)
+        if key not in known and value is not None:
+            goes = _changed(recipe, block, key, "None")
+            recipe.refuse(f"{what}: '{key}' is not known here{goes and f'; {goes} goes on without'}", block, key)
+        elif key in known and not _same(value, known[key]):
+            usual = known[key]
+            goes = _changed(recipe, block, key, usual if isinstance(usual, str) else _shown(usual))
+            says = f"{what}: {key} is {_shown(value)}, here it is always {_shown(usual)}{goes and f'; {goes} says so'}"
+            recipe.refuse(says, block, key)
+
+
+def _changed(recipe: Recipe, block: Block, key: str, value: str) -> str:
+    """The option that changes a setting; "" for a block that was put together while reading."""
+    path = path_to(block, recipe.config)
+    return f"--cfg-options {shlex.quote(f'{path}.{key}={value}')}" if path else ""
 
 
 ANY, _NOWHERE = object(), object()

@@ -1,11 +1,19 @@
 """Loss, optimizer, learning rate and epochs of MMAction2, PYSKL and ProtoGCN -> ours."""
 
+from inspect import signature
 from typing import Any
+
+import torch
 
 from kinegraph.allowed import OPTIMIZERS
 from kinegraph.foreign.block import Block
 from kinegraph.foreign.recipe import ANY, Recipe, check_known
 from kinegraph.messages import quoted
+
+LOSSES = ("CrossEntropyLoss", "CBFocalLoss", "BCELossWithLogits")
+SCHEDULERS = ("MultiStepLR", "CosineAnnealingLR", "LinearLR from the first epoch on")
+# Options of our default optimizer. Another class keeps their values where the config gives none, so all are said.
+CARRIED = ("lr", "momentum", "nesterov", "weight_decay")
 
 
 def loss(head: Block, recipe: Recipe) -> None:
@@ -34,10 +42,15 @@ def loss(head: Block, recipe: Recipe) -> None:
         check_known(recipe, block, {"loss_weight": ANY, "class_weight": None}, kind)
         name = "BinaryCrossEntropy"
     else:
-        recipe.refuse(f"the loss {quoted(kind)} is not here", block)
+        recipe.refuse(f"the loss {quoted(kind)} is not here, only {', '.join(LOSSES)}", block)
         return
-    if smoothing:
+    if smoothing and recipe.dialect != "MMAction2 1.x":
+        recipe.note("label_smooth_eps has no effect here, as there without multi_class", head, "label_smooth_eps")
+    elif smoothing:
         settings["label_smoothing"] = (smoothing, "label_smooth_eps")
+        if "class_weights" in settings:
+            what = "the mean is over the weights of the clips' own classes here, there over those of smoothed labels"
+            recipe.note(f"label_smooth_eps with class_weight: {what}", head, "label_smooth_eps")
     if name == "CrossEntropy" and not settings:
         return  # the default
     recipe.say("loss.class_path", f"kinegraph.training.losses.{name}", block, "type", "loss_cls.type")
@@ -50,16 +63,21 @@ def optimizer(block: Block, recipe: Recipe) -> None:
     kind = str(block.get("type"))
     name = f"torch.optim.{kind}"
     if name not in OPTIMIZERS:
-        recipe.refuse(f"the optimizer {quoted(block.get('type'))} is not here", block)
+        known = ", ".join(it.rpartition(".")[2] for it in OPTIMIZERS[1:])
+        recipe.refuse(f"the optimizer {quoted(block.get('type'))} is not here, only {known}", block)
         return
     recipe.say("optimizer.class_path", name, block, "type", "optimizer.type")
     for key, value in block.items():
         if key == "paramwise_cfg":
             if value:
-                recipe.refuse("paramwise_cfg: all parameters have one learning rate and weight decay here", block, key)
+                check_known(recipe, block, dict.fromkeys(block, ANY) | {key: None}, "the optimizer")
         elif key != "type":
             value = list(value) if isinstance(value, tuple) else value
             recipe.say(f"optimizer.init_args.{key}", value, block, key, f"optimizer.{key}")
+    usual = signature(getattr(torch.optim, kind)).parameters
+    for key in CARRIED:
+        if key in usual and key not in block:
+            recipe.say(f"optimizer.init_args.{key}", usual[key].default, name=f"{key} of torch's {kind}")
 
 
 def clipping(block: Block, recipe: Recipe, key: str) -> None:
@@ -107,6 +125,7 @@ def old_schedule(config: Block, recipe: Recipe) -> None:
             recipe.say("schedule.gamma", block["gamma"], block, "gamma", "lr_config.gamma")
     elif policy == "cosineannealing":
         _cosine(block, "policy", "min_lr", recipe)
+        _once_an_epoch(block.get("by_epoch", True), block, "policy", recipe)
     elif policy == "fixed":
         recipe.say("schedule.kind", "step", config, "lr_config", "no steps")
     else:
@@ -149,6 +168,11 @@ def _cosine(block: Block, key: str, least: str, recipe: Recipe) -> None:
         recipe.say("schedule.floor", round(block[least] / rate, 6), block, least)
 
 
+def _once_an_epoch(there: object, block: Block, key: str, recipe: Recipe) -> None:
+    if there:
+        recipe.note("the learning rate changes with every step here, there once an epoch", block, key)
+
+
 def old_warmup(block: Block, recipe: Recipe) -> None:
     """warmup, warmup_iters, warmup_ratio and warmup_by_epoch of mmcv."""
     epochs, count = recipe.get("epochs"), block.get("warmup_iters", 0)
@@ -189,7 +213,7 @@ def new_schedule(config: Block, recipe: Recipe) -> None:
 
 def _scheduler(block: Block, recipe: Recipe) -> None:
     kind, epochs = str(block.get("type")).rpartition(".")[2], recipe.get("epochs")
-    begin, end = block.get("begin", 0), block.get("end", epochs)
+    begin, end, by_epoch = block.get("begin", 0), block.get("end", epochs), block.get("by_epoch", True)
     usual: dict[str, object] = {"begin": ANY, "end": ANY, "by_epoch": ANY, "convert_to_iter_based": ANY}
     if kind == "MultiStepLR":
         check_known(recipe, block, usual | {"milestones": ANY, "gamma": ANY}, kind)
@@ -199,6 +223,7 @@ def _scheduler(block: Block, recipe: Recipe) -> None:
     elif kind == "CosineAnnealingLR":
         check_known(recipe, block, usual | {"T_max": ANY, "eta_min": ANY, "eta_min_ratio": ANY}, kind)
         _cosine(block, "type", "eta_min", recipe)
+        _once_an_epoch(by_epoch and not block.get("convert_to_iter_based"), block, "type", recipe)
         last = begin + block.get("T_max", epochs or 0)
         if epochs and last != epochs:
             recipe.say("schedule.period", last, block, "T_max")
@@ -209,10 +234,11 @@ def _scheduler(block: Block, recipe: Recipe) -> None:
     elif kind == "LinearLR" and begin == 0 and epochs and type(end) is int:
         known = {"start_factor": ANY, "end_factor": 1.0}
         check_known(recipe, block, usual | known, kind)
-        length = end / epochs if block.get("by_epoch", True) else end
+        length = end / epochs if by_epoch else end
+        _once_an_epoch(by_epoch and not block.get("convert_to_iter_based"), block, "type", recipe)
         _say_warmup(length, block.get("start_factor", 1 / 3), block, "end", recipe)
     else:
-        recipe.refuse(f"the scheduler {quoted(block.get('type'))} is not here", block)
+        recipe.refuse(f"the scheduler {quoted(block.get('type'))} is not here, only {', '.join(SCHEDULERS)}", block)
 
 
 def wrapped_optimizer(config: Block, recipe: Recipe) -> None:
