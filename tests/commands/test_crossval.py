@@ -51,6 +51,8 @@ def test_every_clip_is_tested_once_without_its_subject_in_training(own, tmp_path
     assert [(row["seed"], row["fold"]) for row in rows] == [("0", "1"), ("0", "2")]
     mean = np.mean([float(row["top1"]) for row in rows])
     assert f"folds {mean:.4f} ±" in text
+    assert "4 values of subject are too few for an interval" in text
+    assert "only 24 clips" in text  # as of a test
     assert "<h1" in (tmp_path / "cv" / "report.html").read_text()
 
 

@@ -293,3 +293,7 @@ def test_a_run_folder_alone_stands_for_its_config(tmp_path):
     assert with_config_of_run([run, "--out", "a.pkl"]) == [f"{run}/config.yaml", run, "--out", "a.pkl"]
     for others in (["a.yaml", run], [run, "w.safetensors"], ["--help"], []):
         assert with_config_of_run(others) == others
+    best = f"{run}/checkpoints/best.safetensors"
+    assert with_config_of_run([best]) == [f"{run}/config.yaml", best]
+    with pytest.raises(ValueError, match="there is no run runs/nothing"):
+        with_config_of_run(["runs/nothing", "--out", "a.pkl"])

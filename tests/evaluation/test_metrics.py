@@ -16,6 +16,7 @@ from kinegraph.evaluation.metrics import (
     confusion_matrix,
     counts_by_class,
     evaluate,
+    group_intervals,
     matrix_of,
     mean_class_accuracy,
     per_class_accuracy,
@@ -108,6 +109,16 @@ def test_intervals_hold_the_figure_and_repeat_with_the_seed(data):
     assert intervals == bootstrap_intervals(counts, np.random.default_rng(0), resamples=1000)
     for name, (low, high) in intervals.items():
         assert low - 1e-12 <= found[name] <= high + 1e-12
+
+
+def test_the_interval_over_subjects_is_wide_where_subjects_differ_and_that_of_clips_where_they_do_not():
+    """Ten subjects of 100 clips: half of them all right, half all wrong; or each clip a subject of its own."""
+    rng = np.random.default_rng(0)
+    hits, labels = np.repeat([1.0, 0.0], 500), np.zeros(1000, int)
+    low, high = group_intervals(hits, labels, np.repeat(np.arange(10), 100), rng)["top1"]
+    assert (low, high) == pytest.approx((0.2, 0.8))  # binomial: 2 and 8 of 10 at half
+    low, high = group_intervals(hits, labels, np.arange(1000), rng)["top1"]
+    assert (low, high) == pytest.approx((0.469, 0.531), abs=0.003)
 
 
 def test_interval_of_a_thousand_clips_is_the_normal_one():

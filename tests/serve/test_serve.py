@@ -67,8 +67,17 @@ def test_a_file_is_answered_as_predict_answers(here, client):
     assert answer.status_code == 200
     (row,) = answer.json()["answers"]
     assert (row["first_frame"], row["end_frame"], row["end_seconds"]) == (0, 40, pytest.approx(40 / 30, abs=1e-3))
+    assert (row["known"], row["repetitions"]) == (True, None)
     assert [it["class"] for it in row["top"]] == [name for name, _ in expected]
     np.testing.assert_allclose([it["probability"] for it in row["top"]], [p for _, p in expected], atol=1e-5)
+
+
+def test_repetitions_are_counted_where_they_are_asked_for(client):
+    """Four times up and down in four seconds."""
+    body = np.random.default_rng(0).normal(0, 0.3, (25, 3)) + np.zeros((120, 1, 1))
+    body[..., 1] += 0.4 * (1 - np.cos(np.arange(120) * 2 * np.pi / 30))[:, None] * np.linspace(0, 1, 25)
+    (row,) = client.post("/predict?count=1", json={"keypoint": body.tolist(), "fps": 30}).json()["answers"]
+    assert row["repetitions"] == 4
 
 
 def test_another_engine_answers_recordings_and_the_windows_of_streams(tmp_path, monkeypatch):

@@ -163,6 +163,12 @@ def test_clients_that_leave_are_forgotten(here, address):
     assert len(streamed(address, lines)) > 30
 
 
+def test_a_wrong_option_is_said_to_a_client_that_still_sends(here):
+    with serving.served(here, "w.safetensors", "--max-upload", 20) as address:
+        status, said = asked(address, "/predict?name=a.csv&tpo=1", b"1,2\n" * 2_000_000)  # more than a socket holds
+    assert (status, "did you mean 'top'?" in said["error"]) == (400, True)
+
+
 @pytest.mark.slow
 def test_a_recording_that_takes_too_long_is_given_up(here):
     """The process that reads is ended, and the next recording is answered by another one."""

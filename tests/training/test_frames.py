@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+import kinegraph as kg
 from kinegraph.cli import main
 from kinegraph.data.dataset import write_dataset
 from kinegraph.data.loading import train_loader
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.windows import WindowDataset, concerns, pieces, window_starts
 from kinegraph.evaluation.scoring import score_frames, window_weight
+from kinegraph.inference.embedding import embeddings
 from kinegraph.inference.explanation import joint_shares
 from kinegraph.inference.predictor import Predictor, frame_rows, frame_stretches
 from kinegraph.models.ensemble import Ensemble
@@ -248,6 +250,14 @@ def test_all_windows_of_a_recording_are_explained(folder):
     assert len(joint_shares(predictor, [clip]).answers) == -(-clip.frames // STEPS.frames) > 1
 
 
+def test_the_vector_of_a_recording_is_of_all_its_frames(folder):
+    """The mean over four windows of 16 of 64 frames, in which the first coordinate is the number of the frame."""
+    model = Echo(torch.from_numpy(adjacency(LAYOUT, "spatial")).float(), 3, 3, widths=[2])
+    predictor = Predictor(model.eval(), LAYOUT, folder.class_names, STEPS, of_frames=True)
+    (vectors,) = embeddings(predictor, [recording("long", 64)], batch_size=3)
+    np.testing.assert_allclose(vectors, [[32.5, 32.5]])
+
+
 CONFIG = """
 split: split
 task: frames
@@ -287,7 +297,11 @@ def test_the_figures_of_segments_are_in_the_table_and_on_the_terminal(tmp_path, 
 
 def test_a_loss_that_ignores_no_frame_says_so(tmp_path, capsys):
     assert trained(tmp_path, "--loss", "BinaryCrossEntropy", "--epochs", "1", none=None) == 0
-    assert "35 frames without a label are taken as frames in which no class is there" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "35 frames without a label are taken as frames in which no class is there" in said.out
+    assert "val labels right" in said.err  # of a yes or no for each class: no top-1
+    assert "top-1" not in said.err
+    assert kg.run(tmp_path / "run").report.read_text().count("Labels right, %") == 1
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from kinegraph.commands.signature import check_numbers
 from kinegraph.commands.train import train
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.evaluation.evaluation import Evaluation
+from kinegraph.evaluation.metrics import group_intervals, remarks
 from kinegraph.evaluation.results import read_result
 from kinegraph.messages import counted, first_few
 from kinegraph.report.html import About
@@ -30,6 +31,7 @@ from kinegraph.training.crossval import Fold, Job, folds_of, run_jobs
 
 ABOUT, RUNS = "crossval.json", "seed*/fold*"  # what the runs are of, and their folders
 SHOWN = ("top1", "mean_class_accuracy")
+FEWEST_GROUPS = 5  # of fewer the bootstrap's interval is far too narrow
 COLUMNS = ("seed", "fold", "split", "clips", *SHOWN)
 
 
@@ -111,7 +113,7 @@ def crossval(
         print(_line(job, jobs[job], _tested(folder, job, jobs[job])), flush=True)
 
     run_jobs(Commands(threads), list(jobs), processes, done)
-    return _conclude(folder, jobs, out, what, about["config"])
+    return _conclude(folder, jobs, out, what, about["config"], by)
 
 
 def part_words(dataset: Path | None, split: str | None) -> list[str]:
@@ -182,7 +184,9 @@ def _groups(fold: Fold) -> str:
     return f"{first_few(fold.groups, 6)}; {clips}" if fold.groups else clips
 
 
-def _conclude(folder: SkeletonDataset, jobs: Mapping[Job, Fold], out: Path, what: str, config: str) -> CrossValidation:
+def _conclude(
+    folder: SkeletonDataset, jobs: Mapping[Job, Fold], out: Path, what: str, config: str, by: str
+) -> CrossValidation:
     """The table of the folds, and a report on all clips as the networks of the first seed answer."""
     rows, pooled = [], []
     for seed in sorted({job.seed for job in jobs}):
@@ -195,8 +199,11 @@ def _conclude(folder: SkeletonDataset, jobs: Mapping[Job, Fold], out: Path, what
         rows += [(seed, fold, one) for fold, one in zip(own.values(), tested, strict=True)]
     write_atomic(out / "folds.csv", _csv(rows))
     _show(rows, pooled)
-    lines = [_summary(name, rows, pooled) for name in SHOWN]
-    print("\n".join(lines))
+    intervals, means = _intervals(folder, pooled, by)
+    lines = [_summary(name, rows, pooled, intervals.get(name)) for name in SHOWN]
+    print("\n".join([*lines, means]))
+    for line in remarks(pooled[0].scores, pooled[0].labels, folder.class_names):
+        print(f"warning: {line}")
     about = {"dataset": str(folder.path), "networks": len(rows)} | dict(line.split(": ", 1) for line in lines)
     said = About(config, about, title="Cross-validation report")
     paths = write_report(out / "result.pkl", pooled[0], said)
@@ -215,11 +222,34 @@ def _show(rows: Sequence[tuple[int, Fold, Evaluation]], pooled: Sequence[Evaluat
     Console(highlight=False, soft_wrap=True).print(table)
 
 
-def _summary(name: str, rows: Sequence[tuple[int, Fold, Evaluation]], pooled: Sequence[Evaluation]) -> str:
+def _intervals(
+    folder: SkeletonDataset, pooled: Sequence[Evaluation], by: str
+) -> tuple[dict[str, tuple[float, float]], str]:
+    """95 % intervals over subjects, or what else divides the clips; and what the figures mean, in words."""
+    deviation, first = "± is the standard deviation of folds", pooled[0]
+    if by == "clip":
+        return first.intervals, f"[95 % interval, by drawing clips again]; {deviation}"
+    groups = np.array(list(map(str, folder.attributes[by][[folder.names.index(name) for name in first.names]])))
+    count = len(set(groups.tolist()))
+    if count < FEWEST_GROUPS:
+        return {}, f"{deviation}; {count} values of {by} are too few for an interval"
+    hits = np.mean([one.right for one in pooled], axis=0)
+    found = group_intervals(hits, first.labels, groups, np.random.default_rng(0))
+    return found, f"[95 % interval for others, by drawing the {count} values of {by} again]; {deviation}"
+
+
+def _summary(
+    name: str,
+    rows: Sequence[tuple[int, Fold, Evaluation]],
+    pooled: Sequence[Evaluation],
+    interval: tuple[float, float] | None,
+) -> str:
     """All clips together, and how much folds and seeds differ."""
     seeds, folds = [one.metrics[name] for one in pooled], [one.metrics[name] for _, _, one in rows]
     over = f" (seeds {min(seeds):.4f} to {max(seeds):.4f})" if len(seeds) > 1 else ""
-    return f"{name}: {np.mean(seeds):.4f} of all clips{over}, folds {np.mean(folds):.4f} ± {np.std(folds, ddof=1):.4f}"
+    sure = f" [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else ""
+    spread = f"folds {np.mean(folds):.4f} ± {np.std(folds, ddof=1):.4f}"
+    return f"{name}: {np.mean(seeds):.4f} of all clips{sure}{over}, {spread}"
 
 
 def _csv(rows: Sequence[tuple[int, Fold, Evaluation]]) -> bytes:

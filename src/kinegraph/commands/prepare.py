@@ -211,7 +211,8 @@ def prepare(
     for line in found.changed():
         print(f"note: {line}")
     if MADE in dataset.splits and MADE_HERE not in dataset.source and found.format != "dataset":
-        print(f"note: split {MADE} made here, val is a fifth of each class; --labels-file with subjects parts people")
+        way = "a column subject in --labels-file, or {subject} in --names, keeps them apart"
+        print(f"note: the same people may be in both parts of split {MADE}; {way}")
     if found.format == "ntu" and len(dataset.class_names) == 120 and dataset.label.max() < 60:
         print(
             "note: all clips are of NTU RGB+D 60's actions; --classes 60 gives them its 60 classes and its splits "
@@ -277,7 +278,9 @@ def summarize(
         ("people", ", ".join(f"{count}: {counted(clips, 'clip')}" for count, clips in sorted(people.items()))),
         (
             "frames",
-            f"shortest {low:g}, median {middle:g}, longest {high:g}" + (f", {', '.join(rates)} fps" if rates else ""),
+            f"shortest {low:g}, median {middle:g}, longest {high:g}, {', '.join(rates)} fps"
+            if rates
+            else f"shortest {low:g}, median {middle:g}, longest {high:g}; frame rate not known (--fps)",
         ),
         *((f"split {split}", _parts(dataset, split)) for split in dataset.splits),
     ]:

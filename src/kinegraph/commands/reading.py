@@ -111,11 +111,22 @@ def config_first(verb: str, config: Path, weights: Path) -> tuple[Path, Path]:
 
 
 def with_config_of_run(argv: Sequence[str]) -> list[str]:
-    """The words of `kinegraph test RUN ...` with the config of the run before it, where a run folder stands alone."""
-    alone = bool(argv) and (len(argv) == 1 or argv[1].startswith("-"))
-    if not alone or argv[0].startswith("-") or not (config := Path(argv[0]) / "config.yaml").is_file():
+    """The words of `kinegraph test RUN ...` with the config of the run before it, where a run folder stands alone.
+
+    So with weights that lie in a run folder. Raises ValueError where what stands alone is nothing, or another folder.
+    """
+    alone = bool(argv) and not argv[0].startswith("-") and (len(argv) == 1 or argv[1].startswith("-"))
+    if not alone or "--from" in (word.partition("=")[0] for word in argv):
         return list(argv)
-    return [str(config), *argv]
+    path = Path(argv[0])
+    run = path.parent.parent if path.suffix == ".safetensors" and path.parent.name == "checkpoints" else path
+    if (config := run / "config.yaml").is_file():
+        return [str(config), *argv]
+    if path.is_dir():
+        raise ValueError(f"{path} is no run folder: it has no config.yaml; expected kinegraph test CONFIG CHECKPOINT")
+    if not path.exists() and not path.suffix and path.parent != Path():
+        raise ValueError(f"there is no run {path}")
+    return list(argv)
 
 
 def _are_weights(path: Path) -> bool:

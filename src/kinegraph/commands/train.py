@@ -116,6 +116,7 @@ def _begin_log(options: TrainOptions, data: Data, run: RunFolder, start: Start |
     """Make the run folder and write down what the run depends on."""
     run.create()
     about = {"seed": options.seed, "dataset": str(options.dataset), "precision": fabric.strategy.precision.precision}
+    about |= {"measure": task_of(options).measure}  # the name of what the log calls top1
     about |= {"epochs": data.epochs} if options.epochs == "auto" else {}
     base = {"based_on": _origin(start)} if start else {}
     run.log(mode="environment", **environment(), **about, clips=len(data.clips), **base)

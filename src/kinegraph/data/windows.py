@@ -5,7 +5,7 @@ long one several. So whatever lies around segments, which looks most like them, 
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -172,6 +172,11 @@ def window_starts(recorded: int, frames: int, step: int) -> list[int]:
     if recorded <= frames:
         return [0]
     return [*range(0, recorded - frames, step), recorded - frames]
+
+
+def windows(clip: SkeletonClip, frames: int) -> Iterator[SkeletonClip]:
+    """All that a network of frames sees of a recording; as one clip it would see the middle window alone."""
+    return (cut(clip, start, frames) for start in window_starts(clip.frames, frames, frames))
 
 
 def cut(clip: SkeletonClip, first: int, frames: int) -> SkeletonClip:

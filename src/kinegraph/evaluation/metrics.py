@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Integer
+from jaxtyping import Bool, Float, Int, Integer, Shaped
 
 from kinegraph.messages import counted, did_you_mean
 
@@ -188,6 +188,32 @@ def bootstrap_intervals(
     drawn = rng.binomial(clips, share, size=(resamples, len(clips)))
     mean_class = (drawn / clips).sum(axis=1) / counts.occurring.sum()
     return intervals | {"mean_class_accuracy": _between(mean_class, tails)}
+
+
+def group_intervals(
+    hits: Float[np.ndarray, "N"],
+    labels: Int[np.ndarray, "N"],
+    groups: Shaped[np.ndarray, "N"],
+    rng: np.random.Generator,
+    resamples: int = 4_000,
+    level: float = 0.95,
+) -> dict[str, tuple[float, float]]:
+    """As `bootstrap_intervals`, where not clips are drawn again but groups of them, such as all clips of a subject.
+
+    So they hold for other subjects: clips of one are alike. hits: 1 for each clip that is answered right, of several
+    networks their mean. The mean over classes is over those that are drawn.
+    """
+    names, place = np.unique(groups, return_inverse=True)
+    shape = len(names), int(labels.max()) + 1
+    right, clips = np.zeros(shape), np.zeros(shape)
+    np.add.at(right, (place, labels), hits)
+    np.add.at(clips, (place, labels), 1)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
+    right, clips = drawn @ right, drawn @ clips
+    top1 = right.sum(axis=1) / clips.sum(axis=1)
+    mean_class = (right / np.maximum(clips, 1)).sum(axis=1) / (clips > 0).sum(axis=1)
+    tails = (0.5 - level / 2, 0.5 + level / 2)
+    return {"top1": _between(top1, tails), "mean_class_accuracy": _between(mean_class, tails)}
 
 
 def _between(values: Float[np.ndarray, "n"], tails: tuple[float, float]) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from kinegraph.atomic import atomic_file
 from kinegraph.data.auto import mirror_forbidden, placed
 from kinegraph.data.conditions import conditions_of
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.data.windows import windows
 from kinegraph.inference.predictor import Predictor, predictor_of
 from kinegraph.inference.trained_network import batches
 from kinegraph.messages import spreadsheet_cell
@@ -42,11 +43,17 @@ def embeddings(
 ) -> Iterator[Float[np.ndarray, "views D"]]:
     """The vectors of each clip's views, float32: means over people, time and joints of the last block's features.
 
+    Of a network of frames the mean over all windows of a recording.
     clips: that fit (`Predictor.fit`) and may be read while vectors are taken. Raises ValueError for a network of
     another kind, whose features are not known.
     """
-    predictor = predictor.ready()
-    for batch in batches(clips, min(batch_size, predictor.preprocessing.largest_batch)):
+    predictor, size = predictor.ready(), min(batch_size, predictor.preprocessing.largest_batch)
+    if predictor.of_frames:
+        for clip in clips:
+            seen = batches(windows(clip, predictor.preprocessing.frames), size)
+            yield np.concatenate([predictor.describe(batch) for batch in seen]).mean(axis=0)
+        return
+    for batch in batches(clips, size):
         yield from predictor.describe(batch)
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from kinegraph.data.normalize import drop_empty_frames
 from kinegraph.data.preprocessing import FIRST_FRAME, Preprocessing, prepare_clip
-from kinegraph.data.windows import cut, window_starts
+from kinegraph.data.windows import windows
 from kinegraph.evaluation.scoring import view_scores
 from kinegraph.inference.predictor import Predictor, answering, check_finite
 from kinegraph.messages import first_few
@@ -224,7 +224,8 @@ def joint_shares(predictor: Predictor, clips: Iterable[SkeletonClip], batch_size
     side by side, count as clips. Raises ValueError where there are none.
     """
     answers, shares = [], []
-    parts = (part for clip in clips for part in _windows(predictor, clip)) if predictor.of_frames else clips
+    frames = predictor.preprocessing.frames
+    parts = (part for clip in clips for part in windows(clip, frames)) if predictor.of_frames else clips
     for labels, maps in _batches(predictor, parts, batch_size):
         spoken = maps.clip(min=0).sum(axis=(1, 2, 3))  # (N, V)
         total = spoken.sum(axis=1, keepdims=True)
@@ -234,12 +235,6 @@ def joint_shares(predictor: Predictor, clips: Iterable[SkeletonClip], batch_size
         raise ValueError("there are no clips to explain")
     names = predictor.layout.joints, predictor.class_names
     return JointShares(*names, np.concatenate(answers), np.concatenate(shares))
-
-
-def _windows(predictor: Predictor, clip: SkeletonClip) -> Iterator[SkeletonClip]:
-    """All that a network of frames sees of a recording; as one clip it would see the middle window alone."""
-    frames = predictor.preprocessing.frames
-    return (cut(clip, start, frames) for start in window_starts(clip.frames, frames, frames))
 
 
 @torch.no_grad()

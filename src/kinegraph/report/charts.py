@@ -15,14 +15,15 @@ MOST_POINTS = 1000  # of a line
 SCARCE = 10  # clips in a bin, below which its height says little
 
 
-def curve_figures(curves: Mapping[str, Curve], classes: Sequence[str] = ()) -> str:
-    """Top-1 and loss over epochs of one run or several; nothing where no log has them.
+def curve_figures(curves: Mapping[str, Curve], classes: Sequence[str] = (), measure: str = "top-1") -> str:
+    """Share right and loss over epochs of one run or several; nothing where no log has them.
 
+    measure: the name of the share right.
     curves: by the run's name. classes: CSS class of each run's lines; for a single run its lines are told apart by
     training and validation instead.
     """
     figures = []
-    for key, title in (("top1", "Top-1, %"), ("loss", "Loss")):
+    for key, title in (("top1", f"{escape(measure).capitalize()}, %"), ("loss", "Loss")):
         lines, keys = {}, []
         for run, curve in enumerate(curves.values()):
             for mode, word in (("train", "training"), ("val", "validation")):

@@ -26,7 +26,7 @@ from kinegraph.report.page import (
     whole_page,
 )
 from kinegraph.report.player import player_css, player_fragment, player_js
-from kinegraph.report.runs import Run, config_differences
+from kinegraph.report.runs import Run, config_differences, measure_of
 from kinegraph.report.scene import scenes_of
 
 METRICS = {
@@ -99,7 +99,8 @@ def _named(label: str, kind: str) -> str:
 
 def _figures(runs, names, kinds, pairs) -> str:
     shown = [key for key in METRICS if any(key in run.metrics for run in runs)]
-    heads = ["Run", *(f"#{METRICS[key]}, %" for key in shown), "#Top-1 against the first"]
+    named = METRICS | {"top1": measure_of(runs).capitalize()}
+    heads = ["Run", *(f"#{named[key]}, %" for key in shown), f"#{named['top1']} against the first"]
     rows = []
     for index, (run, label, kind) in enumerate(zip(runs, names, kinds, strict=True)):
         cells = [f"<td>{_named(label, kind)}</td>"]
@@ -167,7 +168,7 @@ def _option(difference: tuple[str, list[str | None]]) -> list[str]:
 
 
 def _learning(runs, names, kinds) -> str:
-    drawn = curve_figures({f"{index}": run.course.curve for index, run in enumerate(runs)}, kinds)
+    drawn = curve_figures({f"{index}": run.course.curve for index, run in enumerate(runs)}, kinds, measure_of(runs))
     note = quiet("Strong lines: validation. Pale lines: training.")
     return section("learning", "Learning, by epoch", legend(names, kinds), drawn, note) if drawn else ""
 

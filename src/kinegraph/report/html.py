@@ -43,7 +43,7 @@ from kinegraph.report.page import (
     whole_page,
 )
 from kinegraph.report.player import player_css, player_fragment, player_js
-from kinegraph.report.runs import Course, Curve
+from kinegraph.report.runs import Course
 from kinegraph.report.scene import Scene
 
 SYNTHETIC = (
@@ -87,7 +87,7 @@ def report_page(evaluation: Evaluation | None, about: About, scenes: Sequence[Sc
     evaluation: None where only the course of a training is known. scenes: of mistakes, to be played.
     """
     course = about.course
-    learning = _learning(course.curve, course.validations)
+    learning = _learning(course)
     found = {"warnings": _warnings(evaluation, about.warnings), "learning": learning}
     if evaluation is not None:
         found |= {
@@ -99,7 +99,7 @@ def report_page(evaluation: Evaluation | None, about: About, scenes: Sequence[Sc
         }
     found["details"] = _details(about.config_text, about.environment)
     title = about.title
-    head = _headline(evaluation, title) if evaluation is not None else _run_headline(title, course.validations)
+    head = _headline(evaluation, title) if evaluation is not None else _run_headline(title, course)
     shown = contents({key: SECTIONS[key] for key, content in found.items() if content})
     players = {"css": player_css(), "js": player_js()} if scenes else {}
     where = f": {evaluation.title}" if evaluation is not None else ""
@@ -138,14 +138,14 @@ def _headline(evaluation: Evaluation, title: str) -> str:
     )
 
 
-def _run_headline(title: str, validations: Sequence[Mapping]) -> str:
+def _run_headline(title: str, course: Course) -> str:
     head = f"<header><h1>{text(title)}</h1></header>"
-    if not validations:
+    if not course.validations:
         return head
-    best = max(validations, key=lambda record: record["top1"])
-    wanted = {"top1": "Top-1", "top5": "Top-5", "mean_class_accuracy": "Mean class"}
+    best = max(course.validations, key=lambda record: record["top1"])
+    wanted = {"top1": course.measure.capitalize(), "top5": "Top-5", "mean_class_accuracy": "Mean class"}
     figures = [tile(word, f"{100 * best[key]:.1f}", "%") for key, word in wanted.items() if key in best]
-    epoch = tile("Epoch", f"{best['epoch']}", "", "the best by top-1")
+    epoch = tile("Epoch", f"{best['epoch']}", "", f"the best by {course.measure}")
     return f'{head}\n<section id="figures">{tiles(*figures, epoch)}</section>'
 
 
@@ -161,14 +161,15 @@ def _warnings(evaluation: Evaluation | None, lines: Sequence[str]) -> str:
     return section("warnings", "Warnings", f'<ul class="warnings">{"".join(items)}</ul>') if items else ""
 
 
-def _learning(curve: Curve, validations: Sequence[Mapping]) -> str:
-    figures = curve_figures({"run": curve})
+def _learning(course: Course) -> str:
+    validations, measure = course.validations, course.measure
+    figures = curve_figures({"run": course.curve}, measure=measure)
     if not figures:
         return ""
     note = ""
     if validations:
         best, last = max(validations, key=lambda record: record["top1"]), validations[-1]
-        note = f"Best validation: top-1 {percent(best['top1'])} in epoch {best['epoch']}"
+        note = f"Best validation: {measure} {percent(best['top1'])} in epoch {best['epoch']}"
         note += f"; {percent(last['top1'])} in the last, {last['epoch']}." if last is not best else "."
     return section("learning", "Learning, by epoch", figures, quiet(note) if note else "")
 

@@ -152,7 +152,7 @@ def _figures(run: Run) -> Iterator[tuple[str, Figure]]:
         names = matrix.names(evaluation.class_names)
         yield "confusion_matrix", confusion_figure(matrix.counts, names, evaluation.title, matrix.absent)
         yield "calibration", calibration_figure(calibration(evaluation.confidence, evaluation.right))
-    for key, title, scale in (("top1", "top-1, %", 100), ("loss", "loss", 1)):
+    for key, title, scale in (("top1", f"{run.course.measure}, %", 100), ("loss", "loss", 1)):
         if any(name == key for _, name in run.course.curve):
             yield f"learning_{key}", learning_figure(run.course.curve, key, title, scale)
 

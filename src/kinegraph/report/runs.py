@@ -44,6 +44,11 @@ class Course:
     environment: Mapping[str, object] = field(default_factory=dict)
     warnings: Sequence[str] = ()
 
+    @property
+    def measure(self) -> str:
+        """The name of what the log calls top1: of long recordings it is a share of frames, or of labels."""
+        return str(self.environment.get("measure", "top-1"))
+
 
 def read_course(log: str | Path) -> Course:
     """Read a log.jsonl once."""
@@ -126,6 +131,12 @@ class Run:
             return figures | {"calibration_error": error}
         best = max(self.course.validations, key=lambda record: record["top1"], default={})
         return {key: best[key] for key in METRICS if key in best}
+
+
+def measure_of(runs: Sequence[Run]) -> str:
+    """The name of what the logs of these runs call top1; a run without a log counts nothing else."""
+    names = {run.course.measure for run in runs if run.course.curve}
+    return names.pop() if len(names) == 1 else "top-1" if not names else "share right"
 
 
 def read_run(path: str | Path) -> Run:

@@ -54,7 +54,7 @@ def timelines_page(
 ) -> str:
     """The page as text. timelines: of the recordings of one part, in dataset order. scenes: to be played."""
     colours = class_colours(class_names, timelines[0].none if timelines else None)
-    found = figures(timelines)
+    found, several = figures(timelines), any(one.several for one in timelines)
     lines = "".join(f"<li>{text(line)}</li>" for line in warnings)
     config = folded("Config", code(config_text)) if config_text else ""
     about = folded("Environment", facts(environment or {}))
@@ -62,7 +62,7 @@ def timelines_page(
         title,
         [
             f"<header><h1>{text(title)}</h1>{quiet(text(source))}</header>",
-            f'<section id="figures">{_headline(found)}</section>',
+            f'<section id="figures">{_headline(found, several)}</section>',
             section("warnings", "Warnings", f'<ul class="warnings">{lines}</ul>') if lines else "",
             _ribbons(timelines, class_names, colours),
             _played(scenes),
@@ -83,8 +83,10 @@ def class_colours(class_names: Sequence[str], none: int | None) -> list[str]:
     return [NONE if i == none else f"hsl({hue} 55% 52%)" for i, hue in enumerate(hues)]
 
 
-def _headline(found: SegmentFigures) -> str:
-    cells = [tile("Frame accuracy", percent(found.accuracy), "", f"of {found.frames:,} frames")]
+def _headline(found: SegmentFigures, several: bool) -> str:
+    """several: a frame may have several classes; the accuracy is then of a yes or no for each of them."""
+    right = "Labels right" if several else "Frame accuracy"
+    cells = [tile(right, percent(found.accuracy), "", f"of {found.frames:,} frames" + ", of all classes" * several)]
     if found.edit == found.edit:
         cells.append(tile("Edit score", percent(found.edit), "", f"{found.segments:,} segments"))
     cells += [tile(f"F1@{round(100 * least)}", percent(value)) for least, value in found.f1.items()]

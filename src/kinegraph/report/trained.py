@@ -92,14 +92,14 @@ class Run:
         return load_model(self.folder)
 
     def best_epoch(self) -> tuple[int, float] | None:
-        """The epoch whose validation had the highest top-1, and that figure; None without validation."""
+        """The epoch with the highest share right in validation, and that share; None without validation."""
         best = max(self._read.course.validations, key=lambda it: it["top1"], default=None)
         return None if best is None else (int(best["epoch"]), best["top1"])
 
     def __repr__(self) -> str:
         epochs = len(self.metrics["epoch"])
         best = self.best_epoch()
-        figure = f", best val top-1 {best[1]:.1%} in epoch {best[0]}" if best else ""
+        figure = f", best val {self._read.course.measure} {best[1]:.1%} in epoch {best[0]}" if best else ""
         return f"Run({str(self.folder)!r}: {epochs} epoch{'s' * (epochs != 1)}{figure})"
 
     def _repr_html_(self) -> str:

@@ -154,6 +154,7 @@ async def predict(server: Server, request: Request) -> Response:
         if given is None and not request.headers.get("content-type", "").startswith("application/json"):
             raise ValueError("name is missing: POST /predict?name=recording.csv, or a clip as application/json")
     except ValueError as error:
+        await _dropped(request, server.max_upload)
         return _refused(400, one_line(error))
     if int(request.headers.get("content-length", "0")) > server.max_upload:
         return _too_large(server)
@@ -167,6 +168,17 @@ async def predict(server: Server, request: Request) -> Response:
         except (TimeoutError, ClientDisconnect):
             return _refused(408, "the upload did not end in time")
         return await _answered(server, path, given or "the clip", asking)
+
+
+async def _dropped(request: Request, most: int) -> None:
+    """Read the body of a request that is refused: a client that still sends would see a lost connection, no reason."""
+    size = 0
+    with suppress(TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(UPLOAD_TIME):
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    return
 
 
 async def _received(request: Request, path: Path, most: int) -> bool:

@@ -10,6 +10,7 @@ ABOUT = {
     "per_person": "an answer for each person instead of one for all",
     "window": 'a timeline from windows of so many frames or seconds (3s); "auto": where it is longer than in training',
     "stride": "from one window to the next, by default a quarter of it",
+    "count": "also count the repetitions of an exercise that comes back to its first pose",
     "clip": "the number of the one clip of the file that is asked about, from 0 on",
     "format": "the file's format, where its content does not decide it",
     "layout": "name of a built-in layout, where the file does not say it",
@@ -28,7 +29,8 @@ ANSWER = {
         "first_frame": {"type": "integer"},
         "end_frame": {"type": "integer"}, "start_seconds": {"type": ["number", "null"]},
         "end_seconds": {"type": ["number", "null"]}, "truth": {"type": ["string", "null"]},
-        "right": {"type": ["boolean", "null"]},
+        "right": {"type": ["boolean", "null"]}, "known": {"type": "boolean"},
+        "repetitions": {"type": ["integer", "null"]},
         "top": {"type": "array", "items": {"type": "object", "properties": {"class": TEXT, "probability": NUMBER}}},
     },
 }  # fmt: skip

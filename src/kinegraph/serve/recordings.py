@@ -19,7 +19,7 @@ import numpy as np
 
 from kinegraph.data.formats import FORMATS, recognise
 from kinegraph.inference.answers import Answer, answers, facts
-from kinegraph.inference.inputs import Question, compared, questions, read_inputs
+from kinegraph.inference.inputs import Question, compared, questions, read_inputs, with_repetitions
 from kinegraph.inference.prediction import clip_of, size_of
 from kinegraph.inference.timeline import check_lengths
 from kinegraph.inference.trained_network import Asked, answering, asked_of
@@ -54,6 +54,7 @@ class Asking:
     per_person: bool = False
     window: str | None = None
     stride: str | None = None
+    count: bool = False
     clip: int | None = None
     format: str | None = None
     layout: str | None = None
@@ -171,7 +172,8 @@ def answered(
     rows: list[dict[str, Any]] = []
     player = None
     with closing(given):
-        for number, question in enumerate(given, asking.clip or 0):
+        asked = with_repetitions(given) if asking.count else given
+        for number, question in enumerate(asked, asking.clip or 0):
             window = _window(asking, predictor, question.clip)
             found = list(answers(predictor, [question], per_person=asking.per_person, window=window,
                                  stride=asking.stride))  # fmt: skip

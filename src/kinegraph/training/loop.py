@@ -87,7 +87,8 @@ class Training:
         self.batches = math.ceil(share / options.batch_size)
         self.steps = self.batches * epochs
         self.look_every = 1 if fabric.world_size == 1 else 16  # batches from one look at stop requests to the next
-        self.display = TrainingDisplay(epochs, self.batches, options.monitor, shown=fabric.is_global_zero)
+        shown, measure = fabric.is_global_zero, self.task.measure
+        self.display = TrainingDisplay(epochs, self.batches, options.monitor, shown, measure)
         self.recent: list[tuple[Tensor, ...]] = []  # loss, answers, positions of batches since the sums were looked at
         self.warned = False
         self.loggers: Loggers | None = None

@@ -43,11 +43,11 @@ IDS = "loggers.json"  # in the run folder: under which name a service knows the 
 class TrainingDisplay:
     """Bar and epoch lines on stderr; the bar only on a terminal.
 
-    monitor: the figure that `best` is of.
+    monitor: the figure that `best` is of. measure: the name of the share that is right, `top1`.
     """
 
-    def __init__(self, epochs: int, batches: int, monitor: str = "top1", shown: bool = True):
-        self.epochs, self.batches, self.monitor = epochs, batches, monitor
+    def __init__(self, epochs: int, batches: int, monitor: str = "top1", shown: bool = True, measure: str = "top-1"):
+        self.epochs, self.batches, self.monitor, self.measure = epochs, batches, monitor, measure
         self.console = Console(stderr=True, quiet=not shown, highlight=False, soft_wrap=True)
         self.bar = Progress(
             TextColumn("{task.description}"),
@@ -83,7 +83,7 @@ class TrainingDisplay:
         self.bar.reset(self.task, description=f"epoch {epoch}", state="")
 
     def step(self, batch: int, totals: list[float], fresh: Tensor, clips: int, waited: float) -> None:
-        """After each step: moves the bar; loss, top-1 and clips a second now and then. waited: seconds for data."""
+        """After each step: moves the bar; loss, share right and speed now and then. waited: seconds for data."""
         self.clips += clips
         self.waited += waited
         self.batches_here += 1
@@ -93,16 +93,16 @@ class TrainingDisplay:
             loss, hits, _, seen = (old + new for old, new in zip(totals, fresh.tolist(), strict=True))
             speed = (self.clips - self.clips_at_look) / (now - self.looked)
             self.bar.update(
-                self.task, state=f"loss {loss / seen:.4f}  train top-1 {hits / seen:.1%}  {speed:,.0f} clips/s"
+                self.task, state=f"loss {loss / seen:.4f}  train {self.measure} {hits / seen:.1%}  {speed:,.0f} clips/s"
             )
             self.looked, self.clips_at_look = now, self.clips
 
     def epoch(self, epoch, loss, top1, rate, figures: dict | None, best: float, best_epoch: int) -> None:
         """After each epoch: the line that stays."""
         line = f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}"
-        line += f"  loss {loss:.4f}  lr {rate:.2e}  train top-1 {top1:6.1%}"
+        line += f"  loss {loss:.4f}  lr {rate:.2e}  train {self.measure} {top1:6.1%}"
         if figures is not None:
-            line += f"  val top-1 {figures['top1']:6.1%}"
+            line += f"  val {self.measure} {figures['top1']:6.1%}"
             if self.monitor != "top1":  # `best` is of it
                 name = "mean class" if self.monitor == "mean_class_accuracy" else self.monitor
                 line += f"  {name} {figures[self.monitor]:6.1%}"

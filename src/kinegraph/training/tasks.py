@@ -24,9 +24,10 @@ STEP_LIMIT = 4.0  # of a change from frame to frame, beyond which the smoothing 
 
 
 class Task(Protocol):
-    """counted: what the figures of training count, for messages."""
+    """counted: what the figures of training count; measure: the name of the share that is right. For messages."""
 
     counted: str
+    measure: str
 
     def module(self, network: nn.Module) -> nn.Module:
         """The network as it is called in training."""
@@ -45,6 +46,7 @@ class ClipTask:
     """A class for each clip."""
 
     counted = "clips"
+    measure = "top-1"
 
     def module(self, network: nn.Module) -> nn.Module:
         return network
@@ -76,6 +78,7 @@ class FrameTask:
 
     def __init__(self, several: bool, smoothing: float = 0.0):
         self.several, self.smoothing = several, smoothing
+        self.measure = "labels right" if several else "frames right"  # a yes or no for each class, or the likeliest
 
     def module(self, network: nn.Module) -> nn.Module:
         return FrameWise(network)

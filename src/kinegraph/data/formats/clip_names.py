@@ -16,7 +16,7 @@ PART = re.compile(r"\{([^{}]*)\}")
 LABELS = ("label", *ALIASES["label"])
 BETWEEN = re.compile(r"[_\-. ]")
 CODES = {  # a letter or word before a number, and the column that it means; data sets write them so
-    "subject": r"(?:s|sub|subj|subject|p|person|participant|actor|performer|user|patient)\d+",
+    "subject": r"(?:s|sub|subj|subject|p|person|participant|actor|performer|user|patient|signer|athlete|player)\d+",
     "trial": r"(?:t|trial|r|rep|e|take|episode|n)?\d+",
     "camera": r"(?:c|cam|camera)\d+",
     "label": r"(?:a|act|action|g|gesture)\d+",

@@ -88,7 +88,8 @@ def _cells(file: Path, joints_of: Callable[[Shapes], str | None]) -> tuple[dict[
     known = [name for name in single if columns[name] in FACT_COLUMNS or is_split(columns[name])]
     cells = {columns[name]: cell for name in known if (cell := _cell(found.load(name)))}
     read = [name for name in known if columns[name] in cells]
-    other = [f"{name} {shape}" for name, shape in shapes.items() if name not in (*used, *read)]
+    rest = {name: shape for name, shape in shapes.items() if name not in (*used, *read)}
+    other = [f"{name} {shape}" if shape else name for name, shape in rest.items()]
     return cells, other + [f"{name}, {kind}" for name, kind in found.left_out.items()]
 
 
