@@ -104,6 +104,18 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
         "measurements of inertial sensors, without places of joints",
         "give what the suit's program makes of them, such as MVNX or BVH",
     ),
+    (
+        (".csv", ".tsv", ".txt"),
+        rb"(?i)^[^\n]*(flexion|adduction|[_ ]angle)[^\n]*(flexion|adduction|[_ ]angle)",
+        "angles of joints, without their places",
+        "export the markers or joint centres of the recording, as C3D, TRC or CSV",
+    ),
+    (
+        (".csv", ".tsv", ".txt"),
+        rb"(?i)^[^\n]*[_. ]q?w\b[^\n]*[_. ]q?x\b[^\n]*[_. ]q?z\b",
+        "turns of joints (quaternions), without their places",
+        "give what the suit's program makes of them, such as MVNX, BVH or C3D",
+    ),
     ((".xml",), rb"(?s)<annotations>.*<version>", "annotations of CVAT", "export them as COCO Keypoints"),
     (
         (".json",),
