@@ -34,6 +34,7 @@ def test_built_in_layouts():
         "kinect22": 22,
         "kinect32": 32,
         "kit21": 21,
+        "bighand21": 21,
         "motive21": 21,
         "msr20": 20,
         "ntu24": 24,
@@ -201,7 +202,7 @@ def test_layouts_built_from_code_are_checked_too(change, message):
 
 
 def test_files_that_are_no_layout(tmp_path):
-    with pytest.raises(ValueError, match=r"no layout 'coco71'; built in are blaze.* did you mean 'coco17'"):
+    with pytest.raises(ValueError, match=r"no layout 'coco71'; built in are bighand21, blaze.* did you mean 'coco17'"):
         load_layout("coco71")
     with pytest.raises(ValueError, match="the layout is None, expected the name of one"):
         load_layout(None)

@@ -44,6 +44,13 @@ def test_a_folder_of_one_clip_is_no_class():
     assert levels_of([("walk", "intro"), ("walk", "encore"), ("run", "finale")]) == Levels(0)
 
 
+def test_folders_of_people_alone_name_no_class():
+    """Their names say it in full; s01 and p1 may be classes."""
+    places = [(f"subject_{number}",) for number in (1, 1, 2, 2)]
+    assert levels_of(places) == Levels(None, None, 0)
+    assert levels_of([(f"s0{number}",) for number in (1, 1, 2, 2)]) == Levels(0)
+
+
 def test_parts_have_any_of_their_names():
     classes, said = said_by_folders([("d", "Training", "walk"), ("d", "valid", "run")])
     assert (classes, said) == (("run", "walk"), [(1, {"split": "train"}), (0, {"split": "val"})])

@@ -77,6 +77,19 @@ def test_movenet_has_y_before_x(save, shape):
     assert any("y stands before x" in line for line in found.assumed) == (shape != "x first")
 
 
+def test_f_phab_has_an_order_of_its_own(save, tmp_path):
+    """skeleton.txt: a number of the frame, then the wrist, five knuckles, and three joints of each finger, in mm."""
+    fingers = [[(20 * (f - 2), 80 + 25 * j + 3 * f, 400 + 4 * j) for j in range(4)] for f in range(5)]
+    hand = np.array([(0, 0, 400), *(it[0] for it in fingers), *(at for it in fingers for at in it[1:])], float)
+    walk = np.stack([hand + [t, 0, 0] for t in range(9)])
+    place = tmp_path / "Subject_1" / "pour" / "1" / "skeleton.txt"
+    place.parent.mkdir(parents=True)
+    np.savetxt(place, np.column_stack([np.arange(9), walk.reshape(9, -1)]), "%.4f")
+    (clip,) = read(tmp_path / "Subject_1")
+    assert (clip.layout.name, clip.layout.joints[5:8]) == ("bighand21", ("pinky_mcp", "thumb_pip", "thumb_dip"))
+    np.testing.assert_allclose(clip.keypoint[0], walk / 1000, rtol=1e-4)
+
+
 @pytest.mark.parametrize("kind", ["quaternions", "matrices of turns"])
 def test_turns_are_no_places(save, kind):
     """Four numbers of length 1 were x, y, z and a score."""

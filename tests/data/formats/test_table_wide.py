@@ -1,5 +1,6 @@
 """Wide tables in blocks: the same as one row per joint, over the ends of blocks, with gaps, and their faults."""
 
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kinegraph.data.formats import number_blocks, read, table_csv
+from kinegraph.data.formats import number_blocks, read, recordings, table_csv
 from kinegraph.data.formats.table_wide import BLOCK
 from kinegraph.skeleton.layout import load_layout
 
@@ -100,3 +101,29 @@ def test_blocks_of_lines_give_what_single_cells_give(rows, separator, first, end
         patch.setattr(table_csv, "is_plain", lambda *_: False)
         patch.setattr(table_csv, "plain_clip", lambda *_: None)
         assert quick == answer(file)
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ([f"{joint}_{axis}" for joint in ("hip", "knee", "foot") for axis in "wxyz"], "turns of joints (quaternions)"),
+        (["hip_flexion_r", "hip_flexion_l", "knee_angle_r", "knee_angle_l"], "angles of joints, without their places"),
+    ],
+)
+def test_turns_and_angles_are_no_places(tmp_path, columns, said):
+    """x, y and z beside w were places."""
+    rows = [",".join(["time", *columns]), *(",".join([str(t / 100), *["0.5"] * len(columns)]) for t in range(9))]
+    (tmp_path / "imu.csv").write_text("\n".join(rows))
+    with pytest.raises(ValueError, match=rf"imu\.csv is {re.escape(said)}"):
+        list(read(tmp_path / "imu.csv"))
+
+
+def test_levels_of_a_kinect_are_scores(tmp_path):
+    """Azure's confidence: 0 none, 1 low, 2 medium, 3 high."""
+    lines = ["frame," + ",".join(f"{joint}_{axis}" for joint in JOINTS for axis in ("x", "y", "confidence"))]
+    lines += [f"{t}," + ",".join(f"{100 + 9 * i},{t + i * i},{i % 3}" for i in range(17)) for t in range(5)]
+    (tmp_path / "azure.csv").write_text("\n".join(lines))
+    found = recordings(tmp_path / "azure.csv")
+    (clip,) = found.clips
+    assert clip.score[0, 2, :6].tolist() == [0, 0.5, 1, 0, 0.5, 1]
+    assert "scores are levels from 0 to 2: divided by 2, at most 1" in found.changed()

@@ -12,6 +12,9 @@ from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset
 from kinegraph.data.formats import read, recordings
 from kinegraph.data.formats.axes import frames_come_first
+from kinegraph.data.formats.recordings import Recordings
+from kinegraph.data.formats.unstated import decided
+from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import load_layout
 from tests.made_up import body
 
@@ -287,3 +290,8 @@ def test_z_that_is_zero_everywhere_is_none(tmp_path):
     assert found.units == "px"
     np.testing.assert_allclose(next(found.clips).keypoint, keypoint[..., :2])
     assert any("z is zero everywhere" in line for line in found.assumed)
+    layout, space = load_layout("coco17"), keypoint.astype(np.float32)
+    for guessed, channels in (({"units", "plane"}, 2), ({"units"}, 3)):  # motion capture in a plane is in space still
+        clips = (it for it in [SkeletonClip(space, layout, "a")])
+        found = Recordings(clips, 1, layout, (), "m", "", guessed=frozenset(guessed))
+        assert next(decided(found).clips).keypoint.shape[3] == channels

@@ -228,7 +228,7 @@ def read_labels_file(path: Path) -> dict[str, dict[str, str]]:
         raise ValueError(f"{path}: {error}") from None
     if "clip" not in names.values():
         hint = did_you_mean("clip", header)
-        hint = hint or "; rename the columns, such as clip, label, subject"
+        hint = hint or "; name each clip in a column clip, by its file and folder, such as squat/take1"
         raise ValueError(f"{path} has no column 'clip'; found {one_line(', '.join(header)) or 'nothing'}{hint}")
     header = [names[column] for column in header]
     for line, row in lines:

@@ -25,6 +25,7 @@ AT_ORIGIN = 1e-6  # a joint that is exactly at the origin lies so far from it, s
 LARGEST = 1 << 30  # bytes; hours of many joints
 LOOKED_AT = 50  # files of a folder that say whether it is of a format
 PERSON = re.compile(r"(s|sub|subj|subject|p|person|participant|actor|performer|user|patient)[_\- ]?\d+", re.IGNORECASE)
+SPELT = re.compile(r"(subj|subject|person|participant|actor|performer|user|patient)[_\- ]?\d+", re.IGNORECASE)
 CODED = r"(a|act|action|g|gesture|class)[_\- ]?\d"  # as data sets number classes
 NUMBERED = re.compile(rf"(?!{CODED})[^\W\d_]*[_\- ]?\d[\d_\-. ]*", re.IGNORECASE)  # 12, cam1, trial_2, 2024-05-01
 OF_DATA = re.compile(  # folders of programs, data sets and days, which are no class
@@ -127,14 +128,15 @@ def levels_of(places: Sequence[tuple[str, ...]]) -> Levels:
     names = [{folders[level] for folders in inside} for level in range(depth)]
     part = next((level for level in range(depth) if all(part_of(name) in PARTS for name in names[level])), None)
     other = [level for level in range(depth) if level != part]
-    people = [level for level in other if all(map(PERSON.fullmatch, names[level])) and len(other) > 1]
+    alone = len(other) == 1  # then s01 may be a sign or a sport, too; subject_01 is nobody else
+    people = [level for level in other if all(map((SPELT if alone else PERSON).fullmatch, names[level]))]
     dividing = [level for level in other if len(names[level]) > 1 and level not in people]
     words = [level for level in dividing if not all(map(NUMBERED.fullmatch, names[level]))]
     several = [level for level in words if len({folders[: level + 1] for folders in inside}) < len(inside)]
     numbers = [level for level in dividing if all(map(str.isdecimal, names[level]))]
     # A folder that holds one clip, as all of its level do, is no class where another folder divides them, too.
-    alone = [level for level in other if level not in people and not all(map(OF_DATA.fullmatch, names[level]))]
-    chosen = several[-1:] or words[:1] or numbers[:1] or alone
+    last = [level for level in other if level not in people and not all(map(OF_DATA.fullmatch, names[level]))]
+    chosen = several[-1:] or words[:1] or numbers[:1] or last
     return Levels(chosen[0] if chosen else None, part, people[0] if people else None)
 
 

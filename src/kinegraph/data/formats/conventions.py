@@ -21,7 +21,7 @@ LAYOUTS = {
     18: ("openpose18",),
     19: ("panoptic19",),
     20: ("kinect20", "msr20"),
-    21: ("hand21", "kit21"),
+    21: ("hand21", "kit21", "bighand21"),
     22: ("smpl22", "kinect22", "hand22"),
     24: ("smpl24", "ntu24"),
     25: ("ntu25", "openpose25"),

@@ -4,6 +4,7 @@ import re
 import zipfile
 from pathlib import Path
 
+from kinegraph.data.folders import files_below
 from kinegraph.messages import first_few, plain_name
 
 UNPACK = "unpack it first"
@@ -79,6 +80,9 @@ OF_FOLDERS = (
 )
 
 LOOKED_AT = 1 << 14  # bytes
+# Where the joints of hand21 are among those of data sets of hands.
+OF_HO3D = (0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20)
+OF_INTERHAND = (20, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12, 19, 18, 17, 16)
 # Files of motion capture and sensors: ends of a name, what the first bytes hold, what the file is, and the way.
 OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
     (
@@ -104,12 +108,49 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
         "measurements of inertial sensors, without places of joints",
         "give what the suit's program makes of them, such as MVNX or BVH",
     ),
+    (
+        (".csv", ".tsv", ".txt"),
+        rb"(?i)^[^\n]*(flexion|adduction|[_ ]angle)[^\n]*(flexion|adduction|[_ ]angle)",
+        "angles of joints, without their places",
+        "export the markers or joint centres of the recording, as C3D, TRC or CSV",
+    ),
+    (
+        (".csv", ".tsv", ".txt"),
+        rb"(?i)^[^\n]*[_. ]q?w\b[^\n]*[_. ]q?x\b[^\n]*[_. ]q?z\b",
+        "turns of joints (quaternions), without their places",
+        "give what the suit's program makes of them, such as MVNX, BVH or C3D",
+    ),
     ((".xml",), rb"(?s)<annotations>.*<version>", "annotations of CVAT", "export them as COCO Keypoints"),
     (
         (".json",),
         rb'"keypointlabels"',
         "annotations of Label Studio",
         "export them as COCO, or write one row per point as CSV",
+    ),
+    (
+        (".pkl", ".pickle"),
+        rb"handJoints3D",
+        "a frame of HO-3D",
+        f"save handJoints3D[{[*OF_HO3D]}] of all frames as one .npy (frames, 21, 3): the joints of hand21",
+    ),
+    (
+        (".json",),
+        rb'"world_coord"\s*:',
+        "InterHand2.6M's joints",
+        f"save world_coord[:21][{[*OF_INTERHAND]}] of a sequence's frames as .npy (frames, 21, 3), the left hand from "
+        "[21:]: the joints of hand21, in mm",
+    ),
+    (
+        (".txt",),
+        rb"^\S+\.png\t[-\d.]+\t",
+        "joints beside names of pictures, as BigHand2.2M has them",
+        "save a sequence's rows as .npy (frames, 21, 3): the joints of bighand21",
+    ),
+    (
+        (".txt",),
+        rb"^[01](\.0*)?\s([-\d.e]+\s+){63}[01](\.0*)?\s([-\d.e]+\s+){62}[-\d.e]+\s*$",
+        "a frame of both hands, as H2O has them",
+        "save the numbers behind each 0 or 1 of all frames as .npy (frames, 2, 21, 3): the joints of hand21",
     ),
     ((".pose",), rb"", "a file of pose-format", "save its body.data and body.confidence by numpy.savez, x and scores"),
     (
@@ -163,7 +204,9 @@ def known_by_name(path: Path) -> str | None:
     """What a file or folder is that cannot be read, and the way, as the end of a message; None for another one."""
     if path.is_dir():
         found = (f"{what}; {way}" for names, what, way in OF_FOLDERS if any((path / name).is_file() for name in names))
-        return next(found, None)
+        first = next(files_below(path, "*.*"), None)
+        inside = known_by_name(first) if first is not None else None
+        return next(found, inside and f"a folder with {first.name if first else ''}: {inside}")
     if not path.is_file():
         return None
     with path.open("rb") as file:

@@ -228,7 +228,13 @@ def read(
         source=source,
         skipped=lambda: [f"{first_few(beside)}, beside the pose"] * bool(beside) + lines,
         guessed=frozenset(
-            ("units", *["up"] * deep, *["score"] * unsaid, *["layout"] * (numbered and not layout and not hands))
+            (
+                "units",
+                "plane",
+                *["up"] * deep,
+                *["score"] * unsaid,
+                *["layout"] * (numbered and not layout and not hands),
+            )
         ),
         assumed=_rate_lines(recordings),
         unordered=not rows and not known,

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.axes import flat_shapes
+from kinegraph.data.formats.axes import HAND, flat_shapes
 from kinegraph.data.formats.clip_files import text_of
 from kinegraph.data.formats.folder import detect as is_dataset
 from kinegraph.data.formats.padded import mapped
@@ -24,6 +24,8 @@ LOOKED_AT = 20  # files of a folder
 def has_a_row_a_frame(file: Path) -> bool:
     """Whether a row has as many numbers as the joints of a layout, or one more that counts frames."""
     numbers = first_numbers(file, separator_in(file))
+    if len(numbers) == 2 * (1 + HAND) and {*numbers[:: 1 + HAND]} <= {0, 1}:  # both hands of H2O, known by name
+        return False
     return bool(flat_shapes(len(numbers)) or (numbers[:1] in ([0], [1]) and flat_shapes(len(numbers) - 1)))
 
 

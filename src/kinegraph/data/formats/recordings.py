@@ -74,7 +74,8 @@ class Recordings:
     count: number of clips at most, for a progress bar. units: "m", "px" or "normalised"; a reader may also say another
         unit of `METRES`, or "image" for fractions of a picture.
     guessed: what the file does not say: "layout" ("usual_layout" too, where data sets are published in the format),
-        "bones" (`steps.with_bones`), "units", "up" (the vertical axis), or "score" where the third number may be one.
+        "bones" (`steps.with_bones`), "units", "up" (the vertical axis), "plane" where x, y and z may be a
+        picture's, or "score" where the third number may be one.
         It is decided from the first clips (`unstated.decided`) and said in `assumed`, a line for each decision.
     source, licence: origin of the recordings, in words. skipped: called after the last clip; a line for each reason
         for which something was not read, although it is no fault. changed: likewise, a line for each thing that reading

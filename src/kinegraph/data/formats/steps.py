@@ -29,6 +29,7 @@ from kinegraph.skeleton.proportions import shortest_lines
 CLEANING = tuple(it.name for it in fields(Cleaning))  # options: see `cleaning.Cleaning`
 PLACEHOLDERS = (-1.0, -99.0, -999.0, -9999.0, 9999.0, 99999.0)
 LOOKED_AT = 5000  # frames of a clip
+LEVELS = (0, 1, 2, 3)  # of a Kinect
 FEWEST = 2  # joints of a clip: a single one may be there by chance
 OnFault = Literal["stop", "skip", "keep"]
 
@@ -80,23 +81,32 @@ def _cleared(clip: SkeletonClip, value: float) -> SkeletonClip:
 
 
 def with_shares(found: Recordings) -> Recordings:
-    """The recordings with scores from 0 to 1 where files have them in percent, by the first clips; it is said."""
-    best: list[float] = []  # score of the first clips
+    """The recordings with scores from 0 to 1 where files have percent or a Kinect's levels, by the first clips.
+
+    Levels are 0, 1 (low or inferred), 2 (medium or tracked) and 3 (high). It is said.
+    """
+    said: list[str] = []
 
     def clips() -> Iterator[Item]:
         first, items = peeked(found.clips)
         some = [clip.score[:, :LOOKED_AT] for clip in first if clip.score is not None and clip.score.size]
         most, least = max((float(it.max()) for it in some), default=0), min((float(it.min()) for it in some), default=0)
-        if least < 0 or not PERCENT < most <= 100:
+        if most in LEVELS[2:] and all(np.isin(it, LEVELS).all() for it in some):
+            full = LEVELS[2]
+            said.append(f"scores are levels from 0 to {most:g}: divided by 2, at most 1")
+        elif least >= 0 and PERCENT < most <= 100:
+            full = 100
+            said.append(f"scores are in percent, as they go up to {most:g}: divided by 100")
+        else:
             yield from items
             return
-        best.append(most)
-        yield from mapped(items, lambda it: replace(it, score=None if it.score is None else it.score / np.float32(100)))
+        yield from mapped(items, lambda it: it if it.score is None else replace(it, score=_shares(it.score, full)))
 
-    def lines() -> list[str]:
-        return [f"scores are in percent, as they go up to {it:g}: divided by 100" for it in best]
+    return replace(found, clips=clips(), changed=lambda: found.changed() + said)
 
-    return replace(found, clips=clips(), changed=lambda: found.changed() + lines())
+
+def _shares(score: Float[np.ndarray, "M T V"], full: float) -> Float[np.ndarray, "M T V"]:
+    return np.minimum(score / np.float32(full), 1)
 
 
 # ---- bones of points that no file connects, such as markers: the shortest lines, on both sides alike -----------------

@@ -79,7 +79,7 @@ def read(
     if units is None and file.units is None:
         guessed.add("units")
     if file.channels == 3:
-        guessed |= {"up", "score"} if file.scored and units is None else {"up"}
+        guessed |= {"up", "plane"} | ({"score"} if file.scored and units is None else set())
     skipped = _unused(file.unknown) + list(file.left_out)
     if fps is not None:  # in place of what the file says
         table = {name: {key: cell for key, cell in cells.items() if key != "fps"} for name, cells in table.items()}

@@ -48,7 +48,7 @@ ALIASES = {
                                                   "{}_cm", "{}_mm", "{}_coord", "{}_coordinate", "coord_{}"))
        for axis in "xyz"},
     "score": ("confidence", "visibility", "likelihood", "conf", "presence", "prob", "probability", "keypoint_score",
-              "joint_score", "keypoint_confidence", "joint_confidence"),
+              "joint_score", "keypoint_confidence", "joint_confidence", "confidence_level"),
 }  # fmt: skip
 AXIS = r"(?P<axis>x|y|z|score|conf|confidence|visibility|vis|likelihood|presence|valid|prob|probability|state|v|c|s|p)"
 WIDE = [
@@ -206,10 +206,17 @@ def wide_joints(header: Sequence[str]) -> list[WideJoint]:
             if match := pattern.fullmatch(column.strip()):
                 found.setdefault(match["joint"].strip(), {}).setdefault(match["axis"].lower(), place)
         whole = {joint: axes for joint, axes in found.items() if {"x", "y"} <= axes.keys() and is_place(joint)}
+        whole = {joint: axes for joint, axes in whole.items() if not _is_turn(columns[axes["x"]], columns)}
         whole = _of_one_kind(whole, found)
         if len(whole) >= FEWEST_JOINTS:
             return [_joint(name, axes) for name, axes in zip(_names(list(whole)), whole.values(), strict=True)]
     return []
+
+
+def _is_turn(x: str, columns: Sequence[str]) -> bool:
+    """Whether a column of x belongs to a quaternion, as one of w stands beside it."""
+    with_w = {f"{x[:i]}w{x[i + 1 :]}".lower() for i, letter in enumerate(x) if letter in "xX"}
+    return not with_w.isdisjoint(map(str.lower, columns))
 
 
 def _of_one_kind(

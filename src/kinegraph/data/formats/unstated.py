@@ -57,7 +57,7 @@ def decided(found: Recordings, expected: JointLayout | None = None, upright: boo
     bodies = _alike([bodies_of(clip) for clip in first])
     assumed = list(found.assumed)
     without_z = bool(bodies) and bodies[0].shape[2] == 3 and not any(it[..., 2].any() for it in bodies)
-    if "units" in found.guessed and without_z and _size(bodies) > PIXELS:
+    if {"plane", "score"} & found.guessed and "units" in found.guessed and without_z and _size(bodies) > PIXELS:
         assumed.append("z is zero everywhere: clips are x and y of pictures")
         first, clips = [_flat(clip) for clip in first], closing_too(map(_flat, clips), found.clips)
         bodies = [body[..., :2] for body in bodies]
