@@ -251,7 +251,9 @@ def test_arrays_train_as_main_py_is_called(text, place, monkeypatch, capsys):
         return
     (place / recipe.parts["train"].labels).rename(place / "elsewhere.pkl")
     assert main(["train", *words, "--overwrite"]) == 2
-    assert "there are no labels" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "there are no labels" in error
+    assert f"or a link to {recipe.parts['train'].labels}, which the config names" in error
 
 
 def test_networks_of_the_same_projects(place):

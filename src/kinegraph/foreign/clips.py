@@ -105,10 +105,14 @@ def _check_labels(source: Source, file: Path) -> None:
     """Raises ValueError where the labels of arrays are not those that the config names."""
     if source.labels is None or file.suffix != ".npy":
         return
-    if (beside := label_file(file)).name != Path(source.labels).name:
+    try:
+        beside = label_file(file)
+    except ValueError as error:
+        raise ValueError(f"{source.origin}: {error}, or a link to {source.labels}, which the config names") from None
+    if beside.name != Path(source.labels).name:
         raise ValueError(
             f"{source.origin}: the labels of {file.name} are read from {beside.name}, the config names "
-            f"{source.labels}: rename it, or give --dataset FOLDER"
+            f"{source.labels}: give this one that name, or give --dataset FOLDER"
         )
 
 
