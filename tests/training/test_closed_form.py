@@ -93,6 +93,16 @@ def test_of_many_clips_some_are_taken_and_this_is_said(tmp_path, monkeypatch):
     )
 
 
+def test_rare_classes_are_not_left_to_chance():
+    label = np.zeros(50_000, int)
+    label[[7, 400, 30_000]], label[40_000:40_400] = 1, 2
+    places = closed_form.some_of_all(label)
+    plain = np.random.default_rng(0).choice(len(label), closed_form.MOST, replace=False)
+    assert np.bincount(label[plain]).tolist()[1:2] == [0]  # what chance would take
+    assert {7, 400, 30_000} < set(places.tolist())
+    assert set(places.tolist()) - {7, 400, 30_000} == set(plain.tolist())  # nothing else changes
+
+
 def test_mirror_images_are_fitted_where_training_mirrors(tmp_path, monkeypatch):
     seen = []
 

@@ -23,6 +23,24 @@ def test_step_falls_on_the_first_batch_of_an_epoch_whatever_the_number_of_batche
         assert factors.index(0.1) == 3 * batches
 
 
+@pytest.mark.parametrize(
+    ("schedule", "said"),
+    [
+        (Schedule("step", milestones=(10, 50), warmup_steps=20), []),
+        (Schedule("cosine", warmup=0.1, floor=0.1, period=5), []),
+        (Schedule("step", milestones=(10, 80, 90)), ["schedule.milestones 80, 90 do nothing"]),
+        (Schedule("cosine", milestones=(10,)), ["schedule.milestones does nothing with kind cosine"]),
+        (Schedule("step", floor=0.5, period=3), ["schedule.floor does", "schedule.period does"]),
+        (Schedule("cosine", warmup_steps=1600), ["800 steps, fewer than schedule.warmup_steps, so 50% of the rate"]),
+    ],
+)
+def test_what_of_a_schedule_does_nothing_is_said(schedule, said):
+    found = schedule.remarks(steps=800, epochs=80)
+    assert [part in line for part, line in zip(said, found, strict=True)] == [True] * len(said)
+    if "warmup_steps" in "".join(said):
+        assert max(schedule.factor(step, 800, 80) for step in range(800)) == pytest.approx(0.5)
+
+
 def test_cosine_with_warmup():
     schedule = Schedule("cosine", warmup=0.1)
     factors = [schedule.factor(step, steps=100, epochs=5) for step in range(100)]

@@ -118,6 +118,16 @@ def test_without_validation_no_part_is_missed(tmp_path, capsys):
     assert "no part val" not in capsys.readouterr().out
 
 
+def test_options_that_do_nothing_are_named(tmp_path, data, capsys):
+    words = ("--schedule.milestones", "[1]", "--graph-waits", "1", "--tensorboard-names", "tensorflow")
+    assert train(tmp_path, data, *words, "--model.edges", "fixed", "--epochs", "1") == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")] == [
+        "note: schedule.milestones does nothing with kind cosine",
+        "note: graph_waits does nothing: STGCN learns no graph",
+        "note: tensorboard_names does nothing without --loggers tensorboard",
+    ]
+
+
 def test_a_class_without_training_clips_is_warned_of(tmp_path, capsys):
     def without_b(clip):
         return None if clip.label == 1 and clip.splits["xsub"] == "train" else clip

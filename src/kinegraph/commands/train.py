@@ -35,6 +35,7 @@ from kinegraph.training.setup import (
     absent_classes,
     build_parts,
     check_together,
+    idle_options,
     open_data,
     task_of,
 )
@@ -94,6 +95,8 @@ def _train_in(place: Path, options: TrainOptions, config_text: str) -> Path:
                 _begin_log(options, data, run, start, fabric)
             run.keep_config(config_text)
             _introduce(options, data, parts, run, start, fabric)
+            for line in idle_options(options, parts.network, training.steps, data.epochs):
+                print(f"note: {line}", flush=True)
         _fit(fabric, training, run, options.monitor)
     if options.report:
         _report(options, fabric, run, data.val_clips)

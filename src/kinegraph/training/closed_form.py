@@ -17,6 +17,7 @@ from kinegraph.models.network import ClosedForm
 from kinegraph.models.ridge import fit_head, groups_of
 
 MOST = 4000  # clips: the time of a fit grows faster than their number
+RARE = 5  # clips of a class that are taken though chance would take fewer
 SAMPLE = 300  # clips that a network without training looks at
 BATCH = 32
 
@@ -49,13 +50,25 @@ def _as_tested(clips: ClipDataset) -> tuple[ClipDataset, Int[np.ndarray, "classe
     """
     steps, indices, names = clips.preprocessing, clips.indices, clips.folder.class_names
     if len(indices) > MOST:
-        indices = np.sort(np.random.default_rng(0).choice(indices, MOST, replace=False))
+        indices = indices[some_of_all(clips.label)]
     other = mirrored_classes(names)
     twins = steps.augment.mirror_labels and bool((other != np.arange(len(names))).any())
     mirror = steps.test_mirror or steps.augment.mirror > 0
     varied = replace(steps.augment, mirror_labels=False)  # the head knows the classes of mirror images
     steps = replace(steps, test_clips=1, test_mirror=mirror, augment=varied)
     return ClipDataset(clips.folder, indices, steps), other if twins else None
+
+
+def some_of_all(label: Int[np.ndarray, "N"]) -> Int[np.ndarray, "n"]:
+    """Places of MOST clips, in order, and of more where a class had fewer than RARE among them."""
+    random = np.random.default_rng(0)
+    chosen = np.zeros(len(label), bool)
+    chosen[random.choice(len(label), MOST, replace=False)] = True
+    for one in np.unique(label):
+        left = np.flatnonzero((label == one) & ~chosen)
+        lacking = max(RARE - int(chosen[label == one].sum()), 0)
+        chosen[random.permutation(left)[:lacking]] = True
+    return np.flatnonzero(chosen)
 
 
 def _some_bodies(clips: ClipDataset, part: ClosedForm) -> Iterator[Float[Tensor, "B T V C"]]:

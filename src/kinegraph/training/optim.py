@@ -123,6 +123,20 @@ class Schedule:
         if list(self.milestones) != sorted(self.milestones):
             raise ValueError(f"schedule.milestones {list(self.milestones)} are not in rising order")
 
+    def remarks(self, steps: int, epochs: int) -> list[str]:
+        """A line for each part of the schedule that does not do in such a training what it is there for."""
+        said = []
+        if self.warmup_steps > steps:
+            reached = f"{steps / self.warmup_steps:.0%} of the rate is reached"
+            said.append(f"the training has {steps:,} steps, fewer than schedule.warmup_steps, so {reached}")
+        idle = (
+            {"milestones": self.milestones} if self.kind == "cosine" else {"floor": self.floor, "period": self.period}
+        )
+        said += [f"schedule.{name} does nothing with kind {self.kind}" for name, value in idle.items() if value]
+        if self.kind == "step" and (late := [f"{it:g}" for it in self.milestones if it >= epochs]):
+            said.append(f"schedule.milestones {', '.join(late)} do nothing: the training ends with epoch {epochs}")
+        return said
+
     def factor(self, step: int, steps: int, epochs: int) -> float:
         """What the base rate is multiplied with at `step` of `steps` steps that make `epochs` epochs."""
         rising = self.warmup_steps or self.warmup * steps

@@ -23,7 +23,7 @@ from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.split_names import held_out
 from kinegraph.data.windows import WindowDataset
 from kinegraph.messages import did_you_mean
-from kinegraph.models.network import SkeletonNetwork, build_network, last_layer
+from kinegraph.models.network import SkeletonNetwork, build_network, last_layer, network_kind
 from kinegraph.models.transfer import Meaning, Start, Taken, freeze_blocks, take_over
 from kinegraph.plugins import plugin_functions
 from kinegraph.skeleton.graph import STRATEGIES, adjacency
@@ -31,7 +31,7 @@ from kinegraph.skeleton.layout import JointLayout, load_layout
 from kinegraph.training.closed_form import fit_closed_form
 from kinegraph.training.losses import BinaryCrossEntropy, build_loss, class_counts
 from kinegraph.training.observers import check_callbacks, check_loggers
-from kinegraph.training.optim import parameter_groups, scale_rates, unfuse
+from kinegraph.training.optim import graph_parameters, parameter_groups, scale_rates, unfuse
 from kinegraph.training.options import TrainOptions, loggers_of
 from kinegraph.training.tasks import ClipTask, FrameTask, Task
 
@@ -64,6 +64,16 @@ def check_together(options: TrainOptions) -> None:
             did_you_mean(options.partition, known) or "; name a graph of your own as FILE.NAME, with --plugins FILE.py"
         )
         raise ValueError(f"partition: expected one of {', '.join(known)}, found '{options.partition}'{hint}")
+
+
+def idle_options(options: TrainOptions, network: nn.Module, steps: int, epochs: int) -> list[str]:
+    """A line for each option that does not do in this training what it is there for."""
+    said = options.schedule.remarks(steps, epochs)
+    if options.graph_waits and not graph_parameters(network):
+        said.append(f"graph_waits does nothing: {network_kind(network).__name__} learns no graph")
+    if options.tensorboard_names != "kinegraph" and "tensorboard" not in loggers_of(options):
+        said.append("tensorboard_names does nothing without --loggers tensorboard")
+    return said
 
 
 # ---- clips -----------------------------------------------------------------------------------------------------------
