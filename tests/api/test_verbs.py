@@ -114,6 +114,11 @@ def test_a_call_leaves_nothing_behind(place):
             "resume goes on with it, another work_dir",
         ),
         (lambda place: kg.train(place / "config.yaml", devices=2), "devices is 2"),
+        (
+            lambda place: kg.train(place / "config.yaml", dataset=list(kg.open_dataset(place / "dataset"))[:2]),
+            r"kg.write_dataset\(FOLDER, clips, ...\) makes a dataset",
+        ),
+        (lambda place: kg.Stream("nothing.onnx", fps=30), "there is no file nothing.onnx"),
         (lambda place: kg.train(place / "config.yaml", dataset=3.5j), "a complex stands for no option"),
         (lambda place: kg.prepare(place / "none", place / "out"), "no file or folder"),
         (lambda place: kg.prepare(place / "dataset", place / "out", bodies="all"), "bodies: expected one of 'tracked'"),

@@ -149,6 +149,18 @@ def test_repetitions_are_counted(tmp_path, capsys):
     assert sum(int(row["repetitions"]) for row in rows if row["person"] == "anna") == 5
 
 
+def test_people_whom_the_network_does_not_see_are_said(tmp_path, capsys):
+    network, layout = weights(tmp_path / "w.safetensors"), load_layout("ntu25")
+    pose = np.zeros((4, 30, 25, 3), np.float32) + made_up.body("ntu25")
+    pose[3] = 0  # nobody
+    clip = SkeletonClip(pose, layout, "three", fps=30)
+    write_dataset(tmp_path / "data", [clip], layout=layout, class_names=("a",), units="m", source="made up")
+    assert main(["predict", str(network), str(tmp_path / "data")]) == 0
+    assert "clips of up to 3 people, the network sees the first 2; --per-person answers" in capsys.readouterr().err
+    assert main(["predict", str(network), str(tmp_path / "data"), "--per-person"]) == 0
+    assert "the network sees" not in capsys.readouterr().err
+
+
 def test_words_in_the_other_order_are_understood_and_said(place, capsys):
     words = [str(place / "w.safetensors"), str(place / "dataset")]
     assert main(["predict", *words]) == 0

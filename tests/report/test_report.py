@@ -204,6 +204,7 @@ def test_a_failure_leaves_no_half_written_file(tmp_path, monkeypatch):
 
 
 def test_wrong_input_is_named(tmp_path):
+    assert checked_result_path(tmp_path / "results") == tmp_path / "results" / "result.pkl"  # as of long recordings
     with pytest.raises(ValueError, match=r"ends in \.pkl"):
         checked_result_path(tmp_path / "result.json")
     (tmp_path / "file").touch()

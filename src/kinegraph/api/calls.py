@@ -23,6 +23,7 @@ import numpy as np
 from kinegraph.commands.arguments import answer, parameters_of
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.screen import SAID
+from kinegraph.skeleton.clip import SkeletonClip
 
 OPTION = re.compile(r"(?<![\w-])--(\[no-\])?([a-z][\w.-]*)")
 
@@ -106,6 +107,8 @@ def _plain(value: object) -> object:
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, SkeletonClip):
+        raise ValueError("a SkeletonClip is no option; kg.write_dataset(FOLDER, clips, ...) makes a dataset of clips")
     raise ValueError(f"a {type(value).__name__} stands for no option; give text, a number, a path or a list of them")
 
 

@@ -129,7 +129,7 @@ def predict(
         shown, written = top or (5 if single else 1), min(top or 5, len(predictor.class_names))
         table = AnswerTable(console, predictor.class_names, shown, per_person=per_person, timeline=timeline)
         asked = opened.enter_context(closing(questions(found, inputs, predictor.class_names)))
-        asked = opened.enter_context(closing(compared(asked, predictor, note, turned=up is not None)))
+        asked = opened.enter_context(closing(compared(asked, predictor, note, turned=up is not None, each=per_person)))
         if count:
             asked = opened.enter_context(closing(with_repetitions(asked)))
         if not any(one.format == "video" for one in found):  # which has a bar of its own

@@ -27,8 +27,8 @@ class TestOptions:
             or an .onnx file of `kinegraph export`; or a .pth of MMAction2, PYSKL or yysijie/st-gcn, for which the
             config says it. In place of weights, --from names a result file of any project, whose scores are measured.
         eval: metrics to print: top_k_accuracy, mean_class_accuracy; by default both.
-        out: where to write the result file (.pkl); tables, pictures and report.html go beside it. Of long recordings a
-            folder for figures, predicted segments and report.html.
+        out: folder for the result file (result.pkl, or a .pkl of another name), tables, pictures and report.html. Of
+            long recordings figures and predicted segments.
         report: where to write the report, a page to be opened in a browser, if not beside the result file.
         dataset: another dataset folder than the config's.
         split: another split than the config's.

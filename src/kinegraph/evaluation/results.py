@@ -166,8 +166,11 @@ def result_pickle(scores: Float[np.ndarray, "N classes"]) -> bytes:
 
 
 def checked_result_path(out: str | Path) -> Path:
-    """The path of the result file. Raises ValueError where none can be written, before a test that takes hours."""
-    path = Path(out)
+    """The path of the result file; of a name without an ending, a folder, it is result.pkl in it.
+
+    Raises ValueError where none can be written, before a test that takes hours.
+    """
+    path = Path(out) if Path(out).suffix else Path(out) / "result.pkl"
     if path.suffix != ".pkl":
         raise ValueError(f"the result file is '{path}', expected a name that ends in .pkl")
     if path.is_dir():

@@ -152,6 +152,8 @@ def load_exported(path: str | Path, *, map_layout: bool = False, threads: int | 
     options.log_severity_level = 4  # what is wrong is raised
     if threads:
         options.intra_op_num_threads = threads
+    if not Path(path).is_file():
+        raise ValueError(f"there is no file {path}")
     content = Path(path).read_bytes()  # no file beside it is opened for its tensors
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

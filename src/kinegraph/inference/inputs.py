@@ -164,10 +164,11 @@ def differences_from(
 
 
 def compared(
-    asked: Iterable[Question], predictor: Asked, say: Callable[[str], None], turned: bool = False
+    asked: Iterable[Question], predictor: Asked, say: Callable[[str], None], turned: bool = False, each: bool = False
 ) -> Iterator[Question]:
     """The questions, after the first clips of each input were compared. say: gets what is only worth knowing.
 
+    each: every person is seen alone; else those that the network does not see are said.
     Raises ValueError where answers would be wrong.
     """
     for source, questions in groupby(asked, key=lambda question: question.source):
@@ -177,5 +178,9 @@ def compared(
             raise ValueError(f"{source}: {'; '.join(found.wrong)}")
         for line in found.notes:
             say(f"{source}: {line}")
+        people, seen = max(int(it.clip.keypoint.any((1, 2, 3)).sum()) for it in first), predictor.preprocessing.people
+        if people > seen and not each:
+            those = "the first" if seen == 1 else f"the first {seen}"
+            say(f"{source}: clips of up to {people} people, the network sees {those}; --per-person answers for each")
         yield from first
         yield from questions  # noqa: B031  what is left of the group

@@ -196,7 +196,7 @@ def _questions(
     """The clips of an upload, and a function that gives what was changed in them. notes: is filled meanwhile."""
     if path.name == CLIP:
         asked = iter([Question(clip_of_json(path, predictor, asking), source=name)] if not asking.clip else [])
-        return compared(asked, predictor, notes.append), list
+        return compared(asked, predictor, notes.append, each=asking.per_person), list
     options: dict[str, object] = {key: getattr(asking, key) for key in ("layout", "fps", "image_size", "units", "up")}
     if asking.layout == OWN:
         place = path.parent / "layout.yaml"
@@ -209,7 +209,7 @@ def _questions(
     asked: Iterator[Question] = questions(found, [Path(name)], predictor.class_names)
     if asking.clip is not None:
         asked = islice(asked, asking.clip, asking.clip + 1)
-    checked = compared(asked, predictor, notes.append, asking.up is not None)
+    checked = compared(asked, predictor, notes.append, asking.up is not None, asking.per_person)
     return checked, lambda: [line for one in found for line in (*one.assumed, *one.skipped(), *one.changed())]
 
 
