@@ -1,7 +1,7 @@
 """What `kinegraph test` does: weights on a split, or scores that are given, -> metrics, result file, report."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -54,12 +54,27 @@ from kinegraph.training.run_folder import environment
 OF_NETWORKS = ("keep", "engine", "precision", "accelerator", "devices")  # options
 MEASURED = 8  # clips that choose the fastest engine
 LEAKS = ("duplicate_content", "near_duplicate")
-OF_TESTS = (
-    "duplicate_content",
-    "near_duplicate",
-    "shared_subjects",
-    "class_not_in_train",
-)  # they make its figures wrong
+OF_TESTS = (*LEAKS, "shared_subjects", "class_not_in_train")  # they make its figures wrong
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """What is tested. of_frames: whether the weights name the class of each frame. about: for the pages of the test."""
+
+    checkpoint: Path
+    weights: Weights | Exported
+    of_frames: bool
+    split: str
+    part: str
+    clips: ClipDataset
+    findings: Sequence[Finding]
+    about: dict[str, Any]
+    batch_size: int
+    workers: int
+
+    @property
+    def title(self) -> str:
+        return f"{self.split} / {self.part}"
 
 
 def measure(asked: TestOptions) -> Evaluation | TimelineEvaluation:
@@ -67,6 +82,12 @@ def measure(asked: TestOptions) -> Evaluation | TimelineEvaluation:
     metrics = _checked(asked)
     if asked.checkpoint.suffix in RESULTS:
         return measure_scores(asked, metrics)
+    opened = _open(asked)
+    return _measure_frames(asked, opened) if opened.of_frames else _measure_clips(asked, opened, metrics)
+
+
+def _open(asked: TestOptions) -> Opened:
+    """Raises ValueError where weights, clips and options do not fit each other."""
     config, checkpoint = config_first("test", asked.config, asked.checkpoint)
     options, config_text = _options(config, asked.dataset, asked.split)
     folder = open_dataset(asked.dataset or Path(str(options.dataset)), check_values=True)
@@ -76,7 +97,7 @@ def measure(asked: TestOptions) -> Evaluation | TimelineEvaluation:
     if of_frames := isinstance(weights, Weights) and is_of_frames(weights.extra, folder):
         check_frame_options(asked.out, asked.eval)
     elif asked.out:
-        asked = replace(asked, out=checked_result_path(asked.out))
+        checked_result_path(asked.out)
     prepared = _preprocessing(weights, options, checkpoint)
     folder = _as_trained(folder, weights, prepared)
     clips = ClipDataset(folder, folder.indices(split, part), prepared)
@@ -84,34 +105,43 @@ def measure(asked: TestOptions) -> Evaluation | TimelineEvaluation:
         _check_labels(clips)
     findings = dataset_findings(folder, split)
     check_scale(findings, folder)
-
     warnings = [f"{one.severity}: {line_of(one)}" for one in findings if one.kind in OF_TESTS]
-    warnings += _other_conditions(weights, clips)
     about = {
         "config_text": config_text,
         "environment": environment() | {"weights": str(checkpoint), "dataset": str(folder.path)},
-        "warnings": warnings,
+        "warnings": warnings + _other_conditions(weights, clips),
     }
     size = min(asked.batch_size or options.batch_size, prepared.largest_batch)
     workers = options.workers if asked.workers is None else asked.workers
-    title = f"{split} / {part}"
-    if of_frames:
-        fabric, network = _started(asked, weights.model)
-        training = weights.extra.get("training") or {}
-        timelines = measure_frames(fabric, network, folder, split, part, prepared, training, size, workers)
-        page = tell_frames(timelines, folder, title, asked.out, asked.report, about) if fabric.is_global_zero else None
-        return TimelineEvaluation(timelines, folder.class_names, page)
-    scores, network, speaks = _scores(weights, clips, title, asked, size, workers)
-    evaluation = evaluation_of(folder, split, part, scores)
+    return Opened(checkpoint, weights, of_frames, split, part, clips, findings, about, size, workers)
+
+
+def _measure_frames(asked: TestOptions, opened: Opened) -> TimelineEvaluation:
+    weights, folder, prepared = opened.weights, opened.clips.folder, opened.clips.preprocessing
+    assert isinstance(weights, Weights), "an exported network is none of frames"
+    fabric, network = _started(asked, weights.model)
+    training = weights.extra.get("training") or {}
+    of = folder, opened.split, opened.part, prepared, training, opened.batch_size, opened.workers
+    timelines, page = measure_frames(fabric, network, *of), None
+    if fabric.is_global_zero:
+        page = tell_frames(timelines, folder, opened.title, asked.out, asked.report, opened.about)
+    return TimelineEvaluation(timelines, folder.class_names, page)
+
+
+def _measure_clips(asked: TestOptions, opened: Opened, metrics: Sequence[str]) -> Evaluation:
+    weights, clips, about = opened.weights, opened.clips, opened.about
+    scores, network, speaks = _scores(weights, clips, opened.title, asked, opened.batch_size, opened.workers)
+    evaluation = evaluation_of(clips.folder, opened.split, opened.part, scores)
     if not speaks:
         return evaluation
-    figures = _print_figures(scores, clips, findings, warnings, metrics)
+    figures = _print_figures(scores, clips, opened.findings, about["warnings"], metrics)
     if asked.keep:
-        add_measured(checkpoint, {"source": folder.source, "split": split, "part": part, "clips": len(clips)} | figures)
-    evaluation = replace(evaluation, warnings=warnings)
+        of = {"source": clips.folder.source, "split": opened.split, "part": opened.part, "clips": len(clips)}
+        add_measured(opened.checkpoint, of | figures)
+    evaluation = replace(evaluation, warnings=about["warnings"])
     if asked.out or asked.report:
-        explain = None if network is None else _explained(weights, network, prepared)
-        evaluation = replace(evaluation, report=_written(asked, checkpoint, evaluation, about, explain))
+        explain = None if network is None else _explained(weights, network, clips.preprocessing)
+        evaluation = replace(evaluation, report=_written(asked, opened.checkpoint, evaluation, about, explain))
     return evaluation
 
 

@@ -172,16 +172,17 @@ def _labels(facts, expected) -> Iterable[Finding]:
             "--names FORM gives them, or, where a file is a clip, a folder for each class",
         )
     read_of = [one for one in read if one.segments is None]
-    if (form := suggested([one.name for one in read_of])) and _says_more(form, read_of):
+    if form := _form_that_says_more(read_of):
         yield Finding("note", "names", f"the names may say more of the clips: prepare --names '{form}'")
     if labels and not classes and min(labels) == 1:
         yield Finding("note", "label", "labels start at 1, so class 0 has no clips; classes count from 0")
 
 
-def _says_more(form: str, facts: Sequence[ClipSummary]) -> bool:
-    """Whether a form of names says labels or subjects that are not known."""
-    labels = all(one.label is None for one in facts) and "{label}" in form
-    return labels or (all(one.subject is None for one in facts) and "{subject}" in form)
+def _form_that_says_more(facts: Sequence[ClipSummary]) -> str | None:
+    """The form of the clips' names, where it says labels or subjects that no clip has."""
+    lacking = [f"{{{fact}}}" for fact in ("label", "subject") if all(getattr(one, fact) is None for one in facts)]
+    form = suggested([one.name for one in facts]) if lacking else None
+    return form if form and any(fact in form for fact in lacking) else None
 
 
 def _is_star(layout: JointLayout) -> bool:

@@ -361,11 +361,6 @@ def _is_ours(network: type[nn.Module]) -> bool:
     return f"{network.__module__}.{network.__qualname__}" in NETWORKS
 
 
-def known_networks() -> list[type[nn.Module]]:
-    """All classes that `network_class` gives: ours in their order, then those of the loaded plugins."""
-    return [*map(network_class, NETWORKS), *(it for it in plugin_classes().values() if issubclass(it, nn.Module))]
-
-
 def arguments_of(kind: type[nn.Module], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a constructor by name, defaults too, as plain values.
 

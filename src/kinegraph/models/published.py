@@ -17,11 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kinegraph.allowed import NETWORKS
 from kinegraph.messages import quoted
 from kinegraph.models.checkpoint_file import read_state, write_state
-from kinegraph.models.network import SkeletonNetwork, graph_of, known_networks, rebuild
+from kinegraph.models.network import SkeletonNetwork, graph_of, network_class, rebuild
 from kinegraph.models.tensor_forms import COUNT, Sizes, Table
 from kinegraph.models.tensorflow_checkpoint import write_variables
+from kinegraph.plugins import plugin_classes
 from kinegraph.skeleton.graph import STRATEGIES, adjacency
 from kinegraph.skeleton.layout import JointLayout, layout_names, load_layout
 
@@ -159,11 +161,16 @@ def _misfit(state: Mapping[str, Tensor], table: Table, expected: Sequence[str]) 
 # ---- how other projects name the tensors of a network, and the same tensors under our names --------------------------
 
 
+def _known_networks() -> list[type[nn.Module]]:
+    """All classes that `network_class` gives: ours in their order, then those of the loaded plugins."""
+    return [*map(network_class, NETWORKS), *(it for it in plugin_classes().values() if issubclass(it, nn.Module))]
+
+
 def known_tables() -> list[Table]:
     """The tables of all networks, ours and those of the loaded plugins; a subclass has only those of its own."""
     return [
         replace(table, network=network)
-        for network in known_networks()
+        for network in _known_networks()
         for table in vars(network).get("CHECKPOINTS", ())
     ]
 

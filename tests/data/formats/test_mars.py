@@ -40,6 +40,9 @@ def test_behaviours_of_calms21_are_segments(tmp_path):
     assert [(it.start, it.end, it.label) for it in train.segments] == [(2, 4, 0), (4, 5, 1)]
     assert (train.name, train.splits, test.splits) == ("task1/train/mouse000", {"split": "train"}, {"split": "test"})
     assert (train.fps, train.image_size) == (30, (1024, 570))
+    (tmp_path / "names.txt").write_text("mount\nattack\n")
+    with pytest.raises(ValueError, match="mouse000' has segments with classes of their own: leave --class-names out"):
+        recordings(tmp_path / "calms21_task1.json", class_names=str(tmp_path / "names.txt"))
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def labelled(
     found = read() if look is None else look()
     own_labels = not {*(columns_of(names) if names else ())} & {*LABELS}
     own_labels &= labels_file is None or not lists_labels(labels_file)
-    table, lines, assumed = _known(found), list[str](), ()
+    table, lines, assumed = _known(found, class_names is not None), list[str](), ()
     if class_names is not None and own_labels:
         table, assumed = _numbered_anew(table, found.class_names, class_names)
     if names is not None:
@@ -140,11 +140,16 @@ def _without_split(source: str) -> str:
     return "; ".join(part for part in source.split("; ") if MADE_HERE not in part)
 
 
-def _known(found: Recordings) -> dict[str, dict[str, str]]:
-    """What the recordings say of each clip, as cells of a table; the same columns for all of them."""
+def _known(found: Recordings, renamed: bool) -> dict[str, dict[str, str]]:
+    """What the recordings say of each clip, as cells of a table; the same columns for all of them.
+
+    renamed: whether classes get other names. Raises ValueError then for a clip whose segments name classes, too.
+    """
     table: dict[str, dict[str, str]] = {}
     with closing(found.clips) as items:
         for item in items:
+            if renamed and isinstance(item, SkeletonClip) and item.segments is not None:
+                raise ValueError(f"clip '{item.name}' has segments with classes of their own: leave --class-names out")
             if isinstance(item, SkeletonClip | Unread):
                 cells = {f"split_{split}": part for split, part in item.splits.items() if split != MADE}
                 cells |= {key: str(value) for key, value in item.attributes.items()}

@@ -8,19 +8,25 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from kinegraph.data.formats.clip_columns import KNOWN, OF_CLIPS, facts, named_columns, plain_column
 from kinegraph.data.formats.detections import picture_number
 from kinegraph.data.formats.landmarks import FRAME_NUMBERS, FRAMES, LANDMARKS, NUMBERED, PEOPLE, WORLD, said_of
 from kinegraph.data.formats.named_joints import are_joints
+from kinegraph.data.formats.recordings import FormatError
 from kinegraph.data.formats.table_forms import ALIASES
 from kinegraph.data.formats.table_times import PICTURES
+from kinegraph.safe_pickle import load_pickle
 
 VIDEO = re.compile(r".+\.(mp4|avi|mov|mkv|webm|m4v|mpe?g|wmv)", re.IGNORECASE)
 PERSON = re.compile(r"(person|people|player|track|body|skeleton|id|subject|hand)?[_\- ]?\d*", re.IGNORECASE)
 CLIP = ("clip", *ALIASES["clip"])  # how a frame calls its clip
 FACTS = tuple(name for name in KNOWN if name not in ("fps", "width", "height"))
+VALUES_ALWAYS, VALUES_A_BYTE, DEEPEST = 1 << 16, 4, 20  # of a pickle as lists
 FRAMED = (*LANDMARKS, *WORLD, *PEOPLE)  # keys of frames and bodies
 
 
@@ -107,3 +113,25 @@ def are_bodies(content: Sequence[object]) -> bool:
 
 def _cell(value: object) -> str:
     return str(int(value) if isinstance(value, bool) else value).strip() if isinstance(value, str | int | float) else ""
+
+
+def unpickled(file: Path) -> Any:
+    """The value in a pickle as a JSON has it: lists in place of arrays.
+
+    Raises ValueError for one that holds itself, or names a value so often that it stands for far more than it has.
+    """
+    left = VALUES_ALWAYS + VALUES_A_BYTE * file.stat().st_size
+
+    def plain(value: Any, depth: int = 0) -> Any:
+        nonlocal left
+        left -= value.size if isinstance(value, np.ndarray) else 1
+        if left < 0 or depth > DEEPEST:
+            raise FormatError("unreadable", f"{file} holds itself, or values in each other without end")
+        if isinstance(value, np.ndarray | np.generic):
+            return value.tolist()
+        if isinstance(value, Mapping):
+            keys = {key: key.decode("latin-1") if isinstance(key, bytes) else str(key) for key in value}
+            return {keys[key]: plain(it, depth + 1) for key, it in value.items()}
+        return [plain(it, depth + 1) for it in value] if isinstance(value, list | tuple) else value
+
+    return plain(load_pickle(file))

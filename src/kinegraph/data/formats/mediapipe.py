@@ -38,7 +38,7 @@ from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.detections import frame_numbers, picture_number, sides
 from kinegraph.data.formats.json_lines import lists_bodies
 from kinegraph.data.formats.json_rows import read_records
-from kinegraph.data.formats.landmark_clips import facts_in, named_clips, said_of_clips
+from kinegraph.data.formats.landmark_clips import facts_in, named_clips, said_of_clips, unpickled
 from kinegraph.data.formats.landmarks import (
     FRAMES,
     HANDS_BESIDE,
@@ -71,7 +71,6 @@ ENDINGS = (".json", *LINES, *COLUMNAR)
 SUFFIXES = (*ENDINGS, *PICKLES)  # pickles of the same shapes, with arrays for lists
 HEAD = 1 << 14
 LOOKED_AT = 20  # files of a folder
-VALUES_ALWAYS, VALUES_A_BYTE, DEEPEST = 1 << 16, 4, 20  # of a pickle as lists
 LARGEST_PICKLE = 1 << 27  # bytes; lists take many times as much memory as arrays
 OTHERS = (b'"clips"', b'"image_id"', b'"annotations"', b'"keypoint_scores"', b'_keypoints_2d"',
           b"AlphaPose", b'"skeleton"')  # fmt: skip
@@ -141,31 +140,9 @@ def _has_frames(path: Path) -> bool:
             return False  # turns, not places
         if named_arrays(content, path.stem) or not isinstance(content, list | Mapping):
             return False
-        frames = list(frames_of(_unpickled(path), path))
+        frames = list(frames_of(unpickled(path), path))
         return sum(bool(frame.bodies) for frame in frames) * 2 > len(frames) > 0
     return False
-
-
-def _unpickled(file: Path) -> Any:
-    """The value in a pickle as a JSON has it: lists in place of arrays.
-
-    Raises ValueError for one that holds itself, or names a value so often that it stands for far more than it has.
-    """
-    left = VALUES_ALWAYS + VALUES_A_BYTE * file.stat().st_size
-
-    def plain(value: Any, depth: int = 0) -> Any:
-        nonlocal left
-        left -= value.size if isinstance(value, np.ndarray) else 1
-        if left < 0 or depth > DEEPEST:
-            raise FormatError("unreadable", f"{file} holds itself, or values in each other without end")
-        if isinstance(value, np.ndarray | np.generic):
-            return value.tolist()
-        if isinstance(value, Mapping):
-            keys = {key: key.decode("latin-1") if isinstance(key, bytes) else str(key) for key in value}
-            return {keys[key]: plain(it, depth + 1) for key, it in value.items()}
-        return [plain(it, depth + 1) for it in value] if isinstance(value, list | tuple) else value
-
-    return plain(load_pickle(file))
 
 
 @dataclass(eq=False)
@@ -282,7 +259,7 @@ def _check_alike(counts: set[int], bodies: Sequence[Mapping[str, object]], path:
 
 
 def _content(file: Path) -> Any:
-    return _unpickled(file) if file.suffix.lower() in PICKLES else read_records(file)
+    return unpickled(file) if file.suffix.lower() in PICKLES else read_records(file)
 
 
 def _read(content: Any, file: Path, hands: bool) -> _File:
