@@ -435,3 +435,15 @@ def test_a_graph_of_a_users_code_by_the_name_of_a_layout(place):
     assert (changed.refused, changed.dataset["layout"]) == ([], "blazepose33")
     (refused,) = recipe_of(ST_GCN, place, "model_args.graph_args.layout=my_pose").refused
     assert "--cfg-options model_args.graph_args.layout=NAME takes one of them, or one of our layouts" in refused
+
+
+def test_windows_that_cut_nothing(place):
+    """tools.auto_pading of the feeders adds zeros to short clips; only random_choose takes a part of long ones."""
+    window = "train_feeder_args.window_size=150", "test_feeder_args.window_size=150"
+    both = recipe_of(ST_GCN, place, *window, "train_feeder_args.random_choose=True")
+    assert (both.get("preprocessing.frames"), both.get("preprocessing.test_frames")) == (150, 300)
+    assert not any("are cut" in line for line in both.notes)
+    none = recipe_of(ST_GCN, place, *window)
+    assert any(
+        "more than 150 frames are cut to 150 here, there without random_choose they stay" in it for it in none.notes
+    )

@@ -198,3 +198,24 @@ def test_what_validation_and_training_look_at(read):
     assert sum("validation prepares clips as a test does here; frames differs there" in it for it in recipe.notes) == 1
     (refused,) = read(NEW, "train_dataloader['dataset']['dataset']['pipeline'][2].update(num_clips=4)").refused
     assert "num_clips is 4 in training, where a clip is seen once at a step here" in refused
+
+
+def test_more_schedules_and_names(read):
+    steps = "param_scheduler = [dict(type='StepLR', step_size=5, gamma=0.2, begin=0, end=16)]"
+    recipe = read(NEW, steps, "train_dataloader['dataset']['dataset'].update(lazy_init=True)")
+    assert recipe.refused == []
+    assert (recipe.get("schedule.milestones"), recipe.get("schedule.gamma")) == ([5, 10, 15], 0.2)
+    for rate, said in (
+        ("type='MultiStepLR', by_epoch=False, milestones=[900]", "MultiStepLR counts steps with by_epoch=False"),
+        ("type='CosineAnnealingLR', by_epoch=False, T_max=900", "CosineAnnealingLR counts steps with by_epoch=False"),
+        ("type='CosineAnnealingLR', T_max=10, end=10", "stays from epoch 10 of 16 on, here the cosine goes on"),
+    ):
+        (refused,) = read(NEW, f"param_scheduler = [dict({rate})]").refused
+        assert said in refused
+    warm = "dict(type='LinearLR', by_epoch=False, begin=0, end=500)"
+    recipe = read(NEW, f"param_scheduler = [{warm}, dict(type='CosineAnnealingLR', by_epoch=False, begin=500)]")
+    assert (recipe.refused, recipe.get("schedule.warmup_steps"), recipe.get("schedule.period")) == ([], 500, None)
+    (refused,) = read(NEW, "param_scheduler = [dict(type='PolyLR', power=0.9)]").refused
+    assert "the scheduler 'PolyLR' is not here, only MultiStepLR, StepLR, CosineAnnealingLR" in refused
+    (refused,) = read(NEW, "model['backbone']['graph_cfg']['layout'] = 'mediapipe'").refused
+    assert "did you mean 'blazepose33'?" in refused

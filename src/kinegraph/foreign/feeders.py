@@ -19,6 +19,7 @@ FEEDER: dict[str, object] = {
 FEEDERS = ("feeder.feeder.Feeder", "feeders.feeder.Feeder", "feeders.feeder_ntu.Feeder")
 UCLA = "feeders.feeder_ucla.Feeder"
 UCLA_FILES, UCLA_SPLIT, UCLA_FRAMES = "data/NW-UCLA/all_sqe", "xview", 52  # which that feeder's code says
+FRAMES = 300  # of the arrays that the projects make
 THETA, UCLA_THETA = 0.3, pi / 3  # radians, of CTR-GCN's random_rot and of its feeder for NW-UCLA
 
 
@@ -78,11 +79,17 @@ def _window(train: Block, test: Block, recipe: Recipe) -> None:
             "preprocessing.sampling", "window" if chosen else "pad", train, "random_choose" if chosen else "window_size"
         )
         recipe.say("preprocessing.frames", size, train, "window_size")
-        if (tested := test.get("window_size", -1)) != size:
-            recipe.say("preprocessing.test_frames", tested if tested > 0 else 300, test, "window_size")
+        tested = test.get("window_size", -1)
+        if chosen and not test.get("random_choose"):
+            tested = max(tested, FRAMES)  # tools.auto_pading leaves longer clips as they are
+        if tested != size:
+            recipe.say("preprocessing.test_frames", tested if tested > 0 else FRAMES, test, "window_size")
+        if not chosen and size < FRAMES:
+            cut = f"clips of more than {size} frames are cut to {size} here, there without random_choose they stay"
+            recipe.note(f"{cut}; --preprocessing.frames says otherwise", train, "window_size")
     else:
         recipe.say("preprocessing.sampling", "pad", train, "window_size", "all frames")
-        recipe.say("preprocessing.frames", 300, train, "window_size", "all frames")
+        recipe.say("preprocessing.frames", FRAMES, train, "window_size", "all frames")
     if train.get("random_shift"):
         what = "random_shift, a random place among the zeros, is not here"
         recipe.refuse(what, train, "random_shift", training=True)

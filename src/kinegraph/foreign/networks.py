@@ -41,6 +41,7 @@ LAYOUTS_1 = {
     "handmp": Joints("hand21", "hand21", 2),
 }
 FLAT = ("coco", "openpose", "halpe", "wholebody", "hand")  # beginnings of the names of layouts of 2D joints
+ELSEWHERE = {"mediapipe": "blazepose33", "mediapipe_pose": "blazepose33"}  # names that users give to layouts of ours
 PARTITIONS_0 = {"uniform": "uniform", "distance": "distance", "spatial": "spatial", "agcn": "inward_outward"}
 PARTITIONS_1 = {"stgcn_spatial": "spatial", "spatial": "inward_outward"}
 # Graphs that the network makes itself, whatever the skeleton's bones are.
@@ -262,7 +263,7 @@ def _graph(backbone: Block, recipe: Recipe, older: bool) -> None:
     elif own_layout := ours_of(layout):
         say_ours(recipe, own_layout, graph, "layout", "graph_cfg.layout")
     elif layout is not None:
-        hint = did_you_mean(str(layout), [*layouts, *layout_names()])
+        hint = did_you_mean(ELSEWHERE.get(str(layout), str(layout)), [*layouts, *layout_names()])
         which = "--cfg-options model.backbone.graph_cfg.layout=NAME takes one of them, or one of our layouts"
         what = f"graph layout {quoted(layout)} is not here, only {', '.join(layouts)}{hint}"
         recipe.refuse(f"{what}; {which}", graph, "layout")

@@ -58,6 +58,7 @@ READ_BY = {
         ["ann_file", "pipeline", "split", "data_root", "data_prefix", "test_mode", "box_thr", "num_classes"], ANY
     ),
     **dict.fromkeys(["memcached", "mc_cfg", "start_index", "modality"], ANY),  # how files are fetched
+    **dict.fromkeys(["serialize_data", "lazy_init", "max_refetch", "metainfo"], ANY),
     "valid_ratio": ANY,
     **dict.fromkeys(["class_prob"], ANY),
     **dict.fromkeys(["filter_cfg", "indices"]),

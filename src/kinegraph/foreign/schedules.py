@@ -11,7 +11,7 @@ from kinegraph.foreign.recipe import ANY, Recipe, check_known
 from kinegraph.messages import quoted
 
 LOSSES = ("CrossEntropyLoss", "CBFocalLoss", "BCELossWithLogits")
-SCHEDULERS = ("MultiStepLR", "CosineAnnealingLR", "LinearLR from the first epoch on")
+SCHEDULERS = ("MultiStepLR", "StepLR", "CosineAnnealingLR", "LinearLR from the first epoch on")
 # Options of our default optimizer. Another class keeps their values where the config gives none, so all are said.
 CARRIED = ("lr", "momentum", "nesterov", "weight_decay")
 
@@ -129,7 +129,8 @@ def old_schedule(config: Block, recipe: Recipe) -> None:
     elif policy == "fixed":
         recipe.say("schedule.kind", "step", config, "lr_config", "no steps")
     else:
-        recipe.refuse(f"lr_config: policy {quoted(block['policy'])} is not here", block, "policy")
+        known_ones = "only step, CosineAnnealing and fixed"
+        recipe.refuse(f"lr_config: policy {quoted(block['policy'])} is not here, {known_ones}", block, "policy")
     if block.get("warmup"):
         old_warmup(block, recipe)
 
@@ -215,22 +216,24 @@ def _scheduler(block: Block, recipe: Recipe) -> None:
     kind, epochs = str(block.get("type")).rpartition(".")[2], recipe.get("epochs")
     begin, end, by_epoch = block.get("begin", 0), block.get("end", epochs), block.get("by_epoch", True)
     usual: dict[str, object] = {"begin": ANY, "end": ANY, "by_epoch": ANY, "convert_to_iter_based": ANY}
-    if kind == "MultiStepLR":
-        check_known(recipe, block, usual | {"milestones": ANY, "gamma": ANY}, kind)
-        _milestones([begin + it for it in block.get("milestones", ())], block, "milestones", recipe)
-        if block.get("gamma", 0.1) != 0.1:
-            recipe.say("schedule.gamma", block["gamma"], block, "gamma")
-    elif kind == "CosineAnnealingLR":
+    if kind in ("MultiStepLR", "StepLR") and by_epoch:
+        _steps(kind, block, begin, usual, recipe)
+    elif kind == "CosineAnnealingLR" and (by_epoch or "T_max" not in block):
         check_known(recipe, block, usual | {"T_max": ANY, "eta_min": ANY, "eta_min_ratio": ANY}, kind)
         _cosine(block, "type", "eta_min", recipe)
         _once_an_epoch(by_epoch and not block.get("convert_to_iter_based"), block, "type", recipe)
-        last = begin + block.get("T_max", epochs or 0)
-        if epochs and last != epochs:
+        last = begin + block.get("T_max", epochs or 0) if by_epoch else epochs
+        if by_epoch and epochs and type(end) is int and end < epochs:
+            what = f"the rate stays from epoch {end} of {epochs} on, here the cosine goes on"
+            recipe.refuse(f"{what}; --cfg-options train_cfg.max_epochs={end} ends there", block, "end")
+        elif epochs and last != epochs:
             recipe.say("schedule.period", last, block, "T_max")
             if last < epochs:
                 recipe.note(f"the cosine ends in epoch {last} of {epochs} and rises again, as there", block, "T_max")
         if begin == 0 and any(name.startswith("schedule.warmup") for name in recipe.options):
             recipe.note("the cosine begins after the rise here, there with the first step", block)
+    elif kind in ("MultiStepLR", "StepLR", "CosineAnnealingLR"):
+        recipe.refuse(f"{kind} counts steps with by_epoch=False, here epochs are counted", block, "by_epoch")
     elif kind == "LinearLR" and begin == 0 and epochs and type(end) is int:
         known = {"start_factor": ANY, "end_factor": 1.0}
         check_known(recipe, block, usual | known, kind)
@@ -239,6 +242,17 @@ def _scheduler(block: Block, recipe: Recipe) -> None:
         _say_warmup(length, block.get("start_factor", 1 / 3), block, "end", recipe)
     else:
         recipe.refuse(f"the scheduler {quoted(block.get('type'))} is not here, only {', '.join(SCHEDULERS)}", block)
+
+
+def _steps(kind: str, block: Block, begin: int, usual: dict[str, object], recipe: Recipe) -> None:
+    """MultiStepLR and StepLR, in epochs."""
+    key = "milestones" if kind == "MultiStepLR" else "step_size"
+    check_known(recipe, block, usual | {key: ANY, "gamma": ANY}, kind)
+    every, epochs = block.get(key, ()), recipe.get("epochs") or 0
+    steps = range(begin + every, epochs, every) if isinstance(every, int) else [begin + it for it in every]
+    _milestones(steps, block, key, recipe)
+    if block.get("gamma", 0.1) != 0.1:
+        recipe.say("schedule.gamma", block["gamma"], block, "gamma")
 
 
 def wrapped_optimizer(config: Block, recipe: Recipe) -> None:
