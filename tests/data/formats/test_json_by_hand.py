@@ -349,3 +349,57 @@ def test_frames_of_easymocap(tmp_path):
     (clip,) = found.clips
     np.testing.assert_allclose(clip.keypoint[0], [joints + 0.1 * t for t in range(3)], rtol=1e-5)
     np.testing.assert_allclose(clip.score, 0.5)
+
+
+@pytest.mark.parametrize("cell", ["nested", "numbers", "between blanks"])
+def test_lists_in_the_cells_of_a_csv(tmp_path, cell):
+    """As pandas writes a column of lists: a row per body, of two videos."""
+    lines = ["video,frame,track_id,label,keypoints"]
+    for t in range(4):
+        for video, who in (("a", 5), ("a", 7), ("b", 5)):
+            pose = FRAMES[t][0] + [50 * who, 0]
+            text = {
+                "nested": str(rows(pose)),
+                "numbers": str(flat(pose)),
+                "between blanks": " ".join(map(str, flat(pose))),
+            }
+            lines.append(f'{video},{t},{who},{"wave" if video == "a" else "sit"},"{text[cell]}"')
+    (tmp_path / "all.csv").write_text("\n".join(lines))
+    found = recordings(tmp_path / "all.csv")
+    clips = {clip.name: clip for clip in found.clips}
+    assert [found.class_names[clips[name].label] for name in "ab"] == ["wave", "sit"]
+    order = clips["a"].keypoint[:, 0, 0, 0].argsort()
+    want = np.stack([[frame[0] + [50 * who, 0] for frame in FRAMES] for who in (5, 7)])
+    np.testing.assert_allclose(clips["a"].keypoint[order], want, atol=0.05)
+    np.testing.assert_allclose(clips["b"].keypoint[0], want[0], atol=0.05)
+
+
+def test_clips_by_name_with_what_is_said_of_each(tmp_path):
+    walk, other = WALK.tolist() * 3, (WALK + 5).tolist() * 3
+    content = {
+        "w": {"label": "walk", "fps": 25, "keypoints": walk},
+        "s": {"label": "sit", "fps": 50, "keypoints": other},
+    }
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    found = recordings(tmp_path / "a.json")
+    assert [(it.name, found.class_names[it.label], it.fps) for it in found.clips] == [
+        ("w", "walk", 25),
+        ("s", "sit", 50),
+    ]
+    (tmp_path / "b.json").write_text(json.dumps({"meta": {"fps": 30, "label": "walk"}, "data": walk}))
+    found = recordings(tmp_path / "b.json")
+    assert [(found.class_names[it.label], it.fps) for it in found.clips] == [("walk", 30)]
+
+
+def test_ids_beside_all_joints_in_a_row_are_people(tmp_path):
+    """Ultralytics: frame, id, x and y of all joints; ids that number the rows stay what they are."""
+    header = ",".join(["frame,id", *(f"{axis}{i}" for i in range(17) for axis in "xy")])
+    lines = [f"{t},{who + 3}," + ",".join(map(str, FRAMES[t][who].ravel())) for t in range(4) for who in (0, 1)]
+    (tmp_path / "a.csv").write_text("\n".join([header, *lines]))
+    found = recordings(tmp_path / "a.csv")
+    (clip,) = found.clips
+    np.testing.assert_allclose(clip.keypoint, np.array(FRAMES).swapaxes(0, 1), atol=0.05)
+    assert not found.skipped()
+    lines = [f"{t},{t}," + ",".join(map(str, FRAMES[t][0].ravel())) for t in range(4)]
+    (tmp_path / "b.csv").write_text("\n".join([header, *lines]))
+    assert next(recordings(tmp_path / "b.csv").clips).keypoint.shape[0] == 1

@@ -21,6 +21,7 @@ TURN = "0.1,0.2,0.3,0.9"
         ("HeadPosX", "Head_x"), ("Head_position_y", "Head_y"), ("Head Position Z", "Head_z"), ("Head.pos.x", "Head_x"),
         ("Head.worldPosition.x", "Head_x"), ("Head_px", "Head_x"), ("HeadX", "Head_x"), ("x_0", "x_0"),
         ("nose.y", "nose.y"), ("pos_x", "pos_x"), ("SpineBase_TrackingState", "SpineBase_state"), ("x0", "x0"),
+        ("Hips.tx", "Hips_x"), ("2DX_head", "head_x"), ("3DZ_lknee", "lknee_z"),
     ],
 )  # fmt: skip
 def test_columns_have_one_spelling(column, usual):

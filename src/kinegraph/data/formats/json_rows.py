@@ -8,6 +8,7 @@
 Source: pandas, `DataFrame.to_json`, orient.
 """
 
+import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,13 +21,23 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.columnar import COLUMNAR, columnar_records
+from kinegraph.data.formats.columnar import first_record as first_of_columnar
+from kinegraph.data.formats.text import encoding_of
 from kinegraph.files import check_is_file
 from kinegraph.messages import quoted
 from kinegraph.safe_io import parsed_json, read_json
 
 LINES = (".jsonl", ".ndjson")  # the ends of JSON lines
 ENDINGS = (".json", *LINES)
+TEXTS = (".csv", ".tsv")
 HEAD = 1 << 16
+LONGEST = 1 << 26  # letters of a cell
+LIST = re.compile(r"\s*\[")
+LIST_IN_ROW = re.compile(
+    rb"[,;\t\n]\s*\"?(\s*\[\s*){1,4}(-?\d|NaN|nan|null|None)|\n[^\n]*[,;\t]\"?(-?[\d.]+(e-?\d+)? +){9}"
+)
+NUMBERS = re.compile(r"\s*(-?[\d.]+(e-?\d+)?\s+){9,}-?[\d.]+(e-?\d+)?\s*", re.IGNORECASE)  # joints of a frame
+NOT_SEEN = re.compile(r"\b(nan|None)\b")
 COLUMNS = re.compile(rb'\s*\{\s*"[^"]{1,80}"\s*:\s*(\[\s*(-?\d|null|NaN|")|\{\s*"0"\s*:|\{\s*"fields"\s*:)')
 OF_ROWS = re.compile(rb'\s*\{\s*"0"\s*:\s*\{')
 MOST_COLUMNS = 10_000
@@ -46,6 +57,8 @@ def read_records(file: Path) -> object:
     """
     if file.suffix.lower() in COLUMNAR:
         return columnar_records(file)
+    if file.suffix.lower() in TEXTS:
+        return list(csv_records(file))
     if file.suffix.lower() not in LINES:
         with file.open("rb") as content:
             if not lists_records(file, head := content.read(1 << 16)) or head.lstrip().startswith(b"["):
@@ -54,6 +67,41 @@ def read_records(file: Path) -> object:
     with file.open("rb") as content:
         lines = [(number, line.strip().rstrip(b",")) for number, line in enumerate(content, 1)]
     return [parsed_json(line, f"{file} line {number}") for number, line in lines if line]
+
+
+def csv_records(file: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a table as objects, with the lists that some cells hold. Raises ValueError naming file and line."""
+    csv.field_size_limit(LONGEST)
+    with file.open(newline="", encoding=encoding_of(file)) as text:
+        first = text.readline()
+        text.seek(0)
+        rows = csv.reader(text, delimiter=max(",;\t", key=first.count))
+        header = [cell.strip() for cell in next(rows, [])]
+        for row in rows:
+            if row:
+                yield {name: _value(cell, file, rows.line_num) for name, cell in zip(header, row, strict=False)}
+
+
+def _value(cell: str, file: Path, line: int) -> Any:
+    if LIST.match(cell):
+        return parsed_json(NOT_SEEN.sub("null", cell).encode(), f"{file} line {line}")
+    if NUMBERS.fullmatch(cell):
+        return [float(number) for number in cell.split()]
+    with suppress(ValueError):
+        return int(cell)
+    return cell
+
+
+def first_record(file: Path) -> dict[str, Any]:
+    """The first row of a table as an object with the lists in its cells; {} where it cannot be read."""
+    if file.suffix.lower() in COLUMNAR:
+        return first_of_columnar(file)
+    with file.open("rb") as content:
+        if not LIST_IN_ROW.search(content.read(HEAD)):
+            return {}
+    with suppress(ValueError, csv.Error, UnicodeError):
+        return next(csv_records(file), {})
+    return {}
 
 
 def json_header(path: Path) -> list[str]:

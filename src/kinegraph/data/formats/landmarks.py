@@ -20,7 +20,7 @@ from kinegraph.data.formats.recordings import FormatError
 from kinegraph.messages import quoted
 from kinegraph.skeleton.layout import load_layout
 
-SCORES = ("visibility", "presence", "score", "confidence", "visible")
+SCORES = ("visibility", "presence", "score", "confidence", "visible", "inFrameLikelihood")
 NAMES = ("name", "part", "landmark_name", "landmark", "joint", "label")
 NUMBERS = ("index", "id", "idx", "landmark_id", "landmark_index", "joint_id", "i")
 FRAMES = ("frames", "data", "results", "sequence", "poses_by_frame", "frame_data", "tracks")

@@ -33,11 +33,11 @@ from kinegraph.data.folders import files_ending
 from kinegraph.data.formats.array_files import PICKLES
 from kinegraph.data.formats.clip_columns import label_in
 from kinegraph.data.formats.clip_files import said_by_folders, said_by_labels
-from kinegraph.data.formats.columnar import COLUMNAR, first_record
+from kinegraph.data.formats.columnar import COLUMNAR
 from kinegraph.data.formats.conventions import layout_for
 from kinegraph.data.formats.detections import frame_numbers, picture_number, sides
 from kinegraph.data.formats.json_lines import lists_bodies
-from kinegraph.data.formats.json_rows import read_records
+from kinegraph.data.formats.json_rows import TEXTS, first_record, read_records
 from kinegraph.data.formats.landmark_clips import facts_in, named_clips, said_of_clips, unpickled
 from kinegraph.data.formats.landmarks import (
     FRAMES,
@@ -66,8 +66,9 @@ from kinegraph.skeleton.layout import JointLayout
 
 NAME = "mediapipe"
 TITLE = "landmarks of MediaPipe (JSON)"
+OF_ROWS = (*COLUMNAR, *TEXTS)  # tables with lists in their cells
 LINES = (".jsonl", ".ndjson")  # of bodies; those of frames have the format json_lines
-ENDINGS = (".json", *LINES, *COLUMNAR)
+ENDINGS = (".json", *LINES, *OF_ROWS)
 SUFFIXES = (*ENDINGS, *PICKLES)  # pickles of the same shapes, with arrays for lists
 HEAD = 1 << 14
 LOOKED_AT = 20  # files of a folder
@@ -107,7 +108,7 @@ def _has_landmarks(file: Path) -> bool:
     suffix = file.suffix.lower()
     if not file.is_file() or suffix not in ENDINGS:
         return False
-    if suffix in COLUMNAR:
+    if suffix in OF_ROWS:
         return _is_of_frames(file)
     if suffix in LINES and not lists_bodies(file):
         return False
@@ -119,7 +120,7 @@ def _has_landmarks(file: Path) -> bool:
 
 
 def _is_of_frames(file: Path) -> bool:
-    """Whether the rows of a Parquet or Arrow hold the joints of a frame or a body each, in lists."""
+    """Whether the rows of a table hold the joints of a frame or a body each, in lists."""
     record = first_record(file)
     with suppress(ValueError):
         return (

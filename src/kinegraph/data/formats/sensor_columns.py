@@ -1,9 +1,9 @@
 """Columns of tables as sensors and game engines log them, brought to the usual names: joint, axis, score.
 
-HeadPosX, Head_position_x, "Head Position X", Head.pos.x, Head_px and HeadX are the x of Head. SpineBase_state and
-SpineBase_TrackingState are its score: tracked 1, inferred 0.5, not tracked 0 and unseen. Columns of rotations and
-speeds, such as HeadRotX and Head_velocity_x, are no joints. LeftThumbTip, RightThumbTip ... are two hands, a person
-each; so are p1_nose, p2_nose ... of people.
+HeadPosX, Head_position_x, "Head Position X", Head.pos.x, Head_px, Head.tx, 2DX_Head and HeadX are the x of Head.
+SpineBase_state and SpineBase_TrackingState are its score: tracked 1, inferred 0.5, not tracked 0 and unseen. Columns of
+rotations and speeds, such as HeadRotX and Head_velocity_x, are no joints. LeftThumbTip, RightThumbTip ... are two
+hands, a person each; so are p1_nose, p2_nose ... of people.
 """
 
 import re
@@ -15,7 +15,8 @@ from kinegraph.skeleton.joint_names import plain_joint
 
 WORDS = r"[ _.\-]*(?:world|local|camera|joint)?[ _.\-]*(?:position|posi|pos|location|loc)[ _.\-]*"
 POSITION = re.compile(rf"(.+?){WORDS}([xyz])", re.IGNORECASE)
-SHORT = re.compile(r"(.+)[ _.\-]p([xyz])", re.IGNORECASE)
+SHORT = re.compile(r"(.+)[ _.\-][pt]([xyz])", re.IGNORECASE)
+BEFORE = re.compile(r"[23]d([xyz])[ _.\-](.+)", re.IGNORECASE)  # 2DX_head
 JOINED = re.compile(r"(.*[a-z0-9])([XYZ])")
 WITH_UNIT = re.compile(r"(.[ _.\-][xyz])[ _.\-](px|pixels?|mm|cm|m)$", re.IGNORECASE)  # nose_x_px
 STATE = re.compile(r"(.+?)[ _.\-]*(?:tracking)?[ _.\-]*(?:state|tracked)", re.IGNORECASE)
@@ -36,6 +37,8 @@ def usual_column(column: str) -> str:
     for pattern in (POSITION, SHORT, JOINED):
         if match := pattern.fullmatch(column):
             return f"{match[1]}_{match[2].lower()}"
+    if match := BEFORE.fullmatch(column):
+        return f"{match[2]}_{match[1].lower()}"
     if match := STATE.fullmatch(column):
         return f"{match[1]}_state"
     return column

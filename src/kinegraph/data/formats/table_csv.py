@@ -125,7 +125,9 @@ def scan(path: Path) -> Scan:
         found[name] = {column: row[i].strip() for column, i in of_clips.items()}
     if not found:
         raise ValueError(f"{path} has no rows")
-    unknown += left_out(next(csv_lines(path))[1])
+    header = next(csv_lines(path))[1]
+    people = "joint" if wide is None and "person" in columns else ""  # ids of people, which are joints in other tables
+    unknown += [name for name in left_out(header) if not people or renamed([name]) != [people]]
     return Scan(columns, found, [joint.strip() for joint in joints], unknown, frozenset(scattered))
 
 

@@ -16,11 +16,11 @@ from kinegraph.data.folders import files_below
 from kinegraph.data.formats.axes import FRAMES_FIRST
 from kinegraph.data.formats.clip_columns import ALIASES, named_columns, plain_column
 from kinegraph.data.formats.clip_files import levels_of
-from kinegraph.data.formats.columnar import COLUMNAR, first_record
+from kinegraph.data.formats.columnar import COLUMNAR
 from kinegraph.data.formats.csv_rows import NO_TEXT, said_in_comments
 from kinegraph.data.formats.excel import other_sheets
 from kinegraph.data.formats.json_rows import ENDINGS as JSON
-from kinegraph.data.formats.json_rows import LINES, lists_records
+from kinegraph.data.formats.json_rows import LINES, TEXTS, first_record, lists_records
 from kinegraph.data.formats.mars import FORM as OF_MARS
 from kinegraph.data.formats.named_arrays import meaning
 from kinegraph.data.formats.named_joints import bones_line, in_order, layout_of_table
@@ -103,7 +103,7 @@ def open_table(
             assumed=bones_line(of) + _unseen(found.joints, of, layout) + parted(path, len(found.facts)),
         )
         return _with_rate(path, _with_comments(path, file))
-    if path.suffix.lower() not in (*JSON, *COLUMNAR):
+    if path.suffix.lower() not in (*JSON, *COLUMNAR, *TEXTS):
         raise ValueError(f"{path} ends in '{path.suffix}', expected .csv, .json or .npz")
     found = load_json(path, layout)
     rows, said = found.clips(people), (found.fps, found.units, found.image_size, found.class_names)
@@ -162,8 +162,8 @@ def _with_rate(path: Path, file: TableFile) -> TableFile:
 
 
 def _has_a_clip_a_row(path: Path) -> bool:
-    """Whether the rows of a Parquet or Arrow hold the joints of a clip each, in nested lists."""
-    return path.suffix.lower() in COLUMNAR and is_clip(first_record(path))
+    """Whether the rows of a table hold the joints of a clip each, in nested lists."""
+    return path.suffix.lower() in (*COLUMNAR, *TEXTS) and is_clip(first_record(path))
 
 
 def looks_like_a_table(path: Path) -> str | None:

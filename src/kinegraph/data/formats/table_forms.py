@@ -50,15 +50,18 @@ ALIASES = {
     "score": ("confidence", "visibility", "likelihood", "conf", "presence", "prob", "probability", "keypoint_score",
               "joint_score", "keypoint_confidence", "joint_confidence", "confidence_level"),
 }  # fmt: skip
-AXIS = r"(?P<axis>x|y|z|score|conf|confidence|visibility|vis|likelihood|presence|valid|prob|probability|state|v|c|s|p)"
+AXIS = (
+    r"(?P<axis>x|y|z|score|conf|confidence|visibility|visible|vis|likelihood|presence|valid|prob|probability|state"
+    r"|v|c|s|p)"
+)
 WIDE = [
     re.compile(rf"{AXIS}[ _.\-]?(?P<joint>\d{{1,3}})", re.IGNORECASE),
-    re.compile(rf"(?P<joint>.+?)[ _.\-]+{AXIS}", re.IGNORECASE),
+    re.compile(rf"(?P<joint>.+?)[ _.\-/]+{AXIS}", re.IGNORECASE),
     re.compile(rf"(?P<joint>\d{{1,3}}){AXIS}", re.IGNORECASE),
     re.compile(rf"{AXIS}[ _.\-](?P<joint>.+)", re.IGNORECASE),
     re.compile(rf"(?P<joint>.+?) ?[(\[]{AXIS}[)\]]", re.IGNORECASE),
 ]
-SCORES = ("visibility", "score", "confidence", "conf", "likelihood", "vis", "v", "c", "s", "p", "presence",
+SCORES = ("visibility", "visible", "score", "confidence", "conf", "likelihood", "vis", "v", "c", "s", "p", "presence",
           "valid", "prob", "probability", "state")  # fmt: skip
 KIND = re.compile(r"(?P<joint>.+?)[ _.\-]*(?P<kind>3d|2d|world|camera|depth|colou?r|rgb|image|pixel|ir)", re.IGNORECASE)
 KINDS = ("3d", "world", "camera", "color", "colour", "rgb", "image", "pixel", "2d", "depth", "ir")  # the best first
@@ -113,6 +116,8 @@ def _opened(path: Path) -> tuple[list[str], list[str], Sequence[WideJoint], Iter
     time = time_column(header)
     if time is not None and joints and "person" not in named:
         named[time], time = header[time], None  # one row per frame
+    if joints and "person" not in named and "joint" in named and _counts_people(path, named.index("joint")):
+        named[named.index("joint")] = "person"
     if (places := _holistic_columns(named)) is not None:
         lines = _of_holistic(len(header), *places, lines)
         header, named = _without(header, places[0]), _without(named, places[0])
@@ -120,6 +125,12 @@ def _opened(path: Path) -> tuple[list[str], list[str], Sequence[WideJoint], Iter
     if clip is not None and "frame" not in named:
         named = [*named, "frame"]
     return header, named, body_of(joints), lines
+
+
+def _counts_people(path: Path, place: int) -> bool:
+    """Whether the ids of a table with all joints in a row come again, as those of people do, and number no rows."""
+    some = [row[place] for _, row in islice(csv_lines(path), 1, FIRST_FRAME) if len(row) > place]
+    return len({*some}) * 2 <= len(some)
 
 
 def _holistic_columns(named: Sequence[str]) -> tuple[int, int] | None:

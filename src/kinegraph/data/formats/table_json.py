@@ -14,6 +14,7 @@ people, joints ..., as detectors give them, with any number of people a frame. O
 alone, a list of them, or one on each line (.jsonl):
 
     {"keypoints": [[[x, y], ...], ...], "scores": ..., "label": "wave", "fps": 30}
+    {"a": {"keypoints": ...}, "b": ...}       by their names;   {"meta": {"fps": 30}, "keypoints": ...}
 
 The file may name its joints, {"joint_names": ["nose", ...], "bones": [[0, 1], ...]}: their order is the file's, and
 names that no built-in layout has make one, with bones where the file has them.
@@ -22,6 +23,7 @@ names that no built-in layout has make one, with bones where the file has them.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.axes import frames_come_first
-from kinegraph.data.formats.clip_columns import ALIASES, OF_CLIPS, plain_column
+from kinegraph.data.formats.clip_columns import ALIASES, KNOWN, OF_CLIPS, plain_column
 from kinegraph.data.formats.conventions import SCORES
 from kinegraph.data.formats.json_rows import array_of, depth_of, read_records, uneven
 from kinegraph.data.formats.landmarks import FRAME_NUMBERS, MOST_PEOPLE, TIMES
@@ -70,6 +72,7 @@ JOINTS = (
     "markers",
 )  # lists of names
 BONES = ("bones", "edges", "limbs", "connections", "links", "skeleton")  # lists of pairs
+METAS = ("meta", "metadata", "meta_info", "info", "header")  # what a file says of itself
 ANNOTATIONS = "annotations"
 OF_ANNOTATIONS = ("frame_dir", "filename", "img_shape", "original_shape", "total_frames")
 FRAME_OF = {*FRAME_NUMBERS, *TIMES}
@@ -160,9 +163,12 @@ def _with_clips(content: Any, stem: str) -> object:
     """The same in the form {"clips": [{"name", "keypoint", ...}]}; anything else as it is."""
     if isinstance(content, list) and content and all(map(is_clip, content)):
         content = {"clips": content}
+    elif isinstance(content, Mapping) and len(content) > 1 and all(map(is_clip, content.values())):
+        content = {"clips": [{"name": str(name), **clip} for name, clip in content.items()]}
     elif isinstance(content, Mapping) and isinstance(content.get(ANNOTATIONS), list):  # MMAction2's, written as JSON
         content = {"clips": [_of_annotation(it, content.get("split")) for it in content[ANNOTATIONS]]}
     elif isinstance(content, Mapping) and "clips" not in content and _array_key(content) is not None:
+        content = _with_meta(content)
         about = {
             key: content[key] for key in (*FIELDS, *JOINTS, *BONES) if key in content and _array_key(content) != key
         }
@@ -172,6 +178,17 @@ def _with_clips(content: Any, stem: str) -> object:
     items = content["clips"]
     names = [stem] if len(items) == 1 else [f"{stem}-{i}" for i in range(len(items))]
     return content | {"clips": [_clip(it, name) for it, name in zip(items, names, strict=True)]}
+
+
+def _with_meta(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A clip with what an object beside its array says of it."""
+    key = next((key for key in METAS if isinstance(content.get(key), Mapping)), None)
+    if key is None:
+        return content
+    known = {*FIELDS, *KNOWN, *chain.from_iterable(ALIASES.values()), *JOINTS, *BONES}
+    said = {name: it for name, it in content[key].items() if name in known and name not in content}
+    rest = {name: it for name, it in content[key].items() if name not in said}
+    return {name: it for name, it in content.items() if name != key} | said | ({key: rest} if rest else {})
 
 
 def _of_annotation(item: Any, splits: object) -> Any:

@@ -19,7 +19,9 @@ from kinegraph.skeleton.layout import JointLayout
 
 BLOCK = 256  # rows that are read at a time
 SPARSE, FEW = 100, 10_000  # frames that a clip may have for each row, and beside that
-MISSING = ("", "na", "n/a", "none", "null", "-", "missing", "<na>")  # as programs write what is not there
+MISSING = (  # as programs write what is not there
+    "", "na", "n/a", "none", "null", "nil", "-", ".", "missing", "<na>", "#n/a", "#num!", "#value!", "#ref!", "#div/0!",
+)  # fmt: skip
 TWICE = "; delete one of the rows, or say in a column person or clip whose they are"
 MOST_STEP = 12  # from one frame to the next; a larger one is a gap
 
