@@ -93,3 +93,15 @@ def test_utf_16_and_decimal_commas(tmp_path, encoding, point):
     usual, other = (next(recordings(tmp_path / name).clips) for name in ("as_usual.trc", "other.trc"))
     np.testing.assert_array_equal(usual.keypoint, other.keypoint)
     assert usual.fps == other.fps
+
+
+def test_clips_without_classes_have_a_split_for_a_table_of_segments(walk, tmp_path):
+    for number in range(6):
+        walk(name=f"{number}.trc")
+    assert sorted(clip.splits["holdout"] for clip in read(tmp_path)) == ["train"] * 5 + ["val"]
+
+
+def test_markers_of_several_subjects_are_several_people(walk):
+    text = WALK.replace("RShoulder", "Anna:Neck").replace("midHip", "Anna:midHip")
+    (clip,) = read(walk(text))
+    assert clip.keypoint.shape[0] == 2

@@ -161,6 +161,15 @@ def said_by_folders(
     return classes, [(label, {split: part[clip] for split, part in parts.items()}) for clip, label in numbered.items()]
 
 
+def with_split(files: Sequence[ClipFile]) -> list[ClipFile]:
+    """The files; a fifth of clips without class and part becomes "val", as a table of segments may label them."""
+    if any(file.splits for file in files):
+        return list(files)
+    numbered = {f"{number:09}": file for number, file in enumerate(files)}
+    parts = made_split({clip: {} for clip in numbered}, dict.fromkeys(numbered), VAL_SHARE)[0]
+    return [replace(it, splits={split: of[clip] for split, of in parts.items()}) for clip, it in numbered.items()]
+
+
 def line_on_folders(folder: Path, found: Recordings) -> tuple[str, ...]:
     """A line on the folders that name the classes, where they are not directly in `folder`, or others divide it."""
     if not found.class_names:

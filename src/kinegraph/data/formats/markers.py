@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import ClipFile, clips_of, first_readable
+from kinegraph.data.formats.clip_files import ClipFile, clips_of, first_readable, with_split
 from kinegraph.data.formats.deeplabcut import layout_of
 from kinegraph.data.formats.recordings import METRES, FormatError, Item, Recordings, nobody
 from kinegraph.data.large import blocks, zeros
@@ -133,7 +133,7 @@ def marker_recordings(
     subjects = subjects_of(first_readable(files, lambda file: read_file(file, every, False)))
     of, lines = _layout(subjects, layout)
     return Recordings(
-        clips=clips_of(files, lambda file: _clip(file, of, read_file)),
+        clips=clips_of(with_split(files), lambda file: _clip(file, of, read_file)),
         count=len(files),
         layout=of,
         class_names=classes,
