@@ -85,13 +85,16 @@ class MiniRocket(SkeletonNetwork):
         random = np.random.default_rng(len(x))
         moment = torch.tensor(random.integers(len(x) * x.shape[1], size=len(self.threshold)), device=x.device)
         numbers = self._numbers(x)
-        parts = [self._part(numbers, place) for place in range(len(self.dilations))]
-        answers = torch.cat([it.transpose(0, 1).flatten(1) for it in parts])
-        deviation = answers.std(1, correction=0)
-        moved = deviation > ROUNDING * (numbers.abs().mean((0, 1)) @ self.mixing.abs().T)
-        deviation = deviation.clamp_min(SMALLEST)
-        self.mixing.copy_(torch.where(moved[:, None], self.mixing / deviation[:, None], 0.0))
-        self.threshold.copy_(torch.where(moved, answers.gather(1, moment[:, None])[:, 0] / deviation, 0.0))
+        size = numbers.abs().mean((0, 1)) @ self.mixing.abs().T
+        for place in range(len(self.dilations)):  # all at once are gigabytes
+            its = self._kernels(place)
+            answers = self._part(numbers, place).transpose(0, 1).flatten(1)
+            deviation = answers.std(1, correction=0)
+            moved = deviation > ROUNDING * size[its]
+            deviation = deviation.clamp_min(SMALLEST)
+            level = answers.gather(1, moment[its, None])[:, 0] / deviation
+            self.mixing[its] = torch.where(moved[:, None], self.mixing[its] / deviation[:, None], 0.0)
+            self.threshold[its] = torch.where(moved, level, 0.0)
 
     @torch.no_grad()
     def forward_features(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B 1 1 D"]:
@@ -107,13 +110,17 @@ class MiniRocket(SkeletonNetwork):
         size = (joint - middle).norm(dim=3).mean((1, 2)).clamp_min(SMALLEST)
         return torch.cat([joint - middle, middle], dim=2).flatten(2) / size[:, None, None]
 
+    def _kernels(self, place: int) -> slice:
+        """Those of one dilation."""
+        count = len(self.taps) // len(self.dilations)
+        return slice(place * count, (place + 1) * count)
+
     def _part(self, numbers: Float[Tensor, "B T Q"], place: int) -> Float[Tensor, "B D T"]:
         """What the kernels of one dilation answer to each frame; the ends of a clip are held."""
-        dilation, count = self.dilations[place], len(self.taps) // len(self.dilations)
-        its = slice(place * count, (place + 1) * count)
+        dilation, its = self.dilations[place], self._kernels(place)
         margin = TAPS // 2 * dilation
         mixed = F.pad((numbers @ self.mixing[its].T).transpose(1, 2), (margin, margin), mode="replicate")
-        return F.conv1d(mixed, self.taps[its], dilation=dilation, groups=count)
+        return F.conv1d(mixed, self.taps[its], dilation=dilation, groups=len(self.taps[its]))
 
 
 def _mixing(random: np.random.Generator, kernels: int, numbers: int) -> Float[np.ndarray, "D Q"]:
