@@ -28,13 +28,14 @@ def labels_file(folder: Path, header: str, encoding: str = "utf-8") -> Path:
 @pytest.mark.parametrize(
     ("header", "encoding"),
     [("clip,label,subject", "utf-8"), ("Clip,Label,Subject", "utf-8-sig"), ("NAME,LABELS,Subject ID", "utf-16"),
-     ("video,class,participant", "utf-8"), ("file;Category;ACTOR", "utf-8")],
+     ("video,class,participant", "utf-8"), ("file;Category;ACTOR", "utf-8"),
+     ("Datei;Übung;Patient", "utf-8-sig"), ("fichier;classe;sujet", "utf-8"), ("Archivo;Ejercicio;Paciente", "utf-8")],
 )  # fmt: skip
 def test_the_labels_file_is_understood_however_its_header_is_spelt(clips, tmp_path, header, encoding):
     """Each subject is on one side of the split, whatever the column is called."""
     file = labels_file(tmp_path, header, encoding)
     if ";" in header:
-        file.write_text(file.read_text().replace(",", ";"))
+        file.write_text(file.read_text(encoding=encoding).replace(",", ";"), encoding=encoding)
     found = recordings(clips, labels_file=file, layout="coco17")
     read = list(found.clips)
     assert found.class_names == ("bow", "wave")

@@ -39,14 +39,19 @@ KNOWN = ("label", "split", "fps", "width", "height", "subject", "camera", "setup
 ALIASES = {
     "label": ("labels", "class", "class_name", "category", "action", "activity", "gesture", "target", "exercise",
               "movement", "motion", "behavior", "behaviour", "sign", "gloss", "label_name", "label_id", "class_id",
-              "class_label", "action_name", "action_id", "action_label", "activity_name", "activity_label"),
+              "class_label", "action_name", "action_id", "action_label", "activity_name", "activity_label",
+              "klasse", "übung", "uebung", "bewegung", "verhalten", "classe", "exercice", "mouvement", "geste",
+              "comportement", "clase", "ejercicio", "movimiento", "gesto", "comportamiento"),
     "split": ("set", "subset", "partition"),
-    "subject": ("subjects", "subject_id", "subjectid", "participant", "participant_id", "actor", "performer", "user"),
+    "subject": ("subjects", "subject_id", "subjectid", "participant", "participant_id", "actor", "performer", "user",
+                "patient", "patient_id", "signer", "athlete", "player", "proband", "versuchsperson", "teilnehmer",
+                "sujet", "sujeto", "paciente", "participante"),
     "fps": ("frame_rate", "framerate"),
 }  # fmt: skip
 OF_CLIPS = {
     "clip": ("name", "clip_name", "video", "video_id", "sample", "file", "filename", "file_name", "path", "file_path",
-             "filepath", "id"),
+             "filepath", "id", "recording", "datei", "dateiname", "aufnahme", "fichier", "enregistrement", "archivo",
+             "grabación", "grabacion"),
 }  # fmt: skip
 
 

@@ -36,7 +36,7 @@ ALIASES = {
     "clip": ("clip_name", "clip_id", "video", "video_name", "video_id", "sequence", "sequence_id", "recording",
              "filename", "file_name", "file", "image_name", "image", "picture"),
     "frame": ("frame_id", "frame_number", "frame_no", "frameid", "frame_index", "frame_idx", "frame_num", "iter",
-              "framenum", "framenumber", "frameno", *TIMES),
+              "framenum", "framenumber", "frameno", "bild", "bildnummer", "fotograma", *TIMES),
     "joint": ("landmark", "landmark_id", "landmark_name", "landmark_index", "landmark_idx", "keypoint", "keypoint_id",
               "keypoint_idx", "keypoint_name", "joint_id", "joint_name", "joint_index", "bodypart", "body_part",
               "part", "point", "marker", "bone", "bone_name", "segment", "jointtype", "joint_type", "jointname", "id"),
