@@ -1,11 +1,14 @@
 """Heads that are fitted in closed form before training: those of networks whose features nothing trains."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from rich.console import Console
+from rich.progress import track
 from torch import Tensor
 
 from kinegraph.data.augment import mirrored_classes
@@ -23,24 +26,24 @@ BATCH = 32
 
 
 @torch.no_grad()
-def fit_closed_form(parts: Sequence[ClosedForm], clips: ClipDataset | WindowDataset) -> str:
+def fit_closed_form(parts: Sequence[ClosedForm], clips: ClipDataset | WindowDataset, *, shown: bool = False) -> str:
     """Fit the parts of a network that are fitted in closed form to its training clips, as a test sees these.
 
-    parts: of `SkeletonNetwork.closed_form_parts`. Returns a line that says so. Raises ValueError for frames of
-    recordings.
+    parts: of `SkeletonNetwork.closed_form_parts`. shown: a bar on a terminal says how far it is. Returns a line that
+    says to what. Raises ValueError for frames of recordings.
     """
     name = type(parts[0].network).__name__
     if isinstance(clips, WindowDataset):
         raise ValueError(f"{name} is fitted to clips, but the task is frames; give another network")
-    shown, mirrored = _as_tested(clips)
-    classes, subjects = len(shown.folder.class_names), shown.folder.attributes.get("subject")
-    people = None if subjects is None else groups_of(subjects[shown.indices], shown.label)
+    seen, mirrored = _as_tested(clips)
+    classes, subjects = len(seen.folder.class_names), seen.folder.attributes.get("subject")
+    people = None if subjects is None else groups_of(subjects[seen.indices], seen.label)
     for part in parts:
-        part.network.see(torch.cat(list(_some_bodies(shown, part))))
-        vectors = np.concatenate(list(_vectors(shown, part)))
-        part.put(fit_head(vectors.astype(np.float64), shown.label, classes, mirrored, people))
-    of = "" if len(shown) == len(clips) else f" of {len(clips):,}"
-    return f"{name}: fitted in closed form to {counted(len(shown), 'clip')}{of}"
+        part.network.see(torch.cat(list(_some_bodies(seen, part))))
+        vectors = np.concatenate(list(_vectors(seen, part, f"fitting {name}" if shown else None)))
+        part.put(fit_head(vectors.astype(np.float64), seen.label, classes, mirrored, people))
+    of = "" if len(seen) == len(clips) else f" of {len(clips):,}"
+    return f"{name}: fitted in closed form to {counted(len(seen), 'clip')}{of}"
 
 
 def _as_tested(clips: ClipDataset) -> tuple[ClipDataset, Int[np.ndarray, "classes"] | None]:
@@ -78,8 +81,13 @@ def _some_bodies(clips: ClipDataset, part: ClosedForm) -> Iterator[Float[Tensor,
         yield torch.from_numpy(views[0, : max(people, 1)])[..., part.seen]
 
 
-def _vectors(clips: ClipDataset, part: ClosedForm) -> Iterator[Float[np.ndarray, "N views D"]]:
-    for views, _, people, _ in fixed_loader(clips, BATCH):
+def _vectors(clips: ClipDataset, part: ClosedForm, title: str | None) -> Iterator[Float[np.ndarray, "N views D"]]:
+    """title: of the bar that shows how far it is, if any."""
+    console, hidden = Console(stderr=True), title is None or not sys.stderr.isatty()
+    batches = fixed_loader(clips, BATCH)
+    for views, _, people, _ in track(
+        batches, title or "", len(batches), console=console, transient=True, disable=hidden
+    ):
         x = views.flatten(0, 1)[..., part.seen]
         vectors = clip_vectors(part.network, x, people.repeat_interleave(views.shape[1]))
         yield vectors.unflatten(0, (-1, views.shape[1])).numpy()

@@ -257,7 +257,7 @@ def build_parts(options: TrainOptions, data: Data, fabric: Fabric, start: Start 
     taken = take_over(network, axes, start) if start else None
     frozen = freeze_blocks(network, options.freeze, taken) if options.freeze else []
     closed = network.closed_form_parts() if isinstance(network, SkeletonNetwork) and not resume else ()
-    fitted = fit_closed_form(closed, data.clips) if closed else None
+    fitted = fit_closed_form(closed, data.clips, shown=fabric.is_global_zero) if closed else None
     if start:
         recalibrate_batchnorm(network.to(fabric.device), data.clips, options.batch_size, frozen)
     groups = parameter_groups(network, decay_all=options.decay_all, head_lr=options.head_lr)
