@@ -95,7 +95,7 @@ def write_embeddings(
 ) -> None:
     """Write vectors with the clips' names and, where they are known, classes; completely or not at all.
 
-    A .npz holds the arrays vectors, names and classes ("" where not known), one .csv per row a clip.
+    A .npz holds the arrays vectors, names and classes ("" where not known), a .csv has one row per clip.
     """
     with atomic_file(path) as unfinished:
         if path.suffix == ".npz":
