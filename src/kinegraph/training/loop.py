@@ -358,8 +358,8 @@ class Training:
         if self.warned:
             self._warn(
                 f"after {at.epoch} epochs top-1 on the training {self.task.counted} is {hits / clips:.1%}, "
-                f"as by always naming the largest class ({chance:.1%}): try another learning rate, and look at the "
-                f"data with `kinegraph inspect {self.clips.folder.path}`"
+                f"not clearly more than by always naming the largest class ({chance:.1%}): try another learning rate, "
+                f"and look at the data with `kinegraph inspect {self.clips.folder.path}`"
             )
 
     def _warn_of_spike(self, loss: float) -> None:
