@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib.util import find_spec
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -144,7 +145,7 @@ def test_a_run_is_not_replaced_before_its_services_are_reached(place, services, 
     def refused(**_):
         raise ConnectionError("no API key")
 
-    beside = ["tensorboard"] if observers.find_spec("tensorboard") else []
+    beside = ["tensorboard"] if find_spec("tensorboard") else []
     assert train("--loggers", "wandb", "mlflow", *beside) == 0
     run = place / "run"
     before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
