@@ -390,8 +390,8 @@ def test_labels_by_names_and_by_a_file(tmp_path, capsys):
         (tmp_path / "clips").mkdir(exist_ok=True)
         np.save(tmp_path / "clips" / f"{name}.npy", made_up.body("ntu25") + 0.01 * np.arange(6 + i)[:, None, None])
     (tmp_path / "labels.csv").write_text("clip,label\nwave_S01,b\nsit_S02,a\n")
-    _, told = inspect(tmp_path / "clips", capsys)
-    line = next(it["message"] for it in told["findings"] if it["kind"] == "unlabelled")
+    _, said = inspect(tmp_path / "clips", capsys)
+    line = next(it["message"] for it in said["findings"] if it["kind"] == "unlabelled")
     assert main(["prepare", str(tmp_path / "clips"), str(tmp_path / "out")]) == 0
     assert line in capsys.readouterr().out
     assert "--labels-file FILE (one row per clip) or --names FORM gives them" in line

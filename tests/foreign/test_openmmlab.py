@@ -23,6 +23,7 @@ from tests.foreign import projects
 
 OLD = ["stgcn_80e_ntu60_xsub_keypoint", "stgcn_80e_ntu60_xsub_keypoint_3d", "2sagcn_80e_ntu60_xsub_keypoint_3d"]
 OLD += ["2sagcn_80e_ntu60_xsub_bone_3d", *(f"stgcn_80e_babel{n}{loss}" for n in (60, 120) for loss in ("", "_wfl"))]
+SHORT = ["--epochs", "1", "--repeat", "1", "--accelerator", "cpu", "--no-report"]  # options of a training
 FEATURES = ("j", "b", "jm", "bm")
 NEW = [("stgcn", True), ("stgcn", False), ("stgcnpp", True), ("stgcnpp", False), ("ctrgcn", False)]
 NEW += [("2s-agcn", False), ("aagcn", True), ("msg3d", True)]
@@ -222,13 +223,7 @@ def test_joints_that_a_config_spells_out(place, monkeypatch, capsys):
     small = [
         "--batch-size",
         "2",
-        "--epochs",
-        "1",
-        "--repeat",
-        "1",
-        "--accelerator",
-        "cpu",
-        "--no-report",
+        *SHORT,
         "--workers",
         "0",
     ]
@@ -287,13 +282,7 @@ def test_configs_train_and_are_tested_word_for_word(name, place, monkeypatch, ca
     small = [
         "--batch-size",
         "1",
-        "--epochs",
-        "1",
-        "--repeat",
-        "1",
-        "--accelerator",
-        "cpu",
-        "--no-report",
+        *SHORT,
         "--log-every",
         "1",
         "--workers",

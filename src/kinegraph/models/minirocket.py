@@ -29,7 +29,7 @@ ROUNDING = 1e-5  # of what a kernel mixes: what rounding makes of a body that re
 
 
 class MiniRocket(SkeletonNetwork):
-    """features = share of frames with kernel(coordinates) > threshold, a number a kernel.
+    """features = share of frames with kernel(coordinates) > threshold, one number per kernel.
 
     The coordinates are those of the joints around the body's middle and of this middle, divided by the body's size.
     `see` takes thresholds from training clips, and a ridge regression makes the head; weights files keep all of it.
@@ -80,7 +80,7 @@ class MiniRocket(SkeletonNetwork):
     def see(self, x: Float[Tensor, "B T V C"]) -> None:
         """Make each threshold the kernel's answer at a random moment of these bodies, and all deviations 1.
 
-        A kernel to which all these bodies rest hears nothing from then on: it would answer to rounding.
+        A kernel whose answer to all these bodies is the same is switched off: it would answer to rounding errors.
         """
         random = np.random.default_rng(len(x))
         moment = torch.tensor(random.integers(len(x) * x.shape[1], size=len(self.threshold)), device=x.device)

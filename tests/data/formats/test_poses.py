@@ -90,7 +90,7 @@ def test_f_phab_has_an_order_of_its_own(save, tmp_path):
     np.testing.assert_allclose(clip.keypoint[0], walk / 1000, rtol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["quaternions", "matrices of turns"])
+@pytest.mark.parametrize("kind", ["quaternions", "rotation matrices"])
 def test_turns_are_no_places(save, kind):
     """Four numbers of length 1 were x, y, z and a score."""
     angle = np.linspace(0, 1, 20 * 24).reshape(20, 24)
@@ -100,7 +100,7 @@ def test_turns_are_no_places(save, kind):
     turned[..., 1:, 1:] = np.stack([np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)], -1).reshape(
         20, 24, 2, 2
     )
-    with pytest.raises(ValueError, match=f"holds {kind}, and not where joints are"):
+    with pytest.raises(ValueError, match=f"holds {kind}, no positions of joints"):
         list(read(save(quaternions if kind == "quaternions" else turned)))
 
 

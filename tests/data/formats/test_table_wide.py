@@ -106,7 +106,10 @@ def test_blocks_of_lines_give_what_single_cells_give(rows, separator, first, end
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        ([f"{joint}_{axis}" for joint in ("hip", "knee", "foot") for axis in "wxyz"], "turns of joints (quaternions)"),
+        (
+            [f"{joint}_{axis}" for joint in ("hip", "knee", "foot") for axis in "wxyz"],
+            "rotations of joints (quaternions)",
+        ),
         (["hip_flexion_r", "hip_flexion_l", "knee_angle_r", "knee_angle_l"], "angles of joints, without their places"),
     ],
 )

@@ -117,6 +117,11 @@ def test_addresses_and_cameras_are_no_files(path, way):
         ("walk.gltf", '{"asset": {"version": "2.0"}}', "a 3D scene; export its motion as BVH"),
         ("walk.binarypb", b"\x0a\x12\x08\x01", "a protocol buffer, which says nothing without its definition; write"),
         ("walk.eaf", "<ANNOTATION_DOCUMENT/>", "a file of what happens when, without joints; give the recordings"),
+        (
+            "walk.srt",
+            "1\n00:00:01,500 --> 00:00:03,000\nwalk\n",
+            "a file of what happens when, without joints; give the rec",
+        ),
     ],
 )
 def test_a_known_file_that_cannot_be_read_is_named_with_the_way(tmp_path, name, content, said):

@@ -44,16 +44,16 @@ def with_people(keypoint: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."
 
 
 def check_places(array: Shaped[np.ndarray, "..."], file: Path) -> None:
-    """Raises FormatError for turns of joints: quaternions, whose four numbers have the length 1, or their matrices."""
+    """Raises FormatError for rotations of joints: quaternions, whose four numbers have the length 1, or matrices."""
     some = np.nan_to_num(array[np.unique(np.linspace(0, len(array) - 1, BODIES).astype(int))].astype(np.float64))
     kind = ""
     if array.ndim > 2 and array.shape[-1] == 4 and np.allclose(np.linalg.norm(some, axis=-1), 1, atol=OF_TURNS):
         kind = "quaternions"
     square = array.ndim > 2 and array.shape[-2:] == (3, 3)
     if square and np.allclose(some @ some.swapaxes(-1, -2), np.eye(3), atol=OF_TURNS):
-        kind = "matrices of turns"
+        kind = "rotation matrices"
     if kind:
-        message = f"{file} holds {kind}, and not where joints are; save their places (frames, joints, 3)"
+        message = f"{file} holds {kind}, no positions of joints; save positions (frames, joints, 3)"
         raise FormatError("turns", message)
 
 
@@ -124,12 +124,8 @@ def with_joints(array: Float[np.ndarray, "T numbers"], joints: int | None = None
     fitting = [shape for shape in shapes if fits(shape)] or shapes
     if len(fitting) != 1:
         several = " or ".join(f"{joints} joints with {size} numbers" for _, joints, size in fitting)
-        turns = ", where it is no row of SMPL's turns" * (array.shape[1] in OF_SMPL)
-        what = (
-            f"may be {several}{turns}; name the layout by --layout"
-            if fitting
-            else "is of no number of joints known here"
-        )
+        turns = ", if it is not one of SMPL's rotations" * (array.shape[1] in OF_SMPL)
+        what = f"may be {several}{turns}; name the layout by --layout" if fitting else "fits no layout known here"
         raise FormatError("shape", f"a row of {array.shape[1]} numbers {what}")
     return array.reshape(len(array), *fitting[0])
 

@@ -117,7 +117,7 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
     (
         (".csv", ".tsv", ".txt"),
         rb"(?i)^[^\n]*[_. ]q?w\b[^\n]*[_. ]q?x\b[^\n]*[_. ]q?z\b",
-        "turns of joints (quaternions), without their places",
+        "rotations of joints (quaternions), without their positions",
         "give what the suit's program makes of them, such as MVNX, BVH or C3D",
     ),
     ((".xml",), rb"(?s)<annotations>.*<version>", "annotations of CVAT", "export them as COCO Keypoints"),
@@ -161,13 +161,13 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
     ),
     ((".gltf", ".dae", ".usdz", ".usdc", ".vrm", ".vrma", ".ma", ".mb", ".max", ".c4d"), rb"", "a 3D scene", AS_BVH),
     (
-        (".eaf",),
+        (".eaf", ".srt", ".vtt"),
         rb"",
         "a file of what happens when, without joints",
         "give the recordings, and the file beside them: prepare RECORDINGS OUT --segments FILE",
     ),
     (
-        (".boris", ".anvil", ".textgrid", ".srt", ".vtt", ".sub"),
+        (".boris", ".anvil", ".textgrid", ".sub"),
         rb"",
         "a file of what happens when, without joints",
         "export it as a table of start, end and label: prepare RECORDINGS OUT --segments TABLE reads it",

@@ -116,7 +116,7 @@ def lists_labels(file: Path) -> bool:
 def _numbered_anew(
     table: dict[str, dict[str, str]], names: Sequence[str], class_names: str
 ) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
-    """The table with each label's number in `class_names`, and a line where classes of other names are taken for those.
+    """The table with each label's number in `class_names`, and a line where classes have other names.
 
     names: of the classes in the table, which has their numbers. Raises ValueError for a class that is not in the list,
     where others are.

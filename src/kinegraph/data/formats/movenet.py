@@ -5,7 +5,7 @@
     (T, 1, 17, 3)    singlepose: y, x, score; also (T, 1, 1, 17, 3)
 
 Joints are COCO's. There are always 6 people: those with a score below 0.25 are nobody, as MoveNet's programs take them.
-Arrays of the second form may also have x before y: the way from heads to feet tells.
+Arrays of singlepose may also have x before y: the direction from heads to feet decides.
 Sources: TensorFlow Hub, movenet/multipose and singlepose; tensorflow/tfjs-models, pose-detection, movenet/constants.ts.
 """
 

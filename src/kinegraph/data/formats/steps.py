@@ -67,13 +67,14 @@ def without_placeholders(found: Recordings) -> Recordings:
 
 
 def _count(clip: SkeletonClip, value: float) -> int:
-    return sum(int((clip.keypoint[:, part] == value).all(3).sum()) for part in blocks(clip.keypoint))
+    same = np.float32(value)  # half precision knows no number above 65,504
+    return sum(int((clip.keypoint[:, part] == same).all(3).sum()) for part in blocks(clip.keypoint))
 
 
 def _cleared(clip: SkeletonClip, value: float) -> SkeletonClip:
     keypoint, score = zeros(clip.keypoint.shape), None if clip.score is None else zeros(clip.score.shape)
     for part in blocks(clip.keypoint, keypoint):
-        there = (clip.keypoint[:, part] != value).any(3)
+        there = (clip.keypoint[:, part] != np.float32(value)).any(3)
         keypoint[:, part] = np.where(there[..., None], clip.keypoint[:, part], 0)
         if score is not None and clip.score is not None:
             score[:, part] = np.where(there, clip.score[:, part], 0)

@@ -144,9 +144,7 @@ def _joints(lines: Sequence[np.ndarray], path: Path, layout: str | None) -> tupl
     if layout is not None:
         known = [it for it in fits if it[0] == len(load_layout(layout))]
     if not known:
-        raise FormatError(
-            "joints", f"{path}: lines of {length + BOX} numbers are of no number of joints known here; give --layout"
-        )
+        raise FormatError("joints", f"{path}: lines of {length + BOX} numbers fit no layout known here; give --layout")
     alike = np.array([line for line in lines if len(line) == len(lines[0])][:LOOKED_AT])
     return next((it for it in known if _are_bodies(alike, *it)), known[0])
 
