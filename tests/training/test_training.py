@@ -147,6 +147,32 @@ def test_the_config_of_a_resumed_run_runs_again_too(tmp_path, data):
     assert_same_run(folder, tmp_path / "again")
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "message"),
+    [
+        (("--schedule.warmup", "0.3", "--epochs", "1"), "2", "has epochs 1, asked for is 2: it would be another run"),
+        (("--epochs", "2"), "1", "is from epoch 2, asked for are 1 epochs: give --epochs 2 or more"),
+    ],
+)
+def test_other_epochs_than_those_of_one_run_are_refused(tmp_path, data, capsys, first, then, message):
+    """A warmup that is a share of all steps is over, and weights of two epochs are not those of one."""
+    options = ("--schedule.kind", "step", *first)
+    folder = run(tmp_path, data, "run", *options)
+    config = (folder / "config.yaml").read_bytes()
+    again = ["train", str(tmp_path / "config.yaml"), "--work-dir", str(folder), *options, "--epochs", then, "--resume"]
+    assert main(again) == 2
+    assert message in capsys.readouterr().err
+    assert (folder / "config.yaml").read_bytes() == config
+
+
+def test_that_nothing_is_learnt_is_said_once_also_by_a_resumed_run(tmp_path, data):
+    options = ("--optimizer.init_args.lr", "1e-9", "--epochs", "7", "--no-validate")
+    with killed_after(30):
+        run(tmp_path, data, "run", *options)
+    folder = run(tmp_path, data, "run", *options, "--resume")
+    assert sum("not clearly more than" in line.get("message", "") for line in logged(folder)) == 1
+
+
 def test_eight_clips_are_learnt_by_heart(tmp_path):
     made_up.dataset(tmp_path / "dataset", count=12)
     plain = "{rotation: [0, 0, 0], crop: 0, mirror: 0}"

@@ -44,6 +44,7 @@ class Progress:
     logged: list[float] = field(default_factory=lambda: [0.0] * 4)  # the part of them that is in the log
     peak: list[float] = field(default_factory=lambda: [0.0] * 2)  # largest loss of a batch: since the log, this epoch
     before: float = 0.0  # loss of the epoch before
+    warned: bool = False  # that nothing is learnt
 
 
 class Training:
@@ -90,7 +91,6 @@ class Training:
         shown, measure = fabric.is_global_zero, self.task.measure
         self.display = TrainingDisplay(epochs, self.batches, options.monitor, shown, measure)
         self.recent: list[tuple[Tensor, ...]] = []  # loss, answers, positions of batches since the sums were looked at
-        self.warned = False
         self.loggers: Loggers | None = None
 
     def fit(self) -> Progress:
@@ -110,10 +110,6 @@ class Training:
             self.save_weights(self.run.last, self.network, self.progress)
         self.callbacks.on_end(self.run)
         return self.progress
-
-    @property
-    def _balanced(self) -> bool:
-        return self.options.sample == "class_balanced"
 
     def _is_over(self) -> bool:
         """After the last epoch, or after a validation when there was no better one for `early_stop` epochs."""
@@ -157,7 +153,12 @@ class Training:
                 f"{self.run.checkpoint} was saved in a run of {state['batches']} batches an epoch, this one has "
                 f"{self.batches}: resume with the same data, batch size and processes"
             )
-        self.progress = Progress(**state["progress"])
+        self.progress = at = Progress(**state["progress"])
+        if (begun := at.epoch + (at.batch > 0)) > self.epochs:
+            raise ValueError(
+                f"{self.run.checkpoint} is from epoch {begun}, asked for are {self.epochs} epochs: give --epochs "
+                f"{begun} or more"
+            )
         if self.fabric.is_global_zero:
             self.run.cut_log(state["log_bytes"])
 
@@ -182,7 +183,7 @@ class Training:
             options.batch_size,
             at.epoch,
             repeat=options.repeat,
-            balanced=self._balanced,
+            balanced=options.sample == "class_balanced",
             skip=at.batch,
             rank=fabric.global_rank,
             processes=fabric.world_size,
@@ -350,12 +351,13 @@ class Training:
     def _warn_at_chance(self, hits: float, clips: float) -> None:
         """Say so, once, when the training clips are recognised no better than by naming the largest class."""
         at = self.progress
-        if self.warned or at.epoch < PATIENCE or at.step < min(LEAST_STEPS, self.steps // 2):
+        if at.warned or at.epoch < PATIENCE or at.step < min(LEAST_STEPS, self.steps // 2):
             return
         counts = class_counts(self.clips)
-        chance = 1 / sum(count > 0 for count in counts) if self._balanced else max(counts) / sum(counts)
-        self.warned = hits <= clips * chance + 2 * math.sqrt(clips * chance * (1 - chance)) and chance < 1
-        if self.warned:
+        balanced = self.options.sample == "class_balanced"
+        chance = 1 / sum(count > 0 for count in counts) if balanced else max(counts) / sum(counts)
+        at.warned = hits <= clips * chance + 2 * math.sqrt(clips * chance * (1 - chance)) and chance < 1
+        if at.warned:
             self._warn(
                 f"after {at.epoch} epochs top-1 on the training {self.task.counted} is {hits / clips:.1%}, "
                 f"not clearly more than by always naming the largest class ({chance:.1%}): try another learning rate, "

@@ -176,10 +176,11 @@ class TrainOptions:
 def may_change(options: TrainOptions) -> set[str]:
     """Names of the options that do not change the weights, so that a resumed run may have others.
 
-    Nor do more epochs of a stepped schedule.
+    Nor do more epochs of a stepped schedule, unless its warmup is a share of all steps.
     """
     names = {it.name for it in fields(options) if it.metadata["resume"] != SAME}
-    return names | ({"epochs"} if options.schedule.kind == "step" else set())
+    longer = options.schedule.kind == "step" and not options.schedule.warmup
+    return names | ({"epochs"} if longer else set())
 
 
 def loggers_of(options: TrainOptions) -> list[str]:
