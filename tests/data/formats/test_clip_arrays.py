@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from kinegraph.data.formats import recordings
+from kinegraph.data.formats import read, recordings
 from tests.made_up import body
 
 REST = body("ntu25", 3)
@@ -242,3 +242,22 @@ def test_objects_in_objects_are_parts_or_clips(tmp_path):
     clips = {clip.name: clip.keypoint[0] for clip in recordings(tmp_path / "b.npy").clips}
     assert [*clips] == ["s1/walk", "s1/sit", "s2/walk"]
     np.testing.assert_array_equal(clips["s2/walk"], CLIPS[2])
+
+
+@pytest.mark.parametrize("ending", [".npz", ".mat", ".pkl", ".json"])
+@pytest.mark.parametrize("names", [("x", "y"), ("X", "Y", "Z"), ("kpt_x", "kpt_y")])
+def test_x_y_and_z_that_stand_apart_are_one_array(tmp_path, ending, names):
+    places = np.stack([body("coco17", len(names)) * (1 if len(names) > 2 else 200) + 3 + t for t in range(12)])
+    arrays = {name: places[..., axis] for axis, name in enumerate(names)}
+    file = tmp_path / f"a{ending}"
+    if ending == ".npz":
+        np.savez(file, **arrays, fps=25)
+    elif ending == ".mat":
+        pytest.importorskip("scipy.io").savemat(file, arrays | {"fps": 25})
+    elif ending == ".pkl":
+        file.write_bytes(pickle.dumps(arrays | {"fps": 25}))
+    else:
+        file.write_text(json.dumps({name: it.tolist() for name, it in arrays.items()} | {"fps": 25}))
+    (clip,) = read(file, layout="coco17")
+    np.testing.assert_allclose(clip.keypoint[0], places, rtol=1e-5)
+    assert clip.fps == 25

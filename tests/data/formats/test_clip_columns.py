@@ -29,7 +29,8 @@ def labels_file(folder: Path, header: str, encoding: str = "utf-8") -> Path:
     ("header", "encoding"),
     [("clip,label,subject", "utf-8"), ("Clip,Label,Subject", "utf-8-sig"), ("NAME,LABELS,Subject ID", "utf-16"),
      ("video,class,participant", "utf-8"), ("file;Category;ACTOR", "utf-8"),
-     ("Datei;Übung;Patient", "utf-8-sig"), ("fichier;classe;sujet", "utf-8"), ("Archivo;Ejercicio;Paciente", "utf-8")],
+     ("Datei;Übung;Patient", "utf-8-sig"), ("fichier;classe;sujet", "utf-8"), ("Archivo;Ejercicio;Paciente", "utf-8"),
+     ("Plik,Ćwiczenie,Pacjent", "utf-8"), ("文件名,动作,受试者", "utf-8"), ("ファイル名,ラベル,被験者", "utf-16")],
 )  # fmt: skip
 def test_the_labels_file_is_understood_however_its_header_is_spelt(clips, tmp_path, header, encoding):
     """Each subject is on one side of the split, whatever the column is called."""
@@ -42,6 +43,39 @@ def test_the_labels_file_is_understood_however_its_header_is_spelt(clips, tmp_pa
     sides = {(clip.attributes["subject"], clip.splits["xsub"]) for clip in read}
     assert len(sides) == 4
     assert found.changed() == []
+
+
+@pytest.mark.parametrize("who", ["2", "02", "S2"])
+@pytest.mark.parametrize("name", ["S{:02}_T{}", "sub-{}_walk_{}", "subject{}/trial_{}", "P{:03}R{:03}"])
+def test_rows_may_name_subject_and_trial(tmp_path, name, who):
+    header = "clip,frame,joint,x,y\n"
+    names = {name.format(subject, trial): (subject, trial) for subject in (1, 2) for trial in (1, 2)}
+    (tmp_path / "clips.csv").write_text(header + "".join(f"{it},0,nose,{sum(at)},2\n" for it, at in names.items()))
+    labels = tmp_path / "labels.csv"
+    labels.write_text(f"Subject,Trial,Label,age\n1,1,bow,3\n1,2,wave,3\n{who},1,bow,4\n{who},2,wave,4\n")
+    found = recordings(tmp_path / "clips.csv", labels_file=labels, layout="coco17")
+    said = {clip.name: (found.class_names[clip.label], clip.attributes["age"]) for clip in found.clips}
+    assert said == {it: ("bow" if trial == 1 else "wave", 2 + subject) for it, (subject, trial) in names.items()}
+    assert any("by subject and trial" in line for line in found.assumed)
+
+
+def test_rows_of_several_clips_are_refused(clips, tmp_path):
+    labels = tmp_path / "labels.csv"
+    labels.write_text("subject,label\n1,bow\n2,wave\n")
+    with pytest.raises(
+        ValueError, match=r"lists none of the clips, which are c0, .* say by --names where they name subject"
+    ):
+        recordings(clips, labels_file=labels, layout="coco17")
+    clips.write_text("clip,frame,joint,x,y\ns1_s2,0,nose,1,2\n")
+    with pytest.raises(ValueError, match="clip 's1_s2' may be subject 1 or subject 2; say by --names"):
+        recordings(clips, labels_file=labels, layout="coco17")
+
+
+def test_the_one_column_that_can_be_that_of_labels_is(clips, tmp_path):
+    file = labels_file(tmp_path, "clip,Emotion,age")
+    found = recordings(clips, labels_file=file, layout="coco17")
+    assert [clip.label for clip in found.clips] == [0, 1] * 4
+    assert "labels: the column 'Emotion' of labels.csv, as no other can be theirs" in found.assumed
 
 
 @pytest.mark.parametrize("written", ["{}", "{}.csv", "videos/{}.mp4", "C:\\data\\{}.avi"])

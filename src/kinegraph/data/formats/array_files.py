@@ -28,7 +28,18 @@ from kinegraph.data.formats.hdf5 import check_h5py, dataset_of, opened
 from kinegraph.data.formats.json_rows import array_of, depth_of
 from kinegraph.data.formats.matlab import SUFFIX as MAT
 from kinegraph.data.formats.matlab import flat, load_mat, unwrapped
-from kinegraph.data.formats.named_arrays import OF_CLIPS, OF_LABELS, is_list, labels_in, meaning, named_arrays, shape_of
+from kinegraph.data.formats.named_arrays import (
+    JOINED,
+    OF_CLIPS,
+    OF_LABELS,
+    axes_in,
+    is_list,
+    labels_in,
+    meaning,
+    named_arrays,
+    shape_of,
+    with_joined_axes,
+)
 from kinegraph.data.formats.padded import mapped
 from kinegraph.data.formats.recordings import FormatError
 from kinegraph.safe_io import read_json
@@ -141,8 +152,8 @@ def _as_arrays(value: Any) -> Any:
 def open_named(path: Path, joints: int | None = None) -> ArrayFile:
     """The arrays and single values of one clip in a .npz, .mat, pickle or .pt. joints: their number, where it is known.
 
-    Of a .mat, the axes are brought to the order of a .npz; (T, 3) of several names are joints of these names, and x and
-    y (T, V) are one array.
+    x, y and z (T, V) are one array. Of a .mat, the axes are brought to the order of a .npz; (T, 3) of several names are
+    joints of these names.
     """
     if path.suffix.lower() == MAT:
         content = load_mat(path)
@@ -163,25 +174,38 @@ def open_named(path: Path, joints: int | None = None) -> ArrayFile:
         except ValueError:
             return np.array(load_npz_object(path, name))  # text may be stored as an object
 
-    return ArrayFile(npz_shapes(path), load)
+    return _joined(ArrayFile(npz_shapes(path), load))
+
+
+def _joined(file: ArrayFile) -> ArrayFile:
+    """The arrays, in which x, y and z that stand apart are one."""
+    if not (names := axes_in(file.shapes)):
+        return file
+    shapes = {name: shape for name, shape in file.shapes.items() if name not in names}
+    shapes |= {JOINED: (*file.shapes[names[0]], len(names))}
+
+    def load(name: str) -> Any:
+        return np.stack([file.load(it) for it in names], -1) if name == JOINED else file.load(name)
+
+    return ArrayFile(shapes, load)
 
 
 def _of_axes(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values in which x and y (frames, joints), as of Penn Action, are one array; {} for others.
+    """The values in which x, y and z (frames, joints) are one array; {} for others.
 
-    Its visibility stands beside them as such an array already, the size of its pictures in `dimensions`; train is 1 or
-    -1, which is for a test.
+    Of Penn Action, the visibility stands beside them as such an array already, the size of its pictures in
+    `dimensions`; train is 1 or -1, which is for a test.
     """
-    x, y = (values.get(axis) for axis in "xy")
-    if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and x.ndim == 2 and x.shape == y.shape):
+    found = with_joined_axes(values)
+    if found is values:
         return {}
-    rest = {name: value for name, value in values.items() if name not in ("x", "y", "dimensions")}
+    rest = {name: value for name, value in found.items() if name != "dimensions"}
     sides = np.ravel(values.get("dimensions", ()))
     size = {"image_size": np.array([sides[1], sides[0]])} if sides.size == 3 else {}  # height, width, frames
     part = {1: "train", -1: "test"}.get(float(train)) if (train := rest.get("train")) in (1, -1) else None
     split = {"split": np.array(part)} if part else {}
     rest = {name: value for name, value in rest.items() if name != "train" or not part}
-    return rest | size | split | {"keypoints": np.stack([x, y], -1)}
+    return rest | size | split
 
 
 def _points(values: dict[str, Any]) -> dict[str, Any]:

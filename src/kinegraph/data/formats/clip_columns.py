@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kinegraph.data.column_words import WORDS, plain_word
 from kinegraph.data.dataset_write import COLUMNS
 from kinegraph.data.formats.conventions import names_of_classes
 from kinegraph.data.formats.csv_rows import csv_lines
@@ -40,19 +41,20 @@ ALIASES = {
     "label": ("labels", "class", "class_name", "category", "action", "activity", "gesture", "target", "exercise",
               "movement", "motion", "behavior", "behaviour", "sign", "gloss", "label_name", "label_id", "class_id",
               "class_label", "action_name", "action_id", "action_label", "activity_name", "activity_label",
-              "klasse", "übung", "uebung", "bewegung", "verhalten", "classe", "exercice", "mouvement", "geste",
-              "comportement", "clase", "ejercicio", "movimiento", "gesto", "comportamiento"),
+              *WORDS["label"]),
     "split": ("set", "subset", "partition"),
     "subject": ("subjects", "subject_id", "subjectid", "participant", "participant_id", "actor", "performer", "user",
-                "patient", "patient_id", "signer", "athlete", "player", "proband", "versuchsperson", "teilnehmer",
-                "sujet", "sujeto", "paciente", "participante"),
+                "patient", "patient_id", "signer", "athlete", "player", *WORDS["subject"]),
     "fps": ("frame_rate", "framerate"),
 }  # fmt: skip
 OF_CLIPS = {
     "clip": ("name", "clip_name", "video", "video_id", "sample", "file", "filename", "file_name", "path", "file_path",
-             "filepath", "id", "recording", "datei", "dateiname", "aufnahme", "fichier", "enregistrement", "archivo",
-             "grabación", "grabacion"),
+             "filepath", "id", "recording", *WORDS["clip"]),
 }  # fmt: skip
+
+TRIALS = ("trial", "trial_id", "trial_number", "trial_no", "take", "repetition", *WORDS["trial"])
+OF_TRIALS = {"trial": (*TRIALS[1:], "rep", "run", "episode")}
+KEYS = ("subject", "session", "trial", "camera", "view", "setup", "replication")  # that may tell clips apart
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,8 @@ def label_in(content: Mapping) -> str:
 
 
 def plain_column(name: str) -> str:
-    """The name of a column as those that are known are written, without a unit behind it."""
-    return re.sub(r"[\s-]+", "_", UNIT.sub("", name.strip()).lower())
+    """The name of a column as those that are known are written, without accents and a unit behind it."""
+    return plain_word(UNIT.sub("", name.strip()))
 
 
 def _twice(names: Iterable[str]) -> str | None:
@@ -121,7 +123,7 @@ def _twice(names: Iterable[str]) -> str | None:
 
 def _checked_attributes(columns: Sequence[str]) -> tuple[str, ...]:
     """The columns that have no meaning here. Raises ValueError for one that is a misspelt name."""
-    unknown = tuple(column for column in columns if column not in KNOWN and not is_split(column))
+    unknown = tuple(column for column in columns if column not in (*KNOWN, TRIALS[0]) and not is_split(column))
     for column in unknown[:MOST_CHECKED]:
         if hint := did_you_mean(column.lower(), [name for name in KNOWN if name not in columns]):
             raise ValueError(f"unknown column {quoted(column)}{hint}")
@@ -222,17 +224,24 @@ def image_size_of(text: str) -> tuple[int, int]:
 
 
 def read_labels_file(path: Path) -> dict[str, dict[str, str]]:
-    """A CSV with one row per clip: its column `clip` (or `name`), and any of the columns above."""
+    """A CSV with one row per clip: its column `clip` (or `name`), and any of the columns above; see `labels_rows`."""
+    return labels_rows(path)[0]
+
+
+def labels_rows(path: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """The rows of such a file by the names of their clips, and no keys; or, where no column names the clips, by the
+    columns that tell them apart, such as subject and trial, which are the keys."""
     found: dict[str, dict[str, str]] = {}
     lines = csv_lines(path)
     _, header = next(lines, (1, []))
     try:
-        names = named_columns(header, ALIASES | OF_CLIPS)
-        _checked_attributes([name for name in names.values() if name != "clip"])
+        names = named_columns(header, ALIASES | OF_CLIPS | OF_TRIALS)
+        _checked_attributes([name for name in names.values() if name not in ("clip", *OF_TRIALS)])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    if "clip" not in names.values():
-        hint = did_you_mean("clip", header)
+    keys = [] if "clip" in names.values() else [name for name in KEYS if name in names.values()]
+    hint = "" if "clip" in names.values() else did_you_mean("clip", header)
+    if "clip" not in names.values() and (hint or not keys):
         hint = hint or "; name each clip in a column clip, by its file and folder, such as squat/take1"
         raise ValueError(f"{path} has no column 'clip'; found {one_line(', '.join(header)) or 'nothing'}{hint}")
     header = [names[column] for column in header]
@@ -241,16 +250,16 @@ def read_labels_file(path: Path) -> dict[str, dict[str, str]]:
             raise ValueError(f"{path} line {line} has {len(row)} cells, the header has {len(header)}")
         named = zip(header, (cell.strip() for cell in row), strict=True)
         cells = {name: cell for name, cell in named if not INDEX.fullmatch(name)}
-        clip = cells.pop("clip")
+        clip = ", ".join(f"{key} {cells[key]}" for key in keys) if keys else cells.pop("clip")
         if not clip:
             raise ValueError(f"{path} line {line}: the clip has no name")
         if clip in found:
-            hint = "" if "/" in clip else "; a clip in a folder is named with it, such as squat/take1"
+            hint = "" if "/" in clip or keys else "; a clip in a folder is named with it, such as squat/take1"
             raise ValueError(f"{path} line {line}: clip {quoted(clip)} is listed twice{hint}")
         found[clip] = cells
     if not found:
         raise ValueError(f"{path} lists no clips")
-    return found
+    return found, keys
 
 
 # ---- columns ---------------------------------------------------------------------------------------------------------

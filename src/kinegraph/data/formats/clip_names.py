@@ -21,6 +21,13 @@ CODES = {  # a letter or word before a number, and the column that it means; dat
     "camera": r"(?:c|cam|camera)\d+",
     "label": r"(?:a|act|action|g|gesture)\d+",
 }
+OF_ROWS = {  # the same of a labels file whose rows name no clips
+    **{key: CODES["camera" if key == "view" else key] for key in ("subject", "trial", "camera", "view")},
+    "session": r"(?:ses|sess|session|day)\d+",
+    "setup": r"(?:setup|set)\d+",
+    "replication": CODES["trial"],
+}
+NUMBERED = re.compile(r"([^\W\d_]*)([-_ ]?)(\d{1,9})")
 WORDS = re.compile(r"[^\W\d_]+([_\-. ][^\W\d_]+)*")
 LETTERS_AND_NUMBER = re.compile(r"[^\W\d_]+\d+")
 TAKEN = ("name", "clip")  # columns of their own
@@ -78,6 +85,23 @@ def _pattern(form: str, loose: bool) -> re.Pattern[str]:
         text = r"\d+" if follows else f"{each}*[^/\\d]" if beside else f"{each}+"
         found += (f"(?:{text})" if name == "_" else f"(?P<{name}>{text})") + re.escape(after)
     return re.compile(found)
+
+
+def says(name: str, column: str, cell: str) -> bool:
+    """Whether the name of a clip says this cell of a column: S01_T2 and subject1/trial2 say subject 1 and trial 2."""
+    words = {it.casefold() for it in re.split(r"[\W_]+", name)}
+    number = int(cell) if cell.isdecimal() else next(iter(_numbers(cell, column)), None)
+    return cell.casefold() in words if number is None else number in _numbers(name, column)
+
+
+def _numbers(name: str, column: str) -> set[int]:
+    """The numbers in a name that stand behind a code of the column, and, of a trial, those behind no code."""
+    found = set()
+    for letters, between, number in NUMBERED.findall(name):
+        bare = between and not any(re.fullmatch(code, f"{letters}1", re.IGNORECASE) for code in OF_ROWS.values())
+        if any(re.fullmatch(OF_ROWS[column], it, re.IGNORECASE) for it in (letters + number, number if bare else "")):
+            found.add(int(number))
+    return found
 
 
 def suggested(names: Sequence[str]) -> str | None:

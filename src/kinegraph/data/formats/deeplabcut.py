@@ -99,9 +99,9 @@ def read(
     """
     files, classes = clip_files(path, SUFFIXES, _is_deeplabcut)
     files, twice = _named_after_videos(files)
-    table, missing = cells_of(files, classes), []
+    table, missing, said = cells_of(files, classes), [], ()
     if labels_file is not None:
-        table, missing = with_labels(table, labels_file, {file.name: file.path.stem for file in files})
+        table, missing, said = with_labels(table, labels_file, {file.name: file.path.stem for file in files})
     known = facts(table, class_names=class_names, val_share=val_share)
     of, assumed, lines, header = _layout([file.path for file in files], layout)
     return Recordings(
@@ -113,7 +113,7 @@ def read(
         guessed=frozenset(("units", "up") if header.channels == 3 else ()),
         source="; ".join(filter(None, [f"DeepLabCut, {path.name}", known.note])),
         skipped=lambda: [*twice, *lines, *missing],
-        assumed=assumed,
+        assumed=(*assumed, *said),
     )
 
 

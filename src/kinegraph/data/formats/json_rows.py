@@ -194,7 +194,7 @@ def array_of(lists: object, axes: int) -> Float[np.ndarray, "..."]:
     except (ValueError, TypeError):  # null in place of a list, or frames with other numbers of people
         if uneven(lists, axes):
             lists = _even(lists)
-        return np.array(_without_null(lists, _sizes(lists, axes)), dtype=np.float64)
+        return np.array(_without_null(lists, sizes_of(lists, axes)), dtype=np.float64)
 
 
 def uneven(lists: object, axes: int) -> bool:
@@ -217,11 +217,11 @@ def depth_of(lists: object, axes: int) -> int:
     return 1 + depth_of(next((inner for inner in lists if inner not in (None, [])), None), axes - 1)
 
 
-def _sizes(lists: object, axes: int) -> tuple[int, ...]:
+def sizes_of(lists: object, axes: int) -> tuple[int, ...]:
     """The lengths of a nested list, of a list in it, and so on, along one that has all of them."""
     if axes == 0 or not isinstance(lists, list):
         return ()
-    return len(lists), *_longest(_sizes(inner, axes - 1) for inner in lists if inner is not None)
+    return len(lists), *_longest(sizes_of(inner, axes - 1) for inner in lists if inner is not None)
 
 
 def _longest(sizes: Iterator[tuple[int, ...]]) -> tuple[int, ...]:

@@ -1,4 +1,8 @@
-"""A labels file, a CSV with one row per clip, joined to the clips of a format."""
+"""A labels file, a CSV with one row per clip, joined to the clips of a format.
+
+Rows without the name of a clip are those of the clips that say the same subject, trial and so on, in what is known of
+them or in their names.
+"""
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -6,8 +10,19 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from kinegraph.data.formats.clip_columns import MADE, MADE_HERE, Facts, facts, read_labels_file
-from kinegraph.data.formats.clip_names import LABELS, columns_of, with_names
+from kinegraph.data.formats.clip_columns import (
+    KNOWN,
+    MADE,
+    MADE_HERE,
+    TRIALS,
+    Facts,
+    facts,
+    is_split,
+    label_in,
+    labels_rows,
+    read_labels_file,
+)
+from kinegraph.data.formats.clip_names import LABELS, columns_of, says, with_names
 from kinegraph.data.formats.conventions import names_of_classes
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread
 from kinegraph.messages import counted, did_you_mean, first_few, quoted
@@ -18,25 +33,36 @@ FILE_ENDING = re.compile(r"\.[A-Za-z]\w{1,8}$")
 
 def with_labels(
     table: Mapping[str, dict[str, str]], file: Path, stems: Mapping[str, str] | None = None
-) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """The facts of the clips that the file lists, its columns first; and a line on each kind of clip that is left out.
+) -> tuple[dict[str, dict[str, str]], list[str], tuple[str, ...]]:
+    """The facts of the clips that the file lists, its columns first; a line on each kind of clip that is left out; and
+    on how rows without names were found.
 
     table: what is known of each clip. stems: names of their files, where clips have other names. Raises ValueError
     where the file lists none of them.
     """
     file = Path(file)  # in Python also a text
-    listing = read_labels_file(file)
-    row = _rows(table, listing)
+    listing, keys = labels_rows(file)
+    listing, said = _with_label(listing, file) if not any(map(label_in, table.values())) else (listing, ())
+    row = _rows_by(table, listing, keys, file) if keys else _rows(table, listing)
     row |= {clip: stem for clip, stem in (stems or {}).items() if clip in table and stem in listing}
     both = {clip: table[clip] | listing[key] for clip, key in row.items()}
     if not both:
+        way = f"; name clips in a column clip, or say by --names where they name {' and '.join(keys)}" if keys else ""
         raise ValueError(
             f"{file} lists none of the clips, which are {first_few(list(table))}; its own are "
-            f"{first_few(list(listing))}"
+            f"{first_few(list(listing))}{way}"
         )
-    unlisted = [clip for clip in table if clip not in row]
+    clip, key = next(iter(row.items()))
+    of_keys = f"rows of {file.name} are those of clips by {' and '.join(keys)}: {clip} is {key} (--names says others)"
+    return both, _left_out(table, listing, row, file), (*said, *[of_keys] * bool(keys))
+
+
+def _left_out(
+    table: Collection[str], listing: Mapping[str, Mapping[str, str]], row: Mapping[str, str], file: Path
+) -> list[str]:
+    """Lines on clips without a row and rows without a clip, and where nothing gives labels."""
     used = {*row.values()}
-    absent = [key for key in listing if key not in used]
+    unlisted, absent = [clip for clip in table if clip not in row], [key for key in listing if key not in used]
     lines = []
     if unlisted:
         lines += [f"{counted(len(unlisted), 'clip')} that {file.name} does not list: {first_few(unlisted)}"]
@@ -45,7 +71,52 @@ def with_labels(
     if not any("label" in cells for cells in listing.values()):
         there = first_few(list(next(iter(listing.values()))), 8) or "nothing"
         lines += [f"labels: {file.name} has no column 'label', beside clip it has {there}"]
-    return both, lines
+    return lines
+
+
+def _with_label(listing: dict[str, dict[str, str]], file: Path) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
+    """The rows with a label, where one column alone can be that of labels, and a line on it: words that come again."""
+    columns = {name: [cells[name] for cells in listing.values()] for name in next(iter(listing.values()))}
+
+    def may_be_labels(name: str) -> bool:
+        words = [it for it in columns[name] if it and not re.fullmatch(r"[\W\d]+", it)]
+        known = name in (*KNOWN, *TRIALS) or is_split(name)
+        return not known and 0 < len({*words}) * 2 <= len(columns[name])
+
+    found = list(filter(may_be_labels, columns))
+    if "label" in columns or len(found) != 1:
+        return listing, ()
+    (column,) = found
+    named = {
+        clip: {"label" if it == column else it: cell for it, cell in cells.items()} for clip, cells in listing.items()
+    }
+    return named, (f"labels: the column '{column}' of {file.name}, as no other can be theirs",)
+
+
+def _rows_by(
+    table: Mapping[str, Mapping[str, str]], listing: Mapping[str, Mapping[str, str]], keys: Sequence[str], file: Path
+) -> dict[str, str]:
+    """Clip -> its row, by the facts and names of clips. Raises ValueError for a clip of which several rows may be."""
+
+    def fits(clip: str, cells: Mapping[str, str]) -> bool:
+        return all(
+            _same(known, cells[key]) if (known := table[clip].get(key)) else says(clip, key, cells[key]) for key in keys
+        )
+
+    found: dict[str, str] = {}
+    for clip in table:
+        rows = [name for name, cells in listing.items() if fits(clip, cells)]
+        if len(rows) > 1:
+            message = f"{file}: clip {quoted(clip)} may be {rows[0]} or {rows[1]}"
+            raise ValueError(f"{message}; say by --names what names mean, or name each clip in a column clip")
+        found |= dict.fromkeys([clip] * len(rows), *rows)
+    return found
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two cells are alike: 1 and 01 are."""
+    numbers = one.isdecimal() and other.isdecimal()
+    return int(one) == int(other) if numbers else one.casefold() == other.casefold()
 
 
 def _rows(clips: Collection[str], listing: Collection[str]) -> dict[str, str]:
@@ -90,8 +161,8 @@ def labelled(
     if names is not None:
         table, lines = with_names(table, names)
     if labels_file is not None:
-        table, more = with_labels(table, labels_file)
-        lines += more
+        table, more, said = with_labels(table, labels_file)
+        lines, assumed = lines + more, assumed + said
     named = found.class_names or None if own_labels else None
     shown = columns_of(names) if names is not None else ()
     known = facts(table, class_names=class_names or named, val_share=val_share)

@@ -7,6 +7,7 @@ array                                       one, named as the file
 {name: {"keypoints": array, "label": ...}, ...}, or a list of such objects    data, labels, and names
 {"train": {"x": array, "y": labels}, "test": ...}     x_train, y_train and so on
 {"s1": {"walk": array, ...}, "s2": ...}     clips s1/walk and so on; also objects in place of the arrays
+{"x": (frames, joints), "y": ..., "z": ...}     one array, whose coordinates stand apart; also under kpt_x, kpt_y
 """
 
 import re
@@ -19,6 +20,8 @@ from kinegraph.data.formats.conventions import SCORES
 from kinegraph.data.split_names import PARTS
 
 DATA, LABELS, NAMES = "data", "labels", "names"
+JOINED = "keypoints"  # the array of x, y and z that stand apart
+AXIS = re.compile(r"(.*?)[_\- ]?([xyz])(?:s|[_ ]?coords?|[_ ]?coordinates?)?", re.IGNORECASE)
 # Words in the names of arrays of clips, and of their labels.
 OF_CLIPS = ("x", "data", "keypoint", "keypoints", "skeleton", "skeletons", "features", "samples", "poses", "joints",
             "clips", "sequences", "trials", "recordings")  # fmt: skip
@@ -46,7 +49,28 @@ def named_arrays(content: Any, stem: str) -> Arrays:
     return {}
 
 
+def axes_in(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """The names of the arrays (frames, joints) that hold x, y and, where it is there, z of joints; [] without."""
+    found: dict[str, dict[str, str]] = {}
+    for name, shape in shapes.items():
+        if len(shape) == 2 and min(shape) > 1 and (match := AXIS.fullmatch(name.strip())):
+            found.setdefault(match[1].lower(), {})[match[2].lower()] = name
+    whole = [axes for axes in found.values() if {"x", "y"} <= axes.keys()]
+    names = [whole[0][axis] for axis in sorted(whole[0])] if len(whole) == 1 else []
+    return names if len({shapes[name] for name in names}) == 1 else []
+
+
+def with_joined_axes(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values, in which x, y and z that stand apart are one array (frames, joints, coordinates)."""
+    shapes = {name: it.shape for name, it in content.items() if isinstance(it, np.ndarray)}
+    if not (names := axes_in(shapes)):
+        return content
+    rest = {name: it for name, it in content.items() if name not in names}
+    return rest | {JOINED: np.stack([content[name] for name in names], -1)}
+
+
 def _of_mapping(content: Mapping[str, Any], stem: str) -> Arrays:
+    content = with_joined_axes(content)
     if content and all(isinstance(it, Mapping) for it in content.values()):
         return _of_objects_each(list(content.items())) or _of_levels(content, stem)
     single = {name: np.array(it) for name, it in content.items() if isinstance(it, int | float | np.number)}
@@ -87,7 +111,7 @@ def _of_objects_each(items: Sequence[tuple[str, Mapping]]) -> Arrays:
     """Data, labels and names of objects that have the array of a clip each; nothing for others."""
     data, labels, names, facts = [], [], [], []
     for name, item in items:
-        plain = {_text(key): value for key, value in item.items()}
+        plain = with_joined_axes({_text(key): value for key, value in item.items()})
         keys = [key for key, value in plain.items() if _is_array(value) and value.ndim > 2]
         if len(keys) != 1:
             return {}

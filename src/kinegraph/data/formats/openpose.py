@@ -106,9 +106,9 @@ def read(
     if not path.exists():
         raise ValueError(f"no folder {path}; give the one with kinetics_train/, or with folders of *_keypoints.json")
     found = kinetics(path) or frame_folders(path)
-    table, reasons = found.table, list(found.left_out)
+    table, reasons, said = found.table, list(found.left_out), ()
     if labels_file is not None:
-        table, more = with_labels(table, labels_file)
+        table, more, said = with_labels(table, labels_file)
         reasons += more
     known = facts(
         table,
@@ -135,6 +135,7 @@ def read(
         source="; ".join(filter(None, [f"OpenPose joints of {path.resolve().name}", f"bodies {bodies}", known.note])),
         skipped=lambda: reasons + further_people(left_out, people or 2),
         changed=known.lines,
+        assumed=said,
         guessed=frozenset() if found.fractions else frozenset(("units",)),  # OpenPose may write fractions
     )
 

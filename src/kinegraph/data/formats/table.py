@@ -80,11 +80,11 @@ def read(
         guessed.add("units")
     if file.channels == 3:
         guessed |= {"up", "plane"} | ({"score"} if file.scored and units is None else set())
-    skipped = _unused(file.unknown) + list(file.left_out)
+    skipped, said = _unused(file.unknown) + list(file.left_out), ()
     if fps is not None:  # in place of what the file says
         table = {name: {key: cell for key, cell in cells.items() if key != "fps"} for name, cells in table.items()}
     if labels_file is not None:
-        table, missing = with_labels(table, labels_file)
+        table, missing, said = with_labels(table, labels_file)
         skipped += missing
     known = facts(
         table,
@@ -106,7 +106,7 @@ def read(
         unordered=file.unordered and bodies != "rows",
         as_arrays=path.suffix == ".json",
         guessed=frozenset(guessed),
-        assumed=file.assumed,
+        assumed=file.assumed + said,
     )
 
 

@@ -20,7 +20,7 @@ from kinegraph.data.formats.columnar import COLUMNAR
 from kinegraph.data.formats.csv_rows import NO_TEXT, said_in_comments
 from kinegraph.data.formats.excel import other_sheets
 from kinegraph.data.formats.json_rows import ENDINGS as JSON
-from kinegraph.data.formats.json_rows import LINES, TEXTS, first_record, lists_records
+from kinegraph.data.formats.json_rows import LINES, TEXTS, first_record, lists_records, read_records
 from kinegraph.data.formats.mars import FORM as OF_MARS
 from kinegraph.data.formats.named_arrays import meaning
 from kinegraph.data.formats.named_joints import bones_line, in_order, layout_of_table
@@ -37,6 +37,7 @@ IN_FOLDERS = (".csv", ".tsv", *JSON, *NO_TEXT)  # a .txt is too often something 
 LOOKED_AT = 100
 TABLES = (".csv", ".tsv", ".txt", *NO_TEXT)
 CLIP = re.compile(rb'"(%s)"\s*:\s*(\[\s*){3,4}(-?\d|null|NaN)' % "|".join(ALONE).encode())
+OF_AXES = re.compile(rb'"([\w ]{0,40}[_ -])?[xX]\w{0,12}"\s*:\s*\[\s*\[\s*(-?\d|null|NaN)')
 CLIPS = re.compile(rb'"clips"\s*:\s*\[')
 OF_COMMENTS = {  # what comments above a table may say
     "fps": (
@@ -184,11 +185,13 @@ def _holds_clips(path: Path) -> str | None:
         if path.suffix.lower() not in LINES:
             if CLIPS.search(head):
                 return "a JSON file with clips"
+            if OF_AXES.search(head):
+                return _is_of_axes(path)
             if not CLIP.search(head) or OF_MARS.search(head):
                 return None
             if head.lstrip().startswith(b"{") and not lists_records(path, head):
                 return "a JSON file of a clip"
-        elif not CLIP.search(head):
+        elif not CLIP.search(head) and not OF_AXES.search(head):
             return None
         file.seek(0)
         line = file.readline()
@@ -198,6 +201,16 @@ def _holds_clips(path: Path) -> str | None:
         content = read_json(path)
         if isinstance(content, list) and content and all(map(is_clip, content)):
             return "a JSON file with a list of clips"
+    return None
+
+
+def _is_of_axes(path: Path) -> str | None:
+    """Why a JSON holds clips whose x, y and z stand apart."""
+    with suppress(ValueError):
+        content = read_records(path)
+        values = list(content.values()) if isinstance(content, Mapping) else content
+        if is_clip(content) or (isinstance(values, list) and values and all(map(is_clip, values))):
+            return "a JSON file of clips whose x and y stand apart"
     return None
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from kinegraph.data.column_words import WORDS
 from kinegraph.data.formats.clip_columns import ALIASES as ALIASES_OF_FACTS
 from kinegraph.data.formats.clip_columns import KNOWN, is_split, named_columns, plain_column
 from kinegraph.data.formats.csv_rows import Row, csv_lines
@@ -34,12 +35,13 @@ from kinegraph.messages import did_you_mean
 NEEDED = ("clip", "frame", "joint", "x", "y")
 ALIASES = {
     "clip": ("clip_name", "clip_id", "video", "video_name", "video_id", "sequence", "sequence_id", "recording",
-             "filename", "file_name", "file", "image_name", "image", "picture"),
+             "filename", "file_name", "file", "image_name", "image", "picture", *WORDS["clip"]),
     "frame": ("frame_id", "frame_number", "frame_no", "frameid", "frame_index", "frame_idx", "frame_num", "iter",
-              "framenum", "framenumber", "frameno", "bild", "bildnummer", "fotograma", *TIMES),
+              "framenum", "framenumber", "frameno", *WORDS["frame"], *TIMES),
     "joint": ("landmark", "landmark_id", "landmark_name", "landmark_index", "landmark_idx", "keypoint", "keypoint_id",
               "keypoint_idx", "keypoint_name", "joint_id", "joint_name", "joint_index", "bodypart", "body_part",
-              "part", "point", "marker", "bone", "bone_name", "segment", "jointtype", "joint_type", "jointname", "id"),
+              "part", "point", "marker", "bone", "bone_name", "segment", "jointtype", "joint_type", "jointname",
+              *WORDS["joint"], "id"),
     "person": ("person_id", "track_id", "track", "body", "body_id", "pid", "individual", "hand", "handedness",
                "bodyid", "bodyindex", "bodyindexid", "body_index", "trackingid", "tracking_id", "pose_id",
                "pose_index"),

@@ -15,6 +15,7 @@ alone, a list of them, or one on each line (.jsonl):
 
     {"keypoints": [[[x, y], ...], ...], "scores": ..., "label": "wave", "fps": 30}
     {"a": {"keypoints": ...}, "b": ...}       by their names;   {"meta": {"fps": 30}, "keypoints": ...}
+    {"x": [[x, ...], ...], "y": ..., "z": ...}    frames and joints
 
 The file may name its joints, {"joint_names": ["nose", ...], "bones": [[0, 1], ...]}: their order is the file's, and
 names that no built-in layout has make one, with bones where the file has them.
@@ -33,8 +34,9 @@ from jaxtyping import Float
 from kinegraph.data.formats.axes import frames_come_first
 from kinegraph.data.formats.clip_columns import ALIASES, KNOWN, OF_CLIPS, plain_column
 from kinegraph.data.formats.conventions import SCORES
-from kinegraph.data.formats.json_rows import array_of, depth_of, read_records, uneven
+from kinegraph.data.formats.json_rows import array_of, depth_of, read_records, sizes_of, uneven
 from kinegraph.data.formats.landmarks import FRAME_NUMBERS, MOST_PEOPLE, TIMES
+from kinegraph.data.formats.named_arrays import JOINED, axes_in
 from kinegraph.data.formats.named_joints import in_places, layout_by_names, places_in
 from kinegraph.data.formats.recordings import UNITS, Fault, FormatError
 from kinegraph.data.formats.table_csv import ClipRows
@@ -139,18 +141,35 @@ def load_json(path: Path, layout: str | JointLayout | None = None) -> JsonTable:
 
 def is_clip(content: object) -> bool:
     """Whether an object is a clip, and no frame of one: it numbers no frame, and its array begins with frames."""
+    joined = _with_joined_axes(content)
+    stood_apart, content = joined is not content, joined
     key = _array_key(content) if isinstance(content, Mapping) else None
     if key is None or not isinstance(content, Mapping) or len(content[key]) <= MOST_PEOPLE:
         return False
     columns = {plain_column(str(name)) for name in content}
     if {name.replace("_", "") for name in columns} & FRAME_OF:
         return False
-    if columns & {"label", *ALIASES["label"], "clip", *OF_CLIPS["clip"]}:
+    if stood_apart or columns & {"label", *ALIASES["label"], "clip", *OF_CLIPS["clip"]}:
         return True
     with suppress(ValueError):
         array = _array(content, key, 4)
         return frames_come_first([array.swapaxes(0, 1) if len(array) == 1 else array])
     return False
+
+
+def _with_joined_axes(content: Any) -> Any:
+    """A clip, or clips, with one array in place of x, y and z that stand apart; anything else as it is."""
+    if isinstance(content, list):
+        return list(map(_with_joined_axes, content)) if all(isinstance(it, Mapping) for it in content) else content
+    if not isinstance(content, Mapping):
+        return content
+    lists = {key: it for key, it in content.items() if depth_of(it, 3) == 2}
+    if not (names := axes_in({key: sizes_of(it, 2) for key, it in lists.items()})):
+        return content
+    with suppress(ValueError, TypeError, OverflowError):
+        joined = np.stack([array_of(content[key], 2) for key in names], -1).tolist()
+        return {key: it for key, it in content.items() if key not in names} | {JOINED: joined}
+    return content
 
 
 def _array_key(item: Mapping) -> str | None:
@@ -161,10 +180,12 @@ def _array_key(item: Mapping) -> str | None:
 
 def _with_clips(content: Any, stem: str) -> object:
     """The same in the form {"clips": [{"name", "keypoint", ...}]}; anything else as it is."""
+    content = _with_joined_axes(content)
     if isinstance(content, list) and content and all(map(is_clip, content)):
         content = {"clips": content}
     elif isinstance(content, Mapping) and len(content) > 1 and all(map(is_clip, content.values())):
-        content = {"clips": [{"name": str(name), **clip} for name, clip in content.items()]}
+        clips = zip(content, _with_joined_axes(list(content.values())), strict=True)
+        content = {"clips": [{"name": str(name), **clip} for name, clip in clips]}
     elif isinstance(content, Mapping) and isinstance(content.get(ANNOTATIONS), list):  # MMAction2's, written as JSON
         content = {"clips": [_of_annotation(it, content.get("split")) for it in content[ANNOTATIONS]]}
     elif isinstance(content, Mapping) and "clips" not in content and _array_key(content) is not None:

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kinegraph.data.formats.clip_columns import KNOWN, plain_column
+from kinegraph.data.formats.clip_columns import KNOWN, TRIALS, plain_column
 from kinegraph.data.formats.table_times import TIMES, seconds
 from kinegraph.messages import quoted
 
 FACTS = tuple(name for name in KNOWN if name not in ("split", "fps", "width", "height"))
-TRIALS = ("trial", "trial_id", "trial_number", "trial_no", "take", "repetition")
 
 
 def is_trial(column: str) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kinegraph.data.column_words import WORDS
 from kinegraph.data.formats.csv_rows import csv_lines
 from kinegraph.data.formats.detections import picture_number
 from kinegraph.messages import quoted
@@ -21,7 +22,7 @@ from kinegraph.messages import quoted
 TIMES = ("timestamp", "time", "time_s", "time_sec", "timestamp_s", "seconds", "time_ms", "timestamp_ms", "time_us",
          "timestamp_us", "timestamp_usec", "time_usec", "timestamp_ns", "datetime", "time_stamp", "t", "t_s", "t_ms",
          "t_us", "epoch", "epoch_ms", "unix_time", "unix_timestamp", "elapsed", "elapsed_time",
-         "zeit", "temps", "tiempo")  # fmt: skip
+         *WORDS["time"])  # fmt: skip
 CLOCK = re.compile(r"(?:\b(\d{1,2}):)?(\d{1,2}):(\d{2}(?:[.,]\d+)?)\s*([ap]m)?\s*$", re.IGNORECASE)
 DURATION = re.compile(r"(\d+\.?\d*(?:e-?\d+)?)\s*(s|sec|seconds?|ms|msec|min|minutes?|hr)", re.IGNORECASE)
 IN_SECONDS = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "min": 60.0,

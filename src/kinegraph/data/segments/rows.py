@@ -3,19 +3,18 @@
 import csv
 import io
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from kinegraph.data.column_words import plain_word
 from kinegraph.data.formats.excel import EXCEL, excel_rows
 from kinegraph.data.formats.text import encoding_of, other_encoding
 from kinegraph.messages import one_line, plain_name, quoted
 
 Unit = Literal["seconds", "frames"]
-ACCENTS = re.compile("[\u0300-\u036f]")
 LARGEST = 1 << 28  # bytes
 MOST_COLUMNS = 10_000
 
@@ -97,8 +96,7 @@ class Source:
 
 def plain(column: str) -> str:
     """The name of a column as names are compared: "Start (s)" is start_s, "Début" is debut."""
-    letters = ACCENTS.sub("", unicodedata.normalize("NFKD", column.strip().lower()))
-    return re.sub(r"[\W_]+", "_", unicodedata.normalize("NFC", letters)).strip("_")
+    return re.sub(r"[\W_]+", "_", plain_word(column)).strip("_")
 
 
 def number_of(cell: str) -> float | None:

@@ -8,10 +8,11 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
+from kinegraph.data.column_words import WORDS
 from kinegraph.data.segments.rows import Row, SegmentTable, Source, Unit, is_clock
 
 TITLE = "a table of start, end and label"
-# Names of columns, also in German, French, Spanish, Italian, Portuguese, Chinese and Japanese, without accents.
+# Names of columns, also in other languages, without accents.
 # fmt: off
 START = (
     "start", "begin", "onset", "from", "first", "t0", "t_start", "tstart", "t_begin", "time_start",
@@ -24,15 +25,11 @@ END = (
 )
 LABEL = (
     "label", "class", "action", "behavior", "behaviour", "activity", "event", "annotation", "category",
-    "gesture", "exercise", "movement", "motion", "phase", "sign", "gloss", "description", "aktion", "verhalten",
-    "bewegung", "klasse", "ubung", "handlung", "classe", "etiquette", "comportement", "mouvement", "geste",
-    "accion", "etiqueta", "clase", "comportamiento", "actividad", "movimiento", "azione", "etichetta", "acao",
-    "rotulo", "动作", "标签", "类别", "行为", "動作", "ラベル", "行動",
+    "gesture", "exercise", "movement", "motion", "phase", "sign", "gloss", "description", *WORDS["label"],
 )
 RECORDING = (
     "recording", "clip", "video", "file", "filename", "media", "observation", "trial", "session", "sequence",
-    "name", "aufnahme", "datei", "dateiname", "enregistrement", "fichier", "archivo", "grabacion", "arquivo",
-    "视频", "文件", "文件名", "動画", "ファイル",
+    "name", *WORDS["clip"],
 )
 # fmt: on
 PERSON = ("person", "individual", "animal", "subject", "actor", "participant", "track", "id")
