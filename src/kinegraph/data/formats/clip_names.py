@@ -87,11 +87,14 @@ def _pattern(form: str, loose: bool) -> re.Pattern[str]:
     return re.compile(found)
 
 
-def says(name: str, column: str, cell: str) -> bool:
-    """Whether the name of a clip says this cell of a column: S01_T2 and subject1/trial2 say subject 1 and trial 2."""
-    words = {it.casefold() for it in re.split(r"[\W_]+", name)}
-    number = int(cell) if cell.isdecimal() else next(iter(_numbers(cell, column)), None)
-    return cell.casefold() in words if number is None else number in _numbers(name, column)
+def key_of(cell: str, column: str) -> int | str:
+    """A cell as a value to compare: 1, 01 and, of subjects, S01 are 1; other text is in lower case."""
+    return int(cell) if cell.isdecimal() else next(iter(_numbers(cell, column)), cell.casefold())
+
+
+def keys_in(name: str, column: str) -> set[int | str]:
+    """The cells of a column that the name of a clip may say: S01_T2 and subject1/trial2 say subject 1 and trial 2."""
+    return {*(it.casefold() for it in re.split(r"[\W_]+", name)), *_numbers(name, column)}
 
 
 def _numbers(name: str, column: str) -> set[int]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from kinegraph.data.formats.clip_columns import (
@@ -22,7 +23,7 @@ from kinegraph.data.formats.clip_columns import (
     labels_rows,
     read_labels_file,
 )
-from kinegraph.data.formats.clip_names import LABELS, columns_of, says, with_names
+from kinegraph.data.formats.clip_names import LABELS, columns_of, key_of, keys_in, with_names
 from kinegraph.data.formats.conventions import names_of_classes
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread
 from kinegraph.messages import counted, did_you_mean, first_few, quoted
@@ -98,25 +99,19 @@ def _rows_by(
 ) -> dict[str, str]:
     """Clip -> its row, by the facts and names of clips. Raises ValueError for a clip of which several rows may be."""
 
-    def fits(clip: str, cells: Mapping[str, str]) -> bool:
-        return all(
-            _same(known, cells[key]) if (known := table[clip].get(key)) else says(clip, key, cells[key]) for key in keys
-        )
+    rows: dict[tuple[int | str, ...], list[str]] = {}
+    for name, cells in listing.items():
+        rows.setdefault(tuple(key_of(cells[key], key) for key in keys), []).append(name)
 
     found: dict[str, str] = {}
-    for clip in table:
-        rows = [name for name, cells in listing.items() if fits(clip, cells)]
-        if len(rows) > 1:
-            message = f"{file}: clip {quoted(clip)} may be {rows[0]} or {rows[1]}"
+    for clip, known in table.items():
+        said = [{key_of(cell, key)} if (cell := known.get(key)) else keys_in(clip, key) for key in keys]
+        its = [name for values in product(*said) for name in rows.get(values, ())]
+        if len(its) > 1:
+            message = f"{file}: clip {quoted(clip)} may be {its[0]} or {its[1]}"
             raise ValueError(f"{message}; say by --names what names mean, or name each clip in a column clip")
-        found |= dict.fromkeys([clip] * len(rows), *rows)
+        found |= dict.fromkeys([clip] * len(its), *its)
     return found
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether two cells are alike: 1 and 01 are."""
-    numbers = one.isdecimal() and other.isdecimal()
-    return int(one) == int(other) if numbers else one.casefold() == other.casefold()
 
 
 def _rows(clips: Collection[str], listing: Collection[str]) -> dict[str, str]:
