@@ -42,7 +42,8 @@ def _before(rows: Float[np.ndarray, "rows width"]) -> int:
     wrong = len(np.unique(who, axis=0)) < len(rows) or (who < 0).any() or (who != np.rint(who)).any()
     if wrong or not ((np.diff(who[:, 0]) >= 0).all() or _by_id(who)):
         return 0
-    return next((before for before in BEFORE if _fits(rows, before)), 0)
+    counted = (np.diff(who[:, 0]) == 1).all() and flat_shapes(rows.shape[1] - 1)  # of one person, and no id
+    return next((before for before in BEFORE if _fits(rows, before) and not (counted and before < WITH_BOX)), 0)
 
 
 def _by_id(who: Float[np.ndarray, "rows 2"]) -> bool:
