@@ -151,6 +151,7 @@ def test_your_own_layout():
         ({"bones": FOX["bones"][:-1]}, "joint 'tail' is not connected to the centre 'neck'"),
         ({"bones": 5}, "'bones' is 5, expected a list of pairs"),
         ({"bones": []}, "the layout lacks 'bones'"),
+        ({"joints": ["a"], "bones": []}, "the layout has 1 joint, expected at least 2"),
         ({"joints": [*FOX["joints"], "nose"]}, "joint 'nose' is named twice"),
         ({"joints": [*FOX["joints"], 7]}, "'joints' holds 7, expected names"),
         ({"joints": "hip neck"}, "'joints' is 'hip neck', expected a list"),

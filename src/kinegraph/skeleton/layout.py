@@ -135,6 +135,7 @@ def _built_in(name: str) -> JointLayout:
 
 MOST_JOINTS, LONGEST_NAME = 1000, 100
 INFERRED = ("mirror", "spine", "shoulders")
+ONE_JOINT = "the layout has 1 joint, expected at least 2 and a bone between them"
 FIELDS = ("name", "source", "joints", "bones", "centre", "mirror", "parents", "spine", "shoulders")
 
 
@@ -144,6 +145,8 @@ def _from_names(spec: Any) -> JointLayout:
     if unknown := [key for key in spec if key not in FIELDS]:
         hint = did_you_mean(unknown[0], FIELDS) or f"; the fields are {', '.join(FIELDS)}"
         raise ValueError(f"unknown layout field {quoted(unknown[0])}{hint}")
+    if _is_list(spec.get("joints")) and len(spec["joints"]) == 1:
+        raise ValueError(ONE_JOINT)
     if missing := [key for key in ("name", "joints", "bones", "centre") if spec.get(key) in (None, "", [])]:
         raise ValueError(f"the layout lacks '{missing[0]}'")
     joints = _joint_names(spec["joints"])
@@ -227,6 +230,8 @@ def _parents_toward(centre: int, joints: Sequence[str], bones: Sequence[tuple[in
 
 def _check(layout: JointLayout) -> None:
     joints, bones = layout.joints, layout.bones
+    if len(joints) == 1:
+        raise ValueError(ONE_JOINT)
     if loops := [joints[i] for i, j in bones if i == j]:
         raise ValueError(f"joint '{loops[0]}' has a bone to itself")
     if len({frozenset(bone) for bone in bones}) < len(bones):

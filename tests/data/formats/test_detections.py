@@ -207,6 +207,28 @@ def test_posetrack_names_its_people(tmp_path):
     check_walking(clip)
 
 
+def test_coco_people_of_videos_with_all_their_frames(tmp_path):
+    """As of YouTube-VIS: null where somebody is not there."""
+    names = list(load_layout("coco17").joints)
+    far = [pose(300 + 5 * t).ravel().tolist() for t in range(4)]
+    people = [[pose(5 * t).ravel().tolist() for t in range(4)], [None, *far[1:]]]
+    videos = [
+        {"id": i, "file_names": [f"v{i}/{t:05}.jpg" for t in range(4)], "width": 640, "height": 480} for i in (1, 2)
+    ]
+    annotations = [
+        {"id": 2 * video + i, "video_id": video, "category_id": 1, "keypoints": keypoints, "bboxes": [None] * 4}
+        for video in (1, 2)
+        for i, keypoints in enumerate(people)
+    ]
+    category = {"id": 1, "name": "person", "keypoints": names, "skeleton": [[1, 2]]}
+    content = {"videos": videos, "annotations": annotations, "categories": [category]}
+    one, two = recordings(written(tmp_path / "a.json", content)).clips
+    assert [one.name, two.name] == ["v1", "v2"]
+    assert (one.image_size, one.keypoint.shape) == ((640, 480), (2, 4, 17, 2))
+    assert not one.keypoint[1, 0].any()
+    np.testing.assert_allclose(one.keypoint[1, 3], pose(315)[:, :2], rtol=1e-5)
+
+
 def test_coco_results(tmp_path):
     items = [{"image_id": t, "category_id": 1, "keypoints": one.ravel().tolist(), "score": 0.8}
              for t, people in enumerate(walking()) for one in people]  # fmt: skip

@@ -192,6 +192,19 @@ def test_an_array_alone_has_no_labels_and_says_so(tmp_path):
     assert found.skipped() == ["labels: there is no all_label.pkl, a pickle of (names, labels)"]
 
 
+@pytest.mark.parametrize("labels", [(["a", "b", "c"], [1, 0, 1]), [1, 0, 1]])
+@pytest.mark.parametrize("names", [("skeletons", "my_labels"), ("train_skeletons", "labels_train")])
+def test_labels_of_another_name_count_where_they_are_as_many(tmp_path, names, labels):
+    np.save(tmp_path / f"{names[0]}.npy", clips(3))
+    (tmp_path / f"{names[1]}.pkl").write_bytes(pickle.dumps(labels))
+    found = recordings(tmp_path)
+    assert [clip.label for clip in found.clips] == [1, 0, 1]
+    assert f"labels by their number: {names[1]}.pkl of {names[0]}.npy" in found.assumed
+    (tmp_path / f"{names[1]}.pkl").write_bytes(pickle.dumps([0] * 4))
+    if names[0] == "skeletons":  # those of train_... are needed
+        assert [clip.label for clip in recordings(tmp_path / "skeletons.npy").clips] == [None] * 3
+
+
 def test_labels_beside_an_array_stand_for_both(tmp_path):
     write(tmp_path, "train_data", clips(2), (["a", "b"], [1, 0]))
     by_labels, by_array = (recordings(tmp_path / f"train_{it}") for it in ("label.pkl", "data.npy"))

@@ -8,6 +8,7 @@ import pytest
 
 from kinegraph.data.formats import read, recognise, recordings
 from kinegraph.skeleton.layout import load_layout
+from tests.made_up import body
 
 # Frame 0 of clausM2/human_pose, o_jacob.npy (VideoPose3D, y downward), in millimetres.
 H36M = np.float32(
@@ -299,3 +300,40 @@ def test_text_with_a_row_a_joint_needs_the_layout(tmp_path, ending):
     path.write_text(text[: text.rindex("\n", 0, -1) + 1])
     with pytest.raises(ValueError, match=r"rows, expected 17 for each frame; is it cut\?"):
         recordings(path, layout="coco17")
+
+
+@pytest.mark.parametrize("before", [[], [0, 0, 0, 0], [0, 0, 0, 0, 0.9], [0, 0, 0, 0, 0.9, -1, -1, -1]])
+def test_rows_of_people_in_frames_as_trackers_write_them(tmp_path, before):
+    """Person 7 is there from frame 3 on; the rows of MOT begin with frame, id and box."""
+    rest = body("coco17", 2) * 200 + 400
+    rows, rng = [], np.random.default_rng(0)
+    for t in range(1, 9):
+        for who in (2, 7) if t > 2 else (2,):
+            joints = rest + [who * 50 + t, t] + rng.normal(0, 0.01, rest.shape)
+            box = [*joints.min(0), *np.ptp(joints, axis=0)]
+            joints = np.column_stack([joints, np.full(17, 0.5)]).ravel()
+            rows.append([t, who, *box[: len(before)], *before[4:], *joints])
+    (tmp_path / "gt.txt").write_text("".join(",".join(f"{it:g}" for it in row) + "\n" for row in rows))
+    found = recordings(tmp_path / "gt.txt")
+    (clip,) = found.clips
+    assert (clip.layout.name, clip.keypoint.shape) == ("coco17", (2, 8, 17, 2))
+    assert clip.score.max() == 0.5
+    assert not clip.keypoint[1, :2].any()
+    np.testing.assert_allclose(clip.keypoint[1, 7], rest + [358, 8], atol=0.1)
+    assert any("each row is a person in a frame" in line for line in found.assumed)
+
+
+def test_a_row_of_nobody_is_left_out(save):
+    two = np.stack([np.zeros_like(FRAMES), FRAMES])
+    (clip,) = read(save(two), layout="h36m17")
+    assert clip.people == 1
+    (clip,) = read(save(two), layout="h36m17", bodies="rows")
+    assert clip.people == 2
+
+
+def test_scores_in_percent_beside_pixels(save):
+    places = np.stack([body("coco17", 2) * 500 + 400 + [t, 0] for t in range(6)])
+    sure = np.random.default_rng(0).uniform(20, 99, (6, 17, 1))
+    (clip,) = read(save(np.concatenate([places, sure], 2)))
+    assert clip.keypoint.shape[3] == 2
+    np.testing.assert_allclose(clip.score[0], sure[..., 0] / 100, rtol=1e-5)

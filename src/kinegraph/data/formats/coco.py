@@ -4,6 +4,8 @@
      "categories": [{"keypoints": [names], "skeleton": [[1, 2] ...]}],
      "annotations": [{"image_id", "keypoints": [x, y, v ...], "track_id", "score"}]}          annotations
     [{"image_id": 42, "category_id": 1, "keypoints": [x, y, score ...], "score": 0.9}, ...]   results
+    {"videos": [{"id", "file_names", "width", "height"}],
+     "annotations": [{"video_id", "id", "keypoints": [[x, y, v ...], null, ...]}]}             a person in all frames
 
 Results may also be JSON lines, one a line.
 
@@ -11,7 +13,7 @@ Pictures of one recording are those of one `vid_id` or `video_id` (PoseTrack), o
 picture whose number stands alone is a clip of one frame. v is 0 for a joint that is not there, 1 for one that is
 hidden, 2 for one that is seen: scores of 0, 0.5 and 1. Of a folder of such files, each is recordings of its own, named
 by its place; folders CLASS/FILE name classes.
-Source: cocodataset.org/#format-data, PoseTrack's poseval.
+Source: cocodataset.org/#format-data, PoseTrack's poseval, YouTube-VIS (github.com/youtubevos/cocoapi).
 """
 
 import re
@@ -45,6 +47,7 @@ NAME = "coco"
 TITLE = "COCO keypoints"
 SUFFIXES = (".json", *LINES)
 HEAD = 1 << 16
+MOST_NUMBERS = 4  # of a joint; a longer list has all joints of a frame
 
 FRAME_LABELS = re.compile(rb'"annotations"\s*:\s*\[\s*-?\d')  # one number per frame, as of CalMS21: no objects
 
@@ -59,7 +62,7 @@ def detect(path: Path) -> str | None:
         head = file.read(HEAD).lstrip()
         file.seek(max(path.stat().st_size - HEAD, 0))
         text = head + file.read(HEAD)
-    words = [word in text for word in (b'"annotations"', b'"images"', b'"keypoints"')]
+    words = [word in text for word in (b'"annotations"', b'"images"', b'"keypoints"', b'"video_id"')]
     if head.startswith(b"{") and sum(words) >= 2 and not FRAME_LABELS.search(head):
         return "has COCO's images and annotations"
     is_result = lists_records(path, head) and b'"image_id"' in head and b'"keypoints"' in head
@@ -114,9 +117,42 @@ class _Content:
 def _read(path: Path) -> _Content:
     content = read_records(path)
     about = content if isinstance(content, Mapping) else {"annotations": content}
+    about = _by_pictures(about, path)
     annotations = [it for it in _dicts(about, "annotations", path) if it.get("keypoints")]
     poses = [pose_of(it["keypoints"], where=f"{path}: annotation {at} ") for at, it in enumerate(annotations)]
     return _Content(path, about, annotations, poses)
+
+
+def _by_pictures(about: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """The same with an annotation for each picture, where annotations are people of videos with all their frames."""
+    people = [it for it in _dicts(about, "annotations", path) if "video_id" in it and _are_frames(it.get("keypoints"))]
+    if not people:
+        return about
+    videos = {_id(it, "id", path): it for it in _dicts(about, "videos", path)}
+    images, annotations = {}, []
+    for number, it in enumerate(people):
+        video, of = _id(it, "video_id", path), videos.get(it["video_id"], {})
+        names = of["file_names"] if isinstance(of.get("file_names"), list) else []
+        for t, keypoints in enumerate(it["keypoints"]):
+            folder = picture_number(str(names[t]))[0] if t < len(names) else ""
+            name = of.get("name") or folder or video
+            image = {"id": f"{video}/{t}", "video_id": video, "frame_id": t, "file_name": f"{name}/{t}.jpg"}
+            images[image["id"]] = image | {side: of.get(side) for side in ("width", "height")}
+            who = {"track_id": it.get("id", number)}
+            annotations += [{"image_id": image["id"], "keypoints": keypoints} | who] * bool(keypoints)
+    named = [
+        {**it, "name": images[f"{key}/0"]["file_name"].rpartition("/")[0]}
+        for key, it in videos.items()
+        if f"{key}/0" in images
+    ]
+    return {**about, "videos": named, "images": [*images.values()], "annotations": annotations}
+
+
+def _are_frames(keypoints: object) -> bool:
+    """Whether these are the joints of a person in each frame, null where it is not seen: lists of numbers."""
+    lists = keypoints if isinstance(keypoints, list) else []
+    there = [it for it in lists if it is not None]
+    return bool(there) and all(isinstance(it, list) and len(it) > MOST_NUMBERS for it in there)
 
 
 def _recordings(one: _Content, joints: int, place: str) -> list[Pictures]:
@@ -130,7 +166,7 @@ def _recordings(one: _Content, joints: int, place: str) -> list[Pictures]:
     for annotation, pose in zip(one.annotations, one.poses, strict=True):
         number = _id(annotation, next((key for key in PICTURES if key in annotation), "image_id"), path)
         pictures, frame = _place(found, images.get(number, {"id": number}), videos, path)
-        who = annotation.get("track_id", annotation.get("person_id"))
+        who = next((annotation[key] for key in ("track_id", "instance_id", "person_id") if key in annotation), None)
         if len(pose) == joints:
             pictures.add(frame, Person(_scored(pose), who if isinstance(who, int | str) else None))
     if not place:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from kinegraph.data.formats.conventions import is_flat, layout_for
 from kinegraph.data.formats.openpose_parts import holistic
 from kinegraph.data.formats.recordings import FormatError
-from kinegraph.messages import did_you_mean, first_few, quoted
+from kinegraph.messages import counted, did_you_mean, first_few, quoted
 from kinegraph.skeleton.joint_names import plain_joint
 from kinegraph.skeleton.layout import INFERRED, JointLayout, layout_names, load_layout
 
@@ -86,10 +86,11 @@ def layout_of(path: Path, joints: Sequence[str], channels: int, given: str | Joi
         by_kind = {name: is_flat(layouts[name]) == (channels == 2) for name in fitting}
         return layouts[min(fitting, key=lambda name: (not by_kind[name], len(known[name])))]
     extra = [joint for joint in joints if plain_joint(joint) not in known[nearest]]
+    those = f"{counted(len(joints), 'joint')} {first_few(joints)} {'is' if len(joints) == 1 else 'are'}"
     hint = f"; nearest is '{nearest}', which lacks {first_few(extra)}" if 0 < len(extra) < len(names) / 2 else ""
     raise FormatError(
         "joints",
-        f"{path}: the {len(joints)} joints {first_few(joints)} are of no built-in layout; give --layout{hint}",
+        f"{path}: the {those} of no built-in layout; give --layout{hint}",
     )
 
 

@@ -36,10 +36,11 @@ from kinegraph.data.formats.conventions import (
     names_of_classes,
 )
 from kinegraph.data.formats.movenet import is_singlepose
+from kinegraph.data.formats.named_arrays import meaning
 from kinegraph.data.formats.people import BodyPolicy
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, Unread, nobody, spread
 from kinegraph.data.split_names import PARTS, known_split
-from kinegraph.messages import counted
+from kinegraph.messages import counted, first_few
 from kinegraph.safe_pickle import load_pickle, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
@@ -80,6 +81,7 @@ def detect(path: Path) -> str | None:
             return "a .npy with five axes" if len(shape) == 5 and not is_singlepose(shape) else None
         return None
     named = next((file.name for file in files_in(path, "*.npy") if JOINT_FILE.fullmatch(file.name)), None)
+    named = named or next((file.name for file in _others(path)), None)
     return f"holds {named}" if named else None
 
 
@@ -135,6 +137,7 @@ def read(
         unordered=bodies == "tracked" and not about,
         as_arrays=True,
         skipped=lambda: [_no_labels(path)] * (first.labels is None),
+        assumed=_said_of_labels(files),
         guessed=frozenset() if about else frozenset(("score",) if layout else ("score", "layout", "usual_layout")),
     )
 
@@ -150,6 +153,8 @@ def _files(raw: Path) -> dict[Path, str | None]:
         return {path: part for path, part in fellows.items() if path.is_file()}
     if not raw.is_dir():
         raise ValueError(f"there is no file or folder {raw}")
+    if others := _others(raw):
+        return {path: meaning(path.stem)[1] or None for path in others}
     found = {path: named for path in files_in(raw, "*.npy") if (named := JOINT_FILE.fullmatch(path.name))}
     kinds = sorted({named[2] for named in found.values()})
     if not kinds:
@@ -158,6 +163,20 @@ def _files(raw: Path) -> dict[Path, str | None]:
         some = ", ".join(str(next(path for path in found if found[path][2] == kind)) for kind in kinds)
         raise ValueError(f"{raw} holds arrays of several kinds; give one of {some}")
     return {path: named[1] for part in (*PARTS, None) for path, named in found.items() if named[1] == part}
+
+
+def _others(folder: Path) -> list[Path]:
+    """Arrays with five axes under other names, each with its labels beside it; [] where there are usual ones."""
+    arrays = list(files_in(folder, "*.npy"))
+    if any(JOINT_FILE.fullmatch(path.name) for path in arrays) or len(arrays) > len(PARTS):
+        return []
+    return [path for path in arrays if _axes_of(path) == 5 and any(it.is_file() for it in _labels_beside(path))]
+
+
+def _axes_of(path: Path) -> int:
+    with suppress(ValueError):
+        return mapped(path).ndim
+    return 0
 
 
 def _open(path: Path, part: str | None, alone: bool = False) -> PaddedFile:
@@ -219,16 +238,37 @@ def label_file(path: Path) -> Path:
     raise ValueError(f"there are no labels {candidates[0]} to {path.name}; save there a pickle of (names, labels)")
 
 
+def _said_of_labels(files: Sequence[PaddedFile]) -> tuple[str, ...]:
+    """The line on labels that have another name than usual."""
+    found = [it.path for it in files if it.labels is not None and label_file(it.path) not in _usual(it.path)]
+    names = [f"{label_file(it).name} of {it.name}" for it in found]
+    return (f"labels by their number: {first_few(names)}",) * bool(names)
+
+
 def _no_labels(path: Path) -> str:
     return f"labels: there is no {_labels_beside(path)[0].name}, a pickle of (names, labels)"
 
 
-def _labels_beside(path: Path) -> list[Path]:
+def _usual(path: Path) -> list[Path]:
     return [
         path.with_name(path.stem.replace(word, "label") + ".pkl")
         for word in ("data_joint", "ntu_sk", "data_bone", "data", "joint")
         if word in path.stem
     ] or [path.with_name(f"{path.stem}_label.pkl")]
+
+
+def _labels_beside(path: Path) -> list[Path]:
+    """The usual names of the labels of an array; then another pickle of labels beside it, of as many, of its part."""
+    usual = _usual(path)
+    others = [it for ending in LABEL_FILES for it in files_in(path.parent, f"*{ending}") if "label" in it.stem.lower()]
+    others = [it for it in others if it not in usual and meaning(it.stem)[1] == meaning(path.stem)[1]]
+    return usual + ([it for it in others if _has_as_many(it, path)] if len(others) == 1 else [])
+
+
+def _has_as_many(labels: Path, array: Path) -> bool:
+    with suppress(ValueError):
+        return len(read_labels(labels)[1]) == len(mapped(array))
+    return False
 
 
 def _array_of_labels(path: Path) -> Path | None:
@@ -257,6 +297,8 @@ def _axes(shape: Sequence[int]) -> str:
 def read_labels(path: Path) -> tuple[list[str], list[int], dict[str, list]]:
     """Names, labels and, for BABEL, attributes of the clips in a label pickle."""
     content = load_pickle(path)
+    if _is_sequence(content) and len(content) > 2 and all(isinstance(it, Integral) for it in content):
+        content = [f"{path.stem}-{i}" for i in range(len(content))], content
     if not isinstance(content, tuple | list) or len(content) != 2 or not all(map(_is_sequence, content)):
         raise ValueError(f"{path} holds no pair of names and labels")
     names, labels = content

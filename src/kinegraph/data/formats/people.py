@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int
 
 from kinegraph.data.formats.recordings import Item
+from kinegraph.data.large import blocks
 from kinegraph.data.tracking import follow_rows
 from kinegraph.messages import counted, first_few
 from kinegraph.skeleton.clip import SkeletonClip
@@ -17,7 +18,7 @@ BodyPolicy = Literal["tracked", "rows"]
 
 
 def followed(items: Iterator[Item], changed: dict[str, int]) -> Iterator[Item]:
-    """The clips with every person in one row; as they are where the rows are consistent.
+    """The clips with every person in one row; as they are where the rows are consistent, without rows of nobody.
 
     changed: gets, for clips where they are not, the number of frames in which somebody was in another row.
     """
@@ -28,7 +29,16 @@ def followed(items: Iterator[Item], changed: dict[str, int]) -> Iterator[Item]:
                 if tracks.changed:
                     changed[item.name] = tracks.changed
                     item = _in_rows(item, tracks.rows)
+                item = _without_nobody(item)
             yield item
+
+
+def _without_nobody(clip: SkeletonClip) -> SkeletonClip:
+    """The clip without people who are never seen."""
+    there = np.array([any(row[part].any() for part in blocks(row[None])) for row in clip.keypoint], bool)
+    if there.all() or not there.any():
+        return clip
+    return replace(clip, keypoint=clip.keypoint[there], score=None if clip.score is None else clip.score[there])
 
 
 def _in_rows(clip: SkeletonClip, rows: Int[np.ndarray, "M T"]) -> SkeletonClip:

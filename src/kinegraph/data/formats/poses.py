@@ -5,6 +5,7 @@
     (T, V * C)      the numbers of a frame in one row, coordinates of a joint beside each other; also of two people, and
                     as text without a header (.csv, .txt), as numpy's savetxt writes them
     (T * V, C)      text with a row for each joint, C numbers in it; --layout says how many rows are a frame
+    frame, id, ...  text with a row for each person in a frame, as of MOT, see `track_rows`
     C               2: x, y;   3: x, y, score or x, y, z;   4: x, y, z, score or a Kinect's state (0, 1, 2)
 
 Beside it, a .npz may have the scores of its joints (scores, keypoint_scores ...), as people save what RTMPose and
@@ -62,6 +63,7 @@ from kinegraph.data.formats.poses_facts import BY_NAME, LABELS, names_in, said_o
 from kinegraph.data.formats.poses_text import (
     TEXTS,
     are_flat,
+    are_of_people,
     has_a_row_a_joint,
     is_counted,
     is_flat,
@@ -69,6 +71,7 @@ from kinegraph.data.formats.poses_text import (
 )
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings, nobody
 from kinegraph.data.formats.smpl import is_smpl
+from kinegraph.data.formats.track_rows import LINE
 from kinegraph.data.tracking import CROWD
 from kinegraph.messages import counted, first_few
 from kinegraph.safe_io import read_json
@@ -123,6 +126,7 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
     other = [] if path.is_file() else [file.name for file in files_ending(path, SUFFIXES) if not is_clip(file)]
     joints = len(load_layout(layout)) if layout else None
     first, flat = first_readable(files, lambda file: (_arrays(file, joints)[0], is_flat(file)))
+    tracked = flat and are_of_people(files[0].path)
     names = names_in(files[0].path, first.shape[-2])
     of, places = layout_by_names(files[0].path, names, None, *first.shape[-2:])
     if layout is not None:
@@ -140,13 +144,14 @@ def read(path: Path, *, layout: str | None = None, bodies: BodyPolicy = "tracked
         units="m" if first.shape[-1] > 2 else "px",
         source=f"arrays of {path.resolve().name}",
         skipped=lambda: [f"{counted(len(other), 'array')} of another shape: {first_few(other)}"] * bool(other) + lines,
-        unordered=bodies == "tracked" and first.ndim == 4,
+        unordered=bodies == "tracked" and first.ndim == 4 and not tracked,
         as_arrays=True,
         guessed=frozenset({"score", "units", "up", *([] if layout or names else ["layout"])}),
         assumed=(
             *bones_line(of),
-            *(flat_lines(_shape(files[0].path)[1]) if flat else ()),
-            *[COUNTED] * (flat and is_counted(files[0].path, first)),
+            *[LINE] * tracked,
+            *(flat_lines(_shape(files[0].path)[1]) if flat and not tracked else ()),
+            *[COUNTED] * (flat and not tracked and is_counted(files[0].path, first)),
             *[ANY_ORDER] * (files[0].path.suffix.lower() == MAT),
             *[movenet.MULTIPOSE if of_movenet else FRAMES_FIRST] * frames_first,
             *[movenet.Y_FIRST] * y_first,

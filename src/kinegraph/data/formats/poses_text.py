@@ -8,12 +8,13 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from kinegraph.data.folders import files_ending
-from kinegraph.data.formats.axes import HAND, flat_shapes
+from kinegraph.data.formats.axes import HAND, flat_shapes, with_joints
 from kinegraph.data.formats.clip_files import text_of
 from kinegraph.data.formats.folder import detect as is_dataset
 from kinegraph.data.formats.padded import mapped
 from kinegraph.data.formats.recordings import FormatError
 from kinegraph.data.formats.text import first_numbers, table_of_numbers
+from kinegraph.data.formats.track_rows import numbers_before, people_of
 
 TEXTS = (".csv", ".txt")
 COORDINATES = (2, 3, 4)  # numbers of a joint
@@ -24,6 +25,8 @@ LOOKED_AT = 20  # files of a folder
 def has_a_row_a_frame(file: Path) -> bool:
     """Whether a row has as many numbers as the joints of a layout, or one more that counts frames."""
     numbers = first_numbers(file, separator_in(file))
+    if numbers_before(file, separator_in(file)):
+        return True
     if len(numbers) == 2 * (1 + HAND) and {*numbers[:: 1 + HAND]} <= {0, 1}:  # both hands of H2O, known by name
         return False
     return bool(flat_shapes(len(numbers)) or (numbers[:1] in ([0], [1]) and flat_shapes(len(numbers) - 1)))
@@ -75,6 +78,8 @@ def read_text(file: Path, joints: int | None) -> Float[np.ndarray, "T ..."]:
     if width in COORDINATES:
         return _in_frames(file, width, separator, joints)
     array = table_of_numbers(text_of(file), file, width, f"{width} as in the first row", separator)
+    if before := numbers_before(file, separator):
+        return people_of(array, with_joints(array[:, before:], joints)[:, 0])
     return array[:, 1:] if _counts(array[:, 0]) and flat_shapes(width - 1) else array
 
 
@@ -91,6 +96,11 @@ def _in_frames(file: Path, width: int, separator: str | None, joints: int | None
 def _counts(column: Float[np.ndarray, "T"]) -> bool:
     """Whether numbers count frames, as the first of each row may."""
     return len(column) > 1 and column[0] in (0, 1) and bool((np.diff(column) == 1).all())
+
+
+def are_of_people(file: Path) -> bool:
+    """Whether the rows of a text are people with ids."""
+    return file.suffix.lower() in TEXTS and numbers_before(file, separator_in(file)) > 0
 
 
 def is_counted(file: Path, array: Shaped[np.ndarray, "T ..."]) -> bool:

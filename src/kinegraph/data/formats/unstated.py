@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.axes import AXES, guess_axes
-from kinegraph.data.formats.conventions import PUBLISHED, RARE, candidates, is_flat
+from kinegraph.data.formats.conventions import PERCENT, PUBLISHED, RARE, candidates, is_flat
 from kinegraph.data.formats.openpose_parts import holistic
 from kinegraph.data.formats.recordings import METRES, Fault, FormatError, Item, Recordings, closing_too, peeked
 from kinegraph.data.large import IN_MEMORY, blocks, changed
@@ -63,10 +63,11 @@ def decided(found: Recordings, expected: JointLayout | None = None, upright: boo
         bodies = [body[..., :2] for body in bodies]
     stated = None if "layout" in found.guessed else found.layout
     unscored = all(clip.score is None for clip in first)  # a score beside x, y, z: the third number is none
-    scored = "score" in found.guessed and unscored and third_is_score(bodies, stated)
+    full = full_score(bodies, stated) if "score" in found.guessed and unscored else 0
+    scored = full > 0
     if scored:
         bodies = [body[..., :2] for body in bodies]
-        assumed.append("the third number of a joint is its score: all are from 0 to 1")
+        assumed.append(f"the third number of a joint is its score: all are from 0 to {full}")
     layout = found.layout
     if "layout" in found.guessed and bodies:
         usual = "usual_layout" in found.guessed
@@ -90,7 +91,7 @@ def decided(found: Recordings, expected: JointLayout | None = None, upright: boo
     if units in ("px", "image", UNSIZED) and any(clip.keypoint.shape[3] == 3 and not scored for clip in first):
         assumed.append("x and y alone: the unit of z is not the picture's")
     _check_pictures(first, units)
-    items = (_in_units(item, layout, scored, units) for item in clips)
+    items = (_in_units(item, layout, full, units) for item in clips)
     stored = "m" if units in METRES else {"image": "px", UNSIZED: "normalised"}.get(units, units)
     return replace(
         found,
@@ -220,29 +221,32 @@ def _step(points: Float[np.ndarray, "M T V C"], axis: int) -> float:
 # ---- score or z ------------------------------------------------------------------------------------------------------
 
 
-def third_is_score(bodies: Sequence[Float[np.ndarray, "_ V C"]], layout: JointLayout | None = None) -> bool:
-    """Whether the third number of every joint is a confidence and no coordinate. layout: where it is known.
+def full_score(bodies: Sequence[Float[np.ndarray, "_ V C"]], layout: JointLayout | None = None) -> int:
+    """1 where the third number of every joint is a confidence and no coordinate, 100 where it is in percent; else 0.
 
-    Among pixels a third coordinate would be as large as the others; numbers of about 0 to 1 are a score. Where x and y
-    are small too, as fractions are, or where files of these joints usually hold (x, y, score), it is a score unless
-    bones are steadier with it: real bones keep their lengths in space, not in a picture.
+    layout: where it is known. Among pixels a third coordinate would be as large as the others; numbers of about 0 to 1
+    are a score, and those up to 100 beside bodies that would be deeper in mm. Where x and y are small too, as fractions
+    are, or where files of these joints usually hold (x, y, score), it is a score unless bones are steadier with it:
+    real bones keep their lengths in space, not in a picture.
     """
     if not bodies or any(body.shape[2] != 3 for body in bodies):
-        return False
+        return 0
     third = np.concatenate([body[..., 2].ravel() for body in bodies])
     plane = [body[..., :2] for body in bodies]
     if not third.any():
-        return False
+        return 0
+    if _size(plane) > BODY["mm"][0] and third.min() >= 0 and PERCENT < third.max() <= 100:
+        return 100
     if _size(plane) > PIXELS:
-        return bool(third.min() >= -1.001 and third.max() <= 1.5)
+        return int(third.min() >= -1.001 and third.max() <= 1.5)
     if third.min() < 0 or third.max() > 1.0001:
-        return False
+        return 0
     known = [layout] if layout else candidates(bodies[0].shape[1])
     fractions = all(body.min(initial=0) >= 0 and body.max(initial=0) <= 1.0001 for body in plane)
     if not all(map(is_flat, known)) and (layout or not fractions):
-        return False
+        return 0
     layout = layout or recognise(some_bodies(plane), known) or (known[0] if len(known) == 1 else None)
-    return layout is not None and not _steadier(bodies, plane, layout)
+    return int(layout is not None and not _steadier(bodies, plane, layout))
 
 
 def _steadier(
@@ -378,13 +382,16 @@ def _size(bodies: Sequence[Float[np.ndarray, "_ V C"]]) -> float:
     return float(np.nanmedian(np.concatenate(edges))) if edges else 0.0
 
 
-def _in_units(item: Item, layout: JointLayout, scored: bool, units: str) -> Item:
-    """The clip with the layout that was decided, its score apart, in metres or pixels; what is no clip stays."""
+def _in_units(item: Item, layout: JointLayout, full: int, units: str) -> Item:
+    """The clip with the layout that was decided, its score apart, in metres or pixels; what is no clip stays.
+
+    full: as of `full_score`.
+    """
     if not isinstance(item, SkeletonClip):
         return item
     keypoint, score = item.keypoint, item.score
-    if scored and keypoint.shape[3] == 3:
-        keypoint, score = keypoint[..., :2], keypoint[..., 2]
+    if full and keypoint.shape[3] == 3:
+        keypoint, score = keypoint[..., :2], keypoint[..., 2] / np.float32(full)
     if units == "image":
         if item.image_size is None:
             message = "is in fractions of a picture whose size is not known; give --image-size, such as 1920x1080"
