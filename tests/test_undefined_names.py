@@ -24,8 +24,8 @@ def undefined(code: str) -> set[str]:
     symbols = [(table is module, it) for table in tables for it in table.get_symbols()]
     defined = {it.get_name() for outer, it in symbols if it.is_assigned() and (outer or it.is_declared_global())}
     defined |= {it.get_name() for outer, it in symbols if outer and (it.is_imported() or it.is_namespace())}
-    used = {it.get_name() for outer, it in symbols if it.is_referenced() and (outer or not (it.is_local() or it.is_free()))}
-    return used - defined - OF_MODULES
+    taken = [it for outer, it in symbols if outer or not (it.is_local() or it.is_free())]
+    return {it.get_name() for it in taken if it.is_referenced()} - defined - OF_MODULES
 
 
 @pytest.mark.parametrize("folder", ["src", "tests", "docs", "examples", "bench"])
