@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recognise, recordings
+from tests.data.formats import saving
 
 # A body of 160 cm: in frame 0 it stands, in frame 1 the root turns about z, then about x, and the left knee about y.
 WALK = """\
@@ -51,14 +52,7 @@ Frame Time: 0.0333333
 """
 
 
-@pytest.fixture
-def walk(tmp_path):
-    def write(text=WALK, name="walk.bvh"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-        return tmp_path / name
-
-    return write
+walk = saving(WALK, "walk.bvh")
 
 
 def test_joints_by_forward_kinematics(walk):

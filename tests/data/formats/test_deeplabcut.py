@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kinegraph.cli import main
 from kinegraph.data.formats import deeplabcut_csv, read, recognise, recordings
 from kinegraph.data.formats.deeplabcut import layout_of, read_file
+from tests.data.formats import saving
 
 # The first two frames of three body parts of animovement/movement-data, deeplabcut/mouse_single.csv, rounded.
 ONE = """\
@@ -34,13 +35,7 @@ coords,x,y,likelihood,x,y,likelihood,x,y,likelihood,x,y,likelihood,x,y,likelihoo
 """
 
 
-@pytest.fixture
-def file(tmp_path):
-    def write(text=ONE, name="mouse.csv"):
-        (tmp_path / name).write_text(text)
-        return tmp_path / name
-
-    return write
+file = saving(ONE, "mouse.csv")
 
 
 def test_one_animal(file):

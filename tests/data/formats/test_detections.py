@@ -8,6 +8,7 @@ import pytest
 from kinegraph.data.formats import read, recognise, recordings
 from kinegraph.data.formats.detections import frame_numbers, picture_number
 from kinegraph.skeleton.layout import load_layout
+from tests.data.formats import written
 from tests.made_up import body
 
 POSE = (400 + 300 * body("coco17", 2)).round(2)
@@ -16,12 +17,6 @@ POSE = (400 + 300 * body("coco17", 2)).round(2)
 def pose(x: float = 0.0, score: float = 0.9) -> np.ndarray:
     """A body of COCO's joints, moved to the right, (17, 3)."""
     return np.column_stack([POSE + [x, 0], np.full(17, score)])
-
-
-def written(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
-    return path
 
 
 def walking(frames: int = 4) -> list[list[np.ndarray]]:

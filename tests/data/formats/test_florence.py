@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recordings
+from tests.data.formats import saving
 
 # A standing body in millimetres, y upward: head, neck, spine, left and right arm, left and right leg.
 BODY = np.array(
@@ -19,13 +20,7 @@ ROWS = "".join(
 )
 
 
-@pytest.fixture
-def save(tmp_path):
-    def write(text=ROWS):
-        (tmp_path / "Florence_dataset_WorldCoordinates.txt").write_text(text)
-        return tmp_path / "Florence_dataset_WorldCoordinates.txt"
-
-    return write
+save = saving(ROWS, "Florence_dataset_WorldCoordinates.txt")
 
 
 @pytest.mark.parametrize("folder", [False, True])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recognise, recordings
+from tests.data.formats import saving
 
 # A frame of the data set (as printed in a public script), its shoulder made inferred and its thumb not tracked.
 FRAME = """\
@@ -29,14 +30,7 @@ RAW = "Version0.1\n" + FRAME + FRAME
 SIMPLE = re.sub(r"\(\w+,\w+,|,[^,]+,[^,]+\)", "", FRAME[len("51615,3,6632,") :])
 
 
-@pytest.fixture
-def save(tmp_path):
-    def write(text=RAW, name="RawData/303_18_4_10_2_chair.txt"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-        return tmp_path / name
-
-    return write
+save = saving(RAW, "RawData/303_18_4_10_2_chair.txt")
 
 
 def test_a_raw_clip(save):

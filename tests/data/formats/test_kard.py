@@ -4,19 +4,15 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recordings
+from tests.data.formats import written
 
 JOINTS = np.random.default_rng(0).uniform(-800, 800, (15, 3)).round(3) + [0, 0, 2500]
 WALK = "".join(f"{x + t:.3f} {y:.3f} {z:.3f}\n" for t in range(4) for x, y, z in JOINTS)
 
 
-def write(path, text=WALK):
-    path.write_text(text)
-    return path
-
-
 def test_joints_and_names(tmp_path):
-    write(tmp_path / "a14_s03_e02_screen.txt")
-    write(tmp_path / "a14_s03_e02_realworld.txt")
+    written(tmp_path / "a14_s03_e02_screen.txt", WALK)
+    written(tmp_path / "a14_s03_e02_realworld.txt", WALK)
     found = recordings(tmp_path)
     (clip,) = found.clips
     assert (found.format, found.class_names[clip.label], clip.name) == ("kard", "walk", "a14_s03_e02")
@@ -36,4 +32,4 @@ def test_joints_and_names(tmp_path):
 )
 def test_what_cannot_be_read_is_named(tmp_path, text, reason):
     with pytest.raises(ValueError, match=reason):
-        list(read(write(tmp_path / "a14_s03_e02_realworld.txt", text), "kard"))
+        list(read(written(tmp_path / "a14_s03_e02_realworld.txt", text), "kard"))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recognise, recordings
+from tests.data.formats import saving
 
 # The first row of JointPositionExercise1.csv (leowei31/KIMORE_Data_Visualization).
 ROW = """\
@@ -18,14 +19,7 @@ ROW = """\
 ROWS = "\n\n" + ROW + "\n" + ROW
 
 
-@pytest.fixture
-def save(tmp_path):
-    def write(text=ROWS, name="JointPositionExercise1.csv"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-        return tmp_path / name
-
-    return write
+save = saving(ROWS, "JointPositionExercise1.csv")
 
 
 def test_a_clip(save):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import kinect, read, recognise, recordings
+from tests.data.formats import saving
 
 ARMS = [f"{part}{side}" for side in ("Left", "Right") for part in ("Shoulder", "Elbow", "Wrist", "Hand")]
 LEGS = [f"{part}{side}" for side in ("Left", "Right") for part in ("Hip", "Knee", "Ankle", "Foot")]
@@ -96,14 +97,7 @@ def test_orbbec(tmp_path, named):
     assert clip.score[0, 0, 2:5].tolist() == [1, 0.5, 1]
 
 
-@pytest.fixture
-def save(tmp_path):
-    def write(text, name="walk.json"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-        return tmp_path / name
-
-    return write
+save = saving(usual_name="walk.json")
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recordings
+from tests.data.formats import saving
 
 HANDS = np.random.default_rng(0).uniform(-80, 80, (3, 2, 22, 3)) + [0, 200, 0]  # frames, left and right, mm
 
@@ -43,13 +44,7 @@ FORMS = {
 }
 
 
-@pytest.fixture
-def save(tmp_path):
-    def write(text):
-        (tmp_path / "wave.json").write_text(text)
-        return tmp_path / "wave.json"
-
-    return write
+save = saving(usual_name="wave.json")
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -1,11 +1,10 @@
 """MARS's mice and CalMS21's behaviours: order of numbers, segments, splits, and what is refused."""
 
-import json
-
 import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recordings
+from tests.data.formats import written
 
 PLACES = np.random.default_rng(0).uniform(100, 500, (6, 2, 2, 7)).round(1)  # frames, mice, x and y, parts
 SCORES = np.full((6, 2, 7), 0.75)
@@ -19,13 +18,8 @@ def calms(labels=(3, 3, 0, 0, 1, 3), **more):
     return {"annotator-id_0": {f"task1/{part}/mouse00{i}": sequence for i, part in enumerate(("train", "test"))}}
 
 
-def write(path, content):
-    path.write_text(json.dumps(content))
-    return path
-
-
 def test_mice_of_mars(tmp_path):
-    found = recordings(write(tmp_path / "mice.json", MARS))
+    found = recordings(written(tmp_path / "mice.json", MARS))
     (clip,) = found.clips
     assert (found.format, found.units, clip.layout.joints[3], clip.segments) == ("mars", "px", "neck", None)
     np.testing.assert_allclose(clip.keypoint[1, 4, 6], PLACES[4, 1, :, 6], rtol=1e-6)
@@ -34,7 +28,7 @@ def test_mice_of_mars(tmp_path):
 
 
 def test_behaviours_of_calms21_are_segments(tmp_path):
-    found = recordings(write(tmp_path / "calms21_task1.json", calms()))
+    found = recordings(written(tmp_path / "calms21_task1.json", calms()))
     train, test = found.clips
     assert (found.class_names, found.none) == (("attack", "investigation", "mount", "other"), "other")
     assert [(it.start, it.end, it.label) for it in train.segments] == [(2, 4, 0), (4, 5, 1)]
@@ -56,4 +50,4 @@ def test_behaviours_of_calms21_are_segments(tmp_path):
 )
 def test_what_cannot_be_read_is_named(tmp_path, content, reason):
     with pytest.raises(ValueError, match=reason):
-        list(read(write(tmp_path / "a.json", content), "mars"))
+        list(read(written(tmp_path / "a.json", content), "mars"))

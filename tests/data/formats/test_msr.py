@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recognise, recordings
+from tests.data.formats import saving
 
 # Frame 0 of a18_s01_e01_skeleton3D.txt.
 ROWS = """\
@@ -31,13 +32,7 @@ ROWS = """\
 PIXELS = "\n".join(f"{100 + i} {50 + 5 * i} 900 1" for i in range(20)) + "\n"
 
 
-@pytest.fixture
-def save(tmp_path):
-    def write(text=ROWS * 2, name="a18_s01_e01_skeleton3D.txt"):
-        (tmp_path / name).write_text(text)
-        return tmp_path / name
-
-    return write
+save = saving(ROWS * 2, "a18_s01_e01_skeleton3D.txt")
 
 
 def test_a_clip_in_metres(save):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recordings
+from tests.data.formats import written
 
 JOINTS = np.random.default_rng(0).uniform(-0.8, 0.8, (20, 3)).round(3) + [0, 0, 2]
 
@@ -16,13 +17,8 @@ def frame(*people):
 WALK = "\n".join(["4 20", frame(0), frame(0, 1.5), frame(), frame(0.01)]) + "\n"
 
 
-def write(path, text=WALK):
-    path.write_text(text)
-    return path
-
-
 def test_joints_people_and_names(tmp_path):
-    found = recordings(write(tmp_path / "a13_s02_e01_skeleton.txt"))
+    found = recordings(written(tmp_path / "a13_s02_e01_skeleton.txt", WALK))
     (clip,) = found.clips
     assert (found.format, clip.layout.name, clip.name) == ("msr-daily", "kinect20", "a13_s02_e01")
     assert (found.class_names[clip.label], clip.attributes, clip.splits) == (
@@ -44,4 +40,4 @@ def test_joints_people_and_names(tmp_path):
 )
 def test_what_cannot_be_read_is_named(tmp_path, changes, reason):
     with pytest.raises(ValueError, match=reason):
-        list(read(write(tmp_path / "a13_s02_e01_skeleton.txt", WALK.replace(*changes, 1)), "msr-daily"))
+        list(read(written(tmp_path / "a13_s02_e01_skeleton.txt", WALK.replace(*changes, 1)), "msr-daily"))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recordings
+from tests.data.formats import written
 
 SEGMENTS = [
     "Pelvis", "L5", "L3", "T12", "T8", "Neck", "Head", "RightShoulder", "RightUpperArm", "RightForeArm", "RightHand",
@@ -30,13 +31,8 @@ def mvnx(subjects=("Anna",), before=""):
     return "\n".join([*found, "</mvnx>"])
 
 
-def write(path, text):
-    path.write_text(text)
-    return path
-
-
 def test_segments_are_joints(tmp_path):
-    found = recordings(write(tmp_path / "walk.mvnx", mvnx()), up="y")
+    found = recordings(written(tmp_path / "walk.mvnx", mvnx()), up="y")
     (clip,) = found.clips
     assert (found.format, found.units, clip.layout.name, clip.fps) == ("mvnx", "m", "xsens23", 60)
     np.testing.assert_allclose(clip.keypoint[0], PLACES, rtol=1e-6)
@@ -44,7 +40,7 @@ def test_segments_are_joints(tmp_path):
 
 
 def test_subjects_are_people(tmp_path):
-    (clip,) = read(write(tmp_path / "two.mvnx", mvnx(("Anna", "Ben"))), up="y")
+    (clip,) = read(written(tmp_path / "two.mvnx", mvnx(("Anna", "Ben"))), up="y")
     np.testing.assert_allclose(clip.keypoint, np.stack([PLACES, PLACES + [1, 0, 0]]), rtol=1e-6)
 
 
@@ -64,4 +60,4 @@ def test_subjects_are_people(tmp_path):
 )
 def test_what_cannot_be_read_is_named(tmp_path, text, reason):
     with pytest.raises(ValueError, match=reason):
-        list(read(write(tmp_path / "walk.mvnx", text)))
+        list(read(written(tmp_path / "walk.mvnx", text)))

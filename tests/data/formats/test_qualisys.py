@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recordings
+from tests.data.formats import written
 
 FACTS = (
     "NO_OF_FRAMES\t3\nNO_OF_CAMERAS\t13\nNO_OF_MARKERS\t3\nFREQUENCY\t120\nNO_OF_ANALOG\t0\nDESCRIPTION\t--\n"
@@ -24,11 +25,6 @@ def frames_of(path):
     return clip.keypoint[0][:, [clip.layout.joints.index(name) for name in ("neck", "right_shoulder", "mid_hip")]]
 
 
-def write(path, text):
-    path.write_text(text)
-    return path
-
-
 def numbered(text):
     """The same with the number and the time of each frame."""
     rows = text.removeprefix(FACTS + TYPES).splitlines()
@@ -45,13 +41,13 @@ HEADER = (
     [WALK, FACTS + HEADER + numbered(WALK), FACTS + TYPES + "\n" + numbered(WALK), WALK.replace("\n", "\r\n")],
 )
 def test_markers(tmp_path, text):
-    frames = frames_of(write(tmp_path / "walk.tsv", text))
+    frames = frames_of(written(tmp_path / "walk.tsv", text))
     np.testing.assert_allclose(frames[0], JOINTS, rtol=1e-6)
     assert frames.any(2).tolist() == [[True] * 3, [True, False, False], [False, True, True]]
 
 
 def test_decimals_with_commas(tmp_path):
-    frames = frames_of(write(tmp_path / "walk.tsv", WALK.replace(".", ",").replace("\t406646,", "\t406646.")))
+    frames = frames_of(written(tmp_path / "walk.tsv", WALK.replace(".", ",").replace("\t406646,", "\t406646.")))
     np.testing.assert_allclose(frames[0], JOINTS, rtol=1e-6)
 
 
@@ -60,7 +56,7 @@ def test_rigid_bodies(tmp_path):
     bodies = ("pelvis", "thigh_l", "thigh_r", "trunk")
     rows = ["\t".join(f"{100 * body + axis}.5" for body in range(4) for axis in range(16)) for _ in range(2)]
     head = FACTS.replace("3D\nMARKER_NAMES\tNeck\tRShoulder\tMidHip", "6D\nBODY_NAMES\t" + "\t".join(bodies))
-    (clip,) = read(write(tmp_path / "walk.tsv", head + "\n".join(rows) + "\n"), up="y")
+    (clip,) = read(written(tmp_path / "walk.tsv", head + "\n".join(rows) + "\n"), up="y")
     assert clip.layout.joints == bodies
     np.testing.assert_allclose(clip.keypoint[0, 1, 3], [0.3005, 0.3015, 0.3025], rtol=1e-6)
 
@@ -87,4 +83,4 @@ def test_mat(tmp_path):
 )
 def test_what_cannot_be_read_is_named(tmp_path, changes, reason):
     with pytest.raises(ValueError, match=reason):
-        list(read(write(tmp_path / "walk.tsv", WALK.replace(*changes))))
+        list(read(written(tmp_path / "walk.tsv", WALK.replace(*changes))))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recognise, recordings
+from tests.data.formats import saving
 
 NORMALISED = np.random.default_rng(0).uniform(0.3, 0.7, (3, 2, 15, 3))
 NORMALISED[..., 2] += 2
@@ -13,14 +14,7 @@ ROWS = "".join(
 )
 
 
-@pytest.fixture
-def save(tmp_path):
-    def write(text=ROWS, name="s01s02/03/002/skeleton_pos.txt"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-        return tmp_path / name
-
-    return write
+save = saving(ROWS, "s01s02/03/002/skeleton_pos.txt")
 
 
 def test_two_people_in_metres(save, tmp_path):

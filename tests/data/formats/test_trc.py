@@ -5,6 +5,7 @@ import pytest
 
 from kinegraph.data.formats import read, recordings
 from kinegraph.skeleton.joint_names import plain_joint
+from tests.data.formats import saving
 
 # OpenCap's recording of stanfordnmbl/opencap-processing (walk.trc), cut to two frames and four of its markers.
 WALK = """\
@@ -19,13 +20,7 @@ Frame#\tTime\tNeck\t\t\tRShoulder\t\t\tmidHip\t\t\tLBigToe\t\t\t
 """
 
 
-@pytest.fixture
-def walk(tmp_path):
-    def write(text=WALK, name="walk.trc"):
-        (tmp_path / name).write_text(text)
-        return tmp_path / name
-
-    return write
+walk = saving(WALK, "walk.trc")
 
 
 @pytest.mark.parametrize(("units", "metres"), [("m", 1), ("mm", 0.001), ("cm", 0.01)])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recordings
+from tests.data.formats import written
 
 NAME = "P002S02G11B00H00UC022072LC021061A083R1_08301122"
 BODY = np.random.default_rng(0).uniform(300, 500, (17, 2)).round(2)
@@ -23,13 +24,8 @@ def text(*frames):
 TWO = text([0, 600], [602, 2], [], [4])
 
 
-def write(path, content=TWO):
-    path.write_text(content)
-    return path
-
-
 def test_people_are_followed_and_the_name_counts(tmp_path):
-    found = recordings(write(tmp_path / f"{NAME}.txt"))
+    found = recordings(written(tmp_path / f"{NAME}.txt", TWO))
     (clip,) = found.clips
     assert (found.format, found.units, clip.layout.name, clip.keypoint.shape) == (
         "uav-human",
@@ -57,4 +53,4 @@ def test_people_are_followed_and_the_name_counts(tmp_path):
 )
 def test_what_cannot_be_read_is_named(tmp_path, content, reason):
     with pytest.raises(ValueError, match=reason):
-        list(read(write(tmp_path / f"{NAME}.txt", content)))
+        list(read(written(tmp_path / f"{NAME}.txt", content)))

@@ -12,11 +12,7 @@ import pytest
 
 from kinegraph.data.formats import FORMATS, recordings
 from kinegraph.data.formats.unknown import contents, nearest_formats
-
-
-def written(path, content):
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
+from tests.data.formats import written
 
 
 def zipped(*names):
