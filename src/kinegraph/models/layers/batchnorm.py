@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+RUN = 128  # numbers summed one after another: the rounding of so few is small, and the sums stay in the cache
+
 
 class BatchNorm(nn.BatchNorm2d):
     """y = (x - mean) / sqrt(variance + eps) * weight + bias over all axes but the last; state as torch's BatchNorm.
@@ -13,8 +15,7 @@ class BatchNorm(nn.BatchNorm2d):
 
     On a CPU torch sums the statistics of channels-last data in one float32 run over all rows, which makes them about
     a hundred times less accurate than in its default order, and gradients of deep networks several times. So while
-    training, every (frame, joint, channel) gets the statistics of its column of bodies first, and those are pooled per
-    channel: as quick, and accurate.
+    training, sums are of at most RUN numbers each, and those are pooled per channel: quicker, and accurate.
     """
 
     def forward(self, x: Float[Tensor, "B T V C"], copies: int = 1) -> Float[Tensor, "B T V C"]:
@@ -27,37 +28,43 @@ class BatchNorm(nn.BatchNorm2d):
     @torch.no_grad()
     def _statistics(self, x: Float[Tensor, "B T V C"], copies: int) -> tuple[Float[Tensor, "C"], Float[Tensor, "C"]]:
         """Mean and (biased) variance of this batch; the running ones move towards them, unbiased."""
-        B, T, V, C = x.shape
+        B, T, V, _ = x.shape
         bodies = B - 1 + copies
         rows = bodies * T * V
         if rows < 2:
             raise ValueError(
                 f"training needs more than one value per channel to normalise, found shape {tuple(x.shape)}"
             )
-        means, variances = _column_statistics(x[:-1] if B > 1 and copies > 1 else x)  # (T V, C)
-        if copies > 1:  # pool them with those of the last body, who does not vary
+        mean, variance = _statistics(x[:-1] if B > 1 and copies > 1 else x)
+        if copies > 1:  # pool them with those of the last body
             share = copies / bodies
-            offset = x[-1].reshape(-1, C).to(means.dtype) - means
-            means = means + share * offset
-            variances = (1 - share) * (variances + share * offset.square())
-        mean = means.mean(0)
-        variance = (variances + (means - mean).square()).mean(0)
+            of_last, varied = _statistics(x[-1:])
+            offset = of_last - mean
+            mean = mean + share * offset
+            variance = (1 - share) * (variance + share * offset.square()) + share * varied
         self.num_batches_tracked += 1
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(variance * (rows / (rows - 1)), self.momentum)
         return mean, variance
 
 
-def _column_statistics(x: Float[Tensor, "B T V C"]) -> tuple[Float[Tensor, "TV C"], Float[Tensor, "TV C"]]:
-    """Mean and variance over bodies, at least in float32."""
-    x, exact = x.flatten(1, 2), torch.promote_types(x.dtype, torch.float32)
+def _statistics(x: Float[Tensor, "B T V C"]) -> tuple[Float[Tensor, "C"], Float[Tensor, "C"]]:
+    """Mean and (biased) variance of each channel, at least in float32."""
+    columns, exact = _columns(x), torch.promote_types(x.dtype, torch.float32)
     if x.device.type == "cpu":
-        unused = torch.zeros(x[0].numel(), dtype=exact)  # running statistics: of this type are also the new ones
-        statistics = torch.batch_norm_update_stats(x.flatten(1), unused, unused, 0.0)
-        means, variances = (column.view(x.shape[1:]) for column in statistics)
+        unused = torch.zeros(columns.shape[1], dtype=exact)  # running statistics: of this type are also the new ones
+        means, variances = torch.batch_norm_update_stats(columns, unused, unused, 0.0)
     else:
-        variances, means = torch.var_mean(x.to(exact), 0, correction=0)
-    return means, variances
+        variances, means = torch.var_mean(columns.to(exact), 0, correction=0)
+    means, variances = (it.view(-1, x.shape[-1]) for it in (means, variances))
+    mean = means.mean(0)
+    return mean, (variances + (means - mean).square()).mean(0)
+
+
+def _columns(x: Float[Tensor, "B T V C"]) -> Float[Tensor, "run columns"]:
+    """Every channel in several columns of the same length, the longest up to RUN."""
+    rows = x[..., 0].numel()
+    return x.reshape(next(run for run in range(min(RUN, rows), 0, -1) if rows % run == 0), -1)
 
 
 class _Normalise(torch.autograd.Function):
@@ -80,13 +87,14 @@ class _Normalise(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient):
         x, mean, inverse_deviation, weight = ctx.saved_tensors
-        places = x[0, ..., 0].numel()
-        _, *columns = torch.ops.aten.native_batch_norm_backward(
-            gradient.reshape(len(x), -1), x.reshape(len(x), -1), None, None, None, mean.repeat(places),
+        columns = _columns(x)
+        places = columns.shape[1] // len(mean)
+        _, *sums = torch.ops.aten.native_batch_norm_backward(
+            gradient.reshape(columns.shape), columns, None, None, None, mean.repeat(places),
             inverse_deviation.repeat(places), True, 0.0, (False, True, True),
         )  # fmt: skip
-        of_weight, of_bias = (column.view(places, -1).sum(0) for column in columns)  # in two steps, as the statistics
-        rows = (len(x) - 1 + ctx.copies) * places
+        of_weight, of_bias = (it.view(places, -1).sum(0) for it in sums)  # in two steps, as the statistics
+        rows = (len(x) - 1 + ctx.copies) * x[0, ..., 0].numel()
         scale = weight * inverse_deviation
         slope = -scale * inverse_deviation * of_weight / rows
         of_x = _affine(x, slope, -scale * of_bias / rows - mean * slope)
