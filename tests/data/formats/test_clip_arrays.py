@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kinegraph.data.formats import read, recordings
+from kinegraph.skeleton.layout import load_layout
 from tests.made_up import body
 
 REST = body("ntu25", 3)
@@ -261,3 +262,20 @@ def test_x_y_and_z_that_stand_apart_are_one_array(tmp_path, ending, names):
     (clip,) = read(file, layout="coco17")
     np.testing.assert_allclose(clip.keypoint[0], places, rtol=1e-5)
     assert clip.fps == 25
+
+
+@pytest.mark.parametrize("named", [("nose_x", "nose_y"), ("poseX0", "poseY0")])
+@pytest.mark.parametrize("ending", [".npz", ".pkl"])
+def test_columns_of_a_table_as_arrays(tmp_path, ending, named):
+    """Also as of TRex; a centroid and times are no joints."""
+    places = np.stack([body("coco17", 2) * 200 + 300 + t for t in range(9)])
+    joints = load_layout("coco17").joints
+    column = (
+        (lambda i, axis: f"{joints[i]}_{axis}") if named[0] == "nose_x" else lambda i, axis: f"pose{axis.upper()}{i}"
+    )
+    arrays = {column(i, axis): places[:, i, a] for i in range(17) for a, axis in enumerate("xy")}
+    arrays |= {"X": np.arange(9.0), "Y": np.arange(9.0), "time": np.arange(9.0)}
+    file = tmp_path / f"a{ending}"
+    np.savez(file, **arrays) if ending == ".npz" else file.write_bytes(pickle.dumps(arrays))
+    (clip,) = read(file, layout="coco17")
+    np.testing.assert_allclose(clip.keypoint[0], places, rtol=1e-5)

@@ -1,6 +1,7 @@
 """JSON and tables of people's own scripts: the same bodies in the shapes that such scripts write."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,22 @@ FORMS = {
             {"id": who, "frames": [{"frame": t, "keypoints": rows(FRAMES[t][who])} for t in range(4)]} for who in (0, 1)
         ]
     },
+    "OpenPifPaf": framed("predictions", flat, bbox=[1, 2, 3, 4], category_id=1),
+    "easy_ViTPose": {
+        "keypoints": [
+            {str(who): [[y, x, 0.9] for x, y in pose.tolist()] for who, pose in enumerate(it)} for it in FRAMES
+        ],
+        "skeleton": {str(number): name for number, name in enumerate(NAMES)},
+    },
+    "SuperAnimal": [{"bodyparts": [rows(pose) for pose in there], "bboxes": [[1, 2, 3, 4]] * 2} for there in FRAMES],
+    "places as lists": framed(
+        "people",
+        lambda pose: [
+            {"name": n, "position": at, "confidence": 0.9} for n, at in zip(NAMES, pose.tolist(), strict=True)
+        ],
+    ),
+    "frames in steps of 30": [{"frame": 30 * it["frame"], "people": it["people"]} for it in framed("people", rows)]
+    + [{"frame": 120, "people": []}],
 }
 
 
@@ -70,11 +87,33 @@ def test_people_by_their_ids(tmp_path, form):
     path.write_text(json.dumps(FORMS[form]))
     found = recordings(path)
     (clip,) = found.clips
+    clip = replace(clip, keypoint=clip.keypoint[:, :4], score=clip.score[:, :4])
     assert (found.units, clip.layout.name, clip.keypoint.shape) == ("px", "coco17", (2, 4, 17, 2))
     first = clip.keypoint[:, 0, 0, 0].argsort()  # which body is the one on the left
     for t in range(4):
         np.testing.assert_allclose(clip.keypoint[first, t], np.array(FRAMES[t]), atol=0.05)
     np.testing.assert_allclose(clip.score, 0.9, rtol=1e-5)
+
+
+def test_people_of_a_picture_each(tmp_path):
+    """As OpenPifPaf writes them: a list of detections beside each picture, which were frames of one person."""
+    for t, there in enumerate(FRAMES):
+        people = [{"keypoints": flat(pose), "bbox": [1, 2, 3, 4], "score": 0.9, "category_id": 1} for pose in there]
+        (tmp_path / f"img_{t:04}.jpg.predictions.json").write_text(json.dumps(people))
+    (clip,) = recordings(tmp_path).clips
+    assert clip.keypoint.shape == (2, 4, 17, 2)
+    np.testing.assert_allclose(clip.keypoint[:, 3], FRAMES[3], atol=0.05)
+
+
+def test_points_of_all_frames_under_a_name(tmp_path):
+    """As of DREAM: an object of joints whose x, y and z are lists."""
+    places = np.stack([body("coco17") + [0.1 * t, 0, 0] for t in range(6)])
+    joints = {name: dict(zip("xyz", places[:, i].T.tolist(), strict=True)) for i, name in enumerate(NAMES)}
+    path = tmp_path / "child.json"
+    path.write_text(json.dumps({"condition": "RET", "frame_rate": 25, "skeleton": joints}))
+    (clip,) = recordings(path).clips
+    assert (clip.layout.name, clip.fps) == ("coco17", 25)
+    np.testing.assert_allclose(clip.keypoint[0], places, rtol=1e-5)
 
 
 def test_poses_with_times_are_frames_and_say_the_rate(tmp_path):

@@ -258,7 +258,7 @@ def test_what_is_wrong_is_named_with_its_line(table, arm, change, message):
     [
         ("", {}, "is an empty file"),
         ("clip,frame,joint,x,y\n", {}, "has no rows"),
-        ("clip,frame,joint,x,y\na,0,hip,1,1\n", {}, "1 joints hip are of no built-in layout; give --layout"),
+        ("clip,frame,joint,x,y\na,0,hip,1,1\n", {}, "1 joint hip is of no built-in layout; give --layout"),
         (rows("coco17").replace("nose", "tail"), {}, "nearest is 'coco17', which lacks tail"),
         (rows("coco17"), {"people": 0}, "0 people"),
         (rows("coco17"), {"val_share": 1.5}, "share of 1.5 is not possible"),

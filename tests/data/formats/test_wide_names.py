@@ -122,3 +122,19 @@ def test_segments_of_xsens_have_its_layout(tmp_path):
     first = dict(zip(*(line.split(",") for line in path.read_text().splitlines()[:2]), strict=True))
     place = clip.layout.joints.index("right_collar")
     assert clip.keypoint[0, 0, place, 0] == np.float32(first["Right Shoulder_x"])
+
+
+def test_parts_of_holistic_with_numbers(tmp_path):
+    """As Kaggle's fingerspelling has them: x_face_0 ... x_right_hand_20; the face is left out."""
+    parts = {"face": 12, "left_hand": 21, "pose": 33, "right_hand": 21}
+    names = [f"{part}_{i}" for part, count in parts.items() for i in range(count)]
+    columns = [f"{axis}_{name}" for axis in "xyz" for name in names]
+    values = np.random.default_rng(0).uniform(0.2, 0.8, (6, len(columns))).round(3)
+    lines = [",".join(columns), *(",".join(map(str, row)) for row in values.tolist())]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    found = recordings(tmp_path / "a.csv", units="normalised")
+    (clip,) = found.clips
+    wrist = values[:, columns.index("x_right_hand_0")]
+    assert len(clip.layout) == 75
+    np.testing.assert_allclose(clip.keypoint[0, :, 54, 0], wrist, rtol=1e-5)
+    assert "12 of 87 joints, MediaPipe's face" in found.skipped()

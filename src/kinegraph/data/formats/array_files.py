@@ -29,10 +29,10 @@ from kinegraph.data.formats.json_rows import array_of, depth_of
 from kinegraph.data.formats.matlab import SUFFIX as MAT
 from kinegraph.data.formats.matlab import flat, load_mat, unwrapped
 from kinegraph.data.formats.named_arrays import (
-    JOINED,
     OF_CLIPS,
     OF_LABELS,
     axes_in,
+    columns_in,
     is_list,
     labels_in,
     meaning,
@@ -179,15 +179,13 @@ def open_named(path: Path, joints: int | None = None) -> ArrayFile:
 
 def _joined(file: ArrayFile) -> ArrayFile:
     """The arrays, in which x, y and z that stand apart are one."""
-    if not (names := axes_in(file.shapes)):
+    names = axes_in(file.shapes) or [name for it in columns_in(file.shapes).values() for name in it]
+    if not names:
         return file
+    joined = with_joined_axes({name: file.load(name) for name in names})
     shapes = {name: shape for name, shape in file.shapes.items() if name not in names}
-    shapes |= {JOINED: (*file.shapes[names[0]], len(names))}
-
-    def load(name: str) -> Any:
-        return np.stack([file.load(it) for it in names], -1) if name == JOINED else file.load(name)
-
-    return ArrayFile(shapes, load)
+    shapes |= {name: it.shape for name, it in joined.items()}
+    return ArrayFile(shapes, lambda name: joined[name] if name in joined else file.load(name))
 
 
 def _of_axes(values: Mapping[str, Any]) -> dict[str, Any]:

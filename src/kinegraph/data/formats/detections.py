@@ -20,9 +20,11 @@ from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 NUMBERED = re.compile(r"(.*?)[_\-. ]?(\d{1,12})")
+SECOND_ENDING = re.compile(r"(\.(jpe?g|png|bmp|predictions|openpifpaf))+$", re.IGNORECASE)  # of a.jpg.predictions.json
 LARGEST_STEP = 12  # between the numbers of a sequence's pictures; others are single pictures
 OF_PROGRAMS = re.compile(r"labels|json|predictions|sep-json|(predict|track)\d*", re.IGNORECASE)  # folders of results
 MOST_FRAMES = 1_000_000
+FEWEST_STEPS = 4
 # Joints of body, face and hands -> the layout of the body, which the first ones are, and of all.
 WITH_BODY = {136: ("halpe26", "halpe136"), 133: ("coco17", "wholebody133")}
 
@@ -58,6 +60,7 @@ class Pictures:
 def picture_number(name: str) -> tuple[str, int | None]:
     """The recording and the number that the name of a picture says: "walk/img_0012.jpg" -> ("walk", 12)."""
     path = PurePosixPath(name.replace("\\", "/"))
+    path = path.with_stem(SECOND_ENDING.sub("", path.stem))
     found = NUMBERED.fullmatch(path.stem)
     folder = "" if str(path.parent) == "." else str(path.parent)
     if found is None:
@@ -71,7 +74,7 @@ def sequences(recordings: Sequence[Pictures]) -> list[Pictures]:
     found = []
     for one in recordings:
         steps = np.diff(np.array(sorted(one.people), float))
-        if len(steps) and steps.max() > LARGEST_STEP and np.median(steps) > 2:
+        if len(steps) and steps.max() > LARGEST_STEP and np.median(steps) > 2 and not are_even(steps):
             found += [
                 replace(one, name=f"{one.name}-{frame}" if one.name else str(frame), people={frame: there})
                 for frame, there in sorted(one.people.items())
@@ -224,6 +227,11 @@ def _clip(one: Pictures, layout: JointLayout, people: int, left_out: dict[str, i
     )
 
 
+def are_even(steps: Sequence[float] | np.ndarray) -> bool:
+    """Whether steps between numbers of frames are all the same, as where a video's frame of each second was taken."""
+    return len(steps) >= FEWEST_STEPS and min(steps) == max(steps) >= 2
+
+
 def frame_numbers(numbers: Sequence[int]) -> tuple[np.ndarray, float]:
     """Frames counted from 0, and the step between them: numbers in steps of two and more follow each other.
 
@@ -233,7 +241,7 @@ def frame_numbers(numbers: Sequence[int]) -> tuple[np.ndarray, float]:
         raise ValueError(f"frames are numbered up to {max(numbers):.3g}; expected at most {MOST_FRAMES:,}")
     found = np.array([number - min(numbers) for number in numbers], np.int64)
     steps = np.diff(found)
-    if len(steps) > 1 and np.median(steps) >= 2 and steps.max() <= LARGEST_STEP:
+    if are_even(steps) or (len(steps) > 1 and np.median(steps) >= 2 and steps.max() <= LARGEST_STEP):
         return np.arange(len(found)), float(steps.mean())
     if found[-1] > MOST_FRAMES:
         raise ValueError(f"frames are numbered up to {found[-1]:,}; expected at most {MOST_FRAMES:,}")

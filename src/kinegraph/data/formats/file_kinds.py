@@ -152,6 +152,18 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
         "a frame of both hands, as H2O has them",
         "save the numbers behind each 0 or 1 of all frames as .npy (frames, 2, 21, 3): the joints of hand21",
     ),
+    (
+        (".pickle", ".pkl"),
+        rb"all_joints_names|nms radius",
+        "detections of DeepLabCut before its tracking",
+        "give the .h5 or .csv that deeplabcut.convert_detections2tracklets and stitch_tracklets write",
+    ),
+    (
+        (".h5",),
+        rb"poseest",
+        "poses of JABS",
+        "save its poseest/points[..., ::-1] by numpy.save, (frames, mice, 12, 2), and give --layout my.yaml",
+    ),
     ((".pose",), rb"", "a file of pose-format", "save its body.data and body.confidence by numpy.savez, x and scores"),
     (
         (".pb", ".binarypb", ".pbtxt"),

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.clip_columns import image_size_of, label_in
-from kinegraph.data.formats.landmarks import IN_PIXELS, LANDMARKS, WORLD, frames_of
+from kinegraph.data.formats.landmark_points import IN_PIXELS
+from kinegraph.data.formats.landmarks import LANDMARKS, WORLD, frames_of
 from kinegraph.data.formats.named_joints import joint_index, layout_of
 from kinegraph.data.formats.openpose_files import _id, _pose
 from kinegraph.data.formats.openpose_parts import BODIES

@@ -15,18 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from kinegraph.data.formats.conventions import SCORES as SCORES_BESIDE
+from kinegraph.data.formats.landmark_points import FEWEST, Point, body_in, is_body, is_listed_body, is_point, is_row
 from kinegraph.data.formats.named_joints import are_joints
 from kinegraph.data.formats.recordings import FormatError
 from kinegraph.messages import quoted
 from kinegraph.skeleton.layout import load_layout
 
-SCORES = ("visibility", "presence", "score", "confidence", "visible", "inFrameLikelihood")
-NAMES = ("name", "part", "landmark_name", "landmark", "joint", "label")
-NUMBERS = ("index", "id", "idx", "landmark_id", "landmark_index", "joint_id", "i")
 FRAMES = ("frames", "data", "results", "sequence", "poses_by_frame", "frame_data", "tracks")
 FRAME_NUMBERS = ("frame", "frameid", "framenumber", "frameindex", "frameidx", "framenum", "frameno")
 TIMES = ("timestamp", "time", "timestamps", "timesec", "timestampms", "timems")  # of a frame, without _ and case
-PEOPLE = ("people", "persons", "poses", "bodies", "hands", "detections", "annots", "skeletons")
+PEOPLE = ("people", "persons", "poses", "bodies", "hands", "detections", "annots", "skeletons", "predictions")
 WHO = (
     "track_id",
     "trackId",
@@ -39,7 +37,9 @@ WHO = (
 )
 LANDMARKS = ("pose_landmarks", "poseLandmarks", "landmarks", "keypoints", "hand_landmarks", "handLandmarks",
              "multi_hand_landmarks", "multiHandLandmarks", "pose", "landmark", "joints",
-             "keypoints3d", "keypoints_3d", "joints3d", "joints_3d", "keypoints2d", "keypoints_2d")  # fmt: skip
+             "keypoints3d", "keypoints_3d", "joints3d", "joints_3d", "keypoints2d", "keypoints_2d",
+             "bodyparts")  # fmt: skip
+SKELETON = "skeleton"  # an object of joints with their points in all frames, or bones
 WORLD = ("pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks")
 HANDEDNESS = ("handedness", "handednesses", "multi_handedness", "multiHandedness")
 SAID_SIDE = ("category_name", "categoryName", "label", "display_name", "classification", "handedness", "side", "hand")
@@ -49,15 +49,7 @@ HANDS_BESIDE = {
 }
 OF_BODY = 33  # joints
 NUMBERED = re.compile(r"(?:frame|image|img)?[_\- ]?(\d{1,9})(?:\.(?:jpg|jpeg|png))?", re.IGNORECASE)
-FEWEST = 5  # joints
-# Joints that a list of numbers alone may have, with how many numbers each has; the first one that fits.
-OF_NUMBERS = ((4, (33,)), (2, (33,)), (3, (13, 15, 17, 18, 19, 20, 21, 23, 24, 25, 26, 32, 33, 133, 136)),
-              (2, (13, 15, 17, 18, 19, 20, 21, 23, 24, 25, 26, 32, 133, 136)))  # fmt: skip
-UNSAID = math.nan  # the score of a row of three numbers, the third of which may be the score
-IN_PIXELS = 10.0  # a larger coordinate is in pixels, or in mm
 MOST_PEOPLE = 4  # of one frame; a longer list of bodies that stands alone is a list of frames
-
-Point = tuple[float, float, float, float]  # x, y, z, score
 
 
 @dataclass
@@ -81,8 +73,11 @@ def frames_of(content: object, path: Path, hands: bool = False) -> Iterator[Fram
     Raises ValueError for what is no list of frames.
     """
     if isinstance(content, Mapping):
-        places = (content, *(content.get(key) for key in (*LANDMARKS, *WORLD)))
+        places = (content, *(content.get(key) for key in (*LANDMARKS, *WORLD, SKELETON)))
         content = next(filter(None, (_turned(it, path) for it in places)), content)
+    if (tracked := _of_vitpose(content)) is not None:
+        yield from tracked
+        return
     for who, frames in (people := _of_people(content)):
         yield from (replace(it, ids=[who] * len(it.bodies)) for it in frames_of(frames, path, hands))
     if people:
@@ -94,22 +89,54 @@ def frames_of(content: object, path: Path, hands: bool = False) -> Iterator[Fram
             yield from frames_of(inner, path, hands)
             return
         alone = next((content[key] for key in (*LANDMARKS, *WORLD) if content.get(key)), None)
-        if isinstance(alone, list) and len(alone) > MOST_PEOPLE and all(map(_is_listed_body, alone)):
+        if isinstance(alone, list) and len(alone) > MOST_PEOPLE and all(map(is_listed_body, alone)):
             yield from frames_of(alone, path, hands)
             return
         numbers = {key: found for key in content if (found := NUMBERED.fullmatch(str(key)))}
-        if numbers and len(numbers) == len(content) and not _is_body(content):
+        if numbers and len(numbers) == len(content) and not is_body(content):
             for key, found in numbers.items():
                 yield replace(_frame(content[key], path, hands), number=int(found[1]))
             return
         yield _frame(content, path, hands)
     elif not isinstance(content, list):
         raise ValueError(f"{path} is no list of landmarks or frames")
-    elif _is_listed_body(content):
+    elif is_listed_body(content) or _are_detections(content):
         yield _frame(content, path, hands)
     else:
         for frame in content:
             yield _frame(frame, path, hands)
+
+
+def _of_vitpose(content: object) -> list[Frame] | None:
+    """The frames of easy_ViTPose: people by their ids, joints as y, x and score, whose names stand beside them.
+
+    Source: JunkyByte/easy_ViTPose, README.
+    """
+    names = content.get(SKELETON) if isinstance(content, Mapping) else None
+    frames = content.get("keypoints") if isinstance(content, Mapping) else None
+    if not isinstance(names, Mapping) or not isinstance(frames, list):
+        return None
+    people = [list(it.items()) for it in frames if isinstance(it, Mapping)]
+    rows = all(is_listed_body(joints) and all(map(is_row, joints)) for frame in people for _, joints in frame)
+    if len(people) < len(frames) or not rows or not all(isinstance(it, str) for it in names.values()):
+        return None
+    named = [
+        [
+            {str(names.get(str(i), i)): (x, y, 0.0, score) for i, (y, x, score) in enumerate(joints)}
+            for _, joints in frame
+        ]
+        for frame in people
+    ]
+    return [
+        Frame(bodies, t, ids=[who for who, _ in frame])
+        for t, (frame, bodies) in enumerate(zip(people, named, strict=True))
+    ]
+
+
+def _are_detections(content: Sequence[object]) -> bool:
+    """Whether these are the people of one picture: each has a box, none a frame or a time."""
+    boxed = all(isinstance(it, Mapping) and "bbox" in it for it in content)
+    return boxed and all(said_of(it, (*FRAME_NUMBERS, *TIMES)) is None for it in content if isinstance(it, Mapping))
 
 
 def _inner(content: Mapping[str, Any]) -> Any:
@@ -154,7 +181,7 @@ def _points_of_frames(value: Any) -> list:
         even = len({*map(len, series.values())}) == 1
         return [dict(zip(series, it, strict=True)) for it in zip(*series.values(), strict=True)] if even else []
     points = value if isinstance(value, list) else []
-    fits = all(it is None or _is_row(it) or _is_point(it) for it in points)
+    fits = all(it is None or is_row(it) or is_point(it) for it in points)
     return points if fits and any(it is not None for it in points) else []
 
 
@@ -209,21 +236,21 @@ def _bodies(frame: object, path: Path) -> list[dict[str, Point]]:
     """The bodies in what stands for a frame."""
     if not frame:
         return []
-    if _is_listed_body(frame):
-        return [_body(frame, path)]
+    if is_listed_body(frame):
+        return [body_in(frame, path)]
     if isinstance(frame, Mapping):
         named = next((frame[key] for key in (*LANDMARKS, *PEOPLE, *WORLD) if frame.get(key)), None)
         if named is None:  # bodies under names of their own, such as left_hand
-            return [_body(it, path) for it in frame.values() if _is_body(it)]
-        if _is_listed_body(named):
-            return [_scored(_body(named, path), frame)]
+            return [body_in(it, path) for it in frame.values() if is_body(it)]
+        if is_listed_body(named):
+            return [_scored(body_in(named, path), frame)]
         bodies = _bodies(named, path)
         said = next((frame[key] for key in SCORES_BESIDE if isinstance(frame.get(key), list)), [])
         if len(said) == len(bodies) and all(isinstance(it, list) for it in said):
             return [_scored(body, {SCORES_BESIDE[0]: scores}) for body, scores in zip(bodies, said, strict=True)]
         return bodies
     if isinstance(frame, list) and all(isinstance(it, list | Mapping) or it is None for it in frame):
-        return [body for it in frame for body in ([_body(it, path)] if _is_listed_body(it) else _bodies(it, path))]
+        return [body for it in frame for body in ([body_in(it, path)] if is_listed_body(it) else _bodies(it, path))]
     raise ValueError(f"{path} has as a frame {quoted(frame)[:80]}, expected a list of landmarks with x and y")
 
 
@@ -246,7 +273,7 @@ def sides_of(frame: object, bodies: int) -> list[str]:
         said = next((frame[key] for key in HANDEDNESS if frame.get(key)), None)
         among = next((frame[key] for key in PEOPLE if isinstance(frame.get(key), list)), None)
         alone = not any(frame.get(key) for key in (*LANDMARKS, *PEOPLE, *WORLD))
-        named = [str(key) for key, value in frame.items() if alone and _is_body(value)]
+        named = [str(key) for key, value in frame.items() if alone and is_body(value)]
         sides = [_side(it) for it in said] if isinstance(said, list) else [_side(said)] if said else []
         sides = sides or ([_side(it) for it in among] if among else [_side(it) for it in named])
     else:
@@ -283,102 +310,12 @@ def hands_beside(frame: Mapping[str, object], body: Mapping[str, Point], path: P
     found: dict[str, Point] = {}
     for place, side in enumerate(("left", "right")):
         hand = next((frame[key] for key in HANDS_BESIDE[side] if frame.get(key)), None)
-        if isinstance(hand, list) and len(hand) == 1 and _is_listed_body(hand[0]):
+        if isinstance(hand, list) and len(hand) == 1 and is_listed_body(hand[0]):
             hand = hand[0]
-        if hand is None or not _is_listed_body(hand):
+        if hand is None or not is_listed_body(hand):
             continue
-        for i, point in enumerate(_body(hand, path).values()):
+        for i, point in enumerate(body_in(hand, path).values()):
             if i < len(names):
                 first = OF_BODY + place * len(names)
                 found[str(first + i) if numbered else f"{side}_hand_{names[i]}"] = point
     return found
-
-
-# ---- bodies and points -----------------------------------------------------------------------------------------------
-
-
-def _is_body(value: object) -> bool:
-    """Whether this is a list of points with x and y, or an object of them."""
-    if isinstance(value, Mapping):
-        return sum(_is_point(it) or _is_row(it) for it in value.values()) >= FEWEST
-    return isinstance(value, list) and len(value) >= FEWEST and all(map(_is_point, value))
-
-
-def _is_listed_body(value: object) -> bool:
-    """Whether this is a body, also one of plain numbers."""
-    if _is_body(value) or _width_of(value):
-        return True
-    return (
-        isinstance(value, list)
-        and sum(map(_is_row, value)) >= FEWEST
-        and all(it is None or _is_row(it) for it in value)
-    )
-
-
-def _is_row(value: object) -> bool:
-    numbers = isinstance(value, list) and all(isinstance(it, int | float) or it is None for it in value)
-    return isinstance(value, list) and 2 <= len(value) <= 5 and numbers
-
-
-def _width_of(value: object) -> int:
-    """The numbers of each joint in a list of numbers alone; 0 for anything else."""
-    if not isinstance(value, list) or not all(isinstance(it, int | float) or it is None for it in value):
-        return 0
-    return next((width for width, joints in OF_NUMBERS if len(value) in [it * width for it in joints]), 0)
-
-
-def _is_point(value: object) -> bool:
-    if isinstance(value, Mapping) and isinstance(value.get("position"), Mapping):
-        value = value["position"]
-    return isinstance(value, Mapping) and all(
-        axis in value and (value[axis] is None or isinstance(value[axis], int | float)) for axis in "xy"
-    )
-
-
-def _body(value: Any, path: Path) -> dict[str, Point]:
-    if isinstance(value, Mapping):
-        rows = {str(name): point for name, point in value.items() if _is_row(point)}
-        if len(rows) >= FEWEST:
-            return _of_rows(rows)
-        return {str(name): _point(point) for name, point in value.items() if _is_point(point)}
-    if width := _width_of(value):
-        value = [value[at : at + width] for at in range(0, len(value), width)]
-    if not any(isinstance(point, Mapping) for point in value):
-        return _of_rows({str(place): row or [None, None] for place, row in enumerate(value)})
-    names = [_said(point, NAMES, str) for point in value]
-    numbers = [_said(point, NUMBERS, int) for point in value]
-    for said in (names, numbers, range(len(value))):
-        keys = [str(it) for it in said if it is not None]
-        if len(set(keys)) == len(value):
-            return {key: _point(point) for key, point in zip(keys, value, strict=True)}
-    raise FormatError("joints", f"{path} has a body whose joints have no names and numbers of their own")
-
-
-def _of_rows(rows: Mapping[str, list[float]]) -> dict[str, Point]:
-    """Joints by name as lists of x, y and, beside pixels, a score; or x, y, z."""
-    there = [row for row in rows.values() if not any(it is None or it != it for it in row)]
-    scored = all(len(row) == 3 and 0 <= row[2] <= 1 for row in there)
-    if scored and any(abs(row[0]) > IN_PIXELS or abs(row[1]) > IN_PIXELS for row in there):
-        return {name: _point([*row[:2], 0.0, *row[2:]]) for name, row in rows.items()}
-    return {name: _point(row) for name, row in rows.items()}
-
-
-def _said(point: object, keys: Sequence[str], kind: type) -> object:
-    """What a point says it is."""
-    if not isinstance(point, Mapping):
-        return None
-    return next((point[key] for key in keys if type(point.get(key)) is kind), None)
-
-
-def _point(point: Any) -> Point:
-    if isinstance(point, list):
-        if any(it is None or it != it for it in point):
-            return 0.0, 0.0, 0.0, 0.0
-        x, y, z, score = [*point[:3], 0.0][:3] + [point[3] if len(point) > 3 else UNSAID if len(point) == 3 else 1.0]
-        return float(x), float(y), float(z), float(score)
-    score = next((point[key] for key in SCORES if isinstance(point.get(key), int | float)), 1.0)
-    place = point["position"] if isinstance(point.get("position"), Mapping) else point
-    x, y, z = (place.get(axis) for axis in "xyz")
-    if x is None or y is None or x != x or y != y:  # not seen
-        return 0.0, 0.0, 0.0, 0.0
-    return float(x), float(y), float(z) if isinstance(z, int | float) else 0.0, float(score)

@@ -39,6 +39,7 @@ from kinegraph.data.formats.detections import frame_numbers, picture_number, sid
 from kinegraph.data.formats.json_lines import lists_bodies
 from kinegraph.data.formats.json_rows import TEXTS, first_record, read_records
 from kinegraph.data.formats.landmark_clips import facts_in, named_clips, said_of_clips, unpickled
+from kinegraph.data.formats.landmark_points import PLACES
 from kinegraph.data.formats.landmarks import (
     FRAMES,
     HANDS_BESIDE,
@@ -74,7 +75,7 @@ HEAD = 1 << 14
 LOOKED_AT = 20  # files of a folder
 LARGEST_PICKLE = 1 << 27  # bytes; lists take many times as much memory as arrays
 OTHERS = (b'"clips"', b'"image_id"', b'"annotations"', b'"keypoint_scores"', b'_keypoints_2d"',
-          b"AlphaPose", b'"skeleton"')  # fmt: skip
+          b"AlphaPose")  # fmt: skip
 WORDS = (b'"landmarks"', b'"pose_landmarks"', b'"poseLandmarks"', b'"pose_world_landmarks"')
 NAMED_ROW = re.compile(  # a joint with its place, or with its places in all frames
     rb'"(nose|(left|right|l|r)[ _]?(shoulder|hip|knee|wrist))"\s*:\s*(\{\s*"x"\s*:\s*)?(\[\s*|null\s*,\s*){1,9}'
@@ -87,8 +88,12 @@ NUMBERED_ROWS = re.compile(  # frames by their numbers, each a list of joints
     re.IGNORECASE,
 )
 OBJECT_OF_ROWS = re.compile(rb'"(landmarks|keypoints|joints)"\s*:\s*\{\s*"[^"]{1,60}"\s*:\s*\[\s*-?\d[-\d.eE+]*\s*,')
-LISTED = re.compile(rb'"(%s)"\s*:\s*\[\s*(\[\s*){0,2}(-?\d|NaN|null)' % "|".join((*LANDMARKS, *WORLD)).encode())
-OF_LISTS = re.compile(rb'"skeletons"\s*:\s*\[\s*[\[\d]')  # of NW-UCLA
+LISTED = re.compile(rb'"(%s)"\s*:\s*\[\s*(\[\s*){0,3}(-?\d|NaN|null)' % "|".join((*LANDMARKS, *WORLD)).encode())
+SERIES = re.compile(rb'"[^"]{1,60}"\s*:\s*\{\s*"x"\s*:\s*\[\s*(-?\d|NaN|null)')  # x of a joint in all frames
+PLACED = re.compile(rb'"(%s)"\s*:\s*\[\s*-?\d' % "|".join(PLACES).encode())  # a point that is a list
+TRACKED = re.compile(rb'"keypoints"\s*:\s*\[\s*\{\s*"\d+"\s*:\s*\[\s*\[')  # of easy_ViTPose
+OF_LISTS = re.compile(rb'"skeletons"\s*:\s*\[\s*[\[\d]|"skeleton"\s*:\s*\[')  # of NW-UCLA, of others
+FORMS = (OBJECT_OF_ROWS, NAMED_ROW, NUMBERED_ROWS, LISTED, SERIES, PLACED, TRACKED)
 RATES = ("fps", "frame_rate", "frameRate", "framerate")
 SIDES = (("width", "height"), ("image_width", "image_height"), ("frame_width", "frame_height"),
          ("video_width", "video_height"), ("imageWidth", "imageHeight"), ("videoWidth", "videoHeight"))  # fmt: skip
@@ -115,7 +120,7 @@ def _has_landmarks(file: Path) -> bool:
     with file.open("rb") as content:
         head = content.read(HEAD)
     points = all(re.search(rb'"%s"\s*:' % axis, head) for axis in (b"x", b"y")) or any(word in head for word in WORDS)
-    points = points or any(it.search(head) for it in (OBJECT_OF_ROWS, NAMED_ROW, NUMBERED_ROWS, LISTED))
+    points = points or any(it.search(head) for it in FORMS)
     return points and not any(word in head for word in OTHERS) and not OF_LISTS.search(head)
 
 

@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 
 from kinegraph.data.formats.conventions import SCORES
+from kinegraph.data.formats.table_forms import wide_joints
 from kinegraph.data.split_names import PARTS
 
 DATA, LABELS, NAMES = "data", "labels", "names"
+JOINT_NAMES, FEWEST_JOINTS = "joint_names", 5
 JOINED = "keypoints"  # the array of x, y and z that stand apart
 AXIS = re.compile(r"(.*?)[_\- ]?([xyz])(?:s|[_ ]?coords?|[_ ]?coordinates?)?", re.IGNORECASE)
 # Words in the names of arrays of clips, and of their labels.
@@ -60,13 +62,31 @@ def axes_in(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     return names if len({shapes[name] for name in names}) == 1 else []
 
 
+def columns_in(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, list[str]]:
+    """The joints whose coordinates are arrays (frames,) each, as columns of a table are, and the names of these."""
+    length = next((shape[0] for shape in shapes.values() if len(shape) == 1 and shape[0] > 1), None)
+    names = [name for name, shape in shapes.items() if shape == (length,)]
+    joints = {joint.name: [names[it] for it in joint.places[:3] if it >= 0] for joint in wide_joints(names)}
+    return joints if len(joints) >= FEWEST_JOINTS and len({*map(len, joints.values())}) == 1 else {}
+
+
 def with_joined_axes(content: Mapping[str, Any]) -> Mapping[str, Any]:
     """The values, in which x, y and z that stand apart are one array (frames, joints, coordinates)."""
     shapes = {name: it.shape for name, it in content.items() if isinstance(it, np.ndarray)}
+    if joints := columns_in(shapes):
+        used = {name for names in joints.values() for name in names}
+        places = np.stack([np.stack([content[name] for name in names], -1) for names in joints.values()], 1)
+        return {name: it for name, it in content.items() if name not in used} | {JOINED: places} | names_of(joints)
     if not (names := axes_in(shapes)):
         return content
     rest = {name: it for name, it in content.items() if name not in names}
     return rest | {JOINED: np.stack([content[name] for name in names], -1)}
+
+
+def names_of(joints: Sequence[str] | Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The array of the names of joints, where they are no numbers."""
+    names = [*joints]
+    return {} if all(map(str.isdecimal, names)) else {JOINT_NAMES: np.array(names)}
 
 
 def _of_mapping(content: Mapping[str, Any], stem: str) -> Arrays:

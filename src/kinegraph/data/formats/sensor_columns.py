@@ -18,6 +18,9 @@ POSITION = re.compile(rf"(.+?){WORDS}([xyz])", re.IGNORECASE)
 SHORT = re.compile(r"(.+)[ _.\-][pt]([xyz])", re.IGNORECASE)
 BEFORE = re.compile(r"[23]d([xyz])[ _.\-](.+)", re.IGNORECASE)  # 2DX_head
 JOINED = re.compile(r"(.*[a-z0-9])([XYZ])")
+NUMBERED = re.compile(
+    r"(pose|points?|joint|keypoint|kpt?|landmark|lm|marker|node|bodypart)_?([XYZ])_?(\d{1,3})"
+)  # poseX0
 WITH_UNIT = re.compile(r"(.[ _.\-][xyz])[ _.\-](px|pixels?|mm|cm|m)$", re.IGNORECASE)  # nose_x_px
 STATE = re.compile(r"(.+?)[ _.\-]*(?:tracking)?[ _.\-]*(?:state|tracked)", re.IGNORECASE)
 NO_PLACES = (
@@ -37,6 +40,8 @@ def usual_column(column: str) -> str:
     for pattern in (POSITION, SHORT, JOINED):
         if match := pattern.fullmatch(column):
             return f"{match[1]}_{match[2].lower()}"
+    if match := NUMBERED.fullmatch(column):
+        return f"{match[1]}{match[3]}_{match[2].lower()}"
     if match := BEFORE.fullmatch(column):
         return f"{match[2]}_{match[1].lower()}"
     if match := STATE.fullmatch(column):

@@ -72,6 +72,7 @@ FEWEST_JOINTS = 3
 BREAK = "break"
 HOLISTIC = {"pose": holistic().joints[:33], "left_hand": holistic().joints[33:54], "right_hand": holistic().joints[54:]}
 FACE = "face"
+OF_HOLISTIC = re.compile(rf"({'|'.join(HOLISTIC)}|{FACE})[ _.\-]?(\d{{1,3}})", re.IGNORECASE)
 FIRST_FRAME = 1000  # rows in which a face shows
 OF_XSENS = {name: NAMES[name] for name in ("L5", "L3", "T12", "T8")}
 WITH_FACE, OF_BODY = 501, 33  # joints of MediaPipe's body and face
@@ -263,6 +264,9 @@ def _names(joints: Sequence[str]) -> list[str]:
     """The names of joints; numbers from 0 where they are numbers, also behind one word: landmark_0, landmark_1 ..."""
     if {*OF_XSENS} <= {*joints}:
         return [OF_XSENS.get(joint, NAMES.get(joint.replace(" ", ""), joint)) for joint in joints]
+    parts = [OF_HOLISTIC.fullmatch(joint) for joint in joints]
+    if all(parts) and len({part[1].lower() for part in parts if part}) > 1:
+        return [_of_part(part[1].lower(), int(part[2])) for part in parts if part]
     numbers = [re.fullmatch(r"(.*?)(\d{1,3})", joint) for joint in joints]
     if not all(numbers) or len({number[1] for number in numbers if number}) > 1:
         return list(joints)
@@ -271,8 +275,17 @@ def _names(joints: Sequence[str]) -> list[str]:
     return [str(place - first) for place in places]
 
 
+def _of_part(part: str, number: int) -> str:
+    """The name of a joint of MediaPipe's Holistic by its part and its number in it."""
+    names = HOLISTIC.get(part, ())
+    return names[number] if number < len(names) else f"{part}_{number}"
+
+
 def body_of(joints: Sequence[WideJoint]) -> Sequence[WideJoint]:
-    """The joints of MediaPipe's body, where those of its face stand behind them without names."""
+    """The joints of MediaPipe's body and hands without those of its face, also where these have no names."""
+    of_face = [joint.name.startswith(f"{FACE}_") for joint in joints]
+    if any(of_face) and not all(of_face):
+        return [joint for joint, face in zip(joints, of_face, strict=True) if not face]
     numbered = all(joint.name == str(place) for place, joint in enumerate(joints))
     return joints[:OF_BODY] if len(joints) == WITH_FACE and numbered else joints
 
@@ -287,7 +300,7 @@ def face_of(path: Path) -> tuple[str, ...]:
         there = any(row[places[0]].strip().lower() == FACE for _, row in first if len(row) == len(header))
         return ("rows of type face",) * there
     face = len(joints) - len(body_of(joints))
-    return (f"{face} of {len(joints)} joints, MediaPipe's face behind its body",) * bool(face)
+    return (f"{face} of {len(joints)} joints, MediaPipe's face",) * bool(face)
 
 
 def left_out(header: Sequence[str]) -> list[str]:

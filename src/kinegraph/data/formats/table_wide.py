@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from kinegraph.data.formats.detections import are_even
 from kinegraph.data.formats.number_blocks import NotPlain, numbers, plain_lines
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.data.formats.table_forms import Wide
@@ -59,7 +60,7 @@ def consecutive(frame: Int[np.ndarray, "rows"]) -> tuple[Int[np.ndarray, "rows"]
     """
     numbers = np.unique(frame)
     steps = np.diff(numbers)
-    if len(steps) < 2 or np.median(steps) < 2 or steps.max() > MOST_STEP:
+    if not are_even(steps) and (len(steps) < 2 or np.median(steps) < 2 or steps.max() > MOST_STEP):
         return frame - frame.min(), 1.0
     return np.searchsorted(numbers, frame), float(steps.mean())
 

@@ -81,7 +81,7 @@ def decided(found: Recordings, expected: JointLayout | None = None, upright: boo
         if units == "image" and first[0].image_size is None:
             units, reason = UNSIZED, f"{reason}, of unknown size: kept as they are; --image-size makes them pixels"
         assumed += [f"units: {reason} (--units)"] if reason else []
-    if "up" in found.guessed and units not in ("image", UNSIZED):
+    if "up" in found.guessed and units not in ("px", "image", UNSIZED):
         assumed += _vertical(first, layout, scored)
     if found.guessed and not upright and (scored or units in ("px", "image", UNSIZED)):
         assumed += _vertical_of_pictures(first, layout)
