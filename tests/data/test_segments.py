@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinegraph.cli import main
-from kinegraph.data.formats.each_person import each_person
+from kinegraph.data.formats.people import each_person
 from kinegraph.data.formats.recordings import Fault, Recordings
 from kinegraph.data.segments import READERS, read_table, read_tables
 from kinegraph.data.segments.attach import clips_of_segments, complete, with_none, with_segments

@@ -9,8 +9,8 @@ import torch
 import kinegraph as kg
 from kinegraph.cli import main
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.inference.export_prepared import NORMALISED, SAMPLED, Preparation, obstacle_to_tracing
 from kinegraph.inference.exported import load_exported, recording_of
-from kinegraph.inference.preparation import NORMALISED, SAMPLED, Preparation, obstacle_to_tracing
 from kinegraph.models.weights import load_weights, save_weights
 
 ALL = ("joint", "bone", "k_bone", "joint_motion", "bone_motion", "k_bone_motion")

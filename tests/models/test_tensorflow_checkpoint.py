@@ -23,8 +23,7 @@ from kinegraph.models.checkpoint_file import read_state
 from kinegraph.models.layers.winograd import TemporalConvolution
 from kinegraph.models.published import load_published, save_published
 from kinegraph.models.stgcn import STGCN
-from kinegraph.models.tensor_bundle import _packed_table, read_bundle
-from kinegraph.models.tensorflow_checkpoint import GRAPH
+from kinegraph.models.tensorflow_checkpoint import GRAPH, _packed_table, read_bundle
 from kinegraph.models.weights_path import find_index
 from kinegraph.protobuf import field, number_field
 

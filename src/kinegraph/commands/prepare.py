@@ -23,7 +23,7 @@ from kinegraph.data.dataset_checks import dataset_findings, line_of
 from kinegraph.data.formats import options_of, recognise, recordings
 from kinegraph.data.formats.class_choice import chosen
 from kinegraph.data.formats.clip_columns import MADE, MADE_HERE
-from kinegraph.data.formats.each_person import each_person, lists_persons
+from kinegraph.data.formats.people import each_person, lists_persons
 from kinegraph.data.formats.recordings import facts_of
 from kinegraph.data.formats.steps import without_faults
 from kinegraph.data.segments import SegmentTable, read_tables

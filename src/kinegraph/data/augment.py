@@ -1,12 +1,14 @@
 """Random variations of a training clip. Each draws from the generator it is given; joints at zero stay at zero."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from kinegraph.messages import quoted
 from kinegraph.skeleton.anatomy import other_side
 from kinegraph.skeleton.geometry import seen
 from kinegraph.skeleton.layout import JointLayout
@@ -60,10 +62,46 @@ class Augmentation:
             if not 0 <= getattr(self, name) <= top:
                 raise ValueError(f"augment.{name} is {getattr(self, name)}, expected between 0 and {top:g}")
 
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> "Augmentation":
+        """From plain data of any origin. Raises ValueError for an unknown field, and for a value of another kind."""
+        values = {RENAMED.get(name, name): value for name, value in saved.items()}
+        check_fields(cls, "augment.", values)
+        if not isinstance(turns := values.get("rotation", (0, 0, 0)), list | tuple) or len(turns) != 3:
+            raise ValueError(f"preprocessing.augment.rotation is {quoted(turns)}, expected three numbers")
+        for place, turn in enumerate(turns):
+            check_kind(f"augment.rotation[{place}]", turn, float)
+        return cls(**values | {"rotation": tuple(turns)})
+
 
 NONE = Augmentation()
 RENAMED = {"warp": "time_warp", "limbs": "bone_lengths", "blend": "mixup"}  # fields of earlier versions
+KINDS: dict[type, tuple[Any, str]] = {
+    bool: (bool, "true or false"), int: (int, "a whole number"), float: (int | float, "a number"),
+}  # fmt: skip
 LEAST, MOST = 0.5, 2.0  # a bone that is seldom seen from the side looks too short in 2D; do not stretch it to rags
+
+
+def check_fields(kind: type, group: str, values: Mapping[str, Any]) -> None:
+    """Raises ValueError for a name that is no field of a data class, and a value that is not of its field's kind.
+
+    group: in front of the names in messages. A weights file may say anything.
+    """
+    known = {field.name: field.type for field in fields(kind)}
+    if wrong := sorted(values.keys() - known):
+        where = f"preprocessing.{group}".removesuffix(".")
+        raise ValueError(f"the weights ask for {where} '{wrong[0]}', which this Kinegraph does not know")
+    for name, value in values.items():
+        for plain in KINDS:
+            if known[name] == plain or (known[name] == plain | None and value is not None):
+                check_kind(group + name, value, plain)
+
+
+def check_kind(name: str, value: object, kind: type) -> None:
+    """Raises ValueError for a value of a preprocessing that is no bool, int or float."""
+    taken, words = KINDS[kind]
+    if not isinstance(value, taken) or (kind is not bool and isinstance(value, bool)):
+        raise ValueError(f"preprocessing.{name} is {quoted(value)}, expected {words}")
 
 
 def augment(

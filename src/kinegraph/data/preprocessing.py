@@ -6,16 +6,15 @@ Frames that no chosen frame is made of are left out before the first step; what 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from kinegraph.data import normalize, sampling
-from kinegraph.data.augment import RENAMED, Augmentation, augment, mirror, random_bend, random_crop
+from kinegraph.data.augment import Augmentation, augment, check_fields, mirror, random_bend, random_crop
 from kinegraph.data.features import Stream, streams
-from kinegraph.data.preprocessing_values import check_kinds
 from kinegraph.messages import quoted
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import Up, body_size
@@ -152,19 +151,12 @@ class Preprocessing:
         A setting that is not there has its default. Raises ValueError for one that is unknown or out of range.
         """
         read: dict[str, Any] = dict(saved)
-        if not isinstance(read.get("augment", {}), Mapping):
-            raise ValueError(f"preprocessing.augment is {quoted(read['augment'])}, expected amounts by name")
-        amounts: dict[str, Any] = dict(read.pop("augment", {}))
-        varied: dict[str, Any] = {RENAMED.get(name, name): value for name, value in amounts.items()}
-        for name, given, known in (("preprocessing", read, cls), ("preprocessing.augment", varied, Augmentation)):
-            if wrong := sorted(set(given) - {f.name for f in fields(known)}):
-                raise ValueError(f"the weights ask for {name} '{wrong[0]}', which this Kinegraph does not know")
-        check_kinds(read, varied)
-        if "rotation" in varied:
-            varied["rotation"] = tuple(varied["rotation"])
-        if "streams" in read:
-            read["streams"] = tuple(read["streams"])
-        return cls(**read, augment=Augmentation(**varied))
+        if not isinstance(amounts := read.pop("augment", {}), Mapping):
+            raise ValueError(f"preprocessing.augment is {quoted(amounts)}, expected amounts by name")
+        check_fields(cls, "", read)
+        if not isinstance(chosen := read.get("streams", ("joint",)), list | tuple):
+            raise ValueError(f"preprocessing.streams is {quoted(chosen)}, expected a list")
+        return cls(**read | {"streams": tuple(chosen)}, augment=Augmentation.from_dict(amounts))
 
 
 def prepare_clip(

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kinegraph.cli import main
-from kinegraph.data.formats import deeplabcut_csv, read, recognise, recordings
+from kinegraph.data.formats import deeplabcut_rows, read, recognise, recordings
 from kinegraph.data.formats.deeplabcut import layout_of, read_file
 from tests.data.formats import saving
 
@@ -267,9 +267,9 @@ def test_blocks_of_lines_give_what_single_cells_give(rows, step):
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         file = Path(folder) / "mouse.csv"
         file.write_text("\n".join([*ONE.splitlines()[:3], *lines, ""]))
-        patch.setattr(deeplabcut_csv, "BLOCK", 60)
+        patch.setattr(deeplabcut_rows, "BLOCK", 60)
         quick = answer(file)
-        patch.setattr(deeplabcut_csv, "_plain", lambda *_: None)
+        patch.setattr(deeplabcut_rows, "_plain", lambda *_: None)
         assert str(quick) == str(answer(file))
 
 

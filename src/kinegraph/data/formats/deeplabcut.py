@@ -10,7 +10,7 @@ One file is one clip, named as its video: the end that DeepLabCut adds, such as 
 is left out. Body parts are joints, individuals are people, in the order of the first row of their names; the
 likelihood is the score. Files name no bones: each body part is joined to one in the middle, unless a layout is given.
 Three coordinates, as of triangulated videos, are read too; other columns, such as Lightning Pose's variances, are left
-out and said. An .h5 holds the same table (see `deeplabcut_h5`, needs h5py); of a .csv and an .h5 of one name, the .csv
+out and said. An .h5 holds the same table (h5py reads it); of a .csv and an .h5 of one name, the .csv
 is read. The individual "single" holds the places that are no animal's, such as corners, and is left out where there are
 others.
 Source: DeepLabCut, user guide, "Novel Video Analysis", and guide for several animals, "Unique body parts".
@@ -29,9 +29,17 @@ from jaxtyping import Float, Int
 
 from kinegraph.data.formats.clip_columns import Facts, facts
 from kinegraph.data.formats.clip_files import ClipFile, cells_of, clip_files, some_below
-from kinegraph.data.formats.deeplabcut_csv import LABELLED, Row, begins_with, opened, read_cells, rows_of
-from kinegraph.data.formats.deeplabcut_h5 import SUFFIXES as H5
-from kinegraph.data.formats.deeplabcut_h5 import is_deeplabcut_h5, read_h5
+from kinegraph.data.formats.deeplabcut_rows import (
+    H5,
+    LABELLED,
+    Row,
+    begins_with,
+    is_deeplabcut_h5,
+    opened,
+    read_cells,
+    read_h5,
+    rows_of,
+)
 from kinegraph.data.formats.hdf5 import check_h5py
 from kinegraph.data.formats.labels_file import with_labels
 from kinegraph.data.formats.named_joints import built_in

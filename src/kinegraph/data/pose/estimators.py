@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -55,10 +56,11 @@ def estimator(pose: str | Pose | None = None, layout: str | None = None) -> Esti
     if callable(pose):
         return _own(pose, layout)
     if pose == "rtmlib":
-        from kinegraph.data.pose.rtmpose import rtmlib as made
+        found = rtmlib()
     else:
-        from kinegraph.data.pose.blazepose import blazepose as made
-    found = made()
+        from kinegraph.data.pose.blazepose import blazepose
+
+        found = blazepose()
     if layout is not None and load_layout(layout).joints != found.layout.joints:
         raise ValueError(
             f"--layout is '{layout}', {found.name} gives the joints of '{found.layout.name}': leave it out"
@@ -94,3 +96,41 @@ def checked_people(people: Any, joints: int) -> Float[np.ndarray, "P V 3"]:
     if not np.isfinite(values).all():
         raise ValueError("it gave a value that is not finite")
     return values
+
+
+# ---- RTMPose by rtmlib -----------------------------------------------------------------------------------------------
+
+
+# Everybody in a picture, 17 joints of COCO. It fetches its models from the net at the first use.
+# Source: github.com/Tau-J/rtmlib; Jiang et al., RTMPose: Real-Time Multi-Person Pose Estimation, 2023.
+MODE = "balanced"  # rtmlib also has "lightweight" and "performance"
+MISSING = "rtmlib is not installed: pip install rtmlib onnxruntime"
+WITHOUT_A_NETWORK = "copy ~/.cache/rtmlib from a computer where it ran, or leave out --pose: MediaPipe has its models"
+
+
+def rtmlib() -> Estimator:
+    """Raises ValueError where rtmlib is not installed."""
+    try:
+        version = metadata.version("rtmlib")
+    except metadata.PackageNotFoundError:
+        raise ValueError(MISSING) from None
+    return Estimator("rtmlib", f"rtmlib-{version}-body-{MODE}", load_layout("coco17"), _start)
+
+
+def _start() -> Pose:
+    try:
+        from rtmlib import Body
+    except ImportError as error:
+        raise CannotStart(f"{MISSING} ({error})") from None
+    try:
+        body = Body(mode=MODE, backend="onnxruntime", device="cpu")
+    except OSError as error:  # also of urllib
+        raise CannotStart(f"rtmlib cannot fetch its models: {error}; {WITHOUT_A_NETWORK}") from None
+
+    def see(image: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "P 17 3"]:
+        places, scores = body(np.ascontiguousarray(image[..., ::-1]))  # it expects blue, green, red
+        if not len(places):
+            return np.zeros((0, 17, 3), np.float32)
+        return checked_people(np.concatenate([places, np.clip(scores, 0, 1)[..., None]], axis=-1), 17)
+
+    return see
