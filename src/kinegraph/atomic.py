@@ -14,16 +14,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+SHOWN = 40  # letters of a name that the hidden one begins with: a file system takes 255 bytes, of which one may have 4
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; it is moved to `path` at the end, or removed on an error."""
-    unfinished = _place_beside(path)
+    """A path beside `path` to write to; it is moved to `path` at the end, or removed on an error.
+
+    A link stays, and the file that it leads to is replaced.
+    """
+    place = _file_behind(path)
+    unfinished = _place_beside(place)
     try:
         with _naming(path, unfinished):
             yield unfinished
             _to_disk(unfinished)  # else the name can reach it before the content
-            os.replace(unfinished, path)
+            os.replace(unfinished, place)
     finally:
         with suppress(OSError):  # it may not be there; and the fault is reported already
             unfinished.unlink()
@@ -87,7 +93,7 @@ def _put_in_place(folder: Path, path: Path, replaceable: Callable[[Path], None] 
             _exchange(folder, path)
             raise
         return
-    old = folder.with_name(f".{path.name}.replaced-{secrets.token_hex(4)}")
+    old = folder.with_name(f".{path.name[:SHOWN]}.replaced-{secrets.token_hex(4)}")
     os.rename(path, old)
     try:
         os.rename(folder, path)
@@ -115,9 +121,15 @@ def _exchange(one: Path, other: Path) -> bool:
     return rename(from_here, os.fsencode(one), from_here, os.fsencode(other), swap) == 0
 
 
+def _file_behind(path: Path) -> Path:
+    """Where a link leads to, if that is a file or nothing yet; any other path as it is."""
+    place = Path(os.path.realpath(path)) if path.is_symlink() else path
+    return place if place.is_file() or not place.exists() else path
+
+
 def _place_beside(path: Path) -> Path:
     """A new name beside `path` that says who writes there. Those of killed processes of this machine are removed."""
-    start = f".{path.name}.partial-{zlib.crc32(platform.node().encode()):08x}-"
+    start = f".{path.name[:SHOWN]}.partial-{zlib.crc32(platform.node().encode()):08x}-"
     with suppress(OSError):  # no folder, or one that may not be changed: writing will say so
         for left in [it for it in path.parent.iterdir() if it.name.startswith(start)]:
             if not _is_running(left.name.removeprefix(start).partition("-")[0]):

@@ -1,5 +1,6 @@
 """Recordings read by the workers of a real dask scheduler: the dataset is that of one process, byte for byte."""
 
+import errno
 import os
 import signal
 import threading
@@ -91,6 +92,21 @@ def test_a_scheduler_that_ends_is_one_line(started):
     threading.Timer(0.5, scheduler.close).start()
     with pytest.raises(ConnectionError, match="has ended; nothing was written"):
         list(squares)
+
+
+def late_disk(number: int) -> int:
+    if number == 20:
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out", "clip.skeleton")
+    return number
+
+
+def test_a_disk_that_is_too_late_is_no_worker_that_is(started):
+    """Both are a TimeoutError."""
+    scheduler = started(n_workers=1, processes=False)
+    numbers = in_order(late_disk, range(64), Cluster(scheduler.scheduler_address))
+    assert [next(numbers) for _ in range(16)] == list(range(16))
+    with pytest.raises(TimeoutError, match=r"clip\.skeleton"):
+        next(numbers)
 
 
 @pytest.mark.slow

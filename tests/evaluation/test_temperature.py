@@ -103,6 +103,19 @@ def test_a_result_of_other_weights_is_named(tmp_path, capsys):
         assert (f"is of {tmp_path / 'one.safetensors'}, not of" in capsys.readouterr().out) is said
 
 
+@pytest.mark.parametrize("steps", [{}, {"test_mirror": True}, {"test_clips": 10, "sampling": "uniform"}])
+def test_that_figures_of_several_views_are_not_exact_is_said(tmp_path, capsys, steps):
+    """The mean of the views' probabilities is not that of their logits divided: some answers become others."""
+    layout, (scores, labels) = load_layout("ntu25"), true_scores(60)
+    network = STGCN(torch.tensor(adjacency(layout)).float(), 3, 5, widths=[4]).eval()
+    weights, result, out = (tmp_path / name for name in ("w.safetensors", "r.pkl", "n.safetensors"))
+    save_weights(weights, network, layout=layout, class_names=[*"abcde"], preprocessing=steps)
+    write_report(result, Evaluation(scores, labels, [f"clip {i}" for i in range(60)], tuple("abcde")))
+    assert main(["calibrate", str(weights), str(result), "--out", str(out)]) == 0
+    views = 1 if not steps else 2 if "test_mirror" in steps else 10
+    assert (f"the mean probability of {views} views" in capsys.readouterr().out) is bool(steps)
+
+
 def test_a_result_of_one_class_is_read_again(tmp_path):
     write_report(tmp_path / "result.pkl", Evaluation(np.ones((3, 1)), np.zeros(3, int), [*"xyz"], ("only",)))
     tested, _ = read_evaluation(tmp_path / "result.pkl")

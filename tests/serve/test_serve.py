@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -221,6 +222,13 @@ def test_a_clip_is_not_answered_as_if_options_of_files_counted(client, options, 
     assert client.post("/predict?clip=0&layout=ntu25", json={"keypoint": clip, "layout": "ntu25"}).status_code == 200
     answer = client.post(f"/predict?{options}", json={"keypoint": clip})
     assert (answer.status_code, message in answer.json()["error"]) == (422, True)
+
+
+def test_an_upload_that_the_disk_does_not_take_is_one_line(client, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    answer = client.post("/predict?name=clip.csv", content=b"x")
+    assert answer.status_code == 507
+    assert answer.json() == {"error": "the upload cannot be kept: No such file or directory"}
 
 
 @pytest.mark.parametrize(

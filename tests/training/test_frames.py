@@ -17,12 +17,13 @@ from kinegraph.data.windows import WindowDataset, concerns, pieces, window_start
 from kinegraph.evaluation.scoring import score_frames, window_weight
 from kinegraph.inference.embedding import embeddings
 from kinegraph.inference.explanation import joint_shares
-from kinegraph.inference.predictor import Predictor, frame_rows, frame_stretches
+from kinegraph.inference.predictor import Predictor, frame_rows, frame_stretches, predictor_of
 from kinegraph.models.ensemble import Ensemble
 from kinegraph.models.frames import FrameWise, frames_a_moment
 from kinegraph.models.jointdistances import JointDistances
 from kinegraph.models.layers.absent import between_moments
 from kinegraph.models.stgcn import STGCN
+from kinegraph.models.weights import Weights
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import JointLayout
@@ -236,6 +237,13 @@ def test_prediction_is_that_of_a_test(folder):
         assert stretches[-1].stop == len(rows)
 
 
+def test_frames_of_a_test_do_not_change_the_windows_of_a_network_of_frames(folder):
+    weights = Weights(network(), LAYOUT, folder.class_names, STEPS.to_dict(), {"training": {"task": "frames"}})
+    other = replace(weights, preprocessing=weights.preprocessing | {"test_frames": 8})
+    one, two = (frame_rows(predictor_of(it), folder[0]) for it in (weights, other))
+    np.testing.assert_array_equal(one, two)
+
+
 def test_the_precision_reaches_the_frames(folder):
     exact, rough = (
         frame_rows(Predictor(network(), LAYOUT, folder.class_names, STEPS, precision=precision), folder[0])
@@ -305,14 +313,15 @@ def test_a_loss_that_ignores_no_frame_says_so(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "segments", "message"),
+    ("words", "segments", "none", "message"),
     [
-        (["--monitor", "map"], (), "monitor map is of segments, and the recordings of part 'val' have none; give top1"),
-        (["--monitor", "map"], (Segment(0, 60, 2),), "the recordings of part 'val' have none"),
-        (["--monitor", "edit", "--loss", "BinaryCrossEntropy"], (Segment(0, 9, 0),), "give f1_50 or map"),
+        ([], (), None, "no frame of part 'val' has one label, so nothing can be measured; --no-validate trains"),
+        (["--monitor", "map"], (), 2, "is of segments, and the recordings of part 'val' have none; give top1"),
+        (["--monitor", "map"], (Segment(0, 60, 2),), 2, "the recordings of part 'val' have none"),
+        (["--monitor", "edit", "--loss", "BinaryCrossEntropy"], (Segment(0, 9, 0),), 2, "give f1_50 or map"),
     ],
 )
-def test_a_figure_that_cannot_be_measured_chooses_no_weights(tmp_path, capsys, words, segments, message):
-    assert trained(tmp_path, *words, segments=segments) == 2
+def test_a_figure_that_cannot_be_measured_chooses_no_weights(tmp_path, capsys, words, segments, none, message):
+    assert trained(tmp_path, *words, segments=segments, none=none) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

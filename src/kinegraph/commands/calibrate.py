@@ -1,6 +1,8 @@
 """`kinegraph calibrate WEIGHTS RESULT --out NEW`: probabilities that say how often answers are right."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from kinegraph.files import check_new_file
 from kinegraph.messages import counted
@@ -18,8 +20,8 @@ def calibrate(
     """Make probabilities say how often answers are right, and say below which a clip is rather none of the classes.
 
     Logits are divided by one number, the temperature, which goes into the last layer: the likeliest class stays the
-    same. It is fitted on clips that the network was not trained on: those of `kinegraph crossval` with the same config,
-    or of a validation part.
+    same, where the network looks at one view of a clip. It is fitted on clips that the network was not trained on:
+    those of `kinegraph crossval` with the same config, or of a validation part.
 
     Args:
         weights: a .safetensors file or a run folder.
@@ -77,10 +79,21 @@ def calibrate(
         why = "; it is the last that was tried, as these clips do not decide it: give more, or better answers" + why
     print(f"{out}: temperature {temperature:.2f} by {counted(len(tested.labels), 'clip')}{why}")
     print(f"calibration error {first:.1%} -> {now:.1%}; below a probability of {least:.2%} rather none of the classes")
+    _say_views(known.preprocessing, out)
     _say_promise(int(tested.right.sum()), accepted)
     of = str(about_test["environment"].get("weights", ""))
     if of and Path(of).resolve() != find_weights(weights).resolve():  # a result of crossval names none
         print(f"note: {result} is of {of}, not of {weights}: the temperature is that network's")
+
+
+def _say_views(preprocessing: Mapping[str, Any], out: Path) -> None:
+    """Print where the probabilities of a clip are the mean over views: they do not change as the mean's logarithm."""
+    if (views := preprocessing.get("test_clips", 1) * (1 + preprocessing.get("test_mirror", False))) > 1:
+        print(
+            f"note: an answer is the mean probability of {views} views of a clip. The temperature divides the logits "
+            "of each view, and was fitted to their mean: these figures are not exact, and a few answers may become "
+            f"others; `kinegraph test` with {out} gives its own"
+        )
 
 
 def _say_promise(right: int, accepted: float) -> None:

@@ -132,6 +132,9 @@ def _result(client: "Client", future: "Future[Any]", again: "Callable[[], Future
         try:
             return future.result(timeout=PATIENCE)
         except Late:
+            own = future.exception() if future.status == "error" else None
+            if isinstance(own, Late):  # of the function, such as a network disk's: it would come at every look
+                raise own from None
             if not _threads(client) and not said:
                 said = True
                 print("no dask worker is left: waiting for one", file=sys.stderr, flush=True)

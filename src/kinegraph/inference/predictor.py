@@ -139,6 +139,9 @@ def predictor_of(
     least = float(weights.extra.get("least_probability", 0))
     training = weights.extra.get("training")
     about = training if isinstance(training, Mapping) else {}
+    of_frames = about.get("task") == "frames"
+    if of_frames:  # its windows are those of the training, as in a test
+        preprocessing = replace(preprocessing, test_frames=None)
     return Predictor(
         network,
         weights.layout,
@@ -147,7 +150,7 @@ def predictor_of(
         map_layout=map_layout,
         trained=trained,
         least=least,
-        of_frames=about.get("task") == "frames",
+        of_frames=of_frames,
         several=about.get("several") is True,
         training=about,
     )

@@ -6,6 +6,7 @@ Recordings are read in a process of their own, frames are answered in threads of
 import asyncio
 import json
 import secrets
+import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -158,16 +159,19 @@ async def predict(server: Server, request: Request) -> Response:
         return _refused(400, one_line(error))
     if int(request.headers.get("content-length", "0")) > server.max_upload:
         return _too_large(server)
-    with TemporaryDirectory(prefix="kinegraph-serve-") as folder:
-        path = Path(folder) / "a" / "b" / name  # formats look for files beside: above it is nothing but this folder
-        path.parent.mkdir(parents=True)
-        try:
+    try:
+        with TemporaryDirectory(prefix="kinegraph-serve-") as folder:
+            path = Path(folder) / "a" / "b" / name  # formats look for files beside: above it is nothing but this folder
+            path.parent.mkdir(parents=True)
             async with asyncio.timeout(UPLOAD_TIME):
                 if not await _received(request, path, server.max_upload):
                     return _too_large(server)
-        except (TimeoutError, ClientDisconnect):
-            return _refused(408, "the upload did not end in time")
-        return await _answered(server, path, given or "the clip", asking)
+            return await _answered(server, path, given or "the clip", asking)
+    except (TimeoutError, ClientDisconnect):
+        return _refused(408, "the upload did not end in time")
+    except OSError as error:
+        print(f"kinegraph: an upload cannot be kept: {error}", file=sys.stderr, flush=True)
+        return _refused(507, f"the upload cannot be kept: {error.strerror or 'the disk is full'}")
 
 
 async def _dropped(request: Request, most: int) -> None:

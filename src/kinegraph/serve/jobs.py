@@ -79,7 +79,11 @@ class _Worker:
             self.process = context.Process(target=self.work, args=(theirs, *self.arguments), daemon=True)
             self.process.start()
             theirs.close()
-            self._received(BEGIN)
+            try:
+                self._received(BEGIN)
+            except (TimeoutError, ConnectionError):  # another begins: what this one says late would be an answer
+                self.end()
+                raise
 
     def ask(self, job: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         assert self.connection is not None, "ready comes first"
@@ -99,6 +103,7 @@ class _Worker:
             raise ConnectionError from None
 
     def end(self) -> None:
-        if self.process is not None and self.process.is_alive():
-            self.process.kill()
-            self.process.join(10)
+        process, self.process = self.process, None
+        if process is not None and process.is_alive():
+            process.kill()
+            process.join(10)

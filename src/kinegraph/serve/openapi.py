@@ -49,6 +49,7 @@ REFUSED = {
     "400": "an option or the name does not fit", "401": "the token is missing or wrong",
     "413": "the upload is too large", "422": "the recording cannot be read, or does not fit the network",
     "503": "too many recordings wait", "504": "the recording took too long",
+    "507": "the upload cannot be kept",
 }  # fmt: skip
 
 

@@ -160,6 +160,10 @@ def open_recordings(
     val = WindowDataset(folder, folder.indices(split, part), preprocessing, None, several) if part else None
     for windows in filter(None, (train, val)):
         windows[0, 0]
+    if val and not several and not any(val.class_counts()):
+        raise ValueError(
+            f"no frame of part '{part}' has one label, so nothing can be measured; --no-validate trains without"
+        )
     if val and options.monitor in SEGMENTAL and not _has_segments(val):
         raise ValueError(
             f"monitor {options.monitor} is of segments, and the recordings of part '{part}' have none; give top1"
