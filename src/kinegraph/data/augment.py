@@ -65,13 +65,14 @@ class Augmentation:
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> "Augmentation":
         """From plain data of any origin. Raises ValueError for an unknown field, and for a value of another kind."""
-        values = {RENAMED.get(name, name): value for name, value in saved.items()}
+        values: dict[str, Any] = {RENAMED.get(name, name): value for name, value in saved.items()}
         check_fields(cls, "augment.", values)
         if not isinstance(turns := values.get("rotation", (0, 0, 0)), list | tuple) or len(turns) != 3:
             raise ValueError(f"preprocessing.augment.rotation is {quoted(turns)}, expected three numbers")
         for place, turn in enumerate(turns):
             check_kind(f"augment.rotation[{place}]", turn, float)
-        return cls(**values | {"rotation": tuple(turns)})
+        values["rotation"] = tuple(turns)
+        return cls(**values)
 
 
 NONE = Augmentation()

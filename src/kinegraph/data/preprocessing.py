@@ -156,7 +156,8 @@ class Preprocessing:
         check_fields(cls, "", read)
         if not isinstance(chosen := read.get("streams", ("joint",)), list | tuple):
             raise ValueError(f"preprocessing.streams is {quoted(chosen)}, expected a list")
-        return cls(**read | {"streams": tuple(chosen)}, augment=Augmentation.from_dict(amounts))
+        read["streams"] = tuple(chosen)
+        return cls(**read, augment=Augmentation.from_dict(amounts))
 
 
 def prepare_clip(

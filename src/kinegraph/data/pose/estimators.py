@@ -119,7 +119,7 @@ def rtmlib() -> Estimator:
 
 def _start() -> Pose:
     try:
-        from rtmlib import Body
+        from rtmlib import Body  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError as error:
         raise CannotStart(f"{MISSING} ({error})") from None
     try:
