@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from kinegraph.foreign.main_py import USED, WITHOUT_EFFECT
+from kinegraph.foreign.main_py import KNOWN
 
 WEIGHTS = (".pt", ".pth", ".safetensors", ".onnx")
 GROUPS = ("train_feeder_args", "test_feeder_args", "model_args", "optimizer_args")
 OURS = {"config", "work_dir", "seed", "batch_size"}  # mean the same here
-KEYS = {*USED, *WITHOUT_EFFECT, *GROUPS} - OURS
+KEYS = {*KNOWN, *GROUPS} - OURS
 WORKERS = ("num_worker", "num_workers")
 SCORES = ("save_score", "save_result")
 STATES = ("checkpoint", "optimizer_states")  # of MS-G3D: where a training goes on

@@ -1,29 +1,83 @@
-"""The values of another project's configuration file, each with the line that it came from, and merging them."""
+"""The values of another project's configuration file: each has its line, and it is known which were read."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 MOST_VALUES = 100_000  # of one configuration, written out
 
 
 class Block(dict[str, Any]):
-    """A dict of a configuration file. lines: file and line of each value, as "j.py:12"."""
+    """A dict of a configuration file.
+
+    lines: file and line of each value, as "j.py:12". read: the keys that were read since `forget_reading`. complete:
+    keys with whose values nothing is left to do, whatever is in them.
+    """
 
     def __init__(self, values: Mapping[str, Any] | None = None, lines: Mapping[str, str] | None = None):
         super().__init__(values or {})
         self.lines: dict[str, str] = dict(lines or {})
+        self.read: set[str] = set()
+        self.complete: set[str] = set()
+
+    def __getitem__(self, key: str) -> Any:
+        self.read.add(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None, /) -> Any:
+        self.read.add(key)
+        return super().get(key, default)
 
     def put(self, key: str, value: object, line: str) -> None:
         self[key], self.lines[key] = value, line
 
     def block(self, key: str) -> "Block":
-        """The dict under a key; an empty one where there is none."""
-        value = self.get(key)
+        """The dict under a key; an empty one where there is none. Another value than a dict does not count as read."""
+        value = super().get(key)
+        if value is None or isinstance(value, Block):
+            self.read.add(key)
         return value if isinstance(value, Block) else Block()
 
     def line(self, key: str = "type") -> str:
         """Where a value stands; "" where that is not known."""
         return self.lines.get(key, "")
+
+    def copy_of(self, *others: "Block", without: Sequence[str] = ()) -> "Block":
+        """The values of this block and of others in a new one; here they then count as read."""
+        result = Block()
+        for block in (self, *others):
+            block.read |= block.keys()
+            for key, value in block.items():
+                if key not in without:
+                    result.put(key, value, block.line(key))
+        return result
+
+
+def blocks_in(value: object) -> Iterator[Block]:
+    """A block and those within it, also within lists."""
+    if isinstance(value, Block):
+        yield value
+    inside = value.values() if isinstance(value, Block) else value if isinstance(value, list | tuple) else ()
+    for it in inside:
+        yield from blocks_in(it)
+
+
+def forget_reading(config: Block) -> None:
+    """From now on it counts what is read."""
+    for block in blocks_in(config):
+        block.read, block.complete = set(), set()
+
+
+def not_read(value: object, path: str = "") -> Iterator[tuple[Block, str, str]]:
+    """The keys that nobody has read: each with its block, and with the keys and places that lead to it."""
+    if isinstance(value, list | tuple):
+        for place, it in enumerate(value):
+            yield from not_read(it, f"{path}{place}.")
+    elif isinstance(value, Block):
+        for key, inner in value.items():
+            if key in value.read and key not in value.complete:
+                yield from not_read(inner, f"{path}{key}.")
+            elif key not in value.complete:
+                yield value, key, f"{path}{key}"
 
 
 def path_to(block: Block, config: object) -> str:

@@ -1,20 +1,26 @@
 """What the feeders of main.py do to a clip, in our words: files, frames, streams and augmentation."""
 
+from collections.abc import Mapping
 from math import pi
 from typing import Any
 
 from kinegraph.foreign.block import Block
-from kinegraph.foreign.recipe import ANY, Recipe, Source, about_training, check_known
+from kinegraph.foreign.recipe import ANY, CODE, FETCHING, FOLLOWS, TESTED, Recipe, Source, about_training, check_known
 from kinegraph.messages import quoted
 
 FEEDER: dict[str, object] = {
-    **dict.fromkeys(
-        ["data_path", "label_path", "debug", "random_choose", "random_move", "window_size", "random_shift"], ANY
-    ),
-    **dict.fromkeys(["use_mmap", "mmap", "split", "p_interval", "vel", "bone", "random_rot", "repeat", "files"], ANY),
-    **dict.fromkeys(["num_point", "num_person"], ANY),  # of feeders of users: the shape of their arrays
-    **dict.fromkeys(["normalization", "random_scale"], False),
+    **dict.fromkeys(["data_path", "label_path", "window_size", "random_choose"], ANY),
+    **dict.fromkeys(["split", "vel", "bone", "repeat", "files"], ANY),
+    **dict.fromkeys(["use_mmap", "mmap"], FETCHING),
+    **dict.fromkeys(["num_point", "num_person"], FOLLOWS),  # of feeders of users: the shape of their arrays
+    **dict.fromkeys(["normalization", "random_scale", "debug"], False),
 }
+WINDOW = FEEDER | dict.fromkeys(["random_shift", "random_move"], ANY)  # of yysijie/st-gcn and 2s-AGCN
+UNUSED = dict.fromkeys(["random_choose", "random_shift", "random_move", "debug"], CODE)
+STRETCHED = FEEDER | UNUSED | dict.fromkeys(["p_interval", "random_rot"], ANY)  # of CTR-GCN
+OF_UCLA = FEEDER | UNUSED | dict.fromkeys(["window_size", "vel", "bone", "split"], CODE)
+VARIED = ("random_shift", "random_move", "random_rot")
+OF_TESTS: Mapping[str, object] = dict.fromkeys(VARIED, False) | {"repeat": TESTED}
 # Feeders whose settings are read here. Others are read as these, which is said.
 FEEDERS = ("feeder.feeder.Feeder", "feeders.feeder.Feeder", "feeders.feeder_ntu.Feeder")
 UCLA = "feeders.feeder_ucla.Feeder"
@@ -26,12 +32,15 @@ THETA, UCLA_THETA = 0.3, pi / 3  # radians, of CTR-GCN's random_rot and of its f
 def say_feeder(config: Block, recipe: Recipe) -> None:
     """Say where the clips are and what becomes of each."""
     train, test = config.block("train_feeder_args"), config.block("test_feeder_args")
+    feeder = str(config.get("feeder", FEEDERS[0]))
+    stretched = recipe.dialect == "CTR-GCN"
+    known = OF_UCLA if feeder == UCLA else STRETCHED if stretched else WINDOW
     for block, what in ((train, "train_feeder_args"), (test, "test_feeder_args")):
         with about_training(recipe, only=bool(test) and block is train):
-            check_known(recipe, block, FEEDER, what)
+            other = {} if block is train else {key: it for key, it in OF_TESTS.items() if known.get(key) is ANY}
+            check_known(recipe, block, known | other, what)
     people = config.block("model_args").get("num_person", 2)
     recipe.say("preprocessing.people", people, config, "model_args", "num_person")
-    feeder = str(config.get("feeder", FEEDERS[0]))
     if feeder == UCLA:
         _ucla(train, test, recipe)
         return
@@ -44,6 +53,8 @@ def say_feeder(config: Block, recipe: Recipe) -> None:
         if isinstance(path, str) and path:
             labels = labels if isinstance(labels, str) else None
             split = block.get("split", part) if path.endswith(".npz") else None  # x_train, y_train, x_test, y_test
+            if split is None:
+                recipe.leave_out(block, "split", FOLLOWS)
             recipe.parts[part] = Source(path, split, block.line("data_path"), f"{what}.data_path", labels)
     if "train" not in recipe.parts and not recipe.refused and train:
         what = "the feeder names no data_path; --dataset FOLDER names the clips"
@@ -55,7 +66,7 @@ def say_feeder(config: Block, recipe: Recipe) -> None:
         recipe.say("preprocessing.streams", [stream], seen, "bone" if seen.get("bone") else "vel")
     if test and of_test != stream:
         recipe.say_tested("preprocessing.streams", [of_test], test, "bone" if test.get("bone") else "vel")
-    if recipe.dialect == "CTR-GCN":
+    if stretched:
         _stretched(train, test, recipe)
     else:
         _window(train, test, recipe)
@@ -72,15 +83,16 @@ def _repeat(train: Block, recipe: Recipe) -> None:
 
 
 def _window(train: Block, test: Block, recipe: Recipe) -> None:
-    size = train.get("window_size", -1)
+    size, chosen, chosen_in_tests = train.get("window_size", -1), train.get("random_choose"), test.get("random_choose")
+    if chosen_in_tests:
+        recipe.note("a test takes the same frames each time here, there random ones", test, "random_choose")
     if type(size) is int and size > 0:
-        chosen = train.get("random_choose")
         recipe.say(
             "preprocessing.sampling", "window" if chosen else "pad", train, "random_choose" if chosen else "window_size"
         )
         recipe.say("preprocessing.frames", size, train, "window_size")
         tested = test.get("window_size", -1)
-        if chosen and not test.get("random_choose"):
+        if chosen and not chosen_in_tests:
             tested = max(tested, FRAMES)  # tools.auto_pading leaves longer clips as they are
         if tested != size:
             recipe.say("preprocessing.test_frames", tested if tested > 0 else FRAMES, test, "window_size")
@@ -88,6 +100,8 @@ def _window(train: Block, test: Block, recipe: Recipe) -> None:
             cut = f"clips of more than {size} frames are cut to {size} here, there without random_choose they stay"
             recipe.note(f"{cut}; --preprocessing.frames says otherwise", train, "window_size")
     else:
+        if chosen:
+            recipe.refuse("random_choose without a window_size", train, "random_choose")
         recipe.say("preprocessing.sampling", "pad", train, "window_size", "all frames")
         recipe.say("preprocessing.frames", FRAMES, train, "window_size", "all frames")
     if train.get("random_shift"):
@@ -137,6 +151,11 @@ def _ucla(train: Block, test: Block, recipe: Recipe) -> None:
     """CTR-GCN's feeder for NW-UCLA, whose data_path are words: joint, bone, motion, bone motion."""
     for part, block in (("train", train), ("val", test)):
         if block:
+            if ("val" in str(block.get("label_path"))) != (part == "val"):
+                what = (
+                    f"label_path is {quoted(block.get('label_path'))}: here it is train for training and val for tests"
+                )
+                recipe.refuse(what, block, "label_path")
             option = "train_feeder_args.files" if part == "train" else "test_feeder_args.files"
             files = str(block.get("files", UCLA_FILES))
             recipe.parts[part] = Source(files, f"{UCLA_SPLIT}_{part}", block.line("label_path"), option)

@@ -9,26 +9,26 @@ from kinegraph.foreign.block import Block, merged
 from kinegraph.foreign.feeders import say_feeder
 from kinegraph.foreign.networks import LAYOUTS_0, SCALES, Joints, ours_of, say_layout, say_ours
 from kinegraph.foreign.python_config import option_values
-from kinegraph.foreign.recipe import ANY, Recipe, check_known, understanding
+from kinegraph.foreign.recipe import ANY, CODE, FOLLOWS, RUNNING, STORING, TESTED, Recipe, check_known, understanding
 from kinegraph.foreign.schedules import old_warmup
 from kinegraph.messages import first_few, quoted
 from kinegraph.safe_io import compose_yaml, read_yaml
 
 MARKS = ("train_feeder_args", "test_feeder_args", "feeder", "model_args")
 # fmt: off
-WITHOUT_EFFECT = {
-    "work_dir", "model_saved_name", "Experiment_name", "config", "phase", "save_score", "seed", "log_interval",
-    "save_interval", "save_epoch", "eval_interval", "eval_start", "print_log", "show_topk", "device",
-    "test_batch_size", "debug", "use_gpu", "save_log", "save_result", "pavi_log", "num_worker", "optimizer",
-    "nesterov", "assume_yes", "amp_opt_level"
-}
-USED = {
-    *MARKS, "model", "weight_decay", "base_lr", "step", "batch_size", "num_epoch", "warm_up_epoch", "lr_decay_rate",
-    "weights", "ignore_weights", "start_epoch", "policy", "forward_batch_size", "half", "only_train_part",
-    "only_train_epoch"
+KNOWN: dict[str, object] = {
+    **dict.fromkeys(["model_saved_name", "Experiment_name", "save_score", "log_interval", "save_interval"], STORING),
+    **dict.fromkeys(["save_epoch", "print_log", "show_topk", "save_log", "save_result", "pavi_log"], STORING),
+    **dict.fromkeys(["config", "seed", "device", "debug", "use_gpu", "assume_yes", "amp_opt_level"], RUNNING),
+    **dict.fromkeys(["eval_interval", "eval_start", "test_batch_size"], TESTED),
+    **dict.fromkeys([*MARKS, "model", "weight_decay", "base_lr", "step", "batch_size", "num_epoch"], ANY),
+    **dict.fromkeys(["warm_up_epoch", "lr_decay_rate", "weights", "ignore_weights", "start_epoch", "policy"], ANY),
+    **dict.fromkeys(["forward_batch_size", "half", "only_train_part", "only_train_epoch", "optimizer"], ANY),
+    **dict.fromkeys(["nesterov", "num_worker", "work_dir", "phase"], ANY),
 }
 # fmt: on
 SPATIAL = ("spatial", None)
+OF_TEST = ("model", "feeder", "test_feeder_args")  # what a test needs, too
 GRAPHS = {
     "graph.ntu_rgb_d.Graph": LAYOUTS_0["ntu-rgb+d"],
     "graph.kinetics.Graph": LAYOUTS_0["openpose"],
@@ -37,7 +37,8 @@ GRAPHS = {
     "graph.ucla.Graph": Joints("kinect20", "kinect20", 3),
 }
 ARGUMENTS: dict[str, object] = {
-    **dict.fromkeys(["num_class", "num_point", "num_person", "in_channels", "graph", "graph_args"], ANY),
+    **dict.fromkeys(["num_class", "num_person", "graph", "graph_args"], ANY),
+    **dict.fromkeys(["num_point", "in_channels"], FOLLOWS),
     "adaptive": True,
 }
 ST_GCN = {"dropout": ANY, "edge_importance_weighting": ANY}
@@ -88,15 +89,16 @@ def read_main_py(path: Path, changes: Sequence[str] = (), validate: bool | None 
     """The recipe in a YAML file. changes: as --cfg-options, such as train_feeder_args.bone=true."""
     config = yaml_block(path, changes)
     recipe = Recipe(path, _dialect(config, str(config.get("model", ""))), config)
-    say_training(config, recipe, validate)
+    if say_training(config, recipe, validate):
+        recipe.refuse_the_rest(OF_TEST)
     return recipe
 
 
-def say_training(config: Block, recipe: Recipe, validate: bool | None) -> None:
-    """Say what the settings of main.py mean. Nothing more is said of a network that Kinegraph does not have."""
+def say_training(config: Block, recipe: Recipe, validate: bool | None) -> bool:
+    """Say what the settings of main.py mean; False, and nothing more, for a network that Kinegraph does not have."""
     with understanding(recipe, config, "model_args"):
         if not _network(config, str(config.get("model", "")), recipe):
-            return
+            return False
     with understanding(recipe, config, "train_feeder_args"):
         say_feeder(config, recipe)
     with understanding(recipe, config, "base_lr", training=True):
@@ -106,18 +108,23 @@ def say_training(config: Block, recipe: Recipe, validate: bool | None) -> None:
     recipe.say("validate", validate is not False and "val" in recipe.parts, name="by default")
     if isinstance(config.get("work_dir"), str):
         recipe.work_dir = config["work_dir"]
-    if config.get("phase") == "test" and config.get("save_score"):
+    if config.get("phase") == "test" and "save_score" in config:
         recipe.note("save_score: `kinegraph test` writes the scores with --out FILE.pkl", config, "save_score")
     if config.get("phase") == "test":
         recipe.note("phase: test has no effect; `kinegraph test` is a verb of its own", config, "phase", training=True)
-    unknown = [key for key, value in config.items() if key not in WITHOUT_EFFECT and key not in USED and value]
-    if unknown:
+    known = {key: why for key, why in KNOWN.items() if why is not ANY}
+    check_known(recipe, config, dict.fromkeys(config, ANY) | known, "main.py")
+    if unknown := [key for key, value in config.items() if key not in KNOWN and value]:
         what = f"{first_few(unknown)}: settings of another main.py, which may change the training"
         recipe.refuse(f"{what}; --cfg-options {unknown[0]}=None goes on without one", config, unknown[0])
+    config.read.update(key for key in config if key not in KNOWN)
+    return True
 
 
 def _with_lines(node: yaml.Node | None, value: object, label: str) -> object:
     """The values with the line of each."""
+    if isinstance(value, list) and isinstance(node, yaml.SequenceNode):
+        return [_with_lines(inner, it, label) for inner, it in zip(node.value, value, strict=True)]
     if not isinstance(value, dict) or not isinstance(node, yaml.MappingNode):
         return value
     block = Block()
@@ -157,7 +164,7 @@ def _network(config: Block, name: str, recipe: Recipe) -> bool:
     if name.startswith("net."):
         _st_gcn(config, arguments, recipe)
         return True
-    for theirs, ours, usual in SCALES:
+    for theirs, ours, usual in SCALES if "msg3d" in name else ():
         if arguments.get(theirs, usual) != usual:
             recipe.say(f"model.init_args.{ours}", arguments[theirs], arguments, theirs)
     if arguments.get("drop_out"):
@@ -190,12 +197,15 @@ def _graph(arguments: Block, recipe: Recipe) -> None:
     else:
         hint = "--cfg-options model_args.graph=graph.NAME.Graph takes one of our layouts, such as coco17"
         recipe.refuse(f"the graph {quoted(graph)} is not here, only {', '.join(GRAPHS)}; {hint}", arguments, "graph")
-    if arguments.block("graph_args").get("labeling_mode") not in SPATIAL:
-        recipe.refuse("labeling_mode: only 'spatial' is here", arguments.block("graph_args"), "labeling_mode")
+    settings = arguments.block("graph_args")
+    check_known(recipe, settings, {"labeling_mode": ANY}, "graph_args")
+    if settings.get("labeling_mode") not in SPATIAL:
+        recipe.refuse("labeling_mode: only 'spatial' is here", settings, "labeling_mode")
     recipe.say("partition", "inward_outward", arguments, "graph_args", "graph_args.labeling_mode")
 
 
 def _graph_2018(graph: Block, recipe: Recipe) -> None:
+    check_known(recipe, graph, dict.fromkeys(("layout", "strategy", "max_hop"), ANY) | {"dilation": 1}, "graph_args")
     layout, strategy = graph.get("layout", "openpose"), graph.get("strategy", "uniform")
     if layout in LAYOUTS_0:
         say_layout(recipe, LAYOUTS_0[layout], graph, "layout", "graph_args.layout")
@@ -221,12 +231,16 @@ def _schedule(config: Block, recipe: Recipe) -> None:
         recipe.refuse(f"the optimizer {quoted(kind)} is not here, only SGD and Adam", config, "optimizer")
     recipe.say("optimizer.class_path", f"torch.optim.{kind}", config, "optimizer", "optimizer")
     recipe.say("optimizer.init_args.lr", config.get("base_lr", 0.01), config, "base_lr")
-    if kind == "SGD":
+    if kind != "SGD":
+        recipe.leave_out(config, "nesterov", CODE)
+    else:
         recipe.say("optimizer.init_args.momentum", 0.9, name="main.py")
         recipe.say("optimizer.init_args.nesterov", bool(config.get("nesterov", usual["nesterov"])), config, "nesterov")
     decay = config.get("weight_decay", usual["weight_decay"])
     recipe.say("optimizer.init_args.weight_decay", decay, config, "weight_decay")
     policy = config.block("policy")  # MS-G3D: the schedule as mmcv writes it
+    known = dict.fromkeys(("step", "warmup", "warmup_iters", "warmup_ratio", "warmup_by_epoch"), ANY)
+    check_known(recipe, policy, known | {"policy": "step"}, "policy")
     steps, key = (policy["step"], "policy") if "step" in policy else (config.get("step", usual["step"]), "step")
     recipe.say("schedule.kind", "step", config, key)
     recipe.say("schedule.milestones", steps if isinstance(steps, list) else [steps], config, key)
@@ -252,6 +266,8 @@ def _start(config: Block, recipe: Recipe) -> None:
     weights = config.get("weights")
     if isinstance(weights, str) and weights:
         recipe.say("init_from", weights, config, "weights")
+    elif weights:
+        recipe.refuse(f"weights is {quoted(weights)}, expected a file", config, "weights")
     if config.get("ignore_weights"):
         recipe.note("of the weights all that fits is taken", config, "ignore_weights")
     if start := config.get("start_epoch"):

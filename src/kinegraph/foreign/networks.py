@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from kinegraph.allowed import NETWORKS
 from kinegraph.foreign.block import Block
-from kinegraph.foreign.recipe import ANY, Recipe, check_known
+from kinegraph.foreign.recipe import ANY, CODE, FOLLOWS, STORING, TESTED, Recipe, check_known
 from kinegraph.messages import did_you_mean, first_few, quoted
 from kinegraph.skeleton.layout import INFERRED, MOST_JOINTS, JointLayout, layout_names, load_layout
 
@@ -55,8 +55,8 @@ STAGES: Mapping[str, object] = {
     "num_stages": ANY,
     "inflate_stages": ANY,
     "down_stages": ANY,
-    "in_channels": ANY,  # follows from the clips
-    "num_person": ANY,  # likewise
+    "in_channels": FOLLOWS,
+    "num_person": FOLLOWS,
     "pretrained": ANY,  # weights to start from
     "init_cfg": ANY,  # likewise
 }
@@ -71,7 +71,7 @@ STGCN_1: Mapping[str, object] = {
 }
 STGCN_0: Mapping[str, object] = {
     "graph_cfg": ANY,
-    "in_channels": ANY,
+    "in_channels": FOLLOWS,
     "edge_importance_weighting": ANY,
     "data_bn": True,
     "pretrained": ANY,
@@ -79,20 +79,22 @@ STGCN_0: Mapping[str, object] = {
     "dropout": ANY,
 }
 DENSE = {**STAGES, "data_bn_type": "VC", "gcn_ratio": 0.125, "gcn_ctr": "T", "gcn_ada": "T", "tcn_ms_cfg": BRANCHES}
-MVC = {**STAGES, "data_bn_type": "MVC"}
+MVC = {**STAGES, "num_person": ANY, "data_bn_type": "MVC"}
 OTHERS: dict[str, tuple[str, dict[str, object]]] = {
     "CTRGCN": ("kinegraph.models.ctrgcn.CTRGCN", MVC),
     "DGSTGCN": ("kinegraph.models.dgstgcn.DGSTGCN", DENSE | {"tcn_dropout": 0}),
     "AAGCN": ("kinegraph.models.aagcn.AAGCN", MVC | {"gcn_attention": ANY}),
     "MSG3D": (
         "kinegraph.models.msg3d.MSG3D",
-        {"graph_cfg": ANY, "in_channels": ANY, "base_channels": 96, "num_gcn_scales": ANY, "num_g3d_scales": ANY}
+        {"graph_cfg": ANY, "in_channels": FOLLOWS, "base_channels": 96, "num_gcn_scales": ANY, "num_g3d_scales": ANY}
         | {"num_person": ANY, "tcn_dropout": 0, "pretrained": ANY, "init_cfg": ANY},
     ),
     "ProtoGCN": ("kinegraph.models.protogcn.ProtoGCN", DENSE | {"num_prototype": ANY, "tcn_dropout": 0}),
 }
 SCALES = (("num_gcn_scales", "scales", 13), ("num_g3d_scales", "window_scales", 6))  # of MS-G3D: theirs, ours, usual
 FOR_PEOPLE = ("CTRGCN", "AAGCN", "MSG3D")  # whose input norm knows the first person from the second
+PARTS = ("backbone", "cls_head", "train_cfg", "test_cfg", "data_preprocessor")  # of a model
+PREPROCESSOR = {"type": "ActionDataPreprocessor", "format_shape": CODE, "to_float32": CODE}
 HEADS = ("STGCNHead", "GCNHead", "SimpleHead")
 ARTICLE = "; here are graph networks on joints only"
 
@@ -100,7 +102,7 @@ ARTICLE = "; here are graph networks on joints only"
 def network(config: Block, recipe: Recipe) -> None:
     """Say model, layout, partition and number of classes; of a network that Kinegraph does not have, only that."""
     model = config.block("model")
-    backbone, head = _with_stage_settings(model.block("backbone")), model.block("cls_head")
+    backbone, head = _with_stage_settings(model.block("backbone"), recipe), model.block("cls_head")
     kind = backbone.get("type")
     if not backbone:
         recipe.refuse("there is no model.backbone, the network", config, "model")
@@ -123,22 +125,18 @@ def network(config: Block, recipe: Recipe) -> None:
     _start(backbone, recipe)
     _graph(backbone, recipe, older)
     _head(head, recipe)
-    for key, value in model.items():
-        if key not in ("type", "backbone", "cls_head", "train_cfg", "test_cfg", "data_preprocessor") and value:
-            recipe.refuse(f"model: '{key}' is not known here", model, key)
+    check_known(recipe, model, dict.fromkeys(PARTS, ANY), "model")
     if settings := [key for key, value in model.block("train_cfg").items() if value is not None]:
         what = f"model.train_cfg: {first_few(settings)} not known here"
         recipe.refuse(f"{what}; --cfg-options model.train_cfg=None goes on without", model, "train_cfg")
-    check_known(recipe, model.block("data_preprocessor"), {"format_shape": ANY, "to_float32": ANY}, "data_preprocessor")
+    check_known(recipe, model.block("data_preprocessor"), PREPROCESSOR, "data_preprocessor")
     _test_cfg(model.block("test_cfg"), recipe)
 
 
-def _with_stage_settings(backbone: Block) -> Block:
+def _with_stage_settings(backbone: Block, recipe: Recipe) -> Block:
     """The settings of a backbone; before 1.0 those of its blocks stood in `stage_cfgs`."""
-    if not (stages := backbone.block("stage_cfgs")):
-        return backbone
-    values = {key: value for key, value in backbone.items() if key != "stage_cfgs"}
-    return Block(values | stages, backbone.lines | stages.lines)
+    stages = backbone.block("stage_cfgs")
+    return recipe.copied(backbone, stages, without=["stage_cfgs"]) if stages else backbone
 
 
 def _start(backbone: Block, recipe: Recipe) -> None:
@@ -346,9 +344,9 @@ def _head(head: Block, recipe: Recipe) -> None:
     if head.get("type") not in HEADS:
         recipe.refuse(f"cls_head {quoted(head.get('type'))} is not here, only {', '.join(HEADS)}", head)
         return
-    known: dict[str, object] = {"num_classes": ANY, "in_channels": ANY, "num_person": ANY, "loss_cls": ANY}
+    known: dict[str, object] = {"num_classes": ANY, "in_channels": FOLLOWS, "num_person": FOLLOWS, "loss_cls": ANY}
     known |= {"spatial_type": "avg", "init_std": 0.01, "average_clips": "prob"}
-    known |= {"joint_cfg": ANY, "weight": ANY, "multi_class": False, "label_smooth_eps": ANY, "topk": ANY}
+    known |= {"joint_cfg": FOLLOWS, "weight": ANY, "multi_class": False, "label_smooth_eps": ANY, "topk": STORING}
     known |= {"dropout": ANY, "dropout_ratio": ANY, "init_cfg": {"type": "Normal", "layer": "Linear", "std": 0.01}}
     check_known(recipe, head, known, str(head["type"]))
     if key := next((it for it in ("dropout", "dropout_ratio") if head.get(it)), None):
@@ -363,7 +361,7 @@ def _head(head: Block, recipe: Recipe) -> None:
 
 
 def _test_cfg(test: Block, recipe: Recipe) -> None:
-    check_known(recipe, test, {"average_clips": ANY, "max_testing_views": ANY}, "model.test_cfg")
+    check_known(recipe, test, {"average_clips": ANY, "max_testing_views": TESTED}, "model.test_cfg")
     average: Any = test.get("average_clips", "prob")
     if average not in ("prob", None):
         recipe.refuse(f"average_clips {quoted(average)}: here probabilities are averaged", test, "average_clips")

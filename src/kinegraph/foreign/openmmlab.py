@@ -3,13 +3,26 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinegraph.foreign.block import Block
+from kinegraph.foreign.block import Block, blocks_in
 from kinegraph.foreign.networks import network
 from kinegraph.foreign.pipelines import preprocessing
 from kinegraph.foreign.python_config import read_python_config
 from kinegraph.foreign.python_values import Imported
-from kinegraph.foreign.recipe import ANY, Recipe, Source, about_training, check_known, understanding
+from kinegraph.foreign.recipe import (
+    ANY,
+    FETCHING,
+    FOLLOWS,
+    RUNNING,
+    STORING,
+    TESTED,
+    Recipe,
+    Source,
+    about_training,
+    check_known,
+    understanding,
+)
 from kinegraph.foreign.schedules import (
+    best_by,
     clipping,
     early_stop,
     loss,
@@ -20,21 +33,21 @@ from kinegraph.foreign.schedules import (
 )
 from kinegraph.messages import quoted
 
-# Keys that say how a run is logged, stored, shown or distributed. They do not change the weights.
-# fmt: off
-WITHOUT_EFFECT = {
-    "checkpoint_config", "log_config", "log_level", "dist_params", "workflow", "gpu_ids", "omnisource",
-    "default_scope", "env_cfg", "log_processor", "vis_backends", "visualizer",
-    "launcher", "seed", "find_unused_parameters", "cudnn_benchmark", "opencv_num_threads", "mp_start_method",
-    "custom_imports", "test_cfg", "val_cfg", "val_evaluator", "test_evaluator", "auto_resume"
-}
-# fmt: on
 # fmt: off
 USED = {
     "model", "data", "optimizer", "optimizer_config", "lr_config", "total_epochs", "runner", "evaluation", "work_dir",
     "load_from", "resume_from", "train_dataloader", "val_dataloader", "test_dataloader", "optim_wrapper",
-    "param_scheduler", "train_cfg", "auto_scale_lr", "custom_hooks", "default_hooks", "module_hooks", "randomness",
-    "fp16", "amp", "resume"
+    "param_scheduler", "train_cfg", "val_cfg", "auto_scale_lr", "custom_hooks", "default_hooks", "module_hooks",
+    "randomness", "fp16", "amp", "resume"
+}
+# Keys that do not change the weights.
+UNNEEDED = {
+    **dict.fromkeys(["checkpoint_config", "log_config", "log_level", "log_processor", "vis_backends"], STORING),
+    **dict.fromkeys(["visualizer"], STORING),
+    **dict.fromkeys(["dist_params", "gpu_ids", "env_cfg", "launcher", "find_unused_parameters", "seed"], RUNNING),
+    **dict.fromkeys(["cudnn_benchmark", "opencv_num_threads", "mp_start_method", "custom_imports"], RUNNING),
+    **dict.fromkeys(["default_scope", "omnisource", "auto_resume"], RUNNING),
+    **dict.fromkeys(["workflow", "test_cfg", "val_evaluator", "test_evaluator"], TESTED),
 }
 # fmt: on
 # fmt: off
@@ -44,27 +57,41 @@ HARMLESS_HOOKS = {
     "NumClassCheckHook", "EmptyCacheHook", "ProfilerHook", "MemoryProfilerHook"
 }
 # fmt: on
+DEFAULT_HOOKS = {"runtime_info", "timer", "logger", "param_scheduler", "checkpoint", "sampler_seed", "sync_buffers"}
 SCOPES = ("mmaction", "mmengine", "mmcv", "pyskl")  # a type may name the library that it is from
+FETCHED = {
+    **dict.fromkeys(["persistent_workers", "pin_memory", "prefetch_factor", "collate_fn", "worker_init_fn"], FETCHING),
+    **dict.fromkeys(["omni_videos_per_gpu", "timeout"], FETCHING),
+}
 LOADER = {  # of train_dataloader (1.x) or of data (0.x, PYSKL): how clips are fetched, and what is read elsewhere
+    **FETCHED,
     **dict.fromkeys(["batch_size", "num_workers", "videos_per_gpu", "workers_per_gpu", "dataset", "sampler"], ANY),
-    **dict.fromkeys(["train", "val", "test", "train_dataloader", "val_dataloader", "test_dataloader"], ANY),
-    **dict.fromkeys(["persistent_workers", "pin_memory", "prefetch_factor", "collate_fn", "worker_init_fn"], ANY),
-    **dict.fromkeys(["omni_videos_per_gpu", "timeout"], ANY),
+    **dict.fromkeys(["train", "val", "test", "train_dataloader"], ANY),
+    **dict.fromkeys(["val_dataloader", "test_dataloader"], TESTED),
     "drop_last": False,
     "shuffle": True,
 }
+OF_TESTS = {  # of val_dataloader and test_dataloader (1.x)
+    **FETCHED,
+    **dict.fromkeys(["batch_size", "num_workers", "sampler"], TESTED),
+    "dataset": ANY,
+    "drop_last": False,
+}
 READ_BY = {
-    **dict.fromkeys(
-        ["ann_file", "pipeline", "split", "data_root", "data_prefix", "test_mode", "box_thr", "num_classes"], ANY
-    ),
-    **dict.fromkeys(["memcached", "mc_cfg", "start_index", "modality"], ANY),  # how files are fetched
-    **dict.fromkeys(["serialize_data", "lazy_init", "max_refetch", "metainfo"], ANY),
-    "valid_ratio": ANY,
-    **dict.fromkeys(["class_prob"], ANY),
+    **dict.fromkeys(["ann_file", "pipeline", "split", "data_root", "box_thr", "valid_ratio", "class_prob"], ANY),
+    **dict.fromkeys(["memcached", "mc_cfg", "start_index", "modality", "data_prefix"], FETCHING),
+    **dict.fromkeys(["serialize_data", "lazy_init", "max_refetch", "metainfo"], FETCHING),
+    **dict.fromkeys(["num_classes", "test_mode"], FOLLOWS),
     **dict.fromkeys(["filter_cfg", "indices"]),
     **dict.fromkeys(["multi_class", "sample_by_class", "dynamic_length"], False),
     "power": 0,
 }
+EVALUATION = {
+    **dict.fromkeys(["metrics", "metric_options", "key_indicator", "topk", "gpu_collect", "rule", "out_dir"], TESTED),
+    **dict.fromkeys(["interval", "save_best", "start"], ANY),
+    "by_epoch": True,
+}
+OF_TEST = ("model", "data.val", "data.test", "val_dataloader", "test_dataloader")  # what a test needs, too
 
 
 def read_openmmlab(path: Path, cfg_options: Sequence[str] = (), validate: bool | None = None) -> Recipe:
@@ -72,12 +99,13 @@ def read_openmmlab(path: Path, cfg_options: Sequence[str] = (), validate: bool |
 
     Raises ValueError for a file that cannot be read as data, or that is no config of an action recogniser.
     """
-    config, left_out, used = read_python_config(path, cfg_options)
-    _without_scopes(config)
-    if not isinstance(config.get("model"), Block):
+    top, left_out, used = read_python_config(path, cfg_options)
+    for block in blocks_in(top):
+        _without_scope(block)
+    if not isinstance(top.get("model"), Block):
         raise ValueError(f"{path} has no 'model', expected a config of MMAction2, PYSKL or ProtoGCN")
-    in_use = {key: value for key, value in config.items() if key in USED}
-    recipe = Recipe(path, _dialect(config), Block(in_use, config.lines))
+    config = Block({key: value for key, value in top.items() if key in USED}, top.lines)
+    recipe = Recipe(path, _dialect(top), config)
     recipe.notes += left_out
     newer = recipe.dialect == "MMAction2 1.x"
     loader = "train_dataloader" if newer else "data"
@@ -95,41 +123,49 @@ def read_openmmlab(path: Path, cfg_options: Sequence[str] = (), validate: bool |
     with understanding(recipe, config, loader):
         _data(config, recipe, newer)
     with about_training(recipe):
-        _training(config, used, recipe, newer, validate)
+        _training(config, recipe, newer, validate)
+        _other_names(top, used, recipe)
+    recipe.refuse_the_rest(OF_TEST)
     return recipe
 
 
-def _without_scopes(value: object) -> None:
-    """Take the name of the library from types such as mmaction.GCNHead, within all dicts and lists."""
-    if isinstance(value, Block):
-        kind = value.get("type")
-        if isinstance(kind, str) and kind.partition(".")[0] in SCOPES:
-            value["type"] = type(kind)(kind.rpartition(".")[2])
-    inside = value.values() if isinstance(value, Block) else value if isinstance(value, list | tuple) else ()
-    for it in inside:
-        _without_scopes(it)
+def _without_scope(block: Block) -> None:
+    """Take the name of the library from a type such as mmaction.GCNHead."""
+    kind = block.get("type")
+    if isinstance(kind, str) and kind.partition(".")[0] in SCOPES:
+        block["type"] = type(kind)(kind.rpartition(".")[2])
 
 
-def _training(config: Block, used: set[str], recipe: Recipe, newer: bool, validate: bool | None) -> None:
+def _other_names(top: Block, used: set[str], recipe: Recipe) -> None:
+    """Name what no key of the project is and no other value is made of: the project does not read it."""
+    for key, value in top.items():
+        if key in UNNEEDED:
+            recipe.leave_out(top, key, UNNEEDED[key])
+        elif key not in USED and key not in used and not isinstance(value, Imported):
+            recipe.note(f"'{key}' has no effect here", top, key)
+
+
+def _training(config: Block, recipe: Recipe, newer: bool, validate: bool | None) -> None:
     """Say batches, optimizer, schedule, validation and hooks."""
     loader = "train_dataloader" if newer else "data"
     with understanding(recipe, config, loader):
         _sizes(config, config.block(loader), recipe, newer)
-    with understanding(recipe, config, "optim_wrapper" if newer else "optimizer"):
-        (wrapped_optimizer if newer else _optimizer)(config, recipe)
-    with understanding(recipe, config, "param_scheduler" if newer else "lr_config"):
-        (new_schedule if newer else old_schedule)(config, recipe)
+    if "train" in recipe.parts or not recipe.parts:
+        with understanding(recipe, config, "optim_wrapper" if newer else "optimizer"):
+            (wrapped_optimizer if newer else _optimizer)(config, recipe)
+        with understanding(recipe, config, "param_scheduler" if newer else "lr_config"):
+            (new_schedule if newer else old_schedule)(config, recipe)
     with understanding(recipe, config, "train_cfg" if newer else "evaluation"):
         _validation(config, recipe, newer, validate)
     with understanding(recipe, config, "custom_hooks"):
-        _runtime(config, used, recipe)
+        _runtime(config, recipe)
 
 
 def _optimizer(config: Block, recipe: Recipe) -> None:
     optimizer(config.block("optimizer"), recipe)
     block = config.block("optimizer_config")
     check_known(
-        recipe, block, {"grad_clip": ANY, "detect_anomalous_params": ANY, "loss_scale": ANY}, "optimizer_config"
+        recipe, block, {"grad_clip": ANY, "detect_anomalous_params": RUNNING, "loss_scale": RUNNING}, "optimizer_config"
     )
     kind = block.get("type", "OptimizerHook")
     if kind in ("Fp16OptimizerHook", "GradientCumulativeFp16OptimizerHook"):
@@ -157,6 +193,9 @@ def _data(config: Block, recipe: Recipe, newer: bool) -> None:
     for part in ("train", "val", "test"):
         loader = config.block(f"{part}_dataloader") if newer else config.block("data")
         key, start = ("dataset", f"{part}_dataloader.") if newer else (part, "data.")
+        if newer and part != "train":
+            with about_training(recipe, only=False):
+                check_known(recipe, loader, OF_TESTS, f"{part}_dataloader")
         if loader.block(key):
             found[part] = _unwrapped(loader.block(key), f"{start}{key}", part, recipe)
     if "train" not in found:
@@ -219,10 +258,10 @@ def _source(part: str, block: Block, name: str, recipe: Recipe) -> None:
 def _sizes(config: Block, loader: Block, recipe: Recipe, newer: bool) -> None:
     size, workers = ("batch_size", "num_workers") if newer else ("videos_per_gpu", "workers_per_gpu")
     if not newer and "train_dataloader" in loader:
-        loader = Block(loader | loader.block("train_dataloader"), loader.lines | loader.block("train_dataloader").lines)
+        loader = recipe.copied(loader, loader.block("train_dataloader"), without=["train_dataloader"])
     check_known(recipe, loader, LOADER, "the training data")
     sampler = loader.block("sampler")
-    check_known(recipe, sampler, {"shuffle": True, "round_up": ANY, "seed": None}, "sampler")
+    check_known(recipe, sampler, {"shuffle": True, "round_up": RUNNING, "seed": None}, "sampler")
     if sampler and str(sampler.get("type")).rpartition(".")[2] != "DefaultSampler":
         recipe.refuse(
             f"the sampler {quoted(sampler.get('type'))} is not here; --sample says how clips are drawn", sampler
@@ -245,29 +284,43 @@ def _sizes(config: Block, loader: Block, recipe: Recipe, newer: bool) -> None:
 
 def _validation(config: Block, recipe: Recipe, newer: bool, validate: bool | None) -> None:
     """0.x and PYSKL validate only with --validate, 1.x unless --no-validate."""
+    check_known(recipe, config.block("evaluation"), EVALUATION, "evaluation")
     block, key = (config.block("train_cfg"), "val_interval") if newer else (config.block("evaluation"), "interval")
+    before = config.block("val_cfg")  # where the interval stood before 1.0
+    check_known(recipe, before, {"type": "ValLoop", "fp16": RUNNING, "interval": ANY}, "val_cfg")
+    if "interval" in before:
+        block, key = before, "interval"
     if validate is None:
         validate = newer and "val" in recipe.parts
     recipe.say("validate", validate, name="by default" if newer else "as --validate says")
-    if validate and type(interval := block.get(key, 1)) is int and interval > 1:
+    interval = block.get(key, 1)
+    if validate and type(interval) is int and interval > 1:
         recipe.say("validate_every", interval, block, key)
-    if block.get("val_begin", 1) > 1:
-        recipe.note("validation begins in the first epoch here", block, "val_begin")
+    first, since = (config.block("train_cfg"), "val_begin") if newer else (block, "start")
+    if first.get(since, 1) not in (None, 0, 1):
+        recipe.note("validation begins in the first epoch here", first, since)
+    best_by(block if not newer else config.block("default_hooks").block("checkpoint"), "save_best", recipe)
 
 
-def _runtime(config: Block, used: set[str], recipe: Recipe) -> None:
+def _runtime(config: Block, recipe: Recipe) -> None:
     for key in ("custom_hooks", "module_hooks"):
         hooks = config.get(key) or []
         for hook in hooks if isinstance(hooks, list | tuple) else [hooks]:
             _hook(hook, config, key, f"--cfg-options {key}=[] does without", recipe)
     defaults = config.block("default_hooks")
-    for key, hook in defaults.items():
+    for key in list(defaults):
+        hook = defaults[key]
         if isinstance(hook, Block) and "type" in hook:
             _hook(hook, defaults, key, f"--cfg-options default_hooks.{key}=None does without", recipe)
+        elif key in DEFAULT_HOOKS or hook is None:
+            recipe.leave_out(defaults, key, STORING)
+        else:
+            recipe.refuse(f"default_hooks: '{key}' is not known here", defaults, key)
     _randomness(config.block("randomness"), recipe)
     for key in ("fp16", "amp"):
         if config.get(key):
             recipe.say("precision", "16-mixed", config, key)
+            recipe.leave_out(config.block(key), "loss_scale", RUNNING)
     if config.get("resume"):
         recipe.note("resume: --work-dir RUN --resume goes on with a run of Kinegraph", config, "resume")
     if load := config.get("load_from"):
@@ -279,10 +332,6 @@ def _runtime(config: Block, used: set[str], recipe: Recipe) -> None:
         recipe.note(f"work_dir is {folder}, and no import is followed; --work-dir names it", config, "work_dir")
     elif isinstance(folder, str):
         recipe.work_dir = folder
-    for key in config:
-        known = key in USED or key in WITHOUT_EFFECT or key in used
-        if not known and isinstance(config[key], Block):
-            recipe.note(f"'{key}' has no effect here", config, key)
 
 
 def _hook(hook: object, block: Block, key: str, without: str, recipe: Recipe) -> None:
@@ -295,10 +344,14 @@ def _hook(hook: object, block: Block, key: str, without: str, recipe: Recipe) ->
         recipe.refuse(f"the hook {kind} is not here; {without}", block, key)
     elif key == "custom_hooks":
         recipe.note(f"the hook {kind} is left out", block, key)
+    if isinstance(hook, Block) and kind.rpartition(".")[2] in HARMLESS_HOOKS:
+        for inside, name in [(hook, it) for it in hook] if key == "custom_hooks" else [(block, key)]:
+            recipe.leave_out(inside, name, STORING)
 
 
 def _randomness(block: Block, recipe: Recipe) -> None:
     if type(seed := block.get("seed")) is int:
         recipe.say("seed", seed, block, "seed", "randomness.seed")
+    recipe.leave_out(block, "diff_rank_seed", RUNNING)
     if block.get("deterministic"):
         recipe.say("deterministic", True, block, "deterministic", "randomness.deterministic")

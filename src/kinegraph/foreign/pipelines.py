@@ -10,13 +10,21 @@ from kinegraph.data.normalize import origin
 from kinegraph.data.preprocessing import UNIFORM
 from kinegraph.foreign.block import Block
 from kinegraph.foreign.networks import LAYOUTS_0, LAYOUTS_1, name_of, ours_of
-from kinegraph.foreign.recipe import ANY, Recipe, about_training, check_known
+from kinegraph.foreign.recipe import ANY, CODE, FETCHING, Recipe, about_training, check_known
 from kinegraph.messages import did_you_mean, quoted
 from kinegraph.skeleton.layout import load_layout
 
 FEATURES = {"j": "joint", "b": "bone", "jm": "joint_motion", "bm": "bone_motion", "k": "k_bone", "km": "k_bone_motion"}
 LEFT, RIGHT = [1, 3, 5, 7, 9, 11, 13, 15], [2, 4, 6, 8, 10, 12, 14, 16]  # of COCO
-ENDS = ("Collect", "ToTensor", "PackActionInputs", "PackSkeInputs", "PoseDecode", "Rename", "DecompressPose")
+ENDS: dict[str, dict[str, object]] = {  # transforms that change no coordinate, with their settings
+    "Collect": dict.fromkeys(["keys", "meta_keys", "meta_name", "nested"], FETCHING),
+    "ToTensor": {"keys": FETCHING},
+    "PackActionInputs": dict.fromkeys(["keys", "collect_keys", "meta_keys", "algorithm_keys"], FETCHING),
+    "PackSkeInputs": dict.fromkeys(["keys", "collect_keys", "meta_keys", "algorithm_keys"], FETCHING),
+    "PoseDecode": {},
+    "Rename": {"mapping": FETCHING},
+    "DecompressPose": {"squeeze": True, "max_person": 10},
+}
 
 
 Values = dict[str, tuple[Any, Block, str]]  # options of our preprocessing, each with the block and the key that say it
@@ -26,10 +34,12 @@ Values = dict[str, tuple[Any, Block, str]]  # options of our preprocessing, each
 class Steps:
     """What a pipeline does so far.
 
-    values: what it says. order: kinds of steps as met. features: by the names that the pipeline gives them.
+    of_test: whether clips of a test go through it. values: what it says. order: kinds of steps as met. features: by the
+    names that the pipeline gives them.
     """
 
     recipe: Recipe
+    of_test: bool
     values: Values = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     features: dict[str, str] = field(default_factory=lambda: {"keypoint": "joint"})
@@ -44,12 +54,14 @@ class Steps:
 def preprocessing(train: list[Any], val: list[Any] | None, test: list[Any] | None, recipe: Recipe) -> None:
     """Say how clips become what the network sees. val, test: the pipelines of validation and test, if there are any."""
     with about_training(recipe, only=test is not None):
-        steps = _read(train, recipe)
-    tested = _read(test, recipe) if test is not None else None
+        steps = _read(train, recipe, of_test=train is test)
+    tested = _read(test, recipe, of_test=True) if test is not None else None
     values = dict(steps.values)
-    if tested is not None:
+    if tested is not None and train is not test:
         with about_training(recipe):
-            _check_training(steps.values, _read(val, recipe).values if val is not None else {}, tested.values, recipe)
+            _check_training(
+                steps.values, _read(val, recipe, of_test=True).values if val is not None else {}, tested.values, recipe
+            )
         _add_test(values, tested.values, recipe)
     values.setdefault("normalize", ("none", Block(), ""))
     for name in ORDER:
@@ -66,8 +78,8 @@ ORDER = (
 )
 
 
-def _read(pipeline: list[Any], recipe: Recipe) -> Steps:
-    steps = Steps(recipe)
+def _read(pipeline: list[Any], recipe: Recipe, of_test: bool) -> Steps:
+    steps = Steps(recipe, of_test)
     for item in pipeline:
         if not isinstance(item, Block) or not isinstance(item.get("type"), str):
             recipe.refuse(f"a pipeline has {quoted(item)}, expected dict(type=...)")
@@ -75,7 +87,9 @@ def _read(pipeline: list[Any], recipe: Recipe) -> Steps:
         kind = item["type"].rpartition(".")[2]
         if kind in TRANSFORMS:
             TRANSFORMS[kind](steps, item)
-        elif kind not in ENDS:
+        elif kind in ENDS:
+            steps.check(item, **ENDS[kind])
+        else:
             hint = did_you_mean(kind, [*TRANSFORMS, *ENDS])
             recipe.refuse(f"the transform {quoted(item['type'])} is not here{hint}", item)
     if "frames" not in steps.values and pipeline:
@@ -109,7 +123,9 @@ def _check_training(train: Values, val: Values, test: Values, recipe: Recipe) ->
     if clips != 1:
         recipe.refuse(f"num_clips is {quoted(clips)} in training, where a clip is seen once at a step here", block, key)
     for name, (value, block, key) in val.items():
-        if name != "test_clips" and not name.startswith("augment.") and test.get(name, (None,))[0] != value:
+        if name == "test_clips" and value != 1:
+            recipe.note(f"validation looks at a clip once here, there num_clips is {quoted(value)}", block, key)
+        elif name != "test_clips" and not name.startswith("augment.") and test.get(name, (None,))[0] != value:
             recipe.note(f"validation prepares clips as a test does here; {name} differs there", block, key)
 
 
@@ -264,6 +280,8 @@ def _gen_features(steps: Steps, block: Block) -> None:
     names = [FEATURES.get(str(it), str(it)) for it in feats]
     if any("bone" in name for name in names):
         _check_skeleton(steps, block)
+    else:
+        steps.recipe.leave_out(block, "dataset", CODE)
     _streams(steps, names, block, "feats")
 
 
@@ -293,7 +311,7 @@ def _joint_to_bone(steps: Steps, block: Block) -> None:
 
 
 def _to_motion(steps: Steps, block: Block) -> None:
-    steps.check(block, dataset=ANY, source=ANY, target=ANY)
+    steps.check(block, dataset=CODE, source=ANY, target=ANY)
     of = steps.features.get(str(block.get("source", "keypoint")), "joint")
     steps.features[str(block.get("target", "motion"))] = f"{of}_motion"
     if block.get("target") == "keypoint":
@@ -308,7 +326,9 @@ def _merge_features(steps: Steps, block: Block) -> None:
 
 def _uniform(sampling: str) -> Callable[[Steps, Block], None]:
     def read(steps: Steps, block: Block) -> None:
-        steps.check(block, clip_len=ANY, num_clips=ANY, test_mode=ANY, seed=ANY, p_interval=ANY, float_ok=False)
+        known: dict[str, object] = dict.fromkeys(("clip_len", "num_clips", "seed", "p_interval"), ANY)
+        of_dataset = not steps.recipe.dialect.startswith("MMAction2")  # whether it asks the dataset for test_mode
+        steps.check(block, **known, test_mode=CODE if of_dataset else steps.of_test, float_ok=False)
         if block.get("p_interval", 1) not in (1, (1, 1), [1, 1]):
             steps.recipe.refuse("p_interval is not 1: here frames are of the clip from end to end", block, "p_interval")
         if block.get("seed", 255) != 255:

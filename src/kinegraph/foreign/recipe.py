@@ -1,7 +1,7 @@
 """What another project's configuration says in our words: options of `kinegraph train`, files of clips, and remarks."""
 
 import shlex
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,12 +9,24 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from kinegraph.foreign.block import Block, path_to
+from kinegraph.foreign.block import Block, forget_reading, not_read, path_to
 from kinegraph.foreign.python_values import Imported
 from kinegraph.messages import one_line
 
 PARTS = ("train", "val", "test")
 WIDTH = 120
+
+
+class Unneeded(str):
+    """Why a key needs no translation."""
+
+
+STORING = Unneeded("logging, storing and showing")
+RUNNING = Unneeded("processes and machines")
+FETCHING = Unneeded("how clips are fetched")
+FOLLOWS = Unneeded("follows from the clips and the network")
+TESTED = Unneeded("batches and figures of validation and test")
+CODE = Unneeded("the project's code does not use it")
 
 
 class Said(NamedTuple):
@@ -47,7 +59,8 @@ class Recipe:
     without changing the weights, or said otherwise here. refused: what cannot be honoured. of_training: those of both
     that matter to a training, not to a test. tested: options that a test has otherwise; None: that it does not have.
     parts: train, val and test. dataset: what reading the clips needs to know: layout, units, class_names. config: what
-    it is translated from, the keys that matter.
+    it is translated from, the keys that matter. copies: blocks of it that were put together while reading. left_out:
+    keys that need no translation, each with its block and the reason.
     """
 
     path: Path
@@ -63,6 +76,11 @@ class Recipe:
     classes: int | None = None
     work_dir: str | None = None
     in_training: bool = False  # whether what is said now is about a training
+    copies: list[Block] = field(default_factory=list)
+    left_out: list[tuple[Block, str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        forget_reading(self.config)
 
     def say(self, option: str, value: object, block: Block | None = None, key: str = "type", name: str = "") -> None:
         """Set an option, from a value of a block of the config."""
@@ -97,9 +115,43 @@ class Recipe:
 
     def refuse(self, text: str, block: Block | None = None, key: str = "type", training: bool = False) -> None:
         self._add(self.refused, text, block, key, training)
+        if block is not None:  # the other settings of a class that is refused are not looked at
+            _finish(block, *(block if "type" in block else [key]))
+
+    def leave_out(self, block: Block, key: str, why: Unneeded) -> None:
+        """Take note of a key that needs no translation, with all that it has within."""
+        if key in block:
+            _finish(block, key)
+            self.left_out.append((block, key, why))
+
+    def unneeded(self) -> dict[str, str]:
+        """The keys that need no translation, with those that lead to them, and the reasons."""
+        found = {}
+        for block, key, why in self.left_out:
+            path = path_to(block, self.config)
+            found[f"{path}.{key}" if path else key] = why
+        return found
+
+    def copied(self, block: Block, *others: Block, without: Sequence[str] = ()) -> Block:
+        """The values of some blocks in one, of which it is known too what is read."""
+        self.copies.append(block.copy_of(*others, without=without))
+        return self.copies[-1]
+
+    def refuse_the_rest(self, tested: Sequence[str]) -> None:
+        """Refuse each key that nothing has read, so that none is lost. tested: beginnings of those that tests need."""
+        for part in (self.config, *self.copies):
+            for block, key, inside in list(not_read(part)):
+                outside = path_to(block, self.config)
+                path = f"{outside}.{key}" if outside else inside
+                if block[key] is not None:
+                    known = outside or block is self.config
+                    how = f"; --cfg-options {shlex.quote(f'{path}=None')} goes on without" if known else ""
+                    self.refuse(f"'{path}' is not read here{how}", block, key, not path.startswith(tuple(tested)))
 
     def _add(self, lines: list[str], text: str, block: Block | None, key: str, training: bool) -> None:
         """The pipelines of training and of testing say the same twice: it stands there once."""
+        if block is not None:
+            block.read.add(key)
         text, training = one_line(text), training or self.in_training
         line = next((it for it in lines if it == text or it.endswith(f": {text}")), None)
         if line is None:
@@ -116,6 +168,11 @@ class Recipe:
 
     def get(self, option: str, missing: Any = None) -> Any:
         return self.options[option].value if option in self.options else missing
+
+
+def _finish(block: Block, *keys: str) -> None:
+    block.read.update(keys)
+    block.complete.update(keys)
 
 
 def _after(line: str, text: str) -> str:
@@ -156,16 +213,20 @@ def understanding(recipe: Recipe, block: Block, key: str, training: bool = False
 def check_known(recipe: Recipe, block: Block, known: Mapping[str, object], what: str) -> None:
     """Refuse each setting of a block that is not as it is here, with what changes it on the command line.
 
-    known: a setting's usual value, which needs no translation; or ANY where its value is looked at elsewhere.
+    known: a setting's usual value, which needs no translation; the reason why it needs none, an Unneeded; or ANY where
+    its value is read elsewhere.
     """
-    for key, value in block.items():
-        if key == "type" or known.get(key, _NOWHERE) is ANY:
+    for key in list(block):
+        usual = known.get(key, _NOWHERE)
+        if usual is ANY or (usual is _NOWHERE and key == "type"):
             continue
-        if key not in known and value is not None:
+        value = block[key]
+        if isinstance(usual, Unneeded):
+            recipe.leave_out(block, key, usual)
+        elif usual is _NOWHERE and value is not None:
             goes = _changed(recipe, block, key, "None")
             recipe.refuse(f"{what}: '{key}' is not known here{goes and f'; {goes} goes on without'}", block, key)
-        elif key in known and not _same(value, known[key]):
-            usual = known[key]
+        elif usual is not _NOWHERE and not _same(value, usual):
             goes = _changed(recipe, block, key, usual if isinstance(usual, str) else _shown(usual))
             says = f"{what}: {key} is {_shown(value)}, here it is always {_shown(usual)}{goes and f'; {goes} says so'}"
             recipe.refuse(says, block, key)
@@ -199,6 +260,9 @@ def as_yaml(recipe: Recipe, dataset: str | None = None) -> str:
         f"# Translated from {recipe.path.name} ({recipe.dialect}); behind each line is the line that it comes from."
     ]
     head += [f"# not honoured: {line}" for line in recipe.refused] + [f"# note: {line}" for line in recipe.notes]
+    unneeded = recipe.unneeded()
+    for why in dict.fromkeys(unneeded.values()):
+        head.append(f"# not needed, {why}: {', '.join(key for key, it in unneeded.items() if it == why)}")
     lines = [f"dataset: {_value(dataset)}"] if dataset is not None else []
     opened: tuple[str, ...] = ()
     for option, said in _grouped(recipe.options):

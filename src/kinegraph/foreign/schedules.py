@@ -7,7 +7,7 @@ import torch
 
 from kinegraph.allowed import OPTIMIZERS
 from kinegraph.foreign.block import Block
-from kinegraph.foreign.recipe import ANY, Recipe, check_known
+from kinegraph.foreign.recipe import ANY, CODE, FOLLOWS, RUNNING, Recipe, check_known
 from kinegraph.messages import quoted
 
 LOSSES = ("CrossEntropyLoss", "CBFocalLoss", "BCELossWithLogits")
@@ -67,14 +67,12 @@ def optimizer(block: Block, recipe: Recipe) -> None:
         recipe.refuse(f"the optimizer {quoted(block.get('type'))} is not here, only {known}", block)
         return
     recipe.say("optimizer.class_path", name, block, "type", "optimizer.type")
-    for key, value in block.items():
-        if key == "paramwise_cfg":
-            if value:
-                check_known(recipe, block, dict.fromkeys(block, ANY) | {key: None}, "the optimizer")
-        elif key != "type":
-            value = list(value) if isinstance(value, tuple) else value
-            recipe.say(f"optimizer.init_args.{key}", value, block, key, f"optimizer.{key}")
     usual = signature(getattr(torch.optim, kind)).parameters
+    check_known(recipe, block, dict.fromkeys(usual, ANY) | {"paramwise_cfg": None}, "the optimizer")
+    for key in (it for it in block if it in usual):
+        value = block[key]
+        value = list(value) if isinstance(value, tuple) else value
+        recipe.say(f"optimizer.init_args.{key}", value, block, key, f"optimizer.{key}")
     for key in CARRIED:
         if key in usual and key not in block:
             recipe.say(f"optimizer.init_args.{key}", usual[key].default, name=f"{key} of torch's {kind}")
@@ -85,22 +83,31 @@ def clipping(block: Block, recipe: Recipe, key: str) -> None:
     clip = block.block(key)
     if not clip:
         return
-    check_known(recipe, clip, {"max_norm": ANY, "norm_type": 2, "error_if_nonfinite": ANY}, key)
+    check_known(recipe, clip, {"max_norm": ANY, "norm_type": 2, "error_if_nonfinite": RUNNING}, key)
     if clip.get("max_norm"):
         recipe.say("clip_gradients", float(clip["max_norm"]), clip, "max_norm", f"{key}.max_norm")
 
 
 def early_stop(hook: Block, recipe: Recipe) -> None:
     """EarlyStoppingHook: an end after so many validations without a better one."""
-    known: dict[str, object] = {"monitor": ANY, "rule": ANY, "min_delta": ANY, "patience": ANY, "priority": ANY}
-    check_known(recipe, hook, known | {"strict": ANY, "check_finite": ANY, "stopping_threshold": None}, "the hook")
+    known = dict.fromkeys(("priority", "strict", "check_finite"), RUNNING) | {"rule": FOLLOWS}
+    known |= {"monitor": ANY, "min_delta": ANY, "patience": ANY, "stopping_threshold": None}
+    check_known(recipe, hook, known, "the hook")
     every = recipe.get("validate_every", 1)
     recipe.say("early_stop", hook.get("patience", 5) * every, hook, "patience", "EarlyStoppingHook.patience")
     least = hook.get("min_delta", 0.1)
     if least:
         recipe.note(f"any better validation counts here, there one that is better by {least:g}", hook, "min_delta")
-    if "loss" in str(hook.get("monitor")):
-        recipe.note("--monitor says what is better, here accuracy", hook, "monitor")
+    best_by(hook, "monitor", recipe)
+
+
+def best_by(block: Block, key: str, recipe: Recipe) -> None:
+    """Say which figure makes weights the best, from the name that it has there."""
+    name = block.get(key)
+    if "mean" in str(name):
+        recipe.say("monitor", "mean_class_accuracy", block, key)
+    elif name not in (None, False, True, "auto") and "top1" not in str(name):
+        recipe.note(f"{key} {quoted(name)}: here top1 says which weights are the best, or --monitor", block, key)
 
 
 # ---- learning rate: MMAction2 0.x, PYSKL, ProtoGCN -------------------------------------------------------------------
@@ -115,8 +122,9 @@ def old_schedule(config: Block, recipe: Recipe) -> None:
     known |= {"min_lr_ratio": ANY}
     check_known(recipe, block, known, "lr_config")
     _epochs(config, recipe)
+    by_epoch = block.get("by_epoch", True)
     if policy == "step":
-        if block.get("by_epoch") is False:
+        if by_epoch is False:
             recipe.refuse("by_epoch is False: the steps of the learning rate are counted in epochs here", block, "step")
         every, epochs = block.get("step", ()), recipe.get("epochs", 0)
         again = type(every) is int and every > 0  # mmcv: after every so many epochs
@@ -125,7 +133,7 @@ def old_schedule(config: Block, recipe: Recipe) -> None:
             recipe.say("schedule.gamma", block["gamma"], block, "gamma", "lr_config.gamma")
     elif policy == "cosineannealing":
         _cosine(block, "policy", "min_lr", recipe)
-        _once_an_epoch(block.get("by_epoch", True), block, "policy", recipe)
+        _once_an_epoch(by_epoch, block, "policy", recipe)
     elif policy == "fixed":
         recipe.say("schedule.kind", "step", config, "lr_config", "no steps")
     else:
@@ -140,6 +148,8 @@ def _epochs(config: Block, recipe: Recipe) -> None:
     if runner.get("type", "EpochBasedRunner") != "EpochBasedRunner":
         recipe.refuse(f"runner {quoted(runner['type'])}: training is counted in epochs here", runner)
     block, key = (runner, "max_epochs") if "max_epochs" in runner else (config, "total_epochs")
+    if block is runner:
+        recipe.leave_out(config, "total_epochs", CODE)  # mmcv: the runner's count
     _say_epochs(block.get(key), block, key, recipe)
 
 
@@ -261,7 +271,7 @@ def wrapped_optimizer(config: Block, recipe: Recipe) -> None:
     if not wrapper and config.block("optimizer"):  # as in 0.x; so it was for a while before 1.0
         optimizer(config.block("optimizer"), recipe)
         return
-    known = {"optimizer": ANY, "clip_grad": ANY, "accumulative_counts": 1, "paramwise_cfg": None, "loss_scale": ANY}
+    known = {"optimizer": ANY, "clip_grad": ANY, "accumulative_counts": 1, "paramwise_cfg": None, "loss_scale": RUNNING}
     check_known(recipe, wrapper, known, "optim_wrapper")
     optimizer(wrapper.block("optimizer"), recipe)
     clipping(wrapper, recipe, "clip_grad")
