@@ -43,7 +43,7 @@ def runs(work: Job) -> dict[str, Run]:
     there = {column: (name, replace(work, alone=0)) for column, name in PEERS.items()}
     if work.device == "cuda" or work.network != "stgcn":
         del there["TensorFlow"]
-    if work.network not in ("stgcn", "stgcnpp"):
+    if work.network not in ("stgcn", "stgcnpp", "aagcn", "agcn1"):
         del there["MMAction2"]
     return there | {"Kinegraph": ("ours", work), "Kinegraph bf16": ("ours", replace(work, precision="bf16"))}
 

@@ -1,4 +1,4 @@
-"""MMAction2's own STGCN class, in an environment of its own (peers.sh)."""
+"""MMAction2's own STGCN and AAGCN classes, in an environment of its own (peers.sh)."""
 
 import importlib
 import sys
@@ -11,10 +11,11 @@ from contestants.plain import Recognizer
 from jobs import Job
 
 VARIANTS = {"stgcn": {}, "stgcnpp": {"gcn_adaptive": "init", "gcn_with_res": True, "tcn_type": "mstcn"}}
+ADAPTIVE = {"aagcn": {}, "agcn1": {"gcn_attention": False}}
 
 
-def load_class() -> type:
-    """mmaction.models.backbones.stgcn.STGCN without the rest of mmaction.models, which wants video decoders and more.
+def load_class(network: str = "STGCN") -> type:
+    """mmaction.models.backbones.stgcn.STGCN, or AAGCN, without the rest of mmaction.models: that wants video decoders.
 
     The packages on the way are empty modules that know their folder; the files below them are loaded unchanged.
     """
@@ -26,14 +27,17 @@ def load_class() -> type:
     for name in ("gcn_utils", "graph"):  # what models/utils/__init__.py would hand on
         found = vars(importlib.import_module(f"mmaction.models.utils.{name}"))
         package.__dict__.update({key: value for key, value in found.items() if not key.startswith("__")})
-    return importlib.import_module("mmaction.models.backbones.stgcn").STGCN
+    return getattr(importlib.import_module(f"mmaction.models.backbones.{network.lower()}"), network)
 
 
 def prepare(job: Job) -> torch_steps.Step:
-    if job.network not in VARIANTS:
+    graph = {"layout": {17: "coco", 25: "nturgb+d"}[job.joints], "mode": "stgcn_spatial"}
+    if job.network in ADAPTIVE:
+        backbone = load_class("AAGCN")(graph_cfg=graph, **ADAPTIVE[job.network])
+    elif job.network in VARIANTS:
+        backbone = load_class()(graph_cfg=graph, **VARIANTS[job.network])
+    else:
         raise LookupError(f"MMAction2 1.x has no {job.network} of the same function")
-    layout = {17: "coco", 25: "nturgb+d"}[job.joints]
-    backbone = load_class()(graph_cfg={"layout": layout, "mode": "stgcn_spatial"}, **VARIANTS[job.network])
     network = Recognizer(backbone)
     network.load_state_dict(torch_steps.load(job.weights))
     return torch_steps.step(job, network)

@@ -27,7 +27,7 @@ def test_graph_convolution_is_its_formula():
         gathered = torch.einsum("btvc,bvw->btwc", x, graph[k] + layer.offset[k] + alike)
         expected += gathered @ layer.mix.weight[:, 6 * k : 6 * k + 6].T + layer.bias[k]
     assert torch.allclose(layer(x, graph), expected, atol=1e-5)
-    assert torch.allclose(layer.likeness(x).sum(2), torch.ones(2, 3, 5))
+    assert torch.allclose(layer.seen(x).sum(2), torch.ones(2, 3, 5))
 
 
 def test_a_norm_for_each_person():

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinegraph.models.agcn import REDUCTION, adaptive, folded, mean_product, neighbours, over_time_rows
+from kinegraph.models.agcn import REDUCTION, adaptive, folded, over_time_rows
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import (
     Identity,
@@ -31,7 +31,8 @@ from kinegraph.models.layers.blocks import (
     scale_people,
     shortcut,
 )
-from kinegraph.models.layers.products import mix_last, quick_linear
+from kinegraph.models.layers.body_graphs import likeness, neighbours
+from kinegraph.models.layers.products import mix_last
 from kinegraph.models.layers.scaling import scaled
 from kinegraph.models.layers.winograd import TemporalConvolution
 from kinegraph.models.network import SkeletonNetwork
@@ -58,10 +59,7 @@ class AdaptiveGraphConvolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(K, width))
 
     def forward(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B T V D"]:
-        graph = (
-            self.graph
-            + self.alpha * mean_product(quick_linear(self.theta, x), quick_linear(self.phi, x), len(self.graph)).tanh()
-        )
+        graph = self.graph + self.alpha * likeness(x, self.theta, self.phi, len(self.graph)).tanh()
         return mix_last(neighbours(x, graph), self.mix.weight, self.bias.sum(0))
 
 

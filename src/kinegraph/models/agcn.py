@@ -27,8 +27,9 @@ from kinegraph.models.layers.blocks import (
     scale_people,
     shortcut,
 )
+from kinegraph.models.layers.body_graphs import likeness, neighbours
 from kinegraph.models.layers.folding import finish_folding, fold_norm, scale_and_shift
-from kinegraph.models.layers.products import mix_last, quick_linear
+from kinegraph.models.layers.products import mix_last
 from kinegraph.models.layers.streaming import StreamedNetwork
 from kinegraph.models.layers.winograd import TemporalConvolution
 from kinegraph.models.network import SkeletonNetwork
@@ -64,27 +65,11 @@ class AdaptiveGraphConvolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(K, width))
 
     def forward(self, x: Float[Tensor, "B T V C"], graph: Float[Tensor, "K V V"]) -> Float[Tensor, "B T V D"]:
-        return mix_last(neighbours(x, graph + self.offset + self.likeness(x)), self.mix.weight, self.bias.sum(0))
+        return mix_last(neighbours(x, graph + self.offset + self.seen(x)), self.mix.weight, self.bias.sum(0))
 
-    def likeness(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B K V V"]:
+    def seen(self, x: Float[Tensor, "B T V C"]) -> Float[Tensor, "B K V V"]:
         """S: for each body and partition, how much every joint takes from every other; each column sums to 1."""
-        return mean_product(quick_linear(self.theta, x), quick_linear(self.phi, x), len(self.bias)).softmax(2)
-
-
-def mean_product(
-    theta: Float[Tensor, "B T V KE"], phi: Float[Tensor, "B T V KE"], partitions: int
-) -> Float[Tensor, "B K V V"]:
-    """How alike joints are in each partition's channels: the mean of their products over frames and channels."""
-    theta, phi = (it.unflatten(3, (partitions, -1)) for it in (theta, phi))
-    alike = torch.einsum("btvke,btwke->bkvw", theta, phi)
-    return alike / (theta.shape[4] * theta.shape[1])
-
-
-def neighbours(x: Float[Tensor, "B T V C"], graph: Float[Tensor, "B K V V"]) -> Float[Tensor, "B T V KC"]:
-    """sum_v graph_k[v, w] x[v] for each partition k, in the body's own graph."""
-    (B, T, V, C), K = x.shape, graph.shape[1]
-    gather = graph.permute(0, 3, 1, 2).reshape(B, 1, V * K, V)  # row (w, k): partitions end up beside the channels
-    return (gather.to(x.dtype) @ x).view(B, T, V, K * C)
+        return likeness(x, self.theta, self.phi, len(self.bias)).softmax(2)
 
 
 class Block(nn.Module):

@@ -217,7 +217,7 @@ def filtered_gradients(
     """
     tile, padding = tile_of(weight.shape[2]), weight.shape[2] // 2
     gain, reads, writes = (t.to(x.dtype) for t in (tile.gain, tile.reads, tile.writes))
-    mixed = torch.einsum("pk,dck->pdc", gain, weight.squeeze(3)).contiguous()
+    mixed = (gain @ weight.reshape(-1, weight.shape[2]).T).view(-1, *weight.shape[:2])  # (P, D, C)
     (outputs, products), frames = writes.shape, reads.shape[1]
     tiles = -(-x.shape[1] // outputs)
     at_once = max(1, PIECE // (products * tiles * x.shape[2] * max(weight.shape[:2])))
@@ -237,7 +237,8 @@ def filtered_gradients(
         return of_mixed
 
     of_mixed = torch.stack(each(compute, shares(len(x), at_once, x.device))).sum(0)
-    return of_x, torch.einsum("pk,pdc->dck", gain, of_mixed).unsqueeze(3)
+    of_taps = (gain.T @ of_mixed.flatten(1)).view(-1, *weight.shape[:2])
+    return of_x, of_taps.permute(1, 2, 0).unsqueeze(3)
 
 
 def _tiles(x: Float[Tensor, "B T V C"], outputs: int, frames: int, padding: int) -> Float[Tensor, "B tiles V C frames"]:
