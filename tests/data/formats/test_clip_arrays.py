@@ -279,3 +279,37 @@ def test_columns_of_a_table_as_arrays(tmp_path, ending, named):
     np.savez(file, **arrays) if ending == ".npz" else file.write_bytes(pickle.dumps(arrays))
     (clip,) = read(file, layout="coco17")
     np.testing.assert_allclose(clip.keypoint[0], places, rtol=1e-5)
+
+
+def frames_of_people(kind, tmp_path):
+    """Two people, of whom the second is not there in each third frame; as lists of arrays (people, joints, 3)."""
+    rest = np.column_stack([body("coco17", 2) * 200 + 300, np.full(17, 0.9)])
+    frames = [np.stack([rest + [t, 0, 0], rest + [400 - t, 0, 0]])[: 1 + (t % 3 > 0)] for t in range(12)]
+    objects = np.empty(len(frames), object)
+    objects[:] = frames
+    file = tmp_path / f"walk{kind.partition(' ')[0]}"
+    if kind == ".npy":
+        np.save(file, objects)
+    elif kind == ".npz":
+        np.savez(file, keypoints=objects)
+    elif kind == ".pkl":
+        file.write_bytes(pickle.dumps(frames))
+    else:
+        scores = [frame[..., 2] for frame in frames]
+        file.write_bytes(pickle.dumps({"keypoints": [frame[..., :2] for frame in frames], "scores": scores}))
+    return file
+
+
+@pytest.mark.parametrize("kind", [".npy", ".npz", ".pkl", ".pkl of a dict"])
+def test_lists_of_the_people_of_frames_are_one_clip(tmp_path, kind):
+    """They were as many clips as there are frames."""
+    (clip,) = read(frames_of_people(kind, tmp_path), layout="coco17")
+    assert clip.keypoint.shape == (2, 12, 17, 2)
+    assert clip.keypoint[:, :, 5].any(2).sum(1).tolist() == [12, 8]
+    np.testing.assert_allclose(clip.score[clip.score > 0], 0.9)
+
+
+def test_a_list_of_other_bodies_is_one_of_clips(tmp_path):
+    places = [np.stack([body("coco17", 3, seed) + [seed, 0, 0]] * 2) for seed in range(8)]
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(places))
+    assert len(list(read(tmp_path / "a.pkl", layout="coco17"))) == 8

@@ -45,6 +45,25 @@ def test_the_labels_file_is_understood_however_its_header_is_spelt(clips, tmp_pa
     assert found.changed() == []
 
 
+@pytest.mark.parametrize(
+    ("written", "labels"),
+    [
+        (["26734/100.parquet", "28656/100.parquet"], ["a", "b"]),  # the same name in two folders
+        (["data/26734/100.parquet", "data/28656/100.parquet"], ["a", "b"]),
+        (["other/100.csv", "28656/100"], [None, "b"]),  # of another folder: not theirs
+        (["100.csv"], ["a", "a"]),  # of both, as cameras see the same
+    ],
+)
+def test_rows_of_files_with_one_name_in_several_folders(tmp_path, written, labels):
+    names = ["26734/100", "28656/100"]
+    (tmp_path / "clips.csv").write_text("clip,frame,joint,x,y\n" + "".join(f"{it},0,nose,1,2\n" for it in names))
+    rows = "".join(f"{it},{'ab'[i]}\n" for i, it in enumerate(written))
+    (tmp_path / "labels.csv").write_text("path,sign\n" + rows)
+    found = recordings(tmp_path / "clips.csv", labels_file=tmp_path / "labels.csv", layout="coco17")
+    said = {clip.name: found.class_names[clip.label] for clip in found.clips}
+    assert [said.get(name) for name in names] == labels
+
+
 @pytest.mark.parametrize("who", ["2", "02", "S2"])
 @pytest.mark.parametrize("name", ["S{:02}_T{}", "sub-{}_walk_{}", "subject{}/trial_{}", "P{:03}R{:03}"])
 def test_rows_may_name_subject_and_trial(tmp_path, name, who):

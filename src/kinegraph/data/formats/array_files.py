@@ -39,6 +39,7 @@ from kinegraph.data.formats.named_arrays import (
     named_arrays,
     shape_of,
     with_joined_axes,
+    with_joined_frames,
 )
 from kinegraph.data.formats.padded import mapped
 from kinegraph.data.formats.recordings import FormatError
@@ -174,7 +175,12 @@ def open_named(path: Path, joints: int | None = None) -> ArrayFile:
         except ValueError:
             return np.array(load_npz_object(path, name))  # text may be stored as an object
 
-    return _joined(ArrayFile(npz_shapes(path), load))
+    shapes = npz_shapes(path)
+    listed = {name: load_npz_object(path, name, several=True) for name in _of_objects(path, shapes)}
+    whole = with_joined_frames({name: [*it] for name, it in listed.items() if is_list(it)})
+    whole = {name: it for name, it in whole.items() if isinstance(it, np.ndarray)}
+    shapes = dict(shapes) | {name: it.shape for name, it in whole.items()}
+    return _joined(ArrayFile(shapes, lambda name: whole[name] if name in whole else load(name)))
 
 
 def _joined(file: ArrayFile) -> ArrayFile:

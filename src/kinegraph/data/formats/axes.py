@@ -20,6 +20,7 @@ OF_SMPL = (63, 66, 69, 72, 156, 165)  # numbers of its turns in a frame
 OF_HOLISTIC = {BODY + 2 * HAND: 0, BODY + FACE + 2 * HAND: FACE}  # numbers of a frame -> those of its face
 MOST_PEOPLE = 10
 
+FEWEST_FRAMES, FEWEST_JOINTS = 5, 5  # of a list of arrays that are frames
 A_STEP = 0.35  # of a body's size: what lies nearer than this from one frame to the next is one person who moves
 CLEARLY = 2.0
 FRAMES_FIRST = (
@@ -160,6 +161,28 @@ def _frames_first(array: Float[np.ndarray, "a b V C"], total: int | None) -> boo
     if not along[0] < A_STEP:
         return False if first > 2 or along[1] < A_STEP else None
     return first > 2 if second == 1 else bool(along[1] > CLEARLY * along[0])
+
+
+def as_frames(arrays: Sequence[Shaped[np.ndarray, "..."]]) -> Float[np.ndarray, "..."] | None:
+    """The one clip whose frames are these arrays, as pose estimators give them: (people, joints, coordinates) each, in
+    any number of people, or (joints, coordinates). None for others, such as clips: bodies of neighbours are alike.
+    """
+    shapes = {array.shape[-2:] for array in arrays}
+    axes = {array.ndim for array in arrays}
+    few = all(array.ndim == 2 or len(array) <= MOST_PEOPLE for array in arrays)
+    if len(arrays) < FEWEST_FRAMES or len(shapes) != 1 or axes not in ({2}, {3}) or not few:
+        return None
+    joints, channels = shapes.pop()
+    people = max(1 if array.ndim == 2 else len(array) for array in arrays)
+    if joints < FEWEST_JOINTS or channels not in (2, 3, 4) or not people:
+        return None
+    found = np.zeros((len(arrays), people, joints, channels))
+    for frame, array in zip(found, arrays, strict=True):
+        there = array.reshape(-1, joints, channels)
+        frame[: len(there)] = there
+    if not _step(found[..., :2]) < A_STEP:
+        return None
+    return found if people > 1 else found[:, 0]
 
 
 def _step(array: Float[np.ndarray, "a b V C"]) -> float:

@@ -35,6 +35,7 @@ from kinegraph.data.formats.array_files import (
 )
 from kinegraph.data.formats.axes import (
     ANY_ORDER,
+    FRAMES_FIRST,
     NO_PEOPLE,
     check_places,
     flat_lines,
@@ -153,6 +154,7 @@ def read(path: Path, *, layout: str | None = None, class_names: str | None = Non
             *([f"each array is a clip: {first_few(names)}"] if len(names) > 1 and not batches else []),
             *(flat_lines(shapes[names[0]][-1]) if len(shapes[names[0]]) == 2 + bool(batches) else ()),
             *[ANY_ORDER] * (path.suffix.lower() == MAT),
+            *[FRAMES_FIRST] * (not batches and frames_come_first([first])),
             *[NO_PEOPLE] * (len(shapes[names[0]]) == 3 + bool(batches)),
         ),
     )

@@ -133,7 +133,7 @@ def levels_of(places: Sequence[tuple[str, ...]]) -> Levels:
     dividing = [level for level in other if len(names[level]) > 1 and level not in people]
     words = [level for level in dividing if not all(map(NUMBERED.fullmatch, names[level]))]
     several = [level for level in words if len({folders[: level + 1] for folders in inside}) < len(inside)]
-    numbers = [level for level in dividing if all(map(str.isdecimal, names[level]))]
+    numbers = [level for level in dividing if all(it.isdecimal() and len(it) < 5 for it in names[level])]
     # A folder that holds one clip, as all of its level do, is no class where another folder divides them, too.
     last = [level for level in other if level not in people and not all(map(OF_DATA.fullmatch, names[level]))]
     chosen = several[-1:] or words[:1] or numbers[:1] or last

@@ -29,6 +29,7 @@ from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread
 from kinegraph.messages import counted, did_you_mean, first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 
+VIDEO = re.compile(r"\.(mp4|avi|mov|mkv|webm|m4v|mpe?g|wmv)$", re.IGNORECASE)
 FILE_ENDING = re.compile(r"\.[A-Za-z]\w{1,8}$")
 
 
@@ -115,16 +116,31 @@ def _rows_by(
 
 
 def _rows(clips: Collection[str], listing: Collection[str]) -> dict[str, str]:
-    """Clip -> its row, by the whole name, by its last part, or by the name of a file, such as videos/a.mp4 for a."""
-    exact = {clip: name for clip in clips for name in (clip.rpartition("/")[2], clip) if name in listing}
-    of_files: dict[str, str] = {}
-    taken = {*exact.values()}
-    for key in listing:
-        if key not in taken:
-            path = FILE_ENDING.sub("", key.replace("\\", "/"))
-            of_files |= {path.rpartition("/")[2]: key, path: key}
-    found = {clip: of_files.get(clip) or of_files.get(clip.rpartition("/")[2]) for clip in clips}
-    return {clip: row for clip in clips if (row := exact.get(clip) or found[clip])}
+    """Clip -> its row, by the whole name, or by the end of a path, such as videos/a.mp4 for a, and class/a.
+
+    The longest end counts that a row and a clip share. It is all of one of the two names, or no other row and no other
+    clip has it.
+    """
+    paths = {key: key if key in clips else FILE_ENDING.sub("", key.replace("\\", "/")) for key in listing}
+    names = {clip: clip if clip in listing else VIDEO.sub("", clip) for clip in clips}
+    rows, ends = _by_ends(paths), _by_ends(names)
+    found = {clip: clip for clip in clips if clip in listing}
+    for end in sorted({*rows} & {*ends}, key=lambda it: -it.count("/")):
+        fitting = [key for key in rows[end] if paths[key] == end] or rows[end]
+        for clip in ends[end] if len(fitting) == 1 else ():
+            if end in (paths[fitting[0]], names[clip]) or len(ends[end]) == 1:
+                found.setdefault(clip, fitting[0])
+    return found
+
+
+def _by_ends(names: Mapping[str, str]) -> dict[str, list[str]]:
+    """Each name under all ends of its path. names: name -> its path."""
+    found: dict[str, list[str]] = {}
+    for name, path in names.items():
+        parts = path.split("/")
+        for start in range(len(parts)):
+            found.setdefault("/".join(parts[start:]), []).append(name)
+    return found
 
 
 # ---- clips get a labels file's facts, and a split that is made here --------------------------------------------------

@@ -1,7 +1,7 @@
 """The arrays that a value of Python holds, by name: what a pickle, a JSON or a file of another program is read to.
 
 array                                       one, named as the file
-[array, array, ...], {name: array, ...}     each under its name, or its number
+[array, array, ...], {name: array, ...}     each under its name, or its number; or the frames of one (`axes.as_frames`)
 (data, labels), {"data": ..., "labels": ...}    the same two names; data may be a list of arrays of any length
 {class: [array, array, ...], ...}           clips of classes: data, labels, and names
 {name: {"keypoints": array, "label": ...}, ...}, or a list of such objects    data, labels, and names
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from kinegraph.data.formats.axes import as_frames
 from kinegraph.data.formats.conventions import SCORES
 from kinegraph.data.formats.table_forms import wide_joints
 from kinegraph.data.split_names import PARTS
@@ -45,7 +46,8 @@ def named_arrays(content: Any, stem: str) -> Arrays:
     if len(content) == 2 and (data := _clips(content[0])) is not None and (names := labels_in(content[1])) is not None:
         return {DATA: data, LABELS: names} if len(data) == len(names) else {}
     if is_list(content):
-        return {f"{stem}-{i}": array for i, array in enumerate(content)}
+        whole = as_frames(content)
+        return {stem: whole} if whole is not None else {f"{stem}-{i}": array for i, array in enumerate(content)}
     if all(isinstance(it, Mapping) for it in content):
         return _of_objects_each([(f"{stem}-{i}", it) for i, it in enumerate(content)])
     return {}
@@ -89,8 +91,24 @@ def names_of(joints: Sequence[str] | Mapping[str, Any]) -> dict[str, np.ndarray]
     return {} if all(map(str.isdecimal, names)) else {JOINT_NAMES: np.array(names)}
 
 
+def with_joined_frames(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values with one array in place of a list of those of its frames, and of their scores beside it."""
+    frames = {name: whole for name, it in content.items() if is_list(it) and (whole := as_frames(it)) is not None}
+    if len(frames) != 1:
+        return content
+    (whole,) = frames.values()
+    found = dict(content) | frames
+    for beside, it in content.items():
+        if beside in SCORES and is_list(it) and len(it) == len(whole):
+            score = np.zeros(whole.shape[:-1])
+            for frame, values in zip(score.reshape(len(whole), -1), it, strict=True):
+                frame[: values.size] = values.ravel()[: len(frame)]
+            found[beside] = score
+    return found
+
+
 def _of_mapping(content: Mapping[str, Any], stem: str) -> Arrays:
-    content = with_joined_axes(content)
+    content = with_joined_frames(with_joined_axes(content))
     if content and all(isinstance(it, Mapping) for it in content.values()):
         return _of_objects_each(list(content.items())) or _of_levels(content, stem)
     single = {name: np.array(it) for name, it in content.items() if isinstance(it, int | float | np.number)}
@@ -131,8 +149,8 @@ def _of_objects_each(items: Sequence[tuple[str, Mapping]]) -> Arrays:
     """Data, labels and names of objects that have the array of a clip each; nothing for others."""
     data, labels, names, facts = [], [], [], []
     for name, item in items:
-        plain = with_joined_axes({_text(key): value for key, value in item.items()})
-        keys = [key for key, value in plain.items() if _is_array(value) and value.ndim > 2]
+        plain = with_joined_frames(with_joined_axes({_text(key): value for key, value in item.items()}))
+        keys = [key for key, value in plain.items() if key not in SCORES and _is_array(value) and value.ndim > 2]
         if len(keys) != 1:
             return {}
         array = plain[keys[0]]
