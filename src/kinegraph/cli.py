@@ -146,7 +146,7 @@ def run_verb(verb: str, argv: list[str]) -> int:
 
     A verb's own exit code, where it returns one, becomes the command's.
     """
-    from kinegraph.commands.signature import check_names, help_topic, verb_of
+    from kinegraph.commands.signature import check_names, check_needed, help_topic, verb_of
 
     check_names(verb, argv)  # before the verb's module, and with it perhaps torch, is imported
     if verb in CONFIG_VERBS and argv:
@@ -155,10 +155,9 @@ def run_verb(verb: str, argv: list[str]) -> int:
         if "--list" in argv:
             print(list_of_configs())
             return 0
-        named = not argv[0].startswith("-") and not {"-c", "--config"} & set(
-            argv
-        )  # as `main.py recognition -c` is typed
-        if named and (config := find_config(argv[0])).suffix in SUFFIXES:
+        # `main.py recognition -c CONFIG` is typed so
+        named = not argv[0].startswith("-") and not {"-c", "--config"} & set(argv)
+        if named and ((config := find_config(argv[0])).suffix in SUFFIXES or config.is_dir()):
             from kinegraph.commands.configs import config_values
 
             config_values(config)  # a file that cannot be a config is refused before torch is imported
@@ -166,6 +165,8 @@ def run_verb(verb: str, argv: list[str]) -> int:
         from kinegraph.commands.help import answer_help
 
         answer_help(verb_of(verb), argv, verb in CONFIG_VERBS)
+    if verb not in CONFIG_VERBS:
+        check_needed(verb, argv)
     module = import_module(f"kinegraph.commands.{verb}")
     function, words = getattr(module, verb), getattr(module, "words", list)
     from kinegraph.commands.arguments import answer

@@ -66,8 +66,10 @@ def test_the_command_changes_the_last_layer_alone(tmp_path, capsys):
     scores, labels = true_scores(600)
     tested = Evaluation(0.25 * scores, labels, [f"clip {i}" for i in range(600)], names)
     write_report(result, tested)
-    assert main(["calibrate", str(weights), str(result), "--out", str(out)]) == 0
-    assert "temperature 0.2" in capsys.readouterr().out
+    assert main(["calibrate", str(result), str(weights), "--out", str(out)]) == 0  # the other way round, which is said
+    said = capsys.readouterr()
+    assert "temperature 0.2" in said.out
+    assert f"read as kinegraph calibrate {weights} {result}" in said.err
     new = load_weights(out)
     x = torch.randn(2, 1, 8, 25, 3)
     factor = (network(x) / new.model(x)).detach().flatten()

@@ -38,6 +38,7 @@ def calibrate(
         raise ValueError(f"--accepted is {accepted}, expected a share between 0 and 1")
     check_new_file(out, (".safetensors",), overwrite=overwrite)
 
+    from kinegraph.commands.reading import weights_first
     from kinegraph.evaluation.about_result import read_evaluation
     from kinegraph.evaluation.calibration import (
         TEMPERATURES,
@@ -50,6 +51,7 @@ def calibrate(
     from kinegraph.models.weights import load_weights, save_weights
     from kinegraph.models.weights_path import find_weights
 
+    weights, (result,) = weights_first("calibrate", weights, [result])
     known, (tested, about_test) = load_weights(weights), read_evaluation(result)
     if (before := known.extra.get("temperature")) is not None:
         raise ValueError(
@@ -81,9 +83,10 @@ def calibrate(
     print(f"calibration error {first:.1%} -> {now:.1%}; below a probability of {least:.2%} rather none of the classes")
     _say_views(known.preprocessing, out)
     _say_promise(int(tested.right.sum()), accepted)
-    of = str(about_test["environment"].get("weights", ""))
-    if of and Path(of).resolve() != find_weights(weights).resolve():  # a result of crossval names none
-        print(f"note: {result} is of {of}, not of {weights}: the temperature is that network's")
+    of = Path(str(about_test["environment"].get("weights", "")))  # a result of crossval names none
+    of = find_weights(of) if of.is_dir() and of != Path() else of
+    if of != Path() and of.resolve() != (own := find_weights(weights)).resolve():
+        print(f"note: {result} is of {of}, not of {own}: the temperature is that network's")
 
 
 def _say_views(preprocessing: Mapping[str, Any], out: Path) -> None:

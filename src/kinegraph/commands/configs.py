@@ -78,6 +78,8 @@ def is_ours(path: Path) -> bool:
 def check_yaml(path: Path) -> None:
     """Raise ValueError, naming the line, unless a config is a YAML file of options, each there once."""
     if path.is_dir():
+        if (path / "dataset.json").is_file():
+            raise ValueError(f"{path} is a dataset folder, no YAML config; did you mean small_data --dataset {path}?")
         own = path / "config.yaml"
         raise ValueError(f"{path} is a folder, no YAML config" + (f"; did you mean {own}?" if own.is_file() else ""))
     if not path.exists():

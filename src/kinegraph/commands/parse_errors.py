@@ -7,7 +7,7 @@ from collections.abc import Callable
 from jsonargparse import ArgumentParser
 
 from kinegraph.allowed import ALLOWED, allowed_class
-from kinegraph.commands.signature import SYNONYMS
+from kinegraph.commands.signature import SYNONYMS, missing
 from kinegraph.messages import nearest
 
 KINDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}
@@ -20,9 +20,7 @@ def explain(problem: str, parser: ArgumentParser, verb: Callable) -> str:
     key = ".".join(key for i, key in enumerate(keys) if not any(other.endswith(f".{key}") for other in keys[:i]))
     owner = re.search(r"class_path='([\w.]+)'", problem)
     if lacking := re.search(r"following arguments are required: (.*)", problem):
-        names = lacking[1].replace("_", "-").split(", ")
-        listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-        return f"{listed} {'is' if len(names) == 1 else 'are'} missing; expected {parser.usage}"
+        return missing(lacking[1].replace("_", "-").split(", "), str(parser.usage))
     if "Dict must include a class_path" in problem:
         if "'class_path':" in problem:
             return f"{key}: what a class is given stands under init_args, beside class_path"

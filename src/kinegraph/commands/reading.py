@@ -113,8 +113,12 @@ def config_first(verb: str, config: Path, weights: Path) -> tuple[Path, Path]:
 def with_config_of_run(argv: Sequence[str]) -> list[str]:
     """The words of `kinegraph test RUN ...` with the config of the run before it, where a run folder stands alone.
 
-    So with weights that lie in a run folder. Raises ValueError where what stands alone is nothing, or another folder.
+    So with weights that lie in a run folder, and where a dataset folder follows without --dataset. Raises ValueError
+    where what stands alone is nothing, or another folder.
     """
+    if len(argv) > 1 and (Path(argv[0]) / "config.yaml").is_file() and (Path(argv[1]) / "dataset.json").is_file():
+        argv = [argv[0], "--dataset", *argv[1:]]
+        _say_order("test", [Path(word) for word in argv[:3]])
     alone = bool(argv) and not argv[0].startswith("-") and (len(argv) == 1 or argv[1].startswith("-"))
     if not alone or "--from" in (word.partition("=")[0] for word in argv):
         return list(argv)

@@ -257,6 +257,22 @@ def check_names(verb: str, argv: Sequence[str]) -> None:
             raise ValueError(f"there is no option '{typed_name(name)}' of kinegraph {verb}{hint}")
 
 
+def check_needed(verb: str, argv: Sequence[str]) -> None:
+    """Raises ValueError for the options that a verb cannot do without; without any word, also for its arguments."""
+    needed = [it for it in parameters_of(verb_of(verb)).values() if it.default is it.empty]
+    typed = {word.partition("=")[0].replace("_", "-") for word in argv}
+    options = [f"--{it.name.replace('_', '-')}" for it in needed if it.kind is it.KEYWORD_ONLY]
+    lacking = [it.name for it in needed if not argv and it.kind is not it.KEYWORD_ONLY]
+    if lacking := [*lacking, *(it for it in options if it not in typed)]:
+        raise ValueError(missing(lacking, usage_of(verb_of(verb))))
+
+
+def missing(names: Sequence[str], usage: str) -> str:
+    """The line that says which arguments and options have to be given."""
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f"{listed} {'is' if len(names) == 1 else 'are'} missing; expected {usage}"
+
+
 def _is_of_others(argv: Sequence[str]) -> bool:
     """Whether a word is a config of another project, which has options of its own."""
     files = [path for path in map(Path, argv) if path.suffix in (".py", ".yaml", ".yml") and path.is_file()]

@@ -173,7 +173,8 @@ def _labels(facts, expected) -> Iterable[Finding]:
         )
     read_of = [one for one in read if one.segments is None]
     if form := _form_that_says_more(read_of):
-        yield Finding("note", "names", f"the names may say more of the clips: prepare --names '{form}'")
+        apart = "; people are then not on both sides of the split" if "{subject}" in form else ""
+        yield Finding("note", "names", f"the names may say more of the clips: prepare --names '{form}'{apart}")
     if labels and not classes and min(labels) == 1:
         yield Finding("note", "label", "labels start at 1, so class 0 has no clips; classes count from 0")
 
@@ -181,7 +182,8 @@ def _labels(facts, expected) -> Iterable[Finding]:
 def _form_that_says_more(facts: Sequence[ClipSummary]) -> str | None:
     """The form of the clips' names, where it says labels or subjects that no clip has."""
     lacking = [f"{{{fact}}}" for fact in ("label", "subject") if all(getattr(one, fact) is None for one in facts)]
-    form = suggested([one.name for one in facts]) if lacking else None
+    labels = [one.label for one in facts] if "{label}" not in lacking else []
+    form = suggested([one.name for one in facts], labels) if lacking else None
     return form if form and any(fact in form for fact in lacking) else None
 
 

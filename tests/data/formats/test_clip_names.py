@@ -54,6 +54,19 @@ def test_the_form_is_suggested_where_it_is_clear(names, form):
 
 
 @pytest.mark.parametrize(
+    ("names", "labels", "form"),
+    [
+        (["a/anna_1", "a/ben_1", "b/anna_1", "b/ben_2"], [0, 0, 1, 1], "{subject}_{trial}"),
+        (["a/anna1", "a/ben1", "b/anna1", "b/ben2"], [0, 0, 1, 1], "{subject}{trial}"),
+        (["walk/walk_1", "walk/walk_2", "run/run_1"], [0, 0, 1], "{label}_{trial}"),
+        (["a/anna_S01", "a/ben_S02", "b/anna_S01", "b/ben_S02"], [0, 0, 1, 1], None),
+    ],
+)
+def test_words_that_come_back_in_other_classes_are_people(names, labels, form):
+    assert suggested(names, labels) == form
+
+
+@pytest.mark.parametrize(
     ("form", "reason"),
     [
         ("label_subject", "expected parts in braces"),

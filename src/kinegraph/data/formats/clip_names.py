@@ -107,13 +107,17 @@ def _numbers(name: str, column: str) -> set[int]:
     return found
 
 
-def suggested(names: Sequence[str]) -> str | None:
-    """The form that names seem to have, with a label or a subject among its parts; None where they have none."""
+def suggested(names: Sequence[str], labels: Sequence[int | None] = ()) -> str | None:
+    """The form that names seem to have, with a label or a subject among its parts; None where they have none.
+
+    labels: of the clips, where they are known. A word that comes back in other classes is then no label but a person.
+    """
     last = [name.rpartition("/")[2] for name in names]
     if len(last) < FEWEST:
         return None
     if all(LETTERS_AND_NUMBER.fullmatch(name) for name in last):
-        return "{label}{trial}" if len({name.rstrip("0123456789") for name in last}) > 1 else None
+        words = [name.rstrip("0123456789") for name in last]
+        return f"{{{_meant(words, labels)}}}{{trial}}" if len({*words}) > 1 else None
     parts = [BETWEEN.split(name) for name in last]
     behind = min(map(len, parts)) - 1  # the first part may have in it what stands between, as of pick_up_S01_2
     signs = {tuple(BETWEEN.findall(name)[-behind:]) for name in last}
@@ -130,11 +134,24 @@ def suggested(names: Sequence[str]) -> str | None:
         columns = ["_" if it == "label" and not act else it for it, act in zip(columns, actions, strict=True)]
     if columns.count("word") + columns.count("label") > 1:  # which one is the label?
         return None
-    columns = ["label" if it == "word" else it if columns.count(it) == 1 else "_" for it in columns]
+    word = _meant(parts[columns.index("word")], labels) if "word" in columns else "word"
+    columns = [word if it == "word" else it if columns.count(it) == 1 else "_" for it in columns]
+    if columns.count(word) > 1:  # people are named and numbered
+        return None
     if not {"label", "subject"} & {*columns}:
         return None
     texts = [it[1:] if it.startswith("=") else f"{{{it}}}" for it in columns]
     return texts[0] + "".join(sign + text for sign, text in zip(signs.pop(), texts[1:], strict=True))
+
+
+def _meant(words: Sequence[str], labels: Sequence[int | None]) -> str:
+    """What words in names are: subjects where most of them are in several classes, else labels."""
+    of = (
+        {word: {label for it, label in zip(words, labels, strict=True) if it == word} for word in words}
+        if labels
+        else {}
+    )
+    return "subject" if of and sum(len(it) > 1 for it in of.values()) > len(of) / 2 else "label"
 
 
 def _column(values: Sequence[str]) -> str:
