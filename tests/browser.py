@@ -56,10 +56,12 @@ class Page:
 
     def run(self, script: str) -> object:
         """The value of a JavaScript expression (awaited, if it is a promise). Raises RuntimeError where it throws."""
-        told = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True, userGesture=True)
-        if "exceptionDetails" in told:
-            raise RuntimeError(told["exceptionDetails"]["exception"].get("description", "script failed"))
-        return told["result"].get("value")
+        answer = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True, userGesture=True
+        )
+        if "exceptionDetails" in answer:
+            raise RuntimeError(answer["exceptionDetails"]["exception"].get("description", "script failed"))
+        return answer["result"].get("value")
 
     def until(self, script: str, seconds: float = 10) -> object:
         """The first true value of an expression."""
@@ -97,8 +99,8 @@ class Page:
             self.call("Input.dispatchKeyEvent", type=kind, key=key, **(text if kind == "keyDown" else {}))
 
     def screenshot(self, path: Path, whole: bool = False) -> Path:
-        told = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
-        path.write_bytes(base64.b64decode(told["data"]))
+        answer = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
+        path.write_bytes(base64.b64decode(answer["data"]))
         return path
 
     def call(self, method: str, **parameters: object) -> dict:
@@ -106,26 +108,26 @@ class Page:
         self._count += 1
         self._send(json.dumps({"id": self._count, "method": method, "params": parameters}).encode())
         while True:
-            told = json.loads(self._receive())
-            if told.get("id") == self._count:
-                if "error" in told:
-                    raise RuntimeError(f"{method}: {told['error']['message']}")
-                return told["result"]
-            self._note(told)
+            answer = json.loads(self._receive())
+            if answer.get("id") == self._count:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']['message']}")
+                return answer["result"]
+            self._note(answer)
 
-    def _note(self, told: dict) -> None:
-        match told.get("method"):
+    def _note(self, answer: dict) -> None:
+        match answer.get("method"):
             case "Runtime.exceptionThrown":
-                details = told["params"]["exceptionDetails"]
+                details = answer["params"]["exceptionDetails"]
                 self.messages.append(details.get("exception", {}).get("description", details["text"]))
             case "Runtime.consoleAPICalled":
-                self.messages.append(" ".join(str(word.get("value", "")) for word in told["params"]["args"]))
+                self.messages.append(" ".join(str(word.get("value", "")) for word in answer["params"]["args"]))
             case "Log.entryAdded":
-                self.messages.append(told["params"]["entry"]["text"])
-            case "Network.requestWillBeSent" if not told["params"]["request"]["url"].startswith(
+                self.messages.append(answer["params"]["entry"]["text"])
+            case "Network.requestWillBeSent" if not answer["params"]["request"]["url"].startswith(
                 ("file:", "data:", *([self.own] if self.own.startswith("http") else []))
             ):
-                self.messages.append(f"request to {told['params']['request']['url']}")
+                self.messages.append(f"request to {answer['params']['request']['url']}")
 
     def _send(self, data: bytes) -> None:
         """A WebSocket text frame; a client's are masked, here by zeros."""

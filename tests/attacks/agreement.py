@@ -79,17 +79,17 @@ def disagreement(path: Path, weights: Path, place: Path) -> str:
     except ValueError:
         return f"inspect printed no JSON: {text[:200]}"
     faults = [it for it in findings if it["severity"] == "problem" and it["kind"] not in OF_CONTENT]
-    prepared, told = said("prepare", path, place / "set")
+    prepared, lines = said("prepare", path, place / "set")
     shutil.rmtree(place / "set", ignore_errors=True)
     predicted, answer = said("predict", weights, path, "--out", place / "answers.csv")
-    if {inspected, prepared, predicted} - {0, 1, 2} or "Traceback" in text + told + answer:
-        return f"codes {inspected}, {prepared}, {predicted}: {told[-200:]} {answer[-200:]}"
+    if {inspected, prepared, predicted} - {0, 1, 2} or "Traceback" in text + lines + answer:
+        return f"codes {inspected}, {prepared}, {predicted}: {lines[-200:]} {answer[-200:]}"
     if predicted and any(words in answer for words in OTHER_NETWORK):
         predicted = prepared
     if bool(faults) == bool(prepared) == bool(predicted):
         return ""
     first = faults[0] if faults else "no fault"
-    return f"inspect: {first}; prepare {prepared}: {told[-300:].strip()}; predict {predicted}: {answer[-300:].strip()}"
+    return f"inspect: {first}; prepare {prepared}: {lines[-300:].strip()}; predict {predicted}: {answer[-300:].strip()}"
 
 
 def compare(name: str, write, clips, base: Path, count: int, seed: int = 0) -> list[str]:

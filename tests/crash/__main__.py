@@ -50,10 +50,10 @@ def kill_all(base: Path, kills: int, seed: int, only: str) -> tuple[Counter, Cou
         job = chosen[number % len(chosen)]
         if job.name not in known:
             known[job.name] = reference(job, base)
-        told, problem = kill_once(job, base / f"kill{number}", known[job.name], rng)
-        tried[job.name] += len(told)
+        endings, problem = kill_once(job, base / f"kill{number}", known[job.name], rng)
+        tried[job.name] += len(endings)
         lost[job.name] += bool(problem)
-        print(f"{job.name:<20} {', '.join(told)}  {'LOST: ' + problem if problem else 'ok'}", flush=True)
+        print(f"{job.name:<20} {', '.join(endings)}  {'LOST: ' + problem if problem else 'ok'}", flush=True)
     return tried, lost
 
 
@@ -81,9 +81,9 @@ def kill_once(job, folder: Path, known, rng) -> tuple[list[str], str]:
 
     old, before, after, whole = known
     fresh(job, folder, old)
-    told, tries = [], 0
+    endings, tries = [], 0
     try:
-        while tries < 6 and len(told) < 1 + job.train:  # a training twice: as it is resumed, too
+        while tries < 6 and len(endings) < 1 + job.train:  # a training twice: as it is resumed, too
             kill = choose(job, whole, folder.parent / f"{job.name} new" / "out", rng)
             ending = run(again(job, folder), folder, kill, rng)
             judge(job, folder, before, after)
@@ -91,8 +91,8 @@ def kill_once(job, folder: Path, known, rng) -> tuple[list[str], str]:
                 raise LostError(f"{kill}: no clear line: {ending.output[-1500:]}")
             tries += 1
             if ending.code:
-                told.append(f"{kill} ({ending.left:.0f} s)" if ending.left > 1 else str(kill))
-            elif job.train and told:
+                endings.append(f"{kill} ({ending.left:.0f} s)" if ending.left > 1 else str(kill))
+            elif job.train and endings:
                 break
             else:  # it was quicker
                 shutil.rmtree(folder)
@@ -103,9 +103,9 @@ def kill_once(job, folder: Path, known, rng) -> tuple[list[str], str]:
         if left := remains(folder):
             raise LostError(f"it leaves {left[0]}")
     except (AssertionError, RuntimeError, ValueError, OSError) as error:
-        return told or [str(kill)], str(error)
+        return endings or [str(kill)], str(error)
     shutil.rmtree(folder)
-    return told, ""
+    return endings, ""
 
 
 def _traceback(output: str) -> bool:

@@ -13,6 +13,6 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.slow
 def test_nothing_is_lost_in_six_kills():
     words = [sys.executable, "-m", "tests.crash", "--kills", "6", "--seed", "1"]
-    told = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=600)
-    assert told.returncode == 0, told.stdout + told.stderr
-    assert re.search(r"^(\d+) of \1 kills survived", told.stdout, re.MULTILINE)
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^(\d+) of \1 kills survived", done.stdout, re.MULTILINE)

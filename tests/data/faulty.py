@@ -214,8 +214,8 @@ def table_csv(folder: Path, clips: list[Clip]) -> Path:
             for (person, frame, joint), xyz in zip(
                 np.ndindex(clip.keypoint.shape[:3]), clip.keypoint.reshape(-1, 3), strict=True
             ):
-                told = clip.label, clip.subject, clip.part
-                rows.writerow([clip.name, frame, person, LAYOUT.joints[joint], *xyz.tolist(), *told])
+                facts = clip.label, clip.subject, clip.part
+                rows.writerow([clip.name, frame, person, LAYOUT.joints[joint], *xyz.tolist(), *facts])
     return folder / "own.csv"
 
 

@@ -1,4 +1,4 @@
-"""What clips are told to be, and which faults are found in them, without any file."""
+"""What is known of clips, and which faults are found in them, without any file."""
 
 from dataclasses import replace
 

@@ -158,8 +158,8 @@ def pyskl() -> Iterator[tuple[str, str]]:
             for stream in STREAMS:
                 text = projects.dense("DGSTGCN", stream, split).replace("ntu60_3danno", f"ntu{classes}_3danno")
                 text = text.replace("num_classes=60", f"num_classes={classes}")
-                settled = "align_spine=False" if split != "xview" else "align_spine=True"
-                text = text.replace("align_spine=False", settled)
+                spine = "align_spine=False" if split != "xview" else "align_spine=True"
+                text = text.replace("align_spine=False", spine)
                 text = text.replace("'DGSTGCN',", "'DGSTGCN',\n        gcn_ratio=0.125, gcn_ctr='T', gcn_ada='T',")
                 yield f"pyskl/configs/dgstgcn/ntu{classes}_{split}_3dkp/{stream}.py", text
 

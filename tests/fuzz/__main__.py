@@ -35,13 +35,13 @@ def main() -> int:
     print(f"{'reader':<24}{'executions':>12}{'minutes':>9}{'faults':>8}", flush=True)
     faults = 0
     for name in filter(lambda name: name.startswith(asked.only), READERS):
-        told = asked.found / f"{name}.json"
-        told.unlink(missing_ok=True)
+        counted = asked.found / f"{name}.json"
+        counted.unlink(missing_ok=True)
         if not (child := os.fork()):
             _fuzz(name, asked.minutes, asked.seed, asked.found)
             os._exit(0)
         _, status = os.waitpid(child, 0)
-        count = json.loads(told.read_text()) if told.is_file() else {"executions": 0, "minutes": 0, "faults": {}}
+        count = json.loads(counted.read_text()) if counted.is_file() else {"executions": 0, "minutes": 0, "faults": {}}
         if code := os.waitstatus_to_exitcode(status):
             count["faults"][f"the process ended with {code}"] = asked.found / f"{name}.log"
         faults += len(count["faults"])

@@ -73,8 +73,8 @@ def _network() -> STGCN:
 def _weights() -> bytes:
     with TemporaryDirectory() as name:
         path = Path(name) / "w.safetensors"
-        told = {"layout": load_layout("coco17"), "class_names": ["a", "b", "c"], "preprocessing": {}}
-        save_weights(path, _network(), **told)
+        about = {"layout": load_layout("coco17"), "class_names": ["a", "b", "c"], "preprocessing": {}}
+        save_weights(path, _network(), **about)
         return path.read_bytes()
 
 

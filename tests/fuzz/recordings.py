@@ -36,8 +36,8 @@ def _ntu(folder: Path, data: bytes) -> None:
 
 
 def _same(one: Bodies, other: Bodies) -> bool:
-    told = (one.frames, one.ids, one.frame.tolist()) == (other.frames, other.ids, other.frame.tolist())
-    return told and np.array_equal(one.joints, other.joints)
+    same = (one.frames, one.ids, one.frame.tolist()) == (other.frames, other.ids, other.frame.tolist())
+    return same and np.array_equal(one.joints, other.joints)
 
 
 def _ntu_seeds() -> list[bytes]:
@@ -221,8 +221,8 @@ def _openpose_seeds() -> list[list[bytes]]:
     skeleton = {"pose": [0.25, 0.5] * 18, "score": [0.5] * 18}
     frames = [{"frame_index": i, "skeleton": [skeleton] * (i % 3)} for i in range(1, 4)]
     labels = {"a": {"has_skeleton": True, "label": "yoga", "label_index": 1}}
-    told = [{"people": [person, person]}], [{"data": frames, "label": "yoga", "label_index": 1}], [labels]
-    return [[json.dumps(it).encode() for it in each] for each in told]
+    contents = [{"people": [person, person]}], [{"data": frames, "label": "yoga", "label_index": 1}], [labels]
+    return [[json.dumps(it).encode() for it in each] for each in contents]
 
 
 RECORDINGS = {

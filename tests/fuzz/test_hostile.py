@@ -30,8 +30,8 @@ NAMES += ["/absolute", "a\u202egnp.exe", '" onload="alert(1)', "two\nlines", "nu
 
 def ran(words: list, capsys) -> tuple[int, str, str]:
     code = main(list(map(str, words)))
-    told = capsys.readouterr()
-    return code, told.out, told.err
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
 
 
 # ---- code ------------------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def harmless(text: str) -> bool:
 def test_names_in_files_and_on_the_screen(named, capsys):
     before = {file for file in named.parent.rglob("*") if not file.is_relative_to(named)}
     data, weights = named / "set", named / "w.safetensors"
-    told = [
+    results = [
         ran(words, capsys)
         for words in (
             ["prepare", "table", named / "a.json", data],
@@ -199,8 +199,8 @@ def test_names_in_files_and_on_the_screen(named, capsys):
             ["convert", data, named / "a.pkl"],
         )
     ]
-    assert [code for code, _, _ in told if code > 1] == []
-    assert all(harmless(out + error) for _, out, error in told)
+    assert [code for code, _, _ in results if code > 1] == []
+    assert all(harmless(out + error) for _, out, error in results)
     assert {file for file in named.parent.rglob("*") if not file.is_relative_to(named)} == before
     for table in ("p.csv", "e.csv"):
         rows = list(csv.reader((named / table).open(newline="", encoding="utf-8")))

@@ -112,7 +112,7 @@ def test_dropped_frames_and_exchanged_people_are_put_back():
 
 
 def test_evidence_lies_where_the_network_looks():
-    """A network that only hears of one joint: a head of one feature, which is that joint's height."""
+    """A network that only sees one joint: a head of one feature, which is that joint's height."""
 
     class Listening(SkeletonNetwork):
         def __init__(self):
@@ -163,8 +163,8 @@ def test_shares_are_shares_and_stand_with_their_class():
     np.testing.assert_allclose(found.shares.sum(axis=1), 1)
     one = joint_shares(predictor, clips[2:3])
     np.testing.assert_allclose(found.shares[2], one.shares[0], atol=1e-5)
-    told = np.stack([found.of_class(label) for label in range(4)])
+    shares = np.stack([found.of_class(label) for label in range(4)])
     empty = [label not in found.answers for label in range(4)]
-    assert np.isnan(told).all(axis=1).tolist() == empty
+    assert np.isnan(shares).all(axis=1).tolist() == empty
     with pytest.raises(ValueError, match="no clips"):
         joint_shares(predictor, [])

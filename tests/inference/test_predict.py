@@ -218,8 +218,8 @@ def test_clips_are_taken_as_answers_are(predictor):
             taken.append(seed)
             yield Question(a_clip(seed))
 
-    told = answers(predictor, asked(), batch_size=4)
-    next(told)
+    rows = answers(predictor, asked(), batch_size=4)
+    next(rows)
     assert len(taken) <= 5
 
 
@@ -245,8 +245,8 @@ def test_a_window_as_long_as_the_clip_is_the_clip(predictor):
 def test_a_timeline_leaves_out_when_nobody_is_there(predictor):
     clip = a_clip(people=1, frames=100)
     clip.keypoint[:, 40:80] = 0
-    told = list(answers(predictor, [Question(clip)], window=10, stride=5))
-    covered = sorted(frame for one in told for frame in range(one.start, one.stop))
+    rows = list(answers(predictor, [Question(clip)], window=10, stride=5))
+    covered = sorted(frame for one in rows for frame in range(one.start, one.stop))
     assert covered == [*range(45), *range(75, 100)]  # windows in which anybody is
 
 

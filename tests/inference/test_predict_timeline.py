@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kinegraph.inference.timeline import LEAST, frames_of, segments, steady_path, window_starts
 
 
-def told(classes, sure=0.9):
+def answers_of(classes, sure=0.9):
     """Probabilities of windows that are `sure` of one of three classes each."""
     rows = np.full((len(classes), 3), (1 - sure) / 2)
     rows[np.arange(len(classes)), classes] = sure
@@ -33,7 +33,7 @@ def test_windows_reach_the_end():
 def test_two_movements_meet_in_the_middle():
     """The boundary is at frame 200: windows that begin before 160 see mostly the first, later ones the second."""
     starts = window_starts(400, 80, 20)
-    rows = told([0 if start + 40 < 200 else 2 for start in starts])
+    rows = answers_of([0 if start + 40 < 200 else 2 for start in starts])
     (first, last) = segments(starts, 80, 400, rows)
     assert (first.start, last.stop) == (0, 400)
     assert (first.probabilities.argmax(), last.probabilities.argmax()) == (0, 2)
@@ -45,13 +45,13 @@ def test_a_doubt_is_no_movement():
     starts = window_starts(400, 80, 20)
     classes = [0] * len(starts)
     classes[8] = 1
-    assert shown(starts, 80, 400, told(classes)) == [(0, 400, 0)]
+    assert shown(starts, 80, 400, answers_of(classes)) == [(0, 400, 0)]
     classes[4:12] = [1] * 8
-    assert [label for *_, label in shown(starts, 80, 400, told(classes))] == [0, 1, 0]
+    assert [label for *_, label in shown(starts, 80, 400, answers_of(classes))] == [0, 1, 0]
 
 
 def test_without_overlap_a_segment_is_what_its_windows_say():
-    (first, second) = segments([0, 50], 50, 100, told([1, 2], sure=0.98))
+    (first, second) = segments([0, 50], 50, 100, answers_of([1, 2], sure=0.98))
     np.testing.assert_allclose(first.probabilities, [0.01, 0.98, 0.01])
     assert (first.start, first.stop, second.start, second.stop) == (0, 50, 50, 100)
 

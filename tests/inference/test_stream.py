@@ -394,5 +394,5 @@ def test_what_cannot_be_known_is_asked_for():
     wrong = replace(recording(40), keypoint=recording(40).keypoint * 100)
     with pytest.raises(ValueError, match=r"bodies are .* large.*compare=False takes the frames as they are"):
         push_all(stream, wrong)
-    with pytest.raises(ValueError, match=r"bodies are .* large"):  # whoever goes on is told again
+    with pytest.raises(ValueError, match=r"bodies are .* large"):  # whoever goes on reads it again
         push_all(stream, wrong)

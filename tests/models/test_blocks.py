@@ -4,9 +4,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from kinegraph.models.aagcn import AAGCN
 from kinegraph.models.agcn import AGCN
+from kinegraph.models.ctrgcn import CTRGCN
+from kinegraph.models.dgstgcn import DGSTGCN
 from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import picked
+from kinegraph.models.msg3d import MSG3D
+from kinegraph.models.protogcn import ProtoGCN
+from kinegraph.models.skateformer import SkateFormer
 from kinegraph.models.stgcn import STGCN
 from kinegraph.models.stgcnpp import STGCNPP
 from kinegraph.models.weights import load_weights, save_weights
@@ -92,15 +98,73 @@ def test_wrong_input_is_named_with_both_numbers(model, shape, message):
         model(torch.zeros(shape))
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [({"strides": [1, 2]}, "3 widths and 2 strides"), ({"dropout": 1.5}, "dropout is 1.5"),
-     ({"widths": []}, "0 widths"), ({"widths": [8, 0]}, "widths has 0, expected at least"),
-     ({"strides": [1, 1, 0]}, "strides has 0")],
-)  # fmt: skip
-def test_wrong_options_are_named(model, options, message):
+WIDE = {"widths": [8, 16, 16]}
+WRONG = [
+    *((network, WIDE | options, message) for network in (STGCN, STGCNPP, AGCN) for options, message in (
+        ({"strides": [1, 2]}, "3 widths and 2 strides"), ({"dropout": 1.5}, "dropout is 1.5"),
+        ({"widths": []}, "0 widths"), ({"widths": [8, 0]}, "widths has 0, expected at least"),
+        ({"strides": [1, 1, 0]}, "strides has 0"),
+    )),
+    (STGCN, WIDE | {"kernel": 4}, "kernel is 4"),
+    (STGCN, WIDE | {"edges": "free"}, "edges is 'free', expected importance or"),
+    (STGCN, WIDE | {"init": "zero"}, "init is 'zero'"),
+    (STGCNPP, {"widths": [5]}, "widths has 5, expected at least 6"),
+    (AGCN, {"widths": [3]}, "widths has 3, expected at least 4"),
+    (AGCN, {"widths": [8], "kernel": 4}, "kernel is 4"),
+    (AAGCN, {"widths": [3]}, "widths has 3, expected at least 4"),
+    (AAGCN, {"kernel": 4}, "kernel is 4"),
+    (AAGCN, {"people": 0}, "people is 0"),
+    (CTRGCN, {"widths": [3]}, "widths has 3, expected at least 4"),
+    (CTRGCN, {"widths": [6]}, "widths has 6, expected multiples of 4"),
+    (CTRGCN, {"people": 0}, "people is 0"),
+    (DGSTGCN, {"widths": [7]}, "widths has 7, expected at least 8"),
+    (DGSTGCN, {"partitions": 0}, "partitions is 0, expected at least 1"),
+    (MSG3D, {"widths": [8, 8]}, "2 widths, expected 3"),
+    (MSG3D, {"widths": [8, 8, 5]}, "widths has 5, expected at least 6"),
+    (MSG3D, {"people": 0}, "people is 0"),
+    (ProtoGCN, {"prototypes": 0}, "prototypes is 0"),
+    (ProtoGCN, {"weight": -0.1}, "weight is -0.1"),
+    (SkateFormer, {"parts": [[0, 1], [2]]}, "parts have 2, 1 joints, expected equally many"),
+    (SkateFormer, {"parts": [[0, 7]]}, "parts have joint 7, the layout has 0 to 4"),
+    (SkateFormer, {"parts": None}, "no parts of the body are known for 5 joints"),
+    (SkateFormer, {"parts": [[0, 1]], "near": 5}, "near is 5, expected a divisor of 4"),
+    (SkateFormer, {"parts": [[0, 1]], "widths": [40]}, "widths has 40, expected multiples of 32"),
+    (SkateFormer, {"parts": [[0, 1]], "people": 0}, "people is 0"),
+    (SkateFormer, {"parts": [[0, 1]], "skip": 1.0}, "skip is 1.0, expected a probability below 1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("network", "options", "message"), WRONG)
+def test_wrong_options_are_named(network, options, message):
     with pytest.raises(ValueError, match=message):
-        type(model)(torch.eye(5)[None], 3, 4, **({"widths": [8, 16, 16]} | options))
+        network(torch.eye(5)[None], 3, 4, **options)
+
+
+@pytest.mark.parametrize(
+    ("network", "joints", "classes", "options", "parameters"),
+    # Published networks built from source; TensorFlow's is derived: ten blocks of 3 x 25 x 25 edge weights less.
+    [(STGCN, 25, 60, {}, 3_098_832), (STGCN, 17, 60, {}, 3_088_704), (STGCN, 25, 120, {}, 3_114_252),
+     (STGCN, 25, 60, {"edges": "fixed"}, 3_080_082), (STGCN, 25, 60, {"edges": "learned"}, 3_098_832),
+     (STGCNPP, 25, 60, {}, 1_403_144), (AGCN, 25, 60, {}, 3_469_360)],
+)  # fmt: skip
+def test_parameters_are_as_many_as_published(network, joints, classes, options, parameters):
+    with torch.device("meta"):
+        model = network(torch.zeros(3, joints, joints), 3, classes, **options)
+    assert sum(p.numel() for p in model.parameters()) == parameters
+    assert model.features(torch.zeros(2, 2, 300, joints, 3, device="meta")).shape == (2, 2, 75, joints, 256)
+
+
+@pytest.mark.parametrize("network", [AAGCN, CTRGCN])
+def test_people_who_are_not_there_are_filled_up_and_too_many_refused(network):
+    torch.manual_seed(0)
+    model, x = network(torch.rand(3, 5, 5), 3, 4, widths=[8]), torch.rand(2, 1, 9, 5, 3)
+    torch.nn.init.normal_(model.data_norm.bias)
+    model.eval()
+    with torch.no_grad():
+        assert torch.equal(model(x), model(torch.cat([x, torch.zeros_like(x)], 1)))
+        assert not torch.allclose(model(x), model(torch.cat([torch.zeros_like(x), x], 1)))
+    with pytest.raises(ValueError, match="built for 2 people, the clips have 3"):
+        model(torch.rand(1, 3, 9, 5, 3))
 
 
 @pytest.mark.parametrize("axis", [0, 1])

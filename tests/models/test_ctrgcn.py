@@ -48,15 +48,6 @@ def test_gradients_of_the_product_with_channels_graphs_are_those_of_its_formula(
         assert torch.allclose(channel_graph_product(*given), expected)
 
 
-def test_people_who_are_not_there_are_filled_up_and_too_many_refused():
-    model, x = small(), torch.rand(2, 1, 9, 5, 3)
-    with torch.no_grad():
-        assert torch.equal(model(x), model(torch.cat([x, torch.zeros_like(x)], 1)))
-        assert not torch.allclose(model(x), model(torch.cat([torch.zeros_like(x), x], 1)))
-    with pytest.raises(ValueError, match="built for 2 people, the clips have 3"):
-        model(torch.rand(1, 3, 9, 5, 3))
-
-
 def test_first_weights_as_published():
     torch.manual_seed(0)
     model = CTRGCN(torch.zeros(3, 25, 25), 3, 60, widths=[64] * 3)
@@ -67,13 +58,3 @@ def test_first_weights_as_published():
     assert [it.std().item() for it in found] == pytest.approx(deviations, rel=0.1)
     assert block.spatial.alpha.item() == 0
     assert block.spatial_norm.weight.unique().tolist() == pytest.approx([1e-6])
-
-
-def test_options_are_named():
-    for options, message in (
-        ({"widths": [3]}, "widths has 3, expected at least 4"),
-        ({"widths": [6]}, "widths has 6, expected multiples of 4"),
-        ({"people": 0}, "people is 0"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            CTRGCN(torch.eye(5)[None], 3, 4, **options)

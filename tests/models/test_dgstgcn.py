@@ -74,12 +74,3 @@ def test_more_joints_than_the_published_class_takes():
     assert model(torch.rand(2, 1, 9, 33, 3)).shape == (2, 4)
     with pytest.raises(ValueError, match="up to 25 joints, the network has 33"):
         to_dialect(model, "pyskl")
-
-
-def test_options_are_named():
-    for options, message in (
-        ({"widths": [7]}, "widths has 7, expected at least 8"),
-        ({"partitions": 0}, "partitions is 0, expected at least 1"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            DGSTGCN(torch.eye(5)[None], 3, 4, **options)

@@ -148,13 +148,3 @@ def test_first_weights_as_published():
     assert 0.9e-6 < offset.abs().max() <= 1e-6
     assert dilated.abs().max().item() == pytest.approx(1 / 48**0.5, rel=0.02)
     assert model.head.weight.std().item() == pytest.approx(0.01, rel=0.05)
-
-
-def test_options_are_named():
-    for options, message in (
-        ({"widths": [8, 8]}, "2 widths, expected 3"),
-        ({"widths": [8, 8, 5]}, "widths has 5, expected at least 6"),
-        ({"people": 0}, "people is 0"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            MSG3D(torch.eye(5)[None], 3, 4, **options)

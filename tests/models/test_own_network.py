@@ -155,16 +155,16 @@ def test_a_file_of_a_class_that_is_not_loaded_says_what_it_needs(model, path):
 def test_what_cannot_be_recorded_is_refused_with_the_argument(tmp_path):
     load_plugins([Path(__file__).with_name("own_networks.py")])
     plain = plugin_classes()["own_networks.Plain"](torch.eye(5)[None], 2, 3)
-    told = {"layout": CHAIN, "class_names": CLASSES, "preprocessing": {}}
+    about = {"layout": CHAIN, "class_names": CLASSES, "preprocessing": {}}
     with pytest.raises(ValueError, match=r"a Plain does not record .* build it as BlackBox\(Plain, adjacency"):
-        save_weights(tmp_path / "x.safetensors", plain, **told)
+        save_weights(tmp_path / "x.safetensors", plain, **about)
 
     class Odd(SkeletonNetwork):
         def __init__(self, adjacency, channels, classes, scale):
             super().__init__(adjacency, channels, classes)
 
     with pytest.raises(ValueError, match="Odd was built with scale = a Tensor, which a weights file cannot hold"):
-        save_weights(tmp_path / "x.safetensors", Odd(torch.eye(5)[None], 2, 3, torch.ones(1)), **told)
+        save_weights(tmp_path / "x.safetensors", Odd(torch.eye(5)[None], 2, 3, torch.ones(1)), **about)
     with pytest.raises(NotImplementedError, match=r"Odd does not define forward_features\(self, x\)"):
         Odd(torch.eye(5)[None], 2, 3, 1)(torch.zeros(1, 1, 4, 5, 2))
 

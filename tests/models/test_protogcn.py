@@ -59,16 +59,9 @@ def test_published_loss_and_means(name):
     assert torch.equal(after[:, others], before[:, others])
 
 
-@pytest.mark.parametrize("name", GOLDEN)
-def test_weights_go_out_as_they_came_in(name):
-    state = golden_state(name)
-    model = load_published(state)
-    theirs = to_dialect(model, "protogcn")
-    assert theirs.keys() == state.keys()
-    for key, tensor in state.items():
-        assert torch.equal(theirs[key].to(tensor.dtype), tensor), key
+def test_weights_are_of_one_dialect():
     with pytest.raises(ValueError, match="no ProtoGCN in dialect 'pyskl', only in protogcn"):
-        to_dialect(model, "pyskl")
+        to_dialect(small(), "pyskl")
 
 
 def test_as_many_multiplications_as_published_and_fewer_in_inference():
@@ -169,9 +162,3 @@ def test_starts_from_dgstgcn_of_its_widths():
     taken = take_over(model, Meaning(), Start("before", other, Meaning(), {}, {}))
     assert taken.new
     assert all(name.startswith("contrast.") for name in taken.new)
-
-
-def test_options_are_named():
-    for options, message in (({"prototypes": 0}, "prototypes is 0"), ({"weight": -0.1}, "weight is -0.1")):
-        with pytest.raises(ValueError, match=message):
-            ProtoGCN(torch.eye(5)[None], 3, 4, **options)

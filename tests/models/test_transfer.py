@@ -173,11 +173,11 @@ def test_opened_from_files(tmp_path):
     published = open_start(tmp_path / "theirs.pth")
     assert published.meaning == Meaning(joints=layout.joints)
     assert torch.equal(published.model.head.weight, model.head.weight)
-    told = {"layout": layout, "preprocessing": {"streams": ["bone"]}}
-    save_weights(tmp_path / "a.safetensors", model, class_names=["0", "1"], **told)
+    about = {"layout": layout, "preprocessing": {"streams": ["bone"]}}
+    save_weights(tmp_path / "a.safetensors", model, class_names=["0", "1"], **about)
     assert open_start(tmp_path / "a.safetensors").meaning == Meaning(layout.joints, None, ("bone",))
     extra = {"training": {"source": "made up", "coordinates": ["x", "y", "score"], "split": "s", "part": "train"}}
-    save_weights(tmp_path / "a.safetensors", model, class_names=["p", "q"], extra=extra, **told)
+    save_weights(tmp_path / "a.safetensors", model, class_names=["p", "q"], extra=extra, **about)
     expected = Meaning(layout.joints, ("p", "q"), ("bone",), ("x", "y", "score"))
     assert open_start(tmp_path / "a.safetensors").meaning == expected
 

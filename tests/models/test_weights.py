@@ -12,7 +12,7 @@ from kinegraph.models.weights import add_measured, load_model, load_weights, sav
 from kinegraph.skeleton.layout import JointLayout
 
 LAYOUT = JointLayout("chain", tuple("abcd"), ((1, 0), (2, 1), (3, 2)), centre=0)
-TOLD = {"preprocessing": {"frames": 12, "streams": ["joint"]}, "extra": {"recipe": "demo", "top1": 0.5, "epoch": 3}}
+ABOUT = {"preprocessing": {"frames": 12, "streams": ["joint"]}, "extra": {"recipe": "demo", "top1": 0.5, "epoch": 3}}
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def model():
 
 @pytest.fixture
 def path(model, tmp_path):
-    save_weights(tmp_path / "best.safetensors", model, layout=LAYOUT, class_names=["wave", "sit"], **TOLD)
+    save_weights(tmp_path / "best.safetensors", model, layout=LAYOUT, class_names=["wave", "sit"], **ABOUT)
     return tmp_path / "best.safetensors"
 
 
@@ -52,8 +52,8 @@ def test_round_trip_keeps_every_bit(model, path):
     assert weights.model.config == model.config
     assert weights.layout == LAYOUT
     assert weights.class_names == ("wave", "sit")
-    assert weights.preprocessing == TOLD["preprocessing"]
-    assert weights.extra == TOLD["extra"] | {"made_with": {"kinegraph": __version__, "torch": torch.__version__}}
+    assert weights.preprocessing == ABOUT["preprocessing"]
+    assert weights.extra == ABOUT["extra"] | {"made_with": {"kinegraph": __version__, "torch": torch.__version__}}
 
 
 def test_loaded_network_trains_on(path):
@@ -69,7 +69,7 @@ def test_written_whole_or_not_at_all(model, path):
         save_weights(path, model, layout=LAYOUT, class_names=["a", "b"], **unwritable)
     (path.parent / "folder").mkdir()
     with pytest.raises(OSError):
-        save_weights(path.parent / "folder", model, layout=LAYOUT, class_names=["a", "b"], **TOLD)
+        save_weights(path.parent / "folder", model, layout=LAYOUT, class_names=["a", "b"], **ABOUT)
     assert path.read_bytes() == before
     assert {p.name for p in path.parent.iterdir()} == {"best.safetensors", "best.md", "folder"}
 
@@ -78,7 +78,7 @@ def test_half_the_room(model, path, tmp_path):
     """Kernels lose bits; graphs and statistics none, nor does a kernel beyond what float16 can hold."""
     with torch.no_grad():
         model.blocks[1].temporal.weight[0, 0, 0] = 1e5
-    save_weights(path, model, layout=LAYOUT, class_names=["wave", "sit"], **TOLD)
+    save_weights(path, model, layout=LAYOUT, class_names=["wave", "sit"], **ABOUT)
     save_weights_again(path, tmp_path / "half.safetensors", half=True)
     kept, found = load_file(tmp_path / "half.safetensors"), load_model(tmp_path / "half.safetensors").state_dict()
     for name, tensor in model.state_dict().items():
@@ -124,10 +124,10 @@ def test_the_zoo(model, path, tmp_path, monkeypatch):
 
 def test_save_refuses_names_that_do_not_fit(model, tmp_path):
     with pytest.raises(ValueError, match="2 classes, there are 3 class names"):
-        save_weights(tmp_path / "x", model, layout=LAYOUT, class_names=["a", "b", "c"], **TOLD)
+        save_weights(tmp_path / "x", model, layout=LAYOUT, class_names=["a", "b", "c"], **ABOUT)
     other = JointLayout("short", tuple("abc"), ((1, 0), (2, 1)), centre=0)
     with pytest.raises(ValueError, match="4 joints, layout 'short' has 3"):
-        save_weights(tmp_path / "x", model, layout=other, class_names=["a", "b"], **TOLD)
+        save_weights(tmp_path / "x", model, layout=other, class_names=["a", "b"], **ABOUT)
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,8 @@ def test_importance_and_confidence_are_seen():
 
 def test_a_video_has_every_frame_and_every_player_shows_it(tmp_path):
     av = pytest.importorskip("av")
-    scene, told = Scene(moving.clip(frames=12, fps=25.0), answers=Answers(["a", "b"], [0, 12], [[0.7, 0.3]])), []
-    video.write_mp4(tmp_path / "v.mp4", scene, width=321, height=241, speed=0.5, done=told.append)
+    scene, drawn = Scene(moving.clip(frames=12, fps=25.0), answers=Answers(["a", "b"], [0, 12], [[0.7, 0.3]])), []
+    video.write_mp4(tmp_path / "v.mp4", scene, width=321, height=241, speed=0.5, done=drawn.append)
     with av.open(str(tmp_path / "v.mp4")) as file:
         stream = file.streams.video[0]
         context = stream.codec_context
@@ -67,7 +67,7 @@ def test_a_video_has_every_frame_and_every_player_shows_it(tmp_path):
         assert float(stream.average_rate) == pytest.approx(12.5)
         frames = [frame.to_ndarray(format="rgb24").astype(int) for frame in file.decode(stream)]
     assert len(frames) == 12
-    assert told == list(range(1, 13))
+    assert drawn == list(range(1, 13))
     assert np.abs(frames[0] - frames[-1]).max() > 100  # the hand is up, the bar is full
     assert near(frames[0], LIGHT.people[0][RIGHT], 100).sum() > 50
     assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]

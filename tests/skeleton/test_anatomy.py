@@ -32,7 +32,7 @@ def test_names_tell_left_from_right(name):
     found, _ = complete(robbed(layout))
     points_of_face = {i for i, joint in enumerate(layout.joints) if joint.startswith("face_")}  # they have numbers
     assert pairs(found) == {pair for pair in pairs(layout) if not pair & points_of_face}
-    if layout.shoulders and name != "kinect22":  # whose collars need lengths to be told from shoulders
+    if layout.shoulders and name != "kinect22":  # whose collars need lengths to differ from shoulders
         assert found.shoulders == layout.shoulders
     if layout.spine:
         assert found.spine[0] == layout.spine[0]

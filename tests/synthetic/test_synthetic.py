@@ -1,4 +1,4 @@
-"""Synthetic recordings: a body that moves as told, and files that say what the sensor saw."""
+"""Synthetic recordings: a body that moves as asked, and files that say what the sensor saw."""
 
 import json
 import shutil
@@ -184,14 +184,14 @@ def test_the_largest_plan_has_only_valid_different_names():
 
 
 def test_same_seed_same_bytes_for_any_number_of_processes(tmp_path):
-    told = []
+    counts = []
     for name, seed, workers in (("one", 5, 1), ("two", 5, 2), ("other", 6, 1)):
-        done = write_recordings(tmp_path / name, clips=50, seed=seed, workers=workers, on_written=told.append)
+        done = write_recordings(tmp_path / name, clips=50, seed=seed, workers=workers, on_written=counts.append)
         assert (done.clips, len(done.actions)) == (50, len(ACTIONS))
     one, two, other = (
         {file.name: file.read_bytes() for file in (tmp_path / name).iterdir()} for name in ("one", "two", "other")
     )
-    assert sum(told) == 150
+    assert sum(counts) == 150
     assert one == two
     assert one.keys() == other.keys()
     assert all(one[name] != other[name] for name in one)
@@ -231,9 +231,9 @@ def test_real_recordings_are_not_taken_for_synthetic(tmp_path):
 def test_what_is_said_counts_right_and_can_be_pasted(tmp_path, capsys):
     out = tmp_path / "my raw files"
     assert main(["synthesize", str(out), "--clips", "50", "--actions", "8", "--subjects", "1"]) == 0
-    told = " ".join(capsys.readouterr().out.split())
-    assert "of 1 action by 1 subject in" in told
-    assert f"kinegraph prepare '{out}' DATASET" in told
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "of 1 action by 1 subject in" in printed
+    assert f"kinegraph prepare '{out}' DATASET" in printed
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_two_processes_train_to_the_weights_of_one(place, two):
 
 
 def test_two_processes_measure_the_figures_of_one(place):
-    run, told, scores = place / "stgcn", {}, {}
+    run, measured, scores = place / "stgcn", {}, {}
     config = made_up.config(place / "stgcn.yaml", place / "dataset", epochs=2)
     assert main(["train", str(config), "--work-dir", str(run)]) == 0
     for name, options in (("1", ("--accelerator", "cpu")), ("2", BOTH)):
@@ -101,8 +101,8 @@ def test_two_processes_measure_the_figures_of_one(place):
         command = ("test", config, run / "checkpoints" / "last.safetensors", "--out", out / "r.pkl")
         finished("kinegraph.cli", *command, "--batch-size", "3", *options)
         scores[name] = np.stack(pickle.loads((out / "r.pkl").read_bytes()))
-        told[name] = json.loads((out / "r.json").read_text())["metrics"], (out / "per_class.csv").read_bytes()
-    assert told["1"] == told["2"]  # to the last digit; the scores differ as with another batch size
+        measured[name] = json.loads((out / "r.json").read_text())["metrics"], (out / "per_class.csv").read_bytes()
+    assert measured["1"] == measured["2"]  # to the last digit; the scores differ as with another batch size
     np.testing.assert_allclose(scores["1"], scores["2"], rtol=1e-5, atol=1e-6)
 
 

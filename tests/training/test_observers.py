@@ -95,7 +95,7 @@ def services(monkeypatch):
 
 
 def interrupted(monkeypatch, at: int):
-    """A training that is told to stop before this step."""
+    """A training that stops before this step."""
     step = Training._step
 
     def stopping(self, *batch):

@@ -90,12 +90,12 @@ def test_a_rate_for_the_head():
     network.blocks[0].requires_grad_(False)
     optimizer = torch.optim.SGD(parameter_groups(network, decay_all=False, head_lr=10.0), lr=0.1, weight_decay=0.5)
     assert scale_rates(optimizer, 0.5) == 0.05
-    told = {}
+    groups = {}
     for group in optimizer.param_groups:
         for name, parameter in network.named_parameters():
             if any(parameter is one for one in group["params"]):
-                told[name] = (group["lr"], group["weight_decay"])
-    assert told == {"data_norm.weight": (0.05, 0), "data_norm.bias": (0.05, 0),
+                groups[name] = (group["lr"], group["weight_decay"])
+    assert groups == {"data_norm.weight": (0.05, 0), "data_norm.bias": (0.05, 0),
                     "head.weight": (0.5, 0.5), "head.bias": (0.5, 0)}  # fmt: skip
     assert [len(group["params"]) for group in parameter_groups(network)] == [4]
 
@@ -111,8 +111,8 @@ def test_other_classes_and_fewer_joints(place, tmp_path, capsys):
     clips = [
         replace(clip, keypoint=clip.keypoint[:, :, kept], layout=layout) for clip in made_up.clips(27) if clip.label < 2
     ]
-    told = {"class_names": ["b", "a"], "units": "m", "source": "made up"}
-    write_dataset(tmp_path / "dataset", clips, layout=layout, **told)
+    about = {"class_names": ["b", "a"], "units": "m", "source": "made up"}
+    write_dataset(tmp_path / "dataset", clips, layout=layout, **about)
     run = train(place, tmp_path / "run", "--dataset", tmp_path / "dataset", "--init-from", base(place))
     said = capsys.readouterr().out
     assert "started from last, all of it taken over but\n  new: A, head\n  joints: 21 of 21 by name\n" in said

@@ -1,4 +1,4 @@
-"""What a person is told while a network trains, and finds afterwards: lines, warnings, cards, TensorBoard."""
+"""What a person reads while a network trains, and finds afterwards: lines, warnings, cards, TensorBoard."""
 
 import json
 import os
@@ -30,11 +30,11 @@ def data(tmp_path_factory):
     return path
 
 
-def changed(path: Path, change, **told) -> Path:
+def changed(path: Path, change, **about) -> Path:
     """The made-up dataset with each clip changed."""
     clips = [change(clip) for clip in made_up.clips(27)]
-    told = {"class_names": ["a", "b", "c"], "units": "m", "source": "made up"} | told
-    write_dataset(path, [clip for clip in clips if clip], layout=clips[0].layout, **told)
+    about = {"class_names": ["a", "b", "c"], "units": "m", "source": "made up"} | about
+    write_dataset(path, [clip for clip in clips if clip], layout=clips[0].layout, **about)
     return path
 
 

@@ -138,7 +138,7 @@ def _reason(path: Path, error: Exception) -> str:
             f"asks for {name}; only tensors and plain values are read, a file's code is never run: "
             "save its state dict alone where it was made"
         )
-    if isinstance(error, pickle.UnpicklingError):  # torch explains at length what it could be told to allow
+    if isinstance(error, pickle.UnpicklingError):  # torch explains at length which classes it could allow
         text = text.partition("WeightsUnpickler error:")[2].strip() or text
     first = "" if text.isdigit() else text.strip().split("\n")[0].partition(". ")[0]
     return f"is not a checkpoint that can be read: {one_line(first) or 'it is broken'}"

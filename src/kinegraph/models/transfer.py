@@ -1,7 +1,7 @@
 """Starting a network from the weights of another: each tensor that means the same is taken, axis by axis, by name.
 
 Blocks are taken where their shapes agree. What belongs to joints (input norm, learned graphs, weights of edges) is
-taken for the joints that both have; the head, if both know the same classes; what reads the input channels, if both
+copied for the joints that both have; the head, if both know the same classes; what reads the input channels, if both
 have the same.
 """
 

@@ -255,7 +255,7 @@ def _keypoint(
 def energetic_bodies(bodies: Bodies) -> Float[np.ndarray, "M T 25 3"]:
     """The first four bodies of each frame by position, of which the two that spread most are kept, widest first.
 
-    The k-th body of every frame is taken for the same person, whatever its id; a fifth is ignored. Spread is the sum of
+    The k-th body of every frame counts as the same person, whatever its id; a fifth is ignored. Spread is the sum of
     the standard deviations of x, y and z over all joints of the frames that have the body. All frames stay.
     Source: the converters of 2s-AGCN and MMAction2 0.x, which keep a second person of zeros where there is only one.
     """

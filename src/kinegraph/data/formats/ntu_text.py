@@ -157,7 +157,7 @@ def _fast(data: bytes) -> Bodies | None:
 def _without_letters(text: bytes) -> tuple[bytes, dict[int, float]]:
     """Numbers such as 5e-05 or -inf are few: their values by place, and the text with 0.0... in their places.
 
-    The point stays so that no such number is taken for a count or an id.
+    The point stays so that no such number is read as a count or an id.
     """
     letter = np.frombuffer(text, np.uint8) > ord("9")
     if not letter.any():

@@ -299,7 +299,7 @@ def _vertical_of_pictures(clips: Sequence[SkeletonClip], layout: JointLayout) ->
 
 
 def _units(bodies: Sequence[Float[np.ndarray, "_ V C"]], layout: JointLayout) -> tuple[str, str]:
-    """Units of the coordinates, and in words what they were taken for; "" where they are the usual ones.
+    """Units of the coordinates, and in words what was assumed; "" where they are the usual ones.
 
     Raises FormatError for bodies that have no human size in any unit.
     """
