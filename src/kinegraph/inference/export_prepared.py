@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from kinegraph.atomic import atomic_file
 from kinegraph.data.preprocessing import prepare_clip
+from kinegraph.inference.clip_matching import kinds
 from kinegraph.inference.export import (
     LENGTHS,
     TOLERANCE,
@@ -45,11 +46,21 @@ def export_prepared(model: nn.Module | Weights | str | Path, out: str | Path) ->
         raise ValueError(f"preparing cannot be part of the graph: {reason}; leave --preprocessing graph out")
     network = answering(predictor.network).cpu().float()
     _, config = built_with(network)
-    width = config["channels"] // len(steps.streams)
-    dimensions = 3 if steps.normalize == "facing" or width == 3 else 2  # facing has x, y, z
-    if width - dimensions not in (0, 1):
+    width, fitting = config["channels"] // len(steps.streams), kinds(steps, config["channels"], predictor.coordinates)
+    if not fitting:
         raise ValueError(f"preparing cannot be part of the graph: its {width} channels are not x, y, z and a score")
-    preparation = Preparation(steps, predictor.layout, dimensions, scored=width > dimensions)
+    if len(fitting) > 1:
+        raise ValueError(
+            "preparing cannot be part of the graph: the weights do not say whether the third number of a joint is z or "
+            "a score; leave --preprocessing graph out"
+        )
+    ((dimensions, scored),) = fitting
+    if steps.test_mirror and steps.normalize == "none" and dimensions == 2:
+        raise ValueError(
+            "preparing cannot be part of the graph: test_mirror turns pixels round in the width of the picture, which "
+            "a recording does not hold; leave --preprocessing graph out"
+        )
+    preparation = Preparation(steps, predictor.layout, dimensions, scored)
     x = torch.randn(steps.people, 40, len(predictor.layout), width)
     name = network_kind(network).__name__
     content = traced_folded(

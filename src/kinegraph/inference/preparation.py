@@ -139,11 +139,13 @@ def _seen(x: Float[Tensor, "T J D"]) -> Bool[Tensor, "T J"]:
 
 def _without_gaps(x: Float[Tensor, "M T V D"]) -> Float[Tensor, "M T V D"]:
     """Frames in which a person is away, between two in which he or she is there, on the line between these."""
-    T = x.shape[1]
+    M, T = x.shape[:2]
     frames = torch.arange(T)
-    there = (x != 0).any(3).any(2)[:, None]  # (M, 1, T)
-    before = torch.where(there & (frames <= frames[:, None]), frames, -1).amax(2)  # (M, T)
-    behind = torch.where(there & (frames >= frames[:, None]), frames, T).amin(2)
+    there = (x != 0).any(3).any(2).long()  # (M, T)
+    number = there.cumsum(1)  # of frames that show the person, up to each
+    shown = torch.full((M, T + 2), T).scatter(1, number * there, frames.expand(M, T))  # the first, second ... of them
+    shown = torch.cat([torch.full((M, 1), -1), shown[:, 1:]], 1)
+    before, behind = shown.gather(1, number), shown.gather(1, number + 1 - there)
     inside = (before >= 0) & (behind < T) & (before < behind)
     first, second = before.clamp(min=0), behind.clamp(max=T - 1)
     people = torch.arange(x.shape[0])[:, None]
