@@ -5,13 +5,17 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import kinegraph as kg
 from kinegraph.cli import main
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.inference.export_prepared import NORMALISED, SAMPLED, Preparation, obstacle_to_tracing
 from kinegraph.inference.exported import load_exported, recording_of
+from kinegraph.inference.streaming.session import Session
+from kinegraph.models.stgcn import STGCN
 from kinegraph.models.weights import load_weights, save_weights
+from kinegraph.skeleton.graph import adjacency
 
 ALL = ("joint", "bone", "k_bone", "joint_motion", "bone_motion", "k_bone_motion")
 
@@ -34,6 +38,74 @@ def test_torch_prepares_as_numpy_does(normalize, sampling, scored):
         clip = kg.SkeletonClip(keypoint, layout, score=score)
         found = Preparation(steps, layout, 3, scored)(torch.from_numpy(recording_of(clip, 2)))
         np.testing.assert_allclose(found.numpy(), prepare_clip(clip, steps), atol=1e-5)
+
+
+class Largest(TorchDispatchMode):
+    """The number of values of the largest tensor that was computed."""
+
+    size = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        if isinstance(found, torch.Tensor):
+            self.size = max(self.size, found.numel())
+        return found
+
+
+def test_the_memory_of_a_long_recording_grows_with_its_length_alone():
+    """10,000 frames took a table of 10,000 times 10,000."""
+    steps, layout = Preprocessing(people=2, normalize="none", sampling="resample", frames=16), kg.load_layout("ntu25")
+    recording = torch.randn(2, 1000, 25, 3)
+    with Largest() as largest:
+        Preparation(steps, layout, 3, False)(recording)
+    assert largest.size <= recording.numel()
+
+
+def pixels_and_scores(path, *coordinates: str, **changed):
+    """Weights of a network that was trained on x, y and a score; and a clip of such."""
+    layout, rng = kg.load_layout("coco17"), np.random.default_rng(0)
+    usual = {"people": 1, "normalize": "sized", "sampling": "resample", "frames": 16, "streams": ("joint", "bone")}
+    steps = Preprocessing(**usual | changed)
+    torch.manual_seed(0)
+    network = STGCN(torch.tensor(adjacency(layout)).float(), 6, 3, widths=[8]).eval()
+    extra = {"training": {"coordinates": list(coordinates)}} if coordinates else {}
+    about = {"layout": layout, "class_names": [*"abc"], "preprocessing": steps.to_dict(), "extra": extra}
+    save_weights(path, network, **about)
+    body = rng.normal(0, 100, (1, 1, 17, 2)) + rng.normal(0, 5, (1, 40, 17, 2))
+    return kg.SkeletonClip(body.astype(np.float32), layout, score=rng.random((1, 40, 17)).astype(np.float32))
+
+
+def test_the_third_number_of_a_joint_is_what_the_weights_say(tmp_path, capsys):
+    """A score was prepared as z: the answers were others, and the comparison found nothing."""
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    weights, out = tmp_path / "w.safetensors", tmp_path / "g.onnx"
+    clip = pixels_and_scores(weights, "x", "y", "score")
+    assert main(["export", str(weights), str(out), "--preprocessing", "graph"]) == 0, capsys.readouterr().err
+    one, other = (kg.predict(str(model), clip, compare=False) for model in (out, weights))
+    np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
+    nothing = dict.fromkeys(("window", "stride", "gap", "leave", "none", "layout", "fps", "image_size"))
+    usual = {"people": 1, "engine": "auto", "enter": 0.3, "least": "0.2s", "delay": "0.1s", "count": False}
+    session = Session(load_weights(weights), **nothing, **usual, map_layout=False, device="cpu", note=print)
+    assert session.dimensions == 2  # what a camera has to give
+    solid = kg.SkeletonClip(np.ones((1, 40, 17, 3), np.float32), clip.layout)
+    for model in (out, weights):
+        with pytest.raises(ValueError, match="xyz without scores, the network wants xy with scores"):
+            kg.predict(str(model), solid, compare=False)
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "changed", "message"),
+    [
+        ((), {}, "do not say whether the third number of a joint is z or a score"),
+        (("x", "y", "score"), {"normalize": "none", "test_mirror": True}, "pixels round in the width of the picture"),
+    ],
+)
+def test_what_a_recording_does_not_say_is_not_prepared(tmp_path, capsys, coordinates, changed, message):
+    pytest.importorskip("onnxscript")
+    pixels_and_scores(tmp_path / "w.safetensors", *coordinates, **changed)
+    assert main(["export", str(tmp_path / "w.safetensors"), str(tmp_path / "g.onnx"), "--preprocessing", "graph"]) == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["ui-prmd-10", "ui-prmd-20"])

@@ -188,6 +188,12 @@ def test_scores_are_given_where_the_network_knows_them():
     with pytest.raises(ValueError, match="xyz without scores, the network wants xy with scores"):
         fitted(solid, flat.layout, image, 3)
     assert fitted(solid, flat.layout, replace(image, normalize="none"), 3).keypoint.shape[3] == 3  # nobody can tell
+    said = ["x", "y", "score"]  # by the weights
+    with pytest.raises(ValueError, match="xyz without scores, the network wants xy with scores; give scores apart"):
+        fitted(solid, flat.layout, replace(image, normalize="none"), 3, said=said)
+    assert fitted(flat, flat.layout, replace(image, normalize="none"), 3, said=said).score is not None
+    with pytest.raises(ValueError, match="xy with scores, the network wants xyz without scores"):
+        fitted(flat, flat.layout, replace(image, normalize="none"), 3, said=["x", "y", "z"])
 
 
 # ---- many clips ------------------------------------------------------------------------------------------------------

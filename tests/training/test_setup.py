@@ -11,7 +11,9 @@ from kinegraph.models.stgcn import STGCN
 from kinegraph.skeleton.graph import adjacency
 from kinegraph.skeleton.layout import load_layout
 from kinegraph.training.distributed import start_processes
-from kinegraph.training.setup import drop_before_head, with_streams
+from kinegraph.training.options import TrainOptions
+from kinegraph.training.setup import drop_before_head, open_data, with_streams
+from tests import made_up
 
 
 @pytest.mark.parametrize(("fp32", "bf16", "precision"), [(2, 1, "bf16-mixed"), (1, 2, "32-true"), (1, 1, "32-true")])
@@ -24,6 +26,15 @@ def test_precision_auto_is_the_one_measured_faster(monkeypatch, tmp_path, fp32, 
     state = torch.get_rng_state()
     assert start_processes("cpu", 1, precision="auto").strategy.precision.precision == precision
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_epochs_auto_are_as_many_for_two_processes_with_half_of_the_batch(tmp_path):
+    """They are to train to the weights of one."""
+    made_up.dataset(tmp_path / "data", count=480)  # 320 to train
+    usual = {"dataset": tmp_path / "data", "split": "xsub", "epochs": "auto"}
+    sizes = [{"batch_size": 16}, {"batch_size": 8, "devices": 2}, {"batch_size": 4, "devices": 2, "nodes": 2}]
+    one, *several = (open_data(TrainOptions(**usual, **size)).epochs for size in sizes)
+    assert several == [one, one]
 
 
 def test_a_class_with_streams_is_built_for_those_of_the_preprocessing():

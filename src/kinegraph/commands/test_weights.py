@@ -261,8 +261,9 @@ def _as_trained(folder: SkeletonDataset, weights: Weights | Exported, prepared: 
 
     Raises ValueError where its clips have not what the network wants.
     """
-    channels = weights.channels if isinstance(weights, Exported) else predictor_of(weights, prepared).channels
-    if with_channels(folder[0], prepared, channels).score is not None or not folder.has_score:
+    asked = weights if isinstance(weights, Exported) else predictor_of(weights, prepared)
+    first = with_channels(folder[0], prepared, asked.channels, asked.coordinates)
+    if first.score is not None or not folder.has_score:
         return folder
     print("note: the confidences of joints are left out, as the network was trained without")
     return folder.without_scores()

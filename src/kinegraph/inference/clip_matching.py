@@ -30,16 +30,21 @@ TURNED = ("ntu_published", *FIRST_FRAME, "facing")  # ways to normalise that nee
 
 
 def fitted(
-    clip: SkeletonClip, wanted: JointLayout, preprocessing: Preprocessing, channels: int, map_layout: bool = False
+    clip: SkeletonClip,
+    wanted: JointLayout,
+    preprocessing: Preprocessing,
+    channels: int,
+    map_layout: bool = False,
+    said: object = None,
 ) -> SkeletonClip:
     """The clip as the network wants it: its layout, and scores only where it was trained with them.
 
     wanted: the layout of the network. channels: of its input, all streams together. map_layout: also take joints by
-    name from a layout with further joints; nothing is made up, so the layout must have all of them.
+    name from a layout with further joints; nothing is made up, so the layout must have all of them. said: see `kinds`.
     Raises ValueError with what the network wants, what the clip has, and what can be done.
     """
     clip = with_joints(clip, wanted, map_layout)
-    clip = with_channels(clip, preprocessing, channels)
+    clip = with_channels(clip, preprocessing, channels, said)
     if not np.isfinite(clip.keypoint).all() or (clip.score is not None and not np.isfinite(clip.score).all()):
         raise ValueError(f"{_called(clip)} holds values that are not finite; a joint that was not seen is all zero")
     if (largest := float(max(clip.keypoint.max(initial=0), -clip.keypoint.min(initial=0)))) > LARGEST:
@@ -126,10 +131,10 @@ def _what_can_be_done(found: JointLayout, wanted: JointLayout, order: Sequence[i
 # ---- channels --------------------------------------------------------------------------------------------------------
 
 
-def with_channels(clip: SkeletonClip, preprocessing: Preprocessing, channels: int) -> SkeletonClip:
+def with_channels(clip: SkeletonClip, preprocessing: Preprocessing, channels: int, said: object = None) -> SkeletonClip:
     """The clip with scores where the network was trained with them. They are left out where it was not."""
     dimensions, scored = clip.keypoint.shape[3], clip.score is not None
-    each, allowed = _each(preprocessing, channels), _allowed(preprocessing, channels)
+    each, allowed = _each(preprocessing, channels), kinds(preprocessing, channels, said)
     if (dimensions, scored) in allowed:
         return clip
     if (dimensions, False) in allowed:
@@ -138,13 +143,16 @@ def with_channels(clip: SkeletonClip, preprocessing: Preprocessing, channels: in
     if (dimensions, True) in allowed:
         hint = "give each joint its confidence, or use weights that were trained without"
     else:
-        hint = f"use weights that were trained on {dimensions}D clips"
+        hint = "give scores apart from x and y, or " if (2, True) in allowed and not scored else ""
+        hint += f"use weights that were trained on {dimensions}D clips"
     raise ValueError(f"{_called(clip)} has {_coordinates(dimensions, scored)}, the network wants {wanted}; {hint}")
 
 
-def made_up_clip(layout: JointLayout, preprocessing: Preprocessing, channels: int, frames: int) -> SkeletonClip:
+def made_up_clip(
+    layout: JointLayout, preprocessing: Preprocessing, channels: int, frames: int, said: object = None
+) -> SkeletonClip:
     """A random clip of one person that fits a network, to measure with. Raises ValueError where no clip fits."""
-    allowed = _allowed(preprocessing, channels)
+    allowed = kinds(preprocessing, channels, said)
     if not allowed:
         raise ValueError(f"the network wants {_each(preprocessing, channels)} numbers a joint, which no clip has")
     (dimensions, scored), rng = allowed[0], np.random.default_rng(0)
@@ -158,10 +166,15 @@ def _each(preprocessing: Preprocessing, channels: int) -> int:
     return (channels - preprocessing.moments) // len(preprocessing.streams)
 
 
-def _allowed(preprocessing: Preprocessing, channels: int) -> list[tuple[int, bool]]:
-    """Numbers of coordinates that the network may want, and whether it wants scores then."""
+def kinds(preprocessing: Preprocessing, channels: int, said: object = None) -> list[tuple[int, bool]]:
+    """Numbers of coordinates that the network may want, and whether it wants scores then.
+
+    Several where nobody can tell. said: the names of a joint's numbers, as weights may know them; of any content.
+    """
     each, flat = _each(preprocessing, channels), _wants_pixels(preprocessing)
-    return [(size, size < each) for size in (2, 3) if each - 1 <= size <= each and flat in (None, size == 2)]
+    found = [(size, size < each) for size in (2, 3) if each - 1 <= size <= each and flat in (None, size == 2)]
+    named = list(said) if isinstance(said, list | tuple) else None
+    return [it for it in found if [*"xyz"[: it[0]], *["score"] * it[1]] == named] or found
 
 
 def _wants_pixels(preprocessing: Preprocessing) -> bool | None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from kinegraph.atomic import atomic_file
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
+from kinegraph.inference.clip_matching import kinds
 from kinegraph.inference.export import (
     LENGTHS,
     TOLERANCE,
@@ -167,11 +168,13 @@ def _seen(x: Float[Tensor, "T J D"]) -> Bool[Tensor, "T J"]:
 
 def _without_gaps(x: Float[Tensor, "M T V D"]) -> Float[Tensor, "M T V D"]:
     """Frames in which a person is away, between two in which he or she is there, on the line between these."""
-    T = x.shape[1]
+    M, T = x.shape[:2]
     frames = torch.arange(T)
-    there = (x != 0).any(3).any(2)[:, None]  # (M, 1, T)
-    before = torch.where(there & (frames <= frames[:, None]), frames, -1).amax(2)  # (M, T)
-    behind = torch.where(there & (frames >= frames[:, None]), frames, T).amin(2)
+    there = (x != 0).any(3).any(2).long()  # (M, T)
+    number = there.cumsum(1)  # of frames that show the person, up to each
+    shown = torch.full((M, T + 2), T).scatter(1, number * there, frames.expand(M, T))  # the first, second ... of them
+    shown = torch.cat([torch.full((M, 1), -1), shown[:, 1:]], 1)
+    before, behind = shown.gather(1, number), shown.gather(1, number + 1 - there)
     inside = (before >= 0) & (behind < T) & (before < behind)
     first, second = before.clamp(min=0), behind.clamp(max=T - 1)
     people = torch.arange(x.shape[0])[:, None]
@@ -197,11 +200,21 @@ def export_prepared(model: nn.Module | Weights | str | Path, out: str | Path) ->
         raise ValueError(f"preparing cannot be part of the graph: {reason}; leave --preprocessing graph out")
     network = answering(predictor.network).cpu().float()
     _, config = built_with(network)
-    width = config["channels"] // len(steps.streams)
-    dimensions = 3 if steps.normalize == "facing" or width == 3 else 2  # facing has x, y, z
-    if width - dimensions not in (0, 1):
+    width, fitting = config["channels"] // len(steps.streams), kinds(steps, config["channels"], predictor.coordinates)
+    if not fitting:
         raise ValueError(f"preparing cannot be part of the graph: its {width} channels are not x, y, z and a score")
-    preparation = Preparation(steps, predictor.layout, dimensions, scored=width > dimensions)
+    if len(fitting) > 1:
+        raise ValueError(
+            "preparing cannot be part of the graph: the weights do not say whether the third number of a joint is z or "
+            "a score; leave --preprocessing graph out"
+        )
+    ((dimensions, scored),) = fitting
+    if steps.test_mirror and steps.normalize == "none" and dimensions == 2:
+        raise ValueError(
+            "preparing cannot be part of the graph: test_mirror turns pixels round in the width of the picture, which "
+            "a recording does not hold; leave --preprocessing graph out"
+        )
+    preparation = Preparation(steps, predictor.layout, dimensions, scored)
     x = torch.randn(steps.people, 40, len(predictor.layout), width)
     name = network_kind(network).__name__
     content = traced_folded(

@@ -71,6 +71,12 @@ class Exported:
         return {"frames": frames} if fits else {}
 
     @property
+    def coordinates(self) -> object:
+        """The names of a joint's numbers, where the file says them."""
+        training = self.about.get("training")
+        return training.get("coordinates") if isinstance(training, Mapping) else None
+
+    @property
     def least(self) -> float:
         """Probability below which an answer is rather none of the classes; 0 where the file does not say it."""
         least = self.about.get("least_probability", 0)
@@ -78,7 +84,7 @@ class Exported:
 
     def fit(self, clip: SkeletonClip) -> SkeletonClip:
         """The clip with the network's joints and channels. Raises ValueError where it cannot have them."""
-        return fitted(clip, self.layout, self.preprocessing, self.channels, self.map_layout)
+        return fitted(clip, self.layout, self.preprocessing, self.channels, self.map_layout, self.coordinates)
 
     def ready(self) -> Self:
         """Itself: there is no other mode. Raises ValueError where the graph takes no clips."""

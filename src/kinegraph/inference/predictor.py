@@ -71,6 +71,11 @@ class Predictor:
         return built_with(self.network)[1]["channels"]  # looked up once: a stream asks in every frame
 
     @property
+    def coordinates(self) -> object:
+        """The names of a joint's numbers, where the weights say them."""
+        return self.training.get("coordinates")
+
+    @property
     def fingerprint(self) -> str:
         """The SHA-256 of all tensors of the network, by name."""
         digest = hashlib.sha256()
@@ -81,7 +86,7 @@ class Predictor:
 
     def fit(self, clip: SkeletonClip) -> SkeletonClip:
         """The clip with the network's joints and channels. Raises ValueError where it cannot have them."""
-        return fitted(clip, self.layout, self.preprocessing, self.channels, self.map_layout)
+        return fitted(clip, self.layout, self.preprocessing, self.channels, self.map_layout, self.coordinates)
 
     def ready(self) -> "Predictor":
         """This, with its network in evaluation mode."""

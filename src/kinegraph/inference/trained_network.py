@@ -31,7 +31,8 @@ class Asked(Protocol):
     """A network with what belongs to it. trained: how the recordings were made that it was trained on.
 
     least: probability below which an answer is rather none of the classes; 0 where that is not known. channels: of its
-    input. training: what the file says of its training; any content is possible. fingerprint: of its weights.
+    input. training: what the file says of its training, coordinates: of the names of a joint's numbers; any content
+    is possible. fingerprint: of its weights.
     """
 
     @property
@@ -48,6 +49,8 @@ class Asked(Protocol):
     def channels(self) -> int: ...
     @property
     def training(self) -> Mapping[str, Any]: ...
+    @property
+    def coordinates(self) -> object: ...
     @property
     def map_layout(self) -> bool: ...
     @property
@@ -167,7 +170,7 @@ def answering(
     lengths = placed.training.get("frames")
     known = isinstance(lengths, list | tuple) and len(lengths) == 3 and type(lengths[1]) is int
     frames = min(max(lengths[1] if known else placed.preprocessing.frames, 2), MOST_USUAL)
-    clip = made_up_clip(placed.layout, placed.preprocessing, placed.channels, frames)
+    clip = made_up_clip(placed.layout, placed.preprocessing, placed.channels, frames, placed.coordinates)
     return by_engine(placed, engine, [clip], say)
 
 

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from kinegraph.atomic import write_atomic
+from kinegraph.inference.clip_matching import kinds
 from kinegraph.inference.export import Report
 from kinegraph.inference.export_prepared import export_prepared
 from kinegraph.inference.exported import Exported, load_exported
@@ -102,8 +103,7 @@ def _packed(content: bytes) -> str:
 def _about(asked: Exported) -> dict[str, Any]:
     """What the script has to know of the network and of the stage."""
     steps = asked.preprocessing
-    width = asked.channels // len(steps.streams)
-    dimensions = 3 if steps.normalize == "facing" or width == 3 else 2
+    dimensions, scored = kinds(steps, asked.channels, asked.coordinates)[-1]
     trained = asked.trained.fps
     return {
         "class_names": [plain_name(name) for name in asked.class_names],
@@ -111,7 +111,7 @@ def _about(asked: Exported) -> dict[str, Any]:
         "layout": layout_facts(asked.layout),
         "people": steps.people,
         "dimensions": dimensions,
-        "scored": width > dimensions,
+        "scored": scored,
         "least": asked.least,
         "fps": trained[1] if trained else 30,
         "upright": UPRIGHT[steps.up],

@@ -119,7 +119,7 @@ def open_data(options: TrainOptions) -> Data:
         )
     epochs = options.epochs
     if epochs == "auto":
-        epochs = epochs_for(len(clips) * options.repeat, options.batch_size)
+        epochs = epochs_for(len(clips) * options.repeat, options.batch_size * options.devices * options.nodes)
         chosen.append(f"{epochs} epochs, about {STEPS:,} steps")
     if options.validate and folder.held_out(options.split) == "test":
         chosen.append("validation on part 'test', there is no 'val': the best epoch is chosen by it")

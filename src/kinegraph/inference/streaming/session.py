@@ -8,7 +8,7 @@ import numpy as np
 
 from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.json_frame import Frame, Head
-from kinegraph.inference.clip_matching import TURNED
+from kinegraph.inference.clip_matching import kinds
 from kinegraph.inference.events import EventRule, none_class
 from kinegraph.inference.exported import Exported
 from kinegraph.inference.streaming.lengths import USUAL_RATE
@@ -76,7 +76,7 @@ class Session:
     def __post_init__(self) -> None:
         asked = asked_of(self.model)
         steps = asked.preprocessing
-        self.dimensions = _dimensions(steps.normalize, asked.channels, len(steps.streams))
+        self.dimensions = max((it for it, _ in kinds(steps, asked.channels, asked.coordinates)), default=2)
         self.joints, self.doubted = asked.layout, asked.least
         self.sized = steps.normalize == "image"
         self.trained = asked.trained.fps[1] if asked.trained.fps else None
@@ -253,10 +253,3 @@ def _number_of(name: str | None, names: tuple[str, ...]) -> int | None:
         hint = did_you_mean(name, names) or f"; the network has {first_few(names)}"
         raise ValueError(f"--none is '{name}', which is no class of the network{hint}")
     return names.index(name)
-
-
-def _dimensions(normalize: str, channels: int, streams: int) -> int:
-    """Coordinates that a network wants: pixels, or x, y and z."""
-    if normalize.startswith("image"):
-        return 2
-    return 3 if normalize in TURNED or channels // streams >= 3 else 2
