@@ -46,6 +46,21 @@ def test_links_and_files_exist(page):
     assert not {path for path in re.findall(r"configs/[\w.-]+\.yaml", text) if not (ROOT / path).exists()}
 
 
+def anchors(page: Path) -> list[set[str]]:
+    """The names that GitHub gives a page's headings, and those that MkDocs gives them."""
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    plain = [re.sub(r"[^\w\s-]", "", head).strip().lower() for head in re.findall(r"^#+ (.*)$", text, re.MULTILINE)]
+    return [{head.replace(" ", "-") for head in plain}, {re.sub(r"[\s-]+", "-", head) for head in plain}]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_headings_that_links_name_exist(page):
+    for link, name in re.findall(r"\]\(([\w./-]*)#([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        target = page.parent / link if link else page
+        if target.name not in MADE:
+            assert all(name in names for names in anchors(target)), f"{link}#{name}"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_can_be_typed(page, monkeypatch):
     monkeypatch.chdir(ROOT)

@@ -240,6 +240,16 @@ def test_weights_by_project(place, capsys):
     total = sum(w * z.astype(np.float64) for w, z in zip((0.6, 0.6, 0.4, 0.4), logits, strict=True))
     np.testing.assert_allclose(read_result(place / "c" / "r.pkl").probability, softmax(total), rtol=1e-4)
 
+    save(place / "counted.pkl", {np.int64(i): logits[0][i] for i in range(30)})
+    six = [str(place / "counted.pkl"), *files[1:], *files[:2]]
+    assert main(["fuse", *six, "--weights", "hd-gcn-6s", *words, str(place / "h" / "r.pkl")]) == 0
+    said = capsys.readouterr().out
+    assert "counted.pkl counts its clips; their order is that of part 'val'" in said
+    assert "divided by their length" in said
+    rows = [z.astype(np.float64) for z in (*logits, *logits[:2])]
+    total = sum(z / np.sqrt((z**2).sum(1, keepdims=True)) for z in rows)
+    np.testing.assert_allclose(read_result(place / "h" / "r.pkl").probability, softmax(total), rtol=1e-4)
+
     for weights, message in [
         (["pyskl-2s"], "--weights pyskl-2s is for 2 result files (joint, bone), there are 4"),
         (["pysk-4s"], "did you mean 'pyskl-4s'?"),

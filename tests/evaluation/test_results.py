@@ -77,10 +77,26 @@ def test_scores_by_name(tmp_path):
     counted = read_result(saved(tmp_path / "ctr.pkl", {f"test_{i}": LOGITS[i] for i in (2, 0, 1, 3, 4, 6, 5)}))
     np.testing.assert_array_equal(counted.scores, LOGITS)
     assert counted.names is None
+    for number in (int, np.int64):  # CTR-GCN, HD-GCN and InfoGCN on NW-UCLA
+        counted = read_result(saved(tmp_path / "ucla.pkl", {number(i): LOGITS[i] for i in (2, 0, 1, 3, 4, 6, 5)}))
+        np.testing.assert_array_equal(counted.scores, LOGITS)
+        assert (counted.names, counted.counted, ordered.counted) == (None, True, False)
     dumped = [{"pred_score": LOGITS[i], "frame_dir": names[i], "gt_label": np.array([i % 5])} for i in range(6, -1, -1)]
     ordered = in_order(read_result(saved(tmp_path / "dump.pkl", dumped)), names)
     np.testing.assert_array_equal(ordered.scores, LOGITS)
     assert ordered.labels.tolist() == [i % 5 for i in range(7)]
+
+
+def test_scores_as_an_array(tmp_path):
+    np.save(tmp_path / "pred.npy", LOGITS)
+    np.testing.assert_array_equal(read_result(tmp_path / "pred.npy").scores, LOGITS)
+    for wrong, message in (
+        (np.array([{}]), "not a readable .npy of numbers"),
+        (LOGITS[0], "expected a list of one row"),
+    ):
+        np.save(tmp_path / "wrong.npy", wrong, allow_pickle=True)
+        with pytest.raises(ValueError, match=message):
+            read_result(tmp_path / "wrong.npy")
 
 
 def test_scores_as_json(tmp_path):

@@ -79,12 +79,13 @@ def fuse(
 
     Args:
         results: result files or folders of `kinegraph test --out`; result files of MMAction2 (0.x, or 1.x dumps) or
-            PYSKL, clips in dataset order; or of yysijie/st-gcn, 2s-AGCN, MS-G3D or CTR-GCN (epoch*_test_score.pkl),
-            whose clips are put in order by name.
+            PYSKL, clips in dataset order; of yysijie/st-gcn, 2s-AGCN, MS-G3D, CTR-GCN or those that follow it
+            (epoch*_test_score.pkl), whose clips are put in order by name; or .npy of shape (clips, classes).
         data: dataset folder with the clips and their labels.
         weights: one a result file; by default 1 1 for two, 2 2 1 1 for four (joint, bone, joint motion, bone motion).
             Or as a project publishes them: pyskl-2s, pyskl-4s, mmaction2-2s, mmaction2-4s, protogcn-2s, protogcn-4s,
-            protogcn-6s; 2s-agcn, ms-g3d, ctrgcn-2s and ctrgcn-4s, which add logits.
+            protogcn-6s; 2s-agcn, ms-g3d, ctrgcn-2s, ctrgcn-4s, hyperformer-4s, blockgcn-4s and hd-gcn-6s, which add
+            logits.
         split: column of the dataset; needed if there are several.
         part: part of the split that the results are of, by default val, or test where there is no val.
         out: where to write the fused result file (.pkl); tables, pictures and report.html go beside it.
@@ -144,6 +145,8 @@ def clips_of(folder: SkeletonDataset, split: str | None, part: str | None) -> Cl
 def read_fitting(path: Path, clips: Clips) -> Result:
     """Read a result of these clips. Raises ValueError where clips, classes, names or labels are not the dataset's."""
     result = in_order(read_result(path), [plain_name(name) for name in clips.names])
+    if result.counted:
+        print(f"assumed: {path} counts its clips; their order is that of {clips}")
     count, classes = result.scores.shape
     if count != len(clips.indices):
         splits = clips.folder.splits
@@ -217,7 +220,11 @@ def _published(streams: list[Result], name: str) -> Fusion:
         return Fusion(fuse_streams([it.probability for it in streams], found.weights), order, found.weights)
     if others := [it.path for it in streams if it.kind != "logits"]:
         raise ValueError(f"--weights {name} adds logits; {others[0]} has probabilities")
-    total = sum(weight * it.scores.astype(np.float64) for weight, it in zip(found.weights, streams, strict=True))
+    scores = [it.scores.astype(np.float64) for it in streams]
+    if found.adds == "lengths of 1":
+        scores = [it / np.linalg.norm(it, axis=1, keepdims=True).clip(1e-12) for it in scores]
+        order += "; each clip's logits are divided by their length"
+    total = sum(weight * it for weight, it in zip(found.weights, scores, strict=True))
     return Fusion(softmax(total), f"{order}; logits are added", found.weights)
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # torch takes seconds to import: not for --help
     from kinegraph.evaluation.evaluation import Evaluation
     from kinegraph.evaluation.timelines import TimelineEvaluation
 
-RESULTS = (".pkl", ".pickle", ".json")  # files of scores
+RESULTS = (".pkl", ".pickle", ".json", ".npy")  # files of scores
 
 
 @dataclass(frozen=True)

@@ -18,17 +18,21 @@ PUBLISHED = {2: (1.0, 1.0), 4: (2.0, 2.0, 1.0, 1.0)}  # joint, bone[, joint moti
 
 
 class PublishedFusion(NamedTuple):
-    """How a project fuses streams, in this order. adds: the numbers that it adds up, with these weights."""
+    """How a project fuses streams, in this order.
+
+    adds: the numbers that it adds up, with these weights; "lengths of 1" are logits divided by the length of their row.
+    """
 
     streams: tuple[str, ...]
     weights: tuple[float, ...]
-    adds: Literal["probabilities", "logits"]
+    adds: Literal["probabilities", "logits", "lengths of 1"]
 
 
 TWO, FOUR = ("joint", "bone"), ("joint", "bone", "joint motion", "bone motion")
 SIX = ("joint", "bone", "k-bone", "joint motion", "bone motion", "k-bone motion")
-# Sources: PYSKL and MMAction2 1.x, configs/stgcn/README.md; ProtoGCN, data/README.md; 2s-AGCN and CTR-GCN, ensemble.py,
-# which add what the network gives, before any softmax.
+CENTRES = ("joint CoM 1", "bone CoM 1", "joint CoM 2", "bone CoM 2", "joint CoM 21", "bone CoM 21")  # of HD-GCN's graph
+# Sources: PYSKL and MMAction2 1.x, configs/stgcn/README.md; ProtoGCN, data/README.md; 2s-AGCN, CTR-GCN, Hyperformer,
+# BlockGCN and HD-GCN, ensemble.py, which add what the network gives, before any softmax.
 BY_PROJECT = {
     **{
         f"{project}-2s": PublishedFusion(TWO, (1, 1), "probabilities") for project in ("pyskl", "mmaction2", "protogcn")
@@ -40,6 +44,9 @@ BY_PROJECT = {
     "ms-g3d": PublishedFusion(TWO, (1, 1), "logits"),
     "ctrgcn-2s": PublishedFusion(TWO, (1, 1), "logits"),
     "ctrgcn-4s": PublishedFusion(FOUR, (0.6, 0.6, 0.4, 0.4), "logits"),
+    "hyperformer-4s": PublishedFusion(FOUR, (0.4, 0.6, 0.2, 0.2), "logits"),
+    "blockgcn-4s": PublishedFusion(FOUR, (0.6, 0.7, 0.35, 0.2), "logits"),
+    "hd-gcn-6s": PublishedFusion(CENTRES, (1, 1, 1, 1, 1, 1), "lengths of 1"),
 }
 MOST_SEARCHED = 8  # streams
 SMALLEST = np.finfo(np.float64).tiny  # stands for a probability of 0 where a logarithm is taken

@@ -3,8 +3,9 @@
     ours, MMAction2 0.x   a list of one float array of shape (classes,) a clip: logits
     PYSKL                 the same: probabilities
     MMAction2 1.x         a list of one dict a clip: "pred_score", probabilities, and "gt_label"
-    st-gcn, 2s-AGCN,      a dict of one float array a clip by its name: logits; CTR-GCN's names are test_0, test_1 ...
-    CTR-GCN
+    st-gcn, 2s-AGCN,      a dict of one float array a clip by its name: logits; CTR-GCN's names, and those of projects
+    CTR-GCN               that follow it, are test_0, test_1 ..., of NW-UCLA 0, 1 ...
+    .npy                  one array of shape (clips, classes)
 
 None of them says which of the two its numbers are, so that is read off the numbers themselves.
 """
@@ -60,7 +61,8 @@ class Result:
     """The scores of one network, clips in the file's order.
 
     labels: of the clips, where the file has them. names: of the clips, where the file has them, or the predictions.csv
-        that was written with it and lies beside it. reported: whether such a table is there.
+        that was written with it and lies beside it. reported: whether such a table is there. counted: whether numbers
+        stand in place of names, so that the order of the clips is the one that the project's code had.
     """
 
     path: Path
@@ -69,6 +71,7 @@ class Result:
     labels: Int[np.ndarray, "N"] | None = None
     names: list[str] | None = None
     reported: bool = False
+    counted: bool = False
 
     @cached_property
     def probability(self) -> Float[np.ndarray, "N classes"]:
@@ -96,14 +99,16 @@ def result_file(path: Path) -> Path:
 def read_result(path: str | Path) -> Result:
     """Read a result file. Raises ValueError naming the file and the first clip that is not as expected."""
     path = result_file(Path(path))
-    found, names = _by_name(_content(path))
+    content = _content(path)
+    found, names = _by_name(content)
     rows, labels = _rows(path, found)
     scores = _scores(path, rows)
     if not scores.shape[1]:
         raise ValueError(f"{path} has no score a clip, expected one a class")
     kind = "probabilities" if are_probabilities(scores) else "logits"
     table = clip_names(path, scores)
-    return Result(path, scores, kind, labels, names or table, reported=table is not None)
+    counted = isinstance(content, dict) and names is None
+    return Result(path, scores, kind, labels, names or table, reported=table is not None, counted=counted)
 
 
 def in_order(result: Result, names: Sequence[str]) -> Result:
@@ -123,15 +128,24 @@ def _by_name(found: object) -> tuple[object, list[str] | None]:
     if isinstance(found, list) and found and all(isinstance(it, dict) for it in found):
         names = [it.get("frame_dir") for it in found]
         return found, names if all(isinstance(name, str) for name in names) else None
-    if not isinstance(found, dict) or not found or not all(isinstance(name, str) for name in found):
+    if not isinstance(found, dict) or not found:
         return found, None
     if not all(isinstance(row, np.ndarray | list) for row in found.values()):
         return found, None
-    numbers = [COUNTED.fullmatch(name) for name in found]
-    if all(numbers):
-        order = sorted(found, key=lambda name: int(name.rpartition("_")[2]))
-        return [found[name] for name in order], None
+    numbers = [number for name in found if (number := _number(name)) is not None]
+    if len(numbers) == len(found):
+        order = sorted(zip(numbers, found.values(), strict=True), key=operator.itemgetter(0))
+        return [row for _, row in order], None
+    if not all(isinstance(name, str) for name in found):
+        return found, None
     return list(found.values()), [name.removesuffix(".skeleton") for name in found]
+
+
+def _number(name: object) -> int | None:
+    """The number that stands in place of a clip's name: 3, or test_3; None for a name."""
+    if isinstance(name, str):
+        return int(name.rpartition("_")[2]) if COUNTED.fullmatch(name) else None
+    return int(name) if isinstance(name, int | np.integer) else None
 
 
 def _content(path: Path) -> object:
@@ -139,6 +153,11 @@ def _content(path: Path) -> object:
     check_is_file(path)
     if path.suffix == ".json":  # --out result.json of MMAction2 0.x
         return read_json(path)
+    if path.suffix == ".npy":
+        try:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise ValueError(f"{path} is not a readable .npy of numbers: {one_line(error)}") from None
     if not zipfile.is_zipfile(path):
         return load_pickle(path, TENSORS, foreign=True)
     return _as_arrays(load_foreign(path))
