@@ -302,6 +302,22 @@ def test_text_with_a_row_a_joint_needs_the_layout(tmp_path, ending):
         recordings(path, layout="coco17")
 
 
+def test_blank_lines_between_frames_say_how_many_joints_there_are(tmp_path):
+    blocks = ["\n".join(" ".join(f"{it:.4f}" for it in joint) for joint in frame) for frame in FRAMES + FAR]
+    (tmp_path / "a.txt").write_text("\n\n".join(blocks) + "\n")
+    (clip,) = read(tmp_path / "a.txt")
+    np.testing.assert_allclose(clip.keypoint[0], FRAMES + FAR, atol=1e-4)
+
+
+def test_files_of_other_formats_in_the_folder_are_counted(save, tmp_path):
+    save(FRAMES, "walk.npy")
+    (tmp_path / "walk.mp4").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("none")
+    (tmp_path / "a.bvh").write_text("HIERARCHY")
+    found = recordings(tmp_path, format="poses", layout="h36m17")
+    assert "files of other formats: 1 .bvh, 1 .mp4; give their folders alone to read them" in found.skipped()
+
+
 @pytest.mark.parametrize("before", [[], [0, 0, 0, 0], [0, 0, 0, 0, 0.9], [0, 0, 0, 0, 0.9, -1, -1, -1]])
 def test_rows_of_people_in_frames_as_trackers_write_them(tmp_path, before):
     """Person 7 is there from frame 3 on; the rows of MOT begin with frame, id and box."""

@@ -90,7 +90,7 @@ from kinegraph.data.formats.clip_columns import image_size_of
 from kinegraph.data.formats.clip_files import line_on_folders
 from kinegraph.data.formats.companion import beside, read_about, with_companion
 from kinegraph.data.formats.data_frames import as_file, is_frame
-from kinegraph.data.formats.file_kinds import known_by_name
+from kinegraph.data.formats.file_kinds import known_by_name, other_kinds
 from kinegraph.data.formats.labels_file import labelled
 from kinegraph.data.formats.people import changed_rows, followed
 from kinegraph.data.formats.recordings import UNITS, FormatError, Item, OneOfSeveral, Recordings, check_readable
@@ -250,7 +250,9 @@ def _read_by(
     rest = {name: value for name, value in options.items() if name not in own}
     if module is not folder:
         lines = line_on_folders(path, found) if path.is_dir() else ()
+        others = other_kinds(path, module.SUFFIXES) if path.is_dir() and module not in (babel, frame_arrays) else []
         found = with_shares(without_placeholders(replace(found, assumed=(*lines, *found.assumed))))
+        found = replace(found, skipped=lambda lines=found.skipped: [*lines(), *others])
     return with_companion(about, found, options) if about else found, rest
 
 

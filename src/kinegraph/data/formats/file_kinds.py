@@ -2,6 +2,8 @@
 
 import re
 import zipfile
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from kinegraph.data.folders import files_below
@@ -79,6 +81,11 @@ OF_FOLDERS = (
     (("data.mdb",), "a database of LMDB", "save its clips as a pickle of annotations, or as arrays by numpy.savez"),
 )
 
+# Files that are recordings whatever is in them; texts, JSON and pickles often hold something else.
+OF_RECORDINGS = (
+    ".npy", ".npz", ".mat", ".c3d", ".trc", ".bvh", ".amc", ".mvnx", ".skeleton", ".parquet", ".mp4", ".mov", ".avi",
+    ".mkv", ".webm",
+)  # fmt: skip
 LOOKED_AT = 1 << 14  # bytes
 # Where the joints of hand21 are among those of data sets of hands.
 OF_HO3D = (0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20)
@@ -210,6 +217,17 @@ def _zipped(path: Path) -> str:
         if any(name.startswith(mark) or name.endswith(mark) for name in names):
             return f"{what}; {way}"
     return f"an archive (zip) of {first_few([plain_name(name) for name in names])}; {UNPACK}, and give the folder"
+
+
+def other_kinds(folder: Path, endings: Sequence[str]) -> list[str]:
+    """A line on files of recordings in a folder that have none of the endings of the format that is read."""
+    counts = Counter(file.suffix.lower() for file in files_below(folder, "*.*"))
+    others = [
+        f"{count:,} {ending}" for ending, count in counts.items() if ending in OF_RECORDINGS and ending not in endings
+    ]
+    return [f"files of other formats: {', '.join(sorted(others))}; give their folders alone to read them"] * bool(
+        others
+    )
 
 
 def known_by_name(path: Path) -> str | None:

@@ -1,5 +1,6 @@
 """Arrays of one clip with a row of numbers for each frame; as text without a header, also with one for each joint."""
 
+import re
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -85,12 +86,18 @@ def read_text(file: Path, joints: int | None) -> Float[np.ndarray, "T ..."]:
 
 def _in_frames(file: Path, width: int, separator: str | None, joints: int | None) -> Float[np.ndarray, "T V C"]:
     """The frames of a text with a row for each joint. Raises FormatError where nobody says how many these are."""
-    if joints is None:
+    if joints is None and (joints := _rows_between_blanks(file)) is None:
         raise FormatError("layout", f"{file} has rows of {width} numbers, a joint each; name the joints by --layout")
     rows = table_of_numbers(text_of(file), file, width, f"{width} as in the first row", separator)
     if len(rows) % joints:
         raise FormatError("joints", f"{file} has {len(rows):,} rows, expected {joints} for each frame; is it cut?")
     return rows.reshape(-1, joints, width)
+
+
+def _rows_between_blanks(file: Path) -> int | None:
+    """How many rows stand between blank lines, where these part all frames alike; None where they do not."""
+    blocks = [len(block.splitlines()) for block in re.split(r"\n\s*\n", text_of(file).strip())]
+    return blocks[0] if len(blocks) > 1 and len({*blocks}) == 1 else None
 
 
 def _counts(column: Float[np.ndarray, "T"]) -> bool:

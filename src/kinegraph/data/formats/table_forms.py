@@ -23,10 +23,17 @@ from pathlib import Path
 
 from kinegraph.data.column_words import WORDS
 from kinegraph.data.formats.clip_columns import ALIASES as ALIASES_OF_FACTS
-from kinegraph.data.formats.clip_columns import KNOWN, is_split, named_columns, plain_column
+from kinegraph.data.formats.clip_columns import INDEX, KNOWN, is_split, named_columns, plain_column
 from kinegraph.data.formats.csv_rows import Row, csv_lines
+from kinegraph.data.formats.holistic_columns import (
+    FACE,
+    OF_HOLISTIC,
+    holistic_columns,
+    name_of_part,
+    rows_of_holistic,
+    without,
+)
 from kinegraph.data.formats.mvnx import NAMES
-from kinegraph.data.formats.openpose_parts import holistic
 from kinegraph.data.formats.sensor_columns import bodies, is_place, state_score, usual_column
 from kinegraph.data.formats.table_parts import Parts, is_trial, parts_line, time_of_parts
 from kinegraph.data.formats.table_times import TIMES, rate_of, with_frames
@@ -35,7 +42,8 @@ from kinegraph.messages import did_you_mean
 NEEDED = ("clip", "frame", "joint", "x", "y")
 ALIASES = {
     "clip": ("clip_name", "clip_id", "video", "video_name", "video_id", "sequence", "sequence_id", "recording",
-             "filename", "file_name", "file", "image_name", "image", "picture", *WORDS["clip"]),
+             "filename", "file_name", "file", "image_name", "image", "picture", *WORDS["clip"],
+             "video_path", "video_file", "file_path", "filepath", "path", "image_path", "img_path", "image_file"),
     "frame": ("frame_id", "frame_number", "frame_no", "frameid", "frame_index", "frame_idx", "frame_num", "iter",
               "framenum", "framenumber", "frameno", *WORDS["frame"], *TIMES),
     "joint": ("landmark", "landmark_id", "landmark_name", "landmark_index", "landmark_idx", "keypoint", "keypoint_id",
@@ -70,9 +78,6 @@ KINDS = ("3d", "world", "camera", "color", "colour", "rgb", "image", "pixel", "2
 STATE_NAMES = ("state", "trackingstate", "tracking_state")  # of a column in a table that has one row per joint
 FEWEST_JOINTS = 3
 BREAK = "break"
-HOLISTIC = {"pose": holistic().joints[:33], "left_hand": holistic().joints[33:54], "right_hand": holistic().joints[54:]}
-FACE = "face"
-OF_HOLISTIC = re.compile(rf"({'|'.join(HOLISTIC)}|{FACE})[ _.\-]?(\d{{1,3}})", re.IGNORECASE)
 FIRST_FRAME = 1000  # rows in which a face shows
 OF_XSENS = {name: NAMES[name] for name in ("L5", "L3", "T12", "T8")}
 WITH_FACE, OF_BODY = 501, 33  # joints of MediaPipe's body and face
@@ -121,9 +126,9 @@ def _opened(path: Path) -> tuple[list[str], list[str], Sequence[WideJoint], Iter
         named[time], time = header[time], None  # one row per frame
     if joints and "person" not in named and "joint" in named and _counts_people(path, named.index("joint")):
         named[named.index("joint")] = "person"
-    if (places := _holistic_columns(named)) is not None:
-        lines = _of_holistic(len(header), *places, lines)
-        header, named = _without(header, places[0]), _without(named, places[0])
+    if (places := holistic_columns(named)) is not None:
+        lines = rows_of_holistic(len(header), *places, lines)
+        header, named = without(header, places[0]), without(named, places[0])
     lines = with_frames(path, named, time, clip, lines)
     if clip is not None and "frame" not in named:
         named = [*named, "frame"]
@@ -134,27 +139,6 @@ def _counts_people(path: Path, place: int) -> bool:
     """Whether the ids of a table with all joints in a row come again, as those of people do, and number no rows."""
     some = [row[place] for _, row in islice(csv_lines(path), 1, FIRST_FRAME) if len(row) > place]
     return len({*some}) * 2 <= len(some)
-
-
-def _holistic_columns(named: Sequence[str]) -> tuple[int, int] | None:
-    """The columns of a landmark's part and of its number in this part, as tables of Holistic have them."""
-    kinds = [place for place, name in enumerate(named) if plain_column(name) == "type"]
-    return (kinds[0], named.index("joint")) if kinds and {"joint", "x", "y"} <= {*named} else None
-
-
-def _of_holistic(width: int, part: int, joint: int, lines: Iterator[Row]) -> Iterator[Row]:
-    """The rows with the names of joints in place of parts of a body with numbers, and without those of a face."""
-    for line, row in lines:
-        kind = row[part].strip().lower() if len(row) == width else ""
-        number = row[joint].strip() if kind in HOLISTIC else ""
-        if number.isdecimal() and int(number) < len(HOLISTIC[kind]):
-            row = [HOLISTIC[kind][int(number)] if place == joint else cell for place, cell in enumerate(row)]
-        if kind != FACE:
-            yield line, _without(row, part) if len(row) == width else row
-
-
-def _without(cells: Sequence[str], place: int) -> list[str]:
-    return [*cells[:place], *cells[place + 1 :]]
 
 
 def _with_scores(
@@ -266,19 +250,13 @@ def _names(joints: Sequence[str]) -> list[str]:
         return [OF_XSENS.get(joint, NAMES.get(joint.replace(" ", ""), joint)) for joint in joints]
     parts = [OF_HOLISTIC.fullmatch(joint) for joint in joints]
     if all(parts) and len({part[1].lower() for part in parts if part}) > 1:
-        return [_of_part(part[1].lower(), int(part[2])) for part in parts if part]
+        return [name_of_part(part[1].lower(), int(part[2])) for part in parts if part]
     numbers = [re.fullmatch(r"(.*?)(\d{1,3})", joint) for joint in joints]
     if not all(numbers) or len({number[1] for number in numbers if number}) > 1:
         return list(joints)
     places = [int(number[2]) for number in numbers if number]
     first = 1 if min(places) == 1 and max(places) == len(places) else 0  # counted from 1
     return [str(place - first) for place in places]
-
-
-def _of_part(part: str, number: int) -> str:
-    """The name of a joint of MediaPipe's Holistic by its part and its number in it."""
-    names = HOLISTIC.get(part, ())
-    return names[number] if number < len(names) else f"{part}_{number}"
 
 
 def body_of(joints: Sequence[WideJoint]) -> Sequence[WideJoint]:
@@ -295,7 +273,7 @@ def face_of(path: Path) -> tuple[str, ...]:
     lines = csv_lines(path)
     header = next(lines, (1, []))[1]
     joints = wide_joints(header)
-    if not joints and (places := _holistic_columns(renamed(header))) is not None:
+    if not joints and (places := holistic_columns(renamed(header))) is not None:
         first = islice(lines, FIRST_FRAME)
         there = any(row[places[0]].strip().lower() == FACE for _, row in first if len(row) == len(header))
         return ("rows of type face",) * there
@@ -311,7 +289,7 @@ def left_out(header: Sequence[str]) -> list[str]:
     used = {place for joint in joints for place in joint.places}
     named = renamed(header)
     kept = {place for place, name in enumerate(named) if _is_kept(name) or (is_trial(name) and "clip" not in named)}
-    return [name for place, name in enumerate(header) if place not in used | kept]
+    return [name for place, name in enumerate(header) if place not in used | kept and not INDEX.fullmatch(name)]
 
 
 def parted(path: Path, clips: int) -> tuple[str, ...]:

@@ -15,26 +15,24 @@ import numpy as np
 from jaxtyping import Float
 
 from kinegraph.data.formats.axes import AXES, guess_axes
-from kinegraph.data.formats.conventions import PERCENT, PUBLISHED, RARE, candidates, is_flat
+from kinegraph.data.formats.conventions import PUBLISHED, RARE, candidates
 from kinegraph.data.formats.openpose_parts import holistic
 from kinegraph.data.formats.recordings import METRES, Fault, FormatError, Item, Recordings, closing_too, peeked
+from kinegraph.data.formats.third_number import BODIES, LEAST_IN_MM, PIXELS, full_score, size_of, some_bodies
 from kinegraph.data.large import IN_MEMORY, blocks, changed
 from kinegraph.skeleton.clip import SkeletonClip
-from kinegraph.skeleton.geometry import bones, extent, foot_and_head, seen, upward
+from kinegraph.skeleton.geometry import foot_and_head, seen, upward
 from kinegraph.skeleton.layout import JointLayout, layout_names
 from kinegraph.skeleton.proportions import are_measurable, recognise
 
-BODIES = 64  # of the first clips that are measured
 FRAMES = 5000  # of a clip that are looked at
 OF_SMPLX = (45, 52, 55, 73, 117, 127, 137, 144)
 # The longest edge of the box around a body, in the unit: least and most.
-BODY = {"m": (0.1, 8.0), "cm": (25.0, 320.0), "mm": (320.0, 8000.0)}
+BODY = {"m": (0.1, 8.0), "cm": (25.0, 320.0), "mm": (LEAST_IN_MM, 8000.0)}
 HAND = {"m": (0.02, 1.0), "cm": (3.0, 60.0), "mm": (60.0, 600.0)}
 ADULT_INCHES = (54.0, 84.0)  # of people who stand
 SMALLEST = 1e-6
-PIXELS = 5.0  # a body that is larger in a picture is in pixels
 IN_PICTURE = (-0.25, 1.25)  # where fractions of a picture lie; detectors also give joints a little outside
-STEADIER = 0.8  # bones are steadier in space if their lengths vary by less than this share of the variation in a plane
 OUTSIDE = 1.2  # of a side of the picture: no detector places joints farther out
 UNSIZED = "fractions"  # of a picture whose size nobody says
 ANIMAL = re.compile(r"tail|snout|muzzle|paw|hoof|beak|wing|withers", re.IGNORECASE)  # in names of joints
@@ -57,7 +55,7 @@ def decided(found: Recordings, expected: JointLayout | None = None, upright: boo
     bodies = _alike([bodies_of(clip) for clip in first])
     assumed = list(found.assumed)
     without_z = bool(bodies) and bodies[0].shape[2] == 3 and not any(it[..., 2].any() for it in bodies)
-    if {"plane", "score"} & found.guessed and "units" in found.guessed and without_z and _size(bodies) > PIXELS:
+    if {"plane", "score"} & found.guessed and "units" in found.guessed and without_z and size_of(bodies) > PIXELS:
         assumed.append("z is zero everywhere: clips are x and y of pictures")
         first, clips = [_flat(clip) for clip in first], closing_too(map(_flat, clips), found.clips)
         bodies = [body[..., :2] for body in bodies]
@@ -129,12 +127,6 @@ def _alike(bodies: Sequence[Float[np.ndarray, "_ ..."]]) -> list[Float[np.ndarra
         return []
     usual = Counter(body.shape[1:] for body in bodies).most_common(1)[0][0]
     return [body for body in bodies if body.shape[1:] == usual]
-
-
-def some_bodies(bodies: Sequence[Float[np.ndarray, "_ V C"]]) -> Float[np.ndarray, "B V C"]:
-    """Bodies of all clips, at equal distances."""
-    alike = np.concatenate(bodies)
-    return alike[np.unique(np.linspace(0, len(alike) - 1, min(len(alike), BODIES)).astype(int))]
 
 
 # ---- layout ----------------------------------------------------------------------------------------------------------
@@ -218,50 +210,6 @@ def _step(points: Float[np.ndarray, "M T V C"], axis: int) -> float:
     return float(np.median(np.linalg.norm(np.diff(along, axis=0), axis=-1)[both])) if both.any() else np.nan
 
 
-# ---- score or z ------------------------------------------------------------------------------------------------------
-
-
-def full_score(bodies: Sequence[Float[np.ndarray, "_ V C"]], layout: JointLayout | None = None) -> int:
-    """1 where the third number of every joint is a confidence and no coordinate, 100 where it is in percent; else 0.
-
-    layout: where it is known. Among pixels a third coordinate would be as large as the others; numbers of about 0 to 1
-    are a score, and those up to 100 beside bodies that would be deeper in mm. Where x and y are small too, as fractions
-    are, or where files of these joints usually hold (x, y, score), it is a score unless bones are steadier with it:
-    real bones keep their lengths in space, not in a picture.
-    """
-    if not bodies or any(body.shape[2] != 3 for body in bodies):
-        return 0
-    third = np.concatenate([body[..., 2].ravel() for body in bodies])
-    plane = [body[..., :2] for body in bodies]
-    if not third.any():
-        return 0
-    if _size(plane) > BODY["mm"][0] and third.min() >= 0 and PERCENT < third.max() <= 100:
-        return 100
-    if _size(plane) > PIXELS:
-        return int(third.min() >= -1.001 and third.max() <= 1.5)
-    if third.min() < 0 or third.max() > 1.0001:
-        return 0
-    known = [layout] if layout else candidates(bodies[0].shape[1])
-    fractions = all(body.min(initial=0) >= 0 and body.max(initial=0) <= 1.0001 for body in plane)
-    if not all(map(is_flat, known)) and (layout or not fractions):
-        return 0
-    layout = layout or recognise(some_bodies(plane), known) or (known[0] if len(known) == 1 else None)
-    return int(layout is not None and not _steadier(bodies, plane, layout))
-
-
-def _steadier(
-    bodies: Sequence[Float[np.ndarray, "_ V 3"]], plane: Sequence[Float[np.ndarray, "_ V 2"]], layout: JointLayout
-) -> bool:
-    """Whether bones keep their lengths clearly better in space than in the plane, in most clips."""
-
-    def unrest(body: Float[np.ndarray, "B V C"]) -> float:
-        lengths = np.linalg.norm(bones(body.astype(np.float64), layout), axis=2)
-        return float(np.median(lengths.std(0) / np.maximum(lengths.mean(0), 1e-9)))
-
-    pairs = [(unrest(space), unrest(flat)) for space, flat in zip(bodies, plane, strict=True) if len(space) > 1]
-    return sum(in_space < STEADIER * flat for in_space, flat in pairs) * 2 > len(pairs)
-
-
 # ---- vertical --------------------------------------------------------------------------------------------------------
 
 
@@ -303,7 +251,7 @@ def _units(bodies: Sequence[Float[np.ndarray, "_ V C"]], layout: JointLayout) ->
 
     Raises FormatError for bodies that have no human size in any unit.
     """
-    size = _size(bodies)
+    size = size_of(bodies)
     if not size > 0:
         return ("px" if bodies[0].shape[2] == 2 else "m"), ""
     if are_fractions(bodies) or (size < PIXELS and _are_of_mediapipe(bodies, layout, AT_HIP)):
@@ -373,13 +321,7 @@ def _are_of_mediapipe(bodies: Sequence[Float[np.ndarray, "_ V C"]], layout: Join
         return False
     hips = [layout.joints.index(name) for name in ("left_hip", "right_hip")]
     x, y, z = np.median(np.concatenate(bodies)[:, hips].mean(1), axis=0)
-    return bool(abs(z) < AT_HIP * _size(bodies) and min(x, y) > near)
-
-
-def _size(bodies: Sequence[Float[np.ndarray, "_ V C"]]) -> float:
-    """The longest edge of the box around a body, the median over all of them; 0 where there is none."""
-    edges = [extent(np.where(seen(body)[..., None], body, np.nan)).max(1) for body in bodies if len(body)]
-    return float(np.nanmedian(np.concatenate(edges))) if edges else 0.0
+    return bool(abs(z) < AT_HIP * size_of(bodies) and min(x, y) > near)
 
 
 def _in_units(item: Item, layout: JointLayout, full: int, units: str) -> Item:
