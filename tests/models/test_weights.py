@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -191,3 +193,19 @@ def test_other_files_are_refused(path, tmp_path):
         load_weights(tmp_path / "best.pth")
     with pytest.raises(ValueError, match="knows its strides"):
         load_model(path, strides=[1, 1])
+
+
+def test_weights_are_read_without_the_compiler():
+    """Functions such as `ones_like` on shapes alone have torch import its compiler and sympy, which takes a second."""
+    code = """
+import sys, torch
+from kinegraph.models import aagcn, agcn, ctrgcn, dgstgcn, protogcn, stgcn, stgcnpp
+kinds = [aagcn.AAGCN, agcn.AGCN, agcn.PersonAGCN, ctrgcn.CTRGCN, dgstgcn.DGSTGCN, protogcn.ProtoGCN, stgcn.STGCN,
+         stgcnpp.STGCNPP]
+graph = torch.ones(3, 5, 5)
+with torch.device("meta"):
+    for kind in kinds:
+        kind(graph, 3, 4)
+        assert "sympy" not in sys.modules, kind
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)

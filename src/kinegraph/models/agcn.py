@@ -58,7 +58,7 @@ class AdaptiveGraphConvolution(nn.Module):
     def __init__(self, graph: Float[Tensor, "K V V"], width_in: int, width: int):
         super().__init__()
         K = len(graph)
-        self.offset = nn.Parameter(torch.full_like(graph, 1e-6))  # P
+        self.offset = nn.Parameter(torch.full(graph.shape, 1e-6, dtype=graph.dtype))  # P
         self.theta = nn.Linear(width_in, K * (width // REDUCTION))
         self.phi = nn.Linear(width_in, K * (width // REDUCTION))
         self.mix = nn.Linear(K * width_in, width, bias=False)  # [W_1 | ... | W_K]

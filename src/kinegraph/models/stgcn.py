@@ -77,7 +77,7 @@ class Block(nn.Module):
         padding: str,
     ):
         super().__init__()
-        self.importance = nn.Parameter(torch.ones_like(graph)) if edges == "importance" else None
+        self.importance = nn.Parameter(torch.ones(graph.shape, dtype=graph.dtype)) if edges == "importance" else None
         self.graph = nn.Parameter(graph.clone()) if edges == "learned" else None
         self.spatial = GraphConvolution(len(graph), width_in, width)
         self.spatial_norm = BatchNorm(width)
