@@ -10,7 +10,10 @@ import pytest
 from kinegraph.cli import main
 from kinegraph.data.dataset import open_dataset, write_dataset
 from kinegraph.evaluation.about_result import read_evaluation
+from kinegraph.evaluation.frame_results import read_timelines
 from kinegraph.evaluation.results import read_result
+from kinegraph.evaluation.timelines import sums
+from kinegraph.skeleton.segment import Segment
 from kinegraph.training.crossval import folds_of
 from tests import made_up
 
@@ -83,7 +86,7 @@ def test_what_is_done_is_kept_and_other_options_are_refused(own, here, tmp_path,
         (["--by", "clip", "--folds", "25"], "--folds is 25, but there are 24 clips; give at most so many"),
         (["--by", "camera"], "8 clips of"),
         (["--by", "camera"], "the first is 'clip002', do not say their camera; --by clip divides"),
-        (["--", "--task", "frames"], "crossval is for clips of one label each"),
+        (["--", "--task", "frames"], "data has clips of one label: give -- --task clips, or a config with this task"),
         (["--", "--early-stop", "3"], "leave it out of a cross-validation, or give -- --early-stop null"),
         (["--", "--epohs", "3"], "no option 'epohs' of kinegraph train; did you mean 'epochs'?"),
         (["--", "--model.widths", "-3"], "fold 1, seed 0: widths has -3"),
@@ -123,3 +126,37 @@ def test_a_config_need_not_name_the_dataset_that_the_command_is_given(own, tmp_p
     (tmp_path / "bare.yaml").write_text("\n".join(lines))
     assert main([verb[0], "bare.yaml", *verb[1:], "--dataset", "data", "--by", "shoe"]) == 2
     assert "shoe" in capsys.readouterr().err  # the first fault that is left
+
+
+def test_long_recordings_are_tested_once_and_their_figures_are_those_of_all_recordings(own, here, tmp_path, capsys):
+    about = {"layout": "ntu25", "class_names": ["a", "b", "none"], "none": 2, "units": "m", "source": "made up"}
+    clips = [
+        replace(
+            clip,
+            label=None,
+            attributes={"subject": i % 5},
+            segments=(Segment(0, 4, i % 2), Segment(7, 12, (i + 1) % 2)),
+        )
+        for i, clip in enumerate(made_up.clips(10))
+    ]
+    write_dataset("long", clips, **about)
+    assert main(["crossval", "c.yaml", "--dataset", "long"]) == 2
+    assert "long has long recordings: give -- --task frames" in capsys.readouterr().err
+    steps = ["--task", "frames", "--preprocessing.sampling", "window", "--preprocessing.augment.crop", "0"]
+    call = ["crossval", "c.yaml", "--dataset", "long", "--out", "cv", "--", *steps, "--no-report"]
+    assert main(call) == 0
+    text, folder = capsys.readouterr().out, open_dataset("long")
+    timelines = read_timelines(tmp_path / "cv" / "probabilities.npz", folder)
+    assert [one.name for one in timelines] == folder.names
+    for run in sorted(tmp_path.glob("cv/seed0/fold*")):
+        for own_one in read_timelines(run / "test" / "probabilities.npz", folder):
+            kept = timelines[folder.names.index(own_one.name)]
+            np.testing.assert_array_equal(own_one.probabilities, kept.probabilities)
+    pooled = json.loads((tmp_path / "cv" / "figures.json").read_text())["figures"]
+    for name in ("frame_accuracy", "edit", "f1_50"):
+        assert f"{name}: {pooled[name]:.4f} of all recordings [" in text
+        parts, wholes = np.array([sums(one)[name] for one in timelines]).sum(axis=0)
+        assert parts / wholes == pytest.approx(pooled[name])
+    assert len(here) == 10
+    assert main(call) == 0  # all is done
+    assert len(here) == 10

@@ -1,12 +1,17 @@
 """Two evaluations compared, against known answers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinegraph.evaluation.compare import class_accuracy, mcnemar, paired
+from kinegraph.data.dataset import write_dataset
+from kinegraph.evaluation.compare import class_accuracy, mcnemar, paired, sign_test
 from kinegraph.evaluation.evaluation import Evaluation
+from kinegraph.skeleton.clip import SkeletonClip
+from kinegraph.skeleton.layout import load_layout
 
 
 def an_evaluation(right, labels=None, names=None, classes=3):
@@ -35,6 +40,36 @@ def test_mcnemar_by_hand():
     assert mcnemar(2, 10) == mcnemar(10, 2)
     assert mcnemar(5, 5) == mcnemar(0, 0) == 1
     assert mcnemar(4000, 3000) < 1e-30
+
+
+def test_the_sign_test_by_hand_and_of_single_clips():
+    # 3 + 2 + 1 = 6 of the sums of +-3 +-2 +-1: 6, -6 in 2 of 8 cases; 4 and more in 4 of 8.
+    assert sign_test(np.array([3, 2, 1])) == pytest.approx(2 / 8)
+    assert sign_test(np.array([3, 2, -1])) == pytest.approx(4 / 8)
+    assert sign_test(np.zeros(4, int)) == 1
+    assert sign_test(np.array([1] * 10 + [-1] * 2 + [0] * 5)) == pytest.approx(mcnemar(10, 2))
+
+
+def test_where_subjects_are_known_the_comparison_is_of_people(tmp_path):
+    """Of six people one gains all 20 clips, the others none: many clips, and no evidence about other people."""
+    rng, layout = np.random.default_rng(0), load_layout("coco17")
+    names = [f"clip{i:03}" for i in range(120)]
+    clips = [
+        SkeletonClip(rng.random((1, 4, 17, 2), np.float32), layout, name, i % 3, attributes={"subject": f"p{i // 20}"})
+        for i, name in enumerate(names)
+    ]
+    folder = write_dataset(
+        tmp_path / "d", clips, layout=layout, class_names=["a", "b", "c"], units="px", source="made up"
+    )
+    first, second = (an_evaluation([right] * 20 + [True] * 100) for right in (False, True))
+    known = replace(first, names=names, folder=folder, indices=np.arange(120))
+    over_clips = paired(replace(first, names=names), replace(second, names=names))
+    over_people = paired(known, replace(second, names=names))
+    assert (over_clips.subjects, over_people.subjects) == (0, 6)
+    assert over_clips.p < 1e-5
+    assert over_people.p == 1
+    assert over_people.intervals["top1"][0] == 0 < over_clips.intervals["top1"][0]
+    assert over_people.differences == over_clips.differences
 
 
 @settings(max_examples=25)

@@ -11,28 +11,31 @@ from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from kinegraph.atomic import write_atomic
+from kinegraph.commands import crossval_frames
 from kinegraph.commands.arguments import read_config
 from kinegraph.commands.configs import find_config
 from kinegraph.commands.signature import check_numbers
 from kinegraph.commands.train import train
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.evaluation.evaluation import Evaluation
-from kinegraph.evaluation.metrics import group_intervals, remarks
+from kinegraph.evaluation.metrics import FEWEST_GROUPS, group_intervals, remarks
 from kinegraph.evaluation.results import read_result
+from kinegraph.evaluation.timelines import TimelineEvaluation
 from kinegraph.messages import counted, first_few
 from kinegraph.report.html import About
 from kinegraph.report.write import write_report
 from kinegraph.safe_io import read_json
 from kinegraph.training.commands import Commands
-from kinegraph.training.crossval import Fold, Job, folds_of, run_jobs
+from kinegraph.training.crossval import OF_FRAMES, RESULT, Fold, Job, folds_of, run_jobs
 
 ABOUT, RUNS = "crossval.json", "seed*/fold*"  # what the runs are of, and their folders
 SHOWN = ("top1", "mean_class_accuracy")
-FEWEST_GROUPS = 5  # of fewer the bootstrap's interval is far too narrow
-COLUMNS = ("seed", "fold", "split", "clips", *SHOWN)
+COLUMNS = ("seed", "fold", "split", "clips")
+Tested = Evaluation | TimelineEvaluation
+Row = tuple[int, Fold, Tested]  # the seed of a network, its fold, what it says of that
 
 
 def words(argv: Sequence[str]) -> list[str]:
@@ -89,10 +92,9 @@ def crossval(
             "give -- --early-stop null"
         )
     folder = open_dataset(dataset or Path(str(options.dataset)), check_values=True)
-    if folder.segments is not None or options.task == "frames":
-        raise ValueError(
-            "crossval is for clips of one label each; `kinegraph sweep` trains on folds of long recordings"
-        )
+    if (of_frames := folder.segments is not None) != (options.task == "frames"):
+        found, words = ("long recordings", "--task frames") if of_frames else ("clips of one label", "--task clips")
+        raise ValueError(f"{folder.path} has {found}: give -- {words}, or a config with this task")
     parts, plugins = folds_of(folder, by, folds, split), list(map(str, options.plugins or ()))
     out = out or Path("runs") / f"crossval_{config.stem}"
     about = {"config": config.read_text(encoding="utf-8"), "options": train_options or [], "dataset": folder.checksum}
@@ -101,7 +103,8 @@ def crossval(
     def job(fold: Fold, seed: int) -> Job:
         run = out / f"seed{seed}" / f"fold{fold.number}"
         name = f"fold {fold.number}, seed {seed}"
-        return Job(name, config, folder.path, fold.split, seed, run, train_options or (), plugins=plugins)
+        where = folder.path, fold.split, seed, run
+        return Job(name, config, *where, train_options or (), plugins=plugins, of_frames=of_frames)
 
     jobs = {job(fold, seed): fold for seed in range(seeds) for fold in parts}
     processes = min(processes, len(jobs))
@@ -126,18 +129,18 @@ def part_words(dataset: Path | None, split: str | None) -> list[str]:
 class CrossValidation:
     """What the networks of all folds say.
 
-    folds: one row per fold, as columns: `pandas.DataFrame(result.folds)`. evaluation: of all clips, by the networks of
-    the first seed; evaluations: one for each seed.
+    folds: one row per fold, as columns: `pandas.DataFrame(result.folds)`. evaluation: of all clips, or timelines of all
+    long recordings, by the networks of the first seed; evaluations: one for each seed.
     """
 
     folder: Path
     folds: dict[str, list[Any]]
-    evaluations: Sequence[Evaluation]
+    evaluations: Sequence[Tested]
     summary: Sequence[str]
     report: Path
 
     @property
-    def evaluation(self) -> Evaluation:
+    def evaluation(self) -> Tested:
         return self.evaluations[0]
 
     def __repr__(self) -> str:
@@ -154,14 +157,17 @@ def _check_folder(out: Path, about: dict, overwrite: bool) -> None:
     elif out.exists() and not (out / ABOUT).is_file() and any(out.iterdir()):
         raise ValueError(f"{out} holds something else: choose another --out")
     elif (out / ABOUT).is_file() and overwrite:
-        for file in [*out.glob(f"{RUNS}/test/result.pkl"), *out.glob(f"{RUNS}/checkpoints/last.ckpt")]:
+        kept = (RESULT, OF_FRAMES, "checkpoints/last.ckpt")
+        for file in (file for name in kept for file in out.glob(f"{RUNS}/{name}")):
             file.unlink()
     out.mkdir(parents=True, exist_ok=True)
     write_atomic(out / ABOUT, json.dumps(about, indent=1).encode())
 
 
-def _tested(folder: SkeletonDataset, job: Job, fold: Fold) -> Evaluation:
+def _tested(folder: SkeletonDataset, job: Job, fold: Fold) -> Tested:
     """What the network of a job said of its fold."""
+    if job.of_frames:
+        return crossval_frames.tested(folder, job, fold)
     scores = read_result(job.result).scores
     if len(scores) != len(fold.indices):
         raise ValueError(f"{job.result} has {len(scores)} clips, the fold {len(fold.indices)}; delete {job.run}")
@@ -174,13 +180,22 @@ def _evaluation(folder: SkeletonDataset, indices: np.ndarray, scores: np.ndarray
     return Evaluation(scores, folder.label[indices], names, folder.class_names, **about)
 
 
-def _line(job: Job, fold: Fold, tested: Evaluation) -> str:
-    figures = ", ".join(f"{name} {tested.metrics[name]:.4f}" for name in SHOWN)
-    return f"{job.name} ({_groups(fold)}): {figures}"
+def _shown(tested: Tested) -> Sequence[str]:
+    return SHOWN if isinstance(tested, Evaluation) else crossval_frames.SHOWN
 
 
-def _groups(fold: Fold) -> str:
-    clips = counted(len(fold.indices), "clip")
+def _several(tested: Tested, count: int) -> str:
+    """So many clips, or recordings."""
+    return counted(count, "clip" if isinstance(tested, Evaluation) else "recording")
+
+
+def _line(job: Job, fold: Fold, tested: Tested) -> str:
+    figures = ", ".join(f"{name} {tested.metrics[name]:.4f}" for name in _shown(tested))
+    return f"{job.name} ({_groups(fold, tested)}): {figures}"
+
+
+def _groups(fold: Fold, tested: Tested) -> str:
+    clips = _several(tested, len(fold.indices))
     return f"{first_few(fold.groups, 6)}; {clips}" if fold.groups else clips
 
 
@@ -188,78 +203,93 @@ def _conclude(
     folder: SkeletonDataset, jobs: Mapping[Job, Fold], out: Path, what: str, config: str, by: str
 ) -> CrossValidation:
     """The table of the folds, and a report on all clips as the networks of the first seed answer."""
-    rows, pooled = [], []
+    rows, pooled = list[Row](), list[Tested]()
     for seed in sorted({job.seed for job in jobs}):
         own = {job: fold for job, fold in jobs.items() if job.seed == seed}
         tested = [_tested(folder, job, fold) for job, fold in own.items()]
-        indices = np.concatenate([fold.indices for fold in own.values()])
-        order = np.argsort(indices)
-        scores = np.concatenate([one.scores for one in tested])
-        pooled.append(_evaluation(folder, indices[order], scores[order], what))
+        pooled.append(_together(folder, list(own.values()), tested, what))
         rows += [(seed, fold, one) for fold, one in zip(own.values(), tested, strict=True)]
     write_atomic(out / "folds.csv", _csv(rows))
     _show(rows, pooled)
     intervals, means = _intervals(folder, pooled, by)
-    lines = [_summary(name, rows, pooled, intervals.get(name)) for name in SHOWN]
+    lines = [_summary(name, rows, pooled, intervals.get(name)) for name in _shown(pooled[0])]
     print("\n".join([*lines, means]))
-    for line in remarks(pooled[0].scores, pooled[0].labels, folder.class_names):
-        print(f"warning: {line}")
     about = {"dataset": str(folder.path), "networks": len(rows)} | dict(line.split(": ", 1) for line in lines)
-    said = About(config, about, title="Cross-validation report")
-    paths = write_report(out / "result.pkl", pooled[0], said)
-    print(f"report: {paths['report']}")
-    table = {name: list(column) for name, column in zip(COLUMNS, zip(*map(_row, rows), strict=True), strict=True)}
-    return CrossValidation(out, table, pooled, lines, paths["report"])
+    report = _written(out, pooled[0], folder, About(config, about, title="Cross-validation report"))
+    print(f"report: {report}")
+    columns = [*COLUMNS, *_shown(pooled[0])]
+    table = {name: list(column) for name, column in zip(columns, zip(*map(_row, rows), strict=True), strict=True)}
+    return CrossValidation(out, table, pooled, lines, report)
 
 
-def _show(rows: Sequence[tuple[int, Fold, Evaluation]], pooled: Sequence[Evaluation]) -> None:
-    table = Table("seed", "fold", "tested", *SHOWN)
+def _together(folder: SkeletonDataset, folds: Sequence[Fold], tested: Sequence[Tested], what: str) -> Tested:
+    """What the networks of one seed say of all clips, in dataset order."""
+    clips = [one for one in tested if isinstance(one, Evaluation)]
+    if not clips:
+        return crossval_frames.together(folder, [one for one in tested if isinstance(one, TimelineEvaluation)])
+    indices = np.concatenate([fold.indices for fold in folds])
+    order = np.argsort(indices)
+    return _evaluation(folder, indices[order], np.concatenate([one.scores for one in clips])[order], what)
+
+
+def _written(out: Path, first: Tested, folder: SkeletonDataset, about: About) -> Path:
+    """Write results and page, print what is to be known of the figures. Returns the page's path."""
+    if isinstance(first, TimelineEvaluation):
+        return crossval_frames.write(out, first, folder, about)
+    for line in remarks(first.scores, first.labels, folder.class_names):
+        print(f"warning: {line}")
+    return write_report(out / "result.pkl", first, about)["report"]
+
+
+def _show(rows: Sequence[Row], pooled: Sequence[Tested]) -> None:
+    shown, clips = _shown(pooled[0]), sum(len(fold.indices) for seed, fold, _ in rows if seed == rows[0][0])
+    table = Table("seed", "fold", "tested", *(Column(name, min_width=len(name)) for name in shown))
     for seed, fold, one in rows:
-        table.add_row(str(seed), str(fold.number), _groups(fold), *(f"{one.metrics[name]:.4f}" for name in SHOWN))
+        table.add_row(str(seed), str(fold.number), _groups(fold, one), *(f"{one.metrics[name]:.4f}" for name in shown))
     for seed, one in enumerate(pooled):
-        figures = (f"{one.metrics[name]:.4f}" for name in SHOWN)
-        table.add_row(str(seed), "all", counted(len(one.labels), "clip"), *figures)
+        table.add_row(str(seed), "all", _several(one, clips), *(f"{one.metrics[name]:.4f}" for name in shown))
     Console(highlight=False, soft_wrap=True).print(table)
 
 
 def _intervals(
-    folder: SkeletonDataset, pooled: Sequence[Evaluation], by: str
+    folder: SkeletonDataset, pooled: Sequence[Tested], by: str
 ) -> tuple[dict[str, tuple[float, float]], str]:
     """95 % intervals over subjects, or what else divides the clips; and what the figures mean, in words."""
     deviation, first = "± is the standard deviation of folds", pooled[0]
-    if by == "clip":
-        return first.intervals, f"[95 % interval, by drawing clips again]; {deviation}"
-    groups = np.array(list(map(str, folder.attributes[by][[folder.names.index(name) for name in first.names]])))
-    count = len(set(groups.tolist()))
-    if count < FEWEST_GROUPS:
+    clips = [one for one in pooled if isinstance(one, Evaluation)]
+    if by == "clip" and clips:
+        return clips[0].intervals, f"[95 % interval, by drawing clips again]; {deviation}"
+    names = first.names if isinstance(first, Evaluation) else [one.name for one in first.timelines]
+    values = folder.names if by == "clip" else folder.attributes[by]
+    groups = np.array([str(values[folder.names.index(name)]) for name in names])
+    if (count := len({*groups.tolist()})) < FEWEST_GROUPS:
         return {}, f"{deviation}; {count} values of {by} are too few for an interval"
-    hits = np.mean([one.right for one in pooled], axis=0)
-    found = group_intervals(hits, first.labels, groups, np.random.default_rng(0))
+    if clips:
+        hits = np.mean([one.right for one in clips], axis=0)
+        found = group_intervals(hits, clips[0].labels, groups, np.random.default_rng(0))
+    else:
+        found = crossval_frames.intervals([it for it in pooled if isinstance(it, TimelineEvaluation)], groups.tolist())
     return found, f"[95 % interval for others, by drawing the {count} values of {by} again]; {deviation}"
 
 
-def _summary(
-    name: str,
-    rows: Sequence[tuple[int, Fold, Evaluation]],
-    pooled: Sequence[Evaluation],
-    interval: tuple[float, float] | None,
-) -> str:
+def _summary(name: str, rows: Sequence[Row], pooled: Sequence[Tested], interval: tuple[float, float] | None) -> str:
     """All clips together, and how much folds and seeds differ."""
     seeds, folds = [one.metrics[name] for one in pooled], [one.metrics[name] for _, _, one in rows]
     over = f" (seeds {min(seeds):.4f} to {max(seeds):.4f})" if len(seeds) > 1 else ""
     sure = f" [{interval[0]:.4f}, {interval[1]:.4f}]" if interval else ""
     spread = f"folds {np.mean(folds):.4f} ± {np.std(folds, ddof=1):.4f}"
-    return f"{name}: {np.mean(seeds):.4f} of all clips{sure}{over}, {spread}"
+    all_of_them = "clips" if isinstance(pooled[0], Evaluation) else "recordings"
+    return f"{name}: {np.mean(seeds):.4f} of all {all_of_them}{sure}{over}, {spread}"
 
 
-def _csv(rows: Sequence[tuple[int, Fold, Evaluation]]) -> bytes:
+def _csv(rows: Sequence[Row]) -> bytes:
     text = io.StringIO()
     lines = csv.writer(text)
-    lines.writerow(COLUMNS)
+    lines.writerow([*COLUMNS, *_shown(rows[0][2])])
     lines.writerows(map(_row, rows))
     return text.getvalue().encode("utf-8")
 
 
-def _row(row: tuple[int, Fold, Evaluation]) -> list[Any]:
+def _row(row: Row) -> list[Any]:
     seed, fold, one = row
-    return [seed, fold.number, fold.split, len(fold.indices), *(one.metrics[name] for name in SHOWN)]
+    return [seed, fold.number, fold.split, len(fold.indices), *(one.metrics[name] for name in _shown(one))]

@@ -17,13 +17,14 @@ from kinegraph.atomic import write_atomic
 from kinegraph.data.dataset import SkeletonDataset
 from kinegraph.data.preprocessing import Preprocessing
 from kinegraph.data.windows import WindowDataset
+from kinegraph.evaluation.frame_results import PROBABILITIES, write_probabilities
 from kinegraph.evaluation.scoring import score_frames
 from kinegraph.evaluation.timelines import Timeline, by_subject, figures, of_class
 from kinegraph.messages import counted, spreadsheet_cell
 from kinegraph.report.timelines_page import timelines_page, worst_scenes
 from kinegraph.training.distributed import naming_lost_processes
 
-FILES = ("figures.json", "predictions.csv", "report.html")
+FILES = ("figures.json", "predictions.csv", "report.html", PROBABILITIES)
 
 
 def is_of_frames(extra: Mapping[str, Any], folder: SkeletonDataset) -> bool:
@@ -102,12 +103,13 @@ def tell_frames(
 def write_results(
     out: Path | None, report: Path | None, timelines: Sequence[Timeline], names: Sequence[str], **about: Any
 ) -> Path:
-    """Write figures, predicted segments and page. Returns the page's path. about: as of `timelines_page`."""
+    """Write figures, segments, probabilities and page. Returns the page's path. about: as of `timelines_page`."""
     page = timelines_page(timelines, names, **about)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         write_atomic(out / FILES[0], _figures_json(timelines, names, about).encode())
         write_atomic(out / FILES[1], _segments_csv(timelines, names).encode())
+        write_probabilities(out / PROBABILITIES, timelines)
     place = report or (out or Path()) / FILES[2]
     place.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(place, page.encode("utf-8"))

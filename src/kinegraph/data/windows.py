@@ -72,11 +72,7 @@ class WindowDataset(Samples):
             raise ValueError(f"{folder.path}: no frame of the {len(indices)} recordings of this part has a label")
 
     def labels_of(self, index: int) -> Bool[np.ndarray, "T classes"]:
-        """The classes of each frame of a recording; frames without one have that of nothing, where there is one."""
-        labels = self.folder.labels_of(index)
-        if self.folder.none is not None:
-            labels[:, self.folder.none] |= ~labels.any(axis=1)
-        return labels
+        return labels_of(self.folder, index)
 
     @property
     def label(self) -> Int[np.ndarray, "W"]:
@@ -135,6 +131,14 @@ class WindowDataset(Samples):
             between[gaps] = 0
             wanted += [replace(one, label=IGNORED if none is None else none) for one in runs(between)]
         return [Place(index, *part, one.label) for one in wanted for part in pieces(one, self.frames)]
+
+
+def labels_of(folder: SkeletonDataset, index: int) -> Bool[np.ndarray, "T classes"]:
+    """The classes of each frame of a recording; frames without one have that of nothing, where there is one."""
+    labels = folder.labels_of(index)
+    if folder.none is not None:
+        labels[:, folder.none] |= ~labels.any(axis=1)
+    return labels
 
 
 def concerns(windows: WindowDataset, stride: int) -> list[str]:

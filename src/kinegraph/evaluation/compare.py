@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from kinegraph.evaluation.evaluation import RESAMPLES, Evaluation
-from kinegraph.evaluation.metrics import NORMAL
+from kinegraph.evaluation.metrics import FEWEST_GROUPS, NORMAL, group_intervals
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,6 +16,7 @@ class Paired:
 
     places: the common clips in the first and in the second evaluation. first, second: which of them each gets right.
     intervals: 95 %, paired bootstrap, of the differences of top1 and mean_class_accuracy. p: McNemar's exact test.
+    subjects: how many people these are drawn from, and p is of (`sign_test`); 0 where clips are taken as independent.
     """
 
     places: tuple[Int[np.ndarray, "n"], Int[np.ndarray, "n"]]
@@ -25,6 +26,7 @@ class Paired:
     differences: dict[str, float]
     intervals: dict[str, tuple[float, float]]
     p: float
+    subjects: int = 0
 
     @property
     def gained(self) -> Int[np.ndarray, "k"]:
@@ -40,6 +42,7 @@ class Paired:
 def paired(first: Evaluation, second: Evaluation, seed: int = 0) -> Paired | None:
     """The comparison on the clips that both were tested on, matched by name; None where they have none in common.
 
+    Where the dataset knows the subjects of the clips, and there are enough, it holds for other people.
     Raises ValueError where a clip is of different classes in the two.
     """
     place = {name: index for index, name in enumerate(first.names)}
@@ -53,8 +56,22 @@ def paired(first: Evaluation, second: Evaluation, seed: int = 0) -> Paired | Non
     first_right, second_right = first.right[a], second.right[b]
     step = second_right.astype(int) - first_right
     differences, intervals = _differences(step, labels, np.random.default_rng(seed))
-    p = mcnemar(int((step > 0).sum()), int((step < 0).sum()))
+    p, subjects = mcnemar(int((step > 0).sum()), int((step < 0).sum())), _subjects(first, a)
+    if subjects is not None:
+        intervals = group_intervals(step, labels, subjects, np.random.default_rng(seed))
+        people, place = np.unique(subjects, return_inverse=True)
+        p = sign_test(np.bincount(place, step).astype(int))
+        return Paired((a, b), first_right, second_right, labels, differences, intervals, p, len(people))
     return Paired((a, b), first_right, second_right, labels, differences, intervals, p)
+
+
+def _subjects(evaluation: Evaluation, places: Int[np.ndarray, "n"]) -> Shaped[np.ndarray, "n"] | None:
+    """The subjects of some clips; None where one is not known, or there are too few for an interval."""
+    known = evaluation.facts.get("subject")
+    subjects = None if known is None else np.array(list(map(str, known[places].tolist())))
+    if subjects is None or (subjects == "").any() or len({*subjects.tolist()}) < FEWEST_GROUPS:
+        return None
+    return subjects
 
 
 def _differences(
@@ -99,6 +116,21 @@ def mcnemar(won: int, lost: int) -> float:
     total = won + lost
     logs = [math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1) for k in range(min(won, lost) + 1)]
     return min(1.0, 2 * math.fsum(math.exp(log - total * math.log(2)) for log in logs))
+
+
+def sign_test(changes: Int[np.ndarray, "groups"]) -> float:
+    """The chance of a sum at least this far from 0, if each change might as well have had the other sign.
+
+    changes: clips gained less clips lost, of each subject. Two networks that are equally good exchange their parts in
+    half of the subjects. Source: Fisher 1935, exact and two-sided; of single clips it is McNemar's test.
+    """
+    reach = int(np.abs(changes).sum())
+    chances = np.zeros(2 * reach + 1)  # of the sums from -reach to reach
+    chances[reach] = 1
+    for size in np.abs(changes[changes != 0]).tolist():
+        chances = (np.roll(chances, size) + np.roll(chances, -size)) / 2
+    far = np.abs(np.arange(-reach, reach + 1)) >= abs(int(changes.sum()))
+    return min(1.0, float(chances[far].sum()))
 
 
 def class_accuracy(evaluation: Evaluation, places: Int[np.ndarray, "n"], classes: int) -> Float[np.ndarray, "classes"]:

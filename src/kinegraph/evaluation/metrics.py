@@ -13,6 +13,7 @@ from kinegraph.messages import counted, did_you_mean
 NORMAL = 1000  # classes, from which on the mean over them follows the normal law
 METRICS = ("top_k_accuracy", "mean_class_accuracy")
 FEW = 30  # clips
+FEWEST_GROUPS = 5  # of fewer the bootstrap's interval over groups is far too narrow
 TOP5_FROM = 10  # classes: of fewer, five right answers of which one counts say little
 ALL_SHOWN = 150  # classes up to which every one is shown, with or without clips
 
@@ -214,6 +215,21 @@ def group_intervals(
     mean_class = (right / np.maximum(clips, 1)).sum(axis=1) / (clips > 0).sum(axis=1)
     tails = (0.5 - level / 2, 0.5 + level / 2)
     return {"top1": _between(top1, tails), "mean_class_accuracy": _between(mean_class, tails)}
+
+
+def ratio_intervals(
+    parts: Float[np.ndarray, "N"],
+    wholes: Float[np.ndarray, "N"],
+    groups: Shaped[np.ndarray, "N"],
+    rng: np.random.Generator,
+    resamples: int = 4_000,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """The interval of sum(parts) / sum(wholes), where groups, such as all recordings of a subject, are drawn again."""
+    names, place = np.unique(groups, return_inverse=True)
+    sums = np.stack([np.bincount(place, values, len(names)) for values in (parts, wholes)], axis=1)
+    part, whole = (rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples) @ sums).T
+    return _between(part[whole > 0] / whole[whole > 0], (0.5 - level / 2, 0.5 + level / 2))
 
 
 def _between(values: Float[np.ndarray, "n"], tails: tuple[float, float]) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from kinegraph.data.loading import ClipDataset, fixed_loader
 from kinegraph.data.windows import WindowDataset
+from kinegraph.evaluation.frame_results import timeline_of
 from kinegraph.evaluation.timelines import Timeline
 from kinegraph.models.frames import FrameWise, frame_probabilities
 from kinegraph.models.optimize import can_optimize, optimize
@@ -118,22 +119,9 @@ def score_frames(
     if fabric.world_size > 1:
         total = fabric.all_reduce(fabric.to_device(total), reduce_op="sum").cpu()
     mean = (total[:, :-1] / total[:, -1:]).float().numpy()
-    return [timeline_of(windows, index, mean[row : row + rows[index]]) for index, row in first_row.items()]
-
-
-def timeline_of(windows: WindowDataset, index: int, probabilities: Float[np.ndarray, "T classes"]) -> Timeline:
-    """The probabilities of a recording beside its labels."""
-    folder = windows.folder
-    subject = folder.attributes.get("subject")
-    return Timeline(
-        name=folder.names[index],
-        probabilities=probabilities,
-        labels=windows.labels_of(index),
-        several=windows.several,
-        none=folder.none,
-        fps=float(folder.fps[index]),
-        subject="" if subject is None else str(subject[index]),
-    )
+    return [
+        timeline_of(folder, index, mean[row : row + rows[index]], windows.several) for index, row in first_row.items()
+    ]
 
 
 def window_weight(frames: int) -> Float[np.ndarray, "F"]:

@@ -169,6 +169,20 @@ def by_subject(timelines: Sequence[Timeline]) -> dict[str, SegmentFigures]:
     return {it: figures([one for one in timelines if one.subject == it]) for it in subjects}
 
 
+def sums(one: Timeline) -> dict[str, tuple[float, float]]:
+    """Figures of one recording as part and whole; those of several are the sum of parts by the sum of wholes."""
+    truth, found = one.segments, one.found
+    whole = one.labels.size if one.several else one.known
+    accuracy = _accuracy([one])
+    named: dict[str, tuple[float, float]] = {"frame_accuracy": (accuracy * whole if whole else 0.0, whole)}
+    counts = not one.several and one.known > 0
+    named["edit"] = (edit_score(_order(truth), _order(found)), 1.0) if counts else (0.0, 0.0)
+    for least in OVERLAPS:
+        it = hits(truth, found, least)
+        named[f"f1_{round(100 * least)}"] = (2 * it.hits, 2 * it.hits + it.wrong + it.missed)
+    return named
+
+
 Pair = tuple[list[Segment], list[Segment]]
 
 

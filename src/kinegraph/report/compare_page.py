@@ -93,6 +93,19 @@ def verdict(pair: Paired, first: str, second: str) -> str:
     )
 
 
+def _basis(pair: Paired) -> str:
+    """What interval and p are of."""
+    if pair.subjects:
+        return (
+            f"In brackets a 95 % interval for other people: the {pair.subjects} subjects are drawn again (paired "
+            "bootstrap). p by the exact sign test over subjects. Neither says anything about another seed."
+        )
+    return (
+        "In brackets a 95 % interval by paired bootstrap, p by McNemar's exact test; both take clips as independent, "
+        "as five subjects or more are not known, and say nothing about another seed."
+    )
+
+
 def _named(label: str, kind: str) -> str:
     return f'<span class="key {kind}">{text(label)}</span>'
 
@@ -122,13 +135,7 @@ def _figures(runs, names, kinds, pairs) -> str:
                 "can be said about chance. Figures of a run without scores are those of its best validation."
             )
         )
-    if any(pairs):
-        note.append(
-            quiet(
-                "In brackets a 95 % interval by paired bootstrap, p by McNemar's exact test; both take clips as "
-                "independent, and say nothing about another seed."
-            )
-        )
+    note += [quiet(line) for line in dict.fromkeys(_basis(pair) for pair in pairs if pair)]
     return section("figures", "Figures", table(heads, rows, kind="runs"), *note)
 
 

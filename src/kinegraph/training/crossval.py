@@ -20,6 +20,7 @@ from kinegraph.training.commands import Commands
 
 FOLDS, LEAVE_ONE_OUT = 5, "leave-one-out"
 RESULT = "test/result.pkl"
+OF_FRAMES = "test/probabilities.npz"  # the result on long recordings
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +93,7 @@ class Job:
     """One network: trained on the part "train" of a split and tested on the other, in a run folder.
 
     name: for messages. options: further words for `kinegraph train`. validation: those that say when it validates.
-    plugins: files with classes of the user's own, which the test needs, too.
+    plugins: files with classes of the user's own, which the test needs, too. of_frames: tested on long recordings.
     """
 
     name: str
@@ -104,10 +105,11 @@ class Job:
     options: Sequence[str] = ()
     validation: Sequence[str] = ("--no-validate",)
     plugins: Sequence[str] = ()
+    of_frames: bool = False
 
     @property
     def result(self) -> Path:
-        return self.run / RESULT
+        return self.run / (OF_FRAMES if self.of_frames else RESULT)
 
     def training(self) -> list[str]:
         """The words of its training. A run that was interrupted goes on; one that ended is at its end at once."""
@@ -120,7 +122,7 @@ class Job:
         """The words of its test."""
         files = self.run / "config.yaml", self.run / "checkpoints/last.safetensors"
         plugins = ["--plugins", *self.plugins] if self.plugins else []
-        return ["test", *map(str, files), "--dataset", str(self.dataset), "--out", str(self.result), *plugins]
+        return ["test", *map(str, files), "--dataset", str(self.dataset), "--out", str(self.result.parent), *plugins]
 
 
 def run_jobs(commands: Commands, jobs: Sequence[Job], processes: int, done: Callable[[Job], None]) -> None:
