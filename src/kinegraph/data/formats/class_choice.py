@@ -1,10 +1,9 @@
 """Some of the classes, and several as one: `--classes wave bow`, `--merge squat=deep squat,half squat`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
 
-from kinegraph.data.formats.recordings import Item, Recordings
+from kinegraph.data.formats.recordings import Item, Recordings, each_clip
 from kinegraph.messages import counted, did_you_mean, first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 
@@ -28,7 +27,7 @@ def chosen(found: Recordings, only: Sequence[str] | None, merge: Sequence[str] |
         line = f"{counted(len(left_out), 'clip')} of classes that were not chosen: {first_few(left_out)}"
         return found.skipped() + [line] * bool(left_out)
 
-    clips = _renumbered(found.clips, number, left_out)
+    clips = each_clip(found.clips, lambda clip: _renumbered(clip, number, left_out))
     return replace(found, clips=clips, class_names=tuple(kept), skipped=skipped)
 
 
@@ -57,15 +56,11 @@ def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold()))
 
 
-def _renumbered(items: Iterator[Item], number: Mapping[int, int], left_out: list[str]) -> Iterator[Item]:
-    with closing(items):
-        for item in items:
-            if not isinstance(item, SkeletonClip):
-                yield item
-            elif item.segments is not None:
-                kept = [replace(it, label=number[it.label]) for it in item.segments if it.label in number]
-                yield replace(item, segments=tuple(kept))
-            elif item.label is None or item.label not in number:
-                left_out.append(item.name)
-            else:
-                yield replace(item, label=number[item.label])
+def _renumbered(clip: SkeletonClip, number: Mapping[int, int], left_out: list[str]) -> Iterator[Item]:
+    if clip.segments is not None:
+        kept = [replace(it, label=number[it.label]) for it in clip.segments if it.label in number]
+        yield replace(clip, segments=tuple(kept))
+    elif clip.label is None or clip.label not in number:
+        left_out.append(clip.name)
+    else:
+        yield replace(clip, label=number[clip.label])

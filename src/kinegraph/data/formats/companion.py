@@ -5,8 +5,7 @@ NAME.pkl: layout, class names, units, source and licence, and a line for each cl
 """
 
 import json
-from collections.abc import Container, Iterable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from jaxtyping import Int
 
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.formats.recordings import Item, Recordings
+from kinegraph.data.formats.recordings import Recordings, each_clip
 from kinegraph.safe_io import read_json
 from kinegraph.safe_pickle import quoted
 from kinegraph.skeleton.clip import SkeletonClip
@@ -136,16 +135,13 @@ def with_companion(about: Mapping[str, Any], found: Recordings, said: Container[
     """Recordings with what the file beside them says. said: names of options that were given, which go before it."""
     facts = {"class_names": tuple(about["class_names"]), "source": about["source"], "licence": about["licence"]}
     units = found.units if "units" in said else about["units"]
-    clips = _completed(found.clips, about)
+    clips = each_clip(found.clips, lambda clip: (_labelled(completed(clip, about), about),))
     return replace(found, clips=clips, units=units, guessed=found.guessed & {"up"}, assumed=(), **facts)
 
 
-def _completed(items: Iterator[Item], about: Mapping[str, Any]) -> Iterator[Item]:
-    with closing(items):
-        for item in items:
-            if isinstance(item, SkeletonClip) and (record := about["clips"].get(item.name)) is not None:
-                item = replace(completed(item, about), label=record.label)
-            yield item
+def _labelled(clip: SkeletonClip, about: Mapping[str, Any]) -> SkeletonClip:
+    record = about["clips"].get(clip.name)
+    return clip if record is None else replace(clip, label=record.label)
 
 
 def completed(clip: SkeletonClip, about: Mapping) -> SkeletonClip:

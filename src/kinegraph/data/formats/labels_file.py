@@ -25,7 +25,7 @@ from kinegraph.data.formats.clip_columns import (
 )
 from kinegraph.data.formats.clip_names import LABELS, columns_of, key_of, keys_in, with_names
 from kinegraph.data.formats.conventions import names_of_classes
-from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread
+from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, each_clip
 from kinegraph.messages import counted, did_you_mean, first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 
@@ -181,7 +181,7 @@ def labelled(
     again = read() if look is None else read(known.clips.keys())
     return replace(
         again,
-        clips=_with_facts(again.clips, known),
+        clips=each_clip(again.clips, lambda clip: _with_facts(clip, known)),
         count=len(known.clips),
         class_names=known.class_names or again.class_names,
         source="; ".join(filter(None, [_without_split(again.source) if known.note else again.source, known.note])),
@@ -240,16 +240,9 @@ def _known(found: Recordings, renamed: bool) -> dict[str, dict[str, str]]:
     return {name: {key: cells.get(key, "") for key in columns} for name, cells in table.items()}
 
 
-def _with_facts(items: Iterator[Item], known: Facts) -> Iterator[Item]:
-    with closing(items):
-        for item in items:
-            if not isinstance(item, SkeletonClip):
-                yield item
-            elif item.name in known.faults:
-                yield Fault(known.faults[item.name], item.name, "label")
-            elif (about := known.clips.get(item.name)) is not None:
-                own: Mapping[str, object] = {
-                    "fps": about.fps or item.fps,
-                    "image_size": about.image_size or item.image_size,
-                }
-                yield replace(item, label=about.label, attributes=about.attributes, splits=about.splits, **own)
+def _with_facts(clip: SkeletonClip, known: Facts) -> Iterator[Item]:
+    if clip.name in known.faults:
+        yield Fault(known.faults[clip.name], clip.name, "label")
+    elif (about := known.clips.get(clip.name)) is not None:
+        facts_of = {"attributes": about.attributes, "splits": about.splits, "fps": about.fps or clip.fps}
+        yield replace(clip, label=about.label, image_size=about.image_size or clip.image_size, **facts_of)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -11,7 +10,7 @@ import numpy as np
 from jaxtyping import Int
 
 from kinegraph.data.formats.clip_columns import Facts, facts, read_labels_file
-from kinegraph.data.formats.recordings import Fault, Item, Recordings
+from kinegraph.data.formats.recordings import Fault, Item, Recordings, each_clip
 from kinegraph.data.large import blocks
 from kinegraph.data.tracking import follow_rows
 from kinegraph.messages import counted, first_few
@@ -26,15 +25,15 @@ def followed(items: Iterator[Item], changed: dict[str, int]) -> Iterator[Item]:
 
     changed: gets, for clips where they are not, the number of frames in which somebody was in another row.
     """
-    with closing(items):
-        for item in items:
-            if isinstance(item, SkeletonClip):
-                tracks = follow_rows(item.keypoint)
-                if tracks.changed:
-                    changed[item.name] = tracks.changed
-                    item = _in_rows(item, tracks.rows)
-                item = _without_nobody(item)
-            yield item
+
+    def in_rows(clip: SkeletonClip) -> tuple[SkeletonClip]:
+        tracks = follow_rows(clip.keypoint)
+        if tracks.changed:
+            changed[clip.name] = tracks.changed
+            clip = _in_rows(clip, tracks.rows)
+        return (_without_nobody(clip),)
+
+    return each_clip(items, in_rows)
 
 
 def _without_nobody(clip: SkeletonClip) -> SkeletonClip:
@@ -95,7 +94,7 @@ def each_person(
     labels_file: what is known of persons; who is not listed is left out. Without one each has the label of the clip.
     class_names, val_share: see `facts`.
     """
-    persons = _persons(found.clips)
+    persons = each_clip(found.clips, _persons)
     if labels_file is None:
         return replace(found, clips=persons)
     known = facts(read_labels_file(labels_file), class_names=class_names, val_share=val_share)
@@ -110,55 +109,43 @@ def each_person(
 
     return replace(
         found,
-        clips=_labelled(persons, known, unlisted),
+        clips=each_clip(persons, lambda clip: _labelled(clip, known, unlisted)),
         class_names=known.class_names,
         skipped=skipped,
         changed=lambda: found.changed() + known.lines(),
     )
 
 
-def _persons(items: Iterator[Item]) -> Iterator[Item]:
-    with closing(items):
-        for clip in items:
-            if not isinstance(clip, SkeletonClip):
-                yield clip
-                continue
-            for person, body in enumerate(clip.keypoint):
-                there = np.flatnonzero(body.any((1, 2)))
-                if not len(there):
-                    continue
-                frames = slice(int(there[0]), int(there[-1]) + 1)
-                score = None if clip.score is None else clip.score[person : person + 1, frames]
-                segments = clip.segments
-                if segments is not None:
-                    try:
-                        segments = of_person(
-                            segments, person, clip.names_of_people, frames.start, frames.stop - frames.start
-                        )
-                    except ValueError as error:
-                        yield Fault(str(error), clip.name, "segments")
-                        break
-                name = clip.name if clip.people == 1 else f"{clip.name}#{person + 1}"
-                own = {"individuals": clip.names_of_people[person]} if "individuals" in clip.attributes else {}
-                attributes = clip.attributes | own
-                yield replace(
-                    clip, name=name, keypoint=body[None, frames], score=score, segments=segments, attributes=attributes
-                )
+def _persons(clip: SkeletonClip) -> Iterator[Item]:
+    for person, body in enumerate(clip.keypoint):
+        there = np.flatnonzero(body.any((1, 2)))
+        if not len(there):
+            continue
+        frames = slice(int(there[0]), int(there[-1]) + 1)
+        score = None if clip.score is None else clip.score[person : person + 1, frames]
+        segments = clip.segments
+        if segments is not None:
+            try:
+                segments = of_person(segments, person, clip.names_of_people, frames.start, frames.stop - frames.start)
+            except ValueError as error:
+                yield Fault(str(error), clip.name, "segments")
+                return
+        name = clip.name if clip.people == 1 else f"{clip.name}#{person + 1}"
+        own = {"individuals": clip.names_of_people[person]} if "individuals" in clip.attributes else {}
+        about = {"segments": segments, "attributes": clip.attributes | own}
+        yield replace(clip, name=name, keypoint=body[None, frames], score=score, **about)
 
 
-def _labelled(items: Iterator[Item], known: Facts, unlisted: list[str]) -> Iterator[Item]:
-    with closing(items):
-        for clip in items:
-            if not isinstance(clip, SkeletonClip):
-                yield clip
-            elif (about := known.clips.get(clip.name) or known.clips.get(f"{clip.name}#1")) is None:
-                unlisted.append(clip.name)
-            else:
-                yield replace(
-                    clip,
-                    label=about.label,
-                    fps=about.fps or clip.fps,
-                    image_size=about.image_size or clip.image_size,
-                    attributes=clip.attributes | about.attributes,
-                    splits=about.splits,
-                )
+def _labelled(clip: SkeletonClip, known: Facts, unlisted: list[str]) -> Iterator[Item]:
+    about = known.clips.get(clip.name) or known.clips.get(f"{clip.name}#1")
+    if about is None:
+        unlisted.append(clip.name)
+        return
+    yield replace(
+        clip,
+        label=about.label,
+        fps=about.fps or clip.fps,
+        image_size=about.image_size or clip.image_size,
+        attributes=clip.attributes | about.attributes,
+        splits=about.splits,
+    )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -169,6 +170,13 @@ def peeked(items: Iterator[Item]) -> tuple[list[SkeletonClip], Iterator[Item]]:
         if len(clips) == FIRST or len(taken) == ITEMS or size > FIRST_BYTES:
             break
     return clips, closing_too(chain(taken, items), items)
+
+
+def each_clip(items: Iterator[Item], change: Callable[[SkeletonClip], Iterable[Item]]) -> Iterator[Item]:
+    """The items that each clip becomes, and faults as they are; when they are closed, so is what they come from."""
+    with closing(items):
+        for item in items:
+            yield from change(item) if isinstance(item, SkeletonClip) else (item,)
 
 
 def closing_too(items: Iterable[Item], source: Iterator[Item]) -> Iterator[Item]:

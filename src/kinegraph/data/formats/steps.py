@@ -16,7 +16,16 @@ from jaxtyping import Float
 from kinegraph.data.cleaning import Cleaning, cleaned, swapped_pairs
 from kinegraph.data.formats.conventions import PERCENT
 from kinegraph.data.formats.named_joints import NAMES_ALONE
-from kinegraph.data.formats.recordings import Fault, FormatError, Item, OneOfSeveral, Recordings, fault_of, peeked
+from kinegraph.data.formats.recordings import (
+    Fault,
+    FormatError,
+    Item,
+    OneOfSeveral,
+    Recordings,
+    each_clip,
+    fault_of,
+    peeked,
+)
 from kinegraph.data.formats.unstated import bodies_of, some_bodies, some_frames
 from kinegraph.data.large import blocks, zeros
 from kinegraph.data.repair import at_rate, turned_up
@@ -36,13 +45,14 @@ OnFault = Literal["stop", "skip", "keep"]
 
 def mapped(items: Iterator[Item], change: Callable[[SkeletonClip], SkeletonClip]) -> Iterator[Item]:
     """The items, each clip changed; a clip that cannot be is a fault."""
-    with closing(items):
-        for item in items:
-            try:
-                yield change(item) if isinstance(item, SkeletonClip) else item
-            except ValueError as error:
-                assert isinstance(item, SkeletonClip), "only a clip is changed"
-                yield fault_of(error, item.name)
+
+    def changed(clip: SkeletonClip) -> tuple[Item]:
+        try:
+            return (change(clip),)
+        except ValueError as error:
+            return (fault_of(error, clip.name),)
+
+    return each_clip(items, changed)
 
 
 # ---- numbers that programs write in place of a joint that was not seen: all its coordinates are -1, or -999 ----------

@@ -3,12 +3,11 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kinegraph.data.formats.recordings import Fault, Item, Recordings
+from kinegraph.data.formats.recordings import Fault, Item, Recordings, each_clip
 from kinegraph.data.repair import at_rate
 from kinegraph.data.segments.rows import Row, SegmentTable, Unit, stem_of
 from kinegraph.messages import counted, first_few, plain_name
@@ -65,23 +64,20 @@ def with_segments(
     names = tuple(sorted({plain_name(row.label) for table in tables for row in table.rows}))
     by_name, seen = _by_name(tables), _Seen()
 
+    def labelled(item: SkeletonClip) -> Iterator[Item]:
+        rows = _rows_of(item, by_name, found.count, seen)
+        if isinstance(rows, Fault):
+            yield rows
+        elif rows is None:
+            seen.bare.append(item.name)
+        else:
+            if unit is None and _unit_of(item, rows) and any(table.unit is None for table, _ in rows):
+                seen.as_frames.append(item.name)
+            clip = _labelled(item, rows, units, {name: i for i, name in enumerate(names)}, seen)
+            yield clip if isinstance(clip, Fault) or resample_fps is None else at_rate(clip, resample_fps)
+
     def clips() -> Iterator[Item]:
-        with closing(found.clips):
-            for item in found.clips:
-                if not isinstance(item, SkeletonClip):
-                    yield item
-                    continue
-                rows = _rows_of(item, by_name, found.count, seen)
-                if isinstance(rows, Fault):
-                    yield rows
-                    continue
-                if rows is None:
-                    seen.bare.append(item.name)
-                    continue
-                if unit is None and _unit_of(item, rows) and any(table.unit is None for table, _ in rows):
-                    seen.as_frames.append(item.name)
-                clip = _labelled(item, rows, units, {name: i for i, name in enumerate(names)}, seen)
-                yield clip if isinstance(clip, Fault) or resample_fps is None else at_rate(clip, resample_fps)
+        yield from each_clip(found.clips, labelled)
         if seen.bare and not seen.matched:
             raise ValueError(
                 f"no row of {tables[0].path} is of a recording: the rows name {first_few(_shown(by_name))}, the "
@@ -244,26 +240,22 @@ def clips_of_segments(found: Recordings) -> Recordings:
     Raises ValueError for recordings without segments.
     """
     none = found.class_names.index(found.none) if found.none else None
-    return replace(found, clips=_clips(found.clips, none, len(found.class_names)), none="")
+    cut = each_clip(found.clips, lambda item: _clips(item, none, len(found.class_names)))
+    return replace(found, clips=cut, none="")
 
 
-def _clips(items: Iterator[Item], none: int | None, classes: int) -> Iterator[Item]:
-    with closing(items):
-        for item in items:
-            if not isinstance(item, SkeletonClip):
-                yield item
-                continue
-            if item.segments is None:
-                raise ValueError(f"clip '{item.name}' has no segments to cut; --segments TABLE gives them")
-            gaps: list[Segment] = []
-            if none is not None:
-                free = ~labels_of_frames(item.segments, item.frames, classes).any(axis=1)
-                gaps = runs(np.where(free, none, IGNORED))
-            names: dict[str, int] = {}
-            for one in sorted((*item.segments, *gaps), key=lambda it: it.start):
-                name = f"{item.name}_{one.start:06d}"
-                names[name] = names.get(name, 0) + 1
-                yield _clip(item, one, name if names[name] == 1 else f"{name}-{names[name]}")
+def _clips(item: SkeletonClip, none: int | None, classes: int) -> Iterator[Item]:
+    if item.segments is None:
+        raise ValueError(f"clip '{item.name}' has no segments to cut; --segments TABLE gives them")
+    gaps: list[Segment] = []
+    if none is not None:
+        free = ~labels_of_frames(item.segments, item.frames, classes).any(axis=1)
+        gaps = runs(np.where(free, none, IGNORED))
+    names: dict[str, int] = {}
+    for one in sorted((*item.segments, *gaps), key=lambda it: it.start):
+        name = f"{item.name}_{one.start:06d}"
+        names[name] = names.get(name, 0) + 1
+        yield _clip(item, one, name if names[name] == 1 else f"{name}-{names[name]}")
 
 
 def _clip(recording: SkeletonClip, one: Segment, name: str) -> SkeletonClip:
