@@ -10,7 +10,7 @@ from kinegraph.data.formats.clip_columns import MADE, MADE_HERE, Facts, facts, r
 from kinegraph.data.formats.clip_names import LABELS, columns_of, with_names
 from kinegraph.data.formats.conventions import names_of_classes
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread
-from kinegraph.messages import counted, did_you_mean, first_few, quoted
+from kinegraph.messages import composed, counted, did_you_mean, first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 
 FILE_ENDING = re.compile(r"\.[A-Za-z]\w{1,8}$")
@@ -50,15 +50,20 @@ def with_labels(
 
 def _rows(clips: Collection[str], listing: Collection[str]) -> dict[str, str]:
     """Clip -> its row, by the whole name, by its last part, or by the name of a file, such as videos/a.mp4 for a."""
-    exact = {clip: name for clip in clips for name in (clip.rpartition("/")[2], clip) if name in listing}
+    listed, plain = {composed(key): key for key in listing}, {clip: composed(clip) for clip in clips}
+    exact = {clip: listed[it] for clip in clips for it in (_last(plain[clip]), plain[clip]) if it in listed}
     of_files: dict[str, str] = {}
     taken = {*exact.values()}
-    for key in listing:
+    for name, key in listed.items():
         if key not in taken:
-            path = FILE_ENDING.sub("", key.replace("\\", "/"))
-            of_files |= {path.rpartition("/")[2]: key, path: key}
-    found = {clip: of_files.get(clip) or of_files.get(clip.rpartition("/")[2]) for clip in clips}
+            path = FILE_ENDING.sub("", name.replace("\\", "/"))
+            of_files |= {_last(path): key, path: key}
+    found = {clip: of_files.get(plain[clip]) or of_files.get(_last(plain[clip])) for clip in clips}
     return {clip: row for clip in clips if (row := exact.get(clip) or found[clip])}
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 # ---- clips get a labels file's facts, and a split that is made here --------------------------------------------------
