@@ -234,7 +234,8 @@ def _intervals(
     if count < FEWEST_GROUPS:
         return {}, f"{deviation}; {count} values of {by} are too few for an interval"
     hits = np.mean([one.right for one in pooled], axis=0)
-    found = group_intervals(hits, first.labels, groups, np.random.default_rng(0))
+    empty = float(np.mean([(one.counts.occurring & (one.counts.clips == 0)).sum() for one in pooled]))
+    found = group_intervals(hits, first.labels, groups, np.random.default_rng(0), empty=empty)
     return found, f"[95 % interval for others, by drawing the {count} values of {by} again]; {deviation}"
 
 
