@@ -1,6 +1,7 @@
 """Text of messages and tables: names and values from a file, suggestions, lists, counts, sizes, spreadsheet cells."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from heapq import nlargest
@@ -19,6 +20,11 @@ LONGEST_GUESS = 200  # letters of a wrong name that are compared with the known 
 def plain_name(text: object) -> str:
     """A name from a file, safe to show anywhere: tabs and line ends become blanks, control characters are replaced."""
     return HALF.sub(REPLACED, CONTROL.sub(REPLACED, BLANK.sub(" ", str(text))))
+
+
+def composed(name: str) -> str:
+    """A name to be compared with another: macOS writes ü as u and two dots, keyboards as one letter."""
+    return unicodedata.normalize("NFC", name)
 
 
 def shortened(name: object, longest: int) -> str:

@@ -121,6 +121,15 @@ def test_the_interval_over_subjects_is_wide_where_subjects_differ_and_that_of_cl
     assert (low, high) == pytest.approx((0.469, 0.531), abs=0.003)
 
 
+def test_the_interval_of_groups_holds_the_mean_that_counts_a_class_without_clips():
+    labels = np.tile([0, 1], 100)
+    predicted = np.where(np.arange(200) % 10 == 0, 2, labels)
+    figure, groups = mean_class_accuracy(scores_for(predicted, 3), labels), np.repeat(np.arange(10), 20)
+    assert figure == pytest.approx(0.6)  # (0.8 + 1 + 0) / 3
+    found = group_intervals(predicted == labels, labels, groups, np.random.default_rng(0), empty=1)
+    assert found["mean_class_accuracy"] == pytest.approx((figure, figure))
+
+
 def test_interval_of_a_thousand_clips_is_the_normal_one():
     counts = ClassCounts(*np.array([[500, 500], [300, 300], [500, 500]]))
     low, high = bootstrap_intervals(counts, np.random.default_rng(1))["top1"]

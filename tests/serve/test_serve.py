@@ -364,6 +364,24 @@ def test_a_wrong_socket_is_closed_with_the_reason(client, address, message):
         assert socket.receive()["type"] == "websocket.close"
 
 
+def test_a_stream_that_the_server_cannot_answer_is_closed_with_a_line(here, client, monkeypatch, capsys):
+    """As a client that has left was it closed: without a word."""
+
+    def full(*_):
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr(Session, "push", full)
+    with client.websocket_connect("/stream") as socket:
+        for line in (here / "two.jsonl").read_text().splitlines()[:2]:
+            socket.send_text(line)
+        assert json.loads(socket.receive_text()) == {
+            "kind": "error",
+            "error": "RuntimeError in a stream; the server's terminal says more",
+        }
+        assert socket.receive()["code"] == 1011
+    assert "CUDA out of memory" in capsys.readouterr().err
+
+
 def test_a_wrong_line_is_answered_and_changes_nothing(here, client):
     lines = (here / "two.jsonl").read_text().splitlines()
     with client.websocket_connect("/stream") as socket:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -11,6 +12,7 @@ from functools import partial
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from threading import Thread
+from types import ModuleType
 from typing import TypeVar
 
 from kinegraph.data.cluster import Cluster, by_cluster
@@ -51,7 +53,7 @@ def in_order(
         under_way: deque[Future] = deque()
         waiting = iter(tasks)
         try:
-            with signals_held():
+            with signals_held(), _main_left_out():
                 under_way.extend(pool.submit(_all, function, task) for task in islice(waiting, TASKS_AHEAD * workers))
             while under_way:
                 yield from under_way.popleft().result()
@@ -62,6 +64,20 @@ def in_order(
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _main_left_out() -> Iterator[None]:
+    """A process that is started here does not run the user's script again, which would come to this place, too.
+
+    Nothing of the script is needed: `in_order` takes functions of modules.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextmanager

@@ -198,11 +198,13 @@ def group_intervals(
     rng: np.random.Generator,
     resamples: int = 4_000,
     level: float = 0.95,
+    empty: float = 0.0,
 ) -> dict[str, tuple[float, float]]:
     """As `bootstrap_intervals`, where not clips are drawn again but groups of them, such as all clips of a subject.
 
     So they hold for other subjects: clips of one are alike. hits: 1 for each clip that is answered right, of several
-    networks their mean. The mean over classes is over those that are drawn.
+    networks their mean. The mean over classes is over those that are drawn, and `empty` classes without clips that
+    clips are answered with.
     """
     names, place = np.unique(groups, return_inverse=True)
     shape = len(names), int(labels.max()) + 1
@@ -212,7 +214,7 @@ def group_intervals(
     drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
     right, clips = drawn @ right, drawn @ clips
     top1 = right.sum(axis=1) / clips.sum(axis=1)
-    mean_class = (right / np.maximum(clips, 1)).sum(axis=1) / (clips > 0).sum(axis=1)
+    mean_class = (right / np.maximum(clips, 1)).sum(axis=1) / ((clips > 0).sum(axis=1) + empty)
     tails = (0.5 - level / 2, 0.5 + level / 2)
     return {"top1": _between(top1, tails), "mean_class_accuracy": _between(mean_class, tails)}
 

@@ -14,6 +14,7 @@ from kinegraph.data.formats.steps import OnFault
 from kinegraph.data.tracking import CROWD
 from kinegraph.inference.repetitions import Repetition, repetitions
 from kinegraph.inference.trained_network import Asked
+from kinegraph.messages import composed
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
 
@@ -133,7 +134,7 @@ def _by_plain(classes: tuple[str, ...]) -> Mapping[str, str]:
 
 
 def _plain(name: str) -> str:
-    return " ".join(name.casefold().replace("_", " ").split())
+    return " ".join(composed(name).casefold().replace("_", " ").split())
 
 
 @lru_cache(maxsize=4)

@@ -7,6 +7,7 @@ import asyncio
 import json
 import secrets
 import sys
+import traceback
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -260,15 +261,32 @@ async def _streamed(server: Server, socket: WebSocket, opened: OpenStream, numbe
             return
         content = message.get("text") or message.get("bytes") or ""
         try:
-            found = await _in_thread(server, opened.take if content else opened.finish, *([content] if content else []))
+            found = await _in_thread(server, _taken, opened, content)
         except ValueError as error:
             found = [{"kind": "error", "error": one_line(error)}]
+        except Failed as error:
+            return await _closed(socket, str(error), 1011)
         wrong = wrong + 1 if found and all(it["kind"] == "error" for it in found) else 0
         server.hub.publish(number, found)
         for each in opened.wanted(found):
             await _sent(socket, each)
         if wrong >= MOST_WRONG:
             return await _closed(socket, f"{wrong} messages in a row could not be read", 1008)
+
+
+class Failed(Exception):
+    """A stream could not be answered, and its client cannot help it."""
+
+
+def _taken(opened: OpenStream, content: str | bytes) -> list[dict[str, Any]]:
+    """What follows from a message; an empty one ends the recording. Raises ValueError for a wrong one, and Failed."""
+    try:
+        return opened.take(content) if content else opened.finish()
+    except ValueError:
+        raise
+    except Exception as error:  # such as a GPU's memory that is full
+        traceback.print_exc()
+        raise Failed(f"{type(error).__name__} in a stream; the server's terminal says more") from None
 
 
 async def watch(server: Server, socket: WebSocket) -> None:

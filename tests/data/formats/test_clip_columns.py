@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
@@ -103,6 +104,22 @@ def test_rows_may_name_files(clips, tmp_path, written):
     file.write_text("clip,label\n" + "".join(f"{written.format(f'c{i}')},bow\n" for i in range(8)))
     found = recordings(clips, labels_file=file, layout="coco17")
     assert len(list(found.clips)) == 8
+    assert found.skipped() == []
+
+
+@pytest.mark.parametrize(("here", "there"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_accents_are_the_same_however_a_system_writes_them(tmp_path, here, there):
+    """macOS writes ü as u and two dots: no row was of a clip, and one class was two."""
+    for number in range(8):
+        folder = tmp_path / "raw" / normalize((here, there)[number % 2], "Übung" if number < 4 else "Ruhe")
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = "".join(f"{t},nose,{t}.5,2\n" for t in range(4))
+        (folder / normalize(here, f"Müller{number}.csv")).write_text("frame,joint,x,y\n" + rows)
+    assert recordings(tmp_path / "raw", layout="coco17").class_names == ("Ruhe", "Übung")
+    file = tmp_path / "labels.csv"
+    file.write_text("clip,label\n" + "".join(f"{normalize(there, f'Müller{i}')}.csv,a{i % 2}\n" for i in range(8)))
+    found = recordings(tmp_path / "raw", labels_file=file, layout="coco17")
+    assert {int(clip.name[-1]): clip.label for clip in found.clips} == {i: i % 2 for i in range(8)}
     assert found.skipped() == []
 
 

@@ -19,7 +19,7 @@ from kinegraph.data.folders import files_ending, places
 from kinegraph.data.formats.clip_columns import MADE, VAL_SHARE, facts, made_split, part_of
 from kinegraph.data.formats.recordings import Fault, FormatError, Item, Recordings, fault_of
 from kinegraph.data.split_names import PARTS
-from kinegraph.messages import first_few
+from kinegraph.messages import composed, first_few
 
 AT_ORIGIN = 1e-6  # a joint that is exactly at the origin lies so far from it, since zero means: not seen
 LARGEST = 1 << 30  # bytes; hours of many joints
@@ -113,7 +113,9 @@ class Levels:
     def cells(self, folders: Sequence[str]) -> dict[str, str]:
         """What the folders of a clip say, as cells of a table."""
         there = (("split", self.part), ("subject", self.subject), ("label", self.label))
-        cells = {column: folders[level] for column, level in there if level is not None and level < len(folders)}
+        cells = {
+            column: composed(folders[level]) for column, level in there if level is not None and level < len(folders)
+        }
         return cells | ({"split": part_of(cells["split"])} if "split" in cells else {})
 
 
@@ -174,7 +176,8 @@ def line_on_folders(folder: Path, found: Recordings) -> tuple[str, ...]:
     """A line on the folders that name the classes, where they are not directly in `folder`, or others divide it."""
     if not found.class_names:
         return ()
-    inside = [place.path.relative_to(folder).parts for place in places(folder) if place.files and place.path != folder]
+    below = (place.path.relative_to(folder) for place in places(folder) if place.files and place.path != folder)
+    inside = [tuple(map(composed, it.parts)) for it in below]
     depth = max(map(len, inside), default=0)
     names = [sorted({folders[level] for folders in inside if len(folders) > level}) for level in range(depth)]
     level = next((level for level in range(depth) if names[level] == sorted(found.class_names)), None)

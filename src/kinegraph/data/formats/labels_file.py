@@ -26,7 +26,7 @@ from kinegraph.data.formats.clip_columns import (
 from kinegraph.data.formats.clip_names import LABELS, columns_of, key_of, keys_in, with_names
 from kinegraph.data.formats.conventions import names_of_classes
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, Unread, each_clip
-from kinegraph.messages import counted, did_you_mean, first_few, quoted
+from kinegraph.messages import composed, counted, did_you_mean, first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 
 VIDEO = re.compile(r"\.(mp4|avi|mov|mkv|webm|m4v|mpe?g|wmv)$", re.IGNORECASE)
@@ -121,10 +121,12 @@ def _rows(clips: Collection[str], listing: Collection[str]) -> dict[str, str]:
     The longest end counts that a row and a clip share. It is all of one of the two names, or no other row and no other
     clip has it.
     """
-    paths = {key: key if key in clips else FILE_ENDING.sub("", key.replace("\\", "/")) for key in listing}
-    names = {clip: clip if clip in listing else VIDEO.sub("", clip) for clip in clips}
+    listed, plain = {composed(key): key for key in listing}, {clip: composed(clip) for clip in clips}
+    whole = {*plain.values()}
+    paths = {key: it if it in whole else FILE_ENDING.sub("", it.replace("\\", "/")) for it, key in listed.items()}
+    names = {clip: it if it in listed else VIDEO.sub("", it) for clip, it in plain.items()}
     rows, ends = _by_ends(paths), _by_ends(names)
-    found = {clip: clip for clip in clips if clip in listing}
+    found = {clip: listed[it] for clip, it in plain.items() if it in listed}
     for end in sorted({*rows} & {*ends}, key=lambda it: -it.count("/")):
         fitting = [key for key in rows[end] if paths[key] == end] or rows[end]
         for clip in ends[end] if len(fitting) == 1 else ():

@@ -10,7 +10,7 @@ import numpy as np
 from kinegraph.data.formats.recordings import Fault, Item, Recordings, each_clip
 from kinegraph.data.repair import at_rate
 from kinegraph.data.segments.rows import Row, SegmentTable, Unit, stem_of
-from kinegraph.messages import counted, first_few, plain_name
+from kinegraph.messages import composed, counted, first_few, plain_name
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.segment import IGNORED, Segment, labels_of_frames, runs
 
@@ -153,6 +153,7 @@ def _said_units(tables: Sequence[SegmentTable], units: Mapping[object, Unit | No
 
 def _key(name: str) -> Key:
     """Folders and name of a recording, without its ending and without capitals."""
+    name = composed(name)
     *folders, _ = re.split(r"[/\\]", name.casefold())
     return (*folders, stem_of(name).casefold())
 
@@ -171,7 +172,7 @@ def _rows_of(
     clip: SkeletonClip, by_name: Mapping[Key, list[tuple[SegmentTable, Row]]], count: int, seen: _Seen
 ) -> Rows | Fault | None:
     """The rows of a recording: those whose name shares most with its own, or all where there is one of each."""
-    plain = (*_key(clip.name)[:-1], clip.name.casefold().rpartition("/")[2])
+    plain = (*_key(clip.name)[:-1], composed(clip.name).casefold().rpartition("/")[2])
     shared = {key: max(_shared(key, _key(clip.name)), _shared(key, plain)) for key in by_name}
     most = max(shared.values())
     best = [key for key, number in shared.items() if number == most]
