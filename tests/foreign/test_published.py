@@ -5,6 +5,7 @@ import pickle
 import pytest
 
 from kinegraph.cli import main
+from kinegraph.commands.foreign_config import foreign_words
 from kinegraph.data.dataset import open_dataset
 from kinegraph.foreign.clips import open_clips
 from kinegraph.foreign.read import read_foreign
@@ -80,6 +81,19 @@ def test_pictures_of_no_known_size_are_as_large_as_theirs(said, size, read, tmp_
     clips = open_clips(recipe, ["train"])
     assert [it.image_size for it in open_dataset(clips.path)] == [size, *[(1920, 1080)] * 3]
     assert f"assumed: pictures of {size[0]}x{size[1]} in 1 clip, as PreNormalize2D does" in clips.said
+
+
+@pytest.mark.parametrize("channels", [2, 3])
+def test_channels_that_the_clips_do_not_have_are_said(channels, read, tmp_path, capsys):
+    """A config of two channels was for clips without scores."""
+    recipe = read(FLAT, f"model['backbone']['in_channels'] = {channels}")
+    path = tmp_path / recipe.parts["train"].path
+    path.parent.mkdir(parents=True)
+    split = {"xsub_train": ["000", "001"], "xsub_val": ["002", "003"]}
+    path.write_bytes(pickle.dumps({"split": split, "annotations": projects.annotations(17, 2, 4, 60)}))
+    foreign_words("train", [str(recipe.path)])
+    said = "note: in_channels is 2 in the config, the clips have 3, one of them the score, which the network takes"
+    assert (said in capsys.readouterr().out) == (channels == 2)
 
 
 FLIPPED = f"train_pipeline.insert(2, dict(type='Flip', left_kp={projects.LEFT}, right_kp={projects.RIGHT}))"

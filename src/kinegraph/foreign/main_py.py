@@ -37,8 +37,8 @@ GRAPHS = {
     "graph.ucla.Graph": Joints("kinect20", "kinect20", 3),
 }
 ARGUMENTS: dict[str, object] = {
-    **dict.fromkeys(["num_class", "num_person", "graph", "graph_args"], ANY),
-    **dict.fromkeys(["num_point", "in_channels"], FOLLOWS),
+    **dict.fromkeys(["num_class", "num_person", "in_channels", "graph", "graph_args"], ANY),
+    "num_point": FOLLOWS,
     "adaptive": True,
 }
 ST_GCN = {"dropout": ANY, "edge_importance_weighting": ANY}
@@ -161,6 +161,7 @@ def _network(config: Block, name: str, recipe: Recipe) -> bool:
         recipe.classes = classes
     else:
         recipe.refuse(f"num_class is {quoted(classes)}, expected 2 or more", arguments, "num_class")
+    recipe.dataset["channels"] = arguments.get("in_channels")
     if name.startswith("net."):
         _st_gcn(config, arguments, recipe)
         return True
