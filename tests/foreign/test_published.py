@@ -149,6 +149,41 @@ def test_early_stopping(read):
     assert (recipe.refused, recipe.get("early_stop")) == ([], 8)
 
 
+def test_figures_that_say_which_weights_are_best_and_when_they_are_taken(read):
+    recipe = read(
+        OLD, "evaluation = dict(interval=2, metrics=['mean_class_accuracy'], save_best='mean_class_accuracy')"
+    )
+    assert (recipe.refused, recipe.get("monitor")) == ([], "mean_class_accuracy")
+    recipe = read(NEW, "default_hooks = dict(checkpoint=dict(type='CheckpointHook', save_best='acc/top5'))")
+    assert any("save_best 'acc/top5': here top1 says which weights are the best" in note for note in recipe.notes)
+    before = read(NEW, "train_cfg = dict(by_epoch=True, max_epochs=16)", "val_cfg = dict(interval=5)")
+    assert (before.refused, before.get("validate_every")) == ([], 5)
+
+
+PASSED_OVER = [
+    (NEW, "train_dataloader['dataset']['dataset']['pipeline'][2].update(test_mode=True)", "test_mode is True, here"),
+    (NEW, "val_dataloader.update(drop_last=True)", "val_dataloader: drop_last is True"),
+    (NEW, "default_hooks = dict(ema=dict(momentum=0.1))", "default_hooks: 'ema' is not known here"),
+    (OLD, "optimizer.update(layer_decay=0.9)", "the optimizer: 'layer_decay' is not known here"),
+    (OLD, "optimizer_config = 7", "'optimizer_config' is not read here"),
+    (OLD, "model['cls_head'].update(weight=0.2)", "'model.cls_head.weight' is not read here"),
+]
+
+
+@pytest.mark.parametrize(("text", "more", "said"), PASSED_OVER)
+def test_what_was_passed_over_once_is_refused(text, more, said, read):
+    (refused,) = read(text, more).refused
+    assert said in refused
+
+
+def test_a_config_of_a_test_alone(read):
+    recipe = read(OLD, "data = dict(videos_per_gpu=8, test=data['test'])")
+    (refused,) = recipe.refused
+    assert "there is no dataset to train on" in refused
+    assert recipe.for_test(recipe.refused) == []
+    assert recipe.test_options()["preprocessing.test_clips"].value == 10
+
+
 def test_a_config_without_data_is_one_line(read):
     config = read(NEW).path.read_text()
     model = config[config.index("model =") : config.index("dataset_type")]

@@ -116,7 +116,8 @@ def say_training(config: Block, recipe: Recipe, validate: bool | None) -> bool:
     check_known(recipe, config, dict.fromkeys(config, ANY) | known, "main.py")
     if unknown := [key for key, value in config.items() if key not in KNOWN and value]:
         what = f"{first_few(unknown)}: settings of another main.py, which may change the training"
-        recipe.refuse(f"{what}; --cfg-options {unknown[0]}=None goes on without one", config, unknown[0])
+        without = " ".join(f"{key}=None" for key in unknown)
+        recipe.refuse(f"{what}; --cfg-options {without} goes on without", config, unknown[0])
     config.read.update(key for key in config if key not in KNOWN)
     return True
 
