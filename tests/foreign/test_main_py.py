@@ -154,7 +154,11 @@ def test_networks_of_the_same_projects(place):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ("loss_contrast: 0.1", "settings of another main.py, which may change the training; --cfg-options loss_"),
+        (
+            "loss_contrast: 0.1\nuse_mixup: True\nuse_fn: False",
+            "of another main.py, which may change the training; --cfg-options loss_contrast=None use_mixup=None ",
+        ),
+        ("label_path: x", "settings of another main.py"),
         ("start_epoch: 30", "--cfg-options start_epoch=0"),
         ("optimizer: LBFGS", "the optimizer 'LBFGS' is not here"),
     ],
@@ -192,7 +196,11 @@ def test_mmskeleton(place):
     assert ours["model"]["init_args"] == {"init": "stgcn2018", "dropout": 0.5}
     assert ours["optimizer"]["init_args"] == {"lr": 0.1, "momentum": 0.8, "nesterov": True, "weight_decay": 0.0001}
     assert (ours["epochs"], ours["schedule"]["milestones"], ours["validate_every"]) == (80, [10, 50], 5)
-    assert recipe.parts["val"].path == "b.npy"
+    assert (recipe.parts["val"].path, recipe.work_dir) == ("b.npy", "./work_dir/recognition/ntu-rgbd-xsub")
+    a_gpu = recipe_of(MMSKELETON.replace("batch_size: 64", "gpu_batch_size: 16"), place)
+    assert (a_gpu.refused, a_gpu.get("batch_size")) == ([], 64)  # of four GPUs
+    named = recipe_of(MMSKELETON.replace("  work_dir:\n", "  work_dir: mine\n"), place)
+    assert named.work_dir == "mine"
     (refused,) = recipe_of(MMSKELETON.replace("ST_GCN_18", "Other"), place).refused
     assert "the network 'Other' is not here, only ST_GCN_18" in refused
 

@@ -5,6 +5,7 @@ import pickle
 import pytest
 
 from kinegraph.cli import main
+from kinegraph.commands.foreign_config import foreign_words
 from kinegraph.data.dataset import open_dataset
 from kinegraph.foreign.clips import open_clips
 from kinegraph.foreign.read import read_foreign
@@ -82,6 +83,19 @@ def test_pictures_of_no_known_size_are_as_large_as_theirs(said, size, read, tmp_
     assert f"assumed: pictures of {size[0]}x{size[1]} in 1 clip, as PreNormalize2D does" in clips.said
 
 
+@pytest.mark.parametrize("channels", [2, 3])
+def test_channels_that_the_clips_do_not_have_are_said(channels, read, tmp_path, capsys):
+    """A config of two channels was for clips without scores."""
+    recipe = read(FLAT, f"model['backbone']['in_channels'] = {channels}")
+    path = tmp_path / recipe.parts["train"].path
+    path.parent.mkdir(parents=True)
+    split = {"xsub_train": ["000", "001"], "xsub_val": ["002", "003"]}
+    path.write_bytes(pickle.dumps({"split": split, "annotations": projects.annotations(17, 2, 4, 60)}))
+    foreign_words("train", [str(recipe.path)])
+    said = "note: in_channels is 2 in the config, the clips have 3, one of them the score, which the network takes"
+    assert (said in capsys.readouterr().out) == (channels == 2)
+
+
 FLIPPED = f"train_pipeline.insert(2, dict(type='Flip', left_kp={projects.LEFT}, right_kp={projects.RIGHT}))"
 OTHER = FLAT.replace("'coco'", "'openpose'")
 IN_SILENCE = [
@@ -133,6 +147,41 @@ def test_early_stopping(read):
     hook = "default_hooks['stop'] = dict(type='EarlyStoppingHook', monitor='acc/top1', patience=4, min_delta=0)"
     recipe = read(NEW, "default_hooks = dict()", hook, "train_cfg['val_interval'] = 2")
     assert (recipe.refused, recipe.get("early_stop")) == ([], 8)
+
+
+def test_figures_that_say_which_weights_are_best_and_when_they_are_taken(read):
+    recipe = read(
+        OLD, "evaluation = dict(interval=2, metrics=['mean_class_accuracy'], save_best='mean_class_accuracy')"
+    )
+    assert (recipe.refused, recipe.get("monitor")) == ([], "mean_class_accuracy")
+    recipe = read(NEW, "default_hooks = dict(checkpoint=dict(type='CheckpointHook', save_best='acc/top5'))")
+    assert any("save_best 'acc/top5': here top1 says which weights are the best" in note for note in recipe.notes)
+    before = read(NEW, "train_cfg = dict(by_epoch=True, max_epochs=16)", "val_cfg = dict(interval=5)")
+    assert (before.refused, before.get("validate_every")) == ([], 5)
+
+
+PASSED_OVER = [
+    (NEW, "train_dataloader['dataset']['dataset']['pipeline'][2].update(test_mode=True)", "test_mode is True, here"),
+    (NEW, "val_dataloader.update(drop_last=True)", "val_dataloader: drop_last is True"),
+    (NEW, "default_hooks = dict(ema=dict(momentum=0.1))", "default_hooks: 'ema' is not known here"),
+    (OLD, "optimizer.update(layer_decay=0.9)", "the optimizer: 'layer_decay' is not known here"),
+    (OLD, "optimizer_config = 7", "'optimizer_config' is not read here"),
+    (OLD, "model['cls_head'].update(weight=0.2)", "'model.cls_head.weight' is not read here"),
+]
+
+
+@pytest.mark.parametrize(("text", "more", "said"), PASSED_OVER)
+def test_what_was_passed_over_once_is_refused(text, more, said, read):
+    (refused,) = read(text, more).refused
+    assert said in refused
+
+
+def test_a_config_of_a_test_alone(read):
+    recipe = read(OLD, "data = dict(videos_per_gpu=8, test=data['test'])")
+    (refused,) = recipe.refused
+    assert "there is no dataset to train on" in refused
+    assert recipe.for_test(recipe.refused) == []
+    assert recipe.test_options()["preprocessing.test_clips"].value == 10
 
 
 def test_a_config_without_data_is_one_line(read):

@@ -217,6 +217,7 @@ def _with_clips(verb: str, recipe: Recipe, words: Words) -> list[str]:
         for line in clips.said:
             _aside(line)
         folder, split, part = clips.path, clips.split, clips.part
+    _say_channels(recipe, folder)
     recipe.options = {"split": Said(split, "")} | recipe.options
     if recipe.get("preprocessing.frames") is None:
         recipe.options["preprocessing.frames"] = Said(stored_frames(open_dataset(folder), split), "as stored")
@@ -228,6 +229,17 @@ def _with_clips(verb: str, recipe: Recipe, words: Words) -> list[str]:
     if verb == "test" and part and _value_of("--part", ours) is None:
         more += ["--part", part]
     return [str(_written(recipe, folder)), *ours, *more]
+
+
+def _say_channels(recipe: Recipe, folder: Path) -> None:
+    """Say it where the clips give the network other channels than the config's in_channels, as scores do."""
+    if type(wanted := recipe.dataset.get("channels")) is not int:
+        return
+    clips = open_dataset(folder)
+    found = (clips.channels + clips.has_score) * len(recipe.get("preprocessing.streams", ["joint"]))
+    if wanted != found:
+        scored = ", one of them the score" if clips.has_score else ""
+        _aside(f"note: in_channels is {wanted} in the config, the clips have {found}{scored}, which the network takes")
 
 
 def _value_of(option: str, words: Sequence[str]) -> str | None:

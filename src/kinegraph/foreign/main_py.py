@@ -37,8 +37,8 @@ GRAPHS = {
     "graph.ucla.Graph": Joints("kinect20", "kinect20", 3),
 }
 ARGUMENTS: dict[str, object] = {
-    **dict.fromkeys(["num_class", "num_person", "graph", "graph_args"], ANY),
-    **dict.fromkeys(["num_point", "in_channels"], FOLLOWS),
+    **dict.fromkeys(["num_class", "num_person", "in_channels", "graph", "graph_args"], ANY),
+    "num_point": FOLLOWS,
     "adaptive": True,
 }
 ST_GCN = {"dropout": ANY, "edge_importance_weighting": ANY}
@@ -116,7 +116,8 @@ def say_training(config: Block, recipe: Recipe, validate: bool | None) -> bool:
     check_known(recipe, config, dict.fromkeys(config, ANY) | known, "main.py")
     if unknown := [key for key, value in config.items() if key not in KNOWN and value]:
         what = f"{first_few(unknown)}: settings of another main.py, which may change the training"
-        recipe.refuse(f"{what}; --cfg-options {unknown[0]}=None goes on without one", config, unknown[0])
+        without = " ".join(f"{key}=None" for key in unknown)
+        recipe.refuse(f"{what}; --cfg-options {without} goes on without", config, unknown[0])
     config.read.update(key for key in config if key not in KNOWN)
     return True
 
@@ -161,6 +162,7 @@ def _network(config: Block, name: str, recipe: Recipe) -> bool:
         recipe.classes = classes
     else:
         recipe.refuse(f"num_class is {quoted(classes)}, expected 2 or more", arguments, "num_class")
+    recipe.dataset["channels"] = arguments.get("in_channels")
     if name.startswith("net."):
         _st_gcn(config, arguments, recipe)
         return True

@@ -55,7 +55,7 @@ STAGES: Mapping[str, object] = {
     "num_stages": ANY,
     "inflate_stages": ANY,
     "down_stages": ANY,
-    "in_channels": FOLLOWS,
+    "in_channels": ANY,
     "num_person": FOLLOWS,
     "pretrained": ANY,  # weights to start from
     "init_cfg": ANY,  # likewise
@@ -71,7 +71,7 @@ STGCN_1: Mapping[str, object] = {
 }
 STGCN_0: Mapping[str, object] = {
     "graph_cfg": ANY,
-    "in_channels": FOLLOWS,
+    "in_channels": ANY,
     "edge_importance_weighting": ANY,
     "data_bn": True,
     "pretrained": ANY,
@@ -86,7 +86,7 @@ OTHERS: dict[str, tuple[str, dict[str, object]]] = {
     "AAGCN": ("kinegraph.models.aagcn.AAGCN", MVC | {"gcn_attention": ANY}),
     "MSG3D": (
         "kinegraph.models.msg3d.MSG3D",
-        {"graph_cfg": ANY, "in_channels": FOLLOWS, "base_channels": 96, "num_gcn_scales": ANY, "num_g3d_scales": ANY}
+        {"graph_cfg": ANY, "in_channels": ANY, "base_channels": 96, "num_gcn_scales": ANY, "num_g3d_scales": ANY}
         | {"num_person": ANY, "tcn_dropout": 0, "pretrained": ANY, "init_cfg": ANY},
     ),
     "ProtoGCN": ("kinegraph.models.protogcn.ProtoGCN", DENSE | {"num_prototype": ANY, "tcn_dropout": 0}),
@@ -123,6 +123,7 @@ def network(config: Block, recipe: Recipe) -> None:
         recipe.refuse(f"backbone {quoted(kind)} is not here{ARTICLE}", backbone)
         return
     _start(backbone, recipe)
+    recipe.dataset["channels"] = backbone.get("in_channels")
     _graph(backbone, recipe, older)
     _head(head, recipe)
     check_known(recipe, model, dict.fromkeys(PARTS, ANY), "model")

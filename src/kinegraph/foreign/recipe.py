@@ -58,9 +58,9 @@ class Recipe:
     dialect: the project and version. options: by name with dots, in the order of our config. notes: what is left out
     without changing the weights, or said otherwise here. refused: what cannot be honoured. of_training: those of both
     that matter to a training, not to a test. tested: options that a test has otherwise; None: that it does not have.
-    parts: train, val and test. dataset: what reading the clips needs to know: layout, units, class_names. config: what
-    it is translated from, the keys that matter. copies: blocks of it that were put together while reading. left_out:
-    keys that need no translation, each with its block and the reason.
+    parts: train, val and test. dataset: what reading the clips needs to know: layout, units, channels. config: what it
+    is translated from, the keys that matter. copies: blocks of it that were put together while reading. left_out: keys
+    that need no translation, each with its block and the reason.
     """
 
     path: Path
