@@ -46,6 +46,25 @@ def test_the_labels_file_is_understood_however_its_header_is_spelt(clips, tmp_pa
     assert found.changed() == []
 
 
+LISTS = {
+    "ucf.txt": "".join(f"videos/c{i}.avi {i % 2}\n" for i in range(8)),
+    "rawframes.txt": "".join(f"videos/c{i} 120 {i % 2}\n" for i in range(8)),
+    "pairs.csv": "".join(f"c{i},{i % 2}\n" for i in range(8)),
+    "excel.csv": "sep=;\nclip;label\n" + "".join(f"c{i};{i % 2}\n" for i in range(8)),
+    "names.json": json.dumps({f"c{i}.mp4": i % 2 for i in range(8)}),
+    "facts.json": json.dumps({f"c{i}.mp4": {"label": i % 2, "age": 30} for i in range(8)}),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_labels_files_that_are_no_tables(clips, tmp_path, name):
+    (tmp_path / name).write_text(LISTS[name])
+    found = recordings(clips, labels_file=tmp_path / name, layout="coco17")
+    assert [clip.label for clip in found.clips] == [0, 1] * 4
+    assert found.skipped() == []
+    assert name == "excel.csv" or any(line.startswith(("rows of", name)) for line in found.assumed)
+
+
 @pytest.mark.parametrize(
     ("written", "labels"),
     [

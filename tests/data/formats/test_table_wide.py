@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kinegraph.data.formats import number_blocks, read, recordings, table_csv
 from kinegraph.data.formats.table_wide import BLOCK
 from kinegraph.skeleton.layout import load_layout
+from tests.made_up import body
 
 JOINTS = load_layout("coco17").joints
 FRAMES = 2 * BLOCK + 3
@@ -130,3 +131,33 @@ def test_levels_of_a_kinect_are_scores(tmp_path):
     (clip,) = found.clips
     assert clip.score[0, 2, :6].tolist() == [0, 0.5, 1, 0, 0.5, 1]
     assert "scores are levels from 0 to 2: divided by 2, at most 1" in found.changed()
+
+
+@pytest.mark.parametrize(
+    ("header", "index"), [("{}", False), ("{}", True), ("f{}", False), ("kp_{}", True), ("{one}", False)]
+)
+def test_columns_that_are_numbered(tmp_path, header, index):
+    """As pandas writes an array of rows; the numbers of the header were the first frame."""
+    places = np.stack([body("coco17", 2) * 200 + 400 + [t, 0] for t in range(6)])
+    rows = np.concatenate([places, np.full((6, 17, 1), 0.9)], 2).reshape(6, -1)
+    names = [header.format(i, one=i + 1) for i in range(51)]
+    lines = [[""] * index + names, *([str(t)] * index + [f"{it:.3f}" for it in row] for t, row in enumerate(rows))]
+    (tmp_path / "a.csv").write_text("\n".join(map(",".join, lines)) + "\n")
+    found = recordings(tmp_path / "a.csv", layout="coco17")
+    (clip,) = found.clips
+    np.testing.assert_allclose(clip.keypoint[0], places, atol=1e-3)
+    np.testing.assert_allclose(clip.score, 0.9, rtol=1e-6)
+    assert any(line.startswith("columns that are numbered") for line in found.assumed)
+
+
+@pytest.mark.parametrize("axes", [("tx", "ty", "tz"), ("X", "Y", "Z", "Ox", "Oy", "Oz")])
+def test_positions_in_storages_of_opensim(tmp_path, axes):
+    names = ["pelvis", "femur_r", "tibia_r", "femur_l", "tibia_l", "torso"]
+    rows = np.random.default_rng(0).normal(0, 0.3, (5, 6, len(axes))).round(4)
+    head = "Positions\nversion=1\nnRows=5\nnColumns=9\ninDegrees=yes\nendheader\n"
+    columns = ["time", *(f"{name}_{axis}" for name in names for axis in axes)]
+    lines = [columns, *([f"{t / 50}", *map(str, row.ravel().tolist())] for t, row in enumerate(rows))]
+    (tmp_path / "pos_global.sto").write_text(head + "".join("\t".join(line) + "\n" for line in lines))
+    (clip,) = read(tmp_path / "pos_global.sto", units="m")
+    np.testing.assert_allclose(clip.keypoint[0], rows[..., :3], rtol=1e-6)
+    assert clip.fps == 50

@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ import numpy as np
 from kinegraph.data.column_words import WORDS, plain_word
 from kinegraph.data.dataset_write import COLUMNS
 from kinegraph.data.formats.conventions import names_of_classes
-from kinegraph.data.formats.csv_rows import csv_lines
+from kinegraph.data.formats.labels_lists import label_lines
 from kinegraph.data.split_names import ABSENT
 from kinegraph.messages import did_you_mean, first_few, one_line, quoted
 
@@ -228,11 +229,12 @@ def read_labels_file(path: Path) -> dict[str, dict[str, str]]:
     return labels_rows(path)[0]
 
 
-def labels_rows(path: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
+def labels_rows(path: Path) -> tuple[dict[str, dict[str, str]], list[str], tuple[str, ...]]:
     """The rows of such a file by the names of their clips, and no keys; or, where no column names the clips, by the
-    columns that tell them apart, such as subject and trial, which are the keys."""
+    columns that tell them apart, such as subject and trial, which are the keys; and lines on what was assumed."""
     found: dict[str, dict[str, str]] = {}
-    lines = csv_lines(path)
+    known = {*KNOWN, *chain.from_iterable((ALIASES | OF_CLIPS | OF_TRIALS).values()), *OF_CLIPS, *OF_TRIALS}
+    lines, said = label_lines(path, known, plain_column)
     _, header = next(lines, (1, []))
     try:
         names = named_columns(header, ALIASES | OF_CLIPS | OF_TRIALS)
@@ -259,7 +261,7 @@ def labels_rows(path: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
         found[clip] = cells
     if not found:
         raise ValueError(f"{path} lists no clips")
-    return found, keys
+    return found, keys, said
 
 
 # ---- columns ---------------------------------------------------------------------------------------------------------

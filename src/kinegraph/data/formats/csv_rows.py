@@ -33,6 +33,7 @@ UNIT = re.compile(
 SAID = re.compile(
     r"(?P<name>[A-Za-z][\w \-]{1,40}?(\s*[(\[][\w/]{1,12}[)\]])?)\s*[:=,;\t]\s*(?P<value>[^,;\t]{1,80}?)[,;\t\s]*"
 )
+SEPARATOR = "sep="  # how Excel is told what separates
 MOST_ABOVE, MOST_CELLS = 50, 2  # lines above a table, and cells of one that is no comment
 LOOKED_AT = 100  # rows that show whether decimals have a comma
 DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+(?:[eE][-+]?\d+)?\s*")
@@ -145,6 +146,10 @@ def _without_comments(file: TextIO) -> tuple[int, Iterator[str]]:
     """
     above: list[str] = []
     with suppress(UnicodeError):  # said where rows are read
+        if file.readline().lower().startswith(SEPARATOR):
+            return 1, file
+    file.seek(0)
+    with suppress(UnicodeError):
         above = [*takewhile(_is_above, islice(file, MOST_ABOVE))]
     file.seek(0)
     if not above or len(above) == MOST_ABOVE:

@@ -191,6 +191,12 @@ OF_OTHER_TOOLS: tuple[tuple[tuple[str, ...], bytes, str, str], ...] = (
         "a file of what happens when, without joints",
         "export it as a table of start, end and label: prepare RECORDINGS OUT --segments TABLE reads it",
     ),
+    (
+        (".htr", ".htr2"),
+        rb"",
+        "segments of Motion Analysis Cortex",
+        "export the markers as TRC or C3D, or the motion as BVH",
+    ),
     ((".vsk", ".vst"), rb"", "a skeleton of Vicon without motion", "give the .c3d file of a recording"),
 )
 

@@ -43,8 +43,10 @@ def with_labels(
     where the file lists none of them.
     """
     file = Path(file)  # in Python also a text
-    listing, keys = labels_rows(file)
-    listing, said = _with_label(listing, file) if not any(map(label_in, table.values())) else (listing, ())
+    listing, keys, said = labels_rows(file)
+    if not any(map(label_in, table.values())):
+        listing, more = _with_label(listing, file)
+        said += more
     row = _rows_by(table, listing, keys, file) if keys else _rows(table, listing)
     row |= {clip: stem for clip, stem in (stems or {}).items() if clip in table and stem in listing}
     both = {clip: table[clip] | listing[key] for clip, key in row.items()}

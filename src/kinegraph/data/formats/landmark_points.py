@@ -58,6 +58,8 @@ def is_point(value: object) -> bool:
 
 def _place(point: Any) -> Any:
     """What holds the coordinates of a point: an object in it, one made of a list of numbers in it, or itself."""
+    if isinstance(point, Mapping) and {"X", "Y"} <= {*point}:
+        return {str(key).lower(): value for key, value in point.items()}
     inner = [point[key] for key in PLACES if key in point] if isinstance(point, Mapping) else []
     if inner and isinstance(inner[0], Mapping):
         return inner[0]

@@ -38,7 +38,7 @@ WHO = (
 LANDMARKS = ("pose_landmarks", "poseLandmarks", "landmarks", "keypoints", "hand_landmarks", "handLandmarks",
              "multi_hand_landmarks", "multiHandLandmarks", "pose", "landmark", "joints",
              "keypoints3d", "keypoints_3d", "joints3d", "joints_3d", "keypoints2d", "keypoints_2d",
-             "bodyparts")  # fmt: skip
+             "bodyparts", "kpts", "kps")  # fmt: skip
 SKELETON = "skeleton"  # an object of joints with their points in all frames, or bones
 WORLD = ("pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks")
 HANDEDNESS = ("handedness", "handednesses", "multi_handedness", "multiHandedness")

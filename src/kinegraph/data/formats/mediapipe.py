@@ -119,7 +119,9 @@ def _has_landmarks(file: Path) -> bool:
         return False
     with file.open("rb") as content:
         head = content.read(HEAD)
-    points = all(re.search(rb'"%s"\s*:' % axis, head) for axis in (b"x", b"y")) or any(word in head for word in WORDS)
+    points = all(re.search(rb'"%s"\s*:' % axis, head) for axis in (b"[xX]", b"[yY]")) or any(
+        word in head for word in WORDS
+    )
     points = points or any(it.search(head) for it in FORMS)
     return points and not any(word in head for word in OTHERS) and not OF_LISTS.search(head)
 

@@ -26,6 +26,7 @@ from kinegraph.data.formats.csv_rows import BY_VALUES, csv_lines
 from kinegraph.data.formats.json_rows import ENDINGS as JSON
 from kinegraph.data.formats.json_rows import json_header
 from kinegraph.data.formats.named_joints import in_order, joint_index
+from kinegraph.data.formats.numbered_columns import numbered_joints
 from kinegraph.data.formats.recordings import Fault, FormatError
 from kinegraph.data.formats.table_forms import (
     ALIASES,
@@ -155,7 +156,7 @@ def _check_header(path: Path) -> None:
         numbers = sum(isfinite(float(cell)) for cell in cells if cell.strip())
     except ValueError:
         return
-    if numbers > 2:
+    if numbers > 2 and not numbered_joints(cells):
         names = "frame, x_0, y_0, x_1, y_1 and so on"
         message = f"{path} has no header, its first row holds {numbers:,} numbers; write the names of the columns above"
         raise FormatError("header", f"{message} them: {names}")

@@ -24,9 +24,10 @@ from kinegraph.data.formats.json_rows import LINES, TEXTS, first_record, lists_r
 from kinegraph.data.formats.mars import FORM as OF_MARS
 from kinegraph.data.formats.named_arrays import meaning
 from kinegraph.data.formats.named_joints import bones_line, in_order, layout_of_table
+from kinegraph.data.formats.numbered_columns import LINE as OF_NUMBERS
 from kinegraph.data.formats.recordings import UNITS, Fault
 from kinegraph.data.formats.table_csv import ClipRows, columns_of_table, read_rows, scan
-from kinegraph.data.formats.table_forms import face_of, parted, rate_by_times
+from kinegraph.data.formats.table_forms import face_of, may_be_scored, parted, rate_by_times
 from kinegraph.data.formats.table_json import ALONE, is_clip, load_json
 from kinegraph.messages import first_few
 from kinegraph.safe_io import parsed_json, read_json
@@ -35,7 +36,8 @@ from kinegraph.skeleton.layout import JointLayout
 
 IN_FOLDERS = (".csv", ".tsv", *JSON, *NO_TEXT)  # a .txt is too often something else
 LOOKED_AT = 100
-TABLES = (".csv", ".tsv", ".txt", *NO_TEXT)
+OF_OPENSIM = (".sto", ".mot")  # with positions of markers or bodies; others have angles
+TABLES = (".csv", ".tsv", ".txt", *OF_OPENSIM, *NO_TEXT)
 CLIP = re.compile(rb'"(%s)"\s*:\s*(\[\s*){3,4}(-?\d|null|NaN)' % "|".join(ALONE).encode())
 OF_AXES = re.compile(rb'"([\w ]{0,40}[_ -])?[xX]\w{0,12}"\s*:\s*\[\s*\[\s*(-?\d|null|NaN)')
 CLIPS = re.compile(rb'"clips"\s*:\s*\[')
@@ -98,11 +100,10 @@ def open_table(
         of = layout_of_table(path, found.joints, found.channels, layout, expected)
         rows, numbered = read_rows(path, found, of, people), all(map(str.isdecimal, found.joints))
         file = TableFile(rows, found.facts, of, found.channels, found.unknown, guessed=numbered and layout is None)
-        file = replace(
-            file,
-            left_out=face_of(path) + other_sheets(path),
-            assumed=bones_line(of) + _unseen(found.joints, of, layout) + parted(path, len(found.facts)),
-        )
+        assumed = bones_line(of) + _unseen(found.joints, of, layout) + parted(path, len(found.facts))
+        scored = may_be_scored(path)
+        assumed += (OF_NUMBERS,) * scored
+        file = replace(file, scored=scored, left_out=face_of(path) + other_sheets(path), assumed=assumed)
         return _with_rate(path, _with_comments(path, file))
     if path.suffix.lower() not in (*JSON, *COLUMNAR, *TEXTS):
         raise ValueError(f"{path} ends in '{path.suffix}', expected .csv, .json or .npz")

@@ -34,6 +34,7 @@ from kinegraph.data.formats.holistic_columns import (
     without,
 )
 from kinegraph.data.formats.mvnx import NAMES
+from kinegraph.data.formats.numbered_columns import WideJoint, are_numbered, numbered_joints
 from kinegraph.data.formats.sensor_columns import bodies, is_place, state_score, usual_column
 from kinegraph.data.formats.table_parts import Parts, is_trial, parts_line, time_of_parts
 from kinegraph.data.formats.table_times import TIMES, rate_of, with_frames
@@ -81,15 +82,6 @@ BREAK = "break"
 FIRST_FRAME = 1000  # rows in which a face shows
 OF_XSENS = {name: NAMES[name] for name in ("L5", "L3", "T12", "T8")}
 WITH_FACE, OF_BODY = 501, 33  # joints of MediaPipe's body and face
-
-
-@dataclass(frozen=True)
-class WideJoint:
-    """Where the coordinates of a joint are: places of x, y, z and score in a row, -1 for one that is not there."""
-
-    name: str
-    places: tuple[int, int, int, int]
-    by_state: bool = False  # the score is a tracking state
 
 
 def table_lines(path: Path) -> Iterator[Row]:
@@ -208,7 +200,7 @@ def wide_joints(header: Sequence[str]) -> list[WideJoint]:
         whole = _of_one_kind(whole, found)
         if len(whole) >= FEWEST_JOINTS:
             return [_joint(name, axes) for name, axes in zip(_names(list(whole)), whole.values(), strict=True)]
-    return []
+    return numbered_joints(columns)
 
 
 def _is_turn(x: str, columns: Sequence[str]) -> bool:
@@ -290,6 +282,12 @@ def left_out(header: Sequence[str]) -> list[str]:
     named = renamed(header)
     kept = {place for place, name in enumerate(named) if _is_kept(name) or (is_trial(name) and "clip" not in named)}
     return [name for place, name in enumerate(header) if place not in used | kept and not INDEX.fullmatch(name)]
+
+
+def may_be_scored(path: Path) -> bool:
+    """Whether the third number of a joint may be its score, as no name of a column says what it is."""
+    header = next(csv_lines(path), (1, []))[1]
+    return are_numbered(header, wide_joints(header))
 
 
 def parted(path: Path, clips: int) -> tuple[str, ...]:
