@@ -65,10 +65,7 @@ def test_mmaction1_test_pipeline(space, i, key):
     case = f"pipeline1_{space}/{i}"
     layout, normalised = ("ntu25_star", "first_frame") if space == "3d" else ("coco17_tree", "image")
     clip = SkeletonClip(
-        TRANSFORMS1[f"{case}/in"],
-        load_layout(layout),
-        score=TRANSFORMS1.get(f"{case}/score"),
-        image_size=(1920, 1080),
+        TRANSFORMS1[f"{case}/in"], load_layout(layout), score=TRANSFORMS1.get(f"{case}/score"), image_size=(1920, 1080)
     )
     how = Preprocessing(normalize=normalised, streams=(STREAMS[key],), sampling="uniform", frames=100, test_clips=10)
     seen = prepare_clip(clip, how)

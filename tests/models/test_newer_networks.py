@@ -22,12 +22,7 @@ from tests.models.golden_weights2 import NETWORKS, golden_arrays, golden_state
 
 DIALECTS = {"ctrgcn": ("pyskl", "mmaction1"), "aagcn": ("pyskl", "mmaction1"), "agcn": ("pyskl", "mmaction1"),
             "dgstgcn": ("pyskl",)}  # fmt: skip
-KINDS = {
-    "ctrgcn": CTRGCN,
-    "dgstgcn": DGSTGCN,
-    "aagcn": AAGCN,
-    "agcn": partial(AAGCN, attention=False),
-}
+KINDS = {"ctrgcn": CTRGCN, "dgstgcn": DGSTGCN, "aagcn": AAGCN, "agcn": partial(AAGCN, attention=False)}
 
 
 def small(kind: str, joints: int = 5, classes: int = 4, **options):

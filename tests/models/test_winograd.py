@@ -8,12 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from kinegraph.models.layers import winograd
-from kinegraph.models.layers.winograd import (
-    MinimalFiltering,
-    TemporalConvolution,
-    filtered_gradients,
-    minimal_filter,
-)
+from kinegraph.models.layers.winograd import MinimalFiltering, TemporalConvolution, filtered_gradients, minimal_filter
 
 
 @settings(max_examples=25)

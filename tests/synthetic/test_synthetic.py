@@ -18,13 +18,7 @@ from kinegraph.skeleton.layout import load_layout
 from kinegraph.synthetic.actions import ACTIONS, perform
 from kinegraph.synthetic.human import JOINT, joints_of, random_body
 from kinegraph.synthetic.moves import random_style
-from kinegraph.synthetic.recordings import (
-    MOST,
-    ClipName,
-    plan_names,
-    recording,
-    write_recordings,
-)
+from kinegraph.synthetic.recordings import MOST, ClipName, plan_names, recording, write_recordings
 from kinegraph.synthetic.sensor import as_skeleton_file, from_camera
 from tests.golden import FOLDER as GOLDEN
 

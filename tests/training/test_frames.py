@@ -189,13 +189,18 @@ class Echo(STGCN):
         return x[..., :1].expand(*x.shape[:-1], self.head.in_features).contiguous()
 
 
+def echo() -> Echo:
+    model = Echo(torch.from_numpy(adjacency(LAYOUT, "spatial")).float(), 3, 3, widths=[1])
+    torch.nn.init.zeros_(model.head.bias)
+    model.head.weight.data = torch.tensor([[0.1], [0.0], [0.0]])
+    return model
+
+
 def test_every_frame_is_scored_at_its_place(folder):
     """Windows that overlap by half, a last one that does not, and a recording shorter than a window."""
     from lightning_fabric import Fabric
 
-    model = Echo(torch.from_numpy(adjacency(LAYOUT, "spatial")).float(), 3, 3, widths=[1])
-    torch.nn.init.zeros_(model.head.bias)
-    model.head.weight.data = torch.tensor([[0.1], [0.0], [0.0]])
+    model = echo()
     windows = WindowDataset(folder, np.array([1, 0]), STEPS)
     short, long = score_frames(Fabric(accelerator="cpu"), model, windows, batch_size=3)
     assert (short.name, long.name) == ("short", "long")
@@ -210,9 +215,7 @@ def test_weights_of_clips_answer_for_windows(folder):
     """Each frame takes the mean of the windows over it; the answer of one window for frames 0 to 16 is a constant."""
     from lightning_fabric import Fabric
 
-    model = Echo(torch.from_numpy(adjacency(LAYOUT, "spatial")).float(), 3, 3, widths=[1])
-    torch.nn.init.zeros_(model.head.bias)
-    model.head.weight.data = torch.tensor([[0.1], [0.0], [0.0]])
+    model = echo()
     windows = WindowDataset(folder, np.array([0, 1]), STEPS, dense=True)
     assert [place.start for place in windows.places[:3]] == [0, 2, 4]
     long, short = score_frames(Fabric(accelerator="cpu"), model, windows, batch_size=3, pooled=True)

@@ -84,11 +84,7 @@ def parse(verb: Callable, argv: Sequence[str], from_config: bool = False) -> dic
     del arguments["config"]
     words = _config_first(as_parsed(verb, argv))
     name = Path(words[1]).stem if words[:1] == ["--config"] else ""
-    return {
-        "options": declared(**arguments),
-        "config_text": _written(parser, verb, options),
-        "config_name": name,
-    }
+    return {"options": declared(**arguments), "config_text": _written(parser, verb, options), "config_name": name}
 
 
 def answer(verb: Callable, argv: Sequence[str], from_config: bool = False) -> Any:

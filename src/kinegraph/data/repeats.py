@@ -11,18 +11,13 @@ SHARE = 0.2  # of the movement: people who hardly move are alike without being t
 BLOCK = 1024
 
 
-def course(keypoint: Float[np.ndarray, "M T V C"]) -> Float[np.ndarray, "D"] | None:
-    """The poses of the first person at equal distances in time, centred, of length 1; None where nobody moves.
-
-    Frames in which the person is away are left out.
-    """
-    return course_by(keypoint.any(axis=(2, 3)), lambda person, frames: keypoint[person, frames])
-
-
 def course_by(
     there: Bool[np.ndarray, "M T"], poses_of: Callable[[int, Int[np.ndarray, "n"]], Float[np.ndarray, "n V C"]]
 ) -> Float[np.ndarray, "D"] | None:
-    """The course of a clip of which not all is in memory. poses_of: gives a person's joints in some frames."""
+    """The poses of who is there longest, at equal distances in time, centred, of length 1; None where nobody moves.
+
+    Frames in which the person is away are left out. poses_of: gives a person's joints in some frames.
+    """
     person = int(there.sum(1).argmax())
     frames = np.flatnonzero(there[person])
     if len(frames) < 2:
@@ -43,7 +38,7 @@ def repeats(
 ) -> Iterator[tuple[int, int]]:
     """Pairs of clips, one of each side, that are nearer than `NEAR` and than a `SHARE` of how far their joints move.
 
-    The vectors are of `course`.
+    The vectors are of `course_by`.
     """
     if not some or not others:
         return

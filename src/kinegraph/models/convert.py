@@ -73,12 +73,7 @@ def convert_checkpoint(
         raise ValueError(f"{source} is no checkpoint of another project; nothing to convert")
     said: list[str] = []
     weights = published_weights(
-        source,
-        layout=layout,
-        class_names=class_names,
-        preprocessing=preprocessing,
-        strides=strides,
-        say=said.append,
+        source, layout=layout, class_names=class_names, preprocessing=preprocessing, strides=strides, say=said.append
     )
     saved = {"class_names": weights.class_names, "preprocessing": weights.preprocessing, "extra": weights.extra}
     save_weights(out, weights.model, layout=weights.layout, **saved)

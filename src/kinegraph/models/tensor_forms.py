@@ -199,12 +199,7 @@ def config_of_blocks(tensors: Mapping[str, Tensor], channels: int | None = None)
             strides[i] = 2  # what else would the projection be for
     if channels is None:
         channels = tensors["blocks.0.spatial.mix.weight"].shape[1] // len(graph_of(tensors))
-    return {
-        "channels": channels,
-        "classes": tensors["head.weight"].shape[0],
-        "widths": widths,
-        "strides": strides,
-    }
+    return {"channels": channels, "classes": tensors["head.weight"].shape[0], "widths": widths, "strides": strides}
 
 
 def people_of(tensors: Mapping[str, Tensor], channels: int) -> int:

@@ -126,10 +126,7 @@ def save_weights_again(
     class_names: other names of the same classes.
     """
     weights = load_weights(source)
-    saved: dict[str, Any] = {
-        "class_names": class_names or weights.class_names,
-        "preprocessing": weights.preprocessing,
-    }
+    saved: dict[str, Any] = {"class_names": class_names or weights.class_names, "preprocessing": weights.preprocessing}
     half = half or weights.extra.get("stored") == "float16"
     save_weights(out, weights.model, layout=weights.layout, extra=weights.extra | dict(more or {}), half=half, **saved)
 

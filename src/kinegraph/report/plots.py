@@ -20,8 +20,7 @@ from kinegraph.report.runs import Curve, Run
 
 # White to dark blue: one hue that only gets darker reads the same with any kind of colour vision, and in print.
 SHARE_COLOURS = LinearSegmentedColormap.from_list(
-    "share",
-    [(0, "#ffffff"), (0.05, "#dbe8f5"), (0.2, "#abcbe7"), (0.4, "#6fa3d3"), (0.7, "#2a66a8"), (1, "#0b2d5c")],
+    "share", [(0, "#ffffff"), (0.05, "#dbe8f5"), (0.2, "#abcbe7"), (0.4, "#6fa3d3"), (0.7, "#2a66a8"), (1, "#0b2d5c")]
 )
 NO_CLIPS = "#ececec"
 NAMED = 150  # classes up to which each has its name

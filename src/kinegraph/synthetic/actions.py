@@ -11,18 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from kinegraph.synthetic.human import Body, Motion, smoothed, still
-from kinegraph.synthetic.moves import (
-    HANG,
-    Style,
-    at_ease,
-    bump,
-    face_to_face,
-    fidget,
-    jumps,
-    move_arm,
-    path,
-    walk,
-)
+from kinegraph.synthetic.moves import HANG, Style, at_ease, bump, face_to_face, fidget, jumps, move_arm, path, walk
 
 SIDEWAYS = ((0.75, 0.25, 0.45), (0.6, -1.0, -0.2))
 FOREHEAD = ((-0.10, 0.38, 0.24), (1.0, 0.0, 0.1))

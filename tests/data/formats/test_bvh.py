@@ -132,10 +132,7 @@ def test_parts_of_a_split(walk, tmp_path):
     ("changes", "reason"),
     [
         (("Frames:\t2", "Frames:\t3"), "says 3 frames and has 2; is it cut?"),
-        (
-            ("Frame Time: 0.0333333", "Frame Time: 0.0333.3"),
-            "line 39 holds 'Frame Time: 0.0333.3', expected a number",
-        ),
+        (("Frame Time: 0.0333333", "Frame Time: 0.0333.3"), "line 39 holds 'Frame Time: 0.0333.3', expected a number"),
         (("Frame Time: 0.0333333", "Frame Time: 0"), "has Frame Time 0, expected seconds"),
         (("\n1 91 2", "\n1 91"), "line 41 has 20 numbers, expected 21, one for each channel"),
         (("\n1 91 2", "\n1 nan 2"), "line 41 holds a number that is not finite"),

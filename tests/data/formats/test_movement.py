@@ -53,10 +53,7 @@ def test_the_rate_that_is_said_goes_before_times(tmp_path):
 
 @pytest.mark.parametrize(
     ("position", "reason"),
-    [
-        (POSITION * np.inf, "holds a number that is not finite"),
-        (POSITION * np.nan, "without any person"),
-    ],
+    [(POSITION * np.inf, "holds a number that is not finite"), (POSITION * np.nan, "without any person")],
 )
 def test_what_cannot_be_read_is_named(tmp_path, position, reason):
     with pytest.raises(ValueError, match=reason):

@@ -50,10 +50,7 @@ def test_subjects_are_people(tmp_path):
         (mvnx().replace("position", "velocity"), "has frames without positions of segments; export it from MVN with"),
         (mvnx(before='<!DOCTYPE a [<!ENTITY b "c">]>'), "has a DOCTYPE, which is not read"),
         (mvnx()[:2500], "is not readable XML"),
-        (
-            mvnx().replace(f"{PLACES[1, 0, 0]:g} ", "", 1),
-            "frame 2 has 68 numbers of positions, expected 3 for each of",
-        ),
+        (mvnx().replace(f"{PLACES[1, 0, 0]:g} ", "", 1), "frame 2 has 68 numbers of positions, expected 3 for each of"),
         (mvnx().replace(f"{PLACES[1, 0, 0]:g} ", "x ", 1), "frame 2: could not convert string to float"),
         (mvnx().replace('frameRate="60"', 'frameRate="0"'), "frameRate is '0', expected frames a second"),
     ],

@@ -271,10 +271,7 @@ def test_a_broken_file_stops_or_is_listed(tmp_path, fault, bodies):
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [
-        ("S001C001P001R001A121", "has action 121; there are 120"),
-        ("S001C001P000R001A001", "has subject 0"),
-    ],
+    [("S001C001P001R001A121", "has action 121; there are 120"), ("S001C001P000R001A001", "has subject 0")],
 )
 def test_a_wrong_name_is_a_fault(tmp_path, name, reason):
     write(tmp_path, lines_of(), name)

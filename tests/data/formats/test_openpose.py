@@ -228,10 +228,7 @@ def test_frames_with_parts_or_a_table_of_labels(tmp_path):
     labels.write_text("clip,label,subject,split\na,clap,7,train\nc,sit,8,test\n")
     found = recordings(tmp_path / "raw", labels_file=labels)
     listed = {clip.name: (found.class_names[clip.label], clip.attributes, clip.splits["split"]) for clip in found.clips}
-    assert listed == {
-        "train/wave/a": ("clap", {"subject": 7}, "train"),
-        "val/walk/c": ("sit", {"subject": 8}, "test"),
-    }
+    assert listed == {"train/wave/a": ("clap", {"subject": 7}, "train"), "val/walk/c": ("sit", {"subject": 8}, "test")}
     assert found.skipped() == ["1 clip that labels.csv does not list: train/walk/b"]
 
 

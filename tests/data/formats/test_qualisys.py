@@ -37,8 +37,7 @@ HEADER = (
 
 
 @pytest.mark.parametrize(
-    "text",
-    [WALK, FACTS + HEADER + numbered(WALK), FACTS + TYPES + "\n" + numbered(WALK), WALK.replace("\n", "\r\n")],
+    "text", [WALK, FACTS + HEADER + numbered(WALK), FACTS + TYPES + "\n" + numbered(WALK), WALK.replace("\n", "\r\n")]
 )
 def test_markers(tmp_path, text):
     frames = frames_of(written(tmp_path / "walk.tsv", text))

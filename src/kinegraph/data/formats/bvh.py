@@ -28,14 +28,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from kinegraph.data.formats.clip_files import (
-    AT_ORIGIN,
-    ClipFile,
-    clip_files,
-    clips_of,
-    first_readable,
-    some_below,
-)
+from kinegraph.data.formats.clip_files import AT_ORIGIN, ClipFile, clip_files, clips_of, first_readable, some_below
 from kinegraph.data.formats.number_blocks import numbers
 from kinegraph.data.formats.number_rows import check_size
 from kinegraph.data.formats.recordings import FormatError, Item, Recordings

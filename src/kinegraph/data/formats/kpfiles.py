@@ -51,12 +51,7 @@ class Skeletons:
                 raise ValueError(f"has box_score {box.shape}, expected {frame.shape}")
             keypoint, frame = keypoint[box >= self.box_threshold], frame[box >= self.box_threshold]
         people = by_person(keypoint.astype(np.float32), frame)
-        return {
-            **item,
-            "keypoint": people[..., :2],
-            "keypoint_score": people[..., 2],
-            "total_frames": people.shape[1],
-        }
+        return {**item, "keypoint": people[..., :2], "keypoint_score": people[..., 2], "total_frames": people.shape[1]}
 
     def _of(self, item: Mapping) -> np.ndarray:
         name = _file_name(item)

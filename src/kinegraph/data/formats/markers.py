@@ -225,10 +225,5 @@ def _clip(file: ClipFile, layout: JointLayout, read_file: Callable[[Path, Wanted
     if not len(keypoint):
         return nobody(file.name)
     return SkeletonClip(
-        keypoint=keypoint,
-        layout=layout,
-        name=file.name,
-        label=file.label,
-        fps=found.rate,
-        splits=file.splits,
+        keypoint=keypoint, layout=layout, name=file.name, label=file.label, fps=found.rate, splits=file.splits
     )

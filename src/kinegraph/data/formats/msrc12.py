@@ -115,9 +115,7 @@ def read_tags(file: Path) -> list[float]:
     return sorted(moments)
 
 
-def read_rows(
-    file: Path,
-) -> tuple[Float[np.ndarray, " T"], Float[np.ndarray, "T 20 3"], Float[np.ndarray, "T 20"]]:
+def read_rows(file: Path) -> tuple[Float[np.ndarray, " T"], Float[np.ndarray, "T 20 3"], Float[np.ndarray, "T 20"]]:
     """Times, joints and scores of the frames in which somebody is tracked. Raises ValueError with file and line."""
     rows = table_of_numbers(text_of(file), file, WIDTH, f"a time and {JOINTS} x (x, y, z, state)", largest=LATEST)
     rows = rows[rows[:, 1:].any(1)]

@@ -232,9 +232,7 @@ def _marks(byte: UInt8[np.ndarray, " byte"]) -> Int[np.ndarray, " mark"] | None:
     return None if bad.any() else np.flatnonzero(begins | point | newline)
 
 
-def _walk(
-    lines: _Lines,
-) -> tuple[int, Int[np.ndarray, " body"], tuple[int, ...], Int[np.ndarray, " body"]] | None:
+def _walk(lines: _Lines) -> tuple[int, Int[np.ndarray, " body"], tuple[int, ...], Int[np.ndarray, " body"]] | None:
     """Step from count to count: number of frames; frame, id and line of each body. None if out of step."""
     text, numbers, begin = lines.text, lines.numbers, lines.begin[:, 0]
 

@@ -70,12 +70,7 @@ def rows_of_numbers(
 
 
 def table_of_numbers(
-    text: str,
-    origin: Path,
-    width: int,
-    expected: str,
-    separator: str | None = None,
-    largest: float = LARGEST_NUMBER,
+    text: str, origin: Path, width: int, expected: str, separator: str | None = None, largest: float = LARGEST_NUMBER
 ) -> Float[np.ndarray, "rows width"]:
     """The rows of a text of numbers, all of one width. expected: what a row holds, for the message.
 

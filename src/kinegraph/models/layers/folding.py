@@ -11,12 +11,7 @@ from kinegraph.models.layers.batchnorm import BatchNorm
 from kinegraph.models.layers.blocks import Identity, Projection
 from kinegraph.models.layers.graph_product import gathering, packed_product, product_with
 from kinegraph.models.layers.products import Packed, packs
-from kinegraph.models.layers.winograd import (
-    PACKED_NARROWEST,
-    MinimalFiltering,
-    TemporalConvolution,
-    filters,
-)
+from kinegraph.models.layers.winograd import PACKED_NARROWEST, MinimalFiltering, TemporalConvolution, filters
 
 
 class FoldedGraphConvolution(nn.Module):
@@ -29,11 +24,7 @@ class FoldedGraphConvolution(nn.Module):
     constant: Tensor
 
     def __init__(
-        self,
-        mix: Float[Tensor, "D KC"],
-        bias: Float[Tensor, "K D"],
-        norm: BatchNorm,
-        graph: Float[Tensor, "K V V"],
+        self, mix: Float[Tensor, "D KC"], bias: Float[Tensor, "K D"], norm: BatchNorm, graph: Float[Tensor, "K V V"]
     ):
         super().__init__()
         scale, shift = scale_and_shift(norm)

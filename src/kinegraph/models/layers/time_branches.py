@@ -40,11 +40,7 @@ def quick(x: Tensor, norm: nn.Module) -> bool:
 
 
 def branches(
-    h: Float[Tensor, "c B N"],
-    still: Float[Tensor, "d B M"],
-    dilated: Iterable[nn.Module],
-    plan: Plan,
-    own_steps: bool,
+    h: Float[Tensor, "c B N"], still: Float[Tensor, "d B M"], dilated: Iterable[nn.Module], plan: Plan, own_steps: bool
 ) -> Float[Tensor, "c+d B M"]:
     """[conv_1(h_1), .., conv_n(h_n), max(h_n+1), still] at every stride-th moment. own_steps: see `quick`."""
     layers = [layer for layer in dilated if isinstance(layer, nn.Conv2d)]
