@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from kinegraph.data.formats.recordings import Item, Recordings
-from kinegraph.messages import counted, did_you_mean, first_few, quoted
+from kinegraph.messages import composed, counted, did_you_mean, first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 
 
@@ -54,7 +54,7 @@ def _same(name: str, known: Sequence[str]) -> str:
 
 
 def _plain(name: str) -> str:
-    return "".join(filter(str.isalnum, name.casefold()))
+    return "".join(filter(str.isalnum, composed(name).casefold()))
 
 
 def _renumbered(items: Iterator[Item], number: Mapping[int, int], left_out: list[str]) -> Iterator[Item]:
