@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from kinegraph.evaluation.frame_results import read_timelines
 from kinegraph.evaluation.results import read_result
 from kinegraph.evaluation.timelines import sums
 from kinegraph.skeleton.segment import Segment
+from kinegraph.training.commands import threads_each
 from kinegraph.training.crossval import folds_of
 from tests import made_up
 
@@ -30,6 +32,14 @@ def own(tmp_path, monkeypatch):
     about = {"layout": "ntu25", "class_names": ["a", "b", "c"], "units": "m", "source": "made up"}
     write_dataset("data", clips, **about)
     return made_up.config(tmp_path / "c.yaml", tmp_path / "data", epochs=1)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="elsewhere all cores may be used")
+def test_trainings_share_the_cores_that_a_scheduler_leaves(monkeypatch):
+    """On a machine of 64 cores, of which a job of SLURM has 4, each of two trainings had 32 threads."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2, 3})
+    assert [threads_each(processes) for processes in (1, 2, 8)] == [4, 2, 1]
 
 
 def test_every_clip_is_tested_once_without_its_subject_in_training(own, tmp_path, capsys):

@@ -5,6 +5,8 @@ import json
 import socket
 import sys
 import tempfile
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -362,6 +364,25 @@ def test_a_wrong_socket_is_closed_with_the_reason(client, address, message):
     with client.websocket_connect(address) as socket:
         assert message in json.loads(socket.receive_text())["error"]
         assert socket.receive()["type"] == "websocket.close"
+
+
+def test_streams_that_are_being_opened_count(here):
+    """Of 70 that came at once, 70 were open, and not 50."""
+    release, server = threading.Event(), server_of(here, most_streams=1)
+
+    def slow(asking: StreamAsking) -> Session:
+        release.wait(30)
+        return server.make(asking)
+
+    app, headers = app_of(replace(server, make=slow)), {"Host": "localhost:8000"}
+    with (
+        testclient.TestClient(app, headers=headers) as client,
+        client.websocket_connect("/stream"),
+        client.websocket_connect("/stream") as second,
+    ):
+        threading.Timer(3, release.set).start()
+        second.send_text("nonsense")
+        assert "1 streams are open already" in json.loads(second.receive_text())["error"]
 
 
 def test_a_stream_that_the_server_cannot_answer_is_closed_with_a_line(here, client, monkeypatch, capsys):

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from kinegraph.messages import counted, first_few
 from kinegraph.report.html import About
 from kinegraph.report.write import write_report
 from kinegraph.safe_io import read_json
-from kinegraph.training.commands import Commands
+from kinegraph.training.commands import Commands, threads_each
 from kinegraph.training.crossval import OF_FRAMES, RESULT, Fold, Job, folds_of, run_jobs
 
 ABOUT, RUNS = "crossval.json", "seed*/fold*"  # what the runs are of, and their folders
@@ -108,14 +107,13 @@ def crossval(
 
     jobs = {job(fold, seed): fold for seed in range(seeds) for fold in parts}
     processes = min(processes, len(jobs))
-    threads = max((os.cpu_count() or 1) // processes, 1)
     what = f"{len(parts)} folds by {by}, {counted(seeds, 'seed')}"
     print(f"{what}: {counted(len(jobs), 'network')} in {out}, {processes} at a time", flush=True)
 
     def done(job: Job) -> None:
         print(_line(job, jobs[job], _tested(folder, job, jobs[job])), flush=True)
 
-    run_jobs(Commands(threads), list(jobs), processes, done)
+    run_jobs(Commands(threads_each(processes)), list(jobs), processes, done)
     return _conclude(folder, jobs, out, what, about["config"], by)
 
 

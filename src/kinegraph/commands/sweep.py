@@ -1,6 +1,5 @@
 """kinegraph sweep: options drawn by optuna, each trial trained and measured on folds of the training part."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,7 +14,7 @@ from kinegraph.commands.train import train
 from kinegraph.data.dataset import SkeletonDataset, open_dataset
 from kinegraph.messages import counted, first_few
 from kinegraph.report.study_page import StudyFacts, TrialRow, write_study_page
-from kinegraph.training.commands import Commands
+from kinegraph.training.commands import Commands, threads_each
 from kinegraph.training.crossval import Fold, Job, folds_of
 from kinegraph.training.options import TrainOptions
 from kinegraph.training.search import Space, read_search
@@ -125,7 +124,7 @@ def sweep(
 
     plan = Plan(space, jobs, out, trials, options.monitor, not options.validate, prune, seed)
     _introduce(folder, plan, base, by, parts, count(study))
-    commands = Commands(max((os.cpu_count() or 1) // processes, 1))
+    commands = Commands(threads_each(processes))
     run_study(study, plan, commands, processes, lambda trial: print(_line(trial, plan), flush=True))
     clips = f"part 'train' of split '{base}' of {folder.path}: {sum(len(it.indices) for it in parts):,} clips"
     facts = {"dataset": folder.path, "clips": clips, "folds": f"{len(parts)} by {by}", "config": config}

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from kinegraph.data.augment import exchange_factor, mirrored_classes
 from kinegraph.data.dataset import SkeletonDataset
-from kinegraph.data.pool import leave_stops_to_the_parent, signals_held
+from kinegraph.data.pool import leave_stops_to_the_parent, main_left_out, signals_held
 from kinegraph.data.preprocessing import Preprocessing, prepare_clip
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.geometry import bone_lengths, scale_bones
@@ -236,7 +236,7 @@ class _Loader(DataLoader[Any]):
     def __iter__(self) -> Any:
         if not self.num_workers:
             return super().__iter__()
-        with signals_held():  # a worker that ends before it is ready would end the run, which has not saved
+        with signals_held(), main_left_out():  # one that ends before it is ready would end the run, not saved yet
             return super().__iter__()
 
 

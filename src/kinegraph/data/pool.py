@@ -53,7 +53,7 @@ def in_order(
         under_way: deque[Future] = deque()
         waiting = iter(tasks)
         try:
-            with signals_held(), _main_left_out():
+            with signals_held(), main_left_out():
                 under_way.extend(pool.submit(_all, function, task) for task in islice(waiting, TASKS_AHEAD * workers))
             while under_way:
                 yield from under_way.popleft().result()
@@ -67,10 +67,10 @@ def in_order(
 
 
 @contextmanager
-def _main_left_out() -> Iterator[None]:
+def main_left_out() -> Iterator[None]:
     """A process that is started here does not run the user's script again, which would come to this place, too.
 
-    Nothing of the script is needed: `in_order` takes functions of modules.
+    Nothing of the script is needed: what runs there are functions of modules.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")

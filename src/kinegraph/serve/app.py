@@ -228,10 +228,15 @@ async def stream(server: Server, socket: WebSocket) -> None:
     """Frames of a program or a camera in, answers out, until the client leaves."""
     await socket.accept()
     query = {name: text for name, text in socket.query_params.items() if name != "token"}
+    if len(server.hub.streams) + server.hub.opening >= server.most_streams:
+        return await _closed(socket, f"{server.most_streams} streams are open already; try again later", 1008)
+    server.hub.opening += 1
     try:
         opened = await _in_thread(server, _opened, server, query)
     except ValueError as error:
         return await _closed(socket, one_line(error), 1008)
+    finally:
+        server.hub.opening -= 1
     number = server.hub.add(opened)
     try:
         with suppress(
@@ -244,8 +249,6 @@ async def stream(server: Server, socket: WebSocket) -> None:
 
 
 def _opened(server: Server, query: Mapping[str, str]) -> OpenStream:
-    if len(server.hub.streams) >= server.most_streams:
-        raise ValueError(f"{server.most_streams} streams are open already; try again later")
     asking = stream_asking(query, server.usual)
     if asking.camera and isinstance(server.estimator, str):
         raise ValueError(server.estimator)

@@ -226,12 +226,12 @@ class Viewer:
 
 
 class Hub:
-    """All streams that are open, and the pages that watch them."""
+    """All streams that are open, and the pages that watch them. opening: streams that are not open yet."""
 
     def __init__(self) -> None:
         self.streams: dict[int, OpenStream] = {}
         self.viewers: set[Viewer] = set()
-        self.count = 0
+        self.count = self.opening = 0
 
     def add(self, stream: OpenStream) -> int:
         """Its number."""

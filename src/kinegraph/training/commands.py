@@ -8,8 +8,15 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from threading import Event, Lock
 
+from kinegraph.data.pool import cores
+
 PART = "KINEGRAPH_PART"  # in the environment: the command ends soon after a process that is killed and cannot stop it
 LOOK = 1.0  # seconds from one look at a running command to the next
+
+
+def threads_each(processes: int) -> int:
+    """Of the cores that this process may use, which a scheduler may have chosen among those of the machine."""
+    return max(cores() // processes, 1)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from unicodedata import normalize
 import pytest
 
 from kinegraph.data.formats import recordings
+from kinegraph.data.formats.class_choice import chosen
 from kinegraph.data.formats.clip_columns import named_columns
 from kinegraph.data.formats.conventions import names_of_classes
 
@@ -135,6 +136,11 @@ def test_accents_are_the_same_however_a_system_writes_them(tmp_path, here, there
         rows = "".join(f"{t},nose,{t}.5,2\n" for t in range(4))
         (folder / normalize(here, f"Müller{number}.csv")).write_text("frame,joint,x,y\n" + rows)
     assert recordings(tmp_path / "raw", layout="coco17").class_names == ("Ruhe", "Übung")
+    (tmp_path / "names.txt").write_text(normalize(there, "Übung\nRuhe\n"))
+    named = recordings(tmp_path / "raw", layout="coco17", class_names=str(tmp_path / "names.txt"))
+    assert named.class_names == ("Übung", "Ruhe")
+    assert {clip.label for clip in named.clips if clip.name.startswith("R")} == {1}
+    assert chosen(named, [normalize(there, "übung")], []).class_names == ("Übung",)
     file = tmp_path / "labels.csv"
     file.write_text("clip,label\n" + "".join(f"{normalize(there, f'Müller{i}')}.csv,a{i % 2}\n" for i in range(8)))
     found = recordings(tmp_path / "raw", labels_file=file, layout="coco17")

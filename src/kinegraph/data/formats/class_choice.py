@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from kinegraph.data.formats.recordings import Item, Recordings, each_clip
-from kinegraph.messages import counted, did_you_mean, first_few, quoted
+from kinegraph.messages import composed, counted, did_you_mean, first_few, quoted
 from kinegraph.skeleton.clip import SkeletonClip
 
 
@@ -53,7 +53,7 @@ def _same(name: str, known: Sequence[str]) -> str:
 
 
 def _plain(name: str) -> str:
-    return "".join(filter(str.isalnum, name.casefold()))
+    return "".join(filter(str.isalnum, composed(name).casefold()))
 
 
 def _renumbered(clip: SkeletonClip, number: Mapping[int, int], left_out: list[str]) -> Iterator[Item]:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from kinegraph.data.formats import ntu
 from kinegraph.data.formats.openpose_parts import holistic
 from kinegraph.data.formats.text import lines_of
+from kinegraph.messages import composed
 from kinegraph.skeleton.layout import JointLayout, load_layout
 
 # Layouts that published files of plain arrays have, by the number of their joints; the most frequent one first.
@@ -124,7 +125,7 @@ def _named(given: str) -> tuple[str, ...]:
     if not path.is_file():
         raise ValueError(f"there is no file {given} of class names; or give one of {', '.join(BUILT_IN)}")
     lines = lines_of(path, "--class-names takes a text file with the name of one class per line")
-    return tuple(line.strip() for line in lines if line.strip())
+    return tuple(composed(line.strip()) for line in lines if line.strip())
 
 
 BUILT_IN = {
