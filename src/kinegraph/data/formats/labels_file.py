@@ -111,7 +111,8 @@ def _rows_by(
         said = [{key_of(cell, key)} if (cell := known.get(key)) else keys_in(clip, key) for key in keys]
         its = [name for values in product(*said) for name in rows.get(values, ())]
         if len(its) > 1:
-            message = f"{file}: clip {quoted(clip)} may be {its[0]} or {its[1]}"
+            one, other, *_ = (name for name in listing if name in its)
+            message = f"{file}: clip {quoted(clip)} may be {one} or {other}"
             raise ValueError(f"{message}; say by --names what names mean, or name each clip in a column clip")
         found |= dict.fromkeys([clip] * len(its), *its)
     return found
