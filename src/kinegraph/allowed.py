@@ -3,6 +3,7 @@
 The list holds names. Nothing is imported to check a name, and a name that is not in the list is never imported.
 """
 
+import sys
 from importlib import import_module
 
 from kinegraph.messages import nearest, quoted
@@ -77,8 +78,16 @@ def allowed_name(name: object, option: str = "") -> str:
     if name in known:
         return known[name]
     close = nearest(name.rpartition(".")[2], known)
-    hint = f"; did you mean '{known[close]}'?" if close else ""
+    hint = f"; did you mean '{known[close]}'?" if close else _file_of(name)
     raise ValueError(f"{quoted(name)} is not allowed; a config may name {ALLOWED}{hint}")
+
+
+def _file_of(name: str) -> str:
+    """The fix where a name may be FILE.CLASS of a plugin that is not given, such as with weights from somebody else."""
+    file = name.rpartition(".")[0]
+    if not file.isidentifier() or file in (*sys.stdlib_module_names, "torch", "kinegraph"):
+        return ""
+    return f"; if it is a class of a file {file}.py, give --plugins {file}.py, where you trust who wrote it"
 
 
 def allowed_class(name: object) -> type:

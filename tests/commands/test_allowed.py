@@ -142,3 +142,13 @@ def test_a_config_in_a_config_is_refused_unread(here, capsys, named):
     (here / "zero.yaml").symlink_to("/dev/zero")
     assert main(["train", "zero.yaml"]) == 2
     assert "is a device or a pipe" in capsys.readouterr().err
+
+
+def test_a_class_of_a_file_that_is_not_given_names_the_option():
+    """As for weights from somebody who trained with a plugin; modules of Python and torch are no such files."""
+    with pytest.raises(ValueError, match=r"a class of a file mynet\.py, give --plugins mynet\.py, where you trust"):
+        allowed_name("mynet.AttentionNet")
+    for name in ("os.system", "torch.load", "a.b.Net"):
+        with pytest.raises(ValueError, match="is not allowed") as refused:
+            allowed_name(name)
+        assert "give --plugins" not in str(refused.value)

@@ -83,6 +83,8 @@ def test_published_recordings_are_trained_and_answered(tmp_path, capsys, written
     weights = tmp_path / "run" / "checkpoints" / "last.safetensors"
     run("test", tmp_path / "r.yaml", weights, "--out", tmp_path / "test")
     assert "frame_accuracy" in json.loads((tmp_path / "test" / "figures.json").read_text())["figures"]
+    run("predict", weights, tmp_path / "long", "--least", "3s", "--out", tmp_path / "short.csv")  # 80 frames are less
+    assert len(list(csv.DictReader((tmp_path / "short.csv").read_text().splitlines()))) == 4
     run("predict", weights, tmp_path / "long", "--out", tmp_path / "said.csv")
     answers = list(csv.DictReader((tmp_path / "said.csv").read_text().splitlines()))
     assert {row["class"] for row in answers} <= {*names}

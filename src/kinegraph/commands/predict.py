@@ -42,6 +42,7 @@ def predict(
     count: bool = False,
     window: str | None = None,
     stride: str | None = None,
+    least: str | None = None,
     out: Path | None = None,
     split: str | None = None,
     part: str | None = None,
@@ -72,6 +73,7 @@ def predict(
         count: also count the repetitions of an exercise that comes back to its first pose.
         window: for long recordings: a timeline, from windows of so many frames, or seconds (3s).
         stride: from one window to the next, likewise, by default a quarter of a window.
+        least: of a network that answers for every frame: shorter stretches go to their neighbours (0.5s).
         out: also write the answers to a .csv or .json file, each with its 5 likeliest classes or --top.
         split: of a dataset folder: only the clips of one part of a split.
         part: part of the split, by default val, or test where there is no val.
@@ -112,8 +114,8 @@ def predict(
     weights, inputs = weights_first("predict", weights, inputs)
     if out:
         check_new_file(out, (".csv", ".json"))
-    if window is not None:
-        check_lengths(window, stride)
+    check_lengths(window, stride)
+    check_lengths(least, None)
     with ExitStack() as opened:
         options: dict[str, object] = {**reading, "up": up, "people": people, "split": split, "part": part}
         options |= {"workers": workers, "watch": opened.enter_context(watching())}
@@ -123,6 +125,8 @@ def predict(
         clips, console = sum(one.count for one in found), Console(highlight=False, soft_wrap=True)
         of_frames = getattr(predictor, "of_frames", False) and window is None
         timeline = window is not None or of_frames
+        if least is not None and not of_frames:
+            raise ValueError("--least is for networks that answer for every frame (task: frames): leave it out")
         many = not of_frames and (clips >= MANY or window is not None)
         predictor = placed_asked(predictor, device, precision, many, engine, note)
         single = clips == 1 and not per_person and not timeline
@@ -142,7 +146,7 @@ def predict(
             asked = chain(first, asked)
         write = opened.enter_context(answer_file(out, written)) if out else None
         hint: str | None = None  # about the first clip that is very long
-        for answer in answers(predictor, asked, batch_size=batch_size, **ways):
+        for answer in answers(predictor, asked, batch_size=batch_size, least=least or 1, **ways):
             table.add(answer, show=write is None or table.answers < ROWS_SHOWN)
             if not timeline and hint is None:
                 hint = window_hint(about, answer.question.clip.name, answer.stop - answer.start)

@@ -84,16 +84,18 @@ def answers(
     window: int | str | None = None,
     stride: int | str | None = None,
     batch_size: int = 32,
+    least: int | str = 1,
 ) -> Iterator[Answer]:
     """The answers in the order of the questions, which are read while the answers are taken.
 
     per_person: one for each body of a clip, seen alone from its first frame to its last. window, stride: in frames, or
     in seconds ("3s"); an answer for each stretch of one class (see `timeline`), where anybody is; by default the stride
-    is a quarter of a window. A network of frames answers for stretches without a window.
+    is a quarter of a window. A network of frames answers for stretches without a window; least: of them, in frames or
+    seconds, shorter ones are no answers.
     Batches of `batch_size` go across clips. Raises ValueError where a clip does not fit the network.
     """
     if getattr(predictor, "of_frames", False) and window is None:  # an exported network is none of frames
-        yield from _of_frames(cast("Predictor", predictor), asked, per_person, batch_size)
+        yield from _of_frames(cast("Predictor", predictor), asked, per_person, batch_size, least)
         return
     pieces, seen = tee(_pieces(predictor, asked, per_person, window, stride))
     found = zip(pieces, probabilities(predictor, (piece.clip for piece in seen), batch_size), strict=True)
@@ -119,7 +121,7 @@ def pieces(
 
 
 def _of_frames(
-    predictor: "Predictor", asked: Iterable[Question], per_person: bool, batch_size: int
+    predictor: "Predictor", asked: Iterable[Question], per_person: bool, batch_size: int, shortest: int | str
 ) -> Iterator[Answer]:
     from kinegraph.evaluation.timelines import SEVERAL_FROM
     from kinegraph.inference.predictor import frame_stretches  # it takes PyTorch, which an exported network is free of
@@ -127,8 +129,9 @@ def _of_frames(
     least = SEVERAL_FROM if predictor.several else 0.0
     for question in asked:
         clip = predictor.fit(question.clip)
+        frames = frames_of(shortest, clip.fps)
         for person, start, part in _people(clip) if per_person else [(None, 0, clip)]:
-            for one in frame_stretches(predictor, part, batch_size):
+            for one in frame_stretches(predictor, part, batch_size, frames):
                 prediction = Prediction(predictor.class_names, one.probabilities, least)
                 yield Answer(question, prediction, person, start + one.start, start + one.stop)
 

@@ -29,7 +29,7 @@ from kinegraph.models.optimize import can_optimize, optimize
 from kinegraph.models.weights import Weights, built_with, load_weights
 from kinegraph.skeleton.clip import SkeletonClip
 from kinegraph.skeleton.layout import JointLayout
-from kinegraph.skeleton.segment import runs, runs_of_each
+from kinegraph.skeleton.segment import runs, runs_of_each, without_short
 
 DEVICES = ("cpu", "cuda", "mps")
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "64-true")
@@ -244,14 +244,18 @@ def _autocast(device: str, precision: str) -> AbstractContextManager[object]:
 # ---- a network that was trained on frames: each frame of a long recording, and stretches of one class ----------------
 
 
-def frame_stretches(predictor: Predictor, clip: SkeletonClip, batch_size: int = 32) -> list[Segment]:
+def frame_stretches(predictor: Predictor, clip: SkeletonClip, batch_size: int = 32, least: int = 1) -> list[Segment]:
     """Stretches of one class, of which each frame's likeliest is; where a frame may have several, stretches of each.
 
-    clip: that fits (`Predictor.fit`). A stretch's probabilities are the mean over its frames. Where a frame may have
-    several classes and no class is there in any frame, the answer is one stretch: the likeliest class, over the clip.
+    clip: that fits (`Predictor.fit`). least: frames; shorter stretches go to their neighbours (`without_short`), or are
+    left out where a frame may have several classes. A stretch's probabilities are the mean over its frames. Where a
+    frame may have several classes and no class is there, the answer is one stretch: the likeliest class, over the clip.
     """
     rows = frame_rows(predictor, clip, batch_size)
-    found = runs_of_each(rows >= SEVERAL_FROM) if predictor.several else runs(rows.argmax(axis=1))
+    if predictor.several:
+        found = [it for it in runs_of_each(rows >= SEVERAL_FROM) if it.end - it.start >= least]
+    else:
+        found = runs(without_short(rows.argmax(axis=1), rows, least))
     if predictor.several and not found:
         found = runs(np.full(len(rows), rows.mean(axis=0).argmax()))
     return [Segment(it.start, it.end, _of(it.label, rows[it.start : it.end].mean(axis=0), predictor)) for it in found]

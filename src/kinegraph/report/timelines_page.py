@@ -35,6 +35,8 @@ from kinegraph.skeleton.segment import Segment
 WIDTH, LEFT, ROW = 1000, 70, 16
 CURVES, POINTS, DRAWN = 64, 300, 8  # height of the curves, points of each, classes that have one
 SHOWN = 30  # recordings
+OKABE_ITO = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
+LIGHTNESS = (40, 52, 64)  # of further classes, %
 NONE = "var(--line)"  # the colour of the class of nothing
 MOST_TRANSITIONS = 20
 PLAYED = 4  # recordings
@@ -78,9 +80,13 @@ def timelines_page(
 
 
 def class_colours(class_names: Sequence[str], none: int | None) -> list[str]:
-    """A colour for each class, neighbours far apart; grey for that of nothing."""
-    hues = [round(i * 137.508 + 210) % 360 for i in range(len(class_names))]
-    return [NONE if i == none else f"hsl({hue} 55% 52%)" for i, hue in enumerate(hues)]
+    """A colour for each class, neighbours far apart; grey for that of nothing.
+
+    The first ones can be told apart with every kind of colour vision. Source: Okabe and Ito 2008.
+    """
+    more = [f"hsl({round(i * 137.508 + 210) % 360} 55% {LIGHTNESS[i % 3]}%)" for i in range(len(class_names))]
+    colours = iter([*OKABE_ITO, *more])
+    return [NONE if i == none else next(colours) for i in range(len(class_names))]
 
 
 def _headline(found: SegmentFigures, several: bool) -> str:

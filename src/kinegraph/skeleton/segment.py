@@ -46,6 +46,24 @@ def runs(
     return found
 
 
+def without_short(
+    frames: Int[np.ndarray, "T"], probabilities: Float[np.ndarray, "T classes"], least: int
+) -> Int[np.ndarray, "T"]:
+    """The class of each frame without stretches of fewer than `least` frames, which are taken away shortest first.
+
+    Their frames get the class of the neighbour that is likelier in them. What is left alone stays, however short.
+    """
+    frames = np.array(frames)
+    while True:
+        bounds = [0, *(np.flatnonzero(np.diff(frames)) + 1).tolist(), len(frames)]
+        lengths = np.diff(bounds)
+        if len(lengths) < 2 or lengths.min() >= least:
+            return frames
+        start, end = bounds[lengths.argmin()], bounds[lengths.argmin() + 1]
+        beside = [int(frames[at]) for at in (start - 1, end) if 0 <= at < len(frames)]
+        frames[start:end] = max(beside, key=lambda label: float(probabilities[start:end, label].sum()))
+
+
 def runs_of_each(
     frames: Bool[np.ndarray, "T classes"], confidence: Float[np.ndarray, "T classes"] | None = None
 ) -> list[Segment]:
