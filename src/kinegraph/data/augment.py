@@ -77,13 +77,13 @@ class Augmentation:
 
 NONE = Augmentation()
 RENAMED = {"warp": "time_warp", "limbs": "bone_lengths", "blend": "mixup"}  # fields of earlier versions
-KINDS: dict[type, tuple[Any, str]] = {
+KINDS: dict[type[Any], tuple[Any, str]] = {
     bool: (bool, "true or false"), int: (int, "a whole number"), float: (int | float, "a number"),
 }  # fmt: skip
 LEAST, MOST = 0.5, 2.0  # a bone that is seldom seen from the side looks too short in 2D; do not stretch it to rags
 
 
-def check_fields(kind: type, group: str, values: Mapping[str, Any]) -> None:
+def check_fields(kind: type[Any], group: str, values: Mapping[str, Any]) -> None:
     """Raises ValueError for a name that is no field of a data class, and a value that is not of its field's kind.
 
     group: in front of the names in messages. A weights file may say anything.
@@ -98,7 +98,7 @@ def check_fields(kind: type, group: str, values: Mapping[str, Any]) -> None:
                 check_kind(group + name, value, plain)
 
 
-def check_kind(name: str, value: object, kind: type) -> None:
+def check_kind(name: str, value: object, kind: type[Any]) -> None:
     """Raises ValueError for a value of a preprocessing that is no bool, int or float."""
     taken, words = KINDS[kind]
     if not isinstance(value, taken) or (kind is not bool and isinstance(value, bool)):
