@@ -12,6 +12,9 @@ import pytest
 
 import kinegraph as kg
 from kinegraph.cli import main
+from kinegraph.data.preprocessing import Preprocessing
+from kinegraph.models.stgcn import STGCN
+from kinegraph.models.weights import save_weights
 from kinegraph.report.answering_page import MACHINE, SCRIPT
 from tests.browser import needs_browser, open_page
 
@@ -76,6 +79,42 @@ def test_files_are_read_and_shown(tmp_path):
         for name, (text, reason) in wrong.items():
             assert reason in take(page, name, text)
         assert [it for it in page.messages if "request to blob:" not in it] == []
+
+
+def network_of_landmarks(path: Path) -> Path:
+    """Weights of MediaPipe's body in pixels."""
+    layout = kg.load_layout("blazepose33")
+    steps = Preprocessing(people=1, normalize="sized", sampling="resample", frames=16).to_dict()
+    model = STGCN(kg.adjacency(layout, "spatial"), 2, 10, widths=[4])
+    extra = {"training": {"recorded": {"units": "px"}}}
+    save_weights(path, model, layout=layout, class_names=[*"abcdefghij"], preprocessing=steps, extra=extra)
+    return path
+
+
+@needs_browser
+def test_landmarks_of_mediapipe_are_read_as_python_reads_them(tmp_path):
+    (tmp_path / SCRIPT).write_text(STAND_IN)
+    (tmp_path / MACHINE).write_bytes(b"")
+    weights = network_of_landmarks(tmp_path / "w.safetensors")
+    assert main(["export", str(weights), str(tmp_path / "p.html"), "--page", "--ort", str(tmp_path)]) == 0
+    rng, keys = np.random.default_rng(0), ("x", "y", "visibility")
+    body = rng.uniform(0.3, 0.6, (33, 3)) + rng.uniform(0, 0.02, (12, 33, 3))
+    frames = [[dict(zip(keys, point, strict=True)) for point in frame] for frame in body.round(4).tolist()]
+    forms = {
+        "points": frames,
+        "objects": [{"pose_landmarks": frame, "pose_world_landmarks": frame} for frame in frames],
+        "people": [{"landmarks": [frame, frames[0]]} for frame in frames],
+    }
+    with open_page(tmp_path / "p.html", 900, 1000) as page:
+        page.until("window.kinegraphAnswers")
+        for name, form in forms.items():
+            text = json.dumps({"image_size": [640, 480], "fps": 25, "frames": form})
+            assert take(page, "a.json", text).startswith("j, 63.2 %"), name
+            (tmp_path / "a.json").write_text(text)
+            (wanted,) = kg.read(tmp_path / "a.json", image_size="640x480", layout="blazepose33")
+            wanted = wanted.keypoint[:1]
+            np.testing.assert_allclose(np.reshape(page.run("given.values"), wanted.shape), wanted, atol=1e-4)
+        assert "fractions of the picture" in take(page, "a.json", json.dumps(frames))
 
 
 @needs_browser

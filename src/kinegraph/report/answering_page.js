@@ -46,12 +46,43 @@ function fail(reason) {
   throw new Error(reason);
 }
 
-// {keypoint: frames of joints, or people of frames of joints; score, fps} or the frames alone.
+const FRAMES = ["frames", "data", "results"], ANY = ["landmarks", "landmark", "keypoints"];
+const POSE = C === 3 ? ["pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks", ...ANY] : ["pose_landmarks", "poseLandmarks", ...ANY];
+const isPoint = (it) => Array.isArray(it) === false && typeof it === "object" && it !== null && "x" in it;
+
+// The bodies of a frame of MediaPipe: lists of points {x, y, z, visibility}.
+function bodies(frame) {
+  if (Array.isArray(frame)) return isPoint(frame[0]) ? [frame] : frame.flatMap(bodies);
+  const key = POSE.find((it) => frame?.[it]);
+  return key ? bodies(frame[key]) : [];
+}
+
+// Landmarks of MediaPipe; null for what are none. Fractions of the picture become pixels, where the network wants them.
+function fromLandmarks(content) {
+  const inside = Array.isArray(content) ? content : FRAMES.map((it) => content?.[it]).find(Array.isArray) ?? [content];
+  const frames = (isPoint(inside[0]) ? [inside] : inside).map(bodies);
+  if (!frames.some((it) => it.length)) return null;
+  const lacking = about.landmarks.indexOf(-1);
+  if (lacking >= 0) fail(`MediaPipe has no joint "${about.joints[lacking]}", which the network wants`);
+  const fractions = frames.flat(2).every((it) => Math.abs(it.x) < 10 && Math.abs(it.y) < 10);
+  const [width, height] = content.image_size ?? [content.width, content.height], scaled = C === 2 && fractions && about.units === "px";
+  if (scaled && !(width > 0 && height > 0)) fail('the landmarks are fractions of the picture: the file needs {"image_size": [width, height], "frames": [...]}');
+  return packed(Math.max(...frames.map((it) => it.length)), frames.length, content.fps, (m, t, v) => {
+    const point = frames[t][m]?.[about.landmarks[v]];
+    if (!point) return null;
+    const [x, y] = scaled ? [point.x * width, point.y * height] : [point.x, point.y];
+    return [x, y, ...(C === 3 ? [point.z] : []), ...(about.scored ? [point.visibility ?? point.score ?? 1] : [])];
+  });
+}
+
+// {keypoint: frames of joints, or people of frames of joints; score, fps} or the frames alone; or MediaPipe's landmarks.
 function fromJson(text) {
-  const content = JSON.parse(text), given = Array.isArray(content) ? { keypoint: content } : content ?? {};
+  const content = JSON.parse(text), landmarks = fromLandmarks(content);
+  if (landmarks) return landmarks;
+  const given = Array.isArray(content) ? { keypoint: content } : content ?? {};
   const depth = (it) => (Array.isArray(it) ? 1 + depth(it[0]) : 0);
   const levels = depth(given.keypoint);
-  if (levels !== 3 && levels !== 4) fail('the file has no "keypoint": frames of joints, or people of frames of joints');
+  if (levels !== 3 && levels !== 4) fail('the file has no "keypoint": frames of joints, or people of frames of joints; and no landmarks of MediaPipe');
   const people = levels === 3 ? [given.keypoint] : given.keypoint;
   const sure = given.score && (levels === 3 ? [given.score] : given.score);
   if (about.scored && !sure) fail('the network wants a "score" for each joint');

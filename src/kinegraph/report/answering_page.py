@@ -21,6 +21,8 @@ from kinegraph.report.page import data, part, text
 from kinegraph.report.player import layout_facts, player_css, player_js
 from kinegraph.report.stage import ASIDE, DISTANCE, MARGIN, PITCH, ROOM
 from kinegraph.skeleton.geometry import UPRIGHT
+from kinegraph.skeleton.joint_names import plain_joint
+from kinegraph.skeleton.layout import load_layout
 
 SCRIPT, MACHINE = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"  # of onnxruntime-web's dist folder
 TESTED = "1.30.0"
@@ -28,6 +30,9 @@ GET = f"npm pack onnxruntime-web@{TESTED} && tar xzf onnxruntime-web-{TESTED}.tg
 POLICY = (  # blob: is onnxruntime's own script, unpacked by the page
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'wasm-unsafe-eval' blob:"
 )
+
+
+UNITS = {"m": "metres", "px": "pixels", "normalised": "the numbers of the training, such as fractions of a picture"}
 
 
 def write_page(model: Any, out: str | Path, ort: str | Path) -> Report:
@@ -84,20 +89,29 @@ def _explained(asked: Exported) -> str:
     known = _about(asked)
     numbers = ["x", "y", "z"][: known["dimensions"]] + ["score"] * known["scored"]
     columns = ", ".join(["frame", "joint", *numbers])
-    unit = "metres" if known["dimensions"] == 3 else "pixels"
+    unit = UNITS.get(known["units"], "metres" if known["dimensions"] == 3 else "pixels")
     keypoint = f'{{"keypoint": [[[{", ".join(numbers[: known["dimensions"]])}], ...], ...], "fps": {known["fps"]:g}}}'
+    mediapipe = " Or MediaPipe's landmarks as .json: frames of points with x, y, z and visibility." * (
+        -1 not in known["landmarks"]
+    )
     joints = "".join(f"<li>{text(name)}</li>" for name in asked.layout.joints)
     return (
         f"<p>The answer is one of {len(asked.class_names)} classes: {text(', '.join(asked.class_names))}.</p>\n"
         "<details><summary>What a file looks like</summary>"
         f"<p>.csv: one row per joint, with the columns <code>{columns}</code>, and <code>person</code> where there are "
-        f"several. .json: <code>{text(keypoint)}</code>, frames of joints in the order below. In {unit}.</p>"
+        f"several. .json: <code>{text(keypoint)}</code>, frames of joints in the order below. In {unit}.{mediapipe}</p>"
         f'<ol start="0" class="joints">{joints}</ol></details>'
     )
 
 
 def _packed(content: bytes) -> str:
     return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
+
+
+def _landmarks(asked: Exported) -> list[int]:
+    """For each joint of the network the number of MediaPipe's landmark, -1 where it has none."""
+    place = {plain_joint(name): number for number, name in enumerate(load_layout("blazepose33").joints)}
+    return [place.get(plain_joint(name), -1) for name in asked.layout.joints]
 
 
 def _about(asked: Exported) -> dict[str, Any]:
@@ -112,6 +126,8 @@ def _about(asked: Exported) -> dict[str, Any]:
         "people": steps.people,
         "dimensions": dimensions,
         "scored": scored,
+        "landmarks": _landmarks(asked),
+        "units": asked.trained.units,
         "least": asked.least,
         "fps": trained[1] if trained else 30,
         "upright": UPRIGHT[steps.up],

@@ -247,6 +247,9 @@ class WandB:
         self.run.finish(exit_code=0 if fine else 1)
 
 
+RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+
+
 class MLflow:
     """MLflow's tracking, on this machine or a server."""
 
@@ -254,8 +257,14 @@ class MLflow:
         import mlflow  # pyright: ignore[reportMissingImports]
 
         self.mlflow = mlflow
-        mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT))
-        run = mlflow.start_run(run_id=known, run_name=None if known else folder.resolve().name)
+        own = RETRIES in os.environ
+        os.environ.setdefault(RETRIES, "2")  # 5 s until a dead server is named; with MLflow's seven, minutes
+        try:
+            mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT))
+            run = mlflow.start_run(run_id=known, run_name=None if known else folder.resolve().name)
+        finally:
+            if not own:
+                del os.environ[RETRIES]
         self.id: str = run.info.run_id
         if not known:
             flat = _flat(config)
