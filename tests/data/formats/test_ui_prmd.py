@@ -87,7 +87,7 @@ def test_a_quarter_turn_swings_the_arm_forward():
 
 @pytest.fixture
 def raw(tmp_path):
-    return Path(shutil.copytree(GOLDEN, tmp_path / "raw"))
+    return Path(shutil.copytree(GOLDEN, tmp_path / "raw", ignore=shutil.ignore_patterns("*.npz")))
 
 
 def change(file: Path, line: int, edit):
