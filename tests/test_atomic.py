@@ -90,25 +90,6 @@ def test_a_name_as_long_as_the_disk_takes_can_be_written(tmp_path, letter):
     assert sorted(it.name for it in tmp_path.iterdir()) == [name, f"{name}.csv"]
 
 
-def test_a_link_to_a_file_stays_one(tmp_path):
-    """It was replaced by a file, and the one on the other disk kept what it had."""
-    there = tmp_path / "other disk" / "result.pkl"
-    there.parent.mkdir()
-    link = tmp_path / "result.pkl"
-    link.symlink_to(there)
-    for content in (b"first", b"second"):
-        write_atomic(link, content)
-        assert link.is_symlink()
-        assert there.read_bytes() == content
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    link.unlink()
-    link.symlink_to(pipe)
-    write_atomic(link, b"third")
-    assert not link.is_symlink()
-    assert pipe.is_fifo()
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is a moment without it")
 def not_empty(*_):
     raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))

@@ -21,15 +21,14 @@ SHOWN = 40  # letters of a name that the hidden one begins with: a file system t
 def atomic_file(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; it is moved to `path` at the end, or removed on an error.
 
-    A link stays, and the file that it leads to is replaced.
+    A link is replaced by the file: what it leads to is not written.
     """
-    place = _file_behind(path)
-    unfinished = _place_beside(place)
+    unfinished = _place_beside(path)
     try:
         with _naming(path, unfinished):
             yield unfinished
             _to_disk(unfinished)  # else the name can reach it before the content
-            os.replace(unfinished, place)
+            os.replace(unfinished, path)
     finally:
         with suppress(OSError):  # it may not be there; and the fault is reported already
             unfinished.unlink()
@@ -119,12 +118,6 @@ def _exchange(one: Path, other: Path) -> bool:
         return False
     from_here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
     return rename(from_here, os.fsencode(one), from_here, os.fsencode(other), swap) == 0
-
-
-def _file_behind(path: Path) -> Path:
-    """Where a link leads to, if that is a file or nothing yet; any other path as it is."""
-    place = Path(os.path.realpath(path)) if path.is_symlink() else path
-    return place if place.is_file() or not place.exists() else path
 
 
 def _place_beside(path: Path) -> Path:
