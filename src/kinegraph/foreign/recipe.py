@@ -14,7 +14,6 @@ from kinegraph.foreign.python_values import Imported
 from kinegraph.messages import one_line
 
 PARTS = ("train", "val", "test")
-WIDTH = 120
 
 
 class Unneeded(str):

@@ -33,7 +33,7 @@ UNIT = re.compile(
 SAID = re.compile(
     r"(?P<name>[A-Za-z][\w \-]{1,40}?(\s*[(\[][\w/]{1,12}[)\]])?)\s*[:=,;\t]\s*(?P<value>[^,;\t]{1,80}?)[,;\t\s]*"
 )
-SEPARATOR = "sep="  # how Excel is told what separates
+SEPARATOR = "sep="  # a first line for Excel that names the separator
 MOST_ABOVE, MOST_CELLS = 50, 2  # lines above a table, and cells of one that is no comment
 LOOKED_AT = 100  # rows that show whether decimals have a comma
 DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+(?:[eE][-+]?\d+)?\s*")

@@ -231,9 +231,8 @@ def other_kinds(folder: Path, endings: Sequence[str]) -> list[str]:
     others = [
         f"{count:,} {ending}" for ending, count in counts.items() if ending in OF_RECORDINGS and ending not in endings
     ]
-    return [f"files of other formats: {', '.join(sorted(others))}; give their folders alone to read them"] * bool(
-        others
-    )
+    line = f"files of other formats: {', '.join(sorted(others))}; give their folders alone to read them"
+    return [line] if others else []
 
 
 def known_by_name(path: Path) -> str | None:

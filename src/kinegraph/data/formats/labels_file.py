@@ -101,14 +101,15 @@ def _rows_by(
     table: Mapping[str, Mapping[str, str]], listing: Mapping[str, Mapping[str, str]], keys: Sequence[str], file: Path
 ) -> dict[str, str]:
     """Clip -> its row, by the facts and names of clips. Raises ValueError for a clip of which several rows may be."""
-
     rows: dict[tuple[int | str, ...], list[str]] = {}
     for name, cells in listing.items():
         rows.setdefault(tuple(key_of(cells[key], key) for key in keys), []).append(name)
 
     found: dict[str, str] = {}
+    listed = [*map(set, zip(*rows, strict=True))]  # the values of each key
     for clip, known in table.items():
         said = [{key_of(cell, key)} if (cell := known.get(key)) else keys_in(clip, key) for key in keys]
+        said = [values & possible for values, possible in zip(said, listed, strict=True)]
         its = [name for values in product(*said) for name in rows.get(values, ())]
         if len(its) > 1:
             one, other, *_ = (name for name in listing if name in its)
