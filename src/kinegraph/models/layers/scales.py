@@ -14,6 +14,8 @@ SCALES, WINDOW_SCALES = 13, 6  # as published for NTU RGB+D, in one frame and in
 
 def bones_of(adjacency: Float[Tensor, "K V V"]) -> Float[Tensor, "1 V V"]:
     """1 where any partition joins two joints in either direction, 0 elsewhere and on the diagonal."""
+    if adjacency.is_meta:
+        return adjacency[:1]  # shapes alone, for which torch would import its compiler
     joined = (adjacency != 0).any(0)
     joined = joined | joined.T
     return (joined & ~torch.eye(len(joined), dtype=torch.bool, device=joined.device)).to(adjacency.dtype)[None]
