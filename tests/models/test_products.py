@@ -1,5 +1,8 @@
 """Products by oneDNN: torch's numbers and gradients, whoever counts multiplications sees them."""
 
+import time
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -77,8 +80,26 @@ def test_whoever_counts_multiplications_sees_them(pays):
 def test_what_is_clearly_faster_is_taken(monkeypatch, tmp_path, torchs, onednns, faster):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     times = {"torch": torchs, "oneDNN": onednns}
-    monkeypatch.setattr("kinegraph.models.quickest.milliseconds", lambda calls: times)
+    monkeypatch.setattr("kinegraph.models.quickest.milliseconds", lambda calls, clock: times)
     assert MEASURED() is faster
+
+
+def test_other_programs_decide_nothing(monkeypatch, tmp_path):
+    """A thread that has to wait is not slower."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    before, seen = torch.get_num_threads(), set()
+
+    def asked(way):
+        time.sleep(0.01 if way.func is nn.functional.linear else 0)
+        seen.add(torch.get_num_threads())
+        return sum(range(20_000)) * np.ones(2)
+
+    monkeypatch.setattr(products, "_asked", asked)
+    torch.set_num_threads(2)
+    try:
+        assert (MEASURED(), seen, torch.get_num_threads()) == (False, {1}, 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("large", [0, 2**60])

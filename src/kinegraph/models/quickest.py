@@ -70,12 +70,14 @@ def quickest(
     ask: Callable[[Way], Float[np.ndarray, "..."]],
     about: Mapping[str, Any],
     tolerance: float = EXACT,
+    clock: Callable[[], float] | None = None,
 ) -> Quickest[Way]:
     """The fastest way to compute something whose result is that of the first way, but for `tolerance`.
 
     makers: of each way, by name. One that raises ValueError is left out. ask: computes one example by a way. about:
     what the times depend on besides this machine and the versions: network, example, number of threads. tolerance: the
-    largest difference, in standard deviations of the first way's result.
+    largest difference, in standard deviations of the first way's result. clock: in seconds, by
+    default that of the wall.
     """
     facts = {"ways": sorted(makers), "tolerance": tolerance, **machine(), **about}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
@@ -91,7 +93,7 @@ def quickest(
             ways[name] = make()
         except ValueError as error:
             left_out[name] = one_line(error)[:120]
-    measured = _measured(ways, ask, tolerance, left_out)
+    measured = _measured(ways, ask, tolerance, left_out, clock)
     if file is not None:
         with suppress(OSError):  # a folder that cannot be written to: measured again next time
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +102,11 @@ def quickest(
 
 
 def _measured(
-    ways: Mapping[str, Way], ask: Callable[[Way], np.ndarray], tolerance: float, left_out: dict[str, str]
+    ways: Mapping[str, Way],
+    ask: Callable[[Way], np.ndarray],
+    tolerance: float,
+    left_out: dict[str, str],
+    clock: Callable[[], float] | None,
 ) -> Measured:
     first, differences, exact = next(iter(ways)), dict[str, float](), dict[str, Way]()
     wanted = ask(ways[first])
@@ -112,21 +118,23 @@ def _measured(
             exact[name] = way
         else:
             left_out[name] = f"its logits differ by {differences[name]:.0e} of their spread"
-    found = milliseconds({name: lambda way=way: ask(way) for name, way in exact.items()})
+    found = milliseconds({name: lambda way=way: ask(way) for name, way in exact.items()}, clock)
     best = min(found, key=lambda name: found[name])
     return Measured(best if found[best] * GAIN < found[first] else first, found, differences, left_out)
 
 
-def milliseconds(calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+def milliseconds(
+    calls: Mapping[str, Callable[[], object]], clock: Callable[[], float] | None = None
+) -> dict[str, float]:
     """The shortest time of each call; they take turns, so that other programs disturb all of them alike."""
-    found, begin = dict.fromkeys(calls, np.inf), time.perf_counter()
+    found, begin, now = dict.fromkeys(calls, np.inf), time.perf_counter(), clock or time.perf_counter
     for call in calls.values():
         call()  # the first time includes what is prepared once
     for _ in range(ROUNDS):
         for name, call in calls.items():
-            start = time.perf_counter()
+            start = now()
             call()
-            found[name] = min(found[name], 1000 * (time.perf_counter() - start))
+            found[name] = min(found[name], 1000 * (now() - start))
         if time.perf_counter() - begin > SECONDS:
             break
     return found

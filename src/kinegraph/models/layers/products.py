@@ -4,6 +4,7 @@ torch multiplies by MKL, which uses vectors of half the width on processors of o
 (Zen 5) one core reaches 110 GFLOP/s, and 250 by oneDNN. Where both are alike, torch's own stay.
 """
 
+import time
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
@@ -14,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
+from kinegraph.models.layers.threads import with_one_thread
 from kinegraph.models.quickest import quickest
 
 ROWS, WIDTH = 340, 256  # of the products that decide
@@ -28,7 +30,11 @@ def by_onednn(x: Tensor) -> bool:
 
 @cache
 def onednn_pays() -> bool:
-    """Measured once for each machine, and kept."""
+    """Measured once for each machine, and kept.
+
+    In the processor time of a single thread: other programs lengthen the time of the wall of both at random, more so
+    where threads wait for each other.
+    """
     if not hasattr(torch.ops.mkldnn, "_linear_pointwise"):  # torch was built without it
         return False
     numbers = torch.randn(ROWS + WIDTH, WIDTH, generator=torch.Generator().manual_seed(0))
@@ -37,8 +43,8 @@ def onednn_pays() -> bool:
         "torch": lambda: partial(nn.functional.linear, x, weight),
         "oneDNN": lambda: partial(torch.ops.mkldnn._linear_pointwise, x, weight, None, "none", [], ""),
     }
-    about = {"work": "products", "rows": ROWS, "width": WIDTH, "threads": torch.get_num_threads()}
-    times = quickest(ways, _asked, about).measured.milliseconds
+    about = {"work": "products", "rows": ROWS, "width": WIDTH, "clock": "processor time of one thread"}
+    times = with_one_thread(lambda: quickest(ways, _asked, about, clock=time.thread_time)).measured.milliseconds
     return times["torch"] > GAIN * times.get("oneDNN", np.inf)
 
 

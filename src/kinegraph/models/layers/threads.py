@@ -65,6 +65,19 @@ def each(compute: Callable[[Piece], Result], pieces: Sequence[Piece]) -> list[Re
     return list(pool.map(alone, pieces))
 
 
+def with_one_thread(compute: Callable[[], Result]) -> Result:
+    """compute() while torch has a single thread; a thread of `each` keeps its share."""
+    if getattr(_here, "is_worker", False):
+        return compute()
+    with _making:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return compute()
+        finally:
+            torch.set_num_threads(threads)
+
+
 def _threads() -> int:
     """torch's number of threads, in a thread that may be new: not while workers that are being made change it."""
     if getattr(_here, "is_worker", False):
